@@ -1,0 +1,77 @@
+//! Floor 3: the truth, an append-only log of frames.
+//!
+//! Invariant: a frame that `sync` has returned for is read again after `kill -9` and after power loss, with every frame
+//! before it; and nobody reads a frame that was never synced.
+
+use crate::model::{Position, Timestamp};
+use std::sync::Arc;
+
+/// One command's events, encoded. The journal knows nothing of their meaning.
+///
+/// `meta` names nobody. Whatever names a person stands in a body, which can be overwritten with zeros (erased) without
+/// touching the frame's checksum.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Record {
+    /// What happened, without the people.
+    pub meta: Vec<u8>,
+    /// The people: numbers, texts, addresses of media, carriers' raw bodies.
+    pub bodies: Vec<Vec<u8>>,
+}
+
+/// A frame as it lies in the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Its place: frames count 1, 2, 3 … without a gap.
+    pub position: Position,
+    /// What happened, without the people.
+    pub meta: Vec<u8>,
+    /// The people; `None` where erased.
+    pub bodies: Vec<Option<Vec<u8>>>,
+}
+
+/// The writing end. There is one, and the engine has it.
+pub trait Journal: Send {
+    /// The identity of this journal, made with it: an index of another journal is not to be trusted.
+    fn identity(&self) -> [u8; 16];
+
+    /// The position the next record appended gets.
+    fn next(&self) -> Position;
+
+    /// Writes `records` in order, the first at `next()`. `now` decides when the day's segment closes. Nothing is durable
+    /// before `sync`, and readers do not see it. After an error the journal is dead: every later call fails, because a
+    /// write that failed once may succeed the second time without the bytes being on disk.
+    fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed>;
+
+    /// Makes everything appended durable (fdatasync), then visible to readers.
+    fn sync(&mut self) -> Result<(), JournalFailed>;
+
+    /// A reading end; any number, from any thread.
+    fn reader(&self) -> Arc<dyn JournalReader>;
+}
+
+/// A reading end: synced frames only.
+pub trait JournalReader: Send + Sync {
+    /// The first position still kept, and the first not yet synced (one past the last readable).
+    fn bounds(&self) -> (Position, Position);
+
+    /// Frames in order from `from` on: at least one if there is one, then until `max_bytes` is passed. Empty at the
+    /// end. `from` before the first kept position is `JournalFailed::Gone`.
+    fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Frame>, JournalFailed>;
+}
+
+/// What a caller of the journal does next is to stop (or, for `Gone`, to skip to what is kept).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalFailed {
+    /// The disk failed, or failed before. Nothing since the last `sync` may be acknowledged.
+    #[error("the journal failed: {0}")]
+    Disk(String),
+    /// Damage in the middle: a frame is bad and a later one says it had been synced.
+    #[error("{0}")]
+    Damaged(String),
+    /// The position is no longer kept.
+    #[error("the journal begins at position {}", .oldest.0)]
+    Gone {
+        /// The first position still kept.
+        oldest: Position,
+    },
+}

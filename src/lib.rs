@@ -1,0 +1,19 @@
+//! Offhook: an SMS/MMS gateway for people who are on the phone with each other.
+//!
+//! A module uses the floors below it and never one above; `tests/floors.rs` keeps that order.
+
+pub mod carrier;
+pub mod config;
+pub mod daemon;
+pub mod demo;
+pub mod engine;
+pub mod http;
+pub mod index;
+pub mod journal;
+pub mod machine;
+pub mod model;
+pub mod net;
+pub mod observe;
+pub mod rules;
+pub mod sim;
+pub mod work;

@@ -1,0 +1,26 @@
+//! Floor 0: the nouns. Values that are right once they exist, and nothing that acts.
+//!
+//! Everything from outside is parsed into these at the edge; past it nobody checks again.
+
+mod call;
+mod directory;
+mod heard;
+mod id;
+mod message;
+mod number;
+mod secret;
+mod text;
+mod time;
+
+pub use call::{Agent, Attestation, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session};
+pub use directory::{
+    Account, AutoReply, Closing, Directory, InvalidName, Language, Limits, NonUs, NonUsRule, Number, OptOutScope, Preset,
+    PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
+};
+pub use heard::{Claim, ClaimKind, Heard, Inbound, InboundMedia, Receipt, ReceiptRef, ReceiptState};
+pub use id::{EventId, InvalidId, MediaId, MessageId, Position};
+pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartAction, Warning};
+pub use number::{Address, E164, InvalidNumber};
+pub use secret::Secret;
+pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, measure, smart};
+pub use time::{Day, Month, Timestamp};

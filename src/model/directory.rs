@@ -1,0 +1,347 @@
+//! Numbers, queues, presets and settings: what an administrator decides.
+
+use super::number::E164;
+use super::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What was offered as a name is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a name: use 1 to {0} of A-Z a-z 0-9 _ . : -")]
+pub struct InvalidName(usize);
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                let fits = (1..=$max).contains(&text.len())
+                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte));
+                if fits { Ok(Self(text)) } else { Err(InvalidName($max)) }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A queue's name.
+    QueueId,
+    64
+);
+name!(
+    /// A preset's name within its language.
+    PresetId,
+    64
+);
+name!(
+    /// A language as the platform names it: `en`, `it`, `pt-BR`.
+    Language,
+    16
+);
+
+/// Everything an administrator decides, as one document.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Directory {
+    /// What holds for the whole gateway.
+    pub settings: Settings,
+    /// Our numbers.
+    pub numbers: BTreeMap<E164, Number>,
+    /// The platform's queues.
+    pub queues: BTreeMap<QueueId, Queue>,
+    /// Ready messages by language (R43).
+    pub presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
+    /// Limits of carrier accounts, by the account's name.
+    pub accounts: BTreeMap<String, Account>,
+}
+
+/// What holds for the whole gateway.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// The main switch (R14).
+    pub in_call_sms: bool,
+    /// The switches for numbers outside the US (R36, R37).
+    pub non_us: NonUs,
+    /// Whether agents may write their own texts (R49).
+    pub custom_messages: bool,
+    /// Whether agents may send presets only (R42).
+    pub presets_only: bool,
+    /// Where a text is missing in the call's language (A25).
+    pub default_language: Language,
+    /// Sent when the call ends (R55).
+    pub closing: Closing,
+    /// Sent to who writes after the call (R58).
+    pub auto_reply: AutoReply,
+    /// How far one STOP reaches (A46).
+    pub opt_out_scope: OptOutScope,
+    /// Which calls may text (A15).
+    pub call_types: Vec<String>,
+    /// Whether a text to another queue's number joins the call (A3).
+    pub attach_cross_queue: bool,
+    /// How long a call lives without a word from the platform, in minutes (A7).
+    pub call_lease_minutes: u32,
+    /// Whether `message.late` carries the text.
+    pub late_text: bool,
+    /// The least the network must vouch for the caller id (A17).
+    pub minimum_attestation: Option<super::Attestation>,
+    /// Whether texts from outside the US are dropped while the switch is off (A34).
+    pub drop_non_us_inbound: bool,
+    /// How long we remember whom we have talked to, in days (A23).
+    pub contact_memory_days: u32,
+    /// How long we remember a landline, in days (A18).
+    pub landline_memory_days: u32,
+    /// The longest wait at which a send is still accepted, in milliseconds (A29).
+    pub max_wait_ms: u64,
+    /// How long messages are kept, in days.
+    pub retention_days: u32,
+}
+
+/// The switches for numbers outside the US.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NonUs {
+    /// With an agent.
+    pub in_call: bool,
+    /// In a queue.
+    pub wait_time: bool,
+    /// What counts as US (A33).
+    pub rule: NonUsRule,
+}
+
+/// What counts as a US number (A33).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NonUsRule {
+    /// Every +1 number, Canada and the Caribbean too.
+    PlusOne,
+    /// US area codes only.
+    StrictUs,
+}
+
+/// The closing message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Closing {
+    /// The checkbox.
+    pub enabled: bool,
+    /// One text a language.
+    pub texts: BTreeMap<Language, String>,
+}
+
+/// The auto-reply and its caps (A22).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AutoReply {
+    /// The checkbox.
+    pub enabled: bool,
+    /// One text a language.
+    pub texts: BTreeMap<Language, String>,
+    /// Silence after a reply, in minutes.
+    pub quiet_minutes: u32,
+    /// At most so many in 24 hours.
+    pub per_day: u32,
+    /// Whether those we never talked to get one (A23).
+    pub unknown_sender: UnknownSender,
+}
+
+/// What a stranger gets (A23).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownSender {
+    /// The auto-reply.
+    Reply,
+    /// Nothing.
+    Silent,
+}
+
+/// How far one STOP reaches (A46).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptOutScope {
+    /// To all our numbers.
+    AllNumbers,
+    /// To the number it was sent to.
+    Number,
+}
+
+impl Default for Settings {
+    /// As a new gateway has them: the feature off, and everything else as API.md shows it, without texts.
+    fn default() -> Self {
+        Self {
+            in_call_sms: false,
+            non_us: NonUs { in_call: false, wait_time: false, rule: NonUsRule::PlusOne },
+            custom_messages: true,
+            presets_only: false,
+            default_language: Language("en".to_owned()),
+            closing: Closing { enabled: false, texts: BTreeMap::new() },
+            auto_reply: AutoReply {
+                enabled: false,
+                texts: BTreeMap::new(),
+                quiet_minutes: 15,
+                per_day: 3,
+                unknown_sender: UnknownSender::Reply,
+            },
+            opt_out_scope: OptOutScope::AllNumbers,
+            call_types: vec!["inbound_ivr".to_owned()],
+            attach_cross_queue: false,
+            call_lease_minutes: 240,
+            late_text: false,
+            minimum_attestation: None,
+            drop_non_us_inbound: false,
+            contact_memory_days: 90,
+            landline_memory_days: 30,
+            max_wait_ms: 10_000,
+            retention_days: 30,
+        }
+    }
+}
+
+/// How fast a number or an account may send.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// Thousandths of a segment a second, so that 0.1/s is exact; `None` is without limit.
+    pub millisegments_per_second: Option<u32>,
+    /// Segments that may go at once.
+    pub burst: u32,
+    /// At most so many segments a day.
+    pub segments_per_day: Option<u32>,
+    /// The zone whose midnight begins that day.
+    pub day_zone: String,
+}
+
+impl Limits {
+    /// No limit at all, as accounts have by default.
+    pub fn none() -> Self {
+        Self { millisegments_per_second: None, burst: 1, segments_per_day: None, day_zone: "America/Los_Angeles".to_owned() }
+    }
+}
+
+impl Default for Limits {
+    /// What a US long code outside 10DLC may: one segment a second.
+    fn default() -> Self {
+        Self { millisegments_per_second: Some(1000), ..Self::none() }
+    }
+}
+
+/// One of our numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Number {
+    /// What helps people to tell it from others (R28).
+    pub label: String,
+    /// The carrier account it belongs to.
+    pub account: String,
+    /// In-call or chat SMS, never both (R18).
+    pub purpose: Purpose,
+    /// The platform's global outbound number (R27).
+    pub global_outbound: bool,
+    /// How fast it may send (R24).
+    pub limits: Limits,
+    /// What the carrier says of it (R31).
+    pub verification: Verification,
+}
+
+/// What a number is for (A41).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// In-call and wait-time SMS.
+    InCall,
+    /// The platform's other SMS channel.
+    Chat,
+}
+
+/// What the carrier says of a number.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Verification {
+    /// Whether it may be assigned.
+    pub state: VerificationState,
+    /// It can text.
+    pub sms: bool,
+    /// It can carry media.
+    pub mms: bool,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// When it was last asked.
+    pub checked_at: Option<Timestamp>,
+}
+
+impl Default for Verification {
+    fn default() -> Self {
+        Self { state: VerificationState::Unverified, sms: false, mms: false, reason: None, checked_at: None }
+    }
+}
+
+/// Whether a number may be assigned to a queue (R31).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerificationState {
+    /// Never asked.
+    Unverified,
+    /// The carrier says yes.
+    Verified,
+    /// The carrier says no.
+    Failed,
+}
+
+/// A queue of the platform.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Queue {
+    /// For people.
+    pub name: String,
+    /// Settings it lacks come from there (A42).
+    pub parent: Option<QueueId>,
+    /// The queue's switch (R62); `None` inherits.
+    pub in_call_sms: Option<bool>,
+    /// Numbers that belong to this queue alone (R19, R20). They also send (R21).
+    pub inbound_numbers: Vec<E164>,
+    /// Numbers it may send from, shared or not (R22, R23).
+    pub outbound_numbers: Vec<E164>,
+    /// Taken first (A32).
+    pub default_outbound: Option<E164>,
+    /// Where the call says none; `None` is the settings' default language.
+    pub language: Option<Language>,
+}
+
+/// A ready message (R45).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Preset {
+    /// What the agent sees.
+    pub label: String,
+    /// What the caller gets.
+    pub text: String,
+}
+
+/// What an administrator decides of a carrier account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// For all its numbers together.
+    pub limits: Limits,
+}

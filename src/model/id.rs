@@ -1,0 +1,171 @@
+//! Names we give to things. They follow from the journal alone, so a replay gives them again.
+
+use super::time::Day;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// A place in the journal's total order: the sequence number of a frame, from 1. Never a file offset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// The position after this one.
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What was offered as an id is none of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of this gateway")]
+pub struct InvalidId;
+
+/// The partition every id is of, until there are several machines.
+const PARTITION: u16 = 0;
+
+/// Crockford's alphabet in lower case: no letter that reads as a digit, and in the order of its values, so
+/// that ids sort as they came to be.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Partition, day, position and index: 14 bytes, which are 23 letters of 5 bits with 3 bits to spare.
+const LETTERS: usize = 23;
+
+/// Partition, day of the frame (it says which tree holds the row), frame, and which of its things.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Id {
+    day: Day,
+    position: Position,
+    index: u16,
+}
+
+impl Id {
+    fn write(self, prefix: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = (u128::from(PARTITION) << 96)
+            | (u128::from(self.day.0) << 80)
+            | (u128::from(self.position.0) << 16)
+            | u128::from(self.index);
+        let mut letters = [0u8; LETTERS];
+        for (place, letter) in letters.iter_mut().enumerate() {
+            *letter = ALPHABET[(value >> (5 * (LETTERS - 1 - place)) & 31) as usize];
+        }
+        write!(f, "{prefix}{}", std::str::from_utf8(&letters).expect("the alphabet is ASCII"))
+    }
+
+    fn read(prefix: &str, text: &str) -> Result<Self, InvalidId> {
+        let letters = text.strip_prefix(prefix).ok_or(InvalidId)?.as_bytes();
+        if letters.len() != LETTERS {
+            return Err(InvalidId);
+        }
+        let mut value = 0u128;
+        for letter in letters {
+            let bits = ALPHABET.iter().position(|known| known == letter).ok_or(InvalidId)?;
+            value = (value << 5) | bits as u128;
+        }
+        if value >> 96 != u128::from(PARTITION) {
+            return Err(InvalidId);
+        }
+        Ok(Self {
+            day: Day((value >> 80) as u16),
+            position: Position((value >> 16) as u64),
+            index: value as u16,
+        })
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(Id);
+
+        impl $name {
+            /// The `index`-th of its kind in the frame at `position`, which was written on `day`.
+            pub fn new(day: Day, position: Position, index: u16) -> Self {
+                Self(Id { day, position, index })
+            }
+
+            /// The UTC day of the frame that made it.
+            pub fn day(self) -> Day {
+                self.0.day
+            }
+
+            /// The frame that made it.
+            pub fn position(self) -> Position {
+                self.0.position
+            }
+
+            /// Which of its kind in that frame it is.
+            pub fn index(self) -> u16 {
+                self.0.index
+            }
+
+            /// Its key within its day: ten big-endian bytes, in the order things came to be.
+            pub fn key(self) -> [u8; 10] {
+                let mut key = [0; 10];
+                key[..8].copy_from_slice(&self.0.position.0.to_be_bytes());
+                key[8..].copy_from_slice(&self.0.index.to_be_bytes());
+                key
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write($prefix, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Id::read($prefix, text).map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// A message, in either direction.
+    MessageId,
+    "msg_"
+);
+id!(
+    /// An event for the platform.
+    EventId,
+    "evt_"
+);
+id!(
+    /// A photo, video or other part of a message.
+    MediaId,
+    "med_"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_was_written_and_sorts_as_it_came() {
+        let early = MessageId::new(Day(20_000), Position(7), 65_535);
+        let late = MessageId::new(Day(20_000), Position(8), 0);
+        assert_eq!(early.to_string().parse(), Ok(early));
+        assert!(early.to_string() < late.to_string());
+        assert_eq!(early.to_string().len(), "msg_".len() + LETTERS);
+    }
+
+    #[test]
+    fn an_id_of_another_kind_or_none_is_refused() {
+        let id = EventId::new(Day(1), Position(2), 3).to_string();
+        assert_eq!(id.parse::<MessageId>(), Err(InvalidId));
+        for bad in ["", "msg_", "msg_0", "msg_zzzzzzzzzzzzzzzzzzzzzzz", "msg_000000000000000000000iu"] {
+            assert_eq!(bad.parse::<MessageId>(), Err(InvalidId), "{bad}");
+        }
+    }
+}

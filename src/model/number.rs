@@ -1,0 +1,145 @@
+//! Telephone numbers and the other things carriers put in `From`.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// A number in E.164 form: `+`, a digit from 1 to 9, then 6 to 14 more digits.
+///
+/// Fifteen digits fit in a `u64`, so a number is `Copy`, and its big-endian bytes are its key in the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct E164(u64);
+
+/// What was offered as a number is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142")]
+pub struct InvalidNumber;
+
+impl E164 {
+    /// Reads the digits of a number written without its `+`, as some carriers do.
+    pub fn from_digits(digits: &str) -> Result<Self, InvalidNumber> {
+        let bytes = digits.as_bytes();
+        let plausible = (7..=15).contains(&bytes.len()) && bytes[0] != b'0' && bytes.iter().all(u8::is_ascii_digit);
+        if !plausible {
+            return Err(InvalidNumber);
+        }
+        Ok(Self(digits.parse().expect("at most 15 ASCII digits fit in a u64")))
+    }
+
+    /// The number as the key of its rows: eight big-endian bytes.
+    pub fn key(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    /// Whether the number is in the North American Numbering Plan (+1).
+    pub fn is_plus_one(self) -> bool {
+        // Eleven digits that begin with 1; a shorter number with that beginning is of no country.
+        (10_000_000_000..20_000_000_000).contains(&self.0)
+    }
+}
+
+impl FromStr for E164 {
+    type Err = InvalidNumber;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNumber> {
+        Self::from_digits(text.strip_prefix('+').ok_or(InvalidNumber)?)
+    }
+}
+
+impl fmt::Display for E164 {
+    /// The whole number. For wires only: logs take `Debug`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{}", self.0)
+    }
+}
+
+impl fmt::Debug for E164 {
+    /// Enough for a log to tell two numbers apart, and no more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+…{:04}", self.0 % 10_000)
+    }
+}
+
+/// Who a carrier says a text is from: mostly a number, sometimes a short code or a name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Address {
+    /// A telephone number.
+    Number(E164),
+    /// Three to six digits without a country, as banks and robots use.
+    ShortCode(String),
+    /// Anything else: an alphanumeric sender, or another channel's address (`whatsapp:+1...`).
+    Name(String),
+}
+
+impl Address {
+    /// Reads an address as a carrier wrote it; every text is an address of some kind.
+    pub fn read(text: &str) -> Self {
+        if let Ok(number) = text.parse() {
+            return Self::Number(number);
+        }
+        let short = (3..=6).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if short { Self::ShortCode(text.to_owned()) } else { Self::Name(text.to_owned()) }
+    }
+
+    /// The number, where the address is one.
+    pub fn number(&self) -> Option<E164> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::ShortCode(_) | Self::Name(_) => None,
+        }
+    }
+}
+
+impl From<E164> for Address {
+    fn from(number: E164) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl fmt::Display for Address {
+    /// The whole address. For wires only: logs take `Debug`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::ShortCode(text) | Self::Name(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => fmt::Debug::fmt(number, f),
+            Self::ShortCode(_) => f.write_str("a short code"),
+            Self::Name(_) => f.write_str("a name"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r26_a_number_has_its_country_code_and_nothing_but_digits() {
+        for good in ["+12065550142", "+390612345678", "+1234567", "+123456789012345"] {
+            assert_eq!(good.parse::<E164>().unwrap().to_string(), good);
+        }
+        for bad in ["", "+", "12065550142", "+02065550142", "+123456", "+1234567890123456", "+1206 5550142", "+1206555o142", "++1206555014"] {
+            assert_eq!(bad.parse::<E164>(), Err(InvalidNumber), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_shows_four_digits_of_a_number_and_nothing_of_a_name() {
+        assert_eq!(format!("{:?}", "+12065550142".parse::<E164>().unwrap()), "+…0142");
+        assert_eq!(format!("{:?}", Address::read("Rossi SpA")), "a name");
+    }
+
+    #[test]
+    fn a_sender_may_be_a_short_code_or_a_name() {
+        assert_eq!(Address::read("72975"), Address::ShortCode("72975".into()));
+        assert_eq!(Address::read("whatsapp:+12065550142"), Address::Name("whatsapp:+12065550142".into()));
+        assert!(matches!(Address::read("+12065550142"), Address::Number(_)));
+    }
+}

@@ -1,0 +1,169 @@
+//! What a text costs: its alphabet and its segments (3GPP TS 23.038 and 23.040).
+
+mod substitutes;
+
+use self::substitutes::SUBSTITUTES;
+use super::message::Warning;
+use serde::{Deserialize, Serialize};
+
+/// The most characters a text of ours may have (R50), counted as Unicode scalar values (A43).
+pub const TEXT_MAX_CHARACTERS: usize = 918;
+
+/// The alphabet a text goes over the air in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// The 7-bit default alphabet with its extension table.
+    Gsm7,
+    /// UTF-16, which the standard calls UCS-2.
+    Ucs2,
+}
+
+impl Encoding {
+    /// Units in a message of one segment, and in each segment of several, which also carry a header.
+    const fn limits(self) -> (u32, u32) {
+        match self {
+            Self::Gsm7 => (160, 153),
+            Self::Ucs2 => (70, 67),
+        }
+    }
+
+    /// Units of one character: septets or 16-bit units.
+    fn units(self, character: char) -> u32 {
+        match self {
+            Self::Gsm7 => gsm7_septets(character).unwrap_or(0),
+            Self::Ucs2 => character.len_utf16() as u32,
+        }
+    }
+}
+
+/// A text's length in every way that matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Measured {
+    /// The alphabet the whole text needs.
+    pub encoding: Encoding,
+    /// Unicode scalar values.
+    pub characters: usize,
+    /// Septets for GSM-7, 16-bit units for UCS-2.
+    pub units: u32,
+    /// Segments, at least 1; what carriers count and charge.
+    pub segments: u16,
+}
+
+impl Measured {
+    /// What the agent should know before sending it (R46).
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if self.segments > 1 {
+            warnings.push(Warning::OverOneSegment);
+        }
+        if self.encoding == Encoding::Ucs2 {
+            warnings.push(Warning::NotGsm7);
+        }
+        warnings
+    }
+}
+
+/// Measures `text` as it would go over the air.
+///
+/// A pair (escape and character, or two surrogates) is never split between segments, so a segment may end one
+/// unit short, and the count is not always the units divided by the limit.
+pub fn measure(text: &str) -> Measured {
+    let gsm7 = text.chars().all(|character| gsm7_septets(character).is_some());
+    let encoding = if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 };
+    let (whole, part) = encoding.limits();
+
+    let mut characters = 0;
+    let mut units = 0;
+    let mut segments = 1u16;
+    let mut in_segment = 0;
+    for character in text.chars() {
+        let cost = encoding.units(character);
+        characters += 1;
+        units += cost;
+        if in_segment + cost > part {
+            segments = segments.saturating_add(1);
+            in_segment = 0;
+        }
+        in_segment += cost;
+    }
+    Measured { encoding, characters, units, segments: if units <= whole { 1 } else { segments } }
+}
+
+/// `text` with look-alikes of GSM-7 characters in the place of characters outside it, as carriers' smart encoding does.
+///
+/// Accented letters, emoji and other scripts stay, so the result may still need UCS-2. It may be longer.
+pub fn smart(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match SUBSTITUTES.binary_search_by_key(&character, |(from, _)| *from) {
+            Ok(found) => out.push_str(SUBSTITUTES[found].1),
+            Err(_) => out.push(character),
+        }
+    }
+    out
+}
+
+/// Septets of a character in GSM-7: 1, 2 for the extension table, nothing for characters outside.
+fn gsm7_septets(character: char) -> Option<u32> {
+    match character {
+        // Of ASCII's printing characters all but the backtick are in: nine of them by the extension table.
+        '^' | '{' | '}' | '\\' | '[' | '~' | ']' | '|' | '\u{c}' | '€' => Some(2),
+        '`' => None,
+        ' '..='~' | '\n' | '\r' => Some(1),
+        '£' | '¥' | 'è' | 'é' | 'ù' | 'ì' | 'ò' | 'Ç' | 'Ø' | 'ø' | 'Å' | 'å' | 'Δ' | 'Φ' | 'Γ' | 'Λ' | 'Ω' | 'Π' | 'Ψ'
+        | 'Σ' | 'Θ' | 'Ξ' | 'Æ' | 'æ' | 'ß' | 'É' | '¤' | '¡' | 'Ä' | 'Ö' | 'Ñ' | 'Ü' | '§' | '¿' | 'ä' | 'ö' | 'ñ' | 'ü'
+        | 'à' => Some(1),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One case of Twilio's own calculator.
+    #[derive(Deserialize)]
+    struct Vector {
+        name: String,
+        text: String,
+        smart_encoding: bool,
+        encoding: String,
+        segments: u16,
+        units: u32,
+    }
+
+    #[test]
+    fn a28_segments_are_counted_as_the_carriers_own_calculator_does() {
+        let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../tests/vectors/segments.json")).unwrap();
+        assert_eq!(vectors.len(), 64);
+        for vector in vectors {
+            let text = if vector.smart_encoding { smart(&vector.text) } else { vector.text };
+            let measured = measure(&text);
+            let encoding = match measured.encoding {
+                Encoding::Gsm7 => "GSM-7",
+                Encoding::Ucs2 => "UCS-2",
+            };
+            assert_eq!((encoding, measured.segments), (vector.encoding.as_str(), vector.segments), "{}", vector.name);
+            assert_eq!(measured.units, vector.units, "units of {}", vector.name);
+        }
+    }
+
+    #[test]
+    fn r46_a_text_over_one_segment_is_a_warning_and_no_limit() {
+        assert_eq!(measure(&"a".repeat(160)).warnings(), []);
+        assert_eq!(measure(&"a".repeat(161)).warnings(), [Warning::OverOneSegment]);
+        assert_eq!(measure("ç").warnings(), [Warning::NotGsm7]);
+        assert_eq!(measure(&"ç".repeat(71)).warnings(), [Warning::OverOneSegment, Warning::NotGsm7]);
+    }
+
+    #[test]
+    fn a43_characters_are_unicode_scalar_values() {
+        assert_eq!(measure("a😀ç").characters, 3);
+    }
+
+    #[test]
+    fn the_substitutes_are_sorted() {
+        assert!(SUBSTITUTES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}

@@ -1,0 +1,124 @@
+//! Instants and the days and months that rows are kept by.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// A moment: milliseconds since 1970-01-01 UTC, leap seconds not counted. Written as RFC 3339 with milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// From milliseconds since 1970-01-01 UTC.
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since 1970-01-01 UTC.
+    pub const fn as_ms(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01 UTC.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// How long after `earlier` this is; nothing if it is before.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The UTC day this moment is in.
+    pub fn day(self) -> Day {
+        Day(u16::try_from(self.0 / MS_PER_DAY).unwrap_or(u16::MAX))
+    }
+
+    /// Reads an RFC 3339 time.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(parsed.as_millisecond()).ok().map(Self)
+    }
+}
+
+impl std::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl std::ops::Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = i64::try_from(self.0).unwrap_or(i64::MAX);
+        let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+        write!(f, "{moment:.3}")
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A UTC day, counted from 1970-01-01. Rows that are dropped together stand in one tree a day.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Day(pub u16);
+
+impl Day {
+    /// The first moment of the day.
+    pub fn start(self) -> Timestamp {
+        Timestamp(u64::from(self.0) * MS_PER_DAY)
+    }
+
+    /// The calendar month this day is in.
+    pub fn month(self) -> Month {
+        let ms = i64::try_from(self.start().0).expect("65,535 days are far below an i64 of milliseconds");
+        let date = jiff::Timestamp::from_millisecond(ms)
+            .expect("the year 2149 is within jiff's range")
+            .to_zoned(jiff::tz::TimeZone::UTC);
+        let years = u16::try_from(date.year() - 1970).expect("a day counted from 1970 is not before it");
+        Month(years * 12 + u16::try_from(date.month() - 1).expect("a month is from 1 to 12"))
+    }
+}
+
+/// A UTC calendar month, counted from January 1970. People are remembered in one tree a month.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Month(pub u16);
+
+impl Month {
+    /// The month before.
+    pub fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_rfc_3339_in_utc_with_milliseconds() {
+        assert_eq!(Timestamp::from_ms(1_763_791_200_500).to_string(), "2025-11-22T06:00:00.500Z");
+        assert_eq!(Timestamp::from_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::parse("2025-11-22T07:00:00.5+01:00"), Some(Timestamp::from_ms(1_763_791_200_500)));
+    }
+
+    #[test]
+    fn a_day_knows_its_month() {
+        assert_eq!(Timestamp::parse("2025-11-30T23:59:59.999Z").unwrap().day().month(), Month(55 * 12 + 10));
+        assert_eq!(Timestamp::parse("2025-12-01T00:00:00Z").unwrap().day().month(), Month(55 * 12 + 11));
+    }
+}

@@ -1,0 +1,1 @@
+//! Facts that are both logged and counted.
