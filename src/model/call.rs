@@ -129,7 +129,19 @@ mod tests {
 
     #[test]
     fn a16_a_withheld_caller_is_known_in_each_of_its_forms() {
-        for form in ["", "anonymous", "Anonymous", "RESTRICTED", "unknown", "unavailable", "+266696687", "+7378742833", "+86282452253", "+2562533", "+8656696"] {
+        for form in [
+            "",
+            "anonymous",
+            "Anonymous",
+            "RESTRICTED",
+            "unknown",
+            "unavailable",
+            "+266696687",
+            "+7378742833",
+            "+86282452253",
+            "+2562533",
+            "+8656696",
+        ] {
             assert_eq!(Caller::read(form), Some(Caller::Withheld), "{form:?}");
         }
         assert_eq!(Caller::read("2065550142"), None);

@@ -240,7 +240,12 @@ pub struct Limits {
 impl Limits {
     /// No limit at all, as accounts have by default.
     pub fn none() -> Self {
-        Self { millisegments_per_second: None, burst: 1, segments_per_day: None, day_zone: "America/Los_Angeles".to_owned() }
+        Self {
+            millisegments_per_second: None,
+            burst: 1,
+            segments_per_day: None,
+            day_zone: "America/Los_Angeles".to_owned(),
+        }
     }
 }
 

@@ -65,11 +65,7 @@ impl Id {
         if value >> 96 != u128::from(PARTITION) {
             return Err(InvalidId);
         }
-        Ok(Self {
-            day: Day((value >> 80) as u16),
-            position: Position((value >> 16) as u64),
-            index: value as u16,
-        })
+        Ok(Self { day: Day((value >> 80) as u16), position: Position((value >> 16) as u64), index: value as u16 })
     }
 }
 
