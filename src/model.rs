@@ -15,7 +15,8 @@ mod time;
 pub use call::{Agent, Attestation, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session};
 pub use directory::{
     Account, AutoReply, Closing, Directory, InvalidName, Language, Limits, NonUs, NonUsRule, Number, OptOutScope,
-    Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
+    Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Settings, UnknownSender, Verification,
+    VerificationState,
 };
 pub use heard::{Claim, ClaimKind, Heard, Inbound, InboundMedia, Receipt, ReceiptRef, ReceiptState};
 pub use id::{EventId, InvalidId, MediaId, MessageId, Position};

@@ -1,1 +1,17 @@
-//! Floor 1: the decisions of the mission.
+//! Floor 1: the decisions of the mission, as plain functions.
+//!
+//! A rule takes what it needs, the time included, and returns a decision. It does no I/O, logs nothing, never awaits and
+//! knows no storage, so a test of it reads like the requirement it shows.
+
+pub mod auto_reply;
+pub mod correlation;
+pub mod directory;
+pub mod keyword;
+pub mod language;
+pub mod non_us;
+pub mod number;
+pub mod rate;
+pub mod receipt;
+pub mod refusal;
+pub mod retry;
+pub mod sending;

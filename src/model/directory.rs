@@ -3,8 +3,9 @@
 use super::number::E164;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::OnceLock;
 
 /// What was offered as a name is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +85,57 @@ pub struct Directory {
     pub presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
     /// Limits of carrier accounts, by the account's name.
     pub accounts: BTreeMap<String, Account>,
+    /// Which queue owns an inbound number: read off `queues` the first time it is asked. Whoever changes a queue makes
+    /// a new directory.
+    #[serde(skip)]
+    owners: OnceLock<HashMap<E164, QueueId>>,
+}
+
+/// How many parents a queue may have above it.
+pub const QUEUE_DEPTH_MAX: usize = 16;
+
+impl Directory {
+    /// A directory of these.
+    pub fn new(
+        settings: Settings,
+        numbers: BTreeMap<E164, Number>,
+        queues: BTreeMap<QueueId, Queue>,
+        presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
+        accounts: BTreeMap<String, Account>,
+    ) -> Self {
+        Self { settings, numbers, queues, presets, accounts, owners: OnceLock::new() }
+    }
+
+    /// The queue an inbound number belongs to (R19).
+    pub fn owner_of(&self, number: E164) -> Option<&QueueId> {
+        let owners = self.owners.get_or_init(|| {
+            let inbound = |(id, queue): (&QueueId, &Queue)| {
+                queue.inbound_numbers.iter().map(|number| (*number, id.clone())).collect::<Vec<_>>()
+            };
+            self.queues.iter().flat_map(inbound).collect()
+        });
+        owners.get(&number)
+    }
+
+    /// Whether the feature is on for a queue: by its own switch, else by the nearest parent's, else on (R62, A42).
+    /// The main switch is another question.
+    pub fn feature_on(&self, queue: &QueueId) -> bool {
+        let mut at = Some(queue);
+        for _ in 0..=QUEUE_DEPTH_MAX {
+            let Some(found) = at.and_then(|id| self.queues.get(id)) else { return true };
+            match found.in_call_sms {
+                Some(switch) => return switch,
+                None => at = found.parent.as_ref(),
+            }
+        }
+        false
+    }
+
+    /// The language of a queue's callers, where nobody says another.
+    pub fn language_of(&self, queue: &QueueId) -> Language {
+        let own = self.queues.get(queue).and_then(|queue| queue.language.clone());
+        own.unwrap_or_else(|| self.settings.default_language.clone())
+    }
 }
 
 /// What holds for the whole gateway.

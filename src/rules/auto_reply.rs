@@ -1,0 +1,248 @@
+//! What who writes after the call gets, or why nothing (R58-R61, A22-A27).
+
+use super::correlation::Why;
+use super::keyword::Keyword;
+use super::{language, non_us};
+use crate::model::{Address, Directory, E164, Language, Phase, Timestamp, UnknownSender};
+use std::time::Duration;
+
+/// What we remember of a sender with one of our numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Remembered {
+    /// They had a session with this number; nothing if we only know them from texts to nobody.
+    pub talked: bool,
+    /// The language of their last call.
+    pub language: Option<Language>,
+    /// When we last replied, oldest first.
+    pub replied_at: Vec<Timestamp>,
+}
+
+/// A text that belongs to no call.
+#[derive(Clone, Debug)]
+pub struct Late<'a> {
+    /// Who wrote.
+    pub from: &'a Address,
+    /// Our number.
+    pub to: E164,
+    /// What they wrote.
+    pub text: &'a str,
+    /// The keyword it is, if it is one.
+    pub keyword: Option<Keyword>,
+    /// Why it belongs to no call.
+    pub why: Why,
+    /// The sender has opted out.
+    pub opted_out: bool,
+    /// What we remember of them; `None` is a stranger.
+    pub remembered: Option<&'a Remembered>,
+}
+
+/// Why nobody replied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Silence {
+    /// The feature or the auto-reply is off, or no text is set.
+    SwitchedOff,
+    /// A short code or a name cannot read an answer (A24).
+    NoNumber,
+    /// One of our own numbers (A24): two gateways would talk for ever.
+    OurOwnNumber,
+    /// STOP, START or HELP (A24).
+    Keyword,
+    /// They said STOP.
+    OptedOut,
+    /// Our own words came back (A24).
+    Echo,
+    /// Outside the US, and the switch is off (A34).
+    NonUs,
+    /// Never heard of, on a number that answers only those it knows (A4, A23).
+    Stranger,
+    /// The last reply is too recent (A22).
+    Quiet,
+    /// They have had the day's share (A22).
+    DayCap,
+}
+
+/// The text a late sender gets, or why there is none.
+///
+/// The last replies are looked up by the pair of numbers and not by the call, because a caller who redials four times in
+/// a minute should hear from us once.
+pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timestamp) -> Result<&'a str, Silence> {
+    let settings = &directory.settings;
+    if !settings.in_call_sms || !settings.auto_reply.enabled {
+        return Err(Silence::SwitchedOff);
+    }
+    let from = late.from.number().ok_or(Silence::NoNumber)?;
+    if directory.numbers.contains_key(&from) {
+        return Err(Silence::OurOwnNumber);
+    }
+    if late.keyword.is_some() {
+        return Err(Silence::Keyword);
+    }
+    if late.opted_out {
+        return Err(Silence::OptedOut);
+    }
+    let mut own = settings.auto_reply.texts.values().chain(settings.closing.texts.values());
+    if own.any(|text| text.trim() == late.text.trim() && !text.trim().is_empty()) {
+        return Err(Silence::Echo);
+    }
+    if non_us::blocked(from, Phase::Connected, &settings.non_us) {
+        return Err(Silence::NonUs);
+    }
+    let owner = directory.owner_of(late.to);
+    let known = late.remembered.is_some_and(|remembered| remembered.talked) || late.why == Why::SessionClosed;
+    let strangers = owner.is_some() && settings.auto_reply.unknown_sender == UnknownSender::Reply;
+    if !known && !strangers {
+        return Err(Silence::Stranger);
+    }
+    if let Some(remembered) = late.remembered {
+        quiet(&remembered.replied_at, directory, now)?;
+    }
+    let language = late
+        .remembered
+        .and_then(|remembered| remembered.language.clone())
+        .or_else(|| owner.map(|queue| directory.language_of(queue)))
+        .unwrap_or_else(|| settings.default_language.clone());
+    language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(Silence::SwitchedOff)
+}
+
+/// At most one in `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
+fn quiet(replied_at: &[Timestamp], directory: &Directory, now: Timestamp) -> Result<(), Silence> {
+    let rules = &directory.settings.auto_reply;
+    let quiet_for = Duration::from_secs(u64::from(rules.quiet_minutes) * 60);
+    if replied_at.last().is_some_and(|at| now.since(*at) < quiet_for) {
+        return Err(Silence::Quiet);
+    }
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let today = replied_at.iter().filter(|at| now.since(**at) < DAY).count();
+    if today >= rules.per_day as usize { Err(Silence::DayCap) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NonUs;
+    use crate::rules::directory::example;
+
+    const NOW: Timestamp = Timestamp::from_ms(100 * 24 * 3600 * 1000);
+    const OWNED: &str = "+12065550100";
+    const OUTBOUND_ONLY: &str = "+12065550102";
+    const ENGLISH: &str = "This number is not monitored. Please call us.";
+
+    #[test]
+    fn r58_r60_who_writes_after_the_call_hears_from_us() {
+        check(|_, _| {}, Ok(ENGLISH));
+    }
+
+    #[test]
+    fn a22_the_second_within_fifteen_minutes_is_met_with_silence() {
+        let minutes_ago = |minutes: u64| NOW - Duration::from_secs(minutes * 60);
+        check(|late, _| late.replied_at = vec![minutes_ago(14)], Err(Silence::Quiet));
+        check(|late, _| late.replied_at = vec![minutes_ago(15)], Ok(ENGLISH));
+    }
+
+    #[test]
+    fn a22_the_fourth_within_a_day_is_met_with_silence() {
+        let hours_ago = |hours: u64| NOW - Duration::from_secs(hours * 3600);
+        check(|late, _| late.replied_at = vec![hours_ago(20), hours_ago(10), hours_ago(1)], Err(Silence::DayCap));
+        check(|late, _| late.replied_at = vec![hours_ago(24), hours_ago(10), hours_ago(1)], Ok(ENGLISH));
+    }
+
+    #[test]
+    fn a23_r59_a_stranger_gets_one_on_an_inbound_number_unless_switched_off() {
+        check(|late, _| late.talked = false, Ok(ENGLISH));
+        check(
+            |late, directory| {
+                late.talked = false;
+                directory.settings.auto_reply.unknown_sender = UnknownSender::Silent;
+            },
+            Err(Silence::Stranger),
+        );
+    }
+
+    #[test]
+    fn a4_an_outbound_only_number_answers_only_those_it_has_talked_with() {
+        check(|late, _| late.to = OUTBOUND_ONLY, Ok(ENGLISH));
+        check(|late, _| (late.to, late.talked) = (OUTBOUND_ONLY, false), Err(Silence::Stranger));
+    }
+
+    #[test]
+    fn a24_robots_our_own_numbers_keywords_and_echoes_get_nothing() {
+        check(|late, _| late.from = "72975", Err(Silence::NoNumber));
+        check(|late, _| late.from = "BANK", Err(Silence::NoNumber));
+        check(|late, _| late.from = OUTBOUND_ONLY, Err(Silence::OurOwnNumber));
+        check(|late, _| late.text = "Stop.", Err(Silence::Keyword));
+        check(|late, _| late.text = "HELP", Err(Silence::Keyword));
+        check(|late, _| late.opted_out = true, Err(Silence::OptedOut));
+        check(|late, _| late.text = ENGLISH, Err(Silence::Echo));
+        check(|late, _| late.text = "Thanks for calling. This conversation has ended.", Err(Silence::Echo));
+    }
+
+    #[test]
+    fn a34_nothing_goes_to_a_number_outside_the_us_while_the_switch_is_off() {
+        check(|late, _| late.from = "+390612345678", Err(Silence::NonUs));
+        check(
+            |late, directory| {
+                late.from = "+390612345678";
+                directory.settings.non_us = NonUs { in_call: true, ..directory.settings.non_us };
+            },
+            Ok(ENGLISH),
+        );
+    }
+
+    #[test]
+    fn a25_a_known_sender_reads_it_in_the_language_of_the_call_a_stranger_in_the_queues() {
+        let italian: Language = "it".to_owned().try_into().unwrap();
+        check(|late, _| late.language = Some(italian.clone()), Ok("Questo numero non è presidiato."));
+        check(
+            |late, directory| {
+                late.talked = false;
+                directory.queues.values_mut().for_each(|queue| queue.language = Some(italian.clone()));
+            },
+            Ok("Questo numero non è presidiato."),
+        );
+    }
+
+    #[test]
+    fn r58_a26_without_the_checkbox_or_a_text_nothing_goes_out() {
+        check(|_, directory| directory.settings.auto_reply.enabled = false, Err(Silence::SwitchedOff));
+        check(|_, directory| directory.settings.auto_reply.texts.clear(), Err(Silence::SwitchedOff));
+        check(|_, directory| directory.settings.in_call_sms = false, Err(Silence::SwitchedOff));
+    }
+
+    /// The case a test changes: a caller whose call has ended writes to the inbound number of the queue.
+    struct Case {
+        from: &'static str,
+        to: &'static str,
+        text: &'static str,
+        opted_out: bool,
+        talked: bool,
+        language: Option<Language>,
+        replied_at: Vec<Timestamp>,
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut Case, &mut Directory), expected: Result<&str, Silence>) {
+        let mut directory = example();
+        let mut case = Case {
+            from: "+12065550142",
+            to: OWNED,
+            text: "are you there?",
+            opted_out: false,
+            talked: true,
+            language: None,
+            replied_at: Vec::new(),
+        };
+        change(&mut case, &mut directory);
+        let remembered = Remembered { talked: case.talked, language: case.language, replied_at: case.replied_at };
+        let from = Address::read(case.from);
+        let late = Late {
+            from: &from,
+            to: case.to.parse().unwrap(),
+            text: case.text,
+            keyword: crate::rules::keyword::read(case.text),
+            why: Why::NoCall,
+            opted_out: case.opted_out,
+            remembered: Some(&remembered),
+        };
+        assert_eq!(after_the_call(&late, &directory, NOW), expected);
+    }
+}

@@ -1,0 +1,71 @@
+//! The switch for numbers outside the US (R33-R38).
+
+use crate::model::{E164, NonUs, NonUsRule, Phase};
+
+/// Whether texts to `number` are switched off in this phase of the call.
+///
+/// The phase says which switch applies, and both are judged at the moment of sending (A35, R37).
+pub fn blocked(number: E164, phase: Phase, switches: &NonUs) -> bool {
+    let on = match phase {
+        Phase::Waiting => switches.wait_time,
+        Phase::Connected => switches.in_call,
+    };
+    !on && !is_us(number, switches.rule)
+}
+
+/// Whether `number` counts as a US number (A33): by the letter of "US (+1)", or by area code.
+pub fn is_us(number: E164, rule: NonUsRule) -> bool {
+    match rule {
+        NonUsRule::PlusOne => number.is_plus_one(),
+        NonUsRule::StrictUs => number.is_plus_one() && region(number) == Some(phonenumber::country::Id::US),
+    }
+}
+
+/// The country of a number by the library's tables. Toll-free numbers belong to the whole +1 area, which those tables
+/// file under the US.
+fn region(number: E164) -> Option<phonenumber::country::Id> {
+    phonenumber::parse(None, number.to_string()).ok()?.country().id()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEATTLE: &str = "+12065550142";
+    const TORONTO: &str = "+14165550142";
+    const JAMAICA: &str = "+18765550142";
+    const ROME: &str = "+390612345678";
+
+    #[test]
+    fn a33_us_is_every_plus_one_number_by_the_letter_of_r16() {
+        for number in [SEATTLE, TORONTO, JAMAICA] {
+            assert!(is_us(number.parse().unwrap(), NonUsRule::PlusOne), "{number}");
+        }
+        assert!(!is_us(ROME.parse().unwrap(), NonUsRule::PlusOne));
+    }
+
+    #[test]
+    fn a33_strict_us_leaves_out_canada_and_the_caribbean() {
+        assert!(is_us(SEATTLE.parse().unwrap(), NonUsRule::StrictUs));
+        for number in [TORONTO, JAMAICA, ROME] {
+            assert!(!is_us(number.parse().unwrap(), NonUsRule::StrictUs), "{number}");
+        }
+    }
+
+    #[test]
+    fn r37_a35_each_phase_has_its_own_switch() {
+        let rome = ROME.parse().unwrap();
+        let switches = |in_call, wait_time| NonUs { in_call, wait_time, rule: NonUsRule::PlusOne };
+        assert!(blocked(rome, Phase::Connected, &switches(false, true)));
+        assert!(!blocked(rome, Phase::Waiting, &switches(false, true)));
+        assert!(!blocked(rome, Phase::Connected, &switches(true, false)));
+        assert!(blocked(rome, Phase::Waiting, &switches(true, false)));
+    }
+
+    #[test]
+    fn r34_r35_r36_the_switch_says_nothing_of_us_numbers() {
+        let off = NonUs { in_call: false, wait_time: false, rule: NonUsRule::PlusOne };
+        assert!(!blocked(SEATTLE.parse().unwrap(), Phase::Connected, &off));
+        assert!(blocked(ROME.parse().unwrap(), Phase::Connected, &off));
+    }
+}

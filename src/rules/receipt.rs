@@ -1,0 +1,91 @@
+//! What a receipt changes (A54): states only move forward.
+
+use crate::model::{Failure, FailureCode, MessageState, ReceiptState};
+
+/// The state after a receipt, with the failure it reports; nothing where the receipt says nothing new.
+///
+/// `delivered`, `undelivered`, `failed` and `cancelled` are final; `unconfirmed` and `expired` give way to a receipt,
+/// because it knows and we only guessed.
+pub fn advance(
+    state: MessageState,
+    receipt: ReceiptState,
+    carrier_code: Option<&str>,
+) -> Option<(MessageState, Option<Failure>)> {
+    let open = match state {
+        MessageState::Queued | MessageState::Sending | MessageState::Sent => true,
+        MessageState::Unconfirmed | MessageState::Expired => true,
+        MessageState::Received
+        | MessageState::Delivered
+        | MessageState::Undelivered
+        | MessageState::Failed
+        | MessageState::Cancelled => false,
+    };
+    if !open {
+        return None;
+    }
+    let failed = |code| Some(failure(code, carrier_code));
+    match receipt {
+        ReceiptState::Queued => None,
+        ReceiptState::Sent if matches!(state, MessageState::Queued | MessageState::Sending) => {
+            Some((MessageState::Sent, None))
+        }
+        ReceiptState::Sent => None,
+        ReceiptState::Delivered => Some((MessageState::Delivered, None)),
+        ReceiptState::Undelivered(code) => Some((MessageState::Undelivered, failed(code))),
+        ReceiptState::Failed(code) => Some((MessageState::Failed, failed(code))),
+        ReceiptState::Expired if state == MessageState::Expired => None,
+        ReceiptState::Expired => Some((MessageState::Expired, failed(FailureCode::TooLate))),
+    }
+}
+
+/// A failure in our words. The carrier's own words are left out: they may quote the number.
+pub fn failure(code: FailureCode, carrier_code: Option<&str>) -> Failure {
+    let (detail, retryable) = match code {
+        FailureCode::CancelledCallEnded => ("the call ended before this was sent", false),
+        FailureCode::CancelledByRequest => ("taken back before it was sent", false),
+        FailureCode::OptedOut => ("the recipient has opted out and must text START first", false),
+        FailureCode::Landline => ("the number is a landline and cannot get texts; ask for another", false),
+        FailureCode::NumberInvalid => ("the number does not exist or cannot get texts; ask for another", false),
+        FailureCode::Blocked => ("filtered or blocked on the way; the same text will be blocked again", false),
+        FailureCode::Unreachable => ("the handset is off or out of reach; try again later", true),
+        FailureCode::CarrierRejected => ("the carrier refused it; its code says why", false),
+        FailureCode::CarrierError => ("the carrier failed; try again later", true),
+        FailureCode::TooLate => ("its time passed before it could be sent", true),
+    };
+    Failure { code, carrier_code: carrier_code.map(str::to_owned), detail: detail.to_owned(), retryable }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use MessageState::*;
+
+    #[test]
+    fn a54_receipts_out_of_order_never_take_a_state_back() {
+        assert_eq!(advance(Delivered, ReceiptState::Sent, None), None);
+        assert_eq!(advance(Failed, ReceiptState::Delivered, None), None);
+        assert_eq!(advance(Cancelled, ReceiptState::Delivered, None), None);
+        assert_eq!(advance(Sent, ReceiptState::Sent, None), None);
+        assert_eq!(advance(Sent, ReceiptState::Queued, None), None);
+    }
+
+    #[test]
+    fn a61_a_receipt_may_come_before_the_answer_to_our_send() {
+        assert_eq!(advance(Sending, ReceiptState::Sent, None), Some((Sent, None)));
+        assert_eq!(advance(Sending, ReceiptState::Delivered, None), Some((Delivered, None)));
+    }
+
+    #[test]
+    fn a54_unconfirmed_and_expired_give_way_to_a_receipt() {
+        assert_eq!(advance(Unconfirmed, ReceiptState::Delivered, None), Some((Delivered, None)));
+        assert_eq!(advance(Expired, ReceiptState::Delivered, None), Some((Delivered, None)));
+    }
+
+    #[test]
+    fn r9_a_landline_is_told_as_such_with_the_carriers_code() {
+        let (state, why) = advance(Sent, ReceiptState::Undelivered(FailureCode::Landline), Some("30006")).unwrap();
+        let why = why.unwrap();
+        assert_eq!((state, why.code, why.carrier_code.as_deref()), (Undelivered, FailureCode::Landline, Some("30006")));
+        assert!(!why.retryable);
+    }
+}

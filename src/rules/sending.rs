@@ -1,0 +1,289 @@
+//! May the agent send this? (R33-R50, A10-A18, A35, A44-A46, A56)
+//!
+//! The same function judges a send and tells the agent beforehand, so the two cannot disagree.
+
+use super::non_us;
+use super::refusal::{Code, Refusal};
+use crate::model::{
+    Attestation, Caller, Directory, E164, Language, Phase, PresetId, QueueId, Session, Settings, TEXT_MAX_CHARACTERS,
+    measure,
+};
+
+/// What is known of the call and of whom it would text.
+#[derive(Clone, Debug)]
+pub struct Standing<'a> {
+    /// Whether the call is over.
+    pub ended: bool,
+    /// Whether texts flow.
+    pub session: Session,
+    /// Where the call is now.
+    pub queue: &'a QueueId,
+    /// Waiting or connected.
+    pub phase: Phase,
+    /// Whether a waiting caller agreed to texts.
+    pub wait_sms_consent: bool,
+    /// Who is on the phone.
+    pub caller: Caller,
+    /// Another number the agent confirmed (A16).
+    pub alternative: Option<E164>,
+    /// How far the network vouches for the caller id.
+    pub attestation: Option<Attestation>,
+    /// The party has opted out.
+    pub opted_out: bool,
+    /// The party is known for a landline.
+    pub landline: bool,
+    /// An administrator sends to the landline all the same.
+    pub force: bool,
+}
+
+/// Whether anything may be sent in this call now, to whom, or the first reason why not.
+pub fn may_send(standing: &Standing<'_>, directory: &Directory) -> Result<E164, Refusal> {
+    let refuse = |code, detail: &str| Err(Refusal::new(code, detail));
+    let settings = &directory.settings;
+    if standing.ended {
+        return refuse(Code::CallEnded, "the call has ended and its texts with it");
+    }
+    if standing.session == Session::Closed {
+        return refuse(
+            Code::SessionClosed,
+            "the texts of this call are closed: the caller opted out, or no agent is on it",
+        );
+    }
+    if !settings.in_call_sms {
+        return refuse(Code::InCallSmsOff, "in-call SMS is switched off: set in_call_sms in the settings");
+    }
+    if !directory.feature_on(standing.queue) {
+        return refuse(Code::QueueDisabled, "in-call SMS is off for the queue the call is in");
+    }
+    if standing.phase == Phase::Waiting && !standing.wait_sms_consent {
+        return refuse(Code::WaitConsentMissing, "the waiting caller has not agreed to texts: set wait_sms_consent");
+    }
+    let party = match (standing.alternative, standing.caller) {
+        (Some(number), _) => number,
+        (None, Caller::Number(number)) => {
+            if !vouched_for(standing.attestation, settings) {
+                return refuse(Code::AttestationTooLow, "the network does not vouch enough for the caller id");
+            }
+            number
+        }
+        (None, Caller::Withheld) => {
+            return refuse(
+                Code::CallerUnreachable,
+                "the caller id is withheld: ask for a number, set it as `alternative`",
+            );
+        }
+    };
+    if standing.opted_out {
+        return refuse(Code::OptedOut, "the caller has opted out and must text START first");
+    }
+    if non_us::blocked(party, standing.phase, &settings.non_us) {
+        return refuse(
+            Code::NonUsBlocked,
+            "texts to numbers outside the US are switched off for this phase of the call",
+        );
+    }
+    if standing.landline && !standing.force {
+        return refuse(Code::Landline, "the number is a landline: ask for another; an admin may send with force");
+    }
+    Ok(party)
+}
+
+fn vouched_for(attestation: Option<Attestation>, settings: &Settings) -> bool {
+    // A is the best and compares least.
+    settings.minimum_attestation.is_none_or(|minimum| attestation.is_some_and(|offered| offered <= minimum))
+}
+
+/// Whether agents may write their own texts: the switch is on, and they are not held to presets (A44).
+pub fn custom_allowed(settings: &Settings) -> bool {
+    settings.custom_messages && !settings.presets_only
+}
+
+/// Whether a text of the agent's own may be sent at all.
+pub fn custom(settings: &Settings) -> Result<(), Refusal> {
+    if !settings.custom_messages {
+        return Err(Refusal::new(Code::CustomMessagesOff, "custom messages are switched off: send a preset"));
+    }
+    if settings.presets_only {
+        return Err(Refusal::new(Code::PresetsOnly, "agents may send presets only: send one by its id"));
+    }
+    Ok(())
+}
+
+/// The text of a preset, in exactly the language asked for (A45).
+pub fn preset<'a>(directory: &'a Directory, language: &Language, id: &PresetId) -> Result<&'a str, Refusal> {
+    directory.presets.get(language).and_then(|presets| presets.get(id)).map(|preset| preset.text.as_str()).ok_or_else(
+        || Refusal::new(Code::PresetNotFound, format!("there is no preset {id} in language {language}: name another")),
+    )
+}
+
+/// Whether a text has something in it, and no more than fits (R50, A43). Never cut.
+pub fn shape(text: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::new(Code::TextEmpty, "there is nothing to send: write some text"));
+    }
+    let characters = measure(text).characters;
+    if characters > TEXT_MAX_CHARACTERS {
+        let detail = format!("the text has {characters} characters: write at most {TEXT_MAX_CHARACTERS}");
+        return Err(Refusal::new(Code::TextTooLong, detail));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::directory::example;
+
+    const CALLER: &str = "+12065550142";
+
+    #[test]
+    fn r7_an_agent_may_text_the_caller_of_a_call_that_lives() {
+        check(|_, _| {}, Ok(()));
+    }
+
+    #[test]
+    fn r51_a_call_that_has_ended_takes_no_texts() {
+        check(|standing, _| standing.ended = true, Err(Code::CallEnded));
+    }
+
+    #[test]
+    fn a12_a46_a_closed_session_takes_no_texts_though_the_call_goes_on() {
+        check(|standing, _| standing.session = Session::Closed, Err(Code::SessionClosed));
+    }
+
+    #[test]
+    fn r14_r62_the_main_switch_and_the_queues_switch_must_both_be_on() {
+        check(|_, directory| directory.settings.in_call_sms = false, Err(Code::InCallSmsOff));
+        check(
+            |_, directory| directory.queues.values_mut().for_each(|queue| queue.in_call_sms = Some(false)),
+            Err(Code::QueueDisabled),
+        );
+    }
+
+    #[test]
+    fn a42_a_queue_without_a_switch_of_its_own_has_its_parents() {
+        check(
+            |_, directory| {
+                let parent: QueueId = "sales".to_owned().try_into().unwrap();
+                directory.queues.get_mut(&parent).unwrap().in_call_sms = Some(false);
+                let child: QueueId = "support".to_owned().try_into().unwrap();
+                let child = directory.queues.get_mut(&child).unwrap();
+                (child.in_call_sms, child.parent) = (None, Some(parent));
+            },
+            Err(Code::QueueDisabled),
+        );
+    }
+
+    #[test]
+    fn a56_a_waiting_caller_must_have_agreed() {
+        check(|standing, _| standing.phase = Phase::Waiting, Err(Code::WaitConsentMissing));
+        check(|standing, _| (standing.phase, standing.wait_sms_consent) = (Phase::Waiting, true), Ok(()));
+    }
+
+    #[test]
+    fn a16_a_withheld_caller_cannot_be_texted_unless_the_agent_confirmed_another_number() {
+        check(|standing, _| standing.caller = Caller::Withheld, Err(Code::CallerUnreachable));
+        check(|s, _| (s.caller, s.alternative) = (Caller::Withheld, CALLER.parse().ok()), Ok(()));
+    }
+
+    #[test]
+    fn a17_a_caller_id_must_be_vouched_for_as_far_as_the_setting_says() {
+        let least_b = |directory: &mut Directory| directory.settings.minimum_attestation = Some(Attestation::B);
+        check(|_, directory| least_b(directory), Err(Code::AttestationTooLow));
+        check(
+            |standing, directory| {
+                least_b(directory);
+                standing.attestation = Some(Attestation::C);
+            },
+            Err(Code::AttestationTooLow),
+        );
+        check(
+            |standing, directory| {
+                least_b(directory);
+                standing.attestation = Some(Attestation::A);
+            },
+            Ok(()),
+        );
+    }
+
+    #[test]
+    fn a46_who_said_stop_is_not_texted() {
+        check(|standing, _| standing.opted_out = true, Err(Code::OptedOut));
+    }
+
+    #[test]
+    fn r36_a35_a_caller_outside_the_us_is_judged_by_the_switch_of_the_phase_at_send_time() {
+        let rome = |standing: &mut Standing<'_>| standing.caller = Caller::Number("+390612345678".parse().unwrap());
+        check(|standing, _| rome(standing), Err(Code::NonUsBlocked));
+        check(
+            |standing, directory| {
+                rome(standing);
+                directory.settings.non_us.in_call = true;
+            },
+            Ok(()),
+        );
+        check(
+            |standing, directory| {
+                rome(standing);
+                directory.settings.non_us.in_call = true;
+                (standing.phase, standing.wait_sms_consent) = (Phase::Waiting, true);
+            },
+            Err(Code::NonUsBlocked),
+        );
+    }
+
+    #[test]
+    fn r9_a18_a_known_landline_is_refused_at_once_unless_forced() {
+        check(|standing, _| standing.landline = true, Err(Code::Landline));
+        check(|standing, _| (standing.landline, standing.force) = (true, true), Ok(()));
+    }
+
+    #[test]
+    fn a44_r42_r49_custom_texts_need_both_switches() {
+        let with = |custom_messages, presets_only| Settings { custom_messages, presets_only, ..Settings::default() };
+        assert!(custom(&with(true, false)).is_ok());
+        assert_eq!(custom(&with(false, false)).unwrap_err().code, Code::CustomMessagesOff);
+        assert_eq!(custom(&with(true, true)).unwrap_err().code, Code::PresetsOnly);
+        assert!(custom_allowed(&with(true, false)) && !custom_allowed(&with(true, true)));
+    }
+
+    #[test]
+    fn a45_r43_a_preset_is_never_sent_in_another_language() {
+        let directory = example();
+        let (italian, english) =
+            (Language::try_from("it".to_owned()).unwrap(), directory.settings.default_language.clone());
+        let welcome = "welcome".to_owned().try_into().unwrap();
+        let only_english = "only-english".to_owned().try_into().unwrap();
+        assert!(preset(&directory, &italian, &welcome).is_ok());
+        assert!(preset(&directory, &english, &only_english).is_ok());
+        assert_eq!(preset(&directory, &italian, &only_english).unwrap_err().code, Code::PresetNotFound);
+    }
+
+    #[test]
+    fn r50_a43_918_characters_pass_and_919_are_refused_whatever_their_bytes() {
+        assert!(shape(&"€".repeat(918)).is_ok());
+        assert_eq!(shape(&"😀".repeat(919)).unwrap_err().code, Code::TextTooLong);
+        assert_eq!(shape(" \n").unwrap_err().code, Code::TextEmpty);
+    }
+
+    #[track_caller]
+    fn check(change: impl Fn(&mut Standing<'_>, &mut Directory), expected: Result<(), Code>) {
+        let mut directory = example();
+        let queue = "support".to_owned().try_into().unwrap();
+        let mut standing = Standing {
+            ended: false,
+            session: Session::None,
+            queue: &queue,
+            phase: Phase::Connected,
+            wait_sms_consent: false,
+            caller: Caller::Number(CALLER.parse().unwrap()),
+            alternative: None,
+            attestation: None,
+            opted_out: false,
+            landline: false,
+            force: false,
+        };
+        change(&mut standing, &mut directory);
+        assert_eq!(may_send(&standing, &directory).map(|_| ()).map_err(|refusal| refusal.code), expected);
+    }
+}
