@@ -3,4 +3,16 @@
 //! Invariant: everything here is a plain function of what it is handed. No I/O, no clock, no randomness, no
 //! configuration, no await: a replay of the journal gives the same rows, and a seed the same story.
 
+pub mod apply;
+pub mod command;
+mod decide;
+pub mod event;
+mod private;
+pub mod record;
 pub mod rows;
+pub mod show;
+pub mod state;
+pub mod view;
+
+pub use decide::{Decision, decide};
+pub use private::Private;

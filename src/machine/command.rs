@@ -1,0 +1,262 @@
+//! What the machine is asked, and what it answers.
+
+use super::event::CallShown;
+use super::state::{AttemptOutcome, Ended, Message};
+use crate::model::{
+    Agent, Attestation, CallId, CallType, Caller, Directory, E164, FailureCode, Heard, Language, MessageId, Phase,
+    Position, PresetId, QueueId, SmartAction, Timestamp,
+};
+use crate::rules::refusal::Refusal;
+use std::time::Duration;
+
+/// Everything that may change something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// The process started.
+    GatewayStarted,
+    /// Load a directory into a gateway that has none.
+    Seed {
+        /// Checked against the rules.
+        directory: Box<Directory>,
+        /// Who must not be texted.
+        opt_outs: Vec<E164>,
+    },
+    /// A call starts or changes.
+    PutCall(PutCall),
+    /// A call ends.
+    EndCall {
+        /// Which.
+        call: CallId,
+        /// The platform's word for why.
+        reason: Option<String>,
+        /// The request it answers, where it came with a key.
+        key: Option<IdempotencyKey>,
+    },
+    /// An agent sends.
+    Send(Send),
+    /// A queued message is taken back.
+    Cancel(MessageId),
+    /// A carrier's webhook said something.
+    Heard {
+        /// Our name of the account.
+        account: String,
+        /// What it said.
+        item: Heard,
+    },
+    /// The dispatcher has a permit for a message and wants to hand it to the carrier.
+    StartSend {
+        /// Which.
+        message: MessageId,
+        /// When the lane's bucket is empty with this message paid for.
+        lane_empty_at: Timestamp,
+    },
+    /// The dispatcher knows what became of an attempt.
+    Settle {
+        /// Which message.
+        message: MessageId,
+        /// Which of its attempts, from 1.
+        attempt: u32,
+        /// What became of it.
+        settled: Settled,
+    },
+    /// A queued message's time has passed.
+    Expire(MessageId),
+    /// An endpoint has everything before the watermark.
+    AdvanceFeed {
+        /// Its name.
+        endpoint: String,
+        /// The first position not all delivered.
+        watermark: Position,
+    },
+    /// Time passed: leases and unknown sends may be due.
+    Tick,
+}
+
+/// A call as the platform tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PutCall {
+    /// The platform's name.
+    pub call: CallId,
+    /// Who is on the phone.
+    pub caller: Caller,
+    /// The queue.
+    pub queue: QueueId,
+    /// The language, or the queue's.
+    pub language: Option<Language>,
+    /// Waiting or connected.
+    pub phase: Phase,
+    /// Left out keeps the agent, null clears it.
+    pub agent: Option<Option<Agent>>,
+    /// The platform's type of call.
+    pub call_type: CallType,
+    /// Whether a waiting caller agreed to texts.
+    pub wait_sms_consent: bool,
+    /// The platform's version of this word.
+    pub version: Option<i64>,
+    /// Another number to text.
+    pub alternative: Option<E164>,
+    /// How far the network vouches.
+    pub attestation: Option<Attestation>,
+}
+
+/// What an agent sends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Send {
+    /// In which call.
+    pub call: CallId,
+    /// What.
+    pub content: Content,
+    /// Who.
+    pub agent: Option<Agent>,
+    /// What it asks of the caller.
+    pub smart_action: Option<SmartAction>,
+    /// Even to a landline (scope `admin`).
+    pub force: bool,
+    /// The request's key, where it came with one.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What an agent sends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// A preset by its id, in a language or the call's.
+    Preset(PresetId, Option<Language>),
+    /// The agent's own words.
+    Text(String),
+}
+
+/// An idempotency key with what it stands for, both as digests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IdempotencyKey {
+    /// Of token, path and key.
+    pub key: [u8; 16],
+    /// Of the body.
+    pub body: [u8; 16],
+}
+
+/// What became of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// In which way.
+    pub outcome: SettledAs,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+}
+
+/// In which way an attempt ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SettledAs {
+    /// The carrier took it.
+    Sent {
+        /// The carrier's id.
+        carrier_id: String,
+        /// The carrier's count of segments.
+        segments: Option<u16>,
+    },
+    /// The carrier refused it for good.
+    Refused {
+        /// In our words.
+        code: FailureCode,
+        /// In the carrier's.
+        carrier_code: Option<String>,
+    },
+    /// The carrier said not now.
+    Later {
+        /// The least it wants us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing was written to the carrier.
+    NeverWritten,
+    /// Written, and nobody answered in a way that could be read.
+    Unknown,
+}
+
+impl SettledAs {
+    /// The same, as attempts note it.
+    pub fn outcome(&self) -> AttemptOutcome {
+        match self {
+            Self::Sent { .. } => AttemptOutcome::Sent,
+            Self::Refused { .. } => AttemptOutcome::Refused,
+            Self::Later { .. } => AttemptOutcome::Later,
+            Self::NeverWritten => AttemptOutcome::NeverWritten,
+            Self::Unknown => AttemptOutcome::Unknown,
+        }
+    }
+}
+
+/// What the asker hears. It is said only once what follows from the command is on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// Done, or there was nothing to do.
+    Done,
+    /// The call as it is now.
+    Call {
+        /// It was not known before.
+        created: bool,
+        /// The call.
+        shown: Box<CallShown>,
+    },
+    /// The call ended before we heard of its start (A8).
+    EndedUnheard {
+        /// The platform's name of it.
+        call: CallId,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// The message as it is now.
+    Message {
+        /// The message.
+        message: Box<Message>,
+        /// Its text, where the decision had it at hand.
+        text: Option<String>,
+    },
+    /// The request was answered before, in this frame: the same answer again.
+    Again(Position),
+    /// Not done, and why.
+    Refused(Refusal),
+    /// A carrier's item is taken care of.
+    Heard(Taken),
+    /// The attempt is recorded: send.
+    Started {
+        /// The message.
+        message: Box<Message>,
+    },
+    /// The message is not to be sent: it was taken back, is too old, or started already.
+    NotStarted,
+    /// A directory is there already.
+    SeedRefused,
+}
+
+/// What became of a carrier's item.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// A message, attached to its call.
+    Attached,
+    /// A message of no call, answered by the auto-reply.
+    Replied,
+    /// A message of no call, met with silence.
+    Silent,
+    /// A message dropped by the setting `drop_non_us_inbound`.
+    Dropped,
+    /// A receipt that changed a state.
+    Advanced,
+    /// A receipt that said nothing new.
+    Stale,
+    /// A receipt for a message we do not know.
+    NoSuchMessage,
+    /// Seen before.
+    Duplicate,
+    /// Kept unread (A58).
+    Quarantined,
+    /// A kind we do not know.
+    Ignored,
+}
+
+/// When and where a command is decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct At {
+    /// The journal's time: it never goes back.
+    pub time: Timestamp,
+    /// The position its frame will have.
+    pub position: Position,
+}

@@ -1,0 +1,66 @@
+//! What follows from a command: the rule book, applied to what is known.
+
+mod call;
+mod draft;
+mod hear;
+mod outbound;
+mod receipt;
+mod send;
+mod tick;
+
+use super::command::{At, Command, Reply};
+use super::event::{Event, Fact};
+use super::view::{View, kind, state_key};
+use crate::model::Heard;
+use draft::Draft;
+
+/// What the asker hears, and what happened. Nothing happened where `events` is empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// Said once the events are durable.
+    pub reply: Reply,
+    /// In order; one frame of the journal.
+    pub events: Vec<Event>,
+}
+
+/// Decides `command` at `at`, knowing what `view` shows.
+pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
+    let mut draft = Draft::new(view, at);
+    let reply = match command {
+        Command::GatewayStarted => {
+            draft.note(Fact::GatewayStarted);
+            Reply::Done
+        }
+        Command::Seed { directory, opt_outs } => {
+            if view.row(&state_key(kind::DIRECTORY, super::apply::SETTINGS_ROW)).is_some() {
+                Reply::SeedRefused
+            } else {
+                let opt_outs = opt_outs.into_iter().map(Into::into).collect();
+                draft.note(Fact::DirectoryLoaded { directory, opt_outs });
+                Reply::Done
+            }
+        }
+        Command::PutCall(put) => call::put(&mut draft, put),
+        Command::EndCall { call, reason, key } => call::end(&mut draft, call, reason, key),
+        Command::Send(send) => send::send(&mut draft, send),
+        Command::Cancel(message) => outbound::cancel(&mut draft, message),
+        Command::Heard { account, item } => match item {
+            Heard::Message(inbound) => hear::message(&mut draft, account, inbound),
+            Heard::Receipt(receipt) => receipt::receipt(&mut draft, account, receipt),
+            Heard::Unreadable { raw, problem } => hear::unreadable(&mut draft, account, raw, problem),
+            Heard::Ignored { .. } => Reply::Heard(super::command::Taken::Ignored),
+        },
+        Command::StartSend { message, lane_empty_at } => outbound::start(&mut draft, message, lane_empty_at),
+        Command::Settle { message, attempt, settled } => outbound::settle(&mut draft, message, attempt, settled),
+        Command::Expire(message) => outbound::expire(&mut draft, message),
+        Command::AdvanceFeed { endpoint, watermark } => {
+            draft.note(Fact::FeedAdvanced { endpoint, watermark });
+            Reply::Done
+        }
+        Command::Tick => tick::tick(&mut draft),
+    };
+    Decision { reply, events: draft.events }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! Calls start, change and end (A7-A14, A19-A20, R51-R57).
+
+use super::draft::Draft;
+use super::send::{self, NewText};
+use crate::machine::command::{IdempotencyKey, PutCall, Reply};
+use crate::machine::event::{CallChange, Fact, LiveOf};
+use crate::machine::state::{Call, CallRow, Contact, Ended, Usage};
+use crate::machine::view::{Ask, View};
+use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, MessageState, Phase, Session, Timestamp};
+use crate::rules::language::system_text;
+use crate::rules::receipt::failure;
+use crate::rules::refusal::{Code, Refusal};
+use std::time::Duration;
+
+/// How long the end of a call never heard of is remembered (A8).
+const END_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A call starts, or something about it changes.
+pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
+    match draft.view.call(&put.call) {
+        Some(CallRow::EndedUnheard(ended)) if draft.now().since(ended.at) < END_KEPT => {
+            Reply::EndedUnheard { call: put.call, ended }
+        }
+        Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
+        Some(CallRow::Call(call)) => update(draft, *call, put),
+        Some(CallRow::EndedUnheard(_)) | None => start(draft, put),
+    }
+}
+
+fn ended<V: View>(draft: &Draft<'_, V>, call: &Call) -> Reply {
+    Reply::Call { created: false, shown: Box::new(draft.shown(call)) }
+}
+
+fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
+    if let Err(refusal) = allowed(draft, &put) {
+        return Reply::Refused(refusal);
+    }
+    let mut call = Call {
+        id: put.call,
+        caller: put.caller.into(),
+        language: put.language.unwrap_or_else(|| draft.directory().language_of(&put.queue)),
+        queue: put.queue,
+        phase: put.phase,
+        agent: put.agent.flatten(),
+        call_type: put.call_type,
+        wait_sms_consent: put.wait_sms_consent,
+        version: put.version,
+        alternative: put.alternative.into(),
+        attestation: put.attestation,
+        session: Session::None,
+        closed_reason: None,
+        our_number: None,
+        started_at: draft.now(),
+        ended: None,
+        lease_until: lease(draft),
+        usage: Usage::default(),
+        told: 0,
+        last_message: None,
+        queued: Vec::new(),
+    };
+    let live: Vec<LiveOf> = call.party().into_iter().map(|party| draft.live_with(party, &call)).collect();
+    call.told = 1;
+    let shown = draft.shown(&call);
+    // The lease's first timer stands where it says itself; there is none to take away.
+    let change = CallChange { lease_was: Some(call.lease_until), live, shown: shown.clone() };
+    call.told = 0;
+    draft.tell(&mut call, |_| Fact::CallStarted(Box::new(change)));
+    Reply::Call { created: true, shown: Box::new(shown) }
+}
+
+fn allowed<V: View>(draft: &Draft<'_, V>, put: &PutCall) -> Result<(), Refusal> {
+    let directory = draft.directory();
+    if !directory.queues.contains_key(&put.queue) {
+        return Err(Refusal::new(
+            Code::QueueNotFound,
+            format!("there is no queue {}: correct the name, or create it", put.queue),
+        ));
+    }
+    if !directory.settings.call_types.contains(&put.call_type) {
+        let types = directory.settings.call_types.join(", ");
+        return Err(Refusal::new(
+            Code::CallTypeOff,
+            format!("calls of type {} may not text; the settings' call_types are: {types}", put.call_type),
+        ));
+    }
+    Ok(())
+}
+
+fn lease<V: View>(draft: &Draft<'_, V>) -> Timestamp {
+    draft.now() + Duration::from_secs(u64::from(draft.directory().settings.call_lease_minutes) * 60)
+}
+
+fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Reply {
+    if before.caller.kept() != Some(&put.caller) {
+        let detail = "a call keeps its caller: set `alternative` for another number to text";
+        return Reply::Refused(Refusal::new(Code::CallerDiffers, detail));
+    }
+    if matches!((before.version, put.version), (Some(known), Some(offered)) if offered < known) {
+        return Reply::Call { created: false, shown: Box::new(draft.shown(&before)) };
+    }
+    if let Err(refusal) = allowed(draft, &put) {
+        return Reply::Refused(refusal);
+    }
+    let agent = put.agent.unwrap_or_else(|| before.agent.clone());
+    let mut call = Call {
+        language: put.language.unwrap_or_else(|| draft.directory().language_of(&put.queue)),
+        queue: put.queue,
+        phase: put.phase,
+        call_type: put.call_type,
+        wait_sms_consent: put.wait_sms_consent,
+        version: put.version.or(before.version),
+        alternative: put.alternative.into(),
+        attestation: put.attestation,
+        lease_until: lease(draft),
+        ..before.clone()
+    };
+    // A12: clearing an agent that was set closes the session; the next agent opens it again.
+    let left = before.agent.is_some() && agent.is_none() && call.phase == Phase::Connected;
+    let came = agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
+    if left && call.session != Session::Closed {
+        (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::NoAgent));
+    } else if came {
+        (call.session, call.closed_reason) = (Session::None, None);
+    }
+    call.agent = agent;
+
+    let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != before;
+    call.told += u64::from(seen);
+    let shown = draft.shown(&call);
+    let change = CallChange { shown: shown.clone(), lease_was: Some(before.lease_until), live: moved(draft, &before, &call) };
+    if seen {
+        call.told -= 1;
+        draft.tell(&mut call, |_| Fact::CallUpdated(Box::new(change)));
+    } else {
+        draft.note(Fact::CallKept(Box::new(change)));
+    }
+    Reply::Call { created: false, shown: Box::new(shown) }
+}
+
+/// Live rows that change with the call: its own, and the one it leaves when the number to text is another.
+fn moved<V: View>(draft: &Draft<'_, V>, before: &Call, after: &Call) -> Vec<LiveOf> {
+    let mut live = Vec::new();
+    if let Some(old) = before.party().filter(|old| after.party() != Some(*old)) {
+        live.push(draft.live_without(old, &before.id));
+    }
+    live.extend(after.party().map(|party| draft.live_with(party, after)));
+    live
+}
+
+/// A call ends, for whatever reason (R51).
+pub(super) fn end<V: View>(
+    draft: &mut Draft<'_, V>,
+    id: CallId,
+    reason: Option<String>,
+    key: Option<IdempotencyKey>,
+) -> Reply {
+    if let Some(key) = key {
+        match send::repeated(draft, key) {
+            Ok(None) => {}
+            Ok(Some(again)) => return again,
+            Err(refusal) => return Reply::Refused(refusal),
+        }
+    }
+    let reply = match draft.view.call(&id) {
+        Some(CallRow::EndedUnheard(ended)) => Reply::EndedUnheard { call: id, ended },
+        Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
+        Some(CallRow::Call(call)) => {
+            let call = hang_up(draft, *call, reason, Farewell::Closing);
+            ended(draft, &call)
+        }
+        None => {
+            let ended = Ended { at: draft.now(), reason };
+            draft.note(Fact::EndNoted { call: id.clone(), ended: ended.clone() });
+            Reply::EndedUnheard { call: id, ended }
+        }
+    };
+    if let Some(IdempotencyKey { key, body }) = key {
+        let call = match &reply {
+            Reply::Call { shown, .. } => Some(shown.clone()),
+            _ => None,
+        };
+        draft.note(Fact::Answered { key, body, call });
+    }
+    reply
+}
+
+/// Whether a closing message may follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// If everything else allows it.
+    Closing,
+    /// Never: the lease ran out, so the call may have ended long ago (A7).
+    None,
+}
+
+/// Ends a call that lives: queued texts are taken back (A19), the platform hears of it, the closing message follows
+/// (R56) where a session was open (A20), and the pair is remembered (A23).
+pub(super) fn hang_up<V: View>(draft: &mut Draft<'_, V>, mut call: Call, reason: Option<String>, farewell: Farewell) -> Call {
+    let was_open = call.session == Session::Open;
+    let closing = if was_open && farewell == Farewell::Closing { closing(draft, &call) } else { None };
+    take_back_queued(draft, &mut call);
+
+    call.ended = Some(Ended { at: draft.now(), reason });
+    if was_open {
+        (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::CallEnded));
+    }
+    let live: Vec<LiveOf> = call.party().into_iter().map(|party| draft.live_without(party, &call.id)).collect();
+    call.told += 1;
+    let change = CallChange { shown: draft.shown(&call), lease_was: Some(call.lease_until), live };
+    call.told -= 1;
+    draft.tell(&mut call, |_| Fact::CallEnded(Box::new(change)));
+
+    if let Some((ours, theirs)) = call.our_number.zip(call.party()).filter(|_| call.session == Session::Closed) {
+        let before = draft.view.contact(ours, theirs, draft.now()).unwrap_or_default();
+        let contact = Contact {
+            last_call: Some(call.id.clone()),
+            language: Some(call.language.clone()),
+            closed_at: Some(draft.now()),
+            ..before
+        };
+        draft.note(Fact::ContactKept { ours, theirs: theirs.into(), contact });
+    }
+    if let Some((ours, theirs, text)) = closing {
+        let new = NewText { kind: Kind::Closing, ours, theirs, text, agent: None, smart_action: None };
+        send::enqueue(draft, Some(&mut call), new);
+        draft.keep(call.clone(), Vec::new());
+    }
+    call
+}
+
+/// The closing message, if there is one to send. It is judged like any send at this moment (A36).
+fn closing<V: View>(draft: &Draft<'_, V>, call: &Call) -> Option<(E164, E164, String)> {
+    let settings = &draft.directory().settings;
+    if !settings.closing.enabled {
+        return None;
+    }
+    let party = draft.party(call, false).ok()?;
+    let text = system_text(&settings.closing.texts, &call.language, settings)?;
+    Some((call.our_number?, party, text.to_owned()))
+}
+
+/// Takes back the agent's texts that wait in their lane (A19).
+fn take_back_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Call) {
+    for id in std::mem::take(&mut call.queued) {
+        let Some(mut message) = draft.view.message(id).filter(|message| message.state == MessageState::Queued) else {
+            continue;
+        };
+        message.state = MessageState::Cancelled;
+        message.failure = Some(failure(FailureCode::CancelledCallEnded, None));
+        let lane = send::leave_lane(draft, &message);
+        draft.tell(call, |_| Fact::MessageChanged { message: Box::new(message), lane: Some(lane) });
+    }
+}

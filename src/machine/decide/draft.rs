@@ -1,0 +1,194 @@
+//! A decision in the making.
+
+use crate::machine::command::At;
+use crate::machine::event::{CallChange, CallShown, Event, Fact, LiveOf};
+use crate::machine::state::{Call, CallRow, Lane, Live, Message};
+use crate::machine::view::{Ask, View};
+use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
+use crate::rules::number::{self, Candidate, NoNumber};
+use crate::rules::refusal::{Code, Refusal};
+use crate::rules::sending::{self, Standing};
+
+/// What is known, and what has happened so far in this decision.
+pub(super) struct Draft<'a, V> {
+    pub(super) view: &'a V,
+    pub(super) at: At,
+    pub(super) events: Vec<Event>,
+    messages: u16,
+    media: u16,
+    /// Lanes this decision has changed already.
+    lanes: Vec<(E164, Lane)>,
+}
+
+impl<'a, V: View> Draft<'a, V> {
+    pub(super) fn new(view: &'a V, at: At) -> Self {
+        Self { view, at, events: Vec::new(), messages: 0, media: 0, lanes: Vec::new() }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.at.time
+    }
+
+    pub(super) fn directory(&self) -> &'a Directory {
+        self.view.directory()
+    }
+
+    /// Something the platform hears nothing of, or not as part of a call.
+    pub(super) fn note(&mut self, fact: Fact) {
+        self.events.push(Event { call_sequence: None, fact });
+    }
+
+    /// Something the platform hears as the next thing of this call. Whoever calls it keeps the call afterwards.
+    pub(super) fn tell(&mut self, call: &mut Call, fact: impl FnOnce(&Call) -> Fact) {
+        call.told += 1;
+        self.events.push(Event { call_sequence: Some(call.told), fact: fact(call) });
+    }
+
+    /// Something of a message: told in its call's order, where it has one.
+    pub(super) fn tell_of(&mut self, call: Option<&mut Call>, fact: Fact) {
+        match call {
+            Some(call) => self.tell(call, |_| fact),
+            None => self.note(fact),
+        }
+    }
+
+    /// The call's row, where nothing later in this decision carries it.
+    pub(super) fn keep(&mut self, call: Call, live: Vec<LiveOf>) {
+        let shown = CallShown { call, refusal: None, custom_allowed: false };
+        self.note(Fact::CallKept(Box::new(CallChange { shown, lease_was: None, live })));
+    }
+
+    pub(super) fn next_message(&mut self) -> MessageId {
+        self.messages += 1;
+        MessageId::new(self.now().day(), self.at.position, self.messages - 1)
+    }
+
+    pub(super) fn next_medium(&mut self) -> MediaId {
+        self.media += 1;
+        MediaId::new(self.now().day(), self.at.position, self.media - 1)
+    }
+
+    /// Takes the item for ours; `false` where it was taken before.
+    pub(super) fn claim(&mut self, claim: Claim) -> bool {
+        if self.view.claimed(&claim) {
+            return false;
+        }
+        let Claim { account, carrier_id, kind } = claim;
+        self.note(Fact::Claimed { account, carrier_id, kind });
+        true
+    }
+
+    pub(super) fn lane(&self, ours: E164) -> Lane {
+        let changed = self.lanes.iter().rev().find(|(number, _)| *number == ours);
+        changed.map_or_else(|| self.view.lane(ours), |(_, lane)| *lane)
+    }
+
+    /// Changes a lane and says how it is afterwards.
+    pub(super) fn change_lane(&mut self, ours: E164, change: impl FnOnce(&mut Lane)) -> Lane {
+        let mut lane = self.lane(ours);
+        change(&mut lane);
+        self.lanes.push((ours, lane));
+        lane
+    }
+
+    /// The call a message belongs to, while we know it.
+    pub(super) fn call_of(&self, message: &Message) -> Option<Call> {
+        match self.view.call(message.call.as_ref()?)? {
+            CallRow::Call(call) => Some(*call),
+            CallRow::EndedUnheard(_) => None,
+        }
+    }
+
+    /// Who may be texted in this call, or why nobody. `force` passes a landline.
+    pub(super) fn party(&self, call: &Call, force: bool) -> Result<E164, Refusal> {
+        let known = call.party();
+        let caller = call.caller.kept().copied().unwrap_or(crate::model::Caller::Withheld);
+        let standing = Standing {
+            ended: call.ended.is_some(),
+            session: call.session,
+            queue: &call.queue,
+            phase: call.phase,
+            wait_sms_consent: call.wait_sms_consent,
+            caller,
+            alternative: call.alternative.kept().copied().flatten(),
+            attestation: call.attestation,
+            opted_out: known.is_some_and(|party| self.view.opted_out(party)),
+            landline: known.is_some_and(|party| self.view.landline(party, self.now())),
+            force,
+        };
+        sending::may_send(&standing, self.directory())
+    }
+
+    /// The number this call texts `party` from: the one it is bound to, else one that is free (A1, A32).
+    pub(super) fn number(&self, call: &Call, party: E164) -> Result<E164, Refusal> {
+        if let Some(bound) = call.our_number {
+            return Ok(bound);
+        }
+        let others = self.view.live(party);
+        let candidates: Vec<_> = number::of_queue(self.directory(), &call.queue)
+            .into_iter()
+            .map(|number| Candidate {
+                number,
+                held_by: others
+                    .iter()
+                    .find(|other| other.our_number == Some(number) && other.call != call.id)
+                    .map(|other| other.call.clone()),
+                last_talked: self.view.contact(number, party, self.now()).and_then(|contact| contact.closed_at),
+                empty_at: self.lane(number).empty_at,
+            })
+            .collect();
+        let default = self.directory().queues.get(&call.queue).and_then(|queue| queue.default_outbound);
+        number::choose(&candidates, default).map_err(|none| match none {
+            NoNumber::NoneAssigned => {
+                Refusal::new(Code::NoNumber, "the queue has no verified number to text from: assign one to it")
+            }
+            NoNumber::AllHeld { by } => Refusal {
+                other_call: Some(by),
+                ..Refusal::new(
+                    Code::NumberPairBusy,
+                    "every number of the queue texts with this caller in another call: end that, or assign a number",
+                )
+            },
+        })
+    }
+
+    /// The call with what the agent may do in it, judged as the send will be.
+    pub(super) fn shown(&self, call: &Call) -> CallShown {
+        let refusal = self.party(call, false).and_then(|party| self.number(call, party)).err();
+        CallShown {
+            call: call.clone(),
+            refusal: refusal.map(|refusal| refusal.code),
+            custom_allowed: sending::custom_allowed(&self.directory().settings),
+        }
+    }
+
+    /// The live calls of `party` with this call among them as it is now, or without it once it has ended.
+    pub(super) fn live_with(&self, party: E164, call: &Call) -> LiveOf {
+        let mut calls = self.live_without(party, &call.id).calls;
+        if call.ended.is_none() {
+            calls.push(Live {
+                call: call.id.clone(),
+                queue: call.queue.clone(),
+                our_number: call.our_number,
+                session: call.session,
+            });
+        }
+        LiveOf { theirs: party.into(), calls }
+    }
+
+    pub(super) fn live_without(&self, party: E164, id: &CallId) -> LiveOf {
+        let mut calls = self.view.live(party);
+        calls.retain(|live| live.call != *id);
+        LiveOf { theirs: party.into(), calls }
+    }
+
+    /// The account a number of ours belongs to.
+    pub(super) fn account_of(&self, ours: E164) -> String {
+        self.directory().numbers.get(&ours).map(|number| number.account.clone()).unwrap_or_default()
+    }
+}
+
+/// A claim on a message or a quarantined webhook.
+pub(super) fn claim(account: &str, carrier_id: String, kind: ClaimKind) -> Claim {
+    Claim { account: account.to_owned(), carrier_id, kind }
+}

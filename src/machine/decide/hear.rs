@@ -1,0 +1,181 @@
+//! A text or photo comes in (R12, R13, A2-A6, A22-A27, A34).
+
+use super::draft::{Draft, claim};
+use super::send::{self, NewText};
+use crate::machine::command::{Reply, Taken};
+use crate::machine::event::{Fact, LateMessage, LiveOf};
+use crate::machine::state::{Call, CallRow, Contact, Medium, Message};
+use crate::machine::view::{Ask, View};
+use crate::model::{
+    CallId, ClaimKind, Direction, E164, Inbound, Kind, MessageState, Phase, Session, Timestamp, measure,
+};
+use crate::rules::auto_reply::{self, Late, Remembered};
+use crate::rules::correlation::{self, Belongs, LiveCall, Why};
+use crate::rules::{keyword, non_us};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// A message to one of our numbers: to its call, or to nobody.
+pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
+    if !draft.claim(claim(&account, inbound.carrier_id.clone(), ClaimKind::Message)) {
+        return Reply::Heard(Taken::Duplicate);
+    }
+    let (Some(from), Some(ours)) = (inbound.from.number(), inbound.to.number()) else {
+        return late(draft, &inbound, Why::NoCall);
+    };
+    let settings = &draft.directory().settings;
+    let live = draft.view.live(from);
+    let live: Vec<_> = live
+        .into_iter()
+        .map(|live| LiveCall { id: live.call, queue: live.queue, our_number: live.our_number, session: live.session })
+        .collect();
+    match correlation::which_call(ours, &live, draft.directory()) {
+        Belongs::To(id) => match known(draft, &id) {
+            Some(call) if settings.drop_non_us_inbound && non_us::blocked(from, call.phase, &settings.non_us) => {
+                Reply::Heard(Taken::Dropped)
+            }
+            Some(call) => attach(draft, account, inbound, call, from, ours),
+            None => late(draft, &inbound, Why::NoCall),
+        },
+        Belongs::Nowhere(_) if settings.drop_non_us_inbound && non_us::blocked(from, Phase::Connected, &settings.non_us) => {
+            Reply::Heard(Taken::Dropped)
+        }
+        Belongs::Nowhere(why) => late(draft, &inbound, why),
+    }
+}
+
+fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<Call> {
+    match draft.view.call(id)? {
+        CallRow::Call(call) => Some(*call),
+        CallRow::EndedUnheard(_) => None,
+    }
+}
+
+/// The message joins its call, which it opens if it is the first, and binds to the number it came to.
+fn attach<V: View>(
+    draft: &mut Draft<'_, V>,
+    account: String,
+    inbound: Inbound,
+    mut call: Call,
+    from: E164,
+    ours: E164,
+) -> Reply {
+    let blocked = non_us::blocked(from, call.phase, &draft.directory().settings.non_us);
+    let opens = call.session == Session::None || call.our_number.is_none();
+    call.session = Session::Open;
+    call.our_number.get_or_insert(ours);
+    call.usage.received += 1;
+    call.usage.media_received += u32::try_from(inbound.media.len()).unwrap_or(u32::MAX);
+
+    let measured = measure(&inbound.text);
+    let media = inbound
+        .media
+        .into_iter()
+        .map(|medium| Medium { id: draft.next_medium(), content_type: medium.content_type, url: medium.url.into() })
+        .collect();
+    let id = draft.next_message();
+    let message = Message {
+        id,
+        call: Some(call.id.clone()),
+        direction: Direction::Inbound,
+        kind: Kind::Inbound,
+        state: MessageState::Received,
+        account,
+        ours,
+        theirs: inbound.from.into(),
+        agent: None,
+        smart_action: None,
+        encoding: measured.encoding,
+        segments: inbound.segments.unwrap_or(measured.segments),
+        estimated_wait_ms: 0,
+        media,
+        created_at: draft.now(),
+        expires_at: Timestamp::default(),
+        failure: None,
+        attempts: Vec::new(),
+        not_before: None,
+        carrier_id: Some(inbound.carrier_id),
+        reply_blocked: blocked || draft.view.opted_out(from),
+        keyword: said(inbound.keyword.as_deref(), &inbound.text),
+        previous: call.last_message.replace(id),
+    };
+    let fact = Fact::MessageReceived { message: Box::new(message), text: inbound.text.into() };
+    draft.tell(&mut call, |_| fact);
+    let live: Vec<LiveOf> = if opens { vec![draft.live_with(from, &call)] } else { Vec::new() };
+    draft.keep(call, live);
+    Reply::Heard(Taken::Attached)
+}
+
+/// The keyword a message is: by the carrier's word, which acts on it, else by its text.
+fn said(by_carrier: Option<&str>, text: &str) -> Option<keyword::Keyword> {
+    by_carrier.and_then(keyword::read).or_else(|| keyword::read(text))
+}
+
+/// A message of no call: the platform hears that it came, and the sender may hear from us.
+fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, why: Why) -> Reply {
+    let pair = inbound.to.number().zip(inbound.from.number());
+    let contact = pair.and_then(|(ours, theirs)| draft.view.contact(ours, theirs, draft.now()));
+    let reply = pair.and_then(|(ours, theirs)| reply(draft, inbound, why, contact.as_ref(), ours, theirs));
+
+    let settings = &draft.directory().settings;
+    let text = settings.late_text.then(|| inbound.text.clone().into());
+    draft.note(Fact::MessageLate(Box::new(LateMessage {
+        from: inbound.from.clone().into(),
+        to: inbound.to.clone().into(),
+        text,
+        auto_replied: reply.is_some(),
+        last_call: contact.as_ref().and_then(|contact| contact.last_call.clone()),
+    })));
+    let Some(new) = reply else { return Reply::Heard(Taken::Silent) };
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let now = draft.now();
+    let mut contact = contact.unwrap_or_default();
+    contact.replied_at.retain(|at| now.since(*at) < DAY);
+    contact.replied_at.push(now);
+    draft.note(Fact::ContactKept { ours: new.ours, theirs: new.theirs.into(), contact });
+    send::enqueue(draft, None, new);
+    Reply::Heard(Taken::Replied)
+}
+
+fn reply<V: View>(
+    draft: &Draft<'_, V>,
+    inbound: &Inbound,
+    why: Why,
+    contact: Option<&Contact>,
+    ours: E164,
+    theirs: E164,
+) -> Option<NewText> {
+    let directory = draft.directory();
+    // A number that is not ours cannot be sent from.
+    directory.numbers.get(&ours)?;
+    let remembered = contact.map(|contact| Remembered {
+        talked: contact.closed_at.is_some(),
+        language: contact.language.clone(),
+        replied_at: contact.replied_at.clone(),
+    });
+    let late = Late {
+        from: &inbound.from,
+        to: ours,
+        text: &inbound.text,
+        keyword: said(inbound.keyword.as_deref(), &inbound.text),
+        why,
+        opted_out: draft.view.opted_out(theirs),
+        remembered: remembered.as_ref(),
+    };
+    let text = auto_reply::after_the_call(&late, directory, draft.now()).ok()?.to_owned();
+    Some(NewText { kind: Kind::AutoReply, ours, theirs, text, agent: None, smart_action: None })
+}
+
+/// An authentic webhook that cannot be read: kept as it came, once (A58).
+pub(super) fn unreadable<V: View>(draft: &mut Draft<'_, V>, account: String, raw: Vec<u8>, problem: String) -> Reply {
+    use std::fmt::Write as _;
+    let mut digest = String::with_capacity(64);
+    for byte in Sha256::digest(&raw) {
+        write!(digest, "{byte:02x}").expect("a String takes everything");
+    }
+    if !draft.claim(claim(&account, digest, ClaimKind::Quarantine)) {
+        return Reply::Heard(Taken::Duplicate);
+    }
+    draft.note(Fact::Quarantined { account, problem, raw: raw.into() });
+    Reply::Heard(Taken::Quarantined)
+}

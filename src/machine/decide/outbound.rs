@@ -1,0 +1,257 @@
+//! A queued text on its way to the carrier (A19-A21, A27, A46, A60, A64).
+
+use super::draft::Draft;
+use super::send;
+use crate::machine::command::{Reply, Settled, SettledAs};
+use crate::machine::event::{Fact, LiveOf};
+use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, Usage};
+use crate::machine::view::{Ask, View};
+use crate::model::{
+    E164, FailureCode, Kind, MessageId, MessageState, Phase, Session, Timestamp,
+};
+use crate::rules::receipt::failure;
+use crate::rules::refusal::{Code, Refusal};
+use crate::rules::{non_us, rate, retry};
+use std::time::Duration;
+
+/// How long an attempt nobody answered shows as `sending` before it is `unconfirmed` (A60).
+const UNKNOWN_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// How long a number is believed to be a landline, in seconds a day.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The dispatcher has a permit. Everything is judged once more, in the same step that records the attempt: the call may
+/// have ended, the caller may have said STOP, the text may be too old.
+pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, lane_empty_at: Timestamp) -> Reply {
+    let Some(mut message) = queued(draft, id) else { return Reply::NotStarted };
+    let mut call = draft.call_of(&message);
+    if message.expires_at <= draft.now() {
+        drop_queued(draft, call, message, MessageState::Expired, FailureCode::TooLate);
+        return Reply::NotStarted;
+    }
+    if let Err(code) = still_right(draft, &message, call.as_ref()) {
+        drop_queued(draft, call, message, MessageState::Cancelled, code);
+        return Reply::NotStarted;
+    }
+    let first = message.attempts.is_empty();
+    message.state = MessageState::Sending;
+    message.not_before = None;
+    message.attempts.push(Attempt { at: draft.now(), outcome: AttemptOutcome::Open, status: None });
+
+    let limits = send::limits(draft, message.ours);
+    let segments = message.segments;
+    let now = draft.now();
+    let lane = draft.change_lane(message.ours, |lane| {
+        lane.queued_segments = lane.queued_segments.saturating_sub(u32::from(segments));
+        lane.empty_at = rate::empty_after(&limits, lane.empty_at, segments, now).max(lane_empty_at);
+    });
+    draft.note(Fact::SendStarted { message: Box::new(message.clone()), lane });
+    if let Some(call) = &mut call {
+        let opens = begin(call, &message, first);
+        let live: Vec<LiveOf> = match call.party() {
+            Some(party) if opens && call.ended.is_none() => vec![draft.live_with(party, call)],
+            Some(_) | None => Vec::new(),
+        };
+        draft.keep(call.clone(), live);
+    }
+    Reply::Started { message: Box::new(message) }
+}
+
+/// What the first attempt changes in its call: it counts (R4), and it opens the session (A20).
+fn begin(call: &mut Call, message: &Message, first: bool) -> bool {
+    call.queued.retain(|queued| *queued != message.id);
+    if first {
+        count(&mut call.usage, message);
+    }
+    let opens = call.session == Session::None && call.ended.is_none();
+    if opens {
+        call.session = Session::Open;
+    }
+    opens
+}
+
+fn count(usage: &mut Usage, message: &Message) {
+    match message.kind {
+        Kind::Preset => usage.preset_sent += 1,
+        Kind::Custom => usage.custom_sent += 1,
+        Kind::SmartAction => usage.smart_action_sent += 1,
+        Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation => usage.system_sent += 1,
+        Kind::Inbound => {}
+    }
+    usage.segments_sent += u32::from(message.segments);
+}
+
+fn queued<V: View>(draft: &Draft<'_, V>, id: MessageId) -> Option<Message> {
+    draft.view.message(id).filter(|message| message.state == MessageState::Queued)
+}
+
+/// Whether the text may still go out, by what holds now.
+fn still_right<V: View>(draft: &Draft<'_, V>, message: &Message, call: Option<&Call>) -> Result<(), FailureCode> {
+    let theirs = message.theirs.kept().and_then(|address| address.number()).ok_or(FailureCode::NumberInvalid)?;
+    match message.kind {
+        Kind::Preset | Kind::Custom | Kind::SmartAction => agents_text(draft, call),
+        Kind::Closing | Kind::AutoReply => system_text(draft, message, theirs),
+        Kind::OptOutConfirmation | Kind::Inbound => Ok(()),
+    }
+}
+
+fn agents_text<V: View>(draft: &Draft<'_, V>, call: Option<&Call>) -> Result<(), FailureCode> {
+    let call = call.ok_or(FailureCode::CancelledCallEnded)?;
+    // A text accepted before the last agent left still goes out; a landline was judged when it was accepted, and may
+    // have been forced.
+    let mut as_open = call.clone();
+    if as_open.ended.is_none() && as_open.closed_reason == Some(crate::model::ClosedReason::NoAgent) {
+        as_open.session = Session::Open;
+    }
+    match draft.party(&as_open, true) {
+        Ok(_) => Ok(()),
+        Err(Refusal { code: Code::CallEnded, .. }) => Err(FailureCode::CancelledCallEnded),
+        Err(Refusal { code: Code::OptedOut | Code::SessionClosed, .. }) => Err(FailureCode::OptedOut),
+        Err(_) => Err(FailureCode::Blocked),
+    }
+}
+
+fn system_text<V: View>(draft: &Draft<'_, V>, message: &Message, theirs: E164) -> Result<(), FailureCode> {
+    let settings = &draft.directory().settings;
+    if draft.view.opted_out(theirs) {
+        return Err(FailureCode::OptedOut);
+    }
+    let phase = draft.call_of(message).map_or(Phase::Connected, |call| call.phase);
+    if !settings.in_call_sms || non_us::blocked(theirs, phase, &settings.non_us) {
+        return Err(FailureCode::Blocked);
+    }
+    // A27: while the auto-reply waited, a new call began; the call wins.
+    if message.kind == Kind::AutoReply && !draft.view.live(theirs).is_empty() {
+        return Err(FailureCode::CancelledByRequest);
+    }
+    Ok(())
+}
+
+/// A text that waited leaves its lane unsent.
+fn drop_queued<V: View>(
+    draft: &mut Draft<'_, V>,
+    mut call: Option<Call>,
+    mut message: Message,
+    state: MessageState,
+    code: FailureCode,
+) -> Message {
+    message.state = state;
+    message.failure = Some(failure(code, None));
+    message.not_before = None;
+    let lane = send::leave_lane(draft, &message);
+    if let Some(call) = &mut call {
+        call.queued.retain(|queued| *queued != message.id);
+    }
+    draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message.clone()), lane: Some(lane) });
+    if let Some(call) = call {
+        draft.keep(call, Vec::new());
+    }
+    message
+}
+
+/// A queued text's time has passed.
+pub(super) fn expire<V: View>(draft: &mut Draft<'_, V>, id: MessageId) -> Reply {
+    if let Some(message) = queued(draft, id).filter(|message| message.expires_at <= draft.now()) {
+        let call = draft.call_of(&message);
+        drop_queued(draft, call, message, MessageState::Expired, FailureCode::TooLate);
+    }
+    Reply::Done
+}
+
+/// Somebody takes back a queued text.
+pub(super) fn cancel<V: View>(draft: &mut Draft<'_, V>, id: MessageId) -> Reply {
+    let Some(message) = draft.view.message(id) else {
+        return Reply::Refused(Refusal::new(Code::NotFound, "there is no such message"));
+    };
+    if message.state != MessageState::Queued {
+        let detail = format!("the message is {} already; only a queued one can be taken back", message.state.word());
+        return Reply::Refused(Refusal::new(Code::NotQueued, detail));
+    }
+    let call = draft.call_of(&message);
+    let message = drop_queued(draft, call, message, MessageState::Cancelled, FailureCode::CancelledByRequest);
+    Reply::Message { message: Box::new(message), text: None }
+}
+
+/// The dispatcher knows what became of an attempt.
+pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: u32, settled: Settled) -> Reply {
+    let Some(mut message) = draft.view.message(id) else { return Reply::Done };
+    let latest = message.attempts.len() == attempt as usize;
+    let Some(open) = message.attempts.last_mut().filter(|last| latest && last.outcome == AttemptOutcome::Open) else {
+        return Reply::Done;
+    };
+    open.outcome = settled.outcome.outcome();
+    open.status = settled.status;
+    match settled.outcome {
+        SettledAs::Sent { carrier_id, segments } => {
+            message.carrier_id = Some(carrier_id);
+            message.segments = segments.filter(|segments| *segments > 0).unwrap_or(message.segments);
+            if message.state == MessageState::Sending {
+                change(draft, message, MessageState::Sent);
+            } else {
+                draft.note(Fact::MessageKept { message: Box::new(message) });
+            }
+        }
+        // A receipt was faster, and knows better.
+        _ if message.state != MessageState::Sending => draft.note(Fact::MessageKept { message: Box::new(message) }),
+        SettledAs::Refused { code, carrier_code } => {
+            if let (FailureCode::Landline, Some(number)) = (code, message.theirs.kept().and_then(|a| a.number())) {
+                landline(draft, number);
+            }
+            message.failure = Some(failure(code, carrier_code.as_deref()));
+            change(draft, message, MessageState::Failed);
+        }
+        SettledAs::Later { retry_after } => postpone(draft, message, attempt, retry_after),
+        SettledAs::NeverWritten => postpone(draft, message, attempt, None),
+        SettledAs::Unknown => {
+            let until = draft.now() + UNKNOWN_FOR;
+            draft.note(Fact::SendUnknown { message: Box::new(message), until });
+        }
+    }
+    Reply::Done
+}
+
+/// The number cannot get texts: the next agent is told at once (A18).
+pub(super) fn landline<V: View>(draft: &mut Draft<'_, V>, number: E164) {
+    let days = draft.directory().settings.landline_memory_days;
+    draft.note(Fact::LandlineFound { number: number.into(), until: draft.now() + DAY * days });
+}
+
+/// A message that left its lane is in another state, and the platform hears of it.
+pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, state: MessageState) {
+    message.state = state;
+    let mut call = draft.call_of(&message);
+    draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message), lane: None });
+    if let Some(call) = call {
+        draft.keep(call, Vec::new());
+    }
+}
+
+/// The attempt came to nothing and may be repeated: back into the lane, unless there is no time or no call left.
+fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, attempt: u32, retry_after: Option<Duration>) {
+    let next = retry::next_attempt(message.id, attempt, retry_after, draft.now());
+    let mut call = draft.call_of(&message);
+    let agents = matches!(message.kind, Kind::Preset | Kind::Custom | Kind::SmartAction);
+    let over = agents && call.as_ref().is_none_or(|call| call.ended.is_some());
+    let ended = if over {
+        Some((MessageState::Cancelled, FailureCode::CancelledCallEnded))
+    } else if next >= message.expires_at {
+        Some((MessageState::Expired, FailureCode::TooLate))
+    } else {
+        None
+    };
+    if let Some((state, code)) = ended {
+        message.failure = Some(failure(code, None));
+        change(draft, message, state);
+        return;
+    }
+    message.state = MessageState::Queued;
+    message.not_before = Some(next);
+    let segments = u32::from(message.segments);
+    let lane = draft.change_lane(message.ours, |lane| lane.queued_segments += segments);
+    let id = message.id;
+    draft.note(Fact::SendPostponed { message: Box::new(message), lane });
+    if let Some(mut call) = call.take().filter(|_| agents) {
+        call.queued.push(id);
+        draft.keep(call, Vec::new());
+    }
+}

@@ -1,0 +1,48 @@
+//! A receipt says what became of a text (A54, A61, A62).
+
+use super::draft::{Draft, claim};
+use super::outbound;
+use super::send;
+use crate::machine::command::{Reply, Taken};
+use crate::machine::event::Fact;
+use crate::machine::view::{Ask, View};
+use crate::model::{ClaimKind, FailureCode, MessageState, Receipt, ReceiptRef};
+use crate::rules::receipt::advance;
+
+/// Moves the message's state forward, if the receipt says something new.
+pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: String, receipt: Receipt) -> Reply {
+    let kind = ClaimKind::Receipt { status: receipt.status.clone(), to: None };
+    let ReceiptRef::Ours(id) = receipt.about else {
+        // Nothing sent by us is without our id in its callback; this is about somebody else's message.
+        return Reply::Heard(Taken::NoSuchMessage);
+    };
+    let Some(mut message) = draft.view.message(id).filter(|message| message.account == account) else {
+        return Reply::Heard(Taken::NoSuchMessage);
+    };
+    if !draft.claim(claim(&account, receipt.carrier_id.clone(), kind)) {
+        return Reply::Heard(Taken::Duplicate);
+    }
+    let Some((state, failure)) = advance(message.state, receipt.state, receipt.carrier_code.as_deref()) else {
+        return Reply::Heard(Taken::Stale);
+    };
+    let landline = failure.as_ref().is_some_and(|failure| failure.code == FailureCode::Landline);
+    if let Some(number) = message.theirs.kept().and_then(|address| address.number()).filter(|_| landline) {
+        outbound::landline(draft, number);
+    }
+    let waited = message.state == MessageState::Queued;
+    message.state = state;
+    message.failure = failure;
+    message.carrier_id.get_or_insert(receipt.carrier_id);
+    message.segments = receipt.segments.filter(|segments| *segments > 0).unwrap_or(message.segments);
+    // A carrier that said "not now" and took the text all the same: it must not go out again.
+    let lane = waited.then(|| send::leave_lane(draft, &message));
+    let mut call = draft.call_of(&message);
+    if let Some(call) = &mut call {
+        call.queued.retain(|queued| *queued != message.id);
+    }
+    draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message), lane });
+    if let Some(call) = call {
+        draft.keep(call, Vec::new());
+    }
+    Reply::Heard(Taken::Advanced)
+}

@@ -1,0 +1,165 @@
+//! An agent sends (R7, R39-R50), and what every text of ours has in common.
+
+use super::draft::Draft;
+use crate::machine::command::{Content, IdempotencyKey, Reply, Send};
+use crate::machine::event::{Fact, LiveOf};
+use crate::machine::state::{Call, CallRow, Lane, Message};
+use crate::machine::view::{Ask, View};
+use crate::model::{
+    Address, Agent, Direction, E164, Kind, Language, Limits, MessageState, PresetId, SmartAction, measure,
+};
+use crate::rules::refusal::{Code, Refusal};
+use crate::rules::{rate, retry, sending};
+use std::time::Duration;
+
+/// Judges a send in the order the contract names, queues it, and binds the call to its number.
+pub(super) fn send<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Reply {
+    match queue(draft, send) {
+        Ok(reply) => reply,
+        Err(refusal) => Reply::Refused(refusal),
+    }
+}
+
+fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal> {
+    if let Some(again) = send.key.map(|key| repeated(draft, key)).transpose()?.flatten() {
+        return Ok(again);
+    }
+    if let Content::Text(text) = &send.content {
+        sending::shape(text)?;
+    }
+    let Some(CallRow::Call(mut call)) = draft.view.call(&send.call) else {
+        return Err(match draft.view.call(&send.call) {
+            Some(_) => Refusal::new(Code::CallEnded, "the call has ended and its texts with it"),
+            None => Refusal::new(Code::CallNotFound, "there is no such call: start it with PUT /v1/calls/{id} first"),
+        });
+    };
+    let party = draft.party(&call, send.force)?;
+    let (kind, text) = content(draft, &call, &send)?;
+    let ours = draft.number(&call, party)?;
+    in_time(draft, ours, &text)?;
+
+    let newly_bound = call.our_number.replace(ours).is_none();
+    let new = NewText { kind, ours, theirs: party, text: text.clone(), agent: send.agent, smart_action: send.smart_action };
+    let message = enqueue(draft, Some(&mut call), new);
+    call.queued.push(message.id);
+    let live: Vec<LiveOf> = if newly_bound { vec![draft.live_with(party, &call)] } else { Vec::new() };
+    draft.keep(*call, live);
+    if let Some(IdempotencyKey { key, body }) = send.key {
+        draft.note(Fact::Answered { key, body, call: None });
+    }
+    Ok(Reply::Message { message: Box::new(message), text: Some(text) })
+}
+
+/// The answer given before on the same key, if there is one; a refusal where the key came with another body.
+pub(super) fn repeated<V: View>(draft: &Draft<'_, V>, key: IdempotencyKey) -> Result<Option<Reply>, Refusal> {
+    match draft.view.answered(key.key, draft.now()) {
+        None => Ok(None),
+        Some(answered) if answered.body == key.body => Ok(Some(Reply::Again(answered.position))),
+        Some(_) => Err(Refusal::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key was used with another body: take a new key for a new request",
+        )),
+    }
+}
+
+fn content<V: View>(draft: &Draft<'_, V>, call: &Call, send: &Send) -> Result<(Kind, String), Refusal> {
+    let (kind, text) = match &send.content {
+        Content::Preset(id, language) => (Kind::Preset, preset(draft, call, id, language.as_ref())?),
+        Content::Text(text) => {
+            sending::custom(&draft.directory().settings)?;
+            (Kind::Custom, text.clone())
+        }
+    };
+    Ok((if send.smart_action.is_some() { Kind::SmartAction } else { kind }, text))
+}
+
+fn preset<V: View>(
+    draft: &Draft<'_, V>,
+    call: &Call,
+    id: &PresetId,
+    language: Option<&Language>,
+) -> Result<String, Refusal> {
+    sending::preset(draft.directory(), language.unwrap_or(&call.language), id).map(str::to_owned)
+}
+
+/// Whether the text would go out soon enough to be of use (A29).
+fn in_time<V: View>(draft: &Draft<'_, V>, ours: E164, text: &str) -> Result<(), Refusal> {
+    let wait = wait(draft, ours, measure(text).segments);
+    let most = Duration::from_millis(draft.directory().settings.max_wait_ms);
+    if wait <= most {
+        return Ok(());
+    }
+    let beyond = u64::try_from((wait - most).as_millis()).unwrap_or(u64::MAX);
+    let detail = format!(
+        "the number's lane is full: this text would wait {} ms, and at most {} are allowed",
+        wait.as_millis(),
+        most.as_millis()
+    );
+    Err(Refusal { retry_after_ms: Some(beyond), ..Refusal::new(Code::RateLimited, detail) })
+}
+
+fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, segments: u16) -> Duration {
+    let Lane { empty_at, queued_segments } = draft.lane(ours);
+    rate::wait(&limits(draft, ours), empty_at, queued_segments, segments, draft.now())
+}
+
+pub(super) fn limits<V: View>(draft: &Draft<'_, V>, ours: E164) -> Limits {
+    draft.directory().numbers.get(&ours).map(|number| number.limits.clone()).unwrap_or_default()
+}
+
+/// A text of ours that nothing forbids.
+pub(super) struct NewText {
+    pub(super) kind: Kind,
+    pub(super) ours: E164,
+    pub(super) theirs: E164,
+    pub(super) text: String,
+    pub(super) agent: Option<Agent>,
+    pub(super) smart_action: Option<SmartAction>,
+}
+
+/// Puts a text into its number's lane and tells the platform. The caller keeps the call, which now ends with it.
+pub(super) fn enqueue<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>, new: NewText) -> Message {
+    let measured = measure(&new.text);
+    let estimated = wait(draft, new.ours, measured.segments);
+    let lane = draft.change_lane(new.ours, |lane| lane.queued_segments += u32::from(measured.segments));
+    let message = Message {
+        id: draft.next_message(),
+        call: call.as_ref().map(|call| call.id.clone()),
+        direction: Direction::Outbound,
+        kind: new.kind,
+        state: MessageState::Queued,
+        account: draft.account_of(new.ours),
+        ours: new.ours,
+        theirs: Address::from(new.theirs).into(),
+        agent: new.agent,
+        smart_action: new.smart_action,
+        encoding: measured.encoding,
+        segments: measured.segments,
+        estimated_wait_ms: u64::try_from(estimated.as_millis()).unwrap_or(u64::MAX),
+        media: Vec::new(),
+        created_at: draft.now(),
+        expires_at: draft.now() + retry::send_ttl(new.kind),
+        failure: None,
+        attempts: Vec::new(),
+        not_before: None,
+        carrier_id: None,
+        reply_blocked: false,
+        keyword: None,
+        previous: call.as_ref().and_then(|call| call.last_message),
+    };
+    let fact = Fact::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
+    match call {
+        Some(call) => {
+            call.last_message = Some(message.id);
+            draft.tell(call, |_| fact);
+        }
+        None => draft.note(fact),
+    }
+    message
+}
+
+/// The lane once `message`, which waited in it, is gone.
+pub(super) fn leave_lane<V: View>(draft: &mut Draft<'_, V>, message: &Message) -> Lane {
+    let segments = u32::from(message.segments);
+    draft.change_lane(message.ours, |lane| lane.queued_segments = lane.queued_segments.saturating_sub(segments))
+}

@@ -1,0 +1,53 @@
+//! Time passed (A7, A60).
+
+use super::call::{Farewell, hang_up};
+use super::draft::Draft;
+use super::outbound;
+use crate::machine::command::Reply;
+use crate::machine::event::Fact;
+use crate::machine::state::{CallRow, Timer};
+use crate::machine::view::{Ask, View};
+use crate::model::{CallId, MessageId, MessageState, Timestamp};
+
+/// Timers done in one go; the next tick goes on. Each writes a few hundred bytes into the frame.
+const TIMERS_MAX: usize = 256;
+
+/// Does what is due: calls whose lease ran out end, sends nobody answered are given up on.
+///
+/// One call at a time: what a decision reads must not be what it wrote itself.
+pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
+    let mut touched: Vec<CallId> = Vec::new();
+    for (due, timer) in draft.view.due(draft.now(), TIMERS_MAX) {
+        match timer {
+            Timer::Lease(id) if !touched.contains(&id) => lease(draft, &id, &mut touched),
+            Timer::Unknown(id) => unknown(draft, due, id, &mut touched),
+            Timer::Lease(_) => {}
+        }
+    }
+    Reply::Done
+}
+
+fn lease<V: View>(draft: &mut Draft<'_, V>, id: &CallId, touched: &mut Vec<CallId>) {
+    let Some(CallRow::Call(call)) = draft.view.call(id) else { return };
+    // Calls of one number share a row of live calls, so they end in ticks of their own.
+    let shares = |other: &CallId| matches!(draft.view.call(other), Some(CallRow::Call(other)) if other.party() == call.party());
+    if call.ended.is_some() || call.lease_until > draft.now() || touched.iter().any(shares) {
+        return;
+    }
+    touched.push(id.clone());
+    hang_up(draft, *call, Some("lease_expired".to_owned()), Farewell::None);
+}
+
+fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, touched: &mut Vec<CallId>) {
+    let message = draft.view.message(id).filter(|message| message.state == MessageState::Sending);
+    if let Some(message) = message {
+        if let Some(call) = &message.call {
+            if touched.contains(call) {
+                return;
+            }
+            touched.push(call.clone());
+        }
+        outbound::change(draft, message, MessageState::Unconfirmed);
+    }
+    draft.note(Fact::TimerDone { due, message: id });
+}

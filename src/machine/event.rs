@@ -1,0 +1,214 @@
+//! What happened: the contents of the journal.
+//!
+//! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless; and everything a
+//! platform event shows of it, so that feed and pull render from the frame alone.
+
+use super::private::Private;
+use super::state::{Call, Contact, Ended, Lane, Message};
+use crate::model::{Address, CallId, ClaimKind, Directory, E164, MessageId, Position, Timestamp};
+use crate::rules::refusal::Code;
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened, and its place among what the platform hears of its call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Dense from 1 within its call; none where the platform hears nothing, or of no call.
+    pub call_sequence: Option<u64>,
+    /// What.
+    pub fact: Fact,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Fact {
+    /// The gateway started; lanes are empty from here (A30).
+    GatewayStarted,
+    /// A directory was loaded into a gateway that had none.
+    DirectoryLoaded {
+        /// All of it.
+        directory: Box<Directory>,
+        /// Who must not be texted.
+        opt_outs: Vec<Private<E164>>,
+    },
+    /// A carrier's item was taken in: its repeats have no effect (A53, A62).
+    Claimed {
+        /// The account.
+        account: String,
+        /// The carrier's id.
+        carrier_id: String,
+        /// What it is.
+        kind: ClaimKind,
+    },
+    /// An API call was answered: the same key gets the same answer.
+    Answered {
+        /// The digest of token, path and key.
+        key: [u8; 16],
+        /// The digest of the body.
+        body: [u8; 16],
+        /// What the answer shows, where it is no message of this frame.
+        call: Option<Box<CallShown>>,
+    },
+    /// `call.started`.
+    CallStarted(Box<CallChange>),
+    /// `call.updated`.
+    CallUpdated(Box<CallChange>),
+    /// `call.ended`.
+    CallEnded(Box<CallChange>),
+    /// A call's row changed in what the platform does not see, or already saw in this frame.
+    CallKept(Box<CallChange>),
+    /// The end of a call we never heard of (A8).
+    EndNoted {
+        /// The call.
+        call: CallId,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// `message.received`.
+    MessageReceived {
+        /// The message.
+        message: Box<Message>,
+        /// Its text.
+        text: Private<String>,
+    },
+    /// `message.late`: a text that belongs to no call (R52, R53).
+    MessageLate(Box<LateMessage>),
+    /// `message.queued`.
+    MessageQueued {
+        /// The message.
+        message: Box<Message>,
+        /// Its text.
+        text: Private<String>,
+        /// The lane with it.
+        lane: Lane,
+    },
+    /// An attempt begins: recorded before anything is written to the carrier.
+    SendStarted {
+        /// The message.
+        message: Box<Message>,
+        /// The lane without it.
+        lane: Lane,
+    },
+    /// An attempt came to nothing and another follows.
+    SendPostponed {
+        /// The message.
+        message: Box<Message>,
+        /// The lane with it again.
+        lane: Lane,
+    },
+    /// An attempt was written and nobody answered: no other follows (A60).
+    SendUnknown {
+        /// The message.
+        message: Box<Message>,
+        /// When it becomes `unconfirmed`.
+        until: Timestamp,
+    },
+    /// `message.sent`, `.delivered`, `.failed` and the like: the state says which.
+    MessageChanged {
+        /// The message.
+        message: Box<Message>,
+        /// The lane, where the message left it unsent.
+        lane: Option<Lane>,
+    },
+    /// The carrier's id or count became known; the state did not change.
+    MessageKept {
+        /// The message.
+        message: Box<Message>,
+    },
+    /// We replied to, or closed with, somebody.
+    ContactKept {
+        /// Our number.
+        ours: E164,
+        /// Theirs.
+        theirs: Private<E164>,
+        /// What we remember.
+        contact: Contact,
+    },
+    /// The number turned out to be a landline (A18).
+    LandlineFound {
+        /// The number.
+        number: Private<E164>,
+        /// How long we believe it.
+        until: Timestamp,
+    },
+    /// An authentic webhook that could not be read (A58). `quarantine.added`.
+    Quarantined {
+        /// The account.
+        account: String,
+        /// What could not be understood.
+        problem: String,
+        /// As it came.
+        raw: Private<Vec<u8>>,
+    },
+    /// An endpoint of the platform has everything before this position.
+    FeedAdvanced {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The first position not all delivered.
+        watermark: Position,
+    },
+    /// A message's timer was done with.
+    TimerDone {
+        /// When it was due.
+        due: Timestamp,
+        /// The message.
+        message: MessageId,
+    },
+}
+
+/// A call as it is afterwards, and what of its rows was elsewhere before.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CallChange {
+    /// The call.
+    pub shown: CallShown,
+    /// Where its lease's timer stood, if it moved or is done with.
+    pub lease_was: Option<Timestamp>,
+    /// Live calls of its party's number, where they changed.
+    pub live: Vec<LiveOf>,
+}
+
+/// The calls that live on a number now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LiveOf {
+    /// Their number.
+    pub theirs: Private<E164>,
+    /// Its live calls; none removes the row.
+    pub calls: Vec<super::state::Live>,
+}
+
+/// A call with what the agent may do in it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CallShown {
+    /// The call.
+    pub call: Call,
+    /// The code a send would get now; none is yes.
+    pub refusal: Option<Code>,
+    /// Whether agents may write their own texts.
+    pub custom_allowed: bool,
+}
+
+/// A text that belongs to no call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LateMessage {
+    /// Who wrote.
+    pub from: Private<Address>,
+    /// Our number.
+    pub to: Private<Address>,
+    /// The text, where the setting `late_text` is on.
+    pub text: Option<Private<String>>,
+    /// Whether they get the auto-reply.
+    pub auto_replied: bool,
+    /// Their last call with this number.
+    pub last_call: Option<CallId>,
+}
+
+/// What a record of the journal holds: one command's events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Story {
+    /// Its place.
+    pub position: Position,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+

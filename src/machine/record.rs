@@ -1,0 +1,42 @@
+//! Stories as records of the journal: a version byte, then the events.
+//!
+//! The journal outlives the program, so each version ever written must still be read: `tests/records/` keeps a sample of
+//! each, and a test reads them.
+
+use super::event::{Event, Story};
+use super::private;
+use crate::model::{Position, Timestamp};
+
+/// The version this program writes.
+pub const VERSION: u8 = 1;
+
+/// A record that cannot be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unreadable {
+    /// Written by a newer program.
+    #[error("the record has version {0}, and this program reads up to {VERSION}: run the newer program")]
+    Version(u8),
+    /// Not a record at all.
+    #[error("the record cannot be read: {0}")]
+    Broken(String),
+}
+
+/// A record's parts: what happened, and the people, who stand in bodies of their own.
+pub type Encoded = (Vec<u8>, Vec<Vec<u8>>);
+
+/// Encodes what one command did at `at`.
+pub fn encode(at: Timestamp, events: &[Event]) -> Encoded {
+    private::encode(&(at, events), vec![VERSION])
+}
+
+/// Decodes the record at `position`; `None` stands for a body that was erased.
+pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<Story, Unreadable> {
+    match meta.split_first() {
+        Some((&VERSION, rest)) => {
+            let (at, events) = private::decode(rest, bodies).map_err(|error| Unreadable::Broken(error.to_string()))?;
+            Ok(Story { position, at, events })
+        }
+        Some((&version, _)) => Err(Unreadable::Version(version)),
+        None => Err(Unreadable::Broken("it is empty".to_owned())),
+    }
+}

@@ -1,0 +1,279 @@
+//! How calls, messages and events look at our doors: the one rendering for answers, pushed events and pulled ones.
+//!
+//! Invariant: an event is rendered from its frame alone, so the same event has the same bytes whenever it is rendered.
+
+use super::event::{CallShown, Event, Fact, LateMessage, Story};
+use super::state::{Call, Ended, Medium, Message};
+use crate::model::{CallId, Direction, Encoding, EventId, Failure, Kind, MessageState, SmartAction, Timestamp, Warning};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+/// A call as an answer shows it.
+pub fn call(shown: &CallShown) -> Value {
+    let Call { usage, .. } = &shown.call;
+    let call = &shown.call;
+    let ended = call.ended.as_ref();
+    let caller = call.caller.kept().map(|caller| match caller.number() {
+        Some(number) => number.to_string(),
+        None => "anonymous".to_owned(),
+    });
+    json!({
+        "id": call.id.as_str(),
+        "state": if ended.is_some() { "ended" } else { "active" },
+        "caller": caller,
+        "queue": call.queue,
+        "language": call.language,
+        "phase": call.phase,
+        "agent": call.agent,
+        "call_type": call.call_type,
+        "wait_sms_consent": call.wait_sms_consent,
+        "version": call.version,
+        "alternative": call.alternative.kept().copied().flatten().map(|number| number.to_string()),
+        "attestation": call.attestation,
+        "sms": {
+            "session": call.session,
+            "closed_reason": call.closed_reason,
+            "can_send": shown.refusal.is_none(),
+            "refusal": shown.refusal.map(|code| code.word()),
+            "custom_allowed": shown.custom_allowed,
+        },
+        "our_number": call.our_number.map(|number| number.to_string()),
+        "started_at": call.started_at.to_string(),
+        "ended_at": ended.map(|ended| ended.at.to_string()),
+        "end_reason": ended.and_then(|ended| ended.reason.as_deref()),
+        "lease_until": call.lease_until.to_string(),
+        "usage": {
+            "preset_sent": usage.preset_sent,
+            "custom_sent": usage.custom_sent,
+            "smart_action_sent": usage.smart_action_sent,
+            "system_sent": usage.system_sent,
+            "received": usage.received,
+            "media_received": usage.media_received,
+            "segments_sent": usage.segments_sent,
+        },
+    })
+}
+
+/// A call whose end was heard before its start (A8): null for what is not known.
+pub fn ended_unheard(id: &CallId, ended: &Ended) -> Value {
+    json!({
+        "id": id.as_str(),
+        "state": "ended",
+        "caller": null, "queue": null, "language": null, "phase": null, "agent": null, "call_type": null,
+        "wait_sms_consent": null, "version": null, "alternative": null, "attestation": null,
+        "sms": {
+            "session": "none", "closed_reason": null, "can_send": false, "refusal": "call_ended", "custom_allowed": false,
+        },
+        "our_number": null,
+        "started_at": null,
+        "ended_at": ended.at.to_string(),
+        "end_reason": ended.reason,
+        "lease_until": null,
+        "usage": {
+            "preset_sent": 0, "custom_sent": 0, "smart_action_sent": 0, "system_sent": 0,
+            "received": 0, "media_received": 0, "segments_sent": 0,
+        },
+    })
+}
+
+/// A message's text in an answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Text<'a> {
+    /// Here it is.
+    Is(&'a str),
+    /// Its retention has passed, or it was erased.
+    Expired,
+    /// Events after the first do not repeat it.
+    LeftOut,
+}
+
+/// A message as an answer shows it.
+pub fn message(message: &Message, text: Text<'_>) -> Value {
+    serde_json::to_value(shown(message, text)).expect("plain values are always JSON")
+}
+
+#[derive(Serialize)]
+struct MessageShown<'a> {
+    id: String,
+    call_id: Option<&'a str>,
+    direction: Direction,
+    kind: Option<Kind>,
+    state: MessageState,
+    from: Option<String>,
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    text_expired: bool,
+    encoding: Encoding,
+    segments: u16,
+    warnings: Vec<Warning>,
+    estimated_wait_ms: u64,
+    media: Vec<MediumShown<'a>>,
+    agent: Option<&'a str>,
+    smart_action: Option<SmartAction>,
+    error: Option<&'a Failure>,
+    #[serde(serialize_with = "as_text")]
+    created_at: Timestamp,
+    #[serde(flatten)]
+    inbound: Option<InboundShown>,
+}
+
+/// What only a received message has.
+#[derive(Serialize)]
+struct InboundShown {
+    before_hangup: bool,
+    reply_blocked: bool,
+    opt_out_keyword: Option<crate::rules::keyword::Keyword>,
+}
+
+#[derive(Serialize)]
+struct MediumShown<'a> {
+    id: String,
+    state: &'static str,
+    content_type: Option<&'a str>,
+}
+
+fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
+    let (ours, theirs) = (Some(message.ours.to_string()), message.theirs.kept().map(ToString::to_string));
+    let inbound = message.direction == Direction::Inbound;
+    let (from, to) = if inbound { (theirs, ours) } else { (ours, theirs) };
+    let mut warnings = Vec::new();
+    if message.segments > 1 {
+        warnings.push(Warning::OverOneSegment);
+    }
+    if message.encoding == Encoding::Ucs2 {
+        warnings.push(Warning::NotGsm7);
+    }
+    MessageShown {
+        id: message.id.to_string(),
+        call_id: message.call.as_ref().map(CallId::as_str),
+        direction: message.direction,
+        kind: (!inbound).then_some(message.kind),
+        state: message.state,
+        from,
+        to,
+        text: match text {
+            Text::Is(text) => Some(Some(text)),
+            Text::Expired => Some(None),
+            Text::LeftOut => None,
+        },
+        text_expired: matches!(text, Text::Expired),
+        encoding: message.encoding,
+        segments: message.segments,
+        warnings,
+        estimated_wait_ms: message.estimated_wait_ms,
+        media: message.media.iter().map(medium).collect(),
+        agent: message.agent.as_deref(),
+        smart_action: message.smart_action,
+        error: message.failure.as_ref(),
+        created_at: message.created_at,
+        inbound: inbound.then_some(InboundShown {
+            before_hangup: true,
+            reply_blocked: message.reply_blocked,
+            opt_out_keyword: message.keyword,
+        }),
+    }
+}
+
+fn medium(medium: &Medium) -> MediumShown<'_> {
+    // Fetching is another floor's work; until it is done, a medium is known and not yet here.
+    MediumShown { id: medium.id.to_string(), state: "pending", content_type: medium.content_type.as_deref() }
+}
+
+/// An event for the platform, ready to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// Its id, stable over repeats.
+    pub id: EventId,
+    /// What is told in order together: a call, or a message of no call.
+    pub thread: String,
+    /// Its type, like `message.received`.
+    pub kind: &'static str,
+    /// The JSON document.
+    pub body: Vec<u8>,
+}
+
+/// What the platform hears of a story, in order.
+pub fn told(story: &Story) -> Vec<Told> {
+    (0u16..).zip(&story.events).filter_map(|(index, event)| one(story, index, event)).collect()
+}
+
+fn one(story: &Story, index: u16, event: &Event) -> Option<Told> {
+    let (kind, call, data) = match &event.fact {
+        Fact::CallStarted(change) => ("call.started", Some(&change.shown.call.id), self::call(&change.shown)),
+        Fact::CallUpdated(change) => ("call.updated", Some(&change.shown.call.id), self::call(&change.shown)),
+        Fact::CallEnded(change) => ("call.ended", Some(&change.shown.call.id), self::call(&change.shown)),
+        Fact::MessageReceived { message, text } => {
+            ("message.received", message.call.as_ref(), self::message(message, with(text.kept())))
+        }
+        Fact::MessageQueued { message, text, .. } => {
+            ("message.queued", message.call.as_ref(), self::message(message, with(text.kept())))
+        }
+        Fact::MessageChanged { message, .. } => {
+            (changed(message.state)?, message.call.as_ref(), self::message(message, Text::LeftOut))
+        }
+        Fact::MessageLate(late) => ("message.late", None, late_data(late, story.at)),
+        Fact::Quarantined { account, problem, .. } => {
+            ("quarantine.added", None, json!({ "account": account, "problem": problem }))
+        }
+        _ => return None,
+    };
+    let id = EventId::new(story.at.day(), story.position, index);
+    let thread = call.map_or_else(|| thread_of(&event.fact, id), |call| call.as_str().to_owned());
+    let text_of_id = id.to_string();
+    let body = json!({
+        "id": text_of_id,
+        // An id sorts as things came to be, which is all a cursor needs.
+        "cursor": text_of_id.trim_start_matches("evt_"),
+        "call_sequence": event.call_sequence,
+        "type": kind,
+        "at": story.at.to_string(),
+        "call_id": call.map(CallId::as_str),
+        "data": data,
+    });
+    Some(Told { id, thread, kind, body: body.to_string().into_bytes() })
+}
+
+fn with(text: Option<&String>) -> Text<'_> {
+    text.map_or(Text::Expired, |text| Text::Is(text))
+}
+
+fn changed(state: MessageState) -> Option<&'static str> {
+    Some(match state {
+        MessageState::Sent => "message.sent",
+        MessageState::Delivered => "message.delivered",
+        MessageState::Undelivered => "message.undelivered",
+        MessageState::Failed => "message.failed",
+        MessageState::Cancelled => "message.cancelled",
+        MessageState::Expired => "message.expired",
+        MessageState::Unconfirmed => "message.unconfirmed",
+        MessageState::Received | MessageState::Queued | MessageState::Sending => return None,
+    })
+}
+
+/// Outside of calls the events of one message keep their order, and nothing else needs one.
+fn thread_of(fact: &Fact, id: EventId) -> String {
+    match fact {
+        Fact::MessageQueued { message, .. } | Fact::MessageChanged { message, .. } => message.id.to_string(),
+        _ => id.to_string(),
+    }
+}
+
+fn late_data(late: &LateMessage, at: Timestamp) -> Value {
+    let mut data = json!({
+        "from": late.from.kept().map(ToString::to_string),
+        "to": late.to.kept().map(ToString::to_string),
+        "at": at.to_string(),
+        "auto_replied": late.auto_replied,
+        "last_call_id": late.last_call.as_ref().map(CallId::as_str),
+    });
+    if let Some(text) = &late.text {
+        data["text"] = json!(text.kept());
+    }
+    data
+}

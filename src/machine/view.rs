@@ -1,0 +1,203 @@
+//! What the machine knows before a decision, read through typed questions.
+
+use super::rows::{Key, Table};
+use super::state::{Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, Timer};
+use crate::model::{CallId, Claim, Directory, E164, MessageId, Position, Timestamp};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Rows as they stand after everything decided so far, the undurable too.
+///
+/// A store that fails makes a view answer "absent" and say so afterwards; whoever made it then throws the decision away.
+pub trait View {
+    /// The row at `key`.
+    fn row(&self, key: &Key) -> Option<Vec<u8>>;
+
+    /// At most `limit` rows of `table` whose keys begin with `prefix`, in order, from the key `from` on.
+    fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)>;
+
+    /// Whether the item was taken in before.
+    fn claimed(&self, claim: &Claim) -> bool;
+
+    /// Everything an administrator decided.
+    fn directory(&self) -> &Directory;
+}
+
+/// Kinds of rows in `Table::State`, by the first byte of their keys.
+pub mod kind {
+    /// A call, by its id.
+    pub const CALL: u8 = b'C';
+    /// Live calls, by the number texts go to.
+    pub const LIVE: u8 = b'A';
+    /// A timer, by its time.
+    pub const TIMER: u8 = b'T';
+    /// An outbound message that is not done, by day and id.
+    pub const OPEN: u8 = b'Q';
+    /// A lane, by our number.
+    pub const LANE: u8 = b'L';
+    /// A part of the directory.
+    pub const DIRECTORY: u8 = b'D';
+    /// Who must not be texted, by number.
+    pub const OPT_OUT: u8 = b'O';
+    /// A landline, by number.
+    pub const LANDLINE: u8 = b'N';
+    /// An endpoint's watermark, by name.
+    pub const FEED: u8 = b'F';
+    /// A quarantined webhook, by position.
+    pub const QUARANTINE: u8 = b'X';
+    /// The gateway itself.
+    pub const GATEWAY: u8 = b'G';
+}
+
+/// The key of a row in `Table::State`.
+pub fn state_key(kind: u8, rest: &[u8]) -> Key {
+    let mut bytes = Vec::with_capacity(1 + rest.len());
+    bytes.push(kind);
+    bytes.extend_from_slice(rest);
+    Key { table: Table::State, bytes }
+}
+
+/// The key of a message's row.
+pub fn message_key(id: MessageId) -> Key {
+    Key { table: Table::Messages(id.day()), bytes: id.key().to_vec() }
+}
+
+/// The key of an open message's row: its day, then its place in the day.
+pub fn open_key(id: MessageId) -> Key {
+    let mut rest = [0; 12];
+    rest[..2].copy_from_slice(&id.day().0.to_be_bytes());
+    rest[2..].copy_from_slice(&id.key());
+    state_key(kind::OPEN, &rest)
+}
+
+/// The message an open row is about.
+pub fn open_id(key: &[u8]) -> Option<MessageId> {
+    let rest = key.strip_prefix(&[kind::OPEN])?;
+    let day = u16::from_be_bytes(rest.get(..2)?.try_into().ok()?);
+    let position = u64::from_be_bytes(rest.get(2..10)?.try_into().ok()?);
+    let index = u16::from_be_bytes(rest.get(10..12)?.try_into().ok()?);
+    Some(MessageId::new(crate::model::Day(day), Position(position), index))
+}
+
+/// The key of a timer: its time first, so that what is due stands in front. What it is for makes it unique.
+pub fn timer_key(due: Timestamp, timer: &Timer) -> Key {
+    let mut rest = due.as_ms().to_be_bytes().to_vec();
+    rest.extend(encode_row(timer));
+    state_key(kind::TIMER, &rest)
+}
+
+/// The key of what we remember of a pair of numbers, in the month of `at`.
+pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
+    let mut bytes = ours.key().to_vec();
+    bytes.extend_from_slice(&theirs.key());
+    Key { table: Table::Contacts(at.day().month()), bytes }
+}
+
+/// A row's bytes: the version of its form, then its value. An index of another version is rebuilt, so rows need no
+/// versions of their own.
+pub fn encode_row<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("rows are plain values, which postcard can always write")
+}
+
+/// A row's value; nothing if it is not of this form, which the index's version rules out.
+pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    postcard::from_bytes(bytes).ok()
+}
+
+/// Typed questions to a view.
+pub trait Ask: View {
+    /// A typed row.
+    fn typed<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
+        self.row(key).and_then(|bytes| decode_row(&bytes))
+    }
+
+    /// What stands under a call's id.
+    fn call(&self, id: &CallId) -> Option<CallRow> {
+        self.typed(&state_key(kind::CALL, id.as_str().as_bytes()))
+    }
+
+    /// A message.
+    fn message(&self, id: MessageId) -> Option<Message> {
+        self.typed(&message_key(id))
+    }
+
+    /// The live calls of a number.
+    fn live(&self, theirs: E164) -> Vec<Live> {
+        self.typed(&state_key(kind::LIVE, &theirs.key())).unwrap_or_default()
+    }
+
+    /// A lane. One that was never used is empty since the gateway started (A30).
+    fn lane(&self, ours: E164) -> Lane {
+        let mut lane: Lane = self.typed(&state_key(kind::LANE, &ours.key())).unwrap_or_default();
+        lane.empty_at = lane.empty_at.max(self.gateway().started_at);
+        lane
+    }
+
+    /// What the gateway noted of itself.
+    fn gateway(&self) -> Gateway {
+        self.typed(&state_key(kind::GATEWAY, &[])).unwrap_or_default()
+    }
+
+    /// Whether a number must not be texted.
+    fn opted_out(&self, theirs: E164) -> bool {
+        self.row(&state_key(kind::OPT_OUT, &theirs.key())).is_some()
+    }
+
+    /// Whether a number is known for a landline.
+    fn landline(&self, theirs: E164, now: Timestamp) -> bool {
+        let until: Option<Timestamp> = self.typed(&state_key(kind::LANDLINE, &theirs.key()));
+        until.is_some_and(|until| now < until)
+    }
+
+    /// What we remember of a pair, if it is not too long ago (A23). It stands in the month it was last written in.
+    fn contact(&self, ours: E164, theirs: E164, now: Timestamp) -> Option<Contact> {
+        let days = self.directory().settings.contact_memory_days;
+        let oldest = (now - Duration::from_secs(u64::from(days) * 24 * 60 * 60)).day().month();
+        let mut key = contact_key(ours, theirs, now);
+        let mut month = now.day().month();
+        loop {
+            key.table = Table::Contacts(month);
+            if let Some(found) = self.typed(&key) {
+                return Some(found);
+            }
+            if month <= oldest {
+                return None;
+            }
+            month = month.previous();
+        }
+    }
+
+    /// The answer remembered under an idempotency key, of the last 24 hours.
+    fn answered(&self, key: [u8; 16], now: Timestamp) -> Option<Answered> {
+        const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+        let today = now.day();
+        let yesterday = (now - KEPT).day();
+        [today, yesterday]
+            .into_iter()
+            .find_map(|day| self.typed(&Key { table: Table::Idempotency(day), bytes: key.to_vec() }))
+            .filter(|answered: &Answered| now.since(answered.at) < KEPT)
+    }
+
+    /// Outbound messages that are not done, a page from `from` on, with the key to go on from.
+    fn open_page(&self, from: &[u8], limit: usize) -> Vec<(Vec<u8>, MessageId, Open)> {
+        self.rows(Table::State, &[kind::OPEN], from, limit)
+            .into_iter()
+            .filter_map(|(key, row)| Some((open_id(&key)?, decode_row(&row)?, key)))
+            .map(|(id, open, key)| (key, id, open))
+            .collect()
+    }
+
+    /// Timers due by `now`, at most `limit`.
+    fn due(&self, now: Timestamp, limit: usize) -> Vec<(Timestamp, Timer)> {
+        self.rows(Table::State, &[kind::TIMER], &[], limit)
+            .into_iter()
+            .filter_map(|(key, row)| {
+                let due = u64::from_be_bytes(key.get(1..9)?.try_into().ok()?);
+                Some((Timestamp::from_ms(due), decode_row(&row)?))
+            })
+            .take_while(|(due, _)| *due <= now)
+            .collect()
+    }
+}
+
+impl<V: View + ?Sized> Ask for V {}
