@@ -5,8 +5,8 @@
 
 use super::event::{CallChange, Event, Fact, Story};
 use super::rows::{Key, Table, Write};
-use super::state::{Answered, CallRow, Gateway, Lane, Message, Open, Timer};
-use super::view::{contact_key, decode_row, encode_row, kind, message_key, open_key, state_key, timer_key};
+use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, Timer};
+use super::view::{contact_key, decode_row, encode_row, kind, live_key, message_key, open_key, state_key, timer_key};
 use crate::model::{Address, Directory, E164, MessageState};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -37,10 +37,9 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
             let key = Key { table: Table::Idempotency(story.at.day()), bytes: key.to_vec() };
             put(writes, key, &Answered { body: *body, position: story.position, at: story.at });
         }
-        Fact::CallStarted(change)
-        | Fact::CallUpdated(change)
-        | Fact::CallEnded(change)
-        | Fact::CallKept(change) => call(change, writes),
+        Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) | Fact::CallKept(change) => {
+            call(change, writes)
+        }
         Fact::EndNoted { call, ended } => {
             put(writes, call_key(call.as_str()), &CallRow::EndedUnheard(ended.clone()));
         }
@@ -109,14 +108,16 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
             put(writes, timer_key(call.lease_until, &timer), &timer);
         }
     }
-    for live in &change.live {
-        let Some(theirs) = live.theirs.kept() else { continue };
-        let key = state_key(kind::LIVE, &theirs.key());
-        if live.calls.is_empty() {
-            writes.push(Write::Delete(key));
-        } else {
-            put(writes, key, &live.calls);
-        }
+    if let Some(was) = change.party_was.as_ref().and_then(|was| was.kept()) {
+        writes.push(Write::Delete(live_key(*was, &call.id)));
+    }
+    let Some(party) = call.party().filter(|_| change.live) else { return };
+    let key = live_key(party, &call.id);
+    if call.ended.is_some() {
+        writes.push(Write::Delete(key));
+    } else {
+        let (call, queue, our_number, session) = (call.id.clone(), call.queue.clone(), call.our_number, call.session);
+        put(writes, key, &Live { call, queue, our_number, session });
     }
 }
 
@@ -217,4 +218,3 @@ pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<
 fn put<T: Serialize>(writes: &mut Vec<Write>, key: Key, value: &T) {
     writes.push(Write::Put(key, encode_row(value)));
 }
-

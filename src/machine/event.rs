@@ -69,6 +69,8 @@ pub enum Fact {
         message: Box<Message>,
         /// Its text.
         text: Private<String>,
+        /// Where the carrier has its media, in their order.
+        media_urls: Vec<Private<String>>,
     },
     /// `message.late`: a text that belongs to no call (R52, R53).
     MessageLate(Box<LateMessage>),
@@ -162,17 +164,10 @@ pub struct CallChange {
     pub shown: CallShown,
     /// Where its lease's timer stood, if it moved or is done with.
     pub lease_was: Option<Timestamp>,
-    /// Live calls of its party's number, where they changed.
-    pub live: Vec<LiveOf>,
-}
-
-/// The calls that live on a number now.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct LiveOf {
-    /// Their number.
-    pub theirs: Private<E164>,
-    /// Its live calls; none removes the row.
-    pub calls: Vec<super::state::Live>,
+    /// What correlation needs of it changed: its number, queue, session or life.
+    pub live: bool,
+    /// The number that was texted before, where it is another now.
+    pub party_was: Option<Private<E164>>,
 }
 
 /// A call with what the agent may do in it.
@@ -211,4 +206,3 @@ pub struct Story {
     /// What happened, in order.
     pub events: Vec<Event>,
 }
-

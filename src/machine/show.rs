@@ -4,7 +4,9 @@
 
 use super::event::{CallShown, Event, Fact, LateMessage, Story};
 use super::state::{Call, Ended, Medium, Message};
-use crate::model::{CallId, Direction, Encoding, EventId, Failure, Kind, MessageState, SmartAction, Timestamp, Warning};
+use crate::model::{
+    CallId, Direction, Encoding, EventId, Failure, Kind, MessageState, SmartAction, Timestamp, Warning,
+};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -208,7 +210,7 @@ fn one(story: &Story, index: u16, event: &Event) -> Option<Told> {
         Fact::CallStarted(change) => ("call.started", Some(&change.shown.call.id), self::call(&change.shown)),
         Fact::CallUpdated(change) => ("call.updated", Some(&change.shown.call.id), self::call(&change.shown)),
         Fact::CallEnded(change) => ("call.ended", Some(&change.shown.call.id), self::call(&change.shown)),
-        Fact::MessageReceived { message, text } => {
+        Fact::MessageReceived { message, text, .. } => {
             ("message.received", message.call.as_ref(), self::message(message, with(text.kept())))
         }
         Fact::MessageQueued { message, text, .. } => {

@@ -153,15 +153,13 @@ pub struct Message {
     pub previous: Option<MessageId>,
 }
 
-/// A part of a message.
+/// A part of a message. Where the carrier has it stands in the message's frame alone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Medium {
     /// Ours.
     pub id: MediaId,
     /// The type the carrier claims.
     pub content_type: Option<String>,
-    /// Where the carrier has it.
-    pub url: Private<String>,
 }
 
 /// One attempt to hand a message to the carrier.

@@ -27,7 +27,7 @@ pub trait View {
 pub mod kind {
     /// A call, by its id.
     pub const CALL: u8 = b'C';
-    /// Live calls, by the number texts go to.
+    /// A live call, by the number texts go to and its id.
     pub const LIVE: u8 = b'A';
     /// A timer, by its time.
     pub const TIMER: u8 = b'T';
@@ -47,6 +47,17 @@ pub mod kind {
     pub const QUARANTINE: u8 = b'X';
     /// The gateway itself.
     pub const GATEWAY: u8 = b'G';
+}
+
+/// Live calls of one number that are looked at. A switchboard may share one caller id among many callers; past a few
+/// nobody can tell them apart anyway (A1).
+const LIVE_MAX: usize = 500;
+
+/// The key of a live call's row.
+pub fn live_key(theirs: E164, call: &CallId) -> Key {
+    let mut rest = theirs.key().to_vec();
+    rest.extend_from_slice(call.as_str().as_bytes());
+    state_key(kind::LIVE, &rest)
 }
 
 /// The key of a row in `Table::State`.
@@ -123,7 +134,9 @@ pub trait Ask: View {
 
     /// The live calls of a number.
     fn live(&self, theirs: E164) -> Vec<Live> {
-        self.typed(&state_key(kind::LIVE, &theirs.key())).unwrap_or_default()
+        let prefix = state_key(kind::LIVE, &theirs.key()).bytes;
+        let rows = self.rows(Table::State, &prefix, &[], LIVE_MAX);
+        rows.into_iter().filter_map(|(_, row)| decode_row(&row)).collect()
     }
 
     /// A lane. One that was never used is empty since the gateway started (A30).

@@ -1,9 +1,9 @@
 //! Calls start, change and end (A7-A14, A19-A20, R51-R57).
 
-use super::draft::Draft;
+use super::draft::{Draft, Live};
 use super::send::{self, NewText};
 use crate::machine::command::{IdempotencyKey, PutCall, Reply};
-use crate::machine::event::{CallChange, Fact, LiveOf};
+use crate::machine::event::{CallChange, Fact};
 use crate::machine::state::{Call, CallRow, Contact, Ended, Usage};
 use crate::machine::view::{Ask, View};
 use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, MessageState, Phase, Session, Timestamp};
@@ -58,11 +58,10 @@ fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
         last_message: None,
         queued: Vec::new(),
     };
-    let live: Vec<LiveOf> = call.party().into_iter().map(|party| draft.live_with(party, &call)).collect();
     call.told = 1;
     let shown = draft.shown(&call);
     // The lease's first timer stands where it says itself; there is none to take away.
-    let change = CallChange { lease_was: Some(call.lease_until), live, shown: shown.clone() };
+    let change = CallChange { lease_was: Some(call.lease_until), live: true, party_was: None, shown: shown.clone() };
     call.told = 0;
     draft.tell(&mut call, |_| Fact::CallStarted(Box::new(change)));
     Reply::Call { created: true, shown: Box::new(shown) }
@@ -127,7 +126,8 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Repl
     let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != before;
     call.told += u64::from(seen);
     let shown = draft.shown(&call);
-    let change = CallChange { shown: shown.clone(), lease_was: Some(before.lease_until), live: moved(draft, &before, &call) };
+    let party_was = before.party().filter(|old| call.party() != Some(*old)).map(Into::into);
+    let change = CallChange { shown: shown.clone(), lease_was: Some(before.lease_until), live: true, party_was };
     if seen {
         call.told -= 1;
         draft.tell(&mut call, |_| Fact::CallUpdated(Box::new(change)));
@@ -135,16 +135,6 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Repl
         draft.note(Fact::CallKept(Box::new(change)));
     }
     Reply::Call { created: false, shown: Box::new(shown) }
-}
-
-/// Live rows that change with the call: its own, and the one it leaves when the number to text is another.
-fn moved<V: View>(draft: &Draft<'_, V>, before: &Call, after: &Call) -> Vec<LiveOf> {
-    let mut live = Vec::new();
-    if let Some(old) = before.party().filter(|old| after.party() != Some(*old)) {
-        live.push(draft.live_without(old, &before.id));
-    }
-    live.extend(after.party().map(|party| draft.live_with(party, after)));
-    live
 }
 
 /// A call ends, for whatever reason (R51).
@@ -195,7 +185,12 @@ pub(super) enum Farewell {
 
 /// Ends a call that lives: queued texts are taken back (A19), the platform hears of it, the closing message follows
 /// (R56) where a session was open (A20), and the pair is remembered (A23).
-pub(super) fn hang_up<V: View>(draft: &mut Draft<'_, V>, mut call: Call, reason: Option<String>, farewell: Farewell) -> Call {
+pub(super) fn hang_up<V: View>(
+    draft: &mut Draft<'_, V>,
+    mut call: Call,
+    reason: Option<String>,
+    farewell: Farewell,
+) -> Call {
     let was_open = call.session == Session::Open;
     let closing = if was_open && farewell == Farewell::Closing { closing(draft, &call) } else { None };
     take_back_queued(draft, &mut call);
@@ -204,9 +199,9 @@ pub(super) fn hang_up<V: View>(draft: &mut Draft<'_, V>, mut call: Call, reason:
     if was_open {
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::CallEnded));
     }
-    let live: Vec<LiveOf> = call.party().into_iter().map(|party| draft.live_without(party, &call.id)).collect();
     call.told += 1;
-    let change = CallChange { shown: draft.shown(&call), lease_was: Some(call.lease_until), live };
+    let change =
+        CallChange { shown: draft.shown(&call), lease_was: Some(call.lease_until), live: true, party_was: None };
     call.told -= 1;
     draft.tell(&mut call, |_| Fact::CallEnded(Box::new(change)));
 
@@ -223,7 +218,7 @@ pub(super) fn hang_up<V: View>(draft: &mut Draft<'_, V>, mut call: Call, reason:
     if let Some((ours, theirs, text)) = closing {
         let new = NewText { kind: Kind::Closing, ours, theirs, text, agent: None, smart_action: None };
         send::enqueue(draft, Some(&mut call), new);
-        draft.keep(call.clone(), Vec::new());
+        draft.keep(call.clone(), Live::Same);
     }
     call
 }

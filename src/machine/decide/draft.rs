@@ -1,13 +1,20 @@
 //! A decision in the making.
 
 use crate::machine::command::At;
-use crate::machine::event::{CallChange, CallShown, Event, Fact, LiveOf};
-use crate::machine::state::{Call, CallRow, Lane, Live, Message};
+use crate::machine::event::{CallChange, CallShown, Event, Fact};
+use crate::machine::state::{Call, CallRow, Lane, Message};
 use crate::machine::view::{Ask, View};
-use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
+use crate::model::{Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::sending::{self, Standing};
+
+/// Whether what correlation needs of a call changed with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
+    Changed,
+    Same,
+}
 
 /// What is known, and what has happened so far in this decision.
 pub(super) struct Draft<'a, V> {
@@ -53,9 +60,10 @@ impl<'a, V: View> Draft<'a, V> {
     }
 
     /// The call's row, where nothing later in this decision carries it.
-    pub(super) fn keep(&mut self, call: Call, live: Vec<LiveOf>) {
+    pub(super) fn keep(&mut self, call: Call, live: Live) {
         let shown = CallShown { call, refusal: None, custom_allowed: false };
-        self.note(Fact::CallKept(Box::new(CallChange { shown, lease_was: None, live })));
+        let live = live == Live::Changed;
+        self.note(Fact::CallKept(Box::new(CallChange { shown, lease_was: None, live, party_was: None })));
     }
 
     pub(super) fn next_message(&mut self) -> MessageId {
@@ -160,26 +168,6 @@ impl<'a, V: View> Draft<'a, V> {
             refusal: refusal.map(|refusal| refusal.code),
             custom_allowed: sending::custom_allowed(&self.directory().settings),
         }
-    }
-
-    /// The live calls of `party` with this call among them as it is now, or without it once it has ended.
-    pub(super) fn live_with(&self, party: E164, call: &Call) -> LiveOf {
-        let mut calls = self.live_without(party, &call.id).calls;
-        if call.ended.is_none() {
-            calls.push(Live {
-                call: call.id.clone(),
-                queue: call.queue.clone(),
-                our_number: call.our_number,
-                session: call.session,
-            });
-        }
-        LiveOf { theirs: party.into(), calls }
-    }
-
-    pub(super) fn live_without(&self, party: E164, id: &CallId) -> LiveOf {
-        let mut calls = self.view.live(party);
-        calls.retain(|live| live.call != *id);
-        LiveOf { theirs: party.into(), calls }
     }
 
     /// The account a number of ours belongs to.

@@ -1,9 +1,9 @@
 //! A text or photo comes in (R12, R13, A2-A6, A22-A27, A34).
 
-use super::draft::{Draft, claim};
+use super::draft::{Draft, Live, claim};
 use super::send::{self, NewText};
 use crate::machine::command::{Reply, Taken};
-use crate::machine::event::{Fact, LateMessage, LiveOf};
+use crate::machine::event::{Fact, LateMessage};
 use crate::machine::state::{Call, CallRow, Contact, Medium, Message};
 use crate::machine::view::{Ask, View};
 use crate::model::{
@@ -37,7 +37,9 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
             Some(call) => attach(draft, account, inbound, call, from, ours),
             None => late(draft, &inbound, Why::NoCall),
         },
-        Belongs::Nowhere(_) if settings.drop_non_us_inbound && non_us::blocked(from, Phase::Connected, &settings.non_us) => {
+        Belongs::Nowhere(_)
+            if settings.drop_non_us_inbound && non_us::blocked(from, Phase::Connected, &settings.non_us) =>
+        {
             Reply::Heard(Taken::Dropped)
         }
         Belongs::Nowhere(why) => late(draft, &inbound, why),
@@ -68,11 +70,14 @@ fn attach<V: View>(
     call.usage.media_received += u32::try_from(inbound.media.len()).unwrap_or(u32::MAX);
 
     let measured = measure(&inbound.text);
-    let media = inbound
+    let (media, media_urls) = inbound
         .media
         .into_iter()
-        .map(|medium| Medium { id: draft.next_medium(), content_type: medium.content_type, url: medium.url.into() })
-        .collect();
+        .map(|medium| {
+            let shown = Medium { id: draft.next_medium(), content_type: medium.content_type };
+            (shown, medium.url.into())
+        })
+        .unzip();
     let id = draft.next_message();
     let message = Message {
         id,
@@ -99,10 +104,9 @@ fn attach<V: View>(
         keyword: said(inbound.keyword.as_deref(), &inbound.text),
         previous: call.last_message.replace(id),
     };
-    let fact = Fact::MessageReceived { message: Box::new(message), text: inbound.text.into() };
+    let fact = Fact::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
     draft.tell(&mut call, |_| fact);
-    let live: Vec<LiveOf> = if opens { vec![draft.live_with(from, &call)] } else { Vec::new() };
-    draft.keep(call, live);
+    draft.keep(call, if opens { Live::Changed } else { Live::Same });
     Reply::Heard(Taken::Attached)
 }
 

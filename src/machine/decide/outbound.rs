@@ -1,14 +1,12 @@
 //! A queued text on its way to the carrier (A19-A21, A27, A46, A60, A64).
 
-use super::draft::Draft;
+use super::draft::{Draft, Live};
 use super::send;
 use crate::machine::command::{Reply, Settled, SettledAs};
-use crate::machine::event::{Fact, LiveOf};
+use crate::machine::event::Fact;
 use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, Usage};
 use crate::machine::view::{Ask, View};
-use crate::model::{
-    E164, FailureCode, Kind, MessageId, MessageState, Phase, Session, Timestamp,
-};
+use crate::model::{E164, FailureCode, Kind, MessageId, MessageState, Phase, Session, Timestamp};
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::{non_us, rate, retry};
@@ -48,11 +46,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, lane_empty
     draft.note(Fact::SendStarted { message: Box::new(message.clone()), lane });
     if let Some(call) = &mut call {
         let opens = begin(call, &message, first);
-        let live: Vec<LiveOf> = match call.party() {
-            Some(party) if opens && call.ended.is_none() => vec![draft.live_with(party, call)],
-            Some(_) | None => Vec::new(),
-        };
-        draft.keep(call.clone(), live);
+        draft.keep(call.clone(), if opens { Live::Changed } else { Live::Same });
     }
     Reply::Started { message: Box::new(message) }
 }
@@ -144,7 +138,7 @@ fn drop_queued<V: View>(
     }
     draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message.clone()), lane: Some(lane) });
     if let Some(call) = call {
-        draft.keep(call, Vec::new());
+        draft.keep(call, Live::Same);
     }
     message
 }
@@ -222,7 +216,7 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, st
     let mut call = draft.call_of(&message);
     draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message), lane: None });
     if let Some(call) = call {
-        draft.keep(call, Vec::new());
+        draft.keep(call, Live::Same);
     }
 }
 
@@ -252,6 +246,6 @@ fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, attempt: u3
     draft.note(Fact::SendPostponed { message: Box::new(message), lane });
     if let Some(mut call) = call.take().filter(|_| agents) {
         call.queued.push(id);
-        draft.keep(call, Vec::new());
+        draft.keep(call, Live::Same);
     }
 }

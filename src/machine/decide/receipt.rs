@@ -1,6 +1,6 @@
 //! A receipt says what became of a text (A54, A61, A62).
 
-use super::draft::{Draft, claim};
+use super::draft::{Draft, Live, claim};
 use super::outbound;
 use super::send;
 use crate::machine::command::{Reply, Taken};
@@ -42,7 +42,7 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: String, receip
     }
     draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message), lane });
     if let Some(call) = call {
-        draft.keep(call, Vec::new());
+        draft.keep(call, Live::Same);
     }
     Reply::Heard(Taken::Advanced)
 }

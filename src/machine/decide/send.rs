@@ -1,8 +1,8 @@
 //! An agent sends (R7, R39-R50), and what every text of ours has in common.
 
-use super::draft::Draft;
+use super::draft::{Draft, Live};
 use crate::machine::command::{Content, IdempotencyKey, Reply, Send};
-use crate::machine::event::{Fact, LiveOf};
+use crate::machine::event::Fact;
 use crate::machine::state::{Call, CallRow, Lane, Message};
 use crate::machine::view::{Ask, View};
 use crate::model::{
@@ -11,6 +11,9 @@ use crate::model::{
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::{rate, retry, sending};
 use std::time::Duration;
+
+/// Texts of one call that may wait at once. Its row names them all.
+const QUEUED_MAX: usize = 100;
 
 /// Judges a send in the order the contract names, queues it, and binds the call to its number.
 pub(super) fn send<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Reply {
@@ -36,14 +39,18 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     let party = draft.party(&call, send.force)?;
     let (kind, text) = content(draft, &call, &send)?;
     let ours = draft.number(&call, party)?;
+    if call.queued.len() >= QUEUED_MAX {
+        let detail = format!("{QUEUED_MAX} texts of this call wait already: send again when some have gone");
+        return Err(Refusal { retry_after_ms: Some(1_000), ..Refusal::new(Code::RateLimited, detail) });
+    }
     in_time(draft, ours, &text)?;
 
     let newly_bound = call.our_number.replace(ours).is_none();
-    let new = NewText { kind, ours, theirs: party, text: text.clone(), agent: send.agent, smart_action: send.smart_action };
+    let new =
+        NewText { kind, ours, theirs: party, text: text.clone(), agent: send.agent, smart_action: send.smart_action };
     let message = enqueue(draft, Some(&mut call), new);
     call.queued.push(message.id);
-    let live: Vec<LiveOf> = if newly_bound { vec![draft.live_with(party, &call)] } else { Vec::new() };
-    draft.keep(*call, live);
+    draft.keep(*call, if newly_bound { Live::Changed } else { Live::Same });
     if let Some(IdempotencyKey { key, body }) = send.key {
         draft.note(Fact::Answered { key, body, call: None });
     }
