@@ -1,0 +1,203 @@
+//! One day's claims on disk.
+//!
+//! A header, then blocks, all integers big-endian. A block's checksum is seeded with the one before it (the first with
+//! the header's), so that a file is read up to its first damage, and nothing after a hole is ever believed: a machine
+//! that stops may leave later pages on the disk and earlier ones not, because nothing is synced before the day ends.
+//!
+//! ```text
+//! header   "ohclaim1"  journal 16  check of the key 8  follows 8  day 2  zero 2  crc32c 4       48 bytes
+//! block    count 4  crc32c 4  applied 8, then `count` times: fingerprint 8  position 8          16 + 16 n bytes
+//! ```
+//!
+//! `follows` is the position up to which the files of earlier days hold everything; `applied` the position up to which
+//! this one does. Where a file's `follows` is past the `applied` of the one before it, claims are missing between.
+
+use crate::machine::rows::RowsFailed;
+use crate::model::{Day, Position};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"ohclaim1";
+const HEADER_BYTES: usize = 48;
+const BLOCK_HEAD_BYTES: usize = 16;
+pub(super) const RECORD_BYTES: usize = 16;
+
+/// Claims in one block: a batch of the engine has fewer, a rewritten file more than one such block.
+const BLOCK_MAX_CLAIMS: usize = 4_096;
+
+/// What every file of this directory begins with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The journal that the positions are in.
+    pub(super) journal: [u8; 16],
+    /// Something that follows from the key and does not give it away: fingerprints under another key say nothing.
+    pub(super) key_check: u64,
+}
+
+/// A file and how far it is good.
+pub(super) struct DayFile {
+    pub(super) follows: Position,
+    pub(super) applied: Position,
+    pub(super) path: PathBuf,
+    /// Where the next block goes; whatever lies there is torn.
+    end: u64,
+    crc: u32,
+    /// Open for writing; only the newest is.
+    file: Option<File>,
+}
+
+impl DayFile {
+    /// Makes the file of `day`, with nothing in it.
+    pub(super) fn create(path: &Path, origin: Origin, day: Day, follows: Position) -> Result<Self, RowsFailed> {
+        let mut header = [0; HEADER_BYTES];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..24].copy_from_slice(&origin.journal);
+        header[24..32].copy_from_slice(&origin.key_check.to_be_bytes());
+        header[32..40].copy_from_slice(&follows.0.to_be_bytes());
+        header[40..42].copy_from_slice(&day.0.to_be_bytes());
+        let crc = crc32c::crc32c(&header[..44]);
+        header[44..].copy_from_slice(&crc.to_be_bytes());
+        let make = || {
+            let file = File::create(path)?;
+            file.write_all_at(&header, 0)?;
+            Ok(file)
+        };
+        let file = Some(make().map_err(|e| trouble("make", path, &e))?);
+        Ok(Self { follows, applied: follows, path: path.to_owned(), end: HEADER_BYTES as u64, crc, file })
+    }
+
+    /// Reads the file of `day` up to its end or its first damage, and hands each claim to `each`. `None` where it is
+    /// not ours: of another journal, under another key, or never begun.
+    pub(super) fn read(
+        path: &Path,
+        origin: Origin,
+        day: Day,
+        mut each: impl FnMut(u64, Position),
+    ) -> Result<Option<Self>, RowsFailed> {
+        let failed = |e: io::Error| trouble("read", path, &e);
+        let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
+        let mut header = [0; HEADER_BYTES];
+        if !read_whole(&mut input, &mut header).map_err(failed)? {
+            return Ok(None);
+        }
+        let crc = crc32c::crc32c(&header[..44]);
+        let theirs =
+            Origin { journal: header[8..24].try_into().unwrap_or_default(), key_check: number(&header[24..32]) };
+        let good = header.starts_with(MAGIC)
+            && number(&header[44..48]) == u64::from(crc)
+            && number(&header[40..42]) == u64::from(day.0)
+            && theirs == origin;
+        if !good {
+            return Ok(None);
+        }
+        let follows = Position(number(&header[32..40]));
+        let end = HEADER_BYTES as u64;
+        let mut this = Self { follows, applied: follows, path: path.to_owned(), end, crc, file: None };
+        let mut block = Vec::new();
+        loop {
+            block.resize(BLOCK_HEAD_BYTES, 0);
+            if !read_whole(&mut input, &mut block).map_err(failed)? {
+                break;
+            }
+            let count = number(&block[..4]) as usize;
+            if count > BLOCK_MAX_CLAIMS {
+                break;
+            }
+            block.resize(BLOCK_HEAD_BYTES + count * RECORD_BYTES, 0);
+            let whole = read_whole(&mut input, &mut block[BLOCK_HEAD_BYTES..]).map_err(failed)?;
+            let crc = block_crc(this.crc, &block);
+            if !whole || number(&block[4..8]) != u64::from(crc) {
+                break;
+            }
+            this.crc = crc;
+            this.end += block.len() as u64;
+            this.applied = Position(number(&block[8..16]));
+            for record in block[BLOCK_HEAD_BYTES..].chunks_exact(RECORD_BYTES) {
+                each(number(&record[..8]), Position(number(&record[8..])));
+            }
+        }
+        Ok(Some(this))
+    }
+
+    /// Appends `claims`; afterwards the file holds everything up to `applied`. Not synced. After an error the same may
+    /// be tried again: it is written to the same place.
+    pub(super) fn append(&mut self, claims: &[(u64, Position)], applied: Position) -> Result<(), RowsFailed> {
+        let mut bytes = Vec::with_capacity(BLOCK_HEAD_BYTES + claims.len() * RECORD_BYTES);
+        let mut crc = self.crc;
+        let blocks = claims.len().div_ceil(BLOCK_MAX_CLAIMS).max(1);
+        for n in 0..blocks {
+            let from = n * BLOCK_MAX_CLAIMS;
+            let claims = &claims[from..claims.len().min(from + BLOCK_MAX_CLAIMS)];
+            // Only with its last block is the whole of it there.
+            let applied = if n + 1 == blocks { applied } else { self.applied };
+            let begin = bytes.len();
+            let count = u32::try_from(claims.len()).expect("a block has at most BLOCK_MAX_CLAIMS");
+            bytes.extend_from_slice(&count.to_be_bytes());
+            bytes.extend_from_slice(&[0; 4]);
+            bytes.extend_from_slice(&applied.0.to_be_bytes());
+            for (fingerprint, position) in claims {
+                bytes.extend_from_slice(&fingerprint.to_be_bytes());
+                bytes.extend_from_slice(&position.0.to_be_bytes());
+            }
+            crc = block_crc(crc, &bytes[begin..]);
+            bytes[begin + 4..begin + 8].copy_from_slice(&crc.to_be_bytes());
+        }
+        let end = self.end;
+        self.file()?.write_all_at(&bytes, end).map_err(|e| trouble("write", &self.path, &e))?;
+        (self.end, self.crc, self.applied) = (end + bytes.len() as u64, crc, applied);
+        Ok(())
+    }
+
+    /// Makes what was appended durable. Its directory entry is the caller's.
+    pub(super) fn sync(&mut self) -> Result<(), RowsFailed> {
+        self.file()?.sync_all().map_err(|e| trouble("sync", &self.path, &e))
+    }
+
+    /// Nothing more will be written to it.
+    pub(super) fn put_down(&mut self) {
+        self.file = None;
+    }
+
+    /// Moves it to where a file may be already, in one step.
+    pub(super) fn rename(&mut self, path: PathBuf) -> Result<(), RowsFailed> {
+        fs::rename(&self.path, &path).map_err(|e| trouble("rename", &self.path, &e))?;
+        self.path = path;
+        Ok(())
+    }
+
+    /// The file, opened for writing and cut behind its last good block.
+    fn file(&mut self) -> Result<&File, RowsFailed> {
+        if self.file.is_none() {
+            let open = || {
+                let file = OpenOptions::new().write(true).open(&self.path)?;
+                file.set_len(self.end)?;
+                Ok(file)
+            };
+            self.file = Some(open().map_err(|e| trouble("open", &self.path, &e))?);
+        }
+        Ok(self.file.as_ref().expect("it was opened just now"))
+    }
+}
+
+/// Over everything in the block but the checksum's own four bytes.
+fn block_crc(before: u32, block: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(before, &block[..4]), &block[8..])
+}
+
+/// Fills `bytes`, or says that the file ends before.
+fn read_whole(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
+    match input.read_exact(bytes) {
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+pub(super) fn trouble(what: &str, path: &Path, error: &io::Error) -> RowsFailed {
+    RowsFailed(format!("cannot {what} {}: {error}", path.display()))
+}

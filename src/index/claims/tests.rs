@@ -1,0 +1,246 @@
+use super::*;
+use crate::model::E164;
+use std::fs::OpenOptions;
+
+const JOURNAL: [u8; 16] = [7; 16];
+const DAY: Day = Day(20_000);
+
+fn message(n: u64) -> Claim {
+    Claim { account: "main".into(), carrier_id: format!("SM{n:032x}"), kind: ClaimKind::Message }
+}
+
+fn open(dir: &Path, today: Day) -> Claims {
+    Claims::open(dir, JOURNAL, today, CLAIMS_MAX).unwrap()
+}
+
+/// Message `n` in frame `n`, ten to a batch, all on `day`.
+fn hear(claims: &mut Claims, messages: std::ops::RangeInclusive<u64>, day: Day) {
+    let last = *messages.end();
+    for n in messages {
+        claims.insert(&message(n), Position(n));
+        if n % 10 == 0 || n == last {
+            claims.flush_batch(Position(n), day).unwrap();
+        }
+    }
+}
+
+fn found(claims: &Claims, n: u64) -> Vec<Position> {
+    claims.find(&message(n)).collect()
+}
+
+#[track_caller]
+fn assert_found(claims: &Claims, messages: std::ops::RangeInclusive<u64>) {
+    for n in messages {
+        assert_eq!(found(claims, n), [Position(n)], "message {n}");
+    }
+}
+
+#[test]
+fn a53_a_claim_is_found_where_it_was_made_and_no_other_is() {
+    let mut claims = Claims::in_memory([1; 16], CLAIMS_MAX);
+    hear(&mut claims, 1..=1_000, DAY);
+    assert_found(&claims, 1..=1_000);
+    assert_eq!(found(&claims, 1_001), []);
+    assert_eq!((claims.len(), claims.applied()), (1_000, Position(1_000)));
+}
+
+#[test]
+fn a62_account_id_kind_and_status_each_make_another_claim() {
+    let mut claims = Claims::in_memory([1; 16], CLAIMS_MAX);
+    let receipt = |status: &str, to: Option<u64>| Claim {
+        kind: ClaimKind::Receipt {
+            status: status.into(),
+            to: to.map(|to| E164::from_digits(&to.to_string()).unwrap()),
+        },
+        ..message(1)
+    };
+    let different = [
+        message(1),
+        Claim { account: "other".into(), ..message(1) },
+        Claim { account: "mainS".into(), carrier_id: message(1).carrier_id[1..].into(), ..message(1) },
+        Claim { kind: ClaimKind::Quarantine, ..message(1) },
+        receipt("sent", None),
+        receipt("delivered", None),
+        receipt("delivered", Some(14_155_550_100)),
+        receipt("delivered", Some(14_155_550_101)),
+    ];
+    for (n, claim) in (1..).zip(&different) {
+        assert_eq!(claims.find(claim).next(), None, "{claim:?}");
+        claims.insert(claim, Position(n));
+        assert_eq!(claims.find(claim).collect::<Vec<_>>(), [Position(n)]);
+    }
+}
+
+#[test]
+fn two_claims_with_one_fingerprint_are_both_candidates() {
+    let mut claims = Claims::in_memory([1; 16], CLAIMS_MAX);
+    // One claim heard in two frames stands in for two claims that collide.
+    claims.insert(&message(1), Position(1));
+    claims.insert(&message(1), Position(2));
+    let mut candidates = found(&claims, 1);
+    candidates.sort_unstable();
+    assert_eq!(candidates, [Position(1), Position(2)]);
+}
+
+#[test]
+fn g5_claims_outlive_the_process_whether_it_was_closed_or_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut claims = open(dir.path(), DAY);
+    hear(&mut claims, 1..=95, DAY);
+    claims.insert(&message(96), Position(96));
+    drop(claims);
+    let mut claims = open(dir.path(), DAY);
+    assert_eq!(claims.applied(), Position(95));
+    assert_found(&claims, 1..=95);
+    assert_eq!(found(&claims, 96), [], "not flushed, so the journal's to mend");
+
+    hear(&mut claims, 96..=120, DAY);
+    claims.flush_batch(Position(130), DAY).unwrap();
+    claims.close().unwrap();
+    let claims = open(dir.path(), DAY);
+    assert_eq!(claims.applied(), Position(130), "ten frames that claim nothing");
+    assert_found(&claims, 1..=120);
+}
+
+#[test]
+fn a_file_is_believed_up_to_its_first_damage_and_mended_from_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut claims = open(dir.path(), DAY);
+    hear(&mut claims, 1..=100, DAY);
+    drop(claims);
+    let path = dir.path().join(DAY.0.to_string());
+    let good = fs::read(&path).unwrap();
+    let cut = |len: usize| good[..len].to_vec();
+    let changed = |at: usize| good.iter().enumerate().map(|(n, byte)| if n == at { !byte } else { *byte }).collect();
+    // Ten blocks of 16 + 10 × 16 bytes follow a header of 48.
+    let damages: [(Vec<u8>, u64); 9] = [
+        (cut(0), 0),
+        (cut(47), 0),
+        (changed(30), 0),
+        (cut(48), 0),
+        (cut(good.len() - 1), 90),
+        (cut(48 + 3 * 176 + 5), 30),
+        (changed(48 + 3 * 176), 30),
+        (changed(48 + 3 * 176 + 100), 30),
+        (good.iter().enumerate().map(|(n, byte)| if n / 512 == 2 { 0 } else { *byte }).collect(), 50),
+    ];
+    for (n, (damaged, expected)) in damages.into_iter().enumerate() {
+        fs::write(&path, damaged).unwrap();
+        let mut claims = open(dir.path(), DAY);
+        assert_eq!(claims.applied(), Position(expected), "damage {n}");
+        assert_found(&claims, 1..=expected);
+        hear(&mut claims, expected + 1..=100, DAY);
+        drop(claims);
+        assert_eq!(open(dir.path(), DAY).applied(), Position(100));
+        assert_found(&open(dir.path(), DAY), 1..=100);
+    }
+}
+
+#[test]
+fn claims_lost_at_the_end_of_a_closed_day_are_missed_and_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut claims = open(dir.path(), DAY);
+    hear(&mut claims, 1..=50, DAY);
+    hear(&mut claims, 51..=80, Day(DAY.0 + 1));
+    hear(&mut claims, 81..=100, Day(DAY.0 + 2));
+    drop(claims);
+    let yesterday = dir.path().join(DAY.0.to_string());
+    OpenOptions::new().write(true).open(yesterday).unwrap().set_len(48 + 2 * 176).unwrap();
+
+    let today = Day(DAY.0 + 2);
+    let mut claims = open(dir.path(), today);
+    assert_eq!(claims.applied(), Position(20));
+    assert_found(&claims, 1..=20);
+    assert_found(&claims, 51..=100);
+    drop(claims);
+    claims = open(dir.path(), today);
+    assert_eq!(claims.applied(), Position(20), "still to be mended");
+    hear(&mut claims, 21..=101, today);
+    drop(claims);
+    claims = open(dir.path(), today);
+    assert_eq!((claims.applied(), claims.len()), (Position(101), 101));
+    assert_found(&claims, 1..=101);
+}
+
+#[test]
+fn claims_past_the_end_of_the_journal_are_dropped_for_good() {
+    for end in [1, 30, 51, 52, 77, 81, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut claims = open(dir.path(), DAY);
+        hear(&mut claims, 1..=50, DAY);
+        hear(&mut claims, 51..=80, Day(DAY.0 + 1));
+        hear(&mut claims, 81..=100, Day(DAY.0 + 2));
+        claims.retain_before(Position(end)).unwrap();
+        for claims in [claims, open(dir.path(), Day(DAY.0 + 2))] {
+            assert_eq!((claims.applied(), claims.len() as u64), (Position(end - 1), end - 1));
+            assert_found(&claims, 1..=end - 1);
+            assert_eq!(found(&claims, end), []);
+        }
+    }
+}
+
+#[test]
+fn a_claim_is_kept_for_eight_whole_days() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut both = [open(dir.path(), DAY), Claims::in_memory([1; 16], CLAIMS_MAX)];
+    for claims in &mut both {
+        hear(claims, 1..=50, DAY);
+        hear(claims, 51..=60, Day(DAY.0 + 3));
+        claims.expire(Day(DAY.0 + CLAIM_DAYS)).unwrap();
+        assert_found(claims, 1..=60);
+        claims.expire(Day(DAY.0 + CLAIM_DAYS + 1)).unwrap();
+        assert_eq!(found(claims, 50), []);
+        assert_found(claims, 51..=60);
+    }
+    drop(both);
+    assert!(!dir.path().join(DAY.0.to_string()).exists());
+    let claims = open(dir.path(), Day(DAY.0 + CLAIM_DAYS + 1));
+    assert_eq!(claims.len(), 10);
+    let claims_next_month = open(dir.path(), Day(DAY.0 + 30));
+    assert_eq!((found(&claims_next_month, 60), claims_next_month.applied()), (vec![], claims.applied()));
+}
+
+#[test]
+fn many_frames_without_a_claim_are_not_read_again_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut claims = open(dir.path(), DAY);
+    hear(&mut claims, 1..=10, DAY);
+    claims.flush_batch(Position(10 + CLAIMLESS_FRAMES_MAX - 1), DAY).unwrap();
+    assert_eq!(open(dir.path(), DAY).applied(), Position(10));
+    claims.flush_batch(Position(10 + CLAIMLESS_FRAMES_MAX), DAY).unwrap();
+    assert_eq!(open(dir.path(), DAY).applied(), Position(10 + CLAIMLESS_FRAMES_MAX));
+}
+
+#[test]
+fn claims_of_another_journal_or_key_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut claims = open(dir.path(), DAY);
+    hear(&mut claims, 1..=50, DAY);
+    drop(claims);
+    let other = Claims::open(dir.path(), [8; 16], DAY, CLAIMS_MAX).unwrap();
+    assert!(other.is_empty() && other.applied() == Position(0));
+
+    hear(&mut open(dir.path(), DAY), 1..=50, DAY);
+    fs::write(dir.path().join("key"), b"torn").unwrap();
+    assert!(open(dir.path(), DAY).is_empty());
+}
+
+#[test]
+fn i9_where_there_are_too_many_the_oldest_are_forgotten_early() {
+    let dir = tempfile::tempdir().unwrap();
+    let claims_max = 30_000;
+    let mut claims = Claims::open(dir.path(), JOURNAL, DAY, claims_max).unwrap();
+    for batch in 0..5_000 {
+        hear(&mut claims, batch * 10 + 1..=batch * 10 + 10, DAY);
+        // An eighth goes in 256 batches, in which 2,560 are added here.
+        assert!(claims.len() < claims_max + 2_570);
+    }
+    assert!(claims.cut_short() > 0);
+    assert_eq!(found(&claims, 1), []);
+    assert_found(&claims, 40_000..=50_000);
+    drop(claims);
+    let claims = Claims::open(dir.path(), JOURNAL, DAY, claims_max).unwrap();
+    assert!(claims.len() <= claims_max);
+    assert_found(&claims, 40_000..=50_000);
+    assert_eq!(claims.applied(), Position(50_000));
+}
