@@ -1,1 +1,20 @@
 //! Floor 2: sockets with their guards.
+//!
+//! Invariant: nothing that a peer does, or leaves undone, holds a socket, a task or memory without end. Every wait has a
+//! deadline, everything read a size, every kind of thing a count; each of them has a name in [`Bounds`] or
+//! [`ClientBounds`].
+
+mod body;
+pub mod client;
+pub mod listen;
+mod pace;
+mod places;
+mod tls;
+
+pub use body::{BodyFailed, BodyRefused, RequestBody, read_body};
+pub use client::{Answer, Client, ClientBounds, SendFailed};
+pub use listen::{Bounds, Listener, Peer};
+pub use tls::{ServerTls, TlsFiles, TlsProblem};
+
+/// Any error, as HTTP bodies and services hand them on.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,337 @@
+//! Servers that misbehave, each in its own way, and what the client makes of it.
+
+use super::*;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+#[tokio::test]
+async fn an_answer_is_status_headers_and_body_whatever_the_status() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbusy").await;
+    })
+    .await;
+    let answer = send(&server, quick()).await.unwrap();
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers["retry-after"], "7");
+    assert_eq!((&answer.body[..], answer.cut), (&b"busy"[..], false));
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 307 Elsewhere\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n").await;
+        peer.request().await;
+    })
+    .await;
+    assert_eq!(send(&server, quick()).await.unwrap().status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a60_where_nobody_listens_nothing_was_written() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert_never_written(ask(&Client::new(quick()), free).await);
+}
+
+#[tokio::test]
+async fn a60_a_name_that_does_not_exist_means_that_nothing_was_written() {
+    let request = Request::get("http://nowhere.invalid/").body(Bytes::new()).unwrap();
+    assert_never_written(Client::new(ClientBounds::default()).send(request).await);
+    let relative = Request::get("/path").body(Bytes::new()).unwrap();
+    assert_never_written(Client::new(quick()).send(relative).await);
+}
+
+#[tokio::test]
+async fn a60_a_handshake_that_never_ends_means_that_nothing_was_written() {
+    let server = server(|peer| async move {
+        let _peer = peer;
+        std::future::pending().await
+    })
+    .await;
+    let request = Request::get(format!("https://{}/", server.address)).body(Bytes::new()).unwrap();
+    assert_never_written(Client::new(quick()).send(request).await);
+}
+
+#[tokio::test]
+async fn a60_a_handshake_that_is_refused_means_that_nothing_was_written() {
+    let server = server(|mut peer| async move { peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n").await }).await;
+    let request = Request::get(format!("https://{}/", server.address)).body(Bytes::new()).unwrap();
+    assert_never_written(Client::new(quick()).send(request).await);
+}
+
+#[tokio::test]
+async fn a60_a_connection_closed_after_the_request_was_read_leaves_it_unknown() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+    })
+    .await;
+    assert_unanswered(send(&server, quick()).await);
+    assert_eq!(server.requests(), 1, "and it is not sent again");
+}
+
+#[tokio::test]
+async fn a60_a_connection_closed_before_the_request_was_read_leaves_it_unknown() {
+    // It may have been written, as far as we can tell: it lies in the peer's kernel.
+    let server = server(|peer| async move {
+        peer.stream.peek(&mut [0; 1]).await.unwrap();
+        peer.stream.set_zero_linger().unwrap();
+    })
+    .await;
+    assert_unanswered(send(&server, quick()).await);
+}
+
+#[tokio::test]
+async fn a60_no_answer_in_time_leaves_it_unknown() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        std::future::pending().await
+    })
+    .await;
+    assert_unanswered(send(&server, quick()).await);
+}
+
+#[tokio::test]
+async fn a60_an_answer_that_is_no_http_leaves_it_unknown() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"220 mail.example.com ESMTP\r\n").await;
+    })
+    .await;
+    assert_unanswered(send(&server, quick()).await);
+}
+
+#[tokio::test]
+async fn a60_an_answer_that_breaks_off_leaves_it_unknown() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"sid\":").await;
+    })
+    .await;
+    assert_unanswered(send(&server, quick()).await);
+}
+
+#[tokio::test]
+async fn a60_an_answer_that_drips_past_its_time_leaves_it_unknown() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n").await;
+        while peer.stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_unanswered(send(&server, quick()).await);
+}
+
+#[tokio::test]
+async fn headers_without_end_are_no_answer() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 200 OK\r\nx: ").await;
+        while peer.stream.write_all(&[b'x'; 1024]).await.is_ok() {}
+    })
+    .await;
+    assert_unanswered(send(&server, ClientBounds { total: Duration::from_secs(10), ..quick() }).await);
+}
+
+#[tokio::test]
+async fn of_a_long_answer_the_beginning_is_kept_and_the_rest_is_not_read() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while peer.stream.write_all(&[b'x'; 1024]).await.is_ok() {}
+    })
+    .await;
+    let patient = ClientBounds { total: Duration::from_secs(10), ..quick() };
+    let answer = send(&server, patient).await.unwrap();
+    assert_eq!((answer.body.len(), answer.cut), (64 * 1024, true));
+}
+
+#[tokio::test]
+async fn an_answer_of_exactly_what_is_kept_is_not_cut() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 65536\r\n\r\n").await;
+        peer.write(&[b'x'; 65_536]).await;
+    })
+    .await;
+    let answer = send(&server, ClientBounds { total: Duration::from_secs(10), ..quick() }).await.unwrap();
+    assert_eq!((answer.body.len(), answer.cut), (64 * 1024, false));
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let server = server(|mut peer| async move {
+        for _ in 0..3 {
+            peer.request().await;
+            peer.write(OK).await;
+        }
+    })
+    .await;
+    let client = Client::new(quick());
+    for _ in 0..3 {
+        assert_eq!(&ask(&client, server.address).await.unwrap().body[..], b"ok");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_meanwhile_is_replaced_and_nothing_is_lost() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(OK).await;
+    })
+    .await;
+    let client = Client::new(quick());
+    for _ in 0..5 {
+        assert!(ask(&client, server.address).await.is_ok());
+        // The end of the connection reaches the client before its next request.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert_eq!(server.connections(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a60_whatever_is_said_never_to_have_been_written_the_peer_never_saw() {
+    // A server that closes each connection at the moment the next request may be on its way. Whoever wins, each
+    // request that the client may repeat must be one that no peer has read.
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(OK).await;
+        tokio::time::sleep(Duration::from_micros(u64::from(peer.number) * 7 % 200)).await;
+        // Whatever came before the end is counted as read.
+        drop(tokio::time::timeout(Duration::from_micros(1), peer.request()).await);
+    })
+    .await;
+    let client = Client::new(quick());
+    let mut may_have_been_seen = 0;
+    for _ in 0..400 {
+        match ask(&client, server.address).await {
+            Ok(_) | Err(SendFailed::Unanswered(_)) => may_have_been_seen += 1,
+            Err(SendFailed::NeverWritten(_)) => {}
+        }
+    }
+    assert!(server.requests() <= may_have_been_seen, "{} read, {may_have_been_seen} owned up to", server.requests());
+}
+
+#[tokio::test]
+async fn errors_and_answers_print_no_url_and_no_content() {
+    let server = server(|mut peer| async move {
+        peer.request().await;
+        peer.write(b"HTTP/1.1 200 OK\r\nx-to: +12065550142\r\ncontent-length: 12\r\n\r\n+12065550142").await;
+        peer.request().await;
+        peer.write(b"+12065550142\r\n").await;
+    })
+    .await;
+    let client = Client::new(quick());
+    let url = format!("http://{}/2010/+12065550142?token=hunter2", server.address);
+    let request = || Request::post(&url).body(Bytes::from_static(b"hello")).unwrap();
+    let answer = format!("{:?}", client.send(request()).await.unwrap());
+    let failed = format!("{:?}", client.send(request()).await.unwrap_err());
+    for printed in [answer, failed, format!("{client:?}")] {
+        assert!(!printed.contains("206") && !printed.contains("hunter2"), "{printed}");
+    }
+}
+
+/// A server that treats each connection as it was told.
+struct Server {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+}
+
+/// The server's end of a connection.
+struct Caller {
+    stream: TcpStream,
+    /// Which connection it is, from 0.
+    number: u32,
+    seen: Arc<Seen>,
+}
+
+async fn server<F>(treat: impl Fn(Caller) -> F + Send + 'static) -> Server
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::new(Seen::default());
+    let counted = Arc::clone(&seen);
+    tokio::spawn(async move {
+        loop {
+            let stream = listener.accept().await.unwrap().0;
+            let number = counted.connections.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(treat(Caller { stream, number: number as u32, seen: Arc::clone(&counted) }));
+        }
+    });
+    Server { address, seen }
+}
+
+impl Server {
+    fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// Requests of which at least a byte was read.
+    fn requests(&self) -> usize {
+        self.seen.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Caller {
+    /// Reads one request that has no body, or one of [`ask`]'s.
+    async fn request(&mut self) {
+        let mut read = Vec::new();
+        let mut buffer = [0; 1024];
+        while !read.ends_with(b"\r\n\r\nhello") {
+            match self.stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => {
+                    if read.is_empty() {
+                        self.seen.requests.fetch_add(1, Ordering::SeqCst);
+                    }
+                    read.extend_from_slice(&buffer[..count]);
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, text: &[u8]) {
+        // A client that has enough closes before the end.
+        let _ = self.stream.write_all(text).await;
+    }
+}
+
+async fn send(server: &Server, bounds: ClientBounds) -> Result<Answer, SendFailed> {
+    ask(&Client::new(bounds), server.address).await
+}
+
+async fn ask(client: &Client, address: SocketAddr) -> Result<Answer, SendFailed> {
+    client.send(Request::post(format!("http://{address}/")).body(Bytes::from_static(b"hello")).unwrap()).await
+}
+
+/// Times that pass in a test.
+fn quick() -> ClientBounds {
+    ClientBounds { connect: Duration::from_millis(200), total: Duration::from_millis(400), ..ClientBounds::default() }
+}
+
+#[track_caller]
+fn assert_never_written(result: Result<Answer, SendFailed>) {
+    assert!(matches!(result, Err(SendFailed::NeverWritten(_))), "{result:?}");
+}
+
+#[track_caller]
+fn assert_unanswered(result: Result<Answer, SendFailed>) {
+    assert!(matches!(result, Err(SendFailed::Unanswered(_))), "{result:?}");
+}

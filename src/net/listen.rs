@@ -1,0 +1,222 @@
+//! Doors: HTTP/1.1 servers whose peers cannot hold anything for long.
+//!
+//! Invariant: every connection has a place and a deadline at every moment but while we ourselves are at work on its
+//! request. A request runs as a task of its own: a client that leaves does not stop it half-way, and a panic in it is
+//! that client's 500 and nobody else's trouble.
+
+mod connection;
+#[cfg(test)]
+mod tests;
+
+use super::body::RequestBody;
+use super::places::{NoPlace, Places};
+use super::{BoxError, ServerTls};
+use crate::observe::{self, Door, Refused};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+/// What a door bears. The defaults are right for doors that strangers reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// From the connection to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From a request's first byte to the end of its headers; for a connection's first request, from the connection.
+    pub headers: Duration,
+    /// From the end of the headers to the end of the body.
+    pub body: Duration,
+    /// How long an answer may wait for a peer to take the next 64 KiB of it, or all of it where it is less.
+    pub write: Duration,
+    /// Between one answer and the first byte of the next request.
+    pub idle: Duration,
+    /// Header fields of a request; one more is 431.
+    pub headers_max: usize,
+    /// Bytes of a request's first line and headers; one more is 431. At least 8,192.
+    pub header_max_bytes: usize,
+    /// Connections in all. A request whose client has left keeps its place until it is done.
+    pub connections_max: usize,
+    /// Connections from one address (a /64 for IPv6). Loopback has no bound of its own.
+    pub connections_per_address_max: usize,
+    /// Proxies of ours, which have no bound of their own either.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// How long connections may take to finish what is in flight once the door closes.
+    pub drain: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(5),
+            headers: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            headers_max: 64,
+            header_max_bytes: 32 * 1024,
+            // Ten thousand slow connections leave room for honest ones. At about 20 kB each they stay below 400 MB.
+            connections_max: 16_384,
+            connections_per_address_max: 256,
+            trusted_proxies: Vec::new(),
+            // Below the ten seconds in which the whole gateway stops.
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Who is at the other end of a request's connection; among the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// Connections that the kernel holds for us until we take them.
+const BACKLOG: u32 = 4_096;
+
+/// The first pause after the system had no descriptor for us, and the longest.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A bound socket. Connections wait in it until [`Listener::serve`] takes them, so bind first and recover later.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Binds. Port 0 lets the system choose one.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // Without it a restart has to wait for the old connections to be forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self(socket.listen(BACKLOG)?))
+    }
+
+    /// Takes over a socket that systemd has bound for us.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self(TcpListener::from_std(listener)?))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Serves until `stop`, then lets what is in flight finish within `bounds.drain`, and cuts the rest off. Once it
+    /// returns nothing of this door runs any more.
+    ///
+    /// `service` may be an `axum::Router`, or `tower::service_fn` around an async function of a request. Requests carry
+    /// their [`Peer`] as an extension.
+    pub async fn serve<S, B>(
+        self,
+        door: Door,
+        bounds: Bounds,
+        tls: Option<ServerTls>,
+        service: S,
+        stop: CancellationToken,
+    ) where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if let Ok(address) = self.address() {
+            observe::door_open(door, address, tls.is_some());
+        }
+        let places =
+            Places::new(bounds.connections_max, bounds.connections_per_address_max, bounds.trusted_proxies.clone());
+        let tasks = TaskTracker::new();
+        let cut = CancellationToken::new();
+        let drain = bounds.drain;
+        let shared = Arc::new(Shared {
+            door,
+            bounds,
+            acceptor: tls.map(|tls| tls.acceptor()),
+            service,
+            stop: stop.clone(),
+            cut: cut.clone(),
+            tasks: tasks.clone(),
+        });
+
+        while let Some((stream, peer)) = self.next(door, &stop).await {
+            match places.take(peer.ip()) {
+                Ok(place) => {
+                    tasks.spawn(connection::run(Arc::clone(&shared), stream, Peer(peer), place));
+                }
+                Err(NoPlace::Full) => observe::connection_refused(door, Refused::Full, peer.ip()),
+                Err(NoPlace::AddressFull) => observe::connection_refused(door, Refused::AddressFull, peer.ip()),
+            }
+        }
+
+        drop(self);
+        tasks.close();
+        if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+            observe::connections_cut(door, tasks.len());
+            cut.cancel();
+            tasks.wait().await;
+        }
+        observe::door_closed(door);
+    }
+
+    /// The next connection, or `None` once we stop.
+    async fn next(&self, door: Door, stop: &CancellationToken) -> Option<(TcpStream, SocketAddr)> {
+        let mut pause = ACCEPT_PAUSE;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                accepted = self.0.accept() => accepted,
+            };
+            match accepted {
+                Ok(connection) => return Some(connection),
+                Err(error) if is_the_peer_s_doing(&error) => {}
+                Err(error) => {
+                    // Descriptors or memory are gone. Asking again at once would only burn the processor.
+                    observe::accept_failed(door, &error);
+                    tokio::select! {
+                        () = stop.cancelled() => return None,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
+                }
+            }
+        }
+    }
+}
+
+/// What all connections of a door share.
+struct Shared<S> {
+    door: Door,
+    bounds: Bounds,
+    acceptor: Option<tokio_rustls::TlsAcceptor>,
+    service: S,
+    /// No new requests.
+    stop: CancellationToken,
+    /// No more time.
+    cut: CancellationToken,
+    /// Connections and requests.
+    tasks: TaskTracker,
+}
+
+/// A connection that was gone before we took it is no trouble of ours.
+fn is_the_peer_s_doing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// How many connections fit with this many descriptors: all but those kept for the other doors' health checks, the
+/// journal, the index and what goes out. So a flood at one door leaves `/healthz` and the disk their descriptors.
+pub fn connections_that_fit(descriptors: usize) -> usize {
+    descriptors.saturating_sub(DESCRIPTORS_RESERVED.min(descriptors / 2))
+}
+
+/// Journal segments, the index, claims, the ops door, carriers' and platform's connections.
+const DESCRIPTORS_RESERVED: usize = 512;

@@ -1,0 +1,246 @@
+//! One connection: handshake, requests one after another, end.
+
+use super::{Peer, Shared};
+use crate::net::BoxError;
+use crate::net::body::RequestBody;
+use crate::net::pace::{Late, Pace, Paced};
+use crate::net::places::Place;
+use crate::observe::{self, ConnectionEnd, Door};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tower::{Service, ServiceExt};
+
+/// Serves one connection to its end. The place is free again once the connection and its last request are done.
+pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: Peer, place: Place)
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let open = Open::new(shared.door);
+    let place = Arc::new(place);
+    let cut = shared.cut.clone();
+    let end = tokio::select! {
+        end = shake_hands_and_serve(shared, stream, peer, place) => end,
+        () = cut.cancelled() => ConnectionEnd::Cut,
+    };
+    open.ends(end);
+}
+
+async fn shake_hands_and_serve<S, B>(
+    shared: Arc<Shared<S>>,
+    stream: TcpStream,
+    peer: Peer,
+    place: Arc<Place>,
+) -> ConnectionEnd
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    // Answers are small and complete: waiting to fill a packet only delays them. Failing to say so only delays them.
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = &shared.acceptor else {
+        return serve(shared, stream, peer, place).await;
+    };
+    match timeout(shared.bounds.handshake, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => serve(shared, stream, peer, place).await,
+        Ok(Err(_)) => ConnectionEnd::HandshakeFailed,
+        Err(_) => ConnectionEnd::HandshakeLate,
+    }
+}
+
+async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: Peer, place: Arc<Place>) -> ConnectionEnd
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let pace = Pace::new(&shared.bounds);
+    let answering = hyper::service::service_fn({
+        let shared = Arc::clone(&shared);
+        let pace = Arc::clone(&pace);
+        move |request| {
+            pace.request_begins();
+            answer(Arc::clone(&shared), request, peer, Arc::clone(&place), Arc::clone(&pace))
+        }
+    });
+    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
+    let mut connection = pin!(
+        http1::Builder::new()
+            // The pace has a deadline for headers and another for idleness; hyper's one would be both.
+            .header_read_timeout(None)
+            .max_headers(shared.bounds.headers_max)
+            .max_header_size(shared.bounds.header_max_bytes)
+            .max_buf_size(shared.bounds.header_max_bytes)
+            .serve_connection(io, answering)
+    );
+    let mut alarm = pin!(sleep(shared.bounds.headers));
+    let mut stopped = pin!(shared.stop.cancelled());
+    let mut stopping = false;
+
+    poll_fn(|cx| {
+        if !stopping && stopped.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(if result.is_ok() { ConnectionEnd::Closed } else { ConnectionEnd::Broken });
+        }
+        // Every deadline moves inside the poll above, so it is asked for after it and nowhere else.
+        let Some((deadline, late)) = pace.deadline() else {
+            return Poll::Pending;
+        };
+        if alarm.deadline() != deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        alarm.as_mut().poll(cx).map(|()| match late {
+            Late::Headers => ConnectionEnd::HeadersLate,
+            Late::Idle => ConnectionEnd::Idle,
+            Late::Write => ConnectionEnd::WriteLate,
+        })
+    })
+    .await
+}
+
+/// Has the request answered by a task of its own, and waits for it.
+async fn answer<S, B>(
+    shared: Arc<Shared<S>>,
+    request: Request<Incoming>,
+    peer: Peer,
+    place: Arc<Place>,
+    pace: Arc<Pace>,
+) -> Result<Response<AnswerBody<B>>, Infallible>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    let mut request = request.map(|body| RequestBody::new(body, shared.bounds.body));
+    request.extensions_mut().insert(peer);
+    let service = shared.service.clone();
+    let cut = shared.cut.clone();
+    let task = shared.tasks.spawn(async move {
+        let _place = place;
+        tokio::select! {
+            answer = service.oneshot(request) => Some(answer.unwrap_or_else(|never| match never {})),
+            () = cut.cancelled() => None,
+        }
+    });
+    let answered = Answered(pace);
+    Ok(match task.await {
+        Ok(Some(answer)) => answer.map(|body| AnswerBody::of(Box::pin(body), answered)),
+        Ok(None) => ours(StatusCode::SERVICE_UNAVAILABLE, "draining", "the gateway is stopping: repeat", answered),
+        Err(_) => {
+            observe::request_panicked(shared.door);
+            ours(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of the gateway, which is logged", answered)
+        }
+    })
+}
+
+/// An answer that the listener itself makes.
+fn ours<B>(status: StatusCode, code: &str, detail: &str, answered: Answered) -> Response<AnswerBody<B>> {
+    let title = status.canonical_reason().unwrap_or_default();
+    let problem = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    let mut response = Response::new(AnswerBody { kind: Kind::Ours(Full::new(problem.to_string().into())), answered });
+    *response.status_mut() = status;
+    let media_type = header::HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
+/// An answer's body, which tells the pace when it is over.
+struct AnswerBody<B> {
+    kind: Kind<B>,
+    #[allow(dead_code, reason = "dropped with the body, which is when the answer is over")]
+    answered: Answered,
+}
+
+enum Kind<B> {
+    Theirs(Pin<Box<B>>),
+    Ours(Full<Bytes>),
+}
+
+/// hyper drops a body once it has written the last of it.
+struct Answered(Arc<Pace>);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.0.request_ends();
+    }
+}
+
+impl<B> AnswerBody<B> {
+    fn of(body: Pin<Box<B>>, answered: Answered) -> Self {
+        Self { kind: Kind::Theirs(body), answered }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for AnswerBody<B>
+where
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.get_mut().kind {
+            Kind::Theirs(body) => body.as_mut().poll_frame(cx).map_err(Into::into),
+            Kind::Ours(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Theirs(body) => body.is_end_stream(),
+            Kind::Ours(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Theirs(body) => body.size_hint(),
+            Kind::Ours(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Counts a connection as open for as long as it lives, even if its task panics.
+struct Open {
+    door: Door,
+    end: ConnectionEnd,
+}
+
+impl Open {
+    fn new(door: Door) -> Self {
+        observe::connection_opened(door);
+        Self { door, end: ConnectionEnd::Broken }
+    }
+
+    fn ends(mut self, end: ConnectionEnd) {
+        self.end = end;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        observe::connection_closed(self.door, self.end);
+    }
+}

@@ -1,0 +1,451 @@
+//! Peers that misbehave, each against a door with deadlines of milliseconds.
+
+use super::*;
+use crate::net::{BodyRefused, Client, ClientBounds, SendFailed, TlsFiles, read_body};
+use http::StatusCode;
+use http_body_util::Full;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+/// A deadline that is to pass in a test, and one that is not.
+const SOON: Duration = Duration::from_millis(80);
+const NEVER: Duration = Duration::from_secs(60);
+
+/// How long a test waits for what must happen before it fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn headers_that_drip_are_cut_off_at_their_deadline() {
+    let door = Open::plain(Bounds { headers: SOON, ..patient() });
+    let mut peer = door.connect().await;
+    drip(&mut peer, b"GET / HTTP/1.1\r\nhost: x\r\nx: ").await;
+    assert_eq!(rest(&mut peer).await, "");
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_cut_off() {
+    let door = Open::plain(Bounds { headers: SOON, ..patient() });
+    assert_eq!(rest(&mut door.connect().await).await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_gets_408_and_the_end_of_the_connection() {
+    let door = Open::plain(Bounds { body: SOON, ..patient() });
+    let mut peer = door.connect().await;
+    drip(&mut peer, b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n").await;
+    assert!(rest(&mut peer).await.starts_with("HTTP/1.1 408 "));
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_too_large_is_refused_unread() {
+    let door = Open::plain(patient());
+    let mut peer = door.connect().await;
+    peer.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 65537\r\n\r\n").await.unwrap();
+    assert!(rest(&mut peer).await.starts_with("HTTP/1.1 413 "));
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_take_its_answer_is_cut_off() {
+    let (bounds, body_dropped) = (Bounds { write: SOON, ..patient() }, Arc::new(Notify::new()));
+    let door = Open::with(bounds, None, endless(Arc::clone(&body_dropped)));
+    let mut peer = door.connect().await;
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(body_dropped.notified()).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_take_its_answer_through_tls_is_cut_off() {
+    let files = TempDir::new().unwrap();
+    let (bounds, body_dropped) = (Bounds { write: SOON, ..patient() }, Arc::new(Notify::new()));
+    let door = Open::with(bounds, Some(certificate(files.path())), endless(Arc::clone(&body_dropped)));
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(trust(files.path())));
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut peer = connector.connect(name, door.connect().await).await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(body_dropped.notified()).await;
+}
+
+#[tokio::test]
+async fn sixty_four_headers_are_taken_and_one_more_is_431() {
+    let door = Open::plain(patient());
+    let headers = |count: usize| (0..count).map(|n| format!("h{n}: x\r\n")).collect::<String>();
+    let taken = door.ask(&format!("GET / HTTP/1.1\r\n{}connection: close\r\n\r\n", headers(63))).await;
+    assert!(taken.starts_with("HTTP/1.1 200 "), "{taken}");
+    let refused = door.ask(&format!("GET / HTTP/1.1\r\n{}connection: close\r\n\r\n", headers(64))).await;
+    assert!(refused.starts_with("HTTP/1.1 431 "), "{refused}");
+}
+
+#[tokio::test]
+async fn headers_of_more_than_the_bound_are_431() {
+    let door = Open::plain(patient());
+    let fits = "x".repeat(32 * 1024 - 100);
+    let taken = door.ask(&format!("GET / HTTP/1.1\r\nconnection: close\r\nx: {fits}\r\n\r\n")).await;
+    assert!(taken.starts_with("HTTP/1.1 200 "), "{taken}");
+    let too_long = "x".repeat(32 * 1024);
+    let refused = door.ask(&format!("GET / HTTP/1.1\r\nx: {too_long}")).await;
+    assert!(refused.starts_with("HTTP/1.1 431 "), "{refused}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_comes_is_cut_off() {
+    let files = TempDir::new().unwrap();
+    let bounds = Bounds { handshake: SOON, ..patient() };
+    let door = Open::with(bounds, Some(certificate(files.path())), echo());
+    assert_eq!(rest(&mut door.connect().await).await, "");
+}
+
+#[tokio::test]
+async fn a_connection_waits_longer_for_a_next_request_than_for_headers_but_not_for_ever() {
+    let door = Open::plain(Bounds { headers: 3 * SOON, idle: 12 * SOON, ..patient() });
+    let mut peer = door.connect().await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    peer.write_all(request).await.unwrap();
+    assert!(some(&mut peer).await.starts_with("HTTP/1.1 200 "));
+    tokio::time::sleep(4 * SOON).await;
+    peer.write_all(request).await.unwrap();
+    assert!(some(&mut peer).await.starts_with("HTTP/1.1 200 "), "past the deadline for headers, yet in time");
+    assert_eq!(rest(&mut peer).await, "", "and then it is closed for idleness");
+}
+
+#[tokio::test]
+async fn requests_written_at_once_are_answered_in_turn() {
+    let door = Open::plain(patient());
+    let post = |body: &str| format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let last = "GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
+    let answers = door.ask(&format!("{}{}{last}", post("one"), post("two"))).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3);
+    assert!(answers.find("one") < answers.find("two"));
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_unread_and_a_place_comes_free_again() {
+    let door = Open::plain(Bounds { connections_max: 1, ..patient() });
+    let mut first = door.connect().await;
+    first.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert!(some(&mut first).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(rest(&mut door.connect().await).await, "");
+    drop(first);
+    within(async {
+        while !door.ask("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await.starts_with("HTTP/1.1 200 ") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_does_not_stop_its_request_and_its_place_is_kept_till_then() {
+    let (began, go_on, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let door = Open::with(Bounds { connections_max: 1, ..patient() }, None, {
+        let (began, go_on, done) = (Arc::clone(&began), Arc::clone(&go_on), Arc::clone(&done));
+        tower::service_fn(move |_: Request<RequestBody>| {
+            let (began, go_on, done) = (Arc::clone(&began), Arc::clone(&go_on), Arc::clone(&done));
+            async move {
+                began.notify_one();
+                go_on.notified().await;
+                done.notify_one();
+                Ok(Response::new(Full::<Bytes>::default()))
+            }
+        })
+    });
+    let mut peer = door.connect().await;
+    peer.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+    within(began.notified()).await;
+    drop(peer);
+    assert_eq!(rest(&mut door.connect().await).await, "", "the place is still taken");
+    go_on.notify_one();
+    within(done.notified()).await;
+}
+
+#[tokio::test]
+async fn a_panic_is_one_client_s_500() {
+    let door = Open::with(
+        patient(),
+        None,
+        tower::service_fn(async |request: Request<RequestBody>| {
+            assert_ne!(request.uri().path(), "/bad", "on purpose");
+            Ok(Response::new(Full::<Bytes>::default()))
+        }),
+    );
+    let mut peer = door.connect().await;
+    peer.write_all(b"GET /bad HTTP/1.1\r\n\r\n").await.unwrap();
+    let answer = some(&mut peer).await;
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("\"code\":\"internal\""), "{answer}");
+    peer.write_all(b"GET /good HTTP/1.1\r\n\r\n").await.unwrap();
+    assert!(some(&mut peer).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn g30_stopping_lets_what_is_in_flight_finish_and_closes_the_rest() {
+    let (began, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let door = Open::with(patient(), None, {
+        let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
+        tower::service_fn(move |_: Request<RequestBody>| {
+            let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
+            async move {
+                began.notify_one();
+                go_on.notified().await;
+                Ok(Response::new(Full::<Bytes>::default()))
+            }
+        })
+    });
+    let mut idle = door.connect().await;
+    let mut busy = door.connect().await;
+    busy.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    within(began.notified()).await;
+
+    door.stop.cancel();
+    assert_eq!(rest(&mut idle).await, "");
+    assert!(TcpStream::connect(door.address).await.is_err(), "nobody new");
+    go_on.notify_one();
+    assert!(rest(&mut busy).await.starts_with("HTTP/1.1 200 "));
+    within(door.serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_done_when_the_time_to_stop_is_over_is_cut_off() {
+    let began = Arc::new(Notify::new());
+    let door = Open::with(Bounds { drain: SOON, ..patient() }, None, {
+        let began = Arc::clone(&began);
+        tower::service_fn(move |_: Request<RequestBody>| {
+            began.notify_one();
+            std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>()
+        })
+    });
+    let mut stuck = door.connect().await;
+    stuck.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    within(began.notified()).await;
+    door.stop.cancel();
+    within(door.serving).await.unwrap();
+    rest(&mut stuck).await;
+}
+
+#[tokio::test]
+async fn a_router_is_a_service_and_learns_who_its_peer_is() {
+    let seen = async |axum::Extension(Peer(peer)): axum::Extension<Peer>| peer.ip().to_string();
+    let door = Open::with(patient(), None, axum::Router::new().route("/who", axum::routing::get(seen)));
+    let answer = door.ask("GET /who HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.ends_with("\r\n\r\n127.0.0.1"), "{answer}");
+}
+
+#[tokio::test]
+async fn tls_serves_whoever_trusts_the_certificate_and_nobody_else() {
+    let files = TempDir::new().unwrap();
+    let door = Open::with(patient(), Some(certificate(files.path())), echo());
+    let url = format!("https://localhost:{}/", door.address.port());
+    let request = || Request::post(&url).body(Bytes::from_static(b"hello")).unwrap();
+
+    let trusting = Client::with_tls(ClientBounds::default(), trust(files.path()));
+    let answer = trusting.send(request()).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"hello"[..]));
+
+    let stranger = Client::new(ClientBounds::default());
+    assert!(matches!(stranger.send(request()).await, Err(SendFailed::NeverWritten(_))));
+}
+
+#[tokio::test]
+async fn with_client_authorities_only_their_clients_are_served() {
+    let files = TempDir::new().unwrap();
+    certificate(files.path());
+    let tls = ServerTls::load(&TlsFiles {
+        certificate_file: files.path().join("certificate.pem"),
+        key_file: files.path().join("key.pem"),
+        client_ca_file: Some(files.path().join("certificate.pem")),
+    })
+    .unwrap();
+    let door = Open::with(patient(), Some(tls), echo());
+    let request = Request::get(format!("https://localhost:{}/", door.address.port())).body(Bytes::new()).unwrap();
+    let nobody = Client::with_tls(ClientBounds::default(), trust(files.path()));
+    assert!(nobody.send(request).await.is_err());
+}
+
+#[test]
+fn files_that_are_no_certificate_or_key_are_named() {
+    let files = TempDir::new().unwrap();
+    certificate(files.path());
+    let other = TempDir::new().unwrap();
+    certificate(other.path());
+    let load = |certificate: &Path, key: &Path| {
+        let files = TlsFiles { certificate_file: certificate.into(), key_file: key.into(), client_ca_file: None };
+        ServerTls::load(&files).unwrap_err().to_string()
+    };
+    let (certificate, key) = (files.path().join("certificate.pem"), files.path().join("key.pem"));
+    let missing = files.path().join("missing");
+    assert!(load(&missing, &key).starts_with("the certificate file cannot be read (No such file"));
+    assert!(load(&certificate, &missing).starts_with("the key file cannot be read (No such file"));
+    assert_eq!(load(&key, &key), "the certificate file holds no CERTIFICATE in PEM form");
+    assert_eq!(load(&certificate, &certificate), "the key file holds no PRIVATE KEY in PEM form");
+    let mismatch = load(&certificate, &other.path().join("key.pem"));
+    assert!(mismatch.starts_with("certificate and key do not belong together"), "{mismatch}");
+}
+
+#[test]
+fn most_descriptors_are_for_connections_and_some_for_everything_else() {
+    assert_eq!(connections_that_fit(65_536), 65_024);
+    assert_eq!(connections_that_fit(600), 300);
+    assert_eq!(connections_that_fit(0), 0);
+}
+
+/// A door that is open.
+struct Open {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Open {
+    fn plain(bounds: Bounds) -> Self {
+        Self::with(bounds, None, echo())
+    }
+
+    fn with<S, B>(bounds: Bounds, tls: Option<ServerTls>, service: S) -> Self
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address().unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(listener.serve(Door::Carriers, bounds, tls, service, stop.clone()));
+        Self { address, stop, serving }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Writes `text` and reads to the end of the connection.
+    async fn ask(&self, text: &str) -> String {
+        let mut peer = self.connect().await;
+        // A door that refuses may close before it has read everything.
+        let _ = peer.write_all(text.as_bytes()).await;
+        rest(&mut peer).await
+    }
+}
+
+/// Deadlines that no test meets.
+fn patient() -> Bounds {
+    Bounds { handshake: NEVER, headers: NEVER, body: NEVER, write: NEVER, idle: NEVER, ..Bounds::default() }
+}
+
+/// Answers with what it was sent, up to 64 KiB.
+fn echo()
+-> impl Service<Request<RequestBody>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send
++ Sync
++ 'static {
+    tower::service_fn(|request: Request<RequestBody>| async {
+        let (status, body) = match read_body(request.into_body(), 65_536).await {
+            Ok(body) => (StatusCode::OK, body),
+            Err(BodyRefused::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, Bytes::new()),
+            Err(BodyRefused::TooSlow) => (StatusCode::REQUEST_TIMEOUT, Bytes::new()),
+            Err(BodyRefused::Cut) => (StatusCode::BAD_REQUEST, Bytes::new()),
+        };
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = status;
+        Ok(response)
+    })
+}
+
+/// Answers without end, and says when nobody wants it any more.
+fn endless(
+    dropped: Arc<Notify>,
+) -> impl Service<Request<RequestBody>, Response = Response<Endless>, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send
++ Sync
++ 'static {
+    tower::service_fn(move |_| {
+        let body = Endless(Arc::clone(&dropped));
+        async { Ok(Response::new(body)) }
+    })
+}
+
+struct Endless(Arc<Notify>);
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))))
+    }
+}
+
+/// Writes `text`, then a letter every few milliseconds, until the door closes.
+async fn drip(peer: &mut TcpStream, text: &[u8]) {
+    peer.write_all(text).await.unwrap();
+    within(async {
+        let mut answered = [0; 1];
+        loop {
+            tokio::select! {
+                _ = peer.peek(&mut answered) => return,
+                () = tokio::time::sleep(SOON / 10) => {}
+            }
+            if peer.write_all(b"x").await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+/// Everything that comes until the connection ends, in whichever way it does.
+async fn rest(peer: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut all = Vec::new();
+    let _ = within(peer.read_to_end(&mut all)).await;
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// What comes next.
+async fn some(peer: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 4096];
+    let count = within(peer.read(&mut buffer)).await.unwrap();
+    String::from_utf8_lossy(&buffer[..count]).into_owned()
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("this happens in time")
+}
+
+/// A certificate for `localhost` in `directory`, and the TLS made of it.
+fn certificate(directory: &Path) -> ServerTls {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = TlsFiles {
+        certificate_file: directory.join("certificate.pem"),
+        key_file: directory.join("key.pem"),
+        client_ca_file: None,
+    };
+    std::fs::write(&files.certificate_file, made.cert.pem()).unwrap();
+    std::fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+    ServerTls::load(&files).unwrap()
+}
+
+/// Trust in the certificate in `directory` and no other.
+fn trust(directory: &Path) -> rustls::ClientConfig {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(directory.join("certificate.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}

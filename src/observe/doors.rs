@@ -1,0 +1,99 @@
+//! Facts of our doors: connections and requests.
+
+use super::label::{ConnectionEnd, labels};
+use super::names;
+use metrics::{counter, gauge};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+labels! {
+    /// One of the four doors.
+    Door {
+        /// Carriers' webhooks.
+        Carriers = "carriers",
+        /// The platform's API.
+        Platform = "platform",
+        /// People.
+        Console = "console",
+        /// Health and metrics.
+        Ops = "ops",
+    }
+}
+
+labels! {
+    /// Why a connection was refused at once.
+    Refused {
+        /// The door has as many as it takes.
+        Full = "full",
+        /// The address has its share.
+        AddressFull = "address_full",
+    }
+}
+
+/// A door is open and takes connections.
+pub fn door_open(door: Door, address: SocketAddr, tls: bool) {
+    tracing::info!(door = door.label(), %address, tls, "door open");
+}
+
+/// A door takes no more connections, and those it had are done.
+pub fn door_closed(door: Door) {
+    tracing::info!(door = door.label(), "door closed");
+}
+
+/// A connection found a place.
+pub fn connection_opened(door: Door) {
+    gauge!(names::CONNECTIONS_OPEN, "door" => door.label()).increment(1.0);
+}
+
+/// A connection that was opened is gone.
+pub fn connection_closed(door: Door, end: ConnectionEnd) {
+    tracing::debug!(door = door.label(), end = end.label(), "connection closed");
+    gauge!(names::CONNECTIONS_OPEN, "door" => door.label()).decrement(1.0);
+    counter!(names::CONNECTIONS_TOTAL, "door" => door.label(), "end" => end.label()).increment(1);
+}
+
+/// A connection found no place and was closed unread.
+pub fn connection_refused(door: Door, why: Refused, from: IpAddr) {
+    tracing::debug!(door = door.label(), why = why.label(), %from, "connection refused");
+    counter!(names::CONNECTIONS_REFUSED_TOTAL, "door" => door.label(), "why" => why.label()).increment(1);
+}
+
+/// The system gave us no connection, because we have run out of descriptors or memory. Tried again after a pause.
+pub fn accept_failed(door: Door, error: &io::Error) {
+    tracing::error!(door = door.label(), %error, "cannot take connections: raise the limit of open files");
+    counter!(names::ACCEPT_FAILURES_TOTAL, "door" => door.label()).increment(1);
+}
+
+/// The time to stop in good order is over, and this many connections and requests were cut off.
+pub fn connections_cut(door: Door, count: usize) {
+    tracing::warn!(door = door.label(), count, "still at work when time was up: cut off");
+}
+
+/// A request's task panicked; its client got a 500.
+pub fn request_panicked(door: Door) {
+    tracing::error!(door = door.label(), "a request panicked");
+    counter!(names::PANICS_TOTAL, "door" => door.label()).increment(1);
+}
+
+/// The platform asked something. `route` is the pattern, as the router knows it, and never the path.
+pub fn api_request(route: &str, status: http::StatusCode) {
+    let class = status_class(status);
+    tracing::debug!(route, status = status.as_u16(), "API request");
+    counter!(names::API_REQUESTS_TOTAL, "route" => route.to_owned(), "status" => class).increment(1);
+}
+
+/// A request came without a credential that holds here.
+pub fn credential_refused(door: Door, from: IpAddr) {
+    tracing::warn!(door = door.label(), %from, "credential refused");
+    counter!(names::CREDENTIALS_REFUSED_TOTAL, "door" => door.label()).increment(1);
+}
+
+fn status_class(status: http::StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}

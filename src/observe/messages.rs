@@ -1,0 +1,127 @@
+//! Facts of what carriers bring: webhooks, messages, receipts.
+
+use super::label::labels;
+use super::names;
+use metrics::counter;
+
+labels! {
+    /// What became of a webhook. Every webhook ends in exactly one.
+    WebhookOutcome {
+        /// Everything in it is on disk.
+        Taken = "taken",
+        /// All of it had been taken before.
+        Duplicate = "duplicate",
+        /// Of a kind that means nothing to us; answered 2xx.
+        Ignored = "ignored",
+        /// Signed, but not readable: quarantined.
+        Unreadable = "unreadable",
+        /// No signature, or a wrong one.
+        BadSignature = "bad_signature",
+        /// Taken in spite of a bad signature, since the account only reports them for now.
+        Reported = "reported",
+        /// For an account that we do not have.
+        UnknownAccount = "unknown_account",
+        /// Larger than its carrier ever sends.
+        TooLarge = "too_large",
+        /// The body did not come in time, or not whole.
+        TooSlow = "too_slow",
+        /// No request that its carrier makes: method, media type or encoding.
+        NotAWebhook = "not_a_webhook",
+        /// Refused with 503, as we had no room or no time.
+        Overloaded = "overloaded",
+    }
+}
+
+labels! {
+    /// What became of a message that somebody sent us. Every message ends in exactly one.
+    Taken {
+        /// It belongs to a call.
+        Joined = "joined",
+        /// It came after the call.
+        Late = "late",
+        /// From somebody we have no call with.
+        UnknownSender = "unknown_sender",
+        /// It asked us to stop, or to begin again.
+        OptOutWord = "opt_out_word",
+        /// From outside the US, with those switched off.
+        Dropped = "dropped",
+        /// Seen before.
+        Duplicate = "duplicate",
+    }
+}
+
+labels! {
+    /// Whether somebody who writes after the call was answered.
+    AutoReplied {
+        /// A reply was queued.
+        Queued = "queued",
+        /// Not so soon after the last one.
+        Quiet = "quiet",
+        /// Enough for one day.
+        DailyCap = "daily_cap",
+        /// Too many for the whole gateway: another machine may be answering us.
+        Breaker = "breaker",
+        /// No text in that language nor in the default one.
+        NoText = "no_text",
+        /// Switched off.
+        Off = "off",
+        /// Whoever wrote has opted out.
+        OptedOut = "opted_out",
+    }
+}
+
+labels! {
+    /// What became of a receipt.
+    ReceiptOutcome {
+        /// It moved a message forward.
+        Applied = "applied",
+        /// It says what we knew, or less.
+        Stale = "stale",
+        /// It came before the carrier's answer and waits for it.
+        Parked = "parked",
+        /// Of a message that we do not know.
+        UnknownMessage = "unknown_message",
+    }
+}
+
+/// A webhook was dealt with. `account` is `None` where there is none of that name.
+pub fn webhook(account: Option<&str>, outcome: WebhookOutcome) {
+    let account = account.unwrap_or("none").to_owned();
+    tracing::debug!(account, outcome = outcome.label(), "webhook");
+    counter!(names::WEBHOOKS_TOTAL, "account" => account, "outcome" => outcome.label()).increment(1);
+}
+
+/// A webhook's signature did not hold. The URL that it was computed over is what goes wrong behind a proxy, so it is
+/// shown, up to its query: that may hold what names a person. Counted by [`webhook`].
+pub fn bad_signature(account: &str, why: &'static str, url: &str) {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    tracing::warn!(account, why, url, "signature refused");
+}
+
+/// Somebody's message was taken in.
+pub fn inbound_message(account: &str, taken: Taken) {
+    tracing::debug!(account, outcome = taken.label(), "inbound message");
+    counter!(names::INBOUND_MESSAGES_TOTAL, "account" => account.to_owned(), "outcome" => taken.label()).increment(1);
+}
+
+/// Somebody wrote after the call, and was or was not answered.
+pub fn auto_reply(outcome: AutoReplied) {
+    match outcome {
+        AutoReplied::Breaker => tracing::error!("auto-replies are stopped: too many at once, look for a loop"),
+        AutoReplied::NoText => tracing::warn!("no auto-reply: no text in this language nor in the default one"),
+        _ => tracing::debug!(outcome = outcome.label(), "auto-reply"),
+    }
+    counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()).increment(1);
+}
+
+/// A carrier told us what became of a message.
+pub fn receipt(account: &str, outcome: ReceiptOutcome) {
+    tracing::debug!(account, outcome = outcome.label(), "receipt");
+    counter!(names::RECEIPTS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
+}
+
+/// Something signed could not be read and lies in quarantine (A58).
+pub fn quarantined(account: &str) {
+    tracing::error!(account, "quarantined: see `offhook quarantine list`");
+    counter!(names::QUARANTINED_TOTAL, "account" => account.to_owned()).increment(1);
+}

@@ -1,0 +1,80 @@
+//! Whether the gateway takes new work, and if not, why.
+
+use super::label::labels;
+use super::names;
+use metrics::gauge;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+labels! {
+    /// Why the gateway takes no new work.
+    NotReady {
+        /// It has not been told that everything runs.
+        Starting = "starting",
+        /// Journal and index are being read.
+        Recovering = "recovering",
+        /// It is stopping.
+        Draining = "draining",
+        /// The disk is full or fails.
+        StorageUnavailable = "storage_unavailable",
+        /// Too much waits.
+        Overloaded = "overloaded",
+    }
+}
+
+/// The reasons against new work. It is shared: whoever learns of a reason sets it and clears it again.
+#[derive(Clone, Debug)]
+pub struct Readiness(Arc<AtomicU32>);
+
+impl Readiness {
+    /// A gateway that is starting.
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicU32::new(bit(NotReady::Starting))))
+    }
+
+    /// There is this reason from now on, or there no longer is. A change is logged, a repetition is not.
+    pub fn set(&self, reason: NotReady, holds: bool) {
+        let before = if holds {
+            self.0.fetch_or(bit(reason), Ordering::Relaxed)
+        } else {
+            self.0.fetch_and(!bit(reason), Ordering::Relaxed)
+        };
+        if (before & bit(reason) != 0) != holds {
+            tracing::info!(reason = reason.label(), holds, "readiness");
+            gauge!(names::NOT_READY, "reason" => reason.label()).set(if holds { 1.0 } else { 0.0 });
+        }
+    }
+
+    /// The reasons that hold now; none when the gateway is ready.
+    pub fn reasons(&self) -> Vec<NotReady> {
+        let bits = self.0.load(Ordering::Relaxed);
+        NotReady::ALL.iter().copied().filter(|reason| bits & bit(*reason) != 0).collect()
+    }
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn bit(reason: NotReady) -> u32 {
+    1 << reason as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_comes_and_goes_by_itself() {
+        let readiness = Readiness::new();
+        assert_eq!(readiness.reasons(), [NotReady::Starting]);
+        let elsewhere = readiness.clone();
+        elsewhere.set(NotReady::Recovering, true);
+        readiness.set(NotReady::Starting, false);
+        assert_eq!(readiness.reasons(), [NotReady::Recovering]);
+        readiness.set(NotReady::Recovering, false);
+        assert_eq!(elsewhere.reasons(), []);
+    }
+}

@@ -1,0 +1,79 @@
+//! Facts of what we send: refusals, attempts, outcomes.
+
+use super::label::labels;
+use super::names;
+use metrics::{counter, gauge};
+
+labels! {
+    /// How a message of ours ended. Every message that was accepted ends in exactly one.
+    SendOutcome {
+        /// On the caller's phone.
+        Delivered = "delivered",
+        /// The carrier could not deliver it.
+        Undelivered = "undelivered",
+        /// The carrier refused it.
+        Failed = "failed",
+        /// Taken back before it was sent.
+        Cancelled = "cancelled",
+        /// Too old to be sent.
+        Expired = "expired",
+        /// Sent, and nobody ever said what became of it.
+        Unconfirmed = "unconfirmed",
+    }
+}
+
+labels! {
+    /// How one attempt to hand a message to a carrier ended.
+    Attempt {
+        /// The carrier took it.
+        Accepted = "accepted",
+        /// The carrier refused it for good.
+        Rejected = "rejected",
+        /// The carrier said: not now.
+        Later = "later",
+        /// Nothing was written to the carrier.
+        NeverWritten = "never_written",
+        /// Written, and no answer.
+        Unknown = "unknown",
+    }
+}
+
+/// A send was refused at our door, with this code.
+pub fn refusal(code: &'static str) {
+    tracing::debug!(code, "send refused");
+    counter!(names::REFUSALS_TOTAL, "code" => code).increment(1);
+}
+
+/// A message of ours came to its end.
+pub fn send_settled(account: &str, outcome: SendOutcome) {
+    tracing::debug!(account, outcome = outcome.label(), "send settled");
+    counter!(names::SENDS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
+}
+
+/// A carrier was asked to send, and answered or did not. `detail` is shown in the log only; it holds no number and no
+/// text.
+pub fn attempt(account: &str, outcome: Attempt, detail: &str) {
+    match outcome {
+        Attempt::Accepted => tracing::debug!(account, outcome = outcome.label(), "attempt"),
+        Attempt::Rejected | Attempt::Later => tracing::info!(account, outcome = outcome.label(), detail, "attempt"),
+        Attempt::NeverWritten | Attempt::Unknown => {
+            tracing::warn!(account, outcome = outcome.label(), detail, "attempt");
+        }
+    }
+    counter!(names::ATTEMPTS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
+}
+
+/// An account's circuit breaker opened, or closed again.
+pub fn breaker(account: &str, open: bool) {
+    if open {
+        tracing::error!(account, "the carrier fails: its sends wait, a probe follows");
+    } else {
+        tracing::info!(account, "the carrier answers again");
+    }
+    gauge!(names::BREAKER_OPEN, "account" => account.to_owned()).set(if open { 1.0 } else { 0.0 });
+}
+
+/// How many of an account's numbers have messages that wait.
+pub fn lanes_waiting(account: &str, lanes: usize) {
+    gauge!(names::LANES_WAITING, "account" => account.to_owned()).set(lanes as f64);
+}
