@@ -1,1 +1,3 @@
 //! Floor 6: the doors.
+
+pub mod ops;

@@ -58,7 +58,7 @@ where
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|error| refused(error.into()))?.into_data() else {
+        let Ok(piece) = frame.map_err(|error| refused(&error.into()))?.into_data() else {
             continue; // Trailers mean nothing here, and hyper has bounded them.
         };
         if first.len() + whole.len() + piece.len() > max_bytes {
@@ -75,8 +75,8 @@ where
 }
 
 /// Frameworks wrap a body's error in their own, so the reason may lie deeper.
-fn refused(error: BoxError) -> BodyRefused {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
+fn refused(error: &BoxError) -> BodyRefused {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**error);
     while let Some(error) = cause {
         match error.downcast_ref() {
             Some(BodyFailed::TooSlow) => return BodyRefused::TooSlow,

@@ -5,10 +5,9 @@ use crate::net::{BodyRefused, Client, ClientBounds, SendFailed, TlsFiles, read_b
 use http::StatusCode;
 use http_body_util::Full;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// A deadline that is to pass in a test, and one that is not.

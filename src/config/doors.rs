@@ -1,0 +1,177 @@
+//! `[listen]` and `[limits]`: the doors and what they bear.
+
+use super::section::{Reading, Section};
+use crate::net::{Bounds, ServerTls, TlsFiles, TlsProblem};
+use std::net::{IpAddr, SocketAddr};
+
+/// The four doors.
+#[derive(Clone, Debug)]
+pub struct Doors {
+    /// Carriers' webhooks.
+    pub carriers: Door,
+    /// The platform's API.
+    pub platform: Door,
+    /// People.
+    pub console: Door,
+    /// Health and metrics.
+    pub ops: Door,
+}
+
+/// Where a door is, and how it is protected.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// TLS, where it is not left to a proxy or to loopback.
+    pub tls: Option<ServerTls>,
+}
+
+/// What the doors bear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a carrier's webhook, for carriers that send one message at a time.
+    pub webhook_body_max_bytes: usize,
+    /// Bytes of an API request.
+    pub request_body_max_bytes: usize,
+    /// Connections to a door, in all.
+    pub connections_max: usize,
+    /// Connections to a door from one address (a /64 for IPv6).
+    pub connections_per_address_max: usize,
+    /// Our own proxies, for which the bound per address does not hold.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// A door's keys: address, plaintext, TLS, and where it is if nobody says.
+const DOORS: [(&str, &str, &str, &str); 4] = [
+    ("carriers", "carriers_plaintext", "carriers_tls", "127.0.0.1:8080"),
+    ("platform", "platform_plaintext", "platform_tls", "127.0.0.1:8081"),
+    ("console", "console_plaintext", "console_tls", "127.0.0.1:8082"),
+    ("ops", "ops_plaintext", "ops_tls", "127.0.0.1:9464"),
+];
+
+/// The four doors; nothing where one of them is wrong.
+pub(super) fn listen(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<Doors> {
+    let empty = Section::empty(root, "listen");
+    let section = root.section("listen", reading).unwrap_or(empty);
+    let doors = DOORS.map(|keys| door(&section, keys, reading));
+    section.no_other_keys(reading);
+
+    for (index, door) in doors.iter().enumerate() {
+        let same = doors[..index].iter().position(|other| same_place(other.as_ref(), door.as_ref()));
+        if let Some(other) = same {
+            let other = section.named(DOORS[other].0);
+            reading.problem(&section, DOORS[index].0, format!("is where {other} is: give each door a port of its own"));
+        }
+    }
+    let [carriers, platform, console, ops] = doors;
+    Some(Doors { carriers: carriers?, platform: platform?, console: console?, ops: ops? })
+}
+
+/// Port 0 is whichever is free.
+fn same_place(one: Option<&Door>, other: Option<&Door>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one.address.port() != 0 && one.address == other.address)
+}
+
+fn door(
+    listen: &Section<'_>,
+    (key, plaintext_key, tls_key, default): (&'static str, &'static str, &'static str, &str),
+    reading: &mut Reading<'_>,
+) -> Option<Door> {
+    let text = listen.text(key, reading).unwrap_or(default);
+    let address: Option<SocketAddr> = text.parse().ok();
+    if address.is_none() {
+        let way_out = format!("write an address and a port, as in {default:?}, or leave it out for that");
+        reading.problem(listen, key, format!("{text:?} is no address: {way_out}"));
+    }
+    let plaintext = listen.flag(plaintext_key, reading);
+    let section = listen.section(tls_key, reading);
+    let wants_tls = section.is_some();
+    let tls = section.and_then(|section| tls(&section, reading));
+
+    if wants_tls && plaintext {
+        let text = format!("is true although [{}] is there: leave one of them out", listen.named(tls_key));
+        reading.problem(listen, plaintext_key, text);
+    }
+    let address = address?;
+    if !address.ip().to_canonical().is_loopback() && !wants_tls && !plaintext {
+        let (tls, plain) = (listen.named(tls_key), listen.named(plaintext_key));
+        let way_out = format!(
+            "add [{tls}] with certificate_file and key_file, or {plain} = true where a proxy does TLS, or listen on 127.0.0.1"
+        );
+        reading.problem(listen, key, format!("{text:?} is reached from outside without TLS: {way_out}"));
+        return None;
+    }
+    if wants_tls && tls.is_none() {
+        return None;
+    }
+    Some(Door { address, tls })
+}
+
+fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<ServerTls> {
+    let certificate = section.required_text("certificate_file", "the file of the certificate chain, in PEM", reading);
+    let key = section.required_text("key_file", "the file of its private key, in PEM", reading);
+    let client_ca = section.text("client_ca_file", reading);
+    section.no_other_keys(reading);
+    let (certificate, key) = (certificate?, key?);
+    let files = TlsFiles {
+        certificate_file: reading.path(certificate),
+        key_file: reading.path(key),
+        client_ca_file: client_ca.map(|file| reading.path(file)),
+    };
+    let (at, said) = match ServerTls::load(&files) {
+        Ok(tls) => return Some(tls),
+        Err(TlsProblem::Certificate(why)) => ("certificate_file", format!("{certificate:?} {why}")),
+        Err(TlsProblem::Key(why)) => ("key_file", format!("{key:?} {why}")),
+        Err(TlsProblem::ClientCa(why)) => ("client_ca_file", format!("{:?} {why}", client_ca.unwrap_or_default())),
+        Err(TlsProblem::Pair(why)) => ("key_file", format!("{key:?} and {certificate:?} {why}")),
+    };
+    reading.problem(
+        section,
+        at,
+        format!("{said}: name the right file, relative to the configuration, and let us read it"),
+    );
+    None
+}
+
+/// `[limits]`, each with its default.
+pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
+    let empty = Section::empty(root, "limits");
+    let section = root.section("limits", reading).unwrap_or(empty);
+    let bounds = Bounds::default();
+    let mut trusted_proxies = Vec::new();
+    for text in section.texts("trusted_proxies", reading).unwrap_or_default() {
+        match text.parse::<IpAddr>() {
+            Ok(address) => trusted_proxies.push(address),
+            Err(_) => {
+                let text = format!("names {text:?}, which is no IP address: write it as in \"10.0.0.5\"");
+                reading.problem(&section, "trusted_proxies", text);
+            }
+        }
+    }
+    let limits = Limits {
+        webhook_body_max_bytes: section.count("webhook_body_max_bytes", 1_024..=4_194_304, 65_536, reading),
+        request_body_max_bytes: section.count("request_body_max_bytes", 1_024..=67_108_864, 1_048_576, reading),
+        connections_max: section.count("connections_max", 16..=1_000_000, bounds.connections_max, reading),
+        connections_per_address_max: section.count(
+            "connections_per_address_max",
+            1..=1_000_000,
+            bounds.connections_per_address_max,
+            reading,
+        ),
+        trusted_proxies,
+    };
+    section.no_other_keys(reading);
+    limits
+}
+
+impl Limits {
+    /// The bounds of a door's listener.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
+            trusted_proxies: self.trusted_proxies.clone(),
+            ..Bounds::default()
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `[[platform.token]]` and `[[platform.webhook]]`: who may ask, and who is told.
+
+use super::section::{Reading, Section};
+use super::{name, secrets, urls};
+use crate::model::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::collections::BTreeSet;
+
+/// Somebody who may call the API.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// A name for people.
+    pub name: String,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// What it shows as `Authorization: Bearer`.
+    pub secret: Secret,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Scope {
+    /// Send messages.
+    Send,
+    /// Start, change and end calls.
+    Calls,
+    /// Change the directory, and pass limits by force.
+    Admin,
+    /// Look at everything.
+    Read,
+}
+
+/// Somebody who is told of events.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// A name for people.
+    pub name: String,
+    /// Where events are posted.
+    pub url: String,
+    /// Keys that sign: decoded from `whsec_...`, the one in use first.
+    pub secrets: Vec<Secret>,
+}
+
+/// Keys of an endpoint while they are changed.
+const SIGNING_KEYS_MAX: usize = 4;
+
+/// What the Standard Webhooks specification asks of a key, in bytes.
+const SIGNING_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// What can be guessed in a lifetime is shorter.
+const TOKEN_CHARACTERS_ADVISED: usize = 16;
+
+impl Scope {
+    const ALL: [Self; 4] = [Self::Send, Self::Calls, Self::Admin, Self::Read];
+
+    /// The word for it in the file.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Calls => "calls",
+            Self::Admin => "admin",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// Tokens and webhooks that are right; the problems of the others are noted.
+pub(super) fn platform(root: &Section<'_>, reading: &mut Reading<'_>) -> (Vec<Token>, Vec<Endpoint>) {
+    let empty = Section::empty(root, "platform");
+    let platform = root.section("platform", reading).unwrap_or(empty);
+
+    let mut tokens: Vec<Token> = Vec::new();
+    let sections = platform.sections("token", reading);
+    let mut names = Vec::new();
+    for section in &sections {
+        let token = token(section, &names, &tokens, reading);
+        names.extend(section.peek_text("name"));
+        tokens.extend(token);
+    }
+    if sections.is_empty() {
+        reading.warning("there is no [[platform.token]]: nobody can call the API".to_owned());
+    }
+
+    let sections = platform.sections("webhook", reading);
+    let mut names = Vec::new();
+    let mut endpoints = Vec::new();
+    for section in &sections {
+        endpoints.extend(endpoint(section, &names, reading));
+        names.extend(section.peek_text("name"));
+    }
+    platform.no_other_keys(reading);
+    (tokens, endpoints)
+}
+
+fn token(section: &Section<'_>, names: &[&str], others: &[Token], reading: &mut Reading<'_>) -> Option<Token> {
+    let name = name(section, names, reading);
+    let scopes = scopes(section, reading);
+    let secret = secrets::secret_file(section, "token_file", reading);
+    section.no_other_keys(reading);
+
+    let secret = secret?;
+    if !secret.expose().iter().all(u8::is_ascii_graphic) {
+        reading.problem(section, "token_file", "holds more than one visible ASCII word: it must fit into a header");
+        return None;
+    }
+    if let Some(other) = others.iter().find(|other| other.secret.matches(secret.expose())) {
+        let text = format!("holds the same token as {:?}: give each its own", other.name);
+        reading.problem(section, "token_file", text);
+        return None;
+    }
+    if secret.expose().len() < TOKEN_CHARACTERS_ADVISED {
+        let at = section.named("token_file");
+        reading.warning(format!("{at} holds fewer than {TOKEN_CHARACTERS_ADVISED} characters: openssl rand -hex 32"));
+    }
+    Some(Token { name: name?.to_owned(), scopes: scopes?, secret })
+}
+
+fn scopes(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<BTreeSet<Scope>> {
+    let known = Scope::ALL.map(Scope::label).join(", ");
+    if !section.has("scopes") {
+        section.texts("scopes", reading);
+        reading.problem(section, "scopes", format!("is missing: give some of {known}"));
+        return None;
+    }
+    let words = section.texts("scopes", reading)?;
+    let mut scopes = BTreeSet::new();
+    for word in &words {
+        match Scope::ALL.into_iter().find(|scope| scope.label() == *word) {
+            Some(scope) => _ = scopes.insert(scope),
+            None => reading.problem(section, "scopes", format!("names {word:?}: use some of {known}")),
+        }
+    }
+    if words.is_empty() {
+        reading.problem(section, "scopes", format!("is empty: give some of {known}"));
+    }
+    (!scopes.is_empty()).then_some(scopes)
+}
+
+fn endpoint(section: &Section<'_>, names: &[&str], reading: &mut Reading<'_>) -> Option<Endpoint> {
+    let name = name(section, names, reading);
+    if !section.has("url") {
+        section.required_text("url", "where events are posted, as in \"https://platform.example.com/events\"", reading);
+    }
+    let url = urls::endpoint_url(section, "url", reading);
+    let written = secrets::secret_files(section, "secret_files", SIGNING_KEYS_MAX, reading);
+    section.no_other_keys(reading);
+
+    let mut secrets = Vec::new();
+    for secret in &written {
+        match signing_key(secret) {
+            Some(key) => secrets.push(key),
+            None => {
+                let (least, most) = (SIGNING_KEY_BYTES.start(), SIGNING_KEY_BYTES.end());
+                let text = format!("hold a key that is not whsec_ and the base64 of {least} to {most} bytes");
+                let way_out = "echo \"whsec_$(openssl rand -base64 32)\" makes one";
+                reading.problem(section, "secret_files", format!("{text}: {way_out}"));
+            }
+        }
+    }
+    (secrets.len() == written.len() && !secrets.is_empty()).then_some(())?;
+    Some(Endpoint { name: name?.to_owned(), url: url?, secrets })
+}
+
+fn signing_key(written: &Secret) -> Option<Secret> {
+    let key = BASE64.decode(written.expose().strip_prefix(b"whsec_")?).ok()?;
+    SIGNING_KEY_BYTES.contains(&key.len()).then(|| Secret::new(key))
+}

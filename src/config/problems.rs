@@ -1,0 +1,59 @@
+//! What is wrong with a configuration, all of it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Everything that is wrong with a file; printed one problem a line, and their count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems {
+    file: PathBuf,
+    list: Vec<Problem>,
+}
+
+/// One thing that is wrong, and its way out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Problem {
+    /// Line and column, from 1, where there is such a place.
+    pub(super) place: Option<(usize, usize)>,
+    /// Key, what is wrong, and what to do.
+    pub(super) text: String,
+}
+
+impl Problems {
+    /// The problems of `file`, in the order of its lines; those without a line come last.
+    pub(super) fn new(file: &Path, mut list: Vec<Problem>) -> Self {
+        list.sort_by_key(|problem| (problem.place.is_none(), problem.place));
+        Self { file: file.to_owned(), list }
+    }
+
+    /// The file itself cannot be read.
+    pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
+        let text = format!("cannot be read ({error}): name the configuration file, as in config/offhook.toml");
+        Self { file: file.to_owned(), list: vec![Problem { place: None, text }] }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        for problem in &self.list {
+            match problem.place {
+                Some((line, column)) => writeln!(f, "{file}:{line}:{column}: {}", problem.text)?,
+                None => writeln!(f, "{file}: {}", problem.text)?,
+            }
+        }
+        write!(f, "{} problem{}", self.count(), if self.count() == 1 { "" } else { "s" })
+    }
+}
+
+impl std::error::Error for Problems {}

@@ -1,0 +1,103 @@
+//! The door of ops: is it alive, is it ready, what has it counted.
+//!
+//! Invariant: nothing here waits for the engine or the disk, so that it answers when they do not.
+
+use crate::observe::{Metrics, Readiness};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Response, StatusCode, header};
+use axum::routing::get;
+use serde_json::json;
+
+/// What Prometheus reads.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// `/metrics`, `/healthz` (alive: this very process answers) and `/readyz` (200, or 503 with the reasons).
+pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/metrics", get(async move || answer(StatusCode::OK, METRICS, metrics.render())))
+        .route(
+            "/healthz",
+            get(async || answer(StatusCode::OK, "application/json", json!({ "alive": true }).to_string())),
+        )
+        .route("/readyz", get(async move || ready(&readiness)))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "not_found", "this door has /metrics, /healthz and /readyz"))
+        .method_not_allowed_fallback(async || {
+            problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET or HEAD")
+        })
+}
+
+fn ready(readiness: &Readiness) -> Response<Body> {
+    let reasons: Vec<_> = readiness.reasons().into_iter().map(|reason| reason.label()).collect();
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer(status, "application/json", json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string())
+}
+
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Body> {
+    let title = status.canonical_reason().unwrap_or_default();
+    let problem = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    answer(status, "application/problem+json", problem.to_string())
+}
+
+fn answer(status: StatusCode, media_type: &'static str, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+    // A proxy that remembers an answer would say that all is well when it no longer is.
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{self, NotReady};
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn it_is_ready_when_no_reason_is_left() {
+        let readiness = Readiness::new();
+        let (status, body) = ask(&readiness, "GET", "/readyz").await;
+        assert_eq!((status, &*body), (503, r#"{"ready":false,"reasons":["starting"]}"#));
+        readiness.set(NotReady::Recovering, true);
+        readiness.set(NotReady::Starting, false);
+        let (status, body) = ask(&readiness, "GET", "/readyz").await;
+        assert_eq!((status, &*body), (503, r#"{"ready":false,"reasons":["recovering"]}"#));
+        readiness.set(NotReady::Recovering, false);
+        let (status, body) = ask(&readiness, "GET", "/readyz").await;
+        assert_eq!((status, &*body), (200, r#"{"ready":true,"reasons":[]}"#));
+    }
+
+    #[tokio::test]
+    async fn it_is_alive_whether_it_is_ready_or_not() {
+        assert_eq!(ask(&Readiness::new(), "GET", "/healthz").await.0, 200);
+        assert_eq!(ask(&Readiness::new(), "HEAD", "/healthz").await, (200, String::new()));
+    }
+
+    #[tokio::test]
+    async fn metrics_show_what_was_counted() {
+        observe::install();
+        observe::refusal("ops_test");
+        let (status, body) = ask(&Readiness::new(), "GET", "/metrics").await;
+        assert_eq!(status, 200);
+        assert!(body.contains("offhook_refusals_total{code=\"ops_test\"} 1"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_a_problem_with_a_code() {
+        let (status, body) = ask(&Readiness::new(), "GET", "/elsewhere").await;
+        assert!(status == 404 && body.contains(r#""code":"not_found""#), "{body}");
+        let (status, body) = ask(&Readiness::new(), "POST", "/readyz").await;
+        assert!(status == 405 && body.contains(r#""code":"method_not_allowed""#), "{body}");
+    }
+
+    async fn ask(readiness: &Readiness, method: &str, path: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = router(readiness.clone(), observe::install()).oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+}
