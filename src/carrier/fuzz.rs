@@ -1,0 +1,96 @@
+//! What the fuzzer calls: one function for each carrier, with everything that reads what a stranger can send.
+
+use super::twilio::{self, Algorithm, SharedKey, Twilio};
+use super::{Dialect, LookUp, Webhook};
+use crate::model::{Secret, Timestamp};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use std::sync::LazyLock;
+
+/// Where webhooks seem to come in, as [`twilio`] signs them.
+const PUBLIC_URL: &str = "https://gw.example.com";
+
+static TWILIO: LazyLock<Twilio> = LazyLock::new(|| {
+    Twilio::new(twilio::Account {
+        name: "main".to_owned(),
+        public_url: PUBLIC_URL.parse().expect("it is an address"),
+        api_url: twilio::API_URL.parse().expect("it is an address"),
+        account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
+        auth_tokens: vec![Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60")],
+        shared_keys: vec![SharedKey {
+            id: "k1".to_owned(),
+            algorithm: Algorithm::HmacSha256,
+            secret: Secret::new("whk_3kq9Zr7Yb1Xn5TdWf8Lm"),
+        }],
+    })
+    .expect("these settings are those of an account")
+});
+
+/// Reads `input` as a request with a body, and as an answer: verify, parse, outcome, look-up, media.
+///
+/// The input is written like a request: a line `POST /path?query` (for an answer its number, `429`, stands in the place of
+/// the method), a line for each header, an empty line, the body. A form without a signature is given a good one, and must
+/// then pass.
+pub fn twilio(input: &[u8]) {
+    let (head, body) = split(input, b"\n\n");
+    let (first, headers) = split(head, b"\n");
+    let (method, target) = split(first, b" ");
+    let headers = read_headers(headers);
+    let body = Bytes::copy_from_slice(body);
+    let now = Timestamp::from_ms(1_763_791_200_000);
+
+    let mut hook = Webhook {
+        method: Method::from_bytes(method).unwrap_or(Method::POST),
+        path_and_query: format!("/{}", String::from_utf8_lossy(target).trim_start_matches('/')),
+        headers: headers.clone(),
+        body: body.clone(),
+    };
+    // Both, because a parser must stand what a verifier would have stopped.
+    let verified = TWILIO.verify(&hook, now);
+    let heard = TWILIO.parse(&hook);
+    assert!(TWILIO.signed_url(&hook).starts_with(PUBLIC_URL));
+
+    let small_form = hook.body.iter().filter(|byte| **byte == b'&').count() < 500;
+    if verified.is_err() && hook.headers.is_empty() && hook.method == Method::POST && small_form {
+        let url = format!("{PUBLIC_URL}{}", hook.path_and_query);
+        let signature = twilio::sign(&TWILIO_TOKEN, &url, &hook.body);
+        let signature = HeaderValue::try_from(signature).expect("base64 has no character that a header may not have");
+        hook.headers.insert("x-twilio-signature", signature);
+        assert_eq!(TWILIO.verify(&hook, now), Ok(()), "what Twilio signs passes");
+        assert_eq!(TWILIO.parse(&hook), heard, "the signature changes nothing of the content");
+    }
+    if let Ok(heard) = heard {
+        assert_eq!(heard.len(), 1, "a webhook of Twilio's has one item");
+    }
+
+    let mut answer = Response::new(body);
+    *answer.status_mut() = StatusCode::from_bytes(method).unwrap_or(StatusCode::CREATED);
+    *answer.headers_mut() = headers;
+    let _ = TWILIO.outcome(&answer, now);
+    let number = "+14155550199".parse().expect("it is a number");
+    let result = TWILIO.look_up(number, &[answer], None);
+    assert!(!matches!(result, LookUp::Ask(_)), "one answer is enough");
+    let _ = TWILIO.media(&String::from_utf8_lossy(target), None);
+}
+
+static TWILIO_TOKEN: LazyLock<Secret> = LazyLock::new(|| Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60"));
+
+/// What is before the first `border` and what is after it.
+fn split<'a>(bytes: &'a [u8], border: &[u8]) -> (&'a [u8], &'a [u8]) {
+    match bytes.windows(border.len()).position(|window| window == border) {
+        Some(at) => (&bytes[..at], &bytes[at + border.len()..]),
+        None => (bytes, &[]),
+    }
+}
+
+/// `Name: value` lines; what cannot be a header is left out, since no HTTP library would hand it on.
+fn read_headers(lines: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in lines.split(|byte| *byte == b'\n').take(64) {
+        let (name, value) = split(line, b": ");
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}

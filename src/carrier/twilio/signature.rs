@@ -1,0 +1,236 @@
+//! `X-Twilio-Signature`: an HMAC over the public URL and the form's pairs.
+//! <https://www.twilio.com/docs/usage/webhooks/webhooks-security>
+//!
+//! Invariant: whatever `read` will look at was covered by the signature. So a body counts as a form, whose pairs are
+//! signed, unless the URL carries its digest; and a GET has no body.
+
+use super::{Account, Algorithm};
+use crate::carrier::form::{self, Pair};
+use crate::carrier::{BadSignature, Webhook};
+use crate::model::Secret;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use hmac::{Hmac, Mac, digest::KeyInit};
+use http::{HeaderMap, Method, header};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use url::Url;
+
+/// The most parameters a form may have; Twilio sends about thirty. Sorting them is the work an attacker could ask for.
+const PARAMETERS_MAX: usize = 1_000;
+
+/// The most characters of a URL in the log.
+const LOGGED_URL_MAX_CHARACTERS: usize = 500;
+
+/// What the signed URL begins with. It comes from the configuration and never from a header, which anybody can write.
+#[derive(Clone, Debug)]
+pub(super) struct PublicBase {
+    /// As configured.
+    configured: String,
+    /// The two ways Twilio writes it, of which either may be signed: without the port, and with it even if it is the
+    /// scheme's own.
+    candidates: [String; 2],
+}
+
+impl PublicBase {
+    pub(super) fn new(public_url: &Url) -> Self {
+        let (scheme, host) = (public_url.scheme(), public_url.host_str().unwrap_or_default());
+        let prefix = public_url.path().trim_end_matches('/');
+        let port = public_url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+        let configured_port = public_url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Self {
+            configured: format!("{scheme}://{host}{configured_port}{prefix}"),
+            candidates: [format!("{scheme}://{host}{prefix}"), format!("{scheme}://{host}{port}{prefix}")],
+        }
+    }
+
+    /// The URL that should have been signed, without the values of its query: a GET has numbers and a text there.
+    pub(super) fn for_log(&self, hook: &Webhook) -> String {
+        let (path, query) = hook.path_and_query.split_once('?').unwrap_or((&hook.path_and_query, ""));
+        let mut url = format!("{}{path}", self.configured);
+        for (place, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            url.push(if place == 0 { '?' } else { '&' });
+            match pair.split_once('=') {
+                Some((name, _)) => url.extend([name, "=…"]),
+                None => url.push('…'),
+            }
+        }
+        match url.char_indices().nth(LOGGED_URL_MAX_CHARACTERS) {
+            Some((end, _)) => format!("{}…", &url[..end]),
+            None => url,
+        }
+    }
+}
+
+/// Whether one of the account's keys signed what came. What costs nothing to see is looked at before anything is hashed.
+pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Result<(), BadSignature> {
+    let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(BadSignature::Missing)?;
+    let settings = only(&hook.headers, "x-twilio-webhooks-signature-settings")?;
+    let (algorithm, keys) = keys(account, settings)?;
+    let offered = decode(offered, algorithm).ok_or(BadSignature::Wrong)?;
+    let covered = Covered::of(hook)?;
+
+    let fits = keys.iter().any(|key| {
+        base.candidates
+            .iter()
+            .any(|base| algorithm.mac(key, [base, &hook.path_and_query], &covered.pairs).matches(&offered))
+    });
+    if !fits {
+        return Err(BadSignature::Wrong);
+    }
+    match covered.body_digest {
+        Some(digest) if !bool::from(digest.ct_eq(hex_digest(&hook.body).as_bytes())) => Err(BadSignature::Wrong),
+        _ => Ok(()),
+    }
+}
+
+/// The signature Twilio gives a form (or an empty body) posted to `url`: for tests, benches and the fuzzer.
+pub fn sign(token: &Secret, url: &str, form: &[u8]) -> String {
+    let mac: Hmac<Sha1> = fed(token, [url, ""], &sorted(form::pairs(form).collect()));
+    BASE64.encode(mac.finalize().into_bytes())
+}
+
+/// What of a webhook is signed besides its URL.
+struct Covered<'a> {
+    /// The form's pairs in the order they are signed.
+    pairs: Vec<Pair<'a>>,
+    /// The digest of the body that the URL carries, where the body is no form.
+    body_digest: Option<Vec<u8>>,
+}
+
+impl<'a> Covered<'a> {
+    fn of(hook: &'a Webhook) -> Result<Self, BadSignature> {
+        match hook.method {
+            Method::GET if hook.body.is_empty() => Ok(Self { pairs: Vec::new(), body_digest: None }),
+            Method::POST => match body_digest(hook)? {
+                Some(digest) => Ok(Self { pairs: Vec::new(), body_digest: Some(digest) }),
+                None => Self::of_form(&hook.body),
+            },
+            _ => Err(BadSignature::Wrong),
+        }
+    }
+
+    fn of_form(body: &'a [u8]) -> Result<Self, BadSignature> {
+        let pairs: Vec<_> = form::pairs(body).take(PARAMETERS_MAX + 1).collect();
+        if pairs.len() > PARAMETERS_MAX {
+            return Err(BadSignature::Wrong);
+        }
+        Ok(Self { pairs: sorted(pairs), body_digest: None })
+    }
+}
+
+/// By name and then by value, as bytes, which is code points' order; equal pairs count once.
+fn sorted(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
+/// The `bodySHA256` of the URL's query, for a body that is no form. Twice is once too many: which one would count?
+fn body_digest(hook: &Webhook) -> Result<Option<Vec<u8>>, BadSignature> {
+    if is_form(&hook.headers) {
+        return Ok(None);
+    }
+    let mut digests = form::pairs(hook.query().as_bytes()).filter(|(name, _)| &**name == b"bodySHA256");
+    match (digests.next(), digests.next()) {
+        (found, None) => Ok(found.map(|(_, digest)| digest.into_owned())),
+        (_, Some(_)) => Err(BadSignature::Wrong),
+    }
+}
+
+/// Whether the body is a form by its type, or has no type at all.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return true };
+    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
+/// The value of a header that may stand once: two are an attempt to have one checked and the other believed.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, BadSignature> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(|value| value.as_bytes())),
+        (_, Some(_)) => Err(BadSignature::Wrong),
+    }
+}
+
+/// The keys that may have signed, and how. `settings` names a shared key, which counts only with the algorithm it is
+/// configured for; without it an auth token signed.
+fn keys<'a>(account: &'a Account, settings: Option<&[u8]>) -> Result<(Algorithm, Vec<&'a Secret>), BadSignature> {
+    let Some(settings) = settings else {
+        return Ok((Algorithm::HmacSha1, account.auth_tokens.iter().collect()));
+    };
+    let (id, algorithm) = std::str::from_utf8(settings).ok().and_then(read_settings).ok_or(BadSignature::Wrong)?;
+    let fitting = account.shared_keys.iter().filter(|key| key.id == id && key.algorithm == algorithm);
+    Ok((algorithm, fitting.map(|key| &key.secret).collect()))
+}
+
+/// Reads `key=<id>,algorithm=HMAC_SHA256`. Other entries may join them one day; these two stand once each.
+fn read_settings(text: &str) -> Option<(&str, Algorithm)> {
+    let (mut id, mut algorithm) = (None, None);
+    for entry in text.split(',') {
+        let (name, value) = entry.trim().split_once('=')?;
+        let earlier = match name {
+            "key" => id.replace(value),
+            "algorithm" => algorithm.replace(value),
+            _ => None,
+        };
+        if earlier.is_some() {
+            return None;
+        }
+    }
+    Some((id?, Algorithm::read(algorithm?)?))
+}
+
+/// The digest in standard base64, strictly: padded, no other alphabet, no stray bits, of the right length.
+fn decode(offered: &[u8], algorithm: Algorithm) -> Option<Vec<u8>> {
+    let (digest_bytes, characters) = match algorithm {
+        Algorithm::HmacSha1 => (20, 28),
+        Algorithm::HmacSha256 => (32, 44),
+    };
+    let digest = (offered.len() == characters).then(|| BASE64.decode(offered).ok()).flatten()?;
+    (digest.len() == digest_bytes).then_some(digest)
+}
+
+/// An HMAC over everything that is signed.
+enum Signed {
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+}
+
+impl Signed {
+    /// In constant time.
+    fn matches(self, offered: &[u8]) -> bool {
+        match self {
+            Self::Sha1(mac) => mac.verify_slice(offered).is_ok(),
+            Self::Sha256(mac) => mac.verify_slice(offered).is_ok(),
+        }
+    }
+}
+
+impl Algorithm {
+    fn mac(self, key: &Secret, url: [&str; 2], pairs: &[Pair<'_>]) -> Signed {
+        match self {
+            Self::HmacSha1 => Signed::Sha1(fed(key, url, pairs)),
+            Self::HmacSha256 => Signed::Sha256(fed(key, url, pairs)),
+        }
+    }
+}
+
+/// The HMAC over a URL in two parts and the pairs, all joined without separators.
+fn fed<M: Mac + KeyInit>(key: &Secret, url: [&str; 2], pairs: &[Pair<'_>]) -> M {
+    let mut mac = <M as KeyInit>::new_from_slice(key.expose()).expect("HMAC takes a key of any length");
+    for part in url {
+        mac.update(part.as_bytes());
+    }
+    for (name, value) in pairs {
+        mac.update(name);
+        mac.update(value);
+    }
+    mac
+}
+
+/// SHA-256 in lower-case hex.
+fn hex_digest(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}

@@ -1,0 +1,121 @@
+//! Twilio's dialect by example. Signatures are in `tests/vectors.rs`, against Twilio's own verifier.
+
+mod forged;
+mod read;
+mod send;
+
+use super::*;
+use crate::model::Timestamp;
+use http::{HeaderMap, Method};
+
+const NOW: Timestamp = Timestamp::from_ms(1_763_791_200_000);
+const PUBLIC: &str = "https://gw.example.com";
+const TOKEN: &str = "5f3a9c0e7b21d4468ac0ff13572b9e60";
+const SID: &str = "AC11223344556677889900aabbccddeeff";
+
+fn account() -> Account {
+    Account {
+        name: "main".to_owned(),
+        public_url: PUBLIC.parse().unwrap(),
+        api_url: API_URL.parse().unwrap(),
+        account_sid: SID.to_owned(),
+        auth_tokens: vec![Secret::new(TOKEN)],
+        shared_keys: vec![],
+    }
+}
+
+fn twilio() -> Twilio {
+    Twilio::new(account()).unwrap()
+}
+
+/// A form posted to `path_and_query`, signed as Twilio would.
+fn post(path_and_query: &str, form: impl Into<Bytes>) -> Webhook {
+    let body = form.into();
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", "application/x-www-form-urlencoded; charset=UTF-8".parse().unwrap());
+    let signature = sign(&Secret::new(TOKEN), &format!("{PUBLIC}{path_and_query}"), &body);
+    headers.insert("x-twilio-signature", signature.parse().unwrap());
+    Webhook { method: Method::POST, path_and_query: path_and_query.to_owned(), headers, body }
+}
+
+/// A bodiless GET, signed as Twilio would.
+fn fetch(path_and_query: &str) -> Webhook {
+    Webhook { method: Method::GET, ..post(path_and_query, "") }
+}
+
+fn answer(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
+    Response::builder().status(status).body(body.into()).unwrap()
+}
+
+#[test]
+fn every_problem_of_the_settings_is_told_at_once_and_no_secret_with_it() {
+    let wrong = Account {
+        public_url: "https://me:pass@gw.example.com/?x=1".parse().unwrap(),
+        api_url: "data:text/plain,x".parse().unwrap(),
+        account_sid: "SM1".to_owned(),
+        auth_tokens: vec![],
+        shared_keys: vec![SharedKey {
+            id: String::new(),
+            algorithm: Algorithm::HmacSha256,
+            secret: Secret::new("hunter2"),
+        }],
+        ..account()
+    };
+    assert!(!format!("{wrong:?}").contains("hunter2"));
+    let problems = Twilio::new(wrong).unwrap_err().problems;
+    let keys: Vec<_> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
+    assert_eq!(keys, ["public_url", "api_url", "account_sid", "auth_token_files", "shared_keys"]);
+    assert!(!problems.join(" ").contains("pass"));
+
+    let three = Account { auth_tokens: vec![Secret::new("a"), Secret::new("b"), Secret::new("")], ..account() };
+    assert_eq!(Twilio::new(three).unwrap_err().problems.len(), 2);
+}
+
+#[test]
+fn the_thanks_are_an_empty_document_and_the_refusal_is_always_the_same() {
+    let twilio = twilio();
+    let thanks = twilio.ack();
+    assert_eq!((thanks.status().as_u16(), &thanks.headers()["content-type"]), (200, &"text/xml".parse().unwrap()));
+    assert_eq!(thanks.body(), &r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#);
+
+    let refusals = [BadSignature::Missing, BadSignature::Wrong, BadSignature::Stale].map(|why| twilio.refuse(why));
+    for refusal in &refusals {
+        assert_eq!((refusal.status().as_u16(), refusal.body()), (403, refusals[0].body()));
+        assert_ne!(refusal.headers()["content-type"], "text/plain");
+    }
+}
+
+#[test]
+fn a59_the_log_shows_the_url_that_was_signed_but_neither_numbers_nor_texts() {
+    let shown = |path: &str| twilio().signed_url(&fetch(path));
+    assert_eq!(shown("/carriers/main/messages"), "https://gw.example.com/carriers/main/messages");
+    assert_eq!(shown("/c?From=%2B14155550101&Body=hi&x"), "https://gw.example.com/c?From=…&Body=…&…");
+    assert!(shown(&format!("/{}", "é".repeat(9_000))).chars().count() <= 501);
+}
+
+#[test]
+fn a_medium_is_fetched_with_credentials_from_twilio_alone() {
+    let good = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1";
+    let request = twilio().media(good, None).unwrap();
+    assert_eq!(request.uri(), good);
+    assert!(request.headers()["authorization"].is_sensitive());
+    assert!(twilio().media("https://api.dublin.ie1.twilio.com/m", None).is_some());
+    for bad in [
+        "http://api.twilio.com/m",
+        "https://api.twilio.com:8443/m",
+        "https://api.twilio.com@evil.example/m",
+        "https://u:p@api.twilio.com/m",
+        "https://api.twilio.com.evil.example/m",
+        "https://169.254.169.254/m",
+        "https://files.twilio.com/m",
+        "file:///etc/passwd",
+        "m",
+        "",
+    ] {
+        assert!(twilio().media(bad, None).is_none(), "{bad}");
+    }
+    let simulated = Account { api_url: "http://127.0.0.1:9100".parse().unwrap(), ..account() };
+    let simulated = Twilio::new(simulated).unwrap();
+    assert!(simulated.media("http://127.0.0.1:9100/m", None).is_some());
+    assert!(simulated.media("http://127.0.0.1:9101/m", None).is_none());
+}

@@ -1,0 +1,237 @@
+//! Webhooks that Twilio did not make.
+
+use super::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use proptest::{collection::vec, prelude::*};
+
+const SMS: &str = include_str!("../bodies/sms.form");
+const PATH: &str = "/carriers/main/receipts?message=msg_00000000000000000000007";
+
+#[test]
+fn g24_no_mutation_of_a_signed_webhook_passes_unless_it_says_the_same() {
+    // The same 2,000 each time: the generator has a fixed seed.
+    let mut runner = TestRunner::deterministic();
+    let mutations = vec(mutation(), 1..4);
+    let (twilio, genuine) = (twilio(), post(PATH, SMS));
+    let (mut refused, mut passed) = (0, 0);
+    for _ in 0..2_000 {
+        let tried = mutations.new_tree(&mut runner).unwrap().current();
+        let mut hook = genuine.clone();
+        tried.iter().for_each(|mutation| mutation.apply(&mut hook));
+        if twilio.verify(&hook, NOW).is_ok() {
+            assert_eq!(said(&hook), said(&genuine), "{tried:?}");
+            passed += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    // Some mutations are none: an equal pair twice, an escape written otherwise, a header nobody signs.
+    assert!(refused > 1_500 && passed > 0, "{refused} refused, {passed} passed");
+}
+
+#[test]
+fn a59_a_missing_signature_is_told_from_a_wrong_one() {
+    let signature = |value: Option<&str>| {
+        let mut hook = post("/m", SMS);
+        hook.headers.remove("x-twilio-signature");
+        if let Some(value) = value {
+            hook.headers.insert("x-twilio-signature", value.parse().unwrap());
+        }
+        twilio().verify(&hook, NOW)
+    };
+    let good = post("/m", SMS).headers["x-twilio-signature"].to_str().unwrap().to_owned();
+    assert_eq!(signature(Some(&good)), Ok(()));
+    assert_eq!(signature(None), Err(BadSignature::Missing));
+    for wrong in ["", "AAAA", &good[..27], &format!("{good}="), &format!(" {}", &good[..27]), &"A".repeat(28)] {
+        assert_eq!(signature(Some(wrong)), Err(BadSignature::Wrong), "{wrong}");
+    }
+    // The last character before the padding has two bits that say nothing, and they must be nought.
+    let last = good.as_bytes()[26];
+    let stray = char::from(if last == b'9' { b'+' } else { last + 1 });
+    assert_eq!(signature(Some(&format!("{}{stray}=", &good[..26]))), Err(BadSignature::Wrong));
+}
+
+#[test]
+fn a_second_signature_is_refused_whatever_it_says() {
+    let good = post("/m", SMS);
+    for second in [good.headers["x-twilio-signature"].clone(), "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap()] {
+        let mut hook = good.clone();
+        hook.headers.append("x-twilio-signature", second);
+        assert_eq!(twilio().verify(&hook, NOW), Err(BadSignature::Wrong));
+    }
+}
+
+#[test]
+fn a59_during_a_rotation_either_token_may_have_signed() {
+    let with = |tokens: &[&str]| {
+        let auth_tokens = tokens.iter().map(|token| Secret::new(*token)).collect();
+        Twilio::new(Account { auth_tokens, ..account() }).unwrap().verify(&post("/m", SMS), NOW)
+    };
+    assert_eq!(with(&[TOKEN, "next"]), Ok(()));
+    assert_eq!(with(&["next", TOKEN]), Ok(()));
+    assert_eq!(with(&["next"]), Err(BadSignature::Wrong));
+}
+
+#[test]
+fn a_shared_key_counts_only_with_its_own_algorithm() {
+    let shared_keys = vec![SharedKey { id: "k".into(), algorithm: Algorithm::HmacSha1, secret: Secret::new(TOKEN) }];
+    let with = |settings: &'static str| {
+        // Signed by SHA1 with the shared key's secret, so the settings alone decide.
+        let twilio = Twilio::new(Account {
+            auth_tokens: vec![Secret::new("other")],
+            shared_keys: shared_keys.clone(),
+            ..account()
+        });
+        let mut hook = post("/m", SMS);
+        hook.headers.insert("x-twilio-webhooks-signature-settings", HeaderValue::from_static(settings));
+        twilio.unwrap().verify(&hook, NOW)
+    };
+    assert_eq!(with("key=k,algorithm=HMAC_SHA1"), Ok(()));
+    assert_eq!(with("algorithm=HMAC_SHA1, key=k, later=1"), Ok(()));
+    for wrong in [
+        "",
+        "key=k",
+        "algorithm=HMAC_SHA1",
+        "key=k,algorithm=HMAC_SHA256",
+        "key=k,algorithm=hmac_sha1",
+        "key=k,algorithm=none",
+        "key=j,algorithm=HMAC_SHA1",
+        "key=j,key=k,algorithm=HMAC_SHA1",
+        "key=k,algorithm=HMAC_SHA1,",
+    ] {
+        assert_eq!(with(wrong), Err(BadSignature::Wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn nothing_that_is_read_goes_unsigned() {
+    let url = "/m?MessageSid=SM1&Body=hi&From=%2B14155550101&To=%2B14155550199";
+    assert_eq!(twilio().verify(&fetch(url), NOW), Ok(()));
+    // The signature of a GET, which covers its URL alone, lent to bodies and other methods.
+    for content_type in ["application/x-www-form-urlencoded", "application/json", "text/plain"] {
+        for method in [Method::GET, Method::POST, Method::PUT] {
+            let mut hook = Webhook { method, body: SMS.into(), ..fetch(url) };
+            hook.headers.insert("content-type", content_type.parse().unwrap());
+            assert_eq!(twilio().verify(&hook, NOW), Err(BadSignature::Wrong), "{} {content_type}", hook.method);
+        }
+    }
+    let digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    let twice = format!("/m?bodySHA256={digest}&bodySHA256={digest}");
+    let mut hook = Webhook { body: "{}".into(), ..post(&twice, "") };
+    hook.headers.insert("content-type", "application/json".parse().unwrap());
+    assert_eq!(twilio().verify(&hook, NOW), Err(BadSignature::Wrong));
+}
+
+#[test]
+fn the_host_header_is_not_what_was_signed() {
+    let mut hook = post("/m", SMS);
+    hook.headers.insert("host", "evil.example".parse().unwrap());
+    hook.headers.insert("x-forwarded-host", "evil.example".parse().unwrap());
+    assert_eq!(twilio().verify(&hook, NOW), Ok(()));
+    let elsewhere = Account { public_url: "https://other.example.com".parse().unwrap(), ..account() };
+    assert_eq!(Twilio::new(elsewhere).unwrap().verify(&hook, NOW), Err(BadSignature::Wrong));
+}
+
+#[test]
+fn g22_a_form_of_very_many_parameters_is_refused_before_it_is_sorted() {
+    assert_eq!(twilio().verify(&post("/m", "a=1&".repeat(1_000)), NOW), Ok(()));
+    assert_eq!(twilio().verify(&post("/m", "a=1&".repeat(1_001)), NOW), Err(BadSignature::Wrong));
+}
+
+/// One change to a request. Places are taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Mutation {
+    FlipBodyBit(usize, u8),
+    InsertIntoBody(usize, u8),
+    DeleteFromBody(usize),
+    AppendToBody(&'static str),
+    RepeatPair(usize),
+    FlipUrlBit(usize, u8),
+    AppendToUrl(&'static str),
+    FlipSignatureBit(usize, u8),
+    CutSignature(usize),
+    Header(&'static str, &'static str),
+    Method(&'static str),
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let header = |name| {
+        prop_oneof![Just(""), Just("application/json"), Just("key=k,algorithm=HMAC_SHA1")]
+            .prop_map(move |value| Mutation::Header(name, value))
+    };
+    prop_oneof![
+        4 => (any::<usize>(), 0..8u8).prop_map(|(place, bit)| Mutation::FlipBodyBit(place, bit)),
+        3 => (any::<usize>(), any::<u8>()).prop_map(|(place, byte)| Mutation::InsertIntoBody(place, byte)),
+        3 => any::<usize>().prop_map(Mutation::DeleteFromBody),
+        1 => prop_oneof![Just("&Body=x"), Just("&"), Just("&x"), Just("%00")].prop_map(Mutation::AppendToBody),
+        1 => any::<usize>().prop_map(Mutation::RepeatPair),
+        3 => (any::<usize>(), 0..7u8).prop_map(|(place, bit)| Mutation::FlipUrlBit(place, bit)),
+        1 => prop_oneof![Just("&x=1"), Just("?"), Just("#"), Just("/")].prop_map(Mutation::AppendToUrl),
+        3 => (any::<usize>(), 0..7u8).prop_map(|(place, bit)| Mutation::FlipSignatureBit(place, bit)),
+        1 => any::<usize>().prop_map(Mutation::CutSignature),
+        1 => prop_oneof![
+            header("content-type"),
+            header("x-twilio-signature"),
+            header("x-twilio-webhooks-signature-settings"),
+        ],
+        1 => prop_oneof![Just("GET"), Just("PUT"), Just("HEAD")].prop_map(Mutation::Method),
+    ]
+}
+
+impl Mutation {
+    fn apply(&self, hook: &mut Webhook) {
+        let mut body = hook.body.to_vec();
+        let signature = hook.headers.get("x-twilio-signature").map(|value| value.as_bytes().to_vec());
+        let mut signature = signature.unwrap_or_default();
+        match *self {
+            Self::FlipBodyBit(place, bit) => flip(&mut body, place, bit),
+            Self::InsertIntoBody(place, byte) => body.insert(place % (body.len() + 1), byte),
+            Self::DeleteFromBody(place) => {
+                body.remove(place % body.len());
+            }
+            Self::AppendToBody(text) => body.extend_from_slice(text.as_bytes()),
+            Self::RepeatPair(place) => {
+                let text = body.clone();
+                let pairs: Vec<_> = text.split(|byte| *byte == b'&').collect();
+                body.push(b'&');
+                body.extend_from_slice(pairs[place % pairs.len()]);
+            }
+            Self::FlipUrlBit(place, bit) => {
+                let mut url = hook.path_and_query.clone().into_bytes();
+                flip(&mut url, place, bit);
+                hook.path_and_query = String::from_utf8(url).expect("seven bits of ASCII stay ASCII");
+            }
+            Self::AppendToUrl(text) => hook.path_and_query.push_str(text),
+            Self::FlipSignatureBit(place, bit) => flip(&mut signature, place, bit),
+            Self::CutSignature(at) => signature.truncate(at % (signature.len() + 1)),
+            Self::Header(name, value) => {
+                hook.headers.append(name, value.parse().unwrap());
+                return;
+            }
+            Self::Method(method) => hook.method = method.parse().unwrap(),
+        }
+        hook.body = body.into();
+        // What cannot stand in a header never reaches a verifier.
+        if let Ok(value) = HeaderValue::from_bytes(&signature) {
+            hook.headers.insert("x-twilio-signature", value);
+        }
+    }
+}
+
+fn flip(bytes: &mut [u8], place: usize, bit: u8) {
+    let length = bytes.len();
+    if let Some(byte) = bytes.get_mut(place.checked_rem(length).unwrap_or(0)) {
+        *byte ^= 1 << bit;
+    }
+}
+
+/// What is signed of a request, put together from the URL standard's reading of it. Names and values are joined without
+/// a border, so `A=Bc` says the same as `AB=c`: that is Twilio's scheme, and its own verifier's answer.
+fn said(hook: &Webhook) -> (Method, String, String) {
+    let mut pairs: Vec<_> = form_urlencoded::parse(&hook.body).into_owned().collect();
+    pairs.sort();
+    pairs.dedup();
+    let joined = pairs.into_iter().map(|(name, value)| name + &value).collect();
+    (hook.method.clone(), hook.path_and_query.clone(), joined)
+}

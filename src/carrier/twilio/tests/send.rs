@@ -1,0 +1,229 @@
+//! Sends, their answers, and numbers looked up.
+
+use super::*;
+use crate::carrier::{NumberFacts, Pointing};
+use crate::model::{Day, FailureCode, MessageId, Position};
+use std::time::Duration;
+
+const SENT: &str = include_str!("../bodies/sent.json");
+const OPTED_OUT: &str = include_str!("../bodies/opted_out.json");
+const TOO_MANY: &str = include_str!("../bodies/too_many.json");
+const NUMBERS: &str = include_str!("../bodies/numbers.json");
+
+#[test]
+fn a_send_is_the_form_of_the_sheet_and_its_receipts_come_back_with_our_id() {
+    let tokens = vec![Secret::new(TOKEN), Secret::new("next")];
+    let twilio = Twilio::new(Account { auth_tokens: tokens, ..account() }).unwrap();
+    let request = twilio.request(&outbound(3_600), None, NOW);
+    assert_eq!(
+        (request.method(), request.uri().path()),
+        (&Method::POST, format!("/2010-04-01/Accounts/{SID}/Messages.json").as_str())
+    );
+    assert_eq!(request.uri().to_string(), format!("https://api.twilio.com/2010-04-01/Accounts/{SID}/Messages.json"));
+    assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
+    assert_eq!(
+        std::str::from_utf8(request.body()).unwrap(),
+        format!(
+            "To=%2B14155550101&From=%2B14155550199&Body=Caf%C3%A9+at+8%3F\
+             &StatusCallback=https%3A%2F%2Fgw.example.com%2Fcarriers%2Fmain%2Freceipts%3Fmessage%3D{}\
+             &ValidityPeriod=3600&SmartEncoded=false",
+            outbound(0).message
+        )
+    );
+    let authorization = &request.headers()["authorization"];
+    assert!(authorization.is_sensitive());
+    let (scheme, credentials) = authorization.to_str().unwrap().split_once(' ').unwrap();
+    assert_eq!((scheme, BASE64.decode(credentials).unwrap()), ("Basic", format!("{SID}:{TOKEN}").into_bytes()));
+    assert!(!format!("{request:?}").contains(credentials));
+    assert!(!format!("{:?}", outbound(1)).contains("Caf"));
+}
+
+#[test]
+fn the_validity_is_within_twilios_bounds() {
+    for (asked, expected) in [(0, 1), (120, 120), (36_000, 36_000), (u32::MAX, 36_000)] {
+        let request = twilio().request(&outbound(asked), None, NOW);
+        let body = String::from_utf8(request.into_body().into()).unwrap();
+        assert!(body.contains(&format!("&ValidityPeriod={expected}&")), "{asked}");
+    }
+}
+
+#[test]
+fn addresses_may_have_a_path_of_their_own() {
+    let account = Account {
+        name: "süd".into(),
+        public_url: "https://gw.example.com/sms/".parse().unwrap(),
+        api_url: "http://127.0.0.1:9100/sim".parse().unwrap(),
+        ..account()
+    };
+    let request = Twilio::new(account).unwrap().request(&outbound(1), None, NOW);
+    assert_eq!(request.uri().to_string(), format!("http://127.0.0.1:9100/sim/2010-04-01/Accounts/{SID}/Messages.json"));
+    let body = std::str::from_utf8(request.body()).unwrap();
+    assert!(body.contains("gw.example.com%2Fsms%2Fcarriers%2Fs%25C3%25BCd%2Freceipts%3Fmessage%3Dmsg_"), "{body}");
+}
+
+#[test]
+fn a_send_that_twilio_took_has_its_id_and_its_segments() {
+    let sent = |segments| Outcome::Sent { carrier_id: "SM9d01e7b35c2f4688b0a7c4e6f8135792".into(), segments };
+    assert_eq!(outcome(201, SENT), sent(Some(1)));
+    assert_eq!(outcome(200, SENT.replace(r#""1""#, "6")), sent(Some(6)));
+    for unsaid in [r#""0""#, "null", r#""many""#, "-1", "99999", "[]"] {
+        assert_eq!(outcome(201, SENT.replace(r#""1""#, unsaid)), sent(None), "{unsaid}");
+    }
+}
+
+#[test]
+fn a60_a_2xx_without_an_id_is_unknown_and_never_a_no() {
+    for body in
+        ["", "{}", "<html>", "[]", "{\"sid\":null}", "{\"sid\":7}", "{\"sid\":\"\"}", "{\"sid\":\"a b\"}", &SENT[..90]]
+    {
+        for status in [200, 201, 202, 204] {
+            assert!(matches!(outcome(status, body.to_owned()), Outcome::Unknown { .. }), "{status} {body}");
+        }
+    }
+}
+
+#[test]
+fn a64_a_429_or_a_5xx_is_for_later() {
+    for (status, body) in
+        [(429, TOO_MANY), (429, ""), (500, ""), (503, "{}"), (599, "<html>"), (408, ""), (400, TOO_MANY)]
+    {
+        let Outcome::Later { retry_after: None, reason } = outcome(status, body) else { panic!("{status} {body}") };
+        assert!(reason.starts_with(&format!("Twilio answered {status}")), "{reason}");
+    }
+    // The sender's queue holds ten hours: full now, not for ever.
+    assert!(matches!(outcome(400, coded(21_611)), Outcome::Later { .. }));
+
+    let mut asked = answer(503, "");
+    asked.headers_mut().insert("retry-after", "Sat, 22 Nov 2025 06:00:09 GMT".parse().unwrap());
+    let Outcome::Later { retry_after, .. } = twilio().outcome(&asked, NOW) else { panic!("not later") };
+    assert_eq!(retry_after, Some(Duration::from_secs(9)));
+}
+
+#[test]
+fn a_refusal_has_our_word_twilios_code_and_a_way_out() {
+    use FailureCode::{Blocked, CarrierRejected, Landline, NumberInvalid, OptedOut, Unreachable};
+
+    for (status, code, expected, can_retry, says) in [
+        (401, 20_003, CarrierRejected, false, "auth_token_files"),
+        (404, 20_404, CarrierRejected, false, "account_sid"),
+        (400, 21_211, NumberInvalid, false, "does not exist"),
+        (400, 21_408, CarrierRejected, false, "country"),
+        (400, 21_606, CarrierRejected, false, "our number"),
+        (400, 21_610, OptedOut, false, "STOP"),
+        (400, 21_614, Landline, false, "mobile"),
+        (400, 21_617, CarrierRejected, false, "longer"),
+        (400, 30_003, Unreachable, true, "out of reach"),
+        (400, 30_007, Blocked, false, "filtered"),
+        (400, 12_345, CarrierRejected, false, "answered 400 with code 12345"),
+    ] {
+        let Outcome::Refused { code: failure, carrier_code, detail, retryable, opted_out } =
+            outcome(status, coded(code))
+        else {
+            panic!("{code} is no refusal")
+        };
+        assert_eq!((failure, retryable), (expected, can_retry), "{code}");
+        assert_eq!(carrier_code, Some(code.to_string()));
+        assert_eq!(opted_out, code == 21_610);
+        assert!(detail.contains(says), "{code}: {detail}");
+        assert!(!detail.contains("555"), "Twilio's own words quote the number");
+    }
+    assert!(matches!(outcome(400, OPTED_OUT), Outcome::Refused { opted_out: true, .. }));
+}
+
+#[test]
+fn a_refusal_without_a_code_says_what_the_status_says() {
+    for (status, says) in [
+        (301, "redirect"),
+        (307, "redirect"),
+        (400, "answered 400"),
+        (401, "credentials"),
+        (403, "answered 403"),
+        (404, "no such account"),
+        (413, "answered 413"),
+    ] {
+        for body in ["", "<html>", "{\"code\":\"21610\"}"] {
+            let Outcome::Refused { code, carrier_code: None, detail, opted_out: false, .. } = outcome(status, body)
+            else {
+                panic!("{status} is no refusal")
+            };
+            assert_eq!(code, FailureCode::CarrierRejected);
+            assert!(detail.contains(says), "{status}: {detail}");
+        }
+    }
+}
+
+#[test]
+fn a40_a_number_is_asked_for_by_its_whole_self() {
+    let LookUp::Ask(request) = twilio().look_up(ours(), &[], None) else { panic!("no question") };
+    assert_eq!(
+        request.uri().to_string(),
+        format!(
+            "https://api.twilio.com/2010-04-01/Accounts/{SID}/IncomingPhoneNumbers.json?PhoneNumber=%2B14155550199"
+        )
+    );
+    assert!(request.headers().contains_key("authorization"));
+
+    let LookUp::Found(facts) = looked_up(200, NUMBERS) else { panic!("not found") };
+    assert_eq!(facts, NumberFacts { sms: true, mms: true, webhook: Pointing::Here });
+    assert!(matches!(looked_up(200, NUMBERS.replace("+14155550199", "+14155550198")), LookUp::NotOurs));
+    assert!(matches!(looked_up(200, r#"{"incoming_phone_numbers":[]}"#), LookUp::NotOurs));
+}
+
+#[test]
+fn a39_a_number_that_does_not_text_us_is_seen() {
+    let pointing = |from: &str, to: &str| match looked_up(200, NUMBERS.replace(from, to)) {
+        LookUp::Found(facts) => facts.webhook,
+        other => panic!("{other:?}"),
+    };
+    let url = r#""sms_url":"https://gw.example.com/carriers/main/messages#rc=5&rp=all""#;
+    assert_eq!(pointing(url, r#""sms_url":"https://gw.example.com/carriers/main/messages""#), Pointing::Here);
+    assert_eq!(pointing(url, r#""sms_url":"https://demo.twilio.com/reply""#), Pointing::Elsewhere);
+    assert_eq!(pointing(url, r#""sms_url":"""#), Pointing::Unknown);
+    assert_eq!(pointing(r#""sms_application_sid":"""#, r#""sms_application_sid":"AP1""#), Pointing::Unknown);
+}
+
+#[test]
+fn a_look_up_that_says_nothing_of_the_number_is_no_no() {
+    for (status, body, can_retry) in [
+        (401, "", false),
+        (403, "", false),
+        (404, "", false),
+        (302, "", true),
+        (429, TOO_MANY, true),
+        (500, "", true),
+        (200, "", true),
+        (200, "{}", true),
+        (200, r#"{"incoming_phone_numbers":[{}]}"#, true),
+    ] {
+        let LookUp::Failed { retryable, reason } = looked_up(status, body) else { panic!("{status} {body}") };
+        assert_eq!(retryable, can_retry, "{status}: {reason}");
+    }
+}
+
+fn outbound(valid_for_secs: u32) -> Outbound {
+    Outbound {
+        message: MessageId::new(Day(20_414), Position(7), 1),
+        attempt: 1,
+        from: ours(),
+        to: "+14155550101".parse().unwrap(),
+        text: "Café at 8?".into(),
+        valid_for_secs,
+    }
+}
+
+fn ours() -> E164 {
+    "+14155550199".parse().unwrap()
+}
+
+fn outcome(status: u16, body: impl Into<Bytes>) -> Outcome {
+    twilio().outcome(&answer(status, body), NOW)
+}
+
+fn looked_up(status: u16, body: impl Into<Bytes>) -> LookUp {
+    twilio().look_up(ours(), &[answer(status, body)], None)
+}
+
+/// An error's body, which quotes a number as Twilio's do.
+fn coded(code: u32) -> String {
+    format!(r#"{{"code":{code},"message":"The 'To' number +14155550101 is no good","status":400}}"#)
+}
