@@ -1,1 +1,21 @@
 //! Floor 4: the one writer.
+//!
+//! Invariant: a command is answered only once everything that follows from it is durable in the journal and readable in
+//! the index; and each command is decided knowing what those before it did. Both follow from there being one thread that
+//! decides, writes, syncs, applies and answers, batch by batch.
+
+mod clock;
+mod core;
+mod known;
+mod queue;
+mod reads;
+mod tail;
+
+pub use self::clock::{Clock, WallClock};
+pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Recovered};
+pub use self::queue::{Engine, Handle, Stopped, SubmitError, Urgency};
+pub use self::reads::Reads;
+pub use self::tail::{Follow, FollowFailed};
+
+#[cfg(test)]
+mod tests;

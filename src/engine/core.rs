@@ -1,0 +1,297 @@
+//! The loop's body: decide, write, sync, apply. One thread, no sockets; a simulation drives it as it is.
+
+use super::clock::Clock;
+use super::known::{Known, Overlay};
+use super::reads::Reads;
+use super::tail::{Follow, Tail};
+use crate::index::{Claims, Index, SCAN_MAX_ROWS, fits};
+use crate::journal::{Journal, JournalFailed, JournalReader, Record};
+use crate::machine::apply::{apply, directory_from};
+use crate::machine::command::{At, Command, Reply};
+use crate::machine::event::{Fact, Story};
+use crate::machine::rows::{RowsFailed, Table, Write};
+use crate::machine::view::kind;
+use crate::machine::{decide, record};
+use crate::model::{Claim, Directory, Position, Timestamp};
+use crate::rules::refusal::{Code, Refusal};
+use std::cell::RefCell;
+use std::sync::{Arc, RwLock};
+
+/// Commands of one batch, which share one sync.
+pub const BATCH_MAX_COMMANDS: usize = 512;
+
+/// Bytes of records after which a batch is written, whatever still waits.
+const BATCH_MAX_BYTES: usize = 1024 * 1024;
+
+/// Bytes of frames read at a time while recovering.
+const REPLAY_BYTES: usize = 1024 * 1024;
+
+/// The engine cannot go on. Nothing since the last answer may be acknowledged; the process stops and recovers from disk.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineFailed {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalFailed),
+    /// The index; it is rebuilt at the next start.
+    #[error(transparent)]
+    Index(#[from] RowsFailed),
+    /// A record that cannot be read.
+    #[error("the journal's record at position {} cannot be used: {why}", .position.0)]
+    Record {
+        /// Which.
+        position: Position,
+        /// Why.
+        why: record::Unreadable,
+    },
+}
+
+/// What recovery found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// The last position of the journal.
+    pub last: Position,
+    /// Frames whose rows had to be written again.
+    pub replayed: u64,
+}
+
+/// Journal, index, claims and directory, kept in step.
+pub struct Core {
+    journal: Box<dyn Journal>,
+    reader: Arc<dyn JournalReader>,
+    index: Box<dyn Index>,
+    claims: Claims,
+    directory: Arc<Directory>,
+    shared_directory: Arc<RwLock<Arc<Directory>>>,
+    clock: Box<dyn Clock>,
+    tail: Arc<Tail>,
+    batch: Batch,
+}
+
+/// What was decided and is not yet durable.
+#[derive(Default)]
+struct Batch {
+    stories: Vec<(usize, Story)>,
+    records: Vec<Record>,
+    bytes: usize,
+    overlay: Overlay,
+}
+
+impl Core {
+    /// Brings the index up to the journal's end, and is ready for commands.
+    pub fn recover(
+        journal: Box<dyn Journal>,
+        mut index: Box<dyn Index>,
+        mut claims: Claims,
+        mut clock: Box<dyn Clock>,
+    ) -> Result<(Self, Recovered), EngineFailed> {
+        let reader = journal.reader();
+        let (_, end) = reader.bounds();
+        let last = Position(end.0 - 1);
+        if index.applied() > last {
+            index.start_over()?;
+        }
+        claims.retain_before(end)?;
+        let replayed = last.0 - index.applied().0;
+        let latest = replay(reader.as_ref(), index.as_mut(), &mut claims, last)?;
+        clock.not_before(latest);
+
+        let directory = Arc::new(load_directory(index.as_ref())?);
+        let core = Self {
+            tail: Arc::new(Tail::new(last)),
+            shared_directory: Arc::new(RwLock::new(Arc::clone(&directory))),
+            journal,
+            reader,
+            index,
+            claims,
+            directory,
+            clock,
+            batch: Batch::default(),
+        };
+        Ok((core, Recovered { last, replayed }))
+    }
+
+    /// A reading end of what is committed.
+    pub fn follow(&self) -> Follow {
+        Follow::new(&self.tail, Arc::clone(&self.reader))
+    }
+
+    /// A reading end of rows.
+    pub fn reads(&self) -> Reads {
+        Reads::new(self.index.reader(), Arc::clone(&self.shared_directory), self.follow())
+    }
+
+    /// Decides the commands in order, makes what follows durable, and says what to answer.
+    ///
+    /// After an error nothing is answered: the caller stops.
+    pub fn commit(&mut self, commands: impl IntoIterator<Item = Command>) -> Result<Vec<Reply>, EngineFailed> {
+        let now = self.clock.now();
+        let mut replies = Vec::new();
+        for command in commands {
+            replies.push(self.decide(command, now)?);
+            if self.batch.bytes >= BATCH_MAX_BYTES {
+                self.flush(now)?;
+            }
+        }
+        self.flush(now)?;
+        Ok(replies)
+    }
+
+    fn decide(&mut self, command: Command, now: Timestamp) -> Result<Reply, EngineFailed> {
+        let position = Position(self.journal.next().0 + self.batch.records.len() as u64);
+        let known = Known {
+            index: self.index.as_ref(),
+            journal: self.reader.as_ref(),
+            claims: &self.claims,
+            overlay: &self.batch.overlay,
+            directory: &self.directory,
+            failed: RefCell::new(None),
+        };
+        let decision = decide(&known, command, At { time: now, position });
+        if let Some(why) = known.failed.into_inner() {
+            return Err(RowsFailed(why).into());
+        }
+        if decision.events.is_empty() {
+            return Ok(decision.reply);
+        }
+        let story = Story { position, at: now, events: decision.events };
+        let writes = apply(&story);
+        if let Err(too_long) = fits(&writes) {
+            // Said before anything is written; a frame whose rows do not fit would stop every later start.
+            tracing::error!(%too_long, "a command was refused because its rows would not fit");
+            let detail = format!("this is more than the gateway keeps of one thing ({too_long}): make it smaller");
+            return Ok(Reply::Refused(Refusal::new(Code::BodyTooLarge, detail)));
+        }
+        let (meta, bodies) = record::encode(now, &story.events);
+        let bytes = meta.len() + bodies.iter().map(Vec::len).sum::<usize>();
+        self.learn(&story);
+        self.batch.overlay.lay(writes);
+        self.batch.records.push(Record { meta, bodies });
+        self.batch.stories.push((bytes, story));
+        self.batch.bytes += bytes;
+        Ok(decision.reply)
+    }
+
+    /// What the next decision must know of this one besides rows.
+    fn learn(&mut self, story: &Story) {
+        for event in &story.events {
+            match &event.fact {
+                Fact::DirectoryLoaded { directory, .. } => self.directory = Arc::new(Directory::clone(directory)),
+                Fact::Claimed { .. } => self.batch.overlay.claims.extend(claim_of(&event.fact)),
+                _ => {}
+            }
+        }
+    }
+
+    fn flush(&mut self, now: Timestamp) -> Result<(), EngineFailed> {
+        if self.batch.records.is_empty() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.journal.append(&batch.records, now)?;
+        self.journal.sync()?;
+
+        let writes: Vec<_> = batch
+            .overlay
+            .rows
+            .into_iter()
+            .map(|(key, row)| match row {
+                Some(row) => Write::Put(key, row),
+                None => Write::Delete(key),
+            })
+            .collect();
+        let last = Position(self.journal.next().0 - 1);
+        self.index.write(&writes, last)?;
+        for (_, story) in &batch.stories {
+            insert_claims(&mut self.claims, story);
+        }
+        self.claims.flush_batch(last, now.day())?;
+        let mut shared = self.shared_directory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !Arc::ptr_eq(&shared, &self.directory) {
+            *shared = Arc::clone(&self.directory);
+        }
+        drop(shared);
+        self.tail.push(batch.stories.into_iter());
+        Ok(())
+    }
+
+    /// The clean stop: the index and the claims are made durable, so that the next start need not rebuild.
+    pub fn close(self) -> Result<(), EngineFailed> {
+        self.claims.close()?;
+        self.index.close()?;
+        Ok(())
+    }
+}
+
+/// Writes again the rows and claims that are in the journal and not where they belong. Returns the journal's latest time.
+fn replay(
+    reader: &dyn JournalReader,
+    index: &mut dyn Index,
+    claims: &mut Claims,
+    last: Position,
+) -> Result<Timestamp, EngineFailed> {
+    let mut latest = Timestamp::default();
+    let mut next = index.applied().min(claims.applied()).min(Position(last.0.saturating_sub(1))).next();
+    while next <= last {
+        let frames = reader.read(next, REPLAY_BYTES)?;
+        let mut writes = Vec::new();
+        let applied = index.applied();
+        let claimed = claims.applied();
+        for frame in frames {
+            let position = frame.position;
+            let story = record::decode(position, &frame.meta, frame.bodies)
+                .map_err(|why| EngineFailed::Record { position, why })?;
+            if position > applied {
+                writes.extend(apply(&story));
+            }
+            if position > claimed {
+                if latest.day() != story.at.day() {
+                    // A day's file holds the claims of that day and no others.
+                    claims.flush_batch(Position(position.0 - 1).max(claimed), latest.day())?;
+                }
+                insert_claims(claims, &story);
+            }
+            latest = latest.max(story.at);
+            next = position.next();
+        }
+        let reached = Position(next.0 - 1);
+        if reached > claimed {
+            claims.flush_batch(reached, latest.day())?;
+        }
+        if reached > applied {
+            index.write(&writes, reached)?;
+        }
+    }
+    Ok(latest)
+}
+
+fn insert_claims(claims: &mut Claims, story: &Story) {
+    for claim in story.events.iter().filter_map(|event| claim_of(&event.fact)) {
+        claims.insert(&claim, story.position);
+    }
+}
+
+fn claim_of(fact: &Fact) -> Option<Claim> {
+    match fact {
+        Fact::Claimed { account, carrier_id, kind } => {
+            Some(Claim { account: account.clone(), carrier_id: carrier_id.clone(), kind: kind.clone() })
+        }
+        _ => None,
+    }
+}
+
+fn load_directory(index: &dyn Index) -> Result<Directory, RowsFailed> {
+    let mut rows = Vec::new();
+    let mut from = Vec::new();
+    loop {
+        let page = index.scan(Table::State, &[kind::DIRECTORY], &from, SCAN_MAX_ROWS)?;
+        let full = page.len() == SCAN_MAX_ROWS;
+        if let Some((last, _)) = page.last() {
+            // The first key after this one.
+            from = last.iter().copied().chain([0]).collect();
+        }
+        rows.extend(page);
+        if !full {
+            return Ok(directory_from(rows.into_iter()).unwrap_or_default());
+        }
+    }
+}

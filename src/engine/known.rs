@@ -1,0 +1,112 @@
+//! What a decision knows: the index, with the effects of the batch so far laid over it.
+
+use crate::index::{Claims, Index, SCAN_MAX_ROWS};
+use crate::journal::{JournalFailed, JournalReader};
+use crate::machine::event::Fact;
+use crate::machine::record;
+use crate::machine::rows::{Key, Table, Write};
+use crate::machine::view::View;
+use crate::model::{Claim, Directory, Position};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// The effects of a batch that is not in the index yet: each row as it will be, or `None` where it is gone.
+#[derive(Default)]
+pub(super) struct Overlay {
+    pub(super) rows: BTreeMap<Key, Option<Vec<u8>>>,
+    pub(super) claims: HashSet<Claim>,
+}
+
+impl Overlay {
+    pub(super) fn lay(&mut self, writes: Vec<Write>) {
+        for write in writes {
+            match write {
+                Write::Put(key, row) => self.rows.insert(key, Some(row)),
+                Write::Delete(key) => self.rows.insert(key, None),
+                // The machine drops no tables yet; a dropped one would have to hide its rows here.
+                Write::DropTable(_) => None,
+            };
+        }
+    }
+}
+
+/// The view a command is decided with.
+pub(super) struct Known<'a> {
+    pub(super) index: &'a dyn Index,
+    pub(super) journal: &'a dyn JournalReader,
+    pub(super) claims: &'a Claims,
+    pub(super) overlay: &'a Overlay,
+    pub(super) directory: &'a Arc<Directory>,
+    /// The first failure. What was answered since is "absent", and the decision must be thrown away.
+    pub(super) failed: RefCell<Option<String>>,
+}
+
+impl Known<'_> {
+    fn fail<T>(&self, why: impl ToString, instead: T) -> T {
+        self.failed.borrow_mut().get_or_insert_with(|| why.to_string());
+        instead
+    }
+
+    /// Whether the frame at `position` holds the claim. One that is gone or cannot say counts as holding it: taking a
+    /// repeat for new would double a message.
+    fn holds(&self, position: Position, claim: &Claim) -> bool {
+        let frames = match self.journal.read(position, 1) {
+            Ok(frames) => frames,
+            Err(JournalFailed::Gone { .. }) => return true,
+            Err(failed) => return self.fail(failed, true),
+        };
+        let Some(frame) = frames.into_iter().next().filter(|frame| frame.position == position) else { return true };
+        let Ok(story) = record::decode(position, &frame.meta, frame.bodies) else { return true };
+        story.events.iter().any(|event| match &event.fact {
+            Fact::Claimed { account, carrier_id, kind } => {
+                (account, carrier_id, kind) == (&claim.account, &claim.carrier_id, &claim.kind)
+            }
+            _ => false,
+        })
+    }
+}
+
+impl View for Known<'_> {
+    fn row(&self, key: &Key) -> Option<Vec<u8>> {
+        if let Some(laid) = self.overlay.rows.get(key) {
+            return laid.clone();
+        }
+        self.index.get(key).unwrap_or_else(|failed| self.fail(failed, None))
+    }
+
+    fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let limit = limit.min(SCAN_MAX_ROWS);
+        let start = Key { table, bytes: prefix.max(from).to_vec() };
+        let laid: Vec<_> = self
+            .overlay
+            .rows
+            .range((Bound::Included(&start), Bound::Unbounded))
+            .take_while(|(key, _)| key.table == table && key.bytes.starts_with(prefix))
+            .collect();
+        let below = self.index.scan(table, prefix, from, limit);
+        let below = below.unwrap_or_else(|failed| self.fail(failed, Vec::new()));
+        // A full page says nothing of what stands behind its last key, so nothing laid behind that may be shown.
+        let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
+        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
+        for (key, row) in laid {
+            if end.as_ref().is_some_and(|end| key.bytes > *end) {
+                break;
+            }
+            match row {
+                Some(row) => merged.insert(key.bytes.clone(), row.clone()),
+                None => merged.remove(&key.bytes),
+            };
+        }
+        merged.into_iter().take(limit).collect()
+    }
+
+    fn claimed(&self, claim: &Claim) -> bool {
+        self.overlay.claims.contains(claim) || self.claims.find(claim).any(|position| self.holds(position, claim))
+    }
+
+    fn directory(&self) -> &Directory {
+        self.directory
+    }
+}

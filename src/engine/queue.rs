@@ -1,0 +1,190 @@
+//! Two queues into the one writer, and the thread it runs on.
+
+use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed};
+use crate::machine::command::{Command, Reply};
+use crate::observe;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// New work that may wait. With 512 to a batch and 5 ms to a batch, the last of them waits 20 ms.
+const ORDINARY_MAX: usize = 2_048;
+
+/// Receipts, settlements, call ends and ticks that may wait. They are never refused for load: whoever submits them holds
+/// a connection, an attempt or a timer each, and there are fewer of those.
+const URGENT_MAX: usize = 65_536;
+
+/// Whether a command may be refused for load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Urgency {
+    /// Decided first, and never refused for load: it makes room.
+    Urgent,
+    /// Refused when too much waits.
+    Ordinary,
+}
+
+/// Why a command was not decided, or its reply is not known. What the asker does next follows from the variant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// Too many commands wait. Nothing was written; asking again later is right.
+    #[error("the gateway is busy")]
+    Busy,
+    /// Its caller had given up before its turn came. Nothing was written.
+    #[error("the command waited longer than its caller")]
+    TooLate,
+    /// The engine stopped, or failed; nobody knows whether the command was written.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// How the engine ended.
+#[derive(Debug)]
+pub enum Stopped {
+    /// It was asked to, everything taken was answered, and the index is closed.
+    Cleanly,
+    /// The disk failed it; nothing undurable was answered.
+    Failed(EngineFailed),
+    /// A defect: its thread panicked.
+    Panicked,
+}
+
+struct Submitted {
+    command: Command,
+    give_up: Instant,
+    reply: oneshot::Sender<Result<Reply, SubmitError>>,
+}
+
+/// Submits commands; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    urgent: Sender<Submitted>,
+    ordinary: Sender<Submitted>,
+}
+
+impl Handle {
+    /// Submits a command and waits for its reply, which comes once its effects are durable. Where it cannot be decided
+    /// within `patience` it is dropped undecided; once decided, the reply is waited for.
+    pub async fn submit(&self, command: Command, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        let submitted = Submitted { command, give_up: Instant::now() + patience, reply };
+        let (queue, name) = match urgency {
+            Urgency::Urgent => (&self.urgent, observe::Queue::First),
+            Urgency::Ordinary => (&self.ordinary, observe::Queue::Bounded),
+        };
+        match queue.try_send(submitted) {
+            Ok(()) => observe::queue_depth(name, queue.len()),
+            Err(TrySendError::Full(_)) => {
+                observe::engine_busy();
+                return Err(SubmitError::Busy);
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(SubmitError::Stopped),
+        }
+        answer.await.unwrap_or(Err(SubmitError::Stopped))
+    }
+}
+
+/// The engine's thread.
+pub struct Engine {
+    stop: Sender<()>,
+    thread: Mutex<Option<JoinHandle<Result<(), EngineFailed>>>>,
+    ended: Arc<tokio::sync::Notify>,
+}
+
+impl Engine {
+    /// Starts the thread.
+    pub fn start(core: Core) -> std::io::Result<(Self, Handle)> {
+        let (urgent, urgent_work) = bounded(URGENT_MAX);
+        let (ordinary, ordinary_work) = bounded(ORDINARY_MAX);
+        let (stop, stopping) = bounded(1);
+        let ended = Arc::new(tokio::sync::Notify::new());
+        let told = EndedGuard(Arc::clone(&ended));
+        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            let _told = told;
+            run(core, &urgent_work, &ordinary_work, &stopping)
+        })?;
+        Ok((Self { stop, thread: Mutex::new(Some(thread)), ended }, Handle { urgent, ordinary }))
+    }
+
+    /// Waits until the thread has ended, for whatever reason.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Asks the thread to take no more than what waits, and waits for its end. Blocks; call it off the runtime.
+    pub fn stop(&self) -> Stopped {
+        // A full channel says that it was asked before; a closed one that it has ended.
+        let _asked = self.stop.try_send(());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.map(JoinHandle::join) {
+            Some(Ok(Ok(()))) | None => Stopped::Cleanly,
+            Some(Ok(Err(failed))) => Stopped::Failed(failed),
+            Some(Err(_)) => Stopped::Panicked,
+        }
+    }
+}
+
+/// Tells of the thread's end even when it panics.
+struct EndedGuard(Arc<tokio::sync::Notify>);
+
+impl Drop for EndedGuard {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+fn run(
+    mut core: Core,
+    urgent: &Receiver<Submitted>,
+    ordinary: &Receiver<Submitted>,
+    stopping: &Receiver<()>,
+) -> Result<(), EngineFailed> {
+    let mut stop = stopping.clone();
+    let mut draining = false;
+    loop {
+        let mut batch = Vec::with_capacity(64);
+        if !draining {
+            select! {
+                recv(urgent) -> submitted => batch.extend(submitted),
+                recv(ordinary) -> submitted => batch.extend(submitted),
+                recv(stop) -> _ => draining = true,
+            }
+            if draining {
+                stop = never();
+            }
+        }
+        let room = BATCH_MAX_COMMANDS - batch.len();
+        batch.extend(urgent.try_iter().take(room));
+        let room = BATCH_MAX_COMMANDS - batch.len();
+        batch.extend(ordinary.try_iter().take(room));
+        if batch.is_empty() {
+            // Every handle is gone, or everything that waited when we were asked to stop is answered.
+            return core.close();
+        }
+        commit(&mut core, batch)?;
+    }
+}
+
+fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
+    let began = Instant::now();
+    let (commands, replies): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .filter_map(|submitted| {
+            if submitted.give_up < began {
+                observe::commands_dropped_late(1);
+                // Whoever asked may be gone; then nobody needs the answer.
+                let _gone = submitted.reply.send(Err(SubmitError::TooLate));
+                return None;
+            }
+            Some((submitted.command, submitted.reply))
+        })
+        .unzip();
+    let count = commands.len();
+    let answers = core.commit(commands)?;
+    observe::batch_committed(count, began.elapsed());
+    for (reply, answer) in replies.into_iter().zip(answers) {
+        let _gone = reply.send(Ok(answer));
+    }
+    Ok(())
+}

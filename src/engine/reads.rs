@@ -1,0 +1,92 @@
+//! Committed state, for those who only look.
+
+use super::tail::Follow;
+use crate::machine::event::Fact;
+use crate::machine::rows::{Key, Rows, RowsFailed, Table};
+use crate::machine::view::View;
+use crate::model::{Claim, Directory, MessageId};
+use std::cell::RefCell;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Reads rows and texts from any thread. It may block on the disk: callers in async code use a blocking task.
+#[derive(Clone)]
+pub struct Reads {
+    rows: Arc<dyn Rows + Send + Sync>,
+    directory: Arc<RwLock<Arc<Directory>>>,
+    follow: Follow,
+}
+
+impl Reads {
+    pub(super) fn new(
+        rows: Arc<dyn Rows + Send + Sync>,
+        directory: Arc<RwLock<Arc<Directory>>>,
+        follow: Follow,
+    ) -> Self {
+        Self { rows, directory, follow }
+    }
+
+    /// The directory as it is now.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was committed, in order.
+    pub fn follow(&self) -> &Follow {
+        &self.follow
+    }
+
+    /// Asks something of the state as it is committed.
+    pub fn ask<T>(&self, question: impl FnOnce(&Committed<'_>) -> T) -> Result<T, RowsFailed> {
+        let committed = Committed { rows: self.rows.as_ref(), directory: self.directory(), failed: RefCell::new(None) };
+        let answer = question(&committed);
+        match committed.failed.into_inner() {
+            None => Ok(answer),
+            Some(failed) => Err(failed),
+        }
+    }
+
+    /// A message's text, from the frame that made it; `None` where it is no longer kept.
+    pub fn text(&self, message: MessageId) -> Option<String> {
+        let story = self.follow.story(message.position()).ok()??;
+        story.events.iter().find_map(|event| match &event.fact {
+            Fact::MessageQueued { message: found, text, .. } | Fact::MessageReceived { message: found, text, .. }
+                if found.id == message =>
+            {
+                text.kept().cloned()
+            }
+            _ => None,
+        })
+    }
+}
+
+/// A view of committed rows.
+pub struct Committed<'a> {
+    rows: &'a (dyn Rows + Send + Sync),
+    directory: Arc<Directory>,
+    failed: RefCell<Option<RowsFailed>>,
+}
+
+impl Committed<'_> {
+    fn fail<T>(&self, failed: RowsFailed, instead: T) -> T {
+        self.failed.borrow_mut().get_or_insert(failed);
+        instead
+    }
+}
+
+impl View for Committed<'_> {
+    fn row(&self, key: &Key) -> Option<Vec<u8>> {
+        self.rows.get(key).unwrap_or_else(|failed| self.fail(failed, None))
+    }
+
+    fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.rows.scan(table, prefix, from, limit).unwrap_or_else(|failed| self.fail(failed, Vec::new()))
+    }
+
+    fn claimed(&self, _claim: &Claim) -> bool {
+        false
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.directory
+    }
+}

@@ -1,0 +1,146 @@
+//! What was committed, for those who follow: the latest from memory, the rest from the journal.
+
+use crate::journal::{JournalFailed, JournalReader};
+use crate::machine::event::Story;
+use crate::machine::record;
+use crate::model::Position;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Bytes of records whose stories stay in memory. Whoever is further behind reads the journal.
+const TAIL_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Stories that stay in memory, however small.
+const TAIL_MAX_STORIES: usize = 8_192;
+
+/// The latest committed stories.
+pub(super) struct Tail {
+    ring: Mutex<Ring>,
+    committed: watch::Sender<Position>,
+}
+
+#[derive(Default)]
+struct Ring {
+    stories: VecDeque<(usize, Arc<Story>)>,
+    bytes: usize,
+}
+
+impl Tail {
+    pub(super) fn new(committed: Position) -> Self {
+        Self { ring: Mutex::default(), committed: watch::Sender::new(committed) }
+    }
+
+    /// Adds stories that are durable and applied, each with the size of its record, and wakes those who wait.
+    pub(super) fn push(&self, stories: impl Iterator<Item = (usize, Story)>) {
+        let mut last = None;
+        {
+            let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+            for (bytes, story) in stories {
+                last = Some(story.position);
+                ring.bytes += bytes;
+                ring.stories.push_back((bytes, Arc::new(story)));
+            }
+            while ring.bytes > TAIL_MAX_BYTES || ring.stories.len() > TAIL_MAX_STORIES {
+                let Some((bytes, _)) = ring.stories.pop_front() else { break };
+                ring.bytes -= bytes;
+            }
+        }
+        if let Some(last) = last {
+            self.committed.send_replace(last);
+        }
+    }
+
+    fn from(&self, position: Position, limit: usize) -> Option<Vec<Arc<Story>>> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = ring.stories.front()?.1.position;
+        let skip = usize::try_from(position.0.checked_sub(first.0)?).ok()?;
+        Some(ring.stories.iter().skip(skip).take(limit).map(|(_, story)| Arc::clone(story)).collect())
+    }
+}
+
+/// Reads what was committed, in order, from any position still kept.
+#[derive(Clone)]
+pub struct Follow {
+    tail: Arc<Tail>,
+    journal: Arc<dyn JournalReader>,
+    committed: watch::Receiver<Position>,
+}
+
+/// Why there is nothing to follow.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FollowFailed {
+    /// The journal cannot be read, or no longer holds the position.
+    #[error(transparent)]
+    Journal(#[from] JournalFailed),
+    /// A record cannot be read.
+    #[error("at position {}: {why}", .position.0)]
+    Record {
+        /// Which.
+        position: Position,
+        /// Why.
+        why: record::Unreadable,
+    },
+    /// Rows cannot be read.
+    #[error("{0}")]
+    Rows(String),
+    /// The engine stopped; nothing more will come.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// Bytes of frames read from the journal at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+impl Follow {
+    pub(super) fn new(tail: &Arc<Tail>, journal: Arc<dyn JournalReader>) -> Self {
+        Self { tail: Arc::clone(tail), journal, committed: tail.committed.subscribe() }
+    }
+
+    /// The last position committed.
+    pub fn committed(&self) -> Position {
+        *self.committed.borrow()
+    }
+
+    /// The first position still kept.
+    pub fn oldest(&self) -> Position {
+        self.journal.bounds().0
+    }
+
+    /// The same as `read`, if it can be had without touching a file.
+    pub fn recent(&self, from: Position, limit: usize) -> Option<Vec<Arc<Story>>> {
+        self.tail.from(from, limit)
+    }
+
+    /// Committed stories from `from` on, at most `limit`; none at the end. May read files.
+    pub fn read(&self, from: Position, limit: usize) -> Result<Vec<Arc<Story>>, FollowFailed> {
+        let committed = self.committed();
+        if from > committed {
+            return Ok(Vec::new());
+        }
+        if let Some(stories) = self.recent(from, limit) {
+            return Ok(stories);
+        }
+        let frames = self.journal.read(from, READ_BYTES)?;
+        // The journal is ahead of the index for a moment in each batch; what is not applied is not told.
+        let told = frames.into_iter().take(limit).take_while(|frame| frame.position <= committed);
+        told.map(|frame| {
+            let position = frame.position;
+            record::decode(position, &frame.meta, frame.bodies)
+                .map(Arc::new)
+                .map_err(|why| FollowFailed::Record { position, why })
+        })
+        .collect()
+    }
+
+    /// The story at `position`.
+    pub fn story(&self, position: Position) -> Result<Option<Arc<Story>>, FollowFailed> {
+        Ok(self.read(position, 1)?.into_iter().next())
+    }
+
+    /// Waits until something at or after `position` is committed.
+    pub async fn wait_for(&mut self, position: Position) -> Result<(), FollowFailed> {
+        self.committed.wait_for(|committed| *committed >= position).await.map_err(|_| FollowFailed::Stopped)?;
+        Ok(())
+    }
+}

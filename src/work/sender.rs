@@ -1,0 +1,291 @@
+//! The loop around [`Dispatch`](super::dispatch::Dispatch): records an attempt, hands the text to the carrier, reports.
+//!
+//! Invariant: an attempt is durable before a byte of it is written to the carrier, so a carrier sees at most one request
+//! for each attempt of the journal; an attempt that was recorded and never settled is unknown, and not repeated.
+
+use super::Moment;
+use super::dispatch::{Action, Dispatch};
+use crate::carrier::{Dialect, Outbound, Outcome};
+use crate::engine::{Follow, FollowFailed, Handle, Reads, SubmitError, Urgency};
+use crate::machine::command::{Command, Reply, Settled, SettledAs};
+use crate::machine::event::Fact;
+use crate::machine::state::Message;
+use crate::machine::view::Ask;
+use crate::model::{FailureCode, MessageId, Timestamp};
+use crate::net::{Client, SendFailed};
+use crate::observe;
+use http::Response;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A carrier account we send through.
+#[derive(Clone)]
+pub struct SenderAccount {
+    /// Its words.
+    pub dialect: Arc<dyn Dialect>,
+    /// Its own connections.
+    pub client: Client,
+}
+
+/// Accounts by our names of them.
+pub type Carriers = HashMap<String, SenderAccount>;
+
+/// The engine is given this long to record an attempt or its outcome; it is only ever late when it is about to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Stories followed at a time.
+const PAGE: usize = 256;
+
+/// Open messages read at a time after a restart.
+const OPEN_PAGE: usize = 500;
+
+/// Sends what is queued until `stop`, then waits for what is under way.
+pub async fn send(
+    engine: Handle,
+    reads: Reads,
+    carriers: Carriers,
+    stop: CancellationToken,
+) -> Result<(), FollowFailed> {
+    let clock = Clock { began: Instant::now() };
+    let mut follow = reads.follow().clone();
+    let mut next = follow.committed().next();
+    let (mut dispatch, unsettled) = recover(&reads, clock.now()).await?;
+    let sender = Arc::new(Sender { engine, reads, carriers, stop: stop.clone() });
+    let under_way = TaskTracker::new();
+    for (message, attempt) in unsettled {
+        let sender = Arc::clone(&sender);
+        under_way.spawn(async move { sender.unknown_since_the_last_run(message, attempt).await });
+    }
+    // Room for every request under way, so that telling never waits.
+    let (tell, mut refused) = mpsc::unbounded_channel();
+    loop {
+        for action in dispatch.next(clock.now()) {
+            let (sender, tell) = (Arc::clone(&sender), tell.clone());
+            under_way.spawn(async move {
+                if let Some(not_started) = sender.act(action).await {
+                    let _stopping = tell.send(not_started);
+                }
+            });
+        }
+        let due = dispatch.due().map(|due| clock.began + due);
+        tokio::select! {
+            () = stop.cancelled() => break,
+            committed = follow.wait_for(next) => {
+                committed?;
+                for story in page(&follow, next).await? {
+                    next = story.position.next();
+                    dispatch.follow(&story, clock.now());
+                }
+            }
+            Some(message) = refused.recv() => dispatch.not_started(message, clock.now()),
+            () = sleep_until(due) => {}
+        }
+    }
+    under_way.close();
+    under_way.wait().await;
+    Ok(())
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next stories. Those no longer in memory are read from files, off the runtime's threads.
+pub(super) async fn page(
+    follow: &Follow,
+    from: crate::model::Position,
+) -> Result<Vec<Arc<crate::machine::event::Story>>, FollowFailed> {
+    if let Some(stories) = follow.recent(from, PAGE) {
+        return Ok(stories);
+    }
+    let follow = follow.clone();
+    tokio::task::spawn_blocking(move || follow.read(from, PAGE)).await.map_err(|_| FollowFailed::Stopped)?
+}
+
+/// The two times, from one beginning.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) began: Instant,
+}
+
+impl Clock {
+    pub(super) fn now(self) -> Moment {
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Moment {
+            elapsed: self.began.elapsed(),
+            wall: Timestamp::from_ms(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// The lanes as the index has them, and the attempts that were recorded and never settled.
+async fn recover(reads: &Reads, now: Moment) -> Result<(Dispatch, Vec<(MessageId, u32)>), FollowFailed> {
+    let reads = reads.clone();
+    let recovered = tokio::task::spawn_blocking(move || {
+        reads.ask(|view| {
+            let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at);
+            let mut unsettled = Vec::new();
+            let mut from = Vec::new();
+            loop {
+                let page = view.open_page(&from, OPEN_PAGE);
+                let full = page.len() == OPEN_PAGE;
+                for (key, id, open) in page {
+                    dispatch.found(id, &open, view.lane(open.ours).empty_at, now);
+                    if open.started {
+                        let attempts = view.message(id).map_or(0, |message| message.attempts.len());
+                        unsettled.push((id, u32::try_from(attempts).unwrap_or(u32::MAX)));
+                    }
+                    // The first key after this one.
+                    from = key.into_iter().chain([0]).collect();
+                }
+                if !full {
+                    return (dispatch, unsettled);
+                }
+            }
+        })
+    });
+    let recovered = recovered.await.map_err(|_| FollowFailed::Stopped)?;
+    recovered.map_err(|failed| FollowFailed::Rows(failed.to_string()))
+}
+
+struct Sender {
+    engine: Handle,
+    reads: Reads,
+    carriers: Carriers,
+    stop: CancellationToken,
+}
+
+impl Sender {
+    /// Does one action; the message, where it turned out that it is not to be sent.
+    async fn act(&self, action: Action) -> Option<MessageId> {
+        match action {
+            Action::Expire(message) => {
+                let _told = self.engine.submit(Command::Expire(message), Urgency::Urgent, PATIENCE).await;
+                None
+            }
+            Action::Start { message, lane_empty_at } => {
+                if self.stop.is_cancelled() {
+                    return None;
+                }
+                let start = Command::StartSend { message, lane_empty_at };
+                match self.engine.submit(start, Urgency::Urgent, PATIENCE).await {
+                    Ok(Reply::Started { message }) => {
+                        self.attempt(*message).await;
+                        None
+                    }
+                    // Nothing was written, and nobody was told: it waits on in its lane after a restart.
+                    Err(SubmitError::Stopped) => None,
+                    Ok(_) | Err(_) => Some(message),
+                }
+            }
+        }
+    }
+
+    async fn unknown_since_the_last_run(&self, message: MessageId, attempt: u32) {
+        self.settle(message, attempt, Settled { outcome: SettledAs::Unknown, status: None }).await;
+    }
+
+    async fn attempt(&self, message: Message) {
+        let attempt = u32::try_from(message.attempts.len()).unwrap_or(u32::MAX);
+        let settled = self.ask_the_carrier(&message, attempt).await;
+        self.settle(message.id, attempt, settled).await;
+    }
+
+    async fn settle(&self, message: MessageId, attempt: u32, settled: Settled) {
+        // Lost only when the engine has stopped; after the restart the attempt is unknown.
+        let _settled =
+            self.engine.submit(Command::Settle { message, attempt, settled }, Urgency::Urgent, PATIENCE).await;
+    }
+
+    async fn ask_the_carrier(&self, message: &Message, attempt: u32) -> Settled {
+        let Some(account) = self.carriers.get(&message.account) else {
+            observe::attempt(&message.account, observe::Attempt::Rejected, "no account of that name is configured");
+            return refused(FailureCode::CarrierRejected, None);
+        };
+        let text = self.text(message.id).await;
+        let to = message.theirs.kept().and_then(|address| address.number());
+        let (Some(text), Some(to)) = (text, to) else {
+            // Erased while it waited: nobody wants it sent.
+            return refused(FailureCode::CancelledByRequest, None);
+        };
+        let now = Clock { began: Instant::now() }.now().wall;
+        let outbound = Outbound {
+            message: message.id,
+            attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
+            from: message.ours,
+            to,
+            text,
+            valid_for_secs: u32::try_from(message.expires_at.since(now).as_secs()).unwrap_or(u32::MAX),
+        };
+        let request = account.dialect.request(&outbound, None, now);
+        match account.client.send(request).await {
+            Ok(answer) if answer.cut => {
+                observe::attempt(&message.account, observe::Attempt::Unknown, "the answer is too long to be one");
+                Settled { outcome: SettledAs::Unknown, status: Some(answer.status.as_u16()) }
+            }
+            Ok(answer) => {
+                let status = answer.status.as_u16();
+                let mut response = Response::new(answer.body);
+                *response.status_mut() = answer.status;
+                *response.headers_mut() = answer.headers;
+                let now = Clock { began: Instant::now() }.now().wall;
+                let outcome = read(&message.account, account.dialect.outcome(&response, now), status);
+                Settled { outcome, status: Some(status) }
+            }
+            Err(SendFailed::NeverWritten(why)) => {
+                observe::attempt(&message.account, observe::Attempt::NeverWritten, &why);
+                Settled { outcome: SettledAs::NeverWritten, status: None }
+            }
+            Err(SendFailed::Unanswered(why)) => {
+                observe::attempt(&message.account, observe::Attempt::Unknown, &why);
+                Settled { outcome: SettledAs::Unknown, status: None }
+            }
+        }
+    }
+
+    async fn text(&self, message: MessageId) -> Option<String> {
+        if let Some(stories) = self.reads.follow().recent(message.position(), 1) {
+            return stories.first().and_then(|story| {
+                story.events.iter().find_map(|event| match &event.fact {
+                    Fact::MessageQueued { message: queued, text, .. } if queued.id == message => text.kept().cloned(),
+                    _ => None,
+                })
+            });
+        }
+        let reads = self.reads.clone();
+        tokio::task::spawn_blocking(move || reads.text(message)).await.ok().flatten()
+    }
+}
+
+fn read(account: &str, outcome: Outcome, status: u16) -> SettledAs {
+    match outcome {
+        Outcome::Sent { carrier_id, segments } => {
+            observe::attempt(account, observe::Attempt::Accepted, "");
+            SettledAs::Sent { carrier_id, segments }
+        }
+        Outcome::Refused { code, carrier_code, detail, .. } => {
+            observe::attempt(account, observe::Attempt::Rejected, &detail);
+            SettledAs::Refused { code, carrier_code }
+        }
+        Outcome::Later { retry_after, reason } => {
+            observe::attempt(account, observe::Attempt::Later, &reason);
+            SettledAs::Later { retry_after }
+        }
+        Outcome::Unknown { reason } => {
+            observe::attempt(account, observe::Attempt::Unknown, &format!("{status}: {reason}"));
+            SettledAs::Unknown
+        }
+    }
+}
+
+fn refused(code: FailureCode, carrier_code: Option<String>) -> Settled {
+    Settled { outcome: SettledAs::Refused { code, carrier_code }, status: None }
+}
