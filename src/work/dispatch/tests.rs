@@ -1,1 +1,310 @@
+use super::*;
+use crate::machine::event::{Event, Fact};
+use crate::machine::state::Lane as LaneRow;
+use crate::model::{Day, Direction, Encoding, Limits, MessageState, Position};
+use crate::rules::directory::example;
+use proptest::prelude::*;
 
+const OURS: &str = "+12065550100";
+const OTHER: &str = "+12065550101";
+const START: Timestamp = Timestamp::from_ms(1_000_000_000);
+
+#[test]
+fn a30_a_bucket_is_empty_at_the_start_and_a28_pays_segments() {
+    let mut world = World::new(1_000, 1);
+    world.queue("a", Kind::Custom, 6);
+    world.queue("b", Kind::Custom, 1);
+    world.run(20_000);
+    // One segment must be there first, six are taken, and the debt of five is paid before the next one's turn.
+    assert_eq!(world.sent, [("a", 1_000), ("b", 7_000)]);
+}
+
+#[test]
+fn d2_a_tenth_of_a_segment_a_second_is_exact() {
+    let mut world = World::new(100, 1);
+    for name in ["a", "b", "c"] {
+        world.queue(name, Kind::Custom, 1);
+    }
+    world.run(60_000);
+    assert_eq!(world.sent, [("a", 10_000), ("b", 20_000), ("c", 30_000)]);
+}
+
+#[test]
+fn a21_closing_goes_before_agents_and_agents_before_auto_replies() {
+    let mut world = World::new(1_000, 1);
+    world.queue("auto", Kind::AutoReply, 1);
+    world.queue("agent", Kind::Preset, 1);
+    world.queue("closing", Kind::Closing, 1);
+    world.run(5_000);
+    assert_eq!(world.order(), ["closing", "agent", "auto"]);
+}
+
+#[test]
+fn a63_a_retry_holds_back_its_own_pair_and_nobody_else() {
+    let mut world = World::new(10_000, 10);
+    world.queue_to("first", "+12065550142", 1);
+    world.queue_to("second", "+12065550142", 1);
+    world.queue_to("stranger", "+12065550143", 1);
+    world.answers.insert("first", Answer::LaterBy(3_000));
+    world.run(10_000);
+    assert_eq!(world.order(), ["first", "stranger", "first", "second"]);
+}
+
+#[test]
+fn a31_a_lane_that_waits_does_not_hold_another_number() {
+    let mut world = World::new(100, 1);
+    world.queue("slow", Kind::Custom, 1);
+    world.limit(OTHER, 10_000, 1);
+    world.queue_from(OTHER, "quick", 1);
+    world.run(15_000);
+    assert_eq!(world.sent, [("quick", 100), ("slow", 10_000)]);
+}
+
+#[test]
+fn a_message_too_old_is_given_up_though_there_is_no_permit() {
+    let mut world = World::new(100, 1);
+    world.queue("first", Kind::Closing, 9);
+    world.queue("late", Kind::Closing, 1);
+    world.run(100_000);
+    assert_eq!(world.order(), ["first"]);
+    assert_eq!(world.expired, [("late", 60_000)]);
+}
+
+#[test]
+fn a64_an_account_that_does_not_answer_has_a_bounded_number_of_requests() {
+    let mut world = World::new(1_000_000, 1_000);
+    let names: Vec<String> = (0..IN_FLIGHT_PER_ACCOUNT + 10).map(|n| format!("m{n}")).collect();
+    let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
+    for (n, name) in names.iter().enumerate() {
+        world.queue_to(name, &format!("+1206555{:04}", 200 + n), 1);
+        world.answers.insert(name, Answer::Never);
+    }
+    world.run(20_000);
+    assert_eq!(world.sent.len(), IN_FLIGHT_PER_ACCOUNT);
+}
+
+#[test]
+fn a_lane_takes_new_limits_without_a_burst() {
+    let mut world = World::new(100, 1);
+    world.queue("a", Kind::Custom, 1);
+    world.queue("b", Kind::Custom, 1);
+    world.run(12_000);
+    world.limit(OURS, 1_000, 5);
+    world.queue("c", Kind::Custom, 1);
+    world.run(20_000);
+    assert_eq!(world.order(), ["a", "b", "c"]);
+    assert!(world.sent[1].1 >= 13_000, "{:?}", world.sent);
+}
+
+proptest! {
+    /// At most max(burst, largest message) + rate × window segments start in any window (invariant I8), and with a
+    /// backlog no less than that is used, across restarts of the dispatcher.
+    #[test]
+    fn i8_no_window_holds_more_than_the_limit_allows(
+        rate in prop::sample::select(vec![100u32, 333, 1_000, 3_000, 100_000]),
+        burst in 1u32..20,
+        sizes in prop::collection::vec(1u16..=14, 1..40),
+        restart_after in prop::option::of(1u64..20_000),
+    ) {
+        let mut world = World::new(rate, burst);
+        world.ttl_ms = u64::MAX / 4;
+        let names: Vec<&'static str> = (0..sizes.len()).map(|n| &*format!("m{n}").leak()).collect();
+        for (name, segments) in names.iter().zip(&sizes) {
+            world.queue(name, Kind::Custom, *segments);
+        }
+        if let Some(ms) = restart_after {
+            world.run(ms);
+            world.restart();
+        }
+        let total: u64 = sizes.iter().map(|segments| u64::from(*segments)).sum();
+        world.run((total + u64::from(burst) * 2 + 2) * 1_000_000 / u64::from(rate) + 1_000);
+        prop_assert_eq!(world.sent.len(), sizes.len());
+
+        let largest = u64::from(burst).max(u64::from(*sizes.iter().max().unwrap()));
+        let segments_of = |name: &str| u64::from(sizes[names.iter().position(|known| *known == name).unwrap()]);
+        for (from, (_, start)) in world.sent.iter().enumerate() {
+            let mut sum = 0;
+            for (name, at) in &world.sent[from..] {
+                sum += segments_of(name);
+                let allowed = largest * 1_000_000 + u64::from(rate) * (at - start);
+                // Times are whole milliseconds, so a window may look one shorter than it was.
+                prop_assert!(sum * 1_000_000 <= allowed + u64::from(rate), "{sum} segments in {} ms", at - start);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Answer {
+    LaterBy(u64),
+    Never,
+}
+
+/// A dispatcher, a machine that says yes to everything, and a carrier that answers at once, in virtual milliseconds.
+struct World {
+    dispatch: Dispatch,
+    directory: Directory,
+    now_ms: u64,
+    restarted_ms: u64,
+    position: u64,
+    lane_empty_at: HashMap<E164, Timestamp>,
+    messages: HashMap<MessageId, (&'static str, Message)>,
+    answers: HashMap<&'static str, Answer>,
+    sent: Vec<(&'static str, u64)>,
+    expired: Vec<(&'static str, u64)>,
+    ttl_ms: u64,
+}
+
+impl World {
+    fn new(millisegments_per_second: u32, burst: u32) -> Self {
+        let mut world = Self {
+            dispatch: Dispatch::new(Arc::new(example()), START),
+            directory: example(),
+            now_ms: 0,
+            restarted_ms: 0,
+            position: 0,
+            lane_empty_at: HashMap::new(),
+            messages: HashMap::new(),
+            answers: HashMap::new(),
+            sent: Vec::new(),
+            expired: Vec::new(),
+            ttl_ms: 60_000,
+        };
+        world.limit(OURS, millisegments_per_second, burst);
+        world
+    }
+
+    fn now(&self) -> Moment {
+        Moment {
+            elapsed: Duration::from_millis(self.now_ms - self.restarted_ms),
+            wall: START + Duration::from_millis(self.now_ms),
+        }
+    }
+
+    fn limit(&mut self, number: &str, millisegments_per_second: u32, burst: u32) {
+        let entry = self.directory.numbers.get_mut(&number.parse().unwrap()).unwrap();
+        entry.limits = Limits { millisegments_per_second: Some(millisegments_per_second), burst, ..Limits::default() };
+        self.dispatch.use_directory(Arc::new(self.directory.clone()), self.now());
+    }
+
+    fn queue(&mut self, name: &'static str, kind: Kind, segments: u16) {
+        let caller = format!("+1206556{:04}", self.position);
+        self.add(name, OURS, &caller, kind, segments);
+    }
+
+    fn queue_to(&mut self, name: &'static str, caller: &str, segments: u16) {
+        self.add(name, OURS, caller, Kind::Custom, segments);
+    }
+
+    fn queue_from(&mut self, ours: &str, name: &'static str, segments: u16) {
+        self.add(name, ours, "+12065550155", Kind::Custom, segments);
+    }
+
+    fn add(&mut self, name: &'static str, ours: &str, caller: &str, kind: Kind, segments: u16) {
+        self.position += 1;
+        let id = MessageId::new(Day(1), Position(self.position), 0);
+        let wall = self.now().wall;
+        let message = Message {
+            id,
+            call: None,
+            direction: Direction::Outbound,
+            kind,
+            state: MessageState::Queued,
+            account: "main".to_owned(),
+            ours: ours.parse().unwrap(),
+            theirs: Address::read(caller).into(),
+            agent: None,
+            smart_action: None,
+            encoding: Encoding::Gsm7,
+            segments,
+            estimated_wait_ms: 0,
+            media: Vec::new(),
+            created_at: wall,
+            expires_at: wall + Duration::from_millis(self.ttl_ms),
+            failure: None,
+            attempts: Vec::new(),
+            not_before: None,
+            carrier_id: None,
+            reply_blocked: false,
+            keyword: None,
+            previous: None,
+        };
+        self.messages.insert(id, (name, message.clone()));
+        let lane = self.lane(&message);
+        self.told(Fact::MessageQueued { message: Box::new(message), text: "x".to_owned().into(), lane });
+    }
+
+    fn lane(&self, message: &Message) -> LaneRow {
+        let empty_at = self.lane_empty_at.get(&message.ours).copied().unwrap_or(START);
+        LaneRow { empty_at, queued_segments: 0 }
+    }
+
+    fn told(&mut self, fact: Fact) {
+        let events = vec![Event { call_sequence: None, fact }];
+        let story = Story { position: Position(self.position), at: self.now().wall, events };
+        self.dispatch.follow(&story, self.now());
+    }
+
+    /// A new process: a new dispatcher, which finds what waits in the rows.
+    fn restart(&mut self) {
+        self.restarted_ms = self.now_ms;
+        let now = self.now();
+        self.dispatch = Dispatch::new(Arc::new(self.directory.clone()), now.wall);
+        let mut waiting: Vec<_> = self.messages.values().map(|(_, message)| message.clone()).collect();
+        waiting.sort_by_key(|message| message.id);
+        for message in waiting.iter().filter(|message| message.state == MessageState::Queued) {
+            let open = open(message).unwrap();
+            self.dispatch.found(message.id, &open, self.lane(message).empty_at, now);
+        }
+    }
+
+    fn run(&mut self, ms: u64) {
+        let until = self.now_ms + ms;
+        loop {
+            for action in self.dispatch.next(self.now()) {
+                match action {
+                    Action::Start { message, lane_empty_at } => self.start(message, lane_empty_at),
+                    Action::Expire(message) => {
+                        let (name, mut expired) = self.messages[&message].clone();
+                        self.expired.push((name, self.now_ms));
+                        expired.state = MessageState::Expired;
+                        self.messages.insert(message, (name, expired.clone()));
+                        self.told(Fact::MessageChanged { message: Box::new(expired), lane: None });
+                    }
+                }
+            }
+            let due = self
+                .dispatch
+                .due()
+                .map_or(u64::MAX, |due| self.restarted_ms + u64::try_from(due.as_nanos().div_ceil(1_000_000)).unwrap());
+            if due.max(self.now_ms) > until || due == u64::MAX {
+                self.now_ms = until;
+                return;
+            }
+            self.now_ms = due.max(self.now_ms);
+        }
+    }
+
+    fn start(&mut self, id: MessageId, lane_empty_at: Timestamp) {
+        let (name, mut message) = self.messages[&id].clone();
+        self.sent.push((name, self.now_ms));
+        self.lane_empty_at.insert(message.ours, lane_empty_at);
+        let answer = self.answers.remove(name);
+        let lane = self.lane(&message);
+        match answer {
+            Some(Answer::Never) => message.state = MessageState::Sending,
+            Some(Answer::LaterBy(ms)) => message.not_before = Some(self.now().wall + Duration::from_millis(ms)),
+            None => message.state = MessageState::Sent,
+        }
+        self.messages.insert(id, (name, message.clone()));
+        match answer {
+            Some(Answer::Never) => {}
+            Some(Answer::LaterBy(_)) => self.told(Fact::SendPostponed { message: Box::new(message), lane }),
+            None => self.told(Fact::MessageChanged { message: Box::new(message), lane: None }),
+        }
+    }
+
+    fn order(&self) -> Vec<&'static str> {
+        self.sent.iter().map(|(name, _)| *name).collect()
+    }
+}
