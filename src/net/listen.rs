@@ -218,5 +218,15 @@ pub fn connections_that_fit(descriptors: usize) -> usize {
     descriptors.saturating_sub(DESCRIPTORS_RESERVED.min(descriptors / 2))
 }
 
+/// How many descriptors this process may have, where the system tells.
+pub fn descriptors_max() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(usize::MAX),
+        count => count.parse().ok(),
+    }
+}
+
 /// Journal segments, the index, claims, the ops door, carriers' and platform's connections.
 const DESCRIPTORS_RESERVED: usize = 512;

@@ -159,7 +159,8 @@ where
 fn ours<B>(status: StatusCode, code: &str, detail: &str, answered: Answered) -> Response<AnswerBody<B>> {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    let mut response = Response::new(AnswerBody { kind: Kind::Ours(Full::new(problem.to_string().into())), answered });
+    let mut response =
+        Response::new(AnswerBody { kind: Kind::Ours(Full::new(problem.to_string().into())), _answered: answered });
     *response.status_mut() = status;
     let media_type = header::HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
@@ -169,8 +170,8 @@ fn ours<B>(status: StatusCode, code: &str, detail: &str, answered: Answered) -> 
 /// An answer's body, which tells the pace when it is over.
 struct AnswerBody<B> {
     kind: Kind<B>,
-    #[allow(dead_code, reason = "dropped with the body, which is when the answer is over")]
-    answered: Answered,
+    /// Dropped with the body, which is when the answer is over.
+    _answered: Answered,
 }
 
 enum Kind<B> {
@@ -189,7 +190,7 @@ impl Drop for Answered {
 
 impl<B> AnswerBody<B> {
     fn of(body: Pin<Box<B>>, answered: Answered) -> Self {
-        Self { kind: Kind::Theirs(body), answered }
+        Self { kind: Kind::Theirs(body), _answered: answered }
     }
 }
 
