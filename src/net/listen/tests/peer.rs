@@ -1,0 +1,172 @@
+//! Doors to knock at, and the ways to do it.
+
+use super::*;
+use tokio::io::AsyncRead;
+use tokio::task::JoinHandle;
+
+/// A deadline that is to pass in a test, and one that is not.
+pub(super) const SOON: Duration = Duration::from_millis(80);
+pub(super) const NEVER: Duration = Duration::from_secs(60);
+
+/// How long a test waits for what must happen before it fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A door that is open.
+pub(super) struct Open {
+    pub(super) address: SocketAddr,
+    pub(super) stop: CancellationToken,
+    pub(super) serving: JoinHandle<()>,
+}
+
+impl Open {
+    pub(super) fn plain(bounds: Bounds) -> Self {
+        Self::with(bounds, None, echo())
+    }
+
+    pub(super) fn with<S, B>(bounds: Bounds, tls: Option<ServerTls>, service: S) -> Self
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address().unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(listener.serve(Door::Carriers, bounds, tls, service, stop.clone()));
+        Self { address, stop, serving }
+    }
+
+    pub(super) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Writes `text` and reads to the end of the connection.
+    pub(super) async fn ask(&self, text: &str) -> String {
+        let mut peer = self.connect().await;
+        // A door that refuses may close before it has read everything.
+        let _ = peer.write_all(text.as_bytes()).await;
+        rest(&mut peer).await
+    }
+}
+
+/// Deadlines that no test meets.
+pub(super) fn patient() -> Bounds {
+    Bounds { handshake: NEVER, headers: NEVER, body: NEVER, write: NEVER, idle: NEVER, ..Bounds::default() }
+}
+
+/// Answers with what it was sent, up to 64 KiB.
+pub(super) fn echo()
+-> impl Service<Request<RequestBody>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send
++ Sync
++ 'static {
+    tower::service_fn(|request: Request<RequestBody>| async {
+        let (status, body) = match read_body(request.into_body(), 65_536).await {
+            Ok(body) => (StatusCode::OK, body),
+            Err(BodyRefused::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, Bytes::new()),
+            Err(BodyRefused::TooSlow) => (StatusCode::REQUEST_TIMEOUT, Bytes::new()),
+            Err(BodyRefused::Cut) => (StatusCode::BAD_REQUEST, Bytes::new()),
+        };
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = status;
+        Ok(response)
+    })
+}
+
+/// Answers without end, and says when nobody wants it any more.
+pub(super) fn endless(
+    dropped: Arc<Notify>,
+) -> impl Service<Request<RequestBody>, Response = Response<Endless>, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send
++ Sync
++ 'static {
+    tower::service_fn(move |_| {
+        let body = Endless(Arc::clone(&dropped));
+        async { Ok(Response::new(body)) }
+    })
+}
+
+pub(super) struct Endless(Arc<Notify>);
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))))
+    }
+}
+
+/// Writes `text`, then a letter every few milliseconds, until the door closes.
+pub(super) async fn drip(peer: &mut TcpStream, text: &[u8]) {
+    peer.write_all(text).await.unwrap();
+    within(async {
+        let mut answered = [0; 1];
+        loop {
+            tokio::select! {
+                _ = peer.peek(&mut answered) => return,
+                () = tokio::time::sleep(SOON / 10) => {}
+            }
+            if peer.write_all(b"x").await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+/// Everything that comes until the connection ends, in whichever way it does.
+pub(super) async fn rest(peer: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut all = Vec::new();
+    let _ = within(peer.read_to_end(&mut all)).await;
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// What comes next.
+pub(super) async fn some(peer: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 4096];
+    let count = within(peer.read(&mut buffer)).await.unwrap();
+    String::from_utf8_lossy(&buffer[..count]).into_owned()
+}
+
+pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("this happens in time")
+}
+
+/// A certificate for `localhost` in `directory`, and the TLS made of it.
+pub(super) fn certificate(directory: &Path) -> ServerTls {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = TlsFiles {
+        certificate_file: directory.join("certificate.pem"),
+        key_file: directory.join("key.pem"),
+        client_ca_file: None,
+    };
+    std::fs::write(&files.certificate_file, made.cert.pem()).unwrap();
+    std::fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+    ServerTls::load(&files).unwrap()
+}
+
+/// Trust in the certificate in `directory` and no other.
+pub(super) fn trust(directory: &Path) -> rustls::ClientConfig {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(directory.join("certificate.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
