@@ -1,0 +1,242 @@
+//! HTTP as the simulated world speaks it: a server that can also misbehave, and a pooled client.
+//!
+//! Invariant: a server keeps its port until it is dropped, whether it listens or not, and everything it started ends
+//! when it is closed, stopped or dropped.
+
+mod client;
+
+pub use self::client::NoAnswer;
+pub(super) use self::client::{Answer, HttpClient};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections a simulated server holds at once; the next waits in the kernel's queue.
+const CONNECTIONS_MAX: usize = 4_096;
+/// The kernel's queue of connections not yet accepted.
+const BACKLOG: u32 = 1_024;
+/// The largest request body read. A send has at most 1,600 characters, an event far less than this.
+const BODY_MAX_BYTES: usize = 1 << 20;
+/// What an endless answer ends at, so that it ends.
+const ENDLESS_MAX_BYTES: u64 = 1 << 30;
+
+/// Close the connection; nothing (more) is answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is cut on purpose")]
+pub(super) struct Cut;
+
+/// What answers requests.
+pub(super) trait Serve: Send + Sync + 'static {
+    /// The answer to a request, or none.
+    fn serve(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Result<Reply, Cut>> + Send;
+}
+
+/// An answer, whole or not.
+pub(super) type Reply = Response<Output>;
+
+/// The body of an answer.
+pub(super) enum Output {
+    /// All of it, or nothing left.
+    Whole(Option<Bytes>),
+    /// The first part; after it the connection is cut.
+    Cut { first: Option<Bytes>, flushed: bool },
+    /// Spaces, for as long as the other side reads.
+    Endless { left: u64 },
+}
+
+/// A complete answer.
+pub(super) fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Output::Whole(Some(body.into())));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    reply
+}
+
+/// The same answer, of which only the first half of the body arrives.
+pub(super) fn cut_in_the_middle(reply: Reply) -> Reply {
+    let (mut head, body) = reply.into_parts();
+    let Output::Whole(Some(whole)) = body else { return Response::from_parts(head, body) };
+    head.headers.insert(http::header::CONTENT_LENGTH, whole.len().into());
+    Response::from_parts(head, Output::Cut { first: Some(whole.slice(..whole.len() / 2)), flushed: false })
+}
+
+/// An answer whose body goes on and on.
+pub(super) fn endless(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Output::Endless { left: ENDLESS_MAX_BYTES });
+    *reply.status_mut() = status;
+    reply
+}
+
+/// The whole body of a request; a body that is too long or breaks off is a reason to hang up.
+pub(super) async fn read_body(body: Incoming) -> Result<Bytes, Cut> {
+    Limited::new(body, BODY_MAX_BYTES).collect().await.map(http_body_util::Collected::to_bytes).map_err(|_| Cut)
+}
+
+impl Body for Output {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut *self {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Cut { first, flushed } => match first.take() {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                // hyper flushes what it has when a body is not ready; an error at once would throw the first part away.
+                None if !*flushed => {
+                    *flushed = true;
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                None => Poll::Ready(Some(Err(Cut))),
+            },
+            Self::Endless { left: 0 } => Poll::Ready(None),
+            Self::Endless { left } => {
+                static SPACES: [u8; 16_384] = [b' '; 16_384];
+                *left = left.saturating_sub(SPACES.len() as u64);
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&SPACES)))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None) | Self::Endless { left: 0 })
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                hyper::body::SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Cut { .. } | Self::Endless { .. } => hyper::body::SizeHint::new(),
+        }
+    }
+}
+
+/// A port of the loopback, chosen by the OS, that is ours whether somebody listens on it or not.
+///
+/// A socket that is bound and never listens holds it: Linux lets a second one with `SO_REUSEADDR` listen beside it,
+/// and gives the port to nobody else meanwhile.
+pub(super) struct Port {
+    address: SocketAddr,
+    _held: TcpSocket,
+}
+
+impl Port {
+    pub(super) fn take() -> io::Result<Self> {
+        let held = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Ok(Self { address: held.local_addr()?, _held: held })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn listen(&self) -> io::Result<TcpListener> {
+        bind(self.address)?.listen(BACKLOG)
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// A server on its port. Dropping it ends everything it does.
+pub(super) struct Server<S> {
+    port: Port,
+    serve: Arc<S>,
+    open: Mutex<Option<Open>>,
+}
+
+/// One time of listening, from open to close.
+struct Open {
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl<S: Serve> Server<S> {
+    pub(super) fn start(port: Port, serve: Arc<S>) -> io::Result<Self> {
+        let server = Self { port, serve, open: Mutex::new(None) };
+        server.open()?;
+        Ok(server)
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// Listens (again). Does nothing where it does already.
+    pub(super) fn open(&self) -> io::Result<()> {
+        let mut open = self.open.lock().expect("nothing panics while it holds this lock");
+        if open.is_none() {
+            let session = Open { closing: CancellationToken::new(), tasks: TaskTracker::new() };
+            let listener = self.port.listen()?;
+            session.tasks.spawn(accept(listener, self.serve.clone(), session.closing.clone(), session.tasks.clone()));
+            *open = Some(session);
+        }
+        Ok(())
+    }
+
+    /// Drops every connection and refuses new ones until `open`.
+    pub(super) async fn close(&self) {
+        let session = self.open.lock().expect("nothing panics while it holds this lock").take();
+        if let Some(session) = session {
+            session.closing.cancel();
+            session.tasks.close();
+            session.tasks.wait().await;
+        }
+    }
+}
+
+impl<S> Drop for Server<S> {
+    fn drop(&mut self) {
+        if let Ok(Some(session)) = self.open.get_mut().map(Option::take) {
+            session.closing.cancel();
+        }
+    }
+}
+
+async fn accept<S: Serve>(listener: TcpListener, serve: Arc<S>, closing: CancellationToken, tasks: TaskTracker) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let next = async || {
+        let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
+        (listener.accept().await, place)
+    };
+    while let Some((accepted, place)) = closing.run_until_cancelled(next()).await {
+        // A connection that died in the queue, or no descriptors left: the next may be well.
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            continue;
+        };
+        let (serve, closing) = (serve.clone(), closing.clone());
+        tasks.spawn(async move {
+            closing.run_until_cancelled(converse(stream, serve)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn converse<S: Serve>(stream: TcpStream, serve: Arc<S>) {
+    // Small answers in time of load: waiting for more to send would cost 40 ms each.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| serve.clone().serve(request));
+    // An error is the other side going away, or a connection cut on purpose: both are part of the play.
+    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+}
