@@ -1,0 +1,363 @@
+//! A carrier that speaks Twilio's HTTP, by its sheet: takes sends, delivers them to phones, posts receipts and texts.
+//!
+//! Invariant: its record holds everything it saw and did, in order, before the other side can know of it. A send is in
+//! the record before its answer is written, and a webhook before it is posted.
+//!
+//! One `Carrier` is one account. Its webhooks go to `{public_url}/carriers/{account}/messages` and, for receipts, to
+//! the `StatusCallback` of the send; both are signed for the public address and posted to the gateway's door, which
+//! `gateway_is_at` names (again after each restart on another port).
+
+pub(super) mod hooks;
+mod media;
+mod mood;
+mod record;
+mod sends;
+#[cfg(test)]
+mod tests;
+
+pub use self::mood::Mood;
+pub use self::record::{CarrierRecord, Fetch, Malformed, News, Post, PostAnswer, Webhook};
+
+use self::record::Recorder;
+use super::phone::Phone;
+use super::wire::{Cut, HttpClient, Port, Reply, Serve, Server};
+use super::{TooLate, Words, wait_until};
+use crate::model::E164;
+use http::Request;
+use hyper::body::Incoming;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Webhooks posted at the same time. The gateway's door is made for more; a queue of ours hides nothing, since a
+/// webhook's time is measured from its own POST.
+const WEBHOOKS_IN_FLIGHT_MAX: usize = 512;
+/// Messages whose receipts are still to be posted. With more, the carrier answers 429 as a real one would.
+const RECEIPTS_WAITING_MAX: usize = 65_536;
+/// Texts a phone keeps; the oldest go.
+const INBOX_MAX: usize = 10_000;
+
+/// Who the carrier is. Start from `CarrierSettings::default()`, which is a whole example.
+#[derive(Clone)]
+pub struct CarrierSettings {
+    /// Decides sids and everything the mood leaves to chance.
+    pub seed: u64,
+    /// The account's name in the gateway's configuration.
+    pub account: String,
+    /// `AC` and 32 hexadecimal digits.
+    pub account_sid: String,
+    /// Signs webhooks, and is the password of sends.
+    pub auth_token: String,
+    /// How the carrier sees the gateway's carriers' door: `https://sms.example.com`, without a slash at the end.
+    pub public_url: String,
+    /// The account's numbers, all with SMS and MMS. Sends from another are refused (21606).
+    pub numbers: Vec<E164>,
+    /// When a webhook is posted again.
+    pub resend: Resend,
+    /// Whether STOP from a phone blocks the pair and is confirmed by the carrier, as Twilio does by default.
+    pub keeps_opt_outs: bool,
+    /// How media addresses begin, where that is not the carrier's own address (a TLS proxy before it, say).
+    pub media_url: Option<String>,
+    /// Entries kept in each list of the record.
+    pub record_max: usize,
+}
+
+impl Default for CarrierSettings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            account: "main".to_owned(),
+            account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
+            auth_token: "5f3a9c0e7b21d4468ac0ff13572b9e60".to_owned(),
+            public_url: "https://sms.example.com".to_owned(),
+            numbers: vec!["+12065550100".parse().expect("the example number is one")],
+            resend: Resend::default(),
+            keeps_opt_outs: true,
+            media_url: None,
+            record_max: super::RECORD_MAX,
+        }
+    }
+}
+
+/// When a webhook is posted again. The default is Twilio's: once, and only after no connection could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resend {
+    /// Post until there is a 2xx, so that a fault test can demand that everything arrives.
+    pub until_2xx: bool,
+    /// Attempts in all, the first included.
+    pub attempts_max: u32,
+    /// The wait between two attempts.
+    pub spacing: Duration,
+}
+
+impl Default for Resend {
+    fn default() -> Self {
+        Self { until_2xx: false, attempts_max: 2, spacing: Duration::from_millis(200) }
+    }
+}
+
+/// A text as it arrived on a phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Our number; also where the carrier itself writes in its name (an opt-out confirmation).
+    pub from: E164,
+    /// The text.
+    pub text: Words,
+}
+
+/// A carrier at work. It stops when dropped.
+pub struct Carrier {
+    world: Arc<World>,
+    api: Server<World>,
+    storage: Server<media::Storage>,
+}
+
+impl Carrier {
+    /// Starts the carrier on two free ports of the loopback: its API, and the storage its media addresses lead to.
+    pub async fn start(settings: CarrierSettings) -> io::Result<Self> {
+        let (api, storage) = (Port::take()?, Port::take()?);
+        let world = Arc::new(World {
+            url: format!("http://{}", api.address()),
+            storage_url: format!("http://{}", storage.address()),
+            state: Mutex::new(State {
+                mood: Mood::default(),
+                moods: HashMap::new(),
+                gateway: None,
+                numbers: settings.numbers.iter().map(|number| (*number, NumberThere::default())).collect(),
+                inboxes: HashMap::new(),
+                opted_out: HashSet::new(),
+                said: HashMap::new(),
+                requests: 0,
+                receipts_waiting: 0,
+                recorder: Recorder::new(settings.record_max),
+            }),
+            settings,
+            news: Notify::new(),
+            client: HttpClient::new(),
+            in_flight: Semaphore::new(WEBHOOKS_IN_FLIGHT_MAX),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let storage = Server::start(storage, Arc::new(media::Storage(world.clone())))?;
+        Ok(Self { api: Server::start(api, world.clone())?, storage, world })
+    }
+
+    /// The account's `api_url`.
+    pub fn url(&self) -> &str {
+        &self.world.url
+    }
+
+    /// The gateway's carriers' door stands here now.
+    pub fn gateway_is_at(&self, address: SocketAddr) {
+        self.world.state().gateway = Some(address);
+    }
+
+    /// Behaves so from the next request on.
+    pub fn set_mood(&self, mood: Mood) {
+        self.world.state().mood = mood;
+    }
+
+    /// Behaves so towards one phone, whatever the mood otherwise; `None` ends it.
+    pub fn set_mood_towards(&self, phone: E164, mood: Option<Mood>) {
+        let mut state = self.world.state();
+        match mood {
+            Some(mood) => state.moods.insert(phone, mood),
+            None => state.moods.remove(&phone),
+        };
+    }
+
+    /// What the carrier knows of one of the account's numbers; `None` takes the number off the account.
+    pub fn set_number(&self, number: E164, there: Option<NumberThere>) {
+        let mut state = self.world.state();
+        match there {
+            Some(there) => state.numbers.insert(number, there),
+            None => state.numbers.remove(&number),
+        };
+    }
+
+    /// A phone with this number. Phones with the same number share one inbox.
+    pub fn phone(&self, number: E164) -> Phone {
+        self.world.state().inboxes.entry(number).or_default();
+        Phone::new(number, self.world.clone())
+    }
+
+    /// Posts a webhook again, word for word, as a carrier may for days. It becomes an entry of its own, of the same sid.
+    pub async fn repeat(&self, webhook: &Webhook) -> Webhook {
+        hooks::repeat(&self.world, webhook).await
+    }
+
+    /// No longer listens: sends find no connection. Webhooks under way go on.
+    pub async fn go_down(&self) {
+        self.api.close().await;
+    }
+
+    /// Listens again, on the same port.
+    pub fn come_up(&self) -> io::Result<()> {
+        self.api.open()
+    }
+
+    /// Everything seen and done until now.
+    pub fn record(&self) -> CarrierRecord {
+        self.world.state().recorder.record.clone()
+    }
+
+    /// How many sends were read, and how many webhooks were posted, until now.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.world.state();
+        (state.recorder.record.posts.len(), state.recorder.record.webhooks.len())
+    }
+
+    /// The sends read, once there are `wanted` of them.
+    pub async fn wait_for_sends(&self, wanted: usize, deadline: Duration) -> Result<Vec<Post>, TooLate> {
+        wait_until(&self.world.news, deadline, (wanted, "sends"), || {
+            let state = self.world.state();
+            let posts = &state.recorder.record.posts;
+            if posts.len() >= wanted { Ok(posts.clone()) } else { Err(posts.len()) }
+        })
+        .await
+    }
+
+    /// Waits until every receipt due was posted and answered (or given up).
+    pub async fn wait_for_receipts(&self, deadline: Duration) -> Result<(), TooLate> {
+        wait_until(&self.world.news, deadline, (0, "receipts to post"), || match self.world.state().receipts_waiting {
+            0 => Ok(()),
+            waiting => Err(waiting),
+        })
+        .await
+    }
+
+    /// Stops listening, gives up the webhooks under way, and returns when nothing of it runs any more.
+    pub async fn stop(self) -> CarrierRecord {
+        self.world.stopping.cancel();
+        self.api.close().await;
+        self.storage.close().await;
+        self.world.tasks.close();
+        self.world.tasks.wait().await;
+        self.record()
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.world.stopping.cancel();
+    }
+}
+
+/// A number as the carrier has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberThere {
+    /// Can text.
+    pub sms: bool,
+    /// Can send and take photos.
+    pub mms: bool,
+    /// Where its texts go; `None`: to the gateway's door, as it should be.
+    pub sms_url: Option<String>,
+}
+
+impl Default for NumberThere {
+    fn default() -> Self {
+        Self { sms: true, mms: true, sms_url: None }
+    }
+}
+
+/// What the carrier's tasks and phones share.
+pub(super) struct World {
+    settings: CarrierSettings,
+    url: String,
+    storage_url: String,
+    state: Mutex<State>,
+    /// Something was recorded or arrived on a phone.
+    news: Notify,
+    client: HttpClient,
+    in_flight: Semaphore,
+    stopping: CancellationToken,
+    /// The receipts under way, one task a message.
+    tasks: TaskTracker,
+}
+
+struct State {
+    mood: Mood,
+    moods: HashMap<E164, Mood>,
+    gateway: Option<SocketAddr>,
+    numbers: HashMap<E164, NumberThere>,
+    inboxes: HashMap<E164, VecDeque<Arrived>>,
+    /// (our number, phone) that STOP has closed.
+    opted_out: HashSet<(E164, E164)>,
+    /// How often something was said: the fingerprint of who, to whom and what. Bounded by the record's bound.
+    said: HashMap<u64, u64>,
+    /// Requests for sends, read or not.
+    requests: u64,
+    /// Messages whose receipts are not all posted and answered.
+    receipts_waiting: usize,
+    recorder: Recorder,
+}
+
+impl State {
+    /// How often this was said before.
+    fn nth(&mut self, about: &[&str], entries_max: usize) -> u64 {
+        if self.said.len() >= entries_max {
+            self.said.clear();
+        }
+        let count = self.said.entry(super::dice::fingerprint(about)).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    /// Puts a text into a phone's inbox, where there is such a phone.
+    fn arrive(&mut self, phone: E164, arrived: Arrived) {
+        if let Some(inbox) = self.inboxes.get_mut(&phone) {
+            inbox.push_back(arrived);
+            if inbox.len() > INBOX_MAX {
+                inbox.pop_front();
+            }
+        }
+    }
+}
+
+impl World {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds this lock")
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.settings.seed
+    }
+
+    /// The texts on a phone, oldest first.
+    pub(super) fn inbox(&self, phone: E164) -> Vec<Arrived> {
+        self.state().inboxes.get(&phone).map(|inbox| inbox.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Waits until `look` is content with the texts on a phone.
+    pub(super) async fn wait_for_inbox<T>(
+        &self,
+        phone: E164,
+        deadline: Duration,
+        wanted: usize,
+        mut look: impl FnMut(&VecDeque<Arrived>) -> Result<T, usize>,
+    ) -> Result<T, TooLate> {
+        wait_until(&self.news, deadline, (wanted, "texts"), || {
+            self.state().inboxes.get(&phone).map_or(Err(0), &mut look)
+        })
+        .await
+    }
+}
+
+impl Serve for World {
+    async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
+        if request.uri().path().contains("/Media/") {
+            return Ok(media::redirect(&self, &request));
+        }
+        sends::serve(&self, request).await
+    }
+}
+
+/// The moment, for records.
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,310 @@
+//! The carrier's webhooks: texts from phones, and receipts for sends, each signed and posted to the gateway.
+//!
+//! Invariant: a webhook is in the record before it is posted, and every answer to it is noted; what the gateway has
+//! thanked for can be read there.
+
+use super::super::Words;
+use super::super::dice::Dice;
+use super::super::signature;
+use super::super::wire::{Answer, NoAnswer};
+use super::media;
+use super::mood::{Arrival, Fate};
+use super::record::{Attempt, News, Webhook};
+use super::sends::message_id;
+use super::{Arrived, World, now};
+use crate::model::E164;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::{Method, Request};
+use http_body_util::Full;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How long the gateway has for a webhook: what Twilio gives it.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// The words that Twilio acts on by itself, alone in a text.
+const STOP_WORDS: [&str; 6] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"];
+const START_WORDS: [&str; 3] = ["START", "YES", "UNSTOP"];
+/// The signing key of forgeries.
+const FORGED_TOKEN: &str = "00000000000000000000000000000000";
+
+type Field = (Cow<'static, str>, String);
+
+/// A text somebody sends from a phone.
+pub(in crate::sim) struct Outgoing<'a> {
+    pub(in crate::sim) from: E164,
+    pub(in crate::sim) to: E164,
+    pub(in crate::sim) text: &'a str,
+    pub(in crate::sim) media: usize,
+    /// `false`: signed with a key that is not the account's.
+    pub(in crate::sim) genuine: bool,
+}
+
+/// Takes a text from a phone and posts it. Where our number is not on the account, nothing is posted or noted.
+pub(in crate::sim) async fn text(world: &Arc<World>, text: Outgoing<'_>) -> Webhook {
+    let (from, to) = (text.from.to_string(), text.to.to_string());
+    let about = ["text", &*from, &*to, text.text];
+    let nth = world.state().nth(&about, world.settings.record_max);
+    let kind = if text.media == 0 { "SM" } else { "MM" };
+    let sid = format!("{kind}{}", Dice::of(world.settings.seed, &about, nth).hex());
+
+    let news = News::Text { from: text.from, to: text.to, text: Words::from(text.text), media: text.media };
+    let webhook = fresh(sid, news, text.genuine);
+    if !world.state().numbers.contains_key(&text.to) {
+        return webhook;
+    }
+    if text.genuine && world.settings.keeps_opt_outs {
+        obey(world, &text);
+    }
+    post_webhook(world, webhook, None).await
+}
+
+/// Posts a webhook again as it was.
+pub(super) async fn repeat(world: &Arc<World>, webhook: &Webhook) -> Webhook {
+    let post = world.state().recorder.record.posts.iter().find(|post| post.sid.as_ref() == Some(&webhook.sid)).cloned();
+    let taken =
+        post.map(|post| Taken { sid: webhook.sid.clone(), from: post.from, to: post.to, callback: post.callback });
+    post_webhook(world, fresh(webhook.sid.clone(), webhook.news.clone(), webhook.genuine), taken.as_ref()).await
+}
+
+/// A send that goes its way.
+pub(super) struct Taken {
+    pub(super) sid: String,
+    pub(super) from: E164,
+    pub(super) to: E164,
+    pub(super) callback: Option<String>,
+}
+
+/// Starts posting a send's receipts: after `answered`, or at once where they shall come before the answer. `None` where
+/// none are due.
+pub(super) fn send_receipts(
+    world: &Arc<World>,
+    taken: Taken,
+    fate: Fate,
+    answered: oneshot::Receiver<()>,
+) -> Option<JoinHandle<()>> {
+    taken.callback.as_ref().filter(|_| !fate.receipts_missing)?;
+    world.state().receipts_waiting += 1;
+    let world = world.clone();
+    let task = world.tasks.clone().spawn(async move {
+        let stopping = world.stopping.clone();
+        stopping.run_until_cancelled(post_receipts(&world, &taken, fate, answered)).await;
+        world.state().receipts_waiting -= 1;
+        world.news.notify_waiters();
+    });
+    Some(task)
+}
+
+/// Where texts from phones go.
+pub(super) fn text_url(world: &World) -> String {
+    format!("{}/carriers/{}/messages", world.settings.public_url, world.settings.account)
+}
+
+async fn post_receipts(world: &Arc<World>, taken: &Taken, fate: Fate, answered: oneshot::Receiver<()>) {
+    if !fate.receipts_before_answer {
+        // An error is a request that was dropped: the gateway hung up, and the message goes its way all the same.
+        let _ = answered.await;
+    }
+    let mut statuses = match fate.arrival {
+        Arrival::Delivered => vec![("sent", None), ("delivered", None)],
+        Arrival::Undelivered { code } => vec![("sent", None), ("undelivered", Some(code))],
+        Arrival::Failed { code } => vec![("failed", Some(code))],
+    };
+    if fate.receipts_reordered {
+        statuses.reverse();
+    }
+    for (status, code) in statuses {
+        let wait = world.state().mood.receipt_delay;
+        tokio::time::sleep(wait).await;
+        let news = News::Receipt { status, code, message_id: taken.callback.as_deref().and_then(message_id) };
+        post_webhook(world, fresh(taken.sid.clone(), news, true), Some(taken)).await;
+    }
+}
+
+fn fresh(sid: String, news: News, genuine: bool) -> Webhook {
+    Webhook { at: now(), sid, news, genuine, answers: Vec::new(), slowest_us: 0, replied: false }
+}
+
+/// Blocks or opens the pair where the text is one of Twilio's words, and tells the phone in our number's name.
+fn obey(world: &World, text: &Outgoing<'_>) {
+    let word = text.text.trim().to_uppercase();
+    let pair = (text.to, text.from);
+    let mut state = world.state();
+    let answer = if STOP_WORDS.contains(&&*word) && state.opted_out.insert(pair) {
+        "You have successfully been unsubscribed. You will not receive any more messages from this number. \
+         Reply START to resubscribe."
+    } else if START_WORDS.contains(&&*word) && state.opted_out.remove(&pair) {
+        "You have successfully been re-subscribed to messages from this number. Reply HELP for help. \
+         Reply STOP to unsubscribe. Msg&Data Rates May Apply."
+    } else {
+        return;
+    };
+    state.arrive(text.from, Arrived { from: text.to, text: answer.into() });
+    drop(state);
+    world.news.notify_waiters();
+}
+
+/// A webhook, ready for the wire.
+struct Prepared {
+    /// Where it goes, as the carrier was told.
+    url: String,
+    form: Bytes,
+    signature: String,
+    token: String,
+    /// Who hears what the gateway says in its answer: (phone, our number). Receipts have nobody.
+    hearer: Option<(E164, E164)>,
+}
+
+/// Notes a webhook, posts it with its copies, and shows it with all its answers.
+async fn post_webhook(world: &Arc<World>, mut webhook: Webhook, taken: Option<&Taken>) -> Webhook {
+    let prepared = Arc::new(prepare(world, &webhook, taken));
+    let (place, copies) = {
+        let mut state = world.state();
+        (state.recorder.webhook(webhook.clone()), state.mood.webhook_copies)
+    };
+    let stopping = world.stopping.clone();
+    let all = async {
+        if copies == 0 {
+            return attempts(world, &prepared, place).await;
+        }
+        let mut copying = JoinSet::new();
+        for _ in 0..=copies {
+            let (world, prepared) = (world.clone(), prepared.clone());
+            copying.spawn(async move { attempts(&world, &prepared, place).await });
+        }
+        copying.join_all().await.concat()
+    };
+    for attempt in stopping.run_until_cancelled(all).await.unwrap_or_default() {
+        webhook.note(&attempt);
+    }
+    webhook
+}
+
+/// Posts one copy as often as the carrier's habit has it.
+async fn attempts(world: &World, prepared: &Prepared, place: Option<usize>) -> Vec<Attempt> {
+    let habit = world.settings.resend;
+    let mut attempts = Vec::new();
+    loop {
+        let began = now();
+        let answer = attempt(world, prepared).await;
+        let thanked = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+        let made = Attempt {
+            status: answer.as_ref().ok().map(|answer| answer.status.as_u16()),
+            took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            replied: thanked && answer.as_ref().is_ok_and(|answer| pass_on(world, prepared, answer)),
+        };
+        world.state().recorder.answered(place, &made);
+        world.news.notify_waiters();
+        attempts.push(made);
+
+        let worth_it = habit.until_2xx || matches!(answer, Err(NoAnswer::NotConnected));
+        if thanked || !worth_it || attempts.len() >= habit.attempts_max as usize {
+            return attempts;
+        }
+        tokio::time::sleep(habit.spacing).await;
+    }
+}
+
+async fn attempt(world: &World, prepared: &Prepared) -> Result<Answer, NoAnswer> {
+    let gateway = world.state().gateway.ok_or(NoAnswer::NotConnected)?;
+    // Addresses elsewhere are somebody else's: there is no outside world beyond this gateway.
+    let path = prepared.url.strip_prefix(&world.settings.public_url).ok_or(NoAnswer::NotConnected)?;
+    let path = path.split('#').next().unwrap_or_default();
+    let host = world.settings.public_url.split("://").nth(1).unwrap_or_default();
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("http://{gateway}{path}"))
+        .header(HOST, host.split('/').next().unwrap_or_default())
+        .header(USER_AGENT, "TwilioProxy/1.1")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
+        .header("X-Twilio-Signature", &prepared.signature)
+        .header("I-Twilio-Idempotency-Token", &prepared.token)
+        .body(Full::new(prepared.form.clone()))
+        .map_err(|_| NoAnswer::NotConnected)?;
+    let _place = world.in_flight.acquire().await.expect("the semaphore is never closed");
+    world.client.send(request, DEADLINE).await
+}
+
+/// Sends what the answer says to the phone, as Twilio does with plain text and with TwiML that holds a message.
+fn pass_on(world: &World, prepared: &Prepared, answer: &Answer) -> bool {
+    let Some((phone, ours)) = prepared.hearer else { return false };
+    let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let said = String::from_utf8_lossy(&answer.body);
+    let speaks = if kind.starts_with("text/plain") { !said.is_empty() } else { said.contains("<Message") };
+    if speaks {
+        world.state().arrive(phone, Arrived { from: ours, text: said.as_ref().into() });
+    }
+    speaks
+}
+
+fn prepare(world: &World, webhook: &Webhook, taken: Option<&Taken>) -> Prepared {
+    let (url, fields, hearer) = match &webhook.news {
+        News::Text { from, to, text, media } => {
+            let url = world.state().numbers.get(to).and_then(|there| there.sms_url.clone());
+            let fields = text_fields(world, &webhook.sid, (*from, *to), text, *media);
+            (url.unwrap_or_else(|| text_url(world)), fields, Some((*from, *to)))
+        }
+        News::Receipt { status, code, .. } => {
+            let url = taken.and_then(|taken| taken.callback.clone()).unwrap_or_default();
+            (url, taken.map(|taken| receipt_fields(world, status, *code, taken)).unwrap_or_default(), None)
+        }
+    };
+    let key = if webhook.genuine { &world.settings.auth_token } else { FORGED_TOKEN };
+    let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let status = if let News::Receipt { status, .. } = webhook.news { status } else { "received" };
+    Prepared {
+        signature: signature::twilio(key, &url, &pairs),
+        form: form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish().into(),
+        token: Dice::of(world.settings.seed, &["token", &webhook.sid, status], 0).hex(),
+        url,
+        hearer,
+    }
+}
+
+fn text_fields(world: &World, sid: &str, (from, to): (E164, E164), text: &str, media: usize) -> Vec<Field> {
+    let fixed = [
+        ("ToCountry", "US".to_owned()),
+        ("ToState", "WA".to_owned()),
+        ("SmsMessageSid", sid.to_owned()),
+        ("NumMedia", media.to_string()),
+        ("ToCity", String::new()),
+        ("FromZip", "98101".to_owned()),
+        ("SmsSid", sid.to_owned()),
+        ("FromState", "WA".to_owned()),
+        ("SmsStatus", "received".to_owned()),
+        ("FromCity", "SEATTLE".to_owned()),
+        ("Body", text.to_owned()),
+        ("FromCountry", "US".to_owned()),
+        ("To", to.to_string()),
+        ("ToZip", String::new()),
+        ("NumSegments", super::super::segments::count(text).to_string()),
+        ("MessageSid", sid.to_owned()),
+        ("AccountSid", world.settings.account_sid.clone()),
+        ("From", from.to_string()),
+        ("ApiVersion", "2010-04-01".to_owned()),
+    ];
+    let mut fields: Vec<Field> = fixed.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    for (nth, address) in media::addresses(world, sid, media).into_iter().enumerate() {
+        fields.push((format!("MediaContentType{nth}").into(), media::CONTENT_TYPE.to_owned()));
+        fields.push((format!("MediaUrl{nth}").into(), address));
+    }
+    fields
+}
+
+fn receipt_fields(world: &World, status: &str, code: Option<u32>, taken: &Taken) -> Vec<Field> {
+    let fixed = [
+        ("SmsSid", taken.sid.clone()),
+        ("SmsStatus", status.to_owned()),
+        ("MessageStatus", status.to_owned()),
+        ("To", taken.to.to_string()),
+        ("MessageSid", taken.sid.clone()),
+        ("AccountSid", world.settings.account_sid.clone()),
+        ("From", taken.from.to_string()),
+        ("ApiVersion", "2010-04-01".to_owned()),
+    ];
+    let error = code.map(|code| ("ErrorCode", code.to_string()));
+    fixed.into_iter().chain(error).map(|(name, value)| (name.into(), value)).collect()
+}

@@ -1,0 +1,65 @@
+//! Photos and videos: an address at the carrier, which wants credentials and leads on to a storage, which wants none.
+//!
+//! The storage is another host (another port). Like a real one it refuses a request that shows it credentials meant
+//! for the carrier, and the record says so.
+
+use super::super::wire::{Cut, Reply, Serve, reply};
+use super::record::Fetch;
+use super::{World, now, sends};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// A whole baseline JPEG: 32 by 32 grey pixels in 162 bytes.
+const JPEG: &[u8] = include_bytes!("grey.jpg");
+/// What the photos say they are.
+pub(super) const CONTENT_TYPE: &str = "image/jpeg";
+
+/// The addresses of `count` photos of a message.
+pub(super) fn addresses(world: &World, sid: &str, count: usize) -> Vec<String> {
+    let base = world.settings.media_url.as_deref().unwrap_or(&world.url);
+    let account = &world.settings.account_sid;
+    // A medium's id is its message's, with the number of the medium in the place of the last two digits.
+    let stem = sid.get(2..sid.len().saturating_sub(2)).unwrap_or_default();
+    (0..count)
+        .map(|nth| format!("{base}/2010-04-01/Accounts/{account}/Messages/{sid}/Media/ME{stem}{nth:02x}"))
+        .collect()
+}
+
+/// The carrier's own address of a medium: 401 without credentials, else on to the storage.
+pub(super) fn redirect(world: &World, request: &Request<Incoming>) -> Reply {
+    let mut answer = if sends::knows_us(world, request.headers()) {
+        reply(StatusCode::TEMPORARY_REDIRECT, "text/plain", Bytes::new())
+    } else {
+        sends::problem(StatusCode::UNAUTHORIZED, 20_003, "Authenticate")
+    };
+    if answer.status() == StatusCode::TEMPORARY_REDIRECT {
+        let medium = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let location = HeaderValue::try_from(format!("{}/{medium}?signature=sim", world.storage_url));
+        answer.headers_mut().insert(LOCATION, location.expect("a path that was parsed is good in a header"));
+    }
+    note(world, answer.status(), false);
+    answer
+}
+
+/// The storage behind the carrier's media addresses.
+pub(super) struct Storage(pub(super) Arc<World>);
+
+impl Serve for Storage {
+    async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
+        let leaked = request.headers().contains_key(AUTHORIZATION);
+        let answer = match leaked {
+            true => reply(StatusCode::BAD_REQUEST, "application/xml", "<Error><Code>InvalidArgument</Code></Error>"),
+            false => reply(StatusCode::OK, CONTENT_TYPE, JPEG),
+        };
+        note(&self.0, answer.status(), leaked);
+        Ok(answer)
+    }
+}
+
+fn note(world: &World, status: StatusCode, leaked_credentials: bool) {
+    world.state().recorder.fetch(Fetch { at: now(), status: status.as_u16(), leaked_credentials });
+    world.news.notify_waiters();
+}

@@ -1,0 +1,229 @@
+//! How a carrier behaves today.
+
+use super::super::dice::Dice;
+use std::time::Duration;
+
+/// A carrier's behaviour. The default is a good one: answers at once, delivers everything, says so in order.
+///
+/// Each `f64` is a probability from 0 to 1, thrown for every send by dice seeded with the carrier's seed, the two
+/// numbers, the text and how often that was sent before. The first in the order of the fields wins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mood {
+    /// Waits before it answers a send.
+    pub delay: Duration,
+    /// Waits up to this much more, each send its own.
+    pub delay_spread: Duration,
+
+    /// Hangs up once it has the head of a request, without reading the body. Nothing is sent to the phone. (Thrown by
+    /// the count of requests, since nothing else is known of them.)
+    pub cut_unread: f64,
+    /// Answers 500 and does not take the message.
+    pub server_error: f64,
+    /// Answers 429 and does not take the message.
+    pub too_many: f64,
+    /// `Retry-After` of a 429, if any.
+    pub retry_after_secs: Option<u32>,
+    /// Answers 400 with `refuse_code`.
+    pub refuse: f64,
+    /// The carrier's code in a refusal: 21610 is "opted out".
+    pub refuse_code: u32,
+
+    /// Reads the request and hangs up.
+    pub cut_read: f64,
+    /// Reads the request and never answers.
+    pub silent: f64,
+    /// Hangs up in the middle of its answer.
+    pub cut_answer: f64,
+    /// Answers 200 with a page of HTML.
+    pub html: f64,
+    /// Answers 201 with JSON that names no message.
+    pub without_sid: f64,
+    /// Whether a send that ended in one of the last five was taken nevertheless, and reaches the phone.
+    pub unclear_taken: f64,
+
+    /// The message does not reach the phone: receipt `undelivered` with `undelivered_code`.
+    pub undelivered: f64,
+    /// 30006 is a landline.
+    pub undelivered_code: u32,
+    /// The message fails at the carrier: receipt `failed` with `failed_code`.
+    pub failed: f64,
+    /// 30007 is "filtered".
+    pub failed_code: u32,
+
+    /// Waits before each receipt: at least so long that the answer to the send is on its way.
+    pub receipt_delay: Duration,
+    /// No receipts come for this message.
+    pub receipts_missing: f64,
+    /// The last receipt comes first.
+    pub receipts_reordered: f64,
+    /// The receipts come before the answer to the send.
+    pub receipts_before_answer: f64,
+
+    /// Every webhook is posted this many times more, at the same time.
+    pub webhook_copies: u32,
+}
+
+impl Default for Mood {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            delay_spread: Duration::ZERO,
+            cut_unread: 0.0,
+            server_error: 0.0,
+            too_many: 0.0,
+            retry_after_secs: None,
+            refuse: 0.0,
+            refuse_code: 21_610,
+            cut_read: 0.0,
+            silent: 0.0,
+            cut_answer: 0.0,
+            html: 0.0,
+            without_sid: 0.0,
+            unclear_taken: 1.0,
+            undelivered: 0.0,
+            undelivered_code: 30_006,
+            failed: 0.0,
+            failed_code: 30_007,
+            receipt_delay: Duration::from_millis(2),
+            receipts_missing: 0.0,
+            receipts_reordered: 0.0,
+            receipts_before_answer: 0.0,
+            webhook_copies: 0,
+        }
+    }
+}
+
+impl Mood {
+    /// A little of everything that can go wrong, for fault runs; every send still has a chance of three in four.
+    pub fn bad_day() -> Self {
+        Self {
+            delay_spread: Duration::from_millis(20),
+            server_error: 0.05,
+            too_many: 0.03,
+            refuse: 0.02,
+            cut_unread: 0.02,
+            cut_read: 0.02,
+            cut_answer: 0.02,
+            html: 0.01,
+            without_sid: 0.01,
+            unclear_taken: 0.5,
+            undelivered: 0.05,
+            failed: 0.03,
+            receipts_reordered: 0.2,
+            receipts_before_answer: 0.2,
+            webhook_copies: 1,
+            ..Self::default()
+        }
+    }
+
+    /// What befalls one send.
+    pub(super) fn fate(&self, dice: &mut Dice) -> Fate {
+        let chances = [
+            (self.server_error, Ending::ServerError),
+            (self.too_many, Ending::TooMany { retry_after_secs: self.retry_after_secs }),
+            (self.refuse, Ending::Refuse { code: self.refuse_code }),
+            (self.cut_read, Ending::CutRead),
+            (self.silent, Ending::Silent),
+            (self.cut_answer, Ending::CutAnswer),
+            (self.html, Ending::Html),
+            (self.without_sid, Ending::WithoutSid),
+        ];
+        // Every die is thrown every time, so that raising one chance does not change what befalls the others.
+        let fell: Vec<bool> = chances.iter().map(|(chance, _)| dice.chance(*chance)).collect();
+        let ending = fell.iter().position(|fell| *fell).map_or(Ending::Accept, |at| chances[at].1);
+        let unclear_taken = dice.chance(self.unclear_taken);
+        let taken = match ending {
+            Ending::Accept => true,
+            Ending::ServerError | Ending::TooMany { .. } | Ending::Refuse { .. } => false,
+            Ending::CutRead | Ending::Silent | Ending::CutAnswer | Ending::Html | Ending::WithoutSid => unclear_taken,
+        };
+        let (undelivered, failed) = (dice.chance(self.undelivered), dice.chance(self.failed));
+        let arrival = match (undelivered, failed) {
+            (true, _) => Arrival::Undelivered { code: self.undelivered_code },
+            (false, true) => Arrival::Failed { code: self.failed_code },
+            (false, false) => Arrival::Delivered,
+        };
+        let spread = u64::try_from(self.delay_spread.as_micros()).unwrap_or(u64::MAX);
+        Fate {
+            delay: self.delay + Duration::from_micros(dice.next() % spread.saturating_add(1).max(1)),
+            ending,
+            taken,
+            arrival,
+            receipts_missing: dice.chance(self.receipts_missing),
+            receipts_reordered: dice.chance(self.receipts_reordered),
+            receipts_before_answer: dice.chance(self.receipts_before_answer),
+        }
+    }
+}
+
+/// What befalls one send, decided before anything is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Fate {
+    pub(super) delay: Duration,
+    pub(super) ending: Ending,
+    /// Whether the message goes on to the phone.
+    pub(super) taken: bool,
+    pub(super) arrival: Arrival,
+    pub(super) receipts_missing: bool,
+    pub(super) receipts_reordered: bool,
+    pub(super) receipts_before_answer: bool,
+}
+
+/// How the conversation about a send ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Accept,
+    ServerError,
+    TooMany { retry_after_secs: Option<u32> },
+    Refuse { code: u32 },
+    CutRead,
+    Silent,
+    CutAnswer,
+    Html,
+    WithoutSid,
+}
+
+/// How a message that was taken ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Delivered,
+    Undelivered { code: u32 },
+    Failed { code: u32 },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fates(mood: &Mood) -> Vec<Fate> {
+        (0..400).map(|nth| mood.fate(&mut Dice::of(42, &["text"], nth))).collect()
+    }
+
+    #[test]
+    fn a_default_mood_takes_and_delivers_everything() {
+        for fate in fates(&Mood::default()) {
+            assert_eq!((fate.ending, fate.taken, fate.arrival), (Ending::Accept, true, Arrival::Delivered));
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_day() {
+        assert_eq!(fates(&Mood::bad_day()), fates(&Mood::bad_day()));
+    }
+
+    #[test]
+    fn a_bad_day_has_every_kind_of_bad_end_and_mostly_good_ones() {
+        let fates = fates(&Mood { silent: 0.02, ..Mood::bad_day() });
+        let accepted = fates.iter().filter(|fate| fate.ending == Ending::Accept).count();
+        assert!((250..390).contains(&accepted), "{accepted}");
+        for ending in [Ending::ServerError, Ending::CutRead, Ending::CutAnswer, Ending::Silent] {
+            assert!(fates.iter().any(|fate| fate.ending == ending), "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_carrier_refused_never_goes_on_to_the_phone() {
+        let mood = Mood { server_error: 0.3, too_many: 0.3, refuse: 0.9, ..Mood::default() };
+        assert!(fates(&mood).iter().all(|fate| fate.taken == (fate.ending == Ending::Accept)));
+    }
+}

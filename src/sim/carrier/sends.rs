@@ -1,0 +1,286 @@
+//! The carrier's send API: `Messages.json`, and `IncomingPhoneNumbers.json` to look a number up.
+
+use super::super::dice::Dice;
+use super::super::segments;
+use super::super::wire::{Cut, Reply, cut_in_the_middle, read_body, reply};
+use super::hooks::{self, Taken};
+use super::mood::{Arrival, Ending, Fate};
+use super::record::{Malformed, Post, PostAnswer};
+use super::{Arrived, RECEIPTS_WAITING_MAX, World, now};
+use crate::model::E164;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest text a send may have.
+const TEXT_MAX_CHARACTERS: usize = 1_600;
+/// How long an answer is held back for receipts that shall come before it.
+const RECEIPTS_FIRST_MAX: Duration = Duration::from_secs(2);
+
+/// Answers a request to the account.
+pub(super) async fn serve(world: &Arc<World>, request: Request<Incoming>) -> Result<Reply, Cut> {
+    let (head, body) = request.into_parts();
+    if !knows_us(world, &head.headers) {
+        return Ok(malformed(world, StatusCode::UNAUTHORIZED, 20_003, "Authenticate"));
+    }
+    let account = format!("/2010-04-01/Accounts/{}/", world.settings.account_sid);
+    match (&head.method, head.uri.path().strip_prefix(&account)) {
+        (&Method::POST, Some("Messages.json")) => take(world, body).await,
+        (&Method::GET, Some("Messages.json")) => Ok(list(world, head.uri.query().unwrap_or_default())),
+        (&Method::GET, Some("IncomingPhoneNumbers.json")) => Ok(look_up(world, head.uri.query().unwrap_or_default())),
+        _ => Ok(malformed(world, StatusCode::NOT_FOUND, 20_404, "The requested resource was not found")),
+    }
+}
+
+/// Whether a request has the account's credentials.
+pub(super) fn knows_us(world: &World, headers: &HeaderMap) -> bool {
+    let expected = STANDARD.encode(format!("{}:{}", world.settings.account_sid, world.settings.auth_token));
+    let offered = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    offered.and_then(|offered| offered.strip_prefix("Basic ")) == Some(&expected)
+}
+
+/// An error as the carrier writes it.
+pub(super) fn problem(status: StatusCode, code: u32, message: &str) -> Reply {
+    let more_info = format!("https://www.twilio.com/docs/errors/{code}");
+    let body = json!({ "code": code, "message": message, "more_info": more_info, "status": status.as_u16() });
+    let mut answer = json_reply(status, &body);
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Twilio API\""));
+    }
+    answer
+}
+
+/// A send, as its form says.
+struct Send {
+    from: E164,
+    to: E164,
+    text: String,
+    media: usize,
+    callback: Option<String>,
+}
+
+async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
+    if hangs_up_unread(world) {
+        return Err(Cut);
+    }
+    let body = read_body(body).await?;
+    let send = match read(world, &body) {
+        Ok(send) => send,
+        Err((code, message)) => return Ok(malformed(world, StatusCode::BAD_REQUEST, code, message)),
+    };
+    let (sid, fate) = decide(world, &send);
+
+    // The receipts have a task of their own: the message goes its way even if the gateway hangs up before the answer.
+    // They come once this future is done, answered or dropped, unless they shall come first.
+    let (answered, answering) = tokio::sync::oneshot::channel::<()>();
+    if fate.taken {
+        let taken = Taken { sid: sid.clone(), from: send.from, to: send.to, callback: send.callback.clone() };
+        let receipts = hooks::send_receipts(world, taken, fate, answering);
+        if let (true, Some(receipts)) = (fate.receipts_before_answer, receipts) {
+            let _ = tokio::time::timeout(RECEIPTS_FIRST_MAX, receipts).await;
+        }
+    }
+    tokio::time::sleep(fate.delay).await;
+    let accepted = || json_reply(StatusCode::CREATED, &message_json(world, &sid, &send));
+    match fate.ending {
+        Ending::Accept => Ok(accepted()),
+        Ending::ServerError => Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, 20_500, "Internal Server Error")),
+        Ending::TooMany { retry_after_secs } => Ok(too_many(retry_after_secs)),
+        Ending::Refuse { code } => Ok(problem(StatusCode::BAD_REQUEST, code, refusal(code))),
+        Ending::CutRead => Err(Cut),
+        Ending::Silent => {
+            drop(answered);
+            std::future::pending().await
+        }
+        Ending::CutAnswer => Ok(cut_in_the_middle(accepted())),
+        Ending::Html => {
+            Ok(reply(StatusCode::OK, "text/html", "<!DOCTYPE html><title>Please wait</title><p>Maintenance."))
+        }
+        Ending::WithoutSid => Ok(json_reply(StatusCode::CREATED, &json!({ "status": "queued" }))),
+    }
+}
+
+/// Throws for a request of which only the head is known.
+fn hangs_up_unread(world: &World) -> bool {
+    let mut state = world.state();
+    state.requests += 1;
+    let mut dice = Dice::of(world.settings.seed, &["unread"], state.requests);
+    let hangs_up = dice.chance(state.mood.cut_unread);
+    if hangs_up {
+        state.recorder.record.unread += 1;
+        world.news.notify_waiters();
+    }
+    hangs_up
+}
+
+/// Reads the form. Of codes that the sheet does not name the meaning is from general knowledge.
+fn read(world: &World, body: &[u8]) -> Result<Send, (u32, &'static str)> {
+    let (mut from, mut to, mut text, mut media, mut callback) = (None, None, String::new(), 0, None);
+    for (name, value) in form_urlencoded::parse(body) {
+        match &*name {
+            "From" => from = Some(value.into_owned()),
+            "To" => to = Some(value.into_owned()),
+            "Body" => text = value.into_owned(),
+            "MediaUrl" => media += 1,
+            "StatusCallback" => callback = Some(value.into_owned()),
+            _ => {}
+        }
+    }
+    let to = to.ok_or((21_604, "A 'To' phone number is required."))?;
+    let to = to.parse().map_err(|_| (21_211, "The 'To' number is not a valid phone number."))?;
+    let from = from.ok_or((21_603, "A 'From' phone number is required."))?;
+    let from = from.parse().ok().filter(|from| world.state().numbers.get(from).is_some_and(|there| there.sms));
+    let from = from.ok_or((21_606, "The 'From' phone number provided is not a valid message-capable phone number"))?;
+    if text.is_empty() && media == 0 {
+        return Err((21_619, "A text message body or media urls must be specified."));
+    }
+    if text.chars().count() > TEXT_MAX_CHARACTERS {
+        return Err((21_617, "The concatenated message body exceeds the 1600 character limit"));
+    }
+    if callback.as_deref().is_some_and(|callback| url::Url::parse(callback).is_err()) {
+        return Err((21_609, "The 'StatusCallback' URL is not a valid URL."));
+    }
+    Ok(Send { from, to, text, media, callback })
+}
+
+/// Decides a send's fate, notes the send, and brings it to the phone. From here on it cannot be undone.
+fn decide(world: &World, send: &Send) -> (String, Fate) {
+    let mut state = world.state();
+    let (from, to) = (send.from.to_string(), send.to.to_string());
+    let about = ["send", &*from, &*to, &*send.text];
+    let nth = state.nth(&about, world.settings.record_max);
+    let mut dice = Dice::of(world.settings.seed, &about, nth);
+    let sid = format!("{}{}", if send.media == 0 { "SM" } else { "MM" }, dice.hex());
+
+    let mut fate = state.moods.get(&send.to).unwrap_or(&state.mood).fate(&mut dice);
+    if state.opted_out.contains(&(send.from, send.to)) {
+        fate = Fate { ending: Ending::Refuse { code: 21_610 }, taken: false, ..fate };
+    }
+    if state.receipts_waiting >= RECEIPTS_WAITING_MAX {
+        fate = Fate { ending: Ending::TooMany { retry_after_secs: Some(1) }, taken: false, ..fate };
+    }
+    let answer = match fate.ending {
+        Ending::Accept => PostAnswer::Accepted,
+        Ending::ServerError => PostAnswer::No { status: 500, code: 20_500 },
+        Ending::TooMany { .. } => PostAnswer::No { status: 429, code: 20_429 },
+        Ending::Refuse { code } => PostAnswer::No { status: 400, code },
+        Ending::CutRead | Ending::Silent | Ending::CutAnswer | Ending::Html | Ending::WithoutSid => PostAnswer::Unclear,
+    };
+    state.recorder.post(Post {
+        at: now(),
+        from: send.from,
+        to: send.to,
+        text: send.text.clone().into(),
+        segments: segments::count(&send.text),
+        callback: send.callback.clone(),
+        message_id: send.callback.as_deref().and_then(message_id),
+        answer,
+        sid: fate.taken.then(|| sid.clone()),
+    });
+    if fate.taken && fate.arrival == Arrival::Delivered {
+        state.arrive(send.to, Arrived { from: send.from, text: send.text.clone().into() });
+    }
+    drop(state);
+    world.news.notify_waiters();
+    (sid, fate)
+}
+
+/// The gateway's id of a message, which stands somewhere in the callback's address: `msg_` and letters and digits.
+pub(super) fn message_id(callback: &str) -> Option<String> {
+    let from = callback.find("msg_")?;
+    let letters = callback[from + 4..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+    (letters > 0).then(|| callback[from..from + 4 + letters].to_owned())
+}
+
+fn message_json(world: &World, sid: &str, send: &Send) -> Value {
+    let account = &world.settings.account_sid;
+    json!({
+        "sid": sid, "account_sid": account, "status": "queued", "direction": "outbound-api",
+        "from": send.from.to_string(), "to": send.to.to_string(), "body": send.text,
+        "num_segments": segments::count(&send.text).to_string(), "num_media": send.media.to_string(),
+        "error_code": null, "error_message": null, "price": null, "price_unit": "USD",
+        "date_created": date(), "date_updated": date(), "date_sent": null,
+        "messaging_service_sid": null, "api_version": "2010-04-01",
+        "uri": format!("/2010-04-01/Accounts/{account}/Messages/{sid}.json"),
+    })
+}
+
+/// The messages taken, newest first, of those the query asks for: how a lost answer is looked up.
+fn list(world: &World, query: &str) -> Reply {
+    const PAGE: usize = 50;
+    let asked =
+        |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value);
+    let (from, to) = (asked("From"), asked("To"));
+    let state = world.state();
+    let fits = |post: &&Post| {
+        post.sid.is_some()
+            && from.as_ref().is_none_or(|from| post.from.to_string() == **from)
+            && to.as_ref().is_none_or(|to| post.to.to_string() == **to)
+    };
+    let entry = |post: &Post| {
+        let (from, to) = (post.from.to_string(), post.to.to_string());
+        json!({ "sid": post.sid, "from": from, "to": to, "body": &*post.text, "status": "sent", "direction": "outbound-api" })
+    };
+    let messages: Vec<Value> = state.recorder.record.posts.iter().rev().filter(fits).take(PAGE).map(entry).collect();
+    json_reply(StatusCode::OK, &json!({ "messages": messages, "page": 0, "page_size": PAGE, "next_page_uri": null }))
+}
+
+fn look_up(world: &World, query: &str) -> Reply {
+    let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "PhoneNumber");
+    let asked = asked.map(|(_, number)| number.into_owned());
+    let state = world.state();
+    let ours = |number: &E164| asked.as_ref().is_none_or(|asked| number.to_string() == *asked);
+    let numbers: Vec<Value> = (state.numbers.iter().filter(|(number, _)| ours(number)))
+        .map(|(number, there)| {
+            json!({
+                "phone_number": number.to_string(), "account_sid": world.settings.account_sid, "status": "in-use",
+                "origin": "twilio", "capabilities": { "sms": there.sms, "mms": there.mms, "voice": true, "fax": false },
+                "sms_url": there.sms_url.clone().unwrap_or_else(|| hooks::text_url(world)), "sms_method": "POST",
+                "sms_fallback_url": "", "sms_application_sid": "",
+            })
+        })
+        .collect();
+    json_reply(StatusCode::OK, &json!({ "incoming_phone_numbers": numbers, "page": 0, "page_size": 50 }))
+}
+
+/// A refusal of a request that is no send, noted.
+fn malformed(world: &World, status: StatusCode, code: u32, message: &str) -> Reply {
+    world.state().recorder.malformed(Malformed { at: now(), status: status.as_u16(), code });
+    world.news.notify_waiters();
+    problem(status, code, message)
+}
+
+fn too_many(retry_after_secs: Option<u32>) -> Reply {
+    let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, 20_429, "Too Many Requests");
+    if let Some(secs) = retry_after_secs {
+        answer.headers_mut().insert(RETRY_AFTER, secs.into());
+    }
+    answer
+}
+
+fn refusal(code: u32) -> &'static str {
+    match code {
+        21_211 => "The 'To' number is not a valid phone number.",
+        21_408 => "Permission to send an SMS has not been enabled for the region indicated by the 'To' number",
+        21_610 => "Attempt to send to unsubscribed recipient",
+        21_611 => "This 'From' number has exceeded the maximum number of queued messages",
+        21_614 => "'To' number is not a valid mobile number",
+        _ => "The message could not be sent",
+    }
+}
+
+fn json_reply(status: StatusCode, body: &Value) -> Reply {
+    reply(status, "application/json;charset=utf-8", Bytes::from(body.to_string()))
+}
+
+/// Now, as RFC 2822 writes it: `Sat, 22 Nov 2025 06:00:00 +0000`.
+fn date() -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    jiff::fmt::rfc2822::to_string(&now).expect("this year has four digits")
+}

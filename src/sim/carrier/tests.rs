@@ -1,0 +1,390 @@
+mod door;
+
+use self::door::with_door;
+use super::super::wire::{self, NoAnswer};
+use super::*;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER};
+use http_body_util::Full;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const OURS: &str = "+12065550100";
+const PHONE: &str = "+12065550142";
+const CALLBACK: &str = "https://sms.example.com/carriers/main/receipts?message=msg_00g4q7";
+/// Longer than anything here takes on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_send_is_answered_as_the_sheet_says() {
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    let answer = send(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "Café at 8?")]).await.unwrap();
+
+    assert_eq!(answer.status, 201);
+    let json = json(&answer);
+    let sid = json["sid"].as_str().unwrap();
+    assert!(sid.len() == 34 && sid.starts_with("SM"), "{sid}");
+    assert_eq!(json["status"], "queued");
+    assert_eq!(json["num_segments"], "1", "the sheet has it as a string");
+    assert_eq!((&json["from"], &json["to"], &json["body"]), (&OURS.into(), &PHONE.into(), &"Café at 8?".into()));
+    assert!(json["date_created"].as_str().unwrap().ends_with(" +0000"), "{}", json["date_created"]);
+    assert_eq!(json["error_code"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_is_no_send_is_refused_with_the_carriers_code() {
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    let cases: [(&[(&str, &str)], u32); 6] = [
+        (&[("From", OURS), ("Body", "x")], 21_604),
+        (&[("To", "12065550142"), ("From", OURS), ("Body", "x")], 21_211),
+        (&[("To", PHONE), ("From", "+12065550999"), ("Body", "x")], 21_606),
+        (&[("To", PHONE), ("From", OURS)], 21_619),
+        (&[("To", PHONE), ("From", OURS), ("Body", &"x".repeat(1_601))], 21_617),
+        (&[("To", PHONE), ("From", OURS), ("Body", "x"), ("StatusCallback", "/receipts")], 21_609),
+    ];
+    for (form, code) in cases {
+        let answer = send(&carrier, form).await.unwrap();
+        assert_eq!(answer.status, 400);
+        assert_eq!(json(&answer)["code"], code);
+        assert_eq!(json(&answer)["more_info"], format!("https://www.twilio.com/docs/errors/{code}"));
+    }
+    let record = carrier.record();
+    assert_eq!((record.posts.len(), record.malformed.len()), (0, 6));
+}
+
+#[tokio::test]
+async fn without_the_accounts_credentials_there_is_401_and_elsewhere_404() {
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    let stranger = Request::post(messages_url(&carrier)).header(AUTHORIZATION, "Basic QUM6eA==");
+    let answer = HttpClient::new().send(stranger.body(Full::default()).unwrap(), SOON).await.unwrap();
+    assert_eq!((answer.status.as_u16(), json(&answer)["code"].as_u64()), (401, Some(20_003)));
+
+    let answer = ask(&carrier, "/2010-04-01/Accounts/AC0/Messages.json").await;
+    assert_eq!((answer.status.as_u16(), json(&answer)["code"].as_u64()), (404, Some(20_404)));
+}
+
+#[tokio::test]
+async fn a_number_can_be_looked_up() {
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    let account = &carrier.world.settings.account_sid;
+    let path = format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?PhoneNumber=%2B12065550100");
+    let found = json(&ask(&carrier, &path).await)["incoming_phone_numbers"][0].clone();
+    assert_eq!(found["capabilities"]["sms"], true);
+    assert_eq!(found["sms_url"], "https://sms.example.com/carriers/main/messages");
+
+    carrier.set_number(OURS.parse().unwrap(), None);
+    assert_eq!(json(&ask(&carrier, &path).await)["incoming_phone_numbers"], Value::Array(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_send_reaches_the_phone_and_its_receipts_come_in_order() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    send(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)]).await.unwrap();
+
+    assert_eq!(phone.wait_for(1, SOON).await.unwrap()[0].text, "hello");
+    carrier.wait_for_receipts(SOON).await.unwrap();
+    let hooks = door.took();
+    let statuses: Vec<&str> = hooks.iter().map(|hook| hook.field("MessageStatus")).collect();
+    assert_eq!(statuses, ["sent", "delivered"]);
+    for hook in &hooks {
+        assert_eq!(hook.path, "/carriers/main/receipts?message=msg_00g4q7");
+        assert!(hook.signed_for(CALLBACK));
+    }
+    let record = carrier.record();
+    assert_eq!(record.posts[0].message_id.as_deref(), Some("msg_00g4q7"));
+    assert!(record.webhooks.iter().all(Webhook::acknowledged));
+}
+
+#[tokio::test]
+async fn a_text_from_a_phone_is_posted_as_twilio_posts_it() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    let text = "Grüße 👋 a=b&c=d 100% +1";
+    let webhook = phone.text(OURS.parse().unwrap(), text).await;
+
+    assert!(webhook.acknowledged());
+    let hook = &door.took()[0];
+    assert_eq!((hook.field("From"), hook.field("To"), hook.field("Body")), (PHONE, OURS, text));
+    assert_eq!(hook.field("MessageSid"), webhook.sid);
+    assert_eq!((hook.field("NumMedia"), hook.field("SmsStatus"), hook.field("NumSegments")), ("0", "received", "1"));
+    assert_eq!(
+        (&hook.headers[HOST], &hook.headers[CONTENT_TYPE]),
+        (&"sms.example.com".parse().unwrap(), &"application/x-www-form-urlencoded; charset=UTF-8".parse().unwrap())
+    );
+    assert!(hook.signed_for("https://sms.example.com/carriers/main/messages"));
+}
+
+#[tokio::test]
+async fn a_forgery_has_everything_but_the_signature() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    let forged = carrier.phone(PHONE.parse().unwrap()).forge(OURS.parse().unwrap(), "believe me").await;
+    assert!(!forged.genuine);
+    assert!(!door.took()[0].signed_for("https://sms.example.com/carriers/main/messages"));
+}
+
+#[tokio::test]
+async fn a_photo_is_behind_credentials_and_a_redirect_to_another_host() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    carrier.phone(PHONE.parse().unwrap()).photo(OURS.parse().unwrap(), "", 2).await;
+    let hook = &door.took()[0];
+    assert_eq!((hook.field("NumMedia"), hook.field("Body")), ("2", ""));
+    assert_eq!(hook.field("MediaContentType1"), "image/jpeg");
+    assert_ne!(hook.field("MediaUrl0"), hook.field("MediaUrl1"));
+
+    let path = hook.field("MediaUrl1").strip_prefix(carrier.url()).unwrap();
+    let answer = ask(&carrier, path).await;
+    assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
+    let storage = answer.headers[LOCATION].to_str().unwrap();
+    assert!(!storage.starts_with(carrier.url()));
+
+    let bare = |url: &str| Request::get(url).body(Full::default()).unwrap();
+    let client = HttpClient::new();
+    assert_eq!(client.send(bare(hook.field("MediaUrl1")), SOON).await.unwrap().status, 401);
+    assert!(client.send(bare(storage), SOON).await.unwrap().body.starts_with(b"\xff\xd8\xff"));
+    let shown = Request::get(storage).header(AUTHORIZATION, credentials(&carrier)).body(Full::default()).unwrap();
+    assert_eq!(client.send(shown, SOON).await.unwrap().status, 400);
+    assert_eq!(carrier.record().fetches.iter().filter(|fetch| fetch.leaked_credentials).count(), 1);
+}
+
+#[tokio::test]
+async fn stop_closes_the_pair_and_start_opens_it() {
+    let (carrier, _door) = with_door(CarrierSettings::default()).await;
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    let form = [("To", PHONE), ("From", OURS), ("Body", "hello")];
+
+    phone.text(OURS.parse().unwrap(), "Stop").await;
+    assert!(phone.inbox()[0].text.contains("unsubscribed"));
+    assert_eq!(json(&send(&carrier, &form).await.unwrap())["code"], 21_610);
+    phone.text(OURS.parse().unwrap(), "START").await;
+    assert_eq!(send(&carrier, &form).await.unwrap().status, 201);
+}
+
+#[tokio::test]
+async fn each_mood_answers_as_it_says() {
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    let base = Mood::default;
+    let form = [("To", PHONE), ("From", OURS), ("Body", "hello")];
+    let in_mood = async |mood: Mood| {
+        carrier.set_mood(mood);
+        send(&carrier, &form).await
+    };
+
+    let answer = in_mood(Mood { server_error: 1.0, ..base() }).await.unwrap();
+    assert_eq!(answer.status, 500);
+    let answer = in_mood(Mood { too_many: 1.0, retry_after_secs: Some(7), ..base() }).await.unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.headers[RETRY_AFTER]), (429, &"7".parse().unwrap()));
+    let answer = in_mood(Mood { refuse: 1.0, ..base() }).await.unwrap();
+    assert_eq!((answer.status.as_u16(), json(&answer)["code"].as_u64()), (400, Some(21_610)));
+    let answer = in_mood(Mood { html: 1.0, ..base() }).await.unwrap();
+    assert!(answer.status == 200 && answer.body.starts_with(b"<!DOCTYPE html>"));
+    let answer = in_mood(Mood { without_sid: 1.0, ..base() }).await.unwrap();
+    assert_eq!((answer.status.as_u16(), &json(&answer)["sid"]), (201, &Value::Null));
+    for mood in
+        [Mood { cut_unread: 1.0, ..base() }, Mood { cut_read: 1.0, ..base() }, Mood { cut_answer: 1.0, ..base() }]
+    {
+        assert_eq!(in_mood(mood).await.err(), Some(NoAnswer::Broken));
+    }
+
+    let record = carrier.record();
+    let answers: Vec<PostAnswer> = record.posts.iter().map(|post| post.answer).collect();
+    let no = |status, code| PostAnswer::No { status, code };
+    let unclear = PostAnswer::Unclear;
+    assert_eq!(answers, [no(500, 20_500), no(429, 20_429), no(400, 21_610), unclear, unclear, unclear, unclear]);
+    assert_eq!(record.unread, 1);
+}
+
+#[tokio::test]
+async fn a_carrier_that_never_answers_has_the_message_all_the_same() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    carrier.set_mood(Mood { silent: 1.0, ..Mood::default() });
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
+    let request = request(&carrier, &form);
+    let asking = tokio::spawn(async move { HttpClient::new().send(request, SOON).await });
+    phone.wait_for(1, SOON).await.unwrap();
+    carrier.wait_for_receipts(SOON).await.unwrap();
+    assert!(!asking.is_finished(), "there is no answer");
+    asking.abort();
+    assert_eq!(door.took().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_cut_in_the_middle_arrives_by_half() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    carrier.set_mood(Mood { cut_answer: 1.0, ..Mood::default() });
+    let (path, body) = (messages_url(&carrier), "To=%2B12065550142&From=%2B12065550100&Body=hi");
+    let path = path.strip_prefix(carrier.url()).unwrap();
+    let mut stream = tokio::net::TcpStream::connect(carrier.url().strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\n",
+        credentials(&carrier),
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut got = Vec::new();
+    let _ = stream.read_to_end(&mut got).await;
+    let got = String::from_utf8(got).unwrap();
+    assert!(got.starts_with("HTTP/1.1 201") && got.contains("\"sid\":\"SM") && !got.ends_with('}'), "{got}");
+}
+
+#[tokio::test]
+async fn receipts_can_come_in_the_wrong_order_before_the_answer_or_several_times() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    let mood = Mood { receipts_reordered: 1.0, receipts_before_answer: 1.0, webhook_copies: 2, ..Mood::default() };
+    carrier.set_mood(mood);
+    let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
+    send(&carrier, &form).await.unwrap();
+
+    // All of them are there by the time the answer is.
+    let statuses: Vec<String> = door.took().iter().map(|hook| hook.field("MessageStatus").to_owned()).collect();
+    assert_eq!(statuses, ["delivered", "delivered", "delivered", "sent", "sent", "sent"]);
+    assert_eq!(carrier.record().webhooks[0].answers, [Some(200); 3]);
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_arrive_has_a_receipt_that_says_why() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    carrier.set_mood_towards(phone.number(), Some(Mood { undelivered: 1.0, ..Mood::default() }));
+    let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
+    send(&carrier, &form).await.unwrap();
+    carrier.wait_for_receipts(SOON).await.unwrap();
+    let last = door.took().pop().unwrap();
+    assert_eq!((last.field("MessageStatus"), last.field("ErrorCode")), ("undelivered", "30006"));
+    assert!(phone.inbox().is_empty());
+
+    // Repeated days later, it is the same word for word.
+    let webhook = carrier.record().webhooks.pop().unwrap();
+    carrier.repeat(&webhook).await;
+    assert_eq!(door.took().pop().unwrap().fields, last.fields);
+}
+
+#[tokio::test]
+async fn a_webhook_is_posted_again_until_it_is_thanked_for_where_that_is_asked() {
+    let resend = Resend { until_2xx: true, attempts_max: 5, spacing: Duration::from_millis(1) };
+    let (carrier, door) = with_door(CarrierSettings { resend, ..CarrierSettings::default() }).await;
+    door.answers_with(&[503, 500, 200]);
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    let webhook = phone.text(OURS.parse().unwrap(), "hello").await;
+    assert_eq!(webhook.answers, [Some(503), Some(500), Some(200)]);
+    assert_eq!(carrier.record().webhooks[0].answers, webhook.answers);
+}
+
+#[tokio::test]
+async fn by_itself_a_webhook_is_posted_again_only_where_no_connection_was_made() {
+    let resend = Resend { spacing: Duration::from_millis(1), ..Resend::default() };
+    let (carrier, door) = with_door(CarrierSettings { resend, ..CarrierSettings::default() }).await;
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    door.answers_with(&[503]);
+    assert_eq!(phone.text(OURS.parse().unwrap(), "hello").await.answers, [Some(503)]);
+    door.server.close().await;
+    assert_eq!(phone.text(OURS.parse().unwrap(), "hello").await.answers, [None, None]);
+    door.server.open().unwrap();
+    assert!(phone.text(OURS.parse().unwrap(), "hello").await.acknowledged());
+}
+
+#[tokio::test]
+async fn words_in_an_acknowledgement_reach_the_phone_as_they_would_with_twilio() {
+    let (carrier, door) = with_door(CarrierSettings::default()).await;
+    door.says("text/plain", "OK");
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    assert!(phone.text(OURS.parse().unwrap(), "hello").await.replied);
+    assert_eq!(phone.inbox()[0].text, "OK");
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_sids_and_faults_in_whatever_order() {
+    let run = async |texts: &[&str]| {
+        let (carrier, _door) = with_door(CarrierSettings { seed: 9, ..CarrierSettings::default() }).await;
+        carrier.set_mood(Mood { cut_unread: 0.0, ..Mood::bad_day() });
+        let phone = carrier.phone(PHONE.parse().unwrap());
+        let mut happened = BTreeMap::new();
+        for text in texts {
+            let _ = send(&carrier, &[("To", PHONE), ("From", OURS), ("Body", text)]).await;
+            happened.insert(format!("in {text}"), phone.text(OURS.parse().unwrap(), text).await.sid);
+        }
+        for post in carrier.stop().await.posts {
+            happened.insert(format!("out {}", &*post.text), format!("{:?} {:?}", post.answer, post.sid));
+        }
+        happened
+    };
+    let texts: Vec<String> = (0..40).map(|nth| format!("text {nth}")).collect();
+    let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let first = run(&texts).await;
+    texts.reverse();
+    assert_eq!(first, run(&texts).await);
+    assert!(
+        first.values().any(|answer| !answer.contains("Accepted") && !answer.starts_with("SM")),
+        "some fault befell"
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_is_full_counts_what_it_leaves_out() {
+    let (carrier, _door) = with_door(CarrierSettings { record_max: 2, ..CarrierSettings::default() }).await;
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    for _ in 0..5 {
+        assert!(phone.text(OURS.parse().unwrap(), "hello").await.acknowledged());
+    }
+    let record = carrier.record();
+    assert_eq!((record.webhooks.len(), record.unrecorded), (2, 3));
+}
+
+#[tokio::test]
+async fn a_carrier_that_is_down_refuses_connections_and_comes_back_on_its_port() {
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    let form = [("To", PHONE), ("From", OURS), ("Body", "hello")];
+    carrier.go_down().await;
+    assert_eq!(send(&carrier, &form).await.err(), Some(NoAnswer::NotConnected));
+    carrier.come_up().unwrap();
+    assert_eq!(send(&carrier, &form).await.unwrap().status, 201);
+}
+
+#[tokio::test]
+async fn a_dropped_carrier_is_gone() {
+    let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
+    let request = request(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "hello")]);
+    let world = Arc::downgrade(&carrier.world);
+    drop(carrier);
+    tokio::time::timeout(SOON, async {
+        while world.strong_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .expect("its tasks end");
+    assert_eq!(HttpClient::new().send(request, SOON).await.err(), Some(NoAnswer::NotConnected));
+}
+
+fn messages_url(carrier: &Carrier) -> String {
+    format!("{}/2010-04-01/Accounts/{}/Messages.json", carrier.url(), carrier.world.settings.account_sid)
+}
+
+fn credentials(carrier: &Carrier) -> String {
+    use base64::Engine as _;
+    let settings = &carrier.world.settings;
+    let pair = format!("{}:{}", settings.account_sid, settings.auth_token);
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+fn request(carrier: &Carrier, form: &[(&str, &str)]) -> Request<Full<Bytes>> {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let request = Request::post(messages_url(carrier)).header(AUTHORIZATION, credentials(carrier));
+    request.body(Full::new(body.into())).unwrap()
+}
+
+async fn send(carrier: &Carrier, form: &[(&str, &str)]) -> Result<wire::Answer, NoAnswer> {
+    HttpClient::new().send(request(carrier, form), SOON).await
+}
+
+async fn ask(carrier: &Carrier, path: &str) -> wire::Answer {
+    let request = Request::get(format!("{}{path}", carrier.url())).header(AUTHORIZATION, credentials(carrier));
+    HttpClient::new().send(request.body(Full::default()).unwrap(), SOON).await.unwrap()
+}
+
+fn json(answer: &wire::Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap()
+}

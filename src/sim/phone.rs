@@ -1,0 +1,78 @@
+//! A handset: it texts, and shows what arrives.
+
+use super::carrier::World;
+use super::carrier::{Arrived, Webhook, hooks};
+use super::dice::Dice;
+use super::{TooLate, Words};
+use crate::model::E164;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A phone with a number at a carrier. Clones are the same phone.
+#[derive(Clone)]
+pub struct Phone {
+    number: E164,
+    carrier: Arc<World>,
+    marked: Arc<AtomicU64>,
+}
+
+impl Phone {
+    pub(super) fn new(number: E164, carrier: Arc<World>) -> Self {
+        Self { number, carrier, marked: Arc::default() }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> E164 {
+        self.number
+    }
+
+    /// Texts one of our numbers. Returns once the carrier has its answers (or has given up) with what came of it.
+    pub async fn text(&self, to: E164, text: &str) -> Webhook {
+        self.send(to, text, 0, true).await
+    }
+
+    /// Sends `count` photos, with a text that may be empty.
+    pub async fn photo(&self, to: E164, text: &str, count: usize) -> Webhook {
+        self.send(to, text, count, true).await
+    }
+
+    /// What somebody who is not the carrier would post in this phone's name: all but the right signature.
+    pub async fn forge(&self, to: E164, text: &str) -> Webhook {
+        self.send(to, text, 0, false).await
+    }
+
+    /// The text with a mark that no other text of this phone has, so that a checker can tell them apart.
+    pub fn marked(&self, text: &str) -> String {
+        let nth = self.marked.fetch_add(1, Ordering::Relaxed);
+        let mark = Dice::of(self.carrier.seed(), &["mark", &self.number.to_string()], nth).next();
+        format!("{text} [{mark:016x}]")
+    }
+
+    /// What has arrived, oldest first.
+    pub fn inbox(&self) -> Vec<Arrived> {
+        self.carrier.inbox(self.number)
+    }
+
+    /// The whole inbox, once there are `wanted` texts in it.
+    pub async fn wait_for(&self, wanted: usize, deadline: Duration) -> Result<Vec<Arrived>, TooLate> {
+        let enough = |inbox: &std::collections::VecDeque<Arrived>| match inbox.len() {
+            seen if seen >= wanted => Ok(inbox.iter().cloned().collect()),
+            seen => Err(seen),
+        };
+        self.carrier.wait_for_inbox(self.number, deadline, wanted, enough).await
+    }
+
+    /// The first text in the inbox that `fits`, once there is one.
+    pub async fn wait_for_text(&self, deadline: Duration, fits: impl Fn(&str) -> bool) -> Result<Words, TooLate> {
+        let find = |inbox: &std::collections::VecDeque<Arrived>| {
+            let found = inbox.iter().find(|arrived| fits(&arrived.text));
+            found.map(|arrived| arrived.text.clone()).ok_or(0)
+        };
+        self.carrier.wait_for_inbox(self.number, deadline, 1, find).await
+    }
+
+    async fn send(&self, to: E164, text: &str, media: usize, genuine: bool) -> Webhook {
+        hooks::text(&self.carrier, hooks::Outgoing { from: self.number, to, text, media, genuine }).await
+    }
+}
