@@ -1,0 +1,283 @@
+//! The platform: takes the gateway's events, checks their signatures, and keeps them for a checker.
+//!
+//! Invariant: an event whose signature does not verify is never in the record of deliveries, and a delivery is in the
+//! record, with the answer it will get, before that answer is written.
+
+mod client;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use self::client::{AcceptedSend, ApiAnswer, Client};
+pub use self::record::{Delivery, PlatformRecord, RefusedDelivery};
+pub use super::signature::BadSignature;
+pub use super::wire::NoAnswer;
+
+use super::dice::Dice;
+use super::signature::{Signed, check_event, read_event_secret};
+use super::wire::{Cut, Port, Reply, Serve, Server, cut_in_the_middle, endless, read_body, reply};
+use super::{TooLate, wait_until};
+use http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, StatusCode};
+use hyper::body::Incoming;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
+
+/// Who the platform is.
+#[derive(Clone)]
+pub struct PlatformSettings {
+    /// Decides which deliveries meet the mood's fault.
+    pub seed: u64,
+    /// `whsec_...`; an event signed with one of them is believed.
+    pub secrets: Vec<String>,
+    /// Deliveries kept in the record.
+    pub record_max: usize,
+}
+
+impl Default for PlatformSettings {
+    fn default() -> Self {
+        let secrets = vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()];
+        Self { seed: 1, secrets, record_max: super::RECORD_MAX }
+    }
+}
+
+/// How the platform behaves today. The default takes everything at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlatformMood {
+    /// Waits before it answers.
+    pub delay: Duration,
+    /// The probability (0 to 1) that a delivery meets `fault`, thrown by the event's id and how often it came before.
+    pub faults: f64,
+    /// What goes wrong.
+    pub fault: Fault,
+}
+
+impl Default for PlatformMood {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, faults: 0.0, fault: Fault::Status(500) }
+    }
+}
+
+/// What the platform may do instead of taking an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// A complete answer with this status: 500, 410, 404.
+    Status(u16),
+    /// A complete answer with this status (429, 503) and `Retry-After`.
+    RetryAfter {
+        /// The status.
+        status: u16,
+        /// The header's value.
+        secs: u32,
+    },
+    /// 302 to this address.
+    Redirect(String),
+    /// Reads the event and never answers.
+    Silent,
+    /// Hangs up after reading the event.
+    Cut,
+    /// Hangs up in the middle of a 200.
+    CutAnswer,
+    /// 200 with a body that does not end.
+    Endless,
+}
+
+/// The platform's door for events. It stops when dropped.
+pub struct Platform {
+    server: Server<World>,
+    world: Arc<World>,
+}
+
+struct World {
+    seed: u64,
+    keys: Vec<Vec<u8>>,
+    record_max: usize,
+    state: Mutex<State>,
+    news: Notify,
+}
+
+struct State {
+    mood: PlatformMood,
+    record: PlatformRecord,
+    /// How often each event's id came.
+    seen: std::collections::HashMap<String, u64>,
+}
+
+impl Platform {
+    /// Starts the platform on a free port of the loopback.
+    pub async fn start(settings: &PlatformSettings) -> io::Result<Self> {
+        let keys: Option<Vec<_>> = settings.secrets.iter().map(|secret| read_event_secret(secret)).collect();
+        let keys = keys.ok_or_else(|| io::Error::other("a secret is not whsec_ and base64"))?;
+        let state =
+            State { mood: PlatformMood::default(), record: PlatformRecord::default(), seen: Default::default() };
+        let world = Arc::new(World {
+            seed: settings.seed,
+            keys,
+            record_max: settings.record_max,
+            state: Mutex::new(state),
+            news: Notify::new(),
+        });
+        Ok(Self { server: Server::start(Port::take()?, world.clone())?, world })
+    }
+
+    /// Where events are to be sent: the `url` of the gateway's `[[platform.webhook]]`.
+    pub fn url(&self) -> String {
+        format!("http://{}/events", self.server.address())
+    }
+
+    /// Behaves so from the next event on.
+    pub fn set_mood(&self, mood: PlatformMood) {
+        self.world.state().mood = mood;
+    }
+
+    /// Breaks all connections and refuses new ones.
+    pub async fn go_down(&self) {
+        self.server.close().await;
+    }
+
+    /// Listens again, on the same port.
+    pub fn come_up(&self) -> io::Result<()> {
+        self.server.open()
+    }
+
+    /// Everything received until now.
+    pub fn record(&self) -> PlatformRecord {
+        self.world.state().record.clone()
+    }
+
+    /// How many deliveries were received until now, repeats and faults included.
+    pub fn count(&self) -> usize {
+        self.world.state().record.deliveries.len()
+    }
+
+    /// The first delivery the platform took that `fits`, once there is one.
+    pub async fn wait_for(&self, deadline: Duration, fits: impl Fn(&Delivery) -> bool) -> Result<Delivery, TooLate> {
+        let mut found = self.wait_for_all(1, deadline, fits).await?;
+        Ok(found.swap_remove(0))
+    }
+
+    /// The deliveries the platform took that `fits`, once there are `wanted` of them with different ids.
+    pub async fn wait_for_all(
+        &self,
+        wanted: usize,
+        deadline: Duration,
+        fits: impl Fn(&Delivery) -> bool,
+    ) -> Result<Vec<Delivery>, TooLate> {
+        // Deliveries are looked at once each, so that waiting for many does not grow with their square.
+        let (mut looked, mut ids, mut found) = (0, std::collections::HashSet::new(), Vec::new());
+        wait_until(&self.world.news, deadline, (wanted, "events"), || {
+            let state = self.world.state();
+            for delivery in &state.record.deliveries[looked..] {
+                if delivery.taken && fits(delivery) && ids.insert(delivery.id.clone()) {
+                    found.push(delivery.clone());
+                }
+            }
+            looked = state.record.deliveries.len();
+            if found.len() >= wanted { Ok(found.clone()) } else { Err(found.len()) }
+        })
+        .await
+    }
+
+    /// Stops listening and returns everything received, when nothing of it runs any more.
+    pub async fn stop(self) -> PlatformRecord {
+        self.server.close().await;
+        self.record()
+    }
+}
+
+impl Serve for World {
+    async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
+        let (head, body) = request.into_parts();
+        let body = read_body(body).await?;
+        if head.method != Method::POST || head.uri.path() != "/events" {
+            return Ok(reply(StatusCode::NOT_FOUND, "text/plain", "events are taken at POST /events"));
+        }
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let id = header("webhook-id").to_owned();
+        if let Err(why) = self.verify(&head.headers, &body) {
+            self.refused(RefusedDelivery { at: Instant::now(), id, why });
+            return Ok(reply(StatusCode::UNAUTHORIZED, "text/plain", "the signature is no good"));
+        }
+        let (delay, fault) = self.take(id, body);
+        tokio::time::sleep(delay).await;
+        let Some(fault) = fault else { return Ok(reply(StatusCode::OK, "application/json", "{}")) };
+        match fault {
+            Fault::Status(status) => Ok(said(status)),
+            Fault::RetryAfter { status, secs } => Ok(with(said(status), RETRY_AFTER, &secs.to_string())),
+            Fault::Redirect(to) => Ok(with(said(302), LOCATION, &to)),
+            Fault::Silent => std::future::pending().await,
+            Fault::Cut => Err(Cut),
+            Fault::CutAnswer => Ok(cut_in_the_middle(reply(StatusCode::OK, "application/json", "{\"taken\": true}"))),
+            Fault::Endless => Ok(endless(StatusCode::OK)),
+        }
+    }
+}
+
+impl World {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds this lock")
+    }
+
+    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), BadSignature> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(BadSignature::Missing);
+        let signed = Signed {
+            id: header("webhook-id")?,
+            timestamp: header("webhook-timestamp")?,
+            signatures: header("webhook-signature")?,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+        check_event(&self.keys, signed, body, now.as_secs())
+    }
+
+    /// Notes a good delivery, and says what becomes of it.
+    fn take(&self, id: String, body: bytes::Bytes) -> (Duration, Option<Fault>) {
+        let mut state = self.state();
+        if state.seen.len() >= self.record_max {
+            state.seen.clear();
+        }
+        let nth = state.seen.entry(id.clone()).or_default();
+        *nth += 1;
+        let mut dice = Dice::of(self.seed, &["event", &id], *nth);
+        let fault = dice.chance(state.mood.faults).then(|| state.mood.fault.clone());
+        let taken = match fault {
+            None => true,
+            Some(Fault::Status(status) | Fault::RetryAfter { status, .. }) => (200..300).contains(&status),
+            Some(Fault::Redirect(_) | Fault::Silent | Fault::Cut | Fault::CutAnswer | Fault::Endless) => false,
+        };
+        let delivery = Delivery::read(id, body, taken);
+        if state.record.deliveries.len() < self.record_max {
+            state.record.deliveries.push(delivery);
+        } else {
+            state.record.unrecorded += 1;
+        }
+        let delay = state.mood.delay;
+        drop(state);
+        self.news.notify_waiters();
+        (delay, fault)
+    }
+
+    fn refused(&self, refused: RefusedDelivery) {
+        let mut state = self.state();
+        if state.record.refused.len() < self.record_max {
+            state.record.refused.push(refused);
+        } else {
+            state.record.unrecorded += 1;
+        }
+        drop(state);
+        self.news.notify_waiters();
+    }
+}
+
+fn said(status: u16) -> Reply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    reply(status, "text/plain", "not now")
+}
+
+fn with(mut answer: Reply, name: http::HeaderName, value: &str) -> Reply {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}

@@ -1,0 +1,174 @@
+//! A client of the platform's API, as an adapter of the platform would be.
+
+use super::super::wire::{HttpClient, NoAnswer};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use http::{Method, Request};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Longer than the gateway's own deadlines (10 s), so that it is the gateway who gives up.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Accepted sends a client remembers: the first million. The checker knows of the others by their events.
+const ACCEPTED_MAX: usize = 1_000_000;
+
+/// A client with one token. Clones share its connections and its list of accepted sends.
+#[derive(Clone)]
+pub struct Client {
+    door: SocketAddr,
+    token: String,
+    idempotency_key: Option<String>,
+    http: HttpClient,
+    accepted: Arc<Mutex<Vec<AcceptedSend>>>,
+}
+
+/// A send the gateway answered with 202: from then on it owes it a final state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedSend {
+    /// The message (`msg_...`).
+    pub id: String,
+    /// Its state when last asked for, if it was.
+    pub state: Option<String>,
+}
+
+/// A complete answer of the gateway.
+#[derive(Clone)]
+pub struct ApiAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; null where it is no JSON.
+    pub json: Value,
+}
+
+impl ApiAnswer {
+    /// The body's text at a JSON pointer: `/id`, `/sms/session`. Empty where there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The problem's `code`; empty where it is no problem.
+    pub fn code(&self) -> &str {
+        self.text("/code")
+    }
+}
+
+impl Client {
+    /// A client of the platform's door at `door`.
+    pub fn new(door: SocketAddr, token: impl Into<String>) -> Self {
+        let accepted = Arc::default();
+        Self { door, token: token.into(), idempotency_key: None, http: HttpClient::new(), accepted }
+    }
+
+    /// The same client for a gateway that was started again elsewhere.
+    pub fn at(&self, door: SocketAddr) -> Self {
+        Self { door, ..self.clone() }
+    }
+
+    /// The same client, sending this `Idempotency-Key` with each POST.
+    pub fn with_key(&self, key: impl Into<String>) -> Self {
+        Self { idempotency_key: Some(key.into()), ..self.clone() }
+    }
+
+    /// Starts or updates a call: `{ "caller": "+1...", "queue": "support", ... }`.
+    pub async fn put_call(&self, call: &str, body: &Value) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::PUT, &format!("/v1/calls/{call}"), Some(body)).await
+    }
+
+    /// Ends a call.
+    pub async fn end_call(&self, call: &str, reason: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::POST, &format!("/v1/calls/{call}/end"), Some(&json!({ "reason": reason }))).await
+    }
+
+    /// The call.
+    pub async fn call(&self, call: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::GET, &format!("/v1/calls/{call}"), None).await
+    }
+
+    /// Sends a preset in a call.
+    pub async fn send_preset(&self, call: &str, preset: &str, agent: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.send(call, &json!({ "preset": preset, "agent": agent })).await
+    }
+
+    /// Sends a text in a call.
+    pub async fn send_text(&self, call: &str, text: &str, agent: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.send(call, &json!({ "text": text, "agent": agent })).await
+    }
+
+    /// Sends whatever `body` says in a call. A 202 goes to `accepted`.
+    pub async fn send(&self, call: &str, body: &Value) -> Result<ApiAnswer, NoAnswer> {
+        let answer = self.ask(Method::POST, &format!("/v1/calls/{call}/messages"), Some(body)).await?;
+        if answer.status == 202 {
+            let accepted = AcceptedSend { id: answer.text("/id").to_owned(), state: None };
+            let mut known = self.accepted.lock().expect("nothing panics while it holds this lock");
+            // The same key gives the same message again.
+            let repeated = answer.headers.contains_key("Idempotent-Replay") && known.contains(&accepted);
+            if !repeated && known.len() < ACCEPTED_MAX {
+                known.push(accepted);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The message.
+    pub async fn message(&self, id: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::GET, &format!("/v1/messages/{id}"), None).await
+    }
+
+    /// Cancels a message that is still queued.
+    pub async fn cancel(&self, id: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::DELETE, &format!("/v1/messages/{id}"), None).await
+    }
+
+    /// What a text would cost.
+    pub async fn estimate(&self, text: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::POST, "/v1/estimate", Some(&json!({ "text": text }))).await
+    }
+
+    /// Events after a cursor (from the oldest without one): `{ "items": [...], "next_cursor": "..." }`.
+    pub async fn events(&self, after: Option<&str>, limit: usize) -> Result<ApiAnswer, NoAnswer> {
+        let query = form_urlencoded::Serializer::new(format!("limit={limit}"))
+            .extend_pairs(after.map(|after| ("after", after)))
+            .finish();
+        self.ask(Method::GET, &format!("/v1/events?{query}"), None).await
+    }
+
+    /// The sends answered with 202 by this client and its clones, oldest first.
+    pub fn accepted(&self) -> Vec<AcceptedSend> {
+        self.accepted.lock().expect("nothing panics while it holds this lock").clone()
+    }
+
+    /// The same, each with the state the gateway shows for it now. An answer that is no message leaves it open.
+    pub async fn accepted_with_states(&self) -> Result<Vec<AcceptedSend>, NoAnswer> {
+        let mut sends = self.accepted();
+        for send in &mut sends {
+            let answer = self.message(&send.id).await?;
+            send.state = Some(answer.text("/state")).filter(|state| !state.is_empty()).map(str::to_owned);
+        }
+        Ok(sends)
+    }
+
+    /// Any request: `path` begins with `/v1/` and may have a query.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<ApiAnswer, NoAnswer> {
+        let mut request = Request::builder()
+            .method(&method)
+            .uri(format!("http://{}{path}", self.door))
+            .header(AUTHORIZATION, format!("Bearer {}", self.token));
+        if let Some(key) = self.idempotency_key.as_ref().filter(|_| method == Method::POST) {
+            request = request.header("Idempotency-Key", key);
+        }
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| NoAnswer::NotConnected)?;
+        let answer = self.http.send(request, DEADLINE).await?;
+        let json = serde_json::from_slice(&answer.body).unwrap_or_default();
+        Ok(ApiAnswer { status: answer.status.as_u16(), headers: answer.headers, json })
+    }
+}
