@@ -1,1 +1,100 @@
-//! Floor 7: the outside world, simulated over HTTP.
+//! Floor 7: the outside world, simulated over HTTP: a carrier, the phones behind it, the platform, and a checker of
+//! what happened between them. For the demo, for black-box tests and for load.
+//!
+//! Invariant: it knows the gateway by its doors alone. Nothing here is shared with the gateway's parsers, signers or
+//! rules (of `model` only numbers), so a mistake in them cannot hide behind the same mistake here.
+//!
+//! What looks random follows from a seed and from what is said, never from who came first: the same texts meet the
+//! same faults in every run. The wall clock decides nothing but deadlines.
+
+pub mod carrier;
+pub mod checker;
+mod dice;
+pub mod phone;
+pub mod platform;
+mod segments;
+mod signature;
+mod wire;
+
+use std::fmt;
+use std::ops::Deref;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How many entries a record keeps of each kind unless told otherwise: about 100 MB with the texts of a load run.
+pub const RECORD_MAX: usize = 100_000;
+
+/// What a person wrote. It reads as a `str`, and `Debug` shows its length only.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Words(String);
+
+impl From<&str> for Words {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Words {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Deref for Words {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<&str> for Words {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} characters)", self.0.chars().count())
+    }
+}
+
+/// What was waited for did not happen in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("waited {waited:?} for {wanted} {of} and saw {seen}")]
+pub struct TooLate {
+    /// The deadline that passed.
+    pub waited: Duration,
+    /// How many were wanted.
+    pub wanted: usize,
+    /// How many there were at the end.
+    pub seen: usize,
+    /// Of what.
+    pub of: &'static str,
+}
+
+/// Looks again at each piece of news, until `look` finds what it wants (`Ok`) or `deadline` has passed; then the last
+/// `Err` of `look`, the count it saw, becomes a `TooLate`.
+async fn wait_until<T>(
+    news: &Notify,
+    deadline: Duration,
+    wanted: (usize, &'static str),
+    mut look: impl FnMut() -> Result<T, usize>,
+) -> Result<T, TooLate> {
+    let until = tokio::time::Instant::now() + deadline;
+    loop {
+        // Listening begins before looking, so that news between the two is not missed.
+        let mut next = pin!(news.notified());
+        next.as_mut().enable();
+        let seen = match look() {
+            Ok(found) => return Ok(found),
+            Err(seen) => seen,
+        };
+        if tokio::time::timeout_at(until, next).await.is_err() {
+            let (wanted, of) = wanted;
+            return look().map_err(|_| TooLate { waited: deadline, wanted, seen, of });
+        }
+    }
+}
