@@ -9,6 +9,7 @@
 //!   text; late ones are counted by (from, to) and fill what is missing of that pair.
 //! * Sends are told apart by the message id in their `StatusCallback`; one without it by (from, to, text).
 //! * The gateway is quiet: everything that was going to happen has happened.
+//! * No text is dropped by a setting (`drop_non_us_inbound`) or quarantined: neither leaves an event to count.
 
 mod breach;
 #[cfg(test)]

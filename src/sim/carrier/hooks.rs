@@ -117,8 +117,7 @@ async fn post_receipts(world: &Arc<World>, taken: &Taken, fate: Fate, answered: 
         statuses.reverse();
     }
     for (status, code) in statuses {
-        let wait = world.state().mood.receipt_delay;
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(fate.receipt_delay).await;
         let news = News::Receipt { status, code, message_id: taken.callback.as_deref().and_then(message_id) };
         post_webhook(world, fresh(taken.sid.clone(), news, true), Some(taken)).await;
     }

@@ -59,7 +59,7 @@ pub struct Mood {
     /// The receipts come before the answer to the send.
     pub receipts_before_answer: f64,
 
-    /// Every webhook is posted this many times more, at the same time.
+    /// Every webhook is posted this many times more, at the same time. Only the mood towards everyone counts.
     pub webhook_copies: u32,
 }
 
@@ -94,7 +94,7 @@ impl Default for Mood {
 }
 
 impl Mood {
-    /// A little of everything that can go wrong, for fault runs; every send still has a chance of three in four.
+    /// A little of everything that can go wrong, for fault runs; four sends in five still go well.
     pub fn bad_day() -> Self {
         Self {
             delay_spread: Duration::from_millis(20),
@@ -145,10 +145,11 @@ impl Mood {
         };
         let spread = u64::try_from(self.delay_spread.as_micros()).unwrap_or(u64::MAX);
         Fate {
-            delay: self.delay + Duration::from_micros(dice.next() % spread.saturating_add(1).max(1)),
+            delay: self.delay + Duration::from_micros(dice.next() % spread.saturating_add(1)),
             ending,
             taken,
             arrival,
+            receipt_delay: self.receipt_delay,
             receipts_missing: dice.chance(self.receipts_missing),
             receipts_reordered: dice.chance(self.receipts_reordered),
             receipts_before_answer: dice.chance(self.receipts_before_answer),
@@ -164,6 +165,7 @@ pub(super) struct Fate {
     /// Whether the message goes on to the phone.
     pub(super) taken: bool,
     pub(super) arrival: Arrival,
+    pub(super) receipt_delay: Duration,
     pub(super) receipts_missing: bool,
     pub(super) receipts_reordered: bool,
     pub(super) receipts_before_answer: bool,

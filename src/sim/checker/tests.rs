@@ -277,6 +277,21 @@ fn no_breach_shows_a_number_or_a_text() {
     }
 }
 
+#[test]
+fn a_world_is_what_all_its_carriers_and_its_platform_saw() {
+    let day = good_day();
+    let carriers =
+        day.webhooks.iter().map(|webhook| CarrierRecord { webhooks: vec![webhook.clone()], ..Default::default() });
+    let mut carriers: Vec<CarrierRecord> = carriers.collect();
+    carriers[1].posts = day.posts.clone();
+    let platform = PlatformRecord { deliveries: day.deliveries.clone(), ..Default::default() };
+    breaks(&World::new(carriers.clone(), platform.clone(), day.sends.clone()), &[]);
+
+    carriers[2].unrecorded = 2;
+    let platform = PlatformRecord { unrecorded: 1, ..platform };
+    breaks(&World::new(carriers, platform, day.sends), &[Breach::RecordIncomplete { unrecorded: 3 }]);
+}
+
 /// One call: a text comes in, one goes out and is delivered.
 fn good_day() -> World {
     World {
