@@ -3,14 +3,38 @@
 //! Invariant: a frame that `sync` has returned for is read again after `kill -9` and after power loss, with every frame
 //! before it; and nobody reads a frame that was never synced.
 
+mod disk;
+mod examine;
+mod file;
+mod frame;
+pub mod inspect;
+mod lock;
+mod memory;
+mod reader;
+mod recover;
+mod segment;
+#[cfg(test)]
+mod sim_disk;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod tests;
+
+pub use file::{FileJournal, Options};
+pub use frame::{BODIES_MAX, FRAME_BYTES_MAX};
+pub use lock::{Lock, LockFailed};
+pub use memory::MemoryJournal;
+pub use recover::Cut;
+
 use crate::model::{Position, Timestamp};
+use std::fmt;
 use std::sync::Arc;
 
 /// One command's events, encoded. The journal knows nothing of their meaning.
 ///
 /// `meta` names nobody. Whatever names a person stands in a body, which can be overwritten with zeros (erased) without
 /// touching the frame's checksum.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Record {
     /// What happened, without the people.
     pub meta: Vec<u8>,
@@ -19,7 +43,7 @@ pub struct Record {
 }
 
 /// A frame as it lies in the journal.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     /// Its place: frames count 1, 2, 3 … without a gap.
     pub position: Position,
@@ -38,8 +62,8 @@ pub trait Journal: Send {
     fn next(&self) -> Position;
 
     /// Writes `records` in order, the first at `next()`. `now` decides when the day's segment closes. Nothing is durable
-    /// before `sync`, and readers do not see it. After an error the journal is dead: every later call fails, because a
-    /// write that failed once may succeed the second time without the bytes being on disk.
+    /// before `sync`, and readers do not see it. After an error other than `TooLarge` the journal is dead: every later
+    /// call fails, because a write that failed once may succeed the second time without the bytes being on disk.
     fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed>;
 
     /// Makes everything appended durable (fdatasync), then visible to readers.
@@ -68,10 +92,51 @@ pub enum JournalFailed {
     /// Damage in the middle: a frame is bad and a later one says it had been synced.
     #[error("{0}")]
     Damaged(String),
+    /// A record is over `FRAME_BYTES_MAX` or `BODIES_MAX`. Nothing of its batch was written; the journal lives.
+    #[error("a record of {bytes} bytes in {bodies} bodies is too large for the journal")]
+    TooLarge {
+        /// Bytes of meta and bodies.
+        bytes: usize,
+        /// How many bodies.
+        bodies: usize,
+    },
     /// The position is no longer kept.
     #[error("the journal begins at position {}", .oldest.0)]
     Gone {
         /// The first position still kept.
         oldest: Position,
     },
+}
+
+impl Record {
+    /// That the journal takes this record.
+    fn check(&self) -> Result<(), JournalFailed> {
+        match frame::bytes_of(self) {
+            Some(_) => Ok(()),
+            None => Err(JournalFailed::TooLarge {
+                bytes: self.meta.len() + self.bodies.iter().map(Vec::len).sum::<usize>(),
+                bodies: self.bodies.len(),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Record {
+    /// How much, never what: bodies name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bodies: Vec<usize> = self.bodies.iter().map(Vec::len).collect();
+        f.debug_struct("Record").field("meta_bytes", &self.meta.len()).field("body_bytes", &bodies).finish()
+    }
+}
+
+impl fmt::Debug for Frame {
+    /// How much, never what: bodies name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bodies: Vec<Option<usize>> = self.bodies.iter().map(|body| body.as_ref().map(Vec::len)).collect();
+        f.debug_struct("Frame")
+            .field("position", &self.position.0)
+            .field("meta_bytes", &self.meta.len())
+            .field("body_bytes", &bodies)
+            .finish()
+    }
 }

@@ -1,0 +1,273 @@
+//! The journal on disk: the writing end.
+//!
+//! Invariant: whatever a call to `sync` has returned for is on the disk, in a file whose name is on the disk. The first
+//! failure is the last: nothing is written or synced after it, since a sync that fails once may succeed the next time
+//! without the bytes being on the disk.
+
+use super::disk::{Disk, DiskFile, RealDisk};
+use super::frame::{Link, Salts, Seal, bytes_of, encode};
+use super::reader::{FileReader, Segment, Shared, Visible};
+use super::recover::{Cut, Last, MAKING, Recovered, failed, recover};
+use super::segment::{Behind, HEADER, Header, Marks, Place, name_of};
+use super::{Journal, JournalFailed, JournalReader, Record};
+use crate::model::{Day, Position, Timestamp};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A segment is closed once a frame does not fit in it, or when its day is over.
+const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The buffer that batches are written from keeps at most this: four times a batch of the usual bound of 1 MiB.
+const BUFFER_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How the journal lies on the disk.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes reserved for a segment, 64 MiB. A frame that is larger gets a segment of its own size.
+    pub segment_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes: SEGMENT_BYTES }
+    }
+}
+
+/// A journal in a directory: `00000000000000000001.log` and so on, each named by its first position.
+///
+/// One process may have it open: take the [`Lock`](super::Lock) first.
+pub struct FileJournal {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    identity: [u8; 16],
+    seal: Seal,
+    salts: Salts,
+    /// The segment that is written to; none before the first append of a new journal.
+    current: Option<Current>,
+    /// The segment before the next one to be made.
+    behind: Behind,
+    /// What the next frame is to say of itself.
+    next: Position,
+    previous: u32,
+    /// The last position known durable.
+    durable: Position,
+    /// Encoded and not yet written.
+    buffer: Vec<u8>,
+    /// Segments closed since the last sync.
+    closed: Vec<Segment>,
+    shared: Arc<Shared>,
+    cut: Option<Cut>,
+    dead: Option<JournalFailed>,
+}
+
+/// The segment that is written to.
+struct Current {
+    file: Arc<dyn DiskFile>,
+    name: String,
+    first: Position,
+    day: Day,
+    /// Bytes reserved.
+    size: u64,
+    /// Behind the last frame written.
+    written: u64,
+    /// Marks of frames since the last sync.
+    marks: Marks,
+    /// Something was written since the last sync.
+    unsynced: bool,
+}
+
+impl FileJournal {
+    /// Opens the journal in `directory`, which is made where there is none. What a crash tore at the end is cut off, and
+    /// all that is readable afterwards is on the disk.
+    ///
+    /// # Errors
+    /// `Damaged` where something that had been durable is not whole any more; nothing was changed then. `Disk` where a
+    /// file cannot be read or written.
+    pub fn open(directory: &Path, options: Options) -> Result<Self, JournalFailed> {
+        let disk = RealDisk::at(directory);
+        disk.create_directory().map_err(failed(&disk, ""))?;
+        Self::on(Arc::new(disk), &options)
+    }
+
+    /// The journal on any disk.
+    pub(super) fn on(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, JournalFailed> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| JournalFailed::Disk(format!("no random numbers: {error}")))?;
+        let (fresh, salts) = random.split_first_chunk::<16>().expect("32 bytes are more than 16");
+        let Recovered { identity, closed, last, next, cut } = recover(&*disk, *fresh)?;
+        let (current, live) = last.map(|last| resume(last, next)).unzip();
+        let shared = Shared::new(disk.clone(), identity, Visible::new(closed, live, next.position));
+        Ok(Self {
+            disk,
+            segment_bytes: options.segment_bytes,
+            identity,
+            seal: Seal::of(&identity),
+            salts: Salts::new(salts.try_into().expect("32 bytes less 16 are 16")),
+            current,
+            behind: Behind::default(),
+            next: next.position,
+            previous: next.previous,
+            durable: Position(next.position.0 - 1),
+            buffer: Vec::new(),
+            closed: Vec::new(),
+            shared: Arc::new(shared),
+            cut,
+            dead: None,
+        })
+    }
+
+    /// What was cut off the end when the journal was opened: worth a line in the log, and no harm.
+    pub fn cut(&self) -> Option<&Cut> {
+        self.cut.as_ref()
+    }
+
+    /// Runs `work` unless the journal is dead, and declares it dead where that fails.
+    fn alive(&mut self, work: impl FnOnce(&mut Self) -> Result<(), JournalFailed>) -> Result<(), JournalFailed> {
+        if let Some(dead) = &self.dead {
+            return Err(dead.clone());
+        }
+        work(self).inspect_err(|error| self.dead = Some(error.clone()))
+    }
+
+    fn write(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
+        for record in records {
+            let bytes = bytes_of(record).expect("every record of the batch has been checked") as u64;
+            self.make_room(bytes, now)?;
+            let current = self.current.as_mut().expect("there is a segment once there is room");
+            let link = Link { previous: self.previous, position: self.next, synced: self.durable };
+            let offset = current.written + self.buffer.len() as u64;
+            current.marks.pass(Place { offset, position: self.next, previous: self.previous });
+            self.previous = encode(&mut self.buffer, record, link, self.seal, &self.salts);
+            self.next = self.next.next();
+        }
+        self.write_buffer()
+    }
+
+    /// Makes sure that the current segment is of the day of `now` and has room for a frame of `bytes`.
+    fn make_room(&mut self, bytes: u64, now: Timestamp) -> Result<(), JournalFailed> {
+        if let Some(current) = &self.current {
+            let fits = current.written + self.buffer.len() as u64 + bytes <= current.size;
+            if fits && now.day() <= current.day {
+                return Ok(());
+            }
+            self.write_buffer()?;
+            self.close()?;
+        }
+        self.begin(bytes, now)
+    }
+
+    fn write_buffer(&mut self) -> Result<(), JournalFailed> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let current = self.current.as_mut().expect("what is in the buffer was encoded for a segment");
+        current.unsynced = true;
+        let written = current.file.write_all_at(&self.buffer, current.written);
+        written.map_err(failed(&*self.disk, &current.name))?;
+        current.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_KEPT_BYTES_MAX);
+        Ok(())
+    }
+
+    /// Cuts the current segment to its length and makes all of it durable, before the next one comes to be: so that only
+    /// the last segment can be torn.
+    fn close(&mut self) -> Result<(), JournalFailed> {
+        let Some(current) = self.current.take() else { return Ok(()) };
+        let cut = current.file.set_size(current.written).and_then(|()| current.file.sync_all());
+        cut.map_err(failed(&*self.disk, &current.name))?;
+        self.durable = Position(self.next.0 - 1);
+        self.behind = Behind { first: current.first, end: current.written };
+        self.closed.push(current.into_segment());
+        Ok(())
+    }
+
+    /// Makes the next segment, with room for a frame of `bytes`. Its file and its name are durable before it is used.
+    fn begin(&mut self, bytes: u64, now: Timestamp) -> Result<(), JournalFailed> {
+        let first = self.next;
+        let name = name_of(first);
+        let size = self.segment_bytes.max(HEADER as u64 + bytes);
+        let header =
+            Header { identity: self.identity, first, opened: now, behind: self.behind, seed: self.previous }.encode();
+        let disk = &*self.disk;
+        let make = || -> io::Result<Arc<dyn DiskFile>> {
+            let making = format!("{name}{MAKING}");
+            let file = disk.create(&making)?;
+            file.allocate(size)?;
+            file.write_all_at(&header, 0)?;
+            file.sync_all()?;
+            disk.rename(&making, &name)?;
+            disk.sync_directory()?;
+            Ok(file)
+        };
+        let file = make().map_err(failed(disk, &name))?;
+        let written = HEADER as u64;
+        let marks = Marks::default();
+        self.current = Some(Current { file, name, first, day: now.day(), size, written, marks, unsynced: false });
+        Ok(())
+    }
+
+    fn make_durable(&mut self) -> Result<(), JournalFailed> {
+        if let Some(current) = self.current.as_mut().filter(|current| current.unsynced) {
+            current.file.sync_data().map_err(failed(&*self.disk, &current.name))?;
+            current.unsynced = false;
+            self.durable = Position(self.next.0 - 1);
+            let current = current.since_last_sync();
+            self.shared.show(self.closed.drain(..).chain([current]), self.next);
+        }
+        Ok(())
+    }
+}
+
+impl Journal for FileJournal {
+    fn identity(&self) -> [u8; 16] {
+        self.identity
+    }
+
+    fn next(&self) -> Position {
+        self.next
+    }
+
+    fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
+        records.iter().try_for_each(Record::check)?;
+        self.alive(|journal| journal.write(records, now))
+    }
+
+    fn sync(&mut self) -> Result<(), JournalFailed> {
+        self.alive(Self::make_durable)
+    }
+
+    fn reader(&self) -> Arc<dyn JournalReader> {
+        Arc::new(FileReader::new(self.shared.clone()))
+    }
+}
+
+impl Current {
+    /// What readers are shown next: how far the segment goes, and the marks they do not have.
+    fn since_last_sync(&mut self) -> Segment {
+        let marks = std::mem::take(&mut self.marks);
+        Segment { file: self.file.clone(), first: self.first, end: self.written, marks }
+    }
+
+    fn into_segment(mut self) -> Segment {
+        self.since_last_sync()
+    }
+}
+
+/// Goes on in the last segment that was found.
+fn resume(last: Last, next: Place) -> (Current, Segment) {
+    let Last { header, file, size, marks } = last;
+    let first = header.first;
+    let current = Current {
+        file: file.clone(),
+        name: name_of(first),
+        first,
+        day: header.opened.day(),
+        size,
+        written: next.offset,
+        marks: Marks::default(),
+        unsynced: false,
+    };
+    (current, Segment { file, first, end: next.offset, marks })
+}

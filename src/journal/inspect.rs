@@ -1,0 +1,403 @@
+//! Looking at a journal from outside: `offhook journal verify DIR` and `offhook journal inspect DIR`.
+//!
+//! Invariant: nothing here writes to the journal, takes its lock or shows what a body says. Both work beside a running
+//! gateway; they may then see frames that are not synced yet.
+
+use super::disk::{Disk, RealDisk};
+use super::examine::{State, examine};
+use super::frame::{Body, Seal, View};
+use super::segment::{Found, Header, Place, Step, Walk, Window, first_of, name_of};
+use crate::model::Position;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The state of a journal as a whole: that of its worst segment.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Condition {
+    /// Every frame is there.
+    Whole,
+    /// The end is torn, in what nobody was told is kept. Start-up cuts it, and nothing is to be done.
+    Torn,
+    /// Something that had been durable is not whole: the gateway does not start, or stops when it gets there.
+    Damaged,
+}
+
+impl Condition {
+    /// What a command exits with: 0 where nothing is to be done, 1 where something is.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Whole | Self::Torn => 0,
+            Self::Damaged => 1,
+        }
+    }
+}
+
+/// Checks every frame and every body of the journal in `directory` (`data_dir` or `data_dir/journal`) and writes a line
+/// for each segment to `out`, then one for all.
+///
+/// # Errors
+/// Where the directory or a file cannot be read, or `out` not written. Damage is no error but a `Condition`.
+pub fn verify(directory: &Path, out: &mut dyn Write) -> io::Result<Condition> {
+    let disk = RealDisk::at(&journal_in(directory));
+    let segments = segments(&disk)?;
+    let mut condition = Condition::Whole;
+    let mut frames = 0;
+    let mut before: Option<Ended> = None;
+    for (index, first) in segments.iter().enumerate() {
+        let Some((file, size)) = open(&disk, *first)? else { continue };
+        let after = segments.get(index + 1).copied();
+        let found = Header::read(&*file)?;
+        let ended = match found {
+            Found::Header(header) => {
+                let size = header_of(&disk, after)?.map_or(size, |next| size.min(next.behind.end));
+                // That a segment follows says that all of this one had been durable.
+                let vouched = after.map_or(Position(0), |after| Position(after.0.saturating_sub(1)));
+                let examined = examine(&*file, size, &header, vouched)?;
+                let verdict = match order(before.as_ref(), *first, &header) {
+                    Err(why) => Verdict::Damaged(header.start(), why),
+                    Ok(()) => Verdict::of(examined.state, examined.end),
+                };
+                let count = examined.end.position.0.saturating_sub(header.first.0);
+                frames += count;
+                report(out, *first, count, examined.erased, examined.end, &verdict)?;
+                condition = condition.max(verdict.condition());
+                Some(Ended { first: *first, identity: header.identity, end: examined.end })
+            }
+            Found::Blank if after.is_none() => {
+                writeln!(out, "{}: begun and empty; start-up makes it again", name_of(*first))?;
+                None
+            }
+            Found::Newer(version) => {
+                writeln!(out, "{}: of format {version}, which this version does not know", name_of(*first))?;
+                condition = Condition::Damaged;
+                None
+            }
+            Found::Blank | Found::Garbage => {
+                writeln!(out, "{}: damaged at byte 0: the header is not whole", name_of(*first))?;
+                condition = Condition::Damaged;
+                None
+            }
+        };
+        before = ended;
+    }
+    conclude(out, &disk, segments.len(), frames, condition)?;
+    Ok(condition)
+}
+
+/// Which frames `inspect` shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Range {
+    /// The first position shown.
+    pub from: Position,
+    /// Lines at most.
+    pub limit: usize,
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Self { from: Position(1), limit: usize::MAX }
+    }
+}
+
+/// Writes a line for each frame of the journal in `directory` (`data_dir` or `data_dir/journal`): position, the position
+/// known durable when it was written, bytes of meta, bytes of each body and whether it is kept, then what `describe`
+/// makes of the meta.
+///
+/// # Errors
+/// Where the directory or a file cannot be read, or `out` not written. Damage ends the segment with a line that says so.
+pub fn inspect(
+    directory: &Path,
+    range: Range,
+    describe: &dyn Fn(&[u8]) -> String,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let disk = RealDisk::at(&journal_in(directory));
+    let segments = segments(&disk)?;
+    let mut left = range.limit;
+    for (index, first) in segments.iter().enumerate() {
+        if left == 0 || segments.get(index + 1).is_some_and(|after| *after <= range.from) {
+            continue;
+        }
+        let Some((file, size)) = open(&disk, *first)? else { continue };
+        let Found::Header(header) = Header::read(&*file)? else {
+            writeln!(out, "# {}: no header", name_of(*first))?;
+            continue;
+        };
+        writeln!(out, "# {}: opened {}", name_of(*first), header.opened)?;
+        let mut walk = Walk::new(Window::new(&*file, size), Seal::of(&header.identity), header.start());
+        while left > 0 {
+            let place = walk.place;
+            match walk.step()? {
+                Step::Frame(_) if place.position < range.from => {}
+                Step::Frame(view) => {
+                    writeln!(out, "{}", line(view, describe))?;
+                    left -= 1;
+                }
+                Step::End => break,
+                Step::Bad(why) => {
+                    writeln!(out, "# byte {}, position {}: {why}", place.offset, place.position.0)?;
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads `bytes` as a segment, as start-up does; for fuzzing. Whatever they are, this returns.
+pub fn fuzz_segment(bytes: &[u8]) {
+    let Ok(Found::Header(header)) = Header::read(&bytes) else { return };
+    let examined = examine(&bytes, bytes.len() as u64, &header, Position(0)).expect("memory does not fail");
+    assert!(examined.end.offset <= bytes.len() as u64, "what is kept is in the file");
+}
+
+/// `data_dir/journal` for a `data_dir`.
+fn journal_in(directory: &Path) -> PathBuf {
+    let inner = directory.join("journal");
+    if inner.is_dir() { inner } else { directory.to_owned() }
+}
+
+fn segments(disk: &RealDisk) -> io::Result<Vec<Position>> {
+    let mut segments: Vec<Position> = disk.names()?.iter().filter_map(|name| first_of(name)).collect();
+    segments.sort();
+    Ok(segments)
+}
+
+type Opened = (std::sync::Arc<dyn super::disk::DiskFile>, u64);
+
+/// The segment at `first` and its size; `None` where retention has dropped it since it was listed.
+fn open(disk: &RealDisk, first: Position) -> io::Result<Option<Opened>> {
+    match disk.open(&name_of(first)) {
+        Ok(file) => file.size().map(|size| Some((file, size))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn header_of(disk: &RealDisk, first: Option<Position>) -> io::Result<Option<Header>> {
+    let Some(first) = first else { return Ok(None) };
+    let Some((file, _)) = open(disk, first)? else { return Ok(None) };
+    Ok(match Header::read(&*file)? {
+        Found::Header(header) => Some(header),
+        Found::Blank | Found::Newer(_) | Found::Garbage => None,
+    })
+}
+
+/// How the segment before ended.
+struct Ended {
+    first: Position,
+    identity: [u8; 16],
+    end: Place,
+}
+
+/// Whether a segment is the one its name says, and follows the one before.
+fn order(before: Option<&Ended>, first: Position, header: &Header) -> Result<(), String> {
+    if header.first != first {
+        return Err(format!("the file has been renamed from {}", name_of(header.first)));
+    }
+    let Some(before) = before else { return Ok(()) };
+    if header.identity != before.identity {
+        return Err("it is of another journal than the segment before".to_owned());
+    }
+    if header.behind.first != before.first {
+        return Err(format!("the segment before it, {}, is missing", name_of(header.behind.first)));
+    }
+    // Where the segment before ended too early, it has been called damaged itself.
+    if before.end.position == header.first && before.end.previous != header.seed {
+        return Err("it does not follow from the last frame before it".to_owned());
+    }
+    Ok(())
+}
+
+enum Verdict {
+    Whole,
+    Torn(&'static str),
+    Damaged(Place, String),
+}
+
+impl Verdict {
+    fn of(state: State, end: Place) -> Self {
+        match state {
+            State::Whole => Self::Whole,
+            State::Torn(why) => Self::Torn(why),
+            State::Damaged(place, why) if place == end => Self::Damaged(end, why.to_owned()),
+            State::Damaged(place, why) => Self::Damaged(place, why.to_owned()),
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        match self {
+            Self::Whole => Condition::Whole,
+            Self::Torn(_) => Condition::Torn,
+            Self::Damaged(..) => Condition::Damaged,
+        }
+    }
+}
+
+fn report(
+    out: &mut dyn Write,
+    first: Position,
+    frames: u64,
+    erased: u64,
+    end: Place,
+    verdict: &Verdict,
+) -> io::Result<()> {
+    let last = end.position.0.saturating_sub(1);
+    let positions = if frames == 0 { "no positions".to_owned() } else { format!("positions {}-{last}", first.0) };
+    write!(out, "{}: {frames} frames, {positions}, {} bytes", name_of(first), end.offset)?;
+    if erased > 0 {
+        write!(out, ", {erased} bodies erased")?;
+    }
+    match verdict {
+        Verdict::Whole => writeln!(out, ": whole"),
+        Verdict::Torn(why) => writeln!(
+            out,
+            ": torn tail at byte {} ({why}), never acknowledged; start-up cuts it, or a running gateway is just writing it",
+            end.offset
+        ),
+        Verdict::Damaged(place, why) => {
+            writeln!(out, ": DAMAGED at byte {}, position {}: {why}", place.offset, place.position.0)
+        }
+    }
+}
+
+fn conclude(
+    out: &mut dyn Write,
+    disk: &RealDisk,
+    segments: usize,
+    frames: u64,
+    condition: Condition,
+) -> io::Result<()> {
+    let directory = disk.path().display();
+    match condition {
+        _ if segments == 0 => writeln!(out, "{directory}: no segments"),
+        Condition::Whole => writeln!(out, "{directory}: {segments} segments, {frames} frames, whole"),
+        Condition::Torn => writeln!(out, "{directory}: {segments} segments, {frames} frames, whole but for a torn tail"),
+        Condition::Damaged => writeln!(
+            out,
+            "{directory}: damaged. Put good copies of the damaged files back; or move the last damaged one and every \
+             older segment out of the directory, which gives up what is in them"
+        ),
+    }
+}
+
+fn line(view: View<'_>, describe: &dyn Fn(&[u8]) -> String) -> String {
+    let bodies: Vec<String> = view
+        .bodies()
+        .map(|(length, body)| match body {
+            Body::Kept(_) => format!("{length} kept"),
+            Body::Erased => format!("{length} erased"),
+            Body::Damaged => format!("{length} damaged"),
+        })
+        .collect();
+    format!(
+        "{} synced {} meta {} bodies [{}] {}",
+        view.head.position.0,
+        view.head.synced.0,
+        view.meta().len(),
+        bodies.join(", "),
+        describe(view.meta())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::suite::{now, record, records};
+    use super::super::{FileJournal, Journal, Options};
+    use super::*;
+
+    #[test]
+    fn verify_says_of_a_journal_in_use_that_it_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let _journal = three_segments(directory.path());
+        let (condition, text) = verified(directory.path());
+        assert_eq!(condition, Condition::Whole);
+        assert_eq!(text.lines().count(), 4);
+        assert!(text.contains("00000000000000000001.log: 2 frames, positions 1-2, "), "{text}");
+        assert!(text.ends_with("journal: 3 segments, 6 frames, whole\n"), "{text}");
+        // The directory of the segments will do as well.
+        assert_eq!(verified(&directory.path().join("journal")).0, Condition::Whole);
+    }
+
+    #[test]
+    fn verify_names_a_torn_tail_and_that_start_up_cuts_it() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(three_segments(directory.path()));
+        change(directory.path(), 5, |bytes| {
+            let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+            bytes[end] ^= 1;
+        });
+        let before = std::fs::read(segment(directory.path(), 5)).unwrap();
+        let (condition, text) = verified(directory.path());
+        assert_eq!((condition, condition.exit_code()), (Condition::Torn, 0));
+        assert!(text.contains("5.log: 1 frames, positions 5-5, ") && text.contains("start-up cuts it"), "{text}");
+        assert_eq!(std::fs::read(segment(directory.path(), 5)).unwrap(), before);
+    }
+
+    #[test]
+    fn verify_names_every_damaged_segment_and_the_way_out() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(three_segments(directory.path()));
+        for first in [1, 3] {
+            change(directory.path(), first, |bytes| *bytes.last_mut().unwrap() ^= 1);
+        }
+        let (condition, text) = verified(directory.path());
+        assert_eq!((condition, condition.exit_code()), (Condition::Damaged, 1));
+        assert_eq!(text.matches("DAMAGED at byte").count(), 2, "{text}");
+        assert!(text.contains("every older segment"), "{text}");
+
+        std::fs::remove_file(segment(directory.path(), 3)).unwrap();
+        assert!(verified(directory.path()).1.contains("00000000000000000003.log, is missing"));
+    }
+
+    #[test]
+    fn inspect_shows_a_line_a_frame_and_never_a_body() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = FileJournal::open(directory.path(), Options::default()).unwrap();
+        journal.append(&[record(b"started", &[b"+12065550142", b""]), record(b"ended", &[])], now()).unwrap();
+        journal.sync().unwrap();
+        journal.append(&[record(b"again", &[])], now()).unwrap();
+        let describe = |meta: &[u8]| String::from_utf8_lossy(meta).into_owned();
+        let shown = |range| {
+            let mut out = Vec::new();
+            inspect(directory.path(), range, &describe, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            shown(Range::default()),
+            "# 00000000000000000001.log: opened 2025-11-22T06:00:00.500Z\n\
+             1 synced 0 meta 7 bodies [12 kept, 0 kept] started\n\
+             2 synced 0 meta 5 bodies [] ended\n\
+             3 synced 2 meta 5 bodies [] again\n"
+        );
+        let one = shown(Range { from: Position(2), limit: 1 });
+        assert!(one.ends_with("Z\n2 synced 0 meta 5 bodies [] ended\n"), "{one}");
+    }
+
+    /// Two frames each.
+    fn three_segments(data_dir: &Path) -> FileJournal {
+        let mut journal = FileJournal::open(&data_dir.join("journal"), Options { segment_bytes: 250 }).unwrap();
+        for _ in 0..6 {
+            let [.., last] = &records(2)[..] else { unreachable!() };
+            journal.append(std::slice::from_ref(last), now()).unwrap();
+            journal.sync().unwrap();
+        }
+        journal
+    }
+
+    fn segment(data_dir: &Path, first: u64) -> PathBuf {
+        data_dir.join("journal").join(name_of(Position(first)))
+    }
+
+    fn change(data_dir: &Path, first: u64, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = std::fs::read(segment(data_dir, first)).unwrap();
+        change(&mut bytes);
+        std::fs::write(segment(data_dir, first), bytes).unwrap();
+    }
+
+    fn verified(directory: &Path) -> (Condition, String) {
+        let mut out = Vec::new();
+        let condition = verify(directory, &mut out).unwrap();
+        (condition, String::from_utf8(out).unwrap())
+    }
+}

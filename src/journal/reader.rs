@@ -1,0 +1,235 @@
+//! Reading what is synced, from any thread, while the writer writes.
+//!
+//! Invariant: a reader looks at no byte behind `Visible::end`, and that moves only after a sync. The lock on `Visible`
+//! is held for a look or a change of a few words and never across I/O.
+
+use super::disk::{Disk, DiskFile};
+use super::frame::Seal;
+use super::recover::{damaged, failed};
+use super::segment::{Behind, Found, Header, Marks, Place, Step, WINDOW_BYTES, Walk, Window, name_of};
+use super::{Frame, JournalFailed, JournalReader};
+use crate::model::Position;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Closed segments that stay open with their marks: 32 descriptors and about 3 MB.
+const SEGMENTS_OPEN_MAX: usize = 32;
+
+/// Bytes that the reading of one frame reads at once: the distance of two marks and a frame of the usual size.
+const GLANCE_BYTES: usize = 20 * 1024;
+
+/// What the writer shows and the readers read.
+pub(super) struct Shared {
+    disk: Arc<dyn Disk>,
+    identity: [u8; 16],
+    visible: Mutex<Visible>,
+    /// Closed segments used of late, the latest first.
+    open: Mutex<VecDeque<Arc<Segment>>>,
+}
+
+/// What may be read.
+pub(super) struct Visible {
+    pub(super) oldest: Position,
+    /// One past the last position that may be read.
+    pub(super) next: Position,
+    /// The segments before the live one, oldest first.
+    pub(super) closed: Vec<Behind>,
+    pub(super) live: Option<Segment>,
+}
+
+/// An open segment, as far as it may be read.
+pub(super) struct Segment {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) first: Position,
+    pub(super) end: u64,
+    pub(super) marks: Marks,
+}
+
+impl Shared {
+    pub(super) fn new(disk: Arc<dyn Disk>, identity: [u8; 16], visible: Visible) -> Self {
+        Self { disk, identity, visible: Mutex::new(visible), open: Mutex::new(VecDeque::new()) }
+    }
+
+    /// Shows what has been synced: `written` are the segments written to since the last time, each with the marks that
+    /// are new. `next` is one past the last position.
+    pub(super) fn show(&self, written: impl Iterator<Item = Segment>, next: Position) {
+        let mut retired = Vec::new();
+        let mut visible = lock(&self.visible);
+        for segment in written {
+            match &mut visible.live {
+                Some(live) if live.first == segment.first => {
+                    live.end = segment.end;
+                    live.marks.extend(segment.marks);
+                }
+                _ => {
+                    if let Some(closed) = visible.live.replace(segment) {
+                        visible.closed.push(Behind { first: closed.first, end: closed.end });
+                        retired.push(Arc::new(closed));
+                    }
+                }
+            }
+        }
+        visible.next = next;
+        drop(visible);
+        for segment in retired {
+            self.keep_open(segment);
+        }
+    }
+
+    fn keep_open(&self, segment: Arc<Segment>) {
+        let mut open = lock(&self.open);
+        open.retain(|other| other.first != segment.first);
+        open.push_front(segment);
+        open.truncate(SEGMENTS_OPEN_MAX);
+    }
+
+    /// The closed segment `which`, opened and marked.
+    fn closed(&self, which: Behind) -> Result<Arc<Segment>, JournalFailed> {
+        let known = lock(&self.open).iter().find(|segment| segment.first == which.first).cloned();
+        let segment = match known {
+            Some(segment) => segment,
+            None => Arc::new(self.open_closed(which)?),
+        };
+        self.keep_open(segment.clone());
+        Ok(segment)
+    }
+
+    fn open_closed(&self, which: Behind) -> Result<Segment, JournalFailed> {
+        let name = name_of(which.first);
+        let start = Place { offset: 0, position: which.first, previous: 0 };
+        let broken = |place, why| damaged(self.disk.path(), &name, place, why);
+        let file = self.disk.open(&name).map_err(failed(&*self.disk, &name))?;
+        let Found::Header(header) = Header::read(&*file).map_err(failed(&*self.disk, &name))? else {
+            return Err(broken(start, "the header is not whole"));
+        };
+        if header.identity != self.identity || header.first != which.first {
+            return Err(broken(start, "another segment stands in its place"));
+        }
+        let mut marks = Marks::default();
+        let mut walk = Walk::new(Window::new(&*file, which.end), Seal::of(&self.identity), header.start());
+        while walk.place.offset < which.end {
+            let place = walk.place;
+            match walk.step().map_err(failed(&*self.disk, &name))? {
+                Step::Frame(_) => marks.pass(place),
+                Step::End => return Err(broken(place, "zeros stand where a frame should")),
+                Step::Bad(why) => return Err(broken(place, why)),
+            }
+        }
+        Ok(Segment { file, first: which.first, end: which.end, marks })
+    }
+}
+
+/// A lock is held for a few words at a time, all of them right at every moment: a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A reading end. One that reads on from where it stopped does not search.
+pub(super) struct FileReader {
+    shared: Arc<Shared>,
+    /// Where the last read stopped, and the first position of the segment that is in.
+    stopped: Mutex<Option<(Position, Place)>>,
+}
+
+/// Where to begin to read, and what to read there.
+struct Stretch {
+    file: Arc<dyn DiskFile>,
+    first: Position,
+    end: u64,
+    from: Place,
+}
+
+impl FileReader {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, stopped: Mutex::new(None) }
+    }
+
+    /// The rest of the segment that holds `position`, from there or a little before; `None` at the end.
+    fn stretch(&self, position: Position) -> Result<Option<Stretch>, JournalFailed> {
+        let stopped = *lock(&self.stopped);
+        let start = |first, marks: &Marks| match stopped {
+            Some((segment, place)) if segment == first && place.position == position => place,
+            _ => marks.before(position).expect("the first frame of a segment is marked"),
+        };
+        let which = {
+            let visible = lock(&self.shared.visible);
+            if position < visible.oldest {
+                return Err(JournalFailed::Gone { oldest: visible.oldest });
+            }
+            if position >= visible.next {
+                return Ok(None);
+            }
+            if let Some(live) = visible.live.as_ref().filter(|live| live.first <= position) {
+                let from = start(live.first, &live.marks);
+                return Ok(Some(Stretch { file: live.file.clone(), first: live.first, end: live.end, from }));
+            }
+            let after = visible.closed.partition_point(|closed| closed.first <= position);
+            visible.closed[after - 1]
+        };
+        let segment = self.shared.closed(which)?;
+        let from = start(segment.first, &segment.marks);
+        Ok(Some(Stretch { file: segment.file.clone(), first: segment.first, end: segment.end, from }))
+    }
+
+    /// Adds the frames of `stretch` from `position` on until `budget` bytes are passed or the stretch ends.
+    fn collect(
+        &self,
+        stretch: &Stretch,
+        position: Position,
+        budget: &mut usize,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), JournalFailed> {
+        let disk = &*self.shared.disk;
+        let name = name_of(stretch.first);
+        let window = Window::new(&*stretch.file, stretch.end).reading((*budget).clamp(GLANCE_BYTES, WINDOW_BYTES));
+        let mut walk = Walk::new(window, Seal::of(&self.shared.identity), stretch.from);
+        while walk.place.offset < stretch.end && (frames.is_empty() || *budget > 0) {
+            let place = walk.place;
+            let broken = |why| damaged(disk.path(), &name, place, why);
+            match walk.step().map_err(failed(disk, &name))? {
+                Step::Frame(_) if place.position < position => {}
+                Step::Frame(view) => {
+                    *budget = budget.saturating_sub(view.head.length);
+                    let why = "a body is neither what was written nor erased";
+                    frames.push(view.to_frame().ok_or_else(|| broken(why))?);
+                }
+                Step::End => return Err(broken("zeros stand where a frame should")),
+                Step::Bad(why) => return Err(broken(why)),
+            }
+        }
+        *lock(&self.stopped) = Some((stretch.first, walk.place));
+        Ok(())
+    }
+}
+
+impl JournalReader for FileReader {
+    fn bounds(&self) -> (Position, Position) {
+        let visible = lock(&self.shared.visible);
+        (visible.oldest, visible.next)
+    }
+
+    fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Frame>, JournalFailed> {
+        let mut frames: Vec<Frame> = Vec::new();
+        let mut budget = max_bytes;
+        let mut position = from;
+        while frames.is_empty() || budget > 0 {
+            let Some(stretch) = self.stretch(position)? else { break };
+            self.collect(&stretch, position, &mut budget, &mut frames)?;
+            let Some(last) = frames.last().filter(|last| last.position >= position) else {
+                let place = Place { offset: stretch.end, position, ..stretch.from };
+                let why = "the segment ends before a position that it should hold";
+                return Err(damaged(self.shared.disk.path(), &name_of(stretch.first), place, why));
+            };
+            position = last.position.next();
+        }
+        Ok(frames)
+    }
+}
+
+/// What is visible at start.
+impl Visible {
+    pub(super) fn new(closed: Vec<Behind>, live: Option<Segment>, next: Position) -> Self {
+        let oldest = closed.first().map(|closed| closed.first).or(live.as_ref().map(|live| live.first));
+        Self { oldest: oldest.unwrap_or(next), next, closed, live }
+    }
+}

@@ -1,0 +1,334 @@
+//! A segment: one file of frames, and the header that ties it to the one before.
+//!
+//! ```text
+//!  0  magic           8  "offhookJ"
+//!  8  version         u32
+//! 12  identity       16  of the journal; random, the same in all its segments
+//! 28  first          u64  the position of the first frame; also the file's name
+//! 36  opened         u64  ms since 1970: the segment is of this day
+//! 44  previous first u64  the segment before this one, 0 for none ...
+//! 52  previous end   u64  ... and the bytes it was cut to
+//! 60  seed           u32  the crc of the frame before `first`; the journal's key where there is none
+//! 64  crc            u32  CRC-32C of bytes 0 to 63
+//! 68  frames, then zeros up to the size that was reserved
+//! ```
+//!
+//! A segment is made under another name, synced, renamed and its directory synced before a frame is written to it, and
+//! the one before is cut and synced before that. So only the last segment can be torn.
+
+use super::disk::ReadAt;
+use super::frame::{HEAD, Head, Seal, View, all_zero, u32_at, u64_at};
+use crate::model::{Position, Timestamp};
+use std::io;
+
+/// Where the first frame stands.
+pub(super) const HEADER: usize = 68;
+
+const MAGIC: &[u8; 8] = b"offhookJ";
+const VERSION: u32 = 1;
+
+/// The name of the segment whose first frame is at `first`: names sort as positions do.
+pub(super) fn name_of(first: Position) -> String {
+    format!("{:020}.log", first.0)
+}
+
+/// The first position of the segment of that name, where it is a segment's name.
+pub(super) fn first_of(name: &str) -> Option<Position> {
+    let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20)?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|first| plain && *first > 0).map(Position)
+}
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Header {
+    pub(super) identity: [u8; 16],
+    pub(super) first: Position,
+    pub(super) opened: Timestamp,
+    /// The first position and the end in bytes of the segment before; `Position(0)` for none.
+    pub(super) behind: Behind,
+    pub(super) seed: u32,
+}
+
+/// The segment before one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Behind {
+    pub(super) first: Position,
+    pub(super) end: u64,
+}
+
+/// What stands where a header should.
+pub(super) enum Found {
+    Header(Header),
+    /// Zeros, or less than a header: a crash came before the header was durable.
+    Blank,
+    /// Made by a program that knows more than this one.
+    Newer(u32),
+    /// Neither.
+    Garbage,
+}
+
+impl Header {
+    /// Where the first frame begins.
+    pub(super) fn start(&self) -> Place {
+        Place { offset: HEADER as u64, position: self.first, previous: self.seed }
+    }
+
+    pub(super) fn encode(&self) -> [u8; HEADER] {
+        let mut bytes = Vec::with_capacity(HEADER);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.identity);
+        bytes.extend_from_slice(&self.first.0.to_le_bytes());
+        bytes.extend_from_slice(&self.opened.as_ms().to_le_bytes());
+        bytes.extend_from_slice(&self.behind.first.0.to_le_bytes());
+        bytes.extend_from_slice(&self.behind.end.to_le_bytes());
+        bytes.extend_from_slice(&self.seed.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes.try_into().expect("the fields above are a header long")
+    }
+
+    /// Reads what `file` begins with.
+    pub(super) fn read(file: &dyn ReadAt) -> io::Result<Found> {
+        let size = file.size()?;
+        let mut window = Window::new(file, size);
+        let bytes = window.at(0, HEADER)?;
+        let Some(bytes) = bytes.first_chunk::<HEADER>() else { return Ok(Found::Blank) };
+        if u32_at(bytes, HEADER - 4) != crc32c::crc32c(&bytes[..HEADER - 4]) || !bytes.starts_with(MAGIC) {
+            // A header that never came to be has nothing behind it: no frame is written before it is durable.
+            return Ok(if zeros_from(&mut window, HEADER as u64)? { Found::Blank } else { Found::Garbage });
+        }
+        Ok(match u32_at(bytes, 8) {
+            VERSION => Found::Header(Self {
+                identity: *bytes[12..].first_chunk().expect("a header is longer than 28 bytes"),
+                first: Position(u64_at(bytes, 28)),
+                opened: Timestamp::from_ms(u64_at(bytes, 36)),
+                behind: Behind { first: Position(u64_at(bytes, 44)), end: u64_at(bytes, 52) },
+                seed: u32_at(bytes, 60),
+            }),
+            version => Found::Newer(version),
+        })
+    }
+}
+
+/// Whether `window` holds nothing but zeros from `offset` to its end.
+pub(super) fn zeros_from(window: &mut Window<'_>, mut offset: u64) -> io::Result<bool> {
+    loop {
+        let bytes = window.at(offset, WINDOW_BYTES)?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        if !all_zero(bytes) {
+            return Ok(false);
+        }
+        offset += bytes.len() as u64;
+    }
+}
+
+/// Bytes a window reads at once: a segment takes 256 reads, and a reader of one frame throws little away.
+pub(super) const WINDOW_BYTES: usize = 256 * 1024;
+
+/// A part of a file in memory that moves along with the reading.
+pub(super) struct Window<'a> {
+    file: &'a dyn ReadAt,
+    end: u64,
+    start: u64,
+    read_at_once: usize,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Window<'a> {
+    /// A window on the first `end` bytes of `file`. What is behind them is not looked at.
+    pub(super) fn new(file: &'a dyn ReadAt, end: u64) -> Self {
+        Self { file, end, start: 0, read_at_once: WINDOW_BYTES, bytes: Vec::new() }
+    }
+
+    /// The same, reading `bytes` at once.
+    pub(super) fn reading(self, bytes: usize) -> Self {
+        Self { read_at_once: bytes.min(WINDOW_BYTES), ..self }
+    }
+
+    /// `length` bytes at `offset`; fewer only where the window ends.
+    pub(super) fn at(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
+        let length = usize::try_from(self.end.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
+        let held = offset >= self.start && offset + length as u64 <= self.start + self.bytes.len() as u64;
+        if !held {
+            self.fill(offset, length)?;
+        }
+        let from = usize::try_from(offset - self.start).expect("a window is held in memory");
+        Ok(&self.bytes[from..self.bytes.len().min(from + length)])
+    }
+
+    fn fill(&mut self, offset: u64, length: usize) -> io::Result<()> {
+        let rest = usize::try_from(self.end.saturating_sub(offset)).unwrap_or(usize::MAX);
+        self.start = offset;
+        self.bytes.resize(length.max(self.read_at_once).min(rest), 0);
+        let mut filled = 0;
+        while filled < self.bytes.len() {
+            match self.file.read_at(&mut self.bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.bytes.clear();
+                    return Err(error);
+                }
+            }
+        }
+        self.bytes.truncate(filled);
+        Ok(())
+    }
+}
+
+/// A frame is marked once so many bytes have been passed since the last mark. To read one frame, half of it is read
+/// before; the marks of a full segment take 100 kB.
+const MARK_EVERY_BYTES: u64 = 16 * 1024;
+
+/// Places of some frames of a segment, in order.
+#[derive(Default, Debug)]
+pub(super) struct Marks(Vec<Place>);
+
+impl Marks {
+    /// Notes a frame that begins at `place`, where one is due.
+    pub(super) fn pass(&mut self, place: Place) {
+        if self.0.last().is_none_or(|last| place.offset >= last.offset + MARK_EVERY_BYTES) {
+            self.0.push(place);
+        }
+    }
+
+    /// The last place noted that is not behind `position`.
+    pub(super) fn before(&self, position: Position) -> Option<Place> {
+        let after = self.0.partition_point(|place| place.position <= position);
+        self.0[..after].last().copied()
+    }
+
+    /// Takes over what another found further on.
+    pub(super) fn extend(&mut self, mut further: Marks) {
+        self.0.append(&mut further.0);
+    }
+
+    /// Forgets the frames from `position` on.
+    pub(super) fn cut(&mut self, position: Position) {
+        self.0.retain(|place| place.position < position);
+    }
+}
+
+/// A walk along the frames of a segment, in order, each proven whole and chained to the one before.
+pub(super) struct Walk<'a> {
+    window: Window<'a>,
+    seal: Seal,
+    /// Where the next frame begins.
+    pub(super) place: Place,
+}
+
+/// Where a frame begins, and what it must say to be the one that belongs there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) position: Position,
+    pub(super) previous: u32,
+}
+
+/// What the walk came to.
+pub(super) enum Step<'w> {
+    Frame(View<'w>),
+    /// Here no frame was begun: zeros, or the end of what may be read.
+    End,
+    /// Something is here, and it is not the next frame.
+    Bad(&'static str),
+}
+
+impl<'a> Walk<'a> {
+    /// A walk through `window` that begins at `place`.
+    pub(super) fn new(window: Window<'a>, seal: Seal, place: Place) -> Self {
+        Self { window, seal, place }
+    }
+
+    /// The next frame. After anything but a frame, every further step is the same again.
+    pub(super) fn step(&mut self) -> io::Result<Step<'_>> {
+        let bytes = self.window.at(self.place.offset, HEAD)?;
+        if all_zero(bytes) {
+            return Ok(Step::End);
+        }
+        let Some(head) = Head::read(bytes, self.seal) else { return Ok(Step::Bad("no frame begins here")) };
+        let bytes = self.window.at(self.place.offset, head.length)?;
+        if bytes.len() < head.length {
+            return Ok(Step::Bad("the file ends within the frame"));
+        }
+        let Some(view) = View::read(bytes, head, self.seal) else {
+            return Ok(Step::Bad("the frame's checksum is wrong"));
+        };
+        if head.position != self.place.position || head.previous != self.place.previous {
+            return Ok(Step::Bad("the frame belongs somewhere else"));
+        }
+        self.place = Place {
+            offset: self.place.offset + head.length as u64,
+            position: head.position.next(),
+            previous: head.crc,
+        };
+        Ok(Step::Frame(view))
+    }
+
+    /// The window, for a look at what is behind the last frame.
+    pub(super) fn into_window(self) -> Window<'a> {
+        self.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_positions_do_and_nothing_else_is_a_segment() {
+        assert_eq!(name_of(Position(42)), "00000000000000000042.log");
+        assert!(name_of(Position(9)) < name_of(Position(10)));
+        assert_eq!(first_of(&name_of(Position(u64::MAX))), Some(Position(u64::MAX)));
+        for other in ["00000000000000000000.log", "42.log", "00000000000000000042.log.new", "+0000000000000000042.log"] {
+            assert_eq!(first_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_read_as_it_was_written() {
+        let header = header();
+        assert!(matches!(read(&header.encode()), Found::Header(read) if read == header));
+    }
+
+    #[test]
+    fn a_header_that_never_came_to_be_is_told_from_one_that_broke() {
+        let mut bytes = header().encode().to_vec();
+        assert!(matches!(read(&bytes[..HEADER - 1]), Found::Blank));
+        assert!(matches!(read(&[0; 4096]), Found::Blank));
+
+        bytes[40] ^= 1;
+        assert!(matches!(read(&bytes), Found::Blank));
+        bytes.extend_from_slice(b"a frame");
+        assert!(matches!(read(&bytes), Found::Garbage));
+    }
+
+    #[test]
+    fn a_segment_of_a_later_version_is_named_as_such() {
+        let mut bytes = header().encode();
+        bytes[8] = 2;
+        let crc = crc32c::crc32c(&bytes[..HEADER - 4]);
+        bytes[HEADER - 4..].copy_from_slice(&crc.to_le_bytes());
+        assert!(matches!(read(&bytes), Found::Newer(2)));
+    }
+
+    #[track_caller]
+    fn read(bytes: &[u8]) -> Found {
+        Header::read(&bytes).unwrap()
+    }
+
+    fn header() -> Header {
+        Header {
+            identity: *b"journal of tests",
+            first: Position(7),
+            opened: Timestamp::from_ms(1_763_791_200_500),
+            behind: Behind { first: Position(1), end: 4242 },
+            seed: 0xDEAD_BEEF,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A disk for tests: it fails when told to, keeps for sure only what was synced, and can lose power.
+//!
+//! After a sync that fails it does as Linux does: what was written stays in memory, taken for clean, and another sync
+//! brings nothing to the disk.
+
+use super::disk::{Disk, DiskFile, ReadAt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A disk writes a sector whole or not at all; anything larger can be torn.
+const SECTOR: usize = 64;
+
+#[derive(Clone, Default)]
+pub(super) struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Names as processes see them, and as they are on the disk.
+    names: BTreeMap<String, Inode>,
+    durable_names: BTreeMap<String, Inode>,
+    /// Changes and syncs asked for so far.
+    operations: u64,
+    fail_at: Option<u64>,
+    failed: bool,
+}
+
+type Inode = Arc<Mutex<Contents>>;
+
+#[derive(Default)]
+struct Contents {
+    seen: Vec<u8>,
+    durable: Vec<u8>,
+    /// Sectors that a sync would write.
+    dirty: BTreeSet<usize>,
+}
+
+struct SimFile {
+    disk: SimDisk,
+    inode: Inode,
+}
+
+/// Random numbers from a seed (SplitMix64).
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+impl SimDisk {
+    /// Makes the operation that comes after `count` others fail, once.
+    pub(super) fn fail_after(&self, count: u64) {
+        let mut state = self.state();
+        state.fail_at = Some(state.operations + count);
+        state.failed = false;
+    }
+
+    /// Whether that failure has come about.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state().failed
+    }
+
+    pub(super) fn heal(&self) {
+        self.state().fail_at = None;
+    }
+
+    /// The power goes: of each sector and each name that was not synced, either what was seen or what was there before
+    /// is there now.
+    pub(super) fn lose_power(&self, dice: &mut Dice) {
+        let mut state = self.state();
+        let mut names = BTreeMap::new();
+        let all: BTreeSet<String> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
+        for name in all {
+            let choice = [state.names.get(&name), state.durable_names.get(&name)][dice.roll(2) as usize].cloned();
+            names.extend(choice.map(|inode| (name, inode)));
+        }
+        for inode in names.values() {
+            inode.lock().unwrap().lose_power(dice);
+        }
+        state.names = names.clone();
+        state.durable_names = names;
+        state.fail_at = None;
+    }
+
+    /// Changes the bytes of a file as they are seen, behind everybody's back.
+    pub(super) fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let inode = self.state().names[name].clone();
+        let mut contents = inode.lock().unwrap();
+        change(&mut contents.seen);
+        contents.durable = contents.seen.clone();
+        contents.dirty.clear();
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
+        self.state().names[name].lock().unwrap().seen.clone()
+    }
+
+    /// Another disk with the same on it, all of it durable.
+    pub(super) fn copy(&self) -> Self {
+        let copy = Self::default();
+        for (name, inode) in &self.state().names {
+            let seen = inode.lock().unwrap().seen.clone();
+            let contents = Contents { durable: seen.clone(), seen, dirty: BTreeSet::new() };
+            copy.state().names.insert(name.clone(), Arc::new(Mutex::new(contents)));
+        }
+        let names = copy.state().names.clone();
+        copy.state().durable_names = names;
+        copy
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn operation(&self) -> io::Result<()> {
+        let mut state = self.state();
+        let now = state.operations;
+        state.operations += 1;
+        if state.fail_at == Some(now) {
+            state.failed = true;
+            return Err(io::Error::other("EIO"));
+        }
+        Ok(())
+    }
+
+    fn file(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let inode = self.state().names.get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(SimFile { disk: self.clone(), inode }))
+    }
+}
+
+impl Contents {
+    fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        if self.seen.len() < end {
+            self.resize(end);
+        }
+        self.seen[offset..end].copy_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.dirty.extend(offset / SECTOR..=(end - 1) / SECTOR);
+        }
+    }
+
+    fn resize(&mut self, size: usize) {
+        let from = self.seen.len().min(size) / SECTOR;
+        self.seen.resize(size, 0);
+        self.dirty.extend(from..=size / SECTOR);
+    }
+
+    /// Brings the dirty sectors to the disk, each if `wanted`; they are clean afterwards in any case.
+    fn sync(&mut self, mut wanted: impl FnMut() -> bool) {
+        self.durable.resize(self.seen.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            let range = sector * SECTOR..((sector + 1) * SECTOR).min(self.seen.len());
+            if wanted() && !range.is_empty() {
+                self.durable[range.clone()].copy_from_slice(&self.seen[range]);
+            }
+        }
+    }
+
+    fn lose_power(&mut self, dice: &mut Dice) {
+        let size = [self.seen.len(), self.durable.len()][dice.roll(2) as usize];
+        let mut bytes = vec![0; size];
+        for (sector, bytes) in bytes.chunks_mut(SECTOR).enumerate() {
+            let source = if dice.roll(2) == 0 { &self.seen } else { &self.durable };
+            let start = (sector * SECTOR).min(source.len());
+            let end = (start + bytes.len()).min(source.len());
+            bytes[..end - start].copy_from_slice(&source[start..end]);
+        }
+        *self = Self { seen: bytes.clone(), durable: bytes, dirty: BTreeSet::new() };
+    }
+}
+
+impl Disk for SimDisk {
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.state().names.keys().cloned().collect())
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.file(name)
+    }
+
+    fn open_to_write(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.file(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.operation()?;
+        self.state().names.insert(name.to_owned(), Inode::default());
+        self.file(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.operation()?;
+        let mut state = self.state();
+        let inode = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.names.insert(to.to_owned(), inode);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.operation()?;
+        self.state().names.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.operation()?;
+        let mut state = self.state();
+        state.durable_names = state.names.clone();
+        Ok(())
+    }
+
+    fn path(&self) -> &Path {
+        Path::new("sim")
+    }
+}
+
+impl ReadAt for SimFile {
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        // Never more than this at once: short reads are part of life.
+        let count = into.len().min(10_000);
+        self.inode.lock().unwrap().seen.as_slice().read_at(&mut into[..count], offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.inode.lock().unwrap().seen.len() as u64)
+    }
+}
+
+impl DiskFile for SimFile {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let outcome = self.disk.operation();
+        let written = if outcome.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        self.inode.lock().unwrap().write(&bytes[..written], offset as usize);
+        outcome
+    }
+
+    fn allocate(&self, size: u64) -> io::Result<()> {
+        self.disk.operation()?;
+        let mut contents = self.inode.lock().unwrap();
+        let size = contents.seen.len().max(size as usize);
+        contents.resize(size);
+        Ok(())
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.disk.operation()?;
+        self.inode.lock().unwrap().resize(size as usize);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let outcome = self.disk.operation();
+        let mut sector = 0;
+        self.inode.lock().unwrap().sync(|| {
+            sector += 1;
+            outcome.is_ok() || sector % 2 == 0
+        });
+        outcome
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

@@ -1,0 +1,257 @@
+//! What every journal does, as one suite for all of them: `journal_suite!(name, constructor)`.
+
+use super::{BODIES_MAX, FRAME_BYTES_MAX, Frame, Journal, JournalFailed, JournalReader, Record};
+use crate::model::{Position, Timestamp};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A journal that can be left and come back to.
+pub(super) trait Subject {
+    /// Opens it, as a process that starts does.
+    fn open(&mut self) -> Box<dyn Journal>;
+
+    /// What `kill -9` does to it.
+    fn kill(&mut self) {}
+}
+
+macro_rules! journal_suite {
+    ($name:ident, $constructor:expr) => {
+        mod $name {
+            #[allow(unused_imports)] // The constructor is written in the words of the place it is called from.
+            use super::*;
+
+            journal_suite!(@tests $constructor =>
+                positions_count_from_1_without_a_gap,
+                nothing_is_read_before_it_is_synced,
+                what_is_synced_is_read_as_it_was_written,
+                a_read_gives_at_least_one_frame_and_stops_once_its_bytes_are_passed,
+                a_position_before_the_first_is_gone_and_one_past_the_last_is_empty,
+                a_record_too_large_is_refused_and_the_journal_lives,
+                what_was_synced_is_there_after_a_kill_and_the_rest_is_there_in_order_or_not_at_all,
+                the_identity_is_kept,
+                a_reader_on_another_thread_follows_the_writer,
+                any_records_come_back_as_they_were,
+            );
+        }
+    };
+    (@tests $constructor:expr => $($test:ident,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                crate::journal::suite::$test(&|| Box::new($constructor));
+            }
+        )*
+    };
+}
+pub(super) use journal_suite;
+
+pub(super) type Subjects<'a> = &'a dyn Fn() -> Box<dyn Subject>;
+
+pub(super) fn positions_count_from_1_without_a_gap(subjects: Subjects<'_>) {
+    let mut journal = subjects().open();
+    assert_eq!(journal.next(), Position(1));
+    journal.append(&records(3), now()).unwrap();
+    assert_eq!(journal.next(), Position(4));
+    journal.append(&[], now()).unwrap();
+    journal.append(&records(1), now()).unwrap();
+    journal.sync().unwrap();
+    assert_eq!(journal.reader().bounds(), (Position(1), Position(5)));
+    assert_eq!(positions(&all(&*journal.reader())), [1, 2, 3, 4]);
+}
+
+pub(super) fn nothing_is_read_before_it_is_synced(subjects: Subjects<'_>) {
+    let mut journal = subjects().open();
+    let reader = journal.reader();
+    journal.append(&records(2), now()).unwrap();
+    assert_eq!(reader.bounds(), (Position(1), Position(1)));
+    assert_eq!(all(&*reader), []);
+
+    journal.sync().unwrap();
+    journal.append(&records(2), now()).unwrap();
+    assert_eq!(reader.bounds(), (Position(1), Position(3)));
+    assert_eq!(positions(&all(&*reader)), [1, 2]);
+}
+
+pub(super) fn what_is_synced_is_read_as_it_was_written(subjects: Subjects<'_>) {
+    let mut journal = subjects().open();
+    let written = [
+        record(b"", &[]),
+        record(b"meta", &[]),
+        record(b"", &[b""]),
+        record(b"meta", &[b"", &[0; 100], b"+12065550142"]),
+        record(b"meta", &[&[b'x'; 100_000]]),
+        record(&[0; 1000], &[b"text".as_slice(); 300]),
+    ];
+    journal.append(&written, now()).unwrap();
+    journal.sync().unwrap();
+    assert_eq!(contents(&all(&*journal.reader())), written);
+}
+
+pub(super) fn a_read_gives_at_least_one_frame_and_stops_once_its_bytes_are_passed(subjects: Subjects<'_>) {
+    let mut journal = subjects().open();
+    journal.append(&vec![record(&[b'm'; 1000], &[]); 50], now()).unwrap();
+    journal.sync().unwrap();
+    let reader = journal.reader();
+    assert_eq!(positions(&reader.read(Position(7), 0).unwrap()), [7]);
+    assert_eq!(positions(&reader.read(Position(7), 1).unwrap()), [7]);
+    let some = positions(&reader.read(Position(7), 10_000).unwrap());
+    assert!(some.starts_with(&[7, 8, 9]) && (9..=11).contains(&some.len()), "{some:?}");
+    assert_eq!(positions(&reader.read(Position(49), usize::MAX).unwrap()), [49, 50]);
+}
+
+pub(super) fn a_position_before_the_first_is_gone_and_one_past_the_last_is_empty(subjects: Subjects<'_>) {
+    let mut journal = subjects().open();
+    let reader = journal.reader();
+    assert_eq!(reader.read(Position(1), 100).unwrap(), []);
+    journal.append(&records(1), now()).unwrap();
+    journal.sync().unwrap();
+    assert!(matches!(reader.read(Position(0), 100), Err(JournalFailed::Gone { oldest: Position(1) })));
+    assert_eq!(reader.read(Position(2), 100).unwrap(), []);
+    assert_eq!(reader.read(Position(u64::MAX), 100).unwrap(), []);
+}
+
+pub(super) fn a_record_too_large_is_refused_and_the_journal_lives(subjects: Subjects<'_>) {
+    let mut journal = subjects().open();
+    let too_long = record(b"", &[&vec![1; FRAME_BYTES_MAX]]);
+    let too_many = record(b"", &vec![b"".as_slice(); BODIES_MAX + 1]);
+    for bad in [too_long, too_many] {
+        let refused = journal.append(&[record(b"good", &[]), bad], now());
+        assert!(matches!(refused, Err(JournalFailed::TooLarge { .. })));
+    }
+    assert_eq!(journal.next(), Position(1));
+    journal.append(&[record(b"good", &[])], now()).unwrap();
+    journal.sync().unwrap();
+    assert_eq!(contents(&all(&*journal.reader())), [record(b"good", &[])]);
+}
+
+pub(super) fn what_was_synced_is_there_after_a_kill_and_the_rest_is_there_in_order_or_not_at_all(
+    subjects: Subjects<'_>,
+) {
+    let mut subject = subjects();
+    let mut written = Vec::new();
+    for round in 0..3 {
+        let mut journal = subject.open();
+        let batch = records(4 + round);
+        journal.append(&batch, now()).unwrap();
+        journal.sync().unwrap();
+        written.extend(batch);
+        journal.append(&records(3), now()).unwrap();
+        drop(journal);
+        subject.kill();
+
+        let journal = subject.open();
+        let found = contents(&all(&*journal.reader()));
+        assert_eq!(journal.next(), Position(found.len() as u64 + 1));
+        assert!(found.starts_with(&written));
+        assert!(records(3).starts_with(&found[written.len()..]));
+        written = found;
+    }
+}
+
+pub(super) fn the_identity_is_kept(subjects: Subjects<'_>) {
+    let mut subject = subjects();
+    let mut journal = subject.open();
+    let identity = journal.identity();
+    journal.append(&records(1), now()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    subject.kill();
+    assert_eq!(subject.open().identity(), identity);
+}
+
+pub(super) fn a_reader_on_another_thread_follows_the_writer(subjects: Subjects<'_>) {
+    const FRAMES: usize = 600;
+    let mut journal = subjects().open();
+    let reader = journal.reader();
+    let stopped = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let following = scope.spawn(|| {
+            let mut read = Vec::new();
+            loop {
+                let last_round = stopped.load(Ordering::SeqCst);
+                let more = reader.read(Position(read.len() as u64 + 1), 700).unwrap();
+                read.extend(positions(&more));
+                if more.is_empty() && last_round {
+                    return read;
+                }
+            }
+        });
+        for _ in 0..FRAMES / 6 {
+            journal.append(&records(6), now()).unwrap();
+            journal.sync().unwrap();
+        }
+        stopped.store(true, Ordering::SeqCst);
+        assert_eq!(following.join().unwrap(), (1..=FRAMES as u64).collect::<Vec<_>>());
+    });
+}
+
+pub(super) fn any_records_come_back_as_they_were(subjects: Subjects<'_>) {
+    let bytes = |max| prop::collection::vec(any::<u8>(), 0..max);
+    let body = prop_oneof![8 => bytes(60), 1 => (0..300_usize).prop_map(|length| vec![0; length]), 1 => bytes(100_000)];
+    let record = (bytes(300), prop::collection::vec(body, 0..5)).prop_map(|(meta, bodies)| Record { meta, bodies });
+    let batches = prop::collection::vec(prop::collection::vec(record, 0..6), 0..6);
+    let story = (batches, 0..5_000_usize, any::<bool>());
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let outcome = TestRunner::new(config).run(&story, |(batches, budget, killed)| {
+        let mut subject = subjects();
+        let mut journal = subject.open();
+        for batch in &batches {
+            journal.append(batch, now()).unwrap();
+            journal.sync().unwrap();
+        }
+        if killed {
+            drop(journal);
+            subject.kill();
+            journal = subject.open();
+        }
+        let written: Vec<Record> = batches.concat();
+        let reader = journal.reader();
+        let mut read: Vec<Frame> = Vec::new();
+        loop {
+            let more = reader.read(Position(read.len() as u64 + 1), budget).unwrap();
+            if more.is_empty() {
+                break;
+            }
+            read.extend(more);
+        }
+        prop_assert_eq!(positions(&read), (1..=written.len() as u64).collect::<Vec<_>>());
+        prop_assert_eq!(contents(&read), written);
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+/// A moment of 2025-11-22.
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_ms(1_763_791_200_500)
+}
+
+pub(super) fn record(meta: &[u8], bodies: &[&[u8]]) -> Record {
+    Record { meta: meta.to_vec(), bodies: bodies.iter().map(|body| body.to_vec()).collect() }
+}
+
+/// `count` records, all different, the first always the same.
+pub(super) fn records(count: usize) -> Vec<Record> {
+    let body = |index: usize| format!("+1206555{index:04}").into_bytes();
+    (0..count).map(|index| Record { meta: vec![index as u8; index % 7 * 10], bodies: vec![body(index); index % 3] }).collect()
+}
+
+/// All that can be read.
+pub(super) fn all(reader: &dyn JournalReader) -> Vec<Frame> {
+    let (oldest, _) = reader.bounds();
+    reader.read(oldest, usize::MAX).unwrap()
+}
+
+pub(super) fn positions(frames: &[Frame]) -> Vec<u64> {
+    frames.iter().map(|frame| frame.position.0).collect()
+}
+
+/// The records that frames were made of, none of them erased.
+pub(super) fn contents(frames: &[Frame]) -> Vec<Record> {
+    let record = |frame: &Frame| {
+        let bodies = frame.bodies.iter().map(|body| body.clone().expect("not erased")).collect();
+        Record { meta: frame.meta.clone(), bodies }
+    };
+    frames.iter().map(record).collect()
+}

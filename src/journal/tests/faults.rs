@@ -1,0 +1,172 @@
+//! G9 and G3 in small: disks that fail and lose power, from seeds.
+
+use super::super::sim_disk::{Dice, SimDisk};
+use super::super::suite::{all, contents, now, records};
+use super::super::{FileJournal, Journal, JournalFailed, Options, Record};
+use crate::model::{Position, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[test]
+fn g9_after_any_failure_nothing_is_acknowledged_and_a_restart_has_all_that_was() {
+    let mut failures = 0;
+    for power_is_lost in [false, true] {
+        for count in 0.. {
+            let disk = SimDisk::default();
+            disk.fail_after(count);
+            let mut story = Story::new(disk.clone(), 1_500, count);
+            for _ in 0..12 {
+                story.append_and_sync();
+            }
+            if !disk.has_failed() {
+                assert!(count > 20, "the story has that many calls of the disk");
+                break;
+            }
+            failures += 1;
+            story.restart(power_is_lost);
+            story.append_and_sync();
+            story.restart(!power_is_lost);
+        }
+    }
+    assert!(failures > 40);
+}
+
+#[test]
+fn g9_a_dead_journal_stays_dead_though_the_disk_has_healed() {
+    let disk = SimDisk::default();
+    let mut journal = FileJournal::on(Arc::new(disk.clone()), &Options::default()).unwrap();
+    journal.append(&records(1), now()).unwrap();
+    disk.fail_after(0);
+    assert!(matches!(journal.sync(), Err(JournalFailed::Disk(_))));
+    disk.heal();
+    assert!(matches!(journal.sync(), Err(JournalFailed::Disk(_))));
+    assert!(matches!(journal.append(&records(1), now()), Err(JournalFailed::Disk(_))));
+    assert_eq!(journal.reader().bounds(), (Position(1), Position(1)));
+}
+
+#[test]
+fn g9_the_disk_may_fail_while_a_journal_is_recovered() {
+    for seed in 0..40 {
+        let disk = SimDisk::default();
+        let mut story = Story::new(disk.clone(), 900, seed);
+        for _ in 0..4 {
+            story.append_and_sync();
+        }
+        story.append();
+        story.lose_power();
+        for count in 0.. {
+            disk.fail_after(count);
+            let opened = FileJournal::on(Arc::new(disk.clone()), &Options { segment_bytes: 900 });
+            let failed = disk.has_failed();
+            assert_eq!(opened.is_err(), failed, "seed {seed}");
+            if !failed {
+                break;
+            }
+            if story.dice.roll(2) == 0 {
+                story.lose_power();
+            }
+        }
+        disk.heal();
+        story.restart(false);
+    }
+}
+
+#[test]
+fn g3_no_seed_loses_a_frame_that_was_synced_or_shown() {
+    for seed in 0..600 {
+        let disk = SimDisk::default();
+        let segment_bytes = 300 + Dice(seed).roll(3_000);
+        let mut story = Story::new(disk.clone(), segment_bytes, seed);
+        for _ in 0..30 {
+            match story.dice.roll(12) {
+                0 => story.restart(false),
+                1 => story.restart(true),
+                2 => disk.fail_after(story.dice.roll(12)),
+                3 => story.a_day_passes(),
+                4..=6 => story.append(),
+                _ => story.append_and_sync(),
+            }
+        }
+        story.restart(true);
+    }
+}
+
+/// A journal, and what is known of it from outside.
+struct Story {
+    disk: SimDisk,
+    segment_bytes: u64,
+    seed: u64,
+    dice: Dice,
+    now: Timestamp,
+    /// `None` where the disk failed while it was opened.
+    journal: Option<FileJournal>,
+    /// All that was appended, in order.
+    appended: Vec<Record>,
+    /// How many of them must never be lost.
+    kept: usize,
+}
+
+impl Story {
+    fn new(disk: SimDisk, segment_bytes: u64, seed: u64) -> Self {
+        let journal = FileJournal::on(Arc::new(disk.clone()), &Options { segment_bytes }).ok();
+        Self { disk, segment_bytes, seed, dice: Dice(seed), now: now(), journal, appended: Vec::new(), kept: 0 }
+    }
+
+    fn append(&mut self) {
+        let Some(journal) = &mut self.journal else { return };
+        let batch: Vec<Record> = (0..1 + self.dice.roll(5)).map(|_| any_record(&mut self.dice)).collect();
+        // Where it fails, a part of it may be there.
+        let _ = journal.append(&batch, self.now);
+        self.appended.extend(batch);
+        self.check_shown();
+    }
+
+    fn append_and_sync(&mut self) {
+        self.append();
+        if self.journal.as_mut().is_some_and(|journal| journal.sync().is_ok()) {
+            self.kept = self.appended.len();
+        }
+        self.check_shown();
+    }
+
+    fn a_day_passes(&mut self) {
+        self.now = self.now + Duration::from_secs(24 * 60 * 60);
+    }
+
+    fn lose_power(&mut self) {
+        self.journal = None;
+        self.disk.lose_power(&mut self.dice);
+    }
+
+    /// The process dies, or the machine does; the journal is opened again and read.
+    fn restart(&mut self, power_is_lost: bool) {
+        self.journal = None;
+        self.disk.heal();
+        if power_is_lost {
+            self.lose_power();
+        }
+        let seed = self.seed;
+        let options = Options { segment_bytes: self.segment_bytes };
+        let journal = FileJournal::on(Arc::new(self.disk.clone()), &options);
+        let journal = journal.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let found = contents(&all(&*journal.reader()));
+        assert!(found.len() >= self.kept, "seed {seed}: {} of {} are left", found.len(), self.kept);
+        assert!(self.appended.starts_with(&found), "seed {seed}: what is there was never written");
+        // What has been shown once stays.
+        self.kept = found.len();
+        self.appended = found;
+        self.journal = Some(journal);
+    }
+
+    fn check_shown(&self) {
+        let Some(journal) = &self.journal else { return };
+        assert_eq!(journal.reader().bounds().1, Position(self.kept as u64 + 1), "seed {}", self.seed);
+    }
+}
+
+fn any_record(dice: &mut Dice) -> Record {
+    let mut bytes = |max| (0..dice.roll(max)).map(|_| dice.roll(256) as u8).collect::<Vec<u8>>();
+    let meta = bytes(60);
+    let bodies = (0..meta.len() % 4).map(|_| bytes(200)).collect();
+    Record { meta, bodies }
+}
