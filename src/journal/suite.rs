@@ -4,7 +4,6 @@ use super::{BODIES_MAX, FRAME_BYTES_MAX, Frame, Journal, JournalFailed, JournalR
 use crate::model::{Position, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A journal that can be left and come back to.
 pub(super) trait Subject {
@@ -49,7 +48,8 @@ pub(super) use journal_suite;
 pub(super) type Subjects<'a> = &'a dyn Fn() -> Box<dyn Subject>;
 
 pub(super) fn positions_count_from_1_without_a_gap(subjects: Subjects<'_>) {
-    let mut journal = subjects().open();
+    let mut subject = subjects();
+    let mut journal = subject.open();
     assert_eq!(journal.next(), Position(1));
     journal.append(&records(3), now()).unwrap();
     assert_eq!(journal.next(), Position(4));
@@ -61,7 +61,8 @@ pub(super) fn positions_count_from_1_without_a_gap(subjects: Subjects<'_>) {
 }
 
 pub(super) fn nothing_is_read_before_it_is_synced(subjects: Subjects<'_>) {
-    let mut journal = subjects().open();
+    let mut subject = subjects();
+    let mut journal = subject.open();
     let reader = journal.reader();
     journal.append(&records(2), now()).unwrap();
     assert_eq!(reader.bounds(), (Position(1), Position(1)));
@@ -74,7 +75,8 @@ pub(super) fn nothing_is_read_before_it_is_synced(subjects: Subjects<'_>) {
 }
 
 pub(super) fn what_is_synced_is_read_as_it_was_written(subjects: Subjects<'_>) {
-    let mut journal = subjects().open();
+    let mut subject = subjects();
+    let mut journal = subject.open();
     let written = [
         record(b"", &[]),
         record(b"meta", &[]),
@@ -89,7 +91,8 @@ pub(super) fn what_is_synced_is_read_as_it_was_written(subjects: Subjects<'_>) {
 }
 
 pub(super) fn a_read_gives_at_least_one_frame_and_stops_once_its_bytes_are_passed(subjects: Subjects<'_>) {
-    let mut journal = subjects().open();
+    let mut subject = subjects();
+    let mut journal = subject.open();
     journal.append(&vec![record(&[b'm'; 1000], &[]); 50], now()).unwrap();
     journal.sync().unwrap();
     let reader = journal.reader();
@@ -101,7 +104,8 @@ pub(super) fn a_read_gives_at_least_one_frame_and_stops_once_its_bytes_are_passe
 }
 
 pub(super) fn a_position_before_the_first_is_gone_and_one_past_the_last_is_empty(subjects: Subjects<'_>) {
-    let mut journal = subjects().open();
+    let mut subject = subjects();
+    let mut journal = subject.open();
     let reader = journal.reader();
     assert_eq!(reader.read(Position(1), 100).unwrap(), []);
     journal.append(&records(1), now()).unwrap();
@@ -112,7 +116,8 @@ pub(super) fn a_position_before_the_first_is_gone_and_one_past_the_last_is_empty
 }
 
 pub(super) fn a_record_too_large_is_refused_and_the_journal_lives(subjects: Subjects<'_>) {
-    let mut journal = subjects().open();
+    let mut subject = subjects();
+    let mut journal = subject.open();
     let too_long = record(b"", &[&vec![1; FRAME_BYTES_MAX]]);
     let too_many = record(b"", &vec![b"".as_slice(); BODIES_MAX + 1]);
     for bad in [too_long, too_many] {
@@ -161,29 +166,28 @@ pub(super) fn the_identity_is_kept(subjects: Subjects<'_>) {
 }
 
 pub(super) fn a_reader_on_another_thread_follows_the_writer(subjects: Subjects<'_>) {
-    const FRAMES: usize = 600;
-    let mut journal = subjects().open();
+    const FRAMES: u64 = 600;
+    let mut subject = subjects();
+    let mut journal = subject.open();
     let reader = journal.reader();
-    let stopped = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let following = scope.spawn(|| {
-            let mut read = Vec::new();
-            loop {
-                let last_round = stopped.load(Ordering::SeqCst);
-                let more = reader.read(Position(read.len() as u64 + 1), 700).unwrap();
-                read.extend(positions(&more));
-                if more.is_empty() && last_round {
-                    return read;
-                }
+    let read = std::thread::scope(|scope| {
+        let writing = scope.spawn(move || {
+            for _ in 0..FRAMES / 6 {
+                journal.append(&records(6), now()).unwrap();
+                journal.sync().unwrap();
             }
         });
-        for _ in 0..FRAMES / 6 {
-            journal.append(&records(6), now()).unwrap();
-            journal.sync().unwrap();
+        let mut read = Vec::new();
+        loop {
+            let last_round = writing.is_finished();
+            let more = reader.read(Position(read.len() as u64 + 1), 700).unwrap();
+            read.extend(positions(&more));
+            if more.is_empty() && last_round {
+                return read;
+            }
         }
-        stopped.store(true, Ordering::SeqCst);
-        assert_eq!(following.join().unwrap(), (1..=FRAMES as u64).collect::<Vec<_>>());
     });
+    assert_eq!(read, (1..=FRAMES).collect::<Vec<_>>());
 }
 
 pub(super) fn any_records_come_back_as_they_were(subjects: Subjects<'_>) {

@@ -256,7 +256,7 @@ impl OneBatch {
     fn new() -> Self {
         let records = vec![
             record(b"one", &[b"+12065550142"]),
-            record(b"", &[]),
+            record(b"two", &[]),
             record(b"three", &[b"", &[7; 30]]),
             record(&[9; 70], &[b"last"]),
         ];
