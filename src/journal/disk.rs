@@ -185,7 +185,7 @@ impl ReadAt for &[u8] {
 
 /// Reserves by writing, where a file system knows no other way.
 fn write_zeros(file: &File, size: u64) -> io::Result<()> {
-    const CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
+    static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut offset = file.metadata()?.len();
     while offset < size {
         let count = (size - offset).min(CHUNK.len() as u64);

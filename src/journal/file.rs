@@ -22,7 +22,7 @@ const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 const BUFFER_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How the journal lies on the disk.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Bytes reserved for a segment, 64 MiB. A frame that is larger gets a segment of its own size.
     pub segment_bytes: u64,

@@ -305,7 +305,8 @@ mod tests {
     }
 
     fn encoded(bodies: &[&[u8]]) -> Vec<u8> {
-        let record = Record { meta: b"what happened".to_vec(), bodies: bodies.iter().map(|body| body.to_vec()).collect() };
+        let record =
+            Record { meta: b"what happened".to_vec(), bodies: bodies.iter().map(|body| body.to_vec()).collect() };
         let mut bytes = Vec::new();
         encode(&mut bytes, &record, link(), Seal::of(&IDENTITY), &Salts::new([7; 16]));
         assert_eq!(Some(bytes.len()), bytes_of(&record));

@@ -55,7 +55,7 @@ pub fn verify(directory: &Path, out: &mut dyn Write) -> io::Result<Condition> {
                 let examined = examine(&*file, size, &header, vouched)?;
                 let verdict = match order(before.as_ref(), *first, &header) {
                     Err(why) => Verdict::Damaged(header.start(), why),
-                    Ok(()) => Verdict::of(examined.state, examined.end),
+                    Ok(()) => Verdict::of(examined.state),
                 };
                 let count = examined.end.position.0.saturating_sub(header.first.0);
                 frames += count;
@@ -216,11 +216,10 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(state: State, end: Place) -> Self {
+    fn of(state: State) -> Self {
         match state {
             State::Whole => Self::Whole,
             State::Torn(why) => Self::Torn(why),
-            State::Damaged(place, why) if place == end => Self::Damaged(end, why.to_owned()),
             State::Damaged(place, why) => Self::Damaged(place, why.to_owned()),
         }
     }
@@ -272,7 +271,9 @@ fn conclude(
     match condition {
         _ if segments == 0 => writeln!(out, "{directory}: no segments"),
         Condition::Whole => writeln!(out, "{directory}: {segments} segments, {frames} frames, whole"),
-        Condition::Torn => writeln!(out, "{directory}: {segments} segments, {frames} frames, whole but for a torn tail"),
+        Condition::Torn => {
+            writeln!(out, "{directory}: {segments} segments, {frames} frames, whole but for a torn tail")
+        }
         Condition::Damaged => writeln!(
             out,
             "{directory}: damaged. Put good copies of the damaged files back; or move the last damaged one and every \

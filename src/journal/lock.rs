@@ -45,7 +45,8 @@ impl Lock {
         std::fs::create_dir_all(directory).map_err(disk)?;
         // Not truncated on opening: the pid in it may be the holder's.
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(disk)?;
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(disk)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

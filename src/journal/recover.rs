@@ -116,7 +116,12 @@ fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<Vec<Behind>, Jour
         let [before, after] = [header_of(disk, &pair[0])?, header_of(disk, &pair[1])?];
         let name = name_of(after.first);
         if before.identity != after.identity {
-            return Err(damaged(disk.path(), &name, after.start(), "this segment is of another journal than the one before"));
+            return Err(damaged(
+                disk.path(),
+                &name,
+                after.start(),
+                "this segment is of another journal than the one before",
+            ));
         }
         if after.behind.first != before.first {
             let missing = name_of(after.behind.first);

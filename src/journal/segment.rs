@@ -285,7 +285,8 @@ mod tests {
         assert_eq!(name_of(Position(42)), "00000000000000000042.log");
         assert!(name_of(Position(9)) < name_of(Position(10)));
         assert_eq!(first_of(&name_of(Position(u64::MAX))), Some(Position(u64::MAX)));
-        for other in ["00000000000000000000.log", "42.log", "00000000000000000042.log.new", "+0000000000000000042.log"] {
+        for other in ["00000000000000000000.log", "42.log", "00000000000000000042.log.new", "+0000000000000000042.log"]
+        {
             assert_eq!(first_of(other), None, "{other}");
         }
     }

@@ -42,7 +42,7 @@ impl OnDisk {
 impl Subject for OnDisk {
     fn open(&mut self) -> Box<dyn Journal> {
         // A level that is not there yet, as at the first start.
-        Box::new(FileJournal::open(&self.directory.path().join("journal"), self.options.clone()).unwrap())
+        Box::new(FileJournal::open(&self.directory.path().join("journal"), self.options).unwrap())
     }
 }
 

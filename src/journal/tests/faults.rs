@@ -34,7 +34,7 @@ fn g9_after_any_failure_nothing_is_acknowledged_and_a_restart_has_all_that_was()
 #[test]
 fn g9_a_dead_journal_stays_dead_though_the_disk_has_healed() {
     let disk = SimDisk::default();
-    let mut journal = FileJournal::on(Arc::new(disk.clone()), &Options::default()).unwrap();
+    let mut journal = FileJournal::on(Arc::new(disk.clone()), &Options { segment_bytes: 1_000 }).unwrap();
     journal.append(&records(1), now()).unwrap();
     disk.fail_after(0);
     assert!(matches!(journal.sync(), Err(JournalFailed::Disk(_))));
@@ -46,7 +46,7 @@ fn g9_a_dead_journal_stays_dead_though_the_disk_has_healed() {
 
 #[test]
 fn g9_the_disk_may_fail_while_a_journal_is_recovered() {
-    for seed in 0..40 {
+    for seed in 0..15 {
         let disk = SimDisk::default();
         let mut story = Story::new(disk.clone(), 900, seed);
         for _ in 0..4 {
@@ -73,7 +73,7 @@ fn g9_the_disk_may_fail_while_a_journal_is_recovered() {
 
 #[test]
 fn g3_no_seed_loses_a_frame_that_was_synced_or_shown() {
-    for seed in 0..600 {
+    for seed in 0..250 {
         let disk = SimDisk::default();
         let segment_bytes = 300 + Dice(seed).roll(3_000);
         let mut story = Story::new(disk.clone(), segment_bytes, seed);

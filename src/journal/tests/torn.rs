@@ -31,7 +31,7 @@ fn g6_an_end_cut_anywhere_costs_the_frames_from_there_on_and_no_other() {
 fn g6_zeros_over_any_range_of_an_unsynced_end_cost_the_frames_from_there_on_and_no_other() {
     let one_batch = OneBatch::new();
     for start in FIRST_FRAME..one_batch.end() {
-        for length in [1, 4, 8, 38, 64, 100, 512] {
+        for length in [1, 8, 38, 100] {
             let end = (start + length).min(one_batch.end());
             // Zeros over zeros change nothing.
             let Some(first) = one_batch.bytes[start..end].iter().position(|byte| *byte != 0) else { continue };
@@ -63,14 +63,11 @@ fn g6_damage_that_a_later_frame_says_was_durable_is_refused_with_a_way_out() {
     // The last batch says that all before it is durable, so a change anywhere before it is a hole.
     let clean = disk.bytes(&name_of(Position(1)));
     for offset in FIRST_FRAME..ends[2] {
-        let changes: [&dyn Fn(&mut [u8]); 3] = [
-            &|bytes| bytes[offset] ^= 0x10,
-            &|bytes| bytes[offset..(offset + 60).min(ends[2])].fill(0),
-            &|bytes| bytes[offset..ends[2]].fill(0xEE),
-        ];
-        for change in changes {
-            let mut changed = clean.clone();
-            change(&mut changed);
+        let mut variants = [clean.clone(), clean.clone(), clean.clone()];
+        variants[0][offset] ^= 0x10;
+        variants[1][offset..(offset + 60).min(ends[2])].fill(0);
+        variants[2][offset..ends[2]].fill(0xEE);
+        for changed in variants {
             if changed == clean {
                 continue;
             }
