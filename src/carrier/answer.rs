@@ -3,6 +3,7 @@
 use crate::model::{FailureCode, Secret, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
+use std::fmt;
 use std::time::Duration;
 
 /// The longest pause a carrier's `Retry-After` can put on a lane: well past the life of any text in it, and short enough
@@ -64,10 +65,9 @@ pub struct Token {
 pub struct NoToken(pub String);
 
 /// What to do next in finding out about a number.
-#[derive(Debug)]
 pub enum LookUp {
     /// Ask this, and come again with the answer.
-    Ask(Request<Bytes>),
+    Ask(Box<Request<Bytes>>),
     /// The number is on the account.
     Found(NumberFacts),
     /// The number is not on the account.
@@ -79,6 +79,20 @@ pub enum LookUp {
         /// Whether asking again later may help without anybody doing anything.
         retryable: bool,
     },
+}
+
+impl fmt::Debug for LookUp {
+    /// Without the question, which has the whole number in its address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ask(_) => f.write_str("Ask"),
+            Self::Found(facts) => f.debug_tuple("Found").field(facts).finish(),
+            Self::NotOurs => f.write_str("NotOurs"),
+            Self::Failed { reason, retryable } => {
+                f.debug_struct("Failed").field("reason", reason).field("retryable", retryable).finish()
+            }
+        }
+    }
 }
 
 /// What a carrier knows of a number of ours.

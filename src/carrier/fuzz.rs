@@ -94,3 +94,32 @@ fn read_headers(lines: &[u8]) -> HeaderMap {
     }
     headers
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use std::{fs, path::Path};
+
+    #[test]
+    fn g23_the_seeds_pass_and_so_does_every_beginning_of_them() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/twilio");
+        let mut seeds = 0;
+        for entry in fs::read_dir(corpus).unwrap() {
+            let seed = fs::read(entry.unwrap().path()).unwrap();
+            (0..=seed.len()).step_by(31).for_each(|end| super::twilio(&seed[..end]));
+            super::twilio(&seed);
+            seeds += 1;
+        }
+        assert!(seeds >= 11, "{seeds} seeds");
+    }
+
+    proptest! {
+        #[test]
+        fn g23_no_bytes_make_it_panic(
+            first in "(POST|GET|PUT|[0-9]{3}|) (/[ -~]{0,30}|https?://[ -~]{0,20}|)",
+            body in prop_oneof!["([A-Za-z]{0,12}=[ -~é]{0,12}&){0,6}".prop_map(String::into_bytes), any::<Vec<u8>>()],
+        ) {
+            super::twilio(&[first.as_bytes(), b"\n\n", &body].concat());
+        }
+    }
+}
