@@ -17,14 +17,20 @@ const END_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A call starts, or something about it changes.
 pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
-    match draft.view.call(&put.call) {
-        Some(CallRow::EndedUnheard(ended)) if draft.now().since(ended.at) < END_KEPT => {
-            Reply::EndedUnheard { call: put.call, ended }
-        }
+    match known(draft, &put.call) {
+        Some(CallRow::EndedUnheard(ended)) => Reply::EndedUnheard { call: put.call, ended },
         Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
         Some(CallRow::Call(call)) => update(draft, *call, put),
-        Some(CallRow::EndedUnheard(_)) | None => start(draft, put),
+        None => start(draft, put),
     }
+}
+
+/// What is known under a call's id: the end of a call never heard of only for its day.
+pub(super) fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<CallRow> {
+    draft.view.call(id).filter(|row| match row {
+        CallRow::Call(_) => true,
+        CallRow::EndedUnheard(ended) => draft.now().since(ended.at) < END_KEPT,
+    })
 }
 
 fn ended<V: View>(draft: &Draft<'_, V>, call: &Call) -> Reply {
@@ -151,8 +157,14 @@ pub(super) fn end<V: View>(
             Err(refusal) => return Reply::Refused(refusal),
         }
     }
-    let reply = match draft.view.call(&id) {
-        Some(CallRow::EndedUnheard(ended)) => Reply::EndedUnheard { call: id, ended },
+    let reply = match known(draft, &id) {
+        Some(CallRow::EndedUnheard(ended)) => {
+            // Noted again, as it was, so that this frame holds what a repeat on its key is answered with.
+            if key.is_some() {
+                draft.note(Fact::EndNoted { call: id.clone(), ended: ended.clone() });
+            }
+            Reply::EndedUnheard { call: id, ended }
+        }
         Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
         Some(CallRow::Call(call)) => {
             let call = hang_up(draft, *call, reason, Farewell::Closing);

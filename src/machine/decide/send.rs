@@ -1,5 +1,6 @@
 //! An agent sends (R7, R39-R50), and what every text of ours has in common.
 
+use super::call;
 use super::draft::{Draft, Live};
 use crate::machine::command::{Content, IdempotencyKey, Reply, Send};
 use crate::machine::event::Fact;
@@ -30,11 +31,15 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     if let Content::Text(text) = &send.content {
         sending::shape(text)?;
     }
-    let Some(CallRow::Call(mut call)) = draft.view.call(&send.call) else {
-        return Err(match draft.view.call(&send.call) {
-            Some(_) => Refusal::new(Code::CallEnded, "the call has ended and its texts with it"),
-            None => Refusal::new(Code::CallNotFound, "there is no such call: start it with PUT /v1/calls/{id} first"),
-        });
+    let mut call = match call::known(draft, &send.call) {
+        Some(CallRow::Call(call)) => call,
+        Some(CallRow::EndedUnheard(_)) => {
+            return Err(Refusal::new(Code::CallEnded, "the call has ended and its texts with it"));
+        }
+        None => {
+            let detail = "there is no such call: start it with PUT /v1/calls/{id} first";
+            return Err(Refusal::new(Code::CallNotFound, detail));
+        }
     };
     let party = draft.party(&call, send.force)?;
     let (kind, text) = content(draft, &call, &send)?;
