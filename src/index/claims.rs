@@ -151,7 +151,8 @@ impl Claims {
         }
         let through = self.days.get(old).map_or(self.applied, |day| day.follows);
         self.table.forget_through(through);
-        for day in self.days.drain(..old) {
+        // The newest file stays until there is a newer one: it alone says how much of the journal was seen.
+        for day in self.days.drain(..old.min(self.days.len() - 1)) {
             if let Some(file) = day.file {
                 fs::remove_file(&file.path).map_err(|e| trouble("remove", &file.path, &e))?;
             }
@@ -211,6 +212,7 @@ impl Claims {
         let mut too_many = records.saturating_sub(self.claims_max);
         self.table = Table::with_room_for(records - too_many);
         let mut gap = None;
+        let mut removed = false;
         for (day, _) in found {
             let (path, table) = (disk.path(day), &mut self.table);
             let read = DayFile::read(&path, disk.origin, day, |fingerprint, position| {
@@ -223,13 +225,14 @@ impl Claims {
             })?;
             let Some(file) = read else {
                 fs::remove_file(&path).map_err(|e| trouble("remove", &path, &e))?;
+                removed = true;
                 continue;
             };
-            if self.days.is_empty() {
+            if self.days.is_empty() && !removed {
                 self.applied = file.follows;
             }
             if file.follows > self.applied && gap.is_none() {
-                gap = Some(self.days.len() - 1);
+                gap = Some(self.days.len().saturating_sub(1));
             }
             if gap.is_none() {
                 self.applied = file.applied;
@@ -245,7 +248,7 @@ impl Claims {
     /// Puts the claims of the `first` day and of all after it into one file, that of the newest. So a gap between two
     /// files, or claims that the journal does not have, are gone for good. They are kept as long as the newest.
     fn rewrite_from(&mut self, first: usize) -> Result<(), RowsFailed> {
-        let Some(follows) = self.days.get(first).map(|day| day.follows) else { return Ok(()) };
+        let Some(follows) = self.days.get(first).map(|day| day.follows.min(self.applied)) else { return Ok(()) };
         let old = self.days.split_off(first);
         let newest = old.last().expect("the first is one of them").day;
         let mut rewritten = None;

@@ -11,14 +11,18 @@
 //! never synced).
 
 mod home;
+mod stamp;
 
-pub use home::{Owner, WhyRebuilt};
+pub use home::WhyRebuilt;
+pub use stamp::Owner;
 
 use super::{Index, SCAN_MAX_ROWS, fits, scan_start};
 use crate::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use crate::model::{Day, Month, Position};
-use home::{Boot, Home, Stamp};
+use home::Home;
+use stamp::{Boot, Stamp};
 use std::collections::HashMap;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +40,9 @@ pub struct SledIndex {
     owner: Owner,
     boot: Boot,
     applied: Position,
+    /// sled's one large file, open as long as sled writes to it: the kernel tells of a write that failed behind
+    /// sled's back only to descriptors that were open then.
+    db_file: File,
     shared: Arc<Shared>,
 }
 
@@ -90,7 +97,8 @@ impl SledIndex {
         };
         let shared = Shared { trees: RwLock::new(Some(trees)), failed: AtomicBool::new(false), home: home.clone() };
         let applied = if let Trust::Resumes(position) = trust { position } else { Position(0) };
-        let mut index = Self { home, owner, boot, applied, shared: Arc::new(shared) };
+        let db_file = home.db_file()?;
+        let mut index = Self { home, owner, boot, applied, db_file, shared: Arc::new(shared) };
         // From here on a stop of the machine is told by the boot that the stamp names.
         index.write(&[], applied)?;
         Ok(Opened { index, trust })
@@ -152,6 +160,7 @@ impl Index for SledIndex {
         self.shut()?;
         self.home.set_aside()?;
         let trees = self.home.open_fresh()?;
+        self.db_file = self.home.db_file()?;
         *self.shared.trees.write().unwrap_or_else(PoisonError::into_inner) = Some(trees);
         self.shared.failed.store(false, Ordering::Release);
         self.write(&[], Position(0))
@@ -159,9 +168,8 @@ impl Index for SledIndex {
 
     fn close(mut self: Box<Self>) -> Result<(), RowsFailed> {
         self.shared.believed()?;
-        let db_file = self.home.db_file()?;
         self.shut()?;
-        self.home.mark_clean(&db_file, &self.owner, self.applied)
+        self.home.mark_clean(&self.db_file, &self.owner, self.applied)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Invariant: at most 27 bytes a claim. A slot is 16 bytes, a shard is rebuilt when it is more than three quarters
 //! full, and is 60 % full afterwards: 16 / 0.6 = 26.7. A shard is a 256th of the whole, so while one is rebuilt the old
-//! and the new one together add half a percent, and nobody waits for more than that (0.3 ms with ten million claims).
+//! and the new one together add half a percent, and nobody waits for more than that: about a millisecond with ten
+//! million claims.
 
 use crate::model::Position;
 

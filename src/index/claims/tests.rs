@@ -163,6 +163,26 @@ fn claims_lost_at_the_end_of_a_closed_day_are_missed_and_mended() {
 }
 
 #[test]
+fn where_the_oldest_file_does_not_even_begin_well_everything_is_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let tomorrow = Day(DAY.0 + 1);
+    let mut claims = open(dir.path(), DAY);
+    hear(&mut claims, 1..=50, DAY);
+    hear(&mut claims, 51..=80, tomorrow);
+    drop(claims);
+    fs::write(dir.path().join(DAY.0.to_string()), [0; 300]).unwrap();
+    for _ in 0..2 {
+        let claims = open(dir.path(), tomorrow);
+        assert_eq!((claims.applied(), claims.len()), (Position(0), 30));
+        assert_found(&claims, 51..=80);
+    }
+    hear(&mut open(dir.path(), tomorrow), 1..=81, tomorrow);
+    let claims = open(dir.path(), tomorrow);
+    assert_eq!(claims.applied(), Position(81));
+    assert_found(&claims, 1..=81);
+}
+
+#[test]
 fn claims_past_the_end_of_the_journal_are_dropped_for_good() {
     for end in [1, 30, 51, 52, 77, 81, 100] {
         let dir = tempfile::tempdir().unwrap();
@@ -196,8 +216,12 @@ fn a_claim_is_kept_for_eight_whole_days() {
     assert!(!dir.path().join(DAY.0.to_string()).exists());
     let claims = open(dir.path(), Day(DAY.0 + CLAIM_DAYS + 1));
     assert_eq!(claims.len(), 10);
-    let claims_next_month = open(dir.path(), Day(DAY.0 + 30));
-    assert_eq!((found(&claims_next_month, 60), claims_next_month.applied()), (vec![], claims.applied()));
+    drop(claims);
+    for _ in 0..2 {
+        let claims = open(dir.path(), Day(DAY.0 + 30));
+        assert_eq!(found(&claims, 60), []);
+        assert_eq!(claims.applied(), Position(60), "forgotten, but not to be mended");
+    }
 }
 
 #[test]
