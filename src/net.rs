@@ -13,7 +13,7 @@ mod tls;
 
 pub use body::{BodyFailed, BodyRefused, RequestBody, read_body};
 pub use client::{Answer, Client, ClientBounds, SendFailed};
-pub use listen::{Bounds, Listener, Peer};
+pub use listen::{Bounds, Listener, Peer, connections_that_fit, descriptors_max};
 pub use tls::{ServerTls, TlsFiles, TlsProblem};
 
 /// Any error, as HTTP bodies and services hand them on.

@@ -12,7 +12,7 @@ use crate::machine::event::{Fact, Story};
 use crate::machine::rows::{RowsFailed, Table, Write};
 use crate::machine::view::kind;
 use crate::machine::{decide, record};
-use crate::model::{Claim, Directory, Position, Timestamp};
+use crate::model::{Claim, Day, Directory, Position, Timestamp};
 use crate::rules::refusal::{Code, Refusal};
 use std::cell::RefCell;
 use std::sync::{Arc, RwLock};
@@ -65,6 +65,8 @@ pub struct Core {
     clock: Box<dyn Clock>,
     tail: Arc<Tail>,
     batch: Batch,
+    /// The day whose claims are taken in; with a new one the oldest are forgotten.
+    today: Day,
 }
 
 /// What was decided and is not yet durable.
@@ -106,6 +108,7 @@ impl Core {
             directory,
             clock,
             batch: Batch::default(),
+            today: latest.day(),
         };
         Ok((core, Recovered { last, replayed }))
     }
@@ -205,6 +208,10 @@ impl Core {
             insert_claims(&mut self.claims, story);
         }
         self.claims.flush_batch(last, now.day())?;
+        if self.today != now.day() {
+            self.today = now.day();
+            self.claims.expire(self.today)?;
+        }
         let mut shared = self.shared_directory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !Arc::ptr_eq(&shared, &self.directory) {
             *shared = Arc::clone(&self.directory);
@@ -230,7 +237,10 @@ fn replay(
     last: Position,
 ) -> Result<Timestamp, EngineFailed> {
     let mut latest = Timestamp::default();
-    let mut next = index.applied().min(claims.applied()).min(Position(last.0.saturating_sub(1))).next();
+    // Of claims the journal may have dropped the frames that held them; those were older than any repeat.
+    let claims_from = claims.applied().next().max(reader.bounds().0);
+    // The last frame is read in any case, for its time.
+    let mut next = index.applied().next().min(claims_from).min(last).max(Position(1));
     while next <= last {
         let frames = reader.read(next, REPLAY_BYTES)?;
         let mut writes = Vec::new();

@@ -157,6 +157,36 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// What kind of fact it is, in a word for people who look at a journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::GatewayStarted => "GatewayStarted",
+            Self::DirectoryLoaded { .. } => "DirectoryLoaded",
+            Self::Claimed { .. } => "Claimed",
+            Self::Answered { .. } => "Answered",
+            Self::CallStarted(_) => "CallStarted",
+            Self::CallUpdated(_) => "CallUpdated",
+            Self::CallEnded(_) => "CallEnded",
+            Self::CallKept(_) => "CallKept",
+            Self::EndNoted { .. } => "EndNoted",
+            Self::MessageReceived { .. } => "MessageReceived",
+            Self::MessageLate(_) => "MessageLate",
+            Self::MessageQueued { .. } => "MessageQueued",
+            Self::SendStarted { .. } => "SendStarted",
+            Self::SendPostponed { .. } => "SendPostponed",
+            Self::SendUnknown { .. } => "SendUnknown",
+            Self::MessageChanged { .. } => "MessageChanged",
+            Self::MessageKept { .. } => "MessageKept",
+            Self::ContactKept { .. } => "ContactKept",
+            Self::LandlineFound { .. } => "LandlineFound",
+            Self::Quarantined { .. } => "Quarantined",
+            Self::FeedAdvanced { .. } => "FeedAdvanced",
+            Self::TimerDone { .. } => "TimerDone",
+        }
+    }
+}
+
 /// A call as it is afterwards, and what of its rows was elsewhere before.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CallChange {

@@ -44,6 +44,8 @@ impl<T> fmt::Debug for Private<T> {
 enum Bodies {
     Writing(Vec<Vec<u8>>),
     Reading(Vec<Option<Vec<u8>>>),
+    /// Reading a meta whose bodies are not at hand: every value reads as erased.
+    Nobody,
 }
 
 thread_local! {
@@ -64,7 +66,7 @@ impl<T: Serialize> Serialize for Private<T> {
                 written.push(body);
                 u16::try_from(written.len() - 1).map(Some).map_err(|_| S::Error::custom("over 65,535 bodies"))
             }
-            Some(Bodies::Reading(_)) | None => Ok(None),
+            Some(Bodies::Reading(_) | Bodies::Nobody) | None => Ok(None),
         })?;
         match place {
             Some(place) => place.serialize(serializer),
@@ -75,13 +77,13 @@ impl<T: Serialize> Serialize for Private<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Private<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let reading = BODIES.with_borrow(|bodies| matches!(bodies, Some(Bodies::Reading(_))));
+        let reading = BODIES.with_borrow(|bodies| matches!(bodies, Some(Bodies::Reading(_) | Bodies::Nobody)));
         if !reading {
             return Ok(Option::<T>::deserialize(deserializer)?.map_or(Self::Erased, Self::Kept));
         }
         let place = usize::from(u16::deserialize(deserializer)?);
         BODIES.with_borrow(|bodies| {
-            let Some(Bodies::Reading(bodies)) = bodies else { return Err(D::Error::custom("no bodies")) };
+            let Some(Bodies::Reading(bodies)) = bodies else { return Ok(Self::Erased) };
             match bodies.get(place) {
                 None => Err(D::Error::custom("a body is missing")),
                 Some(None) => Ok(Self::Erased),
@@ -99,13 +101,21 @@ pub(super) fn encode<T: Serialize>(value: &T, start: Vec<u8>) -> (Vec<u8>, Vec<V
     let meta = postcard::to_extend(value, start).expect("records are plain values, which postcard can always write");
     match BODIES.take() {
         Some(Bodies::Writing(bodies)) => (meta, bodies),
-        Some(Bodies::Reading(_)) | None => unreachable!("set above, on this thread"),
+        Some(Bodies::Reading(_) | Bodies::Nobody) | None => unreachable!("set above, on this thread"),
     }
 }
 
 /// Decodes what `encode` wrote; `None` for bodies that were erased since.
 pub(super) fn decode<T: DeserializeOwned>(meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<T, postcard::Error> {
     BODIES.set(Some(Bodies::Reading(bodies)));
+    let value = postcard::from_bytes(meta);
+    BODIES.set(None);
+    value
+}
+
+/// Decodes a meta without its bodies, for who only wants to know what happened.
+pub(super) fn decode_without_people<T: DeserializeOwned>(meta: &[u8]) -> Result<T, postcard::Error> {
+    BODIES.set(Some(Bodies::Nobody));
     let value = postcard::from_bytes(meta);
     BODIES.set(None);
     value

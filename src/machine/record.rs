@@ -40,3 +40,13 @@ pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> 
         None => Err(Unreadable::Broken("it is empty".to_owned())),
     }
 }
+
+/// A line about a record's meta, for people who look at a journal: when, and what happened. It names nobody.
+pub fn describe(meta: &[u8]) -> String {
+    let Some((&VERSION, rest)) = meta.split_first() else { return "of another version".to_owned() };
+    let Ok((at, events)) = private::decode_without_people::<(Timestamp, Vec<Event>)>(rest) else {
+        return "cannot be read".to_owned();
+    };
+    let names: Vec<_> = events.iter().map(|event| event.fact.name()).collect();
+    format!("{at} {}", names.join(", "))
+}

@@ -6,6 +6,9 @@ use crate::model::{CallId, Claim, Directory, E164, MessageId, Position, Timestam
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
+/// The version of keys and rows as this program writes them. An index of another version is rebuilt from the journal.
+pub const ROWS_VERSION: u16 = 1;
+
 /// Rows as they stand after everything decided so far, the undurable too.
 ///
 /// A store that fails makes a view answer "absent" and say so afterwards; whoever made it then throws the decision away.
@@ -104,8 +107,7 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes }
 }
 
-/// A row's bytes: the version of its form, then its value. An index of another version is rebuilt, so rows need no
-/// versions of their own.
+/// A row's bytes. They need no version of their own: see `ROWS_VERSION`.
 pub fn encode_row<T: serde::Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("rows are plain values, which postcard can always write")
 }
@@ -198,6 +200,11 @@ pub trait Ask: View {
             .filter_map(|(key, row)| Some((open_id(&key)?, decode_row(&row)?, key)))
             .map(|(id, open, key)| (key, id, open))
             .collect()
+    }
+
+    /// The first position an endpoint has not all of; none for one that is new.
+    fn watermark(&self, endpoint: &str) -> Option<Position> {
+        self.typed(&state_key(kind::FEED, endpoint.as_bytes()))
     }
 
     /// Timers due by `now`, at most `limit`.
