@@ -24,12 +24,7 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
         return late(draft, &inbound, Why::NoCall);
     };
     let settings = &draft.directory().settings;
-    let live = draft.view.live(from);
-    let live: Vec<_> = live
-        .into_iter()
-        .map(|live| LiveCall { id: live.call, queue: live.queue, our_number: live.our_number, session: live.session })
-        .collect();
-    match correlation::which_call(ours, &live, draft.directory()) {
+    match belongs(draft, from, ours) {
         Belongs::To(id) => match known(draft, &id) {
             Some(call) if settings.drop_non_us_inbound && non_us::blocked(from, call.phase, &settings.non_us) => {
                 Reply::Heard(Taken::Dropped)
@@ -44,6 +39,17 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
         }
         Belongs::Nowhere(why) => late(draft, &inbound, why),
     }
+}
+
+/// The call a text from `theirs` to `ours` would join now.
+pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -> Belongs {
+    let live: Vec<_> = draft
+        .view
+        .live(theirs)
+        .into_iter()
+        .map(|live| LiveCall { id: live.call, queue: live.queue, our_number: live.our_number, session: live.session })
+        .collect();
+    correlation::which_call(ours, &live, draft.directory())
 }
 
 fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<Call> {

@@ -1,12 +1,13 @@
 //! A queued text on its way to the carrier (A19-A21, A27, A46, A60, A64).
 
 use super::draft::{Draft, Live};
-use super::send;
+use super::{hear, send};
 use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Fact;
 use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, Usage};
 use crate::machine::view::{Ask, View};
 use crate::model::{E164, FailureCode, Kind, MessageId, MessageState, Phase, Session, Timestamp};
+use crate::rules::correlation::Belongs;
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::{non_us, rate, retry};
@@ -114,8 +115,10 @@ fn system_text<V: View>(draft: &Draft<'_, V>, message: &Message, theirs: E164) -
     if !settings.in_call_sms || non_us::blocked(theirs, phase, &settings.non_us) {
         return Err(FailureCode::Blocked);
     }
-    // A27: while the auto-reply waited, a new call began; the call wins.
-    if message.kind == Kind::AutoReply && !draft.view.live(theirs).is_empty() {
+    // A27: while the auto-reply waited, a call began that such a text would join now; the call wins. Other calls of
+    // theirs are no reason: who texts another queue's number (A3) or a closed session (A12) is on a call, too.
+    let would_join = matches!(hear::belongs(draft, theirs, message.ours), Belongs::To(_));
+    if message.kind == Kind::AutoReply && would_join {
         return Err(FailureCode::CancelledByRequest);
     }
     Ok(())
