@@ -6,7 +6,7 @@ use crate::machine::command::{IdempotencyKey, PutCall, Reply};
 use crate::machine::event::{CallChange, Fact};
 use crate::machine::state::{Call, CallRow, Contact, Ended, Usage};
 use crate::machine::view::{Ask, View};
-use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, MessageState, Phase, Session, Timestamp};
+use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, Language, MessageState, Phase, Session, Timestamp};
 use crate::rules::language::system_text;
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
@@ -122,12 +122,17 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Repl
     // A12: clearing an agent that was set closes the session; the next agent opens it again.
     let left = before.agent.is_some() && agent.is_none() && call.phase == Phase::Connected;
     let came = agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
-    if left && call.session != Session::Closed {
+    let closes = left && call.session != Session::Closed;
+    if closes {
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::NoAgent));
     } else if came {
         (call.session, call.closed_reason) = (Session::None, None);
     }
     call.agent = agent;
+    let elsewhere = before.party() != call.party();
+    if elsewhere && held_elsewhere(draft, &call) {
+        call.our_number = None;
+    }
 
     let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != before;
     call.told += u64::from(seen);
@@ -140,7 +145,33 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Repl
     } else {
         draft.note(Fact::CallKept(Box::new(change)));
     }
+    if closes || elsewhere {
+        remember(draft, &before, &call.language);
+    }
     Reply::Call { created: false, shown: Box::new(shown) }
+}
+
+/// Whether another call texts the number this call goes to from the number it is bound to (A1): then this one takes
+/// another with its next text.
+fn held_elsewhere<V: View>(draft: &Draft<'_, V>, call: &Call) -> bool {
+    let Some((ours, party)) = call.our_number.zip(call.party()) else { return false };
+    draft.view.live(party).iter().any(|other| other.our_number == Some(ours) && other.call != call.id)
+}
+
+/// Keeps in mind with whom and in which language a call texted (A23), if it did.
+fn remember<V: View>(draft: &mut Draft<'_, V>, call: &Call, language: &Language) {
+    let Usage { received, segments_sent, .. } = call.usage;
+    let Some((ours, theirs)) = call.our_number.zip(call.party()).filter(|_| received + segments_sent > 0) else {
+        return;
+    };
+    let before = draft.view.contact(ours, theirs, draft.now()).unwrap_or_default();
+    let contact = Contact {
+        last_call: Some(call.id.clone()),
+        language: Some(language.clone()),
+        closed_at: Some(draft.now()),
+        ..before
+    };
+    draft.note(Fact::ContactKept { ours, theirs: theirs.into(), contact });
 }
 
 /// A call ends, for whatever reason (R51).
@@ -217,16 +248,7 @@ pub(super) fn hang_up<V: View>(
     call.told -= 1;
     draft.tell(&mut call, |_| Fact::CallEnded(Box::new(change)));
 
-    if let Some((ours, theirs)) = call.our_number.zip(call.party()).filter(|_| call.session == Session::Closed) {
-        let before = draft.view.contact(ours, theirs, draft.now()).unwrap_or_default();
-        let contact = Contact {
-            last_call: Some(call.id.clone()),
-            language: Some(call.language.clone()),
-            closed_at: Some(draft.now()),
-            ..before
-        };
-        draft.note(Fact::ContactKept { ours, theirs: theirs.into(), contact });
-    }
+    remember(draft, &call, &call.language);
     if let Some((ours, theirs, text)) = closing {
         let new = NewText { kind: Kind::Closing, ours, theirs, text, agent: None, smart_action: None };
         send::enqueue(draft, Some(&mut call), new);

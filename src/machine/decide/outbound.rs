@@ -84,14 +84,22 @@ fn queued<V: View>(draft: &Draft<'_, V>, id: MessageId) -> Option<Message> {
 fn still_right<V: View>(draft: &Draft<'_, V>, message: &Message, call: Option<&Call>) -> Result<(), FailureCode> {
     let theirs = message.theirs.kept().and_then(|address| address.number()).ok_or(FailureCode::NumberInvalid)?;
     match message.kind {
-        Kind::Preset | Kind::Custom | Kind::SmartAction => agents_text(draft, call),
+        Kind::Preset | Kind::Custom | Kind::SmartAction => agents_text(draft, call, theirs),
         Kind::Closing | Kind::AutoReply => system_text(draft, message, theirs),
         Kind::OptOutConfirmation | Kind::Inbound => Ok(()),
     }
 }
 
-fn agents_text<V: View>(draft: &Draft<'_, V>, call: Option<&Call>) -> Result<(), FailureCode> {
+fn agents_text<V: View>(draft: &Draft<'_, V>, call: Option<&Call>, theirs: E164) -> Result<(), FailureCode> {
     let call = call.ok_or(FailureCode::CancelledCallEnded)?;
+    // The agent may have confirmed another number meanwhile (A16), of whom all this may be said; the text is still for
+    // the one before.
+    if draft.view.opted_out(theirs) {
+        return Err(FailureCode::OptedOut);
+    }
+    if non_us::blocked(theirs, call.phase, &draft.directory().settings.non_us) {
+        return Err(FailureCode::Blocked);
+    }
     // A text accepted before the last agent left still goes out; a landline was judged when it was accepted, and may
     // have been forced.
     let mut as_open = call.clone();
