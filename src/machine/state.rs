@@ -226,6 +226,13 @@ pub struct Contact {
     pub replied_at: Vec<Timestamp>,
 }
 
+impl Contact {
+    /// When we last had to do with them.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.closed_at.max(self.replied_at.last().copied())
+    }
+}
+
 /// An outbound message that is not done: dispatch finds it here after a restart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Open {

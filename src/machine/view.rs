@@ -167,13 +167,14 @@ pub trait Ask: View {
     /// What we remember of a pair, if it is not too long ago (A23). It stands in the month it was last written in.
     fn contact(&self, ours: E164, theirs: E164, now: Timestamp) -> Option<Contact> {
         let days = self.directory().settings.contact_memory_days;
-        let oldest = (now - Duration::from_secs(u64::from(days) * 24 * 60 * 60)).day().month();
+        let since = now - Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+        let oldest = since.day().month();
         let mut key = contact_key(ours, theirs, now);
         let mut month = now.day().month();
         loop {
             key.table = Table::Contacts(month);
-            if let Some(found) = self.typed(&key) {
-                return Some(found);
+            if let Some(found) = self.typed::<Contact>(&key) {
+                return found.last().is_some_and(|last| since <= last).then_some(found);
             }
             if month <= oldest {
                 return None;
