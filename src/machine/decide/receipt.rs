@@ -19,6 +19,10 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: String, receip
     let Some(mut message) = draft.view.message(id).filter(|message| message.account == account) else {
         return Reply::Heard(Taken::NoSuchMessage);
     };
+    if message.attempts.is_empty() {
+        // Never handed over, so nobody can know what became of it; it waits on.
+        return Reply::Heard(Taken::Stale);
+    }
     if !draft.claim(claim(&account, receipt.carrier_id.clone(), kind)) {
         return Reply::Heard(Taken::Duplicate);
     }
@@ -29,13 +33,14 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: String, receip
     if let Some(number) = message.theirs.kept().and_then(|address| address.number()).filter(|_| landline) {
         outbound::landline(draft, number);
     }
-    let waited = message.state == MessageState::Queued;
+    // A carrier that said "not now" and took the text all the same: it must not go out again. It leaves its lane with
+    // the segments it came with.
+    let lane = (message.state == MessageState::Queued).then(|| send::leave_lane(draft, &message));
     message.state = state;
     message.failure = failure;
+    message.not_before = None;
     message.carrier_id.get_or_insert(receipt.carrier_id);
     message.segments = receipt.segments.filter(|segments| *segments > 0).unwrap_or(message.segments);
-    // A carrier that said "not now" and took the text all the same: it must not go out again.
-    let lane = waited.then(|| send::leave_lane(draft, &message));
     let mut call = draft.call_of(&message);
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
