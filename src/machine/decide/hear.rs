@@ -11,7 +11,8 @@ use crate::model::{
 };
 use crate::rules::auto_reply::{self, Late, Remembered};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
-use crate::rules::{keyword, non_us};
+use crate::rules::keyword::{self, Keyword};
+use crate::rules::non_us;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ fn attach<V: View>(
     ours: E164,
 ) -> Reply {
     let blocked = non_us::blocked(from, call.phase, &draft.directory().settings.non_us);
+    let opted_out = draft.view.opted_out(from);
+    let keyword = said(&inbound, opted_out);
     let opens = call.session == Session::None || call.our_number.is_none();
     call.session = Session::Open;
     call.our_number.get_or_insert(ours);
@@ -106,8 +109,8 @@ fn attach<V: View>(
         attempts: Vec::new(),
         not_before: None,
         carrier_id: Some(inbound.carrier_id),
-        reply_blocked: blocked || draft.view.opted_out(from),
-        keyword: said(inbound.keyword.as_deref(), &inbound.text),
+        reply_blocked: blocked || opted_out,
+        keyword,
         previous: call.last_message.replace(id),
     };
     let fact = Fact::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
@@ -116,9 +119,11 @@ fn attach<V: View>(
     Reply::Heard(Taken::Attached)
 }
 
-/// The keyword a message is: by the carrier's word, which acts on it, else by its text.
-fn said(by_carrier: Option<&str>, text: &str) -> Option<keyword::Keyword> {
-    by_carrier.and_then(keyword::read).or_else(|| keyword::read(text))
+/// The keyword a message is: by the carrier's word, which acts on it, else by its text. From who has not opted out YES
+/// and START are ordinary text (A47).
+fn said(inbound: &Inbound, opted_out: bool) -> Option<Keyword> {
+    let by_carrier = inbound.keyword.as_deref().and_then(keyword::read);
+    by_carrier.or_else(|| keyword::read(&inbound.text).filter(|said| *said != Keyword::Start || opted_out))
 }
 
 /// A message of no call: the platform hears that it came, and the sender may hear from us.
@@ -163,13 +168,14 @@ fn reply<V: View>(
         language: contact.language.clone(),
         replied_at: contact.replied_at.clone(),
     });
+    let opted_out = draft.view.opted_out(theirs);
     let late = Late {
         from: &inbound.from,
         to: ours,
         text: &inbound.text,
-        keyword: said(inbound.keyword.as_deref(), &inbound.text),
+        keyword: said(inbound, opted_out),
         why,
-        opted_out: draft.view.opted_out(theirs),
+        opted_out,
         remembered: remembered.as_ref(),
     };
     let text = auto_reply::after_the_call(&late, directory, draft.now()).ok()?.to_owned();
