@@ -67,6 +67,7 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
             if message.state != MessageState::Sending {
                 writes.push(Write::Delete(open_key(message.id)));
             }
+            silence(message, writes);
             if let Some(lane) = lane {
                 lane_row(message.ours, lane, writes);
             }
@@ -137,6 +138,17 @@ fn open(message: &Message, started: bool, writes: &mut Vec<Write>) {
         started,
     };
     put(writes, open_key(message.id), &open);
+}
+
+/// A message the carrier took waits for its receipt, and no longer once there is one (A54).
+fn silence(message: &Message, writes: &mut Vec<Write>) {
+    let Some(until) = message.unconfirmed_at() else { return };
+    let timer = Timer::Unknown(message.id);
+    if message.state == MessageState::Sent {
+        put(writes, timer_key(until, &timer), &timer);
+    } else {
+        writes.push(Write::Delete(timer_key(until, &timer)));
+    }
 }
 
 fn lane_row(ours: E164, lane: &Lane, writes: &mut Vec<Write>) {

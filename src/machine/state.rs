@@ -9,6 +9,7 @@ use crate::model::{
 };
 use crate::rules::keyword::Keyword;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -153,6 +154,15 @@ pub struct Message {
     pub previous: Option<MessageId>,
 }
 
+impl Message {
+    /// When the message is given up on if the carrier took it and says nothing more: 72 hours after its last attempt
+    /// (A54). Nothing while there was none.
+    pub fn unconfirmed_at(&self) -> Option<Timestamp> {
+        const SILENT_FOR: Duration = Duration::from_secs(72 * 60 * 60);
+        self.attempts.last().map(|last| last.at + SILENT_FOR)
+    }
+}
+
 /// A part of a message. Where the carrier has it stands in the message's frame alone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Medium {
@@ -257,7 +267,7 @@ pub struct Open {
 pub enum Timer {
     /// A call's lease (A7).
     Lease(CallId),
-    /// A message whose attempt nobody answered (A60).
+    /// A message of which nobody says any more: its attempt was not answered (A60), or no receipt came (A54).
     Unknown(MessageId),
 }
 
