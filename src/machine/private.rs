@@ -64,7 +64,7 @@ impl<T: Serialize> Serialize for Private<T> {
                     None => Vec::new(),
                 };
                 written.push(body);
-                u16::try_from(written.len() - 1).map(Some).map_err(|_| S::Error::custom("over 65,535 bodies"))
+                u32::try_from(written.len() - 1).map(Some).map_err(S::Error::custom)
             }
             Some(Bodies::Reading(_) | Bodies::Nobody) | None => Ok(None),
         })?;
@@ -81,7 +81,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Private<T> {
         if !reading {
             return Ok(Option::<T>::deserialize(deserializer)?.map_or(Self::Erased, Self::Kept));
         }
-        let place = usize::from(u16::deserialize(deserializer)?);
+        let place = u32::deserialize(deserializer)? as usize;
         BODIES.with_borrow(|bodies| {
             let Some(Bodies::Reading(bodies)) = bodies else { return Ok(Self::Erased) };
             match bodies.get(place) {
@@ -108,9 +108,13 @@ pub(super) fn encode<T: Serialize>(value: &T, start: Vec<u8>) -> (Vec<u8>, Vec<V
 /// Decodes what `encode` wrote; `None` for bodies that were erased since.
 pub(super) fn decode<T: DeserializeOwned>(meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<T, postcard::Error> {
     BODIES.set(Some(Bodies::Reading(bodies)));
-    let value = postcard::from_bytes(meta);
+    let value = postcard::take_from_bytes(meta);
     BODIES.set(None);
-    value
+    match value? {
+        (value, []) => Ok(value),
+        // What is left over was never read, so this is not what was written.
+        _ => Err(postcard::Error::DeserializeBadEncoding),
+    }
 }
 
 /// Decodes a meta without its bodies, for who only wants to know what happened.
