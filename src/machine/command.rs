@@ -7,6 +7,7 @@ use crate::model::{
     Position, PresetId, QueueId, SmartAction, Timestamp,
 };
 use crate::rules::refusal::Refusal;
+use std::fmt;
 use std::time::Duration;
 
 /// Everything that may change something.
@@ -117,12 +118,22 @@ pub struct Send {
 }
 
 /// What an agent sends.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// A preset by its id, in a language or the call's.
     Preset(PresetId, Option<Language>),
     /// The agent's own words.
     Text(String),
+}
+
+impl fmt::Debug for Content {
+    /// Without the words, which no log may hold (A57).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preset(id, language) => f.debug_tuple("Preset").field(id).field(language).finish(),
+            Self::Text(_) => f.write_str("a text"),
+        }
+    }
 }
 
 /// An idempotency key with what it stands for, both as digests.
@@ -185,7 +196,7 @@ impl SettledAs {
 }
 
 /// What the asker hears. It is said only once what follows from the command is on disk.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// Done, or there was nothing to do.
     Done,
@@ -225,6 +236,24 @@ pub enum Reply {
     NotStarted,
     /// A directory is there already.
     SeedRefused,
+}
+
+impl fmt::Debug for Reply {
+    /// Without the text, which no log may hold (A57).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("Done"),
+            Self::Call { created, shown } => f.debug_tuple("Call").field(created).field(shown).finish(),
+            Self::EndedUnheard { call, ended } => f.debug_tuple("EndedUnheard").field(call).field(ended).finish(),
+            Self::Message { message, .. } => f.debug_tuple("Message").field(message).finish(),
+            Self::Again(position) => f.debug_tuple("Again").field(position).finish(),
+            Self::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
+            Self::Heard(taken) => f.debug_tuple("Heard").field(taken).finish(),
+            Self::Started { message } => f.debug_tuple("Started").field(message).finish(),
+            Self::NotStarted => f.write_str("NotStarted"),
+            Self::SeedRefused => f.write_str("SeedRefused"),
+        }
+    }
 }
 
 /// What became of a carrier's item.
