@@ -1,0 +1,292 @@
+//! Stories: commands in the journal's order, each with its time in seconds, and what the last of them brings about.
+
+mod auto_reply;
+mod calls;
+mod carrier;
+mod hang_up;
+mod inbound;
+mod invariants;
+mod keys;
+mod non_us;
+mod random;
+mod records;
+mod sending;
+mod steps;
+
+use self::steps::Step;
+use super::{Decision, decide};
+use crate::machine::apply::{apply, directory_from};
+use crate::machine::command::{At, Command, Reply, Taken};
+use crate::machine::event::{Event, Fact, Story};
+use crate::machine::rows::{Key, Table, Write};
+use crate::machine::show;
+use crate::machine::state::{Call, CallRow, Message};
+use crate::machine::view::{Ask, View, kind};
+use crate::model::{CallId, Claim, Directory, Language, MessageId, Position, Timestamp};
+use crate::rules::directory::example;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
+
+/// A caller.
+const ANN: &str = "+12065550142";
+/// Another caller.
+const BOB: &str = "+12065550143";
+/// A caller outside the US.
+const ROMA: &str = "+390612345678";
+/// The inbound number of queue `support`.
+const SUPPORT: &str = "+12065550100";
+/// The inbound number of queue `sales`.
+const SALES: &str = "+12065550101";
+/// Outbound only, for both queues.
+const SHARED: &str = "+12065550102";
+
+/// Second 0 of every story: noon, so that a story of minutes stays within its day.
+const START: Timestamp = Timestamp::from_ms(1_763_812_800_000);
+
+/// The directory of most stories: the rules' example with texts short enough to read.
+fn directory() -> Directory {
+    let mut directory = example();
+    let texts = |en: &str, it: &str| BTreeMap::from([(language("en"), en.to_owned()), (language("it"), it.to_owned())]);
+    directory.settings.closing.texts = texts("Bye.", "Ciao.");
+    directory.settings.auto_reply.texts = texts("Call us.", "Chiamaci.");
+    directory
+}
+
+fn language(name: &str) -> Language {
+    name.to_owned().try_into().unwrap()
+}
+
+/// A gateway without sockets and disks: rows in a map, claims in a set, and the journal it wrote.
+struct World {
+    rows: BTreeMap<Key, Vec<u8>>,
+    claims: HashSet<Claim>,
+    directory: Directory,
+    journal: Vec<Story>,
+    now: Timestamp,
+    /// Messages of ours, in the order they were queued: steps name them 1, 2, 3 …
+    queued: Vec<MessageId>,
+    /// How much the platform was told of each call.
+    told: BTreeMap<CallId, u64>,
+}
+
+impl View for World {
+    fn row(&self, key: &Key) -> Option<Vec<u8>> {
+        self.rows.get(key).cloned()
+    }
+
+    fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let first = Key { table, bytes: from.max(prefix).to_vec() };
+        self.rows
+            .range((Bound::Included(first), Bound::Unbounded))
+            .take_while(|(key, _)| key.table == table && key.bytes.starts_with(prefix))
+            .take(limit)
+            .map(|(key, row)| (key.bytes.clone(), row.clone()))
+            .collect()
+    }
+
+    fn claimed(&self, claim: &Claim) -> bool {
+        self.claims.contains(claim)
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.directory
+    }
+}
+
+impl World {
+    /// A gateway that has just started, with `directory` loaded.
+    fn new(directory: Directory) -> Self {
+        let mut world = Self::empty();
+        world.run(0, Step::Do(Command::GatewayStarted));
+        let seed = Command::Seed { directory: Box::new(directory), opt_outs: Vec::new() };
+        assert_eq!(world.run(0, Step::Do(seed)).reply, Reply::Done);
+        world
+    }
+
+    /// A gateway that never ran.
+    fn empty() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            claims: HashSet::new(),
+            directory: Directory::default(),
+            journal: Vec::new(),
+            now: START,
+            queued: Vec::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Decides a step at its second, keeps what follows, and checks what must always hold.
+    fn run(&mut self, secs: u64, step: Step) -> Decision {
+        self.now = START + std::time::Duration::from_secs(secs);
+        let Some(command) = step.command(self) else {
+            return Decision { reply: Reply::Done, events: Vec::new() };
+        };
+        let at = At { time: self.now, position: self.next() };
+        let decision = decide(self, command.clone(), at);
+        assert_eq!(decision, decide(self, command, at), "the same question has the same answer");
+        if !decision.events.is_empty() {
+            self.keep(decision.events.clone());
+        }
+        decision
+    }
+
+    fn keep(&mut self, events: Vec<Event>) {
+        let story = Story { position: self.next(), at: self.now, events };
+        invariants::before(self, &story);
+        for event in &story.events {
+            match &event.fact {
+                Fact::Claimed { account, carrier_id, kind } => {
+                    let (account, carrier_id, kind) = (account.clone(), carrier_id.clone(), kind.clone());
+                    self.claims.insert(Claim { account, carrier_id, kind });
+                }
+                Fact::MessageQueued { message, .. } => self.queued.push(message.id),
+                _ => {}
+            }
+        }
+        let loaded = story.events.iter().any(|event| matches!(event.fact, Fact::DirectoryLoaded { .. }));
+        write(&mut self.rows, &apply(&story));
+        self.journal.push(story);
+        if loaded {
+            let rows = self.rows(Table::State, &[kind::DIRECTORY], &[], usize::MAX);
+            self.directory = directory_from(rows.into_iter()).expect("a directory was loaded just now");
+        }
+        invariants::after(self);
+    }
+
+    fn next(&self) -> Position {
+        Position(self.journal.len() as u64 + 1)
+    }
+
+    /// The n-th message of ours, from 1.
+    fn message(&self, nth: usize) -> Message {
+        Ask::message(self, self.queued[nth - 1]).unwrap()
+    }
+
+    fn call(&self, id: &str) -> Call {
+        match Ask::call(self, &CallId::read(id).unwrap()) {
+            Some(CallRow::Call(call)) => *call,
+            other => panic!("{id} is no call but {other:?}"),
+        }
+    }
+}
+
+/// Does the writes.
+fn write(rows: &mut BTreeMap<Key, Vec<u8>>, writes: &[Write]) {
+    for write in writes {
+        match write {
+            Write::Put(key, row) => drop(rows.insert(key.clone(), row.clone())),
+            Write::Delete(key) => drop(rows.remove(key)),
+            Write::DropTable(table) => rows.retain(|key, _| key.table != *table),
+        }
+    }
+}
+
+/// Runs a story and compares what its last step answers and tells.
+#[track_caller]
+fn check<const N: usize>(story: [(u64, Step); N], expected: &[&str]) -> World {
+    check_in(directory(), story, expected)
+}
+
+/// The same in a directory of the story's own.
+#[track_caller]
+fn check_in<const N: usize>(directory: Directory, story: [(u64, Step); N], expected: &[&str]) -> World {
+    let mut world = World::new(directory);
+    let mut last = Vec::new();
+    for (secs, step) in story {
+        let decision = world.run(secs, step);
+        last = lines(&world, &decision);
+    }
+    assert_eq!(last, expected);
+    invariants::at_the_end(&world);
+    world
+}
+
+/// Goes on with a story and compares again.
+#[track_caller]
+fn then(world: &mut World, secs: u64, step: Step, expected: &[&str]) {
+    let decision = world.run(secs, step);
+    assert_eq!(lines(world, &decision), expected);
+}
+
+/// A directory with something changed.
+fn with(change: impl Fn(&mut Directory)) -> Directory {
+    let mut directory = directory();
+    change(&mut directory);
+    directory
+}
+
+/// A decision in words: the answer, then what the platform is told.
+fn lines(world: &World, decision: &Decision) -> Vec<String> {
+    let told = match world.journal.last() {
+        Some(story) if !decision.events.is_empty() => show::told(story),
+        Some(_) | None => Vec::new(),
+    };
+    let documents = told.iter().map(|told| serde_json::from_slice::<Value>(&told.body).unwrap());
+    std::iter::once(answer(&decision.reply)).chain(documents.map(|document| told_line(&document))).collect()
+}
+
+fn answer(reply: &Reply) -> String {
+    match reply {
+        Reply::Done => "done".to_owned(),
+        Reply::Call { created: true, .. } => "created".to_owned(),
+        Reply::Call { created: false, shown } => {
+            if shown.call.ended.is_some() {
+                "ended".to_owned()
+            } else {
+                "updated".to_owned()
+            }
+        }
+        Reply::EndedUnheard { .. } => "ended unheard".to_owned(),
+        Reply::Message { message, .. } => message.state.word().to_owned(),
+        Reply::Again(position) => format!("again {}", position.0),
+        Reply::Refused(refusal) => {
+            let other = refusal.other_call.as_ref().map(|call| format!(" {call}")).unwrap_or_default();
+            let after = refusal.retry_after_ms.map(|ms| format!(" after {ms} ms")).unwrap_or_default();
+            format!("refused {}{other}{after}", refusal.code.word())
+        }
+        Reply::Heard(taken) => match taken {
+            Taken::Attached => "attached",
+            Taken::Replied => "replied",
+            Taken::Silent => "silent",
+            Taken::Dropped => "dropped",
+            Taken::Advanced => "advanced",
+            Taken::Stale => "stale",
+            Taken::NoSuchMessage => "no such message",
+            Taken::Duplicate => "duplicate",
+            Taken::Quarantined => "quarantined",
+            Taken::Ignored => "ignored",
+        }
+        .to_owned(),
+        Reply::Started { .. } => "started".to_owned(),
+        Reply::NotStarted => "not started".to_owned(),
+        Reply::SeedRefused => "seed refused".to_owned(),
+    }
+}
+
+/// An event for the platform in a line: its type without the noise, its call, and what sets it apart.
+fn told_line(event: &Value) -> String {
+    let data = &event["data"];
+    let mut words = vec![event["type"].as_str().unwrap().to_owned()];
+    words.extend(event["call_id"].as_str().map(str::to_owned));
+    let mut add = |value: &Value| words.extend(value.as_str().map(str::to_owned));
+    if event["type"].as_str().unwrap().starts_with("call.") {
+        let sms = &data["sms"];
+        if sms["session"] != "none" {
+            add(&sms["session"]);
+        }
+        add(&sms["closed_reason"]);
+        add(&data["end_reason"]);
+    } else {
+        add(&data["kind"]);
+        add(&data["error"]["code"]);
+        add(&data["opt_out_keyword"]);
+        for flag in ["reply_blocked", "auto_replied"] {
+            words.extend(data[flag].as_bool().filter(|is| *is).map(|_| flag.to_owned()));
+        }
+        words.extend(data["last_call_id"].as_str().map(|id| format!("after {id}")));
+        words.extend(data["text"].as_str().map(|text| format!("'{text}'")));
+    }
+    words.join(" ")
+}

@@ -1,0 +1,191 @@
+//! Who writes after the call (R58-R61, A22-A27).
+
+use super::steps::{end, go, put, restart, say, sent, start, start_in, text};
+use super::*;
+use crate::model::UnknownSender;
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+const CALL_US: &str = "message.queued auto_reply 'Call us.'";
+
+/// Ann talked, texted and hung up at second 2.
+fn talked() -> [(u64, Step); 3] {
+    [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, end("a"))]
+}
+
+/// What Ann gets for texting at `secs` after that.
+#[track_caller]
+fn check_reply(directory: Directory, at: &[u64], expected: &[&str]) -> World {
+    let mut world = World::new(directory);
+    for (secs, step) in talked() {
+        world.run(secs, step);
+    }
+    let (last, before) = at.split_last().unwrap();
+    for secs in before {
+        world.run(*secs, text(ANN, SUPPORT, "more"));
+    }
+    then(&mut world, *last, text(ANN, SUPPORT, "more"), expected);
+    invariants::at_the_end(&world);
+    world
+}
+
+const REPLIED: &[&str] = &["replied", "message.late auto_replied after a", CALL_US];
+const SILENT: &[&str] = &["silent", "message.late after a"];
+
+#[test]
+fn r58_r59_r60_r61_who_continues_after_the_call_hears_that_nobody_reads_it() {
+    let mut world = check_reply(directory(), &[3], REPLIED);
+    then(&mut world, 4, go(2), &["started"]);
+    then(&mut world, 5, sent(2), &["done", "message.sent auto_reply"]);
+}
+
+#[test]
+fn r58_r54_the_auto_reply_can_be_switched_off() {
+    check_reply(with(|directory| directory.settings.auto_reply.enabled = false), &[3], SILENT);
+    check_reply(with(|directory| directory.settings.auto_reply.texts.clear()), &[3], SILENT);
+}
+
+#[test]
+fn a22_the_first_text_is_answered_then_one_in_15_minutes() {
+    check_reply(directory(), &[3, 4], SILENT);
+    check_reply(directory(), &[3, 3 + 15 * MINUTE - 1], SILENT);
+    check_reply(directory(), &[3, 3 + 15 * MINUTE], REPLIED);
+}
+
+#[test]
+fn a22_a_text_met_with_silence_does_not_prolong_it() {
+    check_reply(directory(), &[3, 3 + 14 * MINUTE, 3 + 15 * MINUTE], REPLIED);
+}
+
+#[test]
+fn a22_three_in_a_day() {
+    let hourly = [3, 3_600, 7_200];
+    check_reply(directory(), &hourly, REPLIED);
+    check_reply(directory(), &[3, 3_600, 7_200, 10_800], SILENT);
+    check_reply(directory(), &[3, 3_600, 7_200, DAY + 2], SILENT);
+    check_reply(directory(), &[3, 3_600, 7_200, DAY + 3], REPLIED);
+}
+
+#[test]
+fn a22_the_caps_are_of_the_pair_and_outlive_calls_and_restarts() {
+    let mut world = check_reply(directory(), &[3], REPLIED);
+    world.run(4, start("b"));
+    world.run(5, text(ANN, SUPPORT, "again"));
+    world.run(6, end("b"));
+    world.run(7, restart());
+    then(&mut world, 8, text(ANN, SUPPORT, "more"), &["silent", "message.late after b"]);
+    then(&mut world, 9, text(ANN, SALES, "hi"), &["replied", "message.late auto_replied", CALL_US]);
+}
+
+#[test]
+fn a23_a_caller_is_remembered_90_days_and_to_the_day() {
+    let only_the_known = || with(|directory| directory.settings.auto_reply.unknown_sender = UnknownSender::Silent);
+    check_reply(only_the_known(), &[90 * DAY], REPLIED);
+    check_reply(only_the_known(), &[91 * DAY], &["silent", "message.late"]);
+    check_reply(
+        with(|directory| {
+            directory.settings.auto_reply.unknown_sender = UnknownSender::Silent;
+            directory.settings.contact_memory_days = 1;
+        }),
+        &[2 * DAY],
+        &["silent", "message.late"],
+    );
+}
+
+#[test]
+fn a23_a_stranger_is_answered_or_not_as_the_setting_says() {
+    check([(0, text(BOB, SUPPORT, "hi"))], &["replied", "message.late auto_replied", CALL_US]);
+    check_in(
+        with(|directory| directory.settings.auto_reply.unknown_sender = UnknownSender::Silent),
+        [(0, text(BOB, SUPPORT, "hi"))],
+        &["silent", "message.late"],
+    );
+}
+
+#[test]
+fn a24_keywords_names_short_codes_our_own_numbers_and_our_own_words_are_never_answered() {
+    for words in ["STOP", "help", "cancel", "Call us.", " Chiamaci. ", "Bye."] {
+        let [one, two, three] = talked();
+        check([one, two, three, (3, text(ANN, SUPPORT, words))], SILENT);
+    }
+    for from in [SALES, SHARED, "72975", "Rossi SpA"] {
+        check([(0, text(from, SUPPORT, "hi"))], &["silent", "message.late"]);
+    }
+}
+
+#[test]
+fn a47_yes_and_start_are_ordinary_text_from_who_has_not_opted_out() {
+    let [one, two, three] = talked();
+    check([one, two, three, (3, text(ANN, SUPPORT, "Yes"))], REPLIED);
+    check([(0, start("a")), (1, text(ANN, SUPPORT, "yes?"))], &["attached", "message.received a 'yes?'"]);
+}
+
+#[test]
+fn a24_a46_who_opted_out_is_never_answered_nor_texted_from_what_waits() {
+    let mut world = World::empty();
+    let seed = Command::Seed { directory: Box::new(directory()), opt_outs: vec![ANN.parse().unwrap()] };
+    world.run(0, Step::Do(seed));
+    then(&mut world, 1, text(ANN, SUPPORT, "hi"), &["silent", "message.late"]);
+    world.run(2, start("a"));
+    then(&mut world, 3, text(ANN, SUPPORT, "hi"), &["attached", "message.received a reply_blocked 'hi'"]);
+    then(&mut world, 4, text(ANN, SUPPORT, "START"), &["attached", "message.received a start reply_blocked 'START'"]);
+    then(&mut world, 5, end("a"), &["ended", "call.ended a closed call_ended hung_up"]);
+}
+
+#[test]
+fn a24_two_gateways_answering_each_other_stop_at_once() {
+    // The other one has words of its own, so only the caps can end it.
+    let mut world = World::new(directory());
+    let replies = (0..100).filter(|secs| {
+        let decision = world.run(*secs, text(BOB, SUPPORT, "We are closed."));
+        decision.reply == Reply::Heard(Taken::Replied)
+    });
+    assert_eq!(replies.count(), 1);
+}
+
+#[test]
+fn a25_the_auto_reply_speaks_the_language_of_the_last_call_and_to_strangers_the_queues() {
+    let italian = put("a", |put| put.language = Some(language("it")));
+    check(
+        [(0, italian), (1, text(ANN, SUPPORT, "ciao")), (2, end("a")), (3, text(ANN, SUPPORT, "ancora"))],
+        &["replied", "message.late auto_replied after a", "message.queued auto_reply 'Chiamaci.'"],
+    );
+    check_in(
+        with(|directory| directory.queues.values_mut().for_each(|queue| queue.language = Some(language("it")))),
+        [(0, text(BOB, SUPPORT, "hi"))],
+        &["replied", "message.late auto_replied", "message.queued auto_reply 'Chiamaci.'"],
+    );
+}
+
+#[test]
+fn a27_a_new_call_wins_over_an_auto_reply_that_waits() {
+    let [one, two, three] = talked();
+    let mut world = check(
+        [one, two, three, (3, text(ANN, SUPPORT, "more")), (4, start("b")), (5, text(ANN, SUPPORT, "here"))],
+        &["attached", "message.received b 'here'"],
+    );
+    then(&mut world, 6, go(2), &["not started", "message.cancelled auto_reply cancelled_by_request"]);
+}
+
+#[test]
+fn a27_but_not_a_call_that_the_text_would_not_have_joined() {
+    let [one, two, three] = talked();
+    check([one, two, three, (3, text(ANN, SUPPORT, "more")), (4, start_in("b", "sales")), (5, go(2))], &["started"]);
+}
+
+#[test]
+fn a21_an_auto_reply_is_of_use_for_a_minute() {
+    let mut world = check_reply(directory(), &[3], REPLIED);
+    then(&mut world, 63, go(2), &["not started", "message.expired auto_reply too_late"]);
+}
+
+#[test]
+fn a_text_in_the_next_call_belongs_to_that_call_alone() {
+    let [one, two, three] = talked();
+    let mut world = check(
+        [one, two, three, (4, start("b")), (5, say("b", "hello again"))],
+        &["queued", "message.queued b custom 'hello again'"],
+    );
+    then(&mut world, 6, text(ANN, SUPPORT, "hi"), &["attached", "message.received b 'hi'"]);
+    assert_eq!((world.call("a").usage.received, world.call("b").usage.received), (1, 1));
+}

@@ -1,0 +1,226 @@
+//! What carriers answer and say later (A54, A60, A61, A62, segments).
+
+use super::steps::{call_id, delivered, end, go, later, refused, say, sent, start, tick, unknown};
+use super::*;
+use crate::machine::command::{Settled, SettledAs};
+use crate::machine::state::AttemptOutcome;
+use crate::model::{FailureCode, Heard, MessageState, Receipt, ReceiptRef, ReceiptState};
+
+const HOUR: u64 = 60 * 60;
+
+/// A text of the agent that is on its way to the carrier at second 2.
+fn under_way() -> [(u64, Step); 3] {
+    [(0, start("a")), (1, say("a", "hi")), (2, go(1))]
+}
+
+#[track_caller]
+fn check_after(steps: Vec<(u64, Step)>, expected: &[&str]) -> World {
+    let mut world = World::new(directory());
+    let mut last = Vec::new();
+    for (secs, step) in under_way().into_iter().chain(steps) {
+        let decision = world.run(secs, step);
+        last = lines(&world, &decision);
+    }
+    assert_eq!(last, expected);
+    invariants::at_the_end(&world);
+    world
+}
+
+#[test]
+fn r4_a_message_counts_and_opens_the_session_when_its_first_attempt_starts() {
+    let mut world = check([(0, start("a")), (1, say("a", "hi"))], &["queued", "message.queued a custom 'hi'"]);
+    assert_eq!(world.call("a").usage.custom_sent, 0);
+    for secs in [2, 10, 20] {
+        world.run(secs, go(1));
+        world.run(secs, later(1));
+    }
+    let usage = world.call("a").usage;
+    assert_eq!((usage.custom_sent, usage.segments_sent), (1, 1));
+}
+
+#[test]
+fn a54_a_text_is_sent_then_delivered_and_nothing_takes_that_back() {
+    let mut world = check_after(vec![(3, sent(1)), (4, delivered(1))], &["advanced", "message.delivered a custom"]);
+    then(&mut world, 5, Step::Receipt(1, ReceiptState::Sent, "sent"), &["stale"]);
+    let failed = Step::Receipt(1, ReceiptState::Failed(FailureCode::Unreachable), "failed");
+    then(&mut world, 6, failed, &["stale"]);
+    assert_eq!(world.message(1).state, MessageState::Delivered);
+}
+
+#[test]
+fn a54_sent_and_never_heard_of_again_is_unconfirmed_after_72_hours_and_still_gives_way() {
+    let mut world =
+        check_after(vec![(3, sent(1)), (72 * HOUR, tick())], &["done", "call.ended a closed call_ended lease_expired"]);
+    then(&mut world, 72 * HOUR + 2, tick(), &["done", "message.unconfirmed a custom"]);
+    then(&mut world, 80 * HOUR, delivered(1), &["advanced", "message.delivered a custom"]);
+}
+
+#[test]
+fn a54_a_message_with_its_receipt_has_nothing_left_to_happen() {
+    let world = check_after(vec![(3, sent(1)), (4, delivered(1))], &["advanced", "message.delivered a custom"]);
+    let timers = world.due(Timestamp::from_ms(u64::MAX), 10);
+    assert_eq!(timers.len(), 1, "the call's lease alone: {timers:?}");
+}
+
+#[test]
+fn a60_an_attempt_nobody_answered_is_unconfirmed_after_ten_minutes_and_not_sent_again() {
+    let mut world = check_after(vec![(3, unknown(1))], &["done"]);
+    assert_eq!(world.message(1).state, MessageState::Sending);
+    then(&mut world, 4, go(1), &["not started"]);
+    then(&mut world, 602, tick(), &["done"]);
+    then(&mut world, 603, tick(), &["done", "message.unconfirmed a custom"]);
+    then(&mut world, 604, tick(), &["done"]);
+    then(&mut world, 605, delivered(1), &["advanced", "message.delivered a custom"]);
+}
+
+#[test]
+fn a60_a_receipt_settles_an_unknown_send_at_any_time() {
+    let mut world = check_after(vec![(3, unknown(1)), (4, delivered(1))], &["advanced", "message.delivered a custom"]);
+    then(&mut world, 603, tick(), &["done"]);
+    let mut world = check_after(
+        vec![(3, unknown(1)), (4, Step::Receipt(1, ReceiptState::Sent, "sent"))],
+        &["advanced", "message.sent a custom"],
+    );
+    then(&mut world, 603, tick(), &["done"]);
+    assert_eq!(world.message(1).state, MessageState::Sent, "ten minutes are for those nobody spoke of");
+}
+
+#[test]
+fn a60_two_unknown_texts_of_one_call_become_unconfirmed_each_once() {
+    let mut world = World::new(directory());
+    for (secs, step) in [(0, start("a")), (1, say("a", "x")), (1, say("a", "y")), (2, go(1)), (3, go(2))] {
+        world.run(secs, step);
+    }
+    world.run(4, unknown(1));
+    world.run(4, unknown(2));
+    // One change of a call a tick: what a decision reads must not be what it wrote itself.
+    then(&mut world, 604, tick(), &["done", "message.unconfirmed a custom"]);
+    then(&mut world, 605, tick(), &["done", "message.unconfirmed a custom"]);
+    then(&mut world, 606, tick(), &["done"]);
+}
+
+#[test]
+fn a61_a_receipt_before_the_carriers_answer_counts_and_the_answer_adds_its_id() {
+    let mut world = check_after(vec![(3, delivered(1))], &["advanced", "message.delivered a custom"]);
+    then(&mut world, 4, sent(1), &["done"]);
+    let message = world.message(1);
+    assert_eq!((message.state, message.carrier_id.as_deref()), (MessageState::Delivered, Some("SMout1")));
+    assert_eq!(message.attempts[0].outcome, AttemptOutcome::Sent);
+}
+
+#[test]
+fn a62_a_receipt_is_one_by_its_status_and_the_same_one_again_has_no_effect() {
+    let status = |word| Step::Receipt(1, ReceiptState::Sent, word);
+    let mut world = check_after(vec![(3, status("sent"))], &["advanced", "message.sent a custom"]);
+    then(&mut world, 4, status("sent"), &["duplicate"]);
+    then(&mut world, 5, delivered(1), &["advanced", "message.delivered a custom"]);
+    then(&mut world, 6, delivered(1), &["duplicate"]);
+}
+
+#[test]
+fn a_receipt_is_of_our_message_in_our_account_or_of_none() {
+    let receipt = |about, account: &str| {
+        let (carrier_id, status) = ("SM9".to_owned(), "delivered".to_owned());
+        let state = ReceiptState::Delivered;
+        let item = Heard::Receipt(Receipt { about, carrier_id, status, state, carrier_code: None, segments: None });
+        Step::Do(Command::Heard { account: account.to_owned(), item })
+    };
+    let mut world = check_after(vec![(3, receipt(ReceiptRef::CarrierOnly, "main"))], &["no such message"]);
+    let ours = ReceiptRef::Ours(world.queued[0]);
+    then(&mut world, 4, receipt(ours, "other"), &["no such message"]);
+    let nobody = ReceiptRef::Ours(MessageId::new(START.day(), Position(9_999), 0));
+    then(&mut world, 5, receipt(nobody, "main"), &["no such message"]);
+    then(&mut world, 6, receipt(ours, "main"), &["advanced", "message.delivered a custom"]);
+}
+
+#[test]
+fn a_receipt_for_a_text_that_was_never_handed_over_says_nothing() {
+    let mut world = check([(0, start("a")), (1, say("a", "x")), (2, delivered(1))], &["stale"]);
+    then(&mut world, 3, go(1), &["started"]);
+}
+
+#[test]
+fn a64_a_text_the_carrier_did_not_take_waits_in_its_lane_again() {
+    let mut world = check_after(vec![(3, later(1))], &["done"]);
+    assert_eq!(world.message(1).state, MessageState::Queued);
+    assert!(world.message(1).not_before.unwrap() > world.now);
+    then(&mut world, 4, go(1), &["started"]);
+    then(&mut world, 5, sent(1), &["done", "message.sent a custom"]);
+}
+
+#[test]
+fn a64_what_was_never_written_is_tried_again_until_it_is_too_old() {
+    let never = || Step::Settle(1, SettledAs::NeverWritten);
+    let mut world = check_after(vec![(3, never())], &["done"]);
+    world.run(100, go(1));
+    then(&mut world, 120, never(), &["done", "message.expired a custom too_late"]);
+}
+
+#[test]
+fn a54_a_text_the_carrier_said_no_to_and_delivered_all_the_same_leaves_its_lane() {
+    let delivered_in_two = || {
+        Step::Do(Command::Heard {
+            account: "main".to_owned(),
+            item: Heard::Receipt(Receipt {
+                about: ReceiptRef::Ours(MessageId::new(START.day(), Position(4), 0)),
+                carrier_id: "SM1".to_owned(),
+                status: "delivered".to_owned(),
+                state: ReceiptState::Delivered,
+                carrier_code: None,
+                segments: Some(2),
+            }),
+        })
+    };
+    let mut world =
+        check_after(vec![(3, later(1)), (4, delivered_in_two())], &["advanced", "message.delivered a custom"]);
+    assert_eq!(world.message(1).segments, 2, "the carrier's count wins");
+    then(&mut world, 5, go(1), &["not started"]);
+    then(
+        &mut world,
+        6,
+        end("a"),
+        &["ended", "call.ended a closed call_ended hung_up", "message.queued a closing 'Bye.'"],
+    );
+}
+
+#[test]
+fn segments_are_the_carriers_where_it_counts_them() {
+    let three = Step::Settle(1, SettledAs::Sent { carrier_id: "SM1".to_owned(), segments: Some(3) });
+    let world = check_after(vec![(3, three)], &["done", "message.sent a custom"]);
+    assert_eq!(world.message(1).segments, 3);
+    let none = Step::Settle(1, SettledAs::Sent { carrier_id: "SM1".to_owned(), segments: Some(0) });
+    assert_eq!(check_after(vec![(3, none)], &["done", "message.sent a custom"]).message(1).segments, 1);
+}
+
+#[test]
+fn a_refusal_is_final_and_says_why_in_our_words_and_the_carriers() {
+    let mut world =
+        check_after(vec![(3, refused(1, FailureCode::Blocked))], &["done", "message.failed a custom blocked"]);
+    assert_eq!(world.message(1).failure.unwrap().carrier_code.as_deref(), Some("30006"));
+    then(&mut world, 4, go(1), &["not started"]);
+}
+
+#[test]
+fn only_the_latest_attempt_is_settled_and_once() {
+    let of = |attempt| {
+        move |world: &World| Command::Settle {
+            message: world.queued[0],
+            attempt,
+            settled: Settled { outcome: SettledAs::Unknown, status: None },
+        }
+    };
+    let mut world = check_after(vec![(3, later(1)), (4, go(1))], &["started"]);
+    for (attempt, events) in [(1, 0), (3, 0), (0, 0), (2, 1), (2, 0)] {
+        let command = of(attempt)(&world);
+        assert_eq!(world.run(5, Step::Do(command)).events.len(), events, "attempt {attempt}");
+    }
+}
+
+#[test]
+fn a30_what_a_send_costs_is_owed_by_the_lane() {
+    let world = check_after(vec![(3, sent(1))], &["done", "message.sent a custom"]);
+    // The bucket was empty at 0, full at 1, and holds at most one segment: sent at 2, it is empty at 2.
+    let lane = world.lane(SUPPORT.parse().unwrap());
+    assert_eq!((lane.empty_at, lane.queued_segments), (START + std::time::Duration::from_secs(2), 0));
+    assert_eq!(world.call("a").id, call_id("a"));
+}

@@ -1,0 +1,281 @@
+//! A text finds its call, or none (A1-A6, A53, A58, A62, R12).
+
+use super::steps::{end, go, inbound, photo, say, sent, start, start_in, start_of, text, text_with_id};
+use super::*;
+use crate::model::{Address, Heard, Inbound, Session};
+
+#[test]
+fn a2_r12_a_caller_who_texts_first_opens_the_session_on_the_number_they_wrote_to() {
+    let world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi"))], &["attached", "message.received a 'hi'"]);
+    let call = world.call("a");
+    assert_eq!((call.session, call.our_number, call.usage.received), (Session::Open, SUPPORT.parse().ok(), 1));
+}
+
+#[test]
+fn r12_r13_a_photo_without_a_word_is_a_message_with_a_medium() {
+    let world = check(
+        [(0, start("a")), (1, photo(ANN, SUPPORT, "https://media.example/1"))],
+        &["attached", "message.received a ''"],
+    );
+    assert_eq!((world.call("a").usage.received, world.call("a").usage.media_received), (1, 1));
+}
+
+#[test]
+fn a1_a_second_call_of_one_caller_is_texted_from_another_number_and_each_answer_finds_its_call() {
+    let mut world = check(
+        [(0, start("a")), (0, start("b")), (1, say("a", "from a")), (2, say("b", "from b"))],
+        &["queued", "message.queued b custom 'from b'"],
+    );
+    assert_ne!(world.call("a").our_number, world.call("b").our_number);
+    then(&mut world, 3, text(ANN, SUPPORT, "to a"), &["attached", "message.received a 'to a'"]);
+    then(&mut world, 3, text(ANN, SHARED, "to b"), &["attached", "message.received b 'to b'"]);
+}
+
+#[test]
+fn a1_with_no_number_free_the_third_call_is_refused_with_the_name_of_one_in_the_way() {
+    let world = check(
+        [
+            (0, start("a")),
+            (0, start("b")),
+            (0, start("c")),
+            (1, say("a", "from a")),
+            (2, say("b", "from b")),
+            (3, say("c", "from c")),
+        ],
+        &["refused number_pair_busy a"],
+    );
+    assert_eq!(world.call("c").our_number, None);
+}
+
+#[test]
+fn a1_a_text_that_could_be_for_two_calls_is_for_neither() {
+    check(
+        [(0, start("a")), (0, start("b")), (1, text(ANN, SUPPORT, "hi"))],
+        &["replied", "message.late auto_replied", "message.queued auto_reply 'Call us.'"],
+    );
+}
+
+#[test]
+fn a1_a_number_is_free_again_when_the_call_that_had_it_ends() {
+    check(
+        [(0, start("a")), (0, start("b")), (1, say("a", "x")), (2, end("a")), (3, text(ANN, SUPPORT, "hi"))],
+        &["attached", "message.received b 'hi'"],
+    );
+}
+
+#[test]
+fn a3_a_text_to_another_queues_number_is_not_attached_and_its_auto_reply_goes_out_though_the_call_goes_on() {
+    let mut world = check(
+        [(0, start("a")), (1, text(ANN, SALES, "hi"))],
+        &["replied", "message.late auto_replied", "message.queued auto_reply 'Call us.'"],
+    );
+    then(&mut world, 2, go(1), &["started"]);
+    then(&mut world, 3, text(ANN, SALES, "hi?"), &["silent", "message.late"]);
+}
+
+#[test]
+fn a3_unless_attach_cross_queue_is_on() {
+    check_in(
+        with(|directory| directory.settings.attach_cross_queue = true),
+        [(0, start("a")), (1, text(ANN, SALES, "hi"))],
+        &["attached", "message.received a 'hi'"],
+    );
+}
+
+#[test]
+fn a4_an_outbound_only_number_leads_to_the_session_bound_to_it() {
+    let from_shared = with(|directory| {
+        let support = "support".to_owned().try_into().unwrap();
+        directory.queues.get_mut(&support).unwrap().default_outbound = SHARED.parse().ok();
+    });
+    let mut world = check_in(
+        from_shared,
+        [(0, start("a")), (1, say("a", "hi")), (2, go(1)), (3, text(ANN, SHARED, "yes?"))],
+        &["attached", "message.received a 'yes?'"],
+    );
+    world.run(4, end("a"));
+    then(
+        &mut world,
+        5,
+        text(ANN, SHARED, "more"),
+        &["replied", "message.late auto_replied after a", "message.queued auto_reply 'Call us.'"],
+    );
+}
+
+#[test]
+fn a4_an_outbound_only_number_answers_no_stranger_and_the_platform_hears_of_them_all_the_same() {
+    check([(0, text(ANN, SHARED, "hi"))], &["silent", "message.late"]);
+    check([(0, start("a")), (1, text(ANN, SHARED, "hi"))], &["silent", "message.late"]);
+}
+
+#[test]
+fn a5_a_second_phone_belongs_to_no_call() {
+    check(
+        [(0, start("a")), (1, text(BOB, SUPPORT, "it's Ann"))],
+        &["replied", "message.late auto_replied", "message.queued auto_reply 'Call us.'"],
+    );
+}
+
+#[test]
+fn a6_the_journals_order_decides_between_a_text_and_a_hang_up_in_the_same_moment() {
+    check(
+        [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (100, text(ANN, SUPPORT, "ok")), (100, end("a"))],
+        &["ended", "call.ended a closed call_ended hung_up", "message.queued a closing 'Bye.'"],
+    );
+    check(
+        [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (100, end("a")), (100, text(ANN, SUPPORT, "ok"))],
+        &["replied", "message.late auto_replied after a", "message.queued auto_reply 'Call us.'"],
+    );
+}
+
+#[test]
+fn a14_a_call_that_was_dropped_and_called_back_texts_from_the_same_number() {
+    let mut world = check(
+        [
+            (0, start("a")),
+            (0, start("b")),
+            (1, say("a", "x")),
+            (2, say("b", "y")),
+            (3, go(2)),
+            (4, end("b")),
+            (5, end("a")),
+            (6, start("c")),
+            (20, say("c", "z")),
+        ],
+        &["queued", "message.queued c custom 'z'"],
+    );
+    assert_eq!(world.call("c").our_number, SHARED.parse().ok());
+    then(&mut world, 21, text(ANN, SHARED, "hi"), &["attached", "message.received c 'hi'"]);
+}
+
+#[test]
+fn a53_a62_a_repeat_has_no_effect_and_a_second_ok_is_no_repeat() {
+    let mut world = check(
+        [(0, start("a")), (1, text_with_id(ANN, SUPPORT, "ok", "SM1")), (2, text_with_id(ANN, SUPPORT, "ok", "SM1"))],
+        &["duplicate"],
+    );
+    then(&mut world, 3, text_with_id(ANN, SUPPORT, "ok", "SM2"), &["attached", "message.received a 'ok'"]);
+    assert_eq!(world.call("a").usage.received, 2);
+}
+
+#[test]
+fn a53_a_repeat_after_the_hang_up_is_no_late_text() {
+    check(
+        [
+            (0, start("a")),
+            (1, text_with_id(ANN, SUPPORT, "hi", "SM1")),
+            (2, end("a")),
+            (3, text_with_id(ANN, SUPPORT, "hi", "SM1")),
+        ],
+        &["duplicate"],
+    );
+}
+
+#[test]
+fn a62_the_same_id_of_another_account_is_another_message() {
+    let other = Inbound { carrier_id: "SM1".to_owned(), ..inbound(ANN, SUPPORT, "hi") };
+    let other = Command::Heard { account: "other".to_owned(), item: Heard::Message(other) };
+    check(
+        [(0, start("a")), (1, text_with_id(ANN, SUPPORT, "hi", "SM1")), (2, Step::Do(other))],
+        &["attached", "message.received a 'hi'"],
+    );
+}
+
+#[test]
+fn a58_an_unreadable_webhook_is_kept_once_and_an_unknown_kind_is_ignored() {
+    let unreadable = || {
+        let item = Heard::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned() };
+        Step::Do(Command::Heard { account: "main".to_owned(), item })
+    };
+    let mut world = check([(0, unreadable())], &["quarantined", "quarantine.added"]);
+    then(&mut world, 1, unreadable(), &["duplicate"]);
+    let ignored = Command::Heard { account: "main".to_owned(), item: Heard::Ignored { kind: "typing".to_owned() } };
+    then(&mut world, 2, Step::Do(ignored), &["ignored"]);
+}
+
+#[test]
+fn a46_a47_stop_in_a_call_is_shown_to_the_agent_flagged() {
+    check([(0, start("a")), (1, text(ANN, SUPPORT, "Stop."))], &["attached", "message.received a stop 'Stop.'"]);
+    let by_carrier = Step::Text(Inbound { keyword: Some("STOP".to_owned()), ..inbound(ANN, SUPPORT, "nope") });
+    check([(0, start("a")), (1, by_carrier)], &["attached", "message.received a stop 'nope'"]);
+}
+
+#[test]
+fn a_text_from_a_name_or_to_no_number_of_ours_is_late_and_unanswered() {
+    check([(0, text("Rossi SpA", SUPPORT, "hi"))], &["silent", "message.late"]);
+    check([(0, text("72975", SUPPORT, "hi"))], &["silent", "message.late"]);
+    check([(0, text(ANN, "+12065550999", "hi"))], &["silent", "message.late"]);
+    let mut inbound = inbound(ANN, SUPPORT, "hi");
+    inbound.to = Address::Name("whatsapp".to_owned());
+    check([(0, Step::Text(inbound))], &["silent", "message.late"]);
+}
+
+#[test]
+fn a4_a_text_to_a_number_of_no_queue_that_a_call_texts_from_finds_the_call() {
+    // A37: the number left the queue while the call went on.
+    let leave = Step::Change(|directory| {
+        for queue in directory.queues.values_mut() {
+            queue.inbound_numbers.clear();
+        }
+    });
+    check(
+        [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, leave), (3, text(ANN, SUPPORT, "and?"))],
+        &["attached", "message.received a 'and?'"],
+    );
+}
+
+#[test]
+fn a_caller_of_two_queues_is_known_by_the_number_they_write_to() {
+    let mut world = check(
+        [(0, start("a")), (0, start_in("b", "sales")), (1, text(ANN, SALES, "hi"))],
+        &["attached", "message.received b 'hi'"],
+    );
+    then(&mut world, 2, text(ANN, SUPPORT, "hi"), &["attached", "message.received a 'hi'"]);
+}
+
+#[test]
+fn two_callers_of_one_number_never_meet() {
+    let mut world = check(
+        [
+            (0, start("a")),
+            (0, start_of("b", BOB)),
+            (1, say("a", "x")),
+            (2, say("b", "y")),
+            (3, text(BOB, SUPPORT, "hi")),
+        ],
+        &["attached", "message.received b 'hi'"],
+    );
+    then(&mut world, 4, text(ANN, SUPPORT, "hi"), &["attached", "message.received a 'hi'"]);
+}
+
+#[test]
+fn a32_the_number_the_caller_had_last_is_taken_again() {
+    let prefer = |number: &'static str| {
+        Step::Change(match number {
+            SHARED => |directory| set_default(directory, SHARED),
+            _ => |directory| set_default(directory, SUPPORT),
+        })
+    };
+    let world = check(
+        [
+            (0, prefer(SHARED)),
+            (1, start("a")),
+            (2, say("a", "x")),
+            (3, go(1)),
+            (4, sent(1)),
+            (5, end("a")),
+            (6, prefer(SUPPORT)),
+            (7, start("b")),
+            (20, say("b", "y")),
+        ],
+        &["queued", "message.queued b custom 'y'"],
+    );
+    assert_eq!(world.call("b").our_number, SHARED.parse().ok());
+    let world = check([(0, start("a")), (1, say("a", "x"))], &["queued", "message.queued a custom 'x'"]);
+    assert_eq!(world.call("a").our_number, SUPPORT.parse().ok(), "else the queue's default");
+}
+
+fn set_default(directory: &mut Directory, number: &str) {
+    let support = "support".to_owned().try_into().unwrap();
+    directory.queues.get_mut(&support).unwrap().default_outbound = number.parse().ok();
+}

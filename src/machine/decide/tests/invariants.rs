@@ -1,0 +1,238 @@
+//! What holds after every command of every story, whatever the story is about.
+
+use super::{ANN, BOB, ROMA, World, write};
+use crate::machine::apply::apply;
+use crate::machine::event::{Event, Fact, Story};
+use crate::machine::record;
+use crate::machine::rows::{Key, Table};
+use crate::machine::state::{AttemptOutcome, Call, CallRow, Live, Message, Open, Timer};
+use crate::machine::view::{Ask, View, decode_row, kind, live_key, open_id};
+use crate::model::{Address, CallId, Direction, E164, Kind, MessageId, MessageState, Session, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a story must be before it is applied.
+pub(super) fn before(world: &mut World, story: &Story) {
+    a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story);
+    call_sequence_has_no_gap(world, story);
+    nothing_joins_a_call_that_has_ended(world, story);
+    final_states_stay(world, story);
+}
+
+/// What the rows must be after it.
+pub(super) fn after(world: &World) {
+    let story = world.journal.last().unwrap();
+    let mut twice = world.rows.clone();
+    write(&mut twice, &apply(story));
+    assert!(twice == world.rows, "applied twice, a story has the same rows");
+
+    let calls = calls(world);
+    let messages = messages(world);
+    open_rows_are_the_messages_on_their_way(world, &messages);
+    lanes_count_what_waits(world);
+    live_rows_are_the_calls_that_live(world, &calls);
+    timers_are_what_is_still_to_happen(world, &calls, &messages);
+    for call in calls.values() {
+        assert_eq!(Some(&call.told), world.told.get(&call.id), "the row knows how much was told of the call");
+        a_call_knows_its_messages(call, &messages);
+    }
+}
+
+/// What the journal must be when the story is over.
+pub(super) fn at_the_end(world: &World) {
+    let mut rows = BTreeMap::new();
+    for story in &world.journal {
+        write(&mut rows, &apply(story));
+    }
+    assert!(rows == world.rows, "a replay of the journal gives the same rows");
+}
+
+fn a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story: &Story) {
+    let (meta, bodies) = record::encode(story.at, &story.events);
+    for number in [ANN, BOB, ROMA] {
+        let number: E164 = number.parse().unwrap();
+        let forms = [number.to_string()[1..].as_bytes().to_vec(), postcard::to_stdvec(&number).unwrap()];
+        for form in forms {
+            assert!(!holds(&meta, &form), "the meta names {number:?} in {:?}", story.events);
+        }
+    }
+    for event in &story.events {
+        if let Fact::MessageQueued { text, .. } | Fact::MessageReceived { text, .. } = &event.fact {
+            let text = text.kept().unwrap();
+            assert!(text.is_empty() || !holds(&meta, text.as_bytes()), "the meta holds a text");
+        }
+    }
+    let bodies = bodies.into_iter().map(Some).collect();
+    assert_eq!(&record::decode(story.position, &meta, bodies).unwrap(), story);
+}
+
+pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+fn call_sequence_has_no_gap(world: &mut World, story: &Story) {
+    for event in &story.events {
+        let Some(sequence) = event.call_sequence else { continue };
+        let call = call_of(event).expect("only what is of a call has a place in it");
+        let told = world.told.entry(call.clone()).or_default();
+        *told += 1;
+        assert_eq!(sequence, *told, "call_sequence is dense: {:?}", event.fact);
+    }
+}
+
+fn call_of(event: &Event) -> Option<&CallId> {
+    match &event.fact {
+        Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) => Some(&change.shown.call.id),
+        fact => message_of(fact)?.call.as_ref(),
+    }
+}
+
+fn message_of(fact: &Fact) -> Option<&Message> {
+    match fact {
+        Fact::MessageReceived { message, .. }
+        | Fact::MessageQueued { message, .. }
+        | Fact::SendStarted { message, .. }
+        | Fact::SendPostponed { message, .. }
+        | Fact::SendUnknown { message, .. }
+        | Fact::MessageChanged { message, .. }
+        | Fact::MessageKept { message } => Some(message),
+        _ => None,
+    }
+}
+
+/// R52, R53, and what A19 and A20 say of ours.
+fn nothing_joins_a_call_that_has_ended(world: &World, story: &Story) {
+    for event in &story.events {
+        let (Fact::MessageReceived { message, .. } | Fact::SendStarted { message, .. }) = &event.fact else { continue };
+        let Some(call) = &message.call else { continue };
+        let Some(CallRow::Call(call)) = Ask::call(world, call) else { panic!("{call} is no call") };
+        let after_it = matches!(message.kind, Kind::Closing | Kind::OptOutConfirmation);
+        assert!(call.ended.is_none() || after_it, "{:?} in a call that has ended", message.kind);
+    }
+}
+
+/// A54.
+fn final_states_stay(world: &World, story: &Story) {
+    use MessageState::{Cancelled, Delivered, Failed, Undelivered};
+    for message in story.events.iter().filter_map(|event| message_of(&event.fact)) {
+        let Some(before) = Ask::message(world, message.id) else { continue };
+        if matches!(before.state, Cancelled | Delivered | Failed | Undelivered) {
+            assert_eq!(message.state, before.state, "a final state stays");
+        }
+    }
+}
+
+fn calls(world: &World) -> BTreeMap<CallId, Call> {
+    let rows = world.rows(Table::State, &[kind::CALL], &[], usize::MAX);
+    let calls = rows.into_iter().filter_map(|(_, row)| match decode_row(&row).expect("a call's row") {
+        CallRow::Call(call) => Some((call.id.clone(), *call)),
+        CallRow::EndedUnheard(_) => None,
+    });
+    calls.collect()
+}
+
+fn messages(world: &World) -> BTreeMap<MessageId, Message> {
+    let rows = world.rows.iter().filter(|(key, _)| matches!(key.table, Table::Messages(_)));
+    let messages = rows.map(|(_, row)| decode_row::<Message>(row).expect("a message's row"));
+    messages.map(|message| (message.id, message)).collect()
+}
+
+fn open(world: &World) -> BTreeMap<MessageId, Open> {
+    world
+        .open_page(&[], usize::MAX)
+        .into_iter()
+        .map(|(key, id, open)| {
+            assert_eq!(open_id(&key), Some(id));
+            (id, open)
+        })
+        .collect()
+}
+
+fn open_rows_are_the_messages_on_their_way(world: &World, messages: &BTreeMap<MessageId, Message>) {
+    let on_their_way = messages.values().filter_map(|message| {
+        let started = match message.state {
+            MessageState::Queued => false,
+            MessageState::Sending if message.attempts.last()?.outcome == AttemptOutcome::Open => true,
+            _ => return None,
+        };
+        let Some(Address::Number(theirs)) = message.theirs.kept() else { panic!("erased") };
+        let Message { ours, kind, segments, expires_at, not_before, .. } = message.clone();
+        Some((message.id, Open { ours, theirs: *theirs, kind, segments, expires_at, not_before, started }))
+    });
+    assert_eq!(open(world), on_their_way.collect());
+}
+
+fn lanes_count_what_waits(world: &World) {
+    for ours in world.directory.numbers.keys() {
+        let open = open(world);
+        let waiting = open.values().filter(|open| open.ours == *ours && !open.started);
+        let segments: u32 = waiting.map(|open| u32::from(open.segments)).sum();
+        assert_eq!(world.lane(*ours).queued_segments, segments, "what waits in the lane of {ours:?}");
+    }
+}
+
+fn live_rows_are_the_calls_that_live(world: &World, calls: &BTreeMap<CallId, Call>) {
+    let mut expected: BTreeMap<Key, Live> = BTreeMap::new();
+    let mut pairs = BTreeSet::new();
+    for call in calls.values().filter(|call| call.ended.is_none()) {
+        let Some(party) = call.party() else { continue };
+        let Call { id, queue, our_number, session, .. } = call.clone();
+        if let Some(ours) = our_number {
+            assert!(pairs.insert((ours, party)), "a pair of numbers names one call (A1): {id}");
+        }
+        expected.insert(live_key(party, &call.id), Live { call: id, queue, our_number, session });
+    }
+    let rows = world.rows(Table::State, &[kind::LIVE], &[], usize::MAX).into_iter();
+    let found = rows.map(|(bytes, row)| (Key { table: Table::State, bytes }, decode_row(&row).expect("a live row")));
+    assert_eq!(found.collect::<BTreeMap<_, Live>>(), expected);
+}
+
+/// Each call that lives has its lease, and each message nobody speaks of any more the moment it is given up on.
+fn timers_are_what_is_still_to_happen(
+    world: &World,
+    calls: &BTreeMap<CallId, Call>,
+    messages: &BTreeMap<MessageId, Message>,
+) {
+    let timers = world.due(Timestamp::from_ms(u64::MAX), usize::MAX);
+    let leases = timers.iter().filter_map(|(due, timer)| match timer {
+        Timer::Lease(call) => Some((call.clone(), *due)),
+        Timer::Unknown(_) => None,
+    });
+    let live = calls.values().filter(|call| call.ended.is_none()).map(|call| (call.id.clone(), call.lease_until));
+    assert_eq!(leases.collect::<Vec<_>>().len(), live.clone().count(), "one lease a call");
+    assert!(live.into_iter().all(|(id, until)| timers.contains(&(until, Timer::Lease(id)))), "a lease has its timer");
+    for message in messages.values() {
+        let unanswered = message.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Open);
+        let waits = message.state == MessageState::Sent || message.state == MessageState::Sending && unanswered;
+        let has = timers.iter().any(|(_, timer)| *timer == Timer::Unknown(message.id));
+        assert!(!waits || has, "{:?} would stay {:?} for ever", message.id, message.state);
+    }
+}
+
+fn a_call_knows_its_messages(call: &Call, messages: &BTreeMap<MessageId, Message>) {
+    let of_it = || messages.values().filter(|message| message.call.as_ref() == Some(&call.id));
+    let agents = |message: &&Message| matches!(message.kind, Kind::Preset | Kind::Custom | Kind::SmartAction);
+    let started = |message: &&Message| !message.attempts.is_empty();
+
+    let waiting = of_it().filter(agents).filter(|message| message.state == MessageState::Queued);
+    let mut queued = call.queued.clone();
+    queued.sort();
+    assert_eq!(queued, waiting.map(|message| message.id).collect::<Vec<_>>(), "what waits of {}", call.id);
+
+    let mut transcript = Vec::new();
+    let mut at = call.last_message;
+    while let Some(id) = at {
+        transcript.push(id);
+        at = messages[&id].previous;
+    }
+    transcript.reverse();
+    assert_eq!(transcript, of_it().map(|message| message.id).collect::<Vec<_>>(), "the transcript of {}", call.id);
+
+    let received = of_it().filter(|message| message.direction == Direction::Inbound).count();
+    let count = |kind: Kind| of_it().filter(started).filter(|message| message.kind == kind).count();
+    let used = [call.usage.received, call.usage.preset_sent, call.usage.custom_sent, call.usage.smart_action_sent];
+    let counted = [received, count(Kind::Preset), count(Kind::Custom), count(Kind::SmartAction)];
+    assert_eq!(used.map(|used| used as usize), counted, "what {} used", call.id);
+    if call.session == Session::Open {
+        assert!(received + of_it().filter(started).count() > 0, "{} opened by a text (A20)", call.id);
+    }
+}

@@ -1,0 +1,92 @@
+//! The switches for numbers outside the US (R33-R38, A33-A35).
+
+use super::steps::{end, go, put, say, start_of, text};
+use super::*;
+use crate::model::{Caller, NonUsRule, Phase};
+
+const TORONTO: &str = "+14165550142";
+
+#[test]
+fn r33_r34_r35_r36_sends_to_a_number_outside_the_us_are_off_until_somebody_switches_them_on() {
+    check([(0, start_of("a", ROMA)), (1, say("a", "ciao"))], &["refused non_us_blocked"]);
+    check_in(
+        with(|directory| directory.settings.non_us.in_call = true),
+        [(0, start_of("a", ROMA)), (1, say("a", "ciao"))],
+        &["queued", "message.queued a custom 'ciao'"],
+    );
+}
+
+#[test]
+fn r37_a35_waiting_and_connected_have_a_switch_each_judged_when_the_text_is_sent() {
+    let wait_time = || with(|directory| directory.settings.non_us.wait_time = true);
+    let phase = |phase| {
+        put("a", move |put| {
+            (put.caller, put.phase, put.wait_sms_consent) = (Caller::read(ROMA).unwrap(), phase, true);
+        })
+    };
+    let mut world = check_in(
+        wait_time(),
+        [(0, phase(Phase::Waiting)), (1, say("a", "ciao"))],
+        &["queued", "message.queued a custom 'ciao'"],
+    );
+    // Accepted while they waited; by now they are connected, and that switch is off.
+    world.run(2, phase(Phase::Connected));
+    then(&mut world, 3, go(1), &["not started", "message.cancelled a custom blocked"]);
+    then(&mut world, 4, say("a", "ciao"), &["refused non_us_blocked"]);
+}
+
+#[test]
+fn r38_a36_a_switch_holds_from_the_moment_it_is_set() {
+    let on = || with(|directory| directory.settings.non_us.in_call = true);
+    let off = Step::Change(|directory| directory.settings.non_us.in_call = false);
+    check_in(
+        on(),
+        [(0, start_of("a", ROMA)), (1, say("a", "ciao")), (2, off), (3, go(1))],
+        &["not started", "message.cancelled a custom blocked"],
+    );
+}
+
+#[test]
+fn a33_canada_counts_as_us_unless_the_rule_is_strict() {
+    check([(0, start_of("a", TORONTO)), (1, say("a", "hi"))], &["queued", "message.queued a custom 'hi'"]);
+    check_in(
+        with(|directory| directory.settings.non_us.rule = NonUsRule::StrictUs),
+        [(0, start_of("a", TORONTO)), (1, say("a", "hi"))],
+        &["refused non_us_blocked"],
+    );
+}
+
+#[test]
+fn a34_r36_with_the_switch_off_what_comes_in_is_delivered_flagged_and_neither_closed_nor_answered() {
+    let mut world = check(
+        [(0, start_of("a", ROMA)), (1, text(ROMA, SUPPORT, "ciao"))],
+        &["attached", "message.received a reply_blocked 'ciao'"],
+    );
+    then(&mut world, 2, end("a"), &["ended", "call.ended a closed call_ended hung_up"]);
+    then(&mut world, 3, text(ROMA, SUPPORT, "ancora"), &["silent", "message.late after a"]);
+}
+
+#[test]
+fn a34_an_auto_reply_that_waits_is_not_sent_once_the_switch_is_off() {
+    let off = Step::Change(|directory| directory.settings.non_us.in_call = false);
+    check_in(
+        with(|directory| directory.settings.non_us.in_call = true),
+        [(0, text(ROMA, SUPPORT, "ciao")), (1, off), (2, go(1))],
+        &["not started", "message.cancelled auto_reply blocked"],
+    );
+}
+
+#[test]
+fn a34_with_drop_non_us_inbound_nothing_of_it_is_told() {
+    let dropping = || with(|directory| directory.settings.drop_non_us_inbound = true);
+    let mut world = check_in(dropping(), [(0, start_of("a", ROMA)), (1, text(ROMA, SUPPORT, "ciao"))], &["dropped"]);
+    assert_eq!(world.call("a").usage.received, 0);
+    then(&mut world, 2, end("a"), &["ended", "call.ended a hung_up"]);
+    then(&mut world, 3, text(ROMA, SUPPORT, "ciao"), &["dropped"]);
+    then(
+        &mut world,
+        4,
+        text(ANN, SUPPORT, "hi"),
+        &["replied", "message.late auto_replied", "message.queued auto_reply 'Call us.'"],
+    );
+}

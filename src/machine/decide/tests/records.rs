@@ -1,0 +1,270 @@
+//! What lies in the journal: read as it was written, without a person in the meta, with people erased, and next year.
+
+use super::invariants::holds;
+use super::steps::{
+    delivered, end, go, later, photo, put, refused, say, say_with_key, sent, start, start_of, text, tick, unknown,
+};
+use super::*;
+use crate::machine::record::{self, Unreadable};
+use crate::model::{E164, FailureCode, Heard};
+use proptest::prelude::*;
+use std::path::PathBuf;
+
+const URL: &str = "https://media.example/of-ann/1";
+const RAW: &[u8] = b"{\"from\":\"+12065550142\",\"half a webhook";
+const WORDS: &[&str] = &["where is my parcel?", "on its way to you", "by the way", "one more question"];
+
+/// A story in which everything happens that can.
+fn everything() -> World {
+    let mut world = World::empty();
+    let directory = with(|directory| directory.settings.late_text = true);
+    let seed = Command::Seed { directory: Box::new(directory), opt_outs: vec![ROMA.parse().unwrap()] };
+    let unreadable = Heard::Unreadable { raw: RAW.to_vec(), problem: "no closing brace".to_owned() };
+    let feed = Command::AdvanceFeed { endpoint: "main".to_owned(), watermark: Position(7) };
+    let story = [
+        (0, Step::Do(Command::GatewayStarted)),
+        (0, Step::Do(seed)),
+        (0, end("unheard")),
+        (0, start("a")),
+        (1, text(ANN, SUPPORT, WORDS[0])),
+        (2, photo(ANN, SUPPORT, URL)),
+        (3, put("a", |put| (put.language, put.alternative) = (Some(language("it")), BOB.parse().ok()))),
+        (4, put("a", |put| put.language = Some(language("it")))),
+        (5, say_with_key("a", WORDS[1], 7)),
+        (6, go(1)),
+        (7, later(1)),
+        (8, go(1)),
+        (9, unknown(1)),
+        (10, say("a", WORDS[2])),
+        (11, go(2)),
+        (12, delivered(2)),
+        (13, sent(2)),
+        (14, end("a")),
+        (15, text(ANN, SUPPORT, WORDS[3])),
+        (16, start_of("b", BOB)),
+        (17, say("b", WORDS[2])),
+        (18, go(5)),
+        (19, refused(5, FailureCode::Landline)),
+        (20, Step::Do(Command::Heard { account: "main".to_owned(), item: unreadable })),
+        (21, Step::Do(feed)),
+        (700, tick()),
+    ];
+    for (secs, step) in story {
+        world.run(secs, step);
+    }
+    world
+}
+
+/// A fact's place among all; a new one must be made to happen in `everything`.
+fn place(fact: &Fact) -> usize {
+    match fact {
+        Fact::GatewayStarted => 0,
+        Fact::DirectoryLoaded { .. } => 1,
+        Fact::Claimed { .. } => 2,
+        Fact::Answered { .. } => 3,
+        Fact::CallStarted(_) => 4,
+        Fact::CallUpdated(_) => 5,
+        Fact::CallEnded(_) => 6,
+        Fact::CallKept(_) => 7,
+        Fact::EndNoted { .. } => 8,
+        Fact::MessageReceived { .. } => 9,
+        Fact::MessageLate(_) => 10,
+        Fact::MessageQueued { .. } => 11,
+        Fact::SendStarted { .. } => 12,
+        Fact::SendPostponed { .. } => 13,
+        Fact::SendUnknown { .. } => 14,
+        Fact::MessageChanged { .. } => 15,
+        Fact::MessageKept { .. } => 16,
+        Fact::ContactKept { .. } => 17,
+        Fact::LandlineFound { .. } => 18,
+        Fact::Quarantined { .. } => 19,
+        Fact::FeedAdvanced { .. } => 20,
+        Fact::TimerDone { .. } => 21,
+    }
+}
+
+#[test]
+fn every_fact_is_read_as_it_was_written() {
+    let world = everything();
+    let happened: std::collections::BTreeSet<_> =
+        world.journal.iter().flat_map(|story| &story.events).map(|event| place(&event.fact)).collect();
+    assert_eq!(happened, (0..=21).collect(), "a fact that did not happen was not shown to be read");
+    for story in &world.journal {
+        let (meta, bodies) = record::encode(story.at, &story.events);
+        let read = record::decode(story.position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
+        assert_eq!(&read, story);
+        assert_eq!(show::told(&read), show::told(story), "and told in the same bytes");
+    }
+    invariants::at_the_end(&world);
+}
+
+/// Everything of a person in the story, in every form it could slip through in.
+fn people() -> Vec<Vec<u8>> {
+    let numbers = [ANN, BOB, ROMA].map(|number| number.parse::<E164>().unwrap());
+    let digits = numbers.iter().map(|number| number.to_string()[1..].as_bytes().to_vec());
+    let varints = numbers.iter().map(|number| postcard::to_stdvec(number).unwrap());
+    let keys = numbers.iter().map(|number| number.key().to_vec());
+    let words = WORDS.iter().map(|words| words.as_bytes().to_vec());
+    digits.chain(varints).chain(keys).chain(words).chain([URL.as_bytes().to_vec(), RAW.to_vec()]).collect()
+}
+
+#[test]
+fn a57_the_meta_names_nobody() {
+    let people = people();
+    let mut found_in_bodies = 0;
+    for story in everything().journal {
+        let (meta, bodies) = record::encode(story.at, &story.events);
+        for person in &people {
+            assert!(!holds(&meta, person), "{person:?} in the meta of {story:?}");
+            found_in_bodies += bodies.iter().filter(|body| holds(body, person)).count();
+        }
+    }
+    assert!(found_in_bodies > 20, "the people are looked for where they are not: {found_in_bodies}");
+}
+
+#[test]
+fn a57_what_is_printed_of_a_story_names_nobody() {
+    let world = everything();
+    let mut printed = format!("{:?}", world.journal);
+    for step in [say("a", WORDS[1]), text(ANN, SUPPORT, WORDS[0]), start("a")] {
+        let mut world = World::new(directory());
+        world.run(0, start("a"));
+        let command = step.command(&mut world).unwrap();
+        let at = At { time: START, position: world.next() };
+        printed.push_str(&format!("{command:?} {:?}", decide(&world, command.clone(), at)));
+    }
+    for person in people() {
+        assert!(!holds(printed.as_bytes(), &person), "{:?} is printed", String::from_utf8_lossy(&person));
+    }
+}
+
+#[test]
+fn an_erased_body_reads_as_erased_and_what_needs_it_is_left_out() {
+    let world = everything();
+    let mut rows = BTreeMap::new();
+    for story in &world.journal {
+        let (meta, bodies) = record::encode(story.at, &story.events);
+        for erased in 0..bodies.len() {
+            let mut kept: Vec<_> = bodies.iter().cloned().map(Some).collect();
+            kept[erased] = None;
+            let read = record::decode(story.position, &meta, kept).unwrap();
+            assert_ne!(&read, story);
+            let (_, again) = record::encode(read.at, &read.events);
+            assert!(again[erased].is_empty(), "what was erased stays so when it is written again");
+            // One gone and the others there: neither the rows nor the platform's events may fail for it.
+            apply(&read);
+            show::told(&read);
+        }
+        let nobody = record::decode(story.position, &meta, vec![None; bodies.len()]).unwrap();
+        show::told(&nobody);
+        write(&mut rows, &apply(&nobody));
+    }
+    for (key, row) in &rows {
+        for person in people() {
+            assert!(!holds(row, &person) && !holds(&key.bytes, &person), "a row remembers whom the journal forgot");
+        }
+    }
+}
+
+#[test]
+fn a_gateway_whose_people_were_erased_works_on() {
+    let before = everything();
+    let mut world = World::new(directory());
+    for story in &before.journal[2..] {
+        let (meta, bodies) = record::encode(story.at, &story.events);
+        let nobody = record::decode(story.position, &meta, vec![None; bodies.len()]).unwrap();
+        write(&mut world.rows, &apply(&nobody));
+    }
+    // Only what answers is looked at: the harness's invariants are about gateways that remember.
+    let at = At { time: START + std::time::Duration::from_secs(800), position: Position(1_000) };
+    for (nth, step) in [start("b"), say("a", "x"), end("b"), text(BOB, SUPPORT, "hi"), tick()].into_iter().enumerate() {
+        let command = step.command(&mut world).unwrap();
+        let decision = decide(&world, command, at);
+        let expected = ["created", "refused call_not_found", "ended unheard", "replied", "done"][nth];
+        assert_eq!(answer(&decision.reply), expected);
+    }
+    for id in before.queued {
+        decide(&world, Command::StartSend { message: id, lane_empty_at: at.time }, at);
+        decide(&world, Command::Expire(id), at);
+        decide(&world, Command::Cancel(id), at);
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_program_is_refused_with_a_way_out() {
+    let (mut meta, bodies) = record::encode(START, &[]);
+    meta[0] = record::VERSION + 1;
+    let refused = record::decode(Position(1), &meta, bodies.into_iter().map(Some).collect()).unwrap_err();
+    assert!(matches!(refused, Unreadable::Version(version) if version == record::VERSION + 1));
+    assert!(refused.to_string().contains("run the newer program"));
+    assert!(matches!(record::decode(Position(1), &[], Vec::new()), Err(Unreadable::Broken(_))));
+}
+
+#[test]
+fn bytes_left_over_are_no_record() {
+    let (mut meta, _) = record::encode(START, &[]);
+    meta.push(0);
+    assert!(matches!(record::decode(Position(1), &meta, Vec::new()), Err(Unreadable::Broken(_))));
+}
+
+#[test]
+fn more_opt_outs_than_a_u16_counts_are_one_record() {
+    let opt_outs = (0..70_000).map(|n: u64| format!("+1206{:07}", n).parse::<E164>().unwrap().into()).collect();
+    let fact = Fact::DirectoryLoaded { directory: Box::new(directory()), opt_outs };
+    let events = [Event { call_sequence: None, fact }];
+    let (meta, bodies) = record::encode(START, &events);
+    let read = record::decode(Position(1), &meta, bodies.into_iter().map(Some).collect()).unwrap();
+    assert_eq!(read.events, events);
+}
+
+/// Frames of the sample of a version: position, meta, bodies.
+type Sample = Vec<(Position, Vec<u8>, Vec<Vec<u8>>)>;
+
+fn sample(version: u8) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/records/v{version}.bin"))
+}
+
+/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set; that of an old one never
+/// changes, because it stands for the journals that are out there.
+#[test]
+fn each_version_ever_written_is_still_read() {
+    if std::env::var_os("OFFHOOK_WRITE_SAMPLES").is_some() {
+        let encoded = |story: &Story| record::encode(story.at, &story.events);
+        let frame = |story: &Story| {
+            let (meta, bodies) = encoded(story);
+            (story.position, meta, bodies)
+        };
+        let frames: Sample = everything().journal.iter().map(frame).collect();
+        std::fs::write(sample(record::VERSION), postcard::to_stdvec(&frames).unwrap()).unwrap();
+    }
+    for version in 1..=record::VERSION {
+        let frames: Sample = postcard::from_bytes(&std::fs::read(sample(version)).unwrap()).unwrap();
+        let mut rows = BTreeMap::new();
+        let mut told = Vec::new();
+        for (position, meta, bodies) in frames {
+            let story = record::decode(position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
+            write(&mut rows, &apply(&story));
+            told.extend(show::told(&story).into_iter().map(|told| told.kind));
+        }
+        assert!(rows.len() > 20, "version {version}");
+        for kind in ["call.started", "call.ended", "message.received", "message.late", "message.unconfirmed"] {
+            assert!(told.contains(&kind), "{kind} in version {version}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_the_reading_of_a_record_panic(
+        meta in prop::collection::vec(any::<u8>(), 0..200),
+        bodies in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..20)), 0..5),
+    ) {
+        let mut meta = meta;
+        if let Some(version) = meta.first_mut() {
+            *version = record::VERSION;
+        }
+        let _ = record::decode(Position(1), &meta, bodies);
+    }
+}

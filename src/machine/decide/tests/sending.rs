@@ -1,0 +1,245 @@
+//! An agent sends (A29, A32, A35, A44, A45, R7-R11, R42-R50).
+
+use super::steps::{cancel, delivered, go, preset, put, refused, say, send, sent, start, text, tick};
+use super::*;
+use crate::machine::command::Content;
+use crate::model::{FailureCode, Phase, SmartAction};
+
+#[test]
+fn r7_r3_agents_send_presets_and_texts_of_their_own() {
+    check(
+        [(0, start("a")), (1, preset("a", "welcome"))],
+        &["queued", "message.queued a preset 'Hello, this is your agent.'"],
+    );
+    check([(0, start("a")), (1, say("a", "hi"))], &["queued", "message.queued a custom 'hi'"]);
+}
+
+#[test]
+fn r1_a_smart_action_is_judged_as_what_it_carries_and_counts_as_itself() {
+    let photo = |content| send("a", content, |send| send.smart_action = Some(SmartAction::Photo));
+    let own = || photo(Content::Text("A photo?".to_owned()));
+    let mut world = check([(0, start("a")), (1, own())], &["queued", "message.queued a smart_action 'A photo?'"]);
+    then(&mut world, 2, go(1), &["started"]);
+    assert_eq!((world.call("a").usage.smart_action_sent, world.call("a").usage.custom_sent), (1, 0));
+    let presets_only = || with(|directory| directory.settings.presets_only = true);
+    check_in(presets_only(), [(0, start("a")), (1, own())], &["refused presets_only"]);
+    let ready = photo(Content::Preset("welcome".to_owned().try_into().unwrap(), None));
+    check_in(
+        presets_only(),
+        [(0, start("a")), (1, ready)],
+        &["queued", "message.queued a smart_action 'Hello, this is your agent.'"],
+    );
+}
+
+#[test]
+fn r43_a45_a_preset_is_in_the_calls_language_or_the_one_asked_for_and_never_in_another() {
+    let italian = || put("a", |put| put.language = Some(language("it")));
+    check(
+        [(0, italian()), (1, preset("a", "welcome"))],
+        &["queued", "message.queued a preset 'Buongiorno, sono il suo agente.'"],
+    );
+    check([(0, italian()), (1, preset("a", "only-english"))], &["refused preset_not_found"]);
+    let in_english = Content::Preset("only-english".to_owned().try_into().unwrap(), Some(language("en")));
+    check(
+        [(0, italian()), (1, send("a", in_english, |_| {}))],
+        &["queued", "message.queued a preset 'See https://example.com/en'"],
+    );
+    check([(0, start("a")), (1, preset("a", "nothing"))], &["refused preset_not_found"]);
+}
+
+#[test]
+fn refusals_come_in_the_order_of_the_contract() {
+    // Everything is wrong at once; what stands first is named, put right, and the next is named.
+    let mut world = World::new(with(|directory| {
+        let settings = &mut directory.settings;
+        (settings.in_call_sms, settings.custom_messages, settings.presets_only) = (false, false, true);
+        settings.max_wait_ms = 0;
+        for queue in directory.queues.values_mut() {
+            (queue.in_call_sms, queue.default_outbound) = (Some(false), None);
+            (queue.inbound_numbers, queue.outbound_numbers) = (Vec::new(), Vec::new());
+        }
+    }));
+    let begin = |caller: &'static str, consent| {
+        put("a", move |put| {
+            put.caller = crate::model::Caller::read("anonymous").unwrap();
+            put.alternative = caller.parse().ok();
+            (put.phase, put.wait_sms_consent) = (Phase::Waiting, consent);
+        })
+    };
+    then(&mut world, 60, say("a", " "), &["refused text_empty"]);
+    then(&mut world, 60, say("a", &"x".repeat(919)), &["refused text_too_long"]);
+    then(&mut world, 60, say("a", "hi"), &["refused call_not_found"]);
+    then(&mut world, 60, begin("", false), &["created", "call.started a"]);
+    let next = |world: &mut World, code: &str, change: Step| {
+        then(world, 60, say("a", "hi"), &[&format!("refused {code}")]);
+        world.run(60, change);
+    };
+    next(&mut world, "in_call_sms_off", Step::Change(|directory| directory.settings.in_call_sms = true));
+    next(
+        &mut world,
+        "queue_disabled",
+        Step::Change(|directory| {
+            directory.queues.values_mut().for_each(|queue| queue.in_call_sms = Some(true));
+        }),
+    );
+    next(&mut world, "wait_consent_missing", begin("", true));
+    next(&mut world, "caller_unreachable", begin(ROMA, true));
+    next(&mut world, "non_us_blocked", Step::Change(|directory| directory.settings.non_us.wait_time = true));
+    next(&mut world, "custom_messages_off", Step::Change(|directory| directory.settings.custom_messages = true));
+    next(&mut world, "presets_only", Step::Change(|directory| directory.settings.presets_only = false));
+    next(
+        &mut world,
+        "no_number",
+        Step::Change(|directory| {
+            let support = "support".to_owned().try_into().unwrap();
+            directory.queues.get_mut(&support).unwrap().inbound_numbers = vec![SUPPORT.parse().unwrap()];
+        }),
+    );
+    world.run(60, Step::Do(Command::GatewayStarted));
+    next(&mut world, "rate_limited after 1000 ms", Step::Change(|directory| directory.settings.max_wait_ms = 1_000));
+    then(&mut world, 60, say("a", "hi"), &["queued", "message.queued a custom 'hi'"]);
+}
+
+#[test]
+fn the_call_says_beforehand_what_a_send_would_be_refused_for() {
+    let refusal = |world: &mut World, step: Step| match world.run(1, step).reply {
+        Reply::Call { shown, .. } => (shown.refusal.map(|code| code.word()), shown.custom_allowed),
+        other => panic!("{other:?}"),
+    };
+    let mut world = World::new(with(|directory| directory.settings.presets_only = true));
+    assert_eq!(refusal(&mut world, start("a")), (None, false));
+    assert_eq!(refusal(&mut world, put("b", |put| put.phase = Phase::Waiting)), (Some("wait_consent_missing"), false));
+    assert_eq!(refusal(&mut world, steps::end("a")), (Some("call_ended"), false));
+}
+
+#[test]
+fn a29_a_text_is_taken_while_the_wait_is_of_use_and_then_refused_with_the_time_to_come_back() {
+    let mut world = World::new(directory());
+    world.run(0, start("a"));
+    // A lane of 1 segment a second, empty at second 0: the n-th text waits n seconds, and 10 are of use.
+    for nth in 1..=10 {
+        then(&mut world, 0, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+        assert_eq!(world.message(nth).estimated_wait_ms, nth as u64 * 1_000);
+    }
+    then(&mut world, 0, say("a", "x"), &["refused rate_limited after 1000 ms"]);
+    then(&mut world, 0, say("a", &"x".repeat(160)), &["refused rate_limited after 1000 ms"]);
+    then(&mut world, 1, go(1), &["started"]);
+    then(&mut world, 1, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+    then(&mut world, 1, say("a", "x"), &["refused rate_limited after 1000 ms"]);
+}
+
+#[test]
+fn a28_a_long_text_costs_its_segments() {
+    let world = check(
+        [(0, start("a")), (60, say("a", &"x".repeat(161)))],
+        &["queued", &format!("message.queued a custom '{}'", "x".repeat(161))],
+    );
+    assert_eq!((world.message(1).segments, world.message(1).estimated_wait_ms), (2, 0));
+    assert_eq!(world.lane(SUPPORT.parse().unwrap()).queued_segments, 2);
+}
+
+#[test]
+fn a_call_with_a_hundred_texts_waiting_takes_no_more() {
+    let no_limit = with(|directory| {
+        directory.numbers.values_mut().for_each(|number| number.limits = crate::model::Limits::none());
+    });
+    let mut world = World::new(no_limit);
+    world.run(0, start("a"));
+    for _ in 0..100 {
+        let at = At { time: START, position: world.next() };
+        let Some(command) = say("a", "x").command(&mut world) else { unreachable!("a send is a command") };
+        let events = decide(&world, command, at).events;
+        let story = Story { position: at.position, at: at.time, events };
+        write(&mut world.rows, &apply(&story));
+        world.journal.push(story);
+    }
+    then(&mut world, 0, say("a", "x"), &["refused rate_limited after 1000 ms"]);
+}
+
+#[test]
+fn a35_r37_the_phase_at_send_time_says_which_switch_holds() {
+    let waiting = || put("a", |put| (put.phase, put.wait_sms_consent) = (Phase::Waiting, true));
+    check([(0, waiting()), (1, say("a", "hi"))], &["queued", "message.queued a custom 'hi'"]);
+    let no_consent = put("a", |put| put.phase = Phase::Waiting);
+    check([(0, no_consent), (1, say("a", "hi"))], &["refused wait_consent_missing"]);
+}
+
+#[test]
+fn a18_a_landline_is_tried_once_remembered_for_30_days_and_refused_unless_forced() {
+    const DAY: u64 = 24 * 60 * 60;
+    let mut world = check(
+        [(0, start("a")), (1, say("a", "hi")), (2, go(1)), (3, refused(1, FailureCode::Landline))],
+        &["done", "message.failed a custom landline"],
+    );
+    then(&mut world, 4, say("a", "hi"), &["refused landline"]);
+    let forced = || send("a", Content::Text("hi".to_owned()), |send| send.force = true);
+    then(&mut world, 5, forced(), &["queued", "message.queued a custom 'hi'"]);
+    then(&mut world, 6, go(2), &["started"]);
+    then(&mut world, 7, sent(2), &["done", "message.sent a custom"]);
+    world.run(8, steps::end("a"));
+    world.run(30 * DAY, start("b"));
+    then(&mut world, 30 * DAY, say("b", "hi"), &["refused landline"]);
+    then(&mut world, 30 * DAY + 3, say("b", "hi"), &["queued", "message.queued b custom 'hi'"]);
+}
+
+#[test]
+fn a18_r9_a_receipt_that_says_landline_is_remembered_too_and_no_closing_message_follows() {
+    let landline = Step::Receipt(1, crate::model::ReceiptState::Undelivered(FailureCode::Landline), "undelivered");
+    let mut world = check(
+        [(0, start("a")), (1, say("a", "hi")), (2, go(1)), (3, sent(1)), (4, landline)],
+        &["advanced", "message.undelivered a custom landline"],
+    );
+    then(&mut world, 5, steps::end("a"), &["ended", "call.ended a closed call_ended hung_up"]);
+}
+
+#[test]
+fn a36_a_switch_turned_off_holds_from_the_next_send_and_the_call_keeps_its_number() {
+    let off = Step::Change(|directory| directory.settings.in_call_sms = false);
+    let mut world = check(
+        [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, off), (3, say("a", "hello"))],
+        &["refused in_call_sms_off"],
+    );
+    then(&mut world, 4, text(ANN, SUPPORT, "are you there?"), &["attached", "message.received a 'are you there?'"]);
+}
+
+#[test]
+fn a_text_to_a_number_that_opted_out_is_refused_and_one_that_waits_for_it_is_not_sent() {
+    let mut world = World::empty();
+    let seed = Command::Seed { directory: Box::new(directory()), opt_outs: vec![BOB.parse().unwrap()] };
+    world.run(0, Step::Do(seed));
+    world.run(0, steps::start_of("a", BOB));
+    then(&mut world, 60, say("a", "hi"), &["refused opted_out"]);
+    // The one who opted out is who a waiting text is for, though the call texts somebody else by now.
+    world.run(61, start("b"));
+    then(&mut world, 62, say("b", "hi"), &["queued", "message.queued b custom 'hi'"]);
+    world.run(63, put("b", |put| put.alternative = ROMA.parse().ok()));
+    let key = crate::machine::view::state_key(kind::OPT_OUT, &ANN.parse::<crate::model::E164>().unwrap().key());
+    world.rows.insert(key, crate::machine::view::encode_row(&START));
+    world.directory.settings.non_us.in_call = true;
+    then(&mut world, 64, go(1), &["not started", "message.cancelled b custom opted_out"]);
+}
+
+#[test]
+fn a_queued_text_can_be_taken_back_and_one_that_left_cannot() {
+    let mut world = check(
+        [(0, start("a")), (1, say("a", "x")), (2, cancel(1))],
+        &["cancelled", "message.cancelled a custom cancelled_by_request"],
+    );
+    then(&mut world, 3, cancel(1), &["refused not_queued"]);
+    then(&mut world, 3, go(1), &["not started"]);
+    world.run(4, say("a", "y"));
+    world.run(5, go(2));
+    then(&mut world, 6, cancel(2), &["refused not_queued"]);
+    let nobody = MessageId::new(START.day(), Position(9_999), 0);
+    then(&mut world, 7, Step::Do(Command::Cancel(nobody)), &["refused not_found"]);
+}
+
+#[test]
+fn a_text_that_waited_too_long_expires_unsent() {
+    let mut world = check([(0, start("a")), (1, say("a", "x")), (120, Step::Expire(1))], &["done"]);
+    then(&mut world, 121, go(1), &["not started", "message.expired a custom too_late"]);
+    world.run(130, say("a", "y"));
+    then(&mut world, 250, Step::Expire(2), &["done", "message.expired a custom too_late"]);
+    then(&mut world, 251, delivered(2), &["stale"]);
+    then(&mut world, 252, tick(), &["done"]);
+}

@@ -1,0 +1,212 @@
+//! What can happen in a story.
+
+use super::{ANN, World};
+use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
+use crate::model::{
+    Address, CallId, Caller, Directory, FailureCode, Heard, Inbound, InboundMedia, Phase, Receipt, ReceiptRef,
+    ReceiptState,
+};
+
+/// One thing that happens. What names a message of ours names it by its place in the story, from 1.
+#[derive(Clone)]
+pub(super) enum Step {
+    /// A command as it is.
+    Do(Command),
+    /// A text comes in; without a carrier's id it gets one of its own.
+    Text(Inbound),
+    /// The dispatcher has a permit.
+    Go(usize),
+    /// The dispatcher has an answer to the latest attempt.
+    Settle(usize, SettledAs),
+    /// The carrier says what became of a message.
+    Receipt(usize, ReceiptState, &'static str),
+    /// A queued message is taken back.
+    Cancel(usize),
+    /// A queued message is too old.
+    Expire(usize),
+    /// An administrator changes something. The command for it is not part of these stories.
+    Change(fn(&mut Directory)),
+}
+
+impl Step {
+    /// The command it is in this world; nothing where it is none.
+    pub(super) fn command(self, world: &mut World) -> Option<Command> {
+        let item = |item| Command::Heard { account: "main".to_owned(), item };
+        Some(match self {
+            Self::Do(command) => command,
+            Self::Text(mut inbound) => {
+                if inbound.carrier_id.is_empty() {
+                    inbound.carrier_id = format!("SM{}", world.next().0);
+                }
+                item(Heard::Message(inbound))
+            }
+            Self::Go(nth) => Command::StartSend { message: world.queued[nth - 1], lane_empty_at: world.now },
+            Self::Settle(nth, outcome) => {
+                let message = world.message(nth);
+                let attempt = u32::try_from(message.attempts.len()).unwrap();
+                Command::Settle { message: message.id, attempt, settled: Settled { outcome, status: Some(200) } }
+            }
+            Self::Receipt(nth, state, status) => item(Heard::Receipt(Receipt {
+                about: ReceiptRef::Ours(world.queued[nth - 1]),
+                carrier_id: format!("SMout{nth}"),
+                status: status.to_owned(),
+                state,
+                carrier_code: None,
+                segments: None,
+            })),
+            Self::Cancel(nth) => Command::Cancel(world.queued[nth - 1]),
+            Self::Expire(nth) => Command::Expire(world.queued[nth - 1]),
+            Self::Change(change) => {
+                let mut directory = world.directory.clone();
+                change(&mut directory);
+                // What was read off the old one must not be believed of the new one.
+                let Directory { settings, numbers, queues, presets, accounts, .. } = directory;
+                world.directory = Directory::new(settings, numbers, queues, presets, accounts);
+                return None;
+            }
+        })
+    }
+}
+
+pub(super) fn call_id(id: &str) -> CallId {
+    CallId::read(id).unwrap()
+}
+
+/// Ann calls `support` and is with an agent.
+pub(super) fn start(call: &str) -> Step {
+    put(call, |_| {})
+}
+
+/// A word of the platform about a call, all as in `start` but for the change.
+pub(super) fn put(call: &str, change: impl FnOnce(&mut PutCall)) -> Step {
+    let mut put = PutCall {
+        call: call_id(call),
+        caller: Caller::read(ANN).unwrap(),
+        queue: "support".to_owned().try_into().unwrap(),
+        language: None,
+        phase: Phase::Connected,
+        agent: Some(Some("agent-1".to_owned())),
+        call_type: "inbound_ivr".to_owned(),
+        wait_sms_consent: false,
+        version: None,
+        alternative: None,
+        attestation: None,
+    };
+    change(&mut put);
+    Step::Do(Command::PutCall(put))
+}
+
+/// Somebody else calls.
+pub(super) fn start_of(call: &str, caller: &str) -> Step {
+    put(call, |put| put.caller = Caller::read(caller).unwrap())
+}
+
+/// Ann calls another queue, or her call goes there.
+pub(super) fn start_in(call: &str, queue: &str) -> Step {
+    put(call, |put| put.queue = queue.to_owned().try_into().unwrap())
+}
+
+pub(super) fn end(call: &str) -> Step {
+    Step::Do(Command::EndCall { call: call_id(call), reason: Some("hung_up".to_owned()), key: None })
+}
+
+/// A text comes in.
+pub(super) fn text(from: &str, to: &str, words: &str) -> Step {
+    Step::Text(inbound(from, to, words))
+}
+
+/// A text comes in under the carrier's id `id`.
+pub(super) fn text_with_id(from: &str, to: &str, words: &str, id: &str) -> Step {
+    Step::Text(Inbound { carrier_id: id.to_owned(), ..inbound(from, to, words) })
+}
+
+/// A photo comes in.
+pub(super) fn photo(from: &str, to: &str, url: &str) -> Step {
+    let media = vec![InboundMedia { url: url.to_owned(), content_type: Some("image/jpeg".to_owned()) }];
+    Step::Text(Inbound { media, ..inbound(from, to, "") })
+}
+
+pub(super) fn inbound(from: &str, to: &str, words: &str) -> Inbound {
+    Inbound {
+        carrier_id: String::new(),
+        from: Address::read(from),
+        to: Address::read(to),
+        text: words.to_owned(),
+        media: Vec::new(),
+        segments: None,
+        keyword: None,
+    }
+}
+
+/// The agent writes.
+pub(super) fn say(call: &str, words: &str) -> Step {
+    send(call, Content::Text(words.to_owned()), |_| {})
+}
+
+/// The agent sends a preset in the call's language.
+pub(super) fn preset(call: &str, id: &str) -> Step {
+    send(call, Content::Preset(id.to_owned().try_into().unwrap(), None), |_| {})
+}
+
+/// The agent writes with an idempotency key.
+pub(super) fn say_with_key(call: &str, words: &str, key: u8) -> Step {
+    // The digest of the body, as the door would make it: different words, another digest.
+    let body = [(words.len() % 256) as u8; 16];
+    let key = IdempotencyKey { key: [key; 16], body };
+    send(call, Content::Text(words.to_owned()), |send| send.key = Some(key))
+}
+
+pub(super) fn send(call: &str, content: Content, change: impl FnOnce(&mut Send)) -> Step {
+    let mut send = Send {
+        call: call_id(call),
+        content,
+        agent: Some("agent-1".to_owned()),
+        smart_action: None,
+        force: false,
+        key: None,
+    };
+    change(&mut send);
+    Step::Do(Command::Send(send))
+}
+
+/// The carrier takes the message.
+pub(super) fn sent(nth: usize) -> Step {
+    Step::Settle(nth, SettledAs::Sent { carrier_id: format!("SMout{nth}"), segments: None })
+}
+
+/// The carrier refuses it for good.
+pub(super) fn refused(nth: usize, code: FailureCode) -> Step {
+    Step::Settle(nth, SettledAs::Refused { code, carrier_code: Some("30006".to_owned()) })
+}
+
+/// The carrier says not now.
+pub(super) fn later(nth: usize) -> Step {
+    Step::Settle(nth, SettledAs::Later { retry_after: None })
+}
+
+/// Nobody answered.
+pub(super) fn unknown(nth: usize) -> Step {
+    Step::Settle(nth, SettledAs::Unknown)
+}
+
+pub(super) fn delivered(nth: usize) -> Step {
+    Step::Receipt(nth, ReceiptState::Delivered, "delivered")
+}
+
+pub(super) fn tick() -> Step {
+    Step::Do(Command::Tick)
+}
+
+pub(super) fn restart() -> Step {
+    Step::Do(Command::GatewayStarted)
+}
+
+/// The dispatcher has a permit.
+pub(super) fn go(nth: usize) -> Step {
+    Step::Go(nth)
+}
+
+/// Somebody takes a queued message back.
+pub(super) fn cancel(nth: usize) -> Step {
+    Step::Cancel(nth)
+}
