@@ -74,16 +74,30 @@ impl RealDisk {
         Self { directory: path.to_owned() }
     }
 
-    /// Makes the directory, durably, where there is none.
+    /// Makes the directory where there is none, and its name durable in any case: a process may have died between.
     pub(super) fn create_directory(&self) -> io::Result<()> {
-        if self.directory.is_dir() {
-            return Ok(());
-        }
-        std::fs::create_dir_all(&self.directory)?;
-        match self.directory.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        create_durably(&self.directory)?;
+        File::open(parent_of(&self.directory))?.sync_all()
+    }
+}
+
+/// Makes a directory, and those above it, where there is none; each name is durable before the next is given.
+pub(super) fn create_durably(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(directory);
+    create_durably(parent)?;
+    match std::fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(parent)?.sync_all(),
+    }
+}
+
+fn parent_of(directory: &Path) -> &Path {
+    match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -198,6 +212,18 @@ fn write_zeros(file: &File, size: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_made_with_those_above_it_and_a_file_in_its_place_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("data/journal");
+        RealDisk::at(&deep).create_directory().unwrap();
+        RealDisk::at(&deep).create_directory().unwrap();
+        assert!(deep.is_dir());
+
+        std::fs::write(deep.join("file"), "").unwrap();
+        assert!(RealDisk::at(&deep.join("file/journal")).create_directory().is_err());
+    }
 
     #[test]
     fn a_file_system_without_preallocation_gets_zeros_written() {

@@ -154,7 +154,8 @@ impl Head {
             && head.length <= FRAME_BYTES_MAX
             && head.meta_length <= FRAME_BYTES_MAX
             && head.meta_end() + head.bodies * SALT <= head.length
-            && head.synced < head.position;
+            && head.synced < head.position
+            && head.position.0 < u64::MAX;
         plausible.then_some(head)
     }
 

@@ -1,5 +1,6 @@
 //! One gateway to a data directory.
 
+use super::disk::create_durably;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -42,7 +43,7 @@ impl Lock {
     pub fn take(directory: &Path) -> Result<Self, LockFailed> {
         let path = directory.join("LOCK");
         let disk = |error| LockFailed::Disk { path: path.clone(), error };
-        std::fs::create_dir_all(directory).map_err(disk)?;
+        create_durably(directory).map_err(disk)?;
         // Not truncated on opening: the pid in it may be the holder's.
         let mut options = OpenOptions::new();
         let mut file =

@@ -121,6 +121,30 @@ fn zeros_for_a_body_are_a_torn_write_at_the_end_and_an_erasure_before_it() {
 }
 
 #[test]
+fn a_frame_of_another_story_of_the_same_journal_does_not_follow() {
+    // Two copies of one journal go different ways; a disk that mixes them up has frames whose checksums and positions
+    // are all right.
+    let disk = SimDisk::default();
+    let mut journal = open(&disk, 10_000);
+    journal.append(&[record(b"same", &[])], now()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    let gone_on = |second: &[u8]| {
+        let disk = disk.copy();
+        open(&disk, 10_000).append(&[record(second, &[]), record(b"third", &[])], now()).unwrap();
+        disk.bytes(&name_of(Position(1)))
+    };
+    let [one, other] = [gone_on(b"here"), gone_on(b"there")];
+    let third = used(&other) - 38 - b"third".len();
+    disk.tamper(&name_of(Position(1)), |bytes| {
+        *bytes = one;
+        let end = used(bytes) - 38 - b"third".len();
+        bytes[end..end + 43].copy_from_slice(&other[third..third + 43]);
+    });
+    assert_eq!(contents(&all(&*open(&disk, 10_000).reader())), [record(b"same", &[]), record(b"here", &[])]);
+}
+
+#[test]
 fn a_closed_segment_must_be_whole() {
     let written = three_segments();
     // One that ends too early, one that is missing, one of another journal, one under another name.
@@ -282,6 +306,9 @@ impl OneBatch {
         let mut journal = open(&disk, 4_000);
         let found = contents(&all(&*journal.reader()));
         assert_eq!(found, self.records[..kept], "byte {offset}");
+        if let Some(cut) = journal.cut().filter(|_| kept > 0) {
+            assert_eq!(disk.bytes(&name_of(Position(1))).len() as u64, cut.offset, "byte {offset}");
+        }
 
         journal.append(&records(2), now()).unwrap();
         journal.sync().unwrap();
