@@ -14,5 +14,5 @@ pub mod show;
 pub mod state;
 pub mod view;
 
-pub use decide::{Decision, decide};
+pub use decide::{Decision, decide, shown};
 pub use private::Private;

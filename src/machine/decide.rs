@@ -9,9 +9,10 @@ mod send;
 mod tick;
 
 use super::command::{At, Command, Reply};
-use super::event::{Event, Fact};
+use super::event::{CallShown, Event, Fact};
+use super::state::Call;
 use super::view::{View, kind, state_key};
-use crate::model::Heard;
+use crate::model::{Heard, Position, Timestamp};
 use draft::Draft;
 
 /// What the asker hears, and what happened. Nothing happened where `events` is empty.
@@ -60,6 +61,12 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::Tick => tick::tick(&mut draft),
     };
     Decision { reply, events: draft.events }
+}
+
+/// The call with what the agent may do in it at `now`, judged as a send would be: for those who only look.
+pub fn shown(view: &impl View, call: &Call, now: Timestamp) -> CallShown {
+    // Nothing is made here, so nothing asks for the position.
+    Draft::new(view, At { time: now, position: Position::default() }).shown(call)
 }
 
 #[cfg(test)]

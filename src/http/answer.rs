@@ -1,0 +1,140 @@
+//! Answers of our doors: JSON, and refusals as problems after RFC 9457.
+
+use crate::rules::refusal::{Code, Refusal};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+/// What a refusal without a time of its own asks the client to wait, where waiting helps.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// A document.
+pub(super) fn json(status: StatusCode, document: &Value) -> Response {
+    answer(status, HeaderValue::from_static("application/json"), document)
+}
+
+/// A refusal: its code, what to do, and what else the asker needs.
+pub(super) fn problem(refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.code.status()).expect("the closed list holds statuses");
+    let mut problem = json!({
+        "title": title(refusal.code),
+        "status": status.as_u16(),
+        "code": refusal.code.word(),
+        "detail": refusal.detail,
+    });
+    if let Some(other) = &refusal.other_call {
+        problem["other_call_id"] = json!(other.as_str());
+    }
+    let mut response = answer(status, HeaderValue::from_static("application/problem+json"), &problem);
+    if let Some(wait_ms) = retry_after_ms(refusal) {
+        // Whole seconds, rounded up: who comes at the time named must not be early.
+        let seconds = wait_ms.div_ceil(1_000).max(1);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if refusal.code == Code::Unauthorized {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// A fault of ours. The asker learns no more than that; the log has the rest.
+pub(super) fn internal() -> Refusal {
+    Refusal::new(Code::Internal, "an error of the gateway, which is logged: tell whoever runs it")
+}
+
+/// A body that is compressed is refused unread: what it would grow to is nobody's to choose.
+pub(super) fn encoded(headers: &HeaderMap) -> Result<(), Refusal> {
+    let plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::UnsupportedMediaType, "the body is encoded: send it as it is, without Content-Encoding"))
+}
+
+fn retry_after_ms(refusal: &Refusal) -> Option<u64> {
+    let waiting_helps = matches!(
+        refusal.code,
+        Code::Overloaded | Code::StorageUnavailable | Code::Draining | Code::RateLimited | Code::IdempotencyInProgress
+    );
+    refusal.retry_after_ms.or(waiting_helps.then_some(RETRY_AFTER_MS))
+}
+
+/// The code as a person would write it: `Text too long`.
+fn title(code: Code) -> String {
+    let mut title = code.word().replace('_', " ");
+    title[..1].make_ascii_uppercase();
+    title
+}
+
+fn answer(status: StatusCode, media_type: HeaderValue, document: &Value) -> Response {
+    let mut response = Response::new(Body::from(document.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    // Numbers and texts are nobody's to keep on the way.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CallId;
+
+    #[tokio::test]
+    async fn a_problem_has_a_title_a_status_a_code_and_says_what_to_do() {
+        let response = problem(&Refusal::new(Code::TextTooLong, "the text has 919 characters: write at most 918"));
+        assert_eq!(response.status(), 422);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers().get(header::RETRY_AFTER), None);
+        assert_eq!(
+            body(response).await,
+            r#"{"title":"Text too long","status":422,"code":"text_too_long","detail":"the text has 919 characters: write at most 918"}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn a1_a_busy_pair_names_the_call_that_has_it() {
+        let busy = Refusal { other_call: CallId::read("c-7"), ..Refusal::new(Code::NumberPairBusy, "end that call") };
+        assert!(body(problem(&busy)).await.contains(r#""other_call_id":"c-7""#));
+    }
+
+    #[test]
+    fn a29_who_should_wait_is_told_how_long_in_whole_seconds_rounded_up() {
+        for (code, wait_ms, expected) in [
+            (Code::RateLimited, Some(1), Some("1")),
+            (Code::RateLimited, Some(1_001), Some("2")),
+            (Code::Overloaded, None, Some("1")),
+            (Code::Draining, None, Some("1")),
+            (Code::CallEnded, None, None),
+        ] {
+            let response = problem(&Refusal { retry_after_ms: wait_ms, ..Refusal::new(code, "wait") });
+            let found = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+            assert_eq!(found, expected, "{code:?} {wait_ms:?}");
+        }
+    }
+
+    #[test]
+    fn who_shows_no_token_is_told_which_kind_to_show() {
+        let response = problem(&Refusal::new(Code::Unauthorized, "show a token"));
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+
+    #[test]
+    fn only_a_body_that_is_sent_as_it_is_is_read() {
+        for (encodings, plain) in
+            [(&[][..], true), (&["identity"], true), (&["gzip"], false), (&["identity", "br"], false), (&[""], false)]
+        {
+            let mut headers = HeaderMap::new();
+            for encoding in encodings {
+                headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+            }
+            assert_eq!(encoded(&headers).is_ok(), plain, "{encodings:?}");
+        }
+    }
+
+    async fn body(response: Response) -> String {
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+}

@@ -1,0 +1,245 @@
+//! The platform's door: `/v1`.
+//!
+//! Invariant: nothing is read or done without a token whose scope reaches that far; a 2xx to a write means that it is on
+//! disk, a 503 that it was not taken, and a 504 that nobody can say. Every answer that is no success is a problem with a
+//! code of the closed list.
+
+mod auth;
+mod calls;
+mod directory;
+mod fields;
+mod idempotency;
+mod messages;
+mod page;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+pub use auth::{Scope, Token};
+
+use self::idempotency::InFlight;
+use super::answer::{encoded, internal, problem};
+use crate::engine::{Handle, Reads, SubmitError, Urgency};
+use crate::machine::command::{Command, IdempotencyKey, Reply};
+use crate::machine::rows::RowsFailed;
+use crate::model::Timestamp;
+use crate::net::{BodyRefused, read_body};
+use crate::observe::{self, Door, NotReady, Readiness};
+use crate::rules::refusal::{Code, Refusal};
+use axum::body::Body;
+use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use bytes::Bytes;
+use routes::Route;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+pub use routes::router;
+
+/// The largest body of a request. A text has at most 918 characters, and nothing else is longer.
+pub const BODY_MAX_BYTES: usize = 64 * 1024;
+
+/// How long a command may wait to be decided; then it is dropped undecided and the answer is 503.
+const DECIDED_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// How long an outcome is waited for; then the answer is 504.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(10);
+
+/// Questions asked of rows and files at once. Each holds a thread; two cores and one disk have no use for more.
+const LOOKS_MAX: usize = 8;
+
+/// How long a question may wait for its turn and for its answer, each.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the door needs.
+pub struct Api {
+    engine: Handle,
+    reads: Reads,
+    readiness: Readiness,
+    tasks: TaskTracker,
+    tokens: Vec<Arc<Token>>,
+    in_flight: InFlight,
+    looks: Arc<Semaphore>,
+    clock: fn() -> Timestamp,
+}
+
+/// A request that was let in, and read.
+struct Asked {
+    token: Arc<Token>,
+    headers: HeaderMap,
+    /// As it stood in the request line.
+    path: String,
+    /// The parts of the path that its route names.
+    params: Vec<(String, String)>,
+    query: String,
+    body: Bytes,
+}
+
+type Answered = Result<Response, Refusal>;
+
+impl Api {
+    /// A door for whoever has one of these tokens. Work that has begun runs in `tasks` to its end, whoever leaves.
+    pub fn new(engine: Handle, reads: Reads, readiness: Readiness, tasks: TaskTracker, tokens: Vec<Token>) -> Self {
+        Self {
+            engine,
+            reads,
+            readiness,
+            tasks,
+            tokens: tokens.into_iter().map(Arc::new).collect(),
+            in_flight: InFlight::default(),
+            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+            clock: super::wall_clock,
+        }
+    }
+
+    async fn answer(self: Arc<Self>, route: &'static Route, request: Request) -> Response {
+        let answered = self.heed(route, request).await;
+        let response = answered.unwrap_or_else(|refusal| problem(&refusal));
+        observe::api_request(route.path, response.status());
+        response
+    }
+
+    /// Credential, scope, body; then what the route does.
+    async fn heed(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
+        let (mut head, body) = request.into_parts();
+        let token = self.token(&head)?;
+        token.reaches(route.scope)?;
+        let params = RawPathParams::from_request_parts(&mut head, &())
+            .await
+            .map_err(|_| Refusal::new(Code::NotFound, "the address is no UTF-8: nothing has it"))?;
+        let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let body = if route.verb.has_body() { self::body(&head.headers, body).await? } else { Bytes::new() };
+        let asked = Asked {
+            token,
+            headers: head.headers,
+            path: head.uri.path().to_owned(),
+            params,
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            body,
+        };
+        (route.answer)(self, asked).await
+    }
+
+    /// What no route has: said only to who may be here.
+    async fn elsewhere(self: Arc<Self>, refusal: Refusal, request: Request) -> Response {
+        let (head, _) = request.into_parts();
+        let refusal = self.token(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
+        let response = problem(&refusal);
+        observe::api_request("elsewhere", response.status());
+        response
+    }
+
+    /// Has a command decided. It runs as its own task: a client that leaves does not take it back.
+    async fn decide(&self, command: Command, urgency: Urgency, key: Option<IdempotencyKey>) -> Result<Reply, Refusal> {
+        self.takes_work()?;
+        let held = key.map(|key| self.in_flight.hold(key)).transpose()?;
+        let engine = self.engine.clone();
+        let work = self.tasks.spawn(async move {
+            // Held until the outcome is known, even if by then nobody waits for it.
+            let _held = held;
+            engine.submit(command, urgency, DECIDED_WITHIN).await
+        });
+        match timeout(OUTCOME_WITHIN, work).await {
+            Ok(Ok(Ok(Reply::Refused(refusal)))) => Err(refusal),
+            Ok(Ok(Ok(reply))) => Ok(reply),
+            Ok(Ok(Err(SubmitError::Busy | SubmitError::TooLate))) => Err(overloaded()),
+            Ok(Ok(Err(SubmitError::Stopped))) | Err(_) => Err(Refusal::new(
+                Code::OutcomeUnknown,
+                "nobody can say yet whether this was done: repeat it with the same Idempotency-Key, or ask for the call",
+            )),
+            Ok(Err(_panicked)) => Err(panicked()),
+        }
+    }
+
+    /// Whether the gateway takes new work at all.
+    fn takes_work(&self) -> Result<(), Refusal> {
+        let reasons = self.readiness.reasons();
+        if reasons.contains(&NotReady::Draining) {
+            return Err(Refusal::new(Code::Draining, "the gateway is stopping and nothing was done: repeat"));
+        }
+        if reasons.contains(&NotReady::StorageUnavailable) {
+            return Err(unreadable());
+        }
+        Ok(())
+    }
+
+    /// Asks something of committed state, off the runtime: it may touch the disk.
+    async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reads, Timestamp) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let turn = timeout(LOOK_WITHIN, Arc::clone(&self.looks).acquire_owned()).await;
+        let turn = turn.map_err(|_| overloaded())?.map_err(|_| internal())?;
+        let (reads, now) = (self.reads.clone(), (self.clock)());
+        let look = tokio::task::spawn_blocking(move || {
+            // The turn is over when the question is answered, even if by then nobody waits for it.
+            let _turn = turn;
+            question(&reads, now)
+        });
+        match timeout(LOOK_WITHIN, look).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panicked)) => Err(panicked()),
+            Err(_late) => Err(overloaded()),
+        }
+    }
+}
+
+impl Asked {
+    /// A part of the path.
+    fn param(&self, name: &str) -> &str {
+        let found = self.params.iter().find(|(found, _)| found == name);
+        found.map_or("", |(_, value)| value)
+    }
+}
+
+/// The body: JSON as it is, and not too much of it.
+async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    encoded(headers)?;
+    let not_json = || Refusal::new(Code::UnsupportedMediaType, "send the body as Content-Type: application/json");
+    let declared = headers.get(header::CONTENT_TYPE);
+    let json = declared.is_some_and(|value| {
+        let kind = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    });
+    if declared.is_some() && !json {
+        return Err(not_json());
+    }
+    let body = read_body(body, BODY_MAX_BYTES).await.map_err(|refused| match refused {
+        BodyRefused::TooLarge => {
+            Refusal::new(Code::BodyTooLarge, format!("a request has at most {BODY_MAX_BYTES} bytes: send less"))
+        }
+        BodyRefused::TooSlow | BodyRefused::Cut => {
+            Refusal::new(Code::MalformedJson, "the body did not come whole and in time: send it again")
+        }
+    })?;
+    // Where there is nothing there is nothing to be of a type.
+    if json || body.is_empty() { Ok(body) } else { Err(not_json()) }
+}
+
+fn overloaded() -> Refusal {
+    Refusal::new(Code::Overloaded, "the gateway has too much to do and nothing was done: repeat")
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(Code::StorageUnavailable, "the gateway's storage fails or is full, and nothing was done: repeat later")
+}
+
+fn rows_failed(failed: &RowsFailed) -> Refusal {
+    tracing::error!(%failed, "a question at the platform's door was not answered");
+    unreadable()
+}
+
+fn panicked() -> Refusal {
+    observe::request_panicked(Door::Platform);
+    internal()
+}
+
+/// A reply that does not belong to its command: a defect of ours.
+fn unforeseen(command: &'static str) -> Refusal {
+    tracing::error!(command, "the engine gave a reply that does not belong to the command");
+    internal()
+}

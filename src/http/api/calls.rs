@@ -1,0 +1,274 @@
+//! Calls: the platform says when they start, change and end.
+
+use super::fields::{Fields, missing, no_number, number};
+use super::idempotency::replayed;
+use super::page::{Query, list as page_of, no_cursor};
+use super::{Answered, Api, Asked, rows_failed, unforeseen, unreadable};
+use crate::engine::Urgency;
+use crate::http::answer::json;
+use crate::index::SCAN_MAX_ROWS;
+use crate::machine::command::{Command, PutCall, Reply};
+use crate::machine::event::{Fact, Story};
+use crate::machine::rows::Table;
+use crate::machine::show;
+use crate::machine::state::CallRow;
+use crate::machine::view::{Ask, View, decode_row, kind, state_key};
+use crate::model::{Attestation, CallId, Caller, E164, Phase, Position, QueueId, Timestamp};
+use crate::rules::refusal::{Code, Refusal};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a call is put with.
+pub(super) const FIELDS: &[&str] = &[
+    "caller",
+    "queue",
+    "language",
+    "phase",
+    "agent",
+    "call_type",
+    "wait_sms_consent",
+    "version",
+    "alternative",
+    "attestation",
+];
+
+/// What our answers show besides.
+const READ_ONLY: &[&str] =
+    &["id", "state", "sms", "our_number", "started_at", "ended_at", "end_reason", "lease_until", "usage"];
+
+/// What a call is ended with.
+pub(super) const END_FIELDS: &[&str] = &["reason"];
+
+/// Characters of the platform's names of its agents. Rows stay small with them.
+pub(super) const AGENT_MAX_CHARACTERS: usize = 128;
+
+/// Characters of a reason, and of a type of call.
+const REASON_MAX_CHARACTERS: usize = 128;
+const CALL_TYPE_MAX_CHARACTERS: usize = 64;
+
+/// Rows looked at for one page. A filter that few calls pass gives short pages with a cursor rather than a long wait.
+const LOOKED_AT_MAX: usize = 2_000;
+
+/// `PUT /v1/calls/{call_id}`: starts or changes a call.
+pub(super) async fn put(api: &Api, asked: Asked) -> Answered {
+    let command = Command::PutCall(read_put(call_id(&asked)?, &asked.body)?);
+    match api.decide(command, Urgency::Ordinary, None).await? {
+        Reply::Call { created, shown } => {
+            let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+            Ok(json(status, &show::call(&shown)))
+        }
+        Reply::EndedUnheard { call, ended } => Ok(json(StatusCode::OK, &show::ended_unheard(&call, &ended))),
+        _ => Err(unforeseen("put_call")),
+    }
+}
+
+/// The platform's name of the call in the path.
+pub(super) fn call_id(asked: &Asked) -> Result<CallId, Refusal> {
+    CallId::read(asked.param("call_id")).ok_or_else(|| {
+        Refusal::new(Code::InvalidField, "`call_id` in the path must be 1 to 128 of A-Z a-z 0-9 _ . : -")
+    })
+}
+
+fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
+    let fields = Fields::read(body, FIELDS, READ_ONLY)?;
+    let caller_must_be = "an E.164 number, or a withheld form like anonymous";
+    let caller = fields.text("caller")?.ok_or_else(|| missing("caller", caller_must_be))?;
+    Ok(PutCall {
+        call,
+        caller: Caller::read(caller).ok_or_else(|| no_number("caller"))?,
+        queue: fields.name("queue")?.ok_or_else(|| missing("queue", "the name of a queue"))?,
+        language: fields.name("language")?,
+        phase: fields
+            .one_of("phase", &[("waiting", Phase::Waiting), ("connected", Phase::Connected)])?
+            .unwrap_or_default(),
+        agent: fields.stands("agent").then(|| fields.word("agent", AGENT_MAX_CHARACTERS)).transpose()?,
+        call_type: call_type(&fields)?.unwrap_or_else(|| "inbound_ivr".to_owned()),
+        wait_sms_consent: fields.flag("wait_sms_consent")?.unwrap_or(false),
+        version: fields.integer("version")?,
+        alternative: fields.text("alternative")?.map(alternative).transpose()?,
+        attestation: fields
+            .one_of("attestation", &[("A", Attestation::A), ("B", Attestation::B), ("C", Attestation::C)])?,
+    })
+}
+
+/// A keypad's spelling of "anonymous" looks like a number and would text a stranger (A16).
+fn alternative(text: &str) -> Result<E164, Refusal> {
+    Caller::read(text).and_then(Caller::number).ok_or_else(|| no_number("alternative"))
+}
+
+fn call_type(fields: &Fields) -> Result<Option<String>, Refusal> {
+    let word = fields.text("call_type")?.map(str::to_owned);
+    let fits = |word: &String| {
+        (1..=CALL_TYPE_MAX_CHARACTERS).contains(&word.len())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    if word.as_ref().is_none_or(fits) {
+        return Ok(word);
+    }
+    let detail = format!("`call_type` must be 1 to {CALL_TYPE_MAX_CHARACTERS} of a-z and _");
+    Err(Refusal::new(Code::InvalidField, detail))
+}
+
+/// `POST /v1/calls/{call_id}/end`: the call is over, whatever the reason (R51).
+pub(super) async fn end(api: &Api, asked: Asked) -> Answered {
+    let call = call_id(&asked)?;
+    let key = asked.key()?;
+    let reason = if asked.body.is_empty() {
+        None
+    } else {
+        Fields::read(&asked.body, END_FIELDS, &[])?.word("reason", REASON_MAX_CHARACTERS)?
+    };
+    let command = Command::EndCall { call: call.clone(), reason, key };
+    match api.decide(command, Urgency::Urgent, key).await? {
+        Reply::Call { shown, .. } => Ok(json(StatusCode::OK, &show::call(&shown))),
+        Reply::EndedUnheard { call, ended } => Ok(json(StatusCode::OK, &show::ended_unheard(&call, &ended))),
+        Reply::Again(position) => end_again(api, call, position).await.map(replayed),
+        _ => Err(unforeseen("end_call")),
+    }
+}
+
+/// The answer given before, from the frame that holds it.
+async fn end_again(api: &Api, call: CallId, position: Position) -> Answered {
+    let story = api.story(position).await?;
+    for event in &story.events {
+        match &event.fact {
+            Fact::Answered { call: Some(shown), .. } => return Ok(json(StatusCode::OK, &show::call(shown))),
+            Fact::EndNoted { call, ended } => return Ok(json(StatusCode::OK, &show::ended_unheard(call, ended))),
+            _ => {}
+        }
+    }
+    // The end had been heard before that request too, and the frame holds only that it was answered.
+    one_call(api, call).await
+}
+
+impl Api {
+    /// What was committed at `position`.
+    pub(super) async fn story(&self, position: Position) -> Result<Arc<Story>, Refusal> {
+        self.look(move |reads, _| {
+            let story = reads.follow().story(position).map_err(|failed| {
+                tracing::error!(%failed, "an answer to repeat could not be read");
+                unreadable()
+            })?;
+            story.ok_or_else(unreadable)
+        })
+        .await
+    }
+}
+
+/// `GET /v1/calls/{call_id}`.
+pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
+    one_call(api, call_id(&asked)?).await
+}
+
+async fn one_call(api: &Api, id: CallId) -> Answered {
+    let document = api
+        .look(move |reads, now| {
+            let found = reads.ask(|view| view.call(&id).map(|row| document(view, &id, &row, now)));
+            found.map_err(|failed| rows_failed(&failed))?.ok_or_else(no_call)
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &document))
+}
+
+/// There is no such call.
+pub(super) fn no_call() -> Refusal {
+    Refusal::new(Code::CallNotFound, "there is no such call: start it with PUT /v1/calls/{id} first")
+}
+
+fn document(view: &impl View, id: &CallId, row: &CallRow, now: Timestamp) -> Value {
+    match row {
+        CallRow::Call(call) => show::call(&crate::machine::shown(view, call, now)),
+        CallRow::EndedUnheard(ended) => show::ended_unheard(id, ended),
+    }
+}
+
+/// Which calls are wanted.
+struct Wanted {
+    /// Those that live, those that ended, or both.
+    active: Option<bool>,
+    /// The number that is texted: the caller's, or the alternative in its place.
+    caller: Option<E164>,
+    queue: Option<QueueId>,
+}
+
+/// `GET /v1/calls`: in the order of their names.
+pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
+    let query = Query::of(&asked, &["state", "caller", "queue"])?;
+    let page = query.page()?;
+    let after = page.after.map(|after| CallId::read(&after).ok_or_else(no_cursor)).transpose()?;
+    let wanted = Wanted {
+        active: query.value("state").map(active).transpose()?,
+        caller: query.value("caller").map(|text| number("caller", text)).transpose()?,
+        queue: query.value("queue").map(queue).transpose()?,
+    };
+    api.look(move |reads, now| {
+        let found = reads.ask(|view| search(view, &wanted, after.as_ref(), page.limit, now));
+        found.map_err(|failed| rows_failed(&failed))
+    })
+    .await
+}
+
+fn active(word: &str) -> Result<bool, Refusal> {
+    match word {
+        "active" => Ok(true),
+        "ended" => Ok(false),
+        _ => Err(Refusal::new(Code::InvalidField, "`state` must be active or ended; leave it out for both")),
+    }
+}
+
+fn queue(text: &str) -> Result<QueueId, Refusal> {
+    let read = QueueId::try_from(text.to_owned());
+    read.map_err(|error| Refusal::new(Code::InvalidField, format!("`queue` is {error}")))
+}
+
+/// Walks the rows of live calls of one number, which are few, or of all calls, a bounded way at a time.
+fn search(view: &impl View, wanted: &Wanted, after: Option<&CallId>, limit: usize, now: Timestamp) -> Response {
+    let prefix = match wanted {
+        Wanted { active: Some(true), caller: Some(caller), .. } => state_key(kind::LIVE, &caller.key()),
+        _ => state_key(kind::CALL, &[]),
+    }
+    .bytes;
+    let mut from = after.map(|id| [&prefix, id.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
+    let (mut items, mut last, mut looked_at) = (Vec::new(), None, 0);
+    loop {
+        let rows = view.rows(Table::State, &prefix, &from, SCAN_MAX_ROWS);
+        let all = rows.len() < SCAN_MAX_ROWS;
+        looked_at += rows.len();
+        if let Some((key, _)) = rows.last() {
+            from = [key, &b"\0"[..]].concat();
+        }
+        for (key, row) in rows {
+            let id = key.get(prefix.len()..).and_then(|id| std::str::from_utf8(id).ok()).and_then(CallId::read);
+            let Some(id) = id else { continue };
+            let row = if prefix[0] == kind::LIVE { view.call(&id) } else { decode_row(&row) };
+            let found = row.filter(|row| wanted.takes(row));
+            if items.len() < limit {
+                items.extend(found.map(|row| document(view, &id, &row, now)));
+                last = Some(id);
+            } else if found.is_some() {
+                return page_of(items, last.as_ref().map(CallId::as_str));
+            }
+        }
+        if all {
+            return page_of(items, None);
+        }
+        if looked_at >= LOOKED_AT_MAX {
+            return page_of(items, last.as_ref().map(CallId::as_str));
+        }
+    }
+}
+
+impl Wanted {
+    fn takes(&self, row: &CallRow) -> bool {
+        match row {
+            CallRow::Call(call) => {
+                self.active.is_none_or(|active| active == call.ended.is_none())
+                    && self.caller.is_none_or(|caller| call.party() == Some(caller))
+                    && self.queue.as_ref().is_none_or(|queue| *queue == call.queue)
+            }
+            CallRow::EndedUnheard(_) => self.active != Some(true) && self.caller.is_none() && self.queue.is_none(),
+        }
+    }
+}

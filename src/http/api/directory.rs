@@ -1,0 +1,222 @@
+//! Numbers, queues, presets and settings, to look at.
+
+use super::fields::number as read_number;
+use super::page::Query;
+use super::{Answered, Api, Asked, rows_failed};
+use crate::http::answer::json;
+use crate::machine::view::{Ask, View};
+use crate::model::{
+    Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Timestamp, VerificationState, measure,
+};
+use crate::rules::refusal::{Code, Refusal};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::{Value, json as object};
+use sha2::{Digest, Sha256};
+
+/// `GET /v1/numbers`.
+pub(super) async fn numbers(api: &Api, asked: Asked) -> Answered {
+    let page = Query::of(&asked, &[])?.page()?;
+    api.look(move |reads, now| {
+        let directory = &*reads.directory();
+        let found = reads.ask(|view| {
+            let numbers = directory.numbers.iter();
+            let mut items: Vec<_> = numbers
+                .map(|(number, entry)| {
+                    (number.to_string(), move || number_document(view, directory, *number, entry, now))
+                })
+                .collect();
+            // As texts, which is how cursors compare them.
+            items.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            page.of(items.into_iter())
+        });
+        found.map_err(|failed| rows_failed(&failed))
+    })
+    .await
+}
+
+/// `GET /v1/numbers/{e164}`.
+pub(super) async fn number(api: &Api, asked: Asked) -> Answered {
+    let number = read_number("e164", asked.param("e164"))?;
+    api.look(move |reads, now| {
+        let directory = reads.directory();
+        let Some(entry) = directory.numbers.get(&number) else {
+            return Err(Refusal::new(Code::NotFound, "this is none of our numbers: GET /v1/numbers lists them"));
+        };
+        let document = reads.ask(|view| number_document(view, &directory, number, entry, now));
+        Ok(resource(&document.map_err(|failed| rows_failed(&failed))?, entry))
+    })
+    .await
+}
+
+fn number_document(view: &impl View, directory: &Directory, number: E164, entry: &Number, now: Timestamp) -> Value {
+    let outbound = directory.queues.iter().filter(|(_, queue)| queue.outbound_numbers.contains(&number));
+    let verification = &entry.verification;
+    // R32 has the words for a number that is verified.
+    let status = match verification.state {
+        VerificationState::Verified => "Verified for SMS messaging only",
+        VerificationState::Unverified => "Not verified",
+        VerificationState::Failed => "Verification failed",
+    };
+    let lane = view.lane(number);
+    object!({
+        "number": number.to_string(),
+        "label": entry.label,
+        "account": entry.account,
+        "purpose": entry.purpose,
+        "global_outbound": entry.global_outbound,
+        "limits": limits(&entry.limits),
+        "verification": {
+            "state": verification.state,
+            "status": status,
+            "sms": verification.sms,
+            "mms": verification.mms,
+            "reason": verification.reason,
+            "checked_at": verification.checked_at.map(|at| at.to_string()),
+        },
+        "queues": {
+            "inbound": directory.owner_of(number),
+            "outbound": outbound.map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
+        },
+        "lane": {
+            "queued": lane.queued_segments,
+            "tokens": tokens(&entry.limits, lane.empty_at, now),
+            "oldest_ready_ms": null,
+            "paused_until": null,
+        },
+    })
+}
+
+fn limits(limits: &Limits) -> Value {
+    object!({
+        "segments_per_second": limits.millisegments_per_second.map(|rate| f64::from(rate) / 1_000.0),
+        "burst": limits.burst,
+        "segments_per_day": limits.segments_per_day,
+        "day_zone": limits.day_zone,
+    })
+}
+
+/// Segments that may go at once; none of a number without a limit, where nothing is counted.
+fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
+    let rate = limits.millisegments_per_second?;
+    let filled = now.since(empty_at).as_secs_f64() * f64::from(rate) / 1_000.0;
+    let tokens = filled.min(f64::from(limits.burst));
+    Some((tokens * 1_000.0).floor() / 1_000.0)
+}
+
+/// `GET /v1/queues`.
+pub(super) async fn queues(api: &Api, asked: Asked) -> Answered {
+    let page = Query::of(&asked, &[])?.page()?;
+    let directory = api.reads.directory();
+    let queues = directory.queues.iter();
+    Ok(page.of(queues.map(|(id, queue)| (id.to_string(), || queue_document(&directory, id, queue)))))
+}
+
+/// `GET /v1/queues/{queue_id}`.
+pub(super) async fn queue(api: &Api, asked: Asked) -> Answered {
+    let directory = api.reads.directory();
+    let id = QueueId::try_from(asked.param("queue_id").to_owned()).ok();
+    let Some((id, queue)) = id.and_then(|id| directory.queues.get_key_value(&id)) else {
+        return Err(Refusal::new(Code::QueueNotFound, "there is no such queue: GET /v1/queues lists them"));
+    };
+    Ok(resource(&queue_document(&directory, id, queue), queue))
+}
+
+fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
+    let texts = |numbers: &[E164]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>();
+    object!({
+        "id": id,
+        "name": queue.name,
+        "parent": queue.parent,
+        "in_call_sms": queue.in_call_sms,
+        "inbound_numbers": texts(&queue.inbound_numbers),
+        "outbound_numbers": texts(&queue.outbound_numbers),
+        "default_outbound": queue.default_outbound.map(|number| number.to_string()),
+        "language": directory.language_of(id),
+    })
+}
+
+/// `GET /v1/presets`: by language and id.
+pub(super) async fn presets(api: &Api, asked: Asked) -> Answered {
+    let query = Query::of(&asked, &["language"])?;
+    let page = query.page()?;
+    let language = query.value("language").map(language).transpose()?;
+    let directory = api.reads.directory();
+    let mut presets: Vec<_> = directory
+        .presets
+        .iter()
+        .filter(|(found, _)| language.as_ref().is_none_or(|language| language == *found))
+        .flat_map(|(language, presets)| presets.iter().map(move |(id, preset)| (language, id, preset)))
+        .map(|(language, id, preset)| (format!("{language}/{id}"), move || preset_document(language, id, preset)))
+        .collect();
+    presets.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(page.of(presets.into_iter()))
+}
+
+fn language(text: &str) -> Result<Language, Refusal> {
+    let read = Language::try_from(text.to_owned());
+    read.map_err(|error| Refusal::new(Code::InvalidField, format!("`language` is {error}")))
+}
+
+/// `GET /v1/presets/{language}/{preset_id}`.
+pub(super) async fn preset(api: &Api, asked: Asked) -> Answered {
+    let directory = api.reads.directory();
+    let language = Language::try_from(asked.param("language").to_owned()).ok();
+    let id = PresetId::try_from(asked.param("preset_id").to_owned()).ok();
+    let found = language.zip(id).and_then(|(language, id)| {
+        let preset = directory.presets.get(&language)?.get(&id)?;
+        Some(resource(&preset_document(&language, &id, preset), preset))
+    });
+    found.ok_or_else(|| {
+        let detail = "there is no such preset in that language: GET /v1/presets?language= lists them";
+        Refusal::new(Code::PresetNotFound, detail)
+    })
+}
+
+fn preset_document(language: &Language, id: &PresetId, preset: &Preset) -> Value {
+    let measured = measure(&preset.text);
+    object!({
+        "language": language,
+        "id": id,
+        "label": preset.label,
+        "text": preset.text,
+        "encoding": measured.encoding,
+        "segments": measured.segments,
+        "warnings": measured.warnings(),
+    })
+}
+
+/// `GET /v1/settings`.
+pub(super) async fn settings(api: &Api, _: Asked) -> Answered {
+    let directory = api.reads.directory();
+    let document = serde_json::to_value(&directory.settings).expect("settings are plain values with names for keys");
+    Ok(resource(&document, &directory.settings))
+}
+
+/// A resource as it was decided, with a tag that changes with what was decided and not with what is only shown.
+fn resource(document: &Value, decided: &impl Serialize) -> Response {
+    let decided = postcard::to_stdvec(decided).expect("the directory is plain values, which postcard can always write");
+    let digest = Sha256::digest(&decided);
+    let tag = format!("\"{}\"", digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let mut response = json(StatusCode::OK, document);
+    let tag = HeaderValue::try_from(tag).expect("hex digits in quotes are visible ASCII");
+    response.headers_mut().insert(header::ETAG, tag);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_lane_shows_what_it_could_send_at_once() {
+        let limits = Limits { millisegments_per_second: Some(500), burst: 3, ..Limits::none() };
+        let empty_at = Timestamp::from_ms(10_000);
+        let tokens_after = |secs| tokens(&limits, empty_at, empty_at + Duration::from_secs(secs));
+        assert_eq!([tokens_after(0), tokens_after(3), tokens_after(60)], [Some(0.0), Some(1.5), Some(3.0)]);
+        assert_eq!(tokens(&limits, empty_at, Timestamp::from_ms(0)), Some(0.0));
+        assert_eq!(tokens(&Limits::none(), empty_at, empty_at), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! Messages: an agent sends, takes back, and reads what was said.
+
+use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
+use super::fields::{Fields, missing};
+use super::idempotency::replayed;
+use super::page::{Query, list, no_cursor};
+use super::{Answered, Api, Asked, rows_failed, unforeseen, unreadable};
+use crate::engine::{Reads, Urgency};
+use crate::http::answer::json;
+use crate::machine::command::{Command, Content, Reply, Send};
+use crate::machine::event::Fact;
+use crate::machine::show::{self, Text};
+use crate::machine::state::{CallRow, Message};
+use crate::machine::view::Ask;
+use crate::model::{MessageId, Position, SmartAction, TEXT_MAX_CHARACTERS, measure};
+use crate::observe;
+use crate::rules::refusal::{Code, Refusal};
+use axum::http::StatusCode;
+use serde_json::{Value, json as object};
+
+/// What a message is sent with.
+pub(super) const FIELDS: &[&str] = &["preset", "language", "text", "agent", "smart_action", "force"];
+
+/// Where others send photos. We send none (R11), and a client that tries must hear of it.
+const MEDIA: [&str; 2] = ["media", "media_urls"];
+
+/// What an estimate is made of.
+pub(super) const ESTIMATE_FIELDS: &[&str] = &["text"];
+
+const SMART_ACTIONS: &[(&str, SmartAction)] = &[
+    ("photo", SmartAction::Photo),
+    ("video", SmartAction::Video),
+    ("screenshot", SmartAction::Screenshot),
+    ("text_input", SmartAction::TextInput),
+    ("verification", SmartAction::Verification),
+];
+
+/// Messages of a call that are walked through. Of a call with more, its transcript shows the latest.
+const TRANSCRIPT_MAX: usize = 2_000;
+
+/// `POST /v1/calls/{call_id}/messages`: an agent texts the caller (R7).
+pub(super) async fn send(api: &Api, asked: Asked) -> Answered {
+    let sent = decide_send(api, asked).await;
+    sent.inspect_err(|refusal| observe::refusal(refusal.code.word()))
+}
+
+async fn decide_send(api: &Api, asked: Asked) -> Answered {
+    let send = read_send(&asked)?;
+    let key = send.key;
+    match api.decide(Command::Send(send), Urgency::Ordinary, key).await? {
+        Reply::Message { message, text } => {
+            let text = text.as_deref().map_or(Text::Expired, Text::Is);
+            Ok(json(StatusCode::ACCEPTED, &show::message(&message, text)))
+        }
+        Reply::Again(position) => send_again(api, position).await.map(replayed),
+        _ => Err(unforeseen("send")),
+    }
+}
+
+fn read_send(asked: &Asked) -> Result<Send, Refusal> {
+    let call = call_id(asked)?;
+    let key = asked.key()?;
+    let fields = Fields::read(&asked.body, &[FIELDS, &MEDIA].concat(), &[])?;
+    let nothing = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    if MEDIA.iter().any(|name| fields.given(name).is_some_and(|value| !nothing(value))) {
+        let detail = "photos and videos cannot be sent to callers: send a text, with a link in it";
+        return Err(Refusal::new(Code::OutboundMediaUnsupported, detail));
+    }
+    let language = fields.name("language")?;
+    let content = match (fields.name("preset")?, fields.text("text")?) {
+        (Some(preset), None) => Content::Preset(preset, language),
+        (None, Some(text)) => Content::Text(text.to_owned()),
+        (None, None) => return Err(missing("preset", "the id of a preset, or give `text` instead")),
+        (Some(_), Some(_)) => {
+            let detail = "`preset` and `text` are both there: send one of them";
+            return Err(Refusal::new(Code::InvalidField, detail));
+        }
+    };
+    let force = fields.flag("force")?.unwrap_or(false);
+    if force {
+        asked.only_admin()?;
+    }
+    Ok(Send {
+        call,
+        content,
+        agent: fields.word("agent", AGENT_MAX_CHARACTERS)?,
+        smart_action: fields.one_of("smart_action", SMART_ACTIONS)?,
+        force,
+        key,
+    })
+}
+
+/// The answer given before, from the frame that holds it.
+async fn send_again(api: &Api, position: Position) -> Answered {
+    let story = api.story(position).await?;
+    let queued = story.events.iter().find_map(|event| match &event.fact {
+        Fact::MessageQueued { message, text, .. } => Some((message, text)),
+        _ => None,
+    });
+    let (message, text) = queued.ok_or_else(unreadable)?;
+    let text = text.kept().map_or(Text::Expired, |text| Text::Is(text));
+    Ok(json(StatusCode::ACCEPTED, &show::message(message, text)))
+}
+
+/// `GET /v1/messages/{message_id}`.
+pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
+    let id = message_id(&asked)?;
+    let document = api
+        .look(move |reads, _| {
+            let found = reads.ask(|view| view.message(id)).map_err(|failed| rows_failed(&failed))?;
+            found.map(|message| document(reads, &message)).ok_or_else(no_message)
+        })
+        .await?;
+    Ok(json(StatusCode::OK, &document))
+}
+
+fn message_id(asked: &Asked) -> Result<MessageId, Refusal> {
+    asked.param("message_id").parse().map_err(|_| no_message())
+}
+
+fn no_message() -> Refusal {
+    Refusal::new(Code::NotFound, "there is no such message: use an id that an answer or an event gave")
+}
+
+/// A message with its text, which stands in the journal alone.
+fn document(reads: &Reads, message: &Message) -> Value {
+    let text = reads.text(message.id);
+    show::message(message, text.as_deref().map_or(Text::Expired, Text::Is))
+}
+
+/// `DELETE /v1/messages/{message_id}`: takes back a message that is still queued.
+pub(super) async fn cancel(api: &Api, asked: Asked) -> Answered {
+    let command = Command::Cancel(message_id(&asked)?);
+    match api.decide(command, Urgency::Ordinary, None).await? {
+        Reply::Message { message, .. } => {
+            let id = message.id;
+            // The message is taken back, and that is answered whether its text can be read or not.
+            let text = api.look(move |reads, _| Ok(reads.text(id))).await;
+            let text = match &text {
+                Ok(text) => text.as_deref().map_or(Text::Expired, Text::Is),
+                Err(_) => Text::LeftOut,
+            };
+            Ok(json(StatusCode::OK, &show::message(&message, text)))
+        }
+        _ => Err(unforeseen("cancel")),
+    }
+}
+
+/// `GET /v1/calls/{call_id}/messages`: the transcript, oldest first.
+pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
+    let id = call_id(&asked)?;
+    let page = Query::of(&asked, &[])?.page()?;
+    let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| no_cursor())).transpose()?;
+    api.look(move |reads, _| {
+        let told = reads.ask(|view| {
+            let last = match view.call(&id)? {
+                CallRow::Call(call) => call.last_message,
+                CallRow::EndedUnheard(_) => None,
+            };
+            // Each names the one before it, so the way leads from the latest back.
+            let chain = std::iter::successors(last.and_then(|last| view.message(last)), |message| {
+                message.previous.and_then(|previous| view.message(previous))
+            });
+            let newer = chain.take(TRANSCRIPT_MAX).take_while(|message| after.is_none_or(|after| message.id > after));
+            Some(newer.collect::<Vec<_>>())
+        });
+        let told = told.map_err(|failed| rows_failed(&failed))?.ok_or_else(no_call)?;
+        let shown: Vec<_> = told.iter().rev().take(page.limit).collect();
+        let next = shown.last().filter(|_| told.len() > page.limit).map(|last| last.id.to_string());
+        let items = shown.into_iter().map(|message| document(reads, message)).collect();
+        Ok(list(items, next.as_deref()))
+    })
+    .await
+}
+
+/// `POST /v1/estimate`: what a text would cost (R46).
+pub(super) async fn estimate(_: &Api, asked: Asked) -> Answered {
+    asked.key()?;
+    let fields = Fields::read(&asked.body, ESTIMATE_FIELDS, &[])?;
+    let measured = measure(fields.text("text")?.ok_or_else(|| missing("text", "the text to estimate"))?);
+    let document = object!({
+        "encoding": measured.encoding,
+        "characters": measured.characters,
+        "units": measured.units,
+        "segments": measured.segments,
+        "over_limit": measured.characters > TEXT_MAX_CHARACTERS,
+        "warnings": measured.warnings(),
+    });
+    Ok(json(StatusCode::OK, &document))
+}

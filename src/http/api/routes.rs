@@ -1,0 +1,110 @@
+//! What is there: one table, which the router is made of and the OpenAPI document is held against.
+
+use super::auth::Scope;
+use super::{Answered, Api, Asked, calls, directory, messages};
+use crate::rules::refusal::{Code, Refusal};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// One address with one method.
+pub(super) struct Route {
+    pub(super) verb: Verb,
+    /// As the router and the OpenAPI document write it.
+    pub(super) path: &'static str,
+    /// What the token must reach; none is any token.
+    pub(super) scope: Option<Scope>,
+    pub(super) answer: fn(Arc<Api>, Asked) -> Answering,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// What is done with an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verb {
+    Get,
+    Put,
+    Post,
+    Delete,
+}
+
+impl Verb {
+    pub(super) fn has_body(self) -> bool {
+        matches!(self, Self::Put | Self::Post)
+    }
+
+    fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Put => MethodFilter::PUT,
+            Self::Post => MethodFilter::POST,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+macro_rules! routes {
+    ($($verb:ident $path:literal $scope:expr => $answer:path;)*) => {
+        &[$(Route {
+            verb: Verb::$verb,
+            path: $path,
+            scope: $scope,
+            answer: |api, asked| Box::pin(async move { $answer(&api, asked).await }),
+        },)*]
+    };
+}
+
+pub(super) static ROUTES: &[Route] = routes! {
+    Get "/v1/calls" Some(Scope::Read) => calls::list;
+    Put "/v1/calls/{call_id}" Some(Scope::Calls) => calls::put;
+    Get "/v1/calls/{call_id}" Some(Scope::Read) => calls::one;
+    Post "/v1/calls/{call_id}/end" Some(Scope::Calls) => calls::end;
+    Get "/v1/calls/{call_id}/messages" Some(Scope::Read) => messages::transcript;
+    Post "/v1/calls/{call_id}/messages" Some(Scope::Send) => messages::send;
+    Get "/v1/messages/{message_id}" Some(Scope::Read) => messages::one;
+    Delete "/v1/messages/{message_id}" Some(Scope::Send) => messages::cancel;
+    Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
+    Get "/v1/numbers" Some(Scope::Read) => directory::numbers;
+    Get "/v1/numbers/{e164}" Some(Scope::Read) => directory::number;
+    Get "/v1/queues" Some(Scope::Read) => directory::queues;
+    Get "/v1/queues/{queue_id}" Some(Scope::Read) => directory::queue;
+    Get "/v1/presets" Some(Scope::Read) => directory::presets;
+    Get "/v1/presets/{language}/{preset_id}" Some(Scope::Read) => directory::preset;
+    Get "/v1/settings" Some(Scope::Read) => directory::settings;
+    Get "/v1/openapi.json" None => openapi;
+};
+
+/// The service to listen with. Requests carry their [`Peer`](crate::net::Peer).
+pub fn router(api: Api) -> Router {
+    let api = Arc::new(api);
+    let mut router = Router::new();
+    for route in ROUTES {
+        let api = Arc::clone(&api);
+        let answer = move |request: Request| Arc::clone(&api).answer(route, request);
+        router = router.route(route.path, on(route.verb.filter(), answer));
+    }
+    let elsewhere = Arc::clone(&api);
+    router
+        .fallback(move |request: Request| {
+            let detail = "nothing has this address: /v1/openapi.json says what there is";
+            Arc::clone(&elsewhere).elsewhere(Refusal::new(Code::NotFound, detail), request)
+        })
+        .method_not_allowed_fallback(move |request: Request| {
+            let detail = "this address has other methods: the answer's Allow names them";
+            Arc::clone(&api).elsewhere(Refusal::new(Code::MethodNotAllowed, detail), request)
+        })
+}
+
+/// The contract, as a document for machines.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+async fn openapi(_: &Api, _: Asked) -> Answered {
+    let mut response = Response::new(OPENAPI.into());
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}

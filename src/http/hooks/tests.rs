@@ -1,0 +1,363 @@
+use super::budget::FAILURES_MAX;
+use super::*;
+use crate::carrier::{LookUp, Outbound, Outcome, Unreadable};
+use crate::http::world::{Answer, CALLER, SUPPORT, World, form, request, signature, signed, text, unsigned};
+use crate::machine::event::Fact;
+use crate::model::{Address, E164, Inbound, MessageId, Secret};
+use axum::http::Request as HttpRequest;
+use bytes::Bytes;
+
+const MESSAGES: &str = "/carriers/main/messages";
+const RECEIPTS: &str = "/carriers/main/receipts";
+
+#[tokio::test]
+async fn a_signed_text_joins_its_call_and_is_thanked_for_in_the_carriers_own_words() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    let answer = world.hear(signed(MESSAGES, &text("SM1", "here it is"))).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")));
+    assert_eq!(answer.body, r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#);
+    assert_eq!(world.count(received), 1);
+}
+
+#[tokio::test]
+async fn a53_g5_the_same_webhook_eight_times_at_once_is_thanked_for_eight_times_and_is_one_event() {
+    let world = Arc::new(World::new());
+    world.start_call("c-1").await;
+    let repeats: Vec<_> = (0..8)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.hear(signed(MESSAGES, &text("SM1", "once"))).await.status })
+        })
+        .collect();
+    for repeat in repeats {
+        assert_eq!(repeat.await.unwrap(), 200);
+    }
+    assert_eq!(world.count(received), 1);
+}
+
+#[tokio::test]
+async fn a62_two_texts_with_the_same_words_are_two() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    for sid in ["SM1", "SM2"] {
+        assert_eq!(world.hear(signed(MESSAGES, &text(sid, "ok"))).await.status, 200);
+    }
+    assert_eq!(world.count(received), 2);
+}
+
+#[tokio::test]
+async fn a59_g24_a_wrong_a_missing_and_a_doubled_signature_get_the_same_403_and_leave_nothing() {
+    let world = World::new();
+    let form = text("SM1", "forged");
+    let right = signature(MESSAGES, &form);
+    let over_another_path = signature("/carriers/main/elsewhere", &form);
+    let mut bodies = Vec::new();
+    for signatures in [&["AAAAAAAAAAAAAAAAAAAAAAAAAAA="][..], &[], &[&right, &right], &[&over_another_path], &[""]] {
+        let answer = world.hear(unsigned(MESSAGES, &form, signatures)).await;
+        assert_eq!(answer.status, 403, "{signatures:?}");
+        bodies.push(answer.body);
+    }
+    bodies.dedup();
+    assert_eq!(bodies, [r#"{"title":"not authenticated","status":403}"#]);
+    assert!(world.stories().is_empty());
+}
+
+#[tokio::test]
+async fn a59_an_account_that_only_reports_lets_bad_signatures_pass_until_its_time() {
+    let now = crate::http::wall_clock();
+    for (until, expected) in [(now + Duration::from_secs(60), 200), (now - Duration::from_secs(60), 403)] {
+        let world = World::with_account(|_| {}, &[], Arc::new(Fake::that_refuses()), Some(until));
+        assert_eq!(world.hear(unsigned(MESSAGES, "", &[])).await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_fails_too_often_is_refused_unlooked_at_and_others_are_not() {
+    let world = World::new();
+    let form = text("SM1", "late");
+    for _ in 0..FAILURES_MAX {
+        world.hear(unsigned(MESSAGES, &form, &[])).await;
+    }
+    // So quickly that at most one more failure is paid for.
+    world.hear(unsigned(MESSAGES, &form, &[])).await;
+    let answers = [
+        world.hear(signed(MESSAGES, &form)).await,
+        world.hear(from("198.51.100.7:40000", signed(MESSAGES, &form))).await,
+    ];
+    assert_eq!(answers[0].body, r#"{"title":"not authenticated","status":403}"#);
+    assert_eq!(answers[1].status, 200);
+}
+
+#[tokio::test]
+async fn unknown_accounts_and_paths_methods_and_encodings_are_refused_before_anything_is_read() {
+    let world = World::new();
+    let form = text("SM1", "x");
+    for path in [
+        "/carriers/other/messages",
+        "/carriers/main/elsewhere",
+        "/carriers/main/messages/",
+        "/carriers/main",
+        "/",
+        "//",
+    ] {
+        check(&world.hear(signed(path, &form)).await, 404, "not_found");
+    }
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let answer = world.hear(with(signed(MESSAGES, &form), |head| head.method = method.parse().unwrap())).await;
+        check(&answer, 405, "method_not_allowed");
+        assert_eq!(answer.header("allow"), Some("GET, POST"));
+    }
+    let compressed = with(signed(MESSAGES, &form), |head| {
+        head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    });
+    check(&world.hear(compressed).await, 415, "unsupported_media_type");
+    assert!(world.stories().is_empty());
+}
+
+#[tokio::test]
+async fn a_webhook_of_64_kb_is_read_and_one_byte_more_is_not() {
+    let world = World::new();
+    let fitting = |bytes: usize| {
+        let form = text("SM1", "");
+        let padding = "x".repeat(bytes - form.len() - "&Padding=".len());
+        format!("{form}&Padding={padding}")
+    };
+    assert_eq!(world.hear(signed(MESSAGES, &fitting(65_536))).await.status, 200);
+    check(&world.hear(signed(MESSAGES, &fitting(65_537))).await, 413, "body_too_large");
+}
+
+#[tokio::test]
+async fn a58_a_signed_webhook_that_cannot_be_read_is_kept_as_it_came_once_and_thanked_for() {
+    let world = World::new();
+    let unreadable = form(&[("MessageSid", "SM1"), ("From", CALLER)]);
+    for _ in 0..2 {
+        assert_eq!(world.hear(signed(MESSAGES, &unreadable)).await.status, 200);
+    }
+    let kept: Vec<_> = world
+        .stories()
+        .iter()
+        .flat_map(|story| story.events.clone())
+        .filter_map(|event| match event.fact {
+            Fact::Quarantined { raw, .. } => Some(raw.kept().unwrap().clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kept, [unreadable.into_bytes()]);
+}
+
+#[tokio::test]
+async fn a58_an_item_that_does_not_fit_into_its_rows_is_quarantined_and_not_refused() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    let huge = form(&[
+        ("MessageSid", "MM1"),
+        ("From", CALLER),
+        ("To", SUPPORT),
+        ("Body", "look"),
+        ("NumMedia", "1"),
+        ("MediaUrl0", "https://api.twilio.com/x"),
+        ("MediaContentType0", &"i".repeat(5_000)),
+    ]);
+    for _ in 0..2 {
+        assert_eq!(world.hear(signed(MESSAGES, &huge)).await.status, 200);
+    }
+    assert_eq!((world.count(quarantined), world.count(received)), (1, 0));
+}
+
+#[tokio::test]
+async fn receipts_for_nothing_we_know_are_thanked_for_and_forgotten() {
+    let world = World::new();
+    let receipt = form(&[("MessageSid", "SM1"), ("MessageStatus", "delivered")]);
+    let unknown = MessageId::new(crate::model::Day(1), crate::model::Position(99), 0);
+    for path in [RECEIPTS.to_owned(), format!("{RECEIPTS}?message={unknown}"), format!("{MESSAGES}?message=msg_x")] {
+        assert_eq!(world.hear(signed(&path, &receipt)).await.status, 200, "{path}");
+    }
+    assert!(world.stories().is_empty());
+}
+
+#[tokio::test]
+async fn either_path_takes_either_kind_and_a_get_has_its_form_in_the_query() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    assert_eq!(world.hear(signed(RECEIPTS, &text("SM1", "by the other path"))).await.status, 200);
+    let target = format!("{MESSAGES}?{}", text("SM2", "by GET"));
+    let get = with(unsigned(&target, "", &[&signature(&target, "")]), |head| head.method = Method::GET);
+    assert_eq!(world.hear(get).await.status, 200);
+    assert_eq!(world.count(received), 2);
+}
+
+#[tokio::test]
+async fn a_kind_we_do_not_know_is_thanked_for_and_ignored() {
+    let world = World::new();
+    let read = form(&[("MessageSid", "SM1"), ("EventType", "READ")]);
+    assert_eq!(world.hear(signed(RECEIPTS, &read)).await.status, 200);
+    assert!(world.stories().is_empty());
+}
+
+#[tokio::test]
+async fn the_items_of_an_array_are_taken_in_in_the_carriers_order() {
+    let world = World::with_account(|_| {}, &[], Arc::new(Fake::that_says(three_texts)), None);
+    world.start_call("c-1").await;
+    assert_eq!(world.hear(unsigned(MESSAGES, "", &[])).await.status, 200);
+    let texts: Vec<_> = world
+        .stories()
+        .iter()
+        .flat_map(|story| story.events.clone())
+        .filter_map(|event| match event.fact {
+            Fact::MessageReceived { text, .. } => Some(text.kept().unwrap().clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, ["1", "2", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_a_disk_that_stalls_is_a_503_in_time_and_the_carriers_repeat_is_one_event() {
+    let world = World::new();
+    world.disk.stall();
+    let answer = world.hear(signed(MESSAGES, &text("SM1", "patience"))).await;
+    check(&answer, 503, "overloaded");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    world.disk.work();
+    tokio::time::resume();
+    assert_eq!(world.hear(signed(MESSAGES, &text("SM1", "patience"))).await.status, 200);
+    assert_eq!(world.count(late), 1);
+}
+
+#[tokio::test]
+async fn a_carrier_that_hangs_up_early_does_not_take_its_message_back() {
+    let world = Arc::new(World::new());
+    world.disk.stall();
+    let hook = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.hear(signed(MESSAGES, &text("SM1", "bye"))).await.status }
+    });
+    world.disk.is_stalling().await;
+    hook.abort();
+    assert!(hook.await.unwrap_err().is_cancelled());
+    world.disk.work();
+    let mut follow = world.reads.follow().clone();
+    follow.wait_for(crate::model::Position(3)).await.unwrap();
+    assert_eq!(world.count(late), 1);
+    assert_eq!(world.hear(signed(MESSAGES, &text("SM1", "bye"))).await.status, 200);
+    assert_eq!(world.count(late), 1);
+}
+
+#[tokio::test]
+async fn a66_without_storage_or_without_an_engine_a_carrier_is_asked_to_come_again() {
+    let world = World::new();
+    world.readiness.set(NotReady::StorageUnavailable, true);
+    check(&world.hear(signed(MESSAGES, &text("SM1", "x"))).await, 503, "storage_unavailable");
+    world.readiness.set(NotReady::StorageUnavailable, false);
+    world.stop_engine();
+    check(&world.hear(signed(MESSAGES, &text("SM1", "x"))).await, 503, "overloaded");
+}
+
+#[tokio::test]
+async fn a_defect_in_one_webhook_is_that_webhooks_500() {
+    let world = World::with_account(|_| {}, &[], Arc::new(Fake::that_says(|| panic!("a defect of a test"))), None);
+    check(&world.hear(unsigned(MESSAGES, "", &[])).await, 500, "internal");
+    assert_eq!(world.get("/v1/calls").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_the_platform_asks_is_nothing_to_the_carriers_door() {
+    let world = World::new();
+    let asked = request("GET", "/v1/calls").body(Body::empty()).unwrap();
+    check(&world.hear(asked).await, 404, "not_found");
+}
+
+fn received(fact: &Fact) -> bool {
+    matches!(fact, Fact::MessageReceived { .. })
+}
+
+fn late(fact: &Fact) -> bool {
+    matches!(fact, Fact::MessageLate(_))
+}
+
+fn quarantined(fact: &Fact) -> bool {
+    matches!(fact, Fact::Quarantined { .. })
+}
+
+#[track_caller]
+fn check(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, &*answer.code()), (status, code), "{}", answer.body);
+}
+
+fn with(request: HttpRequest<Body>, change: impl FnOnce(&mut axum::http::request::Parts)) -> HttpRequest<Body> {
+    let (mut head, body) = request.into_parts();
+    change(&mut head);
+    HttpRequest::from_parts(head, body)
+}
+
+fn from(peer: &str, request: HttpRequest<Body>) -> HttpRequest<Body> {
+    with(request, |head| {
+        head.extensions.insert(Peer(peer.parse().unwrap()));
+    })
+}
+
+fn three_texts() -> Vec<Heard> {
+    let text = |text: &str| {
+        Heard::Message(Inbound {
+            carrier_id: format!("id-{text}"),
+            from: Address::read(CALLER),
+            to: Address::read(SUPPORT),
+            text: text.to_owned(),
+            media: Vec::new(),
+            segments: None,
+            keyword: None,
+        })
+    };
+    vec![text("1"), text("2"), text("3")]
+}
+
+/// A carrier whose webhooks say what a test wants.
+struct Fake {
+    verdict: Result<(), BadSignature>,
+    says: fn() -> Vec<Heard>,
+}
+
+impl Fake {
+    fn that_says(says: fn() -> Vec<Heard>) -> Self {
+        Self { verdict: Ok(()), says }
+    }
+
+    fn that_refuses() -> Self {
+        Self { verdict: Err(BadSignature::Wrong), says: three_texts }
+    }
+}
+
+impl Dialect for Fake {
+    fn verify(&self, _: &Webhook, _: Timestamp) -> Result<(), BadSignature> {
+        self.verdict
+    }
+
+    fn signed_url(&self, _: &Webhook) -> String {
+        "https://sms.example.com".to_owned()
+    }
+
+    fn parse(&self, _: &Webhook) -> Result<Vec<Heard>, Unreadable> {
+        Ok((self.says)())
+    }
+
+    fn ack(&self) -> axum::http::Response<Bytes> {
+        axum::http::Response::new(Bytes::new())
+    }
+
+    fn request(&self, _: &Outbound, _: Option<&Secret>, _: Timestamp) -> HttpRequest<Bytes> {
+        unreachable!("nothing is sent here")
+    }
+
+    fn outcome(&self, _: &axum::http::Response<Bytes>, _: Timestamp) -> Outcome {
+        unreachable!("nothing is sent here")
+    }
+
+    fn look_up(&self, _: E164, _: &[axum::http::Response<Bytes>], _: Option<&Secret>) -> LookUp {
+        unreachable!("nothing is looked up here")
+    }
+
+    fn media(&self, _: &str, _: Option<&Secret>) -> Option<HttpRequest<Bytes>> {
+        None
+    }
+}

@@ -1,0 +1,316 @@
+//! A gateway in memory for the doors' tests: the real engine on its thread, a journal whose disk can be made to stall,
+//! and one Twilio account.
+
+use super::api::{self, Api, Scope, Token};
+use super::hooks::{HookAccount, Hooks};
+use crate::carrier::{Dialect, twilio};
+use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock};
+use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
+use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Record};
+use crate::machine::command::{Command, Reply};
+use crate::machine::event::{Fact, Story};
+use crate::model::{Directory, E164, Position, Secret, Timestamp};
+use crate::net::Peer;
+use crate::observe::{NotReady, Readiness};
+use crate::rules;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, header};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex};
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// The caller of most tests.
+pub(super) const CALLER: &str = "+12065550142";
+
+/// The inbound number of the queue `support`.
+pub(super) const SUPPORT: &str = "+12065550100";
+
+const ACCOUNT_SID: &str = "AC00112233445566778899aabbccddeeff";
+const AUTH_TOKEN: &str = "an auth token of a test";
+
+pub(super) struct World {
+    pub(super) handle: Handle,
+    pub(super) reads: Reads,
+    pub(super) readiness: Readiness,
+    pub(super) disk: Disk,
+    engine: Engine,
+    api: Router,
+    hooks: Router,
+}
+
+/// An answer as a client sees it.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl World {
+    /// With the example directory.
+    pub(super) fn new() -> Self {
+        Self::with(|_| {}, &[])
+    }
+
+    /// With the example directory, changed, and numbers that have opted out.
+    pub(super) fn with(change: impl FnOnce(&mut Directory), opt_outs: &[&str]) -> Self {
+        Self::with_account(change, opt_outs, Arc::new(dialect()), None)
+    }
+
+    /// The same, with another dialect for the account `main`.
+    pub(super) fn with_account(
+        change: impl FnOnce(&mut Directory),
+        opt_outs: &[&str],
+        dialect: Arc<dyn Dialect>,
+        report_only_until: Option<Timestamp>,
+    ) -> Self {
+        let mut directory = rules::directory::example();
+        change(&mut directory);
+        let opt_outs: Vec<E164> = opt_outs.iter().map(|number| number.parse().unwrap()).collect();
+        let disk = Disk::default();
+        let journal = Stalling { journal: MemoryJournal::new([7; 16]), disk: disk.clone() };
+        let claims = Claims::in_memory([9; 16], CLAIMS_MAX);
+        let (mut core, _) =
+            Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(WallClock::new())).unwrap();
+        let seed = Command::Seed { directory: Box::new(directory), opt_outs };
+        assert_eq!(core.commit([Command::GatewayStarted, seed]).unwrap(), [Reply::Done, Reply::Done]);
+        let reads = core.reads();
+        let (engine, handle) = Engine::start(core).unwrap();
+
+        let readiness = Readiness::new();
+        readiness.set(NotReady::Starting, false);
+        let tasks = TaskTracker::new();
+        let api = Api::new(handle.clone(), reads.clone(), readiness.clone(), tasks.clone(), tokens());
+        let accounts = HashMap::from([("main".to_owned(), HookAccount { dialect, report_only_until })]);
+        let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks, Vec::new());
+        Self { handle, reads, readiness, disk, engine, api: api::router(api), hooks: hooks.router() }
+    }
+
+    /// Asks the platform's door.
+    pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
+        answer(self.api.clone(), request).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.ask(request("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        self.ask(request("DELETE", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn put(&self, path: &str, body: impl ToString) -> Answer {
+        self.ask(request("PUT", path).body(body.to_string().into()).unwrap()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: impl ToString) -> Answer {
+        self.ask(request("POST", path).body(body.to_string().into()).unwrap()).await
+    }
+
+    /// Asks the carriers' door.
+    pub(super) async fn hear(&self, request: Request<Body>) -> Answer {
+        answer(self.hooks.clone(), request).await
+    }
+
+    /// A call of [`CALLER`] in `support`.
+    pub(super) async fn start_call(&self, id: &str) {
+        let answer = self.put(&format!("/v1/calls/{id}"), call()).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    }
+
+    /// Everything committed since the directory was loaded.
+    pub(super) fn stories(&self) -> Vec<Arc<Story>> {
+        self.reads.follow().read(Position(3), 1_000).unwrap()
+    }
+
+    /// How many of the facts committed are such.
+    pub(super) fn count(&self, such: impl Fn(&Fact) -> bool) -> usize {
+        self.stories().iter().flat_map(|story| &story.events).filter(|event| such(&event.fact)).count()
+    }
+
+    /// The engine stops, as it does when the disk fails.
+    pub(super) fn stop_engine(&self) {
+        assert!(matches!(self.engine.stop(), Stopped::Cleanly));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.disk.work();
+        let _ended = self.engine.stop();
+    }
+}
+
+async fn answer(door: Router, request: Request<Body>) -> Answer {
+    let (head, body) = door.oneshot(request).await.unwrap().into_parts();
+    let body = axum::body::to_bytes(body, 10_000_000).await.unwrap();
+    Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The code of a problem, which must be one in every way.
+    #[track_caller]
+    pub(super) fn code(&self) -> String {
+        let problem = self.json();
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.body);
+        assert_eq!(problem["status"], self.status, "{}", self.body);
+        for member in ["title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{}", self.body);
+        }
+        problem["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// What starts a call of [`CALLER`] in `support`.
+pub(super) fn call() -> Value {
+    serde_json::json!({ "caller": CALLER, "queue": "support" })
+}
+
+/// A request with the token that may do everything.
+pub(super) fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    anonymous(method, path).header(header::AUTHORIZATION, "Bearer everything")
+}
+
+/// A request without a token.
+pub(super) fn anonymous(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json")
+}
+
+fn tokens() -> Vec<Token> {
+    let token = |name: &str, scopes: &[Scope]| Token {
+        name: name.to_owned(),
+        scopes: scopes.iter().copied().collect(),
+        secret: Secret::new(name),
+    };
+    vec![
+        token("everything", &[Scope::Send, Scope::Calls, Scope::Admin, Scope::Read]),
+        token("agent", &[Scope::Send]),
+        token("telephony", &[Scope::Calls]),
+        token("observer", &[Scope::Read]),
+    ]
+}
+
+fn dialect() -> twilio::Twilio {
+    twilio::Twilio::new(twilio::Account {
+        name: "main".to_owned(),
+        public_url: "https://sms.example.com".parse().unwrap(),
+        api_url: twilio::API_URL.parse().unwrap(),
+        account_sid: ACCOUNT_SID.to_owned(),
+        auth_tokens: vec![Secret::new(AUTH_TOKEN)],
+        shared_keys: Vec::new(),
+    })
+    .unwrap()
+}
+
+/// The form of a text from [`CALLER`] to [`SUPPORT`], as Twilio posts it.
+pub(super) fn text(sid: &str, body: &str) -> String {
+    form(&[("MessageSid", sid), ("From", CALLER), ("To", SUPPORT), ("Body", body), ("NumMedia", "0")])
+}
+
+/// A form of the account.
+pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("AccountSid", ACCOUNT_SID).extend_pairs(pairs).finish()
+}
+
+/// A webhook with the signature that Twilio would give it.
+pub(super) fn signed(path: &str, form: &str) -> Request<Body> {
+    unsigned(path, form, &[&signature(path, form)])
+}
+
+/// Twilio's signature over the public URL and the form.
+pub(super) fn signature(path: &str, form: &str) -> String {
+    twilio::sign(&Secret::new(AUTH_TOKEN), &format!("https://sms.example.com{path}"), form.as_bytes())
+}
+
+/// A webhook with these signatures, from an address on the internet.
+pub(super) fn unsigned(path: &str, form: &str, signatures: &[&str]) -> Request<Body> {
+    let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    for signature in signatures {
+        request = request.header("x-twilio-signature", *signature);
+    }
+    let peer = Peer("192.0.2.1:40000".parse().unwrap());
+    request.extension(peer).body(form.to_owned().into()).unwrap()
+}
+
+/// A disk that can be made to stall. Clones are the same disk.
+#[derive(Clone, Default)]
+pub(super) struct Disk(Arc<(Mutex<Stall>, Condvar)>);
+
+#[derive(Default)]
+struct Stall {
+    stalls: bool,
+    /// A sync is waiting.
+    waiting: bool,
+}
+
+impl Disk {
+    /// Every sync from now on waits.
+    pub(super) fn stall(&self) {
+        self.0.0.lock().unwrap().stalls = true;
+    }
+
+    /// Syncs go on.
+    pub(super) fn work(&self) {
+        self.0.0.lock().unwrap().stalls = false;
+        self.0.1.notify_all();
+    }
+
+    /// Waits until a sync waits, off the runtime: the engine is now busy with a batch.
+    pub(super) async fn is_stalling(&self) {
+        let disk = self.clone();
+        let waiting = move || {
+            let (stall, changed) = &*disk.0;
+            drop(changed.wait_while(stall.lock().unwrap(), |stall| !stall.waiting).unwrap());
+        };
+        tokio::task::spawn_blocking(waiting).await.unwrap();
+    }
+
+    fn sync(&self) {
+        let (stall, changed) = &*self.0;
+        let mut stall = stall.lock().unwrap();
+        stall.waiting = stall.stalls;
+        changed.notify_all();
+        let mut stall = changed.wait_while(stall, |stall| stall.stalls).unwrap();
+        stall.waiting = false;
+        drop(stall);
+    }
+}
+
+struct Stalling {
+    journal: MemoryJournal,
+    disk: Disk,
+}
+
+impl Journal for Stalling {
+    fn identity(&self) -> [u8; 16] {
+        self.journal.identity()
+    }
+
+    fn next(&self) -> Position {
+        self.journal.next()
+    }
+
+    fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
+        self.journal.append(records, now)
+    }
+
+    fn sync(&mut self) -> Result<(), JournalFailed> {
+        self.disk.sync();
+        self.journal.sync()
+    }
+
+    fn reader(&self) -> Arc<dyn JournalReader> {
+        self.journal.reader()
+    }
+}
