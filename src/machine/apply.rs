@@ -38,7 +38,7 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
             put(writes, key, &Answered { body: *body, position: story.position, at: story.at });
         }
         Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) | Fact::CallKept(change) => {
-            call(change, writes)
+            call(change, writes);
         }
         Fact::EndNoted { call, ended } => {
             put(writes, call_key(call.as_str()), &CallRow::EndedUnheard(ended.clone()));

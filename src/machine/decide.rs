@@ -47,7 +47,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::Cancel(message) => outbound::cancel(&mut draft, message),
         Command::Heard { account, item } => match item {
             Heard::Message(inbound) => hear::message(&mut draft, account, inbound),
-            Heard::Receipt(receipt) => receipt::receipt(&mut draft, account, receipt),
+            Heard::Receipt(receipt) => receipt::receipt(&mut draft, &account, receipt),
             Heard::Unreadable { raw, problem } => hear::unreadable(&mut draft, account, raw, problem),
             Heard::Ignored { .. } => Reply::Heard(super::command::Taken::Ignored),
         },

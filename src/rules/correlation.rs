@@ -88,24 +88,24 @@ mod tests {
 
     #[test]
     fn a1_a_pair_names_its_call_even_among_two_of_one_caller() {
-        check(SHARED, &[call("a", "support", Some(SUPPORT)), call("b", "support", Some(SHARED))], to("b"));
-        check(SUPPORT, &[call("a", "support", Some(SUPPORT)), call("b", "support", Some(SHARED))], to("a"));
+        check(SHARED, &[call("a", "support", Some(SUPPORT)), call("b", "support", Some(SHARED))], &to("b"));
+        check(SUPPORT, &[call("a", "support", Some(SUPPORT)), call("b", "support", Some(SHARED))], &to("a"));
     }
 
     #[test]
     fn a1_two_calls_that_could_both_be_meant_are_never_guessed_between() {
-        check(SUPPORT, &[call("a", "support", None), call("b", "support", None)], Belongs::Nowhere(Why::Ambiguous));
+        check(SUPPORT, &[call("a", "support", None), call("b", "support", None)], &Belongs::Nowhere(Why::Ambiguous));
     }
 
     #[test]
     fn a2_r12_a_caller_who_texts_first_is_matched_by_the_queue_that_owns_the_number() {
-        check(SUPPORT, &[call("a", "support", None)], to("a"));
-        check(SUPPORT, &[call("a", "support", None), call("b", "sales", None)], to("a"));
+        check(SUPPORT, &[call("a", "support", None)], &to("a"));
+        check(SUPPORT, &[call("a", "support", None), call("b", "sales", None)], &to("a"));
     }
 
     #[test]
     fn a3_a_text_to_another_queues_number_is_not_attached() {
-        check(SALES, &[call("a", "support", None)], Belongs::Nowhere(Why::OtherQueue));
+        check(SALES, &[call("a", "support", None)], &Belongs::Nowhere(Why::OtherQueue));
     }
 
     #[test]
@@ -118,21 +118,21 @@ mod tests {
 
     #[test]
     fn a4_an_outbound_only_number_leads_to_the_session_bound_to_it_and_to_no_other() {
-        check(SHARED, &[call("a", "support", Some(SHARED))], to("a"));
-        check(SHARED, &[call("a", "support", None)], Belongs::Nowhere(Why::OutboundOnly));
-        check(SHARED, &[], Belongs::Nowhere(Why::NoCall));
+        check(SHARED, &[call("a", "support", Some(SHARED))], &to("a"));
+        check(SHARED, &[call("a", "support", None)], &Belongs::Nowhere(Why::OutboundOnly));
+        check(SHARED, &[], &Belongs::Nowhere(Why::NoCall));
     }
 
     #[test]
     fn a5_a_second_phone_has_no_call() {
-        check(SUPPORT, &[], Belongs::Nowhere(Why::NoCall));
+        check(SUPPORT, &[], &Belongs::Nowhere(Why::NoCall));
     }
 
     #[test]
     fn a12_a_closed_session_takes_no_more_texts() {
         let mut closed = call("a", "support", Some(SUPPORT));
         closed.session = Session::Closed;
-        check(SUPPORT, &[closed], Belongs::Nowhere(Why::SessionClosed));
+        check(SUPPORT, &[closed], &Belongs::Nowhere(Why::SessionClosed));
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(ours: &str, live: &[LiveCall], expected: Belongs) {
-        assert_eq!(which_call(ours.parse().unwrap(), live, &example()), expected);
+    fn check(ours: &str, live: &[LiveCall], expected: &Belongs) {
+        assert_eq!(&which_call(ours.parse().unwrap(), live, &example()), expected);
     }
 }

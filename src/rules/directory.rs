@@ -81,13 +81,12 @@ fn queues(directory: &Directory, breaches: &mut Breaches) {
         for number in &queue.outbound_numbers {
             assignable(directory, *number, &format!("{at}.outbound_numbers"), breaches);
         }
-        if let Some(default) = queue.default_outbound {
-            if !queue.inbound_numbers.contains(&default) && !queue.outbound_numbers.contains(&default) {
-                breaches.add(
-                    format!("{at}.default_outbound"),
-                    format!("{default} is no number of this queue: add it to outbound_numbers"),
-                );
-            }
+        let has = |number: &E164| queue.inbound_numbers.contains(number) || queue.outbound_numbers.contains(number);
+        if let Some(default) = queue.default_outbound.filter(|default| !has(default)) {
+            breaches.add(
+                format!("{at}.default_outbound"),
+                format!("{default} is no number of this queue: add it to outbound_numbers"),
+            );
         }
         if let Some(problem) = parents(directory, id) {
             breaches.add(format!("{at}.parent"), problem);
@@ -125,7 +124,7 @@ fn assignable(directory: &Directory, number: E164, at: &str, breaches: &mut Brea
 fn parents(directory: &Directory, id: &QueueId) -> Option<String> {
     let mut at = id;
     for _ in 0..=QUEUE_DEPTH_MAX {
-        let Some(parent) = directory.queues.get(at).and_then(|queue| queue.parent.as_ref()) else { return None };
+        let parent = directory.queues.get(at).and_then(|queue| queue.parent.as_ref())?;
         if !directory.queues.contains_key(parent) {
             return Some(format!("there is no queue {parent}: name one that exists, or null"));
         }

@@ -20,7 +20,7 @@ pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
     match known(draft, &put.call) {
         Some(CallRow::EndedUnheard(ended)) => Reply::EndedUnheard { call: put.call, ended },
         Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
-        Some(CallRow::Call(call)) => update(draft, *call, put),
+        Some(CallRow::Call(call)) => update(draft, &call, put),
         None => start(draft, put),
     }
 }
@@ -95,13 +95,13 @@ fn lease<V: View>(draft: &Draft<'_, V>) -> Timestamp {
     draft.now() + Duration::from_secs(u64::from(draft.directory().settings.call_lease_minutes) * 60)
 }
 
-fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Reply {
+fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Reply {
     if before.caller.kept() != Some(&put.caller) {
         let detail = "a call keeps its caller: set `alternative` for another number to text";
         return Reply::Refused(Refusal::new(Code::CallerDiffers, detail));
     }
     if matches!((before.version, put.version), (Some(known), Some(offered)) if offered < known) {
-        return Reply::Call { created: false, shown: Box::new(draft.shown(&before)) };
+        return Reply::Call { created: false, shown: Box::new(draft.shown(before)) };
     }
     if let Err(refusal) = allowed(draft, &put) {
         return Reply::Refused(refusal);
@@ -134,7 +134,7 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Repl
         call.our_number = None;
     }
 
-    let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != before;
+    let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != *before;
     call.told += u64::from(seen);
     let shown = draft.shown(&call);
     let party_was = before.party().filter(|old| call.party() != Some(*old)).map(Into::into);
@@ -146,7 +146,7 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: Call, put: PutCall) -> Repl
         draft.note(Fact::CallKept(Box::new(change)));
     }
     if closes || elsewhere {
-        remember(draft, &before, &call.language);
+        remember(draft, before, &call.language);
     }
     Reply::Call { created: false, shown: Box::new(shown) }
 }

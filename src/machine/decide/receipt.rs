@@ -10,7 +10,7 @@ use crate::model::{ClaimKind, FailureCode, MessageState, Receipt, ReceiptRef};
 use crate::rules::receipt::advance;
 
 /// Moves the message's state forward, if the receipt says something new.
-pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: String, receipt: Receipt) -> Reply {
+pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt: Receipt) -> Reply {
     let kind = ClaimKind::Receipt { status: receipt.status.clone(), to: None };
     let ReceiptRef::Ours(id) = receipt.about else {
         // Nothing sent by us is without our id in its callback; this is about somebody else's message.
@@ -23,7 +23,7 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: String, receip
         // Never handed over, so nobody can know what became of it; it waits on.
         return Reply::Heard(Taken::Stale);
     }
-    if !draft.claim(claim(&account, receipt.carrier_id.clone(), kind)) {
+    if !draft.claim(claim(account, receipt.carrier_id.clone(), kind)) {
         return Reply::Heard(Taken::Duplicate);
     }
     let Some((state, failure)) = advance(message.state, receipt.state, receipt.carrier_code.as_deref()) else {
