@@ -121,7 +121,7 @@ fn a9_the_session_follows_the_call_to_another_queue_and_keeps_its_number() {
 fn a10_in_a_queue_with_the_feature_off_nothing_is_sent_and_what_comes_in_stays_with_the_call() {
     let sales_off = || {
         with(|directory| {
-            directory.queues.get_mut(&"sales".to_owned().try_into().unwrap()).unwrap().in_call_sms = Some(false)
+            directory.queues.get_mut(&"sales".to_owned().try_into().unwrap()).unwrap().in_call_sms = Some(false);
         })
     };
     let moved = || [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, start_in("a", "sales"))];

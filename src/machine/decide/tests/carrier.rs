@@ -1,6 +1,6 @@
 //! What carriers answer and say later (A54, A60, A61, A62, segments).
 
-use super::steps::{call_id, delivered, end, go, later, refused, say, sent, start, tick, unknown};
+use super::steps::{call_id, delivered, end, go, later, receipt, refused, say, sent, start, tick, unknown};
 use super::*;
 use crate::machine::command::{Settled, SettledAs};
 use crate::machine::state::AttemptOutcome;
@@ -119,18 +119,18 @@ fn a62_a_receipt_is_one_by_its_status_and_the_same_one_again_has_no_effect() {
 
 #[test]
 fn a_receipt_is_of_our_message_in_our_account_or_of_none() {
-    let receipt = |about, account: &str| {
+    let about = |about, account: &str| {
         let (carrier_id, status) = ("SM9".to_owned(), "delivered".to_owned());
         let state = ReceiptState::Delivered;
         let item = Heard::Receipt(Receipt { about, carrier_id, status, state, carrier_code: None, segments: None });
         Step::Do(Command::Heard { account: account.to_owned(), item })
     };
-    let mut world = check_after(vec![(3, receipt(ReceiptRef::CarrierOnly, "main"))], &["no such message"]);
+    let mut world = check_after(vec![(3, about(ReceiptRef::CarrierOnly, "main"))], &["no such message"]);
     let ours = ReceiptRef::Ours(world.queued[0]);
-    then(&mut world, 4, receipt(ours, "other"), &["no such message"]);
+    then(&mut world, 4, about(ours, "other"), &["no such message"]);
     let nobody = ReceiptRef::Ours(MessageId::new(START.day(), Position(9_999), 0));
-    then(&mut world, 5, receipt(nobody, "main"), &["no such message"]);
-    then(&mut world, 6, receipt(ours, "main"), &["advanced", "message.delivered a custom"]);
+    then(&mut world, 5, about(nobody, "main"), &["no such message"]);
+    then(&mut world, 6, about(ours, "main"), &["advanced", "message.delivered a custom"]);
 }
 
 #[test]
@@ -158,21 +158,9 @@ fn a64_what_was_never_written_is_tried_again_until_it_is_too_old() {
 
 #[test]
 fn a54_a_text_the_carrier_said_no_to_and_delivered_all_the_same_leaves_its_lane() {
-    let delivered_in_two = || {
-        Step::Do(Command::Heard {
-            account: "main".to_owned(),
-            item: Heard::Receipt(Receipt {
-                about: ReceiptRef::Ours(MessageId::new(START.day(), Position(4), 0)),
-                carrier_id: "SM1".to_owned(),
-                status: "delivered".to_owned(),
-                state: ReceiptState::Delivered,
-                carrier_code: None,
-                segments: Some(2),
-            }),
-        })
-    };
-    let mut world =
-        check_after(vec![(3, later(1)), (4, delivered_in_two())], &["advanced", "message.delivered a custom"]);
+    let mut world = check_after(vec![(3, later(1))], &["done"]);
+    let delivered_in_two = receipt(&world, 1, ReceiptState::Delivered, "delivered", Some(2));
+    then(&mut world, 4, Step::Do(delivered_in_two), &["advanced", "message.delivered a custom"]);
     assert_eq!(world.message(1).segments, 2, "the carrier's count wins");
     then(&mut world, 5, go(1), &["not started"]);
     then(

@@ -1,6 +1,6 @@
 //! Stories nobody thought of. What is checked is what always holds (`invariants`).
 
-use super::steps::{cancel, end, go, inbound, put, restart, say_with_key, send, start_in, tick};
+use super::steps::{cancel, end, go, inbound, put, receipt, restart, say_with_key, send, start_in, tick};
 use super::*;
 use crate::machine::command::{Content, SettledAs};
 use crate::model::{Caller, FailureCode, Inbound, Phase, ReceiptState};
@@ -21,7 +21,7 @@ enum Op {
     Text { from: usize, to: usize, words: usize, id: u8, segments: Option<u16> },
     Go(usize),
     Settle(usize, u8),
-    Receipt(usize, u8),
+    Receipt(usize, u8, Option<u16>),
     Cancel(usize),
     Expire(usize),
     Tick,
@@ -39,7 +39,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(from, to, words, id, segments)| Op::Text { from, to, words, id, segments }),
         8 => any::<usize>().prop_map(Op::Go),
         6 => (any::<usize>(), any::<u8>()).prop_map(|(nth, how)| Op::Settle(nth, how)),
-        4 => (any::<usize>(), any::<u8>()).prop_map(|(nth, how)| Op::Receipt(nth, how)),
+        4 => (any::<usize>(), any::<u8>(), prop::option::of(0..4u16))
+            .prop_map(|(nth, how, segments)| Op::Receipt(nth, how, segments)),
         1 => any::<usize>().prop_map(Op::Cancel),
         1 => any::<usize>().prop_map(Op::Expire),
         3 => Just(Op::Tick),
@@ -86,7 +87,7 @@ proptest! {
         let mut secs = 0;
         for (pause, op) in story {
             secs += pause;
-            if let Some(step) = step(&world, op) {
+            if let Some(step) = step(&world, &op) {
                 world.run(secs, step);
             }
         }
@@ -110,9 +111,10 @@ proptest! {
     }
 }
 
-fn step(world: &World, op: Op) -> Option<Step> {
+/// What it is in this world; nothing where there is no message yet for it to be about.
+fn step(world: &World, op: &Op) -> Option<Step> {
     let of = |nth: usize| (!world.queued.is_empty()).then(|| nth % world.queued.len() + 1);
-    Some(match op {
+    Some(match *op {
         Op::Put { call, queue, with: 0..16, .. } => start_in(CALLS[call], QUEUES[queue]),
         Op::Put { call, caller, queue, with, version } => put(CALLS[call], |put| {
             put.caller = if with % 16 == 1 { Caller::Withheld } else { Caller::read(CALLERS[caller]).unwrap() };
@@ -156,14 +158,17 @@ fn step(world: &World, op: Op) -> Option<Step> {
                 },
             },
         ),
-        Op::Receipt(nth, how) => match how % 6 {
-            0 => Step::Receipt(of(nth)?, ReceiptState::Queued, "queued"),
-            1 => Step::Receipt(of(nth)?, ReceiptState::Sent, "sent"),
-            2 => Step::Receipt(of(nth)?, ReceiptState::Undelivered(FailureCode::Landline), "undelivered"),
-            3 => Step::Receipt(of(nth)?, ReceiptState::Failed(FailureCode::Blocked), "failed"),
-            4 => Step::Receipt(of(nth)?, ReceiptState::Expired, "expired"),
-            _ => Step::Receipt(of(nth)?, ReceiptState::Delivered, "delivered"),
-        },
+        Op::Receipt(nth, how, segments) => {
+            let (state, status) = match how % 6 {
+                0 => (ReceiptState::Queued, "queued"),
+                1 => (ReceiptState::Sent, "sent"),
+                2 => (ReceiptState::Undelivered(FailureCode::Landline), "undelivered"),
+                3 => (ReceiptState::Failed(FailureCode::Blocked), "failed"),
+                4 => (ReceiptState::Expired, "expired"),
+                _ => (ReceiptState::Delivered, "delivered"),
+            };
+            Step::Do(receipt(world, of(nth)?, state, status, segments))
+        }
         Op::Cancel(nth) => cancel(of(nth)?),
         Op::Expire(nth) => Step::Expire(of(nth)?),
         Op::Tick => tick(),

@@ -46,14 +46,7 @@ impl Step {
                 let attempt = u32::try_from(message.attempts.len()).unwrap();
                 Command::Settle { message: message.id, attempt, settled: Settled { outcome, status: Some(200) } }
             }
-            Self::Receipt(nth, state, status) => item(Heard::Receipt(Receipt {
-                about: ReceiptRef::Ours(world.queued[nth - 1]),
-                carrier_id: format!("SMout{nth}"),
-                status: status.to_owned(),
-                state,
-                carrier_code: None,
-                segments: None,
-            })),
+            Self::Receipt(nth, state, status) => receipt(world, nth, state, status, None),
             Self::Cancel(nth) => Command::Cancel(world.queued[nth - 1]),
             Self::Expire(nth) => Command::Expire(world.queued[nth - 1]),
             Self::Change(change) => {
@@ -66,6 +59,19 @@ impl Step {
             }
         })
     }
+}
+
+/// A receipt about our n-th message, with the segments the carrier counted.
+pub(super) fn receipt(world: &World, nth: usize, state: ReceiptState, status: &str, segments: Option<u16>) -> Command {
+    let receipt = Receipt {
+        about: ReceiptRef::Ours(world.queued[nth - 1]),
+        carrier_id: format!("SMout{nth}"),
+        status: status.to_owned(),
+        state,
+        carrier_code: None,
+        segments,
+    };
+    Command::Heard { account: "main".to_owned(), item: Heard::Receipt(receipt) }
 }
 
 pub(super) fn call_id(id: &str) -> CallId {
