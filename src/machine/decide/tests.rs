@@ -139,7 +139,8 @@ impl World {
             match &event.fact {
                 Fact::Claimed { account, carrier_id, kind } => {
                     let (account, carrier_id, kind) = (account.clone(), carrier_id.clone(), kind.clone());
-                    self.claims.insert(Claim { account, carrier_id, kind });
+                    let new = self.claims.insert(Claim { account, carrier_id, kind });
+                    assert!(new, "an item is taken in once (A53)");
                 }
                 Fact::MessageQueued { message, .. } => self.queued.push(message.id),
                 _ => {}

@@ -7,7 +7,8 @@ use crate::machine::record;
 use crate::machine::rows::{Key, Table};
 use crate::machine::state::{AttemptOutcome, Call, CallRow, Live, Message, Open, Timer};
 use crate::machine::view::{Ask, View, decode_row, kind, live_key, open_id};
-use crate::model::{Address, CallId, Direction, E164, Kind, MessageId, MessageState, Session, Timestamp};
+use crate::model::{Address, CallId, Direction, E164, Kind, MessageId, MessageState, Phase, Session, Timestamp};
+use crate::rules::non_us;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a story must be before it is applied.
@@ -16,6 +17,8 @@ pub(super) fn before(world: &mut World, story: &Story) {
     call_sequence_has_no_gap(world, story);
     nothing_joins_a_call_that_has_ended(world, story);
     final_states_stay(world, story);
+    only_a_session_is_closed_with_words(world, story);
+    nothing_starts_to_who_must_not_be_texted(world, story);
 }
 
 /// What the rows must be after it.
@@ -121,6 +124,33 @@ fn final_states_stay(world: &World, story: &Story) {
     }
 }
 
+/// A20.
+fn only_a_session_is_closed_with_words(world: &World, story: &Story) {
+    for event in &story.events {
+        let Fact::MessageQueued { message, .. } = &event.fact else { continue };
+        if message.kind == Kind::Closing {
+            let before = message.call.as_ref().and_then(|call| Ask::call(world, call));
+            let Some(CallRow::Call(before)) = before else { panic!("a closing message of no call") };
+            assert_eq!(before.session, Session::Open, "{} is closed with words", before.id);
+        }
+    }
+}
+
+/// I7, R36.
+fn nothing_starts_to_who_must_not_be_texted(world: &World, story: &Story) {
+    for event in &story.events {
+        let Fact::SendStarted { message, .. } = &event.fact else { continue };
+        let theirs = message.theirs.kept().and_then(Address::number).expect("we text numbers alone");
+        assert!(!world.opted_out(theirs), "a text to who opted out");
+        let phase = match message.call.as_ref().and_then(|call| Ask::call(world, call)) {
+            Some(CallRow::Call(call)) => call.phase,
+            _ => Phase::Connected,
+        };
+        let blocked = non_us::blocked(theirs, phase, &world.directory.settings.non_us);
+        assert!(!blocked, "a text abroad while the switch is off");
+    }
+}
+
 fn calls(world: &World) -> BTreeMap<CallId, Call> {
     let rows = world.rows(Table::State, &[kind::CALL], &[], usize::MAX);
     let calls = rows.into_iter().filter_map(|(_, row)| match decode_row(&row).expect("a call's row") {
@@ -217,6 +247,8 @@ fn a_call_knows_its_messages(call: &Call, messages: &BTreeMap<MessageId, Message
     let mut queued = call.queued.clone();
     queued.sort();
     assert_eq!(queued, waiting.map(|message| message.id).collect::<Vec<_>>(), "what waits of {}", call.id);
+
+    assert!(call.ended.is_none() || call.queued.is_empty(), "{} ended with texts of the agent waiting (A19)", call.id);
 
     let mut transcript = Vec::new();
     let mut at = call.last_message;
