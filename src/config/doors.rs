@@ -29,10 +29,6 @@ pub struct Door {
 /// What the doors bear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a carrier's webhook, for carriers that send one message at a time.
-    pub webhook_body_max_bytes: usize,
-    /// Bytes of an API request.
-    pub request_body_max_bytes: usize,
     /// Connections to a door, in all.
     pub connections_max: usize,
     /// Connections to a door from one address (a /64 for IPv6).
@@ -149,8 +145,6 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
         }
     }
     let limits = Limits {
-        webhook_body_max_bytes: section.count("webhook_body_max_bytes", 1_024..=4_194_304, 65_536, reading),
-        request_body_max_bytes: section.count("request_body_max_bytes", 1_024..=67_108_864, 1_048_576, reading),
         connections_max: section.count("connections_max", 16..=1_000_000, bounds.connections_max, reading),
         connections_per_address_max: section.count(
             "connections_per_address_max",
@@ -162,6 +156,17 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
     };
     section.no_other_keys(reading);
     limits
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let Bounds { connections_max, connections_per_address_max, .. } = Bounds::default();
+        Self {
+            connections_max,
+            connections_per_address_max,
+            trusted_proxies: Vec::new(),
+        }
+    }
 }
 
 impl Limits {

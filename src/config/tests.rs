@@ -87,7 +87,7 @@ certificate_file = "missing.pem"
 key_file = "missing.key"
 
 [limits]
-webhook_body_max_bytes = 0
+connections_max = 0
 trusted_proxies = ["proxy.example.com"]
 
 [[platform.token]]
@@ -119,7 +119,7 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
             "9:21: listen.console_plaintext is of type string: write true or false",
             "12:20: listen.ops_tls.certificate_file \"missing.pem\" cannot be read (No such file or directory (os error \
              2)): name the right file, relative to the configuration, and let us read it",
-            "16:26: limits.webhook_body_max_bytes is 0: use 1024 to 4194304, or leave it out for 65536",
+            "16:19: limits.connections_max is 0: use 16 to 1000000, or leave it out for 16384",
             "17:19: limits.trusted_proxies names \"proxy.example.com\", which is no IP address: write it as in \
              \"10.0.0.5\"",
             "20:8: platform.token[\"Adapter\"].name \"Adapter\" is no name: use 1 to 32 of a-z 0-9 _ -",

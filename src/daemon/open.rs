@@ -1,0 +1,118 @@
+//! Opens what the disk holds, and brings it up to date. Blocks.
+
+use crate::config::seed::Seed;
+use crate::engine::{Core, EngineFailed, WallClock};
+use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex, Trust, WhyRebuilt};
+use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options};
+use crate::machine::command::{Command, Reply};
+use crate::machine::rows::RowsFailed;
+use crate::machine::view::{Ask, ROWS_VERSION};
+use crate::model::{Position, Timestamp};
+use crate::observe::{self, RebuildReason};
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The data cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailed {
+    /// Another process uses the directory, or it cannot be written.
+    #[error(transparent)]
+    Lock(#[from] LockFailed),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalFailed),
+    /// The index or the claims.
+    #[error(transparent)]
+    Index(#[from] RowsFailed),
+    /// Recovery.
+    #[error(transparent)]
+    Engine(#[from] EngineFailed),
+    /// The directory itself.
+    #[error("{0}")]
+    Directory(#[from] io::Error),
+}
+
+/// What was opened.
+pub(super) struct Opened {
+    pub(super) core: Core,
+    pub(super) lock: Lock,
+    /// Where each endpoint's feed goes on.
+    pub(super) watermarks: HashMap<String, Position>,
+    pub(super) seed_refused: bool,
+}
+
+/// Takes the directory, opens journal, index and claims, replays what the index lacks, notes the start, and loads the
+/// seed if there is no directory yet.
+pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
+    let began = Instant::now();
+    let lock = Lock::take(data_dir)?;
+    let journal = FileJournal::open(&data_dir.join("journal"), Options::default())?;
+    if let Some(cut) = journal.cut() {
+        tracing::warn!(?cut, "the journal's torn end was cut: nothing in it had been acknowledged");
+    }
+    let identity = journal.identity();
+    let opened = SledIndex::open(&data_dir.join("index"), Owner { journal: identity, rows_version: ROWS_VERSION })?;
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let today = (Timestamp::default() + today).day();
+    let claims = Claims::open(&data_dir.join("claims"), identity, today, CLAIMS_MAX)?;
+    let (mut core, recovered) =
+        Core::recover(Box::new(journal), Box::new(opened.index), claims, Box::new(WallClock::new()))?;
+    if let Trust::Fresh(why) = &opened.trust {
+        tracing::info!(%why, frames = recovered.replayed, "the index was made anew");
+        observe::index_rebuilt(reason(why), began.elapsed());
+    }
+    tracing::info!(
+        position = recovered.last.0,
+        replayed = recovered.replayed,
+        ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "recovered"
+    );
+    core.commit([Command::GatewayStarted])?;
+    let seed_refused = match seed {
+        None => false,
+        Some(Seed { directory, opt_outs }) => {
+            let replies = core.commit([Command::Seed { directory: Box::new(directory), opt_outs }])?;
+            match replies.first() {
+                Some(Reply::Refused(refusal)) => {
+                    return Err(OpenFailed::Directory(io::Error::other(refusal.detail.clone())));
+                }
+                Some(Reply::SeedRefused) => true,
+                _ => false,
+            }
+        }
+    };
+    let watermarks = watermarks(&mut core, endpoints)?;
+    Ok(Opened { core, lock, watermarks, seed_refused })
+}
+
+/// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,
+/// so that a crash before its first delivery loses nothing.
+fn watermarks(core: &mut Core, endpoints: &[String]) -> Result<HashMap<String, Position>, OpenFailed> {
+    let mut watermarks = HashMap::new();
+    for name in endpoints {
+        let reads = core.reads();
+        let known = reads.ask(|view| view.watermark(name))?;
+        let watermark = match known {
+            Some(watermark) => watermark,
+            None => {
+                let watermark = reads.follow().committed().next();
+                core.commit([Command::AdvanceFeed { endpoint: name.clone(), watermark }])?;
+                watermark
+            }
+        };
+        watermarks.insert(name.clone(), watermark);
+    }
+    Ok(watermarks)
+}
+
+fn reason(why: &WhyRebuilt) -> RebuildReason {
+    match why {
+        WhyRebuilt::Missing | WhyRebuilt::Unfinished => RebuildReason::Missing,
+        WhyRebuilt::OtherVersion => RebuildReason::OtherVersion,
+        WhyRebuilt::OtherJournal => RebuildReason::OtherJournal,
+        WhyRebuilt::UncleanStop => RebuildReason::UncleanStop,
+        WhyRebuilt::FailedBefore | WhyRebuilt::DoesNotOpen(_) => RebuildReason::Corrupt,
+    }
+}
