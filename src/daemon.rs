@@ -1,1 +1,381 @@
 //! Floor 8: build, bind, start, drain.
+//!
+//! Invariant: it starts from the bottom floor up and stops from the top floor down, so that whatever was taken in is
+//! answered, and whatever was answered is on disk.
+
+mod open;
+
+use crate::carrier::Dialect;
+use crate::carrier::twilio::{self, Algorithm};
+use crate::config::seed::Seed;
+use crate::config::{AccountConfig, Carrier, Config, Door as DoorConfig, KeyAlgorithm, Scope};
+use crate::engine::{Engine, Handle, Reads, Stopped};
+use crate::http::api::{self, Api};
+use crate::http::hooks::{HookAccount, Hooks};
+use crate::http::ops;
+use crate::journal::Lock;
+use crate::net::{Bounds, Client, ClientBounds, Listener};
+use crate::observe::{self, Door, Metrics, NotReady, Readiness};
+use crate::work::{Carriers, Endpoint, SenderAccount, deliver, send, tick};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use open::OpenFailed;
+
+/// How long stopping may take before what is late is cut off.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// How often the metrics are folded, which keeps their memory small.
+const FOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// The gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFailed {
+    /// A door cannot be bound.
+    #[error("the {door} door cannot listen on {address}: {error}")]
+    Bind {
+        /// Which door.
+        door: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// An account's settings do not fit its carrier.
+    #[error("account {name}: {problems}")]
+    Account {
+        /// Our name of it.
+        name: String,
+        /// Each with its way out.
+        problems: String,
+    },
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenFailed),
+    /// An endpoint's address or key.
+    #[error("webhook {name}: {problem}")]
+    Endpoint {
+        /// Our name of it.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(io::Error),
+}
+
+/// How a gateway ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to, and everything taken in was answered.
+    Cleanly,
+    /// Something it lives by failed; what it had answered is on disk.
+    Failed(String),
+}
+
+/// Where the doors are.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// The carriers' door.
+    pub carriers: SocketAddr,
+    /// The platform's door.
+    pub platform: SocketAddr,
+    /// The door of ops.
+    pub ops: SocketAddr,
+}
+
+/// A gateway that runs.
+pub struct Running {
+    /// Where its doors are.
+    pub addresses: Addresses,
+    /// Whether a directory was there already, so that the seed changed nothing.
+    pub seed_refused: bool,
+    readiness: Readiness,
+    engine: Arc<Engine>,
+    /// Held until the engine has closed its files.
+    lock: Lock,
+    doors: JoinSet<()>,
+    requests: TaskTracker,
+    workers: JoinSet<Result<(), String>>,
+    ops: JoinSet<()>,
+    stop_doors: CancellationToken,
+    stop_workers: CancellationToken,
+    stop_ops: CancellationToken,
+}
+
+impl Running {
+    /// Binds the doors, recovers what the disk holds, and starts. Where a directory is there already, the seed is not
+    /// loaded.
+    pub async fn start(config: Config, seed: Option<Seed>) -> Result<Self, StartFailed> {
+        let metrics = observe::install();
+        let readiness = Readiness::new();
+        readiness.set(NotReady::Recovering, true);
+
+        let carriers = bind("carriers", config.listen.carriers.address)?;
+        let platform = bind("platform", config.listen.platform.address)?;
+        let ops_door = bind("ops", config.listen.ops.address)?;
+        let addresses = Addresses {
+            carriers: address("carriers", &carriers, config.listen.carriers.address)?,
+            platform: address("platform", &platform, config.listen.platform.address)?,
+            ops: address("ops", &ops_door, config.listen.ops.address)?,
+        };
+        let bounds = shared_bounds(&config);
+        let dialects = dialects(&config.accounts)?;
+        let endpoints = endpoints(&config)?;
+
+        // Ops see a gateway that recovers; everybody else waits in the listen queue until it has.
+        let (stop_doors, stop_workers, stop_ops) = Default::default();
+        let mut ops = JoinSet::new();
+        let router = ops::router(readiness.clone(), metrics.clone());
+        ops.spawn(serve(ops_door, Door::Ops, &config.listen.ops, &bounds, router, &stop_ops));
+        ops.spawn(fold(metrics, CancellationToken::clone(&stop_ops)));
+
+        let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+        let data_dir = config.data_dir.clone();
+        let opened = tokio::task::spawn_blocking(move || open::open(&data_dir, seed, &names));
+        let opened = opened.await.map_err(|panicked| StartFailed::Thread(io::Error::other(panicked)))??;
+        let seed_refused = opened.seed_refused;
+        let watermarks = opened.watermarks;
+        let reads = opened.core.reads();
+        let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;
+        let engine = Arc::new(engine);
+
+        let mut workers = JoinSet::new();
+        start_workers(&mut workers, &handle, &reads, &dialects, endpoints, &watermarks, &stop_workers);
+        let mut doors = JoinSet::new();
+        let requests = TaskTracker::new();
+        let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);
+        doors.spawn(serve(carriers, Door::Carriers, &config.listen.carriers, &bounds, hooks.router(), &stop_doors));
+        let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens(&config));
+        let router = api::router(api);
+        doors.spawn(serve(platform, Door::Platform, &config.listen.platform, &bounds, router, &stop_doors));
+
+        readiness.set(NotReady::Recovering, false);
+        readiness.set(NotReady::Starting, false);
+        Ok(Self {
+            addresses,
+            seed_refused,
+            readiness,
+            engine,
+            lock: opened.lock,
+            doors,
+            requests,
+            workers,
+            ops,
+            stop_doors,
+            stop_workers,
+            stop_ops,
+        })
+    }
+
+    /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
+        let failed = tokio::select! {
+            () = stop => None,
+            () = self.engine.ended() => Some("the engine ended".to_owned()),
+            Some(worker) = self.workers.join_next() => Some(why(worker)),
+            Some(_) = self.doors.join_next() => Some("a door closed".to_owned()),
+        };
+        self.readiness.set(NotReady::Draining, true);
+        let late = tokio::time::timeout(STOP_MAX, async {
+            self.stop_doors.cancel();
+            while self.doors.join_next().await.is_some() {}
+            // Requests whose client has left still end; what they submitted is answered for in the journal.
+            self.requests.close();
+            self.requests.wait().await;
+            self.stop_workers.cancel();
+            while self.workers.join_next().await.is_some() {}
+        });
+        if late.await.is_err() {
+            tracing::warn!(
+                doors = self.doors.len(),
+                workers = self.workers.len(),
+                "stopping took too long; what was under way is cut off"
+            );
+        }
+        self.doors.abort_all();
+        self.workers.abort_all();
+        let engine = Arc::clone(&self.engine);
+        let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
+        drop(self.lock);
+        self.stop_ops.cancel();
+        while self.ops.join_next().await.is_some() {}
+        match (stopped, failed) {
+            (Ok(Stopped::Failed(error)), _) => Ended::Failed(error.to_string()),
+            (Ok(Stopped::Panicked) | Err(_), _) => Ended::Failed("the engine panicked: this is a defect".to_owned()),
+            (Ok(Stopped::Cleanly), Some(why)) => Ended::Failed(why),
+            (Ok(Stopped::Cleanly), None) => Ended::Cleanly,
+        }
+    }
+}
+
+fn why(worker: Result<Result<(), String>, tokio::task::JoinError>) -> String {
+    match worker {
+        Ok(Ok(())) => "a worker ended before its time".to_owned(),
+        Ok(Err(why)) => why,
+        Err(panicked) => format!("a worker panicked: {panicked}"),
+    }
+}
+
+fn bind(door: &'static str, at: SocketAddr) -> Result<Listener, StartFailed> {
+    Listener::bind(at).map_err(|error| StartFailed::Bind { door, address: at, error })
+}
+
+fn address(door: &'static str, listener: &Listener, at: SocketAddr) -> Result<SocketAddr, StartFailed> {
+    listener.address().map_err(|error| StartFailed::Bind { door, address: at, error })
+}
+
+/// The configured bounds, as far as the process has descriptors for them: the doors share what there are.
+fn shared_bounds(config: &Config) -> Bounds {
+    const DOORS: usize = 3;
+    let bounds = config.limits.bounds();
+    let Some(descriptors) = crate::net::descriptors_max() else { return bounds };
+    let fit = crate::net::connections_that_fit(descriptors) / DOORS;
+    Bounds { connections_max: bounds.connections_max.min(fit), ..bounds }
+}
+
+fn serve<S>(
+    listener: Listener,
+    door: Door,
+    config: &DoorConfig,
+    bounds: &Bounds,
+    service: S,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static
+where
+    S: tower::Service<
+            http::Request<crate::net::RequestBody>,
+            Response = http::Response<axum::body::Body>,
+            Error = std::convert::Infallible,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+{
+    listener.serve(door, bounds.clone(), config.tls.clone(), service, stop.clone())
+}
+
+async fn fold(metrics: Metrics, stop: CancellationToken) {
+    let mut every = tokio::time::interval(FOLD_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => metrics.fold(),
+        }
+    }
+}
+
+fn dialects(accounts: &[AccountConfig]) -> Result<HashMap<String, Arc<dyn Dialect>>, StartFailed> {
+    accounts.iter().map(|account| Ok((account.name.clone(), dialect(account)?))).collect()
+}
+
+fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {
+    let wrong = |problems: String| StartFailed::Account { name: config.name.clone(), problems };
+    let url = |key: &str, text: &str| url::Url::parse(text).map_err(|error| wrong(format!("{key}: {error}")));
+    match &config.carrier {
+        Carrier::Twilio(account) => {
+            let shared_keys = account.shared_keys.iter().map(|key| twilio::SharedKey {
+                id: key.id.clone(),
+                algorithm: match key.algorithm {
+                    KeyAlgorithm::HmacSha1 => Algorithm::HmacSha1,
+                    KeyAlgorithm::HmacSha256 => Algorithm::HmacSha256,
+                },
+                secret: key.secret.clone(),
+            });
+            let account = twilio::Account {
+                name: config.name.clone(),
+                public_url: url("public_url", &config.public_url)?,
+                api_url: url("api_url", config.api_url.as_deref().unwrap_or(twilio::API_URL))?,
+                account_sid: account.account_sid.clone(),
+                auth_tokens: account.auth_tokens.clone(),
+                shared_keys: shared_keys.collect(),
+            };
+            let twilio = twilio::Twilio::new(account).map_err(|invalid| wrong(invalid.problems.join("; ")))?;
+            Ok(Arc::new(twilio))
+        }
+    }
+}
+
+fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
+    let one = |endpoint: &crate::config::Endpoint| {
+        let wrong = |problem: String| StartFailed::Endpoint { name: endpoint.name.clone(), problem };
+        let keys: Result<Vec<_>, _> = endpoint
+            .secrets
+            .iter()
+            .map(|secret| standardwebhooks::Webhook::from_bytes(secret.expose().to_vec()))
+            .collect();
+        Ok(Endpoint {
+            name: endpoint.name.clone(),
+            url: endpoint.url.parse().map_err(|error| wrong(format!("url: {error}")))?,
+            keys: keys.map_err(|error| wrong(format!("a secret cannot be used: {error}")))?,
+            client: Client::new(ClientBounds::default()),
+        })
+    };
+    config.webhooks.iter().map(one).collect()
+}
+
+fn tokens(config: &Config) -> Vec<api::Token> {
+    let scope = |scope: &Scope| match scope {
+        Scope::Send => api::Scope::Send,
+        Scope::Calls => api::Scope::Calls,
+        Scope::Admin => api::Scope::Admin,
+        Scope::Read => api::Scope::Read,
+    };
+    let one = |token: &crate::config::Token| api::Token {
+        name: token.name.clone(),
+        scopes: token.scopes.iter().map(scope).collect(),
+        secret: token.secret.clone(),
+    };
+    config.tokens.iter().map(one).collect()
+}
+
+fn hooks(
+    config: &Config,
+    dialects: &HashMap<String, Arc<dyn Dialect>>,
+    engine: &Handle,
+    readiness: &Readiness,
+    requests: &TaskTracker,
+) -> Hooks {
+    let accounts = config.accounts.iter().map(|account| {
+        let hook =
+            HookAccount { dialect: Arc::clone(&dialects[&account.name]), report_only_until: account.report_only_until };
+        (account.name.clone(), hook)
+    });
+    let proxies = config.limits.trusted_proxies.clone();
+    Hooks::new(accounts.collect(), engine.clone(), readiness.clone(), requests.clone(), proxies)
+}
+
+fn start_workers(
+    workers: &mut JoinSet<Result<(), String>>,
+    engine: &Handle,
+    reads: &Reads,
+    dialects: &HashMap<String, Arc<dyn Dialect>>,
+    endpoints: Vec<Endpoint>,
+    watermarks: &HashMap<String, crate::model::Position>,
+    stop: &CancellationToken,
+) {
+    let carriers: Carriers = dialects
+        .iter()
+        .map(|(name, dialect)| {
+            let client = Client::new(ClientBounds::default());
+            (name.clone(), SenderAccount { dialect: Arc::clone(dialect), client })
+        })
+        .collect();
+    let sending = send(engine.clone(), reads.clone(), carriers, stop.clone());
+    workers.spawn(async move { sending.await.map_err(|error| format!("the dispatcher: {error}")) });
+    for endpoint in endpoints {
+        let watermark = watermarks.get(&endpoint.name).copied().unwrap_or_default();
+        let delivering = deliver(endpoint, watermark, engine.clone(), reads.follow().clone(), stop.clone());
+        workers.spawn(async move { delivering.await.map_err(|error| format!("the feed: {error}")) });
+    }
+    let ticking = tick(engine.clone(), stop.clone());
+    workers.spawn(async move { ticking.await.map_err(|error| format!("the clock: {error}")) });
+}

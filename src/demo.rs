@@ -1,1 +1,162 @@
 //! Floor 8: one conversation, played.
+//!
+//! A gateway, a simulated carrier, two phones and a platform in one process on loopback: nothing to configure, no
+//! privileges. What is shown went over real sockets, in the carrier's own wire format, through the journal.
+
+mod act;
+mod stage;
+
+use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Scope, Token, Twilio, seed};
+use crate::daemon::{Ended, Running, StartFailed};
+use crate::model::{E164, Secret};
+use crate::sim::carrier::{self, CarrierSettings};
+use crate::sim::platform::{Client, Platform, PlatformSettings};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use stage::Stage;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tempfile::TempDir;
+
+/// The ready data: two queues, English and Italian presets, numbers with different limits.
+const DIRECTORY: &str = include_str!("demo/directory.json");
+
+/// The platform's token at the demo's own door, which is on loopback and gone with it.
+const TOKEN: &str = "demo-token";
+
+/// The doors the demo takes if they are free; `--once` takes any.
+const PORTS: [u16; 3] = [8080, 8081, 9464];
+
+/// Why there is no demo to see.
+#[derive(Debug, thiserror::Error)]
+enum NoDemo {
+    #[error("the runtime, a socket or a directory could not be had: {0}")]
+    System(#[from] io::Error),
+    #[error("{0}")]
+    Start(#[from] StartFailed),
+    #[error("the demo's own directory is wrong, which is a defect:\n{0}")]
+    Directory(#[from] crate::config::Problems),
+}
+
+/// Plays the conversation. With `once` it ends then, with 0 only if everything came out as expected; else the gateway
+/// stays for the visitor until Ctrl-C.
+pub fn main(once: bool, data: Option<PathBuf>) -> ExitCode {
+    match run(once, data) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(no_demo) => {
+            Stage::new().complain(&no_demo.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let temporary = if data.is_none() { Some(TempDir::with_prefix("offhook-demo-")?) } else { None };
+        let data_dir = data.unwrap_or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default());
+        let mut set = Set::build(&data_dir, once).await?;
+        let running = set.running.take();
+        let mut stage = Stage::new();
+        act::one(&set, &mut stage).await;
+        let well = stage.well();
+        if !once {
+            stage.go_on(&set.doors(), TOKEN);
+        }
+        let Some(running) = running else { return Ok(false) };
+        let ended = running
+            .run(async move {
+                if !once {
+                    // Without a way to hear Ctrl-C the demo ends at once, rather than never.
+                    let _interrupted = tokio::signal::ctrl_c().await;
+                }
+            })
+            .await;
+        set.carrier.stop().await;
+        set.platform.stop().await;
+        Ok(well && ended == Ended::Cleanly)
+    })
+}
+
+/// Everybody who plays.
+struct Set {
+    carrier: carrier::Carrier,
+    platform: Platform,
+    client: Client,
+    addresses: crate::daemon::Addresses,
+    running: Option<Running>,
+}
+
+impl Set {
+    async fn build(data_dir: &Path, once: bool) -> Result<Self, NoDemo> {
+        let settings = CarrierSettings { numbers: act::numbers(), ..CarrierSettings::default() };
+        let platform_settings = PlatformSettings::default();
+        let platform = Platform::start(&platform_settings).await?;
+        let carrier = carrier::Carrier::start(settings.clone()).await?;
+        let config = config(data_dir, &settings, carrier.url(), &platform, &platform_settings, once);
+        let seed = seed::read(DIRECTORY, &["main".to_owned()])?;
+        let running = Running::start(config, Some(seed)).await?;
+        let addresses = running.addresses;
+        carrier.gateway_is_at(addresses.carriers);
+        let client = Client::new(addresses.platform, TOKEN);
+        Ok(Self { carrier, platform, client, addresses, running: Some(running) })
+    }
+
+    fn phone(&self, number: E164) -> crate::sim::phone::Phone {
+        self.carrier.phone(number)
+    }
+
+    fn doors(&self) -> [(&'static str, SocketAddr); 3] {
+        let addresses = self.addresses;
+        [("carriers", addresses.carriers), ("platform", addresses.platform), ("ops", addresses.ops)]
+    }
+}
+
+fn config(
+    data_dir: &Path,
+    carrier: &CarrierSettings,
+    api_url: &str,
+    platform: &Platform,
+    platform_settings: &PlatformSettings,
+    once: bool,
+) -> Config {
+    let door = |port| Door { address: free(port, once), tls: None };
+    let [carriers, for_platform, ops] = PORTS.map(door);
+    let secrets = platform_settings.secrets.iter().filter_map(|secret| {
+        let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)).ok()?;
+        Some(Secret::new(key))
+    });
+    Config {
+        data_dir: data_dir.to_owned(),
+        listen: Doors { carriers, platform: for_platform, console: door(0), ops },
+        tokens: vec![Token {
+            name: "demo".to_owned(),
+            scopes: [Scope::Send, Scope::Calls, Scope::Admin, Scope::Read].into_iter().collect(),
+            secret: Secret::new(TOKEN),
+        }],
+        webhooks: vec![Endpoint { name: "platform".to_owned(), url: platform.url(), secrets: secrets.collect() }],
+        accounts: vec![AccountConfig {
+            name: carrier.account.clone(),
+            public_url: carrier.public_url.clone(),
+            api_url: Some(api_url.to_owned()),
+            report_only_until: None,
+            carrier: Carrier::Twilio(Twilio {
+                account_sid: carrier.account_sid.clone(),
+                auth_tokens: vec![Secret::new(carrier.auth_token.as_str())],
+                shared_keys: Vec::new(),
+            }),
+        }],
+        limits: Limits::default(),
+        warnings: Vec::new(),
+    }
+}
+
+/// The usual port for a visitor who wants to go on by hand, if it is free; else whichever the system gives.
+fn free(port: u16, once: bool) -> SocketAddr {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let taken = once || std::net::TcpListener::bind(usual).is_err();
+    if taken { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) } else { usual }
+}
