@@ -17,6 +17,7 @@ mod platform;
 mod problems;
 mod secrets;
 mod section;
+pub mod seed;
 #[cfg(test)]
 mod tests;
 mod urls;

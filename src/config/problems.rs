@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Everything that is wrong with a file; printed one problem a line, and their count.
+/// Everything that is wrong with a file, or with a text that is none; printed one problem a line, and their count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems {
+    /// Empty where there is no file; then no line begins with its name.
     file: PathBuf,
     list: Vec<Problem>,
 }
@@ -45,11 +46,14 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
         for problem in &self.list {
+            if !self.file.as_os_str().is_empty() {
+                write!(f, "{}:", self.file.display())?;
+            }
             match problem.place {
-                Some((line, column)) => writeln!(f, "{file}:{line}:{column}: {}", problem.text)?,
-                None => writeln!(f, "{file}: {}", problem.text)?,
+                Some((line, column)) => writeln!(f, "{line}:{column}: {}", problem.text)?,
+                None if self.file.as_os_str().is_empty() => writeln!(f, "{}", problem.text)?,
+                None => writeln!(f, " {}", problem.text)?,
             }
         }
         write!(f, "{} problem{}", self.count(), if self.count() == 1 { "" } else { "s" })

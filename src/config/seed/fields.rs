@@ -1,0 +1,261 @@
+//! Objects of a document, read field by field.
+//!
+//! Whoever asks for a field says by that that it exists: what nobody has asked for is an unknown field. What cannot be
+//! read is noted and taken as its default, so that the rest of the document is checked all the same.
+
+use super::findings::{Findings, shown, within};
+use crate::model::{E164, InvalidName, Language, Timestamp};
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// An object of the document, or its absence, in which every field has its default.
+pub(super) struct Fields<'a> {
+    path: String,
+    object: Option<&'a Map<String, Value>>,
+    asked: RefCell<Vec<&'static str>>,
+    findings: &'a Findings,
+}
+
+impl<'a> Fields<'a> {
+    /// The whole document.
+    pub(super) fn root(document: &'a Value, findings: &'a Findings) -> Self {
+        Self::of(String::new(), Some(document), findings)
+    }
+
+    /// An object in this one; without fields where there is none.
+    pub(super) fn section(&self, key: &'static str) -> Self {
+        Self::of(within(&self.path, key), self.ask(key), self.findings)
+    }
+
+    /// Every object in this one by its key, where keys are free: they are read by `read`. The key is `None` where it
+    /// could not be read; what stands there can be checked still.
+    pub(super) fn entries<K, E: Display>(&self, read: impl Fn(&str) -> Result<K, E>) -> Vec<(Option<K>, Self)> {
+        let entries = self.object.into_iter().flatten().map(|(key, value)| {
+            let path = within(&self.path, key);
+            let key = self.key(key, &path, &read);
+            (key, Self::of(path, Some(value), self.findings))
+        });
+        entries.filter(|(_, fields)| fields.object.is_some()).collect()
+    }
+
+    /// Every text in this object by its language.
+    pub(super) fn texts(&self) -> BTreeMap<Language, String> {
+        let texts = self.object.into_iter().flatten().filter_map(|(key, value)| {
+            let path = within(&self.path, key);
+            let language = self.key(key, &path, name::<Language>);
+            let text = self.typed(&path, value, "text in quotes", Value::as_str);
+            Some((language?, text?.to_owned()))
+        });
+        texts.collect()
+    }
+
+    /// A text, if there is one.
+    pub(super) fn text(&self, key: &'static str) -> Option<&'a str> {
+        self.typed(&within(&self.path, key), self.ask(key)?, "text in quotes", Value::as_str)
+    }
+
+    /// A text or null, if there is one.
+    pub(super) fn text_or_null(&self, key: &'static str) -> Option<&'a str> {
+        self.typed(&within(&self.path, key), self.ask_or_null(key)?, "text in quotes, or null", Value::as_str)
+    }
+
+    /// A text that must be there; `way_out` says which. Empty where it is not.
+    pub(super) fn required_text(&self, key: &'static str, way_out: &str) -> String {
+        if self.ask(key).is_none() {
+            self.note(key, format!("is missing: give {way_out}"));
+        }
+        self.text(key).map(str::to_owned).unwrap_or_else(|| {
+            self.findings.stand_in(within(&self.path, key));
+            String::new()
+        })
+    }
+
+    /// A yes or no.
+    pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
+        let Some(value) = self.ask(key) else { return default };
+        self.typed(&within(&self.path, key), value, "true or false", Value::as_bool).unwrap_or(default)
+    }
+
+    /// A yes or no, or null.
+    pub(super) fn flag_or_null(&self, key: &'static str) -> Option<bool> {
+        self.typed(&within(&self.path, key), self.ask_or_null(key)?, "true, false or null", Value::as_bool)
+    }
+
+    /// A whole number. What it may be is the rules' business.
+    pub(super) fn whole<T: TryFrom<u64>>(&self, key: &'static str, default: T) -> T {
+        let Some(value) = self.ask(key) else { return default };
+        let path = within(&self.path, key);
+        let Some(number) = self.typed(&path, value, "a whole number", Value::as_number) else { return default };
+        number.as_u64().and_then(|whole| whole.try_into().ok()).unwrap_or_else(|| {
+            self.note(key, format!("is {number}: use a whole number from 0 to {}", u32::MAX));
+            default
+        })
+    }
+
+    /// Segments a second, in thousandths; `None` is without limit. The `default` where there is no such field.
+    pub(super) fn milli_or_null(&self, key: &'static str, default: Option<u32>) -> Option<u32> {
+        let Some(value) = self.ask(key) else { return default };
+        if value.is_null() {
+            return None;
+        }
+        let number = self.typed(&within(&self.path, key), value, "a number, or null", Value::as_number)?;
+        let milli = number.as_f64().and_then(thousandths);
+        if milli.is_none() {
+            let most = f64::from(u32::MAX) / 1000.0;
+            let way_out =
+                format!("use 0.001 to {most} with at most three decimals, as more are not kept exactly, or null");
+            self.note(key, format!("is {number}: {way_out}"));
+        }
+        milli
+    }
+
+    /// One of `words`. What is none of them is taken as the first, which should be the one that breaks no rule.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, words: &[(&str, T)], default: T) -> T {
+        if self.ask(key).is_none() {
+            return default;
+        }
+        self.text(key).and_then(|word| self.word(key, word, words)).unwrap_or(words[0].1)
+    }
+
+    /// One of `words`, or null.
+    pub(super) fn choice_or_null<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        self.word(key, self.text_or_null(key)?, words)
+    }
+
+    /// A text that `read` can read, or null.
+    pub(super) fn parsed_or_null<T, E: Display>(
+        &self,
+        key: &'static str,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        self.key(self.text_or_null(key)?, &within(&self.path, key), read)
+    }
+
+    /// A name.
+    pub(super) fn name<T: TryFrom<String, Error = InvalidName>>(&self, key: &'static str, default: T) -> T {
+        let named = self.text(key).and_then(|text| self.key(text, &within(&self.path, key), name));
+        named.unwrap_or(default)
+    }
+
+    /// A list of texts that `read` can read, if there is one. Its entries are not shown, as some are people's numbers.
+    pub(super) fn list<T, E: Display>(&self, key: &'static str, read: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        let path = within(&self.path, key);
+        let list = self.typed(&path, self.ask(key)?, "a list, as in [\"one\", \"two\"]", Value::as_array)?;
+        let read = list.iter().enumerate().filter_map(|(index, value)| {
+            let entry = format!("entry {} of {}", index + 1, list.len());
+            let Some(text) = value.as_str() else {
+                self.findings.note(&path, format!("{entry} is {}: write text in quotes", kind(value)));
+                return None;
+            };
+            read(text).map_err(|error| self.findings.note(&path, format!("{entry} is {error}"))).ok()
+        });
+        Some(read.collect())
+    }
+
+    /// A moment, or null.
+    pub(super) fn moment_or_null(&self, key: &'static str) -> Option<Timestamp> {
+        self.parsed_or_null(key, |text| {
+            Timestamp::parse(text).ok_or("no time: write a date and time with its zone, as in 2026-01-31T12:00:00Z")
+        })
+    }
+
+    /// A field that the contract knows and this version does not act upon: to take it in silence would be a lie.
+    pub(super) fn not_enforced(&self, key: &'static str) {
+        if self.ask_or_null(key).is_some() {
+            self.note(key, "is not enforced by this version: leave it out");
+        }
+    }
+
+    /// Notes every field that nobody has asked for, but those that answers show and nobody can set.
+    pub(super) fn no_other_fields(&self, read_only: &[&str]) {
+        let known = self.asked.borrow();
+        for (key, _) in self.object.into_iter().flatten() {
+            if !known.contains(&key.as_str()) && !read_only.contains(&key.as_str()) {
+                let text = format!("is no field: remove it, or use one of {}", known.join(", "));
+                self.findings.note(&within(&self.path, key), text);
+            }
+        }
+    }
+
+    fn of(path: String, value: Option<&'a Value>, findings: &'a Findings) -> Self {
+        let object = value.and_then(|value| {
+            if !value.is_object() {
+                findings.note(&path, format!("is {}: write an object, as in {{ ... }}", kind(value)));
+            }
+            value.as_object()
+        });
+        Self { path, object, asked: RefCell::default(), findings }
+    }
+
+    fn ask(&self, key: &'static str) -> Option<&'a Value> {
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
+        self.object?.get(key)
+    }
+
+    fn ask_or_null(&self, key: &'static str) -> Option<&'a Value> {
+        self.ask(key).filter(|value| !value.is_null())
+    }
+
+    fn note(&self, key: &str, text: impl AsRef<str>) {
+        self.findings.note(&within(&self.path, key), text);
+    }
+
+    /// The value is not shown: some are people's numbers, and some are long.
+    fn typed<T>(&self, path: &str, value: &'a Value, wanted: &str, read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        let typed = read(value);
+        if typed.is_none() {
+            self.findings.note(path, format!("is {}: write {wanted}", kind(value)));
+        }
+        typed
+    }
+
+    fn key<T, E: Display>(&self, text: &str, path: &str, read: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        read(text).map_err(|error| self.findings.note(path, format!("is {error}"))).ok()
+    }
+
+    fn word<T: Copy>(&self, key: &str, word: &str, words: &[(&str, T)]) -> Option<T> {
+        let found = words.iter().find(|(known, _)| *known == word);
+        if found.is_none() {
+            let known: Vec<_> = words.iter().map(|(known, _)| format!("{known:?}")).collect();
+            self.note(key, format!("{} is no word for it: use {}", shown(word), known.join(" or ")));
+        }
+        found.map(|(_, value)| *value)
+    }
+}
+
+/// Reads a name.
+pub(super) fn name<T: TryFrom<String, Error = InvalidName>>(text: &str) -> Result<T, InvalidName> {
+    text.to_owned().try_into()
+}
+
+/// Reads a number.
+pub(super) fn number(text: &str) -> Result<E164, crate::model::InvalidNumber> {
+    text.parse()
+}
+
+/// The whole number of thousandths that `value` is, from 1; `None` where it is between two of them.
+///
+/// A decimal with at most three places is read as the double next to it, which is what its thousandths divided by 1000
+/// give too: both are rounded once. So the comparison is exact, and 0.1 is 100 though no double is a tenth.
+fn thousandths(value: f64) -> Option<u32> {
+    let whole = (value * 1000.0).round();
+    let is_exact = (1.0..=f64::from(u32::MAX)).contains(&whole) && whole / 1000.0 == value;
+    is_exact.then_some(whole as u32)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(true) => "true",
+        Value::Bool(false) => "false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

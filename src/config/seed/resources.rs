@@ -1,0 +1,196 @@
+//! The resources of the API's directory, as they stand in a document: fields, defaults, and what must be there.
+
+use super::fields::{Fields, name, number};
+use crate::model::{
+    Account, Attestation, AutoReply, Closing, E164, Language, Limits, NonUs, NonUsRule, Number, OptOutScope, Preset,
+    PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
+};
+use std::collections::BTreeMap;
+
+const CALL_TYPE_MAX_BYTES: usize = 64;
+
+pub(super) fn settings(fields: &Fields<'_>) -> Settings {
+    let default = Settings::default();
+    let settings = Settings {
+        in_call_sms: fields.flag("in_call_sms", default.in_call_sms),
+        non_us: non_us(&fields.section("non_us"), default.non_us),
+        custom_messages: fields.flag("custom_messages", default.custom_messages),
+        presets_only: fields.flag("presets_only", default.presets_only),
+        default_language: fields.name("default_language", default.default_language),
+        closing: closing(&fields.section("closing"), &default.closing),
+        auto_reply: auto_reply(&fields.section("auto_reply"), &default.auto_reply),
+        opt_out_scope: fields.choice(
+            "opt_out_scope",
+            &[("all_numbers", OptOutScope::AllNumbers), ("number", OptOutScope::Number)],
+            default.opt_out_scope,
+        ),
+        call_types: fields.list("call_types", call_type).unwrap_or(default.call_types),
+        attach_cross_queue: fields.flag("attach_cross_queue", default.attach_cross_queue),
+        call_lease_minutes: fields.whole("call_lease_minutes", default.call_lease_minutes),
+        late_text: fields.flag("late_text", default.late_text),
+        minimum_attestation: fields.choice_or_null(
+            "minimum_attestation",
+            &[("A", Attestation::A), ("B", Attestation::B), ("C", Attestation::C)],
+        ),
+        drop_non_us_inbound: fields.flag("drop_non_us_inbound", default.drop_non_us_inbound),
+        contact_memory_days: fields.whole("contact_memory_days", default.contact_memory_days),
+        landline_memory_days: fields.whole("landline_memory_days", default.landline_memory_days),
+        max_wait_ms: fields.whole("max_wait_ms", default.max_wait_ms),
+        retention_days: fields.whole("retention_days", default.retention_days),
+    };
+    fields.no_other_fields(&[]);
+    settings
+}
+
+fn non_us(fields: &Fields<'_>, default: NonUs) -> NonUs {
+    let non_us = NonUs {
+        in_call: fields.flag("in_call", default.in_call),
+        wait_time: fields.flag("wait_time", default.wait_time),
+        rule: fields.choice(
+            "rule",
+            &[("plus_one", NonUsRule::PlusOne), ("strict_us", NonUsRule::StrictUs)],
+            default.rule,
+        ),
+    };
+    fields.no_other_fields(&[]);
+    non_us
+}
+
+fn closing(fields: &Fields<'_>, default: &Closing) -> Closing {
+    let closing = Closing { enabled: fields.flag("enabled", default.enabled), texts: fields.section("texts").texts() };
+    fields.no_other_fields(&[]);
+    closing
+}
+
+fn auto_reply(fields: &Fields<'_>, default: &AutoReply) -> AutoReply {
+    let auto_reply = AutoReply {
+        enabled: fields.flag("enabled", default.enabled),
+        texts: fields.section("texts").texts(),
+        quiet_minutes: fields.whole("quiet_minutes", default.quiet_minutes),
+        per_day: fields.whole("per_day", default.per_day),
+        unknown_sender: fields.choice(
+            "unknown_sender",
+            &[("reply", UnknownSender::Reply), ("silent", UnknownSender::Silent)],
+            default.unknown_sender,
+        ),
+    };
+    fields.no_other_fields(&[]);
+    auto_reply
+}
+
+fn call_type(text: &str) -> Result<String, String> {
+    let is_word = (1..=CALL_TYPE_MAX_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+    let refused = || format!("no type of call: use 1 to {CALL_TYPE_MAX_BYTES} of a-z 0-9 _ -");
+    if is_word { Ok(text.to_owned()) } else { Err(refused()) }
+}
+
+pub(super) fn numbers(fields: &Fields<'_>) -> BTreeMap<E164, Number> {
+    let entries = fields.entries(number).into_iter().filter_map(|(number, fields)| {
+        let entry = Number {
+            label: fields.required_text("label", "one that tells the number from others, as in \"Support A\""),
+            account: fields.required_text("account", "the carrier account's name in the configuration"),
+            purpose: fields.choice(
+                "purpose",
+                &[("in_call", Purpose::InCall), ("chat", Purpose::Chat)],
+                Purpose::InCall,
+            ),
+            global_outbound: fields.flag("global_outbound", false),
+            limits: limits(&fields.section("limits")),
+            verification: verification(&fields.section("verification")),
+        };
+        fields.no_other_fields(&["queues", "lane"]);
+        Some((number?, entry))
+    });
+    entries.collect()
+}
+
+fn limits(fields: &Fields<'_>) -> Limits {
+    let default = Limits::default();
+    let limits = Limits {
+        millisegments_per_second: fields.milli_or_null("segments_per_second", default.millisegments_per_second),
+        burst: fields.whole("burst", default.burst),
+        segments_per_day: None,
+        day_zone: fields.text("day_zone").map_or(default.day_zone, str::to_owned),
+    };
+    fields.not_enforced("segments_per_day");
+    fields.no_other_fields(&[]);
+    limits
+}
+
+fn verification(fields: &Fields<'_>) -> Verification {
+    let verification = Verification {
+        state: fields.choice(
+            "state",
+            &[
+                ("verified", VerificationState::Verified),
+                ("unverified", VerificationState::Unverified),
+                ("failed", VerificationState::Failed),
+            ],
+            VerificationState::Unverified,
+        ),
+        sms: fields.flag("sms", false),
+        mms: fields.flag("mms", false),
+        reason: fields.text_or_null("reason").map(str::to_owned),
+        checked_at: fields.moment_or_null("checked_at"),
+    };
+    fields.no_other_fields(&["status"]);
+    verification
+}
+
+pub(super) fn queues(fields: &Fields<'_>) -> BTreeMap<QueueId, Queue> {
+    let entries = fields.entries(name).into_iter().filter_map(|(id, fields)| {
+        let queue = Queue {
+            name: fields.required_text("name", "one for people, as in \"Support\""),
+            parent: fields.parsed_or_null("parent", name),
+            in_call_sms: fields.flag_or_null("in_call_sms"),
+            inbound_numbers: fields.list("inbound_numbers", number).unwrap_or_default(),
+            outbound_numbers: fields.list("outbound_numbers", number).unwrap_or_default(),
+            default_outbound: fields.parsed_or_null("default_outbound", number),
+            language: fields.parsed_or_null("language", name),
+        };
+        fields.no_other_fields(&[]);
+        Some((id?, queue))
+    });
+    entries.collect()
+}
+
+pub(super) fn presets(fields: &Fields<'_>) -> BTreeMap<Language, BTreeMap<PresetId, Preset>> {
+    let languages = fields.entries(name).into_iter().filter_map(|(language, fields)| {
+        let presets = fields.entries(name).into_iter().filter_map(|(id, fields)| {
+            let preset = preset(&fields);
+            Some((id?, preset))
+        });
+        let presets = presets.collect();
+        Some((language?, presets))
+    });
+    languages.collect()
+}
+
+fn preset(fields: &Fields<'_>) -> Preset {
+    let preset = Preset {
+        label: fields.required_text("label", "what the agent shall see"),
+        text: fields.required_text("text", "what the caller shall get"),
+    };
+    fields.no_other_fields(&["encoding", "segments", "warnings"]);
+    preset
+}
+
+/// Accounts are configured elsewhere; of their limits, none is kept by this version.
+pub(super) fn accounts(fields: &Fields<'_>) -> BTreeMap<String, Account> {
+    let entries = fields.entries(|name| Ok::<_, std::convert::Infallible>(name.to_owned()));
+    let accounts = entries.into_iter().filter_map(|(name, fields)| {
+        let given = fields.section("limits");
+        let mut limits = Limits::none();
+        for key in ["segments_per_second", "burst", "segments_per_day"] {
+            given.not_enforced(key);
+        }
+        if let Some(zone) = given.text("day_zone") {
+            limits.day_zone = zone.to_owned();
+        }
+        given.no_other_fields(&[]);
+        fields.no_other_fields(&["name", "carrier", "public_url", "api_url", "account_sid", "report_only_until"]);
+        Some((name?, Account { limits }))
+    });
+    accounts.collect()
+}

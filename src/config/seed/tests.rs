@@ -1,0 +1,211 @@
+//! Documents that are right, and what is made of them.
+
+mod wrong;
+
+use super::*;
+use crate::model::{Attestation, Limits, NonUsRule, OptOutScope, Settings, Timestamp, UnknownSender, Verification};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// The example as it is delivered.
+const EXAMPLE: &str = include_str!("../../../config/directory.example.json");
+
+const SUPPORT: &str = "+12065550100";
+
+#[test]
+fn the_example_is_right_and_is_what_it_says() {
+    let Seed { directory, opt_outs } = checked_text(EXAMPLE).unwrap();
+    let settings = &directory.settings;
+    let rates = directory.numbers.values().map(|number| number.limits.millisegments_per_second);
+    assert_eq!(rates.collect::<Vec<_>>(), [Some(1000), Some(3000), Some(100), Some(1000)]);
+    assert_eq!(directory.owner_of(number(SUPPORT)).unwrap().as_str(), "support");
+    assert_eq!(directory.queues.len(), 2);
+    for language in ["en", "it"] {
+        let language = language.to_owned().try_into().unwrap();
+        assert_eq!(directory.presets[&language].len(), 2);
+        assert!(settings.closing.texts.contains_key(&language) && settings.auto_reply.texts.contains_key(&language));
+    }
+    assert!(settings.in_call_sms && settings.closing.enabled && settings.auto_reply.enabled);
+    assert_eq!(opt_outs, [number("+12065550199")]);
+}
+
+#[test]
+fn the_example_shows_every_setting_there_is() {
+    let example: Value = serde_json::from_str(EXAMPLE).unwrap();
+    let model = serde_json::to_value(Settings::default()).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&example["settings"]), keys(&model));
+    for part in ["non_us", "closing", "auto_reply"] {
+        assert_eq!(keys(&example["settings"][part]), keys(&model[part]));
+    }
+}
+
+#[test]
+fn an_empty_document_is_a_new_gateway() {
+    let Seed { directory, opt_outs } = checked(&json!({})).unwrap();
+    assert_eq!((directory, opt_outs), (Directory::default(), vec![]));
+    let empty = json!({ "settings": { "non_us": {}, "closing": {}, "auto_reply": { "texts": {} } }, "numbers": {},
+        "queues": {}, "presets": {}, "accounts": {}, "opt_outs": [] });
+    assert_eq!(checked(&empty).unwrap().directory, Directory::default());
+}
+
+#[test]
+fn what_a_resource_leaves_out_has_the_default_of_the_api() {
+    let document = json!({
+        "numbers": { SUPPORT: { "label": "Support", "account": "main" } },
+        "queues": { "support": { "name": "Support" } },
+    });
+    let directory = checked(&document).unwrap().directory;
+    let entry = &directory.numbers[&number(SUPPORT)];
+    assert_eq!((&entry.limits, &entry.verification), (&Limits::default(), &Verification::default()));
+    let queue = directory.queues.values().next().unwrap();
+    assert_eq!((queue.in_call_sms, &queue.parent, &queue.language), (None, &None, &None), "A42: it inherits");
+}
+
+#[test]
+fn every_setting_is_taken_as_it_stands() {
+    let mut given = json!({
+        "in_call_sms": true, "non_us": { "in_call": true, "wait_time": true, "rule": "strict_us" },
+        "custom_messages": false, "presets_only": true, "default_language": "it",
+        "closing": { "enabled": true, "texts": { "it": "Ciao." } },
+        "auto_reply": { "enabled": true, "texts": { "it": "Chiamaci." }, "quiet_minutes": 1, "per_day": 2,
+            "unknown_sender": "silent" },
+        "opt_out_scope": "number", "call_types": ["inbound_ivr", "callback"], "attach_cross_queue": true,
+        "call_lease_minutes": 3, "late_text": true, "minimum_attestation": "B", "drop_non_us_inbound": true,
+        "contact_memory_days": 4, "landline_memory_days": 5, "max_wait_ms": 6, "retention_days": 7,
+    });
+    let settings = checked(&json!({ "settings": given })).unwrap().directory.settings;
+    assert_eq!(settings.non_us.rule, NonUsRule::StrictUs);
+    assert_eq!(settings.auto_reply.unknown_sender, UnknownSender::Silent);
+    assert_eq!(settings.opt_out_scope, OptOutScope::Number);
+    assert_eq!(settings.minimum_attestation, Some(Attestation::B));
+    // None of them is its default, and the model's words are the document's: so all of it arrived, each in its place.
+    assert_eq!(serde_json::to_value(&settings).unwrap(), given);
+    let default = serde_json::to_value(Settings::default()).unwrap();
+    for (key, value) in given.as_object_mut().unwrap() {
+        assert_ne!(*value, default[key], "{key}");
+    }
+}
+
+#[test]
+fn what_a_get_answers_can_be_a_seed() {
+    let document = json!({
+        "numbers": { SUPPORT: {
+            "label": "Support", "account": "main", "purpose": "in_call", "global_outbound": false,
+            "limits": { "segments_per_second": null, "burst": 2, "segments_per_day": null, "day_zone": "Europe/Rome" },
+            "verification": { "state": "verified", "status": "Verified for SMS messaging only", "sms": true, "mms": true,
+                "reason": null, "checked_at": "2026-01-31T12:00:00.000Z" },
+            "queues": { "inbound": "support", "outbound": [] },
+            "lane": { "queued": 0, "tokens": 1.0, "oldest_ready_ms": null, "paused_until": null } } },
+        "queues": { "support": { "name": "Support", "parent": null, "in_call_sms": null, "inbound_numbers": [SUPPORT],
+            "outbound_numbers": [], "default_outbound": null, "language": "en" } },
+        "presets": { "it": { "welcome": { "label": "Benvenuto", "text": "Buongiorno.", "encoding": "gsm7", "segments": 1,
+            "warnings": [] } } },
+        "accounts": { "main": { "carrier": "twilio", "public_url": "https://sms.example.com", "limits": {
+            "segments_per_second": null, "burst": null, "segments_per_day": null, "day_zone": "Europe/Rome" } } },
+    });
+    let directory = checked(&document).unwrap().directory;
+    let entry = &directory.numbers[&number(SUPPORT)];
+    assert_eq!(entry.verification.checked_at, Timestamp::parse("2026-01-31T12:00:00Z"));
+    assert_eq!((entry.limits.millisegments_per_second, entry.limits.burst), (None, 2));
+    assert_eq!(entry.limits.day_zone, "Europe/Rome");
+    let zoned = Limits { day_zone: "Europe/Rome".to_owned(), ..Limits::none() };
+    assert_eq!(directory.accounts["main"].limits, zoned);
+}
+
+#[test]
+fn a_rate_is_kept_exactly_or_refused() {
+    for (given, kept) in [
+        ("0.1", Some(100)),
+        ("1", Some(1000)),
+        ("1.0", Some(1000)),
+        ("2.50e-1", Some(250)),
+        ("0.001", Some(1)),
+        ("4294967.295", Some(u32::MAX)),
+        ("null", None),
+    ] {
+        assert_eq!(rate(given).map_err(|problems| problems.to_string()), Ok(kept), "{given}");
+    }
+    for (given, shown) in [
+        ("0", "0"),
+        ("-1", "-1"),
+        ("0.0001", "0.0001"),
+        ("0.1001", "0.1001"),
+        ("4294967.296", "4294967.296"),
+        ("1e300", "1e+300"),
+    ] {
+        let found = rate(given).unwrap_err().to_string();
+        let expected = format!(
+            "numbers.{SUPPORT}.limits.segments_per_second: is {shown}: use 0.001 to 4294967.295 with at most three \
+             decimals, as more are not kept exactly, or null\n1 problem"
+        );
+        assert_eq!(found, expected, "{given}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_rate_with_three_decimals_is_exact(milli in 1..=u32::MAX, fourth in 1..=9) {
+        let written = format!("{}.{:03}", milli / 1000, milli % 1000);
+        prop_assert_eq!(rate(&written).unwrap(), Some(milli));
+        let written = format!("{written}{fourth}");
+        prop_assert!(rate(&written).is_err(), "{}", written);
+    }
+}
+
+#[test]
+fn an_opt_out_counts_once_however_often_it_stands_there() {
+    let document = json!({ "opt_outs": ["+12065550199", "+12065550142", "+12065550199"] });
+    assert_eq!(checked(&document).unwrap().opt_outs, [number("+12065550142"), number("+12065550199")]);
+}
+
+#[test]
+fn more_opt_outs_than_a_frame_has_bodies_are_refused() {
+    let many = |count: usize| {
+        let numbers: Vec<_> = (0..count).map(|index| format!("+1206{index:07}")).collect();
+        checked(&json!({ "opt_outs": numbers }))
+    };
+    assert_eq!(many(OPT_OUTS_MAX).unwrap().opt_outs.len(), OPT_OUTS_MAX);
+    let problems = many(OPT_OUTS_MAX + 1).unwrap_err().to_string();
+    assert!(problems.starts_with("opt_outs: has 65536 numbers: leave 65535 here, "), "{problems}");
+}
+
+#[test]
+fn the_record_of_a_document_is_little_longer_than_its_shortest_json() {
+    let mut document = String::new();
+    for index in 0..1_000 {
+        let comma = if index == 0 { "" } else { "," };
+        write!(document, r#"{comma}"+1206{index:03}":{{"label":"a","account":"main"}}"#).unwrap();
+    }
+    let document = format!(r#"{{"numbers":{{{document}}}}}"#);
+    let directory = checked_text(&document).unwrap().directory;
+    let record = postcard::to_allocvec(&directory).unwrap().len();
+    assert!(record < document.len() * 3 / 2, "{record} bytes of {}", document.len());
+    assert!(FILE_MAX_BYTES as usize * 3 / 2 < crate::journal::FRAME_BYTES_MAX);
+}
+
+fn number(text: &str) -> E164 {
+    text.parse().unwrap()
+}
+
+fn example() -> Value {
+    serde_json::from_str(EXAMPLE).unwrap()
+}
+
+/// The rate of a number for which the document says `given`.
+fn rate(given: &str) -> Result<Option<u32>, Problems> {
+    let limits = format!(r#"{{ "segments_per_second": {given} }}"#);
+    let entry = format!(r#"{{ "label": "Support", "account": "main", "limits": {limits} }}"#);
+    let seed = checked_text(&format!(r#"{{ "numbers": {{ "{SUPPORT}": {entry} }} }}"#))?;
+    Ok(seed.directory.numbers[&number(SUPPORT)].limits.millisegments_per_second)
+}
+
+fn checked(document: &Value) -> Result<Seed, Problems> {
+    checked_text(&document.to_string())
+}
+
+/// Checks `text` for a gateway with the one account `main`.
+fn checked_text(text: &str) -> Result<Seed, Problems> {
+    read(text, &["main".to_owned()])
+}
