@@ -1,1 +1,213 @@
+use super::*;
+use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
+use crate::journal::{Journal, MemoryJournal};
+use crate::machine::command::{Command, PutCall, Reply, Taken};
+use crate::machine::state::CallRow;
+use crate::machine::view::Ask;
+use crate::model::{Address, CallId, Caller, Heard, Inbound, Phase, Position, Timestamp};
+use crate::rules::directory::example;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+#[test]
+fn a53_the_same_webhook_eight_times_in_one_batch_has_one_effect() {
+    let mut world = World::new();
+    let replies = world.core.commit((0..8).map(|_| text("SM1", "hello"))).unwrap();
+    assert_eq!(replies[0], Reply::Heard(Taken::Attached));
+    assert!(replies[1..].iter().all(|reply| *reply == Reply::Heard(Taken::Duplicate)));
+    assert_eq!(world.received(), 1);
+}
+
+#[test]
+fn a53_g5_a_repeat_is_known_after_a_restart_whatever_of_index_and_claims_was_lost() {
+    let mut world = World::new();
+    world.core.commit([text("SM1", "hello")]).unwrap();
+    world.restart();
+    assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::Heard(Taken::Duplicate)]);
+    assert_eq!(world.core.commit([text("SM2", "hello")]).unwrap(), [Reply::Heard(Taken::Attached)]);
+    assert_eq!(world.received(), 2);
+}
+
+#[test]
+fn each_command_of_a_batch_knows_what_those_before_it_did() {
+    let mut world = World::new();
+    let end = Command::EndCall { call: call_id("c-2"), reason: None, key: None };
+    let replies = world.core.commit([put("c-2", "+12065550150"), end, put("c-2", "+12065550150")]).unwrap();
+    assert!(matches!(&replies[0], Reply::Call { created: true, .. }));
+    assert!(matches!(&replies[2], Reply::Call { created: false, shown } if shown.call.ended.is_some()));
+}
+
+#[test]
+fn a_batch_that_was_never_synced_leaves_nothing_behind() {
+    let mut world = World::new();
+    let before = world.journal.next();
+    world.journal.fail();
+    assert!(world.core.commit([text("SM1", "hello")]).is_err());
+    assert!(world.core.commit([text("SM2", "hello")]).is_err(), "a journal that failed once stays failed");
+    world.journal.crash(0);
+    world.restart();
+    assert_eq!(world.core.follow().committed().next(), before.next(), "one frame more: the start itself");
+    assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::Heard(Taken::Attached)]);
+}
+
+#[test]
+fn the_journals_time_never_goes_back_even_across_a_restart() {
+    let mut world = World::new();
+    world.clock.store(2_000_000_000_000, Ordering::Relaxed);
+    world.core.commit([text("SM1", "hello")]).unwrap();
+    world.clock.store(1_000_000_000_000, Ordering::Relaxed);
+    world.restart();
+    world.core.commit([text("SM2", "hello")]).unwrap();
+    let times: Vec<_> = world.stories().iter().map(|story| story.at).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(*times.last().unwrap() >= Timestamp::from_ms(2_000_000_000_000));
+}
+
+#[test]
+fn an_index_that_is_ahead_of_its_journal_is_begun_anew() {
+    let world = World::new();
+    let mut index = MemoryIndex::new();
+    crate::index::Index::write(&mut index, &[], Position(999)).unwrap();
+    let (core, recovered) = recover(&world.journal, index, &world.clock);
+    assert_eq!(recovered.replayed, recovered.last.0);
+    let call = core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap();
+    assert!(matches!(call, Some(CallRow::Call(_))));
+}
+
+#[test]
+fn who_follows_reads_the_same_from_memory_and_from_the_journal() {
+    let mut world = World::new();
+    for n in 0..50 {
+        world.core.commit([text(&format!("SM{n}"), "hello")]).unwrap();
+    }
+    let from_memory = world.stories();
+    world.restart();
+    let from_journal: Vec<_> = world.stories().into_iter().take(from_memory.len()).collect();
+    assert_eq!(from_memory.len(), from_journal.len());
+    assert_eq!(from_memory, from_journal);
+}
+
+#[tokio::test]
+async fn a_command_whose_caller_has_given_up_is_dropped_undecided() {
+    let world = World::new();
+    let (engine, handle) = Engine::start(world.core).unwrap();
+    let late = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::ZERO).await;
+    assert_eq!(late, Err(SubmitError::TooLate));
+    let in_time = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::from_secs(60)).await;
+    assert_eq!(in_time, Ok(Reply::Heard(Taken::Attached)));
+    assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Cleanly));
+    let stopped = handle.submit(text("SM2", "hello"), Urgency::Urgent, Duration::from_secs(60)).await;
+    assert_eq!(stopped, Err(SubmitError::Stopped));
+}
+
+#[tokio::test]
+async fn when_the_journal_fails_nobody_is_answered_and_the_engine_ends() {
+    let world = World::new();
+    let journal = world.journal.clone();
+    let (engine, handle) = Engine::start(world.core).unwrap();
+    journal.fail();
+    let answer = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::from_secs(60)).await;
+    assert_eq!(answer, Err(SubmitError::Stopped));
+    engine.ended().await;
+    assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Failed(_)));
+}
+
+/// A gateway's core in memory, with the example directory and one call of +12065550142 in the queue `support`.
+struct World {
+    journal: MemoryJournal,
+    clock: Arc<AtomicU64>,
+    core: Core,
+}
+
+impl World {
+    fn new() -> Self {
+        let journal = MemoryJournal::new([1; 16]);
+        let clock = Arc::new(AtomicU64::new(1_763_791_200_000));
+        let (mut core, _) = recover(&journal, MemoryIndex::new(), &clock);
+        let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
+        core.commit([Command::GatewayStarted, seed, put("c-1", "+12065550142")]).unwrap();
+        Self { journal, clock, core }
+    }
+
+    /// A new process with the same journal, and an index and claims that know nothing.
+    fn restart(&mut self) {
+        (self.core, _) = recover(&self.journal, MemoryIndex::new(), &self.clock);
+        self.core.commit([Command::GatewayStarted]).unwrap();
+    }
+
+    fn received(&self) -> u32 {
+        match self.core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
+            Some(CallRow::Call(call)) => call.usage.received,
+            other => panic!("the call is gone: {other:?}"),
+        }
+    }
+
+    fn stories(&self) -> Vec<Arc<crate::machine::event::Story>> {
+        let follow = self.core.follow();
+        let mut stories = Vec::new();
+        let mut next = Position(1);
+        loop {
+            let page = follow.read(next, 16).unwrap();
+            let Some(last) = page.last() else { return stories };
+            next = last.position.next();
+            stories.extend(page);
+        }
+    }
+}
+
+fn recover(journal: &MemoryJournal, index: MemoryIndex, clock: &Arc<AtomicU64>) -> (Core, Recovered) {
+    let claims = Claims::in_memory([2; 16], CLAIMS_MAX);
+    let clock = SetClock { set: Arc::clone(clock), last: Timestamp::default() };
+    Core::recover(Box::new(journal.clone()), Box::new(index), claims, Box::new(clock)).unwrap()
+}
+
+/// A clock that shows what the test sets, and keeps the promise not to go back.
+struct SetClock {
+    set: Arc<AtomicU64>,
+    last: Timestamp,
+}
+
+impl Clock for SetClock {
+    fn now(&mut self) -> Timestamp {
+        self.last = self.last.max(Timestamp::from_ms(self.set.load(Ordering::Relaxed)));
+        self.last
+    }
+
+    fn not_before(&mut self, at: Timestamp) {
+        self.last = self.last.max(at);
+    }
+}
+
+fn call_id(id: &str) -> CallId {
+    CallId::read(id).unwrap()
+}
+
+fn put(id: &str, caller: &str) -> Command {
+    Command::PutCall(PutCall {
+        call: call_id(id),
+        caller: Caller::read(caller).unwrap(),
+        queue: "support".to_owned().try_into().unwrap(),
+        language: None,
+        phase: Phase::Connected,
+        agent: None,
+        call_type: "inbound_ivr".to_owned(),
+        wait_sms_consent: false,
+        version: None,
+        alternative: None,
+        attestation: None,
+    })
+}
+
+fn text(sid: &str, text: &str) -> Command {
+    let inbound = Inbound {
+        carrier_id: sid.to_owned(),
+        from: Address::read("+12065550142"),
+        to: Address::read("+12065550100"),
+        text: text.to_owned(),
+        media: Vec::new(),
+        segments: None,
+        keyword: None,
+    };
+    Command::Heard { account: "main".to_owned(), item: Heard::Message(inbound) }
+}
