@@ -22,7 +22,7 @@ pub use engine::{
     Queue, RebuildReason, batch_committed, commands_dropped_late, engine_busy, index_rebuilt, journal_position,
     queue_depth,
 };
-pub use feed::{Delivery, delivery, endpoint_paused, endpoint_resumed, feed_gap, feed_lag};
+pub use feed::{Delivery, delivery, feed_lag};
 pub use label::ConnectionEnd;
 pub use logging::{LoggingFailed, logging};
 pub use messages::{
@@ -30,7 +30,7 @@ pub use messages::{
     receipt, webhook,
 };
 pub use readiness::{NotReady, Readiness};
-pub use sends::{Attempt, SendOutcome, attempt, breaker, lanes_waiting, refusal, send_settled};
+pub use sends::{Attempt, SendOutcome, attempt, lanes_waiting, refusal, send_settled};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;

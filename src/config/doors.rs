@@ -161,11 +161,7 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
 impl Default for Limits {
     fn default() -> Self {
         let Bounds { connections_max, connections_per_address_max, .. } = Bounds::default();
-        Self {
-            connections_max,
-            connections_per_address_max,
-            trusted_proxies: Vec::new(),
-        }
+        Self { connections_max, connections_per_address_max, trusted_proxies: Vec::new() }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::machine::rows::{RowsFailed, Table, Write};
 use crate::machine::view::kind;
 use crate::machine::{decide, record};
 use crate::model::{Claim, Day, Directory, Position, Timestamp};
+use crate::observe;
 use crate::rules::refusal::{Code, Refusal};
 use std::cell::RefCell;
 use std::sync::{Arc, RwLock};
@@ -218,6 +219,7 @@ impl Core {
         }
         drop(shared);
         self.tail.push(batch.stories.into_iter());
+        observe::journal_position(last.0);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn fail<T>(&self, why: impl ToString, instead: T) -> T {
+    fn fail<T>(&self, why: &impl ToString, instead: T) -> T {
         self.failed.borrow_mut().get_or_insert_with(|| why.to_string());
         instead
     }
@@ -55,7 +55,7 @@ impl Known<'_> {
         let frames = match self.journal.read(position, 1) {
             Ok(frames) => frames,
             Err(JournalFailed::Gone { .. }) => return true,
-            Err(failed) => return self.fail(failed, true),
+            Err(failed) => return self.fail(&failed, true),
         };
         let Some(frame) = frames.into_iter().next().filter(|frame| frame.position == position) else { return true };
         let Ok(story) = record::decode(position, &frame.meta, frame.bodies) else { return true };
@@ -73,7 +73,7 @@ impl View for Known<'_> {
         if let Some(laid) = self.overlay.rows.get(key) {
             return laid.clone();
         }
-        self.index.get(key).unwrap_or_else(|failed| self.fail(failed, None))
+        self.index.get(key).unwrap_or_else(|failed| self.fail(&failed, None))
     }
 
     fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -86,7 +86,7 @@ impl View for Known<'_> {
             .take_while(|(key, _)| key.table == table && key.bytes.starts_with(prefix))
             .collect();
         let below = self.index.scan(table, prefix, from, limit);
-        let below = below.unwrap_or_else(|failed| self.fail(failed, Vec::new()));
+        let below = below.unwrap_or_else(|failed| self.fail(&failed, Vec::new()));
         // A full page says nothing of what stands behind its last key, so nothing laid behind that may be shown.
         let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();

@@ -58,8 +58,6 @@ names! {
         "Sends refused at our door, by code. rate_limited rising: the queue needs more numbers.";
     gauge LANES_WAITING = "offhook_lanes_waiting",
         "Numbers with messages that wait, by account. Rising and staying: the limits are below the load.";
-    gauge BREAKER_OPEN = "offhook_breaker_open",
-        "1 while an account's carrier fails and its sends wait for a probe.";
     counter API_REQUESTS_TOTAL = "offhook_api_requests_total",
         "Requests of the platform by route and status class. 5xx rising: see offhook_not_ready and offhook_busy_total.";
     counter CREDENTIALS_REFUSED_TOTAL = "offhook_credentials_refused_total",
@@ -94,10 +92,6 @@ names! {
         "Deliveries of events by endpoint and outcome. Anything but delivered rising: look at that endpoint.";
     gauge FEED_LAG_POSITIONS = "offhook_feed_lag_positions",
         "Positions of the journal that an endpoint has still to be told of. Rising: it is down or too slow.";
-    gauge ENDPOINT_PAUSED = "offhook_endpoint_paused",
-        "1 while an endpoint is left alone until a person acts.";
-    counter EVENTS_GIVEN_UP_TOTAL = "offhook_events_given_up_total",
-        "Events that grew too old before an endpoint took them. Any rise: it was away for too long, and it has a gap.";
 }
 
 #[cfg(test)]

@@ -63,16 +63,6 @@ pub fn attempt(account: &str, outcome: Attempt, detail: &str) {
     counter!(names::ATTEMPTS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
 }
 
-/// An account's circuit breaker opened, or closed again.
-pub fn breaker(account: &str, open: bool) {
-    if open {
-        tracing::error!(account, "the carrier fails: its sends wait, a probe follows");
-    } else {
-        tracing::info!(account, "the carrier answers again");
-    }
-    gauge!(names::BREAKER_OPEN, "account" => account.to_owned()).set(if open { 1.0 } else { 0.0 });
-}
-
 /// How many of an account's numbers have messages that wait.
 pub fn lanes_waiting(account: &str, lanes: usize) {
     gauge!(names::LANES_WAITING, "account" => account.to_owned()).set(lanes as f64);

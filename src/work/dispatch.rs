@@ -161,9 +161,13 @@ impl Dispatch {
         }
     }
 
-    /// The messages that wait in lanes, for the metric.
-    pub fn waiting(&self) -> usize {
-        self.lanes.values().map(Lane::waiting).sum()
+    /// How many lanes of each account have messages that wait.
+    pub fn lanes_waiting(&self) -> HashMap<String, usize> {
+        let mut lanes = HashMap::new();
+        for number in self.lanes.iter().filter(|(_, lane)| lane.waits()).map(|(number, _)| *number) {
+            *lanes.entry(self.account(number)).or_default() += 1;
+        }
+        lanes
     }
 
     fn gone(&mut self, id: MessageId, now: Moment) {

@@ -8,12 +8,12 @@ use super::dispatch::{Action, Dispatch};
 use crate::carrier::{Dialect, Outbound, Outcome};
 use crate::engine::{Follow, FollowFailed, Handle, Reads, SubmitError, Urgency};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
-use crate::machine::event::Fact;
+use crate::machine::event::{Fact, Story};
 use crate::machine::state::Message;
 use crate::machine::view::Ask;
-use crate::model::{FailureCode, MessageId, Timestamp};
+use crate::model::{FailureCode, MessageId, MessageState, Position, Timestamp};
 use crate::net::{Client, SendFailed};
-use crate::observe;
+use crate::observe::{self, SendOutcome};
 use http::Response;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,6 +38,9 @@ pub type Carriers = HashMap<String, SenderAccount>;
 /// The engine is given this long to record an attempt or its outcome; it is only ever late when it is about to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often lanes that wait are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+
 /// Stories followed at a time.
 const PAGE: usize = 256;
 
@@ -61,7 +64,9 @@ pub async fn send(
         let sender = Arc::clone(&sender);
         under_way.spawn(async move { sender.unknown_since_the_last_run(message, attempt).await });
     }
-    // Room for every request under way, so that telling never waits.
+    let mut count = tokio::time::interval(COUNT_EVERY);
+    count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // At most one for each request under way, and those are bounded by account.
     let (tell, mut refused) = mpsc::unbounded_channel();
     loop {
         for action in dispatch.next(clock.now()) {
@@ -80,6 +85,13 @@ pub async fn send(
                 for story in page(&follow, next).await? {
                     next = story.position.next();
                     dispatch.follow(&story, clock.now());
+                    count_ends(&story);
+                }
+            }
+            _ = count.tick() => {
+                let lanes = dispatch.lanes_waiting();
+                for account in sender.carriers.keys() {
+                    observe::lanes_waiting(account, lanes.get(account).copied().unwrap_or_default());
                 }
             }
             Some(message) = refused.recv() => dispatch.not_started(message, clock.now()),
@@ -91,6 +103,23 @@ pub async fn send(
     Ok(())
 }
 
+/// Each message that was accepted ends once, and is counted then.
+fn count_ends(story: &Story) {
+    for event in &story.events {
+        let Fact::MessageChanged { message, .. } = &event.fact else { continue };
+        let outcome = match message.state {
+            MessageState::Delivered => SendOutcome::Delivered,
+            MessageState::Undelivered => SendOutcome::Undelivered,
+            MessageState::Failed => SendOutcome::Failed,
+            MessageState::Cancelled => SendOutcome::Cancelled,
+            MessageState::Expired => SendOutcome::Expired,
+            MessageState::Unconfirmed => SendOutcome::Unconfirmed,
+            MessageState::Received | MessageState::Queued | MessageState::Sending | MessageState::Sent => continue,
+        };
+        observe::send_settled(&message.account, outcome);
+    }
+}
+
 async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
@@ -99,10 +128,7 @@ async fn sleep_until(due: Option<Instant>) {
 }
 
 /// The next stories. Those no longer in memory are read from files, off the runtime's threads.
-pub(super) async fn page(
-    follow: &Follow,
-    from: crate::model::Position,
-) -> Result<Vec<Arc<crate::machine::event::Story>>, FollowFailed> {
+pub(super) async fn page(follow: &Follow, from: Position) -> Result<Vec<Arc<Story>>, FollowFailed> {
     if let Some(stories) = follow.recent(from, PAGE) {
         return Ok(stories);
     }

@@ -101,8 +101,8 @@ impl Lane {
         self.in_flight.remove(&id).is_some()
     }
 
-    pub(super) fn waiting(&self) -> usize {
-        self.queue.len()
+    pub(super) fn waits(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// Nothing waits and nothing is under way: the lane can be made again from its `empty_at`.
