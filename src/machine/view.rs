@@ -54,7 +54,7 @@ pub mod kind {
 
 /// Live calls of one number that are looked at. A switchboard may share one caller id among many callers; past a few
 /// nobody can tell them apart anyway (A1).
-const LIVE_MAX: usize = 500;
+pub(super) const LIVE_MAX: usize = 500;
 
 /// The key of a live call's row.
 pub fn live_key(theirs: E164, call: &CallId) -> Key {

@@ -5,7 +5,7 @@ use super::send::{self, NewText};
 use crate::machine::command::{IdempotencyKey, PutCall, Reply};
 use crate::machine::event::{CallChange, Fact};
 use crate::machine::state::{Call, CallRow, Contact, Ended, Usage};
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Ask, LIVE_MAX, View};
 use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, Language, MessageState, Phase, Session, Timestamp};
 use crate::rules::language::system_text;
 use crate::rules::receipt::failure;
@@ -155,7 +155,8 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
 /// another with its next text.
 fn held_elsewhere<V: View>(draft: &Draft<'_, V>, call: &Call) -> bool {
     let Some((ours, party)) = call.our_number.zip(call.party()) else { return false };
-    draft.view.live(party).iter().any(|other| other.our_number == Some(ours) && other.call != call.id)
+    let others = draft.view.live(party);
+    others.len() >= LIVE_MAX || others.iter().any(|other| other.our_number == Some(ours) && other.call != call.id)
 }
 
 /// Keeps in mind with whom and in which language a call texted (A23), if it did.

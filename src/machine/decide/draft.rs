@@ -3,8 +3,8 @@
 use crate::machine::command::At;
 use crate::machine::event::{CallChange, CallShown, Event, Fact};
 use crate::machine::state::{Call, CallRow, Lane, Message};
-use crate::machine::view::{Ask, View};
-use crate::model::{Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
+use crate::machine::view::{Ask, LIVE_MAX, View};
+use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::sending::{self, Standing};
@@ -133,6 +133,10 @@ impl<'a, V: View> Draft<'a, V> {
             return Ok(bound);
         }
         let others = self.view.live(party);
+        if let Some(other) = others.iter().find(|other| other.call != call.id).filter(|_| others.len() >= LIVE_MAX) {
+            // There may be more than were looked at, and one of them may have the pair (A1).
+            return Err(busy(other.call.clone()));
+        }
         let candidates: Vec<_> = number::of_queue(self.directory(), &call.queue)
             .into_iter()
             .map(|number| Candidate {
@@ -150,13 +154,7 @@ impl<'a, V: View> Draft<'a, V> {
             NoNumber::NoneAssigned => {
                 Refusal::new(Code::NoNumber, "the queue has no verified number to text from: assign one to it")
             }
-            NoNumber::AllHeld { by } => Refusal {
-                other_call: Some(by),
-                ..Refusal::new(
-                    Code::NumberPairBusy,
-                    "every number of the queue texts with this caller in another call: end that, or assign a number",
-                )
-            },
+            NoNumber::AllHeld { by } => busy(by),
         })
     }
 
@@ -174,6 +172,11 @@ impl<'a, V: View> Draft<'a, V> {
     pub(super) fn account_of(&self, ours: E164) -> String {
         self.directory().numbers.get(&ours).map(|number| number.account.clone()).unwrap_or_default()
     }
+}
+
+fn busy(other: CallId) -> Refusal {
+    let detail = "every number of the queue texts with this caller in another call: end that, or assign a number";
+    Refusal { other_call: Some(other), ..Refusal::new(Code::NumberPairBusy, detail) }
 }
 
 /// A claim on a message or a quarantined webhook.

@@ -5,7 +5,7 @@ use super::send::{self, NewText};
 use crate::machine::command::{Reply, Taken};
 use crate::machine::event::{Fact, LateMessage};
 use crate::machine::state::{Call, CallRow, Contact, Medium, Message};
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Ask, LIVE_MAX, View};
 use crate::model::{
     CallId, ClaimKind, Direction, E164, Inbound, Kind, MessageState, Phase, Session, Timestamp, measure,
 };
@@ -50,6 +50,11 @@ pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -
         .into_iter()
         .map(|live| LiveCall { id: live.call, queue: live.queue, our_number: live.our_number, session: live.session })
         .collect();
+    let bound = live.iter().any(|call| call.our_number == Some(ours));
+    if live.len() >= LIVE_MAX && !bound {
+        // There may be more than were looked at, and one of them may have the pair.
+        return Belongs::Nowhere(Why::Ambiguous);
+    }
     correlation::which_call(ours, &live, draft.directory())
 }
 

@@ -212,3 +212,15 @@ fn a30_what_a_send_costs_is_owed_by_the_lane() {
     assert_eq!((lane.empty_at, lane.queued_segments), (START + std::time::Duration::from_secs(2), 0));
     assert_eq!(world.call("a").id, call_id("a"));
 }
+
+#[test]
+fn a54_a60_an_auto_reply_with_both_its_times_past_is_unconfirmed_once() {
+    let late = steps::text(BOB, SUPPORT, "hi");
+    let mut world = World::new(directory());
+    for (secs, step) in [(0, late), (1, go(1)), (2, unknown(1)), (3, Step::Receipt(1, ReceiptState::Sent, "sent"))] {
+        world.run(secs, step);
+    }
+    then(&mut world, 73 * HOUR, tick(), &["done", "message.unconfirmed auto_reply"]);
+    then(&mut world, 74 * HOUR, tick(), &["done"]);
+    assert_eq!(world.due(Timestamp::from_ms(u64::MAX), 10), []);
+}

@@ -279,3 +279,16 @@ fn set_default(directory: &mut Directory, number: &str) {
     let support = "support".to_owned().try_into().unwrap();
     directory.queues.get_mut(&support).unwrap().default_outbound = number.parse().ok();
 }
+
+#[test]
+fn a1_among_more_calls_of_one_number_than_are_looked_at_nobody_is_guessed_at() {
+    let mut world = World::new(directory());
+    world.run(0, start("a"));
+    for nth in 0..499 {
+        world.run_unchecked(start_in(&format!("b{nth}"), "sales"));
+    }
+    then(&mut world, 0, say("a", "hi"), &["refused number_pair_busy b0"]);
+    let heard = text(ANN, SUPPORT, "hi").command(&mut world).unwrap();
+    let at = At { time: START, position: world.next() };
+    assert_eq!(answer(&decide(&world, heard, at).reply), "replied");
+}
