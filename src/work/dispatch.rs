@@ -93,6 +93,7 @@ impl Dispatch {
                         self.wait(message.id, &open, now);
                     }
                 }
+                Fact::SendStarted { message, lane } => self.started(message.id, lane.empty_at, now),
                 Fact::SendUnknown { message, .. } | Fact::MessageChanged { message, .. } => {
                     self.gone(message.id, now);
                 }
@@ -128,11 +129,13 @@ impl Dispatch {
                     self.schedule(number, now.elapsed);
                 }
                 Pick::At(at) => self.schedule(number, at),
-                Pick::Nothing => {
-                    if lane.is_idle() {
+                Pick::Nothing => match lane.idle_at(now) {
+                    Some(at) if at <= now.elapsed => {
                         self.lanes.remove(&number);
                     }
-                }
+                    Some(at) => self.schedule(number, at),
+                    None => {}
+                },
             }
         }
         actions
@@ -146,6 +149,15 @@ impl Dispatch {
     /// The machine says that a message is not to be sent; it has left its lane already.
     pub fn not_started(&mut self, id: MessageId, now: Moment) {
         self.gone(id, now);
+    }
+
+    /// The start of a message is in the journal: its lane may look at the next.
+    fn started(&mut self, id: MessageId, empty_at: Timestamp, now: Moment) {
+        let Some(number) = self.lane_of.get(&id).copied() else { return };
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.started(id, empty_at, now);
+        }
+        self.schedule(number, now.elapsed);
     }
 
     /// The request of a message is over, and its outcome is in the journal.

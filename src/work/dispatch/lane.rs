@@ -48,6 +48,10 @@ pub(super) struct Lane {
     queue: BTreeMap<(u8, MessageId), Waiting>,
     priority_of: HashMap<MessageId, u8>,
     in_flight: HashMap<MessageId, E164>,
+    /// The message whose permit is given and whose start is not yet in the journal, with its segments. The limit is
+    /// measured at starts, so the next permit follows from when this one truly began: a slow disk must not gather
+    /// permits and let them go at once.
+    starting: Option<(MessageId, u16)>,
     /// Messages the machine was told are too old, and when it may be told again.
     given_up: HashMap<MessageId, Duration>,
     /// Its place among the lanes that are due.
@@ -66,6 +70,7 @@ impl Lane {
             queue: BTreeMap::new(),
             priority_of: HashMap::new(),
             in_flight: HashMap::new(),
+            starting: None,
             given_up: HashMap::new(),
             due: None,
             crowded: false,
@@ -92,22 +97,34 @@ impl Lane {
         if let Some(priority) = self.priority_of.remove(&id) {
             self.queue.remove(&(priority, id));
         }
-        self.in_flight.remove(&id);
+        self.land(id);
         self.given_up.remove(&id);
     }
 
     /// The message's request is over; whether one was under way.
     pub(super) fn land(&mut self, id: MessageId) -> bool {
+        self.starting = self.starting.filter(|(starting, _)| *starting != id);
         self.in_flight.remove(&id).is_some()
+    }
+
+    /// The message's start is in the journal, which has the lane empty at `empty_at` with it.
+    pub(super) fn started(&mut self, id: MessageId, empty_at: Timestamp, now: Moment) {
+        let Some((_, segments)) = self.starting.take_if(|(starting, _)| *starting == id) else { return };
+        self.empty_at = self.empty_at.max(empty_at);
+        if let Some(bucket) = &mut self.bucket {
+            bucket.no_earlier(u32::from(segments), now);
+        }
     }
 
     pub(super) fn waits(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    /// Nothing waits and nothing is under way: the lane can be made again from its `empty_at`.
-    pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.in_flight.is_empty()
+    /// When the lane can be forgotten, if nothing waits and nothing is under way: once its bucket is full. Before that
+    /// it would be made again from the wall's `empty_at`, and whoever sets the clock forward would fill the bucket.
+    pub(super) fn idle_at(&self, now: Moment) -> Option<Duration> {
+        let idle = self.queue.is_empty() && self.in_flight.is_empty();
+        idle.then(|| self.bucket.as_ref().map_or(now.elapsed, |bucket| bucket.full_at().max(now.elapsed)))
     }
 
     /// The next thing to do. `room` says whether the account may have another request.
@@ -151,8 +168,12 @@ impl Lane {
             self.crowded = true;
             return later.map_or(Pick::Nothing, Pick::At);
         }
+        if self.bucket.is_some() && self.starting.is_some() {
+            return later.map_or(Pick::Nothing, Pick::At);
+        }
         match self.take(waiting.segments, now) {
             Ok(()) => {
+                self.starting = Some((id, waiting.segments));
                 self.in_flight.insert(id, waiting.theirs);
                 Pick::Start { message: id, empty_at: self.empty_at }
             }
@@ -165,25 +186,26 @@ impl Lane {
 
     /// Takes `segments` from the bucket, or says how long until there are as many.
     fn take(&mut self, segments: u16, now: Moment) -> Result<(), Duration> {
-        if let Some(bucket) = &self.bucket {
-            bucket.take(u32::from(segments).min(self.limits.burst.max(1)), now)?;
+        if let Some(bucket) = &mut self.bucket {
+            bucket.take(u32::from(segments), now)?;
         }
         self.empty_at = rate::empty_after(&self.limits, self.empty_at, segments, now.wall);
-        if u32::from(segments) > self.limits.burst {
-            // More than fits was taken: the bucket is empty again only when the rest is paid.
-            self.bucket = Bucket::empty_at(&self.limits, self.empty_at, now);
-        }
         Ok(())
     }
 }
 
 /// governor's token bucket, in segments, on a clock that we set.
 ///
-/// It is made full, so it is emptied at the moment it was last empty, which may lie before or after now; from there
-/// it fills by itself, to the nanosecond.
+/// governor makes a bucket full, so one at any other level is made by taking all of it at the moment it was last empty,
+/// which may lie before or after now; from there it fills by itself, to the nanosecond.
 struct Bucket {
     limiter: RateLimiter<NotKeyed, InMemoryState, SetClock, NoOpMiddleware<Elapsed>>,
     clock: SetClock,
+    quota: Quota,
+    /// The time of one segment.
+    period: Duration,
+    /// When it is full with all debts paid, if nothing more is taken; on `clock`.
+    full_at: Duration,
 }
 
 impl Bucket {
@@ -195,24 +217,56 @@ impl Bucket {
         let quota = Quota::with_period(period)?.allow_burst(burst);
         // The moment may lie before this worker's beginning, so its clock runs one such span ahead.
         let then = (now.elapsed + AHEAD + empty_at.since(now.wall)).saturating_sub(now.wall.since(empty_at));
-        let clock = SetClock::default();
-        clock.set(then);
-        let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
-        // A new bucket is full, so all of it can be taken.
-        let _taken = limiter.check_n(burst);
-        Some(Self { limiter, clock })
+        let full_at = then + period * burst.get();
+        let (limiter, clock) = full_in(quota, period, full_at);
+        Some(Self { limiter, clock, quota, period, full_at })
     }
 
-    fn take(&self, segments: u32, now: Moment) -> Result<(), Duration> {
-        self.clock.set(now.elapsed + AHEAD);
-        let Some(segments) = NonZeroU32::new(segments) else { return Ok(()) };
-        match self.limiter.check_n(segments) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(not_yet)) => Err(not_yet.wait_time_from(Elapsed(now.elapsed + AHEAD)).max(Duration::from_millis(1))),
-            // Never more than the burst is asked for.
-            Err(_) => Ok(()),
+    /// Takes `segments`, where that many or a whole burst are there. What is taken beyond is debt.
+    fn take(&mut self, segments: u32, now: Moment) -> Result<(), Duration> {
+        let now = now.elapsed + AHEAD;
+        let burst = self.quota.burst_size().get();
+        self.clock.set(now);
+        if let Some(at_once) = NonZeroU32::new(segments.min(burst)) {
+            // Never more than the burst is asked for, which is the one thing governor always refuses.
+            if let Ok(Err(not_yet)) = self.limiter.check_n(at_once) {
+                return Err(not_yet.wait_time_from(Elapsed(now)).max(Duration::from_millis(1)));
+            }
+        }
+        self.full_at = self.full_at.max(now) + self.period * segments;
+        if segments > burst {
+            (self.limiter, self.clock) = full_in(self.quota, self.period, self.full_at);
+        }
+        Ok(())
+    }
+
+    /// What was taken last, `segments` of it, is as if it were taken now.
+    fn no_earlier(&mut self, segments: u32, now: Moment) {
+        let full_at = now.elapsed + AHEAD + self.period * segments;
+        if full_at > self.full_at {
+            self.full_at = full_at;
+            (self.limiter, self.clock) = full_in(self.quota, self.period, full_at);
         }
     }
+
+    /// When it is full, on the worker's clock.
+    fn full_at(&self) -> Duration {
+        self.full_at.saturating_sub(AHEAD)
+    }
+}
+
+/// A limiter that is full at `full_at`, and not before.
+fn full_in(
+    quota: Quota,
+    period: Duration,
+    full_at: Duration,
+) -> (RateLimiter<NotKeyed, InMemoryState, SetClock, NoOpMiddleware<Elapsed>>, SetClock) {
+    let clock = SetClock::default();
+    clock.set(full_at.saturating_sub(period * quota.burst_size().get()));
+    let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
+    // A new bucket is full, so all of it can be taken.
+    let _taken = limiter.check_n(quota.burst_size());
+    (limiter, clock)
 }
 
 /// How far before a worker's beginning a bucket may have been empty; longer ago is the same as then. At the slowest rate

@@ -291,6 +291,7 @@ impl World {
         self.lane_empty_at.insert(message.ours, lane_empty_at);
         let answer = self.answers.remove(name);
         let lane = self.lane(&message);
+        self.told(Fact::SendStarted { message: Box::new(message.clone()), lane });
         match answer {
             Some(Answer::Never) => message.state = MessageState::Sending,
             Some(Answer::LaterBy(ms)) => message.not_before = Some(self.now().wall + Duration::from_millis(ms)),
