@@ -1,0 +1,179 @@
+//! A carrier: it posts callers' texts and receipts, and takes our sends as its mood is.
+
+use super::dice::Dice;
+use super::directory::{ACCOUNT, NUMBERS, number};
+use super::world::breach;
+use offhook::machine::command::{Command, Settled, SettledAs, Taken};
+use offhook::machine::state::Message;
+use offhook::model::{Address, FailureCode, Heard, Inbound, MessageId, Receipt, ReceiptRef, ReceiptState};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The callers: three of the US, one of Canada, one of Italy.
+pub(crate) const CALLERS: [&str; 5] = ["+12065550142", "+12065550143", "+13035550144", "+14165550145", "+390612345678"];
+
+/// How long the gateway waits for an answer to a send.
+const PATIENCE_MS: u64 = 15_000;
+
+/// A webhook the carrier posts until it is thanked or has tried often enough.
+pub(crate) struct Hook {
+    /// What it says.
+    pub(crate) item: Heard,
+    /// What it was thanked with, each time.
+    pub(crate) thanked: Vec<Taken>,
+    /// How often it may be posted still.
+    pub(crate) tries: u32,
+}
+
+/// Everything the carrier did and saw.
+#[derive(Default)]
+pub(crate) struct Carrier {
+    /// What it posted, or will.
+    pub(crate) hooks: Vec<Hook>,
+    /// The sends that reached it.
+    pub(crate) posts: BTreeSet<(MessageId, u32)>,
+    /// Messages it took without a no: another send of one of these is a second copy on the caller's phone.
+    taken: BTreeSet<MessageId>,
+}
+
+/// What comes of a send: the answer, and later the receipts.
+pub(crate) struct Consequences {
+    /// After so many milliseconds the gateway knows this.
+    pub(crate) answer: (u64, Settled),
+    /// After so many milliseconds the carrier posts these.
+    pub(crate) receipts: Vec<(u64, usize)>,
+}
+
+/// How the carrier takes a send.
+#[derive(Clone, Copy, Debug)]
+enum Mood {
+    Takes,
+    Refuses,
+    SaysLater,
+    SaysLaterAndTakes,
+    NeverReads,
+    AnswersNothing,
+}
+
+impl Carrier {
+    /// A caller texts. Returns where the webhook is.
+    pub(crate) fn text(&mut self, dice: &mut Dice) -> usize {
+        let n = self.hooks.len();
+        let text = match dice.below(12) {
+            0 => "STOP".to_owned(),
+            1 => "help".to_owned(),
+            2 => "Please call us.".to_owned(),
+            3 => "naïve ✓ ".repeat(1 + dice.place(30)),
+            _ => format!("text {n}"),
+        };
+        let from = if dice.percent(5) { "72975" } else { *dice.one(&CALLERS) };
+        let item = Heard::Message(Inbound {
+            carrier_id: format!("SM{n:06}"),
+            from: Address::read(from),
+            to: number(*dice.one(&NUMBERS)).into(),
+            text,
+            media: Vec::new(),
+            segments: dice.percent(50).then_some(1),
+            keyword: None,
+        });
+        self.add(item)
+    }
+
+    /// Signed bytes that nobody can read.
+    pub(crate) fn gibberish(&mut self) -> usize {
+        let raw = format!("gibberish {}", self.hooks.len()).into_bytes();
+        self.add(Heard::Unreadable { raw, problem: "no MessageSid".to_owned() })
+    }
+
+    /// A post of a webhook, if it has tries left.
+    pub(crate) fn post(&mut self, hook: usize) -> Option<Command> {
+        let hook = &mut self.hooks[hook];
+        hook.tries = hook.tries.checked_sub(1)?;
+        Some(Command::Heard { account: ACCOUNT.to_owned(), item: hook.item.clone() })
+    }
+
+    /// A send reaches the carrier.
+    pub(crate) fn send(&mut self, message: &Message, down: bool, faults: bool, dice: &mut Dice) -> Consequences {
+        let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
+        let id = message.id;
+        if self.taken.contains(&id) {
+            breach("I6", format!("{id} was taken and is sent again, attempt {attempt}"));
+        }
+        let mood = match dice.below(100) {
+            _ if down => *dice.one(&[Mood::NeverReads, Mood::SaysLater, Mood::AnswersNothing]),
+            _ if !faults => Mood::Takes,
+            0..60 => Mood::Takes,
+            60..68 => Mood::Refuses,
+            68..80 => Mood::SaysLater,
+            80..83 => Mood::SaysLaterAndTakes,
+            83..90 => Mood::NeverReads,
+            _ => Mood::AnswersNothing,
+        };
+        if !matches!(mood, Mood::NeverReads) && !self.posts.insert((id, attempt)) {
+            breach("I6", format!("attempt {attempt} of {id} is sent twice"));
+        }
+        if matches!(mood, Mood::Takes | Mood::AnswersNothing) {
+            self.taken.insert(id);
+        }
+        let carrier_id = format!("SM-{id}-{attempt}");
+        let receipts = match mood {
+            Mood::Takes | Mood::SaysLaterAndTakes | Mood::AnswersNothing if dice.percent(90) => {
+                self.receipts(id, &carrier_id, dice)
+            }
+            _ => Vec::new(),
+        };
+        Consequences { answer: answer(mood, carrier_id, dice), receipts }
+    }
+
+    /// Receipts of a message: some of its states, each late, early, doubled or out of order.
+    fn receipts(&mut self, id: MessageId, carrier_id: &str, dice: &mut Dice) -> Vec<(u64, usize)> {
+        let last = match dice.below(10) {
+            0 => ("undelivered", ReceiptState::Undelivered(FailureCode::Unreachable)),
+            1 => ("failed", ReceiptState::Failed(FailureCode::CarrierError)),
+            2 => ("undelivered", ReceiptState::Undelivered(FailureCode::Landline)),
+            _ => ("delivered", ReceiptState::Delivered),
+        };
+        let mut posts = Vec::new();
+        for (status, state) in [("queued", ReceiptState::Queued), ("sent", ReceiptState::Sent), last] {
+            if dice.percent(20) {
+                continue;
+            }
+            let hook = self.add(Heard::Receipt(Receipt {
+                about: ReceiptRef::Ours(id),
+                carrier_id: carrier_id.to_owned(),
+                status: status.to_owned(),
+                state,
+                carrier_code: None,
+                segments: dice.percent(30).then(|| 1 + u16::try_from(dice.below(3)).expect("it is below 3")),
+            }));
+            for _ in 0..*dice.one(&[1, 1, 1, 2, 3]) {
+                let most = *dice.one(&[20_000, 20_000, 1_200_000]);
+                posts.push((dice.ms(most), hook));
+            }
+        }
+        posts
+    }
+
+    fn add(&mut self, item: Heard) -> usize {
+        self.hooks.push(Hook { item, thanked: Vec::new(), tries: 6 });
+        self.hooks.len() - 1
+    }
+}
+
+fn answer(mood: Mood, carrier_id: String, dice: &mut Dice) -> (u64, Settled) {
+    let soon = dice.ms(4_000);
+    let retry_after = dice.percent(30).then(|| Duration::from_secs(dice.below(40)));
+    let (after_ms, status, outcome) = match mood {
+        Mood::Takes => (soon, Some(201), SettledAs::Sent { carrier_id, segments: dice.percent(50).then_some(2) }),
+        Mood::Refuses => {
+            let code = *dice.one(&[FailureCode::Landline, FailureCode::Blocked, FailureCode::CarrierRejected]);
+            (soon, Some(400), SettledAs::Refused { code, carrier_code: Some("21610".to_owned()) })
+        }
+        Mood::SaysLater | Mood::SaysLaterAndTakes => {
+            (soon, Some(*dice.one(&[429, 503])), SettledAs::Later { retry_after })
+        }
+        Mood::NeverReads => (dice.ms(3_000), None, SettledAs::NeverWritten),
+        Mood::AnswersNothing => (PATIENCE_MS, None, SettledAs::Unknown),
+    };
+    (after_ms, Settled { outcome, status })
+}

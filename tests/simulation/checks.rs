@@ -1,0 +1,360 @@
+//! The promises, checked after each recovery and when all has come to rest.
+
+use super::directory::{NUMBERS, number};
+use super::faults::{Fate, KeptIndex};
+use super::gateway::{ENDPOINT, recover};
+use super::world::{World, breach};
+use offhook::engine::Reads;
+use offhook::machine::command::Taken;
+use offhook::machine::event::{Event, Fact, Story};
+use offhook::machine::rows::Table;
+use offhook::machine::show;
+use offhook::machine::state::{CallRow, Message};
+use offhook::machine::view::{Ask, View, decode_row, kind};
+use offhook::model::{CallId, ClaimKind, Day, E164, Heard, MessageId, Month, Position};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Rows read at a time.
+const PAGE: usize = 500;
+
+/// What must hold whenever a process has just begun. `anew`: also that an index made anew is the same.
+pub(crate) fn after_recovery(world: &mut World, anew: bool) {
+    catch_up(world);
+    if anew {
+        rows_are_what_a_replay_makes(world);
+    }
+    lanes_count_what_waits(world);
+    i1_the_watermark_stands_before_all_that_is_undelivered(world);
+}
+
+/// What must hold when everything has come to rest.
+pub(crate) fn at_rest(world: &mut World) {
+    catch_up(world);
+    let stories = &world.stories;
+    rows_are_what_a_replay_makes(world);
+    i1_what_was_thanked_for_is_kept_once(world, stories);
+    i1_i2_the_platform_has_the_journals_events_and_no_others(world, stories);
+    i4_calls_are_told_without_a_gap(stories);
+    i5_each_text_of_ours_ends_once(world, stories);
+    i6_each_post_has_its_attempt(world, stories);
+    i8_no_number_is_over_its_limit(world, stories);
+    answers_given_are_kept(world, stories);
+    i11_nothing_is_left(world);
+}
+
+/// Reads what was committed since the last time. What was synced once is there for good.
+fn catch_up(world: &mut World) {
+    let follow = world.living().reads().follow().clone();
+    loop {
+        let next = Position(world.stories.len() as u64 + 1);
+        let page = follow.read(next, PAGE).expect("what is committed can be read");
+        if page.is_empty() {
+            return;
+        }
+        world.stories.extend(page);
+    }
+}
+
+fn facts(stories: &[Arc<Story>]) -> impl Iterator<Item = (&Story, &Event)> {
+    stories.iter().flat_map(|story| story.events.iter().map(move |event| (story.as_ref(), event)))
+}
+
+/// An index that lived through deaths holds what one holds that is made anew from the journal.
+fn rows_are_what_a_replay_makes(world: &World) {
+    let fate = Fate::default();
+    let anew = KeptIndex::new(&fate);
+    let core = recover(&world.disk, &anew, &fate, &world.time).expect("the journal can be replayed");
+    let days: BTreeSet<Day> = world.stories.iter().map(|story| story.at.day()).collect();
+    let months: BTreeSet<Month> = days.iter().map(|day| day.month()).collect();
+    let tables = days.iter().flat_map(|day| [Table::Messages(*day), Table::Idempotency(*day)]);
+    let tables = tables.chain(months.into_iter().map(Table::Contacts)).chain([Table::State]);
+    for table in tables {
+        let (kept, made) = (all(world.living().reads(), table), all(&core.reads(), table));
+        if kept != made {
+            let differ = |(key, row): &(&Vec<u8>, &Vec<u8>)| made.get(*key) != Some(row);
+            let more: Vec<_> = kept.iter().filter(differ).map(|(key, _)| key).collect();
+            breach("replay", format!("makes other rows of {table:?}: {} against {}, {more:?}", made.len(), kept.len()));
+        }
+    }
+}
+
+fn all(reads: &Reads, table: Table) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut rows = BTreeMap::new();
+    let mut from = Vec::new();
+    loop {
+        let page = reads.ask(|view| view.rows(table, &[], &from, PAGE)).expect("the index in memory can be read");
+        let full = page.len() == PAGE;
+        if let Some((last, _)) = page.last() {
+            from = last.iter().copied().chain([0]).collect();
+        }
+        rows.extend(page);
+        if !full {
+            return rows;
+        }
+    }
+}
+
+fn lanes_count_what_waits(world: &World) {
+    let reads = world.living().reads();
+    for ours in NUMBERS.map(number) {
+        let (counted, waits) = reads
+            .ask(|view| {
+                let open = view.open_page(&[], PAGE);
+                let waits = open.iter().filter(|(_, _, open)| open.ours == ours && !open.started);
+                (view.lane(ours).queued_segments, waits.map(|(_, _, open)| u32::from(open.segments)).sum::<u32>())
+            })
+            .expect("the index in memory can be read");
+        if counted != waits {
+            breach("lanes", format!("{ours:?} counts {counted} segments and {waits} wait"));
+        }
+    }
+}
+
+fn i1_the_watermark_stands_before_all_that_is_undelivered(world: &mut World) {
+    let watermark = world.living().reads().ask(|view| view.watermark(ENDPOINT));
+    let watermark = watermark.expect("the index in memory can be read").unwrap_or(Position(1));
+    if watermark < world.watermark {
+        breach("I1", format!("the watermark went back from {} to {}", world.watermark.0, watermark.0));
+    }
+    let passed = world.stories.iter().filter(|story| (world.watermark..watermark).contains(&story.position));
+    for told in passed.flat_map(|story| show::told(story)) {
+        if !world.endpoint.events.contains_key(&told.id.to_string()) {
+            breach("I1", format!("{} {} is before the watermark and was never delivered", told.id, told.kind));
+        }
+    }
+    world.watermark = watermark;
+}
+
+/// One carrier's id, one effect; and of each text that was thanked for, one.
+fn i1_what_was_thanked_for_is_kept_once(world: &World, stories: &[Arc<Story>]) {
+    let mut claims: HashMap<(&str, &ClaimKind), &Story> = HashMap::new();
+    for (story, event) in facts(stories) {
+        if let Fact::Claimed { carrier_id, kind, .. } = &event.fact
+            && claims.insert((carrier_id, kind), story).is_some()
+        {
+            breach("dedupe", format!("{carrier_id} has two effects"));
+        }
+    }
+    for hook in world.carrier.hooks.iter().filter(|hook| !hook.thanked.is_empty()) {
+        let thanked = &hook.thanked;
+        let first = thanked.iter().filter(|taken| !matches!(taken, Taken::Duplicate | Taken::Stale)).count();
+        match &hook.item {
+            Heard::Message(inbound) => {
+                let Some(story) = claims.get(&(inbound.carrier_id.as_str(), &ClaimKind::Message)) else {
+                    breach("I1", format!("{} was thanked for ({thanked:?}) and is nowhere", inbound.carrier_id))
+                };
+                let effects = story.events.iter().filter(|event| heard(event)).count();
+                if effects != 1 || first > 1 {
+                    breach("I1", format!("{} has {effects} effects, thanked {thanked:?}", inbound.carrier_id));
+                }
+            }
+            Heard::Receipt(receipt) if thanked.contains(&Taken::Advanced) => {
+                let kind = ClaimKind::Receipt { status: receipt.status.clone(), to: None };
+                if !claims.contains_key(&(receipt.carrier_id.as_str(), &kind)) || first > 1 {
+                    breach("I1", format!("receipt {} {} of {thanked:?}", receipt.carrier_id, receipt.status));
+                }
+            }
+            Heard::Unreadable { .. } if first > 1 => breach("dedupe", format!("quarantined twice: {thanked:?}")),
+            _ => {}
+        }
+    }
+    let known: HashSet<&str> = world
+        .carrier
+        .hooks
+        .iter()
+        .filter_map(|hook| match &hook.item {
+            Heard::Message(inbound) => Some(inbound.carrier_id.as_str()),
+            _ => None,
+        })
+        .collect();
+    for story in stories.iter().filter(|story| story.events.iter().any(heard)) {
+        let of_a_text = |event: &Event| matches!(&event.fact, Fact::Claimed { carrier_id, kind: ClaimKind::Message, .. } if known.contains(carrier_id.as_str()));
+        if !story.events.iter().any(of_a_text) {
+            breach("I2", format!("position {} tells of a text that nobody posted", story.position.0));
+        }
+    }
+}
+
+fn heard(event: &Event) -> bool {
+    matches!(event.fact, Fact::MessageReceived { .. } | Fact::MessageLate(_))
+}
+
+/// What the journal tells the platform has, byte for byte; and it heard of nothing that was lost with a process.
+fn i1_i2_the_platform_has_the_journals_events_and_no_others(world: &World, stories: &[Arc<Story>]) {
+    let mut told: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for event in stories.iter().flat_map(|story| show::told(story)) {
+        told.insert(event.id.to_string(), event.body);
+    }
+    for (id, body) in &told {
+        match world.endpoint.events.get(id) {
+            None => breach("I1", format!("{id} never reached the platform")),
+            Some(there) if there != body => breach("I3", format!("{id} has other bytes at the platform")),
+            Some(_) => {}
+        }
+    }
+    if let Some(id) = world.endpoint.events.keys().find(|id| !told.contains_key(*id)) {
+        breach("I2", format!("the platform heard of {id}, which is in no frame"));
+    }
+}
+
+fn i4_calls_are_told_without_a_gap(stories: &[Arc<Story>]) {
+    let mut last: HashMap<CallId, u64> = HashMap::new();
+    for (story, event) in facts(stories) {
+        let Some(sequence) = event.call_sequence else { continue };
+        let call = match &event.fact {
+            Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) => &change.shown.call.id,
+            fact => message(fact)
+                .and_then(|message| message.call.as_ref())
+                .unwrap_or_else(|| breach("I4", format!("position {} has a sequence and no call", story.position.0))),
+        };
+        let last = last.entry(call.clone()).or_default();
+        *last += 1;
+        if sequence != *last {
+            breach("I4", format!("{call} has {sequence} at position {}, and {last} is next", story.position.0));
+        }
+    }
+}
+
+fn message(fact: &Fact) -> Option<&Message> {
+    match fact {
+        Fact::MessageReceived { message, .. }
+        | Fact::MessageQueued { message, .. }
+        | Fact::SendStarted { message, .. }
+        | Fact::SendPostponed { message, .. }
+        | Fact::SendUnknown { message, .. }
+        | Fact::MessageChanged { message, .. }
+        | Fact::MessageKept { message } => Some(message),
+        _ => None,
+    }
+}
+
+fn i5_each_text_of_ours_ends_once(world: &World, stories: &[Arc<Story>]) {
+    for (_, event) in facts(stories) {
+        let Fact::MessageQueued { message, .. } = &event.fact else { continue };
+        let id = message.id;
+        let row = world.living().reads().ask(|view| view.message(id)).expect("the index in memory can be read");
+        let Some(row) = row else { breach("I5", format!("{id} has no row")) };
+        if !row.state.is_final() {
+            breach("I5", format!("{id} is {} when all has come to rest: {:?}", row.state.word(), row.attempts));
+        }
+        let told = world.endpoint.states.get(&id.to_string()).cloned().unwrap_or_default();
+        let ends: Vec<&str> =
+            told.iter().map(String::as_str).filter(|state| !["queued", "sent"].contains(state)).collect();
+        let once = match ends.as_slice() {
+            [_] => true,
+            // A guess gives way to a receipt, which knows.
+            ["unconfirmed" | "expired", then] => ["delivered", "undelivered", "failed"].contains(then),
+            _ => false,
+        };
+        if !once || ends.last() != Some(&row.state.word()) {
+            breach("I5", format!("{id} is {} and the platform heard {told:?}", row.state.word()));
+        }
+    }
+}
+
+fn i6_each_post_has_its_attempt(world: &World, stories: &[Arc<Story>]) {
+    let mut attempts: BTreeSet<(MessageId, u32)> = BTreeSet::new();
+    for (_, event) in facts(stories) {
+        if let Fact::SendStarted { message, .. } = &event.fact {
+            let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
+            if !attempts.insert((message.id, attempt)) {
+                breach("I6", format!("attempt {attempt} of {} is recorded twice", message.id));
+            }
+        }
+    }
+    if let Some((id, attempt)) = world.carrier.posts.difference(&attempts).next() {
+        breach("I6", format!("the carrier saw attempt {attempt} of {id}, which is in no frame"));
+    }
+}
+
+/// At most max(burst, largest message) + rate × window segments start in any window of true time.
+fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story>]) {
+    let mut starts: BTreeMap<E164, Vec<(u64, u64)>> = BTreeMap::new();
+    for (story, event) in facts(stories) {
+        if let Fact::SendStarted { message, .. } = &event.fact {
+            let at = world.decided_ms[&story.position.0];
+            starts.entry(message.ours).or_default().push((at, u64::from(message.segments)));
+        }
+    }
+    let directory = world.living().reads().directory();
+    for (ours, starts) in starts {
+        let limits = &directory.numbers[&ours].limits;
+        let Some(rate) = limits.millisegments_per_second.map(u64::from) else { continue };
+        let largest = starts.iter().map(|(_, segments)| *segments).max().unwrap_or(0).max(u64::from(limits.burst));
+        for (place, (begin, _)) in starts.iter().enumerate() {
+            let mut sum = 0;
+            for (at, segments) in &starts[place..] {
+                sum += segments;
+                let allowed = largest * 1_000_000 + rate * (at - begin);
+                if sum * 1_000_000 > allowed {
+                    let ms = at - begin;
+                    breach(
+                        "I8",
+                        format!("{ours:?} began {sum} segments within {ms} ms from {begin} at {rate}/1000 per s"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What the platform's desk was answered holds for good.
+fn answers_given_are_kept(world: &World, stories: &[Arc<Story>]) {
+    let queued: BTreeSet<MessageId> = facts(stories)
+        .filter_map(|(_, event)| match &event.fact {
+            Fact::MessageQueued { message, .. } => Some(message.id),
+            _ => None,
+        })
+        .collect();
+    if let Some(id) = world.desk.accepted.difference(&queued).next() {
+        breach("promise 1", format!("{id} was accepted and is nowhere"));
+    }
+    for position in &world.desk.again {
+        if !queued.iter().any(|id| id.position() == *position) {
+            breach("promise 2", format!("a repeat was answered with position {}, which queues nothing", position.0));
+        }
+    }
+    let mut keys = HashSet::new();
+    for (_, event) in facts(stories) {
+        if let Fact::Answered { key, .. } = &event.fact
+            && !keys.insert(key)
+        {
+            breach("promise 2", "a request with a key was done twice");
+        }
+    }
+    for (id, ended) in &world.desk.ended {
+        match call(world, id) {
+            Some(CallRow::Call(call)) if call.ended.as_ref() == Some(ended) => {}
+            _ => breach("promise 1", format!("{id} was answered as ended and is not")),
+        }
+    }
+}
+
+fn call(world: &World, id: &CallId) -> Option<CallRow> {
+    world.living().reads().ask(|view| view.call(id)).expect("the index in memory can be read")
+}
+
+fn i11_nothing_is_left(world: &World) {
+    lanes_count_what_waits(world);
+    let (waiting, fed) = world.living().rest();
+    if waiting > 0 || !fed {
+        breach("I11", format!("{waiting} texts wait in lanes; the feed is empty: {fed}"));
+    }
+    for (key, row) in all(world.living().reads(), Table::State) {
+        match key.first() {
+            Some(&(kind::OPEN | kind::LIVE | kind::TIMER)) => {
+                breach("I11", format!("a row of kind {} is left", char::from(key[0])));
+            }
+            Some(&kind::CALL) => {
+                if let Some(CallRow::Call(call)) = decode_row(&row) {
+                    let done = call.ended.is_some() && call.queued.is_empty();
+                    if !done {
+                        breach("I11", format!("{} has not ended, or texts of it wait", call.id));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Two queues with a number each and one that they share, with limits and switches by dice.
+
+use super::dice::Dice;
+use offhook::model::{
+    AutoReply, Closing, Directory, E164, Language, Limits, NonUs, NonUsRule, Number, Preset, Purpose, Queue, Settings,
+    UnknownSender, Verification, VerificationState,
+};
+use std::collections::BTreeMap;
+
+/// The carrier account all numbers belong to.
+pub(crate) const ACCOUNT: &str = "main";
+
+/// Ours: an inbound number of each queue, and the shared one.
+pub(crate) const NUMBERS: [&str; 3] = ["+12065550100", "+12065550101", "+12065550102"];
+
+/// The queues.
+pub(crate) const QUEUES: [&str; 2] = ["support", "sales"];
+
+/// A directory of this seed.
+pub(crate) fn thrown(dice: &mut Dice) -> Directory {
+    let numbers = NUMBERS.iter().map(|text| (number(text), entry(text, dice))).collect();
+    let queues = QUEUES.iter().zip(NUMBERS).map(|(name, inbound)| (queue_id(name), queue(name, inbound, dice)));
+    let queues = queues.collect();
+    let preset = |text: &str| Preset { label: "a preset".to_owned(), text: text.to_owned() };
+    let named = |text: &str| BTreeMap::from([(name("welcome"), preset(text))]);
+    let presets =
+        BTreeMap::from([(language("en"), named("Hello, this is your agent.")), (language("it"), named("Buongiorno."))]);
+    Directory::new(settings(dice), numbers, queues, presets, BTreeMap::new())
+}
+
+fn settings(dice: &mut Dice) -> Settings {
+    let texts = |en: &str, it: &str| BTreeMap::from([(language("en"), en.to_owned()), (language("it"), it.to_owned())]);
+    Settings {
+        in_call_sms: true,
+        non_us: NonUs { in_call: dice.percent(50), wait_time: dice.percent(50), rule: NonUsRule::PlusOne },
+        closing: Closing { enabled: dice.percent(80), texts: texts("Thanks for calling.", "Grazie.") },
+        auto_reply: AutoReply {
+            enabled: dice.percent(90),
+            texts: texts("Please call us.", "Ci chiami."),
+            quiet_minutes: *dice.one(&[0, 1, 15]),
+            per_day: *dice.one(&[1, 3, 50]),
+            unknown_sender: *dice.one(&[UnknownSender::Reply, UnknownSender::Silent]),
+        },
+        attach_cross_queue: dice.percent(30),
+        call_lease_minutes: *dice.one(&[1, 10, 240]),
+        // So that each text can be found in what the platform hears.
+        late_text: true,
+        max_wait_ms: *dice.one(&[10_000, 60_000, 300_000]),
+        ..Settings::default()
+    }
+}
+
+fn entry(label: &str, dice: &mut Dice) -> Number {
+    Number {
+        label: label.to_owned(),
+        account: ACCOUNT.to_owned(),
+        purpose: Purpose::InCall,
+        global_outbound: false,
+        limits: Limits {
+            millisegments_per_second: Some(*dice.one(&[100, 333, 1_000, 3_000, 10_000, 100_000])),
+            burst: *dice.one(&[1, 1, 3, 10]),
+            ..Limits::none()
+        },
+        verification: Verification {
+            state: VerificationState::Verified,
+            sms: true,
+            mms: true,
+            ..Verification::default()
+        },
+    }
+}
+
+fn queue(name: &str, inbound: &str, dice: &mut Dice) -> Queue {
+    Queue {
+        name: name.to_owned(),
+        parent: None,
+        in_call_sms: Some(dice.percent(95)),
+        inbound_numbers: vec![number(inbound)],
+        outbound_numbers: vec![number(NUMBERS[2])],
+        default_outbound: dice.percent(50).then(|| number(inbound)),
+        language: None,
+    }
+}
+
+/// A number that is one.
+pub(crate) fn number(text: &str) -> E164 {
+    text.parse().expect("it is written as a number")
+}
+
+/// A queue's name.
+pub(crate) fn queue_id(text: &str) -> offhook::model::QueueId {
+    name(text)
+}
+
+/// A language's name.
+pub(crate) fn language(text: &str) -> Language {
+    name(text)
+}
+
+/// Any name.
+pub(crate) fn name<T: TryFrom<String>>(text: &str) -> T {
+    T::try_from(text.to_owned()).unwrap_or_else(|_| panic!("{text} is a name"))
+}

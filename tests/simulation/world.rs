@@ -1,0 +1,452 @@
+//! The world of one seed: the gateway's lives one after another, the outside around them, and what happens when.
+
+use super::carrier::Carrier;
+use super::checks;
+use super::clock::Time;
+use super::dice::Dice;
+use super::directory;
+use super::faults::{Death, Fate, KeptIndex};
+use super::gateway::{Asker, Gateway};
+use super::platform::{Desk, Endpoint};
+use offhook::journal::{Journal, MemoryJournal};
+use offhook::machine::command::{Command, Reply, Settled};
+use offhook::machine::event::Story;
+use offhook::machine::show::Told;
+use offhook::model::{MessageId, Position, Timestamp};
+use offhook::work::feed::Delivered;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Commands of one batch, at most: few, so that many batches have their death in them.
+const BATCH_MAX: u64 = 12;
+
+/// Turns at one moment after which the world is said to spin.
+const TURNS_MAX: u32 = 2_000;
+
+/// Faults stop, and so much time passes: over 72 hours after the last thing that can happen to a call, whose lease is
+/// at most four hours.
+const REST_HOURS: u64 = 82;
+
+/// A promise is broken.
+pub(crate) fn breach(which: &str, why: impl Display) -> ! {
+    panic!("{which} is broken: {why}");
+}
+
+/// What is to happen later.
+enum Due {
+    /// The carrier posts a webhook.
+    Post(usize),
+    /// The platform asks.
+    Ask(usize),
+    /// A process of this life hears what became of an attempt.
+    Settle { life: u32, message: MessageId, attempt: u32, settled: Settled },
+    /// A process of this life hears how a delivery ended.
+    Delivered { life: u32, told: Arc<Told>, how: Delivered },
+}
+
+/// All there is.
+pub(crate) struct World {
+    pub(crate) disk: MemoryJournal,
+    pub(crate) index: KeptIndex,
+    pub(crate) fate: Fate,
+    pub(crate) time: Time,
+    pub(crate) carrier: Carrier,
+    pub(crate) desk: Desk,
+    pub(crate) endpoint: Endpoint,
+    /// When, in true time, the frame at each position was decided.
+    pub(crate) decided_ms: BTreeMap<u64, u64>,
+    /// What the journal holds, as far as it was looked at.
+    pub(crate) stories: Vec<Arc<Story>>,
+    /// The endpoint's watermark when the last process began.
+    pub(crate) watermark: Position,
+    dice: Dice,
+    gateway: Option<Gateway>,
+    life: u32,
+    later: BTreeMap<(u64, u64), Due>,
+    laters: u64,
+    faults: bool,
+    carrier_down_until: u64,
+    platform_down_until: u64,
+    stalled_until: u64,
+    diary: Diary,
+}
+
+/// Lives a seed for so many steps, then lets everything come to rest, and checks what must hold.
+pub(crate) fn live(seed: u64, steps: u32) {
+    let mut world = World::new(seed);
+    for _ in 0..steps {
+        world.step();
+    }
+    world.rest();
+    checks::at_rest(&mut world);
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        // Some seconds before a day ends, or a month, or just any time.
+        let wall = *dice.one(&["2025-11-22T10:00:00Z", "2025-11-22T23:58:00Z", "2025-11-30T23:59:00Z"]);
+        let fate = Fate::default();
+        let mut world = Self {
+            disk: MemoryJournal::new([1; 16]),
+            index: KeptIndex::new(&fate),
+            fate,
+            time: Time::new(Timestamp::parse(wall).expect("it is a time")),
+            carrier: Carrier::default(),
+            desk: Desk::default(),
+            endpoint: Endpoint::default(),
+            decided_ms: BTreeMap::new(),
+            stories: Vec::new(),
+            watermark: Position(1),
+            dice,
+            gateway: None,
+            life: 0,
+            later: BTreeMap::new(),
+            laters: 0,
+            faults: true,
+            carrier_down_until: 0,
+            platform_down_until: 0,
+            stalled_until: 0,
+            diary: Diary { seed, lines: VecDeque::new() },
+        };
+        let directory = Box::new(directory::thrown(&mut world.dice));
+        world.start();
+        let opt_outs = vec![];
+        world.gateway().ask(Asker::Worker("seed"), Command::Seed { directory, opt_outs });
+        world.turn();
+        world
+    }
+
+    /// The gateway, which lives whenever nobody is in the middle of its death.
+    pub(crate) fn gateway(&mut self) -> &mut Gateway {
+        self.gateway.as_mut().expect("a gateway that dies is started before anything else happens")
+    }
+
+    /// The same, to look at.
+    pub(crate) fn living(&self) -> &Gateway {
+        self.gateway.as_ref().expect("a gateway that dies is started before anything else happens")
+    }
+
+    fn step(&mut self) {
+        if self.dice.percent(2) {
+            self.set_the_clock();
+        }
+        self.weather();
+        for _ in 0..self.dice.below(4) {
+            self.something_outside();
+        }
+        if self.dice.percent(30) {
+            self.gateway().ask(Asker::Worker("tick"), Command::Tick);
+        }
+        if self.dice.percent(1) {
+            self.die("is killed between two batches");
+        }
+        let ms = *self.dice.one(&[0, 10, 300, 3_000, 3_000, 30_000]);
+        let ms = self.dice.ms(ms);
+        self.pass(ms);
+    }
+
+    /// Somebody sets the clock: back by at most an hour, or forward by at most two minutes.
+    fn set_the_clock(&mut self) {
+        let wall = self.time.wall().as_ms();
+        let back = self.dice.percent(70);
+        let wall = if back { wall - self.dice.ms(3_600_000) } else { wall + self.dice.ms(120_000) };
+        self.time.set(Timestamp::from_ms(wall));
+        self.diary.note(&self.time, format_args!("the clock is set to {}", self.time.wall()));
+    }
+
+    fn weather(&mut self) {
+        let now = self.time.elapsed_ms();
+        if self.dice.percent(1) {
+            self.carrier_down_until = now + self.dice.ms(200_000);
+        }
+        if self.dice.percent(2) {
+            self.platform_down_until = now + self.dice.ms(900_000);
+        }
+        if self.dice.percent(3) {
+            self.stalled_until = now + self.dice.ms(5_000);
+        }
+    }
+
+    fn something_outside(&mut self) {
+        if self.dice.percent(45) {
+            let unreadable = self.dice.percent(3);
+            let hook = if unreadable { self.carrier.gibberish() } else { self.carrier.text(&mut self.dice) };
+            // Carriers post some webhooks twice or three times, at once or much later.
+            for _ in 0..*self.dice.one(&[1, 1, 1, 2, 3]) {
+                let most = *self.dice.one(&[0, 3_000, 600_000]);
+                let after = self.dice.ms(most);
+                self.later(after, Due::Post(hook));
+            }
+        } else {
+            let request = self.desk.acts(&mut self.dice);
+            let after = self.dice.ms(2_000);
+            self.later(after, Due::Ask(request));
+        }
+    }
+
+    fn later(&mut self, ms: u64, due: Due) {
+        self.laters += 1;
+        self.later.insert((self.time.elapsed_ms() + ms, self.laters), due);
+    }
+
+    /// Time passes, and what is due meanwhile happens at its time.
+    fn pass(&mut self, ms: u64) {
+        let until = self.time.elapsed_ms() + ms;
+        let mut turns = 0;
+        loop {
+            self.turn();
+            let now = self.time.elapsed_ms();
+            let due = self.later.first_key_value().map(|((at, _), _)| *at);
+            let stalled = (self.living().asked() > 0).then_some(self.stalled_until);
+            let next = [due, self.living().due_ms(), stalled].into_iter().flatten().min().unwrap_or(u64::MAX).max(now);
+            if next > until {
+                break;
+            }
+            turns = if next == now { turns + 1 } else { 0 };
+            if turns > TURNS_MAX {
+                breach("I11", "the world spins: something is always due and never done");
+            }
+            self.time.pass(next - now);
+            while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= next) {
+                let due = entry.remove();
+                self.happens(due);
+            }
+        }
+        // A death may have taken longer than that.
+        self.time.pass(until.saturating_sub(self.time.elapsed_ms()));
+        self.turn();
+    }
+
+    fn happens(&mut self, due: Due) {
+        let life = self.life;
+        match due {
+            Due::Post(hook) => {
+                if let Some(command) = self.carrier.post(hook) {
+                    self.gateway().ask(Asker::Hook(hook), command);
+                }
+            }
+            Due::Ask(request) => {
+                if let Some(command) = self.desk.ask(request) {
+                    self.gateway().ask(Asker::Request(request), command);
+                }
+            }
+            Due::Settle { life: of, message, attempt, settled } if of == life => {
+                self.gateway().ask(Asker::Worker("settle"), Command::Settle { message, attempt, settled });
+            }
+            Due::Delivered { life: of, told, how } if of == life => self.gateway().delivered(&told, how),
+            // Told to a process that is dead.
+            Due::Settle { .. } | Due::Delivered { .. } => {}
+        }
+    }
+
+    /// The workers look, and the engine decides what waits, unless its disk is slow just now.
+    fn turn(&mut self) {
+        loop {
+            self.gateway().dispatch();
+            for told in self.gateway().deliveries() {
+                self.deliver(told);
+            }
+            let asked = self.gateway().asked();
+            if asked == 0 || self.time.elapsed_ms() < self.stalled_until {
+                return;
+            }
+            self.commit();
+        }
+    }
+
+    fn commit(&mut self) {
+        let count = 1 + self.dice.place(usize::try_from(BATCH_MAX).expect("it is small"));
+        let death = (self.faults && self.dice.percent(2)).then(|| {
+            let rows = self.dice.place(40);
+            *self.dice.one(&[Death::BeforeAppend, Death::BeforeSync, Death::BeforeIndex { rows }, Death::BeforeAnswers])
+        });
+        self.fate.set(death);
+        let (first, now) = (self.disk.next().0, self.time.elapsed_ms());
+        self.decided_ms.extend((first..first + count as u64).map(|position| (position, now)));
+        match self.gateway().commit(count) {
+            Ok(replies) if death == Some(Death::BeforeAnswers) => {
+                let unanswered = replies.into_iter().map(|(asker, _)| asker).collect();
+                self.dead("dies before it answers", unanswered);
+            }
+            Ok(replies) => {
+                for (asker, reply) in replies {
+                    self.hears(asker, reply);
+                }
+                // There was nothing to write, or it says it is written: then it must be there in the next life.
+                if let Some(death) = death {
+                    self.dead(format_args!("dies after its answers, {death:?}"), Vec::new());
+                }
+            }
+            Err((failed, unanswered)) if death.is_some() => {
+                self.dead(format_args!("dies {death:?}: {failed}"), unanswered);
+            }
+            Err((failed, _)) => breach("the engine", format!("fails of itself: {failed}")),
+        }
+    }
+
+    fn hears(&mut self, asker: Asker, reply: Reply) {
+        if asker != Asker::Worker("tick") {
+            self.diary.note(&self.time, format_args!("{asker:?} hears {}", brief(&reply)));
+        }
+        match (asker, reply) {
+            (Asker::Hook(hook), Reply::Heard(taken)) => self.carrier.hooks[hook].thanked.push(taken),
+            (Asker::Request(request), reply) => self.desk.hears(request, &reply),
+            (Asker::Start(_), Reply::Started { message }) => {
+                let (down, faults) = (self.time.elapsed_ms() < self.carrier_down_until, self.faults);
+                let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
+                let consequences = self.carrier.send(&message, down, faults, &mut self.dice);
+                let (after, settled) = consequences.answer;
+                self.later(after, Due::Settle { life: self.life, message: message.id, attempt, settled });
+                for (after, hook) in consequences.receipts {
+                    self.later(after, Due::Post(hook));
+                }
+            }
+            (Asker::Start(message), _) => self.gateway().not_started(message),
+            (Asker::Hook(_), reply) => breach("the engine", format!("answers a webhook with {reply:?}")),
+            (Asker::Worker(_), _) => {}
+        }
+    }
+
+    fn deliver(&mut self, told: Arc<Told>) {
+        let down = self.time.elapsed_ms() < self.platform_down_until;
+        let dice = &mut self.dice;
+        let (taken, how) = match dice.below(100) {
+            _ if down => (dice.percent(5), Delivered::Down(None)),
+            _ if !self.faults => (true, Delivered::Yes),
+            0..88 => (true, Delivered::Yes),
+            88..92 => (true, Delivered::Down(None)),
+            92..96 => (false, Delivered::Refused(None)),
+            _ => (false, Delivered::Down(dice.percent(50).then(|| std::time::Duration::from_secs(dice.below(60))))),
+        };
+        if taken {
+            self.endpoint.takes(&told);
+        }
+        let after = self.dice.ms(500);
+        self.later(after, Due::Delivered { life: self.life, told, how });
+    }
+
+    fn die(&mut self, why: &str) {
+        self.dead(why, Vec::new());
+    }
+
+    /// The process is gone with all it had in memory, and another starts on what is on the disk.
+    fn dead(&mut self, why: impl Display, unanswered: Vec<Asker>) {
+        self.diary.note(&self.time, format_args!("the gateway {why}"));
+        let gateway = self.gateway.take().expect("nobody dies twice");
+        for asker in gateway.askers().into_iter().chain(unanswered) {
+            self.lost(asker);
+        }
+        self.start();
+        let anew = self.dice.percent(15);
+        checks::after_recovery(self, anew);
+    }
+
+    /// A connection broke before the answer came.
+    fn lost(&mut self, asker: Asker) {
+        let after = self.dice.ms(30_000);
+        match asker {
+            Asker::Hook(hook) if self.dice.percent(70) => self.later(after, Due::Post(hook)),
+            Asker::Request(request) if self.desk.may_repeat(request) => self.later(after, Due::Ask(request)),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self) {
+        loop {
+            let down_ms = self.dice.ms(10_000);
+            self.time.pass(down_ms);
+            if self.faults && self.dice.percent(10) {
+                self.set_the_clock();
+            }
+            let keep = if self.dice.percent(50) { 0 } else { self.dice.place(13) };
+            self.disk.crash(keep);
+            self.fate.set(None);
+            if self.dice.percent(30) {
+                self.index = KeptIndex::new(&self.fate);
+            }
+            if self.life > 0 && self.faults && self.dice.percent(10) {
+                self.fate.set(Some(*self.dice.one(&[Death::BeforeAppend, Death::BeforeSync, Death::BeforeAnswers])));
+            }
+            self.life += 1;
+            let next = self.disk.next().0;
+            self.decided_ms.insert(next, self.time.elapsed_ms());
+            match Gateway::start(&self.disk, &self.index, &self.fate, &self.time) {
+                Ok(gateway) => {
+                    self.diary.note(&self.time, format_args!("life {} begins at position {next}", self.life));
+                    self.fate.set(None);
+                    self.gateway = Some(gateway);
+                    return;
+                }
+                Err(failed) => self.diary.note(&self.time, format_args!("life {} dies at birth: {failed}", self.life)),
+            }
+        }
+    }
+
+    /// Faults stop, the outside asks for nothing new, and time passes.
+    fn rest(&mut self) {
+        self.diary.note(&self.time, "faults stop");
+        self.faults = false;
+        (self.carrier_down_until, self.platform_down_until, self.stalled_until) = (0, 0, 0);
+        for _ in 0..REST_HOURS * 2 {
+            self.tick_until_nothing_is_due();
+            self.pass(30 * 60 * 1000);
+        }
+        self.tick_until_nothing_is_due();
+    }
+
+    /// A tick gives up on one text of a call at a time.
+    fn tick_until_nothing_is_due(&mut self) {
+        loop {
+            let before = self.disk.next();
+            self.gateway().ask(Asker::Worker("tick"), Command::Tick);
+            self.turn();
+            if self.disk.next() == before {
+                return;
+            }
+            self.pass(1_000);
+        }
+    }
+}
+
+/// A reply in few words.
+fn brief(reply: &Reply) -> String {
+    match reply {
+        Reply::Call { shown, .. } => format!("call {}", shown.call.id),
+        Reply::EndedUnheard { call, .. } => format!("call {call} ended unheard"),
+        Reply::Message { message, .. } => format!("{} {}", message.id, message.state.word()),
+        Reply::Refused(refusal) => format!("refused: {}", refusal.code.word()),
+        Reply::Started { message } => format!("{} started", message.id),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The last steps, told when a promise is broken.
+struct Diary {
+    seed: u64,
+    lines: VecDeque<String>,
+}
+
+impl Diary {
+    fn note(&mut self, time: &Time, what: impl Display) {
+        const LINES_MAX: usize = 60;
+        self.lines.push_back(format!("{:>10} ms  {what}", time.elapsed_ms()));
+        if self.lines.len() > LINES_MAX {
+            self.lines.pop_front();
+        }
+    }
+}
+
+impl Drop for Diary {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let lines: String = self.lines.iter().map(|line| format!("{line}\n")).collect();
+            let mut out = std::io::stderr().lock();
+            // Nowhere to tell of a failure to tell.
+            let _told =
+                write!(out, "\nseed {} fails; its last steps:\n{lines}run it alone: OFFHOOK_SEED={0}\n", self.seed);
+        }
+    }
+}
