@@ -114,6 +114,11 @@ impl World {
         answer(self.hooks.clone(), request).await
     }
 
+    /// The carriers' door, to be listened with.
+    pub(super) fn hooks(&self) -> Router {
+        self.hooks.clone()
+    }
+
     /// A call of [`CALLER`] in `support`.
     pub(super) async fn start_call(&self, id: &str) {
         let answer = self.put(&format!("/v1/calls/{id}"), call()).await;

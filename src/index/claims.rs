@@ -303,10 +303,9 @@ fn fingerprint(key: &[u8; 16], claim: &Claim) -> u64 {
     text(&claim.carrier_id);
     match &claim.kind {
         ClaimKind::Message => hasher.write(&[0]),
-        ClaimKind::Receipt { status, to } => {
+        ClaimKind::Receipt { status } => {
             text(status);
             hasher.write(&[1]);
-            hasher.write(&to.map_or([0; 8], |to| to.key()));
         }
         ClaimKind::Quarantine => hasher.write(&[2]),
     }

@@ -2,7 +2,7 @@
 
 use super::id::MessageId;
 use super::message::FailureCode;
-use super::number::{Address, E164};
+use super::number::Address;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -148,8 +148,6 @@ pub enum ClaimKind {
     Receipt {
         /// The carrier's word for the state.
         status: String,
-        /// Whom it is about, where one message has several recipients.
-        to: Option<E164>,
     },
     /// Kept unread; its id is the digest of its bytes.
     Quarantine,

@@ -150,7 +150,7 @@ fn i1_what_was_thanked_for_is_kept_once(world: &World, stories: &[Arc<Story>]) {
                 }
             }
             Heard::Receipt(receipt) if thanked.contains(&Taken::Advanced) => {
-                let kind = ClaimKind::Receipt { status: receipt.status.clone(), to: None };
+                let kind = ClaimKind::Receipt { status: receipt.status.clone() };
                 if !claims.contains_key(&(receipt.carrier_id.as_str(), &kind)) || first > 1 {
                     breach("I1", format!("receipt {} {} of {thanked:?}", receipt.carrier_id, receipt.status));
                 }

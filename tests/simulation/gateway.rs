@@ -201,7 +201,7 @@ impl Gateway {
     /// Messages in lanes, and whether the feed has nothing left of what it read, which is all.
     pub(crate) fn rest(&self) -> (usize, bool) {
         let all_read = self.feed.wants().is_some_and(|next| next > self.reads.follow().committed());
-        (self.dispatch.waiting(), self.feed.is_idle() && all_read)
+        (self.dispatch.lanes_waiting().values().sum(), self.feed.is_idle() && all_read)
     }
 
     fn now(&mut self) -> Moment {

@@ -248,14 +248,14 @@ fn search(view: &impl View, wanted: &Wanted, after: Option<&CallId>, limit: usiz
                 items.extend(found.map(|row| document(view, &id, &row, now)));
                 last = Some(id);
             } else if found.is_some() {
-                return page_of(items, last.as_ref().map(CallId::as_str));
+                return page_of(&items, last.as_ref().map(CallId::as_str));
             }
         }
         if all {
-            return page_of(items, None);
+            return page_of(&items, None);
         }
         if looked_at >= LOOKED_AT_MAX {
-            return page_of(items, last.as_ref().map(CallId::as_str));
+            return page_of(&items, last.as_ref().map(CallId::as_str));
         }
     }
 }

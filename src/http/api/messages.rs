@@ -167,8 +167,8 @@ pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
         let told = told.map_err(|failed| rows_failed(&failed))?.ok_or_else(no_call)?;
         let shown: Vec<_> = told.iter().rev().take(page.limit).collect();
         let next = shown.last().filter(|_| told.len() > page.limit).map(|last| last.id.to_string());
-        let items = shown.into_iter().map(|message| document(reads, message)).collect();
-        Ok(list(items, next.as_deref()))
+        let items: Vec<_> = shown.into_iter().map(|message| document(reads, message)).collect();
+        Ok(list(&items, next.as_deref()))
     })
     .await
 }

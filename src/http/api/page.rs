@@ -76,12 +76,13 @@ impl Page {
         let mut items = items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
         let shown: Vec<_> = items.by_ref().take(self.limit).collect();
         let next = shown.last().filter(|_| items.next().is_some()).map(|(key, _)| key.clone());
-        list(shown.into_iter().map(|(_, document)| document()).collect(), next.as_deref())
+        let items: Vec<_> = shown.into_iter().map(|(_, document)| document()).collect();
+        list(&items, next.as_deref())
     }
 }
 
 /// A page, and the key after which the next one goes on.
-pub(super) fn list(items: Vec<Value>, next: Option<&str>) -> Response {
+pub(super) fn list(items: &[Value], next: Option<&str>) -> Response {
     let next_cursor = next.map(|key| BASE64.encode(key));
     json(StatusCode::OK, &json!({ "items": items, "next_cursor": next_cursor }))
 }

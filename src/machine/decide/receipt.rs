@@ -11,7 +11,7 @@ use crate::rules::receipt::advance;
 
 /// Moves the message's state forward, if the receipt says something new.
 pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt: Receipt) -> Reply {
-    let kind = ClaimKind::Receipt { status: receipt.status.clone(), to: None };
+    let kind = ClaimKind::Receipt { status: receipt.status.clone() };
     let ReceiptRef::Ours(id) = receipt.about else {
         // Nothing sent by us is without our id in its callback; this is about somebody else's message.
         return Reply::Heard(Taken::NoSuchMessage);

@@ -1,0 +1,202 @@
+//! Calls: started, changed, ended, looked at.
+
+use super::{check, quick, shown};
+use crate::http::world::{CALLER, SUPPORT, World, call, request, signed, text};
+use crate::machine::event::Fact;
+use axum::body::Body;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_call_is_created_once_and_then_changed_and_shows_every_default() {
+    let world = World::new();
+    let started = shown(&world.put("/v1/calls/c-1", call()).await, 201);
+    for (field, expected) in [
+        ("id", json!("c-1")),
+        ("state", json!("active")),
+        ("caller", json!(CALLER)),
+        ("queue", json!("support")),
+        ("language", json!("en")),
+        ("phase", json!("connected")),
+        ("agent", Value::Null),
+        ("call_type", json!("inbound_ivr")),
+        ("wait_sms_consent", json!(false)),
+        ("our_number", Value::Null),
+    ] {
+        assert_eq!(started[field], expected, "{field}");
+    }
+    let sms =
+        json!({ "session": "none", "closed_reason": null, "can_send": true, "refusal": null, "custom_allowed": true });
+    assert_eq!(started["sms"], sms);
+
+    let transferred = json!({ "caller": CALLER, "queue": "sales", "language": "it", "agent": "agent-17" });
+    let changed = shown(&world.put("/v1/calls/c-1", transferred).await, 200);
+    assert_eq!(
+        (&changed["queue"], &changed["language"], &changed["agent"]),
+        (&json!("sales"), &json!("it"), &json!("agent-17"))
+    );
+    assert_eq!(changed["started_at"], started["started_at"]);
+}
+
+#[tokio::test]
+async fn what_was_got_can_be_edited_and_put_back() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    let mut got = shown(&world.get("/v1/calls/c-1").await, 200);
+    got["agent"] = json!("agent-17");
+    let put = shown(&world.put("/v1/calls/c-1", &got).await, 200);
+    assert_eq!(put["agent"], "agent-17");
+    assert_eq!(put, shown(&world.get("/v1/calls/c-1").await, 200));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_left_out_stays_and_null_clears_it() {
+    let world = World::new();
+    let with_agent = json!({ "caller": CALLER, "queue": "support", "agent": "agent-17" });
+    world.put("/v1/calls/c-1", with_agent).await;
+    assert_eq!(shown(&world.put("/v1/calls/c-1", call()).await, 200)["agent"], "agent-17");
+    let cleared = json!({ "caller": CALLER, "queue": "support", "agent": null });
+    let cleared = shown(&world.put("/v1/calls/c-1", cleared).await, 200);
+    assert_eq!((&cleared["agent"], &cleared["sms"]["closed_reason"]), (&Value::Null, &json!("no_agent")));
+}
+
+#[tokio::test]
+async fn a16_a_withheld_caller_is_taken_in_any_of_its_forms_and_shown_as_one() {
+    let world = World::new();
+    for (place, form) in ["anonymous", "", "Restricted", "+266696687"].into_iter().enumerate() {
+        let answer = world.put(&format!("/v1/calls/c-{place}"), json!({ "caller": form, "queue": "support" })).await;
+        let call = shown(&answer, 201);
+        assert_eq!((&call["caller"], &call["sms"]["refusal"]), (&json!("anonymous"), &json!("caller_unreachable")));
+    }
+}
+
+#[tokio::test]
+async fn a_put_that_is_older_than_the_last_changes_nothing() {
+    let world = World::new();
+    let of = |version: i64, queue: &str| json!({ "caller": CALLER, "queue": queue, "version": version });
+    world.put("/v1/calls/c-1", of(7, "sales")).await;
+    assert_eq!(shown(&world.put("/v1/calls/c-1", of(6, "support")).await, 200)["queue"], "sales");
+}
+
+#[tokio::test]
+async fn a8_an_end_before_the_start_is_remembered_and_the_late_start_changes_nothing() {
+    let world = World::new();
+    let ended = shown(&world.post("/v1/calls/c-1/end", json!({ "reason": "caller_hangup" })).await, 200);
+    assert_eq!((&ended["state"], &ended["end_reason"]), (&json!("ended"), &json!("caller_hangup")));
+    assert_eq!((&ended["caller"], &ended["lease_until"]), (&Value::Null, &Value::Null));
+    for answer in [
+        world.put("/v1/calls/c-1", call()).await,
+        world.get("/v1/calls/c-1").await,
+        world.post("/v1/calls/c-1/end", json!({ "reason": "another" })).await,
+    ] {
+        assert_eq!(shown(&answer, 200), ended);
+    }
+    assert_eq!(shown(&world.get("/v1/calls/c-1/messages").await, 200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_put_of_a_call_that_has_ended_shows_the_ended_call_and_ending_twice_is_ending_once() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    let ended = shown(&world.post("/v1/calls/c-1/end", json!({ "reason": "agent_hangup" })).await, 200);
+    assert_eq!((&ended["state"], &ended["sms"]["refusal"]), (&json!("ended"), &json!("call_ended")));
+    assert_eq!(shown(&world.put("/v1/calls/c-1", call()).await, 200), ended);
+    assert_eq!(shown(&world.post("/v1/calls/c-1/end", json!({})).await, 200), ended);
+    assert_eq!(world.count(|fact| matches!(fact, Fact::CallEnded(_))), 1);
+}
+
+#[tokio::test]
+async fn an_end_needs_no_body() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    let mut bare = request("POST", "/v1/calls/c-1/end").body(Body::empty()).unwrap();
+    bare.headers_mut().remove("content-type");
+    assert_eq!(shown(&world.ask(bare).await, 200)["end_reason"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_end_repeated_with_its_key_gets_the_same_answer_whatever_the_call_was() {
+    let world = quick();
+    world.start_call("lived").await;
+    world.post("/v1/calls/known/end", json!({})).await;
+    // A session that was open ends with a closing message, which stands in the same frame as the answer.
+    assert_eq!(world.hear(signed("/carriers/main/messages", &text("SM1", "hello"))).await.status, 200);
+    for call in ["lived", "unheard", "known"] {
+        let end = || {
+            let path = format!("/v1/calls/{call}/end");
+            let asked = request("POST", &path).header("idempotency-key", "k-1");
+            asked.body(Body::from(r#"{"reason":"agent_hangup"}"#)).unwrap()
+        };
+        let first = world.ask(end()).await;
+        let again = world.ask(end()).await;
+        assert_eq!((first.status, again.status, &again.body), (200, 200, &first.body), "{call}");
+        assert_eq!((first.header("idempotent-replay"), again.header("idempotent-replay")), (None, Some("true")));
+    }
+}
+
+#[tokio::test]
+async fn calls_are_listed_in_pages_and_by_what_one_looks_for() {
+    let world = World::new();
+    let start = async |id: &str, caller: &str, queue: &str| {
+        let answer = world.put(&format!("/v1/calls/{id}"), json!({ "caller": caller, "queue": queue })).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    };
+    start("a", CALLER, "support").await;
+    start("b", CALLER, "sales").await;
+    start("c", "+12065550143", "support").await;
+    start("d", CALLER, "support").await;
+    world.post("/v1/calls/d/end", json!({})).await;
+    world.post("/v1/calls/e/end", json!({})).await;
+
+    let caller = CALLER.replace('+', "%2B");
+    for (query, expected) in [
+        (String::new(), &["a", "b", "c", "d", "e"][..]),
+        ("state=active".to_owned(), &["a", "b", "c"]),
+        ("state=ended".to_owned(), &["d", "e"]),
+        (format!("state=active&caller={caller}"), &["a", "b"]),
+        (format!("caller={caller}"), &["a", "b", "d"]),
+        ("queue=support&state=active".to_owned(), &["a", "c"]),
+        (format!("state=active&caller={caller}&queue=sales"), &["b"]),
+    ] {
+        for limit in [1, 2, 500] {
+            assert_eq!(
+                all_pages(&world, &format!("/v1/calls?{query}&limit={limit}")).await,
+                expected,
+                "{query} {limit}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_number_a_text_came_to_is_shown_as_the_calls() {
+    let world = quick();
+    world.start_call("c-1").await;
+    world.hear(signed("/carriers/main/messages", &text("SM1", "hello"))).await;
+    let call = shown(&world.get("/v1/calls/c-1").await, 200);
+    assert_eq!((&call["our_number"], &call["sms"]["session"]), (&json!(SUPPORT), &json!("open")));
+    assert_eq!(call["usage"]["received"], 1);
+}
+
+#[tokio::test]
+async fn a_call_nobody_told_of_is_not_found() {
+    let world = World::new();
+    for path in ["/v1/calls/c-9", "/v1/calls/c-9/messages"] {
+        check(&world.get(path).await, 404, "call_not_found");
+    }
+}
+
+/// The ids of a list's items, page by page; no page but the last is short of its limit.
+async fn all_pages(world: &World, path: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = shown(&world.get(&format!("{path}{cursor}")).await, 200);
+        let items = page["items"].as_array().unwrap();
+        ids.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return ids,
+        }
+        assert!(!items.is_empty());
+    }
+}

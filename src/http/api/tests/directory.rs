@@ -1,0 +1,115 @@
+//! The directory, to look at.
+
+use super::{check, quick, shown};
+use crate::http::world::{SUPPORT, World};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_number_shows_its_label_its_limits_its_queues_and_its_lane() {
+    let world = World::new();
+    let answer = world.get(&format!("/v1/numbers/{SUPPORT}")).await;
+    let number = shown(&answer, 200);
+    assert_eq!((&number["number"], &number["label"]), (&json!(SUPPORT), &json!("Support")));
+    let limits = json!({
+        "segments_per_second": 1.0, "burst": 1, "segments_per_day": null, "day_zone": "America/Los_Angeles",
+    });
+    assert_eq!(number["limits"], limits);
+    // R32 has these words.
+    assert_eq!(number["verification"]["status"], "Verified for SMS messaging only");
+    assert_eq!(number["queues"], json!({ "inbound": "support", "outbound": [] }));
+    assert_eq!(number["lane"]["queued"], 0);
+    assert_eq!(
+        shown(&world.get("/v1/numbers/%2B12065550102").await, 200)["queues"]["outbound"],
+        json!(["sales", "support"])
+    );
+}
+
+#[tokio::test]
+async fn each_resource_is_found_by_its_name_has_a_tag_and_stands_in_its_list() {
+    let world = quick();
+    for (list, one) in [
+        ("/v1/numbers", format!("/v1/numbers/{SUPPORT}")),
+        ("/v1/queues", "/v1/queues/support".to_owned()),
+        ("/v1/presets?language=it", "/v1/presets/it/welcome".to_owned()),
+    ] {
+        let answer = world.get(&one).await;
+        let resource = shown(&answer, 200);
+        let tag = answer.header("etag").unwrap();
+        assert!(tag.len() == 34 && tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+        let items = shown(&world.get(list).await, 200)["items"].clone();
+        assert!(items.as_array().unwrap().contains(&resource), "{list}: {items}");
+    }
+    check(&world.get("/v1/numbers/+12065550177").await, 404, "not_found");
+    check(&world.get("/v1/queues/nowhere").await, 404, "queue_not_found");
+    check(&world.get("/v1/queues/a%20b").await, 404, "queue_not_found");
+    check(&world.get("/v1/presets/it/only-english").await, 404, "preset_not_found");
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    // Without limits, or the lanes' tokens would grow between one page and the next.
+    let world = quick();
+    for (path, expected) in
+        [("/v1/numbers?", 3), ("/v1/queues?", 2), ("/v1/presets?", 3), ("/v1/presets?language=en&", 2)]
+    {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = shown(&world.get(&format!("{path}limit=1{cursor}")).await, 200);
+            items.extend(page["items"].as_array().unwrap().clone());
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(items.len(), expected, "{path}");
+        let at_once = shown(&world.get(path).await, 200);
+        assert_eq!((&at_once["items"], &at_once["next_cursor"]), (&Value::Array(items), &Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn a_queue_and_the_settings_show_what_holds_where_nothing_was_said() {
+    let world = World::new();
+    let queue = shown(&world.get("/v1/queues/support").await, 200);
+    let expected = json!({
+        "id": "support", "name": "Support", "parent": null, "in_call_sms": true, "inbound_numbers": [SUPPORT],
+        "outbound_numbers": ["+12065550102"], "default_outbound": SUPPORT, "language": "en",
+    });
+    assert_eq!(queue, expected);
+
+    let settings = shown(&world.get("/v1/settings").await, 200);
+    let mut fields: Vec<_> = settings.as_object().unwrap().keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    let of_the_contract = [
+        "attach_cross_queue",
+        "auto_reply",
+        "call_lease_minutes",
+        "call_types",
+        "closing",
+        "contact_memory_days",
+        "custom_messages",
+        "default_language",
+        "drop_non_us_inbound",
+        "in_call_sms",
+        "landline_memory_days",
+        "late_text",
+        "max_wait_ms",
+        "minimum_attestation",
+        "non_us",
+        "opt_out_scope",
+        "presets_only",
+        "retention_days",
+    ];
+    assert_eq!(fields, of_the_contract);
+    assert_eq!(settings["non_us"], json!({ "in_call": false, "wait_time": false, "rule": "plus_one" }));
+    assert_eq!(settings["closing"]["texts"]["it"], "Grazie. La conversazione è finita.");
+}
+
+#[tokio::test]
+async fn r46_a_preset_shows_what_it_costs() {
+    let world = World::new();
+    let preset = shown(&world.get("/v1/presets/it/welcome").await, 200);
+    let expected = json!({
+        "language": "it", "id": "welcome", "label": "a preset", "text": "Buongiorno, sono il suo agente.",
+        "encoding": "gsm7", "segments": 1, "warnings": [],
+    });
+    assert_eq!(preset, expected);
+}

@@ -1,0 +1,176 @@
+//! Messages: sent, taken back, read.
+
+use super::{check, quick, shown};
+use crate::http::world::{Answer, CALLER, SUPPORT, World, request, signed, text};
+use crate::machine::event::Fact;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const SEND: &str = "/v1/calls/c-1/messages";
+
+#[tokio::test]
+async fn r7_a_text_and_a_preset_are_queued_and_shown_as_they_will_be_sent() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let custom = json!({ "text": "Please send a photo of the meter.", "agent": "agent-17", "smart_action": "photo" });
+    let custom = shown(&world.post(SEND, custom).await, 202);
+    for (field, expected) in [
+        ("call_id", json!("c-1")),
+        ("direction", json!("outbound")),
+        ("kind", json!("smart_action")),
+        ("smart_action", json!("photo")),
+        ("state", json!("queued")),
+        ("from", json!(SUPPORT)),
+        ("to", json!(CALLER)),
+        ("text", json!("Please send a photo of the meter.")),
+        ("encoding", json!("gsm7")),
+        ("segments", json!(1)),
+        ("warnings", json!([])),
+        ("media", json!([])),
+        ("agent", json!("agent-17")),
+    ] {
+        assert_eq!(custom[field], expected, "{field}");
+    }
+    let preset = shown(&world.post(SEND, json!({ "preset": "welcome", "language": "it" })).await, 202);
+    assert_eq!((&preset["kind"], &preset["text"]), (&json!("preset"), &json!("Buongiorno, sono il suo agente.")));
+
+    for message in [custom, preset] {
+        let path = format!("/v1/messages/{}", message["id"].as_str().unwrap());
+        assert_eq!(shown(&world.get(&path).await, 200), message);
+    }
+}
+
+#[tokio::test]
+async fn a_queued_message_is_taken_back_once() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let id = shown(&world.post(SEND, json!({ "text": "oops" })).await, 202)["id"].as_str().unwrap().to_owned();
+    let cancelled = shown(&world.delete(&format!("/v1/messages/{id}")).await, 200);
+    assert_eq!((&cancelled["state"], &cancelled["text"]), (&json!("cancelled"), &json!("oops")));
+    assert_eq!(cancelled["error"]["code"], "cancelled_by_request");
+    assert_eq!(shown(&world.get(&format!("/v1/messages/{id}")).await, 200), cancelled);
+}
+
+#[tokio::test]
+async fn a_transcript_shows_both_sides_oldest_first_page_by_page() {
+    let world = quick();
+    world.start_call("c-1").await;
+    world.post(SEND, json!({ "text": "1" })).await;
+    world.hear(signed("/carriers/main/messages", &text("SM1", "2"))).await;
+    world.post(SEND, json!({ "text": "3" })).await;
+    world.hear(signed("/carriers/main/messages", &text("SM2", "4"))).await;
+    for limit in [1, 2, 3, 4, 500] {
+        let (mut texts, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = shown(&world.get(&format!("{SEND}?limit={limit}{cursor}")).await, 200);
+            texts.extend(page["items"].as_array().unwrap().iter().map(|item| item["text"].clone()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(texts, ["1", "2", "3", "4"], "{limit}");
+    }
+    let received = &shown(&world.get(SEND).await, 200)["items"][1];
+    assert_eq!((&received["direction"], &received["from"]), (&json!("inbound"), &json!(CALLER)));
+}
+
+#[tokio::test]
+async fn r46_an_estimate_says_what_a_text_would_cost_and_refuses_none() {
+    let world = World::new();
+    let estimate = async |text: &str| shown(&world.post("/v1/estimate", json!({ "text": text })).await, 200);
+    let short = json!({
+        "encoding": "gsm7", "characters": 2, "units": 3, "segments": 1, "over_limit": false, "warnings": [],
+    });
+    assert_eq!(estimate("a€").await, short);
+    let long = estimate(&"ç".repeat(919)).await;
+    assert_eq!((&long["encoding"], &long["segments"], &long["over_limit"]), (&json!("ucs2"), &json!(14), &json!(true)));
+    assert_eq!(long["warnings"], json!(["over_one_segment", "not_gsm7"]));
+    check(&world.post("/v1/estimate", json!({})).await, 400, "invalid_field");
+}
+
+#[tokio::test]
+async fn the_same_key_and_body_send_once_and_get_the_very_same_answer() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let first = with_key(&world, "k-1", json!({ "text": "once" })).await;
+    let again = with_key(&world, "k-1", json!({ "text": "once" })).await;
+    assert_eq!((first.status, again.status, &first.body), (202, 202, &again.body));
+    assert_eq!((first.header("idempotent-replay"), again.header("idempotent-replay")), (None, Some("true")));
+    assert_eq!(world.count(queued), 1);
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_refused_and_another_key_token_or_path_is_another_request() {
+    let world = quick();
+    world.start_call("c-1").await;
+    assert_eq!(with_key(&world, "k-1", json!({ "text": "one" })).await.status, 202);
+    check(&with_key(&world, "k-1", json!({ "text": "two" })).await, 422, "idempotency_key_reused");
+    assert_eq!(with_key(&world, "k-2", json!({ "text": "two" })).await.status, 202);
+    let mut other_token = keyed("k-1", &json!({ "text": "three" }));
+    other_token.headers_mut().insert("authorization", "Bearer agent".parse().unwrap());
+    assert_eq!(world.ask(other_token).await.status, 202);
+    assert_eq!(world.count(queued), 3);
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_remembered_under_its_key() {
+    let world = quick();
+    check(&with_key(&world, "k-1", json!({ "text": "early" })).await, 404, "call_not_found");
+    world.start_call("c-1").await;
+    assert_eq!(with_key(&world, "k-1", json!({ "text": "early" })).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_while_the_first_is_at_work_sends_once() {
+    let world = Arc::new(quick());
+    world.start_call("c-1").await;
+    let repeats: Vec<_> = (0..8)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { with_key(&world, "k-1", json!({ "text": "once" })).await })
+        })
+        .collect();
+    let mut sent = Vec::new();
+    for repeat in repeats {
+        let answer = repeat.await.unwrap();
+        match answer.status {
+            202 => sent.push(answer.body),
+            _ => check(&answer, 409, "idempotency_in_progress"),
+        }
+    }
+    sent.dedup();
+    assert_eq!((sent.len(), world.count(queued)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_does_not_take_its_message_back() {
+    let world = Arc::new(quick());
+    world.start_call("c-1").await;
+    world.disk.stall();
+    let asked = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { with_key(&world, "k-1", json!({ "text": "stay" })).await.status }
+    });
+    world.disk.is_stalling().await;
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+    world.disk.work();
+    let mut answer = with_key(&world, "k-1", json!({ "text": "stay" })).await;
+    while answer.status == 409 {
+        tokio::task::yield_now().await;
+        answer = with_key(&world, "k-1", json!({ "text": "stay" })).await;
+    }
+    assert_eq!((answer.status, answer.header("idempotent-replay")), (202, Some("true")));
+    assert_eq!(world.count(queued), 1);
+}
+
+fn queued(fact: &Fact) -> bool {
+    matches!(fact, Fact::MessageQueued { .. })
+}
+
+async fn with_key(world: &World, key: &str, body: Value) -> Answer {
+    world.ask(keyed(key, &body)).await
+}
+
+fn keyed(key: &str, body: &Value) -> axum::http::Request<axum::body::Body> {
+    request("POST", SEND).header("idempotency-key", key).body(body.to_string().into()).unwrap()
+}
