@@ -9,7 +9,7 @@ use crate::machine::event::{Fact, Story};
 use crate::machine::state::{Message, Open};
 use crate::model::{Address, Directory, E164, Kind, MessageId, Timestamp};
 use lane::{Lane, Pick, Waiting};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,11 @@ pub struct Dispatch {
     directory: Arc<Directory>,
     /// When the gateway started: a lane that was never used is empty since then (A30).
     started_at: Timestamp,
+    /// When this worker began. What the last process left of a lane is told by the wall as it was then.
+    began: Moment,
     lanes: HashMap<E164, Lane>,
+    /// Numbers that had a lane since. One without a lane had a full bucket when it was forgotten.
+    used: HashSet<E164>,
     /// Lanes by the time something may happen in them.
     due: BTreeSet<(Duration, E164)>,
     /// Where a message is that waits or is on its way.
@@ -47,11 +51,13 @@ pub struct Dispatch {
 
 impl Dispatch {
     /// No message yet; `empty_at` of lanes comes with the first message of each.
-    pub fn new(directory: Arc<Directory>, started_at: Timestamp) -> Self {
+    pub fn new(directory: Arc<Directory>, started_at: Timestamp, now: Moment) -> Self {
         Self {
             directory,
             started_at,
+            began: now,
             lanes: HashMap::new(),
+            used: HashSet::new(),
             due: BTreeSet::new(),
             lane_of: HashMap::new(),
             in_flight: HashMap::new(),
@@ -207,7 +213,11 @@ impl Dispatch {
     fn lane(&mut self, number: E164, empty_at: Timestamp, now: Moment) {
         let limits = self.limits(number);
         let empty_at = empty_at.max(self.started_at);
-        self.lanes.entry(number).or_insert_with(|| Lane::new(limits, empty_at, now));
+        self.lanes.entry(number).or_insert_with(|| {
+            // Whoever set the clock forward meanwhile has paid no debt with it.
+            let seen = if self.used.insert(number) { self.began } else { now };
+            Lane::new(limits, empty_at, seen)
+        });
     }
 
     /// A place at the account is free: lanes of it that had to wait for one look again.

@@ -157,7 +157,7 @@ async fn recover(reads: &Reads, now: Moment) -> Result<(Dispatch, Vec<(MessageId
     let reads = reads.clone();
     let recovered = tokio::task::spawn_blocking(move || {
         reads.ask(|view| {
-            let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at);
+            let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at, now);
             let mut unsettled = Vec::new();
             let mut from = Vec::new();
             loop {

@@ -71,7 +71,7 @@ impl Gateway {
         }
         let now = Moment { elapsed: Duration::ZERO, wall: clock.now() };
         let (dispatch, unsettled, watermark) = reads.ask(|view| {
-            let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at);
+            let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at, now);
             let (mut unsettled, mut from) = (Vec::new(), Vec::new());
             loop {
                 let page = view.open_page(&from, PAGE);

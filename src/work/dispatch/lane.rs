@@ -61,8 +61,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(limits: Limits, empty_at: Timestamp, now: Moment) -> Self {
-        let bucket = Bucket::empty_at(&limits, empty_at, now);
+    /// A lane that is empty at `empty_at`, which is told by the wall as it is at `seen`.
+    pub(super) fn new(limits: Limits, empty_at: Timestamp, seen: Moment) -> Self {
+        // The moment may lie before this worker's beginning, so the bucket's clock runs one such span ahead.
+        let then = (seen.elapsed + AHEAD + empty_at.since(seen.wall)).saturating_sub(seen.wall.since(empty_at));
+        let bucket = Bucket::empty_at(&limits, then);
         Self {
             limits,
             empty_at,
@@ -84,7 +87,8 @@ impl Lane {
         }
         self.limits = limits;
         self.empty_at = self.empty_at.max(now.wall);
-        self.bucket = Bucket::empty_at(&self.limits, self.empty_at, now);
+        let was_empty = self.bucket.as_ref().map_or(Duration::ZERO, Bucket::was_empty_at);
+        self.bucket = Bucket::empty_at(&self.limits, was_empty.max(now.elapsed + AHEAD));
     }
 
     pub(super) fn wait(&mut self, priority: u8, id: MessageId, waiting: Waiting) {
@@ -209,14 +213,12 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket that is at level 0 at `empty_at`; none where there is no limit.
-    fn empty_at(limits: &Limits, empty_at: Timestamp, now: Moment) -> Option<Self> {
+    /// A bucket that is at level 0 when its clock shows `then`; none where there is no limit.
+    fn empty_at(limits: &Limits, then: Duration) -> Option<Self> {
         let rate = limits.millisegments_per_second?;
         let burst = NonZeroU32::new(limits.burst.max(1))?;
         let period = Duration::from_nanos(1_000_000_000_000 / u64::from(rate.max(1)));
         let quota = Quota::with_period(period)?.allow_burst(burst);
-        // The moment may lie before this worker's beginning, so its clock runs one such span ahead.
-        let then = (now.elapsed + AHEAD + empty_at.since(now.wall)).saturating_sub(now.wall.since(empty_at));
         let full_at = then + period * burst.get();
         let (limiter, clock) = full_in(quota, period, full_at);
         Some(Self { limiter, clock, quota, period, full_at })
@@ -247,6 +249,11 @@ impl Bucket {
             self.full_at = full_at;
             (self.limiter, self.clock) = full_in(self.quota, self.period, full_at);
         }
+    }
+
+    /// When it is or was at level 0, on its clock.
+    fn was_empty_at(&self) -> Duration {
+        self.full_at.saturating_sub(self.period * self.quota.burst_size().get())
     }
 
     /// When it is full, on the worker's clock.

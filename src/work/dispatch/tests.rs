@@ -158,7 +158,7 @@ struct World {
 impl World {
     fn new(millisegments_per_second: u32, burst: u32) -> Self {
         let mut world = Self {
-            dispatch: Dispatch::new(Arc::new(example()), START),
+            dispatch: Dispatch::new(Arc::new(example()), START, Moment { elapsed: Duration::ZERO, wall: START }),
             directory: example(),
             now_ms: 0,
             restarted_ms: 0,
@@ -249,7 +249,7 @@ impl World {
     fn restart(&mut self) {
         self.restarted_ms = self.now_ms;
         let now = self.now();
-        self.dispatch = Dispatch::new(Arc::new(self.directory.clone()), now.wall);
+        self.dispatch = Dispatch::new(Arc::new(self.directory.clone()), now.wall, now);
         let mut waiting: Vec<_> = self.messages.values().map(|(_, message)| message.clone()).collect();
         waiting.sort_by_key(|message| message.id);
         for message in waiting.iter().filter(|message| message.state == MessageState::Queued) {
