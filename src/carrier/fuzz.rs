@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use std::sync::LazyLock;
 
-/// Where webhooks seem to come in, as [`twilio`] signs them.
+/// Where webhooks seem to come in, as [`fn@twilio`] signs them.
 const PUBLIC_URL: &str = "https://gw.example.com";
 
 static TWILIO: LazyLock<Twilio> = LazyLock::new(|| {

@@ -59,9 +59,11 @@ pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) ->
     let claims = Claims::open(&data_dir.join("claims"), identity, today, CLAIMS_MAX)?;
     let (mut core, recovered) =
         Core::recover(Box::new(journal), Box::new(opened.index), claims, Box::new(WallClock::new()))?;
-    if let Trust::Fresh(why) = &opened.trust {
-        tracing::info!(%why, frames = recovered.replayed, "the index was made anew");
-        observe::index_rebuilt(reason(why), began.elapsed());
+    // A new gateway has nothing to rebuild.
+    if let Trust::Fresh(why) = opened.trust.clone()
+        && recovered.replayed > 0
+    {
+        observe::index_rebuilt(reason(&why), began.elapsed());
     }
     tracing::info!(
         position = recovered.last.0,

@@ -1,4 +1,4 @@
-//! The loop around [`Feed`](super::feed::Feed): signs events and hands them to the platform's endpoint.
+//! The loop around [`Feed`]: signs events and hands them to the platform's endpoint.
 
 use super::feed::{Delivered, Feed};
 use super::sender::{Clock, page};

@@ -1,4 +1,4 @@
-//! The loop around [`Dispatch`](super::dispatch::Dispatch): records an attempt, hands the text to the carrier, reports.
+//! The loop around [`Dispatch`]: records an attempt, hands the text to the carrier, reports.
 //!
 //! Invariant: an attempt is durable before a byte of it is written to the carrier, so a carrier sees at most one request
 //! for each attempt of the journal; an attempt that was recorded and never settled is unknown, and not repeated.
