@@ -2,7 +2,7 @@
 
 use super::feed::{Delivered, Feed};
 use super::sender::{Clock, page};
-use crate::engine::{Follow, FollowFailed, Handle, Urgency};
+use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
 use crate::machine::command::Command;
 use crate::machine::show::Told;
 use crate::model::Position;
@@ -112,8 +112,11 @@ async fn more(
 
 async fn note(engine: &Handle, endpoint: &str, watermark: Position) -> Result<(), FollowFailed> {
     let advance = Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark };
-    engine.submit(advance, Urgency::Urgent, PATIENCE).await.map_err(|_| FollowFailed::Stopped)?;
-    Ok(())
+    match engine.submit(advance, Urgency::Urgent, PATIENCE).await {
+        // Progress that was not noted is part of the next note; until then a crash would repeat a little more.
+        Ok(_) | Err(SubmitError::Busy | SubmitError::TooLate) => Ok(()),
+        Err(SubmitError::Stopped) => Err(FollowFailed::Stopped),
+    }
 }
 
 impl Endpoint {

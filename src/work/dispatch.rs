@@ -157,6 +157,11 @@ impl Dispatch {
         self.gone(id, now);
     }
 
+    /// The start of a message could not be asked for just now: it waits on in its lane. Its permit is spent.
+    pub fn not_taken(&mut self, id: MessageId, now: Moment) {
+        self.settled(id, now);
+    }
+
     /// The start of a message is in the journal: its lane may look at the next.
     fn started(&mut self, id: MessageId, empty_at: Timestamp, now: Moment) {
         let Some(number) = self.lane_of.get(&id).copied() else { return };

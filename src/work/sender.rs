@@ -38,6 +38,9 @@ pub type Carriers = HashMap<String, SenderAccount>;
 /// The engine is given this long to record an attempt or its outcome; it is only ever late when it is about to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The wait before an outcome the engine had no room for is offered again.
+const SETTLE_AGAIN: Duration = Duration::from_millis(200);
+
 /// How often lanes that wait are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
@@ -67,13 +70,13 @@ pub async fn send(
     let mut count = tokio::time::interval(COUNT_EVERY);
     count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // At most one for each request under way, and those are bounded by account.
-    let (tell, mut refused) = mpsc::unbounded_channel();
+    let (tell, mut unsent) = mpsc::unbounded_channel();
     loop {
         for action in dispatch.next(clock.now()) {
             let (sender, tell) = (Arc::clone(&sender), tell.clone());
             under_way.spawn(async move {
-                if let Some(not_started) = sender.act(action).await {
-                    let _stopping = tell.send(not_started);
+                if let Some(unsent) = sender.act(action).await {
+                    let _stopping = tell.send(unsent);
                 }
             });
         }
@@ -94,7 +97,10 @@ pub async fn send(
                     observe::lanes_waiting(account, lanes.get(account).copied().unwrap_or_default());
                 }
             }
-            Some(message) = refused.recv() => dispatch.not_started(message, clock.now()),
+            Some(unsent) = unsent.recv() => match unsent {
+                Unsent::NotToBe(message) => dispatch.not_started(message, clock.now()),
+                Unsent::NotNow(message) => dispatch.not_taken(message, clock.now()),
+            },
             () = sleep_until(due) => {}
         }
     }
@@ -182,6 +188,14 @@ async fn recover(reads: &Reads, now: Moment) -> Result<(Dispatch, Vec<(MessageId
     recovered.map_err(|failed| FollowFailed::Rows(failed.to_string()))
 }
 
+/// A message with a permit whose attempt did not begin.
+enum Unsent {
+    /// The machine says that it is not to be sent.
+    NotToBe(MessageId),
+    /// The engine had no room for it just now.
+    NotNow(MessageId),
+}
+
 struct Sender {
     engine: Handle,
     reads: Reads,
@@ -190,10 +204,11 @@ struct Sender {
 }
 
 impl Sender {
-    /// Does one action; the message, where it turned out that it is not to be sent.
-    async fn act(&self, action: Action) -> Option<MessageId> {
+    /// Does one action; the message, where it did not begin.
+    async fn act(&self, action: Action) -> Option<Unsent> {
         match action {
             Action::Expire(message) => {
+                // A lane whose message is still there asks again.
                 let _told = self.engine.submit(Command::Expire(message), Urgency::Urgent, PATIENCE).await;
                 None
             }
@@ -207,9 +222,10 @@ impl Sender {
                         self.attempt(*message).await;
                         None
                     }
-                    // Nothing was written, and nobody was told: it waits on in its lane after a restart.
+                    Ok(_) => Some(Unsent::NotToBe(message)),
+                    Err(SubmitError::Busy | SubmitError::TooLate) => Some(Unsent::NotNow(message)),
+                    // It waits on in its lane after a restart; if its start was recorded, it is unknown then.
                     Err(SubmitError::Stopped) => None,
-                    Ok(_) | Err(_) => Some(message),
                 }
             }
         }
@@ -226,9 +242,14 @@ impl Sender {
     }
 
     async fn settle(&self, message: MessageId, attempt: u32, settled: Settled) {
-        // Lost only when the engine has stopped; after the restart the attempt is unknown.
-        let _settled =
-            self.engine.submit(Command::Settle { message, attempt, settled }, Urgency::Urgent, PATIENCE).await;
+        loop {
+            let settle = Command::Settle { message, attempt, settled: settled.clone() };
+            match self.engine.submit(settle, Urgency::Urgent, PATIENCE).await {
+                Err(SubmitError::Busy | SubmitError::TooLate) => tokio::time::sleep(SETTLE_AGAIN).await,
+                // Lost only when the engine has stopped; after the restart the attempt is unknown.
+                Ok(_) | Err(SubmitError::Stopped) => return,
+            }
+        }
     }
 
     async fn ask_the_carrier(&self, message: &Message, attempt: u32) -> Settled {

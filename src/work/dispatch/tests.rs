@@ -134,8 +134,18 @@ proptest! {
     }
 }
 
+#[test]
+fn a_text_whose_start_the_engine_had_no_room_for_goes_with_the_next_permit() {
+    let mut world = World::new(1_000, 1);
+    world.queue("a", Kind::Custom, 1);
+    world.answers.insert("a", Answer::NotTaken);
+    world.run(5_000);
+    assert_eq!(world.sent, [("a", 1_000), ("a", 2_000)]);
+}
+
 #[derive(Clone, Copy)]
 enum Answer {
+    NotTaken,
     LaterBy(u64),
     Never,
 }
@@ -290,18 +300,22 @@ impl World {
         self.sent.push((name, self.now_ms));
         self.lane_empty_at.insert(message.ours, lane_empty_at);
         let answer = self.answers.remove(name);
+        if let Some(Answer::NotTaken) = answer {
+            self.dispatch.not_taken(id, self.now());
+            return;
+        }
         let lane = self.lane(&message);
         self.told(Fact::SendStarted { message: Box::new(message.clone()), lane });
         match answer {
             Some(Answer::Never) => message.state = MessageState::Sending,
             Some(Answer::LaterBy(ms)) => message.not_before = Some(self.now().wall + Duration::from_millis(ms)),
-            None => message.state = MessageState::Sent,
+            Some(Answer::NotTaken) | None => message.state = MessageState::Sent,
         }
         self.messages.insert(id, (name, message.clone()));
         match answer {
             Some(Answer::Never) => {}
             Some(Answer::LaterBy(_)) => self.told(Fact::SendPostponed { message: Box::new(message), lane }),
-            None => self.told(Fact::MessageChanged { message: Box::new(message), lane: None }),
+            Some(Answer::NotTaken) | None => self.told(Fact::MessageChanged { message: Box::new(message), lane: None }),
         }
     }
 
