@@ -1,0 +1,208 @@
+//! The order of floors: a module uses the floors below it and never one above, so its `use` lines say how much of the
+//! program it can touch. Tests inside modules keep to it, too.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The ground is first. Modules of one floor do not use each other.
+const FLOORS: &[&[&str]] = &[
+    &["model"],
+    &["rules"],
+    &["machine", "carrier", "net"],
+    &["journal", "index"],
+    &["engine"],
+    &["work"],
+    &["http"],
+    &["sim"],
+    &["config"],
+    &["daemon"],
+    &["demo"],
+    &["main"],
+];
+
+/// Those that use less than all below them.
+const ONLY: &[(&str, &[&str])] = &[
+    // No bytes of a carrier, no row of the index: what it decides follows from what it is handed.
+    ("machine", &["model", "rules"]),
+    ("carrier", &["model", "rules"]),
+    // Wires know nothing of the domain beyond its nouns.
+    ("net", &["model"]),
+    // What a record means is the machine's business.
+    ("journal", &["model"]),
+    ("index", &["model", "machine::rows"]),
+    // It speaks HTTP only, as the outside does.
+    ("sim", &["model"]),
+];
+
+/// Says what happened; every floor from 2 up may, and it uses nothing.
+const OBSERVE: &str = "observe";
+
+/// The first floor that may say what happened.
+const OBSERVE_FROM: usize = 2;
+
+#[test]
+fn a_module_uses_the_floors_below_it_and_never_one_above() {
+    let mut breaches = Vec::new();
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let Some(module) = module_of(&path) else { continue };
+        let source = fs::read_to_string(&path).expect("the source can be read");
+        for (line, used) in uses(&source) {
+            if let Err(why) = may_use(&module, &used) {
+                breaches.push(format!("{}:{line}: {module} uses {used}: {why}", path.display()));
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "the order of floors is broken:\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn what_is_used_is_found_in_lines_in_groups_and_in_paths_and_not_in_comments() {
+    let source = "use crate::model::Day;\n\
+        use crate::{\n    engine::{Core, Engine},\n    work,\n};\n\
+        /// Like [`crate::daemon`].\n\
+        fn f() -> crate::net::Client { let url = \"http://x\"; crate::machine::rows::f(url) } // crate::http\n\
+        pub(in crate::index) fn g() {}\n";
+    let found: Vec<_> = uses(source).into_iter().map(|(line, used)| (line, used.to_string())).collect();
+    let expected =
+        [(1, "model::Day"), (3, "engine"), (4, "work"), (7, "net::Client"), (7, "machine::rows"), (8, "index")];
+    assert_eq!(found, expected.map(|(line, used)| (line, used.to_owned())));
+}
+
+#[test]
+fn a_floor_above_a_neighbour_and_more_than_is_allowed_are_breaches() {
+    let check = |module: &str, used: &str| {
+        let (first, second) = used.split_once("::").unwrap_or((used, ""));
+        may_use(module, &Used { module: first.to_owned(), part: second.to_owned() }).is_ok()
+    };
+    for (module, used) in [("work", "engine"), ("index", "machine::rows"), ("net", "observe"), ("rules", "rules")] {
+        assert!(check(module, used), "{module} may use {used}");
+    }
+    let breaches = [
+        ("engine", "work"),
+        ("machine", "carrier"),
+        ("index", "machine::view"),
+        ("sim", "machine"),
+        ("rules", "observe"),
+        ("observe", "model"),
+        ("model", "rules"),
+        ("http", "no_such_module"),
+    ];
+    for (module, used) in breaches {
+        assert!(!check(module, used), "{module} may not use {used}");
+    }
+}
+
+/// A module named from the root of the crate, with the part of it that is named next, if one is.
+struct Used {
+    module: String,
+    part: String,
+}
+
+impl fmt::Display for Used {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.module)?;
+        if self.part.is_empty() { Ok(()) } else { write!(f, "::{}", self.part) }
+    }
+}
+
+fn may_use(module: &str, used: &Used) -> Result<(), String> {
+    if module == used.module {
+        return Ok(());
+    }
+    if module == OBSERVE {
+        return Err("it uses nothing but itself".to_owned());
+    }
+    let from = floor(module)?;
+    if used.module == OBSERVE {
+        return if from >= OBSERVE_FROM { Ok(()) } else { Err("it says nothing of what happens".to_owned()) };
+    }
+    if floor(&used.module)? >= from {
+        return Err("that is not below it".to_owned());
+    }
+    let Some((_, only)) = ONLY.iter().find(|(name, _)| *name == module) else { return Ok(()) };
+    let path = used.to_string();
+    let allowed = only.iter().any(|allowed| *allowed == used.module || *allowed == path);
+    if allowed { Ok(()) } else { Err(format!("it knows {} and no more", only.join(" and "))) }
+}
+
+fn floor(module: &str) -> Result<usize, String> {
+    let found = FLOORS.iter().position(|floor| floor.contains(&module));
+    found.ok_or_else(|| format!("{module} has no floor: give it one in tests/floors.rs and in the README"))
+}
+
+/// Every source file, in the order of their names.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("the directory can be read");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("the entry can be read").path()).collect();
+    paths.sort();
+    let nested = paths.into_iter().flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+    nested.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// The module of the first level that a file belongs to; none for the root, which only names them.
+fn module_of(path: &Path) -> Option<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let first = path.strip_prefix(src).ok()?.components().next()?.as_os_str().to_str()?;
+    let module = first.trim_end_matches(".rs");
+    (module != "lib").then(|| module.to_owned())
+}
+
+/// Every module named after `crate::` (or after the crate's own name, as its binary says), with its line.
+fn uses(source: &str) -> Vec<(usize, Used)> {
+    let code: Vec<String> = source.lines().map(without_comment).collect();
+    let code = code.join("\n");
+    let mut found = Vec::new();
+    for root in ["crate", "offhook"] {
+        for (at, _) in code.match_indices(root) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"') {
+                continue;
+            }
+            let after = &code[at + root.len()..];
+            let Some(after) = after.strip_prefix("::") else { continue };
+            let line = code[..at].matches('\n').count() + 1;
+            match after.strip_prefix('{') {
+                Some(group) => found.extend(of_group(group, line)),
+                None => found.push((line, of_path(after))),
+            }
+        }
+    }
+    found.sort_by_key(|(line, _)| *line);
+    found
+}
+
+/// The modules of `use crate::{a, b::{c, d}, ..}`, from behind the brace.
+fn of_group(group: &str, first_line: usize) -> Vec<(usize, Used)> {
+    let (mut found, mut depth, mut line, mut begins) = (Vec::new(), 0, first_line, true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => begins = true,
+            '\n' => line += 1,
+            c if c.is_whitespace() => {}
+            _ if depth == 0 && begins => {
+                begins = false;
+                found.push((line, of_path(&group[at..])));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn of_path(path: &str) -> Used {
+    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let module = name(path);
+    let part = path[module.len()..].strip_prefix("::").map(name).unwrap_or_default();
+    Used { module, part }
+}
+
+/// A line without what stands behind `//`; addresses in texts have no space before it.
+fn without_comment(line: &str) -> String {
+    let behind =
+        line.match_indices("//").find(|(at, _)| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+    behind.map_or(line, |(at, _)| &line[..at]).to_owned()
+}
