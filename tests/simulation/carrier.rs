@@ -66,11 +66,11 @@ impl Carrier {
             3 => "naïve ✓ ".repeat(1 + dice.place(30)),
             _ => format!("text {n}"),
         };
-        let from = if dice.percent(5) { "72975" } else { *dice.one(&CALLERS) };
+        let from = if dice.percent(5) { "72975" } else { dice.one(&CALLERS) };
         let item = Heard::Message(Inbound {
             carrier_id: format!("SM{n:06}"),
             from: Address::read(from),
-            to: number(*dice.one(&NUMBERS)).into(),
+            to: number(dice.one(&NUMBERS)).into(),
             text,
             media: Vec::new(),
             segments: dice.percent(50).then_some(1),
@@ -100,7 +100,7 @@ impl Carrier {
             breach("I6", format!("{id} was taken and is sent again, attempt {attempt}"));
         }
         let mood = match dice.below(100) {
-            _ if down => *dice.one(&[Mood::NeverReads, Mood::SaysLater, Mood::AnswersNothing]),
+            _ if down => dice.one(&[Mood::NeverReads, Mood::SaysLater, Mood::AnswersNothing]),
             _ if !faults => Mood::Takes,
             0..60 => Mood::Takes,
             60..68 => Mood::Refuses,
@@ -146,8 +146,8 @@ impl Carrier {
                 carrier_code: None,
                 segments: dice.percent(30).then(|| 1 + u16::try_from(dice.below(3)).expect("it is below 3")),
             }));
-            for _ in 0..*dice.one(&[1, 1, 1, 2, 3]) {
-                let most = *dice.one(&[20_000, 20_000, 1_200_000]);
+            for _ in 0..dice.one(&[1, 1, 1, 2, 3]) {
+                let most = dice.one(&[20_000, 20_000, 1_200_000]);
                 posts.push((dice.ms(most), hook));
             }
         }
@@ -166,11 +166,11 @@ fn answer(mood: Mood, carrier_id: String, dice: &mut Dice) -> (u64, Settled) {
     let (after_ms, status, outcome) = match mood {
         Mood::Takes => (soon, Some(201), SettledAs::Sent { carrier_id, segments: dice.percent(50).then_some(2) }),
         Mood::Refuses => {
-            let code = *dice.one(&[FailureCode::Landline, FailureCode::Blocked, FailureCode::CarrierRejected]);
+            let code = dice.one(&[FailureCode::Landline, FailureCode::Blocked, FailureCode::CarrierRejected]);
             (soon, Some(400), SettledAs::Refused { code, carrier_code: Some("21610".to_owned()) })
         }
         Mood::SaysLater | Mood::SaysLaterAndTakes => {
-            (soon, Some(*dice.one(&[429, 503])), SettledAs::Later { retry_after })
+            (soon, Some(dice.one(&[429, 503])), SettledAs::Later { retry_after })
         }
         Mood::NeverReads => (dice.ms(3_000), None, SettledAs::NeverWritten),
         Mood::AnswersNothing => (PATIENCE_MS, None, SettledAs::Unknown),

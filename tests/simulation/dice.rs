@@ -31,8 +31,8 @@ impl Dice {
     }
 
     /// One of these.
-    pub(crate) fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.place(of.len())]
+    pub(crate) fn one<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.place(of.len())].clone()
     }
 
     /// Whether something happens that does so `percent` times in a hundred.

@@ -37,15 +37,15 @@ fn settings(dice: &mut Dice) -> Settings {
         auto_reply: AutoReply {
             enabled: dice.percent(90),
             texts: texts("Please call us.", "Ci chiami."),
-            quiet_minutes: *dice.one(&[0, 1, 15]),
-            per_day: *dice.one(&[1, 3, 50]),
-            unknown_sender: *dice.one(&[UnknownSender::Reply, UnknownSender::Silent]),
+            quiet_minutes: dice.one(&[0, 1, 15]),
+            per_day: dice.one(&[1, 3, 50]),
+            unknown_sender: dice.one(&[UnknownSender::Reply, UnknownSender::Silent]),
         },
         attach_cross_queue: dice.percent(30),
-        call_lease_minutes: *dice.one(&[1, 10, 240]),
+        call_lease_minutes: dice.one(&[1, 10, 240]),
         // So that each text can be found in what the platform hears.
         late_text: true,
-        max_wait_ms: *dice.one(&[10_000, 60_000, 300_000]),
+        max_wait_ms: dice.one(&[10_000, 60_000, 300_000]),
         ..Settings::default()
     }
 }
@@ -57,8 +57,8 @@ fn entry(label: &str, dice: &mut Dice) -> Number {
         purpose: Purpose::InCall,
         global_outbound: false,
         limits: Limits {
-            millisegments_per_second: Some(*dice.one(&[100, 333, 1_000, 3_000, 10_000, 100_000])),
-            burst: *dice.one(&[1, 1, 3, 10]),
+            millisegments_per_second: Some(dice.one(&[100, 333, 1_000, 3_000, 10_000, 100_000])),
+            burst: dice.one(&[1, 1, 3, 10]),
             ..Limits::none()
         },
         verification: Verification {

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Death {
     /// Decided, and nothing is written.
-    BeforeAppend,
+    Unwritten,
     /// Written, and not synced.
-    BeforeSync,
+    Unsynced,
     /// Synced, and only so many of the rows are in the index, whose position is the old one.
-    BeforeIndex { rows: usize },
+    Unindexed { rows: usize },
     /// All is done, and nobody is answered.
-    BeforeAnswers,
+    Unanswered,
 }
 
 /// The next commit's death, if it is to have one. Clones are the same.
@@ -50,11 +50,11 @@ impl Journal for MortalJournal {
     }
 
     fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
-        if self.fate.is() == Some(Death::BeforeAppend) {
+        if self.fate.is() == Some(Death::Unwritten) {
             self.disk.fail();
         }
         self.disk.append(records, now)?;
-        if self.fate.is() == Some(Death::BeforeSync) {
+        if self.fate.is() == Some(Death::Unsynced) {
             self.disk.fail();
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Index for KeptIndex {
 
     fn write(&mut self, writes: &[Write], position: Position) -> Result<(), RowsFailed> {
         let mut kept = self.lock();
-        if let Some(Death::BeforeIndex { rows }) = self.fate.is() {
+        if let Some(Death::Unindexed { rows }) = self.fate.is() {
             let applied = kept.applied();
             kept.write(&writes[..rows.min(writes.len())], applied)?;
             return Err(RowsFailed("the process died among the rows".to_owned()));

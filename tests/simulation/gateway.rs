@@ -38,6 +38,9 @@ pub(crate) enum Asker {
     Worker(&'static str),
 }
 
+/// Replies, and who waits for them.
+pub(crate) type Answers = Vec<(Asker, Reply)>;
+
 /// A process, from start to death.
 pub(crate) struct Gateway {
     core: Core,
@@ -133,7 +136,7 @@ impl Gateway {
     }
 
     /// Decides and commits at most `count` of the commands that wait.
-    pub(crate) fn commit(&mut self, count: usize) -> Result<Vec<(Asker, Reply)>, (EngineFailed, Vec<Asker>)> {
+    pub(crate) fn commit(&mut self, count: usize) -> Result<Answers, (EngineFailed, Vec<Asker>)> {
         let first = self.urgent.len().min(count);
         let mut batch: Vec<_> = self.urgent.drain(..first).collect();
         let rest = self.ordinary.len().min(count - first);

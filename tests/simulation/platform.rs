@@ -86,7 +86,7 @@ impl Desk {
 
     fn start(&mut self, dice: &mut Dice) -> Command {
         let call = CallId::read(&format!("c-{}", self.calls.len())).expect("it is a call id");
-        let caller = if dice.percent(4) { "anonymous" } else { *dice.one(&CALLERS) };
+        let caller = if dice.percent(4) { "anonymous" } else { dice.one(&CALLERS) };
         self.calls.push((call.clone(), caller));
         // A8: the end may be the first we hear of a call.
         if dice.percent(5) {
@@ -121,7 +121,7 @@ impl Desk {
     /// One of the latest calls, which may have ended.
     fn call(&self, dice: &mut Dice) -> (CallId, &'static str) {
         let latest = self.calls.len().saturating_sub(6);
-        dice.one(&self.calls[latest..]).clone()
+        dice.one(&self.calls[latest..])
     }
 }
 
@@ -129,14 +129,14 @@ fn put(call: CallId, caller: &str, dice: &mut Dice) -> Command {
     Command::PutCall(PutCall {
         call,
         caller: Caller::read(caller).expect("callers are written as callers"),
-        queue: queue_id(*dice.one(&QUEUES)),
+        queue: queue_id(dice.one(&QUEUES)),
         language: dice.percent(30).then(|| language("it")),
         phase: if dice.percent(15) { Phase::Waiting } else { Phase::Connected },
-        agent: dice.one(&[None, Some(None), Some(Some("a".to_owned())), Some(Some("b".to_owned()))]).clone(),
+        agent: dice.one(&[None, Some(None), Some(Some("a".to_owned())), Some(Some("b".to_owned()))]),
         call_type: "inbound_ivr".to_owned(),
         wait_sms_consent: dice.percent(50),
         version: dice.percent(20).then(|| i64::try_from(dice.below(9)).expect("it is below 9")),
-        alternative: dice.percent(4).then(|| number(*dice.one(&CALLERS))),
+        alternative: dice.percent(4).then(|| number(dice.one(&CALLERS))),
         attestation: None,
     })
 }

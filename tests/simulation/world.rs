@@ -87,7 +87,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         // Some seconds before a day ends, or a month, or just any time.
-        let wall = *dice.one(&["2025-11-22T10:00:00Z", "2025-11-22T23:58:00Z", "2025-11-30T23:59:00Z"]);
+        let wall = dice.one(&["2025-11-22T10:00:00Z", "2025-11-22T23:58:00Z", "2025-11-30T23:59:00Z"]);
         let fate = Fate::default();
         let mut world = Self {
             disk: MemoryJournal::new([1; 16]),
@@ -143,7 +143,7 @@ impl World {
         if self.dice.percent(1) {
             self.die("is killed between two batches");
         }
-        let ms = *self.dice.one(&[0, 10, 300, 3_000, 3_000, 30_000]);
+        let ms = self.dice.one(&[0, 10, 300, 3_000, 3_000, 30_000]);
         let ms = self.dice.ms(ms);
         self.pass(ms);
     }
@@ -175,8 +175,8 @@ impl World {
             let unreadable = self.dice.percent(3);
             let hook = if unreadable { self.carrier.gibberish() } else { self.carrier.text(&mut self.dice) };
             // Carriers post some webhooks twice or three times, at once or much later.
-            for _ in 0..*self.dice.one(&[1, 1, 1, 2, 3]) {
-                let most = *self.dice.one(&[0, 3_000, 600_000]);
+            for _ in 0..self.dice.one(&[1, 1, 1, 2, 3]) {
+                let most = self.dice.one(&[0, 3_000, 600_000]);
                 let after = self.dice.ms(most);
                 self.later(after, Due::Post(hook));
             }
@@ -261,13 +261,13 @@ impl World {
         let count = 1 + self.dice.place(usize::try_from(BATCH_MAX).expect("it is small"));
         let death = (self.faults && self.dice.percent(2)).then(|| {
             let rows = self.dice.place(40);
-            *self.dice.one(&[Death::BeforeAppend, Death::BeforeSync, Death::BeforeIndex { rows }, Death::BeforeAnswers])
+            self.dice.one(&[Death::Unwritten, Death::Unsynced, Death::Unindexed { rows }, Death::Unanswered])
         });
         self.fate.set(death);
         let (first, now) = (self.disk.next().0, self.time.elapsed_ms());
         self.decided_ms.extend((first..first + count as u64).map(|position| (position, now)));
         match self.gateway().commit(count) {
-            Ok(replies) if death == Some(Death::BeforeAnswers) => {
+            Ok(replies) if death == Some(Death::Unanswered) => {
                 let unanswered = replies.into_iter().map(|(asker, _)| asker).collect();
                 self.dead("dies before it answers", unanswered);
             }
@@ -368,7 +368,7 @@ impl World {
                 self.index = KeptIndex::new(&self.fate);
             }
             if self.life > 0 && self.faults && self.dice.percent(10) {
-                self.fate.set(Some(*self.dice.one(&[Death::BeforeAppend, Death::BeforeSync, Death::BeforeAnswers])));
+                self.fate.set(Some(self.dice.one(&[Death::Unwritten, Death::Unsynced, Death::Unanswered])));
             }
             self.life += 1;
             let next = self.disk.next().0;
