@@ -1,0 +1,170 @@
+//! How a run is judged: everything drains, then the one checker looks at what everybody saw.
+
+use crate::load::{CALLERS, CANARY, Promised, numbers};
+use crate::process::{TOKEN, World};
+use offhook::sim::carrier::{CarrierRecord, CarrierSettings, News};
+use offhook::sim::checker::{self, Breach};
+use offhook::sim::platform::{AcceptedSend, Delivery, PlatformSettings};
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// How long everything may take to drain once faults have stopped: the longest life of a system text is a minute.
+const DRAINS_IN: Duration = Duration::from_secs(90);
+
+/// Webhooks the carrier posts once more at the end, word for word.
+const REPEATED: usize = 64;
+
+/// What a run was, in numbers.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is there to be printed, all of it")]
+pub(crate) struct Summary {
+    texts_thanked_for: usize,
+    webhooks: usize,
+    events: usize,
+    deliveries: usize,
+    sends: usize,
+    posts: usize,
+    calls_ended: usize,
+    /// Attempts cut off by a kill, of which nobody knows what became. They are not repeated.
+    unknown: usize,
+}
+
+/// Waits until nothing is broken any more that draining may mend, and panics with what is left. The gateway runs.
+pub(crate) async fn judge(world: &World, promised: &Promised, kills: usize) -> Summary {
+    repeat_some(world).await;
+    let until = Instant::now() + DRAINS_IN;
+    while !breaches(world, promised).await.0.is_empty() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    // What is doubled comes late: a moment for that, and a last look.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (breaches, summary) = breaches(world, promised).await;
+    let shown: Vec<_> = breaches.iter().take(20).map(|breach| format!("{breach}")).collect();
+    assert!(breaches.is_empty(), "{} promises were broken:\n{}\n{summary:?}", breaches.len(), shown.join("\n"));
+    // A kill cuts off what is in the air: at most a text to each caller and one of the call before. Nothing else may.
+    assert!(summary.unknown <= kills * 2 * CALLERS, "{} attempts are unknown after {kills} kills", summary.unknown);
+    summary
+}
+
+/// The carrier comes again with what it was thanked for long ago (G5).
+async fn repeat_some(world: &World) {
+    let record = world.carrier.record();
+    let every = record.webhooks.len() / REPEATED + 1;
+    for webhook in record.webhooks.iter().filter(|webhook| webhook.acknowledged()).step_by(every) {
+        let repeated = world.carrier.repeat(webhook).await;
+        assert!(repeated.acknowledged(), "a repeat was not thanked for: {:?}", repeated.answers);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("{0}")]
+    Promise(#[from] Breach),
+    #[error("the end of {0} was acknowledged and never told")]
+    EndLost(String),
+    #[error("{0} events came with a bad signature")]
+    BadSignatures(usize),
+    #[error("{0} requests to the carrier were malformed")]
+    Malformed(usize),
+}
+
+async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) {
+    let sends = states(world).await;
+    let (carrier, platform) = (world.carrier.record(), world.platform.record());
+    let mut broken = Vec::new();
+    if !platform.refused.is_empty() {
+        broken.push(Broken::BadSignatures(platform.refused.len()));
+    }
+    if !carrier.malformed.is_empty() {
+        broken.push(Broken::Malformed(carrier.malformed.len()));
+    }
+    let ends: HashSet<&str> = platform
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.taken && delivery.kind == "call.ended")
+        .filter_map(|delivery| delivery.call_id.as_deref())
+        .collect();
+    let lost = promised.ended.iter().filter(|call| !ends.contains(call.as_str()));
+    broken.extend(lost.map(|call| Broken::EndLost(call.clone())));
+
+    let mut summary = Summary {
+        texts_thanked_for: promised.thanked,
+        webhooks: carrier.webhooks.len(),
+        events: platform.deliveries.iter().map(|delivery| &delivery.id).collect::<HashSet<_>>().len(),
+        deliveries: platform.deliveries.len(),
+        sends: sends.len(),
+        posts: carrier.posts.len(),
+        calls_ended: promised.ended.len(),
+        unknown: 0,
+    };
+    let settled = settled_by_receipt(&carrier);
+    let mut seen = checker::World::new(vec![carrier], platform, sends);
+    seen.receipts_may_be_due = true;
+    for breach in checker::check(&seen) {
+        match &breach {
+            // Killed between the record of the attempt and the carrier's answer to it: whether anything was written, and
+            // what was answered, nobody knows. It waits for a receipt and says `unconfirmed` after ten minutes.
+            Breach::NeverEnded { message, state: Some(state) } if state == "sending" && !settled.contains(message) => {
+                summary.unknown += 1;
+            }
+            _ => broken.push(breach.into()),
+        }
+    }
+    (broken, summary)
+}
+
+/// Messages of which the gateway has acknowledged how they ended.
+fn settled_by_receipt(carrier: &CarrierRecord) -> HashSet<String> {
+    let acknowledged = carrier.webhooks.iter().filter(|webhook| webhook.genuine && webhook.acknowledged());
+    acknowledged
+        .filter_map(|webhook| match &webhook.news {
+            News::Receipt { status: "delivered" | "undelivered" | "failed", message_id, .. } => message_id.clone(),
+            News::Receipt { .. } | News::Text { .. } => None,
+        })
+        .collect()
+}
+
+/// Accepted sends, and the gateway's own texts that the platform has heard of, with the states the gateway shows now.
+/// Many are asked for at once.
+async fn states(world: &World) -> Vec<AcceptedSend> {
+    const ASKERS: usize = 8;
+    let told = world.platform.record().deliveries;
+    let told = told.iter().filter(|delivery| delivery.kind == "message.queued").map(Delivery::json);
+    let told = told.filter_map(|event| event["data"]["id"].as_str().map(str::to_owned));
+    let ids: BTreeSet<String> = world.client.accepted().into_iter().map(|send| send.id).chain(told).collect();
+    let ids: Vec<String> = ids.into_iter().collect();
+    let mut asking = JoinSet::new();
+    for ids in ids.chunks(ids.len().div_ceil(ASKERS).max(1)) {
+        let (client, ids) = (world.client.clone(), ids.to_vec());
+        asking.spawn(async move {
+            let mut sends = Vec::with_capacity(ids.len());
+            for id in ids {
+                let answer = client.message(&id).await.expect("the gateway runs");
+                assert_eq!(answer.status, 200, "{id} is {}", answer.code());
+                sends.push(AcceptedSend { id, state: Some(answer.text("/state").to_owned()) });
+            }
+            sends
+        });
+    }
+    asking.join_all().await.concat()
+}
+
+/// No number, text, token or secret of the run stands in what was written for people (I10, G38).
+#[track_caller]
+pub(crate) fn no_canary(what: &str, output: &str) {
+    let account = CarrierSettings::default();
+    let secrets = PlatformSettings::default().secrets;
+    let basic = base64(&format!("{}:{}", account.account_sid, account.auth_token));
+    let mut canaries = numbers();
+    canaries.extend([CANARY.to_owned(), TOKEN.to_owned(), account.auth_token, basic]);
+    canaries.extend(secrets.iter().map(|secret| secret.trim_start_matches("whsec_").to_owned()));
+    let found = output.lines().filter(|line| canaries.iter().any(|canary| line.contains(canary.as_str())));
+    let found: Vec<_> = found.take(5).collect();
+    assert!(found.is_empty(), "{what} tells of people:\n{}", found.join("\n"));
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}

@@ -1,0 +1,239 @@
+//! What goes on while things break: people who call, text and hang up; agents who answer; a carrier with a bad day.
+//!
+//! Invariant: everybody insists. Whoever has no answer, or is told to come again, asks again with the same words and the
+//! same key, until the gateway has said what became of it. So everything it was ever asked is either thanked for or
+//! refused for good, and a checker can hold it to that.
+
+use crate::process::{SOON, World};
+use offhook::model::E164;
+use offhook::sim::carrier::{CarrierSettings, Mood, Resend};
+use offhook::sim::phone::Phone;
+use offhook::sim::platform::{ApiAnswer, Client};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Stands in every text, so that a text that turned up where none belongs is found.
+pub(crate) const CANARY: &str = "kingfisher";
+
+/// People on the phone, each with an agent: 64 senders.
+pub(crate) const CALLERS: usize = 32;
+
+/// Our numbers, each the inbound number of a queue.
+const NUMBERS: usize = 4;
+
+/// Texts of each side in a call.
+const TEXTS: usize = 4;
+
+/// Between two texts of one person.
+const THINKS: Duration = Duration::from_millis(60);
+
+/// Between two askings for the same.
+const ASKS_AGAIN: Duration = Duration::from_millis(40);
+
+/// The surroundings of a load. The gateway does not run yet.
+pub(crate) async fn world() -> Arc<World> {
+    let numbers = (0..NUMBERS).map(ours).collect();
+    let resend = Resend { until_2xx: true, attempts_max: u32::MAX, spacing: ASKS_AGAIN };
+    let settings = CarrierSettings { numbers, resend, record_max: 4_000_000, ..CarrierSettings::default() };
+    let world = World::new(settings, &directory()).await;
+    world.carrier.set_mood(bad_day());
+    Arc::new(world)
+}
+
+/// A little of everything a carrier does, but nothing that changes who may be texted. A request cut before it was read is
+/// not among it: of that the carrier's record could not say which message it was.
+fn bad_day() -> Mood {
+    let day = Mood::bad_day();
+    Mood { refuse_code: 30_002, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
+}
+
+/// Four queues with a number each, fast enough that the limits are not what is tested.
+fn directory() -> Value {
+    let (mut numbers, mut queues) = (json!({}), json!({}));
+    for nth in 0..NUMBERS {
+        numbers[ours(nth).to_string()] = json!({
+            "label": format!("Line {nth}"), "account": "main", "limits": { "segments_per_second": 60.0, "burst": 30 },
+            "verification": { "state": "verified", "sms": true, "mms": true }
+        });
+        queues[queue(nth)] = json!({ "name": queue(nth), "inbound_numbers": [ours(nth).to_string()] });
+    }
+    let text = |text: &str| json!({ "en": format!("{CANARY}: {text}") });
+    json!({
+        "settings": {
+            "in_call_sms": true,
+            "closing": { "enabled": true, "texts": text("this conversation has ended") },
+            "auto_reply": { "enabled": true, "texts": text("nobody reads this") },
+        },
+        "numbers": numbers,
+        "queues": queues,
+        "presets": { "en": { "welcome": { "label": "Welcome", "text": format!("{CANARY}: you can text me here") } } },
+        "opt_outs": [],
+    })
+}
+
+/// Our numbers.
+pub(crate) fn ours(nth: usize) -> E164 {
+    format!("+120655501{nth:02}").parse().unwrap()
+}
+
+/// A caller's number.
+pub(crate) fn theirs(nth: usize) -> E164 {
+    format!("+141555501{nth:02}").parse().unwrap()
+}
+
+fn queue(nth: usize) -> String {
+    format!("queue-{nth}")
+}
+
+/// Every number there is, as digits.
+pub(crate) fn numbers() -> Vec<String> {
+    let all = (0..NUMBERS).map(ours).chain((0..CALLERS).map(theirs));
+    all.map(|number| number.to_string().trim_start_matches("+1").to_owned()).collect()
+}
+
+/// What the gateway has promised, as those who asked it remember it.
+#[derive(Default)]
+pub(crate) struct Promised {
+    /// Calls whose end it has acknowledged.
+    pub ended: Vec<String>,
+    /// The message that each key stands for.
+    pub by_key: HashMap<String, String>,
+    /// Texts it has thanked for.
+    pub thanked: usize,
+}
+
+/// A load at work.
+pub(crate) struct Load {
+    stop: CancellationToken,
+    people: JoinSet<()>,
+    promised: Arc<Mutex<Promised>>,
+}
+
+impl Load {
+    /// Everybody begins, whether the gateway runs or not.
+    pub(crate) fn start(world: &Arc<World>) -> Self {
+        let (stop, promised) = (CancellationToken::new(), Arc::new(Mutex::new(Promised::default())));
+        let mut people = JoinSet::new();
+        for nth in 0..CALLERS {
+            let phone = world.carrier.phone(theirs(nth));
+            let caller = Caller { nth, phone, world: Arc::clone(world), promised: Arc::clone(&promised) };
+            let stop = stop.clone();
+            people.spawn(async move {
+                let mut call = 0;
+                while !stop.is_cancelled() {
+                    caller.calls(&format!("c-{nth}-{call}")).await;
+                    call += 1;
+                }
+            });
+        }
+        Self { stop, people, promised }
+    }
+
+    /// Everybody ends the call they are in, with the gateway's answers to all they asked.
+    pub(crate) async fn end(mut self) -> Promised {
+        self.stop.cancel();
+        while let Some(ended) = self.people.join_next().await {
+            ended.expect("nobody was answered wrongly");
+        }
+        std::mem::take(&mut *self.promised.lock().unwrap())
+    }
+}
+
+/// Somebody on the phone, and the agent at the other end.
+struct Caller {
+    nth: usize,
+    phone: Phone,
+    world: Arc<World>,
+    promised: Arc<Mutex<Promised>>,
+}
+
+impl Caller {
+    async fn calls(&self, call: &str) {
+        let client = &self.world.client;
+        let body =
+            json!({ "caller": self.phone.number().to_string(), "queue": queue(self.nth % NUMBERS), "agent": "a-1" });
+        let begun = insist(client, call, Ask::Put(&body)).await;
+        assert!(matches!(begun.status, 200 | 201), "a call was refused with {} {}", begun.status, begun.code());
+        tokio::join!(self.texts(), self.agent(call));
+        let ended = insist(client, call, Ask::End).await;
+        assert_eq!(ended.status, 200, "an end was refused with {}", ended.code());
+        self.promised.lock().unwrap().ended.push(call.to_owned());
+        self.text("after the hang-up").await;
+    }
+
+    async fn texts(&self) {
+        for nth in 0..TEXTS {
+            self.text(&format!("number {nth}")).await;
+            tokio::time::sleep(THINKS).await;
+        }
+    }
+
+    /// Returns when the carrier was thanked.
+    async fn text(&self, text: &str) {
+        let text = self.phone.marked(&format!("{CANARY} {text}"));
+        let webhook = self.phone.text(ours(self.nth % NUMBERS), &text).await;
+        assert!(webhook.acknowledged(), "the carrier repeats until it is thanked");
+        self.promised.lock().unwrap().thanked += 1;
+    }
+
+    async fn agent(&self, call: &str) {
+        for nth in 0..TEXTS {
+            let body = match nth {
+                0 => json!({ "preset": "welcome", "agent": "a-1" }),
+                _ => json!({ "text": format!("{CANARY} {call} number {nth}"), "agent": "a-1" }),
+            };
+            let key = format!("{call}-{nth}");
+            self.send(call, &key, &body).await;
+            tokio::time::sleep(THINKS).await;
+            // Whoever is not sure that an answer was kept asks once more, perhaps after a restart.
+            if nth == 1 {
+                self.send(call, &key, &body).await;
+            }
+        }
+    }
+
+    async fn send(&self, call: &str, key: &str, body: &Value) {
+        let client = self.world.client.with_key(key);
+        let answer = insist(&client, call, Ask::Send(body)).await;
+        // Over the limit is an answer too; so is a call whose texts the carrier's refusals have closed.
+        if answer.status == 429 {
+            return;
+        }
+        assert_eq!(answer.status, 202, "a send was refused with {}", answer.code());
+        let id = answer.text("/id").to_owned();
+        let known = self.promised.lock().unwrap().by_key.insert(key.to_owned(), id.clone());
+        assert!(known.as_ref().is_none_or(|known| *known == id), "one key, two messages: {known:?} and {id}");
+    }
+}
+
+/// What is asked of the gateway for a call.
+enum Ask<'a> {
+    Put(&'a Value),
+    Send(&'a Value),
+    End,
+}
+
+/// Asks until the gateway has said what became of it.
+async fn insist(client: &Client, call: &str, ask: Ask<'_>) -> ApiAnswer {
+    let until = Instant::now() + SOON * 2;
+    loop {
+        let answer = match ask {
+            Ask::Put(body) => client.put_call(call, body).await,
+            Ask::Send(body) => client.send(call, body).await,
+            Ask::End => client.end_call(call, "agent_hangup").await,
+        };
+        if let Some(answer) = answer.ok().filter(|answer| !come_again(answer)) {
+            return answer;
+        }
+        assert!(Instant::now() < until, "no answer for a minute");
+        tokio::time::sleep(ASKS_AGAIN).await;
+    }
+}
+
+fn come_again(answer: &ApiAnswer) -> bool {
+    matches!(answer.status, 503 | 504) || answer.code() == "idempotency_in_progress"
+}

@@ -1,0 +1,13 @@
+//! The gateway under faults: the real binary, killed, stopped, damaged and locked out under load, between a carrier
+//! that has a bad day and a platform that writes everything down. One load, one checker; a fault is a few lines.
+//!
+//! `OFFHOOK_KILLS=500 cargo test --test faults g1` runs the long form; `OFFHOOK_BIN` names another binary to run.
+
+mod ending;
+mod journal;
+mod kills;
+mod load;
+#[allow(dead_code, reason = "the other test target uses the rest of it")]
+#[path = "../process/process.rs"]
+mod process;
+mod stops;

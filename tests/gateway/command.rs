@@ -1,0 +1,106 @@
+//! The command line, and what a gateway is from outside. Each test has a gateway of its own, or none.
+
+use crate::process::{SOON, offhook, said};
+use crate::shared::{OURS, directory, on_the_phone, world};
+use std::fs;
+
+/// Idle and after a short conversation. A debug build has more code to map and is held to the same.
+const RESIDENT_MAX_KB: u64 = 40 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_everything_that_is_wrong_at_once_and_exits_1() {
+    let world = world().await;
+    let good = fs::read_to_string(world.home.path("offhook.toml")).unwrap();
+    let broken = (good.lines())
+        .map(|line| match line.split_once(" = ") {
+            Some(("data_dir", _)) => "data_dri = \"data\"",
+            Some(("token_file", _)) => "token_file = \"nowhere\"",
+            Some(("carriers", _)) => "carriers = \"0.0.0.0:0\"",
+            Some(("account_sid", _)) => "account_sid = \"AC12\"",
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let file = world.home.write("broken.toml", &broken);
+    let checked = offhook(&["check", file.to_str().unwrap()]);
+    let text = said(&checked);
+    assert_eq!(checked.status.code(), Some(1), "{text}");
+    for part in ["data_dri", "nowhere", "reached from outside without TLS", "account_sid", "broken.toml:3:"] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    assert!(text.trim_end().ends_with("problems"), "{text}");
+    assert!(!text.contains(crate::process::TOKEN), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_what_would_run_and_exits_0() {
+    let world = world().await;
+    let (config, seed) = (world.home.path("offhook.toml"), world.home.path("directory.json"));
+    let checked = offhook(&["check", config.to_str().unwrap(), "--seed", seed.to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(0), "{}", said(&checked));
+    assert!(said(&checked).contains("account main with twilio at https://sms.example.com"), "{}", said(&checked));
+    assert!(!world.home.data().exists(), "to check is not to begin");
+}
+
+#[test]
+fn the_demo_comes_out_as_expected() {
+    let demo = offhook(&["demo", "--once"]);
+    assert_eq!(demo.status.code(), Some(0), "{}", said(&demo));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_changes_nothing_where_there_is_a_directory() {
+    let world = world().await;
+    assert_eq!(world.start().await.terminate().await.code(), Some(0));
+    let label = async || world.client.ask("GET".parse().unwrap(), &format!("/v1/numbers/{OURS}"), None).await.unwrap();
+
+    let mut other = directory();
+    other["numbers"][OURS]["label"] = "Renamed".into();
+    world.home.write("directory.json", &other.to_string());
+    let said = "there is a directory already: the seed changed nothing";
+    assert!(!world.home.log().contains(said), "{}", world.home.log());
+    let _gateway = world.start().await;
+    assert!(world.home.log().contains(said), "{}", world.home.log());
+    assert_eq!(label().await.text("/label"), "Support");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_that_is_reached_from_outside_does_not_open_without_tls() {
+    let world = world().await;
+    let good = fs::read_to_string(world.home.path("offhook.toml")).unwrap();
+    for door in ["carriers", "platform", "console", "ops"] {
+        let open = (good.lines())
+            .map(|line| {
+                if line.starts_with(&format!("{door} = ")) {
+                    format!("{door} = \"0.0.0.0:0\"")
+                } else {
+                    line.to_owned()
+                }
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        let file = world.home.write("open.toml", &open);
+        assert_eq!(world.home.start_with(&file).exit().await.code(), Some(1), "{door}");
+        let why = format!("listen.{door} \"0.0.0.0:0\" is reached from outside without TLS: add [listen.{door}_tls]");
+        assert!(world.home.log().contains(&why), "{}", world.home.log());
+    }
+    assert!(!world.home.data().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_at_rest_needs_less_than_40_mb() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let phone = world.carrier.phone(caller.number);
+    for nth in 0..10 {
+        assert!(phone.text(OURS.parse().unwrap(), &format!("number {nth}")).await.acknowledged());
+        assert_eq!(world.client.send_text(&caller.call, &format!("number {nth}"), "a-1").await.unwrap().status, 202);
+    }
+    phone.wait_for(10, SOON).await.unwrap();
+    caller.hangs_up(&world).await;
+    phone.wait_for(11, SOON).await.unwrap();
+    let resident = gateway.resident_kb();
+    println!("{resident} kB resident");
+    assert!(resident < RESIDENT_MAX_KB, "{resident} kB");
+}

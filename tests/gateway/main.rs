@@ -1,0 +1,13 @@
+//! Bad input, a bad outside and bad configuration, over real sockets and the real command line.
+//!
+//! Most tests share one gateway and keep apart by numbers and calls of their own; those that stop one, or that say
+//! something of a whole gateway, have their own.
+
+mod api;
+mod command;
+mod hooks;
+mod outside;
+#[allow(dead_code, reason = "the other test target uses the rest of it")]
+#[path = "../process/process.rs"]
+mod process;
+mod shared;

@@ -1,0 +1,96 @@
+//! A carrier and a platform that are not well. Each test has a gateway of its own.
+
+use crate::process::{SOON, World};
+use crate::shared::{OURS, count, on_the_phone, world};
+use offhook::sim::carrier::Mood;
+use offhook::sim::checker;
+use std::time::Duration;
+
+/// Answers that say nothing of what became of the text. It did not reach the phone, and no receipt will come.
+fn nonsense() -> [(&'static str, Mood); 4] {
+    let mood = Mood { unclear_taken: 0.0, ..Mood::default() };
+    [
+        ("HTML", Mood { html: 1.0, ..mood.clone() }),
+        ("JSON without an id", Mood { without_sid: 1.0, ..mood.clone() }),
+        ("half an answer", Mood { cut_answer: 1.0, ..mood.clone() }),
+        ("none", Mood { cut_read: 1.0, ..mood }),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_carrier_answers_with_nonsense_shows_as_sending_and_is_not_sent_again() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let mut sent = Vec::new();
+    for (answer, mood) in nonsense() {
+        let caller = on_the_phone(&world).await;
+        world.carrier.set_mood_towards(caller.number, Some(mood));
+        let unclear = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
+        world.carrier.wait_for_sends(sent.len() * 2 + 1, SOON).await.unwrap();
+        // The pair is free for the next text, which shows that the answer to the first was read.
+        world.carrier.set_mood_towards(caller.number, None);
+        assert_eq!(world.client.send_text(&caller.call, "second", "a-1").await.unwrap().status, 202);
+        world.carrier.phone(caller.number).wait_for_text(SOON, |text| text == "second").await.expect(answer);
+        sent.push((answer, unclear.text("/id").to_owned()));
+    }
+    check(&world, &sent).await;
+
+    gateway.kill();
+    let _gateway = world.start().await;
+    // A text to somebody else, after the start has looked through everything that was open.
+    let caller = on_the_phone(&world).await;
+    assert_eq!(world.client.send_text(&caller.call, "third", "a-1").await.unwrap().status, 202);
+    world.carrier.phone(caller.number).wait_for_text(SOON, |text| text == "third").await.unwrap();
+    check(&world, &sent).await;
+}
+
+async fn check(world: &World, sent: &[(&str, String)]) {
+    let posts = world.carrier.record().posts;
+    for (answer, id) in sent {
+        assert_eq!(world.client.message(id).await.unwrap().text("/state"), "sending", "{answer}");
+        let posted = posts.iter().filter(|post| post.message_id.as_ref() == Some(id)).count();
+        assert_eq!(posted, 1, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_was_down_from_the_start_gets_everything_in_order_and_once() {
+    let world = world().await;
+    world.platform.go_down().await;
+    let _gateway = world.start().await;
+    let ours = OURS.parse().unwrap();
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        let caller = on_the_phone(&world).await;
+        let phone = world.carrier.phone(caller.number);
+        for nth in 0..5 {
+            assert!(phone.text(ours, &phone.marked(&format!("number {nth}"))).await.acknowledged());
+        }
+        assert_eq!(world.client.send_preset(&caller.call, "welcome", "a-1").await.unwrap().status, 202);
+        phone.wait_for(1, SOON).await.unwrap();
+        calls.push(caller);
+    }
+    // Long enough that deliveries were tried and have failed.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.platform.count(), 0);
+
+    world.platform.come_up().unwrap();
+    for caller in &calls {
+        let events = caller.hangs_up(&world).await;
+        assert_eq!(count(&events, "message.received"), 5, "{events:?}");
+        world.carrier.phone(caller.number).wait_for(2, SOON).await.unwrap();
+    }
+    world.carrier.wait_for_receipts(SOON).await.unwrap();
+    let delivered = |event: &offhook::sim::platform::Delivery| event.kind == "message.delivered";
+    world.platform.wait_for_all(calls.len() * 2, SOON, delivered).await.unwrap();
+
+    let sends = world.client.accepted_with_states().await.unwrap();
+    let record = world.platform.record();
+    let mut ids: Vec<&str> = record.deliveries.iter().map(|delivery| delivery.id.as_str()).collect();
+    ids.sort_unstable();
+    let all = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "each came once");
+    let breaches = checker::check(&checker::World::new(vec![world.carrier.record()], record, sends));
+    assert_eq!(breaches, []);
+}
