@@ -24,13 +24,14 @@ async fn what_a_carrier_answers_with_nonsense_shows_as_sending_and_is_not_sent_a
     let mut sent = Vec::new();
     for (answer, mood) in nonsense() {
         let caller = on_the_phone(&world).await;
+        let phone = world.carrier.phone(caller.number);
         world.carrier.set_mood_towards(caller.number, Some(mood));
         let unclear = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
         world.carrier.wait_for_sends(sent.len() * 2 + 1, SOON).await.unwrap();
         // The pair is free for the next text, which shows that the answer to the first was read.
         world.carrier.set_mood_towards(caller.number, None);
         assert_eq!(world.client.send_text(&caller.call, "second", "a-1").await.unwrap().status, 202);
-        world.carrier.phone(caller.number).wait_for_text(SOON, |text| text == "second").await.expect(answer);
+        phone.wait_for_text(SOON, |text| text == "second").await.expect(answer);
         sent.push((answer, unclear.text("/id").to_owned()));
     }
     check(&world, &sent).await;
@@ -39,8 +40,9 @@ async fn what_a_carrier_answers_with_nonsense_shows_as_sending_and_is_not_sent_a
     let _gateway = world.start().await;
     // A text to somebody else, after the start has looked through everything that was open.
     let caller = on_the_phone(&world).await;
+    let phone = world.carrier.phone(caller.number);
     assert_eq!(world.client.send_text(&caller.call, "third", "a-1").await.unwrap().status, 202);
-    world.carrier.phone(caller.number).wait_for_text(SOON, |text| text == "third").await.unwrap();
+    phone.wait_for_text(SOON, |text| text == "third").await.unwrap();
     check(&world, &sent).await;
 }
 
