@@ -48,7 +48,7 @@ pub async fn deliver(
     mut follow: Follow,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
-    let clock = Clock { began: Instant::now() };
+    let mut clock = Clock::new();
     // What is older than the journal is nowhere.
     let mut feed = Feed::new(watermark.max(follow.oldest()));
     let endpoint = Arc::new(endpoint);
@@ -140,7 +140,7 @@ impl Endpoint {
     /// The request of one attempt: the id and the bytes are the event's, the time is the attempt's.
     fn request(&self, told: &Told) -> Result<Request<Bytes>, String> {
         let id = told.id.to_string();
-        let timestamp = Clock { began: Instant::now() }.now().wall.as_secs();
+        let timestamp = Clock::new().now().wall.as_secs();
         let timestamp = i64::try_from(timestamp).map_err(|_| "the clock is beyond its end".to_owned())?;
         let signatures: Result<Vec<_>, _> = self.keys.iter().map(|key| key.sign(&id, timestamp, &told.body)).collect();
         let signatures = signatures.map_err(|error| format!("the event could not be signed: {error}"))?;

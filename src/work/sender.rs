@@ -6,7 +6,7 @@
 use super::Moment;
 use super::dispatch::{Action, Dispatch};
 use crate::carrier::{Dialect, Outbound, Outcome};
-use crate::engine::{Follow, FollowFailed, Handle, Reads, SubmitError, Urgency};
+use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, Urgency, WallClock};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::machine::event::{Fact, Story};
 use crate::machine::state::Message;
@@ -57,10 +57,9 @@ pub async fn send(
     carriers: Carriers,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
-    let clock = Clock { began: Instant::now() };
     let mut follow = reads.follow().clone();
     let mut next = follow.committed().next();
-    let (mut dispatch, unsettled) = recover(&reads, clock.now()).await?;
+    let (mut clock, mut dispatch, unsettled) = recover(&reads, Clock::new()).await?;
     let sender = Arc::new(Sender { engine, reads, carriers, stop: stop.clone() });
     let under_way = TaskTracker::new();
     for (message, attempt) in unsettled {
@@ -87,6 +86,7 @@ pub async fn send(
                 committed?;
                 for story in page(&follow, next).await? {
                     next = story.position.next();
+                    clock.not_before(story.at);
                     dispatch.follow(&story, clock.now());
                     count_ends(&story);
                 }
@@ -142,28 +142,37 @@ pub(super) async fn page(follow: &Follow, from: Position) -> Result<Vec<Arc<Stor
     tokio::task::spawn_blocking(move || follow.read(from, PAGE)).await.map_err(|_| FollowFailed::Stopped)?
 }
 
-/// The two times, from one beginning.
-#[derive(Clone, Copy)]
+/// The two times, from one beginning. Messages are timed by the journal, which goes on where the wall is set back; by
+/// the wall alone retries and lanes would wait until it has caught up (G13).
 pub(super) struct Clock {
     pub(super) began: Instant,
+    journal: WallClock,
 }
 
 impl Clock {
-    pub(super) fn now(self) -> Moment {
-        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Moment {
-            elapsed: self.began.elapsed(),
-            wall: Timestamp::from_ms(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
-        }
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), journal: WallClock::new() }
+    }
+
+    pub(super) fn now(&mut self) -> Moment {
+        Moment { elapsed: self.began.elapsed(), wall: self.journal.now() }
+    }
+
+    /// The journal has come to `at`.
+    fn not_before(&mut self, at: Timestamp) {
+        self.journal.not_before(at);
     }
 }
 
 /// The lanes as the index has them, and the attempts that were recorded and never settled.
-async fn recover(reads: &Reads, now: Moment) -> Result<(Dispatch, Vec<(MessageId, u32)>), FollowFailed> {
+async fn recover(reads: &Reads, mut clock: Clock) -> Result<(Clock, Dispatch, Vec<(MessageId, u32)>), FollowFailed> {
     let reads = reads.clone();
     let recovered = tokio::task::spawn_blocking(move || {
         reads.ask(|view| {
-            let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at, now);
+            let started_at = view.gateway().started_at;
+            clock.not_before(started_at);
+            let now = clock.now();
+            let mut dispatch = Dispatch::new(reads.directory(), started_at, now);
             let mut unsettled = Vec::new();
             let mut from = Vec::new();
             loop {
@@ -179,7 +188,7 @@ async fn recover(reads: &Reads, now: Moment) -> Result<(Dispatch, Vec<(MessageId
                     from = key.into_iter().chain([0]).collect();
                 }
                 if !full {
-                    return (dispatch, unsettled);
+                    return (clock, dispatch, unsettled);
                 }
             }
         })
@@ -263,7 +272,7 @@ impl Sender {
             // Erased while it waited: nobody wants it sent.
             return refused(FailureCode::CancelledByRequest, None);
         };
-        let now = Clock { began: Instant::now() }.now().wall;
+        let now = Clock::new().now().wall;
         let outbound = Outbound {
             message: message.id,
             attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
@@ -283,7 +292,7 @@ impl Sender {
                 let mut response = Response::new(answer.body);
                 *response.status_mut() = answer.status;
                 *response.headers_mut() = answer.headers;
-                let now = Clock { began: Instant::now() }.now().wall;
+                let now = Clock::new().now().wall;
                 let outcome = read(&message.account, account.dialect.outcome(&response, now), status);
                 Settled { outcome, status: Some(status) }
             }
