@@ -31,6 +31,9 @@ pub use open::OpenFailed;
 /// How long stopping may take before what is late is cut off.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
+/// The same after a failure, when nothing more can be answered.
+const FAILED_STOP_MAX: Duration = Duration::from_millis(500);
+
 /// How often the metrics are folded, which keeps their memory small.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -177,28 +180,36 @@ impl Running {
 
     /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
-        let failed = tokio::select! {
+        let mut failed = tokio::select! {
             () = stop => None,
             () = self.engine.ended() => Some("the engine ended".to_owned()),
             Some(worker) = self.workers.join_next() => Some(why(worker)),
             Some(_) = self.doors.join_next() => Some("a door closed".to_owned()),
         };
         self.readiness.set(NotReady::Draining, true);
-        let late = tokio::time::timeout(STOP_MAX, async {
+        // With its engine gone the gateway can answer nothing; whoever waits is told so at once.
+        let patience = if failed.is_some() { FAILED_STOP_MAX } else { STOP_MAX };
+        let late = tokio::time::timeout(patience, async {
             self.stop_doors.cancel();
             while self.doors.join_next().await.is_some() {}
             // Requests whose client has left still end; what they submitted is answered for in the journal.
             self.requests.close();
             self.requests.wait().await;
             self.stop_workers.cancel();
-            while self.workers.join_next().await.is_some() {}
+            while let Some(worker) = self.workers.join_next().await {
+                if !matches!(worker, Ok(Ok(()))) {
+                    failed.get_or_insert(why(worker));
+                }
+            }
         });
         if late.await.is_err() {
-            tracing::warn!(
-                doors = self.doors.len(),
-                workers = self.workers.len(),
-                "stopping took too long; what was under way is cut off"
+            let what = format!(
+                "stopping took too long: {} doors, {} requests and {} workers were cut off",
+                self.doors.len(),
+                self.requests.len(),
+                self.workers.len()
             );
+            failed.get_or_insert(what);
         }
         self.doors.abort_all();
         self.workers.abort_all();

@@ -36,6 +36,8 @@ enum NoDemo {
     System(#[from] io::Error),
     #[error("{0}")]
     Start(#[from] StartFailed),
+    #[error("{} holds a journal already: name an empty directory, or one that does not exist", .0.display())]
+    Used(PathBuf),
     #[error("the demo's own directory is wrong, which is a defect:\n{0}")]
     Directory(#[from] crate::config::Problems),
 }
@@ -58,6 +60,9 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
     runtime.block_on(async {
         let temporary = if data.is_none() { Some(TempDir::with_prefix("offhook-demo-")?) } else { None };
         let data_dir = data.unwrap_or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default());
+        if data_dir.join("journal").exists() {
+            return Err(NoDemo::Used(data_dir));
+        }
         let mut set = Set::build(&data_dir, once).await?;
         let running = set.running.take();
         let mut stage = Stage::new();

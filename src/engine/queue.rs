@@ -4,22 +4,23 @@ use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed};
 use crate::machine::command::{Command, Reply};
 use crate::observe;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// New work that may wait. With 512 to a batch and 5 ms to a batch, the last of them waits 20 ms.
 const ORDINARY_MAX: usize = 2_048;
 
-/// Receipts, settlements, call ends and ticks that may wait. They are never refused for load: whoever submits them holds
-/// a connection, an attempt or a timer each, and there are fewer of those.
+/// Receipts, settlements, call ends and ticks that may wait. Enough for minutes of a disk that stands still: carriers that
+/// were told 503 come again, and what they said before still waits here.
 const URGENT_MAX: usize = 65_536;
 
 /// Whether a command may be refused for load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Urgency {
-    /// Decided first, and never refused for load: it makes room.
+    /// Decided first, and practically never refused for load: it makes room.
     Urgent,
     /// Refused when too much waits.
     Ordinary,
@@ -62,6 +63,7 @@ struct Submitted {
 pub struct Handle {
     urgent: Sender<Box<Submitted>>,
     ordinary: Sender<Box<Submitted>>,
+    ended: CancellationToken,
 }
 
 impl Handle {
@@ -82,7 +84,12 @@ impl Handle {
             }
             Err(TrySendError::Disconnected(_)) => return Err(SubmitError::Stopped),
         }
-        answer.await.unwrap_or(Err(SubmitError::Stopped))
+        // What still waits when the engine ends stays in its queue unread, so its end has to be heard of here.
+        tokio::select! {
+            biased;
+            answer = answer => answer.unwrap_or(Err(SubmitError::Stopped)),
+            () = self.ended.cancelled() => Err(SubmitError::Stopped),
+        }
     }
 }
 
@@ -90,7 +97,7 @@ impl Handle {
 pub struct Engine {
     stop: Sender<()>,
     thread: Mutex<Option<JoinHandle<Result<(), EngineFailed>>>>,
-    ended: Arc<tokio::sync::Notify>,
+    ended: CancellationToken,
 }
 
 impl Engine {
@@ -99,18 +106,20 @@ impl Engine {
         let (urgent, urgent_work) = bounded(URGENT_MAX);
         let (ordinary, ordinary_work) = bounded(ORDINARY_MAX);
         let (stop, stopping) = bounded(1);
-        let ended = Arc::new(tokio::sync::Notify::new());
-        let told = EndedGuard(Arc::clone(&ended));
+        let ended = CancellationToken::new();
+        let told = ended.clone().drop_guard();
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
+            // Dropped when the thread ends, even by a panic.
             let _told = told;
             run(core, &urgent_work, &ordinary_work, &stopping)
         })?;
-        Ok((Self { stop, thread: Mutex::new(Some(thread)), ended }, Handle { urgent, ordinary }))
+        let handle = Handle { urgent, ordinary, ended: ended.clone() };
+        Ok((Self { stop, thread: Mutex::new(Some(thread)), ended }, handle))
     }
 
     /// Waits until the thread has ended, for whatever reason.
     pub async fn ended(&self) {
-        self.ended.notified().await;
+        self.ended.cancelled().await;
     }
 
     /// Asks the thread to take no more than what waits, and waits for its end. Blocks; call it off the runtime.
@@ -126,15 +135,6 @@ impl Engine {
     }
 }
 
-/// Tells of the thread's end even when it panics.
-struct EndedGuard(Arc<tokio::sync::Notify>);
-
-impl Drop for EndedGuard {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
-}
-
 fn run(
     mut core: Core,
     urgent: &Receiver<Box<Submitted>>,
@@ -147,8 +147,8 @@ fn run(
         let mut batch = Vec::with_capacity(64);
         if !draining {
             select! {
-                recv(urgent) -> submitted => batch.extend(submitted),
-                recv(ordinary) -> submitted => batch.extend(submitted),
+                recv(urgent) -> submitted => batch.extend(submitted.map(|boxed| *boxed)),
+                recv(ordinary) -> submitted => batch.extend(submitted.map(|boxed| *boxed)),
                 recv(stop) -> _ => draining = true,
             }
             if draining {
@@ -156,9 +156,11 @@ fn run(
             }
         }
         let room = BATCH_MAX_COMMANDS - batch.len();
-        batch.extend(urgent.try_iter().take(room));
+        batch.extend(urgent.try_iter().take(room).map(|boxed| *boxed));
         let room = BATCH_MAX_COMMANDS - batch.len();
-        batch.extend(ordinary.try_iter().take(room));
+        batch.extend(ordinary.try_iter().take(room).map(|boxed| *boxed));
+        observe::queue_depth(observe::Queue::First, urgent.len());
+        observe::queue_depth(observe::Queue::Bounded, ordinary.len());
         if batch.is_empty() {
             // Every handle is gone, or everything that waited when we were asked to stop is answered.
             return core.close();
@@ -167,7 +169,7 @@ fn run(
     }
 }
 
-fn commit(core: &mut Core, batch: Vec<Box<Submitted>>) -> Result<(), EngineFailed> {
+fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
     let began = Instant::now();
     let (commands, replies): (Vec<_>, Vec<_>) = batch
         .into_iter()

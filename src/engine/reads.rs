@@ -1,6 +1,7 @@
 //! Committed state, for those who only look.
 
-use super::tail::Follow;
+use super::tail::{Follow, FollowFailed};
+use crate::journal::JournalFailed;
 use crate::machine::event::Fact;
 use crate::machine::rows::{Key, Rows, RowsFailed, Table};
 use crate::machine::view::View;
@@ -46,16 +47,20 @@ impl Reads {
     }
 
     /// A message's text, from the frame that made it; `None` where it is no longer kept.
-    pub fn text(&self, message: MessageId) -> Option<String> {
-        let story = self.follow.story(message.position()).ok()??;
-        story.events.iter().find_map(|event| match &event.fact {
+    pub fn text(&self, message: MessageId) -> Result<Option<String>, FollowFailed> {
+        let story = match self.follow.story(message.position()) {
+            Err(FollowFailed::Journal(JournalFailed::Gone { .. })) | Ok(None) => return Ok(None),
+            Err(failed) => return Err(failed),
+            Ok(Some(story)) => story,
+        };
+        Ok(story.events.iter().find_map(|event| match &event.fact {
             Fact::MessageQueued { message: found, text, .. } | Fact::MessageReceived { message: found, text, .. }
                 if found.id == message =>
             {
                 text.kept().cloned()
             }
             _ => None,
-        })
+        }))
     }
 }
 

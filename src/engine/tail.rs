@@ -121,7 +121,7 @@ impl Follow {
         if let Some(stories) = self.recent(from, limit) {
             return Ok(stories);
         }
-        let frames = self.journal.read(from, READ_BYTES)?;
+        let frames = self.journal.read(from, if limit == 1 { 1 } else { READ_BYTES })?;
         // The journal is ahead of the index for a moment in each batch; what is not applied is not told.
         let told = frames.into_iter().take(limit).take_while(|frame| frame.position <= committed);
         told.map(|frame| {

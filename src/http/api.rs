@@ -21,7 +21,6 @@ use self::idempotency::InFlight;
 use super::answer::{encoded, internal, problem};
 use crate::engine::{Handle, Reads, SubmitError, Urgency};
 use crate::machine::command::{Command, IdempotencyKey, Reply};
-use crate::machine::rows::RowsFailed;
 use crate::model::Timestamp;
 use crate::net::{BodyRefused, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
@@ -228,7 +227,7 @@ fn unreadable() -> Refusal {
     Refusal::new(Code::StorageUnavailable, "the gateway's storage fails or is full, and nothing was done: repeat later")
 }
 
-fn rows_failed(failed: &RowsFailed) -> Refusal {
+fn storage_failed(failed: &impl std::fmt::Display) -> Refusal {
     tracing::error!(%failed, "a question at the platform's door was not answered");
     unreadable()
 }

@@ -122,6 +122,6 @@ pub fn receipt(account: &str, outcome: ReceiptOutcome) {
 
 /// Something signed could not be read and lies in quarantine (A58).
 pub fn quarantined(account: &str) {
-    tracing::error!(account, "quarantined: see `offhook quarantine list`");
+    tracing::error!(account, "quarantined: it is kept as it came, see `offhook journal inspect`");
     counter!(names::QUARANTINED_TOTAL, "account" => account.to_owned()).increment(1);
 }

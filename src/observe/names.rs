@@ -49,7 +49,7 @@ names! {
     counter RECEIPTS_TOTAL = "offhook_receipts_total",
         "Receipts by account and outcome. unknown_message rising: something else sends with this account.";
     counter QUARANTINED_TOTAL = "offhook_quarantined_total",
-        "Signed webhooks that could not be read, by account. Any rise: the carrier has changed its words, see `offhook quarantine list`.";
+        "Signed webhooks that could not be read, by account. Any rise: the carrier has changed its words; `offhook journal inspect` shows when.";
     counter SENDS_TOTAL = "offhook_sends_total",
         "Messages of ours by account and final outcome. expired rising: the limits are below the load; unconfirmed rising: receipts do not reach us.";
     counter ATTEMPTS_TOTAL = "offhook_attempts_total",

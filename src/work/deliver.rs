@@ -4,6 +4,7 @@ use super::feed::{Delivered, Feed};
 use super::sender::{Clock, page};
 use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
 use crate::machine::command::Command;
+use crate::machine::event::Story;
 use crate::machine::show::Told;
 use crate::model::Position;
 use crate::net::{Answer, Client, SendFailed};
@@ -11,6 +12,7 @@ use crate::observe;
 use bytes::Bytes;
 use http::{Request, Uri, header};
 use standardwebhooks::Webhook;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -23,6 +25,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How long the engine is given to note the progress.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long deliveries under way are waited for when the gateway stops.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often progress is looked at while there is some.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -45,7 +50,7 @@ pub async fn deliver(
     endpoint: Endpoint,
     watermark: Position,
     engine: Handle,
-    mut follow: Follow,
+    follow: Follow,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
     let mut clock = Clock::new();
@@ -53,6 +58,7 @@ pub async fn deliver(
     let mut feed = Feed::new(watermark.max(follow.oldest()));
     let endpoint = Arc::new(endpoint);
     let under_way = TaskTracker::new();
+    let mut reading: Option<Reading> = None;
     // At most `IN_FLIGHT_MAX` deliveries are under way, so this never grows beyond them.
     let (tell, mut ended) = mpsc::unbounded_channel::<(Arc<Told>, Delivered)>();
     loop {
@@ -70,11 +76,16 @@ pub async fn deliver(
         let due = feed.due().map(|due| clock.began + due);
         let progress = feed.has_progress().then(|| Instant::now() + PROGRESS_EVERY);
         let wake = due.into_iter().chain(progress).min();
-        let wants = feed.wants();
+        if reading.is_none()
+            && let Some(from) = feed.wants()
+        {
+            reading = Some(Box::pin(more(follow.clone(), from)));
+        }
         tokio::select! {
             () = stop.cancelled() => break,
             Some((told, delivered)) = ended.recv() => feed.settle(&told, delivered, clock.now()),
-            read = more(&mut follow, wants) => {
+            read = next_read(&mut reading) => {
+                reading = None;
                 for story in read? {
                     feed.follow(&story);
                 }
@@ -83,7 +94,8 @@ pub async fn deliver(
         }
     }
     under_way.close();
-    under_way.wait().await;
+    // What is not answered by then is delivered again after the next start, with the same id and bytes.
+    let _late = tokio::time::timeout(STOP_WITHIN, under_way.wait()).await;
     while let Ok((told, delivered)) = ended.try_recv() {
         feed.settle(&told, delivered, clock.now());
     }
@@ -100,14 +112,20 @@ async fn sleep_until(wake: Option<Instant>) {
     }
 }
 
-/// The next stories, once there are some and there is room for them.
-async fn more(
-    follow: &mut Follow,
-    wants: Option<Position>,
-) -> Result<Vec<Arc<crate::machine::event::Story>>, FollowFailed> {
-    let Some(from) = wants else { return std::future::pending().await };
+/// Stories on their way. They are kept across turns of the loop, because a read of files once begun goes on anyhow.
+type Reading = Pin<Box<dyn Future<Output = Result<Vec<Arc<Story>>, FollowFailed>> + Send>>;
+
+/// The next stories, once there are some.
+async fn more(mut follow: Follow, from: Position) -> Result<Vec<Arc<Story>>, FollowFailed> {
     follow.wait_for(from).await?;
-    page(follow, from).await
+    page(&follow, from).await
+}
+
+async fn next_read(reading: &mut Option<Reading>) -> Result<Vec<Arc<Story>>, FollowFailed> {
+    match reading {
+        Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn note(engine: &Handle, endpoint: &str, watermark: Position) -> Result<(), FollowFailed> {

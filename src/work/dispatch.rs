@@ -92,6 +92,8 @@ impl Dispatch {
     pub fn follow(&mut self, story: &Story, now: Moment) {
         for event in &story.events {
             match &event.fact {
+                // Found in the rows already, when this worker began.
+                Fact::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
                 Fact::MessageQueued { message, lane, .. } | Fact::SendPostponed { message, lane } => {
                     if let Some(open) = open(message) {
                         self.settled(message.id, now);

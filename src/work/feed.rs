@@ -63,7 +63,11 @@ struct Thread {
     events: VecDeque<Arc<Told>>,
     in_flight: bool,
     failures: u32,
-    down: bool,
+    /// It failed because the endpoint was not there, so it goes at once when that is back, but not before this.
+    down: Option<Duration>,
+    /// It was brought back like that once, and failed again: from now on it waits by the schedule, because the endpoint
+    /// is there for others. Otherwise each success of theirs would bring it back.
+    revived: bool,
 }
 
 impl Feed {
@@ -145,18 +149,19 @@ impl Feed {
         match delivered {
             Delivered::Yes => {
                 thread.events.pop_front();
-                (thread.failures, thread.down) = (0, false);
+                (thread.failures, thread.down, thread.revived) = (0, None, false);
                 if thread.events.is_empty() {
                     self.threads.remove(&told.thread);
                 } else {
                     self.ready.push_back(told.thread.clone());
                 }
                 self.done(told.id);
-                self.revive();
+                self.revive(now);
             }
             Delivered::Down(wish) | Delivered::Refused(wish) => {
                 thread.failures += 1;
-                thread.down = matches!(delivered, Delivered::Down(_));
+                let down = matches!(delivered, Delivered::Down(_)) && !thread.revived;
+                thread.down = down.then(|| now.elapsed + wish.unwrap_or_default());
                 let until = now.elapsed + wait(told.id, thread.failures).max(wish.unwrap_or_default());
                 self.due.insert((until, told.thread.clone()));
             }
@@ -199,17 +204,14 @@ impl Feed {
     }
 
     /// The endpoint is there: who waits because it was not need not wait longer.
-    fn revive(&mut self) {
-        let down: Vec<_> = self
-            .due
-            .iter()
-            .filter(|(_, name)| self.threads.get(name).is_some_and(|thread| thread.down))
-            .cloned()
-            .collect();
+    fn revive(&mut self, now: Moment) {
+        let may = |thread: &Thread| thread.down.is_some_and(|not_before| not_before <= now.elapsed);
+        let down: Vec<_> =
+            self.due.iter().filter(|(_, name)| self.threads.get(name).is_some_and(may)).cloned().collect();
         for entry in down {
             self.due.remove(&entry);
             if let Some(thread) = self.threads.get_mut(&entry.1) {
-                thread.down = false;
+                (thread.down, thread.revived) = (None, true);
             }
             self.ready.push_back(entry.1);
         }

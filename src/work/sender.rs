@@ -41,6 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The wait before an outcome the engine had no room for is offered again.
 const SETTLE_AGAIN: Duration = Duration::from_millis(200);
 
+/// How long sends in the air are waited for when the gateway stops.
+const STOP_WITHIN: Duration = Duration::from_secs(6);
+
 /// How often lanes that wait are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
@@ -105,7 +108,8 @@ pub async fn send(
         }
     }
     under_way.close();
-    under_way.wait().await;
+    // What is not answered by then is unknown after the next start, and a receipt may still settle it.
+    let _late = tokio::time::timeout(STOP_WITHIN, under_way.wait()).await;
     Ok(())
 }
 
@@ -266,7 +270,13 @@ impl Sender {
             observe::attempt(&message.account, observe::Attempt::Rejected, "no account of that name is configured");
             return refused(FailureCode::CarrierRejected, None);
         };
-        let text = self.text(message.id).await;
+        let text = match self.text(message.id).await {
+            Ok(text) => text,
+            Err(why) => {
+                observe::attempt(&message.account, observe::Attempt::NeverWritten, &why.to_string());
+                return Settled { outcome: SettledAs::NeverWritten, status: None };
+            }
+        };
         let to = message.theirs.kept().and_then(|address| address.number());
         let (Some(text), Some(to)) = (text, to) else {
             // Erased while it waited: nobody wants it sent.
@@ -307,17 +317,12 @@ impl Sender {
         }
     }
 
-    async fn text(&self, message: MessageId) -> Option<String> {
-        if let Some(stories) = self.reads.follow().recent(message.position(), 1) {
-            return stories.first().and_then(|story| {
-                story.events.iter().find_map(|event| match &event.fact {
-                    Fact::MessageQueued { message: queued, text, .. } if queued.id == message => text.kept().cloned(),
-                    _ => None,
-                })
-            });
+    async fn text(&self, message: MessageId) -> Result<Option<String>, FollowFailed> {
+        if self.reads.follow().recent(message.position(), 1).is_some() {
+            return self.reads.text(message);
         }
         let reads = self.reads.clone();
-        tokio::task::spawn_blocking(move || reads.text(message)).await.ok().flatten()
+        tokio::task::spawn_blocking(move || reads.text(message)).await.map_err(|_| FollowFailed::Stopped)?
     }
 }
 

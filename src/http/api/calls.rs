@@ -3,7 +3,7 @@
 use super::fields::{Fields, missing, no_number, number};
 use super::idempotency::replayed;
 use super::page::{Query, list as page_of, no_cursor};
-use super::{Answered, Api, Asked, rows_failed, unforeseen, unreadable};
+use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
 use crate::engine::Urgency;
 use crate::http::answer::json;
 use crate::index::SCAN_MAX_ROWS;
@@ -166,7 +166,7 @@ async fn one_call(api: &Api, id: CallId) -> Answered {
     let document = api
         .look(move |reads, now| {
             let found = reads.ask(|view| view.call(&id).map(|row| document(view, &id, &row, now)));
-            found.map_err(|failed| rows_failed(&failed))?.ok_or_else(no_call)
+            found.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)
         })
         .await?;
     Ok(json(StatusCode::OK, &document))
@@ -205,7 +205,7 @@ pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
     };
     api.look(move |reads, now| {
         let found = reads.ask(|view| search(view, &wanted, after.as_ref(), page.limit, now));
-        found.map_err(|failed| rows_failed(&failed))
+        found.map_err(|failed| storage_failed(&failed))
     })
     .await
 }

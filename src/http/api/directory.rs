@@ -2,7 +2,7 @@
 
 use super::fields::number as read_number;
 use super::page::Query;
-use super::{Answered, Api, Asked, rows_failed};
+use super::{Answered, Api, Asked, storage_failed};
 use crate::http::answer::json;
 use crate::machine::view::{Ask, View};
 use crate::model::{
@@ -31,7 +31,7 @@ pub(super) async fn numbers(api: &Api, asked: Asked) -> Answered {
             items.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             page.of(items.into_iter())
         });
-        found.map_err(|failed| rows_failed(&failed))
+        found.map_err(|failed| storage_failed(&failed))
     })
     .await
 }
@@ -45,7 +45,7 @@ pub(super) async fn number(api: &Api, asked: Asked) -> Answered {
             return Err(Refusal::new(Code::NotFound, "this is none of our numbers: GET /v1/numbers lists them"));
         };
         let document = reads.ask(|view| number_document(view, &directory, number, entry, now));
-        Ok(resource(&document.map_err(|failed| rows_failed(&failed))?, entry))
+        Ok(resource(&document.map_err(|failed| storage_failed(&failed))?, entry))
     })
     .await
 }

@@ -4,7 +4,7 @@ use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
 use super::fields::{Fields, missing};
 use super::idempotency::replayed;
 use super::page::{Query, list, no_cursor};
-use super::{Answered, Api, Asked, rows_failed, unforeseen, unreadable};
+use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
 use crate::engine::{Reads, Urgency};
 use crate::http::answer::json;
 use crate::machine::command::{Command, Content, Reply, Send};
@@ -107,8 +107,8 @@ pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
     let id = message_id(&asked)?;
     let document = api
         .look(move |reads, _| {
-            let found = reads.ask(|view| view.message(id)).map_err(|failed| rows_failed(&failed))?;
-            found.map(|message| document(reads, &message)).ok_or_else(no_message)
+            let found = reads.ask(|view| view.message(id)).map_err(|failed| storage_failed(&failed))?;
+            document(reads, &found.ok_or_else(no_message)?)
         })
         .await?;
     Ok(json(StatusCode::OK, &document))
@@ -123,9 +123,9 @@ fn no_message() -> Refusal {
 }
 
 /// A message with its text, which stands in the journal alone.
-fn document(reads: &Reads, message: &Message) -> Value {
-    let text = reads.text(message.id);
-    show::message(message, text.as_deref().map_or(Text::Expired, Text::Is))
+fn document(reads: &Reads, message: &Message) -> Result<Value, Refusal> {
+    let text = reads.text(message.id).map_err(|failed| storage_failed(&failed))?;
+    Ok(show::message(message, text.as_deref().map_or(Text::Expired, Text::Is)))
 }
 
 /// `DELETE /v1/messages/{message_id}`: takes back a message that is still queued.
@@ -135,7 +135,7 @@ pub(super) async fn cancel(api: &Api, asked: Asked) -> Answered {
         Reply::Message { message, .. } => {
             let id = message.id;
             // The message is taken back, and that is answered whether its text can be read or not.
-            let text = api.look(move |reads, _| Ok(reads.text(id))).await;
+            let text = api.look(move |reads, _| reads.text(id).map_err(|failed| storage_failed(&failed))).await;
             let text = match &text {
                 Ok(text) => text.as_deref().map_or(Text::Expired, Text::Is),
                 Err(_) => Text::LeftOut,
@@ -164,10 +164,10 @@ pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
             let newer = chain.take(TRANSCRIPT_MAX).take_while(|message| after.is_none_or(|after| message.id > after));
             Some(newer.collect::<Vec<_>>())
         });
-        let told = told.map_err(|failed| rows_failed(&failed))?.ok_or_else(no_call)?;
+        let told = told.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)?;
         let shown: Vec<_> = told.iter().rev().take(page.limit).collect();
         let next = shown.last().filter(|_| told.len() > page.limit).map(|last| last.id.to_string());
-        let items: Vec<_> = shown.into_iter().map(|message| document(reads, message)).collect();
+        let items: Vec<_> = shown.into_iter().map(|message| document(reads, message)).collect::<Result<_, _>>()?;
         Ok(list(&items, next.as_deref()))
     })
     .await

@@ -55,6 +55,22 @@ fn a65_when_the_endpoint_is_back_what_waited_for_it_goes_at_once() {
 }
 
 #[test]
+fn a65_what_fails_again_while_others_pass_waits_by_the_schedule_and_a_wish_is_kept() {
+    let mut world = World::new();
+    world.tell(1, &["a", "b"]);
+    world.begin();
+    world.end("a1.0", Delivered::Down(None));
+    world.end("b1.1", Delivered::Down(Some(Duration::from_secs(60))));
+    world.tell(2, &["c", "c"]);
+    world.begin();
+    world.end("c2.0", Delivered::Yes);
+    assert_eq!(world.begin(), ["c2.1", "a1.0"], "b asked for a minute");
+    world.end("a1.0", Delivered::Down(None));
+    world.end("c2.1", Delivered::Yes);
+    assert_eq!(world.begin(), Vec::<String>::new());
+}
+
+#[test]
 fn while_the_endpoint_is_down_no_more_than_a_window_is_held_in_memory() {
     let mut world = World::new();
     for position in 1..=10_000 {
