@@ -1,7 +1,7 @@
 //! The journal's time: it never goes back.
 
 use crate::model::Timestamp;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the engine takes its time from.
 pub trait Clock: Send {
@@ -40,11 +40,9 @@ impl Clock for WallClock {
         let elapsed = asked.duration_since(self.asked);
         if wall < self.last {
             // Whole milliseconds only, and the rest is kept for the next time.
-            let ms = elapsed.as_millis();
-            if ms > 0 {
-                self.last = self.last + elapsed;
-                self.asked = asked;
-            }
+            let whole = Duration::from_millis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+            self.last = self.last + whole;
+            self.asked += whole;
         } else {
             (self.last, self.asked) = (wall, asked);
         }
@@ -59,7 +57,6 @@ impl Clock for WallClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn g13_a_clock_that_was_set_back_goes_on_from_where_it_was() {
@@ -69,5 +66,20 @@ mod tests {
         let first = clock.now();
         assert!(first >= ahead && first.since(ahead) < Duration::from_secs(60));
         assert!(clock.now() >= first);
+    }
+
+    #[test]
+    fn g13_while_the_wall_is_behind_no_part_of_a_millisecond_is_lost() {
+        let mut clock = WallClock::new();
+        let ahead = clock.now() + Duration::from_secs(24 * 60 * 60);
+        clock.not_before(ahead);
+        let first = clock.now();
+        let began = Instant::now();
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_micros(1_500));
+            clock.now();
+        }
+        let passed = began.elapsed();
+        assert!(clock.now().since(first) + Duration::from_millis(1) >= passed);
     }
 }
