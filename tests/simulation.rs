@@ -8,10 +8,13 @@ mod simulation {
     pub(crate) mod carrier;
     pub(crate) mod checks;
     pub(crate) mod clock;
+    pub(crate) mod diary;
     pub(crate) mod dice;
     pub(crate) mod directory;
     pub(crate) mod faults;
     pub(crate) mod gateway;
+    pub(crate) mod limits;
+    pub(crate) mod lives;
     pub(crate) mod platform;
     pub(crate) mod world;
 }

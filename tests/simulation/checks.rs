@@ -3,6 +3,7 @@
 use super::directory::{NUMBERS, number};
 use super::faults::{Fate, KeptIndex};
 use super::gateway::{ENDPOINT, recover};
+use super::limits;
 use super::world::{World, breach};
 use offhook::engine::Reads;
 use offhook::machine::command::Taken;
@@ -11,7 +12,7 @@ use offhook::machine::rows::Table;
 use offhook::machine::show;
 use offhook::machine::state::{CallRow, Message};
 use offhook::machine::view::{Ask, View, decode_row, kind};
-use offhook::model::{CallId, ClaimKind, Day, E164, Heard, MessageId, Month, Position};
+use offhook::model::{CallId, ClaimKind, Day, Heard, MessageId, Month, Position};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ pub(crate) fn at_rest(world: &mut World) {
     i4_calls_are_told_without_a_gap(stories);
     i5_each_text_of_ours_ends_once(world, stories);
     i6_each_post_has_its_attempt(world, stories);
-    i8_no_number_is_over_its_limit(world, stories);
+    limits::i8_no_number_is_over_its_limit(world, stories);
+    limits::no_text_waits_beyond_its_time(world, stories);
     answers_given_are_kept(world, stories);
     i11_nothing_is_left(world);
 }
@@ -56,7 +58,7 @@ fn catch_up(world: &mut World) {
     }
 }
 
-fn facts(stories: &[Arc<Story>]) -> impl Iterator<Item = (&Story, &Event)> {
+pub(crate) fn facts(stories: &[Arc<Story>]) -> impl Iterator<Item = (&Story, &Event)> {
     stories.iter().flat_map(|story| story.events.iter().map(move |event| (story.as_ref(), event)))
 }
 
@@ -265,37 +267,6 @@ fn i6_each_post_has_its_attempt(world: &World, stories: &[Arc<Story>]) {
     }
     if let Some((id, attempt)) = world.carrier.posts.difference(&attempts).next() {
         breach("I6", format!("the carrier saw attempt {attempt} of {id}, which is in no frame"));
-    }
-}
-
-/// At most max(burst, largest message) + rate × window segments start in any window of true time.
-fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story>]) {
-    let mut starts: BTreeMap<E164, Vec<(u64, u64)>> = BTreeMap::new();
-    for (story, event) in facts(stories) {
-        if let Fact::SendStarted { message, .. } = &event.fact {
-            let at = world.decided_ms[&story.position.0];
-            starts.entry(message.ours).or_default().push((at, u64::from(message.segments)));
-        }
-    }
-    let directory = world.living().reads().directory();
-    for (ours, starts) in starts {
-        let limits = &directory.numbers[&ours].limits;
-        let Some(rate) = limits.millisegments_per_second.map(u64::from) else { continue };
-        let largest = starts.iter().map(|(_, segments)| *segments).max().unwrap_or(0).max(u64::from(limits.burst));
-        for (place, (begin, _)) in starts.iter().enumerate() {
-            let mut sum = 0;
-            for (at, segments) in &starts[place..] {
-                sum += segments;
-                let allowed = largest * 1_000_000 + rate * (at - begin);
-                if sum * 1_000_000 > allowed {
-                    let ms = at - begin;
-                    breach(
-                        "I8",
-                        format!("{ours:?} began {sum} segments within {ms} ms from {begin} at {rate}/1000 per s"),
-                    );
-                }
-            }
-        }
     }
 }
 

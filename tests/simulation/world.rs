@@ -3,6 +3,7 @@
 use super::carrier::Carrier;
 use super::checks;
 use super::clock::Time;
+use super::diary::{Diary, brief};
 use super::dice::Dice;
 use super::directory;
 use super::faults::{Death, Fate, KeptIndex};
@@ -14,9 +15,8 @@ use offhook::machine::event::Story;
 use offhook::machine::show::Told;
 use offhook::model::{MessageId, Position, Timestamp};
 use offhook::work::feed::Delivered;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::Write;
 use std::sync::Arc;
 
 /// Commands of one batch, at most: few, so that many batches have their death in them.
@@ -35,7 +35,7 @@ pub(crate) fn breach(which: &str, why: impl Display) -> ! {
 }
 
 /// What is to happen later.
-enum Due {
+pub(crate) enum Due {
     /// The carrier posts a webhook.
     Post(usize),
     /// The platform asks.
@@ -61,16 +61,18 @@ pub(crate) struct World {
     pub(crate) stories: Vec<Arc<Story>>,
     /// The endpoint's watermark when the last process began.
     pub(crate) watermark: Position,
-    dice: Dice,
-    gateway: Option<Gateway>,
-    life: u32,
-    later: BTreeMap<(u64, u64), Due>,
-    laters: u64,
-    faults: bool,
-    carrier_down_until: u64,
-    platform_down_until: u64,
-    stalled_until: u64,
-    diary: Diary,
+    pub(crate) dice: Dice,
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) life: u32,
+    pub(crate) later: BTreeMap<(u64, u64), Due>,
+    pub(crate) laters: u64,
+    pub(crate) faults: bool,
+    pub(crate) carrier_down_until: u64,
+    pub(crate) platform_down_until: u64,
+    pub(crate) stalled_until: u64,
+    /// When, in true time, there was no process, or one whose disk was slow.
+    pub(crate) still_ms: Vec<(u64, u64)>,
+    pub(crate) diary: Diary,
 }
 
 /// Lives a seed for so many steps, then lets everything come to rest, and checks what must hold.
@@ -109,7 +111,8 @@ impl World {
             carrier_down_until: 0,
             platform_down_until: 0,
             stalled_until: 0,
-            diary: Diary { seed, lines: VecDeque::new() },
+            still_ms: Vec::new(),
+            diary: Diary::new(seed),
         };
         let directory = Box::new(directory::thrown(&mut world.dice));
         world.start();
@@ -141,20 +144,11 @@ impl World {
             self.gateway().ask(Asker::Worker("tick"), Command::Tick);
         }
         if self.dice.percent(1) {
-            self.die("is killed between two batches");
+            self.dead("is killed between two batches", Vec::new());
         }
         let ms = self.dice.one(&[0, 10, 300, 3_000, 3_000, 30_000]);
         let ms = self.dice.ms(ms);
         self.pass(ms);
-    }
-
-    /// Somebody sets the clock: back by at most an hour, or forward by at most two minutes.
-    fn set_the_clock(&mut self) {
-        let wall = self.time.wall().as_ms();
-        let back = self.dice.percent(70);
-        let wall = if back { wall - self.dice.ms(3_600_000) } else { wall + self.dice.ms(120_000) };
-        self.time.set(Timestamp::from_ms(wall));
-        self.diary.note(&self.time, format_args!("the clock is set to {}", self.time.wall()));
     }
 
     fn weather(&mut self) {
@@ -167,6 +161,7 @@ impl World {
         }
         if self.dice.percent(3) {
             self.stalled_until = now + self.dice.ms(5_000);
+            self.still_ms.push((now, self.stalled_until));
         }
     }
 
@@ -187,7 +182,7 @@ impl World {
         }
     }
 
-    fn later(&mut self, ms: u64, due: Due) {
+    pub(crate) fn later(&mut self, ms: u64, due: Due) {
         self.laters += 1;
         self.later.insert((self.time.elapsed_ms() + ms, self.laters), due);
     }
@@ -328,63 +323,6 @@ impl World {
         self.later(after, Due::Delivered { life: self.life, told, how });
     }
 
-    fn die(&mut self, why: &str) {
-        self.dead(why, Vec::new());
-    }
-
-    /// The process is gone with all it had in memory, and another starts on what is on the disk.
-    fn dead(&mut self, why: impl Display, unanswered: Vec<Asker>) {
-        self.diary.note(&self.time, format_args!("the gateway {why}"));
-        let gateway = self.gateway.take().expect("nobody dies twice");
-        for asker in gateway.askers().into_iter().chain(unanswered) {
-            self.lost(asker);
-        }
-        self.start();
-        let anew = self.dice.percent(15);
-        checks::after_recovery(self, anew);
-    }
-
-    /// A connection broke before the answer came.
-    fn lost(&mut self, asker: Asker) {
-        let after = self.dice.ms(30_000);
-        match asker {
-            Asker::Hook(hook) if self.dice.percent(70) => self.later(after, Due::Post(hook)),
-            Asker::Request(request) if self.desk.may_repeat(request) => self.later(after, Due::Ask(request)),
-            _ => {}
-        }
-    }
-
-    fn start(&mut self) {
-        loop {
-            let down_ms = self.dice.ms(10_000);
-            self.time.pass(down_ms);
-            if self.faults && self.dice.percent(10) {
-                self.set_the_clock();
-            }
-            let keep = if self.dice.percent(50) { 0 } else { self.dice.place(13) };
-            self.disk.crash(keep);
-            self.fate.set(None);
-            if self.dice.percent(30) {
-                self.index = KeptIndex::new(&self.fate);
-            }
-            if self.life > 0 && self.faults && self.dice.percent(10) {
-                self.fate.set(Some(self.dice.one(&[Death::Unwritten, Death::Unsynced, Death::Unanswered])));
-            }
-            self.life += 1;
-            let next = self.disk.next().0;
-            self.decided_ms.insert(next, self.time.elapsed_ms());
-            match Gateway::start(&self.disk, &self.index, &self.fate, &self.time) {
-                Ok(gateway) => {
-                    self.diary.note(&self.time, format_args!("life {} begins at position {next}", self.life));
-                    self.fate.set(None);
-                    self.gateway = Some(gateway);
-                    return;
-                }
-                Err(failed) => self.diary.note(&self.time, format_args!("life {} dies at birth: {failed}", self.life)),
-            }
-        }
-    }
-
     /// Faults stop, the outside asks for nothing new, and time passes.
     fn rest(&mut self) {
         self.diary.note(&self.time, "faults stop");
@@ -407,46 +345,6 @@ impl World {
                 return;
             }
             self.pass(1_000);
-        }
-    }
-}
-
-/// A reply in few words.
-fn brief(reply: &Reply) -> String {
-    match reply {
-        Reply::Call { shown, .. } => format!("call {}", shown.call.id),
-        Reply::EndedUnheard { call, .. } => format!("call {call} ended unheard"),
-        Reply::Message { message, .. } => format!("{} {}", message.id, message.state.word()),
-        Reply::Refused(refusal) => format!("refused: {}", refusal.code.word()),
-        Reply::Started { message } => format!("{} started", message.id),
-        other => format!("{other:?}"),
-    }
-}
-
-/// The last steps, told when a promise is broken.
-struct Diary {
-    seed: u64,
-    lines: VecDeque<String>,
-}
-
-impl Diary {
-    fn note(&mut self, time: &Time, what: impl Display) {
-        const LINES_MAX: usize = 60;
-        self.lines.push_back(format!("{:>10} ms  {what}", time.elapsed_ms()));
-        if self.lines.len() > LINES_MAX {
-            self.lines.pop_front();
-        }
-    }
-}
-
-impl Drop for Diary {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let lines: String = self.lines.iter().map(|line| format!("{line}\n")).collect();
-            let mut out = std::io::stderr().lock();
-            // Nowhere to tell of a failure to tell.
-            let _told =
-                write!(out, "\nseed {} fails; its last steps:\n{lines}run it alone: OFFHOOK_SEED={0}\n", self.seed);
         }
     }
 }

@@ -1,0 +1,72 @@
+//! What must hold in true time, whatever the wall's clock showed: limits and ages.
+
+use super::checks::facts;
+use super::world::{World, breach};
+use offhook::machine::event::{Fact, Story};
+use offhook::model::{E164, Kind, MessageId, MessageState};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// At most max(burst, largest message) + rate × window segments start in any window of true time.
+pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story>]) {
+    let mut starts: BTreeMap<E164, Vec<(u64, u64)>> = BTreeMap::new();
+    for (story, event) in facts(stories) {
+        if let Fact::SendStarted { message, .. } = &event.fact {
+            let at = world.decided_ms[&story.position.0];
+            starts.entry(message.ours).or_default().push((at, u64::from(message.segments)));
+        }
+    }
+    let directory = world.living().reads().directory();
+    for (ours, starts) in starts {
+        let limits = &directory.numbers[&ours].limits;
+        let Some(rate) = limits.millisegments_per_second.map(u64::from) else { continue };
+        let largest = starts.iter().map(|(_, segments)| *segments).max().unwrap_or(0).max(u64::from(limits.burst));
+        for (place, (begin, _)) in starts.iter().enumerate() {
+            let mut sum = 0;
+            for (at, segments) in &starts[place..] {
+                sum += segments;
+                let allowed = largest * 1_000_000 + rate * (at - begin);
+                if sum * 1_000_000 > allowed {
+                    let ms = at - begin;
+                    breach(
+                        "I8",
+                        format!("{ours:?} began {sum} segments within {ms} ms from {begin} at {rate}/1000 per s"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A text of ours is in its lane for no longer than it may be, not counting the time in which nobody could look at it.
+/// In particular a clock that is set back by an hour holds nothing back for an hour (G13).
+pub(crate) fn no_text_waits_beyond_its_time(world: &World, stories: &[Arc<Story>]) {
+    let mut queued: HashMap<MessageId, (u64, Kind)> = HashMap::new();
+    for (story, event) in facts(stories) {
+        let at = world.decided_ms[&story.position.0];
+        let left = match &event.fact {
+            Fact::MessageQueued { message, .. } => {
+                queued.insert(message.id, (at, message.kind));
+                continue;
+            }
+            Fact::SendStarted { message, .. } => message,
+            Fact::MessageChanged { message, .. } if message.state == MessageState::Expired => message,
+            _ => continue,
+        };
+        let Some((since, kind)) = queued.get(&left.id) else {
+            breach("order", format!("{} was never queued", left.id))
+        };
+        let most = match kind {
+            Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation => 60_000,
+            _ => 120_000,
+        };
+        let still: u64 =
+            world.still_ms.iter().map(|(from, to)| (*to).min(at).saturating_sub((*from).max(*since))).sum();
+        // The machine is told once a second that a text is too old; one whose attempt is under way is known to be only
+        // when that is answered.
+        let allowed = most + still + if left.attempts.is_empty() { 1_000 } else { 20_000 };
+        if at - since > allowed {
+            breach("G13", format!("{} was in its lane for {} ms and may for {allowed}", left.id, at - since));
+        }
+    }
+}
