@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::known::{Known, Overlay};
 use super::reads::Reads;
 use super::tail::{Follow, Tail};
+use super::warm::Warm;
 use crate::index::{Claims, Index, SCAN_MAX_ROWS, fits};
 use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
@@ -66,6 +67,7 @@ pub struct Core {
     clock: Box<dyn Clock>,
     tail: Arc<Tail>,
     batch: Batch,
+    warm: RefCell<Warm>,
     /// The day whose claims are taken in; with a new one the oldest are forgotten.
     today: Day,
 }
@@ -109,6 +111,7 @@ impl Core {
             directory,
             clock,
             batch: Batch::default(),
+            warm: RefCell::default(),
             today: latest.day(),
         };
         Ok((core, Recovered { last, replayed }))
@@ -147,6 +150,7 @@ impl Core {
             journal: self.reader.as_ref(),
             claims: &self.claims,
             overlay: &self.batch.overlay,
+            warm: &self.warm,
             directory: &self.directory,
             failed: RefCell::new(None),
         };
@@ -194,6 +198,8 @@ impl Core {
         self.journal.append(&batch.records, now)?;
         self.journal.sync()?;
 
+        let warm = self.warm.get_mut();
+        batch.overlay.rows.iter().for_each(|(key, row)| warm.wrote(key, row.as_ref()));
         let writes: Vec<_> = batch
             .overlay
             .rows
