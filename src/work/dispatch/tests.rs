@@ -96,6 +96,38 @@ fn a_lane_takes_new_limits_without_a_burst() {
     assert!(world.sent[1].1 >= 13_000, "{:?}", world.sent);
 }
 
+#[test]
+fn i8_permits_that_a_slow_disk_holds_up_do_not_gather() {
+    let mut world = World::new(1_000, 1);
+    world.queue("a", Kind::Custom, 1);
+    world.queue("b", Kind::Custom, 1);
+    world.now_ms = 1_000;
+    let Some(Action::Start { message, .. }) = world.dispatch.next(world.now()).pop() else { panic!("a may go") };
+    // For three seconds nobody hears whether the first has begun.
+    world.now_ms = 4_000;
+    assert_eq!(world.dispatch.next(world.now()), []);
+    world.start(message, world.now().wall);
+    world.run(10_000);
+    assert_eq!(world.sent, [("a", 4_000), ("b", 5_000)]);
+}
+
+#[test]
+fn g13_a_clock_set_forward_fills_no_bucket() {
+    for restarts in [false, true] {
+        let mut world = World::new(100, 1);
+        world.queue("a", Kind::Custom, 1);
+        world.run(11_000);
+        if restarts {
+            world.restart();
+        }
+        world.wall_ahead_ms = 60 * 60 * 1_000;
+        world.queue("b", Kind::Custom, 1);
+        world.run(30_000);
+        let begun = if restarts { 11_000 } else { 10_000 };
+        assert_eq!(world.sent, [("a", 10_000), ("b", begun + 10_000)], "after a restart: {restarts}");
+    }
+}
+
 proptest! {
     /// At most max(burst, largest message) + rate × window segments start in any window (invariant I8), and with a
     /// backlog no less than that is used, across restarts of the dispatcher.
@@ -155,6 +187,8 @@ struct World {
     dispatch: Dispatch,
     directory: Directory,
     now_ms: u64,
+    /// How far somebody has set the clock forward.
+    wall_ahead_ms: u64,
     restarted_ms: u64,
     position: u64,
     lane_empty_at: HashMap<E164, Timestamp>,
@@ -171,6 +205,7 @@ impl World {
             dispatch: Dispatch::new(Arc::new(example()), START, Moment { elapsed: Duration::ZERO, wall: START }),
             directory: example(),
             now_ms: 0,
+            wall_ahead_ms: 0,
             restarted_ms: 0,
             position: 0,
             lane_empty_at: HashMap::new(),
@@ -187,7 +222,7 @@ impl World {
     fn now(&self) -> Moment {
         Moment {
             elapsed: Duration::from_millis(self.now_ms - self.restarted_ms),
-            wall: START + Duration::from_millis(self.now_ms),
+            wall: START + Duration::from_millis(self.now_ms + self.wall_ahead_ms),
         }
     }
 
