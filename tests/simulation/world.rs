@@ -159,8 +159,8 @@ impl World {
         if self.dice.percent(2) {
             self.platform_down_until = now + self.dice.ms(900_000);
         }
-        if self.dice.percent(3) {
-            self.stalled_until = now + self.dice.ms(5_000);
+        if self.dice.percent(5) {
+            self.stalled_until = now + self.dice.below(8_000);
             self.still_ms.push((now, self.stalled_until));
         }
     }
