@@ -4,7 +4,7 @@
 //! may be cut; a hole in what was acknowledged is for a person to see.
 
 use super::disk::ReadAt;
-use super::frame::{Body, HEAD, Head, Seal, View};
+use super::frame::{Body, HEAD, Head, Seal, View, all_zero};
 use super::segment::{Header, Marks, Place, Step, WINDOW_BYTES, Walk, Window, zeros_from};
 use crate::model::Position;
 use std::io;
@@ -107,6 +107,11 @@ fn claim_after(window: &mut Window<'_>, bad: Place, seal: Seal) -> io::Result<Op
         let bytes = window.at(offset, WINDOW_BYTES)?;
         if bytes.len() < HEAD {
             return Ok(None);
+        }
+        // Zeros are no head. Behind the end of a segment that was being written stand tens of megabytes of them.
+        if all_zero(bytes) {
+            offset += (bytes.len() - HEAD + 1) as u64;
+            continue;
         }
         let claims = |head: &Head| head.synced >= bad.position;
         let candidate = bytes

@@ -26,8 +26,10 @@ pub(crate) struct Summary {
     sends: usize,
     posts: usize,
     calls_ended: usize,
-    /// Attempts cut off by a kill, of which nobody knows what became. They are not repeated.
+    /// Attempts cut off by a kill, of which the gateway cannot know what became. They are not repeated.
     unknown: usize,
+    /// Those of them that the carrier never read.
+    unread: usize,
 }
 
 /// Waits until nothing is broken any more that draining may mend, and panics with what is left. The gateway runs.
@@ -97,8 +99,10 @@ async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) 
         posts: carrier.posts.len(),
         calls_ended: promised.ended.len(),
         unknown: 0,
+        unread: 0,
     };
     let settled = settled_by_receipt(&carrier);
+    let posted: HashSet<String> = carrier.posts.iter().filter_map(|post| post.message_id.clone()).collect();
     let mut seen = checker::World::new(vec![carrier], platform, sends);
     seen.receipts_may_be_due = true;
     for breach in checker::check(&seen) {
@@ -107,6 +111,7 @@ async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) 
             // what was answered, nobody knows. It waits for a receipt and says `unconfirmed` after ten minutes.
             Breach::NeverEnded { message, state: Some(state) } if state == "sending" && !settled.contains(message) => {
                 summary.unknown += 1;
+                summary.unread += usize::from(!posted.contains(message));
             }
             _ => broken.push(breach.into()),
         }
