@@ -3,9 +3,9 @@
 //! Everything the journal does to files goes through here, so that a test can put a disk underneath that fails, lies
 //! and loses what was not synced.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -88,7 +88,8 @@ pub(super) fn create_durably(directory: &Path) -> io::Result<()> {
     }
     let parent = parent_of(directory);
     create_durably(parent)?;
-    match std::fs::create_dir(directory) {
+    // Nobody but us reads numbers and texts, whatever the umask says.
+    match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => File::open(parent)?.sync_all(),
     }
