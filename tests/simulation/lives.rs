@@ -58,6 +58,7 @@ impl World {
                     self.diary.note(&self.time, format_args!("life {} begins at position {next}", self.life));
                     self.fate.set(None);
                     self.gateway = Some(gateway);
+                    self.births_ms.push(self.time.elapsed_ms());
                     self.still_ms.push((last_ms, self.time.elapsed_ms()));
                     return;
                 }
@@ -71,6 +72,9 @@ impl World {
         let wall = self.time.wall().as_ms();
         let back = self.dice.percent(70);
         let wall = if back { wall - self.dice.ms(3_600_000) } else { wall + self.dice.ms(120_000) };
+        if !back {
+            self.leaps_ms.push(self.time.elapsed_ms());
+        }
         self.time.set(Timestamp::from_ms(wall));
         self.diary.note(&self.time, format_args!("the clock is set to {}", self.time.wall()));
     }

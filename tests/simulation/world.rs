@@ -72,6 +72,10 @@ pub(crate) struct World {
     pub(crate) stalled_until: u64,
     /// When, in true time, there was no process, or one whose disk was slow.
     pub(crate) still_ms: Vec<(u64, u64)>,
+    /// When, in true time, the clock was set forward.
+    pub(crate) leaps_ms: Vec<u64>,
+    /// When processes began.
+    pub(crate) births_ms: Vec<u64>,
     pub(crate) diary: Diary,
 }
 
@@ -112,6 +116,8 @@ impl World {
             platform_down_until: 0,
             stalled_until: 0,
             still_ms: Vec::new(),
+            leaps_ms: Vec::new(),
+            births_ms: Vec::new(),
             diary: Diary::new(seed),
         };
         let directory = Box::new(directory::thrown(&mut world.dice));
