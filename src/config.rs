@@ -24,9 +24,10 @@ mod urls;
 
 pub use account::{AccountConfig, Carrier, KeyAlgorithm, SharedKey, Twilio};
 pub use doors::{Door, Doors, Limits};
-pub use platform::{Endpoint, Scope, Token};
+pub use platform::Endpoint;
 pub use problems::Problems;
 
+use crate::http::api::Token;
 use crate::model::Timestamp;
 use section::{Reading, Section};
 use std::fmt::Write as _;

@@ -8,7 +8,7 @@ mod open;
 use crate::carrier::Dialect;
 use crate::carrier::twilio::{self, Algorithm};
 use crate::config::seed::Seed;
-use crate::config::{AccountConfig, Carrier, Config, Door as DoorConfig, KeyAlgorithm, Scope};
+use crate::config::{AccountConfig, Carrier, Config, Door as DoorConfig, KeyAlgorithm};
 use crate::engine::{Engine, Handle, Reads, Stopped};
 use crate::http::api::{self, Api};
 use crate::http::hooks::{HookAccount, Hooks};
@@ -156,7 +156,7 @@ impl Running {
         let requests = TaskTracker::new();
         let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);
         doors.spawn(serve(carriers, Door::Carriers, &config.listen.carriers, &bounds, hooks.router(), &stop_doors));
-        let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens(&config));
+        let api = Api::new(handle, reads, readiness.clone(), requests.clone(), config.tokens.clone());
         let router = api::router(api);
         doors.spawn(serve(platform, Door::Platform, &config.listen.platform, &bounds, router, &stop_doors));
 
@@ -331,21 +331,6 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
         })
     };
     config.webhooks.iter().map(one).collect()
-}
-
-fn tokens(config: &Config) -> Vec<api::Token> {
-    let scope = |scope: &Scope| match scope {
-        Scope::Send => api::Scope::Send,
-        Scope::Calls => api::Scope::Calls,
-        Scope::Admin => api::Scope::Admin,
-        Scope::Read => api::Scope::Read,
-    };
-    let one = |token: &crate::config::Token| api::Token {
-        name: token.name.clone(),
-        scopes: token.scopes.iter().map(scope).collect(),
-        secret: token.secret.clone(),
-    };
-    config.tokens.iter().map(one).collect()
 }
 
 fn hooks(

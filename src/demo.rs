@@ -6,8 +6,9 @@
 mod act;
 mod stage;
 
-use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Scope, Token, Twilio, seed};
+use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Twilio, seed};
 use crate::daemon::{Ended, Running, StartFailed};
+use crate::http::api::{Scope, Token};
 use crate::model::{E164, Secret};
 use crate::sim::carrier::{self, CarrierSettings};
 use crate::sim::platform::{Client, Platform, PlatformSettings};

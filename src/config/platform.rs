@@ -2,34 +2,11 @@
 
 use super::section::{Reading, Section};
 use super::{name, secrets, urls};
+use crate::http::api::{Scope, Token};
 use crate::model::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeSet;
-
-/// Somebody who may call the API.
-#[derive(Clone, Debug)]
-pub struct Token {
-    /// A name for people.
-    pub name: String,
-    /// What it may do.
-    pub scopes: BTreeSet<Scope>,
-    /// What it shows as `Authorization: Bearer`.
-    pub secret: Secret,
-}
-
-/// What a token may do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Scope {
-    /// Send messages.
-    Send,
-    /// Start, change and end calls.
-    Calls,
-    /// Change the directory, and pass limits by force.
-    Admin,
-    /// Look at everything.
-    Read,
-}
 
 /// Somebody who is told of events.
 #[derive(Clone, Debug)]
@@ -50,20 +27,6 @@ const SIGNING_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// What can be guessed in a lifetime is shorter.
 const TOKEN_CHARACTERS_ADVISED: usize = 16;
-
-impl Scope {
-    const ALL: [Self; 4] = [Self::Send, Self::Calls, Self::Admin, Self::Read];
-
-    /// The word for it in the file.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::Calls => "calls",
-            Self::Admin => "admin",
-            Self::Read => "read",
-        }
-    }
-}
 
 /// Tokens and webhooks that are right; the problems of the others are noted.
 pub(super) fn platform(root: &Section<'_>, reading: &mut Reading<'_>) -> (Vec<Token>, Vec<Endpoint>) {

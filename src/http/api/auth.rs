@@ -35,6 +35,9 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Send, Self::Calls, Self::Admin, Self::Read];
+
     /// The word for it.
     pub fn label(self) -> &'static str {
         match self {
