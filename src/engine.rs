@@ -10,7 +10,6 @@ mod known;
 mod queue;
 mod reads;
 mod tail;
-mod warm;
 
 pub use self::clock::{Clock, WallClock};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Recovered};

@@ -4,7 +4,6 @@ use super::clock::Clock;
 use super::known::{Known, Overlay};
 use super::reads::Reads;
 use super::tail::{Follow, Tail};
-use super::warm::Warm;
 use crate::index::{Claims, Index, SCAN_MAX_ROWS, fits};
 use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
@@ -67,7 +66,6 @@ pub struct Core {
     clock: Box<dyn Clock>,
     tail: Arc<Tail>,
     batch: Batch,
-    warm: RefCell<Warm>,
     /// The day whose claims are taken in; with a new one the oldest are forgotten.
     today: Day,
 }
@@ -111,7 +109,6 @@ impl Core {
             directory,
             clock,
             batch: Batch::default(),
-            warm: RefCell::default(),
             today: latest.day(),
         };
         Ok((core, Recovered { last, replayed }))
@@ -150,7 +147,6 @@ impl Core {
             journal: self.reader.as_ref(),
             claims: &self.claims,
             overlay: &self.batch.overlay,
-            warm: &self.warm,
             directory: &self.directory,
             failed: RefCell::new(None),
         };
@@ -198,8 +194,6 @@ impl Core {
         self.journal.append(&batch.records, now)?;
         self.journal.sync()?;
 
-        let warm = self.warm.get_mut();
-        batch.overlay.rows.iter().for_each(|(key, row)| warm.wrote(key, row.as_ref()));
         let writes: Vec<_> = batch
             .overlay
             .rows

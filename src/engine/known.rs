@@ -1,6 +1,5 @@
 //! What a decision knows: the index, with the effects of the batch so far laid over it.
 
-use super::warm::{Page, Warm};
 use crate::index::{Claims, Index, SCAN_MAX_ROWS};
 use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::event::Fact;
@@ -39,7 +38,6 @@ pub(super) struct Known<'a> {
     pub(super) journal: &'a dyn JournalReader,
     pub(super) claims: &'a Claims,
     pub(super) overlay: &'a Overlay,
-    pub(super) warm: &'a RefCell<Warm>,
     pub(super) directory: &'a Arc<Directory>,
     /// The first failure. What was answered since is "absent", and the decision must be thrown away.
     pub(super) failed: RefCell<Option<String>>,
@@ -70,42 +68,12 @@ impl Known<'_> {
     }
 }
 
-impl Known<'_> {
-    /// A page as the index holds it.
-    fn below(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Page {
-        // Pages are kept whole, so one that begins in the middle is none of them.
-        let whole = from.is_empty();
-        if whole && let Some(mut page) = self.warm.borrow_mut().page(table, prefix) {
-            page.truncate(limit);
-            return page;
-        }
-        match self.index.scan(table, prefix, from, limit) {
-            Ok(page) => {
-                if whole && page.len() < limit {
-                    self.warm.borrow_mut().learn_page(table, prefix, &page);
-                }
-                page
-            }
-            Err(failed) => self.fail(&failed, Vec::new()),
-        }
-    }
-}
-
 impl View for Known<'_> {
     fn row(&self, key: &Key) -> Option<Vec<u8>> {
         if let Some(laid) = self.overlay.rows.get(key) {
             return laid.clone();
         }
-        if let Some(known) = self.warm.borrow_mut().row(key) {
-            return known;
-        }
-        match self.index.get(key) {
-            Ok(row) => {
-                self.warm.borrow_mut().learn_row(key, row.as_ref());
-                row
-            }
-            Err(failed) => self.fail(&failed, None),
-        }
+        self.index.get(key).unwrap_or_else(|failed| self.fail(&failed, None))
     }
 
     fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -117,10 +85,8 @@ impl View for Known<'_> {
             .range((Bound::Included(&start), Bound::Unbounded))
             .take_while(|(key, _)| key.table == table && key.bytes.starts_with(prefix))
             .collect();
-        let below = self.below(table, prefix, from, limit);
-        if laid.is_empty() {
-            return below;
-        }
+        let below = self.index.scan(table, prefix, from, limit);
+        let below = below.unwrap_or_else(|failed| self.fail(&failed, Vec::new()));
         // A full page says nothing of what stands behind its last key, so nothing laid behind that may be shown.
         let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
