@@ -1,5 +1,11 @@
 //! Numbers, queues, presets and settings: what an administrator decides.
 
+mod change;
+mod settings;
+
+pub use change::{Change, Json};
+pub use settings::{AutoReply, Closing, NonUs, NonUsRule, OptOutScope, OptOutWords, Settings, UnknownSender};
+
 use super::number::E164;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -85,11 +91,23 @@ pub struct Directory {
     pub presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
     /// Limits of carrier accounts, by the account's name.
     pub accounts: BTreeMap<String, Account>,
-    /// Which queue owns an inbound number: read off `queues` the first time it is asked. Whoever changes a queue makes
-    /// a new directory.
+    /// Read off `queues` the first time it is asked; [`Directory::change`] forgets it.
     #[serde(skip)]
-    owners: OnceLock<HashMap<E164, QueueId>>,
+    owners: Owners,
 }
+
+/// Which queue owns an inbound number, once somebody asked. Two directories of the same queues are the same, whoever
+/// was asked.
+#[derive(Clone, Debug, Default)]
+struct Owners(OnceLock<HashMap<E164, QueueId>>);
+
+impl PartialEq for Owners {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Owners {}
 
 /// How many parents a queue may have above it.
 pub const QUEUE_DEPTH_MAX: usize = 16;
@@ -103,12 +121,12 @@ impl Directory {
         presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
         accounts: BTreeMap<String, Account>,
     ) -> Self {
-        Self { settings, numbers, queues, presets, accounts, owners: OnceLock::new() }
+        Self { settings, numbers, queues, presets, accounts, owners: Owners::default() }
     }
 
     /// The queue an inbound number belongs to (R19).
     pub fn owner_of(&self, number: E164) -> Option<&QueueId> {
-        let owners = self.owners.get_or_init(|| {
+        let owners = self.owners.0.get_or_init(|| {
             let inbound = |(id, queue): (&QueueId, &Queue)| {
                 queue.inbound_numbers.iter().map(|number| (*number, id.clone())).collect::<Vec<_>>()
             };
@@ -120,159 +138,28 @@ impl Directory {
     /// Whether the feature is on for a queue: by its own switch, else by the nearest parent's, else on (R62, A42).
     /// The main switch is another question.
     pub fn feature_on(&self, queue: &QueueId) -> bool {
-        let mut at = Some(queue);
-        for _ in 0..=QUEUE_DEPTH_MAX {
-            let Some(found) = at.and_then(|id| self.queues.get(id)) else { return true };
-            match found.in_call_sms {
-                Some(switch) => return switch,
-                None => at = found.parent.as_ref(),
-            }
-        }
-        false
+        // A queue that was taken away has no feature to be on (A10).
+        self.queues.contains_key(queue) && self.inherited(queue, |queue| queue.in_call_sms).unwrap_or(true)
     }
 
-    /// The language of a queue's callers, where nobody says another.
+    /// The language of a queue's callers, where nobody says another: its own, else the nearest parent's (A42), else the
+    /// default.
     pub fn language_of(&self, queue: &QueueId) -> Language {
-        let own = self.queues.get(queue).and_then(|queue| queue.language.clone());
+        let own = self.inherited(queue, |queue| queue.language.clone());
         own.unwrap_or_else(|| self.settings.default_language.clone())
     }
-}
 
-/// What holds for the whole gateway.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Settings {
-    /// The main switch (R14).
-    pub in_call_sms: bool,
-    /// The switches for numbers outside the US (R36, R37).
-    pub non_us: NonUs,
-    /// Whether agents may write their own texts (R49).
-    pub custom_messages: bool,
-    /// Whether agents may send presets only (R42).
-    pub presets_only: bool,
-    /// Where a text is missing in the call's language (A25).
-    pub default_language: Language,
-    /// Sent when the call ends (R55).
-    pub closing: Closing,
-    /// Sent to who writes after the call (R58).
-    pub auto_reply: AutoReply,
-    /// How far one STOP reaches (A46).
-    pub opt_out_scope: OptOutScope,
-    /// Which calls may text (A15).
-    pub call_types: Vec<String>,
-    /// Whether a text to another queue's number joins the call (A3).
-    pub attach_cross_queue: bool,
-    /// How long a call lives without a word from the platform, in minutes (A7).
-    pub call_lease_minutes: u32,
-    /// Whether `message.late` carries the text.
-    pub late_text: bool,
-    /// The least the network must vouch for the caller id (A17).
-    pub minimum_attestation: Option<super::Attestation>,
-    /// Whether texts from outside the US are dropped while the switch is off (A34).
-    pub drop_non_us_inbound: bool,
-    /// How long we remember whom we have talked to, in days (A23).
-    pub contact_memory_days: u32,
-    /// How long we remember a landline, in days (A18).
-    pub landline_memory_days: u32,
-    /// The longest wait at which a send is still accepted, in milliseconds (A29).
-    pub max_wait_ms: u64,
-    /// How long messages are kept, in days.
-    pub retention_days: u32,
-}
-
-/// The switches for numbers outside the US.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct NonUs {
-    /// With an agent.
-    pub in_call: bool,
-    /// In a queue.
-    pub wait_time: bool,
-    /// What counts as US (A33).
-    pub rule: NonUsRule,
-}
-
-/// What counts as a US number (A33).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NonUsRule {
-    /// Every +1 number, Canada and the Caribbean too.
-    PlusOne,
-    /// US area codes only.
-    StrictUs,
-}
-
-/// The closing message.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Closing {
-    /// The checkbox.
-    pub enabled: bool,
-    /// One text a language.
-    pub texts: BTreeMap<Language, String>,
-}
-
-/// The auto-reply and its caps (A22).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct AutoReply {
-    /// The checkbox.
-    pub enabled: bool,
-    /// One text a language.
-    pub texts: BTreeMap<Language, String>,
-    /// Silence after a reply, in minutes.
-    pub quiet_minutes: u32,
-    /// At most so many in 24 hours.
-    pub per_day: u32,
-    /// Whether those we never talked to get one (A23).
-    pub unknown_sender: UnknownSender,
-}
-
-/// What a stranger gets (A23).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnknownSender {
-    /// The auto-reply.
-    Reply,
-    /// Nothing.
-    Silent,
-}
-
-/// How far one STOP reaches (A46).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OptOutScope {
-    /// To all our numbers.
-    AllNumbers,
-    /// To the number it was sent to.
-    Number,
-}
-
-impl Default for Settings {
-    /// As a new gateway has them: the feature off, and everything else as API.md shows it, without texts.
-    fn default() -> Self {
-        Self {
-            in_call_sms: false,
-            non_us: NonUs { in_call: false, wait_time: false, rule: NonUsRule::PlusOne },
-            custom_messages: true,
-            presets_only: false,
-            default_language: Language("en".to_owned()),
-            closing: Closing { enabled: false, texts: BTreeMap::new() },
-            auto_reply: AutoReply {
-                enabled: false,
-                texts: BTreeMap::new(),
-                quiet_minutes: 15,
-                per_day: 3,
-                unknown_sender: UnknownSender::Reply,
-            },
-            opt_out_scope: OptOutScope::AllNumbers,
-            call_types: vec!["inbound_ivr".to_owned()],
-            attach_cross_queue: false,
-            call_lease_minutes: 240,
-            late_text: false,
-            minimum_attestation: None,
-            drop_non_us_inbound: false,
-            contact_memory_days: 90,
-            landline_memory_days: 30,
-            max_wait_ms: 10_000,
-            retention_days: 30,
+    /// What a queue says itself, else the nearest of its parents that says it (A42).
+    fn inherited<T>(&self, queue: &QueueId, says: impl Fn(&Queue) -> Option<T>) -> Option<T> {
+        let mut at = self.queues.get(queue);
+        for _ in 0..=QUEUE_DEPTH_MAX {
+            let found = at?;
+            if let Some(said) = says(found) {
+                return Some(said);
+            }
+            at = found.parent.as_ref().and_then(|parent| self.queues.get(parent));
         }
+        None
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Kind {
     OptOutConfirmation,
     /// From the caller.
     Inbound,
+    /// The answer to HELP, where the carrier gives none.
+    HelpReply,
 }
 
 /// What an agent asks of a caller.

@@ -103,6 +103,11 @@ impl Month {
     pub fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
+
+    /// The month after.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 }
 
 #[cfg(test)]

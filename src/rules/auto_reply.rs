@@ -94,7 +94,7 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
         return Err(Silence::Stranger);
     }
     if let Some(remembered) = late.remembered {
-        quiet(&remembered.replied_at, directory, now)?;
+        room(&remembered.replied_at, directory, now)?;
     }
     let language = late
         .remembered
@@ -104,8 +104,8 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
     language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(Silence::SwitchedOff)
 }
 
-/// At most one in `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
-fn quiet(replied_at: &[Timestamp], directory: &Directory, now: Timestamp) -> Result<(), Silence> {
+/// Whether there is room for one more: at most one in `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
+pub fn room(replied_at: &[Timestamp], directory: &Directory, now: Timestamp) -> Result<(), Silence> {
     let rules = &directory.settings.auto_reply;
     let quiet_for = Duration::from_secs(u64::from(rules.quiet_minutes) * 60);
     if replied_at.last().is_some_and(|at| now.since(*at) < quiet_for) {

@@ -1,15 +1,39 @@
 //! What a directory must keep to (R17-R32, A36-A43), whoever wrote it.
+//!
+//! Most rules say what a directory may be; some say what it may become. A number that failed its verification stays where
+//! it is (A39), but is assigned nowhere anew (R31); so the directory before is asked for, too.
 
+#[cfg(test)]
+mod example;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub use example::example;
+
+use super::refusal::Code;
 use super::sending;
-use crate::model::{Directory, E164, Purpose, QUEUE_DEPTH_MAX, QueueId, VerificationState};
+use crate::model::{Directory, E164, Limits, Number, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, VerificationState};
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// Characters of a label or a name, which people read.
+const LABEL_MAX_CHARACTERS: usize = 100;
+
+/// Numbers of one queue; its row names them all.
+const QUEUE_NUMBERS_MAX: usize = 500;
+
+/// Segments that may go at once. Nobody's carrier takes more in a second.
+const BURST_MAX: u32 = 100_000;
 
 /// A rule broken, with where and the way out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Breach {
     /// The place in the document, like `queues.support.inbound_numbers`.
     pub at: String,
+    /// Which rule.
+    pub code: Code,
     /// What is wrong and what to do.
     pub problem: String,
 }
@@ -20,317 +44,239 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Every rule the directory breaks, not the first alone. `accounts` are those of the configuration.
-pub fn check(directory: &Directory, accounts: &[String]) -> Vec<Breach> {
+/// Every rule broken if `before` becomes `after`, not the first alone. `force` passes the global outbound number (A38).
+/// A new gateway comes from an empty directory.
+pub fn check(before: &Directory, after: &Directory, force: bool) -> Vec<Breach> {
     let mut breaches = Breaches(Vec::new());
-    numbers(directory, accounts, &mut breaches);
-    queues(directory, &mut breaches);
-    texts(directory, &mut breaches);
-    for name in directory.accounts.keys().filter(|name| !accounts.contains(name)) {
-        breaches.add(format!("accounts.{name}"), "no account of that name is configured: correct the name".to_owned());
+    let step = Step { before, after, force };
+    for (number, entry) in &after.numbers {
+        number_alone(*number, entry, &mut breaches);
+    }
+    for (name, account) in &after.accounts {
+        limits(&account.limits, &format!("accounts.{name}.limits"), &mut breaches);
+    }
+    assigned_numbers_that_change(step, &mut breaches);
+    queues(step, &mut breaches);
+    owners(step, &mut breaches);
+    presets(after, &mut breaches);
+    settings::check(&after.settings, &mut breaches);
+    breaches.0
+}
+
+/// Every account the directory names that is not among the configured ones.
+pub fn check_accounts(directory: &Directory, configured: &[String]) -> Vec<Breach> {
+    let mut breaches = Breaches(Vec::new());
+    let way_out = match configured {
+        [] => "add an [[account]] to the configuration".to_owned(),
+        known => format!("use one of {}", known.join(", ")),
+    };
+    for (number, entry) in directory.numbers.iter().filter(|(_, entry)| !configured.contains(&entry.account)) {
+        let problem = format!("no account \"{}\" is configured: {way_out}", entry.account);
+        breaches.add(format!("numbers.{number}.account"), Code::InvalidField, problem);
+    }
+    for name in directory.accounts.keys().filter(|name| !configured.contains(name)) {
+        let problem = format!("no account of that name is configured: {way_out}");
+        breaches.add(format!("accounts.{name}"), Code::InvalidField, problem);
     }
     breaches.0
+}
+
+/// What becomes of what.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    before: &'a Directory,
+    after: &'a Directory,
+    force: bool,
 }
 
 struct Breaches(Vec<Breach>);
 
 impl Breaches {
-    fn add(&mut self, at: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(Breach { at: at.into(), problem: problem.into() });
+    fn add(&mut self, at: impl Into<String>, code: Code, problem: impl Into<String>) {
+        self.0.push(Breach { at: at.into(), code, problem: problem.into() });
     }
-}
 
-fn numbers(directory: &Directory, accounts: &[String], breaches: &mut Breaches) {
-    for (number, entry) in &directory.numbers {
-        let at = format!("numbers.{number}");
-        if entry.label.trim().is_empty() {
-            breaches.add(format!("{at}.label"), "is empty: give the number a label that tells it from others");
+    /// A text for people: there, and no longer than anybody reads.
+    fn label(&mut self, at: String, text: &str, what_for: &str) {
+        let characters = text.chars().count();
+        if text.trim().is_empty() {
+            self.add(at, Code::InvalidField, format!("is empty: {what_for}"));
+        } else if characters > LABEL_MAX_CHARACTERS {
+            let problem = format!("has {characters} characters: write at most {LABEL_MAX_CHARACTERS}");
+            self.add(at, Code::InvalidField, problem);
         }
-        if !accounts.contains(&entry.account) {
-            let known = accounts.join(", ");
-            breaches.add(
-                format!("{at}.account"),
-                format!("no account \"{}\" is configured: use one of {known}", entry.account),
-            );
-        }
-        if entry.limits.millisegments_per_second == Some(0) {
-            breaches.add(format!("{at}.limits.segments_per_second"), "is 0: use 0.001 or more, or leave it out");
-        }
-        if entry.limits.burst == 0 {
-            breaches.add(format!("{at}.limits.burst"), "is 0: use 1 or more, or leave it out for 1");
+    }
+
+    /// A text for callers (R50, A43).
+    fn text(&mut self, at: String, text: &str) {
+        if let Err(refusal) = sending::shape(text) {
+            self.add(at, refusal.code, refusal.detail);
         }
     }
 }
 
-fn queues(directory: &Directory, breaches: &mut Breaches) {
-    let mut owners: BTreeMap<E164, &QueueId> = BTreeMap::new();
-    for (id, queue) in &directory.queues {
+fn number_alone(number: E164, entry: &Number, breaches: &mut Breaches) {
+    let at = format!("numbers.{number}");
+    breaches.label(format!("{at}.label"), &entry.label, "give the number a label that tells it from others");
+    limits(&entry.limits, &format!("{at}.limits"), breaches);
+}
+
+fn limits(limits: &Limits, at: &str, breaches: &mut Breaches) {
+    if limits.millisegments_per_second == Some(0) {
+        let problem = "is 0: use 0.001 or more, or null for no limit";
+        breaches.add(format!("{at}.segments_per_second"), Code::InvalidField, problem);
+    }
+    if !(1..=BURST_MAX).contains(&limits.burst) {
+        let problem = format!("is {}: use 1 to {BURST_MAX}, or leave it out for 1", limits.burst);
+        breaches.add(format!("{at}.burst"), Code::InvalidField, problem);
+    }
+}
+
+/// What may not become of a number while a queue has it (A38, A41).
+fn assigned_numbers_that_change(step: Step<'_>, breaches: &mut Breaches) {
+    let Step { before, after, force } = step;
+    for (number, entry) in &after.numbers {
+        let Some(was) = before.numbers.get(number) else { continue };
+        let Some(queue) = after.queues.iter().find_map(|(id, queue)| holds(queue, *number).then_some(id)) else {
+            continue;
+        };
+        if entry.purpose == Purpose::Chat && was.purpose != Purpose::Chat {
+            let problem = format!("queue {queue} has the number: take it out there before it changes its purpose");
+            breaches.add(format!("numbers.{number}.purpose"), Code::NumberInUse, problem);
+        }
+        if entry.global_outbound && !was.global_outbound && !force {
+            let problem = format!("queue {queue} has the number: take it out there first, or force it");
+            breaches.add(format!("numbers.{number}.global_outbound"), Code::NumberIsGlobalOutbound, problem);
+        }
+    }
+}
+
+fn queues(step: Step<'_>, breaches: &mut Breaches) {
+    for (id, queue) in &step.after.queues {
         let at = format!("queues.{id}");
+        breaches.label(format!("{at}.name"), &queue.name, "give the queue a name for people");
+        let count = queue.inbound_numbers.len() + queue.outbound_numbers.len();
+        if count > QUEUE_NUMBERS_MAX {
+            let problem =
+                format!("with outbound_numbers has {count} numbers: give one queue at most {QUEUE_NUMBERS_MAX}");
+            breaches.add(format!("{at}.inbound_numbers"), Code::InvalidField, problem);
+        }
+        let was = step.before.queues.get(id);
+        for (list, numbers) in
+            [("inbound_numbers", &queue.inbound_numbers), ("outbound_numbers", &queue.outbound_numbers)]
+        {
+            for number in numbers {
+                let at = format!("{at}.{list}");
+                let found = if was.is_some_and(|was| holds(was, *number)) {
+                    still_ours(step, *number, id)
+                } else {
+                    still_ours(step, *number, id).or_else(|| fit(step, *number))
+                };
+                if let Some((code, problem)) = found {
+                    breaches.add(at, code, problem);
+                }
+            }
+        }
+        if let Some(default) = queue.default_outbound.filter(|default| !holds(queue, *default)) {
+            let problem = format!("{default} is no number of this queue: add it to outbound_numbers");
+            breaches.add(format!("{at}.default_outbound"), Code::InvalidField, problem);
+        }
+        if let Some((code, problem)) = parents(step, id) {
+            breaches.add(format!("{at}.parent"), code, problem);
+        }
+    }
+}
+
+fn holds(queue: &Queue, number: E164) -> bool {
+    queue.inbound_numbers.contains(&number) || queue.outbound_numbers.contains(&number)
+}
+
+/// Why a queue may not go on having a number: it is none of ours.
+fn still_ours(step: Step<'_>, number: E164, queue: &QueueId) -> Option<(Code, String)> {
+    if step.after.numbers.contains_key(&number) {
+        None
+    } else if step.before.numbers.contains_key(&number) {
+        Some((Code::NumberInUse, format!("{number} is to be deleted: take it out of queue {queue} first")))
+    } else {
+        Some((Code::NumberNotVerified, format!("{number} is not among numbers: add it there and verify it first")))
+    }
+}
+
+/// Why a number may not be given to a queue that did not have it (R18, R27, R31).
+fn fit(step: Step<'_>, number: E164) -> Option<(Code, String)> {
+    let entry = step.after.numbers.get(&number)?;
+    if entry.verification.state != VerificationState::Verified {
+        let problem = format!("{number} is not verified: verify it before it is assigned to a queue");
+        Some((Code::NumberNotVerified, problem))
+    } else if entry.purpose == Purpose::Chat {
+        let problem = format!("{number} is for chat SMS and cannot be used for in-call SMS: take another");
+        Some((Code::NumberIsChat, problem))
+    } else if entry.global_outbound && !step.force {
+        let problem = format!("{number} is the global outbound number: take another, or clear global_outbound");
+        Some((Code::NumberIsGlobalOutbound, problem))
+    } else {
+        None
+    }
+}
+
+/// R19, R21: an inbound number has one queue, and a number held as outbound only does not become inbound.
+fn owners(Step { before, after, .. }: Step<'_>, breaches: &mut Breaches) {
+    let mut owners: BTreeMap<E164, &QueueId> = BTreeMap::new();
+    for (id, queue) in &after.queues {
+        let at = format!("queues.{id}.inbound_numbers");
         for number in &queue.inbound_numbers {
-            let at = format!("{at}.inbound_numbers");
-            assignable(directory, *number, &at, breaches);
             if let Some(other) = owners.insert(*number, id) {
                 let problem = if other == id {
                     format!("{number} stands there twice: name it once")
                 } else {
                     format!("{number} is an inbound number of queue {other} already; it can belong to one queue only")
                 };
-                breaches.add(at, problem);
+                breaches.add(&at, Code::InboundNumberTaken, problem);
             }
-        }
-        for number in &queue.outbound_numbers {
-            assignable(directory, *number, &format!("{at}.outbound_numbers"), breaches);
-        }
-        let has = |number: &E164| queue.inbound_numbers.contains(number) || queue.outbound_numbers.contains(number);
-        if let Some(default) = queue.default_outbound.filter(|default| !has(default)) {
-            breaches.add(
-                format!("{at}.default_outbound"),
-                format!("{default} is no number of this queue: add it to outbound_numbers"),
-            );
-        }
-        if let Some(problem) = parents(directory, id) {
-            breaches.add(format!("{at}.parent"), problem);
-        }
-    }
-    // R21: what some queue holds as outbound only cannot be another queue's inbound number at the same time.
-    for (id, queue) in &directory.queues {
-        for number in &queue.outbound_numbers {
-            if let Some(owner) = owners.get(number).filter(|owner| **owner != id) {
+            if before.owner_of(*number).is_some() {
+                continue;
+            }
+            let sends = |directory: &Directory, id: &QueueId| {
+                directory.queues.get(id).is_some_and(|queue| queue.outbound_numbers.contains(number))
+            };
+            if let Some(holder) = before.queues.keys().find(|id| sends(before, id) && sends(after, id)) {
                 let problem = format!(
-                    "{number} is an inbound number of queue {owner}: an outbound number of one queue cannot be inbound in another"
+                    "queue {holder} has {number} as outbound only: take it out of its outbound_numbers, then make it inbound"
                 );
-                breaches.add(format!("queues.{id}.outbound_numbers"), problem);
+                breaches.add(&at, Code::OutboundOnly, problem);
             }
         }
     }
 }
 
-fn assignable(directory: &Directory, number: E164, at: &str, breaches: &mut Breaches) {
-    let Some(entry) = directory.numbers.get(&number) else {
-        breaches.add(at, format!("{number} is not among numbers: add it there first"));
-        return;
-    };
-    if entry.verification.state != VerificationState::Verified {
-        breaches.add(at, format!("{number} is not verified: verify it before it is assigned to a queue"));
-    }
-    if entry.purpose == Purpose::Chat {
-        breaches.add(at, format!("{number} is for chat SMS and cannot be used for in-call SMS: take another"));
-    }
-    if entry.global_outbound {
-        breaches.add(at, format!("{number} is the global outbound number: take another, or clear global_outbound"));
-    }
-}
-
-fn parents(directory: &Directory, id: &QueueId) -> Option<String> {
+fn parents(Step { before, after, .. }: Step<'_>, id: &QueueId) -> Option<(Code, String)> {
     let mut at = id;
     for _ in 0..=QUEUE_DEPTH_MAX {
-        let parent = directory.queues.get(at).and_then(|queue| queue.parent.as_ref())?;
-        if !directory.queues.contains_key(parent) {
-            return Some(format!("there is no queue {parent}: name one that exists, or null"));
+        let parent = after.queues.get(at).and_then(|queue| queue.parent.as_ref())?;
+        if !after.queues.contains_key(parent) {
+            return Some(if before.queues.contains_key(parent) {
+                (
+                    Code::QueueInUse,
+                    format!("queue {parent} is to be deleted: give this queue another parent first, or null"),
+                )
+            } else {
+                (Code::QueueNotFound, format!("there is no queue {parent}: name one that exists, or null"))
+            });
         }
         at = parent;
     }
-    Some(format!(
+    let problem = format!(
         "the parents of {id} go in a circle, or are more than {QUEUE_DEPTH_MAX}: end them at a queue without one"
-    ))
+    );
+    Some((Code::InvalidField, problem))
 }
 
-fn texts(directory: &Directory, breaches: &mut Breaches) {
-    let settings = &directory.settings;
-    let presets = directory
-        .presets
-        .iter()
-        .flat_map(|(language, presets)| presets.iter().map(move |(id, preset)| (language, id, preset)));
-    for (language, id, preset) in presets {
-        let at = format!("presets.{language}.{id}");
-        if preset.label.trim().is_empty() {
-            breaches.add(format!("{at}.label"), "is empty: write what the agent shall see");
+fn presets(directory: &Directory, breaches: &mut Breaches) {
+    for (language, presets) in &directory.presets {
+        for (id, preset) in presets {
+            let at = format!("presets.{language}.{id}");
+            breaches.label(format!("{at}.label"), &preset.label, "write what the agent shall see");
+            breaches.text(format!("{at}.text"), &preset.text);
         }
-        if let Err(refusal) = sending::shape(&preset.text) {
-            breaches.add(format!("{at}.text"), refusal.detail);
-        }
-    }
-    for (name, texts) in [("closing", &settings.closing.texts), ("auto_reply", &settings.auto_reply.texts)] {
-        for (language, text) in texts {
-            if let Err(refusal) = sending::shape(text) {
-                breaches.add(format!("settings.{name}.texts.{language}"), refusal.detail);
-            }
-        }
-    }
-    let bounded = [
-        ("call_lease_minutes", u64::from(settings.call_lease_minutes), 1, 7 * 24 * 60),
-        ("retention_days", u64::from(settings.retention_days), 2, 3650),
-        ("contact_memory_days", u64::from(settings.contact_memory_days), 1, 365),
-        ("landline_memory_days", u64::from(settings.landline_memory_days), 1, 365),
-        ("max_wait_ms", settings.max_wait_ms, 0, 120_000),
-        ("auto_reply.per_day", u64::from(settings.auto_reply.per_day), 0, 50),
-        ("auto_reply.quiet_minutes", u64::from(settings.auto_reply.quiet_minutes), 0, 24 * 60),
-    ];
-    for (name, value, least, most) in bounded {
-        if !(least..=most).contains(&value) {
-            breaches.add(format!("settings.{name}"), format!("is {value}: use {least} to {most}"));
-        }
-    }
-}
-
-/// The directory most tests begin with: queues `support` and `sales` with an inbound number each, a number they share
-/// for sending, presets and texts in English and Italian.
-#[cfg(test)]
-pub fn example() -> Directory {
-    use crate::model::{AutoReply, Closing, Language, Limits, Number, Preset, Queue, Settings, Verification};
-    let english: Language = "en".to_owned().try_into().unwrap();
-    let italian: Language = "it".to_owned().try_into().unwrap();
-    let number = |text: &str| -> E164 { text.parse().unwrap() };
-    let entry = |label: &str| Number {
-        label: label.to_owned(),
-        account: "main".to_owned(),
-        purpose: Purpose::InCall,
-        global_outbound: false,
-        limits: Limits::default(),
-        verification: Verification {
-            state: VerificationState::Verified,
-            sms: true,
-            mms: true,
-            ..Verification::default()
-        },
-    };
-    let queue = |name: &str, inbound: &str| Queue {
-        name: name.to_owned(),
-        parent: None,
-        in_call_sms: Some(true),
-        inbound_numbers: vec![number(inbound)],
-        outbound_numbers: vec![number("+12065550102")],
-        default_outbound: Some(number(inbound)),
-        language: None,
-    };
-    let texts =
-        |en: &str, it: &str| BTreeMap::from([(english.clone(), en.to_owned()), (italian.clone(), it.to_owned())]);
-    let preset = |text: &str| Preset { label: "a preset".to_owned(), text: text.to_owned() };
-    let settings = Settings {
-        in_call_sms: true,
-        closing: Closing {
-            enabled: true,
-            texts: texts("Thanks for calling. This conversation has ended.", "Grazie. La conversazione è finita."),
-        },
-        auto_reply: AutoReply {
-            enabled: true,
-            texts: texts("This number is not monitored. Please call us.", "Questo numero non è presidiato."),
-            ..Settings::default().auto_reply
-        },
-        ..Settings::default()
-    };
-    Directory::new(
-        settings,
-        BTreeMap::from([
-            (number("+12065550100"), entry("Support")),
-            (number("+12065550101"), entry("Sales")),
-            (number("+12065550102"), entry("Shared")),
-        ]),
-        BTreeMap::from([
-            ("support".to_owned().try_into().unwrap(), queue("Support", "+12065550100")),
-            ("sales".to_owned().try_into().unwrap(), queue("Sales", "+12065550101")),
-        ]),
-        BTreeMap::from([
-            (
-                english.clone(),
-                BTreeMap::from([
-                    ("welcome".to_owned().try_into().unwrap(), preset("Hello, this is your agent.")),
-                    ("only-english".to_owned().try_into().unwrap(), preset("See https://example.com/en")),
-                ]),
-            ),
-            (
-                italian.clone(),
-                BTreeMap::from([("welcome".to_owned().try_into().unwrap(), preset("Buongiorno, sono il suo agente."))]),
-            ),
-        ]),
-        BTreeMap::new(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_that_keeps_the_rules_has_no_breach() {
-        check_finds(|_| {}, &[]);
-    }
-
-    #[test]
-    fn r19_r20_an_inbound_number_belongs_to_one_queue_only() {
-        check_finds(
-            |directory| queue(directory, "sales").inbound_numbers.push("+12065550100".parse().unwrap()),
-            &["queues.support.inbound_numbers"],
-        );
-    }
-
-    #[test]
-    fn r21_an_outbound_number_of_one_queue_cannot_be_inbound_in_another() {
-        check_finds(
-            |directory| queue(directory, "sales").outbound_numbers.push("+12065550100".parse().unwrap()),
-            &["queues.sales.outbound_numbers"],
-        );
-    }
-
-    #[test]
-    fn r31_r18_r27_only_a_verified_number_for_calls_that_is_not_the_global_one_is_assigned() {
-        let sales = "+12065550101";
-        check_finds(
-            |directory| number(directory, sales).verification.state = VerificationState::Unverified,
-            &["queues.sales.inbound_numbers"],
-        );
-        check_finds(|directory| number(directory, sales).purpose = Purpose::Chat, &["queues.sales.inbound_numbers"]);
-        check_finds(|directory| number(directory, sales).global_outbound = true, &["queues.sales.inbound_numbers"]);
-    }
-
-    #[test]
-    fn a42_the_parents_of_a_queue_end_somewhere() {
-        check_finds(
-            |directory| {
-                queue(directory, "sales").parent = Some("support".to_owned().try_into().unwrap());
-                queue(directory, "support").parent = Some("sales".to_owned().try_into().unwrap());
-            },
-            &["queues.sales.parent", "queues.support.parent"],
-        );
-    }
-
-    #[test]
-    fn every_breach_is_named_and_not_the_first_alone() {
-        check_finds(
-            |directory| {
-                number(directory, "+12065550101").account = "other".to_owned();
-                number(directory, "+12065550101").limits.burst = 0;
-                directory.settings.retention_days = 1;
-            },
-            &["numbers.+12065550101.account", "numbers.+12065550101.limits.burst", "settings.retention_days"],
-        );
-    }
-
-    #[test]
-    fn r50_a43_a_preset_over_918_characters_is_a_breach() {
-        check_finds(
-            |directory| {
-                for preset in directory.presets.values_mut().flat_map(BTreeMap::values_mut) {
-                    preset.text = "x".repeat(919);
-                }
-            },
-            &["presets.en.only-english.text", "presets.en.welcome.text", "presets.it.welcome.text"],
-        );
-    }
-
-    fn queue<'a>(directory: &'a mut Directory, id: &str) -> &'a mut crate::model::Queue {
-        directory.queues.get_mut(&QueueId::try_from(id.to_owned()).unwrap()).unwrap()
-    }
-
-    fn number<'a>(directory: &'a mut Directory, number: &str) -> &'a mut crate::model::Number {
-        directory.numbers.get_mut(&number.parse().unwrap()).unwrap()
-    }
-
-    #[track_caller]
-    fn check_finds(change: impl Fn(&mut Directory), expected: &[&str]) {
-        let mut directory = example();
-        change(&mut directory);
-        let found: Vec<_> = check(&directory, &["main".to_owned()]).into_iter().map(|breach| breach.at).collect();
-        assert_eq!(found, expected);
     }
 }

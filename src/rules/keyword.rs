@@ -51,12 +51,25 @@ pub fn read(text: &str) -> Option<Keyword> {
     if text.len() > LONGEST {
         return None;
     }
-    let folded: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
-    let trimmed = folded.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation() || "…。！".contains(c));
-    let words = trimmed.split_whitespace().collect::<Vec<_>>().join(" ");
+    word(&folded(text))
+}
+
+/// Whether a text begins with an opt-out word and goes on: "stop please". Carriers match no such thing; the law may.
+pub fn begins_with_stop(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    read(first) == Some(Keyword::Stop)
+}
+
+fn folded(text: &str) -> String {
+    let plain: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
+    let trimmed = plain.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation() || "…。！".contains(c));
+    trimmed.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn word(folded: &str) -> Option<Keyword> {
     [(STOP, Keyword::Stop), (START, Keyword::Start), (HELP, Keyword::Help)]
         .into_iter()
-        .find(|(list, _)| list.contains(&words.as_str()))
+        .find(|(list, _)| list.contains(&folded))
         .map(|(_, keyword)| keyword)
 }
 

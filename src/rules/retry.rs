@@ -15,7 +15,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 pub fn send_ttl(kind: Kind) -> Duration {
     match kind {
         Kind::Preset | Kind::Custom | Kind::SmartAction => Duration::from_secs(120),
-        Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation | Kind::Inbound => Duration::from_secs(60),
+        Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation | Kind::HelpReply | Kind::Inbound => {
+            Duration::from_secs(60)
+        }
     }
 }
 

@@ -1,0 +1,140 @@
+//! One change of the directory, as a command asks for it and the journal keeps it.
+
+use super::{Account, Directory, Language, Number, Owners, Preset, PresetId, Queue, QueueId, Settings};
+use crate::model::number::E164;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A resource as it is afterwards; `None` where it is gone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Change {
+    /// The settings.
+    Settings(Json<Box<Settings>>),
+    /// One of our numbers.
+    Number(E164, Option<Json<Number>>),
+    /// A queue.
+    Queue(QueueId, Option<Json<Queue>>),
+    /// A preset.
+    Preset(Language, PresetId, Option<Json<Preset>>),
+    /// A carrier account's limits.
+    Account(String, Option<Json<Account>>),
+}
+
+impl Change {
+    /// Everything in `directory`, one by one.
+    pub fn all_of(directory: &Directory) -> Vec<Self> {
+        Self::between(&Directory::default(), directory, true)
+    }
+
+    /// What makes `after` of `before`, and nothing that is the same in both.
+    pub fn from_to(before: &Directory, after: &Directory) -> Vec<Self> {
+        Self::between(before, after, false)
+    }
+
+    fn between(before: &Directory, after: &Directory, settings_too: bool) -> Vec<Self> {
+        let mut changes = Vec::new();
+        if settings_too || before.settings != after.settings {
+            changes.push(Self::Settings(Json(Box::new(after.settings.clone()))));
+        }
+        // What goes is named first, so that a number a queue lets go of is free when another takes it.
+        for number in before.numbers.keys().filter(|number| !after.numbers.contains_key(number)) {
+            changes.push(Self::Number(*number, None));
+        }
+        for id in before.queues.keys().filter(|id| !after.queues.contains_key(*id)) {
+            changes.push(Self::Queue(id.clone(), None));
+        }
+        let has = |directory: &Directory, language, id| {
+            directory.presets.get(language).is_some_and(|presets| presets.contains_key(id))
+        };
+        for (language, id) in before.presets.iter().flat_map(|(language, ids)| ids.keys().map(move |id| (language, id)))
+        {
+            if !has(after, language, id) {
+                changes.push(Self::Preset(language.clone(), id.clone(), None));
+            }
+        }
+        for name in before.accounts.keys().filter(|name| !after.accounts.contains_key(*name)) {
+            changes.push(Self::Account(name.clone(), None));
+        }
+        for (number, entry) in after.numbers.iter().filter(|(number, entry)| before.numbers.get(number) != Some(entry))
+        {
+            changes.push(Self::Number(*number, Some(Json(entry.clone()))));
+        }
+        for (id, queue) in after.queues.iter().filter(|(id, queue)| before.queues.get(*id) != Some(queue)) {
+            changes.push(Self::Queue(id.clone(), Some(Json(queue.clone()))));
+        }
+        for (language, presets) in &after.presets {
+            let known = before.presets.get(language);
+            for (id, preset) in
+                presets.iter().filter(|(id, preset)| known.and_then(|known| known.get(*id)) != Some(preset))
+            {
+                changes.push(Self::Preset(language.clone(), id.clone(), Some(Json(preset.clone()))));
+            }
+        }
+        for (name, account) in
+            after.accounts.iter().filter(|(name, account)| before.accounts.get(*name) != Some(account))
+        {
+            changes.push(Self::Account(name.clone(), Some(Json(account.clone()))));
+        }
+        changes
+    }
+}
+
+impl Directory {
+    /// The directory with a change. Whether it keeps the rules is the rules' business.
+    pub fn change(&mut self, change: &Change) {
+        self.owners = Owners::default();
+        match change {
+            Change::Settings(Json(settings)) => self.settings = Settings::clone(settings),
+            Change::Number(number, Some(Json(entry))) => drop(self.numbers.insert(*number, entry.clone())),
+            Change::Number(number, None) => drop(self.numbers.remove(number)),
+            Change::Queue(id, Some(Json(queue))) => drop(self.queues.insert(id.clone(), queue.clone())),
+            Change::Queue(id, None) => drop(self.queues.remove(id)),
+            Change::Preset(language, id, Some(Json(preset))) => {
+                self.presets.entry(language.clone()).or_default().insert(id.clone(), preset.clone());
+            }
+            Change::Preset(language, id, None) => {
+                if let Some(presets) = self.presets.get_mut(language) {
+                    presets.remove(id);
+                    if presets.is_empty() {
+                        self.presets.remove(language);
+                    }
+                }
+            }
+            Change::Account(name, Some(Json(account))) => drop(self.accounts.insert(name.clone(), account.clone())),
+            Change::Account(name, None) => drop(self.accounts.remove(name)),
+        }
+    }
+}
+
+/// A value that stands in a record as a JSON text, so that a field added later is read as its default from what was
+/// written before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> Serialize for Json<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_written_before_a_field_was_there_read_with_its_default() {
+        let mut written = serde_json::to_value(Settings { late_text: true, ..Settings::default() }).unwrap();
+        written.as_object_mut().unwrap().remove("opt_out").unwrap();
+        let record = postcard::to_stdvec(&written.to_string()).unwrap();
+        let Json(read) = postcard::from_bytes::<Json<Settings>>(&record).unwrap();
+        assert_eq!(read, Settings { late_text: true, ..Settings::default() });
+    }
+}

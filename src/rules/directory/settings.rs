@@ -1,0 +1,78 @@
+//! What settings must keep to.
+
+use super::Breaches;
+use crate::model::Settings;
+use crate::rules::keyword;
+use crate::rules::refusal::Code;
+
+/// Types of calls that may text; one row names them all.
+const CALL_TYPES_MAX: usize = 30;
+
+/// Languages of one text; one row names them all.
+const LANGUAGES_MAX: usize = 50;
+
+pub(super) fn check(settings: &Settings, breaches: &mut Breaches) {
+    texts(settings, breaches);
+    bounds(settings, breaches);
+    contradictions(settings, breaches);
+}
+
+fn texts(settings: &Settings, breaches: &mut Breaches) {
+    let texts = [
+        ("closing.texts", &settings.closing.texts),
+        ("auto_reply.texts", &settings.auto_reply.texts),
+        ("opt_out.texts", &settings.opt_out.texts),
+        ("opt_out.help_texts", &settings.opt_out.help_texts),
+    ];
+    for (name, texts) in texts {
+        if texts.len() > LANGUAGES_MAX {
+            let problem = format!("has {} languages: use at most {LANGUAGES_MAX}", texts.len());
+            breaches.add(format!("settings.{name}"), Code::InvalidField, problem);
+        }
+        for (language, text) in texts {
+            breaches.text(format!("settings.{name}.{language}"), text);
+        }
+    }
+}
+
+fn bounds(settings: &Settings, breaches: &mut Breaches) {
+    let bounded = [
+        ("call_lease_minutes", u64::from(settings.call_lease_minutes), 1, 7 * 24 * 60),
+        ("retention_days", u64::from(settings.retention_days), 2, 3650),
+        ("contact_memory_days", u64::from(settings.contact_memory_days), 1, 365),
+        ("landline_memory_days", u64::from(settings.landline_memory_days), 1, 365),
+        ("max_wait_ms", settings.max_wait_ms, 0, 120_000),
+        ("auto_reply.per_day", u64::from(settings.auto_reply.per_day), 0, 50),
+        ("auto_reply.quiet_minutes", u64::from(settings.auto_reply.quiet_minutes), 0, 24 * 60),
+    ];
+    for (name, value, least, most) in bounded {
+        if !(least..=most).contains(&value) {
+            let problem = format!("is {value}: use {least} to {most}");
+            breaches.add(format!("settings.{name}"), Code::InvalidField, problem);
+        }
+    }
+    if settings.call_types.len() > CALL_TYPES_MAX {
+        let problem = format!("has {} entries: use at most {CALL_TYPES_MAX}", settings.call_types.len());
+        breaches.add("settings.call_types", Code::InvalidField, problem);
+    }
+}
+
+/// Settings that cannot both be meant. Presets only beside custom messages is none: the stricter holds (A44).
+fn contradictions(settings: &Settings, breaches: &mut Breaches) {
+    if settings.auto_reply.enabled && settings.auto_reply.per_day == 0 {
+        let problem = "is 0 while auto_reply.enabled is true: allow 1 or more a day, or switch the auto-reply off";
+        breaches.add("settings.auto_reply.per_day", Code::InvalidField, problem);
+    }
+    if settings.in_call_sms && settings.call_types.is_empty() {
+        let problem = "is empty while in_call_sms is true: name the calls that may text, or switch in_call_sms off";
+        breaches.add("settings.call_types", Code::InvalidField, problem);
+    }
+    for (name, texts) in [("closing", &settings.closing.texts), ("auto_reply", &settings.auto_reply.texts)] {
+        for (language, text) in texts {
+            if keyword::read(text).is_some() {
+                let problem = "is a word that callers text to opt out, in, or for help: write a sentence";
+                breaches.add(format!("settings.{name}.texts.{language}"), Code::InvalidField, problem);
+            }
+        }
+    }
+}

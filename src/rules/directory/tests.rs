@@ -1,0 +1,250 @@
+//! The rules of the directory, each by the change that breaks it.
+
+use super::*;
+use crate::model::Change;
+
+#[test]
+fn a_directory_that_keeps_the_rules_has_no_breach() {
+    check_finds(|_| {}, &[]);
+}
+
+#[test]
+fn r19_r20_an_inbound_number_belongs_to_one_queue_only() {
+    check_finds(
+        |directory| queue(directory, "sales").inbound_numbers.push("+12065550100".parse().unwrap()),
+        &["queues.support.inbound_numbers"],
+    );
+}
+
+#[test]
+fn r21_an_inbound_number_may_be_used_as_outbound_by_others() {
+    check_finds(|directory| queue(directory, "sales").outbound_numbers.push("+12065550100".parse().unwrap()), &[]);
+}
+
+#[test]
+fn r21_an_outbound_number_does_not_become_inbound_while_it_is_held_so() {
+    let shared: E164 = "+12065550102".parse().unwrap();
+    check_change(
+        |directory| queue(directory, "sales").inbound_numbers.push(shared),
+        &["queues.sales.inbound_numbers outbound_only"],
+    );
+    check_change(
+        |directory| {
+            directory.queues.values_mut().for_each(|queue| queue.outbound_numbers.clear());
+            queue(directory, "sales").inbound_numbers.push(shared);
+        },
+        &[],
+    );
+}
+
+#[test]
+fn r22_r23_a_queue_has_several_outbound_numbers_and_shares_them() {
+    let sales: E164 = "+12065550101".parse().unwrap();
+    check_change(|directory| queue(directory, "support").outbound_numbers.push(sales), &[]);
+}
+
+#[test]
+fn r31_r18_r27_only_a_verified_number_for_calls_that_is_not_the_global_one_is_assigned() {
+    let sales = "+12065550101";
+    check_finds(
+        |directory| number(directory, sales).verification.state = VerificationState::Unverified,
+        &["queues.sales.inbound_numbers"],
+    );
+    check_finds(|directory| number(directory, sales).purpose = Purpose::Chat, &["queues.sales.inbound_numbers"]);
+    check_finds(|directory| number(directory, sales).global_outbound = true, &["queues.sales.inbound_numbers"]);
+}
+
+#[test]
+fn a39_r31_a_number_that_failed_stays_where_it_is_and_is_assigned_nowhere_anew() {
+    let sales = "+12065550101";
+    let mut failed = example();
+    number(&mut failed, sales).verification.state = VerificationState::Failed;
+    let mut after = failed.clone();
+    queue(&mut after, "sales").name = "Sales and more".to_owned();
+    assert_eq!(check(&failed, &after, false), []);
+    queue(&mut after, "support").outbound_numbers.push(sales.parse().unwrap());
+    assert_eq!(codes(&check(&failed, &after, false)), ["queues.support.outbound_numbers number_not_verified"]);
+}
+
+#[test]
+fn a38_r27_the_global_outbound_number_is_assigned_only_by_force() {
+    let mut after = example();
+    number(&mut after, "+12065550101").global_outbound = true;
+    let global = "numbers.+12065550101.global_outbound number_is_global_outbound";
+    assert_eq!(codes(&check(&example(), &after, false)), [global]);
+    assert_eq!(check(&example(), &after, true), []);
+    assert_eq!(check(&after, &after, false), [], "what was forced once may be edited without force");
+}
+
+#[test]
+fn a41_r18_the_purpose_of_a_number_changes_only_while_no_queue_has_it() {
+    let to_chat = |directory: &mut Directory| number(directory, "+12065550101").purpose = Purpose::Chat;
+    check_change(to_chat, &["numbers.+12065550101.purpose number_in_use"]);
+    check_change(
+        |directory| {
+            directory.queues.remove(&"sales".to_owned().try_into().unwrap());
+            to_chat(directory);
+        },
+        &[],
+    );
+}
+
+#[test]
+fn what_is_still_used_is_not_deleted() {
+    check_change(
+        |directory| drop(directory.numbers.remove(&"+12065550101".parse().unwrap())),
+        &["queues.sales.inbound_numbers number_in_use"],
+    );
+    let mut before = example();
+    queue(&mut before, "sales").parent = Some("support".to_owned().try_into().unwrap());
+    let mut after = before.clone();
+    after.queues.remove(&"support".to_owned().try_into().unwrap());
+    assert_eq!(codes(&check(&before, &after, false)), ["queues.sales.parent queue_in_use"]);
+}
+
+#[test]
+fn r28_a_number_has_a_label_that_people_can_read() {
+    check_change(
+        |directory| number(directory, "+12065550101").label = " ".to_owned(),
+        &["numbers.+12065550101.label invalid_field"],
+    );
+    check_change(
+        |directory| number(directory, "+12065550101").label = "x".repeat(101),
+        &["numbers.+12065550101.label invalid_field"],
+    );
+}
+
+#[test]
+fn r24_a28_limits_are_each_numbers_own_and_never_nothing() {
+    check_change(
+        |directory| {
+            number(directory, "+12065550100").limits.millisegments_per_second = Some(100);
+            number(directory, "+12065550101").limits = Limits::none();
+        },
+        &[],
+    );
+    check_change(
+        |directory| {
+            number(directory, "+12065550100").limits.millisegments_per_second = Some(0);
+            number(directory, "+12065550101").limits.burst = u32::MAX;
+        },
+        &[
+            "numbers.+12065550100.limits.segments_per_second invalid_field",
+            "numbers.+12065550101.limits.burst invalid_field",
+        ],
+    );
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_named_with_the_way_out() {
+    check_change(
+        |directory| {
+            directory.settings.auto_reply.per_day = 0;
+            directory.settings.call_types.clear();
+            directory.settings.closing.texts.insert("en".to_owned().try_into().unwrap(), "Stop.".to_owned());
+        },
+        &[
+            "settings.auto_reply.per_day invalid_field",
+            "settings.call_types invalid_field",
+            "settings.closing.texts.en invalid_field",
+        ],
+    );
+}
+
+#[test]
+fn a44_presets_only_beside_custom_messages_is_no_contradiction() {
+    check_change(|directory| (directory.settings.custom_messages, directory.settings.presets_only) = (true, true), &[]);
+}
+
+#[test]
+fn a42_a_queue_speaks_the_language_of_its_nearest_parent_that_has_one() {
+    let mut directory = example();
+    let (child, parent) = ("sales".to_owned().try_into().unwrap(), "support".to_owned().try_into().unwrap());
+    queue(&mut directory, "sales").parent = Some("support".to_owned().try_into().unwrap());
+    queue(&mut directory, "support").language = Some("it".to_owned().try_into().unwrap());
+    assert_eq!(directory.language_of(&child), directory.language_of(&parent));
+    queue(&mut directory, "sales").language = Some("en".to_owned().try_into().unwrap());
+    assert_eq!(directory.language_of(&child).as_str(), "en");
+}
+
+#[test]
+fn what_lies_between_two_directories_makes_one_of_the_other() {
+    let one = example();
+    let mut other = one.clone();
+    other.settings.late_text = true;
+    other.numbers.pop_first();
+    other.queues.pop_first();
+    other.presets.pop_last();
+    other.accounts.insert("main".to_owned(), crate::model::Account { limits: Limits::none() });
+    for (from, to) in [(&one, &other), (&other, &one), (&Directory::default(), &one)] {
+        let mut made = from.clone();
+        Change::from_to(from, to).iter().for_each(|change| made.change(change));
+        assert_eq!(&made, to);
+        assert_eq!(Change::from_to(&made, to), []);
+    }
+}
+
+#[test]
+fn a42_the_parents_of_a_queue_end_somewhere() {
+    check_finds(
+        |directory| {
+            queue(directory, "sales").parent = Some("support".to_owned().try_into().unwrap());
+            queue(directory, "support").parent = Some("sales".to_owned().try_into().unwrap());
+        },
+        &["queues.sales.parent", "queues.support.parent"],
+    );
+}
+
+#[test]
+fn every_breach_is_named_and_not_the_first_alone() {
+    check_finds(
+        |directory| {
+            number(directory, "+12065550101").account = "other".to_owned();
+            number(directory, "+12065550101").limits.burst = 0;
+            directory.settings.retention_days = 1;
+        },
+        &["numbers.+12065550101.limits.burst", "settings.retention_days", "numbers.+12065550101.account"],
+    );
+}
+
+#[test]
+fn r50_a43_a_preset_over_918_characters_is_a_breach() {
+    check_finds(
+        |directory| {
+            for preset in directory.presets.values_mut().flat_map(BTreeMap::values_mut) {
+                preset.text = "x".repeat(919);
+            }
+        },
+        &["presets.en.only-english.text", "presets.en.welcome.text", "presets.it.welcome.text"],
+    );
+}
+
+fn queue<'a>(directory: &'a mut Directory, id: &str) -> &'a mut crate::model::Queue {
+    directory.queues.get_mut(&QueueId::try_from(id.to_owned()).unwrap()).unwrap()
+}
+
+fn number<'a>(directory: &'a mut Directory, number: &str) -> &'a mut crate::model::Number {
+    directory.numbers.get_mut(&number.parse().unwrap()).unwrap()
+}
+
+fn codes(breaches: &[Breach]) -> Vec<String> {
+    breaches.iter().map(|breach| format!("{} {}", breach.at, breach.code.word())).collect()
+}
+
+/// What a new gateway would find in the example, changed.
+#[track_caller]
+fn check_finds(change: impl Fn(&mut Directory), expected: &[&str]) {
+    let mut directory = example();
+    change(&mut directory);
+    let mut found = check(&Directory::default(), &directory, false);
+    found.extend(check_accounts(&directory, &["main".to_owned()]));
+    assert_eq!(found.into_iter().map(|breach| breach.at).collect::<Vec<_>>(), expected);
+}
+
+/// What a gateway that has the example would find if it were changed.
+#[track_caller]
+fn check_change(change: impl Fn(&mut Directory), expected: &[&str]) {
+    let mut after = example();
+    change(&mut after);
+    assert_eq!(codes(&check(&example(), &after, false)), expected);
+}

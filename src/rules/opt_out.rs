@@ -1,0 +1,212 @@
+//! Who must not be texted, and how far that reaches (A46-A48).
+//!
+//! A carrier that acts on STOP itself blocks a pair of numbers. What we keep is wider or equal: by the setting one STOP
+//! reaches all our numbers, and START takes back no more than the carrier does.
+
+use super::keyword::{self, Keyword};
+use super::language::system_text;
+use super::non_us;
+use crate::model::{E164, Language, OptOutScope, Phase, Settings};
+use serde::{Deserialize, Serialize};
+
+/// Pairs kept for one person; past that they have said STOP often enough to mean all of them.
+const NUMBERS_MAX: usize = 64;
+
+/// What a STOP reads where no text is set for it.
+pub const CONFIRMATION: &str =
+    "You have opted out and will get no more messages from us. Reply START to get them again.";
+
+/// From where a person must not be texted. Never empty: who may be texted from everywhere has none.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Block {
+    /// From all our numbers.
+    pub everywhere: bool,
+    /// From these of our numbers: each of them heard STOP, or its carrier says so.
+    pub numbers: Vec<E164>,
+}
+
+impl Block {
+    /// From all our numbers, as an administrator lists somebody.
+    pub fn everywhere() -> Self {
+        Self { everywhere: true, numbers: Vec::new() }
+    }
+
+    /// Whether a text from `ours` is blocked.
+    pub fn covers(&self, ours: E164) -> bool {
+        self.everywhere || self.numbers.contains(&ours)
+    }
+}
+
+/// The block after STOP to `ours`; nothing where it changes nothing.
+pub fn stop(before: Option<&Block>, ours: E164, scope: OptOutScope) -> Option<Block> {
+    let mut block = before.cloned().unwrap_or_default();
+    if !block.numbers.contains(&ours) {
+        block.numbers.push(ours);
+    }
+    if block.numbers.len() > NUMBERS_MAX {
+        block.everywhere = true;
+        block.numbers.remove(0);
+    }
+    block.everywhere |= scope == OptOutScope::AllNumbers;
+    (before != Some(&block)).then_some(block)
+}
+
+/// The block after an administrator added the person for all numbers; nothing where it changes nothing.
+pub fn add(before: Option<&Block>) -> Option<Block> {
+    let block = Block { everywhere: true, ..before.cloned().unwrap_or_default() };
+    (before != Some(&block)).then_some(block)
+}
+
+/// What is left of the block after START to `ours`: other numbers that heard STOP stay blocked, as they do at the
+/// carrier. The outer `None` is a block that did not cover `ours`, the inner one a person who may be texted again.
+pub fn start(before: Option<&Block>, ours: E164) -> Option<Option<Block>> {
+    let before = before.filter(|block| block.covers(ours))?;
+    let numbers: Vec<_> = before.numbers.iter().copied().filter(|number| *number != ours).collect();
+    Some((!numbers.is_empty()).then_some(Block { everywhere: false, numbers }))
+}
+
+/// The keyword a message is: by the carrier's word, which acts on it, else by its text. From who is not blocked YES and
+/// START are ordinary text (A47).
+pub fn said(by_carrier: Option<&str>, text: &str, blocked: bool, settings: &Settings) -> Option<Keyword> {
+    if let Some(said) = by_carrier.and_then(keyword::read) {
+        return Some(said);
+    }
+    match keyword::read(text) {
+        Some(Keyword::Start) => blocked.then_some(Keyword::Start),
+        Some(said) => Some(said),
+        None => (settings.opt_out.first_word && keyword::begins_with_stop(text)).then_some(Keyword::Stop),
+    }
+}
+
+/// Whether our own answer to a keyword may go out at all: not where the feature is off, nor abroad while that is (A34).
+pub fn may_answer(theirs: E164, settings: &Settings) -> bool {
+    settings.in_call_sms && !non_us::blocked(theirs, Phase::Connected, &settings.non_us)
+}
+
+/// The one confirmation of a STOP, unless somebody else sends it: the carrier, or the toll-free network (A46).
+pub fn confirmation<'a>(
+    carrier_answers: bool,
+    ours: E164,
+    language: &Language,
+    settings: &'a Settings,
+) -> Option<&'a str> {
+    if carrier_answers || is_toll_free(ours) || !settings.opt_out.confirm {
+        return None;
+    }
+    Some(system_text(&settings.opt_out.texts, language, settings).unwrap_or(CONFIRMATION))
+}
+
+/// The answer to HELP: who we are and how to reach us, where an administrator wrote it and the carrier says nothing.
+pub fn help<'a>(carrier_answers: bool, ours: E164, language: &Language, settings: &'a Settings) -> Option<&'a str> {
+    if carrier_answers || is_toll_free(ours) {
+        return None;
+    }
+    system_text(&settings.opt_out.help_texts, language, settings)
+}
+
+/// Whether a number is toll-free (+1 8xx): its network blocks and confirms by itself.
+fn is_toll_free(number: E164) -> bool {
+    let text = number.to_string();
+    number.is_plus_one() && ["800", "833", "844", "855", "866", "877", "888"].contains(&&text[2..5])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "+12065550100";
+    const OTHER: &str = "+12065550102";
+    const TOLL_FREE: &str = "+18885550100";
+
+    #[test]
+    fn a46_one_stop_reaches_all_numbers_or_the_one_it_was_sent_to() {
+        let all = stop(None, number(ONE), OptOutScope::AllNumbers).unwrap();
+        assert!(all.covers(number(ONE)) && all.covers(number(OTHER)));
+        let one = stop(None, number(ONE), OptOutScope::Number).unwrap();
+        assert!(one.covers(number(ONE)) && !one.covers(number(OTHER)));
+    }
+
+    #[test]
+    fn a46_the_second_stop_changes_nothing() {
+        for scope in [OptOutScope::AllNumbers, OptOutScope::Number] {
+            let block = stop(None, number(ONE), scope);
+            assert_eq!(stop(block.as_ref(), number(ONE), scope), None);
+        }
+    }
+
+    #[test]
+    fn a47_start_takes_back_no_more_than_the_carrier_does() {
+        let one = stop(None, number(ONE), OptOutScope::AllNumbers).unwrap();
+        assert_eq!(start(Some(&one), number(ONE)), Some(None));
+        let left = start(Some(&one), number(OTHER)).unwrap().unwrap();
+        assert!(left.covers(number(ONE)) && !left.covers(number(OTHER)));
+        assert_eq!(start(Some(&left), number(OTHER)), None);
+    }
+
+    #[test]
+    fn a46_who_an_administrator_listed_may_start_again_from_any_number() {
+        let listed = add(None).unwrap();
+        assert_eq!(add(Some(&listed)), None);
+        assert_eq!(start(Some(&listed), number(OTHER)), Some(None));
+    }
+
+    #[test]
+    fn a46_who_said_stop_to_very_many_numbers_said_it_to_all() {
+        let mut block = None;
+        for n in 0..=NUMBERS_MAX {
+            let ours = number(&format!("+1206555{n:04}"));
+            block = stop(block.as_ref(), ours, OptOutScope::Number);
+        }
+        let block = block.unwrap();
+        assert!(block.everywhere && block.numbers.len() == NUMBERS_MAX);
+    }
+
+    #[test]
+    fn a47_yes_and_start_are_keywords_only_from_who_is_blocked() {
+        let settings = Settings::default();
+        assert_eq!(said(None, "YES", true, &settings), Some(Keyword::Start));
+        assert_eq!(said(None, "YES", false, &settings), None);
+        assert_eq!(said(None, "Cancel", false, &settings), Some(Keyword::Stop));
+        assert_eq!(said(Some("STOP"), "no more of this", false, &settings), Some(Keyword::Stop));
+    }
+
+    #[test]
+    fn a48_a_message_that_only_begins_with_stop_counts_where_the_setting_says_so() {
+        let mut settings = Settings::default();
+        assert_eq!(said(None, "stop please", false, &settings), None);
+        settings.opt_out.first_word = true;
+        assert_eq!(said(None, "Stop, please!", false, &settings), Some(Keyword::Stop));
+        assert_eq!(said(None, "please stop", false, &settings), None);
+        assert_eq!(said(None, "Endive soup", false, &settings), None);
+    }
+
+    #[test]
+    fn a46_one_confirmation_unless_the_carrier_or_the_toll_free_network_sends_it() {
+        let mut settings = Settings::default();
+        let language = settings.default_language.clone();
+        let confirmed = |carrier, ours: &str, settings: &Settings| {
+            confirmation(carrier, number(ours), &language, settings).map(str::to_owned)
+        };
+        assert_eq!(confirmed(false, ONE, &settings).as_deref(), Some(CONFIRMATION));
+        assert_eq!(confirmed(true, ONE, &settings), None);
+        assert_eq!(confirmed(false, TOLL_FREE, &settings), None);
+        settings.opt_out.texts.insert(language.clone(), "Bye.".to_owned());
+        assert_eq!(confirmed(false, ONE, &settings).as_deref(), Some("Bye."));
+        settings.opt_out.confirm = false;
+        assert_eq!(confirmed(false, ONE, &settings), None);
+    }
+
+    #[test]
+    fn a24_help_is_answered_only_with_a_text_made_for_it() {
+        let mut settings = Settings::default();
+        let language = settings.default_language.clone();
+        assert_eq!(help(false, number(ONE), &language, &settings), None);
+        settings.opt_out.help_texts.insert(language.clone(), "Example Ltd, example.com".to_owned());
+        assert_eq!(help(false, number(ONE), &language, &settings), Some("Example Ltd, example.com"));
+        assert_eq!(help(true, number(ONE), &language, &settings), None);
+    }
+
+    fn number(text: &str) -> E164 {
+        text.parse().unwrap()
+    }
+}
