@@ -14,9 +14,9 @@ mod time;
 
 pub use call::{Agent, Attestation, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session};
 pub use directory::{
-    Account, AutoReply, Closing, Directory, InvalidName, Language, Limits, NonUs, NonUsRule, Number, OptOutScope,
-    Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Settings, UnknownSender, Verification,
-    VerificationState,
+    Account, AutoReply, Change, Closing, Directory, InvalidName, Json, Language, Limits, NonUs, NonUsRule, Number,
+    OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Settings, UnknownSender,
+    Verification, VerificationState,
 };
 pub use heard::{Claim, ClaimKind, Heard, Inbound, InboundMedia, Receipt, ReceiptRef, ReceiptState};
 pub use id::{EventId, InvalidId, MediaId, MessageId, Position};

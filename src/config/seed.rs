@@ -22,6 +22,7 @@ use crate::config::problems::{Problem, Problems};
 use crate::journal::BODIES_MAX;
 use crate::model::{Directory, E164};
 use crate::rules;
+use crate::rules::opt_out::Block;
 use fields::Fields;
 use findings::Findings;
 use std::collections::BTreeSet;
@@ -34,8 +35,8 @@ use std::path::Path;
 pub struct Seed {
     /// Numbers, queues, presets and settings; all rules hold.
     pub directory: Directory,
-    /// Who must not be texted; each once, in order.
-    pub opt_outs: Vec<E164>,
+    /// Who must not be texted, and from where; each once, in order.
+    pub opt_outs: Vec<(E164, Block)>,
 }
 
 /// A directory is journaled as one frame. Its record is little longer than its JSON where that is as short as can be, so
@@ -86,15 +87,15 @@ fn checked(text: &str, file: &Path, accounts: &[String]) -> Result<Seed, Problem
     );
     let opt_outs = opt_outs(&root, &findings);
     root.no_other_fields(&[]);
-    for breach in rules::directory::check(&directory, accounts) {
-        findings.breach(breach);
-    }
+    let mut breaches = rules::directory::check(&Directory::default(), &directory, false);
+    breaches.extend(rules::directory::check_accounts(&directory, accounts));
+    breaches.into_iter().for_each(|breach| findings.breach(breach));
 
     let problems = findings.problems(file);
     if problems.is_empty() { Ok(Seed { directory, opt_outs }) } else { Err(problems) }
 }
 
-fn opt_outs(root: &Fields<'_>, findings: &Findings) -> Vec<E164> {
+fn opt_outs(root: &Fields<'_>, findings: &Findings) -> Vec<(E164, Block)> {
     let distinct: BTreeSet<E164> = root.list("opt_outs", str::parse).unwrap_or_default().into_iter().collect();
     if distinct.len() > OPT_OUTS_MAX {
         let count = distinct.len();
@@ -105,5 +106,5 @@ fn opt_outs(root: &Fields<'_>, findings: &Findings) -> Vec<E164> {
             ),
         );
     }
-    distinct.into_iter().collect()
+    distinct.into_iter().map(|number| (number, Block::everywhere())).collect()
 }

@@ -9,7 +9,7 @@ use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
 use crate::machine::event::{Fact, Story};
-use crate::machine::rows::{RowsFailed, Table, Write};
+use crate::machine::rows::{RowsFailed, Table};
 use crate::machine::view::kind;
 use crate::machine::{decide, record};
 use crate::model::{Claim, Day, Directory, Position, Timestamp};
@@ -178,10 +178,9 @@ impl Core {
     /// What the next decision must know of this one besides rows.
     fn learn(&mut self, story: &Story) {
         for event in &story.events {
-            match &event.fact {
-                Fact::DirectoryLoaded { directory, .. } => self.directory = Arc::new(Directory::clone(directory)),
-                Fact::Claimed { .. } => self.batch.overlay.claims.extend(claim_of(&event.fact)),
-                _ => {}
+            self.batch.overlay.claims.extend(claim_of(&event.fact));
+            if let Some(directory) = event.fact.directory_after(&self.directory) {
+                self.directory = Arc::new(directory);
             }
         }
     }
@@ -194,15 +193,7 @@ impl Core {
         self.journal.append(&batch.records, now)?;
         self.journal.sync()?;
 
-        let writes: Vec<_> = batch
-            .overlay
-            .rows
-            .into_iter()
-            .map(|(key, row)| match row {
-                Some(row) => Write::Put(key, row),
-                None => Write::Delete(key),
-            })
-            .collect();
+        let writes = batch.overlay.into_writes();
         let last = Position(self.journal.next().0 - 1);
         self.index.write(&writes, last)?;
         for (_, story) in &batch.stories {

@@ -8,7 +8,7 @@ use crate::machine::rows::{Key, Table, Write};
 use crate::machine::view::View;
 use crate::model::{Claim, Directory, Position};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Overlay {
     pub(super) rows: BTreeMap<Key, Option<Vec<u8>>>,
+    /// Tables that were dropped; what is in `rows` came after that.
+    dropped: BTreeSet<Table>,
     pub(super) claims: HashSet<Claim>,
 }
 
@@ -23,12 +25,24 @@ impl Overlay {
     pub(super) fn lay(&mut self, writes: Vec<Write>) {
         for write in writes {
             match write {
-                Write::Put(key, row) => self.rows.insert(key, Some(row)),
-                Write::Delete(key) => self.rows.insert(key, None),
-                // The machine drops no tables yet; a dropped one would have to hide its rows here.
-                Write::DropTable(_) => None,
-            };
+                Write::Put(key, row) => drop(self.rows.insert(key, Some(row))),
+                Write::Delete(key) => drop(self.rows.insert(key, None)),
+                Write::DropTable(table) => {
+                    self.rows.retain(|key, _| key.table != table);
+                    self.dropped.insert(table);
+                }
+            }
         }
+    }
+
+    /// What the index is to do, in an order that means the same.
+    pub(super) fn into_writes(self) -> Vec<Write> {
+        let dropped = self.dropped.into_iter().map(Write::DropTable);
+        let rows = self.rows.into_iter().map(|(key, row)| match row {
+            Some(row) => Write::Put(key, row),
+            None => Write::Delete(key),
+        });
+        dropped.chain(rows).collect()
     }
 }
 
@@ -73,6 +87,9 @@ impl View for Known<'_> {
         if let Some(laid) = self.overlay.rows.get(key) {
             return laid.clone();
         }
+        if self.overlay.dropped.contains(&key.table) {
+            return None;
+        }
         self.index.get(key).unwrap_or_else(|failed| self.fail(&failed, None))
     }
 
@@ -85,8 +102,12 @@ impl View for Known<'_> {
             .range((Bound::Included(&start), Bound::Unbounded))
             .take_while(|(key, _)| key.table == table && key.bytes.starts_with(prefix))
             .collect();
-        let below = self.index.scan(table, prefix, from, limit);
-        let below = below.unwrap_or_else(|failed| self.fail(&failed, Vec::new()));
+        let below = if self.overlay.dropped.contains(&table) {
+            Vec::new()
+        } else {
+            let below = self.index.scan(table, prefix, from, limit);
+            below.unwrap_or_else(|failed| self.fail(&failed, Vec::new()))
+        };
         // A full page says nothing of what stands behind its last key, so nothing laid behind that may be shown.
         let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();

@@ -9,10 +9,11 @@ use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Record};
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::{Fact, Story};
-use crate::model::{Directory, E164, Position, Secret, Timestamp};
+use crate::model::{Directory, Position, Secret, Timestamp};
 use crate::net::Peer;
 use crate::observe::{NotReady, Readiness};
 use crate::rules;
+use crate::rules::opt_out::Block;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
@@ -68,7 +69,7 @@ impl World {
     ) -> Self {
         let mut directory = rules::directory::example();
         change(&mut directory);
-        let opt_outs: Vec<E164> = opt_outs.iter().map(|number| number.parse().unwrap()).collect();
+        let opt_outs = opt_outs.iter().map(|number| (number.parse().unwrap(), Block::everywhere())).collect();
         let disk = Disk::default();
         let journal = Stalling { journal: MemoryJournal::new([7; 16]), disk: disk.clone() };
         let claims = Claims::in_memory([9; 16], CLAIMS_MAX);

@@ -3,13 +3,20 @@
 //! Invariant: this reads nothing. An event carries what its rows are afterwards, so replay is idempotent and a
 //! half-applied frame is harmless. Where a body was erased, what needs it is left out.
 
+mod directory;
+
+pub(super) use directory::SETTINGS_ROW;
+pub use directory::directory_from;
+
+use super::Private;
 use super::event::{CallChange, Event, Fact, Story};
+use super::record::v1;
 use super::rows::{Key, Table, Write};
-use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, Timer};
-use super::view::{contact_key, decode_row, encode_row, kind, live_key, message_key, open_key, state_key, timer_key};
-use crate::model::{Address, Directory, E164, MessageState};
+use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
+use super::view::{contact_key, encode_row, kind, landline_key, live_key, message_key, open_key, state_key, timer_key};
+use crate::model::{Address, Change, Directory, E164, MessageState};
+use crate::rules::opt_out::Block;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// The writes of a story, in order.
 pub fn apply(story: &Story) -> Vec<Write> {
@@ -27,9 +34,28 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
             put(writes, state_key(kind::GATEWAY, &[]), &Gateway { started_at: story.at });
         }
         Fact::DirectoryLoaded { directory, opt_outs } => {
-            directory_rows(directory, writes);
-            for number in opt_outs.iter().filter_map(|number| number.kept()) {
-                put(writes, state_key(kind::OPT_OUT, &number.key()), &story.at);
+            let directory = Directory::from(v1::Directory::clone(directory));
+            Change::all_of(&directory).iter().for_each(|change| directory::rows(change, writes));
+            let everywhere = Block::everywhere();
+            opt_outs.iter().for_each(|number| listed(number, &everywhere, story, writes));
+        }
+        Fact::DirectoryChanged { changes } => changes.iter().for_each(|change| directory::rows(change, writes)),
+        Fact::VerificationChanged { number, entry } => {
+            directory::rows(&Change::Number(*number, Some(entry.clone())), writes);
+        }
+        Fact::OptOutsLoaded { opt_outs } => {
+            opt_outs.iter().for_each(|(number, block)| listed(number, block, story, writes));
+        }
+        Fact::OptedOut { contact, stands, .. } => opt_out(contact, Some(stands), writes),
+        Fact::OptedIn { contact, stands, .. } => opt_out(contact, stands.as_ref(), writes),
+        Fact::Forgotten { tables } => {
+            writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
+            let contacts = tables.iter().filter_map(|table| match table {
+                Table::Contacts(month) => Some(*month),
+                Table::State | Table::Messages(_) | Table::Idempotency(_) => None,
+            });
+            if let Some(latest) = contacts.max() {
+                put(writes, state_key(kind::REMEMBERED, &[]), &latest.next());
             }
         }
         Fact::Claimed { .. } => {}
@@ -80,7 +106,7 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
         Fact::MessageLate(_) => {}
         Fact::LandlineFound { number, until } => {
             if let Some(number) = number.kept() {
-                put(writes, state_key(kind::LANDLINE, &number.key()), until);
+                put(writes, landline_key(*number, story.at), until);
             }
         }
         Fact::Quarantined { account, problem, .. } => {
@@ -155,76 +181,18 @@ fn lane_row(ours: E164, lane: &Lane, writes: &mut Vec<Write>) {
     put(writes, state_key(kind::LANE, &ours.key()), lane);
 }
 
-/// The end of the key of the settings' row, which every directory has.
-pub(super) const SETTINGS_ROW: &[u8] = &[part::SETTINGS];
-
-/// Kinds of rows below `kind::DIRECTORY`. Texts stand apart from the settings, so that rows stay small.
-mod part {
-    pub(super) const SETTINGS: u8 = b's';
-    pub(super) const CLOSING: u8 = b'c';
-    pub(super) const AUTO_REPLY: u8 = b'r';
-    pub(super) const NUMBER: u8 = b'n';
-    pub(super) const QUEUE: u8 = b'q';
-    pub(super) const PRESET: u8 = b'p';
-    pub(super) const ACCOUNT: u8 = b'a';
+fn listed(number: &Private<E164>, block: &Block, story: &Story, writes: &mut Vec<Write>) {
+    let stands = OptOut { block: block.clone(), since: story.at, by: OptOutBy::Administrator };
+    opt_out(number, Some(&stands), writes);
 }
 
-fn directory_rows(directory: &Directory, writes: &mut Vec<Write>) {
-    let mut part = |part: u8, row: Vec<u8>, name: &[u8]| {
-        let mut rest = vec![part];
-        rest.extend_from_slice(name);
-        writes.push(Write::Put(state_key(kind::DIRECTORY, &rest), row));
-    };
-    let mut settings = directory.settings.clone();
-    for (language, text) in std::mem::take(&mut settings.closing.texts) {
-        part(part::CLOSING, encode_row(&(&language, text)), language.as_str().as_bytes());
+fn opt_out(contact: &Private<E164>, stands: Option<&OptOut>, writes: &mut Vec<Write>) {
+    let Some(number) = contact.kept() else { return };
+    let key = state_key(kind::OPT_OUT, &number.key());
+    match stands {
+        Some(stands) => put(writes, key, stands),
+        None => writes.push(Write::Delete(key)),
     }
-    for (language, text) in std::mem::take(&mut settings.auto_reply.texts) {
-        part(part::AUTO_REPLY, encode_row(&(&language, text)), language.as_str().as_bytes());
-    }
-    part(part::SETTINGS, encode_row(&settings), &[]);
-    for (number, entry) in &directory.numbers {
-        part(part::NUMBER, encode_row(&(number, entry)), &number.key());
-    }
-    for (id, queue) in &directory.queues {
-        part(part::QUEUE, encode_row(&(id, queue)), id.as_str().as_bytes());
-    }
-    for (language, presets) in &directory.presets {
-        for (id, preset) in presets {
-            let name = format!("{language}/{id}");
-            part(part::PRESET, encode_row(&(language, id, preset)), name.as_bytes());
-        }
-    }
-    for (name, account) in &directory.accounts {
-        part(part::ACCOUNT, encode_row(&(name, account)), name.as_bytes());
-    }
-}
-
-/// Reads the directory back from its rows, in any order. `None` where there is none.
-pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<Directory> {
-    let mut settings: Option<crate::model::Settings> = None;
-    let (mut closing, mut auto_reply) = (BTreeMap::new(), BTreeMap::new());
-    let (mut numbers, mut queues, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut presets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-    for (key, row) in rows {
-        match key.get(1) {
-            Some(&part::SETTINGS) => settings = decode_row(&row),
-            Some(&part::CLOSING) => closing.extend(decode_row::<(_, _)>(&row)),
-            Some(&part::AUTO_REPLY) => auto_reply.extend(decode_row::<(_, _)>(&row)),
-            Some(&part::NUMBER) => numbers.extend(decode_row::<(_, _)>(&row)),
-            Some(&part::QUEUE) => queues.extend(decode_row::<(_, _)>(&row)),
-            Some(&part::ACCOUNT) => accounts.extend(decode_row::<(_, _)>(&row)),
-            Some(&part::PRESET) => {
-                if let Some((language, id, preset)) = decode_row(&row) {
-                    presets.entry(language).or_default().insert(id, preset);
-                }
-            }
-            Some(_) | None => {}
-        }
-    }
-    let mut settings = settings?;
-    (settings.closing.texts, settings.auto_reply.texts) = (closing, auto_reply);
-    Some(Directory::new(settings, numbers, queues, presets, accounts))
 }
 
 fn put<T: Serialize>(writes: &mut Vec<Write>, key: Key, value: &T) {

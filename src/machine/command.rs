@@ -3,9 +3,10 @@
 use super::event::CallShown;
 use super::state::{AttemptOutcome, Ended, Message};
 use crate::model::{
-    Agent, Attestation, CallId, CallType, Caller, Directory, E164, FailureCode, Heard, Language, MessageId, Phase,
-    Position, PresetId, QueueId, SmartAction, Timestamp,
+    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, FailureCode, Heard, Language, MessageId,
+    Phase, Position, PresetId, QueueId, SmartAction, Timestamp, Verification,
 };
+use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
 use std::fmt;
 use std::time::Duration;
@@ -19,9 +20,27 @@ pub enum Command {
     Seed {
         /// Checked against the rules.
         directory: Box<Directory>,
-        /// Who must not be texted.
-        opt_outs: Vec<E164>,
+        /// Who must not be texted, and from where.
+        opt_outs: Vec<(E164, Block)>,
     },
+    /// An administrator changes the directory: all of it or, where a rule is broken, nothing.
+    ChangeDirectory {
+        /// What becomes of which resource.
+        changes: Vec<Change>,
+        /// The global outbound number may be assigned (A38).
+        force: bool,
+    },
+    /// A carrier was asked about one of our numbers (R30, A39).
+    Verified {
+        /// Which.
+        number: E164,
+        /// What follows from its answer.
+        verification: Verification,
+    },
+    /// An administrator says that somebody must not be texted from any of our numbers.
+    OptOut(E164),
+    /// An administrator says that somebody may be texted again from all of them.
+    OptIn(E164),
     /// A call starts or changes.
     PutCall(PutCall),
     /// A call ends.

@@ -1,8 +1,10 @@
 //! What follows from a command: the rule book, applied to what is known.
 
 mod call;
+mod directory;
 mod draft;
 mod hear;
+mod opt_out;
 mod outbound;
 mod receipt;
 mod send;
@@ -10,8 +12,8 @@ mod tick;
 
 use super::command::{At, Command, Reply};
 use super::event::{CallShown, Event, Fact};
-use super::state::Call;
-use super::view::{View, kind, state_key};
+use super::state::{Call, OptOutBy};
+use super::view::View;
 use crate::model::{Heard, Position, Timestamp};
 use draft::Draft;
 
@@ -32,14 +34,16 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             draft.note(Fact::GatewayStarted);
             Reply::Done
         }
-        Command::Seed { directory, opt_outs } => {
-            if view.row(&state_key(kind::DIRECTORY, super::apply::SETTINGS_ROW)).is_some() {
-                Reply::SeedRefused
-            } else {
-                let opt_outs = opt_outs.into_iter().map(Into::into).collect();
-                draft.note(Fact::DirectoryLoaded { directory, opt_outs });
-                Reply::Done
-            }
+        Command::Seed { directory, opt_outs } => directory::seed(&mut draft, &directory, opt_outs),
+        Command::ChangeDirectory { changes, force } => directory::change(&mut draft, changes, force),
+        Command::Verified { number, verification } => directory::verified(&mut draft, number, verification),
+        Command::OptOut(number) => {
+            opt_out::stop(&mut draft, number, None, OptOutBy::Administrator, None);
+            Reply::Done
+        }
+        Command::OptIn(number) => {
+            opt_out::start(&mut draft, number, None);
+            Reply::Done
         }
         Command::PutCall(put) => call::put(&mut draft, put),
         Command::EndCall { call, reason, key } => call::end(&mut draft, call, reason, key),

@@ -4,8 +4,11 @@
 //! platform event shows of it, so that feed and pull render from the frame alone.
 
 use super::private::Private;
-use super::state::{Call, Contact, Ended, Lane, Message};
-use crate::model::{Address, CallId, ClaimKind, Directory, E164, MessageId, Position, Timestamp};
+use super::record::v1;
+use super::rows::Table;
+use super::state::{Call, Contact, Ended, Lane, Message, OptOut};
+use crate::model::{Address, CallId, Change, ClaimKind, Directory, E164, Json, MessageId, Number, Position, Timestamp};
+use crate::rules::opt_out::Block;
 use crate::rules::refusal::Code;
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +26,10 @@ pub struct Event {
 pub enum Fact {
     /// The gateway started; lanes are empty from here (A30).
     GatewayStarted,
-    /// A directory was loaded into a gateway that had none.
+    /// A directory was loaded into a gateway that had none: as version 1 wrote it.
     DirectoryLoaded {
         /// All of it.
-        directory: Box<Directory>,
+        directory: Box<v1::Directory>,
         /// Who must not be texted.
         opt_outs: Vec<Private<E164>>,
     },
@@ -155,9 +158,71 @@ pub enum Fact {
         /// The message.
         message: MessageId,
     },
+    /// The directory changed.
+    DirectoryChanged {
+        /// What became of which resource.
+        changes: Vec<Change>,
+    },
+    /// `number.verification_changed`.
+    VerificationChanged {
+        /// The number.
+        number: E164,
+        /// As it is now.
+        entry: Json<Number>,
+    },
+    /// A seed's list of who must not be texted.
+    OptOutsLoaded {
+        /// Who, and from where.
+        opt_outs: Vec<(Private<E164>, Block)>,
+    },
+    /// `contact.opted_out`.
+    OptedOut {
+        /// Who must not be texted.
+        contact: Private<E164>,
+        /// Our number that heard of it; none where an administrator said so.
+        ours: Option<E164>,
+        /// The call it was said in.
+        call: Option<CallId>,
+        /// The row afterwards.
+        stands: OptOut,
+    },
+    /// `contact.opted_in`.
+    OptedIn {
+        /// Who may be texted again.
+        contact: Private<E164>,
+        /// Our number that heard of it; none where an administrator said so.
+        ours: Option<E164>,
+        /// The call it was said in.
+        call: Option<CallId>,
+        /// The row afterwards, where other numbers stay blocked.
+        stands: Option<OptOut>,
+    },
+    /// Whole tables are too old to be remembered (A23): a view answers "absent" from here on.
+    Forgotten {
+        /// Which.
+        tables: Vec<Table>,
+    },
 }
 
 impl Fact {
+    /// The directory after this fact; `None` where it is none of its business.
+    pub fn directory_after(&self, before: &Directory) -> Option<Directory> {
+        match self {
+            Self::DirectoryLoaded { directory, .. } => Some(v1::Directory::clone(directory).into()),
+            Self::DirectoryChanged { changes } => {
+                let mut after = before.clone();
+                changes.iter().for_each(|change| after.change(change));
+                Some(after)
+            }
+            Self::VerificationChanged { number, entry } => {
+                let mut after = before.clone();
+                after.change(&Change::Number(*number, Some(entry.clone())));
+                Some(after)
+            }
+            _ => None,
+        }
+    }
+
     /// What kind of fact it is, in a word for people who look at a journal.
     pub fn name(&self) -> &'static str {
         match self {
@@ -183,6 +248,12 @@ impl Fact {
             Self::Quarantined { .. } => "Quarantined",
             Self::FeedAdvanced { .. } => "FeedAdvanced",
             Self::TimerDone { .. } => "TimerDone",
+            Self::DirectoryChanged { .. } => "DirectoryChanged",
+            Self::VerificationChanged { .. } => "VerificationChanged",
+            Self::OptOutsLoaded { .. } => "OptOutsLoaded",
+            Self::OptedOut { .. } => "OptedOut",
+            Self::OptedIn { .. } => "OptedIn",
+            Self::Forgotten { .. } => "Forgotten",
         }
     }
 }

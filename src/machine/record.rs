@@ -3,12 +3,14 @@
 //! The journal outlives the program, so each version ever written must still be read: `tests/records/` keeps a sample of
 //! each, and a test reads them.
 
+pub mod v1;
+
 use super::event::{Event, Story};
 use super::private;
 use crate::model::{Position, Timestamp};
 
 /// The version this program writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// A record that cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,7 +34,8 @@ pub fn encode(at: Timestamp, events: &[Event]) -> Encoded {
 /// Decodes the record at `position`; `None` stands for a body that was erased.
 pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<Story, Unreadable> {
     match meta.split_first() {
-        Some((&VERSION, rest)) => {
+        // Version 2 added facts and changed none.
+        Some((1..=VERSION, rest)) => {
             let (at, events) = private::decode(rest, bodies).map_err(|error| Unreadable::Broken(error.to_string()))?;
             Ok(Story { position, at, events })
         }
@@ -43,7 +46,7 @@ pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> 
 
 /// A line about a record's meta, for people who look at a journal: when, and what happened. It names nobody.
 pub fn describe(meta: &[u8]) -> String {
-    let Some((&VERSION, rest)) = meta.split_first() else { return "of another version".to_owned() };
+    let Some((1..=VERSION, rest)) = meta.split_first() else { return "of another version".to_owned() };
     let Ok((at, events)) = private::decode_without_people::<(Timestamp, Vec<Event>)>(rest) else {
         return "cannot be read".to_owned();
     };

@@ -3,9 +3,10 @@
 //! The machine says which rows an event writes; an index keeps them without knowing what they mean.
 
 use crate::model::{Day, Month};
+use serde::{Deserialize, Serialize};
 
 /// A group of rows that live and die together.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Table {
     /// What lives on. The first byte of a key tells its kind.
     State,
@@ -13,7 +14,7 @@ pub enum Table {
     Messages(Day),
     /// Answers to repeat on the same idempotency key; dropped whole after two days.
     Idempotency(Day),
-    /// Whom we have talked to, by the month of the last time; dropped whole.
+    /// Whom we have talked to, and landlines, by the month of the last time; dropped whole.
     Contacts(Month),
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Invariant: an event is rendered from its frame alone, so the same event has the same bytes whenever it is rendered.
 
+use super::Private;
 use super::event::{CallShown, Event, Fact, LateMessage, Story};
-use super::state::{Call, Ended, Medium, Message};
+use super::state::{Call, Ended, Medium, Message, OptOutBy};
 use crate::model::{
-    CallId, Direction, Encoding, EventId, Failure, Kind, MessageState, SmartAction, Timestamp, Warning,
+    CallId, Direction, E164, Encoding, EventId, Failure, Json, Kind, MessageState, SmartAction, Timestamp,
+    Verification, Warning,
 };
+use crate::rules::verification::status;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -230,6 +233,17 @@ fn one(story: &Story, index: u16, event: &Event) -> Option<Told> {
         Fact::Quarantined { account, problem, .. } => {
             ("quarantine.added", None, json!({ "account": account, "problem": problem }))
         }
+        Fact::OptedOut { contact, ours, call, stands } => {
+            let keyword = (stands.by == OptOutBy::Keyword).then_some("stop");
+            ("contact.opted_out", call.as_ref(), contact_data(contact, *ours, keyword))
+        }
+        Fact::OptedIn { contact, ours, call, .. } => {
+            ("contact.opted_in", call.as_ref(), contact_data(contact, *ours, ours.map(|_| "start")))
+        }
+        Fact::VerificationChanged { number, entry: Json(entry) } => {
+            let data = json!({ "number": number.to_string(), "verification": verification(&entry.verification) });
+            ("number.verification_changed", None, data)
+        }
         _ => return None,
     };
     let id = EventId::new(story.at.day(), story.position, index);
@@ -271,6 +285,26 @@ fn thread_of(fact: &Fact, id: EventId) -> String {
         Fact::MessageQueued { message, .. } | Fact::MessageChanged { message, .. } => message.id.to_string(),
         _ => id.to_string(),
     }
+}
+
+fn contact_data(contact: &Private<E164>, ours: Option<E164>, keyword: Option<&str>) -> Value {
+    json!({
+        "contact": contact.kept().map(ToString::to_string),
+        "our_number": ours.map(|ours| ours.to_string()),
+        "keyword": keyword,
+    })
+}
+
+/// What a carrier says of a number of ours.
+pub fn verification(verification: &Verification) -> Value {
+    json!({
+        "state": verification.state,
+        "status": status(verification.state),
+        "sms": verification.sms,
+        "mms": verification.mms,
+        "reason": verification.reason,
+        "checked_at": verification.checked_at.map(|at| at.to_string()),
+    })
 }
 
 fn late_data(late: &LateMessage, at: Timestamp) -> Value {

@@ -8,6 +8,7 @@ use crate::model::{
     Kind, Language, MediaId, MessageId, MessageState, Phase, Position, QueueId, Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
+use crate::rules::opt_out::Block;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -241,6 +242,29 @@ impl Contact {
     pub fn last(&self) -> Option<Timestamp> {
         self.closed_at.max(self.replied_at.last().copied())
     }
+}
+
+/// Somebody who must not be texted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OptOut {
+    /// From where.
+    pub block: Block,
+    /// Since when.
+    pub since: Timestamp,
+    /// How we know.
+    pub by: OptOutBy,
+}
+
+/// How we know that somebody must not be texted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptOutBy {
+    /// They said so.
+    Keyword,
+    /// Their carrier refused a text for it.
+    Carrier,
+    /// An administrator said so.
+    Administrator,
 }
 
 /// An outbound message that is not done: dispatch finds it here after a restart.

@@ -1,13 +1,13 @@
 //! What the machine knows before a decision, read through typed questions.
 
 use super::rows::{Key, Table};
-use super::state::{Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, Timer};
-use crate::model::{CallId, Claim, Directory, E164, MessageId, Position, Timestamp};
+use super::state::{Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Timer};
+use crate::model::{CallId, Claim, Directory, E164, MessageId, Month, Position, Timestamp};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// The version of keys and rows as this program writes them. An index of another version is rebuilt from the journal.
-pub const ROWS_VERSION: u16 = 1;
+pub const ROWS_VERSION: u16 = 2;
 
 /// Rows as they stand after everything decided so far, the undurable too.
 ///
@@ -42,14 +42,14 @@ pub mod kind {
     pub const DIRECTORY: u8 = b'D';
     /// Who must not be texted, by number.
     pub const OPT_OUT: u8 = b'O';
-    /// A landline, by number.
-    pub const LANDLINE: u8 = b'N';
     /// An endpoint's watermark, by name.
     pub const FEED: u8 = b'F';
     /// A quarantined webhook, by position.
     pub const QUARANTINE: u8 = b'X';
     /// The gateway itself.
     pub const GATEWAY: u8 = b'G';
+    /// The first month whose contacts are not forgotten.
+    pub const REMEMBERED: u8 = b'M';
 }
 
 /// Live calls of one number that are looked at. A switchboard may share one caller id among many callers; past a few
@@ -107,6 +107,16 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes }
 }
 
+/// The key of a landline, in the month of `at`.
+pub fn landline_key(number: E164, at: Timestamp) -> Key {
+    Key { table: Table::Contacts(at.day().month()), bytes: number.key().to_vec() }
+}
+
+/// The time `days` before `now`.
+pub fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    now - Duration::from_secs(u64::from(days) * 24 * 60 * 60)
+}
+
 /// A row's bytes. They need no version of their own: see `ROWS_VERSION`.
 pub fn encode_row<T: serde::Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("rows are plain values, which postcard can always write")
@@ -153,34 +163,49 @@ pub trait Ask: View {
         self.typed(&state_key(kind::GATEWAY, &[])).unwrap_or_default()
     }
 
-    /// Whether a number must not be texted.
-    fn opted_out(&self, theirs: E164) -> bool {
-        self.row(&state_key(kind::OPT_OUT, &theirs.key())).is_some()
+    /// From where a number must not be texted; none for one that may be texted from everywhere.
+    fn opt_out(&self, theirs: E164) -> Option<OptOut> {
+        self.typed(&state_key(kind::OPT_OUT, &theirs.key()))
     }
 
-    /// Whether a number is known for a landline.
+    /// Whether a number must not be texted from `ours`.
+    fn opted_out(&self, theirs: E164, ours: E164) -> bool {
+        self.opt_out(theirs).is_some_and(|known| known.block.covers(ours))
+    }
+
+    /// Whether a number is known for a landline. It stands in the month it was found out in.
     fn landline(&self, theirs: E164, now: Timestamp) -> bool {
-        let until: Option<Timestamp> = self.typed(&state_key(kind::LANDLINE, &theirs.key()));
-        until.is_some_and(|until| now < until)
+        let days = self.directory().settings.landline_memory_days;
+        let found = self.remembered::<Timestamp>(landline_key(theirs, now), now, days);
+        found.is_some_and(|until| now < until)
     }
 
-    /// What we remember of a pair, if it is not too long ago (A23). It stands in the month it was last written in.
-    fn contact(&self, ours: E164, theirs: E164, now: Timestamp) -> Option<Contact> {
-        let days = self.directory().settings.contact_memory_days;
-        let since = now - Duration::from_secs(u64::from(days) * 24 * 60 * 60);
-        let oldest = since.day().month();
-        let mut key = contact_key(ours, theirs, now);
+    /// What stands at `key` in the month of `now` or one of those before it, `days` back.
+    fn remembered<T: DeserializeOwned>(&self, mut key: Key, now: Timestamp, days: u32) -> Option<T> {
+        let oldest = days_before(now, days).day().month();
         let mut month = now.day().month();
         loop {
             key.table = Table::Contacts(month);
-            if let Some(found) = self.typed::<Contact>(&key) {
-                return found.last().is_some_and(|last| since <= last).then_some(found);
+            if let Some(found) = self.typed(&key) {
+                return Some(found);
             }
             if month <= oldest {
                 return None;
             }
             month = month.previous();
         }
+    }
+
+    /// What we remember of a pair, if it is not too long ago (A23). It stands in the month it was last written in.
+    fn contact(&self, ours: E164, theirs: E164, now: Timestamp) -> Option<Contact> {
+        let days = self.directory().settings.contact_memory_days;
+        let found: Contact = self.remembered(contact_key(ours, theirs, now), now, days)?;
+        found.last().is_some_and(|last| days_before(now, days) <= last).then_some(found)
+    }
+
+    /// The first month whose contacts are not forgotten; none before anything was.
+    fn remembered_since(&self) -> Option<Month> {
+        self.typed(&state_key(kind::REMEMBERED, &[]))
     }
 
     /// The answer remembered under an idempotency key, of the last 24 hours.

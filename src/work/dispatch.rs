@@ -106,10 +106,11 @@ impl Dispatch {
                     self.gone(message.id, now);
                 }
                 Fact::MessageKept { message } => self.settled(message.id, now),
-                Fact::DirectoryLoaded { directory, .. } => {
-                    self.use_directory(Arc::new(Directory::clone(directory)), now);
+                fact => {
+                    if let Some(directory) = fact.directory_after(&self.directory) {
+                        self.use_directory(Arc::new(directory), now);
+                    }
                 }
-                _ => {}
             }
         }
     }
@@ -265,7 +266,7 @@ impl Dispatch {
 /// Closing messages first, auto-replies last (A21).
 fn priority(kind: Kind) -> u8 {
     match kind {
-        Kind::Closing | Kind::OptOutConfirmation => 0,
+        Kind::Closing | Kind::OptOutConfirmation | Kind::HelpReply => 0,
         Kind::Preset | Kind::Custom | Kind::SmartAction => 1,
         Kind::AutoReply | Kind::Inbound => 2,
     }

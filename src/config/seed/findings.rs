@@ -40,7 +40,7 @@ impl Findings {
 
     /// Notes a broken rule, unless it is a stand-in that breaks it: one mistake is one line.
     pub(super) fn breach(&self, breach: Breach) {
-        let Breach { at, problem } = breach;
+        let Breach { at, problem, .. } = breach;
         if !self.stand_ins.borrow().contains(&at) {
             self.note(&at, problem);
         }

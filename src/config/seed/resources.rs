@@ -2,8 +2,8 @@
 
 use super::fields::{Fields, name, number};
 use crate::model::{
-    Account, Attestation, AutoReply, Closing, E164, Language, Limits, NonUs, NonUsRule, Number, OptOutScope, Preset,
-    PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
+    Account, Attestation, AutoReply, Closing, E164, Language, Limits, NonUs, NonUsRule, Number, OptOutScope,
+    OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 
@@ -24,6 +24,7 @@ pub(super) fn settings(fields: &Fields<'_>) -> Settings {
             &[("all_numbers", OptOutScope::AllNumbers), ("number", OptOutScope::Number)],
             default.opt_out_scope,
         ),
+        opt_out: opt_out(&fields.section("opt_out"), &default.opt_out),
         call_types: fields.list("call_types", call_type).unwrap_or(default.call_types),
         attach_cross_queue: fields.flag("attach_cross_queue", default.attach_cross_queue),
         call_lease_minutes: fields.whole("call_lease_minutes", default.call_lease_minutes),
@@ -76,6 +77,17 @@ fn auto_reply(fields: &Fields<'_>, default: &AutoReply) -> AutoReply {
     };
     fields.no_other_fields(&[]);
     auto_reply
+}
+
+fn opt_out(fields: &Fields<'_>, default: &OptOutWords) -> OptOutWords {
+    let words = OptOutWords {
+        confirm: fields.flag("confirm", default.confirm),
+        texts: fields.section("texts").texts(),
+        help_texts: fields.section("help_texts").texts(),
+        first_word: fields.flag("first_word", default.first_word),
+    };
+    fields.no_other_fields(&[]);
+    words
 }
 
 fn call_type(text: &str) -> Result<String, String> {

@@ -27,7 +27,7 @@ fn the_example_is_right_and_is_what_it_says() {
         assert!(settings.closing.texts.contains_key(&language) && settings.auto_reply.texts.contains_key(&language));
     }
     assert!(settings.in_call_sms && settings.closing.enabled && settings.auto_reply.enabled);
-    assert_eq!(opt_outs, [number("+12065550199")]);
+    assert_eq!(opt_outs, [(number("+12065550199"), Block::everywhere())]);
 }
 
 #[test]
@@ -71,6 +71,8 @@ fn every_setting_is_taken_as_it_stands() {
         "closing": { "enabled": true, "texts": { "it": "Ciao." } },
         "auto_reply": { "enabled": true, "texts": { "it": "Chiamaci." }, "quiet_minutes": 1, "per_day": 2,
             "unknown_sender": "silent" },
+        "opt_out": { "confirm": false, "texts": { "it": "Non scriviamo più." }, "help_texts": { "it": "Siamo noi." },
+            "first_word": true },
         "opt_out_scope": "number", "call_types": ["inbound_ivr", "callback"], "attach_cross_queue": true,
         "call_lease_minutes": 3, "late_text": true, "minimum_attestation": "B", "drop_non_us_inbound": true,
         "contact_memory_days": 4, "landline_memory_days": 5, "max_wait_ms": 6, "retention_days": 7,
@@ -157,7 +159,8 @@ proptest! {
 #[test]
 fn an_opt_out_counts_once_however_often_it_stands_there() {
     let document = json!({ "opt_outs": ["+12065550199", "+12065550142", "+12065550199"] });
-    assert_eq!(checked(&document).unwrap().opt_outs, [number("+12065550142"), number("+12065550199")]);
+    let listed = |text| (number(text), Block::everywhere());
+    assert_eq!(checked(&document).unwrap().opt_outs, [listed("+12065550142"), listed("+12065550199")]);
 }
 
 #[test]

@@ -4,10 +4,9 @@ use super::fields::number as read_number;
 use super::page::Query;
 use super::{Answered, Api, Asked, storage_failed};
 use crate::http::answer::json;
+use crate::machine::show;
 use crate::machine::view::{Ask, View};
-use crate::model::{
-    Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Timestamp, VerificationState, measure,
-};
+use crate::model::{Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Timestamp, measure};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -52,13 +51,6 @@ pub(super) async fn number(api: &Api, asked: Asked) -> Answered {
 
 fn number_document(view: &impl View, directory: &Directory, number: E164, entry: &Number, now: Timestamp) -> Value {
     let outbound = directory.queues.iter().filter(|(_, queue)| queue.outbound_numbers.contains(&number));
-    let verification = &entry.verification;
-    // R32 has the words for a number that is verified.
-    let status = match verification.state {
-        VerificationState::Verified => "Verified for SMS messaging only",
-        VerificationState::Unverified => "Not verified",
-        VerificationState::Failed => "Verification failed",
-    };
     let lane = view.lane(number);
     object!({
         "number": number.to_string(),
@@ -67,14 +59,7 @@ fn number_document(view: &impl View, directory: &Directory, number: E164, entry:
         "purpose": entry.purpose,
         "global_outbound": entry.global_outbound,
         "limits": limits(&entry.limits),
-        "verification": {
-            "state": verification.state,
-            "status": status,
-            "sms": verification.sms,
-            "mms": verification.mms,
-            "reason": verification.reason,
-            "checked_at": verification.checked_at.map(|at| at.to_string()),
-        },
+        "verification": show::verification(&entry.verification),
         "queues": {
             "inbound": directory.owner_of(number),
             "outbound": outbound.map(|(id, _)| id.as_str()).collect::<Vec<_>>(),

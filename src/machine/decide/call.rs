@@ -27,7 +27,7 @@ pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
 
 /// What is known under a call's id: the end of a call never heard of only for its day.
 pub(super) fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<CallRow> {
-    draft.view.call(id).filter(|row| match row {
+    draft.call(id).filter(|row| match row {
         CallRow::Call(_) => true,
         CallRow::EndedUnheard(ended) => draft.now().since(ended.at) < END_KEPT,
     })
@@ -155,7 +155,7 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
 /// another with its next text.
 fn held_elsewhere<V: View>(draft: &Draft<'_, V>, call: &Call) -> bool {
     let Some((ours, party)) = call.our_number.zip(call.party()) else { return false };
-    let others = draft.view.live(party);
+    let others = draft.live(party);
     others.len() >= LIVE_MAX || others.iter().any(|other| other.our_number == Some(ours) && other.call != call.id)
 }
 
@@ -237,7 +237,7 @@ pub(super) fn hang_up<V: View>(
 ) -> Call {
     let was_open = call.session == Session::Open;
     let closing = if was_open && farewell == Farewell::Closing { closing(draft, &call) } else { None };
-    take_back_queued(draft, &mut call);
+    take_back_queued(draft, &mut call, FailureCode::CancelledCallEnded);
 
     call.ended = Some(Ended { at: draft.now(), reason });
     if was_open {
@@ -269,14 +269,14 @@ fn closing<V: View>(draft: &Draft<'_, V>, call: &Call) -> Option<(E164, E164, St
     Some((call.our_number?, party, text.to_owned()))
 }
 
-/// Takes back the agent's texts that wait in their lane (A19).
-fn take_back_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Call) {
+/// Takes back the agent's texts that wait in their lane (A19, A46).
+pub(super) fn take_back_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Call, why: FailureCode) {
     for id in std::mem::take(&mut call.queued) {
         let Some(mut message) = draft.view.message(id).filter(|message| message.state == MessageState::Queued) else {
             continue;
         };
         message.state = MessageState::Cancelled;
-        message.failure = Some(failure(FailureCode::CancelledCallEnded, None));
+        message.failure = Some(failure(why, None));
         let lane = send::leave_lane(draft, &message);
         draft.tell(call, |_| Fact::MessageChanged { message: Box::new(message), lane: Some(lane) });
     }

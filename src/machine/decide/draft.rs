@@ -2,7 +2,7 @@
 
 use crate::machine::command::At;
 use crate::machine::event::{CallChange, CallShown, Event, Fact};
-use crate::machine::state::{Call, CallRow, Lane, Message};
+use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut};
 use crate::machine::view::{Ask, LIVE_MAX, View};
 use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
 use crate::rules::number::{self, Candidate, NoNumber};
@@ -99,12 +99,80 @@ impl<'a, V: View> Draft<'a, V> {
         lane
     }
 
-    /// The call a message belongs to, while we know it.
-    pub(super) fn call_of(&self, message: &Message) -> Option<Call> {
-        match self.view.call(message.call.as_ref()?)? {
+    /// What stands under a call's id, this decision included.
+    pub(super) fn call(&self, id: &CallId) -> Option<CallRow> {
+        let changed = self.events.iter().rev().find_map(|event| match &event.fact {
+            Fact::CallStarted(change)
+            | Fact::CallUpdated(change)
+            | Fact::CallEnded(change)
+            | Fact::CallKept(change)
+                if change.shown.call.id == *id =>
+            {
+                Some(CallRow::Call(Box::new(change.shown.call.clone())))
+            }
+            _ => None,
+        });
+        changed.or_else(|| self.view.call(id))
+    }
+
+    /// A call we heard the start of.
+    pub(super) fn live_call(&self, id: &CallId) -> Option<Call> {
+        match self.call(id)? {
             CallRow::Call(call) => Some(*call),
             CallRow::EndedUnheard(_) => None,
         }
+    }
+
+    /// The call a message belongs to, while we know it.
+    pub(super) fn call_of(&self, message: &Message) -> Option<Call> {
+        self.live_call(message.call.as_ref()?)
+    }
+
+    /// The live calls of a number, this decision included. None of them begins or moves to another number in one that
+    /// asks.
+    pub(super) fn live(&self, theirs: E164) -> Vec<state::Live> {
+        let mut live = self.view.live(theirs);
+        for event in &self.events {
+            let (Fact::CallUpdated(change) | Fact::CallKept(change)) = &event.fact else { continue };
+            let call = &change.shown.call;
+            if let Some(known) = live.iter_mut().find(|known| known.call == call.id) {
+                (known.session, known.our_number) = (call.session, call.our_number);
+            }
+        }
+        live
+    }
+
+    /// From where a number must not be texted, this decision included.
+    pub(super) fn opt_out(&self, theirs: E164) -> Option<OptOut> {
+        let changed = self.events.iter().rev().find_map(|event| match &event.fact {
+            Fact::OptedOut { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(Some(stands.clone())),
+            Fact::OptedIn { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(stands.clone()),
+            _ => None,
+        });
+        changed.unwrap_or_else(|| self.view.opt_out(theirs))
+    }
+
+    /// Whether a number must not be texted from `ours`.
+    pub(super) fn opted_out(&self, theirs: E164, ours: E164) -> bool {
+        self.opt_out(theirs).is_some_and(|known| known.block.covers(ours))
+    }
+
+    /// Whether a call's party must not be texted from the number it is bound to, or from any it could be bound to.
+    fn party_opted_out(&self, call: &Call, party: E164) -> bool {
+        let Some(known) = self.opt_out(party) else { return false };
+        match self.bound(call) {
+            Some(bound) => known.block.covers(bound),
+            None => {
+                let numbers = number::of_queue(self.directory(), &call.queue);
+                known.block.everywhere
+                    || (!numbers.is_empty() && numbers.into_iter().all(|number| known.block.covers(number)))
+            }
+        }
+    }
+
+    /// The number a call texts from for good (A9), unless it is no longer ours.
+    fn bound(&self, call: &Call) -> Option<E164> {
+        call.our_number.filter(|bound| self.directory().numbers.contains_key(bound))
     }
 
     /// Who may be texted in this call, or why nobody. `force` passes a landline.
@@ -120,7 +188,7 @@ impl<'a, V: View> Draft<'a, V> {
             caller,
             alternative: call.alternative.kept().copied().flatten(),
             attestation: call.attestation,
-            opted_out: known.is_some_and(|party| self.view.opted_out(party)),
+            opted_out: known.is_some_and(|party| self.party_opted_out(call, party)),
             landline: known.is_some_and(|party| self.view.landline(party, self.now())),
             force,
         };
@@ -129,16 +197,18 @@ impl<'a, V: View> Draft<'a, V> {
 
     /// The number this call texts `party` from: the one it is bound to, else one that is free (A1, A32).
     pub(super) fn number(&self, call: &Call, party: E164) -> Result<E164, Refusal> {
-        if let Some(bound) = call.our_number {
+        if let Some(bound) = self.bound(call) {
             return Ok(bound);
         }
-        let others = self.view.live(party);
+        let others = self.live(party);
+        let blocked = self.opt_out(party).map(|known| known.block).unwrap_or_default();
         if let Some(other) = others.iter().find(|other| other.call != call.id).filter(|_| others.len() >= LIVE_MAX) {
             // There may be more than were looked at, and one of them may have the pair (A1).
             return Err(busy(other.call.clone()));
         }
         let candidates: Vec<_> = number::of_queue(self.directory(), &call.queue)
             .into_iter()
+            .filter(|number| !blocked.covers(*number))
             .map(|number| Candidate {
                 number,
                 held_by: others

@@ -1,17 +1,18 @@
 //! A text or photo comes in (R12, R13, A2-A6, A22-A27, A34).
 
 use super::draft::{Draft, Live, claim};
+use super::opt_out;
 use super::send::{self, NewText};
 use crate::machine::command::{Reply, Taken};
 use crate::machine::event::{Fact, LateMessage};
-use crate::machine::state::{Call, CallRow, Contact, Medium, Message};
+use crate::machine::state::{Call, Contact, Medium, Message, OptOutBy};
 use crate::machine::view::{Ask, LIVE_MAX, View};
 use crate::model::{
-    CallId, ClaimKind, Direction, E164, Inbound, Kind, MessageState, Phase, Session, Timestamp, measure,
+    CallId, ClaimKind, Direction, E164, Inbound, Kind, Language, MessageState, Phase, Session, Timestamp, measure,
 };
 use crate::rules::auto_reply::{self, Late, Remembered};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
-use crate::rules::keyword::{self, Keyword};
+use crate::rules::keyword::Keyword;
 use crate::rules::non_us;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -22,30 +23,52 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
         return Reply::Heard(Taken::Duplicate);
     }
     let (Some(from), Some(ours)) = (inbound.from.number(), inbound.to.number()) else {
-        return late(draft, &inbound, Why::NoCall);
+        return late(draft, &inbound, None, Why::NoCall);
     };
-    let settings = &draft.directory().settings;
-    match belongs(draft, from, ours) {
-        Belongs::To(id) => match known(draft, &id) {
-            Some(call) if settings.drop_non_us_inbound && non_us::blocked(from, call.phase, &settings.non_us) => {
-                Reply::Heard(Taken::Dropped)
-            }
-            Some(call) => attach(draft, account, inbound, call, from, ours),
-            None => late(draft, &inbound, Why::NoCall),
-        },
-        Belongs::Nowhere(_)
-            if settings.drop_non_us_inbound && non_us::blocked(from, Phase::Connected, &settings.non_us) =>
-        {
-            Reply::Heard(Taken::Dropped)
-        }
-        Belongs::Nowhere(why) => late(draft, &inbound, why),
+    let keyword = opt_out::said(draft, &inbound, from, ours);
+    if keyword == Some(Keyword::Start) {
+        // First, so that the message finds the texts of its call open again (A46).
+        opt_out::start(draft, from, Some(ours));
     }
+    let Some(keyword) = keyword.filter(|keyword| *keyword != Keyword::Start) else {
+        return place(draft, account, inbound, keyword, from, ours).0;
+    };
+    let words = Inbound { media: Vec::new(), text: String::new(), ..inbound.clone() };
+    let (reply, call) = place(draft, account, inbound, Some(keyword), from, ours);
+    // The law does not ask whether the message was dropped, or whether there is a call (A46, A47).
+    let answers = keyword == Keyword::Help || opt_out::stop(draft, from, Some(ours), OptOutBy::Keyword, call.clone());
+    if answers && reply != Reply::Heard(Taken::Dropped) {
+        opt_out::answer(draft, &words, keyword, from, ours, call);
+    }
+    reply
+}
+
+/// Puts a message where it belongs, and says which call that is.
+fn place<V: View>(
+    draft: &mut Draft<'_, V>,
+    account: String,
+    inbound: Inbound,
+    keyword: Option<Keyword>,
+    from: E164,
+    ours: E164,
+) -> (Reply, Option<CallId>) {
+    let settings = &draft.directory().settings;
+    let dropped = |phase| settings.drop_non_us_inbound && non_us::blocked(from, phase, &settings.non_us);
+    let why = match belongs(draft, from, ours) {
+        Belongs::To(id) => match draft.live_call(&id) {
+            Some(call) if dropped(call.phase) => return (Reply::Heard(Taken::Dropped), None),
+            Some(call) => return (attach(draft, account, inbound, keyword, call, ours), Some(id)),
+            None => Why::NoCall,
+        },
+        Belongs::Nowhere(_) if dropped(Phase::Connected) => return (Reply::Heard(Taken::Dropped), None),
+        Belongs::Nowhere(why) => why,
+    };
+    (late(draft, &inbound, keyword, why), None)
 }
 
 /// The call a text from `theirs` to `ours` would join now.
 pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -> Belongs {
     let live: Vec<_> = draft
-        .view
         .live(theirs)
         .into_iter()
         .map(|live| LiveCall { id: live.call, queue: live.queue, our_number: live.our_number, session: live.session })
@@ -58,25 +81,19 @@ pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -
     correlation::which_call(ours, &live, draft.directory())
 }
 
-fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<Call> {
-    match draft.view.call(id)? {
-        CallRow::Call(call) => Some(*call),
-        CallRow::EndedUnheard(_) => None,
-    }
-}
-
 /// The message joins its call, which it opens if it is the first, and binds to the number it came to.
 fn attach<V: View>(
     draft: &mut Draft<'_, V>,
     account: String,
     inbound: Inbound,
+    keyword: Option<Keyword>,
     mut call: Call,
-    from: E164,
     ours: E164,
 ) -> Reply {
-    let blocked = non_us::blocked(from, call.phase, &draft.directory().settings.non_us);
-    let opted_out = draft.view.opted_out(from);
-    let keyword = said(&inbound, opted_out);
+    let blocked = inbound.from.number().is_none_or(|from| {
+        let abroad = non_us::blocked(from, call.phase, &draft.directory().settings.non_us);
+        abroad || keyword == Some(Keyword::Stop) || draft.opted_out(from, ours)
+    });
     let opens = call.session == Session::None || call.our_number.is_none();
     call.session = Session::Open;
     call.our_number.get_or_insert(ours);
@@ -114,7 +131,7 @@ fn attach<V: View>(
         attempts: Vec::new(),
         not_before: None,
         carrier_id: Some(inbound.carrier_id),
-        reply_blocked: blocked || opted_out,
+        reply_blocked: blocked,
         keyword,
         previous: call.last_message.replace(id),
     };
@@ -124,18 +141,11 @@ fn attach<V: View>(
     Reply::Heard(Taken::Attached)
 }
 
-/// The keyword a message is: by the carrier's word, which acts on it, else by its text. From who has not opted out YES
-/// and START are ordinary text (A47).
-fn said(inbound: &Inbound, opted_out: bool) -> Option<Keyword> {
-    let by_carrier = inbound.keyword.as_deref().and_then(keyword::read);
-    by_carrier.or_else(|| keyword::read(&inbound.text).filter(|said| *said != Keyword::Start || opted_out))
-}
-
 /// A message of no call: the platform hears that it came, and the sender may hear from us.
-fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, why: Why) -> Reply {
+fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Keyword>, why: Why) -> Reply {
     let pair = inbound.to.number().zip(inbound.from.number());
     let contact = pair.and_then(|(ours, theirs)| draft.view.contact(ours, theirs, draft.now()));
-    let reply = pair.and_then(|(ours, theirs)| reply(draft, inbound, why, contact.as_ref(), ours, theirs));
+    let reply = pair.and_then(|(ours, theirs)| reply(draft, inbound, keyword, why, contact.as_ref(), ours, theirs));
 
     let settings = &draft.directory().settings;
     let text = settings.late_text.then(|| inbound.text.clone().into());
@@ -147,19 +157,45 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, why: Why) -> Reply
         last_call: contact.as_ref().and_then(|contact| contact.last_call.clone()),
     })));
     let Some(new) = reply else { return Reply::Heard(Taken::Silent) };
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    let now = draft.now();
-    let mut contact = contact.unwrap_or_default();
-    contact.replied_at.retain(|at| now.since(*at) < DAY);
-    contact.replied_at.push(now);
-    draft.note(Fact::ContactKept { ours: new.ours, theirs: new.theirs.into(), contact });
+    replied(draft, new.ours, new.theirs, contact.unwrap_or_default());
     send::enqueue(draft, None, new);
     Reply::Heard(Taken::Replied)
+}
+
+/// Keeps in mind that we reply now (A22).
+fn replied<V: View>(draft: &mut Draft<'_, V>, ours: E164, theirs: E164, mut contact: Contact) {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let now = draft.now();
+    contact.replied_at.retain(|at| now.since(*at) < DAY);
+    contact.replied_at.push(now);
+    draft.note(Fact::ContactKept { ours, theirs: theirs.into(), contact });
+}
+
+/// Whether the caps of auto-replies leave room for one to HELP, and if so takes it.
+pub(super) fn replies_again<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: E164) -> bool {
+    if draft.opted_out(theirs, ours) {
+        return false;
+    }
+    let contact = draft.view.contact(ours, theirs, draft.now()).unwrap_or_default();
+    let room = auto_reply::room(&contact.replied_at, draft.directory(), draft.now()).is_ok();
+    if room {
+        replied(draft, ours, theirs, contact);
+    }
+    room
+}
+
+/// The language of somebody who is on no call: that of their last one, else of the queue they wrote to.
+pub(super) fn language<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -> Language {
+    let directory = draft.directory();
+    let last = draft.view.contact(ours, theirs, draft.now()).and_then(|contact| contact.language);
+    last.or_else(|| directory.owner_of(ours).map(|queue| directory.language_of(queue)))
+        .unwrap_or_else(|| directory.settings.default_language.clone())
 }
 
 fn reply<V: View>(
     draft: &Draft<'_, V>,
     inbound: &Inbound,
+    keyword: Option<Keyword>,
     why: Why,
     contact: Option<&Contact>,
     ours: E164,
@@ -173,14 +209,13 @@ fn reply<V: View>(
         language: contact.language.clone(),
         replied_at: contact.replied_at.clone(),
     });
-    let opted_out = draft.view.opted_out(theirs);
     let late = Late {
         from: &inbound.from,
         to: ours,
         text: &inbound.text,
-        keyword: said(inbound, opted_out),
+        keyword,
         why,
-        opted_out,
+        opted_out: draft.opted_out(theirs, ours),
         remembered: remembered.as_ref(),
     };
     let text = auto_reply::after_the_call(&late, directory, draft.now()).ok()?.to_owned();

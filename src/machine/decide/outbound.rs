@@ -1,16 +1,16 @@
 //! A queued text on its way to the carrier (A19-A21, A27, A46, A60, A64).
 
 use super::draft::{Draft, Live};
-use super::{hear, send};
+use super::{hear, opt_out as opting_out, send};
 use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Fact;
-use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, Usage};
+use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, OptOutBy, Usage};
 use crate::machine::view::{Ask, View};
 use crate::model::{E164, FailureCode, Kind, MessageId, MessageState, Phase, Session, Timestamp};
 use crate::rules::correlation::Belongs;
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
-use crate::rules::{non_us, rate, retry};
+use crate::rules::{non_us, opt_out, rate, retry};
 use std::time::Duration;
 
 /// How long an attempt nobody answered shows as `sending` before it is `unconfirmed` (A60).
@@ -70,7 +70,7 @@ fn count(usage: &mut Usage, message: &Message) {
         Kind::Preset => usage.preset_sent += 1,
         Kind::Custom => usage.custom_sent += 1,
         Kind::SmartAction => usage.smart_action_sent += 1,
-        Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation => usage.system_sent += 1,
+        Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation | Kind::HelpReply => usage.system_sent += 1,
         Kind::Inbound => {}
     }
     usage.segments_sent += u32::from(message.segments);
@@ -84,17 +84,31 @@ fn queued<V: View>(draft: &Draft<'_, V>, id: MessageId) -> Option<Message> {
 fn still_right<V: View>(draft: &Draft<'_, V>, message: &Message, call: Option<&Call>) -> Result<(), FailureCode> {
     let theirs = message.theirs.kept().and_then(|address| address.number()).ok_or(FailureCode::NumberInvalid)?;
     match message.kind {
-        Kind::Preset | Kind::Custom | Kind::SmartAction => agents_text(draft, call, theirs),
-        Kind::Closing | Kind::AutoReply => system_text(draft, message, theirs),
-        Kind::OptOutConfirmation | Kind::Inbound => Ok(()),
+        Kind::Preset | Kind::Custom | Kind::SmartAction => agents_text(draft, message, call, theirs),
+        Kind::Closing | Kind::AutoReply | Kind::HelpReply => system_text(draft, message, theirs),
+        Kind::OptOutConfirmation => confirmation(draft, message, theirs),
+        Kind::Inbound => Ok(()),
     }
 }
 
-fn agents_text<V: View>(draft: &Draft<'_, V>, call: Option<&Call>, theirs: E164) -> Result<(), FailureCode> {
+/// A confirmation goes out while what it confirms holds: who said START meanwhile would read the wrong thing.
+fn confirmation<V: View>(draft: &Draft<'_, V>, message: &Message, theirs: E164) -> Result<(), FailureCode> {
+    if !opt_out::may_answer(theirs, &draft.directory().settings) {
+        return Err(FailureCode::Blocked);
+    }
+    if draft.opted_out(theirs, message.ours) { Ok(()) } else { Err(FailureCode::CancelledByRequest) }
+}
+
+fn agents_text<V: View>(
+    draft: &Draft<'_, V>,
+    message: &Message,
+    call: Option<&Call>,
+    theirs: E164,
+) -> Result<(), FailureCode> {
     let call = call.ok_or(FailureCode::CancelledCallEnded)?;
     // The agent may have confirmed another number meanwhile (A16), of whom all this may be said; the text is still for
     // the one before.
-    if draft.view.opted_out(theirs) {
+    if draft.opted_out(theirs, message.ours) {
         return Err(FailureCode::OptedOut);
     }
     if non_us::blocked(theirs, call.phase, &draft.directory().settings.non_us) {
@@ -116,7 +130,7 @@ fn agents_text<V: View>(draft: &Draft<'_, V>, call: Option<&Call>, theirs: E164)
 
 fn system_text<V: View>(draft: &Draft<'_, V>, message: &Message, theirs: E164) -> Result<(), FailureCode> {
     let settings = &draft.directory().settings;
-    if draft.view.opted_out(theirs) {
+    if draft.opted_out(theirs, message.ours) {
         return Err(FailureCode::OptedOut);
     }
     let phase = draft.call_of(message).map_or(Phase::Connected, |call| call.phase);
@@ -203,7 +217,12 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
                 landline(draft, number);
             }
             message.failure = Some(failure(code, carrier_code.as_deref()));
+            let said_in = message.call.clone();
+            let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
             change(draft, message, MessageState::Failed);
+            if let (FailureCode::OptedOut, Some((theirs, ours))) = (code, pair) {
+                opting_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, said_in);
+            }
         }
         SettledAs::Later { retry_after } => postpone(draft, message, attempt, retry_after),
         SettledAs::NeverWritten => postpone(draft, message, attempt, None),

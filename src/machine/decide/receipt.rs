@@ -1,10 +1,12 @@
 //! A receipt says what became of a text (A54, A61, A62).
 
 use super::draft::{Draft, Live, claim};
+use super::opt_out;
 use super::outbound;
 use super::send;
 use crate::machine::command::{Reply, Taken};
 use crate::machine::event::Fact;
+use crate::machine::state::OptOutBy;
 use crate::machine::view::{Ask, View};
 use crate::model::{ClaimKind, FailureCode, MessageState, Receipt, ReceiptRef};
 use crate::rules::receipt::advance;
@@ -45,9 +47,15 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
     }
+    let said_in = message.call.clone();
+    let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
+    let opted_out = message.failure.as_ref().is_some_and(|failure| failure.code == FailureCode::OptedOut);
     draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message), lane });
     if let Some(call) = call {
         draft.keep(call, Live::Same);
+    }
+    if let Some((theirs, ours)) = pair.filter(|_| opted_out) {
+        opt_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, said_in);
     }
     Reply::Heard(Taken::Advanced)
 }

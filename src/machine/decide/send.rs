@@ -50,7 +50,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     }
     in_time(draft, ours, &text)?;
 
-    let newly_bound = call.our_number.replace(ours).is_none();
+    let newly_bound = call.our_number.replace(ours) != Some(ours);
     let new =
         NewText { kind, ours, theirs: party, text: text.clone(), agent: send.agent, smart_action: send.smart_action };
     let message = enqueue(draft, Some(&mut call), new);

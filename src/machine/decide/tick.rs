@@ -5,46 +5,55 @@ use super::draft::Draft;
 use super::outbound;
 use crate::machine::command::Reply;
 use crate::machine::event::Fact;
-use crate::machine::state::{CallRow, Message, Timer};
-use crate::machine::view::{Ask, View};
-use crate::model::{CallId, MessageId, MessageState, Timestamp};
+use crate::machine::rows::Table;
+use crate::machine::state::{Message, Timer};
+use crate::machine::view::{Ask, View, days_before};
+use crate::model::{CallId, MessageId, MessageState, Month, Timestamp};
 
 /// Timers done in one go; the next tick goes on. Each writes a few hundred bytes into the frame.
 const TIMERS_MAX: usize = 256;
 
-/// What this tick has changed already; the view still shows it as it was.
-#[derive(Default)]
-struct Touched {
-    calls: Vec<CallId>,
-    messages: Vec<MessageId>,
-}
+/// Months the memory of people may reach back, and one more.
+const MONTHS_MAX: u16 = 14;
 
-/// Does what is due: calls whose lease ran out end, sends nobody answered are given up on.
-///
-/// One call at a time: what a decision reads must not be what it wrote itself.
+/// Does what is due: calls whose lease ran out end, sends nobody answered are given up on, people we have not heard of
+/// for long are forgotten.
 pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
-    let mut touched = Touched::default();
+    // The view shows a message as it was before this tick; two timers may be about one.
+    let mut given_up = Vec::new();
     for (due, timer) in draft.view.due(draft.now(), TIMERS_MAX) {
         match timer {
-            Timer::Lease(id) if !touched.calls.contains(&id) => lease(draft, &id, &mut touched),
-            Timer::Unknown(id) => unknown(draft, due, id, &mut touched),
-            Timer::Lease(_) => {}
+            Timer::Lease(id) => lease(draft, &id),
+            Timer::Unknown(id) => unknown(draft, due, id, &mut given_up),
         }
     }
+    forget(draft);
     Reply::Done
 }
 
-fn lease<V: View>(draft: &mut Draft<'_, V>, id: &CallId, touched: &mut Touched) {
-    let Some(CallRow::Call(call)) = draft.view.call(id) else { return };
+/// Drops the months that neither a contact (A23) nor a landline (A18) may be remembered from any more.
+fn forget<V: View>(draft: &mut Draft<'_, V>) {
+    let settings = &draft.directory().settings;
+    let days = settings.contact_memory_days.max(settings.landline_memory_days);
+    let kept_from = days_before(draft.now(), days).day().month();
+    let oldest = Month(kept_from.0.saturating_sub(MONTHS_MAX));
+    let first = draft.view.remembered_since().map_or(oldest, |since| since.max(oldest));
+    let tables: Vec<_> = (first.0..kept_from.0).map(|month| Table::Contacts(Month(month))).collect();
+    if !tables.is_empty() {
+        draft.note(Fact::Forgotten { tables });
+    }
+}
+
+fn lease<V: View>(draft: &mut Draft<'_, V>, id: &CallId) {
+    let Some(call) = draft.live_call(id) else { return };
     // Calls that live at the same time share no row of a pair (A1), so all of them can end in one tick.
     if call.ended.is_some() || call.lease_until > draft.now() {
         return;
     }
-    touched.calls.push(id.clone());
-    hang_up(draft, *call, Some("lease_expired".to_owned()), Farewell::None);
+    hang_up(draft, call, Some("lease_expired".to_owned()), Farewell::None);
 }
 
-fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, touched: &mut Touched) {
+fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, given_up_now: &mut Vec<MessageId>) {
     let now = draft.now();
     let given_up = |message: &Message| match message.state {
         MessageState::Sending => true,
@@ -53,12 +62,10 @@ fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, tou
         _ => false,
     };
     if let Some(message) = draft.view.message(id).filter(given_up) {
-        if touched.messages.contains(&id) || message.call.as_ref().is_some_and(|call| touched.calls.contains(call)) {
-            return;
+        if !given_up_now.contains(&id) {
+            given_up_now.push(id);
+            outbound::change(draft, message, MessageState::Unconfirmed);
         }
-        touched.messages.push(id);
-        touched.calls.extend(message.call.clone());
-        outbound::change(draft, message, MessageState::Unconfirmed);
     }
     draft.note(Fact::TimerDone { due, message: id });
 }

@@ -94,6 +94,7 @@ async fn a_queue_and_the_settings_show_what_holds_where_nothing_was_said() {
         "max_wait_ms",
         "minimum_attestation",
         "non_us",
+        "opt_out",
         "opt_out_scope",
         "presets_only",
         "retention_days",

@@ -85,6 +85,7 @@ fn call_sequence_has_no_gap(world: &mut World, story: &Story) {
 fn call_of(event: &Event) -> Option<&CallId> {
     match &event.fact {
         Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) => Some(&change.shown.call.id),
+        Fact::OptedOut { call, .. } | Fact::OptedIn { call, .. } => call.as_ref(),
         fact => message_of(fact)?.call.as_ref(),
     }
 }
@@ -108,7 +109,7 @@ fn nothing_joins_a_call_that_has_ended(world: &World, story: &Story) {
         let (Fact::MessageReceived { message, .. } | Fact::SendStarted { message, .. }) = &event.fact else { continue };
         let Some(call) = &message.call else { continue };
         let Some(CallRow::Call(call)) = Ask::call(world, call) else { panic!("{call} is no call") };
-        let after_it = matches!(message.kind, Kind::Closing | Kind::OptOutConfirmation);
+        let after_it = matches!(message.kind, Kind::Closing | Kind::OptOutConfirmation | Kind::HelpReply);
         assert!(call.ended.is_none() || after_it, "{:?} in a call that has ended", message.kind);
     }
 }
@@ -141,7 +142,8 @@ fn nothing_starts_to_who_must_not_be_texted(world: &World, story: &Story) {
     for event in &story.events {
         let Fact::SendStarted { message, .. } = &event.fact else { continue };
         let theirs = message.theirs.kept().and_then(Address::number).expect("we text numbers alone");
-        assert!(!world.opted_out(theirs), "a text to who opted out");
+        let confirms = message.kind == Kind::OptOutConfirmation;
+        assert!(confirms || !world.opted_out(theirs, message.ours), "a text to who opted out");
         let phase = match message.call.as_ref().and_then(|call| Ask::call(world, call)) {
             Some(CallRow::Call(call)) => call.phase,
             _ => Phase::Connected,

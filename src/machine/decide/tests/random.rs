@@ -3,14 +3,14 @@
 use super::steps::{cancel, end, go, inbound, put, receipt, restart, say_with_key, send, start_in, tick};
 use super::*;
 use crate::machine::command::{Content, SettledAs};
-use crate::model::{Caller, FailureCode, Inbound, Phase, ReceiptState};
+use crate::model::{Caller, FailureCode, Inbound, OptOutScope, Phase, ReceiptState};
 use proptest::prelude::*;
 
 const CALLS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const CALLERS: [&str; 3] = [ANN, BOB, ROMA];
 const OURS: [&str; 3] = [SUPPORT, SALES, SHARED];
 const QUEUES: [&str; 3] = ["support", "sales", "night"];
-const WORDS: [&str; 6] = ["hi", "STOP", "yes", "Call us.", "", "Ça coûte 5 € 😀"];
+const WORDS: [&str; 7] = ["hi", "STOP", "help", "yes", "Call us.", "", "Ça coûte 5 € 😀"];
 
 /// Anything that can happen, with what it is about left to be picked.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(call, caller, queue, with, version)| Op::Put { call, caller, queue, with, version }),
         2 => (0..6usize).prop_map(Op::End),
         6 => (0..6usize, 1..4usize, any::<u8>()).prop_map(|(call, segments, with)| Op::Say { call, segments, with }),
-        6 => (0..3usize, 0..3usize, 0..6usize, any::<u8>(), prop::option::of(0..3u16))
+        6 => (0..3usize, 0..3usize, 0..7usize, any::<u8>(), prop::option::of(0..3u16))
             .prop_map(|(from, to, words, id, segments)| Op::Text { from, to, words, id, segments }),
         8 => any::<usize>().prop_map(Op::Go),
         6 => (any::<usize>(), any::<u8>()).prop_map(|(nth, how)| Op::Settle(nth, how)),
@@ -71,7 +71,7 @@ proptest! {
         switches in any::<u8>(),
     ) {
         let mut world = World::empty();
-        let opt_outs = opted_out.map(|caller| CALLERS[caller].parse().unwrap()).into_iter().collect();
+        let opt_outs = listed(&opted_out.map(|caller| CALLERS[caller]).into_iter().collect::<Vec<_>>());
         let directory = with(|directory| {
             let mut night = directory.queues[&"support".to_owned().try_into().unwrap()].clone();
             (night.inbound_numbers, night.default_outbound) = (Vec::new(), None);
@@ -153,7 +153,11 @@ fn step(world: &World, op: &Op) -> Option<Step> {
                 3 => SettledAs::NeverWritten,
                 4 => SettledAs::Unknown,
                 _ => SettledAs::Refused {
-                    code: if how > 128 { FailureCode::Landline } else { FailureCode::Blocked },
+                    code: match how {
+                        0..80 => FailureCode::Blocked,
+                        80..160 => FailureCode::OptedOut,
+                        _ => FailureCode::Landline,
+                    },
                     carrier_code: None,
                 },
             },
@@ -173,11 +177,13 @@ fn step(world: &World, op: &Op) -> Option<Step> {
         Op::Expire(nth) => Step::Expire(of(nth)?),
         Op::Tick => tick(),
         Op::Restart => restart(),
-        Op::Switch(with) => Step::Change(match with % 4 {
+        Op::Switch(with) => Step::Change(match with % 6 {
             0 => |directory| directory.settings.in_call_sms ^= true,
             1 => |directory| directory.settings.non_us.in_call ^= true,
             2 => |directory| directory.settings.closing.enabled ^= true,
-            _ => |directory| directory.settings.auto_reply.enabled ^= true,
+            3 => |directory| directory.settings.auto_reply.enabled ^= true,
+            4 => |directory| directory.settings.opt_out_scope = OptOutScope::Number,
+            _ => |directory| directory.settings.opt_out_scope = OptOutScope::AllNumbers,
         }),
     })
 }

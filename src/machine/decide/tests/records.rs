@@ -2,7 +2,8 @@
 
 use super::invariants::holds;
 use super::steps::{
-    delivered, end, go, later, photo, put, refused, say, say_with_key, sent, start, start_of, text, tick, unknown,
+    delivered, end, failed_verification, go, later, photo, put, refused, say, say_with_key, sent, start, start_of,
+    text, tick, unknown,
 };
 use super::*;
 use crate::machine::record::{self, Unreadable};
@@ -18,7 +19,7 @@ const WORDS: &[&str] = &["where is my parcel?", "on its way to you", "by the way
 fn everything() -> World {
     let mut world = World::empty();
     let directory = with(|directory| directory.settings.late_text = true);
-    let seed = Command::Seed { directory: Box::new(directory), opt_outs: vec![ROMA.parse().unwrap()] };
+    let seed = Command::Seed { directory: Box::new(directory), opt_outs: listed(&[ROMA]) };
     let unreadable = Heard::Unreadable { raw: RAW.to_vec(), problem: "no closing brace".to_owned() };
     let feed = Command::AdvanceFeed { endpoint: "main".to_owned(), watermark: Position(7) };
     let story = [
@@ -47,6 +48,10 @@ fn everything() -> World {
         (19, refused(5, FailureCode::Landline)),
         (20, Step::Do(Command::Heard { account: "main".to_owned(), item: unreadable })),
         (21, Step::Do(feed)),
+        (22, start_of("c", BOB)),
+        (23, text(BOB, SUPPORT, "STOP")),
+        (24, text(BOB, SUPPORT, "START")),
+        (25, failed_verification(SHARED)),
         (700, tick()),
     ];
     for (secs, step) in story {
@@ -80,6 +85,12 @@ fn place(fact: &Fact) -> usize {
         Fact::Quarantined { .. } => 19,
         Fact::FeedAdvanced { .. } => 20,
         Fact::TimerDone { .. } => 21,
+        Fact::DirectoryChanged { .. } => 22,
+        Fact::VerificationChanged { .. } => 23,
+        Fact::OptOutsLoaded { .. } => 24,
+        Fact::OptedOut { .. } => 25,
+        Fact::OptedIn { .. } => 26,
+        Fact::Forgotten { .. } => 27,
     }
 }
 
@@ -88,7 +99,9 @@ fn every_fact_is_read_as_it_was_written() {
     let world = everything();
     let happened: std::collections::BTreeSet<_> =
         world.journal.iter().flat_map(|story| &story.events).map(|event| place(&event.fact)).collect();
-    assert_eq!(happened, (0..=21).collect(), "a fact that did not happen was not shown to be read");
+    // Version 1 alone loaded a directory in one piece.
+    let places = (0..=27).filter(|place| *place != 1).collect();
+    assert_eq!(happened, places, "a fact that did not happen was not shown to be read");
     for story in &world.journal {
         let (meta, bodies) = record::encode(story.at, &story.events);
         let read = record::decode(story.position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
@@ -132,7 +145,7 @@ fn a57_what_is_printed_of_a_story_names_nobody() {
     for step in [say("a", WORDS[1]), text(ANN, SUPPORT, WORDS[0]), start("a")] {
         let mut world = World::new(directory());
         world.run(0, start("a"));
-        let command = step.command(&mut world).unwrap();
+        let command = step.command(&mut world);
         let at = At { time: START, position: world.next() };
         printed.push_str(&format!("{command:?} {:?}", decide(&world, command.clone(), at)));
     }
@@ -181,7 +194,7 @@ fn a_gateway_whose_people_were_erased_works_on() {
     // Only what answers is looked at: the harness's invariants are about gateways that remember.
     let at = At { time: START + std::time::Duration::from_secs(800), position: Position(1_000) };
     for (nth, step) in [start("b"), say("a", "x"), end("b"), text(BOB, SUPPORT, "hi"), tick()].into_iter().enumerate() {
-        let command = step.command(&mut world).unwrap();
+        let command = step.command(&mut world);
         let decision = decide(&world, command, at);
         let expected = ["created", "refused call_not_found", "ended unheard", "replied", "done"][nth];
         assert_eq!(answer(&decision.reply), expected);
@@ -212,8 +225,10 @@ fn bytes_left_over_are_no_record() {
 
 #[test]
 fn more_opt_outs_than_a_u16_counts_are_one_record() {
-    let opt_outs = (0..70_000).map(|nth| format!("+1206{nth:07}").parse::<E164>().unwrap().into()).collect();
-    let fact = Fact::DirectoryLoaded { directory: Box::new(directory()), opt_outs };
+    let opt_outs = (0..70_000)
+        .map(|nth| (format!("+1206{nth:07}").parse::<E164>().unwrap().into(), Block::everywhere()))
+        .collect();
+    let fact = Fact::OptOutsLoaded { opt_outs };
     let events = [Event { call_sequence: None, fact }];
     let (meta, bodies) = record::encode(START, &events);
     let read = record::decode(Position(1), &meta, bodies.into_iter().map(Some).collect()).unwrap();

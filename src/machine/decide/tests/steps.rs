@@ -3,8 +3,8 @@
 use super::{ANN, World};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
 use crate::model::{
-    Address, CallId, Caller, Directory, FailureCode, Heard, Inbound, InboundMedia, Phase, Receipt, ReceiptRef,
-    ReceiptState,
+    Address, CallId, Caller, Change, Directory, E164, FailureCode, Heard, Inbound, InboundMedia, Phase, Receipt,
+    ReceiptRef, ReceiptState, Verification, VerificationState,
 };
 
 /// One thing that happens. What names a message of ours names it by its place in the story, from 1.
@@ -24,15 +24,15 @@ pub(super) enum Step {
     Cancel(usize),
     /// A queued message is too old.
     Expire(usize),
-    /// An administrator changes something. The command for it is not part of these stories.
+    /// An administrator changes something, as far as the rules allow.
     Change(fn(&mut Directory)),
 }
 
 impl Step {
-    /// The command it is in this world; nothing where it is none.
-    pub(super) fn command(self, world: &mut World) -> Option<Command> {
+    /// The command it is in this world.
+    pub(super) fn command(self, world: &mut World) -> Command {
         let item = |item| Command::Heard { account: "main".to_owned(), item };
-        Some(match self {
+        match self {
             Self::Do(command) => command,
             Self::Text(mut inbound) => {
                 if inbound.carrier_id.is_empty() {
@@ -50,14 +50,12 @@ impl Step {
             Self::Cancel(nth) => Command::Cancel(world.queued[nth - 1]),
             Self::Expire(nth) => Command::Expire(world.queued[nth - 1]),
             Self::Change(change) => {
-                let mut directory = world.directory.clone();
-                change(&mut directory);
-                // What was read off the old one must not be believed of the new one.
-                let Directory { settings, numbers, queues, presets, accounts, .. } = directory;
-                world.directory = Directory::new(settings, numbers, queues, presets, accounts);
-                return None;
+                let mut after = world.directory.clone();
+                change(&mut after);
+                let changes = Change::from_to(&world.directory, &after);
+                Command::ChangeDirectory { changes, force: false }
             }
-        })
+        }
     }
 }
 
@@ -114,6 +112,16 @@ pub(super) fn start_in(call: &str, queue: &str) -> Step {
 
 pub(super) fn end(call: &str) -> Step {
     Step::Do(Command::EndCall { call: call_id(call), reason: Some("hung_up".to_owned()), key: None })
+}
+
+/// The carrier says that a number of ours is not there any more (A39).
+pub(super) fn failed_verification(number: &str) -> Step {
+    let verification = Verification {
+        state: VerificationState::Failed,
+        reason: Some("the carrier does not know it".to_owned()),
+        ..Verification::default()
+    };
+    Step::Do(Command::Verified { number: number.parse::<E164>().unwrap(), verification })
 }
 
 /// A text comes in.

@@ -1,0 +1,107 @@
+//! The directory as rows: one for each resource, so that a change writes little.
+//!
+//! Texts have rows of their own, so that rows stay small; the settings' row keeps their languages. A language that is
+//! gone leaves its text behind, which nobody reads: `apply` cannot know what there was before.
+
+use super::put;
+use crate::machine::rows::Write;
+use crate::machine::view::{decode_row, kind, state_key};
+use crate::model::{Change, Directory, Json, Language, Settings};
+use std::collections::BTreeMap;
+
+/// The end of the key of the settings' row, which every directory has.
+pub(in crate::machine) const SETTINGS_ROW: &[u8] = &[part::SETTINGS];
+
+/// Kinds of rows below `kind::DIRECTORY`.
+mod part {
+    pub(super) const SETTINGS: u8 = b's';
+    pub(super) const CLOSING: u8 = b'c';
+    pub(super) const AUTO_REPLY: u8 = b'r';
+    pub(super) const CONFIRMATION: u8 = b'o';
+    pub(super) const HELP: u8 = b'h';
+    pub(super) const NUMBER: u8 = b'n';
+    pub(super) const QUEUE: u8 = b'q';
+    pub(super) const PRESET: u8 = b'p';
+    pub(super) const ACCOUNT: u8 = b'a';
+}
+
+type Texts = BTreeMap<Language, String>;
+
+/// The texts of settings, each with the kind of its rows.
+fn texts(settings: &mut Settings) -> [(u8, &mut Texts); 4] {
+    [
+        (part::CLOSING, &mut settings.closing.texts),
+        (part::AUTO_REPLY, &mut settings.auto_reply.texts),
+        (part::CONFIRMATION, &mut settings.opt_out.texts),
+        (part::HELP, &mut settings.opt_out.help_texts),
+    ]
+}
+
+/// What a change writes.
+pub(super) fn rows(change: &Change, writes: &mut Vec<Write>) {
+    match change {
+        Change::Settings(Json(settings)) => {
+            let mut settings = Settings::clone(settings);
+            for (kind, texts) in texts(&mut settings) {
+                for (language, text) in texts {
+                    let text = std::mem::take(text);
+                    row(kind, language.as_str().as_bytes(), Some(&(language, text)), writes);
+                }
+            }
+            row(part::SETTINGS, &[], Some(&settings), writes);
+        }
+        Change::Number(number, entry) => {
+            row(part::NUMBER, &number.key(), entry.as_ref().map(|Json(entry)| (number, entry)).as_ref(), writes);
+        }
+        Change::Queue(id, queue) => {
+            let queue = queue.as_ref().map(|Json(queue)| (id, queue));
+            row(part::QUEUE, id.as_str().as_bytes(), queue.as_ref(), writes);
+        }
+        Change::Preset(language, id, preset) => {
+            let preset = preset.as_ref().map(|Json(preset)| (language, id, preset));
+            row(part::PRESET, format!("{language}/{id}").as_bytes(), preset.as_ref(), writes);
+        }
+        Change::Account(name, account) => {
+            let account = account.as_ref().map(|Json(account)| (name, account));
+            row(part::ACCOUNT, name.as_bytes(), account.as_ref(), writes);
+        }
+    }
+}
+
+fn row<T: serde::Serialize>(part: u8, name: &[u8], value: Option<&T>, writes: &mut Vec<Write>) {
+    let rest: Vec<u8> = std::iter::once(part).chain(name.iter().copied()).collect();
+    let key = state_key(kind::DIRECTORY, &rest);
+    match value {
+        Some(value) => put(writes, key, value),
+        None => writes.push(Write::Delete(key)),
+    }
+}
+
+/// Reads the directory back from its rows, in any order. `None` where there is none.
+pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<Directory> {
+    let mut settings: Option<Settings> = None;
+    let mut words: BTreeMap<u8, Texts> = BTreeMap::new();
+    let (mut numbers, mut queues, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut presets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for (key, row) in rows {
+        match key.get(1) {
+            Some(&part::SETTINGS) => settings = decode_row(&row),
+            Some(&part::NUMBER) => numbers.extend(decode_row::<(_, _)>(&row)),
+            Some(&part::QUEUE) => queues.extend(decode_row::<(_, _)>(&row)),
+            Some(&part::ACCOUNT) => accounts.extend(decode_row::<(_, _)>(&row)),
+            Some(&part::PRESET) => {
+                if let Some((language, id, preset)) = decode_row(&row) {
+                    presets.entry(language).or_default().insert(id, preset);
+                }
+            }
+            Some(kind) => words.entry(*kind).or_default().extend(decode_row::<(_, _)>(&row)),
+            None => {}
+        }
+    }
+    let mut settings = settings?;
+    for (kind, texts) in texts(&mut settings) {
+        let written = words.remove(&kind).unwrap_or_default();
+        *texts = written.into_iter().filter(|(language, _)| texts.contains_key(language)).collect();
+    }
+    Some(Directory::new(settings, numbers, queues, presets, accounts))
+}

@@ -1,0 +1,211 @@
+//! The directory changes while calls go on (R14-R32, R38, A36-A42), and people are forgotten (A18, A23).
+
+use super::steps::{end, failed_verification, go, put, refused, say, start, start_of, text, tick};
+use super::*;
+use crate::model::{Change, FailureCode, Json, Month, Number, Purpose, Queue, Verification, VerificationState};
+use crate::rules::refusal::Code;
+
+const DAY: u64 = 24 * 3_600;
+
+fn change(change: fn(&mut Directory)) -> Step {
+    Step::Change(change)
+}
+
+fn queue<'a>(directory: &'a mut Directory, id: &str) -> &'a mut Queue {
+    directory.queues.get_mut(&id.to_owned().try_into().unwrap()).unwrap()
+}
+
+#[test]
+fn r38_a36_a_switch_holds_from_the_next_send_on() {
+    let off = change(|directory| directory.settings.in_call_sms = false);
+    let mut world = check([(0, start("a")), (1, say("a", "x")), (2, off)], &["done"]);
+    then(&mut world, 3, say("a", "y"), &["refused in_call_sms_off"]);
+    then(&mut world, 4, go(1), &["not started", "message.cancelled a custom blocked"]);
+    world.run(5, change(|directory| directory.settings.in_call_sms = true));
+    then(&mut world, 6, say("a", "z"), &["queued", "message.queued a custom 'z'"]);
+}
+
+#[test]
+fn a37_a_session_keeps_a_number_that_is_unassigned_or_fails_and_no_new_one_begins_on_it() {
+    let away = change(|directory| {
+        let sales = queue(directory, "sales");
+        (sales.inbound_numbers, sales.outbound_numbers, sales.default_outbound) = Default::default();
+        let support = queue(directory, "support");
+        (support.inbound_numbers, support.default_outbound) = Default::default();
+    });
+    let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, away)], &["done"]);
+    then(&mut world, 3, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+    assert_eq!(world.message(1).ours, SUPPORT.parse().unwrap());
+    world.run(4, start_of("b", BOB));
+    world.run(5, say("b", "x"));
+    assert_eq!(world.message(2).ours, SHARED.parse().unwrap());
+    then(&mut world, 6, failed_verification(SHARED), &["done", "number.verification_changed"]);
+    then(&mut world, 7, say("b", "y"), &["queued", "message.queued b custom 'y'"]);
+    world.run(8, start_of("c", "+12065550144"));
+    then(&mut world, 9, say("c", "x"), &["refused no_number"]);
+}
+
+#[test]
+fn a_call_whose_number_is_deleted_goes_on_from_another() {
+    let delete = change(|directory| {
+        let support = queue(directory, "support");
+        (support.inbound_numbers, support.default_outbound) = Default::default();
+        directory.numbers.remove(&SUPPORT.parse().unwrap());
+    });
+    let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, delete)], &["done"]);
+    then(&mut world, 3, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+    assert_eq!(world.message(1).ours, SHARED.parse().unwrap());
+}
+
+#[test]
+fn a10_a_queue_that_is_deleted_sends_nothing_and_its_calls_still_hear() {
+    let delete = change(|directory| drop(directory.queues.remove(&"support".to_owned().try_into().unwrap())));
+    let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, delete)], &["done"]);
+    then(&mut world, 3, say("a", "x"), &["refused queue_disabled"]);
+    then(&mut world, 4, text(ANN, SUPPORT, "hello?"), &["attached", "message.received a 'hello?'"]);
+}
+
+#[test]
+fn what_breaks_a_rule_changes_nothing_and_every_breach_is_named() {
+    let mut world = World::new(directory());
+    let mut after = world.directory.clone();
+    queue(&mut after, "sales").inbound_numbers.push(SUPPORT.parse().unwrap());
+    after.settings.retention_days = 0;
+    let changes = Change::from_to(&world.directory, &after);
+    let decision = world.run(1, Step::Do(Command::ChangeDirectory { changes, force: false }));
+    let Reply::Refused(refusal) = decision.reply else { panic!("{:?}", decision.reply) };
+    assert_eq!((refusal.code, decision.events.len()), (Code::InboundNumberTaken, 0));
+    assert!(refusal.detail.contains("queues.support.inbound_numbers"), "{}", refusal.detail);
+    assert!(refusal.detail.contains("settings.retention_days"), "{}", refusal.detail);
+}
+
+#[test]
+fn a38_r27_force_alone_assigns_the_global_outbound_number() {
+    let mut world = World::new(directory());
+    let mut after = world.directory.clone();
+    after.numbers.get_mut(&SALES.parse().unwrap()).unwrap().global_outbound = true;
+    let changes = Change::from_to(&world.directory, &after);
+    let command = |force| Step::Do(Command::ChangeDirectory { changes: changes.clone(), force });
+    then(&mut world, 1, command(false), &["refused number_is_global_outbound"]);
+    then(&mut world, 2, command(true), &["done"]);
+    then(&mut world, 3, command(true), &["done"]);
+    assert_eq!(world.directory, after);
+}
+
+#[test]
+fn a41_r18_a_number_changes_its_purpose_only_when_no_queue_has_it() {
+    let to_chat = change(|directory| {
+        directory.numbers.get_mut(&SALES.parse().unwrap()).unwrap().purpose = Purpose::Chat;
+    });
+    check([(0, to_chat)], &["refused number_in_use"]);
+}
+
+#[test]
+fn r26_r28_r29_numbers_are_added_one_after_another_each_with_a_label() {
+    let mut world = World::new(directory());
+    for (nth, label) in [(3, "Third"), (4, "Fourth")] {
+        let number = format!("+1206555010{nth}").parse().unwrap();
+        let known = world.directory.numbers[&SUPPORT.parse().unwrap()].clone();
+        let entry = Number { label: label.to_owned(), verification: Verification::default(), ..known };
+        let changes = vec![Change::Number(number, Some(Json(entry)))];
+        then(&mut world, nth, Step::Do(Command::ChangeDirectory { changes, force: false }), &["done"]);
+        assert_eq!(world.directory.numbers[&number].label, label);
+    }
+}
+
+#[test]
+fn r30_r31_a39_numbers_are_verified_in_bulk_and_the_platform_hears_of_changes_alone() {
+    let mut world = World::new(directory());
+    let verified = |state| Verification { state, sms: true, mms: true, ..Verification::default() };
+    for (secs, number) in [(1, SUPPORT), (2, SALES), (3, SHARED)] {
+        let number = number.parse().unwrap();
+        let again = Command::Verified { number, verification: verified(VerificationState::Verified) };
+        then(&mut world, secs, Step::Do(again), &["done"]);
+    }
+    then(&mut world, 4, failed_verification(SALES), &["done", "number.verification_changed"]);
+    then(&mut world, 5, failed_verification(SALES), &["done"]);
+    let number = "+12065550999".parse().unwrap();
+    let stranger = Command::Verified { number, verification: verified(VerificationState::Verified) };
+    then(&mut world, 6, Step::Do(stranger), &["refused not_found"]);
+}
+
+#[test]
+fn r43_r44_r47_presets_come_and_go_by_language() {
+    let italian = |world: &mut World, secs, id: &str| {
+        let content = crate::machine::command::Content::Preset(id.to_owned().try_into().unwrap(), Some(language("it")));
+        let decision = world.run(secs, steps::send("a", content, |_| {}));
+        lines(world, &decision).remove(0)
+    };
+    let mut world = check([(0, start("a"))], &["created", "call.started a"]);
+    assert_eq!(italian(&mut world, 1, "only-english"), "refused preset_not_found");
+    world.run(
+        2,
+        change(|directory| {
+            let presets = directory.presets.get_mut(&language("it")).unwrap();
+            let preset = presets.values().next().unwrap().clone();
+            presets.insert("only-english".to_owned().try_into().unwrap(), preset);
+        }),
+    );
+    assert_eq!(italian(&mut world, 3, "only-english"), "queued");
+    world.run(4, change(|directory| drop(directory.presets.remove(&language("it")))));
+    assert_eq!(italian(&mut world, 5, "welcome"), "refused preset_not_found");
+}
+
+#[test]
+fn texts_of_a_language_that_is_gone_are_not_read_again() {
+    let mut world = World::new(directory());
+    world.run(1, change(|directory| drop(directory.settings.closing.texts.remove(&language("it")))));
+    assert_eq!(world.directory.settings.closing.texts.len(), 1);
+    let rows = world.rows(Table::State, &[kind::DIRECTORY], &[], usize::MAX);
+    assert_eq!(directory_from(rows.into_iter()).unwrap(), world.directory);
+}
+
+#[test]
+fn a23_a22_a18_people_live_in_months_and_are_forgotten_with_them() {
+    let mut world = World::new(with(|directory| directory.settings.landline_memory_days = 90));
+    let story = [
+        (0, start("a")),
+        (1, text(ANN, SUPPORT, "hi")),
+        (2, end("a")),
+        (3, text(ANN, SUPPORT, "more")),
+        (4, start_of("b", BOB)),
+        (5, say("b", "x")),
+        (6, go(3)),
+        (7, refused(3, FailureCode::Landline)),
+        (8, end("b")),
+    ];
+    for (secs, step) in story {
+        world.run(secs, step);
+    }
+    let people = |world: &World| world.rows.keys().filter(|key| matches!(key.table, Table::Contacts(_))).count();
+    assert!(people(&world) >= 2);
+    world.run(9, tick());
+    assert!(people(&world) >= 2, "they are not old enough");
+    world.run(89 * DAY, tick());
+    assert!(world.landline(BOB.parse().unwrap(), world.now));
+    world.run(130 * DAY, tick());
+    assert_eq!(people(&world), 0);
+    let decision = world.run(130 * DAY + 1, tick());
+    assert_eq!(decision.events, [], "each month is forgotten once");
+    world.run(131 * DAY, start_of("c", BOB));
+    then(&mut world, 131 * DAY + 60, say("c", "x"), &["queued", "message.queued c custom 'x'"]);
+}
+
+#[test]
+fn a23_what_was_forgotten_says_so_from_which_month_on() {
+    let mut world = World::new(directory());
+    world.run(0, tick());
+    let since = world.remembered_since().unwrap();
+    let ninety_days_ago = (START - std::time::Duration::from_secs(90 * DAY)).day().month();
+    assert_eq!((since, Month(since.0 - 1)), (ninety_days_ago, ninety_days_ago.previous()));
+    // Who shortens the memory forgets sooner; who lengthens it gets nothing back.
+    world.run(
+        1,
+        change(|directory| {
+            (directory.settings.contact_memory_days, directory.settings.landline_memory_days) = (1, 1);
+        }),
+    );
+    world.run(2, tick());
+    assert_eq!(world.remembered_since().unwrap(), START.day().month());
+    world.run(3, put("a", |_| {}));
+}

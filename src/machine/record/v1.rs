@@ -1,0 +1,71 @@
+//! The directory as version 1 wrote it, in one piece. Later versions write each resource as JSON, so that a field more
+//! is none of theirs.
+//!
+//! The types of single resources have not changed since; who changes one keeps its old form here.
+
+use crate::model::{
+    Account, Attestation, AutoReply, Closing, E164, Language, NonUs, Number, OptOutScope, Preset, PresetId, Queue,
+    QueueId,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A directory.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Directory {
+    settings: Settings,
+    numbers: BTreeMap<E164, Number>,
+    queues: BTreeMap<QueueId, Queue>,
+    presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
+    accounts: BTreeMap<String, Account>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Settings {
+    in_call_sms: bool,
+    non_us: NonUs,
+    custom_messages: bool,
+    presets_only: bool,
+    default_language: Language,
+    closing: Closing,
+    auto_reply: AutoReply,
+    opt_out_scope: OptOutScope,
+    call_types: Vec<String>,
+    attach_cross_queue: bool,
+    call_lease_minutes: u32,
+    late_text: bool,
+    minimum_attestation: Option<Attestation>,
+    drop_non_us_inbound: bool,
+    contact_memory_days: u32,
+    landline_memory_days: u32,
+    max_wait_ms: u64,
+    retention_days: u32,
+}
+
+impl From<Directory> for crate::model::Directory {
+    fn from(read: Directory) -> Self {
+        let Directory { settings, numbers, queues, presets, accounts } = read;
+        let settings = crate::model::Settings {
+            in_call_sms: settings.in_call_sms,
+            non_us: settings.non_us,
+            custom_messages: settings.custom_messages,
+            presets_only: settings.presets_only,
+            default_language: settings.default_language,
+            closing: settings.closing,
+            auto_reply: settings.auto_reply,
+            opt_out_scope: settings.opt_out_scope,
+            call_types: settings.call_types,
+            attach_cross_queue: settings.attach_cross_queue,
+            call_lease_minutes: settings.call_lease_minutes,
+            late_text: settings.late_text,
+            minimum_attestation: settings.minimum_attestation,
+            drop_non_us_inbound: settings.drop_non_us_inbound,
+            contact_memory_days: settings.contact_memory_days,
+            landline_memory_days: settings.landline_memory_days,
+            max_wait_ms: settings.max_wait_ms,
+            retention_days: settings.retention_days,
+            ..Self::default().settings
+        };
+        Self::new(settings, numbers, queues, presets, accounts)
+    }
+}
