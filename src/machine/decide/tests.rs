@@ -12,6 +12,7 @@ mod non_us;
 mod opt_outs;
 mod random;
 mod records;
+mod requirements;
 mod sending;
 mod steps;
 
