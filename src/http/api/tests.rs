@@ -3,6 +3,7 @@ mod directory;
 mod messages;
 mod openapi;
 mod refusals;
+mod requirements;
 
 use crate::http::world::{Answer, World};
 

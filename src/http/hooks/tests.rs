@@ -15,7 +15,7 @@ const MESSAGES: &str = "/carriers/main/messages";
 const RECEIPTS: &str = "/carriers/main/receipts";
 
 #[tokio::test]
-async fn a_signed_text_joins_its_call_and_is_thanked_for_in_the_carriers_own_words() {
+async fn d1_a_signed_text_joins_its_call_and_is_thanked_for_in_the_carriers_own_words() {
     let world = World::new();
     world.start_call("c-1").await;
     let answer = world.hear(signed(MESSAGES, &text("SM1", "here it is"))).await;

@@ -200,6 +200,17 @@ fn a_look_up_that_says_nothing_of_the_number_is_no_no() {
     }
 }
 
+#[test]
+fn r8_r10_r11_what_is_sent_is_a_plain_text_as_it_was_written_links_included_and_never_a_medium() {
+    let words = "Upload it at https://example.com/u?call=7&lang=en#photo or reply here 👍";
+    let request = twilio().request(&Outbound { text: words.into(), ..outbound(60) }, None, NOW);
+    let sent: Vec<(String, String)> = form_urlencoded::parse(request.body()).into_owned().collect();
+    let names: Vec<_> = sent.iter().map(|(name, _)| &**name).collect();
+    // No MediaUrl, no ShortenUrls, and nothing that only an app could show, like ContentSid.
+    assert_eq!(names, ["To", "From", "Body", "StatusCallback", "ValidityPeriod", "SmartEncoded"]);
+    assert_eq!(sent[2].1, words);
+}
+
 fn outbound(valid_for_secs: u32) -> Outbound {
     Outbound {
         message: MessageId::new(Day(20_414), Position(7), 1),
