@@ -1,9 +1,9 @@
 use super::*;
-use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
+use crate::index::{CLAIMS_MAX, Claims, Index, MemoryIndex, Opened, Owner, SledIndex, Trust, WhyRebuilt};
 use crate::journal::{Journal, MemoryJournal};
 use crate::machine::command::{Command, PutCall, Reply, Taken};
 use crate::machine::state::CallRow;
-use crate::machine::view::Ask;
+use crate::machine::view::{Ask, ROWS_VERSION};
 use crate::model::{Address, CallId, Caller, Heard, Inbound, Phase, Position, Timestamp};
 use crate::rules::directory::example;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ fn the_journals_time_never_goes_back_even_across_a_restart() {
 fn an_index_that_is_ahead_of_its_journal_is_begun_anew() {
     let world = World::new();
     let mut index = MemoryIndex::new();
-    crate::index::Index::write(&mut index, &[], Position(999)).unwrap();
+    index.write(&[], Position(999)).unwrap();
     let (core, recovered) = recover(&world.journal, index, &world.clock);
     assert_eq!(recovered.replayed, recovered.last.0);
     let call = core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap();
@@ -113,6 +113,23 @@ async fn when_the_journal_fails_nobody_is_answered_and_the_engine_ends() {
     assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Failed(_)));
 }
 
+#[test]
+fn d4_a_text_finds_its_active_call_through_the_index_in_sled() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new();
+    // Two processes, one after the other. The second replays nothing, so what it knows of the call is what sled holds.
+    let processes = [(Trust::Fresh(WhyRebuilt::Missing), 3), (Trust::Resumes(Position(4)), 0)];
+    for (texts, (expected, replayed)) in (1..).zip(processes) {
+        let owner = Owner { journal: world.journal.identity(), rows_version: ROWS_VERSION };
+        let Opened { index, trust } = SledIndex::open(&dir.path().join("index"), owner).unwrap();
+        let (mut core, recovered) = recover(&world.journal, index, &world.clock);
+        assert_eq!((trust, recovered.replayed), (expected, replayed));
+        assert_eq!(core.commit([text(&format!("SM{texts}"), "hello")]).unwrap(), [Reply::Heard(Taken::Attached)]);
+        assert_eq!(received(&core), texts);
+        core.close().unwrap();
+    }
+}
+
 /// A gateway's core in memory, with the example directory and one call of +12065550142 in the queue `support`.
 struct World {
     journal: MemoryJournal,
@@ -137,10 +154,7 @@ impl World {
     }
 
     fn received(&self) -> u32 {
-        match self.core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
-            Some(CallRow::Call(call)) => call.usage.received,
-            other => panic!("the call is gone: {other:?}"),
-        }
+        received(&self.core)
     }
 
     fn stories(&self) -> Vec<Arc<crate::machine::event::Story>> {
@@ -156,7 +170,15 @@ impl World {
     }
 }
 
-fn recover(journal: &MemoryJournal, index: MemoryIndex, clock: &Arc<AtomicU64>) -> (Core, Recovered) {
+/// The texts that have joined the call.
+fn received(core: &Core) -> u32 {
+    match core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
+        Some(CallRow::Call(call)) => call.usage.received,
+        other => panic!("the call is gone: {other:?}"),
+    }
+}
+
+fn recover(journal: &MemoryJournal, index: impl Index + 'static, clock: &Arc<AtomicU64>) -> (Core, Recovered) {
     let claims = Claims::in_memory([2; 16], CLAIMS_MAX);
     let clock = SetClock { set: Arc::clone(clock), last: Timestamp::default() };
     Core::recover(Box::new(journal.clone()), Box::new(index), claims, Box::new(clock)).unwrap()

@@ -1,6 +1,6 @@
 //! The command line, and what a gateway is from outside. Each test has a gateway of its own, or none.
 
-use crate::process::{SOON, offhook, said};
+use crate::process::{SOON, TOKEN, offhook, said, wire};
 use crate::shared::{OURS, directory, on_the_phone, world};
 use std::fs;
 
@@ -104,4 +104,26 @@ async fn a_gateway_at_rest_keeps_within_40_mb() {
     let resident = gateway.resident_kb();
     println!("{resident} kB resident");
     assert!(resident < RESIDENT_MAX_KB, "{resident} kB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d6_carriers_the_platform_and_ops_have_a_door_each_and_no_door_serves_anothers() {
+    let world = world().await;
+    let _gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    assert!(world.carrier.phone(caller.number).text(OURS.parse().unwrap(), "hello").await.acknowledged());
+
+    let doors = world.home.doors;
+    let token = format!("Authorization: Bearer {TOKEN}");
+    let asked = [("POST", "/carriers/main/messages"), ("GET", "/v1/settings"), ("GET", "/metrics")];
+    // A webhook without a signature is refused by who would take one in.
+    let expected = [(doors.carriers, [403, 404, 404]), (doors.platform, [404, 200, 404]), (doors.ops, [404, 404, 200])];
+    for (door, statuses) in expected {
+        for ((method, path), status) in asked.into_iter().zip(statuses) {
+            let answer = wire::ask(door, method, path, &[&token], b"").await.unwrap();
+            assert_eq!(answer.status, status, "{method} {path} at {door}: {}", answer.body);
+        }
+    }
+    let metrics = wire::get(doors.ops, "/metrics").await.unwrap().body;
+    assert!(metrics.contains(r#"offhook_webhooks_total{account="main",outcome="taken"} 1"#), "{metrics}");
 }

@@ -56,7 +56,7 @@ async fn check(world: &World, sent: &[(&str, String)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_platform_that_was_down_from_the_start_gets_everything_in_order_and_once() {
+async fn a55_a65_a_platform_that_was_down_from_the_start_gets_everything_in_order_and_once() {
     let world = world().await;
     world.platform.go_down().await;
     let _gateway = world.start().await;
@@ -72,6 +72,8 @@ async fn a_platform_that_was_down_from_the_start_gets_everything_in_order_and_on
         phone.wait_for(1, SOON).await.unwrap();
         calls.push(caller);
     }
+    // One of them ends before the platform has heard of any, and what came before its end is told all the same.
+    assert_eq!(world.client.end_call(&calls[0].call, "agent_hangup").await.unwrap().status, 200);
     // Long enough that deliveries were tried and have failed.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(world.platform.count(), 0);
@@ -80,6 +82,8 @@ async fn a_platform_that_was_down_from_the_start_gets_everything_in_order_and_on
     for caller in &calls {
         let events = caller.hangs_up(&world).await;
         assert_eq!(count(&events, "message.received"), 5, "{events:?}");
+        let received = events.iter().filter(|event| event.kind == "message.received");
+        assert!(received.map(|event| event.json()).all(|event| event["data"]["before_hangup"] == true));
         world.carrier.phone(caller.number).wait_for(2, SOON).await.unwrap();
     }
     world.carrier.wait_for_receipts(SOON).await.unwrap();

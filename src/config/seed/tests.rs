@@ -91,6 +91,19 @@ fn every_setting_is_taken_as_it_stands() {
 }
 
 #[test]
+fn r41_presets_stand_in_the_administrators_document_beside_the_settings() {
+    let document = json!({
+        "settings": { "presets_only": true },
+        "presets": { "en": { "hello": { "label": "Greet", "text": "Hello." }, "bye": { "label": "Part", "text": "Bye." } } },
+    });
+    let directory = checked(&document).unwrap().directory;
+    assert!(directory.settings.presets_only);
+    let presets = &directory.presets[&"en".to_owned().try_into().unwrap()];
+    let shown: Vec<_> = presets.values().map(|preset| (&*preset.label, &*preset.text)).collect();
+    assert_eq!(shown, [("Part", "Bye."), ("Greet", "Hello.")]);
+}
+
+#[test]
 fn what_a_get_answers_can_be_a_seed() {
     let document = json!({
         "numbers": { SUPPORT: {

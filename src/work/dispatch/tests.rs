@@ -51,13 +51,23 @@ fn a63_a_retry_holds_back_its_own_pair_and_nobody_else() {
 }
 
 #[test]
-fn a31_a_lane_that_waits_does_not_hold_another_number() {
+fn r24_each_number_has_a_limit_of_its_own_and_holds_no_other() {
     let mut world = World::new(100, 1);
     world.queue("slow", Kind::Custom, 1);
     world.limit(OTHER, 10_000, 1);
     world.queue_from(OTHER, "quick", 1);
     world.run(15_000);
     assert_eq!(world.sent, [("quick", 100), ("slow", 10_000)]);
+}
+
+#[test]
+fn a31_closing_messages_agents_texts_and_auto_replies_of_a_number_share_one_bucket() {
+    let mut world = World::new(1_000, 1);
+    world.queue("closing", Kind::Closing, 1);
+    world.queue("agent", Kind::Custom, 2);
+    world.queue("auto", Kind::AutoReply, 1);
+    world.run(10_000);
+    assert_eq!(world.sent, [("closing", 1_000), ("agent", 2_000), ("auto", 4_000)]);
 }
 
 #[test]
