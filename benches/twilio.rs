@@ -28,6 +28,7 @@ fn main() {
         account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
         auth_tokens: vec![Secret::new(TOKEN)],
         shared_keys: vec![],
+        keywords_off: false,
     })
     .expect("these settings are those of an account");
     measure("an SMS", &dialect, include_str!("../src/carrier/twilio/bodies/sms.form"));

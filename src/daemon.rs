@@ -308,6 +308,7 @@ fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {
                 account_sid: account.account_sid.clone(),
                 auth_tokens: account.auth_tokens.clone(),
                 shared_keys: shared_keys.collect(),
+                keywords_off: account.keywords_off,
             };
             let twilio = twilio::Twilio::new(account).map_err(|invalid| wrong(invalid.problems.join("; ")))?;
             Ok(Arc::new(twilio))

@@ -153,6 +153,7 @@ fn config(
                 account_sid: carrier.account_sid.clone(),
                 auth_tokens: vec![Secret::new(carrier.auth_token.as_str())],
                 shared_keys: Vec::new(),
+                keywords_off: false,
             }),
         }],
         limits: Limits::default(),

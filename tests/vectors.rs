@@ -126,6 +126,7 @@ fn twilio(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
         account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
         auth_tokens: vec![Secret::new(token)],
         shared_keys: [Algorithm::HmacSha1, Algorithm::HmacSha256].into_iter().filter_map(shared_key).collect(),
+        keywords_off: false,
     });
     Box::new(dialect.expect("these settings are those of an account"))
 }

@@ -17,6 +17,7 @@ static TWILIO: LazyLock<Twilio> = LazyLock::new(|| {
         api_url: twilio::API_URL.parse().expect("it is an address"),
         account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
         auth_tokens: vec![Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60")],
+        keywords_off: false,
         shared_keys: vec![SharedKey {
             id: "k1".to_owned(),
             algorithm: Algorithm::HmacSha256,

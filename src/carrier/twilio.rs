@@ -52,6 +52,8 @@ pub struct Account {
     pub auth_tokens: Vec<Secret>,
     /// Keys that may have signed instead of a token.
     pub shared_keys: Vec<SharedKey>,
+    /// Twilio's own handling of STOP and HELP is switched off for this account, so that both are ours to answer.
+    pub keywords_off: bool,
 }
 
 /// A key made for signing webhooks alone.
@@ -146,7 +148,7 @@ impl Dialect for Twilio {
     }
 
     fn parse(&self, hook: &Webhook) -> Result<Vec<Heard>, Unreadable> {
-        read::webhook(&self.account.account_sid, hook).map(|heard| vec![heard])
+        read::webhook(&self.account, hook).map(|heard| vec![heard])
     }
 
     /// An empty TwiML document: nothing is to be sent back. Never `text/plain`, which Twilio texts to the sender.

@@ -36,6 +36,8 @@ pub struct Twilio {
     pub auth_tokens: Vec<Secret>,
     /// Keys of the newer signatures.
     pub shared_keys: Vec<SharedKey>,
+    /// Twilio leaves STOP and HELP to us.
+    pub keywords_off: bool,
 }
 
 /// A key that Twilio and we share.
@@ -156,7 +158,8 @@ fn twilio(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Twilio> {
             reading.problem(section, "shared_keys", format!("has two keys with the id {:?}: remove one", key.id));
         }
     }
-    Some(Twilio { account_sid: sid?.to_owned(), auth_tokens, shared_keys })
+    let keywords_off = section.flag("keywords_off", reading);
+    Some(Twilio { account_sid: sid?.to_owned(), auth_tokens, shared_keys, keywords_off })
 }
 
 fn is_account_sid(text: &str) -> bool {

@@ -214,6 +214,7 @@ fn dialect() -> twilio::Twilio {
         account_sid: ACCOUNT_SID.to_owned(),
         auth_tokens: vec![Secret::new(AUTH_TOKEN)],
         shared_keys: Vec::new(),
+        keywords_off: false,
     })
     .unwrap()
 }

@@ -5,8 +5,8 @@
 use super::non_us;
 use super::refusal::{Code, Refusal};
 use crate::model::{
-    Attestation, Caller, Directory, E164, Language, Phase, PresetId, QueueId, Session, Settings, TEXT_MAX_CHARACTERS,
-    measure,
+    Attestation, Caller, Directory, E164, Language, Phase, PresetId, QueueId, Session, Settings, SmartAction,
+    TEXT_MAX_CHARACTERS, measure,
 };
 
 /// What is known of the call and of whom it would text.
@@ -91,6 +91,23 @@ pub fn may_send(standing: &Standing<'_>, directory: &Directory) -> Result<E164, 
 fn vouched_for(attestation: Option<Attestation>, settings: &Settings) -> bool {
     // A is the best and compares least.
     settings.minimum_attestation.is_none_or(|minimum| attestation.is_some_and(|offered| offered <= minimum))
+}
+
+/// What a number must be able to get for a text sent from it to make sense.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Needs {
+    /// Words.
+    Text,
+    /// Photos and videos.
+    Media,
+}
+
+/// What a smart action needs (R1): one that asks for a picture is for numbers that can get one.
+pub fn needs(action: Option<SmartAction>) -> Needs {
+    match action {
+        Some(SmartAction::Photo | SmartAction::Video | SmartAction::Screenshot) => Needs::Media,
+        Some(SmartAction::TextInput | SmartAction::Verification) | None => Needs::Text,
+    }
 }
 
 /// Whether agents may write their own texts: the switch is on, and they are not held to presets (A44).

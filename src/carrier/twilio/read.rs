@@ -2,8 +2,8 @@
 //!
 //! Known and readable, known and not (an error, for quarantine), or of a kind that is none of ours ([`Heard::Ignored`]).
 
-use super::codes;
 use super::signature::is_form;
+use super::{Account, codes};
 use crate::carrier::answer::plausible_id;
 use crate::carrier::{Unreadable, Webhook, form};
 use crate::model::{Address, FailureCode, Heard, Inbound, InboundMedia, MessageId, Receipt, ReceiptRef, ReceiptState};
@@ -20,9 +20,13 @@ const ADDRESS_MAX_CHARACTERS: usize = 64;
 /// The most characters of a carrier's word in a log or a count.
 const WORD_MAX_CHARACTERS: usize = 32;
 
-/// Reads a verified webhook to the account `account_sid`.
-pub(super) fn webhook(account_sid: &str, hook: &Webhook) -> Result<Heard, Unreadable> {
-    read(account_sid, hook)
+/// Words that Twilio acts on by itself, alone in a text, and answers; REVOKE and OPTOUT since 2025.
+const STOP_WORDS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
+const HELP_WORDS: [&str; 2] = ["HELP", "INFO"];
+
+/// Reads a verified webhook to `account`.
+pub(super) fn webhook(account: &Account, hook: &Webhook) -> Result<Heard, Unreadable> {
+    read(account, hook)
         .map_err(|problem| Unreadable { raw: Bytes::copy_from_slice(hook.content()), problem: problem.to_string() })
 }
 
@@ -43,7 +47,7 @@ enum Problem {
     OtherAccount,
 }
 
-fn read(account_sid: &str, hook: &Webhook) -> Result<Heard, Problem> {
+fn read(account: &Account, hook: &Webhook) -> Result<Heard, Problem> {
     if hook.method == Method::POST && !is_form(&hook.headers) {
         return Err(Problem::NoForm);
     }
@@ -51,7 +55,7 @@ fn read(account_sid: &str, hook: &Webhook) -> Result<Heard, Problem> {
 
     // Subaccounts sign with tokens of their own. Our token under another account's name is a slip in our configuration,
     // and its message is to wait until that is mended rather than be taken for this account's.
-    if fields.text("AccountSid")?.is_some_and(|sid| sid != account_sid) {
+    if fields.text("AccountSid")?.is_some_and(|sid| sid != account.account_sid) {
         return Err(Problem::OtherAccount);
     }
     let status = match fields.text("MessageStatus")? {
@@ -61,7 +65,7 @@ fn read(account_sid: &str, hook: &Webhook) -> Result<Heard, Problem> {
     match (status, fields.text("EventType")?) {
         (None, Some(event)) => Ok(Heard::Ignored { kind: word(event) }),
         (Some(""), _) => Err(Problem::Malformed("MessageStatus")),
-        (None | Some("received" | "receiving"), _) => message(&fields),
+        (None | Some("received" | "receiving"), _) => message(account, &fields),
         (Some(status), _) => match failure_or_state(status, &fields)? {
             Some(state) => receipt(status, state, &fields, hook.query()),
             None => Ok(Heard::Ignored { kind: word(status) }),
@@ -69,7 +73,7 @@ fn read(account_sid: &str, hook: &Webhook) -> Result<Heard, Problem> {
     }
 }
 
-fn message(fields: &Fields<'_>) -> Result<Heard, Problem> {
+fn message(account: &Account, fields: &Fields<'_>) -> Result<Heard, Problem> {
     let carrier_id = message_sid(fields)?;
     let from = address(fields, "From")?;
     let to = address(fields, "To")?;
@@ -83,15 +87,8 @@ fn message(fields: &Fields<'_>) -> Result<Heard, Problem> {
         None if media.is_empty() => return Err(Problem::Missing("Body")),
         None => String::new(),
     };
-    Ok(Heard::Message(Inbound {
-        carrier_id,
-        from,
-        to,
-        text,
-        media,
-        segments: segments(fields)?,
-        keyword: keyword(fields)?,
-    }))
+    let keyword = keyword(account, fields, &text)?;
+    Ok(Heard::Message(Inbound { carrier_id, from, to, text, media, segments: segments(fields)?, keyword }))
 }
 
 fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) -> Result<Heard, Problem> {
@@ -163,10 +160,23 @@ fn segments(fields: &Fields<'_>) -> Result<Option<u16>, Problem> {
     Ok(fields.text("NumSegments")?.and_then(|count| count.parse().ok()).filter(|count| *count > 0))
 }
 
-/// Present only where Twilio acts on the keyword itself.
-fn keyword(fields: &Fields<'_>) -> Result<Option<String>, Problem> {
-    let keyword = fields.text("OptOutType")?.map(str::to_ascii_uppercase);
-    Ok(keyword.filter(|keyword| matches!(keyword.as_str(), "STOP" | "START" | "HELP")))
+/// The keyword that Twilio acts on and answers: it says so where its Advanced Opt-Out is on, and else goes by its own
+/// list, unless that is switched off. What START undoes is known from STOP, so no text of that class is looked for.
+fn keyword(account: &Account, fields: &Fields<'_>, text: &str) -> Result<Option<String>, Problem> {
+    let told = fields.text("OptOutType")?.map(str::to_ascii_uppercase);
+    if let Some(told) = told.filter(|told| matches!(told.as_str(), "STOP" | "START" | "HELP")) {
+        return Ok(Some(told));
+    }
+    let is_one_of = |words: &[&str]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+    Ok(if account.keywords_off {
+        None
+    } else if is_one_of(&STOP_WORDS) {
+        Some("STOP".to_owned())
+    } else if is_one_of(&HELP_WORDS) {
+        Some("HELP".to_owned())
+    } else {
+        None
+    })
 }
 
 /// `ErrorCode`, where it names an error; 0 is none.

@@ -21,6 +21,7 @@ fn account() -> Account {
         account_sid: SID.to_owned(),
         auth_tokens: vec![Secret::new(TOKEN)],
         shared_keys: vec![],
+        keywords_off: false,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::machine::view::{Ask, LIVE_MAX, View};
 use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
-use crate::rules::sending::{self, Standing};
+use crate::rules::sending::{self, Needs, Standing};
 
 /// Whether what correlation needs of a call changed with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -196,9 +196,15 @@ impl<'a, V: View> Draft<'a, V> {
     }
 
     /// The number this call texts `party` from: the one it is bound to, else one that is free (A1, A32).
-    pub(super) fn number(&self, call: &Call, party: E164) -> Result<E164, Refusal> {
+    /// What is asked of the caller must be able to come back to it (R1).
+    pub(super) fn number(&self, call: &Call, party: E164, needs: Needs) -> Result<E164, Refusal> {
+        let able = |number: &E164| {
+            let known = self.directory().numbers.get(number);
+            needs == Needs::Text || known.is_some_and(|known| known.verification.mms)
+        };
         if let Some(bound) = self.bound(call) {
-            return Ok(bound);
+            let detail = "the number this call texts from cannot get photos and videos: ask in words";
+            return if able(&bound) { Ok(bound) } else { Err(Refusal::new(Code::NoNumber, detail)) };
         }
         let others = self.live(party);
         let blocked = self.opt_out(party).map(|known| known.block).unwrap_or_default();
@@ -208,7 +214,7 @@ impl<'a, V: View> Draft<'a, V> {
         }
         let candidates: Vec<_> = number::of_queue(self.directory(), &call.queue)
             .into_iter()
-            .filter(|number| !blocked.covers(*number))
+            .filter(|number| !blocked.covers(*number) && able(number))
             .map(|number| Candidate {
                 number,
                 held_by: others
@@ -221,16 +227,20 @@ impl<'a, V: View> Draft<'a, V> {
             .collect();
         let default = self.directory().queues.get(&call.queue).and_then(|queue| queue.default_outbound);
         number::choose(&candidates, default).map_err(|none| match none {
-            NoNumber::NoneAssigned => {
-                Refusal::new(Code::NoNumber, "the queue has no verified number to text from: assign one to it")
-            }
+            NoNumber::NoneAssigned => Refusal::new(
+                Code::NoNumber,
+                match needs {
+                    Needs::Text => "the queue has no verified number to text from: assign one to it",
+                    Needs::Media => "the queue has no verified number that can get photos and videos: assign one to it",
+                },
+            ),
             NoNumber::AllHeld { by } => busy(by),
         })
     }
 
     /// The call with what the agent may do in it, judged as the send will be.
     pub(super) fn shown(&self, call: &Call) -> CallShown {
-        let refusal = self.party(call, false).and_then(|party| self.number(call, party)).err();
+        let refusal = self.party(call, false).and_then(|party| self.number(call, party, Needs::Text)).err();
         CallShown {
             call: call.clone(),
             refusal: refusal.map(|refusal| refusal.code),

@@ -43,7 +43,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     };
     let party = draft.party(&call, send.force)?;
     let (kind, text) = content(draft, &call, &send)?;
-    let ours = draft.number(&call, party)?;
+    let ours = draft.number(&call, party, sending::needs(send.smart_action))?;
     if call.queued.len() >= QUEUED_MAX {
         let detail = format!("{QUEUED_MAX} texts of this call wait already: send again when some have gone");
         return Err(Refusal { retry_after_ms: Some(1_000), ..Refusal::new(Code::RateLimited, detail) });

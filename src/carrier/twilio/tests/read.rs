@@ -48,8 +48,26 @@ fn a_message_of_photos_alone_has_every_one_of_them_and_an_empty_text() {
 fn a46_a_keyword_that_twilio_acts_on_is_told() {
     let Heard::Message(message) = heard(&post("/m", STOP)) else { panic!("no message") };
     assert_eq!((message.text.as_str(), message.keyword.as_deref()), ("STOP", Some("STOP")));
-    let Heard::Message(message) = heard(&post("/m", STOP.replace("Type=STOP", "Type=JUMP"))) else { panic!() };
+    let other = STOP.replace("Type=STOP", "Type=JUMP").replace("Body=STOP", "Body=arret");
+    let Heard::Message(message) = heard(&post("/m", other)) else { panic!() };
     assert_eq!(message.keyword, None);
+}
+
+#[test]
+fn a46_the_words_that_twilio_answers_without_saying_so_are_known_unless_it_is_switched_off() {
+    let form = |words| format!("MessageSid=SM1&From=%2B14155550101&To=%2B14155550199&Body={words}");
+    let keyword = |dialect: &Twilio, words| match &dialect.parse(&post("/m", form(words))).unwrap()[0] {
+        Heard::Message(message) => message.keyword.clone(),
+        other => panic!("{other:?} is no message"),
+    };
+    let off = Twilio::new(Account { keywords_off: true, ..account() }).unwrap();
+    for (words, class) in [("stop", Some("STOP")), ("+Cancel+", Some("STOP")), ("INFO", Some("HELP"))] {
+        assert_eq!(keyword(&twilio(), words).as_deref(), class, "{words}");
+        assert_eq!(keyword(&off, words), None, "{words}");
+    }
+    for words in ["stop.", "arret", "please+stop", "START", "yes"] {
+        assert_eq!(keyword(&twilio(), words), None, "{words}: Twilio acts on it not at all, or on what it undoes");
+    }
 }
 
 #[test]

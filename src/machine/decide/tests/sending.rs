@@ -238,3 +238,26 @@ fn a_text_that_waited_too_long_expires_unsent() {
     then(&mut world, 251, delivered(2), &["stale"]);
     then(&mut world, 252, tick(), &["done"]);
 }
+
+#[test]
+fn r1_a_picture_is_asked_for_from_a_number_that_can_get_one() {
+    let asks = |action| {
+        let content = Content::Text("Please send a photo of the meter.".to_owned());
+        steps::send("a", content, move |send| send.smart_action = Some(action))
+    };
+    let deaf = |numbers: &'static [&'static str]| {
+        with(|directory| {
+            for number in numbers {
+                directory.numbers.get_mut(&number.parse().unwrap()).unwrap().verification.mms = false;
+            }
+        })
+    };
+    let told = ["queued", "message.queued a smart_action 'Please send a photo of the meter.'"];
+    let world = check_in(deaf(&[SUPPORT]), [(0, start("a")), (1, asks(SmartAction::Photo))], &told);
+    assert_eq!(world.message(1).ours, SHARED.parse().unwrap());
+    let none = ["refused no_number"];
+    check_in(deaf(&[SUPPORT, SHARED]), [(0, start("a")), (1, asks(SmartAction::Video))], &none);
+    check_in(deaf(&[SUPPORT, SHARED]), [(0, start("a")), (1, asks(SmartAction::TextInput))], &told);
+    let bound = [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, asks(SmartAction::Screenshot))];
+    check_in(deaf(&[SUPPORT]), bound, &none);
+}
