@@ -1,7 +1,7 @@
 //! The seeded simulation (G41): machine, cores, journal and index in memory, and the clock, in one thread from one seed.
 //!
 //! The seed decides who calls, texts and answers, what the carrier and the platform make of it, how time passes, and
-//! where in a commit the process dies. RELIABILITY.md's invariants are checked as it goes and when all has come to rest.
+//! where in a commit the process dies. The invariants I1-I11 are checked as it goes and when all has come to rest.
 //! `OFFHOOK_SEEDS=1000 cargo test --test simulation` lives more seeds, `OFFHOOK_SEED=17` one alone.
 
 mod simulation {

@@ -223,6 +223,32 @@ impl Fact {
         }
     }
 
+    /// The message it is about, as it is afterwards.
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::MessageReceived { message, .. }
+            | Self::MessageQueued { message, .. }
+            | Self::SendStarted { message, .. }
+            | Self::SendPostponed { message, .. }
+            | Self::SendUnknown { message, .. }
+            | Self::MessageChanged { message, .. }
+            | Self::MessageKept { message } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The call it is a part of.
+    pub fn call(&self) -> Option<&CallId> {
+        match self {
+            Self::CallStarted(change)
+            | Self::CallUpdated(change)
+            | Self::CallEnded(change)
+            | Self::CallKept(change) => Some(&change.shown.call.id),
+            Self::OptedOut { call, .. } | Self::OptedIn { call, .. } => call.as_ref(),
+            _ => self.message()?.call.as_ref(),
+        }
+    }
+
     /// What kind of fact it is, in a word for people who look at a journal.
     pub fn name(&self) -> &'static str {
         match self {

@@ -59,11 +59,12 @@ impl Carrier {
     /// A caller texts. Returns where the webhook is.
     pub(crate) fn text(&mut self, dice: &mut Dice) -> usize {
         let n = self.hooks.len();
-        let text = match dice.below(12) {
+        let text = match dice.below(14) {
             0 => "STOP".to_owned(),
             1 => "help".to_owned(),
             2 => "Please call us.".to_owned(),
-            3 => "naïve ✓ ".repeat(1 + dice.place(30)),
+            3 | 4 => "START".to_owned(),
+            5 => "naïve ✓ ".repeat(1 + dice.place(30)),
             _ => format!("text {n}"),
         };
         let from = if dice.percent(5) { "72975" } else { dice.one(&CALLERS) };
@@ -74,7 +75,8 @@ impl Carrier {
             text,
             media: Vec::new(),
             segments: dice.percent(50).then_some(1),
-            keyword: None,
+            // Some carriers act on it and say so.
+            keyword: dice.percent(3).then(|| "STOP".to_owned()),
         });
         self.add(item)
     }

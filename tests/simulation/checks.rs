@@ -10,9 +10,10 @@ use offhook::machine::command::Taken;
 use offhook::machine::event::{Event, Fact, Story};
 use offhook::machine::rows::Table;
 use offhook::machine::show;
-use offhook::machine::state::{CallRow, Message};
+use offhook::machine::state::CallRow;
 use offhook::machine::view::{Ask, View, decode_row, kind};
-use offhook::model::{CallId, ClaimKind, Day, Heard, MessageId, Month, Position};
+use offhook::model::{CallId, ClaimKind, Day, E164, Heard, Kind, MessageId, Month, Position};
+use offhook::rules::opt_out::Block;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub(crate) fn at_rest(world: &mut World) {
     i4_calls_are_told_without_a_gap(stories);
     i5_each_text_of_ours_ends_once(world, stories);
     i6_each_post_has_its_attempt(world, stories);
+    i7_nothing_starts_to_who_said_stop(stories);
     limits::i8_no_number_is_over_its_limit(world, stories);
     limits::no_text_waits_beyond_its_time(world, stories);
     answers_given_are_kept(world, stories);
@@ -204,11 +206,8 @@ fn i4_calls_are_told_without_a_gap(stories: &[Arc<Story>]) {
     let mut last: HashMap<CallId, u64> = HashMap::new();
     for (story, event) in facts(stories) {
         let Some(sequence) = event.call_sequence else { continue };
-        let call = match &event.fact {
-            Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) => &change.shown.call.id,
-            fact => message(fact)
-                .and_then(|message| message.call.as_ref())
-                .unwrap_or_else(|| breach("I4", format!("position {} has a sequence and no call", story.position.0))),
+        let Some(call) = event.fact.call() else {
+            breach("I4", format!("position {} has a sequence and no call", story.position.0))
         };
         let last = last.entry(call.clone()).or_default();
         *last += 1;
@@ -218,16 +217,33 @@ fn i4_calls_are_told_without_a_gap(stories: &[Arc<Story>]) {
     }
 }
 
-fn message(fact: &Fact) -> Option<&Message> {
-    match fact {
-        Fact::MessageReceived { message, .. }
-        | Fact::MessageQueued { message, .. }
-        | Fact::SendStarted { message, .. }
-        | Fact::SendPostponed { message, .. }
-        | Fact::SendUnknown { message, .. }
-        | Fact::MessageChanged { message, .. }
-        | Fact::MessageKept { message } => Some(message),
-        _ => None,
+/// Whom STOP silenced gets nothing but its confirmation, until START.
+fn i7_nothing_starts_to_who_said_stop(stories: &[Arc<Story>]) {
+    let mut silenced: HashMap<E164, Block> = HashMap::new();
+    for (story, event) in facts(stories) {
+        match &event.fact {
+            Fact::OptOutsLoaded { opt_outs } => {
+                silenced.extend(opt_outs.iter().filter_map(|(who, block)| Some((*who.kept()?, block.clone()))));
+            }
+            Fact::OptedOut { contact, stands, .. } => {
+                silenced.extend(contact.kept().map(|who| (*who, stands.block.clone())));
+            }
+            Fact::OptedIn { contact, stands, .. } => {
+                let Some(who) = contact.kept() else { continue };
+                match stands {
+                    Some(stands) => drop(silenced.insert(*who, stands.block.clone())),
+                    None => drop(silenced.remove(who)),
+                }
+            }
+            Fact::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => {
+                let theirs = message.theirs.kept().and_then(|address| address.number());
+                let block = theirs.and_then(|theirs| silenced.get(&theirs));
+                if block.is_some_and(|block| block.covers(message.ours)) {
+                    breach("I7", format!("{} starts at position {} after STOP", message.id, story.position.0));
+                }
+            }
+            _ => {}
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{ANN, BOB, ROMA, World, write};
 use crate::machine::apply::apply;
-use crate::machine::event::{Event, Fact, Story};
+use crate::machine::event::{Fact, Story};
 use crate::machine::record;
 use crate::machine::rows::{Key, Table};
 use crate::machine::state::{AttemptOutcome, Call, CallRow, Live, Message, Open, Timer};
@@ -75,31 +75,10 @@ pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
 fn call_sequence_has_no_gap(world: &mut World, story: &Story) {
     for event in &story.events {
         let Some(sequence) = event.call_sequence else { continue };
-        let call = call_of(event).expect("only what is of a call has a place in it");
+        let call = event.fact.call().expect("only what is of a call has a place in it");
         let told = world.told.entry(call.clone()).or_default();
         *told += 1;
         assert_eq!(sequence, *told, "call_sequence is dense: {:?}", event.fact);
-    }
-}
-
-fn call_of(event: &Event) -> Option<&CallId> {
-    match &event.fact {
-        Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) => Some(&change.shown.call.id),
-        Fact::OptedOut { call, .. } | Fact::OptedIn { call, .. } => call.as_ref(),
-        fact => message_of(fact)?.call.as_ref(),
-    }
-}
-
-fn message_of(fact: &Fact) -> Option<&Message> {
-    match fact {
-        Fact::MessageReceived { message, .. }
-        | Fact::MessageQueued { message, .. }
-        | Fact::SendStarted { message, .. }
-        | Fact::SendPostponed { message, .. }
-        | Fact::SendUnknown { message, .. }
-        | Fact::MessageChanged { message, .. }
-        | Fact::MessageKept { message } => Some(message),
-        _ => None,
     }
 }
 
@@ -117,7 +96,7 @@ fn nothing_joins_a_call_that_has_ended(world: &World, story: &Story) {
 /// A54.
 fn final_states_stay(world: &World, story: &Story) {
     use MessageState::{Cancelled, Delivered, Failed, Undelivered};
-    for message in story.events.iter().filter_map(|event| message_of(&event.fact)) {
+    for message in story.events.iter().filter_map(|event| event.fact.message()) {
         let Some(before) = Ask::message(world, message.id) else { continue };
         if matches!(before.state, Cancelled | Delivered | Failed | Undelivered) {
             assert_eq!(message.state, before.state, "a final state stays");
