@@ -1,4 +1,4 @@
-//! The one checker of what a gateway promises (RELIABILITY.md, I1 to I6), for every run that can go wrong.
+//! The one checker of what a gateway promises (I1 to I6), for every run that can go wrong.
 //!
 //! Invariant: it believes what the simulated carriers and the platform saw, and nothing the gateway says of itself but
 //! the states of messages (I5). It reads records only, so it can be run again, and it is tested with worlds in which

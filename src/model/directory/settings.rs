@@ -137,7 +137,7 @@ impl Default for OptOutWords {
 }
 
 impl Default for Settings {
-    /// As a new gateway has them: the feature off, and everything else as API.md shows it, without texts.
+    /// As a new gateway has them: the feature off, and everything else as the API shows it, without texts.
     fn default() -> Self {
         Self {
             in_call_sms: false,
