@@ -24,4 +24,4 @@ pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartActi
 pub use number::{Address, E164, InvalidNumber};
 pub use secret::Secret;
 pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, measure, smart};
-pub use time::{Day, Month, Timestamp};
+pub use time::{Day, LocalDay, Month, Timestamp, local_day, zone_exists};

@@ -4,6 +4,7 @@
 //! knows no storage, so a test of it reads like the requirement it shows.
 
 pub mod auto_reply;
+pub mod breaker;
 pub mod correlation;
 pub mod directory;
 pub mod keyword;

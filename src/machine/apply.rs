@@ -13,7 +13,9 @@ use super::event::{CallChange, Event, Fact, Story};
 use super::record::v1;
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
-use super::view::{contact_key, encode_row, kind, landline_key, live_key, message_key, open_key, state_key, timer_key};
+use super::view::{
+    contact_key, day_key, encode_row, kind, landline_key, live_key, message_key, open_key, state_key, timer_key,
+};
 use crate::model::{Address, Change, Directory, E164, MessageState};
 use crate::rules::opt_out::Block;
 use serde::Serialize;
@@ -48,6 +50,23 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
         }
         Fact::OptedOut { contact, stands, .. } => opt_out(contact, Some(stands), writes),
         Fact::OptedIn { contact, stands, .. } => opt_out(contact, stands.as_ref(), writes),
+        Fact::LaneKept { ours, lane } => lane_row(*ours, lane, writes),
+        Fact::AccountLaneKept { account, lane } => {
+            put(writes, state_key(kind::ACCOUNT_LANE, account.as_bytes()), lane);
+        }
+        Fact::DayCounted { whose, count } => put(writes, day_key(whose), count),
+        Fact::LanePaused { ours, pause } => {
+            put_or_delete(writes, state_key(kind::PAUSE, &ours.key()), pause.as_ref());
+        }
+        Fact::AccountFailed { account, trouble } => {
+            put_or_delete(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble.as_ref());
+        }
+        Fact::AccountPaused { account, trouble } => {
+            put(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
+        }
+        Fact::AccountResumed { account } => {
+            writes.push(Write::Delete(state_key(kind::TROUBLE, account.as_bytes())));
+        }
         Fact::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
             let contacts = tables.iter().filter_map(|table| match table {
@@ -188,9 +207,12 @@ fn listed(number: &Private<E164>, block: &Block, story: &Story, writes: &mut Vec
 
 fn opt_out(contact: &Private<E164>, stands: Option<&OptOut>, writes: &mut Vec<Write>) {
     let Some(number) = contact.kept() else { return };
-    let key = state_key(kind::OPT_OUT, &number.key());
-    match stands {
-        Some(stands) => put(writes, key, stands),
+    put_or_delete(writes, state_key(kind::OPT_OUT, &number.key()), stands);
+}
+
+fn put_or_delete<T: Serialize>(writes: &mut Vec<Write>, key: Key, value: Option<&T>) {
+    match value {
+        Some(value) => put(writes, key, value),
         None => writes.push(Write::Delete(key)),
     }
 }

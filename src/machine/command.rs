@@ -199,6 +199,8 @@ pub enum SettledAs {
     NeverWritten,
     /// Written, and nobody answered in a way that could be read.
     Unknown,
+    /// Nobody knows, because the gateway stopped meanwhile: it says nothing of the carrier.
+    Interrupted,
 }
 
 impl SettledAs {
@@ -209,7 +211,7 @@ impl SettledAs {
             Self::Refused { .. } => AttemptOutcome::Refused,
             Self::Later { .. } => AttemptOutcome::Later,
             Self::NeverWritten => AttemptOutcome::NeverWritten,
-            Self::Unknown => AttemptOutcome::Unknown,
+            Self::Unknown | Self::Interrupted => AttemptOutcome::Unknown,
         }
     }
 }

@@ -6,6 +6,7 @@ mod draft;
 mod hear;
 mod opt_out;
 mod outbound;
+mod permit;
 mod receipt;
 mod send;
 mod tick;
@@ -64,7 +65,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         }
         Command::Tick => tick::tick(&mut draft),
     };
-    Decision { reply, events: draft.events }
+    Decision { reply, events: draft.into_events() }
 }
 
 /// The call with what the agent may do in it at `now`, judged as a send would be: for those who only look.

@@ -6,9 +6,11 @@
 use super::private::Private;
 use super::record::v1;
 use super::rows::Table;
-use super::state::{Call, Contact, Ended, Lane, Message, OptOut};
+use super::state::{Call, Contact, Ended, Lane, Message, OptOut, Pause, Whose};
 use crate::model::{Address, CallId, Change, ClaimKind, Directory, E164, Json, MessageId, Number, Position, Timestamp};
+use crate::rules::breaker::Trouble;
 use crate::rules::opt_out::Block;
+use crate::rules::rate::DayCount;
 use crate::rules::refusal::Code;
 use serde::{Deserialize, Serialize};
 
@@ -202,6 +204,53 @@ pub enum Fact {
         /// Which.
         tables: Vec<Table>,
     },
+    /// A lane's level, under other limits.
+    LaneKept {
+        /// Our number.
+        ours: E164,
+        /// The lane.
+        lane: Lane,
+    },
+    /// The bucket of an account that is limited, and what waits for it.
+    AccountLaneKept {
+        /// The account.
+        account: String,
+        /// All its lanes together.
+        lane: Lane,
+    },
+    /// Segments were counted against a daily cap.
+    DayCounted {
+        /// Whose.
+        whose: Whose,
+        /// The count.
+        count: DayCount,
+    },
+    /// A carrier said "not now", or something else after that.
+    LanePaused {
+        /// Our number.
+        ours: E164,
+        /// Nothing where the lane goes on.
+        pause: Option<Pause>,
+    },
+    /// A carrier account failed, or works again before it was paused.
+    AccountFailed {
+        /// The account.
+        account: String,
+        /// What is held against it.
+        trouble: Option<Trouble>,
+    },
+    /// `account.paused`.
+    AccountPaused {
+        /// The account.
+        account: String,
+        /// What is held against it.
+        trouble: Trouble,
+    },
+    /// `account.resumed`.
+    AccountResumed {
+        /// The account.
+        account: String,
+    },
 }
 
 impl Fact {
@@ -279,6 +328,13 @@ impl Fact {
             Self::OptOutsLoaded { .. } => "OptOutsLoaded",
             Self::OptedOut { .. } => "OptedOut",
             Self::OptedIn { .. } => "OptedIn",
+            Self::LaneKept { .. } => "LaneKept",
+            Self::AccountLaneKept { .. } => "AccountLaneKept",
+            Self::DayCounted { .. } => "DayCounted",
+            Self::LanePaused { .. } => "LanePaused",
+            Self::AccountFailed { .. } => "AccountFailed",
+            Self::AccountPaused { .. } => "AccountPaused",
+            Self::AccountResumed { .. } => "AccountResumed",
             Self::Forgotten { .. } => "Forgotten",
         }
     }

@@ -240,6 +240,12 @@ fn one(story: &Story, index: u16, event: &Event) -> Option<Told> {
         Fact::OptedIn { contact, ours, call, .. } => {
             ("contact.opted_in", call.as_ref(), contact_data(contact, *ours, ours.map(|_| "start")))
         }
+        Fact::AccountPaused { account, trouble } => {
+            let until = trouble.paused.map(|paused| paused.until.to_string());
+            let data = json!({ "account": account, "reason": "carrier_failing", "until": until });
+            ("account.paused", None, data)
+        }
+        Fact::AccountResumed { account } => ("account.resumed", None, json!({ "account": account })),
         Fact::VerificationChanged { number, entry: Json(entry) } => {
             let data = json!({ "number": number.to_string(), "verification": verification(&entry.verification) });
             ("number.verification_changed", None, data)

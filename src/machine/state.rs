@@ -224,6 +224,24 @@ pub struct Lane {
     pub queued_segments: u32,
 }
 
+/// Whose day a cap counts.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Whose {
+    /// Of one of our numbers.
+    Number(E164),
+    /// Of a carrier account.
+    Account(String),
+}
+
+/// A lane whose carrier said "not now".
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pause {
+    /// Nothing of it starts before this.
+    pub until: Timestamp,
+    /// How often it was said in a row.
+    pub laters: u32,
+}
+
 /// What we remember of one of our numbers with one of theirs.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Contact {

@@ -1,8 +1,10 @@
 //! What the machine knows before a decision, read through typed questions.
 
 use super::rows::{Key, Table};
-use super::state::{Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Timer};
+use super::state::{Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Timer, Whose};
 use crate::model::{CallId, Claim, Directory, E164, MessageId, Month, Position, Timestamp};
+use crate::rules::breaker::Trouble;
+use crate::rules::rate::DayCount;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -48,6 +50,14 @@ pub mod kind {
     pub const QUARANTINE: u8 = b'X';
     /// The gateway itself.
     pub const GATEWAY: u8 = b'G';
+    /// The bucket of a carrier account, by its name.
+    pub const ACCOUNT_LANE: u8 = b'K';
+    /// Segments of a day, by whose.
+    pub const DAY: u8 = b'Y';
+    /// A lane that rests, by our number.
+    pub const PAUSE: u8 = b'P';
+    /// What is held against a carrier account, by its name.
+    pub const TROUBLE: u8 = b'B';
     /// The first month whose contacts are not forgotten.
     pub const REMEMBERED: u8 = b'M';
 }
@@ -107,6 +117,14 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes }
 }
 
+/// The key of a daily count.
+pub fn day_key(whose: &Whose) -> Key {
+    match whose {
+        Whose::Number(number) => state_key(kind::DAY, &[&b"n"[..], &number.key()].concat()),
+        Whose::Account(account) => state_key(kind::DAY, &[b"a", account.as_bytes()].concat()),
+    }
+}
+
 /// The key of a landline, in the month of `at`.
 pub fn landline_key(number: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes: number.key().to_vec() }
@@ -156,6 +174,39 @@ pub trait Ask: View {
         let mut lane: Lane = self.typed(&state_key(kind::LANE, &ours.key())).unwrap_or_default();
         lane.empty_at = lane.empty_at.max(self.gateway().started_at);
         lane
+    }
+
+    /// The bucket of an account. One that was never used is empty since the gateway started (A30).
+    fn account_lane(&self, account: &str) -> Lane {
+        let mut lane: Lane = self.typed(&state_key(kind::ACCOUNT_LANE, account.as_bytes())).unwrap_or_default();
+        lane.empty_at = lane.empty_at.max(self.gateway().started_at);
+        lane
+    }
+
+    /// What a daily cap has counted last.
+    fn day_count(&self, whose: &Whose) -> DayCount {
+        self.typed(&day_key(whose)).unwrap_or_default()
+    }
+
+    /// Until when a lane rests.
+    fn pause(&self, ours: E164) -> Option<Pause> {
+        self.typed(&state_key(kind::PAUSE, &ours.key()))
+    }
+
+    /// Lanes that rest, a page from `from` on, with the key to go on from.
+    fn pauses(&self, from: &[u8], limit: usize) -> Vec<(Vec<u8>, E164, Pause)> {
+        let rows = self.rows(Table::State, &[kind::PAUSE], from, limit);
+        rows.into_iter()
+            .filter_map(|(key, row)| {
+                let number = E164::from_key(key.get(1..9)?.try_into().ok()?)?;
+                Some((key, number, decode_row(&row)?))
+            })
+            .collect()
+    }
+
+    /// What is held against an account.
+    fn trouble(&self, account: &str) -> Option<Trouble> {
+        self.typed(&state_key(kind::TROUBLE, account.as_bytes()))
     }
 
     /// What the gateway noted of itself.

@@ -77,7 +77,7 @@ macro_rules! id {
 
         impl $name {
             /// The `index`-th of its kind in the frame at `position`, which was written on `day`.
-            pub fn new(day: Day, position: Position, index: u16) -> Self {
+            pub const fn new(day: Day, position: Position, index: u16) -> Self {
                 Self(Id { day, position, index })
             }
 

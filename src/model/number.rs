@@ -31,6 +31,11 @@ impl E164 {
         self.0.to_be_bytes()
     }
 
+    /// The number whose key this is.
+    pub fn from_key(key: [u8; 8]) -> Option<Self> {
+        Self::from_digits(&u64::from_be_bytes(key).to_string()).ok()
+    }
+
     /// Whether the number is in the North American Numbering Plan (+1).
     pub fn is_plus_one(self) -> bool {
         // Eleven digits that begin with 1; a shorter number with that beginning is of no country.

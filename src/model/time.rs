@@ -73,6 +73,28 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// A day by somebody's calendar, counted from 1970-01-01 there: what a daily cap counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct LocalDay(pub i32);
+
+/// Whether there is a zone of that name, like `America/Los_Angeles`.
+pub fn zone_exists(name: &str) -> bool {
+    jiff::tz::TimeZone::get(name).is_ok()
+}
+
+/// The day `at` is in by the calendar of `zone`, and when the next one begins. By UTC where there is no such zone, which
+/// the rules of the directory rule out.
+pub fn local_day(zone: &str, at: Timestamp) -> (LocalDay, Timestamp) {
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let now =
+        jiff::Timestamp::from_millisecond(i64::try_from(at.0).unwrap_or(i64::MAX)).unwrap_or(jiff::Timestamp::MAX);
+    let date = now.to_zoned(zone.clone()).date();
+    let days = date.since(jiff::civil::date(1970, 1, 1)).map_or(i32::MAX, |span| span.get_days());
+    let next = date.tomorrow().ok().and_then(|next| next.to_zoned(zone).ok());
+    let next = next.and_then(|next| u64::try_from(next.timestamp().as_millisecond()).ok());
+    (LocalDay(days), next.map_or(at + Duration::from_secs(24 * 60 * 60), Timestamp))
+}
+
 /// A UTC day, counted from 1970-01-01. Rows that are dropped together stand in one tree a day.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Day(pub u16);
@@ -119,6 +141,18 @@ mod tests {
         assert_eq!(Timestamp::from_ms(1_763_791_200_500).to_string(), "2025-11-22T06:00:00.500Z");
         assert_eq!(Timestamp::from_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::parse("2025-11-22T07:00:00.5+01:00"), Some(Timestamp::from_ms(1_763_791_200_500)));
+    }
+
+    #[test]
+    fn a28_a_day_of_a_cap_begins_at_its_zones_midnight_in_summer_and_winter() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let los_angeles = |text| local_day("America/Los_Angeles", at(text));
+        assert_eq!(los_angeles("2026-01-15T07:59:59.999Z").1, at("2026-01-15T08:00:00Z"));
+        assert_eq!(los_angeles("2026-07-15T07:00:00Z").1, at("2026-07-16T07:00:00Z"));
+        let (before, begins) = los_angeles("2026-03-08T07:00:00Z");
+        assert_eq!((before.0 + 1, begins), (los_angeles("2026-03-08T08:00:00Z").0.0, at("2026-03-08T08:00:00Z")));
+        assert_eq!(los_angeles("2026-03-08T08:00:00Z").1, at("2026-03-09T07:00:00Z"), "a day of 23 hours");
+        assert!(zone_exists("Europe/Rome") && !zone_exists("Mars/Olympus") && !zone_exists(""));
     }
 
     #[test]

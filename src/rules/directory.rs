@@ -14,7 +14,9 @@ pub use example::example;
 
 use super::refusal::Code;
 use super::sending;
-use crate::model::{Directory, E164, Limits, Number, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, VerificationState};
+use crate::model::{
+    Directory, E164, Limits, Number, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, VerificationState, zone_exists,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -125,6 +127,14 @@ fn limits(limits: &Limits, at: &str, breaches: &mut Breaches) {
     if limits.millisegments_per_second == Some(0) {
         let problem = "is 0: use 0.001 or more, or null for no limit";
         breaches.add(format!("{at}.segments_per_second"), Code::InvalidField, problem);
+    }
+    if limits.segments_per_day == Some(0) {
+        let problem = "is 0: use 1 or more, or null for no cap; suspend a number that is to send nothing";
+        breaches.add(format!("{at}.segments_per_day"), Code::InvalidField, problem);
+    }
+    if !zone_exists(&limits.day_zone) {
+        let problem = "is no zone: name one of the tz database, as in \"America/Los_Angeles\" or \"Europe/Rome\"";
+        breaches.add(format!("{at}.day_zone"), Code::InvalidField, problem);
     }
     if !(1..=BURST_MAX).contains(&limits.burst) {
         let problem = format!("is {}: use 1 to {BURST_MAX}, or leave it out for 1", limits.burst);

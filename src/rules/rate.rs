@@ -4,7 +4,8 @@
 //! at `empty_at`, fills by the rate, and is full at the burst. A text needs its segments in the bucket, or the whole
 //! burst where it has more; what it takes beyond is debt, and the bucket is empty only when that is paid.
 
-use crate::model::{Limits, Timestamp};
+use crate::model::{Limits, LocalDay, Timestamp, local_day};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long until a text of `segments` can start, behind `queued` segments of others.
@@ -21,6 +22,45 @@ pub fn empty_after(limits: &Limits, empty_at: Timestamp, segments: u16, now: Tim
     let Some(rate) = limits.millisegments_per_second else { return now };
     let full_since = now - fill(u64::from(limits.burst.max(1)), rate);
     empty_at.max(full_since) + fill(u64::from(segments), rate)
+}
+
+/// When a bucket that was empty at `empty_at` was or is empty if its limits are others from `now` on: its level, or its
+/// debt, is kept in segments, as far as the new burst goes.
+pub fn empty_with(before: &Limits, after: &Limits, empty_at: Timestamp, now: Timestamp) -> Timestamp {
+    let (Some(was), Some(is)) = (before.millisegments_per_second, after.millisegments_per_second) else { return now };
+    let (was, is) = (u64::from(was.max(1)), u64::from(is.max(1)));
+    if empty_at > now {
+        let debt = u64::try_from(empty_at.since(now).as_millis()).unwrap_or(u64::MAX);
+        return now + Duration::from_millis(debt.saturating_mul(was).div_ceil(is));
+    }
+    let full = fill(u64::from(before.burst.max(1)), before.millisegments_per_second.unwrap_or(1));
+    let filled = u64::try_from(now.since(empty_at).min(full).as_millis()).unwrap_or(u64::MAX);
+    now - Duration::from_millis(filled.saturating_mul(was) / is)
+}
+
+/// Segments of a day, as a daily cap counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DayCount {
+    /// Which day, by the zone of the cap.
+    pub day: LocalDay,
+    /// Segments whose first attempt, or a later one, started on it.
+    pub segments: u32,
+}
+
+impl DayCount {
+    /// The count with `segments` more at `now`.
+    pub fn with(self, limits: &Limits, segments: u32, now: Timestamp) -> Self {
+        let (day, _) = local_day(&limits.day_zone, now);
+        let before = if self.day == day { self.segments } else { 0 };
+        Self { day, segments: before.saturating_add(segments) }
+    }
+}
+
+/// When a cap lets `segments` more go: now, or when the next day begins. Without a cap, now.
+pub fn cap_allows(limits: &Limits, count: DayCount, segments: u32, now: Timestamp) -> Timestamp {
+    let Some(cap) = limits.segments_per_day else { return now };
+    let (_, next_day) = local_day(&limits.day_zone, now);
+    if count.with(limits, segments, now).segments <= cap { now } else { next_day }
 }
 
 /// The time in which the bucket gains `segments`, rounded up to a millisecond.
@@ -59,6 +99,32 @@ mod tests {
     fn a29_the_segments_in_front_are_part_of_the_wait() {
         let later = START + Duration::from_secs(60);
         assert_eq!(wait(&limits(2_000, 4), START, 10, 2, later), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn a28_a_cap_counts_the_segments_of_a_day_and_begins_anew_at_midnight() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let capped = Limits { segments_per_day: Some(10), day_zone: "Europe/Rome".to_owned(), ..limits(1_000, 1) };
+        let evening = at("2026-06-01T21:00:00Z");
+        let count = DayCount::default().with(&capped, 8, evening);
+        assert_eq!(cap_allows(&capped, count, 2, evening), evening);
+        assert_eq!(cap_allows(&capped, count, 3, evening), at("2026-06-01T22:00:00Z"));
+        let night = at("2026-06-01T22:00:00Z");
+        assert_eq!(cap_allows(&capped, count, 3, night), night);
+        assert_eq!(count.with(&capped, 3, night).segments, 3);
+        assert_eq!(cap_allows(&Limits::none(), count, 1_000, evening), evening);
+    }
+
+    #[test]
+    fn a28_a_bucket_keeps_its_level_and_its_debt_when_its_rate_changes() {
+        let (slow, quick) = (limits(100, 2), limits(1_000, 5));
+        let now = START + Duration::from_secs(60);
+        // One of two segments is there: at ten times the rate it took a tenth of the time.
+        assert_eq!(empty_with(&slow, &quick, now - Duration::from_secs(10), now), now - Duration::from_secs(1));
+        // It was full, with two, for long.
+        assert_eq!(empty_with(&slow, &quick, START - Duration::from_secs(900), now), now - Duration::from_secs(2));
+        assert_eq!(empty_with(&quick, &slow, now + Duration::from_secs(3), now), now + Duration::from_secs(30));
+        assert_eq!(empty_with(&Limits::none(), &quick, START, now), now, "what had no limit begins empty");
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub fn send_ttl(kind: Kind) -> Duration {
     }
 }
 
+/// How long a lane rests after so many "not now" of its carrier in a row, if the carrier names no longer time (A64).
+pub fn rest(laters: u32) -> Duration {
+    let step = (laters.max(1) as usize - 1).min(WAITS_MS.len() - 1);
+    Duration::from_millis(WAITS_MS[step])
+}
+
 /// When attempt `failed` (from 1) of `message` is followed by the next: the schedule ± 20 %, spread by a hash of id and
 /// attempt so that a replay waits the same; the carrier's own wish where it is longer.
 pub fn next_attempt(message: MessageId, failed: u32, retry_after: Option<Duration>, now: Timestamp) -> Timestamp {

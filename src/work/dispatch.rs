@@ -1,22 +1,26 @@
-//! Which text goes out next, and when: a lane for each of our numbers.
+//! Which text goes out next, and when: a lane for each of our numbers, and what the lanes of a carrier account share.
 //!
-//! Invariants: no number sends more than `max(burst, largest message) + rate × window` segments in any window; texts to
-//! one caller keep their order, across retries; and what waits, waits in a lane and nowhere else.
+//! Invariants: no number sends more than `max(burst, largest message) + rate × window` segments in any window, measured at
+//! the starts the journal has; texts to one caller keep their order, across retries; and what waits, waits in a lane and
+//! nowhere else.
 
+mod account;
+mod bucket;
 mod lane;
 
+pub use account::IN_FLIGHT_PER_ACCOUNT;
+
+use super::Moment;
 use crate::machine::event::{Fact, Story};
-use crate::machine::state::{Message, Open};
-use crate::model::{Address, Directory, E164, Kind, MessageId, Timestamp};
-use lane::{Lane, Pick, Waiting};
+use crate::machine::state::{Message, Open, Whose};
+use crate::model::{Address, Directory, E164, Kind, Limits, MessageId, Timestamp};
+use crate::rules::breaker::Paused;
+use crate::rules::rate::DayCount;
+use account::{Account, Room};
+use lane::{Held, Lane, Next, Waiting};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-
-use super::Moment;
-
-/// Requests under way at one carrier account. A slow account fills its own, and nobody else's.
-pub const IN_FLIGHT_PER_ACCOUNT: usize = 64;
 
 /// What the loop is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,11 +46,24 @@ pub struct Dispatch {
     lanes: HashMap<E164, Lane>,
     /// Numbers that had a lane since. One without a lane had a full bucket when it was forgotten.
     used: HashSet<E164>,
-    /// Lanes by the time something may happen in them.
-    due: BTreeSet<(Duration, E164)>,
+    accounts: HashMap<String, Account>,
+    /// Lanes that rest because their carrier asked for it.
+    pauses: HashMap<E164, Timestamp>,
+    /// What the caps of numbers have counted.
+    days: HashMap<E164, DayCount>,
+    /// What is due, by its time.
+    due: BTreeSet<(Duration, Due)>,
     /// Where a message is that waits or is on its way.
     lane_of: HashMap<MessageId, E164>,
-    in_flight: HashMap<String, usize>,
+    /// Through which account a message is on its way.
+    account_of: HashMap<MessageId, String>,
+}
+
+/// Something that may have something to do.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Due {
+    Lane(E164),
+    Account(String),
 }
 
 impl Dispatch {
@@ -58,25 +75,12 @@ impl Dispatch {
             began: now,
             lanes: HashMap::new(),
             used: HashSet::new(),
+            accounts: HashMap::new(),
+            pauses: HashMap::new(),
+            days: HashMap::new(),
             due: BTreeSet::new(),
             lane_of: HashMap::new(),
-            in_flight: HashMap::new(),
-        }
-    }
-
-    /// Limits and accounts are these now.
-    pub fn use_directory(&mut self, directory: Arc<Directory>, now: Moment) {
-        if Arc::ptr_eq(&directory, &self.directory) {
-            return;
-        }
-        self.directory = directory;
-        let numbers: Vec<_> = self.lanes.keys().copied().collect();
-        for number in numbers {
-            let limits = self.limits(number);
-            if let Some(lane) = self.lanes.get_mut(&number) {
-                lane.limit(limits, now);
-            }
-            self.schedule(number, now.elapsed);
+            account_of: HashMap::new(),
         }
     }
 
@@ -88,6 +92,35 @@ impl Dispatch {
         }
     }
 
+    /// An account's bucket, as the index has it after a restart.
+    pub fn found_account(&mut self, name: &str, empty_at: Timestamp, now: Moment) {
+        let limits = account_limits(&self.directory, name);
+        self.accounts.entry(name.to_owned()).or_default().limit(limits, empty_at.max(self.started_at), now);
+    }
+
+    /// What a daily cap has counted.
+    pub fn counted(&mut self, whose: &Whose, count: DayCount, now: Moment) {
+        match whose {
+            Whose::Number(number) => drop(self.days.insert(*number, count)),
+            Whose::Account(name) => self.account(name, now).day = count,
+        }
+    }
+
+    /// A lane rests, or not any more.
+    pub fn paused(&mut self, ours: E164, until: Option<Timestamp>, now: Moment) {
+        match until {
+            Some(until) => drop(self.pauses.insert(ours, until)),
+            None => drop(self.pauses.remove(&ours)),
+        }
+        self.schedule(Due::Lane(ours), now.elapsed);
+    }
+
+    /// An account is left alone, or not any more.
+    pub fn account_paused(&mut self, name: &str, paused: Option<Paused>, now: Moment) {
+        self.account(name, now).paused = paused;
+        self.schedule(Due::Account(name.to_owned()), now.elapsed);
+    }
+
     /// Takes note of what was committed.
     pub fn follow(&mut self, story: &Story, now: Moment) {
         for event in &story.events {
@@ -96,58 +129,162 @@ impl Dispatch {
                 Fact::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
                 Fact::MessageQueued { message, lane, .. } | Fact::SendPostponed { message, lane } => {
                     if let Some(open) = open(message) {
-                        self.settled(message.id, now);
+                        self.landed(message.id, now);
                         self.lane(message.ours, lane.empty_at, now);
                         self.wait(message.id, &open, now);
                     }
                 }
-                Fact::SendStarted { message, lane } => self.started(message.id, lane.empty_at, now),
+                Fact::SendStarted { message, lane } => self.started(message.id, story.at, lane.empty_at, now),
                 Fact::SendUnknown { message, .. } | Fact::MessageChanged { message, .. } => {
                     self.gone(message.id, now);
                 }
-                Fact::MessageKept { message } => self.settled(message.id, now),
+                Fact::MessageKept { message } => self.landed(message.id, now),
+                Fact::DayCounted { whose, count } => self.counted(whose, *count, now),
+                Fact::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
+                Fact::AccountFailed { account, trouble } => {
+                    self.account_paused(account, trouble.as_ref().and_then(|trouble| trouble.paused), now);
+                }
+                Fact::AccountPaused { account, trouble } => self.account_paused(account, trouble.paused, now),
+                Fact::AccountResumed { account } => self.account_paused(account, None, now),
                 fact => {
                     if let Some(directory) = fact.directory_after(&self.directory) {
-                        self.use_directory(Arc::new(directory), now);
+                        self.use_directory(directory, story, now);
                     }
                 }
             }
         }
     }
 
+    /// Limits and accounts are these now; the rest of the story says what the accounts' buckets hold.
+    fn use_directory(&mut self, directory: Directory, story: &Story, now: Moment) {
+        self.directory = Arc::new(directory);
+        let numbers: Vec<_> = self.lanes.keys().copied().collect();
+        for number in numbers {
+            let limits = self.limits(number);
+            if let Some(lane) = self.lanes.get_mut(&number) {
+                lane.limit(limits, now);
+            }
+            self.schedule(Due::Lane(number), now.elapsed);
+        }
+        for (name, account) in &mut self.accounts {
+            let empty_at = story.events.iter().find_map(|event| match &event.fact {
+                Fact::AccountLaneKept { account, lane } if account == name => Some(lane.empty_at),
+                _ => None,
+            });
+            account.limit(account_limits(&self.directory, name), empty_at.unwrap_or(now.wall), now);
+        }
+        let names: Vec<_> = self.accounts.keys().cloned().collect();
+        for name in names {
+            self.schedule(Due::Account(name), now.elapsed);
+        }
+    }
+
     /// What is to be done now. Each action's end comes back by what was committed, or by `not_started`.
     pub fn next(&mut self, now: Moment) -> Vec<Action> {
         let mut actions = Vec::new();
-        while let Some(&(at, number)) = self.due.first() {
-            if at > now.elapsed {
-                break;
-            }
-            self.due.pop_first();
-            let account = self.account(number);
-            let Some(lane) = self.lanes.get_mut(&number) else { continue };
-            lane.due = None;
-            let free = IN_FLIGHT_PER_ACCOUNT.saturating_sub(self.in_flight.get(&account).copied().unwrap_or(0));
-            match lane.pick(now, free > 0) {
-                Pick::Start { message, empty_at } => {
-                    *self.in_flight.entry(account).or_default() += 1;
-                    actions.push(Action::Start { message, lane_empty_at: empty_at });
-                    self.schedule(number, now.elapsed);
-                }
-                Pick::Expire(message) => {
-                    actions.push(Action::Expire(message));
-                    self.schedule(number, now.elapsed);
-                }
-                Pick::At(at) => self.schedule(number, at),
-                Pick::Nothing => match lane.idle_at(now) {
-                    Some(at) if at <= now.elapsed => {
-                        self.lanes.remove(&number);
+        while self.due.first().is_some_and(|(at, _)| *at <= now.elapsed) {
+            match self.due.pop_first() {
+                Some((_, Due::Lane(number))) => {
+                    if let Some(lane) = self.lanes.get_mut(&number) {
+                        lane.due = None;
                     }
-                    Some(at) => self.schedule(number, at),
-                    None => {}
-                },
+                    self.look(number, now, &mut actions);
+                }
+                Some((_, Due::Account(name))) => {
+                    if let Some(account) = self.accounts.get_mut(&name) {
+                        account.due = None;
+                    }
+                    self.serve(&name, now, &mut actions);
+                }
+                None => break,
             }
         }
         actions
+    }
+
+    /// Asks a lane what it wants.
+    fn look(&mut self, number: E164, now: Moment, actions: &mut Vec<Action>) {
+        let held = self.held(number);
+        loop {
+            let Some(lane) = self.lanes.get_mut(&number) else { return };
+            match lane.next(now, held) {
+                Next::Expire(message) => actions.push(Action::Expire(message)),
+                Next::At(at) => return self.schedule(Due::Lane(number), at),
+                Next::Nothing => {
+                    match lane.idle_at(now) {
+                        Some(at) if at <= now.elapsed => drop(self.lanes.remove(&number)),
+                        Some(at) => self.schedule(Due::Lane(number), at),
+                        None => {}
+                    }
+                    return;
+                }
+                Next::Ready { .. } => {
+                    // It goes to its account's end of the queue, and is served in turn.
+                    let was_there = std::mem::replace(&mut lane.at_account, true);
+                    if let Some(at) = lane.first_expiry(now) {
+                        self.schedule(Due::Lane(number), at);
+                    }
+                    if !was_there {
+                        let name = self.account_name(number);
+                        self.account(&name, now).waiting.push_back(number);
+                        self.schedule(Due::Account(name), now.elapsed);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lets lanes of an account go, one after another, while it has room.
+    fn serve(&mut self, name: &str, now: Moment, actions: &mut Vec<Action>) {
+        while let Some(number) = self.accounts.get(name).and_then(|account| account.waiting.front().copied()) {
+            let held = self.held(number);
+            let ready = self.lanes.get_mut(&number).map(|lane| lane.next(now, held));
+            if let Some(Next::Ready { message, segments }) = ready {
+                let at = match self.account(name, now).room(segments, now) {
+                    Room::Yes => self.go(name, number, message, segments, now, actions).err(),
+                    Room::At(at) => Some(at),
+                    Room::Later => return,
+                };
+                if let Some(at) = at {
+                    return self.schedule(Due::Account(name.to_owned()), at);
+                }
+            } else if let Some(Next::Expire(message)) = ready {
+                actions.push(Action::Expire(message));
+                continue;
+            }
+            self.account(name, now).waiting.pop_front();
+            if let Some(lane) = self.lanes.get_mut(&number) {
+                lane.at_account = false;
+            }
+            self.look(number, now, actions);
+        }
+    }
+
+    /// A message takes its permits, the account's first. If a bucket says no after all, when to ask again.
+    fn go(
+        &mut self,
+        name: &str,
+        number: E164,
+        id: MessageId,
+        segments: u16,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Duration> {
+        let later = |wait: Duration| now.elapsed + wait.max(Duration::from_millis(1));
+        self.account(name, now).take(id, segments, now).map_err(later)?;
+        let Some(lane) = self.lanes.get_mut(&number) else { return Ok(()) };
+        match lane.start(id, now) {
+            Ok(lane_empty_at) => {
+                self.account_of.insert(id, name.to_owned());
+                actions.push(Action::Start { message: id, lane_empty_at });
+                Ok(())
+            }
+            Err(wait) => {
+                self.account(name, now).land(id);
+                Err(later(wait))
+            }
+        }
     }
 
     /// When `next` has something to do, if nothing else happens before.
@@ -157,52 +294,64 @@ impl Dispatch {
 
     /// The machine says that a message is not to be sent; it has left its lane already.
     pub fn not_started(&mut self, id: MessageId, now: Moment) {
+        if let Some(lane) = self.lane_of.get(&id).and_then(|number| self.lanes.get_mut(number)) {
+            lane.not_used(id);
+        }
         self.gone(id, now);
     }
 
-    /// The start of a message could not be asked for just now: it waits on in its lane. Its permit is spent.
+    /// The start of a message could not be asked for just now: it waits on in its lane. Its permit is spent, so that
+    /// nobody asks again at once.
     pub fn not_taken(&mut self, id: MessageId, now: Moment) {
-        self.settled(id, now);
+        if let Some(account) = self.account_of.get(&id).and_then(|name| self.accounts.get_mut(name)) {
+            account.started(id, now.wall, now);
+        }
+        self.landed(id, now);
     }
 
     /// The start of a message is in the journal: its lane may look at the next.
-    fn started(&mut self, id: MessageId, empty_at: Timestamp, now: Moment) {
+    fn started(&mut self, id: MessageId, at: Timestamp, empty_at: Timestamp, now: Moment) {
+        if let Some(account) = self.account_of.get(&id).and_then(|name| self.accounts.get_mut(name)) {
+            account.started(id, at, now);
+        }
         let Some(number) = self.lane_of.get(&id).copied() else { return };
         if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.started(id, empty_at, now);
+            lane.started(id, at, empty_at, now);
         }
-        self.schedule(number, now.elapsed);
+        self.schedule(Due::Lane(number), now.elapsed);
     }
 
     /// The request of a message is over, and its outcome is in the journal.
-    fn settled(&mut self, id: MessageId, now: Moment) {
-        let Some(number) = self.lane_of.get(&id).copied() else { return };
-        let Some(lane) = self.lanes.get_mut(&number) else { return };
-        if lane.land(id) {
-            let account = self.account(number);
-            if let Some(in_flight) = self.in_flight.get_mut(&account) {
-                *in_flight = in_flight.saturating_sub(1);
+    fn landed(&mut self, id: MessageId, now: Moment) {
+        if let Some(number) = self.lane_of.get(&id).copied() {
+            if let Some(lane) = self.lanes.get_mut(&number) {
+                lane.land(id);
             }
-            self.wake(&account, number, now);
+            self.schedule(Due::Lane(number), now.elapsed);
         }
+        let Some(name) = self.account_of.remove(&id) else { return };
+        if let Some(account) = self.accounts.get_mut(&name) {
+            account.land(id);
+        }
+        self.schedule(Due::Account(name), now.elapsed);
     }
 
     /// How many lanes of each account have messages that wait.
     pub fn lanes_waiting(&self) -> HashMap<String, usize> {
         let mut lanes = HashMap::new();
         for number in self.lanes.iter().filter(|(_, lane)| lane.waits()).map(|(number, _)| *number) {
-            *lanes.entry(self.account(number)).or_default() += 1;
+            *lanes.entry(self.account_name(number)).or_default() += 1;
         }
         lanes
     }
 
     fn gone(&mut self, id: MessageId, now: Moment) {
-        self.settled(id, now);
+        self.landed(id, now);
         let Some(number) = self.lane_of.remove(&id) else { return };
         if let Some(lane) = self.lanes.get_mut(&number) {
             lane.forget(id);
         }
-        self.schedule(number, now.elapsed);
+        self.schedule(Due::Lane(number), now.elapsed);
     }
 
     fn wait(&mut self, id: MessageId, open: &Open, now: Moment) {
@@ -212,58 +361,69 @@ impl Dispatch {
             expires_at: open.expires_at,
             not_before: open.not_before,
         };
-        let Some(lane) = self.lanes.get_mut(&open.ours) else { return };
-        lane.wait(priority(open.kind), id, waiting);
         self.lane_of.insert(id, open.ours);
-        self.schedule(open.ours, now.elapsed);
+        if let Some(lane) = self.lanes.get_mut(&open.ours) {
+            lane.wait(priority(open.kind), id, waiting);
+        }
+        self.schedule(Due::Lane(open.ours), now.elapsed);
     }
 
     fn lane(&mut self, number: E164, empty_at: Timestamp, now: Moment) {
         let limits = self.limits(number);
         let empty_at = empty_at.max(self.started_at);
         self.lanes.entry(number).or_insert_with(|| {
-            // Whoever set the clock forward meanwhile has paid no debt with it.
+            // What an idle lane has left of its bucket is told by the wall as it was when the process began.
             let seen = if self.used.insert(number) { self.began } else { now };
             Lane::new(limits, empty_at, seen)
         });
     }
 
-    /// A place at the account is free: lanes of it that had to wait for one look again.
-    fn wake(&mut self, account: &str, number: E164, now: Moment) {
-        self.schedule(number, now.elapsed);
-        let crowded: Vec<_> = self
-            .lanes
-            .iter()
-            .filter(|(other, lane)| lane.crowded && self.account(**other) == account)
-            .map(|(other, _)| *other)
-            .collect();
-        for other in crowded {
-            self.schedule(other, now.elapsed);
+    fn account(&mut self, name: &str, now: Moment) -> &mut Account {
+        let (directory, started_at) = (&self.directory, self.started_at);
+        self.accounts.entry(name.to_owned()).or_insert_with(|| {
+            let mut account = Account::default();
+            account.limit(account_limits(directory, name), started_at, now);
+            account
+        })
+    }
+
+    fn held(&self, number: E164) -> Held {
+        Held {
+            paused_until: self.pauses.get(&number).copied(),
+            day: self.days.get(&number).copied().unwrap_or_default(),
         }
     }
 
-    fn schedule(&mut self, number: E164, at: Duration) {
-        let Some(lane) = self.lanes.get_mut(&number) else { return };
-        if let Some(before) = lane.due {
+    fn schedule(&mut self, what: Due, at: Duration) {
+        let place = match &what {
+            Due::Lane(number) => self.lanes.get_mut(number).map(|lane| &mut lane.due),
+            Due::Account(name) => self.accounts.get_mut(name).map(|account| &mut account.due),
+        };
+        let Some(due) = place else { return };
+        if let Some(before) = *due {
             if before <= at {
                 return;
             }
-            self.due.remove(&(before, number));
+            self.due.remove(&(before, what.clone()));
         }
-        lane.due = Some(at);
-        self.due.insert((at, number));
+        *due = Some(at);
+        self.due.insert((at, what));
     }
 
-    fn limits(&self, number: E164) -> crate::model::Limits {
+    fn limits(&self, number: E164) -> Limits {
         self.directory.numbers.get(&number).map(|entry| entry.limits.clone()).unwrap_or_default()
     }
 
-    fn account(&self, number: E164) -> String {
+    fn account_name(&self, number: E164) -> String {
         self.directory.numbers.get(&number).map(|entry| entry.account.clone()).unwrap_or_default()
     }
 }
 
-/// Closing messages first, auto-replies last (A21).
+fn account_limits<'a>(directory: &'a Directory, name: &str) -> Option<&'a Limits> {
+    directory.accounts.get(name).map(|account| &account.limits)
+}
+
+/// Closing messages and answers to keywords first, auto-replies last (A21).
 fn priority(kind: Kind) -> u8 {
     match kind {
         Kind::Closing | Kind::OptOutConfirmation | Kind::HelpReply => 0,

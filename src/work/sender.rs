@@ -9,13 +9,13 @@ use crate::carrier::{Dialect, Outbound, Outcome};
 use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, Urgency, WallClock};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::machine::event::{Fact, Story};
-use crate::machine::state::Message;
-use crate::machine::view::Ask;
+use crate::machine::state::{Message, Whose};
+use crate::machine::view::{Ask, View};
 use crate::model::{FailureCode, MessageId, MessageState, Position, Timestamp};
 use crate::net::{Client, SendFailed};
 use crate::observe::{self, SendOutcome};
 use http::Response;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -192,6 +192,7 @@ async fn recover(reads: &Reads, mut clock: Clock) -> Result<(Clock, Dispatch, Ve
                     from = key.into_iter().chain([0]).collect();
                 }
                 if !full {
+                    accounts(view, &mut dispatch, now);
                     return (clock, dispatch, unsettled);
                 }
             }
@@ -199,6 +200,35 @@ async fn recover(reads: &Reads, mut clock: Clock) -> Result<(Clock, Dispatch, Ve
     });
     let recovered = recovered.await.map_err(|_| FollowFailed::Stopped)?;
     recovered.map_err(|failed| FollowFailed::Rows(failed.to_string()))
+}
+
+/// What carriers, days and buckets hold back, as the index has it.
+fn accounts(view: &impl View, dispatch: &mut Dispatch, now: Moment) {
+    let mut from = Vec::new();
+    loop {
+        let page = view.pauses(&from, OPEN_PAGE);
+        let full = page.len() == OPEN_PAGE;
+        for (key, ours, pause) in page {
+            dispatch.paused(ours, Some(pause.until), now);
+            from = key.into_iter().chain([0]).collect();
+        }
+        if !full {
+            break;
+        }
+    }
+    let directory = view.directory();
+    for (number, _) in directory.numbers.iter().filter(|(_, entry)| entry.limits.segments_per_day.is_some()) {
+        let whose = Whose::Number(*number);
+        dispatch.counted(&whose, view.day_count(&whose), now);
+    }
+    let of_numbers = directory.numbers.values().map(|entry| entry.account.as_str());
+    let names: BTreeSet<&str> = of_numbers.chain(directory.accounts.keys().map(String::as_str)).collect();
+    for name in names {
+        dispatch.found_account(name, view.account_lane(name).empty_at, now);
+        let whose = Whose::Account(name.to_owned());
+        dispatch.counted(&whose, view.day_count(&whose), now);
+        dispatch.account_paused(name, view.trouble(name).and_then(|trouble| trouble.paused), now);
+    }
 }
 
 /// A message with a permit whose attempt did not begin.
@@ -245,7 +275,7 @@ impl Sender {
     }
 
     async fn unknown_since_the_last_run(&self, message: MessageId, attempt: u32) {
-        self.settle(message, attempt, Settled { outcome: SettledAs::Unknown, status: None }).await;
+        self.settle(message, attempt, Settled { outcome: SettledAs::Interrupted, status: None }).await;
     }
 
     async fn attempt(&self, message: Message) {

@@ -3,7 +3,7 @@
 //! Texts have rows of their own, so that rows stay small; the settings' row keeps their languages. A language that is
 //! gone leaves its text behind, which nobody reads: `apply` cannot know what there was before.
 
-use super::put;
+use super::put_or_delete;
 use crate::machine::rows::Write;
 use crate::machine::view::{decode_row, kind, state_key};
 use crate::model::{Change, Directory, Json, Language, Settings};
@@ -70,11 +70,7 @@ pub(super) fn rows(change: &Change, writes: &mut Vec<Write>) {
 
 fn row<T: serde::Serialize>(part: u8, name: &[u8], value: Option<&T>, writes: &mut Vec<Write>) {
     let rest: Vec<u8> = std::iter::once(part).chain(name.iter().copied()).collect();
-    let key = state_key(kind::DIRECTORY, &rest);
-    match value {
-        Some(value) => put(writes, key, value),
-        None => writes.push(Write::Delete(key)),
-    }
+    put_or_delete(writes, state_key(kind::DIRECTORY, &rest), value);
 }
 
 /// Reads the directory back from its rows, in any order. `None` where there is none.

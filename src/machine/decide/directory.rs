@@ -1,6 +1,7 @@
 //! An administrator changes the directory, and carriers tell of numbers (R14-R32, A36-A42).
 
 use super::draft::Draft;
+use super::permit;
 use crate::machine::command::Reply;
 use crate::machine::event::Fact;
 use crate::machine::view::{View, kind, state_key};
@@ -40,6 +41,7 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: Vec<Change>, fo
     }
     if after != *before {
         draft.note(Fact::DirectoryChanged { changes });
+        permit::relimit(draft, before, &after);
     }
     Reply::Done
 }

@@ -1,5 +1,6 @@
 //! A decision in the making.
 
+use super::permit;
 use crate::machine::command::At;
 use crate::machine::event::{CallChange, CallShown, Event, Fact};
 use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut};
@@ -25,11 +26,13 @@ pub(super) struct Draft<'a, V> {
     media: u16,
     /// Lanes this decision has changed already.
     lanes: Vec<(E164, Lane)>,
+    /// Accounts' lanes it has changed; they are told at its end.
+    account_lanes: Vec<(String, Lane)>,
 }
 
 impl<'a, V: View> Draft<'a, V> {
     pub(super) fn new(view: &'a V, at: At) -> Self {
-        Self { view, at, events: Vec::new(), messages: 0, media: 0, lanes: Vec::new() }
+        Self { view, at, events: Vec::new(), messages: 0, media: 0, lanes: Vec::new(), account_lanes: Vec::new() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -91,12 +94,44 @@ impl<'a, V: View> Draft<'a, V> {
         changed.map_or_else(|| self.view.lane(ours), |(_, lane)| *lane)
     }
 
-    /// Changes a lane and says how it is afterwards.
-    pub(super) fn change_lane(&mut self, ours: E164, change: impl FnOnce(&mut Lane)) -> Lane {
-        let mut lane = self.lane(ours);
+    /// Changes a lane and says how it is afterwards. What waits in it waits for its account, too.
+    pub(super) fn change_lane(&mut self, ours: E164, account: &str, change: impl FnOnce(&mut Lane)) -> Lane {
+        let before = self.lane(ours);
+        let mut lane = before;
         change(&mut lane);
         self.lanes.push((ours, lane));
+        if permit::account_limits(self.directory(), account).is_some() {
+            self.change_account_lane(account, |all| {
+                let more = i64::from(lane.queued_segments) - i64::from(before.queued_segments);
+                let all_of_them = i64::from(all.queued_segments) + more;
+                all.queued_segments = u32::try_from(all_of_them.max(0)).unwrap_or(u32::MAX);
+            });
+        }
         lane
+    }
+
+    /// The bucket of an account, this decision included.
+    pub(super) fn account_lane(&self, account: &str) -> Lane {
+        let changed = self.account_lanes.iter().find(|(name, _)| name == account);
+        changed.map_or_else(|| self.view.account_lane(account), |(_, lane)| *lane)
+    }
+
+    /// Changes the bucket of an account.
+    pub(super) fn change_account_lane(&mut self, account: &str, change: impl FnOnce(&mut Lane)) {
+        let mut lane = self.account_lane(account);
+        change(&mut lane);
+        match self.account_lanes.iter_mut().find(|(name, _)| name == account) {
+            Some((_, known)) => *known = lane,
+            None => self.account_lanes.push((account.to_owned(), lane)),
+        }
+    }
+
+    /// Everything that happened.
+    pub(super) fn into_events(mut self) -> Vec<Event> {
+        for (account, lane) in std::mem::take(&mut self.account_lanes) {
+            self.note(Fact::AccountLaneKept { account, lane });
+        }
+        self.events
     }
 
     /// What stands under a call's id, this decision included.

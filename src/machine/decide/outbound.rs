@@ -1,7 +1,7 @@
 //! A queued text on its way to the carrier (A19-A21, A27, A46, A60, A64).
 
 use super::draft::{Draft, Live};
-use super::{hear, opt_out as opting_out, send};
+use super::{hear, opt_out as opting_out, permit, send};
 use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Fact;
 use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, OptOutBy, Usage};
@@ -10,7 +10,7 @@ use crate::model::{E164, FailureCode, Kind, MessageId, MessageState, Phase, Sess
 use crate::rules::correlation::Belongs;
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
-use crate::rules::{non_us, opt_out, rate, retry};
+use crate::rules::{non_us, opt_out, retry};
 use std::time::Duration;
 
 /// How long an attempt nobody answered shows as `sending` before it is `unconfirmed` (A60).
@@ -37,13 +37,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, lane_empty
     message.not_before = None;
     message.attempts.push(Attempt { at: draft.now(), outcome: AttemptOutcome::Open, status: None });
 
-    let limits = send::limits(draft, message.ours);
-    let segments = message.segments;
-    let now = draft.now();
-    let lane = draft.change_lane(message.ours, |lane| {
-        lane.queued_segments = lane.queued_segments.saturating_sub(u32::from(segments));
-        lane.empty_at = rate::empty_after(&limits, lane.empty_at, segments, now).max(lane_empty_at);
-    });
+    let lane = permit::pay(draft, &message, lane_empty_at);
     draft.note(Fact::SendStarted { message: Box::new(message.clone()), lane });
     if let Some(call) = &mut call {
         let opens = begin(call, &message, first);
@@ -200,6 +194,12 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
     };
     open.outcome = settled.outcome.outcome();
     open.status = settled.status;
+    let next = match &settled.outcome {
+        SettledAs::Later { retry_after } => Some(retry::next_attempt(id, attempt, *retry_after, draft.now())),
+        SettledAs::NeverWritten => Some(retry::next_attempt(id, attempt, None, draft.now())),
+        _ => None,
+    };
+    permit::judge(draft, &message, &settled, next);
     match settled.outcome {
         SettledAs::Sent { carrier_id, segments } => {
             message.carrier_id = Some(carrier_id);
@@ -224,9 +224,12 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
                 opting_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, said_in);
             }
         }
-        SettledAs::Later { retry_after } => postpone(draft, message, attempt, retry_after),
-        SettledAs::NeverWritten => postpone(draft, message, attempt, None),
-        SettledAs::Unknown => {
+        SettledAs::Later { .. } | SettledAs::NeverWritten => {
+            if let Some(next) = next {
+                postpone(draft, message, next);
+            }
+        }
+        SettledAs::Unknown | SettledAs::Interrupted => {
             let until = draft.now() + UNKNOWN_FOR;
             draft.note(Fact::SendUnknown { message: Box::new(message), until });
         }
@@ -251,8 +254,7 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, st
 }
 
 /// The attempt came to nothing and may be repeated: back into the lane, unless there is no time or no call left.
-fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, attempt: u32, retry_after: Option<Duration>) {
-    let next = retry::next_attempt(message.id, attempt, retry_after, draft.now());
+fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, next: Timestamp) {
     let mut call = draft.call_of(&message);
     let agents = matches!(message.kind, Kind::Preset | Kind::Custom | Kind::SmartAction);
     let over = agents && call.as_ref().is_none_or(|call| call.ended.is_some());
@@ -271,7 +273,7 @@ fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, attempt: u3
     message.state = MessageState::Queued;
     message.not_before = Some(next);
     let segments = u32::from(message.segments);
-    let lane = draft.change_lane(message.ours, |lane| lane.queued_segments += segments);
+    let lane = draft.change_lane(message.ours, &message.account, |lane| lane.queued_segments += segments);
     let id = message.id;
     draft.note(Fact::SendPostponed { message: Box::new(message), lane });
     if let Some(mut call) = call.take().filter(|_| agents) {

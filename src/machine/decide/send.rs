@@ -2,15 +2,14 @@
 
 use super::call;
 use super::draft::{Draft, Live};
+use super::permit;
 use crate::machine::command::{Content, IdempotencyKey, Reply, Send};
 use crate::machine::event::Fact;
 use crate::machine::state::{Call, CallRow, Lane, Message};
 use crate::machine::view::{Ask, View};
-use crate::model::{
-    Address, Agent, Direction, E164, Kind, Language, Limits, MessageState, PresetId, SmartAction, measure,
-};
+use crate::model::{Address, Agent, Direction, E164, Kind, Language, MessageState, PresetId, SmartAction, measure};
 use crate::rules::refusal::{Code, Refusal};
-use crate::rules::{rate, retry, sending};
+use crate::rules::{retry, sending};
 use std::time::Duration;
 
 /// Texts of one call that may wait at once. Its row names them all.
@@ -48,7 +47,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
         let detail = format!("{QUEUED_MAX} texts of this call wait already: send again when some have gone");
         return Err(Refusal { retry_after_ms: Some(1_000), ..Refusal::new(Code::RateLimited, detail) });
     }
-    in_time(draft, ours, &text)?;
+    in_time(draft, ours, &draft.account_of(ours), &text)?;
 
     let newly_bound = call.our_number.replace(ours) != Some(ours);
     let new =
@@ -95,28 +94,19 @@ fn preset<V: View>(
 }
 
 /// Whether the text would go out soon enough to be of use (A29).
-fn in_time<V: View>(draft: &Draft<'_, V>, ours: E164, text: &str) -> Result<(), Refusal> {
-    let wait = wait(draft, ours, measure(text).segments);
+fn in_time<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, text: &str) -> Result<(), Refusal> {
+    let wait = permit::wait(draft, ours, account, measure(text).segments);
     let most = Duration::from_millis(draft.directory().settings.max_wait_ms);
     if wait <= most {
         return Ok(());
     }
     let beyond = u64::try_from((wait - most).as_millis()).unwrap_or(u64::MAX);
     let detail = format!(
-        "the number's lane is full: this text would wait {} ms, and at most {} are allowed",
+        "this text would wait {} ms for its number or account, and at most {} are allowed: send it later",
         wait.as_millis(),
         most.as_millis()
     );
     Err(Refusal { retry_after_ms: Some(beyond), ..Refusal::new(Code::RateLimited, detail) })
-}
-
-fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, segments: u16) -> Duration {
-    let Lane { empty_at, queued_segments } = draft.lane(ours);
-    rate::wait(&limits(draft, ours), empty_at, queued_segments, segments, draft.now())
-}
-
-pub(super) fn limits<V: View>(draft: &Draft<'_, V>, ours: E164) -> Limits {
-    draft.directory().numbers.get(&ours).map(|number| number.limits.clone()).unwrap_or_default()
 }
 
 /// A text of ours that nothing forbids.
@@ -132,15 +122,16 @@ pub(super) struct NewText {
 /// Puts a text into its number's lane and tells the platform. The caller keeps the call, which now ends with it.
 pub(super) fn enqueue<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>, new: NewText) -> Message {
     let measured = measure(&new.text);
-    let estimated = wait(draft, new.ours, measured.segments);
-    let lane = draft.change_lane(new.ours, |lane| lane.queued_segments += u32::from(measured.segments));
+    let account = draft.account_of(new.ours);
+    let estimated = permit::wait(draft, new.ours, &account, measured.segments);
+    let lane = draft.change_lane(new.ours, &account, |lane| lane.queued_segments += u32::from(measured.segments));
     let message = Message {
         id: draft.next_message(),
         call: call.as_ref().map(|call| call.id.clone()),
         direction: Direction::Outbound,
         kind: new.kind,
         state: MessageState::Queued,
-        account: draft.account_of(new.ours),
+        account,
         ours: new.ours,
         theirs: Address::from(new.theirs).into(),
         agent: new.agent,
@@ -173,5 +164,7 @@ pub(super) fn enqueue<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>
 /// The lane once `message`, which waited in it, is gone.
 pub(super) fn leave_lane<V: View>(draft: &mut Draft<'_, V>, message: &Message) -> Lane {
     let segments = u32::from(message.segments);
-    draft.change_lane(message.ours, |lane| lane.queued_segments = lane.queued_segments.saturating_sub(segments))
+    draft.change_lane(message.ours, &message.account, |lane| {
+        lane.queued_segments = lane.queued_segments.saturating_sub(segments)
+    })
 }

@@ -8,6 +8,7 @@ mod hang_up;
 mod inbound;
 mod invariants;
 mod keys;
+mod limits;
 mod non_us;
 mod opt_outs;
 mod random;

@@ -127,9 +127,13 @@ fn r24_a28_limits_are_each_numbers_own_and_never_nothing() {
         |directory| {
             number(directory, "+12065550100").limits.millisegments_per_second = Some(0);
             number(directory, "+12065550101").limits.burst = u32::MAX;
+            number(directory, "+12065550100").limits.segments_per_day = Some(0);
+            number(directory, "+12065550100").limits.day_zone = "Mars/Olympus".to_owned();
         },
         &[
             "numbers.+12065550100.limits.segments_per_second invalid_field",
+            "numbers.+12065550100.limits.segments_per_day invalid_field",
+            "numbers.+12065550100.limits.day_zone invalid_field",
             "numbers.+12065550101.limits.burst invalid_field",
         ],
     );

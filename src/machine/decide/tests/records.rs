@@ -7,7 +7,7 @@ use super::steps::{
 };
 use super::*;
 use crate::machine::record::{self, Unreadable};
-use crate::model::{E164, FailureCode, Heard};
+use crate::model::{Account, E164, FailureCode, Heard, Limits};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
@@ -18,7 +18,11 @@ const WORDS: &[&str] = &["where is my parcel?", "on its way to you", "by the way
 /// A story in which everything happens that can.
 fn everything() -> World {
     let mut world = World::empty();
-    let directory = with(|directory| directory.settings.late_text = true);
+    let directory = with(|directory| {
+        directory.settings.late_text = true;
+        let limits = Limits { millisegments_per_second: Some(9_000), segments_per_day: Some(900), ..Limits::none() };
+        directory.accounts.insert("main".to_owned(), Account { limits });
+    });
     let seed = Command::Seed { directory: Box::new(directory), opt_outs: listed(&[ROMA]) };
     let unreadable = Heard::Unreadable { raw: RAW.to_vec(), problem: "no closing brace".to_owned() };
     let feed = Command::AdvanceFeed { endpoint: "main".to_owned(), watermark: Position(7) };
@@ -52,11 +56,25 @@ fn everything() -> World {
         (23, text(BOB, SUPPORT, "STOP")),
         (24, text(BOB, SUPPORT, "START")),
         (25, failed_verification(SHARED)),
-        (700, tick()),
+        (
+            26,
+            Step::Change(|directory| {
+                directory.numbers.values_mut().for_each(|number| number.limits.millisegments_per_second = Some(2_000));
+            }),
+        ),
+        (27, start_of("d", "+12065550144")),
     ];
     for (secs, step) in story {
         world.run(secs, step);
     }
+    // An account that answers nothing is left alone, until a probe comes through.
+    for nth in 1..=6 {
+        world.run(27 + nth, say("d", WORDS[2]));
+        let latest = world.queued.len();
+        world.run(27 + nth, go(latest));
+        world.run(27 + nth, if nth < 6 { unknown(latest) } else { sent(latest) });
+    }
+    world.run(800, tick());
     world
 }
 
@@ -91,6 +109,13 @@ fn place(fact: &Fact) -> usize {
         Fact::OptedOut { .. } => 25,
         Fact::OptedIn { .. } => 26,
         Fact::Forgotten { .. } => 27,
+        Fact::LaneKept { .. } => 28,
+        Fact::AccountLaneKept { .. } => 29,
+        Fact::DayCounted { .. } => 30,
+        Fact::LanePaused { .. } => 31,
+        Fact::AccountFailed { .. } => 32,
+        Fact::AccountPaused { .. } => 33,
+        Fact::AccountResumed { .. } => 34,
     }
 }
 
@@ -100,7 +125,7 @@ fn every_fact_is_read_as_it_was_written() {
     let happened: std::collections::BTreeSet<_> =
         world.journal.iter().flat_map(|story| &story.events).map(|event| place(&event.fact)).collect();
     // Version 1 alone loaded a directory in one piece.
-    let places = (0..=27).filter(|place| *place != 1).collect();
+    let places = (0..=34).filter(|place| *place != 1).collect();
     assert_eq!(happened, places, "a fact that did not happen was not shown to be read");
     for story in &world.journal {
         let (meta, bodies) = record::encode(story.at, &story.events);
@@ -192,7 +217,7 @@ fn a_gateway_whose_people_were_erased_works_on() {
         write(&mut world.rows, &apply(&nobody));
     }
     // Only what answers is looked at: the harness's invariants are about gateways that remember.
-    let at = At { time: START + std::time::Duration::from_secs(800), position: Position(1_000) };
+    let at = At { time: START + std::time::Duration::from_secs(900), position: Position(1_000) };
     for (nth, step) in [start("b"), say("a", "x"), end("b"), text(BOB, SUPPORT, "hi"), tick()].into_iter().enumerate() {
         let command = step.command(&mut world);
         let decision = decide(&world, command, at);

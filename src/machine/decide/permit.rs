@@ -1,0 +1,167 @@
+//! What sending costs: lanes, accounts, days, and what carriers make us wait for (A28-A31, A64).
+
+use super::draft::Draft;
+use crate::machine::command::{Settled, SettledAs};
+use crate::machine::event::Fact;
+use crate::machine::state::{Lane, Message, Pause, Whose};
+use crate::machine::view::{Ask, View};
+use crate::model::{Directory, E164, Limits, Timestamp};
+use crate::rules::{breaker, rate, retry};
+use std::time::Duration;
+
+/// Open messages read at a time when an account's are counted anew.
+const PAGE: usize = 500;
+
+/// The limits of a number; those of a new one where it is ours no longer.
+pub(super) fn limits<V: View>(draft: &Draft<'_, V>, ours: E164) -> Limits {
+    draft.directory().numbers.get(&ours).map(|number| number.limits.clone()).unwrap_or_default()
+}
+
+/// The limits of an account, if it has any of its own.
+pub(super) fn account_limits<'a>(directory: &'a Directory, account: &str) -> Option<&'a Limits> {
+    let limits = &directory.accounts.get(account)?.limits;
+    (limits.millisegments_per_second.is_some() || limits.segments_per_day.is_some()).then_some(limits)
+}
+
+/// How long a text of `segments` would wait if it were the last in its lane: for the number, its account, their days, and
+/// what the carrier asked for.
+pub(super) fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, segments: u16) -> Duration {
+    let now = draft.now();
+    let own = limits(draft, ours);
+    let lane = draft.lane(ours);
+    let mut waits = vec![
+        rate::wait(&own, lane.empty_at, lane.queued_segments, segments, now),
+        until(day(draft, &Whose::Number(ours), &own, lane.queued_segments, segments), now),
+    ];
+    if let Some(limits) = account_limits(draft.directory(), account) {
+        let lane = draft.account_lane(account);
+        waits.push(rate::wait(limits, lane.empty_at, lane.queued_segments, segments, now));
+        let whose = Whose::Account(account.to_owned());
+        waits.push(until(day(draft, &whose, limits, lane.queued_segments, segments), now));
+    }
+    waits.extend(draft.view.pause(ours).map(|pause| until(pause.until, now)));
+    let paused = draft.view.trouble(account).and_then(|trouble| trouble.paused);
+    waits.extend(paused.map(|paused| until(paused.until, now)));
+    waits.into_iter().max().unwrap_or_default()
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    at.since(now)
+}
+
+fn day<V: View>(draft: &Draft<'_, V>, whose: &Whose, limits: &Limits, queued: u32, segments: u16) -> Timestamp {
+    if limits.segments_per_day.is_none() {
+        return draft.now();
+    }
+    let count = draft.view.day_count(whose).with(limits, queued, draft.now());
+    rate::cap_allows(limits, count, u32::from(segments), draft.now())
+}
+
+/// A text starts: its lane pays, and with it its account and their days where they are limited.
+pub(super) fn pay<V: View>(draft: &mut Draft<'_, V>, message: &Message, lane_empty_at: Timestamp) -> Lane {
+    let (now, segments) = (draft.now(), message.segments);
+    let own = limits(draft, message.ours);
+    count(draft, Whose::Number(message.ours), &own, segments);
+    if let Some(limits) = account_limits(draft.directory(), &message.account).cloned() {
+        draft.change_account_lane(&message.account, |lane| {
+            lane.empty_at = rate::empty_after(&limits, lane.empty_at, segments, now);
+        });
+        count(draft, Whose::Account(message.account.clone()), &limits, segments);
+    }
+    draft.change_lane(message.ours, &message.account, |lane| {
+        lane.queued_segments = lane.queued_segments.saturating_sub(u32::from(segments));
+        lane.empty_at = rate::empty_after(&own, lane.empty_at, segments, now).max(lane_empty_at);
+    })
+}
+
+fn count<V: View>(draft: &mut Draft<'_, V>, whose: Whose, limits: &Limits, segments: u16) {
+    if limits.segments_per_day.is_some() {
+        let count = draft.view.day_count(&whose).with(limits, u32::from(segments), draft.now());
+        draft.note(Fact::DayCounted { whose, count });
+    }
+}
+
+/// What an outcome says of the carrier: a lane that heard "not now" rests, an account that fails time and again is left
+/// alone, and either is over with the first answer that is none of these (A64).
+pub(super) fn judge<V: View>(draft: &mut Draft<'_, V>, message: &Message, settled: &Settled, next: Option<Timestamp>) {
+    let ours = message.ours;
+    if let SettledAs::Later { .. } = settled.outcome {
+        let laters = draft.view.pause(ours).map_or(0, |pause| pause.laters) + 1;
+        let until = (draft.now() + retry::rest(laters)).max(next.unwrap_or_default());
+        draft.note(Fact::LanePaused { ours, pause: Some(Pause { until, laters }) });
+    } else if matches!(settled.outcome, SettledAs::Sent { .. } | SettledAs::Refused { .. })
+        && draft.view.pause(ours).is_some()
+    {
+        draft.note(Fact::LanePaused { ours, pause: None });
+    }
+    let failed = match settled.outcome {
+        SettledAs::NeverWritten | SettledAs::Unknown => true,
+        SettledAs::Later { .. } => settled.status.is_some_and(|status| status >= 500),
+        // Nobody asked the carrier: the gateway stopped, or has no such account.
+        SettledAs::Interrupted => return,
+        SettledAs::Sent { .. } | SettledAs::Refused { .. } => false,
+    };
+    let account = message.account.clone();
+    let before = draft.view.trouble(&account);
+    if !failed {
+        let Some(before) = before else { return };
+        draft.note(match before.paused {
+            Some(_) => Fact::AccountResumed { account },
+            None => Fact::AccountFailed { account, trouble: None },
+        });
+        return;
+    }
+    let was_paused = before.as_ref().is_some_and(|before| before.paused.is_some());
+    let trouble = breaker::failed(before, draft.now());
+    draft.note(if trouble.paused.is_some() && !was_paused {
+        Fact::AccountPaused { account, trouble }
+    } else {
+        Fact::AccountFailed { account, trouble: Some(trouble) }
+    });
+}
+
+/// What lanes and accounts hold under other limits: levels and debts are kept, and what waits for an account that is
+/// limited from now on is counted.
+pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, after: &Directory) {
+    let now = draft.now();
+    for (number, entry) in &after.numbers {
+        let Some(was) = before.numbers.get(number).filter(|was| was.limits != entry.limits) else { continue };
+        let lane = draft.view.lane(*number);
+        let empty_at = rate::empty_with(&was.limits, &entry.limits, lane.empty_at, now);
+        draft.note(Fact::LaneKept { ours: *number, lane: Lane { empty_at, ..lane } });
+    }
+    let moved: Vec<_> = after
+        .numbers
+        .iter()
+        .filter(|(number, entry)| before.numbers.get(number).is_some_and(|was| was.account != entry.account))
+        .flat_map(|(number, entry)| [before.numbers[number].account.as_str(), entry.account.as_str()])
+        .collect();
+    for (name, account) in &after.accounts {
+        let was = before.accounts.get(name).map_or_else(Limits::none, |was| was.limits.clone());
+        let changed = was != account.limits || moved.contains(&name.as_str());
+        if !changed || account_limits(after, name).is_none() {
+            continue;
+        }
+        let lane = draft.view.account_lane(name);
+        let empty_at = rate::empty_with(&was, &account.limits, lane.empty_at, now);
+        let lane = Lane { empty_at, queued_segments: waiting(draft, name) };
+        draft.note(Fact::AccountLaneKept { account: name.clone(), lane });
+    }
+}
+
+/// Segments that wait for an account, by the messages themselves.
+fn waiting<V: View>(draft: &Draft<'_, V>, account: &str) -> u32 {
+    let (mut segments, mut from) = (0u32, Vec::new());
+    loop {
+        let page = draft.view.open_page(&from, PAGE);
+        let full = page.len() == PAGE;
+        for (key, id, open) in page {
+            let waits = !open.started && draft.view.message(id).is_some_and(|message| message.account == account);
+            segments += if waits { u32::from(open.segments) } else { 0 };
+            from = key.into_iter().chain([0]).collect();
+        }
+        if !full {
+            return segments;
+        }
+    }
+}

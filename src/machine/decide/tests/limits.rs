@@ -1,0 +1,185 @@
+//! What holds a text back: rates and days of numbers and accounts, carriers that say "not now" (A28, A29, A64).
+
+use super::steps::{go, later, put, refused, say, sent, start, start_of, text, unknown};
+use super::*;
+use crate::machine::command::SettledAs;
+use crate::machine::state::Whose;
+use crate::model::{Account, FailureCode, Limits, MessageState};
+
+/// A directory in which the account `main` has these limits, and its numbers have none.
+fn account(limits: &Limits) -> Directory {
+    with(|directory| {
+        directory.numbers.values_mut().for_each(|number| number.limits = Limits::none());
+        directory.accounts.insert("main".to_owned(), Account { limits: limits.clone() });
+    })
+}
+
+fn per_second(millisegments: u32) -> Limits {
+    Limits { millisegments_per_second: Some(millisegments), ..Limits::none() }
+}
+
+fn cap(segments: u32) -> Limits {
+    Limits { segments_per_day: Some(segments), day_zone: "Europe/Rome".to_owned(), ..Limits::none() }
+}
+
+/// The carrier answers with this status that it will not take the latest attempt just now.
+fn says_later(nth: usize, status: u16) -> impl FnOnce(&mut World, u64) -> Decision {
+    move |world, secs| {
+        let message = world.message(nth);
+        let attempt = u32::try_from(message.attempts.len()).unwrap();
+        let settled =
+            crate::machine::command::Settled { outcome: SettledAs::Later { retry_after: None }, status: Some(status) };
+        world.run(secs, Step::Do(Command::Settle { message: message.id, attempt, settled }))
+    }
+}
+
+#[test]
+fn a28_a29_an_account_has_a_limit_for_all_its_numbers_together() {
+    let mut world = World::new(account(&per_second(100)));
+    world.run(0, start("a"));
+    world.run(0, start_of("b", BOB));
+    then(&mut world, 60, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+    then(&mut world, 60, say("b", "x"), &["queued", "message.queued b custom 'x'"]);
+    assert_eq!([world.message(1).estimated_wait_ms, world.message(2).estimated_wait_ms], [0, 10_000]);
+    then(&mut world, 60, say("a", "y"), &["refused rate_limited after 10000 ms"]);
+    world.run(60, go(1));
+    assert_eq!(world.account_lane("main").queued_segments, 1);
+    world.run(70, go(2));
+    assert_eq!(world.account_lane("main").queued_segments, 0);
+    then(&mut world, 75, say("a", "y"), &["queued", "message.queued a custom 'y'"]);
+    assert_eq!(world.message(3).estimated_wait_ms, 5_000);
+}
+
+#[test]
+fn a28_what_waits_for_an_account_is_counted_when_it_gets_a_limit() {
+    let mut world = World::new(account(&Limits::none()));
+    world.run(0, start("a"));
+    world.run(1, say("a", &"x".repeat(300)));
+    world.run(
+        2,
+        Step::Change(|directory| {
+            directory.accounts.get_mut("main").unwrap().limits.millisegments_per_second = Some(1_000);
+        }),
+    );
+    assert_eq!(world.account_lane("main").queued_segments, 2);
+    assert_eq!(world.account_lane("main").empty_at, world.now, "and its bucket begins empty");
+}
+
+#[test]
+fn a28_a_daily_cap_of_a_number_holds_what_is_beyond_it_until_its_zones_midnight() {
+    let capped = with(|directory| {
+        for number in directory.numbers.values_mut() {
+            number.limits = Limits { millisegments_per_second: Some(1_000_000), burst: 9, ..cap(2) };
+        }
+    });
+    let mut world = World::new(capped);
+    world.run(0, start("a"));
+    world.run(1, say("a", "x"));
+    world.run(2, go(1));
+    // It is noon by UTC and one in Rome; the third segment would wait for eleven hours.
+    then(&mut world, 3, say("a", &"x".repeat(300)), &["refused rate_limited after 39587000 ms"]);
+    then(&mut world, 3, say("a", "y"), &["queued", "message.queued a custom 'y'"]);
+    then(&mut world, 3, say("a", "z"), &["refused rate_limited after 39587000 ms"]);
+    world.run(4, go(2));
+    assert_eq!(world.day_count(&Whose::Number(SUPPORT.parse().unwrap())).segments, 2);
+    world.run(13 * 3_600, put("a", |_| {}));
+    then(&mut world, 13 * 3_600, say("a", "z"), &["queued", "message.queued a custom 'z'"]);
+}
+
+#[test]
+fn a28_a_daily_cap_of_an_account_counts_all_its_numbers() {
+    let mut world = World::new(account(&cap(2)));
+    for (secs, step) in [(0, start("a")), (0, start_of("b", BOB)), (1, say("a", "x")), (2, say("b", "x"))] {
+        world.run(secs, step);
+    }
+    world.run(3, go(1));
+    world.run(3, go(2));
+    assert_eq!(world.day_count(&Whose::Account("main".to_owned())).segments, 2);
+    then(&mut world, 4, say("a", "y"), &["refused rate_limited after 39586000 ms"]);
+}
+
+#[test]
+fn a64_a_carrier_that_says_not_now_makes_the_whole_lane_rest() {
+    let mut world = World::new(directory());
+    for (secs, step) in [(0, start("a")), (0, start_of("b", BOB)), (10, say("a", "x")), (11, go(1))] {
+        world.run(secs, step);
+    }
+    says_later(1, 429)(&mut world, 11);
+    let pause = world.pause(SUPPORT.parse().unwrap()).unwrap();
+    assert!(pause.until >= world.now + std::time::Duration::from_millis(500), "{pause:?}");
+    assert_eq!(world.trouble("main"), None, "a 429 is no failure of the account");
+    world.run(12, go(1));
+    says_later(1, 429)(&mut world, 12);
+    assert_eq!(world.pause(SUPPORT.parse().unwrap()).unwrap().laters, 2);
+    world.run(14, go(1));
+    world.run(14, sent(1));
+    assert_eq!(world.pause(SUPPORT.parse().unwrap()), None);
+}
+
+#[test]
+fn a64_what_the_carrier_asked_for_is_part_of_the_wait() {
+    let mut world = World::new(directory());
+    for (secs, step) in [(0, start("a")), (10, say("a", "x")), (11, go(1))] {
+        world.run(secs, step);
+    }
+    let message = world.message(1).id;
+    let outcome = SettledAs::Later { retry_after: Some(std::time::Duration::from_secs(30)) };
+    let settled = crate::machine::command::Settled { outcome, status: Some(429) };
+    world.run(11, Step::Do(Command::Settle { message, attempt: 1, settled }));
+    then(&mut world, 12, say("a", "y"), &["refused rate_limited after 19000 ms"]);
+}
+
+#[test]
+fn a64_an_account_that_fails_time_and_again_is_left_alone_and_the_platform_hears_of_it() {
+    let mut world = World::new(account(&Limits::none()));
+    world.run(0, start("a"));
+    for nth in 1..=5 {
+        world.run(1, say("a", "x"));
+        world.run(1, go(nth));
+        let decision = world.run(1, unknown(nth));
+        let told = lines(&world, &decision);
+        assert_eq!(told.contains(&"account.paused".to_owned()), nth == 5, "{told:?}");
+    }
+    assert!(world.trouble("main").unwrap().paused.is_some());
+    world.run(2, say("a", "x"));
+    world.run(2, go(6));
+    then(&mut world, 2, sent(6), &["done", "account.resumed", "message.sent a custom"]);
+    assert_eq!(world.trouble("main"), None);
+}
+
+#[test]
+fn a64_a_refusal_is_an_answer_and_a_stop_of_ours_is_no_failure() {
+    let mut world = World::new(account(&Limits::none()));
+    world.run(0, start("a"));
+    for nth in 1..=6 {
+        world.run(1, say("a", "x"));
+        world.run(1, go(nth));
+        world.run(1, Step::Settle(nth, SettledAs::Interrupted));
+    }
+    assert_eq!(world.trouble("main"), None);
+    for nth in 7..=10 {
+        world.run(2, say("a", "x"));
+        world.run(2, go(nth));
+        world.run(2, unknown(nth));
+    }
+    assert_eq!(world.trouble("main").unwrap().failed_at.len(), 4);
+    world.run(3, say("a", "x"));
+    world.run(3, go(11));
+    then(&mut world, 3, refused(11, FailureCode::Blocked), &["done", "message.failed a custom blocked"]);
+    assert_eq!(world.trouble("main"), None);
+}
+
+#[test]
+fn a64_500_and_above_count_against_the_account() {
+    let mut world = World::new(account(&Limits::none()));
+    world.run(0, start("a"));
+    world.run(1, say("a", "x"));
+    world.run(1, go(1));
+    says_later(1, 503)(&mut world, 1);
+    assert_eq!(world.trouble("main").unwrap().failed_at.len(), 1);
+    assert_eq!(world.message(1).state, MessageState::Queued);
+    world.run(2, text(ANN, SUPPORT, "hi"));
+    world.run(2, go(1));
+    world.run(2, later(1));
+    assert_eq!(world.trouble("main"), None, "what was no 5xx is an answer");
+}
