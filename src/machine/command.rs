@@ -39,6 +39,8 @@ pub enum Command {
     },
     /// An administrator says that somebody must not be texted from any of our numbers.
     OptOut(E164),
+    /// An administrator brings a list of who must not be texted, and from where; nobody is taken off it.
+    ListOptOuts(Vec<(E164, Block)>),
     /// An administrator says that somebody may be texted again from all of them.
     OptIn(E164),
     /// A call starts or changes.

@@ -42,6 +42,10 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             opt_out::stop(&mut draft, number, None, OptOutBy::Administrator, None);
             Reply::Done
         }
+        Command::ListOptOuts(listed) => {
+            opt_out::list(&mut draft, listed);
+            Reply::Done
+        }
         Command::OptIn(number) => {
             opt_out::start(&mut draft, number, None);
             Reply::Done

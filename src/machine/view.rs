@@ -1,5 +1,6 @@
 //! What the machine knows before a decision, read through typed questions.
 
+use super::apply::SETTINGS_ROW;
 use super::rows::{Key, Table};
 use super::state::{Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Timer, Whose};
 use crate::model::{CallId, Claim, Directory, E164, MessageId, Month, Position, Timestamp};
@@ -209,6 +210,11 @@ pub trait Ask: View {
         self.typed(&state_key(kind::TROUBLE, account.as_bytes()))
     }
 
+    /// Whether a directory was loaded.
+    fn has_directory(&self) -> bool {
+        self.row(&state_key(kind::DIRECTORY, SETTINGS_ROW)).is_some()
+    }
+
     /// What the gateway noted of itself.
     fn gateway(&self) -> Gateway {
         self.typed(&state_key(kind::GATEWAY, &[])).unwrap_or_default()
@@ -217,6 +223,15 @@ pub trait Ask: View {
     /// From where a number must not be texted; none for one that may be texted from everywhere.
     fn opt_out(&self, theirs: E164) -> Option<OptOut> {
         self.typed(&state_key(kind::OPT_OUT, &theirs.key()))
+    }
+
+    /// Everybody who must not be texted, a page from `from` on, with the key to go on from.
+    fn opt_outs_page(&self, from: &[u8], limit: usize) -> Vec<(Vec<u8>, E164, OptOut)> {
+        self.rows(Table::State, &[kind::OPT_OUT], from, limit)
+            .into_iter()
+            .filter_map(|(key, row)| Some((E164::from_key(key.get(1..)?.try_into().ok()?)?, decode_row(&row)?, key)))
+            .map(|(number, opt_out, key)| (key, number, opt_out))
+            .collect()
     }
 
     /// Whether a number must not be texted from `ours`.

@@ -31,7 +31,7 @@ impl E164 {
         self.0.to_be_bytes()
     }
 
-    /// The number whose key this is.
+    /// The number whose `key` this is.
     pub fn from_key(key: [u8; 8]) -> Option<Self> {
         Self::from_digits(&u64::from_be_bytes(key).to_string()).ok()
     }

@@ -10,7 +10,7 @@ use crate::model::{E164, Language, OptOutScope, Phase, Settings};
 use serde::{Deserialize, Serialize};
 
 /// Pairs kept for one person; past that they have said STOP often enough to mean all of them.
-const NUMBERS_MAX: usize = 64;
+pub const NUMBERS_MAX: usize = 64;
 
 /// What a STOP reads where no text is set for it.
 pub const CONFIRMATION: &str =
@@ -35,6 +35,13 @@ impl Block {
     pub fn covers(&self, ours: E164) -> bool {
         self.everywhere || self.numbers.contains(&ours)
     }
+
+    /// Keeps the latest numbers of too many, and blocks from all instead.
+    fn bound(&mut self) {
+        let over = self.numbers.len().saturating_sub(NUMBERS_MAX);
+        self.everywhere |= over > 0;
+        self.numbers.drain(..over);
+    }
 }
 
 /// The block after STOP to `ours`; nothing where it changes nothing.
@@ -43,11 +50,21 @@ pub fn stop(before: Option<&Block>, ours: E164, scope: OptOutScope) -> Option<Bl
     if !block.numbers.contains(&ours) {
         block.numbers.push(ours);
     }
-    if block.numbers.len() > NUMBERS_MAX {
-        block.everywhere = true;
-        block.numbers.remove(0);
-    }
     block.everywhere |= scope == OptOutScope::AllNumbers;
+    block.bound();
+    (before != Some(&block)).then_some(block)
+}
+
+/// The block that reaches as far as both together; nothing where `before` reaches that far already.
+pub fn union(before: Option<&Block>, listed: &Block) -> Option<Block> {
+    let mut block = before.cloned().unwrap_or_default();
+    block.everywhere |= listed.everywhere;
+    for number in &listed.numbers {
+        if !block.numbers.contains(number) {
+            block.numbers.push(*number);
+        }
+    }
+    block.bound();
     (before != Some(&block)).then_some(block)
 }
 
@@ -159,6 +176,22 @@ mod tests {
         }
         let block = block.unwrap();
         assert!(block.everywhere && block.numbers.len() == NUMBERS_MAX);
+    }
+
+    #[test]
+    fn a46_a_list_takes_nothing_back_from_what_is_known() {
+        let from = |numbers: &[&str]| Block { everywhere: false, numbers: numbers.iter().map(|n| number(n)).collect() };
+        assert_eq!(union(None, &from(&[ONE])), Some(from(&[ONE])));
+        assert_eq!(union(Some(&from(&[ONE])), &from(&[OTHER])), Some(from(&[ONE, OTHER])));
+        assert_eq!(union(Some(&from(&[ONE, OTHER])), &from(&[OTHER])), None);
+        let all = Block::everywhere();
+        assert_eq!(union(Some(&from(&[ONE])), &all), Some(Block { everywhere: true, ..from(&[ONE]) }));
+        assert_eq!(union(Some(&all), &from(&[ONE])), Some(Block { everywhere: true, ..from(&[ONE]) }));
+        assert_eq!(union(Some(&all), &all), None);
+        let many: Vec<_> = (0..NUMBERS_MAX).map(|n| format!("+1206555{n:04}")).collect();
+        let many = from(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        let both = union(Some(&from(&[ONE.replace("100", "999").as_str()])), &many).unwrap();
+        assert_eq!(both, Block { everywhere: true, ..many });
     }
 
     #[test]

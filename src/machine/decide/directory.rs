@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::permit;
 use crate::machine::command::Reply;
 use crate::machine::event::Fact;
-use crate::machine::view::{View, kind, state_key};
+use crate::machine::view::{Ask, View};
 use crate::model::{Change, Directory, E164, Json, Number, Verification};
 use crate::rules::directory::check;
 use crate::rules::opt_out::Block;
@@ -15,7 +15,7 @@ const BREACHES_TOLD: usize = 20;
 
 /// Loads a directory into a gateway that has none. The rules were checked by who read it.
 pub(super) fn seed<V: View>(draft: &mut Draft<'_, V>, directory: &Directory, opt_outs: Vec<(E164, Block)>) -> Reply {
-    if draft.view.row(&state_key(kind::DIRECTORY, crate::machine::apply::SETTINGS_ROW)).is_some() {
+    if draft.view.has_directory() {
         return Reply::SeedRefused;
     }
     draft.note(Fact::DirectoryChanged { changes: Change::all_of(directory) });

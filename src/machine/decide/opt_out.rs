@@ -5,10 +5,10 @@ use super::send::{self, NewText};
 use super::{call, hear};
 use crate::machine::event::{CallChange, Fact};
 use crate::machine::state::{Call, OptOut, OptOutBy};
-use crate::machine::view::View;
+use crate::machine::view::{Ask, View};
 use crate::model::{CallId, ClosedReason, E164, FailureCode, Inbound, Kind, Session};
 use crate::rules::keyword::Keyword;
-use crate::rules::opt_out;
+use crate::rules::opt_out::{self, Block};
 
 /// The keyword a message from `theirs` to `ours` is.
 pub(super) fn said<V: View>(draft: &Draft<'_, V>, inbound: &Inbound, theirs: E164, ours: E164) -> Option<Keyword> {
@@ -36,15 +36,48 @@ pub(super) fn stop<V: View>(
     let stands = OptOut { block, since, by };
     let fact = Fact::OptedOut { contact: theirs.into(), ours, call: said_in.clone(), stands: stands.clone() };
     tell_in(draft, said_in, fact);
+    close_texts(draft, theirs, &stands.block);
+    true
+}
+
+/// An administrator's list is added to what is known; it takes nothing back. As with a seed, the platform is not told of
+/// each who was not known before.
+pub(super) fn list<V: View>(draft: &mut Draft<'_, V>, listed: Vec<(E164, Block)>) {
+    let mut new = Vec::new();
+    let mut wider = Vec::new();
+    for (theirs, block) in listed {
+        // Each stands in the list once, so nothing of this decision needs to be asked.
+        let known = draft.view.opt_out(theirs);
+        let Some(block) = opt_out::union(known.as_ref().map(|known| &known.block), &block) else { continue };
+        match known {
+            None => new.push((theirs, block)),
+            Some(known) => wider.push((theirs, OptOut { block, since: known.since, by: OptOutBy::Administrator })),
+        }
+    }
+    if !new.is_empty() {
+        let opt_outs = new.iter().map(|(theirs, block)| ((*theirs).into(), block.clone())).collect();
+        draft.note(Fact::OptOutsLoaded { opt_outs });
+    }
+    for (theirs, stands) in &wider {
+        let stands = stands.clone();
+        draft.note(Fact::OptedOut { contact: (*theirs).into(), ours: None, call: None, stands });
+    }
+    let wider = wider.iter().map(|(theirs, stands)| (*theirs, &stands.block));
+    for (theirs, block) in new.iter().map(|(theirs, block)| (*theirs, block)).chain(wider) {
+        close_texts(draft, theirs, block);
+    }
+}
+
+/// Texts of somebody's calls close where they come from a number that is blocked now, and what waits is taken back.
+fn close_texts<V: View>(draft: &mut Draft<'_, V>, theirs: E164, block: &Block) {
     for mut call in calls_of(draft, theirs) {
-        let bound = call.our_number.is_some_and(|bound| stands.block.covers(bound));
+        let bound = call.our_number.is_some_and(|bound| block.covers(bound));
         if bound && call.session != Session::Closed {
             call::take_back_queued(draft, &mut call, FailureCode::OptedOut);
             (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::OptedOut));
             updated(draft, call);
         }
     }
-    true
 }
 
 /// Somebody may be texted again, from `ours` or, where an administrator says so, from everywhere: texts that closed for
