@@ -3,6 +3,7 @@
 //! Invariant: it starts from the bottom floor up and stops from the top floor down, so that whatever was taken in is
 //! answered, and whatever was answered is on disk.
 
+pub mod directory;
 mod open;
 
 use crate::carrier::Dialect;

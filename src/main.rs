@@ -1,86 +1,27 @@
 //! The `offhook` command.
 
-use clap::{Parser, Subcommand};
+#[path = "main/arguments.rs"]
+mod arguments;
+
+use arguments::{Arguments, Command, DirectoryCommand, JournalCommand};
+use clap::Parser as _;
 use offhook::config::{self, seed};
-use offhook::daemon::{Ended, Running};
+use offhook::daemon::{Ended, Running, directory};
 use offhook::demo;
 use offhook::journal::inspect;
 use offhook::machine::record;
 use offhook::model::Position;
 use offhook::observe;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// An SMS/MMS gateway for people who are on the phone with each other.
-#[derive(Parser)]
-#[command(version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the gateway.
-    Serve {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
-        /// A directory document for a gateway that has none yet: settings, numbers, queues, presets, opt-outs.
-        #[arg(long)]
-        seed: Option<PathBuf>,
-    },
-    /// Check a configuration file, and the directory document that goes with it, and say everything that is wrong.
-    Check {
-        /// The configuration file.
-        file: PathBuf,
-        /// A directory document to check with it.
-        #[arg(long)]
-        seed: Option<PathBuf>,
-    },
-    /// Play a conversation through a gateway, a simulated carrier, phones and a platform, all in this process.
-    Demo {
-        /// End after the conversation; the exit code says whether everything came out as expected.
-        #[arg(long)]
-        once: bool,
-        /// Keep the data there instead of in a temporary directory.
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
-    /// Look at a journal. Reads only, also beside a running gateway.
-    Journal {
-        #[command(subcommand)]
-        command: JournalCommand,
-    },
-}
-
-#[derive(Subcommand)]
-enum JournalCommand {
-    /// Check every frame, and say what a start would do. Exits 0 if it would start, 1 if there is damage.
-    Verify {
-        /// The data directory, or the journal in it.
-        dir: PathBuf,
-    },
-    /// Print a line for each frame, without numbers and texts.
-    Inspect {
-        /// The data directory, or the journal in it.
-        dir: PathBuf,
-        /// Begin at this position.
-        #[arg(long, default_value_t = 1)]
-        from: u64,
-        /// Print at most so many.
-        #[arg(long)]
-        limit: Option<usize>,
-    },
-}
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config, seed } => serve(&config, seed.as_deref()),
         Command::Check { file, seed } => check(&file, seed.as_deref()),
         Command::Demo { once, data } => demo::main(once, data),
+        Command::Directory { command } => directory(&command),
         Command::Journal { command } => journal(command),
     }
 }
@@ -153,6 +94,51 @@ fn check(file: &std::path::Path, seed_file: Option<&std::path::Path>) -> ExitCod
         say(&format!("warning: {warning}\n"));
     }
     ExitCode::SUCCESS
+}
+
+fn directory(command: &DirectoryCommand) -> ExitCode {
+    // Of `diff`, 1 says that there is a difference.
+    let trouble = if matches!(command, DirectoryCommand::Diff { .. }) { 2 } else { 1 };
+    move_directory(command).unwrap_or_else(|why| {
+        fail(&why.to_string());
+        ExitCode::from(trouble)
+    })
+}
+
+fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    observe::logging("warn")?;
+    match command {
+        DirectoryCommand::Export { config } => {
+            let exported = directory::export(&config::load(config)?)?;
+            // Half a document is none, so here a reader who is gone or a full disk is trouble.
+            let mut out = std::io::stdout().lock();
+            out.write_all(exported.document.as_bytes()).and_then(|()| out.flush())?;
+            if let Some(why) = exported.warning {
+                fail(&format!("warning: this document cannot be applied as it is: {why}"));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        DirectoryCommand::Diff { config, document } => {
+            let (differences, forced) = directory::diff(&config::load(config)?, document)?;
+            say(&differences.to_string());
+            if forced {
+                say("a queue has the global outbound number: `apply` takes this with --force only\n");
+            }
+            if differences.is_empty() {
+                say("no difference\n");
+            }
+            Ok(ExitCode::from(u8::from(!differences.is_empty())))
+        }
+        DirectoryCommand::Apply { config, document, force } => {
+            let applied = directory::apply(&config::load(config)?, document, *force)?;
+            say(&applied.differences.to_string());
+            match applied.position {
+                Some(position) => say(&format!("applied at position {}\n", position.0)),
+                None => say("nothing to change\n"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 fn journal(command: JournalCommand) -> ExitCode {

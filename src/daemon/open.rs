@@ -14,6 +14,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// The journal's place in the data directory.
+pub(super) const JOURNAL: &str = "journal";
+
 /// The data cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFailed {
@@ -34,7 +37,7 @@ pub enum OpenFailed {
     Directory(#[from] io::Error),
 }
 
-/// What was opened.
+/// What was opened for a gateway that starts.
 pub(super) struct Opened {
     pub(super) core: Core,
     pub(super) lock: Lock,
@@ -43,12 +46,35 @@ pub(super) struct Opened {
     pub(super) seed_refused: bool,
 }
 
-/// Takes the directory, opens journal, index and claims, replays what the index lacks, notes the start, and loads the
-/// seed if there is no directory yet.
+/// Recovers what is there, notes the start, and loads the seed if there is no directory yet.
 pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
+    let (mut core, lock) = recover(data_dir)?;
+    core.commit([Command::GatewayStarted])?;
+    let seed_refused = match seed {
+        None => false,
+        Some(seed) => !load(&mut core, seed)?,
+    };
+    let watermarks = watermarks(&mut core, endpoints)?;
+    Ok(Opened { core, lock, watermarks, seed_refused })
+}
+
+/// Loads a seed; `false` where there is a directory, and nothing was changed.
+fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
+    let Seed { directory, opt_outs } = seed;
+    let replies = core.commit([Command::Seed { directory: Box::new(directory), opt_outs }])?;
+    match replies.into_iter().next() {
+        Some(Reply::Refused(refusal)) => Err(OpenFailed::Directory(io::Error::other(refusal.detail))),
+        Some(Reply::SeedRefused) => Ok(false),
+        _ => Ok(true),
+    }
+}
+
+/// Takes the directory, opens journal, index and claims, and replays what the index lacks. Nothing is noted. The lock is
+/// to be held until the core is closed or dropped.
+pub(super) fn recover(data_dir: &Path) -> Result<(Core, Lock), OpenFailed> {
     let began = Instant::now();
     let lock = Lock::take(data_dir)?;
-    let journal = FileJournal::open(&data_dir.join("journal"), Options::default())?;
+    let journal = FileJournal::open(&data_dir.join(JOURNAL), Options::default())?;
     if let Some(cut) = journal.cut() {
         tracing::warn!(?cut, "the journal's torn end was cut: nothing in it had been acknowledged");
     }
@@ -57,7 +83,7 @@ pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) ->
     let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let today = (Timestamp::default() + today).day();
     let claims = Claims::open(&data_dir.join("claims"), identity, today, CLAIMS_MAX)?;
-    let (mut core, recovered) =
+    let (core, recovered) =
         Core::recover(Box::new(journal), Box::new(opened.index), claims, Box::new(WallClock::new()))?;
     // A new gateway has nothing to rebuild.
     if let Trust::Fresh(why) = opened.trust.clone()
@@ -71,22 +97,7 @@ pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) ->
         ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "recovered"
     );
-    core.commit([Command::GatewayStarted])?;
-    let seed_refused = match seed {
-        None => false,
-        Some(Seed { directory, opt_outs }) => {
-            let replies = core.commit([Command::Seed { directory: Box::new(directory), opt_outs }])?;
-            match replies.first() {
-                Some(Reply::Refused(refusal)) => {
-                    return Err(OpenFailed::Directory(io::Error::other(refusal.detail.clone())));
-                }
-                Some(Reply::SeedRefused) => true,
-                _ => false,
-            }
-        }
-    };
-    let watermarks = watermarks(&mut core, endpoints)?;
-    Ok(Opened { core, lock, watermarks, seed_refused })
+    Ok((core, lock))
 }
 
 /// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,

@@ -10,6 +10,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+const LIST: &str = "a list, as in [\"one\", \"two\"]";
+
 /// An object of the document, or its absence, in which every field has its default.
 pub(super) struct Fields<'a> {
     path: String,
@@ -27,6 +29,11 @@ impl<'a> Fields<'a> {
     /// An object in this one; without fields where there is none.
     pub(super) fn section(&self, key: &'static str) -> Self {
         Self::of(within(&self.path, key), self.ask(key), self.findings)
+    }
+
+    /// Whether there is such a field.
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.ask(key).is_some()
     }
 
     /// Every object in this one by its key, where keys are free: they are read by `read`. The key is `None` where it
@@ -70,6 +77,19 @@ impl<'a> Fields<'a> {
             self.findings.stand_in(within(&self.path, key));
             String::new()
         })
+    }
+
+    /// A text that must be there, and that `read` can read; `way_out` says which.
+    pub(super) fn required<T, E: Display>(
+        &self,
+        key: &'static str,
+        way_out: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.ask(key).is_none() {
+            self.note(key, format!("is missing: give {way_out}"));
+        }
+        self.key(self.text(key)?, &within(&self.path, key), read)
     }
 
     /// A yes or no.
@@ -142,7 +162,7 @@ impl<'a> Fields<'a> {
     /// A list of texts that `read` can read, if there is one. Its entries are not shown, as some are people's numbers.
     pub(super) fn list<T, E: Display>(&self, key: &'static str, read: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
         let path = within(&self.path, key);
-        let list = self.typed(&path, self.ask(key)?, "a list, as in [\"one\", \"two\"]", Value::as_array)?;
+        let list = self.typed(&path, self.ask(key)?, LIST, Value::as_array)?;
         let read = list.iter().enumerate().filter_map(|(index, value)| {
             let entry = format!("entry {} of {}", index + 1, list.len());
             let Some(text) = value.as_str() else {
@@ -152,6 +172,38 @@ impl<'a> Fields<'a> {
             read(text).map_err(|error| self.findings.note(&path, format!("{entry} is {error}"))).ok()
         });
         Some(read.collect())
+    }
+
+    /// Everything in a list that is either a text, which `text` can read, or an object, which `object` can.
+    pub(super) fn each<T, E: Display>(
+        &self,
+        key: &'static str,
+        wanted: &str,
+        text: impl Fn(&str) -> Result<T, E>,
+        object: impl Fn(&Self) -> Option<T>,
+    ) -> Vec<T> {
+        let path = within(&self.path, key);
+        let list = self.ask(key).and_then(|value| self.typed(&path, value, LIST, Value::as_array));
+        let list = list.map(Vec::as_slice).unwrap_or_default();
+        let read = list.iter().enumerate().filter_map(|(index, value)| {
+            let place = format!("{} of {}", index + 1, list.len());
+            match value {
+                Value::String(entry) => {
+                    text(entry).map_err(|error| self.findings.note(&path, format!("entry {place} is {error}"))).ok()
+                }
+                Value::Object(_) => object(&Self::of(format!("{path}[{place}]"), Some(value), self.findings)),
+                _ => {
+                    self.findings.note(&path, format!("entry {place} is {}: write {wanted}", kind(value)));
+                    None
+                }
+            }
+        });
+        read.collect()
+    }
+
+    /// Whether a list is empty or not there.
+    pub(super) fn is_empty(&self, key: &'static str) -> bool {
+        self.ask(key).is_none_or(|value| value.as_array().is_some_and(Vec::is_empty))
     }
 
     /// A moment, or null.
@@ -179,6 +231,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The same where a key may be what no message shows.
+    pub(super) fn no_other_fields_unnamed(&self) {
+        let known = self.asked.borrow();
+        let is_other = |key: &&String| !known.contains(&key.as_str());
+        let others = self.object.map_or(0, |object| object.keys().filter(is_other).count());
+        if others > 0 {
+            let other = if others == 1 { "a field that is none".to_owned() } else { format!("{others} that are none") };
+            self.findings.note(&self.path, format!("has {other}: remove it, or use one of {}", known.join(", ")));
+        }
+    }
+
     fn of(path: String, value: Option<&'a Value>, findings: &'a Findings) -> Self {
         let object = value.and_then(|value| {
             if !value.is_object() {
@@ -201,7 +264,8 @@ impl<'a> Fields<'a> {
         self.ask(key).filter(|value| !value.is_null())
     }
 
-    fn note(&self, key: &str, text: impl AsRef<str>) {
+    /// Notes what is wrong with a field, and the way out.
+    pub(super) fn note(&self, key: &str, text: impl AsRef<str>) {
         self.findings.note(&within(&self.path, key), text);
     }
 

@@ -97,11 +97,14 @@ fn call_type(text: &str) -> Result<String, String> {
     if is_word { Ok(text.to_owned()) } else { Err(refused()) }
 }
 
-pub(super) fn numbers(fields: &Fields<'_>) -> BTreeMap<E164, Number> {
+/// Our numbers. One that does not say what its carrier said of it keeps what is known `before`.
+pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> BTreeMap<E164, Number> {
     let entries = fields.entries(number).into_iter().filter_map(|(number, fields)| {
+        let label = fields.required_text("label", "one that tells the number from others, as in \"Support A\"");
+        let account = fields.required_text("account", "the carrier account's name in the configuration");
+        let known = number.and_then(|number| before.get(&number)).filter(|known| known.account == account);
         let entry = Number {
-            label: fields.required_text("label", "one that tells the number from others, as in \"Support A\""),
-            account: fields.required_text("account", "the carrier account's name in the configuration"),
+            label,
             purpose: fields.choice(
                 "purpose",
                 &[("in_call", Purpose::InCall), ("chat", Purpose::Chat)],
@@ -109,7 +112,11 @@ pub(super) fn numbers(fields: &Fields<'_>) -> BTreeMap<E164, Number> {
             ),
             global_outbound: fields.flag("global_outbound", false),
             limits: limits(&fields.section("limits")),
-            verification: verification(&fields.section("verification")),
+            verification: match known {
+                Some(known) if !fields.has("verification") => known.verification.clone(),
+                _ => verification(&fields.section("verification")),
+            },
+            account,
         };
         fields.no_other_fields(&["queues", "lane"]);
         Some((number?, entry))

@@ -1,12 +1,13 @@
 //! Documents that are right, and what is made of them.
 
+mod opt_outs;
+mod round_trip;
 mod wrong;
 
 use super::*;
 use crate::model::{Attestation, Limits, NonUsRule, OptOutScope, Settings, Timestamp, UnknownSender, Verification};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 /// The example as it is delivered.
 const EXAMPLE: &str = include_str!("../../../config/directory.example.json");
@@ -167,38 +168,6 @@ proptest! {
         let written = format!("{written}{fourth}");
         prop_assert!(rate(&written).is_err(), "{}", written);
     }
-}
-
-#[test]
-fn an_opt_out_counts_once_however_often_it_stands_there() {
-    let document = json!({ "opt_outs": ["+12065550199", "+12065550142", "+12065550199"] });
-    let listed = |text| (number(text), Block::everywhere());
-    assert_eq!(checked(&document).unwrap().opt_outs, [listed("+12065550142"), listed("+12065550199")]);
-}
-
-#[test]
-fn more_opt_outs_than_a_frame_has_bodies_are_refused() {
-    let many = |count: usize| {
-        let numbers: Vec<_> = (0..count).map(|index| format!("+1206{index:07}")).collect();
-        checked(&json!({ "opt_outs": numbers }))
-    };
-    assert_eq!(many(OPT_OUTS_MAX).unwrap().opt_outs.len(), OPT_OUTS_MAX);
-    let problems = many(OPT_OUTS_MAX + 1).unwrap_err().to_string();
-    assert!(problems.starts_with("opt_outs: has 65536 numbers: leave 65535 here, "), "{problems}");
-}
-
-#[test]
-fn the_record_of_a_document_is_little_longer_than_its_shortest_json() {
-    let mut document = String::new();
-    for index in 0..1_000 {
-        let comma = if index == 0 { "" } else { "," };
-        write!(document, r#"{comma}"+1206{index:03}":{{"label":"a","account":"main"}}"#).unwrap();
-    }
-    let document = format!(r#"{{"numbers":{{{document}}}}}"#);
-    let directory = checked_text(&document).unwrap().directory;
-    let record = postcard::to_allocvec(&directory).unwrap().len();
-    assert!(record < document.len() * 3 / 2, "{record} bytes of {}", document.len());
-    assert!(FILE_MAX_BYTES as usize * 3 / 2 < crate::journal::FRAME_BYTES_MAX);
 }
 
 fn number(text: &str) -> E164 {

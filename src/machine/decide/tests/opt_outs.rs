@@ -198,6 +198,39 @@ fn a46_an_administrator_lists_somebody_and_takes_them_off_again() {
 }
 
 #[test]
+fn a46_a_list_is_added_to_what_is_known_and_closes_the_texts_it_reaches() {
+    const CLEO: &str = "+12065550144";
+    let block = |ours: &[&str]| Block { everywhere: false, numbers: ours.iter().map(|n| n.parse().unwrap()).collect() };
+    let list = |people: &[(&str, Block)]| {
+        let people = people.iter().map(|(person, block)| (person.parse().unwrap(), block.clone()));
+        Step::Do(Command::ListOptOuts(people.collect()))
+    };
+    let stands = |world: &World, person: &str| Ask::opt_out(world, person.parse().unwrap()).map(|known| known.block);
+    let [one, two] = talking();
+    let mut world = World::new(by_number());
+    for (secs, step) in [one, two, (2, text(BOB, SHARED, "STOP")), (3, say("a", "x"))] {
+        world.run(secs, step);
+    }
+    // Of who is new the platform hears nothing, as with a seed; of Bob, whom it knows, that he is blocked from more.
+    let people = [(ANN, block(&[SHARED])), (BOB, block(&[SUPPORT])), (ROMA, Block::everywhere())];
+    then(&mut world, 4, list(&people), &["done", "contact.opted_out"]);
+    assert_eq!(stands(&world, ANN), Some(block(&[SHARED])));
+    assert_eq!(stands(&world, BOB), Some(block(&[SHARED, SUPPORT])));
+    assert_eq!(stands(&world, ROMA), Some(Block::everywhere()));
+    then(&mut world, 5, list(&people), &["done"]);
+    then(&mut world, 6, list(&[]), &["done"]);
+    let told = ["done", "contact.opted_out", "message.cancelled a custom opted_out", "call.updated a closed opted_out"];
+    then(&mut world, 7, list(&[(ANN, block(&[SUPPORT]))]), &told);
+    then(&mut world, 8, say("a", "y"), &["refused session_closed"]);
+    assert_eq!(stands(&world, ANN), Some(block(&[SHARED, SUPPORT])));
+    world.run(9, start_of("b", CLEO));
+    world.run(10, say("b", "x"));
+    let told = ["done", "message.cancelled b custom opted_out", "call.updated b closed opted_out"];
+    then(&mut world, 11, list(&[(CLEO, Block::everywhere())]), &told);
+    then(&mut world, 12, say("b", "y"), &["refused session_closed"]);
+}
+
+#[test]
 fn a46_a12_texts_closed_for_want_of_an_agent_are_not_opened_by_start() {
     let [one, two] = talking();
     let leave = put("a", |put| put.agent = Some(None));

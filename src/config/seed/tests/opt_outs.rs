@@ -1,0 +1,96 @@
+//! People who must not be texted, as a document has them.
+
+use super::super::*;
+use super::{SUPPORT, checked, number};
+use serde_json::{Value, json};
+
+const SHARED: &str = "+12065550102";
+
+#[test]
+fn an_opt_out_counts_once_however_often_it_stands_there() {
+    let document = json!({ "opt_outs": ["+12065550199", "+12065550142", "+12065550199"] });
+    let listed = |text| (number(text), Block::everywhere());
+    assert_eq!(checked(&document).unwrap().opt_outs, [listed("+12065550142"), listed("+12065550199")]);
+}
+
+#[test]
+fn more_opt_outs_than_a_frame_has_bodies_are_refused() {
+    let many = |count: usize| {
+        let numbers: Vec<_> = (0..count).map(|index| format!("+1206{index:07}")).collect();
+        checked(&json!({ "opt_outs": numbers }))
+    };
+    assert_eq!(many(OPT_OUTS_MAX).unwrap().opt_outs.len(), OPT_OUTS_MAX);
+    let problems = many(OPT_OUTS_MAX + 1).unwrap_err().to_string();
+    assert!(problems.starts_with("opt_outs: has 65536 numbers: leave 65535 here, "), "{problems}");
+}
+
+#[test]
+fn a46_somebody_may_be_blocked_from_some_of_our_numbers_only() {
+    let listed = listed(&json!([
+        { "number": "+12065550142", "everywhere": false, "our_numbers": [SUPPORT, SHARED, SUPPORT] },
+        { "number": "+12065550143", "our_numbers": [SHARED] },
+        { "number": "+12065550144", "everywhere": true },
+        { "number": "+12065550145", "everywhere": true, "our_numbers": [SUPPORT] },
+        "+12065550146",
+    ]));
+    let block =
+        |everywhere, ours: &[&str]| Block { everywhere, numbers: ours.iter().map(|ours| number(ours)).collect() };
+    let expected = [
+        (number("+12065550142"), block(false, &[SUPPORT, SHARED])),
+        (number("+12065550143"), block(false, &[SHARED])),
+        (number("+12065550144"), Block::everywhere()),
+        (number("+12065550145"), block(true, &[SUPPORT])),
+        (number("+12065550146"), Block::everywhere()),
+    ];
+    assert_eq!(listed.unwrap(), expected);
+}
+
+#[test]
+fn who_stands_there_twice_is_blocked_from_wherever_either_says() {
+    let twice = json!([
+        { "number": "+12065550142", "our_numbers": [SUPPORT] },
+        { "number": "+12065550142", "our_numbers": [SHARED] },
+        "+12065550143",
+        { "number": "+12065550143", "our_numbers": [SHARED] },
+    ]);
+    let expected = [
+        (number("+12065550142"), Block { everywhere: false, numbers: vec![number(SUPPORT), number(SHARED)] }),
+        (number("+12065550143"), Block { everywhere: true, numbers: vec![number(SHARED)] }),
+    ];
+    assert_eq!(listed(&twice).unwrap(), expected);
+}
+
+#[test]
+fn each_entry_that_is_wrong_says_where_and_never_whose_it_is() {
+    let many: Vec<_> = (0..65).map(|nth| format!("+120655502{nth:02}")).collect();
+    let problems = listed(&json!([
+        7,
+        "2065550142",
+        {},
+        { "number": "2065550142", "our_numbers": ["2065550100", SUPPORT], "everywhere": "no" },
+        { "number": "+12065550142", "everywhere": false, "our_numbers": [], "+12065550177": true },
+        { "number": "+12065550142", "our_numbers": many },
+        { "number": "+12065550142", "our_numbers": SUPPORT },
+    ]));
+    let expected = [
+        "opt_outs: entry 1 of 7 is a number: write a number in quotes, or an object with number, everywhere and \
+         our_numbers",
+        "opt_outs: entry 2 of 7 is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142",
+        "opt_outs[3 of 7].number: is missing: give whom not to text, like +12065550142",
+        "opt_outs[3 of 7].our_numbers: is empty, which blocks nothing: name numbers of ours, or set everywhere to true",
+        "opt_outs[4 of 7].number: is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142",
+        "opt_outs[4 of 7].everywhere: is text: write true or false",
+        "opt_outs[4 of 7].our_numbers: entry 1 of 2 is not an E.164 number: write + and 7 to 15 digits, the first not 0, \
+         like +12065550142",
+        "opt_outs[5 of 7]: has a field that is none: remove it, or use one of number, everywhere, our_numbers",
+        "opt_outs[5 of 7].our_numbers: is empty, which blocks nothing: name numbers of ours, or set everywhere to true",
+        "opt_outs[6 of 7].our_numbers: has 65 numbers: name at most 64, or set everywhere to true without any",
+        "opt_outs[7 of 7].our_numbers: is text: write a list, as in [\"one\", \"two\"]",
+        "11 problems",
+    ];
+    assert_eq!(problems.unwrap_err().to_string(), expected.join("\n"));
+}
+
+fn listed(opt_outs: &Value) -> Result<Vec<(E164, Block)>, Problems> {
+    Ok(checked(&json!({ "opt_outs": opt_outs }))?.opt_outs)
+}

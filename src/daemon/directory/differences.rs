@@ -1,0 +1,257 @@
+//! What applying a document would change, a line for each thing.
+
+use crate::config::seed::{Seed, document_of, reach};
+use crate::rules::opt_out::union;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::fmt;
+
+/// What becomes other by a document. Printed, it is for the operator's own terminal: it names people.
+#[derive(PartialEq, Eq)]
+pub struct Differences {
+    /// There was no directory before.
+    first: bool,
+    lines: Vec<String>,
+    /// People who are not blocked yet.
+    added: usize,
+    /// People who are blocked from more than before.
+    widened: usize,
+    /// People whom the document does not block, or not from as much as the gateway does.
+    staying: usize,
+}
+
+impl Differences {
+    /// What becomes other when `before` is brought to `after`.
+    pub(super) fn between(has_directory: bool, before: &Seed, after: &Seed) -> Self {
+        let mut differences = Self { first: !has_directory, lines: Vec::new(), added: 0, widened: 0, staying: 0 };
+        let (was, is) = (document_of(before), document_of(after));
+        differences.fields("settings", &was["settings"], &is["settings"]);
+        for section in ["numbers", "queues"] {
+            differences.resources(section, was[section].as_object(), is[section].as_object());
+        }
+        let languages = both(was["presets"].as_object(), is["presets"].as_object());
+        for (language, was, is) in languages {
+            let presets = |of: Option<&'_ Value>| of.and_then(Value::as_object).cloned();
+            let (was, is) = (presets(was), presets(is));
+            differences.resources(&format!("presets.{language}"), was.as_ref(), is.as_ref());
+        }
+        differences.resources("accounts", was["accounts"].as_object(), is["accounts"].as_object());
+        differences.opt_outs(before, after);
+        differences
+    }
+
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        !self.first && self.lines.is_empty()
+    }
+
+    /// Resources that come and go are named, those that stay are compared.
+    fn resources(&mut self, at: &str, was: Option<&Map<String, Value>>, is: Option<&Map<String, Value>>) {
+        for (key, was, is) in both(was, is) {
+            let at = format!("{at}.{key}");
+            match (was, is) {
+                (Some(was), Some(is)) => self.fields(&at, was, is),
+                (None, Some(is)) => {
+                    let named = ["label", "name"].iter().find_map(|key| Some(format!(" ({key} {})", is.get(key)?)));
+                    self.lines.push(format!("+ {at}{}", named.unwrap_or_default()));
+                }
+                (Some(_), None) => self.lines.push(format!("- {at}")),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn fields(&mut self, at: &str, was: &Value, is: &Value) {
+        if was == is {
+            return;
+        }
+        let (Value::Object(was), Value::Object(is)) = (was, is) else {
+            self.lines.push(format!("~ {at}: {was} -> {is}"));
+            return;
+        };
+        for (key, was, is) in both(Some(was), Some(is)) {
+            let at = format!("{at}.{key}");
+            match (was, is) {
+                (Some(was), Some(is)) => self.fields(&at, was, is),
+                (None, Some(is)) => self.lines.push(format!("+ {at}: {is}")),
+                (Some(was), None) => self.lines.push(format!("- {at}: {was}")),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// People are added and never taken off, so what the document lacks is counted only.
+    fn opt_outs(&mut self, before: &Seed, after: &Seed) {
+        let known: HashMap<_, _> = before.opt_outs.iter().map(|(person, block)| (*person, block)).collect();
+        let listed: HashMap<_, _> = after.opt_outs.iter().map(|(person, block)| (*person, block)).collect();
+        for (person, block) in &after.opt_outs {
+            let was = known.get(person).copied();
+            let Some(is) = union(was, block) else { continue };
+            let at = format!("opt_outs.{person}");
+            match was {
+                Some(was) => {
+                    self.widened += 1;
+                    self.fields(&at, &reach(was).into(), &reach(&is).into());
+                }
+                None => {
+                    self.added += 1;
+                    let numbers: Vec<_> = is.numbers.iter().map(ToString::to_string).collect();
+                    let from = if is.everywhere { String::new() } else { format!(" (from {})", numbers.join(", ")) };
+                    self.lines.push(format!("+ {at}{from}"));
+                }
+            }
+        }
+        let stays = |(person, block)| union(listed.get(person).copied(), block).is_some();
+        self.staying =
+            before.opt_outs.iter().map(|(person, block)| (person, block)).filter(|known| stays(*known)).count();
+    }
+}
+
+/// The entries of two objects by their keys: those there were, then those that are new.
+fn both<'a>(
+    was: Option<&'a Map<String, Value>>,
+    is: Option<&'a Map<String, Value>>,
+) -> Vec<(&'a String, Option<&'a Value>, Option<&'a Value>)> {
+    let there = was.into_iter().flatten().map(|(key, value)| (key, Some(value), is.and_then(|is| is.get(key))));
+    let new = is.into_iter().flatten().filter(|(key, _)| was.is_none_or(|was| !was.contains_key(*key)));
+    there.chain(new.map(|(key, value)| (key, None, Some(value)))).collect()
+}
+
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { added, widened, staying, .. } = self;
+        if self.first {
+            writeln!(f, "there is no directory yet: the document becomes the first")?;
+        }
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        if added + widened > 0 {
+            writeln!(f, "opt-outs: {added} new, {widened} wider than before")?;
+        }
+        if *staying > 0 {
+            writeln!(f, "opt-outs: {staying} not in the document, or not as wide there: they stay as they are")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::seed;
+    use serde_json::json;
+
+    const EXAMPLE: &str = include_str!("../../../config/directory.example.json");
+
+    #[test]
+    fn nothing_is_other_in_the_same() {
+        check(|_| {}, &[]);
+        assert!(between(true, |_| {}).is_empty());
+    }
+
+    #[test]
+    fn r38_each_setting_that_a_document_would_change_is_a_line() {
+        check(
+            |document| {
+                let settings = &mut document["settings"];
+                settings["custom_messages"] = json!(false);
+                settings["non_us"]["in_call"] = json!(true);
+                settings["closing"]["texts"]["en"] = json!("\"Bye\".");
+                settings["closing"]["texts"]["fr"] = json!("Au revoir.");
+                settings["auto_reply"]["texts"] = json!({ "en": "This number is not monitored. Please call us." });
+                settings["call_types"] = json!(["inbound_ivr", "callback"]);
+                settings["minimum_attestation"] = json!("B");
+            },
+            &[
+                "~ settings.non_us.in_call: false -> true",
+                "~ settings.custom_messages: true -> false",
+                "~ settings.closing.texts.en: \"Thanks for calling. This conversation has ended.\" -> \"\\\"Bye\\\".\"",
+                "+ settings.closing.texts.fr: \"Au revoir.\"",
+                "- settings.auto_reply.texts.it: \"Questo numero non è presidiato. La preghiamo di chiamarci.\"",
+                "~ settings.call_types: [\"inbound_ivr\"] -> [\"inbound_ivr\",\"callback\"]",
+                "~ settings.minimum_attestation: null -> \"B\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn resources_that_come_and_go_are_named_and_those_that_stay_are_compared() {
+        check(
+            |document| {
+                let entry = json!({ "label": "Support B", "account": "main", "verification": { "state": "verified" } });
+                document["numbers"]["+12065550104"] = entry;
+                document["numbers"]["+12065550101"]["limits"]["segments_per_second"] = json!(0.5);
+                document["numbers"].as_object_mut().unwrap().remove("+12065550103");
+                document["queues"]["support"]["inbound_numbers"] = json!(["+12065550100", "+12065550104"]);
+                document["queues"]["night"] = json!({ "name": "Night" });
+                document["presets"]["it"].as_object_mut().unwrap().remove("welcome");
+                document["presets"]["fr"] = json!({ "bye": { "label": "Fin", "text": "Au revoir." } });
+                document["accounts"] = json!({ "main": { "limits": { "day_zone": "Europe/Rome" } } });
+            },
+            &[
+                "~ numbers.+12065550101.limits.segments_per_second: 3.0 -> 0.5",
+                "- numbers.+12065550103",
+                "+ numbers.+12065550104 (label \"Support B\")",
+                "~ queues.support.inbound_numbers: [\"+12065550100\"] -> [\"+12065550100\",\"+12065550104\"]",
+                "+ queues.night (name \"Night\")",
+                "- presets.it.welcome",
+                "+ presets.fr.bye (label \"Fin\")",
+                "+ accounts.main",
+            ],
+        );
+        check(
+            |document| drop(document["presets"].as_object_mut().unwrap().remove("it")),
+            &["- presets.it.photo", "- presets.it.welcome"],
+        );
+    }
+
+    #[test]
+    fn people_are_added_and_never_taken_off() {
+        let only = |ours: &[&str]| json!({ "number": "+12065550142", "our_numbers": ours });
+        check(
+            |document| document["opt_outs"] = json!(["+12065550177", only(&["+12065550100", "+12065550102"])]),
+            &[
+                "+ opt_outs.+12065550142 (from +12065550100, +12065550102)",
+                "+ opt_outs.+12065550177",
+                "opt-outs: 2 new, 0 wider than before",
+                "opt-outs: 1 not in the document, or not as wide there: they stay as they are",
+            ],
+        );
+        let stays = "opt-outs: 1 not in the document, or not as wide there: they stay as they are";
+        check(|document| document["opt_outs"] = json!([]), &[stays]);
+        assert!(between(true, |document| document["opt_outs"] = json!([])).is_empty());
+        let narrow = json!([{ "number": "+12065550199", "our_numbers": ["+12065550100"] }]);
+        check(
+            |document| document["opt_outs"] = narrow.clone(),
+            &[
+                "~ opt_outs.+12065550199.our_numbers: [] -> [\"+12065550100\"]",
+                "opt-outs: 0 new, 1 wider than before",
+                stays,
+            ],
+        );
+    }
+
+    #[test]
+    fn the_first_document_is_other_whatever_it_says() {
+        let nothing = Seed::default();
+        let differences = Differences::between(false, &nothing, &nothing);
+        assert!(!differences.is_empty());
+        assert_eq!(differences.to_string(), "there is no directory yet: the document becomes the first\n");
+    }
+
+    /// What applying the example with a `change` prints where the example is.
+    #[track_caller]
+    fn check(change: impl Fn(&mut Value), lines: &[&str]) {
+        let printed = between(true, change).to_string();
+        assert_eq!(printed.lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[track_caller]
+    fn between(has_directory: bool, change: impl Fn(&mut Value)) -> Differences {
+        let mut document = serde_json::from_str(EXAMPLE).unwrap();
+        change(&mut document);
+        let read = |text: &str| seed::read(text, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
+        Differences::between(has_directory, &read(EXAMPLE), &read(&document.to_string()))
+    }
+}

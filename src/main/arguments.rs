@@ -1,0 +1,101 @@
+//! What can be said on the command line.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// An SMS/MMS gateway for people who are on the phone with each other.
+#[derive(Parser)]
+#[command(version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway.
+    Serve {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// A directory document for a gateway that has none yet: settings, numbers, queues, presets, opt-outs.
+        #[arg(long)]
+        seed: Option<PathBuf>,
+    },
+    /// Check a configuration file, and the directory document that goes with it, and say everything that is wrong.
+    Check {
+        /// The configuration file.
+        file: PathBuf,
+        /// A directory document to check with it.
+        #[arg(long)]
+        seed: Option<PathBuf>,
+    },
+    /// Play a conversation through a gateway, a simulated carrier, phones and a platform, all in this process.
+    Demo {
+        /// End after the conversation; the exit code says whether everything came out as expected.
+        #[arg(long)]
+        once: bool,
+        /// Keep the data there instead of in a temporary directory.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Move the whole directory of a stopped gateway as one document: settings, numbers, queues, presets, opt-outs.
+    Directory {
+        #[command(subcommand)]
+        command: DirectoryCommand,
+    },
+    /// Look at a journal. Reads only, also beside a running gateway.
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DirectoryCommand {
+    /// Print it, in the form of `--seed`.
+    Export {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Say what `apply` would change, people's numbers too. Exits 0 if nothing, 1 if something, 2 if it cannot be said.
+    Diff {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The directory document.
+        document: PathBuf,
+    },
+    /// Make it what a document says, all of it or nothing. Opt-outs are only added to those there are.
+    Apply {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The directory document.
+        document: PathBuf,
+        /// Let queues have the global outbound number.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Check every frame, and say what a start would do. Exits 0 if it would start, 1 if there is damage.
+    Verify {
+        /// The data directory, or the journal in it.
+        dir: PathBuf,
+    },
+    /// Print a line for each frame, without numbers and texts.
+    Inspect {
+        /// The data directory, or the journal in it.
+        dir: PathBuf,
+        /// Begin at this position.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// Print at most so many.
+        #[arg(long)]
+        limit: Option<usize>,
+    },
+}
