@@ -100,7 +100,7 @@ fn directory(command: &DirectoryCommand) -> ExitCode {
     // Of `diff`, 1 says that there is a difference.
     let trouble = if matches!(command, DirectoryCommand::Diff { .. }) { 2 } else { 1 };
     move_directory(command).unwrap_or_else(|why| {
-        fail(&why.to_string());
+        complain(&why.to_string());
         ExitCode::from(trouble)
     })
 }
@@ -113,8 +113,8 @@ fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::e
             // Half a document is none, so here a reader who is gone or a full disk is trouble.
             let mut out = std::io::stdout().lock();
             out.write_all(exported.document.as_bytes()).and_then(|()| out.flush())?;
-            if let Some(why) = exported.warning {
-                fail(&format!("warning: this document cannot be applied as it is: {why}"));
+            for warning in &exported.warnings {
+                complain(&format!("warning: {warning}"));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -163,7 +163,11 @@ fn say(text: &str) {
     let _closed = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-fn fail(why: &str) -> ExitCode {
+fn complain(why: &str) {
     let _closed = writeln!(std::io::stderr().lock(), "{why}");
+}
+
+fn fail(why: &str) -> ExitCode {
+    complain(why);
     ExitCode::FAILURE
 }

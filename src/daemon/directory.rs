@@ -72,8 +72,8 @@ pub struct Applied {
 pub struct Exported {
     /// Lines of JSON.
     pub document: String,
-    /// Why it cannot be read back as it is, for a person.
-    pub warning: Option<String>,
+    /// Why it cannot be loaded as it is, here or elsewhere, for a person.
+    pub warnings: Vec<String>,
 }
 
 /// Writes the directory as a document.
@@ -82,8 +82,13 @@ pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
         return Err(DirectoryFailed::NoDirectory(config.data_dir.clone()));
     };
     let document = format!("{:#}\n", seed::document_of(&seed));
-    let warning = seed::too_large(&document, &seed);
-    Ok(Exported { document, warning })
+    let too_large = seed::too_large(&document, &seed);
+    let too_large = too_large.map(|why| format!("this document cannot be applied as it is: {why}"));
+    // A queue keeps a number that failed its verification (A39), and one that was forced upon it (A38).
+    let elsewhere = rules::directory::check(&Directory::default(), &seed.directory, false);
+    let elsewhere = elsewhere.iter().map(|breach| format!("a new gateway would not take this document: {breach}"));
+    let warnings = too_large.into_iter().chain(elsewhere).collect();
+    Ok(Exported { document, warnings })
 }
 
 /// What `apply` would change, and whether it would have to be forced (A38). Nothing is changed.

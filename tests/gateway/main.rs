@@ -7,6 +7,7 @@
 
 mod api;
 mod command;
+mod directory;
 mod hooks;
 mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]

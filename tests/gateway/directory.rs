@@ -1,0 +1,302 @@
+//! The whole directory as one document: `offhook directory export`, `diff` and `apply`, each with a gateway of its own.
+
+use crate::process::{SOON, World, offhook, said};
+use crate::shared::{OURS, directory, on_the_phone, somebody, world};
+use offhook::config::seed::{self, Seed};
+use serde_json::{Value, json};
+use std::process::Output;
+
+/// A second number of the account.
+const SECOND: &str = "+12065550104";
+/// Somebody who must not be texted.
+const SILENT: &str = "+12065550199";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_seed_brought_is_exported_as_the_same_document() {
+    let world = world().await;
+    let document = with_more(|_| {});
+    world.home.write("directory.json", &document.to_string());
+    assert_eq!(world.start().await.terminate().await.code(), Some(0));
+
+    let exported = export(&world);
+    assert_eq!(read(&exported), read(&document.to_string()));
+    let lines: Vec<_> = exported.lines().collect();
+    assert!(lines.len() > 100 && lines[..2] == ["{", "  \"settings\": {"], "it is for people, too: {exported}");
+    assert_eq!(export(&world), exported, "and the same each time");
+
+    let file = world.home.write("exported.json", &exported);
+    for verb in ["diff", "apply"] {
+        let output = run(&world, &[verb, file.to_str().unwrap()]);
+        let expected = if verb == "diff" { "no difference\n" } else { "nothing to change\n" };
+        assert_eq!((output.status.code(), &*said(&output)), (Some(0), expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r38_r44_r63_what_is_edited_holds_from_when_it_is_applied() {
+    let world = world().await;
+    assert_eq!(world.start().await.terminate().await.code(), Some(0));
+    let edited = with_more(|document| {
+        document["settings"]["custom_messages"] = json!(false);
+        document["queues"]["support"]["in_call_sms"] = json!(false);
+    });
+    let file = world.home.write("edited.json", &edited.to_string());
+    let lines = [
+        "~ settings.custom_messages: true -> false",
+        "+ numbers.+12065550104 (label \"Support B\")",
+        "~ queues.support.in_call_sms: null -> false",
+        "+ queues.night (name \"Night\")",
+        "+ presets.en.photo (label \"Ask for a photo\")",
+        "+ presets.it.photo (label \"Una foto\")",
+        "+ opt_outs.+12065550199",
+        "opt-outs: 1 new, 0 wider than before",
+        "",
+    ];
+    let differs = run(&world, &["diff", file.to_str().unwrap()]);
+    assert_eq!((differs.status.code(), &*said(&differs)), (Some(1), &*lines.join("\n")));
+
+    // To look is not to save.
+    let gateway = world.start().await;
+    assert_eq!(get(&world, "/v1/settings").await["custom_messages"], json!(true));
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+
+    let before = positions(&world).len();
+    let applied = run(&world, &["apply", file.to_str().unwrap()]);
+    let position = before + 2;
+    let expected = format!("{}applied at position {position}\n", lines.join("\n"));
+    assert_eq!((applied.status.code(), said(&applied)), (Some(0), expected));
+    let noted = positions(&world);
+    assert_eq!(noted.len(), position);
+    assert!(noted[before].ends_with(" DirectoryChanged"), "{noted:?}");
+    assert!(noted[before + 1].ends_with(" OptOutsLoaded"), "and no start, which would empty the buckets: {noted:?}");
+
+    let _gateway = world.start().await;
+    assert_eq!(get(&world, "/v1/settings").await["custom_messages"], json!(false));
+    let number = get(&world, &format!("/v1/numbers/{SECOND}")).await;
+    assert_eq!((&number["label"], &number["queues"]["inbound"]), (&json!("Support B"), &json!("night")));
+    assert_eq!(get(&world, "/v1/presets/it/photo").await["text"], json!("Mi mandi una foto."));
+    let caller = on_the_phone(&world).await;
+    let sent = world.client.send_preset(&caller.call, "welcome", "a-1").await.unwrap();
+    assert_eq!((sent.status, sent.code()), (403, "queue_disabled"));
+    let night = json!({ "caller": somebody().number.to_string(), "queue": "night" });
+    assert_eq!(world.client.put_call("at-night", &night).await.unwrap().status, 201);
+    assert_eq!(world.client.send_preset("at-night", "photo", "a-1").await.unwrap().status, 202);
+    let sent = world.client.send_text("at-night", "hello", "a-1").await.unwrap();
+    assert_eq!((sent.status, sent.code()), (403, "custom_messages_off"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r26_a_document_with_mistakes_names_all_of_them_and_changes_nothing() {
+    let world = world().await;
+    assert_eq!(world.start().await.terminate().await.code(), Some(0));
+    let (before, noted) = (export(&world), positions(&world).len());
+    let bad = with_more(|document| {
+        document["settings"]["custom_messages"] = json!("no");
+        document["numbers"]["2065550105"] = json!({ "label": "Without its country", "account": "main" });
+        document["numbers"][SECOND]["account"] = json!("mian");
+        document["numbers"][SECOND]["verification"] = json!(null);
+        document["presets"]["it"]["photo"]["text"] = json!("è".repeat(919));
+        document["opt_outs"] = json!([{ "number": SILENT, "our_numbers": [] }]);
+    });
+    let file = world.home.write("bad.json", &bad.to_string());
+    let parts = [
+        "bad.json: settings.custom_messages: is text: write true or false\n",
+        "bad.json: numbers.2065550105: is not an E.164 number: write + and 7 to 15 digits",
+        "bad.json: numbers.+12065550104.verification: is null: write an object",
+        "bad.json: opt_outs[1 of 1].our_numbers: is empty, which blocks nothing: ",
+        "bad.json: queues.night.inbound_numbers: +12065550104 is not verified: verify it",
+        "bad.json: presets.it.photo.text: the text has 919 characters: write at most 918\n",
+        "bad.json: numbers.+12065550104.account: no account \"mian\" is configured: use one of main\n",
+        "\n7 problems\n",
+    ];
+    for (verb, code) in [("diff", 2), ("apply", 1)] {
+        let output = run(&world, &[verb, file.to_str().unwrap()]);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        for part in parts {
+            assert!(text.contains(part), "{part} is not in:\n{text}");
+        }
+        assert!(!text.contains(SILENT), "{text}");
+    }
+    assert_eq!((export(&world), positions(&world).len()), (before, noted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_runs_has_its_directory_to_itself() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let file = world.home.write("edited.json", &with_more(|_| {}).to_string());
+    let file = file.to_str().unwrap();
+    for (arguments, code) in [(&["export"][..], 1), (&["diff", file], 2), (&["apply", file], 1)] {
+        let output = run(&world, arguments);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let why = format!(
+            "is in use by process {}: a gateway that runs has its directory to itself. Stop it first",
+            gateway.id()
+        );
+        assert!(text.contains(&why), "{text}");
+    }
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    assert_eq!(read(&export(&world)), read(&directory().to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a46_who_said_stop_after_a_document_was_written_is_not_texted_after_it_was_applied() {
+    let world = world().await;
+    assert_eq!(world.start().await.terminate().await.code(), Some(0));
+    let file = world.home.write("exported.json", &export(&world));
+
+    let gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    assert!(world.carrier.phone(caller.number).text(OURS.parse().unwrap(), "STOP").await.acknowledged());
+    caller.hangs_up(&world).await;
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    let listed = read(&export(&world)).opt_outs;
+    assert_eq!(listed.len(), 1);
+    assert!(listed[0].1.everywhere && listed[0].1.numbers == [OURS.parse().unwrap()], "{listed:?}");
+
+    let stays = "opt-outs: 1 not in the document, or not as wide there: they stay as they are\n";
+    let differs = run(&world, &["diff", file.to_str().unwrap()]);
+    assert_eq!((differs.status.code(), said(&differs)), (Some(0), format!("{stays}no difference\n")));
+    let mut edited: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    edited["settings"]["late_text"] = json!(true);
+    edited["opt_outs"] = json!([{ "number": SILENT, "our_numbers": [SECOND] }]);
+    world.home.write("exported.json", &edited.to_string());
+    let applied = run(&world, &["apply", file.to_str().unwrap()]);
+    assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+    let new = "+ opt_outs.+12065550199 (from +12065550104)\nopt-outs: 1 new, 0 wider than before\n";
+    assert!(said(&applied).contains(&format!("{new}{stays}applied at position ")), "{}", said(&applied));
+    let all = read(&export(&world)).opt_outs;
+    assert!(all.contains(&listed[0]) && all.len() == 2, "{all:?}");
+
+    let _gateway = world.start().await;
+    let body = json!({ "caller": caller.number.to_string(), "queue": "support" });
+    assert_eq!(world.client.put_call("again", &body).await.unwrap().status, 201);
+    let sent = world.client.send_text("again", "hello", "a-1").await.unwrap();
+    assert_eq!((sent.status, sent.code()), (403, "opted_out"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_never_ran_has_no_directory_and_gets_its_first_by_a_document() {
+    let world = world().await;
+    let exported = run(&world, &["export"]);
+    let text = said(&exported);
+    assert_eq!(exported.status.code(), Some(1), "{text}");
+    assert!(text.contains("has no directory yet: give it one by `offhook directory apply`"), "{text}");
+    let document = with_more(|_| {});
+    let file = world.home.write("first.json", &document.to_string());
+    let differs = run(&world, &["diff", file.to_str().unwrap()]);
+    assert_eq!(differs.status.code(), Some(1), "{}", said(&differs));
+    assert!(said(&differs).starts_with("there is no directory yet: the document becomes the first\n"));
+    assert!(!world.home.data().exists(), "to look is not to begin");
+
+    let applied = run(&world, &["apply", file.to_str().unwrap()]);
+    assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+    assert_eq!(said(&applied), format!("{}applied at position 2\n", said(&differs)));
+    assert_eq!(read(&export(&world)), read(&document.to_string()));
+    let _gateway = world.start().await;
+    assert!(world.home.log().contains("there is a directory already"), "{}", world.home.log());
+    assert_eq!(get(&world, "/v1/queues/night").await["name"], json!("Night"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a38_the_global_outbound_number_stays_with_a_queue_only_if_that_is_forced() {
+    let world = world().await;
+    assert_eq!(world.start().await.terminate().await.code(), Some(0));
+    let mut document = directory();
+    document["numbers"][OURS]["global_outbound"] = json!(true);
+    let file = world.home.write("global.json", &document.to_string());
+    let file = file.to_str().unwrap();
+    let differs = run(&world, &["diff", file]);
+    let expected = "~ numbers.+12065550100.global_outbound: false -> true\n\
+        a queue has the global outbound number: `apply` takes this with --force only\n";
+    assert_eq!((differs.status.code(), &*said(&differs)), (Some(1), expected));
+    let refused = run(&world, &["apply", file]);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    let why =
+        "numbers.+12065550100.global_outbound: queue support has the number: take it out there first, or force it";
+    assert!(said(&refused).contains(why), "{}", said(&refused));
+    let forced = run(&world, &["apply", file, "--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", said(&forced));
+    let exported = run(&world, &["export"]);
+    let document: Value = serde_json::from_slice(&exported.stdout).unwrap();
+    assert_eq!(document["numbers"][OURS]["global_outbound"], json!(true));
+    let warning = "warning: a new gateway would not take this document: queues.support.inbound_numbers: +12065550100 is the \
+        global outbound number: take another, or clear global_outbound\n";
+    assert_eq!(String::from_utf8_lossy(&exported.stderr), warning);
+    assert_eq!(said(&run(&world, &["apply", file])), "nothing to change\n", "what stands was forced before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a37_a_number_that_a_document_moves_to_another_queue_stays_with_the_call_that_has_it() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let phone = world.carrier.phone(caller.number);
+    assert_eq!(world.client.send_text(&caller.call, "before", "a-1").await.unwrap().status, 202);
+    phone.wait_for(1, SOON).await.unwrap();
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+
+    let moved = with_more(|document| {
+        document["queues"]["support"]["inbound_numbers"] = json!([SECOND]);
+        document["queues"]["night"]["inbound_numbers"] = json!([OURS]);
+    });
+    let file = world.home.write("moved.json", &moved.to_string());
+    let applied = run(&world, &["apply", file.to_str().unwrap()]);
+    assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+
+    let _gateway = world.start().await;
+    let sent = world.client.send_text(&caller.call, "after", "a-1").await.unwrap();
+    assert_eq!((sent.status, sent.text("/from")), (202, OURS));
+    let other = on_the_phone(&world).await;
+    let sent = world.client.send_text(&other.call, "hello", "a-1").await.unwrap();
+    assert_eq!((sent.status, sent.text("/from")), (202, SECOND));
+}
+
+/// The directory that most tests begin with, and in it another number, another queue, two presets and an opt-out.
+fn with_more(change: impl Fn(&mut Value)) -> Value {
+    let mut document = directory();
+    document["numbers"][SECOND] = json!({
+        "label": "Support B", "account": "main", "limits": { "segments_per_second": 0.1, "burst": 3 },
+        "verification": { "state": "verified", "sms": true, "mms": false, "checked_at": "2026-01-31T12:00:00.000Z" },
+    });
+    document["queues"]["night"] = json!({ "name": "Night", "inbound_numbers": [SECOND], "parent": "support",
+        "in_call_sms": true });
+    document["presets"]["en"]["photo"] = json!({ "label": "Ask for a photo", "text": "Please send a photo." });
+    document["presets"]["it"] = json!({ "photo": { "label": "Una foto", "text": "Mi mandi una foto." } });
+    document["opt_outs"] = json!([SILENT]);
+    change(&mut document);
+    document
+}
+
+fn read(document: &str) -> Seed {
+    seed::read(document, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}\n{document}"))
+}
+
+/// `offhook directory`, with the home's configuration.
+fn run(world: &World, arguments: &[&str]) -> Output {
+    let config = world.home.path("offhook.toml");
+    let (verb, rest) = arguments.split_first().unwrap();
+    offhook(&[&["directory", verb, "--config", config.to_str().unwrap()], rest].concat())
+}
+
+/// The document, from standard output; there is nothing else to say.
+#[track_caller]
+fn export(world: &World) -> String {
+    let output = run(world, &["export"]);
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{}", said(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A line for each frame of the journal.
+fn positions(world: &World) -> Vec<String> {
+    let inspected = offhook(&["journal", "inspect", world.home.data().to_str().unwrap()]);
+    said(&inspected).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+async fn get(world: &World, path: &str) -> Value {
+    let answer = world.client.ask("GET".parse().unwrap(), path, None).await.unwrap();
+    assert_eq!(answer.status, 200, "{path}");
+    answer.json
+}
