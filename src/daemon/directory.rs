@@ -102,7 +102,7 @@ pub fn diff(config: &Config, document: &Path) -> Result<(Differences, bool), Dir
 /// Makes the directory what the document says, and adds its opt-outs to those there are. `force` passes the global
 /// outbound number (A38).
 pub fn apply(config: &Config, document: &Path, force: bool) -> Result<Applied, DirectoryFailed> {
-    let (mut core, _lock) = recover(config)?;
+    let (_lock, mut core) = recover(config)?;
     let applied = change(&mut core, config, document, force);
     // After a failure of its own the engine's files are left as they are, and the next start mends them.
     if matches!(applied, Err(DirectoryFailed::Unfinished(_))) {
@@ -185,13 +185,13 @@ fn look(config: &Config) -> Result<Option<Known>, DirectoryFailed> {
     if !config.data_dir.join(open::JOURNAL).exists() {
         return Ok(None);
     }
-    let (core, _lock) = recover(config)?;
+    let (_lock, core) = recover(config)?;
     let known = Known::of(&core)?;
     core.close().map_err(OpenFailed::from)?;
     Ok(Some(known))
 }
 
-fn recover(config: &Config) -> Result<(Core, Lock), DirectoryFailed> {
+fn recover(config: &Config) -> Result<(Lock, Core), DirectoryFailed> {
     open::recover(&config.data_dir).map_err(|failed| match failed {
         OpenFailed::Lock(LockFailed::Held { directory, pid }) => DirectoryFailed::Running { data_dir: directory, pid },
         other => DirectoryFailed::Open(other),

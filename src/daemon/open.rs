@@ -48,7 +48,7 @@ pub(super) struct Opened {
 
 /// Recovers what is there, notes the start, and loads the seed if there is no directory yet.
 pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
-    let (mut core, lock) = recover(data_dir)?;
+    let (lock, mut core) = recover(data_dir)?;
     core.commit([Command::GatewayStarted])?;
     let seed_refused = match seed {
         None => false,
@@ -70,8 +70,8 @@ fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
 }
 
 /// Takes the directory, opens journal, index and claims, and replays what the index lacks. Nothing is noted. The lock is
-/// to be held until the core is closed or dropped.
-pub(super) fn recover(data_dir: &Path) -> Result<(Core, Lock), OpenFailed> {
+/// to be held until the core is closed or dropped, so it comes first.
+pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core), OpenFailed> {
     let began = Instant::now();
     let lock = Lock::take(data_dir)?;
     let journal = FileJournal::open(&data_dir.join(JOURNAL), Options::default())?;
@@ -97,7 +97,7 @@ pub(super) fn recover(data_dir: &Path) -> Result<(Core, Lock), OpenFailed> {
         ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "recovered"
     );
-    Ok((core, lock))
+    Ok((lock, core))
 }
 
 /// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,
