@@ -114,6 +114,12 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A whole number, or null.
+    pub(super) fn whole_or_null<T: TryFrom<u64> + Default>(&self, key: &'static str) -> Option<T> {
+        self.ask_or_null(key)?;
+        Some(self.whole(key, T::default()))
+    }
+
     /// Segments a second, in thousandths; `None` is without limit. The `default` where there is no such field.
     pub(super) fn milli_or_null(&self, key: &'static str, default: Option<u32>) -> Option<u32> {
         let Some(value) = self.ask(key) else { return default };
@@ -211,13 +217,6 @@ impl<'a> Fields<'a> {
         self.parsed_or_null(key, |text| {
             Timestamp::parse(text).ok_or("no time: write a date and time with its zone, as in 2026-01-31T12:00:00Z")
         })
-    }
-
-    /// A field that the contract knows and this version does not act upon: to take it in silence would be a lie.
-    pub(super) fn not_enforced(&self, key: &'static str) {
-        if self.ask_or_null(key).is_some() {
-            self.note(key, "is not enforced by this version: leave it out");
-        }
     }
 
     /// Notes every field that nobody has asked for, but those that answers show and nobody can set.

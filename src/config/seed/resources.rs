@@ -111,7 +111,7 @@ pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> B
                 Purpose::InCall,
             ),
             global_outbound: fields.flag("global_outbound", false),
-            limits: limits(&fields.section("limits")),
+            limits: limits(&fields.section("limits"), Limits::default()),
             verification: match known {
                 Some(known) if !fields.has("verification") => known.verification.clone(),
                 _ => verification(&fields.section("verification")),
@@ -124,15 +124,14 @@ pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> B
     entries.collect()
 }
 
-fn limits(fields: &Fields<'_>) -> Limits {
-    let default = Limits::default();
+/// Limits, with `default` for what is left out. A burst of null is the default, too: accounts without a rate have none.
+fn limits(fields: &Fields<'_>, default: Limits) -> Limits {
     let limits = Limits {
         millisegments_per_second: fields.milli_or_null("segments_per_second", default.millisegments_per_second),
-        burst: fields.whole("burst", default.burst),
-        segments_per_day: None,
+        burst: fields.whole_or_null("burst").unwrap_or(default.burst),
+        segments_per_day: fields.whole_or_null("segments_per_day"),
         day_zone: fields.text("day_zone").map_or(default.day_zone, str::to_owned),
     };
-    fields.not_enforced("segments_per_day");
     fields.no_other_fields(&[]);
     limits
 }
@@ -195,19 +194,11 @@ fn preset(fields: &Fields<'_>) -> Preset {
     preset
 }
 
-/// Accounts are configured elsewhere; of their limits, none is kept by this version.
+/// Accounts are configured elsewhere; here stand their limits.
 pub(super) fn accounts(fields: &Fields<'_>) -> BTreeMap<String, Account> {
     let entries = fields.entries(|name| Ok::<_, std::convert::Infallible>(name.to_owned()));
     let accounts = entries.into_iter().filter_map(|(name, fields)| {
-        let given = fields.section("limits");
-        let mut limits = Limits::none();
-        for key in ["segments_per_second", "burst", "segments_per_day"] {
-            given.not_enforced(key);
-        }
-        if let Some(zone) = given.text("day_zone") {
-            limits.day_zone = zone.to_owned();
-        }
-        given.no_other_fields(&[]);
+        let limits = limits(&fields.section("limits"), Limits::none());
         fields.no_other_fields(&["name", "carrier", "public_url", "api_url", "account_sid", "report_only_until"]);
         Some((name?, Account { limits }))
     });

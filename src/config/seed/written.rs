@@ -87,13 +87,8 @@ fn preset(entry: &Preset) -> Value {
     json!({ "label": entry.label, "text": entry.text })
 }
 
-/// An account without a rate has no burst either.
 fn account(entry: &Account) -> Value {
-    let mut limits = limits(&entry.limits);
-    if entry.limits.millisegments_per_second.is_none() {
-        limits["burst"] = Value::Null;
-    }
-    json!({ "limits": limits })
+    json!({ "limits": limits(&entry.limits) })
 }
 
 fn texts(numbers: &[E164]) -> Value {

@@ -103,16 +103,23 @@ fn an_unknown_field_is_no_silence_and_names_the_known_ones() {
 }
 
 #[test]
-fn limits_that_this_version_does_not_enforce_are_refused_and_not_ignored() {
+fn a28_limits_that_can_never_be_met_or_mean_nothing_are_named() {
     let mut document = example();
-    document["numbers"][SUPPORT]["limits"]["segments_per_day"] = json!(2000);
-    document["accounts"] = json!({ "main": { "limits": { "segments_per_second": 10, "burst": 5 } } });
+    let limits = &mut document["numbers"][SUPPORT]["limits"];
+    (limits["segments_per_second"], limits["segments_per_day"]) = (json!(-1), json!(0));
+    document["accounts"] =
+        json!({ "main": { "limits": { "segments_per_second": 1e12, "burst": 0, "day_zone": "Mars/Olympus" } } });
+    let way_out = "use 0.001 to 4294967.295 with at most three decimals, as more are not kept exactly, or null";
     expect(
         &document,
         &[
-            "numbers.+12065550100.limits.segments_per_day: is not enforced by this version: leave it out",
-            "accounts.main.limits.segments_per_second: is not enforced by this version: leave it out",
-            "accounts.main.limits.burst: is not enforced by this version: leave it out",
+            &format!("numbers.+12065550100.limits.segments_per_second: is -1: {way_out}"),
+            &format!("accounts.main.limits.segments_per_second: is 1000000000000.0: {way_out}"),
+            "numbers.+12065550100.limits.segments_per_day: is 0: use 1 or more, or null for no cap; suspend a number that is \
+             to send nothing",
+            "accounts.main.limits.day_zone: is no zone: name one of the tz database, as in \"America/Los_Angeles\" or \
+             \"Europe/Rome\"",
+            "accounts.main.limits.burst: is 0: use 1 to 100000, or leave it out for 1",
         ],
     );
 }
