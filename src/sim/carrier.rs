@@ -16,7 +16,7 @@ mod sends;
 mod tests;
 
 pub use self::mood::Mood;
-pub use self::record::{CarrierRecord, Fetch, Malformed, News, Post, PostAnswer, Webhook};
+pub use self::record::{CarrierRecord, Fetch, Malformed, News, Notice, Post, PostAnswer, Webhook};
 
 use self::record::Recorder;
 use super::phone::Phone;

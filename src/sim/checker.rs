@@ -70,6 +70,7 @@ pub fn check(world: &World) -> Vec<Breach> {
     calls_are_in_order(world, &mut breaches);
     sends_end_once(world, &told, &mut breaches);
     sends_reach_the_carrier_once(world, &mut breaches);
+    what_was_taken_back_stays_back(world, &told, &mut breaches);
     let forged = world.webhooks.iter().filter(|webhook| !webhook.genuine && webhook.acknowledged());
     breaches.extend(forged.map(|webhook| Breach::ForgeryThankedFor { sid: webhook.sid.clone() }));
     let spoke = world.webhooks.iter().filter(|webhook| webhook.replied);
@@ -325,6 +326,17 @@ fn sends_reach_the_carrier_once(world: &World, breaches: &mut Vec<Breach>) {
         }
         if posts.iter().any(|post| (post.from, post.to, &post.text) != (posts[0].from, posts[0].to, &posts[0].text)) {
             breaches.push(Breach::SentDifferently { message: message.map(str::to_owned) });
+        }
+    }
+}
+
+/// I5: a message the platform was told is cancelled was never taken by a carrier, whatever it answered.
+fn what_was_taken_back_stays_back(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
+    let taken: HashSet<&str> =
+        (world.posts.iter().filter(|post| post.sid.is_some())).filter_map(|post| post.message_id.as_deref()).collect();
+    for (id, finals) in &told.ended {
+        if finals.contains(&Final::Cancelled) && taken.contains(id.as_str()) {
+            breaches.push(Breach::SentThoughTakenBack { message: id.clone() });
         }
     }
 }

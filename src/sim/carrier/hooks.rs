@@ -9,7 +9,7 @@ use super::super::signature;
 use super::super::wire::{Answer, NoAnswer};
 use super::media;
 use super::mood::{Arrival, Fate};
-use super::record::{Attempt, News, Webhook};
+use super::record::{Attempt, News, Notice, Webhook};
 use super::sends::message_id;
 use super::{Arrived, World, now};
 use crate::model::E164;
@@ -25,8 +25,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// How long the gateway has for a webhook: what Twilio gives it.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// The words that Twilio acts on by itself, alone in a text.
-const STOP_WORDS: [&str; 6] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"];
+/// The words that Twilio acts on by itself, alone in a text: `Stop` is one, `Stop.` and `opt out` are not.
+const STOP_WORDS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
 const START_WORDS: [&str; 3] = ["START", "YES", "UNSTOP"];
 /// The signing key of forgeries.
 const FORGED_TOKEN: &str = "00000000000000000000000000000000";
@@ -141,6 +141,7 @@ fn obey(world: &World, text: &Outgoing<'_>) {
     } else {
         return;
     };
+    state.recorder.notice(Notice { at: now(), from: text.to, to: text.from, text: answer.into() });
     state.arrive(text.from, Arrived { from: text.to, text: answer.into() });
     drop(state);
     world.news.notify_waiters();

@@ -18,6 +18,8 @@ pub struct CarrierRecord {
     pub unread: u64,
     /// Webhooks it posted, or tried to.
     pub webhooks: Vec<Webhook>,
+    /// Texts of its own to phones: none of them was sent by the gateway.
+    pub notices: Vec<Notice>,
     /// Media it was asked for.
     pub fetches: Vec<Fetch>,
     /// What did not fit in the lists above.
@@ -141,6 +143,19 @@ pub enum News {
     },
 }
 
+/// A text the carrier itself wrote to a phone, in the name of one of our numbers: that STOP or START took effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// When.
+    pub at: Instant,
+    /// Our number.
+    pub from: E164,
+    /// The phone.
+    pub to: E164,
+    /// The text.
+    pub text: Words,
+}
+
 /// A request for a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetch {
@@ -169,6 +184,10 @@ impl Recorder {
 
     pub(super) fn malformed(&mut self, malformed: Malformed) {
         keep(&mut self.record.malformed, malformed, self.entries_max, &mut self.record.unrecorded);
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        keep(&mut self.record.notices, notice, self.entries_max, &mut self.record.unrecorded);
     }
 
     pub(super) fn fetch(&mut self, fetch: Fetch) {

@@ -159,6 +159,22 @@ async fn stop_closes_the_pair_and_start_opens_it() {
     assert_eq!(json(&send(&carrier, &form).await.unwrap())["code"], 21_610);
     phone.text(OURS.parse().unwrap(), "START").await;
     assert_eq!(send(&carrier, &form).await.unwrap().status, 201);
+
+    // What the carrier wrote by itself can be told from what it was asked to send.
+    let told: Vec<_> = carrier.record().notices.into_iter().map(|notice| notice.text).collect();
+    let inbox: Vec<_> = phone.inbox().into_iter().map(|arrived| arrived.text).collect();
+    assert_eq!((told.as_slice(), &*inbox[2]), (&inbox[..2], "hello"));
+}
+
+#[tokio::test]
+async fn a_word_that_is_not_on_twilios_list_or_not_alone_closes_nothing() {
+    let (carrier, _door) = with_door(CarrierSettings::default()).await;
+    let phone = carrier.phone(PHONE.parse().unwrap());
+    for text in ["Stop.", "opt out", "stop please", "arret"] {
+        phone.text(OURS.parse().unwrap(), text).await;
+    }
+    assert_eq!(send(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "hello")]).await.unwrap().status, 201);
+    assert!(carrier.record().notices.is_empty());
 }
 
 #[tokio::test]

@@ -98,6 +98,12 @@ pub enum Breach {
         /// Its state.
         state: String,
     },
+    /// I5: a message was said to be taken back, and went out.
+    #[error("I5: the platform was told that message {message} is cancelled, and a carrier took it")]
+    SentThoughTakenBack {
+        /// The message.
+        message: String,
+    },
     /// I6: a message was posted again although the carrier had not said no.
     #[error("I6: {posts} posts of message {message:?} from {from:?} to {to:?}, not all but the last refused")]
     SentAgain {

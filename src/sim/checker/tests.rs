@@ -210,6 +210,22 @@ fn i5_an_end_the_platform_was_not_told_is_found() {
 }
 
 #[test]
+fn i5_a_message_that_was_taken_back_and_went_out_is_found() {
+    let mut world = good_day();
+    let queued = event("evt_6", Some(6), "message.queued", &json!({ "id": "msg_2", "state": "queued" }));
+    world.deliveries.extend([queued, ended("evt_7", 7, "msg_2", "cancelled")]);
+    world.sends.push(AcceptedSend { id: "msg_2".into(), state: Some("cancelled".into()) });
+    breaks(&world, &[]);
+    // A carrier that said no, or hung up and dropped it, has not sent it.
+    let no = PostAnswer::No { status: 500, code: 0 };
+    world.posts.extend([post("msg_2", no), post("msg_2", PostAnswer::Unclear)]);
+    breaks(&world, &[]);
+    world.posts.pop();
+    world.posts.push(Post { sid: Some("SM2".into()), ..post("msg_2", PostAnswer::Unclear) });
+    breaks(&world, &[Breach::SentThoughTakenBack { message: "msg_2".into() }]);
+}
+
+#[test]
 fn i6_a_message_posted_again_after_anything_but_a_no_is_found() {
     let no = PostAnswer::No { status: 500, code: 0 };
     let again = |first: PostAnswer, second: PostAnswer| {
