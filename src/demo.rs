@@ -1,9 +1,14 @@
-//! Floor 8: one conversation, played.
+//! Floor 8: a play in two acts.
 //!
-//! A gateway, a simulated carrier, two phones and a platform in one process on loopback: nothing to configure, no
-//! privileges. What is shown went over real sockets, in the carrier's own wire format, through the journal.
+//! A gateway, a simulated carrier, phones and a platform in one process on loopback: nothing to configure, no
+//! privileges. What is shown went over real sockets, in the carrier's own wire format, through the journal. The first
+//! act is one conversation from ring to hang-up; the second shows what is hard: a call that moves, calls that could be
+//! mistaken for each other, people who must agree first and people who have had enough.
 
-mod act;
+mod first_act;
+mod play;
+mod review;
+mod second_act;
 mod stage;
 
 use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Twilio, seed};
@@ -21,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tempfile::TempDir;
 
-/// The ready data: two queues, English and Italian presets, numbers with different limits.
+/// The ready data: three queues, English and Italian presets, numbers with different limits.
 const DIRECTORY: &str = include_str!("demo/directory.json");
 
 /// The platform's token at the demo's own door, which is on loopback and gone with it.
@@ -43,7 +48,7 @@ enum NoDemo {
     Directory(#[from] crate::config::Problems),
 }
 
-/// Plays the conversation. With `once` it ends then, with 0 only if everything came out as expected; else the gateway
+/// Plays both acts. With `once` it ends then, with 0 only if everything came out as expected; else the gateway
 /// stays for the visitor until Ctrl-C.
 pub fn main(once: bool, data: Option<PathBuf>) -> ExitCode {
     match run(once, data) {
@@ -67,7 +72,9 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         let mut set = Set::build(&data_dir, once).await?;
         let running = set.running.take();
         let mut stage = Stage::new();
-        act::one(&set, &mut stage).await;
+        first_act::play(&set, &mut stage).await;
+        second_act::play(&set, &mut stage).await;
+        review::what_the_platform_heard(&set, &mut stage).await;
         let well = stage.well();
         if !once {
             stage.go_on(&set.doors(), TOKEN);
@@ -98,7 +105,7 @@ struct Set {
 
 impl Set {
     async fn build(data_dir: &Path, once: bool) -> Result<Self, NoDemo> {
-        let settings = CarrierSettings { numbers: act::numbers(), ..CarrierSettings::default() };
+        let settings = CarrierSettings { numbers: play::numbers(), ..CarrierSettings::default() };
         let platform_settings = PlatformSettings::default();
         let platform = Platform::start(&platform_settings).await?;
         let carrier = carrier::Carrier::start(settings.clone()).await?;

@@ -1,21 +1,12 @@
-//! The conversation: a call, texts both ways, a photo, a caller abroad, hang-up, and what comes after.
+//! The first act: a call, texts both ways, a photo, a caller abroad, hang-up, and what comes after.
 
 use super::Set;
+use super::play::{OURS, SOON, field, heard, number, reads, refused, status, writes};
 use super::stage::{Stage, Who};
-use crate::model::E164;
-use crate::sim::checker;
-use crate::sim::platform::{ApiAnswer, NoAnswer};
 use serde_json::{Value, json};
-use std::time::Duration;
 
-/// Our number with two segments a second, inbound number of the queue `support`.
-const OURS: &str = "+12065550100";
-const OTHERS: [&str; 2] = ["+12065550101", "+12065550102"];
 const CALLER: &str = "+12065550142";
 const ABROAD: &str = "+390612345678";
-
-/// Long enough for a machine that does other things as well; nothing here usually takes a second.
-const SOON: Duration = Duration::from_secs(20);
 
 const LONG: &str = "Here is what we agreed on. First, please switch the boiler off at the red switch and wait for two \
 minutes. Then press the round button below the display until it blinks three times, and let it go. The display shows \
@@ -26,24 +17,15 @@ hot. When all of this is done, switch the boiler on again and stay on the phone 
 whether it starts. If it does not, I will send somebody this afternoon between two and four o'clock, and you will not \
 be charged for the visit. Thank you for your patience with this, it should take about ten minutes in all.";
 
-/// The numbers the carrier gives us.
-pub(super) fn numbers() -> Vec<E164> {
-    [OURS].iter().chain(&OTHERS).filter_map(|number| number.parse().ok()).collect()
-}
-
-fn number(text: &str) -> E164 {
-    text.parse().expect("the demo's numbers are written as E.164")
-}
-
 /// Plays it from the beginning of the call to the second late text.
-pub(super) async fn one(set: &Set, stage: &mut Stage) {
+pub(super) async fn play(set: &Set, stage: &mut Stage) {
+    stage.act("First act: one conversation");
     call_begins(set, stage).await;
     agent_writes(set, stage).await;
     caller_writes(set, stage).await;
     a_caller_abroad(set, stage).await;
     hang_up(set, stage).await;
     afterwards(set, stage).await;
-    platform_heard(set, stage).await;
 }
 
 async fn call_begins(set: &Set, stage: &mut Stage) {
@@ -51,7 +33,10 @@ async fn call_begins(set: &Set, stage: &mut Stage) {
     let call = json!({ "caller": CALLER, "queue": "support", "language": "it", "agent": "agent-17" });
     stage.line(Who::Platform, format!("{CALLER} is on the phone with agent-17 (queue support, Italian)"));
     let answer = set.client.put_call("c-1", &call).await;
-    stage.expect("the call is known, and the agent may text", status(&answer) == 201 && can_send(&answer));
+    stage.expect(
+        "the call is known, and the agent may text",
+        status(&answer) == 201 && field(&answer, "/sms/can_send") == true,
+    );
 }
 
 async fn agent_writes(set: &Set, stage: &mut Stage) {
@@ -59,11 +44,8 @@ async fn agent_writes(set: &Set, stage: &mut Stage) {
     let phone = set.phone(number(CALLER));
     let answer = set.client.send("c-1", &json!({ "preset": "welcome", "agent": "agent-17" })).await;
     stage.line(Who::Agent, "sends the preset \"welcome\"");
-    let arrived = phone.wait_for_text(SOON, |text| text.starts_with("Buongiorno")).await;
-    if let Ok(text) = &arrived {
-        stage.line(Who::Caller, format!("reads: {}", &**text));
-    }
-    stage.expect("it arrived, in Italian", status(&answer) == 202 && arrived.is_ok());
+    let arrived = reads(stage, &phone, "Buongiorno").await;
+    stage.expect("it arrived, in Italian", status(&answer) == 202 && arrived);
 
     let long = set.client.send_text("c-1", LONG, "agent-17").await;
     let segments = field(&long, "/segments").as_u64().unwrap_or_default();
@@ -79,15 +61,13 @@ async fn agent_writes(set: &Set, stage: &mut Stage) {
 async fn caller_writes(set: &Set, stage: &mut Stage) {
     stage.scene("The caller writes");
     let phone = set.phone(number(CALLER));
-    let text = phone.text(number(OURS), "It shows 7").await;
-    stage.line(Who::Caller, "writes: It shows 7");
-    let heard = heard(set, |event| event["type"] == "message.received" && event["data"]["text"] == "It shows 7").await;
-    stage.expect("the agent reads it in the call", text.acknowledged() && heard["call_id"] == "c-1");
+    let text = writes(set, stage, &phone, OURS, "It shows 7").await;
+    stage.expect("the agent reads it in the call", text["call_id"] == "c-1");
 
     let photo = phone.photo(number(OURS), "and this is the label", 1).await;
     stage.line(Who::Caller, "sends a photo: and this is the label");
     let with_photo = |event: &Value| event["data"]["media"].as_array().is_some_and(|media| media.len() == 1);
-    let heard = self::heard(set, |event| event["type"] == "message.received" && with_photo(event)).await;
+    let heard = heard(set, |event| event["type"] == "message.received" && with_photo(event)).await;
     stage.expect(
         "the photo is noted with the call, to be fetched",
         photo.acknowledged() && heard["data"]["media"][0]["state"] == "pending",
@@ -100,8 +80,7 @@ async fn a_caller_abroad(set: &Set, stage: &mut Stage) {
     let begun = set.client.put_call("c-2", &call).await;
     stage.line(Who::Agent, format!("tries to text {ABROAD}"));
     let answer = set.client.send_text("c-2", "Hello", "agent-17").await;
-    let refusal = answer.as_ref().map(|answer| answer.code().to_owned()).unwrap_or_default();
-    stage.line(Who::Gateway, format!("refuses: {refusal}"));
+    let (_, refusal) = refused(stage, &answer);
     stage.expect(
         "texts outside the US are switched off, and the call says so beforehand",
         refusal == "non_us_blocked" && field(&begun, "/sms/refusal") == "non_us_blocked",
@@ -113,11 +92,8 @@ async fn hang_up(set: &Set, stage: &mut Stage) {
     let answer = set.client.end_call("c-1", "agent_hangup").await;
     stage.line(Who::Platform, "the call has ended");
     let phone = set.phone(number(CALLER));
-    let arrived = phone.wait_for_text(SOON, |text| text.starts_with("Grazie")).await;
-    if let Ok(text) = &arrived {
-        stage.line(Who::Caller, format!("reads: {}", &**text));
-    }
-    stage.expect("the closing message went out", status(&answer) == 200 && arrived.is_ok());
+    let arrived = reads(stage, &phone, "Grazie").await;
+    stage.expect("the closing message went out", status(&answer) == 200 && arrived);
 }
 
 async fn afterwards(set: &Set, stage: &mut Stage) {
@@ -125,11 +101,8 @@ async fn afterwards(set: &Set, stage: &mut Stage) {
     let phone = set.phone(number(CALLER));
     let first = phone.text(number(OURS), "one more question").await;
     stage.line(Who::Caller, "writes: one more question");
-    let arrived = phone.wait_for_text(SOON, |text| text.starts_with("Questo numero")).await;
-    if let Ok(text) = &arrived {
-        stage.line(Who::Caller, format!("reads: {}", &**text));
-    }
-    stage.expect("the auto-reply answers, in Italian", first.acknowledged() && arrived.is_ok());
+    let arrived = reads(stage, &phone, "Questo numero").await;
+    stage.expect("the auto-reply answers, in Italian", first.acknowledged() && arrived);
 
     let second = phone.text(number(OURS), "hello?").await;
     stage.line(Who::Caller, "writes: hello?");
@@ -139,49 +112,4 @@ async fn afterwards(set: &Set, stage: &mut Stage) {
         "the second is met with silence; the platform hears that it came, without its text",
         second.acknowledged() && heard["data"]["last_call_id"] == "c-1" && heard["data"].get("text").is_none(),
     );
-}
-
-async fn platform_heard(set: &Set, stage: &mut Stage) {
-    stage.scene("What the platform heard");
-    // The last event of the story: the auto-reply's receipt.
-    let receipts = set.carrier.wait_for_receipts(SOON).await;
-    let delivered = |event: &Value| event["type"] == "message.delivered" && event["data"]["kind"] == "auto_reply";
-    let last = heard(set, delivered).await;
-    let sends = set.client.accepted_with_states().await;
-    let all_shown = sends.is_ok();
-    let world = checker::World::new(vec![set.carrier.record()], set.platform.record(), sends.unwrap_or_default());
-    for delivery in &world.deliveries {
-        let event: Value = serde_json::from_slice(&delivery.bytes).unwrap_or_default();
-        if event["call_id"] == "c-1" {
-            let word = event["type"].as_str().unwrap_or_default();
-            stage.line(Who::Platform, format!("{:>3} {word}", event["call_sequence"]));
-        }
-    }
-    let breaches = checker::check(&world);
-    for breach in &breaches {
-        stage.line(Who::Gateway, format!("{breach:?}"));
-    }
-    stage.expect(
-        "every event came signed, once, in order; nothing was lost or sent twice",
-        receipts.is_ok() && all_shown && !last.is_null() && breaches.is_empty(),
-    );
-}
-
-/// The first event that fits, once the platform has heard it; null where it did not in time.
-async fn heard(set: &Set, fits: impl Fn(&Value) -> bool) -> Value {
-    let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-    let delivery = set.platform.wait_for(SOON, |delivery| fits(&read(&delivery.bytes))).await;
-    delivery.map(|delivery| read(&delivery.bytes)).unwrap_or_default()
-}
-
-fn status(answer: &Result<ApiAnswer, NoAnswer>) -> u16 {
-    answer.as_ref().map_or(0, |answer| answer.status)
-}
-
-fn field(answer: &Result<ApiAnswer, NoAnswer>, pointer: &str) -> Value {
-    answer.as_ref().ok().and_then(|answer| answer.json.pointer(pointer).cloned()).unwrap_or_default()
-}
-
-fn can_send(answer: &Result<ApiAnswer, NoAnswer>) -> bool {
-    field(answer, "/sms/can_send") == true
 }

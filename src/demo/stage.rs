@@ -13,6 +13,7 @@ pub(super) enum Who {
     Agent,
     Caller,
     Gateway,
+    Carrier,
 }
 
 impl Who {
@@ -22,6 +23,7 @@ impl Who {
             Self::Agent => "agent",
             Self::Caller => "caller",
             Self::Gateway => "gateway",
+            Self::Carrier => "carrier",
         }
     }
 
@@ -31,6 +33,7 @@ impl Who {
             Self::Agent => AnsiColor::Cyan,
             Self::Caller => AnsiColor::Magenta,
             Self::Gateway => AnsiColor::Yellow,
+            Self::Carrier => AnsiColor::White,
         };
         Style::new().fg_color(Some(color.into()))
     }
@@ -38,6 +41,7 @@ impl Who {
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
+const UNDERLINED: Style = Style::new().underline();
 
 /// Prints the play and keeps count of what did not come out as expected.
 pub(super) struct Stage {
@@ -49,6 +53,11 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), wrong: 0, right: 0 }
+    }
+
+    /// A heading over scenes.
+    pub(super) fn act(&self, title: &str) {
+        println!("\n{BOLD}{UNDERLINED}{title}{UNDERLINED:#}{BOLD:#}");
     }
 
     /// A heading.

@@ -30,9 +30,9 @@ pub(crate) enum Command {
         #[arg(long)]
         seed: Option<PathBuf>,
     },
-    /// Play a conversation through a gateway, a simulated carrier, phones and a platform, all in this process.
+    /// Play conversations through a gateway, a simulated carrier, phones and a platform, all in this process.
     Demo {
-        /// End after the conversation; the exit code says whether everything came out as expected.
+        /// End after the play; the exit code says whether everything came out as expected.
         #[arg(long)]
         once: bool,
         /// Keep the data there instead of in a temporary directory.

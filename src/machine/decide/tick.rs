@@ -61,11 +61,11 @@ fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, giv
         MessageState::Sent => message.unconfirmed_at().is_some_and(|until| until <= now),
         _ => false,
     };
-    if let Some(message) = draft.view.message(id).filter(given_up) {
-        if !given_up_now.contains(&id) {
-            given_up_now.push(id);
-            outbound::change(draft, message, MessageState::Unconfirmed);
-        }
+    if let Some(message) = draft.view.message(id).filter(given_up)
+        && !given_up_now.contains(&id)
+    {
+        given_up_now.push(id);
+        outbound::change(draft, message, MessageState::Unconfirmed);
     }
     draft.note(Fact::TimerDone { due, message: id });
 }

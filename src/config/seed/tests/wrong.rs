@@ -29,7 +29,7 @@ fn all_that_cannot_be_read_is_said_at_once() {
                 "auto_reply": { "texts": { "en": 5, "e n": "Hi" }, "per_day": 1.5 }, "call_types": ["Callback", 7],
                 "retention_days": 4294967296_u64, "minimum_attestation": "D", "non_us": { "rule": "us" } },
             "numbers": { "12065550100": { "label": "Support" }, SUPPORT: "main", "+12065550101": {
-                "account": "main", "purpose": "sales", "limits": { "burst": null }, "verification": {
+                "account": "main", "purpose": "sales", "limits": { "burst": "many" }, "verification": {
                     "state": "verfied", "checked_at": "yesterday" } } },
             "queues": { "my queue": {}, "sales": { "name": null, "inbound_numbers": ["+12065550101", "2065550102", 3],
                 "outbound_numbers": SUPPORT, "default_outbound": "none", "in_call_sms": 1, "parent": "the other" } },
@@ -54,7 +54,7 @@ fn all_that_cannot_be_read_is_said_at_once() {
             "numbers.12065550100.account: is missing: give the carrier account's name in the configuration",
             "numbers.+12065550101.label: is missing: give one that tells the number from others, as in \"Support A\"",
             "numbers.+12065550101.purpose: \"sales\" is no word for it: use \"in_call\" or \"chat\"",
-            "numbers.+12065550101.limits.burst: is null: write a whole number",
+            "numbers.+12065550101.limits.burst: is text: write a whole number",
             "numbers.+12065550101.verification.state: \"verfied\" is no word for it: use \"verified\" or \"unverified\" or \
              \"failed\"",
             "numbers.+12065550101.verification.checked_at: is no time: write a date and time with its zone, as in \

@@ -1,0 +1,52 @@
+//! After the last act: what the platform heard, and whether every promise was kept in all of it.
+
+use super::Set;
+use super::play::{SOON, heard};
+use super::stage::{Stage, Who};
+use crate::sim::checker;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
+
+/// Waits until everything sent has its receipt and the platform knows, then shows what it heard and looks for breaches.
+pub(super) async fn what_the_platform_heard(set: &Set, stage: &mut Stage) {
+    stage.scene("What the platform heard");
+    let receipts = set.carrier.wait_for_receipts(SOON).await;
+    let mut all_told = true;
+    for post in set.carrier.record().posts.iter().filter(|post| post.sid.is_some()) {
+        let of_it = |event: &Value| event["data"]["id"].as_str() == post.message_id.as_deref();
+        all_told &= !heard(set, |event| event["type"] == "message.delivered" && of_it(event)).await.is_null();
+    }
+
+    let sends = set.client.accepted_with_states().await;
+    let all_shown = sends.is_ok();
+    let world = checker::World::new(vec![set.carrier.record()], set.platform.record(), sends.unwrap_or_default());
+    for (call, kinds) in by_call(&world) {
+        stage.line(Who::Platform, format!("{call}: {}", kinds.join(", ")));
+    }
+    let breaches = checker::check(&world);
+    for breach in &breaches {
+        stage.line(Who::Gateway, breach);
+    }
+    stage.expect(
+        "every event came signed, once, in order; nothing was lost or sent twice",
+        receipts.is_ok() && all_told && all_shown && breaches.is_empty(),
+    );
+}
+
+/// What came for each call, and for none: each type of event with its count, in the order in which its first came.
+fn by_call(world: &checker::World) -> BTreeMap<&str, Vec<String>> {
+    let mut seen = HashSet::new();
+    let mut calls: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
+    for delivery in world.deliveries.iter().filter(|delivery| seen.insert(&delivery.id)) {
+        let kinds = calls.entry(delivery.call_id.as_deref().unwrap_or("no call")).or_default();
+        match kinds.iter_mut().find(|(kind, _)| *kind == delivery.kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((&delivery.kind, 1)),
+        }
+    }
+    let shown = |(kind, count): (&str, usize)| {
+        let word = kind.split_once('.').map_or(kind, |(_, word)| word);
+        if count == 1 { word.to_owned() } else { format!("{count} {word}") }
+    };
+    calls.into_iter().map(|(call, kinds)| (call, kinds.into_iter().map(shown).collect())).collect()
+}
