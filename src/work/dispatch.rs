@@ -166,6 +166,9 @@ impl Dispatch {
             }
             self.schedule(Due::Lane(number), now.elapsed);
         }
+        for name in self.directory.accounts.keys() {
+            self.accounts.entry(name.clone()).or_default();
+        }
         for (name, account) in &mut self.accounts {
             let empty_at = story.events.iter().find_map(|event| match &event.fact {
                 Fact::AccountLaneKept { account, lane } if account == name => Some(lane.empty_at),

@@ -114,10 +114,10 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A whole number, or null.
-    pub(super) fn whole_or_null<T: TryFrom<u64> + Default>(&self, key: &'static str) -> Option<T> {
+    /// A whole number, or null. What cannot be read is taken as `instead`, which should break no rule.
+    pub(super) fn whole_or_null<T: TryFrom<u64>>(&self, key: &'static str, instead: T) -> Option<T> {
         self.ask_or_null(key)?;
-        Some(self.whole(key, T::default()))
+        Some(self.whole(key, instead))
     }
 
     /// Segments a second, in thousandths; `None` is without limit. The `default` where there is no such field.

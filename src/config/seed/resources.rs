@@ -128,8 +128,8 @@ pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> B
 fn limits(fields: &Fields<'_>, default: Limits) -> Limits {
     let limits = Limits {
         millisegments_per_second: fields.milli_or_null("segments_per_second", default.millisegments_per_second),
-        burst: fields.whole_or_null("burst").unwrap_or(default.burst),
-        segments_per_day: fields.whole_or_null("segments_per_day"),
+        burst: fields.whole_or_null("burst", default.burst).unwrap_or(default.burst),
+        segments_per_day: fields.whole_or_null("segments_per_day", 1),
         day_zone: fields.text("day_zone").map_or(default.day_zone, str::to_owned),
     };
     fields.no_other_fields(&[]);

@@ -165,6 +165,6 @@ pub(super) fn enqueue<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>
 pub(super) fn leave_lane<V: View>(draft: &mut Draft<'_, V>, message: &Message) -> Lane {
     let segments = u32::from(message.segments);
     draft.change_lane(message.ours, &message.account, |lane| {
-        lane.queued_segments = lane.queued_segments.saturating_sub(segments)
+        lane.queued_segments = lane.queued_segments.saturating_sub(segments);
     })
 }

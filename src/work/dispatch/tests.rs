@@ -1,3 +1,7 @@
+//! Lanes in virtual time.
+
+mod accounts;
+
 use super::*;
 use crate::machine::event::{Event, Fact};
 use crate::machine::state::Lane as LaneRow;
@@ -189,6 +193,7 @@ fn a_text_whose_start_the_engine_had_no_room_for_goes_with_the_next_permit() {
 #[derive(Clone, Copy)]
 enum Answer {
     NotTaken,
+    NotToBe,
     LaterBy(u64),
     Never,
 }
@@ -208,6 +213,7 @@ struct World {
     sent: Vec<(&'static str, u64)>,
     expired: Vec<(&'static str, u64)>,
     ttl_ms: u64,
+    days: HashMap<E164, DayCount>,
 }
 
 impl World {
@@ -225,6 +231,7 @@ impl World {
             sent: Vec::new(),
             expired: Vec::new(),
             ttl_ms: 60_000,
+            days: HashMap::new(),
         };
         world.limit(OURS, millisegments_per_second, burst);
         world
@@ -351,18 +358,32 @@ impl World {
             self.dispatch.not_taken(id, self.now());
             return;
         }
+        if let Some(Answer::NotToBe) = answer {
+            self.messages.remove(&id);
+            self.dispatch.not_started(id, self.now());
+            return;
+        }
+        if let Some(counts) = self.directory.numbers[&message.ours].limits.segments_per_day.map(|_| message.ours) {
+            let limits = self.directory.numbers[&counts].limits.clone();
+            let before = self.days.get(&counts).copied().unwrap_or_default();
+            let count = before.with(&limits, u32::from(message.segments), self.now().wall);
+            self.days.insert(counts, count);
+            self.told(Fact::DayCounted { whose: Whose::Number(counts), count });
+        }
         let lane = self.lane(&message);
         self.told(Fact::SendStarted { message: Box::new(message.clone()), lane });
         match answer {
             Some(Answer::Never) => message.state = MessageState::Sending,
             Some(Answer::LaterBy(ms)) => message.not_before = Some(self.now().wall + Duration::from_millis(ms)),
-            Some(Answer::NotTaken) | None => message.state = MessageState::Sent,
+            Some(Answer::NotTaken | Answer::NotToBe) | None => message.state = MessageState::Sent,
         }
         self.messages.insert(id, (name, message.clone()));
         match answer {
             Some(Answer::Never) => {}
             Some(Answer::LaterBy(_)) => self.told(Fact::SendPostponed { message: Box::new(message), lane }),
-            Some(Answer::NotTaken) | None => self.told(Fact::MessageChanged { message: Box::new(message), lane: None }),
+            Some(Answer::NotTaken | Answer::NotToBe) | None => {
+                self.told(Fact::MessageChanged { message: Box::new(message), lane: None });
+            }
         }
     }
 
