@@ -319,7 +319,7 @@ impl Sender {
             from: message.ours,
             to,
             text,
-            valid_for_secs: u32::try_from(message.expires_at.since(now).as_secs()).unwrap_or(u32::MAX),
+            valid_for_secs: valid_for_secs(message),
         };
         let request = account.dialect.request(&outbound, None, now);
         match account.client.send(request).await {
@@ -375,6 +375,13 @@ fn read(account: &str, outcome: Outcome, status: u16) -> SettledAs {
             SettledAs::Unknown
         }
     }
+}
+
+/// How long the carrier may go on trying, from when its attempt was recorded: both times are the journal's, which a wall
+/// that was set back does not stretch.
+fn valid_for_secs(message: &Message) -> u32 {
+    let began = message.attempts.last().map_or(message.created_at, |attempt| attempt.at);
+    u32::try_from(message.expires_at.since(began).as_secs()).unwrap_or(u32::MAX)
 }
 
 fn refused(code: FailureCode, carrier_code: Option<String>) -> Settled {
