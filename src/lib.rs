@@ -17,3 +17,7 @@ pub mod observe;
 pub mod rules;
 pub mod sim;
 pub mod work;
+
+/// Rows and records are many small pieces, made on one thread and let go on others.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
