@@ -26,6 +26,9 @@ pub(super) fn problem(refusal: &Refusal) -> Response {
     if let Some(other) = &refusal.other_call {
         problem["other_call_id"] = json!(other.as_str());
     }
+    if let Some(oldest) = &refusal.oldest_cursor {
+        problem["oldest"] = json!(oldest);
+    }
     let mut response = answer(status, HeaderValue::from_static("application/problem+json"), &problem);
     if let Some(wait_ms) = retry_after_ms(refusal) {
         // Whole seconds, rounded up: who comes at the time named must not be early.

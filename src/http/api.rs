@@ -7,6 +7,7 @@
 mod auth;
 mod calls;
 mod directory;
+mod events;
 mod fields;
 mod idempotency;
 mod messages;
@@ -51,6 +52,9 @@ const OUTCOME_WITHIN: Duration = Duration::from_secs(10);
 /// Questions asked of rows and files at once. Each holds a thread; two cores and one disk have no use for more.
 const LOOKS_MAX: usize = 8;
 
+/// Clients that pull events at once, or listen to a stream of them.
+const PULLS_MAX: usize = 64;
+
 /// How long a question may wait for its turn and for its answer, each.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
@@ -63,6 +67,7 @@ pub struct Api {
     tokens: Vec<Arc<Token>>,
     in_flight: InFlight,
     looks: Arc<Semaphore>,
+    pulls: Arc<Semaphore>,
     clock: fn() -> Timestamp,
 }
 
@@ -91,6 +96,7 @@ impl Api {
             tokens: tokens.into_iter().map(Arc::new).collect(),
             in_flight: InFlight::default(),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+            pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             clock: super::wall_clock,
         }
     }

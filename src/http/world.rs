@@ -94,6 +94,11 @@ impl World {
         answer(self.api.clone(), request).await
     }
 
+    /// The same, for an answer that goes on.
+    pub(super) async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.api.clone().oneshot(request).await.unwrap()
+    }
+
     pub(super) async fn get(&self, path: &str) -> Answer {
         self.ask(request("GET", path).body(Body::empty()).unwrap()).await
     }

@@ -145,12 +145,14 @@ pub struct Refusal {
     pub other_call: Option<CallId>,
     /// When asking again makes sense, in milliseconds, for `rate_limited`.
     pub retry_after_ms: Option<u64>,
+    /// The oldest cursor there is, for `events_expired`.
+    pub oldest_cursor: Option<String>,
 }
 
 impl Refusal {
     /// A refusal that needs no more than its words.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), other_call: None, retry_after_ms: None }
+        Self { code, detail: detail.into(), other_call: None, retry_after_ms: None, oldest_cursor: None }
     }
 }
 

@@ -1,5 +1,6 @@
 mod calls;
 mod directory;
+mod events;
 mod messages;
 mod openapi;
 mod refusals;
