@@ -7,6 +7,7 @@ use crate::machine::event::{Event, Fact};
 use crate::machine::state::Lane as LaneRow;
 use crate::model::{Change, Day, Direction, Encoding, Json, Limits, MessageState, Position};
 use crate::rules::directory::example;
+use crate::rules::rate;
 use proptest::prelude::*;
 
 const OURS: &str = "+12065550100";
@@ -181,6 +182,76 @@ proptest! {
     }
 }
 
+proptest! {
+    /// The same while the limits change: what may go in a window is what the bucket could hold when it began, what the rates
+    /// there were have let in since, and the debt a message may leave when it ends.
+    #[test]
+    fn i8_a28_no_window_holds_more_than_its_rates_allow_when_they_change(
+        rates in prop::collection::vec(prop::sample::select(vec![100u32, 333, 1_000, 3_000, 100_000]), 2..4),
+        bursts in prop::collection::vec(1u32..20, 4),
+        sizes in prop::collection::vec(1u16..=14, 1..30),
+        every_ms in 500u64..30_000,
+        restarts in any::<bool>(),
+    ) {
+        let mut world = World::new(rates[0], bursts[0]);
+        world.ttl_ms = u64::MAX / 4;
+        let names: Vec<&'static str> = (0..sizes.len()).map(|n| &*format!("m{n}").leak()).collect();
+        for (name, segments) in names.iter().zip(&sizes) {
+            world.queue(name, Kind::Custom, *segments);
+        }
+        let mut changes = vec![(0, rates[0], bursts[0])];
+        for (rate, burst) in rates.iter().zip(&bursts).skip(1) {
+            world.run(every_ms);
+            changes.push((world.now_ms, *rate, *burst));
+            world.limit(OURS, *rate, *burst);
+            if restarts {
+                world.restart();
+            }
+        }
+        world.run(14 * 30 * 10_000 + 400_000);
+        prop_assert_eq!(world.sent.len(), sizes.len());
+
+        let segments_of = |name: &str| u64::from(sizes[names.iter().position(|known| *known == name).unwrap()]);
+        let burst_at = |ms| u64::from(changes.iter().rfind(|(at, _, _)| *at <= ms).unwrap().2);
+        // Thousandths of a segment let in by `ms`, times a thousand.
+        let let_in = |ms: u64| -> u64 {
+            let ends = changes.iter().skip(1).map(|(at, _, _)| *at).chain([u64::MAX]);
+            changes.iter().zip(ends).map(|((from, rate, _), end)| u64::from(*rate) * ms.min(end).saturating_sub(*from)).sum()
+        };
+        for (from, (_, start)) in world.sent.iter().enumerate() {
+            let mut sum = 0;
+            for (name, at) in &world.sent[from..] {
+                sum += segments_of(name);
+                // What was sent in the very millisecond of a change was sent before it.
+                let held = burst_at(*start).max(burst_at(start.saturating_sub(1)));
+                let debt = segments_of(name).saturating_sub(burst_at(*at).min(burst_at(at.saturating_sub(1))));
+                let allowed = (held + debt) * 1_000_000 + let_in(*at) - let_in(*start);
+                let rounding = u64::from(*rates.iter().max().unwrap()) * u64::try_from(rates.len()).unwrap();
+                prop_assert!(sum * 1_000_000 <= allowed + rounding, "{sum} segments in {} ms", at - start);
+            }
+        }
+    }
+}
+
+#[test]
+fn g13_a_clock_set_by_a_day_makes_no_burst_and_stops_no_lane() {
+    for ahead_ms in [24 * 60 * 60 * 1_000, 0] {
+        let mut world = World::new(1_000, 1);
+        world.ttl_ms = u64::MAX / 4;
+        // Set back: the wall was a day ahead before.
+        world.wall_ahead_ms = 24 * 60 * 60 * 1_000 - ahead_ms;
+        world.queue("a", Kind::Custom, 1);
+        world.run(1_500);
+        world.wall_ahead_ms = ahead_ms;
+        for name in ["b", "c"] {
+            world.queue(name, Kind::Custom, 1);
+        }
+        world.run(5_000);
+        let first = world.sent[0].1;
+        assert_eq!(world.sent, [("a", first), ("b", first + 1_000), ("c", first + 2_000)], "{ahead_ms}");
+    }
+}
+
 #[test]
 fn a_text_whose_start_the_engine_had_no_room_for_goes_with_the_next_permit() {
     let mut world = World::new(1_000, 1);
@@ -245,8 +316,14 @@ impl World {
     }
 
     fn limit(&mut self, number: &str, millisegments_per_second: u32, burst: u32) {
+        let wall = self.now().wall;
         let entry = self.directory.numbers.get_mut(&number.parse().unwrap()).unwrap();
+        let was = entry.limits.clone();
         entry.limits = Limits { millisegments_per_second: Some(millisegments_per_second), burst, ..Limits::default() };
+        // As the machine keeps it, for the next process.
+        if let Some(empty_at) = self.lane_empty_at.get_mut(&number.parse().unwrap()) {
+            *empty_at = rate::empty_with(&was, &entry.limits, *empty_at, wall);
+        }
         let changes = vec![Change::Number(number.parse().unwrap(), Some(Json(entry.clone())))];
         self.told(Fact::DirectoryChanged { changes });
     }
