@@ -68,7 +68,7 @@ fn number_document(view: &impl View, directory: &Directory, number: E164, entry:
             "queued": lane.queued_segments,
             "tokens": tokens(&entry.limits, lane.empty_at, now),
             "oldest_ready_ms": null,
-            "paused_until": null,
+            "paused_until": view.pause(number).map(|pause| pause.until.to_string()),
         },
     })
 }
