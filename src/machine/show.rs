@@ -6,7 +6,7 @@ use super::Private;
 use super::event::{CallShown, Event, Fact, LateMessage, Story};
 use super::state::{Call, Ended, Medium, Message, OptOutBy};
 use crate::model::{
-    CallId, Direction, E164, Encoding, EventId, Failure, Json, Kind, MessageState, SmartAction, Timestamp,
+    CallId, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, SmartAction, Timestamp,
     Verification, Warning,
 };
 use crate::rules::verification::status;
@@ -298,6 +298,17 @@ fn contact_data(contact: &Private<E164>, ours: Option<E164>, keyword: Option<&st
         "contact": contact.kept().map(ToString::to_string),
         "our_number": ours.map(|ours| ours.to_string()),
         "keyword": keyword,
+    })
+}
+
+/// How fast a number or an account may send.
+pub fn limits(limits: &Limits) -> Value {
+    json!({
+        // A double next to the decimal, which is read as the same thousandths.
+        "segments_per_second": limits.millisegments_per_second.map(|rate| f64::from(rate) / 1_000.0),
+        "burst": limits.burst,
+        "segments_per_day": limits.segments_per_day,
+        "day_zone": limits.day_zone,
     })
 }
 

@@ -4,7 +4,8 @@
 //! deleted or never set is not there.
 
 use super::Seed;
-use crate::model::{Account, E164, Limits, Number, Preset, Queue, Verification};
+use crate::machine::show;
+use crate::model::{Account, E164, Number, Preset, Queue, Verification};
 use crate::rules::opt_out::Block;
 use serde_json::{Map, Value, json};
 
@@ -46,18 +47,8 @@ fn number(entry: &Number) -> Value {
         "account": entry.account,
         "purpose": entry.purpose,
         "global_outbound": entry.global_outbound,
-        "limits": limits(&entry.limits),
+        "limits": show::limits(&entry.limits),
         "verification": verification(&entry.verification),
-    })
-}
-
-fn limits(limits: &Limits) -> Value {
-    json!({
-        // A double next to the decimal, which is read as the same thousandths.
-        "segments_per_second": limits.millisegments_per_second.map(|rate| f64::from(rate) / 1_000.0),
-        "burst": limits.burst,
-        "segments_per_day": limits.segments_per_day,
-        "day_zone": limits.day_zone,
     })
 }
 
@@ -88,7 +79,7 @@ fn preset(entry: &Preset) -> Value {
 }
 
 fn account(entry: &Account) -> Value {
-    json!({ "limits": limits(&entry.limits) })
+    json!({ "limits": show::limits(&entry.limits) })
 }
 
 fn texts(numbers: &[E164]) -> Value {

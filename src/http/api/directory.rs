@@ -58,7 +58,7 @@ fn number_document(view: &impl View, directory: &Directory, number: E164, entry:
         "account": entry.account,
         "purpose": entry.purpose,
         "global_outbound": entry.global_outbound,
-        "limits": limits(&entry.limits),
+        "limits": show::limits(&entry.limits),
         "verification": show::verification(&entry.verification),
         "queues": {
             "inbound": directory.owner_of(number),
@@ -70,15 +70,6 @@ fn number_document(view: &impl View, directory: &Directory, number: E164, entry:
             "oldest_ready_ms": null,
             "paused_until": view.pause(number).map(|pause| pause.until.to_string()),
         },
-    })
-}
-
-fn limits(limits: &Limits) -> Value {
-    object!({
-        "segments_per_second": limits.millisegments_per_second.map(|rate| f64::from(rate) / 1_000.0),
-        "burst": limits.burst,
-        "segments_per_day": limits.segments_per_day,
-        "day_zone": limits.day_zone,
     })
 }
 
