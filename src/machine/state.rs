@@ -8,6 +8,7 @@ use crate::model::{
     Kind, Language, MediaId, MessageId, MessageState, Phase, Position, QueueId, Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
+use crate::rules::lane::Waiting;
 use crate::rules::opt_out::Block;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -302,6 +303,14 @@ pub struct Open {
     pub not_before: Option<Timestamp>,
     /// An attempt is recorded and unsettled.
     pub started: bool,
+}
+
+impl Open {
+    /// As its lane is told ahead.
+    pub fn waiting(&self, id: MessageId) -> Waiting {
+        let Self { theirs, kind, segments, expires_at, not_before, started, .. } = *self;
+        Waiting { id, kind, theirs, segments, not_before, expires_at, started }
+    }
 }
 
 /// What a timer is for.

@@ -10,18 +10,20 @@ use std::time::Duration;
 
 /// How long until a text of `segments` can start, behind `queued` segments of others.
 pub fn wait(limits: &Limits, empty_at: Timestamp, queued: u32, segments: u16, now: Timestamp) -> Duration {
-    let Some(rate) = limits.millisegments_per_second else { return Duration::ZERO };
-    let ahead = u64::from(queued) + u64::from(u32::from(segments).min(limits.burst.max(1)));
-    // A bucket that was full long ago is no fuller for it.
-    let empty_at = empty_at.max(now - fill(u64::from(limits.burst.max(1)), rate));
-    (empty_at + fill(ahead, rate)).since(now)
+    let mut bucket = Bucket::new(limits, empty_at);
+    // Those in front go as soon as they can, so they never find the bucket fuller than it is now.
+    bucket.take(queued, now);
+    bucket.ready(segments, now).since(now)
 }
 
 /// When the bucket is empty again, with all debts paid, after a text of `segments` started at `now`.
 pub fn empty_after(limits: &Limits, empty_at: Timestamp, segments: u16, now: Timestamp) -> Timestamp {
-    let Some(rate) = limits.millisegments_per_second else { return now };
-    let full_since = now - fill(u64::from(limits.burst.max(1)), rate);
-    empty_at.max(full_since) + fill(u64::from(segments), rate)
+    if limits.millisegments_per_second.is_none() {
+        return now;
+    }
+    let mut bucket = Bucket::new(limits, empty_at);
+    bucket.take(u32::from(segments), now);
+    bucket.holds_at(0)
 }
 
 /// When a bucket that was empty at `empty_at` was or is empty if its limits are others from `now` on: its level, or its
@@ -36,6 +38,50 @@ pub fn empty_with(before: &Limits, after: &Limits, empty_at: Timestamp, now: Tim
     let full = fill(u64::from(before.burst.max(1)), before.millisegments_per_second.unwrap_or(1));
     let filled = u64::try_from(now.since(empty_at).min(full).as_millis()).unwrap_or(u64::MAX);
     now - Duration::from_millis(filled.saturating_mul(was) / is)
+}
+
+/// A lane's bucket, told ahead.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    /// None is without limit.
+    millisegments_per_second: Option<u32>,
+    burst: u32,
+    empty_at: Timestamp,
+    /// Segments taken since. They are kept apart from `empty_at`, so that the time they take is rounded once.
+    taken: u64,
+}
+
+impl Bucket {
+    /// A bucket that is at level 0 at `empty_at`.
+    pub fn new(limits: &Limits, empty_at: Timestamp) -> Self {
+        let millisegments_per_second = limits.millisegments_per_second;
+        Self { millisegments_per_second, burst: limits.burst.max(1), empty_at, taken: 0 }
+    }
+
+    /// When a text of `segments` can start: not before `at`.
+    pub fn ready(&self, segments: u16, at: Timestamp) -> Timestamp {
+        let needed = u32::from(segments).min(self.burst);
+        self.as_at(at).holds_at(u64::from(needed)).max(at)
+    }
+
+    /// Takes `segments` at `at`. What the bucket has not at that time is debt.
+    pub fn take(&mut self, segments: u32, at: Timestamp) {
+        *self = self.as_at(at);
+        self.taken += u64::from(segments);
+    }
+
+    /// A bucket that was full long ago is no fuller for it.
+    fn as_at(&self, at: Timestamp) -> Self {
+        let Some(rate) = self.millisegments_per_second else { return *self };
+        let full_since = at - fill(u64::from(self.burst), rate);
+        if full_since <= self.holds_at(0) { *self } else { Self { empty_at: full_since, taken: 0, ..*self } }
+    }
+
+    /// When it holds `segments` with all debts paid; the beginning of time where nothing is counted.
+    fn holds_at(&self, segments: u64) -> Timestamp {
+        let gained = |rate| self.empty_at + fill(self.taken + segments, rate);
+        self.millisegments_per_second.map_or(Timestamp::default(), gained)
+    }
 }
 
 /// Segments of a day, as a daily cap counts them.
@@ -128,7 +174,35 @@ mod tests {
     }
 
     #[test]
+    fn a29_what_is_told_text_by_text_is_what_the_whole_wait_says_to_the_millisecond() {
+        // Three thousandths that do not divide a second: rounded up for each text they would be late by one each.
+        let limits = limits(3_000, 2);
+        let (mut bucket, mut queued, now) = (Bucket::new(&limits, START), 0, START + Duration::from_millis(123));
+        for segments in [1, 1, 2, 6, 1, 14, 1, 1, 3] {
+            let at = bucket.ready(segments, now);
+            assert_eq!(at.since(now), wait(&limits, START, queued, segments, now), "behind {queued}");
+            bucket.take(u32::from(segments), at);
+            queued += u32::from(segments);
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_was_full_in_between_is_full_and_no_more() {
+        let limits = limits(1_000, 3);
+        let mut bucket = Bucket::new(&limits, START);
+        bucket.take(3, START + Duration::from_secs(60));
+        let at = |secs| START + Duration::from_secs(secs);
+        assert_eq!(
+            (bucket.ready(1, at(60)), bucket.ready(3, at(60)), bucket.ready(9, at(65))),
+            (at(61), at(63), at(65))
+        );
+    }
+
+    #[test]
     fn a_number_without_a_limit_never_waits() {
         assert_eq!(wait(&Limits::none(), START, 1_000, 14, START), Duration::ZERO);
+        let mut bucket = Bucket::new(&Limits::none(), START);
+        bucket.take(1_000, START);
+        assert_eq!(bucket.ready(14, START), START);
     }
 }

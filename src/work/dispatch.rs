@@ -13,8 +13,9 @@ pub use account::IN_FLIGHT_PER_ACCOUNT;
 use super::Moment;
 use crate::machine::event::{Fact, Story};
 use crate::machine::state::{Message, Open, Whose};
-use crate::model::{Address, Directory, E164, Kind, Limits, MessageId, Timestamp};
+use crate::model::{Address, Directory, E164, Limits, MessageId, Timestamp};
 use crate::rules::breaker::Paused;
+use crate::rules::lane::priority;
 use crate::rules::rate::DayCount;
 use account::{Account, Room};
 use lane::{Held, Lane, Next, Waiting};
@@ -224,7 +225,7 @@ impl Dispatch {
                 Next::Ready { .. } => {
                     // It goes to its account's end of the queue, and is served in turn.
                     let was_there = std::mem::replace(&mut lane.at_account, true);
-                    if let Some(at) = lane.first_expiry(now) {
+                    if let Some(at) = lane.next_expiry(now) {
                         self.schedule(Due::Lane(number), at);
                     }
                     if !was_there {
@@ -424,15 +425,6 @@ impl Dispatch {
 
 fn account_limits<'a>(directory: &'a Directory, name: &str) -> Option<&'a Limits> {
     directory.accounts.get(name).map(|account| &account.limits)
-}
-
-/// Closing messages and answers to keywords first, auto-replies last (A21).
-fn priority(kind: Kind) -> u8 {
-    match kind {
-        Kind::Closing | Kind::OptOutConfirmation | Kind::HelpReply => 0,
-        Kind::Preset | Kind::Custom | Kind::SmartAction => 1,
-        Kind::AutoReply | Kind::Inbound => 2,
-    }
 }
 
 fn open(message: &Message) -> Option<Open> {

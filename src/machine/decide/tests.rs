@@ -4,6 +4,7 @@ mod auto_reply;
 mod calls;
 mod carrier;
 mod directory;
+mod explain;
 mod hang_up;
 mod inbound;
 mod invariants;
@@ -124,7 +125,12 @@ impl World {
 
     /// Decides a step at its second, keeps what follows, and checks what must always hold.
     fn run(&mut self, secs: u64, step: Step) -> Decision {
-        self.now = START + std::time::Duration::from_secs(secs);
+        self.run_at(START + std::time::Duration::from_secs(secs), step)
+    }
+
+    /// The same at a moment that is not a whole second.
+    fn run_at(&mut self, now: Timestamp, step: Step) -> Decision {
+        self.now = now;
         let command = step.command(self);
         let at = At { time: self.now, position: self.next() };
         let decision = decide(self, command.clone(), at);

@@ -2,16 +2,11 @@
 
 use super::bucket::{AHEAD, Bucket};
 use crate::model::{Day, E164, Limits, MessageId, Position, Timestamp};
+use crate::rules::lane::{PASSED_MAX, PRIORITIES};
 use crate::rules::rate::{self, DayCount};
 use crate::work::Moment;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
-
-/// Priorities there are: 0 goes first.
-pub(super) const PRIORITIES: u8 = 3;
-
-/// Starts after which one of a lower priority that waits has its turn, so that none starves.
-const PASSED_MAX: u32 = 7;
 
 /// How long the machine is given to say that a message has expired, before it is told again.
 const EXPIRE_AGAIN: Duration = Duration::from_secs(1);
@@ -192,9 +187,20 @@ impl Lane {
         Next::Ready { message, segments: waiting.segments }
     }
 
-    /// When the first of those that wait is too old.
-    pub(super) fn first_expiry(&self, now: Moment) -> Option<Duration> {
-        self.expiries.first().map(|(expires_at, _)| now.elapsed_at(*expires_at))
+    /// When the first of those that wait is too old, or is told to the machine again. Never now: who has been told just
+    /// now, or is on its way, is not told at once again.
+    pub(super) fn next_expiry(&self, now: Moment) -> Option<Duration> {
+        let mut sooner = Sooner(None);
+        for (expires_at, id) in &self.expiries {
+            if *expires_at > now.wall {
+                sooner.at(now.elapsed_at(*expires_at));
+                break;
+            }
+            if let Some(again) = self.given_up.get(id).filter(|_| !self.in_flight.contains_key(id)) {
+                sooner.at(*again);
+            }
+        }
+        sooner.0
     }
 
     /// The message that is ready gets its permit: when the lane is empty with it, or how long it waits after all.

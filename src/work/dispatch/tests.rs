@@ -1,11 +1,12 @@
 //! Lanes in virtual time.
 
 mod accounts;
+mod forecast;
 
 use super::*;
 use crate::machine::event::{Event, Fact};
 use crate::machine::state::Lane as LaneRow;
-use crate::model::{Change, Day, Direction, Encoding, Json, Limits, MessageState, Position};
+use crate::model::{Change, Day, Direction, Encoding, Json, Kind, Limits, MessageState, Position};
 use crate::rules::directory::example;
 use crate::rules::rate;
 use proptest::prelude::*;
@@ -342,6 +343,11 @@ impl World {
     }
 
     fn add(&mut self, name: &'static str, ours: &str, caller: &str, kind: Kind, segments: u16) {
+        self.add_early(name, ours, caller, kind, segments, None);
+    }
+
+    /// One that may not go before so many milliseconds from now.
+    fn add_early(&mut self, name: &'static str, ours: &str, caller: &str, kind: Kind, segments: u16, ms: Option<u64>) {
         self.position += 1;
         let id = MessageId::new(Day(1), Position(self.position), 0);
         let wall = self.now().wall;
@@ -364,7 +370,7 @@ impl World {
             expires_at: wall + Duration::from_millis(self.ttl_ms),
             failure: None,
             attempts: Vec::new(),
-            not_before: None,
+            not_before: ms.map(|ms| wall + Duration::from_millis(ms)),
             carrier_id: None,
             reply_blocked: false,
             keyword: None,
