@@ -8,6 +8,7 @@ mod auth;
 mod calls;
 mod directory;
 mod events;
+mod explain;
 mod fields;
 mod idempotency;
 mod messages;

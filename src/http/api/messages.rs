@@ -114,11 +114,11 @@ pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
     Ok(json(StatusCode::OK, &document))
 }
 
-fn message_id(asked: &Asked) -> Result<MessageId, Refusal> {
+pub(super) fn message_id(asked: &Asked) -> Result<MessageId, Refusal> {
     asked.param("message_id").parse().map_err(|_| no_message())
 }
 
-fn no_message() -> Refusal {
+pub(super) fn no_message() -> Refusal {
     Refusal::new(Code::NotFound, "there is no such message: use an id that an answer or an event gave")
 }
 

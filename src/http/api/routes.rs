@@ -1,7 +1,7 @@
 //! What is there: one table, which the router is made of and the OpenAPI document is held against.
 
 use super::auth::Scope;
-use super::{Answered, Api, Asked, calls, directory, events, messages};
+use super::{Answered, Api, Asked, calls, directory, events, explain, messages};
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
 use axum::extract::Request;
@@ -67,6 +67,7 @@ pub(super) static ROUTES: &[Route] = routes! {
     Post "/v1/calls/{call_id}/messages" Some(Scope::Send) => messages::send;
     Get "/v1/messages/{message_id}" Some(Scope::Read) => messages::one;
     Delete "/v1/messages/{message_id}" Some(Scope::Send) => messages::cancel;
+    Get "/v1/messages/{message_id}/explain" Some(Scope::Read) => explain::one;
     Get "/v1/events" Some(Scope::Read) => events::list;
     Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
     Get "/v1/numbers" Some(Scope::Read) => directory::numbers;

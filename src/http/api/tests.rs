@@ -1,6 +1,7 @@
 mod calls;
 mod directory;
 mod events;
+mod explain;
 mod messages;
 mod openapi;
 mod refusals;

@@ -53,6 +53,8 @@ async fn the_documents_answers_have_the_fields_that_are_shown() {
     let sent = shown(&world.post("/v1/calls/c-1/messages", json!({ "text": "hi" })).await, 202);
     let only_sometimes = ["text_expired", "before_hangup", "reply_blocked", "opt_out_keyword"].map(str::to_owned);
     assert_eq!(&fields("Message") - &BTreeSet::from(only_sometimes), keys(&sent));
+    let explained = shown(&world.get(&format!("/v1/messages/{}/explain", sent["id"].as_str().unwrap())).await, 200);
+    assert_eq!(&fields("Explanation") - &BTreeSet::from(["position_note".to_owned()]), keys(&explained));
     for (schema, path) in [
         ("Number", "/v1/numbers/+12065550100"),
         ("Queue", "/v1/queues/support"),

@@ -1,0 +1,191 @@
+//! Each message says why it waits (A67).
+
+use super::{check, quick, shown};
+use crate::engine::Urgency;
+use crate::http::api::explain::document;
+use crate::http::world::{CALLER, SUPPORT, World, anonymous, form, signed, text};
+use crate::machine::command::{Command, Settled, SettledAs};
+use crate::model::{FailureCode, Limits, Timestamp};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SEND: &str = "/v1/calls/c-1/messages";
+
+/// A lane of a segment in ten seconds.
+fn slow() -> World {
+    let change = |directory: &mut crate::model::Directory| {
+        let number = directory.numbers.get_mut(&SUPPORT.parse().unwrap()).unwrap();
+        number.limits = Limits { millisegments_per_second: Some(100), ..Limits::default() };
+        directory.settings.max_wait_ms = 100_000;
+    };
+    World::with(change, &[])
+}
+
+async fn send(world: &World) -> Value {
+    shown(&world.post(SEND, json!({ "text": "x" })).await, 202)
+}
+
+async fn explained(world: &World, message: &Value) -> Value {
+    let id = message["id"].as_str().unwrap();
+    shown(&world.get(&format!("/v1/messages/{id}/explain")).await, 200)
+}
+
+/// An attempt begins, and is answered so.
+async fn attempt(world: &World, message: &Value, answer: Option<(SettledAs, Option<u16>)>) {
+    let id = message["id"].as_str().unwrap().parse().unwrap();
+    let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
+    submit(Command::StartSend { message: id, lane_empty_at: Timestamp::default() }).await;
+    if let Some((outcome, status)) = answer {
+        submit(Command::Settle { message: id, attempt: 1, settled: Settled { outcome, status } }).await;
+    }
+}
+
+/// The receipt of a message that the carrier has as `SMout`.
+async fn receipt(world: &World, message: &Value, status: &str) {
+    let path = format!("/carriers/main/receipts?message={}", message["id"].as_str().unwrap());
+    let form = form(&[("MessageSid", "SMout"), ("MessageStatus", status), ("From", SUPPORT), ("To", CALLER)]);
+    assert_eq!(world.hear(signed(&path, &form)).await.status, 200);
+}
+
+fn events(explained: &Value) -> Vec<&str> {
+    explained["timeline"].as_array().unwrap().iter().map(|entry| entry["event"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a67_each_text_of_a_lane_has_its_place_and_is_due_when_its_estimate_said() {
+    let world = slow();
+    world.start_call("c-1").await;
+    for position in 1..=5 {
+        let message = send(&world).await;
+        let told = explained(&world, &message).await;
+        let promised = Duration::from_millis(message["estimated_wait_ms"].as_u64().unwrap());
+        let due_at = Timestamp::parse(message["created_at"].as_str().unwrap()).unwrap() + promised;
+        for (field, expected) in [
+            ("state", json!("queued")),
+            ("lane", json!(SUPPORT)),
+            ("position", json!(position)),
+            ("waiting_for", json!("number_rate")),
+            ("due_at", json!(due_at.to_string())),
+            ("attempts", json!([])),
+        ] {
+            assert_eq!(told[field], expected, "{field} of {position}");
+        }
+        assert_eq!(events(&told), ["accepted", "due", "expires"]);
+        assert_eq!(told["timeline"][0]["at"], message["created_at"]);
+        assert_eq!(told["timeline"][1]["at"], told["due_at"]);
+    }
+}
+
+#[tokio::test]
+async fn a67_a_text_the_carrier_put_off_says_so_and_the_next_to_the_same_number_waits_for_it() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let (first, second) = (send(&world).await, send(&world).await);
+    let wait = Some(Duration::from_secs(60));
+    attempt(&world, &first, Some((SettledAs::Later { retry_after: wait }, Some(429)))).await;
+    let told = explained(&world, &first).await;
+    assert_eq!(
+        (&told["state"], &told["waiting_for"], &told["position"]),
+        (&json!("queued"), &json!("retry"), &json!(1))
+    );
+    let detail = "the carrier answered 429: it wants us to wait";
+    let tried = &told["attempts"][0];
+    assert_eq!((&tried["outcome"], &tried["status"], &tried["detail"]), (&json!("later"), &json!(429), &json!(detail)));
+    assert_eq!(events(&told), ["accepted", "attempt", "due", "expires"]);
+    let behind = explained(&world, &second).await;
+    assert_eq!((&behind["waiting_for"], &behind["position"]), (&json!("earlier_message"), &json!(2)));
+    assert_eq!(behind["due_at"], told["due_at"]);
+}
+
+#[tokio::test]
+async fn a67_what_went_out_waits_for_its_receipt_until_there_is_one() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let message = send(&world).await;
+    attempt(&world, &message, None).await;
+    let told = explained(&world, &message).await;
+    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("sending"), &json!("receipt")));
+    assert_eq!((&told["position"], &told["due_at"]), (&Value::Null, &Value::Null));
+    assert_eq!(told["attempts"][0]["outcome"], "open");
+
+    let message = send(&world).await;
+    let sent = SettledAs::Sent { carrier_id: "SMout".to_owned(), segments: None };
+    attempt(&world, &message, Some((sent, Some(201)))).await;
+    let told = explained(&world, &message).await;
+    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("sent"), &json!("receipt")));
+    assert_eq!(events(&told), ["accepted", "attempt", "sent", "expires"]);
+
+    receipt(&world, &message, "delivered").await;
+    let told = explained(&world, &message).await;
+    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("delivered"), &Value::Null));
+    assert_eq!(events(&told), ["accepted", "attempt", "delivered"]);
+    assert_eq!(told["timeline"][2]["at"], Value::Null, "a row does not say when");
+}
+
+#[tokio::test]
+async fn a67_an_answer_that_was_lost_and_a_refusal_are_told_in_words() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let message = send(&world).await;
+    attempt(&world, &message, Some((SettledAs::Unknown, None))).await;
+    let told = explained(&world, &message).await;
+    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("sending"), &json!("receipt")));
+    let detail = "the carrier did not answer: it may have the message, so it is not sent again";
+    assert_eq!((&told["attempts"][0]["outcome"], &told["attempts"][0]["detail"]), (&json!("unknown"), &json!(detail)));
+
+    let message = send(&world).await;
+    let refused = SettledAs::Refused { code: FailureCode::Blocked, carrier_code: Some("30007".to_owned()) };
+    attempt(&world, &message, Some((refused, Some(400)))).await;
+    let told = explained(&world, &message).await;
+    assert_eq!((&told["state"], &told["lane"]), (&json!("failed"), &json!(SUPPORT)));
+    let why = "filtered or blocked on the way; the same text will be blocked again (the carrier's code: 30007)";
+    assert_eq!(told["timeline"][2], json!({ "at": null, "event": "failed", "detail": why }));
+}
+
+#[tokio::test]
+async fn a67_a_received_message_waits_in_no_lane() {
+    let world = quick();
+    world.start_call("c-1").await;
+    world.hear(signed("/carriers/main/messages", &text("SM1", "hi"))).await;
+    let received = &shown(&world.get(SEND).await, 200)["items"][0];
+    let told = explained(&world, received).await;
+    let timeline =
+        json!([{ "at": received["created_at"], "event": "received", "detail": "taken in from the carrier" }]);
+    let expected = json!({
+        "state": "received", "lane": null, "position": null, "waiting_for": null, "due_at": null, "attempts": [],
+        "timeline": timeline,
+    });
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a67_what_is_no_message_is_not_found_and_looking_needs_the_scope() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let nobody = crate::model::MessageId::new(Timestamp::from_ms(0).day(), crate::model::Position(9), 0);
+    for id in [nobody.to_string(), "msg_x".to_owned()] {
+        check(&world.get(&format!("/v1/messages/{id}/explain")).await, 404, "not_found");
+    }
+    let path = format!("/v1/messages/{}/explain", send(&world).await["id"].as_str().unwrap());
+    let asked = anonymous("GET", &path).header("authorization", "Bearer agent");
+    check(&world.ask(asked.body(axum::body::Body::empty()).unwrap()).await, 403, "scope_missing");
+}
+
+#[tokio::test]
+async fn a67_where_too_many_are_open_no_place_is_told_and_the_rest_is_the_least() {
+    let world = slow();
+    world.start_call("c-1").await;
+    for _ in 0..3 {
+        send(&world).await;
+    }
+    let last = send(&world).await;
+    let now = Timestamp::parse(last["created_at"].as_str().unwrap()).unwrap();
+    let id = last["id"].as_str().unwrap().parse().unwrap();
+    let told = |looked_at_max| world.reads.ask(|view| document(view, id, looked_at_max, now).unwrap()).unwrap();
+    let (all, some) = (told(4), told(2));
+    assert_eq!((&all["position"], &all["position_note"]), (&json!(4), &Value::Null));
+    assert_eq!((&some["position"], &some["waiting_for"]), (&Value::Null, &json!("number_rate")));
+    assert!(some["position_note"].as_str().unwrap().contains("due no earlier"));
+    let due = |told: &Value| Timestamp::parse(told["due_at"].as_str().unwrap()).unwrap();
+    assert_eq!(due(&all).since(due(&some)), Duration::from_secs(10));
+}
