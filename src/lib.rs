@@ -2,6 +2,7 @@
 //!
 //! A module uses the floors below it and never one above; `tests/floors.rs` keeps that order.
 
+pub mod ask;
 pub mod carrier;
 pub mod config;
 pub mod daemon;

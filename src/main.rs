@@ -5,7 +5,9 @@ mod arguments;
 
 use arguments::{Arguments, Command, DirectoryCommand, JournalCommand};
 use clap::Parser as _;
-use offhook::config::{self, seed};
+use offhook::ask::AskFailed;
+use offhook::ask::explain::explain;
+use offhook::config::{self, Config, seed};
 use offhook::daemon::{Ended, Running, directory};
 use offhook::demo;
 use offhook::journal::inspect;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         Command::Check { file, seed } => check(&file, seed.as_deref()),
         Command::Demo { once, data } => demo::main(once, data),
         Command::Directory { command } => directory(&command),
+        Command::Explain { id, config } => ask(&config, async |config| explain(config, id).await),
         Command::Journal { command } => journal(command),
     }
 }
@@ -138,6 +141,25 @@ fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::e
             }
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// Asks the gateway that runs with a configuration, and prints what it says.
+fn ask(file: &std::path::Path, question: impl AsyncFnOnce(&Config) -> Result<String, AskFailed>) -> ExitCode {
+    let config = match config::load(file) {
+        Ok(config) => config,
+        Err(problems) => return fail(&problems.to_string()),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime cannot be started: {error}")),
+    };
+    match runtime.block_on(question(&config)) {
+        Ok(answer) => {
+            say(&answer);
+            ExitCode::SUCCESS
+        }
+        Err(failed) => fail(&failed.to_string()),
     }
 }
 

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["http"],
     &["sim"],
     &["config"],
-    &["daemon"],
+    &["daemon", "ask"],
     &["demo"],
     &["main"],
 ];

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 use clap::{Parser, Subcommand};
+use offhook::model::MessageId;
 use std::path::PathBuf;
 
 /// An SMS/MMS gateway for people who are on the phone with each other.
@@ -43,6 +44,14 @@ pub(crate) enum Command {
     Directory {
         #[command(subcommand)]
         command: DirectoryCommand,
+    },
+    /// Say why a message is not sent yet, and when it is due. Asks the gateway that runs.
+    Explain {
+        /// Its id, as in msg_...
+        id: MessageId,
+        /// The configuration file that the gateway runs with.
+        #[arg(long)]
+        config: PathBuf,
     },
     /// Look at a journal. Reads only, also beside a running gateway.
     Journal {

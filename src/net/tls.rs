@@ -1,9 +1,11 @@
 //! TLS of our doors: certificates from files, TLS 1.2 and 1.3, HTTP/1.1 only.
 
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +23,13 @@ pub struct TlsFiles {
 
 /// A door's TLS, ready to serve.
 #[derive(Clone)]
-pub struct ServerTls(Arc<ServerConfig>);
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    /// What the door shows.
+    certificate: CertificateDer<'static>,
+    /// Clients must show one, too.
+    mutual: bool,
+}
 
 /// Which file is at fault, and how. The text goes after the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +52,7 @@ impl ServerTls {
     /// Reads and checks the files: whether they hold what they should, and whether the key is the certificate's.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsProblem> {
         let chain = certificates(&files.certificate_file).map_err(TlsProblem::Certificate)?;
+        let certificate = chain[0].clone();
         let key = PrivateKeyDer::from_pem_file(&files.key_file)
             .map_err(|error| TlsProblem::Key(reason(&error, "PRIVATE KEY")))?;
 
@@ -71,17 +80,77 @@ impl ServerTls {
             .map_err(|error| TlsProblem::Pair(format!("do not belong together: {error}")))?;
         // HTTP/2 is not spoken, and that removes its floods.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), certificate, mutual: files.client_ca_file.is_some() })
     }
 
     pub(super) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        Arc::clone(&self.0).into()
+        Arc::clone(&self.config).into()
+    }
+
+    /// The TLS of a client of this very door, wherever it is reached: it trusts the door's certificate and no other, so
+    /// neither names nor authorities are looked at. None where the door wants to see a certificate of the client's.
+    pub fn client(&self) -> Option<ClientConfig> {
+        if self.mutual {
+            return None;
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let this_door = ThisDoor { certificate: self.certificate.clone(), provider: Arc::clone(&provider) };
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.expect("ring speaks TLS 1.2 and 1.3");
+        // "Dangerous" is a verifier of one's own. This one lets in less than any store of authorities would.
+        let verified = builder.dangerous().with_custom_certificate_verifier(Arc::new(this_door));
+        Some(verified.with_no_client_auth())
     }
 }
 
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServerTls")
+    }
+}
+
+/// Whoever has the key of this certificate is whom we mean.
+#[derive(Debug)]
+struct ThisDoor {
+    certificate: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for ThisDoor {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *shown == self.certificate {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(rustls::Error::General("it shows another certificate than the one in the file".to_owned()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

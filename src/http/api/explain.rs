@@ -118,7 +118,7 @@ fn timeline(message: &Message, told: &Explained) -> Vec<Value> {
     let mut timeline = vec![if inbound {
         entry(Some(message.created_at), "received", "taken in from the carrier")
     } else {
-        let detail = format!("accepted, with an estimated wait of {} ms", message.estimated_wait_ms);
+        let detail = format!("queued, with an estimated wait of {} ms", message.estimated_wait_ms);
         entry(Some(message.created_at), "accepted", &detail)
     }];
     timeline.extend(message.attempts.iter().map(|attempt| entry(Some(attempt.at), "attempt", &became_of(attempt))));

@@ -259,10 +259,27 @@ async fn with_client_authorities_only_their_clients_are_served() {
         client_ca_file: Some(files.path().join("certificate.pem")),
     })
     .unwrap();
+    assert!(tls.client().is_none());
     let door = Open::with(patient(), Some(tls), echo());
     let request = Request::get(format!("https://localhost:{}/", door.address.port())).body(Bytes::new()).unwrap();
     let nobody = Client::with_tls(ClientBounds::default(), trust(files.path()));
     assert!(nobody.send(request).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_of_this_very_door_trusts_its_certificate_by_whatever_name_and_no_other() {
+    let files = TempDir::new().unwrap();
+    let tls = certificate(files.path());
+    let door = Open::with(patient(), Some(tls.clone()), echo());
+    // The certificate is of localhost.
+    let request = || Request::get(format!("https://{}/", door.address)).body(Bytes::new()).unwrap();
+    let ours = Client::with_tls(ClientBounds::default(), tls.client().unwrap());
+    assert_eq!(ours.send(request()).await.unwrap().status, StatusCode::OK);
+
+    let other = TempDir::new().unwrap();
+    let stranger = Client::with_tls(ClientBounds::default(), certificate(other.path()).client().unwrap());
+    let Err(SendFailed::NeverWritten(why)) = stranger.send(request()).await else { panic!("it must not be trusted") };
+    assert!(why.contains("it shows another certificate"), "{why}");
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! Floor 8: what commands ask of the gateway that runs, at its own doors.
+//!
+//! A command knows the gateway by its configuration file alone: where the door is, what certificate it shows, and a
+//! token that reaches far enough.
+
+pub mod explain;
+
+use crate::config::Config;
+use crate::http::api::{Scope, Token};
+use crate::net::{Client, ClientBounds, SendFailed};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::{Request, StatusCode};
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The platform's door of a gateway that runs.
+pub struct Platform {
+    client: Client,
+    /// Like `http://127.0.0.1:8081`.
+    origin: String,
+    token: Token,
+}
+
+/// There is no answer to show. The text says what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskFailed {
+    /// No token reaches so far.
+    #[error("no [[platform.token]] has the scope {0}: give it to one, and start the gateway again")]
+    NoToken(&'static str),
+    /// Where the gateway listens stands nowhere.
+    #[error(
+        "listen.platform leaves the port to the system, so nobody knows it: choose one, and start the gateway again"
+    )]
+    NoPort,
+    /// The door wants to see a certificate that we do not have.
+    #[error(
+        "listen.platform_tls has a client_ca_file, and this command has no certificate to show: ask with \
+         curl --cert FILE --key FILE --cacert FILE and a token"
+    )]
+    ClientCertificate,
+    /// Nobody is there, or somebody else.
+    #[error(
+        "no gateway of this configuration answers at {origin} ({why}): start it by `offhook serve`, or name the file it \
+         runs with; if it runs with this one, start it again, because the file has changed since"
+    )]
+    NotRunning {
+        /// Where.
+        origin: String,
+        /// What happened instead.
+        why: String,
+    },
+    /// Somebody is there and says nothing that can be read.
+    #[error("{origin} gave no answer that can be read ({why}): ask again, and look into the gateway's log")]
+    NoAnswer {
+        /// Where.
+        origin: String,
+        /// What happened instead.
+        why: String,
+    },
+    /// It does not know the token.
+    #[error(
+        "{origin} does not know the token {token}: name the file the gateway runs with, or start it again if the token has \
+         changed since"
+    )]
+    Unauthorized {
+        /// Where.
+        origin: String,
+        /// The token's name.
+        token: String,
+    },
+    /// It says no, and why.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Platform {
+    /// The door of the gateway that runs with this configuration, and the first token that has the scope.
+    pub fn of(config: &Config, scope: Scope) -> Result<Self, AskFailed> {
+        let door = &config.listen.platform;
+        let found = config.tokens.iter().find(|token| token.scopes.contains(&scope));
+        let token = found.ok_or(AskFailed::NoToken(scope.label()))?.clone();
+        let address = reached_at(door.address).ok_or(AskFailed::NoPort)?;
+        let bounds = ClientBounds::default();
+        let (scheme, client) = match &door.tls {
+            None => ("http", Client::new(bounds)),
+            Some(tls) => ("https", Client::with_tls(bounds, tls.client().ok_or(AskFailed::ClientCertificate)?)),
+        };
+        Ok(Self { client, origin: format!("{scheme}://{address}"), token })
+    }
+
+    /// What a GET of `path` shows.
+    pub async fn get(&self, path: &str) -> Result<Value, AskFailed> {
+        let origin = || self.origin.clone();
+        let mut bearer = HeaderValue::try_from([b"Bearer ", self.token.secret.expose()].concat())
+            .expect("a token of the configuration is visible ASCII");
+        bearer.set_sensitive(true);
+        let request = Request::get(format!("{}{path}", self.origin)).header(AUTHORIZATION, bearer).body(Bytes::new());
+        let request = request.expect("an address and a path make a URL");
+        let answer = self.client.send(request).await.map_err(|failed| match failed {
+            SendFailed::NeverWritten(why) => AskFailed::NotRunning { origin: origin(), why },
+            SendFailed::Unanswered(why) => AskFailed::NoAnswer { origin: origin(), why },
+        })?;
+        let document: Value = serde_json::from_slice(&answer.body)
+            .map_err(|_| AskFailed::NoAnswer { origin: origin(), why: format!("status {}, no JSON", answer.status) })?;
+        match (answer.status, document["detail"].as_str()) {
+            (StatusCode::OK, _) => Ok(document),
+            (StatusCode::UNAUTHORIZED, _) => {
+                Err(AskFailed::Unauthorized { origin: origin(), token: self.token.name.clone() })
+            }
+            (_, Some(detail)) => Err(AskFailed::Refused(detail.to_owned())),
+            (status, None) => Err(AskFailed::NoAnswer { origin: origin(), why: format!("status {status}") }),
+        }
+    }
+}
+
+/// Where a door is found that listens at `listens`; nothing where the system chose the port.
+fn reached_at(listens: SocketAddr) -> Option<SocketAddr> {
+    let ip = match listens.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    (listens.port() != 0).then(|| SocketAddr::new(ip, listens.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_that_listens_everywhere_is_found_here() {
+        let reached = |listens: &str| reached_at(listens.parse().unwrap()).map(|at| at.to_string());
+        assert_eq!(reached("127.0.0.1:8081").as_deref(), Some("127.0.0.1:8081"));
+        assert_eq!(reached("0.0.0.0:8081").as_deref(), Some("127.0.0.1:8081"));
+        assert_eq!(reached("[::]:8081").as_deref(), Some("[::1]:8081"));
+        assert_eq!(reached("10.0.0.5:8081").as_deref(), Some("10.0.0.5:8081"));
+        assert_eq!(reached("127.0.0.1:0"), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Why a message is not sent yet, asked over the door and by the command (A67). Each test has a gateway of its own.
+
+use crate::process::{SOON, TOKEN, World, offhook, said};
+use crate::shared::{OURS, directory, on_the_phone, world};
+use offhook::model::Timestamp;
+use offhook::sim::carrier::{CarrierSettings, Mood};
+use offhook::sim::platform::ApiAnswer;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A message that nobody has.
+const NOBODY: &str = "msg_00000000000000000000000";
+
+/// What a busy machine may make of a moment.
+const LATE: Duration = Duration::from_secs(5);
+
+async fn explained(world: &World, id: &str) -> ApiAnswer {
+    world.client.ask("GET".parse().unwrap(), &format!("/v1/messages/{id}/explain"), None).await.unwrap()
+}
+
+/// What the command says of a message, and its exit code.
+fn told(id: &str, config: &Path) -> (String, Option<i32>) {
+    let output = offhook(&["explain", id, "--config", config.to_str().unwrap()]);
+    (said(&output), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a67_the_last_of_a_backlog_waits_for_the_limit_of_its_number_and_is_due_as_promised() {
+    let mut slow = directory();
+    slow["numbers"][OURS]["limits"] = json!({ "segments_per_second": 0.1, "burst": 1 });
+    slow["settings"]["max_wait_ms"] = json!(100_000);
+    let world = World::new(CarrierSettings::default(), &slow).await;
+    let _gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let mut sent = Vec::new();
+    for nth in 0..4 {
+        sent.push(world.client.send_text(&caller.call, &format!("number {nth}"), "a-1").await.unwrap());
+    }
+    let last = sent.last().unwrap();
+    let promised = Timestamp::parse(last.text("/created_at")).unwrap()
+        + Duration::from_millis(last.json["estimated_wait_ms"].as_u64().unwrap());
+    let why = explained(&world, last.text("/id")).await;
+    assert_eq!((why.status, why.text("/state"), why.text("/lane")), (200, "queued", OURS), "{}", why.json);
+    assert_eq!(why.text("/waiting_for"), "number_rate", "{}", why.json);
+    assert!((2..=4).contains(&why.json["position"].as_u64().unwrap()), "{}", why.json);
+    let due_at = Timestamp::parse(why.text("/due_at")).unwrap();
+    assert!(due_at <= promised + LATE && promised <= due_at + LATE, "promised {promised}, due at {due_at}");
+
+    let (text, code) = told(last.text("/id"), &world.home.path("offhook.toml"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with(&format!("{}: queued in the lane of {OURS}, ", last.text("/id"))), "{text}");
+    assert!(text.contains("\nwaits for the limit of its number; due at "), "{text}");
+    assert!(!text.contains(TOKEN) && !text.contains(&caller.number.to_string()), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a67_what_the_carrier_put_off_waits_for_its_retry_and_the_next_text_to_that_phone_for_it() {
+    let world = world().await;
+    let _gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let busy = Mood { too_many: 1.0, retry_after_secs: Some(60), ..Mood::default() };
+    world.carrier.set_mood_towards(caller.number, Some(busy));
+    let first = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
+    let until = Instant::now() + SOON;
+    let why = loop {
+        let why = explained(&world, first.text("/id")).await;
+        if why.text("/attempts/0/outcome") == "later" {
+            break why;
+        }
+        assert!(Instant::now() < until, "{}", why.json);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!((why.text("/state"), why.text("/waiting_for")), ("queued", "retry"), "{}", why.json);
+    assert_eq!(why.json["attempts"][0]["status"], 429, "{}", why.json);
+    let second = world.client.send_text(&caller.call, "second", "a-1").await.unwrap();
+    let behind = explained(&world, second.text("/id")).await;
+    assert_eq!((behind.text("/state"), behind.text("/waiting_for")), ("queued", "earlier_message"), "{}", behind.json);
+    assert_eq!(behind.text("/due_at"), why.text("/due_at"));
+
+    let (text, code) = told(first.text("/id"), &world.home.path("offhook.toml"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("\nwaits for the time of its next attempt; due at "), "{text}");
+    assert!(text.contains("attempt      the carrier answered 429: it wants us to wait\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_says_what_to_do_where_it_has_no_answer() {
+    let world = world().await;
+    let config = world.home.path("offhook.toml");
+    let check = |id: &str, config: &Path, expected: &str| {
+        let (text, code) = told(id, config);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(expected), "{expected} is not in: {text}");
+        assert!(!text.contains(TOKEN), "{text}");
+    };
+    let door = format!("http://{}", world.home.doors.platform);
+    check(NOBODY, &config, &format!("no gateway of this configuration answers at {door} ("));
+    let _gateway = world.start().await;
+    check(NOBODY, &config, "there is no such message");
+    assert_eq!(told("msg_x", &config).1, Some(2), "that is no id, and nobody is asked");
+
+    let good = fs::read_to_string(&config).unwrap();
+    let without = world.home.write("without.toml", &good.replace("\"read\", ", ""));
+    check(NOBODY, &without, "no [[platform.token]] has the scope read");
+    world.home.write("other", "another-token-0123456789");
+    let other = world.home.write("other.toml", &good.replace("token_file = \"adapter\"", "token_file = \"other\""));
+    check(NOBODY, &other, "does not know the token adapter");
+    let ops = good.replace(&world.home.doors.platform.to_string(), "127.0.0.1:0");
+    let ops = ops.replace(&world.home.doors.ops.to_string(), &world.home.doors.platform.to_string());
+    check(NOBODY, &world.home.write("no-port.toml", &ops), "leaves the port to the system");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_speaks_tls_with_the_door_whose_certificate_it_knows() {
+    let world = world().await;
+    let made = || rcgen::generate_simple_self_signed(["sms.example.com".to_owned()]).unwrap();
+    let keep = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        world.home.write("tls.pem", &made.cert.pem());
+        world.home.write("tls.key", &made.signing_key.serialize_pem());
+    };
+    keep(&made());
+    let good = fs::read_to_string(world.home.path("offhook.toml")).unwrap();
+    let tls = "[listen.platform_tls]\ncertificate_file = \"tls.pem\"\nkey_file = \"tls.key\"\n[[platform.token]]";
+    let config = world.home.write("tls.toml", &good.replacen("[[platform.token]]", tls, 1));
+    let mut gateway = world.home.start_with(&config);
+    gateway.ready().await;
+    let (text, code) = told(NOBODY, &config);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("there is no such message"), "{text}");
+
+    // Renewed, and the gateway still shows the one before.
+    keep(&made());
+    let (text, _) = told(NOBODY, &config);
+    assert!(text.contains("it shows another certificate than the one in the file"), "{text}");
+    assert!(text.contains("start it again, because the file has changed since"), "{text}");
+}
