@@ -7,11 +7,8 @@
 
 mod api;
 mod command;
-<<<<<<< HEAD
 mod directory;
-=======
 mod explain;
->>>>>>> be6635d (Explain a message from the command line, over the gateway's own door)
 mod hooks;
 mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
