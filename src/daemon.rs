@@ -5,6 +5,7 @@
 
 pub mod directory;
 mod open;
+mod watch;
 
 use crate::carrier::Dialect;
 use crate::carrier::twilio::{self, Algorithm};
@@ -119,6 +120,8 @@ impl Running {
     /// loaded.
     pub async fn start(config: Config, seed: Option<Seed>) -> Result<Self, StartFailed> {
         let metrics = observe::install();
+        config.accounts.iter().for_each(|account| observe::account(&account.name));
+        config.webhooks.iter().for_each(|endpoint| observe::endpoint(&endpoint.name));
         let readiness = Readiness::new();
         readiness.set(NotReady::Recovering, true);
 
@@ -140,6 +143,7 @@ impl Running {
         let router = ops::router(readiness.clone(), metrics.clone());
         ops.spawn(serve(ops_door, Door::Ops, &config.listen.ops, &bounds, router, &stop_ops));
         ops.spawn(fold(metrics, CancellationToken::clone(&stop_ops)));
+        ops.spawn(watch::disk(config.data_dir.clone(), CancellationToken::clone(&stop_ops)));
 
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
         let data_dir = config.data_dir.clone();
@@ -150,6 +154,7 @@ impl Running {
         let reads = opened.core.reads();
         let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
+        ops.spawn(watch::queues(handle.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &dialects, endpoints, &watermarks, &stop_workers);

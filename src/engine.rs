@@ -7,6 +7,7 @@
 mod clock;
 mod core;
 mod known;
+mod oldest;
 mod queue;
 mod reads;
 mod tail;

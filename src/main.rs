@@ -25,6 +25,10 @@ fn main() -> ExitCode {
         Command::Demo { once, data } => demo::main(once, data),
         Command::Directory { command } => directory(&command),
         Command::Explain { id, config } => ask(&config, async |config| explain(config, id).await),
+        Command::Metrics => {
+            say(&observe::list());
+            ExitCode::SUCCESS
+        }
         Command::Journal { command } => journal(command),
     }
 }

@@ -1,36 +1,46 @@
 //! Facts that are both logged and counted. May be used from floor 2 up.
 //!
 //! Invariant: something that happens has one function here, which counts and logs it, so that the two cannot disagree.
-//! Every name stands in [`names`]; labels come from closed enums or from the configuration. No phone number, message id,
-//! text, secret or error's text is ever a label, and no number, text or secret is ever logged.
+//! Every name stands in [`names`], with where the values of its labels come from. No phone number, message id, text, secret
+//! or error's text is ever a label, and no number, text or secret is ever logged.
 
+mod dispatch;
 mod doors;
 mod engine;
 mod feed;
 mod label;
+mod list;
 mod logging;
 mod messages;
 pub mod names;
+mod once;
 mod readiness;
 mod sends;
+mod zero;
 
+pub use dispatch::{
+    Priority, Unused, account_is_paused, account_paused, account_resumed, carrier_asked, lane_paused, lanes_waiting,
+    messages_waiting, oldest_ready, permit_given, permit_unused, requests_in_flight, segments_started, started_late,
+};
 pub use doors::{
-    Door, Refused, accept_failed, api_request, connection_closed, connection_opened, connection_refused,
+    Door, Refused, accept_failed, answered, api_request, connection_closed, connection_opened, connection_refused,
     connections_cut, credential_refused, door_closed, door_open, request_panicked,
 };
 pub use engine::{
-    Queue, RebuildReason, batch_committed, commands_dropped_late, engine_busy, index_rebuilt, journal_position,
-    queue_depth,
+    Queue, RebuildReason, Undecided, batch_committed, disk_free, index_rebuilt, journal_position, journal_synced,
+    journal_written, queue, undecided,
 };
-pub use feed::{Delivery, delivery, feed_lag};
+pub use feed::{Delivery, delivery, endpoint_asked, feed_lag};
 pub use label::ConnectionEnd;
+pub use list::list;
 pub use logging::{LoggingFailed, logging};
 pub use messages::{
-    AutoReplied, ReceiptOutcome, Taken, WebhookOutcome, auto_reply, bad_signature, inbound_message, quarantined,
-    receipt, webhook,
+    AutoReplied, OptOutBy, ReceiptOutcome, Taken, WebhookOutcome, auto_reply, bad_signature, inbound_message, opted_in,
+    opted_out, quarantined, receipt, webhook,
 };
 pub use readiness::{NotReady, Readiness};
-pub use sends::{Attempt, SendOutcome, attempt, lanes_waiting, refusal, send_settled};
+pub use sends::{Attempt, SendOutcome, attempt, send_settled};
+pub use zero::{account, endpoint};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
@@ -39,12 +49,13 @@ use std::sync::OnceLock;
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
+static INSTALLED: OnceLock<Metrics> = OnceLock::new();
+
 /// Begins to count. A process counts in one place, so a second call gives the same one: tests may all call it.
 ///
 /// # Panics
 /// If something else in this process has installed a recorder of its own; that is an error of the program.
 pub fn install() -> Metrics {
-    static INSTALLED: OnceLock<Metrics> = OnceLock::new();
     INSTALLED
         .get_or_init(|| {
             let mut builder = PrometheusBuilder::new();
@@ -56,9 +67,15 @@ pub fn install() -> Metrics {
             }
             let handle = builder.install_recorder().expect("nothing else in this program installs a recorder");
             names::describe();
+            zero::gateway();
             Metrics(handle)
         })
         .clone()
+}
+
+/// Whether this process counts.
+fn counts() -> bool {
+    INSTALLED.get().is_some()
 }
 
 impl Metrics {
@@ -91,7 +108,7 @@ mod tests {
         let metrics = install();
         batch_committed(3, std::time::Duration::from_millis(2));
         let text = metrics.render();
-        assert!(text.contains("# HELP offhook_commit_seconds "), "{text}");
-        assert!(text.contains("offhook_commit_seconds_bucket{le=\"0.0025\"}"), "{text}");
+        assert!(text.contains("# HELP offhook_engine_commit_seconds "), "{text}");
+        assert!(text.contains("offhook_engine_commit_seconds_bucket{le=\"0.0025\"}"), "{text}");
     }
 }

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod feed;
 mod moment;
 mod sender;
+mod tally;
 mod tick;
 
 pub use deliver::{Endpoint, deliver};

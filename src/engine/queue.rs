@@ -1,8 +1,9 @@
 //! Two queues into the one writer, and the thread it runs on.
 
 use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed};
+use super::oldest::Oldest;
 use crate::machine::command::{Command, Reply};
-use crate::observe;
+use crate::observe::{self, Undecided};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -54,6 +55,7 @@ pub enum Stopped {
 /// Boxed on its way: a queue has all its places from the start, and 65,536 of 224 bytes would be 15 MB of nothing.
 struct Submitted {
     command: Command,
+    came: Instant,
     give_up: Instant,
     reply: oneshot::Sender<Result<Reply, SubmitError>>,
 }
@@ -61,9 +63,27 @@ struct Submitted {
 /// Submits commands; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    urgent: Sender<Box<Submitted>>,
-    ordinary: Sender<Box<Submitted>>,
+    urgent: Entrance,
+    ordinary: Entrance,
     ended: CancellationToken,
+}
+
+/// Where commands come into a queue.
+#[derive(Clone)]
+struct Entrance {
+    queue: Sender<Box<Submitted>>,
+    oldest: Oldest,
+}
+
+/// Where the engine takes them out.
+struct Exit {
+    queue: Receiver<Box<Submitted>>,
+    oldest: Oldest,
+}
+
+fn queue(most: usize) -> (Entrance, Exit) {
+    let (oldest, (entrance, exit)) = (Oldest::new(), bounded(most));
+    (Entrance { queue: entrance, oldest: oldest.clone() }, Exit { queue: exit, oldest })
 }
 
 impl Handle {
@@ -71,26 +91,40 @@ impl Handle {
     /// within `patience` it is dropped undecided; once decided, the reply is waited for.
     pub async fn submit(&self, command: Command, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
         let (reply, answer) = oneshot::channel();
-        let submitted = Submitted { command, give_up: Instant::now() + patience, reply };
-        let (queue, name) = match urgency {
-            Urgency::Urgent => (&self.urgent, observe::Queue::First),
-            Urgency::Ordinary => (&self.ordinary, observe::Queue::Bounded),
+        let came = Instant::now();
+        let submitted = Submitted { command, came, give_up: came + patience, reply };
+        let entrance = match urgency {
+            Urgency::Urgent => &self.urgent,
+            Urgency::Ordinary => &self.ordinary,
         };
-        match queue.try_send(Box::new(submitted)) {
-            Ok(()) => observe::queue_depth(name, queue.len()),
+        match entrance.queue.try_send(Box::new(submitted)) {
+            Ok(()) => entrance.oldest.came(came),
             Err(TrySendError::Full(_)) => {
-                observe::engine_busy();
+                observe::undecided(Undecided::Busy);
                 return Err(SubmitError::Busy);
             }
-            Err(TrySendError::Disconnected(_)) => return Err(SubmitError::Stopped),
+            Err(TrySendError::Disconnected(_)) => return Err(stopped()),
         }
         // What still waits when the engine ends stays in its queue unread, so its end has to be heard of here.
         tokio::select! {
             biased;
-            answer = answer => answer.unwrap_or(Err(SubmitError::Stopped)),
-            () = self.ended.cancelled() => Err(SubmitError::Stopped),
+            answer = answer => answer.unwrap_or_else(|_| Err(stopped())),
+            () = self.ended.cancelled() => Err(stopped()),
         }
     }
+
+    /// Counts how many commands wait, and how long the oldest has. Asks nothing of the engine, which may be stuck.
+    pub fn observe(&self) {
+        for (queue, entrance) in [(observe::Queue::Urgent, &self.urgent), (observe::Queue::Ordinary, &self.ordinary)] {
+            let waiting = entrance.queue.len();
+            observe::queue(queue, waiting, entrance.oldest.age(waiting, Instant::now()));
+        }
+    }
+}
+
+fn stopped() -> SubmitError {
+    observe::undecided(Undecided::Stopped);
+    SubmitError::Stopped
 }
 
 /// The engine's thread.
@@ -103,8 +137,8 @@ pub struct Engine {
 impl Engine {
     /// Starts the thread.
     pub fn start(core: Core) -> std::io::Result<(Self, Handle)> {
-        let (urgent, urgent_work) = bounded(URGENT_MAX);
-        let (ordinary, ordinary_work) = bounded(ORDINARY_MAX);
+        let (urgent, urgent_work) = queue(URGENT_MAX);
+        let (ordinary, ordinary_work) = queue(ORDINARY_MAX);
         let (stop, stopping) = bounded(1);
         let ended = CancellationToken::new();
         let told = ended.clone().drop_guard();
@@ -135,37 +169,45 @@ impl Engine {
     }
 }
 
-fn run(
-    mut core: Core,
-    urgent: &Receiver<Box<Submitted>>,
-    ordinary: &Receiver<Box<Submitted>>,
-    stopping: &Receiver<()>,
-) -> Result<(), EngineFailed> {
+fn run(mut core: Core, urgent: &Exit, ordinary: &Exit, stopping: &Receiver<()>) -> Result<(), EngineFailed> {
     let mut stop = stopping.clone();
     let mut draining = false;
     loop {
         let mut batch = Vec::with_capacity(64);
         if !draining {
             select! {
-                recv(urgent) -> submitted => batch.extend(submitted.map(|boxed| *boxed)),
-                recv(ordinary) -> submitted => batch.extend(submitted.map(|boxed| *boxed)),
+                recv(urgent.queue) -> submitted => urgent.take(submitted, &mut batch),
+                recv(ordinary.queue) -> submitted => ordinary.take(submitted, &mut batch),
                 recv(stop) -> _ => draining = true,
             }
             if draining {
                 stop = never();
             }
         }
-        let room = BATCH_MAX_COMMANDS - batch.len();
-        batch.extend(urgent.try_iter().take(room).map(|boxed| *boxed));
-        let room = BATCH_MAX_COMMANDS - batch.len();
-        batch.extend(ordinary.try_iter().take(room).map(|boxed| *boxed));
-        observe::queue_depth(observe::Queue::First, urgent.len());
-        observe::queue_depth(observe::Queue::Bounded, ordinary.len());
+        urgent.take_more(&mut batch);
+        ordinary.take_more(&mut batch);
         if batch.is_empty() {
             // Every handle is gone, or everything that waited when we were asked to stop is answered.
             return core.close();
         }
         commit(&mut core, batch)?;
+    }
+}
+
+impl Exit {
+    /// Takes what was received, if anything was.
+    fn take(&self, received: impl IntoIterator<Item = Box<Submitted>>, batch: &mut Vec<Submitted>) {
+        let mut last = None;
+        batch.extend(received.into_iter().map(|submitted| {
+            last = Some(submitted.came);
+            *submitted
+        }));
+        self.oldest.taken(last, self.queue.is_empty());
+    }
+
+    /// Takes what waits, as far as a batch has room.
+    fn take_more(&self, batch: &mut Vec<Submitted>) {
+        self.take(self.queue.try_iter().take(BATCH_MAX_COMMANDS - batch.len()), batch);
     }
 }
 
@@ -175,7 +217,7 @@ fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
         .into_iter()
         .filter_map(|submitted| {
             if submitted.give_up < began {
-                observe::commands_dropped_late(1);
+                observe::undecided(Undecided::TooLate);
                 // Whoever asked may be gone; then nobody needs the answer.
                 let _gone = submitted.reply.send(Err(SubmitError::TooLate));
                 return None;
@@ -183,6 +225,9 @@ fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
             Some((submitted.command, submitted.reply))
         })
         .unzip();
+    if commands.is_empty() {
+        return Ok(());
+    }
     let count = commands.len();
     let answers = core.commit(commands)?;
     observe::batch_committed(count, began.elapsed());

@@ -104,8 +104,9 @@ impl Api {
 
     async fn answer(self: Arc<Self>, route: &'static Route, request: Request) -> Response {
         let answered = self.heed(route, request).await;
+        let refused = answered.as_ref().err().map(|refusal| refusal.code.word());
         let response = answered.unwrap_or_else(|refusal| problem(&refusal));
-        observe::api_request(route.path, response.status());
+        observe::api_request(route.verb.word(), route.path, response.status(), refused);
         response
     }
 
@@ -135,7 +136,7 @@ impl Api {
         let (head, _) = request.into_parts();
         let refusal = self.token(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
         let response = problem(&refusal);
-        observe::api_request("elsewhere", response.status());
+        observe::api_request("other", "elsewhere", response.status(), Some(refusal.code.word()));
         response
     }
 

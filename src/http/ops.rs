@@ -52,8 +52,11 @@ fn answer(status: StatusCode, media_type: &'static str, body: String) -> Respons
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::world::{World, signed, text};
     use crate::observe::{self, NotReady};
     use axum::http::Request;
+    use std::sync::Arc;
+    use std::time::Duration;
     use tower::ServiceExt;
 
     #[tokio::test]
@@ -79,10 +82,46 @@ mod tests {
     #[tokio::test]
     async fn metrics_show_what_was_counted() {
         observe::install();
-        observe::refusal("ops_test");
+        observe::quarantined("ops-test");
         let (status, body) = ask(&Readiness::new(), "GET", "/metrics").await;
         assert_eq!(status, 200);
-        assert!(body.contains("offhook_refusals_total{code=\"ops_test\"} 1"), "{body}");
+        assert!(body.contains("offhook_quarantined_total{account=\"ops-test\"} 1"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn how_many_commands_wait_and_how_long_is_told_while_the_engine_is_stuck() {
+        const HELD: Duration = Duration::from_millis(50);
+        observe::install();
+        let world = Arc::new(World::new());
+        let hear = |sid: &'static str| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.hear(signed("/carriers/main/messages", &text(sid, "hello"))).await.status })
+        };
+        let waiting = async || {
+            world.handle.observe();
+            let (_, body) = ask(&Readiness::new(), "GET", "/metrics").await;
+            let of = |name: &str| {
+                let line = body.lines().find_map(|line| line.strip_prefix(&format!("{name}{{queue=\"ordinary\"}} ")));
+                line.unwrap().parse::<f64>().unwrap()
+            };
+            (of("offhook_engine_waiting_commands"), of("offhook_engine_oldest_waiting_seconds"))
+        };
+        world.disk.stall();
+        let first = hear("SM1");
+        world.disk.is_stalling().await;
+        let others = [hear("SM2"), hear("SM3")];
+        while waiting().await.0 < 2.0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(HELD).await;
+        let (commands, age) = waiting().await;
+        assert!(commands == 2.0 && (HELD.as_secs_f64()..30.0).contains(&age), "{commands} for {age} s");
+        world.disk.work();
+        for answered in others.into_iter().chain([first]) {
+            // On a machine that is busy enough they were told to come again.
+            answered.await.unwrap();
+        }
+        assert_eq!(waiting().await, (0.0, 0.0));
     }
 
     #[tokio::test]

@@ -11,9 +11,11 @@ use super::recover::{Cut, Last, MAKING, Recovered, failed, recover};
 use super::segment::{Behind, HEADER, Header, Marks, Place, name_of};
 use super::{Journal, JournalFailed, JournalReader, Record};
 use crate::model::{Day, Position, Timestamp};
+use crate::observe;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A segment is closed once a frame does not fit in it, or when its day is over.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -166,6 +168,7 @@ impl FileJournal {
         let written = current.file.write_all_at(&self.buffer, current.written);
         written.map_err(failed(&*self.disk, &current.name))?;
         current.written += self.buffer.len() as u64;
+        observe::journal_written(self.buffer.len() as u64);
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_KEPT_BYTES_MAX);
         Ok(())
@@ -175,8 +178,10 @@ impl FileJournal {
     /// the last segment can be torn.
     fn close(&mut self) -> Result<(), JournalFailed> {
         let Some(current) = self.current.take() else { return Ok(()) };
+        let began = Instant::now();
         let cut = current.file.set_size(current.written).and_then(|()| current.file.sync_all());
         cut.map_err(failed(&*self.disk, &current.name))?;
+        observe::journal_synced(began.elapsed());
         self.durable = Position(self.next.0 - 1);
         self.behind = Behind { first: current.first, end: current.written };
         self.closed.push(current.into_segment());
@@ -210,7 +215,9 @@ impl FileJournal {
 
     fn make_durable(&mut self) -> Result<(), JournalFailed> {
         if let Some(current) = self.current.as_mut().filter(|current| current.unsynced) {
+            let began = Instant::now();
             current.file.sync_data().map_err(failed(&*self.disk, &current.name))?;
+            observe::journal_synced(began.elapsed());
             current.unsynced = false;
             self.durable = Position(self.next.0 - 1);
             let current = current.since_last_sync();

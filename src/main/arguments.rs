@@ -53,6 +53,8 @@ pub(crate) enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Print every metric of `/metrics`: its labels, what it is, and what a rise or a fall of it means. Asks no gateway.
+    Metrics,
     /// Look at a journal. Reads only, also beside a running gateway.
     Journal {
         #[command(subcommand)]

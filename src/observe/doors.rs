@@ -2,9 +2,11 @@
 
 use super::label::{ConnectionEnd, labels};
 use super::names;
-use metrics::{counter, gauge};
+use super::once::Once;
+use metrics::{Histogram, counter, gauge, histogram};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 labels! {
     /// One of the four doors.
@@ -55,7 +57,7 @@ pub fn connection_closed(door: Door, end: ConnectionEnd) {
 /// A connection found no place and was closed unread.
 pub fn connection_refused(door: Door, why: Refused, from: IpAddr) {
     tracing::debug!(door = door.label(), why = why.label(), %from, "connection refused");
-    counter!(names::CONNECTIONS_REFUSED_TOTAL, "door" => door.label(), "why" => why.label()).increment(1);
+    counter!(names::CONNECTIONS_REFUSED_TOTAL, "door" => door.label(), "reason" => why.label()).increment(1);
 }
 
 /// The system gave us no connection, because we have run out of descriptors or memory. Tried again after a pause.
@@ -75,11 +77,22 @@ pub fn request_panicked(door: Door) {
     counter!(names::PANICS_TOTAL, "door" => door.label()).increment(1);
 }
 
-/// The platform asked something. `route` is the pattern, as the router knows it, and never the path.
-pub fn api_request(route: &str, status: http::StatusCode) {
-    let class = status_class(status);
-    tracing::debug!(route, status = status.as_u16(), "API request");
-    counter!(names::API_REQUESTS_TOTAL, "route" => route.to_owned(), "status" => class).increment(1);
+/// A door answered a request, so long after its headers were there.
+pub fn answered(door: Door, took: Duration) {
+    static SECONDS: Once<Vec<Histogram>> =
+        Once::new(|| Door::ALL.iter().map(|door| histogram!(names::REQUEST_SECONDS, "door" => door.label())).collect());
+    SECONDS.tell(|of| of[door as usize].record(took.as_secs_f64()));
+}
+
+/// The platform asked something. `route` is the pattern, as the router knows it, and never the path; `refused` the code
+/// it was refused with.
+pub fn api_request(method: &'static str, route: &'static str, status: http::StatusCode, refused: Option<&'static str>) {
+    let (class, code) = (status_class(status), refused.unwrap_or("ok"));
+    tracing::debug!(method, route, status = status.as_u16(), code, "API request");
+    counter!(
+        names::API_REQUESTS_TOTAL, "method" => method, "route" => route, "status" => class, "code" => code
+    )
+    .increment(1);
 }
 
 /// A request came without a credential that holds here.
@@ -90,7 +103,6 @@ pub fn credential_refused(door: Door, from: IpAddr) {
 
 fn status_class(status: http::StatusCode) -> &'static str {
     match status.as_u16() / 100 {
-        1 => "1xx",
         2 => "2xx",
         3 => "3xx",
         4 => "4xx",

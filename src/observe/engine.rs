@@ -1,17 +1,30 @@
-//! Facts of the engine, its journal and its index.
+//! Facts of the engine, its journal, its index and its disk.
 
 use super::label::labels;
 use super::names;
-use metrics::{counter, gauge, histogram};
+use super::once::Once;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use std::time::Duration;
 
 labels! {
     /// The two queues to the one writer.
     Queue {
-        /// Receipts, settlements, call ends and ticks: never refused for load.
-        First = "first",
+        /// Receipts, settlements, call ends and ticks: practically never refused for load.
+        Urgent = "urgent",
         /// The rest: refused when full.
-        Bounded = "bounded",
+        Ordinary = "ordinary",
+    }
+}
+
+labels! {
+    /// Why a command was not decided.
+    Undecided {
+        /// Too many waited.
+        Busy = "busy",
+        /// Whoever asked had given up before its turn came.
+        TooLate = "too_late",
+        /// The engine stopped, or failed.
+        Stopped = "stopped",
     }
 }
 
@@ -33,27 +46,28 @@ labels! {
     }
 }
 
-/// A batch is on disk.
+static BATCH_COMMANDS: Once<Histogram> = Once::new(|| histogram!(names::ENGINE_BATCH_COMMANDS));
+static COMMIT_SECONDS: Once<Histogram> = Once::new(|| histogram!(names::ENGINE_COMMIT_SECONDS));
+static POSITION: Once<Gauge> = Once::new(|| gauge!(names::JOURNAL_POSITION));
+static SYNC_SECONDS: Once<Histogram> = Once::new(|| histogram!(names::JOURNAL_SYNC_SECONDS));
+static WRITTEN_BYTES: Once<Counter> = Once::new(|| counter!(names::JOURNAL_WRITTEN_BYTES_TOTAL));
+
+/// A batch is on disk, so long after its first decision.
 pub fn batch_committed(commands: usize, took: Duration) {
-    histogram!(names::BATCH_COMMANDS).record(commands as f64);
-    histogram!(names::COMMIT_SECONDS).record(took.as_secs_f64());
+    BATCH_COMMANDS.tell(|histogram| histogram.record(commands as f64));
+    COMMIT_SECONDS.tell(|histogram| histogram.record(took.as_secs_f64()));
 }
 
-/// How many commands wait in a queue.
-pub fn queue_depth(queue: Queue, waiting: usize) {
-    gauge!(names::QUEUE_DEPTH, "queue" => queue.label()).set(waiting as f64);
+/// How many commands wait in a queue, and for how long the one that has waited longest.
+pub fn queue(queue: Queue, waiting: usize, oldest: Duration) {
+    gauge!(names::ENGINE_WAITING_COMMANDS, "queue" => queue.label()).set(waiting as f64);
+    gauge!(names::ENGINE_OLDEST_WAITING_SECONDS, "queue" => queue.label()).set(oldest.as_secs_f64());
 }
 
-/// A command was refused because too many wait.
-pub fn engine_busy() {
-    tracing::debug!("refused: the engine is busy");
-    counter!(names::BUSY_TOTAL).increment(1);
-}
-
-/// Commands were dropped undecided, since those who asked had given up.
-pub fn commands_dropped_late(count: u64) {
-    tracing::debug!(count, "dropped undecided: nobody waits any more");
-    counter!(names::DROPPED_LATE_TOTAL).increment(count);
+/// A command was not decided.
+pub fn undecided(why: Undecided) {
+    tracing::debug!(why = why.label(), "a command was not decided");
+    counter!(names::ENGINE_REFUSED_TOTAL, "reason" => why.label()).increment(1);
 }
 
 /// The index was made anew from snapshot and journal.
@@ -64,5 +78,20 @@ pub fn index_rebuilt(why: RebuildReason, took: Duration) {
 
 /// The last position that is on disk.
 pub fn journal_position(position: u64) {
-    gauge!(names::JOURNAL_POSITION).set(position as f64);
+    POSITION.tell(|gauge| gauge.set(position as f64));
+}
+
+/// Bytes were written to the journal; they are not durable yet.
+pub fn journal_written(bytes: u64) {
+    WRITTEN_BYTES.tell(|counter| counter.increment(bytes));
+}
+
+/// What was written to the journal is durable.
+pub fn journal_synced(took: Duration) {
+    SYNC_SECONDS.tell(|histogram| histogram.record(took.as_secs_f64()));
+}
+
+/// How many bytes are free for us where the data lies.
+pub fn disk_free(bytes: u64) {
+    gauge!(names::DISK_FREE_BYTES).set(bytes as f64);
 }

@@ -2,7 +2,8 @@
 
 use super::label::labels;
 use super::names;
-use metrics::{counter, gauge};
+use metrics::{counter, gauge, histogram};
+use std::time::Duration;
 
 labels! {
     /// How one delivery to an endpoint ended.
@@ -27,6 +28,11 @@ pub fn delivery(endpoint: &str, outcome: Delivery, detail: &str) {
         _ => tracing::warn!(endpoint, outcome = outcome.label(), detail, "delivery"),
     }
     counter!(names::DELIVERIES_TOTAL, "endpoint" => endpoint.to_owned(), "outcome" => outcome.label()).increment(1);
+}
+
+/// An endpoint was asked to take something, and answered or failed after so long.
+pub fn endpoint_asked(endpoint: &str, took: Duration) {
+    histogram!(names::DELIVERY_SECONDS, "endpoint" => endpoint.to_owned()).record(took.as_secs_f64());
 }
 
 /// How many positions of the journal an endpoint has still to be told of.

@@ -84,6 +84,18 @@ labels! {
     }
 }
 
+labels! {
+    /// How we know that somebody must not be texted, or may be again.
+    OptOutBy {
+        /// They said so.
+        Keyword = "keyword",
+        /// Their carrier refused a text for it.
+        Carrier = "carrier",
+        /// An administrator said so.
+        Administrator = "administrator",
+    }
+}
+
 /// A webhook was dealt with. `account` is `None` where there is none of that name.
 pub fn webhook(account: Option<&str>, outcome: WebhookOutcome) {
     let account = account.unwrap_or("none").to_owned();
@@ -124,4 +136,16 @@ pub fn receipt(account: &str, outcome: ReceiptOutcome) {
 pub fn quarantined(account: &str) {
     tracing::error!(account, "quarantined: it is kept as it came, see `offhook journal inspect`");
     counter!(names::QUARANTINED_TOTAL, "account" => account.to_owned()).increment(1);
+}
+
+/// Somebody must not be texted any more.
+pub fn opted_out(by: OptOutBy, people: usize) {
+    tracing::debug!(by = by.label(), people, "opted out");
+    counter!(names::OPT_OUTS_TOTAL, "by" => by.label()).increment(people as u64);
+}
+
+/// Somebody may be texted again.
+pub fn opted_in(by: OptOutBy) {
+    tracing::debug!(by = by.label(), "opted in");
+    counter!(names::OPT_INS_TOTAL, "by" => by.label()).increment(1);
 }

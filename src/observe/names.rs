@@ -1,8 +1,22 @@
-//! Every metric, with what a rise means and what to turn.
+//! Every metric, by the stage it belongs to: its labels, what it is, what a rise or a fall of it means, and where to look.
 //!
-//! `offhook_<noun>[_<unit>]`; counters end in `_total`; seconds and bytes are base units.
+//! `offhook_<noun>[_<unit>]`; counters end in `_total`; seconds and bytes are base units. `offhook metrics` prints the list.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+/// A metric.
+pub struct Metric {
+    /// The part of the gateway it tells of.
+    pub stage: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its name at `/metrics`; a histogram shows as `_bucket`, `_sum` and `_count` of it.
+    pub name: &'static str,
+    /// Its labels, each of which stands in [`LABELS`].
+    pub labels: &'static [&'static str],
+    /// What it is, what its moves mean, and what to look at next.
+    pub help: &'static str,
+}
 
 /// A histogram and the upper bounds of its buckets.
 pub(super) struct Histogram {
@@ -10,28 +24,71 @@ pub(super) struct Histogram {
     pub(super) buckets: &'static [f64],
 }
 
-/// Webhooks reach to 1.5 s, when a carrier gets 503; a commit on a good disk takes half a millisecond.
-const SECONDS: &[f64] = &[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 5.0];
+/// The disk and what waits for it: a sync takes a tenth of a millisecond on a good disk and seconds on one that stalls.
+const DISK: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0,
+];
 
-/// A batch has at most 512 frames.
+/// Answers of our doors: a carrier gets 503 by 1.5 s, and the platform's question is given up by 10 s.
+const DOORS: &[f64] =
+    &[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0];
+
+/// Other people's answers, given up at 15 s, and what waits for them, given up within two minutes.
+const OUTSIDE: &[f64] =
+    &[0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0];
+
+/// A batch has at most 512 commands.
 const COMMANDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-pub(super) const HISTOGRAMS: &[Histogram] =
-    &[Histogram { name: COMMIT_SECONDS, buckets: SECONDS }, Histogram { name: BATCH_COMMANDS, buckets: COMMANDS }];
+/// Each label, and where its values come from. None comes from who is on the phone or from what they write, so nobody
+/// outside can make a new series, and none can hold a number or a text.
+pub const LABELS: &[(&str, &str)] = &[
+    (
+        "account",
+        "the configuration's accounts; `none` for one that is not there, or of a number that is ours no longer",
+    ),
+    ("by", "keyword, carrier, administrator"),
+    ("code", "`ok`, or a code of the closed list that refusals are answered with"),
+    ("door", "carriers, platform, console, ops"),
+    ("end", "a closed list in this program"),
+    ("endpoint", "the configuration's webhooks"),
+    ("method", "GET, PUT, POST, DELETE; `other` where no route was met"),
+    (
+        "number",
+        "labels of the directory's numbers, cut to 32 characters, `#` for digits where there are over four; `other` past 1,000",
+    ),
+    ("outcome", "a closed list in this program"),
+    ("priority", "closing (and answers to STOP and HELP), agent, auto_reply"),
+    ("queue", "urgent, ordinary"),
+    ("reason", "a closed list in this program"),
+    ("route", "the patterns of the API's addresses; `elsewhere` where none was met"),
+    ("status", "2xx, 3xx, 4xx, 5xx"),
+];
 
 macro_rules! names {
-    ($($kind:ident $constant:ident = $name:literal, $help:literal;)+) => {
-        $(
+    ($($stage:literal {
+        $($kind:ident $constant:ident = $name:literal [$($label:ident),*] $(in $buckets:ident)?, $help:literal;)+
+    })+) => {
+        $($(
             #[doc = $help]
             pub const $constant: &str = $name;
-        )+
+        )+)+
 
-        /// Every metric there is: kind, name and help.
-        pub const ALL: &[(&str, &str, &str)] = &[$((stringify!($kind), $name, $help),)+];
+        /// Every metric there is.
+        pub const ALL: &[Metric] = &[$($(Metric {
+            stage: $stage,
+            kind: stringify!($kind),
+            name: $name,
+            labels: &[$(stringify!($label)),*],
+            help: $help,
+        },)+)+];
+
+        pub(super) const HISTOGRAMS: &[Histogram] = &[$($($(Histogram { name: $name, buckets: $buckets },)?)+)+];
 
         /// Tells the recorder what each is.
         pub(super) fn describe() {
-            $(names!(@describe $kind $name, $help);)+
+            $($(names!(@describe $kind $name, $help);)+)+
         }
     };
     (@describe counter $name:literal, $help:literal) => { describe_counter!($name, $help); };
@@ -40,58 +97,106 @@ macro_rules! names {
 }
 
 names! {
-    counter WEBHOOKS_TOTAL = "offhook_webhooks_total",
-        "Webhooks by account and outcome. bad_signature rising: public_url or a token is wrong, or somebody forges; reported rising: the account only reports bad signatures, end that soon; overloaded rising: the disk is too slow or too much comes.";
-    counter INBOUND_MESSAGES_TOTAL = "offhook_inbound_messages_total",
-        "Messages from people by account and outcome. late or unknown_sender rising: people write to numbers nobody reads.";
-    counter AUTO_REPLIES_TOTAL = "offhook_auto_replies_total",
-        "Auto-replies by outcome. breaker: another machine may be answering us, look at the senders; no_text: add a text in that language or in the default one.";
-    counter RECEIPTS_TOTAL = "offhook_receipts_total",
-        "Receipts by account and outcome. unknown_message rising: something else sends with this account.";
-    counter QUARANTINED_TOTAL = "offhook_quarantined_total",
-        "Signed webhooks that could not be read, by account. Any rise: the carrier has changed its words; `offhook journal inspect` shows when.";
-    counter SENDS_TOTAL = "offhook_sends_total",
-        "Messages of ours by account and final outcome. expired rising: the limits are below the load; unconfirmed rising: receipts do not reach us.";
-    counter ATTEMPTS_TOTAL = "offhook_attempts_total",
-        "Attempts to hand a message to a carrier, by account and outcome. later: the carrier slows us down, lower the limits; never_written or unknown: the way to the carrier is broken.";
-    counter REFUSALS_TOTAL = "offhook_refusals_total",
-        "Sends refused at our door, by code. rate_limited rising: the queue needs more numbers.";
-    gauge LANES_WAITING = "offhook_lanes_waiting",
-        "Numbers with messages that wait, by account. Rising and staying: the limits are below the load.";
-    counter API_REQUESTS_TOTAL = "offhook_api_requests_total",
-        "Requests of the platform by route and status class. 5xx rising: see offhook_not_ready and offhook_busy_total.";
-    counter CREDENTIALS_REFUSED_TOTAL = "offhook_credentials_refused_total",
-        "Requests without a credential that holds, by door. Rising: a token was changed on one side only, or somebody tries.";
-    gauge CONNECTIONS_OPEN = "offhook_connections_open",
-        "Connections open now, by door. Near limits.connections_max: raise it, and the limit of open files with it.";
-    counter CONNECTIONS_TOTAL = "offhook_connections_total",
-        "Connections that ended, by door and end. handshake_late, headers_late or write_late rising: somebody holds connections open on purpose.";
-    counter CONNECTIONS_REFUSED_TOTAL = "offhook_connections_refused_total",
-        "Connections closed unread, by door and reason. address_full: one address opens too many; if it is your proxy, name it in limits.trusted_proxies.";
-    counter ACCEPT_FAILURES_TOTAL = "offhook_accept_failures_total",
-        "Times the system gave us no connection, by door. Any rise: raise the limit of open files (LimitNOFILE).";
-    counter PANICS_TOTAL = "offhook_panics_total",
-        "Requests that panicked, by door. Any rise is an error in this program: report it with the log.";
-    gauge NOT_READY = "offhook_not_ready",
-        "1 while there is this reason against new work.";
-    histogram BATCH_COMMANDS = "offhook_batch_commands",
-        "Commands in one commit. Rising: more comes at once, or the disk is slower.";
-    histogram COMMIT_SECONDS = "offhook_commit_seconds",
-        "Time to make one batch durable. Rising: the disk is slow; everything else waits for it.";
-    gauge QUEUE_DEPTH = "offhook_queue_depth",
-        "Commands that wait for the engine, by queue. Staying high: the disk is too slow for the load.";
-    counter BUSY_TOTAL = "offhook_busy_total",
-        "Commands refused because too many waited. Rising: the disk is too slow for the load.";
-    counter DROPPED_LATE_TOTAL = "offhook_dropped_late_total",
-        "Commands dropped undecided because whoever asked had given up. Rising: the disk stalls.";
-    counter INDEX_REBUILDS_TOTAL = "offhook_index_rebuilds_total",
-        "Times the index was made anew, by reason. corrupt: look at the disk; unclean_stop: the machine lost power.";
-    gauge JOURNAL_POSITION = "offhook_journal_position",
-        "The last position on disk. Standing still under load: the engine is stuck.";
-    counter DELIVERIES_TOTAL = "offhook_deliveries_total",
-        "Deliveries of events by endpoint and outcome. Anything but delivered rising: look at that endpoint.";
-    gauge FEED_LAG_POSITIONS = "offhook_feed_lag_positions",
-        "Positions of the journal that an endpoint has still to be told of. Rising: it is down or too slow.";
+    "Doors" {
+        histogram REQUEST_SECONDS = "offhook_request_seconds" [door] in DOORS,
+            "Time from a request's headers to the last byte of its answer, by door. Rising at carriers or platform: the disk is slow or too much comes, see offhook_engine_commit_seconds and offhook_engine_oldest_waiting_seconds; near 1.5 s carriers are told to come again.";
+        gauge CONNECTIONS_OPEN = "offhook_connections_open" [door],
+            "Connections open now, by door. Rising near limits.connections_max: raise that, and the limit of open files with it.";
+        counter CONNECTIONS_TOTAL = "offhook_connections_total" [door, end],
+            "Connections that ended, by door and how. handshake_late, headers_late or write_late rising: somebody holds connections open on purpose; handshake_failed: a certificate or a protocol does not fit.";
+        counter CONNECTIONS_REFUSED_TOTAL = "offhook_connections_refused_total" [door, reason],
+            "Connections closed unread, by door and reason. full rising: raise limits.connections_max; address_full: one address opens too many, and if it is your proxy, name it in limits.trusted_proxies.";
+        counter ACCEPT_FAILURES_TOTAL = "offhook_accept_failures_total" [door],
+            "Times the system gave us no connection, by door. Any rise: raise the limit of open files (LimitNOFILE).";
+        counter CREDENTIALS_REFUSED_TOTAL = "offhook_credentials_refused_total" [door],
+            "Requests without a credential that holds, by door. Rising: a token was changed on one side only, or somebody tries; the log has the addresses.";
+        counter PANICS_TOTAL = "offhook_panics_total" [door],
+            "Requests that panicked, by door. Any rise is an error in this program: report it with the log.";
+        gauge NOT_READY = "offhook_not_ready" [reason],
+            "1 while there is this reason against new work, else 0. Rising outside of starts and stops: /readyz and the log say why; storage_unavailable is the disk.";
+    }
+    "Carriers: what they bring" {
+        counter WEBHOOKS_TOTAL = "offhook_webhooks_total" [account, outcome],
+            "Webhooks, by account and outcome. bad_signature rising: public_url or a token is wrong, or somebody forges; reported: the account only reports bad signatures, end that soon; overloaded: the disk is too slow or too much comes. taken falling to nothing: the carrier does not reach us.";
+        counter INBOUND_MESSAGES_TOTAL = "offhook_inbound_messages_total" [account, outcome],
+            "Messages from people, by account and outcome. late rising: people write when nobody is on the phone with them, or calls are not told of in time; duplicate: the carrier does not hear our answers, see offhook_request_seconds.";
+        counter RECEIPTS_TOTAL = "offhook_receipts_total" [account, outcome],
+            "Receipts, by account and outcome. unknown_message rising: something else sends with this account. applied falling while messages are sent: receipts do not reach us, look at the number's settings at the carrier.";
+        counter QUARANTINED_TOTAL = "offhook_quarantined_total" [account],
+            "Signed webhooks that could not be read, by account. Any rise: the carrier has changed its words; `offhook journal inspect` shows when, and each is kept as it came.";
+        counter AUTO_REPLIES_TOTAL = "offhook_auto_replies_total" [outcome],
+            "What who writes after the call got: queued, or why nothing. no_text rising: add a text in that language or in the default one; echo, quiet or day_cap: another machine may be answering us, look at the senders.";
+        counter OPT_OUTS_TOTAL = "offhook_opt_outs_total" [by],
+            "People who must not be texted any more, by how we know. keyword rising: they do not want these texts, look at what was sent; carrier: they said STOP where we did not hear it.";
+        counter OPT_INS_TOTAL = "offhook_opt_ins_total" [by],
+            "People who may be texted again, by who said so. Rising with offhook_opt_outs_total: STOP is found in words that do not mean it, look at settings.opt_out.";
+    }
+    "Platform: what it asks" {
+        counter API_REQUESTS_TOTAL = "offhook_api_requests_total" [method, route, status, code],
+            "Requests of the platform, by route and by what they were answered with. status 5xx rising: see offhook_not_ready and offhook_engine_refused_total; rate_limited: the queue needs more numbers or higher limits; number_pair_busy: calls are not ended; opted_out: people said STOP.";
+    }
+    "Engine: the one writer" {
+        gauge ENGINE_WAITING_COMMANDS = "offhook_engine_waiting_commands" [queue],
+            "Commands that wait to be decided, by queue, looked at each second. Rising and staying: the disk is too slow for the load, see offhook_journal_sync_seconds; ordinary ones are refused at 2,048.";
+        gauge ENGINE_OLDEST_WAITING_SECONDS = "offhook_engine_oldest_waiting_seconds" [queue],
+            "How long the command that waits longest has waited, by queue, looked at each second. Rising second by second: the engine is stuck in one commit, look at the disk and the log.";
+        counter ENGINE_REFUSED_TOTAL = "offhook_engine_refused_total" [reason],
+            "Commands that were not decided, by reason. busy rising: too many wait, the disk is too slow for the load; too_late: they waited longer than who asked, the disk stalls; stopped: the gateway stops, or its engine has failed, see the log.";
+        histogram ENGINE_BATCH_COMMANDS = "offhook_engine_batch_commands" [] in COMMANDS,
+            "Commands decided in one commit. Rising: more comes at once, or the disk is slower; at 512 no more fit.";
+        histogram ENGINE_COMMIT_SECONDS = "offhook_engine_commit_seconds" [] in DISK,
+            "Time from the first decision of a batch until all of it is durable and readable. Rising: compare offhook_journal_sync_seconds; if that rises too the disk is slow, else batches are large or the index is.";
+        counter INDEX_REBUILDS_TOTAL = "offhook_index_rebuilds_total" [reason],
+            "Times the index was made anew, by reason. corrupt rising: look at the disk; unclean_stop: the machine lost power or the process was killed.";
+    }
+    "Journal and disk" {
+        gauge JOURNAL_POSITION = "offhook_journal_position" [],
+            "The last position on disk. Not rising under load: the engine is stuck, see offhook_engine_oldest_waiting_seconds.";
+        histogram JOURNAL_SYNC_SECONDS = "offhook_journal_sync_seconds" [] in DISK,
+            "Time of one sync of the journal to the disk. Rising: the disk is slow or shared with somebody greedy; everything that is answered waits for it.";
+        counter JOURNAL_WRITTEN_BYTES_TOTAL = "offhook_journal_written_bytes_total" [],
+            "Bytes written to the journal. A rise beyond the usual: more traffic, or webhooks that are kept as they came; with offhook_disk_free_bytes it says when the disk is full.";
+        gauge DISK_FREE_BYTES = "offhook_disk_free_bytes" [],
+            "Bytes free for us on the disk of data_dir, looked at every ten seconds. Falling: nothing new is taken once it is full; make room well before, see offhook_journal_written_bytes_total for how fast.";
+    }
+    "Dispatch: what goes out" {
+        gauge DISPATCH_LANES_WAITING = "offhook_dispatch_lanes_waiting" [account],
+            "Numbers with messages that are not done, by account, looked at every five seconds. Rising and staying: the limits are below the load, or the carrier is slow, see offhook_carrier_request_seconds.";
+        gauge DISPATCH_WAITING_MESSAGES = "offhook_dispatch_waiting_messages" [account, priority],
+            "Messages that wait for a permit or for their next attempt, by account and priority, looked at every five seconds. agent rising: the limits are below the load; auto_reply alone: they go last, that is as it should be.";
+        gauge DISPATCH_OLDEST_READY_SECONDS = "offhook_dispatch_oldest_ready_seconds" [account],
+            "How long the message has waited that might go and waits longest, by account, looked at every five seconds. Rising: limits, a daily cap or a pause hold it, see offhook_account_paused and offhook_lane_pauses_total; from 60 s on messages expire.";
+        gauge DISPATCH_IN_FLIGHT_REQUESTS = "offhook_dispatch_in_flight_requests" [account],
+            "Requests at the carrier, by account, looked at every five seconds. Rising to 64, which is all there may be: the carrier is slow, see offhook_carrier_request_seconds.";
+        counter DISPATCH_PERMITS_TOTAL = "offhook_dispatch_permits_total" [account],
+            "Permits given to messages to start, by account. Not rising while messages wait: limits or a pause hold them, see offhook_dispatch_oldest_ready_seconds.";
+        counter DISPATCH_PERMITS_UNUSED_TOTAL = "offhook_dispatch_permits_unused_total" [account, reason],
+            "Permits that no message used, by account and reason. not_to_be rising: messages are taken back while they wait, as calls end or people say STOP; not_now: the engine has no room, see offhook_engine_refused_total.";
+        counter DISPATCH_SEGMENTS_STARTED_TOTAL = "offhook_dispatch_segments_started_total" [number],
+            "Segments whose sending began, by the number's label. The rate near a number's limit: give its queue another number. Falling to nothing while messages wait: see offhook_dispatch_oldest_ready_seconds.";
+        histogram DISPATCH_LATENESS_SECONDS = "offhook_dispatch_lateness_seconds" [account] in OUTSIDE,
+            "How much later than promised a message began to be sent, by account; 0 where it was in time. Rising: pauses or retries were in the way, see offhook_lane_pauses_total and offhook_attempts_total; agents see waits that are too short.";
+        counter SENDS_TOTAL = "offhook_sends_total" [account, outcome],
+            "Messages of ours, by account and final outcome. expired rising: the limits are below the load, or the carrier was away; failed or undelivered: the carrier's codes at GET /v1/messages say why; unconfirmed: receipts do not reach us.";
+        counter ATTEMPTS_TOTAL = "offhook_attempts_total" [account, outcome],
+            "Attempts to hand a message to a carrier, by account and outcome. later rising: the carrier slows us down, lower the limits; rejected: look at the log for its words; never_written or unknown: the way to the carrier is broken.";
+        histogram CARRIER_REQUEST_SECONDS = "offhook_carrier_request_seconds" [account] in OUTSIDE,
+            "Time of one request to a carrier's API until its answer or its failure, by account. Rising: the carrier or the way to it is slow; at 15 s a request is given up and its message is unknown, see offhook_attempts_total.";
+        counter LANE_PAUSES_TOTAL = "offhook_lane_pauses_total" [number],
+            "Times a number rested because its carrier said not now, by the number's label. Rising: its limit here is above what the carrier allows, lower it.";
+        gauge ACCOUNT_PAUSED = "offhook_account_paused" [account],
+            "1 while an account is left alone because it failed time and again, else 0. Rising: the carrier is down or refuses our credentials; nothing of this account goes out, the log of its attempts says why.";
+        counter ACCOUNT_PAUSES_TOTAL = "offhook_account_pauses_total" [account],
+            "Times an account was paused. Rising again and again: the carrier comes and goes, see offhook_attempts_total and the carrier's status page.";
+    }
+    "Feed: what the platform is told" {
+        counter DELIVERIES_TOTAL = "offhook_deliveries_total" [endpoint, outcome],
+            "Deliveries of events, by endpoint and outcome. Anything but delivered rising: look at that endpoint and at the log; gone: it answers 410.";
+        histogram DELIVERY_SECONDS = "offhook_delivery_seconds" [endpoint] in OUTSIDE,
+            "Time of one delivery until the endpoint's answer or its failure. Rising: the endpoint is slow; agents see texts late, see offhook_feed_lag_positions.";
+        gauge FEED_LAG_POSITIONS = "offhook_feed_lag_positions" [endpoint],
+            "Positions of the journal that an endpoint has still to be told of. Rising: it is down or too slow, see offhook_deliveries_total.";
+    }
 }
 
 #[cfg(test)]
@@ -100,22 +205,46 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_name_says_what_it_is() {
-        for (kind, name, help) in ALL {
+    fn every_metric_has_a_name_by_the_rules_and_says_what_its_moves_mean() {
+        for Metric { kind, name, help, .. } in ALL {
             assert!(name.starts_with("offhook_"), "{name}");
             assert_eq!(*kind == "counter", name.ends_with("_total"), "{name}: counters, and they alone, end in _total");
-            assert!(help.ends_with('.') && help.len() > 20, "{name} says what a rise means");
+            let (what, then) = help.split_once(". ").unwrap_or_else(|| panic!("{name} says what it is, and then more"));
+            assert!(what.len() > 10 && help.ends_with('.'), "{name}: {help}");
+            let moves = ["rise", "rising", "fall", "falling"];
+            assert!(
+                moves.iter().any(|word| then.to_lowercase().contains(word)),
+                "{name} says what a move means: {then}"
+            );
         }
-        let distinct: BTreeSet<_> = ALL.iter().map(|(_, name, _)| name).collect();
+        let distinct: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(distinct.len(), ALL.len());
     }
 
     #[test]
-    fn every_histogram_has_buckets_of_its_own() {
-        let named: BTreeSet<_> =
-            ALL.iter().filter(|(kind, ..)| *kind == "histogram").map(|(_, name, _)| *name).collect();
-        let bucketed: BTreeSet<_> = HISTOGRAMS.iter().map(|histogram| histogram.name).collect();
+    fn what_a_help_names_to_look_at_next_is_there() {
+        let named = ALL.iter().flat_map(|metric| metric.help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+        for word in named.filter(|word| word.starts_with("offhook_")) {
+            assert!(ALL.iter().any(|metric| metric.name == word), "{word}");
+        }
+    }
+
+    #[test]
+    fn it_is_said_of_every_label_where_its_values_come_from_and_of_no_other() {
+        let used: BTreeSet<_> = ALL.iter().flat_map(|metric| metric.labels).copied().collect();
+        let said: Vec<_> = LABELS.iter().map(|(label, _)| *label).collect();
+        assert_eq!(used.into_iter().collect::<Vec<_>>(), said);
+    }
+
+    #[test]
+    fn every_histogram_has_buckets_of_its_own_and_those_of_times_lie_between_a_tenth_of_a_millisecond_and_a_minute() {
+        let named: Vec<_> = ALL.iter().filter(|metric| metric.kind == "histogram").map(|metric| metric.name).collect();
+        let bucketed: Vec<_> = HISTOGRAMS.iter().map(|histogram| histogram.name).collect();
         assert_eq!(named, bucketed);
-        assert!(HISTOGRAMS.iter().all(|histogram| histogram.buckets.is_sorted() && !histogram.buckets.is_empty()));
+        for Histogram { name, buckets } in HISTOGRAMS {
+            assert!(buckets.is_sorted() && !buckets.is_empty(), "{name}");
+            let times = buckets.iter().all(|bound| (0.000_1..=60.0).contains(bound));
+            assert_eq!(times, name.ends_with("_seconds"), "{name}");
+        }
     }
 }

@@ -29,6 +29,7 @@ pub struct Readiness(Arc<AtomicU32>);
 impl Readiness {
     /// A gateway that is starting.
     pub fn new() -> Self {
+        show(NotReady::Starting, true);
         Self(Arc::new(AtomicU32::new(bit(NotReady::Starting))))
     }
 
@@ -41,7 +42,7 @@ impl Readiness {
         };
         if (before & bit(reason) != 0) != holds {
             tracing::info!(reason = reason.label(), holds, "readiness");
-            gauge!(names::NOT_READY, "reason" => reason.label()).set(if holds { 1.0 } else { 0.0 });
+            show(reason, holds);
         }
     }
 
@@ -56,6 +57,10 @@ impl Default for Readiness {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn show(reason: NotReady, holds: bool) {
+    gauge!(names::NOT_READY, "reason" => reason.label()).set(if holds { 1.0 } else { 0.0 });
 }
 
 fn bit(reason: NotReady) -> u32 {

@@ -1,8 +1,8 @@
-//! Facts of what we send: refusals, attempts, outcomes.
+//! Facts of what we send: attempts and outcomes.
 
-use super::label::labels;
+use super::label::{account as named, labels};
 use super::names;
-use metrics::{counter, gauge};
+use metrics::counter;
 
 labels! {
     /// How a message of ours ended. Every message that was accepted ends in exactly one.
@@ -38,16 +38,10 @@ labels! {
     }
 }
 
-/// A send was refused at our door, with this code.
-pub fn refusal(code: &'static str) {
-    tracing::debug!(code, "send refused");
-    counter!(names::REFUSALS_TOTAL, "code" => code).increment(1);
-}
-
 /// A message of ours came to its end.
 pub fn send_settled(account: &str, outcome: SendOutcome) {
     tracing::debug!(account, outcome = outcome.label(), "send settled");
-    counter!(names::SENDS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
+    counter!(names::SENDS_TOTAL, "account" => named(account), "outcome" => outcome.label()).increment(1);
 }
 
 /// A carrier was asked to send, and answered or did not. `detail` is shown in the log only; it holds no number and no
@@ -60,10 +54,5 @@ pub fn attempt(account: &str, outcome: Attempt, detail: &str) {
             tracing::warn!(account, outcome = outcome.label(), detail, "attempt");
         }
     }
-    counter!(names::ATTEMPTS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
-}
-
-/// How many of an account's numbers have messages that wait.
-pub fn lanes_waiting(account: &str, lanes: usize) {
-    gauge!(names::LANES_WAITING, "account" => account.to_owned()).set(lanes as f64);
+    counter!(names::ATTEMPTS_TOTAL, "account" => named(account), "outcome" => outcome.label()).increment(1);
 }

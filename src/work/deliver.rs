@@ -146,7 +146,10 @@ impl Endpoint {
                 return Delivered::Refused(None);
             }
         };
-        match self.client.send(request).await {
+        let began = Instant::now();
+        let answered = self.client.send(request).await;
+        observe::endpoint_asked(&self.name, began.elapsed());
+        match answered {
             Ok(answer) => self.read(&answer),
             Err(SendFailed::NeverWritten(why) | SendFailed::Unanswered(why)) => {
                 observe::delivery(&self.name, observe::Delivery::Unanswered, &why);

@@ -5,10 +5,12 @@
 //! nowhere else.
 
 mod account;
+mod backlog;
 mod bucket;
 mod lane;
 
 pub use account::IN_FLIGHT_PER_ACCOUNT;
+pub use backlog::Backlog;
 
 use super::Moment;
 use crate::machine::event::{Fact, Story};
@@ -17,6 +19,7 @@ use crate::model::{Address, Directory, E164, Limits, MessageId, Timestamp};
 use crate::rules::breaker::Paused;
 use crate::rules::lane::priority;
 use crate::rules::rate::DayCount;
+use crate::rules::retry;
 use account::{Account, Room};
 use lane::{Held, Lane, Next, Waiting};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -362,6 +365,7 @@ impl Dispatch {
         let waiting = Waiting {
             theirs: open.theirs,
             segments: open.segments,
+            since: open.expires_at - retry::send_ttl(open.kind),
             expires_at: open.expires_at,
             not_before: open.not_before,
         };

@@ -3,17 +3,17 @@
 //! Invariant: an attempt is durable before a byte of it is written to the carrier, so a carrier sees at most one request
 //! for each attempt of the journal; an attempt that was recorded and never settled is unknown, and not repeated.
 
-use super::Moment;
 use super::dispatch::{Action, Dispatch};
+use super::{Moment, tally};
 use crate::carrier::{Dialect, Outbound, Outcome};
 use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, Urgency, WallClock};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
-use crate::machine::event::{Fact, Story};
+use crate::machine::event::Story;
 use crate::machine::state::{Message, Whose};
 use crate::machine::view::{Ask, View};
-use crate::model::{FailureCode, MessageId, MessageState, Position, Timestamp};
+use crate::model::{FailureCode, MessageId, Position, Timestamp};
 use crate::net::{Client, SendFailed};
-use crate::observe::{self, SendOutcome};
+use crate::observe::{self, Unused};
 use http::Response;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ const SETTLE_AGAIN: Duration = Duration::from_millis(200);
 /// How long sends in the air are waited for when the gateway stops.
 const STOP_WITHIN: Duration = Duration::from_secs(6);
 
-/// How often lanes that wait are counted.
+/// How often what waits is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Stories followed at a time.
@@ -75,6 +75,9 @@ pub async fn send(
     let (tell, mut unsent) = mpsc::unbounded_channel();
     loop {
         for action in dispatch.next(clock.now()) {
+            if let Action::Start { message, .. } = action {
+                observe::permit_given(dispatch.through(message));
+            }
             let (sender, tell) = (Arc::clone(&sender), tell.clone());
             under_way.spawn(async move {
                 if let Some(unsent) = sender.act(action).await {
@@ -87,22 +90,24 @@ pub async fn send(
             () = stop.cancelled() => break,
             committed = follow.wait_for(next) => {
                 committed?;
+                let directory = sender.reads.directory();
                 for story in page(&follow, next).await? {
                     next = story.position.next();
                     clock.not_before(story.at);
                     dispatch.follow(&story, clock.now());
-                    count_ends(&story);
+                    tally::story(&story, &directory);
                 }
             }
-            _ = count.tick() => {
-                let lanes = dispatch.lanes_waiting();
-                for account in sender.carriers.keys() {
-                    observe::lanes_waiting(account, lanes.get(account).copied().unwrap_or_default());
-                }
-            }
+            _ = count.tick() => tally::backlog(&dispatch, sender.carriers.keys(), clock.now()),
             Some(unsent) = unsent.recv() => match unsent {
-                Unsent::NotToBe(message) => dispatch.not_started(message, clock.now()),
-                Unsent::NotNow(message) => dispatch.not_taken(message, clock.now()),
+                Unsent::NotToBe(message) => {
+                    observe::permit_unused(dispatch.through(message), Unused::NotToBe);
+                    dispatch.not_started(message, clock.now());
+                }
+                Unsent::NotNow(message) => {
+                    observe::permit_unused(dispatch.through(message), Unused::NotNow);
+                    dispatch.not_taken(message, clock.now());
+                }
             },
             () = sleep_until(due) => {}
         }
@@ -111,23 +116,6 @@ pub async fn send(
     // What is not answered by then is unknown after the next start, and a receipt may still settle it.
     let _late = tokio::time::timeout(STOP_WITHIN, under_way.wait()).await;
     Ok(())
-}
-
-/// Each message that was accepted ends once, and is counted then.
-fn count_ends(story: &Story) {
-    for event in &story.events {
-        let Fact::MessageChanged { message, .. } = &event.fact else { continue };
-        let outcome = match message.state {
-            MessageState::Delivered => SendOutcome::Delivered,
-            MessageState::Undelivered => SendOutcome::Undelivered,
-            MessageState::Failed => SendOutcome::Failed,
-            MessageState::Cancelled => SendOutcome::Cancelled,
-            MessageState::Expired => SendOutcome::Expired,
-            MessageState::Unconfirmed => SendOutcome::Unconfirmed,
-            MessageState::Received | MessageState::Queued | MessageState::Sending | MessageState::Sent => continue,
-        };
-        observe::send_settled(&message.account, outcome);
-    }
 }
 
 async fn sleep_until(due: Option<Instant>) {
@@ -322,7 +310,10 @@ impl Sender {
             valid_for_secs: valid_for_secs(message),
         };
         let request = account.dialect.request(&outbound, None, now);
-        match account.client.send(request).await {
+        let began = Instant::now();
+        let answered = account.client.send(request).await;
+        observe::carrier_asked(&message.account, began.elapsed());
+        match answered {
             Ok(answer) if answer.cut => {
                 observe::attempt(&message.account, observe::Attempt::Unknown, "the answer is too long to be one");
                 Settled { outcome: SettledAs::Unknown, status: Some(answer.status.as_u16()) }

@@ -13,7 +13,6 @@ use crate::machine::show::{self, Text};
 use crate::machine::state::{CallRow, Message};
 use crate::machine::view::Ask;
 use crate::model::{MessageId, Position, SmartAction, TEXT_MAX_CHARACTERS, measure};
-use crate::observe;
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use serde_json::{Value, json as object};
@@ -40,11 +39,6 @@ const TRANSCRIPT_MAX: usize = 2_000;
 
 /// `POST /v1/calls/{call_id}/messages`: an agent texts the caller (R7).
 pub(super) async fn send(api: &Api, asked: Asked) -> Answered {
-    let sent = decide_send(api, asked).await;
-    sent.inspect_err(|refusal| observe::refusal(refusal.code.word()))
-}
-
-async fn decide_send(api: &Api, asked: Asked) -> Answered {
     let send = read_send(&asked)?;
     let key = send.key;
     match api.decide(Command::Send(send), Urgency::Ordinary, key).await? {

@@ -37,6 +37,16 @@ impl Verb {
         matches!(self, Self::Put | Self::Post)
     }
 
+    /// The method, as metrics show it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+
     fn filter(self) -> MethodFilter {
         match self {
             Self::Get => MethodFilter::GET,

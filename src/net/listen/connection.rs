@@ -18,6 +18,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -133,6 +134,7 @@ where
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
 {
+    let began = Instant::now();
     let mut request = request.map(|body| RequestBody::new(body, shared.bounds.body));
     request.extensions_mut().insert(peer);
     let service = shared.service.clone();
@@ -144,7 +146,7 @@ where
             () = cut.cancelled() => None,
         }
     });
-    let answered = Answered(pace);
+    let answered = Answered { pace, door: shared.door, began };
     Ok(match task.await {
         Ok(Some(answer)) => answer.map(|body| AnswerBody::of(Box::pin(body), answered)),
         Ok(None) => ours(StatusCode::SERVICE_UNAVAILABLE, "draining", "the gateway is stopping: repeat", answered),
@@ -179,12 +181,17 @@ enum Kind<B> {
     Ours(Full<Bytes>),
 }
 
-/// hyper drops a body once it has written the last of it.
-struct Answered(Arc<Pace>);
+/// hyper drops a body once it has written the last of it, or the client has left.
+struct Answered {
+    pace: Arc<Pace>,
+    door: Door,
+    began: Instant,
+}
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        self.0.request_ends();
+        self.pace.request_ends();
+        observe::answered(self.door, self.began.elapsed());
     }
 }
 

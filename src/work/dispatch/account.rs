@@ -75,6 +75,11 @@ impl Account {
         }
     }
 
+    /// Requests under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
     /// The day's count with those whose start is not yet in the journal.
     fn counted(&self, limits: &Limits, now: Moment) -> DayCount {
         let starting: u32 = self.in_flight.values().flatten().map(|starting| u32::from(starting.segments)).sum();

@@ -16,6 +16,8 @@ const EXPIRE_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Waiting {
     pub(super) theirs: E164,
     pub(super) segments: u16,
+    /// When it was taken in.
+    pub(super) since: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) not_before: Option<Timestamp>,
 }
@@ -150,6 +152,15 @@ impl Lane {
 
     pub(super) fn waits(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// Each message that waits and is not under way: its priority, and since when it might go, if it might by now.
+    pub(super) fn waiting(&self, now: Timestamp) -> impl Iterator<Item = (u8, Option<Timestamp>)> {
+        let waiting = self.queue.iter().filter(|((_, id), _)| !self.in_flight.contains_key(id));
+        waiting.map(move |((priority, _), waiting)| {
+            let since = waiting.not_before.map_or(waiting.since, |not_before| waiting.since.max(not_before));
+            (*priority, Some(since).filter(|since| *since <= now))
+        })
     }
 
     /// When the lane can be forgotten, if nothing waits and nothing is under way: once its bucket is full. Before that

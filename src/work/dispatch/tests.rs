@@ -1,6 +1,7 @@
 //! Lanes in virtual time.
 
 mod accounts;
+mod backlog;
 mod forecast;
 
 use super::*;

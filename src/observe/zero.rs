@@ -1,0 +1,59 @@
+//! Series that begin at 0. Prometheus sees a rise only between two looks, so what happens once a month must be there
+//! before it happens.
+
+use super::{
+    Attempt, Delivery, Door, NotReady, OptOutBy, RebuildReason, Refused, SendOutcome, Undecided, WebhookOutcome, names,
+};
+use metrics::{Counter, counter, gauge};
+
+/// What is counted of every gateway.
+pub(super) fn gateway() {
+    for door in Door::ALL {
+        zero(&counter!(names::ACCEPT_FAILURES_TOTAL, "door" => door.label()));
+        zero(&counter!(names::CREDENTIALS_REFUSED_TOTAL, "door" => door.label()));
+        zero(&counter!(names::PANICS_TOTAL, "door" => door.label()));
+        for why in Refused::ALL {
+            zero(&counter!(names::CONNECTIONS_REFUSED_TOTAL, "door" => door.label(), "reason" => why.label()));
+        }
+    }
+    for why in Undecided::ALL {
+        zero(&counter!(names::ENGINE_REFUSED_TOTAL, "reason" => why.label()));
+    }
+    for why in RebuildReason::ALL {
+        zero(&counter!(names::INDEX_REBUILDS_TOTAL, "reason" => why.label()));
+    }
+    for by in OptOutBy::ALL {
+        zero(&counter!(names::OPT_OUTS_TOTAL, "by" => by.label()));
+    }
+    for reason in NotReady::ALL {
+        gauge!(names::NOT_READY, "reason" => reason.label()).set(0.0);
+    }
+}
+
+/// A carrier account is configured.
+pub fn account(account: &str) {
+    let account = || account.to_owned();
+    zero(&counter!(names::QUARANTINED_TOTAL, "account" => account()));
+    zero(&counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => account()));
+    for outcome in WebhookOutcome::ALL {
+        zero(&counter!(names::WEBHOOKS_TOTAL, "account" => account(), "outcome" => outcome.label()));
+    }
+    for outcome in Attempt::ALL {
+        zero(&counter!(names::ATTEMPTS_TOTAL, "account" => account(), "outcome" => outcome.label()));
+    }
+    for outcome in SendOutcome::ALL {
+        zero(&counter!(names::SENDS_TOTAL, "account" => account(), "outcome" => outcome.label()));
+    }
+}
+
+/// An endpoint of the platform is configured.
+pub fn endpoint(endpoint: &str) {
+    for outcome in Delivery::ALL {
+        let endpoint = endpoint.to_owned();
+        zero(&counter!(names::DELIVERIES_TOTAL, "endpoint" => endpoint, "outcome" => outcome.label()));
+    }
+}
+
+fn zero(counter: &Counter) {
+    counter.increment(0);
+}

@@ -1,0 +1,81 @@
+//! What ops hear of dispatch: what the journal says of texts and accounts, and what waits.
+
+use super::Moment;
+use super::dispatch::{Backlog, Dispatch};
+use crate::machine::event::{Fact, Story};
+use crate::machine::state::{self, Message};
+use crate::model::{Directory, E164, MessageState, Timestamp};
+use crate::observe::{self, OptOutBy, Priority, SendOutcome};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Counts what a story says. Numbers are counted by the labels `directory` has for them.
+pub(super) fn story(story: &Story, directory: &Directory) {
+    for event in &story.events {
+        match &event.fact {
+            Fact::MessageChanged { message, .. } => ended(message),
+            Fact::SendStarted { message, .. } => started(message, story.at, directory),
+            Fact::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
+            Fact::AccountPaused { account, .. } => observe::account_paused(account),
+            Fact::AccountResumed { account } => observe::account_resumed(account),
+            Fact::OptedOut { stands, .. } => observe::opted_out(known_by(stands.by), 1),
+            Fact::OptOutsLoaded { opt_outs } => observe::opted_out(OptOutBy::Administrator, opt_outs.len()),
+            // Our number that heard of it; an administrator says it of all of them.
+            Fact::OptedIn { ours: Some(_), .. } => observe::opted_in(OptOutBy::Keyword),
+            Fact::OptedIn { ours: None, .. } => observe::opted_in(OptOutBy::Administrator),
+            _ => {}
+        }
+    }
+}
+
+/// Counts what waits, of the accounts there are and of those something waits for.
+pub(super) fn backlog<'a>(dispatch: &Dispatch, accounts: impl Iterator<Item = &'a String>, now: Moment) {
+    let (lanes, backlogs) = (dispatch.lanes_waiting(), dispatch.backlog(now));
+    let mut all: BTreeSet<&str> = accounts.map(String::as_str).collect();
+    all.extend(backlogs.keys().map(String::as_str));
+    for account in all {
+        let Backlog { waiting, ready_since, in_flight, paused } = backlogs.get(account).copied().unwrap_or_default();
+        observe::lanes_waiting(account, lanes.get(account).copied().unwrap_or_default());
+        for (priority, messages) in Priority::ALL.iter().zip(waiting) {
+            observe::messages_waiting(account, *priority, messages);
+        }
+        observe::oldest_ready(account, ready_since.map_or(Duration::ZERO, |since| now.wall.since(since)));
+        observe::requests_in_flight(account, in_flight);
+        observe::account_is_paused(account, paused);
+    }
+}
+
+/// Each message that was accepted ends once, and is counted then.
+fn ended(message: &Message) {
+    let outcome = match message.state {
+        MessageState::Delivered => SendOutcome::Delivered,
+        MessageState::Undelivered => SendOutcome::Undelivered,
+        MessageState::Failed => SendOutcome::Failed,
+        MessageState::Cancelled => SendOutcome::Cancelled,
+        MessageState::Expired => SendOutcome::Expired,
+        MessageState::Unconfirmed => SendOutcome::Unconfirmed,
+        MessageState::Received | MessageState::Queued | MessageState::Sending | MessageState::Sent => return,
+    };
+    observe::send_settled(&message.account, outcome);
+}
+
+/// Only a first attempt was promised a time.
+fn started(message: &Message, at: Timestamp, directory: &Directory) {
+    observe::segments_started(label(message.ours, directory), message.segments);
+    if message.attempts.len() == 1 {
+        let promised = message.created_at + Duration::from_millis(message.estimated_wait_ms);
+        observe::started_late(&message.account, at.since(promised));
+    }
+}
+
+fn label(ours: E164, directory: &Directory) -> &str {
+    directory.numbers.get(&ours).map_or("", |number| &number.label)
+}
+
+fn known_by(by: state::OptOutBy) -> OptOutBy {
+    match by {
+        state::OptOutBy::Keyword => OptOutBy::Keyword,
+        state::OptOutBy::Carrier => OptOutBy::Carrier,
+        state::OptOutBy::Administrator => OptOutBy::Administrator,
+    }
+}
