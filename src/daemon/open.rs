@@ -111,7 +111,7 @@ fn watermarks(core: &mut Core, endpoints: &[String]) -> Result<HashMap<String, P
             Some(watermark) => watermark,
             None => {
                 let watermark = reads.follow().committed().next();
-                core.commit([Command::AdvanceFeed { endpoint: name.clone(), watermark }])?;
+                core.commit([Command::AdvanceFeed { endpoint: name.clone(), watermark, parked: Vec::new() }])?;
                 watermark
             }
         };

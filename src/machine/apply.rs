@@ -14,7 +14,8 @@ use super::record::v1;
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
 use super::view::{
-    contact_key, day_key, encode_row, kind, landline_key, live_key, message_key, open_key, state_key, timer_key,
+    contact_key, day_key, encode_row, kind, landline_key, live_key, message_key, open_key, parked_key, state_key,
+    timer_key,
 };
 use crate::model::{Address, Change, Directory, E164, MessageState};
 use crate::rules::opt_out::Block;
@@ -134,6 +135,13 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
         }
         Fact::FeedAdvanced { endpoint, watermark } => {
             put(writes, state_key(kind::FEED, endpoint.as_bytes()), watermark);
+        }
+        Fact::FeedParked { endpoint, thread, position } => {
+            let key = parked_key(endpoint, thread);
+            match position {
+                Some(position) => put(writes, key, position),
+                None => writes.push(Write::Delete(key)),
+            }
         }
         Fact::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));

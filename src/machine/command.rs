@@ -83,12 +83,15 @@ pub enum Command {
     },
     /// A queued message's time has passed.
     Expire(MessageId),
-    /// An endpoint has everything before the watermark.
+    /// An endpoint has everything before the watermark but the events of parked threads.
     AdvanceFeed {
         /// Its name.
         endpoint: String,
         /// The first position not all delivered.
         watermark: Position,
+        /// Threads that are parked now, each with the position of its oldest undelivered event; none for one that no
+        /// longer is.
+        parked: Vec<(String, Option<Position>)>,
     },
     /// Time passed: leases and unknown sends may be due.
     Tick,

@@ -63,7 +63,10 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::StartSend { message, lane_empty_at } => outbound::start(&mut draft, message, lane_empty_at),
         Command::Settle { message, attempt, settled } => outbound::settle(&mut draft, message, attempt, settled),
         Command::Expire(message) => outbound::expire(&mut draft, message),
-        Command::AdvanceFeed { endpoint, watermark } => {
+        Command::AdvanceFeed { endpoint, watermark, parked } => {
+            for (thread, position) in parked {
+                draft.note(Fact::FeedParked { endpoint: endpoint.clone(), thread, position });
+            }
             draft.note(Fact::FeedAdvanced { endpoint, watermark });
             Reply::Done
         }

@@ -146,7 +146,7 @@ pub enum Fact {
         /// As it came.
         raw: Private<Vec<u8>>,
     },
-    /// An endpoint of the platform has everything before this position.
+    /// An endpoint of the platform has everything before this position but the events of parked threads.
     FeedAdvanced {
         /// The endpoint's name.
         endpoint: String,
@@ -251,6 +251,15 @@ pub enum Fact {
         /// The account.
         account: String,
     },
+    /// What an endpoint is told of in one order (a call) was parked: the watermark goes on without it.
+    FeedParked {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The thread of events.
+        thread: String,
+        /// Where its oldest undelivered event stands; none where it is parked no longer.
+        position: Option<Position>,
+    },
 }
 
 impl Fact {
@@ -336,6 +345,7 @@ impl Fact {
             Self::AccountPaused { .. } => "AccountPaused",
             Self::AccountResumed { .. } => "AccountResumed",
             Self::Forgotten { .. } => "Forgotten",
+            Self::FeedParked { .. } => "FeedParked",
         }
     }
 }

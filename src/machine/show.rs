@@ -12,6 +12,7 @@ use crate::model::{
 use crate::rules::verification::status;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// A call as an answer shows it.
 pub fn call(shown: &CallShown) -> Value {
@@ -210,62 +211,133 @@ impl std::fmt::Debug for Told {
     }
 }
 
-/// What the platform hears of a story, in order.
-pub fn told(story: &Story) -> Vec<Told> {
-    (0u16..).zip(&story.events).filter_map(|(index, event)| one(story, index, event)).collect()
+/// The types of events there are.
+pub const KINDS: &[&str] = &[
+    "call.started",
+    "call.updated",
+    "call.ended",
+    "message.received",
+    "message.late",
+    "message.queued",
+    "message.sent",
+    "message.delivered",
+    "message.undelivered",
+    "message.failed",
+    "message.cancelled",
+    "message.expired",
+    "message.unconfirmed",
+    "contact.opted_out",
+    "contact.opted_in",
+    "number.verification_changed",
+    "account.paused",
+    "account.resumed",
+    "quarantine.added",
+];
+
+/// An event for the platform that is not rendered: enough to say who wants it.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
+    story: &'a Story,
+    event: &'a Event,
+    /// Its type.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: EventId,
 }
 
-fn one(story: &Story, index: u16, event: &Event) -> Option<Told> {
-    let (kind, call, data) = match &event.fact {
-        Fact::CallStarted(change) => ("call.started", Some(&change.shown.call.id), self::call(&change.shown)),
-        Fact::CallUpdated(change) => ("call.updated", Some(&change.shown.call.id), self::call(&change.shown)),
-        Fact::CallEnded(change) => ("call.ended", Some(&change.shown.call.id), self::call(&change.shown)),
-        Fact::MessageReceived { message, text, .. } => {
-            ("message.received", message.call.as_ref(), self::message(message, with(text.kept())))
+impl<'a> Head<'a> {
+    /// What it is told in order with: its call, else its message, else nothing but itself.
+    pub fn thread(&self) -> Cow<'a, str> {
+        match (self.event.fact.call(), &self.event.fact) {
+            (Some(call), _) => Cow::Borrowed(call.as_str()),
+            (None, Fact::MessageQueued { message, .. } | Fact::MessageChanged { message, .. }) => {
+                Cow::Owned(message.id.to_string())
+            }
+            (None, _) => Cow::Owned(self.id.to_string()),
         }
-        Fact::MessageQueued { message, text, .. } => {
-            ("message.queued", message.call.as_ref(), self::message(message, with(text.kept())))
+    }
+
+    /// Whether nothing older is told in order with it.
+    pub fn begins(&self) -> bool {
+        match self.event.call_sequence {
+            Some(sequence) => sequence == 1,
+            None => !matches!(self.event.fact, Fact::MessageChanged { .. }),
         }
-        Fact::MessageChanged { message, .. } => {
-            (changed(message.state)?, message.call.as_ref(), self::message(message, Text::LeftOut))
+    }
+
+    /// The event, ready to be sent.
+    pub fn told(&self) -> Told {
+        let id = self.id.to_string();
+        let body = json!({
+            "id": id,
+            // An id sorts as things came to be, which is all a cursor needs.
+            "cursor": id.trim_start_matches("evt_"),
+            "call_sequence": self.event.call_sequence,
+            "type": self.kind,
+            "at": self.story.at.to_string(),
+            "call_id": self.event.fact.call().map(CallId::as_str),
+            "data": data(&self.event.fact, self.story.at),
+        });
+        Told { id: self.id, thread: self.thread().into_owned(), kind: self.kind, body: body.to_string().into_bytes() }
+    }
+}
+
+/// What the platform may hear of a story, in order.
+pub fn heads(story: &Story) -> impl Iterator<Item = Head<'_>> {
+    (0u16..).zip(&story.events).filter_map(move |(index, event)| {
+        let kind = kind(&event.fact)?;
+        Some(Head { story, event, kind, id: EventId::new(story.at.day(), story.position, index) })
+    })
+}
+
+/// What the platform hears of a story, in order.
+pub fn told(story: &Story) -> Vec<Told> {
+    heads(story).map(|head| head.told()).collect()
+}
+
+fn kind(fact: &Fact) -> Option<&'static str> {
+    Some(match fact {
+        Fact::CallStarted(_) => "call.started",
+        Fact::CallUpdated(_) => "call.updated",
+        Fact::CallEnded(_) => "call.ended",
+        Fact::MessageReceived { .. } => "message.received",
+        Fact::MessageQueued { .. } => "message.queued",
+        Fact::MessageChanged { message, .. } => changed(message.state)?,
+        Fact::MessageLate(_) => "message.late",
+        Fact::Quarantined { .. } => "quarantine.added",
+        Fact::OptedOut { .. } => "contact.opted_out",
+        Fact::OptedIn { .. } => "contact.opted_in",
+        Fact::VerificationChanged { .. } => "number.verification_changed",
+        Fact::AccountPaused { .. } => "account.paused",
+        Fact::AccountResumed { .. } => "account.resumed",
+        _ => return None,
+    })
+}
+
+/// What an event of a kind above shows.
+fn data(fact: &Fact, at: Timestamp) -> Value {
+    match fact {
+        Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) => call(&change.shown),
+        Fact::MessageReceived { message, text, .. } | Fact::MessageQueued { message, text, .. } => {
+            self::message(message, with(text.kept()))
         }
-        Fact::MessageLate(late) => ("message.late", None, late_data(late, story.at)),
-        Fact::Quarantined { account, problem, .. } => {
-            ("quarantine.added", None, json!({ "account": account, "problem": problem }))
+        Fact::MessageChanged { message, .. } => self::message(message, Text::LeftOut),
+        Fact::MessageLate(late) => late_data(late, at),
+        Fact::Quarantined { account, problem, .. } => json!({ "account": account, "problem": problem }),
+        Fact::OptedOut { contact, ours, stands, .. } => {
+            contact_data(contact, *ours, (stands.by == OptOutBy::Keyword).then_some("stop"))
         }
-        Fact::OptedOut { contact, ours, call, stands } => {
-            let keyword = (stands.by == OptOutBy::Keyword).then_some("stop");
-            ("contact.opted_out", call.as_ref(), contact_data(contact, *ours, keyword))
-        }
-        Fact::OptedIn { contact, ours, call, .. } => {
-            ("contact.opted_in", call.as_ref(), contact_data(contact, *ours, ours.map(|_| "start")))
-        }
+        Fact::OptedIn { contact, ours, .. } => contact_data(contact, *ours, ours.map(|_| "start")),
         Fact::AccountPaused { account, trouble } => {
             let until = trouble.paused.map(|paused| paused.until.to_string());
-            let data = json!({ "account": account, "reason": "carrier_failing", "until": until });
-            ("account.paused", None, data)
+            json!({ "account": account, "reason": "carrier_failing", "until": until })
         }
-        Fact::AccountResumed { account } => ("account.resumed", None, json!({ "account": account })),
+        Fact::AccountResumed { account } => json!({ "account": account }),
         Fact::VerificationChanged { number, entry: Json(entry) } => {
-            let data = json!({ "number": number.to_string(), "verification": verification(&entry.verification) });
-            ("number.verification_changed", None, data)
+            json!({ "number": number.to_string(), "verification": verification(&entry.verification) })
         }
-        _ => return None,
-    };
-    let id = EventId::new(story.at.day(), story.position, index);
-    let thread = call.map_or_else(|| thread_of(&event.fact, id), |call| call.as_str().to_owned());
-    let text_of_id = id.to_string();
-    let body = json!({
-        "id": text_of_id,
-        // An id sorts as things came to be, which is all a cursor needs.
-        "cursor": text_of_id.trim_start_matches("evt_"),
-        "call_sequence": event.call_sequence,
-        "type": kind,
-        "at": story.at.to_string(),
-        "call_id": call.map(CallId::as_str),
-        "data": data,
-    });
-    Some(Told { id, thread, kind, body: body.to_string().into_bytes() })
+        _ => Value::Null,
+    }
 }
 
 fn with(text: Option<&String>) -> Text<'_> {
@@ -283,14 +355,6 @@ fn changed(state: MessageState) -> Option<&'static str> {
         MessageState::Unconfirmed => "message.unconfirmed",
         MessageState::Received | MessageState::Queued | MessageState::Sending => return None,
     })
-}
-
-/// Outside of calls the events of one message keep their order, and nothing else needs one.
-fn thread_of(fact: &Fact, id: EventId) -> String {
-    match fact {
-        Fact::MessageQueued { message, .. } | Fact::MessageChanged { message, .. } => message.id.to_string(),
-        _ => id.to_string(),
-    }
 }
 
 fn contact_data(contact: &Private<E164>, ours: Option<E164>, keyword: Option<&str>) -> Value {

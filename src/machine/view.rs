@@ -47,6 +47,8 @@ pub mod kind {
     pub const OPT_OUT: u8 = b'O';
     /// An endpoint's watermark, by name.
     pub const FEED: u8 = b'F';
+    /// A parked thread of an endpoint's, by the endpoint's name and its own.
+    pub const PARKED: u8 = b'P';
     /// A quarantined webhook, by position.
     pub const QUARANTINE: u8 = b'X';
     /// The gateway itself.
@@ -129,6 +131,11 @@ pub fn day_key(whose: &Whose) -> Key {
 /// The key of a landline, in the month of `at`.
 pub fn landline_key(number: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes: number.key().to_vec() }
+}
+
+/// The key of a parked thread's row. Names of endpoints hold no zero byte.
+pub fn parked_key(endpoint: &str, thread: &str) -> Key {
+    state_key(kind::PARKED, &[endpoint.as_bytes(), &[0], thread.as_bytes()].concat())
 }
 
 /// The time `days` before `now`.
@@ -297,6 +304,16 @@ pub trait Ask: View {
     /// The first position an endpoint has not all of; none for one that is new.
     fn watermark(&self, endpoint: &str) -> Option<Position> {
         self.typed(&state_key(kind::FEED, endpoint.as_bytes()))
+    }
+
+    /// An endpoint's parked threads after the one named, each with the position of its oldest undelivered event.
+    fn parked(&self, endpoint: &str, after: Option<&str>, limit: usize) -> Vec<(String, Position)> {
+        let prefix = parked_key(endpoint, "").bytes;
+        let from = after.map(|thread| [&*parked_key(endpoint, thread).bytes, &[0]].concat()).unwrap_or_default();
+        self.rows(Table::State, &prefix, &from, limit)
+            .into_iter()
+            .filter_map(|(key, row)| Some((String::from_utf8(key[prefix.len()..].to_vec()).ok()?, decode_row(&row)?)))
+            .collect()
     }
 
     /// Timers due by `now`, at most `limit`.

@@ -129,7 +129,7 @@ async fn next_read(reading: &mut Option<Reading>) -> Result<Vec<Arc<Story>>, Fol
 }
 
 async fn note(engine: &Handle, endpoint: &str, watermark: Position) -> Result<(), FollowFailed> {
-    let advance = Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark };
+    let advance = Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark, parked: Vec::new() };
     match engine.submit(advance, Urgency::Urgent, PATIENCE).await {
         // Progress that was not noted is part of the next note; until then a crash would repeat a little more.
         Ok(_) | Err(SubmitError::Busy | SubmitError::TooLate) => Ok(()),

@@ -183,7 +183,7 @@ impl Gateway {
         let now = self.now();
         if let Some(watermark) = self.feed.progress(now) {
             let endpoint = ENDPOINT.to_owned();
-            self.ask(Asker::Worker("feed"), Command::AdvanceFeed { endpoint, watermark });
+            self.ask(Asker::Worker("feed"), Command::AdvanceFeed { endpoint, watermark, parked: Vec::new() });
         }
         self.feed.next(now)
     }

@@ -1,6 +1,6 @@
 //! Requirements that other stories take for granted.
 
-use super::steps::{end, go, inbound, photo, preset, put, say, sent, start, start_in, text};
+use super::steps::{Step, end, go, inbound, photo, preset, put, say, sent, start, start_in, text};
 use super::*;
 use crate::model::{InboundMedia, Session};
 use serde_json::json;
@@ -123,4 +123,24 @@ fn a55_however_late_the_platform_hears_it_is_told_what_came_before_the_end_and_n
     assert_eq!(received["data"]["before_hangup"], true);
     let [late] = &told(&world, "message.late")[..] else { panic!("one text is late") };
     assert_eq!((&late["call_id"], &late["data"]["text"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn a65_what_is_parked_is_kept_for_its_endpoint_and_found_in_pages() {
+    let mut world = World::new(directory());
+    let mut advance = |endpoint: &str, parked: &[(&str, Option<u64>)]| {
+        let parked = parked.iter().map(|(thread, at)| (thread.to_string(), at.map(Position))).collect();
+        world.run(0, Step::Do(Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark: Position(9), parked }));
+    };
+    advance("main", &[("c-1", Some(3)), ("c-2", Some(4)), ("c-3", Some(5))]);
+    advance("main-2", &[("c-1", Some(7))]);
+    advance("main", &[("c-2", None), ("c-3", Some(8))]);
+    let found = |endpoint: &str, after, limit| {
+        let page = Ask::parked(&world, endpoint, after, limit);
+        page.into_iter().map(|(thread, at)| format!("{thread} {}", at.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("main", None, 10), ["c-1 3", "c-3 8"]);
+    assert_eq!(found("main", None, 1), ["c-1 3"]);
+    assert_eq!(found("main", Some("c-1"), 10), ["c-3 8"]);
+    assert_eq!(found("main-2", None, 10), ["c-1 7"]);
 }
