@@ -20,7 +20,7 @@ pub mod fuzz;
 pub mod twilio;
 mod webhook;
 
-pub use answer::{LookUp, NoToken, NumberFacts, Outcome, Pointing, RETRY_AFTER_MAX, Token};
+pub use answer::{LookUp, NoToken, NumberFacts, Outcome, Pointing, RETRY_AFTER_MAX, Token, asked_to_wait};
 pub use webhook::{BadSignature, Unreadable, Webhook};
 
 use crate::model::{E164, Heard, MessageId, Secret, Timestamp};

@@ -152,9 +152,13 @@ impl Config {
         }
         for endpoint in &self.webhooks {
             let keys = endpoint.secrets.len();
+            let events = match endpoint.events.words() {
+                [] => "events".to_owned(),
+                words => words.join(", "),
+            };
             let _ = writeln!(
                 text,
-                "events to {} signed with {keys} key{}",
+                "{events} to {} signed with {keys} key{}",
                 endpoint.name,
                 if keys == 1 { "" } else { "s" }
             );

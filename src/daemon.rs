@@ -18,7 +18,8 @@ use crate::http::ops;
 use crate::journal::Lock;
 use crate::net::{Bounds, Client, ClientBounds, Listener};
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
-use crate::work::{Carriers, Endpoint, SenderAccount, deliver, send, tick};
+use crate::work::feed::{self, Start};
+use crate::work::{Carriers, Endpoint, Receivers, Replays, SenderAccount, deliver, send, tick};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -146,18 +147,19 @@ impl Running {
         ops.spawn(watch::disk(config.data_dir.clone(), CancellationToken::clone(&stop_ops)));
 
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+        let (_replays, asked_again) = Replays::to(names.iter().map(String::as_str));
         let data_dir = config.data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || open::open(&data_dir, seed, &names));
         let opened = opened.await.map_err(|panicked| StartFailed::Thread(io::Error::other(panicked)))??;
         let seed_refused = opened.seed_refused;
-        let watermarks = opened.watermarks;
+        let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
         let reads = opened.core.reads();
         let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
         ops.spawn(watch::queues(handle.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();
-        start_workers(&mut workers, &handle, &reads, &dialects, endpoints, &watermarks, &stop_workers);
+        start_workers(&mut workers, &handle, &reads, &dialects, feeds, &stop_workers);
         let mut doors = JoinSet::new();
         let requests = TaskTracker::new();
         let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);
@@ -334,7 +336,11 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
             name: endpoint.name.clone(),
             url: endpoint.url.parse().map_err(|error| wrong(format!("url: {error}")))?,
             keys: keys.map_err(|error| wrong(format!("a secret cannot be used: {error}")))?,
-            client: Client::new(ClientBounds::default()),
+            client: Client::new(ClientBounds {
+                idle_max: feed::Bounds::default().in_flight,
+                ..ClientBounds::default()
+            }),
+            events: endpoint.events.clone(),
         })
     };
     config.webhooks.iter().map(one).collect()
@@ -356,13 +362,21 @@ fn hooks(
     Hooks::new(accounts.collect(), engine.clone(), readiness.clone(), requests.clone(), proxies)
 }
 
+/// What the feeds are made of.
+struct Feeds {
+    endpoints: Vec<Endpoint>,
+    /// Where each goes on.
+    starts: HashMap<String, Start>,
+    /// What each is asked to tell once more.
+    asked_again: Receivers,
+}
+
 fn start_workers(
     workers: &mut JoinSet<Result<(), String>>,
     engine: &Handle,
     reads: &Reads,
     dialects: &HashMap<String, Arc<dyn Dialect>>,
-    endpoints: Vec<Endpoint>,
-    watermarks: &HashMap<String, crate::model::Position>,
+    mut feeds: Feeds,
     stop: &CancellationToken,
 ) {
     let carriers: Carriers = dialects
@@ -374,9 +388,11 @@ fn start_workers(
         .collect();
     let sending = send(engine.clone(), reads.clone(), carriers, stop.clone());
     workers.spawn(async move { sending.await.map_err(|error| format!("the dispatcher: {error}")) });
-    for endpoint in endpoints {
-        let watermark = watermarks.get(&endpoint.name).copied().unwrap_or_default();
-        let delivering = deliver(endpoint, watermark, engine.clone(), reads.follow().clone(), stop.clone());
+    for endpoint in feeds.endpoints {
+        // Both are there for every endpoint of the configuration.
+        let start = feeds.starts.remove(&endpoint.name).unwrap_or_default();
+        let Some(asked_again) = feeds.asked_again.remove(&endpoint.name) else { continue };
+        let delivering = deliver(endpoint, start, engine.clone(), reads.follow().clone(), asked_again, stop.clone());
         workers.spawn(async move { delivering.await.map_err(|error| format!("the feed: {error}")) });
     }
     let ticking = tick(engine.clone(), stop.clone());

@@ -17,6 +17,7 @@ use crate::http::api::{Scope, Token};
 use crate::model::{E164, Secret};
 use crate::sim::carrier::{self, CarrierSettings};
 use crate::sim::platform::{Client, Platform, PlatformSettings};
+use crate::work::feed::Filter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stage::Stage;
@@ -150,7 +151,12 @@ fn config(
             scopes: [Scope::Send, Scope::Calls, Scope::Admin, Scope::Read].into_iter().collect(),
             secret: Secret::new(TOKEN),
         }],
-        webhooks: vec![Endpoint { name: "platform".to_owned(), url: platform.url(), secrets: secrets.collect() }],
+        webhooks: vec![Endpoint {
+            name: "platform".to_owned(),
+            url: platform.url(),
+            secrets: secrets.collect(),
+            events: Filter::default(),
+        }],
         accounts: vec![AccountConfig {
             name: carrier.account.clone(),
             public_url: carrier.public_url.clone(),

@@ -30,7 +30,7 @@ pub use engine::{
     Queue, RebuildReason, Undecided, batch_committed, disk_free, index_rebuilt, journal_position, journal_synced,
     journal_written, queue, undecided,
 };
-pub use feed::{Delivery, delivery, endpoint_asked, feed_lag};
+pub use feed::{Delivery, Standing, delivery, endpoint_asked, feed_gap, feed_paused, feed_standing, replay_given_up};
 pub use label::ConnectionEnd;
 pub use list::list;
 pub use logging::{LoggingFailed, logging};

@@ -7,11 +7,13 @@ mod deliver;
 pub mod dispatch;
 pub mod feed;
 mod moment;
+mod replays;
 mod sender;
 mod tally;
 mod tick;
 
 pub use deliver::{Endpoint, deliver};
 pub use moment::Moment;
+pub use replays::{Receivers, ReplayRefused, Replays};
 pub use sender::{Carriers, SenderAccount, send};
 pub use tick::tick;

@@ -117,8 +117,13 @@ pub enum Pointing {
     Unknown,
 }
 
-/// The `Retry-After` of an answer: seconds or an HTTP date, at most [`RETRY_AFTER_MAX`]. Garbage counts as none.
+/// The `Retry-After` of a carrier's answer, at most [`RETRY_AFTER_MAX`].
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    asked_to_wait(headers, now).map(|wait| wait.min(RETRY_AFTER_MAX))
+}
+
+/// The `Retry-After` of an answer: seconds or an HTTP date. Garbage counts as none.
+pub fn asked_to_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a u64 holds still say "very long".
@@ -128,7 +133,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
         let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
         Timestamp::from_ms(u64::try_from(at.as_millisecond()).ok()?).since(now)
     };
-    Some(wait.min(RETRY_AFTER_MAX))
+    Some(wait)
 }
 
 /// Whether a carrier's id can be one: something printable, and of bounded length, since it becomes a key.

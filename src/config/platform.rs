@@ -3,7 +3,9 @@
 use super::section::{Reading, Section};
 use super::{name, secrets, urls};
 use crate::http::api::{Scope, Token};
+use crate::machine::show::KINDS;
 use crate::model::Secret;
+use crate::work::feed::Filter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeSet;
@@ -17,6 +19,8 @@ pub struct Endpoint {
     pub url: String,
     /// Keys that sign: decoded from `whsec_...`, the one in use first.
     pub secrets: Vec<Secret>,
+    /// What it is told of.
+    pub events: Filter,
 }
 
 /// Keys of an endpoint while they are changed.
@@ -107,6 +111,7 @@ fn endpoint(section: &Section<'_>, names: &[&str], reading: &mut Reading<'_>) ->
     }
     let url = urls::endpoint_url(section, "url", reading);
     let written = secrets::secret_files(section, "secret_files", SIGNING_KEYS_MAX, reading);
+    let events = events(section, reading);
     section.no_other_keys(reading);
 
     let mut secrets = Vec::new();
@@ -122,7 +127,27 @@ fn endpoint(section: &Section<'_>, names: &[&str], reading: &mut Reading<'_>) ->
         }
     }
     (secrets.len() == written.len() && !secrets.is_empty()).then_some(())?;
-    Some(Endpoint { name: name?.to_owned(), url: url?, secrets })
+    Some(Endpoint { name: name?.to_owned(), url: url?, secrets, events: events? })
+}
+
+fn events(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Filter> {
+    if !section.has("events") {
+        section.texts("events", reading);
+        return Some(Filter::default());
+    }
+    let words = section.texts("events", reading)?;
+    let known = KINDS.join(", ");
+    if words.is_empty() {
+        let way_out = "leave it out for all events, or give some of";
+        reading.problem(section, "events", format!("is empty: {way_out} {known}"));
+        return None;
+    }
+    let filter = Filter::read(&words);
+    for word in filter.as_ref().err().into_iter().flatten() {
+        let way_out = "use some of";
+        reading.problem(section, "events", format!("names {word:?}: {way_out} {known}, or a group like \"message.*\""));
+    }
+    filter.ok()
 }
 
 fn signing_key(written: &Secret) -> Option<Secret> {

@@ -34,6 +34,7 @@ fn the_example_shows_every_key_there_is() {
         .replace("# client_ca_file", "client_ca_file")
         .replace("# api_url", "api_url")
         .replace("# report_only_until", "report_only_until")
+        .replace("# events", "events")
         .replace(
             "shared_keys = []",
             "shared_keys = [{ id = \"k\", algorithm = \"HMAC_SHA256\", secret_file = \"s\" }]",
@@ -210,6 +211,32 @@ fn a_door_to_the_outside_needs_tls_or_the_word_that_a_proxy_does_it() {
         "carriers_plaintext = true\n[listen.carriers_tls]\ncertificate_file = \"tls.pem\"\nkey_file = \"tls.key\"";
     assert!(door(both).is_err_and(|problems| problems.to_string().contains("leave one of them out")));
     assert!(checked("[listen]\ncarriers = \"[::1]:8080\"").is_ok());
+}
+
+#[test]
+fn an_endpoint_is_told_of_what_it_names_and_of_everything_where_it_names_nothing() {
+    let events = |line: &str| checked(&EXAMPLE.replace("# events = [\"message.*\", \"call.ended\"]", line));
+    let filter = |line: &str| events(line).unwrap().webhooks[0].events.clone();
+    assert!(filter("").takes("call.updated"));
+    let some = filter("events = [\"message.*\", \"call.ended\"]");
+    assert!(some.takes("message.late") && some.takes("call.ended") && !some.takes("call.updated"));
+    let summary = events("events = [\"call.ended\"]").unwrap().summary();
+    assert!(summary.contains("call.ended to main signed with 1 key\n"), "{summary}");
+    for (line, problem) in [
+        (
+            "events = []",
+            "platform.webhook[\"main\"].events is empty: leave it out for all events, or give some of call.started,",
+        ),
+        (
+            "events = [\"call.begun\"]",
+            "platform.webhook[\"main\"].events names \"call.begun\": use some of call.started,",
+        ),
+        ("events = [\"media*\"]", "names \"media*\": use some of"),
+        ("events = \"call.ended\"", "write a list of texts"),
+    ] {
+        let problems = events(line).unwrap_err().to_string();
+        assert!(problems.contains(problem), "{problems}");
+    }
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Opens what the disk holds, and brings it up to date. Blocks.
 
 use crate::config::seed::Seed;
-use crate::engine::{Core, EngineFailed, WallClock};
-use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex, Trust, WhyRebuilt};
+use crate::engine::{Core, EngineFailed, Reads, WallClock};
+use crate::index::{CLAIMS_MAX, Claims, Owner, SCAN_MAX_ROWS, SledIndex, Trust, WhyRebuilt};
 use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options};
 use crate::machine::command::{Command, Reply};
 use crate::machine::rows::RowsFailed;
 use crate::machine::view::{Ask, ROWS_VERSION};
 use crate::model::{Position, Timestamp};
 use crate::observe::{self, RebuildReason};
+use crate::work::feed::Start;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -42,7 +43,7 @@ pub(super) struct Opened {
     pub(super) core: Core,
     pub(super) lock: Lock,
     /// Where each endpoint's feed goes on.
-    pub(super) watermarks: HashMap<String, Position>,
+    pub(super) feeds: HashMap<String, Start>,
     pub(super) seed_refused: bool,
 }
 
@@ -54,8 +55,8 @@ pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) ->
         None => false,
         Some(seed) => !load(&mut core, seed)?,
     };
-    let watermarks = watermarks(&mut core, endpoints)?;
-    Ok(Opened { core, lock, watermarks, seed_refused })
+    let feeds = feeds(&mut core, endpoints)?;
+    Ok(Opened { core, lock, feeds, seed_refused })
 }
 
 /// Loads a seed; `false` where there is a directory, and nothing was changed.
@@ -102,22 +103,36 @@ pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core), OpenFailed> {
 
 /// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,
 /// so that a crash before its first delivery loses nothing.
-fn watermarks(core: &mut Core, endpoints: &[String]) -> Result<HashMap<String, Position>, OpenFailed> {
-    let mut watermarks = HashMap::new();
+fn feeds(core: &mut Core, endpoints: &[String]) -> Result<HashMap<String, Start>, OpenFailed> {
+    let mut feeds = HashMap::new();
     for name in endpoints {
         let reads = core.reads();
-        let known = reads.ask(|view| view.watermark(name))?;
-        let watermark = match known {
-            Some(watermark) => watermark,
+        let start = match reads.ask(|view| view.watermark(name))? {
+            Some(watermark) => Start { watermark, parked: parked(&reads, name)? },
             None => {
                 let watermark = reads.follow().committed().next();
-                core.commit([Command::AdvanceFeed { endpoint: name.clone(), watermark, parked: Vec::new() }])?;
-                watermark
+                let parked = Vec::new();
+                core.commit([Command::AdvanceFeed { endpoint: name.clone(), watermark, parked }])?;
+                Start { watermark, parked: Vec::new() }
             }
         };
-        watermarks.insert(name.clone(), watermark);
+        feeds.insert(name.clone(), start);
     }
-    Ok(watermarks)
+    Ok(feeds)
+}
+
+/// An endpoint's threads that were left behind.
+fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, RowsFailed> {
+    let mut parked: Vec<(String, Position)> = Vec::new();
+    loop {
+        let after = parked.last().map(|(thread, _)| thread.as_str());
+        let page = reads.ask(|view| view.parked(endpoint, after, SCAN_MAX_ROWS))?;
+        let full = page.len() == SCAN_MAX_ROWS;
+        parked.extend(page);
+        if !full {
+            return Ok(parked);
+        }
+    }
 }
 
 fn reason(why: &WhyRebuilt) -> RebuildReason {

@@ -14,7 +14,7 @@ labels! {
         Refused = "refused",
         /// 429 or 503: not now.
         Later = "later",
-        /// 410: never again.
+        /// 410: the endpoint says that it is gone.
         Gone = "gone",
         /// No answer, or none that was complete.
         Unanswered = "unanswered",
@@ -35,7 +35,53 @@ pub fn endpoint_asked(endpoint: &str, took: Duration) {
     histogram!(names::DELIVERY_SECONDS, "endpoint" => endpoint.to_owned()).record(took.as_secs_f64());
 }
 
-/// How many positions of the journal an endpoint has still to be told of.
-pub fn feed_lag(endpoint: &str, positions: u64) {
-    gauge!(names::FEED_LAG_POSITIONS, "endpoint" => endpoint.to_owned()).set(positions as f64);
+/// How an endpoint's feed stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Positions of the journal it has still to be told of.
+    pub lag: u64,
+    /// The age of the oldest event that waits for it in memory.
+    pub oldest: Option<Duration>,
+    /// Calls that are parked.
+    pub parked: usize,
+    /// It is gone, or has taken nothing for an hour.
+    pub paused: bool,
+}
+
+/// How an endpoint's feed stands just now.
+pub fn feed_standing(endpoint: &str, standing: Standing) {
+    let set = |name: &'static str, value: f64| gauge!(name, "endpoint" => endpoint.to_owned()).set(value);
+    set(names::FEED_LAG_POSITIONS, standing.lag as f64);
+    set(names::FEED_OLDEST_SECONDS, standing.oldest.unwrap_or_default().as_secs_f64());
+    set(names::FEED_PARKED_THREADS, standing.parked as f64);
+    set(names::FEED_PAUSED, f64::from(u8::from(standing.paused)));
+}
+
+/// An endpoint is paused, or no longer is.
+pub fn feed_paused(endpoint: &str, paused: bool) {
+    if paused {
+        tracing::error!(
+            endpoint,
+            "the endpoint says that it is gone (410), or has taken nothing for an hour; its events wait in the journal \
+             and it is asked again every ten minutes: see that it runs, and that its url in the configuration is right"
+        );
+    } else {
+        tracing::info!(endpoint, "the endpoint takes events again: what waited for it follows in order");
+    }
+}
+
+/// Events an endpoint was still to be told of are no longer kept: the journal begins at `oldest`.
+pub fn feed_gap(endpoint: &str, oldest: u64) {
+    tracing::error!(
+        endpoint,
+        oldest,
+        "events this endpoint had not taken are no longer kept: read what it missed from the API"
+    );
+    counter!(names::FEED_GAPS_TOTAL, "endpoint" => endpoint.to_owned()).increment(1);
+}
+
+/// An event that was to be told once more was refused too often.
+pub fn replay_given_up(endpoint: &str, event: &str) {
+    tracing::warn!(endpoint, event, "an event of a replay was refused again and again: the replay goes on without it");
+    counter!(names::REPLAYS_GIVEN_UP_TOTAL, "endpoint" => endpoint.to_owned()).increment(1);
 }

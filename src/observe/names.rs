@@ -195,7 +195,17 @@ names! {
         histogram DELIVERY_SECONDS = "offhook_delivery_seconds" [endpoint] in OUTSIDE,
             "Time of one delivery until the endpoint's answer or its failure. Rising: the endpoint is slow; agents see texts late, see offhook_feed_lag_positions.";
         gauge FEED_LAG_POSITIONS = "offhook_feed_lag_positions" [endpoint],
-            "Positions of the journal that an endpoint has still to be told of. Rising: it is down or too slow, see offhook_deliveries_total.";
+            "Positions of the journal that an endpoint has still to be told of, parked calls aside. Rising: it is down or too slow, see offhook_deliveries_total.";
+        gauge FEED_OLDEST_SECONDS = "offhook_feed_oldest_seconds" [endpoint],
+            "Age of the oldest event that waits for an endpoint, parked calls aside. Rising: it is down, too slow, or refuses a call that is not parked yet.";
+        gauge FEED_PARKED_THREADS = "offhook_feed_parked_threads" [endpoint],
+            "Calls whose events an endpoint refuses while it takes others; each is tried again by the schedule, up to ten hours apart. Any rise: look at the endpoint's log for those events; at 100,000 no more are parked and everything behind waits.";
+        gauge FEED_PAUSED = "offhook_feed_paused" [endpoint],
+            "1 while an endpoint says that it is gone (410) or has taken nothing for an hour, else 0; it is asked every ten minutes and goes on in order. A rise: see that it runs and that its url is right.";
+        counter FEED_GAPS_TOTAL = "offhook_feed_gaps_total" [endpoint],
+            "Times that events an endpoint had not taken were no longer kept. Any rise: events were lost to it, read what it missed from the API; keep more, or mend it sooner.";
+        counter REPLAYS_GIVEN_UP_TOTAL = "offhook_replays_given_up_total" [endpoint],
+            "Events of a replay that an endpoint refused again and again. Any rise: it does not take events that it took before.";
     }
 }
 

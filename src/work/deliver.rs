@@ -1,27 +1,26 @@
-//! The loop around [`Feed`]: signs events and hands them to the platform's endpoint.
+//! The loop around [`Feed`]: reads what it wants read, hands its events to the platform's endpoint, notes its progress.
 
-use super::feed::{Delivered, Feed};
+mod endpoint;
+
+pub use endpoint::Endpoint;
+
+use super::feed::{Bounds, Delivered, Delivery, Feed, Progress, Reader, Start};
 use super::sender::{Clock, page};
 use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
+use crate::journal::JournalFailed;
 use crate::machine::command::Command;
 use crate::machine::event::Story;
-use crate::machine::show::Told;
 use crate::model::Position;
-use crate::net::{Answer, Client, SendFailed};
 use crate::observe;
-use bytes::Bytes;
-use http::{Request, Uri, header};
-use standardwebhooks::Webhook;
-use std::pin::Pin;
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// The longest a `Retry-After` is believed.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How long the engine is given to note the progress.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,63 +31,72 @@ const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// How often progress is looked at while there is some.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// Where the platform wants its events.
-pub struct Endpoint {
-    /// Our name of it.
-    pub name: String,
-    /// Its address.
-    pub url: Uri,
-    /// Its keys; all of them sign, so that a key can be changed without a gap.
-    pub keys: Vec<Webhook>,
-    /// Its own connections.
-    pub client: Client,
-}
+/// How often it is told how the feed stands.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Delivers what is committed from `watermark` on, until `stop`; then waits for what is under way and notes how far it
-/// came.
+/// Delivers what is committed from `start` on, and what `replays` asks for again, until `stop`; then waits for what is
+/// under way and notes how far it came.
 pub async fn deliver(
     endpoint: Endpoint,
-    watermark: Position,
+    start: Start,
     engine: Handle,
     follow: Follow,
+    mut replays: mpsc::Receiver<Range<Position>>,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
     let mut clock = Clock::new();
-    // What is older than the journal is nowhere.
-    let mut feed = Feed::new(watermark.max(follow.oldest()));
+    let mut feed = Feed::new(start, endpoint.events.clone(), Bounds::default());
     let endpoint = Arc::new(endpoint);
+    skip_to(&mut feed, &endpoint.name, follow.oldest());
     let under_way = TaskTracker::new();
-    let mut reading: Option<Reading> = None;
-    // At most `IN_FLIGHT_MAX` deliveries are under way, so this never grows beyond them.
-    let (tell, mut ended) = mpsc::unbounded_channel::<(Arc<Told>, Delivered)>();
+    let mut reading = Readings::default();
+    let mut paused = false;
+    let mut tell_all = tokio::time::interval(TELL_EVERY);
+    tell_all.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // At most as many deliveries are under way as the feed's bounds say, so this never grows beyond them.
+    let (tell, mut ended) = mpsc::unbounded_channel::<(Delivery, Delivered)>();
     loop {
-        for told in feed.next(clock.now()) {
+        for delivery in feed.next(clock.now()) {
             let (endpoint, tell) = (Arc::clone(&endpoint), tell.clone());
             under_way.spawn(async move {
-                let delivered = endpoint.deliver(&told).await;
-                let _stopping = tell.send((told, delivered));
+                let delivered = endpoint.deliver(&delivery.told, Clock::new().now().wall).await;
+                let _stopping = tell.send((delivery, delivered));
             });
         }
-        if let Some(watermark) = feed.progress(clock.now()) {
-            note(&engine, &endpoint.name, watermark).await?;
-            observe::feed_lag(&endpoint.name, follow.committed().0.saturating_sub(watermark.0));
+        if let Some(progress) = feed.progress(clock.now()) {
+            note(&engine, &endpoint.name, &mut feed, progress).await?;
+        }
+        for (reader, from) in feed.wants(follow.committed()) {
+            reading.begin(&follow, reader, from);
         }
         let due = feed.due().map(|due| clock.began + due);
         let progress = feed.has_progress().then(|| Instant::now() + PROGRESS_EVERY);
         let wake = due.into_iter().chain(progress).min();
-        if reading.is_none()
-            && let Some(from) = feed.wants()
-        {
-            reading = Some(Box::pin(more(follow.clone(), from)));
-        }
         tokio::select! {
             () = stop.cancelled() => break,
-            Some((told, delivered)) = ended.recv() => feed.settle(&told, delivered, clock.now()),
-            read = next_read(&mut reading) => {
-                reading = None;
-                for story in read? {
-                    feed.follow(&story);
+            Some((delivery, delivered)) = ended.recv() => settle(&mut feed, &endpoint.name, &delivery, delivered, &mut clock),
+            Some((reader, read)) = reading.ended() => match read {
+                Ok(stories) => stories.iter().for_each(|story| feed.follow(reader, story)),
+                Err(FollowFailed::Journal(JournalFailed::Gone { oldest })) => {
+                    skip_to(&mut feed, &endpoint.name, oldest);
                 }
+                Err(failed) => return Err(failed),
+            },
+            Some(range) = replays.recv(), if feed.takes_replays() => {
+                feed.replay(range);
+            }
+            _ = tell_all.tick() => {
+                let now = clock.now();
+                let standing = feed.standing(now);
+                if std::mem::replace(&mut paused, standing.paused) != standing.paused {
+                    observe::feed_paused(&endpoint.name, paused);
+                }
+                observe::feed_standing(&endpoint.name, observe::Standing {
+                    lag: follow.committed().next().0.saturating_sub(standing.watermark.0),
+                    oldest: standing.oldest.map(|at| now.wall.since(at)),
+                    parked: standing.parked,
+                    paused,
+                });
             }
             () = sleep_until(wake) => {}
         }
@@ -96,13 +104,29 @@ pub async fn deliver(
     under_way.close();
     // What is not answered by then is delivered again after the next start, with the same id and bytes.
     let _late = tokio::time::timeout(STOP_WITHIN, under_way.wait()).await;
-    while let Ok((told, delivered)) = ended.try_recv() {
-        feed.settle(&told, delivered, clock.now());
+    while let Ok((delivery, delivered)) = ended.try_recv() {
+        settle(&mut feed, &endpoint.name, &delivery, delivered, &mut clock);
     }
-    if feed.has_progress() {
-        note(&engine, &endpoint.name, feed.watermark()).await?;
+    while feed.has_progress() {
+        let progress = feed.take_progress();
+        if !note(&engine, &endpoint.name, &mut feed, progress).await? {
+            break;
+        }
     }
     Ok(())
+}
+
+fn settle(feed: &mut Feed, endpoint: &str, delivery: &Delivery, delivered: Delivered, clock: &mut Clock) {
+    if feed.settle(delivery, delivered, clock.now()) {
+        observe::replay_given_up(endpoint, &delivery.told.id.to_string());
+    }
+}
+
+/// What is older than the journal is nowhere.
+fn skip_to(feed: &mut Feed, endpoint: &str, oldest: Position) {
+    if feed.skip_to(oldest) {
+        observe::feed_gap(endpoint, oldest.0);
+    }
 }
 
 async fn sleep_until(wake: Option<Instant>) {
@@ -112,86 +136,51 @@ async fn sleep_until(wake: Option<Instant>) {
     }
 }
 
-/// Stories on their way. They are kept across turns of the loop, because a read of files once begun goes on anyhow.
-type Reading = Pin<Box<dyn Future<Output = Result<Vec<Arc<Story>>, FollowFailed>> + Send>>;
-
-/// The next stories, once there are some.
-async fn more(mut follow: Follow, from: Position) -> Result<Vec<Arc<Story>>, FollowFailed> {
-    follow.wait_for(from).await?;
-    page(&follow, from).await
+/// Stories on their way, a page at most for each reader. They are kept across turns of the loop, because a read of files
+/// once begun goes on anyhow.
+#[derive(Default)]
+struct Readings {
+    under_way: JoinSet<(Reader, Read)>,
+    readers: BTreeSet<Reader>,
 }
 
-async fn next_read(reading: &mut Option<Reading>) -> Result<Vec<Arc<Story>>, FollowFailed> {
-    match reading {
-        Some(reading) => reading.await,
-        None => std::future::pending().await,
-    }
-}
+type Read = Result<Vec<Arc<Story>>, FollowFailed>;
 
-async fn note(engine: &Handle, endpoint: &str, watermark: Position) -> Result<(), FollowFailed> {
-    let advance = Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark, parked: Vec::new() };
-    match engine.submit(advance, Urgency::Urgent, PATIENCE).await {
-        // Progress that was not noted is part of the next note; until then a crash would repeat a little more.
-        Ok(_) | Err(SubmitError::Busy | SubmitError::TooLate) => Ok(()),
-        Err(SubmitError::Stopped) => Err(FollowFailed::Stopped),
-    }
-}
-
-impl Endpoint {
-    async fn deliver(&self, told: &Told) -> Delivered {
-        let request = match self.request(told) {
-            Ok(request) => request,
-            Err(why) => {
-                observe::delivery(&self.name, observe::Delivery::Refused, &why);
-                return Delivered::Refused(None);
-            }
-        };
-        let began = Instant::now();
-        let answered = self.client.send(request).await;
-        observe::endpoint_asked(&self.name, began.elapsed());
-        match answered {
-            Ok(answer) => self.read(&answer),
-            Err(SendFailed::NeverWritten(why) | SendFailed::Unanswered(why)) => {
-                observe::delivery(&self.name, observe::Delivery::Unanswered, &why);
-                Delivered::Down(None)
-            }
+impl Readings {
+    /// Begins to read the next stories for a reader, once there are some.
+    fn begin(&mut self, follow: &Follow, reader: Reader, from: Position) {
+        if !self.readers.insert(reader) {
+            return;
         }
+        let mut follow = follow.clone();
+        self.under_way.spawn(async move {
+            let read = match follow.wait_for(from).await {
+                Ok(()) => page(&follow, from).await,
+                Err(failed) => Err(failed),
+            };
+            (reader, read)
+        });
     }
 
-    /// The request of one attempt: the id and the bytes are the event's, the time is the attempt's.
-    fn request(&self, told: &Told) -> Result<Request<Bytes>, String> {
-        let id = told.id.to_string();
-        let timestamp = Clock::new().now().wall.as_secs();
-        let timestamp = i64::try_from(timestamp).map_err(|_| "the clock is beyond its end".to_owned())?;
-        let signatures: Result<Vec<_>, _> = self.keys.iter().map(|key| key.sign(&id, timestamp, &told.body)).collect();
-        let signatures = signatures.map_err(|error| format!("the event could not be signed: {error}"))?;
-        Request::post(self.url.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::USER_AGENT, concat!("offhook/", env!("CARGO_PKG_VERSION")))
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signatures.join(" "))
-            .body(Bytes::copy_from_slice(&told.body))
-            .map_err(|error| format!("the request could not be made: {error}"))
+    /// The next page that is there; none while nothing is read.
+    async fn ended(&mut self) -> Option<(Reader, Read)> {
+        let (reader, read) = self.under_way.join_next().await?.ok()?;
+        self.readers.remove(&reader);
+        Some((reader, read))
     }
+}
 
-    fn read(&self, answer: &Answer) -> Delivered {
-        let status = answer.status;
-        let wish = answer
-            .headers
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.trim().parse().ok())
-            .map(|secs| Duration::from_secs(secs).min(RETRY_AFTER_MAX));
-        let (outcome, delivered) = match status.as_u16() {
-            200..=299 => (observe::Delivery::Delivered, Delivered::Yes),
-            410 => (observe::Delivery::Gone, Delivered::Refused(None)),
-            429 => (observe::Delivery::Later, Delivered::Refused(wish)),
-            503 => (observe::Delivery::Later, Delivered::Down(wish)),
-            502 | 504 => (observe::Delivery::Refused, Delivered::Down(None)),
-            _ => (observe::Delivery::Refused, Delivered::Refused(None)),
-        };
-        observe::delivery(&self.name, outcome, status.as_str());
-        delivered
+/// Notes the progress; whether that was done.
+async fn note(engine: &Handle, endpoint: &str, feed: &mut Feed, progress: Progress) -> Result<bool, FollowFailed> {
+    let Progress { watermark, parked, .. } = progress.clone();
+    let advance = Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark, parked };
+    match engine.submit(advance, Urgency::Urgent, PATIENCE).await {
+        Ok(_) => Ok(true),
+        Err(SubmitError::Busy | SubmitError::TooLate) => {
+            // Until it is noted a crash would repeat a little more.
+            feed.not_noted(progress);
+            Ok(false)
+        }
+        Err(SubmitError::Stopped) => Err(FollowFailed::Stopped),
     }
 }

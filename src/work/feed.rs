@@ -1,23 +1,39 @@
 //! What the platform hears next, and when: one feed for each of its endpoints.
 //!
 //! Invariants: events of one call arrive in order, one at a time; an event is done with only when the endpoint said 2xx;
-//! and everything before the watermark is done with, so a restart goes on from there.
+//! and everything before the watermark is done with but the events of parked threads, so a restart goes on from there.
+//!
+//! Four readers follow the journal. The backlog's takes everything, in order, as far as its window reaches. Where that is
+//! far behind, the live one takes what begins now. What an endpoint refuses again and again is parked: its thread alone
+//! stays behind, in the journal, and is read again by the sweep when its time has come. And what somebody asks for is
+//! told once more when there is nothing else to do.
+
+mod filter;
+mod health;
+mod live;
+mod parked;
+mod queue;
+mod reading;
+mod replay;
+mod terms;
+
+pub use filter::Filter;
+pub use terms::{Bounds, Delivered, Delivery, Progress, Reader, Standing, Start};
 
 use super::Moment;
-use crate::machine::event::Story;
-use crate::machine::show::{self, Told};
-use crate::model::{EventId, Position};
-use siphasher::sip::SipHasher13;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::Hasher;
+use crate::model::{Position, Timestamp};
+use health::{Health, wait};
+use live::Live;
+use parked::{After, Parked};
+use queue::Queue;
+use replay::Replay;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use terms::{Name, Place, place_of};
 
-/// Events held beyond the watermark. While the endpoint is down the rest waits in the journal.
-pub const WINDOW_MAX_EVENTS: usize = 4_096;
-
-/// Deliveries under way at one endpoint.
-pub const IN_FLIGHT_MAX: usize = 64;
+/// Failures in a row that an endpoint which takes other events may have with one before its thread is parked.
+const FAILURES_MAX: u32 = 3;
 
 /// Progress is journaled after so many deliveries; as many may be repeated after a crash.
 const PROGRESS_DELIVERIES: usize = 256;
@@ -25,207 +41,254 @@ const PROGRESS_DELIVERIES: usize = 256;
 /// Or after so long.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits after failures, in seconds; the last repeats. An event is never given up.
-const SCHEDULE_SECS: [u64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
+/// Or after so many positions in which there was nothing for this endpoint.
+const PROGRESS_POSITIONS: u64 = 4_096;
 
-/// How a delivery ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Delivered {
-    /// A complete 2xx.
-    Yes,
-    /// No answer, or one that says the endpoint as a whole is not there (502, 503, 504): when another delivery passes,
-    /// this is tried again at once. The endpoint may name the least wait.
-    Down(Option<Duration>),
-    /// Any other answer: of this event, as far as we know.
-    Refused(Option<Duration>),
-}
+/// Changes of what is parked that are noted at once.
+const PARKED_NOTED_MAX: usize = 512;
+
+/// Quiet after a 429 that does not say how much.
+const LATER: Duration = Duration::from_secs(1);
 
 /// One endpoint's feed.
 pub struct Feed {
-    /// The next position to be read.
+    bounds: Bounds,
+    filter: Filter,
+    /// The next position of the backlog's reader.
     next: Position,
-    /// Undelivered events by position.
-    pending: BTreeMap<Position, usize>,
-    threads: HashMap<String, Thread>,
-    ready: VecDeque<String>,
-    /// Threads that wait after a failure.
-    due: BTreeSet<(Duration, String)>,
-    in_flight: usize,
-    events: usize,
+    live: Live,
+    queue: Queue,
+    /// Undelivered events that are held, but those of parked threads: their threads, and when they were.
+    pending: BTreeMap<Place, (Name, Timestamp)>,
+    parked: Parked,
+    replay: Replay,
+    health: Health,
     journaled: Position,
     journaled_at: Duration,
     since_journaled: usize,
 }
 
-/// The events of one call that are not delivered, oldest first.
-#[derive(Default)]
-struct Thread {
-    events: VecDeque<Arc<Told>>,
-    in_flight: bool,
-    failures: u32,
-    /// It failed because the endpoint was not there, so it goes at once when that is back, but not before this.
-    down: Option<Duration>,
-    /// It was brought back like that once, and failed again: from now on it waits by the schedule, because the endpoint
-    /// is there for others. Otherwise each success of theirs would bring it back.
-    revived: bool,
-}
-
 impl Feed {
-    /// A feed whose endpoint has everything before `watermark`.
-    pub fn new(watermark: Position) -> Self {
-        Self {
+    /// A feed that goes on from `start`.
+    pub fn new(start: Start, filter: Filter, bounds: Bounds) -> Self {
+        let Start { watermark, parked } = start;
+        let mut feed = Self {
+            bounds,
+            filter,
             next: watermark,
+            live: Live::default(),
+            queue: Queue::default(),
             pending: BTreeMap::new(),
-            threads: HashMap::new(),
-            ready: VecDeque::new(),
-            due: BTreeSet::new(),
-            in_flight: 0,
-            events: 0,
+            parked: Parked::default(),
+            replay: Replay::default(),
+            health: Health::default(),
             journaled: watermark,
             journaled_at: Duration::ZERO,
             since_journaled: 0,
+        };
+        for (thread, from) in parked {
+            let name = Name::from(thread);
+            feed.parked.found(&name, from, Position(watermark.0.saturating_sub(1)));
+            feed.queue.expect(&name, Duration::ZERO);
         }
-    }
-
-    /// The position to read from, while there is room for more.
-    pub fn wants(&self) -> Option<Position> {
-        (self.events < WINDOW_MAX_EVENTS).then_some(self.next)
-    }
-
-    /// The first position not all delivered.
-    pub fn watermark(&self) -> Position {
-        self.pending.first_key_value().map_or(self.next, |(position, _)| *position)
-    }
-
-    /// Takes in what was committed, in order.
-    pub fn follow(&mut self, story: &Story) {
-        self.next = story.position.next();
-        for told in show::told(story) {
-            *self.pending.entry(story.position).or_default() += 1;
-            self.events += 1;
-            let thread = self.threads.entry(told.thread.clone()).or_default();
-            if thread.events.is_empty() && !thread.in_flight {
-                self.ready.push_back(told.thread.clone());
-            }
-            thread.events.push_back(Arc::new(told));
-        }
+        feed
     }
 
     /// Deliveries to begin now.
-    pub fn next(&mut self, now: Moment) -> Vec<Arc<Told>> {
-        while let Some((at, _)) = self.due.first() {
-            if *at > now.elapsed {
-                break;
-            }
-            let Some((_, name)) = self.due.pop_first() else { break };
-            self.ready.push_back(name);
-        }
+    pub fn next(&mut self, now: Moment) -> Vec<Delivery> {
+        let now = now.elapsed;
         let mut deliveries = Vec::new();
-        while self.in_flight < IN_FLIGHT_MAX {
-            let Some(name) = self.ready.pop_front() else { break };
-            let Some(thread) = self.threads.get_mut(&name) else { continue };
-            if let Some(told) = thread.events.front().filter(|_| !thread.in_flight) {
-                deliveries.push(Arc::clone(told));
-                thread.in_flight = true;
-                self.in_flight += 1;
-            }
+        if self.health.gone() {
+            deliveries.extend(self.probe(now));
+            return deliveries;
+        }
+        if self.health.held(now) {
+            return deliveries;
+        }
+        for name in self.queue.expire(now) {
+            self.parked.want(&name);
+        }
+        self.replay.queue.expire(now);
+        deliveries.extend(self.probe(now));
+        while self.in_flight() < self.bounds.in_flight {
+            let Some(told) = self.queue.start(self.bounds.in_flight_aside) else { break };
+            deliveries.push(Delivery { told, replay: false });
+        }
+        let aside = self.bounds.in_flight_aside;
+        while self.in_flight() < self.bounds.in_flight && self.replay.queue.in_flight() < aside {
+            let Some(told) = self.replay.queue.start(aside) else { break };
+            deliveries.push(Delivery { told, replay: true });
         }
         deliveries
     }
 
-    /// When `next` has something to do, if nothing else happens before.
-    pub fn due(&self) -> Option<Duration> {
-        self.due.first().map(|(at, _)| *at)
+    fn in_flight(&self) -> usize {
+        self.queue.in_flight() + self.replay.queue.in_flight()
     }
 
-    /// A delivery ended.
-    pub fn settle(&mut self, told: &Told, delivered: Delivered, now: Moment) {
-        let Some(thread) = self.threads.get_mut(&told.thread) else { return };
-        if !thread.in_flight {
-            return;
-        }
-        thread.in_flight = false;
-        self.in_flight -= 1;
-        match delivered {
-            Delivered::Yes => {
-                thread.events.pop_front();
-                (thread.failures, thread.down, thread.revived) = (0, None, false);
-                if thread.events.is_empty() {
-                    self.threads.remove(&told.thread);
-                } else {
-                    self.ready.push_back(told.thread.clone());
-                }
-                self.done(told.id);
-                self.revive(now);
-            }
-            Delivered::Down(wish) | Delivered::Refused(wish) => {
-                thread.failures += 1;
-                let down = matches!(delivered, Delivered::Down(_)) && !thread.revived;
-                thread.down = down.then(|| now.elapsed + wish.unwrap_or_default());
-                let until = now.elapsed + wait(told.id, thread.failures).max(wish.unwrap_or_default());
-                self.due.insert((until, told.thread.clone()));
-            }
-        }
-    }
-
-    /// The watermark to journal now, if it moved and its time has come.
-    pub fn progress(&mut self, now: Moment) -> Option<Position> {
-        let watermark = self.watermark();
-        let moved = watermark > self.journaled && self.since_journaled > 0;
-        let time = now.elapsed.saturating_sub(self.journaled_at) >= PROGRESS_EVERY;
-        if !moved || !(time || self.since_journaled >= PROGRESS_DELIVERIES) {
+    /// The delivery that finds out whether an endpoint is back that takes nothing: of the oldest event whose thread is not
+    /// the last that failed, because an endpoint may refuse one event for good and be there for others.
+    fn probe(&mut self, now: Duration) -> Option<Delivery> {
+        if self.in_flight() > 0 || !self.health.probe(now) {
             return None;
         }
-        self.journaled = watermark;
-        self.journaled_at = now.elapsed;
-        self.since_journaled = 0;
-        Some(watermark)
+        let threads = || self.pending.values().map(|(name, _)| name);
+        let other = threads().find(|name| ***name != *self.health.last_failed()).or_else(|| threads().next()).cloned();
+        if let Some(name) = other {
+            self.queue.wake(&name, true);
+            let told = self.queue.start_one(&name)?;
+            return Some(Delivery { told, replay: false });
+        }
+        // All there is, is parked, or told once more.
+        if let Some(told) = self.queue.start(self.bounds.in_flight_aside) {
+            return Some(Delivery { told, replay: false });
+        }
+        if let Some(name) = self.queue.next_due().map(|(_, name)| Arc::clone(name)) {
+            if let Some(empty) = self.queue.wake(&name, true) {
+                self.parked.want(&empty);
+            }
+            return None;
+        }
+        let again = self.replay.queue.next_due().map(|(_, name)| Arc::clone(name))?;
+        self.replay.queue.wake(&again, true);
+        Some(Delivery { told: self.replay.queue.start_one(&again)?, replay: true })
     }
 
-    /// Whether deliveries wait to be journaled.
+    /// When `next` has something to do, if nothing else happens before.
+    pub fn due(&self) -> Option<Duration> {
+        let probe = self.health.probe_at().filter(|_| self.in_flight() == 0);
+        if self.health.gone() {
+            return probe;
+        }
+        let due = |queue: &Queue| queue.next_due().map(|(at, _)| *at);
+        self.health.held_until().or([due(&self.queue), due(&self.replay.queue), probe].into_iter().flatten().min())
+    }
+
+    /// A delivery ended. Returns whether a replay goes on without this event, because it was refused too often.
+    pub fn settle(&mut self, delivery: &Delivery, delivered: Delivered, now: Moment) -> bool {
+        let now = now.elapsed;
+        let (wish, down) = match delivered {
+            Delivered::Yes => {
+                self.passed(delivery, now);
+                return false;
+            }
+            Delivered::Down(wish) => (wish, true),
+            Delivered::Later(wish) => (Some(wish.unwrap_or(LATER)), false),
+            Delivered::Gone | Delivered::Refused => (None, false),
+        };
+        let told = &delivery.told;
+        let queue = if delivery.replay { &mut self.replay.queue } else { &mut self.queue };
+        let Some((failures, alone)) = queue.failed(told, self.health.successes) else { return false };
+        // An endpoint that took others since it first refused this one is not gone.
+        let gone = delivered == Delivered::Gone && !alone;
+        let trouble = self.health.failed(&told.thread, told.id, gone, alone, now);
+        // What was held back before is not the reason to hold back all others once more.
+        if let Some(wish) = wish.filter(|_| failures == 1) {
+            self.health.hold(now, wish);
+        }
+        let wish = wish.unwrap_or_default();
+        let until = now + wait(told.id, failures).max(wish);
+        queue.wait(&told.thread, until, (down || gone || trouble).then_some(now + wish));
+        self.failed(delivery, alone && failures > FAILURES_MAX)
+    }
+
+    fn passed(&mut self, delivery: &Delivery, now: Duration) {
+        let told = &delivery.told;
+        self.health.passed();
+        if delivery.replay {
+            self.replay.queue.passed(told);
+            self.replay.queue.forget(&told.thread);
+        } else if self.queue.passed(told) {
+            self.since_journaled += 1;
+            let next = self.queue.first(&told.thread).map(place_of);
+            let after = self.parked.passed(&told.thread, next);
+            if after == After::NotParked {
+                self.pending.remove(&place_of(told.id));
+            }
+            if after != After::Parked {
+                self.queue.forget(&told.thread);
+            }
+        }
+        for name in self.queue.revive(now) {
+            self.parked.want(&name);
+        }
+        self.replay.queue.revive(now);
+    }
+
+    /// A delivery failed and waits; `again_and_again`: it has before, and the endpoint took others meanwhile.
+    fn failed(&mut self, delivery: &Delivery, again_and_again: bool) -> bool {
+        let thread = &*delivery.told.thread;
+        if delivery.replay {
+            if again_and_again {
+                self.replay.queue.give_up(thread);
+            }
+            return again_and_again;
+        }
+        if self.parked.contains(thread) {
+            self.queue.drain(thread);
+            self.parked.failed(thread);
+        } else if again_and_again && let Some(name) = self.queue.name(thread) {
+            self.park(&name);
+        }
+        false
+    }
+
+    /// The first position not all delivered, but for parked threads.
+    pub fn watermark(&self) -> Position {
+        self.pending.first_key_value().map_or(self.next, |((position, _), _)| self.next.min(*position))
+    }
+
+    /// What to journal now, if there is something and its time has come.
+    pub fn progress(&mut self, now: Moment) -> Option<Progress> {
+        let time = now.elapsed.saturating_sub(self.journaled_at) >= PROGRESS_EVERY;
+        if !self.has_progress() || !(time || self.since_journaled >= PROGRESS_DELIVERIES) {
+            return None;
+        }
+        let progress = self.take_progress();
+        if self.parked.is_noted() {
+            self.journaled_at = now.elapsed;
+        }
+        Some(progress)
+    }
+
+    /// What there is to journal. A watermark never goes before what it leaves behind.
+    pub fn take_progress(&mut self) -> Progress {
+        let parked = self.parked.changes(PARKED_NOTED_MAX);
+        let before = self.journaled;
+        if self.parked.is_noted() {
+            self.journaled = self.watermark();
+            self.since_journaled = 0;
+        }
+        Progress { watermark: self.journaled, parked, before }
+    }
+
+    /// The progress was not journaled after all.
+    pub fn not_noted(&mut self, progress: Progress) {
+        self.journaled = progress.before;
+        self.since_journaled += 1;
+        self.parked.not_noted(progress.parked);
+    }
+
+    /// Whether there is something to journal.
     pub fn has_progress(&self) -> bool {
-        self.since_journaled > 0 && self.watermark() > self.journaled
+        let moved = self.watermark().0.saturating_sub(self.journaled.0);
+        !self.parked.is_noted() || (moved > 0 && self.since_journaled > 0) || moved >= PROGRESS_POSITIONS
     }
 
     /// Whether nothing is left to deliver of what was read.
     pub fn is_idle(&self) -> bool {
-        self.events == 0
+        self.pending.is_empty() && self.parked.len() == 0
     }
 
-    fn done(&mut self, id: EventId) {
-        self.events -= 1;
-        self.since_journaled += 1;
-        if let Some(left) = self.pending.get_mut(&id.position()) {
-            *left -= 1;
-            if *left == 0 {
-                self.pending.remove(&id.position());
-            }
+    /// How it stands.
+    pub fn standing(&self, now: Moment) -> Standing {
+        Standing {
+            watermark: self.watermark(),
+            oldest: self.pending.first_key_value().map(|(_, (_, at))| *at),
+            parked: self.parked.len(),
+            paused: self.health.paused(now.elapsed),
         }
     }
-
-    /// The endpoint is there: who waits because it was not need not wait longer.
-    fn revive(&mut self, now: Moment) {
-        let may = |thread: &Thread| thread.down.is_some_and(|not_before| not_before <= now.elapsed);
-        let down: Vec<_> =
-            self.due.iter().filter(|(_, name)| self.threads.get(name).is_some_and(may)).cloned().collect();
-        for entry in down {
-            self.due.remove(&entry);
-            if let Some(thread) = self.threads.get_mut(&entry.1) {
-                (thread.down, thread.revived) = (None, true);
-            }
-            self.ready.push_back(entry.1);
-        }
-    }
-}
-
-/// The wait after so many failures, ± 20 %, spread by a hash so that a thousand calls do not come back at once.
-fn wait(id: EventId, failures: u32) -> Duration {
-    let step = (failures.max(1) as usize - 1).min(SCHEDULE_SECS.len() - 1);
-    let mut hasher = SipHasher13::new();
-    hasher.write(&id.key());
-    hasher.write_u32(failures);
-    let permille = 800 + hasher.finish() % 401;
-    Duration::from_millis(SCHEDULE_SECS[step] * permille)
 }
 
 #[cfg(test)]

@@ -116,14 +116,17 @@ fn lanes_count_what_waits(world: &World) {
 }
 
 fn i1_the_watermark_stands_before_all_that_is_undelivered(world: &mut World) {
-    let watermark = world.living().reads().ask(|view| view.watermark(ENDPOINT));
-    let watermark = watermark.expect("the index in memory can be read").unwrap_or(Position(1));
+    let standing = world.living().reads().ask(|view| {
+        let parked: HashMap<_, _> = view.parked(ENDPOINT, None, usize::MAX).into_iter().collect();
+        (view.watermark(ENDPOINT).unwrap_or(Position(1)), parked)
+    });
+    let (watermark, parked) = standing.expect("the index in memory can be read");
     if watermark < world.watermark {
         breach("I1", format!("the watermark went back from {} to {}", world.watermark.0, watermark.0));
     }
-    let passed = world.stories.iter().filter(|story| (world.watermark..watermark).contains(&story.position));
-    for told in passed.flat_map(|story| show::told(story)) {
-        if !world.endpoint.events.contains_key(&told.id.to_string()) {
+    for told in world.stories.iter().filter(|story| story.position < watermark).flat_map(|story| show::told(story)) {
+        let left = parked.get(&told.thread).is_some_and(|from| *from <= told.id.position());
+        if !left && !world.endpoint.events.contains_key(&told.id.to_string()) {
             breach("I1", format!("{} {} is before the watermark and was never delivered", told.id, told.kind));
         }
     }
@@ -330,7 +333,7 @@ fn i11_nothing_is_left(world: &World) {
     }
     for (key, row) in all(world.living().reads(), Table::State) {
         match key.first() {
-            Some(&(kind::OPEN | kind::LIVE | kind::TIMER)) => {
+            Some(&(kind::OPEN | kind::LIVE | kind::TIMER | kind::PARKED)) => {
                 breach("I11", format!("a row of kind {} is left", char::from(key[0])));
             }
             Some(&kind::CALL) => {

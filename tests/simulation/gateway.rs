@@ -9,12 +9,11 @@ use offhook::index::Claims;
 use offhook::journal::MemoryJournal;
 use offhook::machine::command::{Command, Reply, Settled, SettledAs};
 use offhook::machine::event::Story;
-use offhook::machine::show::Told;
 use offhook::machine::view::Ask;
 use offhook::model::{MessageId, Position};
 use offhook::work::Moment;
 use offhook::work::dispatch::{Action, Dispatch};
-use offhook::work::feed::{Delivered, Feed};
+use offhook::work::feed::{Bounds, Delivered, Delivery, Feed, Filter, Start};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +23,10 @@ pub(crate) const ENDPOINT: &str = "main";
 
 /// Stories and rows read at a time: few, so that paging happens.
 const PAGE: usize = 7;
+
+/// What the feed holds: so little that every bound is met.
+const FEED: Bounds =
+    Bounds { window: 30, aside: 10, behind: 50, live_threads: 12, parked: 5, in_flight: 8, in_flight_aside: 3 };
 
 /// Who waits for a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +76,7 @@ impl Gateway {
             clock.not_before(last.at);
         }
         let now = Moment { elapsed: Duration::ZERO, wall: clock.now() };
-        let (dispatch, unsettled, watermark) = reads.ask(|view| {
+        let (dispatch, unsettled, start) = reads.ask(|view| {
             let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at, now);
             let (mut unsettled, mut from) = (Vec::new(), Vec::new());
             loop {
@@ -88,7 +91,8 @@ impl Gateway {
                     from = key.into_iter().chain([0]).collect();
                 }
                 if !full {
-                    return (dispatch, unsettled, view.watermark(ENDPOINT));
+                    let watermark = view.watermark(ENDPOINT).unwrap_or(Position(1));
+                    return (dispatch, unsettled, Start { watermark, parked: view.parked(ENDPOINT, None, usize::MAX) });
                 }
             }
         })?;
@@ -98,7 +102,7 @@ impl Gateway {
         };
         Ok(Self {
             dispatched: committed.next(),
-            feed: Feed::new(watermark.unwrap_or(Position(1))),
+            feed: Feed::new(start, Filter::default(), FEED),
             core,
             reads,
             dispatch,
@@ -174,24 +178,38 @@ impl Gateway {
     }
 
     /// The feed follows the journal, notes its progress, and says what is to be delivered.
-    pub(crate) fn deliveries(&mut self) -> Vec<Arc<Told>> {
-        if let Some(from) = self.feed.wants() {
-            for story in self.read(from) {
-                self.feed.follow(&story);
+    pub(crate) fn deliveries(&mut self) -> Vec<Delivery> {
+        let now = self.now();
+        let mut deliveries = Vec::new();
+        loop {
+            deliveries.extend(self.feed.next(now));
+            let committed = self.reads.follow().committed();
+            let mut wants = self.feed.wants(committed);
+            wants.retain(|(_, from)| *from <= committed);
+            if wants.is_empty() {
+                break;
+            }
+            for (reader, from) in wants {
+                self.read(from).iter().for_each(|story| self.feed.follow(reader, story));
             }
         }
-        let now = self.now();
-        if let Some(watermark) = self.feed.progress(now) {
-            let endpoint = ENDPOINT.to_owned();
-            self.ask(Asker::Worker("feed"), Command::AdvanceFeed { endpoint, watermark, parked: Vec::new() });
+        if let Some(progress) = self.feed.progress(now) {
+            let (endpoint, watermark, parked) = (ENDPOINT.to_owned(), progress.watermark, progress.parked);
+            self.ask(Asker::Worker("feed"), Command::AdvanceFeed { endpoint, watermark, parked });
         }
-        self.feed.next(now)
+        deliveries
     }
 
     /// A delivery ended.
-    pub(crate) fn delivered(&mut self, told: &Told, how: Delivered) {
+    pub(crate) fn delivered(&mut self, delivery: &Delivery, how: Delivered) {
         let now = self.now();
-        self.feed.settle(told, how, now);
+        self.feed.settle(delivery, how, now);
+    }
+
+    /// Somebody wants to hear once more what was told from there on.
+    pub(crate) fn replay(&mut self, from: Position) {
+        let end = self.reads.follow().committed().next();
+        self.feed.replay(from..end);
     }
 
     /// When a worker has something to do, in true time.
@@ -203,7 +221,7 @@ impl Gateway {
 
     /// Messages in lanes, and whether the feed has nothing left of what it read, which is all.
     pub(crate) fn rest(&self) -> (usize, bool) {
-        let all_read = self.feed.wants().is_some_and(|next| next > self.reads.follow().committed());
+        let all_read = self.feed.watermark() > self.reads.follow().committed();
         (self.dispatch.lanes_waiting().values().sum(), self.feed.is_idle() && all_read)
     }
 

@@ -8,8 +8,10 @@ use offhook::machine::command::{Command, Content, IdempotencyKey, PutCall, Reply
 use offhook::machine::show::Told;
 use offhook::machine::state::Ended;
 use offhook::model::{CallId, Caller, MessageId, Phase, Position};
+use offhook::work::feed::Delivered;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 /// A request, repeated where its answer was lost and a repeat is safe.
 pub(crate) struct Request {
@@ -150,11 +152,82 @@ pub(crate) struct Endpoint {
     pub(crate) states: BTreeMap<String, Vec<String>>,
     /// The last `call_sequence` of each call.
     last: HashMap<String, u64>,
+    illness: Illness,
+    /// What it refuses until faults stop, and how: calls it knows nothing of, or chokes on.
+    refused: HashMap<String, Illness>,
 }
 
+/// What is wrong with the endpoint, or with it and one call.
+#[derive(Clone, Copy, Default, Debug)]
+enum Illness {
+    /// Nobody listens.
+    #[default]
+    Absent,
+    /// It reads and never answers.
+    Hangs,
+    /// It says 500 to everything.
+    Refuses,
+    /// It says 410.
+    Gone,
+    /// It says 429.
+    Throttles,
+    /// It says 503.
+    Busy,
+}
+
+/// What the gateway gets to know of a delivery, and when.
+pub(crate) struct Heard {
+    pub(crate) after_ms: u64,
+    pub(crate) how: Delivered,
+}
+
+/// How long the gateway waits for an answer to a delivery.
+const PATIENCE_MS: u64 = 15_000;
+
 impl Endpoint {
+    /// Something else goes wrong with it.
+    pub(crate) fn falls_ill(&mut self, dice: &mut Dice) {
+        let illnesses = [Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy];
+        self.illness = dice.one(&[&[Illness::Absent, Illness::Hangs][..], &illnesses[..]].concat());
+    }
+
+    /// An event is delivered to it.
+    pub(crate) fn hears(&mut self, told: &Told, down: bool, faults: bool, dice: &mut Dice) -> Heard {
+        if !faults {
+            self.refused.clear();
+        } else if dice.percent(1) {
+            let how = dice.one(&[Illness::Hangs, Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy]);
+            self.refused.insert(told.thread.clone(), how);
+        }
+        let ill = match dice.below(100) {
+            _ if down => Some(self.illness),
+            _ if !faults => None,
+            _ if self.refused.contains_key(&told.thread) => self.refused.get(&told.thread).copied(),
+            0..88 => None,
+            88..92 => Some(Illness::Hangs),
+            92..96 => Some(Illness::Refuses),
+            _ => Some(Illness::Busy),
+        };
+        // An answer that is no 2xx may be of a platform that has the event all the same.
+        if ill.is_none_or(|ill| matches!(ill, Illness::Hangs | Illness::Busy) && dice.percent(20)) {
+            self.takes(told);
+        }
+        let soon = dice.ms(500);
+        let wish = dice.percent(50).then(|| Duration::from_secs(dice.below(60)));
+        let (after_ms, how) = match ill {
+            None => (soon, Delivered::Yes),
+            Some(Illness::Absent) => (soon, Delivered::Down(None)),
+            Some(Illness::Hangs) => (PATIENCE_MS, Delivered::Down(None)),
+            Some(Illness::Refuses) => (soon, Delivered::Refused),
+            Some(Illness::Gone) => (soon, Delivered::Gone),
+            Some(Illness::Throttles) => (soon, Delivered::Later(wish)),
+            Some(Illness::Busy) => (soon, Delivered::Down(wish)),
+        };
+        Heard { after_ms, how }
+    }
+
     /// An event arrives, for the first time or again.
-    pub(crate) fn takes(&mut self, told: &Told) {
+    fn takes(&mut self, told: &Told) {
         let id = told.id.to_string();
         if let Some(before) = self.events.get(&id) {
             if *before != told.body {

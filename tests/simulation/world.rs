@@ -12,9 +12,8 @@ use super::platform::{Desk, Endpoint};
 use offhook::journal::{Journal, MemoryJournal};
 use offhook::machine::command::{Command, Reply, Settled};
 use offhook::machine::event::Story;
-use offhook::machine::show::Told;
 use offhook::model::{MessageId, Position, Timestamp};
-use offhook::work::feed::Delivered;
+use offhook::work::feed::{Delivered, Delivery};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -43,7 +42,7 @@ pub(crate) enum Due {
     /// A process of this life hears what became of an attempt.
     Settle { life: u32, message: MessageId, attempt: u32, settled: Settled },
     /// A process of this life hears how a delivery ended.
-    Delivered { life: u32, told: Arc<Told>, how: Delivered },
+    Delivered { life: u32, delivery: Delivery, how: Delivered },
 }
 
 /// All there is.
@@ -164,6 +163,11 @@ impl World {
         }
         if self.dice.percent(2) {
             self.platform_down_until = now + self.dice.ms(900_000);
+            self.endpoint.falls_ill(&mut self.dice);
+        }
+        if self.dice.percent(1) {
+            let from = Position(1 + self.dice.below(self.disk.next().0));
+            self.gateway().replay(from);
         }
         if self.dice.percent(5) {
             self.stalled_until = now + self.dice.below(8_000);
@@ -237,7 +241,7 @@ impl World {
             Due::Settle { life: of, message, attempt, settled } if of == life => {
                 self.gateway().ask(Asker::Worker("settle"), Command::Settle { message, attempt, settled });
             }
-            Due::Delivered { life: of, told, how } if of == life => self.gateway().delivered(&told, how),
+            Due::Delivered { life: of, delivery, how } if of == life => self.gateway().delivered(&delivery, how),
             // Told to a process that is dead.
             Due::Settle { .. } | Due::Delivered { .. } => {}
         }
@@ -247,8 +251,8 @@ impl World {
     fn turn(&mut self) {
         loop {
             self.gateway().dispatch();
-            for told in self.gateway().deliveries() {
-                self.deliver(told);
+            for delivery in self.gateway().deliveries() {
+                self.deliver(delivery);
             }
             let asked = self.gateway().asked();
             if asked == 0 || self.time.elapsed_ms() < self.stalled_until {
@@ -311,22 +315,10 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, told: Arc<Told>) {
+    fn deliver(&mut self, delivery: Delivery) {
         let down = self.time.elapsed_ms() < self.platform_down_until;
-        let dice = &mut self.dice;
-        let (taken, how) = match dice.below(100) {
-            _ if down => (dice.percent(5), Delivered::Down(None)),
-            _ if !self.faults => (true, Delivered::Yes),
-            0..88 => (true, Delivered::Yes),
-            88..92 => (true, Delivered::Down(None)),
-            92..96 => (false, Delivered::Refused(None)),
-            _ => (false, Delivered::Down(dice.percent(50).then(|| std::time::Duration::from_secs(dice.below(60))))),
-        };
-        if taken {
-            self.endpoint.takes(&told);
-        }
-        let after = self.dice.ms(500);
-        self.later(after, Due::Delivered { life: self.life, told, how });
+        let heard = self.endpoint.hears(&delivery.told, down, self.faults, &mut self.dice);
+        self.later(heard.after_ms, Due::Delivered { life: self.life, delivery, how: heard.how });
     }
 
     /// Faults stop, the outside asks for nothing new, and time passes.

@@ -1,0 +1,209 @@
+//! What is refused again and again is left behind alone, and comes in order when its time has come.
+
+use super::*;
+
+/// A world in which `a` is refused until it is parked, with `b` going on meanwhile.
+fn with_a_parked(bounds: Bounds) -> World {
+    let mut world = World::with(Filter::default(), bounds);
+    world.tell(&["a", "b"]);
+    world.tell(&["a"]);
+    fail(&mut world, "a", 4);
+    world
+}
+
+/// A call fails so often, while `b` has news that pass.
+fn fail(world: &mut World, call: &str, times: usize) {
+    for _ in 0..times {
+        world.tell(&["b"]);
+        world.end_all(|told| if told.thread == call { Delivered::Refused } else { Delivered::Yes });
+        world.pass_secs(12 * 60 * 60);
+    }
+}
+
+#[test]
+fn a65_a_call_that_is_refused_again_and_again_is_parked_and_the_watermark_goes_on_without_it() {
+    let mut world = World::new();
+    world.tell(&["a", "b"]);
+    world.tell(&["a"]);
+    fail(&mut world, "a", 3);
+    assert_eq!(world.feed.watermark(), Position(1), "three failures may be bad luck");
+    fail(&mut world, "a", 1);
+    assert_eq!(world.feed.watermark(), world.committed().next());
+    assert_eq!(world.feed.take_progress().parked, [("a".to_owned(), Some(Position(1)))]);
+    assert_eq!(world.feed.queue.held(Reader::Backlog), 0, "its events are in the journal, and nowhere else");
+}
+
+#[test]
+fn a65_i4_what_was_parked_is_delivered_in_order_and_before_what_came_after() {
+    let mut world = with_a_parked(Bounds::default());
+    for _ in 0..300 {
+        world.tell(&["b"]);
+    }
+    world.tell(&["a", "a"]);
+    assert!(world.begin().iter().all(|event| event.starts_with('b')));
+    world.end_all(|told| if told.thread == "a" { Delivered::Refused } else { Delivered::Yes });
+    world.pass_secs(12 * 60 * 60);
+    world.begin();
+    world.read();
+    for event in ["a1", "a2", "a3", "a4"] {
+        assert_eq!(world.begin(), [event]);
+        world.end(event, Delivered::Yes);
+    }
+    world.tell(&["a"]);
+    assert_eq!(world.begin(), ["a5"]);
+    assert_eq!(world.feed.parked.len(), 0);
+    world.note();
+    assert_eq!(world.noted, Start { watermark: world.committed(), parked: Vec::new() });
+}
+
+#[test]
+fn a_parked_call_that_fails_once_more_is_tried_with_one_event_by_the_schedule() {
+    let mut world = with_a_parked(Bounds::default());
+    world.begin();
+    world.read();
+    assert_eq!(world.begin(), ["a1"]);
+    assert_eq!(world.feed.queue.held(Reader::Parked), 1);
+    world.end("a1", Delivered::Refused);
+    assert_eq!(world.feed.queue.held(Reader::Parked), 0);
+    world.pass_secs(7 * 60 * 60);
+    assert_eq!(world.begin(), [""; 0]);
+    world.pass_secs(5 * 60 * 60);
+    world.begin();
+    world.read();
+    assert_eq!(world.begin(), ["a1"]);
+}
+
+#[test]
+fn a65_after_a_restart_what_was_parked_goes_on_where_it_was() {
+    let mut world = with_a_parked(Bounds::default());
+    world.note();
+    world.tell(&["a"]);
+    world.restart();
+    assert_eq!(world.begin(), [""; 0]);
+    world.read();
+    for event in ["a1", "a2", "a3"] {
+        assert_eq!(world.begin(), [event]);
+        world.end(event, Delivered::Yes);
+    }
+    assert_eq!(world.feed.parked.len(), 0);
+}
+
+#[test]
+fn a_watermark_is_never_noted_before_what_it_leaves_behind() {
+    let mut world = World::new();
+    let calls: Vec<_> = (0..600).map(|call| format!("c-{call}")).collect();
+    world.tell(&calls.iter().map(String::as_str).collect::<Vec<_>>());
+    let refuse = |told: &Told| if told.thread == "b" { Delivered::Yes } else { Delivered::Refused };
+    for _ in 0..4 {
+        world.tell(&["b"]);
+        world.end_all(refuse);
+        world.pass_secs(12 * 60 * 60);
+    }
+    let first = world.feed.take_progress();
+    assert_eq!((first.watermark, first.parked.len()), (Position(1), 512));
+    let second = world.feed.take_progress();
+    assert_eq!((second.watermark, second.parked.len()), (world.committed().next(), 88));
+}
+
+#[test]
+fn a65_the_call_that_holds_a_full_window_is_parked_at_its_first_failure() {
+    let mut world = World::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
+    world.tell(&["a", "b"]);
+    world.begin();
+    world.end("a1", Delivered::Refused);
+    world.end("b1", Delivered::Yes);
+    for _ in 0..100 {
+        world.tell(&["a"]);
+    }
+    world.tell(&["b"]);
+    assert_eq!(world.begin(), ["b2"], "which waits behind a hundred events of a");
+    assert_eq!(world.feed.parked.len(), 1);
+}
+
+#[test]
+fn an_endpoint_that_takes_nothing_has_nothing_parked() {
+    let mut world = World::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
+    for _ in 0..50 {
+        world.tell(&["a", "b"]);
+    }
+    for _ in 0..20 {
+        world.end_all(|_| Delivered::Refused);
+        world.pass_secs(12 * 60 * 60);
+    }
+    assert_eq!(world.feed.parked.len(), 0);
+    assert!(world.feed.pending.len() < 20 + 2 * PAGE);
+    world.end_all(|told| if told.thread == "a" { Delivered::Refused } else { Delivered::Yes });
+    assert_eq!(world.done, 50, "now it is a that fails, and it is parked");
+}
+
+#[test]
+fn no_more_threads_are_parked_than_may_be_and_then_the_watermark_waits() {
+    let mut world = World::with(Filter::default(), Bounds { parked: 2, ..Bounds::default() });
+    world.tell(&["a", "c", "d", "b"]);
+    for _ in 0..6 {
+        world.tell(&["b"]);
+        world.end_all(|told| if told.thread == "b" { Delivered::Yes } else { Delivered::Refused });
+        world.pass_secs(12 * 60 * 60);
+    }
+    assert_eq!((world.feed.parked.len(), world.feed.watermark()), (2, Position(1)));
+    world.drain();
+    world.drain();
+    assert_eq!((world.feed.parked.len(), world.feed.watermark()), (0, world.committed().next()));
+}
+
+#[test]
+fn a_hundred_calls_that_hang_leave_places_to_others() {
+    let mut world = World::new();
+    let calls: Vec<_> = (0..100).map(|call| format!("c-{call}")).collect();
+    world.tell(&calls.iter().map(String::as_str).collect::<Vec<_>>());
+    world.end_all(|_| Delivered::Down(None));
+    world.pass_secs(6);
+    assert_eq!(world.begin().len(), 16);
+    world.tell(&["b"]);
+    assert_eq!(world.begin(), ["b1"]);
+}
+
+#[test]
+fn one_way_through_the_journal_serves_all_who_are_parked() {
+    let mut world = World::new();
+    let calls: Vec<_> = (0..50).map(|call| format!("c-{call}")).collect();
+    for _ in 0..20 {
+        calls.iter().for_each(|call| world.commit(&[call]));
+    }
+    world.read();
+    let parked: Vec<_> = calls.iter().zip(1..).map(|(call, at)| (call.clone(), Position(at))).collect();
+    world.noted = Start { watermark: world.committed().next(), parked };
+    world.restart();
+    world.begin();
+    let mut reads = 0;
+    while world.done < 1_000 {
+        let committed = world.committed();
+        for (reader, from) in world.feed.wants(committed).into_iter().filter(|(_, from)| *from <= committed) {
+            reads += 1;
+            let skip = usize::try_from(from.0).unwrap() - 1;
+            for story in &world.journal[skip..(skip + PAGE).min(world.journal.len())] {
+                world.feed.follow(reader, story);
+            }
+        }
+        world.begin();
+        for delivery in std::mem::take(&mut world.begun) {
+            world.done += 1;
+            world.feed.settle(&delivery, Delivered::Yes, world.now());
+        }
+    }
+    assert!(reads <= 3 * 1_000 / PAGE, "a thousand stories were read in {reads} pages of {PAGE}");
+    assert_eq!(world.feed.parked.len(), 0);
+}
+
+#[test]
+fn what_is_parked_and_no_longer_kept_is_parked_no_longer() {
+    let mut world = with_a_parked(Bounds::default());
+    world.note();
+    let end = world.committed().next();
+    assert!(world.feed.skip_to(end));
+    assert_eq!(world.feed.take_progress().parked, [("a".to_owned(), None)]);
+    world.pass_secs(12 * 60 * 60);
+    assert_eq!(world.begin(), [""; 0]);
+    world.tell(&["a"]);
+    assert_eq!(world.begin(), ["a3"]);
+}

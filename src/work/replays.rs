@@ -1,0 +1,58 @@
+//! Asks the feeds that run to tell events once more.
+
+use crate::model::Position;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+/// Replays on their way to a feed, which has room for some more itself.
+const WAITING_MAX: usize = 4;
+
+/// The way to each endpoint's feed. Clones lead to the same feeds.
+#[derive(Clone, Default, Debug)]
+pub struct Replays(BTreeMap<String, Sender<Range<Position>>>);
+
+/// The feeds' ends of the ways, by their endpoints' names.
+pub type Receivers = HashMap<String, Receiver<Range<Position>>>;
+
+/// Why nothing will be told once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayRefused {
+    /// There is no such endpoint.
+    #[error("there is no such endpoint")]
+    NoSuchEndpoint,
+    /// Too many replays wait.
+    #[error("too many replays wait for this endpoint")]
+    TooMany,
+    /// The feed has ended: the gateway stops.
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+impl Replays {
+    /// Ways to the feeds of these endpoints.
+    pub fn to<'a>(names: impl IntoIterator<Item = &'a str>) -> (Self, Receivers) {
+        let ways = names.into_iter().map(|name| (name.to_owned(), mpsc::channel(WAITING_MAX)));
+        let (mut senders, mut receivers) = (BTreeMap::new(), HashMap::new());
+        for (name, (sender, receiver)) in ways {
+            senders.insert(name.clone(), sender);
+            receivers.insert(name, receiver);
+        }
+        (Self(senders), receivers)
+    }
+
+    /// The names of all endpoints.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Has an endpoint told once more what it was told of these positions.
+    pub fn replay(&self, endpoint: &str, range: Range<Position>) -> Result<(), ReplayRefused> {
+        let sender = self.0.get(endpoint).ok_or(ReplayRefused::NoSuchEndpoint)?;
+        sender.try_send(range).map_err(|refused| match refused {
+            TrySendError::Full(_) => ReplayRefused::TooMany,
+            TrySendError::Closed(_) => ReplayRefused::Stopping,
+        })
+    }
+}
