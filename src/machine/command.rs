@@ -6,6 +6,7 @@ use crate::model::{
     Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, FailureCode, Heard, Language, MessageId,
     Phase, Position, PresetId, QueueId, SmartAction, Timestamp, Verification,
 };
+use crate::rules::auto_reply::Silence;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
 use std::fmt;
@@ -290,7 +291,7 @@ pub enum Taken {
     /// A message of no call, answered by the auto-reply.
     Replied,
     /// A message of no call, met with silence.
-    Silent,
+    Silent(Silence),
     /// A message dropped by the setting `drop_non_us_inbound`.
     Dropped,
     /// A receipt that changed a state.

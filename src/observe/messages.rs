@@ -37,12 +37,8 @@ labels! {
     Taken {
         /// It belongs to a call.
         Joined = "joined",
-        /// It came after the call.
+        /// It belongs to no call.
         Late = "late",
-        /// From somebody we have no call with.
-        UnknownSender = "unknown_sender",
-        /// It asked us to stop, or to begin again.
-        OptOutWord = "opt_out_word",
         /// From outside the US, with those switched off.
         Dropped = "dropped",
         /// Seen before.
@@ -51,22 +47,34 @@ labels! {
 }
 
 labels! {
-    /// Whether somebody who writes after the call was answered.
+    /// Whether somebody who writes after the call was answered, or why not.
     AutoReplied {
         /// A reply was queued.
         Queued = "queued",
+        /// Switched off.
+        Off = "off",
+        /// No text in that language nor in the default one.
+        NoText = "no_text",
+        /// They wrote to a number that is none of ours.
+        NotOurs = "not_ours",
+        /// Who wrote has no number to answer to.
+        NoNumber = "no_number",
+        /// One of our own numbers wrote.
+        OurOwnNumber = "our_own_number",
+        /// They wrote STOP, START or HELP.
+        Keyword = "keyword",
+        /// Whoever wrote has opted out.
+        OptedOut = "opted_out",
+        /// Our own words came back.
+        Echo = "echo",
+        /// From outside the US, with those switched off.
+        NonUs = "non_us",
+        /// Somebody we never talked to, on a number that answers only those it knows.
+        Stranger = "stranger",
         /// Not so soon after the last one.
         Quiet = "quiet",
         /// Enough for one day.
-        DailyCap = "daily_cap",
-        /// Too many for the whole gateway: another machine may be answering us.
-        Breaker = "breaker",
-        /// No text in that language nor in the default one.
-        NoText = "no_text",
-        /// Switched off.
-        Off = "off",
-        /// Whoever wrote has opted out.
-        OptedOut = "opted_out",
+        DayCap = "day_cap",
     }
 }
 
@@ -77,8 +85,6 @@ labels! {
         Applied = "applied",
         /// It says what we knew, or less.
         Stale = "stale",
-        /// It came before the carrier's answer and waits for it.
-        Parked = "parked",
         /// Of a message that we do not know.
         UnknownMessage = "unknown_message",
     }
@@ -119,7 +125,6 @@ pub fn inbound_message(account: &str, taken: Taken) {
 /// Somebody wrote after the call, and was or was not answered.
 pub fn auto_reply(outcome: AutoReplied) {
     match outcome {
-        AutoReplied::Breaker => tracing::error!("auto-replies are stopped: too many at once, look for a loop"),
         AutoReplied::NoText => tracing::warn!("no auto-reply: no text in this language nor in the default one"),
         _ => tracing::debug!(outcome = outcome.label(), "auto-reply"),
     }

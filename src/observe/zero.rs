@@ -2,7 +2,8 @@
 //! before it happens.
 
 use super::{
-    Attempt, Delivery, Door, NotReady, OptOutBy, RebuildReason, Refused, SendOutcome, Undecided, WebhookOutcome, names,
+    Attempt, AutoReplied, Delivery, Door, NotReady, OptOutBy, RebuildReason, Refused, SendOutcome, Undecided, Unused,
+    WebhookOutcome, names,
 };
 use metrics::{Counter, counter, gauge};
 
@@ -22,6 +23,9 @@ pub(super) fn gateway() {
     for why in RebuildReason::ALL {
         zero(&counter!(names::INDEX_REBUILDS_TOTAL, "reason" => why.label()));
     }
+    for outcome in AutoReplied::ALL {
+        zero(&counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()));
+    }
     for by in OptOutBy::ALL {
         zero(&counter!(names::OPT_OUTS_TOTAL, "by" => by.label()));
     }
@@ -35,6 +39,9 @@ pub fn account(account: &str) {
     let account = || account.to_owned();
     zero(&counter!(names::QUARANTINED_TOTAL, "account" => account()));
     zero(&counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => account()));
+    for why in Unused::ALL {
+        zero(&counter!(names::DISPATCH_PERMITS_UNUSED_TOTAL, "account" => account(), "reason" => why.label()));
+    }
     for outcome in WebhookOutcome::ALL {
         zero(&counter!(names::WEBHOOKS_TOTAL, "account" => account(), "outcome" => outcome.label()));
     }

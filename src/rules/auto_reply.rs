@@ -39,8 +39,12 @@ pub struct Late<'a> {
 /// Why nobody replied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Silence {
-    /// The feature or the auto-reply is off, or no text is set.
+    /// The feature or the auto-reply is off.
     SwitchedOff,
+    /// There is no text in their language, nor in the default one (A25).
+    NoText,
+    /// The number they wrote to is none of ours, so nothing can be sent from it.
+    NotOurs,
     /// A short code or a name cannot read an answer (A24).
     NoNumber,
     /// One of our own numbers (A24): two gateways would talk for ever.
@@ -101,7 +105,7 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
         .and_then(|remembered| remembered.language.clone())
         .or_else(|| owner.map(|queue| directory.language_of(queue)))
         .unwrap_or_else(|| settings.default_language.clone());
-    language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(Silence::SwitchedOff)
+    language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(Silence::NoText)
 }
 
 /// Whether there is room for one more: at most one in `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
@@ -204,7 +208,7 @@ mod tests {
     #[test]
     fn r58_a26_without_the_checkbox_or_a_text_nothing_goes_out() {
         check(|_, directory| directory.settings.auto_reply.enabled = false, Err(Silence::SwitchedOff));
-        check(|_, directory| directory.settings.auto_reply.texts.clear(), Err(Silence::SwitchedOff));
+        check(|_, directory| directory.settings.auto_reply.texts.clear(), Err(Silence::NoText));
         check(|_, directory| directory.settings.in_call_sms = false, Err(Silence::SwitchedOff));
     }
 

@@ -3,6 +3,7 @@
 use crate::machine::command::Taken;
 use crate::model::Heard;
 use crate::observe::{self, AutoReplied, ReceiptOutcome, WebhookOutcome};
+use crate::rules::auto_reply::Silence;
 
 /// What an item is, once the item itself is on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +33,10 @@ pub(super) fn count(account: &str, item: Item, taken: Taken) {
             observe::inbound_message(account, observe::Taken::Late);
             observe::auto_reply(AutoReplied::Queued);
         }
-        Taken::Silent => observe::inbound_message(account, observe::Taken::Late),
+        Taken::Silent(why) => {
+            observe::inbound_message(account, observe::Taken::Late);
+            observe::auto_reply(silent(why));
+        }
         Taken::Dropped => observe::inbound_message(account, observe::Taken::Dropped),
         Taken::Advanced => observe::receipt(account, ReceiptOutcome::Applied),
         Taken::Stale => observe::receipt(account, ReceiptOutcome::Stale),
@@ -41,6 +45,23 @@ pub(super) fn count(account: &str, item: Item, taken: Taken) {
         Taken::Duplicate if item == Item::Message => observe::inbound_message(account, observe::Taken::Duplicate),
         Taken::Duplicate if item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
         Taken::Duplicate | Taken::Ignored => {}
+    }
+}
+
+fn silent(why: Silence) -> AutoReplied {
+    match why {
+        Silence::SwitchedOff => AutoReplied::Off,
+        Silence::NoText => AutoReplied::NoText,
+        Silence::NotOurs => AutoReplied::NotOurs,
+        Silence::NoNumber => AutoReplied::NoNumber,
+        Silence::OurOwnNumber => AutoReplied::OurOwnNumber,
+        Silence::Keyword => AutoReplied::Keyword,
+        Silence::OptedOut => AutoReplied::OptedOut,
+        Silence::Echo => AutoReplied::Echo,
+        Silence::NonUs => AutoReplied::NonUs,
+        Silence::Stranger => AutoReplied::Stranger,
+        Silence::Quiet => AutoReplied::Quiet,
+        Silence::DayCap => AutoReplied::DayCap,
     }
 }
 

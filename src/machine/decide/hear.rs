@@ -10,7 +10,7 @@ use crate::machine::view::{Ask, LIVE_MAX, View};
 use crate::model::{
     CallId, ClaimKind, Direction, E164, Inbound, Kind, Language, MessageState, Phase, Session, Timestamp, measure,
 };
-use crate::rules::auto_reply::{self, Late, Remembered};
+use crate::rules::auto_reply::{self, Late, Remembered, Silence};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
 use crate::rules::keyword::Keyword;
 use crate::rules::non_us;
@@ -145,7 +145,9 @@ fn attach<V: View>(
 fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Keyword>, why: Why) -> Reply {
     let pair = inbound.to.number().zip(inbound.from.number());
     let contact = pair.and_then(|(ours, theirs)| draft.view.contact(ours, theirs, draft.now()));
-    let reply = pair.and_then(|(ours, theirs)| reply(draft, inbound, keyword, why, contact.as_ref(), ours, theirs));
+    let reply = pair
+        .ok_or(Silence::NoNumber)
+        .and_then(|(ours, theirs)| reply(draft, inbound, keyword, why, contact.as_ref(), ours, theirs));
 
     let settings = &draft.directory().settings;
     let text = settings.late_text.then(|| inbound.text.clone().into());
@@ -153,10 +155,13 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
         from: inbound.from.clone().into(),
         to: inbound.to.clone().into(),
         text,
-        auto_replied: reply.is_some(),
+        auto_replied: reply.is_ok(),
         last_call: contact.as_ref().and_then(|contact| contact.last_call.clone()),
     })));
-    let Some(new) = reply else { return Reply::Heard(Taken::Silent) };
+    let new = match reply {
+        Ok(new) => new,
+        Err(silence) => return Reply::Heard(Taken::Silent(silence)),
+    };
     replied(draft, new.ours, new.theirs, contact.unwrap_or_default());
     send::enqueue(draft, None, new);
     Reply::Heard(Taken::Replied)
@@ -200,10 +205,11 @@ fn reply<V: View>(
     contact: Option<&Contact>,
     ours: E164,
     theirs: E164,
-) -> Option<NewText> {
+) -> Result<NewText, Silence> {
     let directory = draft.directory();
-    // A number that is not ours cannot be sent from.
-    directory.numbers.get(&ours)?;
+    if !directory.numbers.contains_key(&ours) {
+        return Err(Silence::NotOurs);
+    }
     let remembered = contact.map(|contact| Remembered {
         talked: contact.closed_at.is_some(),
         language: contact.language.clone(),
@@ -218,8 +224,8 @@ fn reply<V: View>(
         opted_out: draft.opted_out(theirs, ours),
         remembered: remembered.as_ref(),
     };
-    let text = auto_reply::after_the_call(&late, directory, draft.now()).ok()?.to_owned();
-    Some(NewText { kind: Kind::AutoReply, ours, theirs, text, agent: None, smart_action: None })
+    let text = auto_reply::after_the_call(&late, directory, draft.now())?.to_owned();
+    Ok(NewText { kind: Kind::AutoReply, ours, theirs, text, agent: None, smart_action: None })
 }
 
 /// An authentic webhook that cannot be read: kept as it came, once (A58).

@@ -273,7 +273,7 @@ fn answer(reply: &Reply) -> String {
         Reply::Heard(taken) => match taken {
             Taken::Attached => "attached",
             Taken::Replied => "replied",
-            Taken::Silent => "silent",
+            Taken::Silent(_) => "silent",
             Taken::Dropped => "dropped",
             Taken::Advanced => "advanced",
             Taken::Stale => "stale",

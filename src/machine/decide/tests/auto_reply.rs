@@ -3,6 +3,7 @@
 use super::steps::{end, go, put, restart, say, sent, start, start_in, text};
 use super::*;
 use crate::model::UnknownSender;
+use crate::rules::auto_reply::Silence;
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -138,6 +139,17 @@ fn a24_a46_who_opted_out_is_never_answered_nor_texted_from_what_waits() {
     then(&mut world, 4, text(ANN, SUPPORT, "START"), &started);
     let ended = ["ended", "call.ended a closed call_ended hung_up", "message.queued a closing 'Bye.'"];
     then(&mut world, 5, end("a"), &ended);
+}
+
+#[test]
+fn a25_a22_who_counts_is_told_why_nobody_replied() {
+    let mut wordless = directory();
+    wordless.settings.auto_reply.texts.clear();
+    for (directory, texts, why) in [(wordless, 1, Silence::NoText), (directory(), 2, Silence::Quiet)] {
+        let mut world = World::new(directory);
+        let replies: Vec<_> = (0..texts).map(|secs| world.run(secs, text(BOB, SUPPORT, "hi")).reply).collect();
+        assert_eq!(replies.last(), Some(&Reply::Heard(Taken::Silent(why))));
+    }
 }
 
 #[test]
