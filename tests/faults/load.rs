@@ -51,12 +51,13 @@ fn bad_day() -> Mood {
     Mood { refuse_code: 30_002, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
 }
 
-/// Four queues with a number each, fast enough that the limits are not what is tested.
+/// Four queues with a number each, fast enough that the limits are not what is tested. Their labels are what nobody who
+/// watches may read.
 fn directory() -> Value {
     let (mut numbers, mut queues) = (json!({}), json!({}));
     for nth in 0..NUMBERS {
         numbers[ours(nth).to_string()] = json!({
-            "label": format!("Line {nth}"), "account": "main", "limits": { "segments_per_second": 60.0, "burst": 30 },
+            "label": format!("Line {}", ours(nth)), "account": "main", "limits": { "segments_per_second": 60.0, "burst": 30 },
             "verification": { "state": "verified", "sms": true, "mms": true }
         });
         queues[queue(nth)] = json!({ "name": queue(nth), "inbound_numbers": [ours(nth).to_string()] });

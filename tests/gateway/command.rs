@@ -2,6 +2,7 @@
 
 use crate::process::{SOON, TOKEN, offhook, said, wire};
 use crate::shared::{OURS, directory, on_the_phone, world};
+use offhook::observe::names;
 use std::fs;
 
 /// What is resident at rest, code included: 15 MB in a release build. A debug build, which is what plain `cargo test` runs,
@@ -41,6 +42,21 @@ async fn check_says_what_would_run_and_exits_0() {
     assert_eq!(checked.status.code(), Some(0), "{}", said(&checked));
     assert!(said(&checked).contains("account main with twilio at https://sms.example.com"), "{}", said(&checked));
     assert!(!world.home.data().exists(), "to check is not to begin");
+}
+
+#[test]
+fn metrics_prints_every_metric_with_its_kind_its_labels_and_what_it_means() {
+    let printed = offhook(&["metrics"]);
+    let text = said(&printed);
+    assert_eq!(printed.status.code(), Some(0), "{text}");
+    // A help is broken into lines; its words stay in order.
+    let words: Vec<_> = text.split_whitespace().collect();
+    let words = words.join(" ");
+    for metric in names::ALL {
+        let entry = [metric.name, metric.kind, &metric.labels.join(", "), metric.help];
+        let entry: Vec<_> = entry.iter().flat_map(|part| part.split_whitespace()).collect();
+        assert!(words.contains(&entry.join(" ")), "{}:\n{text}", metric.name);
+    }
 }
 
 #[test]

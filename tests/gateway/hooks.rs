@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 const MESSAGES: &str = "/carriers/main/messages";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
-type Fields<'a> = [(&'a str, &'a str)];
+pub(crate) type Fields<'a> = [(&'a str, &'a str)];
 
 #[test]
 fn a59_a_wrong_a_missing_and_a_doubled_signature_are_403_and_leave_nothing() {
@@ -209,7 +209,7 @@ fn text<'a>(sid: &'a str, from: &'a str, words: &'a str) -> [(&'a str, &'a str);
 }
 
 /// Posts a webhook with the right signature.
-async fn hear(world: &World, fields: &Fields<'_>) -> wire::Answer {
+pub(crate) async fn hear(world: &World, fields: &Fields<'_>) -> wire::Answer {
     post(world, MESSAGES, &[FORM, &header(&signature(MESSAGES, fields))], form(fields).as_bytes()).await
 }
 

@@ -10,6 +10,7 @@ mod command;
 mod directory;
 mod explain;
 mod hooks;
+mod metrics;
 mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
