@@ -10,12 +10,14 @@
 pub(super) mod hooks;
 mod media;
 mod mood;
+mod oddity;
 mod record;
 mod sends;
 #[cfg(test)]
 mod tests;
 
-pub use self::mood::Mood;
+pub use self::mood::{Mood, RetryAfter};
+pub use self::oddity::Oddity;
 pub use self::record::{CarrierRecord, Fetch, Malformed, News, Notice, Post, PostAnswer, Webhook};
 
 use self::record::Recorder;
@@ -210,6 +212,11 @@ impl Carrier {
     pub fn counts(&self) -> (usize, usize) {
         let state = self.world.state();
         (state.recorder.record.posts.len(), state.recorder.record.webhooks.len())
+    }
+
+    /// Connections the API has taken until now.
+    pub fn connections(&self) -> usize {
+        self.api.connections()
     }
 
     /// The sends read, once there are `wanted` of them.

@@ -4,9 +4,11 @@
 //! when it is closed, stopped or dropped.
 
 mod client;
+mod raw;
 
 pub use self::client::NoAnswer;
 pub(super) use self::client::{Answer, HttpClient};
+pub(super) use self::raw::{Raw, Then};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -19,6 +21,7 @@ use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -163,6 +166,7 @@ pub(super) struct Server<S> {
     port: Port,
     serve: Arc<S>,
     open: Mutex<Option<Open>>,
+    connections: Arc<AtomicUsize>,
 }
 
 /// One time of listening, from open to close.
@@ -173,7 +177,7 @@ struct Open {
 
 impl<S: Serve> Server<S> {
     pub(super) fn start(port: Port, serve: Arc<S>) -> io::Result<Self> {
-        let server = Self { port, serve, open: Mutex::new(None) };
+        let server = Self { port, serve, open: Mutex::new(None), connections: Arc::default() };
         server.open()?;
         Ok(server)
     }
@@ -182,13 +186,19 @@ impl<S: Serve> Server<S> {
         self.port.address()
     }
 
+    /// Connections taken until now.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// Listens (again). Does nothing where it does already.
     pub(super) fn open(&self) -> io::Result<()> {
         let mut open = self.open.lock().expect("nothing panics while it holds this lock");
         if open.is_none() {
             let session = Open { closing: CancellationToken::new(), tasks: TaskTracker::new() };
             let listener = self.port.listen()?;
-            session.tasks.spawn(accept(listener, self.serve.clone(), session.closing.clone(), session.tasks.clone()));
+            let (serve, connections) = (self.serve.clone(), self.connections.clone());
+            session.tasks.spawn(accept(listener, serve, connections, session.closing.clone(), session.tasks.clone()));
             *open = Some(session);
         }
         Ok(())
@@ -213,7 +223,13 @@ impl<S> Drop for Server<S> {
     }
 }
 
-async fn accept<S: Serve>(listener: TcpListener, serve: Arc<S>, closing: CancellationToken, tasks: TaskTracker) {
+async fn accept<S: Serve>(
+    listener: TcpListener,
+    serve: Arc<S>,
+    connections: Arc<AtomicUsize>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let next = async || {
         let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -225,6 +241,7 @@ async fn accept<S: Serve>(listener: TcpListener, serve: Arc<S>, closing: Cancell
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
+        connections.fetch_add(1, Ordering::Relaxed);
         let (serve, closing) = (serve.clone(), closing.clone());
         tasks.spawn(async move {
             closing.run_until_cancelled(converse(stream, serve)).await;
@@ -236,7 +253,17 @@ async fn accept<S: Serve>(listener: TcpListener, serve: Arc<S>, closing: Cancell
 async fn converse<S: Serve>(stream: TcpStream, serve: Arc<S>) {
     // Small answers in time of load: waiting for more to send would cost 40 ms each.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| serve.clone().serve(request));
+    let (socket, raw) = raw::Socket::new(stream);
+    let service = service_fn(move |request| {
+        let (serve, raw) = (serve.clone(), raw.clone());
+        async move {
+            let mut reply = serve.serve(request).await?;
+            if let Some(instead) = reply.extensions_mut().remove::<Raw>() {
+                raw.set(instead);
+            }
+            Ok::<_, Cut>(reply)
+        }
+    });
     // An error is the other side going away, or a connection cut on purpose: both are part of the play.
-    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), service).await;
 }

@@ -1,6 +1,9 @@
 //! How a carrier behaves today.
 
+mod named;
+
 use super::super::dice::Dice;
+use super::oddity::Oddity;
 use std::time::Duration;
 
 /// A carrier's behaviour. The default is a good one: answers at once, delivers everything, says so in order.
@@ -22,7 +25,7 @@ pub struct Mood {
     /// Answers 429 and does not take the message.
     pub too_many: f64,
     /// `Retry-After` of a 429, if any.
-    pub retry_after_secs: Option<u32>,
+    pub retry_after: Option<RetryAfter>,
     /// Answers 400 with `refuse_code`.
     pub refuse: f64,
     /// The carrier's code in a refusal: 21610 is "opted out".
@@ -38,7 +41,11 @@ pub struct Mood {
     pub html: f64,
     /// Answers 201 with JSON that names no message.
     pub without_sid: f64,
-    /// Whether a send that ended in one of the last five was taken nevertheless, and reaches the phone.
+    /// Answers in an odd way.
+    pub odd: f64,
+    /// In which; any of [`Oddity::ALL`] where this says nothing.
+    pub oddity: Option<Oddity>,
+    /// Whether a send whose answer says neither yes nor no was taken nevertheless, and reaches the phone.
     pub unclear_taken: f64,
 
     /// The message does not reach the phone: receipt `undelivered` with `undelivered_code`.
@@ -71,7 +78,7 @@ impl Default for Mood {
             cut_unread: 0.0,
             server_error: 0.0,
             too_many: 0.0,
-            retry_after_secs: None,
+            retry_after: None,
             refuse: 0.0,
             refuse_code: 21_610,
             cut_read: 0.0,
@@ -79,6 +86,8 @@ impl Default for Mood {
             cut_answer: 0.0,
             html: 0.0,
             without_sid: 0.0,
+            odd: 0.0,
+            oddity: None,
             unclear_taken: 1.0,
             undelivered: 0.0,
             undelivered_code: 30_006,
@@ -106,6 +115,7 @@ impl Mood {
             cut_answer: 0.02,
             html: 0.01,
             without_sid: 0.01,
+            odd: 0.02,
             unclear_taken: 0.5,
             undelivered: 0.05,
             failed: 0.03,
@@ -118,15 +128,17 @@ impl Mood {
 
     /// What befalls one send.
     pub(super) fn fate(&self, dice: &mut Dice) -> Fate {
+        let any = Oddity::any(dice);
         let chances = [
             (self.server_error, Ending::ServerError),
-            (self.too_many, Ending::TooMany { retry_after_secs: self.retry_after_secs }),
+            (self.too_many, Ending::TooMany { retry_after: self.retry_after }),
             (self.refuse, Ending::Refuse { code: self.refuse_code }),
             (self.cut_read, Ending::CutRead),
             (self.silent, Ending::Silent),
             (self.cut_answer, Ending::CutAnswer),
             (self.html, Ending::Html),
             (self.without_sid, Ending::WithoutSid),
+            (self.odd, Ending::Odd(self.oddity.unwrap_or(any))),
         ];
         // Every die is thrown every time, so that raising one chance does not change what befalls the others.
         let fell: Vec<bool> = chances.iter().map(|(chance, _)| dice.chance(*chance)).collect();
@@ -136,6 +148,7 @@ impl Mood {
             Ending::Accept => true,
             Ending::ServerError | Ending::TooMany { .. } | Ending::Refuse { .. } => false,
             Ending::CutRead | Ending::Silent | Ending::CutAnswer | Ending::Html | Ending::WithoutSid => unclear_taken,
+            Ending::Odd(oddity) => oddity.takes().unwrap_or(unclear_taken),
         };
         let (undelivered, failed) = (dice.chance(self.undelivered), dice.chance(self.failed));
         let arrival = match (undelivered, failed) {
@@ -176,13 +189,25 @@ pub(super) struct Fate {
 pub(super) enum Ending {
     Accept,
     ServerError,
-    TooMany { retry_after_secs: Option<u32> },
+    TooMany { retry_after: Option<RetryAfter> },
     Refuse { code: u32 },
     CutRead,
     Silent,
     CutAnswer,
     Html,
     WithoutSid,
+    Odd(Oddity),
+}
+
+/// When to come again, as a carrier may write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// So many seconds.
+    Secs(u32),
+    /// The date that is so many seconds ahead, without the rest of its last second.
+    Date(u32),
+    /// What is neither.
+    Text(&'static str),
 }
 
 /// How a message that was taken ends.

@@ -4,7 +4,7 @@ use super::super::dice::Dice;
 use super::super::segments;
 use super::super::wire::{Cut, Reply, cut_in_the_middle, read_body, reply};
 use super::hooks::{self, Taken};
-use super::mood::{Arrival, Ending, Fate};
+use super::mood::{Arrival, Ending, Fate, RetryAfter};
 use super::record::{Malformed, Post, PostAnswer};
 use super::{Arrived, RECEIPTS_WAITING_MAX, World, now};
 use crate::model::E164;
@@ -87,11 +87,12 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
         }
     }
     tokio::time::sleep(fate.delay).await;
-    let accepted = || json_reply(StatusCode::CREATED, &message_json(world, &sid, &send));
+    let message = message_json(world, &sid, &send);
+    let accepted = || json_reply(StatusCode::CREATED, &message);
     match fate.ending {
         Ending::Accept => Ok(accepted()),
         Ending::ServerError => Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, 20_500, "Internal Server Error")),
-        Ending::TooMany { retry_after_secs } => Ok(too_many(retry_after_secs)),
+        Ending::TooMany { retry_after } => Ok(too_many(retry_after)),
         Ending::Refuse { code } => Ok(problem(StatusCode::BAD_REQUEST, code, refusal(code))),
         Ending::CutRead => Err(Cut),
         Ending::Silent => {
@@ -103,6 +104,7 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
             Ok(reply(StatusCode::OK, "text/html", "<!DOCTYPE html><title>Please wait</title><p>Maintenance."))
         }
         Ending::WithoutSid => Ok(json_reply(StatusCode::CREATED, &json!({ "status": "queued" }))),
+        Ending::Odd(oddity) => Ok(oddity.answer(accepted(), message.to_string().as_bytes())),
     }
 }
 
@@ -163,13 +165,14 @@ fn decide(world: &World, send: &Send) -> (String, Fate) {
         fate = Fate { ending: Ending::Refuse { code: 21_610 }, taken: false, ..fate };
     }
     if state.receipts_waiting >= RECEIPTS_WAITING_MAX {
-        fate = Fate { ending: Ending::TooMany { retry_after_secs: Some(1) }, taken: false, ..fate };
+        fate = Fate { ending: Ending::TooMany { retry_after: Some(RetryAfter::Secs(1)) }, taken: false, ..fate };
     }
     let answer = match fate.ending {
         Ending::Accept => PostAnswer::Accepted,
         Ending::ServerError => PostAnswer::No { status: 500, code: 20_500 },
         Ending::TooMany { .. } => PostAnswer::No { status: 429, code: 20_429 },
         Ending::Refuse { code } => PostAnswer::No { status: 400, code },
+        Ending::Odd(oddity) => oddity.told(),
         Ending::CutRead | Ending::Silent | Ending::CutAnswer | Ending::Html | Ending::WithoutSid => PostAnswer::Unclear,
     };
     state.recorder.post(Post {
@@ -256,12 +259,26 @@ fn malformed(world: &World, status: StatusCode, code: u32, message: &str) -> Rep
     problem(status, code, message)
 }
 
-fn too_many(retry_after_secs: Option<u32>) -> Reply {
+fn too_many(retry_after: Option<RetryAfter>) -> Reply {
     let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, 20_429, "Too Many Requests");
-    if let Some(secs) = retry_after_secs {
-        answer.headers_mut().insert(RETRY_AFTER, secs.into());
+    if let Some(retry_after) = retry_after {
+        answer.headers_mut().insert(RETRY_AFTER, retry_after.value());
     }
     answer
+}
+
+impl RetryAfter {
+    fn value(self) -> HeaderValue {
+        match self {
+            Self::Secs(secs) => secs.into(),
+            Self::Date(secs) => {
+                let at = jiff::Timestamp::now() + Duration::from_secs(secs.into());
+                let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at);
+                date.ok().and_then(|date| date.parse().ok()).expect("this year has four digits")
+            }
+            Self::Text(text) => HeaderValue::from_static(text),
+        }
+    }
 }
 
 fn refusal(code: u32) -> &'static str {

@@ -1,4 +1,5 @@
 mod door;
+mod odd;
 
 use self::door::with_door;
 use super::super::wire::{self, NoAnswer};
@@ -189,7 +190,7 @@ async fn each_mood_answers_as_it_says() {
 
     let answer = in_mood(Mood { server_error: 1.0, ..base() }).await.unwrap();
     assert_eq!(answer.status, 500);
-    let answer = in_mood(Mood { too_many: 1.0, retry_after_secs: Some(7), ..base() }).await.unwrap();
+    let answer = in_mood(Mood { too_many: 1.0, retry_after: Some(RetryAfter::Secs(7)), ..base() }).await.unwrap();
     assert_eq!((answer.status.as_u16(), &answer.headers[RETRY_AFTER]), (429, &"7".parse().unwrap()));
     let answer = in_mood(Mood { refuse: 1.0, ..base() }).await.unwrap();
     assert_eq!((answer.status.as_u16(), json(&answer)["code"].as_u64()), (400, Some(21_610)));
