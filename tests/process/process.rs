@@ -24,6 +24,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// The platform's token.
 pub(crate) const TOKEN: &str = "kingfisher-token-2f6c1b0d9e8a7f65";
 
+/// The file of the token that every account here has: the one of `CarrierSettings::default()`.
+const AUTH_TOKEN_FILE: &str = "twilio";
+
 /// Between two looks at something that has no news to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -53,12 +56,29 @@ pub(crate) struct World {
 impl World {
     /// A carrier, a platform, and a home for a gateway between them with this directory document. Nothing runs yet.
     pub(crate) async fn new(carrier: CarrierSettings, directory: &Value) -> Self {
+        Self::with_more(carrier, Vec::new(), directory).await.0
+    }
+
+    /// The same with an account at each of these carriers as well, which share nothing with the first.
+    pub(crate) async fn with_more(
+        carrier: CarrierSettings,
+        more: Vec<CarrierSettings>,
+        directory: &Value,
+    ) -> (Self, Vec<Carrier>) {
         let platform_settings = PlatformSettings { record_max: carrier.record_max, ..PlatformSettings::default() };
         let platform = Platform::start(&platform_settings).await.expect("a platform on loopback");
-        let there = Carrier::start(carrier.clone()).await.expect("a carrier on loopback");
-        let home = Home::new(&carrier, there.url(), &platform, &platform_settings.secrets[0], directory);
-        there.gateway_is_at(home.doors.carriers);
-        Self { client: Client::new(home.doors.platform, TOKEN), carrier: there, platform, home }
+        let (mut carriers, mut accounts) = (Vec::new(), String::new());
+        for settings in std::iter::once(carrier).chain(more) {
+            let there = Carrier::start(settings.clone()).await.expect("a carrier on loopback");
+            accounts.push_str(&account(&settings, there.url()));
+            carriers.push(there);
+        }
+        let home = Home::new(&accounts, &platform, &platform_settings.secrets[0], directory);
+        for carrier in &carriers {
+            carrier.gateway_is_at(home.doors.carriers);
+        }
+        let client = Client::new(home.doors.platform, TOKEN);
+        (Self { client, carrier: carriers.remove(0), platform, home }, carriers)
     }
 
     /// Starts the gateway and waits until it is ready.
@@ -85,7 +105,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    fn new(account: &CarrierSettings, api_url: &str, platform: &Platform, webhook: &str, directory: &Value) -> Self {
+    fn new(accounts: &str, platform: &Platform, webhook: &str, directory: &Value) -> Self {
         let place = TempDir::with_prefix("offhook-test-").expect("a temporary directory");
         let (held, ports): (Vec<_>, Vec<_>) = (0..3).map(|_| hold_a_port()).unzip();
         let doors = Doors { carriers: ports[0], platform: ports[1], ops: ports[2] };
@@ -96,10 +116,9 @@ impl Home {
         };
         home.write("adapter", TOKEN);
         home.write("webhook", webhook);
-        home.write("twilio", &account.auth_token);
+        home.write(AUTH_TOKEN_FILE, &CarrierSettings::default().auth_token);
         home.write("directory.json", &directory.to_string());
         let url = platform.url();
-        let (name, public_url, sid) = (&account.account, &account.public_url, &account.account_sid);
         let text = format!(
             r#"data_dir = "data"
 [listen]
@@ -115,14 +134,7 @@ token_file = "adapter"
 name = "main"
 url = "{url}"
 secret_files = ["webhook"]
-[[account]]
-name = "{name}"
-carrier = "twilio"
-public_url = "{public_url}"
-api_url = "{api_url}"
-account_sid = "{sid}"
-auth_token_files = ["twilio"]
-"#,
+{accounts}"#,
             doors.carriers, doors.platform, doors.ops
         );
         home.write("offhook.toml", &text);
@@ -165,6 +177,21 @@ auth_token_files = ["twilio"]
         let child = quiet(&mut command).stdout(other(&log)).stderr(log).spawn().expect("the binary can be run");
         Gateway { child, ops: self.doors.ops, log: self.path("stderr") }
     }
+}
+
+/// An account's part of the configuration.
+fn account(settings: &CarrierSettings, api_url: &str) -> String {
+    let CarrierSettings { account, public_url, account_sid, .. } = settings;
+    format!(
+        r#"[[account]]
+name = "{account}"
+carrier = "twilio"
+public_url = "{public_url}"
+api_url = "{api_url}"
+account_sid = "{account_sid}"
+auth_token_files = ["{AUTH_TOKEN_FILE}"]
+"#
+    )
 }
 
 /// A gateway at work. It is killed when dropped.
