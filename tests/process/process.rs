@@ -149,6 +149,12 @@ secret_files = ["webhook"]
         path
     }
 
+    /// Changes the configuration, for the next start.
+    pub(crate) fn configure(&self, change: impl FnOnce(&str) -> String) {
+        let text = fs::read_to_string(self.path("offhook.toml")).expect("it was written here");
+        self.write("offhook.toml", &change(&text));
+    }
+
     /// A path beside the configuration.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

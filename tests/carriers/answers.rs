@@ -1,0 +1,242 @@
+//! Whatever a carrier answers: the text ends in one honest state, is sent again where the carrier said no, and never
+//! where it may have taken it.
+
+use crate::process::{Gateway, SOON, World};
+use crate::stage::{self, Line};
+use offhook::sim::carrier::{Carrier, CarrierSettings, Mood, Oddity};
+use offhook::sim::checker::{self, Breach};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// What becomes of a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Then {
+    /// The carrier has it, and says so.
+    Taken,
+    /// It is sent again, and taken.
+    Again,
+    /// Nobody knows: it shows as `sending`, until a receipt says more.
+    Unknown,
+    /// It has failed.
+    Failed,
+    /// It has this state, and the next one may not go out either.
+    Last(&'static [&'static str]),
+}
+
+use Then::{Again, Failed, Last, Taken, Unknown};
+
+/// Every mood there is, by its name.
+const ANSWERS: &[(&str, Then)] = &[
+    ("good", Taken),
+    ("200", Taken),
+    ("100 first", Taken),
+    ("answered twice", Taken),
+    ("500", Again),
+    ("503", Again),
+    ("408", Again),
+    ("429", Again),
+    ("429, in seconds", Again),
+    ("429, by date", Again),
+    ("429, in the past", Again),
+    ("429, garbage", Again),
+    ("429, negative", Again),
+    // Longer than a text lives, and so is the rest of its lane.
+    ("429, huge", Last(&["expired"])),
+    ("302", Failed),
+    ("404", Failed),
+    ("filtered", Failed),
+    ("opted out", Last(&["failed"])),
+    ("HTML", Unknown),
+    ("no id", Unknown),
+    ("empty", Unknown),
+    ("an array", Unknown),
+    ("10 MB", Unknown),
+    ("endless", Unknown),
+    ("a long head", Unknown),
+    ("no HTTP", Unknown),
+    ("closed unread", Unknown),
+    ("closed", Unknown),
+    ("reset", Unknown),
+    ("half an answer", Unknown),
+    ("half an answer, reset", Unknown),
+    ("silence", Unknown),
+];
+
+/// One row of the table, at a carrier of its own, so that nobody's lane or account rests for another's sake.
+#[derive(Clone)]
+struct Case {
+    name: &'static str,
+    then: Then,
+    /// Whether the carrier took it, where its answer leaves that open.
+    taken: bool,
+    line: Line,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a60_a64_whatever_a_carrier_answers_a_text_ends_honestly_and_is_sent_again_only_after_a_no() {
+    let cases = cases();
+    let lines: Vec<_> = cases.iter().map(|case| case.line.clone()).collect();
+    let directory = stage::directory(&lines, Duration::from_secs(10));
+    let (world, carriers) =
+        World::with_more(CarrierSettings::default(), lines.iter().map(account).collect(), &directory).await;
+    let gateway = world.start().await;
+
+    let world = Arc::new(world);
+    let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
+    let mut playing = JoinSet::new();
+    for (case, carrier) in cases.iter().cloned().zip(&carriers) {
+        let (world, carrier) = (Arc::clone(&world), Arc::clone(carrier));
+        playing.spawn(async move { play(&world, &carrier, &case).await });
+    }
+    let unread = playing.join_all().await.into_iter().flatten().collect::<Vec<_>>();
+    nothing_is_broken(&world, &carriers, &unread).await;
+    ends_well(&world, gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a60_an_answer_cut_after_any_byte_leaves_the_text_unknown_and_it_is_not_sent_again() {
+    let lines: Vec<_> = (0..CUTTERS).map(|nth| Line { account: format!("account-{nth}"), ..Line::free(nth) }).collect();
+    let directory = stage::directory(&lines, Duration::from_secs(10));
+    let (world, carriers) =
+        World::with_more(CarrierSettings::default(), lines.iter().map(account).collect(), &directory).await;
+    let gateway = world.start().await;
+    let world = Arc::new(world);
+    let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
+    for announced in [true, false] {
+        let mut cutting = JoinSet::new();
+        for (line, carrier) in lines.iter().cloned().zip(&carriers) {
+            let (world, carrier) = (Arc::clone(&world), Arc::clone(carrier));
+            cutting.spawn(async move { cut(&world, &carrier, &line, announced).await });
+        }
+        let whole = cutting.join_all().await;
+        // From the whole answer on nothing is missing, whoever found that out.
+        let length = whole.iter().min().unwrap();
+        assert!(*length > 300 && whole.iter().all(|at| at - length < CUTTERS), "{whole:?}");
+        println!("cut after each of {length} bytes, which {}", if announced { "were announced" } else { "were not" });
+    }
+    let posts: usize = carriers.iter().map(|carrier| carrier.record().posts.len()).sum();
+    assert_eq!(posts, world.client.accepted().len(), "each text once");
+    ends_well(&world, gateway).await;
+}
+
+/// Those who try each byte between them, each at an account of its own.
+const CUTTERS: usize = 8;
+
+/// Texts that nobody answers well, one after another: with one more the account would be taken for broken, and rest.
+const BAD_IN_A_ROW: usize = 4;
+
+/// Cuts the answer after every so many bytes until it is whole, and shows after how many that is.
+async fn cut(world: &World, carrier: &Carrier, line: &Line, announced: bool) -> usize {
+    let caller = stage::calls(world, line).await;
+    let phone = carrier.phone(caller.number);
+    let good = Mood { receipts_missing: 1.0, ..Mood::default() };
+    let send = async |text: &str, mood: Mood| {
+        carrier.set_mood(mood);
+        let id = caller.is_sent(world, text).await;
+        phone.wait_for_text(SOON, |arrived| arrived == text).await.unwrap();
+        id
+    };
+    let mut before: Option<(usize, String)> = None;
+    for (nth, at) in (line.nth..).step_by(CUTTERS).enumerate() {
+        if nth % BAD_IN_A_ROW == 0 {
+            send(&format!("good {at}"), good.clone()).await;
+        }
+        let cut = Mood { odd: 1.0, oddity: Some(Oddity::Cut { at, announced }), ..good.clone() };
+        let id = send(&format!("cut {at:04}"), cut).await;
+        // This one went out, so the answer to the one before has been read.
+        if let Some((at, id)) = before.replace((at, id)) {
+            match world.client.message(&id).await.unwrap().text("/state") {
+                "sending" => {}
+                "sent" => return at,
+                state => panic!("cut after {at} bytes it is {state}"),
+            }
+        }
+    }
+    unreachable!("an answer ends")
+}
+
+async fn ends_well(world: &World, gateway: Gateway) {
+    let panicked = |line: &str| line.starts_with("offhook_panics_total") && !line.ends_with(" 0");
+    assert!(!gateway.metrics().await.lines().any(panicked));
+    assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
+    assert!(!world.home.log().contains("panicked"), "{}", world.home.log());
+}
+
+/// The account of a number, with nobody else's number in it.
+fn account(line: &Line) -> CarrierSettings {
+    CarrierSettings { account: line.account.clone(), numbers: vec![line.number()], ..CarrierSettings::default() }
+}
+
+fn cases() -> Vec<Case> {
+    let names: Vec<_> = ANSWERS.iter().map(|(name, _)| *name).collect();
+    assert!(Mood::names().all(|name| names.contains(&name)), "a mood is not in the table");
+    let taken = |then| if then == Unknown { vec![true, false] } else { vec![true] };
+    let rows = ANSWERS.iter().flat_map(|(name, then)| taken(*then).into_iter().map(move |taken| (*name, *then, taken)));
+    rows.enumerate()
+        .map(|(nth, (name, then, taken))| {
+            let line = Line { account: format!("account-{nth}"), ..Line::free(nth) };
+            Case { name, then, taken, line }
+        })
+        .collect()
+}
+
+/// Two texts to one caller: the first meets the mood, the second a good one. Shows the first where its carrier has not
+/// read what it was asked, so that its record cannot tell.
+async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
+    let Case { name, then, taken, line } = case;
+    let mood = Mood::named(name).unwrap();
+    carrier.set_mood(Mood { unclear_taken: if *taken { 1.0 } else { 0.0 }, ..mood });
+    let caller = stage::calls(world, line).await;
+    let phone = carrier.phone(caller.number);
+    let first = caller.is_sent(world, "first").await;
+    let unread = *name == "closed unread";
+    if unread {
+        stage::until(|| carrier.record().unread > 0).await;
+    } else {
+        carrier.wait_for_sends(1, SOON).await.expect(name);
+    }
+    carrier.set_mood(Mood::default());
+
+    if let Last(state) = then {
+        stage::until_state(world, &first, state).await;
+    } else {
+        // It waits for the first one's answer to be read, whatever that was.
+        let second = caller.is_sent(world, "second").await;
+        phone.wait_for_text(SOON, |text| text == "second").await.expect(name);
+        stage::until_state(world, &second, &["delivered"]).await;
+    }
+    carrier.wait_for_receipts(SOON).await.expect(name);
+    let state = match then {
+        Taken | Again => &["delivered"],
+        Unknown if *taken && !unread => &["delivered"],
+        Unknown => &["sending"],
+        Failed => &["failed"],
+        Last(state) => *state,
+    };
+    stage::until_state(world, &first, state).await;
+    let posts = carrier.record().posts;
+    let posts = posts.iter().filter(|post| post.message_id.as_ref() == Some(&first)).count();
+    let expected = match then {
+        Again => 2,
+        _ if unread => 0,
+        _ => 1,
+    };
+    // A machine that was busy may have let the carrier say no more than once.
+    assert!(posts == expected || *then == Again && posts > expected, "{name}: sent {posts} times");
+    let arrived = phone.inbox().iter().filter(|arrived| arrived.text == "first").count();
+    assert_eq!(arrived, usize::from(state == ["delivered"]), "{name}");
+    unread.then_some(first)
+}
+
+/// I1 to I6, by what all of them saw.
+async fn nothing_is_broken(world: &World, carriers: &[Arc<Carrier>], unread: &[String]) {
+    let sends = world.client.accepted_with_states().await.unwrap();
+    let records = carriers.iter().map(|carrier| carrier.record()).collect();
+    let mut seen = checker::World::new(records, world.platform.record(), sends);
+    seen.receipts_may_be_due = true;
+    let mut breaches = checker::check(&seen);
+    let waits = |id: &String, state: &Option<String>| unread.contains(id) && state.as_deref() == Some("sending");
+    breaches.retain(|breach| !matches!(breach, Breach::NeverEnded { message, state } if waits(message, state)));
+    assert_eq!(breaches, []);
+}
