@@ -11,3 +11,4 @@ mod limits;
 #[path = "../process/process.rs"]
 mod process;
 mod stage;
+mod trouble;
