@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod answers;
+mod beside;
 mod limits;
 #[allow(dead_code, reason = "the other test targets use the rest of it")]
 #[path = "../process/process.rs"]

@@ -1,0 +1,184 @@
+//! What a send costs, and that a carrier in trouble costs the others nothing.
+
+use crate::process::{Gateway, SOON, World};
+use crate::stage::{self, Caller, Line, long_form};
+use offhook::sim::carrier::{Carrier, CarrierSettings, Mood};
+use offhook::work::dispatch::IN_FLIGHT_PER_ACCOUNT;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// Texts of a phase in the short form.
+const TEXTS: usize = 100;
+
+/// Between two texts, one through each gateway in turn.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// People at the account that works.
+const CALLERS: usize = 16;
+
+/// People at the one that does not, with so many texts each: more of them than may have requests under way.
+const UNLUCKY: usize = 96;
+const HOPES: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a64_an_account_that_hangs_or_refuses_delays_no_text_of_another() {
+    // Two gateways, of which only the second has an account in trouble. Each text goes through both, so that whatever
+    // else the machine does falls on both alike.
+    let (alone, beside) = (Side::new().await, Side::new().await);
+    // Connections are made and files are warm before anything is measured.
+    phase([&alone, &beside], CALLERS).await;
+    let texts = long_form().map_or(TEXTS, |long| (long.as_millis() / EVERY.as_millis() / 2) as usize);
+
+    beside.sick.set_mood(Mood { unclear_taken: 0.0, ..Mood::named("silence").unwrap() });
+    unlucky(&beside.world).await;
+    beside.sick.wait_for_sends(IN_FLIGHT_PER_ACCOUNT, SOON).await.unwrap();
+    let hanging = phase([&alone, &beside], texts).await;
+
+    beside.sick.go_down().await;
+    unlucky(&beside.world).await;
+    beside.world.platform.wait_for(SOON, |event| event.kind == "account.paused").await.unwrap();
+    let refusing = phase([&alone, &beside], texts).await;
+
+    for (what, [alone, beside]) in [("hangs", &hanging), ("refuses", &refusing)] {
+        println!(
+            "{texts} texts, from the request to the carrier: alone {alone}; beside an account that {what} {beside}"
+        );
+        let most = alone.p99.mul_f64(1.1) + Duration::from_millis(5);
+        assert!(long_form().is_none() || beside.p99 < most, "at most {most:?}");
+    }
+}
+
+/// A gateway with an account that is well and one that need not be.
+struct Side {
+    world: Arc<World>,
+    sick: Carrier,
+    callers: Vec<Caller>,
+    _gateway: Gateway,
+}
+
+impl Side {
+    async fn new() -> Self {
+        let lines = [Line::free(0), sick()];
+        let directory = stage::directory(&lines, SOON);
+        let account = |line: &Line| CarrierSettings {
+            account: line.account.clone(),
+            numbers: vec![line.number()],
+            record_max: 1_000_000,
+            ..CarrierSettings::default()
+        };
+        let (world, mut more) = World::with_more(account(&lines[0]), vec![account(&lines[1])], &directory).await;
+        world.carrier.set_mood(Mood { receipts_missing: 1.0, ..Mood::default() });
+        let gateway = world.start().await;
+        let mut callers = Vec::new();
+        for _ in 0..CALLERS {
+            callers.push(stage::calls(&world, &lines[0]).await);
+        }
+        Self { world: Arc::new(world), sick: more.remove(0), callers, _gateway: gateway }
+    }
+}
+
+/// The number at the account in trouble.
+fn sick() -> Line {
+    Line { account: "sick".to_owned(), ..Line::free(1) }
+}
+
+/// Half of the texts came within the one, all but a hundredth within the other.
+struct Latency {
+    p50: Duration,
+    p99: Duration,
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p50 {:.1?} p99 {:.1?}", self.p50, self.p99)
+    }
+}
+
+/// Texts people on both sides in turn, at a steady pace; all of it must arrive.
+async fn phase(sides: [&Side; 2], texts: usize) -> [Latency; 2] {
+    let before = sides.map(|side| side.world.carrier.counts().0);
+    let mut sending = [JoinSet::new(), JoinSet::new()];
+    let mut next = tokio::time::interval(EVERY);
+    for nth in 0..texts {
+        for which in [nth % 2, 1 - nth % 2] {
+            next.tick().await;
+            let (world, caller) = (Arc::clone(&sides[which].world), sides[which].callers[nth % CALLERS].clone());
+            sending[which].spawn(async move {
+                let asked = Instant::now();
+                (caller.is_sent(&world, "hello").await, asked)
+            });
+        }
+    }
+    let [alone, beside] = sending;
+    [arrive(sides[0], before[0], alone).await, arrive(sides[1], before[1], beside).await]
+}
+
+/// How long the texts took to the carrier.
+async fn arrive(side: &Side, before: usize, sending: JoinSet<(String, Instant)>) -> Latency {
+    let sent = sending.join_all().await;
+    let posts = side.world.carrier.wait_for_sends(before + sent.len(), SOON).await.unwrap();
+    let arrived: HashMap<_, _> = posts[before..].iter().map(|post| (post.message_id.clone(), post.at)).collect();
+    let mut took: Vec<_> = sent.into_iter().map(|(id, asked)| arrived[&Some(id)] - asked).collect();
+    took.sort();
+    Latency { p50: took[took.len() / 2], p99: took[took.len() * 99 / 100] }
+}
+
+/// More people at the account in trouble, for each of whom texts wait from now on.
+async fn unlucky(world: &World) {
+    for _ in 0..UNLUCKY {
+        let caller = stage::calls(world, &sick()).await;
+        for _ in 0..HOPES {
+            caller.is_sent(world, "hello?").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_costs_three_frames_and_at_most_one_connection() {
+    const TEXTS: usize = 50;
+    let line = Line::free(0);
+    let settings = CarrierSettings { numbers: vec![line.number()], ..CarrierSettings::default() };
+    let world = World::new(settings, &stage::directory(std::slice::from_ref(&line), SOON)).await;
+    world.carrier.set_mood(Mood { receipts_missing: 1.0, ..Mood::default() });
+    // Whoever tells the platform notes how far it has come, in frames of its own.
+    world.home.configure(|text| {
+        let (above, rest) = text.split_once("[[platform.webhook]]").unwrap();
+        format!("{above}{}", &rest[rest.find("[[account]]").unwrap()..])
+    });
+    let gateway = world.start().await;
+    let caller = stage::calls(&world, &line).await;
+    let before = stage::frames(&world).len();
+    for nth in 0..TEXTS {
+        let id = caller.is_sent(&world, &format!("number {nth}")).await;
+        stage::until_state(&world, &id, &["sent"]).await;
+    }
+    let after = stage::frames(&world);
+    assert_eq!(after.len() - before, 3 * TEXTS, "{:#?}", &after[before..]);
+    // One after another they have one connection. An idle one is left after four seconds, which a busy machine may take.
+    let one_after_another = world.carrier.connections();
+    assert!(one_after_another * 5 < TEXTS, "{one_after_another} connections");
+
+    world.carrier.set_mood(Mood { delay: Duration::from_millis(50), receipts_missing: 1.0, ..Mood::default() });
+    let mut callers = Vec::new();
+    for _ in 0..TEXTS {
+        callers.push(stage::calls(&world, &line).await);
+    }
+    let before = stage::frames(&world).len();
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        for caller in &callers {
+            ids.push(caller.is_sent(&world, "at once").await);
+        }
+    }
+    for id in &ids {
+        stage::until_state(&world, id, &["sent"]).await;
+    }
+    assert_eq!(stage::frames(&world).len() - before, 3 * ids.len());
+    let at_once = world.carrier.connections() - one_after_another;
+    println!("connections: {one_after_another} for {TEXTS} texts in turn, {at_once} more for {} at once", ids.len());
+    assert!(at_once <= ids.len());
+    assert!(gateway.terminate().await.success());
+}
