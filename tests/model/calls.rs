@@ -1,0 +1,142 @@
+//! Calls start, change and end (A7-A14, A19, A20).
+
+use crate::model::{Call, DAY, HOUR, MEMORY, Model, Talked, language_of};
+use crate::seen::{Answer, Used};
+use crate::story::{AgentWord, Name, Put, Switch};
+use offhook::model::{ClosedReason, FailureCode, Kind, Phase};
+
+impl Model {
+    pub(crate) fn put(&mut self, put: &Put) -> Answer {
+        if self.is_ended_unheard(put.call) {
+            return Answer::EndedUnheard;
+        }
+        let Some(before) = self.calls.get(put.call).cloned() else {
+            let call = Call {
+                caller: put.caller,
+                alternative: put.alternative,
+                queue: put.queue,
+                language: put.language.unwrap_or(language_of(put.queue)),
+                phase: put.phase,
+                consent: put.consent,
+                agent: put.agent == AgentWord::Named,
+                agent_left: false,
+                version: put.version,
+                lease: self.now + 4 * HOUR,
+                ended: None,
+                opened: false,
+                closed: None,
+                our_number: None,
+                used: Used::default(),
+            };
+            self.calls.insert(put.call, call);
+            return self.shown(put.call, true);
+        };
+        if before.ended.is_some() {
+            return self.shown(put.call, false);
+        }
+        if before.caller != put.caller {
+            return Answer::Refused("caller_differs", None);
+        }
+        if before.version.is_some() && put.version.is_some() && put.version < before.version {
+            return self.shown(put.call, false);
+        }
+
+        let mut call = before.clone();
+        call.alternative = put.alternative;
+        call.queue = put.queue;
+        call.language = put.language.unwrap_or(language_of(put.queue));
+        call.phase = put.phase;
+        call.consent = put.consent;
+        call.version = put.version.or(before.version);
+        call.lease = self.now + 4 * HOUR;
+        call.agent = match put.agent {
+            AgentWord::Named => true,
+            AgentWord::LeftOut => before.agent,
+            AgentWord::Null => false,
+        };
+        // A12: the last agent left, so nobody could read a text until another comes.
+        let left = before.agent && !call.agent && call.phase == Phase::Connected;
+        let closes = left && call.closed.is_none();
+        if closes {
+            call.closed = Some(ClosedReason::NoAgent);
+        }
+        call.agent_left = (before.agent_left || left) && !call.agent;
+        if call.agent && call.closed == Some(ClosedReason::NoAgent) {
+            call.closed = None;
+            call.opened = false;
+        }
+        // A1: the number it has may be another call's with who is texted now.
+        let elsewhere = call.party() != before.party();
+        if elsewhere {
+            let holder = call.our_number.zip(call.party()).and_then(|(ours, who)| self.bound_to(ours, who));
+            if holder.is_some() {
+                call.our_number = None;
+            }
+        }
+        if closes || elsewhere {
+            self.remember(put.call, &before, call.language);
+        }
+        self.calls.insert(put.call, call);
+        self.shown(put.call, false)
+    }
+
+    pub(crate) fn end(&mut self, name: Name) -> Answer {
+        if self.is_ended_unheard(name) {
+            return Answer::EndedUnheard;
+        }
+        let Some(call) = self.calls.get(name) else {
+            self.ended_unheard.insert(name, self.now);
+            return Answer::EndedUnheard;
+        };
+        if call.ended.is_none() {
+            self.hang_up(name, "hung_up", true);
+        }
+        self.shown(name, false)
+    }
+
+    /// The end of a call that was never heard of is remembered for a day (A8).
+    pub(crate) fn is_ended_unheard(&self, name: Name) -> bool {
+        self.ended_unheard.get(name).is_some_and(|at| self.now - at < DAY) && !self.calls.contains_key(name)
+    }
+
+    /// A call is over, for whatever reason (R51).
+    pub(crate) fn hang_up(&mut self, name: Name, reason: &'static str, with_closing: bool) {
+        let mut call = self.calls[name].clone();
+        let open = call.opened && call.closed.is_none();
+        // A20, A36: only where texts flowed, and judged like any text at this moment.
+        let may_close = open && with_closing && self.on(Switch::Closing);
+        let closing = if may_close { self.may_send(&call, false).ok().zip(call.our_number) } else { None };
+
+        self.take_back(name, FailureCode::CancelledCallEnded);
+        call.ended = Some(reason);
+        if open {
+            call.closed = Some(ClosedReason::CallEnded);
+        }
+        self.remember(name, &call, call.language);
+        let language = call.language;
+        self.calls.insert(name, call);
+        if let Some((who, ours)) = closing {
+            self.queue(Kind::Closing, ours, who, Some(name), format!("Closing in {language}."));
+        }
+    }
+
+    /// Whom a call texted, if it did (A23).
+    fn remember(&mut self, name: Name, call: &Call, language: Name) {
+        if call.used.received == 0 && call.used.segments == 0 {
+            return;
+        }
+        if let Some((ours, who)) = call.our_number.zip(call.party()) {
+            let until = self.now + MEMORY;
+            self.talked.insert((ours, who), Talked { call: name, language, at: self.now, until });
+        }
+    }
+
+    fn shown(&self, name: Name, created: bool) -> Answer {
+        Answer::Call {
+            created,
+            ended: self.calls[name].ended.is_some(),
+            refusal: self.refusal(name),
+            custom_allowed: self.on(Switch::CustomMessages) && !self.on(Switch::PresetsOnly),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What an act of a story is for the machine.
+
+use crate::directory::{directory, language, number};
+use crate::gateway::Gateway;
+use crate::model::Model;
+use crate::story::{Act, AgentWord, Answered, Put, Said, Send, Text, Words};
+use offhook::machine::command::{self, Command, Content, PutCall, Settled, SettledAs};
+use offhook::machine::view::View;
+use offhook::model::{
+    Address, CallId, Caller, Change, Heard, Inbound, InboundMedia, MessageId, Receipt, ReceiptRef, SmartAction,
+};
+use std::time::Duration;
+
+/// The command. `nth` is the text of ours it is about, `step` makes a carrier's id that no other step has.
+pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway: &Gateway) -> Command {
+    match act {
+        Act::Put(put) => put_call(put),
+        Act::End(call) => Command::EndCall { call: call_id(call), reason: Some("hung_up".to_owned()), key: None },
+        Act::Send(send) => send_text(send),
+        Act::Text(text) => heard(Heard::Message(inbound(text, step))),
+        Act::Go(_) => Command::StartSend { message: gateway.text(nth), lane_empty_at: Default::default() },
+        Act::Settle(_, answered) => Command::Settle {
+            message: gateway.text(nth),
+            attempt: u32::try_from(model.texts[nth].attempts).expect("a text is tried a few times"),
+            settled: Settled { outcome: settled(*answered), status: None },
+        },
+        Act::Receipt(_, said) => heard(Heard::Receipt(receipt(gateway.text(nth), *said))),
+        Act::Cancel(_) => Command::Cancel(gateway.text(nth)),
+        Act::Expire(_) => Command::Expire(gateway.text(nth)),
+        Act::Tick => Command::Tick,
+        Act::Restart => Command::GatewayStarted,
+        Act::Flip(switch) => {
+            let mut on = model.on.clone();
+            if !on.remove(switch) {
+                on.insert(*switch);
+            }
+            let changes = Change::from_to(gateway.directory(), &directory(&on));
+            Command::ChangeDirectory { changes, force: false }
+        }
+        Act::OptOut(who) => Command::OptOut(number(who)),
+        Act::OptIn(who) => Command::OptIn(number(who)),
+    }
+}
+
+fn put_call(put: &Put) -> Command {
+    Command::PutCall(PutCall {
+        call: call_id(put.call),
+        caller: put.caller.map_or(Caller::Withheld, |caller| Caller::Number(number(caller))),
+        queue: put.queue.to_owned().try_into().expect("a name"),
+        language: put.language.map(language),
+        phase: put.phase,
+        agent: match put.agent {
+            AgentWord::Named => Some(Some("kim".to_owned())),
+            AgentWord::LeftOut => None,
+            AgentWord::Null => Some(None),
+        },
+        call_type: "inbound_ivr".to_owned(),
+        wait_sms_consent: put.consent,
+        version: put.version,
+        alternative: put.alternative.map(number),
+        attestation: None,
+    })
+}
+
+fn send_text(send: &Send) -> Command {
+    Command::Send(command::Send {
+        call: call_id(send.call),
+        content: match send.words {
+            Words::Preset(id, of) => Content::Preset(id.to_owned().try_into().expect("a name"), of.map(language)),
+            Words::Own(letters) => Content::Text("x".repeat(letters)),
+        },
+        agent: Some("kim".to_owned()),
+        smart_action: send.smart_action.then_some(SmartAction::Photo),
+        force: send.force,
+        key: None,
+    })
+}
+
+fn inbound(text: &Text, step: usize) -> Inbound {
+    let photo = InboundMedia { url: "https://media.example/1".to_owned(), content_type: None };
+    let is_photo = text.words == "photo";
+    Inbound {
+        carrier_id: text.id.map_or_else(|| format!("step {step}"), |id| format!("text {id}")),
+        from: match text.from {
+            crate::story::SHORT_CODE => Address::read(text.from),
+            caller => number(caller).into(),
+        },
+        to: number(text.to).into(),
+        text: if is_photo { String::new() } else { text.words.to_owned() },
+        media: if is_photo { vec![photo] } else { Vec::new() },
+        segments: None,
+        keyword: text.mark.map(str::to_owned),
+    }
+}
+
+fn settled(answered: Answered) -> SettledAs {
+    match answered {
+        Answered::Taken => SettledAs::Sent { carrier_id: "SM".to_owned(), segments: None },
+        Answered::Refused(code) => SettledAs::Refused { code, carrier_code: None },
+        Answered::Later => SettledAs::Later { retry_after: Some(Duration::from_secs(40)) },
+        Answered::Nothing => SettledAs::Unknown,
+    }
+}
+
+fn receipt(message: MessageId, Said(state, status): Said) -> Receipt {
+    Receipt {
+        about: ReceiptRef::Ours(message),
+        carrier_id: message.to_string(),
+        status: status.to_owned(),
+        state,
+        carrier_code: None,
+        segments: None,
+    }
+}
+
+fn heard(item: Heard) -> Command {
+    Command::Heard { account: "main".to_owned(), item }
+}
+
+fn call_id(name: &str) -> CallId {
+    CallId::read(name).expect("a call's name")
+}

@@ -1,0 +1,352 @@
+//! Texts of ours: asked for, judged, queued, handed over, and what becomes of them (A19-A21, A27, A32, A54, A60).
+
+use crate::known;
+use crate::model::{Call, DAY, HOUR, MINUTE, Model, Text};
+use crate::seen::Answer;
+use crate::story::{Answered, Name, Of, Said, Send, Switch, Which, Words};
+use offhook::model::{ClosedReason, FailureCode, Kind, MessageState, Phase, ReceiptState};
+
+/// A code, and the call in the way.
+type Refusal = (Name, Option<Name>);
+
+impl Model {
+    /// An agent sends: shape, call, session, feature, queue, consent, caller, opt-out, non-US, landline, custom or
+    /// preset, number, in this order.
+    pub(crate) fn send(&mut self, send: &Send) -> Answer {
+        match self.judge(send) {
+            Err((code, other)) => Answer::Refused(code, other),
+            Ok((kind, ours, who, words)) => {
+                self.calls.get_mut(send.call).expect("it was judged").our_number = Some(ours);
+                self.queue(kind, ours, who, Some(send.call), words);
+                Answer::Message(MessageState::Queued)
+            }
+        }
+    }
+
+    fn judge(&self, send: &Send) -> Result<(Kind, Name, Name, String), Refusal> {
+        match send.words {
+            Words::Own(0) => return Err(("text_empty", None)),
+            Words::Own(919..) => return Err(("text_too_long", None)),
+            Words::Own(_) | Words::Preset(..) => {}
+        }
+        if self.is_ended_unheard(send.call) {
+            return Err(("call_ended", None));
+        }
+        let call = self.calls.get(send.call).ok_or(("call_not_found", None))?;
+        let who = self.may_send(call, send.force)?;
+        let (kind, words) = match send.words {
+            Words::Own(_) if !self.on(Switch::CustomMessages) => return Err(("custom_messages_off", None)),
+            Words::Own(_) if self.on(Switch::PresetsOnly) => return Err(("presets_only", None)),
+            Words::Own(letters) => (Kind::Custom, "x".repeat(letters)),
+            Words::Preset(id, language) => match (id, language.unwrap_or(call.language)) {
+                ("welcome", language) => (Kind::Preset, format!("Welcome in {language}.")),
+                ("fee", "en") => (Kind::Preset, "Fee in en.".to_owned()),
+                _ => return Err(("preset_not_found", None)),
+            },
+        };
+        let ours = self.number(call, who)?;
+        Ok((if send.smart_action { Kind::SmartAction } else { kind }, ours, who, words))
+    }
+
+    /// Who may be texted in a call now, or why nobody.
+    pub(crate) fn may_send(&self, call: &Call, force: bool) -> Result<Name, Refusal> {
+        if call.ended.is_some() {
+            return Err(("call_ended", None));
+        }
+        if call.closed.is_some() {
+            return Err(("session_closed", None));
+        }
+        if !self.on(Switch::InCallSms) {
+            return Err(("in_call_sms_off", None));
+        }
+        if !self.queue_on(call.queue) {
+            return Err(("queue_disabled", None));
+        }
+        if call.phase == Phase::Waiting && !call.consent {
+            return Err(("wait_consent_missing", None));
+        }
+        let Some(who) = call.party() else { return Err(("caller_unreachable", None)) };
+        let opted_out = match call.our_number {
+            Some(ours) => self.blocked(who, ours),
+            None => {
+                let numbers = self.numbers_of(call.queue);
+                let everywhere = self.blocks.get(who).is_some_and(|block| block.everywhere);
+                everywhere || !numbers.is_empty() && numbers.iter().all(|ours| self.blocked(who, ours))
+            }
+        };
+        if opted_out {
+            return Err(("opted_out", None));
+        }
+        if self.abroad_off(who, call.phase) {
+            return Err(("non_us_blocked", None));
+        }
+        if self.landlines.get(who).is_some_and(|until| self.now < *until) && !force {
+            return Err(("landline", None));
+        }
+        Ok(who)
+    }
+
+    /// The number a call texts somebody from: the one it has (A9), else the free one they had last, else the queue's
+    /// default, else the other (A32).
+    fn number(&self, call: &Call, who: Name) -> Result<Name, Refusal> {
+        if let Some(ours) = call.our_number {
+            return Ok(ours);
+        }
+        let allowed: Vec<Name> =
+            self.numbers_of(call.queue).into_iter().filter(|ours| !self.blocked(who, ours)).collect();
+        let free: Vec<Name> = allowed.iter().copied().filter(|ours| self.bound_to(ours, who).is_none()).collect();
+        let known = free.iter().filter(|ours| self.talked(ours, who).is_some());
+        let last = known.max_by_key(|ours| self.talked(ours, who).map(|talked| talked.at));
+        match last.or(free.first()) {
+            Some(ours) => Ok(ours),
+            None if allowed.is_empty() => Err(("no_number", None)),
+            None => Err(("number_pair_busy", allowed.iter().find_map(|ours| self.bound_to(ours, who)))),
+        }
+    }
+
+    /// What a send would be refused with now.
+    pub(crate) fn refusal(&self, name: Name) -> Option<Name> {
+        let call = &self.calls[name];
+        self.may_send(call, false).and_then(|who| self.number(call, who)).err().map(|(code, _)| code)
+    }
+
+    /// A text of ours waits.
+    pub(crate) fn queue(&mut self, kind: Kind, from: Name, to: Name, call: Option<Name>, words: String) {
+        let mut text = Text {
+            kind,
+            state: MessageState::Queued,
+            failure: None,
+            from,
+            to,
+            call,
+            words,
+            expires: self.now + MINUTE,
+            attempts: 0,
+            tried_at: 0,
+            settled: false,
+            unknown_since: None,
+        };
+        if text.is_agents() {
+            text.expires = self.now + 2 * MINUTE;
+        }
+        self.texts.push(text);
+    }
+
+    /// The text of ours that is meant.
+    pub(crate) fn find(&self, Which(of, back): Which) -> Option<usize> {
+        let is = |text: &Text| match of {
+            Of::Waiting => text.state == MessageState::Queued,
+            Of::InTheAir => text.attempts > 0 && !text.settled,
+            Of::Tried => text.attempts > 0,
+            Of::All => true,
+        };
+        (0..self.texts.len()).rev().filter(|nth| is(&self.texts[*nth])).nth(back)
+    }
+
+    /// The dispatcher may hand a text over: all is judged once more.
+    pub(crate) fn go(&mut self, nth: usize) -> Answer {
+        if self.texts[nth].state != MessageState::Queued {
+            return Answer::NotStarted;
+        }
+        if self.expire(nth) == Answer::Done && self.texts[nth].state == MessageState::Expired {
+            return Answer::NotStarted;
+        }
+        if let Err(code) = self.still_right(&self.texts[nth]) {
+            self.fail(nth, MessageState::Cancelled, code);
+            return Answer::NotStarted;
+        }
+        let text = &mut self.texts[nth];
+        text.state = MessageState::Sending;
+        text.attempts += 1;
+        text.tried_at = self.now;
+        text.settled = false;
+        self.attempts.push((text.from, text.to, text.kind));
+        let Some(call) = text.call.map(|call| self.calls.get_mut(call).expect("a text is of a call")) else {
+            return Answer::Started;
+        };
+        if text.attempts == 1 {
+            match text.kind {
+                Kind::Preset => call.used.preset += 1,
+                Kind::Custom => call.used.custom += 1,
+                Kind::SmartAction => call.used.smart_action += 1,
+                _ => call.used.system += 1,
+            }
+            call.used.segments += segments(text.words.len());
+        }
+        if call.ended.is_none() && call.closed.is_none() {
+            call.opened = true;
+        }
+        Answer::Started
+    }
+
+    fn still_right(&self, text: &Text) -> Result<(), FailureCode> {
+        let Text { kind, from, to, call, .. } = *text;
+        let off = !self.on(Switch::InCallSms);
+        let phase = call.map_or(Phase::Connected, |call| self.calls[call].phase);
+        if kind == Kind::OptOutConfirmation {
+            // It goes out while what it confirms holds.
+            let phase = if known::ANSWERS_GO_BY_PHASE { phase } else { Phase::Connected };
+            return if off || self.abroad_off(to, phase) {
+                Err(FailureCode::Blocked)
+            } else if self.blocked(to, from) {
+                Ok(())
+            } else {
+                Err(FailureCode::CancelledByRequest)
+            };
+        }
+        if self.blocked(to, from) {
+            return Err(FailureCode::OptedOut);
+        }
+        if self.abroad_off(to, phase) {
+            return Err(FailureCode::Blocked);
+        }
+        if text.is_agents() {
+            let mut call = self.calls[call.expect("an agent's text is of a call")].clone();
+            if call.closed == Some(ClosedReason::NoAgent) {
+                // What the agent wrote before leaving still goes out.
+                call.closed = None;
+            }
+            // A landline was judged when the text was accepted.
+            return match self.may_send(&call, true) {
+                Ok(_) => Ok(()),
+                Err(("call_ended", _)) => Err(FailureCode::CancelledCallEnded),
+                Err(("opted_out" | "session_closed", _)) => Err(FailureCode::OptedOut),
+                Err(_) => Err(FailureCode::Blocked),
+            };
+        }
+        if off {
+            return Err(FailureCode::Blocked);
+        }
+        if kind == Kind::AutoReply && self.belongs(to, from).is_ok() {
+            // A27: an active call wins.
+            return Err(FailureCode::CancelledByRequest);
+        }
+        Ok(())
+    }
+
+    /// The carrier answered, or will never.
+    pub(crate) fn settle(&mut self, nth: usize, answered: Answered) -> Answer {
+        let text = &mut self.texts[nth];
+        if text.attempts == 0 || text.settled {
+            return Answer::Done;
+        }
+        text.settled = true;
+        if text.state != MessageState::Sending {
+            // A receipt was faster, and knows better (A61).
+            return Answer::Done;
+        }
+        match answered {
+            Answered::Taken => text.state = MessageState::Sent,
+            Answered::Nothing => text.unknown_since = Some(self.now),
+            Answered::Refused(code) => self.failed(nth, MessageState::Failed, code),
+            Answered::Later => {
+                let call_ended = text.call.is_some_and(|call| self.calls[call].ended.is_some());
+                if text.is_agents() && call_ended {
+                    self.fail(nth, MessageState::Cancelled, FailureCode::CancelledCallEnded);
+                } else if self.now + 40 >= text.expires {
+                    self.fail(nth, MessageState::Expired, FailureCode::TooLate);
+                } else {
+                    text.state = MessageState::Queued;
+                }
+            }
+        }
+        Answer::Done
+    }
+
+    /// A receipt only moves a text forward (A54).
+    pub(crate) fn receipt(&mut self, nth: usize, Said(receipt, status): Said) -> Answer {
+        use MessageState::{Delivered, Expired, Failed, Queued, Sending, Sent, Unconfirmed, Undelivered};
+        let text = &mut self.texts[nth];
+        if text.attempts == 0 {
+            return Answer::Heard("stale");
+        }
+        if !self.items.insert(format!("receipt {nth} {status}")) {
+            return Answer::Heard("duplicate");
+        }
+        match (text.state, receipt) {
+            (Queued | Sending, ReceiptState::Sent) => (text.state, text.failure) = (Sent, None),
+            (Queued | Sending | Sent | Unconfirmed | Expired, ReceiptState::Delivered) => {
+                (text.state, text.failure) = (Delivered, None);
+            }
+            (Queued | Sending | Sent | Unconfirmed | Expired, ReceiptState::Undelivered(code)) => {
+                self.failed(nth, Undelivered, code);
+            }
+            (Queued | Sending | Sent | Unconfirmed | Expired, ReceiptState::Failed(code)) => {
+                self.failed(nth, Failed, code);
+            }
+            _ => return Answer::Heard("stale"),
+        }
+        Answer::Heard("advanced")
+    }
+
+    /// The carrier says that a text failed, and so something of who should have got it (A18, A46).
+    fn failed(&mut self, nth: usize, state: MessageState, code: FailureCode) {
+        self.fail(nth, state, code);
+        let Text { from, to, .. } = self.texts[nth];
+        match code {
+            FailureCode::Landline => drop(self.landlines.insert(to, self.now + 30 * DAY)),
+            FailureCode::OptedOut => drop(self.stop(to, from)),
+            _ => {}
+        }
+    }
+
+    /// Somebody takes a text back.
+    pub(crate) fn cancel(&mut self, nth: usize) -> Answer {
+        if self.texts[nth].state != MessageState::Queued {
+            return Answer::Refused("not_queued", None);
+        }
+        self.fail(nth, MessageState::Cancelled, FailureCode::CancelledByRequest);
+        Answer::Message(MessageState::Cancelled)
+    }
+
+    /// A text that waited too long is not sent any more.
+    pub(crate) fn expire(&mut self, nth: usize) -> Answer {
+        let text = &self.texts[nth];
+        if text.state == MessageState::Queued && text.expires <= self.now {
+            self.fail(nth, MessageState::Expired, FailureCode::TooLate);
+        }
+        Answer::Done
+    }
+
+    /// Takes back what agents wrote in a call and still waits (A19, A46).
+    pub(crate) fn take_back(&mut self, call: Name, why: FailureCode) {
+        for nth in 0..self.texts.len() {
+            let text = &self.texts[nth];
+            if text.call == Some(call) && text.is_agents() && text.state == MessageState::Queued {
+                self.fail(nth, MessageState::Cancelled, why);
+            }
+        }
+    }
+
+    fn fail(&mut self, nth: usize, state: MessageState, code: FailureCode) {
+        let text = &mut self.texts[nth];
+        text.state = state;
+        text.failure = Some(code);
+    }
+
+    /// Time passed: leases run out (A7), and what nobody speaks of is given up (A54, A60).
+    pub(crate) fn tick(&mut self) -> Answer {
+        for text in &mut self.texts {
+            let given_up = match text.state {
+                MessageState::Sending => text.unknown_since.is_some_and(|since| since + 10 * MINUTE <= self.now),
+                MessageState::Sent => text.tried_at + 72 * HOUR <= self.now,
+                _ => false,
+            };
+            if given_up {
+                text.state = MessageState::Unconfirmed;
+            }
+        }
+        let over = |name: &Name| self.calls[name].ended.is_none() && self.calls[name].lease <= self.now;
+        let over: Vec<Name> = self.calls.keys().copied().filter(over).collect();
+        for name in over {
+            self.hang_up(name, "lease_expired", false);
+        }
+        Answer::Done
+    }
+}
+
+/// What a text of plain letters costs.
+fn segments(letters: usize) -> u32 {
+    let segments = if letters <= 160 { 1 } else { letters.div_ceil(153) };
+    u32::try_from(segments).expect("a text has few")
+}

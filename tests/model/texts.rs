@@ -1,0 +1,227 @@
+//! Texts of theirs: which call they belong to, what they ask for, and what comes back (A1-A6, A22-A27, A34, A46-A48).
+
+use crate::known;
+use crate::model::{DAY, MEMORY, MINUTE, Model, language_of, owner};
+use crate::seen::{Answer, Block, HeardSeen, Keyword};
+use crate::story::{Name, SHORT_CODE, Switch, Text};
+use offhook::model::{ClosedReason, FailureCode, Kind, Phase};
+
+/// A text belongs to no call.
+pub(crate) enum Nowhere {
+    /// Its call's texts are closed.
+    Closed,
+    /// For any other reason.
+    Other,
+}
+
+impl Model {
+    pub(crate) fn hear(&mut self, text: &Text) -> Answer {
+        let Text { from, to, words, mark, id } = *text;
+        if id.is_some_and(|id| !self.items.insert(format!("text {id}"))) {
+            return Answer::Heard("duplicate");
+        }
+        if from == SHORT_CODE {
+            self.heard.push(HeardSeen::Late { from, to, replied: false, last_call: None });
+            return Answer::Heard("silent");
+        }
+        let keyword = self.keyword(from, to, words, mark);
+        if keyword == Some(Keyword::Start) {
+            self.start(from, to);
+        }
+        let (answer, call) = self.place(text, keyword);
+        let answers = match keyword {
+            Some(Keyword::Stop) => self.stop(from, to) && self.on(Switch::ConfirmStop),
+            Some(Keyword::Help) => true,
+            Some(Keyword::Start) | None => false,
+        };
+        // Who acts on a keyword answers it (A46).
+        if answers && mark.is_none() && answer != Answer::Heard("dropped") {
+            self.answer(from, to, keyword, call);
+        }
+        answer
+    }
+
+    /// YES and START are words like others from who is not blocked (A47), unless the carrier acts on them.
+    fn keyword(&self, from: Name, to: Name, words: Name, mark: Option<Name>) -> Option<Keyword> {
+        match mark.unwrap_or(words) {
+            "STOP" | "Cancel." => Some(Keyword::Stop),
+            "HELP" => Some(Keyword::Help),
+            "START" | "yes" => (mark.is_some() || self.blocked(from, to)).then_some(Keyword::Start),
+            _ => None,
+        }
+    }
+
+    /// Where a text goes: into its call, or it is late.
+    fn place(&mut self, text: &Text, keyword: Option<Keyword>) -> (Answer, Option<Name>) {
+        let Text { from, to, .. } = *text;
+        let belongs = self.belongs(from, to);
+        let phase = belongs.as_ref().map_or(Phase::Connected, |call| self.calls[call].phase);
+        if self.on(Switch::DropFromAbroad) && self.abroad_off(from, phase) {
+            return (Answer::Heard("dropped"), None);
+        }
+        match belongs {
+            Ok(name) => {
+                self.attach(name, text, keyword);
+                (Answer::Heard("attached"), Some(name))
+            }
+            Err(nowhere) => (self.late(text, keyword, &nowhere), None),
+        }
+    }
+
+    /// The call a text would join.
+    pub(crate) fn belongs(&self, from: Name, to: Name) -> Result<Name, Nowhere> {
+        // A1, A4: the pair names the call.
+        if let Some(name) = self.bound_to(to, from) {
+            return self.join(name);
+        }
+        // A2: an inbound number names a queue, and exactly one call there is meant.
+        let Some(queue) = owner(to).filter(|_| self.on(Switch::InCallSms)) else { return Err(Nowhere::Other) };
+        let live = self.calls_of(from);
+        let here: Vec<Name> = live.iter().copied().filter(|name| self.calls[name].queue == queue).collect();
+        // A3: another queue's number leads to no call, unless it is switched on and there is but one.
+        let meant = match (here.as_slice(), live.as_slice()) {
+            ([name], _) => *name,
+            ([], [name]) if self.on(Switch::AttachCrossQueue) => *name,
+            _ => return Err(Nowhere::Other),
+        };
+        let begins = self.calls[meant].our_number.is_none();
+        if begins && known::UNVERIFIED_BEGINS_NOTHING && !self.verified(to) {
+            return Err(Nowhere::Other);
+        }
+        if self.queue_on(self.calls[meant].queue) { self.join(meant) } else { Err(Nowhere::Other) }
+    }
+
+    fn join(&self, name: Name) -> Result<Name, Nowhere> {
+        if self.calls[name].closed.is_some() { Err(Nowhere::Closed) } else { Ok(name) }
+    }
+
+    fn attach(&mut self, name: Name, text: &Text, keyword: Option<Keyword>) {
+        let Text { from, to, words, .. } = *text;
+        let reply_blocked =
+            self.abroad_off(from, self.calls[name].phase) || keyword == Some(Keyword::Stop) || self.blocked(from, to);
+        let call = self.calls.get_mut(name).expect("a text belongs to a call that is there");
+        call.opened = true;
+        call.our_number.get_or_insert(to);
+        call.used.received += 1;
+        if words == "photo" {
+            call.used.media += 1;
+        }
+        self.heard.push(HeardSeen::InCall { from, to, call: name, keyword, reply_blocked });
+    }
+
+    fn late(&mut self, text: &Text, keyword: Option<Keyword>, nowhere: &Nowhere) -> Answer {
+        let Text { from, to, words, .. } = *text;
+        let known = self.talked(to, from).is_some() || matches!(nowhere, Nowhere::Closed);
+        let stranger_replied = owner(to).is_some() && self.on(Switch::ReplyToStrangers);
+        let replied = self.on(Switch::InCallSms)
+            && self.on(Switch::AutoReply)
+            && keyword.is_none()
+            && !self.blocked(from, to)
+            // Our own words came back (A24).
+            && words != "Closing in en."
+            && !self.abroad_off(from, Phase::Connected)
+            && (known || stranger_replied)
+            && self.may_reply_again(from, to);
+        let last_call = self.talked(to, from).map(|talked| talked.call);
+        self.heard.push(HeardSeen::Late { from, to, replied, last_call });
+        if !replied {
+            return Answer::Heard("silent");
+        }
+        let language = self.language(from, to);
+        self.note_reply(from, to);
+        self.queue(Kind::AutoReply, to, from, None, format!("Reply in {language}."));
+        Answer::Heard("replied")
+    }
+
+    /// At most one reply in 15 minutes, and three in 24 hours, for each pair (A22).
+    fn may_reply_again(&self, from: Name, to: Name) -> bool {
+        let replies = self.replies.get(&(to, from)).cloned().unwrap_or_default();
+        let within = |time: u64| replies.iter().filter(|at| self.now - **at < time).count();
+        within(15 * MINUTE) == 0 && within(DAY) < 3
+    }
+
+    fn note_reply(&mut self, from: Name, to: Name) {
+        self.replies.entry((to, from)).or_default().push(self.now);
+        if !known::REPLIES_PROLONG_NO_MEMORY && self.talked(to, from).is_some() {
+            self.talked.entry((to, from)).and_modify(|talked| talked.until = self.now + MEMORY);
+        }
+    }
+
+    /// The language of who is on no call (A25).
+    fn language(&self, from: Name, to: Name) -> Name {
+        match self.talked(to, from) {
+            Some(talked) => talked.language,
+            None => owner(to).map_or("en", language_of),
+        }
+    }
+
+    /// The one answer a keyword may have.
+    fn answer(&mut self, from: Name, to: Name, keyword: Option<Keyword>, call: Option<Name>) {
+        let judged_in = call.filter(|_| known::ANSWERS_GO_BY_PHASE);
+        let phase = judged_in.map_or(Phase::Connected, |call| self.calls[call].phase);
+        if !self.on(Switch::InCallSms) || self.abroad_off(from, phase) {
+            return;
+        }
+        if keyword == Some(Keyword::Stop) {
+            let language = call.map_or_else(|| self.language(from, to), |call| self.calls[call].language);
+            return self.queue(Kind::OptOutConfirmation, to, from, call, format!("Opted out in {language}."));
+        }
+        // Help is written in English alone; it counts among the replies.
+        if !self.blocked(from, to) && self.may_reply_again(from, to) {
+            self.note_reply(from, to);
+            self.queue(Kind::HelpReply, to, from, call, "Help in en.".to_owned());
+        }
+    }
+
+    /// STOP to one of our numbers, from a person or their carrier; `false` where it was known.
+    pub(crate) fn stop(&mut self, who: Name, ours: Name) -> bool {
+        let mut block = self.blocks.get(who).cloned().unwrap_or_default();
+        block.numbers.insert(ours);
+        block.everywhere |= !self.on(Switch::StopIsForOneNumber);
+        let new = self.blocks.get(who) != Some(&block);
+        if new || known::EACH_STOP_CLOSES {
+            self.block(who, block);
+        }
+        new
+    }
+
+    /// Somebody must not be texted from where the block says: what is bound there closes.
+    pub(crate) fn block(&mut self, who: Name, block: Block) {
+        self.blocks.insert(who, block);
+        for name in self.calls_of(who) {
+            let call = &self.calls[name];
+            if call.closed.is_none() && call.our_number.is_some_and(|ours| self.blocked(who, ours)) {
+                self.take_back(name, FailureCode::OptedOut);
+                self.calls.get_mut(name).expect("it was found").closed = Some(ClosedReason::OptedOut);
+            }
+        }
+    }
+
+    /// START to one of our numbers takes back what was said to that number, and what was said to all.
+    fn start(&mut self, who: Name, ours: Name) {
+        if !self.blocked(who, ours) {
+            return;
+        }
+        if let Some(block) = self.blocks.get_mut(who) {
+            block.everywhere = false;
+            block.numbers.remove(ours);
+            if block.numbers.is_empty() {
+                self.blocks.remove(who);
+            }
+        }
+        self.reopen(who);
+    }
+
+    /// Calls that closed for an opt-out may be texted again where nothing blocks their number any more.
+    pub(crate) fn reopen(&mut self, who: Name) {
+        for name in self.calls_of(who) {
+            let call = &self.calls[name];
+            if call.closed == Some(ClosedReason::OptedOut) && !call.our_number.is_some_and(|o| self.blocked(who, o)) {
+                let call = self.calls.get_mut(name).expect("it was found");
+                call.opened = false;
+                // A12: nobody could read them while no agent is there.
+                call.closed = (call.agent_left && known::START_WAITS_FOR_AN_AGENT).then_some(ClosedReason::NoAgent);
+            }
+        }
+    }
+}
