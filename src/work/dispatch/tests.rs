@@ -88,6 +88,17 @@ fn a_message_too_old_is_given_up_though_there_is_no_permit() {
 }
 
 #[test]
+fn a_text_that_is_ready_goes_in_the_moment_in_which_another_is_too_old() {
+    let mut world = World::new(100, 1);
+    world.ttl_ms = 10_000;
+    world.queue("old", Kind::Custom, 1);
+    world.ttl_ms = 60_000;
+    world.queue("next", Kind::Custom, 1);
+    world.run(20_000);
+    assert_eq!((world.sent, world.expired), (vec![("next", 10_000)], vec![("old", 10_000)]));
+}
+
+#[test]
 fn a64_an_account_that_does_not_answer_has_a_bounded_number_of_requests() {
     let mut world = World::new(1_000_000, 1_000);
     let names: Vec<String> = (0..IN_FLIGHT_PER_ACCOUNT + 10).map(|n| format!("m{n}")).collect();

@@ -199,3 +199,18 @@ fn r24_a64_a_crowd_at_one_account_costs_each_message_one_look() {
     assert_eq!(world.order(), names);
     assert_eq!(world.sent[499].1, 50_000);
 }
+
+#[test]
+fn a64_a_text_that_waits_for_its_account_is_not_looked_at_all_the_time_while_one_before_it_is_unanswered() {
+    let mut world = World::new(1_000, 1);
+    world.ttl_ms = 5_000;
+    world.queue("unanswered", Kind::Custom, 1);
+    world.answers.insert("unanswered", Answer::Never);
+    world.run(1_500);
+    world.pause_account(20_000);
+    world.ttl_ms = 60_000;
+    world.queue("next", Kind::Custom, 1);
+    // Meanwhile the first is too old to be sent, and on its way.
+    world.run(15_000);
+    assert_eq!((world.sent, world.expired), (vec![("unanswered", 1_000)], vec![]));
+}
