@@ -13,6 +13,7 @@ pub mod rows;
 pub mod show;
 pub mod state;
 pub mod view;
+pub mod why;
 
 pub use decide::{Decision, decide, shown};
 pub use private::Private;

@@ -55,26 +55,41 @@ async fn a67_the_last_of_a_backlog_waits_for_the_limit_of_its_number_and_is_due_
     assert!(!text.contains(TOKEN) && !text.contains(&caller.number.to_string()), "{text}");
 }
 
+/// Asks again and again until the answer is such.
+async fn until(world: &World, id: &str, such: impl Fn(&ApiAnswer) -> bool) -> ApiAnswer {
+    let until = Instant::now() + SOON;
+    loop {
+        let why = explained(world, id).await;
+        if such(&why) {
+            return why;
+        }
+        assert!(Instant::now() < until, "{}", why.json);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a67_what_the_carrier_put_off_waits_for_its_retry_and_the_next_text_to_that_phone_for_it() {
     let world = world().await;
     let _gateway = world.start().await;
-    let caller = on_the_phone(&world).await;
+    let (slow, caller) = (on_the_phone(&world).await, on_the_phone(&world).await);
+    let answers_late = Mood { delay: Duration::from_secs(3), ..Mood::default() };
+    world.carrier.set_mood_towards(slow.number, Some(answers_late));
+    assert_eq!(world.client.send_text(&slow.call, "slow", "a-1").await.unwrap().status, 202);
+    world.carrier.wait_for_sends(1, SOON).await.unwrap();
+
     let busy = Mood { too_many: 1.0, retry_after_secs: Some(60), ..Mood::default() };
     world.carrier.set_mood_towards(caller.number, Some(busy));
     let first = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
-    let until = Instant::now() + SOON;
-    let why = loop {
-        let why = explained(&world, first.text("/id")).await;
-        if why.text("/attempts/0/outcome") == "later" {
-            break why;
-        }
-        assert!(Instant::now() < until, "{}", why.json);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    assert_eq!((why.text("/state"), why.text("/waiting_for")), ("queued", "retry"), "{}", why.json);
+    let why = until(&world, first.text("/id"), |why| why.text("/attempts/0/outcome") == "later").await;
+    assert_eq!((why.text("/state"), why.text("/waiting_for")), ("queued", "carrier_pause"), "{}", why.json);
     assert_eq!(why.json["attempts"][0]["status"], 429, "{}", why.json);
+
+    // The carrier's answer to the other text ends the rest of the lane.
+    let why = until(&world, first.text("/id"), |why| why.text("/waiting_for") != "carrier_pause").await;
+    assert_eq!((why.text("/state"), why.text("/waiting_for")), ("queued", "retry"), "{}", why.json);
     let second = world.client.send_text(&caller.call, "second", "a-1").await.unwrap();
+    assert_eq!(second.status, 202, "{}", second.json);
     let behind = explained(&world, second.text("/id")).await;
     assert_eq!((behind.text("/state"), behind.text("/waiting_for")), ("queued", "earlier_message"), "{}", behind.json);
     assert_eq!(behind.text("/due_at"), why.text("/due_at"));

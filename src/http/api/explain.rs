@@ -3,12 +3,10 @@
 use super::messages::{message_id, no_message};
 use super::{Answered, Api, Asked, storage_failed};
 use crate::http::answer::json;
-use crate::index::SCAN_MAX_ROWS;
-use crate::machine::state::{Attempt, AttemptOutcome, Message, Open};
-use crate::machine::view::{Ask, View, open_key};
-use crate::model::{Direction, MessageId, MessageState, Timestamp};
-use crate::rules::explain::{Explained, Held, explain};
-use crate::rules::lane::{Lane, Waiting};
+use crate::machine::state::{Attempt, AttemptOutcome, Message};
+use crate::machine::why::{Why, why};
+use crate::model::{Direction, MessageState, Timestamp};
+use crate::rules::explain::Explained;
 use axum::http::StatusCode;
 use serde_json::{Value, json as object};
 
@@ -20,59 +18,31 @@ pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
     let id = message_id(&asked)?;
     let document = api
         .look(move |reads, now| {
-            let document = reads.ask(|view| document(view, id, LOOKED_AT_MAX, now));
-            document.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_message)
+            let found =
+                reads.ask(|view| why(view, id, LOOKED_AT_MAX, now)).map_err(|failed| storage_failed(&failed))?;
+            found.as_ref().map(document).ok_or_else(no_message)
         })
         .await?;
     Ok(json(StatusCode::OK, &document))
 }
 
-/// What is told of a message, if there is one; of open messages so many are looked at.
-pub(super) fn document(view: &impl View, id: MessageId, looked_at_max: usize, now: Timestamp) -> Option<Value> {
-    let mut message = view.message(id)?;
-    let mut own = None;
-    if message.state == MessageState::Queued {
-        own = view.typed::<Open>(&open_key(id)).filter(|open| !open.started);
-        if own.is_none() {
-            // It has just left its lane, and its row knows for where.
-            message = view.message(id)?;
-        }
-    }
-    let (texts, all) = own.map_or((Vec::new(), true), |own| texts(view, id, &own, looked_at_max));
-    let limits = view.directory().numbers.get(&message.ours).map(|number| number.limits.clone()).unwrap_or_default();
-    let lane = Lane { texts: &texts, limits: &limits, empty_at: view.lane(message.ours).empty_at };
-    let told = explain(id, message.state, &lane, &Held::default(), now);
+pub(super) fn document(why: &Why) -> Value {
+    let Why { message, told, all } = why;
     let mut document = object!({
         "state": message.state,
         "lane": (message.direction == Direction::Outbound).then(|| message.ours.to_string()),
-        "position": told.position.filter(|_| all),
+        "position": told.position.filter(|_| *all),
         "waiting_for": told.waiting_for,
         "due_at": told.due_at.map(|due_at| due_at.to_string()),
         "attempts": message.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "timeline": timeline(&message, &told),
+        "timeline": timeline(message, told),
     });
     if !all {
         let note =
             "too many messages are open to look at all of them: others may go before it, and it is due no earlier";
         document["position_note"] = object!(note);
     }
-    Some(document)
-}
-
-/// The message and the others of its lane, and whether these are all.
-fn texts(view: &impl View, id: MessageId, own: &Open, looked_at_max: usize) -> (Vec<Waiting>, bool) {
-    let mut texts = vec![own.waiting(id)];
-    let (mut from, mut looked_at) = (Vec::new(), 0);
-    while looked_at < looked_at_max {
-        let page = view.open_page(&from, SCAN_MAX_ROWS.min(looked_at_max - looked_at));
-        let Some((last, ..)) = page.last() else { return (texts, true) };
-        // The first key after this one.
-        from = last.iter().copied().chain([0]).collect();
-        looked_at += page.len();
-        let others = page.iter().filter(|(_, other, open)| open.ours == own.ours && *other != id);
-        texts.extend(others.map(|(_, other, open)| open.waiting(*other)));
-    }
-    (texts, view.open_page(&from, 1).is_empty())
+    document
 }
 
 fn attempt(attempt: &Attempt) -> Value {
@@ -102,7 +72,7 @@ fn became_of(attempt: &Attempt) -> String {
             "the carrier could not be reached, and nothing was written to it".to_owned()
         }
         (AttemptOutcome::Unknown, None) => {
-            "the carrier did not answer: it may have the message, so it is not sent again".to_owned()
+            "no answer is known: the carrier may have the message, so it is not sent again".to_owned()
         }
         (AttemptOutcome::Unknown, Some(_)) => {
             answered("that says nothing, and it may have the message, so it is not sent again")

@@ -5,6 +5,7 @@ use crate::engine::Urgency;
 use crate::http::api::explain::document;
 use crate::http::world::{CALLER, SUPPORT, World, anonymous, form, signed, text};
 use crate::machine::command::{Command, Settled, SettledAs};
+use crate::machine::why::why;
 use crate::model::{FailureCode, Limits, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -80,18 +81,24 @@ async fn a67_each_text_of_a_lane_has_its_place_and_is_due_when_its_estimate_said
 async fn a67_a_text_the_carrier_put_off_says_so_and_the_next_to_the_same_number_waits_for_it() {
     let world = quick();
     world.start_call("c-1").await;
+    let other = json!({ "caller": "+12065550143", "queue": "support" });
+    assert_eq!(world.put("/v1/calls/c-2", other).await.status, 201);
     let (first, second) = (send(&world).await, send(&world).await);
+    let passes = shown(&world.post("/v1/calls/c-2/messages", json!({ "text": "x" })).await, 202);
     let wait = Some(Duration::from_secs(60));
     attempt(&world, &first, Some((SettledAs::Later { retry_after: wait }, Some(429)))).await;
     let told = explained(&world, &first).await;
-    assert_eq!(
-        (&told["state"], &told["waiting_for"], &told["position"]),
-        (&json!("queued"), &json!("retry"), &json!(1))
-    );
+    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("queued"), &json!("carrier_pause")));
     let detail = "the carrier answered 429: it wants us to wait";
     let tried = &told["attempts"][0];
     assert_eq!((&tried["outcome"], &tried["status"], &tried["detail"]), (&json!("later"), &json!(429), &json!(detail)));
     assert_eq!(events(&told), ["accepted", "attempt", "due", "expires"]);
+
+    // The carrier takes another text, so the lane goes on, and the one that was put off still has its own time.
+    let taken = SettledAs::Sent { carrier_id: "SMother".to_owned(), segments: None };
+    attempt(&world, &passes, Some((taken, Some(201)))).await;
+    let told = explained(&world, &first).await;
+    assert_eq!((&told["waiting_for"], &told["position"]), (&json!("retry"), &json!(1)));
     let behind = explained(&world, &second).await;
     assert_eq!((&behind["waiting_for"], &behind["position"]), (&json!("earlier_message"), &json!(2)));
     assert_eq!(behind["due_at"], told["due_at"]);
@@ -130,7 +137,7 @@ async fn a67_an_answer_that_was_lost_and_a_refusal_are_told_in_words() {
     attempt(&world, &message, Some((SettledAs::Unknown, None))).await;
     let told = explained(&world, &message).await;
     assert_eq!((&told["state"], &told["waiting_for"]), (&json!("sending"), &json!("receipt")));
-    let detail = "the carrier did not answer: it may have the message, so it is not sent again";
+    let detail = "no answer is known: the carrier may have the message, so it is not sent again";
     assert_eq!((&told["attempts"][0]["outcome"], &told["attempts"][0]["detail"]), (&json!("unknown"), &json!(detail)));
 
     let message = send(&world).await;
@@ -181,7 +188,7 @@ async fn a67_where_too_many_are_open_no_place_is_told_and_the_rest_is_the_least(
     let last = send(&world).await;
     let now = Timestamp::parse(last["created_at"].as_str().unwrap()).unwrap();
     let id = last["id"].as_str().unwrap().parse().unwrap();
-    let told = |looked_at_max| world.reads.ask(|view| document(view, id, looked_at_max, now).unwrap()).unwrap();
+    let told = |looked_at_max| world.reads.ask(|view| document(&why(view, id, looked_at_max, now).unwrap())).unwrap();
     let (all, some) = (told(4), told(2));
     assert_eq!((&all["position"], &all["position_note"]), (&json!(4), &Value::Null));
     assert_eq!((&some["position"], &some["waiting_for"]), (&Value::Null, &json!("number_rate")));
