@@ -3,7 +3,7 @@
 use crate::process::{SOON, TOKEN, World, offhook, said};
 use crate::shared::{OURS, directory, on_the_phone, world};
 use offhook::model::Timestamp;
-use offhook::sim::carrier::{CarrierSettings, Mood};
+use offhook::sim::carrier::{CarrierSettings, Mood, RetryAfter};
 use offhook::sim::platform::ApiAnswer;
 use serde_json::json;
 use std::fs;
@@ -78,7 +78,7 @@ async fn a67_what_the_carrier_put_off_waits_for_its_retry_and_the_next_text_to_t
     assert_eq!(world.client.send_text(&slow.call, "slow", "a-1").await.unwrap().status, 202);
     world.carrier.wait_for_sends(1, SOON).await.unwrap();
 
-    let busy = Mood { too_many: 1.0, retry_after_secs: Some(60), ..Mood::default() };
+    let busy = Mood { too_many: 1.0, retry_after: Some(RetryAfter::Secs(60)), ..Mood::default() };
     world.carrier.set_mood_towards(caller.number, Some(busy));
     let first = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
     let why = until(&world, first.text("/id"), |why| why.text("/attempts/0/outcome") == "later").await;

@@ -228,7 +228,7 @@ fn answer(reply: &Reply) -> Answer {
         Reply::Heard(taken) => Answer::Heard(match taken {
             Taken::Attached => "attached",
             Taken::Replied => "replied",
-            Taken::Silent => "silent",
+            Taken::Silent(_) => "silent",
             Taken::Dropped => "dropped",
             Taken::Advanced => "advanced",
             Taken::Stale => "stale",
