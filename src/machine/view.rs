@@ -48,7 +48,7 @@ pub mod kind {
     /// An endpoint's watermark, by name.
     pub const FEED: u8 = b'F';
     /// A parked thread of an endpoint's, by the endpoint's name and its own.
-    pub const PARKED: u8 = b'P';
+    pub const PARKED: u8 = b'E';
     /// A quarantined webhook, by position.
     pub const QUARANTINE: u8 = b'X';
     /// The gateway itself.
@@ -63,6 +63,37 @@ pub mod kind {
     pub const TROUBLE: u8 = b'B';
     /// The first month whose contacts are not forgotten.
     pub const REMEMBERED: u8 = b'M';
+
+    // No two kinds have the same letter.
+    const _: () = {
+        let all = [
+            CALL,
+            LIVE,
+            TIMER,
+            OPEN,
+            LANE,
+            DIRECTORY,
+            OPT_OUT,
+            FEED,
+            PARKED,
+            QUARANTINE,
+            GATEWAY,
+            ACCOUNT_LANE,
+            DAY,
+            PAUSE,
+            TROUBLE,
+            REMEMBERED,
+        ];
+        let mut one = 0;
+        while one < all.len() {
+            let mut other = one + 1;
+            while other < all.len() {
+                assert!(all[one] != all[other], "two kinds of rows have the same letter");
+                other += 1;
+            }
+            one += 1;
+        }
+    };
 }
 
 /// Live calls of one number that are looked at. A switchboard may share one caller id among many callers; past a few

@@ -55,6 +55,8 @@ pub fn account(account: &str) {
 
 /// An endpoint of the platform is configured.
 pub fn endpoint(endpoint: &str) {
+    zero(&counter!(names::FEED_GAPS_TOTAL, "endpoint" => endpoint.to_owned()));
+    zero(&counter!(names::REPLAYS_GIVEN_UP_TOTAL, "endpoint" => endpoint.to_owned()));
     for outcome in Delivery::ALL {
         let endpoint = endpoint.to_owned();
         zero(&counter!(names::DELIVERIES_TOTAL, "endpoint" => endpoint, "outcome" => outcome.label()));

@@ -33,6 +33,8 @@ pub(crate) fn directory(on: &BTreeSet<Switch>) -> Directory {
         languages.iter().map(|name| (language(name), format!("{what} in {name}."))).collect()
     };
     let settings = Settings {
+        // Lanes rest and accounts are left alone without a text being refused for it: waits are not part of these stories.
+        max_wait_ms: 120_000,
         in_call_sms: is(Switch::InCallSms),
         non_us: NonUs {
             in_call: is(Switch::AbroadInCall),
