@@ -3,7 +3,7 @@
 use crate::directory::{directory, language, number};
 use crate::gateway::Gateway;
 use crate::model::Model;
-use crate::story::{Act, AgentWord, Answered, Put, Said, Send, Text, Words};
+use crate::story::{Act, AgentWord, Answered, Put, SHORT_CODE, Said, Send, Text, Words};
 use offhook::machine::command::{self, Command, Content, PutCall, Settled, SettledAs};
 use offhook::machine::view::View;
 use offhook::model::{
@@ -81,10 +81,7 @@ fn inbound(text: &Text, step: usize) -> Inbound {
     let is_photo = text.words == "photo";
     Inbound {
         carrier_id: text.id.map_or_else(|| format!("step {step}"), |id| format!("text {id}")),
-        from: match text.from {
-            crate::story::SHORT_CODE => Address::read(text.from),
-            caller => number(caller).into(),
-        },
+        from: if text.from == SHORT_CODE { Address::read(SHORT_CODE) } else { number(text.from).into() },
         to: number(text.to).into(),
         text: if is_photo { String::new() } else { text.words.to_owned() },
         media: if is_photo { vec![photo] } else { Vec::new() },

@@ -2,7 +2,7 @@
 
 use crate::directory::{directory, name_of, number};
 use crate::seen::{Answer, Block, CallSeen, HeardSeen, Keyword, Seen, TextSeen, Used};
-use crate::story::{CALLERS, CALLS, Name, OURS, Switch};
+use crate::story::{CALLERS, CALLS, Name, OURS, SHORT_CODE, Switch};
 use offhook::machine::apply::apply;
 use offhook::machine::command::{At, Command, Reply, Taken};
 use offhook::machine::event::{Fact, Story};
@@ -259,7 +259,7 @@ fn theirs(message: &Message) -> Name {
 fn address_name(address: &Address) -> Name {
     match address {
         Address::Number(number) => name_of(*number),
-        Address::ShortCode(_) | Address::Name(_) => crate::story::SHORT_CODE,
+        Address::ShortCode(_) | Address::Name(_) => SHORT_CODE,
     }
 }
 

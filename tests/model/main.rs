@@ -18,6 +18,7 @@ mod texts;
 use gateway::{Forgets, Gateway};
 use model::Model;
 use offhook::machine::event::Fact;
+use offhook::model::Phase;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRunner};
 use seen::{Answer, Seen, differ};
 use std::cell::RefCell;
@@ -84,7 +85,7 @@ fn a_disagreement_reads_as_a_story_and_what_differs_at_its_end() {
         alternative: None,
         queue: "support",
         language: None,
-        phase: offhook::model::Phase::Connected,
+        phase: Phase::Connected,
         consent: false,
         agent: AgentWord::Named,
         version: None,

@@ -4,7 +4,7 @@
 //! Invariant: no rule and nothing of the machine is used here, only the model's words for states and kinds.
 
 use crate::seen::{Answer, Block, CallSeen, HeardSeen, Seen, TextSeen, Used};
-use crate::story::{Act, CALLERS, Due, Name, Pause, SHORT_CODE, Switch};
+use crate::story::{Act, CALLERS, Due, Name, Pause, Switch};
 use offhook::model::{ClosedReason, FailureCode, Kind, MessageState, Phase, Session};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -266,11 +266,10 @@ impl Model {
 
     /// Everything that can be seen.
     pub(crate) fn seen(&self) -> Seen {
-        let callers = CALLERS.into_iter().filter(|who| *who != SHORT_CODE);
         let bound = |who| move |name: Name| self.calls[name].our_number.map(|ours| ((ours, who), name));
         Seen {
             calls: self.calls.keys().map(|name| (*name, self.call_seen(name))).collect(),
-            pairs: callers.flat_map(|who| self.calls_of(who).into_iter().filter_map(bound(who))).collect(),
+            pairs: CALLERS.into_iter().flat_map(|who| self.calls_of(who).into_iter().filter_map(bound(who))).collect(),
             opt_outs: self.blocks.clone(),
             texts: self.texts.iter().map(text_seen).collect(),
             heard: self.heard.clone(),
