@@ -85,7 +85,7 @@ fn put(call: BoxedStrategy<Name>) -> impl Strategy<Value = Put> {
         1 => select(CALLERS.to_vec()).prop_map(|caller| Some(Some(caller))),
         1 => Just(Some(None)),
     ];
-    let phase = prop_oneof![6 => Just(Phase::Connected), 1 => Just(Phase::Waiting)];
+    let phase = prop_oneof![4 => Just(Phase::Connected), 1 => Just(Phase::Waiting)];
     let agent = prop_oneof![4 => Just(AgentWord::Named), 1 => Just(AgentWord::LeftOut), 2 => Just(AgentWord::Null)];
     let language = weighted(0.2, select(vec!["en", "it"]));
     let alternative = weighted(0.1, select(CALLERS.to_vec()));
@@ -118,7 +118,7 @@ fn send() -> impl Strategy<Value = Send> {
 }
 
 fn text() -> impl Strategy<Value = Text> {
-    let from = prop_oneof![20 => Just("ann"), 6 => Just("bob"), 4 => Just("roma"), 1 => Just(SHORT_CODE)];
+    let from = prop_oneof![20 => Just("ann"), 6 => Just("bob"), 6 => Just("roma"), 1 => Just(SHORT_CODE)];
     let words = prop_oneof![
         12 => Just("hi"),
         3 => select(vec!["STOP", "Cancel."]),
@@ -171,6 +171,7 @@ fn flip() -> impl Strategy<Value = Act> {
         1 => Just(Switch::Sales),
         1 => Just(Switch::SupportIsVerified),
         1 => Just(Switch::SharedIsVerified),
+        1 => Just(Switch::SupportGetsPictures),
         2 => Just(Switch::SharedIsDefault),
         3 => Just(Switch::AbroadInCall),
         2 => Just(Switch::AbroadWaiting),

@@ -16,12 +16,13 @@ pub(crate) const DAY: u64 = 24 * HOUR;
 pub(crate) const MEMORY: u64 = 90 * DAY;
 
 /// What is on at the beginning of a story.
-pub(crate) const ON_AT_FIRST: [Switch; 10] = [
+pub(crate) const ON_AT_FIRST: [Switch; 11] = [
     Switch::InCallSms,
     Switch::Support,
     Switch::Sales,
     Switch::SupportIsVerified,
     Switch::SharedIsVerified,
+    Switch::SupportGetsPictures,
     Switch::CustomMessages,
     Switch::ConfirmStop,
     Switch::AutoReply,

@@ -44,7 +44,7 @@ impl Model {
                 _ => return Err(("preset_not_found", None)),
             },
         };
-        let ours = self.number(call, who)?;
+        let ours = self.number(call, who, send.smart_action)?;
         Ok((if send.smart_action { Kind::SmartAction } else { kind }, ours, who, words))
     }
 
@@ -87,13 +87,14 @@ impl Model {
     }
 
     /// The number a call texts somebody from: the one it has (A9), else the free one they had last, else the queue's
-    /// default, else the other (A32).
-    fn number(&self, call: &Call, who: Name) -> Result<Name, Refusal> {
+    /// default, else the other (A32). A photo is asked for from where it can come in (R1).
+    fn number(&self, call: &Call, who: Name, photo: bool) -> Result<Name, Refusal> {
+        let able = |ours: Name| !photo || ours != "support" || self.on(Switch::SupportGetsPictures);
         if let Some(ours) = call.our_number {
-            return Ok(ours);
+            return if able(ours) { Ok(ours) } else { Err(("no_number", None)) };
         }
-        let allowed: Vec<Name> =
-            self.numbers_of(call.queue).into_iter().filter(|ours| !self.blocked(who, ours)).collect();
+        let numbers = self.numbers_of(call.queue).into_iter();
+        let allowed: Vec<Name> = numbers.filter(|ours| able(ours) && !self.blocked(who, ours)).collect();
         let free: Vec<Name> = allowed.iter().copied().filter(|ours| self.bound_to(ours, who).is_none()).collect();
         let known = free.iter().filter(|ours| self.talked(ours, who).is_some());
         let last = known.max_by_key(|ours| self.talked(ours, who).map(|talked| talked.at));
@@ -107,7 +108,7 @@ impl Model {
     /// What a send would be refused with now.
     pub(crate) fn refusal(&self, name: Name) -> Option<Name> {
         let call = &self.calls[name];
-        self.may_send(call, false).and_then(|who| self.number(call, who)).err().map(|(code, _)| code)
+        self.may_send(call, false).and_then(|who| self.number(call, who, false)).err().map(|(code, _)| code)
     }
 
     /// A text of ours waits.

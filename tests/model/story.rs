@@ -168,6 +168,7 @@ pub(crate) enum Switch {
     Sales,
     SupportIsVerified,
     SharedIsVerified,
+    SupportGetsPictures,
     /// Both queues send from it rather than from their own.
     SharedIsDefault,
     AbroadInCall,
