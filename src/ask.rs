@@ -4,13 +4,14 @@
 //! token that reaches far enough.
 
 pub mod explain;
+pub mod replay;
 
 use crate::config::Config;
 use crate::http::api::{Scope, Token};
 use crate::net::{Client, ClientBounds, SendFailed};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderValue};
-use http::{Request, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -91,11 +92,25 @@ impl Platform {
 
     /// What a GET of `path` shows.
     pub async fn get(&self, path: &str) -> Result<Value, AskFailed> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    /// What a POST of `document` to `path` answers.
+    pub async fn post(&self, path: &str, document: &Value) -> Result<Value, AskFailed> {
+        self.ask(Method::POST, path, Bytes::from(document.to_string())).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, AskFailed> {
         let origin = || self.origin.clone();
         let mut bearer = HeaderValue::try_from([b"Bearer ", self.token.secret.expose()].concat())
             .expect("a token of the configuration is visible ASCII");
         bearer.set_sensitive(true);
-        let request = Request::get(format!("{}{path}", self.origin)).header(AUTHORIZATION, bearer).body(Bytes::new());
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.origin))
+            .header(AUTHORIZATION, bearer)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         let request = request.expect("an address and a path make a URL");
         let answer = self.client.send(request).await.map_err(|failed| match failed {
             SendFailed::NeverWritten(why) => AskFailed::NotRunning { origin: origin(), why },
@@ -104,7 +119,7 @@ impl Platform {
         let document: Value = serde_json::from_slice(&answer.body)
             .map_err(|_| AskFailed::NoAnswer { origin: origin(), why: format!("status {}, no JSON", answer.status) })?;
         match (answer.status, document["detail"].as_str()) {
-            (StatusCode::OK, _) => Ok(document),
+            (status, _) if status.is_success() => Ok(document),
             (StatusCode::UNAUTHORIZED, _) => {
                 Err(AskFailed::Unauthorized { origin: origin(), token: self.token.name.clone() })
             }

@@ -147,7 +147,7 @@ impl Running {
         ops.spawn(watch::disk(config.data_dir.clone(), CancellationToken::clone(&stop_ops)));
 
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-        let (_replays, asked_again) = Replays::to(names.iter().map(String::as_str));
+        let (replays, asked_again) = Replays::to(names.iter().map(String::as_str));
         let data_dir = config.data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || open::open(&data_dir, seed, &names));
         let opened = opened.await.map_err(|panicked| StartFailed::Thread(io::Error::other(panicked)))??;
@@ -165,7 +165,7 @@ impl Running {
         let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);
         doors.spawn(serve(carriers, Door::Carriers, &config.listen.carriers, &bounds, hooks.router(), &stop_doors));
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), config.tokens.clone());
-        let router = api::router(api);
+        let router = api::router(api.with_replays(replays));
         doors.spawn(serve(platform, Door::Platform, &config.listen.platform, &bounds, router, &stop_doors));
 
         readiness.set(NotReady::Recovering, false);

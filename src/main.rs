@@ -3,10 +3,11 @@
 #[path = "main/arguments.rs"]
 mod arguments;
 
-use arguments::{Arguments, Command, DirectoryCommand, JournalCommand};
+use arguments::{Arguments, Command, DirectoryCommand, EventsCommand, JournalCommand};
 use clap::Parser as _;
 use offhook::ask::AskFailed;
 use offhook::ask::explain::explain;
+use offhook::ask::replay::{Replay, replay};
 use offhook::config::{self, Config, seed};
 use offhook::daemon::{Ended, Running, directory};
 use offhook::demo;
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
         Command::Check { file, seed } => check(&file, seed.as_deref()),
         Command::Demo { once, data } => demo::main(once, data),
         Command::Directory { command } => directory(&command),
+        Command::Events { command: EventsCommand::Replay { config, since, until, endpoint } } => {
+            ask(&config, async |config| replay(config, Replay { since, until, endpoint }).await)
+        }
         Command::Explain { id, config } => ask(&config, async |config| explain(config, id).await),
         Command::Metrics => {
             say(&observe::list());

@@ -3,7 +3,7 @@
 use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::event::Story;
 use crate::machine::record;
-use crate::model::Position;
+use crate::model::{Position, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -136,6 +136,20 @@ impl Follow {
     /// The story at `position`.
     pub fn story(&self, position: Position) -> Result<Option<Arc<Story>>, FollowFailed> {
         Ok(self.read(position, 1)?.into_iter().next())
+    }
+
+    /// The first position decided at `at` or later, of those still kept; one past the last where there is none. The
+    /// journal's time never goes back, so it is found by halves.
+    pub fn first_at(&self, at: Timestamp) -> Result<Position, FollowFailed> {
+        let (mut low, mut high) = (self.oldest().0, self.committed().next().0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.story(Position(middle))? {
+                Some(story) if story.at < at => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(Position(low))
     }
 
     /// Waits until something at or after `position` is committed.

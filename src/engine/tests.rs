@@ -88,6 +88,21 @@ fn who_follows_reads_the_same_from_memory_and_from_the_journal() {
     assert_eq!(from_memory, from_journal);
 }
 
+#[test]
+fn the_first_position_of_a_time_is_found() {
+    let mut world = World::new();
+    for secs in [10, 20, 20, 30] {
+        world.clock.store(2_000_000_000_000 + secs * 1_000, Ordering::Relaxed);
+        world.core.commit([text(&format!("SM{}", world.journal.next().0), "hello")]).unwrap();
+    }
+    let follow = world.core.follow();
+    let end = follow.committed().next();
+    let first_at = |secs: u64| end.0 - follow.first_at(Timestamp::from_ms(2_000_000_000_000 + secs * 1_000)).unwrap().0;
+    let at = [(0, 4), (10, 4), (11, 3), (20, 3), (21, 1), (30, 1), (31, 0)];
+    assert_eq!(at.map(|(secs, _)| first_at(secs)), at.map(|(_, left)| left));
+    assert_eq!(follow.first_at(Timestamp::default()).unwrap(), Position(1));
+}
+
 #[tokio::test]
 async fn a_command_whose_caller_has_given_up_is_dropped_undecided() {
     let world = World::new();

@@ -13,6 +13,7 @@ mod fields;
 mod idempotency;
 mod messages;
 mod page;
+mod replay;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::model::Timestamp;
 use crate::net::{BodyRefused, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
+use crate::work::Replays;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, header};
@@ -69,6 +71,7 @@ pub struct Api {
     in_flight: InFlight,
     looks: Arc<Semaphore>,
     pulls: Arc<Semaphore>,
+    replays: Replays,
     clock: fn() -> Timestamp,
 }
 
@@ -98,8 +101,14 @@ impl Api {
             in_flight: InFlight::default(),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
+            replays: Replays::default(),
             clock: super::wall_clock,
         }
+    }
+
+    /// A door through which endpoints can be told once more what they were told.
+    pub fn with_replays(self, replays: Replays) -> Self {
+        Self { replays, ..self }
     }
 
     async fn answer(self: Arc<Self>, route: &'static Route, request: Request) -> Response {

@@ -14,6 +14,7 @@ use crate::net::Peer;
 use crate::observe::{NotReady, Readiness};
 use crate::rules;
 use crate::rules::opt_out::Block;
+use crate::work::{Receivers, Replays};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
@@ -37,6 +38,8 @@ pub(super) struct World {
     pub(super) reads: Reads,
     pub(super) readiness: Readiness,
     pub(super) disk: Disk,
+    /// What the feeds are asked to tell once more; no feed takes it.
+    pub(super) asked_again: Receivers,
     engine: Engine,
     api: Router,
     hooks: Router,
@@ -84,9 +87,11 @@ impl World {
         readiness.set(NotReady::Starting, false);
         let tasks = TaskTracker::new();
         let api = Api::new(handle.clone(), reads.clone(), readiness.clone(), tasks.clone(), tokens());
+        let (replays, asked_again) = Replays::to(["audit", "main"]);
         let accounts = HashMap::from([("main".to_owned(), HookAccount { dialect, report_only_until })]);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks, Vec::new());
-        Self { handle, reads, readiness, disk, engine, api: api::router(api), hooks: hooks.router() }
+        let api = api::router(api.with_replays(replays));
+        Self { handle, reads, readiness, disk, asked_again, engine, api, hooks: hooks.router() }
     }
 
     /// Asks the platform's door.

@@ -45,6 +45,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DirectoryCommand,
     },
+    /// Events for the platform, in the gateway that runs.
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
     /// Say why a message is not sent yet, and when it is due. Asks the gateway that runs.
     Explain {
         /// Its id, as in msg_...
@@ -88,6 +93,25 @@ pub(crate) enum DirectoryCommand {
         /// Let queues have the global outbound number.
         #[arg(long)]
         force: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Tell endpoints once more what they were told of a time: the same events with the same ids and bytes.
+    Replay {
+        /// The configuration file that the gateway runs with.
+        #[arg(long)]
+        config: PathBuf,
+        /// Events of this moment and later, as in 2026-01-31T12:00:00Z.
+        #[arg(long)]
+        since: String,
+        /// Events before this moment; left out for all there are.
+        #[arg(long)]
+        until: Option<String>,
+        /// The name of a [[platform.webhook]]; left out for all.
+        #[arg(long)]
+        endpoint: Option<String>,
     },
 }
 

@@ -23,7 +23,7 @@ pub enum ReplayRefused {
     #[error("there is no such endpoint")]
     NoSuchEndpoint,
     /// Too many replays wait.
-    #[error("too many replays wait for this endpoint")]
+    #[error("too many replays wait already")]
     TooMany,
     /// The feed has ended: the gateway stops.
     #[error("the gateway is stopping")]
@@ -47,12 +47,25 @@ impl Replays {
         self.0.keys().map(String::as_str)
     }
 
-    /// Has an endpoint told once more what it was told of these positions.
-    pub fn replay(&self, endpoint: &str, range: Range<Position>) -> Result<(), ReplayRefused> {
-        let sender = self.0.get(endpoint).ok_or(ReplayRefused::NoSuchEndpoint)?;
-        sender.try_send(range).map_err(|refused| match refused {
-            TrySendError::Full(_) => ReplayRefused::TooMany,
-            TrySendError::Closed(_) => ReplayRefused::Stopping,
-        })
+    /// Has one endpoint, or all, told once more what they were told of these positions. Returns their names.
+    pub fn replay(&self, endpoint: Option<&str>, range: Range<Position>) -> Result<Vec<&str>, ReplayRefused> {
+        let wanted = |name: &str| endpoint.is_none_or(|endpoint| endpoint == name);
+        let mut places = Vec::new();
+        for (name, sender) in self.0.iter().filter(|(name, _)| wanted(name)) {
+            // A place in each first, so that it is all of them or none.
+            let place = sender.try_reserve().map_err(|refused| match refused {
+                TrySendError::Full(()) => ReplayRefused::TooMany,
+                TrySendError::Closed(()) => ReplayRefused::Stopping,
+            })?;
+            places.push((name.as_str(), place));
+        }
+        if places.is_empty() {
+            return Err(ReplayRefused::NoSuchEndpoint);
+        }
+        let names = places.into_iter().map(|(name, place)| {
+            place.send(range.clone());
+            name
+        });
+        Ok(names.collect())
     }
 }

@@ -8,6 +8,7 @@
 mod api;
 mod command;
 mod directory;
+mod events;
 mod explain;
 mod hooks;
 mod metrics;

@@ -58,8 +58,6 @@ pub(crate) fn directory(on: &BTreeSet<Switch>) -> Directory {
             ..OptOutWords::default()
         },
         attach_cross_queue: is(Switch::AttachCrossQueue),
-        // Longer than a carrier lets a lane rest in a story: how long a text waits is not what is compared.
-        max_wait_ms: 120_000,
         drop_non_us_inbound: is(Switch::DropFromAbroad),
         ..Settings::default()
     };

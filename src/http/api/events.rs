@@ -85,7 +85,7 @@ fn read_cursor(text: &str) -> Result<EventId, Refusal> {
     format!("evt_{text}").parse().map_err(|_| Refusal::new(Code::CursorInvalid, none))
 }
 
-fn cursor(id: EventId) -> String {
+pub(super) fn cursor(id: EventId) -> String {
     id.to_string().trim_start_matches("evt_").to_owned()
 }
 

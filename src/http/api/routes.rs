@@ -1,7 +1,7 @@
 //! What is there: one table, which the router is made of and the OpenAPI document is held against.
 
 use super::auth::Scope;
-use super::{Answered, Api, Asked, calls, directory, events, explain, messages};
+use super::{Answered, Api, Asked, calls, directory, events, explain, messages, replay};
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
 use axum::extract::Request;
@@ -80,6 +80,7 @@ pub(super) static ROUTES: &[Route] = routes! {
     Get "/v1/messages/{message_id}/explain" Some(Scope::Read) => explain::one;
     Get "/v1/events" Some(Scope::Read) => events::list;
     Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
+    Post "/v1/events/replay" Some(Scope::Admin) => replay::replay;
     Get "/v1/numbers" Some(Scope::Read) => directory::numbers;
     Get "/v1/numbers/{e164}" Some(Scope::Read) => directory::number;
     Get "/v1/queues" Some(Scope::Read) => directory::queues;

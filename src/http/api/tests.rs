@@ -5,6 +5,7 @@ mod explain;
 mod messages;
 mod openapi;
 mod refusals;
+mod replay;
 mod requirements;
 
 use crate::http::world::{Answer, World};

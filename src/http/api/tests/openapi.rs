@@ -2,7 +2,7 @@
 
 use super::shown;
 use crate::http::api::routes::{OPENAPI, ROUTES};
-use crate::http::api::{BODY_MAX_BYTES, calls, messages};
+use crate::http::api::{BODY_MAX_BYTES, calls, messages, replay};
 use crate::http::world::{World, call};
 use crate::rules::refusal::Code;
 use serde_json::{Value, json};
@@ -40,6 +40,7 @@ fn the_documents_requests_have_the_fields_that_are_read() {
         ("CallEnd", calls::END_FIELDS),
         ("MessageSend", messages::FIELDS),
         ("EstimateAsk", messages::ESTIMATE_FIELDS),
+        ("ReplayAsk", replay::REPLAY_FIELDS),
     ] {
         assert_eq!(fields(schema), expected.iter().map(ToString::to_string).collect(), "{schema}");
     }

@@ -1,0 +1,102 @@
+//! Events on their way out: endpoints that are gone and come back, that want little, and that want all of it again.
+
+use crate::process::{SOON, offhook, said};
+use crate::shared::{on_the_phone, world};
+use offhook::sim::platform::{Delivery, Fault, PlatformMood};
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// An endpoint that said 410 is looked at after five seconds, a fifth more or less.
+const LOOKED_AT: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a65_an_endpoint_that_says_410_raises_an_alarm_and_gets_everything_in_order_when_it_is_back() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let gone = PlatformMood { faults: 1.0, fault: Fault::Status(410), ..PlatformMood::default() };
+    world.platform.set_mood(gone);
+    let caller = on_the_phone(&world).await;
+    let paused = "offhook_feed_paused{endpoint=\"main\"}";
+    let until = Instant::now() + SOON;
+    while !gateway.metrics().await.contains(&format!("{paused} 1")) {
+        assert!(Instant::now() < until, "{}", gateway.metrics().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(world.home.log().contains("says that it is gone (410)"), "{}", world.home.log());
+
+    world.platform.set_mood(PlatformMood::default());
+    let ours = |event: &Delivery| event.call_id.as_deref() == Some(&*caller.call);
+    world.platform.wait_for(LOOKED_AT, ours).await.unwrap();
+    let events = caller.hangs_up(&world).await;
+    let sequences: Vec<_> = events.iter().map(|event| event.call_sequence.unwrap()).collect();
+    assert_eq!(sequences, (1..=events.len() as u64).collect::<Vec<_>>());
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(gateway.metrics().await.contains(&format!("{paused} 0")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a65_what_was_told_of_a_time_is_told_once_more_by_a_command() {
+    let world = world().await;
+    let config = world.home.path("offhook.toml");
+    let config = config.to_str().unwrap();
+    let replay = |rest: &[&str]| offhook(&[&["events", "replay", "--config", config], rest].concat());
+    let nobody = replay(&["--since", "2020-01-01T00:00:00Z"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(said(&nobody).contains("no gateway of this configuration answers"), "{}", said(&nobody));
+
+    let _gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let events = caller.hangs_up(&world).await;
+    for (rest, why) in [
+        (&["--since", "yesterday"][..], "`since` is no time: it must be a time with its zone"),
+        (&["--since", "2020-01-01T00:00:00Z", "--endpoint", "mian"], "use one of main, or leave it out for all"),
+        (&["--since", "2020-01-01T00:00:00Z", "--until", "2019-01-01T00:00:00Z"], "`until` is before `since`"),
+    ] {
+        let refused = replay(rest);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(said(&refused).contains(why), "{}", said(&refused));
+    }
+    let nothing = replay(&["--since", "2020-01-01T00:00:00Z", "--until", "2020-01-02T00:00:00Z"]);
+    assert!(said(&nothing).contains("nothing happened then"), "{}", said(&nothing));
+
+    let told = replay(&["--since", "2020-01-01T00:00:00Z", "--endpoint", "main"]);
+    assert_eq!(told.status.code(), Some(0), "{}", said(&told));
+    assert!(said(&told).contains("main will be told once more what happened from"), "{}", said(&told));
+    let until = Instant::now() + SOON;
+    while world.platform.count() < 2 * events.len() {
+        assert!(Instant::now() < until, "{} of {}", world.platform.count(), 2 * events.len());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut by_id: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
+    for delivery in world.platform.record().deliveries {
+        by_id.entry(delivery.id.clone()).or_default().push(delivery);
+    }
+    assert!(by_id.values().all(|twice| twice.len() == 2 && twice[0].bytes == twice[1].bytes));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_are_told_of_what_they_name() {
+    let world = world().await;
+    let good = fs::read_to_string(world.home.path("offhook.toml")).unwrap();
+    let second = format!(
+        "[[platform.webhook]]\nname = \"ends\"\nurl = \"{}\"\nsecret_files = [\"webhook\"]\nevents = [\"call.ended\"]\n\
+         [[account]]",
+        world.platform.url()
+    );
+    let config = world.home.write("two.toml", &good.replace("[[account]]", &second));
+    let mut gateway = world.home.start_with(&config);
+    gateway.ready().await;
+    let caller = on_the_phone(&world).await;
+    caller.hangs_up(&world).await;
+    let until = Instant::now() + SOON;
+    loop {
+        let deliveries = world.platform.record().deliveries;
+        let times = |kind: &str| deliveries.iter().filter(|event| event.kind == kind).count();
+        if (times("call.started"), times("call.ended")) == (1, 2) {
+            break;
+        }
+        assert!(Instant::now() < until, "{deliveries:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
