@@ -1,0 +1,285 @@
+//! An endpoint comes back, and much has waited for it (G17): that costs no memory to speak of, it goes fast, each event
+//! comes once and in order, and what begins meanwhile does not wait behind it.
+//!
+//! `OFFHOOK_EVENTS=360000 cargo test --release --test drain -- --nocapture` tells how fast and how much.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use offhook::engine::{Core, Engine, Handle, Urgency, WallClock};
+use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
+use offhook::journal::{FileJournal, Options};
+use offhook::machine::command::{Command, PutCall, Reply};
+use offhook::model::{CallId, Caller, Directory, Phase, Position, Queue, QueueId, Settings, Timestamp};
+use offhook::net::{Client, ClientBounds};
+use offhook::work::feed::{Bounds, Feed, Filter, Start};
+use offhook::work::{Endpoint, Moment, Replays, deliver};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Events that wait, unless told otherwise.
+const EVENTS: u64 = 12_000;
+
+/// Events of each call, and calls that go on at the same time.
+const EVENTS_OF_A_CALL: u64 = 9;
+const CALLS_AT_ONCE: u64 = 1_000;
+
+/// Memory is the process's, so each of these tests has it to itself.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What the feed may add to the memory of the process, in kilobytes.
+const MEMORY_MAX_KB: u64 = 64 * 1024;
+
+#[test]
+fn g17_a65_what_waited_for_an_endpoint_costs_little_memory_and_drains_in_order_and_what_begins_does_not_wait_for_it() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = std::env::var("OFFHOOK_EVENTS").ok();
+    let events = asked.map_or(EVENTS, |text| text.parse().expect("OFFHOOK_EVENTS is a number"));
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (core, began) = filled(place.path(), events);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let figures = runtime.block_on(drain(core, began, events));
+    println!("{figures:#?}");
+    assert_eq!(figures.doubled, 0, "nothing crashed, so nothing comes twice");
+    assert!(figures.before_the_new_call < events / 2, "{} came before it", figures.before_the_new_call);
+    assert!(figures.added_kb < MEMORY_MAX_KB, "{} kB more", figures.added_kb);
+}
+
+/// What was seen.
+#[derive(Debug)]
+#[allow(dead_code, reason = "it is printed")]
+struct Figures {
+    events: u64,
+    seconds: f64,
+    events_a_second: f64,
+    /// The most memory the process had, beyond what it had before there was a feed.
+    added_kb: u64,
+    /// Events that came before the first of a call that began when the endpoint was back, and how long that took.
+    before_the_new_call: u64,
+    new_call_after_ms: u128,
+    doubled: u64,
+}
+
+#[test]
+fn a_hundred_thousand_parked_calls_cost_some_hundred_bytes_each() {
+    const CALLS: u64 = 100_000;
+    const BYTES_MAX: u64 = 600;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let before_kb = resident_kb();
+    let parked = (0..CALLS).map(|call| (format!("2f6c1a54-7c1e-4f0a-9d3e-{call:012}"), Position(call + 1))).collect();
+    let start = Start { watermark: Position(CALLS + 1), parked };
+    let mut feed = Feed::new(start, Filter::default(), Bounds::default());
+    let now = Moment { elapsed: Duration::ZERO, wall: Timestamp::default() };
+    assert!(feed.next(now).is_empty());
+    assert_eq!(feed.wants(Position(CALLS)).len(), 2, "the backlog's reader and the one for them");
+    let bytes = resident_kb().saturating_sub(before_kb) * 1024 / CALLS;
+    println!("{bytes} bytes for each parked call, when all of them want to be told");
+    assert!(bytes < BYTES_MAX, "{bytes} bytes each");
+}
+
+/// A gateway's core with so many events that nobody was told of.
+fn filled(place: &Path, events: u64) -> (Core, Position) {
+    let journal = FileJournal::open(&place.join("journal"), Options::default()).expect("a journal");
+    let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
+    let index = Box::new(MemoryIndex::new());
+    let (mut core, _) = Core::recover(Box::new(journal), index, claims, Box::new(WallClock::new())).expect("a core");
+    let queue = Queue {
+        name: "Support".to_owned(),
+        parent: None,
+        in_call_sms: None,
+        inbound_numbers: Vec::new(),
+        outbound_numbers: Vec::new(),
+        default_outbound: None,
+        language: None,
+    };
+    let queues = BTreeMap::from([(queue_id(), queue)]);
+    let directory = Directory::new(Settings::default(), BTreeMap::new(), queues, BTreeMap::new(), BTreeMap::new());
+    let seed = Command::Seed { directory: Box::new(directory), opt_outs: Vec::new() };
+    assert_eq!(core.commit([seed]).expect("it is written"), [Reply::Done]);
+    let began = core.follow().committed().next();
+    let mut commands = (0..events).map(|nth| {
+        let block = CALLS_AT_ONCE * EVENTS_OF_A_CALL;
+        let call = nth / block * CALLS_AT_ONCE + nth % CALLS_AT_ONCE;
+        put_call(&format!("call-{call:09}"), nth)
+    });
+    loop {
+        let batch: Vec<_> = commands.by_ref().take(256).collect();
+        if batch.is_empty() {
+            return (core, began);
+        }
+        core.commit(batch).expect("it is written");
+    }
+}
+
+async fn drain(core: Core, began: Position, events: u64) -> Figures {
+    let follow = core.follow();
+    let (engine, handle) = Engine::start(core).expect("a thread");
+    let before_kb = resident_kb();
+    let (held, address) = hold_a_port();
+    let endpoint = Endpoint {
+        name: "main".to_owned(),
+        url: format!("http://{address}/events").parse().expect("an address"),
+        keys: vec![standardwebhooks::Webhook::from_bytes(vec![7; 32]).expect("a key")],
+        client: Client::new(ClientBounds { idle_max: 64, ..ClientBounds::default() }),
+        events: Filter::default(),
+    };
+    let (_replays, mut asked_again) = Replays::to(["main"]);
+    let asked_again = asked_again.remove("main").expect("it was made");
+    let start = Start { watermark: began, parked: Vec::new() };
+    let stop = CancellationToken::new();
+    let feed = tokio::spawn(deliver(endpoint, start, handle.clone(), follow, asked_again, stop.clone()));
+
+    // While it is down the window fills.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let mut most_kb = resident_kb();
+    let (platform, mut told) = Platform::new();
+    let server = tokio::spawn(serve(held, Arc::clone(&platform)));
+    told.wait_for(|told| *told > 0).await.expect("the platform is there");
+    let first = Instant::now();
+    begin(&handle, "new").await;
+    let mut new_call = None;
+    loop {
+        let all = tokio::time::timeout(Duration::from_millis(50), told.wait_for(|told| *told > events)).await.is_ok();
+        most_kb = most_kb.max(resident_kb());
+        let seen = platform.state.lock().expect("nobody panics with it");
+        if new_call.is_none() {
+            new_call = seen.new_call.map(|(before, at)| (before, at.duration_since(first)));
+        }
+        if all {
+            break;
+        }
+    }
+    let seconds = first.elapsed().as_secs_f64();
+    stop.cancel();
+    feed.await.expect("it does not panic").expect("it ends well");
+    server.abort();
+    tokio::task::spawn_blocking(move || engine.stop()).await.expect("it stops");
+    let (before_the_new_call, after) = new_call.expect("all were told");
+    let doubled = platform.state.lock().expect("nobody panics with it").doubled;
+    Figures {
+        events,
+        seconds,
+        events_a_second: events as f64 / seconds,
+        added_kb: most_kb.saturating_sub(before_kb),
+        before_the_new_call,
+        new_call_after_ms: after.as_millis(),
+        doubled,
+    }
+}
+
+async fn begin(engine: &Handle, call: &str) {
+    let reply = engine.submit(put_call(call, 0), Urgency::Ordinary, Duration::from_secs(60)).await;
+    assert!(matches!(reply, Ok(Reply::Call { created: true, .. })), "{reply:?}");
+}
+
+/// The platform: it takes everything, and looks at the order.
+struct Platform {
+    state: Mutex<Seen>,
+    told: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The last `call_sequence` of each call.
+    last: HashMap<String, u64>,
+    doubled: u64,
+    /// How many events had come when the new call's did, and when that was.
+    new_call: Option<(u64, Instant)>,
+}
+
+impl Platform {
+    fn new() -> (Arc<Self>, watch::Receiver<u64>) {
+        let (told, seen) = watch::channel(0);
+        (Arc::new(Self { state: Mutex::default(), told }), seen)
+    }
+
+    fn hears(&self, body: &[u8]) {
+        let event: Value = serde_json::from_slice(body).expect("events are JSON");
+        let (call, sequence) = (event["call_id"].as_str(), event["call_sequence"].as_u64());
+        let (call, sequence) = call.zip(sequence).expect("all are of calls");
+        let mut seen = self.state.lock().expect("nobody panics with it");
+        let last = seen.last.entry(call.to_owned()).or_default();
+        assert!(sequence <= *last + 1, "{call} has {sequence} after {last}");
+        if sequence <= *last {
+            seen.doubled += 1;
+            return;
+        }
+        *last = sequence;
+        if call == "new" {
+            seen.new_call = Some((*self.told.borrow(), Instant::now()));
+        }
+        drop(seen);
+        self.told.send_modify(|told| *told += 1);
+    }
+}
+
+async fn serve(held: TcpSocket, platform: Arc<Platform>) {
+    let address = held.local_addr().expect("it is bound");
+    drop(held);
+    let listener = TcpListener::bind(address).await.expect("the port was held for it");
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let platform = Arc::clone(&platform);
+        tokio::spawn(async move {
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let platform = Arc::clone(&platform);
+                async move {
+                    let body = request.into_body().collect().await.expect("it comes whole").to_bytes();
+                    platform.hears(&body);
+                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+                }
+            });
+            // A connection that breaks is the client's to make again.
+            let _broken =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+        });
+    }
+}
+
+/// A port of loopback that nobody listens on.
+fn hold_a_port() -> (TcpSocket, SocketAddr) {
+    let held = TcpSocket::new_v4().expect("a socket");
+    held.set_reuseaddr(true).expect("an option of every socket");
+    held.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+    let address = held.local_addr().expect("a bound socket has an address");
+    (held, address)
+}
+
+fn queue_id() -> QueueId {
+    "support".to_owned().try_into().expect("it is a name")
+}
+
+/// A call begins, or has another agent.
+fn put_call(call: &str, nth: u64) -> Command {
+    Command::PutCall(PutCall {
+        call: CallId::read(call).expect("it is a call id"),
+        caller: Caller::Withheld,
+        queue: queue_id(),
+        language: None,
+        phase: Phase::Connected,
+        agent: Some(Some(format!("agent-{nth}"))),
+        call_type: "inbound_ivr".to_owned(),
+        wait_sms_consent: false,
+        version: None,
+        alternative: None,
+        attestation: None,
+    })
+}
+
+/// Memory in use, as the system counts it.
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux counts it");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux counts it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes")
+}
