@@ -7,16 +7,15 @@
 mod account;
 mod backlog;
 mod bucket;
+mod follow;
 mod lane;
 
 pub use account::IN_FLIGHT_PER_ACCOUNT;
 pub use backlog::Backlog;
 
 use super::Moment;
-use crate::machine::event::{Fact, Story};
-use crate::machine::state::{Message, Open, Whose};
-use crate::model::{Address, Directory, E164, Limits, MessageId, Timestamp};
-use crate::rules::breaker::Paused;
+use crate::machine::state::Open;
+use crate::model::{Directory, E164, Limits, MessageId, Timestamp};
 use crate::rules::lane::priority;
 use crate::rules::rate::DayCount;
 use crate::rules::retry;
@@ -85,104 +84,6 @@ impl Dispatch {
             due: BTreeSet::new(),
             lane_of: HashMap::new(),
             account_of: HashMap::new(),
-        }
-    }
-
-    /// A message found after a restart, with its lane as the index has it.
-    pub fn found(&mut self, id: MessageId, open: &Open, lane_empty_at: Timestamp, now: Moment) {
-        self.lane(open.ours, lane_empty_at, now);
-        if !open.started {
-            self.wait(id, open, now);
-        }
-    }
-
-    /// An account's bucket, as the index has it after a restart.
-    pub fn found_account(&mut self, name: &str, empty_at: Timestamp, now: Moment) {
-        let limits = account_limits(&self.directory, name);
-        self.accounts.entry(name.to_owned()).or_default().limit(limits, empty_at.max(self.started_at), now);
-    }
-
-    /// What a daily cap has counted.
-    pub fn counted(&mut self, whose: &Whose, count: DayCount, now: Moment) {
-        match whose {
-            Whose::Number(number) => drop(self.days.insert(*number, count)),
-            Whose::Account(name) => self.account(name, now).day = count,
-        }
-    }
-
-    /// A lane rests, or not any more.
-    pub fn paused(&mut self, ours: E164, until: Option<Timestamp>, now: Moment) {
-        match until {
-            Some(until) => drop(self.pauses.insert(ours, until)),
-            None => drop(self.pauses.remove(&ours)),
-        }
-        self.schedule(Due::Lane(ours), now.elapsed);
-    }
-
-    /// An account is left alone, or not any more.
-    pub fn account_paused(&mut self, name: &str, paused: Option<Paused>, now: Moment) {
-        self.account(name, now).paused = paused;
-        self.schedule(Due::Account(name.to_owned()), now.elapsed);
-    }
-
-    /// Takes note of what was committed.
-    pub fn follow(&mut self, story: &Story, now: Moment) {
-        for event in &story.events {
-            match &event.fact {
-                // Found in the rows already, when this worker began.
-                Fact::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
-                Fact::MessageQueued { message, lane, .. } | Fact::SendPostponed { message, lane } => {
-                    if let Some(open) = open(message) {
-                        self.landed(message.id, now);
-                        self.lane(message.ours, lane.empty_at, now);
-                        self.wait(message.id, &open, now);
-                    }
-                }
-                Fact::SendStarted { message, lane } => self.started(message.id, story.at, lane.empty_at, now),
-                Fact::SendUnknown { message, .. } | Fact::MessageChanged { message, .. } => {
-                    self.gone(message.id, now);
-                }
-                Fact::MessageKept { message } => self.landed(message.id, now),
-                Fact::DayCounted { whose, count } => self.counted(whose, *count, now),
-                Fact::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
-                Fact::AccountFailed { account, trouble } => {
-                    self.account_paused(account, trouble.as_ref().and_then(|trouble| trouble.paused), now);
-                }
-                Fact::AccountPaused { account, trouble } => self.account_paused(account, trouble.paused, now),
-                Fact::AccountResumed { account } => self.account_paused(account, None, now),
-                fact => {
-                    if let Some(directory) = fact.directory_after(&self.directory) {
-                        self.use_directory(directory, story, now);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Limits and accounts are these now; the rest of the story says what the accounts' buckets hold.
-    fn use_directory(&mut self, directory: Directory, story: &Story, now: Moment) {
-        self.directory = Arc::new(directory);
-        let numbers: Vec<_> = self.lanes.keys().copied().collect();
-        for number in numbers {
-            let limits = self.limits(number);
-            if let Some(lane) = self.lanes.get_mut(&number) {
-                lane.limit(limits, now);
-            }
-            self.schedule(Due::Lane(number), now.elapsed);
-        }
-        for name in self.directory.accounts.keys() {
-            self.accounts.entry(name.clone()).or_default();
-        }
-        for (name, account) in &mut self.accounts {
-            let empty_at = story.events.iter().find_map(|event| match &event.fact {
-                Fact::AccountLaneKept { account, lane } if account == name => Some(lane.empty_at),
-                _ => None,
-            });
-            account.limit(account_limits(&self.directory, name), empty_at.unwrap_or(now.wall), now);
-        }
-        let names: Vec<_> = self.accounts.keys().cloned().collect();
-        for name in names {
-            self.schedule(Due::Account(name), now.elapsed);
         }
     }
 
@@ -429,19 +330,6 @@ impl Dispatch {
 
 fn account_limits<'a>(directory: &'a Directory, name: &str) -> Option<&'a Limits> {
     directory.accounts.get(name).map(|account| &account.limits)
-}
-
-fn open(message: &Message) -> Option<Open> {
-    let Some(Address::Number(theirs)) = message.theirs.kept() else { return None };
-    Some(Open {
-        ours: message.ours,
-        theirs: *theirs,
-        kind: message.kind,
-        segments: message.segments,
-        expires_at: message.expires_at,
-        not_before: message.not_before,
-        started: false,
-    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What lanes share, and what holds them from outside: accounts, days, carriers that ask for a rest (A28, A64).
 
 use super::*;
-use crate::machine::state::Pause;
+use crate::machine::state::{Pause, Whose};
 use crate::model::{Account as AccountEntry, LocalDay};
-use crate::rules::breaker::Trouble;
+use crate::rules::breaker::{Paused, Trouble};
 
 impl World {
     /// The account of all numbers has these limits; the numbers have none.

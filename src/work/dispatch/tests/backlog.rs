@@ -1,7 +1,7 @@
 //! What waits, as it is told to who watches.
 
 use super::*;
-use crate::rules::breaker::Trouble;
+use crate::rules::breaker::{Paused, Trouble};
 
 /// Ages are told from a message's end, so here messages live as long as they really do.
 const CUSTOM_TTL_MS: u64 = 120_000;

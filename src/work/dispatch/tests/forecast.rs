@@ -1,5 +1,6 @@
 //! What the rules tell of a lane ahead is what the lane does.
 
+use super::super::follow::open;
 use super::*;
 use crate::rules::lane;
 
