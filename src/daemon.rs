@@ -11,7 +11,7 @@ use crate::carrier::Dialect;
 use crate::carrier::twilio::{self, Algorithm};
 use crate::config::seed::Seed;
 use crate::config::{AccountConfig, Carrier, Config, Door as DoorConfig, KeyAlgorithm};
-use crate::engine::{Engine, Handle, Reads, Stopped};
+use crate::engine::{Engine, FoldOptions, Folding, Handle, Reads, Stopped};
 use crate::http::api::{self, Api};
 use crate::http::hooks::{HookAccount, Hooks};
 use crate::http::ops;
@@ -105,6 +105,7 @@ pub struct Running {
     pub seed_refused: bool,
     readiness: Readiness,
     engine: Arc<Engine>,
+    folding: Folding,
     /// Held until the engine has closed its files.
     lock: Lock,
     doors: JoinSet<()>,
@@ -153,9 +154,10 @@ impl Running {
         let opened = opened.await.map_err(|panicked| StartFailed::Thread(io::Error::other(panicked)))??;
         let seed_refused = opened.seed_refused;
         let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
-        let reads = opened.core.reads();
+        let (reads, journal) = (opened.core.reads(), opened.core.journal());
         let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
+        let folding = Folding::start(journal, opened.snapshots, FoldOptions::default()).map_err(StartFailed::Thread)?;
         ops.spawn(watch::queues(handle.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();
@@ -175,6 +177,7 @@ impl Running {
             seed_refused,
             readiness,
             engine,
+            folding,
             lock: opened.lock,
             doors,
             requests,
@@ -188,8 +191,10 @@ impl Running {
 
     /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
+        let folding_ended = self.folding.ended();
         let mut failed = tokio::select! {
             () = stop => None,
+            () = folding_ended.cancelled() => Some("making snapshots ended: this is a defect".to_owned()),
             () = self.engine.ended() => Some("the engine ended".to_owned()),
             Some(worker) = self.workers.join_next() => Some(why(worker)),
             Some(_) = self.doors.join_next() => Some("a door closed".to_owned()),
@@ -221,8 +226,12 @@ impl Running {
         }
         self.doors.abort_all();
         self.workers.abort_all();
-        let engine = Arc::clone(&self.engine);
-        let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
+        let (folding, engine) = (self.folding, self.engine);
+        let stopped = tokio::task::spawn_blocking(move || {
+            folding.stop();
+            engine.stop()
+        });
+        let stopped = stopped.await;
         drop(self.lock);
         self.stop_ops.cancel();
         while self.ops.join_next().await.is_some() {}

@@ -6,14 +6,17 @@
 
 mod clock;
 mod core;
+mod fold;
 mod known;
 mod oldest;
 mod queue;
 mod reads;
+mod rebuild;
 mod tail;
 
 pub use self::clock::{Clock, WallClock};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Recovered};
+pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, fold};
 pub use self::queue::{Engine, Handle, Stopped, SubmitError, Urgency};
 pub use self::reads::Reads;
 pub use self::tail::{Follow, FollowFailed};

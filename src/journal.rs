@@ -15,6 +15,7 @@ mod recover;
 mod segment;
 #[cfg(test)]
 mod sim_disk;
+pub mod snapshot;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
@@ -81,6 +82,18 @@ pub trait JournalReader: Send + Sync {
     /// Frames in order from `from` on: at least one if there is one, then until `max_bytes` is passed. Empty at the
     /// end. `from` before the first kept position is `JournalFailed::Gone`.
     fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Frame>, JournalFailed>;
+
+    /// What of the frames after `position` stands in files that are closed. One that is written to never counts.
+    fn closed_after(&self, position: Position) -> Closed;
+}
+
+/// What stands in closed files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// The last position in a closed file; `Position(0)` where no file is closed.
+    pub last: Position,
+    /// Bytes of the closed files that hold something of what was asked for.
+    pub bytes: u64,
 }
 
 /// What a caller of the journal does next is to stop (or, for `Gone`, to skip to what is kept).

@@ -16,6 +16,7 @@ pub mod names;
 mod once;
 mod readiness;
 mod sends;
+mod snapshot;
 mod zero;
 
 pub use dispatch::{
@@ -40,6 +41,7 @@ pub use messages::{
 };
 pub use readiness::{NotReady, Readiness};
 pub use sends::{Attempt, SendOutcome, attempt, send_settled};
+pub use snapshot::{FoldOutcome, Folded, fold_failed, folded, snapshot, snapshot_age, unfolded};
 pub use zero::{account, endpoint};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};

@@ -29,7 +29,7 @@ const ONLY: &[(&str, &[&str])] = &[
     // Wires know nothing of the domain beyond its nouns.
     ("net", &["model"]),
     // What a record means is the machine's business.
-    ("journal", &["model"]),
+    ("journal", &["model", "machine::rows"]),
     ("index", &["model", "machine::rows"]),
     // It speaks HTTP only, as the outside does.
     ("sim", &["model"]),

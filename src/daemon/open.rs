@@ -3,6 +3,7 @@
 use crate::config::seed::Seed;
 use crate::engine::{Core, EngineFailed, Reads, WallClock};
 use crate::index::{CLAIMS_MAX, Claims, Owner, SCAN_MAX_ROWS, SledIndex, Trust, WhyRebuilt};
+use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
 use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options};
 use crate::machine::command::{Command, Reply};
 use crate::machine::rows::RowsFailed;
@@ -13,10 +14,14 @@ use crate::work::feed::Start;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The journal's place in the data directory.
 pub(super) const JOURNAL: &str = "journal";
+
+/// The snapshots' place in the data directory.
+const SNAPSHOT: &str = "snapshot";
 
 /// The data cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +32,9 @@ pub enum OpenFailed {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalFailed),
+    /// The directory of snapshots.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotFailed),
     /// The index or the claims.
     #[error(transparent)]
     Index(#[from] RowsFailed),
@@ -41,6 +49,7 @@ pub enum OpenFailed {
 /// What was opened for a gateway that starts.
 pub(super) struct Opened {
     pub(super) core: Core,
+    pub(super) snapshots: Arc<Snapshots>,
     pub(super) lock: Lock,
     /// Where each endpoint's feed goes on.
     pub(super) feeds: HashMap<String, Start>,
@@ -49,14 +58,14 @@ pub(super) struct Opened {
 
 /// Recovers what is there, notes the start, and loads the seed if there is no directory yet.
 pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
-    let (lock, mut core) = recover(data_dir)?;
+    let (lock, mut core, snapshots) = recover(data_dir)?;
     core.commit([Command::GatewayStarted])?;
     let seed_refused = match seed {
         None => false,
         Some(seed) => !load(&mut core, seed)?,
     };
     let feeds = feeds(&mut core, endpoints)?;
-    Ok(Opened { core, lock, feeds, seed_refused })
+    Ok(Opened { core, snapshots: Arc::new(snapshots), lock, feeds, seed_refused })
 }
 
 /// Loads a seed; `false` where there is a directory, and nothing was changed.
@@ -70,9 +79,9 @@ fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
     }
 }
 
-/// Takes the directory, opens journal, index and claims, and replays what the index lacks. Nothing is noted. The lock is
-/// to be held until the core is closed or dropped, so it comes first.
-pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core), OpenFailed> {
+/// Takes the directory, opens journal, snapshots, index and claims, and fills in what the index lacks. Nothing is noted.
+/// The lock is to be held until the core is closed or dropped, so it comes first.
+pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core, Snapshots), OpenFailed> {
     let began = Instant::now();
     let lock = Lock::take(data_dir)?;
     let journal = FileJournal::open(&data_dir.join(JOURNAL), Options::default())?;
@@ -80,25 +89,28 @@ pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core), OpenFailed> {
         tracing::warn!(?cut, "the journal's torn end was cut: nothing in it had been acknowledged");
     }
     let identity = journal.identity();
+    let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
+    let snapshots = Snapshots::open(&data_dir.join(SNAPSHOT), origin)?;
     let opened = SledIndex::open(&data_dir.join("index"), Owner { journal: identity, rows_version: ROWS_VERSION })?;
     let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let today = (Timestamp::default() + today).day();
     let claims = Claims::open(&data_dir.join("claims"), identity, today, CLAIMS_MAX)?;
-    let (core, recovered) =
-        Core::recover(Box::new(journal), Box::new(opened.index), claims, Box::new(WallClock::new()))?;
+    let (journal, index) = (Box::new(journal), Box::new(opened.index));
+    let (core, recovered) = Core::recover_with(Some(&snapshots), journal, index, claims, Box::new(WallClock::new()))?;
     // A new gateway has nothing to rebuild.
     if let Trust::Fresh(why) = opened.trust.clone()
-        && recovered.replayed > 0
+        && recovered.loaded + recovered.replayed > 0
     {
         observe::index_rebuilt(reason(&why), began.elapsed());
     }
     tracing::info!(
         position = recovered.last.0,
+        loaded = recovered.loaded,
         replayed = recovered.replayed,
         ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "recovered"
     );
-    Ok((lock, core))
+    Ok((lock, core, snapshots))
 }
 
 /// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,

@@ -3,8 +3,10 @@
 use super::clock::Clock;
 use super::known::{Known, Overlay};
 use super::reads::Reads;
+use super::rebuild;
 use super::tail::{Follow, Tail};
 use crate::index::{Claims, Index, SCAN_MAX_ROWS, fits};
+use crate::journal::snapshot::{SnapshotFailed, Snapshots};
 use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
@@ -44,6 +46,21 @@ pub enum EngineFailed {
         /// Why.
         why: record::Unreadable,
     },
+    /// The snapshot that rows were to come from.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotFailed),
+    /// What stood before the journal's first position is nowhere to be had.
+    #[error(
+        "the journal begins at position {}, and what was before that is not known ({why}): put back a good copy of the \
+         snapshot or of the journal's older segments; without either the gateway can only begin anew, in an empty \
+         data_dir with --seed", .oldest.0
+    )]
+    Lost {
+        /// The first position still kept.
+        oldest: Position,
+        /// What is wrong with the snapshot.
+        why: String,
+    },
 }
 
 /// What recovery found.
@@ -51,6 +68,8 @@ pub enum EngineFailed {
 pub struct Recovered {
     /// The last position of the journal.
     pub last: Position,
+    /// Rows that came from a snapshot.
+    pub loaded: u64,
     /// Frames whose rows had to be written again.
     pub replayed: u64,
 }
@@ -80,8 +99,20 @@ struct Batch {
 }
 
 impl Core {
-    /// Brings the index up to the journal's end, and is ready for commands.
+    /// The same as `recover_with` where no snapshot is ever made.
     pub fn recover(
+        journal: Box<dyn Journal>,
+        index: Box<dyn Index>,
+        claims: Claims,
+        clock: Box<dyn Clock>,
+    ) -> Result<(Self, Recovered), EngineFailed> {
+        Self::recover_with(None, journal, index, claims, clock)
+    }
+
+    /// Brings the index up to the journal's end, and is ready for commands. Where the index is empty, or ends before
+    /// the journal begins, its rows come from the latest snapshot first.
+    pub fn recover_with(
+        snapshots: Option<&Snapshots>,
         journal: Box<dyn Journal>,
         mut index: Box<dyn Index>,
         mut claims: Claims,
@@ -90,9 +121,7 @@ impl Core {
         let reader = journal.reader();
         let (_, end) = reader.bounds();
         let last = Position(end.0 - 1);
-        if index.applied() > last {
-            index.start_over()?;
-        }
+        let loaded = rebuild::load(snapshots, reader.as_ref(), index.as_mut())?;
         claims.retain_before(end)?;
         let replayed = last.0 - index.applied().0;
         let latest = replay(reader.as_ref(), index.as_mut(), &mut claims, last)?;
@@ -111,12 +140,17 @@ impl Core {
             batch: Batch::default(),
             today: latest.day(),
         };
-        Ok((core, Recovered { last, replayed }))
+        Ok((core, Recovered { last, loaded, replayed }))
     }
 
     /// A reading end of what is committed.
     pub fn follow(&self) -> Follow {
         Follow::new(&self.tail, Arc::clone(&self.reader))
+    }
+
+    /// A reading end of the journal.
+    pub fn journal(&self) -> Arc<dyn JournalReader> {
+        Arc::clone(&self.reader)
     }
 
     /// A reading end of rows.

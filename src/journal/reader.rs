@@ -7,7 +7,7 @@ use super::disk::{Disk, DiskFile};
 use super::frame::Seal;
 use super::recover::{damaged, failed};
 use super::segment::{Behind, Found, Header, Marks, Place, Step, WINDOW_BYTES, Walk, Window, name_of};
-use super::{Frame, JournalFailed, JournalReader};
+use super::{Closed, Frame, JournalFailed, JournalReader};
 use crate::model::Position;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -223,6 +223,18 @@ impl JournalReader for FileReader {
             position = last.position.next();
         }
         Ok(frames)
+    }
+
+    fn closed_after(&self, position: Position) -> Closed {
+        let visible = lock(&self.shared.visible);
+        let last = match (&visible.live, visible.closed.is_empty()) {
+            (Some(live), false) => Position(live.first.0 - 1),
+            _ => Position(0),
+        };
+        // A file ends where the next one begins.
+        let ends = visible.closed.iter().skip(1).map(|closed| closed.first.0 - 1).chain([last.0]);
+        let after = visible.closed.iter().zip(ends).filter(|(_, end)| *end > position.0);
+        Closed { last, bytes: after.map(|(closed, _)| closed.end).sum() }
     }
 }
 

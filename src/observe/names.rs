@@ -156,6 +156,18 @@ names! {
             "Time of one sync of the journal to the disk. Rising: the disk is slow or shared with somebody greedy; everything that is answered waits for it.";
         counter JOURNAL_WRITTEN_BYTES_TOTAL = "offhook_journal_written_bytes_total" [],
             "Bytes written to the journal. A rise beyond the usual: more traffic, or webhooks that are kept as they came; with offhook_disk_free_bytes it says when the disk is full.";
+        gauge JOURNAL_UNFOLDED_BYTES = "offhook_journal_unfolded_bytes" [],
+            "Bytes of closed segments that no snapshot covers, looked at every five seconds. Rising past 600 MB: snapshots are not made, see offhook_folds_total; a rebuild takes longer, and no old segment can go.";
+        gauge SNAPSHOT_POSITION = "offhook_snapshot_position" [],
+            "The last position that the snapshot covers, 0 for none. Not rising while offhook_journal_unfolded_bytes does: see offhook_folds_total.";
+        gauge SNAPSHOT_AGE_SECONDS = "offhook_snapshot_age_seconds" [],
+            "How long ago what the snapshot covers ends; what came after would be replayed from the journal. Rising over days under load: see offhook_folds_total.";
+        gauge SNAPSHOT_BYTES = "offhook_snapshot_bytes" [],
+            "Bytes of the snapshot. Rising: more calls, messages and people are kept; a disk needs room for two of it.";
+        counter FOLDS_TOTAL = "offhook_folds_total" [outcome],
+            "Times closed segments were folded into a snapshot, by outcome: made or failed. failed rising: the log says why, most often the disk is full, see offhook_disk_free_bytes.";
+        gauge FOLD_SECONDS = "offhook_fold_seconds" [],
+            "How long making the last snapshot took, its rests among it. Rising with offhook_snapshot_bytes: that is as it should be; rising alone: the disk is slow, see offhook_journal_sync_seconds.";
         gauge DISK_FREE_BYTES = "offhook_disk_free_bytes" [],
             "Bytes free for us on the disk of data_dir, looked at every ten seconds. Falling: nothing new is taken once it is full; make room well before, see offhook_journal_written_bytes_total for how fast.";
     }

@@ -2,8 +2,8 @@
 //! before it happens.
 
 use super::{
-    Attempt, AutoReplied, Delivery, Door, NotReady, OptOutBy, RebuildReason, Refused, SendOutcome, Undecided, Unused,
-    WebhookOutcome, names,
+    Attempt, AutoReplied, Delivery, Door, FoldOutcome, NotReady, OptOutBy, RebuildReason, Refused, SendOutcome,
+    Undecided, Unused, WebhookOutcome, names,
 };
 use metrics::{Counter, counter, gauge};
 
@@ -22,6 +22,18 @@ pub(super) fn gateway() {
     }
     for why in RebuildReason::ALL {
         zero(&counter!(names::INDEX_REBUILDS_TOTAL, "reason" => why.label()));
+    }
+    for outcome in FoldOutcome::ALL {
+        zero(&counter!(names::FOLDS_TOTAL, "outcome" => outcome.label()));
+    }
+    for snapshot in [
+        names::SNAPSHOT_POSITION,
+        names::SNAPSHOT_AGE_SECONDS,
+        names::SNAPSHOT_BYTES,
+        names::FOLD_SECONDS,
+        names::JOURNAL_UNFOLDED_BYTES,
+    ] {
+        gauge!(snapshot).set(0.0);
     }
     for outcome in AutoReplied::ALL {
         zero(&counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()));

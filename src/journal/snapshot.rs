@@ -1,0 +1,384 @@
+//! The rows of all frames up to a position, in one file: what a rebuild begins with, so that the journal before it may go.
+//!
+//! Invariant: a snapshot is whole or it is refused, since every byte of it stands under a checksum. It has its name only
+//! once it is on the disk, and the one before is removed only after that.
+//!
+//! Here rows and keys are bytes; what they mean is the machine's business. In the directory lie
+//! - `00000000000000000123.snap`: the rows of all frames up to position 123;
+//! - names that end in `.new`: what is being made. At start nobody makes anything, and they are removed.
+//!
+//! ```text
+//!  0  magic           8  "offhookS"
+//!  8  version         u32
+//! 12  identity       16  of the journal
+//! 28  rows version   u32 of keys and rows
+//! 32  covers         u64 the last position whose rows are here
+//! 40  at             u64 the journal's time there, ms since 1970
+//! 48  crc            u32 CRC-32C of bytes 0 to 47
+//! 52  rows in the order of their keys, see `sorted`
+//! ```
+
+mod fold;
+mod sorted;
+#[cfg(test)]
+mod tests;
+
+pub use fold::Fold;
+
+use self::sorted::{Broken, Reader, Writer};
+use super::disk::{Disk, DiskFile, RealDisk};
+use super::frame::{u32_at, u64_at};
+use super::recover::MAKING;
+use crate::machine::rows::{Key, Table};
+use crate::model::{Day, Month, Position, Timestamp};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where the first block of rows stands.
+const HEADER: usize = 52;
+
+const MAGIC: &[u8; 8] = b"offhookS";
+const VERSION: u32 = 1;
+
+/// Bytes of a key that say its table: the kind, then the day or month.
+const TABLE_BYTES: usize = 3;
+
+/// Whose rows a snapshot holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// The journal they came from.
+    pub journal: [u8; 16],
+    /// The version of the rows' and keys' encoding.
+    pub rows_version: u16,
+}
+
+/// Asked between two steps of long work: it may sleep, so that others come first, and says whether to go on.
+pub type Breathe<'a> = &'a mut dyn FnMut() -> bool;
+
+/// Why there is no snapshot to be had. Whoever still has the whole journal can do without one that is unusable.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SnapshotFailed {
+    /// The disk.
+    #[error("a snapshot cannot be read or written: {0}")]
+    Disk(String),
+    /// It is not what was written.
+    #[error("{} is damaged at byte {offset}: {why}; put a good copy of it back", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another version of this program wrote it.
+    #[error("{} holds rows of another version of offhook: start the version that wrote it", file.display())]
+    OtherVersion {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It is of another journal.
+    #[error(
+        "{} is of another journal than the one beside it: put its own journal back, or move the snapshot away to go on \
+         without it",
+        file.display()
+    )]
+    OtherJournal {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It knows of more than the journal holds.
+    #[error(
+        "{} reaches to position {}, beyond the journal's end: put the journal's last segments back, or move the snapshot \
+         away to go on with what the journal still holds", file.display(), covers.0
+    )]
+    Ahead {
+        /// The file.
+        file: PathBuf,
+        /// Its position.
+        covers: Position,
+    },
+    /// It was asked to stop, and has left everything as it was.
+    #[error("the work on a snapshot was asked to stop")]
+    Interrupted,
+}
+
+impl SnapshotFailed {
+    /// Whether the file is there and of this journal, and no use.
+    pub fn is_unusable(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::OtherVersion { .. })
+    }
+}
+
+/// A directory of snapshots. One process may have it open: take the [`Lock`](super::Lock) first.
+pub struct Snapshots {
+    disk: Arc<dyn Disk>,
+    origin: Origin,
+    /// Held by who makes one.
+    busy: Mutex<()>,
+}
+
+/// A snapshot that is there. Its first and last bytes have been read; damage between them shows when it is read.
+pub struct Snapshot {
+    /// The last position whose rows are in it.
+    pub covers: Position,
+    /// The journal's time at that position.
+    pub at: Timestamp,
+    /// How many rows it holds.
+    pub count: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    file: Arc<dyn DiskFile>,
+    path: PathBuf,
+    seed: u32,
+}
+
+impl Snapshots {
+    /// Opens the directory, which is made where there is none, and removes what a process that died left half made.
+    pub fn open(directory: &Path, origin: Origin) -> Result<Self, SnapshotFailed> {
+        let disk = RealDisk::at(directory);
+        disk.create_directory().map_err(failed(&disk, ""))?;
+        Self::on(Arc::new(disk), origin)
+    }
+
+    fn on(disk: Arc<dyn Disk>, origin: Origin) -> Result<Self, SnapshotFailed> {
+        let snapshots = Self { disk, origin, busy: Mutex::new(()) };
+        for name in snapshots.names()?.iter().filter(|name| name.ends_with(MAKING)) {
+            snapshots.disk.remove(name).map_err(failed(&*snapshots.disk, name))?;
+        }
+        if let Ok(Some(latest)) = snapshots.latest() {
+            snapshots.remove_others(&name_of(latest.covers))?;
+        }
+        Ok(snapshots)
+    }
+
+    /// The latest snapshot, if there is one.
+    ///
+    /// # Errors
+    /// Any of [`SnapshotFailed`] but `Ahead` and `Interrupted`.
+    pub fn latest(&self) -> Result<Option<Snapshot>, SnapshotFailed> {
+        let Some(covers) = self.names()?.iter().filter_map(|name| covers_of(name)).max() else { return Ok(None) };
+        Snapshot::open(&*self.disk, covers, self.origin).map(Some)
+    }
+
+    /// Makes the latest snapshot anew with what `map` makes of each row: another row, or nothing. For the erasure of a
+    /// person. What it was before is gone when this returns.
+    pub fn rewrite(
+        &self,
+        mut map: impl FnMut(Table, &[u8], Vec<u8>) -> Option<Vec<u8>>,
+        breathe: Breathe<'_>,
+    ) -> Result<(), SnapshotFailed> {
+        let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(latest) = self.latest()? else { return Ok(()) };
+        let mut rows = latest.rows();
+        self.make(latest.covers, latest.at, |making| {
+            while let Some((key, row)) = rows.next()? {
+                if let Some(row) = map(key.table, &key.bytes, row) {
+                    making.put(&encode_key(&key), Some(&row), breathe)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Makes a snapshot of what `fill` puts into it; then removes every other.
+    fn make(
+        &self,
+        covers: Position,
+        at: Timestamp,
+        fill: impl FnOnce(&mut Making) -> Result<(), SnapshotFailed>,
+    ) -> Result<Snapshot, SnapshotFailed> {
+        let name = name_of(covers);
+        let making = format!("{name}{MAKING}");
+        let disk = &*self.disk;
+        let make = || {
+            let file = disk.create(&making).map_err(failed(disk, &making))?;
+            let synced = file.clone();
+            let (header, seed) = encode_header(self.origin, covers, at);
+            let writer = Writer::new(file, &header, seed).map_err(failed(disk, &making))?;
+            let mut filling = Making { writer, path: disk.path().join(&making) };
+            fill(&mut filling)?;
+            let finish = || -> io::Result<()> {
+                filling.writer.finish()?;
+                synced.sync_all()?;
+                disk.rename(&making, &name)?;
+                disk.sync_directory()
+            };
+            finish().map_err(failed(disk, &making))
+        };
+        if let Err(error) = make() {
+            // What is left of it is of no use, and a disk that is full needs the room; the next start removes it, too.
+            let _left_for_the_next_start = disk.remove(&making);
+            return Err(error);
+        }
+        self.remove_others(&name)?;
+        Snapshot::open(disk, covers, self.origin)
+    }
+
+    fn remove_others(&self, kept: &str) -> Result<(), SnapshotFailed> {
+        let names = self.names()?;
+        let others: Vec<_> = names.iter().filter(|name| covers_of(name).is_some() && *name != kept).collect();
+        for other in &others {
+            self.disk.remove(other).map_err(failed(&*self.disk, other))?;
+        }
+        if others.is_empty() { Ok(()) } else { self.disk.sync_directory().map_err(failed(&*self.disk, "")) }
+    }
+
+    fn names(&self) -> Result<Vec<String>, SnapshotFailed> {
+        self.disk.names().map_err(failed(&*self.disk, ""))
+    }
+}
+
+/// A file of rows that is being filled.
+struct Making {
+    writer: Writer,
+    path: PathBuf,
+}
+
+impl Making {
+    fn put(&mut self, key: &[u8], row: Option<&[u8]>, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+        let wrote_a_block = self.writer.put(key, row).map_err(|error| trouble(&self.path, &error))?;
+        if wrote_a_block && !breathe() { Err(SnapshotFailed::Interrupted) } else { Ok(()) }
+    }
+}
+
+impl Snapshot {
+    fn open(disk: &dyn Disk, covers: Position, origin: Origin) -> Result<Self, SnapshotFailed> {
+        let name = name_of(covers);
+        let path = disk.path().join(&name);
+        let failed = failed(disk, &name);
+        let file = disk.open(&name).map_err(&failed)?;
+        let bytes = file.size().map_err(&failed)?;
+        let bad = |offset, why: &str| SnapshotFailed::Damaged { file: path.clone(), offset, why: why.to_owned() };
+        let mut header = [0; HEADER];
+        if !sorted::read_all_at(&*file, &mut header, 0).map_err(&failed)? {
+            return Err(bad(0, "it is shorter than its header"));
+        }
+        let seed = u32_at(&header, HEADER - 4);
+        if seed != crc32c::crc32c(&header[..HEADER - 4]) || !header.starts_with(MAGIC) {
+            return Err(bad(0, "its header is not whole"));
+        }
+        if u32_at(&header, 8) != VERSION || u32_at(&header, 28) != u32::from(origin.rows_version) {
+            return Err(SnapshotFailed::OtherVersion { file: path });
+        }
+        if header[12..28] != origin.journal {
+            return Err(SnapshotFailed::OtherJournal { file: path });
+        }
+        if u64_at(&header, 32) != covers.0 {
+            return Err(bad(32, "it has been renamed"));
+        }
+        let at = Timestamp::from_ms(u64_at(&header, 40));
+        let count = sorted::count(&*file, HEADER as u64, bytes).map_err(&failed)?;
+        let count = count.ok_or_else(|| bad(bytes, "its end is missing"))?;
+        Ok(Self { covers, at, count, bytes, file, path, seed })
+    }
+
+    /// Its rows, in the order of their keys.
+    pub fn rows(&self) -> SnapshotRows {
+        SnapshotRows { reader: self.reader(), path: self.path.clone() }
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.file.clone(), HEADER as u64, self.bytes, self.seed)
+    }
+
+    /// That the journal, whose last position is `last`, reaches as far as this does.
+    pub fn within(self, last: Position) -> Result<Self, SnapshotFailed> {
+        if self.covers <= last { Ok(self) } else { Err(SnapshotFailed::Ahead { file: self.path, covers: self.covers }) }
+    }
+}
+
+/// The rows of a snapshot, one after another.
+pub struct SnapshotRows {
+    reader: Reader,
+    path: PathBuf,
+}
+
+impl SnapshotRows {
+    /// The next row; `None` at the end, by when all of the file is known to be whole.
+    #[allow(clippy::should_implement_trait, reason = "an iterator would go on after an error")]
+    pub fn next(&mut self) -> Result<Option<(Key, Vec<u8>)>, SnapshotFailed> {
+        let at = self.reader.offset();
+        let Some((key, row)) = self.reader.next().map_err(|broken| broken.of(&self.path))? else { return Ok(None) };
+        let (key, row) = decode_key(&key).zip(row).ok_or_else(|| SnapshotFailed::Damaged {
+            file: self.path.clone(),
+            offset: at,
+            why: "this is no row".to_owned(),
+        })?;
+        Ok(Some((key, row)))
+    }
+}
+
+impl Broken {
+    /// The same as the trouble of a file.
+    fn of(self, file: &Path) -> SnapshotFailed {
+        match self {
+            Self::Disk(error) => trouble(file, &error),
+            Self::Bad(offset, why) => SnapshotFailed::Damaged { file: file.to_owned(), offset, why: why.to_owned() },
+        }
+    }
+}
+
+fn trouble(path: &Path, error: &io::Error) -> SnapshotFailed {
+    SnapshotFailed::Disk(format!("{}: {error}", path.display()))
+}
+
+fn failed(disk: &dyn Disk, name: &str) -> impl Fn(io::Error) -> SnapshotFailed {
+    let path = disk.path().join(name);
+    move |error| trouble(&path, &error)
+}
+
+fn encode_header(origin: Origin, covers: Position, at: Timestamp) -> ([u8; HEADER], u32) {
+    let mut bytes = Vec::with_capacity(HEADER);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&origin.journal);
+    bytes.extend_from_slice(&u32::from(origin.rows_version).to_le_bytes());
+    bytes.extend_from_slice(&covers.0.to_le_bytes());
+    bytes.extend_from_slice(&at.as_ms().to_le_bytes());
+    let crc = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    (bytes.try_into().expect("the fields above are a header long"), crc)
+}
+
+/// The name of the snapshot that covers everything up to `covers`: names sort as positions do.
+fn name_of(covers: Position) -> String {
+    format!("{:020}.snap", covers.0)
+}
+
+/// What the snapshot of that name covers, where it is a snapshot's name.
+fn covers_of(name: &str) -> Option<Position> {
+    let digits = name.strip_suffix(".snap").filter(|digits| digits.len() == 20)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok().map(Position))?
+}
+
+/// A key with its table in front. Such keys sort as `Key`s do.
+fn encode_key(key: &Key) -> Vec<u8> {
+    [&encode_table(key.table)[..], &key.bytes].concat()
+}
+
+fn encode_table(table: Table) -> [u8; TABLE_BYTES] {
+    let (kind, number) = match table {
+        Table::State => (0, 0),
+        Table::Messages(Day(day)) => (1, day),
+        Table::Idempotency(Day(day)) => (2, day),
+        Table::Contacts(Month(month)) => (3, month),
+    };
+    let [high, low] = number.to_be_bytes();
+    [kind, high, low]
+}
+
+fn decode_key(bytes: &[u8]) -> Option<Key> {
+    let ([kind, high, low], rest) = bytes.split_first_chunk::<TABLE_BYTES>()?;
+    let number = u16::from_be_bytes([*high, *low]);
+    let table = match kind {
+        0 => Table::State,
+        1 => Table::Messages(Day(number)),
+        2 => Table::Idempotency(Day(number)),
+        3 => Table::Contacts(Month(number)),
+        _ => return None,
+    };
+    Some(Key { table, bytes: rest.to_vec() })
+}

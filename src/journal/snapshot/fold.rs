@@ -1,0 +1,198 @@
+//! The next snapshot: what was written since, laid over the one before.
+//!
+//! Invariant: memory holds one run of writes, however much there is to fold. Runs are sorted, spilled to files, and read
+//! side by side with the snapshot before; of each key the latest write counts.
+
+use super::super::disk::DiskFile;
+use super::sorted::{Reader, Writer};
+use super::{
+    Breathe, MAKING, Making, Snapshot, SnapshotFailed, Snapshots, TABLE_BYTES, encode_key, encode_table, failed,
+    trouble,
+};
+use crate::machine::rows::Write;
+use crate::model::{Position, Timestamp};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+/// What a key and its row cost in memory besides their bytes.
+const ENTRY_BYTES: usize = 96;
+
+/// A snapshot in the making.
+pub struct Fold<'a> {
+    snapshots: &'a Snapshots,
+    _busy: MutexGuard<'a, ()>,
+    before: Option<Snapshot>,
+    run_bytes: usize,
+    /// The last write of each key since the last run was spilled; `None` where the row is gone.
+    rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    bytes: usize,
+    runs: Vec<Run>,
+    /// Of each table that was dropped, the number of the run before which nothing counts. The snapshot before is number
+    /// 0, the runs count from 1.
+    dropped: HashMap<[u8; TABLE_BYTES], usize>,
+}
+
+/// A sorted file of writes.
+struct Run {
+    name: String,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    size: u64,
+}
+
+/// A file that is merged.
+struct Source {
+    reader: Reader,
+    path: PathBuf,
+    /// The row of the key that is next.
+    row: Option<Vec<u8>>,
+}
+
+impl Snapshots {
+    /// Begins the next snapshot: upon the latest one, or upon nothing. About `run_bytes` of memory are used. Waits for
+    /// whoever makes one already.
+    pub fn fold(&self, upon_latest: bool, run_bytes: usize) -> Result<Fold<'_>, SnapshotFailed> {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = if upon_latest { self.latest()? } else { None };
+        Ok(Fold {
+            snapshots: self,
+            _busy: busy,
+            before,
+            run_bytes,
+            rows: BTreeMap::new(),
+            bytes: 0,
+            runs: Vec::new(),
+            dropped: HashMap::new(),
+        })
+    }
+}
+
+impl Fold<'_> {
+    /// The last position that is in it before anything is added.
+    pub fn covered(&self) -> Position {
+        self.before.as_ref().map_or(Position(0), |before| before.covers)
+    }
+
+    /// How many runs have been spilled: each is a file that is open until the end.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Adds what was written next.
+    pub fn add(&mut self, writes: Vec<Write>, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+        for write in writes {
+            match write {
+                Write::Put(key, row) => self.note(encode_key(&key), Some(row)),
+                Write::Delete(key) => self.note(encode_key(&key), None),
+                Write::DropTable(table) => self.drop_table(encode_table(table)),
+            }
+            if self.bytes >= self.run_bytes {
+                self.spill(breathe)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, key: Vec<u8>, row: Option<Vec<u8>>) {
+        let key_bytes = key.len();
+        self.bytes += bytes_of(key_bytes, row.as_ref());
+        if let Some(before) = self.rows.insert(key, row) {
+            self.bytes -= bytes_of(key_bytes, before.as_ref());
+        }
+    }
+
+    fn drop_table(&mut self, table: [u8; TABLE_BYTES]) {
+        self.rows.retain(|key, row| {
+            let stays = !key.starts_with(&table);
+            if !stays {
+                self.bytes -= bytes_of(key.len(), row.as_ref());
+            }
+            stays
+        });
+        self.dropped.insert(table, self.runs.len() + 1);
+    }
+
+    /// Writes the rows in memory to a file of their own. It need not be durable: no start uses it.
+    fn spill(&mut self, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+        let name = format!("run-{:04}{MAKING}", self.runs.len() + 1);
+        let disk = &*self.snapshots.disk;
+        let path = disk.path().join(&name);
+        let file = disk.create(&name).map_err(failed(disk, &name))?;
+        let mut run = Making { writer: Writer::new(file.clone(), &[], 0).map_err(failed(disk, &name))?, path };
+        let rows = std::mem::take(&mut self.rows);
+        self.bytes = 0;
+        // Known before it is filled, so that it is removed whatever happens.
+        self.runs.push(Run { name, path: run.path.clone(), file, size: 0 });
+        for (key, row) in rows {
+            run.put(&key, row.as_deref(), breathe)?;
+        }
+        let size = run.writer.finish().map_err(|error| trouble(&run.path, &error))?;
+        if let Some(run) = self.runs.last_mut() {
+            run.size = size;
+        }
+        Ok(())
+    }
+
+    /// Makes the snapshot: everything up to `covers`, where the journal's time was `at`. The one before is gone then.
+    pub fn finish(mut self, covers: Position, at: Timestamp, breathe: Breathe<'_>) -> Result<Snapshot, SnapshotFailed> {
+        if !self.rows.is_empty() {
+            self.spill(breathe)?;
+        }
+        self.snapshots.make(covers, at, |making| self.merge(making, breathe))
+    }
+
+    fn merge(&self, making: &mut Making, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+        let before = match &self.before {
+            Some(before) => Source { reader: before.reader(), path: before.path.clone(), row: None },
+            None => Source { reader: Reader::empty(), path: PathBuf::new(), row: None },
+        };
+        let runs = self.runs.iter().map(|run| {
+            let reader = Reader::new(run.file.clone(), 0, run.size, 0);
+            Source { reader, path: run.path.clone(), row: None }
+        });
+        let mut sources: Vec<Source> = std::iter::once(before).chain(runs).collect();
+        // The smallest key first; of equal ones that of the latest source.
+        let mut next = BinaryHeap::with_capacity(sources.len());
+        for (number, source) in sources.iter_mut().enumerate() {
+            next.extend(source.next()?.map(|key| Reverse((key, Reverse(number)))));
+        }
+        let mut last: Option<Vec<u8>> = None;
+        while let Some(Reverse((key, Reverse(number)))) = next.pop() {
+            let row = sources[number].row.take();
+            next.extend(sources[number].next()?.map(|key| Reverse((key, Reverse(number)))));
+            if last.as_ref() == Some(&key) {
+                continue;
+            }
+            let dropped = key.first_chunk().and_then(|table| self.dropped.get(table));
+            if let Some(row) = row.filter(|_| dropped.is_none_or(|dropped| number >= *dropped)) {
+                making.put(&key, Some(&row), breathe)?;
+            }
+            last = Some(key);
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    /// The next key, whose row is kept until it is taken.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, SnapshotFailed> {
+        let Some((key, row)) = self.reader.next().map_err(|broken| broken.of(&self.path))? else { return Ok(None) };
+        self.row = row;
+        Ok(Some(key))
+    }
+}
+
+impl Drop for Fold<'_> {
+    /// Whatever came of it, its runs are of no further use. One that cannot be removed goes at the next start.
+    fn drop(&mut self) {
+        for run in &self.runs {
+            let _left_for_the_next_start = self.snapshots.disk.remove(&run.name);
+        }
+    }
+}
+
+fn bytes_of(key_bytes: usize, row: Option<&Vec<u8>>) -> usize {
+    ENTRY_BYTES + key_bytes + row.map_or(0, Vec::len)
+}
