@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 
 /// What a peer that reads slowly must take within each write deadline. A peer that takes less than this in ten seconds
 /// holds a connection for the sake of holding it.
@@ -32,6 +34,8 @@ struct State {
     write_by: Option<Instant>,
     /// Taken since `write_by` was set.
     taken_bytes: usize,
+    /// What was not taken by then is not to be waited for.
+    given_up: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +68,7 @@ impl Pace {
                 read_by: Some(Instant::now() + bounds.headers),
                 write_by: None,
                 taken_bytes: 0,
+                given_up: false,
             }),
         })
     }
@@ -89,6 +94,11 @@ impl Pace {
         let mut state = self.state();
         state.reading = Reading::Idle;
         state.read_by = Some(Instant::now() + self.idle);
+    }
+
+    /// The peer takes nothing: what is left for it goes with the connection.
+    pub(super) fn give_up(&self) {
+        self.state().given_up = true;
     }
 
     fn bytes_came(&self) {
@@ -128,13 +138,41 @@ impl Pace {
     }
 }
 
+/// A socket, in clear or below TLS.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The socket itself.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// A socket that tells its [`Pace`] what comes and goes.
-pub(super) struct Paced<S> {
+pub(super) struct Paced<S: Socket> {
     inner: S,
     pace: Arc<Pace>,
 }
 
-impl<S> Paced<S> {
+impl<S: Socket> Drop for Paced<S> {
+    fn drop(&mut self) {
+        // A close in good order waits behind what the peer does not take: for minutes, with a buffer in the system that
+        // is larger than all we keep for a connection. A reset leaves nothing. Failing that, the close stays as it is.
+        if self.pace.state().given_up {
+            let _ = self.inner.tcp().set_zero_linger();
+        }
+    }
+}
+
+impl<S: Socket> Paced<S> {
     pub(super) fn new(inner: S, pace: Arc<Pace>) -> Self {
         Self { inner, pace }
     }
@@ -159,7 +197,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: Socket> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
@@ -170,7 +208,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: Socket> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.wrote(result)

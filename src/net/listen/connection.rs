@@ -3,7 +3,7 @@
 use super::{Peer, Shared};
 use crate::net::BoxError;
 use crate::net::body::RequestBody;
-use crate::net::pace::{Late, Pace, Paced};
+use crate::net::pace::{Late, Pace, Paced, Socket};
 use crate::net::places::Place;
 use crate::observe::{self, ConnectionEnd, Door};
 use bytes::Bytes;
@@ -19,7 +19,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tower::{Service, ServiceExt};
@@ -68,7 +67,7 @@ where
 
 async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: Peer, place: Arc<Place>) -> ConnectionEnd
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: Socket,
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
@@ -115,7 +114,10 @@ where
         alarm.as_mut().poll(cx).map(|()| match late {
             Late::Headers => ConnectionEnd::HeadersLate,
             Late::Idle => ConnectionEnd::Idle,
-            Late::Write => ConnectionEnd::WriteLate,
+            Late::Write => {
+                pace.give_up();
+                ConnectionEnd::WriteLate
+            }
         })
     })
     .await

@@ -6,7 +6,7 @@ use super::*;
 use crate::net::{BodyRefused, Client, ClientBounds, SendFailed, TlsFiles, read_body};
 use http::StatusCode;
 use http_body_util::Full;
-use peer::{Open, SOON, certificate, drip, echo, endless, patient, rest, some, trust, within};
+use peer::{Open, SOON, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
 use std::path::Path;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,6 +49,7 @@ async fn a_peer_that_does_not_take_its_answer_is_cut_off() {
     let mut peer = door.connect().await;
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     within(body_dropped.notified()).await;
+    within(is_reset(&peer)).await;
 }
 
 #[tokio::test]
@@ -61,6 +62,7 @@ async fn a_peer_that_does_not_take_its_answer_through_tls_is_cut_off() {
     let mut peer = connector.connect(name, door.connect().await).await.unwrap();
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     within(body_dropped.notified()).await;
+    within(is_reset(peer.get_ref().0)).await;
 }
 
 #[tokio::test]

@@ -127,6 +127,14 @@ pub(super) async fn drip(peer: &mut TcpStream, text: &[u8]) {
     .await;
 }
 
+/// The end of a connection that the door has thrown away, with all that was still to be read from it. The end of one that
+/// it has closed would stand behind that, and never come to who reads nothing.
+pub(super) async fn is_reset(peer: &TcpStream) {
+    while peer.take_error().unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Everything that comes until the connection ends, in whichever way it does.
 pub(super) async fn rest(peer: &mut (impl AsyncRead + Unpin)) -> String {
     let mut all = Vec::new();
