@@ -266,6 +266,9 @@ fn shared_bounds(config: &Config) -> Bounds {
     let bounds = config.limits.bounds();
     let Some(descriptors) = crate::net::descriptors_max() else { return bounds };
     let fit = crate::net::connections_that_fit(descriptors) / DOORS;
+    if fit < bounds.connections_max {
+        observe::few_descriptors(descriptors, fit, bounds.connections_max);
+    }
     Bounds { connections_max: bounds.connections_max.min(fit), ..bounds }
 }
 

@@ -25,7 +25,7 @@ pub use dispatch::{
 };
 pub use doors::{
     Door, Refused, accept_failed, answered, api_request, connection_closed, connection_opened, connection_refused,
-    connections_cut, credential_refused, door_closed, door_open, request_panicked,
+    connections_cut, credential_refused, door_closed, door_open, few_descriptors, request_panicked,
 };
 pub use engine::{
     Queue, RebuildReason, Undecided, batch_committed, disk_free, index_rebuilt, journal_position, journal_synced,

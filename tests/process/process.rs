@@ -177,8 +177,18 @@ secret_files = ["webhook"]
 
     /// Starts a gateway with another configuration.
     pub(crate) fn start_with(&self, config: &Path) -> Gateway {
+        self.run(Command::new(binary()), config)
+    }
+
+    /// Starts a gateway that has this many descriptors.
+    pub(crate) fn start_with_descriptors(&self, most: usize) -> Gateway {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\"")).arg(binary());
+        self.run(shell, &self.path("offhook.toml"))
+    }
+
+    fn run(&self, mut command: Command, config: &Path) -> Gateway {
         let log = OpenOptions::new().append(true).create(true).open(self.path("stderr")).expect("a file of our own");
-        let mut command = Command::new(binary());
         command.arg("serve").arg("--config").arg(config).arg("--seed").arg(self.path("directory.json"));
         let child = quiet(&mut command).stdout(other(&log)).stderr(log).spawn().expect("the binary can be run");
         Gateway { child, ops: self.doors.ops, log: self.path("stderr") }
