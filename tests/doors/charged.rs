@@ -1,0 +1,112 @@
+//! Who fails to sign too often is not computed for; who signs rightly is never charged. This machine's own address beyond
+//! loopback stands for a stranger's: what goes there does not leave the machine.
+
+use crate::peer::{Line, connect};
+use crate::process::{World, wire};
+use crate::stage::{happened, plain, texts};
+use crate::webhook::Webhook;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// Failures that are computed for at once, and the time in which one more is.
+const FAILURES_MAX: usize = 100;
+const ONE_MORE_IN: Duration = Duration::from_millis(100);
+
+/// Connections of one address.
+const CONNECTIONS_MAX: usize = 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g24_failed_signatures_are_charged_to_their_address_and_right_ones_to_nobody() {
+    let Some(stranger) = own_address() else { return };
+    let world = open_to_strangers().await;
+    let gateway = world.start().await;
+    let port = world.home.doors.carriers.port();
+
+    let mut line = Line::new(connect((stranger, port).into(), stranger).await.unwrap());
+    for nth in 0..3 * FAILURES_MAX {
+        let right = Webhook::text(&format!("SM{nth}"), "+14155550101", "right");
+        assert_eq!(line.ask(&right.bytes()).await.unwrap().status, 200, "the {nth}th");
+    }
+    assert_eq!(refusals(&world), 0);
+
+    let mut wrong = Webhook::text("SMwrong", "+14155550101", "wrong");
+    wrong.signatures = vec!["AAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()];
+    let began = Instant::now();
+    for _ in 0..20 * FAILURES_MAX {
+        assert_eq!(line.ask(&wrong.bytes()).await.unwrap().status, 403);
+    }
+    let paid = (began.elapsed().as_millis() / ONE_MORE_IN.as_millis()) as usize;
+    let computed = refusals(&world);
+    println!("{computed} of {} forgeries were computed for in {:.1?}", 20 * FAILURES_MAX, began.elapsed());
+    assert!((FAILURES_MAX..=FAILURES_MAX + paid + 1).contains(&computed), "{computed} in {:.1?}", began.elapsed());
+
+    // Others do not pay for it, and neither does the address once it has stopped.
+    let mut other = Line::new(connect((Ipv4Addr::LOCALHOST, port).into(), Ipv4Addr::LOCALHOST.into()).await.unwrap());
+    assert_eq!(other.ask(&Webhook::text("SMother", "+14155550102", "right").bytes()).await.unwrap().status, 200);
+    tokio::time::sleep(2 * ONE_MORE_IN).await;
+    assert_eq!(line.ask(&Webhook::text("SMlater", "+14155550101", "right").bytes()).await.unwrap().status, 200);
+    assert_eq!(texts(&happened(&world.home)), 3 * FAILURES_MAX + 2);
+    assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_has_its_share_of_connections_and_leaves_the_others_theirs() {
+    let Some(stranger) = own_address() else { return };
+    let world = open_to_strangers().await;
+    world.home.configure(|text| format!("{text}\n[limits]\nconnections_per_address_max = {CONNECTIONS_MAX}\n"));
+    let gateway = world.start().await;
+    let port = world.home.doors.carriers.port();
+    let right = |nth: usize| Webhook::text(&format!("SM{nth}"), "+14155550101", "right").bytes();
+    let line = async |to: IpAddr| Line::new(connect((to, port).into(), to).await.unwrap());
+
+    let mut kept = Vec::new();
+    for nth in 0..CONNECTIONS_MAX {
+        let mut line = line(stranger).await;
+        assert_eq!(line.ask(&right(nth)).await.unwrap().status, 200);
+        kept.push(line);
+    }
+    assert!(line(stranger).await.ask(&right(100)).await.is_err(), "one too many is closed unread");
+    assert_eq!(line(Ipv4Addr::LOCALHOST.into()).await.ask(&right(101)).await.unwrap().status, 200);
+    for (nth, kept) in kept.iter_mut().enumerate() {
+        assert_eq!(kept.ask(&right(nth)).await.unwrap().status, 200, "those that are there stay");
+    }
+    let refused = "offhook_connections_refused_total{door=\"carriers\",reason=\"address_full\"} 1";
+    assert!(gateway.metrics().await.contains(refused));
+
+    kept.pop();
+    let until = Instant::now() + crate::peer::PATIENCE;
+    while line(stranger).await.ask(&right(102)).await.is_err() {
+        assert!(Instant::now() < until, "its place is not free again");
+    }
+    assert_eq!(wire::get(world.home.doors.ops, "/readyz").await.unwrap().status, 200);
+}
+
+/// Surroundings whose carriers' door is open on every address of the machine.
+async fn open_to_strangers() -> World {
+    let world = plain().await;
+    let (here, everywhere) = (world.home.doors.carriers, Ipv4Addr::UNSPECIFIED);
+    let port = here.port();
+    world.home.configure(|text| {
+        text.replace(
+            &format!("carriers = \"{here}\""),
+            &format!("carriers = \"{everywhere}:{port}\"\ncarriers_plaintext = true"),
+        )
+    });
+    world
+}
+
+/// How often the log says that a signature was computed and refused.
+fn refusals(world: &World) -> usize {
+    world.home.log().matches("signature refused").count()
+}
+
+/// An address of this machine that is not of loopback: what it would be seen by from elsewhere. Nothing is sent to find it.
+fn own_address() -> Option<IpAddr> {
+    let elsewhere = (Ipv4Addr::new(198, 51, 100, 1), 9);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let address = socket.connect(elsewhere).and_then(|()| socket.local_addr()).map(|address| address.ip());
+    if !address.as_ref().is_ok_and(|address| !address.is_loopback()) {
+        eprintln!("SKIPPED: this machine has no address but those of loopback, which are never charged");
+    }
+    address.ok().filter(|address| !address.is_loopback())
+}
