@@ -78,7 +78,7 @@ pub struct Recovered {
 pub struct Core {
     journal: Box<dyn Journal>,
     reader: Arc<dyn JournalReader>,
-    index: Box<dyn Index>,
+    pub(super) index: Box<dyn Index>,
     claims: Claims,
     directory: Arc<Directory>,
     shared_directory: Arc<RwLock<Arc<Directory>>>,

@@ -1,3 +1,5 @@
+mod snapshots;
+
 use super::*;
 use crate::index::{CLAIMS_MAX, Claims, Index, MemoryIndex, Opened, Owner, SledIndex, Trust, WhyRebuilt};
 use crate::journal::{Journal, MemoryJournal};

@@ -12,4 +12,5 @@ mod load;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+mod snapshots;
 mod stops;

@@ -1,0 +1,379 @@
+//! G27: what a snapshot and the journal after it give is what the whole journal gives; and where neither knows what was
+//! before, there is no start.
+
+use super::*;
+use crate::journal::snapshot::{Origin, Snapshot, Snapshots};
+use crate::journal::{FileJournal, Options};
+use crate::machine::command::{Content, IdempotencyKey, Send};
+use crate::machine::rows::{Key, Table};
+use crate::model::{Day, Month};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// So small that a few commands fill one.
+const SEGMENT_BYTES: u64 = 700;
+
+/// Folding without rests, in runs of a few rows.
+const FOLD: FoldOptions =
+    FoldOptions { at_bytes: 5_000, run_bytes: 4_000, rests: 0, look_every: Duration::from_millis(1) };
+
+/// Longer than anything here takes on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+const CALLERS: [&str; 4] = ["+12065550142", "+12065550143", "+12065550144", "+390612345678"];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn g27_a_snapshot_and_the_journal_after_it_give_the_rows_that_the_whole_journal_gives(
+        story in prop::collection::vec((any_step(), prop::bool::weighted(0.1)), 10..120),
+    ) {
+        let mut home = Home::new();
+        for (step, folds) in story {
+            home.run(step);
+            if folds {
+                home.fold();
+            }
+        }
+        let lived = home.rows();
+        let (replayed, from_nothing) = home.rebuilt(false).unwrap();
+        prop_assert_eq!(&replayed, &lived);
+        prop_assert_eq!((from_nothing.loaded, from_nothing.replayed), (0, from_nothing.last.0));
+        let (loaded, recovered) = home.rebuilt(true).unwrap();
+        prop_assert_eq!(&loaded, &lived);
+        // The same with the segments gone that the snapshot covers.
+        let covers = home.snapshots().latest().unwrap().map_or(Position(0), |latest| latest.covers);
+        prop_assert_eq!(recovered.replayed, recovered.last.0 - covers.0);
+        let dropped = home.drop_segments_up_to(covers);
+        let (kept, _) = home.rebuilt(true).unwrap();
+        prop_assert_eq!(&kept, &lived);
+        prop_assert_eq!(home.rebuilt(false).is_err(), dropped > 0);
+    }
+}
+
+#[test]
+fn g27_an_index_that_ends_before_the_journal_begins_is_filled_from_the_snapshot() {
+    let home = Home::of_many_segments();
+    let early = home.rebuilt(false).unwrap().1.last;
+    let covers = home.snapshots().latest().unwrap().unwrap().covers;
+    assert!(home.drop_segments_up_to(covers) > 1);
+    let mut index = MemoryIndex::new();
+    let stale = Key { table: Table::State, bytes: b"Cgone since".to_vec() };
+    index.write(&[crate::machine::rows::Write::Put(stale.clone(), Vec::new())], Position(2)).unwrap();
+    let (core, recovered) = home.recover(true, Box::new(index)).unwrap();
+    assert_eq!((recovered.last, recovered.replayed), (early, early.0 - covers.0));
+    assert!(recovered.loaded > 0);
+    assert_eq!(core.index.get(&stale).unwrap(), None, "what it held is no more to be believed");
+    assert_eq!(dump(core.index.as_ref()), home.rows());
+}
+
+#[test]
+fn g27_where_the_beginning_is_gone_and_no_snapshot_tells_of_it_there_is_no_start_and_a_way_out() {
+    let home = Home::of_many_segments();
+    let file = home.snapshot_file();
+    let good = fs::read(&file).unwrap();
+    let covers = home.snapshots().latest().unwrap().unwrap().covers;
+    let whole = home.rows();
+
+    // While the journal begins at 1 it alone is enough, whatever became of the snapshot.
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    for damaged in [&bad[..], &good[..good.len() - 1], &good[..10], b""] {
+        fs::write(&file, damaged).unwrap();
+        let (rows, recovered) = home.rebuilt(true).unwrap();
+        assert_eq!((&rows, recovered.loaded), (&whole, 0));
+    }
+
+    home.drop_segments_up_to(covers);
+    for damaged in [&bad[..], &good[..good.len() - 1], &good[..10], b""] {
+        fs::write(&file, damaged).unwrap();
+        let refused = home.rebuilt(true).err().unwrap();
+        assert!(matches!(refused, EngineFailed::Lost { .. }), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains("is damaged at byte") && said.contains("put back a good copy"), "{said}");
+        assert!(home.snapshot_file().exists(), "what cannot be used is not touched");
+    }
+    fs::remove_file(&file).unwrap();
+    let refused = home.rebuilt(true).err().unwrap().to_string();
+    assert!(refused.contains("there is no snapshot") && refused.contains("--seed"), "{refused}");
+    fs::write(&file, &good).unwrap();
+    assert_eq!(home.rebuilt(true).unwrap().0, whole);
+    // A segment too many is gone.
+    home.drop_segments_up_to(Position(covers.0 + 50));
+    let refused = home.rebuilt(true).err().unwrap().to_string();
+    assert!(refused.contains(&format!("the snapshot reaches to position {}", covers.0)), "{refused}");
+}
+
+#[test]
+fn g27_a_snapshot_ahead_of_its_journal_or_of_another_one_is_refused_until_somebody_has_looked() {
+    let home = Home::of_many_segments();
+    let mut segments = home.segments();
+    let latest = home.snapshots().latest().unwrap().unwrap().covers;
+    while segments.last().unwrap().0 > latest.0 - 5 {
+        fs::remove_file(segments.pop().unwrap().1).unwrap();
+    }
+    let refused = home.rebuilt(true).err().unwrap().to_string();
+    assert!(refused.contains("beyond the journal's end"), "{refused}");
+    for (_, segment) in segments {
+        fs::remove_file(segment).unwrap();
+    }
+    let refused = home.rebuilt(true).err().unwrap().to_string();
+    assert!(refused.contains("is of another journal"), "{refused}");
+    fs::remove_file(home.snapshot_file()).unwrap();
+    assert_eq!(home.rebuilt(true).unwrap().1.last, Position(0), "a new journal begins");
+}
+
+#[test]
+fn a_damaged_snapshot_is_made_anew_while_the_journal_is_whole_and_else_counts_for_nothing() {
+    let mut home = Home::of_many_segments();
+    let covers = home.snapshots().latest().unwrap().unwrap().covers;
+    let file = home.snapshot_file();
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let made = home.fold().expect("there is something to fold");
+    assert!(made.covers > covers);
+    assert_eq!(home.rebuilt(true).unwrap().0, home.rows());
+
+    let (file, covers) = (home.snapshot_file(), home.snapshots().latest().unwrap().unwrap().covers);
+    home.drop_segments_up_to(covers);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[middle] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let folding = home.folding(FoldOptions { at_bytes: u64::MAX, ..FOLD });
+    wait_for(|| folding.handle().covers() == covers);
+    home.fill(20);
+    folding.handle().ask();
+    wait_for(|| folding.handle().covers() == Position(0));
+    assert!(folding.stop());
+    assert_eq!(fs::read(&file).unwrap(), bytes, "what cannot be used is not touched");
+}
+
+#[test]
+fn segments_are_folded_once_there_are_enough_or_somebody_asks_and_what_is_covered_is_said() {
+    let mut home = Home::new();
+    home.fill(20);
+    let folding = home.folding(FoldOptions { at_bytes: u64::MAX, ..FOLD });
+    let handle = folding.handle();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(handle.covers(), Position(0), "there is not enough, and nobody asked");
+    let closed = home.core.journal().closed_after(Position(0));
+    assert!(closed.last.0 > 10 && closed.bytes > SEGMENT_BYTES, "{closed:?}");
+    handle.ask();
+    wait_for(|| handle.covers() == closed.last);
+    assert!(folding.stop());
+
+    let folding = home.folding(FOLD);
+    let handle = folding.handle();
+    wait_for(|| handle.covers() == closed.last);
+    while home.core.journal().closed_after(closed.last).bytes < FOLD.at_bytes {
+        home.fill(1);
+    }
+    let last = home.core.journal().closed_after(Position(0)).last;
+    wait_for(|| handle.covers() == last);
+    assert!(folding.stop());
+    assert_eq!(home.rebuilt(true).unwrap().0, home.rows());
+}
+
+#[test]
+fn a_fold_that_rests_is_stopped_within_a_step_and_leaves_nothing_behind() {
+    let mut home = Home::new();
+    home.fill(60);
+    let folding = home.folding(FoldOptions { rests: 1_000_000, ..FOLD });
+    wait_for(|| fs::read_dir(home.snapshot_dir()).unwrap().count() > 0);
+    assert!(folding.stop());
+    assert_eq!(fs::read_dir(home.snapshot_dir()).unwrap().count(), 0);
+    assert_eq!(home.rebuilt(true).unwrap().0, home.rows());
+}
+
+#[track_caller]
+fn wait_for(come: impl Fn() -> bool) {
+    let until = Instant::now() + SOON;
+    while !come() {
+        assert!(Instant::now() < until, "it does not come");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+enum Happens {
+    Command(Command),
+    Days(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Happens> {
+    let call = || (0..6usize).prop_map(|nth| format!("c-{nth}"));
+    let words = prop_oneof![Just("hello"), Just("STOP"), Just("START"), Just("")];
+    let command = prop_oneof![
+        4 => (call(), 0..CALLERS.len()).prop_map(|(call, caller)| put(&call, CALLERS[caller])),
+        2 => call().prop_map(|call| Command::EndCall { call: call_id(&call), reason: None, key: None }),
+        6 => (0..CALLERS.len(), words, any::<u16>()).prop_map(|(caller, words, id)| said_by(caller, words, id)),
+        4 => (call(), any::<u8>()).prop_map(|(call, key)| say(&call, key)),
+        2 => Just(Command::Tick),
+        1 => Just(Command::GatewayStarted),
+    ];
+    prop_oneof![15 => command.prop_map(Happens::Command), 1 => (1..60u64).prop_map(Happens::Days)]
+}
+
+fn said_by(caller: usize, words: &str, id: u16) -> Command {
+    let Command::Heard { account, item: Heard::Message(mut inbound) } = text(&format!("SM{id}"), words) else {
+        unreachable!("a text is a message")
+    };
+    inbound.from = Address::read(CALLERS[caller]);
+    Command::Heard { account, item: Heard::Message(inbound) }
+}
+
+fn say(call: &str, key: u8) -> Command {
+    let key = Some(IdempotencyKey { key: [key; 16], body: [key; 16] });
+    let content = Content::Text("What does the meter show?".to_owned());
+    Command::Send(Send { call: call_id(call), content, agent: None, smart_action: None, force: false, key })
+}
+
+/// A data directory with a gateway's core on it; its index is in memory.
+struct Home {
+    directory: TempDir,
+    clock: Arc<AtomicU64>,
+    core: Core,
+    said: u16,
+}
+
+impl Home {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(AtomicU64::new(1_763_791_200_000));
+        let core = open(directory.path().join("journal"), &clock, None, Box::new(MemoryIndex::new())).unwrap().0;
+        let mut home = Self { directory, clock, core, said: 0 };
+        let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
+        home.core.commit([Command::GatewayStarted, seed, put("c-1", CALLERS[0])]).unwrap();
+        home
+    }
+
+    /// With a snapshot of some segments, and more after it.
+    fn of_many_segments() -> Self {
+        let mut home = Self::new();
+        home.fill(40);
+        home.fold();
+        home.fill(40);
+        home.fold();
+        home.fill(20);
+        home
+    }
+
+    /// Commits so many texts.
+    fn fill(&mut self, texts: u16) {
+        for _ in 0..texts {
+            self.said += 1;
+            self.run(Happens::Command(said_by(usize::from(self.said) % CALLERS.len(), "hello", self.said)));
+        }
+    }
+
+    fn run(&mut self, happens: Happens) {
+        match happens {
+            Happens::Command(command) => drop(self.core.commit([command]).unwrap()),
+            Happens::Days(days) => drop(self.clock.fetch_add(days * 24 * 60 * 60 * 1_000, Ordering::Relaxed)),
+        }
+    }
+
+    fn rows(&self) -> Dump {
+        dump(self.core.index.as_ref())
+    }
+
+    fn fold(&self) -> Option<Snapshot> {
+        fold(self.core.journal().as_ref(), &self.snapshots(), &FOLD, &mut || true).unwrap()
+    }
+
+    fn folding(&self, options: FoldOptions) -> Folding {
+        Folding::start(self.core.journal(), Arc::new(self.snapshots()), options).unwrap()
+    }
+
+    fn snapshot_dir(&self) -> PathBuf {
+        self.directory.path().join("snapshot")
+    }
+
+    fn snapshots(&self) -> Snapshots {
+        Snapshots::open(&self.snapshot_dir(), origin(&self.journal())).unwrap()
+    }
+
+    fn snapshot_file(&self) -> PathBuf {
+        let mut files: Vec<_> = fs::read_dir(self.snapshot_dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.remove(0)
+    }
+
+    /// The first position of each segment with its file, oldest first.
+    fn segments(&self) -> Vec<(u64, PathBuf)> {
+        let entries = fs::read_dir(self.directory.path().join("journal")).unwrap();
+        let first = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let mut segments: Vec<_> =
+            entries.map(|entry| entry.unwrap().path()).map(|path| (first(&path), path)).collect();
+        segments.sort();
+        segments
+    }
+
+    /// Removes the segments that hold nothing after `covers`. Returns how many.
+    fn drop_segments_up_to(&self, covers: Position) -> usize {
+        let segments = self.segments();
+        let gone = segments.windows(2).filter(|pair| pair[1].0 <= covers.0 + 1).map(|pair| &pair[0].1);
+        gone.map(|file| fs::remove_file(file).unwrap()).count()
+    }
+
+    /// The journal opened once more, as by the next process: only to look at.
+    fn journal(&self) -> FileJournal {
+        FileJournal::open(&self.directory.path().join("journal"), Options { segment_bytes: SEGMENT_BYTES }).unwrap()
+    }
+
+    /// What the next process has whose index is lost, with the snapshot or without it.
+    fn rebuilt(&self, snapshot: bool) -> Result<(Dump, Recovered), EngineFailed> {
+        let (core, recovered) = self.recover(snapshot, Box::new(MemoryIndex::new()))?;
+        Ok((dump(core.index.as_ref()), recovered))
+    }
+
+    fn recover(&self, snapshot: bool, index: Box<dyn Index>) -> Result<(Core, Recovered), EngineFailed> {
+        let snapshots = snapshot.then(|| self.snapshots());
+        open(self.directory.path().join("journal"), &self.clock, snapshots.as_ref(), index)
+    }
+}
+
+fn origin(journal: &FileJournal) -> Origin {
+    Origin { journal: journal.identity(), rows_version: ROWS_VERSION }
+}
+
+fn open(
+    directory: PathBuf,
+    clock: &Arc<AtomicU64>,
+    snapshots: Option<&Snapshots>,
+    index: Box<dyn Index>,
+) -> Result<(Core, Recovered), EngineFailed> {
+    let journal = FileJournal::open(&directory, Options { segment_bytes: SEGMENT_BYTES })?;
+    let claims = Claims::in_memory([2; 16], CLAIMS_MAX);
+    let clock = SetClock { set: Arc::clone(clock), last: Timestamp::default() };
+    Core::recover_with(snapshots, Box::new(journal), index, claims, Box::new(clock))
+}
+
+/// Every row.
+type Dump = BTreeMap<Key, Vec<u8>>;
+
+fn dump(index: &dyn Index) -> Dump {
+    let days = || (20_400..22_000).map(Day);
+    let tables = [Table::State].into_iter().chain(days().map(Table::Messages)).chain(days().map(Table::Idempotency));
+    let tables = tables.chain((600..760).map(|month| Table::Contacts(Month(month))));
+    let mut all = Dump::new();
+    for table in tables {
+        let mut from = Vec::new();
+        loop {
+            let page = index.scan(table, &[], &from, usize::MAX).unwrap();
+            let Some((last, _)) = page.last() else { break };
+            from = last.iter().copied().chain([0]).collect();
+            all.extend(page.into_iter().map(|(bytes, row)| (Key { table, bytes }, row)));
+        }
+    }
+    all
+}

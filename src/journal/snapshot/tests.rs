@@ -1,0 +1,302 @@
+//! Snapshots on a disk that fails and loses power, against a map that does neither.
+
+use super::super::disk::Disk;
+use super::super::sim_disk::{Dice, SimDisk};
+use super::*;
+use crate::machine::rows::Write;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const ORIGIN: Origin = Origin { journal: *b"journal of tests", rows_version: 7 };
+
+/// Rows in memory so small that every few writes are a run.
+const RUN_BYTES: usize = 500;
+
+type Rows = BTreeMap<Key, Vec<u8>>;
+
+#[test]
+fn a_snapshot_holds_the_last_write_of_each_key_and_nothing_that_was_deleted() {
+    let disk = SimDisk::default();
+    let snapshots = open(&disk);
+    assert!(snapshots.latest().unwrap().is_none());
+    folded(&snapshots, 3, vec![put(State, b"a", b"1"), put(State, b"b", b"1"), put(Monday, b"a", b"1")]);
+    let second = vec![put(State, b"b", b"2"), delete(State, b"a"), put(Tuesday, b"", b""), delete(Tuesday, b"none")];
+    let made = folded(&snapshots, 9, second);
+    assert_eq!((made.covers, made.at, made.count), (Position(9), time(9), 3));
+    let expected = [(key(State, b"b"), b"2".to_vec()), (key(Monday, b"a"), b"1".to_vec()), (key(Tuesday, b""), vec![])];
+    assert_eq!(rows(&snapshots), Rows::from(expected));
+    assert_eq!(disk.names().unwrap(), [name_of(Position(9))], "the one before and the runs are gone");
+}
+
+#[test]
+fn a_table_that_was_dropped_is_gone_with_all_that_came_before_it_and_no_more() {
+    let snapshots = open(&SimDisk::default());
+    folded(&snapshots, 1, vec![put(Monday, b"a", b"1"), put(Monday, b"b", b"1"), put(Tuesday, b"a", b"1")]);
+    let mut fold = snapshots.fold(true, RUN_BYTES).unwrap();
+    fold.add(vec![put(Monday, b"c", &[1; 400])], &mut || true).unwrap();
+    assert_eq!(fold.runs(), 1, "this one is in a run already");
+    let rest = vec![put(Monday, b"d", b"1"), Write::DropTable(Monday.table()), put(Monday, b"b", b"2")];
+    fold.add(rest, &mut || true).unwrap();
+    fold.finish(Position(2), time(2), &mut || true).unwrap();
+    let expected = [(key(Monday, b"b"), b"2".to_vec()), (key(Tuesday, b"a"), b"1".to_vec())];
+    assert_eq!(rows(&snapshots), Rows::from(expected));
+}
+
+#[test]
+fn every_byte_of_a_snapshot_stands_under_a_checksum() {
+    let disk = SimDisk::default();
+    let snapshots = open(&disk);
+    folded(&snapshots, 4, (0..20).map(|n| put(State, &[n], &[n; 20])).collect());
+    let (name, whole) = (name_of(Position(4)), read(&snapshots).unwrap());
+    let bytes = disk.bytes(&name);
+    assert!(bytes.len() > 500 && whole.len() == 20);
+    for at in 0..bytes.len() {
+        for flipped in [1, 0x80, 0xff] {
+            disk.tamper(&name, |bytes| bytes[at] ^= flipped);
+            assert!(read(&snapshots).is_err_and(|error| error.is_unusable()), "byte {at}");
+            disk.tamper(&name, |bytes| bytes[at] ^= flipped);
+        }
+        disk.tamper(&name, |bytes| bytes.truncate(at));
+        assert!(read(&snapshots).is_err_and(|error| error.is_unusable()), "cut to {at} bytes");
+        disk.tamper(&name, |torn| torn.resize(bytes.len(), 0));
+        assert!(read(&snapshots).is_err_and(|error| error.is_unusable()), "zeros from byte {at} on");
+        disk.tamper(&name, |torn| torn.clone_from(&bytes));
+    }
+    disk.tamper(&name, |bytes| bytes.push(0));
+    assert!(read(&snapshots).is_err_and(|error| error.is_unusable()), "a byte more");
+    disk.tamper(&name, |torn| torn.clone_from(&bytes));
+    assert_eq!(read(&snapshots).unwrap(), whole);
+}
+
+#[test]
+fn a_block_that_is_missing_or_in_another_place_is_noticed() {
+    let disk = SimDisk::default();
+    let snapshots = open(&disk);
+    folded(&snapshots, 4, (0..90u8).map(|n| put(State, &[n], &[n; 4_000])).collect());
+    let name = name_of(Position(4));
+    let bytes = disk.bytes(&name);
+    let block = |start: usize| start + 8 + u32_at(&bytes, start) as usize;
+    let (first, second) = (HEADER, block(HEADER));
+    let third = block(second);
+    assert!(u32_at(&bytes, third) > 0, "there are three");
+    let orders = [
+        [&bytes[..first], &bytes[second..]].concat(),
+        [&bytes[..second], &bytes[third..]].concat(),
+        [&bytes[..first], &bytes[second..third], &bytes[first..second], &bytes[third..]].concat(),
+        [&bytes[..second], &bytes[first..]].concat(),
+    ];
+    for order in orders {
+        disk.tamper(&name, |bytes| *bytes = order);
+        assert!(read(&snapshots).is_err_and(|error| error.is_unusable()));
+    }
+}
+
+#[test]
+fn rows_of_another_version_and_of_another_journal_are_told_apart_and_what_to_do_is_said() {
+    let disk = SimDisk::default();
+    folded(&open(&disk), 4, vec![put(State, b"a", b"1")]);
+    let newer = Snapshots::on(Arc::new(disk.clone()), Origin { rows_version: 8, ..ORIGIN }).unwrap();
+    let version = newer.latest().err().unwrap();
+    assert!(version.is_unusable() && version.to_string().contains("start the version that wrote it"), "{version}");
+    let stranger = Snapshots::on(Arc::new(disk.clone()), Origin { journal: [9; 16], ..ORIGIN }).unwrap();
+    let journal = stranger.latest().err().unwrap();
+    assert!(!journal.is_unusable() && journal.to_string().contains("put its own journal back"), "{journal}");
+    let ahead = open(&disk).latest().unwrap().unwrap().within(Position(3)).err().unwrap();
+    assert!(!ahead.is_unusable() && ahead.to_string().contains("beyond the journal's end"), "{ahead}");
+    let names = disk.names().unwrap();
+    assert_eq!(names, [name_of(Position(4))], "nothing is removed that may be wanted");
+}
+
+#[test]
+fn a_snapshot_is_made_anew_without_the_rows_of_a_person() {
+    let disk = SimDisk::default();
+    let snapshots = open(&disk);
+    snapshots.rewrite(|_, _, row| Some(row), &mut || true).unwrap();
+    let people = [put(State, b"ann", b"ANN"), put(State, b"bob", b"BOB"), put(Monday, b"call", b"ANN BOB")];
+    folded(&snapshots, 5, people.into());
+    let erase = |_, key: &[u8], row: Vec<u8>| match key {
+        b"ann" => None,
+        b"call" => Some(b"BOB".to_vec()),
+        _ => Some(row),
+    };
+    snapshots.rewrite(erase, &mut || true).unwrap();
+    let expected = [(key(State, b"bob"), b"BOB".to_vec()), (key(Monday, b"call"), b"BOB".to_vec())];
+    assert_eq!(rows(&snapshots), Rows::from(expected));
+    assert_eq!(snapshots.latest().unwrap().unwrap().covers, Position(5));
+    assert_eq!(disk.names().unwrap(), [name_of(Position(5))]);
+    assert!(!disk.bytes(&name_of(Position(5))).windows(3).any(|bytes| bytes == b"ANN"));
+}
+
+#[test]
+fn a_fold_that_is_asked_to_stop_leaves_the_snapshot_before_and_nothing_else() {
+    let disk = SimDisk::default();
+    let snapshots = open(&disk);
+    folded(&snapshots, 1, vec![put(State, b"a", b"1")]);
+    let before = disk.names().unwrap();
+    let many = || (0..200u8).map(|n| put(Monday, &[n], &[n; 3_000])).collect::<Vec<_>>();
+    let mut breaths = 0;
+    loop {
+        let mut left: u64 = breaths;
+        let mut breathe = || {
+            left = left.saturating_sub(1);
+            left > 0
+        };
+        let mut fold = snapshots.fold(true, 200_000).unwrap();
+        let made = fold.add(many(), &mut breathe).and_then(|()| fold.finish(Position(2), time(2), &mut breathe));
+        match made {
+            Ok(_) => break,
+            Err(SnapshotFailed::Interrupted) => assert_eq!(disk.names().unwrap(), before),
+            Err(error) => panic!("{error}"),
+        }
+        breaths += 1;
+    }
+    assert!(breaths > 15, "runs and snapshot have that many blocks: {breaths}");
+    assert_eq!(rows(&snapshots).len(), 201);
+}
+
+#[test]
+fn g3_g9_whatever_the_disk_does_while_a_snapshot_is_made_the_one_before_or_the_new_one_is_whole() {
+    let before: Vec<_> = (0..30u8).map(|n| put(State, &[n], b"before")).collect();
+    let after: Vec<_> = (0..60u8).map(|n| put(State, &[n / 2 + 10], &[n; 50])).collect();
+    let mut seen = [0, 0];
+    for power_is_lost in [false, true] {
+        for seed in 0..if power_is_lost { 8 } else { 1 } {
+            for count in 0.. {
+                let disk = SimDisk::default();
+                let snapshots = open(&disk);
+                folded(&snapshots, 3, before.clone());
+                let old = rows(&snapshots);
+                disk.fail_after(count);
+                let made = fold(&snapshots, 5, after.clone());
+                let failed = disk.has_failed();
+                let made = made.inspect_err(|error| assert!(failed, "{error}")).is_ok();
+                drop(snapshots);
+                disk.heal();
+                if power_is_lost {
+                    disk.lose_power(&mut Dice(seed * 1_000 + count));
+                }
+                let snapshots = open(&disk);
+                let latest = snapshots.latest().unwrap().expect("there is always one");
+                let new = latest.covers == Position(5);
+                assert!(new || !made, "operation {count}: what was said to be made is not there");
+                seen[usize::from(new)] += 1;
+                let found = rows(&snapshots);
+                assert_eq!(found.values().any(|row| row != b"before"), new);
+                assert!(new || found == old, "operation {count}: what was there before is changed");
+                assert_eq!(disk.names().unwrap(), [name_of(latest.covers)], "operation {count}: something is left");
+                // And it goes on from there.
+                folded(&snapshots, 7, after.clone());
+                if !failed {
+                    assert!(count > 10, "making one takes that many calls of the disk: {count}");
+                    break;
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|times| *times > 5), "{seen:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn folding_any_writes_in_any_portions_gives_the_rows_that_doing_them_gives(
+        portions in prop::collection::vec(prop::collection::vec(any_write(), 0..60), 1..6),
+        run_bytes in 100..5_000usize,
+    ) {
+        let snapshots = open(&SimDisk::default());
+        let mut expected = Rows::new();
+        for (portion, covers) in portions.into_iter().zip(1..) {
+            for write in &portion {
+                match write.clone() {
+                    Write::Put(key, row) => drop(expected.insert(key, row)),
+                    Write::Delete(key) => drop(expected.remove(&key)),
+                    Write::DropTable(table) => expected.retain(|key, _| key.table != table),
+                }
+            }
+            let mut fold = snapshots.fold(true, run_bytes).unwrap();
+            for few in portion.chunks(7) {
+                fold.add(few.to_vec(), &mut || true).unwrap();
+            }
+            fold.finish(Position(covers), time(covers), &mut || true).unwrap();
+            prop_assert_eq!(&rows(&snapshots), &expected);
+        }
+    }
+}
+
+fn any_write() -> impl Strategy<Value = Write> {
+    let table = prop_oneof![Just(State), Just(Monday), Just(Tuesday), Just(April)];
+    let bytes = prop::collection::vec(0..3u8, 0..4);
+    prop_oneof![
+        20 => (table.clone(), bytes.clone(), prop::collection::vec(any::<u8>(), 0..80))
+            .prop_map(|(table, bytes, row)| put(table, &bytes, &row)),
+        8 => (table.clone(), bytes).prop_map(|(table, bytes)| delete(table, &bytes)),
+        1 => table.prop_map(|table| Write::DropTable(table.table())),
+    ]
+}
+
+/// Tables by name.
+#[derive(Clone, Copy, Debug)]
+enum Named {
+    State,
+    Monday,
+    Tuesday,
+    April,
+}
+use Named::*;
+
+impl Named {
+    fn table(self) -> Table {
+        match self {
+            State => Table::State,
+            Monday => Table::Messages(Day(20_000)),
+            Tuesday => Table::Idempotency(Day(20_001)),
+            April => Table::Contacts(Month(675)),
+        }
+    }
+}
+
+fn open(disk: &SimDisk) -> Snapshots {
+    Snapshots::on(Arc::new(disk.clone()), ORIGIN).unwrap()
+}
+
+fn fold(snapshots: &Snapshots, covers: u64, writes: Vec<Write>) -> Result<Snapshot, SnapshotFailed> {
+    let mut fold = snapshots.fold(true, RUN_BYTES)?;
+    fold.add(writes, &mut || true)?;
+    fold.finish(Position(covers), time(covers), &mut || true)
+}
+
+fn folded(snapshots: &Snapshots, covers: u64, writes: Vec<Write>) -> Snapshot {
+    fold(snapshots, covers, writes).unwrap()
+}
+
+fn read(snapshots: &Snapshots) -> Result<Rows, SnapshotFailed> {
+    let mut found = Rows::new();
+    let Some(latest) = snapshots.latest()? else { return Ok(found) };
+    let mut rows = latest.rows();
+    while let Some((key, row)) = rows.next()? {
+        found.insert(key, row);
+    }
+    assert_eq!(found.len() as u64, latest.count);
+    Ok(found)
+}
+
+fn rows(snapshots: &Snapshots) -> Rows {
+    read(snapshots).unwrap()
+}
+
+fn time(position: u64) -> Timestamp {
+    Timestamp::from_ms(1_763_791_200_000 + position)
+}
+
+fn key(table: Named, bytes: &[u8]) -> Key {
+    Key { table: table.table(), bytes: bytes.to_vec() }
+}
+
+fn put(table: Named, bytes: &[u8], row: &[u8]) -> Write {
+    Write::Put(key(table, bytes), row.to_vec())
+}
+
+fn delete(table: Named, bytes: &[u8]) -> Write {
+    Write::Delete(key(table, bytes))
+}
