@@ -1,0 +1,94 @@
+//! What the journal shows of sends. An attempt's record is what counts: it is durable before anything goes to a carrier,
+//! while the moment a carrier reads a send says little of when it began.
+
+use super::breach::Breach;
+use crate::machine::event::{Fact, Story};
+use crate::machine::state::Message;
+use crate::model::{Directory, E164, Kind, Timestamp};
+use crate::rules::opt_out::Block;
+use std::collections::HashMap;
+
+/// The journal's times are whole milliseconds, so that a window may look one shorter than it was.
+const CLOCK_MS: u64 = 1;
+
+/// I7: no attempt to somebody stands behind their STOP.
+pub(super) fn none_begins_after_stop(stories: &[Story], breaches: &mut Vec<Breach>) {
+    let mut silenced: HashMap<E164, Block> = HashMap::new();
+    for fact in facts(stories).map(|(_, fact)| fact) {
+        match fact {
+            Fact::DirectoryLoaded { opt_outs, .. } => {
+                silenced.extend(opt_outs.iter().filter_map(|who| Some((*who.kept()?, Block::everywhere()))));
+            }
+            Fact::OptOutsLoaded { opt_outs } => {
+                silenced.extend(opt_outs.iter().filter_map(|(who, block)| Some((*who.kept()?, block.clone()))));
+            }
+            Fact::OptedOut { contact, stands, .. } => {
+                silenced.extend(contact.kept().map(|who| (*who, stands.block.clone())));
+            }
+            Fact::OptedIn { contact, stands, .. } => {
+                let Some(who) = contact.kept() else { continue };
+                match stands {
+                    Some(stands) => drop(silenced.insert(*who, stands.block.clone())),
+                    None => drop(silenced.remove(who)),
+                }
+            }
+            Fact::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => {
+                let theirs = message.theirs.kept().and_then(|address| address.number());
+                let block = theirs.and_then(|theirs| silenced.get(&theirs));
+                if block.is_some_and(|block| block.covers(message.ours)) {
+                    breaches.push(Breach::BegunAfterStop { message: message.id.to_string() });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// I8: in no window of any length does a number begin more than max(burst, largest text) and what its rate allows.
+pub(super) fn none_is_over_the_limit(stories: &[Story], breaches: &mut Vec<Breach>) {
+    let mut directory = Directory::default();
+    let mut levels: HashMap<E164, Level> = HashMap::new();
+    for (story, fact) in facts(stories) {
+        if let Some(changed) = fact.directory_after(&directory) {
+            directory = changed;
+        }
+        let Fact::SendStarted { message, .. } = fact else { continue };
+        let Some(limits) = directory.numbers.get(&message.ours).map(|number| &number.limits) else { continue };
+        let Some(rate) = limits.millisegments_per_second else { continue };
+        let level = levels.entry(message.ours).or_default();
+        if !level.rise(story.at, message, u64::from(rate), limits.burst) {
+            let (number, message) = (message.ours, message.id.to_string());
+            breaches.push(Breach::OverTheLimit { number, message });
+        }
+    }
+}
+
+fn facts(stories: &[Story]) -> impl Iterator<Item = (&Story, &Fact)> {
+    stories.iter().flat_map(|story| story.events.iter().map(move |event| (story, &event.fact)))
+}
+
+/// A vessel that every start fills and the rate empties: how full it is after a start is the most that any window which
+/// ends there holds beyond what the rate allows. In millionths of a segment.
+#[derive(Default)]
+struct Level {
+    at: Timestamp,
+    full: u64,
+    largest: u64,
+}
+
+impl Level {
+    /// Takes a start in, and says whether every window that ends with it keeps the limit. `rate` is in thousandths of a
+    /// segment a second, which is millionths a millisecond.
+    fn rise(&mut self, at: Timestamp, message: &Message, rate: u64, burst: u32) -> bool {
+        const SEGMENT: u64 = 1_000_000;
+        let segments = u64::from(message.segments);
+        self.largest = self.largest.max(segments).max(u64::from(burst));
+        let passed = at.as_ms().saturating_sub(self.at.as_ms());
+        self.full = self.full.saturating_sub(rate.saturating_mul(passed)) + segments * SEGMENT;
+        self.at = at;
+        self.full <= self.largest * SEGMENT + rate * CLOCK_MS
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+use super::super::{World, check};
+use super::*;
+use crate::machine::event::Event;
+use crate::machine::state::{Lane, OptOut, OptOutBy};
+use crate::model::{
+    Address, Change, Direction, Encoding, Json, Limits, MessageId, MessageState, Number, Position, Purpose,
+    Verification,
+};
+
+const NOON: u64 = 1_763_812_800_000;
+const PHONE: &str = "+12065550142";
+const OURS: &str = "+12065550100";
+const ANOTHER: &str = "+12065550101";
+
+#[test]
+fn i7_a_text_begun_after_a_stop_is_found_until_start_is_said() {
+    let begun = |nth: u64| Breach::BegunAfterStop { message: message(nth, OURS, 1).id.to_string() };
+    breaks(vec![start(1, 0, OURS, 1), stop(10)], &[]);
+    breaks(vec![stop(0), start(2, 10, OURS, 1)], &[begun(2)]);
+    // The block is of one of our numbers, and another may go on.
+    breaks(vec![stop(0), start(2, 10, ANOTHER, 1)], &[]);
+    breaks(vec![stop(0), opted_in(5), start(3, 10, OURS, 1)], &[]);
+}
+
+#[test]
+fn i7_the_confirmation_of_a_stop_may_go_out() {
+    let mut confirmation = message(2, OURS, 1);
+    confirmation.kind = Kind::OptOutConfirmation;
+    breaks(vec![stop(0), begins(10, confirmation)], &[]);
+}
+
+#[test]
+fn i8_a_burst_and_then_what_the_rate_allows_is_kept_and_one_more_is_found() {
+    let over = |nth: u64| Breach::OverTheLimit {
+        number: OURS.parse().unwrap(),
+        message: message(nth, OURS, 1).id.to_string(),
+    };
+    // Two a second with a burst of three.
+    let limit = || limited(OURS, 2_000, 3);
+    let burst = || vec![limit(), start(2, 0, OURS, 1), start(3, 0, OURS, 1), start(4, 0, OURS, 1)];
+    let then = |more: Vec<Story>| burst().into_iter().chain(more).collect::<Vec<_>>();
+    breaks(then(vec![start(5, 500, OURS, 1), start(6, 1_000, OURS, 1)]), &[]);
+    breaks(then(vec![start(5, 0, OURS, 1)]), &[over(5)]);
+    breaks(then(vec![start(5, 498, OURS, 1)]), &[over(5)]);
+    // A window of any length: each second is within the limit by itself, both together are not.
+    breaks(then(vec![start(5, 1_000, OURS, 2), start(6, 1_000, OURS, 1)]), &[over(6)]);
+}
+
+#[test]
+fn i8_a_text_longer_than_the_burst_goes_alone_and_is_paid_for_afterwards() {
+    let over = Breach::OverTheLimit { number: OURS.parse().unwrap(), message: message(3, OURS, 1).id.to_string() };
+    let long = |then: u64| vec![limited(OURS, 1_000, 1), start(2, 0, OURS, 5), start(3, then, OURS, 1)];
+    breaks(long(1_000), &[]);
+    breaks(long(900), &[over]);
+}
+
+#[test]
+fn i8_numbers_do_not_share_a_limit_and_one_without_a_limit_has_none() {
+    let many = |number: &str| (2..20).map(|nth| start(nth, 0, number, 1)).collect::<Vec<_>>();
+    breaks([vec![limited(OURS, 1_000, 1)], many(ANOTHER)].concat(), &[]);
+    let mut unlimited = limited(OURS, 0, 1);
+    if let Fact::DirectoryChanged { changes } = &mut unlimited.events[0].fact
+        && let Change::Number(_, Some(number)) = &mut changes[0]
+    {
+        number.0.limits.millisegments_per_second = None;
+    }
+    breaks([vec![unlimited], many(OURS)].concat(), &[]);
+}
+
+#[track_caller]
+fn breaks(stories: Vec<Story>, expected: &[Breach]) {
+    assert_eq!(check(&World { stories, ..World::default() }), expected);
+}
+
+fn story(ms: u64, fact: Fact) -> Story {
+    let event = Event { call_sequence: None, fact };
+    Story { position: Position(1), at: Timestamp::from_ms(NOON + ms), events: vec![event] }
+}
+
+fn limited(number: &str, millisegments_per_second: u32, burst: u32) -> Story {
+    let limits = Limits { millisegments_per_second: Some(millisegments_per_second), burst, ..Limits::default() };
+    let entry = Number {
+        label: "Line".to_owned(),
+        account: "main".to_owned(),
+        purpose: Purpose::InCall,
+        global_outbound: false,
+        limits,
+        verification: Verification::default(),
+    };
+    story(0, Fact::DirectoryChanged { changes: vec![Change::Number(number.parse().unwrap(), Some(Json(entry)))] })
+}
+
+fn stop(ms: u64) -> Story {
+    let block = Block { everywhere: false, numbers: vec![OURS.parse().unwrap()] };
+    let stands = OptOut { block, since: Timestamp::from_ms(NOON), by: OptOutBy::Keyword };
+    story(ms, Fact::OptedOut { contact: phone().into(), ours: None, call: None, stands })
+}
+
+fn opted_in(ms: u64) -> Story {
+    story(ms, Fact::OptedIn { contact: phone().into(), ours: None, call: None, stands: None })
+}
+
+fn phone() -> E164 {
+    PHONE.parse().unwrap()
+}
+
+fn start(nth: u64, ms: u64, ours: &str, segments: u16) -> Story {
+    begins(ms, message(nth, ours, segments))
+}
+
+fn begins(ms: u64, message: Message) -> Story {
+    story(ms, Fact::SendStarted { message: Box::new(message), lane: Lane::default() })
+}
+
+fn message(nth: u64, ours: &str, segments: u16) -> Message {
+    let at = Timestamp::from_ms(NOON);
+    Message {
+        id: MessageId::new(at.day(), Position(nth), 0),
+        call: None,
+        direction: Direction::Outbound,
+        kind: Kind::Custom,
+        state: MessageState::Sending,
+        account: "main".to_owned(),
+        ours: ours.parse().unwrap(),
+        theirs: Address::from(phone()).into(),
+        agent: None,
+        smart_action: None,
+        encoding: Encoding::Gsm7,
+        segments,
+        estimated_wait_ms: 0,
+        media: Vec::new(),
+        created_at: at,
+        expires_at: at,
+        failure: None,
+        attempts: Vec::new(),
+        not_before: None,
+        carrier_id: None,
+        reply_blocked: false,
+        keyword: None,
+        previous: None,
+    }
+}
