@@ -257,7 +257,9 @@ impl Home {
 
     fn remove_asides(&self) -> Result<(), RowsFailed> {
         for aside in (0..ASIDE_MAX).map(|n| self.aside(n)).filter(|aside| aside.exists()) {
-            fs::remove_dir_all(&aside).map_err(|e| trouble("remove", &aside, &e))?;
+            // Whatever somebody has put in the index's place is put aside too.
+            let removed = if aside.is_dir() { fs::remove_dir_all(&aside) } else { fs::remove_file(&aside) };
+            removed.map_err(|e| trouble("remove", &aside, &e))?;
         }
         Ok(())
     }

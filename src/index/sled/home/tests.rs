@@ -217,6 +217,13 @@ fn a_directory_put_aside_and_not_yet_removed_is_removed_at_the_next_start() {
 }
 
 #[test]
+fn a_file_in_the_place_of_the_index_is_put_aside_and_removed() {
+    let (_guard, dir) = data_dir();
+    fs::write(&dir, "no directory").unwrap();
+    assert_eq!(assert_rebuilt(&dir, MONDAY), WhyRebuilt::Missing);
+}
+
+#[test]
 fn an_index_ahead_of_its_journal_starts_over_on_disk_too() {
     let (_guard, dir) = data_dir();
     let mut index = fill(&dir, MONDAY);
