@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A segment is closed once a frame does not fit in it, or when its day is over.
-const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The buffer that batches are written from keeps at most this: four times a batch of the usual bound of 1 MiB.
 const BUFFER_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -26,7 +26,8 @@ const BUFFER_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How the journal lies on the disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Bytes reserved for a segment, 64 MiB. A frame that is larger gets a segment of its own size.
+    /// Bytes reserved for a segment, 64 MiB. A frame that is larger gets a segment of its own size; on a disk that is
+    /// nearly full segments are smaller.
     pub segment_bytes: u64,
 }
 
@@ -192,21 +193,21 @@ impl FileJournal {
     fn begin(&mut self, bytes: u64, now: Timestamp) -> Result<(), JournalFailed> {
         let first = self.next;
         let name = name_of(first);
-        let size = self.segment_bytes.max(HEADER as u64 + bytes);
+        let least = HEADER as u64 + bytes;
         let header =
             Header { identity: self.identity, first, opened: now, behind: self.behind, seed: self.previous }.encode();
         let disk = &*self.disk;
-        let make = || -> io::Result<Arc<dyn DiskFile>> {
+        let make = || -> io::Result<(Arc<dyn DiskFile>, u64)> {
             let making = format!("{name}{MAKING}");
             let file = disk.create(&making)?;
-            file.allocate(size)?;
+            let size = reserve(&*file, self.segment_bytes.max(least), least)?;
             file.write_all_at(&header, 0)?;
             file.sync_all()?;
             disk.rename(&making, &name)?;
             disk.sync_directory()?;
-            Ok(file)
+            Ok((file, size))
         };
-        let file = make().map_err(failed(disk, &name))?;
+        let (file, size) = make().map_err(failed(disk, &name))?;
         let written = HEADER as u64;
         let marks = Marks::default();
         self.current = Some(Current { file, name, first, day: now.day(), size, written, marks, unsynced: false });
@@ -259,6 +260,25 @@ impl Current {
 
     fn into_segment(mut self) -> Segment {
         self.since_last_sync()
+    }
+}
+
+/// Reserves bytes for a segment, `wanted` of them, or an eighth or a 64th where the disk has no room for so many; never fewer
+/// than `least`. Says how many.
+fn reserve(file: &dyn DiskFile, wanted: u64, least: u64) -> io::Result<u64> {
+    let mut sizes = [wanted, wanted / 8, wanted / 64].map(|size| size.max(least)).into_iter();
+    let mut size = wanted;
+    loop {
+        match file.allocate(size) {
+            Ok(()) => return Ok(size),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                let Some(smaller) = sizes.find(|smaller| *smaller < size) else { return Err(error) };
+                // A part of it may have been reserved, and that is in the way of less.
+                file.set_size(0)?;
+                size = smaller;
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 

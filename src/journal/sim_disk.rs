@@ -26,6 +26,8 @@ struct State {
     operations: u64,
     fail_at: Option<u64>,
     failed: bool,
+    /// Bytes there are in all, of which files take what they are long; none is no end of them.
+    capacity: Option<usize>,
 }
 
 type Inode = Arc<Mutex<Contents>>;
@@ -67,6 +69,11 @@ impl SimDisk {
     /// Whether that failure has come about.
     pub(super) fn has_failed(&self) -> bool {
         self.state().failed
+    }
+
+    /// From now on files are made longer only while all of them together have at most so many bytes.
+    pub(super) fn has_only(&self, bytes: usize) {
+        self.state().capacity = Some(bytes);
     }
 
     pub(super) fn heal(&self) {
@@ -130,6 +137,14 @@ impl SimDisk {
             return Err(io::Error::other("EIO"));
         }
         Ok(())
+    }
+
+    /// How long this file may be.
+    fn room_for(&self, inode: &Inode) -> usize {
+        let state = self.state();
+        let others = state.names.values().filter(|other| !Arc::ptr_eq(other, inode));
+        let taken: usize = others.map(|other| other.lock().unwrap().seen.len()).sum();
+        state.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(taken))
     }
 
     fn file(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -246,10 +261,12 @@ impl DiskFile for SimFile {
 
     fn allocate(&self, size: u64) -> io::Result<()> {
         self.disk.operation()?;
+        let room = self.disk.room_for(&self.inode);
         let mut contents = self.inode.lock().unwrap();
         let size = contents.seen.len().max(size as usize);
-        contents.resize(size);
-        Ok(())
+        // As much as there is is reserved all the same: some file systems stop in the middle.
+        contents.resize(size.min(room));
+        if size > room { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {

@@ -1,8 +1,10 @@
 //! G9 and G3 in small: disks that fail and lose power, from seeds.
 
+use super::super::segment::name_of;
 use super::super::sim_disk::{Dice, SimDisk};
 use super::super::suite::{all, contents, now, records};
 use super::super::{FileJournal, Journal, JournalFailed, Options, Record};
+use super::segments;
 use crate::model::{Position, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +71,34 @@ fn g9_the_disk_may_fail_while_a_journal_is_recovered() {
         disk.heal();
         story.restart(false);
     }
+}
+
+#[test]
+fn g7_on_a_disk_that_is_nearly_full_segments_are_smaller_and_the_journal_goes_on() {
+    let disk = SimDisk::default();
+    let options = Options { segment_bytes: 6_400 };
+    let mut journal = FileJournal::on(Arc::new(disk.clone()), &options).unwrap();
+    let mut kept = 0;
+    // The first has its room; the second finds an eighth, and what follows a 64th or what a frame needs.
+    disk.has_only(6_400 + 1_500);
+    let failed = loop {
+        match journal.append(&records(1), now()).and_then(|()| journal.sync()) {
+            Ok(()) => kept += 1,
+            Err(failed) => break failed,
+        }
+    };
+    assert!(matches!(failed, JournalFailed::Disk(_)), "{failed}");
+    drop(journal);
+
+    // What it could not begin is no part of it, and with room it goes on where it was.
+    disk.has_only(20_000);
+    let mut journal = FileJournal::on(Arc::new(disk.clone()), &options).unwrap();
+    assert_eq!(all(&*journal.reader()).len(), kept);
+    assert!(segments(&disk).len() > 3, "{:?}", segments(&disk));
+    journal.append(&records(1), now()).unwrap();
+    journal.sync().unwrap();
+    assert_eq!(all(&*journal.reader()).len(), kept + 1);
+    assert_eq!(disk.bytes(&name_of(Position(kept as u64 + 1))).len(), 6_400);
 }
 
 #[test]
