@@ -18,6 +18,7 @@ mod problems;
 mod secrets;
 mod section;
 pub mod seed;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod urls;
@@ -26,6 +27,7 @@ pub use account::{AccountConfig, Carrier, KeyAlgorithm, SharedKey, Twilio};
 pub use doors::{Door, Doors, Limits};
 pub use platform::Endpoint;
 pub use problems::Problems;
+pub use storage::Storage;
 
 use crate::http::api::Token;
 use crate::model::Timestamp;
@@ -39,6 +41,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Config {
     /// Where journal, snapshots, media and index live.
     pub data_dir: PathBuf,
+    /// How much room its disk keeps.
+    pub storage: Storage,
     /// The four doors.
     pub listen: Doors,
     /// Who may call the API.
@@ -80,6 +84,7 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
         return Err(reading.problems());
     };
     let data_dir = data_dir(&root, reading);
+    let storage = storage::storage(&root, reading);
     let listen = doors::listen(&root, reading);
     let limits = doors::limits(&root, reading);
     let (tokens, webhooks) = platform::platform(&root, reading);
@@ -89,7 +94,7 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
     let warnings = reading.warnings();
     match (data_dir, listen, reading.problems()) {
         (Some(data_dir), Some(listen), problems) if problems.is_empty() => {
-            Ok(Config { data_dir, listen, tokens, webhooks, accounts, limits, warnings })
+            Ok(Config { data_dir, storage, listen, tokens, webhooks, accounts, limits, warnings })
         }
         (_, _, problems) => Err(problems),
     }

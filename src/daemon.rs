@@ -5,6 +5,7 @@
 
 pub mod directory;
 mod open;
+mod room;
 mod watch;
 
 use crate::carrier::Dialect;
@@ -145,7 +146,6 @@ impl Running {
         let router = ops::router(readiness.clone(), metrics.clone());
         ops.spawn(serve(ops_door, Door::Ops, &config.listen.ops, &bounds, router, &stop_ops));
         ops.spawn(fold(metrics, CancellationToken::clone(&stop_ops)));
-        ops.spawn(watch::disk(config.data_dir.clone(), CancellationToken::clone(&stop_ops)));
 
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
         let (replays, asked_again) = Replays::to(names.iter().map(String::as_str));
@@ -153,6 +153,9 @@ impl Running {
         let opened = tokio::task::spawn_blocking(move || open::open(&data_dir, seed, &names));
         let opened = opened.await.map_err(|panicked| StartFailed::Thread(io::Error::other(panicked)))??;
         let seed_refused = opened.seed_refused;
+        // Looked at before the doors open: nothing is taken in that there is no room for.
+        let disk = watch::disk(&config, &readiness).await.map_err(StartFailed::Thread)?;
+        ops.spawn(disk.watch(CancellationToken::clone(&stop_ops)));
         let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
         let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;

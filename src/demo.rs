@@ -11,7 +11,7 @@ mod review;
 mod second_act;
 mod stage;
 
-use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Twilio, seed};
+use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Storage, Twilio, seed};
 use crate::daemon::{Ended, Running, StartFailed};
 use crate::http::api::{Scope, Token};
 use crate::model::{E164, Secret};
@@ -145,6 +145,7 @@ fn config(
     });
     Config {
         data_dir: data_dir.to_owned(),
+        storage: Storage::default(),
         listen: Doors { carriers, platform: for_platform, console: door(0), ops },
         tokens: vec![Token {
             name: "demo".to_owned(),

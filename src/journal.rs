@@ -3,6 +3,7 @@
 //! Invariant: a frame that `sync` has returned for is read again after `kill -9` and after power loss, with every frame
 //! before it; and nobody reads a frame that was never synced.
 
+mod ballast;
 mod disk;
 mod examine;
 mod file;
@@ -21,7 +22,8 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FileJournal, Options};
+pub use ballast::Ballast;
+pub use file::{FileJournal, Options, SEGMENT_BYTES};
 pub use frame::{BODIES_MAX, FRAME_BYTES_MAX};
 pub use lock::{Lock, LockFailed};
 pub use memory::MemoryJournal;

@@ -19,6 +19,7 @@ fn the_example_is_right_and_is_what_it_says() {
     assert_eq!(config.webhooks[0].secrets[0].expose(), [7; 32]);
     assert_eq!(config.accounts[0].public_url, "https://sms.example.com");
     assert_eq!(config.limits.bounds(), crate::net::Bounds::default());
+    assert_eq!(config.storage, Storage::default());
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
@@ -111,7 +112,7 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
 "#,
         &[
             "2:12: data_dir is of type integer: write text in quotes",
-            "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, platform",
+            "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, platform, storage",
             "6:12: listen.carriers \"0.0.0.0:8080\" is reached from outside without TLS: add [listen.carriers_tls] with \
              certificate_file and key_file, or listen.carriers_plaintext = true where a proxy does TLS, or listen on \
              127.0.0.1",
@@ -179,6 +180,17 @@ fn a_carrier_that_is_known_but_not_yet_spoken_is_told_apart_from_one_that_is_non
              vonage_sms bandwidth plivo sinch infobip generic)",
         ],
     );
+}
+
+#[test]
+fn room_that_is_kept_is_a_number_of_bytes_and_none_is_none() {
+    let storage = |line: &str| checked(&format!("[storage]\n{line}\n")).map(|config| config.storage);
+    let usual = Storage::default();
+    assert_eq!(storage("").unwrap(), usual);
+    assert_eq!(storage("ballast_bytes = 0").unwrap(), Storage { ballast_bytes: 0, ..usual });
+    assert_eq!(storage("low_water_bytes = 1_000").unwrap(), Storage { low_water_bytes: 1_000, ..usual });
+    let problems = storage("low_water_bytes = -1").unwrap_err().to_string();
+    assert!(problems.contains("storage.low_water_bytes is -1: use 0 to"), "{problems}");
 }
 
 #[test]

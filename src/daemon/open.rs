@@ -1,10 +1,11 @@
 //! Opens what the disk holds, and brings it up to date. Blocks.
 
+use super::room::{self, Room};
 use crate::config::seed::Seed;
 use crate::engine::{Core, EngineFailed, Reads, WallClock};
 use crate::index::{CLAIMS_MAX, Claims, Owner, SCAN_MAX_ROWS, SledIndex, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
-use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options};
+use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options, SEGMENT_BYTES};
 use crate::machine::command::{Command, Reply};
 use crate::machine::rows::RowsFailed;
 use crate::machine::view::{Ask, ROWS_VERSION};
@@ -13,7 +14,7 @@ use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -44,6 +45,30 @@ pub enum OpenFailed {
     /// The directory itself.
     #[error("{0}")]
     Directory(#[from] io::Error),
+    /// Any of these, on a disk that is full.
+    #[error("{} is on a full disk: make {} MiB free there and start again ({why})", directory.display(), START_BYTES >> 20)]
+    Full {
+        /// The data directory.
+        directory: PathBuf,
+        /// What did not work.
+        why: Box<OpenFailed>,
+    },
+}
+
+/// Free room with which a start does not fail for want of it: a segment of the journal, and as much for the index.
+const START_BYTES: u64 = 2 * SEGMENT_BYTES;
+
+/// With less than this free a disk counts as full.
+const FULL_BYTES: u64 = 1024 * 1024;
+
+impl OpenFailed {
+    /// Says what to do, where the reason is a disk without room.
+    fn on_the_disk_of(self, directory: &Path) -> Self {
+        match Room::of(directory) {
+            Ok(room) if room.free < FULL_BYTES => Self::Full { directory: directory.to_owned(), why: Box::new(self) },
+            _ => self,
+        }
+    }
 }
 
 /// What was opened for a gateway that starts.
@@ -58,6 +83,10 @@ pub(super) struct Opened {
 
 /// Recovers what is there, notes the start, and loads the seed if there is no directory yet.
 pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
+    open_or_fail(data_dir, seed, endpoints).map_err(|failed| failed.on_the_disk_of(data_dir))
+}
+
+fn open_or_fail(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
     let (lock, mut core, snapshots) = recover(data_dir)?;
     core.commit([Command::GatewayStarted])?;
     let seed_refused = match seed {
@@ -84,6 +113,9 @@ fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
 pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core, Snapshots), OpenFailed> {
     let began = Instant::now();
     let lock = Lock::take(data_dir)?;
+    if let Some(bytes) = room::for_a_start(data_dir)? {
+        observe::ballast_given_up(bytes);
+    }
     let journal = FileJournal::open(&data_dir.join(JOURNAL), Options::default())?;
     if let Some(cut) = journal.cut() {
         tracing::warn!(?cut, "the journal's torn end was cut: nothing in it had been acknowledged");

@@ -152,6 +152,10 @@ impl Api {
     /// Has a command decided. It runs as its own task: a client that leaves does not take it back.
     async fn decide(&self, command: Command, urgency: Urgency, key: Option<IdempotencyKey>) -> Result<Reply, Refusal> {
         self.takes_work()?;
+        // Where the disk has little room, what begins nothing goes on.
+        if matches!(command, Command::PutCall(_) | Command::Send(_)) && self.readiness.holds(NotReady::LowDisk) {
+            return Err(unreadable());
+        }
         let held = key.map(|key| self.in_flight.hold(key)).transpose()?;
         let engine = self.engine.clone();
         let work = self.tasks.spawn(async move {
@@ -171,13 +175,12 @@ impl Api {
         }
     }
 
-    /// Whether the gateway takes new work at all.
+    /// Whether the gateway does anything at all.
     fn takes_work(&self) -> Result<(), Refusal> {
-        let reasons = self.readiness.reasons();
-        if reasons.contains(&NotReady::Draining) {
+        if self.readiness.holds(NotReady::Draining) {
             return Err(Refusal::new(Code::Draining, "the gateway is stopping and nothing was done: repeat"));
         }
-        if reasons.contains(&NotReady::StorageUnavailable) {
+        if self.readiness.holds(NotReady::StorageUnavailable) {
             return Err(unreadable());
         }
         Ok(())

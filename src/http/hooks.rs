@@ -110,9 +110,8 @@ impl Hooks {
         if let Err(refusal) = encoded(&head.headers) {
             return (WebhookOutcome::NotAWebhook, problem(&refusal));
         }
-        if self.readiness.reasons().contains(&NotReady::StorageUnavailable) {
-            let detail = "the gateway cannot store anything just now: send it again";
-            return (WebhookOutcome::Overloaded, problem(&Refusal::new(Code::StorageUnavailable, detail)));
+        if self.readiness.holds(NotReady::StorageUnavailable) {
+            return no_room();
         }
         let body = match read_body(body, account.dialect.body_max_bytes()).await {
             Ok(body) => body,
@@ -142,6 +141,11 @@ impl Hooks {
             Err(why) => return (WebhookOutcome::BadSignature, account.dialect.refuse(why).map(Body::from)),
         };
         let heard = account.dialect.parse(&hook).unwrap_or_else(|unreadable| vec![unreadable.into()]);
+        // What became of texts already sent is heard while there is any room at all.
+        let is_new = |item: &Heard| matches!(item, Heard::Message(_) | Heard::Unreadable { .. });
+        if self.readiness.holds(NotReady::LowDisk) && heard.iter().any(is_new) {
+            return no_room();
+        }
         match self.submit_all(&account, heard, &hook).await {
             Ok(taken) => {
                 let outcome = if reported { WebhookOutcome::Reported } else { outcome::of(&taken) };
@@ -266,6 +270,11 @@ fn unread(refused: BodyRefused, max_bytes: usize) -> Ended {
             (WebhookOutcome::TooSlow, problem(&Refusal::new(Code::Overloaded, detail)))
         }
     }
+}
+
+fn no_room() -> Ended {
+    let detail = "the gateway cannot store anything just now: send it again";
+    (WebhookOutcome::Overloaded, problem(&Refusal::new(Code::StorageUnavailable, detail)))
 }
 
 fn overloaded() -> Ended {

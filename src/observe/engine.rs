@@ -91,7 +91,28 @@ pub fn journal_synced(took: Duration) {
     SYNC_SECONDS.tell(|histogram| histogram.record(took.as_secs_f64()));
 }
 
-/// How many bytes are free for us where the data lies.
-pub fn disk_free(bytes: u64) {
-    gauge!(names::DISK_FREE_BYTES).set(bytes as f64);
+/// How many bytes are free for us where the data lies, below how many no new work is taken, and how many the ballast holds.
+pub fn disk(free: u64, low_water: u64, ballast: u64) {
+    gauge!(names::DISK_FREE_BYTES).set(free as f64);
+    gauge!(names::DISK_LOW_WATER_BYTES).set(low_water as f64);
+    gauge!(names::DISK_BALLAST_BYTES).set(ballast as f64);
+}
+
+/// The disk has no room for new work from now on, or it has again.
+pub fn disk_low(low: bool, free: u64, low_water: u64) {
+    if low {
+        tracing::error!(
+            free,
+            low_water,
+            "the disk of data_dir is nearly full: make room, no new work is taken until then"
+        );
+        counter!(names::DISK_LOW_TOTAL).increment(1);
+    } else {
+        tracing::info!(free, low_water, "the disk of data_dir has room for new work again");
+    }
+}
+
+/// The ballast was given up, so that what is under way has room.
+pub fn ballast_given_up(bytes: u64) {
+    tracing::warn!(bytes, "the disk of data_dir is full: its ballast was given up, and no more room is held back");
 }

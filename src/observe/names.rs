@@ -113,7 +113,7 @@ names! {
         counter PANICS_TOTAL = "offhook_panics_total" [door],
             "Requests that panicked, by door. Any rise is an error in this program: report it with the log.";
         gauge NOT_READY = "offhook_not_ready" [reason],
-            "1 while there is this reason against new work, else 0. Rising outside of starts and stops: /readyz and the log say why; storage_unavailable is the disk.";
+            "1 while there is this reason against new work, else 0. Rising outside of starts and stops: /readyz and the log say why; low_disk: make room on the disk of data_dir.";
     }
     "Carriers: what they bring" {
         counter WEBHOOKS_TOTAL = "offhook_webhooks_total" [account, outcome],
@@ -169,7 +169,13 @@ names! {
         gauge FOLD_SECONDS = "offhook_fold_seconds" [],
             "How long making the last snapshot took, its rests among it. Rising with offhook_snapshot_bytes: that is as it should be; rising alone: the disk is slow, see offhook_journal_sync_seconds.";
         gauge DISK_FREE_BYTES = "offhook_disk_free_bytes" [],
-            "Bytes free for us on the disk of data_dir, looked at every ten seconds. Falling: nothing new is taken once it is full; make room well before, see offhook_journal_written_bytes_total for how fast.";
+            "Bytes free for us on the disk of data_dir, looked at four times a second. Falling: nothing new is taken below offhook_disk_low_water_bytes; make room well before, see offhook_journal_written_bytes_total for how fast.";
+        gauge DISK_LOW_WATER_BYTES = "offhook_disk_low_water_bytes" [],
+            "Bytes that must be free on the disk of data_dir for new work to be taken: storage.low_water_bytes and a segment of the journal. Rising or falling only with the configuration and the disk; compare offhook_disk_free_bytes.";
+        gauge DISK_BALLAST_BYTES = "offhook_disk_ballast_bytes" [],
+            "Bytes held by data_dir/ballast for the day on which the disk is full. Falling to 0: that day is today, make room; it comes back by itself.";
+        counter DISK_LOW_TOTAL = "offhook_disk_low_total" [],
+            "Times the disk of data_dir had no room for new work. Any rise: make room, or give it a larger disk; see offhook_disk_free_bytes.";
     }
     "Dispatch: what goes out" {
         gauge DISPATCH_LANES_WAITING = "offhook_dispatch_lanes_waiting" [account],

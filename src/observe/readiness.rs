@@ -17,6 +17,8 @@ labels! {
         Draining = "draining",
         /// The disk is full or fails.
         StorageUnavailable = "storage_unavailable",
+        /// The disk has room for what is under way, and for nothing new.
+        LowDisk = "low_disk",
         /// Too much waits.
         Overloaded = "overloaded",
     }
@@ -44,6 +46,11 @@ impl Readiness {
             tracing::info!(reason = reason.label(), holds, "readiness");
             show(reason, holds);
         }
+    }
+
+    /// Whether there is this reason now.
+    pub fn holds(&self, reason: NotReady) -> bool {
+        self.0.load(Ordering::Relaxed) & bit(reason) != 0
     }
 
     /// The reasons that hold now; none when the gateway is ready.
@@ -79,6 +86,7 @@ mod tests {
         elsewhere.set(NotReady::Recovering, true);
         readiness.set(NotReady::Starting, false);
         assert_eq!(readiness.reasons(), [NotReady::Recovering]);
+        assert!(elsewhere.holds(NotReady::Recovering) && !elsewhere.holds(NotReady::Starting));
         readiness.set(NotReady::Recovering, false);
         assert_eq!(elsewhere.reasons(), []);
     }

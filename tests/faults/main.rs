@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod disk;
 mod ending;
 mod journal;
 mod kills;
@@ -12,5 +13,6 @@ mod load;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+mod slow;
 mod snapshots;
 mod stops;

@@ -251,6 +251,11 @@ impl Gateway {
         self.child.id()
     }
 
+    /// Whether it has ended, and with what.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.end();

@@ -151,7 +151,7 @@ impl Pull {
     }
 
     fn stops(&self) -> bool {
-        self.readiness.reasons().contains(&NotReady::Draining)
+        self.readiness.holds(NotReady::Draining)
     }
 
     /// An answer that goes on for as long as the client listens and the gateway runs.

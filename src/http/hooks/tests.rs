@@ -264,6 +264,25 @@ async fn a66_without_storage_or_without_an_engine_a_carrier_is_asked_to_come_aga
 }
 
 #[tokio::test]
+async fn g7_with_little_room_a_text_is_asked_for_again_and_a_receipt_is_taken() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    world.readiness.set(NotReady::LowDisk, true);
+    for unwanted in [text("SM1", "x"), "x=1".to_owned()] {
+        let answer = world.hear(signed(MESSAGES, &unwanted)).await;
+        check(&answer, 503, "storage_unavailable");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    let receipt = form(&[("MessageSid", "SM9"), ("MessageStatus", "delivered")]);
+    assert_eq!(world.hear(signed(RECEIPTS, &receipt)).await.status, 200);
+    // Who is not who they say they are does not learn how full the disk is.
+    assert_eq!(world.hear(unsigned(MESSAGES, &text("SM1", "x"), &["wrong"])).await.status, 403);
+    world.readiness.set(NotReady::LowDisk, false);
+    assert_eq!(world.hear(signed(MESSAGES, &text("SM1", "x"))).await.status, 200);
+    assert_eq!((world.count(received), world.count(quarantined)), (1, 0));
+}
+
+#[tokio::test]
 async fn a_defect_in_one_webhook_is_that_webhooks_500() {
     let metrics = observe::install();
     let world = World::with_account(|_| {}, &[], Arc::new(Fake::that_says(|| panic!("a defect of a test"))), None);

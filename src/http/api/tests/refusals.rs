@@ -328,6 +328,23 @@ async fn while_the_gateway_stops_or_cannot_store_it_takes_no_work_and_still_answ
 }
 
 #[tokio::test]
+async fn g7_with_little_room_nothing_begins_and_what_is_under_way_ends() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    let sent = world.post(SEND, json!({ "text": "hi" })).await;
+    assert_eq!(sent.status, 202, "{}", sent.body);
+    world.readiness.set(NotReady::LowDisk, true);
+    check(&world.put("/v1/calls/c-2", call()).await, 503, "storage_unavailable");
+    check(&world.post(SEND, json!({ "text": "more" })).await, 503, "storage_unavailable");
+    assert_eq!(world.get("/v1/calls/c-1").await.status, 200);
+    let message = sent.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.delete(&format!("/v1/messages/{message}")).await.status, 200);
+    assert_eq!(world.post("/v1/calls/c-1/end", json!({})).await.status, 200);
+    world.readiness.set(NotReady::LowDisk, false);
+    world.start_call("c-2").await;
+}
+
+#[tokio::test]
 async fn when_the_engine_is_gone_nobody_can_say_what_became_of_a_request() {
     let world = World::new();
     world.stop_engine();

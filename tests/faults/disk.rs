@@ -1,0 +1,222 @@
+//! G7, G8: a disk that is full, while the gateway runs and when it starts. A small tmpfs is the disk, which takes root.
+
+use crate::ending::judge;
+use crate::load::{Load, ours, theirs, world};
+use crate::process::{Gateway, SOON, World, wire};
+use serde_json::json;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The disk's size: room for a segment of the journal, the ballast and some index, and as much again.
+const DISK_MB: u32 = 300;
+
+/// A load needs a moment to be one.
+const UNDER_LOAD: Duration = Duration::from_secs(2);
+
+/// How long the disk stays full.
+const FULL_FOR: Duration = Duration::from_secs(4);
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g7_a_disk_that_fills_up_under_load_is_said_takes_nothing_new_loses_nothing_and_heals_by_itself() {
+    let world = world().await;
+    let Some(disk) = SmallDisk::mount(&world.home.data()) else { return };
+    let load = Load::start(&world);
+    let mut kept = Kept::start(&world).await;
+    tokio::time::sleep(UNDER_LOAD).await;
+    disk.fill().await;
+
+    // Whatever is being written just then may fail; then it is started again, as systemd does, and says the same.
+    kept.until("low_disk").await;
+    let until = Instant::now() + FULL_FOR;
+    let mut refused = 0;
+    while Instant::now() < until {
+        kept.look();
+        let call = json!({ "caller": theirs(0).to_string(), "queue": "queue-0" });
+        if let Ok(answer) = world.client.put_call("while-full", &call).await {
+            assert_eq!((answer.status, answer.code()), (503, "storage_unavailable"), "a call began on a full disk");
+            refused += 1;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    assert!(refused > 0, "nobody was refused:\n{}", world.home.log());
+    let alarm = wire::get(world.home.doors.ops, "/metrics").await.unwrap().body;
+    assert!(alarm.contains("offhook_not_ready{reason=\"low_disk\"} 1\n"), "there is no alarm in:\n{alarm}");
+    assert!(world.home.log().contains("make room"), "the log does not say what to do");
+
+    disk.empty();
+    let began = Instant::now();
+    kept.until("ready").await;
+    println!("a full disk: {} starts again, {refused} refused, healed in {:.1?}", kept.restarts, began.elapsed());
+    let promised = load.end().await;
+    let summary = judge(&world, &promised, kept.restarts).await;
+    println!("a full disk: {summary:?}");
+    assert!(promised.thanked > 50, "there was hardly any load: {summary:?}");
+    assert!(kept.gateway.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g8_on_a_full_disk_it_starts_from_its_ballast_ends_what_is_under_way_and_takes_work_once_there_is_room() {
+    let world = world().await;
+    let Some(disk) = SmallDisk::mount(&world.home.data()) else { return };
+    stopped_in_a_call(&world).await;
+    let ballast = fs::metadata(disk.path.join("ballast")).expect("there is a ballast while there is room").len();
+    disk.fill().await;
+
+    let mut kept = Kept::new(&world);
+    kept.until("low_disk").await;
+    assert!(world.home.log().contains("its ballast was given up"), "{}", world.home.log());
+    let call = world.client.call("c-1").await.unwrap();
+    assert_eq!((call.status, call.text("/state")), (200, "active"));
+    assert_eq!(world.client.end_call("c-1", "agent_hangup").await.unwrap().status, 200);
+    let other = json!({ "caller": theirs(1).to_string(), "queue": "queue-0" });
+    assert_eq!(world.client.put_call("c-2", &other).await.unwrap().code(), "storage_unavailable");
+    assert_eq!(kept.restarts, 0, "{}", world.home.log());
+
+    disk.empty();
+    kept.until("ready").await;
+    assert_eq!(world.client.put_call("c-2", &other).await.unwrap().status, 201);
+    let again = disk.path.join("ballast");
+    let until = Instant::now() + SOON;
+    while !fs::metadata(&again).is_ok_and(|about| about.len() == ballast) {
+        assert!(Instant::now() < until, "the ballast did not come back");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    assert!(kept.gateway.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g8_on_a_full_disk_without_ballast_each_start_says_what_to_free_takes_no_more_of_it_and_the_next_one_works() {
+    let world = world().await;
+    let Some(disk) = SmallDisk::mount(&world.home.data()) else { return };
+    world.home.configure(|text| format!("{text}\n[storage]\nballast_bytes = 0\n"));
+    stopped_in_a_call(&world).await;
+    // What it cannot do without is gone, and for another there is no room.
+    fs::remove_dir_all(disk.path.join("index")).unwrap();
+    disk.fill().await;
+    let free = disk.free();
+    for _ in 0..3 {
+        let exited = world.home.start().exit().await;
+        assert_eq!(exited.code(), Some(1));
+        let log = world.home.log();
+        assert!(log.contains("is on a full disk: make 128 MiB free there and start again"), "{log}");
+    }
+    assert!(disk.free() >= free.min(1 << 20), "{} of {free} bytes are left", disk.free());
+
+    disk.empty();
+    let gateway = world.start().await;
+    assert_eq!(world.client.call("c-1").await.unwrap().text("/state"), "active");
+    assert!(gateway.terminate().await.success());
+}
+
+/// A gateway has run, and was stopped while a call lived.
+async fn stopped_in_a_call(world: &World) {
+    world.carrier.set_mood(offhook::sim::carrier::Mood::default());
+    let gateway = world.start().await;
+    let call = json!({ "caller": theirs(0).to_string(), "queue": "queue-0", "agent": "a-1" });
+    assert_eq!(world.client.put_call("c-1", &call).await.unwrap().status, 201);
+    assert!(world.carrier.phone(theirs(0)).text(ours(0), "hello").await.acknowledged());
+    assert!(gateway.terminate().await.success());
+}
+
+/// A gateway that is started again whenever it ends, as systemd does.
+struct Kept<'a> {
+    world: &'a World,
+    gateway: Gateway,
+    restarts: usize,
+}
+
+impl<'a> Kept<'a> {
+    fn new(world: &'a World) -> Self {
+        Self { world, gateway: world.home.start(), restarts: 0 }
+    }
+
+    async fn start(world: &'a World) -> Self {
+        let mut kept = Self::new(world);
+        kept.gateway.ready().await;
+        kept
+    }
+
+    fn look(&mut self) {
+        if self.gateway.ended().is_some() {
+            self.gateway = self.world.home.start();
+            self.restarts += 1;
+        }
+    }
+
+    /// Until it is `ready`, or not ready for this reason alone.
+    async fn until(&mut self, what: &str) {
+        let wanted = match what {
+            "ready" => json!({ "ready": true, "reasons": [] }),
+            reason => json!({ "ready": false, "reasons": [reason] }),
+        };
+        let until = Instant::now() + SOON;
+        loop {
+            self.look();
+            let said = wire::get(self.world.home.doors.ops, "/readyz").await;
+            if said.is_ok_and(|said| serde_json::from_str(&said.body).ok() == Some(wanted.clone())) {
+                return;
+            }
+            assert!(Instant::now() < until, "it is not {what} within {SOON:?}:\n{}", self.world.home.log());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// A tmpfs at a place of our own; it is gone when this is dropped.
+struct SmallDisk {
+    path: PathBuf,
+}
+
+impl SmallDisk {
+    fn mount(path: &Path) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let size = format!("size={DISK_MB}m,mode=0700");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path).output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self { path: path.to_owned() });
+        }
+        eprintln!("SKIPPED: a tmpfs of {DISK_MB} MB cannot be mounted here: run it as root");
+        None
+    }
+
+    /// Takes all the room there is.
+    async fn fill(&self) {
+        let filler = self.path.join("filler");
+        let filling = tokio::task::spawn_blocking(move || {
+            let mut file = OpenOptions::new().append(true).create(true).open(filler).unwrap();
+            let mut bytes = vec![1; 1 << 20];
+            while !bytes.is_empty() {
+                match file.write(&bytes) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::StorageFull => bytes.truncate(bytes.len() / 2),
+                    Err(error) => panic!("the disk cannot be filled: {error}"),
+                }
+            }
+        });
+        filling.await.unwrap();
+    }
+
+    /// Gives it back.
+    fn empty(&self) {
+        fs::remove_file(self.path.join("filler")).unwrap();
+    }
+
+    fn free(&self) -> u64 {
+        let said = Command::new("df").args(["--output=avail", "-B1"]).arg(&self.path).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        said.lines().last().and_then(|line| line.trim().parse().ok()).expect("df says a number")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a gateway that is still being stopped may hold files in it.
+        let _unmounted = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}

@@ -1,0 +1,86 @@
+//! G10: a disk of which every sync takes seconds. strace holds the system calls up, which takes the right to trace.
+
+use crate::ending::judge;
+use crate::load::{Load, world};
+use crate::process::wire;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a sync takes: longer than the carriers' door waits.
+const SYNC_SECS: u64 = 3;
+
+/// How long the disk is slow.
+const SLOW_FOR: Duration = Duration::from_secs(10);
+
+/// A load needs a moment to be one.
+const UNDER_LOAD: Duration = Duration::from_secs(2);
+
+/// What a gateway may need more while its disk is slow. Everything that waits has a bound; this is far above all of them.
+const MORE_KB_MAX: u64 = 64 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g10_with_a_disk_that_takes_seconds_carriers_hear_503_in_time_and_what_they_repeat_is_taken_once() {
+    let world = world().await;
+    let load = Load::start(&world);
+    let gateway = world.start().await;
+    tokio::time::sleep(UNDER_LOAD).await;
+    let before_kb = gateway.resident_kb();
+    let already = world.carrier.record().webhooks.len();
+    let Some(slow) = Slow::disk_of(gateway.id()) else { return };
+    tokio::time::sleep(SLOW_FOR).await;
+    let most_kb = gateway.resident_kb();
+    let metrics = wire::get(world.home.doors.ops, "/metrics").await.expect("ops are answered at once").body;
+    drop(slow);
+
+    let promised = load.end().await;
+    let summary = judge(&world, &promised, 0).await;
+    let webhooks = world.carrier.record().webhooks;
+    let later = &webhooks[already..];
+    let put_off = later.iter().filter(|webhook| webhook.answers.contains(&Some(503))).count();
+    let slowest = Duration::from_micros(webhooks.iter().map(|webhook| webhook.slowest_us).max().unwrap_or_default());
+    println!(
+        "a slow disk: {put_off} put off, the slowest answer after {slowest:.1?}, {before_kb} kB, then {most_kb} kB"
+    );
+    println!("a slow disk: {summary:?}");
+    assert!(put_off > 0, "no carrier was put off: {metrics}");
+    // The door's own deadline is half of that; a machine that is busy may answer somewhat later than it means to.
+    assert!(slowest < Duration::from_secs(SYNC_SECS), "somebody waited {slowest:?} for the disk");
+    assert!(most_kb < before_kb + MORE_KB_MAX, "from {before_kb} kB to {most_kb} kB");
+    assert!(gateway.terminate().await.success());
+}
+
+/// A process whose syncs are slow until this is dropped.
+struct Slow(Child);
+
+impl Slow {
+    fn disk_of(process: u32) -> Option<Self> {
+        let inject = format!("inject=fdatasync:delay_exit={}", SYNC_SECS * 1_000_000);
+        let (process, log) = (process.to_string(), Stdio::null());
+        let arguments = ["-f", "-qq", "-e", "trace=fdatasync", "-e", &inject, "-o", "/dev/null", "-p", &process];
+        let begun =
+            Command::new("strace").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        // It takes hold, or ends because it may not.
+        std::thread::sleep(Duration::from_millis(500));
+        let traces = begun.ok().map(Self).filter(|slow| slow.traces(&process));
+        if traces.is_none() {
+            eprintln!("SKIPPED: strace is missing or may not trace: install it, and run this as root");
+        }
+        traces
+    }
+
+    /// Whether the process says that it is traced. One that may not be is left alone at once.
+    fn traces(&self, process: &str) -> bool {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("Linux says it");
+        tracer.trim() == self.0.id().to_string()
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        // Asked, it lets the process go; killed, it would leave a system call undone.
+        let _asked = Command::new("kill").arg("-INT").arg(self.0.id().to_string()).status();
+        let _ended = self.0.wait();
+    }
+}
