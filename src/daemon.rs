@@ -3,6 +3,7 @@
 //! Invariant: it starts from the bottom floor up and stops from the top floor down, so that whatever was taken in is
 //! answered, and whatever was answered is on disk.
 
+mod clock;
 pub mod directory;
 mod open;
 mod room;
@@ -156,6 +157,7 @@ impl Running {
         // Looked at before the doors open: nothing is taken in that there is no room for.
         let disk = watch::disk(&config, &readiness).await.map_err(StartFailed::Thread)?;
         ops.spawn(disk.watch(CancellationToken::clone(&stop_ops)));
+        ops.spawn(clock::watch(opened.clock, config.data_dir.clone(), CancellationToken::clone(&stop_ops)));
         let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
         let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;

@@ -14,7 +14,7 @@ mod reads;
 mod rebuild;
 mod tail;
 
-pub use self::clock::{Clock, WallClock};
+pub use self::clock::{BELIEVED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Recovered};
 pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, fold};
 pub use self::queue::{Engine, Handle, Stopped, SubmitError, Urgency};

@@ -192,7 +192,7 @@ fn look(config: &Config) -> Result<Option<Known>, DirectoryFailed> {
 }
 
 fn recover(config: &Config) -> Result<(Lock, Core), DirectoryFailed> {
-    open::recover(&config.data_dir).map(|(lock, core, _)| (lock, core)).map_err(|failed| match failed {
+    open::recover(&config.data_dir).map(|found| (found.lock, found.core)).map_err(|failed| match failed {
         OpenFailed::Lock(LockFailed::Held { directory, pid }) => DirectoryFailed::Running { data_dir: directory, pid },
         other => DirectoryFailed::Open(other),
     })

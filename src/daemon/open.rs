@@ -1,22 +1,23 @@
 //! Opens what the disk holds, and brings it up to date. Blocks.
 
+use super::clock;
 use super::room::{self, Room};
 use crate::config::seed::Seed;
-use crate::engine::{Core, EngineFailed, Reads, WallClock};
+use crate::engine::{Clock as _, Core, EngineFailed, Reads, WallClock};
 use crate::index::{CLAIMS_MAX, Claims, Owner, SCAN_MAX_ROWS, SledIndex, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
 use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options, SEGMENT_BYTES};
 use crate::machine::command::{Command, Reply};
 use crate::machine::rows::RowsFailed;
 use crate::machine::view::{Ask, ROWS_VERSION};
-use crate::model::{Position, Timestamp};
+use crate::model::Position;
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// The journal's place in the data directory.
 pub(super) const JOURNAL: &str = "journal";
@@ -76,6 +77,8 @@ pub(super) struct Opened {
     pub(super) core: Core,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) lock: Lock,
+    /// What time it is, by the same clocks as the core's.
+    pub(super) clock: WallClock,
     /// Where each endpoint's feed goes on.
     pub(super) feeds: HashMap<String, Start>,
     pub(super) seed_refused: bool,
@@ -87,14 +90,14 @@ pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) ->
 }
 
 fn open_or_fail(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
-    let (lock, mut core, snapshots) = recover(data_dir)?;
+    let Recovered { lock, mut core, snapshots, clock } = recover(data_dir)?;
     core.commit([Command::GatewayStarted])?;
     let seed_refused = match seed {
         None => false,
         Some(seed) => !load(&mut core, seed)?,
     };
     let feeds = feeds(&mut core, endpoints)?;
-    Ok(Opened { core, snapshots: Arc::new(snapshots), lock, feeds, seed_refused })
+    Ok(Opened { core, snapshots: Arc::new(snapshots), lock, clock, feeds, seed_refused })
 }
 
 /// Loads a seed; `false` where there is a directory, and nothing was changed.
@@ -108,9 +111,18 @@ fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
     }
 }
 
+/// What the disk holds, brought up to date.
+pub(super) struct Recovered {
+    /// To be held until the core is closed or dropped.
+    pub(super) lock: Lock,
+    pub(super) core: Core,
+    pub(super) snapshots: Snapshots,
+    /// What time it is, by the same clocks as the core's.
+    pub(super) clock: WallClock,
+}
+
 /// Takes the directory, opens journal, snapshots, index and claims, and fills in what the index lacks. Nothing is noted.
-/// The lock is to be held until the core is closed or dropped, so it comes first.
-pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core, Snapshots), OpenFailed> {
+pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
     let began = Instant::now();
     let lock = Lock::take(data_dir)?;
     if let Some(bytes) = room::for_a_start(data_dir)? {
@@ -124,11 +136,10 @@ pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core, Snapshots), OpenFa
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
     let snapshots = Snapshots::open(&data_dir.join(SNAPSHOT), origin)?;
     let opened = SledIndex::open(&data_dir.join("index"), Owner { journal: identity, rows_version: ROWS_VERSION })?;
-    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let today = (Timestamp::default() + today).day();
-    let claims = Claims::open(&data_dir.join("claims"), identity, today, CLAIMS_MAX)?;
-    let (journal, index) = (Box::new(journal), Box::new(opened.index));
-    let (core, recovered) = Core::recover_with(Some(&snapshots), journal, index, claims, Box::new(WallClock::new()))?;
+    let mut clock = clock::begin(data_dir);
+    let claims = Claims::open(&data_dir.join("claims"), identity, clock.now().day(), CLAIMS_MAX)?;
+    let (journal, index, time) = (Box::new(journal), Box::new(opened.index), Box::new(clock.clone()));
+    let (core, recovered) = Core::recover_with(Some(&snapshots), journal, index, claims, time)?;
     // A new gateway has nothing to rebuild.
     if let Trust::Fresh(why) = opened.trust.clone()
         && recovered.loaded + recovered.replayed > 0
@@ -142,7 +153,7 @@ pub(super) fn recover(data_dir: &Path) -> Result<(Lock, Core, Snapshots), OpenFa
         ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "recovered"
     );
-    Ok((lock, core, snapshots))
+    Ok(Recovered { lock, core, snapshots, clock })
 }
 
 /// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,

@@ -1,7 +1,11 @@
-//! The journal's time: it never goes back.
+//! The journal's time: it never goes back, and does not jump for no reason.
+
+mod guard;
+
+pub use guard::{BELIEVED_AFTER, Guard, STEP_MAX, Step};
 
 use crate::model::Timestamp;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the engine takes its time from.
 pub trait Clock: Send {
@@ -10,19 +14,44 @@ pub trait Clock: Send {
 
     /// Takes note of a time that was, from the journal: nothing after it may come before it.
     fn not_before(&mut self, at: Timestamp);
+
+    /// The step by which the last answer jumped, if it did. It is told once.
+    fn jumped(&mut self) -> Option<Step> {
+        None
+    }
 }
 
-/// The machine's clock. Where it is set back, time goes on by the monotonic clock until the wall has caught up.
-#[derive(Debug)]
+/// The machine's clock, guarded: where it is set back, or forward by much, time goes on by the steady clock. See [`Guard`].
+#[derive(Clone, Debug)]
 pub struct WallClock {
-    last: Timestamp,
-    asked: Instant,
+    guard: Guard,
+    jumped: Option<Step>,
 }
 
 impl WallClock {
-    /// A clock that begins now.
+    /// A clock that begins now, as the wall shows it.
     pub fn new() -> Self {
-        Self { last: Timestamp::default(), asked: Instant::now() }
+        Self::since(wall(), steady())
+    }
+
+    /// It was `last` when the steady clock showed `at`, in this boot of the machine.
+    pub fn since(last: Timestamp, at: Duration) -> Self {
+        Self { guard: Guard::new(last, at, Some(BELIEVED_AFTER)), jumped: None }
+    }
+
+    /// It is `last` now. Who has this clock follows the journal, which tells by `not_before` where time jumps.
+    pub fn following(last: Timestamp) -> Self {
+        Self { guard: Guard::new(last, steady(), None), jumped: None }
+    }
+
+    /// How far the wall is ahead, while that is not believed.
+    pub fn ahead(&self) -> Option<Duration> {
+        self.guard.ahead()
+    }
+
+    /// The last answer, and what the steady clock showed then: with this the next process goes on.
+    pub fn last(&self) -> (Timestamp, Duration) {
+        self.guard.last()
     }
 }
 
@@ -34,52 +63,58 @@ impl Default for WallClock {
 
 impl Clock for WallClock {
     fn now(&mut self) -> Timestamp {
-        let asked = Instant::now();
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX));
-        let elapsed = asked.duration_since(self.asked);
-        if wall < self.last {
-            // Whole milliseconds only, and the rest is kept for the next time.
-            let whole = Duration::from_millis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-            self.last = self.last + whole;
-            self.asked += whole;
-        } else {
-            (self.last, self.asked) = (wall, asked);
-        }
-        self.last
+        let (now, jumped) = self.guard.now(wall(), steady());
+        self.jumped = jumped.or(self.jumped);
+        now
     }
 
     fn not_before(&mut self, at: Timestamp) {
-        self.last = self.last.max(at);
+        self.guard.not_before(at, steady());
     }
+
+    fn jumped(&mut self) -> Option<Step> {
+        self.jumped.take()
+    }
+}
+
+/// What the machine's clock shows.
+fn wall() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The time since the machine's boot, with that in which it slept: nobody sets it.
+fn steady() -> Duration {
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let secs = u64::try_from(since_boot.tv_sec).unwrap_or_default();
+    Duration::new(secs, u32::try_from(since_boot.tv_nsec).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
     #[test]
     fn g13_a_clock_that_was_set_back_goes_on_from_where_it_was() {
         let mut clock = WallClock::new();
-        let ahead = clock.now() + Duration::from_secs(24 * 60 * 60);
+        let ahead = clock.now() + DAY;
         clock.not_before(ahead);
         let first = clock.now();
         assert!(first >= ahead && first.since(ahead) < Duration::from_secs(60));
         assert!(clock.now() >= first);
+        assert_eq!((clock.ahead(), clock.jumped()), (None, None));
     }
 
     #[test]
-    fn g13_while_the_wall_is_behind_no_part_of_a_millisecond_is_lost() {
-        let mut clock = WallClock::new();
-        let ahead = clock.now() + Duration::from_secs(24 * 60 * 60);
-        clock.not_before(ahead);
-        let first = clock.now();
-        let began = Instant::now();
-        for _ in 0..20 {
-            std::thread::sleep(Duration::from_micros(1_500));
-            clock.now();
+    fn g13_a_clock_that_was_set_forward_goes_on_as_if_it_had_not_been() {
+        // A day ago by the wall, and just now by the steady clock.
+        let before = WallClock::new().now() - DAY;
+        for mut clock in [WallClock::since(before, steady()), WallClock::following(before)] {
+            let now = clock.now();
+            assert!(now >= before && now.since(before) < Duration::from_secs(60));
+            assert!(clock.ahead().is_some_and(|ahead| ahead.abs_diff(DAY) < Duration::from_secs(60)));
         }
-        let passed = began.elapsed();
-        assert!(clock.now().since(first) + Duration::from_millis(1) >= passed);
     }
 }

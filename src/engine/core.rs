@@ -1,6 +1,6 @@
 //! The loop's body: decide, write, sync, apply. One thread, no sockets; a simulation drives it as it is.
 
-use super::clock::Clock;
+use super::clock::{Clock, Step};
 use super::known::{Known, Overlay};
 use super::reads::Reads;
 use super::rebuild;
@@ -163,6 +163,9 @@ impl Core {
     /// After an error nothing is answered: the caller stops.
     pub fn commit(&mut self, commands: impl IntoIterator<Item = Command>) -> Result<Vec<Reply>, EngineFailed> {
         let now = self.clock.now();
+        if let Some(step) = self.clock.jumped() {
+            self.carry_leases(step, now)?;
+        }
         let mut replies = Vec::new();
         for command in commands {
             replies.push(self.decide(command, now)?);
@@ -174,8 +177,27 @@ impl Core {
         Ok(replies)
     }
 
+    /// Time jumped. Before anything is decided at the new time, no lease is over for that alone.
+    fn carry_leases(&mut self, Step { from, to }: Step, now: Timestamp) -> Result<(), EngineFailed> {
+        loop {
+            let before = self.next_position();
+            self.decide(Command::CarryLeases { from, to }, now)?;
+            if self.next_position() == before {
+                return Ok(());
+            }
+            if self.batch.bytes >= BATCH_MAX_BYTES {
+                self.flush(now)?;
+            }
+        }
+    }
+
+    /// Where what is decided next will stand.
+    fn next_position(&self) -> Position {
+        Position(self.journal.next().0 + self.batch.records.len() as u64)
+    }
+
     fn decide(&mut self, command: Command, now: Timestamp) -> Result<Reply, EngineFailed> {
-        let position = Position(self.journal.next().0 + self.batch.records.len() as u64);
+        let position = self.next_position();
         let known = Known {
             index: self.index.as_ref(),
             journal: self.reader.as_ref(),

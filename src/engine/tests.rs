@@ -67,6 +67,40 @@ fn the_journals_time_never_goes_back_even_across_a_restart() {
 }
 
 #[test]
+fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_forgets_no_claim_neither_before_nor_after_it_is_believed() {
+    const HOUR: u64 = 60 * 60;
+    let hands = Arc::new(Hands::default());
+    let clock = Guarded {
+        guard: Guard::new(wall(0), Duration::ZERO, Some(BELIEVED_AFTER)),
+        hands: hands.clone(),
+        jumped: None,
+    };
+    let (journal, claims) = (MemoryJournal::new([1; 16]), Claims::in_memory([2; 16], CLAIMS_MAX));
+    let (mut core, _) =
+        Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(clock)).unwrap();
+    let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
+    core.commit([Command::GatewayStarted, seed, put("c-1", "+12065550142"), text("SM1", "hello")]).unwrap();
+
+    // An hour on somebody sets the clock forward, and it stands. A lease is four hours.
+    let set = 24 * HOUR;
+    let mut lives_at = |passed: u64, shown: u64| {
+        hands.show(passed, passed + shown);
+        let replies = core.commit([Command::Tick, text("SM1", "hello")]).unwrap();
+        assert_eq!(replies[1], Reply::Heard(Taken::Duplicate));
+        match core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
+            Some(CallRow::Call(call)) => (call.ended.is_none(), call.lease_until),
+            other => panic!("the call is gone: {other:?}"),
+        }
+    };
+    assert_eq!(lives_at(HOUR, 0), (true, wall(4 * HOUR)));
+    assert_eq!(lives_at(HOUR + 60, set), (true, wall(4 * HOUR)));
+    assert_eq!(lives_at(HOUR + 659, set), (true, wall(4 * HOUR)));
+    assert_eq!(lives_at(HOUR + 660, set), (true, wall(set + 4 * HOUR)));
+    assert_eq!(lives_at(4 * HOUR - 1, set), (true, wall(set + 4 * HOUR)));
+    assert_eq!(lives_at(4 * HOUR, set), (false, wall(set + 4 * HOUR)));
+}
+
+#[test]
 fn an_index_that_is_ahead_of_its_journal_is_begun_anew() {
     let world = World::new();
     let mut index = MemoryIndex::new();
@@ -215,6 +249,49 @@ impl Clock for SetClock {
 
     fn not_before(&mut self, at: Timestamp) {
         self.last = self.last.max(at);
+    }
+}
+
+/// What the steady clock and the wall show, in seconds.
+#[derive(Default)]
+struct Hands {
+    steady: AtomicU64,
+    wall: AtomicU64,
+}
+
+impl Hands {
+    fn show(&self, steady: u64, wall: u64) {
+        self.steady.store(steady, Ordering::Relaxed);
+        self.wall.store(wall, Ordering::Relaxed);
+    }
+}
+
+/// The wall's time, so many seconds on.
+fn wall(secs: u64) -> Timestamp {
+    Timestamp::from_ms(1_763_791_200_000) + Duration::from_secs(secs)
+}
+
+/// The real clock's rules, by hands that the test moves.
+struct Guarded {
+    guard: Guard,
+    hands: Arc<Hands>,
+    jumped: Option<Step>,
+}
+
+impl Clock for Guarded {
+    fn now(&mut self) -> Timestamp {
+        let steady = Duration::from_secs(self.hands.steady.load(Ordering::Relaxed));
+        let (now, jumped) = self.guard.now(wall(self.hands.wall.load(Ordering::Relaxed)), steady);
+        self.jumped = jumped;
+        now
+    }
+
+    fn not_before(&mut self, at: Timestamp) {
+        self.guard.not_before(at, Duration::ZERO);
+    }
+
+    fn jumped(&mut self) -> Option<Step> {
+        self.jumped.take()
     }
 }
 

@@ -96,6 +96,14 @@ pub enum Command {
     },
     /// Time passed: leases and unknown sends may be due.
     Tick,
+    /// Time jumped, and nothing passed in between: leases that this overtook go on for as long as they had left. Some of
+    /// them; asked until nothing happens, it is all.
+    CarryLeases {
+        /// What time it was.
+        from: Timestamp,
+        /// What time it is.
+        to: Timestamp,
+    },
 }
 
 /// A call as the platform tells it.

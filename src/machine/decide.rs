@@ -71,6 +71,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             Reply::Done
         }
         Command::Tick => tick::tick(&mut draft),
+        Command::CarryLeases { from, to } => tick::carry(&mut draft, from, to),
     };
     Decision { reply, events: draft.into_events() }
 }

@@ -347,6 +347,30 @@ pub trait Ask: View {
             .collect()
     }
 
+    /// Calls whose lease runs out after `from` and by `until`, at most `limit`.
+    fn leases(&self, from: Timestamp, until: Timestamp, limit: usize) -> Vec<CallId> {
+        const PAGE: usize = 500;
+        let mut leases = Vec::new();
+        let mut start = state_key(kind::TIMER, &(from.as_ms() + 1).to_be_bytes()).bytes;
+        loop {
+            let rows = self.rows(Table::State, &[kind::TIMER], &start, PAGE);
+            let full = rows.len() == PAGE;
+            for (key, row) in rows {
+                let due = key.get(1..9).and_then(|due| due.try_into().ok()).map_or(0, u64::from_be_bytes);
+                if due > until.as_ms() || leases.len() == limit {
+                    return leases;
+                }
+                if let Some(Timer::Lease(id)) = decode_row(&row) {
+                    leases.push(id);
+                }
+                start = [&*key, &[0]].concat();
+            }
+            if !full {
+                return leases;
+            }
+        }
+    }
+
     /// Timers due by `now`, at most `limit`.
     fn due(&self, now: Timestamp, limit: usize) -> Vec<(Timestamp, Timer)> {
         self.rows(Table::State, &[kind::TIMER], &[], limit)

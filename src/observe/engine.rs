@@ -116,3 +116,32 @@ pub fn disk_low(low: bool, free: u64, low_water: u64) {
 pub fn ballast_given_up(bytes: u64) {
     tracing::warn!(bytes, "the disk of data_dir is full: its ballast was given up, and no more room is held back");
 }
+
+/// How far the machine's clock is ahead of the time that passed, while it is not believed; 0 where all is well.
+pub fn clock_ahead(ahead: Duration) {
+    gauge!(names::CLOCK_AHEAD_SECONDS).set(ahead.as_secs_f64());
+}
+
+/// The machine's clock was set forward by much.
+pub fn clock_suspect(ahead: Duration) {
+    let secs = ahead.as_secs();
+    tracing::error!(
+        secs,
+        "the machine's clock jumped ahead: set it right, it is believed once it has stood for 10 minutes"
+    );
+    counter!(names::CLOCK_JUMPS_TOTAL).increment(1);
+}
+
+/// It has stood for long enough.
+pub fn clock_believed(by: Duration) {
+    let secs = by.as_secs();
+    tracing::warn!(
+        secs,
+        "the machine's clock is believed where it jumped to: leases go on, what is older is older now"
+    );
+}
+
+/// It was set back before that.
+pub fn clock_set_right() {
+    tracing::info!("the machine's clock is right again, and nothing came of its jump");
+}

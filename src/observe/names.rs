@@ -146,6 +146,10 @@ names! {
             "Commands decided in one commit. Rising: more comes at once, or the disk is slower; at 512 no more fit.";
         histogram ENGINE_COMMIT_SECONDS = "offhook_engine_commit_seconds" [] in DISK,
             "Time from the first decision of a batch until all of it is durable and readable. Rising: compare offhook_journal_sync_seconds; if that rises too the disk is slow, else batches are large or the index is.";
+        gauge CLOCK_AHEAD_SECONDS = "offhook_clock_ahead_seconds" [],
+            "How far the machine's clock is ahead of the time that passed, while that is not believed; else 0. A rise: somebody set the clock forward by over five minutes; set it right within ten minutes of that, or calls and keys are as much older.";
+        counter CLOCK_JUMPS_TOTAL = "offhook_clock_jumps_total" [],
+            "Times the machine's clock was set forward by over five minutes. Any rise: see what sets the clock, and offhook_clock_ahead_seconds.";
         counter INDEX_REBUILDS_TOTAL = "offhook_index_rebuilds_total" [reason],
             "Times the index was made anew, by reason. corrupt rising: look at the disk; unclean_stop: the machine lost power or the process was killed.";
     }

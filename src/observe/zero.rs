@@ -20,6 +20,7 @@ pub(super) fn gateway() {
     for why in Undecided::ALL {
         zero(&counter!(names::ENGINE_REFUSED_TOTAL, "reason" => why.label()));
     }
+    zero(&counter!(names::CLOCK_JUMPS_TOTAL));
     zero(&counter!(names::DISK_LOW_TOTAL));
     for why in RebuildReason::ALL {
         zero(&counter!(names::INDEX_REBUILDS_TOTAL, "reason" => why.label()));

@@ -62,7 +62,7 @@ pub async fn send(
 ) -> Result<(), FollowFailed> {
     let mut follow = reads.follow().clone();
     let mut next = follow.committed().next();
-    let (mut clock, mut dispatch, unsettled) = recover(&reads, Clock::new()).await?;
+    let (mut clock, mut dispatch, unsettled) = recover(&reads).await?;
     let sender = Arc::new(Sender { engine, reads, carriers, stop: stop.clone() });
     let under_way = TaskTracker::new();
     for (message, attempt) in unsettled {
@@ -142,8 +142,14 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// By the wall, as it is now.
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), journal: WallClock::new() }
+    }
+
+    /// By the journal, which has just come to `at`. Only there it is said that the wall is believed where it jumped.
+    fn of_the_journal(at: Timestamp) -> Self {
+        Self { began: Instant::now(), journal: WallClock::following(at) }
     }
 
     pub(super) fn now(&mut self) -> Moment {
@@ -157,12 +163,12 @@ impl Clock {
 }
 
 /// The lanes as the index has them, and the attempts that were recorded and never settled.
-async fn recover(reads: &Reads, mut clock: Clock) -> Result<(Clock, Dispatch, Vec<(MessageId, u32)>), FollowFailed> {
+async fn recover(reads: &Reads) -> Result<(Clock, Dispatch, Vec<(MessageId, u32)>), FollowFailed> {
     let reads = reads.clone();
     let recovered = tokio::task::spawn_blocking(move || {
         reads.ask(|view| {
             let started_at = view.gateway().started_at;
-            clock.not_before(started_at);
+            let mut clock = Clock::of_the_journal(started_at);
             let now = clock.now();
             let mut dispatch = Dispatch::new(reads.directory(), started_at, now);
             let mut unsettled = Vec::new();

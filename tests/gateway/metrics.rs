@@ -22,6 +22,7 @@ const STILL: &[(&str, &str)] = &[
     ("offhook_connections_refused_total", "it takes more connections than fit"),
     ("offhook_panics_total", "no request is known to panic"),
     ("offhook_engine_refused_total", "it takes a disk that stalls"),
+    ("offhook_clock_jumps_total", "the machine's clock would have to be set"),
     ("offhook_disk_low_total", "the disk would have to be full"),
     ("offhook_feed_gaps_total", "nothing drops what an endpoint has not taken yet"),
     ("offhook_folds_total", "it takes half a gigabyte of journal"),

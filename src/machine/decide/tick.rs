@@ -4,7 +4,7 @@ use super::call::{Farewell, hang_up};
 use super::draft::Draft;
 use super::outbound;
 use crate::machine::command::Reply;
-use crate::machine::event::Fact;
+use crate::machine::event::{CallChange, CallShown, Fact};
 use crate::machine::rows::Table;
 use crate::machine::state::{Message, Timer};
 use crate::machine::view::{Ask, View, days_before};
@@ -28,6 +28,18 @@ pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
         }
     }
     forget(draft);
+    Reply::Done
+}
+
+/// Carries leases over a jump of the clock from `from` to `to`: those that ran out by nothing else end as much later.
+pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Timestamp) -> Reply {
+    for id in draft.view.leases(from, to, TIMERS_MAX) {
+        let Some(mut call) = draft.live_call(&id).filter(|call| call.ended.is_none()) else { continue };
+        let lease_was = Some(call.lease_until);
+        call.lease_until = call.lease_until + to.since(from);
+        let shown = CallShown { call, refusal: None, custom_allowed: false };
+        draft.note(Fact::CallKept(Box::new(CallChange { shown, lease_was, live: false, party_was: None })));
+    }
     Reply::Done
 }
 

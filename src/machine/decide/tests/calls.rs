@@ -1,6 +1,6 @@
 //! Calls start, change and end (A7-A10, A12, A16).
 
-use super::steps::{end, go, put, restart, say, sent, start, start_in, start_of, text, tick};
+use super::steps::{carry, end, go, put, restart, say, sent, start, start_in, start_of, text, tick};
 use super::*;
 use crate::model::{Caller, Phase, Session};
 
@@ -70,6 +70,24 @@ fn a7_calls_without_a_number_run_out_too_and_all_in_one_tick() {
             "call.ended d lease_expired",
         ],
     );
+}
+
+#[test]
+fn g13_a_jump_of_the_clock_ends_no_call_and_leaves_its_lease_what_it_had() {
+    // After three hours the clock jumps by a day: an hour of the lease is left.
+    let jump = || carry(3 * HOUR, 27 * HOUR);
+    let mut world = check([(0, start("a")), (27 * HOUR, jump()), (27 * HOUR, jump()), (27 * HOUR, tick())], &["done"]);
+    then(&mut world, 28 * HOUR - 1, tick(), &["done"]);
+    then(&mut world, 28 * HOUR, tick(), &["done", "call.ended a lease_expired"]);
+}
+
+#[test]
+fn g13_a_lease_that_truly_ran_out_and_one_that_still_lasts_are_not_carried_over_a_jump() {
+    // The first ran out an hour before; the other ends an hour after.
+    let steps = [(0, start("a")), (6 * HOUR, start_of("b", "+12065550150")), (9 * HOUR, carry(5 * HOUR, 9 * HOUR))];
+    let mut world = check(steps, &["done"]);
+    then(&mut world, 9 * HOUR, tick(), &["done", "call.ended a lease_expired"]);
+    then(&mut world, 10 * HOUR, tick(), &["done", "call.ended b lease_expired"]);
 }
 
 #[test]

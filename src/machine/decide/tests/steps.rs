@@ -1,6 +1,6 @@
 //! What can happen in a story.
 
-use super::{ANN, World};
+use super::{ANN, START, World};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
 use crate::model::{
     Address, CallId, Caller, Change, Directory, E164, FailureCode, Heard, Inbound, InboundMedia, Phase, Receipt,
@@ -209,6 +209,12 @@ pub(super) fn delivered(nth: usize) -> Step {
 
 pub(super) fn tick() -> Step {
     Step::Do(Command::Tick)
+}
+
+/// The clock jumped, between these seconds.
+pub(super) fn carry(from: u64, to: u64) -> Step {
+    let at = |secs| START + std::time::Duration::from_secs(secs);
+    Step::Do(Command::CarryLeases { from: at(from), to: at(to) })
 }
 
 pub(super) fn restart() -> Step {

@@ -1,0 +1,199 @@
+//! What time it is, by a clock that people set and one that nobody can. A plain struct: both are handed in.
+//!
+//! Invariant: its time never goes back; and it goes forward by more than what truly passed only where the wall was set
+//! forward by little, or by much and that has stood for long. A step of a day that somebody takes back after a minute has
+//! ended no call and forgotten nothing.
+
+use crate::model::Timestamp;
+use std::time::Duration;
+
+/// A step of the wall that is followed at once. Whoever keeps a clock right moves it by less.
+pub const STEP_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How long a larger step forward must have stood.
+pub const BELIEVED_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// Time jumped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// What time it would be without that.
+    pub from: Timestamp,
+    /// What time it is.
+    pub to: Timestamp,
+}
+
+/// The time, as two clocks tell it. `steady` is what the steady one shows, from any beginning.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    last: Timestamp,
+    /// What the steady clock showed at `last`.
+    at: Duration,
+    suspect: Option<Suspect>,
+    believed_after: Option<Duration>,
+}
+
+/// The wall is ahead of what passed.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    since: Duration,
+    ahead: Duration,
+}
+
+impl Guard {
+    /// It was `last` when the steady clock showed `at`. A large step forward is believed once it has stood so long; by
+    /// somebody who is told elsewhere, never.
+    pub fn new(last: Timestamp, at: Duration, believed_after: Option<Duration>) -> Self {
+        Self { last, at, suspect: None, believed_after }
+    }
+
+    /// What time it is, and the step by which it jumped, if it did just now.
+    pub fn now(&mut self, wall: Timestamp, steady: Duration) -> (Timestamp, Option<Step>) {
+        // Whole milliseconds only, and the rest is kept for the next time.
+        let passed = Duration::from_millis(ms(steady.saturating_sub(self.at)));
+        let expected = self.last + passed;
+        let ahead = wall.since(expected);
+        if wall >= self.last && ahead <= STEP_MAX {
+            (self.last, self.at, self.suspect) = (wall, steady, None);
+            return (wall, None);
+        }
+        (self.last, self.at) = (expected, self.at + passed);
+        if ahead <= STEP_MAX {
+            self.suspect = None;
+            return (expected, None);
+        }
+        // Set again, it has to stand anew.
+        let stands = self.suspect.filter(|suspect| suspect.ahead.abs_diff(ahead) <= STEP_MAX);
+        let suspect = stands.unwrap_or(Suspect { since: steady, ahead });
+        self.suspect = Some(suspect);
+        if !self.believed_after.is_some_and(|after| steady.saturating_sub(suspect.since) >= after) {
+            return (expected, None);
+        }
+        (self.last, self.at, self.suspect) = (wall, steady, None);
+        (wall, Some(Step { from: expected, to: wall }))
+    }
+
+    /// Time had come to `at` before the steady clock showed `steady`: it never goes back behind that.
+    pub fn not_before(&mut self, at: Timestamp, steady: Duration) {
+        if at > self.last {
+            // What has passed since is known as far as it was before.
+            self.at = (self.at + at.since(self.last)).min(steady);
+            self.last = at;
+        }
+    }
+
+    /// How far the wall is ahead, while that is not believed; none where all is well.
+    pub fn ahead(&self) -> Option<Duration> {
+        self.suspect.map(|suspect| suspect.ahead)
+    }
+
+    /// The last time told, and what the steady clock showed then.
+    pub fn last(&self) -> (Timestamp, Duration) {
+        (self.last, self.at)
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+
+    /// Seconds after the guard begins, by the steady clock.
+    fn steady(secs: u64) -> Duration {
+        Duration::from_secs(1_000_000 + secs)
+    }
+
+    /// The same by the wall, as it was.
+    fn wall(secs: u64) -> Timestamp {
+        Timestamp::parse("2026-01-01T00:00:00Z").unwrap() + Duration::from_secs(secs)
+    }
+
+    fn guard() -> Guard {
+        Guard::new(wall(0), steady(0), Some(BELIEVED_AFTER))
+    }
+
+    /// Asked at each (steady, wall) in turn, it tells these times, all in seconds.
+    #[track_caller]
+    fn check(guard: &mut Guard, asked: &[(u64, u64, u64)]) {
+        for (at, shown, expected) in asked {
+            let (told, _) = guard.now(wall(*shown), steady(*at));
+            assert_eq!(told, wall(*expected), "at {at} s, when the wall showed {shown}");
+        }
+    }
+
+    #[test]
+    fn g13_small_steps_of_the_wall_are_followed() {
+        check(&mut guard(), &[(10, 10, 10), (20, 21, 21), (30, 29, 29), (40, 40 + 299, 40 + 299)]);
+    }
+
+    #[test]
+    fn g13_a_wall_that_is_set_back_is_waited_for() {
+        check(&mut guard(), &[(DAY, DAY, DAY), (DAY + 5, 5, DAY + 5), (DAY + 9, 9, DAY + 9), (2 * DAY, DAY, 2 * DAY)]);
+        // And where it has caught up it leads again.
+        check(&mut guard(), &[(100, 100, 100), (110, 80, 110), (120, 125, 125)]);
+    }
+
+    #[test]
+    fn g13_a_step_of_a_day_forward_moves_nothing_until_it_has_stood_for_ten_minutes() {
+        let mut guard = guard();
+        check(&mut guard, &[(10, 10, 10), (20, DAY + 20, 20), (20 + 599, DAY + 20 + 599, 20 + 599)]);
+        assert_eq!(guard.ahead(), Some(Duration::from_secs(DAY)));
+        let (told, step) = guard.now(wall(DAY + 20 + 600), steady(20 + 600));
+        assert_eq!(told, wall(DAY + 620));
+        assert_eq!(step, Some(Step { from: wall(620), to: wall(DAY + 620) }));
+        check(&mut guard, &[(700, DAY + 700, DAY + 700)]);
+        assert_eq!(guard.ahead(), None);
+    }
+
+    #[test]
+    fn g13_a_step_that_is_taken_back_has_never_been() {
+        let mut guard = guard();
+        check(&mut guard, &[(20, DAY + 20, 20), (500, DAY + 500, 500), (510, 510, 510)]);
+        assert_eq!(guard.ahead(), None);
+        // Another one begins to stand when it comes.
+        check(&mut guard, &[(520, DAY + 520, 520), (1_000, DAY + 1_000, 1_000), (1_120, DAY + 1_120, DAY + 1_120)]);
+    }
+
+    #[test]
+    fn g13_a_wall_that_is_set_again_has_to_stand_anew() {
+        let mut guard = guard();
+        check(&mut guard, &[(20, DAY + 20, 20), (600, 2 * DAY + 600, 600), (1_199, 2 * DAY + 1_199, 1_199)]);
+        check(&mut guard, &[(1_200, 2 * DAY + 1_200, 2 * DAY + 1_200)]);
+    }
+
+    #[test]
+    fn g13_whoever_follows_the_journal_believes_no_step_and_hears_of_it_there() {
+        let mut follower = Guard::new(wall(0), steady(0), None);
+        check(&mut follower, &[(20, DAY + 20, 20), (HOUR, DAY + HOUR, HOUR)]);
+        follower.not_before(wall(DAY + HOUR), steady(HOUR));
+        check(&mut follower, &[(HOUR + 10, DAY + HOUR + 10, DAY + HOUR + 10)]);
+        assert_eq!(follower.ahead(), None);
+    }
+
+    #[test]
+    fn g13_time_that_was_known_before_a_restart_goes_on_though_the_wall_was_set_meanwhile() {
+        // It was 100 by both when the last process noted it; the journal has come to 105; now it is 200, and the wall a day on.
+        let mut guard = Guard::new(wall(100), steady(100), Some(BELIEVED_AFTER));
+        guard.not_before(wall(105), steady(200));
+        check(&mut guard, &[(200, DAY + 200, 200), (201, DAY + 201, 201)]);
+        // A journal that is ahead of both is where time goes on.
+        guard.not_before(wall(500), steady(202));
+        check(&mut guard, &[(202, 202, 500), (203, 203, 501)]);
+    }
+
+    #[test]
+    fn g13_no_part_of_a_millisecond_is_lost_while_the_wall_is_behind() {
+        let mut guard = guard();
+        guard.not_before(wall(DAY), steady(0));
+        for tick in 1..=1_000 {
+            guard.now(wall(0), steady(0) + Duration::from_micros(tick * 1_500));
+        }
+        assert_eq!(guard.last().0, wall(DAY) + Duration::from_millis(1_500));
+    }
+}
