@@ -1,11 +1,16 @@
 //! How a run is judged: everything drains, then the one checker looks at what everybody saw.
 
 use crate::load::{CALLERS, CANARY, Promised, numbers};
-use crate::process::{TOKEN, World};
+use crate::process::{Gateway, TOKEN, World};
+use offhook::journal::{FileJournal, Journal as _, Options};
+use offhook::machine::record;
+use offhook::model::{E164, Position};
 use offhook::sim::carrier::{CarrierRecord, CarrierSettings, News};
 use offhook::sim::checker::{self, Breach};
 use offhook::sim::platform::{AcceptedSend, Delivery, PlatformSettings};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -59,6 +64,45 @@ async fn repeat_some(world: &World) {
     }
 }
 
+/// What the journal says of attempts: none after STOP, none over a limit (I7, I8). The gateway has stopped.
+#[track_caller]
+pub(crate) fn judge_the_journal(world: &World) {
+    const BYTES: usize = 1 << 20;
+    let journal = FileJournal::open(&world.home.data().join("journal"), Options::default()).unwrap().reader();
+    let (mut next, end) = journal.bounds();
+    let mut stories = Vec::new();
+    while next < end {
+        for frame in journal.read(next, BYTES).unwrap() {
+            next = Position(frame.position.0 + 1);
+            stories.push(record::decode(frame.position, &frame.meta, frame.bodies).unwrap());
+        }
+    }
+    assert!(stories.len() > 100, "there is hardly anything in the journal");
+    let breaches = checker::check(&checker::World { stories, ..checker::World::default() });
+    assert!(breaches.is_empty(), "{} promises were broken: {:?}", breaches.len(), &breaches[..breaches.len().min(20)]);
+}
+
+/// Memory, descriptors and disk after all that (I9).
+#[track_caller]
+pub(crate) fn stays_within_its_caps(gateway: &Gateway, world: &World) {
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap().count();
+    let disk_mb = bytes_below(&world.home.data()) >> 20;
+    let resident_mb = gateway.resident_kb() >> 10;
+    println!("{resident_mb} MB resident, {descriptors} descriptors, {disk_mb} MB on the disk");
+    // One segment of the journal is reserved, and another after a torn end.
+    assert!(resident_mb < 400 && descriptors < 1_000 && disk_mb < 512);
+}
+
+fn bytes_below(directory: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let bytes = entries.map(|entry| match entry.metadata().unwrap() {
+        metadata if metadata.is_dir() => bytes_below(&entry.path()),
+        metadata => metadata.blocks() * 512,
+    });
+    bytes.sum()
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("{0}")]
@@ -69,6 +113,8 @@ enum Broken {
     BadSignatures(usize),
     #[error("{0} requests to the carrier were malformed")]
     Malformed(usize),
+    #[error("the agent's texts of {0} reached the carrier in another order")]
+    Overtaken(String),
 }
 
 async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) {
@@ -89,6 +135,8 @@ async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) 
         .collect();
     let lost = promised.ended.iter().filter(|call| !ends.contains(call.as_str()));
     broken.extend(lost.map(|call| Broken::EndLost(call.clone())));
+
+    broken.extend(overtaken(&carrier).map(Broken::Overtaken));
 
     let mut summary = Summary {
         texts_thanked_for: promised.thanked,
@@ -117,6 +165,22 @@ async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) 
         }
     }
     (broken, summary)
+}
+
+/// Calls of whose texts a later one went to the carrier first. An agent waits for each to be accepted, and says in it
+/// which of the call's it is.
+fn overtaken(carrier: &CarrierRecord) -> impl Iterator<Item = String> {
+    let mut last: HashMap<(E164, &str), u32> = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut overtaken = BTreeSet::new();
+    for post in carrier.posts.iter().filter(|post| seen.insert(post.message_id.as_deref())) {
+        let Some((call, nth)) = post.text.split_once(" number ") else { continue };
+        let nth = nth.parse().expect("agents count");
+        if last.insert((post.to, call), nth).is_some_and(|before| before > nth) {
+            overtaken.insert(call.to_owned());
+        }
+    }
+    overtaken.into_iter()
 }
 
 /// Messages of which the gateway has acknowledged how they ended.

@@ -28,6 +28,16 @@ const NUMBERS: usize = 4;
 /// Texts of each side in a call.
 const TEXTS: usize = 4;
 
+/// A long text has at most so many letters more, of the 64 kB that a webhook may have.
+const LETTERS_MAX: usize = 60_000;
+
+/// What the first number may send: less than is asked of it.
+const RATE: f64 = 4.0;
+const BURST: u32 = 2;
+
+/// How long a text may wait when it is accepted.
+const MAX_WAIT_MS: u64 = 5_000;
+
 /// Between two texts of one person.
 const THINKS: Duration = Duration::from_millis(60);
 
@@ -51,13 +61,15 @@ fn bad_day() -> Mood {
     Mood { refuse_code: 30_002, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
 }
 
-/// Four queues with a number each, fast enough that the limits are not what is tested. Their labels are what nobody who
-/// watches may read.
+/// Four queues with a number each. One number is so slow that its limit counts, the others are not. Their labels are what
+/// nobody who watches may read.
 fn directory() -> Value {
     let (mut numbers, mut queues) = (json!({}), json!({}));
     for nth in 0..NUMBERS {
+        let (rate, burst) = if nth == 0 { (RATE, BURST) } else { (60.0, 30) };
         numbers[ours(nth).to_string()] = json!({
-            "label": format!("Line {}", ours(nth)), "account": "main", "limits": { "segments_per_second": 60.0, "burst": 30 },
+            "label": format!("Line {}", ours(nth)), "account": "main",
+            "limits": { "segments_per_second": rate, "burst": burst },
             "verification": { "state": "verified", "sms": true, "mms": true }
         });
         queues[queue(nth)] = json!({ "name": queue(nth), "inbound_numbers": [ours(nth).to_string()] });
@@ -66,6 +78,7 @@ fn directory() -> Value {
     json!({
         "settings": {
             "in_call_sms": true,
+            "max_wait_ms": MAX_WAIT_MS,
             "closing": { "enabled": true, "texts": text("this conversation has ended") },
             "auto_reply": { "enabled": true, "texts": text("nobody reads this") },
         },
@@ -117,11 +130,21 @@ pub(crate) struct Load {
 impl Load {
     /// Everybody begins, whether the gateway runs or not.
     pub(crate) fn start(world: &Arc<World>) -> Self {
+        Self::with_letters(world, 0)
+    }
+
+    /// The same, and some callers write at length.
+    pub(crate) fn of_long_texts(world: &Arc<World>) -> Self {
+        Self::with_letters(world, LETTERS_MAX)
+    }
+
+    fn with_letters(world: &Arc<World>, letters_max: usize) -> Self {
         let (stop, promised) = (CancellationToken::new(), Arc::new(Mutex::new(Promised::default())));
         let mut people = JoinSet::new();
         for nth in 0..CALLERS {
             let phone = world.carrier.phone(theirs(nth));
-            let caller = Caller { nth, phone, world: Arc::clone(world), promised: Arc::clone(&promised) };
+            let (world, promised) = (Arc::clone(world), Arc::clone(&promised));
+            let caller = Caller { nth, phone, letters_max, world, promised };
             let stop = stop.clone();
             people.spawn(async move {
                 let mut call = 0;
@@ -148,6 +171,7 @@ impl Load {
 struct Caller {
     nth: usize,
     phone: Phone,
+    letters_max: usize,
     world: Arc<World>,
     promised: Arc<Mutex<Promised>>,
 }
@@ -175,10 +199,16 @@ impl Caller {
 
     /// Returns when the carrier was thanked.
     async fn text(&self, text: &str) {
-        let text = self.phone.marked(&format!("{CANARY} {text}"));
+        let text = self.phone.marked(&format!("{CANARY} {text} {}", self.letters()));
         let webhook = self.phone.text(ours(self.nth % NUMBERS), &text).await;
         assert!(webhook.acknowledged(), "the carrier repeats until it is thanked");
         self.promised.lock().unwrap().thanked += 1;
+    }
+
+    /// More to read, of any length.
+    fn letters(&self) -> String {
+        let thanked = self.promised.lock().unwrap().thanked;
+        "x".repeat((thanked * 7_919 + self.nth * 104_729) % (self.letters_max + 1))
     }
 
     async fn agent(&self, call: &str) {

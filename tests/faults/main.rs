@@ -1,7 +1,13 @@
 //! The gateway under faults: the real binary, killed, stopped, damaged and locked out under load, between a carrier
 //! that has a bad day and a platform that writes everything down. One load, one checker; a fault is a few lines.
 //!
-//! `OFFHOOK_KILLS=500 cargo test --test faults g1` runs the long form; `OFFHOOK_BIN` names another binary to run.
+//! The long forms, for a machine that does nothing else:
+//! * `OFFHOOK_KILLS=500 cargo test --release --test faults g1`
+//! * `OFFHOOK_CALLS=100 cargo test --release --test faults -- g2 g9 --test-threads 1`: every system call of a start, and
+//!   so many of commits (needs strace)
+//! * `OFFHOOK_IMAGES=100 cargo test --release --test faults g3` (needs root, ext4 and loop devices)
+//!
+//! `OFFHOOK_BIN` names another binary to run.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
@@ -15,4 +21,5 @@ mod load;
 mod process;
 mod slow;
 mod snapshots;
+mod stopped;
 mod stops;

@@ -188,9 +188,16 @@ secret_files = ["webhook"]
     }
 
     fn run(&self, mut command: Command, config: &Path) -> Gateway {
+        quiet(&mut command);
+        self.start_by(command, config)
+    }
+
+    /// Starts a gateway by a command that ends with the binary, and leaves its process to it: by strace, or with other
+    /// variables.
+    pub(crate) fn start_by(&self, mut command: Command, config: &Path) -> Gateway {
         let log = OpenOptions::new().append(true).create(true).open(self.path("stderr")).expect("a file of our own");
         command.arg("serve").arg("--config").arg(config).arg("--seed").arg(self.path("directory.json"));
-        let child = quiet(&mut command).stdout(other(&log)).stderr(log).spawn().expect("the binary can be run");
+        let child = command.stdout(other(&log)).stderr(log).spawn().expect("the binary can be run");
         Gateway { child, ops: self.doors.ops, log: self.path("stderr") }
     }
 }
@@ -223,14 +230,26 @@ impl Gateway {
     pub(crate) fn ready(&mut self) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
+            if let Some(status) = self.ready_or_ended().await {
+                panic!("{caller}: it ended with {status} before it was ready:\n{}", self.last_words());
+            }
+        }
+    }
+
+    /// Waits until it says that it is ready, or has ended.
+    #[track_caller]
+    pub(crate) fn ready_or_ended(&mut self) -> impl Future<Output = Option<ExitStatus>> {
+        let caller = std::panic::Location::caller();
+        async move {
             let until = Instant::now() + SOON;
             while !wire::get(self.ops, "/readyz").await.is_ok_and(|answer| answer.status == 200) {
                 if let Ok(Some(status)) = self.child.try_wait() {
-                    panic!("{caller}: it ended with {status} before it was ready:\n{}", self.last_words());
+                    return Some(status);
                 }
                 assert!(Instant::now() < until, "{caller}: not ready within {SOON:?}:\n{}", self.last_words());
                 tokio::time::sleep(LOOK_EVERY).await;
             }
+            None
         }
     }
 
@@ -263,9 +282,15 @@ impl Gateway {
 
     /// SIGTERM, and what it exits with.
     pub(crate) async fn terminate(self) -> ExitStatus {
-        let told = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status();
-        assert!(told.is_ok_and(|status| status.success()), "a child that was not waited for can be signalled");
+        self.signal("TERM");
         self.exit().await
+    }
+
+    /// Any signal, by its name.
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        let told = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();
+        assert!(told.is_ok_and(|status| status.success()), "a child that was not waited for can be signalled");
     }
 
     /// What it exits with, of its own accord.
@@ -301,7 +326,7 @@ impl Drop for Gateway {
 }
 
 /// Nothing to read, and the environment of the tests is not the gateway's.
-fn quiet(command: &mut Command) -> &mut Command {
+pub(crate) fn quiet(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).env_remove("RUST_LOG").env_remove("OFFHOOK_LOG")
 }
 
