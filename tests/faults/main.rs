@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod disk;
+mod commits;
 mod ending;
 mod journal;
 mod kills;
@@ -21,5 +22,7 @@ mod load;
 mod process;
 mod slow;
 mod snapshots;
+mod starts;
 mod stopped;
 mod stops;
+mod strace;
