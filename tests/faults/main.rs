@@ -17,6 +17,7 @@ mod ending;
 mod journal;
 mod kills;
 mod load;
+mod power;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
