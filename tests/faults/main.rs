@@ -14,6 +14,7 @@
 mod disk;
 mod commits;
 mod ending;
+mod index;
 mod journal;
 mod kills;
 mod load;
