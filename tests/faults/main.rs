@@ -12,12 +12,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod disk;
+mod carriers;
 mod commits;
 mod ending;
 mod index;
 mod journal;
 mod kills;
 mod load;
+mod outputs;
 mod power;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
