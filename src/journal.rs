@@ -14,7 +14,6 @@ mod memory;
 mod reader;
 mod recover;
 mod segment;
-#[cfg(test)]
 mod sim_disk;
 pub mod snapshot;
 #[cfg(test)]
@@ -28,6 +27,7 @@ pub use frame::{BODIES_MAX, FRAME_BYTES_MAX};
 pub use lock::{Lock, LockFailed};
 pub use memory::MemoryJournal;
 pub use recover::Cut;
+pub use sim_disk::SimDisk;
 
 use crate::model::{Position, Timestamp};
 use std::fmt;

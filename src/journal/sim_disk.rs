@@ -1,19 +1,22 @@
-//! A disk for tests: it fails when told to, keeps for sure only what was synced, and can lose power.
+//! A disk for tests and simulations: it fails when told to, keeps for sure only what was synced, and can lose power.
 //!
 //! After a sync that fails it does as Linux does: what was written stays in memory, taken for clean, and another sync
 //! brings nothing to the disk.
 
 use super::disk::{Disk, DiskFile, ReadAt};
+use super::{FileJournal, JournalFailed, Options};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A disk writes a sector whole or not at all; anything larger can be torn.
 const SECTOR: usize = 64;
 
+/// A directory of files in memory. Clones are the same directory: whoever plays the machine keeps one, and each process
+/// that is started on it opens its journal there.
 #[derive(Clone, Default)]
-pub(super) struct SimDisk {
+pub struct SimDisk {
     state: Arc<Mutex<State>>,
 }
 
@@ -38,6 +41,8 @@ struct Contents {
     durable: Vec<u8>,
     /// Sectors that a sync would write.
     dirty: BTreeSet<usize>,
+    /// All that is seen is durable, whatever happens.
+    firm: bool,
 }
 
 struct SimFile {
@@ -59,30 +64,43 @@ impl Dice {
 }
 
 impl SimDisk {
+    /// The journal on this disk, as a process opens it that starts now.
+    ///
+    /// # Errors
+    /// As [`FileJournal::open`].
+    pub fn journal(&self, options: Options) -> Result<FileJournal, JournalFailed> {
+        FileJournal::on(Arc::new(self.clone()), &options)
+    }
+
     /// Makes the operation that comes after `count` others fail, once.
-    pub(super) fn fail_after(&self, count: u64) {
+    pub fn fail_after(&self, count: u64) {
         let mut state = self.state();
         state.fail_at = Some(state.operations + count);
         state.failed = false;
     }
 
     /// Whether that failure has come about.
-    pub(super) fn has_failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         self.state().failed
     }
 
     /// From now on files are made longer only while all of them together have at most so many bytes.
+    #[cfg(test)]
     pub(super) fn has_only(&self, bytes: usize) {
         self.state().capacity = Some(bytes);
     }
 
-    pub(super) fn heal(&self) {
-        self.state().fail_at = None;
+    /// Forgets the failure, whether it has come about or not.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.fail_at = None;
+        state.failed = false;
     }
 
     /// The power goes: of each sector and each name that was not synced, either what was seen or what was there before
-    /// is there now.
-    pub(super) fn lose_power(&self, dice: &mut Dice) {
+    /// is there now. What becomes of each is the seed's choice.
+    pub fn lose_power(&self, seed: u64) {
+        let mut dice = Dice(seed);
         let mut state = self.state();
         let mut names = BTreeMap::new();
         let all: BTreeSet<String> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
@@ -91,7 +109,7 @@ impl SimDisk {
             names.extend(choice.map(|inode| (name, inode)));
         }
         for inode in names.values() {
-            inode.lock().unwrap().lose_power(dice);
+            lock(inode).lose_power(&mut dice);
         }
         state.names = names.clone();
         state.durable_names = names;
@@ -101,22 +119,26 @@ impl SimDisk {
     /// Changes the bytes of a file as they are seen, behind everybody's back.
     pub(super) fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let inode = self.state().names[name].clone();
-        let mut contents = inode.lock().unwrap();
+        let mut contents = lock(&inode);
         change(&mut contents.seen);
-        contents.durable = contents.seen.clone();
-        contents.dirty.clear();
+        *contents = Contents::firm(contents.seen.clone());
     }
 
+    /// The names of its files, in order.
+    pub(super) fn files(&self) -> Vec<String> {
+        self.state().names.keys().cloned().collect()
+    }
+
+    #[cfg(test)]
     pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
-        self.state().names[name].lock().unwrap().seen.clone()
+        lock(&self.state().names[name]).seen.clone()
     }
 
     /// Another disk with the same on it, all of it durable.
-    pub(super) fn copy(&self) -> Self {
+    pub fn copy(&self) -> Self {
         let copy = Self::default();
         for (name, inode) in &self.state().names {
-            let seen = inode.lock().unwrap().seen.clone();
-            let contents = Contents { durable: seen.clone(), seen, dirty: BTreeSet::new() };
+            let contents = Contents::firm(lock(inode).seen.clone());
             copy.state().names.insert(name.clone(), Arc::new(Mutex::new(contents)));
         }
         let names = copy.state().names.clone();
@@ -125,7 +147,7 @@ impl SimDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn operation(&self) -> io::Result<()> {
@@ -143,7 +165,7 @@ impl SimDisk {
     fn room_for(&self, inode: &Inode) -> usize {
         let state = self.state();
         let others = state.names.values().filter(|other| !Arc::ptr_eq(other, inode));
-        let taken: usize = others.map(|other| other.lock().unwrap().seen.len()).sum();
+        let taken: usize = others.map(|other| lock(other).seen.len()).sum();
         state.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(taken))
     }
 
@@ -153,9 +175,18 @@ impl SimDisk {
     }
 }
 
+fn lock(inode: &Inode) -> MutexGuard<'_, Contents> {
+    inode.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Contents {
+    fn firm(bytes: Vec<u8>) -> Self {
+        Self { seen: bytes.clone(), durable: bytes, dirty: BTreeSet::new(), firm: true }
+    }
+
     fn write(&mut self, bytes: &[u8], offset: usize) {
         let end = offset + bytes.len();
+        self.firm = false;
         if self.seen.len() < end {
             self.resize(end);
         }
@@ -167,6 +198,7 @@ impl Contents {
 
     fn resize(&mut self, size: usize) {
         let from = self.seen.len().min(size) / SECTOR;
+        self.firm = false;
         self.seen.resize(size, 0);
         self.dirty.extend(from..=size / SECTOR);
     }
@@ -183,6 +215,9 @@ impl Contents {
     }
 
     fn lose_power(&mut self, dice: &mut Dice) {
+        if self.firm {
+            return;
+        }
         let size = [self.seen.len(), self.durable.len()][dice.roll(2) as usize];
         let mut bytes = vec![0; size];
         for (sector, bytes) in bytes.chunks_mut(SECTOR).enumerate() {
@@ -191,7 +226,7 @@ impl Contents {
             let end = (start + bytes.len()).min(source.len());
             bytes[..end - start].copy_from_slice(&source[start..end]);
         }
-        *self = Self { seen: bytes.clone(), durable: bytes, dirty: BTreeSet::new() };
+        *self = Self::firm(bytes);
     }
 }
 
@@ -243,11 +278,11 @@ impl ReadAt for SimFile {
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
         // Never more than this at once: short reads are part of life.
         let count = into.len().min(10_000);
-        self.inode.lock().unwrap().seen.as_slice().read_at(&mut into[..count], offset)
+        lock(&self.inode).seen.as_slice().read_at(&mut into[..count], offset)
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.inode.lock().unwrap().seen.len() as u64)
+        Ok(lock(&self.inode).seen.len() as u64)
     }
 }
 
@@ -255,14 +290,14 @@ impl DiskFile for SimFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let outcome = self.disk.operation();
         let written = if outcome.is_ok() { bytes.len() } else { bytes.len() / 2 };
-        self.inode.lock().unwrap().write(&bytes[..written], offset as usize);
+        lock(&self.inode).write(&bytes[..written], offset as usize);
         outcome
     }
 
     fn allocate(&self, size: u64) -> io::Result<()> {
         self.disk.operation()?;
         let room = self.disk.room_for(&self.inode);
-        let mut contents = self.inode.lock().unwrap();
+        let mut contents = lock(&self.inode);
         let size = contents.seen.len().max(size as usize);
         // As much as there is is reserved all the same: some file systems stop in the middle.
         contents.resize(size.min(room));
@@ -271,17 +306,19 @@ impl DiskFile for SimFile {
 
     fn set_size(&self, size: u64) -> io::Result<()> {
         self.disk.operation()?;
-        self.inode.lock().unwrap().resize(size as usize);
+        lock(&self.inode).resize(size as usize);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let outcome = self.disk.operation();
         let mut sector = 0;
-        self.inode.lock().unwrap().sync(|| {
+        let mut contents = lock(&self.inode);
+        contents.sync(|| {
             sector += 1;
             outcome.is_ok() || sector % 2 == 0
         });
+        contents.firm |= outcome.is_ok() && contents.durable == contents.seen;
         outcome
     }
 

@@ -165,7 +165,7 @@ impl Story {
 
     fn lose_power(&mut self) {
         self.journal = None;
-        self.disk.lose_power(&mut self.dice);
+        self.disk.lose_power(self.dice.roll(u64::MAX));
     }
 
     /// The process dies, or the machine does; the journal is opened again and read.
