@@ -9,6 +9,7 @@ mod backlog;
 mod bucket;
 mod follow;
 mod lane;
+mod recover;
 
 pub use account::IN_FLIGHT_PER_ACCOUNT;
 pub use backlog::Backlog;

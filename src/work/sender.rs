@@ -9,13 +9,13 @@ use crate::carrier::{Dialect, Outbound, Outcome};
 use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, Urgency, WallClock};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::machine::event::Story;
-use crate::machine::state::{Message, Whose};
-use crate::machine::view::{Ask, View};
+use crate::machine::state::Message;
+use crate::machine::view::Ask;
 use crate::model::{FailureCode, MessageId, Position, Timestamp};
 use crate::net::{Client, SendFailed};
 use crate::observe::{self, Unused};
 use http::Response;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -49,9 +49,6 @@ const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Stories followed at a time.
 const PAGE: usize = 256;
-
-/// Open messages read at a time after a restart.
-const OPEN_PAGE: usize = 500;
 
 /// Sends what is queued until `stop`, then waits for what is under way.
 pub async fn send(
@@ -170,59 +167,12 @@ async fn recover(reads: &Reads) -> Result<(Clock, Dispatch, Vec<(MessageId, u32)
             let started_at = view.gateway().started_at;
             let mut clock = Clock::of_the_journal(started_at);
             let now = clock.now();
-            let mut dispatch = Dispatch::new(reads.directory(), started_at, now);
-            let mut unsettled = Vec::new();
-            let mut from = Vec::new();
-            loop {
-                let page = view.open_page(&from, OPEN_PAGE);
-                let full = page.len() == OPEN_PAGE;
-                for (key, id, open) in page {
-                    dispatch.found(id, &open, view.lane(open.ours).empty_at, now);
-                    if open.started {
-                        let attempts = view.message(id).map_or(0, |message| message.attempts.len());
-                        unsettled.push((id, u32::try_from(attempts).unwrap_or(u32::MAX)));
-                    }
-                    // The first key after this one.
-                    from = key.into_iter().chain([0]).collect();
-                }
-                if !full {
-                    accounts(view, &mut dispatch, now);
-                    return (clock, dispatch, unsettled);
-                }
-            }
+            let (dispatch, unsettled) = Dispatch::recover(view, reads.directory(), now);
+            (clock, dispatch, unsettled)
         })
     });
     let recovered = recovered.await.map_err(|_| FollowFailed::Stopped)?;
     recovered.map_err(|failed| FollowFailed::Rows(failed.to_string()))
-}
-
-/// What carriers, days and buckets hold back, as the index has it.
-fn accounts(view: &impl View, dispatch: &mut Dispatch, now: Moment) {
-    let mut from = Vec::new();
-    loop {
-        let page = view.pauses(&from, OPEN_PAGE);
-        let full = page.len() == OPEN_PAGE;
-        for (key, ours, pause) in page {
-            dispatch.paused(ours, Some(pause.until), now);
-            from = key.into_iter().chain([0]).collect();
-        }
-        if !full {
-            break;
-        }
-    }
-    let directory = view.directory();
-    for (number, _) in directory.numbers.iter().filter(|(_, entry)| entry.limits.segments_per_day.is_some()) {
-        let whose = Whose::Number(*number);
-        dispatch.counted(&whose, view.day_count(&whose), now);
-    }
-    let of_numbers = directory.numbers.values().map(|entry| entry.account.as_str());
-    let names: BTreeSet<&str> = of_numbers.chain(directory.accounts.keys().map(String::as_str)).collect();
-    for name in names {
-        dispatch.found_account(name, view.account_lane(name).empty_at, now);
-        let whose = Whose::Account(name.to_owned());
-        dispatch.counted(&whose, view.day_count(&whose), now);
-        dispatch.account_paused(name, view.trouble(name).and_then(|trouble| trouble.paused), now);
-    }
 }
 
 /// A message with a permit whose attempt did not begin.

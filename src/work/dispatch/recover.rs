@@ -1,0 +1,68 @@
+//! The lanes as a new process finds them.
+
+use super::Dispatch;
+use crate::machine::state::Whose;
+use crate::machine::view::{Ask, View};
+use crate::model::{Directory, MessageId};
+use crate::work::Moment;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Rows read at a time.
+const PAGE: usize = 500;
+
+impl Dispatch {
+    /// The lanes as the index has them, and the attempts that were recorded and never settled: each the message and which
+    /// of its attempts, from 1.
+    pub fn recover(view: &impl View, directory: Arc<Directory>, now: Moment) -> (Self, Vec<(MessageId, u32)>) {
+        let mut dispatch = Self::new(directory, view.gateway().started_at, now);
+        let mut unsettled = Vec::new();
+        let mut from = Vec::new();
+        loop {
+            let page = view.open_page(&from, PAGE);
+            let full = page.len() == PAGE;
+            for (key, id, open) in page {
+                dispatch.found(id, &open, view.lane(open.ours).empty_at, now);
+                if open.started {
+                    let attempts = view.message(id).map_or(0, |message| message.attempts.len());
+                    unsettled.push((id, u32::try_from(attempts).unwrap_or(u32::MAX)));
+                }
+                // The first key after this one.
+                from = key.into_iter().chain([0]).collect();
+            }
+            if !full {
+                dispatch.found_held(view, now);
+                return (dispatch, unsettled);
+            }
+        }
+    }
+
+    /// What carriers, days and buckets hold back.
+    fn found_held(&mut self, view: &impl View, now: Moment) {
+        let mut from = Vec::new();
+        loop {
+            let page = view.pauses(&from, PAGE);
+            let full = page.len() == PAGE;
+            for (key, ours, pause) in page {
+                self.paused(ours, Some(pause.until), now);
+                from = key.into_iter().chain([0]).collect();
+            }
+            if !full {
+                break;
+            }
+        }
+        let directory = view.directory();
+        for (number, _) in directory.numbers.iter().filter(|(_, entry)| entry.limits.segments_per_day.is_some()) {
+            let whose = Whose::Number(*number);
+            self.counted(&whose, view.day_count(&whose), now);
+        }
+        let of_numbers = directory.numbers.values().map(|entry| entry.account.as_str());
+        let names: BTreeSet<&str> = of_numbers.chain(directory.accounts.keys().map(String::as_str)).collect();
+        for name in names {
+            self.found_account(name, view.account_lane(name).empty_at, now);
+            let whose = Whose::Account(name.to_owned());
+            self.counted(&whose, view.day_count(&whose), now);
+            self.account_paused(name, view.trouble(name).and_then(|trouble| trouble.paused), now);
+        }
+    }
+}
