@@ -1,7 +1,7 @@
 //! Snapshots on a disk that fails and loses power, against a map that does neither.
 
 use super::super::disk::Disk;
-use super::super::sim_disk::{Dice, SimDisk};
+use super::super::sim_disk::SimDisk;
 use super::*;
 use crate::machine::rows::Write;
 use proptest::prelude::*;
@@ -173,7 +173,7 @@ fn g3_g9_whatever_the_disk_does_while_a_snapshot_is_made_the_one_before_or_the_n
                 drop(snapshots);
                 disk.heal();
                 if power_is_lost {
-                    disk.lose_power(&mut Dice(seed * 1_000 + count));
+                    disk.lose_power(seed * 1_000 + count);
                 }
                 let snapshots = open(&disk);
                 let latest = snapshots.latest().unwrap().expect("there is always one");

@@ -1,6 +1,6 @@
 //! One carrier account: what all its lanes share.
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, began};
 use super::lane::on_bucket_clock;
 use crate::model::{E164, Limits, MessageId, Timestamp};
 use crate::rules::breaker::Paused;
@@ -99,8 +99,7 @@ impl Account {
     pub(super) fn started(&mut self, id: MessageId, at: Timestamp, now: Moment) {
         let Some(Some(starting)) = self.in_flight.get_mut(&id).map(Option::take) else { return };
         if let Some(bucket) = &mut self.bucket {
-            let began = now.elapsed.saturating_sub(now.wall.since(at)).max(starting.permit);
-            bucket.no_earlier(u32::from(starting.segments), began);
+            bucket.no_earlier(u32::from(starting.segments), began(starting.permit, at, now));
         }
     }
 

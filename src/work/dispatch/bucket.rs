@@ -1,6 +1,6 @@
 //! A token bucket in segments, on the worker's clock (D2).
 
-use crate::model::Limits;
+use crate::model::{Limits, Timestamp};
 use crate::work::Moment;
 use governor::clock::{Clock, Reference};
 use governor::middleware::NoOpMiddleware;
@@ -101,6 +101,19 @@ fn full_in(
 /// How far before a worker's beginning a bucket may have been empty; longer ago is the same as then. At the slowest rate
 /// there is (0.001 segments/s) this fills a burst of 600.
 pub(super) const AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Longer ago than this nobody hears of a start, unless the disk is slow.
+const HEARD_WITHIN: Duration = Duration::from_millis(250);
+
+/// When a start began, on the worker's clock, that had its permit at `permit` and was decided `at` by the journal's.
+///
+/// Where that is before its permit, or long ago, one of the two has seen the clock set and the other has not: then it
+/// counts as begun now, which is never too early.
+pub(super) fn began(permit: Duration, at: Timestamp, now: Moment) -> Duration {
+    let ago = now.wall.since(at);
+    let possible = ago <= now.elapsed.saturating_sub(permit).min(HEARD_WITHIN);
+    if possible { now.elapsed - ago } else { now.elapsed }
+}
 
 /// A clock that shows what it was set to.
 #[derive(Clone, Default, Debug)]

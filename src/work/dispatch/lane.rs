@@ -1,6 +1,6 @@
 //! One number's lane: who waits, and the bucket that says when the first may go.
 
-use super::bucket::{AHEAD, Bucket};
+use super::bucket::{AHEAD, Bucket, began};
 use crate::model::{Day, E164, Limits, MessageId, Position, Timestamp};
 use crate::rules::lane::{PASSED_MAX, PRIORITIES};
 use crate::rules::rate::{self, DayCount};
@@ -131,9 +131,7 @@ impl Lane {
         let Some((_, segments, permit)) = self.starting.take_if(|(starting, _, _)| *starting == id) else { return };
         self.empty_at = self.empty_at.max(empty_at);
         if let Some(bucket) = &mut self.bucket {
-            // It began after its permit and before now; the journal says when, if nobody set the clock meanwhile.
-            let began = now.elapsed.saturating_sub(now.wall.since(at)).max(permit);
-            bucket.no_earlier(u32::from(segments), began);
+            bucket.no_earlier(u32::from(segments), began(permit, at, now));
         }
     }
 

@@ -141,6 +141,22 @@ fn i8_permits_that_a_slow_disk_holds_up_do_not_gather() {
 }
 
 #[test]
+fn g13_where_lane_and_journal_have_not_seen_the_same_clock_no_text_goes_early() {
+    let mut world = World::new(1_000, 1);
+    world.queue("a", Kind::Custom, 1);
+    world.queue("b", Kind::Custom, 1);
+    world.now_ms = 1_000;
+    let Some(Action::Start { message, .. }) = world.dispatch.next(world.now()).pop() else { panic!("a may go") };
+    // While the disk is slow the clock is set forward and back again, and only the lanes look at it in between: their time
+    // goes on from there, and by it the start was decided two minutes ago.
+    world.now_ms = 4_000;
+    world.journal_behind_ms = 120_000;
+    world.start(message, world.now().wall);
+    world.run(10_000);
+    assert_eq!(world.sent, [("a", 4_000), ("b", 5_000)]);
+}
+
+#[test]
 fn g13_a_clock_set_forward_fills_no_bucket() {
     for restarts in [false, true] {
         let mut world = World::new(100, 1);

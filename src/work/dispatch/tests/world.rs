@@ -22,6 +22,8 @@ pub(super) struct World {
     pub(super) now_ms: u64,
     /// How far somebody has set the clock forward.
     pub(super) wall_ahead_ms: u64,
+    /// How far the journal's time is behind that of the lanes.
+    pub(super) journal_behind_ms: u64,
     pub(super) restarted_ms: u64,
     pub(super) position: u64,
     pub(super) lane_empty_at: HashMap<E164, Timestamp>,
@@ -40,6 +42,7 @@ impl World {
             directory: example(),
             now_ms: 0,
             wall_ahead_ms: 0,
+            journal_behind_ms: 0,
             restarted_ms: 0,
             position: 0,
             lane_empty_at: HashMap::new(),
@@ -141,7 +144,8 @@ impl World {
 
     pub(super) fn told(&mut self, fact: Fact) {
         let events = vec![Event { call_sequence: None, fact }];
-        let story = Story { position: Position(self.position), at: self.now().wall, events };
+        let at = self.now().wall - Duration::from_millis(self.journal_behind_ms);
+        let story = Story { position: Position(self.position), at, events };
         self.dispatch.follow(&story, self.now());
     }
 
