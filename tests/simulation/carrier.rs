@@ -1,12 +1,12 @@
 //! A carrier: it posts callers' texts and receipts, and takes our sends as its mood is.
 
 use super::dice::Dice;
-use super::directory::{ACCOUNT, NUMBERS, number};
+use super::directory::{ACCOUNTS, NUMBERS, account_of, number};
 use super::world::breach;
 use offhook::machine::command::{Command, Settled, SettledAs, Taken};
 use offhook::machine::state::Message;
 use offhook::model::{Address, FailureCode, Heard, Inbound, MessageId, Receipt, ReceiptRef, ReceiptState};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The callers: three of the US, one of Canada, one of Italy.
@@ -17,6 +17,8 @@ const PATIENCE_MS: u64 = 15_000;
 
 /// A webhook the carrier posts until it is thanked or has tried often enough.
 pub(crate) struct Hook {
+    /// Of which account.
+    account: &'static str,
     /// What it says.
     pub(crate) item: Heard,
     /// What it was thanked with, each time.
@@ -32,6 +34,8 @@ pub(crate) struct Carrier {
     pub(crate) hooks: Vec<Hook>,
     /// The sends that reached it.
     pub(crate) posts: BTreeSet<(MessageId, u32)>,
+    /// Until when, in true time, the carrier of an account is down.
+    pub(crate) down_until: BTreeMap<&'static str, u64>,
     /// Messages it took without a no: another send of one of these is a second copy on the caller's phone.
     taken: BTreeSet<MessageId>,
 }
@@ -68,36 +72,38 @@ impl Carrier {
             _ => format!("text {n}"),
         };
         let from = if dice.percent(5) { "72975" } else { dice.one(&CALLERS) };
+        let to = dice.one(&NUMBERS);
         let item = Heard::Message(Inbound {
             carrier_id: format!("SM{n:06}"),
             from: Address::read(from),
-            to: number(dice.one(&NUMBERS)).into(),
+            to: number(to).into(),
             text,
             media: Vec::new(),
             segments: dice.percent(50).then_some(1),
             // Some carriers act on it and say so.
             keyword: dice.percent(3).then(|| "STOP".to_owned()),
         });
-        self.add(item)
+        self.add(account_of(number(to)), item)
     }
 
     /// Signed bytes that nobody can read.
     pub(crate) fn gibberish(&mut self) -> usize {
         let raw = format!("gibberish {}", self.hooks.len()).into_bytes();
-        self.add(Heard::Unreadable { raw, problem: "no MessageSid".to_owned() })
+        self.add(ACCOUNTS[0], Heard::Unreadable { raw, problem: "no MessageSid".to_owned() })
     }
 
     /// A post of a webhook, if it has tries left.
     pub(crate) fn post(&mut self, hook: usize) -> Option<Command> {
         let hook = &mut self.hooks[hook];
         hook.tries = hook.tries.checked_sub(1)?;
-        Some(Command::Heard { account: ACCOUNT.to_owned(), item: hook.item.clone() })
+        Some(Command::Heard { account: hook.account.to_owned(), item: hook.item.clone() })
     }
 
     /// A send reaches the carrier.
-    pub(crate) fn send(&mut self, message: &Message, down: bool, faults: bool, dice: &mut Dice) -> Consequences {
+    pub(crate) fn send(&mut self, message: &Message, at_ms: u64, faults: bool, dice: &mut Dice) -> Consequences {
         let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
-        let id = message.id;
+        let (id, account) = (message.id, account_of(message.ours));
+        let down = self.down_until.get(account).is_some_and(|until| at_ms < *until);
         if self.taken.contains(&id) {
             breach("I6", format!("{id} was taken and is sent again, attempt {attempt}"));
         }
@@ -120,7 +126,7 @@ impl Carrier {
         let carrier_id = format!("SM-{id}-{attempt}");
         let receipts = match mood {
             Mood::Takes | Mood::SaysLaterAndTakes | Mood::AnswersNothing if dice.percent(90) => {
-                self.receipts(id, &carrier_id, dice)
+                self.receipts(account, id, &carrier_id, dice)
             }
             _ => Vec::new(),
         };
@@ -128,7 +134,13 @@ impl Carrier {
     }
 
     /// Receipts of a message: some of its states, each late, early, doubled or out of order.
-    fn receipts(&mut self, id: MessageId, carrier_id: &str, dice: &mut Dice) -> Vec<(u64, usize)> {
+    fn receipts(
+        &mut self,
+        account: &'static str,
+        id: MessageId,
+        carrier_id: &str,
+        dice: &mut Dice,
+    ) -> Vec<(u64, usize)> {
         let last = match dice.below(10) {
             0 => ("undelivered", ReceiptState::Undelivered(FailureCode::Unreachable)),
             1 => ("failed", ReceiptState::Failed(FailureCode::CarrierError)),
@@ -140,14 +152,15 @@ impl Carrier {
             if dice.percent(20) {
                 continue;
             }
-            let hook = self.add(Heard::Receipt(Receipt {
+            let receipt = Receipt {
                 about: ReceiptRef::Ours(id),
                 carrier_id: carrier_id.to_owned(),
                 status: status.to_owned(),
                 state,
                 carrier_code: None,
                 segments: dice.percent(30).then(|| 1 + u16::try_from(dice.below(3)).expect("it is below 3")),
-            }));
+            };
+            let hook = self.add(account, Heard::Receipt(receipt));
             for _ in 0..dice.one(&[1, 1, 1, 2, 3]) {
                 let most = dice.one(&[20_000, 20_000, 1_200_000]);
                 posts.push((dice.ms(most), hook));
@@ -156,8 +169,8 @@ impl Carrier {
         posts
     }
 
-    fn add(&mut self, item: Heard) -> usize {
-        self.hooks.push(Hook { item, thanked: Vec::new(), tries: 6 });
+    fn add(&mut self, account: &'static str, item: Heard) -> usize {
+        self.hooks.push(Hook { account, item, thanked: Vec::new(), tries: 6 });
         self.hooks.len() - 1
     }
 }

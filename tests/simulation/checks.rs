@@ -1,24 +1,27 @@
 //! The promises, checked after each recovery and when all has come to rest.
 
 use super::directory::{NUMBERS, number};
-use super::faults::{Fate, KeptIndex};
-use super::gateway::{ENDPOINT, recover};
-use super::limits;
+use super::gateway::replayed;
 use super::world::{World, breach};
+use super::{limits, told};
 use offhook::engine::Reads;
 use offhook::machine::command::Taken;
 use offhook::machine::event::{Event, Fact, Story};
 use offhook::machine::rows::Table;
-use offhook::machine::show;
 use offhook::machine::state::CallRow;
 use offhook::machine::view::{Ask, View, decode_row, kind};
 use offhook::model::{CallId, ClaimKind, Day, E164, Heard, Kind, MessageId, Month, Position};
 use offhook::rules::opt_out::Block;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Rows read at a time.
 const PAGE: usize = 500;
+
+/// How long, in the journal's time, a carrier's item and a request's key are known at least.
+const CLAIMS_KEPT: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+const KEYS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What must hold whenever a process has just begun. `anew`: also that an index made anew is the same.
 pub(crate) fn after_recovery(world: &mut World, anew: bool) {
@@ -27,7 +30,7 @@ pub(crate) fn after_recovery(world: &mut World, anew: bool) {
         rows_are_what_a_replay_makes(world);
     }
     lanes_count_what_waits(world);
-    i1_the_watermark_stands_before_all_that_is_undelivered(world);
+    told::i1_watermarks_stand_before_all_that_is_undelivered(world);
 }
 
 /// What must hold when everything has come to rest.
@@ -36,12 +39,13 @@ pub(crate) fn at_rest(world: &mut World) {
     let stories = &world.stories;
     rows_are_what_a_replay_makes(world);
     i1_what_was_thanked_for_is_kept_once(world, stories);
-    i1_i2_the_platform_has_the_journals_events_and_no_others(world, stories);
+    told::i1_i2_endpoints_have_the_journals_events_and_no_others(world, stories);
     i4_calls_are_told_without_a_gap(stories);
     i5_each_text_of_ours_ends_once(world, stories);
     i6_each_post_has_its_attempt(world, stories);
     i7_nothing_starts_to_who_said_stop(stories);
     limits::i8_no_number_is_over_its_limit(world, stories);
+    limits::no_number_is_over_its_days_cap(world, stories);
     limits::no_text_waits_beyond_its_time(world, stories);
     answers_given_are_kept(world, stories);
     i11_nothing_is_left(world);
@@ -66,9 +70,7 @@ pub(crate) fn facts(stories: &[Arc<Story>]) -> impl Iterator<Item = (&Story, &Ev
 
 /// An index that lived through deaths holds what one holds that is made anew from the journal.
 fn rows_are_what_a_replay_makes(world: &World) {
-    let fate = Fate::default();
-    let anew = KeptIndex::new(&fate);
-    let core = recover(&world.disk, &anew, &fate, &world.time).expect("the journal can be replayed");
+    let core = replayed(&world.disk, &world.time);
     let days: BTreeSet<Day> = world.stories.iter().map(|story| story.at.day()).collect();
     let months: BTreeSet<Month> = days.iter().map(|day| day.month()).collect();
     let tables = days.iter().flat_map(|day| [Table::Messages(*day), Table::Idempotency(*day)]);
@@ -115,30 +117,12 @@ fn lanes_count_what_waits(world: &World) {
     }
 }
 
-fn i1_the_watermark_stands_before_all_that_is_undelivered(world: &mut World) {
-    let standing = world.living().reads().ask(|view| {
-        let parked: HashMap<_, _> = view.parked(ENDPOINT, None, usize::MAX).into_iter().collect();
-        (view.watermark(ENDPOINT).unwrap_or(Position(1)), parked)
-    });
-    let (watermark, parked) = standing.expect("the index in memory can be read");
-    if watermark < world.watermark {
-        breach("I1", format!("the watermark went back from {} to {}", world.watermark.0, watermark.0));
-    }
-    for told in world.stories.iter().filter(|story| story.position < watermark).flat_map(|story| show::told(story)) {
-        let left = parked.get(&told.thread).is_some_and(|from| *from <= told.id.position());
-        if !left && !world.endpoint.events.contains_key(&told.id.to_string()) {
-            breach("I1", format!("{} {} is before the watermark and was never delivered", told.id, told.kind));
-        }
-    }
-    world.watermark = watermark;
-}
-
 /// One carrier's id, one effect; and of each text that was thanked for, one.
 fn i1_what_was_thanked_for_is_kept_once(world: &World, stories: &[Arc<Story>]) {
     let mut claims: HashMap<(&str, &ClaimKind), &Story> = HashMap::new();
     for (story, event) in facts(stories) {
         if let Fact::Claimed { carrier_id, kind, .. } = &event.fact
-            && claims.insert((carrier_id, kind), story).is_some()
+            && claims.insert((carrier_id, kind), story).is_some_and(|first| story.at.since(first.at) < CLAIMS_KEPT)
         {
             breach("dedupe", format!("{carrier_id} has two effects"));
         }
@@ -185,24 +169,6 @@ fn i1_what_was_thanked_for_is_kept_once(world: &World, stories: &[Arc<Story>]) {
 
 fn heard(event: &Event) -> bool {
     matches!(event.fact, Fact::MessageReceived { .. } | Fact::MessageLate(_))
-}
-
-/// What the journal tells the platform has, byte for byte; and it heard of nothing that was lost with a process.
-fn i1_i2_the_platform_has_the_journals_events_and_no_others(world: &World, stories: &[Arc<Story>]) {
-    let mut told: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for event in stories.iter().flat_map(|story| show::told(story)) {
-        told.insert(event.id.to_string(), event.body);
-    }
-    for (id, body) in &told {
-        match world.endpoint.events.get(id) {
-            None => breach("I1", format!("{id} never reached the platform")),
-            Some(there) if there != body => breach("I3", format!("{id} has other bytes at the platform")),
-            Some(_) => {}
-        }
-    }
-    if let Some(id) = world.endpoint.events.keys().find(|id| !told.contains_key(*id)) {
-        breach("I2", format!("the platform heard of {id}, which is in no frame"));
-    }
 }
 
 fn i4_calls_are_told_without_a_gap(stories: &[Arc<Story>]) {
@@ -259,7 +225,7 @@ fn i5_each_text_of_ours_ends_once(world: &World, stories: &[Arc<Story>]) {
         if !row.state.is_final() {
             breach("I5", format!("{id} is {} when all has come to rest: {:?}", row.state.word(), row.attempts));
         }
-        let told = world.endpoint.states.get(&id.to_string()).cloned().unwrap_or_default();
+        let told = world.endpoints[0].states.get(&id.to_string()).cloned().unwrap_or_default();
         let ends: Vec<&str> =
             told.iter().map(String::as_str).filter(|state| !["queued", "sent"].contains(state)).collect();
         let once = match ends.as_slice() {
@@ -305,10 +271,10 @@ fn answers_given_are_kept(world: &World, stories: &[Arc<Story>]) {
             breach("promise 2", format!("a repeat was answered with position {}, which queues nothing", position.0));
         }
     }
-    let mut keys = HashSet::new();
-    for (_, event) in facts(stories) {
+    let mut keys = HashMap::new();
+    for (story, event) in facts(stories) {
         if let Fact::Answered { key, .. } = &event.fact
-            && !keys.insert(key)
+            && keys.insert(key, story.at).is_some_and(|first| story.at.since(first) < KEYS_KEPT)
         {
             breach("promise 2", "a request with a key was done twice");
         }

@@ -1,6 +1,8 @@
 //! What happened last, for who reads of a broken promise.
 
 use super::clock::Time;
+use super::plan::Plan;
+use super::shrink;
 use offhook::machine::command::Reply;
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -8,19 +10,19 @@ use std::io::Write;
 
 /// The last steps, told when a promise is broken.
 pub(crate) struct Diary {
-    seed: u64,
+    plan: Plan,
     lines: VecDeque<String>,
 }
 
 impl Diary {
-    /// A seed's, empty.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, lines: VecDeque::new() }
+    /// A world's, empty.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self { plan: plan.clone(), lines: VecDeque::new() }
     }
 
     /// Something happens.
     pub(crate) fn note(&mut self, time: &Time, what: impl Display) {
-        const LINES_MAX: usize = 60;
+        const LINES_MAX: usize = 100;
         self.lines.push_back(format!("{:>10} ms  {what}", time.elapsed_ms()));
         if self.lines.len() > LINES_MAX {
             self.lines.pop_front();
@@ -30,12 +32,11 @@ impl Diary {
 
 impl Drop for Diary {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !shrink::is_quiet() {
             let lines: String = self.lines.iter().map(|line| format!("{line}\n")).collect();
             let mut out = std::io::stderr().lock();
             // Nowhere to tell of a failure to tell.
-            let _told =
-                write!(out, "\nseed {} fails; its last steps:\n{lines}run it alone: OFFHOOK_SEED={0}\n", self.seed);
+            let _told = write!(out, "\nits last steps:\n{lines}\nlive it again: {}\n", self.plan);
         }
     }
 }

@@ -2,16 +2,21 @@
 
 use super::dice::Dice;
 use offhook::model::{
-    AutoReply, Closing, Directory, E164, Language, Limits, NonUs, NonUsRule, Number, Preset, Purpose, Queue, Settings,
-    UnknownSender, Verification, VerificationState,
+    Account, AutoReply, Closing, Directory, E164, Language, Limits, NonUs, NonUsRule, Number, Preset, Purpose, Queue,
+    Settings, UnknownSender, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 
-/// The carrier account all numbers belong to.
-pub(crate) const ACCOUNT: &str = "main";
+/// The carrier accounts.
+pub(crate) const ACCOUNTS: [&str; 2] = ["main", "other"];
 
 /// Ours: an inbound number of each queue, and the shared one.
 pub(crate) const NUMBERS: [&str; 3] = ["+12065550100", "+12065550101", "+12065550102"];
+
+/// The account of one of ours: the shared number has its own.
+pub(crate) fn account_of(ours: E164) -> &'static str {
+    if ours == number(NUMBERS[2]) { ACCOUNTS[1] } else { ACCOUNTS[0] }
+}
 
 /// The queues.
 pub(crate) const QUEUES: [&str; 2] = ["support", "sales"];
@@ -25,7 +30,19 @@ pub(crate) fn thrown(dice: &mut Dice) -> Directory {
     let named = |text: &str| BTreeMap::from([(name("welcome"), preset(text))]);
     let presets =
         BTreeMap::from([(language("en"), named("Hello, this is your agent.")), (language("it"), named("Buongiorno."))]);
-    Directory::new(settings(dice), numbers, queues, presets, BTreeMap::new())
+    let limited = dice.percent(40).then(|| (ACCOUNTS[0].to_owned(), Account { limits: limits(dice) }));
+    Directory::new(settings(dice), numbers, queues, presets, limited.into_iter().collect())
+}
+
+/// One queue with numbers that all belong to it, the first of which it receives with.
+pub(crate) fn single(numbers: &[String], limits: &Limits, settings: Settings) -> Directory {
+    let mut dice = Dice::new(0);
+    let entry = Number { account: ACCOUNTS[0].to_owned(), limits: limits.clone(), ..entry(NUMBERS[0], &mut dice) };
+    let outbound_numbers = numbers.iter().map(|text| number(text)).collect();
+    let queue = Queue { outbound_numbers, default_outbound: None, ..queue(QUEUES[0], &numbers[0], &mut dice) };
+    let queues = BTreeMap::from([(queue_id(QUEUES[0]), Queue { in_call_sms: None, ..queue })]);
+    let numbers = numbers.iter().map(|text| (number(text), entry.clone())).collect();
+    Directory::new(settings, numbers, queues, BTreeMap::new(), BTreeMap::new())
 }
 
 fn settings(dice: &mut Dice) -> Settings {
@@ -53,20 +70,25 @@ fn settings(dice: &mut Dice) -> Settings {
 fn entry(label: &str, dice: &mut Dice) -> Number {
     Number {
         label: label.to_owned(),
-        account: ACCOUNT.to_owned(),
+        account: account_of(number(label)).to_owned(),
         purpose: Purpose::InCall,
         global_outbound: false,
-        limits: Limits {
-            millisegments_per_second: Some(dice.one(&[100, 333, 1_000, 3_000, 10_000, 100_000])),
-            burst: dice.one(&[1, 1, 3, 10]),
-            ..Limits::none()
-        },
+        limits: limits(dice),
         verification: Verification {
             state: VerificationState::Verified,
             sms: true,
             mms: true,
             ..Verification::default()
         },
+    }
+}
+
+fn limits(dice: &mut Dice) -> Limits {
+    Limits {
+        millisegments_per_second: Some(dice.one(&[100, 333, 1_000, 3_000, 10_000, 100_000])),
+        burst: dice.one(&[1, 1, 3, 10]),
+        segments_per_day: dice.percent(15).then(|| dice.one(&[3, 20, 60])),
+        ..Limits::none()
     }
 }
 

@@ -1,10 +1,14 @@
-//! A disk that can be taken away between any two steps of a commit.
+//! A process that can die between any two steps of a commit, on a disk that can fail and lose power.
 
+use super::dice::Dice;
 use offhook::index::{Index, MemoryIndex};
-use offhook::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Record};
+use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Record};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use offhook::model::{Position, Timestamp};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
 
 /// Where in a commit the process dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,10 +17,28 @@ pub(crate) enum Death {
     Unwritten,
     /// Written, and not synced.
     Unsynced,
+    /// The disk fails at one of the journal's calls, after so many that it did.
+    Failed { after: u64 },
     /// Synced, and only so many of the rows are in the index, whose position is the old one.
     Unindexed { rows: usize },
+    /// The rows are there, and the claims are not.
+    Unclaimed,
     /// All is done, and nobody is answered.
     Unanswered,
+}
+
+impl Death {
+    /// Its name.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Unwritten => "unwritten",
+            Self::Unsynced => "unsynced",
+            Self::Failed { .. } => "disk failed",
+            Self::Unindexed { .. } => "unindexed",
+            Self::Unclaimed => "unclaimed",
+            Self::Unanswered => "unanswered",
+        }
+    }
 }
 
 /// The next commit's death, if it is to have one. Clones are the same.
@@ -34,38 +56,40 @@ impl Fate {
     }
 }
 
-/// The writing end of the journal in memory, on a disk that obeys fate.
+/// The writing end of the journal, in a process that obeys fate.
 pub(crate) struct MortalJournal {
-    pub(crate) disk: MemoryJournal,
+    pub(crate) journal: FileJournal,
     pub(crate) fate: Fate,
+}
+
+impl MortalJournal {
+    fn lives(&self, until: Death) -> Result<(), JournalFailed> {
+        let dies = self.fate.is() == Some(until);
+        if dies { Err(JournalFailed::Disk(format!("the process dies {until:?}"))) } else { Ok(()) }
+    }
 }
 
 impl Journal for MortalJournal {
     fn identity(&self) -> [u8; 16] {
-        self.disk.identity()
+        self.journal.identity()
     }
 
     fn next(&self) -> Position {
-        self.disk.next()
+        self.journal.next()
     }
 
     fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
-        if self.fate.is() == Some(Death::Unwritten) {
-            self.disk.fail();
-        }
-        self.disk.append(records, now)?;
-        if self.fate.is() == Some(Death::Unsynced) {
-            self.disk.fail();
-        }
-        Ok(())
+        self.lives(Death::Unwritten)?;
+        self.journal.append(records, now)
     }
 
     fn sync(&mut self) -> Result<(), JournalFailed> {
-        self.disk.sync()
+        self.lives(Death::Unsynced)?;
+        self.journal.sync()
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {
-        self.disk.reader()
+        self.journal.reader()
     }
 }
 
@@ -94,12 +118,18 @@ impl Index for KeptIndex {
 
     fn write(&mut self, writes: &[Write], position: Position) -> Result<(), RowsFailed> {
         let mut kept = self.lock();
-        if let Some(Death::Unindexed { rows }) = self.fate.is() {
-            let applied = kept.applied();
-            kept.write(&writes[..rows.min(writes.len())], applied)?;
-            return Err(RowsFailed("the process died among the rows".to_owned()));
+        match self.fate.is() {
+            Some(Death::Unindexed { rows }) => {
+                let applied = kept.applied();
+                kept.write(&writes[..rows.min(writes.len())], applied)?;
+                Err(RowsFailed("the process died among the rows".to_owned()))
+            }
+            Some(Death::Unclaimed) => {
+                kept.write(writes, position)?;
+                Err(RowsFailed("the process died behind the rows".to_owned()))
+            }
+            _ => kept.write(writes, position),
         }
-        kept.write(writes, position)
     }
 
     fn reader(&self) -> Arc<dyn Rows + Send + Sync> {
@@ -123,4 +153,45 @@ impl Rows for KeptIndex {
     fn scan(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<ScannedRow>, RowsFailed> {
         self.lock().scan(table, prefix, from, limit)
     }
+}
+
+/// The directory of claims, in memory where the machine has such a place: the day's file is never synced, so what a
+/// machine's power loss leaves of it is anybody's guess.
+pub(crate) struct ClaimFiles(TempDir);
+
+impl ClaimFiles {
+    pub(crate) fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self(made.expect("a directory can be made"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The power goes: the newest day's file is as it was at some time before, or its end is garbage, or it is gone.
+    pub(crate) fn lose_power(&self, dice: &mut Dice) {
+        let Some(newest) = self.newest() else { return };
+        let mut bytes = fs::read(&newest).expect("what was written can be read");
+        match dice.below(4) {
+            0 => {}
+            1 => return fs::remove_file(&newest).expect("a file can be removed"),
+            2 => bytes.truncate(dice.place(bytes.len() + 1)),
+            _ => {
+                let from = dice.place(bytes.len() + 1);
+                bytes[from..].fill(0);
+            }
+        }
+        fs::write(&newest, bytes).expect("a file can be written");
+    }
+
+    fn newest(&self) -> Option<PathBuf> {
+        let names = fs::read_dir(self.path()).expect("a directory can be read").flatten().map(|entry| entry.path());
+        names.filter(|path| day_of(path).is_some()).max_by_key(|path| day_of(path))
+    }
+}
+
+fn day_of(path: &Path) -> Option<u16> {
+    path.file_name()?.to_str()?.parse().ok()
 }

@@ -3,28 +3,32 @@
 //! What the thin loops around the cores do with sockets and queues is done here by hand, in one thread.
 
 use super::clock::{ProcessClock, Time};
-use super::faults::{Fate, KeptIndex, MortalJournal};
+use super::endpoint::Endpoint;
+use super::faults::{ClaimFiles, Fate, KeptIndex, MortalJournal};
 use offhook::engine::{Clock, Core, EngineFailed, Reads};
-use offhook::index::Claims;
-use offhook::journal::MemoryJournal;
+use offhook::index::{Claims, MemoryIndex};
+use offhook::journal::{FileJournal, Options, SimDisk};
 use offhook::machine::command::{Command, Reply, Settled, SettledAs};
 use offhook::machine::event::Story;
 use offhook::machine::view::Ask;
 use offhook::model::{MessageId, Position};
 use offhook::work::Moment;
 use offhook::work::dispatch::{Action, Dispatch};
-use offhook::work::feed::{Bounds, Delivered, Delivery, Feed, Filter, Start};
+use offhook::work::feed::{Bounds, Delivered, Delivery, Feed, Start};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The platform's endpoint, as the gateway names it.
-pub(crate) const ENDPOINT: &str = "main";
+/// Claims that are held at most: more than there ever are.
+const CLAIMS_MAX: usize = 1_000_000;
 
-/// Stories and rows read at a time: few, so that paging happens.
-const PAGE: usize = 7;
+/// Segments are small, so that most seeds have several.
+pub(crate) const OPTIONS: Options = Options { segment_bytes: 48 * 1024 };
 
-/// What the feed holds: so little that every bound is met.
+/// Stories read at a time: few, so that paging happens.
+const PAGE: usize = 20;
+
+/// What a feed holds: so little that every bound is met.
 const FEED: Bounds =
     Bounds { window: 30, aside: 10, behind: 50, live_threads: 12, parked: 5, in_flight: 8, in_flight_aside: 3 };
 
@@ -50,7 +54,8 @@ pub(crate) struct Gateway {
     reads: Reads,
     dispatch: Dispatch,
     dispatched: Position,
-    feed: Feed,
+    /// In the order of the world's endpoints.
+    feeds: Vec<(&'static str, Feed)>,
     /// The workers' clock.
     clock: ProcessClock,
     time: Time,
@@ -59,55 +64,54 @@ pub(crate) struct Gateway {
     ordinary: VecDeque<(Asker, Command)>,
 }
 
+/// What outlives a process, but its journal, which it has opened already.
+pub(crate) struct Remains<'a> {
+    pub(crate) index: &'a KeptIndex,
+    pub(crate) claims: &'a ClaimFiles,
+    pub(crate) fate: &'a Fate,
+    pub(crate) time: &'a Time,
+}
+
 impl Gateway {
     /// The process starts on what the last one left. It may die of its first commit.
     pub(crate) fn start(
-        disk: &MemoryJournal,
-        index: &KeptIndex,
-        fate: &Fate,
-        time: &Time,
+        journal: FileJournal,
+        remains: &Remains<'_>,
+        endpoints: &[Endpoint],
     ) -> Result<Self, EngineFailed> {
-        let mut core = recover(disk, index, fate, time)?;
+        let Remains { index, claims, fate, time } = remains;
+        let mut clock = ProcessClock::new(time);
+        let journal = MortalJournal { journal, fate: (*fate).clone() };
+        let identity = offhook::journal::Journal::identity(&journal);
+        let claims = Claims::open(claims.path(), identity, clock.now().day(), CLAIMS_MAX)?;
+        let engines = Box::new(ProcessClock::new(time));
+        let (mut core, _) = Core::recover(Box::new(journal), Box::new((*index).clone()), claims, engines)?;
         core.commit([Command::GatewayStarted])?;
         let reads = core.reads();
-        let mut clock = ProcessClock::new(time);
         let committed = reads.follow().committed();
-        if let Ok(Some(last)) = reads.follow().story(committed) {
-            clock.not_before(last.at);
-        }
-        let now = Moment { elapsed: Duration::ZERO, wall: clock.now() };
-        let (dispatch, unsettled, start) = reads.ask(|view| {
-            let mut dispatch = Dispatch::new(reads.directory(), view.gateway().started_at, now);
-            let (mut unsettled, mut from) = (Vec::new(), Vec::new());
-            loop {
-                let page = view.open_page(&from, PAGE);
-                let full = page.len() == PAGE;
-                for (key, id, open) in page {
-                    dispatch.found(id, &open, view.lane(open.ours).empty_at, now);
-                    if open.started {
-                        let attempts = view.message(id).map_or(0, |message| message.attempts.len());
-                        unsettled.push((id, u32::try_from(attempts).expect("a message has few attempts")));
-                    }
-                    from = key.into_iter().chain([0]).collect();
-                }
-                if !full {
-                    let watermark = view.watermark(ENDPOINT).unwrap_or(Position(1));
-                    return (dispatch, unsettled, Start { watermark, parked: view.parked(ENDPOINT, None, usize::MAX) });
-                }
-            }
+        let (dispatch, unsettled, feeds) = reads.ask(|view| {
+            clock.not_before(view.gateway().started_at);
+            let now = Moment { elapsed: Duration::ZERO, wall: clock.now() };
+            let (dispatch, unsettled) = Dispatch::recover(view, reads.directory(), now);
+            let feed = |endpoint: &Endpoint| {
+                let watermark = view.watermark(endpoint.name).unwrap_or(Position(1));
+                let start = Start { watermark, parked: view.parked(endpoint.name, None, usize::MAX) };
+                (endpoint.name, Feed::new(start, endpoint.filter.clone(), FEED))
+            };
+            (dispatch, unsettled, endpoints.iter().map(feed).collect())
         })?;
         let unknown = |(message, attempt)| {
-            let settled = Settled { outcome: SettledAs::Unknown, status: None };
+            let settled = Settled { outcome: SettledAs::Interrupted, status: None };
             (Asker::Worker("settle as unknown"), Command::Settle { message, attempt, settled })
         };
         Ok(Self {
             dispatched: committed.next(),
-            feed: Feed::new(start, Filter::default(), FEED),
+            feeds,
             core,
             reads,
             dispatch,
             clock,
-            time: time.clone(),
+            time: (*time).clone(),
             began_ms: time.elapsed_ms(),
             urgent: unsettled.into_iter().map(unknown).collect(),
             ordinary: VecDeque::new(),
@@ -160,11 +164,15 @@ impl Gateway {
 
     /// The dispatcher follows the journal and asks for what it wants.
     pub(crate) fn dispatch(&mut self) {
-        for story in self.read(self.dispatched) {
-            self.clock.not_before(story.at);
-            self.dispatched = story.position.next();
-            let now = self.now();
-            self.dispatch.follow(&story, now);
+        loop {
+            let page = read(&self.reads, self.dispatched);
+            let Some(last) = page.last() else { break };
+            self.dispatched = last.position.next();
+            for story in page {
+                self.clock.not_before(story.at);
+                let now = self.now();
+                self.dispatch.follow(&story, now);
+            }
         }
         let now = self.now();
         for action in self.dispatch.next(now) {
@@ -177,68 +185,80 @@ impl Gateway {
         }
     }
 
-    /// The feed follows the journal, notes its progress, and says what is to be delivered.
-    pub(crate) fn deliveries(&mut self) -> Vec<Delivery> {
+    /// The feeds follow the journal, note their progress, and say what is to be delivered to which.
+    pub(crate) fn deliveries(&mut self) -> Vec<(usize, Delivery)> {
         let now = self.now();
         let mut deliveries = Vec::new();
-        loop {
-            deliveries.extend(self.feed.next(now));
-            let committed = self.reads.follow().committed();
-            let mut wants = self.feed.wants(committed);
-            wants.retain(|(_, from)| *from <= committed);
-            if wants.is_empty() {
-                break;
+        let mut notes = Vec::new();
+        let committed = self.reads.follow().committed();
+        for (place, (name, feed)) in self.feeds.iter_mut().enumerate() {
+            loop {
+                deliveries.extend(feed.next(now).into_iter().map(|delivery| (place, delivery)));
+                let mut wants = feed.wants(committed);
+                wants.retain(|(_, from)| *from <= committed);
+                if wants.is_empty() {
+                    break;
+                }
+                for (reader, from) in wants {
+                    read(&self.reads, from).iter().for_each(|story| feed.follow(reader, story));
+                }
             }
-            for (reader, from) in wants {
-                self.read(from).iter().for_each(|story| self.feed.follow(reader, story));
+            if let Some(progress) = feed.progress(now) {
+                let (endpoint, watermark, parked) = ((*name).to_owned(), progress.watermark, progress.parked);
+                notes.push(Command::AdvanceFeed { endpoint, watermark, parked });
             }
         }
-        if let Some(progress) = self.feed.progress(now) {
-            let (endpoint, watermark, parked) = (ENDPOINT.to_owned(), progress.watermark, progress.parked);
-            self.ask(Asker::Worker("feed"), Command::AdvanceFeed { endpoint, watermark, parked });
-        }
+        notes.into_iter().for_each(|note| self.ask(Asker::Worker("feed"), note));
         deliveries
     }
 
     /// A delivery ended.
-    pub(crate) fn delivered(&mut self, delivery: &Delivery, how: Delivered) {
+    pub(crate) fn delivered(&mut self, place: usize, delivery: &Delivery, how: Delivered) {
         let now = self.now();
-        self.feed.settle(delivery, how, now);
+        self.feeds[place].1.settle(delivery, how, now);
     }
 
     /// Somebody wants to hear once more what was told from there on.
-    pub(crate) fn replay(&mut self, from: Position) {
-        let end = self.reads.follow().committed().next();
-        self.feed.replay(from..end);
+    pub(crate) fn replay(&mut self, place: usize, from: Position) {
+        let end = self.next();
+        self.feeds[place].1.replay(from..end);
+    }
+
+    /// The position of the next frame.
+    pub(crate) fn next(&self) -> Position {
+        self.reads.follow().committed().next()
     }
 
     /// When a worker has something to do, in true time.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        let due = self.dispatch.due().into_iter().chain(self.feed.due()).min()?;
+        let feeds = self.feeds.iter().filter_map(|(_, feed)| feed.due());
+        let due = self.dispatch.due().into_iter().chain(feeds).min()?;
         let ms = due.as_nanos().div_ceil(1_000_000);
         Some(self.began_ms + u64::try_from(ms).expect("a run is shorter than u64 of milliseconds"))
     }
 
-    /// Messages in lanes, and whether the feed has nothing left of what it read, which is all.
+    /// Messages in lanes, and whether the feeds have nothing left of what they read, which is all.
     pub(crate) fn rest(&self) -> (usize, bool) {
-        let all_read = self.feed.watermark() > self.reads.follow().committed();
-        (self.dispatch.lanes_waiting().values().sum(), self.feed.is_idle() && all_read)
+        let committed = self.reads.follow().committed();
+        let done = |feed: &Feed| feed.is_idle() && feed.watermark() > committed;
+        (self.dispatch.lanes_waiting().values().sum(), self.feeds.iter().all(|(_, feed)| done(feed)))
     }
 
     fn now(&mut self) -> Moment {
         let elapsed = Duration::from_millis(self.time.elapsed_ms() - self.began_ms);
         Moment { elapsed, wall: self.clock.now() }
     }
-
-    fn read(&self, from: Position) -> Vec<Arc<Story>> {
-        self.reads.follow().read(from, PAGE).expect("what is committed can be read")
-    }
 }
 
-/// The engine on a journal and an index, with claims that died with the last process.
-pub(crate) fn recover(disk: &MemoryJournal, index: &KeptIndex, fate: &Fate, time: &Time) -> Result<Core, EngineFailed> {
-    let journal = MortalJournal { disk: disk.clone(), fate: fate.clone() };
-    let claims = Claims::in_memory([7; 16], 1_000_000);
+fn read(reads: &Reads, from: Position) -> Vec<Arc<Story>> {
+    reads.follow().read(from, PAGE).expect("what is committed can be read")
+}
+
+/// An engine that was made anew from nothing but a copy of the disk.
+pub(crate) fn replayed(disk: &SimDisk, time: &Time) -> Core {
+    let journal = disk.copy().journal(OPTIONS).expect("a disk that does not fail can be read");
+    let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
     let clock = Box::new(ProcessClock::new(time));
-    Core::recover(Box::new(journal), Box::new(index.clone()), claims, clock).map(|(core, _)| core)
+    let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, clock);
+    core.map(|(core, _)| core).expect("the journal can be replayed")
 }

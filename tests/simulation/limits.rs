@@ -3,7 +3,7 @@
 use super::checks::facts;
 use super::world::{World, breach};
 use offhook::machine::event::{Fact, Story};
-use offhook::model::{E164, Kind, MessageId, MessageState};
+use offhook::model::{E164, Kind, LocalDay, MessageId, MessageState, local_day};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -35,6 +35,26 @@ pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story
                 }
             }
         }
+    }
+}
+
+/// No more segments start on a day, as the cap's zone and the journal's time tell it, than the cap of the number allows,
+/// or that of its account.
+pub(crate) fn no_number_is_over_its_days_cap(world: &World, stories: &[Arc<Story>]) {
+    let directory = world.living().reads().directory();
+    let mut days: BTreeMap<(String, LocalDay), (u32, u32)> = BTreeMap::new();
+    for (story, event) in facts(stories) {
+        let Fact::SendStarted { message, .. } = &event.fact else { continue };
+        let number = &directory.numbers[&message.ours];
+        let account = directory.accounts.get(&number.account).map(|account| (number.account.clone(), &account.limits));
+        for (whose, limits) in [(message.ours.to_string(), &number.limits)].into_iter().chain(account) {
+            let Some(cap) = limits.segments_per_day else { continue };
+            let (day, _) = local_day(&limits.day_zone, story.at);
+            days.entry((whose, day)).or_insert((0, cap)).0 += u32::from(message.segments);
+        }
+    }
+    if let Some(((whose, day), (sum, cap))) = days.iter().find(|(_, (sum, cap))| sum > cap) {
+        breach("I8", format!("{whose} began {sum} segments on {day:?}, and its cap is {cap}"));
     }
 }
 

@@ -2,11 +2,18 @@
 
 use super::checks;
 use super::faults::{Death, KeptIndex};
-use super::gateway::{Asker, Gateway};
-use super::world::{Due, World};
+use super::gateway::{Asker, Gateway, OPTIONS, Remains};
+use super::plan::Mood;
+use super::world::{Due, World, breach};
 use offhook::journal::Journal;
 use offhook::model::Timestamp;
 use std::fmt::Display;
+
+/// A day, as clocks are set.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How often a clock may be set forward by a day: far fewer times than there are days in which a repeat is known.
+const DAYS_MAX: usize = 2;
 
 impl World {
     /// The process is gone with all it had in memory, and another starts on what is on the disk.
@@ -39,43 +46,101 @@ impl World {
             if self.faults && self.dice.percent(10) {
                 self.set_the_clock();
             }
-            let keep = if self.dice.percent(50) { 0 } else { self.dice.place(13) };
-            self.disk.crash(keep);
+            self.power_may_be_lost();
             self.fate.set(None);
-            if self.dice.percent(30) {
+            if self.plan.throws(Mood::Index, 15, &mut self.dice) {
                 self.index = KeptIndex::new(&self.fate);
             }
-            if self.life > 0 && self.faults && self.dice.percent(10) {
-                self.fate.set(Some(self.dice.one(&[Death::Unwritten, Death::Unsynced, Death::Unanswered])));
-            }
             self.life += 1;
-            let next = self.disk.next().0;
-            // Where the wall is behind, the journal's time goes on from its last frame.
-            let last_ms = *still_since.get_or_insert(self.decided_ms.get(&(next - 1)).copied().unwrap_or(0));
-            self.decided_ms.insert(next, self.time.elapsed_ms());
-            match Gateway::start(&self.disk, &self.index, &self.fate, &self.time) {
+            let dies = self.life > 1 && self.faults && self.plan.throws(Mood::Births, 12, &mut self.dice);
+            match self.begin(dies, &mut still_since) {
                 Ok(gateway) => {
-                    self.diary.note(&self.time, format_args!("life {} begins at position {next}", self.life));
                     self.fate.set(None);
+                    self.disk.heal();
                     self.gateway = Some(gateway);
                     self.births_ms.push(self.time.elapsed_ms());
-                    self.still_ms.push((last_ms, self.time.elapsed_ms()));
+                    self.still_ms.push((still_since.unwrap_or(0), self.time.elapsed_ms()));
                     return;
                 }
-                Err(failed) => self.diary.note(&self.time, format_args!("life {} dies at birth: {failed}", self.life)),
+                Err(failed) if dies => {
+                    self.diary.note(&self.time, format_args!("life {} dies at birth: {failed}", self.life));
+                }
+                Err(failed) => breach("the start", failed),
             }
         }
     }
 
-    /// Somebody sets the clock: back by at most an hour, or forward by at most two minutes.
+    /// One try to start, which may be to fail.
+    fn begin(&mut self, dies: bool, still_since: &mut Option<u64>) -> Result<Gateway, String> {
+        self.disk.heal();
+        if dies {
+            let death = self.death();
+            self.fate.set(Some(death));
+            // The disk may fail while the journal is opened, or at the first commit.
+            if let Death::Failed { after } = death {
+                self.disk.fail_after(after);
+            }
+        }
+        let journal = self.disk.journal(OPTIONS).map_err(|failed| failed.to_string())?;
+        let next = journal.next().0;
+        // Where the wall is behind, the journal's time goes on from its last frame.
+        still_since.get_or_insert(self.decided_ms.get(&(next - 1)).copied().unwrap_or(0));
+        self.decided_ms.insert(next, self.time.elapsed_ms());
+        let remains = Remains { index: &self.index, claims: &self.claims, fate: &self.fate, time: &self.time };
+        let gateway = Gateway::start(journal, &remains, &self.endpoints).map_err(|failed| failed.to_string())?;
+        if self.disk.has_failed() {
+            breach("G9", "the disk failed, and the process starts all the same");
+        }
+        self.diary.note(&self.time, format_args!("life {} begins at position {next}", self.life));
+        Ok(gateway)
+    }
+
+    /// The process is dead; the whole machine may be. Then of all that was never synced only chance is left, and an
+    /// index is not believed.
+    fn power_may_be_lost(&mut self) {
+        if self.life > 0 && self.plan.throws(Mood::Power, 40, &mut self.dice) {
+            self.diary.note(&self.time, "the power is lost");
+            self.deaths.insert("power lost");
+            self.disk.lose_power(self.dice.next());
+            self.claims.lose_power(&mut self.dice);
+            self.index = KeptIndex::new(&self.fate);
+        }
+    }
+
+    /// Where in a commit to die.
+    pub(crate) fn death(&mut self) -> Death {
+        let (rows, after) = (self.dice.place(40), self.dice.below(12));
+        let deaths = [
+            Death::Unwritten,
+            Death::Unsynced,
+            Death::Unindexed { rows },
+            Death::Unclaimed,
+            Death::Unanswered,
+            Death::Failed { after: after % 2 },
+            Death::Failed { after },
+        ];
+        let disk = if self.plan.has(Mood::Disk) { deaths.len() } else { 5 };
+        let death = deaths[self.dice.place(deaths.len()) % disk];
+        self.deaths.insert(death.word());
+        death
+    }
+
+    /// Somebody sets the clock: back by at most an hour, or forward by at most two minutes; or by a day.
     pub(crate) fn set_the_clock(&mut self) {
         let wall = self.time.wall().as_ms();
-        let back = self.dice.percent(70);
-        let wall = if back { wall - self.dice.ms(3_600_000) } else { wall + self.dice.ms(120_000) };
+        let (back, day) = (self.dice.percent(70), self.dice.percent(15) && self.plan.has(Mood::Days));
+        let ms = self.dice.ms(if back { 3_600_000 } else { 120_000 });
+        let ms = match (day, back) {
+            (true, false) if self.days_ahead >= DAYS_MAX => return,
+            (true, _) => DAY_MS,
+            (false, _) if !self.plan.has(Mood::Clock) => return,
+            (false, _) => ms,
+        };
+        self.days_ahead += usize::from(day && !back);
         if !back {
             self.leaps_ms.push(self.time.elapsed_ms());
         }
-        self.time.set(Timestamp::from_ms(wall));
+        self.time.set(Timestamp::from_ms(if back { wall - ms } else { wall + ms }));
         self.diary.note(&self.time, format_args!("the clock is set to {}", self.time.wall()));
     }
 }

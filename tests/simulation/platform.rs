@@ -1,17 +1,13 @@
-//! The platform: its desk asks for calls and texts, its endpoint hears events and checks them as they come.
+//! The platform's desk: it asks for calls and texts.
 
 use super::carrier::CALLERS;
 use super::dice::Dice;
 use super::directory::{QUEUES, language, name, number, queue_id};
 use super::world::breach;
 use offhook::machine::command::{Command, Content, IdempotencyKey, PutCall, Reply, Send};
-use offhook::machine::show::Told;
 use offhook::machine::state::Ended;
 use offhook::model::{CallId, Caller, MessageId, Phase, Position};
-use offhook::work::feed::Delivered;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 /// A request, repeated where its answer was lost and a repeat is safe.
 pub(crate) struct Request {
@@ -141,114 +137,4 @@ fn put(call: CallId, caller: &str, dice: &mut Dice) -> Command {
         alternative: dice.percent(4).then(|| number(dice.one(&CALLERS))),
         attestation: None,
     })
-}
-
-/// Where events arrive.
-#[derive(Default)]
-pub(crate) struct Endpoint {
-    /// Each event once, with its bytes.
-    pub(crate) events: BTreeMap<String, Vec<u8>>,
-    /// What was told of each message of ours, in order.
-    pub(crate) states: BTreeMap<String, Vec<String>>,
-    /// The last `call_sequence` of each call.
-    last: HashMap<String, u64>,
-    illness: Illness,
-    /// What it refuses until faults stop, and how: calls it knows nothing of, or chokes on.
-    refused: HashMap<String, Illness>,
-}
-
-/// What is wrong with the endpoint, or with it and one call.
-#[derive(Clone, Copy, Default, Debug)]
-enum Illness {
-    /// Nobody listens.
-    #[default]
-    Absent,
-    /// It reads and never answers.
-    Hangs,
-    /// It says 500 to everything.
-    Refuses,
-    /// It says 410.
-    Gone,
-    /// It says 429.
-    Throttles,
-    /// It says 503.
-    Busy,
-}
-
-/// What the gateway gets to know of a delivery, and when.
-pub(crate) struct Heard {
-    pub(crate) after_ms: u64,
-    pub(crate) how: Delivered,
-}
-
-/// How long the gateway waits for an answer to a delivery.
-const PATIENCE_MS: u64 = 15_000;
-
-impl Endpoint {
-    /// Something else goes wrong with it.
-    pub(crate) fn falls_ill(&mut self, dice: &mut Dice) {
-        let illnesses = [Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy];
-        self.illness = dice.one(&[&[Illness::Absent, Illness::Hangs][..], &illnesses[..]].concat());
-    }
-
-    /// An event is delivered to it.
-    pub(crate) fn hears(&mut self, told: &Told, down: bool, faults: bool, dice: &mut Dice) -> Heard {
-        if !faults {
-            self.refused.clear();
-        } else if dice.percent(1) {
-            let how = dice.one(&[Illness::Hangs, Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy]);
-            self.refused.insert(told.thread.clone(), how);
-        }
-        let ill = match dice.below(100) {
-            _ if down => Some(self.illness),
-            _ if !faults => None,
-            _ if self.refused.contains_key(&told.thread) => self.refused.get(&told.thread).copied(),
-            0..88 => None,
-            88..92 => Some(Illness::Hangs),
-            92..96 => Some(Illness::Refuses),
-            _ => Some(Illness::Busy),
-        };
-        // An answer that is no 2xx may be of a platform that has the event all the same.
-        if ill.is_none_or(|ill| matches!(ill, Illness::Hangs | Illness::Busy) && dice.percent(20)) {
-            self.takes(told);
-        }
-        let soon = dice.ms(500);
-        let wish = dice.percent(50).then(|| Duration::from_secs(dice.below(60)));
-        let (after_ms, how) = match ill {
-            None => (soon, Delivered::Yes),
-            Some(Illness::Absent) => (soon, Delivered::Down(None)),
-            Some(Illness::Hangs) => (PATIENCE_MS, Delivered::Down(None)),
-            Some(Illness::Refuses) => (soon, Delivered::Refused),
-            Some(Illness::Gone) => (soon, Delivered::Gone),
-            Some(Illness::Throttles) => (soon, Delivered::Later(wish)),
-            Some(Illness::Busy) => (soon, Delivered::Down(wish)),
-        };
-        Heard { after_ms, how }
-    }
-
-    /// An event arrives, for the first time or again.
-    fn takes(&mut self, told: &Told) {
-        let id = told.id.to_string();
-        if let Some(before) = self.events.get(&id) {
-            if *before != told.body {
-                breach("I3", format!("{id} has other bytes than before"));
-            }
-            return;
-        }
-        let event: Value = serde_json::from_slice(&told.body).expect("events are JSON");
-        if let Some(call) = event["call_id"].as_str() {
-            let last = self.last.entry(call.to_owned()).or_default();
-            *last += 1;
-            if event["call_sequence"].as_u64() != Some(*last) {
-                breach("I4", format!("{id} of {call} has sequence {}, and {last} is next", event["call_sequence"]));
-            }
-        } else if !event["call_sequence"].is_null() {
-            breach("I4", format!("{id} is of no call and has a sequence"));
-        }
-        if let (Some(message), Some("outbound")) = (event["data"]["id"].as_str(), event["data"]["direction"].as_str()) {
-            let state = told.kind.trim_start_matches("message.").to_owned();
-            self.states.entry(message.to_owned()).or_default().push(state);
-        }
-        self.events.insert(id, told.body.clone());
-    }
 }

@@ -5,16 +5,18 @@ use super::checks;
 use super::clock::Time;
 use super::diary::{Diary, brief};
 use super::dice::Dice;
-use super::directory;
-use super::faults::{Death, Fate, KeptIndex};
+use super::directory::{self, ACCOUNTS};
+use super::endpoint::{self, Endpoint};
+use super::faults::{ClaimFiles, Death, Fate, KeptIndex};
 use super::gateway::{Asker, Gateway};
-use super::platform::{Desk, Endpoint};
-use offhook::journal::{Journal, MemoryJournal};
+use super::plan::{Mood, Plan};
+use super::platform::Desk;
+use offhook::journal::SimDisk;
 use offhook::machine::command::{Command, Reply, Settled};
 use offhook::machine::event::Story;
 use offhook::model::{MessageId, Position, Timestamp};
 use offhook::work::feed::{Delivered, Delivery};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -42,82 +44,88 @@ pub(crate) enum Due {
     /// A process of this life hears what became of an attempt.
     Settle { life: u32, message: MessageId, attempt: u32, settled: Settled },
     /// A process of this life hears how a delivery ended.
-    Delivered { life: u32, delivery: Delivery, how: Delivered },
+    Delivered { life: u32, endpoint: usize, delivery: Delivery, how: Delivered },
 }
 
 /// All there is.
 pub(crate) struct World {
-    pub(crate) disk: MemoryJournal,
+    pub(crate) plan: Plan,
+    pub(crate) disk: SimDisk,
+    pub(crate) claims: ClaimFiles,
     pub(crate) index: KeptIndex,
     pub(crate) fate: Fate,
     pub(crate) time: Time,
     pub(crate) carrier: Carrier,
     pub(crate) desk: Desk,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoints: Vec<Endpoint>,
     /// When, in true time, the frame at each position was decided.
     pub(crate) decided_ms: BTreeMap<u64, u64>,
     /// What the journal holds, as far as it was looked at.
     pub(crate) stories: Vec<Arc<Story>>,
-    /// The endpoint's watermark when the last process began.
-    pub(crate) watermark: Position,
     pub(crate) dice: Dice,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) life: u32,
     pub(crate) later: BTreeMap<(u64, u64), Due>,
     pub(crate) laters: u64,
     pub(crate) faults: bool,
-    pub(crate) carrier_down_until: u64,
-    pub(crate) platform_down_until: u64,
     pub(crate) stalled_until: u64,
     /// When, in true time, there was no process, or one whose disk was slow.
     pub(crate) still_ms: Vec<(u64, u64)>,
     /// When, in true time, the clock was set forward.
     pub(crate) leaps_ms: Vec<u64>,
+    /// How often it was set forward by a day.
+    pub(crate) days_ahead: usize,
+    /// How processes died.
+    pub(crate) deaths: BTreeSet<&'static str>,
     /// When processes began.
     pub(crate) births_ms: Vec<u64>,
     pub(crate) diary: Diary,
 }
 
-/// Lives a seed for so many steps, then lets everything come to rest, and checks what must hold.
-pub(crate) fn live(seed: u64, steps: u32) {
-    let mut world = World::new(seed);
-    for _ in 0..steps {
+/// Lives a plan, then lets everything come to rest, and checks what must hold. Returns what was met: facts by their names,
+/// and how processes died.
+pub(crate) fn live(plan: &Plan) -> BTreeSet<&'static str> {
+    let mut world = World::new(plan);
+    for _ in 0..plan.steps {
         world.step();
     }
     world.rest();
     checks::at_rest(&mut world);
+    let facts = checks::facts(&world.stories).map(|(_, event)| event.fact.name());
+    facts.chain(world.deaths.iter().copied()).collect()
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+    fn new(plan: &Plan) -> Self {
+        let mut dice = Dice::new(plan.seed);
         // Some seconds before a day ends, or a month, or just any time.
         let wall = dice.one(&["2025-11-22T10:00:00Z", "2025-11-22T23:58:00Z", "2025-11-30T23:59:00Z"]);
         let fate = Fate::default();
         let mut world = Self {
-            disk: MemoryJournal::new([1; 16]),
+            plan: plan.clone(),
+            disk: SimDisk::default(),
+            claims: ClaimFiles::new(),
             index: KeptIndex::new(&fate),
             fate,
             time: Time::new(Timestamp::parse(wall).expect("it is a time")),
             carrier: Carrier::default(),
             desk: Desk::default(),
-            endpoint: Endpoint::default(),
+            endpoints: endpoint::thrown(plan, &mut dice),
             decided_ms: BTreeMap::new(),
             stories: Vec::new(),
-            watermark: Position(1),
             dice,
             gateway: None,
             life: 0,
             later: BTreeMap::new(),
             laters: 0,
             faults: true,
-            carrier_down_until: 0,
-            platform_down_until: 0,
             stalled_until: 0,
             still_ms: Vec::new(),
             leaps_ms: Vec::new(),
+            days_ahead: 0,
+            deaths: BTreeSet::new(),
             births_ms: Vec::new(),
-            diary: Diary::new(seed),
+            diary: Diary::new(plan),
         };
         let directory = Box::new(directory::thrown(&mut world.dice));
         world.start();
@@ -148,7 +156,7 @@ impl World {
         if self.dice.percent(30) {
             self.gateway().ask(Asker::Worker("tick"), Command::Tick);
         }
-        if self.dice.percent(1) {
+        if self.plan.throws(Mood::Deaths, 1, &mut self.dice) {
             self.dead("is killed between two batches", Vec::new());
         }
         let ms = self.dice.one(&[0, 10, 300, 3_000, 3_000, 30_000]);
@@ -158,18 +166,23 @@ impl World {
 
     fn weather(&mut self) {
         let now = self.time.elapsed_ms();
-        if self.dice.percent(1) {
-            self.carrier_down_until = now + self.dice.ms(200_000);
+        if self.plan.throws(Mood::Carriers, 2, &mut self.dice) {
+            let account = self.dice.one(&ACCOUNTS);
+            let until = now + self.dice.ms(200_000);
+            self.carrier.down_until.insert(account, until);
         }
-        if self.dice.percent(2) {
-            self.platform_down_until = now + self.dice.ms(900_000);
-            self.endpoint.falls_ill(&mut self.dice);
+        if self.plan.throws(Mood::Platform, 3, &mut self.dice) {
+            let place = self.dice.place(self.endpoints.len());
+            let endpoint = &mut self.endpoints[place];
+            endpoint.down_until = now + self.dice.ms(900_000);
+            endpoint.falls_ill(&mut self.dice);
         }
-        if self.dice.percent(1) {
-            let from = Position(1 + self.dice.below(self.disk.next().0));
-            self.gateway().replay(from);
+        if self.plan.throws(Mood::Replays, 1, &mut self.dice) {
+            let place = self.dice.place(self.endpoints.len());
+            let from = Position(1 + self.dice.below(self.living().next().0));
+            self.gateway().replay(place, from);
         }
-        if self.dice.percent(5) {
+        if self.plan.throws(Mood::Stalls, 5, &mut self.dice) {
             self.stalled_until = now + self.dice.below(8_000);
             self.still_ms.push((now, self.stalled_until));
         }
@@ -180,7 +193,8 @@ impl World {
             let unreadable = self.dice.percent(3);
             let hook = if unreadable { self.carrier.gibberish() } else { self.carrier.text(&mut self.dice) };
             // Carriers post some webhooks twice or three times, at once or much later.
-            for _ in 0..self.dice.one(&[1, 1, 1, 2, 3]) {
+            let times = self.dice.one(&[1, 1, 1, 2, 3]);
+            for _ in 0..if self.plan.has(Mood::Repeats) { times } else { 1 } {
                 let most = self.dice.one(&[0, 3_000, 600_000]);
                 let after = self.dice.ms(most);
                 self.later(after, Due::Post(hook));
@@ -241,7 +255,9 @@ impl World {
             Due::Settle { life: of, message, attempt, settled } if of == life => {
                 self.gateway().ask(Asker::Worker("settle"), Command::Settle { message, attempt, settled });
             }
-            Due::Delivered { life: of, delivery, how } if of == life => self.gateway().delivered(&delivery, how),
+            Due::Delivered { life: of, endpoint, delivery, how } if of == life => {
+                self.gateway().delivered(endpoint, &delivery, how);
+            }
             // Told to a process that is dead.
             Due::Settle { .. } | Due::Delivered { .. } => {}
         }
@@ -251,8 +267,8 @@ impl World {
     fn turn(&mut self) {
         loop {
             self.gateway().dispatch();
-            for delivery in self.gateway().deliveries() {
-                self.deliver(delivery);
+            for (endpoint, delivery) in self.gateway().deliveries() {
+                self.deliver(endpoint, delivery);
             }
             let asked = self.gateway().asked();
             if asked == 0 || self.time.elapsed_ms() < self.stalled_until {
@@ -264,14 +280,19 @@ impl World {
 
     fn commit(&mut self) {
         let count = 1 + self.dice.place(usize::try_from(BATCH_MAX).expect("it is small"));
-        let death = (self.faults && self.dice.percent(2)).then(|| {
-            let rows = self.dice.place(40);
-            self.dice.one(&[Death::Unwritten, Death::Unsynced, Death::Unindexed { rows }, Death::Unanswered])
-        });
+        let dies = self.faults && self.plan.throws(Mood::Deaths, 3, &mut self.dice);
+        let death = dies.then(|| self.death());
         self.fate.set(death);
-        let (first, now) = (self.disk.next().0, self.time.elapsed_ms());
+        if let Some(Death::Failed { after }) = death {
+            self.disk.fail_after(after);
+        }
+        let (first, now) = (self.living().next().0, self.time.elapsed_ms());
         self.decided_ms.extend((first..first + count as u64).map(|position| (position, now)));
-        match self.gateway().commit(count) {
+        let outcome = self.gateway().commit(count);
+        if self.disk.has_failed() && outcome.is_ok() {
+            breach("G9", "the disk failed, and the engine says that all is well");
+        }
+        match outcome {
             Ok(replies) if death == Some(Death::Unanswered) => {
                 let unanswered = replies.into_iter().map(|(asker, _)| asker).collect();
                 self.dead("dies before it answers", unanswered);
@@ -293,16 +314,17 @@ impl World {
     }
 
     fn hears(&mut self, asker: Asker, reply: Reply) {
-        if asker != Asker::Worker("tick") {
+        // What workers are told is in the journal.
+        if !matches!(asker, Asker::Worker(_)) {
             self.diary.note(&self.time, format_args!("{asker:?} hears {}", brief(&reply)));
         }
         match (asker, reply) {
             (Asker::Hook(hook), Reply::Heard(taken)) => self.carrier.hooks[hook].thanked.push(taken),
             (Asker::Request(request), reply) => self.desk.hears(request, &reply),
             (Asker::Start(_), Reply::Started { message }) => {
-                let (down, faults) = (self.time.elapsed_ms() < self.carrier_down_until, self.faults);
+                let (now, faults) = (self.time.elapsed_ms(), self.faults && self.plan.has(Mood::Answers));
                 let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
-                let consequences = self.carrier.send(&message, down, faults, &mut self.dice);
+                let consequences = self.carrier.send(&message, now, faults, &mut self.dice);
                 let (after, settled) = consequences.answer;
                 self.later(after, Due::Settle { life: self.life, message: message.id, attempt, settled });
                 for (after, hook) in consequences.receipts {
@@ -315,17 +337,19 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, delivery: Delivery) {
-        let down = self.time.elapsed_ms() < self.platform_down_until;
-        let heard = self.endpoint.hears(&delivery.told, down, self.faults, &mut self.dice);
-        self.later(heard.after_ms, Due::Delivered { life: self.life, delivery, how: heard.how });
+    fn deliver(&mut self, endpoint: usize, delivery: Delivery) {
+        let (now, faults) = (self.time.elapsed_ms(), self.faults.then_some(&self.plan));
+        let heard = self.endpoints[endpoint].hears(&delivery.told, now, faults, &mut self.dice);
+        self.later(heard.after_ms, Due::Delivered { life: self.life, endpoint, delivery, how: heard.how });
     }
 
     /// Faults stop, the outside asks for nothing new, and time passes.
     fn rest(&mut self) {
         self.diary.note(&self.time, "faults stop");
         self.faults = false;
-        (self.carrier_down_until, self.platform_down_until, self.stalled_until) = (0, 0, 0);
+        self.stalled_until = 0;
+        self.carrier.down_until.clear();
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.down_until = 0);
         for _ in 0..REST_HOURS * 2 {
             self.tick_until_nothing_is_due();
             self.pass(30 * 60 * 1000);
@@ -336,10 +360,10 @@ impl World {
     /// A tick gives up on one text of a call at a time.
     fn tick_until_nothing_is_due(&mut self) {
         loop {
-            let before = self.disk.next();
+            let before = self.living().next();
             self.gateway().ask(Asker::Worker("tick"), Command::Tick);
             self.turn();
-            if self.disk.next() == before {
+            if self.living().next() == before {
                 return;
             }
             self.pass(1_000);

@@ -1,0 +1,161 @@
+//! The platform's endpoints: each hears events, checks them as they come, and is not always well.
+
+use super::dice::Dice;
+use super::plan::{Mood, Plan};
+use super::world::breach;
+use offhook::machine::show::Told;
+use offhook::model::Position;
+use offhook::work::feed::{Delivered, Filter};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// The endpoint that is told of everything.
+pub(crate) const MAIN: &str = "main";
+
+/// The other one, and what it may want.
+const SECOND: &str = "audit";
+const WANTS: [&[&str]; 4] =
+    [&[], &["message.*"], &["call.ended", "message.failed", "contact.opted_out"], &["account.*", "message.late"]];
+
+/// The endpoints of a seed.
+pub(crate) fn thrown(plan: &Plan, dice: &mut Dice) -> Vec<Endpoint> {
+    let second = plan.throws(Mood::Endpoints, 50, dice);
+    let wants = dice.one(&WANTS);
+    let all = [(MAIN, &[][..], true), (SECOND, wants, second)];
+    all.into_iter().filter(|(.., there)| *there).map(|(name, wants, _)| Endpoint::new(name, wants)).collect()
+}
+
+/// Where events arrive.
+pub(crate) struct Endpoint {
+    pub(crate) name: &'static str,
+    pub(crate) filter: Filter,
+    /// Until when, in true time, it is ill.
+    pub(crate) down_until: u64,
+    /// Its watermark when the last process began.
+    pub(crate) watermark: Position,
+    /// Each event once, with its bytes.
+    pub(crate) events: BTreeMap<String, Vec<u8>>,
+    /// What was told of each message of ours, in order.
+    pub(crate) states: BTreeMap<String, Vec<String>>,
+    /// The last `call_sequence` of each call.
+    last: HashMap<String, u64>,
+    illness: Illness,
+    /// What it refuses until faults stop, and how: calls it knows nothing of, or chokes on.
+    refused: HashMap<String, Illness>,
+}
+
+/// What is wrong with the endpoint, or with it and one call.
+#[derive(Clone, Copy, Default, Debug)]
+enum Illness {
+    /// Nobody listens.
+    #[default]
+    Absent,
+    /// It reads and never answers.
+    Hangs,
+    /// It says 500 to everything.
+    Refuses,
+    /// It says 410.
+    Gone,
+    /// It says 429.
+    Throttles,
+    /// It says 503.
+    Busy,
+}
+
+/// What the gateway gets to know of a delivery, and when.
+pub(crate) struct Heard {
+    pub(crate) after_ms: u64,
+    pub(crate) how: Delivered,
+}
+
+/// How long the gateway waits for an answer to a delivery.
+const PATIENCE_MS: u64 = 15_000;
+
+impl Endpoint {
+    fn new(name: &'static str, wants: &[&str]) -> Self {
+        Self {
+            name,
+            filter: Filter::read(wants).expect("these are types of events"),
+            down_until: 0,
+            watermark: Position(1),
+            events: BTreeMap::new(),
+            states: BTreeMap::new(),
+            last: HashMap::new(),
+            illness: Illness::default(),
+            refused: HashMap::new(),
+        }
+    }
+
+    /// Something else goes wrong with it.
+    pub(crate) fn falls_ill(&mut self, dice: &mut Dice) {
+        let illnesses = [Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy];
+        self.illness = dice.one(&[&[Illness::Absent, Illness::Hangs][..], &illnesses[..]].concat());
+    }
+
+    /// An event is delivered to it.
+    pub(crate) fn hears(&mut self, told: &Told, at_ms: u64, faults: Option<&Plan>, dice: &mut Dice) -> Heard {
+        let down = at_ms < self.down_until;
+        let refuses = faults.is_some_and(|plan| plan.has(Mood::Refusals));
+        if !refuses {
+            self.refused.clear();
+        } else if dice.percent(1) {
+            let how = dice.one(&[Illness::Hangs, Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy]);
+            self.refused.insert(told.thread.clone(), how);
+        }
+        let ill = match dice.below(100) {
+            _ if down => Some(self.illness),
+            _ if !refuses => None,
+            _ if self.refused.contains_key(&told.thread) => self.refused.get(&told.thread).copied(),
+            0..88 => None,
+            88..92 => Some(Illness::Hangs),
+            92..96 => Some(Illness::Refuses),
+            _ => Some(Illness::Busy),
+        };
+        // An answer that is no 2xx may be of a platform that has the event all the same.
+        if ill.is_none_or(|ill| matches!(ill, Illness::Hangs | Illness::Busy) && dice.percent(20)) {
+            self.takes(told);
+        }
+        let soon = dice.ms(500);
+        let wish = dice.percent(50).then(|| Duration::from_secs(dice.below(60)));
+        let (after_ms, how) = match ill {
+            None => (soon, Delivered::Yes),
+            Some(Illness::Absent) => (soon, Delivered::Down(None)),
+            Some(Illness::Hangs) => (PATIENCE_MS, Delivered::Down(None)),
+            Some(Illness::Refuses) => (soon, Delivered::Refused),
+            Some(Illness::Gone) => (soon, Delivered::Gone),
+            Some(Illness::Throttles) => (soon, Delivered::Later(wish)),
+            Some(Illness::Busy) => (soon, Delivered::Down(wish)),
+        };
+        Heard { after_ms, how }
+    }
+
+    /// An event arrives, for the first time or again.
+    fn takes(&mut self, told: &Told) {
+        let id = told.id.to_string();
+        if let Some(before) = self.events.get(&id) {
+            if *before != told.body {
+                breach("I3", format!("{} hears {id} with other bytes than before", self.name));
+            }
+            return;
+        }
+        let event: Value = serde_json::from_slice(&told.body).expect("events are JSON");
+        if let Some(call) = event["call_id"].as_str() {
+            let last = self.last.entry(call.to_owned()).or_default();
+            let sequence = event["call_sequence"].as_u64().unwrap_or(0);
+            // Who does not want all of it sees gaps, and no more than that.
+            let next = if self.filter.words().is_empty() { sequence == *last + 1 } else { sequence > *last };
+            if !next {
+                breach("I4", format!("{} hears {id} of {call}: sequence {sequence} after {last}", self.name));
+            }
+            *last = sequence;
+        } else if !event["call_sequence"].is_null() {
+            breach("I4", format!("{id} is of no call and has a sequence"));
+        }
+        if let (Some(message), Some("outbound")) = (event["data"]["id"].as_str(), event["data"]["direction"].as_str()) {
+            let state = told.kind.trim_start_matches("message.").to_owned();
+            self.states.entry(message.to_owned()).or_default().push(state);
+        }
+        self.events.insert(id, told.body.clone());
+    }
+}
