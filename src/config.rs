@@ -13,6 +13,7 @@
 
 mod account;
 mod doors;
+pub mod fuzz;
 mod platform;
 mod problems;
 mod secrets;

@@ -5,6 +5,7 @@
 
 mod clock;
 pub mod directory;
+pub mod fuzz;
 mod open;
 mod room;
 mod watch;

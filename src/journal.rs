@@ -8,6 +8,7 @@ mod disk;
 mod examine;
 mod file;
 mod frame;
+pub mod fuzz;
 pub mod inspect;
 mod lock;
 mod memory;

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod command;
 mod decide;
 pub mod event;
+pub mod fuzz;
 mod private;
 pub mod record;
 pub mod rows;

@@ -4,6 +4,7 @@
 
 mod call;
 mod directory;
+pub mod fuzz;
 mod heard;
 mod id;
 mod message;

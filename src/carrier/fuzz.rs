@@ -1,10 +1,12 @@
-//! What the fuzzer calls: one function for each carrier, with everything that reads what a stranger can send.
+//! What the fuzzer calls: one function for each carrier, with everything that reads what a stranger can send, and one for
+//! what all of them answer.
 
+use super::answer::{self, RETRY_AFTER_MAX};
 use super::twilio::{self, Algorithm, SharedKey, Twilio};
 use super::{Dialect, LookUp, Webhook};
 use crate::model::{Secret, Timestamp};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use std::sync::LazyLock;
 
 /// Where webhooks seem to come in, as [`fn@twilio`] signs them.
@@ -33,16 +35,12 @@ static TWILIO: LazyLock<Twilio> = LazyLock::new(|| {
 /// the method), a line for each header, an empty line, the body. A form without a signature is given a good one, and must
 /// then pass.
 pub fn twilio(input: &[u8]) {
-    let (head, body) = split(input, b"\n\n");
-    let (first, headers) = split(head, b"\n");
-    let (method, target) = split(first, b" ");
-    let headers = read_headers(headers);
-    let body = Bytes::copy_from_slice(body);
+    let Written { first, method, target, headers, body } = Written::read(input);
     let now = Timestamp::from_ms(1_763_791_200_000);
 
     let mut hook = Webhook {
-        method: Method::from_bytes(method).unwrap_or(Method::POST),
-        path_and_query: format!("/{}", String::from_utf8_lossy(target).trim_start_matches('/')),
+        method,
+        path_and_query: format!("/{}", target.trim_start_matches('/')),
         headers: headers.clone(),
         body: body.clone(),
     };
@@ -65,16 +63,56 @@ pub fn twilio(input: &[u8]) {
     }
 
     let mut answer = Response::new(body);
-    *answer.status_mut() = StatusCode::from_bytes(method).unwrap_or(StatusCode::CREATED);
+    *answer.status_mut() = StatusCode::from_bytes(first).unwrap_or(StatusCode::CREATED);
     *answer.headers_mut() = headers;
     let _ = TWILIO.outcome(&answer, now);
     let number = "+14155550199".parse().expect("it is a number");
     let result = TWILIO.look_up(number, &[answer], None);
     assert!(!matches!(result, LookUp::Ask(_)), "one answer is enough");
-    let _ = TWILIO.media(&String::from_utf8_lossy(target), None);
+    let _ = TWILIO.media(&target, None);
 }
 
 static TWILIO_TOKEN: LazyLock<Secret> = LazyLock::new(|| Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60"));
+
+/// Reads `input` as a `Retry-After`: whatever stands there, nobody waits longer than the bound.
+pub fn retry_after(input: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(input) else { return };
+    let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value)]);
+    let now = Timestamp::from_ms(1_763_791_200_000);
+    let asked = answer::asked_to_wait(&headers, now);
+    assert_eq!(answer::retry_after(&headers, now), asked.map(|wait| wait.min(RETRY_AFTER_MAX)));
+    let trimmed = input.trim_ascii();
+    if !trimmed.is_empty() && trimmed.iter().all(u8::is_ascii_digit) {
+        assert!(asked.is_some(), "digits are seconds");
+    }
+}
+
+/// A request, or an answer, as the corpora have it: a line `POST /path?query`, a line for each header, an empty line, the
+/// body.
+pub(crate) struct Written<'a> {
+    /// What stands before the first space.
+    first: &'a [u8],
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl<'a> Written<'a> {
+    /// Any bytes are some request; without a method it is a POST.
+    pub(crate) fn read(input: &'a [u8]) -> Self {
+        let (head, body) = split(input, b"\n\n");
+        let (line, headers) = split(head, b"\n");
+        let (first, target) = split(line, b" ");
+        Self {
+            first,
+            method: Method::from_bytes(first).unwrap_or(Method::POST),
+            target: String::from_utf8_lossy(target).into_owned(),
+            headers: read_headers(headers),
+            body: Bytes::copy_from_slice(body),
+        }
+    }
+}
 
 /// What is before the first `border` and what is after it.
 fn split<'a>(bytes: &'a [u8], border: &[u8]) -> (&'a [u8], &'a [u8]) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct Problems {
     /// Empty where there is no file; then no line begins with its name.
     file: PathBuf,
-    list: Vec<Problem>,
+    pub(super) list: Vec<Problem>,
 }
 
 /// One thing that is wrong, and its way out.

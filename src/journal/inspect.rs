@@ -145,13 +145,6 @@ pub fn inspect(
     Ok(())
 }
 
-/// Reads `bytes` as a segment, as start-up does; for fuzzing. Whatever they are, this returns.
-pub fn fuzz_segment(bytes: &[u8]) {
-    let Ok(Found::Header(header)) = Header::read(&bytes) else { return };
-    let examined = examine(&bytes, bytes.len() as u64, &header, Position(0)).expect("memory does not fail");
-    assert!(examined.end.offset <= bytes.len() as u64, "what is kept is in the file");
-}
-
 /// `data_dir/journal` for a `data_dir`.
 fn journal_in(directory: &Path) -> PathBuf {
     let inner = directory.join("journal");

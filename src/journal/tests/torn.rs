@@ -260,7 +260,7 @@ fn any_bytes_are_read_without_a_panic() {
             let at = at.index(bytes.len());
             bytes.splice(at..(at + piece.len() / 2).min(clean.len()).max(at), piece);
         }
-        crate::journal::inspect::fuzz_segment(&bytes);
+        crate::journal::fuzz::segment(&bytes);
     });
 }
 

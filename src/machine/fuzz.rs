@@ -1,0 +1,34 @@
+//! What the fuzzer calls: everything that reads a record of the journal.
+
+use super::record::{decode, describe, encode};
+use crate::model::Position;
+
+/// Reads `input` as a record: two bytes that say how long the meta is, the meta, then bodies, each behind two such bytes
+/// of its own (0xffff stands for one that was erased). What can be read is written again with the same meaning.
+pub fn record(input: &[u8]) {
+    let mut rest = input;
+    let Some(Some(meta)) = part(&mut rest) else { return };
+    let mut bodies = Vec::new();
+    while let Some(body) = part(&mut rest) {
+        bodies.push(body.map(<[u8]>::to_vec));
+    }
+    let _line = describe(meta);
+    let Ok(story) = decode(Position(1), meta, bodies) else { return };
+    let (meta, bodies) = encode(story.at, &story.events);
+    let again = decode(Position(1), &meta, bodies.into_iter().map(Some).collect());
+    assert_eq!(again.expect("what was written can be read"), story);
+    assert_ne!(describe(&meta), "cannot be read");
+}
+
+/// The next part, `None` inside for one that was erased; what is cut off ends where the input does.
+fn part<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    let (length, behind) = rest.split_first_chunk::<2>()?;
+    let length = u16::from_be_bytes(*length);
+    if length == u16::MAX {
+        *rest = behind;
+        return Some(None);
+    }
+    let (part, behind) = behind.split_at(behind.len().min(usize::from(length)));
+    *rest = behind;
+    Some(Some(part))
+}

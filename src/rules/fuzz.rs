@@ -1,0 +1,37 @@
+//! What the fuzzer calls: the rules that read a caller's words.
+
+use super::keyword::{self, Keyword};
+use super::opt_out;
+use crate::model::Settings;
+
+/// Reads `input` as a caller's message: a keyword is one in any dress, and only who is blocked can start again.
+pub fn opt_out(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let word = keyword::read(text);
+    if word.is_some() {
+        assert!(text.len() <= 64 && !text.trim().is_empty());
+        if text.len() <= 50 {
+            assert_eq!(keyword::read(&format!(" \"{text}!\" ")), word, "punctuation around it changes nothing");
+        }
+    }
+    for first_word in [false, true] {
+        let mut settings = Settings::default();
+        settings.opt_out.first_word = first_word;
+        let [free, blocked] = [false, true].map(|blocked| opt_out::said(None, text, blocked, &settings));
+        assert_ne!(free, Some(Keyword::Start), "who is not blocked says yes to something else");
+        if word.is_some() {
+            assert_eq!(blocked, word);
+        }
+        if word == Some(Keyword::Stop) {
+            assert_eq!(free, word, "STOP is never missed");
+        }
+        if !first_word {
+            assert_eq!(blocked, word);
+        }
+        assert_eq!(
+            opt_out::said(Some("STOP"), text, false, &settings),
+            Some(Keyword::Stop),
+            "the carrier's word counts"
+        );
+    }
+}
