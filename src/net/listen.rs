@@ -5,9 +5,11 @@
 //! that client's 500 and nobody else's trouble.
 
 mod connection;
+mod handshake;
 #[cfg(test)]
 mod tests;
 
+use self::handshake::Handshakes;
 use super::body::RequestBody;
 use super::places::{NoPlace, Places};
 use super::{BoxError, ServerTls};
@@ -137,7 +139,7 @@ impl Listener {
         let shared = Arc::new(Shared {
             door,
             bounds,
-            acceptor: tls.map(|tls| tls.acceptor()),
+            handshakes: tls.map(|tls| Handshakes::new(tls.config())),
             service,
             stop: stop.clone(),
             cut: cut.clone(),
@@ -194,7 +196,7 @@ impl Listener {
 struct Shared<S> {
     door: Door,
     bounds: Bounds,
-    acceptor: Option<tokio_rustls::TlsAcceptor>,
+    handshakes: Option<Handshakes>,
     service: S,
     /// No new requests.
     stop: CancellationToken,

@@ -83,8 +83,8 @@ impl ServerTls {
         Ok(Self { config: Arc::new(config), certificate, mutual: files.client_ca_file.is_some() })
     }
 
-    pub(super) fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        Arc::clone(&self.config).into()
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
     }
 
     /// The TLS of a client of this very door, wherever it is reached: it trusts the door's certificate and no other, so

@@ -55,10 +55,10 @@ where
 {
     // Answers are small and complete: waiting to fill a packet only delays them. Failing to say so only delays them.
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = &shared.acceptor else {
+    let Some(handshakes) = &shared.handshakes else {
         return serve(shared, stream, peer, place).await;
     };
-    match timeout(shared.bounds.handshake, acceptor.accept(stream)).await {
+    match timeout(shared.bounds.handshake, handshakes.shake(stream)).await {
         Ok(Ok(stream)) => serve(shared, stream, peer, place).await,
         Ok(Err(_)) => ConnectionEnd::HandshakeFailed,
         Err(_) => ConnectionEnd::HandshakeLate,

@@ -1,6 +1,6 @@
 //! Peers that misbehave, each against a door with deadlines of milliseconds.
 
-mod peer;
+pub(super) mod peer;
 
 use super::*;
 use crate::net::{BodyRefused, Client, ClientBounds, SendFailed, TlsFiles, read_body};

@@ -149,12 +149,12 @@ pub(super) async fn some(peer: &mut TcpStream) -> String {
     String::from_utf8_lossy(&buffer[..count]).into_owned()
 }
 
-pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(in super::super) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("this happens in time")
 }
 
 /// A certificate for `localhost` in `directory`, and the TLS made of it.
-pub(super) fn certificate(directory: &Path) -> ServerTls {
+pub(in super::super) fn certificate(directory: &Path) -> ServerTls {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let files = TlsFiles {
         certificate_file: directory.join("certificate.pem"),
@@ -167,7 +167,7 @@ pub(super) fn certificate(directory: &Path) -> ServerTls {
 }
 
 /// Trust in the certificate in `directory` and no other.
-pub(super) fn trust(directory: &Path) -> rustls::ClientConfig {
+pub(in super::super) fn trust(directory: &Path) -> rustls::ClientConfig {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(directory.join("certificate.pem")).unwrap()).unwrap();
