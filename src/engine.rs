@@ -17,7 +17,7 @@ mod tail;
 pub use self::clock::{BELIEVED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Recovered};
 pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, fold};
-pub use self::queue::{Engine, Handle, Stopped, SubmitError, Urgency};
+pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY, Urgency};
 pub use self::reads::Reads;
 pub use self::tail::{Follow, FollowFailed};
 

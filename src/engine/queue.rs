@@ -5,7 +5,8 @@ use super::oldest::Oldest;
 use crate::machine::command::{Command, Reply};
 use crate::observe::{self, Undecided};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -17,6 +18,9 @@ const ORDINARY_MAX: usize = 2_048;
 /// Receipts, settlements, call ends and ticks that may wait. Enough for minutes of a disk that stands still: carriers that
 /// were told 503 come again, and what they said before still waits here.
 const URGENT_MAX: usize = 65_536;
+
+/// How often the engine's thread turns with nothing to do.
+pub const TURNS_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether a command may be refused for load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +136,24 @@ pub struct Engine {
     stop: Sender<()>,
     thread: Mutex<Option<JoinHandle<Result<(), EngineFailed>>>>,
     ended: CancellationToken,
+    heartbeat: Heartbeat,
+}
+
+/// How often the engine's thread has turned: a batch each time, or nothing to do for [`TURNS_EVERY`]. It stands still
+/// while the thread is stuck in one batch.
+#[derive(Clone, Debug, Default)]
+pub struct Heartbeat(Arc<AtomicU64>);
+
+impl Heartbeat {
+    /// The count so far.
+    pub fn beats(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The thread turns.
+    pub(crate) fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Engine {
@@ -142,13 +164,20 @@ impl Engine {
         let (stop, stopping) = bounded(1);
         let ended = CancellationToken::new();
         let told = ended.clone().drop_guard();
+        let heartbeat = Heartbeat::default();
+        let beating = heartbeat.clone();
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
             // Dropped when the thread ends, even by a panic.
             let _told = told;
-            run(core, &urgent_work, &ordinary_work, &stopping)
+            run(core, &urgent_work, &ordinary_work, &stopping, &beating)
         })?;
         let handle = Handle { urgent, ordinary, ended: ended.clone() };
-        Ok((Self { stop, thread: Mutex::new(Some(thread)), ended }, handle))
+        Ok((Self { stop, thread: Mutex::new(Some(thread)), ended, heartbeat }, handle))
+    }
+
+    /// What shows that the thread turns.
+    pub fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
     }
 
     /// Waits until the thread has ended, for whatever reason.
@@ -169,16 +198,24 @@ impl Engine {
     }
 }
 
-fn run(mut core: Core, urgent: &Exit, ordinary: &Exit, stopping: &Receiver<()>) -> Result<(), EngineFailed> {
+fn run(
+    mut core: Core,
+    urgent: &Exit,
+    ordinary: &Exit,
+    stopping: &Receiver<()>,
+    heartbeat: &Heartbeat,
+) -> Result<(), EngineFailed> {
     let mut stop = stopping.clone();
     let mut draining = false;
     loop {
+        heartbeat.beat();
         let mut batch = Vec::with_capacity(64);
         if !draining {
             select! {
                 recv(urgent.queue) -> submitted => urgent.take(submitted, &mut batch),
                 recv(ordinary.queue) -> submitted => ordinary.take(submitted, &mut batch),
                 recv(stop) -> _ => draining = true,
+                default(TURNS_EVERY) => continue,
             }
             if draining {
                 stop = never();
