@@ -50,6 +50,9 @@ pub struct Bounds {
     pub connections_per_address_max: usize,
     /// Proxies of ours, which have no bound of their own either.
     pub trusted_proxies: Vec<IpAddr>,
+    /// How long who has come and not said yet what for is listened to once the door closes: it was let in, and not every
+    /// carrier comes again after that.
+    pub first_request: Duration,
     /// How long connections may take to finish what is in flight once the door closes.
     pub drain: Duration,
 }
@@ -68,6 +71,7 @@ impl Default for Bounds {
             connections_max: 16_384,
             connections_per_address_max: 256,
             trusted_proxies: Vec::new(),
+            first_request: Duration::from_secs(1),
             // Below the ten seconds in which the whole gateway stops.
             drain: Duration::from_secs(5),
         }
@@ -139,7 +143,7 @@ impl Listener {
         let shared = Arc::new(Shared {
             door,
             bounds,
-            handshakes: tls.map(|tls| Handshakes::new(tls.config())),
+            handshakes: tls.map(Handshakes::new),
             service,
             stop: stop.clone(),
             cut: cut.clone(),

@@ -1,5 +1,6 @@
 //! TLS of our doors: certificates from files, TLS 1.2 and 1.3, HTTP/1.1 only.
 
+use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
@@ -21,9 +22,12 @@ pub struct TlsFiles {
     pub client_ca_file: Option<PathBuf>,
 }
 
-/// A door's TLS, ready to serve.
+/// A door's TLS, ready to serve. Clones share it: what one takes over, all show.
 #[derive(Clone)]
-pub struct ServerTls {
+pub struct ServerTls(Arc<ArcSwap<Loaded>>);
+
+/// What was in the files.
+struct Loaded {
     config: Arc<ServerConfig>,
     /// What the door shows.
     certificate: CertificateDer<'static>,
@@ -80,21 +84,28 @@ impl ServerTls {
             .map_err(|error| TlsProblem::Pair(format!("do not belong together: {error}")))?;
         // HTTP/2 is not spoken, and that removes its floods.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), certificate, mutual: files.client_ca_file.is_some() })
+        let loaded = Loaded { config: Arc::new(config), certificate, mutual: files.client_ca_file.is_some() };
+        Ok(Self(Arc::new(ArcSwap::from_pointee(loaded))))
+    }
+
+    /// Shows from now on what `other` shows, to whoever connects; connections that are open stay as they are.
+    pub fn take_over(&self, other: &Self) {
+        self.0.store(other.0.load_full());
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+        Arc::clone(&self.0.load().config)
     }
 
     /// The TLS of a client of this very door, wherever it is reached: it trusts the door's certificate and no other, so
     /// neither names nor authorities are looked at. None where the door wants to see a certificate of the client's.
     pub fn client(&self) -> Option<ClientConfig> {
-        if self.mutual {
+        let loaded = self.0.load();
+        if loaded.mutual {
             return None;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let this_door = ThisDoor { certificate: self.certificate.clone(), provider: Arc::clone(&provider) };
+        let this_door = ThisDoor { certificate: loaded.certificate.clone(), provider: Arc::clone(&provider) };
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.expect("ring speaks TLS 1.2 and 1.3");
         // "Dangerous" is a verifier of one's own. This one lets in less than any store of authorities would.

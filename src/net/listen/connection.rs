@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::net::TcpStream;
@@ -74,10 +75,13 @@ where
     B::Error: Into<BoxError>,
 {
     let pace = Pace::new(&shared.bounds);
+    let heard = Arc::new(AtomicBool::new(false));
     let answering = hyper::service::service_fn({
         let shared = Arc::clone(&shared);
         let pace = Arc::clone(&pace);
+        let heard = Arc::clone(&heard);
         move |request| {
+            heard.store(true, Ordering::Relaxed);
             pace.request_begins();
             answer(Arc::clone(&shared), request, peer, Arc::clone(&place), Arc::clone(&pace))
         }
@@ -94,15 +98,26 @@ where
     );
     let mut alarm = pin!(sleep(shared.bounds.headers));
     let mut stopped = pin!(shared.stop.cancelled());
-    let mut stopping = false;
+    let mut listened_to = pin!(async {
+        shared.stop.cancelled().await;
+        sleep(shared.bounds.first_request).await;
+    });
+    let (mut stopping, mut leaving) = (false, false);
 
     poll_fn(|cx| {
-        if !stopping && stopped.as_mut().poll(cx).is_ready() {
-            stopping = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return Poll::Ready(if result.is_ok() { ConnectionEnd::Closed } else { ConnectionEnd::Broken });
+        stopping = stopping || stopped.as_mut().poll(cx).is_ready();
+        loop {
+            if stopping && !leaving && (heard.load(Ordering::Relaxed) || listened_to.as_mut().poll(cx).is_ready()) {
+                leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(if result.is_ok() { ConnectionEnd::Closed } else { ConnectionEnd::Broken });
+            }
+            // It may have been heard just now.
+            if leaving || !stopping || !heard.load(Ordering::Relaxed) {
+                break;
+            }
         }
         // Every deadline moves inside the poll above, so it is asked for after it and nowhere else.
         let Some((deadline, late)) = pace.deadline() else {

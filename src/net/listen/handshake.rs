@@ -3,7 +3,7 @@
 //! Invariant: however many peers begin a handshake, half of the cores compute for them at most, one peer after another, so
 //! requests on connections that are there already go on. Nothing is computed for a peer that has left meanwhile.
 
-use rustls::ServerConfig;
+use crate::net::ServerTls;
 use rustls::server::Acceptor;
 use std::future::poll_fn;
 use std::io;
@@ -19,14 +19,15 @@ use tokio_rustls::server::TlsStream;
 
 /// The handshakes of one door.
 pub(super) struct Handshakes {
-    config: Arc<ServerConfig>,
+    /// Asked for each peer: it may have taken over another certificate meanwhile.
+    tls: ServerTls,
     turns: Semaphore,
 }
 
 impl Handshakes {
-    pub(super) fn new(config: Arc<ServerConfig>) -> Self {
+    pub(super) fn new(tls: ServerTls) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        Self { config, turns: Semaphore::new((cores / 2).max(1)) }
+        Self { tls, turns: Semaphore::new((cores / 2).max(1)) }
     }
 
     /// A peer's handshake. Its time is the caller's to bound.
@@ -37,7 +38,7 @@ impl Handshakes {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         // The keys are computed here and now; what is left waits for the peer.
-        let shaking = begun.into_stream(Arc::clone(&self.config));
+        let shaking = begun.into_stream(self.tls.config());
         drop(turn);
         shaking.await
     }
@@ -68,7 +69,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_computed_for_who_leaves_while_others_have_their_turn() {
         let files = TempDir::new().unwrap();
-        let handshakes = Arc::new(Handshakes::new(certificate(files.path()).config()));
+        let handshakes = Arc::new(Handshakes::new(certificate(files.path())));
         let cores = u32::try_from(handshakes.turns.available_permits()).unwrap();
         let turns = handshakes.turns.acquire_many(cores).await.unwrap();
 

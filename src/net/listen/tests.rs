@@ -211,6 +211,33 @@ async fn g30_stopping_lets_what_is_in_flight_finish_and_closes_the_rest() {
 }
 
 #[tokio::test]
+async fn g31_who_has_come_before_the_door_closes_is_heard() {
+    let files = TempDir::new().unwrap();
+    for tls in [None, Some(certificate(files.path()))] {
+        let door = Open::with(Bounds { first_request: NEVER, ..patient() }, tls.clone(), echo());
+        let peer = door.connect().await;
+        // Connections are taken in their order, so the first has its place when the second is answered.
+        assert!(hello(door.connect().await, tls.as_ref()).await.starts_with("HTTP/1.1 200 "));
+        door.stop.cancel();
+        assert!(hello(peer, tls.as_ref()).await.starts_with("HTTP/1.1 200 "));
+        within(door.serving).await.unwrap();
+    }
+}
+
+/// Everything that comes for one request at a new connection.
+async fn hello(mut stream: TcpStream, tls: Option<&ServerTls>) -> String {
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
+    let Some(tls) = tls else {
+        stream.write_all(REQUEST).await.unwrap();
+        return rest(&mut stream).await;
+    };
+    let trusting = tokio_rustls::TlsConnector::from(Arc::new(tls.client().unwrap()));
+    let mut stream = trusting.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    stream.write_all(REQUEST).await.unwrap();
+    rest(&mut stream).await
+}
+
+#[tokio::test]
 async fn what_is_not_done_when_the_time_to_stop_is_over_is_cut_off() {
     let began = Arc::new(Notify::new());
     let door = Open::with(Bounds { drain: SOON, ..patient() }, None, {
