@@ -3,42 +3,50 @@
 //! Invariant: it starts from the bottom floor up and stops from the top floor down, so that whatever was taken in is
 //! answered, and whatever was answered is on disk.
 
+mod build;
 mod clock;
 pub mod directory;
 pub mod fuzz;
 mod open;
+mod reload;
 mod room;
+pub mod systemd;
 mod watch;
 
 use crate::carrier::Dialect;
-use crate::carrier::twilio::{self, Algorithm};
 use crate::config::seed::Seed;
-use crate::config::{AccountConfig, Carrier, Config, Door as DoorConfig, KeyAlgorithm};
-use crate::engine::{Engine, FoldOptions, Folding, Handle, Reads, Stopped};
-use crate::http::api::{self, Api};
+use crate::config::{Config, Door as DoorConfig};
+use crate::engine::{Engine, FoldOptions, Folding, Handle, Heartbeat, Reads, Stopped};
+use crate::http::api::{self, Api, Tokens};
 use crate::http::hooks::{HookAccount, Hooks};
 use crate::http::ops;
 use crate::journal::Lock;
 use crate::net::{Bounds, Client, ClientBounds, Listener};
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
-use crate::work::feed::{self, Start};
+use crate::work::feed::Start;
 use crate::work::{Carriers, Endpoint, Receivers, Replays, SenderAccount, deliver, send, tick};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use systemd::Sockets;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use open::OpenFailed;
+pub use reload::Reload;
 
-/// How long stopping may take before what is late is cut off.
-const STOP_MAX: Duration = Duration::from_secs(10);
+/// How long stopping may take before what is late is cut off. Ten seconds are promised; the last of them is for the
+/// engine, which closes its files.
+const STOP_MAX: Duration = Duration::from_secs(9);
 
 /// The same after a failure, when nothing more can be answered.
 const FAILED_STOP_MAX: Duration = Duration::from_millis(500);
+
+/// How long ops may take to read their last answer, when all else has stopped.
+const OPS_STOP_MAX: Duration = Duration::from_millis(500);
 
 /// How often the metrics are folded, which keeps their memory small.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
@@ -55,6 +63,19 @@ pub enum StartFailed {
         address: SocketAddr,
         /// What the system said.
         error: io::Error,
+    },
+    /// A socket that was handed over is not where the configuration has its door.
+    #[error(
+        "systemd listens at {there} for the {door} door, and listen.{door} says {address}: let ListenStream= in its unit \
+         say the same"
+    )]
+    Elsewhere {
+        /// Which door.
+        door: &'static str,
+        /// Where the configuration has it.
+        address: SocketAddr,
+        /// Where the socket is.
+        there: SocketAddr,
     },
     /// An account's settings do not fit its carrier.
     #[error("account {name}: {problems}")]
@@ -106,6 +127,7 @@ pub struct Running {
     pub addresses: Addresses,
     /// Whether a directory was there already, so that the seed changed nothing.
     pub seed_refused: bool,
+    reload: Arc<Reload>,
     readiness: Readiness,
     engine: Arc<Engine>,
     folding: Folding,
@@ -121,26 +143,33 @@ pub struct Running {
 }
 
 impl Running {
-    /// Binds the doors, recovers what the disk holds, and starts. Where a directory is there already, the seed is not
-    /// loaded.
-    pub async fn start(config: Config, seed: Option<Seed>) -> Result<Self, StartFailed> {
+    /// Binds the doors that `sockets` does not have, recovers what the disk holds, and starts. Where a directory is there
+    /// already, the seed is not loaded.
+    ///
+    /// Dropped before it is done, it leaves a thread that reads the disk: let the process end, as by a kill.
+    pub async fn start(config: Config, seed: Option<Seed>, mut sockets: Sockets) -> Result<Self, StartFailed> {
         let metrics = observe::install();
         config.accounts.iter().for_each(|account| observe::account(&account.name));
         config.webhooks.iter().for_each(|endpoint| observe::endpoint(&endpoint.name));
         let readiness = Readiness::new();
         readiness.set(NotReady::Recovering, true);
 
-        let carriers = bind("carriers", config.listen.carriers.address)?;
-        let platform = bind("platform", config.listen.platform.address)?;
-        let ops_door = bind("ops", config.listen.ops.address)?;
+        let carriers = sockets.listener("carriers", config.listen.carriers.address)?;
+        let platform = sockets.listener("platform", config.listen.platform.address)?;
+        let ops_door = sockets.listener("ops", config.listen.ops.address)?;
         let addresses = Addresses {
             carriers: address("carriers", &carriers, config.listen.carriers.address)?,
             platform: address("platform", &platform, config.listen.platform.address)?,
             ops: address("ops", &ops_door, config.listen.ops.address)?,
         };
-        let bounds = shared_bounds(&config);
-        let dialects = dialects(&config.accounts)?;
-        let endpoints = endpoints(&config)?;
+        let bounds = build::shared_bounds(&config);
+        let endpoints = build::endpoints(&config)?;
+        let keys = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.keys.clone())).collect();
+        let dialects = build::dialects(&config.accounts)?.into_iter();
+        let accounts: HashMap<_, _> = dialects.map(|(name, dialect)| (name, Arc::new(dialect.into()))).collect();
+        let as_dialect = |(name, account): (&String, &Arc<reload::Account>)| (name.clone(), Arc::clone(account) as _);
+        let dialects: HashMap<String, Arc<dyn Dialect>> = accounts.iter().map(as_dialect).collect();
+        let tokens = Tokens::from(config.tokens.clone());
 
         // Ops see a gateway that recovers; everybody else waits in the listen queue until it has.
         let (stop_doors, stop_workers, stop_ops) = Default::default();
@@ -172,7 +201,7 @@ impl Running {
         let requests = TaskTracker::new();
         let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);
         doors.spawn(serve(carriers, Door::Carriers, &config.listen.carriers, &bounds, hooks.router(), &stop_doors));
-        let api = Api::new(handle, reads, readiness.clone(), requests.clone(), config.tokens.clone());
+        let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
         let router = api::router(api.with_replays(replays));
         doors.spawn(serve(platform, Door::Platform, &config.listen.platform, &bounds, router, &stop_doors));
 
@@ -181,6 +210,7 @@ impl Running {
         Ok(Self {
             addresses,
             seed_refused,
+            reload: Arc::new(Reload::new(config, tokens, accounts, keys)),
             readiness,
             engine,
             folding,
@@ -195,8 +225,19 @@ impl Running {
         })
     }
 
-    /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
+    /// What can be taken over from its configuration while it runs.
+    pub fn reload(&self) -> Arc<Reload> {
+        Arc::clone(&self.reload)
+    }
+
+    /// What shows that its engine turns.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.engine.heartbeat().clone()
+    }
+
+    /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down. With `hurry`
+    /// whatever is still at work is cut off at once; what the engine has taken in is on disk all the same.
+    pub async fn run(mut self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> Ended {
         let folding_ended = self.folding.ended();
         let mut failed = tokio::select! {
             () = stop => None,
@@ -208,7 +249,7 @@ impl Running {
         self.readiness.set(NotReady::Draining, true);
         // With its engine gone the gateway can answer nothing; whoever waits is told so at once.
         let patience = if failed.is_some() { FAILED_STOP_MAX } else { STOP_MAX };
-        let late = tokio::time::timeout(patience, async {
+        let drained = tokio::time::timeout(patience, async {
             self.stop_doors.cancel();
             while self.doors.join_next().await.is_some() {}
             // Requests whose client has left still end; what they submitted is answered for in the journal.
@@ -221,13 +262,13 @@ impl Running {
                 }
             }
         });
-        if late.await.is_err() {
-            let what = format!(
-                "stopping took too long: {} doors, {} requests and {} workers were cut off",
-                self.doors.len(),
-                self.requests.len(),
-                self.workers.len()
-            );
+        let cut_off = tokio::select! {
+            drained = drained => drained.err().map(|_| "stopping took too long"),
+            () = hurry => Some("stopping was hurried"),
+        };
+        let (doors, requests, workers) = (self.doors.len(), self.requests.len(), self.workers.len());
+        if let Some(why) = cut_off.filter(|_| doors + requests + workers > 0) {
+            let what = format!("{why}: {doors} doors, {requests} requests and {workers} workers were cut off");
             failed.get_or_insert(what);
         }
         self.doors.abort_all();
@@ -240,7 +281,9 @@ impl Running {
         let stopped = stopped.await;
         drop(self.lock);
         self.stop_ops.cancel();
-        while self.ops.join_next().await.is_some() {}
+        let ops = async { while self.ops.join_next().await.is_some() {} };
+        // Whoever still reads is cut off with the process.
+        let _cut_off = tokio::time::timeout(OPS_STOP_MAX, ops).await;
         match (stopped, failed) {
             (Ok(Stopped::Failed(error)), _) => Ended::Failed(error.to_string()),
             (Ok(Stopped::Panicked) | Err(_), _) => Ended::Failed("the engine panicked: this is a defect".to_owned()),
@@ -258,24 +301,8 @@ fn why(worker: Result<Result<(), String>, tokio::task::JoinError>) -> String {
     }
 }
 
-fn bind(door: &'static str, at: SocketAddr) -> Result<Listener, StartFailed> {
-    Listener::bind(at).map_err(|error| StartFailed::Bind { door, address: at, error })
-}
-
 fn address(door: &'static str, listener: &Listener, at: SocketAddr) -> Result<SocketAddr, StartFailed> {
     listener.address().map_err(|error| StartFailed::Bind { door, address: at, error })
-}
-
-/// The configured bounds, as far as the process has descriptors for them: the doors share what there are.
-fn shared_bounds(config: &Config) -> Bounds {
-    const DOORS: usize = 3;
-    let bounds = config.limits.bounds();
-    let Some(descriptors) = crate::net::descriptors_max() else { return bounds };
-    let fit = crate::net::connections_that_fit(descriptors) / DOORS;
-    if fit < bounds.connections_max {
-        observe::few_descriptors(descriptors, fit, bounds.connections_max);
-    }
-    Bounds { connections_max: bounds.connections_max.min(fit), ..bounds }
 }
 
 fn serve<S>(
@@ -308,60 +335,6 @@ async fn fold(metrics: Metrics, stop: CancellationToken) {
             _ = every.tick() => metrics.fold(),
         }
     }
-}
-
-fn dialects(accounts: &[AccountConfig]) -> Result<HashMap<String, Arc<dyn Dialect>>, StartFailed> {
-    accounts.iter().map(|account| Ok((account.name.clone(), dialect(account)?))).collect()
-}
-
-fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {
-    let wrong = |problems: String| StartFailed::Account { name: config.name.clone(), problems };
-    let url = |key: &str, text: &str| url::Url::parse(text).map_err(|error| wrong(format!("{key}: {error}")));
-    match &config.carrier {
-        Carrier::Twilio(account) => {
-            let shared_keys = account.shared_keys.iter().map(|key| twilio::SharedKey {
-                id: key.id.clone(),
-                algorithm: match key.algorithm {
-                    KeyAlgorithm::HmacSha1 => Algorithm::HmacSha1,
-                    KeyAlgorithm::HmacSha256 => Algorithm::HmacSha256,
-                },
-                secret: key.secret.clone(),
-            });
-            let account = twilio::Account {
-                name: config.name.clone(),
-                public_url: url("public_url", &config.public_url)?,
-                api_url: url("api_url", config.api_url.as_deref().unwrap_or(twilio::API_URL))?,
-                account_sid: account.account_sid.clone(),
-                auth_tokens: account.auth_tokens.clone(),
-                shared_keys: shared_keys.collect(),
-                keywords_off: account.keywords_off,
-            };
-            let twilio = twilio::Twilio::new(account).map_err(|invalid| wrong(invalid.problems.join("; ")))?;
-            Ok(Arc::new(twilio))
-        }
-    }
-}
-
-fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
-    let one = |endpoint: &crate::config::Endpoint| {
-        let wrong = |problem: String| StartFailed::Endpoint { name: endpoint.name.clone(), problem };
-        let keys: Result<Vec<_>, _> = endpoint
-            .secrets
-            .iter()
-            .map(|secret| standardwebhooks::Webhook::from_bytes(secret.expose().to_vec()))
-            .collect();
-        Ok(Endpoint {
-            name: endpoint.name.clone(),
-            url: endpoint.url.parse().map_err(|error| wrong(format!("url: {error}")))?,
-            keys: keys.map_err(|error| wrong(format!("a secret cannot be used: {error}")))?,
-            client: Client::new(ClientBounds {
-                idle_max: feed::Bounds::default().in_flight,
-                ..ClientBounds::default()
-            }),
-            events: endpoint.events.clone(),
-        })
-    };
-    config.webhooks.iter().map(one).collect()
 }
 
 fn hooks(

@@ -12,6 +12,7 @@ mod second_act;
 mod stage;
 
 use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Storage, Twilio, seed};
+use crate::daemon::systemd::Sockets;
 use crate::daemon::{Ended, Running, StartFailed};
 use crate::http::api::{Scope, Token};
 use crate::model::{E164, Secret};
@@ -81,14 +82,14 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
             stage.go_on(&set.doors(), TOKEN);
         }
         let Some(running) = running else { return Ok(false) };
-        let ended = running
-            .run(async move {
-                if !once {
-                    // Without a way to hear Ctrl-C the demo ends at once, rather than never.
-                    let _interrupted = tokio::signal::ctrl_c().await;
-                }
-            })
-            .await;
+        // Without a way to hear Ctrl-C the demo ends at once, rather than never.
+        let interrupted = async || _ = tokio::signal::ctrl_c().await;
+        let stop = async {
+            if !once {
+                interrupted().await;
+            }
+        };
+        let ended = running.run(stop, interrupted()).await;
         set.carrier.stop().await;
         set.platform.stop().await;
         Ok(well && ended == Ended::Cleanly)
@@ -112,7 +113,7 @@ impl Set {
         let carrier = carrier::Carrier::start(settings.clone()).await?;
         let config = config(data_dir, &settings, carrier.url(), &platform, &platform_settings, once);
         let seed = seed::read(DIRECTORY, &["main".to_owned()])?;
-        let running = Running::start(config, Some(seed)).await?;
+        let running = Running::start(config, Some(seed), Sockets::default()).await?;
         let addresses = running.addresses;
         carrier.gateway_is_at(addresses.carriers);
         let client = Client::new(addresses.platform, TOKEN);

@@ -2,6 +2,8 @@
 
 #[path = "main/arguments.rs"]
 mod arguments;
+#[path = "main/signals.rs"]
+mod signals;
 
 use arguments::{Arguments, Command, DirectoryCommand, EventsCommand, JournalCommand};
 use clap::Parser as _;
@@ -9,15 +11,20 @@ use offhook::ask::AskFailed;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
 use offhook::config::{self, Config, seed};
-use offhook::daemon::{Ended, Running, directory};
+use offhook::daemon::systemd::{self, Sockets};
+use offhook::daemon::{Ended, Reload, Running, directory};
 use offhook::demo;
 use offhook::journal::inspect;
 use offhook::machine::record;
 use offhook::model::Position;
 use offhook::observe;
+use signals::Signals;
+use std::convert::Infallible;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
@@ -37,61 +44,84 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(file: &std::path::Path, seed_file: Option<&std::path::Path>) -> ExitCode {
+fn serve(file: &Path, seed_file: Option<&Path>) -> ExitCode {
     if let Err(error) = observe::logging("info") {
         return fail(&error.to_string());
-    }
-    let config = match config::load(file) {
-        Ok(config) => config,
-        Err(problems) => return fail(&problems.to_string()),
-    };
-    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-    let seed = match seed_file.map(|seed_file| seed::load(seed_file, &accounts)).transpose() {
-        Ok(seed) => seed,
-        Err(problems) => return fail(&problems.to_string()),
-    };
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot be started: {error}")),
     };
-    runtime.block_on(async {
-        let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-            (Err(error), _) | (_, Err(error)) => return fail(&format!("signals cannot be listened for: {error}")),
-        };
-        let running = match Running::start(config, seed).await {
-            Ok(running) => running,
-            Err(error) => return fail(&error.to_string()),
-        };
-        if running.seed_refused {
-            tracing::warn!("there is a directory already: the seed changed nothing");
-        }
-        // Nobody listens where systemd did not start us, and then there is nothing to tell.
-        let _no_systemd = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
-        let ended = running
-            .run(async {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                let _no_systemd = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
-                tracing::info!("stopping");
-            })
-            .await;
-        match ended {
-            Ended::Cleanly => ExitCode::SUCCESS,
-            Ended::Failed(why) => {
-                tracing::error!("{why}");
-                ExitCode::FAILURE
-            }
-        }
-    })
+    let code = runtime.block_on(run(file, seed_file)).unwrap_or_else(|why| fail(&why));
+    // A recovery that was told to stop may still read the disk, for as long as that takes: the process ends without it,
+    // as by a kill, which a journal and an index have to bear at any moment.
+    runtime.shutdown_background();
+    code
 }
 
-fn check(file: &std::path::Path, seed_file: Option<&std::path::Path>) -> ExitCode {
+/// Runs the gateway until it is told to stop. An error is why it did not come to that.
+async fn run(file: &Path, seed_file: Option<&Path>) -> Result<ExitCode, String> {
+    let signals = Signals::listen().map_err(|error| format!("signals cannot be listened for: {error}"))?;
+    let config = config::load(file).map_err(|problems| problems.to_string())?;
+    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
+    let seed = seed_file.map(|seed_file| seed::load(seed_file, &accounts)).transpose();
+    let seed = seed.map_err(|problems| problems.to_string())?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let sockets = Sockets::handed_over().map_err(|failed| failed.to_string())?;
+    systemd::recovering();
+    let running = tokio::select! {
+        biased;
+        () = signals.stop.cancelled() => {
+            systemd::stopping();
+            tracing::info!("stopping before it was ready: nothing was taken in, and the next start goes on from here");
+            return Ok(ExitCode::SUCCESS);
+        }
+        started = Running::start(config, seed, sockets) => started.map_err(|failed| failed.to_string())?,
+    };
+    if running.seed_refused {
+        tracing::warn!("there is a directory already: the seed changed nothing");
+    }
+    systemd::ready();
+    let (reload, heartbeat) = (running.reload(), running.heartbeat());
+    let stop = async {
+        signals.stop.cancelled().await;
+        systemd::stopping();
+        tracing::info!("stopping");
+    };
+    let ended = tokio::select! {
+        ended = running.run(stop, signals.hurry.cancelled()) => ended,
+        never = reload_when_asked(file, &reload, &signals.reload) => match never {},
+        never = systemd::watchdog(heartbeat) => match never {},
+    };
+    match ended {
+        Ended::Cleanly => Ok(ExitCode::SUCCESS),
+        Ended::Failed(why) => {
+            tracing::error!("{why}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Reads the configuration again each time that it is asked for.
+async fn reload_when_asked(file: &Path, reload: &Arc<Reload>, asked: &Notify) -> Infallible {
+    loop {
+        asked.notified().await;
+        let (file, reload) = (file.to_owned(), Arc::clone(reload));
+        // Files, and systemd, may let one wait.
+        let read = tokio::task::spawn_blocking(move || {
+            systemd::reloading();
+            reload.read_again(&file);
+            systemd::ready();
+        });
+        if let Err(panicked) = read.await {
+            tracing::error!(%panicked, "the configuration was not read again: this is a defect");
+        }
+    }
+}
+
+fn check(file: &Path, seed_file: Option<&Path>) -> ExitCode {
     let config = match config::load(file) {
         Ok(config) => config,
         Err(problems) => return fail(&problems.to_string()),
@@ -153,7 +183,7 @@ fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::e
 }
 
 /// Asks the gateway that runs with a configuration, and prints what it says.
-fn ask(file: &std::path::Path, question: impl AsyncFnOnce(&Config) -> Result<String, AskFailed>) -> ExitCode {
+fn ask(file: &Path, question: impl AsyncFnOnce(&Config) -> Result<String, AskFailed>) -> ExitCode {
     let config = match config::load(file) {
         Ok(config) => config,
         Err(problems) => return fail(&problems.to_string()),

@@ -15,6 +15,7 @@ mod messages;
 pub mod names;
 mod once;
 mod readiness;
+mod reloading;
 mod sends;
 mod snapshot;
 mod zero;
@@ -40,6 +41,7 @@ pub use messages::{
     opted_out, quarantined, receipt, webhook,
 };
 pub use readiness::{NotReady, Readiness};
+pub use reloading::{Reloaded, reload_refused, reloaded};
 pub use sends::{Attempt, SendOutcome, attempt, send_settled};
 pub use snapshot::{FoldOutcome, Folded, fold_failed, folded, snapshot, snapshot_age, unfolded};
 pub use zero::{account, endpoint};

@@ -12,7 +12,7 @@ mod sender;
 mod tally;
 mod tick;
 
-pub use deliver::{Endpoint, deliver};
+pub use deliver::{Endpoint, Keys, deliver};
 pub use moment::Moment;
 pub use replays::{Receivers, ReplayRefused, Replays};
 pub use sender::{Carriers, SenderAccount, send};

@@ -18,7 +18,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Scope, Token};
+pub use auth::{Scope, Token, Tokens};
 
 use self::idempotency::InFlight;
 use super::answer::{encoded, internal, problem};
@@ -67,7 +67,7 @@ pub struct Api {
     reads: Reads,
     readiness: Readiness,
     tasks: TaskTracker,
-    tokens: Vec<Arc<Token>>,
+    tokens: Tokens,
     in_flight: InFlight,
     looks: Arc<Semaphore>,
     pulls: Arc<Semaphore>,
@@ -91,13 +91,19 @@ type Answered = Result<Response, Refusal>;
 
 impl Api {
     /// A door for whoever has one of these tokens. Work that has begun runs in `tasks` to its end, whoever leaves.
-    pub fn new(engine: Handle, reads: Reads, readiness: Readiness, tasks: TaskTracker, tokens: Vec<Token>) -> Self {
+    pub fn new(
+        engine: Handle,
+        reads: Reads,
+        readiness: Readiness,
+        tasks: TaskTracker,
+        tokens: impl Into<Tokens>,
+    ) -> Self {
         Self {
             engine,
             reads,
             readiness,
             tasks,
-            tokens: tokens.into_iter().map(Arc::new).collect(),
+            tokens: tokens.into(),
             in_flight: InFlight::default(),
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),

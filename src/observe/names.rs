@@ -114,6 +114,8 @@ names! {
             "Requests that panicked, by door. Any rise is an error in this program: report it with the log.";
         gauge NOT_READY = "offhook_not_ready" [reason],
             "1 while there is this reason against new work, else 0. Rising outside of starts and stops: /readyz and the log say why; low_disk: make room on the disk of data_dir.";
+        counter RELOADS_TOTAL = "offhook_reloads_total" [outcome],
+            "Times the configuration was read again on SIGHUP, by outcome. refused rising: something in it is wrong, the log names key and line; until it is mended the gateway goes on with what it had, certificates that expire included.";
     }
     "Carriers: what they bring" {
         counter WEBHOOKS_TOTAL = "offhook_webhooks_total" [account, outcome],

@@ -2,7 +2,7 @@
 //! before it happens.
 
 use super::{
-    Attempt, AutoReplied, Delivery, Door, FoldOutcome, NotReady, OptOutBy, RebuildReason, Refused, SendOutcome,
+    Attempt, AutoReplied, Delivery, Door, FoldOutcome, NotReady, OptOutBy, RebuildReason, Refused, Reloaded, SendOutcome,
     Undecided, Unused, WebhookOutcome, names,
 };
 use metrics::{Counter, counter, gauge};
@@ -42,6 +42,9 @@ pub(super) fn gateway() {
     }
     for by in OptOutBy::ALL {
         zero(&counter!(names::OPT_OUTS_TOTAL, "by" => by.label()));
+    }
+    for outcome in Reloaded::ALL {
+        zero(&counter!(names::RELOADS_TOTAL, "outcome" => outcome.label()));
     }
     for reason in NotReady::ALL {
         gauge!(names::NOT_READY, "reason" => reason.label()).set(0.0);

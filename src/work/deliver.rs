@@ -2,7 +2,7 @@
 
 mod endpoint;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Keys};
 
 use super::feed::{Bounds, Delivered, Delivery, Feed, Progress, Reader, Start};
 use super::sender::{Clock, page};

@@ -5,6 +5,7 @@ use crate::model::Secret;
 use crate::net::Peer;
 use crate::observe::{self, Door};
 use crate::rules::refusal::{Code, Refusal};
+use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, header, request};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,6 +20,23 @@ pub struct Token {
     pub scopes: BTreeSet<Scope>,
     /// What it shows as `Authorization: Bearer`.
     pub secret: Secret,
+}
+
+/// Everybody who may ask, now. Clones share it: what one takes over, all know.
+#[derive(Clone)]
+pub struct Tokens(Arc<ArcSwap<Vec<Arc<Token>>>>);
+
+impl Tokens {
+    /// From now on these may ask, and nobody else.
+    pub fn take_over(&self, tokens: Vec<Token>) {
+        self.0.store(Arc::new(tokens.into_iter().map(Arc::new).collect()));
+    }
+}
+
+impl From<Vec<Token>> for Tokens {
+    fn from(tokens: Vec<Token>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(tokens.into_iter().map(Arc::new).collect())))
+    }
 }
 
 /// What a token may do.
@@ -75,7 +93,7 @@ impl Api {
         let shown = bearer(&head.headers);
         // All are compared, so the time taken does not say which one was near.
         let mut found = None;
-        for token in &self.tokens {
+        for token in self.tokens.0.load().iter() {
             if shown.is_some_and(|shown| token.secret.matches(shown)) {
                 found = Some(Arc::clone(token));
             }

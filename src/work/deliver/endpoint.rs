@@ -6,9 +6,11 @@ use crate::model::Timestamp;
 use crate::net::{Answer, Client, SendFailed};
 use crate::observe::{self, Delivery};
 use crate::work::feed::{Delivered, Filter};
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Uri, header};
 use standardwebhooks::Webhook;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -22,11 +24,28 @@ pub struct Endpoint {
     /// Its address.
     pub url: Uri,
     /// Its keys; all of them sign, so that a key can be changed without a gap.
-    pub keys: Vec<Webhook>,
+    pub keys: Keys,
     /// Its own connections.
     pub client: Client,
     /// What it wants to be told of.
     pub events: Filter,
+}
+
+/// The keys that sign, now. Clones share them: what one takes over, all sign with.
+#[derive(Clone)]
+pub struct Keys(Arc<ArcSwap<Vec<Webhook>>>);
+
+impl Keys {
+    /// Signs with these from now on, what was not delivered before too.
+    pub fn take_over(&self, keys: Vec<Webhook>) {
+        self.0.store(Arc::new(keys));
+    }
+}
+
+impl From<Vec<Webhook>> for Keys {
+    fn from(keys: Vec<Webhook>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(keys)))
+    }
 }
 
 impl Endpoint {
@@ -54,7 +73,8 @@ impl Endpoint {
     fn request(&self, told: &Told, now: Timestamp) -> Result<Request<Bytes>, String> {
         let id = told.id.to_string();
         let timestamp = i64::try_from(now.as_secs()).map_err(|_| "the clock is beyond its end".to_owned())?;
-        let signatures: Result<Vec<_>, _> = self.keys.iter().map(|key| key.sign(&id, timestamp, &told.body)).collect();
+        let keys = self.keys.0.load();
+        let signatures: Result<Vec<_>, _> = keys.iter().map(|key| key.sign(&id, timestamp, &told.body)).collect();
         let signatures = signatures.map_err(|error| format!("the event could not be signed: {error}"))?;
         Request::post(self.url.clone())
             .header(header::CONTENT_TYPE, "application/json")

@@ -134,7 +134,7 @@ where
     Endpoint {
         name: "test".to_owned(),
         url: url.parse().unwrap(),
-        keys: vec![Webhook::from_bytes(vec![7; 32]).unwrap()],
+        keys: vec![Webhook::from_bytes(vec![7; 32]).unwrap()].into(),
         client: Client::new(bounds),
         events: Filter::default(),
     }

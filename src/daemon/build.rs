@@ -1,0 +1,85 @@
+//! What a configuration makes: dialects of its accounts, endpoints of its webhooks, bounds of its doors.
+
+use super::StartFailed;
+use crate::carrier::Dialect;
+use crate::carrier::twilio::{self, Algorithm};
+use crate::config::{self, AccountConfig, Carrier, Config, KeyAlgorithm};
+use crate::net::{Bounds, Client, ClientBounds, connections_that_fit, descriptors_max};
+use crate::observe;
+use crate::work::{Endpoint, feed};
+use standardwebhooks::Webhook;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The configured bounds, as far as the process has descriptors for them: the doors share what there are.
+pub(super) fn shared_bounds(config: &Config) -> Bounds {
+    const DOORS: usize = 3;
+    let bounds = config.limits.bounds();
+    let Some(descriptors) = descriptors_max() else { return bounds };
+    let fit = connections_that_fit(descriptors) / DOORS;
+    if fit < bounds.connections_max {
+        observe::few_descriptors(descriptors, fit, bounds.connections_max);
+    }
+    Bounds { connections_max: bounds.connections_max.min(fit), ..bounds }
+}
+
+/// A dialect for each account, by its name.
+pub(super) fn dialects(accounts: &[AccountConfig]) -> Result<HashMap<String, Arc<dyn Dialect>>, StartFailed> {
+    accounts.iter().map(|account| Ok((account.name.clone(), dialect(account)?))).collect()
+}
+
+fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {
+    let wrong = |problems: String| StartFailed::Account { name: config.name.clone(), problems };
+    let url = |key: &str, text: &str| url::Url::parse(text).map_err(|error| wrong(format!("{key}: {error}")));
+    match &config.carrier {
+        Carrier::Twilio(account) => {
+            let shared_keys = account.shared_keys.iter().map(|key| twilio::SharedKey {
+                id: key.id.clone(),
+                algorithm: match key.algorithm {
+                    KeyAlgorithm::HmacSha1 => Algorithm::HmacSha1,
+                    KeyAlgorithm::HmacSha256 => Algorithm::HmacSha256,
+                },
+                secret: key.secret.clone(),
+            });
+            let account = twilio::Account {
+                name: config.name.clone(),
+                public_url: url("public_url", &config.public_url)?,
+                api_url: url("api_url", config.api_url.as_deref().unwrap_or(twilio::API_URL))?,
+                account_sid: account.account_sid.clone(),
+                auth_tokens: account.auth_tokens.clone(),
+                shared_keys: shared_keys.collect(),
+                keywords_off: account.keywords_off,
+            };
+            let twilio = twilio::Twilio::new(account).map_err(|invalid| wrong(invalid.problems.join("; ")))?;
+            Ok(Arc::new(twilio))
+        }
+    }
+}
+
+/// Everybody who is told of events.
+pub(super) fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
+    let one = |endpoint: &config::Endpoint| {
+        let wrong = |problem: String| StartFailed::Endpoint { name: endpoint.name.clone(), problem };
+        Ok(Endpoint {
+            name: endpoint.name.clone(),
+            url: endpoint.url.parse().map_err(|error| wrong(format!("url: {error}")))?,
+            keys: keys(endpoint)?.into(),
+            client: Client::new(ClientBounds {
+                idle_max: feed::Bounds::default().in_flight,
+                ..ClientBounds::default()
+            }),
+            events: endpoint.events.clone(),
+        })
+    };
+    config.webhooks.iter().map(one).collect()
+}
+
+/// The keys that sign what an endpoint is told.
+pub(super) fn keys(endpoint: &config::Endpoint) -> Result<Vec<Webhook>, StartFailed> {
+    let keys: Result<Vec<_>, _> =
+        endpoint.secrets.iter().map(|secret| Webhook::from_bytes(secret.expose().to_vec())).collect();
+    keys.map_err(|error| StartFailed::Endpoint {
+        name: endpoint.name.clone(),
+        problem: format!("a secret cannot be used: {error}"),
+    })
+}

@@ -1,0 +1,172 @@
+//! What a gateway takes over from its configuration while it runs: certificates of the doors, tokens, keys that sign
+//! events, and accounts. The rest holds from the start on.
+//!
+//! Invariant: a configuration is taken whole or not at all. Everything is read, checked and made before anything is
+//! taken over, so one that is wrong anywhere leaves all as it was.
+
+use super::{StartFailed, build};
+use crate::carrier::{BadSignature, Dialect, LookUp, NoToken, Outbound, Outcome, Token, Unreadable, Webhook};
+use crate::config::{self, Config, Door, Doors};
+use crate::http::api::Tokens;
+use crate::model::{E164, Heard, Secret, Timestamp};
+use crate::observe;
+use crate::work::Keys;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{Request, Response};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The parts of a gateway that runs which can take over something else.
+pub struct Reload {
+    /// What it was started with.
+    started: Config,
+    tokens: Tokens,
+    accounts: HashMap<String, Arc<Account>>,
+    /// By the names of endpoints.
+    keys: HashMap<String, Keys>,
+}
+
+impl Reload {
+    /// A gateway that was started with this configuration, and these parts of it.
+    pub(super) fn new(
+        started: Config,
+        tokens: Tokens,
+        accounts: HashMap<String, Arc<Account>>,
+        keys: HashMap<String, Keys>,
+    ) -> Self {
+        Self { started, tokens, accounts, keys }
+    }
+
+    /// Reads the file again and takes over what it says, or says what is wrong with it and takes nothing. Blocks.
+    pub fn read_again(&self, file: &Path) {
+        let config = match config::load(file) {
+            Ok(config) => config,
+            Err(problems) => return observe::reload_refused(&problems),
+        };
+        match self.take_over(&config) {
+            Ok(waiting) => observe::reloaded(&config.warnings, &waiting),
+            Err(failed) => observe::reload_refused(&failed),
+        }
+    }
+
+    /// The keys whose changes wait for a restart.
+    fn take_over(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
+        let dialects = build::dialects(&config.accounts)?;
+        let mut keys = HashMap::new();
+        for endpoint in &config.webhooks {
+            keys.insert(endpoint.name.as_str(), build::keys(endpoint)?);
+        }
+
+        for ((_, running), (_, read)) in doors(&self.started.listen).into_iter().zip(doors(&config.listen)) {
+            if let (Some(running), Some(read)) = (&running.tls, &read.tls) {
+                running.take_over(read);
+            }
+        }
+        self.tokens.take_over(config.tokens.clone());
+        for (name, dialect) in dialects {
+            if let Some(account) = self.accounts.get(&name) {
+                account.0.store(Arc::new(dialect));
+            }
+        }
+        for (name, running) in &self.keys {
+            if let Some(keys) = keys.remove(name.as_str()) {
+                running.take_over(keys);
+            }
+        }
+        Ok(waiting(&self.started, config))
+    }
+}
+
+fn doors(doors: &Doors) -> [(&'static str, &Door); 4] {
+    let Doors { carriers, platform, console, ops } = doors;
+    [("carriers", carriers), ("platform", platform), ("console", console), ("ops", ops)]
+}
+
+/// The keys of what differs and is not taken over.
+fn waiting(started: &Config, read: &Config) -> Vec<String> {
+    let (before, after) = (fixed(started), fixed(read));
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}
+
+/// What holds from the start on, by its key. The values are there to be compared and not to be shown.
+fn fixed(config: &Config) -> BTreeMap<String, String> {
+    let mut fixed = BTreeMap::new();
+    fixed.insert("data_dir".to_owned(), config.data_dir.display().to_string());
+    fixed.insert("limits".to_owned(), format!("{:?}", config.limits));
+    for (name, door) in doors(&config.listen) {
+        fixed.insert(format!("listen.{name}"), door.address.to_string());
+        fixed.insert(format!("listen.{name}_tls"), door.tls.is_some().to_string());
+    }
+    for endpoint in &config.webhooks {
+        let key = format!("platform.webhook[{:?}]", endpoint.name);
+        fixed.insert(key, format!("{} {:?}", endpoint.url, endpoint.events));
+    }
+    for account in &config.accounts {
+        fixed.insert(format!("account[{:?}]", account.name), account.carrier.name().to_owned());
+        let key = format!("account[{:?}].report_only_until", account.name);
+        fixed.insert(key, format!("{:?}", account.report_only_until));
+    }
+    fixed
+}
+
+/// An account as the configuration has it now.
+pub(super) struct Account(ArcSwap<Arc<dyn Dialect>>);
+
+impl From<Arc<dyn Dialect>> for Account {
+    fn from(dialect: Arc<dyn Dialect>) -> Self {
+        Self(ArcSwap::from_pointee(dialect))
+    }
+}
+
+impl Dialect for Account {
+    fn body_max_bytes(&self) -> usize {
+        self.0.load().body_max_bytes()
+    }
+
+    fn verify(&self, hook: &Webhook, now: Timestamp) -> Result<(), BadSignature> {
+        self.0.load().verify(hook, now)
+    }
+
+    fn signed_url(&self, hook: &Webhook) -> String {
+        self.0.load().signed_url(hook)
+    }
+
+    fn refuse(&self, why: BadSignature) -> Response<Bytes> {
+        self.0.load().refuse(why)
+    }
+
+    fn parse(&self, hook: &Webhook) -> Result<Vec<Heard>, Unreadable> {
+        self.0.load().parse(hook)
+    }
+
+    fn ack(&self) -> Response<Bytes> {
+        self.0.load().ack()
+    }
+
+    fn token_request(&self) -> Option<Request<Bytes>> {
+        self.0.load().token_request()
+    }
+
+    fn token(&self, answer: &Response<Bytes>, now: Timestamp) -> Result<Token, NoToken> {
+        self.0.load().token(answer, now)
+    }
+
+    fn request(&self, send: &Outbound, token: Option<&Secret>, now: Timestamp) -> Request<Bytes> {
+        self.0.load().request(send, token, now)
+    }
+
+    fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Outcome {
+        self.0.load().outcome(answer, now)
+    }
+
+    fn look_up(&self, number: E164, answers: &[Response<Bytes>], token: Option<&Secret>) -> LookUp {
+        self.0.load().look_up(number, answers, token)
+    }
+
+    fn media(&self, url: &str, token: Option<&Secret>) -> Option<Request<Bytes>> {
+        self.0.load().media(url, token)
+    }
+}

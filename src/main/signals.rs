@@ -1,0 +1,53 @@
+//! What the process is asked for by signals: SIGTERM and SIGINT stop it, and a second of them hurries that; SIGHUP has the
+//! configuration read again.
+
+use std::io;
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// What was asked for so far.
+pub(crate) struct Signals {
+    pub(crate) stop: CancellationToken,
+    pub(crate) hurry: CancellationToken,
+    /// Remembers one asking while nobody listens; more of them ask for nothing more.
+    pub(crate) reload: Arc<Notify>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+impl Signals {
+    /// From now on no signal of these ends the process by itself.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let hang_up = signal(SignalKind::hangup())?;
+        let (stop, hurry, reload) = (CancellationToken::new(), CancellationToken::new(), Arc::new(Notify::new()));
+        let listening = listen([terminate, interrupt], hang_up, stop.clone(), hurry.clone(), Arc::clone(&reload));
+        Ok(Self { stop, hurry, reload, _listening: AbortOnDropHandle::new(tokio::spawn(listening)) })
+    }
+}
+
+async fn listen(
+    [mut terminate, mut interrupt]: [Signal; 2],
+    mut hang_up: Signal,
+    stop: CancellationToken,
+    hurry: CancellationToken,
+    reload: Arc<Notify>,
+) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hang_up.recv() => {
+                reload.notify_one();
+                continue;
+            }
+        }
+        if stop.is_cancelled() {
+            hurry.cancel();
+        }
+        stop.cancel();
+    }
+}
