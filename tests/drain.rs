@@ -130,7 +130,7 @@ async fn drain(core: Core, began: Position, events: u64) -> Figures {
     let endpoint = Endpoint {
         name: "main".to_owned(),
         url: format!("http://{address}/events").parse().expect("an address"),
-        keys: vec![standardwebhooks::Webhook::from_bytes(vec![7; 32]).expect("a key")],
+        keys: vec![standardwebhooks::Webhook::from_bytes(vec![7; 32]).expect("a key")].into(),
         client: Client::new(ClientBounds { idle_max: 64, ..ClientBounds::default() }),
         events: Filter::default(),
     };

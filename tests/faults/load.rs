@@ -46,10 +46,14 @@ const ASKS_AGAIN: Duration = Duration::from_millis(40);
 
 /// The surroundings of a load. The gateway does not run yet.
 pub(crate) async fn world() -> Arc<World> {
-    let numbers = (0..NUMBERS).map(ours).collect();
     let resend = Resend { until_2xx: true, attempts_max: u32::MAX, spacing: ASKS_AGAIN };
-    let settings = CarrierSettings { numbers, resend, record_max: 4_000_000, ..CarrierSettings::default() };
-    let world = World::new(settings, &directory()).await;
+    world_of(CarrierSettings { resend, ..CarrierSettings::default() }).await
+}
+
+/// The same with a carrier that is told how to be.
+pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<World> {
+    let numbers = (0..NUMBERS).map(ours).collect();
+    let world = World::new(CarrierSettings { numbers, record_max: 4_000_000, ..settings }, &directory()).await;
     world.carrier.set_mood(bad_day());
     Arc::new(world)
 }

@@ -6,6 +6,7 @@
 //! * `OFFHOOK_CALLS=100 cargo test --release --test faults -- g2 g9 --test-threads 1`: every system call of a start, and
 //!   so many of commits (needs strace)
 //! * `OFFHOOK_IMAGES=100 cargo test --release --test faults g3` (needs root, ext4 and loop devices)
+//! * `OFFHOOK_RESTARTS=100 cargo test --release --test faults g31`
 //!
 //! `OFFHOOK_BIN` names another binary to run.
 
@@ -24,6 +25,7 @@ mod power;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+mod restarts;
 mod slow;
 mod snapshots;
 mod starts;

@@ -16,4 +16,7 @@ mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+mod reload;
 mod shared;
+mod systemd;
+mod unit;

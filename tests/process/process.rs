@@ -3,6 +3,7 @@
 //! Invariant: a gateway started here is stopped by its own handle, at the latest when that is dropped; its doors are
 //! ports that nobody else is given meanwhile, also while it is down, so that it comes back where it was.
 
+pub(crate) mod systemd;
 pub(crate) mod wire;
 
 use offhook::sim::carrier::{Carrier, CarrierSettings};
@@ -194,11 +195,46 @@ secret_files = ["webhook"]
 
     /// Starts a gateway by a command that ends with the binary, and leaves its process to it: by strace, or with other
     /// variables.
-    pub(crate) fn start_by(&self, mut command: Command, config: &Path) -> Gateway {
+    pub(crate) fn start_by(&self, command: Command, config: &Path) -> Gateway {
+        self.begin(&mut self.serving(command, config))
+    }
+
+    /// What starts a gateway with this configuration, for who starts it in another way.
+    pub(crate) fn command(&self, config: &Path) -> Command {
+        let mut command = Command::new(binary());
+        quiet(&mut command);
+        self.serving(command, config)
+    }
+
+    /// A command that ends with the binary, with what follows it.
+    fn serving(&self, mut command: Command, config: &Path) -> Command {
         let log = OpenOptions::new().append(true).create(true).open(self.path("stderr")).expect("a file of our own");
         command.arg("serve").arg("--config").arg(config).arg("--seed").arg(self.path("directory.json"));
-        let child = command.stdout(other(&log)).stderr(log).spawn().expect("the binary can be run");
+        command.stdout(other(&log)).stderr(log);
+        command
+    }
+
+    /// Starts a gateway by a command.
+    pub(crate) fn begin(&self, command: &mut Command) -> Gateway {
+        let child = command.spawn().expect("the binary can be run");
         Gateway { child, ops: self.doors.ops, log: self.path("stderr") }
+    }
+
+    /// Waits until gateways have said this on standard error, and returns all that they have said.
+    #[track_caller]
+    pub(crate) fn says(&self, what: &str) -> impl Future<Output = String> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let until = Instant::now() + SOON;
+            loop {
+                let log = self.log();
+                if log.contains(what) {
+                    return log;
+                }
+                assert!(Instant::now() < until, "{caller}: {what:?} was not said within {SOON:?}:\n{log}");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
     }
 }
 
@@ -286,7 +322,7 @@ impl Gateway {
         self.exit().await
     }
 
-    /// Any signal, by its name.
+    /// Sends a signal by its name, without `SIG`.
     #[track_caller]
     pub(crate) fn signal(&self, name: &str) {
         let told = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();

@@ -1,0 +1,254 @@
+//! G32, G33: a gateway that runs takes over another configuration on SIGHUP, all of it or nothing.
+
+use crate::process::{Gateway, SOON, TOKEN, World};
+use crate::shared::{OURS, on_the_phone, world};
+use bytes::Bytes;
+use http::Request;
+use offhook::net::{Answer, Client, ClientBounds, ServerTls, TlsFiles};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The platform's door with TLS, and what is in its files.
+struct Door {
+    world: World,
+    gateway: Gateway,
+}
+
+/// A certificate and its key, in PEM.
+struct Pair {
+    certificate: String,
+    key: String,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
+    }
+}
+
+impl Door {
+    async fn with(pair: &Pair) -> Self {
+        let world = world().await;
+        world.home.configure(|text| {
+            let tls = "[listen.platform_tls]\ncertificate_file = \"door.pem\"\nkey_file = \"door.key\"\n";
+            text.replacen("[[platform.token]]", &format!("{tls}[[platform.token]]"), 1)
+        });
+        write(&world, pair);
+        let gateway = world.start().await;
+        Self { world, gateway }
+    }
+
+    /// Somebody who trusts this certificate and no other, at a new connection.
+    fn trusting(&self, pair: &Pair) -> Client {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let files = TlsFiles {
+            certificate_file: at("pem", &pair.certificate),
+            key_file: at("key", &pair.key),
+            client_ca_file: None,
+        };
+        Client::with_tls(ClientBounds::default(), ServerTls::load(&files).unwrap().client().unwrap())
+    }
+
+    /// What the door says to this token; nothing where it is not the door that is trusted.
+    async fn says(&self, client: &Client, token: &str) -> Option<u16> {
+        let url = format!("https://{}/v1/settings", self.world.home.doors.platform);
+        let request = Request::get(url).header("authorization", format!("Bearer {token}")).body(Bytes::new()).unwrap();
+        client.send(request).await.ok().map(|Answer { status, .. }| status.as_u16())
+    }
+
+    async fn reload(&self, outcome: &str) -> String {
+        reload(&self.world, &self.gateway, outcome).await
+    }
+}
+
+fn write(world: &World, pair: &Pair) {
+    world.home.write("door.pem", &pair.certificate);
+    world.home.write("door.key", &pair.key);
+}
+
+/// SIGHUP; returns what was said about it once it is counted as this.
+async fn reload(world: &World, gateway: &Gateway, outcome: &str) -> String {
+    let (before, log) = (reloads(gateway).await, world.home.log().len());
+    gateway.signal("HUP");
+    let until = Instant::now() + SOON;
+    loop {
+        let [taken, refused] = reloads(gateway).await;
+        if [taken, refused] != before {
+            let said = world.home.log()[log..].to_owned();
+            let expected = if outcome == "taken" { [before[0] + 1, before[1]] } else { [before[0], before[1] + 1] };
+            assert_eq!([taken, refused], expected, "{said}");
+            return said;
+        }
+        assert!(Instant::now() < until, "nothing was reloaded:\n{}", world.home.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// How many were taken, and how many refused.
+async fn reloads(gateway: &Gateway) -> [u64; 2] {
+    let metrics = gateway.metrics().await;
+    ["taken", "refused"].map(|outcome| {
+        let name = format!("offhook_reloads_total{{outcome=\"{outcome}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap_or_else(|| panic!("no {name} in:\n{metrics}")).parse().unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g32_a_certificate_is_shown_from_the_reload_on_and_connections_that_are_open_go_on() {
+    let (first, second) = (Pair::new(), Pair::new());
+    let door = Door::with(&first).await;
+    let open = door.trusting(&first);
+    assert_eq!(door.says(&open, TOKEN).await, Some(200));
+    assert_eq!(door.says(&door.trusting(&second), TOKEN).await, None);
+
+    write(&door.world, &second);
+    let said = door.reload("taken").await;
+    assert!(!said.contains("WARN") && !said.contains("ERROR"), "{said}");
+    assert_eq!(door.says(&door.trusting(&second), TOKEN).await, Some(200));
+    assert_eq!(door.says(&door.trusting(&first), TOKEN).await, None);
+    assert_eq!(door.says(&open, TOKEN).await, Some(200), "at the connection that it has had all along");
+    assert_eq!(door.gateway.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g32_g33_what_is_wrong_is_named_by_key_and_line_and_everything_stays_as_it_was() {
+    const OTHER: &str = "heron-token-4c1d9b7e6a5f3028";
+    let (pair, other) = (Pair::new(), Pair::new());
+    let door = Door::with(&pair).await;
+    let home = &door.world.home;
+    let good = fs::read_to_string(home.path("offhook.toml")).unwrap();
+    let half = &pair.certificate[..pair.certificate.len() / 2];
+    let no_der = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+    let toml = |from: &str, to: &str| ("offhook.toml", good.replacen(from, to, 1));
+    let certificate = "listen.platform_tls.certificate_file \"door.pem\" holds no CERTIFICATE";
+    let together = "listen.platform_tls.key_file \"door.key\" and \"door.pem\"";
+    let mutations = [
+        (("door.pem", String::new()), certificate),
+        (("door.pem", half.to_owned()), certificate),
+        (("door.pem", pair.key.clone()), certificate),
+        (("door.pem", no_der.to_owned()), together),
+        (("door.pem", other.certificate.clone()), together),
+        (("door.key", other.key.clone()), together),
+        (("door.key", "nothing".to_owned()), "listen.platform_tls.key_file \"door.key\" holds no PRIVATE KEY"),
+        (("webhook", "whsec_short".to_owned()), "secret_files hold a key that is not whsec_"),
+        (("twilio", String::new()), "auth_token_files \"twilio\" is empty"),
+        (toml("door.pem", "elsewhere.pem"), "listen.platform_tls.certificate_file \"elsewhere.pem\" cannot be read"),
+        (toml("\"send\", ", "\"sned\", "), "scopes names \"sned\""),
+        (toml("data_dir", "data_dri"), "data_dri is no key"),
+        (toml("[listen]", "[listen"), "is no TOML here"),
+        (toml("account_sid = \"AC", "account_sid = \"AX"), "account_sid is none"),
+    ];
+    let trusting = door.trusting(&pair);
+    for ((file, text), expected) in &mutations {
+        let before = fs::read_to_string(home.path(file)).unwrap();
+        // Something else that is right changes with it, and is not taken either.
+        home.write("adapter", OTHER);
+        home.write(file, text);
+        let said = door.reload("refused").await;
+        let line =
+            said.lines().find(|line| line.contains(expected)).unwrap_or_else(|| panic!("no {expected} in:\n{said}"));
+        assert!(line.contains("ERROR") && place(line, &home.path("offhook.toml")), "{line}");
+        assert!(said.contains("what held before holds, all of it"), "{said}");
+        assert!(!said.contains(OTHER) && !said.contains("whsec_short"), "{said}");
+        assert_eq!(door.says(&door.trusting(&pair), TOKEN).await, Some(200), "{expected}");
+        assert_eq!(door.says(&trusting, OTHER).await, Some(401), "{expected}");
+        home.write(file, &before);
+        home.write("adapter", TOKEN);
+    }
+    home.write("adapter", OTHER);
+    door.reload("taken").await;
+    assert_eq!(door.says(&trusting, OTHER).await, Some(200), "what is right again is taken");
+    assert_eq!(door.says(&trusting, TOKEN).await, Some(401));
+}
+
+/// Whether the line names the file, a line and a column.
+fn place(line: &str, file: &Path) -> bool {
+    let rest = line.split_once(&format!("{}:", file.display())).map(|(_, rest)| rest);
+    let mut numbers = rest.unwrap_or_default().splitn(3, ':').map(str::parse::<usize>);
+    matches!((numbers.next(), numbers.next()), (Some(Ok(1..)), Some(Ok(1..))))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g33_secrets_of_carriers_and_endpoints_are_taken_over_and_what_needs_a_restart_is_named() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let phone = world.carrier.phone(caller.number);
+    let heard = async || phone.text(OURS.parse().unwrap(), &phone.marked("hello")).await.acknowledged();
+    assert!(heard().await);
+
+    let right = fs::read_to_string(world.home.path("twilio")).unwrap();
+    world.home.write("twilio", "ffffffffffffffffffffffffffffffff");
+    reload(&world, &gateway, "taken").await;
+    assert!(!heard().await, "signed with the token that is no longer");
+    world.home.write("twilio.next", &right);
+    world.home.configure(|text| text.replacen("[\"twilio\"]", "[\"twilio\", \"twilio.next\"]", 1));
+    reload(&world, &gateway, "taken").await;
+    assert!(heard().await, "either of two may have signed");
+
+    // The platform does not know this key, and says so; once the right one signs too it takes what waits.
+    let key = fs::read_to_string(world.home.path("webhook")).unwrap();
+    world.home.write("webhook", &format!("whsec_{}=", "A".repeat(43)));
+    reload(&world, &gateway, "taken").await;
+    assert!(heard().await);
+    let until = Instant::now() + SOON;
+    while world.platform.record().refused.is_empty() {
+        assert!(Instant::now() < until, "events are signed with a key that is no longer");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.home.write("webhook", &key);
+    reload(&world, &gateway, "taken").await;
+    let received = |event: &offhook::sim::platform::Delivery| event.kind == "message.received";
+    world.platform.wait_for_all(3, SOON, received).await.unwrap();
+
+    world.home.configure(|text| {
+        let text = text.replacen("console = \"127.0.0.1:0\"", "console = \"127.0.0.1:9\"", 1);
+        text.replacen("data_dir = \"data\"", "data_dir = \"other\"", 1)
+    });
+    let said = reload(&world, &gateway, "taken").await;
+    for key in ["data_dir", "listen.console"] {
+        let warning = format!("{key} is not what the gateway was started with: restart it to have it so");
+        assert!(said.contains(&warning), "{warning} is not in:\n{said}");
+    }
+    assert_eq!(said.matches("restart it").count(), 2, "{said}");
+    assert!(heard().await && !world.home.path("other").exists());
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g33_a_thousand_reloads_at_once_harm_nothing() {
+    const SIGNALS: usize = 1_000;
+    let world = world().await;
+    let gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let phone = world.carrier.phone(caller.number);
+    let storm = format!("i=0; while [ $i -lt {SIGNALS} ]; do kill -HUP {} || exit 1; i=$((i+1)); done", gateway.id());
+    let storm = tokio::task::spawn_blocking(move || std::process::Command::new("sh").arg("-c").arg(storm).status());
+    for nth in 0..20 {
+        assert!(phone.text(OURS.parse().unwrap(), &phone.marked("hello")).await.acknowledged());
+        let sent = world.client.send_text(&caller.call, &format!("number {nth}"), "a-1").await.unwrap();
+        assert_eq!(sent.status, 202, "{}", sent.json);
+    }
+    assert!(storm.await.unwrap().unwrap().success(), "it runs to the last of them");
+    // The last of them is heeded, whatever became of those before it.
+    world.home.write("adapter", "heron-token-4c1d9b7e6a5f3028");
+    gateway.signal("HUP");
+    let until = Instant::now() + SOON;
+    while world.client.call(&caller.call).await.unwrap().status != 401 {
+        assert!(Instant::now() < until, "{}", world.home.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let [taken, refused] = reloads(&gateway).await;
+    println!("{SIGNALS} signals were {taken} reloads");
+    assert_eq!(refused, 0, "{}", world.home.log());
+    phone.wait_for(20, SOON).await.unwrap();
+    assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
+}
