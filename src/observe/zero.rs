@@ -2,8 +2,8 @@
 //! before it happens.
 
 use super::{
-    Attempt, AutoReplied, Delivery, Door, FoldOutcome, NotReady, OptOutBy, RebuildReason, Refused, Reloaded, SendOutcome,
-    Undecided, Unused, WebhookOutcome, names,
+    Attempt, AutoReplied, Delivery, Door, FoldOutcome, NotReady, OptOutBy, RebuildReason, Refused, Reloaded,
+    SendOutcome, Undecided, Unused, WebhookOutcome, names,
 };
 use metrics::{Counter, counter, gauge};
 

@@ -12,9 +12,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
-mod disk;
 mod carriers;
 mod commits;
+mod disk;
 mod ending;
 mod index;
 mod journal;

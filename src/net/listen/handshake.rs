@@ -8,7 +8,6 @@ use rustls::server::Acceptor;
 use std::future::poll_fn;
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::task::Poll;
 use std::thread::available_parallelism;
 use tokio::io::ReadBuf;
@@ -60,6 +59,7 @@ mod tests {
     use super::*;
     use rustls::pki_types::ServerName;
     use std::path::Path;
+    use std::sync::Arc;
     use std::time::Duration;
     use tempfile::TempDir;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

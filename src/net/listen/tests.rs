@@ -6,7 +6,7 @@ use super::*;
 use crate::net::{BodyRefused, Client, ClientBounds, SendFailed, TlsFiles, read_body};
 use http::StatusCode;
 use http_body_util::Full;
-use peer::{Open, SOON, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
+use peer::{NEVER, Open, SOON, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
 use std::path::Path;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
