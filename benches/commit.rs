@@ -2,10 +2,11 @@
 //!
 //! The path is the engine's own, without its queue: decide, append, fdatasync, rows, claims. `--messages N` says how
 //! many messages are stored before the second part, `--quick` makes everything small, and `OFFHOOK_BENCH_DIR` chooses
-//! the disk.
+//! the disk. `--beside` measures instead what commits lose while segments are folded into a snapshot beside them.
 
-use offhook::engine::{Core, EngineFailed, WallClock};
+use offhook::engine::{Core, EngineFailed, FoldOptions, Folding, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, Index, Owner, SledIndex};
+use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Options, Record};
 use offhook::machine::command::{Command, PutCall, Reply, Taken};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
@@ -42,6 +43,15 @@ const MESSAGES: u64 = 1_000_000;
 /// The same with `--quick`.
 const MESSAGES_QUICK: u64 = 20_000;
 
+/// Commits of one part beside a fold, their size, and how many pairs of parts there are: one with a fold and one without.
+const BESIDE: (usize, usize, usize) = (1_500, 16, 4);
+
+/// The same with `--quick`.
+const BESIDE_QUICK: (usize, usize, usize) = (200, 16, 2);
+
+/// Bytes of a segment beside a fold with `--quick`: none of the usual size would be closed.
+const SEGMENT_BYTES_QUICK: u64 = 1024 * 1024;
+
 /// Rounds of the lone fdatasync, of which the middle one is told.
 const SYNCS: usize = 301;
 
@@ -63,8 +73,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     for bytes in [512, 32 * 1024] {
         println!("fdatasync alone after {bytes:>5} bytes: {:.3} ms (median)", ms(fdatasync(home.path(), bytes)?));
     }
-    let mut bench = Bench::open(home.path())?;
+    let beside = arguments.iter().any(|argument| argument == "--beside");
+    let small = Options { segment_bytes: SEGMENT_BYTES_QUICK };
+    let options = if quick && beside { small } else { Options::default() };
+    let mut bench = Bench::open(home.path(), options)?;
     bench.start_calls()?;
+    if beside {
+        bench.fill(messages)?;
+        return bench.beside_a_fold(home.path(), if quick { BESIDE_QUICK } else { BESIDE });
+    }
     println!(
         "\n{:>9} {:>5} {:>10} {:>8} {:>8} {:>7} {:>8} {:>8}   of which µs each",
         "stored", "batch", "commands/s", "p50 ms", "p99 ms", "rows", "journal", "CPU µs"
@@ -106,15 +123,16 @@ fn fdatasync(directory: &Path, bytes: usize) -> Result<Duration, Box<dyn Error>>
 struct Bench {
     core: Core,
     watch: Arc<Watch>,
+    identity: [u8; 16],
     journal: PathBuf,
     stored: u64,
 }
 
 impl Bench {
-    fn open(home: &Path) -> Result<Self, Box<dyn Error>> {
+    fn open(home: &Path, options: Options) -> Result<Self, Box<dyn Error>> {
         let watch = Arc::new(Watch::default());
         let path = home.join("journal");
-        let journal = FileJournal::open(&path, Options::default())?;
+        let journal = FileJournal::open(&path, options)?;
         let identity = journal.identity();
         let opened = SledIndex::open(&home.join("index"), Owner { journal: identity, rows_version: ROWS_VERSION })?;
         let today = (Timestamp::default() + SystemTime::now().duration_since(UNIX_EPOCH)?).day();
@@ -123,7 +141,7 @@ impl Bench {
         let index = WatchedIndex { inner: opened.index, watch: Arc::clone(&watch) };
         let clock = Box::new(WallClock::new());
         let (core, _) = Core::recover(Box::new(journal), Box::new(index), claims, clock)?;
-        Ok(Self { core, watch, journal: path, stored: 0 })
+        Ok(Self { core, watch, identity, journal: path, stored: 0 })
     }
 
     fn start_calls(&mut self) -> Result<(), EngineFailed> {
@@ -153,6 +171,54 @@ impl Bench {
         assert!(replies.iter().all(|reply| *reply == Reply::Heard(Taken::Attached)), "messages join their calls");
         self.stored += size as u64;
         Ok(took)
+    }
+
+    /// Times batches with nothing beside them and with a fold, in turns, and prints the 99th of a hundred of both.
+    fn beside_a_fold(
+        &mut self,
+        home: &Path,
+        (count, size, pairs): (usize, usize, usize),
+    ) -> Result<(), Box<dyn Error>> {
+        println!("\n{count} batches of {size} each time, p50 and p99 of a batch in ms\n");
+        println!("{:>9} {:>9}   {:>9} {:>9}   {:>9}", "alone", "", "beside", "a fold", "as long");
+        let origin = Origin { journal: self.identity, rows_version: ROWS_VERSION };
+        let mut together = [Vec::new(), Vec::new()];
+        for pair in 0..pairs {
+            let mut lines = [[0.0; 2]; 2];
+            for (folds, line) in lines.iter_mut().enumerate() {
+                // A directory of its own, so that each fold begins from nothing and lasts.
+                let snapshots = Arc::new(Snapshots::open(&home.join(format!("snapshot-{pair}")), origin)?);
+                let folding = if folds == 1 {
+                    let options = FoldOptions { at_bytes: 0, ..FoldOptions::default() };
+                    let folding = Folding::start(self.core.journal(), snapshots, options)?;
+                    folding.handle().ask();
+                    Some(folding)
+                } else {
+                    None
+                };
+                let mut took: Vec<Duration> = (0..count).map(|_| self.commit(size)).collect::<Result<_, _>>()?;
+                if let Some(folding) = folding {
+                    if folding.handle().covers() > Position(0) {
+                        println!("(the fold ended before the commits: store more with --messages)");
+                    }
+                    folding.stop();
+                }
+                together[folds].extend(took.iter().copied());
+                took.sort_unstable();
+                *line = [ms(took[count / 2]), ms(took[(count * 99 / 100).min(count - 1)])];
+            }
+            let [[p50, p99], [p50_beside, p99_beside]] = lines;
+            println!("{p50:>9.3} {p99:>9.3}   {p50_beside:>9.3} {p99_beside:>9.3}   {:>9.2}", p99_beside / p99);
+        }
+        let [alone, beside] = together.map(|mut took| {
+            took.sort_unstable();
+            ms(took[(took.len() * 99 / 100).min(took.len() - 1)])
+        });
+        println!(
+            "\np99 of all: {alone:.3} ms alone, {beside:.3} ms beside a fold: {:.2} times as long",
+            beside / alone
+        );
+        Ok(())
     }
 
     /// Measures `count` batches of `size` and prints a line.

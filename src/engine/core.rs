@@ -148,9 +148,9 @@ impl Core {
         Follow::new(&self.tail, Arc::clone(&self.reader))
     }
 
-    /// A reading end of the journal.
+    /// A reading end of the journal, which shares no place in it with others.
     pub fn journal(&self) -> Arc<dyn JournalReader> {
-        Arc::clone(&self.reader)
+        self.journal.reader()
     }
 
     /// A reading end of rows.

@@ -242,7 +242,7 @@ impl Worker {
         let (stopping, rests) = (self.stopping.clone(), self.options.rests);
         let mut since = Instant::now();
         let mut breathe = || {
-            let rest = (since.elapsed() * rests).min(REST_MAX);
+            let rest = since.elapsed().saturating_mul(rests).min(REST_MAX);
             let goes_on = stopping.recv_timeout(rest) == Err(RecvTimeoutError::Timeout);
             since = Instant::now();
             goes_on

@@ -10,7 +10,7 @@ use crate::model::{Day, Month};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tempfile::TempDir;
 
@@ -144,6 +144,7 @@ fn a_damaged_snapshot_is_made_anew_while_the_journal_is_whole_and_else_counts_fo
 
     let (file, covers) = (home.snapshot_file(), home.snapshots().latest().unwrap().unwrap().covers);
     home.drop_segments_up_to(covers);
+    home.core = home.recover(true, Box::new(MemoryIndex::new())).unwrap().0;
     let mut bytes = fs::read(&file).unwrap();
     bytes[middle] ^= 1;
     fs::write(&file, &bytes).unwrap();
@@ -249,7 +250,7 @@ impl Home {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicU64::new(1_763_791_200_000));
-        let core = open(directory.path().join("journal"), &clock, None, Box::new(MemoryIndex::new())).unwrap().0;
+        let core = open(&directory.path().join("journal"), &clock, None, Box::new(MemoryIndex::new())).unwrap().0;
         let mut home = Self { directory, clock, core, said: 0 };
         let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
         home.core.commit([Command::GatewayStarted, seed, put("c-1", CALLERS[0])]).unwrap();
@@ -338,7 +339,7 @@ impl Home {
 
     fn recover(&self, snapshot: bool, index: Box<dyn Index>) -> Result<(Core, Recovered), EngineFailed> {
         let snapshots = snapshot.then(|| self.snapshots());
-        open(self.directory.path().join("journal"), &self.clock, snapshots.as_ref(), index)
+        open(&self.directory.path().join("journal"), &self.clock, snapshots.as_ref(), index)
     }
 }
 
@@ -347,12 +348,12 @@ fn origin(journal: &FileJournal) -> Origin {
 }
 
 fn open(
-    directory: PathBuf,
+    directory: &Path,
     clock: &Arc<AtomicU64>,
     snapshots: Option<&Snapshots>,
     index: Box<dyn Index>,
 ) -> Result<(Core, Recovered), EngineFailed> {
-    let journal = FileJournal::open(&directory, Options { segment_bytes: SEGMENT_BYTES })?;
+    let journal = FileJournal::open(directory, Options { segment_bytes: SEGMENT_BYTES })?;
     let claims = Claims::in_memory([2; 16], CLAIMS_MAX);
     let clock = SetClock { set: Arc::clone(clock), last: Timestamp::default() };
     Core::recover_with(snapshots, Box::new(journal), index, claims, Box::new(clock))
