@@ -7,7 +7,7 @@
 use offhook::engine::{Core, EngineFailed, FoldOptions, Folding, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, Index, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
-use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Options, Record};
+use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Options, Record, Which};
 use offhook::machine::command::{Command, PutCall, Reply, Taken};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use offhook::machine::view::ROWS_VERSION;
@@ -399,6 +399,14 @@ impl Journal for WatchedJournal {
 
     fn sync(&mut self) -> Result<(), JournalFailed> {
         self.watch.time(SYNC, || self.inner.sync())
+    }
+
+    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+        self.inner.forget_before(position)
+    }
+
+    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
+        self.inner.erase(which)
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {

@@ -16,6 +16,7 @@ mod doors;
 pub mod fuzz;
 mod platform;
 mod problems;
+mod retention;
 mod secrets;
 mod section;
 pub mod seed;
@@ -32,6 +33,7 @@ pub use storage::Storage;
 
 use crate::http::api::Token;
 use crate::model::Timestamp;
+use crate::work::Keep;
 use section::{Reading, Section};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,8 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// What the doors bear.
     pub limits: Limits,
+    /// What is kept at most.
+    pub keep: Keep,
     /// What is allowed, but worth a second look: lines for a person.
     pub warnings: Vec<String>,
 }
@@ -90,12 +94,13 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
     let limits = doors::limits(&root, reading);
     let (tokens, webhooks) = platform::platform(&root, reading);
     let accounts = account::accounts(&root, reading);
+    let keep = retention::retention(&root, reading);
     root.no_other_keys(reading);
 
     let warnings = reading.warnings();
     match (data_dir, listen, reading.problems()) {
         (Some(data_dir), Some(listen), problems) if problems.is_empty() => {
-            Ok(Config { data_dir, storage, listen, tokens, webhooks, accounts, limits, warnings })
+            Ok(Config { data_dir, storage, listen, tokens, webhooks, accounts, limits, keep, warnings })
         }
         (_, _, problems) => Err(problems),
     }

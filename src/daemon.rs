@@ -6,6 +6,7 @@
 mod build;
 mod clock;
 pub mod directory;
+pub mod erase;
 pub mod fuzz;
 mod open;
 mod reload;
@@ -24,7 +25,7 @@ use crate::journal::Lock;
 use crate::net::{Bounds, Client, ClientBounds, Listener};
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
 use crate::work::feed::Start;
-use crate::work::{Carriers, Endpoint, Receivers, Replays, SenderAccount, deliver, send, tick};
+use crate::work::{Carriers, Endpoint, Receivers, Replays, SenderAccount, deliver, retain, send, tick};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -197,6 +198,9 @@ impl Running {
 
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &dialects, feeds, &stop_workers);
+        let retaining =
+            retain(config.keep, handle.clone(), reads.clone(), Arc::new(folding.handle()), stop_workers.clone());
+        workers.spawn(async move { retaining.await.map_err(|error| format!("retention: {error}")) });
         let mut doors = JoinSet::new();
         let requests = TaskTracker::new();
         let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);

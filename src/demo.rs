@@ -18,6 +18,7 @@ use crate::http::api::{Scope, Token};
 use crate::model::{E164, Secret};
 use crate::sim::carrier::{self, CarrierSettings};
 use crate::sim::platform::{Client, Platform, PlatformSettings};
+use crate::work::Keep;
 use crate::work::feed::Filter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -172,6 +173,7 @@ fn config(
             }),
         }],
         limits: Limits::default(),
+        keep: Keep::default(),
         warnings: Vec::new(),
     }
 }

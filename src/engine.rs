@@ -6,6 +6,7 @@
 
 mod clock;
 mod core;
+mod erase;
 mod fold;
 mod known;
 mod oldest;
@@ -15,7 +16,8 @@ mod rebuild;
 mod tail;
 
 pub use self::clock::{BELIEVED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock};
-pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Recovered};
+pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget, Recovered};
+pub use self::erase::Erased;
 pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, fold};
 pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY, Urgency};
 pub use self::reads::Reads;

@@ -5,6 +5,7 @@
 
 mod ballast;
 mod disk;
+mod erase;
 mod examine;
 mod file;
 mod frame;
@@ -57,6 +58,12 @@ pub struct Frame {
     pub bodies: Vec<Option<Vec<u8>>>,
 }
 
+/// Segments that one call of `forget_before` drops at most: each takes a few milliseconds, and commands wait meanwhile.
+pub const FORGOTTEN_AT_ONCE_MAX: usize = 8;
+
+/// Says which bodies of a frame are to be erased.
+pub type Which<'a> = &'a mut dyn FnMut(&Frame) -> Vec<usize>;
+
 /// The writing end. There is one, and the engine has it.
 pub trait Journal: Send {
     /// The identity of this journal, made with it: an index of another journal is not to be trusted.
@@ -73,6 +80,17 @@ pub trait Journal: Send {
     /// Makes everything appended durable (fdatasync), then visible to readers.
     fn sync(&mut self) -> Result<(), JournalFailed>;
 
+    /// Drops whole segments all of whose frames are before `position`, oldest first, `FORGOTTEN_AT_ONCE_MAX` at most, and
+    /// never the one that is written to. Readers get `Gone` for what was in them, and `bounds().0` says what is left.
+    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed>;
+
+    /// Overwrites bodies with zeros, for good: `which` says of each frame, oldest first, which of its bodies, by their
+    /// places in it. Returns how many were erased; those erased before count no more.
+    ///
+    /// A frame is looked at only where one appended and synced after it, by this process, says that it is durable: zeros
+    /// at the very end would look like a torn write. So append a record and sync it before.
+    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed>;
+
     /// A reading end; any number, from any thread.
     fn reader(&self) -> Arc<dyn JournalReader>;
 }
@@ -85,6 +103,13 @@ pub trait JournalReader: Send + Sync {
     /// Frames in order from `from` on: at least one if there is one, then until `max_bytes` is passed. Empty at the
     /// end. `from` before the first kept position is `JournalFailed::Gone`.
     fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Frame>, JournalFailed>;
+
+    /// The beginning of a segment, the last of which this is known: every frame before it is from before `at`.
+    fn all_before(&self, at: Timestamp) -> Result<Position, JournalFailed>;
+
+    /// Bytes of frames that are kept, and the beginning of the first segment from which on they are at most `most`: of
+    /// the one that is written to, where that alone is more.
+    fn kept_within(&self, most: u64) -> (u64, Position);
 
     /// What of the frames after `position` stands in files that are closed. One that is written to never counts.
     fn closed_after(&self, position: Position) -> Closed;

@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod command;
 mod decide;
+pub mod erase;
 pub mod event;
 pub mod fuzz;
 mod private;

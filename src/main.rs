@@ -12,11 +12,11 @@ use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
 use offhook::config::{self, Config, seed};
 use offhook::daemon::systemd::{self, Sockets};
-use offhook::daemon::{Ended, Reload, Running, directory};
+use offhook::daemon::{Ended, Reload, Running, directory, erase};
 use offhook::demo;
 use offhook::journal::inspect;
 use offhook::machine::record;
-use offhook::model::Position;
+use offhook::model::{E164, Position};
 use offhook::observe;
 use signals::Signals;
 use std::convert::Infallible;
@@ -40,6 +40,7 @@ fn main() -> ExitCode {
             say(&observe::list());
             ExitCode::SUCCESS
         }
+        Command::Erase { number, config } => erase(&config, number),
         Command::Journal { command } => journal(command),
     }
 }
@@ -195,6 +196,30 @@ fn ask(file: &Path, question: impl AsyncFnOnce(&Config) -> Result<String, AskFai
     match runtime.block_on(question(&config)) {
         Ok(answer) => {
             say(&answer);
+            ExitCode::SUCCESS
+        }
+        Err(failed) => fail(&failed.to_string()),
+    }
+}
+
+fn erase(file: &std::path::Path, who: E164) -> ExitCode {
+    if let Err(error) = observe::logging("warn") {
+        return fail(&error.to_string());
+    }
+    let config = match config::load(file) {
+        Ok(config) => config,
+        Err(problems) => return fail(&problems.to_string()),
+    };
+    match erase::erase(&config, who) {
+        Ok(erased) => {
+            say(&format!("erased: {} numbers and texts in {} records\n", erased.bodies, erased.records));
+            if erased.named_elsewhere > 0 {
+                say(&format!(
+                    "{} records say the number in a name that was given elsewhere, as of a call, which cannot be \
+                     erased: they go when their retention has passed\n",
+                    erased.named_elsewhere
+                ));
+            }
             ExitCode::SUCCESS
         }
         Err(failed) => fail(&failed.to_string()),

@@ -29,8 +29,9 @@ pub use doors::{
     connections_cut, credential_refused, door_closed, door_open, few_descriptors, request_panicked,
 };
 pub use engine::{
-    Queue, RebuildReason, Undecided, ballast_given_up, batch_committed, clock_ahead, clock_believed, clock_set_right,
-    clock_suspect, disk, disk_low, index_rebuilt, journal_position, journal_synced, journal_written, queue, undecided,
+    Queue, RebuildReason, Retention, Undecided, ballast_given_up, batch_committed, clock_ahead, clock_believed,
+    clock_set_right, clock_suspect, disk, disk_low, index_rebuilt, journal_position, journal_synced, journal_written,
+    queue, retention, undecided,
 };
 pub use feed::{Delivery, Standing, delivery, endpoint_asked, feed_gap, feed_paused, feed_standing, replay_given_up};
 pub use label::ConnectionEnd;

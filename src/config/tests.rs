@@ -112,7 +112,8 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
 "#,
         &[
             "2:12: data_dir is of type integer: write text in quotes",
-            "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, platform, storage",
+            "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, platform, \
+              retention, storage",
             "6:12: listen.carriers \"0.0.0.0:8080\" is reached from outside without TLS: add [listen.carriers_tls] with \
              certificate_file and key_file, or listen.carriers_plaintext = true where a proxy does TLS, or listen on \
              127.0.0.1",

@@ -78,7 +78,7 @@ pub struct Exported {
 
 /// Writes the directory as a document.
 pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
-    let Some(seed) = look(config)?.filter(|known| known.has_directory).map(|known| known.seed) else {
+    let Some(Known { seed, erased, .. }) = look(config)?.filter(|known| known.has_directory) else {
         return Err(DirectoryFailed::NoDirectory(config.data_dir.clone()));
     };
     let document = format!("{:#}\n", seed::document_of(&seed));
@@ -87,7 +87,13 @@ pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
     // A queue keeps a number that failed its verification (A39), and one that was forced upon it (A38).
     let elsewhere = rules::directory::check(&Directory::default(), &seed.directory, false);
     let elsewhere = elsewhere.iter().map(|breach| format!("a new gateway would not take this document: {breach}"));
-    let warnings = too_large.into_iter().chain(elsewhere).collect();
+    let erased = (erased > 0).then(|| {
+        format!(
+            "{erased} people who must not be texted were erased and have no number here: this gateway still knows them, \
+             and no other does by this document"
+        )
+    });
+    let warnings = too_large.into_iter().chain(elsewhere).chain(erased).collect();
     Ok(Exported { document, warnings })
 }
 
@@ -146,14 +152,17 @@ fn commit(core: &mut Core, command: Command) -> Result<(), DirectoryFailed> {
 struct Known {
     has_directory: bool,
     seed: Seed,
+    /// Who must not be texted and was erased; they stand in no document.
+    erased: usize,
 }
 
 impl Known {
     fn of(core: &Core) -> Result<Self, OpenFailed> {
         let reads = core.reads();
         let directory = Directory::clone(&reads.directory());
-        let (has_directory, opt_outs) = reads.ask(|view| (view.has_directory(), opt_outs(view)))?;
-        Ok(Self { has_directory, seed: Seed { directory, opt_outs } })
+        let (has_directory, opt_outs, erased) =
+            reads.ask(|view| (view.has_directory(), opt_outs(view), view.erased_opt_outs()))?;
+        Ok(Self { has_directory, seed: Seed { directory, opt_outs }, erased })
     }
 
     /// Reads a document that is to take the place of this.

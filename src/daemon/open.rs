@@ -22,6 +22,9 @@ use std::time::Instant;
 /// The journal's place in the data directory.
 pub(super) const JOURNAL: &str = "journal";
 
+/// The index's place there.
+pub(super) const INDEX: &str = "index";
+
 /// The snapshots' place in the data directory.
 const SNAPSHOT: &str = "snapshot";
 
@@ -135,7 +138,7 @@ pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
     let identity = journal.identity();
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
     let snapshots = Snapshots::open(&data_dir.join(SNAPSHOT), origin)?;
-    let opened = SledIndex::open(&data_dir.join("index"), Owner { journal: identity, rows_version: ROWS_VERSION })?;
+    let opened = SledIndex::open(&data_dir.join(INDEX), Owner { journal: identity, rows_version: ROWS_VERSION })?;
     let mut clock = clock::begin(data_dir);
     let claims = Claims::open(&data_dir.join("claims"), identity, clock.now().day(), CLAIMS_MAX)?;
     let (journal, index, time) = (Box::new(journal), Box::new(opened.index), Box::new(clock.clone()));

@@ -1,6 +1,7 @@
 //! The loop's body: decide, write, sync, apply. One thread, no sockets; a simulation drives it as it is.
 
 use super::clock::{Clock, Step};
+use super::erase::{Erased, Finding};
 use super::known::{Known, Overlay};
 use super::reads::Reads;
 use super::rebuild;
@@ -10,6 +11,7 @@ use crate::journal::snapshot::{SnapshotFailed, Snapshots};
 use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
+use crate::machine::erase::Person;
 use crate::machine::event::{Fact, Story};
 use crate::machine::rows::{RowsFailed, Table};
 use crate::machine::view::kind;
@@ -72,6 +74,15 @@ pub struct Recovered {
     pub loaded: u64,
     /// Frames whose rows had to be written again.
     pub replayed: u64,
+}
+
+/// What may go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forget {
+    /// What stands before this was not taken in time, and is told to nobody any more.
+    pub told_from: Position,
+    /// What stands before this need not be kept, as far as whole segments go.
+    pub kept_from: Position,
 }
 
 /// Journal, index, claims and directory, kept in step.
@@ -268,6 +279,20 @@ impl Core {
         self.tail.push(batch.stories.into_iter());
         observe::journal_position(last.0);
         Ok(())
+    }
+
+    /// Tells nobody of what stands before `told_from`, and drops segments all of which stands before `kept_from`.
+    pub fn forget(&mut self, Forget { told_from, kept_from }: Forget) -> Result<(), EngineFailed> {
+        self.tail.tell_from(told_from);
+        Ok(self.journal.forget_before(kept_from)?)
+    }
+
+    /// Erases somebody from the journal, once `Command::Erase` was answered with `Done`. Index, snapshots and what
+    /// followers hold in memory remember until they are made anew from it.
+    pub fn erase(&mut self, person: &Person) -> Result<Erased, EngineFailed> {
+        let mut finding = Finding::of(person);
+        let erased = self.journal.erase(&mut |frame| finding.which(frame));
+        finding.done(erased?)
     }
 
     /// The clean stop: the index and the claims are made durable, so that the next start need not rebuild.

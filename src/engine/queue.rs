@@ -1,6 +1,6 @@
 //! Two queues into the one writer, and the thread it runs on.
 
-use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed};
+use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget};
 use super::oldest::Oldest;
 use crate::machine::command::{Command, Reply};
 use crate::observe::{self, Undecided};
@@ -58,10 +58,18 @@ pub enum Stopped {
 
 /// Boxed on its way: a queue has all its places from the start, and 65,536 of 224 bytes would be 15 MB of nothing.
 struct Submitted {
-    command: Command,
+    asked: Asked,
     came: Instant,
     give_up: Instant,
     reply: oneshot::Sender<Result<Reply, SubmitError>>,
+}
+
+/// What the one writer is asked for.
+enum Asked {
+    /// To decide a command.
+    Decide(Command),
+    /// To drop what is too old, which no decision is about.
+    Forget(Forget),
 }
 
 /// Submits commands; cheap to clone.
@@ -94,9 +102,18 @@ impl Handle {
     /// Submits a command and waits for its reply, which comes once its effects are durable. Where it cannot be decided
     /// within `patience` it is dropped undecided; once decided, the reply is waited for.
     pub async fn submit(&self, command: Command, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
+        self.ask(Asked::Decide(command), urgency, patience).await
+    }
+
+    /// Drops what is too old, and waits until that is done.
+    pub async fn forget(&self, forget: Forget, patience: Duration) -> Result<(), SubmitError> {
+        self.ask(Asked::Forget(forget), Urgency::Urgent, patience).await.map(drop)
+    }
+
+    async fn ask(&self, asked: Asked, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
         let (reply, answer) = oneshot::channel();
         let came = Instant::now();
-        let submitted = Submitted { command, came, give_up: came + patience, reply };
+        let submitted = Submitted { asked, came, give_up: came + patience, reply };
         let entrance = match urgency {
             Urgency::Urgent => &self.urgent,
             Urgency::Ordinary => &self.ordinary,
@@ -250,18 +267,25 @@ impl Exit {
 
 fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
     let began = Instant::now();
-    let (commands, replies): (Vec<_>, Vec<_>) = batch
-        .into_iter()
-        .filter_map(|submitted| {
-            if submitted.give_up < began {
-                observe::undecided(Undecided::TooLate);
-                // Whoever asked may be gone; then nobody needs the answer.
-                let _gone = submitted.reply.send(Err(SubmitError::TooLate));
-                return None;
+    let (mut commands, mut replies) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+    for submitted in batch {
+        if submitted.give_up < began {
+            observe::undecided(Undecided::TooLate);
+            // Whoever asked may be gone; then nobody needs the answer.
+            let _gone = submitted.reply.send(Err(SubmitError::TooLate));
+            continue;
+        }
+        match submitted.asked {
+            Asked::Decide(command) => {
+                commands.push(command);
+                replies.push(submitted.reply);
             }
-            Some((submitted.command, submitted.reply))
-        })
-        .unzip();
+            Asked::Forget(forget) => {
+                core.forget(forget)?;
+                let _gone = submitted.reply.send(Ok(Reply::Done));
+            }
+        }
+    }
     if commands.is_empty() {
         return Ok(());
     }

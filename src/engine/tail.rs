@@ -5,6 +5,7 @@ use crate::machine::event::Story;
 use crate::machine::record;
 use crate::model::{Position, Timestamp};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -18,6 +19,8 @@ const TAIL_MAX_STORIES: usize = 8_192;
 pub(super) struct Tail {
     ring: Mutex<Ring>,
     committed: watch::Sender<Position>,
+    /// What stands before this is too old to be told of.
+    told_from: AtomicU64,
 }
 
 #[derive(Default)]
@@ -28,7 +31,12 @@ struct Ring {
 
 impl Tail {
     pub(super) fn new(committed: Position) -> Self {
-        Self { ring: Mutex::default(), committed: watch::Sender::new(committed) }
+        Self { ring: Mutex::default(), committed: watch::Sender::new(committed), told_from: AtomicU64::new(0) }
+    }
+
+    /// What stands before `position` is not told any more.
+    pub(super) fn tell_from(&self, position: Position) {
+        self.told_from.fetch_max(position.0, Ordering::Relaxed);
     }
 
     /// Adds stories that are durable and applied, each with the size of its record, and wakes those who wait.
@@ -105,6 +113,21 @@ impl Follow {
     /// The first position still kept.
     pub fn oldest(&self) -> Position {
         self.journal.bounds().0
+    }
+
+    /// The first position that is still told of: what is older was not taken in time, or is no longer kept.
+    pub fn told_from(&self) -> Position {
+        self.oldest().max(Position(self.tail.told_from.load(Ordering::Relaxed)))
+    }
+
+    /// The beginning of a segment: everything before it is older than `at`.
+    pub fn all_before(&self, at: Timestamp) -> Result<Position, FollowFailed> {
+        Ok(self.journal.all_before(at)?)
+    }
+
+    /// Bytes that are kept, and the beginning of the segment from which on they are at most `most`.
+    pub fn kept_within(&self, most: u64) -> (u64, Position) {
+        self.journal.kept_within(most)
     }
 
     /// The same as `read`, if it can be had without touching a file.

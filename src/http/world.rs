@@ -6,7 +6,7 @@ use super::hooks::{HookAccount, Hooks};
 use crate::carrier::{Dialect, twilio};
 use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock};
 use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
-use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Record};
+use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Record, Which};
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::{Fact, Story};
 use crate::model::{Directory, Position, Secret, Timestamp};
@@ -325,6 +325,14 @@ impl Journal for Stalling {
     fn sync(&mut self) -> Result<(), JournalFailed> {
         self.disk.sync();
         self.journal.sync()
+    }
+
+    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+        self.journal.forget_before(position)
+    }
+
+    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
+        self.journal.erase(which)
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {

@@ -104,6 +104,11 @@ impl SledIndex {
         Ok(Opened { index, trust })
     }
 
+    /// Removes the closed index in `dir` with every trace of it: the next one to be opened there is empty.
+    pub fn remove(dir: &Path) -> Result<(), RowsFailed> {
+        Home::new(dir)?.set_aside()
+    }
+
     fn stamp(&self, position: Position) -> [u8; Stamp::BYTES] {
         Stamp { owner: self.owner, boot: self.boot, position }.encode()
     }

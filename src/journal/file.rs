@@ -9,7 +9,7 @@ use super::frame::{Link, Salts, Seal, bytes_of, encode};
 use super::reader::{FileReader, Segment, Shared, Visible};
 use super::recover::{Cut, Last, MAKING, Recovered, failed, recover};
 use super::segment::{Behind, HEADER, Header, Marks, Place, name_of};
-use super::{Journal, JournalFailed, JournalReader, Record};
+use super::{FORGOTTEN_AT_ONCE_MAX, Journal, JournalFailed, JournalReader, Record, Which, erase};
 use crate::model::{Day, Position, Timestamp};
 use crate::observe;
 use std::io;
@@ -55,6 +55,9 @@ pub struct FileJournal {
     previous: u32,
     /// The last position known durable.
     durable: Position,
+    /// The last position that a frame of this process says is durable, written and synced.
+    said: Position,
+    vouched: Position,
     /// Encoded and not yet written.
     buffer: Vec<u8>,
     /// Segments closed since the last sync.
@@ -112,6 +115,8 @@ impl FileJournal {
             next: next.position,
             previous: next.previous,
             durable: Position(next.position.0 - 1),
+            said: Position(0),
+            vouched: Position(0),
             buffer: Vec::new(),
             closed: Vec::new(),
             shared: Arc::new(shared),
@@ -143,6 +148,7 @@ impl FileJournal {
             current.marks.pass(Place { offset, position: self.next, previous: self.previous });
             self.previous = encode(&mut self.buffer, record, link, self.seal, &self.salts);
             self.next = self.next.next();
+            self.said = link.synced;
         }
         self.write_buffer()
     }
@@ -221,6 +227,7 @@ impl FileJournal {
             observe::journal_synced(began.elapsed());
             current.unsynced = false;
             self.durable = Position(self.next.0 - 1);
+            self.vouched = self.said;
             let current = current.since_last_sync();
             self.shared.show(self.closed.drain(..).chain([current]), self.next);
         }
@@ -244,6 +251,33 @@ impl Journal for FileJournal {
 
     fn sync(&mut self) -> Result<(), JournalFailed> {
         self.alive(Self::make_durable)
+    }
+
+    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+        self.alive(|journal| {
+            for first in journal.shared.hide_before(position, FORGOTTEN_AT_ONCE_MAX) {
+                // Each is gone for good before the next goes: a journal with a hole in it would not be opened.
+                let name = name_of(first);
+                let gone = journal.disk.remove(&name).and_then(|()| journal.disk.sync_directory());
+                gone.map_err(failed(&*journal.disk, &name))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
+        let mut erased = 0;
+        self.alive(|journal| {
+            let mut spans = Vec::new();
+            for segment in journal.shared.segments() {
+                if segment.first <= journal.vouched {
+                    erase::find(&*journal.disk, journal.identity, segment, journal.vouched, which, &mut spans)?;
+                }
+            }
+            erased = spans.len() as u64;
+            erase::erase(&*journal.disk, &spans)
+        })?;
+        Ok(erased)
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {

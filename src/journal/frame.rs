@@ -32,6 +32,7 @@ use super::{Frame, Record};
 use crate::model::Position;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
+use std::ops::Range;
 
 /// Bytes of a frame before the table of its bodies.
 pub(super) const HEAD: usize = 38;
@@ -210,6 +211,14 @@ impl<'a> View<'a> {
             };
             (length as usize, body)
         })
+    }
+
+    /// Where body `index` stands with its salt, counted from the beginning of the frame; `None` where there is none.
+    pub(super) fn span(self, index: usize) -> Option<Range<usize>> {
+        let (length, _) = self.table().nth(index)?;
+        let before: usize = self.table().take(index).map(|(length, _)| SALT + length as usize).sum();
+        let start = self.head.meta_end() + before;
+        Some(start..start + SALT + length as usize)
     }
 
     /// The frame as readers get it, or `None` where a body is damaged.

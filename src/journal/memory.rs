@@ -3,7 +3,7 @@
 //! Invariant: it shows, keeps and loses exactly what a disk would: readers see what is synced, and a crash may take all
 //! else.
 
-use super::{Closed, Frame, Journal, JournalFailed, JournalReader, Record};
+use super::{Closed, Frame, Journal, JournalFailed, JournalReader, Record, Which};
 use crate::model::{Position, Timestamp};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,9 +17,15 @@ pub struct MemoryJournal {
 #[derive(Default)]
 struct Kept {
     identity: [u8; 16],
+    /// Frames that were forgotten, all of them before `frames`.
+    forgotten: u64,
     frames: Vec<Frame>,
+    /// When each of `frames` was written.
+    times: Vec<Timestamp>,
     /// How many of `frames` are synced.
     synced: usize,
+    /// How many of `frames` a later synced one says are durable.
+    vouched: usize,
     /// The disk is to fail from now on.
     failing: bool,
     /// It failed, and what is written is no more to be believed.
@@ -38,7 +44,9 @@ impl MemoryJournal {
         let mut kept = self.lock();
         let left = kept.synced.saturating_add(keep).min(kept.frames.len());
         kept.frames.truncate(left);
+        kept.times.truncate(left);
         kept.synced = left;
+        kept.vouched = 0;
         kept.failing = false;
         kept.dead = false;
     }
@@ -68,12 +76,13 @@ impl Journal for MemoryJournal {
         self.lock().after(usize::MAX)
     }
 
-    fn append(&mut self, records: &[Record], _now: Timestamp) -> Result<(), JournalFailed> {
+    fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
         records.iter().try_for_each(Record::check)?;
         let mut kept = self.alive()?;
         for record in records {
             let position = kept.after(usize::MAX);
             let bodies = record.bodies.iter().cloned().map(Some).collect();
+            kept.times.push(now);
             kept.frames.push(Frame { position, meta: record.meta.clone(), bodies });
         }
         Ok(())
@@ -81,8 +90,36 @@ impl Journal for MemoryJournal {
 
     fn sync(&mut self) -> Result<(), JournalFailed> {
         let mut kept = self.alive()?;
+        if kept.synced < kept.frames.len() {
+            kept.vouched = kept.synced;
+        }
         kept.synced = kept.frames.len();
         Ok(())
+    }
+
+    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+        let mut kept = self.alive()?;
+        // The last frame stays, as the segment does that is written to.
+        let before = usize::try_from(position.0.saturating_sub(kept.forgotten + 1)).unwrap_or(usize::MAX);
+        let count = before.min(kept.synced.saturating_sub(1));
+        kept.frames.drain(..count);
+        kept.times.drain(..count);
+        kept.forgotten += count as u64;
+        kept.synced -= count;
+        kept.vouched = kept.vouched.saturating_sub(count);
+        Ok(())
+    }
+
+    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
+        let mut kept = self.alive()?;
+        let vouched = kept.vouched;
+        let mut erased = 0;
+        for frame in &mut kept.frames[..vouched] {
+            for index in which(frame) {
+                erased += u64::from(frame.bodies[index].take().is_some());
+            }
+        }
+        Ok(erased)
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {
@@ -93,12 +130,13 @@ impl Journal for MemoryJournal {
 impl JournalReader for MemoryJournal {
     fn bounds(&self) -> (Position, Position) {
         let kept = self.lock();
-        (Position(1), kept.after(kept.synced))
+        (kept.after(0), kept.after(kept.synced))
     }
 
     fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Frame>, JournalFailed> {
         let kept = self.lock();
-        let Some(skip) = from.0.checked_sub(1) else { return Err(JournalFailed::Gone { oldest: Position(1) }) };
+        let oldest = kept.after(0);
+        let Some(skip) = from.0.checked_sub(oldest.0) else { return Err(JournalFailed::Gone { oldest }) };
         let readable = &kept.frames[..kept.synced];
         let mut frames = Vec::new();
         let mut bytes = 0;
@@ -106,10 +144,30 @@ impl JournalReader for MemoryJournal {
             if !frames.is_empty() && bytes >= max_bytes {
                 break;
             }
-            bytes += frame.meta.len() + frame.bodies.iter().flatten().map(Vec::len).sum::<usize>();
+            bytes += bytes_of(frame);
             frames.push(frame.clone());
         }
         Ok(frames)
+    }
+
+    // Each frame is a segment of its own here.
+    fn all_before(&self, at: Timestamp) -> Result<Position, JournalFailed> {
+        let kept = self.lock();
+        let begun = kept.times[..kept.synced].partition_point(|written| *written <= at);
+        Ok(kept.after(begun.saturating_sub(1)))
+    }
+
+    fn kept_within(&self, most: u64) -> (u64, Position) {
+        let kept = self.lock();
+        let mut bytes = 0;
+        let mut from = kept.after(kept.synced.saturating_sub(1));
+        for (place, frame) in kept.frames[..kept.synced].iter().enumerate().rev() {
+            bytes += bytes_of(frame) as u64;
+            if bytes <= most {
+                from = kept.after(place);
+            }
+        }
+        (bytes, from)
     }
 
     fn closed_after(&self, _position: Position) -> Closed {
@@ -118,9 +176,13 @@ impl JournalReader for MemoryJournal {
     }
 }
 
+fn bytes_of(frame: &Frame) -> usize {
+    frame.meta.len() + frame.bodies.iter().flatten().map(Vec::len).sum::<usize>()
+}
+
 impl Kept {
     /// The position after the first `count` frames.
     fn after(&self, count: usize) -> Position {
-        Position(self.frames.len().min(count) as u64 + 1)
+        Position(self.forgotten + self.frames.len().min(count) as u64 + 1)
     }
 }

@@ -8,7 +8,7 @@ use super::frame::Seal;
 use super::recover::{damaged, failed};
 use super::segment::{Behind, Found, Header, Marks, Place, Step, WINDOW_BYTES, Walk, Window, name_of};
 use super::{Closed, Frame, JournalFailed, JournalReader};
-use crate::model::Position;
+use crate::model::{Position, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,6 +76,36 @@ impl Shared {
         }
     }
 
+    /// Hides whole closed segments before `position` from readers, `most` at most. Returns their first positions, oldest
+    /// first.
+    pub(super) fn hide_before(&self, position: Position, most: usize) -> Vec<Position> {
+        let mut visible = lock(&self.visible);
+        let Some(live) = &visible.live else { return Vec::new() };
+        let followed_by = visible.closed.iter().skip(1).map(|closed| closed.first).chain([live.first]);
+        let whole = visible.closed.iter().zip(followed_by).take_while(|(_, next)| *next <= position);
+        let count = whole.take(most).count();
+        let hidden: Vec<Position> = visible.closed.drain(..count).map(|closed| closed.first).collect();
+        let oldest = visible.closed.first().map(|closed| closed.first).or(visible.live.as_ref().map(|live| live.first));
+        visible.oldest = oldest.unwrap_or(visible.oldest);
+        let oldest = visible.oldest;
+        drop(visible);
+        lock(&self.open).retain(|segment| segment.first >= oldest);
+        hidden
+    }
+
+    /// What may be read, segment by segment, oldest first.
+    pub(super) fn segments(&self) -> Vec<Behind> {
+        let visible = lock(&self.visible);
+        let live = visible.live.as_ref().map(|live| Behind { first: live.first, end: live.end });
+        visible.closed.iter().copied().chain(live).collect()
+    }
+
+    /// That the segment was forgotten, where it was: whoever began to read it has met its end.
+    fn not_gone(&self, first: Position) -> Result<(), JournalFailed> {
+        let oldest = lock(&self.visible).oldest;
+        if first < oldest { Err(JournalFailed::Gone { oldest }) } else { Ok(()) }
+    }
+
     fn keep_open(&self, segment: Arc<Segment>) {
         let mut open = lock(&self.open);
         open.retain(|other| other.first != segment.first);
@@ -88,7 +118,7 @@ impl Shared {
         let known = lock(&self.open).iter().find(|segment| segment.first == which.first).cloned();
         let segment = match known {
             Some(segment) => segment,
-            None => Arc::new(self.open_closed(which)?),
+            None => Arc::new(self.open_closed(which).or_else(|failed| self.not_gone(which.first).and(Err(failed)))?),
         };
         self.keep_open(segment.clone());
         Ok(segment)
@@ -206,6 +236,43 @@ impl JournalReader for FileReader {
     fn bounds(&self) -> (Position, Position) {
         let visible = lock(&self.shared.visible);
         (visible.oldest, visible.next)
+    }
+
+    fn all_before(&self, at: Timestamp) -> Result<Position, JournalFailed> {
+        let disk = &*self.shared.disk;
+        let segments = self.shared.segments();
+        // A segment is opened with its first frame, and every frame of those before it is older than that.
+        let opened = |first| {
+            let name = name_of(first);
+            let file = disk.open(&name).map_err(failed(disk, &name));
+            let found = file.and_then(|file| Header::read(&*file).map_err(failed(disk, &name)));
+            match found.or_else(|failed| self.shared.not_gone(first).and(Err(failed)))? {
+                Found::Header(header) => Ok(header.opened),
+                Found::Blank | Found::Newer(_) | Found::Garbage => {
+                    let start = Place { offset: 0, position: first, previous: 0 };
+                    Err(damaged(disk.path(), &name, start, "the header is not whole"))
+                }
+            }
+        };
+        let (mut low, mut high) = (0, segments.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if opened(segments[middle].first)? <= at { low = middle + 1 } else { high = middle }
+        }
+        Ok(low.checked_sub(1).map_or(self.bounds().0, |last| segments[last].first))
+    }
+
+    fn kept_within(&self, most: u64) -> (u64, Position) {
+        let segments = self.shared.segments();
+        let mut bytes = 0;
+        let mut from = self.bounds().0;
+        for (place, segment) in segments.iter().enumerate().rev() {
+            bytes += segment.end;
+            if bytes <= most || place + 1 == segments.len() {
+                from = segment.first;
+            }
+        }
+        (bytes, from)
     }
 
     fn read(&self, from: Position, max_bytes: usize) -> Result<Vec<Frame>, JournalFailed> {

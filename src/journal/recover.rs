@@ -4,6 +4,7 @@
 //! out is on the disk, so that it stays handed out.
 
 use super::disk::{Disk, DiskFile};
+use super::erase;
 use super::examine::{State, examine};
 use super::segment::{Behind, Found, Header, Marks, Place, first_of, name_of};
 use super::{JournalFailed, frame::Seal};
@@ -47,6 +48,7 @@ pub(super) struct Last {
 
 /// Brings the directory into order and says what is in it. A journal that begins now is `fresh`.
 pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16]) -> Result<Recovered, JournalFailed> {
+    erase::finish(disk)?;
     let mut segments = list(disk)?;
     let Some(newest) = segments.last() else { return Ok(begin(fresh, Position(1))) };
     let first = newest.first;

@@ -31,6 +31,9 @@ macro_rules! journal_suite {
                 the_identity_is_kept,
                 a_reader_on_another_thread_follows_the_writer,
                 any_records_come_back_as_they_were,
+                what_is_forgotten_is_gone_and_all_after_it_is_there_after_a_kill,
+                what_is_erased_is_none_after_a_kill_and_all_else_is_there,
+                a_frame_of_which_none_says_that_it_is_durable_is_not_erased,
             );
         }
     };
@@ -225,6 +228,93 @@ pub(super) fn any_records_come_back_as_they_were(subjects: Subjects<'_>) {
         Ok(())
     });
     outcome.unwrap();
+}
+
+pub(super) fn what_is_forgotten_is_gone_and_all_after_it_is_there_after_a_kill(subjects: Subjects<'_>) {
+    let mut subject = subjects();
+    let mut journal = subject.open();
+    let reader = journal.reader();
+    journal.append(&records(9), now()).unwrap();
+    journal.sync().unwrap();
+    for asked in [3, 6, 2, 1, 0] {
+        let before = reader.bounds();
+        journal.forget_before(Position(asked)).unwrap();
+        let (oldest, next) = reader.bounds();
+        assert!(before.0 <= oldest && oldest <= before.0.max(Position(asked)), "{oldest:?} after {asked}");
+        assert_eq!(next, Position(10));
+        assert_eq!(contents(&all(&*reader)), records(9)[oldest.0 as usize - 1..]);
+        let gone = reader.read(Position(oldest.0 - 1), 100);
+        assert!(matches!(gone, Err(JournalFailed::Gone { oldest: at }) if at == oldest), "{gone:?}");
+    }
+    // However much is asked for, what is written to stays, and goes on.
+    for _ in 0..9 {
+        journal.forget_before(Position(u64::MAX)).unwrap();
+    }
+    let (oldest, next) = reader.bounds();
+    assert!(oldest < next && next == Position(10));
+    journal.append(&records(2), now()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    subject.kill();
+
+    let journal = subject.open();
+    assert_eq!(journal.reader().bounds(), (oldest, Position(12)));
+    let written = [records(9), records(2)].concat();
+    assert_eq!(contents(&all(&*journal.reader())), written[oldest.0 as usize - 1..]);
+}
+
+pub(super) fn what_is_erased_is_none_after_a_kill_and_all_else_is_there(subjects: Subjects<'_>) {
+    let mut subject = subjects();
+    let mut journal = subject.open();
+    let written = [
+        record(b"a", &[b"+12065550142", b"", &[0; 50]]),
+        record(b"b", &[b"another", &[7; 100_000]]),
+        record(b"c", &[]),
+        record(b"d", &[b"+12065550142"]),
+    ];
+    journal.append(&written, now()).unwrap();
+    journal.sync().unwrap();
+    journal.append(&[record(b"said", &[])], now()).unwrap();
+    journal.sync().unwrap();
+    let which = |frame: &Frame| match frame.position.0 {
+        1 => vec![0, 1, 2],
+        2 => vec![1],
+        _ => Vec::new(),
+    };
+    assert_eq!(journal.erase(&mut { which }).unwrap(), 4);
+    assert_eq!(journal.erase(&mut { which }).unwrap(), 0, "once is enough");
+    let check = |journal: &dyn Journal| {
+        let frames = all(&*journal.reader());
+        assert_eq!(frames[0].bodies, [None, None, None]);
+        assert_eq!(frames[1].bodies, [Some(b"another".to_vec()), None]);
+        assert_eq!(contents(&frames[2..4]), written[2..]);
+        assert_eq!(
+            frames[..5].iter().map(|frame| &*frame.meta).collect::<Vec<_>>(),
+            [b"a", b"b", b"c", b"d", b"said" as &[_]]
+        );
+    };
+    check(&*journal);
+    journal.append(&records(1), now()).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    subject.kill();
+    let journal = subject.open();
+    assert_eq!(journal.next(), Position(7));
+    check(&*journal);
+    assert_eq!(contents(&all(&*journal.reader())[5..]), records(1));
+}
+
+pub(super) fn a_frame_of_which_none_says_that_it_is_durable_is_not_erased(subjects: Subjects<'_>) {
+    let mut subject = subjects();
+    let mut journal = subject.open();
+    journal.append(&[record(b"a", &[b"first"])], now()).unwrap();
+    journal.sync().unwrap();
+    assert_eq!(journal.erase(&mut |_| vec![0]).unwrap(), 0);
+    journal.append(&[record(b"b", &[b"second"])], now()).unwrap();
+    assert_eq!(journal.erase(&mut |_| vec![0]).unwrap(), 0);
+    journal.sync().unwrap();
+    assert_eq!(journal.erase(&mut |_| vec![0]).unwrap(), 1);
+    assert_eq!(contents(&all(&*journal.reader())[1..]), [record(b"b", &[b"second"])]);
 }
 
 /// A moment of 2025-11-22.

@@ -1,6 +1,7 @@
 //! The journal on disk, and its twin, against the suite; and what only files do.
 
 mod faults;
+mod forgotten;
 mod torn;
 
 use super::disk::Disk;

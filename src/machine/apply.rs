@@ -14,10 +14,10 @@ use super::record::v1;
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
 use super::view::{
-    contact_key, day_key, encode_row, kind, landline_key, live_key, message_key, open_key, parked_key, state_key,
-    timer_key,
+    contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key, message_key, open_key, parked_key,
+    state_key, timer_key,
 };
-use crate::model::{Address, Change, Directory, E164, MessageState};
+use crate::model::{Address, Change, Day, Directory, E164, MessageState};
 use crate::rules::opt_out::Block;
 use serde::Serialize;
 
@@ -70,13 +70,7 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
         }
         Fact::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
-            let contacts = tables.iter().filter_map(|table| match table {
-                Table::Contacts(month) => Some(*month),
-                Table::State | Table::Messages(_) | Table::Idempotency(_) => None,
-            });
-            if let Some(latest) = contacts.max() {
-                put(writes, state_key(kind::REMEMBERED, &[]), &latest.next());
-            }
+            forgotten(tables, writes);
         }
         Fact::Claimed { .. } => {}
         Fact::Answered { key, body, .. } => {
@@ -143,6 +137,19 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
                 None => writes.push(Write::Delete(key)),
             }
         }
+        Fact::PersonErased { key } => {
+            if let Some(key) = key.kept() {
+                put(writes, state_key(kind::ERASED, &[]), key);
+            }
+        }
+        Fact::Swept { calls, quarantined, reached } => {
+            writes.extend(calls.iter().map(|call| Write::Delete(call_key(call.as_str()))));
+            let quarantined = quarantined.iter().map(|position| state_key(kind::QUARANTINE, &position.0.to_be_bytes()));
+            writes.extend(quarantined.map(Write::Delete));
+            put(writes, state_key(kind::SWEPT, &[]), reached);
+        }
+        Fact::FeedGap { .. } => {}
+        Fact::ErasedOptOut { who, stands } => put_or_delete(writes, erased_key(*who), stands.as_ref()),
         Fact::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));
         }
@@ -172,6 +179,27 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
     } else {
         let (call, queue, our_number, session) = (call.id.clone(), call.queue.clone(), call.our_number, call.session);
         put(writes, key, &Live { call, queue, our_number, session });
+    }
+}
+
+/// From where on each kind of table is kept.
+fn forgotten(tables: &[Table], writes: &mut Vec<Write>) {
+    let (mut messages, mut answers, mut contacts) = (None, None, None);
+    for table in tables {
+        match table {
+            Table::Messages(day) => messages = messages.max(Some(Day(day.0 + 1))),
+            Table::Idempotency(day) => answers = answers.max(Some(Day(day.0 + 1))),
+            Table::Contacts(month) => contacts = contacts.max(Some(month.next())),
+            Table::State => {}
+        }
+    }
+    for (kind, since) in [(kind::MESSAGES_SINCE, messages), (kind::ANSWERS_SINCE, answers)] {
+        if let Some(since) = since {
+            put(writes, state_key(kind, &[]), &since);
+        }
+    }
+    if let Some(since) = contacts {
+        put(writes, state_key(kind::REMEMBERED, &[]), &since);
     }
 }
 

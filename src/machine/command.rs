@@ -1,10 +1,11 @@
 //! What the machine is asked, and what it answers.
 
+use super::erase;
 use super::event::CallShown;
 use super::state::{AttemptOutcome, Ended, Message};
 use crate::model::{
-    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, FailureCode, Heard, Language, MessageId,
-    Phase, Position, PresetId, QueueId, SmartAction, Timestamp, Verification,
+    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, FailureCode, Heard, Language,
+    MessageId, Phase, Position, PresetId, QueueId, SmartAction, Timestamp, Verification,
 };
 use crate::rules::auto_reply::Silence;
 use crate::rules::opt_out::Block;
@@ -103,6 +104,22 @@ pub enum Command {
         from: Timestamp,
         /// What time it is.
         to: Timestamp,
+    },
+    /// Events were not kept until an endpoint took them.
+    FeedGap {
+        /// Its name.
+        endpoint: String,
+        /// The first event that may be missing.
+        from: EventId,
+        /// Where it goes on.
+        until: EventId,
+    },
+    /// Somebody is about to be erased from everything that was written so far.
+    Erase {
+        /// Who.
+        who: E164,
+        /// Random: what fingerprints of the erased are made with, unless there is such a key already.
+        key: erase::Key,
     },
 }
 

@@ -3,6 +3,7 @@
 mod call;
 mod directory;
 mod draft;
+mod erase;
 mod hear;
 mod opt_out;
 mod outbound;
@@ -72,6 +73,11 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         }
         Command::Tick => tick::tick(&mut draft),
         Command::CarryLeases { from, to } => tick::carry(&mut draft, from, to),
+        Command::FeedGap { endpoint, from, until } => {
+            draft.note(Fact::FeedGap { endpoint, from, until });
+            Reply::Done
+        }
+        Command::Erase { who, key } => erase::erase(&mut draft, who, key),
     };
     Decision { reply, events: draft.into_events() }
 }

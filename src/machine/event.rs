@@ -3,11 +3,14 @@
 //! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless; and everything a
 //! platform event shows of it, so that feed and pull render from the frame alone.
 
+use super::erase::{Fingerprint, Key};
 use super::private::Private;
 use super::record::v1;
 use super::rows::Table;
-use super::state::{Call, Contact, Ended, Lane, Message, OptOut, Pause, Whose};
-use crate::model::{Address, CallId, Change, ClaimKind, Directory, E164, Json, MessageId, Number, Position, Timestamp};
+use super::state::{Call, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Whose};
+use crate::model::{
+    Address, CallId, Change, ClaimKind, Directory, E164, EventId, Json, MessageId, Number, Position, Timestamp,
+};
 use crate::rules::breaker::Trouble;
 use crate::rules::opt_out::Block;
 use crate::rules::rate::DayCount;
@@ -260,6 +263,36 @@ pub enum Fact {
         /// Where its oldest undelivered event stands; none where it is parked no longer.
         position: Option<Position>,
     },
+    /// Somebody is erased from everything before this.
+    PersonErased {
+        /// What the fingerprints of the erased are made with; the same each time.
+        key: Private<Key>,
+    },
+    /// Somebody who was erased must not be texted; or said something since, and is known by the number again.
+    ErasedOptOut {
+        /// Who.
+        who: Fingerprint,
+        /// The row afterwards.
+        stands: Option<OptOut>,
+    },
+    /// Rows that no table of a day holds were looked through, and some are past their retention.
+    Swept {
+        /// Calls that are remembered no longer.
+        calls: Vec<CallId>,
+        /// Webhooks nobody could read that are remembered no longer.
+        quarantined: Vec<Position>,
+        /// How far it came.
+        reached: Sweep,
+    },
+    /// `feed.gap`: events were not kept until an endpoint took them. It alone is told.
+    FeedGap {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The first event that may be missing.
+        from: EventId,
+        /// Where it goes on: everything from here is told.
+        until: EventId,
+    },
 }
 
 impl Fact {
@@ -346,6 +379,10 @@ impl Fact {
             Self::AccountResumed { .. } => "AccountResumed",
             Self::Forgotten { .. } => "Forgotten",
             Self::FeedParked { .. } => "FeedParked",
+            Self::PersonErased { .. } => "PersonErased",
+            Self::ErasedOptOut { .. } => "ErasedOptOut",
+            Self::Swept { .. } => "Swept",
+            Self::FeedGap { .. } => "FeedGap",
         }
     }
 }

@@ -232,7 +232,11 @@ pub const KINDS: &[&str] = &[
     "account.paused",
     "account.resumed",
     "quarantine.added",
+    GAP,
 ];
+
+/// The type of the event that says what an endpoint was not told.
+const GAP: &str = "feed.gap";
 
 /// An event for the platform that is not rendered: enough to say who wants it.
 #[derive(Clone, Copy)]
@@ -257,6 +261,14 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// The one endpoint that is told; nothing where all are, and who pulls as well.
+    pub fn only_for(&self) -> Option<&'a str> {
+        match &self.event.fact {
+            Fact::FeedGap { endpoint, .. } => Some(endpoint),
+            _ => None,
+        }
+    }
+
     /// Whether nothing older is told in order with it.
     pub fn begins(&self) -> bool {
         match self.event.call_sequence {
@@ -270,8 +282,7 @@ impl<'a> Head<'a> {
         let id = self.id.to_string();
         let body = json!({
             "id": id,
-            // An id sorts as things came to be, which is all a cursor needs.
-            "cursor": id.trim_start_matches("evt_"),
+            "cursor": cursor(self.id),
             "call_sequence": self.event.call_sequence,
             "type": self.kind,
             "at": self.story.at.to_string(),
@@ -290,9 +301,14 @@ pub fn heads(story: &Story) -> impl Iterator<Item = Head<'_>> {
     })
 }
 
-/// What the platform hears of a story, in order.
+/// What the platform hears of a story, in order, whichever endpoint it has.
 pub fn told(story: &Story) -> Vec<Told> {
-    heads(story).map(|head| head.told()).collect()
+    heads(story).filter(|head| head.only_for().is_none()).map(|head| head.told()).collect()
+}
+
+/// An id sorts as things came to be, which is all a cursor needs.
+pub fn cursor(id: EventId) -> String {
+    id.to_string().trim_start_matches("evt_").to_owned()
 }
 
 fn kind(fact: &Fact) -> Option<&'static str> {
@@ -310,6 +326,7 @@ fn kind(fact: &Fact) -> Option<&'static str> {
         Fact::VerificationChanged { .. } => "number.verification_changed",
         Fact::AccountPaused { .. } => "account.paused",
         Fact::AccountResumed { .. } => "account.resumed",
+        Fact::FeedGap { .. } => GAP,
         _ => return None,
     })
 }
@@ -333,6 +350,9 @@ fn data(fact: &Fact, at: Timestamp) -> Value {
             json!({ "account": account, "reason": "carrier_failing", "until": until })
         }
         Fact::AccountResumed { account } => json!({ "account": account }),
+        Fact::FeedGap { endpoint, from, until } => {
+            json!({ "endpoint": endpoint, "from": cursor(*from), "to": cursor(*until) })
+        }
         Fact::VerificationChanged { number, entry: Json(entry) } => {
             json!({ "number": number.to_string(), "verification": verification(&entry.verification) })
         }

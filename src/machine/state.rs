@@ -4,8 +4,9 @@
 
 use super::private::Private;
 use crate::model::{
-    Address, Agent, Attestation, CallId, CallType, Caller, ClosedReason, Direction, E164, Encoding, EndReason, Failure,
-    Kind, Language, MediaId, MessageId, MessageState, Phase, Position, QueueId, Session, SmartAction, Timestamp,
+    Address, Agent, Attestation, CallId, CallType, Caller, ClosedReason, Day, Direction, E164, Encoding, EndReason,
+    Failure, Kind, Language, MediaId, MessageId, MessageState, Phase, Position, QueueId, Session, SmartAction,
+    Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::lane::Waiting;
@@ -331,6 +332,15 @@ pub struct Answered {
     pub position: Position,
     /// When.
     pub at: Timestamp,
+}
+
+/// The daily look through rows that no table of a day holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The day it is of.
+    pub day: Day,
+    /// The last call that was looked at; none where all were.
+    pub after: Option<CallId>,
 }
 
 /// What the gateway itself notes.

@@ -1,9 +1,12 @@
 //! What the machine knows before a decision, read through typed questions.
 
 use super::apply::SETTINGS_ROW;
+use super::erase::{self, Fingerprint};
 use super::rows::{Key, Table};
-use super::state::{Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Timer, Whose};
-use crate::model::{CallId, Claim, Directory, E164, MessageId, Month, Position, Timestamp};
+use super::state::{
+    Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer, Whose,
+};
+use crate::model::{CallId, Claim, Day, Directory, E164, MessageId, Month, Position, Timestamp};
 use crate::rules::breaker::Trouble;
 use crate::rules::rate::DayCount;
 use serde::de::DeserializeOwned;
@@ -63,6 +66,14 @@ pub mod kind {
     pub const TROUBLE: u8 = b'B';
     /// The first month whose contacts are not forgotten.
     pub const REMEMBERED: u8 = b'M';
+    /// Who must not be texted and was erased, by fingerprint; without one, the key of the fingerprints.
+    pub const ERASED: u8 = b'H';
+    /// The first day whose messages are not forgotten.
+    pub const MESSAGES_SINCE: u8 = b'S';
+    /// The first day whose answers are not forgotten.
+    pub const ANSWERS_SINCE: u8 = b'I';
+    /// How far the daily look through calls has come.
+    pub const SWEPT: u8 = b'W';
 
     // No two kinds have the same letter.
     const _: () = {
@@ -83,6 +94,10 @@ pub mod kind {
             PAUSE,
             TROUBLE,
             REMEMBERED,
+            ERASED,
+            MESSAGES_SINCE,
+            ANSWERS_SINCE,
+            SWEPT,
         ];
         let mut one = 0;
         while one < all.len() {
@@ -95,6 +110,9 @@ pub mod kind {
         }
     };
 }
+
+/// Rows asked for at once by who reads all of a kind.
+pub(super) const PAGE_ROWS: usize = 500;
 
 /// Live calls of one number that are looked at. A switchboard may share one caller id among many callers; past a few
 /// nobody can tell them apart anyway (A1).
@@ -167,6 +185,11 @@ pub fn landline_key(number: E164, at: Timestamp) -> Key {
 /// The key of a parked thread's row. Names of endpoints hold no zero byte.
 pub fn parked_key(endpoint: &str, thread: &str) -> Key {
     state_key(kind::PARKED, &[endpoint.as_bytes(), &[0], thread.as_bytes()].concat())
+}
+
+/// The key of the row of somebody who was erased.
+pub fn erased_key(who: Fingerprint) -> Key {
+    state_key(kind::ERASED, &who.0)
 }
 
 /// The time `days` before `now`.
@@ -260,7 +283,34 @@ pub trait Ask: View {
 
     /// From where a number must not be texted; none for one that may be texted from everywhere.
     fn opt_out(&self, theirs: E164) -> Option<OptOut> {
-        self.typed(&state_key(kind::OPT_OUT, &theirs.key()))
+        let known = self.typed(&state_key(kind::OPT_OUT, &theirs.key()));
+        known.or_else(|| self.erased_opt_out(theirs).map(|(_, stands)| stands))
+    }
+
+    /// The same of somebody who was erased since, with what is kept in place of the number.
+    fn erased_opt_out(&self, theirs: E164) -> Option<(Fingerprint, OptOut)> {
+        let who = self.erasure_key()?.fingerprint(theirs);
+        Some((who, self.typed(&erased_key(who))?))
+    }
+
+    /// What fingerprints of the erased are made with; none before anybody was.
+    fn erasure_key(&self) -> Option<erase::Key> {
+        self.typed(&state_key(kind::ERASED, &[]))
+    }
+
+    /// How many of those who must not be texted were erased.
+    fn erased_opt_outs(&self) -> usize {
+        let mut count = 0;
+        let mut from = state_key(kind::ERASED, &[0]).bytes;
+        loop {
+            let page = self.rows(Table::State, &[kind::ERASED], &from, PAGE_ROWS);
+            count += page.len();
+            match page.into_iter().nth(PAGE_ROWS - 1) {
+                // The first key after this one.
+                Some((last, _)) => from = [last, vec![0]].concat(),
+                None => return count,
+            }
+        }
     }
 
     /// Everybody who must not be texted, a page from `from` on, with the key to go on from.
@@ -310,6 +360,43 @@ pub trait Ask: View {
     /// The first month whose contacts are not forgotten; none before anything was.
     fn remembered_since(&self) -> Option<Month> {
         self.typed(&state_key(kind::REMEMBERED, &[]))
+    }
+
+    /// The first day whose messages are not forgotten; none before anything was.
+    fn messages_since(&self) -> Option<Day> {
+        self.typed(&state_key(kind::MESSAGES_SINCE, &[]))
+    }
+
+    /// The first day whose answers are not forgotten; none before anything was.
+    fn answers_since(&self) -> Option<Day> {
+        self.typed(&state_key(kind::ANSWERS_SINCE, &[]))
+    }
+
+    /// How far the daily look through calls has come; none before the first.
+    fn swept(&self) -> Option<Sweep> {
+        self.typed(&state_key(kind::SWEPT, &[]))
+    }
+
+    /// What stands under calls' ids, a page of those after `after`.
+    fn calls_page(&self, after: Option<&CallId>, limit: usize) -> Vec<(CallId, CallRow)> {
+        // The first key after that call's.
+        let from = after.map(|call| [state_key(kind::CALL, call.as_str().as_bytes()).bytes, vec![0]].concat());
+        self.rows(Table::State, &[kind::CALL], &from.unwrap_or_default(), limit)
+            .into_iter()
+            .filter_map(|(key, row)| Some((CallId::read(std::str::from_utf8(&key[1..]).ok()?)?, decode_row(&row)?)))
+            .collect()
+    }
+
+    /// Webhooks nobody could read, the oldest first, each with when it came.
+    fn quarantined(&self, limit: usize) -> Vec<(Position, Timestamp)> {
+        self.rows(Table::State, &[kind::QUARANTINE], &[], limit)
+            .into_iter()
+            .filter_map(|(key, row)| {
+                let position = u64::from_be_bytes(key.get(1..9)?.try_into().ok()?);
+                let (_, _, at) = decode_row::<(String, String, Timestamp)>(&row)?;
+                Some((Position(position), at))
+            })
+            .collect()
     }
 
     /// The answer remembered under an idempotency key, of the last 24 hours.

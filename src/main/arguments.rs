@@ -1,7 +1,7 @@
 //! What can be said on the command line.
 
 use clap::{Parser, Subcommand};
-use offhook::model::MessageId;
+use offhook::model::{E164, MessageId};
 use std::path::PathBuf;
 
 /// An SMS/MMS gateway for people who are on the phone with each other.
@@ -60,6 +60,15 @@ pub(crate) enum Command {
     },
     /// Print every metric of `/metrics`: its labels, what it is, and what a rise or a fall of it means. Asks no gateway.
     Metrics,
+    /// Erase a person from a stopped gateway: their number, what they wrote and what they were written. That they must not
+    /// be texted outlives it.
+    Erase {
+        /// Their number, as in +12065550142.
+        number: E164,
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Look at a journal. Reads only, also beside a running gateway.
     Journal {
         #[command(subcommand)]

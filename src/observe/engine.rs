@@ -145,3 +145,35 @@ pub fn clock_believed(by: Duration) {
 pub fn clock_set_right() {
     tracing::info!("the machine's clock is right again, and nothing came of its jump");
 }
+
+/// How retention stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Retention {
+    /// Bytes of the journal that are kept.
+    pub bytes: u64,
+    /// More goes than is past its retention, because there are too many bytes.
+    pub early: bool,
+    /// There are too many bytes, and what would have to go is needed.
+    pub held: bool,
+}
+
+/// How retention stands, and how it stood before.
+pub fn retention(now: Retention, before: Retention) {
+    if now.early && !before.early {
+        tracing::error!(
+            bytes = now.bytes,
+            "the journal is at journal_max_bytes: texts and events go before their retention_days; give it more room, or \
+             keep fewer days"
+        );
+    }
+    if now.held && !before.held {
+        tracing::error!(
+            bytes = now.bytes,
+            "the journal is over journal_max_bytes, and what would have to go is not in a snapshot yet or is still to be \
+             sent: make room on the disk if this stays"
+        );
+    }
+    gauge!(names::JOURNAL_KEPT_BYTES).set(now.bytes as f64);
+    gauge!(names::JOURNAL_CUT_SHORT).set(f64::from(u8::from(now.early)));
+    gauge!(names::JOURNAL_OVER_FULL).set(f64::from(u8::from(now.held)));
+}

@@ -162,6 +162,12 @@ names! {
             "Time of one sync of the journal to the disk. Rising: the disk is slow or shared with somebody greedy; everything that is answered waits for it.";
         counter JOURNAL_WRITTEN_BYTES_TOTAL = "offhook_journal_written_bytes_total" [],
             "Bytes written to the journal. A rise beyond the usual: more traffic, or webhooks that are kept as they came; with offhook_disk_free_bytes it says when the disk is full.";
+        gauge JOURNAL_KEPT_BYTES = "offhook_journal_kept_bytes" [],
+            "Bytes of the journal that are kept, looked at every ten seconds. Rising past the usual: more traffic, or nothing is let go; see offhook_journal_cut_short and offhook_journal_over_full.";
+        gauge JOURNAL_CUT_SHORT = "offhook_journal_cut_short" [],
+            "1 while texts and events go before their retention_days have passed, because the journal would be over journal_max_bytes, else 0. A rise: give it more room, or keep fewer days.";
+        gauge JOURNAL_OVER_FULL = "offhook_journal_over_full" [],
+            "1 while the journal is over journal_max_bytes and nothing more can go, because it is not in a snapshot yet or is still to be sent, else 0. Staying at 1 for an hour: no snapshot comes to be, see the log; or a text waits that can never go.";
         gauge JOURNAL_UNFOLDED_BYTES = "offhook_journal_unfolded_bytes" [],
             "Bytes of closed segments that no snapshot covers, looked at every five seconds. Rising past 600 MB: snapshots are not made, see offhook_folds_total; a rebuild takes longer, and no old segment can go.";
         gauge SNAPSHOT_POSITION = "offhook_snapshot_position" [],

@@ -78,6 +78,8 @@ codes! {
     NotQueued = 409 "not_queued";
     /// The first request with that key is still at work.
     IdempotencyInProgress = 409 "idempotency_in_progress";
+    /// A person who is to be erased is in a call, or a text to them waits.
+    StillTexting = 409 "still_texting";
     /// Something still uses the number.
     NumberInUse = 409 "number_in_use";
     /// Something still uses the preset.

@@ -10,7 +10,7 @@ use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
 use crate::journal::JournalFailed;
 use crate::machine::command::Command;
 use crate::machine::event::Story;
-use crate::model::Position;
+use crate::model::{EventId, Position};
 use crate::observe;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -45,9 +45,9 @@ pub async fn deliver(
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
     let mut clock = Clock::new();
-    let mut feed = Feed::new(start, endpoint.events.clone(), Bounds::default());
+    let mut feed = Feed::new(start, endpoint.events.clone(), Bounds::default()).of(&endpoint.name);
     let endpoint = Arc::new(endpoint);
-    skip_to(&mut feed, &endpoint.name, follow.oldest());
+    skip_to(&mut feed, &endpoint.name, &engine, &follow, follow.told_from()).await?;
     let under_way = TaskTracker::new();
     let mut reading = Readings::default();
     let mut paused = false;
@@ -67,6 +67,10 @@ pub async fn deliver(
             note(&engine, &endpoint.name, &mut feed, progress).await?;
         }
         for (reader, from) in feed.wants(follow.committed()) {
+            if from < follow.told_from() {
+                skip_to(&mut feed, &endpoint.name, &engine, &follow, follow.told_from()).await?;
+                break;
+            }
             reading.begin(&follow, reader, from);
         }
         let due = feed.due().map(|due| clock.began + due);
@@ -78,7 +82,7 @@ pub async fn deliver(
             Some((reader, read)) = reading.ended() => match read {
                 Ok(stories) => stories.iter().for_each(|story| feed.follow(reader, story)),
                 Err(FollowFailed::Journal(JournalFailed::Gone { oldest })) => {
-                    skip_to(&mut feed, &endpoint.name, oldest);
+                    skip_to(&mut feed, &endpoint.name, &engine, &follow, oldest).await?;
                 }
                 Err(failed) => return Err(failed),
             },
@@ -122,11 +126,46 @@ fn settle(feed: &mut Feed, endpoint: &str, delivery: &Delivery, delivered: Deliv
     }
 }
 
-/// What is older than the journal is nowhere.
-fn skip_to(feed: &mut Feed, endpoint: &str, oldest: Position) {
-    if feed.skip_to(oldest) {
-        observe::feed_gap(endpoint, oldest.0);
+/// What is older than the journal is nowhere, and what is too old is told to nobody. The endpoint hears of that.
+async fn skip_to(
+    feed: &mut Feed,
+    endpoint: &str,
+    engine: &Handle,
+    follow: &Follow,
+    oldest: Position,
+) -> Result<(), FollowFailed> {
+    let Some(from) = feed.skip_to(oldest) else { return Ok(()) };
+    observe::feed_gap(endpoint, oldest.0);
+    let looking = follow.clone();
+    // It may touch the disk.
+    let looked = tokio::task::spawn_blocking(move || gap(&looking, from, oldest)).await;
+    let (from, until) = looked.map_err(|panicked| FollowFailed::Rows(panicked.to_string()))??;
+    let gap = Command::FeedGap { endpoint: endpoint.to_owned(), from, until };
+    match engine.submit(gap, Urgency::Urgent, PATIENCE).await {
+        Ok(_) => Ok(()),
+        Err(SubmitError::Busy | SubmitError::TooLate) => {
+            // It was counted and logged; the endpoint sees the gap in `call_sequence` at the latest.
+            tracing::error!(endpoint, "the gap could not be noted: the gateway is too busy");
+            Ok(())
+        }
+        Err(SubmitError::Stopped) => Err(FollowFailed::Stopped),
     }
+}
+
+/// The first event that may be missing and where it goes on, in the form of events' ids. The day of what is gone already
+/// is not known: then it is that of what follows.
+fn gap(follow: &Follow, from: Position, until: Position) -> Result<(EventId, EventId), FollowFailed> {
+    let day = |position| match follow.story(position) {
+        Ok(story) => Ok(story.map(|story| story.at.day())),
+        Err(FollowFailed::Journal(JournalFailed::Gone { .. })) => Ok(None),
+        Err(failed) => Err(failed),
+    };
+    let after = match day(until)? {
+        Some(after) => after,
+        None => day(follow.committed())?.unwrap_or_default(),
+    };
+    let before = day(from)?.unwrap_or(after);
+    Ok((EventId::new(before, from, 0), EventId::new(after, until, 0)))
 }
 
 async fn sleep_until(wake: Option<Instant>) {

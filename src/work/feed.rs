@@ -22,6 +22,7 @@ pub use terms::{Bounds, Delivered, Delivery, Progress, Reader, Standing, Start};
 
 use super::Moment;
 use crate::model::{Position, Timestamp};
+use filter::Wanted;
 use health::{Health, wait};
 use live::Live;
 use parked::{After, Parked};
@@ -53,7 +54,7 @@ const LATER: Duration = Duration::from_secs(1);
 /// One endpoint's feed.
 pub struct Feed {
     bounds: Bounds,
-    filter: Filter,
+    wanted: Wanted,
     /// The next position of the backlog's reader.
     next: Position,
     live: Live,
@@ -74,7 +75,7 @@ impl Feed {
         let Start { watermark, parked } = start;
         let mut feed = Self {
             bounds,
-            filter,
+            wanted: Wanted { filter, endpoint: String::new() },
             next: watermark,
             live: Live::default(),
             queue: Queue::default(),
@@ -92,6 +93,12 @@ impl Feed {
             feed.queue.expect(&name, Duration::ZERO);
         }
         feed
+    }
+
+    /// The same, for the endpoint of that name, which is told of its gaps.
+    pub fn of(mut self, endpoint: &str) -> Self {
+        endpoint.clone_into(&mut self.wanted.endpoint);
+        self
     }
 
     /// Deliveries to begin now.

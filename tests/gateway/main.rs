@@ -8,6 +8,7 @@
 mod api;
 mod command;
 mod directory;
+mod erase;
 mod events;
 mod explain;
 mod hooks;

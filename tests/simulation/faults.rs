@@ -2,7 +2,7 @@
 
 use super::dice::Dice;
 use offhook::index::{Index, MemoryIndex};
-use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Record};
+use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Record, Which};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use offhook::model::{Position, Timestamp};
 use std::fs;
@@ -86,6 +86,14 @@ impl Journal for MortalJournal {
     fn sync(&mut self) -> Result<(), JournalFailed> {
         self.lives(Death::Unsynced)?;
         self.journal.sync()
+    }
+
+    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+        self.journal.forget_before(position)
+    }
+
+    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
+        self.journal.erase(which)
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {

@@ -4,7 +4,7 @@ use super::page::Query;
 use super::{Answered, Api, Asked, overloaded, storage_failed};
 use crate::engine::{FollowFailed, Reads};
 use crate::journal::JournalFailed;
-use crate::machine::show::{self, Told};
+use crate::machine::show::{self, Told, cursor};
 use crate::model::{EventId, Position};
 use crate::observe::{NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
@@ -83,10 +83,6 @@ fn wait(query: &Query) -> Result<Duration, Refusal> {
 fn read_cursor(text: &str) -> Result<EventId, Refusal> {
     let none = "`after` is none of our cursors: use that of an event or the next_cursor of an answer, or leave it out";
     format!("evt_{text}").parse().map_err(|_| Refusal::new(Code::CursorInvalid, none))
-}
-
-pub(super) fn cursor(id: EventId) -> String {
-    id.to_string().trim_start_matches("evt_").to_owned()
 }
 
 /// After everything in the frame at `position`, told or not.

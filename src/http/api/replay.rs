@@ -1,10 +1,10 @@
 //! Events the platform was told already, told once more.
 
-use super::events;
 use super::fields::{Fields, missing};
 use super::{Answered, Api, Asked, storage_failed};
 use crate::engine::{Follow, FollowFailed, Reads};
 use crate::http::answer::json;
+use crate::machine::show;
 use crate::model::{EventId, Position, Timestamp};
 use crate::rules::refusal::{Code, Refusal};
 use crate::work::ReplayRefused;
@@ -77,5 +77,5 @@ fn stretch(reads: &Reads, since: Timestamp, until: Option<Timestamp>) -> Result<
 /// What a cursor at a position looks like.
 fn cursor(follow: &Follow, position: Position) -> Result<Option<String>, FollowFailed> {
     let story = follow.story(position)?;
-    Ok(story.map(|story| events::cursor(EventId::new(story.at.day(), position, 0))))
+    Ok(story.map(|story| show::cursor(EventId::new(story.at.day(), position, 0))))
 }

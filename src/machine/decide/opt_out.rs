@@ -36,6 +36,7 @@ pub(super) fn stop<V: View>(
     let stands = OptOut { block, since, by };
     let fact = Fact::OptedOut { contact: theirs.into(), ours, call: said_in.clone(), stands: stands.clone() };
     tell_in(draft, said_in, fact);
+    known_again(draft, theirs);
     close_texts(draft, theirs, &stands.block);
     true
 }
@@ -61,6 +62,7 @@ pub(super) fn list<V: View>(draft: &mut Draft<'_, V>, listed: Vec<(E164, Block)>
     for (theirs, stands) in &wider {
         let stands = stands.clone();
         draft.note(Fact::OptedOut { contact: (*theirs).into(), ours: None, call: None, stands });
+        known_again(draft, *theirs);
     }
     let wider = wider.iter().map(|(theirs, stands)| (*theirs, &stands.block));
     for (theirs, block) in new.iter().map(|(theirs, block)| (*theirs, block)).chain(wider) {
@@ -99,6 +101,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: Optio
     let stands = left.map(|block| OptOut { block, ..known });
     let fact = Fact::OptedIn { contact: theirs.into(), ours, call: said_in.clone(), stands };
     tell_in(draft, said_in, fact);
+    known_again(draft, theirs);
     for call in reopened {
         // Told of just now, perhaps.
         let Some(mut call) = draft.live_call(&call.id) else { continue };
@@ -139,6 +142,13 @@ pub(super) fn answer<V: View>(
     send::enqueue(draft, call.as_mut(), new);
     if let Some(call) = call {
         draft.keep(call, Live::Same);
+    }
+}
+
+/// Somebody who was erased is known by the number again: what stands there holds from now on.
+fn known_again<V: View>(draft: &mut Draft<'_, V>, theirs: E164) {
+    if let Some((who, _)) = draft.view.erased_opt_out(theirs) {
+        draft.note(Fact::ErasedOptOut { who, stands: None });
     }
 }
 

@@ -4,6 +4,7 @@ mod auto_reply;
 mod calls;
 mod carrier;
 mod directory;
+mod erase;
 mod explain;
 mod hang_up;
 mod inbound;
@@ -15,6 +16,7 @@ mod opt_outs;
 mod random;
 mod records;
 mod requirements;
+mod retention;
 mod sending;
 mod steps;
 

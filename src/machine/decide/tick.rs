@@ -6,15 +6,21 @@ use super::outbound;
 use crate::machine::command::Reply;
 use crate::machine::event::{CallChange, CallShown, Fact};
 use crate::machine::rows::Table;
-use crate::machine::state::{Message, Timer};
+use crate::machine::state::{CallRow, Message, Sweep, Timer};
 use crate::machine::view::{Ask, View, days_before};
-use crate::model::{CallId, MessageId, MessageState, Month, Timestamp};
+use crate::model::{CallId, Day, MessageId, MessageState, Month, Timestamp};
 
 /// Timers done in one go; the next tick goes on. Each writes a few hundred bytes into the frame.
 const TIMERS_MAX: usize = 256;
 
 /// Months the memory of people may reach back, and one more.
 const MONTHS_MAX: u16 = 14;
+
+/// Days of messages and answers that the first tick of all looks for; from then on it is known where they begin.
+const DAYS_MAX: u16 = 60;
+
+/// Rows the daily sweep looks at in one tick.
+const SWEPT_MAX: usize = 256;
 
 /// Does what is due: calls whose lease ran out end, sends nobody answered are given up on, people we have not heard of
 /// for long are forgotten.
@@ -28,6 +34,7 @@ pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
         }
     }
     forget(draft);
+    sweep(draft);
     Reply::Done
 }
 
@@ -43,17 +50,51 @@ pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Time
     Reply::Done
 }
 
-/// Drops the months that neither a contact (A23) nor a landline (A18) may be remembered from any more.
+/// Drops the months that neither a contact (A23) nor a landline (A18) may be remembered from any more, the days whose
+/// messages are past their retention, and those whose answers no key may ask for again.
 fn forget<V: View>(draft: &mut Draft<'_, V>) {
     let settings = &draft.directory().settings;
     let days = settings.contact_memory_days.max(settings.landline_memory_days);
     let kept_from = days_before(draft.now(), days).day().month();
     let oldest = Month(kept_from.0.saturating_sub(MONTHS_MAX));
     let first = draft.view.remembered_since().map_or(oldest, |since| since.max(oldest));
-    let tables: Vec<_> = (first.0..kept_from.0).map(|month| Table::Contacts(Month(month))).collect();
+    let mut tables: Vec<_> = (first.0..kept_from.0).map(|month| Table::Contacts(Month(month))).collect();
+    let messages = days_of(draft.view.messages_since(), days_before(draft.now(), settings.retention_days).day());
+    tables.extend(messages.map(Table::Messages));
+    // An answer is repeated for 24 hours.
+    let answers = days_of(draft.view.answers_since(), days_before(draft.now(), 1).day());
+    tables.extend(answers.map(Table::Idempotency));
     if !tables.is_empty() {
         draft.note(Fact::Forgotten { tables });
     }
+}
+
+/// The days up to `kept_from` that are not forgotten yet.
+fn days_of(since: Option<Day>, kept_from: Day) -> impl Iterator<Item = Day> {
+    let first = since.unwrap_or(Day(kept_from.0.saturating_sub(DAYS_MAX)));
+    (first.0..kept_from.0).map(Day)
+}
+
+/// Once a day, page by page: forgets calls that ended before the oldest day whose messages are kept, ends that were heard
+/// of no call and that no call can meet any more (A8), and webhooks nobody could read whose bytes are not kept either.
+fn sweep<V: View>(draft: &mut Draft<'_, V>) {
+    let today = draft.now().day();
+    let after = match draft.view.swept().filter(|sweep| sweep.day == today) {
+        Some(Sweep { after: None, .. }) => return,
+        Some(Sweep { after, .. }) => after,
+        None => None,
+    };
+    let kept_from = days_before(draft.now(), draft.directory().settings.retention_days).day();
+    let is_over = |row: &CallRow| match row {
+        CallRow::Call(call) => call.ended.as_ref().is_some_and(|ended| ended.at.day() < kept_from),
+        CallRow::EndedUnheard(ended) => ended.at < days_before(draft.now(), 1),
+    };
+    let page = draft.view.calls_page(after.as_ref(), SWEPT_MAX);
+    let after = (page.len() == SWEPT_MAX).then(|| page.last().map(|(call, _)| call.clone())).flatten();
+    let calls = page.into_iter().filter(|(_, row)| is_over(row)).map(|(call, _)| call).collect();
+    let quarantined = draft.view.quarantined(SWEPT_MAX).into_iter();
+    let quarantined = quarantined.take_while(|(_, at)| at.day() < kept_from).map(|(position, _)| position).collect();
+    draft.note(Fact::Swept { calls, quarantined, reached: Sweep { day: today, after } });
 }
 
 fn lease<V: View>(draft: &mut Draft<'_, V>, id: &CallId) {

@@ -1,6 +1,6 @@
 //! Which events an endpoint wants.
 
-use crate::machine::show::KINDS;
+use crate::machine::show::{Head, KINDS};
 use std::collections::BTreeSet;
 
 /// The types of events an endpoint is told of. The default is all of them.
@@ -37,6 +37,22 @@ impl Filter {
     /// As it was written; none for all events.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+}
+
+/// What an endpoint is told of.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) filter: Filter,
+    /// Its name; empty for one that is told of nothing but what all are.
+    pub(super) endpoint: String,
+}
+
+impl Wanted {
+    /// Whether the endpoint is told of it: of what it asked for, and of its own gaps, which it has to know of whatever it
+    /// asked for.
+    pub(super) fn takes(&self, head: &Head<'_>) -> bool {
+        head.only_for().map_or_else(|| self.filter.takes(head.kind), |endpoint| endpoint == self.endpoint)
     }
 }
 

@@ -242,16 +242,17 @@ impl Parked {
         (stand.read, stand.reading) = (stand.from, Reading::Not);
     }
 
-    /// Nothing before `oldest` is kept any more. Returns how many threads miss something, and who of them has nothing
-    /// left to be read and is parked no longer.
-    pub(super) fn skip_to(&mut self, oldest: Position) -> (usize, Vec<Name>) {
+    /// Nothing before `oldest` is kept any more. Returns the first position that a thread misses, and who has nothing left
+    /// to be read and is parked no longer.
+    pub(super) fn skip_to(&mut self, oldest: Position) -> (Option<Position>, Vec<Name>) {
         let swept = self.sweep.as_ref().map_or(oldest, |sweep| sweep.next);
-        let behind = |stand: &Stand| match stand.reading {
-            Reading::Sweeps => swept < oldest,
-            Reading::Not | Reading::Waits => stand.read.0 < oldest,
+        let at = |stand: &Stand| match stand.reading {
+            Reading::Sweeps => swept,
+            Reading::Not | Reading::Waits => stand.read.0,
         };
-        let names: Vec<Name> =
-            self.threads.iter().filter(|(_, stand)| behind(stand)).map(|(name, _)| Name::clone(name)).collect();
+        let behind = || self.threads.iter().filter(|(_, stand)| at(stand) < oldest);
+        let first = behind().map(|(_, stand)| at(stand)).min();
+        let names: Vec<Name> = behind().map(|(name, _)| Name::clone(name)).collect();
         if swept < oldest {
             self.sweep = None;
         }
@@ -269,7 +270,7 @@ impl Parked {
                 self.want(name);
             }
         }
-        (names.len(), caught_up)
+        (first, caught_up)
     }
 
     /// What the journal does not know yet, at most so much of it: who is parked where, and who no longer is.

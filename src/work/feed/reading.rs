@@ -78,7 +78,7 @@ impl Feed {
             Reader::Live if self.live.next() == Some(story.position) => self.follow_live(story),
             Reader::Parked if self.parked.begin(story.position) => self.follow_parked(story),
             Reader::Replay if self.replay.reads(story.position) => {
-                for head in show::heads(story).filter(|head| self.filter.takes(head.kind)) {
+                for head in show::heads(story).filter(|head| self.wanted.takes(head)) {
                     if self.parked.is_delivered(&head.thread(), place_of(head.id)) {
                         self.replay.queue.push(Arc::new(head.told()), Reader::Replay);
                     }
@@ -90,7 +90,7 @@ impl Feed {
 
     fn follow_backlog(&mut self, story: &Story) {
         for head in show::heads(story) {
-            if self.filter.takes(head.kind) && !self.live.has_taken(&head.thread(), place_of(head.id)) {
+            if self.wanted.takes(&head) && !self.live.has_taken(&head.thread(), place_of(head.id)) {
                 self.take_in(Reader::Backlog, &head, story.at);
             }
         }
@@ -102,7 +102,7 @@ impl Feed {
         for head in show::heads(story) {
             let room = self.bounds.live_threads;
             let mine = self.live.takes(&head.thread(), place_of(head.id), head.begins(), room);
-            if mine && self.filter.takes(head.kind) {
+            if mine && self.wanted.takes(&head) {
                 self.take_in(Reader::Live, &head, story.at);
             }
         }
@@ -120,7 +120,7 @@ impl Feed {
     fn follow_parked(&mut self, story: &Story) {
         for head in show::heads(story) {
             let thread = head.thread();
-            if !self.filter.takes(head.kind) || !self.parked.reads(&thread, place_of(head.id)) {
+            if !self.wanted.takes(&head) || !self.parked.reads(&thread, place_of(head.id)) {
                 continue;
             }
             self.queue.push(Arc::new(head.told()), Reader::Parked);
@@ -151,18 +151,19 @@ impl Feed {
         self.replay.has_room()
     }
 
-    /// Nothing before `oldest` is kept any more. Returns whether events were lost to this endpoint by that.
-    pub fn skip_to(&mut self, oldest: Position) -> bool {
+    /// Nothing before `oldest` is told any more. Returns the first position of which this endpoint may have lost events by
+    /// that; none where it has lost nothing.
+    pub fn skip_to(&mut self, oldest: Position) -> Option<Position> {
         let (missing, caught_up) = self.parked.skip_to(oldest);
         for name in caught_up {
             self.queue.wake(&name, false);
             self.queue.forget(&name);
         }
-        let lost = self.next < oldest || missing > 0;
+        let unread = (self.next < oldest).then_some(self.next);
         self.next = self.next.max(oldest);
         self.live.skip_to(oldest);
         self.live.meet(self.next);
         self.replay.skip_to(oldest);
-        lost
+        unread.into_iter().chain(missing).min()
     }
 }

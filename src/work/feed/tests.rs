@@ -160,8 +160,8 @@ fn an_endpoint_that_wants_little_is_noted_to_have_come_far_all_the_same() {
 #[test]
 fn what_the_journal_no_longer_keeps_is_left_out_and_said_to_be() {
     let mut world = World::new();
-    assert!(!world.feed.skip_to(Position(1)));
-    assert!(world.feed.skip_to(Position(3)));
+    assert_eq!(world.feed.skip_to(Position(1)), None);
+    assert_eq!(world.feed.skip_to(Position(3)), Some(Position(1)));
     for _ in 0..3 {
         world.commit(&["a"]);
     }

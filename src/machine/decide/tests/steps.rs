@@ -2,10 +2,12 @@
 
 use super::{ANN, START, World};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
+use crate::machine::erase::Key;
 use crate::model::{
-    Address, CallId, Caller, Change, Directory, E164, FailureCode, Heard, Inbound, InboundMedia, Phase, Receipt,
-    ReceiptRef, ReceiptState, Verification, VerificationState,
+    Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Heard, Inbound, InboundMedia, Phase,
+    Position, Receipt, ReceiptRef, ReceiptState, Verification, VerificationState,
 };
+use std::ops::Range;
 
 /// One thing that happens. What names a message of ours names it by its place in the story, from 1.
 #[derive(Clone)]
@@ -70,6 +72,18 @@ pub(super) fn receipt(world: &World, nth: usize, state: ReceiptState, status: &s
         segments,
     };
     Command::Heard { account: "main".to_owned(), item: Heard::Receipt(receipt) }
+}
+
+/// An endpoint was not told of what stands there.
+pub(super) fn gap(endpoint: &str, positions: Range<u64>) -> Step {
+    let event = |position| EventId::new(START.day(), Position(position), 0);
+    let (from, until) = (event(positions.start), event(positions.end));
+    Step::Do(Command::FeedGap { endpoint: endpoint.to_owned(), from, until })
+}
+
+/// Somebody is erased.
+pub(super) fn erase(who: &str) -> Step {
+    Step::Do(Command::Erase { who: who.parse().unwrap(), key: Key([7; 16]) })
 }
 
 pub(super) fn call_id(id: &str) -> CallId {

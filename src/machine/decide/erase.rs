@@ -1,0 +1,48 @@
+//! A person is to be erased: what may stand in the way, and what outlives them.
+
+use super::draft::Draft;
+use crate::machine::command::Reply;
+use crate::machine::erase::Key;
+use crate::machine::event::Fact;
+use crate::machine::view::{Ask, PAGE_ROWS, View};
+use crate::model::E164;
+use crate::rules::refusal::{Code, Refusal};
+
+/// Notes that somebody is erased, and under a fingerprint that they must not be texted, where that is so. What is under
+/// way with them has to end before: it could not go on without their number.
+pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: Key) -> Reply {
+    if draft.directory().numbers.contains_key(&who) {
+        let detail = "this is one of our own numbers, which name nobody: erase the number of the person";
+        return Reply::Refused(Refusal::new(Code::NumberInUse, detail));
+    }
+    if let Some(live) = draft.view.live(who).into_iter().next() {
+        let detail = format!("the call {} with this person lives: end it first, then erase", live.call.as_str());
+        return Reply::Refused(Refusal { other_call: Some(live.call), ..Refusal::new(Code::StillTexting, detail) });
+    }
+    if text_waits(draft.view, who) {
+        let detail = "a text to this person is on its way: erase in two minutes, when it is sent or too old (a gateway \
+                      that is stopped has to be started for that)";
+        return Reply::Refused(Refusal::new(Code::StillTexting, detail));
+    }
+    let key = draft.view.erasure_key().unwrap_or(fresh);
+    draft.note(Fact::PersonErased { key: key.into() });
+    if let Some(stands) = draft.view.opt_out(who) {
+        draft.note(Fact::ErasedOptOut { who: key.fingerprint(who), stands: Some(stands) });
+    }
+    Reply::Done
+}
+
+fn text_waits(view: &impl View, who: E164) -> bool {
+    let mut from = Vec::new();
+    loop {
+        let page = view.open_page(&from, PAGE_ROWS);
+        if page.iter().any(|(_, _, open)| open.theirs == who) {
+            return true;
+        }
+        match page.into_iter().nth(PAGE_ROWS - 1) {
+            // The first key after this one.
+            Some((last, ..)) => from = [last, vec![0]].concat(),
+            None => return false,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What is past its retention is not known any more; what lives on is.
+
+use super::steps::{call_id, end, gap, go, say, say_with_key, sent, start, start_of, tick};
+use super::*;
+use crate::machine::state::Sweep;
+use crate::model::{Day, Heard};
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[test]
+fn messages_and_ended_calls_go_when_their_days_are_over_and_a_call_that_lives_stays() {
+    let mut world = World::new(directory());
+    let story = [
+        (0, start("a")),
+        (1, say("a", "hello")),
+        (2, go(1)),
+        (3, sent(1)),
+        (4, end("a")),
+        (5, go(2)),
+        (6, sent(2)),
+        (7, start_of("b", BOB)),
+    ];
+    for (secs, step) in story {
+        world.run(secs, step);
+    }
+    world.run(4 * DAY, start_of("b", BOB));
+    world.run(4 * DAY, tick());
+    let message = world.queued[0];
+    // The last moment of the thirtieth day after.
+    let last = START.day().start() + std::time::Duration::from_secs(31 * DAY) - std::time::Duration::from_millis(1);
+    world.run_at(last, start_of("b", BOB));
+    world.run_at(last, tick());
+    assert!(Ask::message(&world, message).is_some() && Ask::call(&world, &call_id("a")).is_some());
+    let over = last + std::time::Duration::from_millis(1);
+    world.run_at(over, start_of("b", BOB));
+    world.run_at(over, tick());
+    assert!(Ask::message(&world, message).is_none() && Ask::call(&world, &call_id("a")).is_none());
+    assert!(world.call("b").ended.is_none(), "it lives");
+    assert_eq!(world.messages_since(), Some(Day(START.day().0 + 1)));
+    invariants::at_the_end(&world);
+}
+
+#[test]
+fn an_answer_is_forgotten_two_days_later() {
+    let mut world = World::new(directory());
+    world.run(0, start("a"));
+    world.run(1, say_with_key("a", "hello", 7));
+    let answers = |world: &World| world.rows.keys().filter(|key| matches!(key.table, Table::Idempotency(_))).count();
+    world.run(DAY, tick());
+    assert_eq!(answers(&world), 1);
+    world.run(2 * DAY, tick());
+    assert_eq!(answers(&world), 0);
+}
+
+#[test]
+fn a8_an_end_that_no_start_came_to_is_forgotten_with_the_next_day() {
+    let mut world = World::new(directory());
+    world.run(0, end("early"));
+    world.run(DAY - 1, tick());
+    assert!(Ask::call(&world, &call_id("early")).is_some());
+    world.run(2 * DAY, tick());
+    assert!(Ask::call(&world, &call_id("early")).is_none());
+}
+
+#[test]
+fn many_calls_are_looked_through_page_by_page_and_once_a_day() {
+    let mut world = World::new(directory());
+    for nth in 0..600 {
+        world.now = START;
+        world.run_unchecked(end(&format!("early-{nth:03}")));
+    }
+    let calls = |world: &World| world.calls_page(None, usize::MAX).len();
+    let mut left = Vec::new();
+    world.now = START + std::time::Duration::from_secs(2 * DAY);
+    for _ in 0..4 {
+        let before = world.journal.len();
+        world.run_unchecked(tick());
+        assert_eq!(world.journal.len(), before + 1);
+        left.push(calls(&world));
+    }
+    assert_eq!(left, [344, 88, 0, 0]);
+    let today = world.now.day();
+    assert_eq!(world.swept(), Some(Sweep { day: today, after: None }));
+    assert!(world.journal.last().unwrap().events.is_empty(), "nothing more until tomorrow");
+    world.now = world.now + std::time::Duration::from_secs(DAY);
+    world.run_unchecked(tick());
+    assert_eq!(world.swept(), Some(Sweep { day: world.now.day(), after: None }));
+}
+
+#[test]
+fn a58_a_webhook_nobody_could_read_goes_with_its_bytes() {
+    let mut world = World::new(directory());
+    let heard = |raw: &[u8]| {
+        let item = Heard::Unreadable { raw: raw.to_vec(), problem: "no closing brace".to_owned() };
+        Step::Do(Command::Heard { account: "main".to_owned(), item })
+    };
+    world.run(0, heard(b"{"));
+    world.run(20 * DAY, heard(b"{{"));
+    assert_eq!(world.quarantined(10).len(), 2);
+    world.run(40 * DAY, tick());
+    assert_eq!(world.quarantined(10).len(), 1);
+}
+
+#[test]
+fn a_gap_is_told_in_no_call_and_says_from_where_to_where() {
+    let mut world = World::new(directory());
+    world.run(0, gap("main", 3..9));
+    let story = world.journal.last().unwrap();
+    assert_eq!(show::told(story), [], "who pulls misses nothing");
+    let head = show::heads(story).next().unwrap();
+    assert_eq!((head.kind, head.only_for()), ("feed.gap", Some("main")));
+    let told: Value = serde_json::from_slice(&head.told().body).unwrap();
+    assert_eq!((&told["call_id"], &told["call_sequence"]), (&Value::Null, &Value::Null));
+    let (from, to) = (told["data"]["from"].as_str().unwrap(), told["data"]["to"].as_str().unwrap());
+    assert!(from < to && told["data"]["endpoint"] == "main", "{told}");
+    assert!(to.parse::<u64>().is_err() && to.len() == told["cursor"].as_str().unwrap().len());
+}

@@ -1,0 +1,156 @@
+//! A person is erased from a stopped gateway. Each test has a gateway of its own.
+
+use crate::process::{SOON, World, offhook, said};
+use crate::shared::{OURS, world};
+use offhook::model::E164;
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// Who is erased.
+const ANN: &str = "+14155550107";
+/// Who stays.
+const BOB: &str = "+14155550108";
+
+/// A word in every text from and to Ann, and in no other.
+const CANARY: &str = "nightingale";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erase_leaves_neither_number_nor_text_in_any_file_and_others_as_they_were() {
+    let world = world().await;
+    let gateway = world.start().await;
+    talk(&world, ANN, "c-ann", CANARY).await;
+    talk(&world, BOB, "c-bob", "sparrow").await;
+    let late = world.carrier.phone(number(ANN));
+    assert!(late.text(number(OURS), &format!("{CANARY} still there?")).await.acknowledged());
+    late.wait_for_text(SOON, |text| text == "Nobody reads this.").await.unwrap();
+    assert!(late.text(number(OURS), "STOP").await.acknowledged());
+    world.platform.wait_for(SOON, |event| event.kind == "contact.opted_out").await.unwrap();
+    world.carrier.wait_for_receipts(SOON).await.unwrap();
+    let text = world.client.ask("GET".parse().unwrap(), "/v1/calls/c-ann/messages", None).await.unwrap();
+    let text = text.text("/items/0/id").to_owned();
+
+    let running = erase(&world, ANN);
+    assert_eq!(running.status.code(), Some(1));
+    assert!(said(&running).contains("stop that gateway first"), "{}", said(&running));
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    assert!(traces(&world.home.data()).len() > 3, "it is looked for where it is: {:?}", traces(&world.home.data()));
+
+    let erased = erase(&world, ANN);
+    assert_eq!(erased.status.code(), Some(0), "{}", said(&erased));
+    assert_eq!(traces(&world.home.data()), [], "{}", said(&erased));
+    let verified = offhook(&["journal", "verify", world.home.data().to_str().unwrap()]);
+    assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
+    let again = erase(&world, ANN);
+    assert!(said(&again).contains("erased: 0 "), "{}", said(&again));
+
+    let exported = offhook(&["directory", "export", "--config", world.home.path("offhook.toml").to_str().unwrap()]);
+    assert!(said(&exported).contains("1 people who must not be texted were erased"), "{}", said(&exported));
+
+    let gateway = world.start().await;
+    assert_eq!(traces(&world.home.data()), [], "the index is made anew without her");
+    assert_eq!(world.client.call("c-ann").await.unwrap().code(), "call_not_found");
+    let gone = world.client.message(&text).await.unwrap();
+    assert_eq!((gone.status, &gone.json["text"], &gone.json["text_expired"]), (200, &json!(null), &json!(true)));
+    assert_eq!((&gone.json["to"], gone.text("/from")), (&json!(null), OURS));
+    let bob = world.client.call("c-bob").await.unwrap();
+    assert_eq!((bob.status, bob.text("/caller")), (200, BOB));
+    let texts = world.client.ask("GET".parse().unwrap(), "/v1/calls/c-bob/messages", None).await.unwrap();
+    assert_eq!((texts.text("/items/0/text"), texts.text("/items/1/text")), ("sparrow to", "sparrow from"));
+
+    check_that_stop_still_holds(&world).await;
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
+/// Who said STOP must not be texted, though nobody knows the number; START opens it again, and for good.
+async fn check_that_stop_still_holds(world: &World) {
+    begin(world, ANN, "c-ann-2").await;
+    assert_eq!(world.client.call("c-ann-2").await.unwrap().text("/sms/refusal"), "opted_out");
+    assert_eq!(world.client.send_text("c-ann-2", "hello", "a-1").await.unwrap().code(), "opted_out");
+    assert!(world.carrier.phone(number(ANN)).text(number(OURS), "START").await.acknowledged());
+    world.platform.wait_for(SOON, |event| event.kind == "contact.opted_in").await.unwrap();
+    assert_eq!(world.client.send_text("c-ann-2", "hello", "a-1").await.unwrap().status, 202);
+    begin(world, BOB, "c-bob-2").await;
+    assert_eq!(world.client.send_text("c-bob-2", "hello", "a-1").await.unwrap().status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_erased_while_a_call_with_them_lives() {
+    let world = world().await;
+    let gateway = world.start().await;
+    begin(&world, ANN, "c-ann").await;
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    let refused = erase(&world, ANN);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("the call c-ann with this person lives: end it first"), "{}", said(&refused));
+    let ours = erase(&world, OURS);
+    assert!(said(&ours).contains("one of our own numbers"), "{}", said(&ours));
+
+    let gateway = world.start().await;
+    let call = world.client.call("c-ann").await.unwrap();
+    assert_eq!((call.text("/caller"), call.text("/state")), (ANN, "active"));
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erase_makes_nothing_where_no_gateway_ever_ran() {
+    let world = world().await;
+    let refused = erase(&world, ANN);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("is it the data_dir of the gateway?"), "{}", said(&refused));
+    assert!(!world.home.data().exists());
+    let unread = erase(&world, "4155550107");
+    assert!(said(&unread).contains("like +12065550142"), "{}", said(&unread));
+}
+
+/// A call with a text each way, ended, and its closing message received.
+async fn talk(world: &World, caller: &str, call: &str, word: &str) {
+    begin(world, caller, call).await;
+    let phone = world.carrier.phone(number(caller));
+    let keyed = world.client.with_key(format!("of {call}"));
+    assert_eq!(keyed.send_text(call, &format!("{word} to"), "a-1").await.unwrap().status, 202);
+    phone.wait_for_text(SOON, |text| text == format!("{word} to")).await.unwrap();
+    assert!(phone.text(number(OURS), &format!("{word} from")).await.acknowledged());
+    assert_eq!(keyed.end_call(call, "agent_hangup").await.unwrap().status, 200);
+    phone.wait_for_text(SOON, |text| text == "This conversation has ended.").await.unwrap();
+}
+
+async fn begin(world: &World, caller: &str, call: &str) {
+    let body = json!({ "caller": caller, "queue": "support", "agent": "a-1" });
+    assert_eq!(world.client.put_call(call, &body).await.unwrap().status, 201);
+}
+
+fn erase(world: &World, who: &str) -> Output {
+    offhook(&["erase", who, "--config", world.home.path("offhook.toml").to_str().unwrap()])
+}
+
+fn number(text: &str) -> E164 {
+    text.parse().unwrap()
+}
+
+/// Files with something of Ann in them, and what: her number in any form it is written in, or a word of hers.
+fn traces(directory: &Path) -> Vec<(PathBuf, &'static str)> {
+    let ann = number(ANN);
+    let forms = [
+        ("digits", ANN.trim_start_matches('+').as_bytes().to_vec()),
+        ("without the country", ANN.trim_start_matches("+1").as_bytes().to_vec()),
+        ("encoded", postcard::to_stdvec(&ann).unwrap()),
+        ("key", ann.key().to_vec()),
+        ("text", CANARY.as_bytes().to_vec()),
+    ];
+    let mut traces = Vec::new();
+    for path in files(directory) {
+        let mut bytes = fs::read(&path).unwrap();
+        // A segment ends in megabytes of zeros.
+        bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        let found = forms.iter().filter(|(_, form)| memchr::memmem::find(&bytes, form).is_some());
+        traces.extend(found.map(|(name, _)| (path.clone(), *name)));
+    }
+    traces
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
