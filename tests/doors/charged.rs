@@ -1,7 +1,7 @@
 //! Who fails to sign too often is not computed for; who signs rightly is never charged. This machine's own address beyond
 //! loopback stands for a stranger's: what goes there does not leave the machine.
 
-use crate::peer::{Line, connect};
+use crate::peer::{Line, connect, skipped};
 use crate::process::{World, wire};
 use crate::stage::{happened, plain, texts};
 use crate::webhook::Webhook;
@@ -106,7 +106,7 @@ fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let address = socket.connect(elsewhere).and_then(|()| socket.local_addr()).map(|address| address.ip());
     if !address.as_ref().is_ok_and(|address| !address.is_loopback()) {
-        eprintln!("SKIPPED: this machine has no address but those of loopback, which are never charged");
+        skipped("this machine has no address but those of loopback, which are never charged");
     }
     address.ok().filter(|address| !address.is_loopback())
 }

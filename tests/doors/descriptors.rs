@@ -1,6 +1,6 @@
 //! A gateway whose descriptors are used up.
 
-use crate::peer::{Line, PATIENCE, connect, source};
+use crate::peer::{Line, PATIENCE, connect, skipped, source};
 use crate::process::{World, wire};
 use crate::stage::{plain, quiet, value};
 use crate::webhook::Webhook;
@@ -49,7 +49,7 @@ async fn g21_where_the_system_has_no_descriptor_left_the_doors_wait_in_patience_
     assert_eq!(hear(&world, "SM1").await, 200);
     let open = fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap().count();
     let Ok(status) = set_descriptors(gateway.id(), open + 4) else {
-        eprintln!("SKIPPED: prlimit of util-linux is not here, which takes descriptors from a process that runs");
+        skipped("prlimit of util-linux is not here, which takes descriptors from a process that runs");
         return;
     };
     assert!(status.success(), "{status}");

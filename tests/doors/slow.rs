@@ -1,6 +1,6 @@
 //! Connections that are held open by doing as little as possible, by the hundred and by the ten thousand.
 
-use crate::peer::{PATIENCE, connect, connect_narrow, source};
+use crate::peer::{PATIENCE, connect, connect_narrow, skipped, source};
 use crate::process::{Gateway, TOKEN};
 use crate::stage::{Stage, quiet, value};
 use std::io;
@@ -57,7 +57,7 @@ async fn g19_slow_connections_of_every_kind_are_closed_while_honest_ones_are_ans
     let most = each * rounds[0].len();
     let needed = DOORS * most + OTHERWISE;
     if offhook::net::descriptors_max().is_some_and(|there| there < needed) {
-        eprintln!("SKIPPED: {most} slow connections at once take {needed} descriptors: raise them with ulimit -n");
+        skipped(&format!("{most} slow connections at once take {needed} descriptors: raise them with ulimit -n"));
         return;
     }
     let stage = Arc::new(Stage::new().await);
