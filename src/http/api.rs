@@ -237,6 +237,7 @@ async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
         BodyRefused::TooLarge => {
             Refusal::new(Code::BodyTooLarge, format!("a request has at most {BODY_MAX_BYTES} bytes: send less"))
         }
+        BodyRefused::Crowded => overloaded(),
         BodyRefused::TooSlow | BodyRefused::Cut => {
             Refusal::new(Code::MalformedJson, "the body did not come whole and in time: send it again")
         }

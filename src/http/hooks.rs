@@ -264,6 +264,7 @@ fn unread(refused: BodyRefused, max_bytes: usize) -> Ended {
             let detail = format!("this carrier's webhooks have at most {max_bytes} bytes");
             (WebhookOutcome::TooLarge, problem(&Refusal::new(Code::BodyTooLarge, detail)))
         }
+        BodyRefused::Crowded => overloaded(),
         BodyRefused::TooSlow | BodyRefused::Cut => {
             // Whoever was slow, nothing was taken; and a 408 would end some carriers' duty.
             let detail = "the body did not come whole and in time: send it again";

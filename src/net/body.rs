@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A request's body as it comes from the socket. It fails with [`BodyFailed::TooSlow`] once its deadline has passed; the
@@ -37,6 +38,9 @@ pub enum BodyRefused {
     /// 413. Nothing past the bound was kept.
     #[error("the body is larger than this door takes")]
     TooLarge,
+    /// 503. Others are being read that are as large.
+    #[error("too many large bodies come at once")]
+    Crowded,
     /// 408.
     #[error("the body did not come in time")]
     TooSlow,
@@ -45,8 +49,25 @@ pub enum BodyRefused {
     Cut,
 }
 
+/// Up to here a body costs no more than its connection does anyway, and nobody counts it.
+const SMALL_BYTES: usize = 8 * 1024;
+
+/// Larger bodies that are being read at once, at all doors. What a stranger sends is kept before anybody can know who it is
+/// from; without a bound, ten thousand that end a byte too early would take more memory than there is.
+const LARGE_MAX: usize = 512;
+
+static LARGE: Semaphore = Semaphore::const_new(LARGE_MAX);
+
 /// The whole body, if it has at most `max_bytes`. One that announces more is refused before a byte of it is read.
 pub async fn read_body<B>(body: B, max_bytes: usize) -> Result<Bytes, BodyRefused>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    read_among(body, max_bytes, &LARGE).await
+}
+
+async fn read_among<B>(body: B, max_bytes: usize, large: &Semaphore) -> Result<Bytes, BodyRefused>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -55,21 +76,32 @@ where
     if body.size_hint().lower() > max_bytes as u64 {
         return Err(BodyRefused::TooLarge);
     }
+    let room = body.size_hint().upper().and_then(|announced| usize::try_from(announced).ok()).unwrap_or(max_bytes);
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
+    let mut place = None;
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(|error| refused(&error.into()))?.into_data() else {
             continue; // Trailers mean nothing here, and hyper has bounded them.
         };
-        if first.len() + whole.len() + piece.len() > max_bytes {
+        let length = first.len() + whole.len() + piece.len();
+        if length > max_bytes {
             return Err(BodyRefused::TooLarge);
+        }
+        if length > SMALL_BYTES && place.is_none() {
+            place = Some(large.try_acquire().map_err(|_| BodyRefused::Crowded)?);
         }
         if first.is_empty() && whole.is_empty() {
             first = piece;
-        } else {
-            whole.extend_from_slice(&std::mem::take(&mut first));
-            whole.extend_from_slice(&piece);
+            continue;
         }
+        if place.is_some() && whole.capacity() < room {
+            // All at once: growing by doubling would end with twice as much.
+            let grown = std::mem::replace(&mut whole, BytesMut::with_capacity(room.min(max_bytes)));
+            whole.extend_from_slice(&grown);
+        }
+        whole.extend_from_slice(&std::mem::take(&mut first));
+        whole.extend_from_slice(&piece);
     }
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
@@ -150,6 +182,18 @@ mod tests {
     async fn pieces_are_put_together_and_counted_together() {
         assert_eq!(read_body(pieces(&["ab", "", "cd", "e"]), 5).await, Ok(Bytes::from_static(b"abcde")));
         assert_eq!(read_body(pieces(&["ab", "cd", "e"]), 4).await, Err(BodyRefused::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn a_large_body_needs_a_place_until_it_is_whole_and_a_small_one_none() {
+        let (large, huge) = (Semaphore::new(1), &*"z".repeat(SMALL_BYTES).leak());
+        let parts = ["x", huge, "y"];
+        let larger = || pieces(&parts);
+        let whole = read_among(larger(), 2 * SMALL_BYTES, &large).await.unwrap();
+        assert!(whole.len() == SMALL_BYTES + 2 && whole.starts_with(b"xz") && whole.ends_with(b"zy"));
+        let _another = large.try_acquire().expect("the place is free again");
+        assert_eq!(read_among(larger(), 2 * SMALL_BYTES, &large).await, Err(BodyRefused::Crowded));
+        assert_eq!(read_among(pieces(&[huge]), 2 * SMALL_BYTES, &large).await.unwrap().len(), SMALL_BYTES);
     }
 
     #[tokio::test]
