@@ -1,8 +1,8 @@
 //! Who fails to sign too often is not computed for; who signs rightly is never charged. This machine's own address beyond
 //! loopback stands for a stranger's: what goes there does not leave the machine.
 
-use crate::peer::{Line, connect, skipped};
-use crate::process::{World, wire};
+use crate::peer::{Line, connect};
+use crate::process::{World, skipped, wire};
 use crate::stage::{happened, plain, texts};
 use crate::webhook::Webhook;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};

@@ -1,7 +1,7 @@
 //! A gateway whose descriptors are used up.
 
-use crate::peer::{Line, PATIENCE, connect, skipped, source};
-use crate::process::{World, wire};
+use crate::peer::{Line, PATIENCE, connect, source};
+use crate::process::{World, skipped, wire};
 use crate::stage::{plain, quiet, value};
 use crate::webhook::Webhook;
 use std::fs;

@@ -1,7 +1,7 @@
 //! Connections to a door, made by hand: from any address of loopback, with whatever bytes.
 
 use crate::process::wire::Answer;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -9,11 +9,6 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// Longer than any deadline of a door on a busy machine, but that of idle connections.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
-
-/// Says that something is not shown here, and why, past the harness that would keep it to itself.
-pub(crate) fn skipped(why: &str) {
-    writeln!(io::stderr(), "SKIPPED: {why}").expect("there is a standard error");
-}
 
 /// Addresses that connections come from. Each has ports for 28,000.
 const SOURCES: usize = 64;

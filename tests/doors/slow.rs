@@ -1,7 +1,7 @@
 //! Connections that are held open by doing as little as possible, by the hundred and by the ten thousand.
 
-use crate::peer::{PATIENCE, connect, connect_narrow, skipped, source};
-use crate::process::{Gateway, TOKEN};
+use crate::peer::{PATIENCE, connect, connect_narrow, source};
+use crate::process::{Gateway, TOKEN, skipped};
 use crate::stage::{Stage, quiet, value};
 use std::io;
 use std::sync::Arc;

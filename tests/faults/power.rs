@@ -4,8 +4,7 @@
 use crate::ending::{judge, judge_the_journal};
 use crate::kills::Moments;
 use crate::load::{Load, world};
-use crate::process::{Gateway, Home, binary, quiet};
-use crate::strace::skipped;
+use crate::process::{Gateway, Home, binary, quiet, skipped};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +26,7 @@ async fn g3_what_the_disk_has_when_the_power_goes_is_everything_that_was_acknowl
     let world = world().await;
     let disk = match Disk::make(&world.home) {
         Ok(disk) => disk,
-        Err(why) => return skipped("g3, images of the disk", &why),
+        Err(why) => return skipped(&format!("g3, images of the disk: {why}")),
     };
     let began = Instant::now();
     let load = Load::of_long_texts(&world);

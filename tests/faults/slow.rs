@@ -2,16 +2,16 @@
 
 use crate::ending::judge;
 use crate::load::{Load, world};
-use crate::process::wire;
+use crate::process::{skipped, wire};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// How long a sync takes: longer than the carriers' door waits.
-const SYNC_SECS: u64 = 3;
+const SYNC_SECS: u64 = 5;
 
-/// How long the disk is slow.
-const SLOW_FOR: Duration = Duration::from_secs(10);
+/// How long the disk is slow, in seconds, unless `OFFHOOK_SLOW_SECS` says otherwise.
+const SLOW_SECS: u64 = 12;
 
 /// A load needs a moment to be one.
 const UNDER_LOAD: Duration = Duration::from_secs(2);
@@ -21,6 +21,8 @@ const MORE_KB_MAX: u64 = 64 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g10_with_a_disk_that_takes_seconds_carriers_hear_503_in_time_and_what_they_repeat_is_taken_once() {
+    let secs = std::env::var("OFFHOOK_SLOW_SECS");
+    let secs: u64 = secs.map_or(SLOW_SECS, |text| text.parse().expect("OFFHOOK_SLOW_SECS is a number of seconds"));
     let world = world().await;
     let load = Load::start(&world);
     let gateway = world.start().await;
@@ -28,7 +30,7 @@ async fn g10_with_a_disk_that_takes_seconds_carriers_hear_503_in_time_and_what_t
     let before_kb = gateway.resident_kb();
     let already = world.carrier.record().webhooks.len();
     let Some(slow) = Slow::disk_of(gateway.id()) else { return };
-    tokio::time::sleep(SLOW_FOR).await;
+    tokio::time::sleep(Duration::from_secs(secs)).await;
     let most_kb = gateway.resident_kb();
     let metrics = wire::get(world.home.doors.ops, "/metrics").await.expect("ops are answered at once").body;
     drop(slow);
@@ -40,11 +42,11 @@ async fn g10_with_a_disk_that_takes_seconds_carriers_hear_503_in_time_and_what_t
     let put_off = later.iter().filter(|webhook| webhook.answers.contains(&Some(503))).count();
     let slowest = Duration::from_micros(webhooks.iter().map(|webhook| webhook.slowest_us).max().unwrap_or_default());
     println!(
-        "a slow disk: {put_off} put off, the slowest answer after {slowest:.1?}, {before_kb} kB, then {most_kb} kB"
+        "a slow disk: {put_off} put off, the slowest answer after {slowest:.2?}, {before_kb} kB, then {most_kb} kB"
     );
     println!("a slow disk: {summary:?}");
     assert!(put_off > 0, "no carrier was put off: {metrics}");
-    // The door's own deadline is half of that; a machine that is busy may answer somewhat later than it means to.
+    // The door's own deadline is 1.3 s; a machine that is busy may answer somewhat later than it means to.
     assert!(slowest < Duration::from_secs(SYNC_SECS), "somebody waited {slowest:?} for the disk");
     assert!(most_kb < before_kb + MORE_KB_MAX, "from {before_kb} kB to {most_kb} kB");
     assert!(gateway.terminate().await.success());
@@ -64,7 +66,7 @@ impl Slow {
         std::thread::sleep(Duration::from_millis(500));
         let traces = begun.ok().map(Self).filter(|slow| slow.traces(&process));
         if traces.is_none() {
-            eprintln!("SKIPPED: strace is missing or may not trace: install it, and run this as root");
+            skipped("strace is missing or may not trace: install it, and run this as root");
         }
         traces
     }

@@ -4,7 +4,7 @@
 //! comes to its third. And given paths it counts only the calls about these, so the gateway's data is told from its
 //! libraries and sockets.
 
-use crate::process::{Gateway, Home, binary, quiet};
+use crate::process::{Gateway, Home, binary, quiet, skipped};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -51,14 +51,9 @@ pub(crate) fn can_be_traced(test: &str) -> bool {
     let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let works = tried.is_ok_and(|status| status.success());
     if !works {
-        skipped(test, "strace is missing or may not trace");
+        skipped(&format!("{test}: strace is missing or may not trace: install it, and run this as root"));
     }
     works
-}
-
-/// Says loudly, past the test's own output, that a test was not run.
-pub(crate) fn skipped(test: &str, why: &str) {
-    writeln!(std::io::stderr().lock(), "SKIPPED: {test}: {why}").unwrap();
 }
 
 /// What a gateway that starts does to its data.

@@ -108,7 +108,7 @@ async fn erase_makes_nothing_where_no_gateway_ever_ran() {
 async fn talk(world: &World, caller: &str, call: &str, word: &str) {
     begin(world, caller, call).await;
     let phone = world.carrier.phone(number(caller));
-    let keyed = world.client.with_key(format!("of {call}"));
+    let keyed = world.client.with_key(format!("of-{call}"));
     assert_eq!(keyed.send_text(call, &format!("{word} to"), "a-1").await.unwrap().status, 202);
     phone.wait_for_text(SOON, |text| text == format!("{word} to")).await.unwrap();
     assert!(phone.text(number(OURS), &format!("{word} from")).await.acknowledged());

@@ -1,7 +1,7 @@
 //! What is said to systemd, and what is taken from it.
 
 use crate::process::systemd::{Held, Notified};
-use crate::process::{Gateway, SOON};
+use crate::process::{Gateway, SOON, skipped};
 use crate::shared::{on_the_phone, world};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -94,7 +94,7 @@ async fn slow_disk(gateway: &Gateway) -> Option<std::process::Child> {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    eprintln!("SKIPPED: the watchdog and a slow disk: strace is not here, or may not look at another process");
+    skipped("the watchdog and a slow disk: strace is not here, or may not look at another process");
     None
 }
 

@@ -1,6 +1,6 @@
 //! G43: the units, as systemd sees them.
 
-use crate::process::{binary, said};
+use crate::process::{binary, said, skipped};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,7 +19,7 @@ fn units() -> Vec<PathBuf> {
 fn analyze(arguments: &[&str], files: &[PathBuf]) -> Option<Output> {
     let output = Command::new("systemd-analyze").args(arguments).args(files).env("SYSTEMD_PAGER", "").output();
     if output.is_err() {
-        eprintln!("SKIPPED: what systemd says of the units: there is no systemd-analyze here");
+        skipped("what systemd says of the units: there is no systemd-analyze here");
     }
     output.ok()
 }

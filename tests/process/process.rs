@@ -36,6 +36,11 @@ pub(crate) fn binary() -> PathBuf {
     std::env::var_os("OFFHOOK_BIN").map_or_else(|| env!("CARGO_BIN_EXE_offhook").into(), PathBuf::from)
 }
 
+/// Says that something is not shown here, and what that takes; past the harness, which keeps what tests print.
+pub(crate) fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {why}").expect("there is a standard error");
+}
+
 /// Runs a command that ends by itself.
 pub(crate) fn offhook(arguments: &[&str]) -> Output {
     quiet(Command::new(binary()).args(arguments)).output().expect("the binary can be run")

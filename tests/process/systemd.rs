@@ -23,7 +23,7 @@ impl Held {
         // becomes the gateway, and that number is how it knows that the sockets are meant for it.
         let script = "exec 3<&0 4<&1 5<&2 </dev/null >>\"$0\" 2>&1
             export LISTEN_FDS=3 LISTEN_PID=$$ LISTEN_FDNAMES=\"$1\"; shift; exec \"$@\"";
-        let mut command = by_shell(script, &home.path("stderr"), names, &home.command(&home.path("offhook.toml")));
+        let mut command = by_shell(script, home.path("stderr"), names, &home.command(&home.path("offhook.toml")));
         let [carriers, platform, ops] =
             self.0.each_ref().map(|held| Stdio::from(OwnedFd::from(held.try_clone().expect("a second descriptor"))));
         home.begin(command.stdin(carriers).stdout(platform).stderr(ops))
@@ -52,7 +52,7 @@ impl Notified {
     pub(crate) fn start(&self, home: &Home, watchdog: Duration) -> Gateway {
         let script = "export NOTIFY_SOCKET=\"$0\" WATCHDOG_USEC=\"$1\" WATCHDOG_PID=$$; shift; exec \"$@\"";
         let serve = home.command(&home.path("offhook.toml"));
-        let mut command = by_shell(script, &home.path("notify"), &watchdog.as_micros().to_string(), &serve);
+        let mut command = by_shell(script, home.path("notify"), &watchdog.as_micros().to_string(), &serve);
         let log = std::fs::OpenOptions::new().append(true).create(true).open(home.path("stderr"));
         let log = log.expect("a file of our own");
         home.begin(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log))
