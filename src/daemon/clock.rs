@@ -6,7 +6,9 @@
 use crate::engine::{Clock as _, WallClock};
 use crate::model::Timestamp;
 use crate::observe;
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
@@ -66,12 +68,13 @@ fn compare(clock: &mut WallClock, stands: bool) -> bool {
     ahead.is_some()
 }
 
-/// Not synced: a machine that stops has another boot id when it is back.
+/// Not synced: a machine that stops has another boot id when it is back. And always as long, so that it is written over in
+/// one piece, for which a full disk has room, too.
 fn note(data_dir: &Path, at: Timestamp, steady: Duration) -> io::Result<()> {
     let Some(boot) = boot() else { return Ok(()) };
-    let half_made = data_dir.join("clock.new");
-    std::fs::write(&half_made, format!("{boot} {} {}\n", steady.as_millis(), at.as_ms()))?;
-    std::fs::rename(&half_made, data_dir.join("clock"))
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(data_dir.join("clock"))?;
+    file.write_all_at(format!("{boot} {:020} {:020}\n", steady.as_millis(), at.as_ms()).as_bytes(), 0)
 }
 
 /// The journal's time and the steady clock's, where they were noted in this boot.
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn g13_what_is_noted_is_read_again_in_the_same_boot_only() {
-        let noted = "a-boot 1500 1767225600000\n";
+        let noted = "a-boot 00000000000000001500 00000001767225600000\n";
         assert_eq!(read(noted, "a-boot"), Some((Timestamp::from_ms(1_767_225_600_000), Duration::from_millis(1_500))));
         assert_eq!(read(noted, "another-boot"), None);
         for torn in ["", "\n", "a-boot", "a-boot 1500", "a-boot 1500 17672256", "a-boot 1 2 3\n", "a-boot x 2\n"] {
@@ -112,7 +115,9 @@ mod tests {
 
         // The process before had another idea of what time it is: the wall was set forward by a day since.
         let (_, steady) = WallClock::new().last();
-        note(directory.path(), wall - DAY, steady).unwrap();
+        for _ in 0..2 {
+            note(directory.path(), wall - DAY, steady).unwrap();
+        }
         let mut clock = begin(directory.path());
         assert!(clock.now().since(wall - DAY) < Duration::from_secs(60));
         assert!(clock.ahead().is_some_and(|ahead| ahead.abs_diff(DAY) < Duration::from_secs(60)));

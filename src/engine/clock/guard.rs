@@ -65,7 +65,7 @@ impl Guard {
         let stands = self.suspect.filter(|suspect| suspect.ahead.abs_diff(ahead) <= STEP_MAX);
         let suspect = stands.unwrap_or(Suspect { since: steady, ahead });
         self.suspect = Some(suspect);
-        if !self.believed_after.is_some_and(|after| steady.saturating_sub(suspect.since) >= after) {
+        if self.believed_after.is_none_or(|after| steady.saturating_sub(suspect.since) < after) {
             return (expected, None);
         }
         (self.last, self.at, self.suspect) = (wall, steady, None);
