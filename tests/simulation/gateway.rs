@@ -2,7 +2,7 @@
 //!
 //! What the thin loops around the cores do with sockets and queues is done here by hand, in one thread.
 
-use super::clock::{ProcessClock, Time};
+use super::clock::{Noted, ProcessClock, Time};
 use super::endpoint::Endpoint;
 use super::faults::{ClaimFiles, Fate, KeptIndex, MortalJournal};
 use offhook::engine::{Clock, Core, EngineFailed, Reads};
@@ -58,6 +58,8 @@ pub(crate) struct Gateway {
     feeds: Vec<(&'static str, Feed)>,
     /// The workers' clock.
     clock: ProcessClock,
+    /// The one that notes the time for the next process.
+    watch: ProcessClock,
     time: Time,
     began_ms: u64,
     urgent: VecDeque<(Asker, Command)>,
@@ -70,6 +72,8 @@ pub(crate) struct Remains<'a> {
     pub(crate) claims: &'a ClaimFiles,
     pub(crate) fate: &'a Fate,
     pub(crate) time: &'a Time,
+    /// What time it was in this boot of the machine.
+    pub(crate) noted: Option<Noted>,
 }
 
 impl Gateway {
@@ -79,18 +83,18 @@ impl Gateway {
         remains: &Remains<'_>,
         endpoints: &[Endpoint],
     ) -> Result<Self, EngineFailed> {
-        let Remains { index, claims, fate, time } = remains;
-        let mut clock = ProcessClock::new(time);
+        let Remains { index, claims, fate, time, noted } = remains;
+        let mut watch = ProcessClock::begins(time, *noted);
         let journal = MortalJournal { journal, fate: (*fate).clone() };
         let identity = offhook::journal::Journal::identity(&journal);
-        let claims = Claims::open(claims.path(), identity, clock.now().day(), CLAIMS_MAX)?;
-        let engines = Box::new(ProcessClock::new(time));
+        let claims = Claims::open(claims.path(), identity, watch.now().day(), CLAIMS_MAX)?;
+        let engines = Box::new(ProcessClock::begins(time, *noted));
         let (mut core, _) = Core::recover(Box::new(journal), Box::new((*index).clone()), claims, engines)?;
         core.commit([Command::GatewayStarted])?;
         let reads = core.reads();
         let committed = reads.follow().committed();
-        let (dispatch, unsettled, feeds) = reads.ask(|view| {
-            clock.not_before(view.gateway().started_at);
+        let (clock, dispatch, unsettled, feeds) = reads.ask(|view| {
+            let mut clock = ProcessClock::following(time, view.gateway().started_at);
             let now = Moment { elapsed: Duration::ZERO, wall: clock.now() };
             let (dispatch, unsettled) = Dispatch::recover(view, reads.directory(), now);
             let feed = |endpoint: &Endpoint| {
@@ -98,7 +102,7 @@ impl Gateway {
                 let start = Start { watermark, parked: view.parked(endpoint.name, None, usize::MAX) };
                 (endpoint.name, Feed::new(start, endpoint.filter.clone(), FEED))
             };
-            (dispatch, unsettled, endpoints.iter().map(feed).collect())
+            (clock, dispatch, unsettled, endpoints.iter().map(feed).collect())
         })?;
         let unknown = |(message, attempt)| {
             let settled = Settled { outcome: SettledAs::Interrupted, status: None };
@@ -111,6 +115,7 @@ impl Gateway {
             reads,
             dispatch,
             clock,
+            watch,
             time: (*time).clone(),
             began_ms: time.elapsed_ms(),
             urgent: unsettled.into_iter().map(unknown).collect(),
@@ -224,6 +229,11 @@ impl Gateway {
         self.feeds[place].1.replay(from..end);
     }
 
+    /// What the next process of this boot is to know of the time.
+    pub(crate) fn note(&mut self) -> Noted {
+        self.watch.note()
+    }
+
     /// The position of the next frame.
     pub(crate) fn next(&self) -> Position {
         self.reads.follow().committed().next()
@@ -258,7 +268,7 @@ fn read(reads: &Reads, from: Position) -> Vec<Arc<Story>> {
 pub(crate) fn replayed(disk: &SimDisk, time: &Time) -> Core {
     let journal = disk.copy().journal(OPTIONS).expect("a disk that does not fail can be read");
     let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
-    let clock = Box::new(ProcessClock::new(time));
+    let clock = Box::new(ProcessClock::begins(time, None));
     let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, clock);
     core.map(|(core, _)| core).expect("the journal can be replayed")
 }

@@ -25,7 +25,7 @@ impl House {
     pub(crate) fn new(time: &Time, directory: Directory) -> Self {
         let (disk, fate, claims) = (SimDisk::default(), Fate::default(), ClaimFiles::new());
         let index = KeptIndex::new(&fate);
-        let gateway = start(&disk, &Remains { index: &index, claims: &claims, fate: &fate, time });
+        let gateway = start(&disk, &Remains { index: &index, claims: &claims, fate: &fate, time, noted: None });
         let mut house = Self { disk, index, claims, fate, time: time.clone(), gateway };
         let seed = Command::Seed { directory: Box::new(directory), opt_outs: vec![] };
         house.gateway.ask(Asker::Worker("seed"), seed);
@@ -44,7 +44,8 @@ impl House {
         self.fate.set(Some(death));
         let _unanswered = self.gateway.commit(usize::MAX);
         self.fate.set(None);
-        let remains = Remains { index: &self.index, claims: &self.claims, fate: &self.fate, time: &self.time };
+        let remains =
+            Remains { index: &self.index, claims: &self.claims, fate: &self.fate, time: &self.time, noted: None };
         self.gateway = start(&self.disk, &remains);
     }
 

@@ -86,7 +86,8 @@ impl World {
         // Where the wall is behind, the journal's time goes on from its last frame.
         still_since.get_or_insert(self.decided_ms.get(&(next - 1)).copied().unwrap_or(0));
         self.decided_ms.insert(next, self.time.elapsed_ms());
-        let remains = Remains { index: &self.index, claims: &self.claims, fate: &self.fate, time: &self.time };
+        let remains =
+            Remains { index: &self.index, claims: &self.claims, fate: &self.fate, time: &self.time, noted: self.noted };
         let gateway = Gateway::start(journal, &remains, &self.endpoints).map_err(|failed| failed.to_string())?;
         if self.disk.has_failed() {
             breach("G9", "the disk failed, and the process starts all the same");
@@ -104,6 +105,7 @@ impl World {
             self.disk.lose_power(self.dice.next());
             self.claims.lose_power(&mut self.dice);
             self.index = KeptIndex::new(&self.fate);
+            self.noted = None;
         }
     }
 
@@ -137,9 +139,6 @@ impl World {
             (false, _) => ms,
         };
         self.days_ahead += usize::from(day && !back);
-        if !back {
-            self.leaps_ms.push(self.time.elapsed_ms());
-        }
         self.time.set(Timestamp::from_ms(if back { wall - ms } else { wall + ms }));
         self.diary.note(&self.time, format_args!("the clock is set to {}", self.time.wall()));
     }

@@ -2,7 +2,7 @@
 
 use super::carrier::Carrier;
 use super::checks;
-use super::clock::Time;
+use super::clock::{Noted, Time};
 use super::diary::{Diary, brief};
 use super::dice::Dice;
 use super::directory::{self, ACCOUNTS};
@@ -71,8 +71,8 @@ pub(crate) struct World {
     pub(crate) stalled_until: u64,
     /// When, in true time, there was no process, or one whose disk was slow.
     pub(crate) still_ms: Vec<(u64, u64)>,
-    /// When, in true time, the clock was set forward.
-    pub(crate) leaps_ms: Vec<u64>,
+    /// What time it was in this boot of the machine, as a process noted it.
+    pub(crate) noted: Option<Noted>,
     /// How often it was set forward by a day.
     pub(crate) days_ahead: usize,
     /// How processes died.
@@ -121,7 +121,7 @@ impl World {
             faults: true,
             stalled_until: 0,
             still_ms: Vec::new(),
-            leaps_ms: Vec::new(),
+            noted: None,
             days_ahead: 0,
             deaths: BTreeSet::new(),
             births_ms: Vec::new(),
@@ -150,6 +150,7 @@ impl World {
             self.set_the_clock();
         }
         self.weather();
+        self.noted = Some(self.gateway().note());
         for _ in 0..self.dice.below(4) {
             self.something_outside();
         }
