@@ -10,7 +10,6 @@ use crate::index::SledIndex;
 use crate::journal::LockFailed;
 use crate::machine::command::{Command, Reply};
 use crate::machine::erase::{Key, Person};
-use crate::machine::rows::RowsFailed;
 use crate::model::E164;
 use std::io;
 use std::path::PathBuf;
@@ -57,22 +56,23 @@ pub fn erase(config: &Config, who: E164) -> Result<Erased, EraseFailed> {
         })?;
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| OpenFailed::Directory(io::Error::other(error)))?;
-    let replies = core.commit([Command::Erase { who, key: Key(key) }]).map_err(unfinished)?;
+    let replies = core.commit([Command::Erase { who, key: Key(key) }]).map_err(EraseFailed::unfinished)?;
     if let Some(Reply::Refused(refusal)) = replies.into_iter().next() {
         core.close().map_err(OpenFailed::from)?;
         return Err(EraseFailed::Refused(refusal.detail));
     }
     let person = Person::new(who);
-    let erased = core.erase(&person).map_err(unfinished)?;
-    core.close().map_err(unfinished)?;
+    let erased = core.erase(&person).map_err(EraseFailed::unfinished)?;
+    core.close().map_err(EraseFailed::unfinished)?;
     let rewritten = snapshots.rewrite(|table, key, row| person.row(table, key, row), &mut || true);
-    rewritten.map_err(|failed| unfinished(failed.into()))?;
+    rewritten.map_err(EraseFailed::unfinished)?;
     // Its rows name people, and its files keep rows that are gone. The next start makes it anew from the journal.
-    SledIndex::remove(&data_dir.join(open::INDEX)).map_err(|failed: RowsFailed| unfinished(failed.into()))?;
+    SledIndex::remove(&data_dir.join(open::INDEX)).map_err(EraseFailed::unfinished)?;
     Ok(erased)
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it is what an error is mapped with")]
-fn unfinished(failed: EngineFailed) -> EraseFailed {
-    EraseFailed::Unfinished(failed.to_string())
+impl EraseFailed {
+    fn unfinished(failed: impl Into<EngineFailed>) -> Self {
+        Self::Unfinished(failed.into().to_string())
+    }
 }

@@ -151,7 +151,8 @@ mod tests {
     use std::pin::pin;
     use tokio::time::sleep;
 
-    const EVERY: Duration = Duration::from_secs(15);
+    /// No multiple of a turn, so that no two things happen in the same moment.
+    const EVERY: Duration = Duration::from_millis(15_500);
 
     #[tokio::test(start_paused = true)]
     async fn the_watchdog_is_fed_while_the_engine_turns_and_not_while_it_is_stuck() {

@@ -167,7 +167,7 @@ names! {
         gauge JOURNAL_CUT_SHORT = "offhook_journal_cut_short" [],
             "1 while texts and events go before their retention_days have passed, because the journal would be over journal_max_bytes, else 0. A rise: give it more room, or keep fewer days.";
         gauge JOURNAL_OVER_FULL = "offhook_journal_over_full" [],
-            "1 while the journal is over journal_max_bytes and nothing more can go, because it is not in a snapshot yet or is still to be sent, else 0. Staying at 1 for an hour: no snapshot comes to be, see the log; or a text waits that can never go.";
+            "1 while the journal is over journal_max_bytes and nothing more can go, because it is not in a snapshot yet or is still to be sent, else 0. Rising and staying so for an hour: no snapshot comes to be, see the log; or a text waits that can never go.";
         gauge JOURNAL_UNFOLDED_BYTES = "offhook_journal_unfolded_bytes" [],
             "Bytes of closed segments that no snapshot covers, looked at every five seconds. Rising past 600 MB: snapshots are not made, see offhook_folds_total; a rebuild takes longer, and no old segment can go.";
         gauge SNAPSHOT_POSITION = "offhook_snapshot_position" [],

@@ -41,6 +41,8 @@ async fn a57_r4_what_is_counted_is_in_the_list_and_the_other_way_round_and_no_la
     what_is_wrong(&world).await;
     a_carrier_with_no_time(&world, &gateway).await;
     a_carrier_that_is_away(&world, &gateway).await;
+    gateway.signal("HUP");
+    wait_for(&gateway, "offhook_reloads_total", |reloads| reloads > 0.0).await;
 
     let metrics = gateway.metrics().await;
     let all: Vec<Series<'_>> = series(&metrics).collect();

@@ -35,6 +35,8 @@ pub(crate) fn directory(on: &BTreeSet<Switch>) -> Directory {
     let settings = Settings {
         // Lanes rest and accounts are left alone without a text being refused for it: waits are not part of these stories.
         max_wait_ms: 120_000,
+        // Longer than any story: what the retention takes away is not what is compared.
+        retention_days: 3_650,
         in_call_sms: is(Switch::InCallSms),
         non_us: NonUs {
             in_call: is(Switch::AbroadInCall),

@@ -27,14 +27,19 @@ const SWEPT_MAX: usize = 256;
 pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
     // The view shows a message as it was before this tick; two timers may be about one.
     let mut given_up = Vec::new();
-    for (due, timer) in draft.view.due(draft.now(), TIMERS_MAX) {
+    let due = draft.view.due(draft.now(), TIMERS_MAX);
+    // After a long rest there may be more: nobody is forgotten while something of theirs is still to end.
+    let all_is_done = due.len() < TIMERS_MAX;
+    for (due, timer) in due {
         match timer {
             Timer::Lease(id) => lease(draft, &id),
             Timer::Unknown(id) => unknown(draft, due, id, &mut given_up),
         }
     }
-    forget(draft);
-    sweep(draft);
+    if all_is_done {
+        forget(draft);
+        sweep(draft);
+    }
     Reply::Done
 }
 
@@ -51,7 +56,8 @@ pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Time
 }
 
 /// Drops the months that neither a contact (A23) nor a landline (A18) may be remembered from any more, the days whose
-/// messages are past their retention, and those whose answers no key may ask for again.
+/// messages are past their retention, and those whose answers no key may ask for again. A day goes only once no message of
+/// it waits or is under way, however long the gateway rested.
 fn forget<V: View>(draft: &mut Draft<'_, V>) {
     let settings = &draft.directory().settings;
     let days = settings.contact_memory_days.max(settings.landline_memory_days);
@@ -59,7 +65,9 @@ fn forget<V: View>(draft: &mut Draft<'_, V>) {
     let oldest = Month(kept_from.0.saturating_sub(MONTHS_MAX));
     let first = draft.view.remembered_since().map_or(oldest, |since| since.max(oldest));
     let mut tables: Vec<_> = (first.0..kept_from.0).map(|month| Table::Contacts(Month(month))).collect();
-    let messages = days_of(draft.view.messages_since(), days_before(draft.now(), settings.retention_days).day());
+    let kept_from = days_before(draft.now(), settings.retention_days).day();
+    let oldest_open = draft.view.open_page(&[], 1).first().map_or(kept_from, |(_, id, _)| id.day());
+    let messages = days_of(draft.view.messages_since(), kept_from.min(oldest_open));
     tables.extend(messages.map(Table::Messages));
     // An answer is repeated for 24 hours.
     let answers = days_of(draft.view.answers_since(), days_before(draft.now(), 1).day());

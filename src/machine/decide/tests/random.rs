@@ -81,6 +81,8 @@ proptest! {
             settings.attach_cross_queue = switches & 2 != 0;
             settings.drop_non_us_inbound = switches & 12 == 12;
             settings.late_text = switches & 16 != 0;
+            // Longer than any story: each message is looked at in the end.
+            settings.retention_days = 3_650;
         });
         world.run(0, Step::Do(Command::GatewayStarted));
         world.run(0, Step::Do(Command::Seed { directory: Box::new(directory), opt_outs }));
