@@ -50,7 +50,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let home = tempfile::Builder::new().prefix("offhook-lanes-").tempdir_in(root)?;
     idle_limits(idle)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(busy_lanes(home.path(), lanes, secs))
+    runtime.block_on(async {
+        busy_lanes(&home.path().join("rates"), lanes, secs, "rates", by_rate).await?;
+        busy_lanes(&home.path().join("periods"), lanes, secs, "periods", by_period).await
+    })
 }
 
 /// What limits of numbers cost that nothing is sent from.
@@ -74,8 +77,15 @@ fn idle_limits(numbers: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How late starts are while `lanes` lanes of 0.1 to 1 segments a second have a backlog for `secs` seconds.
-async fn busy_lanes(home: &Path, lanes: u64, secs: u64) -> Result<(), Box<dyn Error>> {
+/// How late starts are while `lanes` lanes of 0.1 to 1 segments a second have a backlog for `secs` seconds. `limits` spreads
+/// them, evenly by what it says.
+async fn busy_lanes(
+    home: &Path,
+    lanes: u64,
+    secs: u64,
+    evenly: &str,
+    limits: fn(u64) -> Limits,
+) -> Result<(), Box<dyn Error>> {
     let mut core = open(home)?;
     let directory = directory(lanes, limits);
     let seed = Command::Seed { directory: Box::new(directory), opt_outs: Vec::new() };
@@ -87,7 +97,7 @@ async fn busy_lanes(home: &Path, lanes: u64, secs: u64) -> Result<(), Box<dyn Er
     let reads = core.reads();
     let (engine, handle) = Engine::start(core)?;
     let from = reads.follow().committed().next();
-    let queued = backlog(&handle, lanes, secs).await;
+    let queued = backlog(&handle, lanes, secs, limits).await;
 
     let stop = CancellationToken::new();
     let carriers = Carriers::from([("main".to_owned(), carrier().await?)]);
@@ -101,7 +111,7 @@ async fn busy_lanes(home: &Path, lanes: u64, secs: u64) -> Result<(), Box<dyn Er
     late.sort_unstable();
     let at = |permille: usize| late.get(late.len().saturating_sub(1) * permille / 1_000).copied().unwrap_or_default();
     println!(
-        "{lanes} lanes of 0.1 to 1 segments/s, {queued} texts, {:.0} starts/s for {secs} s, each start and outcome with \
+        "{lanes} lanes of 0.1 to 1 segments/s, {evenly} spread evenly, {queued} texts, {:.0} starts/s for {secs} s, each start and outcome with \
          fdatasync: late by {} ms p50, {} ms p99, {} ms at most; {:.0} % of a core, the carrier's part included",
         late.len() as f64 / took.as_secs_f64(),
         at(500),
@@ -139,7 +149,7 @@ fn lateness(reads: &Reads, from: Position) -> Result<Vec<u64>, Box<dyn Error>> {
 }
 
 /// As many texts as each lane can send in `secs` seconds, and one more.
-async fn backlog(engine: &Handle, lanes: u64, secs: u64) -> u64 {
+async fn backlog(engine: &Handle, lanes: u64, secs: u64, limits: fn(u64) -> Limits) -> u64 {
     let askers = (0..ASKERS).map(|asker| {
         let engine = engine.clone();
         tokio::spawn(async move {
@@ -205,9 +215,17 @@ fn open(home: &Path) -> Result<Core, Box<dyn Error>> {
 
 /// Rates from 0.1 to 1, evenly and each its own: lanes of the same rate, all made empty by the same start, would be due in
 /// the same millisecond for ever.
-fn limits(lane: u64) -> Limits {
-    let rate = 100 + u32::try_from(lane % 901).unwrap_or(0);
-    Limits { millisegments_per_second: Some(rate), burst: 1, ..Limits::none() }
+fn by_rate(lane: u64) -> Limits {
+    limits(100 + u32::try_from(lane % 901).unwrap_or(0))
+}
+
+/// From a segment in a second to one in ten, evenly.
+fn by_period(lane: u64) -> Limits {
+    limits(1_000_000 / (1_000 + u32::try_from(lane % 901).unwrap_or(0) * 10))
+}
+
+fn limits(millisegments_per_second: u32) -> Limits {
+    Limits { millisegments_per_second: Some(millisegments_per_second), burst: 1, ..Limits::none() }
 }
 
 fn directory(numbers: u64, limits: impl Fn(u64) -> Limits) -> Directory {

@@ -1,6 +1,6 @@
 //! What is past its retention is not known any more; what lives on is.
 
-use super::steps::{call_id, end, gap, go, say, say_with_key, sent, start, start_of, tick};
+use super::steps::{Step, call_id, end, gap, go, say, say_with_key, sent, start, start_of, tick};
 use super::*;
 use crate::machine::state::Sweep;
 use crate::model::{Day, Heard};
@@ -114,4 +114,19 @@ fn a_gap_is_told_in_no_call_and_says_from_where_to_where() {
     let (from, to) = (told["data"]["from"].as_str().unwrap(), told["data"]["to"].as_str().unwrap());
     assert!(from < to && told["data"]["endpoint"] == "main", "{told}");
     assert!(to.parse::<u64>().is_err() && to.len() == told["cursor"].as_str().unwrap().len());
+}
+
+#[test]
+fn a63_i5_what_waits_is_kept_however_long_the_gateway_rested_and_goes_once_it_has_ended() {
+    let mut world = World::new(directory());
+    world.run(0, start("a"));
+    world.run(1, say("a", "hello"));
+    let message = world.queued[0];
+    world.run(60 * DAY, tick());
+    assert!(Ask::message(&world, message).is_some(), "it waits still");
+    world.run(60 * DAY + 1, Step::Expire(1));
+    assert!(Ask::message(&world, message).unwrap().state.is_final());
+    // Its call, which ended just now, outlives it.
+    world.run_unchecked(tick());
+    assert!(Ask::message(&world, message).is_none());
 }
