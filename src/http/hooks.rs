@@ -136,6 +136,11 @@ impl Hooks {
     }
 
     async fn take_in(self: Arc<Self>, account: Arc<Account>, hook: Webhook, from: Option<IpAddr>) -> Ended {
+        let from = from.filter(|_| !self.only_reports(&account));
+        if from.is_some_and(|from| self.budget.is_spent(&account.name, from, Instant::now())) {
+            // Nobody has looked whether it is signed rightly, and a no would end the duty of a carrier behind that address.
+            return (WebhookOutcome::BadSignature, overloaded().1);
+        }
         let reported = match self.verify(&account, &hook, from) {
             Ok(()) => false,
             Err(_) if self.only_reports(&account) => true,
@@ -158,10 +163,6 @@ impl Hooks {
     }
 
     fn verify(&self, account: &Account, hook: &Webhook, from: Option<IpAddr>) -> Result<(), BadSignature> {
-        let from = from.filter(|_| !self.only_reports(account));
-        if from.is_some_and(|from| self.budget.is_spent(&account.name, from, Instant::now())) {
-            return Err(BadSignature::Wrong);
-        }
         account.dialect.verify(hook, (self.clock)()).inspect_err(|why| {
             let why = match why {
                 BadSignature::Missing => "missing",

@@ -33,7 +33,8 @@ async fn g24_failed_signatures_are_charged_to_their_address_and_right_ones_to_no
     wrong.signatures = vec!["AAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()];
     let began = Instant::now();
     for _ in 0..20 * FAILURES_MAX {
-        assert_eq!(line.ask(&wrong.bytes()).await.unwrap().status, 403);
+        // Refused, or not looked at.
+        assert!(matches!(line.ask(&wrong.bytes()).await.unwrap().status, 403 | 503));
     }
     let paid = (began.elapsed().as_millis() / ONE_MORE_IN.as_millis()) as usize;
     let computed = refusals(&world);

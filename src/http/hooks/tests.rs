@@ -78,21 +78,19 @@ async fn a59_an_account_that_only_reports_lets_bad_signatures_pass_until_its_tim
 }
 
 #[tokio::test]
-async fn an_address_that_fails_too_often_is_refused_unlooked_at_and_others_are_not() {
+async fn an_address_that_fails_too_often_is_not_looked_at_which_is_no_refusal_and_others_are() {
     let world = World::new();
     let form = text("SM1", "late");
     // A machine that is slow pays some of the failures back meanwhile, so there are more of them.
-    let mut refused = false;
+    let mut status = 200;
     for _ in 0..10 * FAILURES_MAX {
         world.hear(unsigned(MESSAGES, &form, &[])).await;
-        let answer = world.hear(signed(MESSAGES, &form)).await;
-        refused = answer.status == 403;
-        if refused {
-            assert_eq!(answer.body, r#"{"title":"not authenticated","status":403}"#);
+        status = world.hear(signed(MESSAGES, &form)).await.status;
+        if status != 200 {
             break;
         }
     }
-    assert!(refused);
+    assert_eq!(status, 503, "it may be signed rightly: whoever sends it is to come again");
     assert_eq!(world.hear(from("198.51.100.7:40000", signed(MESSAGES, &form))).await.status, 200);
 }
 
