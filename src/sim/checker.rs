@@ -1,7 +1,7 @@
-//! The one checker of what a gateway promises (I1 to I8), for every run that can go wrong.
+//! The one checker of what a gateway promises (I1 to I6), for every run that can go wrong.
 //!
 //! Invariant: it believes what the simulated carriers and the platform saw, and nothing the gateway says of itself but
-//! the states of messages (I5) and its journal, of which I7 and I8 speak. It reads records only, so it can be run again,
+//! the states of messages (I5). It reads records only, so it can be run again,
 //! and it is tested with worlds in which each promise is broken: a checker that cannot fail shows nothing.
 //!
 //! What it needs of a run:
@@ -11,7 +11,6 @@
 //! * The gateway is quiet: everything that was going to happen has happened.
 //! * No text is dropped by a setting (`drop_non_us_inbound`) or quarantined: neither leaves an event to count.
 
-mod attempts;
 mod breach;
 #[cfg(test)]
 mod tests;
@@ -20,7 +19,6 @@ pub use self::breach::Breach;
 
 use super::carrier::{CarrierRecord, News, Post, PostAnswer, Webhook};
 use super::platform::{AcceptedSend, Delivery, PlatformRecord};
-use crate::machine::event::Story;
 use crate::model::E164;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -43,8 +41,6 @@ pub struct World {
     /// The run was shorter than the wait for a receipt (10 minutes, 72 hours): a message whose answer was unclear, or
     /// of which the gateway has acknowledged no last receipt, may still be `sending` or `sent`.
     pub receipts_may_be_due: bool,
-    /// What the journal holds, from its beginning; empty where it was not read, and then nothing is said of I7 and I8.
-    pub stories: Vec<Story>,
 }
 
 impl World {
@@ -75,8 +71,6 @@ pub fn check(world: &World) -> Vec<Breach> {
     sends_end_once(world, &told, &mut breaches);
     sends_reach_the_carrier_once(world, &mut breaches);
     what_was_taken_back_stays_back(world, &told, &mut breaches);
-    attempts::none_begins_after_stop(&world.stories, &mut breaches);
-    attempts::none_is_over_the_limit(&world.stories, &mut breaches);
     let forged = world.webhooks.iter().filter(|webhook| !webhook.genuine && webhook.acknowledged());
     breaches.extend(forged.map(|webhook| Breach::ForgeryThankedFor { sid: webhook.sid.clone() }));
     let spoke = world.webhooks.iter().filter(|webhook| webhook.replied);

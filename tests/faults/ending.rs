@@ -1,5 +1,6 @@
 //! How a run is judged: everything drains, then the one checker looks at what everybody saw.
 
+use crate::attempts;
 use crate::load::{CALLERS, CANARY, Promised, numbers};
 use crate::process::{Gateway, TOKEN, World};
 use offhook::journal::{FileJournal, Journal as _, Options};
@@ -78,7 +79,7 @@ pub(crate) fn judge_the_journal(world: &World) {
         }
     }
     assert!(stories.len() > 100, "there is hardly anything in the journal");
-    let breaches = checker::check(&checker::World { stories, ..checker::World::default() });
+    let breaches = attempts::check(&stories);
     assert!(breaches.is_empty(), "{} promises were broken: {:?}", breaches.len(), &breaches[..breaches.len().min(20)]);
 }
 

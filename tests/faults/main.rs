@@ -12,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod attempts;
 mod carriers;
 mod commits;
 mod disk;

@@ -122,20 +122,6 @@ pub enum Breach {
         /// The message.
         message: Option<String>,
     },
-    /// I7: an attempt was recorded although its receiver had said STOP before.
-    #[error("I7: message {message} was begun after its receiver's STOP")]
-    BegunAfterStop {
-        /// The message.
-        message: String,
-    },
-    /// I8: a number sent faster than it may.
-    #[error("I8: with message {message} our number {number:?} has begun more than its limit allows")]
-    OverTheLimit {
-        /// Our number.
-        number: E164,
-        /// The message that was too early.
-        message: String,
-    },
     /// A59: a forgery got a 2xx.
     #[error("A59: the forged webhook {sid} was acknowledged")]
     ForgeryThankedFor {

@@ -1,8 +1,7 @@
-use super::super::{World, check};
 use super::*;
-use crate::machine::event::Event;
-use crate::machine::state::{Lane, OptOut, OptOutBy};
-use crate::model::{
+use offhook::machine::event::Event;
+use offhook::machine::state::{Lane, OptOut, OptOutBy};
+use offhook::model::{
     Address, Change, Direction, Encoding, Json, Limits, MessageId, MessageState, Number, Position, Purpose,
     Verification,
 };
@@ -68,8 +67,9 @@ fn i8_numbers_do_not_share_a_limit_and_one_without_a_limit_has_none() {
 }
 
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "the stories are made where it is called")]
 fn breaks(stories: Vec<Story>, expected: &[Breach]) {
-    assert_eq!(check(&World { stories, ..World::default() }), expected);
+    assert_eq!(check(&stories), expected);
 }
 
 fn story(ms: u64, fact: Fact) -> Story {

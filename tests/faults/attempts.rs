@@ -1,18 +1,42 @@
 //! What the journal shows of sends. An attempt's record is what counts: it is durable before anything goes to a carrier,
 //! while the moment a carrier reads a send says little of when it began.
 
-use super::breach::Breach;
-use crate::machine::event::{Fact, Story};
-use crate::machine::state::Message;
-use crate::model::{Directory, E164, Kind, Timestamp};
-use crate::rules::opt_out::Block;
+use offhook::machine::event::{Fact, Story};
+use offhook::machine::state::Message;
+use offhook::model::{Directory, E164, Kind, Timestamp};
+use offhook::rules::opt_out::Block;
 use std::collections::HashMap;
 
 /// The journal's times are whole milliseconds, so that a window may look one shorter than it was.
 const CLOCK_MS: u64 = 1;
 
+/// A promise that was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Breach {
+    /// I7: an attempt was recorded although its receiver had said STOP before.
+    BegunAfterStop {
+        /// The message.
+        message: String,
+    },
+    /// I8: a number sent faster than it may.
+    OverTheLimit {
+        /// Our number.
+        number: E164,
+        /// The message that was too early.
+        message: String,
+    },
+}
+
+/// Every promise about attempts that a journal, from its beginning, shows to be broken.
+pub(crate) fn check(stories: &[Story]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    none_begins_after_stop(stories, &mut breaches);
+    none_is_over_the_limit(stories, &mut breaches);
+    breaches
+}
+
 /// I7: no attempt to somebody stands behind their STOP.
-pub(super) fn none_begins_after_stop(stories: &[Story], breaches: &mut Vec<Breach>) {
+fn none_begins_after_stop(stories: &[Story], breaches: &mut Vec<Breach>) {
     let mut silenced: HashMap<E164, Block> = HashMap::new();
     for fact in facts(stories).map(|(_, fact)| fact) {
         match fact {
@@ -45,7 +69,7 @@ pub(super) fn none_begins_after_stop(stories: &[Story], breaches: &mut Vec<Breac
 }
 
 /// I8: in no window of any length does a number begin more than max(burst, largest text) and what its rate allows.
-pub(super) fn none_is_over_the_limit(stories: &[Story], breaches: &mut Vec<Breach>) {
+fn none_is_over_the_limit(stories: &[Story], breaches: &mut Vec<Breach>) {
     let mut directory = Directory::default();
     let mut levels: HashMap<E164, Level> = HashMap::new();
     for (story, fact) in facts(stories) {
