@@ -14,6 +14,7 @@ mod tls;
 pub use body::{BodyFailed, BodyRefused, RequestBody, read_body};
 pub use client::{Answer, Client, ClientBounds, SendFailed};
 pub use listen::{Bounds, Listener, Peer, connections_that_fit, descriptors_max};
+pub use places::Shares;
 pub use tls::{ServerTls, TlsFiles, TlsProblem};
 
 /// Any error, as HTTP bodies and services hand them on.

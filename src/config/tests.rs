@@ -18,7 +18,7 @@ fn the_example_is_right_and_is_what_it_says() {
     assert_eq!(config.tokens[0].secret.expose(), b"an-adapter-token-of-some-length");
     assert_eq!(config.webhooks[0].secrets[0].expose(), [7; 32]);
     assert_eq!(config.accounts[0].public_url, "https://sms.example.com");
-    assert_eq!(config.limits.bounds(), crate::net::Bounds::default());
+    assert_eq!(config.limits, Limits::default());
     assert_eq!(config.storage, Storage::default());
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }

@@ -4,7 +4,7 @@ use super::StartFailed;
 use crate::carrier::Dialect;
 use crate::carrier::twilio::{self, Algorithm};
 use crate::config::{self, AccountConfig, Carrier, Config, KeyAlgorithm};
-use crate::net::{Bounds, Client, ClientBounds, connections_that_fit, descriptors_max};
+use crate::net::{Bounds, Client, ClientBounds, Shares, connections_that_fit, descriptors_max};
 use crate::observe;
 use crate::work::{Endpoint, feed};
 use standardwebhooks::Webhook;
@@ -16,11 +16,11 @@ pub(super) fn shared_bounds(config: &Config) -> Bounds {
     const DOORS: usize = 3;
     let bounds = config.limits.bounds();
     let Some(descriptors) = descriptors_max() else { return bounds };
-    let fit = connections_that_fit(descriptors) / DOORS;
-    if fit < bounds.connections_max {
-        observe::few_descriptors(descriptors, fit, bounds.connections_max);
+    let shares = Shares::of(connections_that_fit(descriptors), DOORS);
+    if shares.most() < bounds.connections_max {
+        observe::few_descriptors(descriptors, shares.most(), bounds.connections_max);
     }
-    Bounds { connections_max: bounds.connections_max.min(fit), ..bounds }
+    Bounds { shares: Some(shares), ..bounds }
 }
 
 /// A dialect for each account, by its name.

@@ -11,7 +11,7 @@ mod tests;
 
 use self::handshake::Handshakes;
 use super::body::RequestBody;
-use super::places::{NoPlace, Places};
+use super::places::{NoPlace, Places, Shares};
 use super::{BoxError, ServerTls};
 use crate::observe::{self, Door, Refused};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 /// What a door bears. The defaults are right for doors that strangers reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     /// From the connection to the end of the TLS handshake.
     pub handshake: Duration,
@@ -46,6 +46,8 @@ pub struct Bounds {
     pub header_max_bytes: usize,
     /// Connections in all. A request whose client has left keeps its place until it is done.
     pub connections_max: usize,
+    /// What there is for all doors, where that is less.
+    pub shares: Option<Shares>,
     /// Connections from one address (a /64 for IPv6). Loopback has no bound of its own.
     pub connections_per_address_max: usize,
     /// Proxies of ours, which have no bound of their own either.
@@ -69,6 +71,7 @@ impl Default for Bounds {
             header_max_bytes: 32 * 1024,
             // Ten thousand slow connections leave room for honest ones. At about 20 kB each they stay below 400 MB.
             connections_max: 16_384,
+            shares: None,
             connections_per_address_max: 256,
             trusted_proxies: Vec::new(),
             first_request: Duration::from_secs(1),
@@ -135,8 +138,7 @@ impl Listener {
         if let Ok(address) = self.address() {
             observe::door_open(door, address, tls.is_some());
         }
-        let places =
-            Places::new(bounds.connections_max, bounds.connections_per_address_max, bounds.trusted_proxies.clone());
+        let places = Places::of(&bounds);
         let tasks = TaskTracker::new();
         let cut = CancellationToken::new();
         let drain = bounds.drain;

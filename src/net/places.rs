@@ -1,8 +1,49 @@
-//! Places for connections: so many in all, so many for one address.
+//! Places for connections: so many in all, so many for one address, and no more than there are descriptors for.
 
+use super::listen::Bounds;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The connections that a process has descriptors for, shared by its doors.
+///
+/// Each door has places of its own, and the rest is taken by whoever comes first. So a crowd at one door finds most of
+/// the room there is, and never that of the health checks and the other doors.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    own: usize,
+    rest: Arc<AtomicUsize>,
+}
+
+impl Shares {
+    /// Of `connections` in all, one of this many parts is a door's own. There are at most as many doors.
+    const PARTS: usize = 8;
+
+    /// Shares `connections` among so many doors.
+    pub fn of(connections: usize, doors: usize) -> Self {
+        let own = connections / Self::PARTS;
+        Self { own, rest: Arc::new(AtomicUsize::new(connections.saturating_sub(own * doors))) }
+    }
+
+    /// What one door may have while the others have only what is theirs.
+    pub fn most(&self) -> usize {
+        self.own + self.rest.load(Ordering::Relaxed)
+    }
+
+    /// A place for a door that has `taken`.
+    fn take(&self, taken: usize) -> bool {
+        taken < self.own
+            || self.rest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
+    /// The last of `taken` places is free again.
+    fn give_back(&self, taken: usize) {
+        if taken > self.own {
+            self.rest.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
 
 /// How many connections are open, and from where.
 pub(super) struct Places {
@@ -10,6 +51,7 @@ pub(super) struct Places {
     per_address_max: usize,
     /// Addresses that only the bound on all connections holds for: proxies that speak for many.
     exempt: Vec<IpAddr>,
+    shares: Option<Shares>,
     taken: Mutex<Taken>,
 }
 
@@ -43,8 +85,15 @@ enum Bucket {
 }
 
 impl Places {
-    pub(super) fn new(max: usize, per_address_max: usize, exempt: Vec<IpAddr>) -> Arc<Self> {
-        Arc::new(Self { max, per_address_max, exempt, taken: Mutex::default() })
+    /// As many as a door's bounds say.
+    pub(super) fn of(bounds: &Bounds) -> Arc<Self> {
+        Arc::new(Self {
+            max: bounds.connections_max,
+            per_address_max: bounds.connections_per_address_max,
+            exempt: bounds.trusted_proxies.clone(),
+            shares: bounds.shares.clone(),
+            taken: Mutex::default(),
+        })
     }
 
     /// A place for a connection from `address`. Loopback has no bound of its own: whoever is on this machine already is
@@ -56,12 +105,15 @@ impl Places {
         if taken.in_all >= self.max {
             return Err(NoPlace::Full);
         }
+        if bucket.is_some_and(|bucket| taken.by_address.get(&bucket).is_some_and(|here| *here >= self.per_address_max))
+        {
+            return Err(NoPlace::AddressFull);
+        }
+        if self.shares.as_ref().is_some_and(|shares| !shares.take(taken.in_all)) {
+            return Err(NoPlace::Full);
+        }
         if let Some(bucket) = bucket {
-            let here = taken.by_address.entry(bucket).or_default();
-            if *here >= self.per_address_max {
-                return Err(NoPlace::AddressFull);
-            }
-            *here += 1;
+            *taken.by_address.entry(bucket).or_default() += 1;
         }
         taken.in_all += 1;
         Ok(Place { places: Arc::clone(self), bucket })
@@ -75,6 +127,9 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
+        if let Some(shares) = &self.places.shares {
+            shares.give_back(taken.in_all);
+        }
         taken.in_all -= 1;
         let Some(bucket) = self.bucket else { return };
         if let Some(here) = taken.by_address.get_mut(&bucket) {
@@ -106,7 +161,7 @@ mod tests {
 
     #[test]
     fn an_address_gets_its_share_and_no_more_while_others_still_find_a_place() {
-        let places = Places::new(10, 2, Vec::new());
+        let places = places(10, 2);
         let kept = [take(&places, "192.0.2.1").unwrap(), take(&places, "192.0.2.1").unwrap()];
         assert_eq!(take(&places, "192.0.2.1").err(), Some(NoPlace::AddressFull));
         assert_eq!(take(&places, "::ffff:192.0.2.1").err(), Some(NoPlace::AddressFull), "the same address, mapped");
@@ -117,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_whole_64_of_ipv6_counts_as_one_address() {
-        let places = Places::new(10, 1, Vec::new());
+        let places = places(10, 1);
         let _kept = take(&places, "2001:db8:0:1::1").unwrap();
         assert_eq!(take(&places, "2001:db8:0:1:ffff::2").err(), Some(NoPlace::AddressFull));
         assert!(take(&places, "2001:db8:0:2::1").is_ok());
@@ -125,7 +180,8 @@ mod tests {
 
     #[test]
     fn loopback_and_trusted_proxies_have_no_share_of_their_own_but_count_in_all() {
-        let places = Places::new(5, 1, vec!["198.51.100.7".parse().unwrap()]);
+        let trusted_proxies = vec!["198.51.100.7".parse().unwrap()];
+        let places = Places::of(&Bounds { trusted_proxies, ..bounds(5, 1) });
         let _kept: Vec<_> = ["127.0.0.1", "127.0.0.1", "::1", "198.51.100.7", "198.51.100.7"]
             .map(|address| take(&places, address).unwrap())
             .into();
@@ -134,12 +190,35 @@ mod tests {
 
     #[test]
     fn nothing_is_remembered_of_an_address_that_has_left() {
-        let places = Places::new(10, 2, Vec::new());
+        let places = places(10, 2);
         for last in 0..=255 {
             drop(take(&places, &format!("192.0.2.{last}")).unwrap());
         }
         assert!(places.taken().by_address.is_empty());
         assert_eq!(places.taken().in_all, 0);
+    }
+
+    #[test]
+    fn g21_a_crowd_at_one_door_takes_what_is_nobodys_and_gives_it_back() {
+        let shares = Shares::of(32, 3);
+        assert_eq!(shares.most(), 24, "four are each door's own");
+        let door = || Places::of(&Bounds { shares: Some(shares.clone()), ..bounds(100, 100) });
+        let (one, other) = (door(), door());
+        let fill = |door: &Arc<Places>| std::iter::from_fn(|| take(door, "127.0.0.1").ok()).collect::<Vec<_>>();
+        let mut crowd = fill(&one);
+        assert_eq!((crowd.len(), fill(&other).len()), (24, 4));
+        crowd.truncate(20);
+        assert_eq!(fill(&other).len(), 8, "what the crowd no longer has");
+        drop(crowd);
+        assert_eq!(fill(&other).len(), 24);
+    }
+
+    fn bounds(connections_max: usize, connections_per_address_max: usize) -> Bounds {
+        Bounds { connections_max, connections_per_address_max, ..Bounds::default() }
+    }
+
+    fn places(max: usize, per_address_max: usize) -> Arc<Places> {
+        Places::of(&bounds(max, per_address_max))
     }
 
     fn take(places: &Arc<Places>, address: &str) -> Result<Place, NoPlace> {

@@ -42,13 +42,13 @@ pub fn door_closed(door: Door) {
     tracing::info!(door = door.label(), "door closed");
 }
 
-/// The limit of open files leaves each door room for fewer connections than are configured.
+/// The limit of open files leaves a door room for fewer connections than are configured.
 pub fn few_descriptors(descriptors: usize, fit: usize, wanted: usize) {
     tracing::warn!(
         open_files_max = descriptors,
         connections = fit,
         connections_max = wanted,
-        "the limit of open files leaves each door fewer connections than limits.connections_max: raise it (LimitNOFILE)"
+        "the limit of open files leaves a door fewer connections than limits.connections_max: raise it (LimitNOFILE)"
     );
 }
 
