@@ -19,6 +19,10 @@ const MONTHS_MAX: u16 = 14;
 /// Days of messages and answers that the first tick of all looks for; from then on it is known where they begin.
 const DAYS_MAX: u16 = 60;
 
+/// Days that what is known of a message is kept at least, whatever the retention of its text: for 72 hours a receipt may
+/// still say what became of it, and then it is given up on (A54).
+const MESSAGE_DAYS_MIN: u32 = 4;
+
 /// Rows the daily sweep looks at in one tick.
 const SWEPT_MAX: usize = 256;
 
@@ -65,7 +69,7 @@ fn forget<V: View>(draft: &mut Draft<'_, V>) {
     let oldest = Month(kept_from.0.saturating_sub(MONTHS_MAX));
     let first = draft.view.remembered_since().map_or(oldest, |since| since.max(oldest));
     let mut tables: Vec<_> = (first.0..kept_from.0).map(|month| Table::Contacts(Month(month))).collect();
-    let kept_from = days_before(draft.now(), settings.retention_days).day();
+    let kept_from = messages_from(draft);
     let oldest_open = draft.view.open_page(&[], 1).first().map_or(kept_from, |(_, id, _)| id.day());
     let messages = days_of(draft.view.messages_since(), kept_from.min(oldest_open));
     tables.extend(messages.map(Table::Messages));
@@ -75,6 +79,11 @@ fn forget<V: View>(draft: &mut Draft<'_, V>) {
     if !tables.is_empty() {
         draft.note(Fact::Forgotten { tables });
     }
+}
+
+/// The oldest day whose messages are still known.
+fn messages_from<V: View>(draft: &Draft<'_, V>) -> Day {
+    days_before(draft.now(), draft.directory().settings.retention_days.max(MESSAGE_DAYS_MIN)).day()
 }
 
 /// The days up to `kept_from` that are not forgotten yet.
@@ -92,7 +101,7 @@ fn sweep<V: View>(draft: &mut Draft<'_, V>) {
         Some(Sweep { after, .. }) => after,
         None => None,
     };
-    let kept_from = days_before(draft.now(), draft.directory().settings.retention_days).day();
+    let kept_from = messages_from(draft);
     let is_over = |row: &CallRow| match row {
         CallRow::Call(call) => call.ended.as_ref().is_some_and(|ended| ended.at.day() < kept_from),
         CallRow::EndedUnheard(ended) => ended.at < days_before(draft.now(), 1),

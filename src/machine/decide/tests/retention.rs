@@ -3,7 +3,7 @@
 use super::steps::{Step, call_id, end, gap, go, say, say_with_key, sent, start, start_of, tick};
 use super::*;
 use crate::machine::state::Sweep;
-use crate::model::{Day, Heard};
+use crate::model::{Day, Heard, MessageState};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -37,6 +37,25 @@ fn messages_and_ended_calls_go_when_their_days_are_over_and_a_call_that_lives_st
     assert!(Ask::message(&world, message).is_none() && Ask::call(&world, &call_id("a")).is_none());
     assert!(world.call("b").ended.is_none(), "it lives");
     assert_eq!(world.messages_since(), Some(Day(START.day().0 + 1)));
+    invariants::at_the_end(&world);
+}
+
+#[test]
+fn a54_i5_a_text_nobody_tells_of_is_given_up_on_before_it_is_forgotten_however_short_the_retention() {
+    let mut world = World::new(directory());
+    world.run(0, Step::Change(|directory| directory.settings.retention_days = 2));
+    for (secs, step) in [(0, start("a")), (1, say("a", "hello")), (2, go(1)), (3, sent(1)), (4, end("a"))] {
+        world.run(secs, step);
+    }
+    world.run(70, Step::Expire(2));
+    for hours in [25, 49, 71] {
+        world.run(hours * 60 * 60, tick());
+    }
+    assert_eq!(world.message(1).state, MessageState::Sent);
+    world.run(73 * 60 * 60, tick());
+    assert_eq!(world.message(1).state, MessageState::Unconfirmed);
+    world.run(6 * DAY, tick());
+    assert!(Ask::message(&world, world.queued[0]).is_none());
     invariants::at_the_end(&world);
 }
 
