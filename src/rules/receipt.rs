@@ -25,11 +25,11 @@ pub fn advance(
     }
     let failed = |code| Some(failure(code, carrier_code));
     match receipt {
-        ReceiptState::Queued => None,
-        ReceiptState::Sent if matches!(state, MessageState::Queued | MessageState::Sending) => {
+        // A carrier that has it took it, whatever it calls that and whatever its answer said.
+        ReceiptState::Queued | ReceiptState::Sent if matches!(state, MessageState::Queued | MessageState::Sending) => {
             Some((MessageState::Sent, None))
         }
-        ReceiptState::Sent => None,
+        ReceiptState::Queued | ReceiptState::Sent => None,
         ReceiptState::Delivered => Some((MessageState::Delivered, None)),
         ReceiptState::Undelivered(code) => Some((MessageState::Undelivered, failed(code))),
         ReceiptState::Failed(code) => Some((MessageState::Failed, failed(code))),
@@ -73,6 +73,14 @@ mod tests {
     fn a61_a_receipt_may_come_before_the_answer_to_our_send() {
         assert_eq!(advance(Sending, ReceiptState::Sent, None), Some((Sent, None)));
         assert_eq!(advance(Sending, ReceiptState::Delivered, None), Some((Delivered, None)));
+    }
+
+    #[test]
+    fn a60_a_carrier_that_says_it_has_a_text_has_it_whatever_its_answer_was() {
+        for state in [Queued, Sending] {
+            assert_eq!(advance(state, ReceiptState::Queued, None), Some((Sent, None)));
+        }
+        assert_eq!(advance(Unconfirmed, ReceiptState::Queued, None), None);
     }
 
     #[test]
