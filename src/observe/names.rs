@@ -207,7 +207,7 @@ names! {
         histogram DISPATCH_LATENESS_SECONDS = "offhook_dispatch_lateness_seconds" [account] in OUTSIDE,
             "How much later than promised a message began to be sent, by account; 0 where it was in time. Rising: pauses or retries were in the way, see offhook_lane_pauses_total and offhook_attempts_total; agents see waits that are too short.";
         counter SENDS_TOTAL = "offhook_sends_total" [account, outcome],
-            "Messages of ours, by account and final outcome. expired rising: the limits are below the load, or the carrier was away; failed or undelivered: the carrier's codes at GET /v1/messages say why; unconfirmed: receipts do not reach us.";
+            "Messages of ours, by account and final outcome. expired rising: the limits are below the load, or the carrier was away; failed or undelivered: the carrier's codes at GET /v1/messages say why; unconfirmed: receipts do not reach us. A receipt that comes after unconfirmed or expired counts once more, as what it says.";
         counter ATTEMPTS_TOTAL = "offhook_attempts_total" [account, outcome],
             "Attempts to hand a message to a carrier, by account and outcome. later rising: the carrier slows us down, lower the limits; rejected: look at the log for its words; never_written or unknown: the way to the carrier is broken.";
         histogram CARRIER_REQUEST_SECONDS = "offhook_carrier_request_seconds" [account] in OUTSIDE,
@@ -215,7 +215,7 @@ names! {
         counter LANE_PAUSES_TOTAL = "offhook_lane_pauses_total" [number],
             "Times a number rested because its carrier said not now, by the number's label. Rising: its limit here is above what the carrier allows, lower it.";
         gauge ACCOUNT_PAUSED = "offhook_account_paused" [account],
-            "1 while an account is left alone because it failed time and again, else 0. Rising: the carrier is down or refuses our credentials; nothing of this account goes out, the log of its attempts says why.";
+            "1 while an account is left alone because it failed time and again, else 0. Rising: the carrier is down or out of reach; nothing of this account goes out, the log of its attempts says why.";
         counter ACCOUNT_PAUSES_TOTAL = "offhook_account_pauses_total" [account],
             "Times an account was paused. Rising again and again: the carrier comes and goes, see offhook_attempts_total and the carrier's status page.";
     }

@@ -56,6 +56,7 @@ pub fn account(account: &str) {
     let account = || account.to_owned();
     zero(&counter!(names::QUARANTINED_TOTAL, "account" => account()));
     zero(&counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => account()));
+    zero(&counter!(names::DISPATCH_PERMITS_TOTAL, "account" => account()));
     for why in Unused::ALL {
         zero(&counter!(names::DISPATCH_PERMITS_UNUSED_TOTAL, "account" => account(), "reason" => why.label()));
     }
