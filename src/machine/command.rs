@@ -73,6 +73,8 @@ pub enum Command {
         message: MessageId,
         /// When the lane's bucket is empty with this message paid for.
         lane_empty_at: Timestamp,
+        /// The same of the account's.
+        account_empty_at: Timestamp,
     },
     /// The dispatcher knows what became of an attempt.
     Settle {

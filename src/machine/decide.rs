@@ -18,6 +18,7 @@ use super::state::{Call, OptOutBy};
 use super::view::View;
 use crate::model::{Heard, Position, Timestamp};
 use draft::Draft;
+use permit::Paid;
 
 /// What the asker hears, and what happened. Nothing happened where `events` is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,7 +62,9 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             Heard::Unreadable { raw, problem } => hear::unreadable(&mut draft, account, raw, problem),
             Heard::Ignored { .. } => Reply::Heard(super::command::Taken::Ignored),
         },
-        Command::StartSend { message, lane_empty_at } => outbound::start(&mut draft, message, lane_empty_at),
+        Command::StartSend { message, lane_empty_at, account_empty_at } => {
+            outbound::start(&mut draft, message, Paid { lane_empty_at, account_empty_at })
+        }
         Command::Settle { message, attempt, settled } => outbound::settle(&mut draft, message, attempt, settled),
         Command::Expire(message) => outbound::expire(&mut draft, message),
         Command::AdvanceFeed { endpoint, watermark, parked } => {

@@ -3,6 +3,7 @@
 use super::state::{Message, Open, Whose};
 use super::view::{Ask, View, open_key};
 use crate::model::{Limits, MessageId, MessageState, Timestamp};
+use crate::rules::breaker::room;
 use crate::rules::explain::{Explained, Held, explain};
 use crate::rules::lane::{Lane, Waiting};
 use crate::rules::rate;
@@ -54,6 +55,8 @@ struct Others {
     before: u32,
     /// Segments of older ones that wait for its account.
     before_at_account: u32,
+    /// Requests of its account that are not answered.
+    on_their_way: usize,
     /// Whether all were looked at.
     all: bool,
 }
@@ -61,7 +64,8 @@ struct Others {
 impl Others {
     fn of(view: &impl View, id: MessageId, own: &Open, account: &str, looked_at_max: usize) -> Self {
         let numbers = &view.directory().numbers;
-        let mut others = Self { lane: vec![own.waiting(id)], before: 0, before_at_account: 0, all: true };
+        let mut others =
+            Self { lane: vec![own.waiting(id)], before: 0, before_at_account: 0, on_their_way: 0, all: true };
         let (mut from, mut looked_at) = (Vec::new(), 0);
         while looked_at < looked_at_max {
             let page = view.open_page(&from, PAGE.min(looked_at_max - looked_at));
@@ -77,6 +81,7 @@ impl Others {
                 }
                 if numbers.get(&open.ours).is_some_and(|number| number.account == account) {
                     others.before_at_account += older;
+                    others.on_their_way += usize::from(open.started);
                 }
             }
         }
@@ -95,13 +100,17 @@ fn held(view: &impl View, own: &Open, limits: &Limits, account: &str, others: &O
     let own_day = day(Whose::Number(own.ours), limits, others.before);
     let its_day = of_account.map(|limits| day(Whose::Account(account.to_owned()), limits, others.before_at_account));
     let rests = view.pause(own.ours).map(|pause| pause.until);
-    let left_alone = view.trouble(account).and_then(|trouble| trouble.paused).map(|paused| paused.until);
+    let paused = view.trouble(account).and_then(|trouble| trouble.paused);
+    let left_alone = paused.map(|paused| paused.until);
+    let paused_until = rests.max(left_alone);
+    let from = paused_until.unwrap_or_default().max(now);
     Held {
-        paused_until: rests.max(left_alone),
+        paused_until,
+        account_full: others.on_their_way >= room(paused.is_some()),
         day_ends_at: Some(own_day).max(its_day),
         account_free_at: of_account.map(|limits| {
             let empty_at = view.account_lane(account).empty_at;
-            now + rate::wait(limits, empty_at, others.before_at_account, own.segments, now)
+            from + rate::wait(limits, empty_at, others.before_at_account, own.segments, from)
         }),
     }
 }

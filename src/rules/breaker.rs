@@ -12,6 +12,14 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// The waits before each probe, in seconds; the last repeats.
 const PROBES_SECS: [u64; 6] = [1, 2, 4, 8, 16, 30];
 
+/// Requests that may be under way at one account. A slow account fills its own, and nobody else's.
+pub const IN_FLIGHT_MAX: usize = 64;
+
+/// Requests that may be under way at an account that is paused or not: once its pause is over, one tries whether it works.
+pub fn room(paused: bool) -> usize {
+    if paused { 1 } else { IN_FLIGHT_MAX }
+}
+
 /// What is held against an account. One that works has none.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Trouble {
@@ -32,12 +40,13 @@ pub struct Paused {
     pub probes: u32,
 }
 
-/// What is held against an account after one more failure: no answer, a broken one, a connection refused, a 5xx.
-pub fn failed(before: Option<Trouble>, now: Timestamp) -> Trouble {
+/// What is held against an account after one more failure of a request that began at `began`: no answer, a broken one, a
+/// connection refused, a 5xx.
+pub fn failed(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Trouble {
     let mut trouble = before.unwrap_or_default();
     if let Some(paused) = &mut trouble.paused {
-        // What was under way when it was paused says nothing new.
-        if paused.until <= now {
+        // What was under way when it was paused says nothing new, whenever it ends.
+        if paused.until <= began {
             paused.probes += 1;
             paused.until = now + wait(paused.probes);
         }
@@ -69,7 +78,7 @@ mod tests {
 
     /// An account that failed at these seconds.
     fn after(secs: &[u64]) -> Trouble {
-        secs.iter().fold(None, |trouble, secs| Some(failed(trouble, at(*secs)))).unwrap()
+        secs.iter().fold(None, |trouble, secs| Some(failed(trouble, at(*secs), at(*secs)))).unwrap()
     }
 
     #[test]
@@ -86,7 +95,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..7 {
             let probe = trouble.paused.unwrap().until;
-            trouble = failed(Some(trouble), probe);
+            trouble = failed(Some(trouble), probe, probe);
             waits.push(trouble.paused.unwrap().until.since(probe).as_secs());
         }
         assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
@@ -95,6 +104,7 @@ mod tests {
     #[test]
     fn a64_what_was_under_way_when_an_account_was_paused_does_not_count_as_a_probe() {
         let trouble = after(&[0, 0, 0, 0, 0]);
-        assert_eq!(failed(Some(trouble.clone()), at(0)), trouble);
+        assert_eq!(failed(Some(trouble.clone()), at(0), at(0)), trouble);
+        assert_eq!(failed(Some(trouble.clone()), at(0), at(15)), trouble, "nor when it is given up long after");
     }
 }

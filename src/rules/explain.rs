@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingFor {
-    /// The carrier wants its number left alone for a while, or fails (A64).
+    /// The carrier wants its number left alone for a while, fails, or owes too many answers (A64).
     CarrierPause,
     /// The day's segments are used up.
     DailyCap,
@@ -33,6 +33,8 @@ pub struct Held {
     pub day_ends_at: Option<Timestamp>,
     /// The account's bucket has what it needs then, those before it paid.
     pub account_free_at: Option<Timestamp>,
+    /// The carrier owes the account as many answers as it may. When they come nobody knows.
+    pub account_full: bool,
 }
 
 /// Why a message is not sent yet.
@@ -83,6 +85,7 @@ fn queued(id: MessageId, lane: &Lane<'_>, held: &Held, now: Timestamp) -> Option
     // When the carrier answers nobody knows, so this holds it where nothing that has a time does.
     let on_its_way = lane.texts.iter().any(|other| other.started && other.theirs == text.theirs);
     let unanswered = on_its_way.then_some(WaitingFor::EarlierMessage);
+    let unanswered = held.account_full.then_some(WaitingFor::CarrierPause).or(unanswered);
 
     let turn = lane.turn(id, held.paused_until.unwrap_or_default().max(now))?;
     Some(Explained {
@@ -182,11 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn a67_an_account_whose_carrier_owes_too_many_answers_holds_what_nothing_with_a_time_does() {
+        let full = Held { account_full: true, ..Held::default() };
+        check(&[text(1)], 1, full, (1, Some(WaitingFor::CarrierPause), 0));
+        check(&[text(1)], 0, full, (1, Some(WaitingFor::NumberRate), 1));
+    }
+
+    #[test]
     fn a67_what_holds_longest_is_what_is_named() {
         let held = |pause, cap, account| Held {
             paused_until: Some(at(pause)),
             day_ends_at: Some(at(cap)),
             account_free_at: Some(at(account)),
+            account_full: false,
         };
         for (held, named, secs) in [
             (held(9, 8, 7), WaitingFor::CarrierPause, 9),
@@ -201,7 +212,9 @@ mod tests {
 
     #[test]
     fn a67_of_what_holds_as_long_the_wider_is_named() {
-        let all = Held { paused_until: Some(at(2)), day_ends_at: Some(at(2)), account_free_at: Some(at(2)) };
+        let account_full = false;
+        let all =
+            Held { paused_until: Some(at(2)), day_ends_at: Some(at(2)), account_free_at: Some(at(2)), account_full };
         let no_pause = Held { paused_until: None, ..all };
         let no_cap = Held { day_ends_at: None, ..no_pause };
         let texts = [text(1), retry(2, at(2))];

@@ -6,13 +6,45 @@
 
 use super::rate::Bucket;
 use crate::model::{E164, Kind, Limits, MessageId, Timestamp};
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
 /// Priorities there are: 0 goes first.
 pub const PRIORITIES: u8 = 3;
 
-/// Starts after which one of a lower priority that waits has its turn, so that none starves.
-pub const PASSED_MAX: u32 = 7;
+/// Starts of higher priorities after which one of a lower priority that waits has its turn, so that none starves.
+const PASSED_MAX: u32 = 7;
+
+/// How often each priority was passed over since it last had its turn, while one of it waited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Turns([u32; PRIORITIES as usize]);
+
+impl Turns {
+    /// Of the priorities that have one ready, whose turn it is: the highest that was passed over often enough, else the
+    /// highest.
+    pub fn next(&self, ready: [bool; PRIORITIES as usize]) -> Option<usize> {
+        let mut ready = (0..ready.len()).filter(|rank| ready[*rank]);
+        let first = ready.clone().next();
+        ready.find(|rank| self.0[*rank] >= PASSED_MAX).or(first)
+    }
+
+    /// Whether one of a lower priority may go before a higher one.
+    pub fn passed_over(&self) -> bool {
+        self.0.iter().any(|passed| *passed >= PASSED_MAX)
+    }
+
+    /// One of priority `rank` starts, and these have others that wait.
+    pub fn started(&mut self, rank: usize, waiting: [bool; PRIORITIES as usize]) {
+        for (lower, passed) in self.0.iter_mut().enumerate() {
+            *passed = match lower.cmp(&rank) {
+                Ordering::Less => *passed,
+                Ordering::Equal => 0,
+                Ordering::Greater if waiting[lower] => *passed + 1,
+                Ordering::Greater => 0,
+            };
+        }
+    }
+}
 
 /// Closing messages and answers to keywords first, auto-replies last (A21).
 pub fn priority(kind: Kind) -> u8 {
@@ -119,8 +151,7 @@ struct Line {
     ages: BTreeSet<(Timestamp, usize)>,
     /// How many are left, by priority.
     waiting: [usize; PRIORITIES as usize],
-    /// Starts since one of a lower priority had its turn while some waited.
-    passed: u32,
+    turns: Turns,
 }
 
 impl Line {
@@ -142,7 +173,7 @@ impl Line {
         let ages = texts.iter().map(|text| text.expires_at).zip(0..).filter(|(_, place)| *place != asked).collect();
         let mut waiting = [0; PRIORITIES as usize];
         texts.iter().for_each(|text| waiting[usize::from(priority(text.kind))] += 1);
-        Some(Self { texts, asked, comes_at, ready: Default::default(), early, ages, waiting, passed: 0 })
+        Some(Self { texts, asked, comes_at, ready: Default::default(), early, ages, waiting, turns: Turns::default() })
     }
 
     /// Time passes: who is too old leaves, and who may go is ready.
@@ -156,19 +187,15 @@ impl Line {
         }
     }
 
-    /// Who is next: of the highest priority, unless a lower one was passed over often enough.
+    /// Who is next: the first of the priority whose turn it is.
     fn first(&self) -> Option<usize> {
-        let mut firsts = self.ready.iter().filter_map(BTreeSet::first);
-        if self.passed < PASSED_MAX { firsts.next() } else { firsts.next_back() }.copied()
+        let firsts = self.ready.each_ref().map(|ready| ready.first().copied());
+        self.turns.next(firsts.map(|first| first.is_some())).and_then(|rank| firsts[rank])
     }
 
     fn start(&mut self, place: usize) {
         self.leave(place);
-        let lower_waits = self.waiting[self.rank(place) + 1..].iter().any(|waiting| *waiting > 0);
-        self.passed = if lower_waits { self.passed + 1 } else { 0 };
-        if self.passed > PASSED_MAX {
-            self.passed = 0;
-        }
+        self.turns.started(self.rank(place), self.waiting.map(|waiting| waiting > 0));
     }
 
     fn leave(&mut self, place: usize) {
@@ -267,6 +294,18 @@ mod tests {
         let lane = Lane { texts: &texts, limits: &limits, empty_at: NOW };
         let place = |nth| lane.turn(id(nth), NOW).map(|turn| turn.position);
         assert_eq!([2, 8, 1, 9, 10].map(place), [1, 7, 8, 9, 10].map(Some));
+    }
+
+    #[test]
+    fn a21_a_flood_of_two_other_priorities_lets_agents_have_their_turn() {
+        let of = |kind, nths: std::ops::RangeInclusive<u64>| nths.map(move |nth| Waiting { kind, ..text(nth) });
+        let texts: Vec<_> =
+            of(Kind::Closing, 1..=20).chain(of(Kind::Custom, 21..=22)).chain(of(Kind::AutoReply, 23..=40)).collect();
+        let limits = Limits::none();
+        let lane = Lane { texts: &texts, limits: &limits, empty_at: NOW };
+        let place = |nth| lane.turn(id(nth), NOW).map(|turn| turn.position);
+        // Seven closing messages, then one of each that was passed over, then seven more.
+        assert_eq!([7, 21, 23, 8, 22, 24].map(place), [7, 8, 9, 10, 17, 18].map(Some));
     }
 
     #[test]

@@ -16,14 +16,18 @@ pub fn wait(limits: &Limits, empty_at: Timestamp, queued: u32, segments: u16, no
     bucket.ready(segments, now).since(now)
 }
 
-/// When the bucket is empty again, with all debts paid, after a text of `segments` started at `now`.
+/// When the bucket is empty again, with all debts paid, after a text of `segments` started at `now`: by whole milliseconds,
+/// up to one early for each text since it was full. The dispatcher, which counts to the nanosecond, says it exactly; what
+/// is said here never runs ahead of that, however long a backlog lasts.
 pub fn empty_after(limits: &Limits, empty_at: Timestamp, segments: u16, now: Timestamp) -> Timestamp {
-    if limits.millisegments_per_second.is_none() {
-        return now;
-    }
-    let mut bucket = Bucket::new(limits, empty_at);
-    bucket.take(u32::from(segments), now);
-    bucket.holds_at(0)
+    let Some(rate) = limits.millisegments_per_second else { return now };
+    let (segments, burst) = (u64::from(segments), u64::from(limits.burst.max(1)));
+    // It holds its burst at most.
+    let from_full = match segments.checked_sub(burst) {
+        Some(debt) => now + fill(debt, rate),
+        None => now - fill_at_most(burst - segments, rate),
+    };
+    from_full.max(empty_at + fill_at_most(segments, rate))
 }
 
 /// When a bucket that was empty at `empty_at` was or is empty if its limits are others from `now` on: its level, or its
@@ -112,6 +116,11 @@ pub fn cap_allows(limits: &Limits, count: DayCount, segments: u32, now: Timestam
 /// The time in which the bucket gains `segments`, rounded up to a millisecond.
 pub fn fill(segments: u64, millisegments_per_second: u32) -> Duration {
     Duration::from_millis((segments * 1_000_000).div_ceil(u64::from(millisegments_per_second.max(1))))
+}
+
+/// The same, rounded down.
+fn fill_at_most(segments: u64, millisegments_per_second: u32) -> Duration {
+    Duration::from_millis(segments * 1_000_000 / u64::from(millisegments_per_second.max(1)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Waits between attempts, in milliseconds; the last repeats until the message is too old.
 const WAITS_MS: [u64; 7] = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 
-/// The longest a carrier's `Retry-After` is believed: longer than any message lives.
+/// The longest a message waits for a carrier's `Retry-After`: longer than any lives. Its lane rests as long as it was asked.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 
 /// How long a message may wait for its first success after it was accepted (`send_ttl`).

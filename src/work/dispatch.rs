@@ -11,7 +11,6 @@ mod follow;
 mod lane;
 mod recover;
 
-pub use account::IN_FLIGHT_PER_ACCOUNT;
 pub use backlog::Backlog;
 
 use super::Moment;
@@ -35,6 +34,8 @@ pub enum Action {
         message: MessageId,
         /// When its lane's bucket is empty with this message paid for.
         lane_empty_at: Timestamp,
+        /// The same of its account's.
+        account_empty_at: Timestamp,
     },
     /// The message is too old.
     Expire(MessageId),
@@ -114,13 +115,20 @@ impl Dispatch {
     /// Asks a lane what it wants.
     fn look(&mut self, number: E164, now: Moment, actions: &mut Vec<Action>) {
         let held = self.held(number);
+        if self.lanes.get(&number).is_some_and(|lane| lane.at_account) {
+            // The account waits for what its first lane had ready, which may be gone by now or be another text.
+            let name = self.account_name(number);
+            if self.accounts.get(&name).is_some_and(|account| account.waiting.front() == Some(&number)) {
+                self.schedule(Due::Account(name), now.elapsed);
+            }
+        }
         loop {
             let Some(lane) = self.lanes.get_mut(&number) else { return };
             match lane.next(now, held) {
                 Next::Expire(message) => actions.push(Action::Expire(message)),
                 Next::At(at) => return self.schedule(Due::Lane(number), at),
                 Next::Nothing => {
-                    match lane.idle_at(now) {
+                    match lane.idle_at(now).filter(|_| !lane.at_account) {
                         Some(at) if at <= now.elapsed => drop(self.lanes.remove(&number)),
                         Some(at) => self.schedule(Due::Lane(number), at),
                         None => {}
@@ -186,7 +194,8 @@ impl Dispatch {
         match lane.start(id, now) {
             Ok(lane_empty_at) => {
                 self.account_of.insert(id, name.to_owned());
-                actions.push(Action::Start { message: id, lane_empty_at });
+                let account_empty_at = self.account(name, now).empty_at(now);
+                actions.push(Action::Start { message: id, lane_empty_at, account_empty_at });
                 Ok(())
             }
             Err(wait) => {
@@ -201,43 +210,49 @@ impl Dispatch {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// The machine says that a message is not to be sent; it has left its lane already.
+    /// The machine says that a message is not to be sent; it has left its lane already, and its permits go to the next.
     pub fn not_started(&mut self, id: MessageId, now: Moment) {
-        if let Some(lane) = self.lane_of.get(&id).and_then(|number| self.lanes.get_mut(number)) {
-            lane.not_used(id);
-        }
         self.gone(id, now);
+        self.landed(id, now);
     }
 
-    /// The start of a message could not be asked for just now: it waits on in its lane. Its permit is spent, so that
+    /// The start of a message could not be asked for just now: it waits on in its lane. Its permits are spent, so that
     /// nobody asks again at once.
     pub fn not_taken(&mut self, id: MessageId, now: Moment) {
         if let Some(account) = self.account_of.get(&id).and_then(|name| self.accounts.get_mut(name)) {
             account.started(id, now.wall, now);
         }
+        if let Some(lane) = self.lane_of.get(&id).and_then(|number| self.lanes.get_mut(number)) {
+            lane.spent(id);
+        }
+        self.left(id, now);
         self.landed(id, now);
     }
 
     /// The start of a message is in the journal: its lane may look at the next.
-    fn started(&mut self, id: MessageId, at: Timestamp, empty_at: Timestamp, now: Moment) {
+    fn started(&mut self, id: MessageId, at: Timestamp, now: Moment) {
         if let Some(account) = self.account_of.get(&id).and_then(|name| self.accounts.get_mut(name)) {
             account.started(id, at, now);
         }
         let Some(number) = self.lane_of.get(&id).copied() else { return };
         if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.started(id, at, empty_at, now);
+            lane.started(id, at, now);
         }
         self.schedule(Due::Lane(number), now.elapsed);
     }
 
-    /// The request of a message is over, and its outcome is in the journal.
-    fn landed(&mut self, id: MessageId, now: Moment) {
-        if let Some(number) = self.lane_of.get(&id).copied() {
-            if let Some(lane) = self.lanes.get_mut(&number) {
-                lane.land(id);
-            }
-            self.schedule(Due::Lane(number), now.elapsed);
+    /// The message is not on its way any more, as far as its lane and its pair are concerned. Its request may be: a receipt
+    /// can be faster than the answer (A61).
+    fn left(&mut self, id: MessageId, now: Moment) {
+        let Some(number) = self.lane_of.get(&id).copied() else { return };
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.land(id);
         }
+        self.schedule(Due::Lane(number), now.elapsed);
+    }
+
+    /// The request of a message is over, and its place among its account's is free.
+    fn landed(&mut self, id: MessageId, now: Moment) {
         let Some(name) = self.account_of.remove(&id) else { return };
         if let Some(account) = self.accounts.get_mut(&name) {
             account.land(id);
@@ -254,8 +269,8 @@ impl Dispatch {
         lanes
     }
 
+    /// The message waits in no lane any more.
     fn gone(&mut self, id: MessageId, now: Moment) {
-        self.landed(id, now);
         let Some(number) = self.lane_of.remove(&id) else { return };
         if let Some(lane) = self.lanes.get_mut(&number) {
             lane.forget(id);

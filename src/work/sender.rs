@@ -72,13 +72,17 @@ pub async fn send(
     let (tell, mut unsent) = mpsc::unbounded_channel();
     loop {
         for action in dispatch.next(clock.now()) {
-            if let Action::Start { message, .. } = action {
-                observe::permit_given(dispatch.through(message));
+            let account = match action {
+                Action::Start { message, .. } => dispatch.through(message).to_owned(),
+                Action::Expire(_) => String::new(),
+            };
+            if let Action::Start { .. } = action {
+                observe::permit_given(&account);
             }
             let (sender, tell) = (Arc::clone(&sender), tell.clone());
             under_way.spawn(async move {
                 if let Some(unsent) = sender.act(action).await {
-                    let _stopping = tell.send(unsent);
+                    let _stopping = tell.send((unsent, account));
                 }
             });
         }
@@ -96,13 +100,13 @@ pub async fn send(
                 }
             }
             _ = count.tick() => tally::backlog(&dispatch, sender.carriers.keys(), clock.now()),
-            Some(unsent) = unsent.recv() => match unsent {
+            Some((unsent, account)) = unsent.recv() => match unsent {
                 Unsent::NotToBe(message) => {
-                    observe::permit_unused(dispatch.through(message), Unused::NotToBe);
+                    observe::permit_unused(&account, Unused::NotToBe);
                     dispatch.not_started(message, clock.now());
                 }
                 Unsent::NotNow(message) => {
-                    observe::permit_unused(dispatch.through(message), Unused::NotNow);
+                    observe::permit_unused(&account, Unused::NotNow);
                     dispatch.not_taken(message, clock.now());
                 }
             },
@@ -192,18 +196,18 @@ struct Sender {
 
 impl Sender {
     /// Does one action; the message, where it did not begin.
-    async fn act(&self, action: Action) -> Option<Unsent> {
+    async fn act(self: &Arc<Self>, action: Action) -> Option<Unsent> {
         match action {
             Action::Expire(message) => {
                 // A lane whose message is still there asks again.
                 let _told = self.engine.submit(Command::Expire(message), Urgency::Urgent, PATIENCE).await;
                 None
             }
-            Action::Start { message, lane_empty_at } => {
+            Action::Start { message, lane_empty_at, account_empty_at } => {
                 if self.stop.is_cancelled() {
                     return None;
                 }
-                let start = Command::StartSend { message, lane_empty_at };
+                let start = Command::StartSend { message, lane_empty_at, account_empty_at };
                 match self.engine.submit(start, Urgency::Urgent, PATIENCE).await {
                     Ok(Reply::Started { message }) => {
                         self.attempt(*message).await;
@@ -222,10 +226,17 @@ impl Sender {
         self.settle(message, attempt, Settled { outcome: SettledAs::Interrupted, status: None }).await;
     }
 
-    async fn attempt(&self, message: Message) {
+    async fn attempt(self: &Arc<Self>, message: Message) {
+        let (id, account) = (message.id, message.account.clone());
         let attempt = u32::try_from(message.attempts.len()).unwrap_or(u32::MAX);
-        let settled = self.ask_the_carrier(&message, attempt).await;
-        self.settle(message.id, attempt, settled).await;
+        // What panics may have written to the carrier already, and its place there must be free again.
+        let sender = Arc::clone(self);
+        let asked = tokio::spawn(async move { sender.ask_the_carrier(&message, attempt).await });
+        let settled = asked.await.unwrap_or_else(|_panicked| {
+            observe::attempt(&account, observe::Attempt::Unknown, "the attempt panicked: this is a defect");
+            Settled { outcome: SettledAs::Unknown, status: None }
+        });
+        self.settle(id, attempt, settled).await;
     }
 
     async fn settle(&self, message: MessageId, attempt: u32, settled: Settled) {

@@ -2,8 +2,8 @@
 
 use crate::process::{Gateway, SOON, World};
 use crate::stage::{self, Caller, Line, long_form};
+use offhook::rules::breaker::IN_FLIGHT_MAX;
 use offhook::sim::carrier::{Carrier, CarrierSettings, Mood};
-use offhook::work::dispatch::IN_FLIGHT_PER_ACCOUNT;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ async fn a64_an_account_that_hangs_or_refuses_delays_no_text_of_another() {
 
     beside.sick.set_mood(Mood { unclear_taken: 0.0, ..Mood::named("silence").unwrap() });
     unlucky(&beside.world).await;
-    beside.sick.wait_for_sends(IN_FLIGHT_PER_ACCOUNT, SOON).await.unwrap();
+    beside.sick.wait_for_sends(IN_FLIGHT_MAX, SOON).await.unwrap();
     let hanging = phase([&alone, &beside], texts).await;
 
     beside.sick.go_down().await;

@@ -18,7 +18,11 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
         Act::End(call) => Command::EndCall { call: call_id(call), reason: Some("hung_up".to_owned()), key: None },
         Act::Send(send) => send_text(send),
         Act::Text(text) => heard(Heard::Message(inbound(text, step))),
-        Act::Go(_) => Command::StartSend { message: gateway.text(nth), lane_empty_at: Default::default() },
+        Act::Go(_) => Command::StartSend {
+            message: gateway.text(nth),
+            lane_empty_at: Default::default(),
+            account_empty_at: Default::default(),
+        },
         Act::Settle(_, answered) => Command::Settle {
             message: gateway.text(nth),
             attempt: u32::try_from(model.texts[nth].attempts).expect("a text is tried a few times"),

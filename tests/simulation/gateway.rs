@@ -182,8 +182,8 @@ impl Gateway {
         let now = self.now();
         for action in self.dispatch.next(now) {
             match action {
-                Action::Start { message, lane_empty_at } => {
-                    self.ask(Asker::Start(message), Command::StartSend { message, lane_empty_at });
+                Action::Start { message, lane_empty_at, account_empty_at } => {
+                    self.ask(Asker::Start(message), Command::StartSend { message, lane_empty_at, account_empty_at });
                 }
                 Action::Expire(message) => self.ask(Asker::Worker("expire"), Command::Expire(message)),
             }

@@ -1,7 +1,8 @@
 //! A queued text on its way to the carrier (A19-A21, A27, A46, A60, A64).
 
 use super::draft::{Draft, Live};
-use super::{hear, opt_out as opting_out, permit, send};
+use super::permit::{self, Paid};
+use super::{hear, opt_out as opting_out, send};
 use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Fact;
 use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, OptOutBy, Usage};
@@ -21,7 +22,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The dispatcher has a permit. Everything is judged once more, in the same step that records the attempt: the call may
 /// have ended, the caller may have said STOP, the text may be too old.
-pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, lane_empty_at: Timestamp) -> Reply {
+pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid) -> Reply {
     let Some(mut message) = queued(draft, id) else { return Reply::NotStarted };
     let mut call = draft.call_of(&message);
     if message.expires_at <= draft.now() {
@@ -37,7 +38,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, lane_empty
     message.not_before = None;
     message.attempts.push(Attempt { at: draft.now(), outcome: AttemptOutcome::Open, status: None });
 
-    let lane = permit::pay(draft, &message, lane_empty_at);
+    let lane = permit::pay(draft, &message, paid);
     draft.note(Fact::SendStarted { message: Box::new(message.clone()), lane });
     if let Some(call) = &mut call {
         let opens = begin(call, &message, first);
@@ -194,12 +195,13 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
     };
     open.outcome = settled.outcome.outcome();
     open.status = settled.status;
+    let began = open.at;
     let next = match &settled.outcome {
         SettledAs::Later { retry_after } => Some(retry::next_attempt(id, attempt, *retry_after, draft.now())),
         SettledAs::NeverWritten => Some(retry::next_attempt(id, attempt, None, draft.now())),
         _ => None,
     };
-    permit::judge(draft, &message, &settled, next);
+    permit::judge(draft, &message, &settled, began, next);
     match settled.outcome {
         SettledAs::Sent { carrier_id, segments } => {
             message.carrier_id = Some(carrier_id);

@@ -27,21 +27,22 @@ pub(super) fn account_limits<'a>(directory: &'a Directory, account: &str) -> Opt
 /// what the carrier asked for.
 pub(super) fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, segments: u16) -> Duration {
     let now = draft.now();
+    let rests = draft.view.pause(ours).map(|pause| pause.until);
+    let left_alone = draft.view.trouble(account).and_then(|trouble| trouble.paused).map(|paused| paused.until);
+    // Nobody goes before the carrier wants to hear of us again, so those before it spend their time from then on.
+    let from = rests.max(left_alone).unwrap_or_default().max(now);
     let own = limits(draft, ours);
     let lane = draft.lane(ours);
     let mut waits = vec![
-        rate::wait(&own, lane.empty_at, lane.queued_segments, segments, now),
+        from.since(now) + rate::wait(&own, lane.empty_at, lane.queued_segments, segments, from),
         until(day(draft, &Whose::Number(ours), &own, lane.queued_segments, segments), now),
     ];
     if let Some(limits) = account_limits(draft.directory(), account) {
         let lane = draft.account_lane(account);
-        waits.push(rate::wait(limits, lane.empty_at, lane.queued_segments, segments, now));
+        waits.push(from.since(now) + rate::wait(limits, lane.empty_at, lane.queued_segments, segments, from));
         let whose = Whose::Account(account.to_owned());
         waits.push(until(day(draft, &whose, limits, lane.queued_segments, segments), now));
     }
-    waits.extend(draft.view.pause(ours).map(|pause| until(pause.until, now)));
-    let paused = draft.view.trouble(account).and_then(|trouble| trouble.paused);
-    waits.extend(paused.map(|paused| until(paused.until, now)));
     waits.into_iter().max().unwrap_or_default()
 }
 
@@ -57,20 +58,27 @@ fn day<V: View>(draft: &Draft<'_, V>, whose: &Whose, limits: &Limits, queued: u3
     rate::cap_allows(limits, count, u32::from(segments), draft.now())
 }
 
+/// When the buckets of a lane and of its account are empty, with a message paid for, by who gave the permits.
+#[derive(Clone, Copy)]
+pub(super) struct Paid {
+    pub(super) lane_empty_at: Timestamp,
+    pub(super) account_empty_at: Timestamp,
+}
+
 /// A text starts: its lane pays, and with it its account and their days where they are limited.
-pub(super) fn pay<V: View>(draft: &mut Draft<'_, V>, message: &Message, lane_empty_at: Timestamp) -> Lane {
+pub(super) fn pay<V: View>(draft: &mut Draft<'_, V>, message: &Message, paid: Paid) -> Lane {
     let (now, segments) = (draft.now(), message.segments);
     let own = limits(draft, message.ours);
     count(draft, Whose::Number(message.ours), &own, segments);
     if let Some(limits) = account_limits(draft.directory(), &message.account).cloned() {
         draft.change_account_lane(&message.account, |lane| {
-            lane.empty_at = rate::empty_after(&limits, lane.empty_at, segments, now);
+            lane.empty_at = rate::empty_after(&limits, lane.empty_at, segments, now).max(paid.account_empty_at);
         });
         count(draft, Whose::Account(message.account.clone()), &limits, segments);
     }
     draft.change_lane(message.ours, &message.account, |lane| {
         lane.queued_segments = lane.queued_segments.saturating_sub(u32::from(segments));
-        lane.empty_at = rate::empty_after(&own, lane.empty_at, segments, now).max(lane_empty_at);
+        lane.empty_at = rate::empty_after(&own, lane.empty_at, segments, now).max(paid.lane_empty_at);
     })
 }
 
@@ -81,16 +89,26 @@ fn count<V: View>(draft: &mut Draft<'_, V>, whose: Whose, limits: &Limits, segme
     }
 }
 
-/// What an outcome says of the carrier: a lane that heard "not now" rests, an account that fails time and again is left
-/// alone, and either is over with the first answer that is none of these (A64).
-pub(super) fn judge<V: View>(draft: &mut Draft<'_, V>, message: &Message, settled: &Settled, next: Option<Timestamp>) {
+/// What the outcome of an attempt that began at `began`, and may be followed by one at `next`, says of the carrier: a lane
+/// that heard "not now" rests, an account that fails time and again is left alone, and either is over with the first answer
+/// that is none of these (A64).
+pub(super) fn judge<V: View>(
+    draft: &mut Draft<'_, V>,
+    message: &Message,
+    settled: &Settled,
+    began: Timestamp,
+    next: Option<Timestamp>,
+) {
     let ours = message.ours;
-    if let SettledAs::Later { .. } = settled.outcome {
-        let laters = draft.view.pause(ours).map_or(0, |pause| pause.laters) + 1;
-        let until = (draft.now() + retry::rest(laters)).max(next.unwrap_or_default());
+    let pause = draft.view.pause(ours);
+    // What was under way when the carrier asked for a rest says nothing of whether it is over.
+    let knows = pause.is_none_or(|pause| pause.until <= began);
+    if let SettledAs::Later { retry_after } = settled.outcome {
+        let laters = pause.map_or(0, |pause| pause.laters) + u32::from(knows);
+        let until = draft.now() + retry::rest(laters).max(retry_after.unwrap_or_default());
+        let until = until.max(next.unwrap_or_default()).max(pause.map(|pause| pause.until).unwrap_or_default());
         draft.note(Fact::LanePaused { ours, pause: Some(Pause { until, laters }) });
-    } else if matches!(settled.outcome, SettledAs::Sent { .. } | SettledAs::Refused { .. })
-        && draft.view.pause(ours).is_some()
+    } else if matches!(settled.outcome, SettledAs::Sent { .. } | SettledAs::Refused { .. }) && pause.is_some() && knows
     {
         draft.note(Fact::LanePaused { ours, pause: None });
     }
@@ -112,7 +130,7 @@ pub(super) fn judge<V: View>(draft: &mut Draft<'_, V>, message: &Message, settle
         return;
     }
     let was_paused = before.as_ref().is_some_and(|before| before.paused.is_some());
-    let trouble = breaker::failed(before, draft.now());
+    let trouble = breaker::failed(before, began, draft.now());
     draft.note(if trouble.paused.is_some() && !was_paused {
         Fact::AccountPaused { account, trouble }
     } else {

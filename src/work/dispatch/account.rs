@@ -3,14 +3,11 @@
 use super::bucket::{Bucket, began};
 use super::lane::on_bucket_clock;
 use crate::model::{E164, Limits, MessageId, Timestamp};
-use crate::rules::breaker::Paused;
+use crate::rules::breaker::{self, Paused};
 use crate::rules::rate::{self, DayCount};
 use crate::work::Moment;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
-
-/// Requests under way at one carrier account. A slow account fills its own, and nobody else's.
-pub const IN_FLIGHT_PER_ACCOUNT: usize = 64;
 
 /// What an account says to a message that is ready.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,19 +42,26 @@ struct Starting {
 }
 
 impl Account {
-    /// The limits of the account are these now, and its bucket is empty at `empty_at`.
+    /// The limits of the account are these now. A bucket keeps its level; a new one is empty at `empty_at`.
     pub(super) fn limit(&mut self, limits: Option<&Limits>, empty_at: Timestamp, seen: Moment) {
         if self.limits.as_ref() == limits {
             return;
         }
         self.limits = limits.cloned();
-        self.bucket = limits.and_then(|limits| Bucket::empty_at(limits, on_bucket_clock(empty_at, seen)));
+        self.bucket = limits.and_then(|limits| match &self.bucket {
+            Some(bucket) => bucket.with(limits, seen),
+            None => Bucket::empty_at(limits, on_bucket_clock(empty_at, seen)),
+        });
+    }
+
+    /// When its bucket is empty with all that was taken paid for, by the wall as it is now.
+    pub(super) fn empty_at(&self, now: Moment) -> Timestamp {
+        self.bucket.as_ref().map_or(now.wall, |bucket| bucket.empty_by(now))
     }
 
     /// Whether a message of `segments` may go now.
     pub(super) fn room(&self, segments: u16, now: Moment) -> Room {
-        let most = if self.paused.is_some() { 1 } else { IN_FLIGHT_PER_ACCOUNT };
-        if self.in_flight.len() >= most {
+        if self.in_flight.len() >= breaker::room(self.paused.is_some()) {
             return Room::Later;
         }
         if let Some(paused) = self.paused.filter(|paused| paused.until > now.wall) {

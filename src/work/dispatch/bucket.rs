@@ -31,7 +31,7 @@ impl Bucket {
     pub(super) fn empty_at(limits: &Limits, then: Duration) -> Option<Self> {
         let rate = limits.millisegments_per_second?;
         let burst = NonZeroU32::new(limits.burst.max(1))?;
-        let period = Duration::from_nanos(1_000_000_000_000 / u64::from(rate.max(1)));
+        let period = period(rate);
         let quota = Quota::with_period(period)?.allow_burst(burst);
         let full_at = then + period * burst.get();
         let (limiter, clock) = full_in(quota, period, full_at);
@@ -78,10 +78,50 @@ impl Bucket {
         }
     }
 
+    /// The same level, or the same debt, in segments, under other limits from now on; none where there is no limit.
+    pub(super) fn with(&self, limits: &Limits, now: Moment) -> Option<Self> {
+        let now = now.elapsed + AHEAD;
+        let after = period(limits.millisegments_per_second?).as_nanos();
+        let nanos = |was: Duration| was.as_nanos() * after;
+        let before = self.period.as_nanos();
+        let empty_at = self.empty();
+        let then = match empty_at.checked_sub(now) {
+            Some(debt) => now + from_nanos(nanos(debt).div_ceil(before)),
+            None => {
+                let gained = (now - empty_at).min(self.period * self.quota.burst_size().get());
+                now.saturating_sub(from_nanos(nanos(gained) / before))
+            }
+        };
+        Self::empty_at(limits, then)
+    }
+
+    /// When it was or is at level 0 with all debts paid, if nothing more is taken: by the wall as it is now, never early.
+    pub(super) fn empty_by(&self, now: Moment) -> Timestamp {
+        let (empty_at, elapsed) = (self.empty(), now.elapsed + AHEAD);
+        match empty_at.checked_sub(elapsed) {
+            Some(debt) => now.wall + (debt + JUST_BELOW_A_MS),
+            None => now.wall - (elapsed - empty_at),
+        }
+    }
+
+    /// When it was empty, on `clock`.
+    fn empty(&self) -> Duration {
+        self.full_at.saturating_sub(self.period * self.quota.burst_size().get())
+    }
+
     /// When it is full, on the worker's clock.
     pub(super) fn full_at(&self) -> Duration {
         self.full_at.saturating_sub(AHEAD)
     }
+}
+
+/// The time of one segment.
+fn period(millisegments_per_second: u32) -> Duration {
+    Duration::from_nanos(1_000_000_000_000 / u64::from(millisegments_per_second.max(1)))
+}
+
+fn from_nanos(nanos: u128) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// A limiter that is full at `full_at`, and not before.
@@ -97,6 +137,9 @@ fn full_in(
     let _taken = limiter.check_n(quota.burst_size());
     (limiter, clock)
 }
+
+/// With this, cutting a time to whole milliseconds rounds it up.
+const JUST_BELOW_A_MS: Duration = Duration::from_nanos(999_999);
 
 /// How far before a worker's beginning a bucket may have been empty; longer ago is the same as then. At the slowest rate
 /// there is (0.001 segments/s) this fills a burst of 600.

@@ -2,7 +2,7 @@
 
 use super::{Dispatch, Due, account_limits};
 use crate::machine::event::{Fact, Story};
-use crate::machine::state::{Message, Open, Whose};
+use crate::machine::state::{AttemptOutcome, Message, Open, Whose};
 use crate::model::{Address, Directory, E164, MessageId, Timestamp};
 use crate::rules::breaker::Paused;
 use crate::rules::rate::DayCount;
@@ -55,16 +55,25 @@ impl Dispatch {
                 Fact::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
                 Fact::MessageQueued { message, lane, .. } | Fact::SendPostponed { message, lane } => {
                     if let Some(open) = open(message) {
+                        self.left(message.id, now);
                         self.landed(message.id, now);
                         self.lane(message.ours, lane.empty_at, now);
                         self.wait(message.id, &open, now);
                     }
                 }
-                Fact::SendStarted { message, lane } => self.started(message.id, story.at, lane.empty_at, now),
+                Fact::SendStarted { message, .. } => self.started(message.id, story.at, now),
                 Fact::SendUnknown { message, .. } | Fact::MessageChanged { message, .. } => {
                     self.gone(message.id, now);
+                    // What changed by a receipt may still be on its way, and what is not to be sent may have a permit that
+                    // is asked for.
+                    if message.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Open) {
+                        self.landed(message.id, now);
+                    }
                 }
-                Fact::MessageKept { message } => self.landed(message.id, now),
+                Fact::MessageKept { message } => {
+                    self.left(message.id, now);
+                    self.landed(message.id, now);
+                }
                 Fact::DayCounted { whose, count } => self.counted(whose, *count, now),
                 Fact::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
                 Fact::AccountFailed { account, trouble } => {

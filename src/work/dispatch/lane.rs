@@ -2,7 +2,7 @@
 
 use super::bucket::{AHEAD, Bucket, began};
 use crate::model::{Day, E164, Limits, MessageId, Position, Timestamp};
-use crate::rules::lane::{PASSED_MAX, PRIORITIES};
+use crate::rules::lane::{PRIORITIES, Turns};
 use crate::rules::rate::{self, DayCount};
 use crate::work::Moment;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -46,8 +46,6 @@ pub(super) struct Held {
 
 pub(super) struct Lane {
     limits: Limits,
-    /// When the bucket is empty with all debts paid.
-    empty_at: Timestamp,
     bucket: Option<Bucket>,
     /// By priority, then by age.
     queue: BTreeMap<(u8, MessageId), Waiting>,
@@ -61,8 +59,7 @@ pub(super) struct Lane {
     starting: Option<(MessageId, u16, Duration)>,
     /// Messages the machine was told are too old, and when it may be told again.
     given_up: HashMap<MessageId, Duration>,
-    /// Starts since one of a lower priority had its turn while some waited.
-    passed: u32,
+    turns: Turns,
     /// Its place among the lanes that are due.
     pub(super) due: Option<Duration>,
     /// It has a message that is ready and waits for its account.
@@ -75,7 +72,6 @@ impl Lane {
         let bucket = Bucket::empty_at(&limits, on_bucket_clock(empty_at, seen));
         Self {
             limits,
-            empty_at,
             bucket,
             queue: BTreeMap::new(),
             expiries: BTreeSet::new(),
@@ -83,7 +79,7 @@ impl Lane {
             in_flight: HashMap::new(),
             starting: None,
             given_up: HashMap::new(),
-            passed: 0,
+            turns: Turns::default(),
             due: None,
             at_account: false,
         }
@@ -94,9 +90,11 @@ impl Lane {
         if limits == self.limits {
             return;
         }
-        self.empty_at = rate::empty_with(&self.limits, &limits, self.empty_at, now.wall);
+        self.bucket = match &self.bucket {
+            Some(bucket) => bucket.with(&limits, now),
+            None => Bucket::empty_at(&limits, on_bucket_clock(now.wall, now)),
+        };
         self.limits = limits;
-        self.bucket = Bucket::empty_at(&self.limits, on_bucket_clock(self.empty_at, now));
     }
 
     pub(super) fn wait(&mut self, priority: u8, id: MessageId, waiting: Waiting) {
@@ -120,32 +118,26 @@ impl Lane {
         }
     }
 
-    /// The message's request is over, if one was under way.
+    /// The message's request is over, if one was under way. A permit that nobody used goes to the next.
     pub(super) fn land(&mut self, id: MessageId) {
-        self.starting = self.starting.filter(|(starting, _, _)| *starting != id);
+        let unused = self.starting.take_if(|(starting, _, _)| *starting == id);
+        if let (Some((_, segments, _)), Some(bucket)) = (unused, &mut self.bucket) {
+            bucket.give_back(u32::from(segments));
+        }
         self.in_flight.remove(&id);
     }
 
-    /// The message's start is in the journal, decided `at`, which has the lane empty at `empty_at` with it.
-    pub(super) fn started(&mut self, id: MessageId, at: Timestamp, empty_at: Timestamp, now: Moment) {
+    /// The message's start is in the journal, decided `at`.
+    pub(super) fn started(&mut self, id: MessageId, at: Timestamp, now: Moment) {
         let Some((_, segments, permit)) = self.starting.take_if(|(starting, _, _)| *starting == id) else { return };
-        self.empty_at = self.empty_at.max(empty_at);
         if let Some(bucket) = &mut self.bucket {
             bucket.no_earlier(u32::from(segments), began(permit, at, now));
         }
     }
 
-    /// The message whose permit was given did not start: nobody used it.
-    pub(super) fn not_used(&mut self, id: MessageId) {
-        let Some((_, segments, _)) = self.starting.take_if(|(starting, _, _)| *starting == id) else { return };
-        if let Some(bucket) = &mut self.bucket {
-            bucket.give_back(u32::from(segments));
-            self.empty_at = self.empty_at - rate::fill(u64::from(segments), self.rate());
-        }
-    }
-
-    fn rate(&self) -> u32 {
-        self.limits.millisegments_per_second.unwrap_or(u32::MAX)
+    /// The message's start was not taken: its permit is spent all the same.
+    pub(super) fn spent(&mut self, id: MessageId) {
+        self.starting.take_if(|(starting, _, _)| *starting == id);
     }
 
     pub(super) fn waits(&self) -> bool {
@@ -221,15 +213,14 @@ impl Lane {
         if let Some(bucket) = &mut self.bucket {
             bucket.take(u32::from(waiting.segments), now)?;
         }
-        let lower_waits = self.queue.range((place.0 + 1, FIRST)..).next().is_some();
-        self.passed = if lower_waits { self.passed + 1 } else { 0 };
-        if self.passed > PASSED_MAX {
-            self.passed = 0;
+        let mut others = [false; PRIORITIES as usize];
+        for (rank, wait) in (0..).zip(&mut others) {
+            *wait = self.queue.range((rank, FIRST)..(rank + 1, FIRST)).next().is_some();
         }
-        self.empty_at = rate::empty_after(&self.limits, self.empty_at, waiting.segments, now.wall);
+        self.turns.started(usize::from(place.0), others);
         self.starting = Some((id, waiting.segments, now.elapsed));
         self.in_flight.insert(id, waiting.theirs);
-        Ok(self.empty_at)
+        Ok(self.bucket.as_ref().map_or(now.wall, |bucket| bucket.empty_by(now)))
     }
 
     /// A message whose time has passed. Whether it is really too old is the machine's to say, once in a while.
@@ -253,21 +244,18 @@ impl Lane {
         None
     }
 
-    /// The message that goes first: of the highest priority, unless a lower one was passed over often enough; there the
-    /// oldest that nothing of its own pair holds back (A63).
+    /// The message that goes first: of the priority whose turn it is the oldest that nothing of its own pair holds back
+    /// (A63).
     fn first(&self, now: Moment, sooner: &mut Sooner) -> Option<(MessageId, Waiting)> {
         let mut held: HashSet<E164> = self.in_flight.values().copied().collect();
-        let mut first = None;
-        for priority in 0..PRIORITIES {
-            let found = self.first_of(priority, now, &mut held, sooner);
-            if found.is_some() && (first.is_none() || self.passed >= PASSED_MAX) {
-                first = found;
-            }
-            if first.is_some() && self.passed < PASSED_MAX {
+        let mut firsts = [None; PRIORITIES as usize];
+        for (rank, first) in (0..).zip(&mut firsts) {
+            *first = self.first_of(rank, now, &mut held, sooner);
+            if first.is_some() && !self.turns.passed_over() {
                 break;
             }
         }
-        first
+        self.turns.next(firsts.map(|first| first.is_some())).and_then(|rank| firsts[rank])
     }
 
     fn first_of(

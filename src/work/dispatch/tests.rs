@@ -3,11 +3,13 @@
 mod accounts;
 mod backlog;
 mod forecast;
+mod permits;
 mod world;
 
 use super::*;
 use crate::machine::event::Fact;
-use crate::model::{Change, Json, Kind};
+use crate::model::{Change, Json, Kind, MessageState};
+use crate::rules::breaker::IN_FLIGHT_MAX;
 use crate::rules::directory::example;
 use proptest::prelude::*;
 use world::{Answer, World};
@@ -101,14 +103,14 @@ fn a_text_that_is_ready_goes_in_the_moment_in_which_another_is_too_old() {
 #[test]
 fn a64_an_account_that_does_not_answer_has_a_bounded_number_of_requests() {
     let mut world = World::new(1_000_000, 1_000);
-    let names: Vec<String> = (0..IN_FLIGHT_PER_ACCOUNT + 10).map(|n| format!("m{n}")).collect();
+    let names: Vec<String> = (0..IN_FLIGHT_MAX + 10).map(|n| format!("m{n}")).collect();
     let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
     for (n, name) in names.iter().enumerate() {
         world.queue_to(name, &format!("+1206555{:04}", 200 + n), 1);
         world.answers.insert(name, Answer::Never);
     }
     world.run(20_000);
-    assert_eq!(world.sent.len(), IN_FLIGHT_PER_ACCOUNT);
+    assert_eq!(world.sent.len(), IN_FLIGHT_MAX);
 }
 
 #[test]

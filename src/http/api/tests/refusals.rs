@@ -248,7 +248,8 @@ async fn r9_a18_a_landline_is_refused_at_once_unless_an_administrator_forces_it(
     let first = world.post(SEND, json!({ "text": "hi" })).await.json();
     let message: MessageId = first["id"].as_str().unwrap().parse().unwrap();
     let patience = Duration::from_secs(10);
-    let start = Command::StartSend { message, lane_empty_at: Timestamp::default() };
+    let start =
+        Command::StartSend { message, lane_empty_at: Timestamp::default(), account_empty_at: Timestamp::default() };
     let started = world.handle.submit(start, Urgency::Urgent, patience).await.unwrap();
     assert!(matches!(started, Reply::Started { .. }));
     let outcome = SettledAs::Refused { code: FailureCode::Landline, carrier_code: Some("30006".to_owned()) };

@@ -31,7 +31,8 @@ async fn r6_a_call_shows_how_much_was_texted_in_it_so_far() {
     let sent = shown(&world.post(SEND, json!({ "text": "x".repeat(161) })).await, 202);
     world.post(SEND, json!({ "text": "still in its lane" })).await;
     let message = sent["id"].as_str().unwrap().parse().unwrap();
-    let start = Command::StartSend { message, lane_empty_at: Timestamp::default() };
+    let start =
+        Command::StartSend { message, lane_empty_at: Timestamp::default(), account_empty_at: Timestamp::default() };
     let started = world.handle.submit(start, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
     assert!(matches!(started, Reply::Started { .. }));
     let usage = json!({

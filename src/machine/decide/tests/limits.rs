@@ -23,6 +23,16 @@ fn cap(segments: u32) -> Limits {
 }
 
 /// The carrier answers with this status that it will not take the latest attempt just now.
+fn asks_for_a_rest(nth: usize, secs: u64) -> impl FnOnce(&mut World, u64) -> Decision {
+    move |world, at| {
+        let message = world.message(nth);
+        let attempt = u32::try_from(message.attempts.len()).unwrap();
+        let outcome = SettledAs::Later { retry_after: Some(std::time::Duration::from_secs(secs)) };
+        let settled = crate::machine::command::Settled { outcome, status: Some(429) };
+        world.run(at, Step::Do(Command::Settle { message: message.id, attempt, settled }))
+    }
+}
+
 fn says_later(nth: usize, status: u16) -> impl FnOnce(&mut World, u64) -> Decision {
     move |world, secs| {
         let message = world.message(nth);
@@ -117,6 +127,48 @@ fn a64_a_carrier_that_says_not_now_makes_the_whole_lane_rest() {
 }
 
 #[test]
+fn a64_what_was_under_way_when_a_carrier_asked_for_a_rest_neither_ends_it_nor_counts_as_one_more() {
+    let mut world = World::new(directory());
+    for (caller, call) in [(ANN, "a"), (BOB, "b"), ("+12065550144", "c"), ("+12065550145", "d")] {
+        world.run(0, start_of(call, caller));
+    }
+    for nth in 1..=4 {
+        world.run(10 * nth, say(["a", "b", "c", "d"][nth as usize - 1], "x"));
+        world.run(10 * nth, go(nth as usize));
+    }
+    let pause = |world: &World| world.pause(SUPPORT.parse().unwrap()).unwrap();
+    asks_for_a_rest(1, 300)(&mut world, 41);
+    let asked = world.now + std::time::Duration::from_secs(300);
+    assert_eq!((pause(&world).until, pause(&world).laters), (asked, 1), "as long as it was asked for");
+    says_later(2, 429)(&mut world, 42);
+    world.run(43, sent(3));
+    world.run(43, refused(4, FailureCode::Blocked));
+    assert_eq!((pause(&world).until, pause(&world).laters), (asked, 1));
+    world.run(350, say("c", "y"));
+    world.run(350, go(5));
+    world.run(350, sent(5));
+    assert_eq!(world.pause(SUPPORT.parse().unwrap()), None);
+}
+
+#[test]
+fn a67_a64_what_is_promised_while_a_carrier_rests_is_what_is_explained() {
+    let mut world = World::new(with(|directory| directory.settings.max_wait_ms = 60_000));
+    for (secs, step) in [(0, start("a")), (10, say("a", "first")), (11, go(1))] {
+        world.run(secs, step);
+    }
+    for text in ["second", "third", "fourth"] {
+        world.run(11, say("a", text));
+    }
+    asks_for_a_rest(1, 9)(&mut world, 11);
+    world.run(11, say("a", "last"));
+    let last = *world.queued.last().unwrap();
+    let promised = Ask::message(&world, last).unwrap().estimated_wait_ms;
+    let told = crate::machine::why::why(&world, last, 100, world.now).unwrap().told;
+    assert_eq!(told.due_at, Some(world.now + std::time::Duration::from_millis(promised)));
+    assert!(promised > 9_000, "those before it spend their time after the rest: {promised}");
+}
+
+#[test]
 fn a64_what_the_carrier_asked_for_is_part_of_the_wait() {
     let mut world = World::new(directory());
     for (secs, step) in [(0, start("a")), (10, say("a", "x")), (11, go(1))] {
@@ -126,7 +178,7 @@ fn a64_what_the_carrier_asked_for_is_part_of_the_wait() {
     let outcome = SettledAs::Later { retry_after: Some(std::time::Duration::from_secs(30)) };
     let settled = crate::machine::command::Settled { outcome, status: Some(429) };
     world.run(11, Step::Do(Command::Settle { message, attempt: 1, settled }));
-    then(&mut world, 12, say("a", "y"), &["refused rate_limited after 19000 ms"]);
+    then(&mut world, 12, say("a", "y"), &["refused rate_limited after 20000 ms"]);
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn a_gateway_whose_people_were_erased_works_on() {
         assert_eq!(answer(&decision.reply), expected);
     }
     for id in before.queued {
-        decide(&world, Command::StartSend { message: id, lane_empty_at: at.time }, at);
+        decide(&world, Command::StartSend { message: id, lane_empty_at: at.time, account_empty_at: at.time }, at);
         decide(&world, Command::Expire(id), at);
         decide(&world, Command::Cancel(id), at);
     }

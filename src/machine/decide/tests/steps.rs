@@ -42,7 +42,11 @@ impl Step {
                 }
                 item(Heard::Message(inbound))
             }
-            Self::Go(nth) => Command::StartSend { message: world.queued[nth - 1], lane_empty_at: world.now },
+            Self::Go(nth) => Command::StartSend {
+                message: world.queued[nth - 1],
+                lane_empty_at: world.now,
+                account_empty_at: world.now,
+            },
             Self::Settle(nth, outcome) => {
                 let message = world.message(nth);
                 let attempt = u32::try_from(message.attempts.len()).unwrap();

@@ -7,7 +7,7 @@ use crate::rules::breaker::{Paused, Trouble};
 
 impl World {
     /// The account of all numbers has these limits; the numbers have none.
-    fn limit_account(&mut self, limits: Limits) {
+    pub(super) fn limit_account(&mut self, limits: Limits) {
         for entry in self.directory.numbers.values_mut() {
             entry.limits = Limits::none();
         }

@@ -3,7 +3,7 @@
 use super::super::follow::open;
 use super::*;
 use crate::machine::event::{Event, Story};
-use crate::machine::state::{Lane as LaneRow, Message, Whose};
+use crate::machine::state::{Attempt, AttemptOutcome, Lane as LaneRow, Message, Whose};
 use crate::model::{Address, Day, Direction, Encoding, MessageState, Position};
 use crate::rules::rate;
 
@@ -167,7 +167,7 @@ impl World {
         loop {
             for action in self.dispatch.next(self.now()) {
                 match action {
-                    Action::Start { message, lane_empty_at } => self.start(message, lane_empty_at),
+                    Action::Start { message, lane_empty_at, .. } => self.start(message, lane_empty_at),
                     Action::Expire(message) => {
                         let (name, mut expired) = self.messages[&message].clone();
                         self.expired.push((name, self.now_ms));
@@ -199,7 +199,10 @@ impl World {
             return;
         }
         if let Some(Answer::NotToBe) = answer {
+            // What is followed is told before the asker has its answer.
             self.messages.remove(&id);
+            message.state = MessageState::Cancelled;
+            self.told(Fact::MessageChanged { message: Box::new(message), lane: None });
             self.dispatch.not_started(id, self.now());
             return;
         }
@@ -211,11 +214,19 @@ impl World {
             self.told(Fact::DayCounted { whose: Whose::Number(counts), count });
         }
         let lane = self.lane(&message);
+        message.attempts.push(Attempt { at: self.now().wall, outcome: AttemptOutcome::Open, status: None });
         self.told(Fact::SendStarted { message: Box::new(message.clone()), lane });
+        let attempt = message.attempts.last_mut().unwrap();
         match answer {
             Some(Answer::Never) => message.state = MessageState::Sending,
-            Some(Answer::LaterBy(ms)) => message.not_before = Some(self.now().wall + Duration::from_millis(ms)),
-            Some(Answer::NotTaken | Answer::NotToBe) | None => message.state = MessageState::Sent,
+            Some(Answer::LaterBy(ms)) => {
+                attempt.outcome = AttemptOutcome::Later;
+                message.not_before = Some(self.now().wall + Duration::from_millis(ms));
+            }
+            Some(Answer::NotTaken | Answer::NotToBe) | None => {
+                attempt.outcome = AttemptOutcome::Sent;
+                message.state = MessageState::Sent;
+            }
         }
         self.messages.insert(id, (name, message.clone()));
         match answer {
@@ -225,6 +236,27 @@ impl World {
                 self.told(Fact::MessageChanged { message: Box::new(message), lane: None });
             }
         }
+    }
+
+    /// Somebody takes a text back, or the carrier tells of one before it answers.
+    pub(super) fn changed(&mut self, name: &'static str, state: MessageState) {
+        let (id, mut message) = self.named(name);
+        message.state = state;
+        self.messages.insert(id, (name, message.clone()));
+        self.told(Fact::MessageChanged { message: Box::new(message), lane: None });
+    }
+
+    /// The carrier answers a text of which a receipt has told all there is.
+    pub(super) fn answered(&mut self, name: &'static str) {
+        let (id, mut message) = self.named(name);
+        message.attempts.last_mut().unwrap().outcome = AttemptOutcome::Sent;
+        self.messages.insert(id, (name, message.clone()));
+        self.told(Fact::MessageKept { message: Box::new(message) });
+    }
+
+    fn named(&self, name: &'static str) -> (MessageId, Message) {
+        let found = self.messages.iter().find(|(_, (other, _))| *other == name);
+        found.map(|(id, (_, message))| (*id, message.clone())).unwrap()
     }
 
     pub(super) fn order(&self) -> Vec<&'static str> {
