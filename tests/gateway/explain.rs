@@ -69,35 +69,42 @@ async fn until(world: &World, id: &str, such: impl Fn(&ApiAnswer) -> bool) -> Ap
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a67_what_the_carrier_put_off_waits_for_its_retry_and_the_next_text_to_that_phone_for_it() {
+async fn a67_a64_what_the_carrier_put_off_waits_for_the_end_of_the_rest_whatever_was_under_way() {
     let world = world().await;
     let _gateway = world.start().await;
     let (slow, caller) = (on_the_phone(&world).await, on_the_phone(&world).await);
-    let answers_late = Mood { delay: Duration::from_secs(3), ..Mood::default() };
+    let answers_late = Mood { delay: Duration::from_secs(1), ..Mood::default() };
     world.carrier.set_mood_towards(slow.number, Some(answers_late));
-    assert_eq!(world.client.send_text(&slow.call, "slow", "a-1").await.unwrap().status, 202);
+    let under_way = world.client.send_text(&slow.call, "slow", "a-1").await.unwrap();
     world.carrier.wait_for_sends(1, SOON).await.unwrap();
 
     let busy = Mood { too_many: 1.0, retry_after: Some(RetryAfter::Secs(60)), ..Mood::default() };
     world.carrier.set_mood_towards(caller.number, Some(busy));
     let first = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
+    until(&world, under_way.text("/id"), |why| why.text("/state") != "sending").await;
     let why = until(&world, first.text("/id"), |why| why.text("/attempts/0/outcome") == "later").await;
     assert_eq!((why.text("/state"), why.text("/waiting_for")), ("queued", "carrier_pause"), "{}", why.json);
     assert_eq!(why.json["attempts"][0]["status"], 429, "{}", why.json);
 
-    // The carrier's answer to the other text ends the rest of the lane.
-    let why = until(&world, first.text("/id"), |why| why.text("/waiting_for") != "carrier_pause").await;
-    assert_eq!((why.text("/state"), why.text("/waiting_for")), ("queued", "retry"), "{}", why.json);
-    let second = world.client.send_text(&caller.call, "second", "a-1").await.unwrap();
-    assert_eq!(second.status, 202, "{}", second.json);
-    let behind = explained(&world, second.text("/id")).await;
-    assert_eq!((behind.text("/state"), behind.text("/waiting_for")), ("queued", "earlier_message"), "{}", behind.json);
-    assert_eq!(behind.text("/due_at"), why.text("/due_at"));
-
     let (text, code) = told(first.text("/id"), &world.home.path("offhook.toml"));
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("\nwaits for the time of its next attempt; due at "), "{text}");
     assert!(text.contains("attempt      the carrier answered 429: it wants us to wait\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a67_a63_what_nobody_took_waits_for_its_next_attempt_and_the_next_text_to_that_phone_for_it() {
+    let world = world().await;
+    let _gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    world.carrier.go_down().await;
+    let first = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
+    let second = world.client.send_text(&caller.call, "second", "a-1").await.unwrap();
+    assert_eq!((first.status, second.status), (202, 202), "{} {}", first.json, second.json);
+    // Two seconds, then four lie between its attempts, until so many have failed that the account is paused.
+    let such = |why: &ApiAnswer| why.text("/waiting_for") == "retry" && why.json["attempts"][2].is_object();
+    let why = until(&world, first.text("/id"), such).await;
+    assert_eq!(why.json["attempts"][2]["outcome"], "never_written", "{}", why.json);
+    until(&world, second.text("/id"), |why| why.text("/waiting_for") == "earlier_message").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
