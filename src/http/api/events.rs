@@ -189,7 +189,8 @@ impl Pull {
 /// What comes after `after`, and after what to go on.
 fn read(reads: &Reads, after: Option<EventId>, limit: usize) -> Result<(Found, Option<EventId>), FollowFailed> {
     let follow = reads.follow();
-    let mut from = after.map_or_else(|| follow.oldest(), |after| after.position());
+    // The cursor's own frame may be gone: what comes after it need not be.
+    let mut from = after.map_or(Position(0), |after| after.position()).max(follow.oldest());
     let (mut events, mut reached) = (Vec::new(), after);
     let mut looked_at = 0;
     while looked_at < STORIES_MAX {

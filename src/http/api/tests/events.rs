@@ -1,12 +1,16 @@
 //! Events are pulled as they are pushed.
 
 use super::shown;
+use crate::engine::{Forget, Urgency};
 use crate::http::world::{World, request, signed, text};
+use crate::machine::command::Command;
 use crate::machine::show;
+use crate::model::Position;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 async fn pull(world: &World, query: &str) -> Value {
     shown(&world.get(&format!("/v1/events?{query}")).await, 200)
@@ -81,16 +85,36 @@ async fn a_cursor_that_is_none_or_of_a_later_time_is_refused_with_the_way_out() 
 }
 
 #[tokio::test]
+async fn who_is_too_late_goes_on_from_the_oldest_cursor_of_the_answer_and_misses_nothing_that_is_kept() {
+    let world = World::new();
+    world.start_call("c-1").await;
+    let too_late = pull(&world, "limit=1").await["next_cursor"].as_str().unwrap().to_owned();
+    world.start_call("c-2").await;
+    let in_time = pull(&world, "limit=2").await["next_cursor"].as_str().unwrap().to_owned();
+    let kept_from = world.reads.follow().committed().next();
+    world.start_call("c-3").await;
+    world.start_call("c-4").await;
+    forget(&world, kept_from).await;
+
+    let expired = world.get(&format!("/v1/events?after={too_late}")).await;
+    super::check(&expired, 410, "events_expired");
+    let oldest = expired.json()["oldest"].as_str().unwrap().to_owned();
+    for after in [oldest, in_time] {
+        let page = pull(&world, &format!("after={after}")).await;
+        assert_eq!(calls(&page), ["c-3", "c-4"]);
+        let listened = world.open(listen(Some(after))).await;
+        assert_eq!(listened.status(), 200);
+        let said = until(&mut listened.into_body(), "c-4").await;
+        assert!(said.contains("\"call_id\":\"c-3\""), "{said}");
+    }
+    let listened = world.ask(listen(Some(too_late))).await;
+    super::check(&listened, 410, "events_expired");
+}
+
+#[tokio::test]
 async fn a_stream_tells_what_was_and_what_comes_and_is_resumed_where_it_broke() {
     let world = World::new();
     world.start_call("c-1").await;
-    let listen = |last: Option<String>| {
-        let mut request = request("GET", "/v1/events").header("accept", "text/event-stream");
-        if let Some(last) = last {
-            request = request.header("last-event-id", last);
-        }
-        request.body(Body::empty()).unwrap()
-    };
     let response = world.open(listen(None)).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut body = response.into_body();
@@ -103,6 +127,36 @@ async fn a_stream_tells_what_was_and_what_comes_and_is_resumed_where_it_broke() 
     world.start_call("c-2").await;
     let again = until(&mut world.open(listen(Some(id))).await.into_body(), "c-2").await;
     assert!(!again.contains("\"call_id\":\"c-1\""), "{again}");
+}
+
+fn calls(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|event| event["call_id"].as_str().unwrap()).collect()
+}
+
+/// A request for a stream that goes on after the last event heard.
+fn listen(last: Option<String>) -> axum::http::Request<Body> {
+    let mut request = request("GET", "/v1/events").header("accept", "text/event-stream");
+    if let Some(last) = last {
+        request = request.header("last-event-id", last);
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+/// Nothing before `kept_from` is kept, and what is, is in the journal alone: so much was committed since that memory has
+/// gone on without it.
+async fn forget(world: &World, kept_from: Position) {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let follow = world.reads.follow();
+    while follow.recent(kept_from, 1).is_some() {
+        let notes = (0..256).map(|_| {
+            let note = Command::AdvanceFeed { endpoint: "main".to_owned(), watermark: Position(1), parked: Vec::new() };
+            let engine = world.handle.clone();
+            async move { engine.submit(note, Urgency::Ordinary, PATIENCE).await.unwrap() }
+        });
+        notes.collect::<JoinSet<_>>().join_all().await;
+    }
+    world.handle.forget(Forget { told_from: kept_from, kept_from }, PATIENCE).await.unwrap();
+    assert_eq!(follow.oldest(), kept_from);
 }
 
 /// What a stream says up to an event that holds `word`.
