@@ -195,7 +195,7 @@ impl Feed {
         }
         let wish = wish.unwrap_or_default();
         let until = now + wait(told.id, failures).max(wish);
-        queue.wait(&told.thread, until, (down || gone || trouble).then_some(now + wish));
+        queue.wait(&told.thread, until, (down || gone || trouble).then_some(now + wish), trouble);
         self.failed(delivery, alone && failures > FAILURES_MAX)
     }
 

@@ -43,8 +43,8 @@ struct Thread {
     successes: u64,
     /// Its last failure was its own, as far as we know.
     suspect: bool,
-    /// It was brought back once because the endpoint was, and failed again: from now on it waits by the schedule.
-    /// Otherwise each success of others would bring it back.
+    /// It was brought back because the endpoint was: where it fails again it waits by the schedule, unless nothing else
+    /// passes either. Otherwise each success of others would bring it back.
     revived: bool,
     away: Option<Duration>,
 }
@@ -145,12 +145,12 @@ impl Queue {
     }
 
     /// The thread waits until then; where that was the endpoint's fault, it goes as soon as the endpoint is back, but not
-    /// before `away`.
-    pub(super) fn wait(&mut self, name: &str, until: Duration, away: Option<Duration>) {
+    /// before `away`. `trouble`: nothing has passed for so long that it was certainly not the thread's own.
+    pub(super) fn wait(&mut self, name: &str, until: Duration, away: Option<Duration>, trouble: bool) {
         let Some(name) = self.name(name) else { return };
         let Some(thread) = self.threads.get_mut(&name) else { return };
         thread.state = State::Waiting(until);
-        thread.away = away.filter(|_| !thread.revived);
+        thread.away = away.filter(|_| trouble || !thread.revived);
         if let Some(not_before) = thread.away {
             self.away.insert((not_before, Arc::clone(&name)));
         }
@@ -172,6 +172,9 @@ impl Queue {
         while let Some((_, name)) = self.away.first().filter(|(not_before, _)| *not_before <= now).cloned() {
             empty.extend(self.wake(&name, false));
             if let Some(thread) = self.threads.get_mut(&name) {
+                // What failed while the endpoint was away says nothing of the event. One that hangs of itself looks the
+                // same, so the failures are forgotten once: the second time it goes on from one, and soon fails alone.
+                thread.failures = thread.failures.min(u32::from(thread.revived));
                 thread.revived = true;
             }
         }

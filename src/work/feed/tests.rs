@@ -1,5 +1,6 @@
 //! Feeds that are driven by hand: what was committed, what is delivered, and how that ends.
 
+mod away;
 mod live;
 mod parked;
 mod paused;
