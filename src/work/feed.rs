@@ -29,6 +29,7 @@ use parked::{After, Parked};
 use queue::Queue;
 use replay::Replay;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::{Name, Place, place_of};
@@ -64,6 +65,8 @@ pub struct Feed {
     parked: Parked,
     replay: Replay,
     health: Health,
+    /// The last event whose delivery was to find out whether the endpoint is back.
+    probed: Option<Place>,
     journaled: Position,
     journaled_at: Duration,
     since_journaled: usize,
@@ -83,6 +86,7 @@ impl Feed {
             parked: Parked::default(),
             replay: Replay::default(),
             health: Health::default(),
+            probed: None,
             journaled: watermark,
             journaled_at: Duration::ZERO,
             since_journaled: 0,
@@ -133,15 +137,14 @@ impl Feed {
         self.queue.in_flight() + self.replay.queue.in_flight()
     }
 
-    /// The delivery that finds out whether an endpoint is back that takes nothing: of the oldest event whose thread is not
-    /// the last that failed, because an endpoint may refuse one event for good and be there for others.
+    /// The delivery that finds out whether an endpoint is back that takes nothing: of one thread after the other, because an
+    /// endpoint may refuse some events for good and be there for others.
     fn probe(&mut self, now: Duration) -> Option<Delivery> {
         if self.in_flight() > 0 || !self.health.probe(now) {
             return None;
         }
-        let threads = || self.pending.values().map(|(name, _)| name);
-        let other = threads().find(|name| ***name != *self.health.last_failed()).or_else(|| threads().next()).cloned();
-        if let Some(name) = other {
+        if let Some((place, name)) = self.next_to_probe() {
+            self.probed = Some(place);
             self.queue.wake(&name, true);
             let told = self.queue.start_one(&name)?;
             return Some(Delivery { told, replay: false });
@@ -159,6 +162,19 @@ impl Feed {
         let again = self.replay.queue.next_due().map(|(_, name)| Arc::clone(name))?;
         self.replay.queue.wake(&again, true);
         Some(Delivery { told: self.replay.queue.start_one(&again)?, replay: true })
+    }
+
+    /// The thread whose oldest event comes after the one that was probed last, and after the last of them the first: but not
+    /// the one that failed last, while there are others.
+    fn next_to_probe(&self) -> Option<(Place, Name)> {
+        let begun = self.probed.map_or(Bound::Unbounded, Bound::Excluded);
+        let after = self.pending.range((begun, Bound::Unbounded));
+        let threads = after.chain(&self.pending).filter(|(place, (name, _))| {
+            // Of each thread only its oldest, or a long call that is refused would be all that is asked with for hours.
+            self.queue.first(name).is_some_and(|first| place_of(first) == **place)
+        });
+        let other = threads.clone().find(|(_, (name, _))| **name != *self.health.last_failed());
+        other.or_else(|| threads.clone().next()).map(|(place, (name, _))| (*place, Name::clone(name)))
     }
 
     /// When `next` has something to do, if nothing else happens before.

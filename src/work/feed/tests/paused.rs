@@ -96,6 +96,39 @@ fn one_event_that_is_answered_410_does_not_stop_the_others() {
 }
 
 #[test]
+fn some_events_that_are_answered_410_do_not_stop_the_others() {
+    for poisoned in 2..=5 {
+        let mut world = World::new();
+        let names: Vec<_> = (0..poisoned).map(|nth| format!("poisoned-{nth}")).collect();
+        let calls: Vec<_> = names.iter().map(String::as_str).collect();
+        // Each has much to tell, all of it before the others.
+        world.tell(&calls);
+        world.tell(&calls);
+        world.tell(&["b", "c"]);
+        let answer = |told: &Told| if told.thread.starts_with("poisoned") { Delivered::Gone } else { Delivered::Yes };
+        let mut looks = 0;
+        for event in world.begin() {
+            world.end(&event, Delivered::Gone);
+        }
+        while world.feed.standing(world.now()).paused {
+            world.now_ms = world.feed.due().unwrap().as_millis() as u64;
+            let look = world.begin();
+            let told = std::sync::Arc::clone(&world.begun[0].told);
+            world.end(&look[0], answer(&told));
+            looks += 1;
+            assert!(looks <= poisoned + 1, "{poisoned} events keep all others waiting");
+        }
+        for _ in 0..10 {
+            world.end_all(answer);
+            world.pass_secs(12 * 60 * 60);
+            world.tell(&["b"]);
+        }
+        assert!(world.done >= 10 && !world.feed.standing(world.now()).paused);
+        assert_eq!(world.feed.parked.len(), poisoned);
+    }
+}
+
+#[test]
 fn an_endpoint_that_takes_nothing_for_an_hour_counts_as_paused_and_is_asked_every_ten_minutes() {
     let mut world = World::new();
     world.tell(&["a", "b"]);
