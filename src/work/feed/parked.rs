@@ -78,7 +78,7 @@ impl Parked {
         self.threads.contains_key(thread)
     }
 
-    /// Whether an event of a stretch that the watermark has passed is delivered.
+    /// Whether an event that a reader has passed is delivered, as far as parked threads go.
     pub(super) fn is_delivered(&self, thread: &str, place: Place) -> bool {
         self.threads.get(thread).is_none_or(|stand| place < stand.from)
     }
@@ -243,7 +243,8 @@ impl Parked {
     }
 
     /// Nothing before `oldest` is kept any more. Returns the first position that a thread misses, and who has nothing left
-    /// to be read and is parked no longer.
+    /// to be read and is parked no longer. What a thread holds may still be delivered, and counts as missed all the same:
+    /// where that fails it cannot be read again.
     pub(super) fn skip_to(&mut self, oldest: Position) -> (Option<Position>, Vec<Name>) {
         let swept = self.sweep.as_ref().map_or(oldest, |sweep| sweep.next);
         let at = |stand: &Stand| match stand.reading {
@@ -251,7 +252,7 @@ impl Parked {
             Reading::Not | Reading::Waits => stand.read.0,
         };
         let behind = || self.threads.iter().filter(|(_, stand)| at(stand) < oldest);
-        let first = behind().map(|(_, stand)| at(stand)).min();
+        let first = behind().map(|(_, stand)| stand.from.0).min();
         let names: Vec<Name> = behind().map(|(name, _)| Name::clone(name)).collect();
         if swept < oldest {
             self.sweep = None;

@@ -79,7 +79,7 @@ impl Feed {
             Reader::Parked if self.parked.begin(story.position) => self.follow_parked(story),
             Reader::Replay if self.replay.reads(story.position) => {
                 for head in show::heads(story).filter(|head| self.wanted.takes(head)) {
-                    if self.parked.is_delivered(&head.thread(), place_of(head.id)) {
+                    if self.is_done_with(&head) {
                         self.replay.queue.push(Arc::new(head.told()), Reader::Replay);
                     }
                 }
@@ -136,14 +136,32 @@ impl Feed {
         }
     }
 
-    /// Tells once more what was told of these positions. Returns whether there was room for that.
+    /// Whether an event is not delivered any more but once more: what is still to be delivered comes anyhow, and in its
+    /// order.
+    fn is_done_with(&self, head: &Head<'_>) -> bool {
+        let (thread, place) = (head.thread(), place_of(head.id));
+        let taken = place.0 < self.next || self.live.has_taken(&thread, place);
+        taken && !self.pending.contains_key(&place) && self.parked.is_delivered(&thread, place)
+    }
+
+    /// Tells once more what was told of these positions, all of which are committed. Returns whether there was room for
+    /// that.
     pub fn replay(&mut self, range: Range<Position>) -> bool {
         let room = self.replay.has_room();
         if room {
-            // What is not delivered comes anyhow, and in its order.
-            self.replay.add(range.start..range.end.min(self.watermark()));
+            self.replay.add(range);
         }
         room
+    }
+
+    /// What is replayed just now cannot be read: that replay ends.
+    pub fn end_replay(&mut self) {
+        self.replay.end();
+    }
+
+    /// Nothing before `oldest` is kept any more: replays begin there.
+    pub fn replay_from(&mut self, oldest: Position) {
+        self.replay.skip_to(oldest);
     }
 
     /// Whether there is room for one more replay.
@@ -151,7 +169,7 @@ impl Feed {
         self.replay.has_room()
     }
 
-    /// Nothing before `oldest` is told any more. Returns the first position of which this endpoint may have lost events by
+    /// Nothing before `oldest` is told any more, but where somebody asks for it. Returns the first position of which this endpoint may have lost events by
     /// that; none where it has lost nothing.
     pub fn skip_to(&mut self, oldest: Position) -> Option<Position> {
         let (missing, caught_up) = self.parked.skip_to(oldest);
@@ -163,7 +181,9 @@ impl Feed {
         self.next = self.next.max(oldest);
         self.live.skip_to(oldest);
         self.live.meet(self.next);
-        self.replay.skip_to(oldest);
-        unread.into_iter().chain(missing).min()
+        let missed = unread.into_iter().chain(missing).min();
+        // That is noted however short it is, or the next start finds the same gap once more.
+        self.since_journaled += usize::from(missed.is_some());
+        missed
     }
 }

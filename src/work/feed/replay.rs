@@ -46,6 +46,11 @@ impl Replay {
         true
     }
 
+    /// The stretch that is read is read no further.
+    pub(super) fn end(&mut self) {
+        self.ranges.pop_front();
+    }
+
     /// Nothing before `oldest` is kept any more.
     pub(super) fn skip_to(&mut self, oldest: Position) {
         for range in &mut self.ranges {

@@ -169,6 +169,8 @@ fn what_the_journal_no_longer_keeps_is_left_out_and_said_to_be() {
     world.read();
     assert_eq!(world.begin(), ["a3"]);
     assert_eq!(world.feed.watermark(), Position(3));
+    world.pass(100);
+    assert!(world.feed.progress(world.now()).is_some(), "or the next start would find the gap once more");
 }
 
 /// Stories of a page.

@@ -207,3 +207,14 @@ fn what_is_parked_and_no_longer_kept_is_parked_no_longer() {
     world.tell(&["a"]);
     assert_eq!(world.begin(), ["a3"]);
 }
+
+#[test]
+fn a_parked_call_that_is_being_delivered_when_it_is_past_keeping_misses_what_it_holds_too() {
+    let mut world = with_a_parked(Bounds::default());
+    world.begin();
+    world.read();
+    assert_eq!(world.begin(), ["a1"]);
+    // It holds the first of its two events, and was read up to there.
+    let end = world.committed().next();
+    assert_eq!(world.feed.skip_to(end), Some(Position(1)));
+}
