@@ -7,6 +7,7 @@ mod build;
 mod clock;
 pub mod directory;
 pub mod erase;
+mod feeds;
 pub mod fuzz;
 mod open;
 mod reload;

@@ -33,7 +33,10 @@ pub use engine::{
     clock_set_right, clock_suspect, disk, disk_low, index_rebuilt, journal_position, journal_synced, journal_written,
     queue, retention, undecided,
 };
-pub use feed::{Delivery, Standing, delivery, endpoint_asked, feed_gap, feed_paused, feed_standing, replay_given_up};
+pub use feed::{
+    Delivery, Standing, delivery, endpoint_asked, endpoint_missing, feed_gap, feed_paused, feed_standing,
+    replay_given_up,
+};
 pub use label::ConnectionEnd;
 pub use list::list;
 pub use logging::{LoggingFailed, logging};

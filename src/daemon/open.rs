@@ -1,16 +1,15 @@
 //! Opens what the disk holds, and brings it up to date. Blocks.
 
-use super::clock;
 use super::room::{self, Room};
+use super::{clock, feeds};
 use crate::config::seed::Seed;
-use crate::engine::{Clock as _, Core, EngineFailed, Reads, WallClock};
-use crate::index::{CLAIMS_MAX, Claims, Owner, SCAN_MAX_ROWS, SledIndex, Trust, WhyRebuilt};
+use crate::engine::{Clock as _, Core, EngineFailed, WallClock};
+use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
 use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options, SEGMENT_BYTES};
 use crate::machine::command::{Command, Reply};
 use crate::machine::rows::RowsFailed;
-use crate::machine::view::{Ask, ROWS_VERSION};
-use crate::model::Position;
+use crate::machine::view::ROWS_VERSION;
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
 use std::collections::HashMap;
@@ -99,7 +98,7 @@ fn open_or_fail(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Re
         None => false,
         Some(seed) => !load(&mut core, seed)?,
     };
-    let feeds = feeds(&mut core, endpoints)?;
+    let feeds = feeds::open(&mut core, endpoints)?;
     Ok(Opened { core, snapshots: Arc::new(snapshots), lock, clock, feeds, seed_refused })
 }
 
@@ -157,40 +156,6 @@ pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
         "recovered"
     );
     Ok(Recovered { lock, core, snapshots, clock })
-}
-
-/// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,
-/// so that a crash before its first delivery loses nothing.
-fn feeds(core: &mut Core, endpoints: &[String]) -> Result<HashMap<String, Start>, OpenFailed> {
-    let mut feeds = HashMap::new();
-    for name in endpoints {
-        let reads = core.reads();
-        let start = match reads.ask(|view| view.watermark(name))? {
-            Some(watermark) => Start { watermark, parked: parked(&reads, name)? },
-            None => {
-                let watermark = reads.follow().committed().next();
-                let parked = Vec::new();
-                core.commit([Command::AdvanceFeed { endpoint: name.clone(), watermark, parked }])?;
-                Start { watermark, parked: Vec::new() }
-            }
-        };
-        feeds.insert(name.clone(), start);
-    }
-    Ok(feeds)
-}
-
-/// An endpoint's threads that were left behind.
-fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, RowsFailed> {
-    let mut parked: Vec<(String, Position)> = Vec::new();
-    loop {
-        let after = parked.last().map(|(thread, _)| thread.as_str());
-        let page = reads.ask(|view| view.parked(endpoint, after, SCAN_MAX_ROWS))?;
-        let full = page.len() == SCAN_MAX_ROWS;
-        parked.extend(page);
-        if !full {
-            return Ok(parked);
-        }
-    }
 }
 
 fn reason(why: &WhyRebuilt) -> RebuildReason {

@@ -6,8 +6,8 @@ use super::Private;
 use super::event::{CallShown, Event, Fact, LateMessage, Story};
 use super::state::{Call, Ended, Medium, Message, OptOutBy};
 use crate::model::{
-    CallId, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, SmartAction, Timestamp,
-    Verification, Warning,
+    CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, Position, SmartAction,
+    Timestamp, Verification, Warning,
 };
 use crate::rules::verification::status;
 use serde::{Serialize, Serializer};
@@ -309,6 +309,12 @@ pub fn told(story: &Story) -> Vec<Told> {
 /// An id sorts as things came to be, which is all a cursor needs.
 pub fn cursor(id: EventId) -> String {
     id.to_string().trim_start_matches("evt_").to_owned()
+}
+
+/// What stands before everything in the frame at `position`, which was written on `day`: who pulls after it is told of all
+/// that is in the frame.
+pub fn before(day: Day, position: Position) -> EventId {
+    EventId::new(day, Position(position.0.saturating_sub(1)), u16::MAX)
 }
 
 fn kind(fact: &Fact) -> Option<&'static str> {

@@ -424,6 +424,14 @@ pub trait Ask: View {
         self.typed(&state_key(kind::FEED, endpoint.as_bytes()))
     }
 
+    /// All endpoints that ever had a watermark, and theirs, at most `limit`.
+    fn watermarks(&self, limit: usize) -> Vec<(String, Position)> {
+        self.rows(Table::State, &[kind::FEED], &[], limit)
+            .into_iter()
+            .filter_map(|(key, row)| Some((String::from_utf8(key[1..].to_vec()).ok()?, decode_row(&row)?)))
+            .collect()
+    }
+
     /// An endpoint's parked threads after the one named, each with the position of its oldest undelivered event.
     fn parked(&self, endpoint: &str, after: Option<&str>, limit: usize) -> Vec<(String, Position)> {
         let prefix = parked_key(endpoint, "").bytes;

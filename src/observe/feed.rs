@@ -80,8 +80,30 @@ pub fn feed_gap(endpoint: &str, oldest: u64) {
     counter!(names::FEED_GAPS_TOTAL, "endpoint" => endpoint.to_owned()).increment(1);
 }
 
+/// An endpoint that has not taken everything is named in the configuration no more. `after` is what to pull after to have
+/// what it misses.
+pub fn endpoint_missing(endpoint: &str, lag: u64, parked: usize, after: Option<&str>) {
+    tracing::warn!(
+        endpoint,
+        lag,
+        parked,
+        after,
+        "the configuration names this endpoint no more, and nobody is told what waits for it: name it again, by the same \
+         name, or read what it misses at GET /v1/events?after="
+    );
+}
+
 /// An event that was to be told once more was refused too often.
 pub fn replay_given_up(endpoint: &str, event: &str) {
     tracing::warn!(endpoint, event, "an event of a replay was refused again and again: the replay goes on without it");
     counter!(names::REPLAYS_GIVEN_UP_TOTAL, "endpoint" => endpoint.to_owned()).increment(1);
+}
+
+/// What was to be told once more cannot be read.
+pub fn replay_unreadable(endpoint: &str, why: &str) {
+    tracing::error!(
+        endpoint,
+        why,
+        "a replay ended early, because what it comes to cannot be read: replay what comes after it"
+    );
 }

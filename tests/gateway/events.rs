@@ -100,3 +100,25 @@ async fn endpoints_are_told_of_what_they_name() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a65_an_endpoint_that_is_named_no_more_is_said_to_miss_what_waits_for_it_at_each_start() {
+    let world = world().await;
+    let gateway = world.start().await;
+    on_the_phone(&world).await.hangs_up(&world).await;
+    assert!(gateway.terminate().await.success());
+    let says = "names this endpoint no more";
+    assert!(!world.home.log().contains(says), "{}", world.home.log());
+
+    world.home.configure(|good| good.replace("name = \"main\"\nurl", "name = \"renamed\"\nurl"));
+    let gateway = world.start().await;
+    let missed = on_the_phone(&world).await;
+    assert!(gateway.terminate().await.success());
+    let _gateway = world.start().await;
+    let said = world.home.log();
+    let lines: Vec<_> = said.lines().filter(|line| line.contains(says)).collect();
+    assert!(lines.len() == 2 && lines[1].contains("endpoint=\"main\""), "{said}");
+    let after = lines[1].split("after=\"").nth(1).map(|rest| rest.trim_end_matches('"'));
+    let pulled = world.client.events(after, 10).await.unwrap();
+    assert_eq!(pulled.text("/items/0/call_id"), missed.call, "{}", pulled.json);
+}

@@ -121,7 +121,7 @@ impl Pull {
         let follow = self.reads.follow();
         let oldest = follow.oldest();
         let first = follow.story(oldest).ok().flatten();
-        let oldest = first.map(|story| cursor(behind(story.at.day(), Position(oldest.0.saturating_sub(1)))));
+        let oldest = first.map(|story| cursor(show::before(story.at.day(), oldest)));
         let detail = "events after that cursor are no longer kept: go on from `oldest`, or leave `after` out";
         Refusal { oldest_cursor: oldest, ..Refusal::new(Code::EventsExpired, detail) }
     }

@@ -1,0 +1,73 @@
+//! Where the feeds of the endpoints go on, and what waits for one that has none any more.
+
+use super::open::OpenFailed;
+use crate::engine::{Core, Reads};
+use crate::index::SCAN_MAX_ROWS;
+use crate::machine::command::Command;
+use crate::machine::rows::RowsFailed;
+use crate::machine::show;
+use crate::machine::view::Ask;
+use crate::model::Position;
+use crate::observe;
+use crate::work::feed::Start;
+use std::collections::HashMap;
+
+/// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,
+/// so that a crash before its first delivery loses nothing.
+pub(super) fn open(core: &mut Core, endpoints: &[String]) -> Result<HashMap<String, Start>, OpenFailed> {
+    let mut feeds = HashMap::new();
+    for name in endpoints {
+        let reads = core.reads();
+        let start = match reads.ask(|view| view.watermark(name))? {
+            Some(watermark) => Start { watermark, parked: parked(&reads, name)? },
+            None => {
+                let watermark = reads.follow().committed().next();
+                let parked = Vec::new();
+                core.commit([Command::AdvanceFeed { endpoint: name.clone(), watermark, parked }])?;
+                Start { watermark, parked: Vec::new() }
+            }
+        };
+        feeds.insert(name.clone(), start);
+    }
+    say_who_is_missing(&core.reads(), endpoints)?;
+    Ok(feeds)
+}
+
+/// An endpoint's threads that were left behind.
+fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, RowsFailed> {
+    let mut parked: Vec<(String, Position)> = Vec::new();
+    loop {
+        let after = parked.last().map(|(thread, _)| thread.as_str());
+        let page = reads.ask(|view| view.parked(endpoint, after, SCAN_MAX_ROWS))?;
+        let full = page.len() == SCAN_MAX_ROWS;
+        parked.extend(page);
+        if !full {
+            return Ok(parked);
+        }
+    }
+}
+
+/// Says which endpoints the configuration names no more, or by another name, though they have not taken everything: nobody
+/// delivers what waits for them.
+fn say_who_is_missing(reads: &Reads, endpoints: &[String]) -> Result<(), OpenFailed> {
+    let follow = reads.follow();
+    let end = follow.committed().next();
+    let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
+    for (name, watermark) in known.into_iter().filter(|(name, _)| !endpoints.contains(name)) {
+        let parked = parked(reads, &name)?;
+        let first = parked.iter().map(|(_, from)| *from).fold(watermark, Position::min);
+        let lag = end.0.saturating_sub(first.0);
+        if lag > 0 {
+            observe::endpoint_missing(&name, lag, parked.len(), cursor_before(reads, first).as_deref());
+        }
+    }
+    Ok(())
+}
+
+/// What to pull after to have everything from `first` on that is still kept; none where the beginning cannot be read.
+fn cursor_before(reads: &Reads, first: Position) -> Option<String> {
+    let follow = reads.follow();
+    let first = first.max(follow.oldest());
+    let story = follow.story(first).ok()??;
+    Some(show::cursor(show::before(story.at.day(), first)))
+}
