@@ -35,7 +35,7 @@ pub use engine::{
 };
 pub use feed::{
     Delivery, Standing, delivery, endpoint_asked, endpoint_missing, feed_gap, feed_paused, feed_standing,
-    replay_given_up,
+    replay_given_up, replay_unreadable,
 };
 pub use label::ConnectionEnd;
 pub use list::list;

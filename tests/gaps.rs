@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
-use offhook::engine::{Clock, Core, Engine, Handle, Reads, Urgency};
+use offhook::engine::{Clock, Core, Engine, Handle, Reads, Urgency, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::MemoryJournal;
 use offhook::machine::command::{Command, PutCall, Reply};
+use offhook::machine::show;
 use offhook::model::{CallId, Caller, Directory, Phase, Position, Queue, QueueId, Settings, Timestamp};
 use offhook::net::{Client, ClientBounds};
-use offhook::sim::platform::{Delivery, Platform, PlatformSettings};
+use offhook::sim::platform::{BadSignature, Delivery, Platform, PlatformSettings};
 use offhook::work::feed::{Filter, Start};
 use offhook::work::{Endpoint, Folded, Keep, Replays, deliver, retain};
 use serde_json::Value;
@@ -23,7 +24,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a65_what_an_endpoint_did_not_take_in_time_is_one_gap_that_it_alone_is_told_of() {
-    let world = World::new();
+    let world = World::begun(8);
     let dead = world.reads.follow().committed().next();
     world.begin("old-1").await;
     world.begin("old-2").await;
@@ -47,14 +48,47 @@ async fn a65_what_an_endpoint_did_not_take_in_time_is_one_gap_that_it_alone_is_t
     assert_eq!(data["endpoint"], "main");
     let (from, to) = (data["from"].as_str().unwrap(), data["to"].as_str().unwrap());
     assert!(from < to && to <= &*new && *new < *document(&ended)["cursor"].as_str().unwrap(), "{data} and {new}");
+    assert_eq!(world.calls_between(from, to), ["old-1"], "who pulls after `from` has what it missed");
     assert_eq!(kinds(&back), ["feed.gap", "call.ended"]);
     assert_eq!(kinds(&other), ["call.ended"], "others miss nothing");
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a65_what_an_endpoint_did_not_take_in_time_is_told_when_it_is_asked_for() {
+    let world = World::begun(8);
+    let dead = world.reads.follow().committed().next();
+    world.begin("old").await;
+    world.begin("last-to-go").await;
+    world.pass_days(8);
+    world.begin("new").await;
+    world.let_go(Keep::default(), |world| world.reads.follow().told_from() > dead).await;
+    let (back, replays) = world.endpoint_and_replays("main", dead, Filter::default()).await;
+    back.wait_for(SOON, |event| event.call_id.as_deref() == Some("new")).await.unwrap();
+    replays.replay(None, world.reads.follow().oldest()..world.reads.follow().committed().next()).unwrap();
+    back.wait_for(SOON, |event| event.call_id.as_deref() == Some("old")).await.unwrap();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g13_where_the_machines_clock_is_set_wrong_receivers_are_told_the_journals_time() {
+    // By the machine it is two days later than by the journal, as if it had been set forward.
+    let world = World::begun(2);
+    let now = world.reads.follow().committed().next();
+    world.begin("call").await;
+    let platform = world.endpoint("main", now, Filter::default()).await;
+    let until = Instant::now() + SOON;
+    while platform.record().refused.is_empty() {
+        assert!(Instant::now() < until && platform.count() == 0, "the machine's time was told");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(platform.record().refused[0].why, BadSignature::Stale);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_past_its_retention_goes_as_far_as_it_is_in_a_snapshot() {
-    let world = World::new();
+    let world = World::begun(0);
     let first = world.reads.follow().oldest();
     world.begin("a").await;
     world.pass_days(31);
@@ -87,8 +121,10 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        let now_ms = Arc::new(AtomicU64::new(1_763_812_800_000));
+    /// A journal that begins so many days ago.
+    fn begun(days: u64) -> Self {
+        let begun = WallClock::new().now() - Duration::from_millis(days * DAY_MS);
+        let now_ms = Arc::new(AtomicU64::new(begun.as_ms()));
         let journal = Box::new(MemoryJournal::new([7; 16]));
         let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
         let clock = Box::new(ByHand(Arc::clone(&now_ms)));
@@ -159,6 +195,11 @@ impl World {
 
     /// An endpoint that is there, and goes on from there.
     async fn endpoint(&self, name: &str, watermark: Position, events: Filter) -> Platform {
+        self.endpoint_and_replays(name, watermark, events).await.0
+    }
+
+    /// The same, with the way to have it told once more.
+    async fn endpoint_and_replays(&self, name: &str, watermark: Position, events: Filter) -> (Platform, Replays) {
         let settings = PlatformSettings::default();
         let platform = Platform::start(&settings).await.unwrap();
         let key = standardwebhooks::Webhook::new(&settings.secrets[0]).unwrap();
@@ -169,21 +210,30 @@ impl World {
             client: Client::new(ClientBounds::default()),
             events,
         };
-        let (_replays, mut asked_again) = Replays::to([name]);
+        let (replays, mut asked_again) = Replays::to([name]);
         let asked_again = asked_again.remove(name).unwrap();
         let start = Start { watermark, parked: Vec::new() };
         let follow = self.reads.follow().clone();
         tokio::spawn(deliver(endpoint, start, self.handle.clone(), follow, asked_again, self.stop.clone()));
-        platform
+        (platform, replays)
+    }
+
+    /// The calls that are told of after one cursor and before another.
+    fn calls_between(&self, after: &str, before: &str) -> Vec<String> {
+        let follow = self.reads.follow();
+        let stories = follow.read(follow.oldest(), usize::MAX).unwrap();
+        let told = stories.iter().flat_map(|story| show::told(story));
+        let between = told.filter(|told| after < &*show::cursor(told.id) && &*show::cursor(told.id) < before);
+        between.map(|told| told.thread).collect()
     }
 
     /// The cursor of the first event of a call.
     fn cursor_of(&self, call: &str) -> String {
         let follow = self.reads.follow();
         let stories = follow.read(follow.oldest(), usize::MAX).unwrap();
-        let told = stories.iter().flat_map(|story| offhook::machine::show::told(story));
+        let told = stories.iter().flat_map(|story| show::told(story));
         let first = told.into_iter().find(|told| told.thread == call).unwrap();
-        offhook::machine::show::cursor(first.id)
+        show::cursor(first.id)
     }
 
     async fn stop(self) {

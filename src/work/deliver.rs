@@ -1,6 +1,7 @@
 //! The loop around [`Feed`]: reads what it wants read, hands its events to the platform's endpoint, notes its progress.
 
 mod endpoint;
+mod gap;
 
 pub use endpoint::{Endpoint, Keys};
 
@@ -10,8 +11,9 @@ use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
 use crate::journal::JournalFailed;
 use crate::machine::command::Command;
 use crate::machine::event::Story;
-use crate::model::{EventId, Position};
+use crate::model::Position;
 use crate::observe;
+use gap::Gap;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,10 +46,11 @@ pub async fn deliver(
     mut replays: mpsc::Receiver<Range<Position>>,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
-    let mut clock = Clock::new();
+    let mut clock = clock(&follow).await?;
     let mut feed = Feed::new(start, endpoint.events.clone(), Bounds::default()).of(&endpoint.name);
     let endpoint = Arc::new(endpoint);
-    skip_to(&mut feed, &endpoint.name, &engine, &follow, follow.told_from()).await?;
+    let mut gap = Gap::default();
+    gap.skip_to(&mut feed, &endpoint.name, follow.told_from());
     let under_way = TaskTracker::new();
     let mut reading = Readings::default();
     let mut paused = false;
@@ -56,33 +59,49 @@ pub async fn deliver(
     // At most as many deliveries are under way as the feed's bounds say, so this never grows beyond them.
     let (tell, mut ended) = mpsc::unbounded_channel::<(Delivery, Delivered)>();
     loop {
-        for delivery in feed.next(clock.now()) {
+        let now = clock.now();
+        for delivery in feed.next(now) {
             let (endpoint, tell) = (Arc::clone(&endpoint), tell.clone());
             under_way.spawn(async move {
-                let delivered = endpoint.deliver(&delivery.told, Clock::new().now().wall).await;
+                let delivered = endpoint.deliver(&delivery.told, now.wall).await;
                 let _stopping = tell.send((delivery, delivered));
             });
         }
-        if let Some(progress) = feed.progress(clock.now()) {
+        let gap_is_noted = gap.note(&endpoint.name, &engine, &follow).await?;
+        if let Some(progress) = feed.progress(clock.now()).filter(|_| gap_is_noted) {
             note(&engine, &endpoint.name, &mut feed, progress).await?;
         }
         for (reader, from) in feed.wants(follow.committed()) {
-            if from < follow.told_from() {
-                skip_to(&mut feed, &endpoint.name, &engine, &follow, follow.told_from()).await?;
-                break;
+            match reader {
+                // What was not taken in time is told all the same when somebody asks for it.
+                Reader::Replay if from < follow.oldest() => feed.replay_from(follow.oldest()),
+                Reader::Backlog | Reader::Live | Reader::Parked if from < follow.told_from() => {
+                    gap.skip_to(&mut feed, &endpoint.name, follow.told_from());
+                    break;
+                }
+                _ => reading.begin(&follow, reader, from),
             }
-            reading.begin(&follow, reader, from);
         }
         let due = feed.due().map(|due| clock.began + due);
-        let progress = feed.has_progress().then(|| Instant::now() + PROGRESS_EVERY);
+        let to_note = feed.has_progress() || !gap.is_noted();
+        let progress = to_note.then(|| Instant::now() + PROGRESS_EVERY);
         let wake = due.into_iter().chain(progress).min();
         tokio::select! {
             () = stop.cancelled() => break,
             Some((delivery, delivered)) = ended.recv() => settle(&mut feed, &endpoint.name, &delivery, delivered, &mut clock),
             Some((reader, read)) = reading.ended() => match read {
                 Ok(stories) => stories.iter().for_each(|story| feed.follow(reader, story)),
+                Err(FollowFailed::Stopped) => return Err(FollowFailed::Stopped),
+                Err(FollowFailed::Journal(JournalFailed::Gone { oldest })) if reader == Reader::Replay => {
+                    feed.replay_from(oldest);
+                }
                 Err(FollowFailed::Journal(JournalFailed::Gone { oldest })) => {
-                    skip_to(&mut feed, &endpoint.name, &engine, &follow, oldest).await?;
+                    gap.skip_to(&mut feed, &endpoint.name, oldest);
+                }
+                // Whoever has all of it already loses nothing by that.
+                Err(failed) if reader == Reader::Replay => {
+                    observe::replay_unreadable(&endpoint.name, &failed.to_string());
+                    feed.end_replay();
                 }
                 Err(failed) => return Err(failed),
             },
@@ -90,6 +109,7 @@ pub async fn deliver(
                 feed.replay(range);
             }
             _ = tell_all.tick() => {
+                keep_time(&mut clock, &follow);
                 let now = clock.now();
                 let standing = feed.standing(now);
                 if std::mem::replace(&mut paused, standing.paused) != standing.paused {
@@ -111,7 +131,9 @@ pub async fn deliver(
     while let Ok((delivery, delivered)) = ended.try_recv() {
         settle(&mut feed, &endpoint.name, &delivery, delivered, &mut clock);
     }
-    while feed.has_progress() {
+    // What an endpoint missed and is not noted, the next start finds again.
+    let gap_is_noted = gap.note(&endpoint.name, &engine, &follow).await?;
+    while gap_is_noted && feed.has_progress() {
         let progress = feed.take_progress();
         if !note(&engine, &endpoint.name, &mut feed, progress).await? {
             break;
@@ -126,46 +148,20 @@ fn settle(feed: &mut Feed, endpoint: &str, delivery: &Delivery, delivered: Deliv
     }
 }
 
-/// What is older than the journal is nowhere, and what is too old is told to nobody. The endpoint hears of that.
-async fn skip_to(
-    feed: &mut Feed,
-    endpoint: &str,
-    engine: &Handle,
-    follow: &Follow,
-    oldest: Position,
-) -> Result<(), FollowFailed> {
-    let Some(from) = feed.skip_to(oldest) else { return Ok(()) };
-    observe::feed_gap(endpoint, oldest.0);
-    let looking = follow.clone();
-    // It may touch the disk.
-    let looked = tokio::task::spawn_blocking(move || gap(&looking, from, oldest)).await;
-    let (from, until) = looked.map_err(|panicked| FollowFailed::Rows(panicked.to_string()))??;
-    let gap = Command::FeedGap { endpoint: endpoint.to_owned(), from, until };
-    match engine.submit(gap, Urgency::Urgent, PATIENCE).await {
-        Ok(_) => Ok(()),
-        Err(SubmitError::Busy | SubmitError::TooLate) => {
-            // It was counted and logged; the endpoint sees the gap in `call_sequence` at the latest.
-            tracing::error!(endpoint, "the gap could not be noted: the gateway is too busy");
-            Ok(())
-        }
-        Err(SubmitError::Stopped) => Err(FollowFailed::Stopped),
+/// The journal's time, which receivers' clocks agree with also where this machine's is set wrong.
+async fn clock(follow: &Follow) -> Result<Clock, FollowFailed> {
+    match page(follow, follow.committed()).await {
+        Ok(latest) => Ok(latest.first().map_or_else(Clock::new, |story| Clock::of_the_journal(story.at))),
+        // There is none before the first frame.
+        Err(FollowFailed::Journal(JournalFailed::Gone { .. })) => Ok(Clock::new()),
+        Err(failed) => Err(failed),
     }
 }
 
-/// The first event that may be missing and where it goes on, in the form of events' ids. The day of what is gone already
-/// is not known: then it is that of what follows.
-fn gap(follow: &Follow, from: Position, until: Position) -> Result<(EventId, EventId), FollowFailed> {
-    let day = |position| match follow.story(position) {
-        Ok(story) => Ok(story.map(|story| story.at.day())),
-        Err(FollowFailed::Journal(JournalFailed::Gone { .. })) => Ok(None),
-        Err(failed) => Err(failed),
-    };
-    let after = match day(until)? {
-        Some(after) => after,
-        None => day(follow.committed())?.unwrap_or_default(),
-    };
-    let before = day(from)?.unwrap_or(after);
-    Ok((EventId::new(before, from, 0), EventId::new(after, until, 0)))
+/// The journal has gone on, and with it its time.
+fn keep_time(clock: &mut Clock, follow: &Follow) {
+    let latest = follow.recent(follow.committed(), 1).unwrap_or_default();
+    latest.iter().for_each(|story| clock.not_before(story.at));
 }
 
 async fn sleep_until(wake: Option<Instant>) {

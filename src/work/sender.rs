@@ -149,7 +149,7 @@ impl Clock {
     }
 
     /// By the journal, which has just come to `at`. Only there it is said that the wall is believed where it jumped.
-    fn of_the_journal(at: Timestamp) -> Self {
+    pub(super) fn of_the_journal(at: Timestamp) -> Self {
         Self { began: Instant::now(), journal: WallClock::following(at) }
     }
 
@@ -158,7 +158,7 @@ impl Clock {
     }
 
     /// The journal has come to `at`.
-    fn not_before(&mut self, at: Timestamp) {
+    pub(super) fn not_before(&mut self, at: Timestamp) {
         self.journal.not_before(at);
     }
 }
