@@ -1,11 +1,13 @@
 //! Events on their way out: endpoints that are gone and come back, that want little, and that want all of it again.
 
-use crate::process::{SOON, offhook, said};
-use crate::shared::{on_the_phone, world};
+use crate::process::{SOON, TOKEN, World, offhook, said};
+use crate::shared::{api, on_the_phone, world};
 use offhook::sim::platform::{Delivery, Fault, PlatformMood};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// An endpoint that said 410 is looked at after five seconds, a fifth more or less.
 const LOOKED_AT: Duration = Duration::from_secs(20);
@@ -121,4 +123,61 @@ async fn a65_an_endpoint_that_is_named_no_more_is_said_to_miss_what_waits_for_it
     let after = lines[1].split("after=\"").nth(1).map(|rest| rest.trim_end_matches('"'));
     let pulled = world.client.events(after, 10).await.unwrap();
     assert_eq!(pulled.text("/items/0/call_id"), missed.call, "{}", pulled.json);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pulls_hears_at_once_of_what_happens_and_whoever_listens_does_not_keep_the_gateway_from_stopping() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let end = world.client.events(None, 10).await.unwrap().text("/next_cursor").to_owned();
+    let began = Instant::now();
+    let path = format!("/v1/events?wait_ms=30000&after={end}");
+    let (pulled, caller) = tokio::join!(api(&world, "GET", &path, b""), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        on_the_phone(&world).await
+    });
+    assert!(pulled.status == 200 && pulled.body.contains(&caller.call), "{pulled:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+
+    let mut listening = listen(&world, &end).await;
+    said_on(&mut listening, &caller.call).await;
+    let next = on_the_phone(&world).await;
+    said_on(&mut listening, &next.call).await;
+    let path =
+        format!("/v1/events?wait_ms=30000&after={}", world.client.events(None, 10).await.unwrap().text("/next_cursor"));
+    let began = Instant::now();
+    let (waits, ended) = tokio::join!(api(&world, "GET", &path, b""), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        gateway.terminate().await
+    });
+    assert!(ended.success());
+    assert!(began.elapsed() < STOPS_WITHIN, "{:?}", began.elapsed());
+    assert_eq!(waits.status, 200, "who waits is answered: {waits:?}");
+    let mut rest = Vec::new();
+    listening.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"0\r\n\r\n"), "the stream ends as it should: {}", String::from_utf8_lossy(&rest));
+}
+
+/// Whoever waits looks once a second whether the gateway stops; the rest is for a machine that is busy.
+const STOPS_WITHIN: Duration = Duration::from_secs(8);
+
+/// Listens to what happens after a cursor.
+async fn listen(world: &World, after: &str) -> TcpStream {
+    let door = world.home.doors.platform;
+    let mut stream = TcpStream::connect(door).await.unwrap();
+    let request = format!(
+        "GET /v1/events HTTP/1.1\r\nHost: {door}\r\nAuthorization: Bearer {TOKEN}\r\nAccept: text/event-stream\r\n\
+         Last-Event-ID: {after}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Reads on until `word` was said.
+async fn said_on(stream: &mut TcpStream, word: &str) {
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains(word) {
+        let read = tokio::time::timeout(SOON, stream.read_buf(&mut said)).await.unwrap().unwrap();
+        assert!(read > 0, "it ended: {}", String::from_utf8_lossy(&said));
+    }
 }
