@@ -1,8 +1,8 @@
 //! Events on their way out: endpoints that are gone and come back, that want little, and that want all of it again.
 
-use crate::process::{SOON, TOKEN, World, offhook, said};
+use crate::process::{Gateway, SOON, TOKEN, World, offhook, said};
 use crate::shared::{api, on_the_phone, world};
-use offhook::sim::platform::{Delivery, Fault, PlatformMood};
+use offhook::sim::platform::{Delivery, Fault, Platform, PlatformMood, PlatformSettings};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -20,11 +20,7 @@ async fn a65_an_endpoint_that_says_410_raises_an_alarm_and_gets_everything_in_or
     world.platform.set_mood(gone);
     let caller = on_the_phone(&world).await;
     let paused = "offhook_feed_paused{endpoint=\"main\"}";
-    let until = Instant::now() + SOON;
-    while !gateway.metrics().await.contains(&format!("{paused} 1")) {
-        assert!(Instant::now() < until, "{}", gateway.metrics().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    counted(&gateway, &format!("{paused} 1")).await;
     assert!(world.home.log().contains("says that it is gone (410)"), "{}", world.home.log());
 
     world.platform.set_mood(PlatformMood::default());
@@ -156,6 +152,48 @@ async fn who_pulls_hears_at_once_of_what_happens_and_whoever_listens_does_not_ke
     let mut rest = Vec::new();
     listening.read_to_end(&mut rest).await.unwrap();
     assert!(rest.ends_with(b"0\r\n\r\n"), "the stream ends as it should: {}", String::from_utf8_lossy(&rest));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a65_an_endpoint_that_never_answers_is_given_up_and_gets_the_same_bytes_again_when_it_answers() {
+    let world = world().await;
+    let gateway = world.start().await;
+    world.platform.set_mood(PlatformMood { faults: 1.0, fault: Fault::Silent, ..PlatformMood::default() });
+    let caller = on_the_phone(&world).await;
+    counted(&gateway, "offhook_deliveries_total{endpoint=\"main\",outcome=\"unanswered\"} 1").await;
+    world.platform.set_mood(PlatformMood::default());
+    taken_again(&world, &caller.call).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a65_an_endpoint_that_points_elsewhere_has_taken_nothing_and_nobody_else_is_told() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let elsewhere = Platform::start(&PlatformSettings::default()).await.unwrap();
+    let points = Fault::Redirect(elsewhere.url());
+    world.platform.set_mood(PlatformMood { faults: 1.0, fault: points, ..PlatformMood::default() });
+    let caller = on_the_phone(&world).await;
+    counted(&gateway, "offhook_deliveries_total{endpoint=\"main\",outcome=\"refused\"} 1").await;
+    world.platform.set_mood(PlatformMood::default());
+    taken_again(&world, &caller.call).await;
+    assert_eq!(elsewhere.count(), 0);
+}
+
+/// The metrics come to show this line.
+async fn counted(gateway: &Gateway, line: &str) {
+    let until = Instant::now() + SOON;
+    while !gateway.metrics().await.contains(line) {
+        assert!(Instant::now() < until, "{}", gateway.metrics().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What the endpoint did not take at first, the start of a call, it takes now, in the same bytes.
+async fn taken_again(world: &World, call: &str) {
+    let ours = |event: &Delivery| event.call_id.as_deref() == Some(call);
+    let taken = world.platform.wait_for(SOON, ours).await.unwrap();
+    let before = world.platform.record().deliveries.into_iter().find(ours).unwrap();
+    assert!(!before.taken && before.id == taken.id && before.bytes == taken.bytes);
 }
 
 /// Whoever waits looks once a second whether the gateway stops; the rest is for a machine that is busy.
