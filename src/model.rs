@@ -13,7 +13,9 @@ mod secret;
 mod text;
 mod time;
 
-pub use call::{Agent, Attestation, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session};
+pub use call::{
+    Agent, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session, call_type,
+};
 pub use directory::{
     Account, AutoReply, Change, Closing, Directory, InvalidName, Json, Language, Limits, NonUs, NonUsRule, Number,
     OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Settings, UnknownSender,

@@ -37,8 +37,19 @@ impl fmt::Debug for CallId {
 /// The agent as the platform names them; opaque to us.
 pub type Agent = String;
 
-/// Any lower-case word; which of them may text is a setting (A15).
+/// Any lower-case word of [`CALL_TYPE_FORM`]; which of them may text is a setting (A15).
 pub type CallType = String;
+
+/// What a type of call looks like.
+pub const CALL_TYPE_FORM: &str = "1 to 64 of a-z 0-9 _ -";
+
+/// Reads a type of call; nothing if it is none. Calls and settings are read alike, so that what the settings name can be
+/// told of a call.
+pub fn call_type(text: &str) -> Option<CallType> {
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+    fits.then(|| text.to_owned())
+}
 
 /// Who is on the phone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -2,12 +2,11 @@
 
 use super::fields::{Fields, name, number};
 use crate::model::{
-    Account, Attestation, AutoReply, Closing, E164, Language, Limits, NonUs, NonUsRule, Number, OptOutScope,
-    OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
+    self, Account, Attestation, AutoReply, CALL_TYPE_FORM, Closing, E164, Language, Limits, NonUs, NonUsRule, Number,
+    OptOutScope, OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification,
+    VerificationState,
 };
 use std::collections::BTreeMap;
-
-const CALL_TYPE_MAX_BYTES: usize = 64;
 
 pub(super) fn settings(fields: &Fields<'_>) -> Settings {
     let default = Settings::default();
@@ -91,10 +90,7 @@ fn opt_out(fields: &Fields<'_>, default: &OptOutWords) -> OptOutWords {
 }
 
 fn call_type(text: &str) -> Result<String, String> {
-    let is_word = (1..=CALL_TYPE_MAX_BYTES).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
-    let refused = || format!("no type of call: use 1 to {CALL_TYPE_MAX_BYTES} of a-z 0-9 _ -");
-    if is_word { Ok(text.to_owned()) } else { Err(refused()) }
+    model::call_type(text).ok_or_else(|| format!("no type of call: use {CALL_TYPE_FORM}"))
 }
 
 /// Our numbers. One that does not say what its carrier said of it keeps what is known `before`.

@@ -13,7 +13,9 @@ use crate::machine::rows::Table;
 use crate::machine::show;
 use crate::machine::state::CallRow;
 use crate::machine::view::{Ask, View, decode_row, kind, state_key};
-use crate::model::{Attestation, CallId, Caller, E164, Phase, Position, QueueId, Timestamp};
+use crate::model::{
+    self, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, E164, Phase, Position, QueueId, Timestamp,
+};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -44,9 +46,8 @@ pub(super) const END_FIELDS: &[&str] = &["reason"];
 /// Characters of the platform's names of its agents. Rows stay small with them.
 pub(super) const AGENT_MAX_CHARACTERS: usize = 128;
 
-/// Characters of a reason, and of a type of call.
+/// Characters of a reason.
 const REASON_MAX_CHARACTERS: usize = 128;
-const CALL_TYPE_MAX_CHARACTERS: usize = 64;
 
 /// Rows looked at for one page. A filter that few calls pass gives short pages with a cursor rather than a long wait.
 const LOOKED_AT_MAX: usize = 2_000;
@@ -84,7 +85,7 @@ fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
             .one_of("phase", &[("waiting", Phase::Waiting), ("connected", Phase::Connected)])?
             .unwrap_or_default(),
         agent: fields.stands("agent").then(|| fields.word("agent", AGENT_MAX_CHARACTERS)).transpose()?,
-        call_type: call_type(&fields)?.unwrap_or_else(|| "inbound_ivr".to_owned()),
+        call_type: fields.text("call_type")?.map(call_type).transpose()?.unwrap_or_else(|| "inbound_ivr".to_owned()),
         wait_sms_consent: fields.flag("wait_sms_consent")?.unwrap_or(false),
         version: fields.integer("version")?,
         alternative: fields.text("alternative")?.map(alternative).transpose()?,
@@ -98,17 +99,9 @@ fn alternative(text: &str) -> Result<E164, Refusal> {
     Caller::read(text).and_then(Caller::number).ok_or_else(|| no_number("alternative"))
 }
 
-fn call_type(fields: &Fields) -> Result<Option<String>, Refusal> {
-    let word = fields.text("call_type")?.map(str::to_owned);
-    let fits = |word: &String| {
-        (1..=CALL_TYPE_MAX_CHARACTERS).contains(&word.len())
-            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    };
-    if word.as_ref().is_none_or(fits) {
-        return Ok(word);
-    }
-    let detail = format!("`call_type` must be 1 to {CALL_TYPE_MAX_CHARACTERS} of a-z and _");
-    Err(Refusal::new(Code::InvalidField, detail))
+fn call_type(text: &str) -> Result<CallType, Refusal> {
+    let detail = || format!("`call_type` must be {CALL_TYPE_FORM}");
+    model::call_type(text).ok_or_else(|| Refusal::new(Code::InvalidField, detail()))
 }
 
 /// `POST /v1/calls/{call_id}/end`: the call is over, whatever the reason (R51).

@@ -70,6 +70,16 @@ async fn a16_a_withheld_caller_is_taken_in_any_of_its_forms_and_shown_as_one() {
 }
 
 #[tokio::test]
+async fn a15_every_type_of_call_that_the_settings_can_name_can_be_told_of_a_call() {
+    let named = "call-back_2";
+    let world =
+        World::with(|directory| directory.settings.call_types.push(crate::model::call_type(named).unwrap()), &[]);
+    let of = |call_type: &str| json!({ "caller": CALLER, "queue": "support", "call_type": call_type });
+    assert_eq!(shown(&world.put("/v1/calls/c-1", of(named)).await, 201)["call_type"], named);
+    check(&world.put("/v1/calls/c-2", of("call-back_3")).await, 403, "call_type_off");
+}
+
+#[tokio::test]
 async fn a_put_that_is_older_than_the_last_changes_nothing() {
     let world = World::new();
     let of = |version: i64, queue: &str| json!({ "caller": CALLER, "queue": queue, "version": version });
