@@ -37,6 +37,9 @@ pub struct Limits {
     pub trusted_proxies: Vec<IpAddr>,
 }
 
+/// Says for all doors that plaintext is meant, but for those with TLS of their own.
+const PLAINTEXT: &str = "plaintext";
+
 /// A door's keys: address, plaintext, TLS, and where it is if nobody says.
 const DOORS: [(&str, &str, &str, &str); 4] = [
     ("carriers", "carriers_plaintext", "carriers_tls", "127.0.0.1:8080"),
@@ -49,7 +52,8 @@ const DOORS: [(&str, &str, &str, &str); 4] = [
 pub(super) fn listen(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<Doors> {
     let empty = Section::empty(root, "listen");
     let section = root.section("listen", reading).unwrap_or(empty);
-    let doors = DOORS.map(|keys| door(&section, keys, reading));
+    let plaintext = section.flag(PLAINTEXT, reading);
+    let doors = DOORS.map(|keys| door(&section, keys, plaintext, reading));
     section.no_other_keys(reading);
 
     for (index, door) in doors.iter().enumerate() {
@@ -71,6 +75,7 @@ fn same_place(one: Option<&Door>, other: Option<&Door>) -> bool {
 fn door(
     listen: &Section<'_>,
     (key, plaintext_key, tls_key, default): (&'static str, &'static str, &'static str, &str),
+    all_plaintext: bool,
     reading: &mut Reading<'_>,
 ) -> Option<Door> {
     let text = listen.text(key, reading).unwrap_or(default);
@@ -89,10 +94,12 @@ fn door(
         reading.problem(listen, plaintext_key, text);
     }
     let address = address?;
-    if !address.ip().to_canonical().is_loopback() && !wants_tls && !plaintext {
+    if !address.ip().to_canonical().is_loopback() && !wants_tls && !plaintext && !all_plaintext {
         let (tls, plain) = (listen.named(tls_key), listen.named(plaintext_key));
+        let all = listen.named(PLAINTEXT);
         let way_out = format!(
-            "add [{tls}] with certificate_file and key_file, or {plain} = true where a proxy does TLS, or listen on 127.0.0.1"
+            "add [{tls}] with certificate_file and key_file, or {plain} = true (or {all} = true for \
+             all doors) where a proxy does TLS, or listen on 127.0.0.1"
         );
         reading.problem(listen, key, format!("{text:?} is reached from outside without TLS: {way_out}"));
         return None;

@@ -115,7 +115,8 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
             "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, platform, \
               retention, storage",
             "6:12: listen.carriers \"0.0.0.0:8080\" is reached from outside without TLS: add [listen.carriers_tls] with \
-             certificate_file and key_file, or listen.carriers_plaintext = true where a proxy does TLS, or listen on \
+             certificate_file and key_file, or listen.carriers_plaintext = true (or listen.plaintext = true for all \
+             doors) where a proxy does TLS, or listen on \
              127.0.0.1",
             "7:12: listen.platform \"localhost:8081\" is no address: write an address and a port, as in \
              \"127.0.0.1:8081\", or leave it out for that",
@@ -216,6 +217,12 @@ fn a_door_to_the_outside_needs_tls_or_the_word_that_a_proxy_does_it() {
         |rest: &str| checked(&format!("[listen]\ncarriers = \"0.0.0.0:8080\"\n{rest}")).map(|c| c.listen.carriers);
     assert!(door("").is_err());
     assert!(door("carriers_plaintext = true").is_ok_and(|door| door.tls.is_none()));
+    let every = "platform = \"0.0.0.0:8081\"\nconsole = \"0.0.0.0:8082\"\nops = \"[::]:9464\"\n";
+    assert!(door(&format!("{every}plaintext = true")).is_ok_and(|door| door.tls.is_none()));
+    assert!(door(&format!("{every}plaintext = false")).is_err());
+    let rest_by_proxy =
+        "plaintext = true\n[listen.carriers_tls]\ncertificate_file = \"tls.pem\"\nkey_file = \"tls.key\"";
+    assert!(door(&format!("{every}{rest_by_proxy}")).is_ok_and(|door| door.tls.is_some()));
     assert!(
         door("[listen.carriers_tls]\ncertificate_file = \"tls.pem\"\nkey_file = \"tls.key\"")
             .is_ok_and(|door| { door.tls.is_some() })
