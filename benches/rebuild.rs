@@ -79,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::remove_dir_all(home.path().join("index"))?;
     again("without an index, from snapshot and journal (goal: 60 s)")?;
     fs::remove_dir_all(home.path().join("index"))?;
-    fs::remove_dir_all(home.path().join("snapshot"))?;
+    fs::remove_dir_all(home.path().join("snapshots"))?;
     again("without an index, from the journal alone")
 }
 
@@ -167,7 +167,7 @@ struct Opened {
 fn open(home: &Path, options: Options) -> Result<Opened, Box<dyn Error>> {
     let journal = FileJournal::open(&home.join("journal"), options)?;
     let identity = journal.identity();
-    let snapshots = Snapshots::open(&home.join("snapshot"), Origin { journal: identity, rows_version: ROWS_VERSION })?;
+    let snapshots = Snapshots::open(&home.join("snapshots"), Origin { journal: identity, rows_version: ROWS_VERSION })?;
     let owner = Owner { journal: identity, rows_version: ROWS_VERSION };
     let index = SledIndex::open(&home.join("index"), owner)?.index;
     let today = (Timestamp::default() + SystemTime::now().duration_since(UNIX_EPOCH)?).day();

@@ -13,6 +13,7 @@ use crate::machine::view::ROWS_VERSION;
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
 use std::collections::HashMap;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,8 +25,11 @@ pub(super) const JOURNAL: &str = "journal";
 /// The index's place there.
 pub(super) const INDEX: &str = "index";
 
-/// The snapshots' place in the data directory.
-const SNAPSHOT: &str = "snapshot";
+/// The snapshots' place there.
+const SNAPSHOTS: &str = "snapshots";
+
+/// What that place was called before.
+const SNAPSHOTS_BEFORE: &str = "snapshot";
 
 /// The data cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +140,7 @@ pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
     }
     let identity = journal.identity();
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
-    let snapshots = Snapshots::open(&data_dir.join(SNAPSHOT), origin)?;
+    let snapshots = Snapshots::open(&snapshots_place(data_dir)?, origin)?;
     let opened = SledIndex::open(&data_dir.join(INDEX), Owner { journal: identity, rows_version: ROWS_VERSION })?;
     let mut clock = clock::begin(data_dir);
     let claims = Claims::open(&data_dir.join("claims"), identity, clock.now().day(), CLAIMS_MAX)?;
@@ -158,6 +162,18 @@ pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
     Ok(Recovered { lock, core, snapshots, clock })
 }
 
+/// Where the snapshots are. What an earlier release left under another name gets its name: there may be nothing else of
+/// what the journal has forgotten. The name is durable before anything is written there.
+fn snapshots_place(data_dir: &Path) -> io::Result<PathBuf> {
+    let (place, before) = (data_dir.join(SNAPSHOTS), data_dir.join(SNAPSHOTS_BEFORE));
+    if before.is_dir() && !place.exists() {
+        fs::rename(&before, &place)?;
+        File::open(data_dir)?.sync_all()?;
+        tracing::info!("the directory of snapshots has its new name");
+    }
+    Ok(place)
+}
+
 fn reason(why: &WhyRebuilt) -> RebuildReason {
     match why {
         WhyRebuilt::Missing | WhyRebuilt::Unfinished => RebuildReason::Missing,
@@ -165,5 +181,29 @@ fn reason(why: &WhyRebuilt) -> RebuildReason {
         WhyRebuilt::OtherJournal => RebuildReason::OtherJournal,
         WhyRebuilt::UncleanStop => RebuildReason::UncleanStop,
         WhyRebuilt::FailedBefore | WhyRebuilt::DoesNotOpen(_) => RebuildReason::Corrupt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_of_an_earlier_release_are_found_under_their_new_name() {
+        let home = tempfile::tempdir().unwrap();
+        let (place, before) = (home.path().join("snapshots"), home.path().join("snapshot"));
+        drop(recover(home.path()).unwrap());
+        assert!(place.is_dir() && !before.exists());
+
+        fs::rename(&place, &before).unwrap();
+        fs::write(before.join("kept"), "a snapshot").unwrap();
+        drop(recover(home.path()).unwrap());
+        assert_eq!(fs::read(place.join("kept")).unwrap(), b"a snapshot");
+        assert!(!before.exists());
+
+        // Where both are there nobody knows which is right, and none is touched.
+        fs::create_dir(&before).unwrap();
+        drop(recover(home.path()).unwrap());
+        assert!(place.join("kept").exists() && before.exists());
     }
 }

@@ -46,7 +46,7 @@ async fn g27_an_index_lost_when_the_journals_beginning_is_gone_is_made_from_the_
 async fn g27_without_snapshot_and_beginning_the_gateway_refuses_to_start_and_says_what_to_do() {
     let world = world().await;
     days_before(&world);
-    let snapshot = world.home.data().join("snapshot");
+    let snapshot = world.home.data().join("snapshots");
     let away = world.home.path("snapshot-away");
     fs::rename(&snapshot, &away).unwrap();
     let refused = world.home.start().exit().await;
@@ -78,7 +78,7 @@ fn days_before(world: &World) -> Position {
     for call in 0..CALLS {
         core.commit([put_call(call)]).unwrap();
     }
-    let snapshots = Snapshots::open(&data.join("snapshot"), origin).unwrap();
+    let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
     let made = fold(core.journal().as_ref(), &snapshots, &FoldOptions::default(), &mut || true).unwrap();
     let covers = made.expect("there are segments to fold").covers;
     let mut segments: Vec<_> = fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -296,7 +296,7 @@ impl Home {
     }
 
     fn snapshot_dir(&self) -> PathBuf {
-        self.directory.path().join("snapshot")
+        self.directory.path().join("snapshots")
     }
 
     fn snapshots(&self) -> Snapshots {
