@@ -121,7 +121,7 @@ impl Model {
     }
 
     /// Whom a call texted, if it did (A23).
-    fn remember(&mut self, name: Name, call: &Call, language: Name) {
+    pub(crate) fn remember(&mut self, name: Name, call: &Call, language: Name) {
         if call.used.received == 0 && call.used.segments == 0 {
             return;
         }

@@ -192,7 +192,10 @@ impl Model {
             let call = &self.calls[name];
             if call.closed.is_none() && call.our_number.is_some_and(|ours| self.blocked(who, ours)) {
                 self.take_back(name, FailureCode::OptedOut);
-                self.calls.get_mut(name).expect("it was found").closed = Some(ClosedReason::OptedOut);
+                let mut call = self.calls[name].clone();
+                call.closed = Some(ClosedReason::OptedOut);
+                self.remember(name, &call, call.language);
+                self.calls.insert(name, call);
             }
         }
     }

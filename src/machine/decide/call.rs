@@ -160,7 +160,7 @@ fn held_elsewhere<V: View>(draft: &Draft<'_, V>, call: &Call) -> bool {
 }
 
 /// Keeps in mind with whom and in which language a call texted (A23), if it did.
-fn remember<V: View>(draft: &mut Draft<'_, V>, call: &Call, language: &Language) {
+pub(super) fn remember<V: View>(draft: &mut Draft<'_, V>, call: &Call, language: &Language) {
     let Usage { received, segments_sent, .. } = call.usage;
     let Some((ours, theirs)) = call.our_number.zip(call.party()).filter(|_| received + segments_sent > 0) else {
         return;

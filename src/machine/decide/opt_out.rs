@@ -77,6 +77,7 @@ fn close_texts<V: View>(draft: &mut Draft<'_, V>, theirs: E164, block: &Block) {
         if bound && call.session != Session::Closed {
             call::take_back_queued(draft, &mut call, FailureCode::OptedOut);
             (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::OptedOut));
+            call::remember(draft, &call, &call.language);
             updated(draft, call);
         }
     }

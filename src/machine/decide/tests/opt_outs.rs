@@ -36,7 +36,7 @@ fn a46_stop_in_mid_call_ends_the_texts_and_not_the_call() {
     let mut world = check([one, two, (2, stop())], &told);
     then(&mut world, 3, say("a", "are you there?"), &["refused session_closed"]);
     assert!(world.call("a").ended.is_none());
-    then(&mut world, 4, text(ANN, SUPPORT, "hello?"), &["silent", "message.late"]);
+    then(&mut world, 4, text(ANN, SUPPORT, "hello?"), &["silent", "message.late after a"]);
     then(&mut world, 5, end("a"), &["ended", "call.ended a closed opted_out hung_up"]);
 }
 
@@ -62,7 +62,7 @@ fn a46_a19_what_the_agent_wrote_and_still_waits_is_taken_back() {
 #[test]
 fn a46_one_confirmation_at_most_and_it_alone_may_still_go_out() {
     let [one, two] = talking();
-    let mut world = check([one, two, (2, stop()), (3, stop())], &["silent", "message.late"]);
+    let mut world = check([one, two, (2, stop()), (3, stop())], &["silent", "message.late after a"]);
     then(&mut world, 4, go(1), &["started"]);
     assert_eq!(world.message(1).kind, Kind::OptOutConfirmation);
 }
