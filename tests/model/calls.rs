@@ -19,7 +19,6 @@ impl Model {
                 phase: put.phase,
                 consent: put.consent,
                 agent: put.agent == AgentWord::Named,
-                agent_left: false,
                 version: put.version,
                 lease: self.now + 4 * HOUR,
                 ended: None,
@@ -54,17 +53,6 @@ impl Model {
             AgentWord::LeftOut => before.agent,
             AgentWord::Null => false,
         };
-        // A12: the last agent left, so nobody could read a text until another comes.
-        let left = before.agent && !call.agent && call.phase == Phase::Connected;
-        let closes = left && call.closed.is_none();
-        if closes {
-            call.closed = Some(ClosedReason::NoAgent);
-        }
-        call.agent_left = (before.agent_left || left) && !call.agent;
-        if call.agent && call.closed == Some(ClosedReason::NoAgent) {
-            call.closed = None;
-            call.opened = false;
-        }
         // A1: the number it has may be another call's with who is texted now.
         let elsewhere = call.party() != before.party();
         if elsewhere {
@@ -72,6 +60,18 @@ impl Model {
             if holder.is_some() {
                 call.our_number = None;
             }
+        }
+        // A12: the last agent left, so nobody could read a text until another comes.
+        let left = before.agent && !call.agent && call.phase == Phase::Connected;
+        let closes = left && call.closed.is_none();
+        if left {
+            call.closed = Some(ClosedReason::NoAgent);
+        }
+        if call.agent && call.closed == Some(ClosedReason::NoAgent) {
+            // A46: who said STOP is not texted by the next agent either.
+            let blocked = call.our_number.zip(call.party()).is_some_and(|(ours, who)| self.blocked(who, ours));
+            call.closed = blocked.then_some(ClosedReason::OptedOut);
+            call.opened = false;
         }
         if closes || elsewhere {
             self.remember(put.call, &before, call.language);

@@ -10,16 +10,6 @@
 /// ```
 pub(crate) const EACH_STOP_CLOSES: bool = false;
 
-/// A12: after the last agent left, texts wait for another; START does not open them before.
-///
-/// ```text
-/// call a: ann in support
-/// ann texts support: STOP
-/// call a: ann in support, no agent
-/// ann texts support: START     -- joins call a, which nobody reads
-/// ```
-pub(crate) const START_WAITS_FOR_AN_AGENT: bool = false;
-
 /// A23: we remember whom a call texted for 90 days after the call; a reply to them makes that no longer.
 ///
 /// ```text

@@ -63,8 +63,6 @@ pub(crate) struct Call {
     pub(crate) phase: Phase,
     pub(crate) consent: bool,
     pub(crate) agent: bool,
-    /// The last agent left, and no other came (A12).
-    pub(crate) agent_left: bool,
     pub(crate) version: Option<i64>,
     pub(crate) lease: u64,
     pub(crate) ended: Option<&'static str>,

@@ -222,8 +222,7 @@ impl Model {
             if call.closed == Some(ClosedReason::OptedOut) && !call.our_number.is_some_and(|o| self.blocked(who, o)) {
                 let call = self.calls.get_mut(name).expect("it was found");
                 call.opened = false;
-                // A12: nobody could read them while no agent is there.
-                call.closed = (call.agent_left && known::START_WAITS_FOR_AN_AGENT).then_some(ClosedReason::NoAgent);
+                call.closed = None;
             }
         }
     }

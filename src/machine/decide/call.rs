@@ -119,19 +119,22 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
         lease_until: lease(draft),
         ..before.clone()
     };
-    // A12: clearing an agent that was set closes the session; the next agent opens it again.
-    let left = before.agent.is_some() && agent.is_none() && call.phase == Phase::Connected;
-    let came = agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
-    let closes = left && call.session != Session::Closed;
-    if closes {
-        (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::NoAgent));
-    } else if came {
-        (call.session, call.closed_reason) = (Session::None, None);
-    }
     call.agent = agent;
     let elsewhere = before.party() != call.party();
     if elsewhere && held_elsewhere(draft, &call) {
         call.our_number = None;
+    }
+    // A12: clearing an agent that was set closes the session, and is why from then on, whatever closed it before; the next
+    // agent opens it again, but for a caller who said STOP (A46).
+    let left = before.agent.is_some() && call.agent.is_none() && call.phase == Phase::Connected;
+    let came = call.agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
+    let closes = left && call.session != Session::Closed;
+    if left {
+        (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::NoAgent));
+    } else if came {
+        let blocked = call.our_number.zip(call.party()).is_some_and(|(ours, party)| draft.opted_out(party, ours));
+        (call.session, call.closed_reason) =
+            if blocked { (Session::Closed, Some(ClosedReason::OptedOut)) } else { (Session::None, None) };
     }
 
     let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != *before;

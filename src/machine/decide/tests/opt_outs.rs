@@ -245,6 +245,46 @@ fn a46_a12_texts_closed_for_want_of_an_agent_are_not_opened_by_start() {
 }
 
 #[test]
+fn a12_a46_start_opens_no_texts_that_nobody_would_read_whichever_of_stop_and_the_agents_leaving_came_first() {
+    let leave = || put("a", |put| put.agent = Some(None));
+    for (first, second) in [(leave(), stop()), (stop(), leave())] {
+        let [one, two] = talking();
+        let mut world = World::new(directory());
+        for (secs, step) in [one, two, (2, first), (3, second)] {
+            world.run(secs, step);
+        }
+        assert_eq!(world.call("a").closed_reason, Some(crate::model::ClosedReason::NoAgent));
+        world.run(4, text(ANN, SUPPORT, "START"));
+        then(&mut world, 5, say("a", "x"), &["refused session_closed"]);
+        then(
+            &mut world,
+            6,
+            text(ANN, SUPPORT, "hello?"),
+            &["replied", "message.late auto_replied after a", "message.queued auto_reply 'Call us.'"],
+        );
+        then(&mut world, 7, start("a"), &["updated", "call.updated a"]);
+        then(&mut world, 8, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+    }
+}
+
+#[test]
+fn a12_a46_an_agent_who_comes_back_opens_no_texts_of_who_said_stop() {
+    let leave = || put("a", |put| put.agent = Some(None));
+    for (first, second) in [(leave(), stop()), (stop(), leave())] {
+        let [one, two] = talking();
+        let mut world = World::new(directory());
+        for (secs, step) in [one, two, (2, first), (3, second)] {
+            world.run(secs, step);
+        }
+        then(&mut world, 4, start("a"), &["updated", "call.updated a closed opted_out"]);
+        then(&mut world, 5, say("a", "x"), &["refused session_closed"]);
+        let told = ["attached", "contact.opted_in a", "call.updated a", "message.received a start 'START'"];
+        then(&mut world, 6, text(ANN, SUPPORT, "START"), &told);
+        then(&mut world, 7, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+    }
+}
+
+#[test]
 fn a34_a46_stop_from_abroad_counts_though_nothing_is_sent_there_or_shown() {
     let mut world = check([(0, text(ROMA, SUPPORT, "STOP"))], &["silent", "message.late", "contact.opted_out"]);
     assert!(world.opted_out(ROMA.parse().unwrap(), SUPPORT.parse().unwrap()));
