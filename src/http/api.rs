@@ -117,6 +117,12 @@ impl Api {
         Self { replays, ..self }
     }
 
+    /// A door at another time.
+    #[cfg(test)]
+    pub(super) fn at(self, clock: fn() -> Timestamp) -> Self {
+        Self { clock, ..self }
+    }
+
     async fn answer(self: Arc<Self>, route: &'static Route, request: Request) -> Response {
         let answered = self.heed(route, request).await;
         let refused = answered.as_ref().err().map(|refusal| refusal.code.word());

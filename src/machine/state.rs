@@ -87,6 +87,17 @@ pub enum CallRow {
     EndedUnheard(Ended),
 }
 
+impl CallRow {
+    /// Whether it holds at `now`: the end of a call never heard of does only for its day, though the row stays for longer.
+    pub fn stands(&self, now: Timestamp) -> bool {
+        const END_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+        match self {
+            Self::Call(_) => true,
+            Self::EndedUnheard(ended) => now.since(ended.at) < END_KEPT,
+        }
+    }
+}
+
 /// What a call used (R4-R6). A message counts when its first attempt starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {

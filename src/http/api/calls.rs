@@ -158,7 +158,8 @@ pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
 async fn one_call(api: &Api, id: CallId) -> Answered {
     let document = api
         .look(move |reads, now| {
-            let found = reads.ask(|view| view.call(&id).map(|row| document(view, &id, &row, now)));
+            let found = reads
+                .ask(|view| view.call(&id).filter(|row| row.stands(now)).map(|row| document(view, &id, &row, now)));
             found.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)
         })
         .await?;
@@ -181,23 +182,22 @@ fn document(view: &impl View, id: &CallId, row: &CallRow, now: Timestamp) -> Val
 struct Wanted {
     /// Those that live, those that ended, or both.
     active: Option<bool>,
-    /// The number that is texted: the caller's, or the alternative in its place.
     caller: Option<E164>,
     queue: Option<QueueId>,
 }
 
-/// `GET /v1/calls`: in the order of their names.
+/// `GET /v1/calls`.
 pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
     let query = Query::of(&asked, &["state", "caller", "queue"])?;
     let page = query.page()?;
-    let after = page.after.map(|after| CallId::read(&after).ok_or_else(no_cursor)).transpose()?;
     let wanted = Wanted {
         active: query.value("state").map(active).transpose()?,
         caller: query.value("caller").map(|text| number("caller", text)).transpose()?,
         queue: query.value("queue").map(queue).transpose()?,
     };
+    let from = page.after.map(|after| Place::read(&after, &wanted).ok_or_else(no_cursor)).transpose()?;
     api.look(move |reads, now| {
-        let found = reads.ask(|view| search(view, &wanted, after.as_ref(), page.limit, now));
+        let found = reads.ask(|view| search(view, &wanted, from, page.limit, now));
         found.map_err(|failed| storage_failed(&failed))
     })
     .await
@@ -216,52 +216,119 @@ fn queue(text: &str) -> Result<QueueId, Refusal> {
     read.map_err(|error| Refusal::new(Code::InvalidField, format!("`queue` is {error}")))
 }
 
-/// Walks the rows of live calls of one number, which are few, or of all calls, a bounded way at a time.
-fn search(view: &impl View, wanted: &Wanted, after: Option<&CallId>, limit: usize, now: Timestamp) -> Response {
-    let prefix = match wanted {
-        Wanted { active: Some(true), caller: Some(caller), .. } => state_key(kind::LIVE, &caller.key()),
-        _ => state_key(kind::CALL, &[]),
+/// The rows that are walked through for a list, each in the order of the calls' names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Those of live calls in which this number is texted: few, and at hand.
+    Live(E164),
+    /// Those of all calls.
+    All,
+}
+
+/// How far a list has come.
+struct Place {
+    rows: Rows,
+    /// The last call that was looked at there.
+    call: CallId,
+}
+
+impl Rows {
+    fn prefix(self) -> Vec<u8> {
+        match self {
+            Self::Live(number) => state_key(kind::LIVE, &number.key()).bytes,
+            Self::All => state_key(kind::CALL, &[]).bytes,
+        }
     }
-    .bytes;
-    let mut from = after.map(|id| [&prefix, id.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
-    let (mut items, mut last, mut looked_at) = (Vec::new(), None, 0);
+}
+
+impl Place {
+    /// In the names of calls there is no such sign.
+    const IN_LIVE: char = '=';
+
+    /// Reads where the page before ended.
+    fn read(cursor: &str, wanted: &Wanted) -> Option<Self> {
+        let (rows, call) = match cursor.strip_prefix(Self::IN_LIVE) {
+            Some(call) => (wanted.first_rows(), call),
+            None => (Rows::All, cursor),
+        };
+        Some(Self { rows, call: CallId::read(call)? })
+    }
+
+    fn cursor(&self) -> String {
+        match self.rows {
+            Rows::Live(_) => format!("{}{}", Self::IN_LIVE, self.call),
+            Rows::All => self.call.to_string(),
+        }
+    }
+
+    /// The first key that was not looked at.
+    fn next(&self) -> Vec<u8> {
+        [&self.rows.prefix(), self.call.as_str().as_bytes(), b"\0"].concat()
+    }
+}
+
+/// Walks through rows, a bounded way at a time. Who asks for a caller's live calls has most of them at once; a call with
+/// an alternative stands under the number that is texted, so it is found among all calls afterwards.
+fn search(view: &impl View, wanted: &Wanted, place: Option<Place>, limit: usize, now: Timestamp) -> Response {
+    let mut rows = place.as_ref().map_or_else(|| wanted.first_rows(), |place| place.rows);
+    let mut from = place.as_ref().map(Place::next).unwrap_or_default();
+    let (mut items, mut last, mut looked_at) = (Vec::new(), place, 0);
     loop {
-        let rows = view.rows(Table::State, &prefix, &from, SCAN_MAX_ROWS);
-        let all = rows.len() < SCAN_MAX_ROWS;
-        looked_at += rows.len();
-        if let Some((key, _)) = rows.last() {
+        let prefix = rows.prefix();
+        let found = view.rows(Table::State, &prefix, &from, SCAN_MAX_ROWS);
+        let all = found.len() < SCAN_MAX_ROWS;
+        looked_at += found.len();
+        if let Some((key, _)) = found.last() {
             from = [key, &b"\0"[..]].concat();
         }
-        for (key, row) in rows {
+        for (key, row) in found {
             let id = key.get(prefix.len()..).and_then(|id| std::str::from_utf8(id).ok()).and_then(CallId::read);
             let Some(id) = id else { continue };
-            let row = if prefix[0] == kind::LIVE { view.call(&id) } else { decode_row(&row) };
-            let found = row.filter(|row| wanted.takes(row));
+            let row = if rows == Rows::All { decode_row(&row) } else { view.call(&id) };
+            let taken = row.filter(|row| wanted.takes(row, rows, now));
             if items.len() < limit {
-                items.extend(found.map(|row| document(view, &id, &row, now)));
-                last = Some(id);
-            } else if found.is_some() {
-                return page_of(&items, last.as_ref().map(CallId::as_str));
+                items.extend(taken.map(|row| document(view, &id, &row, now)));
+                last = Some(Place { rows, call: id });
+            } else if taken.is_some() {
+                return page_of(&items, last.map(|last| last.cursor()).as_deref());
             }
         }
-        if all {
+        if all && rows == Rows::All {
             return page_of(&items, None);
         }
         if looked_at >= LOOKED_AT_MAX {
-            return page_of(&items, last.as_ref().map(CallId::as_str));
+            return page_of(&items, last.map(|last| last.cursor()).as_deref());
+        }
+        if all {
+            (rows, from) = (Rows::All, Vec::new());
         }
     }
 }
 
 impl Wanted {
-    fn takes(&self, row: &CallRow) -> bool {
+    /// Where a list begins.
+    fn first_rows(&self) -> Rows {
+        match (self.active, self.caller) {
+            (Some(true), Some(caller)) => Rows::Live(caller),
+            _ => Rows::All,
+        }
+    }
+
+    /// Whether a call that stands in these rows is wanted, and has not been found in the first ones before.
+    fn takes(&self, row: &CallRow, rows: Rows, now: Timestamp) -> bool {
         match row {
             CallRow::Call(call) => {
+                let caller = call.caller.kept().and_then(|caller| caller.number());
+                let found_before = rows == Rows::All
+                    && matches!(self.first_rows(), Rows::Live(number) if call.party() == Some(number));
                 self.active.is_none_or(|active| active == call.ended.is_none())
-                    && self.caller.is_none_or(|caller| call.party() == Some(caller))
+                    && (self.caller.is_none() || self.caller == caller)
                     && self.queue.as_ref().is_none_or(|queue| *queue == call.queue)
+                    && !found_before
             }
-            CallRow::EndedUnheard(_) => self.active != Some(true) && self.caller.is_none() && self.queue.is_none(),
+            CallRow::EndedUnheard(_) => {
+                row.stands(now) && self.active != Some(true) && self.caller.is_none() && self.queue.is_none()
+            }
         }
     }
 }

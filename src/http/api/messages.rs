@@ -145,9 +145,9 @@ pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
     let id = call_id(&asked)?;
     let page = Query::of(&asked, &[])?.page()?;
     let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| no_cursor())).transpose()?;
-    api.look(move |reads, _| {
+    api.look(move |reads, now| {
         let told = reads.ask(|view| {
-            let last = match view.call(&id)? {
+            let last = match view.call(&id).filter(|row| row.stands(now))? {
                 CallRow::Call(call) => call.last_message,
                 CallRow::EndedUnheard(_) => None,
             };

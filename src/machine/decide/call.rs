@@ -12,9 +12,6 @@ use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
 use std::time::Duration;
 
-/// How long the end of a call never heard of is remembered (A8).
-const END_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// A call starts, or something about it changes.
 pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
     match known(draft, &put.call) {
@@ -27,10 +24,7 @@ pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
 
 /// What is known under a call's id: the end of a call never heard of only for its day.
 pub(super) fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<CallRow> {
-    draft.call(id).filter(|row| match row {
-        CallRow::Call(_) => true,
-        CallRow::EndedUnheard(ended) => draft.now().since(ended.at) < END_KEPT,
-    })
+    draft.call(id).filter(|row| row.stands(draft.now()))
 }
 
 fn ended<V: View>(draft: &Draft<'_, V>, call: &Call) -> Reply {

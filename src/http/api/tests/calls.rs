@@ -1,10 +1,14 @@
 //! Calls: started, changed, ended, looked at.
 
 use super::{check, quick, shown};
+use crate::http::wall_clock;
 use crate::http::world::{CALLER, SUPPORT, World, call, request, signed, text};
 use crate::machine::event::Fact;
 use axum::body::Body;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
 async fn a_call_is_created_once_and_then_changed_and_shows_every_default() {
@@ -104,6 +108,20 @@ async fn a8_an_end_before_the_start_is_remembered_and_the_late_start_changes_not
 }
 
 #[tokio::test]
+async fn a8_the_end_of_a_call_nobody_told_of_is_shown_for_its_day_and_no_longer() {
+    let mut world = World::new();
+    world.start_call("b").await;
+    world.post("/v1/calls/a/end", json!({})).await;
+    world.look_at(|| wall_clock() + DAY - Duration::from_secs(60));
+    assert_eq!(all_pages(&world, "/v1/calls?limit=1").await, ["a", "b"]);
+    world.look_at(|| wall_clock() + DAY);
+    assert_eq!(all_pages(&world, "/v1/calls?limit=1").await, ["b"]);
+    for path in ["/v1/calls/a", "/v1/calls/a/messages"] {
+        check(&world.get(path).await, 404, "call_not_found");
+    }
+}
+
+#[tokio::test]
 async fn a_put_of_a_call_that_has_ended_shows_the_ended_call_and_ending_twice_is_ending_once() {
     let world = World::new();
     world.start_call("c-1").await;
@@ -173,6 +191,37 @@ async fn calls_are_listed_in_pages_and_by_what_one_looks_for() {
                 expected,
                 "{query} {limit}"
             );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a16_a_callers_calls_are_found_by_the_caller_whoever_is_texted_in_their_place() {
+    const OTHER: &str = "+12065550143";
+    let world = World::new();
+    let start = async |id: &str, caller: &str, alternative: Option<&str>| {
+        let body = json!({ "caller": caller, "queue": "support", "alternative": alternative });
+        let answer = world.put(&format!("/v1/calls/{id}"), body).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+    };
+    start("a", CALLER, Some(OTHER)).await;
+    start("b", CALLER, None).await;
+    start("c", OTHER, Some(CALLER)).await;
+    start("d", "anonymous", Some(CALLER)).await;
+    start("e", CALLER, Some(CALLER)).await;
+    start("f", CALLER, Some(OTHER)).await;
+    world.post("/v1/calls/f/end", json!({})).await;
+
+    for (query, expected) in [
+        (format!("caller={CALLER}"), &["a", "b", "e", "f"][..]),
+        // Those that are texted at the caller's own number are at hand, and come first.
+        (format!("state=active&caller={CALLER}"), &["b", "e", "a"]),
+        (format!("state=ended&caller={CALLER}"), &["f"]),
+        (format!("state=active&caller={OTHER}"), &["c"]),
+    ] {
+        for limit in [1, 2, 500] {
+            let path = format!("/v1/calls?{}&limit={limit}", query.replace('+', "%2B"));
+            assert_eq!(all_pages(&world, &path).await, expected, "{query} {limit}");
         }
     }
 }
