@@ -164,8 +164,8 @@ impl Api {
     /// Has a command decided. It runs as its own task: a client that leaves does not take it back.
     async fn decide(&self, command: Command, urgency: Urgency, key: Option<IdempotencyKey>) -> Result<Reply, Refusal> {
         self.takes_work()?;
-        // Where the disk has little room, what begins nothing goes on.
-        if matches!(command, Command::PutCall(_) | Command::Send(_)) && self.readiness.holds(NotReady::LowDisk) {
+        // Where the disk has little room, what begins nothing goes on. Whether a PUT begins a call is known elsewhere.
+        if matches!(command, Command::Send(_)) && self.readiness.holds(NotReady::LowDisk) {
             return Err(unreadable());
         }
         let held = key.map(|key| self.in_flight.hold(key)).transpose()?;

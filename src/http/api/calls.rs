@@ -16,6 +16,7 @@ use crate::machine::view::{Ask, View, decode_row, kind, state_key};
 use crate::model::{
     self, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, E164, Phase, Position, QueueId, Timestamp,
 };
+use crate::observe::NotReady;
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -54,8 +55,12 @@ const LOOKED_AT_MAX: usize = 2_000;
 
 /// `PUT /v1/calls/{call_id}`: starts or changes a call.
 pub(super) async fn put(api: &Api, asked: Asked) -> Answered {
-    let command = Command::PutCall(read_put(call_id(&asked)?, &asked.body)?);
-    match api.decide(command, Urgency::Ordinary, None).await? {
+    let put = read_put(call_id(&asked)?, &asked.body)?;
+    // Where the disk has little room no call begins; what the platform says of one that did is still heard.
+    if api.readiness.holds(NotReady::LowDisk) && !api.knows(put.call.clone()).await? {
+        return Err(unreadable());
+    }
+    match api.decide(Command::PutCall(put), Urgency::Ordinary, None).await? {
         Reply::Call { created, shown } => {
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             Ok(json(status, &show::call(&shown)))
@@ -137,6 +142,15 @@ async fn end_again(api: &Api, call: CallId, position: Position) -> Answered {
 }
 
 impl Api {
+    /// Whether there is such a call.
+    async fn knows(&self, id: CallId) -> Result<bool, Refusal> {
+        self.look(move |reads, now| {
+            let found = reads.ask(|view| view.call(&id).is_some_and(|row| row.stands(now)));
+            found.map_err(|failed| storage_failed(&failed))
+        })
+        .await
+    }
+
     /// What was committed at `position`.
     pub(super) async fn story(&self, position: Position) -> Result<Arc<Story>, Refusal> {
         self.look(move |reads, _| {

@@ -336,6 +336,10 @@ async fn g7_with_little_room_nothing_begins_and_what_is_under_way_ends() {
     assert_eq!(sent.status, 202, "{}", sent.body);
     world.readiness.set(NotReady::LowDisk, true);
     check(&world.put("/v1/calls/c-2", call()).await, 503, "storage_unavailable");
+    // A transfer, an agent who leaves, a lease that is renewed: the call began before.
+    let leaves = json!({ "caller": CALLER, "queue": "sales", "agent": null });
+    let answer = world.put("/v1/calls/c-1", leaves).await;
+    assert_eq!((answer.status, &answer.json()["queue"]), (200, &json!("sales")), "{}", answer.body);
     check(&world.post(SEND, json!({ "text": "more" })).await, 503, "storage_unavailable");
     assert_eq!(world.get("/v1/calls/c-1").await.status, 200);
     let message = sent.json()["id"].as_str().unwrap().to_owned();
