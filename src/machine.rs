@@ -17,5 +17,5 @@ pub mod state;
 pub mod view;
 pub mod why;
 
-pub use decide::{Decision, decide, shown};
+pub use decide::{Decision, answered, decide, shown};
 pub use private::Private;

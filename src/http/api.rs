@@ -20,7 +20,7 @@ mod tests;
 
 pub use auth::{Scope, Token, Tokens};
 
-use self::idempotency::InFlight;
+use self::idempotency::{Held, InFlight};
 use super::answer::{encoded, internal, problem};
 use crate::engine::{Handle, Reads, SubmitError, Urgency};
 use crate::machine::command::{Command, IdempotencyKey, Reply};
@@ -169,6 +169,11 @@ impl Api {
             return Err(unreadable());
         }
         let held = key.map(|key| self.in_flight.hold(key)).transpose()?;
+        self.submit(command, urgency, held).await
+    }
+
+    /// The same, where the request's key is held already and the door has found nothing in the way.
+    async fn submit(&self, command: Command, urgency: Urgency, held: Option<Held>) -> Result<Reply, Refusal> {
         let engine = self.engine.clone();
         let work = self.tasks.spawn(async move {
             // Held until the outcome is known, even if by then nobody waits for it.
@@ -179,10 +184,7 @@ impl Api {
             Ok(Ok(Ok(Reply::Refused(refusal)))) => Err(refusal),
             Ok(Ok(Ok(reply))) => Ok(reply),
             Ok(Ok(Err(SubmitError::Busy | SubmitError::TooLate))) => Err(overloaded()),
-            Ok(Ok(Err(SubmitError::Stopped))) | Err(_) => Err(Refusal::new(
-                Code::OutcomeUnknown,
-                "nobody can say yet whether this was done: repeat it with the same Idempotency-Key, or ask for the call",
-            )),
+            Ok(Ok(Err(SubmitError::Stopped))) | Err(_) => Err(outcome_unknown()),
             Ok(Err(_panicked)) => Err(panicked()),
         }
     }
@@ -254,6 +256,12 @@ async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
 
 fn overloaded() -> Refusal {
     Refusal::new(Code::Overloaded, "the gateway has too much to do and nothing was done: repeat")
+}
+
+fn outcome_unknown() -> Refusal {
+    let detail =
+        "nobody can say yet whether this was done: repeat it with the same Idempotency-Key, or ask for the call";
+    Refusal::new(Code::OutcomeUnknown, detail)
 }
 
 fn unreadable() -> Refusal {

@@ -1,7 +1,7 @@
 //! What the machine is asked, and what it answers.
 
 use super::erase;
-use super::event::CallShown;
+use super::event::{CallShown, Replayed};
 use super::state::{AttemptOutcome, Ended, Message};
 use crate::model::{
     Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, FailureCode, Heard, Language,
@@ -115,6 +115,14 @@ pub enum Command {
         from: EventId,
         /// Where it goes on.
         until: EventId,
+    },
+    /// Endpoints are being told once more what they were told of a time. What that was answered with is kept for who asks
+    /// with the same key again.
+    Replayed {
+        /// The request.
+        key: IdempotencyKey,
+        /// What is told to whom.
+        replayed: Replayed,
     },
     /// Somebody is about to be erased from everything that was written so far.
     Erase {

@@ -12,11 +12,12 @@ mod receipt;
 mod send;
 mod tick;
 
-use super::command::{At, Command, Reply};
+use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, Fact};
 use super::state::{Call, OptOutBy};
-use super::view::View;
+use super::view::{Ask, View};
 use crate::model::{Heard, Position, Timestamp};
+use crate::rules::refusal::{Code, Refusal};
 use draft::Draft;
 use permit::Paid;
 
@@ -80,6 +81,11 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             draft.note(Fact::FeedGap { endpoint, from, until });
             Reply::Done
         }
+        Command::Replayed { key: IdempotencyKey { key, body }, replayed } => {
+            draft.note(Fact::Answered { key, body, call: None });
+            draft.note(Fact::Replayed(replayed));
+            Reply::Done
+        }
         Command::Erase { who, key } => erase::erase(&mut draft, who, key),
     };
     Decision { reply, events: draft.into_events() }
@@ -89,6 +95,19 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
 pub fn shown(view: &impl View, call: &Call, now: Timestamp) -> CallShown {
     // Nothing is made here, so nothing asks for the position.
     Draft::new(view, At { time: now, position: Position::default() }).shown(call)
+}
+
+/// The frame that holds what was answered before on the same key, if anything was; a refusal where the key came with
+/// another body.
+pub fn answered(view: &impl View, key: IdempotencyKey, now: Timestamp) -> Result<Option<Position>, Refusal> {
+    match view.answered(key.key, now) {
+        None => Ok(None),
+        Some(answered) if answered.body == key.body => Ok(Some(answered.position)),
+        Some(_) => Err(Refusal::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key was used with another body: take a new key for a new request",
+        )),
+    }
 }
 
 #[cfg(test)]

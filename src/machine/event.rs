@@ -293,6 +293,8 @@ pub enum Fact {
         /// Where it goes on: everything from here is told.
         until: EventId,
     },
+    /// Endpoints are told once more what they were told of a time: what whoever asked for it is shown.
+    Replayed(Replayed),
 }
 
 impl Fact {
@@ -383,6 +385,7 @@ impl Fact {
             Self::ErasedOptOut { .. } => "ErasedOptOut",
             Self::Swept { .. } => "Swept",
             Self::FeedGap { .. } => "FeedGap",
+            Self::Replayed(_) => "Replayed",
         }
     }
 }
@@ -409,6 +412,15 @@ pub struct CallShown {
     pub refusal: Option<Code>,
     /// Whether agents may write their own texts.
     pub custom_allowed: bool,
+}
+
+/// What is told once more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Replayed {
+    /// To whom.
+    pub endpoints: Vec<String>,
+    /// The first and the last of it; none where nothing happened in that time.
+    pub ends: Option<(EventId, EventId)>,
 }
 
 /// A text that belongs to no call.

@@ -6,7 +6,7 @@ use super::permit;
 use crate::machine::command::{Content, IdempotencyKey, Reply, Send};
 use crate::machine::event::Fact;
 use crate::machine::state::{Call, CallRow, Lane, Message};
-use crate::machine::view::{Ask, View};
+use crate::machine::view::View;
 use crate::model::{Address, Agent, Direction, E164, Kind, Language, MessageState, PresetId, SmartAction, measure};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::{retry, sending};
@@ -63,14 +63,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
 
 /// The answer given before on the same key, if there is one; a refusal where the key came with another body.
 pub(super) fn repeated<V: View>(draft: &Draft<'_, V>, key: IdempotencyKey) -> Result<Option<Reply>, Refusal> {
-    match draft.view.answered(key.key, draft.now()) {
-        None => Ok(None),
-        Some(answered) if answered.body == key.body => Ok(Some(Reply::Again(answered.position))),
-        Some(_) => Err(Refusal::new(
-            Code::IdempotencyKeyReused,
-            "this Idempotency-Key was used with another body: take a new key for a new request",
-        )),
-    }
+    Ok(super::answered(draft.view, key, draft.now())?.map(Reply::Again))
 }
 
 fn content<V: View>(draft: &Draft<'_, V>, call: &Call, send: &Send) -> Result<(Kind, String), Refusal> {

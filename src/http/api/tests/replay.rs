@@ -1,9 +1,10 @@
 //! What was told is told once more for who asks.
 
 use super::{check, shown};
-use crate::http::world::{World, anonymous};
+use crate::http::world::{World, anonymous, request};
 use crate::model::Position;
 use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -38,6 +39,48 @@ async fn a65_what_happened_since_a_time_is_told_once_more_to_one_endpoint_or_to_
         (asked(&mut world, "main"), asked(&mut world, "audit")),
         (vec![Position(1)..end], vec![Position(1)..end])
     );
+}
+
+#[tokio::test]
+async fn a65_a_replay_asked_for_again_with_its_key_is_done_once_and_answered_alike() {
+    let mut world = World::new();
+    world.start_call("c-1").await;
+    let body = json!({ "since": "2020-01-01T00:00:00Z", "endpoint": "main" });
+    let first = world.ask(keyed("k-1", &body)).await;
+    // What happens meanwhile would be told as well by a second one.
+    world.start_call("c-2").await;
+    let again = world.ask(keyed("k-1", &body)).await;
+    assert_eq!((first.status, again.status, &again.body), (202, 202, &first.body));
+    assert_eq!((first.header("idempotent-replay"), again.header("idempotent-replay")), (None, Some("true")));
+    assert_eq!(asked(&mut world, "main").len(), 1);
+
+    let other = json!({ "since": "2020-01-01T00:00:00Z" });
+    check(&world.ask(keyed("k-1", &other)).await, 422, "idempotency_key_reused");
+    assert!(asked(&mut world, "audit").is_empty());
+    shown(&world.ask(keyed("k-2", &body)).await, 202);
+    assert_eq!(asked(&mut world, "main").len(), 1);
+    check(&world.ask(keyed("not a word", &body)).await, 400, "invalid_field");
+}
+
+#[tokio::test]
+async fn a_replay_that_is_still_being_kept_in_mind_is_not_begun_again() {
+    let mut world = World::new();
+    let body = json!({ "since": "2020-01-01T00:00:00Z", "endpoint": "main" });
+    world.disk.stall();
+    let repeat = async {
+        world.disk.is_stalling().await;
+        let repeat = world.ask(keyed("k-1", &body)).await;
+        world.disk.work();
+        repeat
+    };
+    let (first, repeat) = tokio::join!(world.ask(keyed("k-1", &body)), repeat);
+    assert_eq!(first.status, 202, "{}", first.body);
+    check(&repeat, 409, "idempotency_in_progress");
+    assert_eq!(asked(&mut world, "main").len(), 1);
+}
+
+fn keyed(key: &str, body: &Value) -> Request<Body> {
+    request("POST", REPLAY).header("idempotency-key", key).body(body.to_string().into()).unwrap()
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use super::invariants::holds;
 use super::steps::{
-    delivered, end, erase, failed_verification, gap, go, later, photo, put, refused, say, say_with_key, sent, start,
-    start_of, text, tick, unknown,
+    delivered, end, erase, failed_verification, gap, go, later, photo, put, refused, replayed, say, say_with_key, sent,
+    start, start_of, text, tick, unknown,
 };
 use super::*;
 use crate::machine::record::{self, Unreadable};
@@ -82,6 +82,7 @@ fn everything() -> World {
     world.run(800, tick());
     world.run(801, erase(ROMA));
     world.run(802, gap("main", 1..7));
+    world.run(803, replayed("main", 1..7));
     world
 }
 
@@ -128,6 +129,7 @@ fn place(fact: &Fact) -> usize {
         Fact::ErasedOptOut { .. } => 37,
         Fact::Swept { .. } => 38,
         Fact::FeedGap { .. } => 39,
+        Fact::Replayed(_) => 40,
     }
 }
 
@@ -137,7 +139,7 @@ fn every_fact_is_read_as_it_was_written() {
     let happened: std::collections::BTreeSet<_> =
         world.journal.iter().flat_map(|story| &story.events).map(|event| place(&event.fact)).collect();
     // Version 1 alone loaded a directory in one piece.
-    let places = (0..=39).filter(|place| *place != 1).collect();
+    let places = (0..=40).filter(|place| *place != 1).collect();
     assert_eq!(happened, places, "a fact that did not happen was not shown to be read");
     for story in &world.journal {
         let (meta, bodies) = record::encode(story.at, &story.events);

@@ -3,6 +3,7 @@
 use super::{ANN, START, World};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
 use crate::machine::erase::Key;
+use crate::machine::event::Replayed;
 use crate::model::{
     Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Heard, Inbound, InboundMedia, Phase,
     Position, Receipt, ReceiptRef, ReceiptState, Verification, VerificationState,
@@ -83,6 +84,14 @@ pub(super) fn gap(endpoint: &str, positions: Range<u64>) -> Step {
     let event = |position| EventId::new(START.day(), Position(position), 0);
     let (from, until) = (event(positions.start), event(positions.end));
     Step::Do(Command::FeedGap { endpoint: endpoint.to_owned(), from, until })
+}
+
+/// An endpoint is told once more what stands there, and who asked for it had a key.
+pub(super) fn replayed(endpoint: &str, positions: Range<u64>) -> Step {
+    let event = |position| EventId::new(START.day(), Position(position), 0);
+    let ends = Some((event(positions.start), event(positions.end - 1)));
+    let replayed = Replayed { endpoints: vec![endpoint.to_owned()], ends };
+    Step::Do(Command::Replayed { key: IdempotencyKey { key: [8; 16], body: [8; 16] }, replayed })
 }
 
 /// Somebody is erased.
