@@ -24,6 +24,7 @@ pub use answer::{LookUp, NoToken, NumberFacts, Outcome, Pointing, RETRY_AFTER_MA
 pub use webhook::{BadSignature, Unreadable, Webhook};
 
 use crate::model::{E164, Heard, MessageId, Secret, Timestamp};
+use crate::rules::refusal::Code;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use std::fmt;
@@ -113,11 +114,14 @@ impl fmt::Debug for Outbound {
     }
 }
 
-/// The one answer to everything that fails authentication. Never `text/plain`: Twilio has been known to text such a body
-/// to the sender.
+/// The one answer to everything that fails authentication, word by word, so that nobody learns what was wrong with it.
+/// Never `text/plain`: Twilio has been known to text such a body to the sender.
 fn forbidden() -> Response<Bytes> {
-    let body = Bytes::from_static(br#"{"title":"not authenticated","status":403}"#);
-    let mut answer = Response::new(body);
+    const DETAIL: &str = "this webhook is not authenticated and nothing of it was taken: let the gateway's log say why";
+    let code = Code::SignatureInvalid;
+    let (status, code) = (code.status(), code.word());
+    let body = format!(r#"{{"title":"Signature invalid","status":{status},"code":"{code}","detail":"{DETAIL}"}}"#);
+    let mut answer = Response::new(body.into());
     *answer.status_mut() = StatusCode::FORBIDDEN;
     let content_type = header::HeaderValue::from_static("application/problem+json");
     answer.headers_mut().insert(header::CONTENT_TYPE, content_type);

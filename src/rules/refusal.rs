@@ -134,6 +134,9 @@ codes! {
     Draining = 503 "draining";
     /// Taken or not, nobody can say yet.
     OutcomeUnknown = 504 "outcome_unknown";
+    /// A webhook that does not show that its carrier made it. What was wrong is for the log alone. It stands at the end,
+    /// because journals hold codes by their places in this list.
+    SignatureInvalid = 403 "signature_invalid";
 }
 
 /// A refusal with what the asker needs to go on.

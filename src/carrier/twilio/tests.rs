@@ -82,8 +82,11 @@ fn the_thanks_are_an_empty_document_and_the_refusal_is_always_the_same() {
     let refusals = [BadSignature::Missing, BadSignature::Wrong, BadSignature::Stale].map(|why| twilio.refuse(why));
     for refusal in &refusals {
         assert_eq!((refusal.status().as_u16(), refusal.body()), (403, refusals[0].body()));
-        assert_ne!(refusal.headers()["content-type"], "text/plain");
+        assert_eq!(refusal.headers()["content-type"], "application/problem+json");
     }
+    let problem: serde_json::Value = serde_json::from_slice(refusals[0].body()).unwrap();
+    assert_eq!((&problem["status"], &problem["code"]), (&403.into(), &"signature_invalid".into()));
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("log")), "{problem}");
 }
 
 #[test]
