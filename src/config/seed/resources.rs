@@ -114,7 +114,7 @@ pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> B
             },
             account,
         };
-        fields.no_other_fields(&["queues", "lane"]);
+        fields.no_other_fields(&["number", "queues", "lane"]);
         Some((number?, entry))
     });
     entries.collect()
@@ -163,7 +163,7 @@ pub(super) fn queues(fields: &Fields<'_>) -> BTreeMap<QueueId, Queue> {
             default_outbound: fields.parsed_or_null("default_outbound", number),
             language: fields.parsed_or_null("language", name),
         };
-        fields.no_other_fields(&[]);
+        fields.no_other_fields(&["id"]);
         Some((id?, queue))
     });
     entries.collect()
@@ -186,7 +186,7 @@ fn preset(fields: &Fields<'_>) -> Preset {
         label: fields.required_text("label", "what the agent shall see"),
         text: fields.required_text("text", "what the caller shall get"),
     };
-    fields.no_other_fields(&["encoding", "segments", "warnings"]);
+    fields.no_other_fields(&["id", "language", "encoding", "segments", "warnings"]);
     preset
 }
 

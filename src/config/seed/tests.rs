@@ -108,16 +108,16 @@ fn r41_presets_stand_in_the_administrators_document_beside_the_settings() {
 fn what_a_get_answers_can_be_a_seed() {
     let document = json!({
         "numbers": { SUPPORT: {
-            "label": "Support", "account": "main", "purpose": "in_call", "global_outbound": false,
+            "number": SUPPORT, "label": "Support", "account": "main", "purpose": "in_call", "global_outbound": false,
             "limits": { "segments_per_second": null, "burst": 2, "segments_per_day": null, "day_zone": "Europe/Rome" },
             "verification": { "state": "verified", "status": "Verified for SMS messaging only", "sms": true, "mms": true,
                 "reason": null, "checked_at": "2026-01-31T12:00:00.000Z" },
             "queues": { "inbound": "support", "outbound": [] },
             "lane": { "queued": 0, "tokens": 1.0, "oldest_ready_ms": null, "paused_until": null } } },
-        "queues": { "support": { "name": "Support", "parent": null, "in_call_sms": null, "inbound_numbers": [SUPPORT],
+        "queues": { "support": { "id": "support", "name": "Support", "parent": null, "in_call_sms": null, "inbound_numbers": [SUPPORT],
             "outbound_numbers": [], "default_outbound": null, "language": "en" } },
-        "presets": { "it": { "welcome": { "label": "Benvenuto", "text": "Buongiorno.", "encoding": "gsm7", "segments": 1,
-            "warnings": [] } } },
+        "presets": { "it": { "welcome": { "language": "it", "id": "welcome", "label": "Benvenuto", "text": "Buongiorno.",
+            "encoding": "gsm7", "segments": 1, "warnings": [] } } },
         "accounts": { "main": { "carrier": "twilio", "public_url": "https://sms.example.com", "limits": {
             "segments_per_second": null, "burst": null, "segments_per_day": null, "day_zone": "Europe/Rome" } } },
     });
