@@ -1,6 +1,6 @@
 //! Calls: the platform says when they start, change and end.
 
-use super::fields::{Fields, missing, no_number, number};
+use super::fields::{Fields, missing, no_number};
 use super::idempotency::replayed;
 use super::page::{Query, list as page_of, no_cursor};
 use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
@@ -205,9 +205,9 @@ pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
     let query = Query::of(&asked, &["state", "caller", "queue"])?;
     let page = query.page()?;
     let wanted = Wanted {
-        active: query.value("state").map(active).transpose()?,
-        caller: query.value("caller").map(|text| number("caller", text)).transpose()?,
-        queue: query.value("queue").map(queue).transpose()?,
+        active: query.filter("state").map(active).transpose()?,
+        caller: query.number("caller")?,
+        queue: query.filter("queue").map(queue).transpose()?,
     };
     let from = page.after.map(|after| Place::read(&after, &wanted).ok_or_else(no_cursor)).transpose()?;
     api.look(move |reads, now| {

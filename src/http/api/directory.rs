@@ -117,7 +117,7 @@ fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
 pub(super) async fn presets(api: &Api, asked: Asked) -> Answered {
     let query = Query::of(&asked, &["language"])?;
     let page = query.page()?;
-    let language = query.value("language").map(language).transpose()?;
+    let language = query.filter("language").map(language).transpose()?;
     let directory = api.reads.directory();
     let mut presets: Vec<_> = directory
         .presets

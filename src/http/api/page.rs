@@ -1,7 +1,9 @@
 //! Queries of lists, and their pages.
 
 use super::Asked;
+use super::fields::number;
 use crate::http::answer::json;
+use crate::model::E164;
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -47,6 +49,20 @@ impl Query {
     /// A field's value.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
+    }
+
+    /// What the list is narrowed by; a field that stands there blank is as good as left out.
+    pub(super) fn filter(&self, name: &str) -> Option<&str> {
+        self.value(name).filter(|value| !value.is_empty())
+    }
+
+    /// The same of a number. Its plus reads as a blank where it was not escaped, and no number begins with one.
+    pub(super) fn number(&self, name: &str) -> Result<Option<E164>, Refusal> {
+        let plain = |text: &str| match text.strip_prefix(' ') {
+            Some(digits) => number(name, &format!("+{digits}")),
+            None => number(name, text),
+        };
+        self.filter(name).map(plain).transpose()
     }
 
     /// The page it asks for.
