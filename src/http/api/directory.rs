@@ -4,6 +4,7 @@ use super::fields::number as read_number;
 use super::page::Query;
 use super::{Answered, Api, Asked, storage_failed};
 use crate::http::answer::json;
+use crate::index::SCAN_MAX_ROWS;
 use crate::machine::show;
 use crate::machine::view::{Ask, View};
 use crate::model::{Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Timestamp, measure};
@@ -13,6 +14,10 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json as object};
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Open messages looked at, of all lanes together.
+const LOOKED_AT_MAX: usize = 20_000;
 
 /// `GET /v1/numbers`.
 pub(super) async fn numbers(api: &Api, asked: Asked) -> Answered {
@@ -21,9 +26,10 @@ pub(super) async fn numbers(api: &Api, asked: Asked) -> Answered {
         let directory = &*reads.directory();
         let found = reads.ask(|view| {
             let numbers = directory.numbers.iter();
+            let ready = &ready_since(view, now);
             let mut items: Vec<_> = numbers
                 .map(|(number, entry)| {
-                    (number.to_string(), move || number_document(view, directory, *number, entry, now))
+                    (number.to_string(), move || number_document(view, directory, *number, entry, ready, now))
                 })
                 .collect();
             // As texts, which is how cursors compare them.
@@ -43,13 +49,20 @@ pub(super) async fn number(api: &Api, asked: Asked) -> Answered {
         let Some(entry) = directory.numbers.get(&number) else {
             return Err(Refusal::new(Code::NotFound, "this is none of our numbers: GET /v1/numbers lists them"));
         };
-        let document = reads.ask(|view| number_document(view, &directory, number, entry, now));
+        let document = reads.ask(|view| number_document(view, &directory, number, entry, &ready_since(view, now), now));
         Ok(resource(&document.map_err(|failed| storage_failed(&failed))?, entry))
     })
     .await
 }
 
-fn number_document(view: &impl View, directory: &Directory, number: E164, entry: &Number, now: Timestamp) -> Value {
+fn number_document(
+    view: &impl View,
+    directory: &Directory,
+    number: E164,
+    entry: &Number,
+    ready: &BTreeMap<E164, Timestamp>,
+    now: Timestamp,
+) -> Value {
     let outbound = directory.queues.iter().filter(|(_, queue)| queue.outbound_numbers.contains(&number));
     let lane = view.lane(number);
     object!({
@@ -67,10 +80,43 @@ fn number_document(view: &impl View, directory: &Directory, number: E164, entry:
         "lane": {
             "queued": lane.queued_segments,
             "tokens": tokens(&entry.limits, lane.empty_at, now),
-            "oldest_ready_ms": null,
-            "paused_until": view.pause(number).map(|pause| pause.until.to_string()),
+            "oldest_ready_ms": ready.get(&number).map(|since| now.since(*since).as_millis()),
+            "paused_until": paused_until(view, number, &entry.account, now).map(|until| until.to_string()),
         },
     })
+}
+
+/// Until when nothing of a lane starts because the carrier wants so, or because its account fails; none where nothing is
+/// in the way any more.
+fn paused_until(view: &impl View, number: E164, account: &str, now: Timestamp) -> Option<Timestamp> {
+    let own = view.pause(number).map(|pause| pause.until);
+    let of_account = view.trouble(account).and_then(|trouble| trouble.paused).map(|paused| paused.until);
+    own.max(of_account).filter(|until| *until > now)
+}
+
+/// Since when the oldest text of each lane could have started, had its lane a turn for it. What is older is looked at
+/// first, so where there is too much to look at all of it, it is lanes whose every text is newer that show none.
+fn ready_since(view: &impl View, now: Timestamp) -> BTreeMap<E164, Timestamp> {
+    let mut ready: BTreeMap<E164, Timestamp> = BTreeMap::new();
+    // Of a lane only its first text that was never put off can be the oldest of those, and its row knows since when.
+    let mut first_seen = BTreeSet::new();
+    let (mut from, mut looked_at) = (Vec::new(), 0);
+    while looked_at < LOOKED_AT_MAX {
+        let page = view.open_page(&from, SCAN_MAX_ROWS);
+        let Some((last, ..)) = page.last() else { break };
+        from = [last, &[0][..]].concat();
+        looked_at += page.len();
+        for (_, id, open) in page.iter().filter(|(_, _, open)| !open.started) {
+            let since = match open.not_before {
+                Some(not_before) => Some(not_before),
+                None if first_seen.insert(open.ours) => view.message(*id).map(|message| message.created_at),
+                None => None,
+            };
+            let Some(since) = since.filter(|since| *since <= now) else { continue };
+            ready.entry(open.ours).and_modify(|oldest| *oldest = since.min(*oldest)).or_insert(since);
+        }
+    }
+    ready
 }
 
 /// Segments that may go at once; none of a number without a limit, where nothing is counted.

@@ -1,8 +1,14 @@
 //! The directory, to look at.
 
 use super::{check, quick, shown};
+use crate::engine::Urgency;
+use crate::http::wall_clock;
 use crate::http::world::{SUPPORT, World};
+use crate::machine::command::{Command, Settled, SettledAs};
+use crate::machine::view::Ask;
+use crate::model::{MessageId, Timestamp};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_number_shows_its_label_its_limits_its_queues_and_its_lane() {
@@ -22,6 +28,60 @@ async fn a_number_shows_its_label_its_limits_its_queues_and_its_lane() {
         shown(&world.get("/v1/numbers/%2B12065550102").await, 200)["queues"]["outbound"],
         json!(["sales", "support"])
     );
+}
+
+#[tokio::test]
+async fn a64_a_lane_shows_how_long_its_oldest_text_waits_and_until_when_it_rests() {
+    let mut world = quick();
+    world.start_call("c-1").await;
+    let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
+    let send = async || {
+        let sent = shown(&world.post("/v1/calls/c-1/messages", json!({ "text": "x" })).await, 202);
+        sent["id"].as_str().unwrap().parse::<MessageId>().unwrap()
+    };
+    assert_eq!(lane(&world).await, (Value::Null, Value::Null));
+
+    // The first is put off, so the second is the oldest that could start.
+    let first = send().await;
+    assert!(lane(&world).await.0.is_u64());
+    submit(Command::StartSend { message: first, lane_empty_at: Timestamp::default() }).await;
+    assert_eq!(lane(&world).await, (Value::Null, Value::Null));
+    let later = SettledAs::Later { retry_after: Some(Duration::from_secs(5)) };
+    submit(Command::Settle { message: first, attempt: 1, settled: Settled { outcome: later, status: Some(429) } })
+        .await;
+    let (ready, rests) = lane(&world).await;
+    assert!(ready.is_null() && rests.is_string(), "{ready} {rests}");
+    send().await;
+    assert!(lane(&world).await.0.as_u64().unwrap() < 10_000);
+
+    world.look_at(|| wall_clock() + Duration::from_secs(60));
+    let (ready, rests) = lane(&world).await;
+    assert!(ready.as_u64().unwrap() >= 60_000 && rests.is_null(), "{ready} {rests}");
+}
+
+#[tokio::test]
+async fn a64_a_lane_rests_with_its_account() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
+    for _ in 0..6 {
+        let sent = shown(&world.post("/v1/calls/c-1/messages", json!({ "text": "x" })).await, 202);
+        let message = sent["id"].as_str().unwrap().parse().unwrap();
+        submit(Command::StartSend { message, lane_empty_at: Timestamp::default() }).await;
+        let settled = Settled { outcome: SettledAs::NeverWritten, status: None };
+        submit(Command::Settle { message, attempt: 1, settled }).await;
+    }
+    let account = world.reads.ask(|view| view.trouble("main")).unwrap().unwrap().paused.unwrap();
+    assert_eq!(lane(&world).await.1, json!(account.until.to_string()));
+}
+
+/// How long the oldest text of the lane waits, and until when it rests.
+async fn lane(world: &World) -> (Value, Value) {
+    let number = shown(&world.get(&format!("/v1/numbers/{SUPPORT}")).await, 200);
+    let listed = shown(&world.get("/v1/numbers").await, 200)["items"][0]["lane"].clone();
+    assert_eq!(listed["paused_until"], number["lane"]["paused_until"]);
+    assert_eq!(listed["oldest_ready_ms"].is_null(), number["lane"]["oldest_ready_ms"].is_null());
+    (number["lane"]["oldest_ready_ms"].clone(), number["lane"]["paused_until"].clone())
 }
 
 #[tokio::test]
