@@ -3,7 +3,7 @@
 use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
 use super::fields::{Fields, missing};
 use super::idempotency::replayed;
-use super::page::{Query, list, no_cursor};
+use super::page::{Query, document as page_document, no_cursor};
 use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
 use crate::engine::{Reads, Urgency};
 use crate::http::answer::json;
@@ -11,11 +11,12 @@ use crate::machine::command::{Command, Content, Reply, Send};
 use crate::machine::event::Fact;
 use crate::machine::show::{self, Text};
 use crate::machine::state::{CallRow, Message};
-use crate::machine::view::Ask;
+use crate::machine::view::{Ask, View};
 use crate::model::{MessageId, Position, SmartAction, TEXT_MAX_CHARACTERS, measure};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use serde_json::{Value, json as object};
+use std::collections::VecDeque;
 
 /// What a message is sent with.
 pub(super) const FIELDS: &[&str] = &["preset", "language", "text", "agent", "smart_action", "force"];
@@ -34,8 +35,9 @@ const SMART_ACTIONS: &[(&str, SmartAction)] = &[
     ("verification", SmartAction::Verification),
 ];
 
-/// Messages of a call that are walked through. Of a call with more, its transcript shows the latest.
-const TRANSCRIPT_MAX: usize = 2_000;
+/// Messages of a call that are walked through for a page: more than a call of four hours comes to at one a second. Of a
+/// call with more, its transcript shows the latest and says so.
+const TRANSCRIPT_MAX: usize = 20_000;
 
 /// `POST /v1/calls/{call_id}/messages`: an agent texts the caller (R7).
 pub(super) async fn send(api: &Api, asked: Asked) -> Answered {
@@ -151,20 +153,52 @@ pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
                 CallRow::Call(call) => call.last_message,
                 CallRow::EndedUnheard(_) => None,
             };
-            // Each names the one before it, so the way leads from the latest back.
-            let chain = std::iter::successors(last.and_then(|last| view.message(last)), |message| {
-                message.previous.and_then(|previous| view.message(previous))
-            });
-            let newer = chain.take(TRANSCRIPT_MAX).take_while(|message| after.is_none_or(|after| message.id > after));
-            Some(newer.collect::<Vec<_>>())
+            Some(transcript_page(view, last, after, page.limit, TRANSCRIPT_MAX))
         });
         let told = told.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)?;
-        let shown: Vec<_> = told.iter().rev().take(page.limit).collect();
-        let next = shown.last().filter(|_| told.len() > page.limit).map(|last| last.id.to_string());
-        let items: Vec<_> = shown.into_iter().map(|message| document(reads, message)).collect::<Result<_, _>>()?;
-        Ok(list(&items, next.as_deref()))
+        let items: Vec<_> = told.messages.iter().map(|message| document(reads, message)).collect::<Result<_, _>>()?;
+        let next = told.messages.last().filter(|_| told.more).map(|last| last.id.to_string());
+        let mut page = page_document(&items, next.as_deref());
+        page["oldest_left_out"] = object!(told.oldest_left_out);
+        Ok(json(StatusCode::OK, &page))
     })
     .await
+}
+
+/// A page of a transcript.
+pub(super) struct TranscriptPage {
+    pub(super) messages: Vec<Message>,
+    pub(super) more: bool,
+    /// There are older messages, which are neither on this page nor on one before it.
+    pub(super) oldest_left_out: bool,
+}
+
+/// The oldest `limit` messages after one of a call, of its latest `walked_max`. Each names the one before it, so the way
+/// leads from the latest back.
+pub(super) fn transcript_page(
+    view: &impl View,
+    last: Option<MessageId>,
+    after: Option<MessageId>,
+    limit: usize,
+    walked_max: usize,
+) -> TranscriptPage {
+    let (mut newer, mut walked, mut at) = (VecDeque::new(), 0, last);
+    let (mut more, mut oldest_left_out) = (false, false);
+    while let Some(id) = at.filter(|id| after.is_none_or(|after| *id > after)) {
+        if walked == walked_max {
+            oldest_left_out = true;
+            break;
+        }
+        let Some(message) = view.message(id) else { break };
+        walked += 1;
+        at = message.previous;
+        newer.push_front(message);
+        if newer.len() > limit {
+            newer.pop_back();
+            more = true;
+        }
+    }
+    TranscriptPage { messages: newer.into(), more, oldest_left_out }
 }
 
 /// `POST /v1/estimate`: what a text would cost (R46).

@@ -99,6 +99,11 @@ impl Page {
 
 /// A page, and the key after which the next one goes on.
 pub(super) fn list(items: &[Value], next: Option<&str>) -> Response {
+    json(StatusCode::OK, &document(items, next))
+}
+
+/// The same, for a list whose pages show more than that.
+pub(super) fn document(items: &[Value], next: Option<&str>) -> Value {
     let next_cursor = next.map(|key| BASE64.encode(key));
-    json(StatusCode::OK, &json!({ "items": items, "next_cursor": next_cursor }))
+    json!({ "items": items, "next_cursor": next_cursor })
 }

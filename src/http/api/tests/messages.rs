@@ -1,8 +1,10 @@
 //! Messages: sent, taken back, read.
 
 use super::{check, quick, shown};
+use crate::http::api::messages::transcript_page;
 use crate::http::world::{Answer, CALLER, SUPPORT, World, request, signed, text};
 use crate::machine::event::Fact;
+use crate::model::MessageId;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -71,6 +73,34 @@ async fn a_transcript_shows_both_sides_oldest_first_page_by_page() {
     }
     let received = &shown(&world.get(SEND).await, 200)["items"][1];
     assert_eq!((&received["direction"], &received["from"]), (&json!("inbound"), &json!(CALLER)));
+}
+
+#[tokio::test]
+async fn a_transcript_longer_than_what_is_walked_through_begins_in_its_middle_and_says_so() {
+    let world = quick();
+    world.start_call("c-1").await;
+    for text in ["1", "2", "3", "4", "5"] {
+        assert_eq!(world.post(SEND, json!({ "text": text })).await.status, 202);
+    }
+    let whole = shown(&world.get(SEND).await, 200);
+    assert_eq!((&whole["oldest_left_out"], &whole["next_cursor"]), (&json!(false), &Value::Null));
+    let ids: Vec<MessageId> =
+        whole["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().parse().unwrap()).collect();
+    for (after, limit, walked_max, expected, more, oldest_left_out) in [
+        (None, 2, 5, &ids[..2], true, false),
+        (Some(1), 2, 3, &ids[2..4], true, false),
+        (Some(3), 2, 1, &ids[4..], false, false),
+        // Three are walked through.
+        (None, 2, 3, &ids[2..4], true, true),
+        (Some(0), 9, 3, &ids[2..], false, true),
+        (None, 9, 5, &ids[..], false, false),
+    ] {
+        let after = after.map(|place: usize| ids[place]);
+        let page =
+            world.reads.ask(|view| transcript_page(view, ids.last().copied(), after, limit, walked_max)).unwrap();
+        let found: Vec<_> = page.messages.iter().map(|message| message.id).collect();
+        assert_eq!((&*found, page.more, page.oldest_left_out), (expected, more, oldest_left_out), "{after:?} {limit}");
+    }
 }
 
 #[tokio::test]
