@@ -52,6 +52,15 @@ fn an_empty_document_is_a_new_gateway() {
 }
 
 #[test]
+fn r54_a26_the_two_messages_after_the_end_are_on_by_default_and_wait_for_their_words() {
+    for document in [json!({}), json!({ "settings": { "closing": {}, "auto_reply": {} } })] {
+        let settings = checked(&document).unwrap().directory.settings;
+        assert!(settings.closing.enabled && settings.auto_reply.enabled);
+        assert!(settings.closing.texts.is_empty() && settings.auto_reply.texts.is_empty());
+    }
+}
+
+#[test]
 fn what_a_resource_leaves_out_has_the_default_of_the_api() {
     let document = json!({
         "numbers": { SUPPORT: { "label": "Support", "account": "main" } },
@@ -69,8 +78,8 @@ fn every_setting_is_taken_as_it_stands() {
     let mut given = json!({
         "in_call_sms": true, "non_us": { "in_call": true, "wait_time": true, "rule": "strict_us" },
         "custom_messages": false, "presets_only": true, "default_language": "it",
-        "closing": { "enabled": true, "texts": { "it": "Ciao." } },
-        "auto_reply": { "enabled": true, "texts": { "it": "Chiamaci." }, "quiet_minutes": 1, "per_day": 2,
+        "closing": { "enabled": false, "texts": { "it": "Ciao." } },
+        "auto_reply": { "enabled": false, "texts": { "it": "Chiamaci." }, "quiet_minutes": 1, "per_day": 2,
             "unknown_sender": "silent" },
         "opt_out": { "confirm": false, "texts": { "it": "Non scriviamo più." }, "help_texts": { "it": "Siamo noi." },
             "first_word": true },

@@ -137,7 +137,8 @@ impl Default for OptOutWords {
 }
 
 impl Default for Settings {
-    /// As a new gateway has them: the feature off, and everything else as the API shows it, without texts.
+    /// As a new gateway has them: the feature off, and everything else as the API shows it, without texts. Closing message
+    /// and auto-reply are on (R54), and say nothing until an administrator writes what (A26).
     fn default() -> Self {
         Self {
             in_call_sms: false,
@@ -145,9 +146,9 @@ impl Default for Settings {
             custom_messages: true,
             presets_only: false,
             default_language: Language("en".to_owned()),
-            closing: Closing { enabled: false, texts: BTreeMap::new() },
+            closing: Closing { enabled: true, texts: BTreeMap::new() },
             auto_reply: AutoReply {
-                enabled: false,
+                enabled: true,
                 texts: BTreeMap::new(),
                 quiet_minutes: 15,
                 per_day: 3,
