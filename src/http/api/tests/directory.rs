@@ -44,7 +44,12 @@ async fn a64_a_lane_shows_how_long_its_oldest_text_waits_and_until_when_it_rests
     // The first is put off, so the second is the oldest that could start.
     let first = send().await;
     assert!(lane(&world).await.0.is_u64());
-    submit(Command::StartSend { message: first, lane_empty_at: Timestamp::default() }).await;
+    submit(Command::StartSend {
+        message: first,
+        lane_empty_at: Timestamp::default(),
+        account_empty_at: Timestamp::default(),
+    })
+    .await;
     assert_eq!(lane(&world).await, (Value::Null, Value::Null));
     let later = SettledAs::Later { retry_after: Some(Duration::from_secs(5)) };
     submit(Command::Settle { message: first, attempt: 1, settled: Settled { outcome: later, status: Some(429) } })
@@ -67,7 +72,12 @@ async fn a64_a_lane_rests_with_its_account() {
     for _ in 0..6 {
         let sent = shown(&world.post("/v1/calls/c-1/messages", json!({ "text": "x" })).await, 202);
         let message = sent["id"].as_str().unwrap().parse().unwrap();
-        submit(Command::StartSend { message, lane_empty_at: Timestamp::default() }).await;
+        submit(Command::StartSend {
+            message,
+            lane_empty_at: Timestamp::default(),
+            account_empty_at: Timestamp::default(),
+        })
+        .await;
         let settled = Settled { outcome: SettledAs::NeverWritten, status: None };
         submit(Command::Settle { message, attempt: 1, settled }).await;
     }
