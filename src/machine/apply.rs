@@ -153,19 +153,24 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
         Fact::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));
         }
+        Fact::LeaseDone { due, call } => {
+            writes.push(Write::Delete(timer_key(*due, &Timer::Lease(call.clone()))));
+        }
     }
 }
 
 fn call(change: &CallChange, writes: &mut Vec<Write>) {
     let call = &change.shown.call;
-    if call.caller.kept().is_none() {
-        return;
+    // Of a call whose caller was erased nothing is written. What an older snapshot may still have of it goes: a timer, and
+    // that it lives.
+    let known = call.caller.kept().is_some();
+    if known {
+        put(writes, call_key(call.id.as_str()), &CallRow::Call(Box::new(call.clone())));
     }
-    put(writes, call_key(call.id.as_str()), &CallRow::Call(Box::new(call.clone())));
     let timer = Timer::Lease(call.id.clone());
     if let Some(was) = change.lease_was {
         writes.push(Write::Delete(timer_key(was, &timer)));
-        if call.ended.is_none() {
+        if known && call.ended.is_none() {
             put(writes, timer_key(call.lease_until, &timer), &timer);
         }
     }
@@ -174,7 +179,7 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
     }
     let Some(party) = call.party().filter(|_| change.live) else { return };
     let key = live_key(party, &call.id);
-    if call.ended.is_some() {
+    if !known || call.ended.is_some() {
         writes.push(Write::Delete(key));
     } else {
         let (call, queue, our_number, session) = (call.id.clone(), call.queue.clone(), call.our_number, call.session);

@@ -295,6 +295,13 @@ pub enum Fact {
     },
     /// Endpoints are told once more what they were told of a time: what whoever asked for it is shown.
     Replayed(Replayed),
+    /// A lease ran out whose call is not known: whoever was in it was erased.
+    LeaseDone {
+        /// When it was due.
+        due: Timestamp,
+        /// The call.
+        call: CallId,
+    },
 }
 
 impl Fact {
@@ -367,6 +374,7 @@ impl Fact {
             Self::Quarantined { .. } => "Quarantined",
             Self::FeedAdvanced { .. } => "FeedAdvanced",
             Self::TimerDone { .. } => "TimerDone",
+            Self::LeaseDone { .. } => "LeaseDone",
             Self::DirectoryChanged { .. } => "DirectoryChanged",
             Self::VerificationChanged { .. } => "VerificationChanged",
             Self::OptOutsLoaded { .. } => "OptOutsLoaded",

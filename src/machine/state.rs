@@ -62,9 +62,10 @@ pub struct Call {
 }
 
 impl Call {
-    /// The number texts go to: the alternative, else the caller's.
+    /// The number texts go to: the alternative, else the caller's. Nobody, where there was an alternative and it is erased:
+    /// the texts went there, and not to the caller.
     pub fn party(&self) -> Option<E164> {
-        let alternative = self.alternative.kept().copied().flatten();
+        let alternative = *self.alternative.kept()?;
         alternative.or_else(|| self.caller.kept().and_then(|caller| caller.number()))
     }
 }

@@ -1,7 +1,9 @@
 //! Calls start, change and end (A7-A10, A12, A16).
 
-use super::steps::{carry, end, go, put, restart, say, sent, start, start_in, start_of, text, tick};
+use super::steps::{call_id, carry, end, go, put, restart, say, sent, start, start_in, start_of, text, tick};
 use super::*;
+use crate::machine::state::Timer;
+use crate::machine::view::{encode_row, timer_key};
 use crate::model::{Caller, Phase, Session};
 
 const HOUR: u64 = 60 * 60;
@@ -70,6 +72,28 @@ fn a7_calls_without_a_number_run_out_too_and_all_in_one_tick() {
             "call.ended d lease_expired",
         ],
     );
+}
+
+/// What an erasure left of somebody's calls may not keep those of others from their end.
+#[test]
+fn a7_leases_of_calls_that_nobody_knows_go_and_hold_up_no_other() {
+    let mut world = World::new(directory());
+    world.run(0, start("a"));
+    let unknown = |world: &World| {
+        let timers = world.due(world.now, usize::MAX).into_iter();
+        timers.filter(|(_, timer)| matches!(timer, Timer::Lease(id) if id.as_str() != "a")).count()
+    };
+    for nth in 0..300 {
+        let timer = Timer::Lease(call_id(&format!("gone-{nth}")));
+        world.rows.insert(timer_key(START, &timer), encode_row(&timer));
+    }
+    world.now = START + std::time::Duration::from_secs(5 * HOUR);
+    assert_eq!(unknown(&world), 300);
+    for left in [44, 0] {
+        world.run_unchecked(tick());
+        assert_eq!(unknown(&world), left);
+    }
+    assert!(world.call("a").ended.is_some());
 }
 
 #[test]
