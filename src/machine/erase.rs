@@ -7,7 +7,7 @@ use super::event::{Event, Fact};
 use super::private::Private;
 use super::record::{self, Unreadable};
 use super::rows::Table;
-use super::state::{CallRow, Message};
+use super::state::{CallRow, Message, Open};
 use super::view::{decode_row, encode_row, kind};
 use crate::model::{Address, E164, Position};
 use hmac::{Hmac, Mac};
@@ -111,25 +111,35 @@ impl Person {
         match (table, key.first()) {
             (Table::Messages(_), _) => {
                 let Some(mut message) = decode_row::<Message>(&row) else { return Some(row) };
-                if message.theirs.kept().is_some_and(|theirs| self.is(theirs)) {
+                if self.stands_in(&message.theirs) {
                     message.theirs = Private::Erased;
                 }
                 Some(encode_row(&message))
             }
             (Table::State, Some(&kind::CALL)) => {
                 let Some(CallRow::Call(mut call)) = decode_row(&row) else { return Some(row) };
-                if call.caller.kept().is_some_and(|caller| caller.number() == Some(self.number)) {
+                if self.stands_in(&call.caller) {
                     return None;
                 }
-                if call.alternative.kept() == Some(&Some(self.number)) {
+                if self.stands_in(&call.alternative) {
                     call.alternative = Private::Erased;
                 }
                 Some(encode_row(&CallRow::Call(call)))
             }
+            // What is done by now was on its way when the row was made.
+            (Table::State, Some(&kind::OPEN)) => {
+                decode_row::<Open>(&row).is_none_or(|open| open.theirs != self.number).then_some(row)
+            }
             (Table::Contacts(_), _) | (Table::State, Some(&(kind::OPT_OUT | kind::LIVE))) => {
                 self.key.find(key).is_none().then_some(row)
             }
+            // Of these neither key nor row has room for a number of theirs: see the list of kinds.
             (Table::State | Table::Idempotency(_), _) => Some(row),
         }
+    }
+
+    /// Whether a value's body is one of those that are erased: also as another channel's address (`whatsapp:+1…`).
+    fn stands_in<T: Serialize>(&self, value: &Private<T>) -> bool {
+        value.kept().is_some_and(|value| self.is_named_in(&encode_row(value)))
     }
 }

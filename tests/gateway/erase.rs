@@ -2,7 +2,14 @@
 
 use crate::process::{SOON, World, offhook, said};
 use crate::shared::{OURS, world};
-use offhook::model::E164;
+use offhook::config::seed;
+use offhook::engine::{Core, FoldOptions, WallClock, fold};
+use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
+use offhook::journal::snapshot::{Origin, Snapshots};
+use offhook::journal::{FileJournal, Journal, Options};
+use offhook::machine::command::{Command, Content, PutCall, Send};
+use offhook::machine::view::ROWS_VERSION;
+use offhook::model::{CallId, Caller, E164, Phase, Position};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,6 +82,33 @@ async fn check_that_stop_still_holds(world: &World) {
     assert_eq!(world.client.send_text("c-bob-2", "hello", "a-1").await.unwrap().status, 202);
 }
 
+/// Segments close at 64 MiB or at midnight, so what a day leaves behind is made here in small, by the gateway's own parts:
+/// when the last of its segments closed, Ann was on the phone and a text to her was queued.
+#[tokio::test(flavor = "multi_thread")]
+async fn erase_leaves_neither_number_nor_text_in_a_snapshot_from_the_middle_of_a_call() {
+    let world = world().await;
+    day_before(&world);
+    let snapshot = world.home.data().join("snapshot");
+    assert!(!traces(&snapshot).is_empty(), "it is looked for where it is");
+    let gateway = world.start().await;
+    let phone = world.carrier.phone(number(ANN));
+    phone.wait_for_text(SOON, |text| text.contains(CANARY)).await.unwrap();
+    world.carrier.wait_for_receipts(SOON).await.unwrap();
+    assert_eq!(world.client.end_call("c-ann", "agent_hangup").await.unwrap().status, 200);
+    phone.wait_for_text(SOON, |text| text == "This conversation has ended.").await.unwrap();
+    world.carrier.wait_for_receipts(SOON).await.unwrap();
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+
+    let erased = erase(&world, ANN);
+    assert_eq!(erased.status.code(), Some(0), "{}", said(&erased));
+    assert_eq!(traces(&world.home.data()), [], "{}", said(&erased));
+    let gateway = world.start().await;
+    assert_eq!(traces(&world.home.data()), []);
+    assert_eq!(world.client.call("c-ann").await.unwrap().code(), "call_not_found");
+    assert_eq!(world.client.call("c-bob-0").await.unwrap().text("/caller"), BOB);
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_erased_while_a_call_with_them_lives() {
     let world = world().await;
@@ -114,6 +148,50 @@ async fn talk(world: &World, caller: &str, call: &str, word: &str) {
     assert!(phone.text(number(OURS), &format!("{word} from")).await.acknowledged());
     assert_eq!(keyed.end_call(call, "agent_hangup").await.unwrap().status, 200);
     phone.wait_for_text(SOON, |text| text == "This conversation has ended.").await.unwrap();
+}
+
+/// A data directory with a snapshot of a moment at which a text to Ann waits, and no index.
+fn day_before(world: &World) {
+    let data = world.home.data();
+    let journal = FileJournal::open(&data.join("journal"), Options { segment_bytes: 1_000 }).unwrap();
+    let origin = Origin { journal: journal.identity(), rows_version: ROWS_VERSION };
+    let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
+    let (index, clock) = (Box::new(MemoryIndex::new()), Box::new(WallClock::new()));
+    let (mut core, _) = Core::recover(Box::new(journal), index, claims, clock).unwrap();
+    let document = fs::read_to_string(world.home.path("directory.json")).unwrap();
+    let seed = seed::read(&document, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
+    let seed = Command::Seed { directory: Box::new(seed.directory), opt_outs: seed.opt_outs };
+    let text = Command::Send(Send {
+        call: CallId::read("c-ann").unwrap(),
+        content: Content::Text(format!("{CANARY} to")),
+        agent: Some("a-1".to_owned()),
+        smart_action: None,
+        force: false,
+        key: None,
+    });
+    core.commit([Command::GatewayStarted, seed, put_call("c-ann", ANN), text]).unwrap();
+    for call in 0..20 {
+        core.commit([put_call(&format!("c-bob-{call}"), BOB)]).unwrap();
+    }
+    let snapshots = Snapshots::open(&data.join("snapshot"), origin).unwrap();
+    let made = fold(core.journal().as_ref(), &snapshots, &FoldOptions::default(), &mut || true).unwrap();
+    assert!(made.expect("there are segments to fold").covers > Position(4), "the text is in it");
+}
+
+fn put_call(call: &str, caller: &str) -> Command {
+    Command::PutCall(PutCall {
+        call: CallId::read(call).unwrap(),
+        caller: Caller::read(caller).unwrap(),
+        queue: "support".to_owned().try_into().unwrap(),
+        language: None,
+        phase: Phase::Connected,
+        agent: Some(Some("a-1".to_owned())),
+        call_type: "inbound_ivr".to_owned(),
+        wait_sms_consent: false,
+        version: None,
+        alternative: None,
+        attestation: None,
+    })
 }
 
 async fn begin(world: &World, caller: &str, call: &str) {

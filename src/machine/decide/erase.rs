@@ -4,8 +4,10 @@ use super::draft::Draft;
 use crate::machine::command::Reply;
 use crate::machine::erase::Key;
 use crate::machine::event::Fact;
-use crate::machine::view::{Ask, PAGE_ROWS, View};
-use crate::model::E164;
+use crate::machine::rows::Table;
+use crate::machine::state::{CallRow, Live};
+use crate::machine::view::{Ask, PAGE_ROWS, View, decode_row, kind};
+use crate::model::{CallId, E164};
 use crate::rules::refusal::{Code, Refusal};
 
 /// Notes that somebody is erased, and under a fingerprint that they must not be texted, where that is so. What is under
@@ -15,9 +17,10 @@ pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: Key) ->
         let detail = "this is one of our own numbers, which name nobody: erase the number of the person";
         return Reply::Refused(Refusal::new(Code::NumberInUse, detail));
     }
-    if let Some(live) = draft.view.live(who).into_iter().next() {
-        let detail = format!("the call {} with this person lives: end it first, then erase", live.call.as_str());
-        return Reply::Refused(Refusal { other_call: Some(live.call), ..Refusal::new(Code::StillTexting, detail) });
+    let texting = draft.view.live(who).into_iter().next().map(|live| live.call);
+    if let Some(call) = texting.or_else(|| texting_elsewhere(draft.view, who)) {
+        let detail = format!("the call {} with this person lives: end it first, then erase", call.as_str());
+        return Reply::Refused(Refusal { other_call: Some(call), ..Refusal::new(Code::StillTexting, detail) });
     }
     if text_waits(draft.view, who) {
         let detail = "a text to this person is on its way: erase in two minutes, when it is sent or too old (a gateway \
@@ -32,6 +35,23 @@ pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: Key) ->
     Reply::Done
 }
 
+/// A live call of theirs whose texts go to another number, under which alone it is found.
+fn texting_elsewhere(view: &impl View, who: E164) -> Option<CallId> {
+    let mut from = Vec::new();
+    loop {
+        let page = view.rows(Table::State, &[kind::LIVE], &from, PAGE_ROWS);
+        let live = page.iter().filter_map(|(_, row)| decode_row::<Live>(row));
+        let is_theirs = |id: &CallId| match view.call(id) {
+            Some(CallRow::Call(call)) => call.caller.kept().and_then(|caller| caller.number()) == Some(who),
+            Some(CallRow::EndedUnheard(_)) | None => false,
+        };
+        if let Some(call) = live.map(|live| live.call).find(is_theirs) {
+            return Some(call);
+        }
+        from = after(page.into_iter().nth(PAGE_ROWS - 1)?.0);
+    }
+}
+
 fn text_waits(view: &impl View, who: E164) -> bool {
     let mut from = Vec::new();
     loop {
@@ -40,9 +60,13 @@ fn text_waits(view: &impl View, who: E164) -> bool {
             return true;
         }
         match page.into_iter().nth(PAGE_ROWS - 1) {
-            // The first key after this one.
-            Some((last, ..)) => from = [last, vec![0]].concat(),
+            Some((last, ..)) => from = after(last),
             None => return false,
         }
     }
+}
+
+/// The first key after this one.
+fn after(key: Vec<u8>) -> Vec<u8> {
+    [key, vec![0]].concat()
 }
