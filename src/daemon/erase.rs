@@ -1,18 +1,23 @@
 //! A person is erased from a stopped gateway: their number, what they wrote and what they were written.
 //!
 //! Invariant: once this returns without an error, no file of the data directory says the number or the texts. That they
-//! must not be texted outlives them, as a fingerprint. What was begun and not ended is done by doing it again.
+//! must not be texted outlives them, as a fingerprint. What was begun and not ended is done by doing it again, and no
+//! gateway starts before.
+
+pub(super) mod begun;
+#[cfg(test)]
+mod tests;
 
 use super::open::{self, OpenFailed};
 use crate::config::Config;
 use crate::engine::{EngineFailed, Erased};
 use crate::index::SledIndex;
-use crate::journal::LockFailed;
+use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
 use crate::machine::erase::{Key, Person};
 use crate::model::E164;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Nobody was erased, unless it says so.
 #[derive(Debug, thiserror::Error)]
@@ -45,15 +50,19 @@ pub enum EraseFailed {
 
 /// Erases somebody.
 pub fn erase(config: &Config, who: E164) -> Result<Erased, EraseFailed> {
-    let data_dir = &config.data_dir;
+    erase_from(&config.data_dir, who)
+}
+
+fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
     if !data_dir.join(open::JOURNAL).exists() {
-        return Err(EraseFailed::NoJournal(data_dir.clone()));
+        return Err(EraseFailed::NoJournal(data_dir.to_owned()));
     }
-    let open::Recovered { lock: _lock, mut core, snapshots, .. } =
-        open::recover(data_dir).map_err(|failed| match failed {
-            OpenFailed::Lock(LockFailed::Held { directory, pid }) => EraseFailed::Running { data_dir: directory, pid },
-            other => EraseFailed::Open(other),
-        })?;
+    let lock = Lock::take(data_dir).map_err(|failed| match failed {
+        LockFailed::Held { directory, pid } => EraseFailed::Running { data_dir: directory, pid },
+        other => EraseFailed::Open(other.into()),
+    })?;
+    begun::may_begin(data_dir, who)?;
+    let open::Recovered { lock: _lock, mut core, snapshots, .. } = open::recover_locked(lock, data_dir)?;
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| OpenFailed::Directory(io::Error::other(error)))?;
     let replies = core.commit([Command::Erase { who, key: Key(key) }]).map_err(EraseFailed::unfinished)?;
@@ -61,6 +70,7 @@ pub fn erase(config: &Config, who: E164) -> Result<Erased, EraseFailed> {
         core.close().map_err(OpenFailed::from)?;
         return Err(EraseFailed::Refused(refusal.detail));
     }
+    begun::begin(data_dir, who).map_err(EraseFailed::cut_off)?;
     let person = Person::new(who);
     let erased = core.erase(&person).map_err(EraseFailed::unfinished)?;
     core.close().map_err(EraseFailed::unfinished)?;
@@ -68,11 +78,16 @@ pub fn erase(config: &Config, who: E164) -> Result<Erased, EraseFailed> {
     rewritten.map_err(EraseFailed::unfinished)?;
     // Its rows name people, and its files keep rows that are gone. The next start makes it anew from the journal.
     SledIndex::remove(&data_dir.join(open::INDEX)).map_err(EraseFailed::unfinished)?;
+    begun::done(data_dir).map_err(EraseFailed::cut_off)?;
     Ok(erased)
 }
 
 impl EraseFailed {
     fn unfinished(failed: impl Into<EngineFailed>) -> Self {
         Self::Unfinished(failed.into().to_string())
+    }
+
+    fn cut_off(error: io::Error) -> Self {
+        Self::Unfinished(format!("the mark of the erasure: {error}"))
     }
 }

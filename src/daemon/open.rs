@@ -1,5 +1,6 @@
 //! Opens what the disk holds, and brings it up to date. Blocks.
 
+use super::erase::begun;
 use super::room::{self, Room};
 use super::{clock, feeds};
 use crate::config::seed::Seed;
@@ -52,6 +53,15 @@ pub enum OpenFailed {
     /// The directory itself.
     #[error("{0}")]
     Directory(#[from] io::Error),
+    /// Somebody was being erased. A gateway that started now would carry on what is left of them.
+    #[error(
+        "a person was being erased from {}, and that was cut off: run `offhook erase +1NUMBER --config FILE` with the \
+         same number once more, then start again", .data_dir.display()
+    )]
+    ErasureCutOff {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
     /// Any of these, on a disk that is full.
     #[error("{} is on a full disk: make {} MiB free there and start again ({why})", directory.display(), START_BYTES >> 20)]
     Full {
@@ -129,8 +139,16 @@ pub(super) struct Recovered {
 
 /// Takes the directory, opens journal, snapshots, index and claims, and fills in what the index lacks. Nothing is noted.
 pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
-    let began = Instant::now();
     let lock = Lock::take(data_dir)?;
+    if begun::is_begun(data_dir) {
+        return Err(OpenFailed::ErasureCutOff { data_dir: data_dir.to_owned() });
+    }
+    recover_locked(lock, data_dir)
+}
+
+/// The same in a directory that was taken, also amid an erasure.
+pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
+    let began = Instant::now();
     if let Some(bytes) = room::for_a_start(data_dir)? {
         observe::ballast_given_up(bytes);
     }

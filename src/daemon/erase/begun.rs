@@ -1,0 +1,145 @@
+//! That an erasure was begun and is not done: a mark in the data directory, which does not say whose it is.
+//!
+//! Invariant: there is a mark, on the disk, from before the first byte of a person is overwritten until the last trace of
+//! them is gone. So an erasure that was cut off is not forgotten: no gateway starts before it is done.
+//!
+//! ```text
+//! the file `erasing`, while there is one:
+//!  0  magic        8  "offhookB"
+//!  8  key         16  fresh each time
+//! 24  fingerprint 16  of the number, made with it
+//! 40  crc             CRC-32C of all before, u32
+//! ```
+
+use super::EraseFailed;
+use crate::machine::erase::{Fingerprint, Key};
+use crate::model::E164;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+const NAME: &str = "erasing";
+
+/// What it is called until it is whole.
+const MAKING: &str = "erasing.new";
+
+const MAGIC: &[u8; 8] = b"offhookB";
+const BYTES: usize = 44;
+
+/// Who is being erased, as far as that is written down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Mark {
+    key: Key,
+    who: Fingerprint,
+}
+
+/// Whether somebody's erasure was begun and is not done.
+pub(in crate::daemon) fn is_begun(data_dir: &Path) -> bool {
+    data_dir.join(NAME).exists()
+}
+
+/// That nobody else's erasure has to be done first.
+pub(super) fn may_begin(data_dir: &Path, who: E164) -> Result<(), EraseFailed> {
+    let path = data_dir.join(NAME);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(EraseFailed::Refused(format!("{}: {error}", path.display()))),
+    };
+    match Mark::decode(&bytes) {
+        Some(Mark { key, who: begun }) if key.fingerprint(who) == begun => Ok(()),
+        Some(_) => Err(EraseFailed::Refused(
+            "the erasure of somebody else was cut off: erase that person first, or what is left of them is forgotten"
+                .to_owned(),
+        )),
+        None => Err(EraseFailed::Refused(format!(
+            "{} says who was being erased, and is damaged: erase that person once more after moving it away",
+            path.display()
+        ))),
+    }
+}
+
+/// It begins. The mark is on the disk when this returns; one that is there stays.
+pub(super) fn begin(data_dir: &Path, who: E164) -> io::Result<()> {
+    if is_begun(data_dir) {
+        return Ok(());
+    }
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let mark = Mark { key: Key(key), who: Key(key).fingerprint(who) };
+    let making = data_dir.join(MAKING);
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&making)?;
+    file.write_all(&mark.encode())?;
+    file.sync_all()?;
+    fs::rename(&making, data_dir.join(NAME))?;
+    File::open(data_dir)?.sync_all()
+}
+
+/// It is done, and all of it on the disk.
+pub(super) fn done(data_dir: &Path) -> io::Result<()> {
+    fs::remove_file(data_dir.join(NAME))?;
+    File::open(data_dir)?.sync_all()
+}
+
+impl Mark {
+    fn encode(self) -> Vec<u8> {
+        let mut bytes = [&MAGIC[..], &self.key.0, &self.who.0].concat();
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (marked, crc) = bytes.split_last_chunk::<4>().filter(|_| bytes.len() == BYTES)?;
+        let (key, who) = marked.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
+        let whole = crc32c::crc32c(marked) == u32::from_le_bytes(*crc);
+        Some(Self { key: Key(*key), who: Fingerprint(who.try_into().ok()?) }).filter(|_| whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: &str = "+14155550107";
+    const BOB: &str = "+14155550108";
+
+    fn number(text: &str) -> E164 {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_mark_lets_the_same_person_be_erased_again_and_nobody_else_and_says_no_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let dir = directory.path();
+        assert!(!is_begun(dir) && may_begin(dir, number(ANN)).is_ok());
+        begin(dir, number(ANN)).unwrap();
+        let mark = fs::read(dir.join(NAME)).unwrap();
+        assert!(!crate::machine::erase::Person::new(number(ANN)).is_named_in(&mark));
+        begin(dir, number(ANN)).unwrap();
+        assert_eq!(fs::read(dir.join(NAME)).unwrap(), mark, "it stays until it is done");
+        assert!(is_begun(dir) && may_begin(dir, number(ANN)).is_ok());
+        assert!(may_begin(dir, number(BOB)).unwrap_err().to_string().contains("erase that person first"));
+        done(dir).unwrap();
+        assert!(!is_begun(dir) && may_begin(dir, number(BOB)).is_ok());
+    }
+
+    #[test]
+    fn a_damaged_mark_lets_nobody_be_erased_before_somebody_has_looked_at_it() {
+        let directory = tempfile::tempdir().unwrap();
+        begin(directory.path(), number(ANN)).unwrap();
+        let path = directory.path().join(NAME);
+        let mark = fs::read(&path).unwrap();
+        for place in 0..mark.len() {
+            let mut bytes = mark.clone();
+            bytes[place] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            let refused = may_begin(directory.path(), number(ANN)).unwrap_err().to_string();
+            assert!(refused.contains("damaged") && refused.contains("erasing"), "{refused}");
+        }
+        fs::write(&path, &mark[1..]).unwrap();
+        assert!(may_begin(directory.path(), number(ANN)).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! An erasure that is cut off at any of its steps is not forgotten.
+
+use super::*;
+use crate::engine::{Core, FoldOptions, WallClock, fold};
+use crate::index::{CLAIMS_MAX, Claims, Index, Owner};
+use crate::journal::snapshot::{Origin, Snapshots};
+use crate::journal::{FileJournal, Journal, Options};
+use crate::machine::command::PutCall;
+use crate::machine::state::CallRow;
+use crate::machine::view::{Ask, ROWS_VERSION};
+use crate::model::{Address, CallId, Caller, Day, Heard, Inbound, Phase};
+use crate::rules::directory::example;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+const ANN: &str = "+14155550107";
+const BOB: &str = "+14155550108";
+
+#[test]
+fn a_start_refuses_what_an_erasure_left_wherever_it_was_cut_and_doing_it_again_ends_it() {
+    let (before, done) = (talked(), tempfile::tempdir().unwrap());
+    replace(before.path(), done.path());
+    erase_from(done.path(), number(ANN)).unwrap();
+    // What had been replaced when it was cut, step by step.
+    for replaced in [&[][..], &["journal"], &["journal", "snapshot"], &["journal", "snapshot", "index", "index.clean"]]
+    {
+        let cut = tempfile::tempdir().unwrap();
+        replace(before.path(), cut.path());
+        for part in replaced {
+            replace(&done.path().join(part), &cut.path().join(part));
+        }
+        begun::begin(cut.path(), number(ANN)).unwrap();
+        check_that_it_is_to_be_done_again(cut.path());
+        assert!(matches!(erase_from(cut.path(), number(BOB)), Err(EraseFailed::Refused(_))), "{replaced:?}");
+        erase_from(cut.path(), number(ANN)).unwrap();
+        check_that_she_is_gone_and_bob_is_there(cut.path());
+    }
+}
+
+#[test]
+fn an_erasure_that_fails_at_the_snapshot_is_done_once_that_is_mended() {
+    let data = talked();
+    let snapshots = data.path().join("snapshot");
+    let snapshot = fs::read_dir(&snapshots).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read(&snapshot).unwrap();
+    let mut damaged = whole.clone();
+    damaged[60] ^= 1;
+    fs::write(&snapshot, damaged).unwrap();
+    let failed = erase_from(data.path(), number(ANN)).unwrap_err();
+    assert!(matches!(failed, EraseFailed::Unfinished(_)) && failed.to_string().contains("erase once more"), "{failed}");
+    check_that_it_is_to_be_done_again(data.path());
+    fs::write(&snapshot, whole).unwrap();
+    erase_from(data.path(), number(ANN)).unwrap();
+    check_that_she_is_gone_and_bob_is_there(data.path());
+}
+
+#[test]
+fn an_erasure_that_is_refused_leaves_no_mark() {
+    let data = talked();
+    assert!(matches!(erase_from(data.path(), number(BOB)), Err(EraseFailed::Refused(_))), "a call with Bob lives");
+    assert!(!begun::is_begun(data.path()) && open::recover(data.path()).is_ok());
+}
+
+#[track_caller]
+fn check_that_it_is_to_be_done_again(data_dir: &Path) {
+    let Err(refused) = open::recover(data_dir) else { panic!("a gateway would start") };
+    assert!(matches!(refused, OpenFailed::ErasureCutOff { .. }), "{refused}");
+    assert!(refused.to_string().contains("`offhook erase +1NUMBER --config FILE`"), "{refused}");
+}
+
+#[track_caller]
+fn check_that_she_is_gone_and_bob_is_there(data_dir: &Path) {
+    assert_eq!(traces(data_dir), Vec::<PathBuf>::new());
+    let recovered = open::recover(data_dir).unwrap();
+    assert_eq!(traces(data_dir), Vec::<PathBuf>::new(), "in what was made anew");
+    let call = |id: &str| recovered.core.reads().ask(|view| view.call(&CallId::read(id).unwrap())).unwrap();
+    assert_eq!(call("c-ann"), None);
+    assert!(matches!(call("c-bob-0"), Some(CallRow::Call(call)) if call.ended.is_none()));
+}
+
+/// Files that say Ann's number.
+fn traces(directory: &Path) -> Vec<PathBuf> {
+    let ann = Person::new(number(ANN));
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let traces = paths.flat_map(|path| match path.is_dir() {
+        true => traces(&path),
+        false => Some(path).filter(|path| ann.is_named_in(&fs::read(path).unwrap())).into_iter().collect(),
+    });
+    traces.collect()
+}
+
+/// The data of a gateway that was stopped in good order: Ann's call, which is in the snapshot, has ended since; Bob is on
+/// the phone.
+fn talked() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path();
+    let journal = FileJournal::open(&data.join("journal"), Options { segment_bytes: 1_000 }).unwrap();
+    let identity = journal.identity();
+    let owner = Owner { journal: identity, rows_version: ROWS_VERSION };
+    let index = SledIndex::open(&data.join("index"), owner).unwrap().index;
+    let claims = Claims::open(&data.join("claims"), identity, Day(20_000), CLAIMS_MAX).unwrap();
+    let clock = Box::new(WallClock::new());
+    let (mut core, _) = Core::recover(Box::new(journal), Box::new(index) as Box<dyn Index>, claims, clock).unwrap();
+    let mut directory_of = example();
+    directory_of.settings.closing.enabled = false;
+    let seed = Command::Seed { directory: Box::new(directory_of), opt_outs: Vec::new() };
+    core.commit([Command::GatewayStarted, seed, put("c-ann", ANN), text()]).unwrap();
+    core.commit((0..20).map(|nth| put(&format!("c-bob-{nth}"), BOB))).unwrap();
+    let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
+    let snapshots = Snapshots::open(&data.join("snapshot"), origin).unwrap();
+    fold(core.journal().as_ref(), &snapshots, &FoldOptions::default(), &mut || true).unwrap().unwrap();
+    let end = Command::EndCall { call: CallId::read("c-ann").unwrap(), reason: None, key: None };
+    core.commit([end]).unwrap();
+    core.close().unwrap();
+    assert!(
+        traces(&data.join("snapshot")).len() + traces(&data.join("index")).len() == 2,
+        "she is where she is looked for"
+    );
+    directory
+}
+
+fn put(call: &str, caller: &str) -> Command {
+    Command::PutCall(PutCall {
+        call: CallId::read(call).unwrap(),
+        caller: Caller::read(caller).unwrap(),
+        queue: "support".to_owned().try_into().unwrap(),
+        language: None,
+        phase: Phase::Connected,
+        agent: None,
+        call_type: "inbound_ivr".to_owned(),
+        wait_sms_consent: false,
+        version: None,
+        alternative: None,
+        attestation: None,
+    })
+}
+
+fn text() -> Command {
+    let inbound = Inbound {
+        carrier_id: "SM1".to_owned(),
+        from: Address::read(ANN),
+        to: Address::read("+12065550100"),
+        text: "hello".to_owned(),
+        media: Vec::new(),
+        segments: None,
+        keyword: None,
+    };
+    Command::Heard { account: "main".to_owned(), item: Heard::Message(inbound) }
+}
+
+fn number(text: &str) -> E164 {
+    text.parse().unwrap()
+}
+
+/// Makes `to` what `from` is: a file, a directory, or nothing.
+fn replace(from: &Path, to: &Path) {
+    if to.is_dir() {
+        fs::remove_dir_all(to).unwrap();
+    } else if to.exists() {
+        fs::remove_file(to).unwrap();
+    }
+    if from.is_dir() {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            replace(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else if from.exists() {
+        fs::copy(from, to).unwrap();
+    }
+}
