@@ -70,7 +70,7 @@ fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
         core.close().map_err(OpenFailed::from)?;
         return Err(EraseFailed::Refused(refusal.detail));
     }
-    begun::begin(data_dir, who).map_err(EraseFailed::cut_off)?;
+    begun::begin(data_dir, who).map_err(|error| EraseFailed::cut_off(&error))?;
     let person = Person::new(who);
     let erased = core.erase(&person).map_err(EraseFailed::unfinished)?;
     core.close().map_err(EraseFailed::unfinished)?;
@@ -78,7 +78,7 @@ fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
     rewritten.map_err(EraseFailed::unfinished)?;
     // Its rows name people, and its files keep rows that are gone. The next start makes it anew from the journal.
     SledIndex::remove(&data_dir.join(open::INDEX)).map_err(EraseFailed::unfinished)?;
-    begun::done(data_dir).map_err(EraseFailed::cut_off)?;
+    begun::done(data_dir).map_err(|error| EraseFailed::cut_off(&error))?;
     Ok(erased)
 }
 
@@ -87,7 +87,7 @@ impl EraseFailed {
         Self::Unfinished(failed.into().to_string())
     }
 
-    fn cut_off(error: io::Error) -> Self {
+    fn cut_off(error: &io::Error) -> Self {
         Self::Unfinished(format!("the mark of the erasure: {error}"))
     }
 }
