@@ -1,3 +1,4 @@
+mod sample;
 mod snapshots;
 
 use super::*;

@@ -34,6 +34,9 @@ pub(super) trait DiskFile: ReadAt + Send + Sync {
 
     /// Makes the bytes and the size durable.
     fn sync_all(&self) -> io::Result<()>;
+
+    /// Lets the system forget what it has of the file in memory, as far as it likes to: it is read from the disk next.
+    fn leave_memory(&self) {}
 }
 
 /// One directory of files.
@@ -182,6 +185,11 @@ impl DiskFile for File {
 
     fn sync_all(&self) -> io::Result<()> {
         File::sync_all(self)
+    }
+
+    fn leave_memory(&self) {
+        // It is an advice, and a file system that does not take it reads from memory.
+        let _as_it_likes = rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rows of all frames up to a position, in one file: what a rebuild begins with, so that the journal before it may go.
 //!
 //! Invariant: a snapshot is whole or it is refused, since every byte of it stands under a checksum. It has its name only
-//! once it is on the disk, and the one before is removed only after that.
+//! once it is on the disk and was read back, and the one before is removed only after that.
 //!
 //! Here rows and keys are bytes; what they mean is the machine's business. In the directory lie
 //! - `00000000000000000123.snap`: the rows of all frames up to position 123;
@@ -19,17 +19,19 @@
 //! ```
 
 mod fold;
+mod making;
 mod sorted;
 #[cfg(test)]
 mod tests;
 
 pub use fold::Fold;
 
+use self::making::{Making, read_back};
 use self::sorted::{Broken, Reader, Writer};
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::frame::{u32_at, u64_at};
 use super::recover::MAKING;
-use crate::machine::rows::{Key, Table};
+use crate::machine::rows::{Key, Table, UPGRADES, Upgrade};
 use crate::model::{Day, Month, Position, Timestamp};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,7 +51,7 @@ const TABLE_BYTES: usize = 3;
 pub struct Origin {
     /// The journal they came from.
     pub journal: [u8; 16],
-    /// The version of the rows' and keys' encoding.
+    /// The version of the rows' and keys' encoding, as it is written. Older ones are read.
     pub rows_version: u16,
 }
 
@@ -72,8 +74,8 @@ pub enum SnapshotFailed {
         /// What is wrong.
         why: String,
     },
-    /// Another version of this program wrote it.
-    #[error("{} holds rows of another version of offhook: start the version that wrote it", file.display())]
+    /// A newer version of this program wrote it.
+    #[error("{} holds rows of a newer version of offhook: start the version that wrote it", file.display())]
     OtherVersion {
         /// The file.
         file: PathBuf,
@@ -132,6 +134,8 @@ pub struct Snapshot {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
     seed: u32,
+    /// What its rows lack of today's version.
+    upgrades: &'static [Upgrade],
 }
 
 impl Snapshots {
@@ -147,6 +151,8 @@ impl Snapshots {
         for name in snapshots.names()?.iter().filter(|name| name.ends_with(MAKING)) {
             snapshots.disk.remove(name).map_err(failed(&*snapshots.disk, name))?;
         }
+        // A process may have died between giving a snapshot its name and having that on the disk.
+        snapshots.disk.sync_directory().map_err(failed(&*snapshots.disk, ""))?;
         if let Ok(Some(latest)) = snapshots.latest() {
             snapshots.remove_others(&name_of(latest.covers))?;
         }
@@ -172,7 +178,7 @@ impl Snapshots {
         let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(latest) = self.latest()? else { return Ok(()) };
         let mut rows = latest.rows();
-        self.make(latest.covers, latest.at, |making| {
+        self.make(latest.covers, latest.at, breathe, |making, breathe| {
             while let Some((key, row)) = rows.next()? {
                 if let Some(row) = map(key.table, &key.bytes, row) {
                     making.put(&encode_key(&key), Some(&row), breathe)?;
@@ -188,25 +194,27 @@ impl Snapshots {
         &self,
         covers: Position,
         at: Timestamp,
-        fill: impl FnOnce(&mut Making) -> Result<(), SnapshotFailed>,
+        breathe: Breathe<'_>,
+        fill: impl FnOnce(&mut Making, Breathe<'_>) -> Result<(), SnapshotFailed>,
     ) -> Result<Snapshot, SnapshotFailed> {
         let name = name_of(covers);
         let making = format!("{name}{MAKING}");
         let disk = &*self.disk;
         let make = || {
             let file = disk.create(&making).map_err(failed(disk, &making))?;
-            let synced = file.clone();
+            let made = file.clone();
             let (header, seed) = encode_header(self.origin, covers, at);
             let writer = Writer::new(file, &header, seed).map_err(failed(disk, &making))?;
             let mut filling = Making { writer, path: disk.path().join(&making) };
-            fill(&mut filling)?;
-            let finish = || -> io::Result<()> {
-                filling.writer.finish()?;
-                synced.sync_all()?;
-                disk.rename(&making, &name)?;
-                disk.sync_directory()
+            fill(&mut filling, breathe)?;
+            let finish = |writer: Writer| -> io::Result<u64> {
+                let bytes = writer.finish()?;
+                made.sync_all()?;
+                Ok(bytes)
             };
-            finish().map_err(failed(disk, &making))
+            let bytes = finish(filling.writer).map_err(failed(disk, &making))?;
+            read_back(&made, &header, bytes, seed, &filling.path, breathe)?;
+            disk.rename(&making, &name).and_then(|()| disk.sync_directory()).map_err(failed(disk, &making))
         };
         if let Err(error) = make() {
             // What is left of it is of no use, and a disk that is full needs the room; the next start removes it, too.
@@ -231,19 +239,6 @@ impl Snapshots {
     }
 }
 
-/// A file of rows that is being filled.
-struct Making {
-    writer: Writer,
-    path: PathBuf,
-}
-
-impl Making {
-    fn put(&mut self, key: &[u8], row: Option<&[u8]>, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
-        let wrote_a_block = self.writer.put(key, row).map_err(|error| trouble(&self.path, &error))?;
-        if wrote_a_block && !breathe() { Err(SnapshotFailed::Interrupted) } else { Ok(()) }
-    }
-}
-
 impl Snapshot {
     fn open(disk: &dyn Disk, covers: Position, origin: Origin) -> Result<Self, SnapshotFailed> {
         let name = name_of(covers);
@@ -260,9 +255,8 @@ impl Snapshot {
         if seed != crc32c::crc32c(&header[..HEADER - 4]) || !header.starts_with(MAGIC) {
             return Err(bad(0, "its header is not whole"));
         }
-        if u32_at(&header, 8) != VERSION || u32_at(&header, 28) != u32::from(origin.rows_version) {
-            return Err(SnapshotFailed::OtherVersion { file: path });
-        }
+        let upgrades = upgrades(u32_at(&header, 28), origin).filter(|_| u32_at(&header, 8) == VERSION);
+        let Some(upgrades) = upgrades else { return Err(SnapshotFailed::OtherVersion { file: path }) };
         if header[12..28] != origin.journal {
             return Err(SnapshotFailed::OtherJournal { file: path });
         }
@@ -272,12 +266,12 @@ impl Snapshot {
         let at = Timestamp::from_ms(u64_at(&header, 40));
         let count = sorted::count(&*file, HEADER as u64, bytes).map_err(&failed)?;
         let count = count.ok_or_else(|| bad(bytes, "its end is missing"))?;
-        Ok(Self { covers, at, count, bytes, file, path, seed })
+        Ok(Self { covers, at, count, bytes, file, path, seed, upgrades })
     }
 
     /// Its rows, in the order of their keys.
     pub fn rows(&self) -> SnapshotRows {
-        SnapshotRows { reader: self.reader(), path: self.path.clone() }
+        SnapshotRows { reader: self.reader(), path: self.path.clone(), upgrades: self.upgrades }
     }
 
     fn reader(&self) -> Reader {
@@ -294,6 +288,7 @@ impl Snapshot {
 pub struct SnapshotRows {
     reader: Reader,
     path: PathBuf,
+    upgrades: &'static [Upgrade],
 }
 
 impl SnapshotRows {
@@ -307,8 +302,19 @@ impl SnapshotRows {
             offset: at,
             why: "this is no row".to_owned(),
         })?;
+        let row = upgraded(self.upgrades, &key, row);
         Ok(Some((key, row)))
     }
+}
+
+/// What makes rows of `version` such as are written today; `None` where this program does not know them.
+fn upgrades(version: u32, origin: Origin) -> Option<&'static [Upgrade]> {
+    let newer_by = usize::try_from(u32::from(origin.rows_version).checked_sub(version)?).ok()?;
+    UPGRADES.get(UPGRADES.len().checked_sub(newer_by)?..)
+}
+
+fn upgraded(upgrades: &[Upgrade], key: &Key, row: Vec<u8>) -> Vec<u8> {
+    upgrades.iter().fold(row, |row, upgrade| upgrade(key, row))
 }
 
 impl Broken {

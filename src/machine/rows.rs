@@ -5,6 +5,20 @@
 use crate::model::{Day, Month};
 use serde::{Deserialize, Serialize};
 
+/// The version of keys and rows as this program writes them. An index of another version is rebuilt; a snapshot of an older
+/// one is read, since the journal before it may be gone.
+pub const ROWS_VERSION: u16 = 2;
+
+/// The oldest version a snapshot may have: none was ever made of version 1.
+pub const ROWS_VERSION_OLDEST: u16 = 2;
+
+/// Makes of a row what the next version has in its place. Its key stays, so that a snapshot stays in the order of its keys.
+pub type Upgrade = fn(&Key, Vec<u8>) -> Vec<u8>;
+
+/// One for each version but the latest, the oldest first. There is only one version so far, and whoever makes another writes
+/// its upgrade here, and keeps a sample of the one before (`tests/snapshots/`).
+pub const UPGRADES: [Upgrade; (ROWS_VERSION - ROWS_VERSION_OLDEST) as usize] = [];
+
 /// A group of rows that live and die together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Table {

@@ -1,5 +1,7 @@
 //! What the machine knows before a decision, read through typed questions.
 
+pub use super::rows::ROWS_VERSION;
+
 use super::apply::SETTINGS_ROW;
 use super::erase::{self, Fingerprint};
 use super::rows::{Key, Table};
@@ -11,9 +13,6 @@ use crate::rules::breaker::Trouble;
 use crate::rules::rate::DayCount;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-
-/// The version of keys and rows as this program writes them. An index of another version is rebuilt from the journal.
-pub const ROWS_VERSION: u16 = 2;
 
 /// Rows as they stand after everything decided so far, the undurable too.
 ///

@@ -6,14 +6,14 @@
 use super::super::disk::DiskFile;
 use super::sorted::{Reader, Writer};
 use super::{
-    Breathe, MAKING, Making, Snapshot, SnapshotFailed, Snapshots, TABLE_BYTES, encode_key, encode_table, failed,
-    trouble,
+    Breathe, MAKING, Making, Snapshot, SnapshotFailed, Snapshots, TABLE_BYTES, decode_key, encode_key, encode_table,
+    failed, trouble, upgraded,
 };
-use crate::machine::rows::Write;
+use crate::machine::rows::{Upgrade, Write};
 use crate::model::{Position, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// What a key and its row cost in memory besides their bytes.
@@ -23,7 +23,7 @@ const ENTRY_BYTES: usize = 96;
 pub struct Fold<'a> {
     snapshots: &'a Snapshots,
     _busy: MutexGuard<'a, ()>,
-    before: Option<Snapshot>,
+    pub(super) before: Option<Snapshot>,
     run_bytes: usize,
     /// The last write of each key since the last run was spilled; `None` where the row is gone.
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -48,6 +48,7 @@ struct Source {
     path: PathBuf,
     /// The row of the key that is next.
     row: Option<Vec<u8>>,
+    upgrades: &'static [Upgrade],
 }
 
 impl Snapshots {
@@ -140,17 +141,17 @@ impl Fold<'_> {
         if !self.rows.is_empty() {
             self.spill(breathe)?;
         }
-        self.snapshots.make(covers, at, |making| self.merge(making, breathe))
+        self.snapshots.make(covers, at, breathe, |making, breathe| self.merge(making, breathe))
     }
 
     fn merge(&self, making: &mut Making, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
         let before = match &self.before {
-            Some(before) => Source { reader: before.reader(), path: before.path.clone(), row: None },
-            None => Source { reader: Reader::empty(), path: PathBuf::new(), row: None },
+            Some(before) => Source::of(before.reader(), &before.path, before.upgrades),
+            None => Source::of(Reader::empty(), Path::new(""), &[]),
         };
         let runs = self.runs.iter().map(|run| {
             let reader = Reader::new(run.file.clone(), 0, run.size, 0);
-            Source { reader, path: run.path.clone(), row: None }
+            Source::of(reader, &run.path, &[])
         });
         let mut sources: Vec<Source> = std::iter::once(before).chain(runs).collect();
         // The smallest key first; of equal ones that of the latest source.
@@ -176,10 +177,17 @@ impl Fold<'_> {
 }
 
 impl Source {
+    fn of(reader: Reader, path: &Path, upgrades: &'static [Upgrade]) -> Self {
+        Self { reader, path: path.to_owned(), row: None, upgrades }
+    }
+
     /// The next key, whose row is kept until it is taken.
     fn next(&mut self) -> Result<Option<Vec<u8>>, SnapshotFailed> {
         let Some((key, row)) = self.reader.next().map_err(|broken| broken.of(&self.path))? else { return Ok(None) };
-        self.row = row;
+        self.row = match decode_key(&key).filter(|_| !self.upgrades.is_empty()) {
+            Some(decoded) => row.map(|row| upgraded(self.upgrades, &decoded, row)),
+            None => row,
+        };
         Ok(Some(key))
     }
 }

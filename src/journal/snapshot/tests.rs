@@ -128,6 +128,45 @@ fn a_snapshot_is_made_anew_without_the_rows_of_a_person() {
 }
 
 #[test]
+fn rows_of_an_older_version_are_read_and_folded_as_those_of_today() {
+    const UPGRADES: &[Upgrade] =
+        &[|_, row| [&row[..], b"2"].concat(), |key, row| [&row[..], b"3", &key.bytes].concat()];
+    let snapshots = open(&SimDisk::default());
+    let mut old = folded(&snapshots, 4, vec![put(State, b"a", b"1"), put(Monday, b"b", b"1")]);
+    old.upgrades = UPGRADES;
+    let mut found = old.rows();
+    assert_eq!(found.next().unwrap(), Some((key(State, b"a"), b"123a".to_vec())));
+    assert_eq!(found.next().unwrap(), Some((key(Monday, b"b"), b"123b".to_vec())));
+    let mut fold = snapshots.fold(true, RUN_BYTES).unwrap();
+    fold.add(vec![put(State, b"c", b"new")], &mut || true).unwrap();
+    fold.before = Some(old);
+    fold.finish(Position(5), time(5), &mut || true).unwrap();
+    let expected = [(State, &b"a"[..], &b"123a"[..]), (State, b"c", b"new"), (Monday, b"b", b"123b")];
+    assert_eq!(rows(&snapshots), expected.into_iter().map(|(table, k, row)| (key(table, k), row.to_vec())).collect());
+}
+
+#[test]
+fn a_new_snapshot_is_read_back_before_the_one_before_goes() {
+    let disk = SimDisk::default();
+    let snapshots = open(&disk);
+    folded(&snapshots, 1, vec![put(State, b"a", b"1")]);
+    for place in [HEADER + 1, HEADER + 10, HEADER + 30] {
+        let mut fold = snapshots.fold(true, RUN_BYTES).unwrap();
+        fold.add(vec![put(State, b"b", &[7; 40])], &mut || true).unwrap();
+        let making = format!("{}{MAKING}", name_of(Position(2)));
+        // The first breath is that of the reading: what was written is less than a block.
+        let mut breathe = || {
+            disk.tamper(&making, |bytes| bytes[place] ^= 1);
+            true
+        };
+        let failed = fold.finish(Position(2), time(2), &mut breathe).err().expect("it is not what was written");
+        assert!(!failed.is_unusable() && failed.to_string().contains("not what was written"), "{failed}");
+        assert_eq!(disk.names().unwrap(), [name_of(Position(1))]);
+        assert_eq!(rows(&snapshots).len(), 1);
+    }
+}
+
+#[test]
 fn a_fold_that_is_asked_to_stop_leaves_the_snapshot_before_and_nothing_else() {
     let disk = SimDisk::default();
     let snapshots = open(&disk);
