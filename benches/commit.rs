@@ -190,7 +190,7 @@ impl Bench {
                 let snapshots = Arc::new(Snapshots::open(&home.join(format!("snapshot-{pair}")), origin)?);
                 let folding = if folds == 1 {
                     let options = FoldOptions { at_bytes: 0, ..FoldOptions::default() };
-                    let folding = Folding::start(self.core.journal(), snapshots, options)?;
+                    let folding = Folding::start(self.core.journal(), snapshots, options, Box::new(|| None))?;
                     folding.handle().ask();
                     Some(folding)
                 } else {

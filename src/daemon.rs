@@ -194,7 +194,9 @@ impl Running {
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
         let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
-        let folding = Folding::start(journal, opened.snapshots, FoldOptions::default()).map_err(StartFailed::Thread)?;
+        let spare = room::spare(config.data_dir.clone(), config.storage);
+        let folding = Folding::start(journal, opened.snapshots, FoldOptions::default(), spare);
+        let folding = folding.map_err(StartFailed::Thread)?;
         ops.spawn(watch::queues(handle.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();

@@ -18,7 +18,7 @@ mod tail;
 pub use self::clock::{BELIEVED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget, Recovered};
 pub use self::erase::Erased;
-pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, fold};
+pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, Spare, fold};
 pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY, Urgency};
 pub use self::reads::Reads;
 pub use self::tail::{Follow, FollowFailed};

@@ -4,9 +4,10 @@
 //! work is, well before there is none: what it would leave behind must still be told, sent and ended.
 
 use crate::config::Storage;
+use crate::engine::Spare;
 use crate::journal::{Ballast, SEGMENT_BYTES};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Of the disk no more than this part is kept free, or held by the ballast: a small disk is for work, too.
 const PART_OF_THE_DISK: u64 = 10;
@@ -49,6 +50,11 @@ impl Room {
         storage.low_water_bytes.min(self.total / PART_OF_THE_DISK) + SEGMENT_BYTES
     }
 
+    /// What is free above the mark.
+    fn spare(&self, storage: &Storage) -> u64 {
+        self.free.saturating_sub(self.low_water(storage))
+    }
+
     /// Whether there is room for new work; `takes` says whether there was. What begins and ends at the same mark would
     /// come and go with every segment, so it begins again an eighth above it.
     pub(super) fn takes_work(&self, storage: &Storage, takes: bool) -> bool {
@@ -68,6 +74,11 @@ impl Room {
             Do::Nothing
         }
     }
+}
+
+/// Tells how much of the disk that `data_dir` is on is free above the low-water mark.
+pub(super) fn spare(data_dir: PathBuf, storage: Storage) -> Spare {
+    Box::new(move || Some(Room::of(&data_dir).ok()?.spare(&storage)))
 }
 
 /// Makes room for a start on a full disk, from the ballast. Whoever calls holds the lock of `data_dir`.
@@ -96,6 +107,7 @@ mod tests {
     fn g7_new_work_ends_where_the_mark_and_the_next_segment_do_not_fit_and_begins_again_above_that() {
         assert_eq!(room(0, 0).low_water(&usual()), 576 * MB);
         assert!(room(576, 64).takes_work(&usual(), true) && !room(575, 64).takes_work(&usual(), true));
+        assert_eq!([576, 575, 600].map(|free| room(free, 64).spare(&usual()) / MB), [0, 0, 24]);
         assert!(room(648, 64).takes_work(&usual(), false) && !room(647, 64).takes_work(&usual(), false));
     }
 

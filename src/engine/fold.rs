@@ -26,9 +26,6 @@ const RUNS_MAX: usize = 64;
 /// The longest rest between two steps.
 const REST_MAX: Duration = Duration::from_secs(1);
 
-/// How long a fold is not tried again once it has failed, unless somebody asks.
-const AFTER_FAILURE: Duration = Duration::from_secs(60);
-
 /// How nice its thread is: everything else comes first.
 const NICE: i32 = 15;
 
@@ -44,11 +41,23 @@ pub struct FoldOptions {
     pub rests: u32,
     /// How often it looks whether there is enough.
     pub look_every: Duration,
+    /// How long a fold is not tried again once it has failed, whoever asks.
+    pub again_after: Duration,
 }
+
+/// Free bytes of the disk that snapshots are on, above the mark from which on nothing new may take its room; `None` where it
+/// does not say.
+pub type Spare = Box<dyn Fn() -> Option<u64> + Send>;
 
 impl Default for FoldOptions {
     fn default() -> Self {
-        Self { at_bytes: 512 * 1024 * 1024, run_bytes: 32 * 1024 * 1024, rests: 3, look_every: Duration::from_secs(5) }
+        Self {
+            at_bytes: 512 * 1024 * 1024,
+            run_bytes: 32 * 1024 * 1024,
+            rests: 3,
+            look_every: Duration::from_secs(5),
+            again_after: Duration::from_secs(60),
+        }
     }
 }
 
@@ -68,6 +77,17 @@ pub enum FoldFailed {
         position: Position,
         /// Why.
         why: record::Unreadable,
+    },
+    /// The disk has no room for another snapshot beside the one there is.
+    #[error(
+        "a snapshot may take {} MiB, and {} MiB are free above the low-water mark: make room on the disk of data_dir",
+        needed.div_ceil(1 << 20), spare >> 20
+    )]
+    NoRoom {
+        /// Bytes it may take.
+        needed: u64,
+        /// Bytes there are.
+        spare: u64,
     },
 }
 
@@ -154,6 +174,7 @@ impl Folding {
         journal: Arc<dyn JournalReader>,
         snapshots: Arc<Snapshots>,
         options: FoldOptions,
+        spare: Spare,
     ) -> std::io::Result<Self> {
         let (ask, asked) = bounded(1);
         let (stop, stopping) = bounded(0);
@@ -166,7 +187,7 @@ impl Folding {
             let _told = told;
             // Linux takes this for the thread alone. Without it the work is done all the same.
             let _as_it_was = rustix::process::setpriority_process(None, NICE);
-            Worker { journal, snapshots, options, covers, stopping, clock: WallClock::new() }.run(&asked);
+            Worker { journal, snapshots, options, spare, covers, stopping, clock: WallClock::new() }.run(&asked);
         })?;
         Ok(Self { stop, thread, handle, ended })
     }
@@ -193,6 +214,7 @@ struct Worker {
     journal: Arc<dyn JournalReader>,
     snapshots: Arc<Snapshots>,
     options: FoldOptions,
+    spare: Spare,
     covers: Arc<AtomicU64>,
     stopping: Receiver<()>,
     clock: WallClock,
@@ -207,16 +229,18 @@ impl Worker {
             Err(unusable) => tracing::warn!(%unusable, "there is a snapshot, and it cannot be used"),
         }
         let mut not_before = Instant::now();
+        let mut is_asked = false;
         loop {
-            let is_asked = select! {
+            is_asked |= select! {
                 recv(self.stopping) -> _ => return,
                 recv(asked) -> _ => true,
                 default(self.options.look_every) => false,
             };
             let closed = self.journal.closed_after(self.covered());
             observe::unfolded(closed.bytes);
-            let enough = closed.bytes >= self.options.at_bytes && Instant::now() >= not_before;
-            if is_asked || enough {
+            // Whoever asks asks again every few seconds: what failed would be all that is done.
+            if (is_asked || closed.bytes >= self.options.at_bytes) && Instant::now() >= not_before {
+                is_asked = false;
                 match self.fold() {
                     Ok(made) => at = made.or(at),
                     Err(FoldFailed::Snapshot(SnapshotFailed::Interrupted)) => return,
@@ -226,7 +250,7 @@ impl Worker {
                             // Nobody may count on it any more.
                             self.covers.store(0, Ordering::Release);
                         }
-                        not_before = Instant::now() + AFTER_FAILURE;
+                        not_before = Instant::now() + self.options.again_after;
                     }
                 }
             }
@@ -239,17 +263,27 @@ impl Worker {
     /// Folds until nothing of the closed segments is left. Returns the journal's time in the snapshot.
     fn fold(&mut self) -> Result<Option<Timestamp>, FoldFailed> {
         let mut at = None;
-        let (stopping, rests) = (self.stopping.clone(), self.options.rests);
-        let mut since = Instant::now();
-        let mut breathe = || {
-            let rest = since.elapsed().saturating_mul(rests).min(REST_MAX);
-            let goes_on = stopping.recv_timeout(rest) == Err(RecvTimeoutError::Timeout);
-            since = Instant::now();
-            goes_on
-        };
         loop {
             let began = Instant::now();
-            let made = fold(self.journal.as_ref(), &self.snapshots, &self.options, &mut breathe)?;
+            let needed = self.needed();
+            self.has_room(needed)?;
+            let mut low = false;
+            let mut since = Instant::now();
+            let mut breathe = || {
+                let rest = since.elapsed().saturating_mul(self.options.rests).min(REST_MAX);
+                let goes_on = self.stopping.recv_timeout(rest) == Err(RecvTimeoutError::Timeout);
+                // Others fill the disk as well. What was begun goes, and leaves them its room.
+                low = (self.spare)() == Some(0);
+                since = Instant::now();
+                goes_on && !low
+            };
+            let made = fold(self.journal.as_ref(), &self.snapshots, &self.options, &mut breathe);
+            let made = match made {
+                Err(FoldFailed::Snapshot(SnapshotFailed::Interrupted)) if low => {
+                    return Err(FoldFailed::NoRoom { needed, spare: 0 });
+                }
+                made => made?,
+            };
             let Some(snapshot) = made else { return Ok(at) };
             at = Some(self.publish(&snapshot));
             observe::folded(&Folded {
@@ -259,6 +293,22 @@ impl Worker {
                 took: began.elapsed(),
             });
             observe::unfolded(self.journal.closed_after(snapshot.covers).bytes);
+        }
+    }
+
+    /// Bytes the next snapshot may take until the one before is gone: all that is in that one, and what is to be folded.
+    fn needed(&self) -> u64 {
+        let latest = self.snapshots.latest().ok().flatten().map_or(0, |latest| latest.bytes);
+        match self.journal.closed_after(self.covered()).bytes {
+            0 => 0,
+            unfolded => latest + unfolded,
+        }
+    }
+
+    fn has_room(&self, needed: u64) -> Result<(), FoldFailed> {
+        match (self.spare)() {
+            Some(spare) if spare < needed => Err(FoldFailed::NoRoom { needed, spare }),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -1,3 +1,4 @@
+mod folding;
 mod sample;
 mod snapshots;
 

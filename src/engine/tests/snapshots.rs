@@ -1,6 +1,7 @@
 //! G27: what a snapshot and the journal after it give is what the whole journal gives; and where neither knows what was
 //! before, there is no start.
 
+use super::folding::wait_for;
 use super::*;
 use crate::journal::snapshot::{Origin, Snapshot, Snapshots};
 use crate::journal::{FileJournal, Options};
@@ -11,18 +12,19 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use tempfile::TempDir;
 
 /// So small that a few commands fill one.
-const SEGMENT_BYTES: u64 = 700;
+pub(super) const SEGMENT_BYTES: u64 = 700;
 
 /// Folding without rests, in runs of a few rows.
-const FOLD: FoldOptions =
-    FoldOptions { at_bytes: 5_000, run_bytes: 4_000, rests: 0, look_every: Duration::from_millis(1) };
-
-/// Longer than anything here takes on a busy machine.
-const SOON: Duration = Duration::from_secs(30);
+pub(super) const FOLD: FoldOptions = FoldOptions {
+    at_bytes: 5_000,
+    run_bytes: 4_000,
+    rests: 0,
+    look_every: Duration::from_millis(1),
+    again_after: Duration::from_secs(60),
+};
 
 const CALLERS: [&str; 4] = ["+12065550142", "+12065550143", "+12065550144", "+390612345678"];
 
@@ -157,52 +159,6 @@ fn a_damaged_snapshot_is_made_anew_while_the_journal_is_whole_and_else_counts_fo
     assert_eq!(fs::read(&file).unwrap(), bytes, "what cannot be used is not touched");
 }
 
-#[test]
-fn segments_are_folded_once_there_are_enough_or_somebody_asks_and_what_is_covered_is_said() {
-    let mut home = Home::new();
-    home.fill(20);
-    let folding = home.folding(FoldOptions { at_bytes: u64::MAX, ..FOLD });
-    let handle = folding.handle();
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(handle.covers(), Position(0), "there is not enough, and nobody asked");
-    let closed = home.core.journal().closed_after(Position(0));
-    assert!(closed.last.0 > 10 && closed.bytes > SEGMENT_BYTES, "{closed:?}");
-    handle.ask();
-    wait_for(|| handle.covers() == closed.last);
-    assert!(folding.stop());
-
-    let folding = home.folding(FOLD);
-    let handle = folding.handle();
-    wait_for(|| handle.covers() == closed.last);
-    while home.core.journal().closed_after(closed.last).bytes < FOLD.at_bytes {
-        home.fill(1);
-    }
-    let last = home.core.journal().closed_after(Position(0)).last;
-    wait_for(|| handle.covers() == last);
-    assert!(folding.stop());
-    assert_eq!(home.rebuilt(true).unwrap().0, home.rows());
-}
-
-#[test]
-fn a_fold_that_rests_is_stopped_within_a_step_and_leaves_nothing_behind() {
-    let mut home = Home::new();
-    home.fill(60);
-    let folding = home.folding(FoldOptions { rests: 1_000_000, ..FOLD });
-    wait_for(|| fs::read_dir(home.snapshot_dir()).unwrap().count() > 0);
-    assert!(folding.stop());
-    assert_eq!(fs::read_dir(home.snapshot_dir()).unwrap().count(), 0);
-    assert_eq!(home.rebuilt(true).unwrap().0, home.rows());
-}
-
-#[track_caller]
-fn wait_for(come: impl Fn() -> bool) {
-    let until = Instant::now() + SOON;
-    while !come() {
-        assert!(Instant::now() < until, "it does not come");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 /// Something that happens.
 #[derive(Clone, Debug)]
 enum Happens {
@@ -239,15 +195,15 @@ fn say(call: &str, key: u8) -> Command {
 }
 
 /// A data directory with a gateway's core on it; its index is in memory.
-struct Home {
+pub(super) struct Home {
     directory: TempDir,
     clock: Arc<AtomicU64>,
-    core: Core,
+    pub(super) core: Core,
     said: u16,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicU64::new(1_763_791_200_000));
         let core = open(&directory.path().join("journal"), &clock, None, Box::new(MemoryIndex::new())).unwrap().0;
@@ -258,7 +214,7 @@ impl Home {
     }
 
     /// With a snapshot of some segments, and more after it.
-    fn of_many_segments() -> Self {
+    pub(super) fn of_many_segments() -> Self {
         let mut home = Self::new();
         home.fill(40);
         home.fold();
@@ -269,7 +225,7 @@ impl Home {
     }
 
     /// Commits so many texts.
-    fn fill(&mut self, texts: u16) {
+    pub(super) fn fill(&mut self, texts: u16) {
         for _ in 0..texts {
             self.said += 1;
             self.run(Happens::Command(said_by(usize::from(self.said) % CALLERS.len(), "hello", self.said)));
@@ -283,23 +239,28 @@ impl Home {
         }
     }
 
-    fn rows(&self) -> Dump {
+    pub(super) fn rows(&self) -> Dump {
         dump(self.core.index.as_ref())
     }
 
-    fn fold(&self) -> Option<Snapshot> {
+    pub(super) fn fold(&self) -> Option<Snapshot> {
         fold(self.core.journal().as_ref(), &self.snapshots(), &FOLD, &mut || true).unwrap()
     }
 
-    fn folding(&self, options: FoldOptions) -> Folding {
-        Folding::start(self.core.journal(), Arc::new(self.snapshots()), options).unwrap()
+    pub(super) fn folding(&self, options: FoldOptions) -> Folding {
+        self.folding_in(options, Box::new(|| None))
     }
 
-    fn snapshot_dir(&self) -> PathBuf {
+    /// The same on a disk with so much room.
+    pub(super) fn folding_in(&self, options: FoldOptions, spare: Spare) -> Folding {
+        Folding::start(self.core.journal(), Arc::new(self.snapshots()), options, spare).unwrap()
+    }
+
+    pub(super) fn snapshot_dir(&self) -> PathBuf {
         self.directory.path().join("snapshots")
     }
 
-    fn snapshots(&self) -> Snapshots {
+    pub(super) fn snapshots(&self) -> Snapshots {
         Snapshots::open(&self.snapshot_dir(), origin(&self.journal())).unwrap()
     }
 
@@ -332,7 +293,7 @@ impl Home {
     }
 
     /// What the next process has whose index is lost, with the snapshot or without it.
-    fn rebuilt(&self, snapshot: bool) -> Result<(Dump, Recovered), EngineFailed> {
+    pub(super) fn rebuilt(&self, snapshot: bool) -> Result<(Dump, Recovered), EngineFailed> {
         let (core, recovered) = self.recover(snapshot, Box::new(MemoryIndex::new()))?;
         Ok((dump(core.index.as_ref()), recovered))
     }
@@ -360,7 +321,7 @@ fn open(
 }
 
 /// Every row.
-type Dump = BTreeMap<Key, Vec<u8>>;
+pub(super) type Dump = BTreeMap<Key, Vec<u8>>;
 
 fn dump(index: &dyn Index) -> Dump {
     let days = || (20_400..22_000).map(Day);
