@@ -1,9 +1,10 @@
 //! What time it was by the journal when the steady clock showed what, noted for the next process.
 //!
 //! In one boot of the machine the steady clock goes on whatever becomes of us, so a wall that was set while no gateway ran
-//! is found out as if one had run. After another boot nobody can say how long it was, and the wall is believed.
+//! is found out as if one had run. After another boot nobody can say how long it was: the wall is followed at once, so that
+//! calls and texts go on, and where it is far past what the journal knows it is doubted until it has stood for ten minutes.
 
-use crate::engine::{Clock as _, WallClock};
+use crate::engine::{Clock as _, STEP_MAX, WallClock};
 use crate::model::Timestamp;
 use crate::observe;
 use std::fs::OpenOptions;
@@ -24,11 +25,20 @@ const NOTE_EVERY: u32 = 10;
 /// What changes with each boot of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// The clock of a process that begins.
-pub(super) fn begin(data_dir: &Path) -> WallClock {
+/// The clock of a process that begins, where the journal ends at `last`.
+pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
     let noted = std::fs::read_to_string(data_dir.join("clock")).ok();
     let known = noted.as_deref().zip(boot().as_deref()).and_then(|(noted, boot)| read(noted, boot));
-    known.map_or_else(WallClock::new, |(at, steady)| WallClock::since(at, steady))
+    if let Some(Noted { at, steady, doubted_until }) = known {
+        return WallClock::since(at, steady).doubted_until(doubted_until);
+    }
+    let mut clock = WallClock::new();
+    let rest = last.map_or(Duration::ZERO, |last| clock.now().since(last));
+    if rest <= STEP_MAX {
+        return clock;
+    }
+    observe::clock_doubted(rest);
+    WallClock::after_a_rest()
 }
 
 /// Compares the clocks until `stop`, and notes the time.
@@ -44,8 +54,9 @@ pub(super) async fn watch(mut clock: WallClock, data_dir: PathBuf, stop: Cancell
         clock.now();
         stands = compare(&mut clock, stands);
         if count % NOTE_EVERY == 0 {
-            let (data_dir, (at, steady)) = (data_dir.clone(), clock.last());
-            let noting = tokio::task::spawn_blocking(move || note(&data_dir, at, steady));
+            let ((at, steady), doubted_until) = (clock.last(), clock.doubt());
+            let (data_dir, noted) = (data_dir.clone(), Noted { at, steady, doubted_until });
+            let noting = tokio::task::spawn_blocking(move || note(&data_dir, noted));
             tokio::select! {
                 () = stop.cancelled() => return,
                 // Where it cannot be noted, the note before is as good.
@@ -68,22 +79,39 @@ fn compare(clock: &mut WallClock, stands: bool) -> bool {
     ahead.is_some()
 }
 
+/// What a process leaves to the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Noted {
+    /// The journal's time,
+    at: Timestamp,
+    /// what the steady clock showed then,
+    steady: Duration,
+    /// and what it shows when that time is doubted no longer.
+    doubted_until: Option<Duration>,
+}
+
 /// Not synced: a machine that stops has another boot id when it is back. And always as long, so that it is written over in
 /// one piece, for which a full disk has room, too.
-fn note(data_dir: &Path, at: Timestamp, steady: Duration) -> io::Result<()> {
+fn note(data_dir: &Path, Noted { at, steady, doubted_until }: Noted) -> io::Result<()> {
     let Some(boot) = boot() else { return Ok(()) };
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(data_dir.join("clock"))?;
-    file.write_all_at(format!("{boot} {:020} {:020}\n", steady.as_millis(), at.as_ms()).as_bytes(), 0)
+    let doubted_until = doubted_until.unwrap_or_default().as_millis();
+    let line = format!("{boot} {:020} {:020} {doubted_until:020}\n", steady.as_millis(), at.as_ms());
+    file.write_all_at(line.as_bytes(), 0)
 }
 
-/// The journal's time and the steady clock's, where they were noted in this boot.
-fn read(noted: &str, boot: &str) -> Option<(Timestamp, Duration)> {
+/// What was noted in this boot.
+fn read(noted: &str, boot: &str) -> Option<Noted> {
     let mut words = noted.strip_suffix('\n')?.split(' ');
     let of_this_boot = words.next()? == boot;
-    let steady = words.next()?.parse().ok()?;
-    let at = words.next()?.parse().ok()?;
-    (of_this_boot && words.next().is_none()).then(|| (Timestamp::from_ms(at), Duration::from_millis(steady)))
+    let mut number = || words.next()?.parse::<u64>().ok();
+    let (steady, at, doubted_until) = (number()?, number()?, number()?);
+    (of_this_boot && words.next().is_none()).then(|| Noted {
+        at: Timestamp::from_ms(at),
+        steady: Duration::from_millis(steady),
+        doubted_until: Some(doubted_until).filter(|until| *until > 0).map(Duration::from_millis),
+    })
 }
 
 /// Which boot of the machine this is; nothing where the system does not say.
@@ -99,10 +127,16 @@ mod tests {
 
     #[test]
     fn g13_what_is_noted_is_read_again_in_the_same_boot_only() {
-        let noted = "a-boot 00000000000000001500 00000001767225600000\n";
-        assert_eq!(read(noted, "a-boot"), Some((Timestamp::from_ms(1_767_225_600_000), Duration::from_millis(1_500))));
+        let noted = "a-boot 00000000000000001500 00000001767225600000 00000000000000000000\n";
+        let (at, steady) = (Timestamp::from_ms(1_767_225_600_000), Duration::from_millis(1_500));
+        assert_eq!(read(noted, "a-boot"), Some(Noted { at, steady, doubted_until: None }));
         assert_eq!(read(noted, "another-boot"), None);
-        for torn in ["", "\n", "a-boot", "a-boot 1500", "a-boot 1500 17672256", "a-boot 1 2 3\n", "a-boot x 2\n"] {
+        let doubted = "a-boot 1500 1767225600000 601500\n";
+        let doubted_until = Some(Duration::from_millis(601_500));
+        assert_eq!(read(doubted, "a-boot"), Some(Noted { at, steady, doubted_until }));
+        for torn in
+            ["", "\n", "a-boot", "a-boot 1500", "a-boot 1 2", "a-boot 1 2 3", "a-boot 1 2 3 4\n", "a-boot x 2 3\n"]
+        {
             assert_eq!(read(torn, "a-boot"), None, "{torn:?}");
         }
     }
@@ -110,20 +144,38 @@ mod tests {
     #[test]
     fn g13_a_process_that_begins_goes_on_with_the_time_of_the_one_before_though_the_wall_was_set() {
         let directory = tempfile::tempdir().unwrap();
-        let wall = begin(directory.path()).now();
-        assert!(wall.since(WallClock::new().now()) < DAY && begin(directory.path()).ahead().is_none());
+        let wall = begin(directory.path(), None).now();
+        assert!(wall.since(WallClock::new().now()) < DAY && begin(directory.path(), None).ahead().is_none());
 
         // The process before had another idea of what time it is: the wall was set forward by a day since.
         let (_, steady) = WallClock::new().last();
         for _ in 0..2 {
-            note(directory.path(), wall - DAY, steady).unwrap();
+            note(directory.path(), Noted { at: wall - DAY, steady, doubted_until: None }).unwrap();
         }
-        let mut clock = begin(directory.path());
+        let mut clock = begin(directory.path(), Some(wall - DAY));
         assert!(clock.now().since(wall - DAY) < Duration::from_secs(60));
         assert!(clock.ahead().is_some_and(|ahead| ahead.abs_diff(DAY) < Duration::from_secs(60)));
         // The journal is known to be further on, and there it goes on.
         clock.not_before(wall);
         assert!(clock.now() >= wall);
+    }
+
+    #[test]
+    fn g13_after_another_boot_the_wall_is_followed_and_doubted_where_it_is_far_past_the_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let wall = WallClock::new().now();
+        for (last, doubted) in [(None, false), (Some(wall - Duration::from_secs(60)), false), (Some(wall - DAY), true)]
+        {
+            let mut clock = begin(directory.path(), last);
+            assert_eq!(clock.is_doubted(), doubted, "{last:?}");
+            assert!(clock.now() >= wall, "calls and texts go by it at once");
+            let (at, steady) = clock.last();
+            // And so it is for a process that begins meanwhile.
+            let noted = Noted { at, steady, doubted_until: clock.doubt() };
+            note(directory.path(), noted).unwrap();
+            assert_eq!(begin(directory.path(), Some(at)).is_doubted(), doubted);
+            std::fs::remove_file(directory.path().join("clock")).unwrap();
+        }
     }
 
     #[test]

@@ -9,8 +9,10 @@ use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
 use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options, SEGMENT_BYTES};
 use crate::machine::command::{Command, Reply};
+use crate::machine::record;
 use crate::machine::rows::RowsFailed;
 use crate::machine::view::ROWS_VERSION;
+use crate::model::{Day, Position, Timestamp};
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
 use std::collections::HashMap;
@@ -160,8 +162,10 @@ pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, O
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
     let snapshots = Snapshots::open(&snapshots_place(data_dir)?, origin)?;
     let opened = SledIndex::open(&data_dir.join(INDEX), Owner { journal: identity, rows_version: ROWS_VERSION })?;
-    let mut clock = clock::begin(data_dir);
-    let claims = Claims::open(&data_dir.join("claims"), identity, clock.now().day(), CLAIMS_MAX)?;
+    let mut clock = clock::begin(data_dir, last_time(&journal)?);
+    // By a clock that may be wrong no day is over.
+    let today = if clock.is_doubted() { Day::default() } else { clock.now().day() };
+    let claims = Claims::open(&data_dir.join("claims"), identity, today, CLAIMS_MAX)?;
     let (journal, index, time) = (Box::new(journal), Box::new(opened.index), Box::new(clock.clone()));
     let (core, recovered) = Core::recover_with(Some(&snapshots), journal, index, claims, time)?;
     // A new gateway has nothing to rebuild.
@@ -178,6 +182,19 @@ pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, O
         "recovered"
     );
     Ok(Recovered { lock, core, snapshots, clock })
+}
+
+/// The time of the journal's last record; none in an empty one.
+fn last_time(journal: &FileJournal) -> Result<Option<Timestamp>, OpenFailed> {
+    let reader = journal.reader();
+    let last = Position(reader.bounds().1.0 - 1);
+    if last == Position(0) {
+        return Ok(None);
+    }
+    let Some(frame) = reader.read(last, 1)?.into_iter().next() else { return Ok(None) };
+    let position = frame.position;
+    let story = record::decode(position, &frame.meta, frame.bodies);
+    Ok(Some(story.map_err(|why| EngineFailed::Record { position, why })?.at))
 }
 
 /// Where the snapshots are. What an earlier release left under another name gets its name: there may be nothing else of

@@ -19,6 +19,11 @@ pub trait Clock: Send {
     fn jumped(&mut self) -> Option<Step> {
         None
     }
+
+    /// Whether it may be wrong by much, so that nothing is over for now which time alone ends.
+    fn is_doubted(&mut self) -> bool {
+        false
+    }
 }
 
 /// The machine's clock, guarded: where it is set back, or forward by much, time goes on by the steady clock. See [`Guard`].
@@ -37,6 +42,21 @@ impl WallClock {
     /// It was `last` when the steady clock showed `at`, in this boot of the machine.
     pub fn since(last: Timestamp, at: Duration) -> Self {
         Self { guard: Guard::new(last, at, Some(BELIEVED_AFTER)), jumped: None }
+    }
+
+    /// A clock that begins now, as the wall shows it, after nobody knows how long: it is doubted until the wall has stood.
+    pub fn after_a_rest() -> Self {
+        Self::new().doubted_until(Some(steady() + BELIEVED_AFTER))
+    }
+
+    /// The same, doubted until the steady clock shows `until`.
+    pub fn doubted_until(self, until: Option<Duration>) -> Self {
+        Self { guard: self.guard.doubted_until(until), ..self }
+    }
+
+    /// What the steady clock shows when it is doubted no longer; nothing where it is not doubted.
+    pub fn doubt(&mut self) -> Option<Duration> {
+        self.guard.doubt(wall(), steady())
     }
 
     /// It is `last` now. Who has this clock follows the journal, which tells by `not_before` where time jumps.
@@ -74,6 +94,10 @@ impl Clock for WallClock {
 
     fn jumped(&mut self) -> Option<Step> {
         self.jumped.take()
+    }
+
+    fn is_doubted(&mut self) -> bool {
+        self.doubt().is_some()
     }
 }
 

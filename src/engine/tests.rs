@@ -8,7 +8,7 @@ use crate::journal::{Journal, MemoryJournal};
 use crate::machine::command::{Command, PutCall, Reply, Taken};
 use crate::machine::state::CallRow;
 use crate::machine::view::{Ask, ROWS_VERSION};
-use crate::model::{Address, CallId, Caller, Heard, Inbound, Phase, Position, Timestamp};
+use crate::model::{Address, CallId, Caller, Day, Heard, Inbound, Phase, Position, Timestamp};
 use crate::rules::directory::example;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,6 +100,45 @@ fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_forgets_no_claim_neither_be
     assert_eq!(lives_at(HOUR + 660, set), (true, wall(set + 4 * HOUR)));
     assert_eq!(lives_at(4 * HOUR - 1, set), (true, wall(set + 4 * HOUR)));
     assert_eq!(lives_at(4 * HOUR, set), (false, wall(set + 4 * HOUR)));
+}
+
+#[test]
+fn g13_by_a_clock_that_is_doubted_after_a_rest_calls_and_texts_go_on_and_no_lease_ends_and_nothing_is_forgotten() {
+    const HOUR: u64 = 60 * 60;
+    const WEEKS: u64 = 21 * 24 * HOUR;
+    let hands = Arc::new(Hands::default());
+    let journal = MemoryJournal::new([1; 16]);
+    let home = tempfile::tempdir().unwrap();
+    // Two boots of the machine; in the second the wall is three weeks on.
+    let boot = |shown: u64, doubted_until: Option<Duration>, today| {
+        hands.show(0, shown);
+        let guard = Guard::new(wall(shown), Duration::ZERO, Some(BELIEVED_AFTER)).doubted_until(doubted_until);
+        let clock = Guarded { guard, hands: hands.clone(), jumped: None };
+        let claims = Claims::open(home.path(), [1; 16], today, CLAIMS_MAX).unwrap();
+        Core::recover(Box::new(journal.clone()), Box::new(MemoryIndex::new()), claims, Box::new(clock)).unwrap().0
+    };
+    let mut core = boot(0, None, wall(0).day());
+    let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
+    core.commit([Command::GatewayStarted, seed, put("c-1", "+12065550142"), text("SM1", "hello")]).unwrap();
+    core.close().unwrap();
+
+    let mut core = boot(WEEKS, Some(BELIEVED_AFTER), Day::default());
+    let mut at = |passed: u64| {
+        hands.show(passed, WEEKS + passed);
+        core.forget(Forget { told_from: Position(1), kept_from: Position(4) }).unwrap();
+        let replies = core.commit([Command::Tick, text("SM1", "hello"), put("c-2", "+12065550143")]).unwrap();
+        assert!(matches!(&replies[2], Reply::Call { shown, .. } if shown.call.started_at >= wall(WEEKS)));
+        let lives = match core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
+            Some(CallRow::Call(call)) => call.ended.is_none(),
+            other => panic!("the call is gone: {other:?}"),
+        };
+        (lives, replies[1] == Reply::Heard(Taken::Duplicate), core.journal().bounds().0 == Position(1))
+    };
+    assert_eq!([1, 300, 599].map(&mut at), [(true, true, true); 3]);
+    let (lives, _, _) = at(600);
+    assert!(!lives, "it has stood");
+    let (_, known, _) = at(601);
+    assert!(!known, "three weeks are longer than a repeat may come");
 }
 
 #[test]
@@ -294,6 +333,11 @@ impl Clock for Guarded {
 
     fn jumped(&mut self) -> Option<Step> {
         self.jumped.take()
+    }
+
+    fn is_doubted(&mut self) -> bool {
+        let steady = Duration::from_secs(self.hands.steady.load(Ordering::Relaxed));
+        self.guard.doubt(wall(self.hands.wall.load(Ordering::Relaxed)), steady).is_some()
     }
 }
 

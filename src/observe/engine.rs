@@ -132,6 +132,16 @@ pub fn clock_suspect(ahead: Duration) {
     counter!(names::CLOCK_JUMPS_TOTAL).increment(1);
 }
 
+/// The machine was started anew, and nobody can say whether it rested for so long or its clock is wrong.
+pub fn clock_doubted(rest: Duration) {
+    let secs = rest.as_secs();
+    tracing::warn!(
+        secs,
+        "the machine was started anew and its clock is so far past the journal: if that is wrong, set it right. Until it \
+         has stood for 10 minutes no lease ends and nothing is forgotten"
+    );
+}
+
 /// It has stood for long enough.
 pub fn clock_believed(by: Duration) {
     let secs = by.as_secs();

@@ -3,6 +3,9 @@
 //! Invariant: its time never goes back; and it goes forward by more than what truly passed only where the wall was set
 //! forward by little, or by much and that has stood for long. A step of a day that somebody takes back after a minute has
 //! ended no call and forgotten nothing.
+//!
+//! Where nobody can say how long it was (the machine was started anew) the wall has to be followed: calls begin and texts
+//! become too old by it. Then it is doubted until it has stood for as long, and what is over by nothing but time waits.
 
 use crate::model::Timestamp;
 use std::time::Duration;
@@ -30,6 +33,8 @@ pub struct Guard {
     at: Duration,
     suspect: Option<Suspect>,
     believed_after: Option<Duration>,
+    /// What the steady clock shows when the wall, as it was followed, has stood for long enough.
+    doubted_until: Option<Duration>,
 }
 
 /// The wall is ahead of what passed.
@@ -43,7 +48,20 @@ impl Guard {
     /// It was `last` when the steady clock showed `at`. A large step forward is believed once it has stood so long; by
     /// somebody who is told elsewhere, never.
     pub fn new(last: Timestamp, at: Duration, believed_after: Option<Duration>) -> Self {
-        Self { last, at, suspect: None, believed_after }
+        Self { last, at, suspect: None, believed_after, doubted_until: None }
+    }
+
+    /// The same, doubted until the steady clock shows `until`.
+    pub fn doubted_until(self, until: Option<Duration>) -> Self {
+        Self { doubted_until: until, ..self }
+    }
+
+    /// What the steady clock shows when it is doubted no longer; nothing where it is not doubted. A wall that was set back
+    /// meanwhile was wrong: then it is doubted until the wall has come as far again.
+    pub fn doubt(&mut self, wall: Timestamp, steady: Duration) -> Option<Duration> {
+        let now = self.last + steady.saturating_sub(self.at);
+        self.doubted_until = self.doubted_until.filter(|until| steady < *until || now.since(wall) > STEP_MAX);
+        self.doubted_until
     }
 
     /// What time it is, and the step by which it jumped, if it did just now.
@@ -185,6 +203,35 @@ mod tests {
         // A journal that is ahead of both is where time goes on.
         guard.not_before(wall(500), steady(202));
         check(&mut guard, &[(202, 202, 500), (203, 203, 501)]);
+    }
+
+    #[test]
+    fn g13_a_wall_that_is_followed_after_a_rest_is_doubted_until_it_has_stood_for_ten_minutes() {
+        let mut guard = guard().doubted_until(Some(steady(600)));
+        let mut doubts = |at, shown| {
+            guard.now(wall(shown), steady(at));
+            guard.doubt(wall(shown), steady(at)).is_some()
+        };
+        assert_eq!(
+            [(1, 1), (599, 599), (600, 600), (601, 601)].map(|(at, shown)| doubts(at, shown)),
+            [true, true, false, false]
+        );
+        assert!(!doubts(700, 100), "once it has stood, it is doubted no more");
+    }
+
+    #[test]
+    fn g13_a_wall_that_was_wrong_after_a_rest_is_doubted_until_it_is_as_far_again() {
+        // It was two hours ahead, and is set right after a minute; time does not go back for that.
+        let mut guard = Guard::new(wall(2 * HOUR), steady(0), Some(BELIEVED_AFTER)).doubted_until(Some(steady(600)));
+        let told = [(60, 60), (61, 61)].map(|(at, shown)| guard.now(wall(2 * HOUR + shown), steady(at)).0);
+        assert_eq!(told, [wall(2 * HOUR + 60), wall(2 * HOUR + 61)]);
+        let mut at = |at, shown| {
+            let (now, _) = guard.now(wall(shown), steady(at));
+            (now, guard.doubt(wall(shown), steady(at)).is_some())
+        };
+        assert_eq!(at(62, 62), (wall(2 * HOUR + 62), true));
+        assert_eq!(at(HOUR, HOUR), (wall(3 * HOUR), true), "ten minutes are over");
+        assert_eq!(at(2 * HOUR + 1, 4 * HOUR + 1), (wall(4 * HOUR + 1), false));
     }
 
     #[test]
