@@ -197,7 +197,7 @@ impl Running {
         let spare = room::spare(config.data_dir.clone(), config.storage);
         let folding = Folding::start(journal, opened.snapshots, FoldOptions::default(), spare);
         let folding = folding.map_err(StartFailed::Thread)?;
-        ops.spawn(watch::queues(handle.clone(), CancellationToken::clone(&stop_ops)));
+        ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &dialects, feeds, &stop_workers);

@@ -20,15 +20,41 @@ const DISK_EVERY: Duration = Duration::from_millis(250);
 /// How long a ballast that could not be made or given up is left alone.
 const BALLAST_AGAIN: Duration = Duration::from_secs(60);
 
+/// A command that waits for longer is one too late for a carrier, which hears 503 soon after.
+const WAITS_MAX: Duration = Duration::from_secs(1);
+
+/// How long none must have waited so long, before it is said that all is well.
+const CALM_FOR: Duration = Duration::from_secs(5);
+
 /// Watches the engine's queues until `stop`.
-pub(super) async fn queues(engine: Handle, stop: CancellationToken) {
+pub(super) async fn queues(engine: Handle, readiness: Readiness, stop: CancellationToken) {
+    let mut load = Load { readiness, since: None };
     let mut every = interval(QUEUES_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = every.tick() => engine.observe(),
+            _ = every.tick() => load.see(engine.observe(), Instant::now()),
         }
+    }
+}
+
+/// Whether too much waits. It is a report alone: no door refuses anything for it, since what comes in is what shows that
+/// the disk is well again.
+struct Load {
+    readiness: Readiness,
+    /// When something was last seen to wait for too long.
+    since: Option<Instant>,
+}
+
+impl Load {
+    fn see(&mut self, oldest: Duration, now: Instant) {
+        if oldest > WAITS_MAX {
+            self.since = Some(now);
+        } else if self.since.is_some_and(|since| now.duration_since(since) >= CALM_FOR) {
+            self.since = None;
+        }
+        self.readiness.set(NotReady::Overloaded, self.since.is_some());
     }
 }
 
@@ -147,6 +173,25 @@ mod tests {
         };
         let seen = [1_000, 600, 575, 600, 649, 600].map(|mb| low_at(mb * MB));
         assert_eq!(seen, [false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a66_while_commands_wait_for_over_a_second_the_gateway_says_that_it_is_overloaded() {
+        let readiness = Readiness::new();
+        readiness.set(NotReady::Starting, false);
+        let mut load = Load { readiness: readiness.clone(), since: None };
+        let begin = Instant::now();
+        let mut at = |secs, waited_ms| {
+            load.see(Duration::from_millis(waited_ms), begin + Duration::from_secs(secs));
+            readiness.reasons()
+        };
+        assert_eq!([at(0, 0), at(1, 900), at(2, 1_000)], [[]; 3]);
+        assert_eq!(at(3, 1_001), [NotReady::Overloaded]);
+        // A disk that syncs in five seconds lets the queue be empty in between.
+        assert_eq!(at(4, 0), [NotReady::Overloaded]);
+        assert_eq!(at(6, 3_000), [NotReady::Overloaded]);
+        assert_eq!(at(10, 0), [NotReady::Overloaded]);
+        assert_eq!(at(11, 0), []);
     }
 
     #[test]

@@ -134,12 +134,16 @@ impl Handle {
         }
     }
 
-    /// Counts how many commands wait, and how long the oldest has. Asks nothing of the engine, which may be stuck.
-    pub fn observe(&self) {
-        for (queue, entrance) in [(observe::Queue::Urgent, &self.urgent), (observe::Queue::Ordinary, &self.ordinary)] {
+    /// Counts how many commands wait, and says how long the oldest has. Asks nothing of the engine, which may be stuck.
+    pub fn observe(&self) -> Duration {
+        let queues = [(observe::Queue::Urgent, &self.urgent), (observe::Queue::Ordinary, &self.ordinary)];
+        let ages = queues.map(|(queue, entrance)| {
             let waiting = entrance.queue.len();
-            observe::queue(queue, waiting, entrance.oldest.age(waiting, Instant::now()));
-        }
+            let age = entrance.oldest.age(waiting, Instant::now());
+            observe::queue(queue, waiting, age);
+            age
+        });
+        ages.into_iter().max().unwrap_or_default()
     }
 }
 

@@ -113,7 +113,7 @@ names! {
         counter PANICS_TOTAL = "offhook_panics_total" [door],
             "Requests that panicked, by door. Any rise is an error in this program: report it with the log.";
         gauge NOT_READY = "offhook_not_ready" [reason],
-            "1 while there is this reason against new work, else 0. Rising outside of starts and stops: /readyz and the log say why; low_disk: make room on the disk of data_dir.";
+            "1 while there is this reason against new work, else 0. Rising outside of starts and stops: /readyz and the log say why; low_disk: make room on the disk of data_dir; overloaded: commands wait for over a second, see offhook_journal_sync_seconds.";
         counter RELOADS_TOTAL = "offhook_reloads_total" [outcome],
             "Times the configuration was read again on SIGHUP, by outcome. refused rising: something in it is wrong, the log names key and line; until it is mended the gateway goes on with what it had, certificates that expire included.";
     }
