@@ -50,6 +50,9 @@ const FAILED_STOP_MAX: Duration = Duration::from_millis(500);
 /// How long ops may take to read their last answer, when all else has stopped.
 const OPS_STOP_MAX: Duration = Duration::from_millis(500);
 
+/// What is said of a task that panicked: what it said itself may quote somebody's text.
+const PANICKED: &str = "it panicked, which is a defect";
+
 /// How often the metrics are folded, which keeps their memory small.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -184,7 +187,7 @@ impl Running {
         let (replays, asked_again) = Replays::to(names.iter().map(String::as_str));
         let data_dir = config.data_dir.clone();
         let opened = tokio::task::spawn_blocking(move || open::open(&data_dir, seed, &names));
-        let opened = opened.await.map_err(|panicked| StartFailed::Thread(io::Error::other(panicked)))??;
+        let opened = opened.await.map_err(|_panicked| StartFailed::Thread(io::Error::other(PANICKED)))??;
         let seed_refused = opened.seed_refused;
         // Looked at before the doors open: nothing is taken in that there is no room for.
         let disk = watch::disk(&config, &readiness).await.map_err(StartFailed::Thread)?;
@@ -304,7 +307,7 @@ fn why(worker: Result<Result<(), String>, tokio::task::JoinError>) -> String {
     match worker {
         Ok(Ok(())) => "a worker ended before its time".to_owned(),
         Ok(Err(why)) => why,
-        Err(panicked) => format!("a worker panicked: {panicked}"),
+        Err(_panicked) => format!("a worker: {PANICKED}"),
     }
 }
 

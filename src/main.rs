@@ -49,6 +49,7 @@ fn serve(file: &Path, seed_file: Option<&Path>) -> ExitCode {
     if let Err(error) = observe::logging("info") {
         return fail(&error.to_string());
     }
+    observe::panics();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot be started: {error}")),
@@ -116,8 +117,8 @@ async fn reload_when_asked(file: &Path, reload: &Arc<Reload>, asked: &Notify) ->
             reload.read_again(&file);
             systemd::ready();
         });
-        if let Err(panicked) = read.await {
-            tracing::error!(%panicked, "the configuration was not read again: this is a defect");
+        if read.await.is_err() {
+            tracing::error!("the configuration was not read again: this is a defect");
         }
     }
 }
@@ -149,6 +150,7 @@ fn directory(command: &DirectoryCommand) -> ExitCode {
 
 fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::error::Error>> {
     observe::logging("warn")?;
+    observe::panics();
     match command {
         DirectoryCommand::Export { config } => {
             let exported = directory::export(&config::load(config)?)?;
@@ -206,6 +208,7 @@ fn erase(file: &std::path::Path, who: E164) -> ExitCode {
     if let Err(error) = observe::logging("warn") {
         return fail(&error.to_string());
     }
+    observe::panics();
     let config = match config::load(file) {
         Ok(config) => config,
         Err(problems) => return fail(&problems.to_string()),

@@ -39,7 +39,7 @@ pub use feed::{
 };
 pub use label::ConnectionEnd;
 pub use list::list;
-pub use logging::{LoggingFailed, logging};
+pub use logging::{LoggingFailed, logging, panics};
 pub use messages::{
     AutoReplied, OptOutBy, ReceiptOutcome, Taken, WebhookOutcome, auto_reply, bad_signature, inbound_message, opted_in,
     opted_out, quarantined, receipt, webhook,

@@ -76,7 +76,7 @@ pub(super) async fn disk(config: &Config, readiness: &Readiness) -> io::Result<D
         disk.look(Instant::now());
         disk
     });
-    looked.await.map_err(io::Error::other)
+    looked.await.map_err(|_panicked| io::Error::other(super::PANICKED))
 }
 
 impl Disk {

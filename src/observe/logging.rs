@@ -32,6 +32,21 @@ pub fn logging(default: &'static str) -> Result<(), LoggingFailed> {
         .map_err(|_| LoggingFailed::Twice)
 }
 
+/// Has panics logged by where they were, and not by what they said: that may quote a text or a number.
+///
+/// Those of requests are counted where they are answered, and the others stop the process.
+pub fn panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!("{}", panic_line(place.as_deref(), std::thread::current().name()));
+    }));
+}
+
+fn panic_line(place: Option<&str>, thread: Option<&str>) -> String {
+    let (place, thread) = (place.unwrap_or("a place unknown"), thread.unwrap_or("without a name"));
+    format!("a panic at {place}, in the thread {thread}: this is a defect")
+}
+
 fn filter(
     variable: impl Fn(&'static str) -> Option<String>,
     default: &'static str,
@@ -51,6 +66,16 @@ fn filter(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_not_by_what_it_says() {
+        let line = panic_line(Some("src/rules/lane.rs:7:13"), Some("engine"));
+        assert_eq!(line, "a panic at src/rules/lane.rs:7:13, in the thread engine: this is a defect");
+        assert_eq!(
+            panic_line(None, None),
+            "a panic at a place unknown, in the thread without a name: this is a defect"
+        );
+    }
 
     #[test]
     fn our_own_variable_wins_over_the_common_one_and_none_means_the_default() {

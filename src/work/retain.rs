@@ -114,7 +114,9 @@ pub async fn retain(
         let (reads, covers) = (reads.clone(), folded.covers());
         // It reads the heads of some segments.
         let looked = tokio::task::spawn_blocking(move || look(keep, &reads, covers)).await;
-        let Some((plan, bytes)) = looked.map_err(|panicked| panicked.to_string())?? else { continue };
+        let Some((plan, bytes)) = looked.map_err(|_panicked| "it panicked, which is a defect".to_owned())?? else {
+            continue;
+        };
         let standing = observe::Retention { bytes, early: plan.early, held: plan.held };
         observe::retention(standing, std::mem::replace(&mut told, standing));
         if plan.fold {
