@@ -3,6 +3,9 @@
 //! Invariant: nothing goes that a rebuild of the index would need, nor the text of a message that is still to be sent. A
 //! dead endpoint holds nothing: it hears of the gap when it is back.
 
+#[cfg(test)]
+mod together;
+
 use crate::engine::{FoldHandle, Forget, Handle, Reads, SubmitError};
 use crate::machine::rows::RowsFailed;
 use crate::machine::view::Ask;
