@@ -178,7 +178,9 @@ impl Folding {
     ) -> std::io::Result<Self> {
         let (ask, asked) = bounded(1);
         let (stop, stopping) = bounded(0);
-        let handle = FoldHandle { ask, covers: Arc::default() };
+        // Known before anybody looks: who finds nothing covered asks for a snapshot that is not needed.
+        let covers = snapshots.latest().ok().flatten().map_or(0, |latest| latest.covers.0);
+        let handle = FoldHandle { ask, covers: Arc::new(AtomicU64::new(covers)) };
         let ended = CancellationToken::new();
         let told = ended.clone().drop_guard();
         let covers = Arc::clone(&handle.covers);
