@@ -6,7 +6,7 @@ use super::*;
 use crate::net::{BodyRefused, Client, ClientBounds, SendFailed, TlsFiles, read_body};
 use http::StatusCode;
 use http_body_util::Full;
-use peer::{NEVER, Open, SOON, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
+use peer::{NEVER, Open, SOON, Told, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
 use std::path::Path;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,24 +44,35 @@ async fn a_body_that_is_announced_too_large_is_refused_unread() {
 
 #[tokio::test]
 async fn a_peer_that_does_not_take_its_answer_is_cut_off() {
-    let (bounds, body_dropped) = (Bounds { write: SOON, ..patient() }, Arc::new(Notify::new()));
-    let door = Open::with(bounds, None, endless(Arc::clone(&body_dropped)));
+    let (bounds, told) = (Bounds { write: SOON, ..patient() }, Arc::new(Told::default()));
+    let door = Open::with(bounds, None, endless(Arc::clone(&told)));
     let mut peer = door.connect().await;
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    within(body_dropped.notified()).await;
+    within(told.dropped.notified()).await;
     within(is_reset(&peer)).await;
+}
+
+#[tokio::test]
+async fn g19_of_an_answer_that_nobody_reads_the_system_keeps_little() {
+    let (bounds, told) = (Bounds { write: 5 * SOON, ..patient() }, Arc::new(Told::default()));
+    let door = Open::with(bounds, None, endless(Arc::clone(&told)));
+    let mut peer = door.connect_narrow().await;
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    within(told.dropped.notified()).await;
+    let kept = told.bytes.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((64 * 1024..512 * 1024).contains(&kept), "{kept} bytes");
 }
 
 #[tokio::test]
 async fn a_peer_that_does_not_take_its_answer_through_tls_is_cut_off() {
     let files = TempDir::new().unwrap();
-    let (bounds, body_dropped) = (Bounds { write: SOON, ..patient() }, Arc::new(Notify::new()));
-    let door = Open::with(bounds, Some(certificate(files.path())), endless(Arc::clone(&body_dropped)));
+    let (bounds, told) = (Bounds { write: SOON, ..patient() }, Arc::new(Told::default()));
+    let door = Open::with(bounds, Some(certificate(files.path())), endless(Arc::clone(&told)));
     let connector = tokio_rustls::TlsConnector::from(Arc::new(trust(files.path())));
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let mut peer = connector.connect(name, door.connect().await).await.unwrap();
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    within(body_dropped.notified()).await;
+    within(told.dropped.notified()).await;
     within(is_reset(peer.get_ref().0)).await;
 }
 

@@ -1,6 +1,7 @@
 //! Doors to knock at, and the ways to do it.
 
 use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncRead;
 use tokio::task::JoinHandle;
 
@@ -41,6 +42,13 @@ impl Open {
         TcpStream::connect(self.address).await.unwrap()
     }
 
+    /// The same, by somebody whose system takes very little before somebody reads it.
+    pub(super) async fn connect_narrow(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(2_048).unwrap();
+        socket.connect(self.address).await.unwrap()
+    }
+
     /// Writes `text` and reads to the end of the connection.
     pub(super) async fn ask(&self, text: &str) -> String {
         let mut peer = self.connect().await;
@@ -76,25 +84,34 @@ pub(super) fn echo()
     })
 }
 
-/// Answers without end, and says when nobody wants it any more.
+/// How an answer without end went.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Bytes that were handed over to be written.
+    pub(super) bytes: AtomicUsize,
+    /// Nobody wants it any more.
+    pub(super) dropped: Notify,
+}
+
+/// Answers without end.
 pub(super) fn endless(
-    dropped: Arc<Notify>,
+    told: Arc<Told>,
 ) -> impl Service<Request<RequestBody>, Response = Response<Endless>, Error = Infallible, Future: Send + 'static>
 + Clone
 + Send
 + Sync
 + 'static {
     tower::service_fn(move |_| {
-        let body = Endless(Arc::clone(&dropped));
+        let body = Endless(Arc::clone(&told));
         async { Ok(Response::new(body)) }
     })
 }
 
-pub(super) struct Endless(Arc<Notify>);
+pub(super) struct Endless(Arc<Told>);
 
 impl Drop for Endless {
     fn drop(&mut self) {
-        self.0.notify_one();
+        self.0.dropped.notify_one();
     }
 }
 
@@ -106,7 +123,9 @@ impl Body for Endless {
         self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))))
+        const PIECE: &[u8] = &[b'x'; 16 * 1024];
+        self.0.bytes.fetch_add(PIECE.len(), Ordering::Relaxed);
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(PIECE)))))
     }
 }
 
