@@ -95,6 +95,8 @@ fn waiting(started: &Config, read: &Config) -> Vec<String> {
 fn fixed(config: &Config) -> BTreeMap<String, String> {
     let mut fixed = BTreeMap::new();
     fixed.insert("data_dir".to_owned(), config.data_dir.display().to_string());
+    fixed.insert("storage".to_owned(), format!("{:?}", config.storage));
+    fixed.insert("retention".to_owned(), format!("{:?}", config.keep));
     fixed.insert("limits".to_owned(), format!("{:?}", config.limits));
     for (name, door) in doors(&config.listen) {
         fixed.insert(format!("listen.{name}"), door.address.to_string());

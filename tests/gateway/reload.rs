@@ -211,14 +211,15 @@ async fn g33_secrets_of_carriers_and_endpoints_are_taken_over_and_what_needs_a_r
 
     world.home.configure(|text| {
         let text = text.replacen("console = \"127.0.0.1:0\"", "console = \"127.0.0.1:9\"", 1);
-        text.replacen("data_dir = \"data\"", "data_dir = \"other\"", 1)
+        let text = text.replacen("data_dir = \"data\"", "data_dir = \"other\"", 1);
+        format!("{text}\n[storage]\nlow_water_bytes = 1\n[retention]\nevents_max_age_days = 1\n")
     });
     let said = reload(&world, &gateway, "taken").await;
-    for key in ["data_dir", "listen.console"] {
+    for key in ["data_dir", "listen.console", "retention", "storage"] {
         let warning = format!("{key} is not what the gateway was started with: restart it to have it so");
         assert!(said.contains(&warning), "{warning} is not in:\n{said}");
     }
-    assert_eq!(said.matches("restart it").count(), 2, "{said}");
+    assert_eq!(said.matches("restart it").count(), 4, "{said}");
     assert!(heard().await && !world.home.path("other").exists());
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }
