@@ -8,6 +8,7 @@ mod connection;
 mod handshake;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use self::handshake::Handshakes;
 use super::body::RequestBody;
@@ -23,6 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -44,6 +46,8 @@ pub struct Bounds {
     pub headers_max: usize,
     /// Bytes of a request's first line and headers; one more is 431. At least 8,192.
     pub header_max_bytes: usize,
+    /// Connections that have sent more than a little of headers and not all, and as many again of handshakes.
+    pub unfinished_max: usize,
     /// Connections in all. A request whose client has left keeps its place until it is done.
     pub connections_max: usize,
     /// What there is for all doors, where that is less.
@@ -69,6 +73,9 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             headers_max: 64,
             header_max_bytes: 32 * 1024,
+            // At 52 kB each they stay below 30 MB. Ten thousand that end a byte too early would take more memory than all of
+            // the gateway may.
+            unfinished_max: 512,
             // Ten thousand slow connections leave room for honest ones. At about 20 kB each they stay below 400 MB.
             connections_max: 16_384,
             shares: None,
@@ -84,6 +91,10 @@ impl Default for Bounds {
 /// Who is at the other end of a request's connection; among the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// From here on headers or a handshake that are not whole are large: it is what hyper reads first, before it makes room for
+/// more, and more than the whole of nearly all of them.
+const UNFINISHED_BYTES: usize = 8 * 1024;
 
 /// Connections that the kernel holds for us until we take them.
 const BACKLOG: u32 = 4_096;
@@ -144,8 +155,9 @@ impl Listener {
         let drain = bounds.drain;
         let shared = Arc::new(Shared {
             door,
+            handshakes: tls.map(|tls| Handshakes::new(tls, &bounds)),
+            unfinished: Semaphore::new(bounds.unfinished_max),
             bounds,
-            handshakes: tls.map(Handshakes::new),
             service,
             stop: stop.clone(),
             cut: cut.clone(),
@@ -203,6 +215,8 @@ struct Shared<S> {
     door: Door,
     bounds: Bounds,
     handshakes: Option<Handshakes>,
+    /// Places for headers that are large and not whole.
+    unfinished: Semaphore,
     service: S,
     /// No new requests.
     stop: CancellationToken,

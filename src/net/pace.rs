@@ -12,7 +12,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
 
 /// What a peer that reads slowly must take within each write deadline. A peer that takes less than this in ten seconds
 /// holds a connection for the sake of holding it.
@@ -28,6 +27,8 @@ pub(super) struct Pace {
 
 struct State {
     reading: Reading,
+    /// Of headers that are coming, what has come.
+    unfinished_bytes: usize,
     /// When what the peer owes us must be here; nothing while we are at work on its request.
     read_by: Option<Instant>,
     /// When what we have written must be taken; nothing while nothing waits.
@@ -65,6 +66,7 @@ impl Pace {
             write: bounds.write,
             state: Mutex::new(State {
                 reading: Reading::Headers,
+                unfinished_bytes: 0,
                 read_by: Some(Instant::now() + bounds.headers),
                 write_by: None,
                 taken_bytes: 0,
@@ -82,10 +84,16 @@ impl Pace {
         [read, write].into_iter().flatten().min_by_key(|(by, _)| *by)
     }
 
+    /// How much has come of headers that are not complete.
+    pub(super) fn unfinished_bytes(&self) -> usize {
+        self.state().unfinished_bytes
+    }
+
     /// The headers are complete: a request is at work.
     pub(super) fn request_begins(&self) {
         let mut state = self.state();
         state.reading = Reading::Answering;
+        state.unfinished_bytes = 0;
         state.read_by = None;
     }
 
@@ -101,11 +109,14 @@ impl Pace {
         self.state().given_up = true;
     }
 
-    fn bytes_came(&self) {
+    fn bytes_came(&self, count: usize) {
         let mut state = self.state();
         if state.reading == Reading::Idle {
             state.reading = Reading::Headers;
             state.read_by = Some(Instant::now() + self.headers);
+        }
+        if state.reading == Reading::Headers {
+            state.unfinished_bytes += count;
         }
     }
 
@@ -147,12 +158,6 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl Socket for TcpStream {
     fn tcp(&self) -> &TcpStream {
         self
-    }
-}
-
-impl Socket for TlsStream<TcpStream> {
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
     }
 }
 
@@ -201,8 +206,9 @@ impl<S: Socket> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.pace.bytes_came();
+        let came = buf.filled().len() - before;
+        if came > 0 {
+            self.pace.bytes_came(came);
         }
         result
     }
@@ -248,15 +254,18 @@ mod tests {
     async fn the_wait_for_a_next_request_is_longer_than_the_wait_for_its_headers() {
         let pace = Pace::new(&Bounds { headers: 10 * SECOND, idle: 60 * SECOND, ..Bounds::default() });
         assert_eq!(left(&pace), Some((10 * SECOND, Late::Headers)), "a new connection owes us headers");
-        pace.bytes_came();
+        pace.bytes_came(1);
         tokio::time::advance(3 * SECOND).await;
-        pace.bytes_came();
+        pace.bytes_came(1);
         assert_eq!(left(&pace), Some((7 * SECOND, Late::Headers)), "a drip does not move the deadline");
+        assert_eq!(pace.unfinished_bytes(), 2);
         pace.request_begins();
         assert_eq!(left(&pace), None);
+        pace.bytes_came(9);
+        assert_eq!(pace.unfinished_bytes(), 0, "that is its body");
         pace.request_ends();
         assert_eq!(left(&pace), Some((60 * SECOND, Late::Idle)));
-        pace.bytes_came();
+        pace.bytes_came(1);
         assert_eq!(left(&pace), Some((10 * SECOND, Late::Headers)));
     }
 

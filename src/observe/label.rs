@@ -47,6 +47,8 @@ labels! {
         HandshakeFailed = "handshake_failed",
         /// The TLS handshake took too long.
         HandshakeLate = "handshake_late",
+        /// Too many others had begun something as large, or waited for their handshake.
+        Crowded = "crowded",
         /// The headers took too long.
         HeadersLate = "headers_late",
         /// It was idle for too long.

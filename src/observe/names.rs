@@ -103,7 +103,7 @@ names! {
         gauge CONNECTIONS_OPEN = "offhook_connections_open" [door],
             "Connections open now, by door. Rising near limits.connections_max: raise that, and the limit of open files with it.";
         counter CONNECTIONS_TOTAL = "offhook_connections_total" [door, end],
-            "Connections that ended, by door and how. handshake_late, headers_late or write_late rising: somebody holds connections open on purpose; handshake_failed: a certificate or a protocol does not fit.";
+            "Connections that ended, by door and how. handshake_late, headers_late, write_late or crowded rising: somebody holds connections open on purpose; handshake_failed: a certificate or a protocol does not fit.";
         counter CONNECTIONS_REFUSED_TOTAL = "offhook_connections_refused_total" [door, reason],
             "Connections closed unread, by door and reason. full rising: raise limits.connections_max; address_full: one address opens too many, and if it is your proxy, name it in limits.trusted_proxies.";
         counter ACCEPT_FAILURES_TOTAL = "offhook_accept_failures_total" [door],

@@ -1,6 +1,6 @@
 //! One connection: handshake, requests one after another, end.
 
-use super::{Peer, Shared};
+use super::{Peer, Shared, UNFINISHED_BYTES};
 use crate::net::BoxError;
 use crate::net::body::RequestBody;
 use crate::net::pace::{Late, Pace, Paced, Socket};
@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ use tower::{Service, ServiceExt};
 
 /// What the system keeps of answers that a peer does not take; Linux doubles it for its own bookkeeping. Left to itself it
 /// grows to megabytes for one peer, which is neither in what this process has resident nor bounded by anything but what
-/// all sockets of the machine may have together. Most answers fit, and 100 ms away a peer still has 640 kB of one a second.
+/// all sockets of the machine may have together. Most answers fit, and a peer 100 ms away can still take 640 kB a second.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Serves one connection to its end. The place is free again once the connection and its last request are done.
@@ -70,6 +71,7 @@ where
     };
     match timeout(shared.bounds.handshake, handshakes.shake(stream)).await {
         Ok(Ok(stream)) => serve(shared, stream, peer, place).await,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ResourceBusy => ConnectionEnd::Crowded,
         Ok(Err(_)) => ConnectionEnd::HandshakeFailed,
         Err(_) => ConnectionEnd::HandshakeLate,
     }
@@ -112,6 +114,7 @@ where
         sleep(shared.bounds.first_request).await;
     });
     let (mut stopping, mut leaving) = (false, false);
+    let mut place_of_headers = None;
 
     poll_fn(|cx| {
         stopping = stopping || stopped.as_mut().poll(cx).is_ready();
@@ -128,7 +131,16 @@ where
                 break;
             }
         }
-        // Every deadline moves inside the poll above, so it is asked for after it and nowhere else.
+        // Bytes come and headers end inside the poll above, and every deadline moves there: so all of that is asked for
+        // after it and nowhere else.
+        if pace.unfinished_bytes() < UNFINISHED_BYTES {
+            place_of_headers = None;
+        } else if place_of_headers.is_none() {
+            let Ok(place) = shared.unfinished.try_acquire() else {
+                return Poll::Ready(ConnectionEnd::Crowded);
+            };
+            place_of_headers = Some(place);
+        }
         let Some((deadline, late)) = pace.deadline() else {
             return Poll::Pending;
         };

@@ -98,6 +98,24 @@ async fn headers_of_more_than_the_bound_are_431() {
 }
 
 #[tokio::test]
+async fn g19_of_headers_that_are_large_and_not_whole_only_so_many_are_kept() {
+    let door = Open::plain(Bounds { unfinished_max: 1, ..patient() });
+    let large = format!("GET / HTTP/1.1\r\nconnection: close\r\nx: {}", "x".repeat(UNFINISHED_BYTES));
+    let (mut one, mut other) = (door.connect().await, door.connect().await);
+    one.write_all(large.as_bytes()).await.unwrap();
+    other.write_all(large.as_bytes()).await.unwrap();
+    let kept = tokio::select! {
+        nothing = rest(&mut one) => { assert_eq!(nothing, ""); &mut other }
+        nothing = rest(&mut other) => { assert_eq!(nothing, ""); &mut one }
+    };
+    assert!(door.ask("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+    kept.write_all(b"\r\n\r\n").await.unwrap();
+    assert!(rest(kept).await.starts_with("HTTP/1.1 200 "));
+    let next = door.ask(&format!("{large}\r\n\r\n")).await;
+    assert!(next.starts_with("HTTP/1.1 200 "), "its place is free again: {next}");
+}
+
+#[tokio::test]
 async fn a_handshake_that_never_comes_is_cut_off() {
     let files = TempDir::new().unwrap();
     let bounds = Bounds { handshake: SOON, ..patient() };
