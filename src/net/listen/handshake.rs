@@ -55,10 +55,12 @@ impl Handshakes {
     pub(super) async fn shake(&self, stream: TcpStream) -> io::Result<TlsStream<Measured>> {
         let part = Some(Part { bytes: 0, request_max: 0, large: Arc::clone(&self.large), place: None });
         let mut begun = LazyConfigAcceptor::new(Acceptor::default(), Measured { stream, part }).await?;
-        let turn = self.turns.take().await.ok_or(io::ErrorKind::ResourceBusy)?;
-        if has_left(&begun.io.stream).await {
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
+        let turn = tokio::select! {
+            // Who leaves makes room at once: in a flood of such peers nobody waits behind them.
+            biased;
+            () = leaves(&begun.io.stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            turn = self.turns.take() => turn.ok_or(io::ErrorKind::ResourceBusy)?,
+        };
         begun.io.first_word_is_whole();
         // The keys are computed here and now; what is left waits for the peer.
         let shaking = begun.into_stream(self.tls.config());
@@ -69,14 +71,15 @@ impl Handshakes {
     }
 }
 
-/// Whether the peer has closed its side, as nobody does who goes on with a handshake.
-async fn has_left(stream: &TcpStream) -> bool {
+/// Ends once the peer has closed its side, as nobody does who goes on with a handshake.
+async fn leaves(stream: &TcpStream) {
     let mut byte = [0; 1];
-    poll_fn(|cx| {
-        let looked = stream.poll_peek(cx, &mut ReadBuf::new(&mut byte));
-        Poll::Ready(matches!(looked, Poll::Ready(Ok(0) | Err(_))))
+    poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+        Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+        // What it has said already hides whether it leaves.
+        Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
     })
-    .await
+    .await;
 }
 
 /// A peer's socket, of which no more is read than a handshake may have.
@@ -167,7 +170,6 @@ mod tests {
     use super::*;
     use rustls::pki_types::ServerName;
     use std::path::Path;
-    use std::time::Duration;
     use tempfile::TempDir;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -182,11 +184,9 @@ mod tests {
         let (mut stays, leaves) = (begin(&handshakes, files.path()).await, begin(&handshakes, files.path()).await);
         let (mut gone, shaking) = leaves;
         gone.shutdown().await.unwrap();
-        // While the test waits the runtime looks at its sockets, and sees the end of this one.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        drop(turn);
         let left = within(shaking).await.unwrap().unwrap_err();
         assert_eq!(left.kind(), io::ErrorKind::ConnectionAborted, "{left}");
+        drop(turn);
 
         // Whoever stays has a turn, and gives it back before its handshake is done.
         let mut said = [0; 1];
