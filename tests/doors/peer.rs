@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 
 /// Longer than any deadline of a door on a busy machine, but that of idle connections.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
@@ -33,6 +34,24 @@ pub(crate) async fn connect_narrow(door: SocketAddr, from: IpAddr) -> io::Result
     socket.set_recv_buffer_size(LEAST_BYTES)?;
     socket.bind((from, 0).into())?;
     socket.connect(door).await
+}
+
+/// Does something on a thread with a runtime of its own: what hostile peers compute keeps no honest one of this process from
+/// asking. `last`, it comes after everything else on the machine, so that a request is late only where the gateway is.
+pub(crate) fn aside<F: Future<Output: Send + 'static>>(
+    last: bool,
+    doing: impl FnOnce() -> F + Send + 'static,
+) -> JoinHandle<F::Output> {
+    /// As nice as can be.
+    const NICE: i32 = 19;
+    let thread = std::thread::spawn(move || {
+        if last {
+            // Linux takes this for the thread alone.
+            rustix::process::setpriority_process(None, NICE).unwrap();
+        }
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(doing())
+    });
+    tokio::task::spawn_blocking(|| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 /// A connection on which requests follow one another.

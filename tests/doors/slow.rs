@@ -1,6 +1,6 @@
 //! Connections that are held open by doing as little as possible, by the hundred and by the ten thousand.
 
-use crate::peer::{PATIENCE, connect, connect_narrow, source};
+use crate::peer::{PATIENCE, aside, connect, connect_narrow, source};
 use crate::process::{Gateway, TOKEN, skipped};
 use crate::stage::{Stage, quiet, value};
 use offhook::net::{Shares, connections_that_fit, descriptors_max};
@@ -23,6 +23,8 @@ const OPENING_MAX: usize = 200;
 
 /// The goals: how long a slow connection lives, how long an honest one waits meanwhile, and what all that costs.
 const LIFE_MAX: Duration = Duration::from_secs(15);
+/// On a machine that is busy with other things.
+const LIFE_MAX_BUSY: Duration = Duration::from_secs(20);
 const HONEST_P99_MAX: Duration = Duration::from_millis(100);
 const RESIDENT_MAX_KB: u64 = 400_000;
 
@@ -37,27 +39,40 @@ enum Kind {
     Silence,
     /// The handshake comes byte by byte.
     Handshake,
+    /// A handshake of which everything comes at once but the last byte, as large as it may be.
+    HelloAlmostWhole,
     /// A header that does not end.
     Headers,
+    /// Headers of which everything comes at once but the last bytes, as large as they may be.
+    HeadersAlmostWhole,
     /// A body that comes byte by byte.
     Body,
-    /// A body of which everything comes at once but the last bytes.
-    AlmostWhole,
+    /// A body of which everything comes at once but the last byte.
+    BodyAlmostWhole,
     /// Answers that nobody reads.
     Unread,
     /// Answers that are read byte by byte.
     Crumbs,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Silence, Kind::Handshake, Kind::Headers, Kind::Body, Kind::AlmostWhole, Kind::Unread, Kind::Crumbs];
+static KINDS: [Kind; 9] = [
+    Kind::Silence,
+    Kind::Handshake,
+    Kind::HelloAlmostWhole,
+    Kind::Headers,
+    Kind::HeadersAlmostWhole,
+    Kind::Body,
+    Kind::BodyAlmostWhole,
+    Kind::Unread,
+    Kind::Crumbs,
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g19_slow_connections_of_every_kind_are_closed_while_honest_ones_are_answered() {
     let wanted = std::env::var("OFFHOOK_SLOW").ok().map(|text| text.parse().expect("OFFHOOK_SLOW is a count"));
     let each: usize = wanted.unwrap_or(EACH);
     // All at once, or, where they are many, one kind after the other: a door has 16,384 places.
-    let rounds: Vec<&[Kind]> = if wanted.is_some() { KINDS.chunks(1).collect() } else { vec![&KINDS] };
+    let rounds: Vec<&'static [Kind]> = if wanted.is_some() { KINDS.chunks(1).collect() } else { vec![&KINDS] };
     let most = each * rounds[0].len();
     let room = descriptors_max().map(|there| Shares::of(connections_that_fit(there), DOORS).most());
     if room.is_some_and(|room| room < most + OTHERWISE) {
@@ -70,46 +85,67 @@ async fn g19_slow_connections_of_every_kind_are_closed_while_honest_ones_are_ans
     let gateway = stage.world.start().await;
     let mut worst = (Duration::ZERO, Duration::ZERO);
     for kinds in rounds {
-        let (life, p99) = round(&stage, &gateway, kinds, each).await;
+        let (life, p99) = round(&stage, &gateway, kinds, each, wanted.is_some()).await;
         worst = (worst.0.max(life), worst.1.max(p99));
     }
     ends_as_counted(&gateway, each as u64).await;
+    let life_max = if wanted.is_some() { LIFE_MAX } else { LIFE_MAX_BUSY };
+    assert!(worst.0 <= life_max, "a slow connection lived for {:.1?}", worst.0);
     if wanted.is_some() {
-        assert!(worst.0 <= LIFE_MAX, "a slow connection lived for {:.1?}", worst.0);
         assert!(worst.1 <= HONEST_P99_MAX, "an honest request in a hundred waited for {:.1?}", worst.1);
     }
 }
 
 /// Holds connections of these kinds until all are closed. Shows the longest life of one, and the slowest hundredth of the
-/// honest answers meanwhile.
-async fn round(stage: &Arc<Stage>, gateway: &Gateway, kinds: &[Kind], each: usize) -> (Duration, Duration) {
+/// honest answers meanwhile. Where that is asserted, whoever is slow comes last on the machine.
+async fn round(
+    stage: &Arc<Stage>,
+    gateway: &Gateway,
+    kinds: &'static [Kind],
+    each: usize,
+    last: bool,
+) -> (Duration, Duration) {
     println!("{each} each of {kinds:?}:");
     let honest = stage.honest();
+    let holding = aside(last, {
+        let stage = Arc::clone(stage);
+        move || hold_all(stage, kinds, each)
+    });
+    let (mut resident_kb, mut tcp_kb) = (0, 0);
+    while !holding.is_finished() {
+        (resident_kb, tcp_kb) = (resident_kb.max(gateway.resident_kb()), tcp_kb.max(tcp_memory_kb()));
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let longest = holding.await.unwrap();
+    let p99 = honest.ends().await;
+    quiet(gateway, "carriers").await;
+    let (resident, tcp) = (resident_kb / 1_000, tcp_kb / 1_000);
+    println!(
+        "  the longest lived {longest:.1?}; {resident} MB resident at most, and {tcp} MB in all TCP sockets of the machine"
+    );
+    assert!(resident_kb < RESIDENT_MAX_KB, "{resident_kb} kB");
+    (longest, p99)
+}
+
+/// Holds connections of these kinds until all are closed. Shows the longest life of one.
+async fn hold_all(stage: Arc<Stage>, kinds: &'static [Kind], each: usize) -> Duration {
     let opening = Arc::new(Semaphore::new(OPENING_MAX));
     let mut held = JoinSet::new();
     for nth in 0..each * kinds.len() {
-        let (stage, opening, kind) = (Arc::clone(stage), Arc::clone(&opening), kinds[nth % kinds.len()]);
-        held.spawn(async move { (kind, hold(kind, &stage, &opening, nth).await) });
+        let (stage, opening, kind) = (Arc::clone(&stage), Arc::clone(&opening), kinds[nth % kinds.len()]);
+        held.spawn(async move {
+            hold(kind, &stage, &opening, nth).await.unwrap_or_else(|error| panic!("{kind:?}: {error}"))
+        });
     }
-    let (mut longest, mut resident_kb) = (Duration::ZERO, 0);
-    let mut look = tokio::time::interval(Duration::from_millis(250));
-    loop {
-        tokio::select! {
-            ended = held.join_next() => match ended {
-                Some(ended) => {
-                    let (kind, life) = ended.unwrap();
-                    longest = longest.max(life.unwrap_or_else(|error| panic!("{kind:?}: {error}")));
-                }
-                None => break,
-            },
-            _ = look.tick() => resident_kb = resident_kb.max(gateway.resident_kb()),
-        }
-    }
-    let p99 = honest.ends().await;
-    quiet(gateway, "carriers").await;
-    println!("  the longest lived {longest:.1?}; {} MB resident at most", resident_kb / 1_000);
-    assert!(resident_kb < RESIDENT_MAX_KB, "{resident_kb} kB");
-    (longest, p99)
+    held.join_all().await.into_iter().max().unwrap_or_default()
+}
+
+/// What the sockets of this machine hold, at both their ends, as the system counts it: in pages.
+fn tcp_memory_kb() -> u64 {
+    const PAGE_KB: u64 = 4;
+    let told = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let pages = told.lines().find(|line| line.starts_with("TCP:")).and_then(|line| line.split(" mem ").nth(1));
+    pages.and_then(|pages| pages.trim().parse::<u64>().ok()).unwrap_or_default() * PAGE_KB
 }
 
 /// Holds one connection for as long as the door lets it. Shows for how long that was.
@@ -120,9 +156,14 @@ async fn hold(kind: Kind, stage: &Stage, opening: &Semaphore, nth: usize) -> io:
     match kind {
         Kind::Silence => held(turn, connect(doors.carriers, from).await?, b"", b"").await,
         Kind::Handshake => held(turn, connect(doors.carriers, from).await?, b"", &stage.client_hello()).await,
-        Kind::Headers => held(turn, stage.carriers(from).await?, b"POST / HTTP/1.1\r\nX-Slow: ", DRIPS).await,
+        Kind::HelloAlmostWhole => held(turn, connect(doors.carriers, from).await?, &almost_a_hello(), b"").await,
+        Kind::Headers => held(turn, stage.carriers(from).await?, HEADER, DRIPS).await,
+        Kind::HeadersAlmostWhole => {
+            let first = [HEADER, &[b'x'; HEADERS_BYTES]].concat();
+            held(turn, stage.carriers(from).await?, &first, b"").await
+        }
         Kind::Body => held(turn, stage.carriers(from).await?, HEAD, DRIPS).await,
-        Kind::AlmostWhole => {
+        Kind::BodyAlmostWhole => {
             let first = [HEAD, &[b'x'; BODY_BYTES - 1]].concat();
             held(turn, stage.carriers(from).await?, &first, b"").await
         }
@@ -136,6 +177,20 @@ async fn hold(kind: Kind, stage: &Stage, opening: &Semaphore, nth: usize) -> io:
             Ok(began.elapsed())
         }
     }
+}
+
+/// A header that has begun, and how much of it comes at once where nearly all does: 32 kB are too much.
+const HEADER: &[u8] = b"POST / HTTP/1.1\r\nX-Slow: ";
+const HEADERS_BYTES: usize = 32_000;
+
+/// The first word of a handshake without its last byte; 16 kB are too much.
+fn almost_a_hello() -> Vec<u8> {
+    const BYTES: u16 = 16_000;
+    let mut hello = vec![22, 3, 1, 0, 0, 1, 0, 0, 0];
+    hello[3..5].copy_from_slice(&BYTES.to_be_bytes());
+    hello[7..9].copy_from_slice(&(BYTES - 4).to_be_bytes());
+    hello.resize(usize::from(BYTES) + 4, 0);
+    hello
 }
 
 /// What stands before a body.
@@ -198,10 +253,12 @@ async fn ends_as_counted(gateway: &Gateway, each: u64) {
     quiet(gateway, "platform").await;
     let metrics = gateway.metrics().await;
     let ended = |door, end| value(&metrics, &format!("offhook_connections_total{{door=\"{door}\",end=\"{end}\"}}"));
-    assert_eq!(ended("carriers", "handshake_late"), 2 * each, "{metrics}");
-    assert_eq!(ended("carriers", "headers_late"), each, "{metrics}");
-    assert_eq!(ended("platform", "write_late"), 2 * each, "{metrics}");
+    let (hands, heads) = (ended("carriers", "handshake_late"), ended("carriers", "headers_late"));
     let slow = value(&metrics, "offhook_webhooks_total{account=\"main\",outcome=\"too_slow\"}");
     // Of those that are almost whole, the ones beyond what is kept at once end sooner.
+    assert!((2 * each..=3 * each).contains(&hands), "{metrics}");
+    assert!((each..=2 * each).contains(&heads), "{metrics}");
     assert!((each..=2 * each).contains(&slow), "{metrics}");
+    assert_eq!(hands + heads + ended("carriers", "crowded"), 5 * each, "{metrics}");
+    assert_eq!(ended("platform", "write_late"), 2 * each, "{metrics}");
 }
