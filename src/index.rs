@@ -9,6 +9,7 @@ mod sled;
 #[cfg(test)]
 mod suite;
 
+pub use self::claims::fuzz;
 pub use self::claims::{CLAIM_DAYS, CLAIMS_MAX, Claims};
 pub use self::memory::MemoryIndex;
 pub use self::sled::{Opened, Owner, SledIndex, Trust, WhyRebuilt};

@@ -7,13 +7,14 @@ use super::{Dialect, LookUp, Webhook};
 use crate::model::{Secret, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Where webhooks seem to come in, as [`fn@twilio`] signs them.
 const PUBLIC_URL: &str = "https://gw.example.com";
 
-static TWILIO: LazyLock<Twilio> = LazyLock::new(|| {
-    Twilio::new(twilio::Account {
+/// The account of all targets.
+pub(crate) static TWILIO: LazyLock<Arc<Twilio>> = LazyLock::new(|| {
+    let account = Twilio::new(twilio::Account {
         name: "main".to_owned(),
         public_url: PUBLIC_URL.parse().expect("it is an address"),
         api_url: twilio::API_URL.parse().expect("it is an address"),
@@ -25,9 +26,15 @@ static TWILIO: LazyLock<Twilio> = LazyLock::new(|| {
             algorithm: Algorithm::HmacSha256,
             secret: Secret::new("whk_3kq9Zr7Yb1Xn5TdWf8Lm"),
         }],
-    })
-    .expect("these settings are those of an account")
+    });
+    Arc::new(account.expect("these settings are those of an account"))
 });
+
+/// What its carrier signs a form with.
+pub(crate) fn signature(path_and_query: &str, form: &[u8]) -> HeaderValue {
+    let signature = twilio::sign(&TWILIO_TOKEN, &format!("{PUBLIC_URL}{path_and_query}"), form);
+    HeaderValue::try_from(signature).expect("base64 has no character that a header may not have")
+}
 
 /// Reads `input` as a request with a body, and as an answer: verify, parse, outcome, look-up, media.
 ///
@@ -51,10 +58,7 @@ pub fn twilio(input: &[u8]) {
 
     let small_form = hook.body.iter().filter(|byte| **byte == b'&').count() < 500;
     if verified.is_err() && hook.headers.is_empty() && hook.method == Method::POST && small_form {
-        let url = format!("{PUBLIC_URL}{}", hook.path_and_query);
-        let signature = twilio::sign(&TWILIO_TOKEN, &url, &hook.body);
-        let signature = HeaderValue::try_from(signature).expect("base64 has no character that a header may not have");
-        hook.headers.insert("x-twilio-signature", signature);
+        hook.headers.insert("x-twilio-signature", signature(&hook.path_and_query, &hook.body));
         assert_eq!(TWILIO.verify(&hook, now), Ok(()), "what Twilio signs passes");
         assert_eq!(TWILIO.parse(&hook), heard, "the signature changes nothing of the content");
     }

@@ -1,20 +1,25 @@
-//! What the fuzzer calls: the platform's door, on a gateway in memory.
+//! What the fuzzer calls: the platform's and the carriers' door, on a gateway in memory, and what systemd hands over.
 
-use crate::carrier::fuzz::Written;
+use super::systemd;
+use crate::carrier::fuzz::{TWILIO, Written, signature};
 use crate::config::seed;
-use crate::engine::{Core, Engine, Reads, WallClock};
+use crate::engine::{Clock, Core, Engine, Reads};
 use crate::http::api::{Api, Scope, Token, router};
+use crate::http::hooks::{HookAccount, Hooks};
 use crate::index::{Claims, MemoryIndex};
 use crate::journal::MemoryJournal;
 use crate::machine::command::{Command, PutCall};
-use crate::model::{CallId, Caller, Directory, Phase, Position, QueueId, Secret};
+use crate::model::{CallId, Caller, Directory, Phase, Position, QueueId, Secret, Timestamp};
 use crate::observe::{NotReady, Readiness};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -30,23 +35,98 @@ static RUNTIME: LazyLock<Runtime> =
 /// The most that an answer is read of: an event stream never ends, and is not read.
 const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Asks a gateway, in which the call `c-1` goes on, what `input` says. Whatever it is, the answer is no 5xx, and a refusal
-/// is a problem with a code and a way out. A send that is asked again with its key has no second effect.
+/// Between two requests of one input.
+const AND_THEN: &[u8] = b"\n====\n";
+
+/// Requests of one input.
+const REQUESTS_MAX: usize = 4;
+
+/// Who asks to wait for events leaves after this: the fuzzer has no 30 s for an input.
+const WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// What all of it happens at, so that ids and cursors are the same in every run: 2025-11-22T06:00:00Z.
+const NOW: Timestamp = Timestamp::from_ms(1_763_791_200_000);
+
+/// Asks a gateway, in which the call `c-1` goes on, what `input` says, one request after another. Whatever it is, no answer
+/// is a 5xx, and a refusal is a problem with a code and a way out. A send that is asked again with its key has no second
+/// effect.
 ///
-/// The input is written as [`twilio`](fn@crate::carrier::fuzz::twilio) has it. Without a credential it gets one for all.
+/// A request is written as [`twilio`](fn@crate::carrier::fuzz::twilio) has it; between two of them stands a line `====`.
+/// Without a credential it gets one for all.
 pub fn api(input: &[u8]) {
+    let _statuses = ask_all(input);
+}
+
+/// What the answers were; none where somebody left before.
+fn ask_all(input: &[u8]) -> Vec<Option<StatusCode>> {
+    let mut statuses = Vec::new();
+    let mut gateway = None;
+    for part in parts(input) {
+        let written = Written::read(part);
+        let Some(first) = request(&written) else { continue };
+        let gateway = gateway.get_or_insert_with(Gateway::new);
+        RUNTIME.block_on(async {
+            let answer = gateway.ask(first).await;
+            statuses.push(answer);
+            let keyed = written.headers.contains_key("idempotency-key") && written.target.ends_with("/messages");
+            if let Some(again) = request(&written).filter(|_| keyed && answer == Some(StatusCode::ACCEPTED)) {
+                let committed = gateway.committed();
+                assert_eq!(gateway.ask(again).await, answer);
+                assert_eq!(gateway.committed(), committed, "the same key has no second effect");
+            }
+        });
+    }
+    statuses
+}
+
+fn parts(input: &[u8]) -> Vec<&[u8]> {
+    let (mut parts, mut rest) = (Vec::new(), input);
+    while let Some(at) = rest.windows(AND_THEN.len()).position(|window| window == AND_THEN) {
+        parts.push(&rest[..at]);
+        rest = &rest[at + AND_THEN.len()..];
+    }
+    parts.push(rest);
+    parts.truncate(REQUESTS_MAX);
+    parts
+}
+
+/// Brings the carriers' door what `input` says, which is written as [`twilio`](fn@crate::carrier::fuzz::twilio) has it. A
+/// form without a signature gets a good one. What is refused leaves nothing, and what is thanked for has no second effect
+/// when it comes again.
+pub fn hooks(input: &[u8]) {
     let written = Written::read(input);
-    let Some(first) = request(&written) else { return };
+    let Some(first) = webhook(&written) else { return };
     let gateway = Gateway::new();
     RUNTIME.block_on(async {
-        let answer = gateway.ask(first).await;
-        let keyed = written.headers.contains_key("idempotency-key") && written.target.ends_with("/messages");
-        if let Some(again) = request(&written).filter(|_| keyed && answer == StatusCode::ACCEPTED) {
-            let committed = gateway.committed();
-            assert_eq!(gateway.ask(again).await, answer);
-            assert_eq!(gateway.committed(), committed, "the same key has no second effect");
-        }
+        let before = gateway.committed();
+        let answer = gateway.bring(first).await;
+        assert!(!answer.is_server_error(), "nothing of ours failed, and the answer is {answer}");
+        let committed = gateway.committed();
+        assert!(answer.is_success() || committed == before, "{answer}, and something is kept");
+        let again = webhook(&written).expect("it was one before");
+        assert_eq!(gateway.bring(again).await, answer);
+        assert_eq!(gateway.committed(), committed, "the same webhook has no second effect");
     });
+}
+
+/// Reads `input` as what systemd hands over: how many sockets, and then their names as `LISTEN_FDNAMES` has them. Each is
+/// for a door of its own, or all are refused.
+pub fn sockets(input: &[u8]) {
+    let Some((count, names)) = input.split_first() else { return };
+    let count = usize::from(count % 16);
+    if let Ok(doors) = systemd::doors(&String::from_utf8_lossy(names), count) {
+        assert_eq!(doors.iter().collect::<BTreeSet<_>>().len(), count);
+    }
+}
+
+fn webhook(written: &Written<'_>) -> Option<Request<Body>> {
+    let mut request = Request::builder().method(written.method.clone()).uri(&written.target);
+    let headers = request.headers_mut()?;
+    headers.extend(written.headers.clone());
+    if !headers.contains_key("x-twilio-signature") {
+        headers.insert("x-twilio-signature", signature(&written.target, &written.body));
+    }
+    request.body(Body::from(written.body.clone())).ok()
 }
 
 fn request(written: &Written<'_>) -> Option<Request<Body>> {
@@ -60,7 +140,8 @@ fn request(written: &Written<'_>) -> Option<Request<Body>> {
 }
 
 struct Gateway {
-    door: Router,
+    api: Router,
+    hooks: Router,
     reads: Reads,
     engine: Engine,
 }
@@ -68,8 +149,7 @@ struct Gateway {
 impl Gateway {
     fn new() -> Self {
         let (journal, claims) = (MemoryJournal::new([1; 16]), Claims::in_memory([2; 16], 1_000));
-        let clock = Box::new(WallClock::new());
-        let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, clock);
+        let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(Standing(NOW)));
         let (mut core, _) = core.expect("memory does not fail");
         let seed = Command::Seed { directory: Box::new(DIRECTORY.clone()), opt_outs: Vec::new() };
         core.commit([Command::GatewayStarted, seed, Command::PutCall(call())]).expect("memory does not fail");
@@ -79,26 +159,37 @@ impl Gateway {
         readiness.set(NotReady::Starting, false);
         let token =
             Token { name: "everything".to_owned(), scopes: Scope::ALL.into(), secret: Secret::new("everything") };
+        let account = HookAccount { dialect: TWILIO.clone(), report_only_until: None };
+        let accounts = HashMap::from([("main".to_owned(), account)]);
+        let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), TaskTracker::new(), Vec::new());
         let api = Api::new(handle, reads.clone(), readiness, TaskTracker::new(), vec![token]);
-        Self { door: router(api), reads, engine }
+        Self { api: router(api), hooks: hooks.router(), reads, engine }
     }
 
     fn committed(&self) -> Position {
         self.reads.follow().committed()
     }
 
+    /// Brings a carrier's webhook.
+    async fn bring(&self, webhook: Request<Body>) -> StatusCode {
+        self.hooks.clone().oneshot(webhook).await.expect("the door cannot fail").status()
+    }
+
     /// Asks, and checks what can be checked of any answer.
-    async fn ask(&self, request: Request<Body>) -> StatusCode {
+    async fn ask(&self, request: Request<Body>) -> Option<StatusCode> {
         let method = request.method().clone();
-        let answer = self.door.clone().oneshot(request).await.expect("the door cannot fail");
+        let waits = request.uri().query().is_some_and(|query| query.contains("wait_ms"));
+        let asked = self.api.clone().oneshot(request);
+        let answer = if waits { timeout(WAIT_MAX, asked).await.ok()? } else { asked.await };
+        let answer = answer.expect("the door cannot fail");
         let (head, body) = answer.into_parts();
         assert!(!head.status.is_server_error(), "nothing of ours failed, and the answer is {}", head.status);
         if kind(&head.headers) == "text/event-stream" {
-            return head.status;
+            return Some(head.status);
         }
         let body = to_bytes(body, ANSWER_MAX_BYTES).await.expect("an answer is not that long");
         if method == http::Method::HEAD {
-            return head.status;
+            return Some(head.status);
         }
         let body: Value = serde_json::from_slice(&body).expect("an answer is JSON");
         if !head.status.is_success() {
@@ -108,7 +199,20 @@ impl Gateway {
                 assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{body}");
             }
         }
-        head.status
+        Some(head.status)
+    }
+}
+
+/// A clock that stands, and never goes back.
+struct Standing(Timestamp);
+
+impl Clock for Standing {
+    fn now(&mut self) -> Timestamp {
+        self.0
+    }
+
+    fn not_before(&mut self, at: Timestamp) {
+        self.0 = self.0.max(at);
     }
 }
 
@@ -135,5 +239,27 @@ fn call() -> PutCall {
         version: None,
         alternative: None,
         attestation: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, path::Path};
+
+    #[test]
+    fn g23_seeds_that_name_a_message_or_an_event_of_the_gateways_find_it() {
+        for (seed, expected) in [
+            ("message", [202, 200]),
+            ("explain", [202, 200]),
+            ("cancel", [202, 200]),
+            ("transcript", [202, 200]),
+            ("events", [202, 200]),
+            ("stream", [202, 200]),
+        ] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/api").join(seed);
+            let statuses = ask_all(&fs::read(path).unwrap());
+            assert_eq!(statuses.into_iter().flatten().collect::<Vec<_>>(), expected, "{seed}");
+        }
     }
 }

@@ -50,18 +50,12 @@ pub enum SocketsFailed {
 impl Sockets {
     /// Those that this process was started with.
     pub fn handed_over() -> Result<Self, SocketsFailed> {
-        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut handed = ListenFd::from_env();
-        let mut names = names.split(':');
+        let doors = doors(&env::var("LISTEN_FDNAMES").unwrap_or_default(), handed.len())?;
         let mut sockets = BTreeMap::new();
-        for nth in 0..handed.len() {
-            let named = names.next().unwrap_or_default();
-            let name = DOORS.into_iter().find(|door| *door == named);
-            let name = name.ok_or_else(|| SocketsFailed::NoDoor(named.to_owned()))?;
+        for (nth, name) in doors.into_iter().enumerate() {
             let socket = handed.take_tcp_listener(nth).map_err(|error| SocketsFailed::NoTcp { name, error })?;
-            if socket.and_then(|socket| sockets.insert(name, socket)).is_some() {
-                return Err(SocketsFailed::Twice(name));
-            }
+            sockets.extend(socket.map(|socket| (name, socket)));
         }
         Ok(Self(sockets))
     }
@@ -79,6 +73,22 @@ impl Sockets {
         }
         Listener::from_std(socket).map_err(bind)
     }
+}
+
+/// The doors of so many sockets, by their names as `LISTEN_FDNAMES` has them. What stands there beyond is not looked at.
+pub(super) fn doors(names: &str, sockets: usize) -> Result<Vec<&'static str>, SocketsFailed> {
+    let mut doors = Vec::new();
+    let mut names = names.split(':');
+    for _ in 0..sockets {
+        let named = names.next().unwrap_or_default();
+        let name = DOORS.into_iter().find(|door| *door == named);
+        let name = name.ok_or_else(|| SocketsFailed::NoDoor(named.to_owned()))?;
+        if doors.contains(&name) {
+            return Err(SocketsFailed::Twice(name));
+        }
+        doors.push(name);
+    }
+    Ok(doors)
 }
 
 /// Journal and index are being read, however long that takes.

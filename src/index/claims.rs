@@ -14,6 +14,7 @@
 //! killed for its memory.
 
 mod file;
+pub mod fuzz;
 mod table;
 
 use crate::machine::rows::RowsFailed;

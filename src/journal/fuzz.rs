@@ -1,5 +1,7 @@
 //! What the fuzzer calls: everything that reads a journal's files.
 
+pub use super::snapshot::fuzz::snapshot;
+
 use super::examine::examine;
 use super::segment::{Found, Header};
 use super::sim_disk::SimDisk;

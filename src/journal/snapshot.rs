@@ -19,6 +19,7 @@
 //! ```
 
 mod fold;
+pub(super) mod fuzz;
 mod making;
 mod sorted;
 #[cfg(test)]

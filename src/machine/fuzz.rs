@@ -1,7 +1,11 @@
-//! What the fuzzer calls: everything that reads a record of the journal.
+//! What the fuzzer calls: everything that reads a record of the journal or a row of the index.
 
 use super::record::{decode, describe, encode};
+use super::state;
+use super::view::{decode_row, encode_row};
 use crate::model::Position;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Reads `input` as a record: two bytes that say how long the meta is, the meta, then bodies, each behind two such bytes
 /// of its own (0xffff stands for one that was erased). What can be read is written again with the same meaning.
@@ -18,6 +22,30 @@ pub fn record(input: &[u8]) {
     let again = decode(Position(1), &meta, bodies.into_iter().map(Some).collect());
     assert_eq!(again.expect("what was written can be read"), story);
     assert_ne!(describe(&meta), "cannot be read");
+}
+
+/// Reads `input` as a row: a byte that says of what, then the row. What can be read is written again with the same meaning.
+pub fn row(input: &[u8]) {
+    let Some((kind, row)) = input.split_first() else { return };
+    match kind % 10 {
+        0 => read_again::<state::CallRow>(row),
+        1 => read_again::<state::Message>(row),
+        2 => read_again::<state::Live>(row),
+        3 => read_again::<state::Lane>(row),
+        4 => read_again::<state::Pause>(row),
+        5 => read_again::<state::Contact>(row),
+        6 => read_again::<state::OptOut>(row),
+        7 => read_again::<state::Open>(row),
+        8 => read_again::<state::Answered>(row),
+        _ => read_again::<state::Gateway>(row),
+    }
+}
+
+fn read_again<T: Serialize + DeserializeOwned>(row: &[u8]) {
+    let Some(value) = decode_row::<T>(row) else { return };
+    let written = encode_row(&value);
+    let again: T = decode_row(&written).expect("what was written can be read");
+    assert_eq!(encode_row(&again), written);
 }
 
 /// The next part, `None` inside for one that was erased; what is cut off ends where the input does.
