@@ -2,7 +2,7 @@
 
 use crate::peer::{Line, PATIENCE, connect, source};
 use crate::process::{World, skipped, wire};
-use crate::stage::{plain, quiet, value};
+use crate::stage::{Honest, What, plain, quiet, value};
 use crate::webhook::Webhook;
 use std::fs;
 use std::process::Command;
@@ -22,6 +22,7 @@ async fn g21_with_few_descriptors_a_crowd_at_one_door_leaves_the_other_doors_and
     gateway.ready().await;
     assert!(world.home.log().contains("raise it (LimitNOFILE)"), "it says that there are few: {}", world.home.log());
 
+    let honest = Honest::plain(&[What::Platform, What::Ops], &world);
     let crowd = crowd(&world).await;
     let refused = "offhook_connections_refused_total{door=\"carriers\",reason=\"full\"}";
     let until = Instant::now() + PATIENCE;
@@ -37,6 +38,7 @@ async fn g21_with_few_descriptors_a_crowd_at_one_door_leaves_the_other_doors_and
     assert_eq!(value(&gateway.metrics().await, "offhook_accept_failures_total{door=\"carriers\"}"), 0);
 
     drop(crowd);
+    honest.ends().await;
     quiet(&gateway, "carriers").await;
     assert_eq!(hear(&world, "SM1").await, 200);
     assert!(gateway.terminate().await.success());
@@ -53,6 +55,8 @@ async fn g21_where_the_system_has_no_descriptor_left_the_doors_wait_in_patience_
         return;
     };
     assert!(status.success(), "{status}");
+    // Taken away while it runs, descriptors are missing at every door, that of ops too: it is asked before and after.
+    assert_eq!(wire::get(world.home.doors.ops, "/healthz").await.unwrap().status, 200);
     let complaint = "cannot take connections";
     let began = Instant::now();
     let crowd = crowd(&world).await;
@@ -69,6 +73,7 @@ async fn g21_where_the_system_has_no_descriptor_left_the_doors_wait_in_patience_
     drop(crowd);
     quiet(&gateway, "carriers").await;
     assert_eq!(hear(&world, "SM2").await, 200);
+    assert_eq!(wire::get(world.home.doors.ops, "/healthz").await.unwrap().status, 200);
     assert!(value(&gateway.metrics().await, "offhook_accept_failures_total{door=\"carriers\"}") > 0);
     assert!(gateway.terminate().await.success());
 }

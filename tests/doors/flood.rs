@@ -43,7 +43,7 @@ async fn g20_a_flood_of_handshakes_that_nobody_ends_leaves_the_doors_to_honest_o
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     println!("{} handshakes begun; {} MB resident at most", flooding.await.unwrap(), resident_kb / 1_000);
-    let p99 = honest.ends().await;
+    let p99 = honest.ends().await.p99;
     quiet(&gateway, "carriers").await;
     let failed =
         value(&gateway.metrics().await, "offhook_connections_total{door=\"carriers\",end=\"handshake_failed\"}");
@@ -79,7 +79,7 @@ async fn g20_handshakes_that_are_begun_at_once_and_held_are_computed_without_kee
     let honest = stage.honest();
     let (door, hello) = (stage.world.home.doors.carriers, stage.client_hello());
     let took = aside(seconds().is_some(), move || hold(door, hello)).await.unwrap();
-    let p99 = honest.ends().await;
+    let p99 = honest.ends().await.p99;
     println!("{HELD} handshakes were answered within {took:.1?}");
     quiet(&gateway, "carriers").await;
     let late = value(&gateway.metrics().await, "offhook_connections_total{door=\"carriers\",end=\"handshake_late\"}");

@@ -117,7 +117,7 @@ async fn round(
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     let longest = holding.await.unwrap();
-    let p99 = honest.ends().await;
+    let p99 = honest.ends().await.p99;
     quiet(gateway, "carriers").await;
     let (resident, tcp) = (resident_kb / 1_000, tcp_kb / 1_000);
     println!(

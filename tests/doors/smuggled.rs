@@ -2,7 +2,7 @@
 
 use crate::peer::{statuses, tell};
 use crate::process::TOKEN;
-use crate::stage::{happened, plain, texts};
+use crate::stage::{ALL, Honest, happened, nothing_but_texts, plain, texts};
 use crate::webhook::{MESSAGES, Webhook};
 use Then::{Closed, Refused, Swallowed};
 use std::net::SocketAddr;
@@ -99,17 +99,19 @@ async fn g22_a_webhook_that_is_hidden_in_another_request_is_never_heard() {
     let world = plain().await;
     let gateway = world.start().await;
     let before = happened(&world.home);
+    let honest = Honest::plain(&ALL, &world);
     for (nth, trick) in TRICKS.iter().enumerate() {
         let hidden = Webhook::text(&format!("SM{nth}"), "+14155550101", trick.0).bytes();
         check(world.home.doors.carriers, MESSAGES, trick, &hidden).await;
     }
-    assert_eq!(happened(&world.home), before);
+    let heard = honest.ends().await.webhooks;
+    nothing_but_texts(&before, &happened(&world.home), heard);
 
     // In the open it is.
     let open = Webhook::text("SMopen", "+14155550101", "in the open").bytes();
     let answers = tell(world.home.doors.carriers, &[&*open, LAST.as_bytes()].concat()).await;
     assert_eq!(statuses(&answers), [200, 404]);
-    assert_eq!(texts(&happened(&world.home)), 1);
+    assert_eq!(texts(&happened(&world.home)), heard + 1);
     assert!(gateway.terminate().await.success());
 }
 
@@ -118,6 +120,7 @@ async fn g22_a_call_that_is_hidden_in_another_request_never_begins() {
     let world = plain().await;
     let gateway = world.start().await;
     let before = happened(&world.home);
+    let honest = Honest::plain(&ALL, &world);
     let call = |id: &str, nth: usize| {
         let body = format!(r#"{{"caller":"+1415555{nth:04}","queue":"support","agent":"a-1"}}"#);
         let head = format!("Host: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json");
@@ -126,12 +129,13 @@ async fn g22_a_call_that_is_hidden_in_another_request_never_begins() {
     for (nth, trick) in TRICKS.iter().enumerate() {
         check(world.home.doors.platform, "/v1/estimate", trick, &call(&format!("hidden-{nth}"), nth)).await;
     }
-    assert_eq!(happened(&world.home), before);
+    let heard = honest.ends().await.webhooks;
+    nothing_but_texts(&before, &happened(&world.home), heard);
 
     // In the open it does.
     let answers = tell(world.home.doors.platform, &[&*call("open", 99), LAST.as_bytes()].concat()).await;
     assert_eq!(statuses(&answers), [201, 401]);
-    assert_eq!(happened(&world.home).len(), before.len() + 1);
+    assert_eq!(happened(&world.home).len(), before.len() + heard + 1);
     assert!(gateway.terminate().await.success());
 }
 

@@ -61,12 +61,7 @@ impl Stage {
 
     /// Begins honest traffic to all doors.
     pub(crate) fn honest(&self) -> Honest {
-        let stop = CancellationToken::new();
-        let begin = |what| {
-            let (doors, tls, stop) = (self.world.home.doors, Arc::clone(&self.tls), stop.clone());
-            tokio::spawn(async move { ask_until(&stop, what, doors, &tls).await })
-        };
-        Honest { asking: [What::Webhooks, What::Platform, What::Ops].map(begin), stop }
+        Honest::begin(&ALL, self.world.home.doors, Some(&self.tls))
     }
 }
 
@@ -98,17 +93,28 @@ fn directory() -> Value {
 }
 
 /// Whom honest requests go to.
-#[derive(Clone, Copy, Debug)]
-enum What {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum What {
     Webhooks,
     Platform,
     Ops,
 }
 
-/// Requests that ought to be answered, to every door.
+/// Every door.
+pub(crate) const ALL: [What; 3] = [What::Webhooks, What::Platform, What::Ops];
+
+/// Requests that ought to be answered.
 pub(crate) struct Honest {
-    asking: [JoinHandle<Asked>; 3],
+    asking: Vec<JoinHandle<Asked>>,
     stop: CancellationToken,
+}
+
+/// What came of them.
+pub(crate) struct Fared {
+    /// The slowest hundredth of those at the slowest door.
+    pub p99: Duration,
+    /// Texts that were taken in.
+    pub webhooks: usize,
 }
 
 /// How one kind of them fared.
@@ -120,10 +126,24 @@ struct Asked {
 }
 
 impl Honest {
-    /// Ends it: all were answered 2xx. Prints how long that took, and shows the slowest hundredth of all of them.
-    pub(crate) async fn ends(self) -> Duration {
+    /// Begins such traffic to these doors, all of which are in clear.
+    pub(crate) fn plain(to: &[What], world: &World) -> Self {
+        Self::begin(to, world.home.doors, None)
+    }
+
+    fn begin(to: &[What], doors: Doors, tls: Option<&Arc<rustls::ClientConfig>>) -> Self {
+        let stop = CancellationToken::new();
+        let begin = |what: &What| {
+            let (what, tls, stop) = (*what, tls.cloned(), stop.clone());
+            tokio::spawn(async move { ask_until(&stop, what, doors, tls.as_ref()).await })
+        };
+        Self { asking: to.iter().map(begin).collect(), stop }
+    }
+
+    /// Ends it: all were answered 2xx. Prints how long that took.
+    pub(crate) async fn ends(self) -> Fared {
         self.stop.cancel();
-        let mut slowest = Duration::ZERO;
+        let mut fared = Fared { p99: Duration::ZERO, webhooks: 0 };
         for asking in self.asking {
             let mut asked = asking.await.unwrap();
             asked.took.sort_unstable();
@@ -132,13 +152,19 @@ impl Honest {
             println!("  honest {what:?}: {count} answered, p50 {:.1?}, p99 {:.1?}", of(50), of(99));
             assert!(asked.failed.is_empty(), "{what:?}: {} of {count}: {:?}", asked.failed.len(), asked.failed);
             assert!(count > 0, "{what:?}: nothing was asked");
-            slowest = slowest.max(of(99));
+            fared.p99 = fared.p99.max(of(99));
+            fared.webhooks += if what == What::Webhooks { count } else { 0 };
         }
-        slowest
+        fared
     }
 }
 
-async fn ask_until(stop: &CancellationToken, what: What, doors: Doors, tls: &Arc<rustls::ClientConfig>) -> Asked {
+async fn ask_until(
+    stop: &CancellationToken,
+    what: What,
+    doors: Doors,
+    tls: Option<&Arc<rustls::ClientConfig>>,
+) -> Asked {
     let mut asked = Asked { what, took: Vec::new(), failed: Vec::new() };
     let mut nth = 0;
     while !stop.is_cancelled() {
@@ -155,14 +181,17 @@ async fn ask_until(stop: &CancellationToken, what: What, doors: Doors, tls: &Arc
 }
 
 /// Asks once, on a connection of its own, which is the hardest on the door.
-async fn ask(what: What, nth: usize, doors: Doors, tls: &Arc<rustls::ClientConfig>) -> io::Result<u16> {
+async fn ask(what: What, nth: usize, doors: Doors, tls: Option<&Arc<rustls::ClientConfig>>) -> io::Result<u16> {
     match what {
         What::Webhooks => {
             static TEXTS: AtomicUsize = AtomicUsize::new(0);
             let text = TEXTS.fetch_add(1, Ordering::Relaxed);
             let webhook = Webhook::text(&format!("SMhonest{text}"), "+14155550177", "hello");
-            let mut line = Line::new(carriers(doors.carriers, tls, source(nth)).await?);
-            Ok(line.ask(&webhook.bytes()).await?.status)
+            let answer = match tls {
+                Some(tls) => Line::new(carriers(doors.carriers, tls, source(nth)).await?).ask(&webhook.bytes()).await?,
+                None => Line::new(connect(doors.carriers, source(nth)).await?).ask(&webhook.bytes()).await?,
+            };
+            Ok(answer.status)
         }
         What::Platform => {
             let token = format!("Authorization: Bearer {TOKEN}");
@@ -203,4 +232,11 @@ pub(crate) fn happened(home: &Home) -> Vec<String> {
 /// Texts in what has happened.
 pub(crate) fn texts(happened: &[String]) -> usize {
     happened.iter().filter(|line| line.contains("MessageReceived") || line.contains("MessageLate")).count()
+}
+
+/// Between these two nothing has happened but that honest texts came in, so many of them.
+#[track_caller]
+pub(crate) fn nothing_but_texts(before: &[String], after: &[String], count: usize) {
+    let more = after.strip_prefix(before).expect("what has happened stays");
+    assert_eq!((more.len(), texts(more)), (count, count), "{more:?}");
 }
