@@ -22,13 +22,12 @@ pub fn claims(input: &[u8]) {
         let mut file = OpenOptions::new().append(true).open(&path).expect("it was made");
         file.write_all(blocks).expect("the disk does not fail");
     } else {
-        let claims: Vec<_> = blocks.as_chunks::<16>().0.iter().map(|claim| claim_in(claim)).collect();
+        let claims: Vec<_> = blocks.as_chunks::<16>().0.iter().map(claim_in).collect();
         file.append(&claims, Position(9)).expect("the disk does not fail");
         file.put_down();
-        // Whatever is torn off its end.
-        let bytes = fs::read(&path).expect("it was made");
-        fs::write(&path, &bytes[..bytes.len() - bytes.len().min(usize::from(*as_it_is) - 1).min(bytes.len() - 48)])
-            .expect("the disk does not fail");
+        // The file's header stays.
+        let (bytes, torn) = (fs::read(&path).expect("it was made"), usize::from(*as_it_is) - 1);
+        fs::write(&path, &bytes[..bytes.len().saturating_sub(torn).max(48)]).expect("the disk does not fail");
     }
 
     let mut found = Vec::new();
