@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the gateway notes of itself, asked or not.
-const ITS_OWN: [&str; 1] = ["FeedAdvanced"];
+const ITS_OWN: [&str; 2] = ["FeedAdvanced", "Swept"];
 
 /// A gateway's surroundings. The carriers' door speaks TLS.
 pub(crate) struct Stage {
