@@ -88,7 +88,7 @@ async fn check_that_stop_still_holds(world: &World) {
 async fn erase_leaves_neither_number_nor_text_in_a_snapshot_from_the_middle_of_a_call() {
     let world = world().await;
     day_before(&world);
-    let snapshot = world.home.data().join("snapshot");
+    let snapshot = world.home.data().join("snapshots");
     assert!(!traces(&snapshot).is_empty(), "it is looked for where it is");
     let gateway = world.start().await;
     let phone = world.carrier.phone(number(ANN));
@@ -173,7 +173,7 @@ fn day_before(world: &World) {
     for call in 0..20 {
         core.commit([put_call(&format!("c-bob-{call}"), BOB)]).unwrap();
     }
-    let snapshots = Snapshots::open(&data.join("snapshot"), origin).unwrap();
+    let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
     let made = fold(core.journal().as_ref(), &snapshots, &FoldOptions::default(), &mut || true).unwrap();
     assert!(made.expect("there are segments to fold").covers > Position(4), "the text is in it");
 }

@@ -23,7 +23,8 @@ fn a_start_refuses_what_an_erasure_left_wherever_it_was_cut_and_doing_it_again_e
     replace(before.path(), done.path());
     erase_from(done.path(), number(ANN)).unwrap();
     // What had been replaced when it was cut, step by step.
-    for replaced in [&[][..], &["journal"], &["journal", "snapshot"], &["journal", "snapshot", "index", "index.clean"]]
+    for replaced in
+        [&[][..], &["journal"], &["journal", "snapshots"], &["journal", "snapshots", "index", "index.clean"]]
     {
         let cut = tempfile::tempdir().unwrap();
         replace(before.path(), cut.path());
@@ -41,7 +42,7 @@ fn a_start_refuses_what_an_erasure_left_wherever_it_was_cut_and_doing_it_again_e
 #[test]
 fn an_erasure_that_fails_at_the_snapshot_is_done_once_that_is_mended() {
     let data = talked();
-    let snapshots = data.path().join("snapshot");
+    let snapshots = data.path().join("snapshots");
     let snapshot = fs::read_dir(&snapshots).unwrap().next().unwrap().unwrap().path();
     let whole = fs::read(&snapshot).unwrap();
     let mut damaged = whole.clone();
@@ -108,13 +109,13 @@ fn talked() -> TempDir {
     core.commit([Command::GatewayStarted, seed, put("c-ann", ANN), text()]).unwrap();
     core.commit((0..20).map(|nth| put(&format!("c-bob-{nth}"), BOB))).unwrap();
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
-    let snapshots = Snapshots::open(&data.join("snapshot"), origin).unwrap();
+    let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
     fold(core.journal().as_ref(), &snapshots, &FoldOptions::default(), &mut || true).unwrap().unwrap();
     let end = Command::EndCall { call: CallId::read("c-ann").unwrap(), reason: None, key: None };
     core.commit([end]).unwrap();
     core.close().unwrap();
     assert!(
-        traces(&data.join("snapshot")).len() + traces(&data.join("index")).len() == 2,
+        traces(&data.join("snapshots")).len() + traces(&data.join("index")).len() == 2,
         "she is where she is looked for"
     );
     directory
