@@ -87,7 +87,8 @@ fn none_is_over_the_limit(stories: &[Story], breaches: &mut Vec<Breach>) {
     }
 }
 
-fn facts(stories: &[Story]) -> impl Iterator<Item = (&Story, &Fact)> {
+/// What the journal tells, one after another.
+pub(crate) fn facts(stories: &[Story]) -> impl Iterator<Item = (&Story, &Fact)> {
     stories.iter().flat_map(|story| story.events.iter().map(move |event| (story, &event.fact)))
 }
 

@@ -4,6 +4,7 @@ use crate::attempts;
 use crate::load::{CALLERS, CANARY, Promised, numbers};
 use crate::process::{Gateway, TOKEN, World};
 use offhook::journal::{FileJournal, Journal as _, Options};
+use offhook::machine::event::Fact;
 use offhook::machine::record;
 use offhook::model::{E164, Position};
 use offhook::sim::carrier::{CarrierRecord, CarrierSettings, News};
@@ -79,6 +80,10 @@ pub(crate) fn judge_the_journal(world: &World) {
         }
     }
     assert!(stories.len() > 100, "there is hardly anything in the journal");
+    let said = |word: fn(&Fact) -> bool| attempts::facts(&stories).filter(|(_, fact)| word(fact)).count();
+    let stops = said(|fact| matches!(fact, Fact::OptedOut { .. }));
+    println!("{stops} STOP and {} START in the journal", said(|fact| matches!(fact, Fact::OptedIn { .. })));
+    assert!(stops > 0, "nobody said STOP, so nothing is shown of what stands behind it");
     let breaches = attempts::check(&stories);
     assert!(breaches.is_empty(), "{} promises were broken: {:?}", breaches.len(), &breaches[..breaches.len().min(20)]);
 }

@@ -28,6 +28,13 @@ const NUMBERS: usize = 4;
 /// Texts of each side in a call.
 const TEXTS: usize = 4;
 
+/// Of so many callers one says STOP in every second call, and START in the next: among them some whose texts wait for the
+/// slow number's limit when they do.
+const STOPS_EVERY: usize = 5;
+
+/// Which of a call's texts is that word.
+const STOPS_AT: usize = 2;
+
 /// A long text has at most so many letters more, of the 64 kB that a webhook may have.
 const LETTERS_MAX: usize = 60_000;
 
@@ -58,7 +65,7 @@ pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<World> {
     Arc::new(world)
 }
 
-/// A little of everything a carrier does, but nothing that changes who may be texted. A request cut before it was read is
+/// A little of everything a carrier does, but nothing that changes who may be texted: that is for callers to say. A request cut before it was read is
 /// not among it: of that the carrier's record could not say which message it was.
 fn bad_day() -> Mood {
     let day = Mood::bad_day();
@@ -153,7 +160,7 @@ impl Load {
             people.spawn(async move {
                 let mut call = 0;
                 while !stop.is_cancelled() {
-                    caller.calls(&format!("c-{nth}-{call}")).await;
+                    caller.calls(call).await;
                     call += 1;
                 }
             });
@@ -181,30 +188,42 @@ struct Caller {
 }
 
 impl Caller {
-    async fn calls(&self, call: &str) {
+    async fn calls(&self, nth: usize) {
+        let call = &*format!("c-{}-{nth}", self.nth);
         let client = &self.world.client;
         let body =
             json!({ "caller": self.phone.number().to_string(), "queue": queue(self.nth % NUMBERS), "agent": "a-1" });
         let begun = insist(client, call, Ask::Put(&body)).await;
         assert!(matches!(begun.status, 200 | 201), "a call was refused with {} {}", begun.status, begun.code());
-        tokio::join!(self.texts(), self.agent(call));
+        tokio::join!(self.texts(self.says(nth)), self.agent(call));
         let ended = insist(client, call, Ask::End).await;
         assert_eq!(ended.status, 200, "an end was refused with {}", ended.code());
         self.promised.lock().unwrap().ended.push(call.to_owned());
         self.text("after the hang-up").await;
     }
 
-    async fn texts(&self) {
+    /// The word that this caller says in a call of theirs.
+    fn says(&self, nth: usize) -> Option<&'static str> {
+        self.nth.is_multiple_of(STOPS_EVERY).then_some(if nth.is_multiple_of(2) { "STOP" } else { "START" })
+    }
+
+    async fn texts(&self, word: Option<&str>) {
         for nth in 0..TEXTS {
-            self.text(&format!("number {nth}")).await;
+            match word.filter(|_| nth == STOPS_AT) {
+                Some(word) => self.post(word).await,
+                None => self.text(&format!("number {nth}")).await,
+            }
             tokio::time::sleep(THINKS).await;
         }
     }
 
-    /// Returns when the carrier was thanked.
     async fn text(&self, text: &str) {
-        let text = self.phone.marked(&format!("{CANARY} {text} {}", self.letters()));
-        let webhook = self.phone.text(ours(self.nth % NUMBERS), &text).await;
+        self.post(&self.phone.marked(&format!("{CANARY} {text} {}", self.letters()))).await;
+    }
+
+    /// Returns when the carrier was thanked.
+    async fn post(&self, text: &str) {
+        let webhook = self.phone.text(ours(self.nth % NUMBERS), text).await;
         assert!(webhook.acknowledged(), "the carrier repeats until it is thanked");
         self.promised.lock().unwrap().thanked += 1;
     }
@@ -234,8 +253,9 @@ impl Caller {
     async fn send(&self, call: &str, key: &str, body: &Value) {
         let client = self.world.client.with_key(key);
         let answer = insist(&client, call, Ask::Send(body)).await;
-        // Over the limit is an answer too; so is a call whose texts the carrier's refusals have closed.
-        if answer.status == 429 {
+        // Over the limit is an answer too; so is, of whoever says STOP, that they did.
+        let stopped = self.says(0).is_some() && matches!(answer.code(), "opted_out" | "session_closed");
+        if answer.status == 429 || stopped {
             return;
         }
         assert_eq!(answer.status, 202, "a send was refused with {}", answer.code());
