@@ -18,17 +18,16 @@ use tokio::task::JoinSet;
 /// A load needs a moment to be one.
 const UNDER_LOAD: Duration = Duration::from_secs(2);
 
+/// How long a stop may take, from the signal until the process is gone: what the gateway promises on any machine.
+const STOPS_IN: Duration = Duration::from_secs(10);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g30_sigterm_under_load_exits_0_and_loses_nothing_that_was_accepted() {
     let world = world().await;
     let load = Load::start(&world);
     let gateway = world.start().await;
     tokio::time::sleep(UNDER_LOAD).await;
-    // The gateway cuts off what is late before ten seconds are over, and says so.
-    let began = Instant::now();
-    let stopped = gateway.terminate().await;
-    let took = began.elapsed();
-    assert_eq!(stopped.code(), Some(0), "{}", world.home.log());
+    let took = stops(&world, gateway).await;
     assert!(!world.home.log().contains("stopping took too long"), "{}", world.home.log());
 
     let _gateway = world.start().await;
@@ -83,35 +82,50 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
         });
     }
     tokio::time::sleep(UNDER_LOAD / 2).await;
-    assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
+    stops(&world, gateway).await;
+    let cut_off = world.home.log().contains("cut off");
+    assert!(!cut_off, "nobody holds this stop up, so nobody is to be cut off:\n{}", world.home.log());
     let (sends, texts) = (sends.join_all().await.concat(), texts.join_all().await);
 
     let _gateway = world.start().await;
-    let mut counts = [0; 3];
+    let mut counts = [0; 4];
     for nth in 0..CALLERS {
         let known = texts_of(&world, nth).await;
         for (_, text, status) in sends.iter().filter(|(caller, ..)| *caller == nth) {
             let there = known.iter().any(|known| known == text);
             match status {
                 202 => assert!(there, "{text} was accepted and is lost"),
-                // Cut off before an answer, or before it was heard: who sent it asks again with its key.
-                0 | 504 => counts[2] += 1,
+                // It says that nobody knows, which the contract allows after ten seconds without a decision.
+                504 => {}
+                // What is heard is answered before the gateway is gone, so what was not answered was not heard.
+                0 => assert!(!there, "{text} was accepted and never answered"),
                 _ => assert!(!there, "{text} was refused with {status} and is there"),
             }
             counts[0] += usize::from(*status == 202);
             counts[1] += usize::from(*status == 503);
+            counts[2] += usize::from(*status == 0);
+            counts[3] += usize::from(*status == 504);
         }
         for (_, text, webhook) in texts.iter().filter(|(caller, ..)| *caller == nth) {
             // On a machine that stood still, a webhook is answered 503 at 1.4 s without anybody knowing what becomes of it.
-            let in_time = webhook.slowest_us < 1_000_000;
-            if webhook.answers.iter().flatten().any(|status| *status >= 500) && in_time {
-                assert!(!known.iter().any(|known| known == text), "{text:?} was taken and refused: {webhook:?}");
-            }
+            let put_off = webhook.answers.contains(&Some(503)) && webhook.slowest_us >= 1_000_000;
+            assert!(put_off || !known.contains(text), "{text:?} was taken, and its carrier not thanked: {webhook:?}");
         }
     }
-    let [accepted, refused, unanswered] = counts;
-    println!("{accepted} sends were accepted, {refused} refused and {unanswered} not answered while it stopped");
+    let [accepted, refused, unanswered, unknown] = counts;
+    println!(
+        "{accepted} sends were accepted, {refused} refused, {unanswered} not answered, {unknown} answered with 504"
+    );
     assert!(accepted > CALLERS, "there was hardly any load");
+}
+
+/// Stops a gateway in good order and in time; tells how long it took.
+async fn stops(world: &World, gateway: Gateway) -> Duration {
+    let began = Instant::now();
+    assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
+    let took = began.elapsed();
+    assert!(took <= STOPS_IN, "it took {took:?}\n{}", world.home.log());
+    took
 }
 
 fn call(nth: usize) -> String {
@@ -192,12 +206,8 @@ async fn g30_peers_that_never_finish_do_not_hold_up_a_stop_for_ten_seconds() {
         held.push(begun(door, "GET /").await);
     }
     connections(&gateway, 4).await;
-    let began = Instant::now();
-    assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
-    let took = began.elapsed();
+    let took = stops(&world, gateway).await;
     println!("a stop with peers that never finish in {took:.1?}");
-    // It waits for them for five seconds, and has next to nothing to do besides.
-    assert!(took < Duration::from_secs(10), "{took:?}\n{}", world.home.log());
     assert!(world.home.log().contains("time was up: cut off"), "{}", world.home.log());
 }
 
