@@ -25,7 +25,7 @@ async fn g2_a_gateway_that_is_killed_at_a_system_call_of_a_commit_loses_nothing(
     for site in &sites {
         println!("killed at {} {}", site.call, site.nth);
         let gateway = world.start().await;
-        let _armed = Armed::with(&world.home, &gateway, &[], Fault::Kill, site).await;
+        let _armed = Armed::with(&world.home, &gateway, &segments(&world), Fault::Kill, site).await;
         assert!(was_killed(gateway.exit().await), "{}", world.home.log());
     }
     let gateway = world.start().await;

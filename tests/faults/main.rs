@@ -27,6 +27,7 @@ mod power;
 #[path = "../process/process.rs"]
 mod process;
 mod restarts;
+mod rolls;
 mod slow;
 mod snapshots;
 mod starts;

@@ -81,6 +81,12 @@ impl Doings {
         home.start_by(strace, &home.path("offhook.toml"))
     }
 
+    /// Whether what was to happen to the last gateway did: the call was come to.
+    pub(crate) fn came(&self, home: &Home) -> bool {
+        let noted = fs::read_to_string(home.path("injected")).unwrap_or_default();
+        noted.contains("(INJECTED)") || noted.contains("+++ killed by SIGKILL +++")
+    }
+
     /// Adds a start of a gateway that is left alone, until it is ready.
     pub(crate) async fn note_a_start(&mut self, home: &Home) {
         let noted = home.path("noted");
@@ -143,7 +149,7 @@ impl Armed {
         let (output, said) = (home.path("injected"), home.path("strace"));
         let stderr = OpenOptions::new().write(true).create(true).truncate(true).open(&said).unwrap();
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-ttt", "-o"]).arg(&output).args(["-p", &gateway.id().to_string()]);
+        strace.args(["-f", "-y", "-ttt", "-o"]).arg(&output).args(["-p", &gateway.id().to_string()]);
         for path in paths {
             strace.arg("-P").arg(path);
         }
@@ -156,6 +162,13 @@ impl Armed {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         armed
+    }
+
+    /// The last call that was noted, as strace writes it: the one at which it happened.
+    pub(crate) fn last(&self) -> String {
+        let noted = fs::read_to_string(&self.output).unwrap();
+        let calls = noted.lines().filter(|line| line.contains('(')).map(str::to_owned);
+        calls.max_by_key(|line| line.contains("(INJECTED)")).unwrap_or_default()
     }
 
     /// When the fault came, in seconds since 1970.
