@@ -35,7 +35,8 @@ const STOPS_EVERY: usize = 5;
 /// Which of a call's texts is that word.
 const STOPS_AT: usize = 2;
 
-/// A long text has at most so many letters more, of the 64 kB that a webhook may have.
+/// A long text has at most so many letters more. The carriers' door takes bodies of 64 kB, so no text makes a larger frame:
+/// 100 kB and more come of batches, which this carrier does not post.
 const LETTERS_MAX: usize = 60_000;
 
 /// What the first number may send: less than is asked of it.

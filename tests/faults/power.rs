@@ -29,6 +29,7 @@ async fn g3_what_the_disk_has_when_the_power_goes_is_everything_that_was_acknowl
         Err(why) => return skipped(&format!("g3, images of the disk: {why}")),
     };
     let began = Instant::now();
+    // From 300 bytes to 60 kB: a body of more than 64 kB finds the carriers' door closed.
     let load = Load::of_long_texts(&world);
     let mut moments = Moments::new(0x0ff4_0003);
     for nth in 0..images {
