@@ -16,7 +16,7 @@ mod sends;
 #[cfg(test)]
 mod tests;
 
-pub use self::mood::{Mood, RetryAfter};
+pub use self::mood::{Mood, OUTAGE_SENDS, RetryAfter};
 pub use self::oddity::Oddity;
 pub use self::record::{CarrierRecord, Fetch, Malformed, News, Notice, Post, PostAnswer, Webhook};
 

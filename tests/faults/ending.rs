@@ -83,7 +83,9 @@ pub(crate) fn judge_the_journal(world: &World) {
     assert!(stories.len() > 100, "there is hardly anything in the journal");
     let said = |word: fn(&Fact) -> bool| attempts::facts(&stories).filter(|(_, fact)| word(fact)).count();
     let stops = said(|fact| matches!(fact, Fact::OptedOut { .. }));
-    println!("{stops} STOP and {} START in the journal", said(|fact| matches!(fact, Fact::OptedIn { .. })));
+    let starts = said(|fact| matches!(fact, Fact::OptedIn { .. }));
+    let paused = said(|fact| matches!(fact, Fact::AccountPaused { .. }));
+    println!("in the journal: {stops} STOP and {starts} START, and the account was paused {paused} times");
     assert!(stops > 0, "nobody said STOP, so nothing is shown of what stands behind it");
     let breaches = attempts::check(&stories);
     assert!(breaches.is_empty(), "{} promises were broken: {:?}", breaches.len(), &breaches[..breaches.len().min(20)]);

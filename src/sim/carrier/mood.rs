@@ -6,6 +6,10 @@ use super::super::dice::Dice;
 use super::oddity::Oddity;
 use std::time::Duration;
 
+/// Sends of an outage: more than the failures in a row that make a gateway pause an account, since answers overtake each
+/// other.
+pub const OUTAGE_SENDS: u64 = 10;
+
 /// A carrier's behaviour. The default is a good one: answers at once, delivers everything, says so in order.
 ///
 /// Each `f64` is a probability from 0 to 1, thrown for every send by dice seeded with the carrier's seed, the two
@@ -20,12 +24,16 @@ pub struct Mood {
     /// Hangs up once it has the head of a request, without reading the body. Nothing is sent to the phone. (Thrown by
     /// the count of requests, since nothing else is known of them.)
     pub cut_unread: f64,
+    /// Answers 500 to [`OUTAGE_SENDS`] sends one after another and takes none of them. (Thrown by the count of requests, too.)
+    pub outage: f64,
     /// Answers 500 and does not take the message.
     pub server_error: f64,
     /// Answers 429 and does not take the message.
     pub too_many: f64,
     /// `Retry-After` of a 429, if any.
     pub retry_after: Option<RetryAfter>,
+    /// A 429 has any `Retry-After` of [`RetryAfter::ALL`], or none, whatever `retry_after` says.
+    pub any_retry_after: bool,
     /// Answers 400 with `refuse_code`.
     pub refuse: f64,
     /// The carrier's code in a refusal: 21610 is "opted out".
@@ -76,9 +84,11 @@ impl Default for Mood {
             delay: Duration::ZERO,
             delay_spread: Duration::ZERO,
             cut_unread: 0.0,
+            outage: 0.0,
             server_error: 0.0,
             too_many: 0.0,
             retry_after: None,
+            any_retry_after: false,
             refuse: 0.0,
             refuse_code: 21_610,
             cut_read: 0.0,
@@ -103,15 +113,18 @@ impl Default for Mood {
 }
 
 impl Mood {
-    /// A little of everything that can go wrong, for fault runs; four sends in five still go well.
+    /// A little of everything that can go wrong, for fault runs; three sends in four still go well.
     pub fn bad_day() -> Self {
         Self {
             delay_spread: Duration::from_millis(20),
             server_error: 0.05,
+            outage: 0.04,
             too_many: 0.03,
+            any_retry_after: true,
             refuse: 0.02,
             cut_unread: 0.02,
             cut_read: 0.02,
+            silent: 0.01,
             cut_answer: 0.02,
             html: 0.01,
             without_sid: 0.01,
@@ -126,12 +139,18 @@ impl Mood {
         }
     }
 
+    /// Whether the request that is the so many-th falls into an outage.
+    pub(super) fn is_out(&self, seed: u64, request: u64) -> bool {
+        Dice::of(seed, &["outage"], request / OUTAGE_SENDS).chance(self.outage)
+    }
+
     /// What befalls one send.
     pub(super) fn fate(&self, dice: &mut Dice) -> Fate {
-        let any = Oddity::any(dice);
+        let (any, any_retry_after) = (Oddity::any(dice), RetryAfter::any(dice));
+        let retry_after = if self.any_retry_after { any_retry_after } else { self.retry_after };
         let chances = [
             (self.server_error, Ending::ServerError),
-            (self.too_many, Ending::TooMany { retry_after: self.retry_after }),
+            (self.too_many, Ending::TooMany { retry_after }),
             (self.refuse, Ending::Refuse { code: self.refuse_code }),
             (self.cut_read, Ending::CutRead),
             (self.silent, Ending::Silent),
@@ -210,6 +229,23 @@ pub enum RetryAfter {
     Text(&'static str),
 }
 
+impl RetryAfter {
+    /// Those that a carrier on a bad day chooses from, beside none: soon, and in each way of writing it.
+    pub const ALL: [Self; 5] = [
+        Self::Secs(1),
+        Self::Date(2),
+        Self::Text("Sun, 06 Nov 1994 08:49:37 GMT"),
+        Self::Text("when the cows come home"),
+        Self::Text("-30"),
+    ];
+
+    /// One of them, or none.
+    fn any(dice: &mut Dice) -> Option<Self> {
+        let nth = dice.next() % (Self::ALL.len() as u64 + 1);
+        Self::ALL.get(usize::try_from(nth).expect("there are fewer than a hundred")).copied()
+    }
+}
+
 /// How a message that was taken ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
@@ -240,12 +276,33 @@ mod tests {
 
     #[test]
     fn a_bad_day_has_every_kind_of_bad_end_and_mostly_good_ones() {
-        let fates = fates(&Mood { silent: 0.02, ..Mood::bad_day() });
+        let day = Mood::bad_day();
+        let fates: Vec<_> = (0..2_000).map(|nth| day.fate(&mut Dice::of(42, &["text"], nth))).collect();
         let accepted = fates.iter().filter(|fate| fate.ending == Ending::Accept).count();
-        assert!((250..390).contains(&accepted), "{accepted}");
-        for ending in [Ending::ServerError, Ending::CutRead, Ending::CutAnswer, Ending::Silent] {
+        assert!((1_300..1_900).contains(&accepted), "{accepted}");
+        let plain = [
+            Ending::ServerError,
+            Ending::Refuse { code: 21_610 },
+            Ending::CutRead,
+            Ending::Silent,
+            Ending::CutAnswer,
+            Ending::Html,
+            Ending::WithoutSid,
+        ];
+        let later =
+            RetryAfter::ALL.into_iter().map(Some).chain([None]).map(|retry_after| Ending::TooMany { retry_after });
+        for ending in plain.into_iter().chain(later) {
             assert!(fates.iter().any(|fate| fate.ending == ending), "{ending:?}");
         }
+    }
+
+    #[test]
+    fn a_bad_day_has_outages_of_several_sends_in_a_row() {
+        let out: Vec<bool> = (0..2_000).map(|request| Mood::bad_day().is_out(42, request)).collect();
+        let stretches = out.chunks(usize::try_from(OUTAGE_SENDS).unwrap());
+        assert!(stretches.clone().any(|stretch| stretch.iter().all(|out| *out)));
+        assert!(stretches.clone().all(|stretch| stretch.iter().all(|out| *out == stretch[0])));
+        assert!(!(0..2_000).any(|request| Mood::default().is_out(42, request)));
     }
 
     #[test]

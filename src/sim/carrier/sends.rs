@@ -66,15 +66,13 @@ struct Send {
 }
 
 async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
-    if hangs_up_unread(world) {
-        return Err(Cut);
-    }
+    let request = arrives(world)?;
     let body = read_body(body).await?;
     let send = match read(world, &body) {
         Ok(send) => send,
         Err((code, message)) => return Ok(malformed(world, StatusCode::BAD_REQUEST, code, message)),
     };
-    let (sid, fate) = decide(world, &send);
+    let (sid, fate) = decide(world, &send, request);
 
     // The receipts have a task of their own: the message goes its way even if the gateway hangs up before the answer.
     // They come once this future is done, answered or dropped, unless they shall come first.
@@ -108,17 +106,17 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
     }
 }
 
-/// Throws for a request of which only the head is known.
-fn hangs_up_unread(world: &World) -> bool {
+/// Counts a request of which only the head is known, and may hang up on it.
+fn arrives(world: &World) -> Result<u64, Cut> {
     let mut state = world.state();
     state.requests += 1;
     let mut dice = Dice::of(world.settings.seed, &["unread"], state.requests);
-    let hangs_up = dice.chance(state.mood.cut_unread);
-    if hangs_up {
+    if dice.chance(state.mood.cut_unread) {
         state.recorder.record.unread += 1;
         world.news.notify_waiters();
+        return Err(Cut);
     }
-    hangs_up
+    Ok(state.requests)
 }
 
 /// Reads the form. Of codes that the sheet does not name the meaning is from general knowledge.
@@ -151,8 +149,9 @@ fn read(world: &World, body: &[u8]) -> Result<Send, (u32, &'static str)> {
     Ok(Send { from, to, text, media, callback })
 }
 
-/// Decides a send's fate, notes the send, and brings it to the phone. From here on it cannot be undone.
-fn decide(world: &World, send: &Send) -> (String, Fate) {
+/// Decides the fate of a send, which is the so many-th request, notes it, and brings it to the phone. From here on it cannot
+/// be undone.
+fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
     let mut state = world.state();
     let (from, to) = (send.from.to_string(), send.to.to_string());
     let about = ["send", &*from, &*to, &*send.text];
@@ -160,7 +159,11 @@ fn decide(world: &World, send: &Send) -> (String, Fate) {
     let mut dice = Dice::of(world.settings.seed, &about, nth);
     let sid = format!("{}{}", if send.media == 0 { "SM" } else { "MM" }, dice.hex());
 
-    let mut fate = state.moods.get(&send.to).unwrap_or(&state.mood).fate(&mut dice);
+    let mood = state.moods.get(&send.to).unwrap_or(&state.mood);
+    let mut fate = mood.fate(&mut dice);
+    if mood.is_out(world.settings.seed, request) {
+        fate = Fate { ending: Ending::ServerError, taken: false, ..fate };
+    }
     if state.opted_out.contains(&(send.from, send.to)) {
         fate = Fate { ending: Ending::Refuse { code: 21_610 }, taken: false, ..fate };
     }
