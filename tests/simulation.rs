@@ -50,6 +50,7 @@ const MET: &[&str] = &[
     "unclaimed",
     "unanswered",
     "power lost",
+    "told again",
     "AccountPaused",
     "AccountResumed",
     "LanePaused",

@@ -57,6 +57,8 @@ enum Mood {
     SaysLaterAndTakes,
     NeverReads,
     AnswersNothing,
+    /// It says 201 and names no message, or something that is no answer: soon, and nobody is the wiser.
+    Unclear,
 }
 
 impl Carrier {
@@ -108,19 +110,20 @@ impl Carrier {
             breach("I6", format!("{id} was taken and is sent again, attempt {attempt}"));
         }
         let mood = match dice.below(100) {
-            _ if down => dice.one(&[Mood::NeverReads, Mood::SaysLater, Mood::AnswersNothing]),
+            _ if down => dice.one(&[Mood::NeverReads, Mood::SaysLater, Mood::AnswersNothing, Mood::Unclear]),
             _ if !faults => Mood::Takes,
             0..60 => Mood::Takes,
             60..68 => Mood::Refuses,
             68..80 => Mood::SaysLater,
             80..83 => Mood::SaysLaterAndTakes,
-            83..90 => Mood::NeverReads,
+            83..87 => Mood::NeverReads,
+            87..92 => Mood::Unclear,
             _ => Mood::AnswersNothing,
         };
         if !matches!(mood, Mood::NeverReads) && !self.posts.insert((id, attempt)) {
             breach("I6", format!("attempt {attempt} of {id} is sent twice"));
         }
-        if matches!(mood, Mood::Takes | Mood::AnswersNothing) {
+        if matches!(mood, Mood::Takes | Mood::AnswersNothing | Mood::Unclear) {
             self.taken.insert(id);
         }
         let carrier_id = format!("SM-{id}-{attempt}");
@@ -128,6 +131,7 @@ impl Carrier {
             Mood::Takes | Mood::SaysLaterAndTakes | Mood::AnswersNothing if dice.percent(90) => {
                 self.receipts(account, id, &carrier_id, dice)
             }
+            Mood::Unclear if dice.percent(50) => self.receipts(account, id, &carrier_id, dice),
             _ => Vec::new(),
         };
         Consequences { answer: answer(mood, carrier_id, dice), receipts }
@@ -189,6 +193,7 @@ fn answer(mood: Mood, carrier_id: String, dice: &mut Dice) -> (u64, Settled) {
         }
         Mood::NeverReads => (dice.ms(3_000), None, SettledAs::NeverWritten),
         Mood::AnswersNothing => (PATIENCE_MS, None, SettledAs::Unknown),
+        Mood::Unclear => (soon, Some(201), SettledAs::Unknown),
     };
     (after_ms, Settled { outcome, status })
 }

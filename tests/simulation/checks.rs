@@ -40,6 +40,7 @@ pub(crate) fn at_rest(world: &mut World) {
     rows_are_what_a_replay_makes(world);
     i1_what_was_thanked_for_is_kept_once(world, stories);
     told::i1_i2_endpoints_have_the_journals_events_and_no_others(world, stories);
+    let again = told::a65_what_was_asked_for_once_more_came_once_more(world, stories);
     i4_calls_are_told_without_a_gap(stories);
     i5_each_text_of_ours_ends_once(world, stories);
     i6_each_post_has_its_attempt(world, stories);
@@ -49,6 +50,7 @@ pub(crate) fn at_rest(world: &mut World) {
     limits::no_text_waits_beyond_its_time(world, stories);
     answers_given_are_kept(world, stories);
     i11_nothing_is_left(world);
+    world.met.extend(again.then_some("told again"));
 }
 
 /// Reads what was committed since the last time. What was synced once is there for good.

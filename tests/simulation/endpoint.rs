@@ -5,9 +5,9 @@ use super::plan::{Mood, Plan};
 use super::world::breach;
 use offhook::machine::show::Told;
 use offhook::model::Position;
-use offhook::work::feed::{Delivered, Filter};
+use offhook::work::feed::{Delivered, Delivery, Filter};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// The endpoint that is told of everything.
@@ -36,6 +36,12 @@ pub(crate) struct Endpoint {
     pub(crate) watermark: Position,
     /// Each event once, with its bytes.
     pub(crate) events: BTreeMap<String, Vec<u8>>,
+    /// What it has answered with a complete 2xx.
+    pub(crate) thanked: BTreeSet<String>,
+    /// When, in true time, this life's process heard that an event is delivered.
+    pub(crate) known_ms: BTreeMap<String, u64>,
+    /// How often each event came once more because somebody asked for it, and was taken or given up: in this life.
+    pub(crate) again: BTreeMap<String, usize>,
     /// What was told of each message of ours, in order.
     pub(crate) states: BTreeMap<String, Vec<String>>,
     /// The last `call_sequence` of each call.
@@ -61,6 +67,26 @@ enum Illness {
     Throttles,
     /// It says 503.
     Busy,
+    /// It has the event, and says 200 with a body that does not end.
+    Endless,
+    /// It has the event, and the connection breaks in the middle of its 200.
+    CutAnswer,
+}
+
+impl Illness {
+    /// Those of an endpoint that reads what comes.
+    const AWAKE: [Self; 7] =
+        [Self::Hangs, Self::Refuses, Self::Gone, Self::Throttles, Self::Busy, Self::Endless, Self::CutAnswer];
+
+    /// Whether an endpoint that is ill in this way has the event all the same: an answer that is no 2xx may be of one that
+    /// does.
+    fn has_it(self, dice: &mut Dice) -> bool {
+        match self {
+            Self::Endless | Self::CutAnswer => true,
+            Self::Hangs | Self::Busy => dice.percent(20),
+            Self::Absent | Self::Refuses | Self::Gone | Self::Throttles => false,
+        }
+    }
 }
 
 /// What the gateway gets to know of a delivery, and when.
@@ -80,6 +106,9 @@ impl Endpoint {
             down_until: 0,
             watermark: Position(1),
             events: BTreeMap::new(),
+            thanked: BTreeSet::new(),
+            known_ms: BTreeMap::new(),
+            again: BTreeMap::new(),
             states: BTreeMap::new(),
             last: HashMap::new(),
             illness: Illness::default(),
@@ -89,8 +118,7 @@ impl Endpoint {
 
     /// Something else goes wrong with it.
     pub(crate) fn falls_ill(&mut self, dice: &mut Dice) {
-        let illnesses = [Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy];
-        self.illness = dice.one(&[&[Illness::Absent, Illness::Hangs][..], &illnesses[..]].concat());
+        self.illness = dice.one(&[&[Illness::Absent][..], &Illness::AWAKE[..]].concat());
     }
 
     /// An event is delivered to it.
@@ -100,34 +128,53 @@ impl Endpoint {
         if !refuses {
             self.refused.clear();
         } else if dice.percent(1) {
-            let how = dice.one(&[Illness::Hangs, Illness::Refuses, Illness::Gone, Illness::Throttles, Illness::Busy]);
-            self.refused.insert(told.thread.clone(), how);
+            self.refused.insert(told.thread.clone(), dice.one(&Illness::AWAKE));
         }
         let ill = match dice.below(100) {
             _ if down => Some(self.illness),
             _ if !refuses => None,
             _ if self.refused.contains_key(&told.thread) => self.refused.get(&told.thread).copied(),
-            0..88 => None,
-            88..92 => Some(Illness::Hangs),
-            92..96 => Some(Illness::Refuses),
-            _ => Some(Illness::Busy),
+            0..86 => None,
+            86..89 => Some(Illness::Hangs),
+            89..92 => Some(Illness::Refuses),
+            92..95 => Some(Illness::Busy),
+            95..98 => Some(Illness::Endless),
+            _ => Some(Illness::CutAnswer),
         };
-        // An answer that is no 2xx may be of a platform that has the event all the same.
-        if ill.is_none_or(|ill| matches!(ill, Illness::Hangs | Illness::Busy) && dice.percent(20)) {
+        if ill.is_none_or(|ill| ill.has_it(dice)) {
             self.takes(told);
+        }
+        if ill.is_none() {
+            self.thanked.insert(told.id.to_string());
         }
         let soon = dice.ms(500);
         let wish = dice.percent(50).then(|| Duration::from_secs(dice.below(60)));
         let (after_ms, how) = match ill {
             None => (soon, Delivered::Yes),
-            Some(Illness::Absent) => (soon, Delivered::Down(None)),
+            Some(Illness::Absent | Illness::CutAnswer) => (soon, Delivered::Down(None)),
             Some(Illness::Hangs) => (PATIENCE_MS, Delivered::Down(None)),
-            Some(Illness::Refuses) => (soon, Delivered::Refused),
+            Some(Illness::Refuses | Illness::Endless) => (soon, Delivered::Refused),
             Some(Illness::Gone) => (soon, Delivered::Gone),
             Some(Illness::Throttles) => (soon, Delivered::Later(wish)),
             Some(Illness::Busy) => (soon, Delivered::Down(wish)),
         };
         Heard { after_ms, how }
+    }
+
+    /// The process hears how a delivery ended; `given_up`: of what is told once more, that this event is not.
+    pub(crate) fn is_known(&mut self, delivery: &Delivery, how: Delivered, given_up: bool, at_ms: u64) {
+        let id = delivery.told.id.to_string();
+        if delivery.replay {
+            *self.again.entry(id).or_default() += usize::from(how == Delivered::Yes || given_up);
+        } else if how == Delivered::Yes {
+            self.known_ms.entry(id).or_insert(at_ms);
+        }
+    }
+
+    /// Another process begins, which knows nothing of what the one before it was asked.
+    pub(crate) fn is_another_life(&mut self) {
+        self.known_ms.clear();
+        self.again.clear();
     }
 
     /// An event arrives, for the first time or again.

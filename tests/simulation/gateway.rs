@@ -16,6 +16,7 @@ use offhook::work::Moment;
 use offhook::work::dispatch::{Action, Dispatch};
 use offhook::work::feed::{Bounds, Delivered, Delivery, Feed, Start};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -217,16 +218,18 @@ impl Gateway {
         deliveries
     }
 
-    /// A delivery ended.
-    pub(crate) fn delivered(&mut self, place: usize, delivery: &Delivery, how: Delivered) {
+    /// A delivery ended. Returns whether it is not told once more after all, because it was refused again and again.
+    pub(crate) fn delivered(&mut self, place: usize, delivery: &Delivery, how: Delivered) -> bool {
         let now = self.now();
-        self.feeds[place].1.settle(delivery, how, now);
+        self.feeds[place].1.settle(delivery, how, now)
     }
 
-    /// Somebody wants to hear once more what was told from there on.
-    pub(crate) fn replay(&mut self, place: usize, from: Position) {
+    /// Somebody wants to hear once more what was told from there on. Returns what that is, where there is room for it.
+    pub(crate) fn replay(&mut self, place: usize, from: Position) -> Option<Range<Position>> {
         let end = self.next();
-        self.feeds[place].1.replay(from..end);
+        let feed = &mut self.feeds[place].1;
+        let told = from..end.min(feed.watermark());
+        feed.replay(from..end).then_some(told)
     }
 
     /// What the next process of this boot is to know of the time.

@@ -52,6 +52,8 @@ impl World {
                 self.index = KeptIndex::new(&self.fate);
             }
             self.life += 1;
+            self.replays.clear();
+            self.endpoints.iter_mut().for_each(|endpoint| endpoint.is_another_life());
             let dies = self.life > 1 && self.faults && self.plan.throws(Mood::Births, 12, &mut self.dice);
             match self.begin(dies, &mut still_since) {
                 Ok(gateway) => {
@@ -101,7 +103,7 @@ impl World {
     fn power_may_be_lost(&mut self) {
         if self.life > 0 && self.plan.throws(Mood::Power, 40, &mut self.dice) {
             self.diary.note(&self.time, "the power is lost");
-            self.deaths.insert("power lost");
+            self.met.insert("power lost");
             self.disk.lose_power(self.dice.next());
             self.claims.lose_power(&mut self.dice);
             self.index = KeptIndex::new(&self.fate);
@@ -123,7 +125,7 @@ impl World {
         ];
         let disk = if self.plan.has(Mood::Disk) { deaths.len() } else { 5 };
         let death = deaths[self.dice.place(deaths.len()) % disk];
-        self.deaths.insert(death.word());
+        self.met.insert(death.word());
         death
     }
 

@@ -23,12 +23,39 @@ pub(crate) fn i1_watermarks_stand_before_all_that_is_undelivered(world: &mut Wor
         let before = world.stories.iter().filter(|story| story.position < watermark);
         for head in before.flat_map(|story| show::heads(story)).filter(|head| endpoint.filter.takes(head.kind)) {
             let left = || parked.get(&*head.thread()).is_some_and(|from| *from <= head.id.position());
-            if !endpoint.events.contains_key(&head.id.to_string()) && !left() {
-                breach("I1", format!("{} {} is before the watermark and was never delivered", head.id, head.kind));
+            if !endpoint.thanked.contains(&head.id.to_string()) && !left() {
+                breach("I1", format!("{} {} is before the watermark and nobody thanked for it", head.id, head.kind));
             }
         }
         endpoint.watermark = watermark;
     }
+}
+
+/// Each time that somebody asked for something once more in the last life, what was known to be delivered came once more,
+/// or was refused so often that it was given up. Returns whether there was such a thing.
+pub(crate) fn a65_what_was_asked_for_once_more_came_once_more(world: &World, stories: &[Arc<Story>]) -> bool {
+    let mut asked = false;
+    for (place, endpoint) in world.endpoints.iter().enumerate() {
+        let wanted =
+            stories.iter().flat_map(|story| show::heads(story)).filter(|head| endpoint.filter.takes(head.kind));
+        for head in wanted {
+            let (id, position) = (head.id.to_string(), head.id.position());
+            let asks = || world.replays.iter().filter(|ask| ask.place == place && ask.told.contains(&position));
+            // What waits to be delivered comes for the first time instead. Of what no process of this life delivered the
+            // one before has known.
+            let known_ms = endpoint.known_ms.get(&id).copied();
+            let least = asks().filter(|ask| known_ms.is_none_or(|known| known < ask.at_ms)).count();
+            let came = endpoint.again.get(&id).copied().unwrap_or(0);
+            if !(least..=asks().count()).contains(&came) {
+                breach(
+                    "A65",
+                    format!("{} is to hear {id} {least} times more and heard it {came} times", endpoint.name),
+                );
+            }
+            asked |= least > 0;
+        }
+    }
+    asked
 }
 
 /// What the journal tells an endpoint it has, byte for byte; and it heard of nothing that was lost with a process.
@@ -41,6 +68,10 @@ pub(crate) fn i1_i2_endpoints_have_the_journals_events_and_no_others(world: &Wor
             match endpoint.events.get(id) {
                 None => breach("I1", format!("{id} never reached {}", endpoint.name)),
                 Some(there) if there != body => breach("I3", format!("{id} has other bytes at {}", endpoint.name)),
+                // Whoever has it and did not say so is told again.
+                Some(_) if !endpoint.thanked.contains(id) => {
+                    breach("I1", format!("{} never thanked for {id}, and is not told of it again", endpoint.name));
+                }
                 Some(_) => {}
             }
         }

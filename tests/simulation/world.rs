@@ -18,6 +18,7 @@ use offhook::model::{MessageId, Position, Timestamp};
 use offhook::work::feed::{Delivered, Delivery};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Commands of one batch, at most: few, so that many batches have their death in them.
@@ -45,6 +46,13 @@ pub(crate) enum Due {
     Settle { life: u32, message: MessageId, attempt: u32, settled: Settled },
     /// A process of this life hears how a delivery ended.
     Delivered { life: u32, endpoint: usize, delivery: Delivery, how: Delivered },
+}
+
+/// What an endpoint is to be told once more, and when, in true time, somebody asked for it.
+pub(crate) struct OnceMore {
+    pub(crate) place: usize,
+    pub(crate) told: Range<Position>,
+    pub(crate) at_ms: u64,
 }
 
 /// All there is.
@@ -75,15 +83,17 @@ pub(crate) struct World {
     pub(crate) noted: Option<Noted>,
     /// How often it was set forward by a day.
     pub(crate) days_ahead: usize,
-    /// How processes died.
-    pub(crate) deaths: BTreeSet<&'static str>,
+    /// What endpoints are to be told once more, which a death forgets.
+    pub(crate) replays: Vec<OnceMore>,
+    /// What was met beside facts: how processes died, and the like.
+    pub(crate) met: BTreeSet<&'static str>,
     /// When processes began.
     pub(crate) births_ms: Vec<u64>,
     pub(crate) diary: Diary,
 }
 
 /// Lives a plan, then lets everything come to rest, and checks what must hold. Returns what was met: facts by their names,
-/// and how processes died.
+/// how processes died, and the like.
 pub(crate) fn live(plan: &Plan) -> BTreeSet<&'static str> {
     let mut world = World::new(plan);
     for _ in 0..plan.steps {
@@ -92,7 +102,7 @@ pub(crate) fn live(plan: &Plan) -> BTreeSet<&'static str> {
     world.rest();
     checks::at_rest(&mut world);
     let facts = checks::facts(&world.stories).map(|(_, event)| event.fact.name());
-    facts.chain(world.deaths.iter().copied()).collect()
+    facts.chain(world.met.iter().copied()).collect()
 }
 
 impl World {
@@ -123,7 +133,8 @@ impl World {
             still_ms: Vec::new(),
             noted: None,
             days_ahead: 0,
-            deaths: BTreeSet::new(),
+            replays: Vec::new(),
+            met: BTreeSet::new(),
             births_ms: Vec::new(),
             diary: Diary::new(plan),
         };
@@ -180,13 +191,20 @@ impl World {
         }
         if self.plan.throws(Mood::Replays, 1, &mut self.dice) {
             let place = self.dice.place(self.endpoints.len());
-            let from = Position(1 + self.dice.below(self.living().next().0));
-            self.gateway().replay(place, from);
+            self.somebody_asks_again(place);
         }
         if self.plan.throws(Mood::Stalls, 5, &mut self.dice) {
             self.stalled_until = now + self.dice.below(8_000);
             self.still_ms.push((now, self.stalled_until));
         }
+    }
+
+    /// An endpoint is to be told once more what it was told from somewhere on.
+    fn somebody_asks_again(&mut self, place: usize) {
+        let from = Position(1 + self.dice.below(self.living().next().0));
+        let told = self.gateway().replay(place, from);
+        let at_ms = self.time.elapsed_ms();
+        self.replays.extend(told.map(|told| OnceMore { place, told, at_ms }));
     }
 
     fn something_outside(&mut self) {
@@ -257,7 +275,8 @@ impl World {
                 self.gateway().ask(Asker::Worker("settle"), Command::Settle { message, attempt, settled });
             }
             Due::Delivered { life: of, endpoint, delivery, how } if of == life => {
-                self.gateway().delivered(endpoint, &delivery, how);
+                let given_up = self.gateway().delivered(endpoint, &delivery, how);
+                self.endpoints[endpoint].is_known(&delivery, how, given_up, self.time.elapsed_ms());
             }
             // Told to a process that is dead.
             Due::Settle { .. } | Due::Delivered { .. } => {}
@@ -351,6 +370,11 @@ impl World {
         self.stalled_until = 0;
         self.carrier.down_until.clear();
         self.endpoints.iter_mut().for_each(|endpoint| endpoint.down_until = 0);
+        for place in 0..self.endpoints.len() {
+            if self.plan.throws(Mood::Replays, 50, &mut self.dice) {
+                self.somebody_asks_again(place);
+            }
+        }
         for _ in 0..REST_HOURS * 2 {
             self.tick_until_nothing_is_due();
             self.pass(30 * 60 * 1000);
