@@ -4,16 +4,17 @@
 //! record, with the answer it will get, before that answer is written.
 
 mod client;
+mod mood;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub use self::client::{AcceptedSend, ApiAnswer, Client};
+pub use self::mood::{Fault, PlatformMood};
 pub use self::record::{Delivery, PlatformRecord, RefusedDelivery};
 pub use super::signature::BadSignature;
 pub use super::wire::NoAnswer;
 
-use super::dice::Dice;
 use super::signature::{Signed, check_event, read_event_secret};
 use super::wire::{Cut, Port, Reply, Serve, Server, cut_in_the_middle, endless, read_body, reply};
 use super::{TooLate, wait_until};
@@ -28,7 +29,7 @@ use tokio::sync::Notify;
 /// Who the platform is.
 #[derive(Clone)]
 pub struct PlatformSettings {
-    /// Decides which deliveries meet the mood's fault.
+    /// Decides everything the mood leaves to chance.
     pub seed: u64,
     /// `whsec_...`; an event signed with one of them is believed.
     pub secrets: Vec<String>,
@@ -41,47 +42,6 @@ impl Default for PlatformSettings {
         let secrets = vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()];
         Self { seed: 1, secrets, record_max: super::RECORD_MAX }
     }
-}
-
-/// How the platform behaves today. The default takes everything at once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlatformMood {
-    /// Waits before it answers.
-    pub delay: Duration,
-    /// The probability (0 to 1) that a delivery meets `fault`, thrown by the event's id and how often it came before.
-    pub faults: f64,
-    /// What goes wrong.
-    pub fault: Fault,
-}
-
-impl Default for PlatformMood {
-    fn default() -> Self {
-        Self { delay: Duration::ZERO, faults: 0.0, fault: Fault::Status(500) }
-    }
-}
-
-/// What the platform may do instead of taking an event.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
-    /// A complete answer with this status: 500, 410, 404.
-    Status(u16),
-    /// A complete answer with this status (429, 503) and `Retry-After`.
-    RetryAfter {
-        /// The status.
-        status: u16,
-        /// The header's value.
-        secs: u32,
-    },
-    /// 302 to this address.
-    Redirect(String),
-    /// Reads the event and never answers.
-    Silent,
-    /// Hangs up after reading the event.
-    Cut,
-    /// Hangs up in the middle of a 200.
-    CutAnswer,
-    /// 200 with a body that does not end.
-    Endless,
 }
 
 /// The platform's door for events. It stops when dropped.
@@ -239,14 +199,10 @@ impl World {
         }
         let nth = state.seen.entry(id.clone()).or_default();
         *nth += 1;
-        let mut dice = Dice::of(self.seed, &["event", &id], *nth);
-        let fault = dice.chance(state.mood.faults).then(|| state.mood.fault.clone());
-        let taken = match fault {
-            None => true,
-            Some(Fault::Status(status) | Fault::RetryAfter { status, .. }) => (200..300).contains(&status),
-            Some(Fault::Redirect(_) | Fault::Silent | Fault::Cut | Fault::CutAnswer | Fault::Endless) => false,
-        };
-        let delivery = Delivery::read(id, body, taken);
+        let nth = *nth;
+        let mut delivery = Delivery::read(id, body, true);
+        let fault = state.mood.fate(self.seed, &delivery.id, delivery.call_id.as_deref(), nth);
+        delivery.taken = fault.as_ref().is_none_or(Fault::takes);
         if state.record.deliveries.len() < self.record_max {
             state.record.deliveries.push(delivery);
         } else {

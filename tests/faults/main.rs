@@ -22,6 +22,7 @@ mod journal;
 mod kills;
 mod load;
 mod outputs;
+mod platform;
 mod power;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
