@@ -87,7 +87,7 @@ impl World {
         let next = journal.next().0;
         // Where the wall is behind, the journal's time goes on from its last frame.
         still_since.get_or_insert(self.decided_ms.get(&(next - 1)).copied().unwrap_or(0));
-        self.decided_ms.insert(next, self.time.elapsed_ms());
+        self.decides_from(next);
         let remains =
             Remains { index: &self.index, claims: &self.claims, fate: &self.fate, time: &self.time, noted: self.noted };
         let gateway = Gateway::start(journal, &remains, &self.endpoints).map_err(|failed| failed.to_string())?;

@@ -6,7 +6,25 @@ use offhook::machine::show;
 use offhook::machine::view::Ask;
 use offhook::model::Position;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
+
+/// What an endpoint is to be told once more, and when, in true time, somebody asked for it.
+pub(crate) struct OnceMore {
+    pub(crate) place: usize,
+    pub(crate) told: Range<Position>,
+    pub(crate) at_ms: u64,
+}
+
+impl World {
+    /// An endpoint is to be told once more what it was told from somewhere on.
+    pub(crate) fn somebody_asks_again(&mut self, place: usize) {
+        let from = Position(1 + self.dice.below(self.living().next().0));
+        let told = self.gateway().replay(place, from);
+        let at_ms = self.time.elapsed_ms();
+        self.replays.extend(told.map(|told| OnceMore { place, told, at_ms }));
+    }
+}
 
 /// Whatever is before an endpoint's watermark it has, or the call is parked; and a watermark never goes back.
 pub(crate) fn i1_watermarks_stand_before_all_that_is_undelivered(world: &mut World) {

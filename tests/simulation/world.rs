@@ -11,6 +11,7 @@ use super::faults::{ClaimFiles, Death, Fate, KeptIndex};
 use super::gateway::{Asker, Gateway};
 use super::plan::{Mood, Plan};
 use super::platform::Desk;
+use super::told::OnceMore;
 use offhook::journal::SimDisk;
 use offhook::machine::command::{Command, Reply, Settled};
 use offhook::machine::event::Story;
@@ -18,11 +19,13 @@ use offhook::model::{MessageId, Position, Timestamp};
 use offhook::work::feed::{Delivered, Delivery};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Commands of one batch, at most: few, so that many batches have their death in them.
 const BATCH_MAX: u64 = 12;
+
+/// Frames of one batch, at most: a tick may make one for what it ends and another for what it forgets.
+const FRAMES_MAX: u64 = BATCH_MAX * 2;
 
 /// Turns at one moment after which the world is said to spin.
 const TURNS_MAX: u32 = 2_000;
@@ -46,13 +49,6 @@ pub(crate) enum Due {
     Settle { life: u32, message: MessageId, attempt: u32, settled: Settled },
     /// A process of this life hears how a delivery ended.
     Delivered { life: u32, endpoint: usize, delivery: Delivery, how: Delivered },
-}
-
-/// What an endpoint is to be told once more, and when, in true time, somebody asked for it.
-pub(crate) struct OnceMore {
-    pub(crate) place: usize,
-    pub(crate) told: Range<Position>,
-    pub(crate) at_ms: u64,
 }
 
 /// All there is.
@@ -199,14 +195,6 @@ impl World {
         }
     }
 
-    /// An endpoint is to be told once more what it was told from somewhere on.
-    fn somebody_asks_again(&mut self, place: usize) {
-        let from = Position(1 + self.dice.below(self.living().next().0));
-        let told = self.gateway().replay(place, from);
-        let at_ms = self.time.elapsed_ms();
-        self.replays.extend(told.map(|told| OnceMore { place, told, at_ms }));
-    }
-
     fn something_outside(&mut self) {
         if self.dice.percent(45) {
             let unreadable = self.dice.percent(3);
@@ -306,8 +294,7 @@ impl World {
         if let Some(Death::Failed { after }) = death {
             self.disk.fail_after(after);
         }
-        let (first, now) = (self.living().next().0, self.time.elapsed_ms());
-        self.decided_ms.extend((first..first + count as u64).map(|position| (position, now)));
+        self.decides_from(self.living().next().0);
         let outcome = self.gateway().commit(count);
         if self.disk.has_failed() && outcome.is_ok() {
             breach("G9", "the disk failed, and the engine says that all is well");
@@ -331,6 +318,13 @@ impl World {
             }
             Err((failed, _)) => breach("the engine", format!("fails of itself: {failed}")),
         }
+    }
+
+    /// Whatever frames there will be from this position on are decided now, until a later commit says otherwise: those of a
+    /// death may survive it.
+    pub(crate) fn decides_from(&mut self, first: u64) {
+        let now = self.time.elapsed_ms();
+        self.decided_ms.extend((first..first + FRAMES_MAX).map(|position| (position, now)));
     }
 
     fn hears(&mut self, asker: Asker, reply: Reply) {
