@@ -2,10 +2,11 @@
 
 use crate::ending::no_canary;
 use crate::load::{CANARY, ours, theirs};
-use crate::process::SOON;
+use crate::process::{Gateway, SOON};
 use crate::stopped::Stopped;
 use crate::strace::{Armed, Fault, Site, can_be_traced, was_killed};
 use std::fs::{self, OpenOptions};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What a segment has room for still: the frames of a start, and not the text that comes then.
@@ -54,7 +55,8 @@ async fn try_calls(fault: Fault) {
         let gateway = world.start().await;
         quiet(&stopped).await;
         assert_eq!(segments(&stopped), 1, "it is full too early");
-        let armed = Armed::with(&world.home, &gateway, &[], fault, &site).await;
+        let paths = paths(&stopped, &gateway).await;
+        let armed = Armed::with(&world.home, &gateway, &paths, fault, &site).await;
         // This carrier insists until it is thanked, which the next gateway does.
         let phone = world.carrier.phone(theirs(1));
         let text = phone.marked(&format!("{CANARY} {}", "x".repeat(TEXT_LETTERS)));
@@ -91,6 +93,19 @@ async fn quiet(stopped: &Stopped) {
             (seen, since) = (now, Instant::now());
         }
     }
+}
+
+/// The journal's directory, its segment, and whatever the next one may be called, which is named by its first position.
+async fn paths(stopped: &Stopped, gateway: &Gateway) -> Vec<PathBuf> {
+    const AHEAD: u64 = 10;
+    let metrics = gateway.metrics().await;
+    let last = metrics.lines().find_map(|line| line.strip_prefix("offhook_journal_position ")).unwrap();
+    let last: u64 = last.parse().unwrap();
+    let journal = stopped.world.home.data().join("journal");
+    let next = (last..last + AHEAD).flat_map(|first| [format!("{first:020}.log"), format!("{first:020}.log.new")]);
+    let mut paths: Vec<_> = next.map(|name| journal.join(name)).collect();
+    paths.extend([stopped.segment(), journal]);
+    paths
 }
 
 fn segments(stopped: &Stopped) -> usize {

@@ -15,7 +15,7 @@ use super::told::OnceMore;
 use offhook::journal::SimDisk;
 use offhook::machine::command::{Command, Reply, Settled};
 use offhook::machine::event::Story;
-use offhook::model::{MessageId, Position, Timestamp};
+use offhook::model::{MessageId, Timestamp};
 use offhook::work::feed::{Delivered, Delivery};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
