@@ -224,12 +224,12 @@ impl Gateway {
         self.feeds[place].1.settle(delivery, how, now)
     }
 
-    /// Somebody wants to hear once more what was told from there on. Returns what that is, where there is room for it.
-    pub(crate) fn replay(&mut self, place: usize, from: Position) -> Option<Range<Position>> {
-        let end = self.next();
+    /// Somebody wants to hear once more what was told from there on. Returns what that may be, and the endpoint's watermark,
+    /// where there is room for it.
+    pub(crate) fn replay(&mut self, place: usize, from: Position) -> Option<(Range<Position>, Position)> {
+        let told = from..self.next();
         let feed = &mut self.feeds[place].1;
-        let told = from..end.min(feed.watermark());
-        feed.replay(from..end).then_some(told)
+        feed.replay(told.clone()).then(|| (told, feed.watermark()))
     }
 
     /// What the next process of this boot is to know of the time.

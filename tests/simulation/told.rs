@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub(crate) struct OnceMore {
     pub(crate) place: usize,
     pub(crate) told: Range<Position>,
+    pub(crate) watermark: Position,
     pub(crate) at_ms: u64,
 }
 
@@ -22,7 +23,7 @@ impl World {
         let from = Position(1 + self.dice.below(self.living().next().0));
         let told = self.gateway().replay(place, from);
         let at_ms = self.time.elapsed_ms();
-        self.replays.extend(told.map(|told| OnceMore { place, told, at_ms }));
+        self.replays.extend(told.map(|(told, watermark)| OnceMore { place, told, watermark, at_ms }));
     }
 }
 
@@ -59,10 +60,11 @@ pub(crate) fn a65_what_was_asked_for_once_more_came_once_more(world: &World, sto
         for head in wanted {
             let (id, position) = (head.id.to_string(), head.id.position());
             let asks = || world.replays.iter().filter(|ask| ask.place == place && ask.told.contains(&position));
-            // What waits to be delivered comes for the first time instead. Of what no process of this life delivered the
-            // one before has known.
+            // What waits to be delivered comes for the first time instead, and what was delivered past the watermark may
+            // come anyhow. Of what no process of this life delivered the one before has known.
             let known_ms = endpoint.known_ms.get(&id).copied();
-            let least = asks().filter(|ask| known_ms.is_none_or(|known| known < ask.at_ms)).count();
+            let knew = |ask: &&OnceMore| position < ask.watermark && known_ms.is_none_or(|known| known < ask.at_ms);
+            let least = asks().filter(knew).count();
             let came = endpoint.again.get(&id).copied().unwrap_or(0);
             if !(least..=asks().count()).contains(&came) {
                 breach(

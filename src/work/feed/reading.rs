@@ -169,8 +169,8 @@ impl Feed {
         self.replay.has_room()
     }
 
-    /// Nothing before `oldest` is told any more, but where somebody asks for it. Returns the first position of which this endpoint may have lost events by
-    /// that; none where it has lost nothing.
+    /// Nothing before `oldest` is told any more, but where somebody asks for it. Returns the first position of which this
+    /// endpoint may have lost events by that; none where it has lost nothing.
     pub fn skip_to(&mut self, oldest: Position) -> Option<Position> {
         let (missing, caught_up) = self.parked.skip_to(oldest);
         for name in caught_up {
