@@ -67,8 +67,10 @@ pub async fn deliver(
                 let _stopping = tell.send((delivery, delivered));
             });
         }
-        let gap_is_noted = gap.note(&endpoint.name, &engine, &follow).await?;
-        if let Some(progress) = feed.progress(clock.now()).filter(|_| gap_is_noted) {
+        // Progress that is asked for is taken from the feed, so it is asked for only where it will be noted.
+        if gap.note(&endpoint.name, &engine, &follow).await?
+            && let Some(progress) = feed.progress(clock.now())
+        {
             note(&engine, &endpoint.name, &mut feed, progress).await?;
         }
         for (reader, from) in feed.wants(follow.committed()) {

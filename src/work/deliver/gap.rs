@@ -54,7 +54,7 @@ impl Gap {
         let looking = follow.clone();
         // It may touch the disk.
         let looked = tokio::task::spawn_blocking(move || cursors(&looking, from, until)).await;
-        let (from, until) = looked.map_err(|panicked| FollowFailed::Rows(panicked.to_string()))??;
+        let (from, until) = looked.map_err(|_| FollowFailed::Stopped)??;
         let gap = Command::FeedGap { endpoint: endpoint.to_owned(), from, until };
         match engine.submit(gap, Urgency::Urgent, PATIENCE).await {
             Ok(_) => {
