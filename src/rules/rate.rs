@@ -16,9 +16,9 @@ pub fn wait(limits: &Limits, empty_at: Timestamp, queued: u32, segments: u16, no
     bucket.ready(segments, now).since(now)
 }
 
-/// When the bucket is empty again, with all debts paid, after a text of `segments` started at `now`: by whole milliseconds,
-/// up to one early for each text since it was full. The dispatcher, which counts to the nanosecond, says it exactly; what
-/// is said here never runs ahead of that, however long a backlog lasts.
+/// When the bucket is empty again, with all debts paid, after a text of `segments` started at `now`. It is up to a
+/// millisecond early for each text since the bucket was full, and never more than one late, however long a backlog lasts:
+/// the dispatcher, which counts to the nanosecond, says it exactly.
 pub fn empty_after(limits: &Limits, empty_at: Timestamp, segments: u16, now: Timestamp) -> Timestamp {
     let Some(rate) = limits.millisegments_per_second else { return now };
     let (segments, burst) = (u64::from(segments), u64::from(limits.burst.max(1)));

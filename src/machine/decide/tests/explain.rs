@@ -1,6 +1,6 @@
 //! What is told of a message that waits is what was promised when it was accepted (A67, A29).
 
-use super::steps::{end, go, later, say, sent, start, start_in, start_of, tick};
+use super::steps::{Step, end, go, later, say, sent, start, start_in, start_of, tick};
 use super::*;
 use crate::machine::command::SettledAs;
 use crate::machine::why::why;
@@ -50,16 +50,38 @@ fn a67_a29_a_text_is_due_when_its_estimate_said_it_would_be() {
             assert_eq!(told(&world, accepted), expected, "{rate} {burst}: text {accepted}");
         }
         assert!(accepted > 3, "{rate} {burst}: {accepted}");
-        // The promise of each holds while those before it go when they are due.
+        // The promise of each holds while those before it go when they are due. Their starts are at whole milliseconds, so
+        // that each may find a bucket that has been full for a part of one, and what it owes from then on is rounded up.
+        let mut bucket = Exact { rate, burst, empty_ns: 0 };
         for nth in 1..=accepted {
             let promised = promised(&world, nth);
             let due = told(&world, nth).due_at.unwrap();
-            // They start at whole milliseconds here, and by itself the lane's row is rounded to them at each start.
-            let off = Duration::from_millis(2 * (nth as u64 - 1));
-            assert!((promised - off..=promised + off).contains(&due), "{rate} {burst}: text {nth}: {promised} {due}");
-            world.run_at(due, go(nth));
+            let late = Duration::from_millis(2 * (nth as u64 - 1));
+            assert!((promised..=promised + late).contains(&due), "{rate} {burst}: text {nth}: {promised} {due}");
+            let message = world.message(nth);
+            let lane_empty_at = bucket.take(message.segments, due);
+            let account_empty_at = Timestamp::default();
+            let start = Command::StartSend { message: message.id, lane_empty_at, account_empty_at };
+            world.run_at(due, Step::Do(start));
             world.run_at(due, sent(nth));
         }
+    }
+}
+
+/// A bucket that was empty at the beginning, as the dispatcher has it: to the nanosecond.
+struct Exact {
+    rate: u32,
+    burst: u32,
+    empty_ns: u64,
+}
+
+impl Exact {
+    /// When it is empty, in whole milliseconds, with a text paid for that starts then.
+    fn take(&mut self, segments: u16, at: Timestamp) -> Timestamp {
+        let period = 1_000_000_000_000 / u64::from(self.rate);
+        let full_since = (at.since(START).as_nanos() as u64).saturating_sub(period * u64::from(self.burst));
+        self.empty_ns = self.empty_ns.max(full_since) + period * u64::from(segments);
+        START + Duration::from_millis(self.empty_ns.div_ceil(1_000_000))
     }
 }
 
