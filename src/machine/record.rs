@@ -10,7 +10,7 @@ use super::private;
 use crate::model::{Position, Timestamp};
 
 /// The version this program writes.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// A record that cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,7 +34,7 @@ pub fn encode(at: Timestamp, events: &[Event]) -> Encoded {
 /// Decodes the record at `position`; `None` stands for a body that was erased.
 pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<Story, Unreadable> {
     match meta.split_first() {
-        // Versions 2 and 3 added facts and changed none.
+        // Versions 2 to 4 added facts and changed none. Version 4 is not released yet: more facts may be added to it.
         Some((1..=VERSION, rest)) => {
             let (at, events) = private::decode(rest, bodies).map_err(|error| Unreadable::Broken(error.to_string()))?;
             Ok(Story { position, at, events })
