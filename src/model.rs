@@ -26,5 +26,5 @@ pub use id::{EventId, InvalidId, MediaId, MessageId, Position};
 pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartAction, Warning};
 pub use number::{Address, E164, InvalidNumber};
 pub use secret::Secret;
-pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, measure, smart};
+pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, is_blank, is_format, measure, smart};
 pub use time::{Day, LocalDay, Month, Timestamp, local_day, zone_exists};

@@ -1,7 +1,9 @@
 //! What a text costs: its alphabet and its segments (3GPP TS 23.038 and 23.040).
 
+mod invisible;
 mod substitutes;
 
+pub use self::invisible::{is_blank, is_format};
 use self::substitutes::SUBSTITUTES;
 use super::message::Warning;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! What who writes after the call gets, or why nothing (R58-R61, A22-A27).
 
 use super::correlation::Why;
-use super::keyword::Keyword;
+use super::keyword::{self, Keyword};
 use super::{language, non_us};
-use crate::model::{Address, Directory, E164, Language, Phase, Timestamp, UnknownSender};
+use crate::model::{Address, Directory, E164, Language, Phase, Timestamp, UnknownSender, is_blank};
 use std::time::Duration;
 
 /// What we remember of a sender with one of our numbers.
@@ -85,7 +85,7 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
         return Err(Silence::OptedOut);
     }
     let mut own = settings.auto_reply.texts.values().chain(settings.closing.texts.values());
-    if own.any(|text| text.trim() == late.text.trim() && !text.trim().is_empty()) {
+    if own.any(|own| !is_blank(own) && keyword::repeats(late.text, own)) {
         return Err(Silence::Echo);
     }
     if non_us::blocked(from, Phase::Connected, &settings.non_us) {
@@ -178,6 +178,15 @@ mod tests {
         check(|late, _| late.opted_out = true, Err(Silence::OptedOut));
         check(|late, _| late.text = ENGLISH, Err(Silence::Echo));
         check(|late, _| late.text = "Thanks for calling. This conversation has ended.", Err(Silence::Echo));
+    }
+
+    #[test]
+    fn f01_a_keyword_or_an_echo_in_any_dress_gets_nothing() {
+        check(|late, _| late.text = "“STOP” 🛑", Err(Silence::Keyword));
+        check(|late, _| late.text = "\u{200b}HELP", Err(Silence::Keyword));
+        check(|late, _| late.text = "“This number is not monitored. Please call us.” 🤖", Err(Silence::Echo));
+        check(|late, _| late.text = "\u{feff}Thanks for calling — This conversation has ended", Err(Silence::Echo));
+        check(|late, _| late.text = "Liked “This number is not monitored. Please call us.”", Ok(ENGLISH));
     }
 
     #[test]

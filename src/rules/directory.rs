@@ -15,7 +15,7 @@ pub use example::example;
 use super::refusal::Code;
 use super::sending;
 use crate::model::{
-    Directory, E164, Limits, Number, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, VerificationState, zone_exists,
+    Directory, E164, Limits, Number, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, VerificationState, is_blank, zone_exists,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,7 +101,7 @@ impl Breaches {
     /// A text for people: there, and no longer than anybody reads.
     fn label(&mut self, at: String, text: &str, what_for: &str) {
         let characters = text.chars().count();
-        if text.trim().is_empty() {
+        if is_blank(text) {
             self.add(at, Code::InvalidField, format!("is empty: {what_for}"));
         } else if characters > LABEL_MAX_CHARACTERS {
             let problem = format!("has {characters} characters: write at most {LABEL_MAX_CHARACTERS}");

@@ -2,18 +2,16 @@
 
 use super::keyword::{self, Keyword};
 use super::opt_out;
-use crate::model::Settings;
+use crate::model::{Settings, is_blank};
 
 /// Reads `input` as a caller's message: a keyword is one in any dress, and only who is blocked can start again.
 pub fn opt_out(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let word = keyword::read(text);
     if word.is_some() {
-        assert!(text.len() <= 64 && !text.trim().is_empty());
-        if text.len() <= 50 {
-            assert_eq!(keyword::read(&format!(" \"{text}!\" ")), word, "punctuation around it changes nothing");
-        }
+        assert!(!is_blank(text));
     }
+    assert_eq!(keyword::read(&format!("\u{200b} “{text}!” 🛑")), word, "dress around it changes nothing");
     for first_word in [false, true] {
         let mut settings = Settings::default();
         settings.opt_out.first_word = first_word;

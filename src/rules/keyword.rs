@@ -1,5 +1,6 @@
 //! Opt-out, opt-in and help words (A24, A47, A48).
 
+use crate::model::is_format;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -28,7 +29,6 @@ const STOP: &[&str] = &[
     "revoke",
     "optout",
     "opt out",
-    "opt-out",
     "arret",
     "arreter",
     "arrete",
@@ -43,27 +43,66 @@ const HELP: &[&str] = &["help", "info", "aide", "ayuda"];
 
 /// The keyword a text is, if it is nothing else.
 ///
-/// The whole message counts, without its case, its accents, space around it and punctuation behind it: lenient is safer
-/// for the consumer (A48).
+/// The whole message counts, in any case and dress: lenient is safer for the consumer (A48).
 pub fn read(text: &str) -> Option<Keyword> {
-    // No keyword is longer, and nobody shouts STOP with more punctuation than that.
-    const LONGEST: usize = 64;
-    if text.len() > LONGEST {
-        return None;
-    }
-    word(&folded(text))
+    /// No keyword is as long.
+    const TOO_LONG: usize = 16;
+    word(&undressed(text).flat_map(char::to_lowercase).take(TOO_LONG).collect::<String>())
 }
 
 /// Whether a text begins with an opt-out word and goes on: "stop please". Carriers match no such thing; the law may.
 pub fn begins_with_stop(text: &str) -> bool {
-    let first = text.split_whitespace().next().unwrap_or_default();
+    // A hyphen or an apostrophe holds a word together ("end-user"), a dash does not ("stop—please").
+    let is_of_word =
+        |c: char| c.is_alphanumeric() || is_format(c) || is_combining_mark(c) || "-\u{2010}\u{2011}'’".contains(c);
+    let mut words = text.split(|c| !is_of_word(c));
+    let first = words.find(|word| undressed(word).next().is_some()).unwrap_or_default();
     read(first) == Some(Keyword::Stop)
 }
 
-fn folded(text: &str) -> String {
-    let plain: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
-    let trimmed = plain.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation() || "…。！".contains(c));
-    trimmed.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Whether a text is the other with nothing but dress around it or between its words: a machine that repeats our words
+/// repeats them letter by letter. Texts without letters and digits are compared as they stand.
+pub fn repeats(text: &str, ours: &str) -> bool {
+    if undressed(ours).next().is_none() {
+        return text.trim() == ours.trim();
+    }
+    undressed(text).eq(undressed(ours))
+}
+
+/// The words of a text, with one space between them, without what phones and machines dress them in.
+///
+/// Format characters and accents are dropped, full-width and other styled letters become plain ones (NFKD), and what is
+/// neither letter nor digit, of any script, only separates words.
+fn undressed(text: &str) -> impl Iterator<Item = char> {
+    let mut plain = text
+        .char_indices()
+        .filter(|(_, c)| !is_format(*c))
+        .map(|(at, c)| if is_emoji(c, &text[at + c.len_utf8()..]) { ' ' } else { c })
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .map(|c| if c.is_alphanumeric() { c } else { ' ' })
+        .peekable();
+    while plain.next_if_eq(&' ').is_some() {}
+    std::iter::from_fn(move || match plain.next()? {
+        ' ' => {
+            while plain.next_if_eq(&' ').is_some() {}
+            plain.peek().map(|_| ' ')
+        }
+        c => Some(c),
+    })
+}
+
+/// Whether `c`, with `rest` after it, is an emoji that Unicode counts among letters or digits, or makes letters of: ™, ℹ,
+/// squared letters and ideographs, and a digit on a key.
+fn is_emoji(c: char, rest: &str) -> bool {
+    /// A variation selector that asks for the emoji, and the key around the digit.
+    const AS_EMOJI: char = '\u{fe0f}';
+    const KEY: char = '\u{20e3}';
+    match c {
+        '™' | 'ℹ' | 'Ⓜ' | '㊗' | '㊙' | '\u{1f170}'..='\u{1f189}' | '\u{1f200}'..='\u{1f2ff}' => true,
+        '0'..='9' => rest.trim_start_matches(AS_EMOJI).starts_with(KEY),
+        _ => false,
+    }
 }
 
 fn word(folded: &str) -> Option<Keyword> {
@@ -94,6 +133,137 @@ mod tests {
         }
         assert_eq!(read("Sí"), Some(Keyword::Start));
         assert_eq!(read("help?"), Some(Keyword::Help));
+    }
+
+    #[test]
+    fn f01_quotes_dashes_and_inverted_marks_are_dress() {
+        for text in
+            ["“STOP”", "‘stop’", "«STOP»", "¡STOP!", "STOP–", "STOP—", "STOP’", "Stop‽", "„Stop“", "「STOP」", "-stop-"]
+        {
+            assert_eq!(read(text), Some(Keyword::Stop), "{text:?}");
+        }
+        assert_eq!(read("opt\u{2011}out"), Some(Keyword::Stop), "a hyphen that does not break");
+        assert_eq!(read("“START”"), Some(Keyword::Start));
+        assert_eq!(read("«Start»"), Some(Keyword::Start));
+        assert_eq!(read("¿HELP?"), Some(Keyword::Help));
+    }
+
+    #[test]
+    fn f01_format_characters_are_dropped_wherever_they_stand() {
+        for c in "\u{200b}\u{feff}\u{200e}\u{200f}\u{200c}\u{200d}\u{2060}\u{ad}\u{61c}\u{2066}\u{fe0f}\u{fe0e}".chars()
+        {
+            for (word, keyword) in [("STOP", Keyword::Stop), ("START", Keyword::Start), ("HELP", Keyword::Help)] {
+                let (first, rest) = word.split_at(2);
+                for text in
+                    [format!("{c}{word}"), format!("{word}{c}"), format!("{first}{c}{rest}"), format!("{c} {word} {c}")]
+                {
+                    assert_eq!(read(&text), Some(keyword), "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn f01_emoji_are_dress_also_those_made_of_letters_or_digits() {
+        let long = format!("{0}STOP{0}", "🛑".repeat(100));
+        for text in [
+            "STOP 🛑",
+            "🛑STOP",
+            "Stop 😡",
+            "stop 🙏🏽",
+            "STOP ✋",
+            "❤️STOP❤️",
+            "👩‍👩‍👧‍👦 stop 🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+            "STOP ™️",
+            "ℹ️ STOP",
+            "STOP 🆘🅰️🅱️🈲㊙️Ⓜ️",
+            "STOP 1️⃣",
+            "STOP #️⃣ 🇺🇸",
+            &long,
+        ] {
+            assert_eq!(read(text), Some(Keyword::Stop), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn f01_styled_letters_and_combining_marks_are_read_as_plain_ones() {
+        for text in [
+            "ＳＴＯＰ",
+            "𝐒𝐓𝐎𝐏",
+            "ⓢⓣⓞⓟ",
+            "S\u{336}T\u{336}O\u{336}P\u{336}",
+            "STOP\u{301}",
+            "ARRE\u{302}T",
+            "Ｓｔｏｐ！",
+        ] {
+            assert_eq!(read(text), Some(Keyword::Stop), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn f01_letters_and_digits_of_any_script_are_no_dress() {
+        for text in [
+            "Liked “STOP”",
+            "Loved “Reply STOP to opt out”",
+            "👍 to “STOP”",
+            "对“STOP”表示喜欢",
+            "“STOP”に“いいね！”しました",
+            "STOP 2",
+            "STOP٢",
+            "STOP я",
+            "STOPß",
+            "S T O P",
+            "🛑",
+            "“”",
+            "\u{200b}",
+        ] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn f01_a_first_word_in_any_dress_counts_and_a_compound_does_not() {
+        for text in [
+            "“STOP” please",
+            "🛑 STOP please",
+            "STOP—please",
+            "STOP🛑please",
+            "\u{feff}stop it",
+            "Opt-out, now",
+            "ＳＴＯＰ　it",
+        ] {
+            assert!(begins_with_stop(text), "{text:?}");
+        }
+        for text in ["end-to-end encryption?", "Endive", "Liked “STOP”", "“Reply STOP”", "1 stop", "stopgap", "🛑"]
+        {
+            assert!(!begins_with_stop(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn f01_a_text_repeats_ours_in_any_dress() {
+        let ours = "This number isn't monitored – please call us.";
+        for text in [
+            ours,
+            "“This number isn’t monitored - please call us.”",
+            "\u{200e}This number isn't monitored please call us 🤖",
+        ] {
+            assert!(repeats(text, ours), "{text:?}");
+        }
+        for text in ["Liked “This number isn't monitored – please call us.”", "", "🙂", "This number isn't monitored"]
+        {
+            assert!(!repeats(text, ours), "{text:?}");
+        }
+        assert!(!repeats("ciao", "Ciao."), "a person's own word");
+        assert!(repeats(" 🙂", "🙂") && !repeats("🙃", "🙂"));
+    }
+
+    #[test]
+    fn every_keyword_is_written_as_texts_are_compared() {
+        for word in STOP.iter().chain(START).chain(HELP) {
+            assert_eq!(undressed(word).collect::<String>(), *word);
+            assert!(read(word).is_some());
+        }
     }
 
     #[test]

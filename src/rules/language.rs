@@ -1,6 +1,6 @@
 //! Which text in which language (R43, R55, R58, A25, A45).
 
-use crate::model::{Language, Settings};
+use crate::model::{Language, Settings, is_blank};
 use std::collections::BTreeMap;
 
 /// The closing or auto-reply text in `language`, else in the default language, else none (A25, A26).
@@ -13,7 +13,7 @@ pub fn system_text<'a>(
         .get(language)
         .or_else(|| texts.get(&settings.default_language))
         .map(String::as_str)
-        .filter(|text| !text.trim().is_empty())
+        .filter(|text| !is_blank(text))
 }
 
 #[cfg(test)]

@@ -211,6 +211,8 @@ mod tests {
         assert_eq!(said(None, "Stop, please!", false, &settings), Some(Keyword::Stop));
         assert_eq!(said(None, "please stop", false, &settings), None);
         assert_eq!(said(None, "Endive soup", false, &settings), None);
+        assert_eq!(said(None, "“STOP” please", false, &settings), Some(Keyword::Stop), "in any dress");
+        assert_eq!(said(None, "Liked “STOP”", false, &settings), None);
     }
 
     #[test]

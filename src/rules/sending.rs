@@ -6,7 +6,7 @@ use super::non_us;
 use super::refusal::{Code, Refusal};
 use crate::model::{
     Attestation, Caller, Directory, E164, Language, Phase, PresetId, QueueId, Session, Settings, SmartAction,
-    TEXT_MAX_CHARACTERS, measure,
+    TEXT_MAX_CHARACTERS, is_blank, measure,
 };
 
 /// What is known of the call and of whom it would text.
@@ -135,7 +135,7 @@ pub fn preset<'a>(directory: &'a Directory, language: &Language, id: &PresetId) 
 
 /// Whether a text has something in it, and no more than fits (R50, A43). Never cut.
 pub fn shape(text: &str) -> Result<(), Refusal> {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Err(Refusal::new(Code::TextEmpty, "there is nothing to send: write some text"));
     }
     let characters = measure(text).characters;
@@ -281,6 +281,14 @@ mod tests {
         assert!(shape(&"€".repeat(918)).is_ok());
         assert_eq!(shape(&"😀".repeat(919)).unwrap_err().code, Code::TextTooLong);
         assert_eq!(shape(" \n").unwrap_err().code, Code::TextEmpty);
+    }
+
+    #[test]
+    fn f02_a_text_of_invisible_characters_only_is_empty() {
+        for text in ["\u{200b}", "\u{feff}", "\u{2060}", " \u{200e}\u{ad}\n", "\u{3164}", "\u{fe0f}"] {
+            assert_eq!(shape(text).unwrap_err().code, Code::TextEmpty, "{text:?}");
+        }
+        assert!(shape("\u{200b}👍\u{fe0f}").is_ok());
     }
 
     #[track_caller]

@@ -34,6 +34,19 @@ fn a_call_that_has_ended_is_put_without_effect() {
 }
 
 #[test]
+fn f02_a_text_of_invisible_characters_only_is_empty() {
+    run(async |world| {
+        let caller = on_the_phone(world).await;
+        let path = format!("/v1/calls/{}/messages", caller.call);
+        let text = async |text: &str| api(world, "POST", &path, json!({ "text": text }).to_string().as_bytes()).await;
+        for invisible in ["\u{200b}", "\u{feff}", "\u{2060}", "\u{ad}\u{200e} \u{fe0f}\n", "\u{3164}\u{2800}"] {
+            check(&text(invisible).await, 422, "text_empty");
+        }
+        assert_eq!(text("\u{200b}.").await.status, 202, "a full stop can be seen");
+    });
+}
+
+#[test]
 fn what_cannot_be_a_text_is_refused_and_what_can_be_is_not() {
     run(async |world| {
         let caller = on_the_phone(world).await;

@@ -12,6 +12,7 @@ mod erase;
 mod events;
 mod explain;
 mod hooks;
+mod keywords;
 mod metrics;
 mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]

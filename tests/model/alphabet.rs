@@ -121,10 +121,10 @@ fn text() -> impl Strategy<Value = Text> {
     let from = prop_oneof![20 => Just("ann"), 6 => Just("bob"), 6 => Just("roma"), 1 => Just(SHORT_CODE)];
     let words = prop_oneof![
         12 => Just("hi"),
-        3 => select(vec!["STOP", "Cancel."]),
-        3 => select(vec!["START", "yes"]),
-        1 => Just("HELP"),
-        1 => select(vec!["photo", "Closing in en."]),
+        3 => select(vec!["STOP", "Cancel.", "“Stop” 🛑"]),
+        3 => select(vec!["START", "yes", "«Start»"]),
+        1 => select(vec!["HELP", "\u{200b}Help—"]),
+        1 => select(vec!["photo", "Closing in en.", "Liked “STOP”"]),
     ];
     let mark = weighted(0.05, select(vec!["STOP", "START", "HELP"]));
     let to = prop_oneof![4 => Just(OURS[0]), 1 => Just(OURS[1]), 2 => Just(OURS[2])];

@@ -44,9 +44,9 @@ impl Model {
     /// YES and START are words like others from who is not blocked (A47), unless the carrier acts on them.
     fn keyword(&self, from: Name, to: Name, words: Name, mark: Option<Name>) -> Option<Keyword> {
         match mark.unwrap_or(words) {
-            "STOP" | "Cancel." => Some(Keyword::Stop),
-            "HELP" => Some(Keyword::Help),
-            "START" | "yes" => (mark.is_some() || self.blocked(from, to)).then_some(Keyword::Start),
+            "STOP" | "Cancel." | "“Stop” 🛑" => Some(Keyword::Stop),
+            "HELP" | "\u{200b}Help—" => Some(Keyword::Help),
+            "START" | "yes" | "«Start»" => (mark.is_some() || self.blocked(from, to)).then_some(Keyword::Start),
             _ => None,
         }
     }

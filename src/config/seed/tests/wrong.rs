@@ -14,6 +14,26 @@ fn a_document_that_is_no_json_says_where() {
 }
 
 #[test]
+fn f02_texts_and_labels_of_invisible_characters_only_are_empty() {
+    let mut document = example();
+    document["presets"]["it"]["welcome"] = json!({ "label": "\u{200b}", "text": "\u{feff}\u{2060}" });
+    document["settings"]["closing"]["texts"]["en"] = json!("\u{200b} \n");
+    document["settings"]["auto_reply"]["texts"]["en"] = json!("\u{200e}");
+    document["settings"]["opt_out"]["texts"]["en"] = json!("\u{3164}");
+    let nothing = "there is nothing to send: write some text";
+    expect(
+        &document,
+        &[
+            "presets.it.welcome.label: is empty: write what the agent shall see",
+            &format!("presets.it.welcome.text: {nothing}"),
+            &format!("settings.closing.texts.en: {nothing}"),
+            &format!("settings.auto_reply.texts.en: {nothing}"),
+            &format!("settings.opt_out.texts.en: {nothing}"),
+        ],
+    );
+}
+
+#[test]
 fn a_key_that_stands_twice_is_not_lost_in_silence() {
     expect_text(
         r#"{ "queues": { "a": { "name": "A", "name": "B" }, "a": { "name": "C" } } }"#,
