@@ -161,11 +161,12 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
 
 fn call(change: &CallChange, writes: &mut Vec<Write>) {
     let call = &change.shown.call;
-    // Of a call whose caller was erased nothing is written. What an older snapshot may still have of it goes: a timer, and
-    // that it lives.
+    // Of a call whose caller was erased a tombstone is written once it has ended. What an older snapshot may still have of
+    // it goes: a timer, and that it lives.
     let known = call.caller.kept().is_some();
-    if known {
-        put(writes, call_key(call.id.as_str()), &CallRow::Call(Box::new(call.clone())));
+    if known || call.ended.is_some() {
+        let row = if known { call.clone() } else { call.tombstone() };
+        put(writes, call_key(call.id.as_str()), &CallRow::Call(Box::new(row)));
     }
     let timer = Timer::Lease(call.id.clone());
     if let Some(was) = change.lease_was {

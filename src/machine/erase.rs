@@ -119,7 +119,9 @@ impl Person {
             (Table::State, Some(&kind::CALL)) => {
                 let Some(CallRow::Call(mut call)) = decode_row(&row) else { return Some(row) };
                 if self.stands_in(&call.caller) {
-                    return None;
+                    // One that lives here has ended in the journal after it, which writes its tombstone.
+                    let tombstone = || encode_row(&CallRow::Call(Box::new(call.tombstone())));
+                    return call.ended.is_some().then(tombstone);
                 }
                 if self.stands_in(&call.alternative) {
                     call.alternative = Private::Erased;

@@ -68,6 +68,12 @@ impl Call {
         let alternative = *self.alternative.kept()?;
         alternative.or_else(|| self.caller.kept().and_then(|caller| caller.number()))
     }
+
+    /// What stays of an ended call whose caller was erased (A70): no number, and all else, so that its id stays taken, its
+    /// events go on being counted, and reports still have its usage.
+    pub fn tombstone(&self) -> Self {
+        Self { caller: Private::Erased, alternative: Private::Erased, ..self.clone() }
+    }
 }
 
 /// How and when a call ended.

@@ -10,7 +10,9 @@ use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, Content, PutCall, Send};
 use offhook::machine::view::ROWS_VERSION;
 use offhook::model::{CallId, Caller, E164, Phase, Position};
+use offhook::sim::platform::Delivery;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -57,7 +59,7 @@ async fn erase_leaves_neither_number_nor_text_in_any_file_and_others_as_they_wer
 
     let gateway = world.start().await;
     assert_eq!(traces(&world.home.data()), [], "the index is made anew without her");
-    assert_eq!(world.client.call("c-ann").await.unwrap().code(), "call_not_found");
+    check_that_the_call_stays_ended(&world, "c-ann", 1).await;
     let gone = world.client.message(&text).await.unwrap();
     assert_eq!((gone.status, &gone.json["text"], &gone.json["text_expired"]), (200, &json!(null), &json!(true)));
     assert_eq!((&gone.json["to"], gone.text("/from")), (&json!(null), OURS));
@@ -68,6 +70,48 @@ async fn erase_leaves_neither_number_nor_text_in_any_file_and_others_as_they_wer
 
     check_that_stop_still_holds(&world).await;
     assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_a70_a_late_word_about_an_erased_persons_call_begins_nothing() {
+    let world = world().await;
+    let gateway = world.start().await;
+    talk(&world, ANN, "c-ann", CANARY).await;
+    world.carrier.wait_for_receipts(SOON).await.unwrap();
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    assert_eq!(erase(&world, ANN).status.code(), Some(0));
+    // The erasure removes the index, so that the first start rebuilds it; the second one does so again.
+    for _ in 0..2 {
+        let gateway = world.start().await;
+        check_that_the_call_stays_ended(&world, "c-ann", 1).await;
+        begin(&world, BOB, &format!("c-bob-{}", gateway.id())).await;
+        let events = world.platform.record().deliveries;
+        let began = |event: &&Delivery| event.kind == "call.started" && event.call_id.as_deref() == Some("c-ann");
+        let began: BTreeSet<_> = events.iter().filter(began).map(|event| &event.id).collect();
+        assert_eq!(began.len(), 1, "it began once");
+        assert_eq!(gateway.terminate().await.code(), Some(0));
+        assert_eq!(traces(&world.home.data()), []);
+        fs::remove_dir_all(world.home.data().join("index")).unwrap();
+    }
+}
+
+/// The call's id is taken, by a call that has ended and says nothing of the person (A70).
+async fn check_that_the_call_stays_ended(world: &World, call: &str, received: u64) {
+    let body = json!({ "caller": ANN, "queue": "support", "agent": "a-2" });
+    let late = world.client.put_call(call, &body).await.unwrap();
+    let shown = world.client.call(call).await.unwrap();
+    let ended = world.client.end_call(call, "agent_hangup").await.unwrap();
+    for answer in [&late, &shown, &ended] {
+        assert_eq!((answer.status, answer.text("/state")), (200, "ended"), "{}", answer.json);
+        assert_eq!((&answer.json["caller"], &answer.json["alternative"]), (&json!(null), &json!(null)));
+        assert_eq!(answer.json["usage"]["received"], json!(received), "{}", answer.json);
+        assert!(answer.json["ended_at"].is_string() && answer.json["sms"]["can_send"] == json!(false));
+    }
+    assert_eq!(world.client.send_text(call, "hello", "a-1").await.unwrap().code(), "call_ended");
+    let texts = world.client.ask("GET".parse().unwrap(), &format!("/v1/calls/{call}/messages"), None).await.unwrap();
+    for text in texts.json["items"].as_array().unwrap() {
+        assert_eq!((&text["text"], &text["text_expired"]), (&json!(null), &json!(true)), "{text}");
+    }
 }
 
 /// Who said STOP must not be texted, though nobody knows the number; START opens it again, and for good.
@@ -104,7 +148,7 @@ async fn erase_leaves_neither_number_nor_text_in_a_snapshot_from_the_middle_of_a
     assert_eq!(traces(&world.home.data()), [], "{}", said(&erased));
     let gateway = world.start().await;
     assert_eq!(traces(&world.home.data()), []);
-    assert_eq!(world.client.call("c-ann").await.unwrap().code(), "call_not_found");
+    check_that_the_call_stays_ended(&world, "c-ann", 0).await;
     assert_eq!(world.client.call("c-bob-0").await.unwrap().text("/caller"), BOB);
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }

@@ -76,7 +76,8 @@ fn check_that_she_is_gone_and_bob_is_there(data_dir: &Path) {
     let recovered = open::recover(data_dir).unwrap();
     assert_eq!(traces(data_dir), Vec::<PathBuf>::new(), "in what was made anew");
     let call = |id: &str| recovered.core.reads().ask(|view| view.call(&CallId::read(id).unwrap())).unwrap();
-    assert_eq!(call("c-ann"), None);
+    let Some(CallRow::Call(anns)) = call("c-ann") else { panic!("her call's id is free again") };
+    assert!(anns.ended.is_some() && anns.caller.kept().is_none() && anns.usage.received == 1, "{anns:?}");
     assert!(matches!(call("c-bob-0"), Some(CallRow::Call(call)) if call.ended.is_none()));
 }
 

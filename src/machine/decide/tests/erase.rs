@@ -75,6 +75,40 @@ fn who_is_erased_is_in_no_body_and_no_row_and_others_are_as_they_were() {
 }
 
 #[test]
+fn f04_a70_the_ended_call_of_somebody_erased_stays_ended_and_keeps_its_usage() {
+    let before = talked();
+    let mut after = forget(&before, ANN);
+    let (was, is) = (before.call("a"), after.call("a"));
+    assert_eq!((is.caller.kept(), is.alternative.kept(), is.party()), (None, None, None));
+    assert_eq!((&is.id, &is.ended, is.told, is.usage), (&was.id, &was.ended, was.told, was.usage));
+    assert!(is.usage.received == 1 && is.told > 3);
+
+    // A late word of the platform, or of an agent, begins nothing.
+    then(&mut after, 30, start("a"), &["ended"]);
+    then(&mut after, 31, end("a"), &["ended"]);
+    assert_eq!(answer(&after.run(32, say("a", "hello")).reply), "refused call_ended");
+    assert_eq!(after.call("a").told, was.told);
+    // The receipt of her call's text is told as the next thing of it.
+    let decision = after.run(33, delivered(1));
+    let told: Vec<_> = decision.events.iter().filter_map(|event| event.call_sequence).collect();
+    assert_eq!(told, [was.told + 1]);
+    assert_eq!((after.call("a").told, after.call("a").caller.kept()), (was.told + 1, None));
+}
+
+#[test]
+fn f04_a70_a_call_of_somebody_erased_names_nobody_else_either() {
+    let mut world = World::new(without_confirmations());
+    world.run(0, start("a"));
+    world.run(1, put("a", |put| put.alternative = BOB.parse().ok()));
+    world.run(2, end("a"));
+    world.run(3, erase(ANN));
+    let after = forget(&world, ANN);
+    let bob = Person::new(BOB.parse().unwrap());
+    assert!(after.rows.values().all(|row| !bob.is_named_in(row)), "a number she was texted at is hers as well");
+    assert!(after.call("a").ended.is_some());
+}
+
+#[test]
 fn what_somebody_else_wrote_with_the_number_in_it_goes_and_the_message_stays() {
     let mut world = World::new(directory());
     world.run(0, start_of("b", BOB));

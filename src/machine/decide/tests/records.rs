@@ -239,7 +239,7 @@ fn a_gateway_whose_people_were_erased_works_on() {
     for (nth, step) in [start("b"), say("a", "x"), end("b"), text(BOB, SUPPORT, "hi"), tick()].into_iter().enumerate() {
         let command = step.command(&mut world);
         let decision = decide(&world, command, at);
-        let expected = ["created", "refused call_not_found", "ended unheard", "replied", "done"][nth];
+        let expected = ["created", "refused call_ended", "ended unheard", "replied", "done"][nth];
         assert_eq!(answer(&decision.reply), expected);
     }
     for id in before.queued {
@@ -312,6 +312,21 @@ fn each_version_ever_written_is_still_read() {
         for kind in ["call.started", "call.ended", "message.received", "message.late", "message.unconfirmed"] {
             assert!(told.contains(&kind), "{kind} in version {version}");
         }
+    }
+}
+
+#[test]
+fn f04_a70_journals_of_each_version_keep_the_ended_calls_of_people_who_were_erased() {
+    for version in 1..=record::VERSION {
+        let frames: Sample = postcard::from_bytes(&std::fs::read(sample(version)).unwrap()).unwrap();
+        let mut world = World::empty();
+        for (position, meta, bodies) in frames {
+            let story = record::decode(position, &meta, vec![None; bodies.len()]).unwrap();
+            write(&mut world.rows, &apply(&story));
+        }
+        let call = world.call("a");
+        assert!(call.ended.is_some() && call.caller.kept().is_none(), "version {version}");
+        assert!(call.told > 3 && call.usage.received > 0, "version {version}");
     }
 }
 
