@@ -5,6 +5,7 @@
 //! act is one conversation from ring to hang-up; the second shows what is hard: a call that moves, calls that could be
 //! mistaken for each other, people who must agree first and people who have had enough.
 
+mod by_hand;
 mod first_act;
 mod play;
 mod review;
@@ -67,6 +68,7 @@ pub fn main(once: bool, data: Option<PathBuf>) -> ExitCode {
 fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let kept = data.clone();
         let temporary = if data.is_none() { Some(TempDir::with_prefix("offhook-demo-")?) } else { None };
         let data_dir = data.unwrap_or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default());
         if data_dir.join("journal").exists() {
@@ -79,20 +81,25 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         second_act::play(&set, &mut stage).await;
         review::what_the_platform_heard(&set, &mut stage).await;
         let well = stage.well();
-        if !once {
-            stage.go_on(&set.doors(), TOKEN);
-        }
+        let by_hand = (!once).then(|| by_hand::ByHand::begin(&set, &stage));
         let Some(running) = running else { return Ok(false) };
         // Without a way to hear Ctrl-C the demo ends at once, rather than never.
         let interrupted = async || _ = tokio::signal::ctrl_c().await;
         let stop = async {
-            if !once {
-                interrupted().await;
+            if let Some(by_hand) = by_hand {
+                tokio::select! {
+                    () = interrupted() => {}
+                    () = by_hand.show(&stage) => {}
+                }
+                stage.stopping();
             }
         };
         let ended = running.run(stop, interrupted()).await;
         set.carrier.stop().await;
         set.platform.stop().await;
+        if !once {
+            stage.goodbye(kept.as_deref());
+        }
         Ok(well && ended == Ended::Cleanly)
     })
 }

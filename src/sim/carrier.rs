@@ -8,6 +8,7 @@
 //! `gateway_is_at` names (again after each restart on another port).
 
 pub(super) mod hooks;
+mod keypad;
 mod media;
 mod mood;
 mod oddity;
@@ -32,7 +33,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +44,8 @@ const WEBHOOKS_IN_FLIGHT_MAX: usize = 512;
 const RECEIPTS_WAITING_MAX: usize = 65_536;
 /// Texts a phone keeps; the oldest go.
 const INBOX_MAX: usize = 10_000;
+/// Arrivals a watcher may be behind; it misses the oldest of more.
+const ARRIVALS_MAX: usize = 256;
 
 /// Who the carrier is. Start from `CarrierSettings::default()`, which is a whole example.
 #[derive(Clone)]
@@ -132,6 +135,7 @@ impl Carrier {
                 gateway: None,
                 numbers: settings.numbers.iter().map(|number| (*number, NumberThere::default())).collect(),
                 inboxes: HashMap::new(),
+                arrivals: broadcast::Sender::new(ARRIVALS_MAX),
                 opted_out: HashSet::new(),
                 said: HashMap::new(),
                 requests: 0,
@@ -186,6 +190,17 @@ impl Carrier {
     pub fn phone(&self, number: E164) -> Phone {
         self.world.state().inboxes.entry(number).or_default();
         Phone::new(number, self.world.clone())
+    }
+
+    /// The texts that arrive from now on, each with the phone it arrives on.
+    pub fn arrivals(&self) -> broadcast::Receiver<(E164, Arrived)> {
+        self.world.state().arrivals.subscribe()
+    }
+
+    /// Where a request sends a text from a phone, as `POST {address}/phones/+12065550142` with the text as its body: to
+    /// whoever texted that phone last.
+    pub fn keypads(&self) -> String {
+        format!("{}{}", self.world.url, keypad::PATH)
     }
 
     /// Posts a webhook again, word for word, as a carrier may for days. It becomes an entry of its own, of the same sid.
@@ -293,6 +308,7 @@ struct State {
     gateway: Option<SocketAddr>,
     numbers: HashMap<E164, NumberThere>,
     inboxes: HashMap<E164, VecDeque<Arrived>>,
+    arrivals: broadcast::Sender<(E164, Arrived)>,
     /// (our number, phone) that STOP has closed.
     opted_out: HashSet<(E164, E164)>,
     /// How often something was said: the fingerprint of who, to whom and what. Bounded by the record's bound.
@@ -317,6 +333,8 @@ impl State {
 
     /// Puts a text into a phone's inbox, where there is such a phone.
     fn arrive(&mut self, phone: E164, arrived: Arrived) {
+        // An error is that nobody watches.
+        let _watched = self.arrivals.send((phone, arrived.clone()));
         if let Some(inbox) = self.inboxes.get_mut(&phone) {
             inbox.push_back(arrived);
             if inbox.len() > INBOX_MAX {
@@ -359,6 +377,9 @@ impl Serve for World {
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
         if request.uri().path().contains("/Media/") {
             return Ok(media::redirect(&self, &request));
+        }
+        if let Some(phone) = keypad::phone(&request) {
+            return keypad::text(&self, phone, request).await;
         }
         sends::serve(&self, request).await
     }

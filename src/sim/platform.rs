@@ -24,7 +24,10 @@ use hyper::body::Incoming;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
+
+/// Events a watcher may be behind; it misses the oldest of more.
+const WATCHED_MAX: usize = 256;
 
 /// Who the platform is.
 #[derive(Clone)]
@@ -56,6 +59,7 @@ struct World {
     record_max: usize,
     state: Mutex<State>,
     news: Notify,
+    watched: broadcast::Sender<Delivery>,
 }
 
 struct State {
@@ -78,6 +82,7 @@ impl Platform {
             record_max: settings.record_max,
             state: Mutex::new(state),
             news: Notify::new(),
+            watched: broadcast::Sender::new(WATCHED_MAX),
         });
         Ok(Self { server: Server::start(Port::take()?, world.clone())?, world })
     }
@@ -105,6 +110,11 @@ impl Platform {
     /// Everything received until now.
     pub fn record(&self) -> PlatformRecord {
         self.world.state().record.clone()
+    }
+
+    /// The events received from now on, repeats included.
+    pub fn deliveries(&self) -> broadcast::Receiver<Delivery> {
+        self.world.watched.subscribe()
     }
 
     /// How many deliveries were received until now, repeats and faults included.
@@ -203,6 +213,8 @@ impl World {
         let mut delivery = Delivery::read(id, body, true);
         let fault = state.mood.fate(self.seed, &delivery.id, delivery.call_id.as_deref(), nth);
         delivery.taken = fault.as_ref().is_none_or(Fault::takes);
+        // An error is that nobody watches.
+        let _watched = self.watched.send(delivery.clone());
         if state.record.deliveries.len() < self.record_max {
             state.record.deliveries.push(delivery);
         } else {

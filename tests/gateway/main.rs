@@ -7,6 +7,7 @@
 
 mod api;
 mod command;
+mod demo;
 mod directory;
 mod erase;
 mod events;

@@ -1,0 +1,66 @@
+//! After the acts: what comes of what a visitor does by hand.
+
+use super::stage::{Stage, Who};
+use super::{Set, TOKEN};
+use crate::model::E164;
+use crate::sim::carrier::Arrived;
+use crate::sim::platform::Delivery;
+use serde_json::Value;
+use std::collections::HashSet;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+/// What is watched from when the lines to play with are shown.
+pub(super) struct ByHand {
+    events: broadcast::Receiver<Delivery>,
+    texts: broadcast::Receiver<(E164, Arrived)>,
+}
+
+impl ByHand {
+    /// Says how to play.
+    pub(super) fn begin(set: &Set, stage: &Stage) -> Self {
+        let by_hand = Self { events: set.platform.deliveries(), texts: set.carrier.arrivals() };
+        stage.go_on(&set.doors(), TOKEN, &set.carrier.keypads());
+        by_hand
+    }
+
+    /// Shows each event that reaches the platform, once, and each text that arrives on a phone.
+    pub(super) async fn show(mut self, stage: &Stage) {
+        let mut seen = HashSet::new();
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Ok(event) if seen.insert(event.id.clone()) => stage.line(Who::Platform, told(&event)),
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(missed)) => stage.line(Who::Platform, format!("{missed} more events")),
+                    Err(RecvError::Closed) => return,
+                },
+                text = self.texts.recv() => match text {
+                    Ok((phone, text)) => stage.line(Who::Caller, format!("{phone} reads: {}", &*text.text)),
+                    Err(RecvError::Lagged(missed)) => stage.line(Who::Caller, format!("{missed} more texts arrive")),
+                    Err(RecvError::Closed) => return,
+                },
+            }
+        }
+    }
+}
+
+/// An event in a line: its type, what it is about, and the text it brings.
+fn told(event: &Delivery) -> String {
+    let json = event.json();
+    let data = &json["data"];
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    let about = event.call_id.clone().or_else(|| word(&data["from"])).or_else(|| word(&data["contact"]));
+    let mut line = event.kind.clone();
+    for part in [about, word(&data["error"]["code"])].into_iter().flatten() {
+        line.push(' ');
+        line.push_str(&part);
+    }
+    match (event.kind.as_str(), data["auto_replied"].as_bool(), data["text"].as_str()) {
+        ("message.late", Some(true), _) => line.push_str(", which is on no call and gets the auto-reply"),
+        ("message.late", ..) => line.push_str(", which is on no call and gets no answer"),
+        (_, _, Some(text)) => line.push_str(&format!(": {text}")),
+        _ => {}
+    }
+    line
+}

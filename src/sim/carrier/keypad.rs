@@ -1,0 +1,45 @@
+//! A phone's keypad, for somebody who plays the caller with curl.
+
+use super::super::wire::{Cut, Reply, read_body, reply};
+use super::{World, hooks};
+use crate::model::E164;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// What follows it is the phone's number.
+pub(super) const PATH: &str = "/phones/";
+
+/// The phone a request is for, if it is for one: what is no number is no phone.
+pub(super) fn phone(request: &Request<Incoming>) -> Option<Result<E164, &'static str>> {
+    let number = request.uri().path().strip_prefix(PATH)?;
+    Some(number.replace("%2B", "+").parse().map_err(|_| "write the phone's number as in /phones/+12065550142\n"))
+}
+
+/// Sends the request's body as a text to whoever texted this phone last, else to the account's first number.
+pub(super) async fn text(
+    world: &Arc<World>,
+    phone: Result<E164, &'static str>,
+    request: Request<Incoming>,
+) -> Result<Reply, Cut> {
+    let refused = |why: &'static str| Ok(reply(StatusCode::BAD_REQUEST, "text/plain", why));
+    if request.method() != Method::POST {
+        return refused("send the text as the body of a POST\n");
+    }
+    let from = match phone {
+        Ok(from) => from,
+        Err(why) => return refused(why),
+    };
+    let body = read_body(request.into_body()).await?;
+    let Ok(text) = std::str::from_utf8(&body) else { return refused("the text is not UTF-8\n") };
+    let last = world.inbox(from).pop().map(|arrived| arrived.from);
+    let Some(to) = last.or_else(|| world.settings.numbers.first().copied()) else {
+        return refused("the account has no number to text\n");
+    };
+    let webhook = hooks::text(world, hooks::Outgoing { from, to, text, media: 0, genuine: true }).await;
+    let answer = match webhook.acknowledged() {
+        true => format!("{to} has it\n"),
+        false => format!("{to} did not take it: is the gateway running?\n"),
+    };
+    Ok(reply(StatusCode::OK, "text/plain; charset=utf-8", answer))
+}

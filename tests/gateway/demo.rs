@@ -1,0 +1,147 @@
+//! The demo, and a visitor who goes on by hand with the lines it prints.
+
+use crate::process::{SOON, binary, quiet, wire};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Columns of a terminal.
+const COLUMNS: usize = 80;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
+    let mut demo = Demo::start();
+    demo.says("See what is counted").await;
+    let shown = demo.says("/metrics").await;
+    let lines = commands(&shown);
+    let [begin, send, answer, count] = &lines[..] else { panic!("four lines to play with: {lines:#?}") };
+
+    assert_eq!(begin.run().await.status, 201);
+    demo.says("call.started mine").await;
+    assert_eq!(send.run().await.status, 202);
+    demo.says("message.queued mine: Hello from curl").await;
+    demo.says("+12065550142 reads: Hello from curl").await;
+    demo.says("message.delivered mine").await;
+    assert!(answer.run().await.body.contains("+12065550100 has it"));
+    demo.says("message.received mine: Hello from my phone").await;
+    assert!(count.run().await.body.contains("offhook_sends_total"));
+
+    assert_eq!(demo.interrupt().await.code(), Some(0));
+    let shown = demo.says("Goodbye.").await;
+    for line in shown.lines() {
+        assert!(line.chars().count() <= COLUMNS, "{} columns: {line}", line.chars().count());
+    }
+}
+
+/// A demo at work. It is killed when dropped.
+struct Demo {
+    child: Child,
+    shown: Arc<Mutex<String>>,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let mut command = Command::new(binary());
+        let command = quiet(&mut command).arg("demo").stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the binary can be run");
+        let lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        let shown = Arc::new(Mutex::new(String::new()));
+        let screen = Arc::clone(&shown);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *screen.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { child, shown }
+    }
+
+    /// All that it has shown, once this is among it. The acts take some 15 s before anybody can play.
+    async fn says(&self, what: &str) -> String {
+        let until = Instant::now() + 4 * SOON;
+        loop {
+            let shown = self.shown.lock().unwrap().clone();
+            if shown.contains(what) {
+                return shown;
+            }
+            assert!(Instant::now() < until, "{what:?} is not shown:\n{shown}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ctrl-C.
+    async fn interrupt(&mut self) -> ExitStatus {
+        let told = Command::new("sh").arg("-c").arg(format!("kill -INT {}", self.child.id())).status();
+        assert!(told.is_ok_and(|status| status.success()));
+        let until = Instant::now() + SOON;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not end:\n{}", self.shown.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // An error is a child that has ended by itself and was waited for.
+        let _ended = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}
+
+/// A line that begins with `curl`, as a shell would read it.
+#[derive(Debug)]
+struct Curl {
+    method: Option<String>,
+    url: String,
+    head: Vec<String>,
+    body: Option<String>,
+}
+
+impl Curl {
+    async fn run(&self) -> wire::Answer {
+        let (address, path) = self.url.trim_start_matches("http://").split_once('/').expect("a URL with a path");
+        let address: SocketAddr = address.parse().expect("an address of loopback");
+        let method = self.method.as_deref().unwrap_or(if self.body.is_some() { "POST" } else { "GET" });
+        let head: Vec<&str> = self.head.iter().map(String::as_str).collect();
+        let body = self.body.as_deref().unwrap_or_default();
+        wire::ask(address, method, &format!("/{path}"), &head, body.as_bytes()).await.unwrap()
+    }
+}
+
+fn commands(shown: &str) -> Vec<Curl> {
+    let joined = shown.replace("\\\n", " ");
+    joined.lines().filter(|line| line.trim_start().starts_with("curl ")).map(command).collect()
+}
+
+fn command(line: &str) -> Curl {
+    let mut curl = Curl { method: None, url: String::new(), head: Vec::new(), body: None };
+    let mut words = words(line).into_iter().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().expect("an option has a value");
+        match word.as_str() {
+            "-X" => curl.method = Some(value()),
+            "-H" => curl.head.push(value()),
+            "-d" => curl.body = Some(value()),
+            _ => curl.url = word,
+        }
+    }
+    curl
+}
+
+/// Words between blanks; what stands in quotes is one.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (nth, part) in line.split('\'').enumerate() {
+        if nth % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
