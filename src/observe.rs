@@ -42,7 +42,7 @@ pub use list::list;
 pub use logging::{LoggingFailed, logging, panics};
 pub use messages::{
     AutoReplied, OptOutBy, ReceiptOutcome, Taken, WebhookOutcome, auto_reply, bad_signature, inbound_message, opted_in,
-    opted_out, quarantined, receipt, webhook,
+    opted_out, quarantined, receipt, stranger_answered, webhook,
 };
 pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};

@@ -21,4 +21,5 @@ pub mod receipt;
 pub mod refusal;
 pub mod retry;
 pub mod sending;
+pub mod strangers;
 pub mod verification;

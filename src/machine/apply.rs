@@ -15,7 +15,7 @@ use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
 use super::view::{
     contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key, message_key, open_key, parked_key,
-    state_key, timer_key,
+    state_key, strangers_key, timer_key,
 };
 use crate::model::{Address, Change, Day, Directory, E164, MessageState};
 use crate::rules::opt_out::Block;
@@ -156,6 +156,7 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
         Fact::LeaseDone { due, call } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Lease(call.clone()))));
         }
+        Fact::StrangerAnswered { kind, answers } => put(writes, strangers_key(*kind), answers),
     }
 }
 

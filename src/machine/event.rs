@@ -9,12 +9,13 @@ use super::record::v1;
 use super::rows::Table;
 use super::state::{Call, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Whose};
 use crate::model::{
-    Address, CallId, Change, ClaimKind, Directory, E164, EventId, Json, MessageId, Number, Position, Timestamp,
+    Address, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number, Position, Timestamp,
 };
 use crate::rules::breaker::Trouble;
 use crate::rules::opt_out::Block;
 use crate::rules::rate::DayCount;
 use crate::rules::refusal::Code;
+use crate::rules::strangers::LastHour;
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened, and its place among what the platform hears of its call.
@@ -302,6 +303,13 @@ pub enum Fact {
         /// The call.
         call: CallId,
     },
+    /// A sender who was on no call was answered (A71).
+    StrangerAnswered {
+        /// What for.
+        kind: Kind,
+        /// Those of the last hour, this one among them.
+        answers: LastHour,
+    },
 }
 
 impl Fact {
@@ -375,6 +383,7 @@ impl Fact {
             Self::FeedAdvanced { .. } => "FeedAdvanced",
             Self::TimerDone { .. } => "TimerDone",
             Self::LeaseDone { .. } => "LeaseDone",
+            Self::StrangerAnswered { .. } => "StrangerAnswered",
             Self::DirectoryChanged { .. } => "DirectoryChanged",
             Self::VerificationChanged { .. } => "VerificationChanged",
             Self::OptOutsLoaded { .. } => "OptOutsLoaded",

@@ -2,6 +2,8 @@
 //!
 //! The machine says which rows an event writes; an index keeps them without knowing what they mean.
 
+mod v2;
+
 use crate::model::{Day, Month};
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +18,10 @@ pub const ROWS_VERSION_OLDEST: u16 = 2;
 pub type Upgrade = fn(&Key, Vec<u8>) -> Vec<u8>;
 
 /// One upgrade for each version but the latest, the oldest first. Keep a sample of each version in `tests/snapshots/`.
-pub const UPGRADES: [Upgrade; (ROWS_VERSION - ROWS_VERSION_OLDEST) as usize] = [unchanged];
-
-/// Version 3 added kinds of rows and variants, and changed no row of version 2. It is not released yet: more may be added.
-fn unchanged(_key: &Key, row: Vec<u8>) -> Vec<u8> {
-    row
-}
+pub const UPGRADES: [Upgrade; (ROWS_VERSION - ROWS_VERSION_OLDEST) as usize] = [
+    // Version 3 added kinds of rows and variants, and changed the settings' row. It is not released yet: more may be added.
+    v2::upgrade,
+];
 
 /// A group of rows that live and die together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

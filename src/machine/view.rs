@@ -8,9 +8,10 @@ use super::rows::{Key, Table};
 use super::state::{
     Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer, Whose,
 };
-use crate::model::{CallId, Claim, Day, Directory, E164, MessageId, Month, Position, Timestamp};
+use crate::model::{CallId, Claim, Day, Directory, E164, Kind, MessageId, Month, Position, Timestamp};
 use crate::rules::breaker::Trouble;
 use crate::rules::rate::DayCount;
+use crate::rules::strangers::LastHour;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -73,6 +74,8 @@ pub mod kind {
     pub const ANSWERS_SINCE: u8 = b'I';
     /// How far the daily look through calls has come.
     pub const SWEPT: u8 = b'W';
+    /// Answers of the last hour to senders who were on no call, by what for.
+    pub const STRANGERS: u8 = b'U';
 
     // No two kinds have the same letter.
     const _: () = {
@@ -97,6 +100,7 @@ pub mod kind {
             MESSAGES_SINCE,
             ANSWERS_SINCE,
             SWEPT,
+            STRANGERS,
         ];
         let mut one = 0;
         while one < all.len() {
@@ -184,6 +188,11 @@ pub fn landline_key(number: E164, at: Timestamp) -> Key {
 /// The key of a parked thread's row. Names of endpoints hold no zero byte.
 pub fn parked_key(endpoint: &str, thread: &str) -> Key {
     state_key(kind::PARKED, &[endpoint.as_bytes(), &[0], thread.as_bytes()].concat())
+}
+
+/// The key of the answers of one kind to senders who were on no call.
+pub fn strangers_key(kind: Kind) -> Key {
+    state_key(kind::STRANGERS, &encode_row(&kind))
 }
 
 /// The key of the row of somebody who was erased.
@@ -374,6 +383,11 @@ pub trait Ask: View {
     /// How far the daily look through calls has come; none before the first.
     fn swept(&self) -> Option<Sweep> {
         self.typed(&state_key(kind::SWEPT, &[]))
+    }
+
+    /// Answers of one kind in the last hour to senders who were on no call (A71).
+    fn strangers_answered(&self, kind: Kind) -> LastHour {
+        self.typed(&strangers_key(kind)).unwrap_or_default()
     }
 
     /// What stands under calls' ids, a page of those after `after`.

@@ -3,6 +3,8 @@
 use super::label::labels;
 use super::names;
 use metrics::counter;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 labels! {
     /// What became of a webhook. Every webhook ends in exactly one.
@@ -75,6 +77,8 @@ labels! {
         Quiet = "quiet",
         /// Enough for one day.
         DayCap = "day_cap",
+        /// Somebody who was on no call, after the hour's answers to such senders.
+        StrangersCap = "strangers_cap",
     }
 }
 
@@ -126,9 +130,33 @@ pub fn inbound_message(account: &str, taken: Taken) {
 pub fn auto_reply(outcome: AutoReplied) {
     match outcome {
         AutoReplied::NoText => tracing::warn!("no auto-reply: no text in this language nor in the default one"),
+        AutoReplied::StrangersCap => strangers_cap_reached(),
         _ => tracing::debug!(outcome = outcome.label(), "auto-reply"),
     }
     counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()).increment(1);
+}
+
+/// Somebody who was on no call was answered; `last` where the hour's bound has no room for another.
+pub fn stranger_answered(last: bool) {
+    counter!(names::STRANGER_ANSWERS_TOTAL).increment(1);
+    if last {
+        strangers_cap_reached();
+    }
+}
+
+/// Says once in a while that strangers get no answers any more: in a flood that is so for each of them.
+fn strangers_cap_reached() {
+    const SAID_EVERY: Duration = Duration::from_secs(10 * 60);
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.is_some_and(|said| said.elapsed() < SAID_EVERY) {
+        return;
+    }
+    *said = Some(Instant::now());
+    tracing::error!(
+        "senders who were on no call got as many answers in an hour as auto_reply.strangers_per_hour allows; more of them \
+         get none: see whether message.late shows forged senders, else raise the setting"
+    );
 }
 
 /// A carrier told us what became of a message.

@@ -127,7 +127,9 @@ names! {
         counter QUARANTINED_TOTAL = "offhook_quarantined_total" [account],
             "Signed webhooks that could not be read, by account. Any rise: the carrier has changed its words; `offhook journal inspect` shows when, and each is kept as it came.";
         counter AUTO_REPLIES_TOTAL = "offhook_auto_replies_total" [outcome],
-            "What who writes after the call got: queued, or why nothing. no_text rising: add a text in that language or in the default one; echo, quiet or day_cap: another machine may be answering us, look at the senders.";
+            "What who writes after the call got: queued, or why nothing. no_text rising: add a text in that language or in the default one; echo, quiet or day_cap: another machine may be answering us, look at the senders; strangers_cap: many senders who were on no call write, see offhook_stranger_answers_total.";
+        counter STRANGER_ANSWERS_TOTAL = "offhook_stranger_answers_total" [],
+            "Answers to senders who were on no call: auto-replies, and answers to STOP and HELP. Rising fast: numbers may be forged, and each answer is a paid text; auto_reply.strangers_per_hour bounds each kind.";
         counter OPT_OUTS_TOTAL = "offhook_opt_outs_total" [by],
             "People who must not be texted any more, by how we know. keyword rising: they do not want these texts, look at what was sent; carrier: they said STOP where we did not hear it.";
         counter OPT_INS_TOTAL = "offhook_opt_ins_total" [by],

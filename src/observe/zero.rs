@@ -40,6 +40,7 @@ pub(super) fn gateway() {
     for outcome in AutoReplied::ALL {
         zero(&counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()));
     }
+    zero(&counter!(names::STRANGER_ANSWERS_TOTAL));
     for by in OptOutBy::ALL {
         zero(&counter!(names::OPT_OUTS_TOTAL, "by" => by.label()));
     }

@@ -2,6 +2,7 @@
 
 use super::correlation::Why;
 use super::keyword::{self, Keyword};
+use super::strangers::LastHour;
 use super::{language, non_us};
 use crate::model::{Address, Directory, E164, Language, Phase, Timestamp, UnknownSender, is_blank};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Late<'a> {
     pub opted_out: bool,
     /// What we remember of them; `None` is a stranger.
     pub remembered: Option<&'a Remembered>,
+    /// The auto-replies of the last hour to senders who were on no call, where this is one of them (A71).
+    pub strangers: Option<&'a LastHour>,
 }
 
 /// Why nobody replied.
@@ -63,6 +66,8 @@ pub enum Silence {
     Quiet,
     /// They have had the day's share (A22).
     DayCap,
+    /// They were on no call, and such senders have had the hour's share (A71).
+    StrangersCap,
 }
 
 /// The text a late sender gets, or why there is none.
@@ -105,7 +110,12 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
         .and_then(|remembered| remembered.language.clone())
         .or_else(|| owner.map(|queue| directory.language_of(queue)))
         .unwrap_or_else(|| settings.default_language.clone());
-    language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(Silence::NoText)
+    let text = language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(Silence::NoText)?;
+    // Last, so that only those it keeps from an answer are said to have been.
+    if late.strangers.is_some_and(|answers| !answers.has_capacity(settings.auto_reply.strangers_per_hour, now)) {
+        return Err(Silence::StrangersCap);
+    }
+    Ok(text)
 }
 
 /// Whether there is room for one more: at most one in `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
@@ -221,6 +231,21 @@ mod tests {
         check(|_, directory| directory.settings.in_call_sms = false, Err(Silence::SwitchedOff));
     }
 
+    #[test]
+    fn f05_a71_strangers_are_answered_up_to_the_bound_and_callers_beyond_it() {
+        let answered = || Some(LastHour::default().with_one_more(NOW).with_one_more(NOW));
+        let bound = |most| {
+            move |case: &mut Case, directory: &mut Directory| {
+                (case.talked, case.strangers) = (false, answered());
+                directory.settings.auto_reply.strangers_per_hour = most;
+            }
+        };
+        check(bound(Some(3)), Ok(ENGLISH));
+        check(bound(Some(2)), Err(Silence::StrangersCap));
+        check(bound(None), Ok(ENGLISH));
+        check(|_, directory| directory.settings.auto_reply.strangers_per_hour = Some(0), Ok(ENGLISH));
+    }
+
     /// The case a test changes: a caller whose call has ended writes to the inbound number of the queue.
     struct Case {
         from: &'static str,
@@ -230,6 +255,7 @@ mod tests {
         talked: bool,
         language: Option<Language>,
         replied_at: Vec<Timestamp>,
+        strangers: Option<LastHour>,
     }
 
     #[track_caller]
@@ -243,6 +269,7 @@ mod tests {
             talked: true,
             language: None,
             replied_at: Vec::new(),
+            strangers: None,
         };
         change(&mut case, &mut directory);
         let remembered = Remembered { talked: case.talked, language: case.language, replied_at: case.replied_at };
@@ -255,6 +282,7 @@ mod tests {
             why: Why::NoCall,
             opted_out: case.opted_out,
             remembered: Some(&remembered),
+            strangers: case.strangers.as_ref(),
         };
         assert_eq!(after_the_call(&late, &directory, NOW), expected);
     }

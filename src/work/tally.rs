@@ -23,6 +23,10 @@ pub(super) fn story(story: &Story, directory: &Directory) {
             // Our number that heard of it; an administrator says it of all of them.
             Fact::OptedIn { ours: Some(_), .. } => observe::opted_in(OptOutBy::Keyword),
             Fact::OptedIn { ours: None, .. } => observe::opted_in(OptOutBy::Administrator),
+            Fact::StrangerAnswered { answers, .. } => {
+                let most = directory.settings.auto_reply.strangers_per_hour;
+                observe::stranger_answered(!answers.has_capacity(most, story.at));
+            }
             _ => {}
         }
     }

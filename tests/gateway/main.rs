@@ -21,5 +21,6 @@ mod outside;
 mod process;
 mod reload;
 mod shared;
+mod strangers;
 mod systemd;
 mod unit;

@@ -91,6 +91,9 @@ async fn a_conversation(world: &World) {
     phone.wait_for(2, SOON).await.unwrap();
     assert!(phone.text(ours, CANARY).await.acknowledged());
     phone.wait_for(3, SOON).await.unwrap();
+    let stranger = world.carrier.phone(crate::shared::somebody().number);
+    assert!(stranger.text(ours, CANARY).await.acknowledged());
+    stranger.wait_for(1, SOON).await.unwrap();
     world.carrier.wait_for_receipts(SOON).await.unwrap();
 }
 

@@ -7,6 +7,9 @@ use offhook::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// So few that stories come to more.
+pub(crate) const STRANGERS_PER_HOUR: u32 = 2;
+
 /// The number of a caller, or of ours.
 pub(crate) fn number(name: Name) -> E164 {
     let text = match name {
@@ -50,6 +53,7 @@ pub(crate) fn directory(on: &BTreeSet<Switch>) -> Directory {
             enabled: is(Switch::AutoReply),
             texts: texts("Reply", &["en", "it"]),
             unknown_sender: if is(Switch::ReplyToStrangers) { UnknownSender::Reply } else { UnknownSender::Silent },
+            strangers_per_hour: Some(STRANGERS_PER_HOUR),
             ..Settings::default().auto_reply
         },
         opt_out_scope: if is(Switch::StopIsForOneNumber) { OptOutScope::Number } else { OptOutScope::AllNumbers },

@@ -112,11 +112,12 @@ opt-outs:
 
 #[test]
 fn the_model_notices_whatever_the_machine_forgets() {
-    let faults: [(&str, Forgets); 9] = [
+    let faults: [(&str, Forgets); 10] = [
         ("opt-outs", |fact| matches!(fact, Fact::OptedOut { .. })),
         ("opt-ins", |fact| matches!(fact, Fact::OptedIn { .. })),
         ("whom it texted and replied to", |fact| matches!(fact, Fact::ContactKept { .. })),
         ("what it was told before", |fact| matches!(fact, Fact::Claimed { .. })),
+        ("which strangers it answered", |fact| matches!(fact, Fact::StrangerAnswered { .. })),
         ("landlines", |fact| matches!(fact, Fact::LandlineFound { .. })),
         ("that no answer came", |fact| matches!(fact, Fact::SendUnknown { .. })),
         ("that a text comes again", |fact| matches!(fact, Fact::SendPostponed { .. })),

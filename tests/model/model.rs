@@ -51,6 +51,8 @@ pub(crate) struct Model {
     pub(crate) talked: BTreeMap<(Name, Name), Talked>,
     /// When we last replied to who was on no call, for each pair.
     pub(crate) replies: BTreeMap<(Name, Name), Vec<u64>>,
+    /// When we answered somebody who was on no call, and what for.
+    pub(crate) strangers: Vec<(Kind, u64)>,
 }
 
 /// A call.
@@ -141,6 +143,7 @@ impl Model {
             landlines: BTreeMap::new(),
             talked: BTreeMap::new(),
             replies: BTreeMap::new(),
+            strangers: Vec::new(),
         }
     }
 

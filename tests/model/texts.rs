@@ -1,7 +1,8 @@
 //! Texts of theirs: which call they belong to, what they ask for, and what comes back (A1-A6, A22-A27, A34, A46-A48).
 
+use crate::directory::STRANGERS_PER_HOUR;
 use crate::known;
-use crate::model::{DAY, MEMORY, MINUTE, Model, language_of, owner};
+use crate::model::{DAY, HOUR, MEMORY, MINUTE, Model, language_of, owner};
 use crate::seen::{Answer, Block, HeardSeen, Keyword};
 use crate::story::{Name, SHORT_CODE, Switch, Text};
 use offhook::model::{ClosedReason, FailureCode, Kind, Phase};
@@ -121,7 +122,8 @@ impl Model {
             && words != "Closing in en."
             && !self.abroad_off(from, Phase::Connected)
             && (known || stranger_replied)
-            && self.may_reply_again(from, to);
+            && self.may_reply_again(from, to)
+            && self.may_answer(Kind::AutoReply, from, to);
         let last_call = self.talked(to, from).map(|talked| talked.call);
         self.heard.push(HeardSeen::Late { from, to, replied, last_call });
         if !replied {
@@ -129,6 +131,7 @@ impl Model {
         }
         let language = self.language(from, to);
         self.note_reply(from, to);
+        self.note_answer(Kind::AutoReply, from, to);
         self.queue(Kind::AutoReply, to, from, None, format!("Reply in {language}."));
         Answer::Heard("replied")
     }
@@ -138,6 +141,24 @@ impl Model {
         let replies = self.replies.get(&(to, from)).cloned().unwrap_or_default();
         let within = |time: u64| replies.iter().filter(|at| self.now - **at < time).count();
         within(15 * MINUTE) == 0 && within(DAY) < 3
+    }
+
+    /// Whether somebody is on no call, and was on none with this number.
+    fn is_stranger(&self, from: Name, to: Name) -> bool {
+        self.talked(to, from).is_none() && self.calls_of(from).is_empty()
+    }
+
+    /// Of each kind of answer strangers get so many in an hour, and no more (A71).
+    fn may_answer(&self, kind: Kind, from: Name, to: Name) -> bool {
+        let of_the_hour = |(what, at): &&(Kind, u64)| *what == kind && self.now - at < HOUR;
+        let answered = self.strangers.iter().filter(of_the_hour).count();
+        !self.is_stranger(from, to) || answered < STRANGERS_PER_HOUR as usize
+    }
+
+    fn note_answer(&mut self, kind: Kind, from: Name, to: Name) {
+        if self.is_stranger(from, to) {
+            self.strangers.push((kind, self.now));
+        }
     }
 
     fn note_reply(&mut self, from: Name, to: Name) {
@@ -164,10 +185,15 @@ impl Model {
         }
         if keyword == Some(Keyword::Stop) {
             let language = call.map_or_else(|| self.language(from, to), |call| self.calls[call].language);
-            return self.queue(Kind::OptOutConfirmation, to, from, call, format!("Opted out in {language}."));
+            if self.may_answer(Kind::OptOutConfirmation, from, to) {
+                self.note_answer(Kind::OptOutConfirmation, from, to);
+                self.queue(Kind::OptOutConfirmation, to, from, call, format!("Opted out in {language}."));
+            }
+            return;
         }
         // Help is written in English alone; it counts among the replies.
-        if !self.blocked(from, to) && self.may_reply_again(from, to) {
+        if !self.blocked(from, to) && self.may_reply_again(from, to) && self.may_answer(Kind::HelpReply, from, to) {
+            self.note_answer(Kind::HelpReply, from, to);
             self.note_reply(from, to);
             self.queue(Kind::HelpReply, to, from, call, "Help in en.".to_owned());
         }

@@ -57,6 +57,7 @@ fn settings(dice: &mut Dice) -> Settings {
             quiet_minutes: dice.one(&[0, 1, 15]),
             per_day: dice.one(&[1, 3, 50]),
             unknown_sender: dice.one(&[UnknownSender::Reply, UnknownSender::Silent]),
+            strangers_per_hour: Some(200),
         },
         attach_cross_queue: dice.percent(30),
         call_lease_minutes: dice.one(&[1, 10, 240]),

@@ -66,6 +66,7 @@ impl Pair {
                 quiet_minutes: dice.one(&[0, 1, 15]),
                 per_day: dice.one(&[1, 3, 20]),
                 unknown_sender: UnknownSender::Reply,
+                strangers_per_hour: None,
             };
             let closing = Closing { enabled: true, texts: texts("Goodbye") };
             let settings = Settings { in_call_sms: true, closing, auto_reply: rules.clone(), ..Settings::default() };

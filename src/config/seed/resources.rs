@@ -73,6 +73,11 @@ fn auto_reply(fields: &Fields<'_>, default: &AutoReply) -> AutoReply {
             &[("reply", UnknownSender::Reply), ("silent", UnknownSender::Silent)],
             default.unknown_sender,
         ),
+        strangers_per_hour: if fields.has("strangers_per_hour") {
+            fields.whole_or_null("strangers_per_hour", 1)
+        } else {
+            default.strangers_per_hour
+        },
     };
     fields.no_other_fields(&[]);
     auto_reply

@@ -80,7 +80,7 @@ fn every_setting_is_taken_as_it_stands() {
         "custom_messages": false, "presets_only": true, "default_language": "it",
         "closing": { "enabled": false, "texts": { "it": "Ciao." } },
         "auto_reply": { "enabled": false, "texts": { "it": "Chiamaci." }, "quiet_minutes": 1, "per_day": 2,
-            "unknown_sender": "silent" },
+            "unknown_sender": "silent", "strangers_per_hour": 8 },
         "opt_out": { "confirm": false, "texts": { "it": "Non scriviamo più." }, "help_texts": { "it": "Siamo noi." },
             "first_word": true },
         "opt_out_scope": "number", "call_types": ["inbound_ivr", "callback"], "attach_cross_queue": true,

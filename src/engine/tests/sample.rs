@@ -13,6 +13,7 @@ use crate::machine::view::{decode_row, encode_row, kind};
 use crate::model::{Day, Month};
 use crate::rules::breaker::Trouble;
 use crate::rules::rate::DayCount;
+use crate::rules::strangers::LastHour;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -52,7 +53,11 @@ fn g27_a_snapshot_of_each_version_ever_written_is_still_read() {
             let (Table::State, Some(letter)) = (key.table, key.bytes.first()) else { continue };
             *kinds.entry(*letter).or_default() += 1;
         }
-        assert!(directory_from(directory.into_iter()).is_some(), "version {version}: the directory");
+        let directory = directory_from(directory.into_iter());
+        let directory = directory.unwrap_or_else(|| panic!("version {version}: the directory"));
+        let auto_reply = directory.settings.auto_reply;
+        assert_eq!(auto_reply.strangers_per_hour, Some(200), "version {version}: what is not there has its default");
+        assert!(auto_reply.texts.len() > 1, "version {version}");
         assert!(kinds.len() > 12, "version {version}: {kinds:?}");
     }
 }
@@ -86,6 +91,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::ERASED, ..]) => is::<OptOut>(row),
         (Table::State, [kind::MESSAGES_SINCE | kind::ANSWERS_SINCE]) => is::<Day>(row),
         (Table::State, [kind::SWEPT]) => is::<Sweep>(row),
+        (Table::State, [kind::STRANGERS, ..]) => is::<LastHour>(row),
         (Table::State, _) => false,
     }
 }

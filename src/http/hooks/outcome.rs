@@ -62,6 +62,7 @@ fn silent(why: Silence) -> AutoReplied {
         Silence::Stranger => AutoReplied::Stranger,
         Silence::Quiet => AutoReplied::Quiet,
         Silence::DayCap => AutoReplied::DayCap,
+        Silence::StrangersCap => AutoReplied::StrangersCap,
     }
 }
 

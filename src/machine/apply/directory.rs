@@ -48,7 +48,7 @@ pub(super) fn rows(change: &Change, writes: &mut Vec<Write>) {
                     row(kind, language.as_str().as_bytes(), Some(&(language, text)), writes);
                 }
             }
-            row(part::SETTINGS, &[], Some(&settings), writes);
+            row(part::SETTINGS, &[], Some(&Json(settings)), writes);
         }
         Change::Number(number, entry) => {
             row(part::NUMBER, &number.key(), entry.as_ref().map(|Json(entry)| (number, entry)).as_ref(), writes);
@@ -75,7 +75,7 @@ fn row<T: serde::Serialize>(part: u8, name: &[u8], value: Option<&T>, writes: &m
 
 /// Reads the directory back from its rows, in any order. `None` where there is none.
 pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<Directory> {
-    let mut settings: Option<Settings> = None;
+    let mut settings: Option<Json<Settings>> = None;
     let mut words: BTreeMap<u8, Texts> = BTreeMap::new();
     let (mut numbers, mut queues, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut presets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
@@ -94,7 +94,7 @@ pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<
             None => {}
         }
     }
-    let mut settings = settings?;
+    let Json(mut settings) = settings?;
     for (kind, texts) in texts(&mut settings) {
         let written = words.remove(&kind).unwrap_or_default();
         *texts = written.into_iter().filter(|(language, _)| texts.contains_key(language)).collect();

@@ -145,9 +145,26 @@ fn attach<V: View>(
 fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Keyword>, why: Why) -> Reply {
     let pair = inbound.to.number().zip(inbound.from.number());
     let contact = pair.and_then(|(ours, theirs)| draft.view.contact(ours, theirs, draft.now()));
-    let reply = pair
-        .ok_or(Silence::NoNumber)
-        .and_then(|(ours, theirs)| reply(draft, inbound, keyword, why, contact.as_ref(), ours, theirs));
+    let stranger = pair.filter(|(_, theirs)| is_stranger(draft, *theirs, contact.as_ref()));
+    let strangers = stranger.map(|_| draft.view.strangers_answered(Kind::AutoReply));
+    let remembered = contact.as_ref().map(|contact| Remembered {
+        talked: contact.closed_at.is_some(),
+        language: contact.language.clone(),
+        replied_at: contact.replied_at.clone(),
+    });
+    let reply = pair.ok_or(Silence::NoNumber).and_then(|(to, theirs)| {
+        let late = Late {
+            from: &inbound.from,
+            to,
+            text: &inbound.text,
+            keyword,
+            why,
+            opted_out: draft.opted_out(theirs, to),
+            remembered: remembered.as_ref(),
+            strangers: strangers.as_ref(),
+        };
+        reply(draft, &late, theirs)
+    });
 
     let settings = &draft.directory().settings;
     let text = settings.late_text.then(|| inbound.text.clone().into());
@@ -163,6 +180,9 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
         Err(silence) => return Reply::Heard(Taken::Silent(silence)),
     };
     replied(draft, new.ours, new.theirs, contact.unwrap_or_default());
+    if let Some(answers) = strangers {
+        draft.note(Fact::StrangerAnswered { kind: new.kind, answers: answers.with_one_more(draft.now()) });
+    }
     send::enqueue(draft, None, new);
     Reply::Heard(Taken::Replied)
 }
@@ -197,35 +217,34 @@ pub(super) fn language<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) 
         .unwrap_or_else(|| directory.settings.default_language.clone())
 }
 
-fn reply<V: View>(
-    draft: &Draft<'_, V>,
-    inbound: &Inbound,
-    keyword: Option<Keyword>,
-    why: Why,
-    contact: Option<&Contact>,
-    ours: E164,
-    theirs: E164,
-) -> Result<NewText, Silence> {
+/// Whether somebody is on no call, and, as far as we remember of the number they wrote to, was on none (A71).
+fn is_stranger<V: View>(draft: &Draft<'_, V>, theirs: E164, contact: Option<&Contact>) -> bool {
+    contact.is_none_or(|contact| contact.closed_at.is_none()) && draft.live(theirs).is_empty()
+}
+
+/// Whether a keyword from somebody may be answered: one who was on no call shares the hour with others like them (A71).
+/// If so, that is noted.
+pub(super) fn answers_stranger<V: View>(draft: &mut Draft<'_, V>, kind: Kind, theirs: E164, ours: E164) -> bool {
+    let contact = draft.view.contact(ours, theirs, draft.now());
+    if !is_stranger(draft, theirs, contact.as_ref()) {
+        return true;
+    }
+    let answers = draft.view.strangers_answered(kind);
+    let most = draft.directory().settings.auto_reply.strangers_per_hour;
+    if !answers.has_capacity(most, draft.now()) {
+        return false;
+    }
+    draft.note(Fact::StrangerAnswered { kind, answers: answers.with_one_more(draft.now()) });
+    true
+}
+
+fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result<NewText, Silence> {
     let directory = draft.directory();
-    if !directory.numbers.contains_key(&ours) {
+    if !directory.numbers.contains_key(&late.to) {
         return Err(Silence::NotOurs);
     }
-    let remembered = contact.map(|contact| Remembered {
-        talked: contact.closed_at.is_some(),
-        language: contact.language.clone(),
-        replied_at: contact.replied_at.clone(),
-    });
-    let late = Late {
-        from: &inbound.from,
-        to: ours,
-        text: &inbound.text,
-        keyword,
-        why,
-        opted_out: draft.opted_out(theirs, ours),
-        remembered: remembered.as_ref(),
-    };
-    let text = auto_reply::after_the_call(&late, directory, draft.now())?.to_owned();
-    Ok(NewText { kind: Kind::AutoReply, ours, theirs, text, agent: None, smart_action: None })
+    let text = auto_reply::after_the_call(late, directory, draft.now())?.to_owned();
+    Ok(NewText { kind: Kind::AutoReply, ours: late.to, theirs, text, agent: None, smart_action: None })
 }
 
 /// An authentic webhook that cannot be read: kept as it came, once (A58).

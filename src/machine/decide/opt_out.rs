@@ -139,6 +139,9 @@ pub(super) fn answer<V: View>(
     if keyword == Keyword::Help && !hear::replies_again(draft, theirs, ours) {
         return;
     }
+    if !hear::answers_stranger(draft, kind, theirs, ours) {
+        return;
+    }
     let new = NewText { kind, ours, theirs, text: text.to_owned(), agent: None, smart_action: None };
     send::enqueue(draft, call.as_mut(), new);
     if let Some(call) = call {

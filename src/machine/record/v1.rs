@@ -4,8 +4,8 @@
 //! The types of single resources have not changed since; who changes one keeps its old form here.
 
 use crate::model::{
-    Account, Attestation, AutoReply, Closing, E164, Language, NonUs, Number, OptOutScope, Preset, PresetId, Queue,
-    QueueId,
+    Account, Attestation, Closing, E164, Language, NonUs, Number, OptOutScope, Preset, PresetId, Queue, QueueId,
+    UnknownSender,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,9 +42,20 @@ struct Settings {
     retention_days: u32,
 }
 
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct AutoReply {
+    enabled: bool,
+    texts: BTreeMap<Language, String>,
+    quiet_minutes: u32,
+    per_day: u32,
+    unknown_sender: UnknownSender,
+}
+
 impl From<Directory> for crate::model::Directory {
     fn from(read: Directory) -> Self {
         let Directory { settings, numbers, queues, presets, accounts } = read;
+        let default = Self::default().settings;
+        let AutoReply { enabled, texts, quiet_minutes, per_day, unknown_sender } = settings.auto_reply;
         let settings = crate::model::Settings {
             in_call_sms: settings.in_call_sms,
             non_us: settings.non_us,
@@ -52,7 +63,14 @@ impl From<Directory> for crate::model::Directory {
             presets_only: settings.presets_only,
             default_language: settings.default_language,
             closing: settings.closing,
-            auto_reply: settings.auto_reply,
+            auto_reply: crate::model::AutoReply {
+                enabled,
+                texts,
+                quiet_minutes,
+                per_day,
+                unknown_sender,
+                ..default.auto_reply
+            },
             opt_out_scope: settings.opt_out_scope,
             call_types: settings.call_types,
             attach_cross_queue: settings.attach_cross_queue,
@@ -64,7 +82,7 @@ impl From<Directory> for crate::model::Directory {
             landline_memory_days: settings.landline_memory_days,
             max_wait_ms: settings.max_wait_ms,
             retention_days: settings.retention_days,
-            ..Self::default().settings
+            ..default
         };
         Self::new(settings, numbers, queues, presets, accounts)
     }

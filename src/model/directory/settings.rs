@@ -94,6 +94,14 @@ pub struct AutoReply {
     pub per_day: u32,
     /// Whether those we never talked to get one (A23).
     pub unknown_sender: UnknownSender,
+    /// At most so many answers in an hour to senders who were on no call, over all our numbers (A71); `None` is no bound.
+    #[serde(default = "strangers_per_hour")]
+    pub strangers_per_hour: Option<u32>,
+}
+
+/// What holds where nobody has said anything else: also in journals written before there was a bound.
+fn strangers_per_hour() -> Option<u32> {
+    Some(200)
 }
 
 /// What a stranger gets (A23).
@@ -153,6 +161,7 @@ impl Default for Settings {
                 quiet_minutes: 15,
                 per_day: 3,
                 unknown_sender: UnknownSender::Reply,
+                strangers_per_hour: strangers_per_hour(),
             },
             opt_out_scope: OptOutScope::AllNumbers,
             opt_out: OptOutWords::default(),

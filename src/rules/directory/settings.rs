@@ -11,6 +11,9 @@ const CALL_TYPES_MAX: usize = 30;
 /// Languages of one text; one row names them all.
 const LANGUAGES_MAX: usize = 50;
 
+/// Answers to strangers in an hour. A gateway that wants more of them wants no bound.
+const STRANGERS_MAX: u32 = 100_000;
+
 pub(super) fn check(settings: &Settings, breaches: &mut Breaches) {
     texts(settings, breaches);
     bounds(settings, breaches);
@@ -50,6 +53,10 @@ fn bounds(settings: &Settings, breaches: &mut Breaches) {
             let problem = format!("is {value}: use {least} to {most}");
             breaches.add(format!("settings.{name}"), Code::InvalidField, problem);
         }
+    }
+    if let Some(most) = settings.auto_reply.strangers_per_hour.filter(|most| *most > STRANGERS_MAX) {
+        let problem = format!("is {most}: use 0 to {STRANGERS_MAX}, or null for no bound");
+        breaches.add("settings.auto_reply.strangers_per_hour", Code::InvalidField, problem);
     }
     if settings.call_types.len() > CALL_TYPES_MAX {
         let problem = format!("has {} entries: use at most {CALL_TYPES_MAX}", settings.call_types.len());

@@ -165,6 +165,7 @@ fn rich() -> Seed {
             quiet_minutes: 1,
             per_day: 2,
             unknown_sender: UnknownSender::Silent,
+            strangers_per_hour: None,
         },
         opt_out_scope: OptOutScope::Number,
         opt_out: OptOutWords {

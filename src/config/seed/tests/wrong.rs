@@ -111,7 +111,7 @@ fn an_unknown_field_is_no_silence_and_names_the_known_ones() {
         }),
         &[
             "settings.auto_reply.quiet_mins: is no field: remove it, or use one of enabled, texts, quiet_minutes, per_day, \
-             unknown_sender",
+             unknown_sender, strangers_per_hour",
             "numbers.+12065550100.limit: is no field: remove it, or use one of label, account, purpose, global_outbound, \
              limits, verification",
             "queues.support.numbers: is no field: remove it, or use one of name, parent, in_call_sms, inbound_numbers, \

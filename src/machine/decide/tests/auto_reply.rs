@@ -1,6 +1,6 @@
 //! Who writes after the call (R58-R61, A22-A27).
 
-use super::steps::{end, go, put, restart, say, sent, start, start_in, text};
+use super::steps::{end, go, put, restart, say, sent, start, start_in, start_of, text};
 use super::*;
 use crate::model::UnknownSender;
 use crate::rules::auto_reply::Silence;
@@ -101,6 +101,62 @@ fn a23_a_stranger_is_answered_or_not_as_the_setting_says() {
         [(0, text(BOB, SUPPORT, "hi"))],
         &["silent", "message.late"],
     );
+}
+
+/// The n-th of many who were never on a call.
+fn stranger(nth: usize, words: &str) -> Step {
+    text(&format!("+1415555{nth:04}"), SUPPORT, words)
+}
+
+fn with_strangers(per_hour: Option<u32>) -> Directory {
+    with(|directory| directory.settings.auto_reply.strangers_per_hour = per_hour)
+}
+
+#[test]
+fn f05_a71_strangers_are_answered_up_to_the_bound_in_any_hour() {
+    const REPLIED: &[&str] = &["replied", "message.late auto_replied", CALL_US];
+    const SILENT: &[&str] = &["silent", "message.late"];
+    let mut world = World::new(with_strangers(Some(2)));
+    then(&mut world, 0, stranger(1, "hi"), REPLIED);
+    then(&mut world, 10, stranger(2, "hi"), REPLIED);
+    then(&mut world, 20, stranger(3, "hi"), SILENT);
+    world.run(30, restart());
+    then(&mut world, 40, text(BOB, SALES, "hi"), SILENT);
+    then(&mut world, 3_599, stranger(4, "hi"), SILENT);
+    then(&mut world, 3_600, stranger(5, "hi"), REPLIED);
+    then(&mut world, 3_601, stranger(6, "hi"), SILENT);
+    world.run(3_602, Step::Change(|directory| directory.settings.auto_reply.strangers_per_hour = None));
+    then(&mut world, 3_603, stranger(7, "hi"), REPLIED);
+    invariants::at_the_end(&world);
+}
+
+#[test]
+fn f05_a71_who_was_or_is_on_a_call_is_answered_beyond_the_bound() {
+    let mut world = World::new(with_strangers(Some(0)));
+    for (secs, step) in talked() {
+        world.run(secs, step);
+    }
+    then(&mut world, 3, stranger(1, "hi"), &["silent", "message.late"]);
+    then(&mut world, 4, text(ANN, SUPPORT, "more"), REPLIED);
+    world.run(5, start_of("b", BOB));
+    then(&mut world, 6, text(BOB, SALES, "hi"), &["replied", "message.late auto_replied", CALL_US]);
+    assert_eq!(world.strangers_answered(crate::model::Kind::AutoReply).count(world.now), 0);
+}
+
+#[test]
+fn f05_a71_answers_to_stop_and_help_of_strangers_have_bounds_of_their_own() {
+    let mut directory = with_strangers(Some(1));
+    directory.settings.opt_out.texts.insert(language("en"), "Out.".to_owned());
+    directory.settings.opt_out.help_texts.insert(language("en"), "Us.".to_owned());
+    let mut world = World::new(directory);
+    let out = ["silent", "message.late", "contact.opted_out"];
+    let confirmed = [out[0], out[1], out[2], "message.queued opt_out_confirmation 'Out.'"];
+    then(&mut world, 0, stranger(1, "STOP"), &confirmed);
+    then(&mut world, 1, stranger(2, "STOP"), &out);
+    then(&mut world, 2, stranger(3, "HELP"), &["silent", "message.late", "message.queued help_reply 'Us.'"]);
+    then(&mut world, 3, stranger(4, "HELP"), &["silent", "message.late"]);
+    then(&mut world, 4, stranger(5, "hi"), &["replied", "message.late auto_replied", CALL_US]);
+    then(&mut world, 3_601, stranger(6, "STOP"), &confirmed);
 }
 
 #[test]

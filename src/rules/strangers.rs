@@ -1,0 +1,95 @@
+//! How many senders who were on no call are answered in an hour (A71).
+//!
+//! A sender's number is easily forged, and each answer is a text that we pay for. So answers to strangers are counted over
+//! all our numbers, each kind of answer by itself: a flood of one keeps nobody from the other.
+
+use crate::model::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Moments that are kept apart. Where there are more, neighbours are counted together at the later of them.
+const MOMENTS_MAX: usize = 512;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Answers of one kind to strangers in the last hour.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LastHour(Vec<Answers>);
+
+/// Answers at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Answers {
+    at: Timestamp,
+    count: u32,
+}
+
+impl LastHour {
+    /// How many there were in the hour before `now`.
+    pub fn count(&self, now: Timestamp) -> u32 {
+        self.since(now).map(|answers| answers.count).sum()
+    }
+
+    /// Whether one more keeps within `most` an hour; `None` is no bound.
+    pub fn has_capacity(&self, most: Option<u32>, now: Timestamp) -> bool {
+        most.is_none_or(|most| self.count(now) < most)
+    }
+
+    /// The same with one more at `now`, and without those that are older than an hour.
+    pub fn with_one_more(&self, now: Timestamp) -> Self {
+        let mut answers: Vec<_> = self.since(now).collect();
+        if answers.len() >= MOMENTS_MAX {
+            let together = |pair: &[Answers]| Answers {
+                at: pair.last().expect("a chunk is not empty").at,
+                count: pair.iter().map(|answers| answers.count).sum(),
+            };
+            answers = answers.chunks(2).map(together).collect();
+        }
+        answers.push(Answers { at: now, count: 1 });
+        Self(answers)
+    }
+
+    fn since(&self, now: Timestamp) -> impl Iterator<Item = Answers> {
+        self.0.iter().copied().filter(move |answers| now.since(answers.at) < HOUR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_ms(100 * 24 * 3600 * 1000);
+
+    fn after(answers: LastHour, secs: impl IntoIterator<Item = u64>) -> LastHour {
+        secs.into_iter().fold(answers, |answers, secs| answers.with_one_more(NOW + Duration::from_secs(secs)))
+    }
+
+    #[test]
+    fn f05_an_answer_counts_for_an_hour_and_no_longer() {
+        let answers = after(LastHour::default(), [0, 60]);
+        let has_capacity = |secs| answers.has_capacity(Some(2), NOW + Duration::from_secs(secs));
+        assert!(!has_capacity(60) && !has_capacity(3_599));
+        assert!(has_capacity(3_600));
+        assert!(answers.has_capacity(None, NOW));
+        assert!(!LastHour::default().has_capacity(Some(0), NOW));
+        assert_eq!(after(answers, [3_700]), after(LastHour::default(), [3_700]), "what is past is not kept");
+    }
+
+    #[test]
+    fn f05_a_flood_takes_little_room_and_no_hour_has_more_than_the_bound() {
+        const MOST: u32 = 5_000;
+        let mut answers = LastHour::default();
+        let mut at = Vec::new();
+        // Three hours of a stranger every half second.
+        for half_second in 0..3 * 7_200 {
+            let now = NOW + Duration::from_millis(half_second * 500);
+            if answers.has_capacity(Some(MOST), now) {
+                answers = answers.with_one_more(now);
+                at.push(now);
+            }
+            assert!(answers.0.len() <= MOMENTS_MAX);
+        }
+        let most = MOST as usize;
+        assert!(at.windows(most + 1).all(|answered| answered[most].since(answered[0]) >= HOUR));
+        assert!(at.len() > 2 * most, "a bound that is reached once does not hold for ever: {}", at.len());
+    }
+}
