@@ -50,7 +50,8 @@ fn told(event: &Delivery) -> String {
     let json = event.json();
     let data = &json["data"];
     let word = |value: &Value| value.as_str().map(str::to_owned);
-    let about = event.call_id.clone().or_else(|| word(&data["from"])).or_else(|| word(&data["contact"]));
+    let theirs = if data["direction"] == "outbound" { &data["to"] } else { &data["from"] };
+    let about = event.call_id.clone().or_else(|| word(theirs)).or_else(|| word(&data["contact"]));
     let mut line = event.kind.clone();
     for part in [about, word(&data["error"]["code"])].into_iter().flatten() {
         line.push(' ');

@@ -11,7 +11,7 @@ pub fn opt_out(input: &[u8]) {
     if word.is_some() {
         assert!(!is_blank(text));
     }
-    assert_eq!(keyword::read(&format!("\u{200b} “{text}!” 🛑")), word, "dress around it changes nothing");
+    assert_eq!(keyword::read(&format!("\u{200b} “{text}!” 🛑")), word, "decoration around it changes nothing");
     for first_word in [false, true] {
         let mut settings = Settings::default();
         settings.opt_out.first_word = first_word;

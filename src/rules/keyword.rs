@@ -43,11 +43,11 @@ const HELP: &[&str] = &["help", "info", "aide", "ayuda"];
 
 /// The keyword a text is, if it is nothing else.
 ///
-/// The whole message counts, in any case and dress: lenient is safer for the consumer (A48).
+/// The whole message counts, in any case and with any decoration: lenient is safer for the consumer (A48).
 pub fn read(text: &str) -> Option<Keyword> {
     /// No keyword is as long.
     const TOO_LONG: usize = 16;
-    word(&undressed(text).flat_map(char::to_lowercase).take(TOO_LONG).collect::<String>())
+    word(&normalized(text).flat_map(char::to_lowercase).take(TOO_LONG).collect::<String>())
 }
 
 /// Whether a text begins with an opt-out word and goes on: "stop please". Carriers match no such thing; the law may.
@@ -56,24 +56,24 @@ pub fn begins_with_stop(text: &str) -> bool {
     let is_of_word =
         |c: char| c.is_alphanumeric() || is_format(c) || is_combining_mark(c) || "-\u{2010}\u{2011}'’".contains(c);
     let mut words = text.split(|c| !is_of_word(c));
-    let first = words.find(|word| undressed(word).next().is_some()).unwrap_or_default();
+    let first = words.find(|word| normalized(word).next().is_some()).unwrap_or_default();
     read(first) == Some(Keyword::Stop)
 }
 
-/// Whether a text is the other with nothing but dress around it or between its words: a machine that repeats our words
-/// repeats them letter by letter. Texts without letters and digits are compared as they stand.
+/// Whether a text repeats one of ours, decoration aside. Case counts: a machine repeats letter by letter. Texts without
+/// letters and digits are compared as they are.
 pub fn repeats(text: &str, ours: &str) -> bool {
-    if undressed(ours).next().is_none() {
+    if normalized(ours).next().is_none() {
         return text.trim() == ours.trim();
     }
-    undressed(text).eq(undressed(ours))
+    normalized(text).eq(normalized(ours))
 }
 
-/// The words of a text, with one space between them, without what phones and machines dress them in.
+/// The words of a text without decoration, with one space between them.
 ///
 /// Format characters and accents are dropped, full-width and other styled letters become plain ones (NFKD), and what is
 /// neither letter nor digit, of any script, only separates words.
-fn undressed(text: &str) -> impl Iterator<Item = char> {
+fn normalized(text: &str) -> impl Iterator<Item = char> {
     let mut plain = text
         .char_indices()
         .filter(|(_, c)| !is_format(*c))
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn every_keyword_is_written_as_texts_are_compared() {
         for word in STOP.iter().chain(START).chain(HELP) {
-            assert_eq!(undressed(word).collect::<String>(), *word);
+            assert_eq!(normalized(word).collect::<String>(), *word);
             assert!(read(word).is_some());
         }
     }
