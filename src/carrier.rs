@@ -17,10 +17,12 @@
 mod answer;
 mod form;
 pub mod fuzz;
+mod public_url;
 pub mod twilio;
 mod webhook;
 
 pub use answer::{LookUp, NoToken, NumberFacts, Outcome, Pointing, RETRY_AFTER_MAX, Token, asked_to_wait};
+pub use public_url::PublicUrl;
 pub use webhook::{BadSignature, Unreadable, Webhook};
 
 use crate::model::{E164, Heard, MessageId, Secret, Timestamp};

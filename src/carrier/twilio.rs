@@ -21,7 +21,8 @@ mod signature;
 pub use signature::sign;
 
 use self::signature::PublicBase;
-use super::{BadSignature, Dialect, LookUp, Outbound, Outcome, Unreadable, Webhook};
+use super::public_url::below;
+use super::{BadSignature, Dialect, LookUp, Outbound, Outcome, PublicUrl, Unreadable, Webhook};
 use crate::model::{E164, Heard, Secret, Timestamp};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -43,7 +44,7 @@ pub struct Account {
     /// Our name of it, which stands in the webhooks' path.
     pub name: String,
     /// How Twilio sees the carriers' door: `https://host`, with a path only if a proxy takes that path off.
-    pub public_url: Url,
+    pub public_url: PublicUrl,
     /// Where Twilio's API is: [`API_URL`], a region's, or a simulator's.
     pub api_url: Url,
     /// `AC` and 32 hex digits.
@@ -128,8 +129,8 @@ impl Twilio {
         };
         Ok(Self {
             base: PublicBase::new(&account.public_url),
-            messages_url: below(&account.public_url, &["carriers", &account.name, "messages"]),
-            receipts_url: below(&account.public_url, &["carriers", &account.name, "receipts"]),
+            messages_url: account.public_url.messages(&account.name),
+            receipts_url: account.public_url.receipts(&account.name),
             numbers_url: resource("IncomingPhoneNumbers.json"),
             send_uri,
             authorization: basic(&account.account_sid, token),
@@ -202,7 +203,7 @@ impl Twilio {
 fn problems_of(account: &Account) -> Vec<String> {
     let mut problems = Vec::new();
     for (key, url, example) in
-        [("public_url", &account.public_url, "https://sms.example.com"), ("api_url", &account.api_url, API_URL)]
+        [("public_url", account.public_url.url(), "https://sms.example.com"), ("api_url", &account.api_url, API_URL)]
     {
         let plain = matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -233,16 +234,6 @@ fn problems_of(account: &Account) -> Vec<String> {
             .push("shared_keys has an entry with an empty id or an empty secret: fill it or take it out".to_owned());
     }
     problems
-}
-
-/// `url` with `segments` after its path, escaped as segments must be.
-fn below(url: &Url, segments: &[&str]) -> String {
-    let mut url = url.clone();
-    // Addresses that cannot have a path are among the problems of the settings, and are not used.
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url.into()
 }
 
 /// The `Authorization` of a user and a password.

@@ -43,7 +43,7 @@ fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {
             });
             let account = twilio::Account {
                 name: config.name.clone(),
-                public_url: url("public_url", &config.public_url)?,
+                public_url: config.public_url.parse().map_err(|error| wrong(format!("public_url: {error}")))?,
                 api_url: url("api_url", config.api_url.as_deref().unwrap_or(twilio::API_URL))?,
                 account_sid: account.account_sid.clone(),
                 auth_tokens: account.auth_tokens.clone(),

@@ -1,7 +1,7 @@
 //! What comes to the carriers' door and is not as it should be.
 
 use crate::process::{SOON, World, wire};
-use crate::shared::{OURS, check, count, on_the_phone, run, somebody};
+use crate::shared::{OURS, check, count, directory, on_the_phone, run, somebody};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
@@ -201,6 +201,18 @@ fn who_is_not_the_carrier_cannot_write_in_a_callers_name() {
         world.platform.wait_for(SOON, late).await.unwrap();
         assert_eq!(world.platform.record().deliveries.iter().filter(|event| late(event)).count(), 1);
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_webhooks_pass_however_public_url_is_written() {
+    for public_url in ["https://SMS.Example.COM", "https://[2001:DB8::1]", "https://sms.example.com/é/../b"] {
+        let settings = CarrierSettings { public_url: public_url.to_owned(), ..CarrierSettings::default() };
+        let world = World::new(settings, &directory()).await;
+        let _gateway = world.start().await;
+        let phone = world.carrier.phone(somebody().number);
+        // The carrier signs what it was told, as it was written.
+        assert!(phone.text(OURS.parse().unwrap(), "hello").await.acknowledged(), "{public_url}: {}", world.home.log());
+    }
 }
 
 /// The fields of a text to our number.

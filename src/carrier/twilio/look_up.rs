@@ -7,6 +7,7 @@ use crate::model::E164;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Deserialize;
+use url::Url;
 
 /// Asks for the number among those of the account.
 pub(super) fn question(twilio: &Twilio, number: E164) -> LookUp {
@@ -71,9 +72,11 @@ impl Entry {
         let set = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
         // Settings of Twilio's own stand in the fragment and never reach us.
         let target = self.sms_url.as_deref().map(|url| url.split('#').next().unwrap_or_default());
+        // However it was written when it was entered there.
+        let target = target.map(|url| url.parse::<Url>().map_or_else(|_| url.to_owned(), Into::into));
         if set(&self.sms_application_sid) || !set(&self.sms_url) {
             Pointing::Unknown
-        } else if target == Some(ours) {
+        } else if target.as_deref() == Some(ours) {
             Pointing::Here
         } else {
             Pointing::Elsewhere

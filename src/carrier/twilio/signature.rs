@@ -6,7 +6,7 @@
 
 use super::{Account, Algorithm};
 use crate::carrier::form::{self, Pair};
-use crate::carrier::{BadSignature, Webhook};
+use crate::carrier::{BadSignature, PublicUrl, Webhook};
 use crate::model::Secret;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, Mac, digest::KeyInit};
@@ -14,7 +14,6 @@ use http::{HeaderMap, Method, header};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use url::Url;
 
 /// The most parameters a form may have; Twilio sends about thirty. Sorting them is the work an attacker could ask for.
 const PARAMETERS_MAX: usize = 1_000;
@@ -25,23 +24,16 @@ const LOGGED_URL_MAX_CHARACTERS: usize = 500;
 /// What the signed URL begins with. It comes from the configuration and never from a header, which anybody can write.
 #[derive(Clone, Debug)]
 pub(super) struct PublicBase {
-    /// As configured.
+    /// As it is normalised.
     configured: String,
-    /// The two ways Twilio writes it, of which either may be signed: without the port, and with it even if it is the
-    /// scheme's own.
-    candidates: [String; 2],
+    /// The ways Twilio may write it, of which any may be signed: also with the port even if it is the scheme's own.
+    candidates: Vec<String>,
 }
 
 impl PublicBase {
-    pub(super) fn new(public_url: &Url) -> Self {
-        let (scheme, host) = (public_url.scheme(), public_url.host_str().unwrap_or_default());
-        let prefix = public_url.path().trim_end_matches('/');
-        let port = public_url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
-        let configured_port = public_url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Self {
-            configured: format!("{scheme}://{host}{configured_port}{prefix}"),
-            candidates: [format!("{scheme}://{host}{prefix}"), format!("{scheme}://{host}{port}{prefix}")],
-        }
+    pub(super) fn new(public_url: &PublicUrl) -> Self {
+        let configured = public_url.url().as_str().trim_end_matches('/').to_owned();
+        Self { configured, candidates: public_url.beginnings() }
     }
 
     /// The URL that should have been signed, without the values of its query: a GET has numbers and a text there.
@@ -66,7 +58,7 @@ impl PublicBase {
 pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Result<(), BadSignature> {
     let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(BadSignature::Missing)?;
     let settings = only(&hook.headers, "x-twilio-webhooks-signature-settings")?;
-    let (algorithm, keys) = keys(account, settings)?;
+    let (algorithm, keys) = keys(account, settings);
     let offered = decode(offered, algorithm).ok_or(BadSignature::Wrong)?;
     let covered = Covered::of(hook)?;
 
@@ -154,32 +146,37 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, BadS
     }
 }
 
-/// The keys that may have signed, and how. `settings` names a shared key, which counts only with the algorithm it is
-/// configured for; without it an auth token signed.
-fn keys<'a>(account: &'a Account, settings: Option<&[u8]>) -> Result<(Algorithm, Vec<&'a Secret>), BadSignature> {
-    let Some(settings) = settings else {
-        return Ok((Algorithm::HmacSha1, account.auth_tokens.iter().collect()));
-    };
-    let (id, algorithm) = std::str::from_utf8(settings).ok().and_then(read_settings).ok_or(BadSignature::Wrong)?;
-    let fitting = account.shared_keys.iter().filter(|key| key.id == id && key.algorithm == algorithm);
-    Ok((algorithm, fitting.map(|key| &key.secret).collect()))
+/// The keys that may have signed, and how. `settings` may name a shared key, which counts only with the algorithm it is
+/// configured for. Where it names none that is configured so, an auth token must have signed, as without settings: those
+/// are not signed themselves, so that anybody could leave them out.
+fn keys<'a>(account: &'a Account, settings: Option<&[u8]>) -> (Algorithm, Vec<&'a Secret>) {
+    let named = settings.and_then(|settings| std::str::from_utf8(settings).ok()).and_then(read_settings);
+    let shared = named
+        .and_then(|(id, algorithm)| account.shared_keys.iter().find(|key| key.id == id && key.algorithm == algorithm));
+    match shared {
+        Some(key) => (key.algorithm, vec![&key.secret]),
+        None => (Algorithm::HmacSha1, account.auth_tokens.iter().collect()),
+    }
 }
 
-/// Reads `key=<id>,algorithm=HMAC_SHA256`. Other entries may join them one day; these two stand once each.
+/// Reads `key=<id>,algorithm=HMAC_SHA256`: names and the algorithm in any case, blanks anywhere, and other entries that
+/// may join them one day. These two stand once each.
 fn read_settings(text: &str) -> Option<(&str, Algorithm)> {
     let (mut id, mut algorithm) = (None, None);
-    for entry in text.split(',') {
-        let (name, value) = entry.trim().split_once('=')?;
-        let earlier = match name {
-            "key" => id.replace(value),
-            "algorithm" => algorithm.replace(value),
-            _ => None,
+    for (name, value) in text.split(',').filter_map(|entry| entry.split_once('=')) {
+        let (name, value) = (name.trim(), value.trim());
+        let earlier = if name.eq_ignore_ascii_case("key") {
+            id.replace(value)
+        } else if name.eq_ignore_ascii_case("algorithm") {
+            algorithm.replace(value)
+        } else {
+            None
         };
         if earlier.is_some() {
             return None;
         }
     }
-    Some((id?, Algorithm::read(algorithm?)?))
+    Some((id?, Algorithm::read(&algorithm?.to_ascii_uppercase())?))
 }
 
 /// The digest in standard base64, strictly: padded, no other alphabet, no stray bits, of the right length.

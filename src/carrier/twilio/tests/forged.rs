@@ -89,18 +89,60 @@ fn a_shared_key_counts_only_with_its_own_algorithm() {
     };
     assert_eq!(with("key=k,algorithm=HMAC_SHA1"), Ok(()));
     assert_eq!(with("algorithm=HMAC_SHA1, key=k, later=1"), Ok(()));
+    for tolerated in [
+        "key = k , algorithm = HMAC_SHA1",
+        "Key=k,Algorithm=hmac_sha1",
+        "key=k,algorithm=HMAC_SHA1,",
+        "later,key=k,algorithm=HMAC_SHA1",
+    ] {
+        assert_eq!(with(tolerated), Ok(()), "{tolerated}");
+    }
     for wrong in [
         "",
         "key=k",
         "algorithm=HMAC_SHA1",
         "key=k,algorithm=HMAC_SHA256",
-        "key=k,algorithm=hmac_sha1",
         "key=k,algorithm=none",
+        "key=K,algorithm=HMAC_SHA1",
         "key=j,algorithm=HMAC_SHA1",
         "key=j,key=k,algorithm=HMAC_SHA1",
-        "key=k,algorithm=HMAC_SHA1,",
     ] {
         assert_eq!(with(wrong), Err(BadSignature::Wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn f08_settings_that_name_no_key_of_ours_leave_it_to_the_auth_token() {
+    let shared = SharedKey { id: "k".into(), algorithm: Algorithm::HmacSha256, secret: Secret::new("shared") };
+    let twilio = Twilio::new(Account { shared_keys: vec![shared], ..account() }).unwrap();
+    let with = |settings: &'static str| {
+        let mut hook = post("/m", SMS);
+        hook.headers.insert("x-twilio-webhooks-signature-settings", HeaderValue::from_static(settings));
+        twilio.verify(&hook, NOW)
+    };
+    for settings in
+        ["", " ", "algorithm=HMAC_SHA256", "algorithm = hmac_sha1", "key=j,algorithm=HMAC_SHA256", "later=1"]
+    {
+        assert_eq!(with(settings), Ok(()), "{settings}");
+    }
+    // The key that is named is the one that must have signed.
+    assert_eq!(with("key=k,algorithm=HMAC_SHA256"), Err(BadSignature::Wrong));
+}
+
+#[test]
+fn f08_webhooks_pass_however_public_url_is_written() {
+    for written in ["https://SMS.Example.COM", "https://[2001:DB8::1]:8443", "https://h/é", "https://h/a/../b/"] {
+        let public_url: PublicUrl = written.parse().unwrap();
+        let twilio = Twilio::new(Account { public_url: public_url.clone(), ..account() }).unwrap();
+        let normalised = public_url.url().as_str().trim_end_matches('/');
+        for base in [written.trim_end_matches('/'), normalised] {
+            let mut hook = post("/carriers/main/messages", SMS);
+            let signature = sign(&Secret::new(TOKEN), &format!("{base}{}", hook.path_and_query), &hook.body);
+            hook.headers.insert("x-twilio-signature", signature.parse().unwrap());
+            assert_eq!(twilio.verify(&hook, NOW), Ok(()), "{base}");
+            hook.headers.insert("x-twilio-signature", sign(&Secret::new(TOKEN), base, &hook.body).parse().unwrap());
+            assert_eq!(twilio.verify(&hook, NOW), Err(BadSignature::Wrong), "{base}");
+        }
     }
 }
 
