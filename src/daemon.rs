@@ -203,7 +203,7 @@ impl Running {
         ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();
-        start_workers(&mut workers, &handle, &reads, &dialects, feeds, &stop_workers);
+        start_workers(&mut workers, &handle, &reads, &dialects, feeds, &readiness, &stop_workers);
         let retaining =
             retain(config.keep, handle.clone(), reads.clone(), Arc::new(folding.handle()), stop_workers.clone());
         workers.spawn(async move { retaining.await.map_err(|error| format!("retention: {error}")) });
@@ -211,6 +211,7 @@ impl Running {
         let requests = TaskTracker::new();
         let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);
         doors.spawn(serve(carriers, Door::Carriers, &config.listen.carriers, &bounds, hooks.router(), &stop_doors));
+        let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
         let router = api::router(api.with_replays(replays));
         doors.spawn(serve(platform, Door::Platform, &config.listen.platform, &bounds, router, &stop_doors));
@@ -220,7 +221,7 @@ impl Running {
         Ok(Self {
             addresses,
             seed_refused,
-            reload: Arc::new(Reload::new(config, tokens, accounts, keys)),
+            reload: Arc::new(Reload::new(config, tokens, accounts, keys, reloading)),
             readiness,
             engine,
             folding,
@@ -378,6 +379,7 @@ fn start_workers(
     reads: &Reads,
     dialects: &HashMap<String, Arc<dyn Dialect>>,
     mut feeds: Feeds,
+    readiness: &Readiness,
     stop: &CancellationToken,
 ) {
     let carriers: Carriers = dialects
@@ -387,7 +389,7 @@ fn start_workers(
             (name.clone(), SenderAccount { dialect: Arc::clone(dialect), client })
         })
         .collect();
-    let sending = send(engine.clone(), reads.clone(), carriers, stop.clone());
+    let sending = send(engine.clone(), reads.clone(), carriers, readiness.clone(), stop.clone());
     workers.spawn(async move { sending.await.map_err(|error| format!("the dispatcher: {error}")) });
     for endpoint in feeds.endpoints {
         // Both are there for every endpoint of the configuration.

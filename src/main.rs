@@ -110,16 +110,17 @@ async fn run(file: &Path, seed_file: Option<&Path>) -> Result<ExitCode, String> 
 async fn reload_when_asked(file: &Path, reload: &Arc<Reload>, asked: &Notify) -> Infallible {
     loop {
         asked.notified().await;
-        let (file, reload) = (file.to_owned(), Arc::clone(reload));
+        let (file, reading) = (file.to_owned(), Arc::clone(reload));
         // Files, and systemd, may let one wait.
         let read = tokio::task::spawn_blocking(move || {
             systemd::reloading();
-            reload.read_again(&file);
+            reading.read_again(&file);
             systemd::ready();
         });
         if read.await.is_err() {
             tracing::error!("the configuration was not read again: this is a defect");
         }
+        reload.try_accounts().await;
     }
 }
 

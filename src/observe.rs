@@ -21,8 +21,9 @@ mod snapshot;
 mod zero;
 
 pub use dispatch::{
-    Priority, Unused, account_is_paused, account_paused, account_resumed, carrier_asked, lane_paused, lanes_waiting,
-    messages_waiting, oldest_ready, permit_given, permit_unused, requests_in_flight, segments_started, started_late,
+    Priority, Unused, account_is_paused, account_paused, account_resumed, account_still_paused, carrier_asked,
+    lane_paused, lanes_waiting, messages_waiting, oldest_ready, permit_given, permit_unused, requests_in_flight,
+    segments_started, started_late,
 };
 pub use doors::{
     Door, Refused, accept_failed, answered, api_request, connection_closed, connection_opened, connection_refused,

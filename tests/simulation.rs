@@ -51,7 +51,7 @@ const MET: &[&str] = &[
     "unanswered",
     "power lost",
     "told again",
-    "AccountPaused",
+    "AccountHeld",
     "AccountResumed",
     "LanePaused",
     "DayCounted",

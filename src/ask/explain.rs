@@ -30,6 +30,9 @@ fn text(id: MessageId, told: &Value) -> String {
         let _ = write!(text, "; due at {due_at}");
     }
     text.push('\n');
+    if let Some(reason) = word("reason") {
+        let _ = writeln!(text, "its carrier account fails: {reason}");
+    }
     if let Some(note) = word("position_note") {
         let _ = writeln!(text, "{note}");
     }
@@ -47,7 +50,7 @@ fn holding(state: &str, waiting_for: &Value) -> String {
     let held = match waiting_for {
         None if state == "queued" => "nothing holds it",
         None => "waits for nothing",
-        Some(WaitingFor::CarrierPause) => "waits until the carrier lets its number send again",
+        Some(WaitingFor::CarrierPause) => "waits until its carrier may be asked again",
         Some(WaitingFor::DailyCap) => "waits for the next day, because the segments of this one are used up",
         Some(WaitingFor::AccountRate) => "waits for the limit of its carrier account, which its numbers share",
         Some(WaitingFor::NumberRate) => "waits for the limit of its number",
@@ -95,6 +98,21 @@ mod tests {
         assert_eq!(text(id, &told), expected);
         let done = json!({ "state": "delivered", "lane": "+12065550100", "position": null, "waiting_for": null });
         assert_eq!(text(id, &done), format!("{id}: delivered\nwaits for nothing\n"));
+    }
+
+    #[test]
+    fn f07_a_carrier_that_cannot_be_reached_is_told_with_the_reason() {
+        let id = MessageId::new(Day(20_000), Position(7), 0);
+        let told = json!({
+            "state": "queued", "lane": "+12065550100", "position": 1, "waiting_for": "retry",
+            "reason": "the carrier cannot be reached: connection refused",
+        });
+        let expected = format!(
+            "{id}: queued in the lane of +12065550100, next\n\
+             waits for the time of its next attempt\n\
+             its carrier account fails: the carrier cannot be reached: connection refused\n"
+        );
+        assert_eq!(text(id, &told), expected);
     }
 
     #[test]

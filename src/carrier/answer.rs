@@ -31,8 +31,6 @@ pub enum Outcome {
         carrier_code: Option<String>,
         /// What it means and what to do; nothing of the message in it.
         detail: String,
-        /// Whether the same text to the same number may pass later.
-        retryable: bool,
         /// Whether the carrier says that the recipient opted out, which our own list must learn.
         opted_out: bool,
     },
@@ -42,6 +40,11 @@ pub enum Outcome {
         retry_after: Option<Duration>,
         /// What it said.
         reason: String,
+    },
+    /// The carrier refuses the account, whatever the text: it was not taken, and the account waits until somebody acts.
+    AccountRefused {
+        /// What happened and what to check.
+        detail: String,
     },
     /// The carrier may have it and did not give its id: never sent again, a receipt settles it (A60).
     Unknown {

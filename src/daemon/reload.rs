@@ -7,7 +7,9 @@
 use super::{StartFailed, build};
 use crate::carrier::{BadSignature, Dialect, LookUp, NoToken, Outbound, Outcome, Token, Unreadable, Webhook};
 use crate::config::{self, Config, Door, Doors};
+use crate::engine::{Handle, Urgency};
 use crate::http::api::Tokens;
+use crate::machine::command::Command;
 use crate::model::{E164, Heard, Secret, Timestamp};
 use crate::observe;
 use crate::work::Keys;
@@ -17,6 +19,7 @@ use http::{Request, Response};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The parts of a gateway that runs which can take over something else.
 pub struct Reload {
@@ -26,7 +29,11 @@ pub struct Reload {
     accounts: HashMap<String, Arc<Account>>,
     /// By the names of endpoints.
     keys: HashMap<String, Keys>,
+    engine: Handle,
 }
+
+/// How long the engine may take to note that paused accounts are tried at once.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Reload {
     /// A gateway that was started with this configuration, and these parts of it.
@@ -35,8 +42,15 @@ impl Reload {
         tokens: Tokens,
         accounts: HashMap<String, Arc<Account>>,
         keys: HashMap<String, Keys>,
+        engine: Handle,
     ) -> Self {
-        Self { started, tokens, accounts, keys }
+        Self { started, tokens, accounts, keys, engine }
+    }
+
+    /// Has accounts that are paused tried at once: what was read may have mended them.
+    pub async fn try_accounts(&self) {
+        // Where the engine has no time for it, they are tried when their pause ends.
+        let _busy = self.engine.submit(Command::TryAccounts, Urgency::Urgent, PATIENCE).await;
     }
 
     /// Reads the file again and takes over what it says, or says what is wrong with it and takes nothing. Blocks.

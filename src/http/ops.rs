@@ -12,7 +12,8 @@ use serde_json::json;
 /// What Prometheus reads.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// `/metrics`, `/healthz` (alive: this very process answers) and `/readyz` (200, or 503 with the reasons).
+/// `/metrics`, `/healthz` (alive: this very process answers) and `/readyz` (200, or 503 with the reasons; either with notes,
+/// which say what a person must act on).
 pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
     Router::new()
         .route("/metrics", get(async move || answer(StatusCode::OK, METRICS, metrics.render())))
@@ -30,7 +31,12 @@ pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
 fn ready(readiness: &Readiness) -> Response<Body> {
     let reasons: Vec<_> = readiness.reasons().into_iter().map(|reason| reason.label()).collect();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    answer(status, "application/json", json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string())
+    let mut document = json!({ "ready": reasons.is_empty(), "reasons": reasons });
+    let notes = readiness.notes();
+    if !notes.is_empty() {
+        document["notes"] = json!(notes);
+    }
+    answer(status, "application/json", document.to_string())
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Body> {

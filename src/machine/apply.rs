@@ -61,12 +61,18 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
         }
         Fact::AccountFailed { account, trouble } => {
             put_or_delete(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble.as_ref());
+            writes.push(Write::Delete(state_key(kind::CAUSE, account.as_bytes())));
         }
         Fact::AccountPaused { account, trouble } => {
             put(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
         }
+        Fact::AccountFailing { account, trouble, cause } | Fact::AccountHeld { account, trouble, cause } => {
+            put(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
+            put(writes, state_key(kind::CAUSE, account.as_bytes()), cause);
+        }
         Fact::AccountResumed { account } => {
             writes.push(Write::Delete(state_key(kind::TROUBLE, account.as_bytes())));
+            writes.push(Write::Delete(state_key(kind::CAUSE, account.as_bytes())));
         }
         Fact::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));

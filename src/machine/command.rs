@@ -97,6 +97,8 @@ pub enum Command {
         /// longer is.
         parked: Vec<(String, Option<Position>)>,
     },
+    /// The configuration was read again: accounts that are paused are tried at once.
+    TryAccounts,
     /// Time passed: leases and unknown sends may be due.
     Tick,
     /// Time jumped, and nothing passed in between: leases that this overtook go on for as long as they had left. Some of
@@ -212,6 +214,8 @@ pub struct Settled {
     pub outcome: SettledAs,
     /// The HTTP status, where there was one.
     pub status: Option<u16>,
+    /// What it means and what to do, for people; nothing of the message in it.
+    pub detail: Option<String>,
 }
 
 /// In which way an attempt ended.
@@ -242,6 +246,8 @@ pub enum SettledAs {
     Unknown,
     /// Nobody knows, because the gateway stopped meanwhile: it says nothing of the carrier.
     Interrupted,
+    /// The carrier refused the account: this text was not taken, and no other would be.
+    AccountRefused,
 }
 
 impl SettledAs {
@@ -253,6 +259,7 @@ impl SettledAs {
             Self::Later { .. } => AttemptOutcome::Later,
             Self::NeverWritten => AttemptOutcome::NeverWritten,
             Self::Unknown | Self::Interrupted => AttemptOutcome::Unknown,
+            Self::AccountRefused => AttemptOutcome::AccountRefused,
         }
     }
 }

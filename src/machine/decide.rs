@@ -75,6 +75,10 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             draft.note(Fact::FeedAdvanced { endpoint, watermark });
             Reply::Done
         }
+        Command::TryAccounts => {
+            permit::try_accounts(&mut draft);
+            Reply::Done
+        }
         Command::Tick => tick::tick(&mut draft),
         Command::CarryLeases { from, to } => tick::carry(&mut draft, from, to),
         Command::FeedGap { endpoint, from, until } => {

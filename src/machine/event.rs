@@ -11,7 +11,7 @@ use super::state::{Call, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Wh
 use crate::model::{
     Address, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number, Position, Timestamp,
 };
-use crate::rules::breaker::Trouble;
+use crate::rules::breaker::{Cause, Trouble};
 use crate::rules::opt_out::Block;
 use crate::rules::rate::DayCount;
 use crate::rules::refusal::Code;
@@ -310,6 +310,24 @@ pub enum Fact {
         /// Those of the last hour, this one among them.
         answers: LastHour,
     },
+    /// A carrier account failed, and why. In place of `AccountFailed` since version 4, where something is held against it.
+    AccountFailing {
+        /// The account.
+        account: String,
+        /// What is held against it.
+        trouble: Trouble,
+        /// Why.
+        cause: Cause,
+    },
+    /// `account.paused`, with the reason. In place of `AccountPaused` since version 4.
+    AccountHeld {
+        /// The account.
+        account: String,
+        /// What is held against it.
+        trouble: Trouble,
+        /// Why.
+        cause: Cause,
+    },
 }
 
 impl Fact {
@@ -403,6 +421,8 @@ impl Fact {
             Self::Swept { .. } => "Swept",
             Self::FeedGap { .. } => "FeedGap",
             Self::Replayed(_) => "Replayed",
+            Self::AccountFailing { .. } => "AccountFailing",
+            Self::AccountHeld { .. } => "AccountHeld",
         }
     }
 }

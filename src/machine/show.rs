@@ -330,7 +330,7 @@ fn kind(fact: &Fact) -> Option<&'static str> {
         Fact::OptedOut { .. } => "contact.opted_out",
         Fact::OptedIn { .. } => "contact.opted_in",
         Fact::VerificationChanged { .. } => "number.verification_changed",
-        Fact::AccountPaused { .. } => "account.paused",
+        Fact::AccountPaused { .. } | Fact::AccountHeld { .. } => "account.paused",
         Fact::AccountResumed { .. } => "account.resumed",
         Fact::FeedGap { .. } => GAP,
         _ => return None,
@@ -354,6 +354,10 @@ fn data(fact: &Fact, at: Timestamp) -> Value {
         Fact::AccountPaused { account, trouble } => {
             let until = trouble.paused.map(|paused| paused.until.to_string());
             json!({ "account": account, "reason": "carrier_failing", "until": until })
+        }
+        Fact::AccountHeld { account, trouble, cause } => {
+            let until = trouble.paused.map(|paused| paused.until.to_string());
+            json!({ "account": account, "reason": cause.reason, "detail": cause.detail, "until": until })
         }
         Fact::AccountResumed { account } => json!({ "account": account }),
         Fact::FeedGap { endpoint, from, until } => {

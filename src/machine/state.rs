@@ -220,6 +220,8 @@ pub enum AttemptOutcome {
     NeverWritten,
     /// Written, and no answer that could be read: not sent again (A60).
     Unknown,
+    /// The carrier refused the account, and so did not take the text: it waits for the account.
+    AccountRefused,
 }
 
 /// A live call of a number, as correlation needs it.

@@ -9,7 +9,7 @@ use super::state::{
     Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer, Whose,
 };
 use crate::model::{CallId, Claim, Day, Directory, E164, Kind, MessageId, Month, Position, Timestamp};
-use crate::rules::breaker::Trouble;
+use crate::rules::breaker::{Cause, Trouble};
 use crate::rules::rate::DayCount;
 use crate::rules::strangers::LastHour;
 use serde::de::DeserializeOwned;
@@ -76,6 +76,8 @@ pub mod kind {
     pub const SWEPT: u8 = b'W';
     /// Answers of the last hour to senders who were on no call, by what for.
     pub const STRANGERS: u8 = b'U';
+    /// Why a carrier account fails, by its name.
+    pub const CAUSE: u8 = b'Z';
 
     // No two kinds have the same letter.
     const _: () = {
@@ -101,6 +103,7 @@ pub mod kind {
             ANSWERS_SINCE,
             SWEPT,
             STRANGERS,
+            CAUSE,
         ];
         let mut one = 0;
         while one < all.len() {
@@ -277,6 +280,20 @@ pub trait Ask: View {
     /// What is held against an account.
     fn trouble(&self, account: &str) -> Option<Trouble> {
         self.typed(&state_key(kind::TROUBLE, account.as_bytes()))
+    }
+
+    /// Why an account fails; none where it does not, or where a version before 4 noted it.
+    fn cause(&self, account: &str) -> Option<Cause> {
+        self.typed(&state_key(kind::CAUSE, account.as_bytes()))
+    }
+
+    /// Accounts that fail, each with why: at most `limit`, in the order of their names.
+    fn failing_accounts(&self, limit: usize) -> Vec<(String, Trouble, Option<Cause>)> {
+        self.rows(Table::State, &[kind::TROUBLE], &[], limit)
+            .into_iter()
+            .filter_map(|(key, row)| Some((String::from_utf8(key.get(1..)?.to_vec()).ok()?, decode_row(&row)?)))
+            .map(|(account, trouble)| (account.clone(), trouble, self.cause(&account)))
+            .collect()
     }
 
     /// Whether a directory was loaded.

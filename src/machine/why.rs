@@ -3,7 +3,7 @@
 use super::state::{Message, Open, Whose};
 use super::view::{Ask, View, open_key};
 use crate::model::{Limits, MessageId, MessageState, Timestamp};
-use crate::rules::breaker::room;
+use crate::rules::breaker::{Cause, room};
 use crate::rules::explain::{Explained, Held, explain};
 use crate::rules::lane::{Lane, Waiting};
 use crate::rules::rate;
@@ -19,6 +19,8 @@ pub struct Why {
     pub told: Explained,
     /// Whether all open messages were looked at; if not, others may go before it as well.
     pub all: bool,
+    /// Why its account fails, where it does and the message waits for it.
+    pub cause: Option<Cause>,
 }
 
 /// Says it of a message, if there is one. Of open messages, all lanes together, `looked_at_max` are looked at.
@@ -35,7 +37,7 @@ pub fn why(view: &impl View, id: MessageId, looked_at_max: usize, now: Timestamp
     let Some(own) = own else {
         let nowhere = Lane { texts: &[], limits: &Limits::none(), empty_at: now };
         let told = explain(id, message.state, &nowhere, &Held::default(), now);
-        return Some(Why { message, told, all: true });
+        return Some(Why { message, told, all: true, cause: None });
     };
     let directory = view.directory();
     let account = directory.numbers.get(&own.ours).map_or(&message.account, |number| &number.account);
@@ -44,7 +46,8 @@ pub fn why(view: &impl View, id: MessageId, looked_at_max: usize, now: Timestamp
     let held = held(view, &own, &limits, account, &others, now);
     let lane = Lane { texts: &others.lane, limits: &limits, empty_at: view.lane(own.ours).empty_at };
     let told = explain(id, message.state, &lane, &held, now);
-    Some(Why { message, told, all: others.all })
+    let cause = view.trouble(account).map(|_| view.cause(account).unwrap_or_default());
+    Some(Why { message, told, all: others.all, cause })
 }
 
 /// The open messages that have to do with one of them.

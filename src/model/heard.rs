@@ -98,6 +98,8 @@ pub struct Receipt {
     pub state: ReceiptState,
     /// The carrier's error code, where it gave one.
     pub carrier_code: Option<String>,
+    /// What that code means and what to do, where its dialect knows.
+    pub detail: Option<String>,
     /// Segments as the carrier counted them, where it says.
     pub segments: Option<u16>,
 }

@@ -81,20 +81,47 @@ pub fn lane_paused(number: &str) {
     counter!(names::LANE_PAUSES_TOTAL, "number" => number).increment(1);
 }
 
-/// An account failed time and again, and is left alone.
-pub fn account_paused(account: &str) {
-    tracing::warn!(account, "the account is paused: its carrier does not answer, or fails");
+/// An account is paused from now on, or for another reason. `refused`: its carrier refuses it, and a person must act.
+pub fn account_paused(account: &str, refused: bool, detail: &str) {
+    say_paused(account, refused, detail);
     counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => named(account)).increment(1);
     account_is_paused(account, true);
+    account_is_refused(account, refused);
+}
+
+/// An account was paused when the gateway started.
+pub fn account_still_paused(account: &str, refused: bool, detail: &str) {
+    say_paused(account, refused, detail);
+    account_is_paused(account, true);
+    account_is_refused(account, refused);
+}
+
+fn say_paused(account: &str, refused: bool, detail: &str) {
+    if refused {
+        tracing::error!(
+            account,
+            detail,
+            "the carrier refuses the account: its texts wait until that is mended; it is tried again every 30 s, and at once \
+             after a reload"
+        );
+    } else {
+        tracing::warn!(account, detail, "the account is paused: its carrier does not answer, or fails");
+    }
 }
 
 /// An account works again.
 pub fn account_resumed(account: &str) {
     tracing::info!(account, "the account is no longer paused");
     account_is_paused(account, false);
+    account_is_refused(account, false);
 }
 
 /// Whether an account is left alone just now.
 pub fn account_is_paused(account: &str, paused: bool) {
     gauge!(names::ACCOUNT_PAUSED, "account" => named(account)).set(if paused { 1.0 } else { 0.0 });
+}
+
+/// Whether an account is refused by its carrier just now.
+fn account_is_refused(account: &str, refused: bool) {
+    gauge!(names::ACCOUNT_CREDENTIALS_REFUSED, "account" => named(account)).set(if refused { 1.0 } else { 0.0 });
 }

@@ -211,13 +211,15 @@ names! {
         counter SENDS_TOTAL = "offhook_sends_total" [account, outcome],
             "Messages of ours, by account and final outcome. expired rising: the limits are below the load, or the carrier was away; failed or undelivered: the carrier's codes at GET /v1/messages say why; unconfirmed: receipts do not reach us. A receipt that comes after unconfirmed or expired counts once more, as what it says.";
         counter ATTEMPTS_TOTAL = "offhook_attempts_total" [account, outcome],
-            "Attempts to hand a message to a carrier, by account and outcome. later rising: the carrier slows us down, lower the limits; rejected: look at the log for its words; never_written or unknown: the way to the carrier is broken.";
+            "Attempts to hand a message to a carrier, by account and outcome. later rising: the carrier slows us down, lower the limits; rejected: look at the log for its words; account_refused: the carrier refuses the account, see offhook_account_credentials_refused; never_written or unknown: the way to the carrier is broken.";
         histogram CARRIER_REQUEST_SECONDS = "offhook_carrier_request_seconds" [account] in OUTSIDE,
             "Time of one request to a carrier's API until its answer or its failure, by account. Rising: the carrier or the way to it is slow; at 15 s a request is given up and its message is unknown, see offhook_attempts_total.";
         counter LANE_PAUSES_TOTAL = "offhook_lane_pauses_total" [number],
             "Times a number rested because its carrier said not now, by the number's label. Rising: its limit here is above what the carrier allows, lower it.";
         gauge ACCOUNT_PAUSED = "offhook_account_paused" [account],
-            "1 while an account is left alone because it failed time and again, else 0. Rising: the carrier is down or out of reach; nothing of this account goes out, the log of its attempts says why.";
+            "1 while an account is paused because it failed time and again or its carrier refuses it, else 0. Rising: the carrier is down, out of reach, or refuses the account (offhook_account_credentials_refused); nothing of this account goes out, /readyz and the log say why.";
+        gauge ACCOUNT_CREDENTIALS_REFUSED = "offhook_account_credentials_refused" [account],
+            "1 while an account is paused because its carrier refuses it, else 0. A rise: no text of this account goes out until somebody acts; /readyz and the log say what to check (credentials, address, a suspended account), and a reload tries it at once.";
         counter ACCOUNT_PAUSES_TOTAL = "offhook_account_pauses_total" [account],
             "Times an account was paused. Rising again and again: the carrier comes and goes, see offhook_attempts_total and the carrier's status page.";
     }

@@ -3,8 +3,9 @@
 use super::label::labels;
 use super::names;
 use metrics::gauge;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 labels! {
     /// Why the gateway takes no new work.
@@ -26,13 +27,31 @@ labels! {
 
 /// The reasons against new work. It is shared: whoever learns of a reason sets it and clears it again.
 #[derive(Clone, Debug)]
-pub struct Readiness(Arc<AtomicU32>);
+pub struct Readiness(Arc<AtomicU32>, Arc<Notes>);
+
+/// What a person must act on though the gateway takes new work, by what it is about.
+type Notes = Mutex<BTreeMap<String, String>>;
 
 impl Readiness {
     /// A gateway that is starting.
     pub fn new() -> Self {
         show(NotReady::Starting, true);
-        Self(Arc::new(AtomicU32::new(bit(NotReady::Starting))))
+        Self(Arc::new(AtomicU32::new(bit(NotReady::Starting))), Arc::default())
+    }
+
+    /// There is this to be said about something from now on, or nothing any more. It names no person.
+    pub fn note(&self, about: &str, note: Option<&str>) {
+        let mut notes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        match note {
+            Some(note) => drop(notes.insert(about.to_owned(), note.to_owned())),
+            None => drop(notes.remove(about)),
+        }
+    }
+
+    /// What a person must act on, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.iter().map(|(about, note)| format!("{about}: {note}")).collect()
     }
 
     /// There is this reason from now on, or there no longer is. A change is logged, a repetition is not.
@@ -77,6 +96,16 @@ fn bit(reason: NotReady) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f06_a_note_stays_until_it_is_taken_back_and_is_no_reason_against_work() {
+        let readiness = Readiness::new();
+        readiness.set(NotReady::Starting, false);
+        readiness.clone().note("account main", Some("paused"));
+        assert_eq!((readiness.notes(), readiness.reasons()), (vec!["account main: paused".to_owned()], vec![]));
+        readiness.note("account main", None);
+        assert_eq!(readiness.notes(), Vec::<String>::new());
+    }
 
     #[test]
     fn each_reason_comes_and_goes_by_itself() {

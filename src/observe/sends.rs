@@ -35,6 +35,8 @@ labels! {
         NeverWritten = "never_written",
         /// Written, and no answer.
         Unknown = "unknown",
+        /// The carrier refused the account, whatever the text.
+        AccountRefused = "account_refused",
     }
 }
 
@@ -49,7 +51,9 @@ pub fn send_settled(account: &str, outcome: SendOutcome) {
 pub fn attempt(account: &str, outcome: Attempt, detail: &str) {
     match outcome {
         Attempt::Accepted => tracing::debug!(account, outcome = outcome.label(), "attempt"),
-        Attempt::Rejected | Attempt::Later => tracing::info!(account, outcome = outcome.label(), detail, "attempt"),
+        Attempt::Rejected | Attempt::Later | Attempt::AccountRefused => {
+            tracing::info!(account, outcome = outcome.label(), detail, "attempt")
+        }
         Attempt::NeverWritten | Attempt::Unknown => {
             tracing::warn!(account, outcome = outcome.label(), detail, "attempt");
         }

@@ -57,6 +57,7 @@ pub fn account(account: &str) {
     let account = || account.to_owned();
     zero(&counter!(names::QUARANTINED_TOTAL, "account" => account()));
     zero(&counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => account()));
+    gauge!(names::ACCOUNT_CREDENTIALS_REFUSED, "account" => account()).set(0.0);
     zero(&counter!(names::DISPATCH_PERMITS_TOTAL, "account" => account()));
     for why in Unused::ALL {
         zero(&counter!(names::DISPATCH_PERMITS_UNUSED_TOTAL, "account" => account(), "reason" => why.label()));

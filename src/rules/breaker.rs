@@ -40,16 +40,50 @@ pub struct Paused {
     pub probes: u32,
 }
 
+/// Why an account fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Its carrier cannot be reached, does not answer, or answers with errors of its own.
+    CarrierFailing,
+    /// Its carrier refuses the account: the credentials, the address, or because it suspended the account. No text of it
+    /// can go out until somebody acts.
+    CredentialsRefused,
+}
+
+impl Reason {
+    /// What happened, where nothing more is known of it.
+    pub fn detail(self) -> &'static str {
+        match self {
+            Self::CarrierFailing => "the carrier cannot be reached, does not answer, or fails",
+            Self::CredentialsRefused => "the carrier refuses the account: check its credentials",
+        }
+    }
+}
+
+/// Why an account fails, for people.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cause {
+    /// In a word.
+    pub reason: Reason,
+    /// What happened and what to check; nothing of a message.
+    pub detail: String,
+}
+
+impl Default for Cause {
+    /// What is known of an account whose failure was noted without a cause, before that was noted.
+    fn default() -> Self {
+        let reason = Reason::CarrierFailing;
+        Self { reason, detail: reason.detail().to_owned() }
+    }
+}
+
 /// What is held against an account after one more failure of a request that began at `began`: no answer, a broken one, a
 /// connection refused, a 5xx.
 pub fn failed(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Trouble {
     let mut trouble = before.unwrap_or_default();
     if let Some(paused) = &mut trouble.paused {
-        // What was under way when it was paused says nothing new, whenever it ends.
-        if paused.until <= began {
-            paused.probes += 1;
-            paused.until = now + wait(paused.probes);
-        }
+        probe_failed(paused, began, now);
         return trouble;
     }
     trouble.failed_at.push(now);
@@ -61,6 +95,32 @@ pub fn failed(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Trou
         trouble.paused = Some(Paused { since: now, until: now + wait(0), probes: 0 });
     }
     trouble
+}
+
+/// What is held against an account whose carrier has refused it in the answer to a request that began at `began`. One such
+/// answer pauses it: each further text would get the same.
+pub fn refused(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Trouble {
+    let mut trouble = before.unwrap_or_default();
+    match &mut trouble.paused {
+        Some(paused) => probe_failed(paused, began, now),
+        None => trouble.paused = Some(Paused { since: now, until: now + wait(0), probes: 0 }),
+    }
+    trouble
+}
+
+/// What is held against a paused account of which somebody changed something: it is tried at once, and then as after a new
+/// pause. A request that is under way now still counts as one from before.
+pub fn tried_at_once(before: &Trouble, now: Timestamp) -> Option<Trouble> {
+    let paused = before.paused.map(|paused| Paused { until: now, probes: 0, ..paused })?;
+    Some(Trouble { paused: Some(paused), ..before.clone() })
+}
+
+/// What was under way when the account was paused says nothing new, whenever it ends.
+fn probe_failed(paused: &mut Paused, began: Timestamp, now: Timestamp) {
+    if paused.until <= began {
+        paused.probes += 1;
+        paused.until = now + wait(paused.probes);
+    }
 }
 
 fn wait(probes: u32) -> Duration {
@@ -99,6 +159,28 @@ mod tests {
             waits.push(trouble.paused.unwrap().until.since(probe).as_secs());
         }
         assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
+    }
+
+    #[test]
+    fn f06_one_refusal_pauses_an_account_and_probes_follow_after_1_2_4_to_30_s() {
+        let mut trouble = refused(None, at(0), at(0));
+        let mut waits = vec![trouble.paused.unwrap().until.since(at(0)).as_secs()];
+        for _ in 0..6 {
+            let probe = trouble.paused.unwrap().until;
+            trouble = refused(Some(trouble), probe, probe);
+            waits.push(trouble.paused.unwrap().until.since(probe).as_secs());
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        let late = refused(Some(trouble.clone()), at(0), at(500));
+        assert_eq!(late, trouble, "what was under way at the time is no probe");
+    }
+
+    #[test]
+    fn f06_a_reload_has_a_paused_account_tried_at_once_and_no_other() {
+        let trouble = after(&[0, 0, 0, 0, 0]);
+        let now = tried_at_once(&trouble, at(0)).unwrap();
+        assert_eq!(now.paused, Some(Paused { since: at(0), until: at(0), probes: 0 }));
+        assert_eq!(tried_at_once(&after(&[0]), at(1)), None);
     }
 
     #[test]

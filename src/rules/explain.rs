@@ -88,9 +88,15 @@ fn queued(id: MessageId, lane: &Lane<'_>, held: &Held, now: Timestamp) -> Option
     let unanswered = held.account_full.then_some(WaitingFor::CarrierPause).or(unanswered);
 
     let turn = lane.turn(id, held.paused_until.unwrap_or_default().max(now))?;
+    // What was tried and is next waits for its next attempt, even if the bucket, which paid for the last one, fills later.
+    let tried = turn.position == 1 && text.not_before.is_some();
+    let holds = holding.first().map(|(_, what)| match what {
+        WaitingFor::NumberRate if tried => WaitingFor::Retry,
+        what => *what,
+    });
     Some(Explained {
         position: Some(turn.position),
-        waiting_for: holding.first().map(|(_, what)| *what).or(unanswered),
+        waiting_for: holds.or(unanswered),
         due_at: [Some(turn.starts_at), held.day_ends_at, held.account_free_at].into_iter().max().flatten(),
     })
 }
@@ -165,6 +171,14 @@ mod tests {
     fn a67_a_retry_waits_for_its_time_and_then_for_the_bucket_if_that_takes_longer() {
         check(&[retry(1, at(4))], 1, Held::default(), (1, Some(WaitingFor::Retry), 4));
         check(&[text(1), text(2), retry(3, at(2))], 0, Held::default(), (3, Some(WaitingFor::NumberRate), 3));
+    }
+
+    #[test]
+    fn f07_a_text_that_failed_and_is_next_waits_for_its_next_attempt_and_no_rate() {
+        check(&[retry(1, at(1))], 0, Held::default(), (1, Some(WaitingFor::Retry), 1));
+        let of_two = Waiting { segments: 2, ..retry(1, at(1)) };
+        check(&[of_two], 0, Held::default(), (1, Some(WaitingFor::Retry), 2));
+        check(&[text(1), retry(2, at(1))], 0, Held::default(), (2, Some(WaitingFor::NumberRate), 2));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub fn advance(
     state: MessageState,
     receipt: ReceiptState,
     carrier_code: Option<&str>,
+    detail: Option<String>,
 ) -> Option<(MessageState, Option<Failure>)> {
     let open = match state {
         MessageState::Queued | MessageState::Sending | MessageState::Sent => true,
@@ -23,7 +24,7 @@ pub fn advance(
     if !open {
         return None;
     }
-    let failed = |code| Some(failure(code, carrier_code));
+    let failed = |code| Some(failure(code, carrier_code, detail));
     match receipt {
         // A carrier that has it took it, whatever it calls that and whatever its answer said.
         ReceiptState::Queued | ReceiptState::Sent if matches!(state, MessageState::Queued | MessageState::Sending) => {
@@ -38,9 +39,10 @@ pub fn advance(
     }
 }
 
-/// A failure in our words. The carrier's own words are left out: they may quote the number.
-pub fn failure(code: FailureCode, carrier_code: Option<&str>) -> Failure {
-    let (detail, retryable) = match code {
+/// A failure in our words: those for the carrier's code where there are some, else those for ours. The carrier's own words
+/// are left out: they may quote the number.
+pub fn failure(code: FailureCode, carrier_code: Option<&str>, detail: Option<String>) -> Failure {
+    let (usual, retryable) = match code {
         FailureCode::CancelledCallEnded => ("the call ended before this was sent", false),
         FailureCode::CancelledByRequest => ("taken back before it was sent", false),
         FailureCode::OptedOut => ("the recipient has opted out and must text START first", false),
@@ -52,7 +54,8 @@ pub fn failure(code: FailureCode, carrier_code: Option<&str>) -> Failure {
         FailureCode::CarrierError => ("the carrier failed; try again later", true),
         FailureCode::TooLate => ("its time passed before it could be sent", true),
     };
-    Failure { code, carrier_code: carrier_code.map(str::to_owned), detail: detail.to_owned(), retryable }
+    let detail = detail.unwrap_or_else(|| usual.to_owned());
+    Failure { code, carrier_code: carrier_code.map(str::to_owned), detail, retryable }
 }
 
 #[cfg(test)]
@@ -62,36 +65,37 @@ mod tests {
 
     #[test]
     fn a54_receipts_out_of_order_never_take_a_state_back() {
-        assert_eq!(advance(Delivered, ReceiptState::Sent, None), None);
-        assert_eq!(advance(Failed, ReceiptState::Delivered, None), None);
-        assert_eq!(advance(Cancelled, ReceiptState::Delivered, None), None);
-        assert_eq!(advance(Sent, ReceiptState::Sent, None), None);
-        assert_eq!(advance(Sent, ReceiptState::Queued, None), None);
+        assert_eq!(advance(Delivered, ReceiptState::Sent, None, None), None);
+        assert_eq!(advance(Failed, ReceiptState::Delivered, None, None), None);
+        assert_eq!(advance(Cancelled, ReceiptState::Delivered, None, None), None);
+        assert_eq!(advance(Sent, ReceiptState::Sent, None, None), None);
+        assert_eq!(advance(Sent, ReceiptState::Queued, None, None), None);
     }
 
     #[test]
     fn a61_a_receipt_may_come_before_the_answer_to_our_send() {
-        assert_eq!(advance(Sending, ReceiptState::Sent, None), Some((Sent, None)));
-        assert_eq!(advance(Sending, ReceiptState::Delivered, None), Some((Delivered, None)));
+        assert_eq!(advance(Sending, ReceiptState::Sent, None, None), Some((Sent, None)));
+        assert_eq!(advance(Sending, ReceiptState::Delivered, None, None), Some((Delivered, None)));
     }
 
     #[test]
     fn a60_a_carrier_that_says_it_has_a_text_has_it_whatever_its_answer_was() {
         for state in [Queued, Sending] {
-            assert_eq!(advance(state, ReceiptState::Queued, None), Some((Sent, None)));
+            assert_eq!(advance(state, ReceiptState::Queued, None, None), Some((Sent, None)));
         }
-        assert_eq!(advance(Unconfirmed, ReceiptState::Queued, None), None);
+        assert_eq!(advance(Unconfirmed, ReceiptState::Queued, None, None), None);
     }
 
     #[test]
     fn a54_unconfirmed_and_expired_give_way_to_a_receipt() {
-        assert_eq!(advance(Unconfirmed, ReceiptState::Delivered, None), Some((Delivered, None)));
-        assert_eq!(advance(Expired, ReceiptState::Delivered, None), Some((Delivered, None)));
+        assert_eq!(advance(Unconfirmed, ReceiptState::Delivered, None, None), Some((Delivered, None)));
+        assert_eq!(advance(Expired, ReceiptState::Delivered, None, None), Some((Delivered, None)));
     }
 
     #[test]
     fn r9_a_landline_is_told_as_such_with_the_carriers_code() {
-        let (state, why) = advance(Sent, ReceiptState::Undelivered(FailureCode::Landline), Some("30006")).unwrap();
+        let (state, why) =
+            advance(Sent, ReceiptState::Undelivered(FailureCode::Landline), Some("30006"), None).unwrap();
         let why = why.unwrap();
         assert_eq!((state, why.code, why.carrier_code.as_deref()), (Undelivered, FailureCode::Landline, Some("30006")));
         assert!(!why.retryable);

@@ -13,7 +13,8 @@ use crate::machine::state::Message;
 use crate::machine::view::Ask;
 use crate::model::{FailureCode, MessageId, Position, Timestamp};
 use crate::net::{Client, SendFailed};
-use crate::observe::{self, Unused};
+use crate::observe::{self, Readiness, Unused};
+use crate::rules::breaker::Cause;
 use http::Response;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -55,11 +56,14 @@ pub async fn send(
     engine: Handle,
     reads: Reads,
     carriers: Carriers,
+    readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
     let mut follow = reads.follow().clone();
     let mut next = follow.committed().next();
-    let (mut clock, mut dispatch, unsettled) = recover(&reads).await?;
+    let Recovered { mut clock, mut dispatch, unsettled, mut paused } = recover(&reads).await?;
+    paused.retain(|(account, _)| carriers.contains_key(account));
+    tally::paused_at_start(&paused, &readiness);
     let sender = Arc::new(Sender { engine, reads, carriers, stop: stop.clone() });
     let under_way = TaskTracker::new();
     for (message, attempt) in unsettled {
@@ -96,7 +100,7 @@ pub async fn send(
                     next = story.position.next();
                     clock.not_before(story.at);
                     dispatch.follow(&story, clock.now());
-                    tally::story(&story, &directory);
+                    tally::story(&story, &directory, &readiness);
                 }
             }
             _ = count.tick() => tally::backlog(&dispatch, sender.carriers.keys(), clock.now()),
@@ -163,8 +167,18 @@ impl Clock {
     }
 }
 
-/// The lanes as the index has them, and the attempts that were recorded and never settled.
-async fn recover(reads: &Reads) -> Result<(Clock, Dispatch, Vec<(MessageId, u32)>), FollowFailed> {
+/// What the dispatcher goes on from.
+struct Recovered {
+    clock: Clock,
+    /// The lanes as the index has them.
+    dispatch: Dispatch,
+    /// Attempts that were recorded and never settled.
+    unsettled: Vec<(MessageId, u32)>,
+    /// Accounts that are paused, each with why.
+    paused: Vec<(String, Cause)>,
+}
+
+async fn recover(reads: &Reads) -> Result<Recovered, FollowFailed> {
     let reads = reads.clone();
     let recovered = tokio::task::spawn_blocking(move || {
         reads.ask(|view| {
@@ -172,7 +186,10 @@ async fn recover(reads: &Reads) -> Result<(Clock, Dispatch, Vec<(MessageId, u32)
             let mut clock = Clock::of_the_journal(started_at);
             let now = clock.now();
             let (dispatch, unsettled) = Dispatch::recover(view, reads.directory(), now);
-            (clock, dispatch, unsettled)
+            let failing = view.failing_accounts(PAGE).into_iter();
+            let paused = failing.filter(|(_, trouble, _)| trouble.paused.is_some());
+            let paused = paused.map(|(account, _, cause)| (account, cause.unwrap_or_default())).collect();
+            Recovered { clock, dispatch, unsettled, paused }
         })
     });
     let recovered = recovered.await.map_err(|_| FollowFailed::Stopped)?;
@@ -223,7 +240,7 @@ impl Sender {
     }
 
     async fn unknown_since_the_last_run(&self, message: MessageId, attempt: u32) {
-        self.settle(message, attempt, Settled { outcome: SettledAs::Interrupted, status: None }).await;
+        self.settle(message, attempt, Settled { outcome: SettledAs::Interrupted, status: None, detail: None }).await;
     }
 
     async fn attempt(self: &Arc<Self>, message: Message) {
@@ -234,7 +251,7 @@ impl Sender {
         let asked = tokio::spawn(async move { sender.ask_the_carrier(&message, attempt).await });
         let settled = asked.await.unwrap_or_else(|_panicked| {
             observe::attempt(&account, observe::Attempt::Unknown, "the attempt panicked: this is a defect");
-            Settled { outcome: SettledAs::Unknown, status: None }
+            Settled { outcome: SettledAs::Unknown, status: None, detail: None }
         });
         self.settle(id, attempt, settled).await;
     }
@@ -259,7 +276,7 @@ impl Sender {
             Ok(text) => text,
             Err(why) => {
                 observe::attempt(&message.account, observe::Attempt::NeverWritten, &why.to_string());
-                return Settled { outcome: SettledAs::NeverWritten, status: None };
+                return Settled { outcome: SettledAs::NeverWritten, status: None, detail: None };
             }
         };
         let to = message.theirs.kept().and_then(|address| address.number());
@@ -282,8 +299,10 @@ impl Sender {
         observe::carrier_asked(&message.account, began.elapsed());
         match answered {
             Ok(answer) if answer.cut => {
-                observe::attempt(&message.account, observe::Attempt::Unknown, "the answer is too long to be one");
-                Settled { outcome: SettledAs::Unknown, status: Some(answer.status.as_u16()) }
+                let why = "the answer is too long to be one";
+                observe::attempt(&message.account, observe::Attempt::Unknown, why);
+                let status = Some(answer.status.as_u16());
+                Settled { outcome: SettledAs::Unknown, status, detail: Some(why.to_owned()) }
             }
             Ok(answer) => {
                 let status = answer.status.as_u16();
@@ -291,16 +310,17 @@ impl Sender {
                 *response.status_mut() = answer.status;
                 *response.headers_mut() = answer.headers;
                 let now = Clock::new().now().wall;
-                let outcome = read(&message.account, account.dialect.outcome(&response, now), status);
-                Settled { outcome, status: Some(status) }
+                read(&message.account, account.dialect.outcome(&response, now), status)
             }
             Err(SendFailed::NeverWritten(why)) => {
                 observe::attempt(&message.account, observe::Attempt::NeverWritten, &why);
-                Settled { outcome: SettledAs::NeverWritten, status: None }
+                let detail = Some(format!("the carrier cannot be reached: {why}"));
+                Settled { outcome: SettledAs::NeverWritten, status: None, detail }
             }
             Err(SendFailed::Unanswered(why)) => {
                 observe::attempt(&message.account, observe::Attempt::Unknown, &why);
-                Settled { outcome: SettledAs::Unknown, status: None }
+                let detail = Some(format!("the carrier does not answer: {why}"));
+                Settled { outcome: SettledAs::Unknown, status: None, detail }
             }
         }
     }
@@ -314,25 +334,27 @@ impl Sender {
     }
 }
 
-fn read(account: &str, outcome: Outcome, status: u16) -> SettledAs {
-    match outcome {
+/// What a complete answer means, with what people are to know of it.
+fn read(account: &str, outcome: Outcome, status: u16) -> Settled {
+    let (attempt, outcome, detail) = match outcome {
         Outcome::Sent { carrier_id, segments } => {
-            observe::attempt(account, observe::Attempt::Accepted, "");
-            SettledAs::Sent { carrier_id, segments }
+            (observe::Attempt::Accepted, SettledAs::Sent { carrier_id, segments }, None)
         }
         Outcome::Refused { code, carrier_code, detail, .. } => {
-            observe::attempt(account, observe::Attempt::Rejected, &detail);
-            SettledAs::Refused { code, carrier_code }
+            (observe::Attempt::Rejected, SettledAs::Refused { code, carrier_code }, Some(detail))
         }
         Outcome::Later { retry_after, reason } => {
-            observe::attempt(account, observe::Attempt::Later, &reason);
-            SettledAs::Later { retry_after }
+            (observe::Attempt::Later, SettledAs::Later { retry_after }, Some(reason))
+        }
+        Outcome::AccountRefused { detail } => {
+            (observe::Attempt::AccountRefused, SettledAs::AccountRefused, Some(detail))
         }
         Outcome::Unknown { reason } => {
-            observe::attempt(account, observe::Attempt::Unknown, &format!("{status}: {reason}"));
-            SettledAs::Unknown
+            (observe::Attempt::Unknown, SettledAs::Unknown, Some(format!("{status}: {reason}")))
         }
-    }
+    };
+    observe::attempt(account, attempt, detail.as_deref().unwrap_or_default());
+    Settled { outcome, status: Some(status), detail }
 }
 
 /// How long the carrier may go on trying, from when its attempt was recorded: both times are the journal's, which a wall
@@ -343,5 +365,5 @@ fn valid_for_secs(message: &Message) -> u32 {
 }
 
 fn refused(code: FailureCode, carrier_code: Option<String>) -> Settled {
-    Settled { outcome: SettledAs::Refused { code, carrier_code }, status: None }
+    Settled { outcome: SettledAs::Refused { code, carrier_code }, status: None, detail: None }
 }

@@ -5,19 +5,26 @@ use super::dispatch::{Backlog, Dispatch};
 use crate::machine::event::{Fact, Story};
 use crate::machine::state::{self, Message};
 use crate::model::{Directory, E164, MessageState, Timestamp};
-use crate::observe::{self, OptOutBy, Priority, SendOutcome};
+use crate::observe::{self, OptOutBy, Priority, Readiness, SendOutcome};
+use crate::rules::breaker::{Cause, Reason};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Counts what a story says. Numbers are counted by the labels `directory` has for them.
-pub(super) fn story(story: &Story, directory: &Directory) {
+pub(super) fn story(story: &Story, directory: &Directory, readiness: &Readiness) {
     for event in &story.events {
         match &event.fact {
             Fact::MessageChanged { message, .. } => ended(message),
             Fact::SendStarted { message, .. } => started(message, story.at, directory),
             Fact::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
-            Fact::AccountPaused { account, .. } => observe::account_paused(account),
-            Fact::AccountResumed { account } => observe::account_resumed(account),
+            Fact::AccountHeld { account, cause, .. } => {
+                observe::account_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
+                readiness.note(&about(account), Some(&paused(cause)));
+            }
+            Fact::AccountResumed { account } => {
+                observe::account_resumed(account);
+                readiness.note(&about(account), None);
+            }
             Fact::OptedOut { stands, .. } => observe::opted_out(known_by(stands.by), 1),
             Fact::OptOutsLoaded { opt_outs } => observe::opted_out(OptOutBy::Administrator, opt_outs.len()),
             // Our number that heard of it; an administrator says it of all of them.
@@ -30,6 +37,22 @@ pub(super) fn story(story: &Story, directory: &Directory) {
             _ => {}
         }
     }
+}
+
+/// Says which accounts were paused when the gateway started, each with why.
+pub(super) fn paused_at_start(accounts: &[(String, Cause)], readiness: &Readiness) {
+    for (account, cause) in accounts {
+        observe::account_still_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
+        readiness.note(&about(account), Some(&paused(cause)));
+    }
+}
+
+fn about(account: &str) -> String {
+    format!("account {account}")
+}
+
+fn paused(cause: &Cause) -> String {
+    format!("paused, its texts wait: {}", cause.detail)
 }
 
 /// Counts what waits, of the accounts there are and of those something waits for.

@@ -43,8 +43,13 @@ const ANSWERS: &[(&str, Then)] = &[
     ("429, negative", Again),
     // Longer than a text lives, and so is the rest of its lane.
     ("429, huge", Last(&["expired"])),
-    ("302", Failed),
-    ("404", Failed),
+    // The account is refused and not the text.
+    ("302", Again),
+    ("404", Again),
+    ("credentials refused", Again),
+    ("no such account", Again),
+    ("account not active", Again),
+    ("account suspended", Again),
     ("filtered", Failed),
     ("opted out", Last(&["failed"])),
     ("HTML", Unknown),

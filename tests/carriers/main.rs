@@ -11,5 +11,6 @@ mod limits;
 #[allow(dead_code, reason = "the other test targets use the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+mod refused;
 mod stage;
 mod trouble;

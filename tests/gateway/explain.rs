@@ -158,3 +158,23 @@ async fn the_command_speaks_tls_with_the_door_whose_certificate_it_knows() {
     assert!(text.contains("it shows another certificate than the one in the file"), "{text}");
     assert!(text.contains("start it again, because the file has changed since"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f07_a_carrier_that_cannot_be_reached_is_named_with_the_reason() {
+    let mut slow = directory();
+    slow["numbers"][OURS]["limits"] = json!({ "segments_per_second": 1.0, "burst": 1 });
+    let world = World::new(CarrierSettings::default(), &slow).await;
+    let _gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    world.carrier.go_down().await;
+    let sent = world.client.send_text(&caller.call, "hello", "a-1").await.unwrap();
+    assert_eq!(sent.status, 202, "{}", sent.json);
+    let id = sent.text("/id");
+    let why = until(&world, id, |why| why.json["reason"].is_string()).await;
+    assert!(why.text("/reason").starts_with("the carrier cannot be reached: "), "{}", why.json);
+    assert_ne!(why.text("/waiting_for"), "number_rate", "{}", why.json);
+    let (text, code) = told(id, &world.home.path("offhook.toml"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("\nits carrier account fails: the carrier cannot be reached: "), "{text}");
+    assert!(!text.contains("limit of its number"), "{text}");
+}

@@ -26,7 +26,7 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
         Act::Settle(_, answered) => Command::Settle {
             message: gateway.text(nth),
             attempt: u32::try_from(model.texts[nth].attempts).expect("a text is tried a few times"),
-            settled: Settled { outcome: settled(*answered), status: None },
+            settled: Settled { outcome: settled(*answered), status: None, detail: None },
         },
         Act::Receipt(_, said) => heard(Heard::Receipt(receipt(gateway.text(nth), *said))),
         Act::Cancel(_) => Command::Cancel(gateway.text(nth)),
@@ -110,6 +110,7 @@ fn receipt(message: MessageId, Said(state, status): Said) -> Receipt {
         status: status.to_owned(),
         state,
         carrier_code: None,
+        detail: None,
         segments: None,
     }
 }

@@ -162,6 +162,7 @@ impl Carrier {
                 status: status.to_owned(),
                 state,
                 carrier_code: None,
+                detail: None,
                 segments: dice.percent(30).then(|| 1 + u16::try_from(dice.below(3)).expect("it is below 3")),
             };
             let hook = self.add(account, Heard::Receipt(receipt));
@@ -195,5 +196,5 @@ fn answer(mood: Mood, carrier_id: String, dice: &mut Dice) -> (u64, Settled) {
         Mood::AnswersNothing => (PATIENCE_MS, None, SettledAs::Unknown),
         Mood::Unclear => (soon, Some(201), SettledAs::Unknown),
     };
-    (after_ms, Settled { outcome, status })
+    (after_ms, Settled { outcome, status, detail: None })
 }

@@ -106,7 +106,7 @@ impl Gateway {
             (clock, dispatch, unsettled, endpoints.iter().map(feed).collect())
         })?;
         let unknown = |(message, attempt)| {
-            let settled = Settled { outcome: SettledAs::Interrupted, status: None };
+            let settled = Settled { outcome: SettledAs::Interrupted, status: None, detail: None };
             (Asker::Worker("settle as unknown"), Command::Settle { message, attempt, settled })
         };
         Ok(Self {

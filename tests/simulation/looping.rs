@@ -166,8 +166,11 @@ impl Pair {
                         self.in_the_air.push((now + 200 + self.dice.below(5_000), 1 - place, house.text(message.id)));
                         self.last_ms = now;
                         let carrier_id = format!("SM-{}", message.id);
-                        let settled =
-                            Settled { outcome: SettledAs::Sent { carrier_id, segments: None }, status: Some(201) };
+                        let settled = Settled {
+                            outcome: SettledAs::Sent { carrier_id, segments: None },
+                            status: Some(201),
+                            detail: None,
+                        };
                         let settle = Command::Settle { message: message.id, attempt: 1, settled };
                         house.gateway.ask(Asker::Worker("settle"), settle);
                     }

@@ -131,8 +131,11 @@ impl Telling {
                 match (asker, reply) {
                     (Asker::Start(_), Reply::Started { message }) => {
                         let carrier_id = format!("SM-{}", message.id);
-                        let settled =
-                            Settled { outcome: SettledAs::Sent { carrier_id, segments: None }, status: Some(201) };
+                        let settled = Settled {
+                            outcome: SettledAs::Sent { carrier_id, segments: None },
+                            status: Some(201),
+                            detail: None,
+                        };
                         let settle = Command::Settle { message: message.id, attempt: 1, settled };
                         self.house.gateway.ask(Asker::Worker("settle"), settle);
                     }

@@ -92,12 +92,14 @@ fn message(account: &Account, fields: &Fields<'_>) -> Result<Heard, Problem> {
 }
 
 fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) -> Result<Heard, Problem> {
+    let code = error_code(fields)?;
     Ok(Heard::Receipt(Receipt {
         about: about(query)?,
         carrier_id: message_sid(fields)?,
         status: status.to_owned(),
         state,
-        carrier_code: error_code(fields)?.map(|code| code.to_string()),
+        carrier_code: code.map(|code| code.to_string()),
+        detail: code.and_then(codes::meaning).map(|meaning| meaning.detail.to_owned()),
         segments: segments(fields)?,
     }))
 }
@@ -105,11 +107,12 @@ fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) 
 /// What a receipt's status says; nothing for a status that Twilio did not have when this was written.
 fn failure_or_state(status: &str, fields: &Fields<'_>) -> Result<Option<ReceiptState>, Problem> {
     let failure = |unknown| -> Result<FailureCode, Problem> {
-        Ok(error_code(fields)?.and_then(codes::meaning).map_or(unknown, |meaning| meaning.failure))
+        Ok(error_code(fields)?.and_then(codes::meaning).map_or(unknown, |meaning| meaning.failure()))
     };
     Ok(Some(match status {
         "accepted" | "scheduled" | "queued" | "sending" => ReceiptState::Queued,
-        "sent" => ReceiptState::Sent,
+        // Twilio does not say that this is its last word, so the text stays sent, and a later receipt may say more.
+        "sent" | "partially_delivered" => ReceiptState::Sent,
         "delivered" | "read" => ReceiptState::Delivered,
         "undelivered" => match failure(FailureCode::CarrierError)? {
             FailureCode::TooLate => ReceiptState::Expired,

@@ -1,6 +1,7 @@
 //! The request that sends a text, and what its answer means. <https://www.twilio.com/docs/messaging/api/message-resource>
 
-use super::{Twilio, codes};
+use super::Twilio;
+use super::codes::{self, Class};
 use crate::carrier::answer::{plausible_id, retry_after};
 use crate::carrier::{Outbound, Outcome};
 use crate::model::{FailureCode, Timestamp};
@@ -43,19 +44,44 @@ pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Outcome {
         return taken(answer.body());
     }
     let code = error_code(answer.body());
-    let meaning = code.and_then(codes::meaning);
+    let meaning = code.and_then(codes::meaning).or_else(|| codes::meaning(implied(status)?));
     let known = meaning.map(|meaning| meaning.detail);
-    if not_now(status) || meaning.is_some_and(|meaning| meaning.not_now) {
-        let reason = known.map_or_else(|| said(status, code), |detail| format!("{}: {detail}", said(status, code)));
-        return Outcome::Later { retry_after: retry_after(answer.headers(), now), reason };
+    let said = said(status, code);
+    let class = match meaning.map(|meaning| meaning.class) {
+        // A server that fails says nothing of the text, whatever else it says.
+        _ if status.is_server_error() || never_read(status) => Class::NotNow,
+        Some(class) => class,
+        None if status == StatusCode::TOO_MANY_REQUESTS => Class::NotNow,
+        // Whatever is sent to this address is answered so.
+        None if status.is_redirection() => Class::Account,
+        None => Class::Text(FailureCode::CarrierRejected),
+    };
+    match class {
+        Class::NotNow => {
+            let reason = known.map_or_else(|| said.clone(), |detail| format!("{said}: {detail}"));
+            Outcome::Later { retry_after: retry_after(answer.headers(), now), reason }
+        }
+        Class::Account => {
+            let advice = known.unwrap_or("api_url is answered with a redirect, which is not followed: correct it");
+            Outcome::AccountRefused { detail: format!("{said}: {advice}") }
+        }
+        Class::Text(failure) => Outcome::Refused {
+            code: failure,
+            carrier_code: code.map(|code| code.to_string()),
+            detail: known.map_or(said, str::to_owned),
+            opted_out: failure == FailureCode::OptedOut,
+        },
     }
-    let failure = meaning.map_or(FailureCode::CarrierRejected, |meaning| meaning.failure);
-    Outcome::Refused {
-        code: failure,
-        carrier_code: code.map(|code| code.to_string()),
-        detail: known.or_else(|| advice(status)).map_or_else(|| said(status, code), str::to_owned),
-        retryable: meaning.is_some_and(|meaning| meaning.retryable),
-        opted_out: failure == FailureCode::OptedOut,
+}
+
+/// The code that a status without one stands for. Sends of an account go to one address, so that whoever is refused there
+/// is the account and not the text.
+fn implied(status: StatusCode) -> Option<u32> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some(20_003),
+        StatusCode::FORBIDDEN => Some(20_403),
+        StatusCode::NOT_FOUND => Some(20_404),
+        _ => None,
     }
 }
 
@@ -93,19 +119,8 @@ fn error_code(body: &[u8]) -> Option<u32> {
 }
 
 /// Whether the status alone says that nothing was taken and that trying again is right.
-fn not_now(status: StatusCode) -> bool {
-    status.is_server_error()
-        || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
-}
-
-/// What to do about a refusal without a code that we know.
-fn advice(status: StatusCode) -> Option<&'static str> {
-    match status {
-        StatusCode::UNAUTHORIZED => codes::meaning(20003).map(|meaning| meaning.detail),
-        StatusCode::NOT_FOUND => codes::meaning(20404).map(|meaning| meaning.detail),
-        _ if status.is_redirection() => Some("api_url is answered with a redirect, which is not followed: correct it"),
-        _ => None,
-    }
+fn never_read(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
 }
 
 /// The answer in numbers.

@@ -27,12 +27,13 @@ pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
 }
 
 pub(super) fn document(why: &Why) -> Value {
-    let Why { message, told, all } = why;
+    let Why { message, told, all, cause } = why;
     let mut document = object!({
         "state": message.state,
         "lane": (message.direction == Direction::Outbound).then(|| message.ours.to_string()),
         "position": told.position.filter(|_| *all),
         "waiting_for": told.waiting_for,
+        "reason": cause.as_ref().map(|cause| &cause.detail),
         "due_at": told.due_at.map(|due_at| due_at.to_string()),
         "attempts": message.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "timeline": timeline(message, told),
@@ -68,6 +69,7 @@ fn became_of(attempt: &Attempt) -> String {
         (AttemptOutcome::Refused, Some(_)) => answered("it refuses the message for good"),
         (AttemptOutcome::Later, Some(429)) => answered("it wants us to wait"),
         (AttemptOutcome::Later, _) => answered("not now, and it did not take the message"),
+        (AttemptOutcome::AccountRefused, _) => answered("it refuses the account, and did not take the message"),
         (AttemptOutcome::NeverWritten, _) => {
             "the carrier could not be reached, and nothing was written to it".to_owned()
         }

@@ -95,7 +95,8 @@ fn a_block_that_is_missing_or_in_another_place_is_noticed() {
 fn rows_of_another_version_and_of_another_journal_are_told_apart_and_what_to_do_is_said() {
     let disk = SimDisk::default();
     folded(&open(&disk), 4, vec![put(State, b"a", b"1")]);
-    let newer = Snapshots::on(Arc::new(disk.clone()), Origin { rows_version: ORIGIN.rows_version + 100, ..ORIGIN }).unwrap();
+    let newer =
+        Snapshots::on(Arc::new(disk.clone()), Origin { rows_version: ORIGIN.rows_version + 100, ..ORIGIN }).unwrap();
     let version = newer.latest().err().unwrap();
     assert!(version.is_unusable() && version.to_string().contains("start the version that wrote it"), "{version}");
     let stranger = Snapshots::on(Arc::new(disk.clone()), Origin { journal: [9; 16], ..ORIGIN }).unwrap();

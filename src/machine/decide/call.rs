@@ -273,7 +273,7 @@ pub(super) fn take_back_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Cal
             continue;
         };
         message.state = MessageState::Cancelled;
-        message.failure = Some(failure(why, None));
+        message.failure = Some(failure(why, None, None));
         let lane = send::leave_lane(draft, &message);
         draft.tell(call, |_| Fact::MessageChanged { message: Box::new(message), lane: Some(lane) });
     }

@@ -150,7 +150,7 @@ fn drop_queued<V: View>(
     code: FailureCode,
 ) -> Message {
     message.state = state;
-    message.failure = Some(failure(code, None));
+    message.failure = Some(failure(code, None, None));
     message.not_before = None;
     let lane = send::leave_lane(draft, &message);
     if let Some(call) = &mut call {
@@ -218,7 +218,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
             if let (FailureCode::Landline, Some(number)) = (code, message.theirs.kept().and_then(|a| a.number())) {
                 landline(draft, number);
             }
-            message.failure = Some(failure(code, carrier_code.as_deref()));
+            message.failure = Some(failure(code, carrier_code.as_deref(), settled.detail));
             let said_in = message.call.clone();
             let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
             change(draft, message, MessageState::Failed);
@@ -228,9 +228,11 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         }
         SettledAs::Later { .. } | SettledAs::NeverWritten => {
             if let Some(next) = next {
-                postpone(draft, message, next);
+                postpone(draft, message, Some(next));
             }
         }
+        // Not the text's fault: it waits for its account, and for nothing of its own.
+        SettledAs::AccountRefused => postpone(draft, message, None),
         SettledAs::Unknown | SettledAs::Interrupted => {
             let until = draft.now() + UNKNOWN_FOR;
             draft.note(Fact::SendUnknown { message: Box::new(message), until });
@@ -255,25 +257,26 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, st
     }
 }
 
-/// The attempt came to nothing and may be repeated: back into the lane, unless there is no time or no call left.
-fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, next: Timestamp) {
+/// The attempt came to nothing and may be repeated, at `next` or as soon as its account may send: back into the lane, unless
+/// there is no time or no call left.
+fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, next: Option<Timestamp>) {
     let mut call = draft.call_of(&message);
     let agents = matches!(message.kind, Kind::Preset | Kind::Custom | Kind::SmartAction);
     let over = agents && call.as_ref().is_none_or(|call| call.ended.is_some());
     let ended = if over {
         Some((MessageState::Cancelled, FailureCode::CancelledCallEnded))
-    } else if next >= message.expires_at {
+    } else if next.unwrap_or(draft.now()) >= message.expires_at {
         Some((MessageState::Expired, FailureCode::TooLate))
     } else {
         None
     };
     if let Some((state, code)) = ended {
-        message.failure = Some(failure(code, None));
+        message.failure = Some(failure(code, None, None));
         change(draft, message, state);
         return;
     }
     message.state = MessageState::Queued;
-    message.not_before = Some(next);
+    message.not_before = next;
     let segments = u32::from(message.segments);
     let lane = draft.change_lane(message.ours, &message.account, |lane| lane.queued_segments += segments);
     let id = message.id;

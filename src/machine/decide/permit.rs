@@ -6,10 +6,11 @@ use crate::machine::event::Fact;
 use crate::machine::state::{Lane, Message, Pause, Whose};
 use crate::machine::view::{Ask, View};
 use crate::model::{Directory, E164, Limits, Timestamp};
-use crate::rules::{breaker, rate, retry};
+use crate::rules::breaker::{self, Cause, Reason};
+use crate::rules::{rate, retry};
 use std::time::Duration;
 
-/// Open messages read at a time when an account's are counted anew.
+/// Rows read at a time.
 const PAGE: usize = 500;
 
 /// The limits of a number; those of a new one where it is ours no longer.
@@ -90,8 +91,8 @@ fn count<V: View>(draft: &mut Draft<'_, V>, whose: Whose, limits: &Limits, segme
 }
 
 /// What the outcome of an attempt that began at `began`, and may be followed by one at `next`, says of the carrier: a lane
-/// that heard "not now" rests, an account that fails time and again is left alone, and either is over with the first answer
-/// that is none of these (A64).
+/// that heard "not now" rests, an account that fails time and again or is refused is left alone, and either is over with the
+/// first answer that is none of these (A64).
 pub(super) fn judge<V: View>(
     draft: &mut Draft<'_, V>,
     message: &Message,
@@ -112,30 +113,66 @@ pub(super) fn judge<V: View>(
     {
         draft.note(Fact::LanePaused { ours, pause: None });
     }
-    let failed = match settled.outcome {
-        SettledAs::NeverWritten | SettledAs::Unknown => true,
-        SettledAs::Later { .. } => settled.status.is_some_and(|status| status >= 500),
+    let reason = match settled.outcome {
+        SettledAs::NeverWritten | SettledAs::Unknown => Some(Reason::CarrierFailing),
+        SettledAs::Later { .. } => settled.status.filter(|status| *status >= 500).map(|_| Reason::CarrierFailing),
+        SettledAs::AccountRefused => Some(Reason::CredentialsRefused),
         // Nobody asked the carrier: the gateway stopped, or has no such account.
         SettledAs::Interrupted => return,
-        SettledAs::Sent { .. } | SettledAs::Refused { .. } => false,
+        SettledAs::Sent { .. } | SettledAs::Refused { .. } => None,
     };
     let account = message.account.clone();
-    let before = draft.view.trouble(&account);
-    if !failed {
-        let Some(before) = before else { return };
-        draft.note(match before.paused {
-            Some(_) => Fact::AccountResumed { account },
-            None => Fact::AccountFailed { account, trouble: None },
-        });
-        return;
-    }
-    let was_paused = before.as_ref().is_some_and(|before| before.paused.is_some());
-    let trouble = breaker::failed(before, began, draft.now());
-    draft.note(if trouble.paused.is_some() && !was_paused {
-        Fact::AccountPaused { account, trouble }
+    let fact = match reason {
+        Some(reason) => Some(fails(draft, account, reason, settled, began)),
+        None => works(draft, account, began),
+    };
+    fact.into_iter().for_each(|fact| draft.note(fact));
+}
+
+/// A request that began at `began` failed, and it was not the text's fault.
+fn fails<V: View>(draft: &Draft<'_, V>, account: String, reason: Reason, settled: &Settled, began: Timestamp) -> Fact {
+    let (before, cause_before) = (draft.view.trouble(&account), draft.view.cause(&account));
+    let paused_before = before.as_ref().and_then(|before| before.paused);
+    let trouble = match reason {
+        Reason::CarrierFailing => breaker::failed(before, began, draft.now()),
+        Reason::CredentialsRefused => breaker::refused(before, began, draft.now()),
+    };
+    let refused_before =
+        cause_before.filter(|cause| cause.reason == Reason::CredentialsRefused && paused_before.is_some());
+    let new = Cause { reason, detail: settled.detail.clone().unwrap_or_else(|| reason.detail().to_owned()) };
+    let (cause, differs) = match refused_before {
+        // What somebody must act on stays the cause until the carrier takes something.
+        Some(before) if reason == Reason::CarrierFailing => (before, false),
+        // Only a probe can say something else than the refusal it follows.
+        Some(before) if paused_before.is_some_and(|paused| began < paused.until) => (before, false),
+        Some(before) => {
+            let differs = before != new;
+            (new, differs)
+        }
+        None => (new, reason == Reason::CredentialsRefused),
+    };
+    if trouble.paused.is_some() && (paused_before.is_none() || differs) {
+        Fact::AccountHeld { account, trouble, cause }
     } else {
-        Fact::AccountFailed { account, trouble: Some(trouble) }
-    });
+        Fact::AccountFailing { account, trouble, cause }
+    }
+}
+
+/// The carrier answered a request that began at `began` as it should.
+fn works<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Option<Fact> {
+    let before = draft.view.trouble(&account)?;
+    let Some(paused) = before.paused else { return Some(Fact::AccountFailed { account, trouble: None }) };
+    // What the carrier took before it refused the account does not say that it takes more.
+    let refused = draft.view.cause(&account).is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
+    (!refused || paused.since <= began).then_some(Fact::AccountResumed { account })
+}
+
+/// Accounts that are paused are tried at once, since somebody may have mended what was wrong.
+pub(super) fn try_accounts<V: View>(draft: &mut Draft<'_, V>) {
+    for (account, trouble, cause) in draft.view.failing_accounts(PAGE) {
+        let Some(trouble) = breaker::tried_at_once(&trouble, draft.now()) else { continue };
+        draft.note(Fact::AccountFailing { account, trouble, cause: cause.unwrap_or_default() });
+    }
 }
 
 /// What lanes and accounts hold under other limits: levels and debts are kept, and what waits for an account that is

@@ -28,7 +28,8 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     if !draft.claim(claim(account, receipt.carrier_id.clone(), kind)) {
         return Reply::Heard(Taken::Duplicate);
     }
-    let Some((state, failure)) = advance(message.state, receipt.state, receipt.carrier_code.as_deref()) else {
+    let (code, detail) = (receipt.carrier_code.as_deref(), receipt.detail.clone());
+    let Some((state, failure)) = advance(message.state, receipt.state, code, detail) else {
         return Reply::Heard(Taken::Stale);
     };
     let landline = failure.as_ref().is_some_and(|failure| failure.code == FailureCode::Landline);

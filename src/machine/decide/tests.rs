@@ -15,6 +15,7 @@ mod non_us;
 mod opt_outs;
 mod random;
 mod records;
+mod refused;
 mod requirements;
 mod retention;
 mod sending;

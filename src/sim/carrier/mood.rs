@@ -34,10 +34,12 @@ pub struct Mood {
     pub retry_after: Option<RetryAfter>,
     /// A 429 has any `Retry-After` of [`RetryAfter::ALL`], or none, whatever `retry_after` says.
     pub any_retry_after: bool,
-    /// Answers 400 with `refuse_code`.
+    /// Answers `refuse_status` with `refuse_code`.
     pub refuse: f64,
     /// The carrier's code in a refusal: 21610 is "opted out".
     pub refuse_code: u32,
+    /// The status of a refusal: 400, or 401, 403 and 404 where it is the account that is refused.
+    pub refuse_status: u16,
 
     /// Reads the request and hangs up.
     pub cut_read: f64,
@@ -91,6 +93,7 @@ impl Default for Mood {
             any_retry_after: false,
             refuse: 0.0,
             refuse_code: 21_610,
+            refuse_status: 400,
             cut_read: 0.0,
             silent: 0.0,
             cut_answer: 0.0,
@@ -151,7 +154,7 @@ impl Mood {
         let chances = [
             (self.server_error, Ending::ServerError),
             (self.too_many, Ending::TooMany { retry_after }),
-            (self.refuse, Ending::Refuse { code: self.refuse_code }),
+            (self.refuse, Ending::Refuse { status: self.refuse_status, code: self.refuse_code }),
             (self.cut_read, Ending::CutRead),
             (self.silent, Ending::Silent),
             (self.cut_answer, Ending::CutAnswer),
@@ -209,7 +212,7 @@ pub(super) enum Ending {
     Accept,
     ServerError,
     TooMany { retry_after: Option<RetryAfter> },
-    Refuse { code: u32 },
+    Refuse { status: u16, code: u32 },
     CutRead,
     Silent,
     CutAnswer,
@@ -282,7 +285,7 @@ mod tests {
         assert!((1_300..1_900).contains(&accepted), "{accepted}");
         let plain = [
             Ending::ServerError,
-            Ending::Refuse { code: 21_610 },
+            Ending::Refuse { status: 400, code: 21_610 },
             Ending::CutRead,
             Ending::Silent,
             Ending::CutAnswer,

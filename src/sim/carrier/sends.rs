@@ -91,7 +91,10 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
         Ending::Accept => Ok(accepted()),
         Ending::ServerError => Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, 20_500, "Internal Server Error")),
         Ending::TooMany { retry_after } => Ok(too_many(retry_after)),
-        Ending::Refuse { code } => Ok(problem(StatusCode::BAD_REQUEST, code, refusal(code))),
+        Ending::Refuse { status, code } => {
+            let status = StatusCode::from_u16(status).expect("a mood has statuses that there are");
+            Ok(problem(status, code, refusal(code)))
+        }
         Ending::CutRead => Err(Cut),
         Ending::Silent => {
             drop(answered);
@@ -165,7 +168,7 @@ fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
         fate = Fate { ending: Ending::ServerError, taken: false, ..fate };
     }
     if state.opted_out.contains(&(send.from, send.to)) {
-        fate = Fate { ending: Ending::Refuse { code: 21_610 }, taken: false, ..fate };
+        fate = Fate { ending: Ending::Refuse { status: 400, code: 21_610 }, taken: false, ..fate };
     }
     if state.receipts_waiting >= RECEIPTS_WAITING_MAX {
         fate = Fate { ending: Ending::TooMany { retry_after: Some(RetryAfter::Secs(1)) }, taken: false, ..fate };
@@ -174,7 +177,7 @@ fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
         Ending::Accept => PostAnswer::Accepted,
         Ending::ServerError => PostAnswer::No { status: 500, code: 20_500 },
         Ending::TooMany { .. } => PostAnswer::No { status: 429, code: 20_429 },
-        Ending::Refuse { code } => PostAnswer::No { status: 400, code },
+        Ending::Refuse { status, code } => PostAnswer::No { status, code },
         Ending::Odd(oddity) => oddity.told(),
         Ending::CutRead | Ending::Silent | Ending::CutAnswer | Ending::Html | Ending::WithoutSid => PostAnswer::Unclear,
     };
@@ -286,6 +289,10 @@ impl RetryAfter {
 
 fn refusal(code: u32) -> &'static str {
     match code {
+        20_003 => "Authenticate",
+        20_005 => "Account not active",
+        20_404 => "The requested resource was not found",
+        30_002 => "Account suspended",
         21_211 => "The 'To' number is not a valid phone number.",
         21_408 => "Permission to send an SMS has not been enabled for the region indicated by the 'To' number",
         21_610 => "Attempt to send to unsubscribed recipient",

@@ -79,7 +79,9 @@ impl Dispatch {
                 Fact::AccountFailed { account, trouble } => {
                     self.account_paused(account, trouble.as_ref().and_then(|trouble| trouble.paused), now);
                 }
-                Fact::AccountPaused { account, trouble } => self.account_paused(account, trouble.paused, now),
+                Fact::AccountPaused { account, trouble }
+                | Fact::AccountFailing { account, trouble, .. }
+                | Fact::AccountHeld { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
                 Fact::AccountResumed { account } => self.account_paused(account, None, now),
                 fact => {
                     if let Some(directory) = fact.directory_after(&self.directory) {

@@ -87,6 +87,7 @@ fn a61_a_receipt_names_our_message_by_the_query_of_its_url() {
             status: "delivered".into(),
             state: ReceiptState::Delivered,
             carrier_code: None,
+            detail: None,
             segments: None,
         })
     };

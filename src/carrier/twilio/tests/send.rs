@@ -101,26 +101,27 @@ fn a64_a_429_or_a_5xx_is_for_later() {
 
 #[test]
 fn a_refusal_has_our_word_twilios_code_and_a_way_out() {
-    use FailureCode::{Blocked, CarrierRejected, Landline, NumberInvalid, OptedOut, Unreachable};
+    use FailureCode::{Blocked, CarrierError, CarrierRejected, Landline, NumberInvalid, OptedOut, Unreachable};
 
     for (status, code, expected, can_retry, says) in [
-        (401, 20_003, CarrierRejected, false, "auth_token_files"),
-        (404, 20_404, CarrierRejected, false, "account_sid"),
         (400, 21_211, NumberInvalid, false, "does not exist"),
         (400, 21_408, CarrierRejected, false, "country"),
         (400, 21_606, CarrierRejected, false, "our number"),
+        (400, 21_608, CarrierRejected, false, "trial account"),
         (400, 21_610, OptedOut, false, "STOP"),
         (400, 21_614, Landline, false, "mobile"),
         (400, 21_617, CarrierRejected, false, "longer"),
+        (400, 21_635, Landline, false, "landline"),
         (400, 30_003, Unreachable, true, "out of reach"),
         (400, 30_007, Blocked, false, "filtered"),
+        // A day's limit is not lifted within the life of a text, whatever the status says.
+        (429, 63_038, CarrierError, true, "today"),
         (400, 12_345, CarrierRejected, false, "answered 400 with code 12345"),
     ] {
-        let Outcome::Refused { code: failure, carrier_code, detail, retryable, opted_out } =
-            outcome(status, coded(code))
-        else {
+        let Outcome::Refused { code: failure, carrier_code, detail, opted_out } = outcome(status, coded(code)) else {
             panic!("{code} is no refusal")
         };
+        let retryable = crate::rules::receipt::failure(failure, None, None).retryable;
         assert_eq!((failure, retryable), (expected, can_retry), "{code}");
         assert_eq!(carrier_code, Some(code.to_string()));
         assert_eq!(opted_out, code == 21_610);
@@ -131,19 +132,36 @@ fn a_refusal_has_our_word_twilios_code_and_a_way_out() {
 }
 
 #[test]
-fn a_refusal_without_a_code_says_what_the_status_says() {
-    for (status, says) in [
-        (301, "redirect"),
-        (307, "redirect"),
-        (400, "answered 400"),
-        (401, "credentials"),
-        (403, "answered 403"),
-        (404, "no such account"),
-        (413, "answered 413"),
+fn f06_what_is_said_of_the_account_refuses_no_text() {
+    for (status, body, says) in [
+        (401, coded(20_003), "401 with code 20003: Twilio refuses our credentials: check account_sid"),
+        (403, coded(20_003), "check account_sid and auth_token_files"),
+        (401, coded(70_051), "answered 401 with code 70051: Twilio refuses our credentials"),
+        (401, String::new(), "answered 401: Twilio refuses our credentials"),
+        (401, "<html>".to_owned(), "auth_token_files"),
+        (403, String::new(), "forbids"),
+        (403, coded(20_005), "not active"),
+        (403, coded(20_008), "test credentials"),
+        (404, coded(20_404), "check account_sid and api_url"),
+        (404, String::new(), "no such account"),
+        (400, coded(30_002), "suspended"),
+        (403, coded(30_002), "suspended"),
+        (301, String::new(), "redirect"),
+        (307, "<html>".to_owned(), "redirect"),
     ] {
+        let Outcome::AccountRefused { detail } = outcome(status, body) else { panic!("{status} {says}") };
+        assert!(detail.contains(says) && !detail.contains("555"), "{status}: {detail}");
+    }
+    // A server that fails knows nothing of the account, and a text that is wrong is no fault of the account's.
+    assert!(matches!(outcome(500, coded(20_003)), Outcome::Later { .. }));
+    assert!(matches!(outcome(403, coded(21_610)), Outcome::Refused { .. }));
+}
+
+#[test]
+fn a_refusal_without_a_code_says_what_the_status_says() {
+    for (status, says) in [(400, "answered 400"), (413, "answered 413")] {
         for body in ["", "<html>", "{\"code\":\"21610\"}"] {
-            let Outcome::Refused { code, carrier_code: None, detail, opted_out: false, .. } = outcome(status, body)
-            else {
+            let Outcome::Refused { code, carrier_code: None, detail, opted_out: false } = outcome(status, body) else {
                 panic!("{status} is no refusal")
             };
             assert_eq!(code, FailureCode::CarrierRejected);

@@ -52,8 +52,12 @@ async fn a64_a_lane_shows_how_long_its_oldest_text_waits_and_until_when_it_rests
     .await;
     assert_eq!(lane(&world).await, (Value::Null, Value::Null));
     let later = SettledAs::Later { retry_after: Some(Duration::from_secs(5)) };
-    submit(Command::Settle { message: first, attempt: 1, settled: Settled { outcome: later, status: Some(429) } })
-        .await;
+    submit(Command::Settle {
+        message: first,
+        attempt: 1,
+        settled: Settled { outcome: later, status: Some(429), detail: None },
+    })
+    .await;
     let (ready, rests) = lane(&world).await;
     assert!(ready.is_null() && rests.is_string(), "{ready} {rests}");
     send().await;
@@ -78,7 +82,7 @@ async fn a64_a_lane_rests_with_its_account() {
             account_empty_at: Timestamp::default(),
         })
         .await;
-        let settled = Settled { outcome: SettledAs::NeverWritten, status: None };
+        let settled = Settled { outcome: SettledAs::NeverWritten, status: None, detail: None };
         submit(Command::Settle { message, attempt: 1, settled }).await;
     }
     let account = world.reads.ask(|view| view.trouble("main")).unwrap().unwrap().paused.unwrap();

@@ -42,7 +42,7 @@ async fn attempt(world: &World, message: &Value, answer: Option<(SettledAs, Opti
     })
     .await;
     if let Some((outcome, status)) = answer {
-        submit(Command::Settle { message: id, attempt: 1, settled: Settled { outcome, status } }).await;
+        submit(Command::Settle { message: id, attempt: 1, settled: Settled { outcome, status, detail: None } }).await;
     }
 }
 
@@ -164,7 +164,8 @@ async fn a67_a_received_message_waits_in_no_lane() {
     let timeline =
         json!([{ "at": received["created_at"], "event": "received", "detail": "taken in from the carrier" }]);
     let expected = json!({
-        "state": "received", "lane": null, "position": null, "waiting_for": null, "due_at": null, "attempts": [],
+        "state": "received", "lane": null, "position": null, "waiting_for": null, "reason": null, "due_at": null,
+        "attempts": [],
         "timeline": timeline,
     });
     assert_eq!(told, expected);

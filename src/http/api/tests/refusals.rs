@@ -253,7 +253,7 @@ async fn r9_a18_a_landline_is_refused_at_once_unless_an_administrator_forces_it(
     let started = world.handle.submit(start, Urgency::Urgent, patience).await.unwrap();
     assert!(matches!(started, Reply::Started { .. }));
     let outcome = SettledAs::Refused { code: FailureCode::Landline, carrier_code: Some("30006".to_owned()) };
-    let settle = Command::Settle { message, attempt: 1, settled: Settled { outcome, status: Some(400) } };
+    let settle = Command::Settle { message, attempt: 1, settled: Settled { outcome, status: Some(400), detail: None } };
     world.handle.submit(settle, Urgency::Urgent, patience).await.unwrap();
 
     check(&world.post(SEND, json!({ "text": "hi" })).await, 422, "landline");

@@ -122,7 +122,15 @@ fn a_receipt_is_of_our_message_in_our_account_or_of_none() {
     let about = |about, account: &str| {
         let (carrier_id, status) = ("SM9".to_owned(), "delivered".to_owned());
         let state = ReceiptState::Delivered;
-        let item = Heard::Receipt(Receipt { about, carrier_id, status, state, carrier_code: None, segments: None });
+        let item = Heard::Receipt(Receipt {
+            about,
+            carrier_id,
+            status,
+            state,
+            carrier_code: None,
+            detail: None,
+            segments: None,
+        });
         Step::Do(Command::Heard { account: account.to_owned(), item })
     };
     let mut world = check_after(vec![(3, about(ReceiptRef::CarrierOnly, "main"))], &["no such message"]);
@@ -194,7 +202,7 @@ fn only_the_latest_attempt_is_settled_and_once() {
         move |world: &World| Command::Settle {
             message: world.queued[0],
             attempt,
-            settled: Settled { outcome: SettledAs::Unknown, status: None },
+            settled: Settled { outcome: SettledAs::Unknown, status: None, detail: None },
         }
     };
     let mut world = check_after(vec![(3, later(1)), (4, go(1))], &["started"]);

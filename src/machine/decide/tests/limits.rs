@@ -28,7 +28,7 @@ fn asks_for_a_rest(nth: usize, secs: u64) -> impl FnOnce(&mut World, u64) -> Dec
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
         let outcome = SettledAs::Later { retry_after: Some(std::time::Duration::from_secs(secs)) };
-        let settled = crate::machine::command::Settled { outcome, status: Some(429) };
+        let settled = crate::machine::command::Settled { outcome, status: Some(429), detail: None };
         world.run(at, Step::Do(Command::Settle { message: message.id, attempt, settled }))
     }
 }
@@ -37,8 +37,11 @@ fn says_later(nth: usize, status: u16) -> impl FnOnce(&mut World, u64) -> Decisi
     move |world, secs| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
-        let settled =
-            crate::machine::command::Settled { outcome: SettledAs::Later { retry_after: None }, status: Some(status) };
+        let settled = crate::machine::command::Settled {
+            outcome: SettledAs::Later { retry_after: None },
+            status: Some(status),
+            detail: None,
+        };
         world.run(secs, Step::Do(Command::Settle { message: message.id, attempt, settled }))
     }
 }
@@ -176,7 +179,7 @@ fn a64_what_the_carrier_asked_for_is_part_of_the_wait() {
     }
     let message = world.message(1).id;
     let outcome = SettledAs::Later { retry_after: Some(std::time::Duration::from_secs(30)) };
-    let settled = crate::machine::command::Settled { outcome, status: Some(429) };
+    let settled = crate::machine::command::Settled { outcome, status: Some(429), detail: None };
     world.run(11, Step::Do(Command::Settle { message, attempt: 1, settled }));
     then(&mut world, 12, say("a", "y"), &["refused rate_limited after 20000 ms"]);
 }

@@ -51,7 +51,11 @@ impl Step {
             Self::Settle(nth, outcome) => {
                 let message = world.message(nth);
                 let attempt = u32::try_from(message.attempts.len()).unwrap();
-                Command::Settle { message: message.id, attempt, settled: Settled { outcome, status: Some(200) } }
+                Command::Settle {
+                    message: message.id,
+                    attempt,
+                    settled: Settled { outcome, status: Some(200), detail: None },
+                }
             }
             Self::Receipt(nth, state, status) => receipt(world, nth, state, status, None),
             Self::Cancel(nth) => Command::Cancel(world.queued[nth - 1]),
@@ -74,6 +78,7 @@ pub(super) fn receipt(world: &World, nth: usize, state: ReceiptState, status: &s
         status: status.to_owned(),
         state,
         carrier_code: None,
+        detail: None,
         segments,
     };
     Command::Heard { account: "main".to_owned(), item: Heard::Receipt(receipt) }

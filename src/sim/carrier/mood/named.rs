@@ -22,6 +22,10 @@ const NAMED: &[Named] = &[
     ("429, negative", || too_many(RetryAfter::Text("-30"))),
     ("429, huge", || too_many(RetryAfter::Text("99999999999999999999999"))),
     ("opted out", || Mood { refuse: 1.0, refuse_code: 21_610, ..Mood::default() }),
+    ("credentials refused", || refused(401, 20_003)),
+    ("no such account", || refused(404, 20_404)),
+    ("account not active", || refused(403, 20_005)),
+    ("account suspended", || refused(400, 30_002)),
     ("filtered", || Mood { refuse: 1.0, refuse_code: 30_007, ..Mood::default() }),
     // What was taken, said in another way.
     ("200", || odd(Oddity::Ok)),
@@ -58,6 +62,10 @@ impl Mood {
 
 fn odd(oddity: Oddity) -> Mood {
     Mood { odd: 1.0, oddity: Some(oddity), ..Mood::default() }
+}
+
+fn refused(status: u16, code: u32) -> Mood {
+    Mood { refuse: 1.0, refuse_status: status, refuse_code: code, ..Mood::default() }
 }
 
 fn too_many(retry_after: RetryAfter) -> Mood {
