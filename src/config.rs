@@ -12,6 +12,7 @@
 //! ```
 
 mod account;
+pub mod advice;
 mod doors;
 pub mod fuzz;
 mod platform;

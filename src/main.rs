@@ -10,7 +10,7 @@ use clap::Parser as _;
 use offhook::ask::AskFailed;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
-use offhook::config::{self, Config, seed};
+use offhook::config::{self, Config, advice, seed};
 use offhook::daemon::systemd::{self, Sockets};
 use offhook::daemon::{Ended, Reload, Running, directory, erase};
 use offhook::demo;
@@ -130,10 +130,15 @@ fn check(file: &Path, seed_file: Option<&Path>) -> ExitCode {
         Err(problems) => return fail(&problems.to_string()),
     };
     let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-    if let Some(Err(problems)) = seed_file.map(|seed_file| seed::load(seed_file, &accounts)) {
-        return fail(&problems.to_string());
-    }
+    let seed = match seed_file.map(|seed_file| seed::load(seed_file, &accounts)).transpose() {
+        Ok(seed) => seed,
+        Err(problems) => return fail(&problems.to_string()),
+    };
     say(&config.summary());
+    say(&advice::addresses(&config));
+    for placeholder in advice::placeholders(&config, seed.as_ref()) {
+        say(&format!("warning: {placeholder}\n"));
+    }
     for warning in &config.warnings {
         say(&format!("warning: {warning}\n"));
     }

@@ -147,7 +147,14 @@ fn twilio(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Twilio> {
         }
         right
     });
-    let auth_tokens = secrets::secret_files(section, "auth_token_files", AUTH_TOKENS_MAX, reading);
+    let mut auth_tokens = Vec::new();
+    for (file, token) in secrets::named_secret_files(section, "auth_token_files", AUTH_TOKENS_MAX, reading) {
+        if !is_auth_token(&token) {
+            let what = "holds no auth token: that is 32 hexadecimal digits, from Twilio's console";
+            reading.problem(section, "auth_token_files", format!("{file:?} {what}"));
+        }
+        auth_tokens.push(token);
+    }
     let sections = section.sections("shared_keys", reading);
     if sections.len() > SHARED_KEYS_MAX {
         reading.problem(section, "shared_keys", format!("are more than {SHARED_KEYS_MAX}: remove those out of use"));
@@ -164,6 +171,10 @@ fn twilio(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Twilio> {
 
 fn is_account_sid(text: &str) -> bool {
     text.strip_prefix("AC").is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn is_auth_token(token: &Secret) -> bool {
+    token.expose().len() == 32 && token.expose().iter().all(u8::is_ascii_hexdigit)
 }
 
 fn shared_key(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<SharedKey> {

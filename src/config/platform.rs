@@ -67,10 +67,6 @@ fn token(section: &Section<'_>, names: &[&str], others: &[Token], reading: &mut 
     section.no_other_keys(reading);
 
     let secret = secret?;
-    if !secret.expose().iter().all(u8::is_ascii_graphic) {
-        reading.problem(section, "token_file", "holds more than one visible ASCII word: it must fit into a header");
-        return None;
-    }
     if let Some(other) = others.iter().find(|other| other.secret.matches(secret.expose())) {
         let text = format!("holds the same token as {:?}: give each its own", other.name);
         reading.problem(section, "token_file", text);

@@ -22,6 +22,16 @@ pub(super) fn secret_files(
     max: usize,
     reading: &mut Reading<'_>,
 ) -> Vec<Secret> {
+    named_secret_files(section, key, max, reading).into_iter().map(|(_, secret)| secret).collect()
+}
+
+/// The same, each with the name of its file as it stands in the configuration.
+pub(super) fn named_secret_files(
+    section: &Section<'_>,
+    key: &'static str,
+    max: usize,
+    reading: &mut Reading<'_>,
+) -> Vec<(String, Secret)> {
     if !section.has(key) {
         section.texts(key, reading);
         reading.problem(section, key, "is missing: give the file that the secret stands in, as in [\"secrets/one\"]");
@@ -33,7 +43,7 @@ pub(super) fn secret_files(
         reading.problem(section, key, format!("names {count} files: name 1, or up to {max} while a secret is changed"));
         return Vec::new();
     }
-    names.into_iter().filter_map(|name| secret_in(section, key, name, reading)).collect()
+    names.into_iter().filter_map(|name| Some((name.to_owned(), secret_in(section, key, name, reading)?))).collect()
 }
 
 fn secret_in(section: &Section<'_>, key: &'static str, name: &str, reading: &mut Reading<'_>) -> Option<Secret> {
@@ -52,18 +62,110 @@ fn secret_in(section: &Section<'_>, key: &'static str, name: &str, reading: &mut
             return None;
         }
     };
-    let secret = bytes.trim_ascii_end();
-    if secret.is_empty() {
-        reading.problem(section, key, format!("{name:?} is empty: write the secret into it"));
-        return None;
-    }
     if bytes.len() as u64 > SECRET_MAX_BYTES {
         let text = format!("{name:?} is larger than {SECRET_MAX_BYTES} bytes: this is not the secret's file");
         reading.problem(section, key, text);
         return None;
     }
+    let secret = match the_secret(&bytes) {
+        Ok(secret) => secret,
+        Err(fault) => {
+            reading.problem(section, key, format!("{name:?} {fault}"));
+            return None;
+        }
+    };
     if mode & 0o007 != 0 {
         reading.warning(format!("{} {name:?} may be read by everybody: chmod 600 it", section.named(key)));
     }
     Some(Secret::new(secret))
+}
+
+/// The secret that a file holds: one word, and the ends of its line. Else what is wrong with the file, without showing any
+/// of it. Nothing is taken off but line ends: what an editor or a shell has added is not the secret, and to guess what is
+/// would hide that.
+fn the_secret(bytes: &[u8]) -> Result<&[u8], &'static str> {
+    const UTF_16: &str = "is in UTF-16: save it as UTF-8 without a byte order mark";
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) || bytes.contains(&0) {
+        return Err(UTF_16);
+    }
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return Err("begins with a byte order mark: save it without one");
+    }
+    let line_ends = bytes.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    let secret = &bytes[..bytes.len() - line_ends];
+    if secret.trim_ascii().is_empty() {
+        return Err("is empty: write the secret into it");
+    }
+    if secret.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return Err("has more than one line: write the secret alone into it");
+    }
+    if is_assignment(secret) {
+        return Err("holds KEY=value: write the value alone into it");
+    }
+    let quotes = ["\"", "'", "`", "“", "”", "‘", "’"].map(str::as_bytes);
+    if quotes.iter().any(|quote| secret.starts_with(quote) || secret.ends_with(quote)) {
+        return Err("has quotes around the secret: take them off");
+    }
+    if secret.iter().any(u8::is_ascii_whitespace) {
+        return Err("has blanks beside the secret or in it: take them out");
+    }
+    if !secret.iter().all(u8::is_ascii_graphic) {
+        return Err("has characters that no secret has: write the secret alone into it, in ASCII");
+    }
+    Ok(secret)
+}
+
+/// Whether a line gives a variable a value, as the environment files of shells and systemd do. The `=` at the end of base64
+/// gives nothing a value.
+fn is_assignment(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let line = line.strip_prefix(b"export ").unwrap_or(line);
+    let Some(equals) = line.iter().position(|byte| *byte == b'=') else { return false };
+    let (name, value) = (line[..equals].trim_ascii(), &line[equals + 1..]);
+    let names = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    name.first().is_some_and(|first| !first.is_ascii_digit())
+        && name.iter().all(names)
+        && !value.iter().all(|byte| *byte == b'=')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f09_a_secret_is_one_word_and_its_line_end() {
+        for good in ["hunter2", "hunter2\n", "hunter2\r\n\n", "whsec_BwcHBw==\n", "Zm9vYmFyYmF6cXV4=", "a+b/c-d.e:f"] {
+            assert_eq!(the_secret(good.as_bytes()), Ok(good.trim_end().as_bytes()), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn f09_each_thing_that_editors_and_shells_add_is_named() {
+        for (bytes, says) in [
+            (&b"\xEF\xBB\xBFhunter2\n"[..], "byte order mark"),
+            (b"\xFF\xFEh\0u\0", "UTF-16"),
+            (b"\xFE\xFF\0h\0u", "UTF-16"),
+            (b"h\0u\0n\0", "UTF-16"),
+            (b"", "is empty"),
+            (b" \n\n", "is empty"),
+            (b"hunter2\nhunter3\n", "more than one line"),
+            (b"\nhunter2", "more than one line"),
+            (b"# a comment\nhunter2", "more than one line"),
+            (b" hunter2", "blanks"),
+            (b"hunter2 \n", "blanks"),
+            (b"hunter2\t\n", "blanks"),
+            (b"hun ter2", "blanks"),
+            (b"\"hunter2\"", "quotes"),
+            (b"'hunter2'\n", "quotes"),
+            ("“hunter2”".as_bytes(), "quotes"),
+            (b"TOKEN=hunter2", "KEY=value"),
+            (b"export AUTH_TOKEN='hunter2'\n", "KEY=value"),
+            (b"token = hunter2", "KEY=value"),
+            ("hünter2".as_bytes(), "ASCII"),
+            (b"hunter2\x1b[0m", "ASCII"),
+        ] {
+            let fault = the_secret(bytes).unwrap_err();
+            assert!(fault.contains(says) && !fault.contains("hunter"), "{bytes:?}: {fault}");
+        }
+    }
 }

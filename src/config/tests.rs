@@ -274,13 +274,61 @@ fn a59_signatures_may_only_be_reported_for_a_limited_time() {
 #[test]
 fn a_secret_is_its_file_without_the_newline_and_is_never_printed() {
     let place = secrets();
-    fs::write(place.path().join("secrets/twilio"), "hunter2\r\n\n").unwrap();
+    const TOKEN: &str = "fedcba9876543210fedcba9876543210";
+    fs::write(place.path().join("secrets/twilio"), format!("{TOKEN}\r\n\n")).unwrap();
     let config = read(EXAMPLE, &place.path().join("offhook.toml"), Timestamp::parse(NOW).unwrap()).unwrap();
     let Carrier::Twilio(twilio) = &config.accounts[0].carrier;
-    assert_eq!(twilio.auth_tokens[0].expose(), b"hunter2");
+    assert_eq!(twilio.auth_tokens[0].expose(), TOKEN.as_bytes());
     for printed in [config.summary(), format!("{config:?}")] {
-        assert!(!printed.contains("hunter2") && !printed.contains("adapter-token"), "{printed}");
+        assert!(!printed.contains(TOKEN) && !printed.contains("adapter-token"), "{printed}");
     }
+}
+
+#[test]
+fn f09_a_twilio_token_is_32_hexadecimal_digits_and_the_file_is_named() {
+    let place = secrets();
+    let file = place.path().join("offhook.toml");
+    let with = |token: &str| {
+        fs::write(place.path().join("secrets/twilio"), token).unwrap();
+        read(EXAMPLE, &file, Timestamp::parse(NOW).unwrap())
+    };
+    assert!(with("0123456789ABCDEF0123456789abcdef\n").is_ok());
+    for wrong in
+        ["0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdefa", "0123456789abcdef0123456789abcdeg"]
+    {
+        let problems = with(wrong).unwrap_err().to_string();
+        let says = "account[\"main\"].auth_token_files \"secrets/twilio\" holds no auth token: that is 32 hexadecimal";
+        assert!(problems.contains(says) && !problems.contains(wrong), "{problems}");
+    }
+    let problems = with("\u{feff}0123456789abcdef0123456789abcdef").unwrap_err().to_string();
+    assert!(problems.contains("auth_token_files \"secrets/twilio\" begins with a byte order mark"), "{problems}");
+}
+
+#[test]
+fn f09_the_example_is_right_and_all_that_is_an_examples_in_it_is_warned_of() {
+    let config = checked(EXAMPLE).unwrap();
+    let seed = seed::load(Path::new("config/directory.example.json"), &["main".to_owned()]).unwrap();
+    let found = advice::placeholders(&config, Some(&seed)).join("\n");
+    for part in ["account[\"main\"].public_url is", "account[\"main\"].account_sid is", "555-01xx): +1206555"] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+    assert_eq!(found.lines().count(), 3, "{found}");
+    let own =
+        EXAMPLE.replace("sms.example.com", "sms.acme.io").replace(&"0".repeat(32), "11223344556677889900aabbccddeeff");
+    assert_eq!(advice::placeholders(&checked(&own).unwrap(), None), Vec::<String>::new());
+}
+
+#[test]
+fn f08_check_says_what_to_enter_at_the_carrier_and_what_a_proxy_must_do() {
+    let addresses = |url: &str| advice::addresses(&checked(&EXAMPLE.replace("https://sms.example.com", url)).unwrap());
+    let plain = addresses("https://SMS.Acme.io/");
+    assert!(plain.contains("account main: enter at Twilio\n"), "{plain}");
+    assert!(plain.contains("(HTTP POST): https://sms.acme.io/carriers/main/messages\n"), "{plain}");
+    assert!(plain.contains("https://sms.acme.io/carriers/main/receipts\n"), "{plain}");
+    assert!(plain.contains("passes path and query on as they came"), "{plain}");
+    let below = addresses("https://acme.io/a/../sms");
+    assert!(below.contains("(HTTP POST): https://acme.io/sms/carriers/main/messages\n"), "{below}");
+    assert!(below.contains("takes /sms off the path"), "{below}");
 }
 
 #[test]
@@ -332,7 +380,7 @@ fn secrets() -> TempDir {
     write("secrets/adapter", "an-adapter-token-of-some-length\n");
     write("secrets/webhook", "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n");
     write("secrets/twilio", "0123456789abcdef0123456789abcdef\n");
-    write("adapter", "no signing key\n");
+    write("adapter", "no-signing-key\n");
     write("empty", "\n");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     write("tls.pem", &made.cert.pem());

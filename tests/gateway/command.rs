@@ -44,6 +44,41 @@ async fn check_says_what_would_run_and_exits_0() {
     assert!(!world.home.data().exists(), "to check is not to begin");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_f09_check_says_what_to_enter_and_what_is_still_an_examples() {
+    let world = world().await;
+    let (config, seed) = (world.home.path("offhook.toml"), world.home.path("directory.json"));
+    let checked = offhook(&["check", config.to_str().unwrap(), "--seed", seed.to_str().unwrap()]);
+    let text = said(&checked);
+    assert_eq!(checked.status.code(), Some(0), "{text}");
+    for part in [
+        "(HTTP POST): https://sms.example.com/carriers/main/messages\n",
+        "a proxy before the carriers' door passes path and query on as they came",
+        "warning: account[\"main\"].public_url is an example's address",
+        "warning: the seed has 1 of the numbers that are kept for fiction (555-01xx): +12065550100",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    // A file that cannot hold a token is named, with what is wrong with it, and nothing of it is shown.
+    let token = fs::read_to_string(world.home.path("twilio")).unwrap();
+    for (wrong, says) in [
+        (format!("\u{feff}{token}"), "begins with a byte order mark"),
+        (format!("TWILIO_AUTH_TOKEN={token}\n"), "holds KEY=value"),
+        (format!("\"{token}\"\n"), "has quotes"),
+        (format!(" {token}\n"), "has blanks"),
+        (format!("{token}\n{token}\n"), "has more than one line"),
+        (token.chars().flat_map(|digit| [digit, '\0']).collect(), "is in UTF-16"),
+        (token[1..].to_owned(), "holds no auth token"),
+    ] {
+        world.home.write("twilio", &wrong);
+        let checked = offhook(&["check", config.to_str().unwrap()]);
+        let text = said(&checked);
+        assert_eq!(checked.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("auth_token_files \"twilio\" {says}")), "{says}: {text}");
+        assert!(!text.contains(&token[1..]), "{text}");
+    }
+}
+
 #[test]
 fn metrics_prints_every_metric_with_its_kind_its_labels_and_what_it_means() {
     let printed = offhook(&["metrics"]);
