@@ -21,6 +21,7 @@ use offhook::model::{
     Timestamp, Verification, VerificationState,
 };
 use offhook::net::{Client, ClientBounds};
+use offhook::observe::Readiness;
 
 use offhook::work::dispatch::Dispatch;
 use offhook::work::{Carriers, Moment, SenderAccount, send};
@@ -101,7 +102,7 @@ async fn busy_lanes(
 
     let stop = CancellationToken::new();
     let carriers = Carriers::from([("main".to_owned(), carrier().await?)]);
-    let sending = tokio::spawn(send(handle.clone(), reads.clone(), carriers, stop.clone()));
+    let sending = tokio::spawn(send(handle.clone(), reads.clone(), carriers, Readiness::new(), stop.clone()));
     let (began, cpu) = (Instant::now(), cpu_time()?);
     tokio::time::sleep(Duration::from_secs(secs)).await;
     let (took, cpu) = (began.elapsed(), cpu_time()?.saturating_sub(cpu));

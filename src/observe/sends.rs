@@ -52,7 +52,7 @@ pub fn attempt(account: &str, outcome: Attempt, detail: &str) {
     match outcome {
         Attempt::Accepted => tracing::debug!(account, outcome = outcome.label(), "attempt"),
         Attempt::Rejected | Attempt::Later | Attempt::AccountRefused => {
-            tracing::info!(account, outcome = outcome.label(), detail, "attempt")
+            tracing::info!(account, outcome = outcome.label(), detail, "attempt");
         }
         Attempt::NeverWritten | Attempt::Unknown => {
             tracing::warn!(account, outcome = outcome.label(), detail, "attempt");

@@ -151,6 +151,7 @@ fn answered() -> impl Strategy<Value = Answered> {
         1 => Just(Answered::Refused(FailureCode::Blocked)),
         3 => Just(Answered::Later),
         2 => Just(Answered::Nothing),
+        2 => Just(Answered::AccountRefused),
     ]
 }
 

@@ -100,6 +100,7 @@ fn settled(answered: Answered) -> SettledAs {
         Answered::Refused(code) => SettledAs::Refused { code, carrier_code: None },
         Answered::Later => SettledAs::Later { retry_after: Some(Duration::from_secs(40)) },
         Answered::Nothing => SettledAs::Unknown,
+        Answered::AccountRefused => SettledAs::AccountRefused,
     }
 }
 

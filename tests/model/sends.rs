@@ -240,11 +240,13 @@ impl Model {
             Answered::Taken => text.state = MessageState::Sent,
             Answered::Nothing => text.unknown_since = Some(self.now),
             Answered::Refused(code) => self.failed(nth, MessageState::Failed, code),
-            Answered::Later => {
+            Answered::Later | Answered::AccountRefused => {
                 let call_ended = text.call.is_some_and(|call| self.calls[call].ended.is_some());
+                // A refused account is no matter of the text's own, so it waits for no time of its own.
+                let next = if matches!(answered, Answered::Later) { self.now + 40 } else { self.now };
                 if text.is_agents() && call_ended {
                     self.fail(nth, MessageState::Cancelled, FailureCode::CancelledCallEnded);
-                } else if self.now + 40 >= text.expires {
+                } else if next >= text.expires {
                     self.fail(nth, MessageState::Expired, FailureCode::TooLate);
                 } else {
                     text.state = MessageState::Queued;

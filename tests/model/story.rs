@@ -154,6 +154,8 @@ pub(crate) enum Answered {
     /// Not before 40 seconds have passed, which is longer than any wait of our own.
     Later,
     Nothing,
+    /// The account is refused, whatever the text.
+    AccountRefused,
 }
 
 /// What a receipt says, and the carrier's word for it.
@@ -206,6 +208,7 @@ impl fmt::Debug for Act {
             Self::Settle(which, Answered::Taken) => write!(f, "{which:?} is taken by the carrier"),
             Self::Settle(which, Answered::Refused(code)) => write!(f, "{which:?} is refused by the carrier: {code:?}"),
             Self::Settle(which, Answered::Later) => write!(f, "{which:?} shall come again in 40s"),
+            Self::Settle(which, Answered::AccountRefused) => write!(f, "the account is refused with {which:?}"),
             Self::Settle(which, Answered::Nothing) => write!(f, "{which:?} is not answered by the carrier"),
             Self::Receipt(which, Said(state, _)) => write!(f, "{which:?} has a receipt: {state:?}"),
             Self::Cancel(which) => write!(f, "{which:?} is taken back"),

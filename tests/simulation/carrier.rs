@@ -57,6 +57,7 @@ enum Mood {
     SaysLaterAndTakes,
     NeverReads,
     AnswersNothing,
+    RefusesTheAccount,
     /// It says 201 and names no message, or something that is no answer: soon, and nobody is the wiser.
     Unclear,
 }
@@ -119,6 +120,12 @@ impl Carrier {
             83..87 => Mood::NeverReads,
             87..92 => Mood::Unclear,
             _ => Mood::AnswersNothing,
+        };
+        // A part of those it does not read it refuses for the account's sake. No dice are thrown for that, so that what
+        // seeds once found is lived again as it was.
+        let mood = match mood {
+            Mood::NeverReads if down && id.position().0 % 3 == 0 => Mood::RefusesTheAccount,
+            mood => mood,
         };
         if !matches!(mood, Mood::NeverReads) && !self.posts.insert((id, attempt)) {
             breach("I6", format!("attempt {attempt} of {id} is sent twice"));
@@ -193,6 +200,7 @@ fn answer(mood: Mood, carrier_id: String, dice: &mut Dice) -> (u64, Settled) {
             (soon, Some(dice.one(&[429, 503])), SettledAs::Later { retry_after })
         }
         Mood::NeverReads => (dice.ms(3_000), None, SettledAs::NeverWritten),
+        Mood::RefusesTheAccount => (dice.ms(3_000), Some(401), SettledAs::AccountRefused),
         Mood::AnswersNothing => (PATIENCE_MS, None, SettledAs::Unknown),
         Mood::Unclear => (soon, Some(201), SettledAs::Unknown),
     };

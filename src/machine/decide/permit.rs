@@ -164,7 +164,7 @@ fn works<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Op
     let Some(paused) = before.paused else { return Some(Fact::AccountFailed { account, trouble: None }) };
     // What the carrier took before it refused the account does not say that it takes more.
     let refused = draft.view.cause(&account).is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
-    (!refused || paused.since <= began).then_some(Fact::AccountResumed { account })
+    (!refused || paused.since < began).then_some(Fact::AccountResumed { account })
 }
 
 /// Accounts that are paused are tried at once, since somebody may have mended what was wrong.

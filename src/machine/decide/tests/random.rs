@@ -147,13 +147,14 @@ fn step(world: &World, op: &Op) -> Option<Step> {
         Op::Go(nth) => go(of(nth)?),
         Op::Settle(nth, how) => Step::Settle(
             of(nth)?,
-            match how % 6 {
+            match how % 7 {
                 0 | 1 => {
                     SettledAs::Sent { carrier_id: "SM".to_owned(), segments: (how > 100).then_some(u16::from(how % 5)) }
                 }
                 2 => SettledAs::Later { retry_after: None },
                 3 => SettledAs::NeverWritten,
                 4 => SettledAs::Unknown,
+                5 => SettledAs::AccountRefused,
                 _ => SettledAs::Refused {
                     code: match how {
                         0..80 => FailureCode::Blocked,

@@ -85,9 +85,9 @@ fn f06_each_probe_that_is_refused_waits_longer_and_a_yes_resumes() {
 #[test]
 fn f06_a_yes_to_what_was_sent_before_the_refusal_resumes_nothing() {
     let mut world = under_way();
-    account_refused(1, KEY)(&mut world, 11);
+    account_refused(1, KEY)(&mut world, 10);
     then(&mut world, 12, sent(2), &["done", "message.sent b custom"]);
-    assert_eq!(paused_until(&world), 12);
+    assert_eq!(paused_until(&world), 11);
 }
 
 #[test]
