@@ -195,7 +195,7 @@ impl Hooks {
         for (kind, reply) in kinds.into_iter().zip(replies) {
             match reply? {
                 Reply::Heard(what) => {
-                    outcome::count(&account.name, kind, what);
+                    outcome::count(&account.name, &kind, what);
                     taken.push(what);
                 }
                 _ => does_not_fit = true,
@@ -205,9 +205,10 @@ impl Hooks {
             // An item whose rows would be too large was refused whole. Thanked for means kept, so its bytes are.
             let problem = "an item is larger than the gateway keeps".to_owned();
             let item = Heard::Unreadable { raw: hook.content().to_vec(), problem };
+            let kind = outcome::Item::of(&item);
             match self.submit(account, item).await? {
                 Reply::Heard(what) => {
-                    outcome::count(&account.name, outcome::Item::Unreadable, what);
+                    outcome::count(&account.name, &kind, what);
                     taken.push(what);
                 }
                 _ => return Err(SubmitError::Busy),

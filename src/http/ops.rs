@@ -88,7 +88,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_show_what_was_counted() {
         observe::install();
-        observe::quarantined("ops-test");
+        observe::quarantined("ops-test", "From is missing", 7);
         let (status, body) = ask(&Readiness::new(), "GET", "/metrics").await;
         assert_eq!(status, 200);
         assert!(body.contains("offhook_quarantined_total{account=\"ops-test\"} 1"), "{body}");

@@ -344,8 +344,8 @@ pub enum Taken {
     NoSuchMessage,
     /// Seen before.
     Duplicate,
-    /// Kept unread (A58).
-    Quarantined,
+    /// Kept unread (A58), at this position.
+    Quarantined(Position),
     /// A kind we do not know.
     Ignored,
 }

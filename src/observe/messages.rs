@@ -165,9 +165,16 @@ pub fn receipt(account: &str, outcome: ReceiptOutcome) {
     counter!(names::RECEIPTS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
 }
 
-/// Something signed could not be read and lies in quarantine (A58).
-pub fn quarantined(account: &str) {
-    tracing::error!(account, "quarantined: it is kept as it came, see `offhook journal inspect`");
+/// Something signed could not be read and lies in quarantine (A58), at the position `id` of the journal. `problem` says
+/// what could not be understood and has nothing of the content.
+pub fn quarantined(account: &str, problem: &str, id: u64) {
+    tracing::error!(
+        account,
+        problem,
+        id,
+        "a signed webhook cannot be read and was put into quarantine as it came: report the problem with this line; \
+         `offhook journal inspect DIR --from {id} --limit 1` shows where it is kept"
+    );
     counter!(names::QUARANTINED_TOTAL, "account" => account.to_owned()).increment(1);
 }
 

@@ -233,7 +233,7 @@ fn answer(reply: &Reply) -> Answer {
             Taken::Advanced => "advanced",
             Taken::Stale => "stale",
             Taken::Duplicate => "duplicate",
-            Taken::NoSuchMessage | Taken::Quarantined | Taken::Ignored => "nothing a story brings about",
+            Taken::NoSuchMessage | Taken::Quarantined(_) | Taken::Ignored => "nothing a story brings about",
         }),
         Reply::Started { message } => {
             assert_eq!(message.state, MessageState::Sending);

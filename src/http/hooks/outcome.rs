@@ -6,11 +6,12 @@ use crate::observe::{self, AutoReplied, ReceiptOutcome, WebhookOutcome};
 use crate::rules::auto_reply::Silence;
 
 /// What an item is, once the item itself is on its way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Item {
     Message,
     Receipt,
-    Unreadable,
+    /// What could not be understood, without any of its content.
+    Unreadable(String),
     Ignored,
 }
 
@@ -19,14 +20,14 @@ impl Item {
         match heard {
             Heard::Message(_) => Self::Message,
             Heard::Receipt(_) => Self::Receipt,
-            Heard::Unreadable { .. } => Self::Unreadable,
+            Heard::Unreadable { problem, .. } => Self::Unreadable(problem.clone()),
             Heard::Ignored { .. } => Self::Ignored,
         }
     }
 }
 
 /// Counts an item.
-pub(super) fn count(account: &str, item: Item, taken: Taken) {
+pub(super) fn count(account: &str, item: &Item, taken: Taken) {
     match taken {
         Taken::Attached => observe::inbound_message(account, observe::Taken::Joined),
         Taken::Replied => {
@@ -41,9 +42,12 @@ pub(super) fn count(account: &str, item: Item, taken: Taken) {
         Taken::Advanced => observe::receipt(account, ReceiptOutcome::Applied),
         Taken::Stale => observe::receipt(account, ReceiptOutcome::Stale),
         Taken::NoSuchMessage => observe::receipt(account, ReceiptOutcome::UnknownMessage),
-        Taken::Quarantined => observe::quarantined(account),
-        Taken::Duplicate if item == Item::Message => observe::inbound_message(account, observe::Taken::Duplicate),
-        Taken::Duplicate if item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
+        Taken::Quarantined(position) => {
+            let problem = if let Item::Unreadable(problem) = item { problem } else { "" };
+            observe::quarantined(account, problem, position.0);
+        }
+        Taken::Duplicate if *item == Item::Message => observe::inbound_message(account, observe::Taken::Duplicate),
+        Taken::Duplicate if *item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
         Taken::Duplicate | Taken::Ignored => {}
     }
 }
@@ -68,7 +72,7 @@ fn silent(why: Silence) -> AutoReplied {
 
 /// The one outcome of a webhook whose items ended like this.
 pub(super) fn of(taken: &[Taken]) -> WebhookOutcome {
-    if taken.contains(&Taken::Quarantined) {
+    if taken.iter().any(|taken| matches!(taken, Taken::Quarantined(_))) {
         WebhookOutcome::Unreadable
     } else if taken.iter().all(|taken| *taken == Taken::Ignored) {
         WebhookOutcome::Ignored
@@ -82,6 +86,7 @@ pub(super) fn of(taken: &[Taken]) -> WebhookOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Position;
 
     #[test]
     fn a_webhook_of_several_items_has_the_outcome_that_says_most() {
@@ -91,7 +96,7 @@ mod tests {
             (&[Taken::Duplicate, Taken::Ignored], WebhookOutcome::Duplicate),
             (&[Taken::Ignored], WebhookOutcome::Ignored),
             (&[], WebhookOutcome::Ignored),
-            (&[Taken::Attached, Taken::Quarantined], WebhookOutcome::Unreadable),
+            (&[Taken::Attached, Taken::Quarantined(Position(7))], WebhookOutcome::Unreadable),
         ] {
             assert_eq!(of(taken), expected, "{taken:?}");
         }

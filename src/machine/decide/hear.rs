@@ -258,5 +258,5 @@ pub(super) fn unreadable<V: View>(draft: &mut Draft<'_, V>, account: String, raw
         return Reply::Heard(Taken::Duplicate);
     }
     draft.note(Fact::Quarantined { account, problem, raw: raw.into() });
-    Reply::Heard(Taken::Quarantined)
+    Reply::Heard(Taken::Quarantined(draft.at.position))
 }

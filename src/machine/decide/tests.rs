@@ -282,7 +282,7 @@ fn answer(reply: &Reply) -> String {
             Taken::Stale => "stale",
             Taken::NoSuchMessage => "no such message",
             Taken::Duplicate => "duplicate",
-            Taken::Quarantined => "quarantined",
+            Taken::Quarantined(_) => "quarantined",
             Taken::Ignored => "ignored",
         }
         .to_owned(),
