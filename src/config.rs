@@ -14,7 +14,9 @@
 mod account;
 pub mod advice;
 mod doors;
+mod encoding;
 pub mod fuzz;
+mod log;
 mod platform;
 mod problems;
 mod retention;
@@ -28,6 +30,7 @@ mod urls;
 
 pub use account::{AccountConfig, Carrier, KeyAlgorithm, SharedKey, Twilio};
 pub use doors::{Door, Doors, Limits};
+pub use log::Log;
 pub use platform::Endpoint;
 pub use problems::Problems;
 pub use storage::Storage;
@@ -59,6 +62,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is kept at most.
     pub keep: Keep,
+    /// How the log is written.
+    pub log: Log,
     /// What is allowed, but worth a second look: lines for a person.
     pub warnings: Vec<String>,
 }
@@ -68,14 +73,19 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Reads and checks a file. Relative paths in it are relative to it.
 pub fn load(file: &Path) -> Result<Config, Problems> {
-    let text = std::fs::metadata(file)
+    let bytes = std::fs::metadata(file)
         .and_then(|about| {
             if about.len() > FILE_MAX_BYTES {
                 return Err(std::io::Error::other(format!("larger than {FILE_MAX_BYTES} bytes")));
             }
-            std::fs::read_to_string(file)
+            std::fs::read(file)
         })
         .map_err(|error| Problems::unreadable(file, &error))?;
+    let text = encoding::text(bytes).map_err(|wrong| Problems::of_file(file, wrong))?;
+    if encoding::has_only_cr(&text) {
+        let wrong = "has lines that end with CR alone, so that all of it is one line: save it with LF or CRLF";
+        return Err(Problems::of_file(file, wrong.to_owned()));
+    }
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     read(&text, file, Timestamp::default() + since_1970)
 }
@@ -96,12 +106,13 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
     let (tokens, webhooks) = platform::platform(&root, reading);
     let accounts = account::accounts(&root, reading);
     let keep = retention::retention(&root, reading);
+    let log = log::log(&root, reading);
     root.no_other_keys(reading);
 
     let warnings = reading.warnings();
     match (data_dir, listen, reading.problems()) {
         (Some(data_dir), Some(listen), problems) if problems.is_empty() => {
-            Ok(Config { data_dir, storage, listen, tokens, webhooks, accounts, limits, keep, warnings })
+            Ok(Config { data_dir, storage, listen, tokens, webhooks, accounts, limits, keep, log, warnings })
         }
         (_, _, problems) => Err(problems),
     }
@@ -142,7 +153,7 @@ fn name<'a>(section: &'a Section<'_>, taken: &[&str], reading: &mut Reading<'_>)
 }
 
 impl Config {
-    /// What would run, in a few lines, without secrets.
+    /// What would run, in a few lines, without secrets. Warnings stand in [`Config::warnings`].
     pub fn summary(&self) -> String {
         let mut text = format!("data in {}\n", self.data_dir.display());
         let doors = &self.listen;
@@ -174,9 +185,6 @@ impl Config {
                 endpoint.name,
                 if keys == 1 { "" } else { "s" }
             );
-        }
-        for warning in &self.warnings {
-            let _ = writeln!(text, "warning: {warning}");
         }
         text
     }

@@ -10,6 +10,7 @@ pub mod erase;
 mod feeds;
 pub mod fuzz;
 mod open;
+pub mod preflight;
 mod reload;
 mod room;
 pub mod systemd;
@@ -132,6 +133,8 @@ pub struct Running {
     pub addresses: Addresses,
     /// Whether a directory was there already, so that the seed changed nothing.
     pub seed_refused: bool,
+    /// How many numbers its directory has.
+    pub numbers: usize,
     reload: Arc<Reload>,
     readiness: Readiness,
     engine: Arc<Engine>,
@@ -195,6 +198,7 @@ impl Running {
         ops.spawn(clock::watch(opened.clock, config.data_dir.clone(), CancellationToken::clone(&stop_ops)));
         let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
+        let numbers = reads.directory().numbers.len();
         let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
         let spare = room::spare(config.data_dir.clone(), config.storage);
@@ -221,6 +225,7 @@ impl Running {
         Ok(Self {
             addresses,
             seed_refused,
+            numbers,
             reload: Arc::new(Reload::new(config, tokens, accounts, keys, reloading)),
             readiness,
             engine,

@@ -12,7 +12,7 @@ mod review;
 mod second_act;
 mod stage;
 
-use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Storage, Twilio, seed};
+use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Log, Storage, Twilio, seed};
 use crate::daemon::systemd::Sockets;
 use crate::daemon::{Ended, Running, StartFailed};
 use crate::http::api::{Scope, Token};
@@ -181,6 +181,7 @@ fn config(
         }],
         limits: Limits::default(),
         keep: Keep::default(),
+        log: Log::default(),
         warnings: Vec::new(),
     }
 }

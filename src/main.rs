@@ -2,6 +2,8 @@
 
 #[path = "main/arguments.rs"]
 mod arguments;
+#[path = "main/serve.rs"]
+mod serve;
 #[path = "main/signals.rs"]
 mod signals;
 
@@ -11,24 +13,25 @@ use offhook::ask::AskFailed;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
 use offhook::config::{self, Config, advice, seed};
-use offhook::daemon::systemd::{self, Sockets};
-use offhook::daemon::{Ended, Reload, Running, directory, erase};
+use offhook::daemon::{directory, erase, preflight};
 use offhook::demo;
 use offhook::journal::inspect;
 use offhook::machine::record;
 use offhook::model::{E164, Position};
-use offhook::observe;
-use signals::Signals;
-use std::convert::Infallible;
+use offhook::observe::{self, LogFormat};
+use rustix::process::{Pid, Signal, kill_process};
+use serve::Begun;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use tokio::sync::Notify;
 
 fn main() -> ExitCode {
+    // Signals are caught before anything else is done, the arguments included.
+    let serves = std::env::args_os().nth(1).is_some_and(|word| word == "serve");
+    let begun = serves.then(Begun::begin);
     match Arguments::parse().command {
-        Command::Serve { config, seed } => serve(&config, seed.as_deref()),
+        Command::Serve { config, seed } => serve::serve(begun.unwrap_or_else(Begun::begin), &config, seed.as_deref()),
+        Command::Reload { process } => reload(process),
         Command::Check { file, seed } => check(&file, seed.as_deref()),
         Command::Demo { once, data } => demo::main(once, data),
         Command::Directory { command } => directory(&command),
@@ -42,85 +45,6 @@ fn main() -> ExitCode {
         }
         Command::Erase { number, config } => erase(&config, number),
         Command::Journal { command } => journal(command),
-    }
-}
-
-fn serve(file: &Path, seed_file: Option<&Path>) -> ExitCode {
-    if let Err(error) = observe::logging("info") {
-        return fail(&error.to_string());
-    }
-    observe::panics();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("the runtime cannot be started: {error}")),
-    };
-    let code = runtime.block_on(run(file, seed_file)).unwrap_or_else(|why| fail(&why));
-    // A recovery that was told to stop may still read the disk, for as long as that takes: the process ends without it,
-    // as by a kill, which a journal and an index have to bear at any moment.
-    runtime.shutdown_background();
-    code
-}
-
-/// Runs the gateway until it is told to stop. An error is why it did not come to that.
-async fn run(file: &Path, seed_file: Option<&Path>) -> Result<ExitCode, String> {
-    let signals = Signals::listen().map_err(|error| format!("signals cannot be listened for: {error}"))?;
-    let config = config::load(file).map_err(|problems| problems.to_string())?;
-    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-    let seed = seed_file.map(|seed_file| seed::load(seed_file, &accounts)).transpose();
-    let seed = seed.map_err(|problems| problems.to_string())?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
-    let sockets = Sockets::handed_over().map_err(|failed| failed.to_string())?;
-    systemd::recovering();
-    let running = tokio::select! {
-        biased;
-        () = signals.stop.cancelled() => {
-            systemd::stopping();
-            tracing::info!("stopping before it was ready: nothing was taken in, and the next start goes on from here");
-            return Ok(ExitCode::SUCCESS);
-        }
-        started = Running::start(config, seed, sockets) => started.map_err(|failed| failed.to_string())?,
-    };
-    if running.seed_refused {
-        tracing::warn!("there is a directory already: the seed changed nothing");
-    }
-    systemd::ready();
-    let (reload, heartbeat) = (running.reload(), running.heartbeat());
-    let stop = async {
-        signals.stop.cancelled().await;
-        systemd::stopping();
-        tracing::info!("stopping");
-    };
-    let ended = tokio::select! {
-        ended = running.run(stop, signals.hurry.cancelled()) => ended,
-        never = reload_when_asked(file, &reload, &signals.reload) => match never {},
-        never = systemd::watchdog(heartbeat) => match never {},
-    };
-    match ended {
-        Ended::Cleanly => Ok(ExitCode::SUCCESS),
-        Ended::Failed(why) => {
-            tracing::error!("{why}");
-            Ok(ExitCode::FAILURE)
-        }
-    }
-}
-
-/// Reads the configuration again each time that it is asked for.
-async fn reload_when_asked(file: &Path, reload: &Arc<Reload>, asked: &Notify) -> Infallible {
-    loop {
-        asked.notified().await;
-        let (file, reading) = (file.to_owned(), Arc::clone(reload));
-        // Files, and systemd, may let one wait.
-        let read = tokio::task::spawn_blocking(move || {
-            systemd::reloading();
-            reading.read_again(&file);
-            systemd::ready();
-        });
-        if read.await.is_err() {
-            tracing::error!("the configuration was not read again: this is a defect");
-        }
-        reload.try_accounts().await;
     }
 }
 
@@ -142,7 +66,24 @@ fn check(file: &Path, seed_file: Option<&Path>) -> ExitCode {
     for warning in &config.warnings {
         say(&format!("warning: {warning}\n"));
     }
-    ExitCode::SUCCESS
+    let tried = preflight::try_out(&config);
+    for note in &tried.notes {
+        say(&format!("note: {note}\n"));
+    }
+    match &*tried.problems {
+        [] => ExitCode::SUCCESS,
+        problems => fail(&problems.join("\n")),
+    }
+}
+
+/// Has a gateway read its configuration again. What comes of it is in its log.
+fn reload(process: i32) -> ExitCode {
+    let sent = Pid::from_raw(process).map(|pid| kill_process(pid, Signal::HUP));
+    match sent {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => fail(&format!("process {process} cannot be signalled: {error}")),
+        None => fail("0 is no process: give the process id of the gateway"),
+    }
 }
 
 fn directory(command: &DirectoryCommand) -> ExitCode {
@@ -155,7 +96,7 @@ fn directory(command: &DirectoryCommand) -> ExitCode {
 }
 
 fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    observe::logging("warn")?;
+    observe::logging(LogFormat::Text, "warn")?;
     observe::panics();
     match command {
         DirectoryCommand::Export { config } => {
@@ -211,7 +152,7 @@ fn ask(file: &Path, question: impl AsyncFnOnce(&Config) -> Result<String, AskFai
 }
 
 fn erase(file: &std::path::Path, who: E164) -> ExitCode {
-    if let Err(error) = observe::logging("warn") {
+    if let Err(error) = observe::logging(LogFormat::Text, "warn") {
         return fail(&error.to_string());
     }
     observe::panics();

@@ -9,6 +9,7 @@ mod doors;
 mod engine;
 mod feed;
 mod label;
+mod lines;
 mod list;
 mod logging;
 mod messages;
@@ -39,8 +40,9 @@ pub use feed::{
     replay_given_up, replay_unreadable,
 };
 pub use label::ConnectionEnd;
+pub use lines::last_words;
 pub use list::list;
-pub use logging::{LoggingFailed, logging, panics};
+pub use logging::{LogFormat, LoggingFailed, logging, panics};
 pub use messages::{
     AutoReplied, OptOutBy, ReceiptOutcome, Taken, WebhookOutcome, auto_reply, bad_signature, inbound_message, opted_in,
     opted_out, quarantined, receipt, stranger_answered, webhook,

@@ -13,6 +13,7 @@ pub mod keyword;
 pub mod lane;
 pub mod language;
 pub mod media;
+pub mod near;
 pub mod non_us;
 pub mod number;
 pub mod opt_out;

@@ -1,5 +1,6 @@
 //! `[[account]]`: accounts with carriers.
 
+use super::problems::did_you_mean;
 use super::section::{Reading, Section};
 use super::{name, secrets, urls};
 use crate::model::{Secret, Timestamp};
@@ -98,7 +99,8 @@ fn account(section: &Section<'_>, names: &[&str], reading: &mut Reading<'_>) -> 
             return None;
         }
         _ => {
-            let text = format!("{carrier:?} is no carrier we know: use \"twilio\" ({})", CARRIERS.join(" "));
+            let meant = did_you_mean(carrier, CARRIERS);
+            let text = format!("{carrier:?} is no carrier we know: {meant}use \"twilio\" ({})", CARRIERS.join(" "));
             reading.problem(section, "carrier", text);
             return None;
         }

@@ -67,9 +67,15 @@ pub(super) fn listen(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<Do
     Some(Doors { carriers: carriers?, platform: platform?, console: console?, ops: ops? })
 }
 
-/// Port 0 is whichever is free.
+/// Whether both cannot be bound together. Port 0 is whichever is free. `0.0.0.0` has every address of IPv4, and `[::]`
+/// those of IPv4 too.
 fn same_place(one: Option<&Door>, other: Option<&Door>) -> bool {
-    one.zip(other).is_some_and(|(one, other)| one.address.port() != 0 && one.address == other.address)
+    let covers = |one: IpAddr, other: IpAddr| one.is_unspecified() && (one.is_ipv6() || other.is_ipv4());
+    one.zip(other).is_some_and(|(one, other)| {
+        let (here, there) = (one.address.ip(), other.address.ip());
+        let same = here == there || covers(here, there) || covers(there, here);
+        one.address.port() != 0 && one.address.port() == other.address.port() && same
+    })
 }
 
 fn door(

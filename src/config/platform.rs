@@ -1,5 +1,6 @@
 //! `[[platform.token]]` and `[[platform.webhook]]`: who may ask, and who is told.
 
+use super::problems::did_you_mean;
 use super::section::{Reading, Section};
 use super::{name, secrets, urls};
 use crate::http::api::{Scope, Token};
@@ -91,7 +92,10 @@ fn scopes(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<BTreeSet<S
     for word in &words {
         match Scope::ALL.into_iter().find(|scope| scope.label() == *word) {
             Some(scope) => _ = scopes.insert(scope),
-            None => reading.problem(section, "scopes", format!("names {word:?}: use some of {known}")),
+            None => {
+                let meant = did_you_mean(word, Scope::ALL.map(Scope::label));
+                reading.problem(section, "scopes", format!("names {word:?}: {meant}use some of {known}"));
+            }
         }
     }
     if words.is_empty() {
@@ -140,7 +144,7 @@ fn events(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Filter> {
     }
     let filter = Filter::read(&words);
     for word in filter.as_ref().err().into_iter().flatten() {
-        let way_out = "use some of";
+        let way_out = format!("{}use some of", did_you_mean(word, KINDS.iter().copied()));
         reading.problem(section, "events", format!("names {word:?}: {way_out} {known}, or a group like \"message.*\""));
     }
     filter.ok()

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, all of it.
 
+use crate::rules::near::nearest;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,11 @@ pub(super) struct Problem {
     pub(super) text: String,
 }
 
+/// Asks whether a known word was meant, for the beginning of a way out; empty where no known word is near.
+pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map(|meant| format!("did you mean {meant:?}? ")).unwrap_or_default()
+}
+
 impl Problems {
     /// The problems of `file`, in the order of its lines; those without a line come last.
     pub(super) fn new(file: &Path, mut list: Vec<Problem>) -> Self {
@@ -30,7 +36,11 @@ impl Problems {
 
     /// The file itself cannot be read.
     pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
-        let text = format!("cannot be read ({error}): name the configuration file, as in config/offhook.toml");
+        Self::of_file(file, format!("cannot be read ({error}): name the configuration file, as in config/offhook.toml"))
+    }
+
+    /// One problem with the whole file.
+    pub(super) fn of_file(file: &Path, text: String) -> Self {
         Self { file: file.to_owned(), list: vec![Problem { place: None, text }] }
     }
 

@@ -3,7 +3,7 @@
 //! Whoever asks for a key says by that that it exists: what nobody has asked for is an unknown key. So one look at a file
 //! finds everything that is wrong with it, with its place, where a derived parser would stop at the first.
 
-use super::problems::{Problem, Problems};
+use super::problems::{Problem, Problems, did_you_mean};
 use crate::model::Timestamp;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -142,7 +142,7 @@ impl<'a> Section<'a> {
         if text.is_none() {
             self.is_no(key, value, "text in quotes", reading);
         }
-        text
+        text.filter(|text| self.is_whole_path(key, text, reading))
     }
 
     /// A text that must be there; `way_out` says which.
@@ -165,7 +165,18 @@ impl<'a> Section<'a> {
         if texts.is_none() {
             self.is_no(key, value, "a list of texts, as in [\"one\", \"two\"]", reading);
         }
-        texts
+        texts.filter(|texts| texts.iter().all(|text| self.is_whole_path(key, text, reading)))
+    }
+
+    /// Notes a path that begins with `~`: only a shell knows whose home that is, and a directory named `~` is not meant.
+    fn is_whole_path(&self, key: &str, text: &str, reading: &mut Reading<'_>) -> bool {
+        let is_path = key == "data_dir" || key.ends_with("_file") || key.ends_with("_files");
+        let is_whole = !(is_path && text.starts_with('~'));
+        if !is_whole {
+            let text = format!("{text:?} begins with ~, which only a shell replaces: write the whole path");
+            reading.problem(self, key, text);
+        }
+        is_whole
     }
 
     /// A yes or no; no where it is missing.
@@ -254,8 +265,9 @@ impl<'a> Section<'a> {
         let known: Vec<_> = asked.iter().copied().collect();
         for key in self.table.keys().filter(|key| !asked.contains(key.get_ref().as_ref())) {
             let place = Some(reading.place(key.span().start));
-            let text =
-                format!("{} is no key: remove it, or use one of {}", self.named(key.get_ref()), known.join(", "));
+            let meant = did_you_mean(key.get_ref(), known.iter().copied());
+            let named = self.named(key.get_ref());
+            let text = format!("{named} is no key: {meant}remove it, or use one of {}", known.join(", "));
             reading.problems.push(Problem { place, text });
         }
     }

@@ -23,6 +23,7 @@ mod written;
 
 pub use written::{document_of, reach};
 
+use crate::config::encoding;
 use crate::config::problems::{Problem, Problems};
 use crate::journal::FRAME_BYTES_MAX;
 use crate::model::{Change, Directory, E164};
@@ -71,8 +72,9 @@ pub fn load(file: &Path, accounts: &[String]) -> Result<Seed, Problems> {
 /// Reads a file and checks it for a gateway that may have a directory. A number that does not say what its carrier said
 /// of it keeps what is known, within its account.
 pub fn load_onto(file: &Path, onto: Onto<'_>) -> Result<Seed, Problems> {
-    match contents(file) {
-        Ok(text) => checked(&text, file, onto),
+    match contents(file).map(encoding::text) {
+        Ok(Ok(text)) => checked(&text, file, onto),
+        Ok(Err(wrong)) => Err(Problems::of_file(file, wrong)),
         Err(error) => {
             let text =
                 format!("cannot be read ({error}): name a directory document, as in config/directory.example.json");
@@ -99,13 +101,13 @@ pub fn too_large(text: &str, seed: &Seed) -> Option<String> {
 }
 
 /// The bound holds for pipes too, which say nothing of their length.
-fn contents(file: &Path) -> IoResult<String> {
+fn contents(file: &Path) -> IoResult<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(file)?.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_MAX_BYTES {
         return Err(Error::other(format!("larger than {FILE_MAX_BYTES} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| Error::other("not UTF-8"))
+    Ok(bytes)
 }
 
 fn checked(text: &str, file: &Path, onto: Onto<'_>) -> Result<Seed, Problems> {

@@ -112,8 +112,8 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
 "#,
         &[
             "2:12: data_dir is of type integer: write text in quotes",
-            "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, platform, \
-              retention, storage",
+            "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, log, \
+              platform, retention, storage",
             "6:12: listen.carriers \"0.0.0.0:8080\" is reached from outside without TLS: add [listen.carriers_tls] with \
              certificate_file and key_file, or listen.carriers_plaintext = true (or listen.plaintext = true for all \
              doors) where a proxy does TLS, or listen on \
@@ -127,7 +127,7 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
             "17:19: limits.trusted_proxies names \"proxy.example.com\", which is no IP address: write it as in \
              \"10.0.0.5\"",
             "20:8: platform.token[\"Adapter\"].name \"Adapter\" is no name: use 1 to 32 of a-z 0-9 _ -",
-            "21:10: platform.token[\"Adapter\"].scopes names \"sned\": use some of send, calls, admin, read",
+            "21:10: platform.token[\"Adapter\"].scopes names \"sned\": did you mean \"send\"? use some of send, calls, admin, read",
             "22:14: platform.token[\"Adapter\"].token_file \"empty\" is empty: write the secret into it",
             "26:7: platform.webhook[\"main\"].url is neither http nor https: write it as in \"https://sms.example.com\"",
             "27:16: platform.webhook[\"main\"].secret_files hold a key that is not whsec_ and the base64 of 24 to 64 \
@@ -209,6 +209,32 @@ fn what_must_differ_does() {
     );
     let problems = checked(&format!("{}{}", token("one"), token("one"))).unwrap_err().to_string();
     assert!(problems.contains("\"one\" is taken by another one above"), "{problems}");
+}
+
+#[test]
+fn f16_an_address_that_covers_another_one_cannot_have_its_port() {
+    let doors = |one: &str, other: &str| {
+        checked(&format!("[listen]\nplaintext = true\ncarriers = \"{one}\"\nplatform = \"{other}\"\n"))
+            .map_err(|problems| problems.to_string())
+    };
+    for (one, other) in [
+        ("0.0.0.0:8080", "127.0.0.1:8080"),
+        ("127.0.0.1:8080", "0.0.0.0:8080"),
+        ("[::]:8080", "127.0.0.1:8080"),
+        ("[::]:8080", "[::1]:8080"),
+        ("0.0.0.0:8080", "[::]:8080"),
+    ] {
+        let problems = doors(one, other).expect_err(one);
+        assert!(problems.contains("listen.platform is where listen.carriers is"), "{one} {other}: {problems}");
+    }
+    for (one, other) in [
+        ("0.0.0.0:8080", "127.0.0.1:8081"),
+        ("0.0.0.0:8080", "[::1]:8080"),
+        ("127.0.0.1:8080", "127.0.0.2:8080"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+    ] {
+        assert!(doors(one, other).is_ok(), "{one} {other}");
+    }
 }
 
 #[test]

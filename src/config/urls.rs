@@ -41,6 +41,12 @@ fn checked(section: &Section<'_>, key: &'static str, reading: &mut Reading<'_>) 
             return None;
         }
     };
+    // The host alone is shown, and no key stands in that.
+    if let Some(host) = url.host_str().filter(|_| !written_host(&text).is_ascii()) {
+        let way_out = format!("write it as the DNS has it, {host:?}, which is also how the carrier must have it");
+        reading.problem(section, key, format!("has a host with letters beyond ASCII: {way_out}"));
+        return None;
+    }
     let wrong = if !url.username().is_empty() || url.password().is_some() {
         "holds a user or password: leave them out, secrets belong into files"
     } else if url.fragment().is_some() {
@@ -52,6 +58,13 @@ fn checked(section: &Section<'_>, key: &'static str, reading: &mut Reading<'_>) 
     };
     reading.problem(section, key, wrong);
     None
+}
+
+/// Host and port of a URL as they were written.
+fn written_host(text: &str) -> &str {
+    let rest = text.split_once("//").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 fn is_loopback(url: &Url) -> bool {

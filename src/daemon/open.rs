@@ -84,7 +84,10 @@ impl OpenFailed {
     /// Says what to do, where the reason is a disk without room.
     fn on_the_disk_of(self, directory: &Path) -> Self {
         match Room::of(directory) {
-            Ok(room) if room.free < FULL_BYTES => Self::Full { directory: directory.to_owned(), why: Box::new(self) },
+            // What is no file system of a disk has no room at all, and is not full.
+            Ok(room) if room.total > 0 && room.free < FULL_BYTES => {
+                Self::Full { directory: directory.to_owned(), why: Box::new(self) }
+            }
             _ => self,
         }
     }

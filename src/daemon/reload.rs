@@ -59,10 +59,28 @@ impl Reload {
             Ok(config) => config,
             Err(problems) => return observe::reload_refused(&problems),
         };
+        if let Some(why) = self.would_shut_out(&config) {
+            return observe::reload_refused(&format!("{}: {why}", file.display()));
+        }
         match self.take_over(&config) {
             Ok(waiting) => observe::reloaded(&config.warnings, &waiting),
             Err(failed) => observe::reload_refused(&failed),
         }
+    }
+
+    /// Why a file that is right in itself is not taken: it is empty or cut off, it seems, since nobody could call the API
+    /// any more, or no account is left.
+    fn would_shut_out(&self, config: &Config) -> Option<String> {
+        let Config { tokens, accounts, .. } = &self.started;
+        let gone = match (config.tokens.is_empty(), config.accounts.is_empty()) {
+            (true, _) if !tokens.is_empty() => "[[platform.token]]",
+            (_, true) if !accounts.is_empty() => "[[account]]",
+            _ => return None,
+        };
+        Some(format!(
+            "there is no {gone}, and the gateway was started with one: write the whole file, or restart the gateway if \
+             that is meant"
+        ))
     }
 
     /// The keys whose changes wait for a restart.
@@ -111,6 +129,7 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
     fixed.insert("data_dir".to_owned(), config.data_dir.display().to_string());
     fixed.insert("storage".to_owned(), format!("{:?}", config.storage));
     fixed.insert("retention".to_owned(), format!("{:?}", config.keep));
+    fixed.insert("log".to_owned(), format!("{:?}", config.log));
     fixed.insert("limits".to_owned(), format!("{:?}", config.limits));
     for (name, door) in doors(&config.listen) {
         fixed.insert(format!("listen.{name}"), door.address.to_string());

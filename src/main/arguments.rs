@@ -23,7 +23,14 @@ pub(crate) enum Command {
         #[arg(long)]
         seed: Option<PathBuf>,
     },
-    /// Check a configuration file, and the directory document that goes with it, and say everything that is wrong.
+    /// Have a running gateway read its configuration again, as SIGHUP does. The log of the gateway says what came of it.
+    Reload {
+        /// Its process id.
+        #[arg(value_parser = clap::value_parser!(i32).range(1..))]
+        process: i32,
+    },
+    /// Check a configuration file, the directory document that goes with it, and whether this user could run a gateway
+    /// with it here; say everything that is wrong.
     Check {
         /// The configuration file.
         file: PathBuf,

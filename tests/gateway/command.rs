@@ -132,7 +132,7 @@ async fn a_door_that_is_reached_from_outside_does_not_open_without_tls() {
             .collect::<Vec<_>>()
             .join("\n");
         let file = world.home.write("open.toml", &open);
-        assert_eq!(world.home.start_with(&file).exit().await.code(), Some(1), "{door}");
+        assert_eq!(world.home.start_with(&file).exit().await.code(), Some(78), "{door}");
         let why = format!("listen.{door} \"0.0.0.0:0\" is reached from outside without TLS: add [listen.{door}_tls]");
         assert!(world.home.log().contains(&why), "{}", world.home.log());
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod api;
+mod check;
 mod command;
 mod demo;
 mod directory;
@@ -14,6 +15,7 @@ mod events;
 mod explain;
 mod hooks;
 mod keywords;
+mod log;
 mod metrics;
 mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]

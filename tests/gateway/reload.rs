@@ -1,12 +1,13 @@
 //! G32, G33: a gateway that runs takes over another configuration on SIGHUP, all of it or nothing.
 
-use crate::process::{Gateway, SOON, TOKEN, World};
+use crate::process::{Gateway, SOON, TOKEN, World, binary, quiet, skipped};
 use crate::shared::{OURS, on_the_phone, world};
 use bytes::Bytes;
 use http::Request;
 use offhook::net::{Answer, Client, ClientBounds, ServerTls, TlsFiles};
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The platform's door with TLS, and what is in its files.
@@ -221,6 +222,49 @@ async fn g33_secrets_of_carriers_and_endpoints_are_taken_over_and_what_needs_a_r
     }
     assert_eq!(said.matches("restart it").count(), 4, "{said}");
     assert!(heard().await && !world.home.path("other").exists());
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_a_reload_that_would_leave_no_token_or_no_account_is_refused() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let good = fs::read_to_string(world.home.path("offhook.toml")).unwrap();
+    let cut = |at: &str| good[..good.find(at).unwrap()].to_owned();
+    for (text, gone) in [
+        (String::new(), "[[platform.token]]"),
+        (cut("[[platform.token]]"), "[[platform.token]]"),
+        (cut("[[platform.webhook]]"), "[[account]]"),
+        (cut("[[account]]"), "[[account]]"),
+    ] {
+        world.home.write("offhook.toml", &text);
+        let said = reload(&world, &gateway, "refused").await;
+        let why = format!("offhook.toml: there is no {gone}, and the gateway was started with one");
+        assert!(said.contains(&why), "{why} is not in:\n{said}");
+        assert_ne!(world.client.call("no-such-call").await.unwrap().status, 401);
+    }
+    world.home.write("offhook.toml", &good);
+    reload(&world, &gateway, "taken").await;
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_a_sighup_in_the_first_moments_of_a_start_is_a_reload() {
+    let world = world().await;
+    let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    if !traced.is_ok_and(|status| status.success()) {
+        return skipped("SIGHUP amid a start: strace is missing or may not trace");
+    }
+    // The first of these is where the log looks whether a terminal shows it, and comes before the doors and the disk.
+    let signal = ["-e", "trace=ioctl", "-e", "inject=ioctl:signal=HUP:when=1"];
+    let mut strace = Command::new("strace");
+    quiet(&mut strace).args(["-D", "-qq", "-o"]).arg(world.home.path("traced")).args(signal).arg(binary());
+    let mut gateway = world.home.start_by(strace, &world.home.path("offhook.toml"));
+    let ended = gateway.ready_or_ended().await;
+    assert_eq!(ended, None, "{}", world.home.log());
+    world.home.says("configuration read again").await;
+    let traced = fs::read_to_string(world.home.path("traced")).unwrap();
+    assert!(traced.contains("SIGHUP"), "{traced}");
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }
 

@@ -368,7 +368,7 @@ impl Drop for Gateway {
 
 /// Nothing to read, and the environment of the tests is not the gateway's.
 pub(crate) fn quiet(command: &mut Command) -> &mut Command {
-    command.stdin(Stdio::null()).env_remove("RUST_LOG").env_remove("OFFHOOK_LOG")
+    command.stdin(Stdio::null()).env_remove("RUST_LOG").env_remove("OFFHOOK_LOG").env_remove("OFFHOOK_LOG_FORMAT")
 }
 
 fn other(file: &File) -> File {

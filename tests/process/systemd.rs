@@ -85,6 +85,6 @@ impl Notified {
 fn by_shell(script: &str, first: impl AsRef<OsStr>, second: &str, then: &Command) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).arg(first).arg(second).arg(then.get_program()).args(then.get_args());
-    command.env_remove("RUST_LOG").env_remove("OFFHOOK_LOG");
+    command.env_remove("RUST_LOG").env_remove("OFFHOOK_LOG").env_remove("OFFHOOK_LOG_FORMAT");
     command
 }

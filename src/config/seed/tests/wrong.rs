@@ -250,7 +250,7 @@ fn a_file_is_named_in_each_of_its_problems() {
     assert_eq!(problem(b"{\"queues\": 1}"), ": queues: is a number: write an object, as in { ... }");
     let unreadable =
         |why: &str| format!(": cannot be read ({why}): name a directory document, as in config/directory.example.json");
-    assert_eq!(problem(b"\xff"), unreadable("not UTF-8"));
+    assert_eq!(problem(b"\xff"), ": is not UTF-8 in line 1: save it as UTF-8");
     assert_eq!(problem(&vec![b' '; FILE_MAX_BYTES as usize + 1]), unreadable("larger than 8388608 bytes"));
     std::fs::write(&file, EXAMPLE).unwrap();
     assert_eq!(load(&file, &["main".to_owned()]), checked_text(EXAMPLE));
