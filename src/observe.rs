@@ -7,6 +7,7 @@
 mod dispatch;
 mod doors;
 mod engine;
+mod exposition;
 mod feed;
 mod label;
 mod lines;
@@ -90,9 +91,9 @@ fn counts() -> bool {
 }
 
 impl Metrics {
-    /// Everything counted so far, as Prometheus reads it.
+    /// Everything counted so far, as Prometheus reads it, in an order that stays the same.
     pub fn render(&self) -> String {
-        self.0.render()
+        exposition::in_order(&self.0.render())
     }
 
     /// Folds what histograms have gathered. To be called every few seconds, or they keep each value until someone asks.

@@ -72,7 +72,7 @@ mod tests {
             assert_eq!(lines.count(), 1, "{}", metric.name);
         }
         let kinds: Vec<_> = list.lines().filter(|line| line.starts_with("offhook_")).collect();
-        let at = kinds[0].find("histogram").unwrap();
+        let at = kinds[0].find(ALL[0].kind).unwrap();
         assert!(kinds.iter().all(|line| line[..at].ends_with("  ") && !line[at..].starts_with(' ')), "{list}");
         assert!(list.lines().all(|line| line.chars().count() <= COLUMNS), "{list}");
         assert!(LABELS.iter().all(|(label, _)| list.lines().any(|line| line.starts_with(&format!("{label} ")))));

@@ -64,6 +64,7 @@ pub const LABELS: &[(&str, &str)] = &[
     ("reason", "a closed list in this program"),
     ("route", "the patterns of the API's addresses; `elsewhere` where none was met"),
     ("status", "2xx, 3xx, 4xx, 5xx"),
+    ("version", "the version of this program"),
 ];
 
 macro_rules! names {
@@ -97,6 +98,10 @@ macro_rules! names {
 }
 
 names! {
+    "Program" {
+        gauge BUILD_INFO = "offhook_build_info" [version],
+            "1, with the version that runs. A rise of the versions that are seen beyond one: not every gateway runs the same; a fall to nothing: no gateway runs, or its ops door is not reached.";
+    }
     "Doors" {
         histogram REQUEST_SECONDS = "offhook_request_seconds" [door] in DOORS,
             "Time from a request's headers to the last byte of its answer, by door. Rising at carriers or platform: the disk is slow or too much comes, see offhook_engine_commit_seconds and offhook_engine_oldest_waiting_seconds; near 1.5 s carriers are told to come again.";

@@ -9,6 +9,7 @@ use metrics::{Counter, counter, gauge};
 
 /// What is counted of every gateway.
 pub(super) fn gateway() {
+    gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for door in Door::ALL {
         zero(&counter!(names::ACCEPT_FAILURES_TOTAL, "door" => door.label()));
         zero(&counter!(names::CREDENTIALS_REFUSED_TOTAL, "door" => door.label()));

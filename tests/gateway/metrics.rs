@@ -2,7 +2,7 @@
 
 use crate::hooks::hear;
 use crate::process::{Gateway, SOON, World, wire};
-use crate::shared::{OURS, api, directory, on_the_phone};
+use crate::shared::{self, OURS, api, directory, on_the_phone};
 use offhook::model::E164;
 use offhook::observe::names::{ALL, Metric};
 use offhook::sim::carrier::{CarrierSettings, Mood};
@@ -68,6 +68,19 @@ async fn a57_r4_what_is_counted_is_in_the_list_and_the_other_way_round_and_no_la
         "{metrics}"
     );
     assert!(!metrics.contains(CANARY));
+}
+
+#[test]
+fn f19_metrics_are_in_a_stable_order_and_name_the_build() {
+    shared::run(async |world| {
+        let metrics = wire::get(world.home.doors.ops, "/metrics").await.unwrap().body;
+        let names: Vec<_> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        assert!(names.len() > 50 && names.is_sorted(), "{names:?}");
+        let doors: Vec<_> = metrics.lines().filter(|line| line.starts_with("offhook_panics_total{")).collect();
+        assert!(doors.len() == 4 && doors.is_sorted(), "{doors:?}");
+        let build = format!("offhook_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
+        assert!(metrics.contains(&build), "{metrics}");
+    });
 }
 
 /// A gateway whose last life was cut short, and whose index is gone.
