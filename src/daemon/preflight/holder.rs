@@ -8,7 +8,7 @@ use std::path::Path;
 /// A listening socket, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
-/// The process that is systemd.
+/// The process that is systemd, where that runs the machine.
 const INIT: u32 = 1;
 
 /// Who listens at a port.
@@ -26,7 +26,7 @@ impl Holder {
     /// systemd, or a process of root that may be it.
     pub(super) fn may_be_systemd(&self) -> bool {
         match self {
-            Self::Process { pid, .. } => *pid == INIT,
+            Self::Process { pid, name } => *pid == INIT && name == "systemd",
             Self::Hidden { uid } => *uid == 0 && Path::new("/run/systemd/system").is_dir(),
             Self::Unknown => false,
         }
