@@ -44,7 +44,7 @@ pub struct Standing {
     pub oldest: Option<Duration>,
     /// Calls that are parked.
     pub parked: usize,
-    /// It is gone, or has taken nothing for an hour.
+    /// It is gone, or has taken nothing for ten seconds.
     pub paused: bool,
 }
 
@@ -62,8 +62,8 @@ pub fn feed_paused(endpoint: &str, paused: bool) {
     if paused {
         tracing::error!(
             endpoint,
-            "the endpoint says that it is gone (410), or has taken nothing for an hour; its events wait in the journal \
-             and it is asked again every ten minutes: see that it runs, and that its url in the configuration is right"
+            "the endpoint says that it is gone (410), or has accepted no event for ten seconds; its events wait in the journal and it is \
+             probed every 5 s: check that it runs, and that its url in the configuration is right"
         );
     } else {
         tracing::info!(endpoint, "the endpoint takes events again: what waited for it follows in order");

@@ -240,7 +240,7 @@ names! {
         gauge FEED_PARKED_THREADS = "offhook_feed_parked_threads" [endpoint],
             "Calls whose events an endpoint refuses while it takes others; each is tried again by the schedule, up to ten hours apart. Any rise: look at the endpoint's log for those events; at 100,000 no more are parked and everything behind waits.";
         gauge FEED_PAUSED = "offhook_feed_paused" [endpoint],
-            "1 while an endpoint says that it is gone (410) or has taken nothing for an hour, else 0; it is asked every ten minutes and goes on in order. A rise: see that it runs and that its url is right.";
+            "1 while an endpoint answers 410 or has accepted no event for ten seconds, else 0; it is probed every 5 s and the first 2xx opens it. A rise: check that it runs and that its url is right.";
         counter FEED_GAPS_TOTAL = "offhook_feed_gaps_total" [endpoint],
             "Times that events an endpoint had not taken were no longer kept. Any rise: events were lost to it, read what it missed from the API; keep more, or mend it sooner.";
         counter REPLAYS_GIVEN_UP_TOTAL = "offhook_replays_given_up_total" [endpoint],

@@ -26,11 +26,9 @@ use filter::Wanted;
 use health::{Health, wait};
 use live::Live;
 use parked::{After, Parked};
-use queue::Queue;
+use queue::{Failure, Queue};
 use replay::Replay;
 use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::Arc;
 use std::time::Duration;
 use terms::{Name, Place, place_of};
 
@@ -49,6 +47,9 @@ const PROGRESS_POSITIONS: u64 = 4_096;
 /// Changes of what is parked that are noted at once.
 const PARKED_NOTED_MAX: usize = 512;
 
+/// The wait of an event whose failure says nothing of the event. One that is away goes sooner if the endpoint is back.
+const WAIT_FOR_ENDPOINT: Duration = Duration::from_secs(5);
+
 /// Quiet after a 429 that does not say how much.
 const LATER: Duration = Duration::from_secs(1);
 
@@ -65,8 +66,9 @@ pub struct Feed {
     parked: Parked,
     replay: Replay,
     health: Health,
-    /// The last event whose delivery was to find out whether the endpoint is back.
-    probed: Option<Place>,
+    /// The last position there was when a delivery failed last, and when `wants` was asked last.
+    failed_at: Position,
+    committed: Position,
     journaled: Position,
     journaled_at: Duration,
     since_journaled: usize,
@@ -86,7 +88,8 @@ impl Feed {
             parked: Parked::default(),
             replay: Replay::default(),
             health: Health::default(),
-            probed: None,
+            failed_at: Position(u64::MAX),
+            committed: Position(0),
             journaled: watermark,
             journaled_at: Duration::ZERO,
             since_journaled: 0,
@@ -109,23 +112,22 @@ impl Feed {
     pub fn next(&mut self, now: Moment) -> Vec<Delivery> {
         let now = now.elapsed;
         let mut deliveries = Vec::new();
-        if self.health.gone() {
-            deliveries.extend(self.probe(now));
+        if self.health.held(now) {
             return deliveries;
         }
-        if self.health.held(now) {
+        if self.health.is_down() {
+            deliveries.extend(self.probe(now));
             return deliveries;
         }
         for name in self.queue.expire(now) {
             self.parked.want(&name);
         }
         self.replay.queue.expire(now);
-        deliveries.extend(self.probe(now));
+        let aside = self.bounds.in_flight_aside;
         while self.in_flight() < self.bounds.in_flight {
-            let Some(told) = self.queue.start(self.bounds.in_flight_aside) else { break };
+            let Some(told) = self.queue.start(aside) else { break };
             deliveries.push(Delivery { told, replay: false });
         }
-        let aside = self.bounds.in_flight_aside;
         while self.in_flight() < self.bounds.in_flight && self.replay.queue.in_flight() < aside {
             let Some(told) = self.replay.queue.start(aside) else { break };
             deliveries.push(Delivery { told, replay: true });
@@ -137,85 +139,73 @@ impl Feed {
         self.queue.in_flight() + self.replay.queue.in_flight()
     }
 
-    /// The delivery that finds out whether an endpoint is back that takes nothing: of one thread after the other, because an
-    /// endpoint may refuse some events for good and be there for others.
+    /// The delivery that finds out whether an endpoint that is down is back, when it is time for one. It is of one thread
+    /// after the other, because an endpoint may refuse some events for good and take others.
     fn probe(&mut self, now: Duration) -> Option<Delivery> {
-        if self.in_flight() > 0 || !self.health.probe(now) {
+        if self.health.probe_at().is_none_or(|at| now < at) || self.in_flight() >= self.bounds.in_flight {
             return None;
         }
-        if let Some((place, name)) = self.next_to_probe() {
-            self.probed = Some(place);
-            self.queue.wake(&name, true);
-            let told = self.queue.start_one(&name)?;
-            return Some(Delivery { told, replay: false });
+        let (told, empty) = self.queue.probe();
+        for name in empty {
+            self.parked.want(&name);
         }
-        // All there is, is parked, or told once more.
-        if let Some(told) = self.queue.start(self.bounds.in_flight_aside) {
-            return Some(Delivery { told, replay: false });
-        }
-        if let Some(name) = self.queue.next_due().map(|(_, name)| Arc::clone(name)) {
-            if let Some(empty) = self.queue.wake(&name, true) {
-                self.parked.want(&empty);
-            }
-            return None;
-        }
-        let again = self.replay.queue.next_due().map(|(_, name)| Arc::clone(name))?;
-        self.replay.queue.wake(&again, true);
-        Some(Delivery { told: self.replay.queue.start_one(&again)?, replay: true })
-    }
-
-    /// The thread whose oldest event comes after the one that was probed last, and after the last of them the first: but not
-    /// the one that failed last, while there are others.
-    fn next_to_probe(&self) -> Option<(Place, Name)> {
-        let begun = self.probed.map_or(Bound::Unbounded, Bound::Excluded);
-        let after = self.pending.range((begun, Bound::Unbounded));
-        let threads = after.chain(&self.pending).filter(|(place, (name, _))| {
-            // Of each thread only its oldest, or a long call that is refused would be all that is asked with for hours.
-            self.queue.first(name).is_some_and(|first| place_of(first) == **place)
-        });
-        let other = threads.clone().find(|(_, (name, _))| **name != *self.health.last_failed());
-        other.or_else(|| threads.clone().next()).map(|(place, (name, _))| (*place, Name::clone(name)))
+        let delivery = told.map(|told| Delivery { told, replay: false }).or_else(|| {
+            let (told, _) = self.replay.queue.probe();
+            Some(Delivery { told: told?, replay: true })
+        })?;
+        self.health.probes(now);
+        Some(delivery)
     }
 
     /// When `next` has something to do, if nothing else happens before.
     pub fn due(&self) -> Option<Duration> {
-        let probe = self.health.probe_at().filter(|_| self.in_flight() == 0);
-        if self.health.gone() {
-            return probe;
+        if let Some(until) = self.health.held_until() {
+            return Some(until);
+        }
+        if let Some(at) = self.health.probe_at() {
+            let able = self.in_flight() < self.bounds.in_flight;
+            return (able && (self.queue.has_probes() || self.replay.queue.has_probes())).then_some(at);
         }
         let due = |queue: &Queue| queue.next_due().map(|(at, _)| *at);
-        self.health.held_until().or([due(&self.queue), due(&self.replay.queue), probe].into_iter().flatten().min())
+        [due(&self.queue), due(&self.replay.queue)].into_iter().flatten().min()
     }
 
     /// A delivery ended. Returns whether a replay goes on without this event, because it was refused too often.
     pub fn settle(&mut self, delivery: &Delivery, delivered: Delivered, now: Moment) -> bool {
         let now = now.elapsed;
-        let (wish, down) = match delivered {
-            Delivered::Yes => {
-                self.passed(delivery, now);
-                return false;
-            }
-            Delivered::Down(wish) => (wish, true),
-            Delivered::Later(wish) => (Some(wish.unwrap_or(LATER)), false),
-            Delivered::Gone | Delivered::Refused => (None, false),
-        };
+        if delivered == Delivered::Yes {
+            self.passed(delivery);
+            return false;
+        }
         let told = &delivery.told;
         let queue = if delivery.replay { &mut self.replay.queue } else { &mut self.queue };
-        let Some((failures, alone)) = queue.failed(told, self.health.successes) else { return false };
-        // An endpoint that took others since it first refused this one is not gone.
-        let gone = delivered == Delivered::Gone && !alone;
-        let trouble = self.health.failed(&told.thread, told.id, gone, alone, now);
-        // What was held back before is not the reason to hold back all others once more.
-        if let Some(wish) = wish.filter(|_| failures == 1) {
-            self.health.hold(now, wish);
+        let down = self.health.is_down();
+        // What was parked is known to be refused while others pass, unless just now nothing does.
+        let parked = !delivery.replay && self.health.successes > 0 && self.parked.contains(&told.thread);
+        let known = (down || parked).then_some(!down);
+        let Some(Failure { failures, own }) = queue.failed(told, self.health.successes, known) else { return false };
+        let wish = match delivered {
+            Delivered::Later(wish) => wish.unwrap_or(LATER),
+            // An endpoint that is down is probed whatever it wishes.
+            Delivered::Down(wish) if own => wish.unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        let schedule = if own { wait(told.id, failures) } else { WAIT_FOR_ENDPOINT };
+        let later = matches!(delivered, Delivered::Later(_));
+        // The first refusal of an event that no other failure explains may be its own, so it waits for its time.
+        let away = !own && !later && (down || delivered != Delivered::Refused);
+        queue.wait(&told.thread, now + schedule.max(wish), away);
+        self.failed_at = self.committed;
+        match delivered {
+            // An event that alone is told to wait is not the reason to hold back all others once more.
+            _ if own => {}
+            Delivered::Later(_) => self.health.hold(now, wish),
+            _ => self.health.failed(delivered == Delivered::Gone, now),
         }
-        let wish = wish.unwrap_or_default();
-        let until = now + wait(told.id, failures).max(wish);
-        queue.wait(&told.thread, until, (down || gone || trouble).then_some(now + wish), trouble);
-        self.failed(delivery, alone && failures > FAILURES_MAX)
+        self.failed(delivery, own && failures > FAILURES_MAX)
     }
 
-    fn passed(&mut self, delivery: &Delivery, now: Duration) {
+    fn passed(&mut self, delivery: &Delivery) {
         let told = &delivery.told;
         self.health.passed();
         if delivery.replay {
@@ -232,10 +222,10 @@ impl Feed {
                 self.queue.forget(&told.thread);
             }
         }
-        for name in self.queue.revive(now) {
+        for name in self.queue.revive() {
             self.parked.want(&name);
         }
-        self.replay.queue.revive(now);
+        self.replay.queue.revive();
     }
 
     /// A delivery failed and waits; `again_and_again`: it has before, and the endpoint took others meanwhile.

@@ -24,8 +24,8 @@ pub(super) struct Queue {
     ready: [VecDeque<Name>; CLASSES],
     /// Who waits after a failure.
     due: BTreeSet<(Duration, Name)>,
-    /// Who of those failed because the endpoint was not there: it goes at once when that is back, but not before this.
-    away: BTreeSet<(Duration, Name)>,
+    /// Who of those failed because the endpoint was down: it goes as soon as the endpoint takes something.
+    away: BTreeSet<Name>,
     /// Events held, by who read them.
     held: [usize; Reader::ALL.len()],
     in_flight: usize,
@@ -37,16 +37,26 @@ pub(super) struct Queue {
 struct Thread {
     events: VecDeque<(Reader, Arc<Told>)>,
     state: State,
-    /// In a row.
+    /// In a row, but those of a time when the endpoint took nothing, which count as one.
     failures: u32,
-    /// The endpoint's successes when the first of them happened.
-    successes: u64,
+    /// The endpoint's successes when the last of them happened.
+    failed_at: Option<u64>,
+    /// And it was the event's own.
+    own: bool,
     /// Its last failure was its own, as far as we know.
     suspect: bool,
-    /// It was brought back because the endpoint was: where it fails again it waits by the schedule, unless nothing else
-    /// passes either. Otherwise each success of others would bring it back.
+    /// Its failures were forgotten once because the endpoint had been down. An event that hangs looks the same, so that
+    /// happens once.
     revived: bool,
-    away: Option<Duration>,
+}
+
+/// What a delivery that failed says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Failure {
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// The endpoint takes others: it is this event that it refuses.
+    pub(super) own: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -74,7 +84,7 @@ impl Queue {
 
     /// A thread that holds nothing and waits until then, as if it had failed before.
     pub(super) fn expect(&mut self, name: &Name, until: Duration) {
-        let thread = Thread { failures: 1, state: State::Waiting(until), ..Thread::default() };
+        let thread = Thread { failures: 1, failed_at: Some(0), state: State::Waiting(until), ..Thread::default() };
         self.threads.insert(Arc::clone(name), thread);
         self.due.insert((until, Arc::clone(name)));
     }
@@ -97,7 +107,7 @@ impl Queue {
     }
 
     /// Begins the delivery of this thread's oldest event, if it may go.
-    pub(super) fn start_one(&mut self, name: &str) -> Option<Arc<Told>> {
+    fn start_one(&mut self, name: &str) -> Option<Arc<Told>> {
         let thread = self.threads.get_mut(name).filter(|thread| thread.state == State::Ready)?;
         let (_, told) = thread.events.front()?;
         thread.state = State::InFlight;
@@ -124,35 +134,35 @@ impl Queue {
             return false;
         }
         if let Some(thread) = self.threads.get_mut(told.thread.as_str()) {
-            (thread.failures, thread.suspect, thread.revived) = (0, false, false);
+            (thread.failures, thread.failed_at) = (0, None);
+            (thread.suspect, thread.revived) = (false, false);
         }
         self.drop_first(&told.thread);
         true
     }
 
-    /// A delivery failed, when the endpoint had seen so many successes. Returns the failures in a row, and whether the
-    /// endpoint took something of others since the first of them. The thread is to be told what to wait for.
-    pub(super) fn failed(&mut self, told: &Told, successes: u64) -> Option<(u32, bool)> {
+    /// A delivery failed, when the endpoint had seen so many successes. `known` says whose fault it is, where that is known:
+    /// the event's own or the endpoint's. Otherwise it is the event's if the endpoint took something since its last
+    /// failure. The thread is to be told what to wait for.
+    pub(super) fn failed(&mut self, told: &Told, successes: u64, known: Option<bool>) -> Option<Failure> {
         if !self.ended(&told.thread, told.id) {
             return None;
         }
         let thread = self.threads.get_mut(told.thread.as_str())?;
-        if thread.failures == 0 {
-            thread.successes = successes;
-        }
-        thread.failures += 1;
-        Some((thread.failures, thread.successes < successes))
+        let before = thread.failed_at.replace(successes);
+        let own = known.unwrap_or(before.is_some_and(|before| before < successes));
+        thread.own = own;
+        thread.failures = if own { thread.failures + 1 } else { thread.failures.max(1) };
+        Some(Failure { failures: thread.failures, own })
     }
 
-    /// The thread waits until then; where that was the endpoint's fault, it goes as soon as the endpoint is back, but not
-    /// before `away`. `trouble`: nothing has passed for so long that it was certainly not the thread's own.
-    pub(super) fn wait(&mut self, name: &str, until: Duration, away: Option<Duration>, trouble: bool) {
+    /// The thread waits until then; `away`: or until the endpoint, which was down, takes something.
+    pub(super) fn wait(&mut self, name: &str, until: Duration, away: bool) {
         let Some(name) = self.name(name) else { return };
         let Some(thread) = self.threads.get_mut(&name) else { return };
         thread.state = State::Waiting(until);
-        thread.away = away.filter(|_| trouble || !thread.revived);
-        if let Some(not_before) = thread.away {
-            self.away.insert((not_before, Arc::clone(&name)));
+        if away {
+            self.away.insert(Arc::clone(&name));
         }
         self.due.insert((until, name));
     }
@@ -166,16 +176,15 @@ impl Queue {
         empty
     }
 
-    /// The endpoint is there: who waits because it was not need not wait longer. Returns those that hold nothing.
-    pub(super) fn revive(&mut self, now: Duration) -> Vec<Name> {
+    /// The endpoint takes something: who waits because it was down need not wait longer. Returns those that hold nothing.
+    pub(super) fn revive(&mut self) -> Vec<Name> {
         let mut empty = Vec::new();
-        while let Some((_, name)) = self.away.first().filter(|(not_before, _)| *not_before <= now).cloned() {
+        for name in std::mem::take(&mut self.away) {
             empty.extend(self.wake(&name, false));
             if let Some(thread) = self.threads.get_mut(&name) {
-                // What failed while the endpoint was away says nothing of the event. One that hangs of itself looks the
-                // same, so the failures are forgotten once: the second time it goes on from one, and soon fails alone.
-                thread.failures = thread.failures.min(u32::from(thread.revived));
-                thread.revived = true;
+                if !std::mem::replace(&mut thread.revived, true) {
+                    thread.failures = 0;
+                }
             }
         }
         empty
@@ -186,9 +195,7 @@ impl Queue {
         let thread = self.threads.get_mut(name)?;
         let State::Waiting(until) = thread.state else { return None };
         self.due.remove(&(until, Arc::clone(name)));
-        if let Some(away) = thread.away.take() {
-            self.away.remove(&(away, Arc::clone(name)));
-        }
+        self.away.remove(name);
         thread.suspect = suspect;
         thread.state = State::Empty;
         if thread.events.is_empty() {
@@ -196,6 +203,24 @@ impl Queue {
         }
         self.make_ready(name);
         None
+    }
+
+    /// Begins a delivery that finds out whether the endpoint is back: of a thread that may go, else of the one whose wait
+    /// ends first, which is the one that was tried longest ago. Threads that came before it and hold nothing are returned.
+    pub(super) fn probe(&mut self) -> (Option<Arc<Told>>, Vec<Name>) {
+        let mut empty = Vec::new();
+        loop {
+            if let Some(told) = self.start(usize::MAX) {
+                return (Some(told), empty);
+            }
+            let Some((_, name)) = self.due.first().cloned() else { return (None, empty) };
+            empty.extend(self.wake(&name, true));
+        }
+    }
+
+    /// Whether there may be something to probe with.
+    pub(super) fn has_probes(&self) -> bool {
+        !self.due.is_empty() || self.ready.iter().any(|ready| !ready.is_empty())
     }
 
     fn make_ready(&mut self, name: &Name) {
@@ -226,7 +251,7 @@ impl Queue {
         let Some(name) = self.name(name) else { return };
         self.wake(&name, false);
         if let Some(thread) = self.threads.get_mut(&name) {
-            (thread.state, thread.failures) = (State::Empty, 0);
+            (thread.state, thread.failures, thread.failed_at) = (State::Empty, 0, None);
         }
         self.drop_first(&name);
         self.forget(&name);
@@ -249,11 +274,12 @@ impl Queue {
         }
     }
 
-    /// Whether the thread waits after failures, and the endpoint has taken something of others since the first of them.
+    /// Whether the thread waits after a failure of its own: the endpoint has taken something of others before or since.
     pub(super) fn fails_alone(&self, name: &str, successes: u64) -> bool {
-        self.threads
-            .get(name)
-            .is_some_and(|thread| matches!(thread.state, State::Waiting(_)) && thread.successes < successes)
+        self.threads.get(name).is_some_and(|thread| {
+            let took_others = thread.own || thread.failed_at.is_some_and(|before| before < successes);
+            matches!(thread.state, State::Waiting(_)) && took_others
+        })
     }
 
     /// A thread's name, as it is kept here.

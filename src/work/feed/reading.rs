@@ -16,7 +16,8 @@ impl Feed {
     /// Who wants to read, and from where, while there is room for more and `committed` is the last position there is.
     /// Only the backlog's and the live reader come to positions that are not there yet.
     pub fn wants(&mut self, committed: Position) -> Vec<(Reader, Position)> {
-        self.follow_what_begins(committed);
+        self.committed = committed;
+        self.follow_what_begins();
         self.make_room();
         let room = |reader, bound| self.queue.held(reader) < bound;
         let (backlog, aside) = (room(Reader::Backlog, self.bounds.window), self.bounds.aside);
@@ -32,12 +33,15 @@ impl Feed {
     }
 
     /// The live reader begins where the backlog is long, and again where it has fallen behind itself: then the endpoint
-    /// was away, and is back.
-    fn follow_what_begins(&mut self, committed: Position) {
+    /// was down, and is back. It begins with what came since the last failure, because the endpoint may have been back
+    /// before that was found out.
+    fn follow_what_begins(&mut self) {
         let at = self.live.next().unwrap_or(self.next);
-        let behind = committed.next().0.saturating_sub(at.0) >= self.bounds.behind;
+        let behind = self.committed.next().0.saturating_sub(at.0) >= self.bounds.behind;
         if behind && !self.health.failing() && self.queue.held(Reader::Live) < self.bounds.aside {
-            self.live.begin(committed.next(), self.next);
+            let end = self.committed.next();
+            let newest = Position(end.0.saturating_sub(self.bounds.aside as u64));
+            self.live.begin(Position(self.failed_at.0.saturating_add(1)).clamp(newest.max(at), end), self.next);
         }
     }
 

@@ -29,7 +29,7 @@ impl Default for Bounds {
         Self {
             window: 4_096,
             aside: 1_024,
-            behind: 8_192,
+            behind: 1_024,
             live_threads: 50_000,
             parked: 100_000,
             in_flight: 64,
@@ -85,7 +85,7 @@ pub enum Delivered {
     /// A complete 2xx.
     Yes,
     /// No answer, or one that says the endpoint as a whole is not there (502, 503, 504): when another delivery passes,
-    /// this is tried again at once. The endpoint may name the least wait.
+    /// this is tried again at once. The endpoint may name the least wait, which counts while it takes others.
     Down(Option<Duration>),
     /// Too many requests (429): the endpoint wants quiet, and may say for how long.
     Later(Option<Duration>),
@@ -124,6 +124,6 @@ pub struct Standing {
     pub oldest: Option<Timestamp>,
     /// Threads that are parked.
     pub parked: usize,
-    /// The endpoint is gone, or has taken nothing for an hour.
+    /// The endpoint is gone, or has taken nothing for ten seconds.
     pub paused: bool,
 }

@@ -2,6 +2,7 @@
 
 mod away;
 mod live;
+mod outage;
 mod parked;
 mod paused;
 mod random;
@@ -71,6 +72,8 @@ fn a65_when_the_endpoint_is_back_what_waited_for_it_goes_at_once() {
     world.end("a1", Delivered::Down(None));
     world.end("b1", Delivered::Down(None));
     world.tell(&["c"]);
+    assert_eq!(world.begin(), [""; 0]);
+    world.pass_secs(1);
     assert_eq!(world.begin(), ["c1"]);
     world.end("c1", Delivered::Yes);
     assert_eq!(world.begin(), ["a1", "b1"]);
@@ -83,6 +86,7 @@ fn a65_what_fails_again_while_others_pass_waits_by_the_schedule() {
     world.begin();
     world.end("a1", Delivered::Down(None));
     world.tell(&["c", "c"]);
+    world.pass_secs(1);
     world.begin();
     world.end("c1", Delivered::Yes);
     assert_eq!(world.begin(), ["c2", "a1"]);
@@ -290,6 +294,20 @@ impl World {
             for delivery in self.begun.clone() {
                 self.end(&name(&delivery), delivered(&delivery.told));
             }
+        }
+    }
+
+    /// For so long whatever may go goes, and ends so.
+    fn live_for(&mut self, secs: u64, delivered: impl Fn(&Told) -> Delivered) {
+        let until = self.now_ms + secs * 1_000;
+        loop {
+            self.end_all(&delivered);
+            let due = self.feed.due().map_or(until, |due| u64::try_from(due.as_millis()).unwrap());
+            if due >= until {
+                self.now_ms = until;
+                return;
+            }
+            self.now_ms = due.max(self.now_ms);
         }
     }
 

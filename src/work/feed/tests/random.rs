@@ -19,12 +19,12 @@ fn i1_i3_i4_a65_no_mood_of_an_endpoint_loses_an_event_or_its_order_or_stops_the_
     let reached = (0..SEEDS).map(live).fold(Reached::default(), |all, one| Reached {
         parked: all.parked.max(one.parked),
         live: all.live + one.live,
-        gone: all.gone + one.gone,
+        down: all.down + one.down,
         restarts: all.restarts + one.restarts,
         repeats: all.repeats + one.repeats,
     });
     assert!(reached.parked == BOUNDS.parked, "{reached:?}");
-    assert!(reached.live > 100 && reached.gone > 100 && reached.restarts > 100 && reached.repeats > 100, "{reached:?}");
+    assert!(reached.live > 100 && reached.down > 100 && reached.restarts > 100 && reached.repeats > 100, "{reached:?}");
 }
 
 /// What a seed got to see, so that it is known to be worth something.
@@ -32,7 +32,7 @@ fn i1_i3_i4_a65_no_mood_of_an_endpoint_loses_an_event_or_its_order_or_stops_the_
 struct Reached {
     parked: usize,
     live: usize,
-    gone: usize,
+    down: usize,
     restarts: usize,
     repeats: usize,
 }
@@ -99,7 +99,7 @@ fn live(seed: u64) -> Reached {
         }
         reached.parked = reached.parked.max(world.feed.parked.len());
         reached.live += usize::from(world.feed.live.next().is_some());
-        reached.gone += usize::from(world.feed.health.gone());
+        reached.down += usize::from(world.feed.health.is_down());
         i9_no_more_is_held_than_may_be(&world, replayed);
     }
     for _ in 0..2_000 {
