@@ -172,7 +172,7 @@ async fn stop_in_mid_call(set: &Set, stage: &mut Stage) {
     stage.line(Who::Agent, format!("writes: Shall I set it up? It waits for the number's rate, about {wait} ms"));
 
     let text = writes(set, stage, &phone, OURS, "Stop").await;
-    let listed = heard(set, |event| event["type"] == "contact.opted_out" && event["call_id"] == "c-8").await;
+    let listed = heard(set, |event| event["type"] == "contact.opted_out" && event["data"]["call_id"] == "c-8").await;
     let back = heard(set, |event| event["type"] == "message.cancelled" && event["data"]["id"] == id).await;
     let closed = |event: &Value| event["type"] == "call.updated" && event["data"]["sms"]["session"] == "closed";
     let call = heard(set, |event| event["call_id"] == "c-8" && closed(event)).await;
@@ -207,7 +207,7 @@ async fn start_again(set: &Set, stage: &mut Stage) {
     stage.scene("START again");
     let phone = set.phone(number(WEARY));
     writes(set, stage, &phone, OURS, "START").await;
-    let opened = heard(set, |event| event["type"] == "contact.opted_in" && event["call_id"] == "c-8").await;
+    let opened = heard(set, |event| event["type"] == "contact.opted_in" && event["data"]["call_id"] == "c-8").await;
     let greeted = the_carrier_says(set, stage, &phone, "You have successfully been re-subscribed");
     stage.line(Who::Agent, "writes: Good to have you back.");
     let again = set.client.send_text("c-8", "Good to have you back.", "agent-17").await;

@@ -2,6 +2,10 @@
 //!
 //! Invariant: an event is rendered from its frame alone, so the same event has the same bytes whenever it is rendered.
 
+mod thread;
+
+pub use thread::CONTACTS;
+
 use super::Private;
 use super::event::{CallShown, Event, Fact, LateMessage, Story};
 use super::state::{Call, Ended, Medium, Message, OptOutBy};
@@ -196,7 +200,7 @@ fn medium(medium: &Medium) -> MediumShown<'_> {
 pub struct Told {
     /// Its id, stable over repeats.
     pub id: EventId,
-    /// What is told in order together: a call, or a message of no call.
+    /// What is told in order together: a call, or what an event of no call is about.
     pub thread: String,
     /// Its type, like `message.received`.
     pub kind: &'static str,
@@ -250,15 +254,14 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// What it is told in order with: its call, else its message, else nothing but itself.
+    /// The name of what it is told in order with: its call, else what it is about, else nothing but itself.
     pub fn thread(&self) -> Cow<'a, str> {
-        match (self.event.fact.call(), &self.event.fact) {
-            (Some(call), _) => Cow::Borrowed(call.as_str()),
-            (None, Fact::MessageQueued { message, .. } | Fact::MessageChanged { message, .. }) => {
-                Cow::Owned(message.id.to_string())
-            }
-            (None, _) => Cow::Owned(self.id.to_string()),
-        }
+        thread::name(self.event, self.id)
+    }
+
+    /// Whether it was of a contact's thread, and nobody knows of which any more because the contact was erased.
+    pub fn is_erased(&self) -> bool {
+        thread::is_erased(self.event)
     }
 
     /// The one endpoint that is told; nothing where all are, and who pulls as well.
@@ -271,23 +274,25 @@ impl<'a> Head<'a> {
 
     /// Whether nothing older is told in order with it.
     pub fn begins(&self) -> bool {
-        match self.event.call_sequence {
-            Some(sequence) => sequence == 1,
-            None => !matches!(self.event.fact, Fact::MessageChanged { .. }),
-        }
+        thread::begins(self.event)
     }
 
     /// The event, ready to be sent.
     pub fn told(&self) -> Told {
         let id = self.id.to_string();
+        let call = thread::call(self.event);
+        let mut data = data(&self.event.fact, self.story.at);
+        if let Some(said_in) = self.event.fact.call().filter(|_| call.is_none()) {
+            data["call_id"] = json!(said_in.as_str());
+        }
         let body = json!({
             "id": id,
             "cursor": cursor(self.id),
             "call_sequence": self.event.call_sequence,
             "type": self.kind,
             "at": self.story.at.to_string(),
-            "call_id": self.event.fact.call().map(CallId::as_str),
-            "data": data(&self.event.fact, self.story.at),
+            "call_id": call.map(CallId::as_str),
+            "data": data,
         });
         Told { id: self.id, thread: self.thread().into_owned(), kind: self.kind, body: body.to_string().into_bytes() }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Endpoint {
     pub(crate) states: BTreeMap<String, Vec<String>>,
     /// The last `call_sequence` of each call.
     last: HashMap<String, u64>,
+    /// The last event of each contact, account and number: ids are ordered as things happened.
+    last_outside: HashMap<String, String>,
     illness: Illness,
     /// What it refuses until faults stop, and how: calls it knows nothing of, or chokes on.
     refused: HashMap<String, Illness>,
@@ -111,6 +113,7 @@ impl Endpoint {
             again: BTreeMap::new(),
             states: BTreeMap::new(),
             last: HashMap::new(),
+            last_outside: HashMap::new(),
             illness: Illness::default(),
             refused: HashMap::new(),
         }
@@ -199,10 +202,29 @@ impl Endpoint {
         } else if !event["call_sequence"].is_null() {
             breach("I4", format!("{id} is of no call and has a sequence"));
         }
+        if let Some(about) = about(told.kind, &event["data"]) {
+            let last = self.last_outside.entry(about).or_default();
+            if id < *last {
+                breach("A68", format!("{} hears {id}, {}, after {last} of the same", self.name, told.kind));
+            }
+            last.clone_from(&id);
+        }
         if let (Some(message), Some("outbound")) = (event["data"]["id"].as_str(), event["data"]["direction"].as_str()) {
             let state = told.kind.trim_start_matches("message.").to_owned();
             self.states.entry(message.to_owned()).or_default().push(state);
         }
         self.events.insert(id, told.body.clone());
     }
+}
+
+/// What an event outside a call is about, where that is a contact, an account or a number. Who was erased is nobody.
+fn about(kind: &str, data: &Value) -> Option<String> {
+    let (group, field) = match kind.split_once('.')? {
+        ("contact", _) => ("contact", "contact"),
+        ("message", "late") => ("contact", "from"),
+        ("account", _) => ("account", "account"),
+        ("number", _) => ("number", "number"),
+        _ => return None,
+    };
+    Some(format!("{group} {}", data[field].as_str()?))
 }

@@ -34,8 +34,7 @@ pub(super) fn stop<V: View>(
     let Some(block) = block else { return false };
     let since = known.map_or(draft.now(), |known| known.since);
     let stands = OptOut { block, since, by };
-    let fact = Fact::OptedOut { contact: theirs.into(), ours, call: said_in.clone(), stands: stands.clone() };
-    tell_in(draft, said_in, fact);
+    draft.note(Fact::OptedOut { contact: theirs.into(), ours, call: said_in, stands: stands.clone() });
     known_again(draft, theirs);
     close_texts(draft, theirs, &stands.block);
     true
@@ -100,8 +99,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: Optio
     let said_in = ours.and_then(|ours| reopened.iter().find(|call| call.our_number == Some(ours)));
     let said_in = said_in.map(|call| call.id.clone());
     let stands = left.map(|block| OptOut { block, ..known });
-    let fact = Fact::OptedIn { contact: theirs.into(), ours, call: said_in.clone(), stands };
-    tell_in(draft, said_in, fact);
+    draft.note(Fact::OptedIn { contact: theirs.into(), ours, call: said_in, stands });
     known_again(draft, theirs);
     for call in reopened {
         // Told of just now, perhaps.
@@ -159,13 +157,6 @@ fn known_again<V: View>(draft: &mut Draft<'_, V>, theirs: E164) {
 /// Every call of a person that lives.
 fn calls_of<V: View>(draft: &Draft<'_, V>, theirs: E164) -> Vec<Call> {
     draft.live(theirs).into_iter().filter_map(|live| draft.live_call(&live.call)).collect()
-}
-
-/// Told as part of the call it was said in, where there is one.
-fn tell_in<V: View>(draft: &mut Draft<'_, V>, said_in: Option<CallId>, fact: Fact) {
-    let Some(mut call) = said_in.and_then(|id| draft.live_call(&id)) else { return draft.note(fact) };
-    draft.tell(&mut call, |_| fact);
-    draft.keep(call, Live::Same);
 }
 
 /// A call whose texts closed or may open again.

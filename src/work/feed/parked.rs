@@ -156,6 +156,13 @@ impl Parked {
         true
     }
 
+    /// A thread whose name begins so and that has still to be read at `place`.
+    pub(super) fn sweeping(&self, begins: &str, place: Place) -> Option<String> {
+        let members = self.sweep.iter().flat_map(|sweep| &sweep.members).filter(|name| name.starts_with(begins));
+        let unread = |name: &&Name| self.threads.get(*name).is_some_and(|stand| stand.read <= place);
+        members.filter(unread).min().map(|name| name.to_string())
+    }
+
     /// A thread holds as much as it may.
     pub(super) fn pause(&mut self, thread: &str) {
         if let Some(stand) = self.threads.get_mut(thread).filter(|stand| stand.reading == Reading::Sweeps) {

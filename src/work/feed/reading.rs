@@ -4,7 +4,7 @@ use super::Feed;
 use super::parked::After;
 use super::terms::{Name, Reader, place_of};
 use crate::machine::event::Story;
-use crate::machine::show::{self, Head};
+use crate::machine::show::{self, Head, Told};
 use crate::model::{Position, Timestamp};
 use std::ops::Range;
 use std::sync::Arc;
@@ -123,11 +123,12 @@ impl Feed {
 
     fn follow_parked(&mut self, story: &Story) {
         for head in show::heads(story) {
-            let thread = head.thread();
-            if !self.wanted.takes(&head) || !self.parked.reads(&thread, place_of(head.id)) {
+            if !self.wanted.takes(&head) {
                 continue;
             }
-            self.queue.push(Arc::new(head.told()), Reader::Parked);
+            let Some(thread) = self.parked_thread(&head) else { continue };
+            let told = Told { thread: thread.clone(), ..head.told() };
+            self.queue.push(Arc::new(told), Reader::Parked);
             let (held, passing) = self.queue.holds(&thread);
             if held >= if passing { PARKED_HOLDS_MAX } else { 1 } {
                 self.parked.pause(&thread);
@@ -138,6 +139,15 @@ impl Feed {
                 self.queue.forget(&name);
             }
         }
+    }
+
+    /// The parked thread that is read on with this event. One that was parked by an older version has the event's id as its
+    /// name. An event of a contact who was erased since may be of any thread of contacts: then it is told once more at most.
+    fn parked_thread(&mut self, head: &Head<'_>) -> Option<String> {
+        let place = place_of(head.id);
+        let erased = head.is_erased().then(|| self.parked.sweeping(show::CONTACTS, place)).flatten();
+        let names = [Some(head.thread().into_owned()), Some(head.id.to_string()), erased];
+        names.into_iter().flatten().find(|name| self.parked.reads(name, place))
     }
 
     /// Whether an event is not delivered any more but once more: what is still to be delivered comes anyhow, and in its

@@ -38,7 +38,7 @@ impl Default for Bounds {
     }
 }
 
-/// What is told in order together: a call, or a message of no call.
+/// What is told in order together: a call, or what an event of no call is about.
 pub(super) type Name = Arc<str>;
 
 /// An event's place: its frame, and which of the frame's events it is.

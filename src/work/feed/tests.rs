@@ -3,6 +3,7 @@
 mod away;
 mod live;
 mod outage;
+mod outside;
 mod parked;
 mod paused;
 mod random;
@@ -244,6 +245,13 @@ impl World {
         let events = events.collect();
         let position = self.committed().next();
         self.journal.push(Story { position, at: self.now().wall, events });
+    }
+
+    /// Something happens outside a call, and is read.
+    fn happens(&mut self, fact: Fact) {
+        let position = self.committed().next();
+        self.journal.push(Story { position, at: self.now().wall, events: vec![Event { call_sequence: None, fact }] });
+        self.read();
     }
 
     /// Every reader reads as far as it wants to.

@@ -201,7 +201,7 @@ fn a46_a47_stop_in_a_call_is_shown_to_the_agent_flagged() {
         &[
             "attached",
             "message.received a stop reply_blocked 'nope'",
-            "contact.opted_out a",
+            "contact.opted_out",
             "call.updated a closed opted_out",
         ],
     );

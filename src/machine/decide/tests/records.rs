@@ -16,7 +16,7 @@ const RAW: &[u8] = b"{\"from\":\"+12065550142\",\"half a webhook";
 const WORDS: &[&str] = &["where is my parcel?", "on its way to you", "by the way", "one more question"];
 
 /// A story in which everything happens that can.
-fn everything() -> World {
+pub(super) fn everything() -> World {
     let mut world = World::empty();
     let directory = with(|directory| {
         directory.settings.late_text = true;

@@ -15,6 +15,35 @@ fn told(world: &World, kind: &str) -> Vec<Value> {
 }
 
 #[test]
+fn f03_a68_an_opt_out_is_of_its_contact_s_order_and_names_the_call_it_was_said_in() {
+    let story = [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, text(ANN, SUPPORT, "STOP"))];
+    let mut world = World::new(directory());
+    story.into_iter().for_each(|(secs, step)| drop(world.run(secs, step)));
+    let opted_out = &told(&world, "contact.opted_out")[0];
+    assert_eq!((&opted_out["call_id"], &opted_out["call_sequence"]), (&Value::Null, &Value::Null));
+    assert_eq!(opted_out["data"]["call_id"], "a");
+
+    world.run(3, end("a"));
+    world.run(4, text(ANN, SUPPORT, "START"));
+    let opted_in = &told(&world, "contact.opted_in")[0];
+    assert_eq!((&opted_in["call_id"], &opted_in["data"]["call_id"]), (&Value::Null, &Value::Null));
+    let heads = || world.journal.iter().flat_map(show::heads);
+    let threads: std::collections::BTreeSet<_> =
+        heads().filter(|head| head.kind.starts_with("contact.")).map(|head| head.thread().into_owned()).collect();
+    assert_eq!(threads.len(), 1, "{threads:?}");
+}
+
+/// What a fact is about says in which order it is told. One that is missing here is in none but its own.
+#[test]
+fn f03_a68_every_event_without_a_call_is_of_the_thread_of_what_it_is_about() {
+    let facts = records::everything();
+    let heads = facts.journal.iter().flat_map(show::heads).filter(|head| head.kind != "quarantine.added");
+    for head in heads {
+        assert_ne!(head.thread(), head.id.to_string(), "{} has no order: name its thread", head.kind);
+    }
+}
+
+#[test]
 fn r2_photos_videos_and_screenshots_are_told_with_their_message_and_counted_in_the_call() {
     let medium = |content_type: &str| InboundMedia {
         url: format!("https://media.example/{content_type}"),
