@@ -195,7 +195,8 @@ impl Running {
         // Looked at before the doors open: nothing is taken in that there is no room for.
         let disk = watch::disk(&config, &readiness).await.map_err(StartFailed::Thread)?;
         ops.spawn(disk.watch(CancellationToken::clone(&stop_ops)));
-        ops.spawn(clock::watch(opened.clock, config.data_dir.clone(), CancellationToken::clone(&stop_ops)));
+        let watching = clock::watch(opened.clock, config.data_dir.clone(), readiness.clone(), stop_ops.clone());
+        ops.spawn(watching);
         let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
         let numbers = reads.directory().numbers.len();
@@ -400,7 +401,8 @@ fn start_workers(
         // Both are there for every endpoint of the configuration.
         let start = feeds.starts.remove(&endpoint.name).unwrap_or_default();
         let Some(asked_again) = feeds.asked_again.remove(&endpoint.name) else { continue };
-        let delivering = deliver(endpoint, start, engine.clone(), reads.follow().clone(), asked_again, stop.clone());
+        let (follow, readiness) = (reads.follow().clone(), readiness.clone());
+        let delivering = deliver(endpoint, start, engine.clone(), follow, asked_again, readiness, stop.clone());
         workers.spawn(async move { delivering.await.map_err(|error| format!("the feed: {error}")) });
     }
     let ticking = tick(engine.clone(), stop.clone());

@@ -15,7 +15,7 @@ mod reads;
 mod rebuild;
 mod tail;
 
-pub use self::clock::{BELIEVED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock};
+pub use self::clock::{BELIEVED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock, wall};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget, Recovered};
 pub use self::erase::Erased;
 pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, Spare, fold};

@@ -4,17 +4,18 @@
 //! `OFFHOOK_EVENTS=360000 cargo test --release --test drain -- --nocapture` tells how fast and how much.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use offhook::engine::{Core, Engine, Handle, Urgency, WallClock};
+use offhook::engine::{Clock, Core, Engine, Handle, Urgency, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::{FileJournal, Options};
 use offhook::machine::command::{Command, PutCall, Reply};
 use offhook::model::{CallId, Caller, Directory, Phase, Position, Queue, QueueId, Settings, Timestamp};
 use offhook::net::{Client, ClientBounds};
+use offhook::observe::Readiness;
 use offhook::work::feed::{Bounds, Feed, Filter, Start};
 use offhook::work::{Endpoint, Moment, Replays, deliver};
 use serde_json::Value;
@@ -22,8 +23,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +54,7 @@ fn g17_a65_what_waited_for_an_endpoint_costs_little_memory_and_drains_in_order_a
     let is_measured = asked.is_some() && !cfg!(debug_assertions);
     let events = asked.map_or(EVENTS, |text| text.parse().expect("OFFHOOK_EVENTS is a number"));
     let place = tempfile::tempdir().expect("a temporary directory");
-    let (core, began) = filled(place.path(), events);
+    let (core, began) = filled(place.path(), events, Box::new(WallClock::new()));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let figures = runtime.block_on(drain(core, began, events));
     println!("{figures:#?}");
@@ -95,11 +97,11 @@ fn a_hundred_thousand_parked_calls_cost_some_hundred_bytes_each() {
 }
 
 /// A gateway's core with so many events that nobody was told of.
-fn filled(place: &Path, events: u64) -> (Core, Position) {
+fn filled(place: &Path, events: u64, clock: Box<dyn Clock>) -> (Core, Position) {
     let journal = FileJournal::open(&place.join("journal"), Options::default()).expect("a journal");
     let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
     let index = Box::new(MemoryIndex::new());
-    let (mut core, _) = Core::recover(Box::new(journal), index, claims, Box::new(WallClock::new())).expect("a core");
+    let (mut core, _) = Core::recover(Box::new(journal), index, claims, clock).expect("a core");
     let queue = Queue {
         name: "Support".to_owned(),
         parent: None,
@@ -133,18 +135,12 @@ async fn drain(core: Core, began: Position, events: u64) -> Figures {
     let (engine, handle) = Engine::start(core).expect("a thread");
     let before_kb = resident_kb();
     let (held, address) = hold_a_port();
-    let endpoint = Endpoint {
-        name: "main".to_owned(),
-        url: format!("http://{address}/events").parse().expect("an address"),
-        keys: vec![standardwebhooks::Webhook::from_bytes(vec![7; 32]).expect("a key")].into(),
-        client: Client::new(ClientBounds { idle_max: 64, ..ClientBounds::default() }),
-        events: Filter::default(),
-    };
     let (_replays, mut asked_again) = Replays::to(["main"]);
     let asked_again = asked_again.remove("main").expect("it was made");
     let start = Start { watermark: began, parked: Vec::new() };
-    let stop = CancellationToken::new();
-    let feed = tokio::spawn(deliver(endpoint, start, handle.clone(), follow, asked_again, stop.clone()));
+    let (ready, stop) = (Readiness::new(), CancellationToken::new());
+    let feed = deliver(endpoint(address), start, handle.clone(), follow, asked_again, ready, stop.clone());
+    let feed = tokio::spawn(feed);
 
     // While it is down the window fills.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -184,6 +180,67 @@ async fn drain(core: Core, began: Position, events: u64) -> Figures {
     }
 }
 
+fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint {
+        name: "main".to_owned(),
+        url: format!("http://{address}/events").parse().expect("an address"),
+        keys: vec![standardwebhooks::Webhook::from_bytes(vec![7; 32]).expect("a key")].into(),
+        client: Client::new(ClientBounds { idle_max: 64, ..ClientBounds::default() }),
+        events: Filter::default(),
+    }
+}
+
+/// An endpoint answers 503 for ten seconds while 12,000 events wait: a call that begins when it is back is told of, and all
+/// the others. By the schedule of refused events that would take minutes. And the gateway's time is an hour ahead of the
+/// machine's clock, which what it signs does not show.
+#[test]
+fn f23_f24_what_waited_for_an_endpoint_that_said_503_flows_and_is_signed_by_the_clock() {
+    const AWAY: Duration = Duration::from_secs(10);
+    const BACK_WITHIN: Duration = Duration::from_secs(60);
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (core, began) = filled(place.path(), EVENTS, Box::new(Ahead(WallClock::new())));
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+        let follow = core.follow();
+        let (engine, handle) = Engine::start(core).expect("a thread");
+        let (held, address) = hold_a_port();
+        let (platform, mut told) = Platform::new();
+        platform.away.store(true, Ordering::SeqCst);
+        let server = tokio::spawn(serve(held, Arc::clone(&platform)));
+        let (_replays, mut asked_again) = Replays::to(["main"]);
+        let asked_again = asked_again.remove("main").expect("it was made");
+        let start = Start { watermark: began, parked: Vec::new() };
+        let (ready, stop) = (Readiness::new(), CancellationToken::new());
+        let feed = deliver(endpoint(address), start, handle.clone(), follow, asked_again, ready, stop.clone());
+        let feed = tokio::spawn(feed);
+
+        tokio::time::sleep(AWAY).await;
+        let asked = platform.refused.load(Ordering::SeqCst);
+        assert!((2..=64 + 10).contains(&asked), "{asked} deliveries to an endpoint that is down");
+        platform.away.store(false, Ordering::SeqCst);
+        begin(&handle, "new").await;
+        let all = tokio::time::timeout(BACK_WITHIN, told.wait_for(|told| *told > EVENTS)).await;
+        assert!(all.is_ok(), "{} of {EVENTS} came", platform.told.borrow());
+        stop.cancel();
+        feed.await.expect("it does not panic").expect("it ends well");
+        server.abort();
+        tokio::task::spawn_blocking(move || engine.stop()).await.expect("it stops");
+        let wrong = platform.furthest_secs.load(Ordering::SeqCst);
+        assert!(wrong < 300, "a webhook was signed {wrong} s from now");
+    });
+}
+
+/// A clock that is an hour ahead, as one that was set right since.
+struct Ahead(WallClock);
+
+impl Clock for Ahead {
+    fn now(&mut self) -> Timestamp {
+        self.0.now() + Duration::from_secs(3_600)
+    }
+
+    fn not_before(&mut self, _at: Timestamp) {}
+}
+
 async fn begin(engine: &Handle, call: &str) {
     let reply = engine.submit(put_call(call, 0), Urgency::Ordinary, Duration::from_secs(60)).await;
     assert!(matches!(reply, Ok(Reply::Call { created: true, .. })), "{reply:?}");
@@ -193,6 +250,11 @@ async fn begin(engine: &Handle, call: &str) {
 struct Platform {
     state: Mutex<Seen>,
     told: watch::Sender<u64>,
+    /// It answers 503, and so often it has.
+    away: AtomicBool,
+    refused: AtomicU64,
+    /// How far the time of a webhook was from its arrival, at most.
+    furthest_secs: AtomicU64,
 }
 
 #[derive(Default)]
@@ -207,7 +269,27 @@ struct Seen {
 impl Platform {
     fn new() -> (Arc<Self>, watch::Receiver<u64>) {
         let (told, seen) = watch::channel(0);
-        (Arc::new(Self { state: Mutex::default(), told }), seen)
+        let platform = Self {
+            state: Mutex::default(),
+            told,
+            away: AtomicBool::default(),
+            refused: AtomicU64::default(),
+            furthest_secs: AtomicU64::default(),
+        };
+        (Arc::new(platform), seen)
+    }
+
+    /// The status of the answer to an event.
+    fn answers(&self, timestamp: &str, body: &[u8]) -> StatusCode {
+        if self.away.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
+        let signed: u64 = timestamp.parse().expect("a number of seconds");
+        self.furthest_secs.fetch_max(now.abs_diff(signed), Ordering::SeqCst);
+        self.hears(body);
+        StatusCode::OK
     }
 
     fn hears(&self, body: &[u8]) {
@@ -241,9 +323,11 @@ async fn serve(held: TcpSocket, platform: Arc<Platform>) {
             let answer = service_fn(move |request: Request<Incoming>| {
                 let platform = Arc::clone(&platform);
                 async move {
+                    let signed = request.headers()["webhook-timestamp"].clone();
                     let body = request.into_body().collect().await.expect("it comes whole").to_bytes();
-                    platform.hears(&body);
-                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+                    let mut answer = Response::new(Full::<Bytes>::default());
+                    *answer.status_mut() = platform.answers(signed.to_str().expect("it is text"), &body);
+                    Ok::<_, Infallible>(answer)
                 }
             });
             // A connection that breaks is the client's to make again.

@@ -6,7 +6,7 @@
 
 use crate::engine::{Clock as _, STEP_MAX, WallClock};
 use crate::model::Timestamp;
-use crate::observe;
+use crate::observe::{self, Readiness};
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -22,6 +22,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// nothing that counts.
 const NOTE_EVERY: u32 = 10;
 
+/// How far the journal's time and the machine's clock may differ without a word, in milliseconds.
+const OFFSET_MAX_MS: u64 = 1_000;
+
 /// What changes with each boot of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -29,29 +32,35 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
     let noted = std::fs::read_to_string(data_dir.join("clock")).ok();
     let known = noted.as_deref().zip(boot().as_deref()).and_then(|(noted, boot)| read(noted, boot));
-    if let Some(Noted { at, steady, doubted_until }) = known {
-        return WallClock::since(at, steady).doubted_until(doubted_until);
+    let mut clock = match known {
+        Some(Noted { at, steady, doubted_until }) => WallClock::since(at, steady).doubted_until(doubted_until),
+        None => {
+            let rest = last.map_or(Duration::ZERO, |last| WallClock::new().now().since(last));
+            if rest > STEP_MAX {
+                observe::clock_doubted(rest);
+                WallClock::after_a_rest()
+            } else {
+                WallClock::new()
+            }
+        }
+    };
+    if let Some(last) = last {
+        clock.not_before(last);
     }
-    let mut clock = WallClock::new();
-    let rest = last.map_or(Duration::ZERO, |last| clock.now().since(last));
-    if rest <= STEP_MAX {
-        return clock;
-    }
-    observe::clock_doubted(rest);
-    WallClock::after_a_rest()
+    clock
 }
 
 /// Compares the clocks until `stop`, and notes the time.
-pub(super) async fn watch(mut clock: WallClock, data_dir: PathBuf, stop: CancellationToken) {
+pub(super) async fn watch(mut clock: WallClock, data_dir: PathBuf, readiness: Readiness, stop: CancellationToken) {
     let mut every = interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut stands = false;
+    let (mut stands, mut differs) = (false, false);
     for count in 0_u32.. {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        clock.now();
+        differs = tell_offset(clock.offset_ms(), differs, &readiness);
         stands = compare(&mut clock, stands);
         if count % NOTE_EVERY == 0 {
             let ((at, steady), doubted_until) = (clock.last(), clock.doubt());
@@ -64,6 +73,21 @@ pub(super) async fn watch(mut clock: WallClock, data_dir: PathBuf, stop: Cancell
             }
         }
     }
+}
+
+/// Tells how far the journal's time is from the machine's clock. Where that is more than a second it is noted, and logged
+/// once; `differs` says whether it was before. Returns whether it is.
+fn tell_offset(offset_ms: i64, differs: bool, readiness: &Readiness) -> bool {
+    observe::clock_offset(offset_ms);
+    let is_far = offset_ms.unsigned_abs() > OFFSET_MAX_MS;
+    let side = if offset_ms > 0 { "ahead of" } else { "behind" };
+    let secs = offset_ms.unsigned_abs() / 1_000;
+    let note = format!("the journal's time is {secs} s {side} the machine's clock: check that the clock is right");
+    readiness.note("clock", is_far.then_some(&note));
+    if is_far != differs {
+        observe::clock_differs(is_far.then_some(offset_ms));
+    }
+    is_far
 }
 
 /// Tells of a wall that is ahead and not believed, once; `stands` says whether it was before. Returns whether it is.
@@ -176,6 +200,27 @@ mod tests {
             assert_eq!(begin(directory.path(), Some(at)).is_doubted(), doubted);
             std::fs::remove_file(directory.path().join("clock")).unwrap();
         }
+    }
+
+    #[test]
+    fn f24_a_journal_that_is_ahead_of_the_clock_is_shown() {
+        let metrics = observe::install();
+        let (directory, readiness) = (tempfile::tempdir().unwrap(), Readiness::new());
+        let last = WallClock::new().now() + Duration::from_secs(3_600);
+        let mut clock = begin(directory.path(), Some(last));
+        assert!(tell_offset(clock.offset_ms(), false, &readiness));
+        assert_eq!(readiness.notes().len(), 1);
+        let note = "clock: the journal's time is 3600 s ahead of the machine's clock: check that the clock is right";
+        assert!(readiness.notes()[0] == note || readiness.notes()[0] == note.replace("3600", "3599"));
+        let shown = metrics.render();
+        let line = shown.lines().find_map(|line| line.strip_prefix("offhook_clock_offset_seconds ")).unwrap();
+        assert!((3_590.0..3_601.0).contains(&line.parse::<f64>().unwrap()), "{line}");
+
+        // It is right again, and then behind.
+        assert!(!tell_offset(-1_000, true, &readiness));
+        assert_eq!(readiness.notes(), [""; 0]);
+        assert!(tell_offset(-2_500, false, &readiness));
+        assert!(readiness.notes()[0].contains("is 2 s behind the machine's clock"), "{:?}", readiness.notes());
     }
 
     #[test]

@@ -64,6 +64,13 @@ impl WallClock {
         Self { guard: Guard::new(last, steady(), None), jumped: None }
     }
 
+    /// How far it is now from what the machine's clock shows, in milliseconds; above 0 where it is ahead.
+    pub fn offset_ms(&mut self) -> i64 {
+        let wall = wall();
+        let signed = |at: Timestamp| i64::try_from(at.as_ms()).unwrap_or(i64::MAX);
+        signed(self.now()) - signed(wall)
+    }
+
     /// How far the wall is ahead, while that is not believed.
     pub fn ahead(&self) -> Option<Duration> {
         self.guard.ahead()
@@ -101,8 +108,9 @@ impl Clock for WallClock {
     }
 }
 
-/// What the machine's clock shows.
-fn wall() -> Timestamp {
+/// What the machine's clock shows, right or wrong: what others compare with their own clocks is signed with this. Events
+/// are ordered by the journal's time.
+pub fn wall() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }

@@ -122,6 +122,23 @@ pub fn clock_ahead(ahead: Duration) {
     gauge!(names::CLOCK_AHEAD_SECONDS).set(ahead.as_secs_f64());
 }
 
+/// How far the journal's time is from the machine's clock; above 0 where it is ahead.
+pub fn clock_offset(offset_ms: i64) {
+    gauge!(names::CLOCK_OFFSET_SECONDS).set(offset_ms as f64 / 1_000.0);
+}
+
+/// The journal's time and the machine's clock differ by more than a second from now on, or no longer.
+pub fn clock_differs(offset_ms: Option<i64>) {
+    match offset_ms {
+        Some(offset_ms) => tracing::warn!(
+            offset_ms,
+            "the journal's time and the machine's clock differ: check that the clock is right. Events keep the journal's \
+             time and order, webhooks are signed with the clock's"
+        ),
+        None => tracing::info!("the journal's time and the machine's clock agree again"),
+    }
+}
+
 /// The machine's clock was set forward by much.
 pub fn clock_suspect(ahead: Duration) {
     let secs = ahead.as_secs();

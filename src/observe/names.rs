@@ -157,6 +157,8 @@ names! {
             "Time from the first decision of a batch until all of it is durable and readable. Rising: compare offhook_journal_sync_seconds; if that rises too the disk is slow, else batches are large or the index is.";
         gauge CLOCK_AHEAD_SECONDS = "offhook_clock_ahead_seconds" [],
             "How far the machine's clock is ahead of the time that passed, while that is not believed; else 0. A rise: somebody set the clock forward by over five minutes; set it right within ten minutes of that, or calls and keys are as much older.";
+        gauge CLOCK_OFFSET_SECONDS = "offhook_clock_offset_seconds" [],
+            "The journal's time minus the machine's clock, looked at each second; about 0 where all is well. Rising past 1: the clock was set back, or was ahead when the journal was written; falling below -1: it was set forward by more than is believed, or the machine slept. Check what sets the clock.";
         counter CLOCK_JUMPS_TOTAL = "offhook_clock_jumps_total" [],
             "Times the machine's clock was set forward by over five minutes. Any rise: see what sets the clock, and offhook_clock_ahead_seconds.";
         counter INDEX_REBUILDS_TOTAL = "offhook_index_rebuilds_total" [reason],

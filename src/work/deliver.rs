@@ -7,12 +7,12 @@ pub use endpoint::{Endpoint, Keys};
 
 use super::feed::{Bounds, Delivered, Delivery, Feed, Progress, Reader, Start};
 use super::sender::{Clock, page};
-use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
+use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency, wall};
 use crate::journal::JournalFailed;
 use crate::machine::command::Command;
 use crate::machine::event::Story;
 use crate::model::Position;
-use crate::observe;
+use crate::observe::{self, Readiness};
 use gap::Gap;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -33,6 +33,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// How often progress is looked at while there is some.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// What is to be read where the gateway says whether it is ready.
+const PAUSED: &str = "accepts no events, which wait in the journal: check that it runs, and that its url is right";
+
 /// How often it is told how the feed stands.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,7 @@ pub async fn deliver(
     engine: Handle,
     follow: Follow,
     mut replays: mpsc::Receiver<Range<Position>>,
+    readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
     let mut clock = clock(&follow).await?;
@@ -59,11 +63,11 @@ pub async fn deliver(
     // At most as many deliveries are under way as the feed's bounds say, so this never grows beyond them.
     let (tell, mut ended) = mpsc::unbounded_channel::<(Delivery, Delivered)>();
     loop {
-        let now = clock.now();
-        for delivery in feed.next(now) {
+        for delivery in feed.next(clock.now()) {
             let (endpoint, tell) = (Arc::clone(&endpoint), tell.clone());
             under_way.spawn(async move {
-                let delivered = endpoint.deliver(&delivery.told, now.wall).await;
+                // Receivers compare it with their clocks, so it is not the journal's time, which may be another.
+                let delivered = endpoint.deliver(&delivery.told, wall()).await;
                 let _stopping = tell.send((delivery, delivered));
             });
         }
@@ -116,6 +120,7 @@ pub async fn deliver(
                 let standing = feed.standing(now);
                 if std::mem::replace(&mut paused, standing.paused) != standing.paused {
                     observe::feed_paused(&endpoint.name, paused);
+                    readiness.note(&format!("endpoint {}", endpoint.name), paused.then_some(PAUSED));
                 }
                 observe::feed_standing(&endpoint.name, observe::Standing {
                     lag: follow.committed().next().0.saturating_sub(standing.watermark.0),
@@ -150,7 +155,7 @@ fn settle(feed: &mut Feed, endpoint: &str, delivery: &Delivery, delivered: Deliv
     }
 }
 
-/// The journal's time, which receivers' clocks agree with also where this machine's is set wrong.
+/// The journal's time, by which the ages of events are told.
 async fn clock(follow: &Follow) -> Result<Clock, FollowFailed> {
     match page(follow, follow.committed()).await {
         Ok(latest) => Ok(latest.first().map_or_else(Clock::new, |story| Clock::of_the_journal(story.at))),

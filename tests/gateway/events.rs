@@ -1,7 +1,7 @@
 //! Events on their way out: endpoints that are gone and come back, that want little, and that want all of it again.
 
-use crate::process::{Gateway, SOON, TOKEN, World, offhook, said};
-use crate::shared::{api, on_the_phone, world};
+use crate::process::{Gateway, SOON, TOKEN, World, offhook, said, wire};
+use crate::shared::{OURS, api, on_the_phone, world};
 use offhook::sim::platform::{Delivery, Fault, Platform, PlatformMood, PlatformSettings};
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// An endpoint that said 410 is looked at after five seconds, a fifth more or less.
+/// An endpoint that said 410 is probed every five seconds.
 const LOOKED_AT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,6 +177,40 @@ async fn a65_an_endpoint_that_points_elsewhere_has_taken_nothing_and_nobody_else
     world.platform.set_mood(PlatformMood::default());
     taken_again(&world, &caller.call).await;
     assert_eq!(elsewhere.count(), 0);
+}
+
+/// An endpoint that is down is seen to be, and what ten strangers said meanwhile comes in its order when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn f03_f23_stop_start_stop_of_strangers_arrive_in_order_after_an_outage() {
+    let world = world().await;
+    let gateway = world.start().await;
+    world.platform.set_mood(PlatformMood { faults: 1.0, fault: Fault::Status(503), ..PlatformMood::default() });
+    for nth in 0..10 {
+        let stranger = world.carrier.phone(format!("+1415555{nth:04}").parse().unwrap());
+        for word in ["STOP", "START", "STOP"] {
+            assert!(stranger.text(OURS.parse().unwrap(), word).await.acknowledged());
+        }
+    }
+    let paused = "offhook_feed_paused{endpoint=\"main\"}";
+    counted(&gateway, &format!("{paused} 1")).await;
+    let ready = wire::get(world.home.doors.ops, "/readyz").await.unwrap();
+    assert!(ready.status == 200 && ready.body.contains("endpoint main: accepts no events"), "{}", ready.body);
+
+    world.platform.set_mood(PlatformMood::default());
+    let of_contacts = |event: &Delivery| event.taken && event.kind.starts_with("contact.");
+    let events = world.platform.wait_for_all(30, SOON, of_contacts).await.unwrap();
+    let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in events {
+        let contact = event.json()["data"]["contact"].as_str().unwrap().to_owned();
+        said.entry(contact).or_default().push(event.kind.clone());
+    }
+    assert_eq!(said.len(), 10);
+    for (contact, kinds) in said {
+        assert_eq!(kinds, ["contact.opted_out", "contact.opted_in", "contact.opted_out"], "{contact}");
+    }
+    counted(&gateway, &format!("{paused} 0")).await;
+    let ready = wire::get(world.home.doors.ops, "/readyz").await.unwrap();
+    assert_eq!(ready.body, r#"{"ready":true,"reasons":[]}"#);
 }
 
 /// The metrics come to show this line.

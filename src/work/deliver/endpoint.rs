@@ -49,7 +49,7 @@ impl From<Vec<Webhook>> for Keys {
 }
 
 impl Endpoint {
-    /// Posts an event, at `now`.
+    /// Posts an event, at `now` by the machine's clock.
     pub(super) async fn deliver(&self, told: &Told, now: Timestamp) -> Delivered {
         let (outcome, detail, delivered) = match self.request(told, now) {
             Err(why) => (Delivery::Refused, why, Delivered::Refused),
