@@ -220,7 +220,7 @@ fn f23_f24_what_waited_for_an_endpoint_that_said_503_flows_and_is_signed_by_the_
         platform.away.store(false, Ordering::SeqCst);
         begin(&handle, "new").await;
         let all = tokio::time::timeout(BACK_WITHIN, told.wait_for(|told| *told > EVENTS)).await;
-        assert!(all.is_ok(), "{} of {EVENTS} came", platform.told.borrow());
+        assert!(all.is_ok(), "{} of {EVENTS} came", *platform.told.borrow());
         stop.cancel();
         feed.await.expect("it does not panic").expect("it ends well");
         server.abort();
