@@ -10,6 +10,7 @@ mod engine;
 mod exposition;
 mod feed;
 mod label;
+mod limited;
 mod lines;
 mod list;
 mod logging;
@@ -29,7 +30,8 @@ pub use dispatch::{
 };
 pub use doors::{
     Door, Refused, accept_failed, answered, api_request, connection_closed, connection_opened, connection_refused,
-    connections_cut, credential_refused, door_closed, door_open, few_descriptors, request_panicked,
+    connections_cut, credential_refused, door_closed, door_open, few_descriptors, handshake_failed,
+    proxy_header_refused, request_panicked,
 };
 pub use engine::{
     Queue, RebuildReason, Retention, Undecided, ballast_given_up, batch_committed, clock_ahead, clock_believed,
@@ -41,12 +43,13 @@ pub use feed::{
     replay_given_up, replay_unreadable,
 };
 pub use label::ConnectionEnd;
+pub use limited::{Cause, report_left_out};
 pub use lines::last_words;
 pub use list::list;
 pub use logging::{LogFormat, LoggingFailed, logging, panics};
 pub use messages::{
     AutoReplied, OptOutBy, ReceiptOutcome, Taken, WebhookOutcome, auto_reply, bad_signature, inbound_message, opted_in,
-    opted_out, quarantined, receipt, stranger_answered, webhook,
+    opted_out, quarantined, receipt, stranger_answered, unknown_webhook, webhook,
 };
 pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};

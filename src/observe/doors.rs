@@ -1,6 +1,7 @@
 //! Facts of our doors: connections and requests.
 
 use super::label::{ConnectionEnd, labels};
+use super::limited::{Cause, limited};
 use super::names;
 use super::once::Once;
 use metrics::{Histogram, counter, gauge, histogram};
@@ -72,7 +73,9 @@ pub fn connection_refused(door: Door, why: Refused, from: IpAddr) {
 
 /// The system gave us no connection, because we have run out of descriptors or memory. Tried again after a pause.
 pub fn accept_failed(door: Door, error: &io::Error) {
-    tracing::error!(door = door.label(), %error, "cannot take connections: raise the limit of open files");
+    limited(Cause::AcceptFailed, door.label(), || {
+        tracing::error!(door = door.label(), %error, "cannot take connections: raise the limit of open files");
+    });
     counter!(names::ACCEPT_FAILURES_TOTAL, "door" => door.label()).increment(1);
 }
 
@@ -81,9 +84,41 @@ pub fn connections_cut(door: Door, count: usize) {
     tracing::warn!(door = door.label(), count, "still at work when time was up: cut off");
 }
 
+/// A TLS handshake failed. A peer that only left before its end, as health checks of load balancers do, is not worth a line.
+/// Counted by [`connection_closed`].
+pub fn handshake_failed(door: Door, from: IpAddr, error: &io::Error) {
+    let left = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    );
+    if left {
+        return tracing::debug!(door = door.label(), %from, %error, "TLS handshake not finished");
+    }
+    limited(Cause::HandshakeFailed, door.label(), || {
+        tracing::warn!(
+            door = door.label(), %from, %error,
+            "TLS handshake failed: check the peer's protocol, and that it trusts our certificate"
+        );
+    });
+}
+
+/// A trusted proxy opened a connection without a valid PROXY protocol header. Counted by [`connection_closed`].
+pub fn proxy_header_refused(door: Door, from: IpAddr, why: &str) {
+    limited(Cause::ProxyHeaderRefused, door.label(), || {
+        tracing::warn!(
+            door = door.label(), %from, why,
+            "connection closed: its PROXY protocol header is missing or wrong; switch it on at the proxy, or remove the \
+             door from limits.proxy_protocol"
+        );
+    });
+}
+
 /// A request's task panicked; its client got a 500.
 pub fn request_panicked(door: Door) {
-    tracing::error!(door = door.label(), "a request panicked");
+    limited(Cause::RequestPanicked, door.label(), || tracing::error!(door = door.label(), "a request panicked"));
     counter!(names::PANICS_TOTAL, "door" => door.label()).increment(1);
 }
 
@@ -107,7 +142,9 @@ pub fn api_request(method: &'static str, route: &'static str, status: http::Stat
 
 /// A request came without a credential that holds here.
 pub fn credential_refused(door: Door, from: IpAddr) {
-    tracing::warn!(door = door.label(), %from, "credential refused");
+    limited(Cause::CredentialRefused, door.label(), || {
+        tracing::warn!(door = door.label(), %from, "credential refused");
+    });
     counter!(names::CREDENTIALS_REFUSED_TOTAL, "door" => door.label()).increment(1);
 }
 

@@ -1,6 +1,7 @@
 //! Facts of the feed: what the platform is told.
 
 use super::label::labels;
+use super::limited::{Cause, limited};
 use super::names;
 use metrics::{counter, gauge, histogram};
 use std::time::Duration;
@@ -25,7 +26,9 @@ labels! {
 pub fn delivery(endpoint: &str, outcome: Delivery, detail: &str) {
     match outcome {
         Delivery::Delivered => tracing::debug!(endpoint, outcome = outcome.label(), "delivery"),
-        _ => tracing::warn!(endpoint, outcome = outcome.label(), detail, "delivery"),
+        _ => limited(Cause::DeliveryFailed, endpoint, || {
+            tracing::warn!(endpoint, outcome = outcome.label(), detail, "delivery");
+        }),
     }
     counter!(names::DELIVERIES_TOTAL, "endpoint" => endpoint.to_owned(), "outcome" => outcome.label()).increment(1);
 }

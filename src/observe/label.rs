@@ -49,6 +49,8 @@ labels! {
         HandshakeLate = "handshake_late",
         /// Too many others had begun something as large, or waited for their handshake.
         Crowded = "crowded",
+        /// A trusted proxy sent no PROXY protocol header, or a wrong one.
+        ProxyHeader = "proxy_header",
         /// The headers took too long.
         HeadersLate = "headers_late",
         /// It was idle for too long.

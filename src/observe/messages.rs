@@ -1,6 +1,7 @@
 //! Facts of what carriers bring: webhooks, messages, receipts.
 
 use super::label::labels;
+use super::limited::{Cause, limited};
 use super::names;
 use metrics::counter;
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +32,8 @@ labels! {
         NotAWebhook = "not_a_webhook",
         /// Refused with 503, as we had no room or no time.
         Overloaded = "overloaded",
+        /// Refused with 503 unverified: the machine was short of CPU, and its client's address had failed too often.
+        Shed = "shed",
     }
 }
 
@@ -117,7 +120,39 @@ pub fn webhook(account: Option<&str>, outcome: WebhookOutcome) {
 /// shown, up to its query: that may hold what names a person. Counted by [`webhook`].
 pub fn bad_signature(account: &str, why: &'static str, url: &str) {
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    tracing::warn!(account, why, url, "signature refused");
+    limited(Cause::SignatureRefused, account, || tracing::warn!(account, why, url, "signature refused"));
+}
+
+/// A webhook came for an account or a path that is not there. `nearest` is the account with the most similar name. Counted
+/// by [`webhook`].
+pub fn unknown_webhook(path: &str, nearest: Option<&str>) {
+    limited(Cause::UnknownWebhook, "none", || {
+        let path = path_shown(path);
+        let nearest = nearest.unwrap_or("none");
+        tracing::warn!(
+            path,
+            nearest_account = nearest,
+            "no such webhook address: webhooks go to /carriers/ACCOUNT/messages or /carriers/ACCOUNT/receipts; correct it \
+             at the carrier, or the account's name in the configuration"
+        );
+    });
+}
+
+/// As much of a path as a log may show: short, visible, and without the digits of a number.
+fn path_shown(path: &str) -> String {
+    const SHOWN_MAX: usize = 80;
+    const DIGITS_MAX: usize = 4;
+    let digits = path.chars().filter(|c| c.is_numeric()).count();
+    let shown = |c: char| match c {
+        c if c.is_numeric() && digits > DIGITS_MAX => '#',
+        c if c.is_ascii_graphic() => c,
+        _ => '?',
+    };
+    let mut line: String = path.chars().take(SHOWN_MAX).map(shown).collect();
+    if path.chars().nth(SHOWN_MAX).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 /// Somebody's message was taken in.
@@ -129,7 +164,9 @@ pub fn inbound_message(account: &str, taken: Taken) {
 /// Somebody wrote after the call, and was or was not answered.
 pub fn auto_reply(outcome: AutoReplied) {
     match outcome {
-        AutoReplied::NoText => tracing::warn!("no auto-reply: no text in this language nor in the default one"),
+        AutoReplied::NoText => limited(Cause::NoAutoReplyText, "none", || {
+            tracing::warn!("no auto-reply: no text in this language nor in the default one");
+        }),
         AutoReplied::StrangersCap => strangers_cap_reached(),
         _ => tracing::debug!(outcome = outcome.label(), "auto-reply"),
     }
@@ -168,13 +205,15 @@ pub fn receipt(account: &str, outcome: ReceiptOutcome) {
 /// Something signed could not be read and lies in quarantine (A58), at the position `id` of the journal. `problem` says
 /// what could not be understood and has nothing of the content.
 pub fn quarantined(account: &str, problem: &str, id: u64) {
-    tracing::error!(
-        account,
-        problem,
-        id,
-        "a signed webhook cannot be read and was put into quarantine as it came: report the problem with this line; \
-         `offhook journal inspect DIR --from {id} --limit 1` shows where it is kept"
-    );
+    limited(Cause::Quarantined, account, || {
+        tracing::error!(
+            account,
+            problem,
+            id,
+            "a signed webhook cannot be read and was put into quarantine as it came: report the problem with this line; \
+             `offhook journal inspect DIR --from {id} --limit 1` shows where it is kept"
+        );
+    });
     counter!(names::QUARANTINED_TOTAL, "account" => account.to_owned()).increment(1);
 }
 
@@ -188,4 +227,22 @@ pub fn opted_out(by: OptOutBy, people: usize) {
 pub fn opted_in(by: OptOutBy) {
     tracing::debug!(by = by.label(), "opted in");
     counter!(names::OPT_INS_TOTAL, "by" => by.label()).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f10_a_path_is_logged_short_visible_and_without_a_number() {
+        for (path, expected) in [
+            ("/carriers/mian/messages", "/carriers/mian/messages"),
+            ("/carriers/acme2/messages", "/carriers/acme2/messages"),
+            ("/carriers/+12065550142/messages", "/carriers/+###########/messages"),
+            ("/a\nb\u{1b}[31m", "/a?b?[31m"),
+        ] {
+            assert_eq!(path_shown(path), expected);
+        }
+        assert_eq!(path_shown(&"/".repeat(5_000)).chars().count(), 81);
+    }
 }

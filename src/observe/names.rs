@@ -108,7 +108,7 @@ names! {
         gauge CONNECTIONS_OPEN = "offhook_connections_open" [door],
             "Connections open now, by door. Rising near limits.connections_max: raise that, and the limit of open files with it.";
         counter CONNECTIONS_TOTAL = "offhook_connections_total" [door, end],
-            "Connections that ended, by door and how. handshake_late, headers_late, write_late or crowded rising: somebody holds connections open on purpose; handshake_failed: a certificate or a protocol does not fit.";
+            "Connections that ended, by door and how. handshake_late, headers_late, write_late or crowded rising: somebody holds connections open on purpose; handshake_failed: a certificate or a protocol does not fit, the log says why; proxy_header: a door of limits.proxy_protocol is reached by a proxy that does not speak it.";
         counter CONNECTIONS_REFUSED_TOTAL = "offhook_connections_refused_total" [door, reason],
             "Connections closed unread, by door and reason. full rising: raise limits.connections_max; address_full: one address opens too many, and if it is your proxy, name it in limits.trusted_proxies.";
         counter ACCEPT_FAILURES_TOTAL = "offhook_accept_failures_total" [door],
@@ -124,7 +124,7 @@ names! {
     }
     "Carriers: what they bring" {
         counter WEBHOOKS_TOTAL = "offhook_webhooks_total" [account, outcome],
-            "Webhooks, by account and outcome. bad_signature rising: public_url or a token is wrong, or somebody forges; reported: the account only reports bad signatures, end that soon; overloaded: the disk is too slow or too much comes. taken falling to nothing: the carrier does not reach us.";
+            "Webhooks, by account and outcome. bad_signature rising: public_url or a token is wrong, or somebody forges; reported: the account only reports bad signatures, end that soon; overloaded: the disk is too slow or too much comes; shed: the machine is short of CPU, and addresses that forge are put off unverified; unknown_account: somebody calls an address that no account has, a carrier set up with a wrong one or a scanner, and the log has the path and the nearest account. taken falling to nothing: the carrier does not reach us.";
         counter INBOUND_MESSAGES_TOTAL = "offhook_inbound_messages_total" [account, outcome],
             "Messages from people, by account and outcome. late rising: people write when nobody is on the phone with them, or calls are not told of in time; duplicate: the carrier does not hear our answers, see offhook_request_seconds.";
         counter RECEIPTS_TOTAL = "offhook_receipts_total" [account, outcome],

@@ -1,6 +1,7 @@
 //! Facts of what we send: attempts and outcomes.
 
 use super::label::{account as named, labels};
+use super::limited::{Cause, limited};
 use super::names;
 use metrics::counter;
 
@@ -55,7 +56,9 @@ pub fn attempt(account: &str, outcome: Attempt, detail: &str) {
             tracing::info!(account, outcome = outcome.label(), detail, "attempt");
         }
         Attempt::NeverWritten | Attempt::Unknown => {
-            tracing::warn!(account, outcome = outcome.label(), detail, "attempt");
+            limited(Cause::AttemptFailed, account, || {
+                tracing::warn!(account, outcome = outcome.label(), detail, "attempt");
+            });
         }
     }
     counter!(names::ATTEMPTS_TOTAL, "account" => named(account), "outcome" => outcome.label()).increment(1);
