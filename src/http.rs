@@ -10,11 +10,61 @@ pub mod ops;
 mod world;
 
 use crate::model::Timestamp;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::uri::{PathAndQuery, Uri};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tower::ServiceExt as _;
 
 /// Now, by the machine's clock. The journal's own time is the engine's; here it only tells old signatures and what an
 /// agent may do from what was.
 fn wall_clock() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The same routes, at which a path that ends in `/` is the path without it.
+fn without_trailing_slash(routes: Router) -> Router {
+    Router::new().fallback(move |mut request: Request| {
+        let routes = routes.clone();
+        if let Some(trimmed) = trimmed(request.uri()) {
+            *request.uri_mut() = trimmed;
+        }
+        routes.oneshot(request)
+    })
+}
+
+/// The address without the slashes that its path ends in; `None` where there are none, or nothing else.
+fn trimmed(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().trim_end_matches('/');
+    if path.is_empty() || path.len() == uri.path().len() {
+        return None;
+    }
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f10_a_path_that_ends_in_a_slash_is_the_path_without_it() {
+        for (uri, expected) in [
+            ("/v1/calls/", Some("/v1/calls")),
+            ("/v1/calls//?state=active", Some("/v1/calls?state=active")),
+            ("http://x/v1/calls/", Some("http://x/v1/calls")),
+            ("/v1/calls?cursor=/", None),
+            ("/v1/calls", None),
+            ("/", None),
+            ("//", None),
+        ] {
+            assert_eq!(trimmed(&uri.parse().unwrap()).map(|uri| uri.to_string()).as_deref(), expected, "{uri}");
+        }
+    }
 }

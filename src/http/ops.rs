@@ -15,7 +15,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// `/metrics`, `/healthz` (alive: this very process answers) and `/readyz` (200, or 503 with the reasons; either with notes,
 /// which say what a person must act on).
 pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/metrics", get(async move || answer(StatusCode::OK, METRICS, metrics.render())))
         .route(
             "/healthz",
@@ -25,7 +25,8 @@ pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
         .fallback(async || problem(StatusCode::NOT_FOUND, "not_found", "this door has /metrics, /healthz and /readyz"))
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET or HEAD")
-        })
+        });
+    super::without_trailing_slash(routes)
 }
 
 fn ready(readiness: &Readiness) -> Response<Body> {
@@ -77,6 +78,12 @@ mod tests {
         readiness.set(NotReady::Recovering, false);
         let (status, body) = ask(&readiness, "GET", "/readyz").await;
         assert_eq!((status, &*body), (200, r#"{"ready":true,"reasons":[]}"#));
+    }
+
+    #[tokio::test]
+    async fn f10_a_path_that_ends_in_a_slash_is_the_path_without_it_at_the_ops_door() {
+        assert_eq!(ask(&Readiness::new(), "GET", "/healthz/").await.0, 200);
+        assert_eq!(ask(&Readiness::new(), "GET", "/metrics/").await.0, 200);
     }
 
     #[tokio::test]

@@ -61,15 +61,32 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Reads a caller id. `None` where it is neither a number nor a known form of a withheld one.
+    /// Reads a caller id. `None` where it is neither a number nor a known form of a withheld one: a word of the telephone
+    /// network, alone or as the user of a SIP address.
     ///
     /// The sentinels spell ANONYMOUS, RESTRICTED, UNAVAILABLE, BLOCKED and UNKNOWN on a keypad; they look like valid
     /// numbers and would reach strangers abroad.
     pub fn read(text: &str) -> Option<Self> {
-        const WORDS: [&str; 5] = ["", "anonymous", "restricted", "unknown", "unavailable"];
+        const WORDS: [&str; 14] = [
+            "",
+            "anonymous",
+            "restricted",
+            "unknown",
+            "unavailable",
+            "private",
+            "private number",
+            "private caller",
+            "withheld",
+            "number withheld",
+            "blocked",
+            "blocked number",
+            "hidden",
+            "no caller id",
+        ];
         const SENTINELS: [&str; 5] = ["+266696687", "+7378742833", "+86282452253", "+2562533", "+8656696"];
         let text = text.trim();
-        if WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) || SENTINELS.contains(&text) {
+        let user = sip_user(text);
+        if WORDS.iter().any(|word| user.eq_ignore_ascii_case(word)) || SENTINELS.contains(&user) {
             return Some(Self::Withheld);
         }
         text.parse().ok().map(Self::Number)
@@ -81,6 +98,22 @@ impl Caller {
             Self::Number(number) => Some(number),
             Self::Withheld => None,
         }
+    }
+}
+
+/// The user of a SIP address, `anonymous` in `"Anonymous" <sip:anonymous@anonymous.invalid>`; any other text as it is.
+fn sip_user(text: &str) -> &str {
+    let address = match text.split_once('<') {
+        Some((_, behind)) => behind.strip_suffix('>').unwrap_or(behind),
+        None => text,
+    };
+    let scheme = |scheme: &str| {
+        let (begin, user) = address.split_at_checked(scheme.len())?;
+        begin.eq_ignore_ascii_case(scheme).then_some(user)
+    };
+    match scheme("sip:").or_else(|| scheme("sips:")) {
+        Some(user) => user.split(['@', ';']).next().unwrap_or_default(),
+        None => address.split_once('@').map_or(address, |(user, _)| user),
     }
 }
 
@@ -156,6 +189,32 @@ mod tests {
             assert_eq!(Caller::read(form), Some(Caller::Withheld), "{form:?}");
         }
         assert_eq!(Caller::read("2065550142"), None);
+    }
+
+    #[test]
+    fn f14_a16_a_withheld_caller_is_known_as_networks_write_it() {
+        for form in [
+            "anonymous@anonymous.invalid",
+            "sip:anonymous@anonymous.invalid",
+            "SIP:Anonymous@192.0.2.1:5060;user=phone",
+            "sips:anonymous@example.com",
+            "sip:restricted@10.0.0.1",
+            "\"Anonymous\" <sip:anonymous@anonymous.invalid>",
+            "sip:+266696687@example.com",
+            "Private",
+            "private number",
+            "Private Number",
+            "withheld",
+            "WITHHELD",
+            "blocked",
+            " blocked ",
+        ] {
+            assert_eq!(Caller::read(form), Some(Caller::Withheld), "{form:?}");
+        }
+        for other in ["sip:alice@example.com", "sip:+12065550142@example.com", "alice@anonymous.invalid", "blockbuster"]
+        {
+            assert_eq!(Caller::read(other), None, "{other:?}");
+        }
     }
 
     #[test]

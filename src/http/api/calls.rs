@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, missing, no_number};
 use super::idempotency::replayed;
-use super::page::{Query, list as page_of, no_cursor};
+use super::page::{list as page_of, no_cursor};
 use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
 use crate::engine::Urgency;
 use crate::http::answer::json;
@@ -80,7 +80,12 @@ pub(super) fn call_id(asked: &Asked) -> Result<CallId, Refusal> {
 fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
     let fields = Fields::read(body, FIELDS, READ_ONLY)?;
     let caller_must_be = "an E.164 number, or a withheld form like anonymous";
-    let caller = fields.text("caller")?.ok_or_else(|| missing("caller", caller_must_be))?;
+    if !fields.stands("caller") {
+        return Err(missing("caller", caller_must_be));
+    }
+    fields.not_null(&["phase", "call_type", "wait_sms_consent"])?;
+    // Null is a caller who withholds their number (A16).
+    let caller = fields.text("caller")?.unwrap_or_default();
     Ok(PutCall {
         call,
         caller: Caller::read(caller).ok_or_else(|| no_number("caller"))?,
@@ -202,12 +207,12 @@ struct Wanted {
 
 /// `GET /v1/calls`.
 pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
-    let query = Query::of(&asked, &["state", "caller", "queue"])?;
+    let query = &asked.query;
     let page = query.page()?;
     let wanted = Wanted {
-        active: query.filter("state").map(active).transpose()?,
+        active: query.value("state").map(active).transpose()?,
         caller: query.number("caller")?,
-        queue: query.filter("queue").map(queue).transpose()?,
+        queue: query.value("queue").map(queue).transpose()?,
     };
     let from = page.after.map(|after| Place::read(&after, &wanted).ok_or_else(no_cursor)).transpose()?;
     api.look(move |reads, now| {

@@ -1,7 +1,6 @@
 //! Numbers, queues, presets and settings, to look at.
 
 use super::fields::number as read_number;
-use super::page::Query;
 use super::{Answered, Api, Asked, storage_failed};
 use crate::http::answer::json;
 use crate::index::SCAN_MAX_ROWS;
@@ -21,7 +20,7 @@ const LOOKED_AT_MAX: usize = 20_000;
 
 /// `GET /v1/numbers`.
 pub(super) async fn numbers(api: &Api, asked: Asked) -> Answered {
-    let page = Query::of(&asked, &[])?.page()?;
+    let page = asked.query.page()?;
     api.look(move |reads, now| {
         let directory = &*reads.directory();
         let found = reads.ask(|view| {
@@ -129,7 +128,7 @@ fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
 
 /// `GET /v1/queues`.
 pub(super) async fn queues(api: &Api, asked: Asked) -> Answered {
-    let page = Query::of(&asked, &[])?.page()?;
+    let page = asked.query.page()?;
     let directory = api.reads.directory();
     let queues = directory.queues.iter();
     Ok(page.of(queues.map(|(id, queue)| (id.to_string(), || queue_document(&directory, id, queue)))))
@@ -161,9 +160,9 @@ fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
 
 /// `GET /v1/presets`: by language and id.
 pub(super) async fn presets(api: &Api, asked: Asked) -> Answered {
-    let query = Query::of(&asked, &["language"])?;
+    let query = &asked.query;
     let page = query.page()?;
-    let language = query.filter("language").map(language).transpose()?;
+    let language = query.value("language").map(language).transpose()?;
     let directory = api.reads.directory();
     let mut presets: Vec<_> = directory
         .presets

@@ -39,7 +39,7 @@ const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// `GET /v1/events`: what is pushed to the platform's endpoints, in the order the gateway saw it.
 pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
-    let query = Query::of(&asked, &["after", "wait_ms"])?;
+    let query = &asked.query;
     if query.value("cursor").is_some() {
         return Err(Refusal::new(Code::InvalidField, "events go on by `after`: send the last cursor as that"));
     }
@@ -47,7 +47,7 @@ pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
     let stream = accepts.split(',').any(|kind| kind.trim().starts_with("text/event-stream"));
     let resumes = asked.headers.get("last-event-id").filter(|_| stream).and_then(|value| value.to_str().ok());
     let after = resumes.or(query.value("after")).map(read_cursor).transpose()?;
-    let wait = wait(&query)?;
+    let wait = wait(query)?;
     let limit = query.page()?.limit;
     // Each holds a place until it is answered, or for as long as the client listens.
     let place = Arc::clone(&api.pulls).try_acquire_owned().map_err(|_| overloaded())?;

@@ -36,6 +36,15 @@ impl Fields {
         self.0.contains_key(name)
     }
 
+    /// Refuses null where a field has a default other than null: whoever sends it means something that is not there.
+    pub(super) fn not_null(&self, names: &[&str]) -> Result<(), Refusal> {
+        let null = names.iter().find(|name| self.0.get(**name).is_some_and(Value::is_null));
+        null.map_or(Ok(()), |name| {
+            let detail = format!("`{name}` is null: give it a value, or leave it out for its default");
+            Err(Refusal::new(Code::InvalidField, detail))
+        })
+    }
+
     /// The field's value; null is as good as left out.
     pub(super) fn given(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
@@ -92,8 +101,15 @@ impl Fields {
     /// A whole number.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, Refusal> {
         let Some(value) = self.given(name) else { return Ok(None) };
-        value.as_i64().map(Some).ok_or_else(|| invalid(name, value, "a whole number of at most 64 bits, or null"))
+        let whole = value.as_i64().or_else(|| value.as_f64().and_then(whole));
+        whole.map(Some).ok_or_else(|| invalid(name, value, "a whole number of at most 64 bits, or null"))
     }
+}
+
+/// The whole number that `5.0` is. Nothing where it has a fraction, or so many digits that the parser may have rounded it.
+fn whole(value: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 100_000_000_000_000.0;
+    (value.fract() == 0.0 && value.abs() <= EXACT_MAX).then_some(value as i64)
 }
 
 /// A required field is missing.
@@ -125,7 +141,7 @@ fn invalid(name: &str, value: &Value, must_be: &str) -> Refusal {
 }
 
 /// The asker's own word for a field, as much of it as fits into a line.
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     const SHOWN_MAX_CHARACTERS: usize = 64;
     let shown: String = name.chars().filter(|character| !character.is_control()).take(SHOWN_MAX_CHARACTERS).collect();
     if shown.len() < name.len() { format!("{shown}…") } else { shown }
@@ -254,6 +270,25 @@ mod tests {
         }
         assert!(fields("a\0b").text("agent").unwrap_err().detail.contains("U+0000"));
         assert_eq!(fields("a\nb").text("agent").unwrap(), Some("a\nb"));
+    }
+
+    #[test]
+    fn f14_a_number_without_a_fraction_is_a_whole_number() {
+        for (text, expected) in [
+            ("5", Some(5)),
+            ("5.0", Some(5)),
+            ("-5.0", Some(-5)),
+            ("5e2", Some(500)),
+            ("1764450000000.0", Some(1_764_450_000_000)),
+            ("9007199254740991", Some(9_007_199_254_740_991)),
+            ("9007199254740991.0", None),
+            ("1e300", None),
+            ("5.5", None),
+            ("true", None),
+        ] {
+            let fields = Fields::read(format!("{{\"version\":{text}}}").as_bytes(), &["version"], &[]).unwrap();
+            assert_eq!(fields.integer("version").ok().flatten(), expected, "{text}");
+        }
     }
 
     #[track_caller]

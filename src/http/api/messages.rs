@@ -3,7 +3,7 @@
 use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
 use super::fields::{Fields, missing};
 use super::idempotency::replayed;
-use super::page::{Query, document as page_document, no_cursor};
+use super::page::{document as page_document, no_cursor};
 use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
 use crate::engine::{Reads, Urgency};
 use crate::http::answer::json;
@@ -62,6 +62,7 @@ fn read_send(asked: &Asked) -> Result<Send, Refusal> {
         let detail = "photos and videos cannot be sent to callers: send a text, with a link in it";
         return Err(Refusal::new(Code::OutboundMediaUnsupported, detail));
     }
+    fields.not_null(&["force"])?;
     let language = fields.name("language")?;
     let content = match (fields.name("preset")?, fields.text("text")?) {
         (Some(preset), None) => Content::Preset(preset, language),
@@ -145,7 +146,7 @@ pub(super) async fn cancel(api: &Api, asked: Asked) -> Answered {
 /// `GET /v1/calls/{call_id}/messages`: the transcript, oldest first.
 pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
     let id = call_id(&asked)?;
-    let page = Query::of(&asked, &[])?.page()?;
+    let page = asked.query.page()?;
     let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| no_cursor())).transpose()?;
     api.look(move |reads, now| {
         let told = reads.ask(|view| {

@@ -1,7 +1,6 @@
 //! Queries of lists, and their pages.
 
-use super::Asked;
-use super::fields::number;
+use super::fields::{number, short};
 use crate::http::answer::json;
 use crate::model::E164;
 use crate::rules::refusal::{Code, Refusal};
@@ -28,17 +27,22 @@ pub(super) struct Page {
 }
 
 impl Query {
-    /// Reads the query; `limit` and `cursor` are known besides `filters`.
-    pub(super) fn of(asked: &Asked, filters: &[&str]) -> Result<Self, Refusal> {
+    /// Reads a query whose parameters are all among `known`.
+    pub(super) fn read(text: &str, known: &[&str]) -> Result<Self, Refusal> {
         let mut found: Vec<(String, String)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(asked.query.as_bytes()).into_owned() {
-            if !["limit", "cursor"].contains(&&*name) && !filters.contains(&&*name) {
-                let known = [filters, &["limit", "cursor"]].concat().join(", ");
-                let detail = format!("the query holds a field that is not known here; its fields are {known}");
+        for (name, value) in form_urlencoded::parse(text.as_bytes()).into_owned() {
+            if !known.contains(&&*name) {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let detail = format!("unknown query parameter `{}`; this address takes {known}", short(&name));
                 return Err(Refusal::new(Code::UnknownField, detail));
             }
             if found.iter().any(|(other, _)| *other == name) {
                 let detail = format!("`{name}` stands twice in the query: send it once");
+                return Err(Refusal::new(Code::InvalidField, detail));
+            }
+            // A shell variable that was empty would list everything. An empty cursor is refused as a cursor.
+            if value.is_empty() && !["cursor", "after"].contains(&&*name) {
+                let detail = format!("`{name}` is empty in the query: give it a value, or leave it out");
                 return Err(Refusal::new(Code::InvalidField, detail));
             }
             found.push((name, value));
@@ -51,18 +55,13 @@ impl Query {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
     }
 
-    /// What the list is narrowed by; a field that stands there blank is as good as left out.
-    pub(super) fn filter(&self, name: &str) -> Option<&str> {
-        self.value(name).filter(|value| !value.is_empty())
-    }
-
-    /// The same of a number. Its plus reads as a blank where it was not escaped, and no number begins with one.
+    /// The value of a number. Its plus reads as a blank where it was not escaped, and no number begins with one.
     pub(super) fn number(&self, name: &str) -> Result<Option<E164>, Refusal> {
         let plain = |text: &str| match text.strip_prefix(' ') {
             Some(digits) => number(name, &format!("+{digits}")),
             None => number(name, text),
         };
-        self.filter(name).map(plain).transpose()
+        self.value(name).map(plain).transpose()
     }
 
     /// The page it asks for.

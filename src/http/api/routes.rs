@@ -2,6 +2,7 @@
 
 use super::auth::Scope;
 use super::{Answered, Api, Asked, calls, directory, events, explain, messages, replay};
+use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
 use axum::extract::Request;
@@ -18,6 +19,8 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     /// What the token must reach; none is any token.
     pub(super) scope: Option<Scope>,
+    /// The query parameters it takes.
+    pub(super) query: &'static [&'static str],
     pub(super) answer: fn(Arc<Api>, Asked) -> Answering,
 }
 
@@ -35,6 +38,11 @@ pub(super) enum Verb {
 impl Verb {
     pub(super) fn has_body(self) -> bool {
         matches!(self, Self::Put | Self::Post)
+    }
+
+    /// Whether it may change something.
+    pub(super) fn writes(self) -> bool {
+        !matches!(self, Self::Get)
     }
 
     /// The method, as metrics show it.
@@ -58,40 +66,41 @@ impl Verb {
 }
 
 macro_rules! routes {
-    ($($verb:ident $path:literal $scope:expr => $answer:path;)*) => {
+    ($($verb:ident $path:literal $scope:expr => $answer:path $([$($query:literal),*])?;)*) => {
         &[$(Route {
             verb: Verb::$verb,
             path: $path,
             scope: $scope,
+            query: &[$($($query),*)?],
             answer: |api, asked| Box::pin(async move { $answer(&api, asked).await }),
         },)*]
     };
 }
 
 pub(super) static ROUTES: &[Route] = routes! {
-    Get "/v1/calls" Some(Scope::Read) => calls::list;
+    Get "/v1/calls" Some(Scope::Read) => calls::list ["state", "caller", "queue", "limit", "cursor"];
     Put "/v1/calls/{call_id}" Some(Scope::Calls) => calls::put;
     Get "/v1/calls/{call_id}" Some(Scope::Read) => calls::one;
     Post "/v1/calls/{call_id}/end" Some(Scope::Calls) => calls::end;
-    Get "/v1/calls/{call_id}/messages" Some(Scope::Read) => messages::transcript;
+    Get "/v1/calls/{call_id}/messages" Some(Scope::Read) => messages::transcript ["limit", "cursor"];
     Post "/v1/calls/{call_id}/messages" Some(Scope::Send) => messages::send;
     Get "/v1/messages/{message_id}" Some(Scope::Read) => messages::one;
     Delete "/v1/messages/{message_id}" Some(Scope::Send) => messages::cancel;
     Get "/v1/messages/{message_id}/explain" Some(Scope::Read) => explain::one;
-    Get "/v1/events" Some(Scope::Read) => events::list;
+    Get "/v1/events" Some(Scope::Read) => events::list ["after", "wait_ms", "limit", "cursor"];
     Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
     Post "/v1/events/replay" Some(Scope::Admin) => replay::replay;
-    Get "/v1/numbers" Some(Scope::Read) => directory::numbers;
+    Get "/v1/numbers" Some(Scope::Read) => directory::numbers ["limit", "cursor"];
     Get "/v1/numbers/{e164}" Some(Scope::Read) => directory::number;
-    Get "/v1/queues" Some(Scope::Read) => directory::queues;
+    Get "/v1/queues" Some(Scope::Read) => directory::queues ["limit", "cursor"];
     Get "/v1/queues/{queue_id}" Some(Scope::Read) => directory::queue;
-    Get "/v1/presets" Some(Scope::Read) => directory::presets;
+    Get "/v1/presets" Some(Scope::Read) => directory::presets ["language", "limit", "cursor"];
     Get "/v1/presets/{language}/{preset_id}" Some(Scope::Read) => directory::preset;
     Get "/v1/settings" Some(Scope::Read) => directory::settings;
     Get "/v1/openapi.json" None => openapi;
 };
 
-/// The service to listen with. Requests carry their [`Peer`](crate::net::Peer).
+/// The service to listen with. Requests carry their [`ClientAddress`](crate::net::ClientAddress).
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let mut router = Router::new();
@@ -101,7 +110,7 @@ pub fn router(api: Api) -> Router {
         router = router.route(route.path, on(route.verb.filter(), answer));
     }
     let elsewhere = Arc::clone(&api);
-    router
+    let router = router
         .fallback(move |request: Request| {
             let detail = "nothing has this address: /v1/openapi.json says what there is";
             Arc::clone(&elsewhere).elsewhere(Refusal::new(Code::NotFound, detail), request)
@@ -109,7 +118,8 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(move |request: Request| {
             let detail = "this address has other methods: the answer's Allow names them";
             Arc::clone(&api).elsewhere(Refusal::new(Code::MethodNotAllowed, detail), request)
-        })
+        });
+    without_trailing_slash(router)
 }
 
 /// The contract, as a document for machines.

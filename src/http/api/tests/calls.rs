@@ -183,9 +183,8 @@ async fn calls_are_listed_in_pages_and_by_what_one_looks_for() {
         (format!("state=active&caller={caller}"), &["a", "b"]),
         (format!("caller={caller}"), &["a", "b", "d"]),
         ("queue=support&state=active".to_owned(), &["a", "c"]),
-        ("state=active&caller=&queue=".to_owned(), &["a", "b", "c"]),
         // The plus of a number that nobody escaped.
-        (format!("caller={CALLER}&state=&queue=sales"), &["b"]),
+        (format!("caller={CALLER}&queue=sales"), &["b"]),
         (format!("state=active&caller={caller}&queue=sales"), &["b"]),
     ] {
         for limit in [1, 2, 500] {

@@ -34,6 +34,27 @@ fn the_scope_of_a_route_stands_in_the_document() {
 }
 
 #[test]
+fn f14_the_query_of_a_route_stands_in_the_document() {
+    let document = document();
+    for route in ROUTES {
+        let verb = format!("{:?}", route.verb).to_lowercase();
+        let named = document["paths"][route.path][verb]["parameters"].as_array().cloned().unwrap_or_default();
+        let resolved = named.iter().map(|parameter| match parameter["$ref"].as_str() {
+            Some(to) => &document["components"]["parameters"][to.rsplit('/').next().unwrap()],
+            None => parameter,
+        });
+        let query = resolved.filter(|parameter| parameter["in"] == "query");
+        let mut found: Vec<_> = query.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
+        // Events refuse it with a word of where to look.
+        let mut expected: Vec<_> = route.query.iter().map(ToString::to_string).collect();
+        expected.retain(|name| route.path != "/v1/events" || name != "cursor");
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{}", route.path);
+    }
+}
+
+#[test]
 fn the_documents_requests_have_the_fields_that_are_read() {
     for (schema, expected) in [
         ("CallPut", calls::FIELDS),

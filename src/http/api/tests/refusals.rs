@@ -2,6 +2,7 @@
 
 use super::{check, quick, without_limits};
 use crate::engine::Urgency;
+use crate::http::api::routes::ROUTES;
 use crate::http::world::{Answer, CALLER, World, anonymous, call, form, request, signed};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::model::{Attestation, CallId, Directory, FailureCode, MessageId, Timestamp};
@@ -55,7 +56,7 @@ async fn a_token_reaches_as_far_as_its_scopes() {
 #[tokio::test]
 async fn what_is_not_there_is_not_found_and_what_is_takes_the_methods_it_names() {
     let world = World::new();
-    for path in ["/", "/v1", "/v2/calls", "/v1/calls/", "/v1/calls/a/b", "/v1/opt-outs", "/v1/calls/%ff"] {
+    for path in ["/", "/v1", "/v2/calls", "/v1/calls/a/b", "/v1/opt-outs", "/v1/calls/%ff"] {
         check(&world.get(path).await, 404, "not_found");
     }
     let answer = world.delete("/v1/calls/c-1").await;
@@ -95,7 +96,6 @@ async fn a_call_that_is_told_wrongly_is_refused_with_the_fields_name() {
     for (change, code, named) in [
         (json!({ "caller": "2065550142" }), "number_invalid", "`caller`"),
         (json!({ "caller": 2_065_550_142_u64 }), "invalid_field", "`caller`"),
-        (json!({ "caller": null }), "invalid_field", "`caller`"),
         (json!({ "queue": null }), "invalid_field", "`queue`"),
         (json!({ "queue": "a b" }), "invalid_field", "`queue`"),
         (json!({ "queue": "nowhere" }), "queue_not_found", "nowhere"),
@@ -301,6 +301,72 @@ async fn a_query_is_refused_where_it_says_what_nobody_understands() {
     }
     world.start_call("c-1").await;
     refused(&world.get("/v1/calls/c-1/messages?cursor=YSBi").await, "cursor_invalid", "");
+}
+
+#[tokio::test]
+async fn f14_an_empty_query_value_is_refused() {
+    let world = World::new();
+    for path in
+        ["/v1/calls?queue=", "/v1/calls?caller=", "/v1/calls?state=", "/v1/calls?limit=", "/v1/presets?language="]
+    {
+        refused(&world.get(path).await, "invalid_field", "is empty");
+    }
+}
+
+#[tokio::test]
+async fn f14_an_unknown_query_parameter_is_refused_on_every_route() {
+    let world = World::new();
+    for route in ROUTES {
+        let path = route.path.replace("{call_id}", "c-1").replace("{e164}", "%2B12065550100");
+        let path = path.replace("{message_id}", "msg_x").replace("{queue_id}", "support");
+        let path = path.replace("{language}/{preset_id}", "en/welcome");
+        let asked = request(route.verb.word(), &format!("{path}?colour=blue")).body(Body::empty()).unwrap();
+        let answer = world.ask(asked).await;
+        check(&answer, 400, "unknown_field");
+        assert!(answer.body.contains("`colour`"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn f14_null_is_refused_where_a_field_has_another_default() {
+    let world = quick();
+    for name in ["wait_sms_consent", "phase", "call_type"] {
+        let mut body = call();
+        body[name] = Value::Null;
+        refused(&world.put("/v1/calls/c-1", &body).await, "invalid_field", &format!("`{name}` is null"));
+    }
+    world.start_call("c-1").await;
+    refused(&world.post(SEND, json!({ "text": "hi", "force": null })).await, "invalid_field", "`force` is null");
+    for name in ["agent", "version", "alternative", "attestation", "language"] {
+        let mut body = call();
+        body[name] = Value::Null;
+        assert_eq!(world.put("/v1/calls/c-1", &body).await.status, 200, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn f14_a16_a_withheld_caller_in_any_form_is_taken_and_cannot_be_texted() {
+    let world = quick();
+    let forms = [json!(null), json!(""), json!("anonymous@anonymous.invalid"), json!("sip:anonymous@example.com")];
+    for (nth, caller) in forms.into_iter().chain([json!("Private"), json!("private number")]).enumerate() {
+        let body = json!({ "caller": caller, "queue": "support", "version": 5.0 });
+        let answer = world.put(&format!("/v1/calls/c-{nth}"), body).await;
+        assert_eq!((answer.status, &answer.json()["version"]), (201, &json!(5)), "{caller}: {}", answer.body);
+        let sent = world.post(&format!("/v1/calls/c-{nth}/messages"), json!({ "text": "hi" })).await;
+        check(&sent, 422, "caller_unreachable");
+    }
+    refused(&world.put("/v1/calls/c-9", json!({ "queue": "support" })).await, "invalid_field", "`caller` is missing");
+}
+
+#[tokio::test]
+async fn f10_an_address_that_ends_in_a_slash_is_the_address_without_it() {
+    let world = World::new();
+    assert_eq!(world.put("/v1/calls/c-1/", call()).await.status, 201);
+    assert_eq!(world.get("/v1/calls/?state=active").await.json()["items"][0]["id"], "c-1");
+    assert_eq!(world.get("/v1/calls/c-1//").await.status, 200);
+    check(&world.get("/nowhere/").await, 404, "not_found");
+    let answer = world.delete("/v1/calls/c-1/").await;
+    assert_eq!(answer.header("allow").map(str::len), Some("GET,HEAD,PUT".len()));
 }
 
 #[tokio::test]
