@@ -103,6 +103,7 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
     let storage = storage::storage(&root, reading);
     let listen = doors::listen(&root, reading);
     let limits = doors::limits(&root, reading);
+    let listen = listen.map(|doors| doors.with(&limits));
     let (tokens, webhooks) = platform::platform(&root, reading);
     let accounts = account::accounts(&root, reading);
     let keep = retention::retention(&root, reading);

@@ -297,6 +297,7 @@ impl Running {
         });
         let stopped = stopped.await;
         drop(self.lock);
+        observe::report_left_out(true);
         self.stop_ops.cancel();
         let ops = async { while self.ops.join_next().await.is_some() {} };
         // Whoever still reads is cut off with the process.
@@ -341,7 +342,8 @@ where
         + 'static,
     S::Future: Send + 'static,
 {
-    listener.serve(door, bounds.clone(), config.tls.clone(), service, stop.clone())
+    let bounds = Bounds { proxy_protocol: config.proxy_protocol, ..bounds.clone() };
+    listener.serve(door, bounds, config.tls.clone(), service, stop.clone())
 }
 
 async fn fold(metrics: Metrics, stop: CancellationToken) {
@@ -349,7 +351,10 @@ async fn fold(metrics: Metrics, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = every.tick() => metrics.fold(),
+            _ = every.tick() => {
+                metrics.fold();
+                observe::report_left_out(false);
+            }
         }
     }
 }
@@ -366,8 +371,7 @@ fn hooks(
             HookAccount { dialect: Arc::clone(&dialects[&account.name]), report_only_until: account.report_only_until };
         (account.name.clone(), hook)
     });
-    let proxies = config.limits.trusted_proxies.clone();
-    Hooks::new(accounts.collect(), engine.clone(), readiness.clone(), requests.clone(), proxies)
+    Hooks::new(accounts.collect(), engine.clone(), readiness.clone(), requests.clone())
 }
 
 /// What the feeds are made of.

@@ -7,13 +7,16 @@
 mod body;
 pub mod client;
 pub mod listen;
+mod origin;
 mod pace;
 mod places;
+mod proxy_header;
 mod tls;
 
 pub use body::{BodyFailed, BodyRefused, RequestBody, read_body};
 pub use client::{Answer, Client, ClientBounds, SendFailed};
-pub use listen::{Bounds, Listener, Peer, connections_that_fit, descriptors_max};
+pub use listen::{Bounds, Listener, MayBeDone, connections_that_fit, descriptors_max};
+pub use origin::ClientAddress;
 pub use places::Shares;
 pub use tls::{ServerTls, TlsFiles, TlsProblem};
 

@@ -2,6 +2,7 @@
 
 use super::section::{Reading, Section};
 use crate::net::{Bounds, ServerTls, TlsFiles, TlsProblem};
+use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
 /// The four doors.
@@ -24,6 +25,8 @@ pub struct Door {
     pub address: SocketAddr,
     /// TLS, where it is not left to a proxy or to loopback.
     pub tls: Option<ServerTls>,
+    /// Trusted proxies begin each connection with a PROXY protocol header.
+    pub proxy_protocol: bool,
 }
 
 /// What the doors bear.
@@ -33,8 +36,21 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections to a door from one address (a /64 for IPv6).
     pub connections_per_address_max: usize,
-    /// Our own proxies, for which the bound per address does not hold.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Our own proxies, for which the bound per address does not hold, and whose word on a client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The doors at which trusted proxies speak the PROXY protocol, by their names.
+    pub proxy_protocol: Vec<String>,
+}
+
+impl Doors {
+    /// The same doors, as the limits have them.
+    pub(super) fn with(mut self, limits: &Limits) -> Self {
+        let Self { carriers, platform, console, ops } = &mut self;
+        for (door, name) in [carriers, platform, console, ops].into_iter().zip(DOORS.map(|(name, ..)| name)) {
+            door.proxy_protocol = limits.proxy_protocol.iter().any(|named| named == name);
+        }
+        self
+    }
 }
 
 /// Says for all doors that plaintext is meant, but for those with TLS of their own.
@@ -113,7 +129,7 @@ fn door(
     if wants_tls && tls.is_none() {
         return None;
     }
-    Some(Door { address, tls })
+    Some(Door { address, tls, proxy_protocol: false })
 }
 
 fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<ServerTls> {
@@ -149,12 +165,22 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
     let bounds = Bounds::default();
     let mut trusted_proxies = Vec::new();
     for text in section.texts("trusted_proxies", reading).unwrap_or_default() {
-        match text.parse::<IpAddr>() {
-            Ok(address) => trusted_proxies.push(address),
-            Err(_) => {
-                let text = format!("names {text:?}, which is no IP address: write it as in \"10.0.0.5\"");
+        match network(text) {
+            Some(network) => trusted_proxies.push(network),
+            None => {
+                let way_out = "write it as in \"10.0.0.5\" or \"10.0.0.0/16\"";
+                let text = format!("names {text:?}, which is no IP address and no network: {way_out}");
                 reading.problem(&section, "trusted_proxies", text);
             }
+        }
+    }
+    let mut proxy_protocol = Vec::new();
+    for name in section.texts("proxy_protocol", reading).unwrap_or_default() {
+        if DOORS.iter().any(|(door, ..)| *door == name) {
+            proxy_protocol.push(name.to_owned());
+        } else {
+            let doors = DOORS.map(|(door, ..)| door).join(", ");
+            reading.problem(&section, "proxy_protocol", format!("names {name:?}, which is no door: use {doors}"));
         }
     }
     let limits = Limits {
@@ -166,15 +192,21 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
             reading,
         ),
         trusted_proxies,
+        proxy_protocol,
     };
     section.no_other_keys(reading);
     limits
 }
 
+/// An address alone is a network of one.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse::<IpAddr>().map(|address| address.to_canonical().into()).ok().or_else(|| text.parse().ok())
+}
+
 impl Default for Limits {
     fn default() -> Self {
         let Bounds { connections_max, connections_per_address_max, .. } = Bounds::default();
-        Self { connections_max, connections_per_address_max, trusted_proxies: Vec::new() }
+        Self { connections_max, connections_per_address_max, trusted_proxies: Vec::new(), proxy_protocol: Vec::new() }
     }
 }
 

@@ -124,8 +124,8 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
             "12:20: listen.ops_tls.certificate_file \"missing.pem\" cannot be read (No such file or directory (os error \
              2)): name the right file, relative to the configuration, and let us read it",
             "16:19: limits.connections_max is 0: use 16 to 1000000, or leave it out for 16384",
-            "17:19: limits.trusted_proxies names \"proxy.example.com\", which is no IP address: write it as in \
-             \"10.0.0.5\"",
+            "17:19: limits.trusted_proxies names \"proxy.example.com\", which is no IP address and no network: write it as in \
+             \"10.0.0.5\" or \"10.0.0.0/16\"",
             "20:8: platform.token[\"Adapter\"].name \"Adapter\" is no name: use 1 to 32 of a-z 0-9 _ -",
             "21:10: platform.token[\"Adapter\"].scopes names \"sned\": did you mean \"send\"? use some of send, calls, admin, read",
             "22:14: platform.token[\"Adapter\"].token_file \"empty\" is empty: write the secret into it",

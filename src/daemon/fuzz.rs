@@ -161,7 +161,7 @@ impl Gateway {
             Token { name: "everything".to_owned(), scopes: Scope::ALL.into(), secret: Secret::new("everything") };
         let account = HookAccount { dialect: TWILIO.clone(), report_only_until: None };
         let accounts = HashMap::from([("main".to_owned(), account)]);
-        let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), TaskTracker::new(), Vec::new());
+        let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), TaskTracker::new());
         let api = Api::new(handle, reads.clone(), readiness, TaskTracker::new(), vec![token]);
         Self { api: router(api), hooks: hooks.router(), reads, engine }
     }

@@ -25,7 +25,7 @@ use super::answer::{encoded, internal, problem};
 use crate::engine::{Handle, Reads, SubmitError, Urgency};
 use crate::machine::command::{Command, IdempotencyKey, Reply};
 use crate::model::Timestamp;
-use crate::net::{BodyRefused, read_body};
+use crate::net::{BodyRefused, MayBeDone, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
 use crate::work::Replays;
@@ -34,6 +34,7 @@ use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use bytes::Bytes;
+use page::Query;
 use routes::Route;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +84,7 @@ struct Asked {
     path: String,
     /// The parts of the path that its route names.
     params: Vec<(String, String)>,
-    query: String,
+    query: Query,
     body: Bytes,
 }
 
@@ -131,24 +132,22 @@ impl Api {
         response
     }
 
-    /// Credential, scope, body; then what the route does.
+    /// Credential, scope, query, body; then what the route does.
     async fn heed(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
         let (mut head, body) = request.into_parts();
         let token = self.token(&head)?;
         token.reaches(route.scope)?;
+        let query = Query::read(head.uri.query().unwrap_or_default(), route.query)?;
         let params = RawPathParams::from_request_parts(&mut head, &())
             .await
             .map_err(|_| Refusal::new(Code::NotFound, "the address is no UTF-8: nothing has it"))?;
         let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let body = if route.verb.has_body() { self::body(&head.headers, body).await? } else { Bytes::new() };
-        let asked = Asked {
-            token,
-            headers: head.headers,
-            path: head.uri.path().to_owned(),
-            params,
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            body,
-        };
+        let asked = Asked { token, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
+        // From here on the engine may have it.
+        if let Some(may_be_done) = head.extensions.get::<MayBeDone>().filter(|_| route.verb.writes()) {
+            may_be_done.set();
+        }
         (route.answer)(self, asked).await
     }
 

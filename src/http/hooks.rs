@@ -9,13 +9,13 @@ mod outcome;
 #[cfg(test)]
 mod tests;
 
-use self::budget::Budget;
+use self::budget::{Budget, Unverified};
 use super::answer::{encoded, internal, problem};
 use crate::carrier::{BadSignature, Dialect, Webhook};
 use crate::engine::{Handle, SubmitError, Urgency};
 use crate::machine::command::{Command, Reply, Taken};
 use crate::model::{Heard, Timestamp};
-use crate::net::{BodyRefused, Peer, read_body};
+use crate::net::{BodyRefused, ClientAddress, read_body};
 use crate::observe::{self, Door, NotReady, Readiness, WebhookOutcome};
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
@@ -39,6 +39,9 @@ const DECIDED_WITHIN: Duration = Duration::from_millis(1_200);
 /// machine that is busy.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_300);
 
+/// Characters of a name that are compared with those of accounts, which are no longer.
+const NAME_MAX: usize = 32;
+
 /// An account whose webhooks come in here.
 pub struct HookAccount {
     /// Its words and its signatures.
@@ -53,7 +56,7 @@ pub struct Hooks {
     engine: Handle,
     readiness: Readiness,
     tasks: TaskTracker,
-    budget: Budget,
+    budget: Arc<Budget>,
     clock: fn() -> Timestamp,
 }
 
@@ -67,14 +70,12 @@ struct Account {
 type Ended = (WebhookOutcome, Response);
 
 impl Hooks {
-    /// A door for these accounts, by their names. Work that has begun runs in `tasks` to its end, whoever leaves;
-    /// `trusted_proxies` are never charged for failed authentications, since they speak for many.
+    /// A door for these accounts, by their names. Work that has begun runs in `tasks` to its end, whoever leaves.
     pub fn new(
         accounts: HashMap<String, HookAccount>,
         engine: Handle,
         readiness: Readiness,
         tasks: TaskTracker,
-        trusted_proxies: Vec<IpAddr>,
     ) -> Self {
         let accounts = accounts
             .into_iter()
@@ -83,10 +84,10 @@ impl Hooks {
                 (name, Arc::new(account))
             })
             .collect();
-        Self { accounts, engine, readiness, tasks, budget: Budget::new(trusted_proxies), clock: super::wall_clock }
+        Self { accounts, engine, readiness, tasks, budget: Arc::default(), clock: super::wall_clock }
     }
 
-    /// The service to listen with. Requests carry their [`Peer`].
+    /// The service to listen with. Requests carry their [`ClientAddress`].
     pub fn router(self) -> Router {
         let hooks = Arc::new(self);
         Router::new().fallback(move |request: Request| Arc::clone(&hooks).answer(request))
@@ -95,6 +96,8 @@ impl Hooks {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
         let Some(account) = account_in(request.uri().path()).and_then(|name| self.accounts.get(name)).cloned() else {
             observe::webhook(None, WebhookOutcome::UnknownAccount);
+            let path = request.uri().path();
+            observe::unknown_webhook(path, self.nearest(path));
             let detail = "there is no such account: webhooks go to /carriers/{account}/messages and .../receipts";
             return problem(&Refusal::new(Code::NotFound, detail));
         };
@@ -119,12 +122,13 @@ impl Hooks {
             Err(refused) => return unread(refused, account.dialect.body_max_bytes()),
         };
         let path_and_query = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        let from = head.extensions.get::<Peer>().map(|Peer(address)| address.ip());
+        let from = head.extensions.get::<ClientAddress>().map(|ClientAddress(client)| *client);
         let hook = Webhook { method: head.method, path_and_query, headers: head.headers, body };
 
         // A carrier that hangs up early makes hyper drop this future. The work runs as its own task, so a commit that
         // has begun ends, and the resend that follows is seen as a repeat.
-        let work = self.tasks.spawn(Arc::clone(&self).take_in(Arc::clone(account), hook, from));
+        let unverified = self.budget.comes();
+        let work = self.tasks.spawn(Arc::clone(&self).take_in(Arc::clone(account), hook, from, unverified));
         match tokio::time::timeout(ANSWER_WITHIN, work).await {
             Ok(Ok(ended)) => ended,
             Ok(Err(_panicked)) => {
@@ -135,17 +139,24 @@ impl Hooks {
         }
     }
 
-    async fn take_in(self: Arc<Self>, account: Arc<Account>, hook: Webhook, from: Option<IpAddr>) -> Ended {
+    async fn take_in(
+        self: Arc<Self>,
+        account: Arc<Account>,
+        hook: Webhook,
+        from: Option<IpAddr>,
+        unverified: Unverified,
+    ) -> Ended {
         let from = from.filter(|_| !self.only_reports(&account));
-        if from.is_some_and(|from| self.budget.is_spent(&account.name, from, Instant::now())) {
-            // Nobody has looked whether it is signed rightly, and a no would end the duty of a carrier behind that address.
-            return (WebhookOutcome::BadSignature, overloaded().1);
+        if from.is_some_and(|from| self.budget.sheds(&account.name, from, Instant::now())) {
+            // Its signature was not checked, so it may be right: a refusal for good would end the carrier's retries.
+            return (WebhookOutcome::Shed, overloaded().1);
         }
         let reported = match self.verify(&account, &hook, from) {
             Ok(()) => false,
             Err(_) if self.only_reports(&account) => true,
             Err(why) => return (WebhookOutcome::BadSignature, account.dialect.refuse(why).map(Body::from)),
         };
+        drop(unverified);
         let heard = account.dialect.parse(&hook).unwrap_or_else(|unreadable| vec![unreadable.into()]);
         // What became of texts already sent is heard while there is any room at all.
         let is_new = |item: &Heard| matches!(item, Heard::Message(_) | Heard::Unreadable { .. });
@@ -174,6 +185,16 @@ impl Hooks {
                 self.budget.charge(&account.name, from, Instant::now());
             }
         })
+    }
+
+    /// The account whose name is most like the one in the path, if it may be meant.
+    fn nearest(&self, path: &str) -> Option<&str> {
+        const ALIKE: f64 = 0.7;
+        let name = path.strip_prefix("/carriers/")?.split('/').next()?;
+        let short: String = name.chars().take(NAME_MAX).collect();
+        let alike = self.accounts.keys().map(|account| (strsim::jaro_winkler(account, &short), account));
+        let (alike, account) = alike.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+        (alike >= ALIKE).then_some(account)
     }
 
     fn only_reports(&self, account: &Account) -> bool {
@@ -248,9 +269,10 @@ async fn all(mut submissions: Vec<Submission>) -> Vec<Result<Reply, SubmitError>
     answers.into_iter().flatten().collect()
 }
 
-/// The account's name in `/carriers/{account}/messages` or `.../receipts`. Either path takes either kind.
+/// The account's name in `/carriers/{account}/messages` or `.../receipts`, with a `/` behind it or without. Either path takes
+/// either kind.
 fn account_in(path: &str) -> Option<&str> {
-    let (account, kind) = path.strip_prefix("/carriers/")?.split_once('/')?;
+    let (account, kind) = path.trim_end_matches('/').strip_prefix("/carriers/")?.split_once('/')?;
     matches!(kind, "messages" | "receipts").then_some(account)
 }
 

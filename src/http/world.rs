@@ -10,7 +10,7 @@ use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Recor
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::{Fact, Story};
 use crate::model::{Directory, Position, Secret, Timestamp};
-use crate::net::Peer;
+use crate::net::ClientAddress;
 use crate::observe::{NotReady, Readiness};
 use crate::rules;
 use crate::rules::opt_out::Block;
@@ -89,7 +89,7 @@ impl World {
         let api = Api::new(handle.clone(), reads.clone(), readiness.clone(), tasks.clone(), tokens());
         let (replays, asked_again) = Replays::to(["audit", "main"]);
         let accounts = HashMap::from([("main".to_owned(), HookAccount { dialect, report_only_until })]);
-        let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks, Vec::new());
+        let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks);
         let api = api::router(api.with_replays(replays));
         Self { handle, reads, readiness, disk, asked_again, engine, api, hooks: hooks.router() }
     }
@@ -262,8 +262,8 @@ pub(super) fn unsigned(path: &str, form: &str, signatures: &[&str]) -> Request<B
     for signature in signatures {
         request = request.header("x-twilio-signature", *signature);
     }
-    let peer = Peer("192.0.2.1:40000".parse().unwrap());
-    request.extension(peer).body(form.to_owned().into()).unwrap()
+    let client = ClientAddress("192.0.2.1".parse().unwrap());
+    request.extension(client).body(form.to_owned().into()).unwrap()
 }
 
 /// A disk that can be made to stall. Clones are the same disk.

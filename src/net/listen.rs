@@ -18,10 +18,12 @@ use crate::observe::{self, Door, Refused};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use ipnet::IpNet;
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -54,8 +56,10 @@ pub struct Bounds {
     pub shares: Option<Shares>,
     /// Connections from one address (a /64 for IPv6). Loopback has no bound of its own.
     pub connections_per_address_max: usize,
-    /// Proxies of ours, which have no bound of their own either.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Proxies of ours, which have no bound of their own either, and whose word on a client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Trusted proxies begin each connection with a PROXY protocol header; for it they have as long as for a handshake.
+    pub proxy_protocol: bool,
     /// How long who has come and not said yet what for is listened to once the door closes: it was let in, and not every
     /// carrier comes again after that.
     pub first_request: Duration,
@@ -81,6 +85,7 @@ impl Default for Bounds {
             shares: None,
             connections_per_address_max: 256,
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             first_request: Duration::from_secs(1),
             // Below the ten seconds in which the whole gateway stops.
             drain: Duration::from_secs(5),
@@ -88,9 +93,21 @@ impl Default for Bounds {
     }
 }
 
-/// Who is at the other end of a request's connection; among the request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
+/// Whether a request may be carried out although its answer is never computed; among the request's extensions. A service
+/// says so before it hands work on, and where time is up afterwards the answer is 504 and not 503.
+#[derive(Clone, Debug, Default)]
+pub struct MayBeDone(Arc<AtomicBool>);
+
+impl MayBeDone {
+    /// From now on this request may be carried out, whatever becomes of its answer.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// From here on headers or a handshake that are not whole are large: it is what hyper reads first, before it makes room for
 /// more, and more than the whole of nearly all of them.
@@ -132,7 +149,7 @@ impl Listener {
     /// returns nothing of this door runs any more.
     ///
     /// `service` may be an `axum::Router`, or `tower::service_fn` around an async function of a request. Requests carry
-    /// their [`Peer`] as an extension.
+    /// their [`ClientAddress`](super::ClientAddress) and [`MayBeDone`] as extensions.
     pub async fn serve<S, B>(
         self,
         door: Door,
@@ -167,7 +184,7 @@ impl Listener {
         while let Some((stream, peer)) = self.next(door, &stop).await {
             match places.take(peer.ip()) {
                 Ok(place) => {
-                    tasks.spawn(connection::run(Arc::clone(&shared), stream, Peer(peer), place));
+                    tasks.spawn(connection::run(Arc::clone(&shared), stream, peer.ip(), place));
                 }
                 Err(NoPlace::Full) => observe::connection_refused(door, Refused::Full, peer.ip()),
                 Err(NoPlace::AddressFull) => observe::connection_refused(door, Refused::AddressFull, peer.ip()),

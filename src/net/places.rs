@@ -1,6 +1,8 @@
 //! Places for connections: so many in all, so many for one address, and no more than there are descriptors for.
 
 use super::listen::Bounds;
+use super::origin::is_trusted;
+use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +52,7 @@ pub(super) struct Places {
     max: usize,
     per_address_max: usize,
     /// Addresses that only the bound on all connections holds for: proxies that speak for many.
-    exempt: Vec<IpAddr>,
+    exempt: Vec<IpNet>,
     shares: Option<Shares>,
     taken: Mutex<Taken>,
 }
@@ -100,7 +102,7 @@ impl Places {
     /// a proxy, or could do worse.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, NoPlace> {
         let address = address.to_canonical();
-        let bucket = (!address.is_loopback() && !self.exempt.contains(&address)).then(|| Bucket::of(address));
+        let bucket = (!is_trusted(address, &self.exempt)).then(|| Bucket::of(address));
         let mut taken = self.taken();
         if taken.in_all >= self.max {
             return Err(NoPlace::Full);
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn loopback_and_trusted_proxies_have_no_share_of_their_own_but_count_in_all() {
-        let trusted_proxies = vec!["198.51.100.7".parse().unwrap()];
+        let trusted_proxies = vec!["198.51.100.0/24".parse().unwrap()];
         let places = Places::of(&Bounds { trusted_proxies, ..bounds(5, 1) });
         let _kept: Vec<_> = ["127.0.0.1", "127.0.0.1", "::1", "198.51.100.7", "198.51.100.7"]
             .map(|address| take(&places, address).unwrap())

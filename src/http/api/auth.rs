@@ -2,7 +2,7 @@
 
 use super::{Api, Asked};
 use crate::model::Secret;
-use crate::net::Peer;
+use crate::net::ClientAddress;
 use crate::observe::{self, Door};
 use crate::rules::refusal::{Code, Refusal};
 use arc_swap::ArcSwap;
@@ -99,7 +99,8 @@ impl Api {
             }
         }
         found.ok_or_else(|| {
-            let from = head.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip());
+            let unknown = ClientAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            let ClientAddress(from) = head.extensions.get().copied().unwrap_or(unknown);
             observe::credential_refused(Door::Platform, from);
             Refusal::new(Code::Unauthorized, "show a token of the configuration, as Authorization: Bearer TOKEN")
         })

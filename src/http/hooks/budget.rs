@@ -1,18 +1,22 @@
-//! How many failed authentications an address may cause before we stop computing for it.
+//! Which failed authentications are charged, and what is shed for them once verification is too much for the machine.
 //!
-//! Invariant: only failures are charged, so nobody who signs rightly ever meets the bound; and the memory of failures is
-//! bounded, whatever comes from how many addresses.
+//! Invariant: while the machine keeps up every webhook is verified, whoever else failed behind the same address. Only
+//! failures are charged, and the memory of them is bounded, whatever comes from how many addresses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures at once. A wrong token at a busy carrier shows in the log this often, which is enough to see it.
+/// Webhooks that wait to be verified or are being verified. A verification takes 1 ms at most (64 kB with two tokens), so
+/// as many that are not done are work of more than 30 ms for two cores: more comes than they can verify.
+pub(super) const UNVERIFIED_MAX: usize = 64;
+
+/// Failures at once of an address that is not shed for them.
 pub(super) const FAILURES_MAX: u32 = 100;
 
-/// Afterwards one more in this time. A signature over 64 kB with two tokens takes about a millisecond, so an address can
-/// keep us busy for a hundredth of the time.
+/// Afterwards one more in this time.
 const ONE_MORE_IN: Duration = Duration::from_millis(100);
 
 /// Addresses whose failures are remembered, at about 60 bytes each. Those beyond are computed for.
@@ -21,12 +25,21 @@ const ADDRESSES_MAX: usize = 20_000;
 /// How often paid debts are looked for while the memory is full.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// A bucket of failures for each address and account. One account with a wrong token does not shut out another that the
-/// same carrier calls from the same address.
+/// A bucket of failures for each client address and account. One account with a wrong token does not shut out another that
+/// the same carrier calls from the same address.
+#[derive(Default)]
 pub(super) struct Budget {
-    /// Proxies that speak for many.
-    exempt: Vec<IpAddr>,
+    unverified: AtomicUsize,
     debts: Mutex<Debts>,
+}
+
+/// A webhook that is not verified yet, until dropped.
+pub(super) struct Unverified(Arc<Budget>);
+
+impl Drop for Unverified {
+    fn drop(&mut self) {
+        self.0.unverified.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -37,44 +50,44 @@ struct Debts {
 }
 
 impl Budget {
-    pub(super) fn new(exempt: Vec<IpAddr>) -> Self {
-        Self { exempt, debts: Mutex::default() }
+    /// Counts a webhook that has come and is to be verified.
+    pub(super) fn comes(self: &Arc<Self>) -> Unverified {
+        self.unverified.fetch_add(1, Ordering::Relaxed);
+        Unverified(Arc::clone(self))
     }
 
-    /// Whether the address has failed too often to be computed for.
-    pub(super) fn is_spent(&self, account: &Arc<str>, from: IpAddr, now: Instant) -> bool {
-        let Some(from) = self.charged(from) else { return false };
+    /// Whether a webhook from this address is not to be verified: the machine is short of CPU, and the address has failed
+    /// too often.
+    pub(super) fn sheds(&self, account: &Arc<str>, from: IpAddr, now: Instant) -> bool {
+        self.unverified.load(Ordering::Relaxed) > UNVERIFIED_MAX && self.is_spent(account, from, now)
+    }
+
+    fn is_spent(&self, account: &Arc<str>, from: IpAddr, now: Instant) -> bool {
         let debts = self.debts.lock().unwrap_or_else(PoisonError::into_inner);
-        let paid_at = debts.paid_at.get(&(Arc::clone(account), from));
+        let paid_at = debts.paid_at.get(&(Arc::clone(account), charged(from)));
         paid_at.is_some_and(|paid_at| *paid_at > now + ONE_MORE_IN * (FAILURES_MAX - 1))
     }
 
     /// Charges a failure.
     pub(super) fn charge(&self, account: &Arc<str>, from: IpAddr, now: Instant) {
-        let Some(from) = self.charged(from) else { return };
         let mut debts = self.debts.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (Arc::clone(account), from);
+        let key = (Arc::clone(account), charged(from));
         if debts.paid_at.len() >= ADDRESSES_MAX && !debts.paid_at.contains_key(&key) && !debts.sweep(now) {
             return;
         }
         let paid_at = debts.paid_at.entry(key).or_insert(now);
         *paid_at = (*paid_at).max(now) + ONE_MORE_IN;
     }
+}
 
-    /// The address that is charged: of IPv6 the first 64 bits, because whoever has one address of a /64 has all of them.
-    /// Nobody on this machine is charged: whoever is here is a proxy already, or could do worse.
-    fn charged(&self, from: IpAddr) -> Option<IpAddr> {
-        let from = from.to_canonical();
-        if from.is_loopback() || self.exempt.contains(&from) {
-            return None;
+/// The address that is charged: of IPv6 the first 64 bits, because whoever has one address of a /64 has all of them.
+fn charged(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(from) => {
+            let [a, b, c, d, ..] = from.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
-        Some(match from {
-            IpAddr::V4(_) => from,
-            IpAddr::V6(from) => {
-                let [a, b, c, d, ..] = from.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
-        })
+        from => from,
     }
 }
 
@@ -94,8 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_fails_too_often_is_not_computed_for_until_it_has_paid() {
-        let (budget, now) = (Budget::new(Vec::new()), Instant::now());
+    fn an_address_that_fails_too_often_is_spent_until_it_has_paid() {
+        let (budget, now) = (Budget::default(), Instant::now());
         let (main, other) = (account("main"), account("other"));
         for _ in 0..FAILURES_MAX {
             assert!(!budget.is_spent(&main, ip("192.0.2.1"), now));
@@ -109,22 +122,36 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_counts_as_one_address_and_proxies_and_this_machine_as_none() {
-        let (budget, now) = (Budget::new(vec![ip("192.0.2.9")]), Instant::now());
+    fn a_network_of_ipv6_counts_as_one_address() {
+        let (budget, now) = (Budget::default(), Instant::now());
         let main = account("main");
         for host in 0..FAILURES_MAX {
             budget.charge(&main, ip(&format!("2001:db8::{host:x}")), now);
-            budget.charge(&main, ip("192.0.2.9"), now);
-            budget.charge(&main, ip("127.0.0.1"), now);
         }
         assert!(budget.is_spent(&main, ip("2001:db8::ffff"), now));
         assert!(!budget.is_spent(&main, ip("2001:db8:0:1::"), now));
-        assert!(!budget.is_spent(&main, ip("192.0.2.9"), now) && !budget.is_spent(&main, ip("127.0.0.1"), now));
+    }
+
+    #[test]
+    fn f11_only_a_spent_address_is_shed_and_only_while_too_many_wait() {
+        let (budget, now) = (Arc::new(Budget::default()), Instant::now());
+        let main = account("main");
+        for _ in 0..FAILURES_MAX {
+            budget.charge(&main, ip("127.0.0.1"), now);
+        }
+        let mut waiting: Vec<_> = (0..UNVERIFIED_MAX).map(|_| budget.comes()).collect();
+        assert!(!budget.sheds(&main, ip("127.0.0.1"), now), "the machine keeps up");
+        waiting.push(budget.comes());
+        assert!(budget.sheds(&main, ip("127.0.0.1"), now));
+        assert!(!budget.sheds(&main, ip("127.0.0.2"), now), "another address has not failed");
+        assert!(!budget.sheds(&main, ip("127.0.0.1"), now + ONE_MORE_IN), "it has paid for one");
+        waiting.pop();
+        assert!(!budget.sheds(&main, ip("127.0.0.1"), now));
     }
 
     #[test]
     fn the_memory_of_failures_is_bounded_and_forgets_what_is_paid() {
-        let (budget, now) = (Budget::new(Vec::new()), Instant::now());
+        let (budget, now) = (Budget::default(), Instant::now());
         let main = account("main");
         let charge = |count: usize, at| {
             for host in 0..count {

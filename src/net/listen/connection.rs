@@ -1,13 +1,15 @@
 //! One connection: handshake, requests one after another, end.
 
-use super::{Peer, Shared, UNFINISHED_BYTES};
+use super::{MayBeDone, Shared, UNFINISHED_BYTES};
 use crate::net::BoxError;
 use crate::net::body::RequestBody;
+use crate::net::origin::{client_of, is_trusted};
 use crate::net::pace::{Late, Pace, Paced, Socket};
 use crate::net::places::Place;
+use crate::net::proxy_header;
 use crate::observe::{self, ConnectionEnd, Door};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -17,11 +19,12 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tower::{Service, ServiceExt};
@@ -31,8 +34,11 @@ use tower::{Service, ServiceExt};
 /// all sockets of the machine may have together. Most answers fit, and a peer 100 ms away can still take 640 kB a second.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
+/// How long an answer that says that time is up may take to be written.
+const LAST_ANSWER: Duration = Duration::from_millis(250);
+
 /// Serves one connection to its end. The place is free again once the connection and its last request are done.
-pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: Peer, place: Place)
+pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: IpAddr, place: Place)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -44,15 +50,15 @@ where
     let cut = shared.cut.clone();
     let end = tokio::select! {
         end = shake_hands_and_serve(shared, stream, peer, place) => end,
-        () = cut.cancelled() => ConnectionEnd::Cut,
+        () = async { cut.cancelled().await; sleep(LAST_ANSWER).await } => ConnectionEnd::Cut,
     };
     open.ends(end);
 }
 
 async fn shake_hands_and_serve<S, B>(
     shared: Arc<Shared<S>>,
-    stream: TcpStream,
-    peer: Peer,
+    mut stream: TcpStream,
+    mut peer: IpAddr,
     place: Arc<Place>,
 ) -> ConnectionEnd
 where
@@ -66,18 +72,37 @@ where
     // Here and not at the listener: connections have waited in systemd's socket since before it was ours. Linux takes any
     // size, so there is no failure to tell of.
     let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
+    if shared.bounds.proxy_protocol && is_trusted(peer, &shared.bounds.trusted_proxies) {
+        match timeout(shared.bounds.handshake, proxy_header::read(&mut stream)).await {
+            Ok(Ok(client)) => peer = client.unwrap_or(peer),
+            Ok(Err(error)) => {
+                observe::proxy_header_refused(shared.door, peer, &error.to_string());
+                return ConnectionEnd::ProxyHeader;
+            }
+            Err(_) => {
+                observe::proxy_header_refused(shared.door, peer, "it did not come in time");
+                return ConnectionEnd::ProxyHeader;
+            }
+        }
+    }
     let Some(handshakes) = &shared.handshakes else {
         return serve(shared, stream, peer, place).await;
     };
     match timeout(shared.bounds.handshake, handshakes.shake(stream)).await {
         Ok(Ok(stream)) => serve(shared, stream, peer, place).await,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ResourceBusy => ConnectionEnd::Crowded,
-        Ok(Err(_)) => ConnectionEnd::HandshakeFailed,
-        Err(_) => ConnectionEnd::HandshakeLate,
+        Ok(Err(error)) => {
+            observe::handshake_failed(shared.door, peer, &error);
+            ConnectionEnd::HandshakeFailed
+        }
+        Err(_) => {
+            observe::handshake_failed(shared.door, peer, &io::ErrorKind::TimedOut.into());
+            ConnectionEnd::HandshakeLate
+        }
     }
 }
 
-async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: Peer, place: Arc<Place>) -> ConnectionEnd
+async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: IpAddr, place: Arc<Place>) -> ConnectionEnd
 where
     I: Socket,
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -163,7 +188,7 @@ where
 async fn answer<S, B>(
     shared: Arc<Shared<S>>,
     request: Request<Incoming>,
-    peer: Peer,
+    peer: IpAddr,
     place: Arc<Place>,
     pace: Arc<Pace>,
 ) -> Result<Response<AnswerBody<B>>, Infallible>
@@ -173,8 +198,18 @@ where
     B: Body<Data = Bytes> + Send + 'static,
 {
     let began = Instant::now();
+    let answered = Answered { pace, door: shared.door, began };
+    if !is_addressed(&request) {
+        let detail = "a request of HTTP/1.1 names its host in exactly one Host header";
+        let mut refused = ours(StatusCode::BAD_REQUEST, "invalid_field", detail, answered);
+        refused.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        return Ok(refused);
+    }
+    let client = client_of(peer, request.headers(), &shared.bounds.trusted_proxies);
+    let may_be_done = MayBeDone::default();
     let mut request = request.map(|body| RequestBody::new(body, shared.bounds.body));
-    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(client);
+    request.extensions_mut().insert(may_be_done.clone());
     let service = shared.service.clone();
     let cut = shared.cut.clone();
     let task = shared.tasks.spawn(async move {
@@ -184,15 +219,25 @@ where
             () = cut.cancelled() => None,
         }
     });
-    let answered = Answered { pace, door: shared.door, began };
     Ok(match task.await {
         Ok(Some(answer)) => answer.map(|body| AnswerBody::of(Box::pin(body), answered)),
+        Ok(None) if may_be_done.is_set() => {
+            let detail = "the gateway stopped before it knew whether this was done: repeat it with the same \
+                          Idempotency-Key, or look it up";
+            ours(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail, answered)
+        }
         Ok(None) => ours(StatusCode::SERVICE_UNAVAILABLE, "draining", "the gateway is stopping: repeat", answered),
         Err(_) => {
             observe::request_panicked(shared.door);
             ours(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of the gateway, which is logged", answered)
         }
     })
+}
+
+/// Whether a request names its host as HTTP/1.1 demands. Where it names none or several, a proxy before us may have routed it
+/// by another one.
+fn is_addressed(request: &Request<Incoming>) -> bool {
+    request.version() < Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
 }
 
 /// An answer that the listener itself makes.

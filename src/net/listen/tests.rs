@@ -1,9 +1,10 @@
 //! Peers that misbehave, each against a door with deadlines of milliseconds.
 
+mod origin;
 pub(super) mod peer;
 
 use super::*;
-use crate::net::{BodyRefused, Client, ClientBounds, SendFailed, TlsFiles, read_body};
+use crate::net::{BodyRefused, Client, ClientAddress, ClientBounds, SendFailed, TlsFiles, read_body};
 use http::StatusCode;
 use http_body_util::Full;
 use peer::{NEVER, Open, SOON, Told, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
@@ -80,9 +81,9 @@ async fn a_peer_that_does_not_take_its_answer_through_tls_is_cut_off() {
 async fn sixty_four_headers_are_taken_and_one_more_is_431() {
     let door = Open::plain(patient());
     let headers = |count: usize| (0..count).map(|n| format!("h{n}: x\r\n")).collect::<String>();
-    let taken = door.ask(&format!("GET / HTTP/1.1\r\n{}connection: close\r\n\r\n", headers(63))).await;
+    let taken = door.ask(&format!("GET / HTTP/1.1\r\nhost: x\r\n{}connection: close\r\n\r\n", headers(62))).await;
     assert!(taken.starts_with("HTTP/1.1 200 "), "{taken}");
-    let refused = door.ask(&format!("GET / HTTP/1.1\r\n{}connection: close\r\n\r\n", headers(64))).await;
+    let refused = door.ask(&format!("GET / HTTP/1.1\r\nhost: x\r\n{}connection: close\r\n\r\n", headers(63))).await;
     assert!(refused.starts_with("HTTP/1.1 431 "), "{refused}");
 }
 
@@ -90,17 +91,17 @@ async fn sixty_four_headers_are_taken_and_one_more_is_431() {
 async fn headers_of_more_than_the_bound_are_431() {
     let door = Open::plain(patient());
     let fits = "x".repeat(32 * 1024 - 100);
-    let taken = door.ask(&format!("GET / HTTP/1.1\r\nconnection: close\r\nx: {fits}\r\n\r\n")).await;
+    let taken = door.ask(&format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: {fits}\r\n\r\n")).await;
     assert!(taken.starts_with("HTTP/1.1 200 "), "{taken}");
     let too_long = "x".repeat(32 * 1024);
-    let refused = door.ask(&format!("GET / HTTP/1.1\r\nx: {too_long}")).await;
+    let refused = door.ask(&format!("GET / HTTP/1.1\r\nhost: x\r\nx: {too_long}")).await;
     assert!(refused.starts_with("HTTP/1.1 431 "), "{refused}");
 }
 
 #[tokio::test]
 async fn g19_of_headers_that_are_large_and_not_whole_only_so_many_are_kept() {
     let door = Open::plain(Bounds { unfinished_max: 1, ..patient() });
-    let large = format!("GET / HTTP/1.1\r\nconnection: close\r\nx: {}", "x".repeat(UNFINISHED_BYTES));
+    let large = format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: {}", "x".repeat(UNFINISHED_BYTES));
     let (mut one, mut other) = (door.connect().await, door.connect().await);
     one.write_all(large.as_bytes()).await.unwrap();
     other.write_all(large.as_bytes()).await.unwrap();
@@ -108,7 +109,7 @@ async fn g19_of_headers_that_are_large_and_not_whole_only_so_many_are_kept() {
         nothing = rest(&mut one) => { assert_eq!(nothing, ""); &mut other }
         nothing = rest(&mut other) => { assert_eq!(nothing, ""); &mut one }
     };
-    assert!(door.ask("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+    assert!(door.ask("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
     kept.write_all(b"\r\n\r\n").await.unwrap();
     assert!(rest(kept).await.starts_with("HTTP/1.1 200 "));
     let next = door.ask(&format!("{large}\r\n\r\n")).await;
@@ -128,11 +129,11 @@ async fn a_connection_that_has_been_answered_may_wait_longer_than_for_headers() 
     let door = Open::plain(Bounds { headers: 5 * SOON, ..patient() });
     let mut peer = door.connect().await;
     for _ in 0..2 {
-        peer.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         assert!(some(&mut peer).await.starts_with("HTTP/1.1 200 "));
         tokio::time::sleep(6 * SOON).await;
     }
-    drip(&mut peer, b"GET / HTTP/1.1\r\nx: ").await;
+    drip(&mut peer, b"GET / HTTP/1.1\r\nhost: x\r\nx: ").await;
     assert_eq!(rest(&mut peer).await, "", "the headers of a later request have the same deadline as the first's");
 }
 
@@ -140,15 +141,15 @@ async fn a_connection_that_has_been_answered_may_wait_longer_than_for_headers() 
 async fn a_connection_that_has_been_answered_is_closed_once_it_is_idle_for_too_long() {
     let door = Open::plain(Bounds { idle: SOON, ..patient() });
     let mut peer = door.connect().await;
-    peer.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(rest(&mut peer).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]
 async fn requests_written_at_once_are_answered_in_turn() {
     let door = Open::plain(patient());
-    let post = |body: &str| format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let last = "GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
+    let post = |body: &str| format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let last = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let answers = door.ask(&format!("{}{}{last}", post("one"), post("two"))).await;
     assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3);
     assert!(answers.find("one") < answers.find("two"));
@@ -158,12 +159,12 @@ async fn requests_written_at_once_are_answered_in_turn() {
 async fn one_connection_too_many_is_closed_unread_and_a_place_comes_free_again() {
     let door = Open::plain(Bounds { connections_max: 1, ..patient() });
     let mut first = door.connect().await;
-    first.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(some(&mut first).await.starts_with("HTTP/1.1 200 "));
     assert_eq!(rest(&mut door.connect().await).await, "");
     drop(first);
     within(async {
-        while !door.ask("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await.starts_with("HTTP/1.1 200 ") {
+        while !door.ask("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.starts_with("HTTP/1.1 200 ") {
             tokio::task::yield_now().await;
         }
     })
@@ -186,7 +187,7 @@ async fn a_client_that_leaves_does_not_stop_its_request_and_its_place_is_kept_ti
         })
     });
     let mut peer = door.connect().await;
-    peer.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
+    peer.write_all(b"POST / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     within(began.notified()).await;
     drop(peer);
     assert_eq!(rest(&mut door.connect().await).await, "", "the place is still taken");
@@ -205,10 +206,10 @@ async fn a_panic_is_one_client_s_500() {
         }),
     );
     let mut peer = door.connect().await;
-    peer.write_all(b"GET /bad HTTP/1.1\r\n\r\n").await.unwrap();
+    peer.write_all(b"GET /bad HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let answer = some(&mut peer).await;
     assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("\"code\":\"internal\""), "{answer}");
-    peer.write_all(b"GET /good HTTP/1.1\r\n\r\n").await.unwrap();
+    peer.write_all(b"GET /good HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert!(some(&mut peer).await.starts_with("HTTP/1.1 200 "));
 }
 
@@ -228,7 +229,7 @@ async fn g30_stopping_lets_what_is_in_flight_finish_and_closes_the_rest() {
     });
     let mut idle = door.connect().await;
     let mut busy = door.connect().await;
-    busy.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    busy.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     within(began.notified()).await;
 
     door.stop.cancel();
@@ -255,7 +256,7 @@ async fn g31_who_has_come_before_the_door_closes_is_heard() {
 
 /// Everything that comes for one request at a new connection.
 async fn hello(mut stream: TcpStream, tls: Option<&ServerTls>) -> String {
-    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let Some(tls) = tls else {
         stream.write_all(REQUEST).await.unwrap();
         return rest(&mut stream).await;
@@ -277,7 +278,7 @@ async fn what_is_not_done_when_the_time_to_stop_is_over_is_cut_off() {
         })
     });
     let mut stuck = door.connect().await;
-    stuck.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    stuck.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     within(began.notified()).await;
     door.stop.cancel();
     within(door.serving).await.unwrap();
@@ -285,10 +286,10 @@ async fn what_is_not_done_when_the_time_to_stop_is_over_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_router_is_a_service_and_learns_who_its_peer_is() {
-    let seen = async |axum::Extension(Peer(peer)): axum::Extension<Peer>| peer.ip().to_string();
+async fn a_router_is_a_service_and_learns_its_clients_address() {
+    let seen = async |axum::Extension(ClientAddress(client)): axum::Extension<ClientAddress>| client.to_string();
     let door = Open::with(patient(), None, axum::Router::new().route("/who", axum::routing::get(seen)));
-    let answer = door.ask("GET /who HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    let answer = door.ask("GET /who HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert!(answer.ends_with("\r\n\r\n127.0.0.1"), "{answer}");
 }
 
