@@ -8,7 +8,7 @@ pub mod replay;
 
 use crate::config::Config;
 use crate::http::api::{Scope, Token};
-use crate::net::{Client, ClientBounds, SendFailed};
+use crate::net::{Client, ClientBounds, ClientFiles, NoClient, SendFailed, TlsProblem};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode};
@@ -36,10 +36,13 @@ pub enum AskFailed {
     NoPort,
     /// The door wants to see a certificate that we do not have.
     #[error(
-        "listen.platform_tls has a client_ca_file, and this command has no certificate to show: ask with \
-         curl --cert FILE --key FILE --cacert FILE and a token"
+        "listen.platform_tls has a client_ca_file, so the door asks for a client certificate: name one with \
+         --client-cert FILE and its key with --client-key FILE"
     )]
     ClientCertificate,
+    /// The certificate that was named cannot be used.
+    #[error("--client-cert and --client-key: {0}")]
+    ClientFiles(TlsProblem),
     /// Nobody is there, or somebody else.
     #[error(
         "no gateway of this configuration answers at {origin} ({why}): start it by `offhook serve`, or name the file it \
@@ -75,9 +78,17 @@ pub enum AskFailed {
     Refused(String),
 }
 
+/// How the platform's door of a gateway that runs is reached.
+pub struct Door<'a> {
+    /// The configuration that it runs with.
+    pub config: &'a Config,
+    /// The certificate to show where the door asks for one.
+    pub shows: Option<ClientFiles>,
+}
+
 impl Platform {
-    /// The door of the gateway that runs with this configuration, and the first token that has the scope.
-    pub fn of(config: &Config, scope: Scope) -> Result<Self, AskFailed> {
+    /// The door, and the first token that has the scope.
+    pub fn of(Door { config, shows }: &Door<'_>, scope: Scope) -> Result<Self, AskFailed> {
         let door = &config.listen.platform;
         let found = config.tokens.iter().find(|token| token.scopes.contains(&scope));
         let token = found.ok_or(AskFailed::NoToken(scope.label()))?.clone();
@@ -85,7 +96,13 @@ impl Platform {
         let bounds = ClientBounds::default();
         let (scheme, client) = match &door.tls {
             None => ("http", Client::new(bounds)),
-            Some(tls) => ("https", Client::with_tls(bounds, tls.client().ok_or(AskFailed::ClientCertificate)?)),
+            Some(tls) => {
+                let client = tls.client(shows.as_ref()).map_err(|no_client| match no_client {
+                    NoClient::CertificateMissing => AskFailed::ClientCertificate,
+                    NoClient::Files(problem) => AskFailed::ClientFiles(problem),
+                })?;
+                ("https", Client::with_tls(bounds, client))
+            }
         };
         Ok(Self { client, origin: format!("{scheme}://{address}"), token })
     }

@@ -170,6 +170,7 @@ impl Running {
             platform: address("platform", &platform, config.listen.platform.address)?,
             ops: address("ops", &ops_door, config.listen.ops.address)?,
         };
+        reload::show_certificates(&config.listen);
         let bounds = build::shared_bounds(&config);
         let endpoints = build::endpoints(&config)?;
         let keys = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.keys.clone())).collect();

@@ -146,7 +146,7 @@ fn config(
     platform_settings: &PlatformSettings,
     once: bool,
 ) -> Config {
-    let door = |port| Door { address: free(port, once), tls: None, proxy_protocol: false };
+    let door = |port| Door { address: free(port, once), tls: None, expired: None, proxy_protocol: false };
     let [carriers, for_platform, ops] = PORTS.map(door);
     let secrets = platform_settings.secrets.iter().filter_map(|secret| {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)).ok()?;

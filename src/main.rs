@@ -7,11 +7,11 @@ mod serve;
 #[path = "main/signals.rs"]
 mod signals;
 
-use arguments::{Arguments, Command, DirectoryCommand, EventsCommand, JournalCommand};
+use arguments::{Arguments, ClientCertificate, Command, DirectoryCommand, EventsCommand, JournalCommand};
 use clap::Parser as _;
-use offhook::ask::AskFailed;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
+use offhook::ask::{AskFailed, Door};
 use offhook::config::{self, Config, advice, seed};
 use offhook::daemon::{directory, erase, preflight};
 use offhook::demo;
@@ -35,10 +35,10 @@ fn main() -> ExitCode {
         Command::Check { file, seed } => check(&file, seed.as_deref()),
         Command::Demo { once, data } => demo::main(once, data),
         Command::Directory { command } => directory(&command),
-        Command::Events { command: EventsCommand::Replay { config, since, until, endpoint } } => {
-            ask(&config, async |config| replay(config, Replay { since, until, endpoint }).await)
+        Command::Events { command: EventsCommand::Replay { config, shows, since, until, endpoint } } => {
+            ask(&config, &shows, async |door| replay(door, Replay { since, until, endpoint }).await)
         }
-        Command::Explain { id, config } => ask(&config, async |config| explain(config, id).await),
+        Command::Explain { id, config, shows } => ask(&config, &shows, async |door| explain(door, id).await),
         Command::Metrics => {
             say(&observe::list());
             ExitCode::SUCCESS
@@ -58,6 +58,10 @@ fn check(file: &Path, seed_file: Option<&Path>) -> ExitCode {
         Ok(seed) => seed,
         Err(problems) => return fail(&problems.to_string()),
     };
+    let expired = config.listen.expired();
+    if !expired.is_empty() {
+        return fail(&expired.join("\n"));
+    }
     say(&config.summary());
     say(&advice::addresses(&config));
     for placeholder in advice::placeholders(&config, seed.as_ref()) {
@@ -133,7 +137,11 @@ fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::e
 }
 
 /// Asks the gateway that runs with a configuration, and prints what it says.
-fn ask(file: &Path, question: impl AsyncFnOnce(&Config) -> Result<String, AskFailed>) -> ExitCode {
+fn ask(
+    file: &Path,
+    shows: &ClientCertificate,
+    question: impl AsyncFnOnce(&Door<'_>) -> Result<String, AskFailed>,
+) -> ExitCode {
     let config = match config::load(file) {
         Ok(config) => config,
         Err(problems) => return fail(&problems.to_string()),
@@ -142,7 +150,8 @@ fn ask(file: &Path, question: impl AsyncFnOnce(&Config) -> Result<String, AskFai
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot be started: {error}")),
     };
-    match runtime.block_on(question(&config)) {
+    let door = Door { config: &config, shows: shows.files() };
+    match runtime.block_on(question(&door)) {
         Ok(answer) => {
             say(&answer);
             ExitCode::SUCCESS

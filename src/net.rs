@@ -18,7 +18,7 @@ pub use client::{Answer, Client, ClientBounds, SendFailed};
 pub use listen::{Bounds, Listener, MayBeDone, connections_that_fit, descriptors_max};
 pub use origin::ClientAddress;
 pub use places::Shares;
-pub use tls::{ServerTls, TlsFiles, TlsProblem};
+pub use tls::{ClientFiles, NoClient, ServerTls, TlsFiles, TlsProblem};
 
 /// Any error, as HTTP bodies and services hand them on.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

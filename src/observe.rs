@@ -29,8 +29,8 @@ pub use dispatch::{
     segments_started, started_late,
 };
 pub use doors::{
-    Door, Refused, accept_failed, answered, api_request, connection_closed, connection_opened, connection_refused,
-    connections_cut, credential_refused, door_closed, door_open, few_descriptors, handshake_failed,
+    Door, Refused, accept_failed, answered, api_request, certificate, connection_closed, connection_opened,
+    connection_refused, connections_cut, credential_refused, door_closed, door_open, few_descriptors, handshake_failed,
     proxy_header_refused, request_panicked,
 };
 pub use engine::{

@@ -1,16 +1,15 @@
 //! `offhook explain`: why a message is not sent yet, for people (A67).
 
-use super::{AskFailed, Platform};
-use crate::config::Config;
+use super::{AskFailed, Door, Platform};
 use crate::http::api::Scope;
 use crate::model::MessageId;
 use crate::rules::explain::WaitingFor;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Asks the gateway that runs with this configuration.
-pub async fn explain(config: &Config, id: MessageId) -> Result<String, AskFailed> {
-    let told = Platform::of(config, Scope::Read)?.get(&format!("/v1/messages/{id}/explain")).await?;
+/// Asks the gateway behind this door.
+pub async fn explain(door: &Door<'_>, id: MessageId) -> Result<String, AskFailed> {
+    let told = Platform::of(door, Scope::Read)?.get(&format!("/v1/messages/{id}/explain")).await?;
     Ok(text(id, &told))
 }
 

@@ -1,7 +1,6 @@
 //! `offhook events replay`: endpoints are told once more what they were told (A65).
 
-use super::{AskFailed, Platform};
-use crate::config::Config;
+use super::{AskFailed, Door, Platform};
 use crate::http::api::Scope;
 use serde_json::{Value, json};
 
@@ -15,11 +14,11 @@ pub struct Replay {
     pub endpoint: Option<String>,
 }
 
-/// Asks the gateway that runs with this configuration.
-pub async fn replay(config: &Config, wanted: Replay) -> Result<String, AskFailed> {
+/// Asks the gateway behind this door.
+pub async fn replay(door: &Door<'_>, wanted: Replay) -> Result<String, AskFailed> {
     let Replay { since, until, endpoint } = wanted;
     let asked = json!({ "since": since, "until": until, "endpoint": endpoint });
-    let told = Platform::of(config, Scope::Admin)?.post("/v1/events/replay", &asked).await?;
+    let told = Platform::of(door, Scope::Admin)?.post("/v1/events/replay", &asked).await?;
     let (Some(from), Some(to)) = (told["from"].as_str(), told["to"].as_str()) else {
         return Ok("nothing happened then\n".to_owned());
     };

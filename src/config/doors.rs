@@ -1,9 +1,13 @@
 //! `[listen]` and `[limits]`: the doors and what they bear.
 
 use super::section::{Reading, Section};
+use crate::model::Timestamp;
 use crate::net::{Bounds, ServerTls, TlsFiles, TlsProblem};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
 
 /// The four doors.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct Door {
     pub address: SocketAddr,
     /// TLS, where it is not left to a proxy or to loopback.
     pub tls: Option<ServerTls>,
+    /// What is wrong where its certificate has expired. A gateway starts with such a certificate, and takes over none.
+    pub expired: Option<String>,
     /// Trusted proxies begin each connection with a PROXY protocol header.
     pub proxy_protocol: bool,
 }
@@ -43,6 +49,12 @@ pub struct Limits {
 }
 
 impl Doors {
+    /// A line for each certificate that has expired.
+    pub fn expired(&self) -> Vec<String> {
+        let Self { carriers, platform, console, ops } = self;
+        [carriers, platform, console, ops].into_iter().filter_map(|door| door.expired.clone()).collect()
+    }
+
     /// The same doors, as the limits have them.
     pub(super) fn with(mut self, limits: &Limits) -> Self {
         let Self { carriers, platform, console, ops } = &mut self;
@@ -52,6 +64,9 @@ impl Doors {
         self
     }
 }
+
+/// How long before its end a certificate is warned of.
+const EXPIRES_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 
 /// Says for all doors that plaintext is meant, but for those with TLS of their own.
 const PLAINTEXT: &str = "plaintext";
@@ -129,10 +144,12 @@ fn door(
     if wants_tls && tls.is_none() {
         return None;
     }
-    Some(Door { address, tls, proxy_protocol: false })
+    let (tls, expired) = tls.unzip();
+    Some(Door { address, tls, expired: expired.flatten(), proxy_protocol: false })
 }
 
-fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<ServerTls> {
+/// A door's TLS, and what is wrong where its certificate has expired.
+fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<(ServerTls, Option<String>)> {
     let certificate = section.required_text("certificate_file", "the file of the certificate chain, in PEM", reading);
     let key = section.required_text("key_file", "the file of its private key, in PEM", reading);
     let client_ca = section.text("client_ca_file", reading);
@@ -144,7 +161,11 @@ fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<ServerTls> {
         client_ca_file: client_ca.map(|file| reading.path(file)),
     };
     let (at, said) = match ServerTls::load(&files) {
-        Ok(tls) => return Some(tls),
+        Ok(tls) => {
+            warn_of_mode(section, key, &files.key_file, reading);
+            let expired = expired(section, certificate, &tls, reading);
+            return Some((tls, expired));
+        }
         Err(TlsProblem::Certificate(why)) => ("certificate_file", format!("{certificate:?} {why}")),
         Err(TlsProblem::Key(why)) => ("key_file", format!("{key:?} {why}")),
         Err(TlsProblem::ClientCa(why)) => ("client_ca_file", format!("{:?} {why}", client_ca.unwrap_or_default())),
@@ -156,6 +177,31 @@ fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<ServerTls> {
         format!("{said}: name the right file, relative to the configuration, and let us read it"),
     );
     None
+}
+
+/// Says when a certificate has expired, and warns where it soon will have.
+fn expired(section: &Section<'_>, file: &str, tls: &ServerTls, reading: &mut Reading<'_>) -> Option<String> {
+    const KEY: &str = "certificate_file";
+    let expires = Timestamp::default() + tls.expires()?;
+    if expires <= reading.now() {
+        let text = format!("{file:?} expired at {expires}: renew it, clients refuse the door until then");
+        return Some(reading.line(section, KEY, &text));
+    }
+    let left = expires.since(reading.now());
+    if left <= EXPIRES_SOON {
+        let days = left.as_secs() / (24 * 60 * 60);
+        let (named, days) = (section.named(KEY), format!("{days} day{}", if days == 1 { "" } else { "s" }));
+        reading.warning(format!("{named} {file:?} expires at {expires}, in {days}: renew it"));
+    }
+    None
+}
+
+/// Warns of a key that others than its owner and group may read.
+fn warn_of_mode(section: &Section<'_>, name: &str, file: &Path, reading: &mut Reading<'_>) {
+    let mode = std::fs::metadata(file).map(|about| about.permissions().mode()).unwrap_or_default();
+    if mode & 0o007 != 0 {
+        reading.warning(format!("{} {name:?} may be read by everybody: chmod 600 it", section.named("key_file")));
+    }
 }
 
 /// `[limits]`, each with its default.

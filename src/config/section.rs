@@ -58,6 +58,13 @@ impl<'a> Reading<'a> {
         self.problems.push(Problem { place, text: format!("{} {}", section.named(key), text.as_ref()) });
     }
 
+    /// A line about a key of `section`, with its place; `text` goes on after the key's name. Nothing is noted.
+    pub(super) fn line(&self, section: &Section<'_>, key: &str, text: &str) -> String {
+        let span = section.table.get(key).map_or_else(|| section.span.clone(), Spanned::span);
+        let (line, column) = self.place(span.start);
+        format!("{}:{line}:{column}: {} {text}", self.file.display(), section.named(key))
+    }
+
     /// Notes something that is allowed but worth a second look.
     pub(super) fn warning(&mut self, text: String) {
         self.warnings.push(text);

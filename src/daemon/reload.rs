@@ -11,6 +11,7 @@ use crate::engine::{Handle, Urgency};
 use crate::http::api::Tokens;
 use crate::machine::command::Command;
 use crate::model::{E164, Heard, Secret, Timestamp};
+use crate::net::ServerTls;
 use crate::observe;
 use crate::work::Keys;
 use arc_swap::ArcSwap;
@@ -62,8 +63,15 @@ impl Reload {
         if let Some(why) = self.would_shut_out(&config) {
             return observe::reload_refused(&format!("{}: {why}", file.display()));
         }
+        let expired = self.newly_expired(&config);
+        if !expired.is_empty() {
+            return observe::reload_refused(&expired.join("\n"));
+        }
         match self.take_over(&config) {
-            Ok(waiting) => observe::reloaded(&config.warnings, &waiting),
+            Ok(waiting) => {
+                let warnings = [config.listen.expired(), config.warnings.clone()].concat();
+                observe::reloaded(&warnings, &waiting);
+            }
             Err(failed) => observe::reload_refused(&failed),
         }
     }
@@ -83,6 +91,18 @@ impl Reload {
         ))
     }
 
+    /// A line for each expired certificate that a door does not show already.
+    fn newly_expired(&self, config: &Config) -> Vec<String> {
+        let shown = |running: &Door, read: &Door| {
+            running.tls.as_ref().zip(read.tls.as_ref()).is_some_and(|(running, read)| running.shows_the_same_as(read))
+        };
+        let pairs = doors(&self.started.listen).into_iter().zip(doors(&config.listen));
+        pairs
+            .filter(|((_, running), (_, read))| !shown(running, read))
+            .filter_map(|(_, (_, read))| read.expired.clone())
+            .collect()
+    }
+
     /// The keys whose changes wait for a restart.
     fn take_over(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
         let dialects = build::dialects(&config.accounts)?;
@@ -96,6 +116,7 @@ impl Reload {
                 running.take_over(read);
             }
         }
+        show_certificates(&self.started.listen);
         self.tokens.take_over(config.tokens.clone());
         for (name, dialect) in dialects {
             if let Some(account) = self.accounts.get(&name) {
@@ -111,9 +132,19 @@ impl Reload {
     }
 }
 
-fn doors(doors: &Doors) -> [(&'static str, &Door); 4] {
+fn doors(doors: &Doors) -> [(observe::Door, &Door); 4] {
     let Doors { carriers, platform, console, ops } = doors;
-    [("carriers", carriers), ("platform", platform), ("console", console), ("ops", ops)]
+    use observe::Door::{Carriers, Console, Ops, Platform};
+    [(Carriers, carriers), (Platform, platform), (Console, console), (Ops, ops)]
+}
+
+/// Has the metrics show until when the doors' certificates hold.
+pub(super) fn show_certificates(listen: &Doors) {
+    for (name, door) in doors(listen) {
+        if let Some(expires) = door.tls.as_ref().and_then(ServerTls::expires) {
+            observe::certificate(name, expires);
+        }
+    }
 }
 
 /// The keys of what differs and is not taken over.
@@ -132,6 +163,7 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
     fixed.insert("log".to_owned(), format!("{:?}", config.log));
     fixed.insert("limits".to_owned(), format!("{:?}", config.limits));
     for (name, door) in doors(&config.listen) {
+        let name = name.label();
         fixed.insert(format!("listen.{name}"), door.address.to_string());
         fixed.insert(format!("listen.{name}_tls"), door.tls.is_some().to_string());
     }

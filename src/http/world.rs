@@ -136,6 +136,11 @@ impl World {
         self.hooks.clone()
     }
 
+    /// The platform's door, to be listened with.
+    pub(super) fn api(&self) -> Router {
+        self.api.clone()
+    }
+
     /// A call of [`CALLER`] in `support`.
     pub(super) async fn start_call(&self, id: &str) {
         let answer = self.put(&format!("/v1/calls/{id}"), call()).await;

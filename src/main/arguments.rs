@@ -1,7 +1,8 @@
 //! What can be said on the command line.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use offhook::model::{E164, MessageId};
+use offhook::net::ClientFiles;
 use std::path::PathBuf;
 
 /// An SMS/MMS gateway for people who are on the phone with each other.
@@ -64,6 +65,8 @@ pub(crate) enum Command {
         /// The configuration file that the gateway runs with.
         #[arg(long)]
         config: PathBuf,
+        #[command(flatten)]
+        shows: ClientCertificate,
     },
     /// Print every metric of `/metrics`: its labels, what it is, and what a rise or a fall of it means. Asks no gateway.
     Metrics,
@@ -81,6 +84,25 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: JournalCommand,
     },
+}
+
+/// What a command shows to a platform's door that asks for a client certificate.
+#[derive(Args)]
+pub(crate) struct ClientCertificate {
+    /// The client certificate for a gateway whose platform door asks for one, in PEM.
+    #[arg(long, requires = "client_key", value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// Its private key, in PEM.
+    #[arg(long, requires = "client_cert", value_name = "FILE")]
+    client_key: Option<PathBuf>,
+}
+
+impl ClientCertificate {
+    /// Its files, where both are given.
+    pub(crate) fn files(&self) -> Option<ClientFiles> {
+        let (certificate_file, key_file) = self.client_cert.clone().zip(self.client_key.clone())?;
+        Some(ClientFiles { certificate_file, key_file })
+    }
 }
 
 #[derive(Subcommand)]
@@ -119,6 +141,8 @@ pub(crate) enum EventsCommand {
         /// The configuration file that the gateway runs with.
         #[arg(long)]
         config: PathBuf,
+        #[command(flatten)]
+        shows: ClientCertificate,
         /// Events of this moment and later, as in 2026-01-31T12:00:00Z.
         #[arg(long)]
         since: String,

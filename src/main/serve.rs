@@ -89,7 +89,7 @@ async fn run(
     let seeded = seed.is_some();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %file.display(), "offhook starts");
     tracing::info!(data_dir = %config.data_dir.display(), "the data directory");
-    for warning in &config.warnings {
+    for warning in config.listen.expired().iter().chain(&config.warnings) {
         tracing::warn!("{warning}");
     }
     let sockets = Sockets::handed_over().map_err(|failed| NotStarted::Configuration(failed.to_string()))?;

@@ -1,5 +1,8 @@
 //! TLS of our doors: certificates from files, TLS 1.2 and 1.3, HTTP/1.1 only.
 
+mod chain;
+mod trial;
+
 use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -10,6 +13,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, S
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a door's certificate lies, all in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,26 @@ pub struct TlsFiles {
     pub client_ca_file: Option<PathBuf>,
 }
 
+/// The certificate that a client of a door shows, all in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientFiles {
+    /// The chain, its own certificate first.
+    pub certificate_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+/// There is no client of a door.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoClient {
+    /// The door wants to see a certificate, and none was given.
+    #[error("the door asks for a client certificate")]
+    CertificateMissing,
+    /// What was given cannot be used.
+    #[error(transparent)]
+    Files(#[from] TlsProblem),
+}
+
 /// A door's TLS, ready to serve. Clones share it: what one takes over, all show.
 #[derive(Clone)]
 pub struct ServerTls(Arc<ArcSwap<Loaded>>);
@@ -31,6 +55,8 @@ struct Loaded {
     config: Arc<ServerConfig>,
     /// What the door shows.
     certificate: CertificateDer<'static>,
+    /// Until when that holds, since 1970, where it says.
+    expires: Option<Duration>,
     /// Clients must show one, too.
     mutual: bool,
 }
@@ -53,12 +79,11 @@ pub enum TlsProblem {
 }
 
 impl ServerTls {
-    /// Reads and checks the files: whether they hold what they should, and whether the key is the certificate's.
+    /// Reads and checks the files: whether they hold what they should and nothing else, whether the key is the
+    /// certificate's, and whether a handshake with them comes to its end. They may have expired.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsProblem> {
-        let chain = certificates(&files.certificate_file).map_err(TlsProblem::Certificate)?;
+        let (chain, key) = pair(&files.certificate_file, &files.key_file)?;
         let certificate = chain[0].clone();
-        let key = PrivateKeyDer::from_pem_file(&files.key_file)
-            .map_err(|error| TlsProblem::Key(reason(&error, "PRIVATE KEY")))?;
 
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -68,12 +93,12 @@ impl ServerTls {
             None => builder.with_no_client_auth(),
             Some(file) => {
                 let mut roots = RootCertStore::empty();
-                for authority in certificates(file).map_err(TlsProblem::ClientCa)? {
+                for authority in chain::read(file).map_err(TlsProblem::ClientCa)? {
                     roots
                         .add(authority)
                         .map_err(|error| TlsProblem::ClientCa(format!("holds no authority: {error}")))?;
                 }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                     .build()
                     .map_err(|error| TlsProblem::ClientCa(format!("cannot be used: {error}")))?;
                 builder.with_client_cert_verifier(verifier)
@@ -84,7 +109,12 @@ impl ServerTls {
             .map_err(|error| TlsProblem::Pair(format!("do not belong together: {error}")))?;
         // HTTP/2 is not spoken, and that removes its floods.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let loaded = Loaded { config: Arc::new(config), certificate, mutual: files.client_ca_file.is_some() };
+        let this_door: Arc<dyn ServerCertVerifier> =
+            Arc::new(ThisDoor { certificate: certificate.clone(), provider: Arc::clone(&provider) });
+        trial::shake_hands(&config, &this_door, &provider)
+            .map_err(|error| TlsProblem::Pair(format!("fail in a handshake: {error}")))?;
+        let expires = trial::expires(&certificate, &provider);
+        let loaded = Loaded { config: Arc::new(config), certificate, expires, mutual: files.client_ca_file.is_some() };
         Ok(Self(Arc::new(ArcSwap::from_pointee(loaded))))
     }
 
@@ -93,16 +123,26 @@ impl ServerTls {
         self.0.store(other.0.load_full());
     }
 
+    /// Whether `other` shows the same certificate.
+    pub fn shows_the_same_as(&self, other: &Self) -> bool {
+        self.0.load().certificate == other.0.load().certificate
+    }
+
+    /// When its certificate expires, since 1970, where it says.
+    pub fn expires(&self) -> Option<Duration> {
+        self.0.load().expires
+    }
+
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.load().config)
     }
 
     /// The TLS of a client of this very door, wherever it is reached: it trusts the door's certificate and no other, so
-    /// neither names nor authorities are looked at. None where the door wants to see a certificate of the client's.
-    pub fn client(&self) -> Option<ClientConfig> {
+    /// neither names nor authorities are looked at. It shows `own` where the door asks for a certificate.
+    pub fn client(&self, own: Option<&ClientFiles>) -> Result<ClientConfig, NoClient> {
         let loaded = self.0.load();
-        if loaded.mutual {
-            return None;
+        if loaded.mutual && own.is_none() {
+            return Err(NoClient::CertificateMissing);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let this_door = ThisDoor { certificate: loaded.certificate.clone(), provider: Arc::clone(&provider) };
@@ -110,7 +150,10 @@ impl ServerTls {
         let builder = builder.expect("ring speaks TLS 1.2 and 1.3");
         // "Dangerous" is a verifier of one's own. This one lets in less than any store of authorities would.
         let verified = builder.dangerous().with_custom_certificate_verifier(Arc::new(this_door));
-        Some(verified.with_no_client_auth())
+        let Some(own) = own else { return Ok(verified.with_no_client_auth()) };
+        let (chain, key) = pair(&own.certificate_file, &own.key_file)?;
+        let shown = verified.with_client_auth_cert(chain, key);
+        shown.map_err(|error| TlsProblem::Pair(format!("do not belong together: {error}")).into())
     }
 }
 
@@ -165,19 +208,15 @@ impl ServerCertVerifier for ThisDoor {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    match found {
-        Ok(chain) if chain.is_empty() => Err("holds no CERTIFICATE in PEM form".to_owned()),
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(reason(&error, "CERTIFICATE")),
-    }
-}
+type Chain = Vec<CertificateDer<'static>>;
 
-/// Nothing of the file's content is shown: it may be the key.
-fn reason(error: &pem::Error, wanted: &str) -> String {
-    match error {
-        pem::Error::Io(error) => format!("cannot be read ({error})"),
-        _ => format!("holds no {wanted} in PEM form"),
-    }
+/// A chain of certificates, at least one, and the key of the first.
+fn pair(certificate_file: &Path, key_file: &Path) -> Result<(Chain, PrivateKeyDer<'static>), TlsProblem> {
+    let chain = chain::read(certificate_file).map_err(TlsProblem::Certificate)?;
+    // Nothing of the file's content is shown.
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| match error {
+        pem::Error::Io(error) => TlsProblem::Key(format!("cannot be read ({error})")),
+        _ => TlsProblem::Key("holds no PRIVATE KEY in PEM form".to_owned()),
+    })?;
+    Ok((chain, key))
 }

@@ -43,6 +43,11 @@ pub fn door_closed(door: Door) {
     tracing::info!(door = door.label(), "door closed");
 }
 
+/// A door's certificate expires so long after the beginning of 1970.
+pub fn certificate(door: Door, expires: Duration) {
+    gauge!(names::CERTIFICATE_EXPIRES, "door" => door.label()).set(expires.as_secs_f64());
+}
+
 /// The limit of open files leaves a door room for fewer connections than are configured.
 pub fn few_descriptors(descriptors: usize, fit: usize, wanted: usize) {
     tracing::warn!(

@@ -113,6 +113,8 @@ names! {
             "Connections closed unread, by door and reason. full rising: raise limits.connections_max; address_full: one address opens too many, and if it is your proxy, name it in limits.trusted_proxies.";
         counter ACCEPT_FAILURES_TOTAL = "offhook_accept_failures_total" [door],
             "Times the system gave us no connection, by door. Any rise: raise the limit of open files (LimitNOFILE).";
+        gauge CERTIFICATE_EXPIRES = "offhook_certificate_expires_timestamp_seconds" [door],
+            "When a door's certificate expires, in seconds since 1970, by door; nothing where a door has none. It rises with each renewal. Not rising until less than time() + 1814400 is left: it expires within 21 days, renew it and reload; less than time(): clients refuse the door.";
         counter CREDENTIALS_REFUSED_TOTAL = "offhook_credentials_refused_total" [door],
             "Requests without a credential that holds, by door. Rising: a token was changed on one side only, or somebody tries; the log has the addresses.";
         counter PANICS_TOTAL = "offhook_panics_total" [door],

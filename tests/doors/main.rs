@@ -12,6 +12,7 @@ mod descriptors;
 mod flood;
 mod forged;
 mod nonsense;
+mod outside;
 mod peer;
 #[allow(dead_code, reason = "the other test targets use the rest of it")]
 #[path = "../process/process.rs"]

@@ -11,38 +11,54 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The platform's door with TLS, and what is in its files.
-struct Door {
-    world: World,
-    gateway: Gateway,
+pub(crate) struct Door {
+    pub(crate) world: World,
+    pub(crate) gateway: Gateway,
 }
 
 /// A certificate and its key, in PEM.
-struct Pair {
-    certificate: String,
-    key: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
+    }
+
+    /// One that holds until so many seconds after now; before now where they are negative.
+    pub(crate) fn for_seconds(seconds: i64) -> Self {
+        let mut made = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        made.not_after = (std::time::SystemTime::now()).into();
+        made.not_after += Duration::from_secs(seconds.max(0).unsigned_abs());
+        made.not_after -= Duration::from_secs(seconds.min(0).unsigned_abs());
+        let key = rcgen::KeyPair::generate().unwrap();
+        Self { certificate: made.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
     }
 }
 
 impl Door {
-    async fn with(pair: &Pair) -> Self {
+    pub(crate) async fn with(pair: &Pair) -> Self {
+        let world = Self::world(pair).await;
+        let gateway = world.start().await;
+        Self { world, gateway }
+    }
+
+    /// The same, before its gateway has started.
+    pub(crate) async fn world(pair: &Pair) -> World {
         let world = world().await;
         world.home.configure(|text| {
             let tls = "[listen.platform_tls]\ncertificate_file = \"door.pem\"\nkey_file = \"door.key\"\n";
             text.replacen("[[platform.token]]", &format!("{tls}[[platform.token]]"), 1)
         });
         write(&world, pair);
-        let gateway = world.start().await;
-        Self { world, gateway }
+        world
     }
 
     /// Somebody who trusts this certificate and no other, at a new connection.
-    fn trusting(&self, pair: &Pair) -> Client {
+    pub(crate) fn trusting(&self, pair: &Pair) -> Client {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str, text: &str| {
             let path = directory.path().join(name);
@@ -54,22 +70,22 @@ impl Door {
             key_file: at("key", &pair.key),
             client_ca_file: None,
         };
-        Client::with_tls(ClientBounds::default(), ServerTls::load(&files).unwrap().client().unwrap())
+        Client::with_tls(ClientBounds::default(), ServerTls::load(&files).unwrap().client(None).unwrap())
     }
 
     /// What the door says to this token; nothing where it is not the door that is trusted.
-    async fn says(&self, client: &Client, token: &str) -> Option<u16> {
+    pub(crate) async fn says(&self, client: &Client, token: &str) -> Option<u16> {
         let url = format!("https://{}/v1/settings", self.world.home.doors.platform);
         let request = Request::get(url).header("authorization", format!("Bearer {token}")).body(Bytes::new()).unwrap();
         client.send(request).await.ok().map(|Answer { status, .. }| status.as_u16())
     }
 
-    async fn reload(&self, outcome: &str) -> String {
+    pub(crate) async fn reload(&self, outcome: &str) -> String {
         reload(&self.world, &self.gateway, outcome).await
     }
 }
 
-fn write(world: &World, pair: &Pair) {
+pub(crate) fn write(world: &World, pair: &Pair) {
     world.home.write("door.pem", &pair.certificate);
     world.home.write("door.key", &pair.key);
 }
@@ -130,12 +146,14 @@ async fn g32_g33_what_is_wrong_is_named_by_key_and_line_and_everything_stays_as_
     let no_der = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
     let toml = |from: &str, to: &str| ("offhook.toml", good.replacen(from, to, 1));
     let certificate = "listen.platform_tls.certificate_file \"door.pem\" holds no CERTIFICATE";
+    let cut_off = "listen.platform_tls.certificate_file \"door.pem\" is cut off: block 1 at line 1";
+    let no_certificate = "listen.platform_tls.certificate_file \"door.pem\" holds a CERTIFICATE that is none: block 1";
     let together = "listen.platform_tls.key_file \"door.key\" and \"door.pem\"";
     let mutations = [
         (("door.pem", String::new()), certificate),
-        (("door.pem", half.to_owned()), certificate),
+        (("door.pem", half.to_owned()), cut_off),
         (("door.pem", pair.key.clone()), certificate),
-        (("door.pem", no_der.to_owned()), together),
+        (("door.pem", no_der.to_owned()), no_certificate),
         (("door.pem", other.certificate.clone()), together),
         (("door.key", other.key.clone()), together),
         (("door.key", "nothing".to_owned()), "listen.platform_tls.key_file \"door.key\" holds no PRIVATE KEY"),

@@ -1,5 +1,6 @@
 mod calls;
 mod directory;
+mod drain;
 mod events;
 mod explain;
 mod messages;

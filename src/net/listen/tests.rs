@@ -4,7 +4,9 @@ mod origin;
 pub(super) mod peer;
 
 use super::*;
-use crate::net::{BodyRefused, Client, ClientAddress, ClientBounds, SendFailed, TlsFiles, read_body};
+use crate::net::{
+    BodyRefused, Client, ClientAddress, ClientBounds, ClientFiles, NoClient, SendFailed, TlsFiles, read_body,
+};
 use http::StatusCode;
 use http_body_util::Full;
 use peer::{NEVER, Open, SOON, Told, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
@@ -261,7 +263,7 @@ async fn hello(mut stream: TcpStream, tls: Option<&ServerTls>) -> String {
         stream.write_all(REQUEST).await.unwrap();
         return rest(&mut stream).await;
     };
-    let trusting = tokio_rustls::TlsConnector::from(Arc::new(tls.client().unwrap()));
+    let trusting = tokio_rustls::TlsConnector::from(Arc::new(tls.client(None).unwrap()));
     let mut stream = trusting.connect("localhost".try_into().unwrap(), stream).await.unwrap();
     stream.write_all(REQUEST).await.unwrap();
     rest(&mut stream).await
@@ -318,11 +320,51 @@ async fn with_client_authorities_only_their_clients_are_served() {
         client_ca_file: Some(files.path().join("certificate.pem")),
     })
     .unwrap();
-    assert!(tls.client().is_none());
+    assert_eq!(tls.client(None).err(), Some(NoClient::CertificateMissing));
     let door = Open::with(patient(), Some(tls), echo());
     let request = Request::get(format!("https://localhost:{}/", door.address.port())).body(Bytes::new()).unwrap();
     let nobody = Client::with_tls(ClientBounds::default(), trust(files.path()));
     assert!(nobody.send(request).await.is_err());
+}
+
+#[tokio::test]
+async fn f20_a_client_of_a_door_shows_its_own_certificate() {
+    let files = TempDir::new().unwrap();
+    certificate(files.path());
+    let own =
+        ClientFiles { certificate_file: files.path().join("certificate.pem"), key_file: files.path().join("key.pem") };
+    let tls = ServerTls::load(&TlsFiles {
+        certificate_file: own.certificate_file.clone(),
+        key_file: own.key_file.clone(),
+        client_ca_file: Some(own.certificate_file.clone()),
+    })
+    .unwrap();
+    let door = Open::with(patient(), Some(tls.clone()), echo());
+    let request = Request::get(format!("https://{}/", door.address)).body(Bytes::new()).unwrap();
+    let client = Client::with_tls(ClientBounds::default(), tls.client(Some(&own)).unwrap());
+    assert_eq!(client.send(request).await.unwrap().status, StatusCode::OK);
+
+    let missing = ClientFiles { key_file: files.path().join("missing"), ..own };
+    let problem = tls.client(Some(&missing)).unwrap_err().to_string();
+    assert!(problem.starts_with("the key file cannot be read"), "{problem}");
+}
+
+#[test]
+fn f27_a_certificates_end_is_read() {
+    let files = TempDir::new().unwrap();
+    let mut made = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    made.not_after = rcgen::date_time_ymd(2031, 2, 3);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let file = |name: &str, text: String| {
+        std::fs::write(files.path().join(name), text).unwrap();
+        files.path().join(name)
+    };
+    let tls = ServerTls::load(&TlsFiles {
+        certificate_file: file("certificate.pem", made.self_signed(&key).unwrap().pem()),
+        key_file: file("key.pem", key.serialize_pem()),
+        client_ca_file: None,
+    });
+    assert_eq!(tls.unwrap().expires(), Some(Duration::from_secs(1_927_843_200)));
 }
 
 #[tokio::test]
@@ -332,11 +374,11 @@ async fn a_client_of_this_very_door_trusts_its_certificate_by_whatever_name_and_
     let door = Open::with(patient(), Some(tls.clone()), echo());
     // The certificate is of localhost.
     let request = || Request::get(format!("https://{}/", door.address)).body(Bytes::new()).unwrap();
-    let ours = Client::with_tls(ClientBounds::default(), tls.client().unwrap());
+    let ours = Client::with_tls(ClientBounds::default(), tls.client(None).unwrap());
     assert_eq!(ours.send(request()).await.unwrap().status, StatusCode::OK);
 
     let other = TempDir::new().unwrap();
-    let stranger = Client::with_tls(ClientBounds::default(), certificate(other.path()).client().unwrap());
+    let stranger = Client::with_tls(ClientBounds::default(), certificate(other.path()).client(None).unwrap());
     let Err(SendFailed::NeverWritten(why)) = stranger.send(request()).await else { panic!("it must not be trusted") };
     assert!(why.contains("it shows another certificate"), "{why}");
 }
