@@ -12,6 +12,7 @@ mod number;
 mod secret;
 mod text;
 mod time;
+mod whole;
 
 pub use call::{
     Agent, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session, call_type,
@@ -28,3 +29,4 @@ pub use number::{Address, E164, InvalidNumber};
 pub use secret::Secret;
 pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, is_blank, is_format, measure, smart};
 pub use time::{Day, LocalDay, Month, Timestamp, local_day, zone_exists};
+pub use whole::whole;

@@ -4,7 +4,7 @@
 //! read is noted and taken as its default, so that the rest of the document is checked all the same.
 
 use super::findings::{Findings, shown, within};
-use crate::model::{E164, InvalidName, Language, Timestamp};
+use crate::model::{E164, InvalidName, Language, Timestamp, whole};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -108,7 +108,8 @@ impl<'a> Fields<'a> {
         let Some(value) = self.ask(key) else { return default };
         let path = within(&self.path, key);
         let Some(number) = self.typed(&path, value, "a whole number", Value::as_number) else { return default };
-        number.as_u64().and_then(|whole| whole.try_into().ok()).unwrap_or_else(|| {
+        let read = number.as_u64().or_else(|| number.as_f64().and_then(whole)?.try_into().ok());
+        read.and_then(|whole| whole.try_into().ok()).unwrap_or_else(|| {
             self.note(key, format!("is {number}: use a whole number from 0 to {}", u32::MAX));
             default
         })

@@ -74,6 +74,15 @@ fn what_a_resource_leaves_out_has_the_default_of_the_api() {
 }
 
 #[test]
+fn f14_a_number_without_a_fraction_is_a_whole_number() {
+    let settings =
+        |per_day: serde_json::Value| checked(&json!({ "settings": { "auto_reply": { "per_day": per_day } } }));
+    assert_eq!(settings(json!(5.0)).unwrap().directory.settings.auto_reply.per_day, 5);
+    assert!(settings(json!(5.5)).is_err());
+    assert!(settings(json!(-5.0)).is_err());
+}
+
+#[test]
 fn every_setting_is_taken_as_it_stands() {
     let mut given = json!({
         "in_call_sms": true, "non_us": { "in_call": true, "wait_time": true, "rule": "strict_us" },

@@ -3,7 +3,7 @@
 //! Invariant: what is read here is right or refused with the field's name, what it is and what it must be. What it
 //! holds is never repeated: it may be a number or a text.
 
-use crate::model::{E164, InvalidName};
+use crate::model::{E164, InvalidName, whole};
 use crate::rules::refusal::{Code, Refusal};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -104,12 +104,6 @@ impl Fields {
         let whole = value.as_i64().or_else(|| value.as_f64().and_then(whole));
         whole.map(Some).ok_or_else(|| invalid(name, value, "a whole number of at most 64 bits, or null"))
     }
-}
-
-/// The whole number that `5.0` is. Nothing where it has a fraction, or so many digits that the parser may have rounded it.
-fn whole(value: f64) -> Option<i64> {
-    const EXACT_MAX: f64 = 100_000_000_000_000.0;
-    (value.fract() == 0.0 && value.abs() <= EXACT_MAX).then_some(value as i64)
 }
 
 /// A required field is missing.
