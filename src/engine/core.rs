@@ -233,7 +233,7 @@ impl Core {
         let writes = apply(&story);
         if let Err(too_long) = fits(&writes) {
             // Said before anything is written; a frame whose rows do not fit would stop every later start.
-            tracing::error!(%too_long, "a command was refused because its rows would not fit");
+            observe::command_too_large(&too_long);
             let detail = format!("this is more than the gateway keeps of one thing ({too_long}): make it smaller");
             return Ok(Reply::Refused(Refusal::new(Code::BodyTooLarge, detail)));
         }

@@ -1,9 +1,11 @@
 //! Facts of the engine, its journal, its index and its disk.
 
 use super::label::labels;
+use super::limited::{Cause, limited};
 use super::names;
 use super::once::Once;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use std::fmt::Display;
 use std::time::Duration;
 
 labels! {
@@ -68,6 +70,13 @@ pub fn queue(queue: Queue, waiting: usize, oldest: Duration) {
 pub fn undecided(why: Undecided) {
     tracing::debug!(why = why.label(), "a command was not decided");
     counter!(names::ENGINE_REFUSED_TOTAL, "reason" => why.label()).increment(1);
+}
+
+/// A command was refused because its rows would be too large. `why` holds sizes and no content.
+pub fn command_too_large(why: &impl Display) {
+    limited(Cause::CommandTooLarge, "none", || {
+        tracing::error!(too_long = %why, "a command was refused because its rows would not fit");
+    });
 }
 
 /// The index was made anew from snapshot and journal.

@@ -35,6 +35,10 @@ labels! {
         AcceptFailed = "accept_failed",
         /// A request that panicked.
         RequestPanicked = "request_panicked",
+        /// A thread or a task that panicked.
+        Panicked = "panicked",
+        /// A command whose rows would be too large.
+        CommandTooLarge = "command_too_large",
         /// An attempt to send that the carrier did not answer.
         AttemptFailed = "attempt_failed",
         /// A delivery that an endpoint did not take.

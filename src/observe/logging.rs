@@ -1,5 +1,6 @@
 //! The log, on stderr: lines for people, for programs or for systemd's journal.
 
+use super::limited::{Cause, limited};
 use super::lines::{JournalLines, JsonLines};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
@@ -95,7 +96,9 @@ pub fn logging(format: LogFormat, level: &'static str) -> Result<(), LoggingFail
 pub fn panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::error!("{}", panic_line(place.as_deref(), std::thread::current().name()));
+        let thread = std::thread::current();
+        let line = || tracing::error!("{}", panic_line(place.as_deref(), thread.name()));
+        limited(Cause::Panicked, thread.name().unwrap_or("none"), line);
     }));
 }
 
