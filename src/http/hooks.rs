@@ -8,8 +8,10 @@ mod budget;
 mod outcome;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use self::budget::{Budget, Unverified};
+use self::unknown::Unknown;
 use super::answer::{encoded, internal, problem};
 use crate::carrier::{BadSignature, Dialect, Webhook};
 use crate::engine::{Handle, SubmitError, Urgency};
@@ -38,9 +40,6 @@ const DECIDED_WITHIN: Duration = Duration::from_millis(1_200);
 /// From the whole body to the answer. A carrier hears 503 by 1.5 s, before it gives up on us by itself; the rest is for a
 /// machine that is busy.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_300);
-
-/// Characters of a name that are compared with those of accounts, which are no longer.
-const NAME_MAX: usize = 32;
 
 /// An account whose webhooks come in here.
 pub struct HookAccount {
@@ -96,8 +95,8 @@ impl Hooks {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
         let Some(account) = account_in(request.uri().path()).and_then(|name| self.accounts.get(name)).cloned() else {
             observe::webhook(None, WebhookOutcome::UnknownAccount);
-            let path = request.uri().path();
-            observe::unknown_webhook(path, self.nearest(path));
+            let unknown = Unknown::of(request.uri().path(), self.accounts.keys().map(String::as_str));
+            observe::unknown_webhook(&unknown.path, unknown.nearest);
             let detail = "there is no such account: webhooks go to /carriers/{account}/messages and .../receipts";
             return problem(&Refusal::new(Code::NotFound, detail));
         };
@@ -185,16 +184,6 @@ impl Hooks {
                 self.budget.charge(&account.name, from, Instant::now());
             }
         })
-    }
-
-    /// The account whose name is most like the one in the path, if it may be meant.
-    fn nearest(&self, path: &str) -> Option<&str> {
-        const ALIKE: f64 = 0.7;
-        let name = path.strip_prefix("/carriers/")?.split('/').next()?;
-        let short: String = name.chars().take(NAME_MAX).collect();
-        let alike = self.accounts.keys().map(|account| (strsim::jaro_winkler(account, &short), account));
-        let (alike, account) = alike.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-        (alike >= ALIKE).then_some(account)
     }
 
     fn only_reports(&self, account: &Account) -> bool {

@@ -126,9 +126,9 @@ pub fn bad_signature(account: &str, why: &'static str, url: &str) {
 /// A webhook came for an account or a path that is not there. `nearest` is the account with the most similar name. Counted
 /// by [`webhook`].
 pub fn unknown_webhook(path: &str, nearest: Option<&str>) {
-    limited(Cause::UnknownWebhook, "none", || {
+    let nearest = nearest.unwrap_or("none");
+    limited(Cause::UnknownWebhook, nearest, || {
         let path = path_shown(path);
-        let nearest = nearest.unwrap_or("none");
         tracing::warn!(
             path,
             nearest_account = nearest,

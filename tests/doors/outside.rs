@@ -54,10 +54,8 @@ async fn f10_a_webhook_for_an_unknown_account_is_logged_with_path_and_nearest_na
         let mut line = Line::new(connect(world.home.doors.carriers, source(0)).await.unwrap());
         assert_eq!(line.ask(&webhook.bytes_to(path)).await.unwrap().status, 404, "{path}");
     }
-    let log = world.home.says("/favicon.ico").await;
-    for (path, nearest) in
-        [("/carriers/mian/messages", "main"), ("/carriers/main/mesages", "main"), ("/favicon.ico", "none")]
-    {
+    let log = world.home.says("path=\"/*\"").await;
+    for (path, nearest) in [("/carriers/mian/messages", "main"), ("/carriers/main/mesages", "main"), ("/*", "none")] {
         let expected = format!("path=\"{path}\" nearest_account=\"{nearest}\"");
         assert!(log.contains(&expected), "{expected} is not in:\n{log}");
     }
