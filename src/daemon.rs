@@ -7,10 +7,13 @@ mod build;
 mod clock;
 pub mod directory;
 pub mod erase;
+pub mod evidence;
 mod feeds;
 pub mod fuzz;
+pub mod loss;
 mod open;
 pub mod preflight;
+pub mod private;
 mod reload;
 mod room;
 pub mod systemd;
@@ -162,6 +165,11 @@ impl Running {
         let readiness = Readiness::new();
         readiness.set(NotReady::Recovering, true);
 
+        // Before its ports: of two gateways in one directory the second is told of the first.
+        let data_dir = config.data_dir.clone();
+        let locked = tokio::task::spawn_blocking(move || open::lock(&data_dir));
+        let lock = locked.await.map_err(|_panicked| StartFailed::Thread(io::Error::other(PANICKED)))??;
+
         let carriers = sockets.listener("carriers", config.listen.carriers.address)?;
         let platform = sockets.listener("platform", config.listen.platform.address)?;
         let ops_door = sockets.listener("ops", config.listen.ops.address)?;
@@ -190,7 +198,7 @@ impl Running {
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
         let (replays, asked_again) = Replays::to(names.iter().map(String::as_str));
         let data_dir = config.data_dir.clone();
-        let opened = tokio::task::spawn_blocking(move || open::open(&data_dir, seed, &names));
+        let opened = tokio::task::spawn_blocking(move || open::open(lock, &data_dir, seed, &names));
         let opened = opened.await.map_err(|_panicked| StartFailed::Thread(io::Error::other(PANICKED)))??;
         let seed_refused = opened.seed_refused;
         // Looked at before the doors open: nothing is taken in that there is no room for.
@@ -201,7 +209,9 @@ impl Running {
         let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
         let numbers = reads.directory().numbers.len();
-        let (engine, handle) = Engine::start(opened.core).map_err(StartFailed::Thread)?;
+        let mut core = opened.core;
+        core.mend_with(Arc::clone(&opened.snapshots), readiness.clone());
+        let (engine, handle) = Engine::start(core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
         let spare = room::spare(config.data_dir.clone(), config.storage);
         let folding = Folding::start(journal, opened.snapshots, FoldOptions::default(), spare);

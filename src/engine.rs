@@ -9,6 +9,7 @@ mod core;
 mod erase;
 mod fold;
 mod known;
+mod mend;
 mod oldest;
 mod queue;
 mod reads;

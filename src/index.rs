@@ -12,9 +12,9 @@ mod suite;
 pub use self::claims::fuzz;
 pub use self::claims::{CLAIM_DAYS, CLAIMS_MAX, Claims};
 pub use self::memory::MemoryIndex;
-pub use self::sled::{Opened, Owner, SledIndex, Trust, WhyRebuilt};
+pub use self::sled::{Looked, Opened, Owner, SledIndex, Trust, WhyRebuilt};
 
-use crate::machine::rows::{Rows, RowsFailed, Write};
+use crate::machine::rows::{Rows, RowsFailed, Table, Write};
 use crate::model::Position;
 use std::sync::Arc;
 
@@ -42,8 +42,23 @@ pub trait Index: Rows + Send {
     /// A reading end; any number, from any thread. It fails once the index is closed.
     fn reader(&self) -> Arc<dyn Rows + Send + Sync>;
 
-    /// Forgets everything, in place: readers go on and see an empty index. For an index that is ahead of its journal,
-    /// and for the erasure of a person.
+    /// Whether it failed, so that it is to be started over.
+    fn has_failed(&self) -> bool {
+        false
+    }
+
+    /// Whether its disk has room for anything.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// From now on readers fail, or no longer do: what is being rebuilt must not be read.
+    fn hide(&mut self, _hidden: bool) {}
+
+    /// The tables that may hold rows.
+    fn tables(&self) -> Vec<Table>;
+
+    /// Forgets everything, in place: readers go on and see an empty index.
     fn start_over(&mut self) -> Result<(), RowsFailed>;
 
     /// The clean stop: waits for readers in the middle of a page, makes everything durable, and says so on the disk,

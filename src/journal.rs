@@ -12,6 +12,7 @@ mod frame;
 pub mod fuzz;
 pub mod inspect;
 mod lock;
+mod loss;
 mod memory;
 mod reader;
 mod recover;
@@ -27,8 +28,9 @@ pub use ballast::Ballast;
 pub use file::{FileJournal, Options, SEGMENT_BYTES};
 pub use frame::{BODIES_MAX, FRAME_BYTES_MAX};
 pub use lock::{Lock, LockFailed};
+pub use loss::{Lost, Plan, epoch_after};
 pub use memory::MemoryJournal;
-pub use recover::Cut;
+pub use recover::{Cut, Evidence};
 pub use sim_disk::SimDisk;
 
 use crate::model::{Position, Timestamp};
@@ -50,7 +52,7 @@ pub struct Record {
 /// A frame as it lies in the journal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Its place: frames count 1, 2, 3 … without a gap.
+    /// Its place: frames count 1, 2, 3 … without a gap, but for those that were lost and given up.
     pub position: Position,
     /// What happened, without the people.
     pub meta: Vec<u8>,
@@ -113,6 +115,26 @@ pub trait JournalReader: Send + Sync {
 
     /// What of the frames after `position` stands in files that are closed. One that is written to never counts.
     fn closed_after(&self, position: Position) -> Closed;
+
+    /// The last position that holds a frame; `Position(0)` for none. Positions after it may be lost for good.
+    fn last(&self) -> Position {
+        Position(self.bounds().1.0 - 1)
+    }
+
+    /// The last position before the first kept that once held a frame which was not given up as lost.
+    fn last_before_oldest(&self) -> Position {
+        Position(self.bounds().0.0 - 1)
+    }
+
+    /// The position itself, or the first after the gap it stands in: frames that were lost, and given up.
+    fn past_gap(&self, position: Position) -> Position {
+        position
+    }
+
+    /// How many frames stand from `position` on.
+    fn count_from(&self, position: Position) -> u64 {
+        self.bounds().1.0.saturating_sub(position.0)
+    }
 }
 
 /// What stands in closed files.

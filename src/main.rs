@@ -13,7 +13,7 @@ use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
 use offhook::ask::{AskFailed, Door};
 use offhook::config::{self, Config, advice, seed};
-use offhook::daemon::{directory, erase, preflight};
+use offhook::daemon::{directory, erase, evidence, loss, preflight, private};
 use offhook::demo;
 use offhook::journal::inspect;
 use offhook::machine::record;
@@ -26,6 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    private::for_new_files();
     // Signals are caught before anything else is done, the arguments included.
     let serves = std::env::args_os().nth(1).is_some_and(|word| word == "serve");
     let begun = serves.then(Begun::begin);
@@ -188,7 +189,11 @@ fn erase(file: &std::path::Path, who: E164) -> ExitCode {
 fn journal(command: JournalCommand) -> ExitCode {
     let mut out = std::io::stdout().lock();
     let result = match command {
-        JournalCommand::Verify { dir } => inspect::verify(&dir, &mut out).map(|condition| condition.exit_code()),
+        JournalCommand::Verify { dir } => match evidence::at_rest(&dir) {
+            Ok(known) => inspect::verify(&dir, &known, &mut out).map(|condition| condition.exit_code()),
+            Err(failed) => return fail(&failed.to_string()),
+        },
+        JournalCommand::AcceptLoss { dir } => return accept_loss(&dir),
         JournalCommand::Inspect { dir, from, limit } => {
             let range = inspect::Range { from: Position(from), limit: limit.unwrap_or(usize::MAX) };
             inspect::inspect(&dir, range, &record::describe, &mut out).map(|()| 0)
@@ -200,6 +205,24 @@ fn journal(command: JournalCommand) -> ExitCode {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }
+}
+
+fn accept_loss(data_dir: &Path) -> ExitCode {
+    if let Err(error) = observe::logging("warn") {
+        return fail(&error.to_string());
+    }
+    observe::panics();
+    match loss::accept(data_dir) {
+        Ok(lost) if lost.is_empty() => say("nothing is missing: nothing was changed\n"),
+        Ok(lost) => {
+            for lost in lost {
+                say(&format!("given up: positions {} to {}\n", lost.from.0, lost.until.0 - 1));
+            }
+            say("the gateway can be started; it tells the platform by `journal.loss`\n");
+        }
+        Err(failed) => return fail(&failed.to_string()),
+    }
+    ExitCode::SUCCESS
 }
 
 fn say(text: &str) {

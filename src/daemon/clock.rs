@@ -38,9 +38,9 @@ pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
             let rest = last.map_or(Duration::ZERO, |last| WallClock::new().now().since(last));
             if rest > STEP_MAX {
                 observe::clock_doubted(rest);
-                WallClock::after_a_rest()
+                WallClock::after_a_rest().rested()
             } else {
-                WallClock::new()
+                WallClock::new().rested()
             }
         }
     };

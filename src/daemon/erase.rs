@@ -9,6 +9,7 @@ pub(super) mod begun;
 mod tests;
 
 use super::open::{self, OpenFailed};
+use super::private;
 use crate::config::Config;
 use crate::engine::{EngineFailed, Erased};
 use crate::index::SledIndex;
@@ -61,6 +62,7 @@ fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
         LockFailed::Held { directory, pid } => EraseFailed::Running { data_dir: directory, pid },
         other => EraseFailed::Open(other.into()),
     })?;
+    private::tighten(data_dir);
     begun::may_begin(data_dir, who)?;
     let open::Recovered { lock: _lock, mut core, snapshots, .. } = open::recover_locked(lock, data_dir)?;
     let mut key = [0; 16];

@@ -33,6 +33,22 @@ pub(super) fn open(core: &mut Core, endpoints: &[String]) -> Result<HashMap<Stri
     Ok(feeds)
 }
 
+/// That everything which is still to be delivered can be read: a gateway that found out once it is ready would stop in the
+/// middle of its work, at each start.
+pub(super) fn can_be_read(core: &Core, feeds: &HashMap<String, Start>) -> Result<(), OpenFailed> {
+    const BYTES: usize = 1 << 20;
+    let undelivered =
+        feeds.values().flat_map(|start| start.parked.iter().map(|(_, from)| *from).chain([start.watermark]));
+    let journal = core.journal();
+    let (oldest, end) = journal.bounds();
+    let Some(mut next) = undelivered.min().map(|first| first.max(oldest)) else { return Ok(()) };
+    while next < end {
+        let Some(last) = journal.read(next, BYTES)?.pop() else { break };
+        next = last.position.next();
+    }
+    Ok(())
+}
+
 /// An endpoint's threads that were left behind.
 fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, RowsFailed> {
     let mut parked: Vec<(String, Position)> = Vec::new();
@@ -51,12 +67,11 @@ fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, Rows
 /// delivers what waits for them.
 fn say_who_is_missing(reads: &Reads, endpoints: &[String]) -> Result<(), OpenFailed> {
     let follow = reads.follow();
-    let end = follow.committed().next();
     let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
     for (name, watermark) in known.into_iter().filter(|(name, _)| !endpoints.contains(name)) {
         let parked = parked(reads, &name)?;
         let first = parked.iter().map(|(_, from)| *from).fold(watermark, Position::min);
-        let lag = end.0.saturating_sub(first.0);
+        let lag = follow.count_from(first);
         if lag > 0 {
             observe::endpoint_missing(&name, lag, parked.len(), cursor_before(reads, first).as_deref());
         }

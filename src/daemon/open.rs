@@ -1,17 +1,18 @@
 //! Opens what the disk holds, and brings it up to date. Blocks.
 
 use super::erase::begun;
+use super::evidence::{self, CLAIMS, Found};
 use super::room::{self, Room};
-use super::{clock, feeds};
+use super::{clock, feeds, loss, private};
 use crate::config::seed::Seed;
 use crate::engine::{Clock as _, Core, EngineFailed, WallClock};
-use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex, Trust, WhyRebuilt};
+use crate::index::{CLAIMS_MAX, Claims, Looked, Owner, SCAN_MAX_ROWS, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
-use crate::journal::{FileJournal, Journal, JournalFailed, Lock, LockFailed, Options, SEGMENT_BYTES};
+use crate::journal::{FileJournal, Journal, JournalFailed, JournalReader, Lock, LockFailed, Options, SEGMENT_BYTES};
 use crate::machine::command::{Command, Reply};
 use crate::machine::record;
 use crate::machine::rows::RowsFailed;
-use crate::machine::view::ROWS_VERSION;
+use crate::machine::view::{Ask, ROWS_VERSION};
 use crate::model::{Day, Position, Timestamp};
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
@@ -29,7 +30,7 @@ pub(super) const JOURNAL: &str = "journal";
 pub(super) const INDEX: &str = "index";
 
 /// The snapshots' place there.
-const SNAPSHOTS: &str = "snapshots";
+pub(super) const SNAPSHOTS: &str = "snapshots";
 
 /// What that place was called before.
 const SNAPSHOTS_BEFORE: &str = "snapshot";
@@ -61,6 +62,15 @@ pub enum OpenFailed {
          same number once more, then start again", .data_dir.display()
     )]
     ErasureCutOff {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// A loss was being accepted, and the platform was not told of it yet.
+    #[error(
+        "`offhook journal accept-loss` was cut off in {0}: run `offhook journal accept-loss {0}` once more, then start again",
+        .data_dir.display()
+    )]
+    LossCutOff {
         /// The data directory.
         data_dir: PathBuf,
     },
@@ -105,19 +115,32 @@ pub(super) struct Opened {
     pub(super) seed_refused: bool,
 }
 
-/// Recovers what is there, notes the start, and loads the seed if there is no directory yet.
-pub(super) fn open(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
-    open_or_fail(data_dir, seed, endpoints).map_err(|failed| failed.on_the_disk_of(data_dir))
+/// Takes the directory, and closes it to other users.
+pub(super) fn lock(data_dir: &Path) -> Result<Lock, OpenFailed> {
+    let lock = Lock::take(data_dir).map_err(|failed| OpenFailed::from(failed).on_the_disk_of(data_dir))?;
+    private::tighten(data_dir);
+    Ok(lock)
 }
 
-fn open_or_fail(data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
-    let Recovered { lock, mut core, snapshots, clock } = recover(data_dir)?;
+/// Recovers what is there, notes the start, and loads the seed if there is no directory yet.
+pub(super) fn open(
+    lock: Lock,
+    data_dir: &Path,
+    seed: Option<Seed>,
+    endpoints: &[String],
+) -> Result<Opened, OpenFailed> {
+    open_or_fail(lock, data_dir, seed, endpoints).map_err(|failed| failed.on_the_disk_of(data_dir))
+}
+
+fn open_or_fail(lock: Lock, data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
+    let Recovered { lock, mut core, snapshots, clock } = recover_with(lock, data_dir)?;
     core.commit([Command::GatewayStarted])?;
     let seed_refused = match seed {
         None => false,
         Some(seed) => !load(&mut core, seed)?,
     };
     let feeds = feeds::open(&mut core, endpoints)?;
+    feeds::can_be_read(&core, &feeds)?;
     Ok(Opened { core, snapshots: Arc::new(snapshots), lock, clock, feeds, seed_refused })
 }
 
@@ -144,31 +167,69 @@ pub(super) struct Recovered {
 
 /// Takes the directory, opens journal, snapshots, index and claims, and fills in what the index lacks. Nothing is noted.
 pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
-    let lock = Lock::take(data_dir)?;
+    recover_with(lock(data_dir)?, data_dir)
+}
+
+/// The same in a directory that was taken.
+fn recover_with(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     if begun::is_begun(data_dir) {
         return Err(OpenFailed::ErasureCutOff { data_dir: data_dir.to_owned() });
+    }
+    if loss::is_begun(data_dir) {
+        return Err(OpenFailed::LossCutOff { data_dir: data_dir.to_owned() });
     }
     recover_locked(lock, data_dir)
 }
 
-/// The same in a directory that was taken, also amid an erasure.
+/// The same also amid an erasure.
 pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     let began = Instant::now();
     if let Some(bytes) = room::for_a_start(data_dir)? {
         observe::ballast_given_up(bytes);
     }
-    let journal = FileJournal::open(&data_dir.join(JOURNAL), Options::default())?;
+    rename_snapshots(data_dir)?;
+    let Found { index, known, covers } = evidence::gather(data_dir)?;
+    let journal = FileJournal::open_with(&data_dir.join(JOURNAL), Options::default(), &known)?;
     if let Some(cut) = journal.cut() {
         tracing::warn!(?cut, "the journal's torn end was cut: nothing in it had been acknowledged");
     }
+    let recovered = recover_from(lock, data_dir, journal, index, began)?;
+    begins_where_it_may(data_dir, recovered.core.journal().as_ref(), covers)?;
+    Ok(recovered)
+}
+
+/// That no segment is missing at the journal's beginning: what retention drops is in a snapshot.
+fn begins_where_it_may(data_dir: &Path, journal: &dyn JournalReader, covers: Position) -> Result<(), JournalFailed> {
+    let before = journal.last_before_oldest();
+    if before <= covers {
+        return Ok(());
+    }
+    let data_dir = data_dir.display();
+    Err(JournalFailed::Damaged(format!(
+        "the journal in {data_dir} begins at position {}, and the segments before it are missing: no snapshot reaches \
+         beyond position {}. Put them back, or give up what is in them with `offhook journal accept-loss {data_dir}`, which \
+         tells the platform",
+        journal.bounds().0.0,
+        covers.0
+    )))
+}
+
+/// The same with a journal and an index that were found.
+pub(super) fn recover_from(
+    lock: Lock,
+    data_dir: &Path,
+    journal: FileJournal,
+    index: Looked,
+    began: Instant,
+) -> Result<Recovered, OpenFailed> {
     let identity = journal.identity();
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
-    let snapshots = Snapshots::open(&snapshots_place(data_dir)?, origin)?;
-    let opened = SledIndex::open(&data_dir.join(INDEX), Owner { journal: identity, rows_version: ROWS_VERSION })?;
+    let snapshots = Snapshots::open(&snapshots_place(data_dir), origin)?;
+    let opened = index.open(Owner { journal: identity, rows_version: ROWS_VERSION })?;
     let mut clock = clock::begin(data_dir, last_time(&journal)?);
     // By a clock that may be wrong no day is over.
     let today = if clock.is_doubted() { Day::default() } else { clock.now().day() };
-    let claims = Claims::open(&data_dir.join("claims"), identity, today, CLAIMS_MAX)?;
+    let claims = Claims::open(&data_dir.join(CLAIMS), identity, today, CLAIMS_MAX)?;
     let (journal, index, time) = (Box::new(journal), Box::new(opened.index), Box::new(clock.clone()));
     let (core, recovered) = Core::recover_with(Some(&snapshots), journal, index, claims, time)?;
     // A new gateway has nothing to rebuild.
@@ -177,6 +238,7 @@ pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, O
     {
         observe::index_rebuilt(reason(&why), began.elapsed());
     }
+    watermarks_are_within(&core)?;
     tracing::info!(
         position = recovered.last.0,
         loaded = recovered.loaded,
@@ -190,7 +252,7 @@ pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, O
 /// The time of the journal's last record; none in an empty one.
 fn last_time(journal: &FileJournal) -> Result<Option<Timestamp>, OpenFailed> {
     let reader = journal.reader();
-    let last = Position(reader.bounds().1.0 - 1);
+    let last = reader.last();
     if last == Position(0) {
         return Ok(None);
     }
@@ -200,16 +262,39 @@ fn last_time(journal: &FileJournal) -> Result<Option<Timestamp>, OpenFailed> {
     Ok(Some(story.map_err(|why| EngineFailed::Record { position, why })?.at))
 }
 
-/// Where the snapshots are. What an earlier release left under another name gets its name: there may be nothing else of
-/// what the journal has forgotten. The name is durable before anything is written there.
-fn snapshots_place(data_dir: &Path) -> io::Result<PathBuf> {
+/// No endpoint has been told of more than the journal holds.
+fn watermarks_are_within(core: &Core) -> Result<(), OpenFailed> {
+    let reads = core.reads();
+    let end = reads.follow().committed().next();
+    let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
+    match known.into_iter().find(|(_, watermark)| *watermark > end) {
+        Some((endpoint, watermark)) => Err(JournalFailed::Damaged(format!(
+            "endpoint {endpoint} has taken events up to position {}, and the journal ends at {}: frames are missing that \
+             had been acknowledged. Put a good copy of the journal's last segments back, or give up what is lost with \
+             `offhook journal accept-loss`",
+            watermark.0 - 1,
+            end.0 - 1
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Where the snapshots are.
+pub(super) fn snapshots_place(data_dir: &Path) -> PathBuf {
+    data_dir.join(SNAPSHOTS)
+}
+
+/// What an earlier release left under another name gets its name: there may be nothing else of what the journal has
+/// forgotten. The name is durable before anything is written there.
+fn rename_snapshots(data_dir: &Path) -> io::Result<()> {
     let (place, before) = (data_dir.join(SNAPSHOTS), data_dir.join(SNAPSHOTS_BEFORE));
     if before.is_dir() && !place.exists() {
         fs::rename(&before, &place)?;
         File::open(data_dir)?.sync_all()?;
         tracing::info!("the directory of snapshots has its new name");
     }
-    Ok(place)
+    Ok(())
 }
 
 fn reason(why: &WhyRebuilt) -> RebuildReason {

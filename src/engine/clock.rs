@@ -20,6 +20,11 @@ pub trait Clock: Send {
         None
     }
 
+    /// By how much the answers went further than what truly passed, since this was last asked.
+    fn gained(&mut self) -> Option<Step> {
+        None
+    }
+
     /// Whether it may be wrong by much, so that nothing is over for now which time alone ends.
     fn is_doubted(&mut self) -> bool {
         false
@@ -47,6 +52,11 @@ impl WallClock {
     /// A clock that begins now, as the wall shows it, after nobody knows how long: it is doubted until the wall has stood.
     pub fn after_a_rest() -> Self {
         Self::new().doubted_until(Some(steady() + BELIEVED_AFTER))
+    }
+
+    /// The same, where nobody knows how long it was since the journal's last time.
+    pub fn rested(self) -> Self {
+        Self { guard: self.guard.rested(), ..self }
     }
 
     /// The same, doubted until the steady clock shows `until`.
@@ -101,6 +111,10 @@ impl Clock for WallClock {
 
     fn jumped(&mut self) -> Option<Step> {
         self.jumped.take()
+    }
+
+    fn gained(&mut self) -> Option<Step> {
+        self.guard.gained()
     }
 
     fn is_doubted(&mut self) -> bool {

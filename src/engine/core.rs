@@ -2,7 +2,9 @@
 
 use super::clock::{Clock, Step};
 use super::erase::{Erased, Finding};
+use super::fold::FoldOptions;
 use super::known::{Known, Overlay};
+use super::mend::Mending;
 use super::reads::Reads;
 use super::rebuild;
 use super::tail::{Follow, Tail};
@@ -13,7 +15,7 @@ use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
 use crate::machine::erase::Person;
 use crate::machine::event::{Fact, Story};
-use crate::machine::rows::{RowsFailed, Table};
+use crate::machine::rows::{Key, RowsFailed, Table, Write};
 use crate::machine::view::kind;
 use crate::machine::{decide, record};
 use crate::model::{Claim, Day, Directory, Position, Timestamp};
@@ -51,6 +53,17 @@ pub enum EngineFailed {
     /// The snapshot that rows were to come from.
     #[error(transparent)]
     Snapshot(#[from] SnapshotFailed),
+    /// The index knows of frames that the journal does not have, though it is written only after they are synced.
+    #[error(
+        "the index reaches to position {}, and the journal only to {}: frames are missing that had been acknowledged",
+        .index.0, .last.0
+    )]
+    Ahead {
+        /// The last position the index knows.
+        index: Position,
+        /// The journal's last.
+        last: Position,
+    },
     /// What stood before the journal's first position is nowhere to be had.
     #[error(
         "the journal begins at position {}, and what was before that is not known ({why}): put back a good copy of the \
@@ -88,9 +101,10 @@ pub struct Forget {
 /// Journal, index, claims and directory, kept in step.
 pub struct Core {
     journal: Box<dyn Journal>,
-    reader: Arc<dyn JournalReader>,
+    pub(super) reader: Arc<dyn JournalReader>,
     pub(super) index: Box<dyn Index>,
-    claims: Claims,
+    pub(super) claims: Claims,
+    pub(super) mending: Option<Mending>,
     directory: Arc<Directory>,
     shared_directory: Arc<RwLock<Arc<Directory>>>,
     clock: Box<dyn Clock>,
@@ -132,10 +146,10 @@ impl Core {
         let reader = journal.reader();
         let (_, end) = reader.bounds();
         let last = Position(end.0 - 1);
-        let loaded = rebuild::load(snapshots, reader.as_ref(), index.as_mut())?;
+        let loaded = rebuild::load(snapshots, reader.as_ref(), index.as_mut(), &mut || {})?;
         claims.retain_before(end)?;
-        let replayed = last.0 - index.applied().0;
-        let latest = replay(reader.as_ref(), index.as_mut(), &mut claims, last)?;
+        let replayed = reader.count_from(index.applied().next());
+        let latest = replay(reader.as_ref(), index.as_mut(), &mut claims, reader.last(), &mut || {})?;
         clock.not_before(latest);
 
         let directory = Arc::new(load_directory(index.as_ref())?);
@@ -146,6 +160,7 @@ impl Core {
             reader,
             index,
             claims,
+            mending: None,
             directory,
             clock,
             batch: Batch::default(),
@@ -157,6 +172,11 @@ impl Core {
     /// A reading end of what is committed.
     pub fn follow(&self) -> Follow {
         Follow::new(&self.tail, Arc::clone(&self.reader))
+    }
+
+    /// The day it is.
+    pub fn today(&mut self) -> Day {
+        self.clock.now().day()
     }
 
     /// A reading end of the journal, which shares no place in it with others.
@@ -173,9 +193,14 @@ impl Core {
     ///
     /// After an error nothing is answered: the caller stops.
     pub fn commit(&mut self, commands: impl IntoIterator<Item = Command>) -> Result<Vec<Reply>, EngineFailed> {
+        self.look_after_the_index()?;
         let now = self.clock.now();
         if let Some(step) = self.clock.jumped() {
             self.carry_leases(step, now)?;
+        }
+        if let Some(Step { from, to }) = self.clock.gained() {
+            // What a lane owes is owed in true time.
+            self.decide(Command::CarryDebts { from, to }, now)?;
         }
         let mut replies = Vec::new();
         for command in commands {
@@ -222,9 +247,11 @@ impl Core {
             directory: &self.directory,
             failed: RefCell::new(None),
         };
-        let decision = decide(&known, command, At { time: now, position });
+        let decision = decide(&known, command.clone(), At { time: now, position });
         if let Some(why) = known.failed.into_inner() {
-            return Err(RowsFailed(why).into());
+            // Nothing followed from it: it is decided once more with the rows there should have been.
+            self.mend(RowsFailed(why))?;
+            return self.decide(command, now);
         }
         if decision.events.is_empty() {
             return Ok(decision.reply);
@@ -267,7 +294,10 @@ impl Core {
 
         let writes = batch.overlay.into_writes();
         let last = Position(self.journal.next().0 - 1);
-        self.index.write(&writes, last)?;
+        if let Err(failed) = self.index.write(&writes, last) {
+            // The batch is in the journal, and its rows come from there.
+            self.mend(failed)?;
+        }
         for (_, story) in &batch.stories {
             insert_claims(&mut self.claims, story);
         }
@@ -304,6 +334,31 @@ impl Core {
         finding.done(erased?)
     }
 
+    /// Makes a snapshot of the rows as they are now: also of those whose frames the journal has lost, which would otherwise
+    /// be gone with the index.
+    pub fn keep_in_snapshot(&mut self, snapshots: &Snapshots) -> Result<(), EngineFailed> {
+        let mut fold = snapshots.fold(false, FoldOptions::default().run_bytes)?;
+        let mut goes_on = || true;
+        for table in self.index.tables() {
+            let mut from = Vec::new();
+            loop {
+                let page = self.index.scan(table, &[], &from, SCAN_MAX_ROWS)?;
+                let full = page.len() == SCAN_MAX_ROWS;
+                if let Some((last, _)) = page.last() {
+                    // The first key after this one.
+                    from = last.iter().copied().chain([0]).collect();
+                }
+                let writes = page.into_iter().map(|(bytes, row)| Write::Put(Key { table, bytes }, row));
+                fold.add(writes.collect(), &mut goes_on)?;
+                if !full {
+                    break;
+                }
+            }
+        }
+        fold.finish(self.index.applied(), self.clock.now(), &mut goes_on)?;
+        Ok(())
+    }
+
     /// The clean stop: the index and the claims are made durable, so that the next start need not rebuild.
     pub fn close(self) -> Result<(), EngineFailed> {
         self.claims.close()?;
@@ -313,11 +368,12 @@ impl Core {
 }
 
 /// Writes again the rows and claims that are in the journal and not where they belong. Returns the journal's latest time.
-fn replay(
+pub(super) fn replay(
     reader: &dyn JournalReader,
     index: &mut dyn Index,
     claims: &mut Claims,
     last: Position,
+    turn: &mut dyn FnMut(),
 ) -> Result<Timestamp, EngineFailed> {
     let mut latest = Timestamp::default();
     // Of claims the journal may have dropped the frames that held them; those were older than any repeat.
@@ -325,6 +381,7 @@ fn replay(
     // The last frame is read in any case, for its time.
     let mut next = index.applied().next().min(claims_from).min(last).max(Position(1));
     while next <= last {
+        turn();
         let frames = reader.read(next, REPLAY_BYTES)?;
         let mut writes = Vec::new();
         let applied = index.applied();

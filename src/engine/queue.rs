@@ -179,7 +179,7 @@ impl Heartbeat {
 
 impl Engine {
     /// Starts the thread.
-    pub fn start(core: Core) -> std::io::Result<(Self, Handle)> {
+    pub fn start(mut core: Core) -> std::io::Result<(Self, Handle)> {
         let (urgent, urgent_work) = queue(URGENT_MAX);
         let (ordinary, ordinary_work) = queue(ORDINARY_MAX);
         let (stop, stopping) = bounded(1);
@@ -187,6 +187,13 @@ impl Engine {
         let told = ended.clone().drop_guard();
         let heartbeat = Heartbeat::default();
         let beating = heartbeat.clone();
+        if let Some(mending) = &mut core.mending {
+            let (beating, stopping) = (heartbeat.clone(), stopping.clone());
+            mending.turn = Box::new(move || {
+                beating.beat();
+                stopping.is_empty()
+            });
+        }
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
             // Dropped when the thread ends, even by a panic.
             let _told = told;
@@ -236,7 +243,10 @@ fn run(
                 recv(urgent.queue) -> submitted => urgent.take(submitted, &mut batch),
                 recv(ordinary.queue) -> submitted => ordinary.take(submitted, &mut batch),
                 recv(stop) -> _ => draining = true,
-                default(TURNS_EVERY) => continue,
+                default(TURNS_EVERY) => {
+                    core.look_after_the_index()?;
+                    continue;
+                }
             }
             if draining {
                 stop = never();

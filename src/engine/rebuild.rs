@@ -15,20 +15,22 @@ use std::time::Instant;
 const LOAD_ROWS: usize = 1_000;
 
 /// Loads the latest snapshot into an index that is empty, or that ends before the journal begins. Returns how many rows
-/// came from it.
+/// came from it. `turn` is called now and then: it takes a while.
 pub(super) fn load(
     snapshots: Option<&Snapshots>,
     journal: &dyn JournalReader,
     index: &mut dyn Index,
+    turn: &mut dyn FnMut(),
 ) -> Result<u64, EngineFailed> {
     let (oldest, end) = journal.bounds();
     let last = Position(end.0 - 1);
     if index.applied() > last {
-        index.start_over()?;
+        return Err(EngineFailed::Ahead { index: index.applied(), last });
     }
     let lost = |why: String| EngineFailed::Lost { oldest, why };
-    let whole = oldest == Position(1);
-    let needed = index.applied() == Position(0) || index.applied().next() < oldest;
+    let before = journal.last_before_oldest();
+    let whole = before == Position(0);
+    let needed = index.applied() == Position(0) || index.applied() < before;
     let found = snapshots.map_or(Ok(None), Snapshots::latest);
     let snapshot = match found.and_then(|found| found.map(|found| found.within(last)).transpose()) {
         Ok(Some(snapshot)) if needed => snapshot,
@@ -41,13 +43,13 @@ pub(super) fn load(
         Err(unusable) if unusable.is_unusable() => return Err(lost(unusable.to_string())),
         Err(error) => return Err(error.into()),
     };
-    if snapshot.covers.next() < oldest {
+    if snapshot.covers < before {
         return Err(lost(format!("the snapshot reaches to position {}", snapshot.covers.0)));
     }
     if index.applied() != Position(0) {
         index.start_over()?;
     }
-    match fill(&snapshot, index) {
+    match fill(&snapshot, index, turn) {
         Ok(()) => Ok(snapshot.count),
         Err(EngineFailed::Snapshot(unusable)) if unusable.is_unusable() => {
             if !whole {
@@ -61,7 +63,7 @@ pub(super) fn load(
     }
 }
 
-fn fill(snapshot: &Snapshot, index: &mut dyn Index) -> Result<(), EngineFailed> {
+fn fill(snapshot: &Snapshot, index: &mut dyn Index, turn: &mut dyn FnMut()) -> Result<(), EngineFailed> {
     let began = Instant::now();
     tracing::info!(position = snapshot.covers.0, rows = snapshot.count, "loading the snapshot");
     let mut rows = snapshot.rows();
@@ -72,6 +74,7 @@ fn fill(snapshot: &Snapshot, index: &mut dyn Index) -> Result<(), EngineFailed> 
             // A snapshot half loaded is no index yet, so it is not said how far it has come.
             index.write(&writes, Position(0))?;
             writes.clear();
+            turn();
         }
     }
     index.write(&writes, Position(0))?;

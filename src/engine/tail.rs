@@ -156,9 +156,19 @@ impl Follow {
         .collect()
     }
 
-    /// The story at `position`.
+    /// The story at `position`; none also where it was lost.
     pub fn story(&self, position: Position) -> Result<Option<Arc<Story>>, FollowFailed> {
-        Ok(self.read(position, 1)?.into_iter().next())
+        Ok(self.read(position, 1)?.into_iter().next().filter(|story| story.position == position))
+    }
+
+    /// The position itself, or the first after those that were lost, where it is one of them.
+    pub fn past_gap(&self, position: Position) -> Position {
+        self.journal.past_gap(position)
+    }
+
+    /// How many stories were committed from `position` on.
+    pub fn count_from(&self, position: Position) -> u64 {
+        self.journal.count_from(position)
     }
 
     /// The first position decided at `at` or later, of those still kept; one past the last where there is none. The
@@ -167,12 +177,13 @@ impl Follow {
         let (mut low, mut high) = (self.oldest().0, self.committed().next().0);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.story(Position(middle))? {
+            // The one after it, where it was lost.
+            match self.read(Position(middle), 1)?.first() {
                 Some(story) if story.at < at => low = middle + 1,
                 _ => high = middle,
             }
         }
-        Ok(Position(low))
+        Ok(self.past_gap(Position(low)))
     }
 
     /// Waits until something at or after `position` is committed.

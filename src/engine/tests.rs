@@ -1,4 +1,5 @@
 mod folding;
+mod mend;
 mod sample;
 mod snapshots;
 
@@ -142,14 +143,13 @@ fn g13_by_a_clock_that_is_doubted_after_a_rest_calls_and_texts_go_on_and_no_leas
 }
 
 #[test]
-fn an_index_that_is_ahead_of_its_journal_is_begun_anew() {
+fn f25_an_index_that_is_ahead_of_its_journal_says_that_frames_are_lost() {
     let world = World::new();
     let mut index = MemoryIndex::new();
     index.write(&[], Position(999)).unwrap();
-    let (core, recovered) = recover(&world.journal, index, &world.clock);
-    assert_eq!(recovered.replayed, recovered.last.0);
-    let call = core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap();
-    assert!(matches!(call, Some(CallRow::Call(_))));
+    let (journal, claims) = (Box::new(world.journal.clone()), Claims::in_memory([2; 16], CLAIMS_MAX));
+    let refused = Core::recover(journal, Box::new(index), claims, Box::new(WallClock::new())).err().unwrap();
+    assert!(matches!(refused, EngineFailed::Ahead { index: Position(999), .. }), "{refused}");
 }
 
 #[test]

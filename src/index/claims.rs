@@ -19,7 +19,7 @@ mod table;
 
 use crate::machine::rows::RowsFailed;
 use crate::model::{Claim, ClaimKind, Day, Position};
-use file::{DayFile, Origin, RECORD_BYTES, trouble};
+use file::{DayFile, FileFailed, Origin, RECORD_BYTES, trouble};
 use siphasher::sip::SipHasher13;
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -47,6 +47,8 @@ pub struct Claims {
     /// Oldest first.
     days: Vec<DayClaims>,
     cut_short: u64,
+    /// The last batch found no room on the disk.
+    disk_is_full: bool,
     /// `None` in the simulation.
     disk: Option<Disk>,
 }
@@ -68,7 +70,8 @@ impl Claims {
     /// Claims without a directory, which die with the process.
     pub fn in_memory(key: [u8; 16], claims_max: usize) -> Self {
         let (pending, days) = (Vec::new(), Vec::new());
-        Self { key, table: Table::new(), claims_max, applied: Position(0), pending, days, cut_short: 0, disk: None }
+        let (table, applied) = (Table::new(), Position(0));
+        Self { key, table, claims_max, applied, pending, days, cut_short: 0, disk_is_full: false, disk: None }
     }
 
     /// Loads what is in `dir` (`data_dir/claims`), or makes it. Files of another journal or key are removed. Then the
@@ -82,6 +85,22 @@ impl Claims {
         let mut claims = Self { disk: Some(disk), ..Self::in_memory(key, claims_max) };
         claims.load(today)?;
         Ok(claims)
+    }
+
+    /// What the newest file in `dir` says of a journal: which it is, and the last position of it that is known. It is written
+    /// only after the journal is synced. Changes nothing.
+    pub fn known(dir: &Path) -> Result<Option<([u8; 16], Position)>, RowsFailed> {
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        let mut days = days(dir)?;
+        while let Some((day, _)) = days.pop() {
+            let known = DayFile::known(&dir.join(day.0.to_string()), day)?;
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        Ok(None)
     }
 
     /// Where this claim may have been made: nearly always nowhere or in one place. The frame there decides.
@@ -99,15 +118,20 @@ impl Claims {
     }
 
     /// Everything up to `applied` was inserted, and the journal has it for good: writes it to the file of `day`, the
-    /// day of the batch, without a sync. With a new day the file of the day before is closed and synced.
+    /// day of the batch, without a sync. With a new day the file of the day before is closed and synced. On a full disk
+    /// they wait in memory and are written with a later batch; after a stop they are mended from the journal.
     pub fn flush_batch(&mut self, applied: Position, day: Day) -> Result<(), RowsFailed> {
         let written = self.days.last().and_then(|day| day.file.as_ref()).map_or(Position(0), |file| file.applied);
         if !self.pending.is_empty() || applied.0.saturating_sub(written.0) >= CLAIMLESS_FRAMES_MAX {
-            self.begin_day(day)?;
-            if let Some(file) = self.days.last_mut().and_then(|day| day.file.as_mut()) {
-                file.append(&self.pending, applied)?;
+            let full = match self.write_pending(applied, day) {
+                Ok(()) => false,
+                Err(failed) if failed.is_full() => true,
+                Err(failed) => return Err(failed.into()),
+            };
+            if full && !self.disk_is_full {
+                tracing::warn!("no room for claims on the disk of data_dir: they are kept in memory and written later");
             }
-            self.pending.clear();
+            self.disk_is_full = full;
         }
         self.applied = self.applied.max(applied);
         if !self.table.sweep_one() && self.table.len() > self.claims_max {
@@ -115,6 +139,15 @@ impl Claims {
             self.table.forget_through(Position(oldest.0 + self.applied.0.saturating_sub(oldest.0).div_ceil(8)));
             self.cut_short += 1;
         }
+        Ok(())
+    }
+
+    fn write_pending(&mut self, applied: Position, day: Day) -> Result<(), FileFailed> {
+        self.begin_day(day)?;
+        if let Some(file) = self.days.last_mut().and_then(|day| day.file.as_mut()) {
+            file.append(&self.pending, applied)?;
+        }
+        self.pending.clear();
         Ok(())
     }
 
@@ -179,27 +212,34 @@ impl Claims {
     pub fn close(mut self) -> Result<(), RowsFailed> {
         let (pending, applied) = (std::mem::take(&mut self.pending), self.applied);
         if let Some(file) = self.days.last_mut().and_then(|day| day.file.as_mut()) {
-            file.append(&pending, applied)?;
-            file.sync()?;
+            match file.append(&pending, applied).and_then(|()| file.sync()) {
+                // The next start takes them from the journal.
+                Err(failed) if failed.is_full() => {}
+                closed => closed?,
+            }
         }
         self.disk.as_ref().map_or(Ok(()), |disk| sync_dir(&disk.dir))
     }
 
     /// The newest day is `day` or a later one afterwards.
-    fn begin_day(&mut self, day: Day) -> Result<(), RowsFailed> {
+    fn begin_day(&mut self, day: Day) -> Result<(), FileFailed> {
         if self.days.last().is_some_and(|newest| newest.day >= day) {
             return Ok(());
         }
         let follows = self.applied;
         if let Some(file) = self.days.last_mut().and_then(|day| day.file.as_mut()) {
-            file.append(&[], follows)?;
+            // Those of the day before that there was no room for.
+            let (late, today) = self.pending.iter().partition(|(_, position)| *position <= follows);
+            let late: Vec<_> = late;
+            file.append(&late, follows)?;
+            self.pending = today;
             file.sync()?;
             file.put_down();
         }
         let make = |disk: &Disk| DayFile::create(&disk.path(day), disk.origin, day, follows);
         let file = self.disk.as_ref().map(make).transpose()?;
         if let Some(disk) = &self.disk {
-            sync_dir(&disk.dir)?;
+            FileFailed::at("sync", &disk.dir, File::open(&disk.dir).and_then(|dir| dir.sync_all()))?;
         }
         self.days.push(DayClaims { day, follows, file });
         Ok(())
@@ -207,7 +247,7 @@ impl Claims {
 
     fn load(&mut self, today: Day) -> Result<(), RowsFailed> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        let found = disk.days()?;
+        let found = days(&disk.dir)?;
         // A file has a few records fewer than this: headers and heads count as records.
         let records: usize = found.iter().map(|(_, bytes)| bytes / RECORD_BYTES).sum();
         let mut too_many = records.saturating_sub(self.claims_max);
@@ -276,21 +316,21 @@ impl Disk {
     fn path(&self, day: Day) -> PathBuf {
         self.dir.join(day.0.to_string())
     }
+}
 
-    /// The days that have files, oldest first, and the files' bytes.
-    fn days(&self) -> Result<Vec<(Day, usize)>, RowsFailed> {
-        let failed = |e| trouble("read", &self.dir, &e);
-        let mut days = Vec::new();
-        for entry in fs::read_dir(&self.dir).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            if let Some(day) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
-                let bytes = entry.metadata().map_err(failed)?.len();
-                days.push((Day(day), usize::try_from(bytes).unwrap_or(usize::MAX)));
-            }
+/// The days that have files in `dir`, oldest first, and the files' bytes.
+fn days(dir: &Path) -> Result<Vec<(Day, usize)>, RowsFailed> {
+    let failed = |e| trouble("read", dir, &e);
+    let mut days = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if let Some(day) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+            let bytes = entry.metadata().map_err(failed)?.len();
+            days.push((Day(day), usize::try_from(bytes).unwrap_or(usize::MAX)));
         }
-        days.sort_unstable();
-        Ok(days)
     }
+    days.sort_unstable();
+    Ok(days)
 }
 
 /// What stands for a claim. Texts are preceded by their lengths, so that no two claims hash the same bytes.

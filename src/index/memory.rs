@@ -63,6 +63,11 @@ impl Index for MemoryIndex {
         Arc::clone(&self.shared) as Arc<dyn Rows + Send + Sync>
     }
 
+    fn tables(&self) -> Vec<Table> {
+        let tables = self.shared.0.read().unwrap_or_else(PoisonError::into_inner);
+        tables.as_ref().map(|tables| tables.keys().copied().collect()).unwrap_or_default()
+    }
+
     fn start_over(&mut self) -> Result<(), RowsFailed> {
         *self.shared.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Tables::new());
         self.applied = Position(0);

@@ -19,7 +19,7 @@ pub use stamp::Owner;
 use super::{Index, SCAN_MAX_ROWS, fits, scan_start};
 use crate::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use crate::model::{Day, Month, Position};
-use home::Home;
+use home::{Found, Home};
 use stamp::{Boot, Stamp};
 use std::collections::HashMap;
 use std::fs::File;
@@ -63,6 +63,12 @@ pub enum Trust {
     Resumes(Position),
 }
 
+/// An index that was found and is not used yet.
+pub struct Looked {
+    home: Home,
+    found: Found,
+}
+
 /// What readers see of the owner's sled.
 struct Shared {
     /// `None` once closed. Readers hold the lock for one page at most, so that whoever takes the trees out (a close, a
@@ -70,6 +76,8 @@ struct Shared {
     trees: RwLock<Option<Trees>>,
     /// sled failed; what it says since cannot be believed.
     failed: AtomicBool,
+    /// It is being rebuilt: only the owner reads it.
+    hidden: AtomicBool,
     /// Where that is noted for the next start.
     home: Home,
 }
@@ -82,26 +90,22 @@ struct Trees {
 }
 
 impl SledIndex {
+    /// Opens what is in `dir` (`data_dir/index`), to see how far it came before it is decided whose it is to be.
+    pub fn look(dir: &Path) -> Result<Looked, RowsFailed> {
+        let home = Home::new(dir)?;
+        let found = home.find()?;
+        Ok(Looked { home, found })
+    }
+
     /// Opens the index in `dir` (`data_dir/index`), or moves aside what is there and begins an empty one where it is
     /// missing, damaged, not `owner`'s, or not to be trusted after an unclean stop of the machine. The caller judges
-    /// whether it is ahead of the journal, and then calls `start_over`. At most a minute passes in sled.
+    /// whether it is ahead of the journal. At most a minute passes in sled.
     pub fn open(dir: &Path, owner: Owner) -> Result<Opened, RowsFailed> {
         Self::open_in_boot(dir, owner, Boot::of_this_machine())
     }
 
     fn open_in_boot(dir: &Path, owner: Owner, boot: Boot) -> Result<Opened, RowsFailed> {
-        let home = Home::new(dir)?;
-        let (trees, trust) = match home.open_existing(&owner, boot)? {
-            Ok((trees, position)) => (trees, Trust::Resumes(position)),
-            Err(why) => (home.open_fresh()?, Trust::Fresh(why)),
-        };
-        let shared = Shared { trees: RwLock::new(Some(trees)), failed: AtomicBool::new(false), home: home.clone() };
-        let applied = if let Trust::Resumes(position) = trust { position } else { Position(0) };
-        let db_file = home.db_file()?;
-        let mut index = Self { home, owner, boot, applied, db_file, shared: Arc::new(shared) };
-        // From here on a stop of the machine is told by the boot that the stamp names.
-        index.write(&[], applied)?;
-        Ok(Opened { index, trust })
+        Self::look(dir)?.open_in_boot(owner, boot)
     }
 
     /// Removes the closed index in `dir` with every trace of it: the next one to be opened there is empty.
@@ -119,6 +123,36 @@ impl SledIndex {
         let Some(trees) = trees else { return Ok(()) };
         trees.shut().map_err(|RowsFailed(why)| self.shared.fail(why))?;
         self.home.wait_until_free()
+    }
+}
+
+impl Looked {
+    /// The journal that it was written for, and the last position whose rows it has; nothing where it cannot be read, or
+    /// holds nothing. It is written only after the journal is synced.
+    pub fn knows(&self) -> Option<([u8; 16], Position)> {
+        let stamp = self.found.stamp()?;
+        Some((stamp.owner.journal, stamp.position)).filter(|(_, position)| *position > Position(0))
+    }
+
+    /// Opens it for `owner`, as [`SledIndex::open`] does.
+    pub fn open(self, owner: Owner) -> Result<Opened, RowsFailed> {
+        self.open_in_boot(owner, Boot::of_this_machine())
+    }
+
+    fn open_in_boot(self, owner: Owner, boot: Boot) -> Result<Opened, RowsFailed> {
+        let Self { home, found } = self;
+        let (trees, trust) = match home.judge(found, &owner, boot)? {
+            Ok((trees, position)) => (trees, Trust::Resumes(position)),
+            Err(why) => (home.open_fresh()?, Trust::Fresh(why)),
+        };
+        let (trees, failed, hidden) = (RwLock::new(Some(trees)), AtomicBool::new(false), AtomicBool::new(false));
+        let shared = Shared { trees, failed, hidden, home: home.clone() };
+        let applied = if let Trust::Resumes(position) = trust { position } else { Position(0) };
+        let db_file = home.db_file()?;
+        let mut index = SledIndex { home, owner, boot, applied, db_file, shared: Arc::new(shared) };
+        // From here on a stop of the machine is told by the boot that the stamp names.
+        index.write(&[], applied)?;
+        Ok(Opened { index, trust })
     }
 }
 
@@ -158,11 +192,31 @@ impl Index for SledIndex {
     }
 
     fn reader(&self) -> Arc<dyn Rows + Send + Sync> {
-        Arc::clone(&self.shared) as Arc<dyn Rows + Send + Sync>
+        Arc::new(Reader(Arc::clone(&self.shared)))
+    }
+
+    fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    fn has_room(&self) -> bool {
+        self.home.has_room()
+    }
+
+    fn hide(&mut self, hidden: bool) {
+        self.shared.hidden.store(hidden, Ordering::Release);
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let trees = self.shared.trees.read().unwrap_or_else(PoisonError::into_inner);
+        trees.as_ref().map(|trees| trees.tables.keys().copied().collect()).unwrap_or_default()
     }
 
     fn start_over(&mut self) -> Result<(), RowsFailed> {
-        self.shut()?;
+        if self.shut().is_err() {
+            // What failed is thrown away; its threads must be gone all the same.
+            self.home.wait_until_free()?;
+        }
         self.home.set_aside()?;
         let trees = self.home.open_fresh()?;
         self.db_file = self.home.db_file()?;
@@ -185,6 +239,28 @@ impl Rows for SledIndex {
 
     fn scan(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<ScannedRow>, RowsFailed> {
         self.shared.scan(table, prefix, from, limit)
+    }
+}
+
+/// A reading end.
+struct Reader(Arc<Shared>);
+
+impl Reader {
+    fn shown(&self) -> Result<&Shared, RowsFailed> {
+        if self.0.hidden.load(Ordering::Acquire) {
+            return Err(RowsFailed("it is being rebuilt".to_owned()));
+        }
+        Ok(&self.0)
+    }
+}
+
+impl Rows for Reader {
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, RowsFailed> {
+        self.shown()?.get(key)
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<ScannedRow>, RowsFailed> {
+        self.shown()?.scan(table, prefix, from, limit)
     }
 }
 

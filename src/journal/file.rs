@@ -7,8 +7,8 @@
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::frame::{Link, Salts, Seal, bytes_of, encode};
 use super::reader::{FileReader, Segment, Shared, Visible};
-use super::recover::{Cut, Last, MAKING, Recovered, failed, recover};
-use super::segment::{Behind, HEADER, Header, Marks, Place, name_of};
+use super::recover::{Cut, Evidence, Last, MAKING, Recovered, failed, identity_on, recover};
+use super::segment::{Behind, Header, Marks, Place, name_of};
 use super::{FORGOTTEN_AT_ONCE_MAX, Journal, JournalFailed, JournalReader, Record, Which, erase};
 use crate::model::{Day, Position, Timestamp};
 use crate::observe;
@@ -50,6 +50,8 @@ pub struct FileJournal {
     current: Option<Current>,
     /// The segment before the next one to be made.
     behind: Behind,
+    /// The last position before the gap that the next segment begins after.
+    gap_after: Option<Position>,
     /// What the next frame is to say of itself.
     next: Position,
     previous: u32,
@@ -84,6 +86,14 @@ struct Current {
 }
 
 impl FileJournal {
+    /// The identity of the journal in `directory`, where a segment says it. Changes nothing.
+    ///
+    /// # Errors
+    /// `Disk` where a file cannot be read.
+    pub fn identity_in(directory: &Path) -> Result<Option<[u8; 16]>, JournalFailed> {
+        if directory.is_dir() { identity_on(&RealDisk::at(directory)) } else { Ok(None) }
+    }
+
     /// Opens the journal in `directory`, which is made where there is none. What a crash tore at the end is cut off, and
     /// all that is readable afterwards is on the disk.
     ///
@@ -91,19 +101,32 @@ impl FileJournal {
     /// `Damaged` where something that had been durable is not whole any more; nothing was changed then. `Disk` where a
     /// file cannot be read or written.
     pub fn open(directory: &Path, options: Options) -> Result<Self, JournalFailed> {
+        Self::open_with(directory, options, &Evidence::default())
+    }
+
+    /// The same of a journal of which others know something.
+    ///
+    /// # Errors
+    /// The same; also `Damaged` where it ends before what is known. Nothing was changed then.
+    pub fn open_with(directory: &Path, options: Options, known: &Evidence) -> Result<Self, JournalFailed> {
         let disk = RealDisk::at(directory);
         disk.create_directory().map_err(failed(&disk, ""))?;
-        Self::on(Arc::new(disk), &options)
+        Self::on_with(Arc::new(disk), &options, known)
     }
 
     /// The journal on any disk.
     pub(super) fn on(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, JournalFailed> {
+        Self::on_with(disk, options, &Evidence::default())
+    }
+
+    pub(super) fn on_with(disk: Arc<dyn Disk>, options: &Options, known: &Evidence) -> Result<Self, JournalFailed> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| JournalFailed::Disk(format!("no random numbers: {error}")))?;
         let (fresh, salts) = random.split_first_chunk::<16>().expect("32 bytes are more than 16");
-        let Recovered { identity, closed, last, next, cut } = recover(&*disk, *fresh)?;
+        let fresh = known.identity.unwrap_or(*fresh);
+        let Recovered { identity, closed, last, gaps, next, cut } = recover(&*disk, fresh, known)?;
         let (current, live) = last.map(|last| resume(last, next)).unzip();
-        let shared = Shared::new(disk.clone(), identity, Visible::new(closed, live, next.position));
+        let shared = Shared::new(disk.clone(), identity, Visible::new(closed, live, next.position, gaps));
         Ok(Self {
             disk,
             segment_bytes: options.segment_bytes,
@@ -112,6 +135,7 @@ impl FileJournal {
             salts: Salts::new(salts.try_into().expect("32 bytes less 16 are 16")),
             current,
             behind: Behind::default(),
+            gap_after: None,
             next: next.position,
             previous: next.previous,
             durable: Position(next.position.0 - 1),
@@ -128,6 +152,15 @@ impl FileJournal {
     /// What was cut off the end when the journal was opened: worth a line in the log, and no harm.
     pub fn cut(&self) -> Option<&Cut> {
         self.cut.as_ref()
+    }
+
+    /// The next frame goes to `first`, further on than it would: the frames between were lost, and their positions are
+    /// given to no others.
+    pub fn begin_epoch(&mut self, first: Position) {
+        debug_assert!(first > self.next, "an epoch begins after everything before it");
+        self.gap_after = Some(Position(self.next.0 - 1));
+        self.next = first;
+        self.shared.leave_gap(first);
     }
 
     /// Runs `work` unless the journal is dead, and declares it dead where that fails.
@@ -157,7 +190,7 @@ impl FileJournal {
     fn make_room(&mut self, bytes: u64, now: Timestamp) -> Result<(), JournalFailed> {
         if let Some(current) = &self.current {
             let fits = current.written + self.buffer.len() as u64 + bytes <= current.size;
-            if fits && now.day() <= current.day {
+            if fits && now.day() <= current.day && self.gap_after.is_none() {
                 return Ok(());
             }
             self.write_buffer()?;
@@ -189,7 +222,7 @@ impl FileJournal {
         let cut = current.file.set_size(current.written).and_then(|()| current.file.sync_all());
         cut.map_err(failed(&*self.disk, &current.name))?;
         observe::journal_synced(began.elapsed());
-        self.durable = Position(self.next.0 - 1);
+        self.durable = self.gap_after.unwrap_or(Position(self.next.0 - 1));
         self.behind = Behind { first: current.first, end: current.written };
         self.closed.push(current.into_segment());
         Ok(())
@@ -199,9 +232,10 @@ impl FileJournal {
     fn begin(&mut self, bytes: u64, now: Timestamp) -> Result<(), JournalFailed> {
         let first = self.next;
         let name = name_of(first);
-        let least = HEADER as u64 + bytes;
-        let header =
-            Header { identity: self.identity, first, opened: now, behind: self.behind, seed: self.previous }.encode();
+        let (identity, behind, seed, after) = (self.identity, self.behind, self.previous, self.gap_after);
+        let header = Header { identity, first, opened: now, behind, seed, after }.encode();
+        let written = header.len() as u64;
+        let least = written + bytes;
         let disk = &*self.disk;
         let make = || -> io::Result<(Arc<dyn DiskFile>, u64)> {
             let making = format!("{name}{MAKING}");
@@ -214,7 +248,7 @@ impl FileJournal {
             Ok((file, size))
         };
         let (file, size) = make().map_err(failed(disk, &name))?;
-        let written = HEADER as u64;
+        self.gap_after = None;
         let marks = Marks::default();
         self.current = Some(Current { file, name, first, day: now.day(), size, written, marks, unsynced: false });
         Ok(())

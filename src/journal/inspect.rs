@@ -6,6 +6,7 @@
 use super::disk::{Disk, DiskFile, ReadAt, RealDisk};
 use super::examine::{Examined, State, examine};
 use super::frame::{Body, Seal, View};
+use super::recover::{Evidence, way_out};
 use super::segment::{Found, Header, Place, Step, Walk, Window, first_of, name_of};
 use crate::model::Position;
 use std::io::{self, Write};
@@ -34,25 +35,28 @@ impl Condition {
 }
 
 /// Checks every frame and every body of the journal in `directory` (`data_dir` or `data_dir/journal`) and writes a line
-/// for each segment to `out`, then one for all.
+/// for each segment to `out`, then one for all. `known` was found out before, so a gateway that runs is not behind it.
 ///
 /// # Errors
 /// Where the directory or a file cannot be read, or `out` not written. Damage is no error but a `Condition`.
-pub fn verify(directory: &Path, out: &mut dyn Write) -> io::Result<Condition> {
+pub fn verify(directory: &Path, known: &Evidence, out: &mut dyn Write) -> io::Result<Condition> {
     let disk = RealDisk::at(&journal_in(directory));
     let segments = segments(&disk)?;
     let mut condition = Condition::Whole;
     let mut frames = 0;
     let mut before: Option<Ended> = None;
+    let mut next = Position(1);
     for (index, first) in segments.iter().enumerate() {
         let Some((file, size)) = open(&disk, *first)? else { continue };
         let after = segments.get(index + 1).copied();
         let found = Header::read(&*file)?;
         let ended = match found {
             Found::Header(header) => {
-                let size = header_of(&disk, after)?.map_or(size, |next| size.min(next.behind.end));
+                let followed_by = header_of(&disk, after)?;
+                let size = followed_by.map_or(size, |next| size.min(next.behind.end));
                 // That a segment follows says that all of this one had been durable.
-                let vouched = after.map_or(Position(0), |after| Position(after.0.saturating_sub(1)));
+                let before_next = after.map_or(Position(0), |after| Position(after.0.saturating_sub(1)));
+                let vouched = followed_by.map_or(before_next, |next| next.last_before());
                 let examined = examine_twice(&*file, size, &header, vouched)?;
                 let verdict = match order(before.as_ref(), *first, &header) {
                     Err(why) => Verdict::Damaged(header.start(), why),
@@ -62,6 +66,7 @@ pub fn verify(directory: &Path, out: &mut dyn Write) -> io::Result<Condition> {
                 frames += count;
                 report(out, *first, count, examined.erased, examined.end, &verdict)?;
                 condition = condition.max(verdict.condition());
+                next = examined.end.position;
                 Some(Ended { first: *first, identity: header.identity, end: examined.end })
             }
             Found::Blank if after.is_none() => {
@@ -80,6 +85,17 @@ pub fn verify(directory: &Path, out: &mut dyn Write) -> io::Result<Condition> {
             }
         };
         before = ended;
+    }
+    if known.last >= next {
+        writeln!(
+            out,
+            "DAMAGED at its end: {} reaches to position {}, and the journal to {}: at least {} frames are missing",
+            known.by,
+            known.last.0,
+            next.0 - 1,
+            known.last.0 - next.0 + 1
+        )?;
+        condition = Condition::Damaged;
     }
     conclude(out, &disk, segments.len(), frames, condition)?;
     Ok(condition)
@@ -124,6 +140,9 @@ pub fn inspect(
             writeln!(out, "# {}: no header", name_of(*first))?;
             continue;
         };
+        if let Some(after) = header.after {
+            writeln!(out, "# positions {} to {} are lost, which was accepted", after.0 + 1, first.0 - 1)?;
+        }
         writeln!(out, "# {}: opened {}", name_of(*first), header.opened)?;
         let mut walk = Walk::new(Window::new(&*file, size), Seal::of(&header.identity), header.start());
         while left > 0 {
@@ -284,15 +303,15 @@ fn conclude(
 ) -> io::Result<()> {
     let directory = disk.path().display();
     match condition {
-        _ if segments == 0 => writeln!(out, "{directory}: no segments"),
+        _ if segments == 0 && condition != Condition::Damaged => writeln!(out, "{directory}: no segments"),
         Condition::Whole => writeln!(out, "{directory}: {segments} segments, {frames} frames, whole"),
         Condition::Torn => {
             writeln!(out, "{directory}: {segments} segments, {frames} frames, whole but for a torn tail")
         }
         Condition::Damaged => writeln!(
             out,
-            "{directory}: damaged. Put good copies of the damaged files back; or move the last damaged one and every \
-             older segment out of the directory, which gives up what is in them"
+            "{directory}: damaged. Put good copies of the damaged files back; or, with the gateway stopped, {}",
+            way_out(disk.path())
         ),
     }
 }

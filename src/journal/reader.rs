@@ -35,6 +35,17 @@ pub(super) struct Visible {
     /// The segments before the live one, oldest first.
     pub(super) closed: Vec<Behind>,
     pub(super) live: Option<Segment>,
+    /// Positions that were lost, oldest first.
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// Nothing stands between these two positions: what was there was lost, and that was accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Gap {
+    /// The last position before it, 0 for none.
+    pub(super) after: Position,
+    /// The first position after it, which begins a segment.
+    pub(super) first: Position,
 }
 
 /// An open segment, as far as it may be read.
@@ -88,9 +99,21 @@ impl Shared {
         let oldest = visible.closed.first().map(|closed| closed.first).or(visible.live.as_ref().map(|live| live.first));
         visible.oldest = oldest.unwrap_or(visible.oldest);
         let oldest = visible.oldest;
+        visible.gaps.retain(|gap| gap.first >= oldest);
         drop(visible);
         lock(&self.open).retain(|segment| segment.first >= oldest);
         hidden
+    }
+
+    /// Nothing will stand between the last frame and `first`, where the next one goes.
+    pub(super) fn leave_gap(&self, first: Position) {
+        let mut visible = lock(&self.visible);
+        let after = visible.last();
+        visible.gaps.push(Gap { after, first });
+        visible.next = first;
+        if visible.live.is_none() {
+            visible.oldest = first;
+        }
     }
 
     /// What may be read, segment by segment, oldest first.
@@ -280,6 +303,12 @@ impl JournalReader for FileReader {
         let mut budget = max_bytes;
         let mut position = from;
         while frames.is_empty() || budget > 0 {
+            let past = self.past_gap(position);
+            if past != position && !frames.is_empty() {
+                // One read never goes over a gap, so only the first frame can stand further on than it was asked for.
+                break;
+            }
+            position = past;
             let Some(stretch) = self.stretch(position)? else { break };
             self.collect(&stretch, position, &mut budget, &mut frames)?;
             let Some(last) = frames.last().filter(|last| last.position >= position) else {
@@ -295,20 +324,52 @@ impl JournalReader for FileReader {
     fn closed_after(&self, position: Position) -> Closed {
         let visible = lock(&self.shared.visible);
         let last = match (&visible.live, visible.closed.is_empty()) {
-            (Some(live), false) => Position(live.first.0 - 1),
+            (Some(live), false) => visible.last_before(live.first),
             _ => Position(0),
         };
-        // A file ends where the next one begins.
-        let ends = visible.closed.iter().skip(1).map(|closed| closed.first.0 - 1).chain([last.0]);
-        let after = visible.closed.iter().zip(ends).filter(|(_, end)| *end > position.0);
+        // A file ends where the next one begins, or where the gap between them does.
+        let ends = visible.closed.iter().skip(1).map(|closed| visible.last_before(closed.first)).chain([last]);
+        let after = visible.closed.iter().zip(ends).filter(|(_, end)| *end > position);
         Closed { last, bytes: after.map(|(closed, _)| closed.end).sum() }
+    }
+
+    fn last(&self) -> Position {
+        lock(&self.shared.visible).last()
+    }
+
+    fn last_before_oldest(&self) -> Position {
+        let visible = lock(&self.shared.visible);
+        visible.last_before(visible.oldest)
+    }
+
+    fn past_gap(&self, position: Position) -> Position {
+        let visible = lock(&self.shared.visible);
+        let gap = visible.gaps.iter().find(|gap| gap.after < position && position < gap.first);
+        gap.map_or(position, |gap| gap.first)
+    }
+
+    fn count_from(&self, position: Position) -> u64 {
+        let visible = lock(&self.shared.visible);
+        let lost = |gap: &Gap| gap.first.0.saturating_sub(position.max(gap.after.next()).0);
+        visible.next.0.saturating_sub(position.0 + visible.gaps.iter().map(lost).sum::<u64>())
     }
 }
 
-/// What is visible at start.
 impl Visible {
-    pub(super) fn new(closed: Vec<Behind>, live: Option<Segment>, next: Position) -> Self {
+    /// What is visible at start.
+    pub(super) fn new(closed: Vec<Behind>, live: Option<Segment>, next: Position, gaps: Vec<Gap>) -> Self {
         let oldest = closed.first().map(|closed| closed.first).or(live.as_ref().map(|live| live.first));
-        Self { oldest: oldest.unwrap_or(next), next, closed, live }
+        Self { oldest: oldest.unwrap_or(next), next, closed, live, gaps }
+    }
+
+    /// The last position of all.
+    fn last(&self) -> Position {
+        self.last_before(self.next)
+    }
+
+    /// The last position before the segment that begins at `first`.
+    fn last_before(&self, first: Position) -> Position {
+        let gap = self.gaps.iter().find(|gap| gap.first == first);
+        gap.map_or(Position(first.0 - 1), |gap| gap.after)
     }
 }

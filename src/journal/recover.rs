@@ -6,6 +6,7 @@
 use super::disk::{Disk, DiskFile};
 use super::erase;
 use super::examine::{State, examine};
+use super::reader::Gap;
 use super::segment::{Behind, Found, Header, Marks, Place, first_of, name_of};
 use super::{JournalFailed, frame::Seal};
 use crate::model::Position;
@@ -27,12 +28,48 @@ pub struct Cut {
     pub position: Position,
 }
 
+/// What others, who only ever learn of frames that are synced, know of a journal: a journal that ends before that has lost
+/// frames.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// The journal they know.
+    pub identity: Option<[u8; 16]>,
+    /// The last position they know of; `Position(0)` for none.
+    pub last: Position,
+    /// Who knows it, as in "the index".
+    pub by: String,
+}
+
+impl Evidence {
+    /// That the journal, whose next position is `next`, holds all of it.
+    fn check(&self, disk: &dyn Disk, segment: Option<&str>, next: Position) -> Result<(), JournalFailed> {
+        if self.last < next {
+            return Ok(());
+        }
+        let directory = disk.path().display();
+        let ends = match segment {
+            Some(name) => format!("ends in {name} before position {}", next.0),
+            None => "has no segment left".to_owned(),
+        };
+        Err(JournalFailed::Damaged(format!(
+            "the journal in {directory} {ends}, but {by} reaches to position {last}: at least {missing} frames are missing, \
+             and what was in them had been acknowledged. Put a good copy of the last segments back; or {}",
+            way_out(disk.path()),
+            by = self.by,
+            last = self.last.0,
+            missing = self.last.0 - next.0 + 1,
+        )))
+    }
+}
+
 /// A journal as found.
 pub(super) struct Recovered {
     pub(super) identity: [u8; 16],
     /// The segments before the last, oldest first.
     pub(super) closed: Vec<Behind>,
     pub(super) last: Option<Last>,
+    /// Positions that were lost and given up.
+    pub(super) gaps: Vec<Gap>,
     /// Where the next frame belongs; its offset counts in `last` only.
     pub(super) next: Place,
     pub(super) cut: Option<Cut>,
@@ -47,44 +84,56 @@ pub(super) struct Last {
 }
 
 /// Brings the directory into order and says what is in it. A journal that begins now is `fresh`.
-pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16]) -> Result<Recovered, JournalFailed> {
+pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16], known: &Evidence) -> Result<Recovered, JournalFailed> {
     erase::finish(disk)?;
     let mut segments = list(disk)?;
-    let Some(newest) = segments.last() else { return Ok(begin(fresh, Position(1))) };
+    let Some(newest) = segments.last() else {
+        known.check(disk, None, Position(1))?;
+        return Ok(begin(fresh, Position(1)));
+    };
     let first = newest.first;
+    let name = name_of(first);
     let blank = matches!(newest.found, Found::Blank);
     if blank && segments.len() == 1 {
+        known.check(disk, Some(&name), first)?;
         return Ok(begin(fresh, first));
     }
     if !blank {
-        let closed = check_order(disk, &segments)?;
-        let recovered = settle(disk, header_of(disk, newest)?, Position(0))?;
+        let (closed, gaps) = check_order(disk, &segments)?;
+        let header = header_of(disk, newest)?;
+        let recovered = settle(disk, header, Position(0), known)?;
         let empty = recovered.next.position == first;
         if !empty || segments.len() == 1 {
             let last = recovered.last.filter(|_| !empty);
-            return Ok(Recovered { closed, last, ..recovered });
+            return Ok(Recovered { closed, last, gaps, ..recovered });
         }
     }
 
     // The newest was begun, and the process died before a frame was in it. The next append makes it again. The one
     // before was closed before this one was made, so all of it had been durable.
-    let name = name_of(first);
-    disk.remove(&name).and_then(|()| disk.sync_directory()).map_err(failed(disk, &name))?;
+    let before = match newest.found {
+        Found::Header(header) => header.last_before(),
+        _ => Position(first.0 - 1),
+    };
+    if known.last > before {
+        known.check(disk, Some(&name), before.next())?;
+    }
     segments.pop();
-    let closed = check_order(disk, &segments)?;
+    let (closed, gaps) = check_order(disk, &segments)?;
     let last = segments.last().expect("a single segment has been dealt with above");
-    let recovered = settle(disk, header_of(disk, last)?, Position(first.0 - 1))?;
-    if recovered.next.position != first {
+    let recovered = settle(disk, header_of(disk, last)?, before, known)?;
+    if recovered.next.position != before.next() {
         let why = "the segment after it began at another position";
         return Err(damaged(disk.path(), &name_of(last.first), recovered.next, why));
     }
-    Ok(Recovered { closed, ..recovered })
+    disk.remove(&name).and_then(|()| disk.sync_directory()).map_err(failed(disk, &name))?;
+    Ok(Recovered { closed, gaps, ..recovered })
 }
 
 /// A journal without a frame.
 fn begin(identity: [u8; 16], position: Position) -> Recovered {
     let next = Place { offset: 0, position, previous: Seal::of(&identity).key };
-    Recovered { identity, closed: Vec::new(), last: None, next, cut: None }
+    Recovered { identity, closed: Vec::new(), last: None, gaps: Vec::new(), next, cut: None }
 }
 
 /// A segment's file and what it begins with.
@@ -111,9 +160,32 @@ fn list(disk: &dyn Disk) -> Result<Vec<Listed>, JournalFailed> {
     Ok(segments)
 }
 
-/// Checks that `segments` follow one another, and returns all but the last.
-fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<Vec<Behind>, JournalFailed> {
+/// The identity of the journal on `disk`, as its oldest whole header says.
+pub(super) fn identity_on(disk: &dyn Disk) -> Result<Option<[u8; 16]>, JournalFailed> {
+    let mut names = disk.names().map_err(failed(disk, ""))?;
+    names.retain(|name| first_of(name).is_some());
+    names.sort();
+    for name in names {
+        let file = match disk.open(&name) {
+            // Retention of a running gateway dropped it since.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(failed(disk, &name))?,
+        };
+        if let Found::Header(header) = Header::read(&*file).map_err(failed(disk, &name))? {
+            return Ok(Some(header.identity));
+        }
+    }
+    Ok(None)
+}
+
+/// Checks that `segments` follow one another. Returns all but the last, and the gaps before any of them.
+fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<(Vec<Behind>, Vec<Gap>), JournalFailed> {
     let mut closed = Vec::with_capacity(segments.len());
+    let headers = segments.iter().filter_map(|segment| match segment.found {
+        Found::Header(header) => Some(header),
+        Found::Blank | Found::Newer(_) | Found::Garbage => None,
+    });
+    let gaps = headers.filter_map(|header| Some(Gap { after: header.after?, first: header.first })).collect();
     for pair in segments.windows(2) {
         let [before, after] = [header_of(disk, &pair[0])?, header_of(disk, &pair[1])?];
         let name = name_of(after.first);
@@ -136,7 +208,7 @@ fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<Vec<Behind>, Jour
         }
         closed.push(after.behind);
     }
-    Ok(closed)
+    Ok((closed, gaps))
 }
 
 fn header_of(disk: &dyn Disk, listed: &Listed) -> Result<Header, JournalFailed> {
@@ -154,13 +226,21 @@ fn header_of(disk: &dyn Disk, listed: &Listed) -> Result<Header, JournalFailed> 
 }
 
 /// Makes the end of the last segment firm: cuts what is torn, and brings the rest to the disk before anyone reads it.
-fn settle(disk: &dyn Disk, header: Header, vouched: Position) -> Result<Recovered, JournalFailed> {
+fn settle(disk: &dyn Disk, header: Header, vouched: Position, known: &Evidence) -> Result<Recovered, JournalFailed> {
     let name = name_of(header.first);
     let settle = || -> io::Result<Result<Recovered, JournalFailed>> {
         let file = disk.open_to_write(&name)?;
         let size = file.size()?;
-        let examined = examine(&*file, size, &header, vouched)?;
+        let examined = examine(&*file, size, &header, vouched.max(known.last))?;
         let end = examined.end;
+        let ends_here = matches!(examined.state, State::Damaged(place, _) if place == end);
+        if ends_here
+            && examined.durable == known.last
+            && let Err(missing) = known.check(disk, Some(&name), end.position)
+        {
+            // No frame of the segment says that there was more: others do.
+            return Ok(Err(missing));
+        }
         let cut = match examined.state {
             State::Whole => None,
             State::Torn(_) => Some(Cut { file: disk.path().join(&name), offset: end.offset, position: end.position }),
@@ -175,7 +255,8 @@ fn settle(disk: &dyn Disk, header: Header, vouched: Position) -> Result<Recovere
         disk.sync_directory()?;
         let size = if cut.is_some() { end.offset } else { size };
         let last = Last { header, file, size, marks: examined.marks };
-        Ok(Ok(Recovered { identity: header.identity, closed: Vec::new(), last: Some(last), next: end, cut }))
+        let (closed, gaps) = Default::default();
+        Ok(Ok(Recovered { identity: header.identity, closed, last: Some(last), gaps, next: end, cut }))
     };
     settle().map_err(failed(disk, &name))?
 }
@@ -210,11 +291,20 @@ pub(super) fn damaged(directory: &Path, name: &str, place: Place, why: &str) -> 
     JournalFailed::Damaged(format!(
         "{file} is damaged at byte {offset}, position {position}: {why}. What was acknowledged would be missing, so the \
          gateway does not go on over it. Run `offhook journal verify {directory}` to see how far the damage reaches; \
-         then put a good copy of the file back, or give up what is lost by moving it and every older segment out of the \
-         directory",
+         then put a good copy of the file back, or {way_out}",
         file = directory.join(name).display(),
         offset = place.offset,
         position = place.position.0,
         directory = directory.display(),
+        way_out = way_out(directory),
     ))
+}
+
+/// How to go on without what is lost. `directory` is the journal's, in the data directory.
+pub(super) fn way_out(directory: &Path) -> String {
+    let data_dir = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(directory);
+    format!(
+        "give up only what is lost with `offhook journal accept-loss {}`, which tells the platform",
+        data_dir.display()
+    )
 }

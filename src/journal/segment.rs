@@ -24,8 +24,12 @@ use std::io;
 /// Where the first frame stands.
 pub(super) const HEADER: usize = 68;
 
+/// The same in a segment with a gap before it.
+const HEADER_AFTER_GAP: usize = 80;
+
 const MAGIC: &[u8; 8] = b"offhookJ";
 const VERSION: u32 = 1;
+const VERSION_AFTER_GAP: u32 = 2;
 
 /// The name of the segment whose first frame is at `first`: names sort as positions do.
 pub(super) fn name_of(first: Position) -> String {
@@ -48,6 +52,8 @@ pub(super) struct Header {
     /// The first position and the end in bytes of the segment before; `Position(0)` for none.
     pub(super) behind: Behind,
     pub(super) seed: u32,
+    /// The last position before the gap, of a segment with a gap before it.
+    pub(super) after: Option<Position>,
 }
 
 /// The segment before one.
@@ -71,44 +77,66 @@ pub(super) enum Found {
 impl Header {
     /// Where the first frame begins.
     pub(super) fn start(&self) -> Place {
-        Place { offset: HEADER as u64, position: self.first, previous: self.seed }
+        Place { offset: self.length(), position: self.first, previous: self.seed }
     }
 
-    pub(super) fn encode(&self) -> [u8; HEADER] {
-        let mut bytes = Vec::with_capacity(HEADER);
+    /// Its bytes.
+    pub(super) fn length(&self) -> u64 {
+        if self.after.is_some() { HEADER_AFTER_GAP as u64 } else { HEADER as u64 }
+    }
+
+    /// The last position that the segments before it hold.
+    pub(super) fn last_before(&self) -> Position {
+        self.after.unwrap_or(Position(self.first.0 - 1))
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let version = if self.after.is_some() { VERSION_AFTER_GAP } else { VERSION };
+        let mut bytes = Vec::with_capacity(HEADER_AFTER_GAP);
         bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&version.to_le_bytes());
         bytes.extend_from_slice(&self.identity);
         bytes.extend_from_slice(&self.first.0.to_le_bytes());
         bytes.extend_from_slice(&self.opened.as_ms().to_le_bytes());
         bytes.extend_from_slice(&self.behind.first.0.to_le_bytes());
         bytes.extend_from_slice(&self.behind.end.to_le_bytes());
         bytes.extend_from_slice(&self.seed.to_le_bytes());
-        let crc = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes.try_into().expect("the fields above are a header long")
+        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        if let Some(after) = self.after {
+            bytes.extend_from_slice(&after.0.to_le_bytes());
+            bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        }
+        bytes
     }
 
     /// Reads what `file` begins with.
     pub(super) fn read(file: &dyn ReadAt) -> io::Result<Found> {
         let size = file.size()?;
         let mut window = Window::new(file, size);
-        let bytes = window.at(0, HEADER)?;
-        let Some(bytes) = bytes.first_chunk::<HEADER>() else { return Ok(Found::Blank) };
-        if u32_at(bytes, HEADER - 4) != crc32c::crc32c(&bytes[..HEADER - 4]) || !bytes.starts_with(MAGIC) {
+        let bytes = window.at(0, HEADER_AFTER_GAP)?.to_vec();
+        let Some(head) = bytes.first_chunk::<HEADER>() else { return Ok(Found::Blank) };
+        if u32_at(head, HEADER - 4) != crc32c::crc32c(&head[..HEADER - 4]) || !head.starts_with(MAGIC) {
             // A header that never came to be has nothing behind it: no frame is written before it is durable.
             return Ok(if zeros_from(&mut window, HEADER as u64)? { Found::Blank } else { Found::Garbage });
         }
-        Ok(match u32_at(bytes, 8) {
-            VERSION => Found::Header(Self {
-                identity: *bytes[12..].first_chunk().expect("a header is longer than 28 bytes"),
-                first: Position(u64_at(bytes, 28)),
-                opened: Timestamp::from_ms(u64_at(bytes, 36)),
-                behind: Behind { first: Position(u64_at(bytes, 44)), end: u64_at(bytes, 52) },
-                seed: u32_at(bytes, 60),
-            }),
-            version => Found::Newer(version),
-        })
+        let after = match u32_at(head, 8) {
+            VERSION => None,
+            VERSION_AFTER_GAP => match bytes.first_chunk::<HEADER_AFTER_GAP>() {
+                Some(bytes) if u32_at(bytes, 76) == crc32c::crc32c(&bytes[..76]) => {
+                    Some(Position(u64_at(bytes, HEADER))).filter(|after| after.0 < u64_at(head, 28))
+                }
+                _ => return Ok(Found::Garbage),
+            },
+            version => return Ok(Found::Newer(version)),
+        };
+        Ok(Found::Header(Self {
+            identity: *head[12..].first_chunk().expect("a header is longer than 28 bytes"),
+            first: Position(u64_at(head, 28)),
+            opened: Timestamp::from_ms(u64_at(head, 36)),
+            behind: Behind { first: Position(u64_at(head, 44)), end: u64_at(head, 52) },
+            seed: u32_at(head, 60),
+            after,
+        }))
     }
 }
 
@@ -312,10 +340,20 @@ mod tests {
     #[test]
     fn a_segment_of_a_later_version_is_named_as_such() {
         let mut bytes = header().encode();
-        bytes[8] = 2;
+        bytes[8] = 3;
         let crc = crc32c::crc32c(&bytes[..HEADER - 4]);
         bytes[HEADER - 4..].copy_from_slice(&crc.to_le_bytes());
-        assert!(matches!(read(&bytes), Found::Newer(2)));
+        assert!(matches!(read(&bytes), Found::Newer(3)));
+    }
+
+    #[test]
+    fn f25_a_header_says_which_positions_are_missing_before_it() {
+        let header = Header { after: Some(Position(3)), ..header() };
+        let mut bytes = header.encode();
+        assert!(matches!(read(&bytes), Found::Header(read) if read == header));
+        assert_eq!((header.start().offset, header.last_before()), (bytes.len() as u64, Position(3)));
+        bytes[HEADER] ^= 1;
+        assert!(matches!(read(&bytes), Found::Garbage));
     }
 
     #[track_caller]
@@ -330,6 +368,7 @@ mod tests {
             opened: Timestamp::from_ms(1_763_791_200_500),
             behind: Behind { first: Position(1), end: 4242 },
             seed: 0xDEAD_BEEF,
+            after: None,
         }
     }
 }

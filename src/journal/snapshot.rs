@@ -160,6 +160,28 @@ impl Snapshots {
         Ok(snapshots)
     }
 
+    /// What the latest snapshot in `directory` says of a journal: which it is, and the last position whose rows it holds.
+    /// Nothing where there is none, or its header is damaged. Changes nothing.
+    pub fn known(directory: &Path) -> Result<Option<([u8; 16], Position)>, SnapshotFailed> {
+        if !directory.is_dir() {
+            return Ok(None);
+        }
+        let disk = RealDisk::at(directory);
+        let names = disk.names().map_err(failed(&disk, ""))?;
+        let Some(covers) = names.iter().filter_map(|name| covers_of(name)).max() else { return Ok(None) };
+        let name = name_of(covers);
+        let mut header = [0; HEADER];
+        let file = match disk.open(&name) {
+            // A running gateway has made the next one since.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(failed(&disk, &name))?,
+        };
+        let read = sorted::read_all_at(&*file, &mut header, 0).map_err(failed(&disk, &name))?;
+        let whole = read && u32_at(&header, HEADER - 4) == crc32c::crc32c(&header[..HEADER - 4]);
+        let identity = *header[12..].first_chunk().expect("a header is longer than 28 bytes");
+        Ok((whole && header.starts_with(MAGIC)).then_some((identity, covers)))
+    }
+
     /// The latest snapshot, if there is one.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod faults;
 mod forgotten;
+mod loss;
 mod torn;
 
 use super::disk::Disk;

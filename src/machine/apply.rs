@@ -154,7 +154,7 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
             writes.extend(quarantined.map(Write::Delete));
             put(writes, state_key(kind::SWEPT, &[]), reached);
         }
-        Fact::FeedGap { .. } | Fact::Replayed(_) => {}
+        Fact::FeedGap { .. } | Fact::Replayed(_) | Fact::JournalLost { .. } => {}
         Fact::ErasedOptOut { who, stands } => put_or_delete(writes, erased_key(*who), stands.as_ref()),
         Fact::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));

@@ -109,6 +109,13 @@ pub enum Command {
         /// What time it is.
         to: Timestamp,
     },
+    /// The journal's time went further than what truly passed: what lanes and accounts owe is owed for as long.
+    CarryDebts {
+        /// What time it would be without that.
+        from: Timestamp,
+        /// What time it is.
+        to: Timestamp,
+    },
     /// Events were not kept until an endpoint took them.
     FeedGap {
         /// Its name.
@@ -116,6 +123,13 @@ pub enum Command {
         /// The first event that may be missing.
         from: EventId,
         /// Where it goes on.
+        until: EventId,
+    },
+    /// Frames of the journal were lost, and the operator went on without them.
+    JournalLost {
+        /// The first event that may be missing.
+        from: EventId,
+        /// The first event after the loss.
         until: EventId,
     },
     /// Endpoints are being told once more what they were told of a time. What that was answered with is kept for who asks

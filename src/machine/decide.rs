@@ -81,8 +81,13 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         }
         Command::Tick => tick::tick(&mut draft),
         Command::CarryLeases { from, to } => tick::carry(&mut draft, from, to),
+        Command::CarryDebts { from, to } => permit::carry(&mut draft, from, to),
         Command::FeedGap { endpoint, from, until } => {
             draft.note(Fact::FeedGap { endpoint, from, until });
+            Reply::Done
+        }
+        Command::JournalLost { from, until } => {
+            draft.note(Fact::JournalLost { from, until });
             Reply::Done
         }
         Command::Replayed { key: IdempotencyKey { key, body }, replayed } => {

@@ -328,6 +328,13 @@ pub enum Fact {
         /// Why.
         cause: Cause,
     },
+    /// `journal.loss`: frames of the journal were lost, and the operator went on without them.
+    JournalLost {
+        /// The first event that may be missing.
+        from: EventId,
+        /// The first event after the loss.
+        until: EventId,
+    },
 }
 
 impl Fact {
@@ -423,6 +430,7 @@ impl Fact {
             Self::Replayed(_) => "Replayed",
             Self::AccountFailing { .. } => "AccountFailing",
             Self::AccountHeld { .. } => "AccountHeld",
+            Self::JournalLost { .. } => "JournalLost",
         }
     }
 }

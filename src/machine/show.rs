@@ -237,6 +237,7 @@ pub const KINDS: &[&str] = &[
     "account.resumed",
     "quarantine.added",
     GAP,
+    "journal.loss",
 ];
 
 /// The type of the event that says what an endpoint was not told.
@@ -338,6 +339,7 @@ fn kind(fact: &Fact) -> Option<&'static str> {
         Fact::AccountPaused { .. } | Fact::AccountHeld { .. } => "account.paused",
         Fact::AccountResumed { .. } => "account.resumed",
         Fact::FeedGap { .. } => GAP,
+        Fact::JournalLost { .. } => "journal.loss",
         _ => return None,
     })
 }
@@ -368,6 +370,7 @@ fn data(fact: &Fact, at: Timestamp) -> Value {
         Fact::FeedGap { endpoint, from, until } => {
             json!({ "endpoint": endpoint, "from": cursor(*from), "to": cursor(*until) })
         }
+        Fact::JournalLost { from, until } => json!({ "from": cursor(*from), "to": cursor(*until) }),
         Fact::VerificationChanged { number, entry: Json(entry) } => {
             json!({ "number": number.to_string(), "verification": verification(&entry.verification) })
         }

@@ -256,6 +256,43 @@ pub trait Ask: View {
         lane
     }
 
+    /// Lanes that are empty after `at`, which is to say that they owe something then.
+    fn lanes_in_debt(&self, at: Timestamp) -> Vec<(E164, Lane)> {
+        let lanes = self.all_rows(kind::LANE);
+        let lane = |(key, row): (Vec<u8>, Vec<u8>)| {
+            Some((E164::from_key(key.get(1..9)?.try_into().ok()?)?, decode_row::<Lane>(&row)?))
+        };
+        lanes.into_iter().filter_map(lane).filter(|(_, lane)| lane.empty_at > at).collect()
+    }
+
+    /// Accounts whose buckets are empty after `at`.
+    fn accounts_in_debt(&self, at: Timestamp) -> Vec<(String, Lane)> {
+        let lanes = self.all_rows(kind::ACCOUNT_LANE);
+        let lane = |(key, row): (Vec<u8>, Vec<u8>)| {
+            Some((String::from_utf8(key[1..].to_vec()).ok()?, decode_row::<Lane>(&row)?))
+        };
+        lanes.into_iter().filter_map(lane).filter(|(_, lane)| lane.empty_at > at).collect()
+    }
+
+    /// All rows of a kind, page by page.
+    fn all_rows(&self, kind: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
+        const PAGE: usize = 500;
+        let mut rows = Vec::new();
+        let mut from = Vec::new();
+        loop {
+            let page = self.rows(Table::State, &[kind], &from, PAGE);
+            let full = page.len() == PAGE;
+            if let Some((last, _)) = page.last() {
+                // The first key after this one.
+                from = last.iter().copied().chain([0]).collect();
+            }
+            rows.extend(page);
+            if !full {
+                return rows;
+            }
+        }
+    }
+
     /// What a daily cap has counted last.
     fn day_count(&self, whose: &Whose) -> DayCount {
         self.typed(&day_key(whose)).unwrap_or_default()

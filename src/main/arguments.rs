@@ -79,7 +79,7 @@ pub(crate) enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Look at a journal. Reads only, also beside a running gateway.
+    /// Check a journal, show its frames, or go on without what is lost of it.
     Journal {
         #[command(subcommand)]
         command: JournalCommand,
@@ -157,12 +157,13 @@ pub(crate) enum EventsCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum JournalCommand {
-    /// Check every frame, and say what a start would do. Exits 0 if it would start, 1 if there is damage.
+    /// Check every frame, and say what a start would do. Exits 0 if it would start, 1 if there is damage. Reads only, also
+    /// beside a running gateway.
     Verify {
         /// The data directory, or the journal in it.
         dir: PathBuf,
     },
-    /// Print a line for each frame, without numbers and texts.
+    /// Print a line for each frame, without numbers and texts. Reads only, also beside a running gateway.
     Inspect {
         /// The data directory, or the journal in it.
         dir: PathBuf,
@@ -172,5 +173,11 @@ pub(crate) enum JournalCommand {
         /// Print at most so many.
         #[arg(long)]
         limit: Option<usize>,
+    },
+    /// Go on without frames that are lost or damaged, in a stopped gateway. Every whole frame stays; the platform is told by
+    /// a `journal.loss` event. Copy the data directory first.
+    AcceptLoss {
+        /// The data directory.
+        dir: PathBuf,
     },
 }

@@ -41,8 +41,8 @@ labels! {
         OtherVersion = "other_version",
         /// It belongs to another journal.
         OtherJournal = "other_journal",
-        /// It knows of more than the journal holds.
-        AheadOfJournal = "ahead_of_journal",
+        /// It failed while the gateway ran: on a full disk, or because a row could not be read.
+        FailedWhileRunning = "failed_while_running",
         /// The machine stopped without a clean stop of ours.
         UncleanStop = "unclean_stop",
     }

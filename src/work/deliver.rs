@@ -78,6 +78,12 @@ pub async fn deliver(
             note(&engine, &endpoint.name, &mut feed, progress).await?;
         }
         for (reader, from) in feed.wants(follow.committed()) {
+            let past = follow.past_gap(from);
+            if past != from {
+                // Nothing is there: it was lost, of which `journal.loss` tells.
+                feed.pass_gap(reader, past);
+            }
+            let from = past;
             match reader {
                 // What was not taken in time is told all the same when somebody asks for it.
                 Reader::Replay if from < follow.oldest() => feed.replay_from(follow.oldest()),
@@ -123,7 +129,7 @@ pub async fn deliver(
                     readiness.note(&format!("endpoint {}", endpoint.name), paused.then_some(PAUSED));
                 }
                 observe::feed_standing(&endpoint.name, observe::Standing {
-                    lag: follow.committed().next().0.saturating_sub(standing.watermark.0),
+                    lag: follow.count_from(standing.watermark),
                     oldest: standing.oldest.map(|at| now.wall.since(at)),
                     parked: standing.parked,
                     paused,

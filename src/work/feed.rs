@@ -11,6 +11,7 @@
 mod filter;
 mod health;
 mod live;
+mod lost;
 mod parked;
 mod queue;
 mod reading;

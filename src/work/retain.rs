@@ -7,7 +7,6 @@
 mod together;
 
 use crate::engine::{FoldHandle, Forget, Handle, Reads, SubmitError};
-use crate::machine::rows::RowsFailed;
 use crate::machine::view::Ask;
 use crate::model::Position;
 use crate::observe;
@@ -142,14 +141,13 @@ fn look(keep: Keep, reads: &Reads, covers: Position) -> Result<Option<(Plan, u64
     let days = reads.directory().settings.retention_days.max(DAYS_MIN);
     let all_before = |age| follow.all_before(now - age).map_err(|failed| failed.to_string());
     let (bytes, within) = follow.kept_within(keep.journal_max_bytes);
+    // Where there are not too many, nothing has to go for that, wherever the journal begins.
+    let within = if bytes > keep.journal_max_bytes { within } else { Position(0) };
     let unsent = reads.ask(|view| view.open_page(&[], 1).first().map(|(_, message, _)| message.position()));
-    let known = Known {
-        aged: all_before(DAY * days)?,
-        within,
-        untold: all_before(keep.events_max_age)?,
-        unsent: unsent.map_err(|failed: RowsFailed| failed.to_string())?,
-        covers,
-    };
+    // Rows that cannot be read are being rebuilt; until they are nothing goes.
+    let Ok(unsent) = unsent else { return Ok(None) };
+    let known =
+        Known { aged: all_before(DAY * days)?, within, untold: all_before(keep.events_max_age)?, unsent, covers };
     Ok(Some((plan(&known), bytes)))
 }
 

@@ -50,6 +50,26 @@ async fn g7_a_disk_that_fills_up_under_load_is_said_takes_nothing_new_loses_noth
     assert!(kept.gateway.terminate().await.success());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f26_a_disk_that_fills_at_once_ends_no_gateway_and_heals_by_itself() {
+    let world = world().await;
+    let Some(disk) = SmallDisk::mount(&world.home.data()) else { return };
+    let load = Load::start(&world);
+    let mut kept = Kept::start(&world).await;
+    for _ in 0..3 {
+        tokio::time::sleep(UNDER_LOAD).await;
+        disk.take_all();
+        kept.until("low_disk").await;
+        kept.begins_nothing(FULL_FOR).await;
+        disk.empty();
+        kept.until("ready").await;
+    }
+    assert_eq!(kept.restarts, 0, "{}", world.home.log());
+    let promised = load.end().await;
+    judge(&world, &promised, 0).await;
+    assert!(kept.gateway.terminate().await.success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn g8_on_a_full_disk_it_starts_from_its_ballast_ends_what_is_under_way_and_takes_work_once_there_is_room() {
     let world = world().await;
@@ -229,6 +249,13 @@ impl SmallDisk {
             }
         });
         filling.await.unwrap();
+    }
+
+    /// Takes all the room there is in one step.
+    fn take_all(&self) {
+        let filler = self.path.join("filler");
+        let taken = Command::new("fallocate").args(["-l", &self.free().to_string()]).arg(&filler).status();
+        assert!(taken.is_ok_and(|status| status.success()), "the disk cannot be filled at once");
     }
 
     /// Gives it back.

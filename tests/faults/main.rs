@@ -15,12 +15,14 @@
 mod attempts;
 mod carriers;
 mod commits;
+mod data_dir;
 mod disk;
 mod ending;
 mod index;
 mod journal;
 mod kills;
 mod load;
+mod loss;
 mod outputs;
 mod platform;
 mod power;

@@ -91,7 +91,7 @@ fn days_before(world: &World) -> Position {
     covers
 }
 
-fn put_call(call: usize) -> Command {
+pub(crate) fn put_call(call: usize) -> Command {
     Command::PutCall(PutCall {
         call: CallId::read(&format!("c-{call}")).unwrap(),
         caller: Caller::Number(theirs(call)),

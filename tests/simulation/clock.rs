@@ -90,8 +90,11 @@ pub(crate) struct ProcessClock {
 impl ProcessClock {
     /// The engine's, which goes on from what was noted in this boot of the machine, or from the wall.
     pub(crate) fn begins(time: &Time, noted: Option<Noted>) -> Self {
-        let (last, at) = noted.unwrap_or((time.wall(), time.steady()));
-        Self::with(time, Guard::new(last, at, Some(BELIEVED_AFTER)))
+        let guard = match noted {
+            Some((last, at)) => Guard::new(last, at, Some(BELIEVED_AFTER)),
+            None => Guard::new(time.wall(), time.steady(), Some(BELIEVED_AFTER)).rested(),
+        };
+        Self::with(time, guard)
     }
 
     /// A worker's, which follows the journal.
@@ -132,5 +135,9 @@ impl Clock for ProcessClock {
 
     fn jumped(&mut self) -> Option<Step> {
         self.jumped.take()
+    }
+
+    fn gained(&mut self) -> Option<Step> {
+        self.guard.gained()
     }
 }

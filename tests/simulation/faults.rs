@@ -144,6 +144,10 @@ impl Index for KeptIndex {
         self.lock().reader()
     }
 
+    fn tables(&self) -> Vec<Table> {
+        self.lock().tables()
+    }
+
     fn start_over(&mut self) -> Result<(), RowsFailed> {
         self.lock().start_over()
     }

@@ -18,7 +18,6 @@ pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story
         }
     }
     let directory = world.living().reads().directory();
-    let leaps = leaps(world, stories);
     for (ours, starts) in starts {
         let limits = &directory.numbers[&ours].limits;
         let Some(rate) = limits.millisegments_per_second.map(u64::from) else { continue };
@@ -28,7 +27,7 @@ pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story
             for (at, segments) in &starts[place..] {
                 sum += segments;
                 let allowed = largest * 1_000_000 + rate * (at - begin);
-                if sum * 1_000_000 > allowed && !forgot_a_debt(world, &leaps, *begin, *at) {
+                if sum * 1_000_000 > allowed {
                     let ms = at - begin;
                     breach(
                         "I8",
@@ -58,22 +57,6 @@ pub(crate) fn no_number_is_over_its_days_cap(world: &World, stories: &[Arc<Story
     if let Some(((whose, day), (sum, cap))) = days.iter().find(|(_, (sum, cap))| sum > cap) {
         breach("I8", format!("{whose} began {sum} segments on {day:?}, and its cap is {cap}"));
     }
-}
-
-/// When, in true time, the journal's time went forward by more than had passed.
-fn leaps(world: &World, stories: &[Arc<Story>]) -> Vec<u64> {
-    let times = stories.iter().map(|story| (story.at, world.decided_ms[&story.position.0]));
-    let leapt = |((at, ms), (next_at, next_ms)): ((Timestamp, u64), (Timestamp, u64))| {
-        (next_at.since(at) > Duration::from_millis(next_ms - ms)).then_some(next_ms)
-    };
-    times.clone().zip(times.skip(1)).filter_map(leapt).collect()
-}
-
-/// Whether the journal's time leapt in this window and a process began after that: what a lane owed is known to the next
-/// process by that time alone, so it takes the leap for time that passed. Nothing on the disk could tell it better.
-fn forgot_a_debt(world: &World, leaps: &[u64], begin: u64, end: u64) -> bool {
-    let first_leap = leaps.iter().find(|at| (begin..=end).contains(at));
-    first_leap.is_some_and(|leap| world.births_ms.iter().any(|birth| (*leap..=end).contains(birth)))
 }
 
 /// A text of ours is in its lane for no longer than it may be, not counting the time in which nobody could look at it.

@@ -60,7 +60,6 @@ impl World {
                     self.fate.set(None);
                     self.disk.heal();
                     self.gateway = Some(gateway);
-                    self.births_ms.push(self.time.elapsed_ms());
                     self.still_ms.push((still_since.unwrap_or(0), self.time.elapsed_ms()));
                     return;
                 }

@@ -83,8 +83,6 @@ pub(crate) struct World {
     pub(crate) replays: Vec<OnceMore>,
     /// What was met beside facts: how processes died, and the like.
     pub(crate) met: BTreeSet<&'static str>,
-    /// When processes began.
-    pub(crate) births_ms: Vec<u64>,
     pub(crate) diary: Diary,
 }
 
@@ -131,7 +129,6 @@ impl World {
             days_ahead: 0,
             replays: Vec::new(),
             met: BTreeSet::new(),
-            births_ms: Vec::new(),
             diary: Diary::new(plan),
         };
         let directory = Box::new(directory::thrown(&mut world.dice));

@@ -16,6 +16,9 @@ pub const STEP_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long a larger step forward must have stood.
 pub const BELIEVED_AFTER: Duration = Duration::from_secs(10 * 60);
 
+/// A gain of less than this is left for later: debts are carried over it with the next one.
+const GAIN_LEAST: Duration = Duration::from_millis(10);
+
 /// Time jumped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Step {
@@ -35,6 +38,10 @@ pub struct Guard {
     believed_after: Option<Duration>,
     /// What the steady clock shows when the wall, as it was followed, has stood for long enough.
     doubted_until: Option<Duration>,
+    /// Since this time, and what the steady clock showed then, gains are counted.
+    counted_from: (Timestamp, Duration),
+    /// Nobody knows how long it was since the journal's last time.
+    rested: bool,
 }
 
 /// The wall is ahead of what passed.
@@ -48,7 +55,30 @@ impl Guard {
     /// It was `last` when the steady clock showed `at`. A large step forward is believed once it has stood so long; by
     /// somebody who is told elsewhere, never.
     pub fn new(last: Timestamp, at: Duration, believed_after: Option<Duration>) -> Self {
-        Self { last, at, suspect: None, believed_after, doubted_until: None }
+        let counted_from = (last, at);
+        Self { last, at, suspect: None, believed_after, doubted_until: None, counted_from, rested: false }
+    }
+
+    /// The same after nobody knows how long: no time counts as passed since the journal's last.
+    pub fn rested(self) -> Self {
+        Self { rested: true, ..self }
+    }
+
+    /// By how much its time went further than what truly passed, since the last answer to this: from what time it would be
+    /// to what time it is. What is owed in true time is to be carried over that.
+    pub fn gained(&mut self) -> Option<Step> {
+        let (last, at) = self.counted_from;
+        let expected = last + self.at.saturating_sub(at);
+        if self.last < expected {
+            // It lost time: what is owed is owed for longer, and none of that is given back.
+            self.counted_from = (self.last, self.at);
+            return None;
+        }
+        if self.last.since(expected) < GAIN_LEAST {
+            return None;
+        }
+        self.counted_from = (self.last, self.at);
+        Some(Step { from: expected, to: self.last })
     }
 
     /// The same, doubted until the steady clock shows `until`.
@@ -92,10 +122,14 @@ impl Guard {
 
     /// Time had come to `at` before the steady clock showed `steady`: it never goes back behind that.
     pub fn not_before(&mut self, at: Timestamp, steady: Duration) {
+        if std::mem::take(&mut self.rested) {
+            self.counted_from = (at, steady);
+        }
         if at > self.last {
             // What has passed since is known as far as it was before.
             self.at = (self.at + at.since(self.last)).min(steady);
             self.last = at;
+            self.counted_from = (at, self.at);
         }
     }
 
@@ -232,6 +266,54 @@ mod tests {
         assert_eq!(at(62, 62), (wall(2 * HOUR + 62), true));
         assert_eq!(at(HOUR, HOUR), (wall(3 * HOUR), true), "ten minutes are over");
         assert_eq!(at(2 * HOUR + 1, 4 * HOUR + 1), (wall(4 * HOUR + 1), false));
+    }
+
+    /// By how many seconds it gained, asked at a time of both clocks.
+    fn gained(guard: &mut Guard, at: u64, shown: u64) -> u64 {
+        guard.now(wall(shown), steady(at));
+        guard.gained().map_or(0, |Step { from, to }| to.since(from).as_secs())
+    }
+
+    #[test]
+    fn f21_every_step_forward_that_is_followed_is_a_gain() {
+        let mut guard = guard();
+        assert_eq!(gained(&mut guard, 10, 10), 0);
+        assert_eq!(gained(&mut guard, 20, 260), 240, "a small step is followed at once");
+        assert_eq!(gained(&mut guard, 30, 270), 0, "and told once");
+        // One of a day is followed once it has stood.
+        assert_eq!(gained(&mut guard, 40, DAY + 280), 0);
+        assert_eq!(gained(&mut guard, 640, DAY + 880), DAY);
+        // What was lost by a step back is not given back.
+        assert_eq!(gained(&mut guard, 650, DAY + 890), 0);
+        assert_eq!(gained(&mut guard, 660, DAY + 895), 0);
+        assert_eq!(gained(&mut guard, 670, DAY + 910), 5);
+    }
+
+    #[test]
+    fn f21_a_step_between_two_processes_is_a_gain_in_the_same_boot() {
+        // It was 100 by both when the last process noted it; the journal has come to 105; 95 s later the wall is 240 s ahead.
+        let mut guard = Guard::new(wall(100), steady(100), Some(BELIEVED_AFTER));
+        guard.not_before(wall(105), steady(200));
+        assert_eq!(gained(&mut guard, 200, 440), 240);
+    }
+
+    #[test]
+    fn f21_after_a_rest_of_unknown_length_no_time_counts_as_passed() {
+        let mut guard = Guard::new(wall(DAY), steady(0), Some(BELIEVED_AFTER)).rested();
+        guard.not_before(wall(100), steady(0));
+        guard.now(wall(DAY), steady(0));
+        assert_eq!(guard.gained(), Some(Step { from: wall(100), to: wall(DAY) }));
+        assert_eq!(gained(&mut guard, 10, DAY + 10), 0);
+    }
+
+    #[test]
+    fn f21_rounding_to_milliseconds_is_no_gain() {
+        let mut guard = guard();
+        for tick in 1..=1_000 {
+            let passed = Duration::from_micros(tick * 600);
+            guard.now(wall(0) + Duration::from_millis(u64::try_from(passed.as_millis()).unwrap()), steady(0) + passed);
+            assert_eq!(guard.gained(), None);
+        }
     }
 
     #[test]

@@ -36,6 +36,31 @@ pub(super) struct Origin {
     pub(super) key_check: u64,
 }
 
+/// A file could not be written.
+#[derive(Debug)]
+pub(super) struct FileFailed {
+    failed: RowsFailed,
+    kind: ErrorKind,
+}
+
+impl FileFailed {
+    /// What became of doing `what` to the file at `path`.
+    pub(super) fn at<T>(what: &str, path: &Path, done: io::Result<T>) -> Result<T, Self> {
+        done.map_err(|error| Self { failed: trouble(what, path, &error), kind: error.kind() })
+    }
+
+    /// Whether there was no room for it: it may work later.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    }
+}
+
+impl From<FileFailed> for RowsFailed {
+    fn from(failed: FileFailed) -> Self {
+        failed.failed
+    }
+}
+
 /// A file and how far it is good.
 pub(super) struct DayFile {
     pub(super) follows: Position,
@@ -50,7 +75,7 @@ pub(super) struct DayFile {
 
 impl DayFile {
     /// Makes the file of `day`, with nothing in it.
-    pub(super) fn create(path: &Path, origin: Origin, day: Day, follows: Position) -> Result<Self, RowsFailed> {
+    pub(super) fn create(path: &Path, origin: Origin, day: Day, follows: Position) -> Result<Self, FileFailed> {
         let mut header = [0; HEADER_BYTES];
         header[..8].copy_from_slice(MAGIC);
         header[8..24].copy_from_slice(&origin.journal);
@@ -64,8 +89,21 @@ impl DayFile {
             file.write_all_at(&header, 0)?;
             Ok(file)
         };
-        let file = Some(make().map_err(|e| trouble("make", path, &e))?);
+        let file = Some(FileFailed::at("make", path, make())?);
         Ok(Self { follows, applied: follows, path: path.to_owned(), end: HEADER_BYTES as u64, crc, file })
+    }
+
+    /// The journal that the file of `day` is of, and up to where it knows it; nothing where it was never begun.
+    pub(super) fn known(path: &Path, day: Day) -> Result<Option<([u8; 16], Position)>, RowsFailed> {
+        let mut header = [0; HEADER_BYTES];
+        let mut file = File::open(path).map_err(|e| trouble("read", path, &e))?;
+        if !read_whole(&mut file, &mut header).map_err(|e| trouble("read", path, &e))? {
+            return Ok(None);
+        }
+        let journal = header[8..24].try_into().unwrap_or_default();
+        let origin = Origin { journal, key_check: number(&header[24..32]) };
+        let file = Self::read(path, origin, day, |_, _| {})?;
+        Ok(file.map(|file| (journal, file.applied)).filter(|(_, applied)| *applied > Position(0)))
     }
 
     /// Reads the file of `day` up to its end or its first damage, and hands each claim to `each`. `None` where it is
@@ -123,7 +161,7 @@ impl DayFile {
 
     /// Appends `claims`; afterwards the file holds everything up to `applied`. Not synced. After an error the same may
     /// be tried again: it is written to the same place.
-    pub(super) fn append(&mut self, claims: &[(u64, Position)], applied: Position) -> Result<(), RowsFailed> {
+    pub(super) fn append(&mut self, claims: &[(u64, Position)], applied: Position) -> Result<(), FileFailed> {
         let mut bytes = Vec::with_capacity(BLOCK_HEAD_BYTES + claims.len() * RECORD_BYTES);
         let mut crc = self.crc;
         let blocks = claims.len().div_ceil(BLOCK_MAX_CLAIMS).max(1);
@@ -145,14 +183,16 @@ impl DayFile {
             bytes[begin + 4..begin + 8].copy_from_slice(&crc.to_be_bytes());
         }
         let end = self.end;
-        self.file()?.write_all_at(&bytes, end).map_err(|e| trouble("write", &self.path, &e))?;
+        let written = self.file()?.write_all_at(&bytes, end);
+        FileFailed::at("write", &self.path, written)?;
         (self.end, self.crc, self.applied) = (end + bytes.len() as u64, crc, applied);
         Ok(())
     }
 
     /// Makes what was appended durable. Its directory entry is the caller's.
-    pub(super) fn sync(&mut self) -> Result<(), RowsFailed> {
-        self.file()?.sync_all().map_err(|e| trouble("sync", &self.path, &e))
+    pub(super) fn sync(&mut self) -> Result<(), FileFailed> {
+        let synced = self.file()?.sync_all();
+        FileFailed::at("sync", &self.path, synced)
     }
 
     /// Nothing more will be written to it.
@@ -168,14 +208,14 @@ impl DayFile {
     }
 
     /// The file, opened for writing and cut behind its last good block.
-    fn file(&mut self) -> Result<&File, RowsFailed> {
+    fn file(&mut self) -> Result<&File, FileFailed> {
         if self.file.is_none() {
             let open = || {
                 let file = OpenOptions::new().write(true).open(&self.path)?;
                 file.set_len(self.end)?;
                 Ok(file)
             };
-            self.file = Some(open().map_err(|e| trouble("open", &self.path, &e))?);
+            self.file = Some(FileFailed::at("open", &self.path, open())?);
         }
         Ok(self.file.as_ref().expect("it was opened just now"))
     }

@@ -37,6 +37,9 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// 2,000 were equally fast; rarer syncs disturb the journal's less often, and more frequent ones for less long.
 const FLUSH_EVERY_MS: u64 = 1_000;
 
+/// With less than this free, what fails fails for want of room.
+const ROOM_BYTES: u64 = 8 * 1024 * 1024;
+
 /// Directories put aside and not yet removed; more mean that removing fails.
 const ASIDE_MAX: usize = 8;
 
@@ -91,6 +94,18 @@ impl fmt::Display for WhyRebuilt {
 /// What `index.clean` says: the stamp the index was closed with.
 struct CleanMark([u8; Stamp::BYTES]);
 
+/// What an index was found to be.
+pub(super) struct Found {
+    opened: Result<(Trees, Option<Stamp>), WhyRebuilt>,
+    mark: Option<CleanMark>,
+}
+
+impl Found {
+    pub(super) fn stamp(&self) -> Option<&Stamp> {
+        self.opened.as_ref().ok()?.1.as_ref()
+    }
+}
+
 /// Where an index lives, and what lies beside it.
 #[derive(Clone)]
 pub(super) struct Home {
@@ -105,15 +120,11 @@ impl Home {
         Ok(Self { dir: dir.to_owned(), parent: parent.to_owned() })
     }
 
-    /// Opens what is there, if it is to be believed; else puts it aside and says why.
-    pub(super) fn open_existing(
-        &self,
-        owner: &Owner,
-        boot: Boot,
-    ) -> Result<Result<(Trees, Position), WhyRebuilt>, RowsFailed> {
+    /// Opens what is there.
+    pub(super) fn find(&self) -> Result<Found, RowsFailed> {
         self.remove_asides()?;
         let mark = self.take_clean_mark()?;
-        let found = if !self.dir.join("db").exists() {
+        let opened = if !self.dir.join("db").exists() {
             Err(WhyRebuilt::Missing)
         } else if self.beside("failed").exists() {
             Err(WhyRebuilt::FailedBefore)
@@ -122,7 +133,17 @@ impl Home {
             self.remove_half_made_snapshots()?;
             self.open_sled()?
         };
-        let why = match found {
+        Ok(Found { opened, mark })
+    }
+
+    /// What was found, if it is to be believed; else puts it aside and says why.
+    pub(super) fn judge(
+        &self,
+        Found { opened, mark }: Found,
+        owner: &Owner,
+        boot: Boot,
+    ) -> Result<Result<(Trees, Position), WhyRebuilt>, RowsFailed> {
+        let why = match opened {
             Ok((trees, stamp)) => match judge(stamp, mark, owner, boot) {
                 Ok(position) => return Ok(Ok((trees, position))),
                 Err(why) => {
@@ -182,6 +203,11 @@ impl Home {
     /// fails, the next start believes the index and meets the same error.
     pub(super) fn mark_failed(&self) {
         let _ = File::create(self.beside("failed"));
+    }
+
+    /// Whether the disk has room for more than a few pages.
+    pub(super) fn has_room(&self) -> bool {
+        rustix::fs::statvfs(&self.parent).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= ROOM_BYTES)
     }
 
     /// A descriptor of sled's one large file.

@@ -42,10 +42,25 @@ fn verify_names_every_damaged_segment_and_the_way_out() {
     let (condition, text) = verified(directory.path());
     assert_eq!((condition, condition.exit_code()), (Condition::Damaged, 1));
     assert_eq!(text.matches("DAMAGED at byte").count(), 2, "{text}");
-    assert!(text.contains("every older segment"), "{text}");
+    assert!(text.contains("offhook journal accept-loss"), "{text}");
 
     std::fs::remove_file(segment(directory.path(), 3)).unwrap();
     assert!(verified(directory.path()).1.contains("00000000000000000003.log, is missing"));
+}
+
+#[test]
+fn f25_verify_says_when_others_know_of_more_than_the_journal_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(three_segments(directory.path()));
+    std::fs::remove_file(segment(directory.path(), 5)).unwrap();
+    for (last, expected) in [(4, Condition::Whole), (6, Condition::Damaged)] {
+        let known = Evidence { identity: None, last: Position(last), by: "the index".to_owned() };
+        let mut out = Vec::new();
+        let condition = verify(directory.path(), &known, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(condition, expected, "{text}");
+        assert_eq!(text.contains("at least 2 frames are missing"), expected == Condition::Damaged, "{text}");
+    }
 }
 
 #[test]
@@ -115,6 +130,6 @@ fn change(data_dir: &Path, first: u64, change: impl FnOnce(&mut Vec<u8>)) {
 
 fn verified(directory: &Path) -> (Condition, String) {
     let mut out = Vec::new();
-    let condition = verify(directory, &mut out).unwrap();
+    let condition = verify(directory, &Evidence::default(), &mut out).unwrap();
     (condition, String::from_utf8(out).unwrap())
 }

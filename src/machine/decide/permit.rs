@@ -1,7 +1,7 @@
 //! What sending costs: lanes, accounts, days, and what carriers make us wait for (A28-A31, A64).
 
 use super::draft::Draft;
-use crate::machine::command::{Settled, SettledAs};
+use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Fact;
 use crate::machine::state::{Lane, Message, Pause, Whose};
 use crate::machine::view::{Ask, View};
@@ -219,4 +219,16 @@ fn waiting<V: View>(draft: &Draft<'_, V>, account: &str) -> u32 {
             return segments;
         }
     }
+}
+
+/// Time went from `from` to `to` without passing: what is owed at `from` is owed at `to`.
+pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Timestamp) -> Reply {
+    let gain = to.since(from);
+    for (ours, lane) in draft.view.lanes_in_debt(from) {
+        draft.note(Fact::LaneKept { ours, lane: Lane { empty_at: lane.empty_at + gain, ..lane } });
+    }
+    for (account, lane) in draft.view.accounts_in_debt(from) {
+        draft.note(Fact::AccountLaneKept { account, lane: Lane { empty_at: lane.empty_at + gain, ..lane } });
+    }
+    Reply::Done
 }

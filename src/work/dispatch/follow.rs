@@ -83,6 +83,8 @@ impl Dispatch {
                 | Fact::AccountFailing { account, trouble, .. }
                 | Fact::AccountHeld { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
                 Fact::AccountResumed { account } => self.account_paused(account, None, now),
+                // Told by the journal's time as it is now, not as it was when this worker began.
+                Fact::LaneKept { ours, .. } => drop(self.used.insert(*ours)),
                 fact => {
                     if let Some(directory) = fact.directory_after(&self.directory) {
                         self.use_directory(directory, story, now);

@@ -126,6 +126,21 @@ impl Parked {
         self.sweep.as_ref().map(|sweep| sweep.next)
     }
 
+    /// The sweep goes on at `to`, with whoever waits for what was lost before that.
+    pub(super) fn pass_gap(&mut self, to: Position) {
+        let Some(sweep) = self.sweep.as_mut() else { return };
+        let from = std::mem::replace(&mut sweep.next, to);
+        let lost: Vec<(Place, Name)> =
+            self.waiting.range(((from, 0), Name::from(""))..((to, 0), Name::from(""))).cloned().collect();
+        for (place, name) in lost {
+            if let Some(stand) = self.threads.get_mut(&name) {
+                stand.read = (to, 0);
+            }
+            self.waiting.remove(&(place, Name::clone(&name)));
+            self.waiting.insert(((to, 0), name));
+        }
+    }
+
     /// The story at this position is read; whether the sweep has come to it. Who waits for it joins.
     pub(super) fn begin(&mut self, at: Position) -> bool {
         let Some(sweep) = self.sweep.as_mut().filter(|sweep| sweep.next == at) else { return false };

@@ -36,6 +36,15 @@ impl Replay {
         self.ranges.front().filter(|_| self.queue.held(Reader::Replay) < held_max).map(|range| range.start)
     }
 
+    /// Nothing of the stretch stands before `to`.
+    pub(super) fn pass_gap(&mut self, to: Position) {
+        let Some(range) = self.ranges.front_mut() else { return };
+        range.start = range.start.max(to);
+        if range.is_empty() {
+            self.ranges.pop_front();
+        }
+    }
+
     /// Whether a position is the one to read next, and it has been now.
     pub(super) fn reads(&mut self, at: Position) -> bool {
         let Some(range) = self.ranges.front_mut().filter(|range| range.start == at) else { return false };

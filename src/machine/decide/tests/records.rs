@@ -2,8 +2,8 @@
 
 use super::invariants::holds;
 use super::steps::{
-    delivered, end, erase, failed_verification, gap, go, later, photo, put, refused, replayed, say, say_with_key, sent,
-    start, start_of, text, tick, unknown,
+    delivered, end, erase, failed_verification, gap, go, later, lost, photo, put, refused, replayed, say, say_with_key,
+    sent, start, start_of, text, tick, unknown,
 };
 use super::*;
 use crate::machine::record::{self, Unreadable};
@@ -84,6 +84,7 @@ pub(super) fn everything() -> World {
     world.run(801, erase(ROMA));
     world.run(802, gap("main", 1..7));
     world.run(803, replayed("main", 1..7));
+    world.run(804, lost(3..5));
     // Of a call that nobody knows any more, as after an erasure.
     let done = Fact::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
     world.keep(vec![Event { call_sequence: None, fact: done }]);
@@ -138,6 +139,7 @@ fn place(fact: &Fact) -> usize {
         Fact::StrangerAnswered { .. } => 42,
         Fact::AccountFailing { .. } => 43,
         Fact::AccountHeld { .. } => 44,
+        Fact::JournalLost { .. } => 45,
     }
 }
 
@@ -147,7 +149,7 @@ fn every_fact_is_read_as_it_was_written() {
     let happened: std::collections::BTreeSet<_> =
         world.journal.iter().flat_map(|story| &story.events).map(|event| place(&event.fact)).collect();
     // Version 1 alone loaded a directory in one piece, and versions before 4 did not say why an account was paused.
-    let places = (0..=44).filter(|place| ![1, 33].contains(place)).collect();
+    let places = (0..=45).filter(|place| ![1, 33].contains(place)).collect();
     assert_eq!(happened, places, "a fact that did not happen was not shown to be read");
     for story in &world.journal {
         let (meta, bodies) = record::encode(story.at, &story.events);

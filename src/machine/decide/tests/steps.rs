@@ -91,6 +91,13 @@ pub(super) fn gap(endpoint: &str, positions: Range<u64>) -> Step {
     Step::Do(Command::FeedGap { endpoint: endpoint.to_owned(), from, until })
 }
 
+/// What stood there was lost, and that was accepted.
+pub(super) fn lost(positions: Range<u64>) -> Step {
+    let event = |position| EventId::new(START.day(), Position(position), 0);
+    let (from, until) = (event(positions.start), event(positions.end));
+    Step::Do(Command::JournalLost { from, until })
+}
+
 /// An endpoint is told once more what stands there, and who asked for it had a key.
 pub(super) fn replayed(endpoint: &str, positions: Range<u64>) -> Step {
     let event = |position| EventId::new(START.day(), Position(position), 0);

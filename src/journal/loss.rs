@@ -1,0 +1,315 @@
+//! Going on without frames that are lost: each damaged stretch becomes a gap before a segment, and nothing else goes.
+//!
+//! Invariant: every whole frame that is there stays, with its position; a position is never used for another frame. What
+//! was planned and cut off in the middle is finished by planning again.
+
+use super::disk::{Disk, RealDisk};
+use super::examine::{State, examine};
+use super::frame::{Body, HEAD, Head, Seal, View, all_zero};
+use super::recover::{Evidence, MAKING, failed};
+use super::segment::{Behind, Found, Header, Place, Step, WINDOW_BYTES, Walk, Window, first_of, name_of, zeros_from};
+use super::{JournalFailed, erase};
+use crate::model::{Position, Timestamp};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Positions of an epoch. More frames than this are never lost at once, so the first position of the next epoch is one
+/// that nobody has seen.
+const EPOCH_POSITIONS: u64 = 1 << 40;
+
+/// The first position of the epoch after everything up to `last`, which the lost frames may have gone beyond.
+pub fn epoch_after(last: Position) -> Position {
+    // Half an epoch is left for frames that nobody knows of.
+    Position(((last.0 + EPOCH_POSITIONS / 2) / EPOCH_POSITIONS + 1) * EPOCH_POSITIONS)
+}
+
+/// Frames that are lost: those from `from` on, up to the one before `until`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// The first.
+    pub from: Position,
+    /// The first position after them.
+    pub until: Position,
+}
+
+/// What is to be done to a journal so that it opens without its lost frames. Nothing was changed yet.
+pub struct Plan {
+    disk: Arc<dyn Disk>,
+    /// The journal's identity, where a segment says it.
+    identity: Option<[u8; 16]>,
+    pieces: Vec<Piece>,
+    /// Files of which nothing is kept under their name.
+    surplus: Vec<String>,
+    lost: Vec<Lost>,
+}
+
+/// Frames that follow one another in one file, and the segment they are to be.
+struct Piece {
+    header: Header,
+    source: String,
+    from: u64,
+    to: u64,
+    /// Its last position.
+    last: Position,
+    stands: Stands,
+}
+
+/// Whether a piece is where it should be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Already,
+    /// Once what follows in the file is cut off.
+    Cut,
+    /// In another file, or under another header.
+    Elsewhere,
+}
+
+/// Whole frames that follow one another.
+struct Run {
+    start: Place,
+    end: Place,
+}
+
+impl Plan {
+    /// Looks through every frame of the journal in `directory`.
+    ///
+    /// # Errors
+    /// `Disk` where a file cannot be read; `Damaged` where one is of a later version.
+    pub fn of(directory: &Path, known: &Evidence) -> Result<Self, JournalFailed> {
+        let disk = RealDisk::at(directory);
+        disk.create_directory().map_err(failed(&disk, ""))?;
+        Self::on(Arc::new(disk), known)
+    }
+
+    pub(super) fn on(disk: Arc<dyn Disk>, known: &Evidence) -> Result<Self, JournalFailed> {
+        erase::finish(&*disk)?;
+        let names = disk.names().map_err(failed(&*disk, ""))?;
+        let mut segments: Vec<Position> = names.iter().filter_map(|name| first_of(name)).collect();
+        segments.sort();
+        let mut headers = Vec::with_capacity(segments.len());
+        for first in &segments {
+            headers.push(header_of(&*disk, *first)?);
+        }
+        let identity = headers.iter().flatten().next().map(|header| header.identity).or(known.identity);
+        let mut plan = Self { disk, identity, pieces: Vec::new(), surplus: Vec::new(), lost: Vec::new() };
+        let Some(identity) = identity else { return Ok(plan) };
+        for (index, first) in segments.iter().enumerate() {
+            let header = headers[index].filter(|header| header.first == *first && header.identity == identity);
+            let next = headers.get(index + 1).copied().flatten();
+            let limit = next.filter(|next| next.behind.first == *first).map(|next| next.behind.end);
+            let is_last = index + 1 == segments.len();
+            plan.look_through(*first, header, limit, is_last, known).map_err(failed(&*plan.disk, &name_of(*first)))?;
+        }
+        let kept: Vec<String> = plan.pieces.iter().map(|piece| name_of(piece.header.first)).collect();
+        plan.surplus = segments.into_iter().map(name_of).filter(|name| !kept.contains(name)).collect();
+        Ok(plan)
+    }
+
+    /// The journal's identity, where anybody says it.
+    pub fn identity(&self) -> Option<[u8; 16]> {
+        self.identity
+    }
+
+    /// What is lost between frames that are there, and was not given up before.
+    pub fn lost(&self) -> &[Lost] {
+        &self.lost
+    }
+
+    /// Adds the frames of one segment to the plan.
+    fn look_through(
+        &mut self,
+        first: Position,
+        header: Option<Header>,
+        limit: Option<u64>,
+        is_last: bool,
+        known: &Evidence,
+    ) -> io::Result<()> {
+        let name = name_of(first);
+        let file = self.disk.open(&name)?;
+        let size = file.size()?;
+        let limit = limit.map_or(size, |limit| limit.min(size));
+        let seal = Seal::of(&self.identity.expect("a plan with segments to look through has an identity"));
+        let torn = |header: &Header| -> io::Result<Option<Place>> {
+            let examined = examine(&*file, limit, header, Position(0))?;
+            // A torn end was never acknowledged, unless somebody knows of what was in it.
+            let torn = is_last && !matches!(examined.state, State::Damaged(..)) && known.last < examined.end.position;
+            Ok(torn.then_some(examined.end))
+        };
+        let runs = match header.as_ref().map(torn).transpose()?.flatten().zip(header.as_ref()) {
+            Some((end, header)) => vec![Run { start: header.start(), end }],
+            None => runs(Window::new(&*file, limit), seal, header.as_ref(), first)?,
+        };
+        // What is kept of the segment's header where its first frames are lost.
+        let oldest = header.map_or((first, Behind::default(), Position(first.0 - 1)), |header| {
+            (first, header.behind, header.last_before())
+        });
+        let opened = header.map(|header| header.opened).or(self.pieces.last().map(|piece| piece.header.opened));
+        for run in runs.iter().filter(|run| run.end.position > run.start.position) {
+            let own = header.filter(|header| header.start() == run.start);
+            let Some(header) = self.header_for(run, own, oldest, opened.unwrap_or_default()) else { continue };
+            let stands = if own != Some(header) {
+                Stands::Elsewhere
+            } else if run.end.offset < size && !zeros_from(&mut Window::new(&*file, size), run.end.offset)? {
+                Stands::Cut
+            } else {
+                Stands::Already
+            };
+            let (from, to, last) = (run.start.offset, run.end.offset, Position(run.end.position.0 - 1));
+            self.pieces.push(Piece { header, source: name.clone(), from, to, last, stands });
+        }
+        Ok(())
+    }
+
+    /// The header that ties a run to the piece before it; notes what is lost between them. Nothing where its positions are
+    /// there already.
+    fn header_for(
+        &mut self,
+        run: &Run,
+        own: Option<Header>,
+        (segment, behind, last_before): (Position, Behind, Position),
+        opened: Timestamp,
+    ) -> Option<Header> {
+        let identity = self.identity?;
+        let (first, seed) = (run.start.position, run.start.previous);
+        let Some(before) = self.pieces.last() else {
+            // What was before the oldest segment is none of its business, unless its own beginning is lost.
+            if let Some(own) = own {
+                return Some(own);
+            }
+            let after = (first != last_before.next()).then_some(last_before);
+            if first > segment {
+                self.lost.push(Lost { from: segment, until: first });
+            }
+            return Some(Header { identity, first, opened, behind, seed, after });
+        };
+        let last = before.last;
+        if first <= last {
+            return None;
+        }
+        let after = (first != last.next()).then_some(last);
+        if after.is_some() && own.is_none_or(|own| own.after != after) {
+            self.lost.push(Lost { from: last.next(), until: first });
+        }
+        let behind = Behind { first: before.header.first, end: before.header.length() + (before.to - before.from) };
+        Some(Header { identity, first, opened, behind, seed, after })
+    }
+
+    /// Does it: the journal opens afterwards, unless others know of more than its end.
+    pub fn apply(self) -> Result<(), JournalFailed> {
+        let disk = &*self.disk;
+        let made: Vec<&Piece> = self.pieces.iter().filter(|piece| piece.stands == Stands::Elsewhere).collect();
+        for piece in &made {
+            piece.copy(disk).map_err(failed(disk, &name_of(piece.header.first)))?;
+        }
+        for piece in &made {
+            let name = name_of(piece.header.first);
+            disk.rename(&format!("{name}{MAKING}"), &name).map_err(failed(disk, &name))?;
+        }
+        disk.sync_directory().map_err(failed(disk, ""))?;
+        for piece in self.pieces.iter().filter(|piece| piece.stands == Stands::Cut) {
+            let cut = disk.open_to_write(&piece.source).and_then(|file| {
+                file.set_size(piece.to)?;
+                file.sync_all()
+            });
+            cut.map_err(failed(disk, &piece.source))?;
+        }
+        for name in &self.surplus {
+            disk.remove(name).map_err(failed(disk, name))?;
+        }
+        disk.sync_directory().map_err(failed(disk, ""))
+    }
+}
+
+impl Piece {
+    /// Writes it to a file that has not its name yet.
+    fn copy(&self, disk: &dyn Disk) -> io::Result<()> {
+        let source = disk.open(&self.source)?;
+        let file = disk.create(&format!("{}{MAKING}", name_of(self.header.first)))?;
+        let header = self.header.encode();
+        file.write_all_at(&header, 0)?;
+        let mut window = Window::new(&*source, self.to);
+        let (mut offset, mut to) = (self.from, header.len() as u64);
+        while offset < self.to {
+            let bytes = window.at(offset, WINDOW_BYTES)?;
+            if bytes.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            file.write_all_at(bytes, to)?;
+            offset += bytes.len() as u64;
+            to += bytes.len() as u64;
+        }
+        file.sync_all()
+    }
+}
+
+fn header_of(disk: &dyn Disk, first: Position) -> Result<Option<Header>, JournalFailed> {
+    let name = name_of(first);
+    let file = disk.open(&name).map_err(failed(disk, &name))?;
+    match Header::read(&*file).map_err(failed(disk, &name))? {
+        Found::Header(header) => Ok(Some(header)),
+        Found::Blank | Found::Garbage => Ok(None),
+        Found::Newer(version) => Err(JournalFailed::Damaged(format!(
+            "{} is of format {version}, which this version of offhook does not know: use the one that wrote it",
+            disk.path().join(&name).display()
+        ))),
+    }
+}
+
+/// The runs of whole frames in `window`, from the header on, or from the first frame that is found where there is none.
+fn runs(mut window: Window<'_>, seal: Seal, header: Option<&Header>, first: Position) -> io::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    let mut least = first;
+    let mut start = match header {
+        Some(header) => Some(header.start()),
+        None => find(&mut window, 0, seal, least)?,
+    };
+    while let Some(from) = start {
+        let mut walk = Walk::new(window, seal, from);
+        let (end, whole_again) = loop {
+            let place = walk.place;
+            match walk.step()? {
+                Step::Frame(view) if view.bodies().all(|(_, body)| !matches!(body, Body::Damaged)) => {}
+                // The frame is there, and what it says is not.
+                Step::Frame(_) => break (place, Some(walk.place)),
+                Step::End | Step::Bad(_) => break (place, None),
+            }
+        };
+        window = walk.into_window();
+        runs.push(Run { start: from, end });
+        least = least.max(end.position.next());
+        start = match whole_again {
+            Some(place) => Some(place),
+            None => find(&mut window, end.offset + 1, seal, least)?,
+        };
+    }
+    Ok(runs)
+}
+
+/// The first whole frame from `offset` on that stands at `least` or later.
+fn find(window: &mut Window<'_>, mut offset: u64, seal: Seal, least: Position) -> io::Result<Option<Place>> {
+    loop {
+        let bytes = window.at(offset, WINDOW_BYTES)?;
+        if bytes.len() < HEAD {
+            return Ok(None);
+        }
+        if all_zero(bytes) {
+            offset += (bytes.len() - HEAD + 1) as u64;
+            continue;
+        }
+        let later = |head: &Head| head.position >= least;
+        let candidate = bytes
+            .windows(HEAD)
+            .enumerate()
+            .find_map(|(at, bytes)| Head::read(bytes, seal).filter(later).map(|head| (at, head)));
+        let Some((at, head)) = candidate else {
+            offset += (bytes.len() - HEAD + 1) as u64;
+            continue;
+        };
+        offset += at as u64;
+        if View::read(window.at(offset, head.length)?, head, seal).is_some() {
+            return Ok(Some(Place { offset, position: head.position, previous: head.previous }));
+        }
+        offset += 1;
+    }
+}
