@@ -2,7 +2,6 @@
 
 use super::clock::{Clock, Step};
 use super::erase::{Erased, Finding};
-use super::fold::FoldOptions;
 use super::known::{Known, Overlay};
 use super::mend::Mending;
 use super::reads::Reads;
@@ -14,11 +13,11 @@ use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
 use crate::machine::erase::Person;
-use crate::machine::event::{Fact, Story};
-use crate::machine::rows::{Key, RowsFailed, Table, Write};
+use crate::machine::event::Story;
+use crate::machine::rows::{RowsFailed, Table};
 use crate::machine::view::kind;
 use crate::machine::{decide, record};
-use crate::model::{Claim, Day, Directory, Position, Timestamp};
+use crate::model::{Day, Directory, Position, Timestamp};
 use crate::observe;
 use crate::rules::refusal::{Code, Refusal};
 use std::cell::RefCell;
@@ -29,9 +28,6 @@ pub const BATCH_MAX_COMMANDS: usize = 512;
 
 /// Bytes of records after which a batch is written, whatever still waits.
 const BATCH_MAX_BYTES: usize = 1024 * 1024;
-
-/// Bytes of frames read at a time while recovering.
-const REPLAY_BYTES: usize = 1024 * 1024;
 
 /// The engine cannot go on. Nothing since the last answer may be acknowledged; the process stops and recovers from disk.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -107,7 +103,7 @@ pub struct Core {
     pub(super) mending: Option<Mending>,
     directory: Arc<Directory>,
     shared_directory: Arc<RwLock<Arc<Directory>>>,
-    clock: Box<dyn Clock>,
+    pub(super) clock: Box<dyn Clock>,
     tail: Arc<Tail>,
     batch: Batch,
     /// The day whose claims are taken in; with a new one the oldest are forgotten.
@@ -149,7 +145,7 @@ impl Core {
         let loaded = rebuild::load(snapshots, reader.as_ref(), index.as_mut(), &mut || {})?;
         claims.retain_before(end)?;
         let replayed = reader.count_from(index.applied().next());
-        let latest = replay(reader.as_ref(), index.as_mut(), &mut claims, reader.last(), &mut || {})?;
+        let latest = rebuild::replay(reader.as_ref(), index.as_mut(), &mut claims, reader.last(), &mut || {})?;
         clock.not_before(latest);
 
         let directory = Arc::new(load_directory(index.as_ref())?);
@@ -277,7 +273,7 @@ impl Core {
     /// What the next decision must know of this one besides rows.
     fn learn(&mut self, story: &Story) {
         for event in &story.events {
-            self.batch.overlay.claims.extend(claim_of(&event.fact));
+            self.batch.overlay.claims.extend(rebuild::claim_of(&event.fact));
             if let Some(directory) = event.fact.directory_after(&self.directory) {
                 self.directory = Arc::new(directory);
             }
@@ -299,7 +295,7 @@ impl Core {
             self.mend(failed)?;
         }
         for (_, story) in &batch.stories {
-            insert_claims(&mut self.claims, story);
+            rebuild::insert_claims(&mut self.claims, story);
         }
         self.claims.flush_batch(last, now.day())?;
         if self.today != now.day() && !self.clock.is_doubted() {
@@ -334,98 +330,11 @@ impl Core {
         finding.done(erased?)
     }
 
-    /// Makes a snapshot of the rows as they are now: also of those whose frames the journal has lost, which would otherwise
-    /// be gone with the index.
-    pub fn keep_in_snapshot(&mut self, snapshots: &Snapshots) -> Result<(), EngineFailed> {
-        let mut fold = snapshots.fold(false, FoldOptions::default().run_bytes)?;
-        let mut goes_on = || true;
-        for table in self.index.tables() {
-            let mut from = Vec::new();
-            loop {
-                let page = self.index.scan(table, &[], &from, SCAN_MAX_ROWS)?;
-                let full = page.len() == SCAN_MAX_ROWS;
-                if let Some((last, _)) = page.last() {
-                    // The first key after this one.
-                    from = last.iter().copied().chain([0]).collect();
-                }
-                let writes = page.into_iter().map(|(bytes, row)| Write::Put(Key { table, bytes }, row));
-                fold.add(writes.collect(), &mut goes_on)?;
-                if !full {
-                    break;
-                }
-            }
-        }
-        fold.finish(self.index.applied(), self.clock.now(), &mut goes_on)?;
-        Ok(())
-    }
-
     /// The clean stop: the index and the claims are made durable, so that the next start need not rebuild.
     pub fn close(self) -> Result<(), EngineFailed> {
         self.claims.close()?;
         self.index.close()?;
         Ok(())
-    }
-}
-
-/// Writes again the rows and claims that are in the journal and not where they belong. Returns the journal's latest time.
-pub(super) fn replay(
-    reader: &dyn JournalReader,
-    index: &mut dyn Index,
-    claims: &mut Claims,
-    last: Position,
-    turn: &mut dyn FnMut(),
-) -> Result<Timestamp, EngineFailed> {
-    let mut latest = Timestamp::default();
-    // Of claims the journal may have dropped the frames that held them; those were older than any repeat.
-    let claims_from = claims.applied().next().max(reader.bounds().0);
-    // The last frame is read in any case, for its time.
-    let mut next = index.applied().next().min(claims_from).min(last).max(Position(1));
-    while next <= last {
-        turn();
-        let frames = reader.read(next, REPLAY_BYTES)?;
-        let mut writes = Vec::new();
-        let applied = index.applied();
-        let claimed = claims.applied();
-        for frame in frames {
-            let position = frame.position;
-            let story = record::decode(position, &frame.meta, frame.bodies)
-                .map_err(|why| EngineFailed::Record { position, why })?;
-            if position > applied {
-                writes.extend(apply(&story));
-            }
-            if position > claimed {
-                if latest.day() != story.at.day() {
-                    // A day's file holds the claims of that day and no others.
-                    claims.flush_batch(Position(position.0 - 1).max(claimed), latest.day())?;
-                }
-                insert_claims(claims, &story);
-            }
-            latest = latest.max(story.at);
-            next = position.next();
-        }
-        let reached = Position(next.0 - 1);
-        if reached > claimed {
-            claims.flush_batch(reached, latest.day())?;
-        }
-        if reached > applied {
-            index.write(&writes, reached)?;
-        }
-    }
-    Ok(latest)
-}
-
-fn insert_claims(claims: &mut Claims, story: &Story) {
-    for claim in story.events.iter().filter_map(|event| claim_of(&event.fact)) {
-        claims.insert(&claim, story.position);
-    }
-}
-
-fn claim_of(fact: &Fact) -> Option<Claim> {
-    match fact {
-        Fact::Claimed { account, carrier_id, kind } => {
-            Some(Claim { account: account.clone(), carrier_id: carrier_id.clone(), kind: kind.clone() })
-        }
-        _ => None,
     }
 }
 

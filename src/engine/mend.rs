@@ -3,10 +3,12 @@
 //! Invariant: what was acknowledged is in the journal, so nothing is lost with an index; and as long as it is not whole
 //! again nothing is answered from it.
 
-use super::core::{Core, EngineFailed, replay};
+use super::core::{Core, EngineFailed};
+use super::fold::FoldOptions;
 use super::rebuild;
+use crate::index::SCAN_MAX_ROWS;
 use crate::journal::snapshot::Snapshots;
-use crate::machine::rows::RowsFailed;
+use crate::machine::rows::{Key, RowsFailed, Write};
 use crate::observe::{self, NotReady, Readiness, RebuildReason};
 use std::sync::Arc;
 use std::thread;
@@ -62,7 +64,32 @@ impl Core {
         self.index.start_over()?;
         rebuild::load(Some(&mending.snapshots), self.reader.as_ref(), self.index.as_mut(), &mut turn)?;
         let last = self.reader.last();
-        replay(self.reader.as_ref(), self.index.as_mut(), &mut self.claims, last, &mut turn)?;
+        rebuild::replay(self.reader.as_ref(), self.index.as_mut(), &mut self.claims, last, &mut turn)?;
+        Ok(())
+    }
+
+    /// Makes a snapshot of the rows as they are now: also of those whose frames the journal has lost, which would otherwise
+    /// be gone with the index.
+    pub fn keep_in_snapshot(&mut self, snapshots: &Snapshots) -> Result<(), EngineFailed> {
+        let mut fold = snapshots.fold(false, FoldOptions::default().run_bytes)?;
+        let mut goes_on = || true;
+        for table in self.index.tables() {
+            let mut from = Vec::new();
+            loop {
+                let page = self.index.scan(table, &[], &from, SCAN_MAX_ROWS)?;
+                let full = page.len() == SCAN_MAX_ROWS;
+                if let Some((last, _)) = page.last() {
+                    // The first key after this one.
+                    from = last.iter().copied().chain([0]).collect();
+                }
+                let writes = page.into_iter().map(|(bytes, row)| Write::Put(Key { table, bytes }, row));
+                fold.add(writes.collect(), &mut goes_on)?;
+                if !full {
+                    break;
+                }
+            }
+        }
+        fold.finish(self.index.applied(), self.clock.now(), &mut goes_on)?;
         Ok(())
     }
 }

@@ -4,12 +4,18 @@
 //! because something that was known would be missing.
 
 use super::core::EngineFailed;
-use crate::index::Index;
+use crate::index::{Claims, Index};
 use crate::journal::JournalReader;
 use crate::journal::snapshot::{Snapshot, Snapshots};
+use crate::machine::apply::apply;
+use crate::machine::event::{Fact, Story};
+use crate::machine::record;
 use crate::machine::rows::Write;
-use crate::model::Position;
+use crate::model::{Claim, Position, Timestamp};
 use std::time::Instant;
+
+/// Bytes of frames read at a time.
+const REPLAY_BYTES: usize = 1024 * 1024;
 
 /// Rows written at a time.
 const LOAD_ROWS: usize = 1_000;
@@ -81,4 +87,66 @@ fn fill(snapshot: &Snapshot, index: &mut dyn Index, turn: &mut dyn FnMut()) -> R
     index.write(&[], snapshot.covers)?;
     tracing::info!(seconds = began.elapsed().as_secs_f64(), "the snapshot is loaded");
     Ok(())
+}
+
+/// Writes again the rows and claims that are in the journal and not where they belong. Returns the journal's latest time.
+pub(super) fn replay(
+    reader: &dyn JournalReader,
+    index: &mut dyn Index,
+    claims: &mut Claims,
+    last: Position,
+    turn: &mut dyn FnMut(),
+) -> Result<Timestamp, EngineFailed> {
+    let mut latest = Timestamp::default();
+    // Of claims the journal may have dropped the frames that held them; those were older than any repeat.
+    let claims_from = claims.applied().next().max(reader.bounds().0);
+    // The last frame is read in any case, for its time.
+    let mut next = index.applied().next().min(claims_from).min(last).max(Position(1));
+    while next <= last {
+        turn();
+        let frames = reader.read(next, REPLAY_BYTES)?;
+        let mut writes = Vec::new();
+        let applied = index.applied();
+        let claimed = claims.applied();
+        for frame in frames {
+            let position = frame.position;
+            let story = record::decode(position, &frame.meta, frame.bodies)
+                .map_err(|why| EngineFailed::Record { position, why })?;
+            if position > applied {
+                writes.extend(apply(&story));
+            }
+            if position > claimed {
+                if latest.day() != story.at.day() {
+                    // A day's file holds the claims of that day and no others.
+                    claims.flush_batch(Position(position.0 - 1).max(claimed), latest.day())?;
+                }
+                insert_claims(claims, &story);
+            }
+            latest = latest.max(story.at);
+            next = position.next();
+        }
+        let reached = Position(next.0 - 1);
+        if reached > claimed {
+            claims.flush_batch(reached, latest.day())?;
+        }
+        if reached > applied {
+            index.write(&writes, reached)?;
+        }
+    }
+    Ok(latest)
+}
+
+pub(super) fn insert_claims(claims: &mut Claims, story: &Story) {
+    for claim in story.events.iter().filter_map(|event| claim_of(&event.fact)) {
+        claims.insert(&claim, story.position);
+    }
+}
+
+pub(super) fn claim_of(fact: &Fact) -> Option<Claim> {
+    match fact {
+        Fact::Claimed { account, carrier_id, kind } => {
+            Some(Claim { account: account.clone(), carrier_id: carrier_id.clone(), kind: kind.clone() })
+        }
+        _ => None,
+    }
 }

@@ -204,6 +204,9 @@ impl Api {
         &self,
         question: impl FnOnce(&Reads, Timestamp) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
+        if self.readiness.holds(NotReady::StorageUnavailable) {
+            return Err(unreadable());
+        }
         let turn = timeout(LOOK_WITHIN, Arc::clone(&self.looks).acquire_owned()).await;
         let turn = turn.map_err(|_| overloaded())?.map_err(|_| internal())?;
         let (reads, now) = (self.reads.clone(), (self.clock)());

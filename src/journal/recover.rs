@@ -231,21 +231,17 @@ fn settle(disk: &dyn Disk, header: Header, vouched: Position, known: &Evidence) 
     let settle = || -> io::Result<Result<Recovered, JournalFailed>> {
         let file = disk.open_to_write(&name)?;
         let size = file.size()?;
-        let examined = examine(&*file, size, &header, vouched.max(known.last))?;
+        let examined = examine(&*file, size, &header, vouched)?;
         let end = examined.end;
-        let ends_here = matches!(examined.state, State::Damaged(place, _) if place == end);
-        if ends_here
-            && examined.durable == known.last
-            && let Err(missing) = known.check(disk, Some(&name), end.position)
-        {
-            // No frame of the segment says that there was more: others do.
-            return Ok(Err(missing));
-        }
         let cut = match examined.state {
             State::Whole => None,
             State::Torn(_) => Some(Cut { file: disk.path().join(&name), offset: end.offset, position: end.position }),
             State::Damaged(place, why) => return Ok(Err(damaged(disk.path(), &name, place, why))),
         };
+        if let Err(missing) = known.check(disk, Some(&name), end.position) {
+            // No frame of the segment says that there was more: others do.
+            return Ok(Err(missing));
+        }
         if cut.is_some() {
             // What was reserved goes with it: the next append begins another segment.
             file.set_size(end.offset)?;

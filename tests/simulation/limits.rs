@@ -3,10 +3,9 @@
 use super::checks::facts;
 use super::world::{World, breach};
 use offhook::machine::event::{Fact, Story};
-use offhook::model::{E164, Kind, LocalDay, MessageId, MessageState, Timestamp, local_day};
+use offhook::model::{E164, Kind, LocalDay, MessageId, MessageState, local_day};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// At most max(burst, largest message) + rate × window segments start in any window of true time.
 pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story>]) {

@@ -223,6 +223,18 @@ fn a30_what_a_send_costs_is_owed_by_the_lane() {
 }
 
 #[test]
+fn f21_what_a_lane_owes_is_owed_for_as_long_when_the_time_leaps() {
+    let at = |secs| START + std::time::Duration::from_secs(secs);
+    for (from, empty_at) in [(1, HOUR + 2), (2, 2), (3, 2)] {
+        let mut world = check_after(vec![(3, sent(1))], &["done", "message.sent a custom"]);
+        // It is empty at 2, so it owes something before that and nothing after.
+        let carry = Command::CarryDebts { from: at(from), to: at(from + HOUR) };
+        world.run(from + HOUR, Step::Do(carry));
+        assert_eq!(world.lane(SUPPORT.parse().unwrap()).empty_at, at(empty_at), "from {from}");
+    }
+}
+
+#[test]
 fn a54_a60_an_auto_reply_with_both_its_times_past_is_unconfirmed_once() {
     let late = steps::text(BOB, SUPPORT, "hi");
     let mut world = World::new(directory());
