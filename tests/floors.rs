@@ -128,7 +128,7 @@ fn may_use(module: &str, used: &Used) -> Result<(), String> {
 
 fn floor(module: &str) -> Result<usize, String> {
     let found = FLOORS.iter().position(|floor| floor.contains(&module));
-    found.ok_or_else(|| format!("{module} has no floor: give it one in tests/floors.rs and in the README"))
+    found.ok_or_else(|| format!("{module} has no floor: give it one in tests/floors.rs and in docs/ARCHITECTURE.md"))
 }
 
 /// Every source file, in the order of their names.

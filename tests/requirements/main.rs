@@ -1,5 +1,5 @@
 //! What shows what: each requirement (R), shape (D) and decision (A) of `list.txt` is shown by a test that carries its
-//! number in its name, and the README has the table of all of them.
+//! number in its name, and `docs/REQUIREMENTS.md` is the table of all of them.
 
 mod list;
 mod names;
@@ -10,11 +10,19 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const README_BEGIN: &str = "<!-- requirements: begin -->\n";
-const README_END: &str = "<!-- requirements: end -->";
+/// The document, below the directory of the project.
+const DOCUMENT: &str = "docs/REQUIREMENTS.md";
 
-/// Set, it makes the test write the table it would otherwise compare.
-const WRITE: &str = "OFFHOOK_WRITE_README";
+const HEAD: &str = "# Requirements and the tests that show them
+
+Each requirement (R), shape (D) and decision (A) is shown by a test with its number in its name
+(`cargo test -- --list | grep r52_`); one without a test fails `cargo test --test requirements`, which also writes this
+page (`OFFHOOK_WRITE_DOCS=1`). Where a part is still to be built, it says `later`.
+
+";
+
+/// When set, the test writes the document instead of comparing it.
+const WRITE: &str = "OFFHOOK_WRITE_DOCS";
 
 /// Tests of one number that the table names; the rest are counted.
 const SHOWN_MAX: usize = 3;
@@ -28,16 +36,14 @@ fn each_number_is_shown_by_a_test_and_no_test_names_one_that_is_none() {
 }
 
 #[test]
-fn the_readme_has_the_table_of_what_shows_what() {
-    let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).expect("the README can be read");
-    let table = table(&requirements(), &names::all(&root()));
-    let put = put_between(&readme, &table).unwrap_or_else(|why| panic!("README.md {why}"));
+fn the_document_has_the_table_of_requirements_and_tests() {
+    let path = root().join(DOCUMENT);
+    let expected = format!("{HEAD}{}", table(&requirements(), &names::all(&root())));
     if std::env::var_os(WRITE).is_some() {
-        fs::write(&path, &put).expect("the README can be written");
-    } else {
-        assert!(put == readme, "the README's table is not of today: run {WRITE}=1 cargo test --test requirements");
+        fs::write(&path, &expected).expect("the document can be written");
     }
+    let found = fs::read_to_string(&path).expect("the document can be read");
+    assert!(found == expected, "{DOCUMENT} is out of date: run {WRITE}=1 cargo test --test requirements");
 }
 
 #[test]
@@ -64,17 +70,6 @@ fn the_table_names_the_tests_that_are_most_about_a_number_and_counts_the_others(
     assert_eq!(table(&requirements, &tests), expected);
 }
 
-#[test]
-fn the_table_is_put_between_its_marks_and_nowhere_else() {
-    let readme = format!("above\n{README_BEGIN}\nold\n\n{README_END}\nbelow\n");
-    let put = put_between(&readme, "new\n").unwrap();
-    assert_eq!(put, format!("above\n{README_BEGIN}\nnew\n\n{README_END}\nbelow\n"));
-    assert_eq!(put_between(&put, "new\n").unwrap(), put);
-    for torn in ["above\nbelow\n", README_BEGIN, README_END] {
-        assert!(put_between(torn, "new\n").is_err(), "{torn}");
-    }
-}
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
@@ -95,7 +90,7 @@ fn not_shown(requirements: &[Requirement], tests: &[Test]) -> Vec<String> {
     missing.map(problem).collect()
 }
 
-/// The README's table. Of the tests of a number those stand first whose names begin with it, since it is what they are
+/// The table. Of the tests of a number those stand first whose names begin with it, since it is what they are
 /// about; then they go by their place.
 fn table(requirements: &[Requirement], tests: &[Test]) -> String {
     let mut table = "| | What | Shown by |\n|---|---|---|\n".to_owned();
@@ -111,14 +106,6 @@ fn table(requirements: &[Requirement], tests: &[Test]) -> String {
         row.expect("a String takes everything");
     }
     table
-}
-
-/// The README with this table between its marks.
-fn put_between(readme: &str, table: &str) -> Result<String, String> {
-    let without = || format!("has no table: it stands between {} and {README_END}", README_BEGIN.trim_end());
-    let (above, rest) = readme.split_once(README_BEGIN).ok_or_else(without)?;
-    let (_, below) = rest.split_once(README_END).ok_or_else(without)?;
-    Ok(format!("{above}{README_BEGIN}\n{table}\n{README_END}{below}"))
 }
 
 fn test(place: &str, name: &str) -> Test {
