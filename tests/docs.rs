@@ -88,7 +88,7 @@ fn read(path: &Path) -> String {
 /// Whether a code span names a file or directory of the project.
 fn is_path(span: &str) -> bool {
     const PLACES: [&str; 6] = ["src/", "tests/", "config/", "systemd/", "benches/", "docs/"];
-    PLACES.iter().any(|place| span.starts_with(place)) && !span.contains(['*', ' ', '{', ','])
+    PLACES.iter().any(|place| span.starts_with(place)) && !span.contains(['*', ' ', '{', ',', ':'])
 }
 
 /// The text without fenced blocks and code spans.
