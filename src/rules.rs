@@ -23,4 +23,5 @@ pub mod refusal;
 pub mod retry;
 pub mod sending;
 pub mod strangers;
+mod us_area_codes;
 pub mod verification;

@@ -41,6 +41,11 @@ impl E164 {
         // Eleven digits that begin with 1; a shorter number with that beginning is of no country.
         (10_000_000_000..20_000_000_000).contains(&self.0)
     }
+
+    /// The area code of a +1 number: its three digits after the 1.
+    pub fn area_code(self) -> Option<u16> {
+        self.is_plus_one().then(|| u16::try_from(self.0 / 10_000_000 % 1_000).expect("three digits fit in a u16"))
+    }
 }
 
 impl FromStr for E164 {

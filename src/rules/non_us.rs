@@ -1,5 +1,6 @@
 //! The switch for numbers outside the US (R33-R38).
 
+use super::us_area_codes::US_AREA_CODES;
 use crate::model::{E164, NonUs, NonUsRule, Phase};
 
 /// Whether texts to `number` are switched off in this phase of the call.
@@ -17,14 +18,8 @@ pub fn blocked(number: E164, phase: Phase, switches: &NonUs) -> bool {
 pub fn is_us(number: E164, rule: NonUsRule) -> bool {
     match rule {
         NonUsRule::PlusOne => number.is_plus_one(),
-        NonUsRule::StrictUs => number.is_plus_one() && region(number) == Some(phonenumber::country::Id::US),
+        NonUsRule::StrictUs => number.area_code().is_some_and(|code| US_AREA_CODES.binary_search(&code).is_ok()),
     }
-}
-
-/// The country of a number by the library's tables. Toll-free numbers belong to the whole +1 area, which those tables
-/// file under the US.
-fn region(number: E164) -> Option<phonenumber::country::Id> {
-    phonenumber::parse(None, number.to_string()).ok()?.country().id()
 }
 
 #[cfg(test)]
@@ -49,6 +44,24 @@ mod tests {
         assert!(is_us(SEATTLE.parse().unwrap(), NonUsRule::StrictUs));
         for number in [TORONTO, JAMAICA, ROME] {
             assert!(!is_us(number.parse().unwrap(), NonUsRule::StrictUs), "{number}");
+        }
+    }
+
+    #[test]
+    fn a73_territories_are_us_under_strict_us() {
+        for number in ["+17875550142", "+16715550142", "+13405550142", "+16705550142", "+16845550142"] {
+            assert!(is_us(number.parse().unwrap(), NonUsRule::StrictUs), "{number}");
+        }
+    }
+
+    #[test]
+    fn a33_area_codes_agree_with_libphonenumber_but_for_the_territories() {
+        use phonenumber::country::Id;
+        for code in 200..1_000 {
+            let number: E164 = format!("+1{code}5550142").parse().unwrap();
+            let region = phonenumber::parse(None, number.to_string()).unwrap().country().id();
+            let us = matches!(region, Some(Id::US | Id::PR | Id::GU | Id::VI | Id::MP | Id::AS));
+            assert_eq!(is_us(number, NonUsRule::StrictUs), us, "area code {code} is of {region:?}");
         }
     }
 
