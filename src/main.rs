@@ -208,7 +208,7 @@ fn journal(command: JournalCommand) -> ExitCode {
 }
 
 fn accept_loss(data_dir: &Path) -> ExitCode {
-    if let Err(error) = observe::logging("warn") {
+    if let Err(error) = observe::logging(LogFormat::Text, "warn") {
         return fail(&error.to_string());
     }
     observe::panics();

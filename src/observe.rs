@@ -35,8 +35,8 @@ pub use doors::{
 };
 pub use engine::{
     Queue, RebuildReason, Retention, Undecided, ballast_given_up, batch_committed, clock_ahead, clock_believed,
-    clock_differs, clock_doubted, clock_offset, clock_set_right, clock_suspect, command_too_large, disk, disk_low, index_rebuilt,
-    journal_position, journal_synced, journal_written, queue, retention, undecided,
+    clock_differs, clock_doubted, clock_offset, clock_set_right, clock_suspect, command_too_large, disk, disk_low,
+    index_rebuilt, journal_position, journal_synced, journal_written, queue, retention, undecided,
 };
 pub use feed::{
     Delivery, Standing, delivery, endpoint_asked, endpoint_missing, feed_gap, feed_paused, feed_standing,
