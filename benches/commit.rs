@@ -433,6 +433,10 @@ impl Index for WatchedIndex {
         self.inner.reader()
     }
 
+    fn tables(&self) -> Vec<Table> {
+        self.inner.tables()
+    }
+
     fn start_over(&mut self) -> Result<(), RowsFailed> {
         self.inner.start_over()
     }
