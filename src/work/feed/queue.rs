@@ -181,10 +181,10 @@ impl Queue {
         let mut empty = Vec::new();
         for name in std::mem::take(&mut self.away) {
             empty.extend(self.wake(&name, false));
-            if let Some(thread) = self.threads.get_mut(&name) {
-                if !std::mem::replace(&mut thread.revived, true) {
-                    thread.failures = 0;
-                }
+            if let Some(thread) = self.threads.get_mut(&name)
+                && !std::mem::replace(&mut thread.revived, true)
+            {
+                thread.failures = 0;
             }
         }
         empty
