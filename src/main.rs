@@ -12,7 +12,7 @@ use clap::Parser as _;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
 use offhook::ask::{AskFailed, Door};
-use offhook::config::{self, Config, advice, seed};
+use offhook::config::{self, advice, seed};
 use offhook::daemon::{directory, erase, evidence, loss, preflight, private};
 use offhook::demo;
 use offhook::journal::inspect;
