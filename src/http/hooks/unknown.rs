@@ -3,8 +3,7 @@
 //! Invariant: of the path only what somebody may have meant as an address of ours is shown. The rest may be a secret or name
 //! a person.
 
-/// From here on, of 1, one word may be meant for another.
-const ALIKE: f64 = 0.8;
+use crate::rules::near;
 
 /// Bytes of a name.
 const NAME_MAX: usize = 32;
@@ -23,13 +22,10 @@ impl<'a> Unknown<'a> {
         let segments: Vec<&str> = path.trim_end_matches('/').split('/').skip(1).take(4).collect();
         let segment = |nth: usize| segments.get(nth).copied().unwrap_or_default();
         let (root, name, kind) = (segment(0), segment(1), segment(2));
-        let alike = accounts.map(|account| (likeness(name, account), account));
-        let nearest = alike.max_by(|(one, _), (other, _)| one.total_cmp(other));
-        let nearest = nearest.filter(|(alike, _)| *alike >= ALIKE).map(|(_, account)| account);
-
-        let known_kind = ["messages", "receipts"].iter().any(|word| likeness(kind, word) >= ALIKE);
+        let nearest = meant(name, accounts);
+        let known_kind = meant(kind, ["messages", "receipts"]).is_some();
         let shown = [
-            likeness(root, "carriers") >= ALIKE,
+            meant(root, ["carriers"]).is_some(),
             is_name(name) && (nearest.is_some() || known_kind),
             known_kind,
             false,
@@ -43,9 +39,9 @@ fn is_name(text: &str) -> bool {
     text.len() <= NAME_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// 1 for the same word, 0 for one that has nothing of it or is no word of ours by its length.
-fn likeness(text: &str, word: &str) -> f64 {
-    if text.len() > NAME_MAX { 0.0 } else { strsim::jaro_winkler(&text.to_ascii_lowercase(), word) }
+/// The word of ours that a part of a path may be meant for.
+fn meant<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if text.len() > NAME_MAX { None } else { near::nearest(text, words) }
 }
 
 #[cfg(test)]

@@ -26,10 +26,13 @@ pub(super) fn name(event: &Event, id: EventId) -> Cow<'_, str> {
     match &event.fact {
         Fact::OptedOut { contact, .. } | Fact::OptedIn { contact, .. } => of_contact(contact),
         Fact::MessageLate(late) => of_contact(&late.from),
-        Fact::AccountPaused { account, .. } | Fact::AccountResumed { account } => Some(format!("~account-{account}")),
+        Fact::AccountPaused { account, .. } | Fact::AccountHeld { account, .. } | Fact::AccountResumed { account } => {
+            Some(format!("~account-{account}"))
+        }
         Fact::VerificationChanged { number, .. } => Some(format!("~number-{number}")),
         Fact::MessageQueued { message, .. } | Fact::MessageChanged { message, .. } => Some(message.id.to_string()),
         Fact::FeedGap { endpoint, .. } => Some(format!("~endpoint-{endpoint}")),
+        Fact::JournalLost { .. } => Some("~journal".to_owned()),
         _ => None,
     }
     .unwrap_or_else(|| id.to_string())

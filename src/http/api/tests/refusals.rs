@@ -384,17 +384,19 @@ async fn an_idempotency_key_is_one_visible_word() {
 }
 
 #[tokio::test]
-async fn while_the_gateway_stops_or_cannot_store_it_takes_no_work_and_still_answers_questions() {
+async fn while_the_gateway_stops_it_answers_questions_and_without_its_index_nothing() {
     let world = World::new();
     world.start_call("c-1").await;
-    for (reason, code) in [(NotReady::Draining, "draining"), (NotReady::StorageUnavailable, "storage_unavailable")] {
+    let cases = [(NotReady::Draining, "draining", 200), (NotReady::StorageUnavailable, "storage_unavailable", 503)];
+    for (reason, code, read) in cases {
         world.readiness.set(reason, true);
         let answer = world.put("/v1/calls/c-2", call()).await;
         check(&answer, 503, code);
         assert_eq!(answer.header("retry-after"), Some("1"));
         check(&world.post(SEND, json!({ "text": "hi" })).await, 503, code);
-        assert_eq!(world.get("/v1/calls/c-1").await.status, 200);
+        assert_eq!(world.get("/v1/calls/c-1").await.status, read, "{code}");
         world.readiness.set(reason, false);
+        assert_eq!(world.get("/v1/calls/c-1").await.status, 200);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::machine::Private;
 use crate::machine::event::LateMessage;
 use crate::machine::state::{OptOut, OptOutBy};
 use crate::model::{Address, E164, EventId};
-use crate::rules::breaker::Trouble;
+use crate::rules::breaker::{Cause, Trouble};
 use crate::rules::opt_out::Block;
 
 const ANN: &str = "+14155550107";
@@ -47,7 +47,11 @@ fn f03_a_late_text_is_of_its_contact_s_thread() {
 fn f03_an_account_is_not_resumed_before_it_was_paused() {
     let mut world = World::new();
     for account in ["main", "other"] {
-        world.happens(Fact::AccountPaused { account: account.to_owned(), trouble: Trouble::default() });
+        world.happens(Fact::AccountHeld {
+            account: account.to_owned(),
+            trouble: Trouble::default(),
+            cause: Cause::default(),
+        });
         world.happens(Fact::AccountResumed { account: account.to_owned() });
     }
     assert_eq!(begin(&mut world), ["account.paused"; 2]);
