@@ -158,7 +158,7 @@ async fn g30_a_second_signal_cuts_off_what_is_still_at_work_and_closes_the_journ
         // The other one is the client's own.
         connections(&gateway, 2).await;
         gateway.signal(first);
-        world.home.says("offhook: stopping").await;
+        world.home.says("serve: stopping").await;
         gateway.signal(second);
         assert_eq!(gateway.exit().await.code(), Some(1), "{}", world.home.log());
         let log = world.home.log();
