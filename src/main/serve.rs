@@ -1,6 +1,6 @@
 //! `offhook serve`: runs the gateway until a signal stops it.
 
-use crate::signals::Signals;
+use super::signals::Signals;
 use offhook::config::{self, Config, seed};
 use offhook::daemon::systemd::{self, Sockets};
 use offhook::daemon::{Ended, Reload, Running, StartFailed, preflight};

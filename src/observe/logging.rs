@@ -161,7 +161,7 @@ mod tests {
             let text = filter(wrong, "info").unwrap_err().to_string();
             assert!(text.starts_with("OFFHOOK_LOG is no log filter"), "{text}");
         }
-        for word in ["WARN", "off", "info,offhook::work=debug"] {
+        for word in ["WARN", "off", "info,hyper=debug"] {
             assert!(filter(|_| Some(word.to_owned()), "info").is_ok(), "{word}");
         }
     }
