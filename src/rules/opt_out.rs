@@ -95,9 +95,10 @@ pub fn said(by_carrier: Option<&str>, text: &str, blocked: bool, settings: &Sett
     }
 }
 
-/// Whether our own answer to a keyword may go out at all: not where the feature is off, nor abroad while that is (A34).
-pub fn may_answer(theirs: E164, settings: &Settings) -> bool {
-    settings.in_call_sms && !non_us::blocked(theirs, Phase::Connected, &settings.non_us)
+/// Whether our own answer to a keyword may go out at all: not where the feature is off, nor abroad while that is off for the
+/// phase of their call (A34, A35).
+pub fn may_answer(theirs: E164, phase: Phase, settings: &Settings) -> bool {
+    settings.in_call_sms && !non_us::blocked(theirs, phase, &settings.non_us)
 }
 
 /// The one confirmation of a STOP, unless somebody else sends it: the carrier, or the toll-free network (A46).

@@ -21,16 +21,6 @@ pub(crate) const EACH_STOP_CLOSES: bool = false;
 /// ```
 pub(crate) const REPLIES_PROLONG_NO_MEMORY: bool = false;
 
-/// A34, A35: the confirmation of STOP and the answer to HELP are sends of their call, so the switch of its phase says
-/// whether they may go abroad.
-///
-/// ```text
-/// administrator flips AbroadInCall      -- on, while AbroadWaiting is off
-/// call a: roma in support, waiting
-/// roma texts support: STOP              -- is confirmed, abroad, in the phase that is off
-/// ```
-pub(crate) const ANSWERS_GO_BY_PHASE: bool = false;
-
 /// A37, A39: a number that is not verified any more keeps its sessions and begins no new one.
 ///
 /// ```text

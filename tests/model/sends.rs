@@ -1,6 +1,5 @@
 //! Texts of ours: asked for, judged, queued, handed over, and what becomes of them (A19-A21, A27, A32, A54, A60).
 
-use crate::known;
 use crate::model::{Call, DAY, HOUR, MINUTE, Model, Text};
 use crate::seen::Answer;
 use crate::story::{Answered, Name, Of, Said, Send, Switch, Which, Words};
@@ -186,7 +185,6 @@ impl Model {
         let phase = call.map_or(Phase::Connected, |call| self.calls[call].phase);
         if kind == Kind::OptOutConfirmation {
             // It goes out while what it confirms holds.
-            let phase = if known::ANSWERS_GO_BY_PHASE { phase } else { Phase::Connected };
             return if off || self.abroad_off(to, phase) {
                 Err(FailureCode::Blocked)
             } else if self.blocked(to, from) {

@@ -178,8 +178,7 @@ impl Model {
 
     /// The one answer a keyword may have.
     fn answer(&mut self, from: Name, to: Name, keyword: Option<Keyword>, call: Option<Name>) {
-        let judged_in = call.filter(|_| known::ANSWERS_GO_BY_PHASE);
-        let phase = judged_in.map_or(Phase::Connected, |call| self.calls[call].phase);
+        let phase = call.map_or(Phase::Connected, |call| self.calls[call].phase);
         if !self.on(Switch::InCallSms) || self.abroad_off(from, phase) {
             return;
         }

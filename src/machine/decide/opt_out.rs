@@ -6,7 +6,7 @@ use super::{call, hear};
 use crate::machine::event::{CallChange, Fact};
 use crate::machine::state::{Call, OptOut, OptOutBy};
 use crate::machine::view::{Ask, View};
-use crate::model::{CallId, ClosedReason, E164, FailureCode, Inbound, Kind, Session};
+use crate::model::{CallId, ClosedReason, E164, FailureCode, Inbound, Kind, Phase, Session};
 use crate::rules::keyword::Keyword;
 use crate::rules::opt_out::{self, Block};
 
@@ -119,10 +119,11 @@ pub(super) fn answer<V: View>(
     said_in: Option<CallId>,
 ) {
     let settings = &draft.directory().settings;
-    if !draft.directory().numbers.contains_key(&ours) || !opt_out::may_answer(theirs, settings) {
+    let mut call = said_in.and_then(|id| draft.live_call(&id));
+    let phase = call.as_ref().map_or(Phase::Connected, |call| call.phase);
+    if !draft.directory().numbers.contains_key(&ours) || !opt_out::may_answer(theirs, phase, settings) {
         return;
     }
-    let mut call = said_in.and_then(|id| draft.live_call(&id));
     let language = match &call {
         Some(call) => call.language.clone(),
         None => hear::language(draft, theirs, ours),

@@ -88,7 +88,8 @@ fn still_right<V: View>(draft: &Draft<'_, V>, message: &Message, call: Option<&C
 
 /// A confirmation goes out while what it confirms holds: who said START meanwhile would read the wrong thing.
 fn confirmation<V: View>(draft: &Draft<'_, V>, message: &Message, theirs: E164) -> Result<(), FailureCode> {
-    if !opt_out::may_answer(theirs, &draft.directory().settings) {
+    let phase = draft.call_of(message).map_or(Phase::Connected, |call| call.phase);
+    if !opt_out::may_answer(theirs, phase, &draft.directory().settings) {
         return Err(FailureCode::Blocked);
     }
     if draft.opted_out(theirs, message.ours) { Ok(()) } else { Err(FailureCode::CancelledByRequest) }

@@ -2,7 +2,7 @@
 
 use super::steps::{end, go, put, say, start_of, text};
 use super::*;
-use crate::model::{Caller, NonUsRule, Phase};
+use crate::model::{Caller, Kind, NonUsRule, Phase};
 
 const TORONTO: &str = "+14165550142";
 
@@ -33,6 +33,27 @@ fn r37_a35_waiting_and_connected_have_a_switch_each_judged_when_the_text_is_sent
     world.run(2, phase(Phase::Connected));
     then(&mut world, 3, go(1), &["not started", "message.cancelled a custom blocked"]);
     then(&mut world, 4, say("a", "ciao"), &["refused non_us_blocked"]);
+}
+
+#[test]
+fn a35_a34_the_answer_to_a_keyword_goes_by_the_switch_of_its_calls_phase() {
+    let in_call = || with(|directory| directory.settings.non_us.in_call = true);
+    let phase = |phase| {
+        put("a", move |put| {
+            (put.caller, put.phase, put.wait_sms_consent) = (Caller::read(ROMA).unwrap(), phase, true);
+        })
+    };
+    let confirmations = |world: &World| {
+        let facts = world.journal.iter().flat_map(|story| &story.events).map(|event| &event.fact);
+        let queued = |fact: &&Fact| matches!(fact, Fact::MessageQueued { message, .. } if message.kind == Kind::OptOutConfirmation);
+        facts.filter(queued).count()
+    };
+    for (when, confirmed) in [(Phase::Waiting, 0), (Phase::Connected, 1)] {
+        let mut world = World::new(in_call());
+        world.run(0, phase(when));
+        world.run(1, text(ROMA, SUPPORT, "STOP"));
+        assert_eq!(confirmations(&world), confirmed, "{when:?}");
+    }
 }
 
 #[test]
