@@ -23,6 +23,7 @@ mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+mod readme;
 mod reload;
 mod shared;
 mod strangers;
