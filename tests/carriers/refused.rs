@@ -14,7 +14,7 @@ const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
 const TEXTS: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f06_refused_credentials_fail_no_text_and_a_reload_sends_them_all() {
+async fn f06_a69_refused_credentials_fail_no_text_and_a_reload_sends_them_all() {
     let world = world().await;
     let right = fs::read_to_string(world.home.path("twilio")).unwrap();
     world.home.write("twilio", OTHER_TOKEN);

@@ -54,7 +54,7 @@ async fn f27_noise_after_the_certificates_is_refused_by_check_start_and_reload()
         assert_eq!(code, Some(1), "{checked}");
         let before = door.world.home.log().len();
         let other = door.world.home.start();
-        assert_eq!(other.exit().await.code(), Some(1));
+        assert_eq!(other.exit().await.code(), Some(78));
         let started = door.world.home.log()[before..].to_owned();
         for said in [reloaded, checked, started] {
             assert!(said.contains("certificate_file \"door.pem\"") && said.contains(&place), "{place}: {said}");
