@@ -70,7 +70,7 @@ pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<World> {
 /// not among it: of that the carrier's record could not say which message it was.
 fn bad_day() -> Mood {
     let day = Mood::bad_day();
-    Mood { refuse_code: 30_002, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
+    Mood { refuse_code: 30_007, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
 }
 
 /// Four queues with a number each. One number is so slow that its limit counts, the others are not. Their labels are what
