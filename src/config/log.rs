@@ -9,7 +9,7 @@ use crate::observe::LogFormat;
 pub struct Log {
     /// For people, for programs, or for systemd's journal.
     pub format: LogFormat,
-    /// The least level that is written: one of [`LEVELS`].
+    /// The least level that is written: `error`, `warn`, `info` or `debug`.
     pub level: &'static str,
 }
 
