@@ -4,15 +4,15 @@
 //! many messages are stored before the second part, `--quick` makes everything small, and `OFFHOOK_BENCH_DIR` chooses
 //! the disk. `--beside` measures instead what commits lose while segments are folded into a snapshot beside them.
 
-use offhook::engine::{Core, EngineFailed, FoldOptions, Folding, WallClock};
+use offhook::engine::{CompactionOptions, Compactor, Core, EngineFailed, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, Index, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Options, Record, Which};
-use offhook::machine::command::{Command, PutCall, Reply, Taken};
+use offhook::machine::command::{Command, IntakeOutcome, PutCall, Reply};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use offhook::machine::view::ROWS_VERSION;
 use offhook::model::{
-    Address, CallId, Caller, Directory, E164, Heard, Inbound, Limits, Number, Phase, Position, Purpose, Queue,
+    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, Limits, Number, Phase, Position, Purpose, Queue,
     Settings, Timestamp, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
@@ -168,7 +168,10 @@ impl Bench {
         let began = Instant::now();
         let replies = self.core.commit(commands)?;
         let took = began.elapsed();
-        assert!(replies.iter().all(|reply| *reply == Reply::Heard(Taken::Attached)), "messages join their calls");
+        assert!(
+            replies.iter().all(|reply| *reply == Reply::InboundItem(IntakeOutcome::Attached)),
+            "messages join their calls"
+        );
         self.stored += size as u64;
         Ok(took)
     }
@@ -189,8 +192,8 @@ impl Bench {
                 // A directory of its own, so that each fold begins from nothing and lasts.
                 let snapshots = Arc::new(Snapshots::open(&home.join(format!("snapshot-{pair}")), origin)?);
                 let folding = if folds == 1 {
-                    let options = FoldOptions { at_bytes: 0, ..FoldOptions::default() };
-                    let folding = Folding::start(self.core.journal(), snapshots, options, Box::new(|| None))?;
+                    let options = CompactionOptions { at_bytes: 0, ..CompactionOptions::default() };
+                    let folding = Compactor::start(self.core.journal(), snapshots, options, Box::new(|| None))?;
                     folding.handle().ask();
                     Some(folding)
                 } else {
@@ -339,9 +342,9 @@ fn put_call(call: u64) -> Command {
 /// The `n`-th text. Calls write in turns that look random: the step has no factor in common with their number.
 fn text(n: u64) -> Command {
     let call = n.wrapping_mul(7_919) % CALLS;
-    Command::Heard {
+    Command::InboundItem {
         account: "main".to_owned(),
-        item: Heard::Message(Inbound {
+        item: InboundItem::Message(Inbound {
             carrier_id: format!("SM{:032x}", u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
             from: Address::Number(caller(call)),
             to: Address::Number(ours(call % QUEUES)),

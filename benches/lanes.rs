@@ -14,7 +14,7 @@ use offhook::engine::{Core, Engine, Handle, Reads, Urgency, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, Content, PutCall, Reply, Send};
-use offhook::machine::event::Fact;
+use offhook::machine::event::Event;
 use offhook::machine::view::ROWS_VERSION;
 use offhook::model::{
     CallId, Caller, Directory, E164, Limits, Number, Phase, Position, Purpose, Queue, QueueId, Secret, Settings,
@@ -138,7 +138,7 @@ fn lateness(reads: &Reads, from: Position) -> Result<Vec<u64>, Box<dyn Error>> {
         for story in page {
             next = story.position.next();
             for event in &story.events {
-                let Fact::SendStarted { message, .. } = &event.fact else { continue };
+                let Event::SendStarted { message, .. } = &event.fact else { continue };
                 let rate = directory.numbers[&message.ours].limits.millisegments_per_second.unwrap_or(1);
                 let period = Duration::from_nanos(1_000_000_000_000 / u64::from(rate));
                 if let Some(before) = last.insert(message.ours, story.at) {

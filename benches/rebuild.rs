@@ -5,15 +5,15 @@
 //! own, so that memory is what a gateway has. `--calls N` and `--messages N` say how many, `--quick` makes it small, and
 //! `OFFHOOK_BENCH_DIR` chooses the disk.
 
-use offhook::engine::{Core, FoldOptions, WallClock, fold};
+use offhook::engine::{CompactionOptions, Core, WallClock, fold};
 use offhook::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
-use offhook::machine::command::{Command, PutCall, Reply, Taken};
-use offhook::machine::view::{Ask, ROWS_VERSION};
+use offhook::machine::command::{Command, IntakeOutcome, PutCall, Reply};
+use offhook::machine::view::{Queries, ROWS_VERSION};
 use offhook::model::{
-    Address, CallId, Caller, Directory, E164, Heard, Inbound, Limits, Number, Phase, Purpose, Queue, QueueId, Settings,
-    Timestamp, Verification, VerificationState,
+    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, Limits, Number, Phase, Purpose, Queue, QueueId,
+    Settings, Timestamp, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -93,12 +93,12 @@ fn generate(home: &Path, calls: u64, messages: u64) -> Result<(), Box<dyn Error>
     let seed = Command::Seed { directory: Box::new(directory()), opt_outs: Vec::new() };
     core.commit([Command::GatewayStarted, seed])?;
     commit(&mut core, calls, put_call, |reply| matches!(reply, Reply::Call { created: true, .. }))?;
-    commit(&mut core, messages, |nth| text(nth, calls), |reply| *reply == Reply::Heard(Taken::Attached))?;
+    commit(&mut core, messages, |nth| text(nth, calls), |reply| *reply == Reply::InboundItem(IntakeOutcome::Attached))?;
     println!("generated in {:.1} s", began.elapsed().as_secs_f64());
     let (journal, began) = (core.journal(), Instant::now());
     let mut latest = None;
     // A fold takes in so much and no more; the thread of the product goes on likewise.
-    while let Some(made) = fold(journal.as_ref(), &snapshots, &FoldOptions::default(), &mut || true)? {
+    while let Some(made) = fold(journal.as_ref(), &snapshots, &CompactionOptions::default(), &mut || true)? {
         latest = Some(made);
     }
     let made = latest.ok_or("nothing to fold")?;
@@ -248,9 +248,9 @@ fn put_call(call: u64) -> Command {
 
 fn text(nth: u64, calls: u64) -> Command {
     let call = nth.wrapping_mul(7_919) % calls;
-    Command::Heard {
+    Command::InboundItem {
         account: "main".to_owned(),
-        item: Heard::Message(Inbound {
+        item: InboundItem::Message(Inbound {
             carrier_id: format!("SM{:032x}", u128::from(nth).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
             from: Address::Number(caller(call)),
             to: Address::Number(ours(call % QUEUES)),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use offhook::carrier::twilio::{self, Twilio};
 use offhook::carrier::{Dialect, Webhook};
-use offhook::model::{Heard, Secret, Timestamp};
+use offhook::model::{InboundItem, Secret, Timestamp};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ fn round(dialect: &dyn Dialect, hook: &Webhook) -> u64 {
         for _ in 0..BETWEEN_LOOKS {
             dialect.verify(black_box(hook), NOW).expect("the signature is good");
             let heard = dialect.parse(black_box(hook)).expect("the body is readable");
-            assert!(matches!(black_box(heard)[..], [Heard::Message(_)]));
+            assert!(matches!(black_box(heard)[..], [InboundItem::Message(_)]));
         }
         done += u64::from(BETWEEN_LOOKS);
     }

@@ -25,7 +25,7 @@ pub struct Platform {
 
 /// There is no answer to show. The text says what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskFailed {
+pub enum QueryFailed {
     /// No token reaches so far.
     #[error("no [[platform.token]] has the scope {0}: give it to one, and start the gateway again")]
     NoToken(&'static str),
@@ -88,18 +88,18 @@ pub struct Door<'a> {
 
 impl Platform {
     /// The door, and the first token that has the scope.
-    pub fn of(Door { config, shows }: &Door<'_>, scope: Scope) -> Result<Self, AskFailed> {
+    pub fn of(Door { config, shows }: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
         let door = &config.listen.platform;
         let found = config.tokens.iter().find(|token| token.scopes.contains(&scope));
-        let token = found.ok_or(AskFailed::NoToken(scope.label()))?.clone();
-        let address = reached_at(door.address).ok_or(AskFailed::NoPort)?;
+        let token = found.ok_or(QueryFailed::NoToken(scope.label()))?.clone();
+        let address = reached_at(door.address).ok_or(QueryFailed::NoPort)?;
         let bounds = ClientBounds::default();
         let (scheme, client) = match &door.tls {
             None => ("http", Client::new(bounds)),
             Some(tls) => {
                 let client = tls.client(shows.as_ref()).map_err(|no_client| match no_client {
-                    NoClient::CertificateMissing => AskFailed::ClientCertificate,
-                    NoClient::Files(problem) => AskFailed::ClientFiles(problem),
+                    NoClient::CertificateMissing => QueryFailed::ClientCertificate,
+                    NoClient::Files(problem) => QueryFailed::ClientFiles(problem),
                 })?;
                 ("https", Client::with_tls(bounds, client))
             }
@@ -108,16 +108,16 @@ impl Platform {
     }
 
     /// What a GET of `path` shows.
-    pub async fn get(&self, path: &str) -> Result<Value, AskFailed> {
+    pub async fn get(&self, path: &str) -> Result<Value, QueryFailed> {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
     /// What a POST of `document` to `path` answers.
-    pub async fn post(&self, path: &str, document: &Value) -> Result<Value, AskFailed> {
+    pub async fn post(&self, path: &str, document: &Value) -> Result<Value, QueryFailed> {
         self.ask(Method::POST, path, Bytes::from(document.to_string())).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, AskFailed> {
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, QueryFailed> {
         let origin = || self.origin.clone();
         let mut bearer = HeaderValue::try_from([b"Bearer ", self.token.secret.expose()].concat())
             .expect("a token of the configuration is visible ASCII");
@@ -130,18 +130,20 @@ impl Platform {
             .body(body);
         let request = request.expect("an address and a path make a URL");
         let answer = self.client.send(request).await.map_err(|failed| match failed {
-            SendFailed::NeverWritten(why) => AskFailed::NotRunning { origin: origin(), why },
-            SendFailed::Unanswered(why) => AskFailed::NoAnswer { origin: origin(), why },
+            SendFailed::NeverWritten(why) => QueryFailed::NotRunning { origin: origin(), why },
+            SendFailed::Unanswered(why) => QueryFailed::NoAnswer { origin: origin(), why },
         })?;
-        let document: Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| AskFailed::NoAnswer { origin: origin(), why: format!("status {}, no JSON", answer.status) })?;
+        let document: Value = serde_json::from_slice(&answer.body).map_err(|_| QueryFailed::NoAnswer {
+            origin: origin(),
+            why: format!("status {}, no JSON", answer.status),
+        })?;
         match (answer.status, document["detail"].as_str()) {
             (status, _) if status.is_success() => Ok(document),
             (StatusCode::UNAUTHORIZED, _) => {
-                Err(AskFailed::Unauthorized { origin: origin(), token: self.token.name.clone() })
+                Err(QueryFailed::Unauthorized { origin: origin(), token: self.token.name.clone() })
             }
-            (_, Some(detail)) => Err(AskFailed::Refused(detail.to_owned())),
-            (status, None) => Err(AskFailed::NoAnswer { origin: origin(), why: format!("status {status}") }),
+            (_, Some(detail)) => Err(QueryFailed::Refused(detail.to_owned())),
+            (status, None) => Err(QueryFailed::NoAnswer { origin: origin(), why: format!("status {status}") }),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! * Telnyx: Ed25519 over the time and the body, so `verify` uses `now` and answers `Stale`; the public URL is not signed.
 //!   Our id goes out in the webhook URL's query, as with Twilio.
 //! * Bandwidth: Basic, so `refuse(Missing)` is a 401 with a challenge; the body is an array, so `parse` gives several
-//!   items, unreadable ones among them as [`Heard::Unreadable`]; our id goes out as the `tag`. Sends carry a token got
+//!   items, unreadable ones among them as [`InboundItem::Unreadable`]; our id goes out as the `tag`. Sends carry a token got
 //!   with `token_request` and read by `token`; a 401 on a send is `Later`, and who keeps the token forgets it then. A
 //!   number's check asks several addresses one after another, which is why `look_up` is handed the answers so far.
 //! * Vonage: `refuse(Missing)` is a 503, because a 4xx would end its retries; a JWT is made for each send from `now`,
@@ -25,7 +25,7 @@ pub use answer::{LookUp, NoToken, NumberFacts, Outcome, Pointing, RETRY_AFTER_MA
 pub use public_url::PublicUrl;
 pub use webhook::{BadSignature, Unreadable, Webhook};
 
-use crate::model::{E164, Heard, MessageId, Secret, Timestamp};
+use crate::model::{E164, InboundItem, MessageId, Secret, Timestamp};
 use crate::rules::refusal::Code;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -57,7 +57,7 @@ pub trait Dialect: Send + Sync {
     }
 
     /// What the webhook says, in the carrier's order. An error is kept in quarantine by the caller (A58).
-    fn parse(&self, hook: &Webhook) -> Result<Vec<Heard>, Unreadable>;
+    fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable>;
 
     /// The answer that ends the carrier's duty. Only for webhooks whose every item is on disk.
     fn ack(&self) -> Response<Bytes>;

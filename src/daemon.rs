@@ -22,7 +22,7 @@ mod watch;
 use crate::carrier::Dialect;
 use crate::config::seed::Seed;
 use crate::config::{Config, Door as DoorConfig};
-use crate::engine::{Engine, FoldOptions, Folding, Handle, Heartbeat, Reads, Stopped};
+use crate::engine::{CompactionOptions, Compactor, Engine, Handle, Heartbeat, Reads, Stopped};
 use crate::http::api::{self, Api, Tokens};
 use crate::http::hooks::{HookAccount, Hooks};
 use crate::http::ops;
@@ -141,7 +141,7 @@ pub struct Running {
     reload: Arc<Reload>,
     readiness: Readiness,
     engine: Arc<Engine>,
-    folding: Folding,
+    folding: Compactor,
     /// Held until the engine has closed its files.
     lock: Lock,
     doors: JoinSet<()>,
@@ -214,7 +214,7 @@ impl Running {
         let (engine, handle) = Engine::start(core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
         let spare = room::spare(config.data_dir.clone(), config.storage);
-        let folding = Folding::start(journal, opened.snapshots, FoldOptions::default(), spare);
+        let folding = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare);
         let folding = folding.map_err(StartFailed::Thread)?;
         ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));
 
@@ -263,9 +263,9 @@ impl Running {
         self.engine.heartbeat().clone()
     }
 
-    /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down. With `hurry`
+    /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down. With `second_signal`
     /// whatever is still at work is cut off at once; what the engine has taken in is on disk all the same.
-    pub async fn run(mut self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> Ended {
+    pub async fn run(mut self, stop: impl Future<Output = ()>, second_signal: impl Future<Output = ()>) -> Ended {
         let folding_ended = self.folding.ended();
         let mut failed = tokio::select! {
             () = stop => None,
@@ -292,7 +292,7 @@ impl Running {
         });
         let cut_off = tokio::select! {
             drained = drained => drained.err().map(|_| "stopping took too long"),
-            () = hurry => Some("stopping was hurried"),
+            () = second_signal => Some("stopping was hurried"),
         };
         let (doors, requests, workers) = (self.doors.len(), self.requests.len(), self.workers.len());
         if let Some(why) = cut_off.filter(|_| doors + requests + workers > 0) {

@@ -5,9 +5,9 @@
 //! decides, writes, syncs, applies and answers, batch by batch.
 
 mod clock;
+mod compaction;
 mod core;
 mod erase;
-mod fold;
 mod known;
 mod mend;
 mod oldest;
@@ -17,9 +17,9 @@ mod rebuild;
 mod tail;
 
 pub use self::clock::{BELIEVED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock, wall};
+pub use self::compaction::{CompactionHandle, CompactionOptions, Compactor, FoldFailed, Spare, fold};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget, Recovered};
 pub use self::erase::Erased;
-pub use self::fold::{FoldFailed, FoldHandle, FoldOptions, Folding, Spare, fold};
 pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY, Urgency};
 pub use self::reads::Reads;
 pub use self::tail::{Follow, FollowFailed};

@@ -11,7 +11,7 @@ use arguments::{Arguments, ClientCertificate, Command, DirectoryCommand, EventsC
 use clap::Parser as _;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
-use offhook::ask::{AskFailed, Door};
+use offhook::ask::{Door, QueryFailed};
 use offhook::config::{self, advice, seed};
 use offhook::daemon::{directory, erase, evidence, loss, preflight, private};
 use offhook::demo;
@@ -94,13 +94,13 @@ fn reload(process: i32) -> ExitCode {
 fn directory(command: &DirectoryCommand) -> ExitCode {
     // Of `diff`, 1 says that there is a difference.
     let trouble = if matches!(command, DirectoryCommand::Diff { .. }) { 2 } else { 1 };
-    move_directory(command).unwrap_or_else(|why| {
+    directory_command(command).unwrap_or_else(|why| {
         complain(&why.to_string());
         ExitCode::from(trouble)
     })
 }
 
-fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::error::Error>> {
     observe::logging(LogFormat::Text, "warn")?;
     observe::panics();
     match command {
@@ -141,7 +141,7 @@ fn move_directory(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::e
 fn ask(
     file: &Path,
     shows: &ClientCertificate,
-    question: impl AsyncFnOnce(&Door<'_>) -> Result<String, AskFailed>,
+    question: impl AsyncFnOnce(&Door<'_>) -> Result<String, QueryFailed>,
 ) -> ExitCode {
     let config = match config::load(file) {
         Ok(config) => config,

@@ -22,7 +22,7 @@ pub use directory::{
     OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Settings, UnknownSender,
     Verification, VerificationState,
 };
-pub use heard::{Claim, ClaimKind, Heard, Inbound, InboundMedia, Receipt, ReceiptRef, ReceiptState};
+pub use heard::{Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Receipt, ReceiptRef, ReceiptState};
 pub use id::{EventId, InvalidId, MediaId, MessageId, Position};
 pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartAction, Warning};
 pub use number::{Address, E164, InvalidNumber};

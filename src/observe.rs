@@ -39,7 +39,7 @@ pub use engine::{
     index_rebuilt, journal_position, journal_synced, journal_written, queue, retention, undecided,
 };
 pub use feed::{
-    Delivery, Standing, delivery, endpoint_asked, endpoint_missing, feed_gap, feed_paused, feed_standing,
+    Delivery, FeedStatus, delivery, endpoint_asked, endpoint_missing, feed_gap, feed_paused, feed_standing,
     replay_given_up, replay_unreadable,
 };
 pub use label::ConnectionEnd;
@@ -48,13 +48,13 @@ pub use lines::last_words;
 pub use list::list;
 pub use logging::{LogFormat, LoggingFailed, logging, panics};
 pub use messages::{
-    AutoReplied, OptOutBy, ReceiptOutcome, Taken, WebhookOutcome, auto_reply, bad_signature, inbound_message, opted_in,
-    opted_out, quarantined, receipt, stranger_answered, unknown_webhook, webhook,
+    AutoReplied, InboundOutcome, OptOutBy, ReceiptOutcome, WebhookOutcome, auto_reply, bad_signature, inbound_message,
+    opted_in, opted_out, quarantined, receipt, stranger_answered, unknown_webhook, webhook,
 };
 pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};
 pub use sends::{Attempt, SendOutcome, attempt, send_settled};
-pub use snapshot::{FoldOutcome, Folded, fold_failed, folded, snapshot, snapshot_age, unfolded};
+pub use snapshot::{Folded, SnapshotOutcome, fold_failed, folded, snapshot, snapshot_age, unfolded};
 pub use zero::{account, endpoint};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};

@@ -27,21 +27,21 @@ pub const RECORD_MAX: usize = 100_000;
 
 /// What a person wrote. It reads as a `str`, and `Debug` shows its length only.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Words(String);
+pub struct Redacted(String);
 
-impl From<&str> for Words {
+impl From<&str> for Redacted {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
 
-impl From<String> for Words {
+impl From<String> for Redacted {
     fn from(text: String) -> Self {
         Self(text)
     }
 }
 
-impl Deref for Words {
+impl Deref for Redacted {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -49,13 +49,13 @@ impl Deref for Words {
     }
 }
 
-impl PartialEq<&str> for Words {
+impl PartialEq<&str> for Redacted {
     fn eq(&self, other: &&str) -> bool {
         self.0 == *other
     }
 }
 
-impl fmt::Debug for Words {
+impl fmt::Debug for Redacted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({} characters)", self.0.chars().count())
     }

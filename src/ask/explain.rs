@@ -1,6 +1,6 @@
 //! `offhook explain`: why a message is not sent yet, for people (A67).
 
-use super::{AskFailed, Door, Platform};
+use super::{Door, Platform, QueryFailed};
 use crate::http::api::Scope;
 use crate::model::MessageId;
 use crate::rules::explain::WaitingFor;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Asks the gateway behind this door.
-pub async fn explain(door: &Door<'_>, id: MessageId) -> Result<String, AskFailed> {
+pub async fn explain(door: &Door<'_>, id: MessageId) -> Result<String, QueryFailed> {
     let told = Platform::of(door, Scope::Read)?.get(&format!("/v1/messages/{id}/explain")).await?;
     Ok(text(id, &told))
 }

@@ -1,6 +1,6 @@
 //! `offhook events replay`: endpoints are told once more what they were told (A65).
 
-use super::{AskFailed, Door, Platform};
+use super::{Door, Platform, QueryFailed};
 use crate::http::api::Scope;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub struct Replay {
 }
 
 /// Asks the gateway behind this door.
-pub async fn replay(door: &Door<'_>, wanted: Replay) -> Result<String, AskFailed> {
+pub async fn replay(door: &Door<'_>, wanted: Replay) -> Result<String, QueryFailed> {
     let Replay { since, until, endpoint } = wanted;
     let asked = json!({ "since": since, "until": until, "endpoint": endpoint });
     let told = Platform::of(door, Scope::Admin)?.post("/v1/events/replay", &asked).await?;

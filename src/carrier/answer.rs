@@ -70,7 +70,7 @@ pub struct NoToken(pub String);
 /// What to do next in finding out about a number.
 pub enum LookUp {
     /// Ask this, and come again with the answer.
-    Ask(Box<Request<Bytes>>),
+    Queries(Box<Request<Bytes>>),
     /// The number is on the account.
     Found(NumberFacts),
     /// The number is not on the account.
@@ -88,7 +88,7 @@ impl fmt::Debug for LookUp {
     /// Without the question, which has the whole number in its address.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ask(_) => f.write_str("Ask"),
+            Self::Queries(_) => f.write_str("Ask"),
             Self::Found(facts) => f.debug_tuple("Found").field(facts).finish(),
             Self::NotOurs => f.write_str("NotOurs"),
             Self::Failed { reason, retryable } => {

@@ -72,7 +72,7 @@ pub fn twilio(input: &[u8]) {
     let _ = TWILIO.outcome(&answer, now);
     let number = "+14155550199".parse().expect("it is a number");
     let result = TWILIO.look_up(number, &[answer], None);
-    assert!(!matches!(result, LookUp::Ask(_)), "one answer is enough");
+    assert!(!matches!(result, LookUp::Queries(_)), "one answer is enough");
     let _ = TWILIO.media(&target, None);
 }
 

@@ -23,7 +23,7 @@ pub use signature::sign;
 use self::signature::PublicBase;
 use super::public_url::below;
 use super::{BadSignature, Dialect, LookUp, Outbound, Outcome, PublicUrl, Unreadable, Webhook};
-use crate::model::{E164, Heard, Secret, Timestamp};
+use crate::model::{E164, InboundItem, Secret, Timestamp};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -148,7 +148,7 @@ impl Dialect for Twilio {
         self.base.for_log(hook)
     }
 
-    fn parse(&self, hook: &Webhook) -> Result<Vec<Heard>, Unreadable> {
+    fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
         read::webhook(&self.account, hook).map(|heard| vec![heard])
     }
 

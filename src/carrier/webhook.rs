@@ -1,6 +1,6 @@
 //! A webhook as it came, and what can be wrong with it.
 
-use crate::model::Heard;
+use crate::model::InboundItem;
 use bytes::Bytes;
 use std::fmt;
 
@@ -66,7 +66,7 @@ impl fmt::Debug for Unreadable {
     }
 }
 
-impl From<Unreadable> for Heard {
+impl From<Unreadable> for InboundItem {
     fn from(unreadable: Unreadable) -> Self {
         Self::Unreadable { raw: unreadable.raw.into(), problem: unreadable.problem }
     }

@@ -15,7 +15,7 @@ use crate::engine::{Core, EngineFailed};
 use crate::index::SCAN_MAX_ROWS;
 use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Queries, View};
 use crate::model::{Change, Directory, E164, Position};
 use crate::rules;
 use crate::rules::opt_out::Block;

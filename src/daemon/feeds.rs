@@ -6,7 +6,7 @@ use crate::index::SCAN_MAX_ROWS;
 use crate::machine::command::Command;
 use crate::machine::rows::RowsFailed;
 use crate::machine::show;
-use crate::machine::view::Ask;
+use crate::machine::view::Queries;
 use crate::model::Position;
 use crate::observe;
 use crate::work::feed::Start;
@@ -29,7 +29,7 @@ pub(super) fn open(core: &mut Core, endpoints: &[String]) -> Result<HashMap<Stri
         };
         feeds.insert(name.clone(), start);
     }
-    say_who_is_missing(&core.reads(), endpoints)?;
+    warn_about_removed_endpoints(&core.reads(), endpoints)?;
     Ok(feeds)
 }
 
@@ -65,7 +65,7 @@ fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, Rows
 
 /// Says which endpoints the configuration names no more, or by another name, though they have not taken everything: nobody
 /// delivers what waits for them.
-fn say_who_is_missing(reads: &Reads, endpoints: &[String]) -> Result<(), OpenFailed> {
+fn warn_about_removed_endpoints(reads: &Reads, endpoints: &[String]) -> Result<(), OpenFailed> {
     let follow = reads.follow();
     let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
     for (name, watermark) in known.into_iter().filter(|(name, _)| !endpoints.contains(name)) {

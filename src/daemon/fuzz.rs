@@ -149,7 +149,7 @@ struct Gateway {
 impl Gateway {
     fn new() -> Self {
         let (journal, claims) = (MemoryJournal::new([1; 16]), Claims::in_memory([2; 16], 1_000));
-        let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(Standing(NOW)));
+        let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(FixedClock(NOW)));
         let (mut core, _) = core.expect("memory does not fail");
         let seed = Command::Seed { directory: Box::new(DIRECTORY.clone()), opt_outs: Vec::new() };
         core.commit([Command::GatewayStarted, seed, Command::PutCall(call())]).expect("memory does not fail");
@@ -204,9 +204,9 @@ impl Gateway {
 }
 
 /// A clock that stands, and never goes back.
-struct Standing(Timestamp);
+struct FixedClock(Timestamp);
 
-impl Clock for Standing {
+impl Clock for FixedClock {
     fn now(&mut self) -> Timestamp {
         self.0
     }

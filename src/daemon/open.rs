@@ -12,7 +12,7 @@ use crate::journal::{FileJournal, Journal, JournalFailed, JournalReader, Lock, L
 use crate::machine::command::{Command, Reply};
 use crate::machine::record;
 use crate::machine::rows::RowsFailed;
-use crate::machine::view::{Ask, ROWS_VERSION};
+use crate::machine::view::{Queries, ROWS_VERSION};
 use crate::model::{Day, Position, Timestamp};
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;

@@ -10,7 +10,7 @@ use crate::config::{self, Config, Door, Doors};
 use crate::engine::{Handle, Urgency};
 use crate::http::api::Tokens;
 use crate::machine::command::Command;
-use crate::model::{E164, Heard, Secret, Timestamp};
+use crate::model::{E164, InboundItem, Secret, Timestamp};
 use crate::net::ServerTls;
 use crate::observe;
 use crate::work::Keys;
@@ -67,7 +67,7 @@ impl Reload {
         if !expired.is_empty() {
             return observe::reload_refused(&expired.join("\n"));
         }
-        match self.take_over(&config) {
+        match self.replace(&config) {
             Ok(waiting) => {
                 let warnings = [config.listen.expired(), config.warnings.clone()].concat();
                 observe::reloaded(&warnings, &waiting);
@@ -104,7 +104,7 @@ impl Reload {
     }
 
     /// The keys whose changes wait for a restart.
-    fn take_over(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
+    fn replace(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
         let dialects = build::dialects(&config.accounts)?;
         let mut keys = HashMap::new();
         for endpoint in &config.webhooks {
@@ -113,11 +113,11 @@ impl Reload {
 
         for ((_, running), (_, read)) in doors(&self.started.listen).into_iter().zip(doors(&config.listen)) {
             if let (Some(running), Some(read)) = (&running.tls, &read.tls) {
-                running.take_over(read);
+                running.replace(read);
             }
         }
         show_certificates(&self.started.listen);
-        self.tokens.take_over(config.tokens.clone());
+        self.tokens.replace(config.tokens.clone());
         for (name, dialect) in dialects {
             if let Some(account) = self.accounts.get(&name) {
                 account.0.store(Arc::new(dialect));
@@ -125,7 +125,7 @@ impl Reload {
         }
         for (name, running) in &self.keys {
             if let Some(keys) = keys.remove(name.as_str()) {
-                running.take_over(keys);
+                running.replace(keys);
             }
         }
         Ok(waiting(&self.started, config))
@@ -205,7 +205,7 @@ impl Dialect for Account {
         self.0.load().refuse(why)
     }
 
-    fn parse(&self, hook: &Webhook) -> Result<Vec<Heard>, Unreadable> {
+    fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
         self.0.load().parse(hook)
     }
 

@@ -23,13 +23,13 @@ pub(super) async fn what_the_platform_heard(set: &Set, stage: &mut Stage) {
     for (call, kinds) in by_call(&world) {
         stage.line(Who::Platform, format!("{call}: {}", kinds.join(", ")));
     }
-    let breaches = checker::check(&world);
-    for breach in &breaches {
-        stage.line(Who::Gateway, breach);
+    let violations = checker::check(&world);
+    for violation in &violations {
+        stage.line(Who::Gateway, violation);
     }
     stage.expect(
         "every event came signed, once, in order; nothing was lost or sent twice",
-        receipts.is_ok() && all_told && all_shown && breaches.is_empty(),
+        receipts.is_ok() && all_told && all_shown && violations.is_empty(),
     );
 }
 

@@ -13,7 +13,7 @@ use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
 use crate::machine::erase::Person;
-use crate::machine::event::Story;
+use crate::machine::event::CommittedFrame;
 use crate::machine::rows::{RowsFailed, Table};
 use crate::machine::view::kind;
 use crate::machine::{decide, record};
@@ -113,7 +113,7 @@ pub struct Core {
 /// What was decided and is not yet durable.
 #[derive(Default)]
 struct Batch {
-    stories: Vec<(usize, Story)>,
+    stories: Vec<(usize, CommittedFrame)>,
     records: Vec<Record>,
     bytes: usize,
     overlay: Overlay,
@@ -252,7 +252,7 @@ impl Core {
         if decision.events.is_empty() {
             return Ok(decision.reply);
         }
-        let story = Story { position, at: now, events: decision.events };
+        let story = CommittedFrame { position, at: now, events: decision.events };
         let writes = apply(&story);
         if let Err(too_long) = fits(&writes) {
             // Said before anything is written; a frame whose rows do not fit would stop every later start.
@@ -271,7 +271,7 @@ impl Core {
     }
 
     /// What the next decision must know of this one besides rows.
-    fn learn(&mut self, story: &Story) {
+    fn learn(&mut self, story: &CommittedFrame) {
         for event in &story.events {
             self.batch.overlay.claims.extend(rebuild::claim_of(&event.fact));
             if let Some(directory) = event.fact.directory_after(&self.directory) {

@@ -2,7 +2,7 @@
 
 use crate::index::{Claims, Index, SCAN_MAX_ROWS};
 use crate::journal::{JournalFailed, JournalReader};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::machine::record;
 use crate::machine::rows::{Key, Table, Write};
 use crate::machine::view::View;
@@ -74,7 +74,7 @@ impl Known<'_> {
         let Some(frame) = frames.into_iter().next().filter(|frame| frame.position == position) else { return true };
         let Ok(story) = record::decode(position, &frame.meta, frame.bodies) else { return true };
         story.events.iter().any(|event| match &event.fact {
-            Fact::Claimed { account, carrier_id, kind } => {
+            Event::Claimed { account, carrier_id, kind } => {
                 (account, carrier_id, kind) == (&claim.account, &claim.carrier_id, &claim.kind)
             }
             _ => false,

@@ -3,8 +3,8 @@
 //! Invariant: what was acknowledged is in the journal, so nothing is lost with an index; and as long as it is not whole
 //! again nothing is answered from it.
 
+use super::compaction::CompactionOptions;
 use super::core::{Core, EngineFailed};
-use super::fold::FoldOptions;
 use super::rebuild;
 use crate::index::SCAN_MAX_ROWS;
 use crate::journal::snapshot::Snapshots;
@@ -71,7 +71,7 @@ impl Core {
     /// Makes a snapshot of the rows as they are now: also of those whose frames the journal has lost, which would otherwise
     /// be gone with the index.
     pub fn keep_in_snapshot(&mut self, snapshots: &Snapshots) -> Result<(), EngineFailed> {
-        let mut fold = snapshots.fold(false, FoldOptions::default().run_bytes)?;
+        let mut fold = snapshots.fold(false, CompactionOptions::default().run_bytes)?;
         let mut goes_on = || true;
         for table in self.index.tables() {
             let mut from = Vec::new();

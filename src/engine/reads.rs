@@ -2,7 +2,7 @@
 
 use super::tail::{Follow, FollowFailed};
 use crate::journal::JournalFailed;
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::machine::rows::{Key, Rows, RowsFailed, Table};
 use crate::machine::view::View;
 use crate::model::{Claim, Directory, MessageId};
@@ -54,7 +54,7 @@ impl Reads {
             Ok(Some(story)) => story,
         };
         Ok(story.events.iter().find_map(|event| match &event.fact {
-            Fact::MessageQueued { message: found, text, .. } | Fact::MessageReceived { message: found, text, .. }
+            Event::MessageQueued { message: found, text, .. } | Event::MessageReceived { message: found, text, .. }
                 if found.id == message =>
             {
                 text.kept().cloned()

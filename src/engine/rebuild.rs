@@ -8,7 +8,7 @@ use crate::index::{Claims, Index};
 use crate::journal::JournalReader;
 use crate::journal::snapshot::{Snapshot, Snapshots};
 use crate::machine::apply::apply;
-use crate::machine::event::{Fact, Story};
+use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::record;
 use crate::machine::rows::Write;
 use crate::model::{Claim, Position, Timestamp};
@@ -136,15 +136,15 @@ pub(super) fn replay(
     Ok(latest)
 }
 
-pub(super) fn insert_claims(claims: &mut Claims, story: &Story) {
+pub(super) fn insert_claims(claims: &mut Claims, story: &CommittedFrame) {
     for claim in story.events.iter().filter_map(|event| claim_of(&event.fact)) {
         claims.insert(&claim, story.position);
     }
 }
 
-pub(super) fn claim_of(fact: &Fact) -> Option<Claim> {
+pub(super) fn claim_of(fact: &Event) -> Option<Claim> {
     match fact {
-        Fact::Claimed { account, carrier_id, kind } => {
+        Event::Claimed { account, carrier_id, kind } => {
             Some(Claim { account: account.clone(), carrier_id: carrier_id.clone(), kind: kind.clone() })
         }
         _ => None,

@@ -1,7 +1,7 @@
 //! What was committed, for those who follow: the latest from memory, the rest from the journal.
 
 use crate::journal::{JournalFailed, JournalReader};
-use crate::machine::event::Story;
+use crate::machine::event::CommittedFrame;
 use crate::machine::record;
 use crate::model::{Position, Timestamp};
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ pub(super) struct Tail {
 
 #[derive(Default)]
 struct Ring {
-    stories: VecDeque<(usize, Arc<Story>)>,
+    stories: VecDeque<(usize, Arc<CommittedFrame>)>,
     bytes: usize,
 }
 
@@ -40,7 +40,7 @@ impl Tail {
     }
 
     /// Adds stories that are durable and applied, each with the size of its record, and wakes those who wait.
-    pub(super) fn push(&self, stories: impl Iterator<Item = (usize, Story)>) {
+    pub(super) fn push(&self, stories: impl Iterator<Item = (usize, CommittedFrame)>) {
         let mut last = None;
         {
             let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Tail {
         }
     }
 
-    fn from(&self, position: Position, limit: usize) -> Option<Vec<Arc<Story>>> {
+    fn from(&self, position: Position, limit: usize) -> Option<Vec<Arc<CommittedFrame>>> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ring.stories.front()?.1.position;
         let skip = usize::try_from(position.0.checked_sub(first.0)?).ok()?;
@@ -131,12 +131,12 @@ impl Follow {
     }
 
     /// The same as `read`, if it can be had without touching a file.
-    pub fn recent(&self, from: Position, limit: usize) -> Option<Vec<Arc<Story>>> {
+    pub fn recent(&self, from: Position, limit: usize) -> Option<Vec<Arc<CommittedFrame>>> {
         self.tail.from(from, limit)
     }
 
     /// Committed stories from `from` on, at most `limit`; none at the end. May read files.
-    pub fn read(&self, from: Position, limit: usize) -> Result<Vec<Arc<Story>>, FollowFailed> {
+    pub fn read(&self, from: Position, limit: usize) -> Result<Vec<Arc<CommittedFrame>>, FollowFailed> {
         let committed = self.committed();
         if from > committed {
             return Ok(Vec::new());
@@ -157,7 +157,7 @@ impl Follow {
     }
 
     /// The story at `position`; none also where it was lost.
-    pub fn story(&self, position: Position) -> Result<Option<Arc<Story>>, FollowFailed> {
+    pub fn story(&self, position: Position) -> Result<Option<Arc<CommittedFrame>>, FollowFailed> {
         Ok(self.read(position, 1)?.into_iter().next().filter(|story| story.position == position))
     }
 

@@ -1,4 +1,4 @@
-mod folding;
+mod compaction;
 mod mend;
 mod sample;
 mod snapshots;
@@ -6,10 +6,10 @@ mod snapshots;
 use super::*;
 use crate::index::{CLAIMS_MAX, Claims, Index, MemoryIndex, Opened, Owner, SledIndex, Trust, WhyRebuilt};
 use crate::journal::{Journal, MemoryJournal};
-use crate::machine::command::{Command, PutCall, Reply, Taken};
+use crate::machine::command::{Command, IntakeOutcome, PutCall, Reply};
 use crate::machine::state::CallRow;
-use crate::machine::view::{Ask, ROWS_VERSION};
-use crate::model::{Address, CallId, Caller, Day, Heard, Inbound, Phase, Position, Timestamp};
+use crate::machine::view::{Queries, ROWS_VERSION};
+use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Phase, Position, Timestamp};
 use crate::rules::directory::example;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +19,8 @@ use std::time::Duration;
 fn a53_the_same_webhook_eight_times_in_one_batch_has_one_effect() {
     let mut world = World::new();
     let replies = world.core.commit((0..8).map(|_| text("SM1", "hello"))).unwrap();
-    assert_eq!(replies[0], Reply::Heard(Taken::Attached));
-    assert!(replies[1..].iter().all(|reply| *reply == Reply::Heard(Taken::Duplicate)));
+    assert_eq!(replies[0], Reply::InboundItem(IntakeOutcome::Attached));
+    assert!(replies[1..].iter().all(|reply| *reply == Reply::InboundItem(IntakeOutcome::Duplicate)));
     assert_eq!(world.received(), 1);
 }
 
@@ -29,8 +29,8 @@ fn a53_g5_a_repeat_is_known_after_a_restart_whatever_of_index_and_claims_was_los
     let mut world = World::new();
     world.core.commit([text("SM1", "hello")]).unwrap();
     world.restart();
-    assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::Heard(Taken::Duplicate)]);
-    assert_eq!(world.core.commit([text("SM2", "hello")]).unwrap(), [Reply::Heard(Taken::Attached)]);
+    assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Duplicate)]);
+    assert_eq!(world.core.commit([text("SM2", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Attached)]);
     assert_eq!(world.received(), 2);
 }
 
@@ -53,7 +53,7 @@ fn a_batch_that_was_never_synced_leaves_nothing_behind() {
     world.journal.crash(0);
     world.restart();
     assert_eq!(world.core.follow().committed().next(), before.next(), "one frame more: the start itself");
-    assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::Heard(Taken::Attached)]);
+    assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Attached)]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_forgets_no_claim_neither_be
     let mut lives_at = |passed: u64, shown: u64| {
         hands.show(passed, passed + shown);
         let replies = core.commit([Command::Tick, text("SM1", "hello")]).unwrap();
-        assert_eq!(replies[1], Reply::Heard(Taken::Duplicate));
+        assert_eq!(replies[1], Reply::InboundItem(IntakeOutcome::Duplicate));
         match core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
             Some(CallRow::Call(call)) => (call.ended.is_none(), call.lease_until),
             other => panic!("the call is gone: {other:?}"),
@@ -133,7 +133,7 @@ fn g13_by_a_clock_that_is_doubted_after_a_rest_calls_and_texts_go_on_and_no_leas
             Some(CallRow::Call(call)) => call.ended.is_none(),
             other => panic!("the call is gone: {other:?}"),
         };
-        (lives, replies[1] == Reply::Heard(Taken::Duplicate), core.journal().bounds().0 == Position(1))
+        (lives, replies[1] == Reply::InboundItem(IntakeOutcome::Duplicate), core.journal().bounds().0 == Position(1))
     };
     assert_eq!([1, 300, 599].map(&mut at), [(true, true, true); 3]);
     let (lives, _, _) = at(600);
@@ -187,7 +187,7 @@ async fn a_command_whose_caller_has_given_up_is_dropped_undecided() {
     let late = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::ZERO).await;
     assert_eq!(late, Err(SubmitError::TooLate));
     let in_time = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::from_secs(60)).await;
-    assert_eq!(in_time, Ok(Reply::Heard(Taken::Attached)));
+    assert_eq!(in_time, Ok(Reply::InboundItem(IntakeOutcome::Attached)));
     assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Cleanly));
     let stopped = handle.submit(text("SM2", "hello"), Urgency::Urgent, Duration::from_secs(60)).await;
     assert_eq!(stopped, Err(SubmitError::Stopped));
@@ -216,7 +216,10 @@ fn d4_a_text_finds_its_active_call_through_the_index_in_sled() {
         let Opened { index, trust } = SledIndex::open(&dir.path().join("index"), owner).unwrap();
         let (mut core, recovered) = recover(&world.journal, index, &world.clock);
         assert_eq!((trust, recovered.replayed), (expected, replayed));
-        assert_eq!(core.commit([text(&format!("SM{texts}"), "hello")]).unwrap(), [Reply::Heard(Taken::Attached)]);
+        assert_eq!(
+            core.commit([text(&format!("SM{texts}"), "hello")]).unwrap(),
+            [Reply::InboundItem(IntakeOutcome::Attached)]
+        );
         assert_eq!(received(&core), texts);
         core.close().unwrap();
     }
@@ -249,7 +252,7 @@ impl World {
         received(&self.core)
     }
 
-    fn stories(&self) -> Vec<Arc<crate::machine::event::Story>> {
+    fn stories(&self) -> Vec<Arc<crate::machine::event::CommittedFrame>> {
         let follow = self.core.follow();
         let mut stories = Vec::new();
         let mut next = Position(1);
@@ -371,5 +374,5 @@ fn text(sid: &str, text: &str) -> Command {
         segments: None,
         keyword: None,
     };
-    Command::Heard { account: "main".to_owned(), item: Heard::Message(inbound) }
+    Command::InboundItem { account: "main".to_owned(), item: InboundItem::Message(inbound) }
 }

@@ -77,7 +77,7 @@ pub struct Api {
 }
 
 /// A request that was let in, and read.
-struct Asked {
+struct ApiRequest {
     token: Arc<Token>,
     headers: HeaderMap,
     /// As it stood in the request line.
@@ -125,7 +125,7 @@ impl Api {
     }
 
     async fn answer(self: Arc<Self>, route: &'static Route, request: Request) -> Response {
-        let answered = self.heed(route, request).await;
+        let answered = self.authorize_and_route(route, request).await;
         let refused = answered.as_ref().err().map(|refusal| refusal.code.word());
         let response = answered.unwrap_or_else(|refusal| problem(&refusal));
         observe::api_request(route.verb.word(), route.path, response.status(), refused);
@@ -133,7 +133,7 @@ impl Api {
     }
 
     /// Credential, scope, query, body; then what the route does.
-    async fn heed(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
+    async fn authorize_and_route(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
         let (mut head, body) = request.into_parts();
         let token = self.token(&head)?;
         token.reaches(route.scope)?;
@@ -143,7 +143,7 @@ impl Api {
             .map_err(|_| Refusal::new(Code::NotFound, "the address is no UTF-8: nothing has it"))?;
         let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let body = if route.verb.has_body() { self::body(&head.headers, body).await? } else { Bytes::new() };
-        let asked = Asked { token, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
+        let asked = ApiRequest { token, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
         // From here on the engine may have it.
         if let Some(may_be_done) = head.extensions.get::<MayBeDone>().filter(|_| route.verb.writes()) {
             may_be_done.set();
@@ -152,7 +152,7 @@ impl Api {
     }
 
     /// What no route has: said only to who may be here.
-    async fn elsewhere(self: Arc<Self>, refusal: Refusal, request: Request) -> Response {
+    async fn not_found(self: Arc<Self>, refusal: Refusal, request: Request) -> Response {
         let (head, _) = request.into_parts();
         let refusal = self.token(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
         let response = problem(&refusal);
@@ -165,7 +165,7 @@ impl Api {
         self.takes_work()?;
         // Where the disk has little room, what begins nothing goes on. Whether a PUT begins a call is known elsewhere.
         if matches!(command, Command::Send(_)) && self.readiness.holds(NotReady::LowDisk) {
-            return Err(unreadable());
+            return Err(storage_unavailable());
         }
         let held = key.map(|key| self.in_flight.hold(key)).transpose()?;
         self.submit(command, urgency, held).await
@@ -194,7 +194,7 @@ impl Api {
             return Err(Refusal::new(Code::Draining, "the gateway is stopping and nothing was done: repeat"));
         }
         if self.readiness.holds(NotReady::StorageUnavailable) {
-            return Err(unreadable());
+            return Err(storage_unavailable());
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Api {
         question: impl FnOnce(&Reads, Timestamp) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         if self.readiness.holds(NotReady::StorageUnavailable) {
-            return Err(unreadable());
+            return Err(storage_unavailable());
         }
         let turn = timeout(LOOK_WITHIN, Arc::clone(&self.looks).acquire_owned()).await;
         let turn = turn.map_err(|_| overloaded())?.map_err(|_| internal())?;
@@ -223,7 +223,7 @@ impl Api {
     }
 }
 
-impl Asked {
+impl ApiRequest {
     /// A part of the path.
     fn param(&self, name: &str) -> &str {
         let found = self.params.iter().find(|(found, _)| found == name);
@@ -247,7 +247,7 @@ async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
         BodyRefused::TooLarge => {
             Refusal::new(Code::BodyTooLarge, format!("a request has at most {BODY_MAX_BYTES} bytes: send less"))
         }
-        BodyRefused::Crowded => overloaded(),
+        BodyRefused::AtCapacity => overloaded(),
         BodyRefused::TooSlow | BodyRefused::Cut => {
             Refusal::new(Code::MalformedJson, "the body did not come whole and in time: send it again")
         }
@@ -266,13 +266,13 @@ fn outcome_unknown() -> Refusal {
     Refusal::new(Code::OutcomeUnknown, detail)
 }
 
-fn unreadable() -> Refusal {
+fn storage_unavailable() -> Refusal {
     Refusal::new(Code::StorageUnavailable, "the gateway's storage fails or is full, and nothing was done: repeat later")
 }
 
 fn storage_failed(failed: &impl std::fmt::Display) -> Refusal {
     tracing::error!(%failed, "a question at the platform's door was not answered");
-    unreadable()
+    storage_unavailable()
 }
 
 fn panicked() -> Refusal {
@@ -281,7 +281,7 @@ fn panicked() -> Refusal {
 }
 
 /// A reply that does not belong to its command: a defect of ours.
-fn unforeseen(command: &'static str) -> Refusal {
+fn unexpected_reply(command: &'static str) -> Refusal {
     tracing::error!(command, "the engine gave a reply that does not belong to the command");
     internal()
 }

@@ -15,8 +15,8 @@ use self::unknown::Unknown;
 use super::answer::{encoded, internal, problem};
 use crate::carrier::{BadSignature, Dialect, Webhook};
 use crate::engine::{Handle, SubmitError, Urgency};
-use crate::machine::command::{Command, Reply, Taken};
-use crate::model::{Heard, Timestamp};
+use crate::machine::command::{Command, IntakeOutcome, Reply};
+use crate::model::{InboundItem, Timestamp};
 use crate::net::{BodyRefused, ClientAddress, read_body};
 use crate::observe::{self, Door, NotReady, Readiness, WebhookOutcome};
 use crate::rules::refusal::{Code, Refusal};
@@ -158,7 +158,7 @@ impl Hooks {
         drop(unverified);
         let heard = account.dialect.parse(&hook).unwrap_or_else(|unreadable| vec![unreadable.into()]);
         // What became of texts already sent is heard while there is any room at all.
-        let is_new = |item: &Heard| matches!(item, Heard::Message(_) | Heard::Unreadable { .. });
+        let is_new = |item: &InboundItem| matches!(item, InboundItem::Message(_) | InboundItem::Unreadable { .. });
         if self.readiness.holds(NotReady::LowDisk) && heard.iter().any(is_new) {
             return no_room();
         }
@@ -194,9 +194,9 @@ impl Hooks {
     async fn submit_all(
         &self,
         account: &Account,
-        heard: Vec<Heard>,
+        heard: Vec<InboundItem>,
         hook: &Webhook,
-    ) -> Result<Vec<Taken>, SubmitError> {
+    ) -> Result<Vec<IntakeOutcome>, SubmitError> {
         let kinds: Vec<_> = heard.iter().map(outcome::Item::of).collect();
         let replies = all(heard.into_iter().map(|item| self.submit(account, item)).collect()).await;
 
@@ -204,7 +204,7 @@ impl Hooks {
         let mut does_not_fit = false;
         for (kind, reply) in kinds.into_iter().zip(replies) {
             match reply? {
-                Reply::Heard(what) => {
+                Reply::InboundItem(what) => {
                     outcome::count(&account.name, &kind, what);
                     taken.push(what);
                 }
@@ -214,10 +214,10 @@ impl Hooks {
         if does_not_fit {
             // An item whose rows would be too large was refused whole. Thanked for means kept, so its bytes are.
             let problem = "an item is larger than the gateway keeps".to_owned();
-            let item = Heard::Unreadable { raw: hook.content().to_vec(), problem };
+            let item = InboundItem::Unreadable { raw: hook.content().to_vec(), problem };
             let kind = outcome::Item::of(&item);
             match self.submit(account, item).await? {
-                Reply::Heard(what) => {
+                Reply::InboundItem(what) => {
                     outcome::count(&account.name, &kind, what);
                     taken.push(what);
                 }
@@ -227,12 +227,12 @@ impl Hooks {
         Ok(taken)
     }
 
-    fn submit(&self, account: &Account, item: Heard) -> Submission {
+    fn submit(&self, account: &Account, item: InboundItem) -> Submission {
         let urgency = match item {
-            Heard::Receipt(_) => Urgency::Urgent,
-            Heard::Message(_) | Heard::Unreadable { .. } | Heard::Ignored { .. } => Urgency::Ordinary,
+            InboundItem::Receipt(_) => Urgency::Urgent,
+            InboundItem::Message(_) | InboundItem::Unreadable { .. } | InboundItem::Ignored { .. } => Urgency::Ordinary,
         };
-        let command = Command::Heard { account: account.name.to_string(), item };
+        let command = Command::InboundItem { account: account.name.to_string(), item };
         let engine = self.engine.clone();
         Box::pin(async move { engine.submit(command, urgency, DECIDED_WITHIN).await })
     }
@@ -278,7 +278,7 @@ fn unread(refused: BodyRefused, max_bytes: usize) -> Ended {
             let detail = format!("this carrier's webhooks have at most {max_bytes} bytes");
             (WebhookOutcome::TooLarge, problem(&Refusal::new(Code::BodyTooLarge, detail)))
         }
-        BodyRefused::Crowded => overloaded(),
+        BodyRefused::AtCapacity => overloaded(),
         BodyRefused::TooSlow | BodyRefused::Cut => {
             // Whoever was slow, nothing was taken; and a 408 would end some carriers' duty.
             let detail = "the body did not come whole and in time: send it again";

@@ -8,7 +8,7 @@ use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock};
 use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Record, Which};
 use crate::machine::command::{Command, Reply};
-use crate::machine::event::{Fact, Story};
+use crate::machine::event::{CommittedFrame, Event};
 use crate::model::{Directory, Position, Secret, Timestamp};
 use crate::net::ClientAddress;
 use crate::observe::{NotReady, Readiness};
@@ -148,12 +148,12 @@ impl World {
     }
 
     /// Everything committed since the directory was loaded.
-    pub(super) fn stories(&self) -> Vec<Arc<Story>> {
+    pub(super) fn stories(&self) -> Vec<Arc<CommittedFrame>> {
         self.reads.follow().read(Position(3), 1_000).unwrap()
     }
 
     /// How many of the facts committed are such.
-    pub(super) fn count(&self, such: impl Fn(&Fact) -> bool) -> usize {
+    pub(super) fn count(&self, such: impl Fn(&Event) -> bool) -> usize {
         self.stories().iter().flat_map(|story| &story.events).filter(|event| such(&event.fact)).count()
     }
 

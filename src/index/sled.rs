@@ -300,13 +300,13 @@ impl Shared {
         self.believed()?;
         let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
         let trees = trees.as_ref().ok_or_else(|| RowsFailed("it is closed".into()))?;
-        calmly(|| act(trees)).map_err(|why| self.fail(why))
+        catch_panic(|| act(trees)).map_err(|why| self.fail(why))
     }
 
     fn make_table(&self, table: Table) -> Result<(), RowsFailed> {
         let mut trees = self.trees.write().unwrap_or_else(PoisonError::into_inner);
         let trees = trees.as_mut().ok_or_else(|| RowsFailed("it is closed".into()))?;
-        let tree = calmly(|| trees.db.open_tree(tree_name(table))).map_err(|why| self.fail(why))?;
+        let tree = catch_panic(|| trees.db.open_tree(tree_name(table))).map_err(|why| self.fail(why))?;
         trees.tables.insert(table, tree);
         Ok(())
     }
@@ -350,7 +350,7 @@ impl Trees {
 
     /// Drops the handles, upon which sled writes out what it has. It panics where its last sync fails.
     fn shut(self) -> Result<(), RowsFailed> {
-        calmly(|| {
+        catch_panic(|| {
             drop(self);
             Ok(())
         })
@@ -360,7 +360,7 @@ impl Trees {
 
 /// Calls into sled. Its panics are errors here: a page that cannot be read must lead to a rebuild and not to a process
 /// that dies of the same page at every start.
-fn calmly<T>(act: impl FnOnce() -> ::sled::Result<T>) -> Result<T, String> {
+fn catch_panic<T>(act: impl FnOnce() -> ::sled::Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(result) => result.map_err(|e| e.to_string()),
         Err(_) => Err("sled panicked".into()),

@@ -13,9 +13,9 @@
 //! ```
 
 use super::disk::Disk;
-use super::frame::{Body, Seal, u32_at, u64_at};
+use super::frame::{Body, ChainChecksum, u32_at, u64_at};
 use super::recover::{MAKING, damaged, failed};
-use super::segment::{Behind, Found, Header, Place, Step, Walk, Window, name_of};
+use super::segment::{Found, Header, Place, PreviousSegment, Step, Walk, Window, name_of};
 use super::{JournalFailed, Which};
 use crate::model::Position;
 use std::io;
@@ -41,7 +41,7 @@ pub(super) struct Span {
 pub(super) fn find(
     disk: &dyn Disk,
     identity: [u8; 16],
-    segment: Behind,
+    segment: PreviousSegment,
     until: Position,
     which: Which<'_>,
     spans: &mut Vec<Span>,
@@ -53,7 +53,7 @@ pub(super) fn find(
         let start = Place { offset: 0, position: segment.first, previous: 0 };
         return Err(broken(start, "the header is not whole"));
     };
-    let mut walk = Walk::new(Window::new(&*file, segment.end), Seal::of(&identity), header.start());
+    let mut walk = Walk::new(Window::new(&*file, segment.end), ChainChecksum::of(&identity), header.start());
     while walk.place.offset < segment.end && walk.place.position <= until {
         let place = walk.place;
         let view = match walk.step().map_err(failed(disk, &name))? {

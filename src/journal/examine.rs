@@ -4,8 +4,8 @@
 //! may be cut; a hole in what was acknowledged is for a person to see.
 
 use super::disk::ReadAt;
-use super::frame::{Body, HEAD, Head, Seal, View, all_zero};
-use super::segment::{Header, Marks, Place, Step, WINDOW_BYTES, Walk, Window, zeros_from};
+use super::frame::{Body, ChainChecksum, HEAD, Head, View, all_zero};
+use super::segment::{FrameOffsets, Header, Place, Step, WINDOW_BYTES, Walk, Window, zeros_from};
 use crate::model::Position;
 use std::io;
 
@@ -17,7 +17,7 @@ pub(super) struct Examined {
     /// The last position of which a frame, or the caller, says that it was durable. The frames after it are whole as
     /// the system shows them now; whether they are on the disk nobody knows.
     pub(super) durable: Position,
-    pub(super) marks: Marks,
+    pub(super) marks: FrameOffsets,
     /// Bodies found erased.
     pub(super) erased: u64,
 }
@@ -33,13 +33,13 @@ pub(super) enum State {
     Damaged(Place, &'static str),
 }
 
-/// Examines the first `size` bytes of `file`. `vouched` is the last position known durable from elsewhere: the segment
+/// Examines the first `size` bytes of `file`. `synced_len` is the last position known durable from elsewhere: the segment
 /// after this one exists only because all of this one was.
-pub(super) fn examine(file: &dyn ReadAt, size: u64, header: &Header, vouched: Position) -> io::Result<Examined> {
-    let seal = Seal::of(&header.identity);
+pub(super) fn examine(file: &dyn ReadAt, size: u64, header: &Header, synced_len: Position) -> io::Result<Examined> {
+    let seal = ChainChecksum::of(&header.identity);
     let mut walk = Walk::new(Window::new(file, size), seal, header.start());
-    let mut durable = vouched;
-    let mut marks = Marks::default();
+    let mut durable = synced_len;
+    let mut marks = FrameOffsets::default();
     let mut erased = 0;
     let mut damaged_body = None;
     let stopped = loop {
@@ -101,7 +101,7 @@ impl Examined {
 /// What the first whole frame behind `bad` that knows of a durable frame at `bad` says; `None` where there is none.
 ///
 /// The walk has lost its step, so every byte may begin a frame. Few do: four bytes of the identity stand there.
-fn claim_after(window: &mut Window<'_>, bad: Place, seal: Seal) -> io::Result<Option<Position>> {
+fn claim_after(window: &mut Window<'_>, bad: Place, seal: ChainChecksum) -> io::Result<Option<Position>> {
     let mut offset = bad.offset + 1;
     loop {
         let bytes = window.at(offset, WINDOW_BYTES)?;
@@ -134,10 +134,10 @@ fn claim_after(window: &mut Window<'_>, bad: Place, seal: Seal) -> io::Result<Op
 /// known durable is ever erased, and zeros are what stood in the file before.
 fn first_torn_body(
     window: Window<'_>,
-    marks: &Marks,
+    marks: &FrameOffsets,
     durable: Position,
     end: Place,
-    seal: Seal,
+    seal: ChainChecksum,
 ) -> io::Result<Option<Place>> {
     let Some(start) = marks.before(durable.next()) else { return Ok(None) };
     let mut walk = Walk::new(window, seal, start);

@@ -5,10 +5,10 @@
 //! without the bytes being on the disk.
 
 use super::disk::{Disk, DiskFile, RealDisk};
-use super::frame::{Link, Salts, Seal, bytes_of, encode};
+use super::frame::{ChainChecksum, Link, Salts, bytes_of, encode};
 use super::reader::{FileReader, Segment, Shared, Visible};
 use super::recover::{Cut, Evidence, Last, MAKING, Recovered, failed, identity_on, recover};
-use super::segment::{Behind, Header, Marks, Place, name_of};
+use super::segment::{FrameOffsets, Header, Place, PreviousSegment, name_of};
 use super::{FORGOTTEN_AT_ONCE_MAX, Journal, JournalFailed, JournalReader, Record, Which, erase};
 use crate::model::{Day, Position, Timestamp};
 use crate::observe;
@@ -44,12 +44,12 @@ pub struct FileJournal {
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     identity: [u8; 16],
-    seal: Seal,
+    seal: ChainChecksum,
     salts: Salts,
     /// The segment that is written to; none before the first append of a new journal.
     current: Option<Current>,
     /// The segment before the next one to be made.
-    behind: Behind,
+    behind: PreviousSegment,
     /// The last position before the gap that the next segment begins after.
     gap_after: Option<Position>,
     /// What the next frame is to say of itself.
@@ -58,8 +58,8 @@ pub struct FileJournal {
     /// The last position known durable.
     durable: Position,
     /// The last position that a frame of this process says is durable, written and synced.
-    said: Position,
-    vouched: Position,
+    confirmed_len: Position,
+    synced_len: Position,
     /// Encoded and not yet written.
     buffer: Vec<u8>,
     /// Segments closed since the last sync.
@@ -80,7 +80,7 @@ struct Current {
     /// Behind the last frame written.
     written: u64,
     /// Marks of frames since the last sync.
-    marks: Marks,
+    marks: FrameOffsets,
     /// Something was written since the last sync.
     unsynced: bool,
 }
@@ -131,16 +131,16 @@ impl FileJournal {
             disk,
             segment_bytes: options.segment_bytes,
             identity,
-            seal: Seal::of(&identity),
+            seal: ChainChecksum::of(&identity),
             salts: Salts::new(salts.try_into().expect("32 bytes less 16 are 16")),
             current,
-            behind: Behind::default(),
+            behind: PreviousSegment::default(),
             gap_after: None,
             next: next.position,
             previous: next.previous,
             durable: Position(next.position.0 - 1),
-            said: Position(0),
-            vouched: Position(0),
+            confirmed_len: Position(0),
+            synced_len: Position(0),
             buffer: Vec::new(),
             closed: Vec::new(),
             shared: Arc::new(shared),
@@ -181,7 +181,7 @@ impl FileJournal {
             current.marks.pass(Place { offset, position: self.next, previous: self.previous });
             self.previous = encode(&mut self.buffer, record, link, self.seal, &self.salts);
             self.next = self.next.next();
-            self.said = link.synced;
+            self.confirmed_len = link.synced;
         }
         self.write_buffer()
     }
@@ -223,7 +223,7 @@ impl FileJournal {
         cut.map_err(failed(&*self.disk, &current.name))?;
         observe::journal_synced(began.elapsed());
         self.durable = self.gap_after.unwrap_or(Position(self.next.0 - 1));
-        self.behind = Behind { first: current.first, end: current.written };
+        self.behind = PreviousSegment { first: current.first, end: current.written };
         self.closed.push(current.into_segment());
         Ok(())
     }
@@ -249,7 +249,7 @@ impl FileJournal {
         };
         let (file, size) = make().map_err(failed(disk, &name))?;
         self.gap_after = None;
-        let marks = Marks::default();
+        let marks = FrameOffsets::default();
         self.current = Some(Current { file, name, first, day: now.day(), size, written, marks, unsynced: false });
         Ok(())
     }
@@ -261,7 +261,7 @@ impl FileJournal {
             observe::journal_synced(began.elapsed());
             current.unsynced = false;
             self.durable = Position(self.next.0 - 1);
-            self.vouched = self.said;
+            self.synced_len = self.confirmed_len;
             let current = current.since_last_sync();
             self.shared.show(self.closed.drain(..).chain([current]), self.next);
         }
@@ -304,8 +304,8 @@ impl Journal for FileJournal {
         self.alive(|journal| {
             let mut spans = Vec::new();
             for segment in journal.shared.segments() {
-                if segment.first <= journal.vouched {
-                    erase::find(&*journal.disk, journal.identity, segment, journal.vouched, which, &mut spans)?;
+                if segment.first <= journal.synced_len {
+                    erase::find(&*journal.disk, journal.identity, segment, journal.synced_len, which, &mut spans)?;
                 }
             }
             erased = spans.len() as u64;
@@ -361,7 +361,7 @@ fn resume(last: Last, next: Place) -> (Current, Segment) {
         day: header.opened.day(),
         size,
         written: next.offset,
-        marks: Marks::default(),
+        marks: FrameOffsets::default(),
         unsynced: false,
     };
     (current, Segment { file, first, end: next.offset, marks })

@@ -48,13 +48,13 @@ const SALT: usize = 4;
 
 /// What makes a frame one of this journal: derived from its identity.
 #[derive(Clone, Copy)]
-pub(super) struct Seal {
+pub(super) struct ChainChecksum {
     mark: [u8; 4],
     /// Begins every crc; also stands as `previous` in the journal's first frame.
     pub(super) key: u32,
 }
 
-impl Seal {
+impl ChainChecksum {
     pub(super) fn of(identity: &[u8; 16]) -> Self {
         let (mark, rest) = identity.split_first_chunk().expect("16 bytes are more than 4");
         Self { mark: *mark, key: crc32c::crc32c(rest) }
@@ -97,7 +97,7 @@ pub(super) struct Link {
 }
 
 /// Writes a frame behind `buffer` and returns its crc. The record is one that `bytes_of` has a size for.
-pub(super) fn encode(buffer: &mut Vec<u8>, record: &Record, link: Link, seal: Seal, salts: &Salts) -> u32 {
+pub(super) fn encode(buffer: &mut Vec<u8>, record: &Record, link: Link, seal: ChainChecksum, salts: &Salts) -> u32 {
     const FITS: &str = "a record that has a size is below 16 MiB and 65,536 bodies";
     let start = buffer.len();
     let length = bytes_of(record).expect(FITS);
@@ -140,7 +140,7 @@ pub(super) struct Head {
 
 impl Head {
     /// The head that `bytes` begin with, where it is one of this journal and its lengths agree with each other.
-    pub(super) fn read(bytes: &[u8], seal: Seal) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8], seal: ChainChecksum) -> Option<Self> {
         let bytes: &[u8; HEAD] = bytes.first_chunk()?;
         let head = Self {
             crc: u32_at(bytes, 4),
@@ -182,7 +182,7 @@ pub(super) enum Body<'a> {
 
 impl<'a> View<'a> {
     /// The frame in `bytes`, which are as many as its head says; `None` where it is not whole.
-    pub(super) fn read(bytes: &'a [u8], head: Head, seal: Seal) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8], head: Head, seal: ChainChecksum) -> Option<Self> {
         let view = Self { head, bytes: bytes.get(..head.length)? };
         if crc32c::crc32c_append(seal.key, &view.bytes[8..head.meta_end()]) != head.crc {
             return None;
@@ -285,7 +285,7 @@ mod tests {
         let record = Record { meta: Vec::new(), bodies: vec![b"+12065550142".to_vec()] };
         let [one, other] = [[1; 16], [2; 16]].map(|key| {
             let mut bytes = Vec::new();
-            encode(&mut bytes, &record, link(), Seal::of(&IDENTITY), &Salts::new(key));
+            encode(&mut bytes, &record, link(), ChainChecksum::of(&IDENTITY), &Salts::new(key));
             u32_at(&bytes, HEAD + 4)
         });
         assert_ne!(one, other);
@@ -294,9 +294,9 @@ mod tests {
     #[test]
     fn a_frame_of_another_journal_is_none_of_ours() {
         let bytes = encoded(&[b"text"]);
-        assert!(Head::read(&bytes, Seal::of(b"another journal!")).is_none());
+        assert!(Head::read(&bytes, ChainChecksum::of(b"another journal!")).is_none());
         // The same mark, and the rest of the identity different: the crc does not agree.
-        let seal = Seal::of(b"jour of an other");
+        let seal = ChainChecksum::of(b"jour of an other");
         let head = Head::read(&bytes, seal).unwrap();
         assert!(View::read(&bytes, head, seal).is_none());
     }
@@ -308,7 +308,7 @@ mod tests {
         for bit in 0..covered * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let seal = Seal::of(&IDENTITY);
+            let seal = ChainChecksum::of(&IDENTITY);
             let whole = Head::read(&flipped, seal).and_then(|head| View::read(&flipped, head, seal));
             assert!(whole.is_none(), "bit {bit}");
         }
@@ -318,7 +318,7 @@ mod tests {
         let record =
             Record { meta: b"what happened".to_vec(), bodies: bodies.iter().map(|body| body.to_vec()).collect() };
         let mut bytes = Vec::new();
-        encode(&mut bytes, &record, link(), Seal::of(&IDENTITY), &Salts::new([7; 16]));
+        encode(&mut bytes, &record, link(), ChainChecksum::of(&IDENTITY), &Salts::new([7; 16]));
         assert_eq!(Some(bytes.len()), bytes_of(&record));
         bytes
     }
@@ -328,7 +328,7 @@ mod tests {
     }
 
     fn bodies(bytes: &[u8]) -> Vec<Body<'_>> {
-        let seal = Seal::of(&IDENTITY);
+        let seal = ChainChecksum::of(&IDENTITY);
         let head = Head::read(bytes, seal).unwrap();
         View::read(bytes, head, seal).unwrap().bodies().map(|(_, body)| body).collect()
     }

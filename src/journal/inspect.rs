@@ -5,7 +5,7 @@
 
 use super::disk::{Disk, DiskFile, ReadAt, RealDisk};
 use super::examine::{Examined, State, examine};
-use super::frame::{Body, Seal, View};
+use super::frame::{Body, ChainChecksum, View};
 use super::recover::{Evidence, way_out};
 use super::segment::{Found, Header, Place, Step, Walk, Window, first_of, name_of};
 use crate::model::Position;
@@ -56,8 +56,8 @@ pub fn verify(directory: &Path, known: &Evidence, out: &mut dyn Write) -> io::Re
                 let size = followed_by.map_or(size, |next| size.min(next.behind.end));
                 // That a segment follows says that all of this one had been durable.
                 let before_next = after.map_or(Position(0), |after| Position(after.0.saturating_sub(1)));
-                let vouched = followed_by.map_or(before_next, |next| next.last_before());
-                let examined = examine_twice(&*file, size, &header, vouched)?;
+                let synced_len = followed_by.map_or(before_next, |next| next.last_before());
+                let examined = examine_twice(&*file, size, &header, synced_len)?;
                 let verdict = match order(before.as_ref(), *first, &header) {
                     Err(why) => Verdict::Damaged(header.start(), why),
                     Ok(()) => Verdict::of(examined.state),
@@ -144,7 +144,7 @@ pub fn inspect(
             writeln!(out, "# positions {} to {} are lost, which was accepted", after.0 + 1, first.0 - 1)?;
         }
         writeln!(out, "# {}: opened {}", name_of(*first), header.opened)?;
-        let mut walk = Walk::new(Window::new(&*file, size), Seal::of(&header.identity), header.start());
+        let mut walk = Walk::new(Window::new(&*file, size), ChainChecksum::of(&header.identity), header.start());
         while left > 0 {
             let place = walk.place;
             match walk.step()? {
@@ -198,15 +198,15 @@ fn header_of(disk: &RealDisk, first: Option<Position>) -> io::Result<Option<Head
 
 /// Examines a segment that a running gateway may be writing to. Such a one is not read at one moment: its end seems
 /// broken where the beginning of it was read before it was written. What broke is the same at a second look.
-fn examine_twice(file: &dyn ReadAt, size: u64, header: &Header, vouched: Position) -> io::Result<Examined> {
+fn examine_twice(file: &dyn ReadAt, size: u64, header: &Header, synced_len: Position) -> io::Result<Examined> {
     const LOOKS_MAX: usize = 8;
-    let mut examined = examine(file, size, header, vouched)?;
+    let mut examined = examine(file, size, header, synced_len)?;
     for _ in 1..LOOKS_MAX {
         if examined.state == State::Whole {
             return Ok(examined);
         }
         let before = (examined.state, examined.end);
-        examined = examine(file, size, header, vouched)?;
+        examined = examine(file, size, header, synced_len)?;
         if (examined.state, examined.end) == before {
             return Ok(examined);
         }

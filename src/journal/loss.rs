@@ -5,9 +5,11 @@
 
 use super::disk::{Disk, RealDisk};
 use super::examine::{State, examine};
-use super::frame::{Body, HEAD, Head, Seal, View, all_zero};
+use super::frame::{Body, ChainChecksum, HEAD, Head, View, all_zero};
 use super::recover::{Evidence, MAKING, failed};
-use super::segment::{Behind, Found, Header, Place, Step, WINDOW_BYTES, Walk, Window, first_of, name_of, zeros_from};
+use super::segment::{
+    Found, Header, Place, PreviousSegment, Step, WINDOW_BYTES, Walk, Window, first_of, name_of, zeros_from,
+};
 use super::{JournalFailed, erase};
 use crate::model::{Position, Timestamp};
 use std::io;
@@ -129,7 +131,7 @@ impl Plan {
         let file = self.disk.open(&name)?;
         let size = file.size()?;
         let limit = limit.map_or(size, |limit| limit.min(size));
-        let seal = Seal::of(&self.identity.expect("a plan with segments to look through has an identity"));
+        let seal = ChainChecksum::of(&self.identity.expect("a plan with segments to look through has an identity"));
         let torn = |header: &Header| -> io::Result<Option<Place>> {
             let examined = examine(&*file, limit, header, Position(0))?;
             // A torn end was never acknowledged, unless somebody knows of what was in it.
@@ -141,7 +143,7 @@ impl Plan {
             None => runs(Window::new(&*file, limit), seal, header.as_ref(), first)?,
         };
         // What is kept of the segment's header where its first frames are lost.
-        let oldest = header.map_or((first, Behind::default(), Position(first.0 - 1)), |header| {
+        let oldest = header.map_or((first, PreviousSegment::default(), Position(first.0 - 1)), |header| {
             (first, header.behind, header.last_before())
         });
         let opened = header.map(|header| header.opened).or(self.pieces.last().map(|piece| piece.header.opened));
@@ -167,7 +169,7 @@ impl Plan {
         &mut self,
         run: &Run,
         own: Option<Header>,
-        (segment, behind, last_before): (Position, Behind, Position),
+        (segment, behind, last_before): (Position, PreviousSegment, Position),
         opened: Timestamp,
     ) -> Option<Header> {
         let identity = self.identity?;
@@ -191,7 +193,8 @@ impl Plan {
         if after.is_some() && own.is_none_or(|own| own.after != after) {
             self.lost.push(Lost { from: last.next(), until: first });
         }
-        let behind = Behind { first: before.header.first, end: before.header.length() + (before.to - before.from) };
+        let behind =
+            PreviousSegment { first: before.header.first, end: before.header.length() + (before.to - before.from) };
         Some(Header { identity, first, opened, behind, seed, after })
     }
 
@@ -257,7 +260,7 @@ fn header_of(disk: &dyn Disk, first: Position) -> Result<Option<Header>, Journal
 }
 
 /// The runs of whole frames in `window`, from the header on, or from the first frame that is found where there is none.
-fn runs(mut window: Window<'_>, seal: Seal, header: Option<&Header>, first: Position) -> io::Result<Vec<Run>> {
+fn runs(mut window: Window<'_>, seal: ChainChecksum, header: Option<&Header>, first: Position) -> io::Result<Vec<Run>> {
     let mut runs = Vec::new();
     let mut least = first;
     let mut start = match header {
@@ -287,7 +290,7 @@ fn runs(mut window: Window<'_>, seal: Seal, header: Option<&Header>, first: Posi
 }
 
 /// The first whole frame from `offset` on that stands at `least` or later.
-fn find(window: &mut Window<'_>, mut offset: u64, seal: Seal, least: Position) -> io::Result<Option<Place>> {
+fn find(window: &mut Window<'_>, mut offset: u64, seal: ChainChecksum, least: Position) -> io::Result<Option<Place>> {
     loop {
         let bytes = window.at(offset, WINDOW_BYTES)?;
         if bytes.len() < HEAD {

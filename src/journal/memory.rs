@@ -25,7 +25,7 @@ struct Kept {
     /// How many of `frames` are synced.
     synced: usize,
     /// How many of `frames` a later synced one says are durable.
-    vouched: usize,
+    synced_len: usize,
     /// The disk is to fail from now on.
     failing: bool,
     /// It failed, and what is written is no more to be believed.
@@ -46,7 +46,7 @@ impl MemoryJournal {
         kept.frames.truncate(left);
         kept.times.truncate(left);
         kept.synced = left;
-        kept.vouched = 0;
+        kept.synced_len = 0;
         kept.failing = false;
         kept.dead = false;
     }
@@ -91,7 +91,7 @@ impl Journal for MemoryJournal {
     fn sync(&mut self) -> Result<(), JournalFailed> {
         let mut kept = self.alive()?;
         if kept.synced < kept.frames.len() {
-            kept.vouched = kept.synced;
+            kept.synced_len = kept.synced;
         }
         kept.synced = kept.frames.len();
         Ok(())
@@ -106,15 +106,15 @@ impl Journal for MemoryJournal {
         kept.times.drain(..count);
         kept.forgotten += count as u64;
         kept.synced -= count;
-        kept.vouched = kept.vouched.saturating_sub(count);
+        kept.synced_len = kept.synced_len.saturating_sub(count);
         Ok(())
     }
 
     fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
         let mut kept = self.alive()?;
-        let vouched = kept.vouched;
+        let synced_len = kept.synced_len;
         let mut erased = 0;
-        for frame in &mut kept.frames[..vouched] {
+        for frame in &mut kept.frames[..synced_len] {
             for index in which(frame) {
                 erased += u64::from(frame.bodies[index].take().is_some());
             }

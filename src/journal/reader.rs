@@ -4,9 +4,9 @@
 //! is held for a look or a change of a few words and never across I/O.
 
 use super::disk::{Disk, DiskFile};
-use super::frame::Seal;
+use super::frame::ChainChecksum;
 use super::recover::{damaged, failed};
-use super::segment::{Behind, Found, Header, Marks, Place, Step, WINDOW_BYTES, Walk, Window, name_of};
+use super::segment::{Found, FrameOffsets, Header, Place, PreviousSegment, Step, WINDOW_BYTES, Walk, Window, name_of};
 use super::{Closed, Frame, JournalFailed, JournalReader};
 use crate::model::{Position, Timestamp};
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ pub(super) struct Visible {
     /// One past the last position that may be read.
     pub(super) next: Position,
     /// The segments before the live one, oldest first.
-    pub(super) closed: Vec<Behind>,
+    pub(super) closed: Vec<PreviousSegment>,
     pub(super) live: Option<Segment>,
     /// Positions that were lost, oldest first.
     pub(super) gaps: Vec<Gap>,
@@ -53,7 +53,7 @@ pub(super) struct Segment {
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) first: Position,
     pub(super) end: u64,
-    pub(super) marks: Marks,
+    pub(super) marks: FrameOffsets,
 }
 
 impl Shared {
@@ -74,7 +74,7 @@ impl Shared {
                 }
                 _ => {
                     if let Some(closed) = visible.live.replace(segment) {
-                        visible.closed.push(Behind { first: closed.first, end: closed.end });
+                        visible.closed.push(PreviousSegment { first: closed.first, end: closed.end });
                         retired.push(Arc::new(closed));
                     }
                 }
@@ -117,9 +117,9 @@ impl Shared {
     }
 
     /// What may be read, segment by segment, oldest first.
-    pub(super) fn segments(&self) -> Vec<Behind> {
+    pub(super) fn segments(&self) -> Vec<PreviousSegment> {
         let visible = lock(&self.visible);
-        let live = visible.live.as_ref().map(|live| Behind { first: live.first, end: live.end });
+        let live = visible.live.as_ref().map(|live| PreviousSegment { first: live.first, end: live.end });
         visible.closed.iter().copied().chain(live).collect()
     }
 
@@ -137,7 +137,7 @@ impl Shared {
     }
 
     /// The closed segment `which`, opened and marked.
-    fn closed(&self, which: Behind) -> Result<Arc<Segment>, JournalFailed> {
+    fn closed(&self, which: PreviousSegment) -> Result<Arc<Segment>, JournalFailed> {
         let known = lock(&self.open).iter().find(|segment| segment.first == which.first).cloned();
         let segment = match known {
             Some(segment) => segment,
@@ -147,7 +147,7 @@ impl Shared {
         Ok(segment)
     }
 
-    fn open_closed(&self, which: Behind) -> Result<Segment, JournalFailed> {
+    fn open_closed(&self, which: PreviousSegment) -> Result<Segment, JournalFailed> {
         let name = name_of(which.first);
         let start = Place { offset: 0, position: which.first, previous: 0 };
         let broken = |place, why| damaged(self.disk.path(), &name, place, why);
@@ -158,8 +158,8 @@ impl Shared {
         if header.identity != self.identity || header.first != which.first {
             return Err(broken(start, "another segment stands in its place"));
         }
-        let mut marks = Marks::default();
-        let mut walk = Walk::new(Window::new(&*file, which.end), Seal::of(&self.identity), header.start());
+        let mut marks = FrameOffsets::default();
+        let mut walk = Walk::new(Window::new(&*file, which.end), ChainChecksum::of(&self.identity), header.start());
         while walk.place.offset < which.end {
             let place = walk.place;
             match walk.step().map_err(failed(&*self.disk, &name))? {
@@ -200,7 +200,7 @@ impl FileReader {
     /// The rest of the segment that holds `position`, from there or a little before; `None` at the end.
     fn stretch(&self, position: Position) -> Result<Option<Stretch>, JournalFailed> {
         let stopped = *lock(&self.stopped);
-        let start = |first, marks: &Marks| match stopped {
+        let start = |first, marks: &FrameOffsets| match stopped {
             Some((segment, place)) if segment == first && place.position == position => place,
             _ => marks.before(position).expect("the first frame of a segment is marked"),
         };
@@ -235,7 +235,7 @@ impl FileReader {
         let disk = &*self.shared.disk;
         let name = name_of(stretch.first);
         let window = Window::new(&*stretch.file, stretch.end).reading((*budget).clamp(GLANCE_BYTES, WINDOW_BYTES));
-        let mut walk = Walk::new(window, Seal::of(&self.shared.identity), stretch.from);
+        let mut walk = Walk::new(window, ChainChecksum::of(&self.shared.identity), stretch.from);
         while walk.place.offset < stretch.end && (frames.is_empty() || *budget > 0) {
             let place = walk.place;
             let broken = |why| damaged(disk.path(), &name, place, why);
@@ -357,7 +357,7 @@ impl JournalReader for FileReader {
 
 impl Visible {
     /// What is visible at start.
-    pub(super) fn new(closed: Vec<Behind>, live: Option<Segment>, next: Position, gaps: Vec<Gap>) -> Self {
+    pub(super) fn new(closed: Vec<PreviousSegment>, live: Option<Segment>, next: Position, gaps: Vec<Gap>) -> Self {
         let oldest = closed.first().map(|closed| closed.first).or(live.as_ref().map(|live| live.first));
         Self { oldest: oldest.unwrap_or(next), next, closed, live, gaps }
     }

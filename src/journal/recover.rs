@@ -7,8 +7,8 @@ use super::disk::{Disk, DiskFile};
 use super::erase;
 use super::examine::{State, examine};
 use super::reader::Gap;
-use super::segment::{Behind, Found, Header, Marks, Place, first_of, name_of};
-use super::{JournalFailed, frame::Seal};
+use super::segment::{Found, FrameOffsets, Header, Place, PreviousSegment, first_of, name_of};
+use super::{JournalFailed, frame::ChainChecksum};
 use crate::model::Position;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ impl Evidence {
 pub(super) struct Recovered {
     pub(super) identity: [u8; 16],
     /// The segments before the last, oldest first.
-    pub(super) closed: Vec<Behind>,
+    pub(super) closed: Vec<PreviousSegment>,
     pub(super) last: Option<Last>,
     /// Positions that were lost and given up.
     pub(super) gaps: Vec<Gap>,
@@ -80,7 +80,7 @@ pub(super) struct Last {
     pub(super) header: Header,
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) size: u64,
-    pub(super) marks: Marks,
+    pub(super) marks: FrameOffsets,
 }
 
 /// Brings the directory into order and says what is in it. A journal that begins now is `fresh`.
@@ -132,7 +132,7 @@ pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16], known: &Evidence) -> Res
 
 /// A journal without a frame.
 fn begin(identity: [u8; 16], position: Position) -> Recovered {
-    let next = Place { offset: 0, position, previous: Seal::of(&identity).key };
+    let next = Place { offset: 0, position, previous: ChainChecksum::of(&identity).key };
     Recovered { identity, closed: Vec::new(), last: None, gaps: Vec::new(), next, cut: None }
 }
 
@@ -179,7 +179,7 @@ pub(super) fn identity_on(disk: &dyn Disk) -> Result<Option<[u8; 16]>, JournalFa
 }
 
 /// Checks that `segments` follow one another. Returns all but the last, and the gaps before any of them.
-fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<(Vec<Behind>, Vec<Gap>), JournalFailed> {
+fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<(Vec<PreviousSegment>, Vec<Gap>), JournalFailed> {
     let mut closed = Vec::with_capacity(segments.len());
     let headers = segments.iter().filter_map(|segment| match segment.found {
         Found::Header(header) => Some(header),
@@ -226,12 +226,12 @@ fn header_of(disk: &dyn Disk, listed: &Listed) -> Result<Header, JournalFailed> 
 }
 
 /// Makes the end of the last segment firm: cuts what is torn, and brings the rest to the disk before anyone reads it.
-fn settle(disk: &dyn Disk, header: Header, vouched: Position, known: &Evidence) -> Result<Recovered, JournalFailed> {
+fn settle(disk: &dyn Disk, header: Header, synced_len: Position, known: &Evidence) -> Result<Recovered, JournalFailed> {
     let name = name_of(header.first);
     let settle = || -> io::Result<Result<Recovered, JournalFailed>> {
         let file = disk.open_to_write(&name)?;
         let size = file.size()?;
-        let examined = examine(&*file, size, &header, vouched)?;
+        let examined = examine(&*file, size, &header, synced_len)?;
         let end = examined.end;
         let cut = match examined.state {
             State::Whole => None,

@@ -17,7 +17,7 @@
 //! the one before is cut and synced before that. So only the last segment can be torn.
 
 use super::disk::ReadAt;
-use super::frame::{HEAD, Head, Seal, View, all_zero, u32_at, u64_at};
+use super::frame::{ChainChecksum, HEAD, Head, View, all_zero, u32_at, u64_at};
 use crate::model::{Position, Timestamp};
 use std::io;
 
@@ -50,7 +50,7 @@ pub(super) struct Header {
     pub(super) first: Position,
     pub(super) opened: Timestamp,
     /// The first position and the end in bytes of the segment before; `Position(0)` for none.
-    pub(super) behind: Behind,
+    pub(super) behind: PreviousSegment,
     pub(super) seed: u32,
     /// The last position before the gap, of a segment with a gap before it.
     pub(super) after: Option<Position>,
@@ -58,7 +58,7 @@ pub(super) struct Header {
 
 /// The segment before one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Behind {
+pub(super) struct PreviousSegment {
     pub(super) first: Position,
     pub(super) end: u64,
 }
@@ -133,7 +133,7 @@ impl Header {
             identity: *head[12..].first_chunk().expect("a header is longer than 28 bytes"),
             first: Position(u64_at(head, 28)),
             opened: Timestamp::from_ms(u64_at(head, 36)),
-            behind: Behind { first: Position(u64_at(head, 44)), end: u64_at(head, 52) },
+            behind: PreviousSegment { first: Position(u64_at(head, 44)), end: u64_at(head, 52) },
             seed: u32_at(head, 60),
             after,
         }))
@@ -215,9 +215,9 @@ const MARK_EVERY_BYTES: u64 = 16 * 1024;
 
 /// Places of some frames of a segment, in order.
 #[derive(Default, Debug)]
-pub(super) struct Marks(Vec<Place>);
+pub(super) struct FrameOffsets(Vec<Place>);
 
-impl Marks {
+impl FrameOffsets {
     /// Notes a frame that begins at `place`, where one is due.
     pub(super) fn pass(&mut self, place: Place) {
         if self.0.last().is_none_or(|last| place.offset >= last.offset + MARK_EVERY_BYTES) {
@@ -232,7 +232,7 @@ impl Marks {
     }
 
     /// Takes over what another found further on.
-    pub(super) fn extend(&mut self, mut further: Marks) {
+    pub(super) fn extend(&mut self, mut further: FrameOffsets) {
         self.0.append(&mut further.0);
     }
 
@@ -245,7 +245,7 @@ impl Marks {
 /// A walk along the frames of a segment, in order, each proven whole and chained to the one before.
 pub(super) struct Walk<'a> {
     window: Window<'a>,
-    seal: Seal,
+    seal: ChainChecksum,
     /// Where the next frame begins.
     pub(super) place: Place,
 }
@@ -269,7 +269,7 @@ pub(super) enum Step<'w> {
 
 impl<'a> Walk<'a> {
     /// A walk through `window` that begins at `place`.
-    pub(super) fn new(window: Window<'a>, seal: Seal, place: Place) -> Self {
+    pub(super) fn new(window: Window<'a>, seal: ChainChecksum, place: Place) -> Self {
         Self { window, seal, place }
     }
 
@@ -366,7 +366,7 @@ mod tests {
             identity: *b"journal of tests",
             first: Position(7),
             opened: Timestamp::from_ms(1_763_791_200_500),
-            behind: Behind { first: Position(1), end: 4242 },
+            behind: PreviousSegment { first: Position(1), end: 4242 },
             seed: 0xDEAD_BEEF,
             after: None,
         }

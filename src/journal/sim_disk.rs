@@ -51,9 +51,9 @@ struct SimFile {
 }
 
 /// Random numbers from a seed (SplitMix64).
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct SeededRng(pub(super) u64);
 
-impl Dice {
+impl SeededRng {
     pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -100,7 +100,7 @@ impl SimDisk {
     /// The power goes: of each sector and each name that was not synced, either what was seen or what was there before
     /// is there now. What becomes of each is the seed's choice.
     pub fn lose_power(&self, seed: u64) {
-        let mut dice = Dice(seed);
+        let mut dice = SeededRng(seed);
         let mut state = self.state();
         let mut names = BTreeMap::new();
         let all: BTreeSet<String> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
@@ -214,7 +214,7 @@ impl Contents {
         }
     }
 
-    fn lose_power(&mut self, dice: &mut Dice) {
+    fn lose_power(&mut self, dice: &mut SeededRng) {
         if self.firm {
             return;
         }

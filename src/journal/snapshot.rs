@@ -18,14 +18,14 @@
 //! 52  rows in the order of their keys, see `sorted`
 //! ```
 
-mod fold;
+mod compaction;
 pub(super) mod fuzz;
 mod making;
 mod sorted;
 #[cfg(test)]
 mod tests;
 
-pub use fold::Fold;
+pub use compaction::Compaction;
 
 use self::making::{Making, read_back};
 use self::sorted::{Broken, Reader, Writer};
@@ -57,7 +57,7 @@ pub struct Origin {
 }
 
 /// Asked between two steps of long work: it may sleep, so that others come first, and says whether to go on.
-pub type Breathe<'a> = &'a mut dyn FnMut() -> bool;
+pub type Throttle<'a> = &'a mut dyn FnMut() -> bool;
 
 /// Why there is no snapshot to be had. Whoever still has the whole journal can do without one that is unusable.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -196,15 +196,15 @@ impl Snapshots {
     pub fn rewrite(
         &self,
         mut map: impl FnMut(Table, &[u8], Vec<u8>) -> Option<Vec<u8>>,
-        breathe: Breathe<'_>,
+        throttle: Throttle<'_>,
     ) -> Result<(), SnapshotFailed> {
         let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(latest) = self.latest()? else { return Ok(()) };
         let mut rows = latest.rows();
-        self.make(latest.covers, latest.at, breathe, |making, breathe| {
+        self.make(latest.covers, latest.at, throttle, |making, throttle| {
             while let Some((key, row)) = rows.next()? {
                 if let Some(row) = map(key.table, &key.bytes, row) {
-                    making.put(&encode_key(&key), Some(&row), breathe)?;
+                    making.put(&encode_key(&key), Some(&row), throttle)?;
                 }
             }
             Ok(())
@@ -217,8 +217,8 @@ impl Snapshots {
         &self,
         covers: Position,
         at: Timestamp,
-        breathe: Breathe<'_>,
-        fill: impl FnOnce(&mut Making, Breathe<'_>) -> Result<(), SnapshotFailed>,
+        throttle: Throttle<'_>,
+        fill: impl FnOnce(&mut Making, Throttle<'_>) -> Result<(), SnapshotFailed>,
     ) -> Result<Snapshot, SnapshotFailed> {
         let name = name_of(covers);
         let making = format!("{name}{MAKING}");
@@ -229,14 +229,14 @@ impl Snapshots {
             let (header, seed) = encode_header(self.origin, covers, at);
             let writer = Writer::new(file, &header, seed).map_err(failed(disk, &making))?;
             let mut filling = Making { writer, path: disk.path().join(&making) };
-            fill(&mut filling, breathe)?;
+            fill(&mut filling, throttle)?;
             let finish = |writer: Writer| -> io::Result<u64> {
                 let bytes = writer.finish()?;
                 made.sync_all()?;
                 Ok(bytes)
             };
             let bytes = finish(filling.writer).map_err(failed(disk, &making))?;
-            read_back(&made, &header, bytes, seed, &filling.path, breathe)?;
+            read_back(&made, &header, bytes, seed, &filling.path, throttle)?;
             disk.rename(&making, &name).and_then(|()| disk.sync_directory()).map_err(failed(disk, &making))
         };
         if let Err(error) = make() {

@@ -9,7 +9,7 @@ pub(super) use directory::SETTINGS_ROW;
 pub use directory::directory_from;
 
 use super::Private;
-use super::event::{CallChange, Event, Fact, Story};
+use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::record::v1;
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
@@ -22,7 +22,7 @@ use crate::rules::opt_out::Block;
 use serde::Serialize;
 
 /// The writes of a story, in order.
-pub fn apply(story: &Story) -> Vec<Write> {
+pub fn apply(story: &CommittedFrame) -> Vec<Write> {
     let mut writes = Vec::with_capacity(story.events.len() * 2);
     for event in &story.events {
         one(event, story, &mut writes);
@@ -30,85 +30,88 @@ pub fn apply(story: &Story) -> Vec<Write> {
     writes
 }
 
-fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
+fn one(event: &NumberedEvent, story: &CommittedFrame, writes: &mut Vec<Write>) {
     match &event.fact {
-        Fact::GatewayStarted => {
+        Event::GatewayStarted => {
             // Whether a directory was loaded stands in a row of its own, so that this needs not read it.
             put(writes, state_key(kind::GATEWAY, &[]), &Gateway { started_at: story.at });
         }
-        Fact::DirectoryLoaded { directory, opt_outs } => {
+        Event::DirectoryLoaded { directory, opt_outs } => {
             let directory = Directory::from(v1::Directory::clone(directory));
             Change::all_of(&directory).iter().for_each(|change| directory::rows(change, writes));
             let everywhere = Block::everywhere();
             opt_outs.iter().for_each(|number| listed(number, &everywhere, story, writes));
         }
-        Fact::DirectoryChanged { changes } => changes.iter().for_each(|change| directory::rows(change, writes)),
-        Fact::VerificationChanged { number, entry } => {
+        Event::DirectoryChanged { changes } => changes.iter().for_each(|change| directory::rows(change, writes)),
+        Event::VerificationChanged { number, entry } => {
             directory::rows(&Change::Number(*number, Some(entry.clone())), writes);
         }
-        Fact::OptOutsLoaded { opt_outs } => {
+        Event::OptOutsLoaded { opt_outs } => {
             opt_outs.iter().for_each(|(number, block)| listed(number, block, story, writes));
         }
-        Fact::OptedOut { contact, stands, .. } => opt_out(contact, Some(stands), writes),
-        Fact::OptedIn { contact, stands, .. } => opt_out(contact, stands.as_ref(), writes),
-        Fact::LaneKept { ours, lane } => lane_row(*ours, lane, writes),
-        Fact::AccountLaneKept { account, lane } => {
+        Event::OptedOut { contact, stands, .. } => opt_out(contact, Some(stands), writes),
+        Event::OptedIn { contact, stands, .. } => opt_out(contact, stands.as_ref(), writes),
+        Event::LaneStored { ours, lane } => lane_row(*ours, lane, writes),
+        Event::AccountLaneStored { account, lane } => {
             put(writes, state_key(kind::ACCOUNT_LANE, account.as_bytes()), lane);
         }
-        Fact::DayCounted { whose, count } => put(writes, day_key(whose), count),
-        Fact::LanePaused { ours, pause } => {
+        Event::DayCounted { whose, count } => put(writes, day_key(whose), count),
+        Event::LanePaused { ours, pause } => {
             put_or_delete(writes, state_key(kind::PAUSE, &ours.key()), pause.as_ref());
         }
-        Fact::AccountFailed { account, trouble } => {
+        Event::AccountFailed { account, trouble } => {
             put_or_delete(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble.as_ref());
             writes.push(Write::Delete(state_key(kind::CAUSE, account.as_bytes())));
         }
-        Fact::AccountPaused { account, trouble } => {
+        Event::AccountPaused { account, trouble } => {
             put(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
         }
-        Fact::AccountFailing { account, trouble, cause } | Fact::AccountHeld { account, trouble, cause } => {
+        Event::AccountFailing { account, trouble, cause } | Event::AccountHeld { account, trouble, cause } => {
             put(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
             put(writes, state_key(kind::CAUSE, account.as_bytes()), cause);
         }
-        Fact::AccountResumed { account } => {
+        Event::AccountResumed { account } => {
             writes.push(Write::Delete(state_key(kind::TROUBLE, account.as_bytes())));
             writes.push(Write::Delete(state_key(kind::CAUSE, account.as_bytes())));
         }
-        Fact::Forgotten { tables } => {
+        Event::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
             forgotten(tables, writes);
         }
-        Fact::Claimed { .. } => {}
-        Fact::Answered { key, body, .. } => {
+        Event::Claimed { .. } => {}
+        Event::Answered { key, body, .. } => {
             let key = Key { table: Table::Idempotency(story.at.day()), bytes: key.to_vec() };
             put(writes, key, &Answered { body: *body, position: story.position, at: story.at });
         }
-        Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) | Fact::CallKept(change) => {
+        Event::CallStarted(change)
+        | Event::CallUpdated(change)
+        | Event::CallEnded(change)
+        | Event::CallStored(change) => {
             call(change, writes);
         }
-        Fact::EndNoted { call, ended } => {
-            put(writes, call_key(call.as_str()), &CallRow::EndedUnheard(ended.clone()));
+        Event::EndRecorded { call, ended } => {
+            put(writes, call_key(call.as_str()), &CallRow::EndedBeforeStart(ended.clone()));
         }
-        Fact::MessageReceived { message, .. } | Fact::MessageKept { message } => {
+        Event::MessageReceived { message, .. } | Event::MessageStored { message } => {
             put(writes, message_key(message.id), message);
         }
-        Fact::MessageQueued { message, lane, .. } | Fact::SendPostponed { message, lane } => {
+        Event::MessageQueued { message, lane, .. } | Event::SendPostponed { message, lane } => {
             put(writes, message_key(message.id), message);
             open(message, false, writes);
             lane_row(message.ours, lane, writes);
         }
-        Fact::SendStarted { message, lane } => {
+        Event::SendStarted { message, lane } => {
             put(writes, message_key(message.id), message);
             open(message, true, writes);
             lane_row(message.ours, lane, writes);
         }
-        Fact::SendUnknown { message, until } => {
+        Event::SendUnknown { message, until } => {
             put(writes, message_key(message.id), message);
             writes.push(Write::Delete(open_key(message.id)));
             let timer = Timer::Unknown(message.id);
             put(writes, timer_key(*until, &timer), &timer);
         }
-        Fact::MessageChanged { message, lane } => {
+        Event::MessageChanged { message, lane } => {
             put(writes, message_key(message.id), message);
             if message.state != MessageState::Sending {
                 writes.push(Write::Delete(open_key(message.id)));
@@ -118,51 +121,51 @@ fn one(event: &Event, story: &Story, writes: &mut Vec<Write>) {
                 lane_row(message.ours, lane, writes);
             }
         }
-        Fact::ContactKept { ours, theirs, contact } => {
+        Event::ContactStored { ours, theirs, contact } => {
             if let Some(theirs) = theirs.kept() {
                 put(writes, contact_key(*ours, *theirs, story.at), contact);
             }
         }
-        Fact::MessageLate(_) => {}
-        Fact::LandlineFound { number, until } => {
+        Event::MessageLate(_) => {}
+        Event::LandlineFound { number, until } => {
             if let Some(number) = number.kept() {
                 put(writes, landline_key(*number, story.at), until);
             }
         }
-        Fact::Quarantined { account, problem, .. } => {
+        Event::Quarantined { account, problem, .. } => {
             let key = state_key(kind::QUARANTINE, &story.position.0.to_be_bytes());
             put(writes, key, &(account, problem, story.at));
         }
-        Fact::FeedAdvanced { endpoint, watermark } => {
+        Event::FeedAdvanced { endpoint, watermark } => {
             put(writes, state_key(kind::FEED, endpoint.as_bytes()), watermark);
         }
-        Fact::FeedParked { endpoint, thread, position } => {
+        Event::FeedParked { endpoint, thread, position } => {
             let key = parked_key(endpoint, thread);
             match position {
                 Some(position) => put(writes, key, position),
                 None => writes.push(Write::Delete(key)),
             }
         }
-        Fact::PersonErased { key } => {
+        Event::PersonErased { key } => {
             if let Some(key) = key.kept() {
                 put(writes, state_key(kind::ERASED, &[]), key);
             }
         }
-        Fact::Swept { calls, quarantined, reached } => {
+        Event::Swept { calls, quarantined, reached } => {
             writes.extend(calls.iter().map(|call| Write::Delete(call_key(call.as_str()))));
             let quarantined = quarantined.iter().map(|position| state_key(kind::QUARANTINE, &position.0.to_be_bytes()));
             writes.extend(quarantined.map(Write::Delete));
             put(writes, state_key(kind::SWEPT, &[]), reached);
         }
-        Fact::FeedGap { .. } | Fact::Replayed(_) | Fact::JournalLost { .. } => {}
-        Fact::ErasedOptOut { who, stands } => put_or_delete(writes, erased_key(*who), stands.as_ref()),
-        Fact::TimerDone { due, message } => {
+        Event::FeedGap { .. } | Event::Replayed(_) | Event::JournalLost { .. } => {}
+        Event::ErasedOptOut { who, stands } => put_or_delete(writes, erased_key(*who), stands.as_ref()),
+        Event::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));
         }
-        Fact::LeaseDone { due, call } => {
+        Event::LeaseDone { due, call } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Lease(call.clone()))));
         }
-        Fact::StrangerAnswered { kind, answers } => put(writes, strangers_key(*kind), answers),
+        Event::StrangerAnswered { kind, answers } => put(writes, strangers_key(*kind), answers),
     }
 }
 
@@ -249,7 +252,7 @@ fn lane_row(ours: E164, lane: &Lane, writes: &mut Vec<Write>) {
     put(writes, state_key(kind::LANE, &ours.key()), lane);
 }
 
-fn listed(number: &Private<E164>, block: &Block, story: &Story, writes: &mut Vec<Write>) {
+fn listed(number: &Private<E164>, block: &Block, story: &CommittedFrame, writes: &mut Vec<Write>) {
     let stands = OptOut { block: block.clone(), since: story.at, by: OptOutBy::Administrator };
     opt_out(number, Some(&stands), writes);
 }

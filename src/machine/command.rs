@@ -4,10 +4,10 @@ use super::erase;
 use super::event::{CallShown, Replayed};
 use super::state::{AttemptOutcome, Ended, Message};
 use crate::model::{
-    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, FailureCode, Heard, Language,
+    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, FailureCode, InboundItem, Language,
     MessageId, Phase, Position, PresetId, QueueId, SmartAction, Timestamp, Verification,
 };
-use crate::rules::auto_reply::Silence;
+use crate::rules::auto_reply::NoReplyReason;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
 use std::fmt;
@@ -61,11 +61,11 @@ pub enum Command {
     /// A queued message is taken back.
     Cancel(MessageId),
     /// A carrier's webhook said something.
-    Heard {
+    InboundItem {
         /// Our name of the account.
         account: String,
         /// What it said.
-        item: Heard,
+        item: InboundItem,
     },
     /// The dispatcher has a permit for a message and wants to hand it to the carrier.
     StartSend {
@@ -291,7 +291,7 @@ pub enum Reply {
         shown: Box<CallShown>,
     },
     /// The call ended before we heard of its start (A8).
-    EndedUnheard {
+    EndedBeforeStart {
         /// The platform's name of it.
         call: CallId,
         /// How it ended.
@@ -309,7 +309,7 @@ pub enum Reply {
     /// Not done, and why.
     Refused(Refusal),
     /// A carrier's item is taken care of.
-    Heard(Taken),
+    InboundItem(IntakeOutcome),
     /// The attempt is recorded: send.
     Started {
         /// The message.
@@ -327,11 +327,11 @@ impl fmt::Debug for Reply {
         match self {
             Self::Done => f.write_str("Done"),
             Self::Call { created, shown } => f.debug_tuple("Call").field(created).field(shown).finish(),
-            Self::EndedUnheard { call, ended } => f.debug_tuple("EndedUnheard").field(call).field(ended).finish(),
+            Self::EndedBeforeStart { call, ended } => f.debug_tuple("EndedUnheard").field(call).field(ended).finish(),
             Self::Message { message, .. } => f.debug_tuple("Message").field(message).finish(),
             Self::Again(position) => f.debug_tuple("Again").field(position).finish(),
             Self::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
-            Self::Heard(taken) => f.debug_tuple("Heard").field(taken).finish(),
+            Self::InboundItem(taken) => f.debug_tuple("Heard").field(taken).finish(),
             Self::Started { message } => f.debug_tuple("Started").field(message).finish(),
             Self::NotStarted => f.write_str("NotStarted"),
             Self::SeedRefused => f.write_str("SeedRefused"),
@@ -341,13 +341,13 @@ impl fmt::Debug for Reply {
 
 /// What became of a carrier's item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Taken {
+pub enum IntakeOutcome {
     /// A message, attached to its call.
     Attached,
     /// A message of no call, answered by the auto-reply.
     Replied,
     /// A message of no call, met with silence.
-    Silent(Silence),
+    Silent(NoReplyReason),
     /// A message dropped by the setting `drop_non_us_inbound`.
     Dropped,
     /// A receipt that changed a state.

@@ -13,10 +13,10 @@ mod send;
 mod tick;
 
 use super::command::{At, Command, IdempotencyKey, Reply};
-use super::event::{CallShown, Event, Fact};
+use super::event::{CallShown, Event, NumberedEvent};
 use super::state::{Call, OptOutBy};
-use super::view::{Ask, View};
-use crate::model::{Heard, Position, Timestamp};
+use super::view::{Queries, View};
+use crate::model::{InboundItem, Position, Timestamp};
 use crate::rules::refusal::{Code, Refusal};
 use draft::Draft;
 use permit::Paid;
@@ -27,7 +27,7 @@ pub struct Decision {
     /// Said once the events are durable.
     pub reply: Reply,
     /// In order; one frame of the journal.
-    pub events: Vec<Event>,
+    pub events: Vec<NumberedEvent>,
 }
 
 /// Decides `command` at `at`, knowing what `view` shows.
@@ -35,7 +35,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
     let mut draft = Draft::new(view, at);
     let reply = match command {
         Command::GatewayStarted => {
-            draft.note(Fact::GatewayStarted);
+            draft.record(Event::GatewayStarted);
             Reply::Done
         }
         Command::Seed { directory, opt_outs } => directory::seed(&mut draft, &directory, opt_outs),
@@ -57,11 +57,11 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::EndCall { call, reason, key } => call::end(&mut draft, call, reason, key),
         Command::Send(send) => send::send(&mut draft, send),
         Command::Cancel(message) => outbound::cancel(&mut draft, message),
-        Command::Heard { account, item } => match item {
-            Heard::Message(inbound) => hear::message(&mut draft, account, inbound),
-            Heard::Receipt(receipt) => receipt::receipt(&mut draft, &account, receipt),
-            Heard::Unreadable { raw, problem } => hear::unreadable(&mut draft, account, raw, problem),
-            Heard::Ignored { .. } => Reply::Heard(super::command::Taken::Ignored),
+        Command::InboundItem { account, item } => match item {
+            InboundItem::Message(inbound) => hear::message(&mut draft, account, inbound),
+            InboundItem::Receipt(receipt) => receipt::receipt(&mut draft, &account, receipt),
+            InboundItem::Unreadable { raw, problem } => hear::unreadable(&mut draft, account, raw, problem),
+            InboundItem::Ignored { .. } => Reply::InboundItem(super::command::IntakeOutcome::Ignored),
         },
         Command::StartSend { message, lane_empty_at, account_empty_at } => {
             outbound::start(&mut draft, message, Paid { lane_empty_at, account_empty_at })
@@ -70,9 +70,9 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::Expire(message) => outbound::expire(&mut draft, message),
         Command::AdvanceFeed { endpoint, watermark, parked } => {
             for (thread, position) in parked {
-                draft.note(Fact::FeedParked { endpoint: endpoint.clone(), thread, position });
+                draft.record(Event::FeedParked { endpoint: endpoint.clone(), thread, position });
             }
-            draft.note(Fact::FeedAdvanced { endpoint, watermark });
+            draft.record(Event::FeedAdvanced { endpoint, watermark });
             Reply::Done
         }
         Command::TryAccounts => {
@@ -83,16 +83,16 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::CarryLeases { from, to } => tick::carry(&mut draft, from, to),
         Command::CarryDebts { from, to } => permit::carry(&mut draft, from, to),
         Command::FeedGap { endpoint, from, until } => {
-            draft.note(Fact::FeedGap { endpoint, from, until });
+            draft.record(Event::FeedGap { endpoint, from, until });
             Reply::Done
         }
         Command::JournalLost { from, until } => {
-            draft.note(Fact::JournalLost { from, until });
+            draft.record(Event::JournalLost { from, until });
             Reply::Done
         }
         Command::Replayed { key: IdempotencyKey { key, body }, replayed } => {
-            draft.note(Fact::Answered { key, body, call: None });
-            draft.note(Fact::Replayed(replayed));
+            draft.record(Event::Answered { key, body, call: None });
+            draft.record(Event::Replayed(replayed));
             Reply::Done
         }
         Command::Erase { who, key } => erase::erase(&mut draft, who, key),

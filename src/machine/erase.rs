@@ -3,7 +3,7 @@
 //! Invariant: after the bodies found here are gone, nothing a record holds says the person's number, and none of the
 //! texts between them and us is left. What names others stays, where it does not name this person as well.
 
-use super::event::{Event, Fact};
+use super::event::{Event, NumberedEvent};
 use super::private::Private;
 use super::record::{self, Unreadable};
 use super::rows::Table;
@@ -93,9 +93,9 @@ impl Person {
     }
 
     /// Whether it is a message from or to this person.
-    fn is_party(&self, event: &Event) -> bool {
+    fn is_party(&self, event: &NumberedEvent) -> bool {
         let theirs = match &event.fact {
-            Fact::MessageLate(late) => late.from.kept(),
+            Event::MessageLate(late) => late.from.kept(),
             fact => fact.message().and_then(|message| message.theirs.kept()),
         };
         theirs.is_some_and(|theirs| self.is(theirs))

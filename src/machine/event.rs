@@ -7,11 +7,11 @@ use super::erase::{Fingerprint, Key};
 use super::private::Private;
 use super::record::v1;
 use super::rows::Table;
-use super::state::{Call, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Whose};
+use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep};
 use crate::model::{
     Address, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number, Position, Timestamp,
 };
-use crate::rules::breaker::{Cause, Trouble};
+use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 use crate::rules::rate::DayCount;
 use crate::rules::refusal::Code;
@@ -20,16 +20,16 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that happened, and its place among what the platform hears of its call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Event {
+pub struct NumberedEvent {
     /// Dense from 1 within its call; none where the platform hears nothing, or of no call.
     pub call_sequence: Option<u64>,
     /// What.
-    pub fact: Fact,
+    pub fact: Event,
 }
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Fact {
+pub enum Event {
     /// The gateway started; lanes are empty from here (A30).
     GatewayStarted,
     /// A directory was loaded into a gateway that had none: as version 1 wrote it.
@@ -64,9 +64,9 @@ pub enum Fact {
     /// `call.ended`.
     CallEnded(Box<CallChange>),
     /// A call's row changed in what the platform does not see, or already saw in this frame.
-    CallKept(Box<CallChange>),
+    CallStored(Box<CallChange>),
     /// The end of a call we never heard of (A8).
-    EndNoted {
+    EndRecorded {
         /// The call.
         call: CallId,
         /// How it ended.
@@ -121,12 +121,12 @@ pub enum Fact {
         lane: Option<Lane>,
     },
     /// The carrier's id or count became known; the state did not change.
-    MessageKept {
+    MessageStored {
         /// The message.
         message: Box<Message>,
     },
     /// We replied to, or closed with, somebody.
-    ContactKept {
+    ContactStored {
         /// Our number.
         ours: E164,
         /// Theirs.
@@ -209,14 +209,14 @@ pub enum Fact {
         tables: Vec<Table>,
     },
     /// A lane's level, under other limits.
-    LaneKept {
+    LaneStored {
         /// Our number.
         ours: E164,
         /// The lane.
         lane: Lane,
     },
     /// The bucket of an account that is limited, and what waits for it.
-    AccountLaneKept {
+    AccountLaneStored {
         /// The account.
         account: String,
         /// All its lanes together.
@@ -225,7 +225,7 @@ pub enum Fact {
     /// Segments were counted against a daily cap.
     DayCounted {
         /// Whose.
-        whose: Whose,
+        whose: CapOwner,
         /// The count.
         count: DayCount,
     },
@@ -241,14 +241,14 @@ pub enum Fact {
         /// The account.
         account: String,
         /// What is held against it.
-        trouble: Option<Trouble>,
+        trouble: Option<BreakerState>,
     },
     /// `account.paused`.
     AccountPaused {
         /// The account.
         account: String,
         /// What is held against it.
-        trouble: Trouble,
+        trouble: BreakerState,
     },
     /// `account.resumed`.
     AccountResumed {
@@ -315,7 +315,7 @@ pub enum Fact {
         /// The account.
         account: String,
         /// What is held against it.
-        trouble: Trouble,
+        trouble: BreakerState,
         /// Why.
         cause: Cause,
     },
@@ -324,7 +324,7 @@ pub enum Fact {
         /// The account.
         account: String,
         /// What is held against it.
-        trouble: Trouble,
+        trouble: BreakerState,
         /// Why.
         cause: Cause,
     },
@@ -337,7 +337,7 @@ pub enum Fact {
     },
 }
 
-impl Fact {
+impl Event {
     /// The directory after this fact; `None` where it is none of its business.
     pub fn directory_after(&self, before: &Directory) -> Option<Directory> {
         match self {
@@ -365,7 +365,7 @@ impl Fact {
             | Self::SendPostponed { message, .. }
             | Self::SendUnknown { message, .. }
             | Self::MessageChanged { message, .. }
-            | Self::MessageKept { message } => Some(message),
+            | Self::MessageStored { message } => Some(message),
             _ => None,
         }
     }
@@ -376,7 +376,7 @@ impl Fact {
             Self::CallStarted(change)
             | Self::CallUpdated(change)
             | Self::CallEnded(change)
-            | Self::CallKept(change) => Some(&change.shown.call.id),
+            | Self::CallStored(change) => Some(&change.shown.call.id),
             Self::OptedOut { call, .. } | Self::OptedIn { call, .. } => call.as_ref(),
             _ => self.message()?.call.as_ref(),
         }
@@ -392,8 +392,8 @@ impl Fact {
             Self::CallStarted(_) => "CallStarted",
             Self::CallUpdated(_) => "CallUpdated",
             Self::CallEnded(_) => "CallEnded",
-            Self::CallKept(_) => "CallKept",
-            Self::EndNoted { .. } => "EndNoted",
+            Self::CallStored(_) => "CallKept",
+            Self::EndRecorded { .. } => "EndNoted",
             Self::MessageReceived { .. } => "MessageReceived",
             Self::MessageLate(_) => "MessageLate",
             Self::MessageQueued { .. } => "MessageQueued",
@@ -401,8 +401,8 @@ impl Fact {
             Self::SendPostponed { .. } => "SendPostponed",
             Self::SendUnknown { .. } => "SendUnknown",
             Self::MessageChanged { .. } => "MessageChanged",
-            Self::MessageKept { .. } => "MessageKept",
-            Self::ContactKept { .. } => "ContactKept",
+            Self::MessageStored { .. } => "MessageKept",
+            Self::ContactStored { .. } => "ContactKept",
             Self::LandlineFound { .. } => "LandlineFound",
             Self::Quarantined { .. } => "Quarantined",
             Self::FeedAdvanced { .. } => "FeedAdvanced",
@@ -414,8 +414,8 @@ impl Fact {
             Self::OptOutsLoaded { .. } => "OptOutsLoaded",
             Self::OptedOut { .. } => "OptedOut",
             Self::OptedIn { .. } => "OptedIn",
-            Self::LaneKept { .. } => "LaneKept",
-            Self::AccountLaneKept { .. } => "AccountLaneKept",
+            Self::LaneStored { .. } => "LaneKept",
+            Self::AccountLaneStored { .. } => "AccountLaneKept",
             Self::DayCounted { .. } => "DayCounted",
             Self::LanePaused { .. } => "LanePaused",
             Self::AccountFailed { .. } => "AccountFailed",
@@ -485,11 +485,11 @@ pub struct LateMessage {
 
 /// What a record of the journal holds: one command's events.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Story {
+pub struct CommittedFrame {
     /// Its place.
     pub position: Position,
     /// When it was decided.
     pub at: Timestamp,
     /// What happened, in order.
-    pub events: Vec<Event>,
+    pub events: Vec<NumberedEvent>,
 }

@@ -5,7 +5,7 @@
 
 pub mod v1;
 
-use super::event::{Event, Story};
+use super::event::{CommittedFrame, NumberedEvent};
 use super::private;
 use crate::model::{Position, Timestamp};
 
@@ -27,17 +27,17 @@ pub enum Unreadable {
 pub type Encoded = (Vec<u8>, Vec<Vec<u8>>);
 
 /// Encodes what one command did at `at`.
-pub fn encode(at: Timestamp, events: &[Event]) -> Encoded {
+pub fn encode(at: Timestamp, events: &[NumberedEvent]) -> Encoded {
     private::encode(&(at, events), vec![VERSION])
 }
 
 /// Decodes the record at `position`; `None` stands for a body that was erased.
-pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<Story, Unreadable> {
+pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<CommittedFrame, Unreadable> {
     match meta.split_first() {
         // Versions 2 to 4 added facts and changed none. Version 4 is not released yet: more facts may be added to it.
         Some((1..=VERSION, rest)) => {
             let (at, events) = private::decode(rest, bodies).map_err(|error| Unreadable::Broken(error.to_string()))?;
-            Ok(Story { position, at, events })
+            Ok(CommittedFrame { position, at, events })
         }
         Some((&version, _)) => Err(Unreadable::Version(version)),
         None => Err(Unreadable::Broken("it is empty".to_owned())),
@@ -47,7 +47,7 @@ pub fn decode(position: Position, meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> 
 /// A line about a record's meta, for people who look at a journal: when, and what happened. It names nobody.
 pub fn describe(meta: &[u8]) -> String {
     let Some((1..=VERSION, rest)) = meta.split_first() else { return "of another version".to_owned() };
-    let Ok((at, events)) = private::decode_without_people::<(Timestamp, Vec<Event>)>(rest) else {
+    let Ok((at, events)) = private::decode_without_people::<(Timestamp, Vec<NumberedEvent>)>(rest) else {
         return "cannot be read".to_owned();
     };
     let names: Vec<_> = events.iter().map(|event| event.fact.name()).collect();

@@ -7,7 +7,7 @@ mod thread;
 pub use thread::CONTACTS;
 
 use super::Private;
-use super::event::{CallShown, Event, Fact, LateMessage, Story};
+use super::event::{CallShown, CommittedFrame, Event, LateMessage, NumberedEvent};
 use super::state::{Call, Ended, Medium, Message, OptOutBy};
 use crate::model::{
     CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, Position, SmartAction,
@@ -65,7 +65,7 @@ pub fn call(shown: &CallShown) -> Value {
 }
 
 /// A call whose end was heard before its start (A8): null for what is not known.
-pub fn ended_unheard(id: &CallId, ended: &Ended) -> Value {
+pub fn ended_before_start(id: &CallId, ended: &Ended) -> Value {
     json!({
         "id": id.as_str(),
         "state": "ended",
@@ -197,7 +197,7 @@ fn medium(medium: &Medium) -> MediumShown<'_> {
 
 /// An event for the platform, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct RenderedEvent {
     /// Its id, stable over repeats.
     pub id: EventId,
     /// What is told in order together: a call, or what an event of no call is about.
@@ -208,7 +208,7 @@ pub struct Told {
     pub body: Vec<u8>,
 }
 
-impl std::fmt::Debug for Told {
+impl std::fmt::Debug for RenderedEvent {
     /// Without the document, which holds numbers and texts (A57).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.kind, self.id)
@@ -245,16 +245,16 @@ const GAP: &str = "feed.gap";
 
 /// An event for the platform that is not rendered: enough to say who wants it.
 #[derive(Clone, Copy)]
-pub struct Head<'a> {
-    story: &'a Story,
-    event: &'a Event,
+pub struct EventHeader<'a> {
+    story: &'a CommittedFrame,
+    event: &'a NumberedEvent,
     /// Its type.
     pub kind: &'static str,
     /// Its id.
     pub id: EventId,
 }
 
-impl<'a> Head<'a> {
+impl<'a> EventHeader<'a> {
     /// The name of what it is told in order with: its call, else what it is about, else nothing but itself.
     pub fn thread(&self) -> Cow<'a, str> {
         thread::name(self.event, self.id)
@@ -268,7 +268,7 @@ impl<'a> Head<'a> {
     /// The one endpoint that is told; nothing where all are, and who pulls as well.
     pub fn only_for(&self) -> Option<&'a str> {
         match &self.event.fact {
-            Fact::FeedGap { endpoint, .. } => Some(endpoint),
+            Event::FeedGap { endpoint, .. } => Some(endpoint),
             _ => None,
         }
     }
@@ -279,7 +279,7 @@ impl<'a> Head<'a> {
     }
 
     /// The event, ready to be sent.
-    pub fn told(&self) -> Told {
+    pub fn told(&self) -> RenderedEvent {
         let id = self.id.to_string();
         let call = thread::call(self.event);
         let mut data = data(&self.event.fact, self.story.at);
@@ -295,21 +295,26 @@ impl<'a> Head<'a> {
             "call_id": call.map(CallId::as_str),
             "data": data,
         });
-        Told { id: self.id, thread: self.thread().into_owned(), kind: self.kind, body: body.to_string().into_bytes() }
+        RenderedEvent {
+            id: self.id,
+            thread: self.thread().into_owned(),
+            kind: self.kind,
+            body: body.to_string().into_bytes(),
+        }
     }
 }
 
 /// What the platform may hear of a story, in order.
-pub fn heads(story: &Story) -> impl Iterator<Item = Head<'_>> {
+pub fn event_headers(story: &CommittedFrame) -> impl Iterator<Item = EventHeader<'_>> {
     (0u16..).zip(&story.events).filter_map(move |(index, event)| {
         let kind = kind(&event.fact)?;
-        Some(Head { story, event, kind, id: EventId::new(story.at.day(), story.position, index) })
+        Some(EventHeader { story, event, kind, id: EventId::new(story.at.day(), story.position, index) })
     })
 }
 
 /// What the platform hears of a story, in order, whichever endpoint it has.
-pub fn told(story: &Story) -> Vec<Told> {
-    heads(story).filter(|head| head.only_for().is_none()).map(|head| head.told()).collect()
+pub fn told(story: &CommittedFrame) -> Vec<RenderedEvent> {
+    event_headers(story).filter(|head| head.only_for().is_none()).map(|head| head.told()).collect()
 }
 
 /// An id sorts as things came to be, which is all a cursor needs.
@@ -323,55 +328,55 @@ pub fn before(day: Day, position: Position) -> EventId {
     EventId::new(day, Position(position.0.saturating_sub(1)), u16::MAX)
 }
 
-fn kind(fact: &Fact) -> Option<&'static str> {
+fn kind(fact: &Event) -> Option<&'static str> {
     Some(match fact {
-        Fact::CallStarted(_) => "call.started",
-        Fact::CallUpdated(_) => "call.updated",
-        Fact::CallEnded(_) => "call.ended",
-        Fact::MessageReceived { .. } => "message.received",
-        Fact::MessageQueued { .. } => "message.queued",
-        Fact::MessageChanged { message, .. } => changed(message.state)?,
-        Fact::MessageLate(_) => "message.late",
-        Fact::Quarantined { .. } => "quarantine.added",
-        Fact::OptedOut { .. } => "contact.opted_out",
-        Fact::OptedIn { .. } => "contact.opted_in",
-        Fact::VerificationChanged { .. } => "number.verification_changed",
-        Fact::AccountPaused { .. } | Fact::AccountHeld { .. } => "account.paused",
-        Fact::AccountResumed { .. } => "account.resumed",
-        Fact::FeedGap { .. } => GAP,
-        Fact::JournalLost { .. } => "journal.loss",
+        Event::CallStarted(_) => "call.started",
+        Event::CallUpdated(_) => "call.updated",
+        Event::CallEnded(_) => "call.ended",
+        Event::MessageReceived { .. } => "message.received",
+        Event::MessageQueued { .. } => "message.queued",
+        Event::MessageChanged { message, .. } => changed(message.state)?,
+        Event::MessageLate(_) => "message.late",
+        Event::Quarantined { .. } => "quarantine.added",
+        Event::OptedOut { .. } => "contact.opted_out",
+        Event::OptedIn { .. } => "contact.opted_in",
+        Event::VerificationChanged { .. } => "number.verification_changed",
+        Event::AccountPaused { .. } | Event::AccountHeld { .. } => "account.paused",
+        Event::AccountResumed { .. } => "account.resumed",
+        Event::FeedGap { .. } => GAP,
+        Event::JournalLost { .. } => "journal.loss",
         _ => return None,
     })
 }
 
 /// What an event of a kind above shows.
-fn data(fact: &Fact, at: Timestamp) -> Value {
+fn data(fact: &Event, at: Timestamp) -> Value {
     match fact {
-        Fact::CallStarted(change) | Fact::CallUpdated(change) | Fact::CallEnded(change) => call(&change.shown),
-        Fact::MessageReceived { message, text, .. } | Fact::MessageQueued { message, text, .. } => {
+        Event::CallStarted(change) | Event::CallUpdated(change) | Event::CallEnded(change) => call(&change.shown),
+        Event::MessageReceived { message, text, .. } | Event::MessageQueued { message, text, .. } => {
             self::message(message, with(text.kept()))
         }
-        Fact::MessageChanged { message, .. } => self::message(message, Text::LeftOut),
-        Fact::MessageLate(late) => late_data(late, at),
-        Fact::Quarantined { account, problem, .. } => json!({ "account": account, "problem": problem }),
-        Fact::OptedOut { contact, ours, stands, .. } => {
+        Event::MessageChanged { message, .. } => self::message(message, Text::LeftOut),
+        Event::MessageLate(late) => late_data(late, at),
+        Event::Quarantined { account, problem, .. } => json!({ "account": account, "problem": problem }),
+        Event::OptedOut { contact, ours, stands, .. } => {
             contact_data(contact, *ours, (stands.by == OptOutBy::Keyword).then_some("stop"))
         }
-        Fact::OptedIn { contact, ours, .. } => contact_data(contact, *ours, ours.map(|_| "start")),
-        Fact::AccountPaused { account, trouble } => {
+        Event::OptedIn { contact, ours, .. } => contact_data(contact, *ours, ours.map(|_| "start")),
+        Event::AccountPaused { account, trouble } => {
             let until = trouble.paused.map(|paused| paused.until.to_string());
             json!({ "account": account, "reason": "carrier_failing", "until": until })
         }
-        Fact::AccountHeld { account, trouble, cause } => {
+        Event::AccountHeld { account, trouble, cause } => {
             let until = trouble.paused.map(|paused| paused.until.to_string());
             json!({ "account": account, "reason": cause.reason, "detail": cause.detail, "until": until })
         }
-        Fact::AccountResumed { account } => json!({ "account": account }),
-        Fact::FeedGap { endpoint, from, until } => {
+        Event::AccountResumed { account } => json!({ "account": account }),
+        Event::FeedGap { endpoint, from, until } => {
             json!({ "endpoint": endpoint, "from": cursor(*from), "to": cursor(*until) })
         }
-        Fact::JournalLost { from, until } => json!({ "from": cursor(*from), "to": cursor(*until) }),
-        Fact::VerificationChanged { number, entry: Json(entry) } => {
+        Event::JournalLost { from, until } => json!({ "from": cursor(*from), "to": cursor(*until) }),
+        Event::VerificationChanged { number, entry: Json(entry) } => {
             json!({ "number": number.to_string(), "verification": verification(&entry.verification) })
         }
         _ => Value::Null,

@@ -91,7 +91,7 @@ pub enum CallRow {
     /// A call.
     Call(Box<Call>),
     /// Its end was heard before its start (A8): remembered 24 hours.
-    EndedUnheard(Ended),
+    EndedBeforeStart(Ended),
 }
 
 impl CallRow {
@@ -100,7 +100,7 @@ impl CallRow {
         const END_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
         match self {
             Self::Call(_) => true,
-            Self::EndedUnheard(ended) => now.since(ended.at) < END_KEPT,
+            Self::EndedBeforeStart(ended) => now.since(ended.at) < END_KEPT,
         }
     }
 }
@@ -248,7 +248,7 @@ pub struct Lane {
 
 /// Whose day a cap counts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum Whose {
+pub enum CapOwner {
     /// Of one of our numbers.
     Number(E164),
     /// Of a carrier account.

@@ -6,10 +6,10 @@ use super::apply::SETTINGS_ROW;
 use super::erase::{self, Fingerprint};
 use super::rows::{Key, Table};
 use super::state::{
-    Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer, Whose,
+    Answered, CallRow, CapOwner, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer,
 };
 use crate::model::{CallId, Claim, Day, Directory, E164, Kind, MessageId, Month, Position, Timestamp};
-use crate::rules::breaker::{Cause, Trouble};
+use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::rate::DayCount;
 use crate::rules::strangers::LastHour;
 use serde::de::DeserializeOwned;
@@ -176,10 +176,10 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
 }
 
 /// The key of a daily count.
-pub fn day_key(whose: &Whose) -> Key {
+pub fn day_key(whose: &CapOwner) -> Key {
     match whose {
-        Whose::Number(number) => state_key(kind::DAY, &[&b"n"[..], &number.key()].concat()),
-        Whose::Account(account) => state_key(kind::DAY, &[b"a", account.as_bytes()].concat()),
+        CapOwner::Number(number) => state_key(kind::DAY, &[&b"n"[..], &number.key()].concat()),
+        CapOwner::Account(account) => state_key(kind::DAY, &[b"a", account.as_bytes()].concat()),
     }
 }
 
@@ -219,7 +219,7 @@ pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// Typed questions to a view.
-pub trait Ask: View {
+pub trait Queries: View {
     /// A typed row.
     fn typed<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
         self.row(key).and_then(|bytes| decode_row(&bytes))
@@ -294,7 +294,7 @@ pub trait Ask: View {
     }
 
     /// What a daily cap has counted last.
-    fn day_count(&self, whose: &Whose) -> DayCount {
+    fn day_count(&self, whose: &CapOwner) -> DayCount {
         self.typed(&day_key(whose)).unwrap_or_default()
     }
 
@@ -315,7 +315,7 @@ pub trait Ask: View {
     }
 
     /// What is held against an account.
-    fn trouble(&self, account: &str) -> Option<Trouble> {
+    fn trouble(&self, account: &str) -> Option<BreakerState> {
         self.typed(&state_key(kind::TROUBLE, account.as_bytes()))
     }
 
@@ -325,7 +325,7 @@ pub trait Ask: View {
     }
 
     /// Accounts that fail, each with why: at most `limit`, in the order of their names.
-    fn failing_accounts(&self, limit: usize) -> Vec<(String, Trouble, Option<Cause>)> {
+    fn failing_accounts(&self, limit: usize) -> Vec<(String, BreakerState, Option<Cause>)> {
         self.rows(Table::State, &[kind::TROUBLE], &[], limit)
             .into_iter()
             .filter_map(|(key, row)| Some((String::from_utf8(key.get(1..)?.to_vec()).ok()?, decode_row(&row)?)))
@@ -546,4 +546,4 @@ pub trait Ask: View {
     }
 }
 
-impl<V: View + ?Sized> Ask for V {}
+impl<V: View + ?Sized> Queries for V {}

@@ -1,7 +1,7 @@
 //! Why a message is not sent yet, by the rows as they are (A67).
 
-use super::state::{Message, Open, Whose};
-use super::view::{Ask, View, open_key};
+use super::state::{CapOwner, Message, Open};
+use super::view::{Queries, View, open_key};
 use crate::model::{Limits, MessageId, MessageState, Timestamp};
 use crate::rules::breaker::{Cause, room};
 use crate::rules::explain::{Explained, Held, explain};
@@ -96,12 +96,12 @@ impl Others {
 /// What holds a message besides its lane, by the arithmetic of the wait that is promised at accept.
 fn held(view: &impl View, own: &Open, limits: &Limits, account: &str, others: &Others, now: Timestamp) -> Held {
     let of_account = view.directory().accounts.get(account).map(|account| &account.limits);
-    let day = |whose: Whose, limits: &Limits, before: u32| {
+    let day = |whose: CapOwner, limits: &Limits, before: u32| {
         let count = view.day_count(&whose).with(limits, before, now);
         rate::cap_allows(limits, count, u32::from(own.segments), now)
     };
-    let own_day = day(Whose::Number(own.ours), limits, others.before);
-    let its_day = of_account.map(|limits| day(Whose::Account(account.to_owned()), limits, others.before_at_account));
+    let own_day = day(CapOwner::Number(own.ours), limits, others.before);
+    let its_day = of_account.map(|limits| day(CapOwner::Account(account.to_owned()), limits, others.before_at_account));
     let rests = view.pause(own.ours).map(|pause| pause.until);
     let paused = view.trouble(account).and_then(|trouble| trouble.paused);
     let left_alone = paused.map(|paused| paused.until);

@@ -113,7 +113,7 @@ async fn run(
         tracing::info!("stopping");
     };
     let ended = tokio::select! {
-        ended = running.run(stop, signals.hurry.cancelled()) => ended,
+        ended = running.run(stop, signals.second_signal.cancelled()) => ended,
         never = reload_when_asked(file, &reload, &signals.reload) => match never {},
         never = systemd::watchdog(heartbeat) => match never {},
     };

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// What was asked for so far.
 pub(crate) struct Signals {
     pub(crate) stop: CancellationToken,
-    pub(crate) hurry: CancellationToken,
+    pub(crate) second_signal: CancellationToken,
     /// Remembers one asking while nobody listens; more of them ask for nothing more.
     pub(crate) reload: Arc<Notify>,
     _listening: AbortOnDropHandle<()>,
@@ -23,9 +23,11 @@ impl Signals {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let hang_up = signal(SignalKind::hangup())?;
-        let (stop, hurry, reload) = (CancellationToken::new(), CancellationToken::new(), Arc::new(Notify::new()));
-        let listening = listen([terminate, interrupt], hang_up, stop.clone(), hurry.clone(), Arc::clone(&reload));
-        Ok(Self { stop, hurry, reload, _listening: AbortOnDropHandle::new(tokio::spawn(listening)) })
+        let (stop, second_signal, reload) =
+            (CancellationToken::new(), CancellationToken::new(), Arc::new(Notify::new()));
+        let listening =
+            listen([terminate, interrupt], hang_up, stop.clone(), second_signal.clone(), Arc::clone(&reload));
+        Ok(Self { stop, second_signal, reload, _listening: AbortOnDropHandle::new(tokio::spawn(listening)) })
     }
 }
 
@@ -33,7 +35,7 @@ async fn listen(
     [mut terminate, mut interrupt]: [Signal; 2],
     mut hang_up: Signal,
     stop: CancellationToken,
-    hurry: CancellationToken,
+    second_signal: CancellationToken,
     reload: Arc<Notify>,
 ) {
     loop {
@@ -46,7 +48,7 @@ async fn listen(
             }
         }
         if stop.is_cancelled() {
-            hurry.cancel();
+            second_signal.cancel();
         }
         stop.cancel();
     }

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// One item of a webhook.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum InboundItem {
     /// A text or multimedia message to one of our numbers.
     Message(Inbound),
     /// What became of a message of ours.
@@ -27,7 +27,7 @@ pub enum Heard {
     },
 }
 
-impl fmt::Debug for Heard {
+impl fmt::Debug for InboundItem {
     /// Without raw bodies, which hold numbers and texts (A57).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

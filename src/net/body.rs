@@ -40,7 +40,7 @@ pub enum BodyRefused {
     TooLarge,
     /// 503. Others are being read that are as large.
     #[error("too many large bodies come at once")]
-    Crowded,
+    AtCapacity,
     /// 408.
     #[error("the body did not come in time")]
     TooSlow,
@@ -89,7 +89,7 @@ where
             return Err(BodyRefused::TooLarge);
         }
         if length > SMALL_BYTES && place.is_none() {
-            place = Some(large.try_acquire().map_err(|_| BodyRefused::Crowded)?);
+            place = Some(large.try_acquire().map_err(|_| BodyRefused::AtCapacity)?);
         }
         if first.is_empty() && whole.is_empty() {
             first = piece;
@@ -192,7 +192,7 @@ mod tests {
         let whole = read_among(larger(), 2 * SMALL_BYTES, &large).await.unwrap();
         assert!(whole.len() == SMALL_BYTES + 2 && whole.starts_with(b"xz") && whole.ends_with(b"zy"));
         let _another = large.try_acquire().expect("the place is free again");
-        assert_eq!(read_among(larger(), 2 * SMALL_BYTES, &large).await, Err(BodyRefused::Crowded));
+        assert_eq!(read_among(larger(), 2 * SMALL_BYTES, &large).await, Err(BodyRefused::AtCapacity));
         assert_eq!(read_among(pieces(&[huge]), 2 * SMALL_BYTES, &large).await.unwrap().len(), SMALL_BYTES);
     }
 

@@ -12,7 +12,7 @@ mod turns;
 
 use self::handshake::Handshakes;
 use super::body::RequestBody;
-use super::places::{NoPlace, Places, Shares};
+use super::places::{ConnectionLimits, NoPlace, Shares};
 use super::{BoxError, ServerTls};
 use crate::observe::{self, Door, Refused};
 use bytes::Bytes;
@@ -166,7 +166,7 @@ impl Listener {
         if let Ok(address) = self.address() {
             observe::door_open(door, address, tls.is_some());
         }
-        let places = Places::of(&bounds);
+        let places = ConnectionLimits::of(&bounds);
         let tasks = TaskTracker::new();
         let cut = CancellationToken::new();
         let drain = bounds.drain;
@@ -212,7 +212,7 @@ impl Listener {
             };
             match accepted {
                 Ok(connection) => return Some(connection),
-                Err(error) if is_the_peer_s_doing(&error) => {}
+                Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
                     // Descriptors or memory are gone. Asking again at once would only burn the processor.
                     observe::accept_failed(door, &error);
@@ -244,7 +244,7 @@ struct Shared<S> {
 }
 
 /// A connection that was gone before we took it is no trouble of ours.
-fn is_the_peer_s_doing(error: &io::Error) -> bool {
+fn is_peer_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused

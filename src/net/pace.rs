@@ -18,7 +18,7 @@ use tokio::time::Instant;
 const WRITE_PROGRESS_BYTES: usize = 64 * 1024;
 
 /// One connection's deadlines. Everything that touches it runs in the connection's own task.
-pub(super) struct Pace {
+pub(super) struct Deadlines {
     headers: Duration,
     idle: Duration,
     write: Duration,
@@ -57,7 +57,7 @@ pub(super) enum Late {
     Write,
 }
 
-impl Pace {
+impl Deadlines {
     /// A connection that begins now. A new connection owes us headers at once.
     pub(super) fn new(bounds: &Bounds) -> Arc<Self> {
         Arc::new(Self {
@@ -161,13 +161,13 @@ impl Socket for TcpStream {
     }
 }
 
-/// A socket that tells its [`Pace`] what comes and goes.
-pub(super) struct Paced<S: Socket> {
+/// A socket that tells its [`Deadlines`] what comes and goes.
+pub(super) struct WithDeadlines<S: Socket> {
     inner: S,
-    pace: Arc<Pace>,
+    pace: Arc<Deadlines>,
 }
 
-impl<S: Socket> Drop for Paced<S> {
+impl<S: Socket> Drop for WithDeadlines<S> {
     fn drop(&mut self) {
         // A close in good order waits behind what the peer does not take: for minutes, with a buffer in the system that
         // is larger than all we keep for a connection. A reset leaves nothing. Failing that, the close stays as it is.
@@ -177,8 +177,8 @@ impl<S: Socket> Drop for Paced<S> {
     }
 }
 
-impl<S: Socket> Paced<S> {
-    pub(super) fn new(inner: S, pace: Arc<Pace>) -> Self {
+impl<S: Socket> WithDeadlines<S> {
+    pub(super) fn new(inner: S, pace: Arc<Deadlines>) -> Self {
         Self { inner, pace }
     }
 
@@ -202,7 +202,7 @@ impl<S: Socket> Paced<S> {
     }
 }
 
-impl<S: Socket> AsyncRead for Paced<S> {
+impl<S: Socket> AsyncRead for WithDeadlines<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
@@ -214,7 +214,7 @@ impl<S: Socket> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: Socket> AsyncWrite for Paced<S> {
+impl<S: Socket> AsyncWrite for WithDeadlines<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.wrote(result)
@@ -252,7 +252,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_wait_for_a_next_request_is_longer_than_the_wait_for_its_headers() {
-        let pace = Pace::new(&Bounds { headers: 10 * SECOND, idle: 60 * SECOND, ..Bounds::default() });
+        let pace = Deadlines::new(&Bounds { headers: 10 * SECOND, idle: 60 * SECOND, ..Bounds::default() });
         assert_eq!(left(&pace), Some((10 * SECOND, Late::Headers)), "a new connection owes us headers");
         pace.bytes_came(1);
         tokio::time::advance(3 * SECOND).await;
@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_crumbs_meets_the_write_deadline_and_one_that_takes_its_share_does_not() {
-        let pace = Pace::new(&Bounds { write: 10 * SECOND, ..Bounds::default() });
+        let pace = Deadlines::new(&Bounds { write: 10 * SECOND, ..Bounds::default() });
         pace.request_begins();
         pace.write_waits();
         tokio::time::advance(6 * SECOND).await;
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(left(&pace), None);
     }
 
-    fn left(pace: &Pace) -> Option<(Duration, Late)> {
+    fn left(pace: &Deadlines) -> Option<(Duration, Late)> {
         pace.deadline().map(|(by, late)| (by - Instant::now(), late))
     }
 }

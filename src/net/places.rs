@@ -48,7 +48,7 @@ impl Shares {
 }
 
 /// How many connections are open, and from where.
-pub(super) struct Places {
+pub(super) struct ConnectionLimits {
     max: usize,
     per_address_max: usize,
     /// Addresses that only the bound on all connections holds for: proxies that speak for many.
@@ -64,8 +64,8 @@ struct Taken {
 }
 
 /// A place for one connection, free again when dropped.
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct ConnectionPermit {
+    places: Arc<ConnectionLimits>,
     bucket: Option<Bucket>,
 }
 
@@ -86,7 +86,7 @@ enum Bucket {
     V6([u16; 4]),
 }
 
-impl Places {
+impl ConnectionLimits {
     /// As many as a door's bounds say.
     pub(super) fn of(bounds: &Bounds) -> Arc<Self> {
         Arc::new(Self {
@@ -100,7 +100,7 @@ impl Places {
 
     /// A place for a connection from `address`. Loopback has no bound of its own: whoever is on this machine already is
     /// a proxy, or could do worse.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, NoPlace> {
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, NoPlace> {
         let address = address.to_canonical();
         let bucket = (!is_trusted(address, &self.exempt)).then(|| Bucket::of(address));
         let mut taken = self.taken();
@@ -118,7 +118,7 @@ impl Places {
             *taken.by_address.entry(bucket).or_default() += 1;
         }
         taken.in_all += 1;
-        Ok(Place { places: Arc::clone(self), bucket })
+        Ok(ConnectionPermit { places: Arc::clone(self), bucket })
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -126,7 +126,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
         if let Some(shares) = &self.places.shares {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn loopback_and_trusted_proxies_have_no_share_of_their_own_but_count_in_all() {
         let trusted_proxies = vec!["198.51.100.0/24".parse().unwrap()];
-        let places = Places::of(&Bounds { trusted_proxies, ..bounds(5, 1) });
+        let places = ConnectionLimits::of(&Bounds { trusted_proxies, ..bounds(5, 1) });
         let _kept: Vec<_> = ["127.0.0.1", "127.0.0.1", "::1", "198.51.100.7", "198.51.100.7"]
             .map(|address| take(&places, address).unwrap())
             .into();
@@ -204,9 +204,10 @@ mod tests {
     fn g21_a_crowd_at_one_door_takes_what_is_nobodys_and_gives_it_back() {
         let shares = Shares::of(32, 3);
         assert_eq!(shares.most(), 24, "four are each door's own");
-        let door = || Places::of(&Bounds { shares: Some(shares.clone()), ..bounds(100, 100) });
+        let door = || ConnectionLimits::of(&Bounds { shares: Some(shares.clone()), ..bounds(100, 100) });
         let (one, other) = (door(), door());
-        let fill = |door: &Arc<Places>| std::iter::from_fn(|| take(door, "127.0.0.1").ok()).collect::<Vec<_>>();
+        let fill =
+            |door: &Arc<ConnectionLimits>| std::iter::from_fn(|| take(door, "127.0.0.1").ok()).collect::<Vec<_>>();
         let mut crowd = fill(&one);
         assert_eq!((crowd.len(), fill(&other).len()), (24, 4));
         crowd.truncate(20);
@@ -219,11 +220,11 @@ mod tests {
         Bounds { connections_max, connections_per_address_max, ..Bounds::default() }
     }
 
-    fn places(max: usize, per_address_max: usize) -> Arc<Places> {
-        Places::of(&bounds(max, per_address_max))
+    fn places(max: usize, per_address_max: usize) -> Arc<ConnectionLimits> {
+        ConnectionLimits::of(&bounds(max, per_address_max))
     }
 
-    fn take(places: &Arc<Places>, address: &str) -> Result<Place, NoPlace> {
+    fn take(places: &Arc<ConnectionLimits>, address: &str) -> Result<ConnectionPermit, NoPlace> {
         places.take(address.parse().unwrap())
     }
 }

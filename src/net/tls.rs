@@ -119,7 +119,7 @@ impl ServerTls {
     }
 
     /// Shows from now on what `other` shows, to whoever connects; connections that are open stay as they are.
-    pub fn take_over(&self, other: &Self) {
+    pub fn replace(&self, other: &Self) {
         self.0.store(other.0.load_full());
     }
 

@@ -21,9 +21,9 @@ labels! {
     /// Why a permit was not used.
     Unused {
         /// The message is not to be sent after all.
-        NotToBe = "not_to_be",
+        Cancelled = "cancelled",
         /// The engine had no room to record the start.
-        NotNow = "not_now",
+        EngineBusy = "engine_busy",
     }
 }
 

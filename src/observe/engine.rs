@@ -210,6 +210,6 @@ pub fn retention(now: Retention, before: Retention) {
         );
     }
     gauge!(names::JOURNAL_KEPT_BYTES).set(now.bytes as f64);
-    gauge!(names::JOURNAL_CUT_SHORT).set(f64::from(u8::from(now.early)));
-    gauge!(names::JOURNAL_OVER_FULL).set(f64::from(u8::from(now.held)));
+    gauge!(names::JOURNAL_RETENTION_REDUCED).set(f64::from(u8::from(now.early)));
+    gauge!(names::JOURNAL_OVER_LIMIT).set(f64::from(u8::from(now.held)));
 }

@@ -40,7 +40,7 @@ pub fn endpoint_asked(endpoint: &str, took: Duration) {
 
 /// How an endpoint's feed stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct FeedStatus {
     /// Positions of the journal it has still to be told of.
     pub lag: u64,
     /// The age of the oldest event that waits for it in memory.
@@ -52,11 +52,11 @@ pub struct Standing {
 }
 
 /// How an endpoint's feed stands just now.
-pub fn feed_standing(endpoint: &str, standing: Standing) {
+pub fn feed_standing(endpoint: &str, standing: FeedStatus) {
     let set = |name: &'static str, value: f64| gauge!(name, "endpoint" => endpoint.to_owned()).set(value);
     set(names::FEED_LAG_POSITIONS, standing.lag as f64);
     set(names::FEED_OLDEST_SECONDS, standing.oldest.unwrap_or_default().as_secs_f64());
-    set(names::FEED_PARKED_THREADS, standing.parked as f64);
+    set(names::FEED_PARKED_CALLS, standing.parked as f64);
     set(names::FEED_PAUSED, f64::from(u8::from(standing.paused)));
 }
 

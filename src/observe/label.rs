@@ -48,7 +48,7 @@ labels! {
         /// The TLS handshake took too long.
         HandshakeLate = "handshake_late",
         /// Too many others had begun something as large, or waited for their handshake.
-        Crowded = "crowded",
+        AtCapacity = "crowded",
         /// A trusted proxy sent no PROXY protocol header, or a wrong one.
         ProxyHeader = "proxy_header",
         /// The headers took too long.

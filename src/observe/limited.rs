@@ -62,7 +62,7 @@ pub(super) fn limited(cause: Cause, account: &str, log: impl FnOnce()) {
 /// few seconds.
 pub fn report_left_out(at_the_end: bool) {
     let now = if at_the_end { Instant::now() + WINDOW } else { Instant::now() };
-    let over = lines().take_over(now);
+    let over = lines().replace(now);
     for (cause, account, count) in over {
         left_out(cause, &account, count);
     }
@@ -113,7 +113,7 @@ impl Lines {
     }
 
     /// Closes the windows that are over, and returns what was left out in them.
-    fn take_over(&mut self, now: Instant) -> Vec<(Cause, String, u64)> {
+    fn replace(&mut self, now: Instant) -> Vec<(Cause, String, u64)> {
         let over = self.0.extract_if(|_, window| now.duration_since(window.began) >= WINDOW);
         let mut over: Vec<_> = over.map(|((cause, account), window)| (cause, account, window.left_out)).collect();
         over.retain(|(_, _, count)| *count > 0);
@@ -158,8 +158,8 @@ mod tests {
             lines.admit(Cause::SignatureRefused, "main", now);
         }
         lines.admit(Cause::CredentialRefused, "platform", now);
-        assert_eq!(lines.take_over(now), []);
-        assert_eq!(lines.take_over(now + WINDOW), [(Cause::SignatureRefused, "main".to_owned(), 3)]);
+        assert_eq!(lines.replace(now), []);
+        assert_eq!(lines.replace(now + WINDOW), [(Cause::SignatureRefused, "main".to_owned(), 3)]);
         assert!(lines.0.is_empty(), "windows that are over are forgotten");
     }
 }

@@ -39,7 +39,7 @@ labels! {
 
 labels! {
     /// What became of a message that somebody sent us. Every message ends in exactly one.
-    Taken {
+    InboundOutcome {
         /// It belongs to a call.
         Joined = "joined",
         /// It belongs to no call.
@@ -156,9 +156,9 @@ fn path_shown(path: &str) -> String {
 }
 
 /// Somebody's message was taken in.
-pub fn inbound_message(account: &str, taken: Taken) {
-    tracing::debug!(account, outcome = taken.label(), "inbound message");
-    counter!(names::INBOUND_MESSAGES_TOTAL, "account" => account.to_owned(), "outcome" => taken.label()).increment(1);
+pub fn inbound_message(account: &str, outcome: InboundOutcome) {
+    tracing::debug!(account, outcome = outcome.label(), "inbound message");
+    counter!(names::INBOUND_MESSAGES_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
 }
 
 /// Somebody wrote after the call, and was or was not answered.

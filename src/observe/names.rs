@@ -174,22 +174,22 @@ names! {
         counter JOURNAL_WRITTEN_BYTES_TOTAL = "offhook_journal_written_bytes_total" [],
             "Bytes written to the journal. A rise beyond the usual: more traffic, or webhooks that are kept as they came; with offhook_disk_free_bytes it says when the disk is full.";
         gauge JOURNAL_KEPT_BYTES = "offhook_journal_kept_bytes" [],
-            "Bytes of the journal that are kept, looked at every ten seconds. Rising past the usual: more traffic, or nothing is let go; see offhook_journal_cut_short and offhook_journal_over_full.";
-        gauge JOURNAL_CUT_SHORT = "offhook_journal_cut_short" [],
+            "Bytes of the journal that are kept, looked at every ten seconds. Rising past the usual: more traffic, or nothing is let go; see offhook_journal_retention_reduced and offhook_journal_over_limit.";
+        gauge JOURNAL_RETENTION_REDUCED = "offhook_journal_retention_reduced" [],
             "1 while texts and events go before their retention_days have passed, because the journal would be over journal_max_bytes, else 0. A rise: give it more room, or keep fewer days.";
-        gauge JOURNAL_OVER_FULL = "offhook_journal_over_full" [],
+        gauge JOURNAL_OVER_LIMIT = "offhook_journal_over_limit" [],
             "1 while the journal is over journal_max_bytes and nothing more can go, because it is not in a snapshot yet or is still to be sent, else 0. Rising and staying so for an hour: no snapshot comes to be, see the log; or a text waits that can never go.";
-        gauge JOURNAL_UNFOLDED_BYTES = "offhook_journal_unfolded_bytes" [],
-            "Bytes of closed segments that no snapshot covers, looked at every five seconds. Rising past 600 MB: snapshots are not made, see offhook_folds_total; a rebuild takes longer, and no old segment can go.";
+        gauge JOURNAL_UNCOMPACTED_BYTES = "offhook_journal_uncompacted_bytes" [],
+            "Bytes of closed segments that no snapshot covers, looked at every five seconds. Rising past 600 MB: snapshots are not made, see offhook_snapshots_total; a rebuild takes longer, and no old segment can go.";
         gauge SNAPSHOT_POSITION = "offhook_snapshot_position" [],
-            "The last position that the snapshot covers, 0 for none. Not rising while offhook_journal_unfolded_bytes does: see offhook_folds_total.";
+            "The last position that the snapshot covers, 0 for none. Not rising while offhook_journal_uncompacted_bytes does: see offhook_snapshots_total.";
         gauge SNAPSHOT_AGE_SECONDS = "offhook_snapshot_age_seconds" [],
-            "How long ago what the snapshot covers ends; what came after would be replayed from the journal. Rising over days under load: see offhook_folds_total.";
+            "How long ago what the snapshot covers ends; what came after would be replayed from the journal. Rising over days under load: see offhook_snapshots_total.";
         gauge SNAPSHOT_BYTES = "offhook_snapshot_bytes" [],
             "Bytes of the snapshot. Rising: more calls, messages and people are kept; a disk needs room for two of it.";
-        counter FOLDS_TOTAL = "offhook_folds_total" [outcome],
+        counter SNAPSHOTS_TOTAL = "offhook_snapshots_total" [outcome],
             "Times closed segments were folded into a snapshot, by outcome: made or failed. failed rising: the log says why, most often the disk is full, see offhook_disk_free_bytes.";
-        gauge FOLD_SECONDS = "offhook_fold_seconds" [],
+        gauge SNAPSHOT_SECONDS = "offhook_snapshot_seconds" [],
             "How long making the last snapshot took, its rests among it. Rising with offhook_snapshot_bytes: that is as it should be; rising alone: the disk is slow, see offhook_journal_sync_seconds.";
         gauge DISK_FREE_BYTES = "offhook_disk_free_bytes" [],
             "Bytes free for us on the disk of data_dir, looked at four times a second. Falling: nothing new is taken below offhook_disk_low_water_bytes; make room well before, see offhook_journal_written_bytes_total for how fast.";
@@ -241,7 +241,7 @@ names! {
             "Positions of the journal that an endpoint has still to be told of, parked calls aside. Rising: it is down or too slow, see offhook_deliveries_total.";
         gauge FEED_OLDEST_SECONDS = "offhook_feed_oldest_seconds" [endpoint],
             "Age of the oldest event that waits for an endpoint, parked calls aside. Rising: it is down, too slow, or refuses a call that is not parked yet.";
-        gauge FEED_PARKED_THREADS = "offhook_feed_parked_threads" [endpoint],
+        gauge FEED_PARKED_CALLS = "offhook_feed_parked_calls" [endpoint],
             "Calls whose events an endpoint refuses while it takes others; each is tried again by the schedule, up to ten hours apart. Any rise: look at the endpoint's log for those events; at 100,000 no more are parked and everything behind waits.";
         gauge FEED_PAUSED = "offhook_feed_paused" [endpoint],
             "1 while an endpoint answers 410 or has accepted no event for ten seconds, else 0; it is probed every 5 s and the first 2xx opens it. A rise: check that it runs and that its url is right.";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 labels! {
     /// What became of a fold.
-    FoldOutcome {
+    SnapshotOutcome {
         /// There is a new snapshot.
         Made = "made",
         /// There is none.
@@ -40,19 +40,19 @@ pub fn snapshot_age(age: Duration) {
 
 /// Bytes of closed segments that are in no snapshot.
 pub fn unfolded(bytes: u64) {
-    gauge!(names::JOURNAL_UNFOLDED_BYTES).set(bytes as f64);
+    gauge!(names::JOURNAL_UNCOMPACTED_BYTES).set(bytes as f64);
 }
 
 /// Closed segments have become a snapshot.
 pub fn folded(folded: &Folded) {
     let Folded { position, rows, bytes, took } = folded;
     tracing::info!(position, rows, bytes, seconds = took.as_secs_f64(), "snapshot made");
-    gauge!(names::FOLD_SECONDS).set(took.as_secs_f64());
-    counter!(names::FOLDS_TOTAL, "outcome" => FoldOutcome::Made.label()).increment(1);
+    gauge!(names::SNAPSHOT_SECONDS).set(took.as_secs_f64());
+    counter!(names::SNAPSHOTS_TOTAL, "outcome" => SnapshotOutcome::Made.label()).increment(1);
 }
 
 /// There is no new snapshot. The gateway goes on, and the journal grows.
 pub fn fold_failed(why: &str) {
     tracing::error!(why, "no snapshot could be made: it is tried again, and until then no old segment can go");
-    counter!(names::FOLDS_TOTAL, "outcome" => FoldOutcome::Failed.label()).increment(1);
+    counter!(names::SNAPSHOTS_TOTAL, "outcome" => SnapshotOutcome::Failed.label()).increment(1);
 }

@@ -2,8 +2,8 @@
 //! before it happens.
 
 use super::{
-    Attempt, AutoReplied, Delivery, Door, FoldOutcome, NotReady, OptOutBy, RebuildReason, Refused, Reloaded,
-    SendOutcome, Undecided, Unused, WebhookOutcome, names,
+    Attempt, AutoReplied, Delivery, Door, NotReady, OptOutBy, RebuildReason, Refused, Reloaded, SendOutcome,
+    SnapshotOutcome, Undecided, Unused, WebhookOutcome, names,
 };
 use metrics::{Counter, counter, gauge};
 
@@ -26,15 +26,15 @@ pub(super) fn gateway() {
     for why in RebuildReason::ALL {
         zero(&counter!(names::INDEX_REBUILDS_TOTAL, "reason" => why.label()));
     }
-    for outcome in FoldOutcome::ALL {
-        zero(&counter!(names::FOLDS_TOTAL, "outcome" => outcome.label()));
+    for outcome in SnapshotOutcome::ALL {
+        zero(&counter!(names::SNAPSHOTS_TOTAL, "outcome" => outcome.label()));
     }
     for snapshot in [
         names::SNAPSHOT_POSITION,
         names::SNAPSHOT_AGE_SECONDS,
         names::SNAPSHOT_BYTES,
-        names::FOLD_SECONDS,
-        names::JOURNAL_UNFOLDED_BYTES,
+        names::SNAPSHOT_SECONDS,
+        names::JOURNAL_UNCOMPACTED_BYTES,
     ] {
         gauge!(snapshot).set(0.0);
     }

@@ -41,7 +41,7 @@ pub struct Late<'a> {
 
 /// Why nobody replied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Silence {
+pub enum NoReplyReason {
     /// The feature or the auto-reply is off.
     SwitchedOff,
     /// There is no text in their language, nor in the default one (A25).
@@ -74,33 +74,33 @@ pub enum Silence {
 ///
 /// The last replies are looked up by the pair of numbers and not by the call, because a caller who redials four times in
 /// a minute should hear from us once.
-pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timestamp) -> Result<&'a str, Silence> {
+pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timestamp) -> Result<&'a str, NoReplyReason> {
     let settings = &directory.settings;
     if !settings.in_call_sms || !settings.auto_reply.enabled {
-        return Err(Silence::SwitchedOff);
+        return Err(NoReplyReason::SwitchedOff);
     }
-    let from = late.from.number().ok_or(Silence::NoNumber)?;
+    let from = late.from.number().ok_or(NoReplyReason::NoNumber)?;
     if directory.numbers.contains_key(&from) {
-        return Err(Silence::OurOwnNumber);
+        return Err(NoReplyReason::OurOwnNumber);
     }
     if late.keyword.is_some() {
-        return Err(Silence::Keyword);
+        return Err(NoReplyReason::Keyword);
     }
     if late.opted_out {
-        return Err(Silence::OptedOut);
+        return Err(NoReplyReason::OptedOut);
     }
     let mut own = settings.auto_reply.texts.values().chain(settings.closing.texts.values());
     if own.any(|own| !is_blank(own) && keyword::repeats(late.text, own)) {
-        return Err(Silence::Echo);
+        return Err(NoReplyReason::Echo);
     }
     if non_us::blocked(from, Phase::Connected, &settings.non_us) {
-        return Err(Silence::NonUs);
+        return Err(NoReplyReason::NonUs);
     }
     let owner = directory.owner_of(late.to);
     let known = late.remembered.is_some_and(|remembered| remembered.talked) || late.why == Why::SessionClosed;
     let strangers = owner.is_some() && settings.auto_reply.unknown_sender == UnknownSender::Reply;
     if !known && !strangers {
-        return Err(Silence::Stranger);
+        return Err(NoReplyReason::Stranger);
     }
     if let Some(remembered) = late.remembered {
         room(&remembered.replied_at, directory, now)?;
@@ -110,24 +110,24 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
         .and_then(|remembered| remembered.language.clone())
         .or_else(|| owner.map(|queue| directory.language_of(queue)))
         .unwrap_or_else(|| settings.default_language.clone());
-    let text = language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(Silence::NoText)?;
+    let text = language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(NoReplyReason::NoText)?;
     // Last, so that only those it keeps from an answer are said to have been.
     if late.strangers.is_some_and(|answers| !answers.has_capacity(settings.auto_reply.strangers_per_hour, now)) {
-        return Err(Silence::StrangersCap);
+        return Err(NoReplyReason::StrangersCap);
     }
     Ok(text)
 }
 
 /// Whether there is room for one more: at most one in `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
-pub fn room(replied_at: &[Timestamp], directory: &Directory, now: Timestamp) -> Result<(), Silence> {
+pub fn room(replied_at: &[Timestamp], directory: &Directory, now: Timestamp) -> Result<(), NoReplyReason> {
     let rules = &directory.settings.auto_reply;
     let quiet_for = Duration::from_secs(u64::from(rules.quiet_minutes) * 60);
     if replied_at.last().is_some_and(|at| now.since(*at) < quiet_for) {
-        return Err(Silence::Quiet);
+        return Err(NoReplyReason::Quiet);
     }
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let today = replied_at.iter().filter(|at| now.since(**at) < DAY).count();
-    if today >= rules.per_day as usize { Err(Silence::DayCap) } else { Ok(()) }
+    if today >= rules.per_day as usize { Err(NoReplyReason::DayCap) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -149,14 +149,14 @@ mod tests {
     #[test]
     fn a22_the_second_within_fifteen_minutes_is_met_with_silence() {
         let minutes_ago = |minutes: u64| NOW - Duration::from_secs(minutes * 60);
-        check(|late, _| late.replied_at = vec![minutes_ago(14)], Err(Silence::Quiet));
+        check(|late, _| late.replied_at = vec![minutes_ago(14)], Err(NoReplyReason::Quiet));
         check(|late, _| late.replied_at = vec![minutes_ago(15)], Ok(ENGLISH));
     }
 
     #[test]
     fn a22_the_fourth_within_a_day_is_met_with_silence() {
         let hours_ago = |hours: u64| NOW - Duration::from_secs(hours * 3600);
-        check(|late, _| late.replied_at = vec![hours_ago(20), hours_ago(10), hours_ago(1)], Err(Silence::DayCap));
+        check(|late, _| late.replied_at = vec![hours_ago(20), hours_ago(10), hours_ago(1)], Err(NoReplyReason::DayCap));
         check(|late, _| late.replied_at = vec![hours_ago(24), hours_ago(10), hours_ago(1)], Ok(ENGLISH));
     }
 
@@ -168,40 +168,43 @@ mod tests {
                 late.talked = false;
                 directory.settings.auto_reply.unknown_sender = UnknownSender::Silent;
             },
-            Err(Silence::Stranger),
+            Err(NoReplyReason::Stranger),
         );
     }
 
     #[test]
     fn a4_an_outbound_only_number_answers_only_those_it_has_talked_with() {
         check(|late, _| late.to = OUTBOUND_ONLY, Ok(ENGLISH));
-        check(|late, _| (late.to, late.talked) = (OUTBOUND_ONLY, false), Err(Silence::Stranger));
+        check(|late, _| (late.to, late.talked) = (OUTBOUND_ONLY, false), Err(NoReplyReason::Stranger));
     }
 
     #[test]
     fn a24_robots_our_own_numbers_keywords_and_echoes_get_nothing() {
-        check(|late, _| late.from = "72975", Err(Silence::NoNumber));
-        check(|late, _| late.from = "BANK", Err(Silence::NoNumber));
-        check(|late, _| late.from = OUTBOUND_ONLY, Err(Silence::OurOwnNumber));
-        check(|late, _| late.text = "Stop.", Err(Silence::Keyword));
-        check(|late, _| late.text = "HELP", Err(Silence::Keyword));
-        check(|late, _| late.opted_out = true, Err(Silence::OptedOut));
-        check(|late, _| late.text = ENGLISH, Err(Silence::Echo));
-        check(|late, _| late.text = "Thanks for calling. This conversation has ended.", Err(Silence::Echo));
+        check(|late, _| late.from = "72975", Err(NoReplyReason::NoNumber));
+        check(|late, _| late.from = "BANK", Err(NoReplyReason::NoNumber));
+        check(|late, _| late.from = OUTBOUND_ONLY, Err(NoReplyReason::OurOwnNumber));
+        check(|late, _| late.text = "Stop.", Err(NoReplyReason::Keyword));
+        check(|late, _| late.text = "HELP", Err(NoReplyReason::Keyword));
+        check(|late, _| late.opted_out = true, Err(NoReplyReason::OptedOut));
+        check(|late, _| late.text = ENGLISH, Err(NoReplyReason::Echo));
+        check(|late, _| late.text = "Thanks for calling. This conversation has ended.", Err(NoReplyReason::Echo));
     }
 
     #[test]
     fn f01_a_keyword_or_an_echo_in_any_dress_gets_nothing() {
-        check(|late, _| late.text = "“STOP” 🛑", Err(Silence::Keyword));
-        check(|late, _| late.text = "\u{200b}HELP", Err(Silence::Keyword));
-        check(|late, _| late.text = "“This number is not monitored. Please call us.” 🤖", Err(Silence::Echo));
-        check(|late, _| late.text = "\u{feff}Thanks for calling — This conversation has ended", Err(Silence::Echo));
+        check(|late, _| late.text = "“STOP” 🛑", Err(NoReplyReason::Keyword));
+        check(|late, _| late.text = "\u{200b}HELP", Err(NoReplyReason::Keyword));
+        check(|late, _| late.text = "“This number is not monitored. Please call us.” 🤖", Err(NoReplyReason::Echo));
+        check(
+            |late, _| late.text = "\u{feff}Thanks for calling — This conversation has ended",
+            Err(NoReplyReason::Echo),
+        );
         check(|late, _| late.text = "Liked “This number is not monitored. Please call us.”", Ok(ENGLISH));
     }
 
     #[test]
     fn a34_nothing_goes_to_a_number_outside_the_us_while_the_switch_is_off() {
-        check(|late, _| late.from = "+390612345678", Err(Silence::NonUs));
+        check(|late, _| late.from = "+390612345678", Err(NoReplyReason::NonUs));
         check(
             |late, directory| {
                 late.from = "+390612345678";
@@ -226,9 +229,9 @@ mod tests {
 
     #[test]
     fn r58_a26_without_the_checkbox_or_a_text_nothing_goes_out() {
-        check(|_, directory| directory.settings.auto_reply.enabled = false, Err(Silence::SwitchedOff));
-        check(|_, directory| directory.settings.auto_reply.texts.clear(), Err(Silence::NoText));
-        check(|_, directory| directory.settings.in_call_sms = false, Err(Silence::SwitchedOff));
+        check(|_, directory| directory.settings.auto_reply.enabled = false, Err(NoReplyReason::SwitchedOff));
+        check(|_, directory| directory.settings.auto_reply.texts.clear(), Err(NoReplyReason::NoText));
+        check(|_, directory| directory.settings.in_call_sms = false, Err(NoReplyReason::SwitchedOff));
     }
 
     #[test]
@@ -241,7 +244,7 @@ mod tests {
             }
         };
         check(bound(Some(3)), Ok(ENGLISH));
-        check(bound(Some(2)), Err(Silence::StrangersCap));
+        check(bound(Some(2)), Err(NoReplyReason::StrangersCap));
         check(bound(None), Ok(ENGLISH));
         check(|_, directory| directory.settings.auto_reply.strangers_per_hour = Some(0), Ok(ENGLISH));
     }
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(change: impl Fn(&mut Case, &mut Directory), expected: Result<&str, Silence>) {
+    fn check(change: impl Fn(&mut Case, &mut Directory), expected: Result<&str, NoReplyReason>) {
         let mut directory = example();
         let mut case = Case {
             from: "+12065550142",

@@ -22,7 +22,7 @@ pub fn room(paused: bool) -> usize {
 
 /// What is held against an account. One that works has none.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Trouble {
+pub struct BreakerState {
     /// When it failed last, oldest first; no more than are needed.
     pub failed_at: Vec<Timestamp>,
     /// It is paused.
@@ -80,7 +80,7 @@ impl Default for Cause {
 
 /// What is held against an account after one more failure of a request that began at `began`: no answer, a broken one, a
 /// connection refused, a 5xx.
-pub fn failed(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Trouble {
+pub fn failed(before: Option<BreakerState>, began: Timestamp, now: Timestamp) -> BreakerState {
     let mut trouble = before.unwrap_or_default();
     if let Some(paused) = &mut trouble.paused {
         probe_failed(paused, began, now);
@@ -99,7 +99,7 @@ pub fn failed(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Trou
 
 /// What is held against an account whose carrier has refused it in the answer to a request that began at `began`. One such
 /// answer pauses it: each further text would get the same.
-pub fn refused(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Trouble {
+pub fn refused(before: Option<BreakerState>, began: Timestamp, now: Timestamp) -> BreakerState {
     let mut trouble = before.unwrap_or_default();
     match &mut trouble.paused {
         Some(paused) => probe_failed(paused, began, now),
@@ -110,9 +110,9 @@ pub fn refused(before: Option<Trouble>, began: Timestamp, now: Timestamp) -> Tro
 
 /// What is held against a paused account of which somebody changed something: it is tried at once, and then as after a new
 /// pause. A request that is under way now still counts as one from before.
-pub fn tried_at_once(before: &Trouble, now: Timestamp) -> Option<Trouble> {
+pub fn tried_at_once(before: &BreakerState, now: Timestamp) -> Option<BreakerState> {
     let paused = before.paused.map(|paused| Paused { until: now, probes: 0, ..paused })?;
-    Some(Trouble { paused: Some(paused), ..before.clone() })
+    Some(BreakerState { paused: Some(paused), ..before.clone() })
 }
 
 /// What was under way when the account was paused says nothing new, whenever it ends.
@@ -137,7 +137,7 @@ mod tests {
     }
 
     /// An account that failed at these seconds.
-    fn after(secs: &[u64]) -> Trouble {
+    fn after(secs: &[u64]) -> BreakerState {
         secs.iter().fold(None, |trouble, secs| Some(failed(trouble, at(*secs), at(*secs)))).unwrap()
     }
 

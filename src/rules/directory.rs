@@ -31,7 +31,7 @@ const BURST_MAX: u32 = 100_000;
 
 /// A rule broken, with where and the way out.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Breach {
+pub struct Violation {
     /// The place in the document, like `queues.support.inbound_numbers`.
     pub at: String,
     /// Which rule.
@@ -40,7 +40,7 @@ pub struct Breach {
     pub problem: String,
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.at, self.problem)
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Breach {
 
 /// Every rule broken if `before` becomes `after`, not the first alone. `force` passes the global outbound number (A38).
 /// A new gateway comes from an empty directory.
-pub fn check(before: &Directory, after: &Directory, force: bool) -> Vec<Breach> {
+pub fn check(before: &Directory, after: &Directory, force: bool) -> Vec<Violation> {
     let mut breaches = Breaches(Vec::new());
     let step = Step { before, after, force };
     for (number, entry) in &after.numbers {
@@ -66,7 +66,7 @@ pub fn check(before: &Directory, after: &Directory, force: bool) -> Vec<Breach> 
 }
 
 /// Every account the directory names that is not among the configured ones.
-pub fn check_accounts(directory: &Directory, configured: &[String]) -> Vec<Breach> {
+pub fn check_accounts(directory: &Directory, configured: &[String]) -> Vec<Violation> {
     let mut breaches = Breaches(Vec::new());
     let way_out = match configured {
         [] => "add an [[account]] to the configuration".to_owned(),
@@ -91,11 +91,11 @@ struct Step<'a> {
     force: bool,
 }
 
-struct Breaches(Vec<Breach>);
+struct Breaches(Vec<Violation>);
 
 impl Breaches {
     fn add(&mut self, at: impl Into<String>, code: Code, problem: impl Into<String>) {
-        self.0.push(Breach { at: at.into(), code, problem: problem.into() });
+        self.0.push(Violation { at: at.into(), code, problem: problem.into() });
     }
 
     /// A text for people: there, and no longer than anybody reads.

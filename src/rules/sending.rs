@@ -11,7 +11,7 @@ use crate::model::{
 
 /// What is known of the call and of whom it would text.
 #[derive(Clone, Debug)]
-pub struct Standing<'a> {
+pub struct SendContext<'a> {
     /// Whether the call is over.
     pub ended: bool,
     /// Whether texts flow.
@@ -37,7 +37,7 @@ pub struct Standing<'a> {
 }
 
 /// Whether anything may be sent in this call now, to whom, or the first reason why not.
-pub fn may_send(standing: &Standing<'_>, directory: &Directory) -> Result<E164, Refusal> {
+pub fn may_send(standing: &SendContext<'_>, directory: &Directory) -> Result<E164, Refusal> {
     let refuse = |code, detail: &str| Err(Refusal::new(code, detail));
     let settings = &directory.settings;
     if standing.ended {
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn r36_a35_a_caller_outside_the_us_is_judged_by_the_switch_of_the_phase_at_send_time() {
-        let rome = |standing: &mut Standing<'_>| standing.caller = Caller::Number("+390612345678".parse().unwrap());
+        let rome = |standing: &mut SendContext<'_>| standing.caller = Caller::Number("+390612345678".parse().unwrap());
         check(|standing, _| rome(standing), Err(Code::NonUsBlocked));
         check(
             |standing, directory| {
@@ -292,10 +292,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(change: impl Fn(&mut Standing<'_>, &mut Directory), expected: Result<(), Code>) {
+    fn check(change: impl Fn(&mut SendContext<'_>, &mut Directory), expected: Result<(), Code>) {
         let mut directory = example();
         let queue = "support".to_owned().try_into().unwrap();
-        let mut standing = Standing {
+        let mut standing = SendContext {
             ended: false,
             session: Session::None,
             queue: &queue,

@@ -7,24 +7,24 @@
 //! the `StatusCallback` of the send; both are signed for the public address and posted to the gateway's door, which
 //! `gateway_is_at` names (again after each restart on another port).
 
+mod behaviour;
 pub(super) mod hooks;
 mod keypad;
 mod media;
-mod mood;
-mod oddity;
+mod quirk;
 mod record;
 mod sends;
 #[cfg(test)]
 mod tests;
 
-pub use self::mood::{Mood, OUTAGE_SENDS, RetryAfter};
-pub use self::oddity::Oddity;
+pub use self::behaviour::{Behaviour, OUTAGE_SENDS, RetryAfter};
+pub use self::quirk::Quirk;
 pub use self::record::{CarrierRecord, Fetch, Malformed, News, Notice, Post, PostAnswer, Webhook};
 
 use self::record::Recorder;
 use super::phone::Phone;
 use super::wire::{Cut, HttpClient, Port, Reply, Serve, Server};
-use super::{TooLate, Words, wait_until};
+use super::{Redacted, TooLate, wait_until};
 use crate::model::E164;
 use http::Request;
 use hyper::body::Incoming;
@@ -112,7 +112,7 @@ pub struct Arrived {
     /// Our number; also where the carrier itself writes in its name (an opt-out confirmation).
     pub from: E164,
     /// The text.
-    pub text: Words,
+    pub text: Redacted,
 }
 
 /// A carrier at work. It stops when dropped.
@@ -130,8 +130,8 @@ impl Carrier {
             url: format!("http://{}", api.address()),
             storage_url: format!("http://{}", storage.address()),
             state: Mutex::new(State {
-                mood: Mood::default(),
-                moods: HashMap::new(),
+                behaviour: Behaviour::default(),
+                behaviours: HashMap::new(),
                 gateway: None,
                 numbers: settings.numbers.iter().map(|number| (*number, NumberThere::default())).collect(),
                 inboxes: HashMap::new(),
@@ -164,16 +164,16 @@ impl Carrier {
     }
 
     /// Behaves so from the next request on.
-    pub fn set_mood(&self, mood: Mood) {
-        self.world.state().mood = mood;
+    pub fn set_mood(&self, behaviour: Behaviour) {
+        self.world.state().behaviour = behaviour;
     }
 
     /// Behaves so towards one phone, whatever the mood otherwise; `None` ends it.
-    pub fn set_mood_towards(&self, phone: E164, mood: Option<Mood>) {
+    pub fn set_mood_towards(&self, phone: E164, behaviour: Option<Behaviour>) {
         let mut state = self.world.state();
-        match mood {
-            Some(mood) => state.moods.insert(phone, mood),
-            None => state.moods.remove(&phone),
+        match behaviour {
+            Some(behaviour) => state.behaviours.insert(phone, behaviour),
+            None => state.behaviours.remove(&phone),
         };
     }
 
@@ -303,8 +303,8 @@ pub(super) struct World {
 }
 
 struct State {
-    mood: Mood,
-    moods: HashMap<E164, Mood>,
+    behaviour: Behaviour,
+    behaviours: HashMap<E164, Behaviour>,
     gateway: Option<SocketAddr>,
     numbers: HashMap<E164, NumberThere>,
     inboxes: HashMap<E164, VecDeque<Arrived>>,

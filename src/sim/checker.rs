@@ -11,11 +11,11 @@
 //! * The gateway is quiet: everything that was going to happen has happened.
 //! * No text is dropped by a setting (`drop_non_us_inbound`) or quarantined: neither leaves an event to count.
 
-mod breach;
 #[cfg(test)]
 mod tests;
+mod violation;
 
-pub use self::breach::Breach;
+pub use self::violation::Violation;
 
 use super::carrier::{CarrierRecord, News, Post, PostAnswer, Webhook};
 use super::platform::{AcceptedSend, Delivery, PlatformRecord};
@@ -58,24 +58,24 @@ impl World {
 }
 
 /// Every promise that was broken; empty where all were kept.
-pub fn check(world: &World) -> Vec<Breach> {
-    let mut breaches = Vec::new();
+pub fn check(world: &World) -> Vec<Violation> {
+    let mut violations = Vec::new();
     if world.unrecorded > 0 {
-        breaches.push(Breach::RecordIncomplete { unrecorded: world.unrecorded });
+        violations.push(Violation::RecordIncomplete { unrecorded: world.unrecorded });
     }
     let told = Told::gather(world);
-    texts_arrive_once(world, &told, &mut breaches);
-    receipts_are_backed(world, &told, &mut breaches);
-    events_keep_their_bytes(world, &mut breaches);
-    calls_are_in_order(world, &mut breaches);
-    sends_end_once(world, &told, &mut breaches);
-    sends_reach_the_carrier_once(world, &mut breaches);
-    what_was_taken_back_stays_back(world, &told, &mut breaches);
+    texts_arrive_once(world, &told, &mut violations);
+    receipts_are_backed(world, &told, &mut violations);
+    events_keep_their_bytes(world, &mut violations);
+    calls_are_in_order(world, &mut violations);
+    sends_end_once(world, &told, &mut violations);
+    sends_reach_the_carrier_once(world, &mut violations);
+    what_was_taken_back_stays_back(world, &told, &mut violations);
     let forged = world.webhooks.iter().filter(|webhook| !webhook.genuine && webhook.acknowledged());
-    breaches.extend(forged.map(|webhook| Breach::ForgeryThankedFor { sid: webhook.sid.clone() }));
+    violations.extend(forged.map(|webhook| Violation::ForgeryThankedFor { sid: webhook.sid.clone() }));
     let spoke = world.webhooks.iter().filter(|webhook| webhook.replied);
-    breaches.extend(spoke.map(|webhook| Breach::SpokeInAnAcknowledgement { sid: webhook.sid.clone() }));
-    breaches
+    violations.extend(spoke.map(|webhook| Violation::SpokeInAnAcknowledgement { sid: webhook.sid.clone() }));
+    violations
 }
 
 type Pair = (E164, E164);
@@ -167,7 +167,7 @@ struct Heard<'a> {
 }
 
 /// I1: what was thanked for is there. I2: what is there was said, with a good signature. A53: once.
-fn texts_arrive_once(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
+fn texts_arrive_once(world: &World, told: &Told, violations: &mut Vec<Violation>) {
     let mut heard: BTreeMap<Pair, Heard<'_>> = BTreeMap::new();
     for webhook in world.webhooks.iter().filter(|webhook| webhook.genuine) {
         let News::Text { from, to, text, .. } = &webhook.news else { continue };
@@ -187,28 +187,33 @@ fn texts_arrive_once(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
             missing.extend(thanked.iter().skip(received));
             left_for_late += shown.len().saturating_sub(received);
             if received > shown.len() {
-                breaches.push(Breach::TakenTwice { from: pair.0, to: pair.1, webhooks: shown.len(), events: received });
+                violations.push(Violation::TakenTwice {
+                    from: pair.0,
+                    to: pair.1,
+                    webhooks: shown.len(),
+                    events: received,
+                });
             }
         }
         if missing.len() > late {
             let sids = missing.iter().map(|sid| (*sid).to_owned()).collect();
-            breaches.push(Breach::Lost { from: pair.0, to: pair.1, missing: missing.len() - late, sids });
+            violations.push(Violation::Lost { from: pair.0, to: pair.1, missing: missing.len() - late, sids });
         }
         if late > left_for_late {
-            breaches.push(Breach::TakenTwice { from: pair.0, to: pair.1, webhooks: left_for_late, events: late });
+            violations.push(Violation::TakenTwice { from: pair.0, to: pair.1, webhooks: left_for_late, events: late });
         }
     }
     let never_said = |pair: &Pair, text: &str| heard.get(pair).is_none_or(|heard| !heard.by_text.contains_key(text));
     for ((pair, _), events) in told.received.iter().filter(|((pair, text), _)| never_said(pair, text)) {
-        breaches.push(Breach::NeverSaid { from: pair.0, to: pair.1, events: *events });
+        violations.push(Violation::NeverSaid { from: pair.0, to: pair.1, events: *events });
     }
     for (pair, events) in told.late.iter().filter(|(pair, _)| !heard.contains_key(pair)) {
-        breaches.push(Breach::NeverSaid { from: pair.0, to: pair.1, events: *events });
+        violations.push(Violation::NeverSaid { from: pair.0, to: pair.1, events: *events });
     }
 }
 
 /// I2 for receipts: `delivered` and `undelivered` are the carrier's words, so it must have said them.
-fn receipts_are_backed(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
+fn receipts_are_backed(world: &World, told: &Told, violations: &mut Vec<Violation>) {
     let mut said: HashSet<(&str, Option<Final>)> = HashSet::new();
     for webhook in world.webhooks.iter().filter(|webhook| webhook.genuine) {
         if let News::Receipt { status, message_id: Some(id), .. } = &webhook.news {
@@ -220,28 +225,28 @@ fn receipts_are_backed(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
             matches!(state, Final::Delivered | Final::Undelivered) && !said.contains(&(id.as_str(), Some(**state)))
         };
         if finals.iter().any(|state| unbacked(&state)) {
-            breaches.push(Breach::ReceiptNeverSaid { message: id.clone() });
+            violations.push(Violation::ReceiptNeverSaid { message: id.clone() });
         }
     }
 }
 
 /// I3: an event is the same bytes each time it comes, and says its own id.
-fn events_keep_their_bytes(world: &World, breaches: &mut Vec<Breach>) {
+fn events_keep_their_bytes(world: &World, violations: &mut Vec<Violation>) {
     let mut first: HashMap<&str, &Delivery> = HashMap::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for delivery in &world.deliveries {
         let known = first.entry(&delivery.id).or_insert(delivery);
         if known.bytes != delivery.bytes && told.insert(&delivery.id) {
-            breaches.push(Breach::BytesChanged { event: delivery.id.clone() });
+            violations.push(Violation::BytesChanged { event: delivery.id.clone() });
         }
     }
     for delivery in first.values().filter(|delivery| delivery.json()["id"] != *delivery.id) {
-        breaches.push(Breach::IdDiffers { event: delivery.id.clone() });
+        violations.push(Violation::IdDiffers { event: delivery.id.clone() });
     }
 }
 
 /// I4: the events of a call that the platform took, each once, are numbered 1, 2, 3 … as they came.
-fn calls_are_in_order(world: &World, breaches: &mut Vec<Breach>) {
+fn calls_are_in_order(world: &World, violations: &mut Vec<Violation>) {
     let mut seen = HashSet::new();
     let mut next: BTreeMap<&str, u64> = BTreeMap::new();
     let mut broken: HashSet<&str> = HashSet::new();
@@ -256,7 +261,7 @@ fn calls_are_in_order(world: &World, breaches: &mut Vec<Breach>) {
         } else {
             // One breach a call: after the first, everything else is out of order too.
             broken.insert(call);
-            breaches.push(Breach::OutOfOrder {
+            violations.push(Violation::OutOfOrder {
                 call: call.to_owned(),
                 expected: *expected,
                 came: delivery.call_sequence,
@@ -266,7 +271,7 @@ fn calls_are_in_order(world: &World, breaches: &mut Vec<Breach>) {
 }
 
 /// I5: every message of ours ends, once, and the platform is told.
-fn sends_end_once(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
+fn sends_end_once(world: &World, told: &Told, violations: &mut Vec<Violation>) {
     let shown: HashMap<&str, Option<&str>> =
         world.sends.iter().map(|send| (send.id.as_str(), send.state.as_deref())).collect();
     let excused = if world.receipts_may_be_due { still_waiting(world) } else { HashSet::new() };
@@ -276,18 +281,18 @@ fn sends_end_once(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
         let finals = told.ended.get(id).unwrap_or(&nothing);
         let message = || id.to_owned();
         if finals.windows(2).any(|two| !two[0].gives_way_to(two[1])) {
-            breaches.push(Breach::EndedTwice { message: message() });
+            violations.push(Violation::EndedTwice { message: message() });
         }
         match (finals.last(), shown.get(id).copied().flatten()) {
             (None, state) => {
                 if let Some(state) = state.filter(|state| Final::read(state).is_some()) {
-                    breaches.push(Breach::EndNotTold { message: message(), state: state.to_owned() });
+                    violations.push(Violation::EndNotTold { message: message(), state: state.to_owned() });
                 } else if !excused.contains(id) {
-                    breaches.push(Breach::NeverEnded { message: message(), state: state.map(str::to_owned) });
+                    violations.push(Violation::NeverEnded { message: message(), state: state.map(str::to_owned) });
                 }
             }
             (Some(last), Some(state)) if Final::read(state) != Some(*last) => {
-                breaches.push(Breach::EndNotTold { message: message(), state: state.to_owned() });
+                violations.push(Violation::EndNotTold { message: message(), state: state.to_owned() });
             }
             (Some(_), _) => {}
         }
@@ -310,7 +315,7 @@ fn still_waiting(world: &World) -> HashSet<&str> {
 type Attempted<'a> = (Option<&'a str>, Option<(Pair, &'a str)>);
 
 /// I6: a carrier that did not say no is not asked again.
-fn sends_reach_the_carrier_once(world: &World, breaches: &mut Vec<Breach>) {
+fn sends_reach_the_carrier_once(world: &World, violations: &mut Vec<Violation>) {
     let mut posts: BTreeMap<Attempted<'_>, Vec<&Post>> = BTreeMap::new();
     for post in &world.posts {
         let id = post.message_id.as_deref();
@@ -322,21 +327,21 @@ fn sends_reach_the_carrier_once(world: &World, breaches: &mut Vec<Breach>) {
         let after_the_noes = posts.len() - posts.iter().take_while(refused).count();
         if after_the_noes > 1 {
             let (from, to) = (posts[0].from, posts[0].to);
-            breaches.push(Breach::SentAgain { message: message.map(str::to_owned), from, to, posts: posts.len() });
+            violations.push(Violation::SentAgain { message: message.map(str::to_owned), from, to, posts: posts.len() });
         }
         if posts.iter().any(|post| (post.from, post.to, &post.text) != (posts[0].from, posts[0].to, &posts[0].text)) {
-            breaches.push(Breach::SentDifferently { message: message.map(str::to_owned) });
+            violations.push(Violation::SentDifferently { message: message.map(str::to_owned) });
         }
     }
 }
 
 /// I5: a message the platform was told is cancelled was never taken by a carrier, whatever it answered.
-fn what_was_taken_back_stays_back(world: &World, told: &Told, breaches: &mut Vec<Breach>) {
+fn what_was_taken_back_stays_back(world: &World, told: &Told, violations: &mut Vec<Violation>) {
     let taken: HashSet<&str> =
         (world.posts.iter().filter(|post| post.sid.is_some())).filter_map(|post| post.message_id.as_deref()).collect();
     for (id, finals) in &told.ended {
         if finals.contains(&Final::Cancelled) && taken.contains(id.as_str()) {
-            breaches.push(Breach::SentThoughTakenBack { message: id.clone() });
+            violations.push(Violation::SentThoughTakenBack { message: id.clone() });
         }
     }
 }

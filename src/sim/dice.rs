@@ -5,9 +5,9 @@
 
 /// A stream of numbers that only looks random.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     /// The dice for one occasion: what it is about, and how often that was thrown for before.
     pub(super) fn of(seed: u64, about: &[&str], nth: u64) -> Self {
         let mut dice = Self(seed ^ fingerprint(about));
@@ -47,14 +47,14 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_splitmix64() {
-        let mut dice = Dice(1_234_567);
+        let mut dice = SeededRng(1_234_567);
         let first: Vec<u64> = (0..3).map(|_| dice.next()).collect();
         assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]
     fn the_same_occasion_throws_the_same_and_another_does_not() {
-        let throw = |seed, about: &[&str], nth| Dice::of(seed, about, nth).next();
+        let throw = |seed, about: &[&str], nth| SeededRng::of(seed, about, nth).next();
         assert_eq!(throw(1, &["a", "b"], 0), throw(1, &["a", "b"], 0));
         for other in [throw(2, &["a", "b"], 0), throw(1, &["ab", ""], 0), throw(1, &["a", "b"], 1)] {
             assert_ne!(throw(1, &["a", "b"], 0), other);
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_chance_of_nothing_never_comes_and_of_one_always() {
-        let mut dice = Dice(7);
+        let mut dice = SeededRng(7);
         assert!((0..1_000).all(|_| !dice.chance(0.0)));
         assert!((0..1_000).all(|_| dice.chance(1.0)));
         let quarter = (0..10_000).filter(|_| dice.chance(0.25)).count();

@@ -2,8 +2,8 @@
 
 use super::carrier::World;
 use super::carrier::{Arrived, Webhook, hooks};
-use super::dice::Dice;
-use super::{TooLate, Words};
+use super::dice::SeededRng;
+use super::{Redacted, TooLate};
 use crate::model::E164;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +45,7 @@ impl Phone {
     /// The text with a mark that no other text of this phone has, so that a checker can tell them apart.
     pub fn marked(&self, text: &str) -> String {
         let nth = self.marked.fetch_add(1, Ordering::Relaxed);
-        let mark = Dice::of(self.carrier.seed(), &["mark", &self.number.to_string()], nth).next();
+        let mark = SeededRng::of(self.carrier.seed(), &["mark", &self.number.to_string()], nth).next();
         format!("{text} [{mark:016x}]")
     }
 
@@ -64,7 +64,7 @@ impl Phone {
     }
 
     /// The first text in the inbox that `fits`, once there is one.
-    pub async fn wait_for_text(&self, deadline: Duration, fits: impl Fn(&str) -> bool) -> Result<Words, TooLate> {
+    pub async fn wait_for_text(&self, deadline: Duration, fits: impl Fn(&str) -> bool) -> Result<Redacted, TooLate> {
         let find = |inbox: &std::collections::VecDeque<Arrived>| {
             let found = inbox.iter().find(|arrived| fits(&arrived.text));
             found.map(|arrived| arrived.text.clone()).ok_or(0)

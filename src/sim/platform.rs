@@ -3,14 +3,14 @@
 //! Invariant: an event whose signature does not verify is never in the record of deliveries, and a delivery is in the
 //! record, with the answer it will get, before that answer is written.
 
+mod behaviour;
 mod client;
-mod mood;
 mod record;
 #[cfg(test)]
 mod tests;
 
+pub use self::behaviour::{Fault, PlatformBehaviour};
 pub use self::client::{AcceptedSend, ApiAnswer, Client};
-pub use self::mood::{Fault, PlatformMood};
 pub use self::record::{Delivery, PlatformRecord, RefusedDelivery};
 pub use super::signature::BadSignature;
 pub use super::wire::NoAnswer;
@@ -63,7 +63,7 @@ struct World {
 }
 
 struct State {
-    mood: PlatformMood,
+    behaviour: PlatformBehaviour,
     record: PlatformRecord,
     /// How often each event's id came.
     seen: std::collections::HashMap<String, u64>,
@@ -74,8 +74,11 @@ impl Platform {
     pub async fn start(settings: &PlatformSettings) -> io::Result<Self> {
         let keys: Option<Vec<_>> = settings.secrets.iter().map(|secret| read_event_secret(secret)).collect();
         let keys = keys.ok_or_else(|| io::Error::other("a secret is not whsec_ and base64"))?;
-        let state =
-            State { mood: PlatformMood::default(), record: PlatformRecord::default(), seen: Default::default() };
+        let state = State {
+            behaviour: PlatformBehaviour::default(),
+            record: PlatformRecord::default(),
+            seen: Default::default(),
+        };
         let world = Arc::new(World {
             seed: settings.seed,
             keys,
@@ -93,8 +96,8 @@ impl Platform {
     }
 
     /// Behaves so from the next event on.
-    pub fn set_mood(&self, mood: PlatformMood) {
-        self.world.state().mood = mood;
+    pub fn set_mood(&self, behaviour: PlatformBehaviour) {
+        self.world.state().behaviour = behaviour;
     }
 
     /// Breaks all connections and refuses new ones.
@@ -211,7 +214,7 @@ impl World {
         *nth += 1;
         let nth = *nth;
         let mut delivery = Delivery::read(id, body, true);
-        let fault = state.mood.fate(self.seed, &delivery.id, delivery.call_id.as_deref(), nth);
+        let fault = state.behaviour.fate(self.seed, &delivery.id, delivery.call_id.as_deref(), nth);
         delivery.taken = fault.as_ref().is_none_or(Fault::takes);
         // An error is that nobody watches.
         let _watched = self.watched.send(delivery.clone());
@@ -220,7 +223,7 @@ impl World {
         } else {
             state.record.unrecorded += 1;
         }
-        let delay = state.mood.delay;
+        let delay = state.behaviour.delay;
         drop(state);
         self.news.notify_waiters();
         (delay, fault)

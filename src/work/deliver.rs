@@ -10,7 +10,7 @@ use super::sender::{Clock, page};
 use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency, wall};
 use crate::journal::JournalFailed;
 use crate::machine::command::Command;
-use crate::machine::event::Story;
+use crate::machine::event::CommittedFrame;
 use crate::model::Position;
 use crate::observe::{self, Readiness};
 use gap::Gap;
@@ -128,7 +128,7 @@ pub async fn deliver(
                     observe::feed_paused(&endpoint.name, paused);
                     readiness.note(&format!("endpoint {}", endpoint.name), paused.then_some(PAUSED));
                 }
-                observe::feed_standing(&endpoint.name, observe::Standing {
+                observe::feed_standing(&endpoint.name, observe::FeedStatus {
                     lag: follow.count_from(standing.watermark),
                     oldest: standing.oldest.map(|at| now.wall.since(at)),
                     parked: standing.parked,
@@ -192,7 +192,7 @@ struct Readings {
     readers: BTreeSet<Reader>,
 }
 
-type Read = Result<Vec<Arc<Story>>, FollowFailed>;
+type Read = Result<Vec<Arc<CommittedFrame>>, FollowFailed>;
 
 impl Readings {
     /// Begins to read the next stories for a reader, once there are some.

@@ -19,7 +19,7 @@ mod replay;
 mod terms;
 
 pub use filter::Filter;
-pub use terms::{Bounds, Delivered, Delivery, Progress, Reader, Standing, Start};
+pub use terms::{Bounds, Delivered, Delivery, FeedStatus, Progress, Reader, Start};
 
 use super::Moment;
 use crate::model::{Position, Timestamp};
@@ -295,8 +295,8 @@ impl Feed {
     }
 
     /// How it stands.
-    pub fn standing(&self, now: Moment) -> Standing {
-        Standing {
+    pub fn standing(&self, now: Moment) -> FeedStatus {
+        FeedStatus {
             watermark: self.watermark(),
             oldest: self.pending.first_key_value().map(|(_, (_, at))| *at),
             parked: self.parked.len(),

@@ -6,8 +6,8 @@
 #[cfg(test)]
 mod together;
 
-use crate::engine::{FoldHandle, Forget, Handle, Reads, SubmitError};
-use crate::machine::view::Ask;
+use crate::engine::{CompactionHandle, Forget, Handle, Reads, SubmitError};
+use crate::machine::view::Queries;
 use crate::model::Position;
 use crate::observe;
 use std::sync::Arc;
@@ -35,13 +35,13 @@ pub trait Folded: Send + Sync {
     fn ask(&self);
 }
 
-impl Folded for FoldHandle {
+impl Folded for CompactionHandle {
     fn covers(&self) -> Position {
-        FoldHandle::covers(self)
+        CompactionHandle::covers(self)
     }
 
     fn ask(&self) {
-        FoldHandle::ask(self);
+        CompactionHandle::ask(self);
     }
 }
 

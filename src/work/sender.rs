@@ -8,9 +8,9 @@ use super::{Moment, tally};
 use crate::carrier::{Dialect, Outbound, Outcome};
 use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, Urgency, WallClock};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
-use crate::machine::event::Story;
+use crate::machine::event::CommittedFrame;
 use crate::machine::state::Message;
-use crate::machine::view::Ask;
+use crate::machine::view::Queries;
 use crate::model::{FailureCode, MessageId, Position, Timestamp};
 use crate::net::{Client, SendFailed};
 use crate::observe::{self, Readiness, Unused};
@@ -68,7 +68,7 @@ pub async fn send(
     let under_way = TaskTracker::new();
     for (message, attempt) in unsettled {
         let sender = Arc::clone(&sender);
-        under_way.spawn(async move { sender.unknown_since_the_last_run(message, attempt).await });
+        under_way.spawn(async move { sender.mark_unsettled_unknown(message, attempt).await });
     }
     let mut count = tokio::time::interval(COUNT_EVERY);
     count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -105,12 +105,12 @@ pub async fn send(
             }
             _ = count.tick() => tally::backlog(&dispatch, sender.carriers.keys(), clock.now()),
             Some((unsent, account)) = unsent.recv() => match unsent {
-                Unsent::NotToBe(message) => {
-                    observe::permit_unused(&account, Unused::NotToBe);
+                Unsent::Cancelled(message) => {
+                    observe::permit_unused(&account, Unused::Cancelled);
                     dispatch.not_started(message, clock.now());
                 }
-                Unsent::NotNow(message) => {
-                    observe::permit_unused(&account, Unused::NotNow);
+                Unsent::EngineBusy(message) => {
+                    observe::permit_unused(&account, Unused::EngineBusy);
                     dispatch.not_taken(message, clock.now());
                 }
             },
@@ -131,7 +131,7 @@ async fn sleep_until(due: Option<Instant>) {
 }
 
 /// The next stories. Those no longer in memory are read from files, off the runtime's threads.
-pub(super) async fn page(follow: &Follow, from: Position) -> Result<Vec<Arc<Story>>, FollowFailed> {
+pub(super) async fn page(follow: &Follow, from: Position) -> Result<Vec<Arc<CommittedFrame>>, FollowFailed> {
     if let Some(stories) = follow.recent(from, PAGE) {
         return Ok(stories);
     }
@@ -199,9 +199,9 @@ async fn recover(reads: &Reads) -> Result<Recovered, FollowFailed> {
 /// A message with a permit whose attempt did not begin.
 enum Unsent {
     /// The machine says that it is not to be sent.
-    NotToBe(MessageId),
+    Cancelled(MessageId),
     /// The engine had no room for it just now.
-    NotNow(MessageId),
+    EngineBusy(MessageId),
 }
 
 struct Sender {
@@ -230,8 +230,8 @@ impl Sender {
                         self.attempt(*message).await;
                         None
                     }
-                    Ok(_) => Some(Unsent::NotToBe(message)),
-                    Err(SubmitError::Busy | SubmitError::TooLate) => Some(Unsent::NotNow(message)),
+                    Ok(_) => Some(Unsent::Cancelled(message)),
+                    Err(SubmitError::Busy | SubmitError::TooLate) => Some(Unsent::EngineBusy(message)),
                     // It waits on in its lane after a restart; if its start was recorded, it is unknown then.
                     Err(SubmitError::Stopped) => None,
                 }
@@ -239,7 +239,7 @@ impl Sender {
         }
     }
 
-    async fn unknown_since_the_last_run(&self, message: MessageId, attempt: u32) {
+    async fn mark_unsettled_unknown(&self, message: MessageId, attempt: u32) {
         self.settle(message, attempt, Settled { outcome: SettledAs::Interrupted, status: None, detail: None }).await;
     }
 

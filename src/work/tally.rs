@@ -2,7 +2,7 @@
 
 use super::Moment;
 use super::dispatch::{Backlog, Dispatch};
-use crate::machine::event::{Fact, Story};
+use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::state::{self, Message};
 use crate::model::{Directory, E164, MessageState, Timestamp};
 use crate::observe::{self, OptOutBy, Priority, Readiness, SendOutcome};
@@ -11,26 +11,26 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Counts what a story says. Numbers are counted by the labels `directory` has for them.
-pub(super) fn story(story: &Story, directory: &Directory, readiness: &Readiness) {
+pub(super) fn story(story: &CommittedFrame, directory: &Directory, readiness: &Readiness) {
     for event in &story.events {
         match &event.fact {
-            Fact::MessageChanged { message, .. } => ended(message),
-            Fact::SendStarted { message, .. } => started(message, story.at, directory),
-            Fact::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
-            Fact::AccountHeld { account, cause, .. } => {
+            Event::MessageChanged { message, .. } => ended(message),
+            Event::SendStarted { message, .. } => started(message, story.at, directory),
+            Event::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
+            Event::AccountHeld { account, cause, .. } => {
                 observe::account_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
                 readiness.note(&about(account), Some(&paused(cause)));
             }
-            Fact::AccountResumed { account } => {
+            Event::AccountResumed { account } => {
                 observe::account_resumed(account);
                 readiness.note(&about(account), None);
             }
-            Fact::OptedOut { stands, .. } => observe::opted_out(known_by(stands.by), 1),
-            Fact::OptOutsLoaded { opt_outs } => observe::opted_out(OptOutBy::Administrator, opt_outs.len()),
+            Event::OptedOut { stands, .. } => observe::opted_out(known_by(stands.by), 1),
+            Event::OptOutsLoaded { opt_outs } => observe::opted_out(OptOutBy::Administrator, opt_outs.len()),
             // Our number that heard of it; an administrator says it of all of them.
-            Fact::OptedIn { ours: Some(_), .. } => observe::opted_in(OptOutBy::Keyword),
-            Fact::OptedIn { ours: None, .. } => observe::opted_in(OptOutBy::Administrator),
-            Fact::StrangerAnswered { answers, .. } => {
+            Event::OptedIn { ours: Some(_), .. } => observe::opted_in(OptOutBy::Keyword),
+            Event::OptedIn { ours: None, .. } => observe::opted_in(OptOutBy::Administrator),
+            Event::StrangerAnswered { answers, .. } => {
                 let most = directory.settings.auto_reply.strangers_per_hour;
                 observe::stranger_answered(!answers.has_capacity(most, story.at));
             }

@@ -3,8 +3,8 @@
 
 use crate::process::{Gateway, SOON, World};
 use crate::stage::{self, Line};
-use offhook::sim::carrier::{Carrier, CarrierSettings, Mood, Oddity};
-use offhook::sim::checker::{self, Breach};
+use offhook::sim::carrier::{Behaviour, Carrier, CarrierSettings, Quirk};
+use offhook::sim::checker::{self, Violation};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -135,9 +135,9 @@ const BAD_IN_A_ROW: usize = 4;
 async fn cut(world: &World, carrier: &Carrier, line: &Line, announced: bool) -> usize {
     let caller = stage::calls(world, line).await;
     let phone = carrier.phone(caller.number);
-    let good = Mood { receipts_missing: 1.0, ..Mood::default() };
-    let send = async |text: &str, mood: Mood| {
-        carrier.set_mood(mood);
+    let good = Behaviour { receipts_missing: 1.0, ..Behaviour::default() };
+    let send = async |text: &str, behaviour: Behaviour| {
+        carrier.set_mood(behaviour);
         let id = caller.is_sent(world, text).await;
         phone.wait_for_text(SOON, |arrived| arrived == text).await.unwrap();
         id
@@ -147,7 +147,7 @@ async fn cut(world: &World, carrier: &Carrier, line: &Line, announced: bool) -> 
         if nth % BAD_IN_A_ROW == 0 {
             send(&format!("good {at}"), good.clone()).await;
         }
-        let cut = Mood { odd: 1.0, oddity: Some(Oddity::Cut { at, announced }), ..good.clone() };
+        let cut = Behaviour { odd: 1.0, oddity: Some(Quirk::Cut { at, announced }), ..good.clone() };
         let id = send(&format!("cut {at:04}"), cut).await;
         // This one went out, so the answer to the one before has been read.
         if let Some((at, id)) = before.replace((at, id)) {
@@ -175,7 +175,7 @@ fn account(line: &Line) -> CarrierSettings {
 
 fn cases() -> Vec<Case> {
     let names: Vec<_> = ANSWERS.iter().map(|(name, _)| *name).collect();
-    assert!(Mood::names().all(|name| names.contains(&name)), "a mood is not in the table");
+    assert!(Behaviour::names().all(|name| names.contains(&name)), "a mood is not in the table");
     let taken = |then| if then == Unknown { vec![true, false] } else { vec![true] };
     let rows = ANSWERS.iter().flat_map(|(name, then)| taken(*then).into_iter().map(move |taken| (*name, *then, taken)));
     rows.enumerate()
@@ -190,8 +190,8 @@ fn cases() -> Vec<Case> {
 /// read what it was asked, so that its record cannot tell.
 async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
     let Case { name, then, taken, line } = case;
-    let mood = Mood::named(name).unwrap();
-    carrier.set_mood(Mood { unclear_taken: if *taken { 1.0 } else { 0.0 }, ..mood });
+    let behaviour = Behaviour::named(name).unwrap();
+    carrier.set_mood(Behaviour { unclear_taken: if *taken { 1.0 } else { 0.0 }, ..behaviour });
     let caller = stage::calls(world, line).await;
     let phone = carrier.phone(caller.number);
     let first = caller.is_sent(world, "first").await;
@@ -201,7 +201,7 @@ async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
     } else {
         carrier.wait_for_sends(1, SOON).await.expect(name);
     }
-    carrier.set_mood(Mood::default());
+    carrier.set_mood(Behaviour::default());
 
     if let Last(state) = then {
         stage::until_state(world, &first, state).await;
@@ -240,8 +240,9 @@ async fn nothing_is_broken(world: &World, carriers: &[Arc<Carrier>], unread: &[S
     let records = carriers.iter().map(|carrier| carrier.record()).collect();
     let mut seen = checker::World::new(records, world.platform.record(), sends);
     seen.receipts_may_be_due = true;
-    let mut breaches = checker::check(&seen);
+    let mut violations = checker::check(&seen);
     let waits = |id: &String, state: &Option<String>| unread.contains(id) && state.as_deref() == Some("sending");
-    breaches.retain(|breach| !matches!(breach, Breach::NeverEnded { message, state } if waits(message, state)));
-    assert_eq!(breaches, []);
+    violations
+        .retain(|violation| !matches!(violation, Violation::NeverEnded { message, state } if waits(message, state)));
+    assert_eq!(violations, []);
 }

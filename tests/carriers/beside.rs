@@ -3,7 +3,7 @@
 use crate::process::{Gateway, SOON, World};
 use crate::stage::{self, Caller, Line, long_form};
 use offhook::rules::breaker::IN_FLIGHT_MAX;
-use offhook::sim::carrier::{Carrier, CarrierSettings, Mood};
+use offhook::sim::carrier::{Behaviour, Carrier, CarrierSettings};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ async fn a64_an_account_that_hangs_or_refuses_delays_no_text_of_another() {
     phase([&alone, &beside], CALLERS).await;
     let texts = long_form().map_or(TEXTS, |long| (long.as_millis() / EVERY.as_millis() / 2) as usize);
 
-    beside.sick.set_mood(Mood { unclear_taken: 0.0, ..Mood::named("silence").unwrap() });
+    beside.sick.set_mood(Behaviour { unclear_taken: 0.0, ..Behaviour::named("silence").unwrap() });
     unlucky(&beside.world).await;
     beside.sick.wait_for_sends(IN_FLIGHT_MAX, SOON).await.unwrap();
     let hanging = phase([&alone, &beside], texts).await;
@@ -70,7 +70,7 @@ impl Side {
             ..CarrierSettings::default()
         };
         let (world, mut more) = World::with_more(account(&lines[0]), vec![account(&lines[1])], &directory).await;
-        world.carrier.set_mood(Mood { receipts_missing: 1.0, ..Mood::default() });
+        world.carrier.set_mood(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
         let gateway = world.start().await;
         let mut callers = Vec::new();
         for _ in 0..CALLERS {
@@ -142,7 +142,7 @@ async fn a_send_costs_three_frames_and_at_most_one_connection() {
     let line = Line::free(0);
     let settings = CarrierSettings { numbers: vec![line.number()], ..CarrierSettings::default() };
     let world = World::new(settings, &stage::directory(std::slice::from_ref(&line), SOON)).await;
-    world.carrier.set_mood(Mood { receipts_missing: 1.0, ..Mood::default() });
+    world.carrier.set_mood(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
     // Whoever tells the platform notes how far it has come, in frames of its own.
     world.home.configure(|text| {
         let (above, rest) = text.split_once("[[platform.webhook]]").unwrap();
@@ -161,7 +161,11 @@ async fn a_send_costs_three_frames_and_at_most_one_connection() {
     let one_after_another = world.carrier.connections();
     assert!(one_after_another * 5 < TEXTS, "{one_after_another} connections");
 
-    world.carrier.set_mood(Mood { delay: Duration::from_millis(50), receipts_missing: 1.0, ..Mood::default() });
+    world.carrier.set_mood(Behaviour {
+        delay: Duration::from_millis(50),
+        receipts_missing: 1.0,
+        ..Behaviour::default()
+    });
     let mut callers = Vec::new();
     for _ in 0..TEXTS {
         callers.push(stage::calls(&world, &line).await);

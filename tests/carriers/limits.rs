@@ -2,7 +2,7 @@
 
 use crate::process::World;
 use crate::stage::{self, Caller, Line, long_form};
-use offhook::sim::carrier::{CarrierSettings, Mood};
+use offhook::sim::carrier::{Behaviour, CarrierSettings};
 use std::time::{Duration, Instant};
 
 /// How long the short form sends.
@@ -79,7 +79,7 @@ async fn world(limit: Limit) -> (World, Line) {
     let line = Line { rate: Some(limit.rate), burst: limit.burst, ..Line::free(0) };
     let settings = CarrierSettings { numbers: vec![line.number()], ..CarrierSettings::default() };
     let world = World::new(settings, &stage::directory(std::slice::from_ref(&line), BACKLOG)).await;
-    world.carrier.set_mood(Mood { receipts_missing: 1.0, ..Mood::default() });
+    world.carrier.set_mood(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
     (world, line)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::process::{Gateway, SOON, World, wire};
 use crate::stage::{self, Line, frames};
-use offhook::sim::carrier::{CarrierSettings, Mood};
+use offhook::sim::carrier::{Behaviour, CarrierSettings};
 use offhook::sim::checker;
 use offhook::sim::platform::Delivery;
 use serde_json::Value;
@@ -58,12 +58,12 @@ async fn f06_a69_refused_credentials_fail_no_text_and_a_reload_sends_them_all() 
 async fn f06_a_suspended_account_is_probed_and_goes_on_by_itself() {
     let world = world().await;
     let gateway = world.start().await;
-    world.carrier.set_mood(Mood::named("account suspended").unwrap());
+    world.carrier.set_mood(Behaviour::named("account suspended").unwrap());
     let texts = ten_texts(&world).await;
     let paused = world.platform.wait_for(SOON, |event| event.kind == "account.paused").await.unwrap();
     assert!(paused.json()["data"]["detail"].as_str().unwrap().contains("suspended"), "{}", paused.json());
     told(&world, &gateway).await;
-    world.carrier.set_mood(Mood::default());
+    world.carrier.set_mood(Behaviour::default());
     world.platform.wait_for(SOON, |event| event.kind == "account.resumed").await.unwrap();
     for id in &texts {
         stage::until_state(&world, id, &["delivered"]).await;

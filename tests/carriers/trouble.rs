@@ -2,7 +2,7 @@
 
 use crate::process::{SOON, World};
 use crate::stage::{self, Line, long_form};
-use offhook::sim::carrier::{CarrierSettings, Mood, Post};
+use offhook::sim::carrier::{Behaviour, CarrierSettings, Post};
 use offhook::sim::checker;
 use offhook::sim::platform::Delivery;
 use serde_json::json;
@@ -12,23 +12,24 @@ use std::time::{Duration, Instant};
 async fn a61_receipts_that_come_before_the_answer_count_and_the_answer_changes_nothing() {
     let (world, line) = world(1).await;
     let gateway = world.start().await;
-    let mood = Mood { receipts_before_answer: 1.0, delay: Duration::from_millis(200), ..Mood::default() };
-    world.carrier.set_mood(mood.clone());
+    let behaviour =
+        Behaviour { receipts_before_answer: 1.0, delay: Duration::from_millis(200), ..Behaviour::default() };
+    world.carrier.set_mood(behaviour.clone());
     let caller = stage::calls(&world, &line[0]).await;
     let good = caller.is_sent(&world, "a good one").await;
     stage::until_state(&world, &good, &["delivered"]).await;
 
     // The answer is on its way, and says no: the receipt knew better.
-    world.carrier.set_mood(Mood { receipts_reordered: 1.0, cut_answer: 1.0, ..mood.clone() });
+    world.carrier.set_mood(Behaviour { receipts_reordered: 1.0, cut_answer: 1.0, ..behaviour.clone() });
     let cut = caller.is_sent(&world, "one with half an answer").await;
     stage::until_state(&world, &cut, &["delivered"]).await;
-    world.carrier.set_mood(Mood { silent: 1.0, ..mood.clone() });
+    world.carrier.set_mood(Behaviour { silent: 1.0, ..behaviour.clone() });
     let silent = caller.is_sent(&world, "one without any").await;
     stage::until_state(&world, &silent, &["delivered"]).await;
     // Nor does the answer that never comes matter after a crash.
     gateway.kill();
     let _gateway = world.start().await;
-    world.carrier.set_mood(mood);
+    world.carrier.set_mood(behaviour);
     let last = caller.is_sent(&world, "the last").await;
     stage::until_state(&world, &last, &["delivered"]).await;
     for id in [&good, &cut, &silent] {
@@ -42,12 +43,12 @@ async fn a61_receipts_that_come_before_the_answer_count_and_the_answer_changes_n
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a64_a_carrier_that_says_not_now_slows_the_whole_lane_and_no_other() {
     // Two seconds; three without the rest of the last.
-    for mood in ["429, in seconds", "429, by date"] {
+    for behaviour in ["429, in seconds", "429, by date"] {
         let (world, lines) = world(2).await;
         let _gateway = world.start().await;
         let (one, another) = (stage::calls(&world, &lines[0]).await, stage::calls(&world, &lines[0]).await);
         let elsewhere = stage::calls(&world, &lines[1]).await;
-        world.carrier.set_mood_towards(one.number, Mood::named(mood));
+        world.carrier.set_mood_towards(one.number, Behaviour::named(behaviour));
         let first = one.is_sent(&world, "not now").await;
         world.carrier.wait_for_sends(1, SOON).await.unwrap();
         world.carrier.set_mood_towards(one.number, None);
@@ -59,10 +60,10 @@ async fn a64_a_carrier_that_says_not_now_slows_the_whole_lane_and_no_other() {
         let posts = world.carrier.wait_for_sends(4, SOON).await.unwrap();
         let at = |nth: usize| (posts[nth].at - posts[0].at).as_secs_f64();
         let texts: Vec<_> = posts.iter().map(|post: &Post| &*post.text).collect();
-        assert_eq!((texts[0], texts[1]), ("not now", "of another number"), "{mood}");
+        assert_eq!((texts[0], texts[1]), ("not now", "of another number"), "{behaviour}");
         // The journal's time is whole milliseconds.
-        assert!(at(2) > 1.99 && at(3) > 1.99, "{mood}: {} and {}", at(2), at(3));
-        println!("{mood}: the number rested for {:.2} s, the other for none", at(2));
+        assert!(at(2) > 1.99 && at(3) > 1.99, "{behaviour}: {} and {}", at(2), at(3));
+        println!("{behaviour}: the number rested for {:.2} s, the other for none", at(2));
         world.carrier.wait_for_receipts(SOON).await.unwrap();
         settled(&world).await;
         nothing_is_broken(&world).await;
@@ -148,7 +149,7 @@ async fn a64_what_waits_too_long_for_a_carrier_that_is_away_expires_and_is_not_s
 async fn a64_a_carrier_that_fails_in_its_own_ways_is_left_alone_and_tried_by_one_request_at_a_time() {
     let (world, lines) = world(8).await;
     let _gateway = world.start().await;
-    world.carrier.set_mood(Mood::named("503").unwrap());
+    world.carrier.set_mood(Behaviour::named("503").unwrap());
     let mut callers = Vec::new();
     for line in &lines {
         callers.push(stage::calls(&world, line).await);
@@ -163,7 +164,7 @@ async fn a64_a_carrier_that_fails_in_its_own_ways_is_left_alone_and_tried_by_one
     // Four that failed and one of each number, at most, before it was paused; then one after 1 s, after 3 s, after 7 s.
     let probes = (1..10).take_while(|nth| began.elapsed().as_secs() >= (1 << nth) - 1).count();
     assert!((5..=4 + lines.len() + probes).contains(&tried), "tried {tried} times");
-    world.carrier.set_mood(Mood::default());
+    world.carrier.set_mood(Behaviour::default());
     world.platform.wait_for(SOON, |event| event.kind == "account.resumed").await.unwrap();
     settled(&world).await;
     assert_eq!(states(&world).await, ["delivered"; 8]);

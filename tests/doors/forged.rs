@@ -22,7 +22,7 @@ async fn g24_ten_thousand_forgeries_of_a_webhook_are_refused_with_one_text_and_l
     for forger in 0..FORGERS {
         let door = world.home.doors.carriers;
         forging.spawn(async move {
-            let (mut dice, mut answers) = (Dice(forger as u64), BTreeSet::new());
+            let (mut dice, mut answers) = (SeededRng(forger as u64), BTreeSet::new());
             let mut line = Line::new(connect(door, source(forger)).await.unwrap());
             for nth in 0..EACH {
                 let genuine = Webhook::text(&format!("SM{forger}x{nth}"), "+14155550101", "Meet me at 12:30, door 7?");
@@ -67,7 +67,7 @@ async fn g25_a_webhook_that_comes_again_and_again_at_once_and_after_a_restart_is
 }
 
 /// A forgery, and what is wrong with it. Whatever is changed here, changes what is signed or what is not a signature.
-fn forge(genuine: &Webhook, nth: usize, dice: &mut Dice) -> (&'static str, Webhook) {
+fn forge(genuine: &Webhook, nth: usize, dice: &mut SeededRng) -> (&'static str, Webhook) {
     let mut forged = genuine.clone();
     let field = dice.below(forged.fields.len());
     let what = match nth % 16 {
@@ -153,7 +153,7 @@ fn forge(genuine: &Webhook, nth: usize, dice: &mut Dice) -> (&'static str, Webho
 }
 
 /// The text with another letter or digit in this place.
-fn changed(text: &str, place: usize, dice: &mut Dice) -> String {
+fn changed(text: &str, place: usize, dice: &mut SeededRng) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut bytes = text.as_bytes().to_vec();
     let before = bytes[place];
@@ -185,9 +185,9 @@ async fn at_once(world: &World, webhook: &Webhook, times: usize) -> Vec<u16> {
 }
 
 /// Pseudo-random, the same in every run.
-struct Dice(u64);
+struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     fn below(&mut self, count: usize) -> usize {
         // Knuth's MMIX generator; its high bits are the good ones.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

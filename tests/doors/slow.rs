@@ -36,7 +36,7 @@ const OTHERWISE: usize = 100;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     /// No TLS handshake begins.
-    Silence,
+    NoReplyReason,
     /// The handshake comes byte by byte.
     Handshake,
     /// A handshake of which everything comes at once but the last byte, as large as it may be.
@@ -56,7 +56,7 @@ enum Kind {
 }
 
 static KINDS: [Kind; 9] = [
-    Kind::Silence,
+    Kind::NoReplyReason,
     Kind::Handshake,
     Kind::HelloAlmostWhole,
     Kind::Headers,
@@ -154,7 +154,7 @@ async fn hold(kind: Kind, stage: &Stage, opening: &Semaphore, nth: usize) -> io:
     let turn = opening.acquire().await.expect("nobody closes it");
     let from = source(nth);
     match kind {
-        Kind::Silence => held(turn, connect(doors.carriers, from).await?, b"", b"").await,
+        Kind::NoReplyReason => held(turn, connect(doors.carriers, from).await?, b"", b"").await,
         Kind::Handshake => held(turn, connect(doors.carriers, from).await?, b"", &stage.client_hello()).await,
         Kind::HelloAlmostWhole => held(turn, connect(doors.carriers, from).await?, &almost_a_hello(), b"").await,
         Kind::Headers => held(turn, stage.carriers(from).await?, HEADER, DRIPS).await,

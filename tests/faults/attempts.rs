@@ -1,7 +1,7 @@
 //! What the journal shows of sends. An attempt's record is what counts: it is durable before anything goes to a carrier,
 //! while the moment a carrier reads a send says little of when it began.
 
-use offhook::machine::event::{Fact, Story};
+use offhook::machine::event::{CommittedFrame, Event};
 use offhook::machine::state::Message;
 use offhook::model::{Directory, E164, Kind, Timestamp};
 use offhook::rules::opt_out::Block;
@@ -12,7 +12,7 @@ const CLOCK_MS: u64 = 1;
 
 /// A promise that was broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Breach {
+pub(crate) enum Violation {
     /// I7: an attempt was recorded although its receiver had said STOP before.
     BegunAfterStop {
         /// The message.
@@ -28,39 +28,39 @@ pub(crate) enum Breach {
 }
 
 /// Every promise about attempts that a journal, from its beginning, shows to be broken.
-pub(crate) fn check(stories: &[Story]) -> Vec<Breach> {
-    let mut breaches = Vec::new();
-    none_begins_after_stop(stories, &mut breaches);
-    none_is_over_the_limit(stories, &mut breaches);
-    breaches
+pub(crate) fn check(stories: &[CommittedFrame]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    none_begins_after_stop(stories, &mut violations);
+    none_is_over_the_limit(stories, &mut violations);
+    violations
 }
 
 /// I7: no attempt to somebody stands behind their STOP.
-fn none_begins_after_stop(stories: &[Story], breaches: &mut Vec<Breach>) {
+fn none_begins_after_stop(stories: &[CommittedFrame], violations: &mut Vec<Violation>) {
     let mut silenced: HashMap<E164, Block> = HashMap::new();
     for fact in facts(stories).map(|(_, fact)| fact) {
         match fact {
-            Fact::DirectoryLoaded { opt_outs, .. } => {
+            Event::DirectoryLoaded { opt_outs, .. } => {
                 silenced.extend(opt_outs.iter().filter_map(|who| Some((*who.kept()?, Block::everywhere()))));
             }
-            Fact::OptOutsLoaded { opt_outs } => {
+            Event::OptOutsLoaded { opt_outs } => {
                 silenced.extend(opt_outs.iter().filter_map(|(who, block)| Some((*who.kept()?, block.clone()))));
             }
-            Fact::OptedOut { contact, stands, .. } => {
+            Event::OptedOut { contact, stands, .. } => {
                 silenced.extend(contact.kept().map(|who| (*who, stands.block.clone())));
             }
-            Fact::OptedIn { contact, stands, .. } => {
+            Event::OptedIn { contact, stands, .. } => {
                 let Some(who) = contact.kept() else { continue };
                 match stands {
                     Some(stands) => drop(silenced.insert(*who, stands.block.clone())),
                     None => drop(silenced.remove(who)),
                 }
             }
-            Fact::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => {
+            Event::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => {
                 let theirs = message.theirs.kept().and_then(|address| address.number());
                 let block = theirs.and_then(|theirs| silenced.get(&theirs));
                 if block.is_some_and(|block| block.covers(message.ours)) {
-                    breaches.push(Breach::BegunAfterStop { message: message.id.to_string() });
+                    violations.push(Violation::BegunAfterStop { message: message.id.to_string() });
                 }
             }
             _ => {}
@@ -69,26 +69,26 @@ fn none_begins_after_stop(stories: &[Story], breaches: &mut Vec<Breach>) {
 }
 
 /// I8: in no window of any length does a number begin more than max(burst, largest text) and what its rate allows.
-fn none_is_over_the_limit(stories: &[Story], breaches: &mut Vec<Breach>) {
+fn none_is_over_the_limit(stories: &[CommittedFrame], violations: &mut Vec<Violation>) {
     let mut directory = Directory::default();
     let mut levels: HashMap<E164, Level> = HashMap::new();
     for (story, fact) in facts(stories) {
         if let Some(changed) = fact.directory_after(&directory) {
             directory = changed;
         }
-        let Fact::SendStarted { message, .. } = fact else { continue };
+        let Event::SendStarted { message, .. } = fact else { continue };
         let Some(limits) = directory.numbers.get(&message.ours).map(|number| &number.limits) else { continue };
         let Some(rate) = limits.millisegments_per_second else { continue };
         let level = levels.entry(message.ours).or_default();
         if !level.rise(story.at, message, u64::from(rate), limits.burst) {
             let (number, message) = (message.ours, message.id.to_string());
-            breaches.push(Breach::OverTheLimit { number, message });
+            violations.push(Violation::OverTheLimit { number, message });
         }
     }
 }
 
 /// What the journal tells, one after another.
-pub(crate) fn facts(stories: &[Story]) -> impl Iterator<Item = (&Story, &Fact)> {
+pub(crate) fn facts(stories: &[CommittedFrame]) -> impl Iterator<Item = (&CommittedFrame, &Event)> {
     stories.iter().flat_map(|story| story.events.iter().map(move |event| (story, &event.fact)))
 }
 

@@ -150,7 +150,7 @@ async fn says_what_to_free(world: &World) {
 
 /// A gateway has run, and was stopped while a call lived.
 async fn stopped_in_a_call(world: &World) {
-    world.carrier.set_mood(offhook::sim::carrier::Mood::default());
+    world.carrier.set_mood(offhook::sim::carrier::Behaviour::default());
     let gateway = world.start().await;
     let call = json!({ "caller": theirs(0).to_string(), "queue": "queue-0", "agent": "a-1" });
     assert_eq!(world.client.put_call("c-1", &call).await.unwrap().status, 201);

@@ -4,11 +4,11 @@ use crate::attempts;
 use crate::load::{CALLERS, CANARY, Promised, numbers};
 use crate::process::{Gateway, TOKEN, World};
 use offhook::journal::{FileJournal, Journal as _, Options};
-use offhook::machine::event::Fact;
+use offhook::machine::event::Event;
 use offhook::machine::record;
 use offhook::model::{E164, Position};
 use offhook::sim::carrier::{CarrierRecord, CarrierSettings, News};
-use offhook::sim::checker::{self, Breach};
+use offhook::sim::checker::{self, Violation};
 use offhook::sim::platform::{AcceptedSend, Delivery, PlatformSettings};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -43,14 +43,14 @@ pub(crate) struct Summary {
 pub(crate) async fn judge(world: &World, promised: &Promised, kills: usize) -> Summary {
     repeat_some(world).await;
     let until = Instant::now() + DRAINS_IN;
-    while !breaches(world, promised).await.0.is_empty() && Instant::now() < until {
+    while !violations(world, promised).await.0.is_empty() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     // What is doubled comes late: a moment for that, and a last look.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (breaches, summary) = breaches(world, promised).await;
-    let shown: Vec<_> = breaches.iter().take(20).map(|breach| format!("{breach}")).collect();
-    assert!(breaches.is_empty(), "{} promises were broken:\n{}\n{summary:?}", breaches.len(), shown.join("\n"));
+    let (violations, summary) = violations(world, promised).await;
+    let shown: Vec<_> = violations.iter().take(20).map(|violation| format!("{violation}")).collect();
+    assert!(violations.is_empty(), "{} promises were broken:\n{}\n{summary:?}", violations.len(), shown.join("\n"));
     // A kill cuts off what is in the air: at most a text to each caller and one of the call before. Nothing else may.
     assert!(summary.unknown <= kills * 2 * CALLERS, "{} attempts are unknown after {kills} kills", summary.unknown);
     no_canary("the log", &world.home.log());
@@ -81,14 +81,19 @@ pub(crate) fn judge_the_journal(world: &World) {
         }
     }
     assert!(stories.len() > 100, "there is hardly anything in the journal");
-    let said = |word: fn(&Fact) -> bool| attempts::facts(&stories).filter(|(_, fact)| word(fact)).count();
-    let stops = said(|fact| matches!(fact, Fact::OptedOut { .. }));
-    let starts = said(|fact| matches!(fact, Fact::OptedIn { .. }));
-    let paused = said(|fact| matches!(fact, Fact::AccountHeld { .. }));
+    let said = |word: fn(&Event) -> bool| attempts::facts(&stories).filter(|(_, fact)| word(fact)).count();
+    let stops = said(|fact| matches!(fact, Event::OptedOut { .. }));
+    let starts = said(|fact| matches!(fact, Event::OptedIn { .. }));
+    let paused = said(|fact| matches!(fact, Event::AccountHeld { .. }));
     println!("in the journal: {stops} STOP and {starts} START, and the account was paused {paused} times");
     assert!(stops > 0, "nobody said STOP, so nothing is shown of what stands behind it");
-    let breaches = attempts::check(&stories);
-    assert!(breaches.is_empty(), "{} promises were broken: {:?}", breaches.len(), &breaches[..breaches.len().min(20)]);
+    let violations = attempts::check(&stories);
+    assert!(
+        violations.is_empty(),
+        "{} promises were broken: {:?}",
+        violations.len(),
+        &violations[..violations.len().min(20)]
+    );
 }
 
 /// Memory, descriptors and disk after all that (I9).
@@ -115,7 +120,7 @@ fn bytes_below(directory: &Path) -> u64 {
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("{0}")]
-    Promise(#[from] Breach),
+    Promise(#[from] Violation),
     #[error("the end of {0} was acknowledged and never told")]
     EndLost(String),
     #[error("{0} events came with a bad signature")]
@@ -126,7 +131,7 @@ enum Broken {
     Overtaken(String),
 }
 
-async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) {
+async fn violations(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) {
     let sends = states(world).await;
     let (carrier, platform) = (world.carrier.record(), world.platform.record());
     let mut broken = Vec::new();
@@ -162,15 +167,17 @@ async fn breaches(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) 
     let posted: HashSet<String> = carrier.posts.iter().filter_map(|post| post.message_id.clone()).collect();
     let mut seen = checker::World::new(vec![carrier], platform, sends);
     seen.receipts_may_be_due = true;
-    for breach in checker::check(&seen) {
-        match &breach {
+    for violation in checker::check(&seen) {
+        match &violation {
             // Killed between the record of the attempt and the carrier's answer to it: whether anything was written, and
             // what was answered, nobody knows. It waits for a receipt and says `unconfirmed` after ten minutes.
-            Breach::NeverEnded { message, state: Some(state) } if state == "sending" && !settled.contains(message) => {
+            Violation::NeverEnded { message, state: Some(state) }
+                if state == "sending" && !settled.contains(message) =>
+            {
                 summary.unknown += 1;
                 summary.unread += usize::from(!posted.contains(message));
             }
-            _ => broken.push(breach.into()),
+            _ => broken.push(violation.into()),
         }
     }
     (broken, summary)

@@ -6,7 +6,7 @@
 
 use crate::process::{SOON, World};
 use offhook::model::E164;
-use offhook::sim::carrier::{CarrierSettings, Mood, Resend};
+use offhook::sim::carrier::{Behaviour, CarrierSettings, Resend};
 use offhook::sim::phone::Phone;
 use offhook::sim::platform::{ApiAnswer, Client};
 use serde_json::{Value, json};
@@ -68,9 +68,9 @@ pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<World> {
 
 /// A little of everything a carrier does, but nothing that changes who may be texted: that is for callers to say. A request cut before it was read is
 /// not among it: of that the carrier's record could not say which message it was.
-fn bad_day() -> Mood {
-    let day = Mood::bad_day();
-    Mood { refuse_code: 30_007, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
+fn bad_day() -> Behaviour {
+    let day = Behaviour::bad_day();
+    Behaviour { refuse_code: 30_007, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
 }
 
 /// Four queues with a number each. One number is so slow that its limit counts, the others are not. Their labels are what

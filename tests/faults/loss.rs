@@ -11,7 +11,7 @@ use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::{FileJournal, Options};
 use offhook::machine::command::Command;
 use offhook::model::Position;
-use offhook::sim::carrier::Mood;
+use offhook::sim::carrier::Behaviour;
 use offhook::sim::platform::Delivery;
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -83,7 +83,7 @@ async fn f25_a_journal_that_lost_its_end_is_refused_until_that_is_accepted() {
 async fn f25_of_damage_that_is_not_yet_delivered_only_the_damaged_frame_is_given_up() {
     const CALLS: usize = 40;
     let world = world().await;
-    world.carrier.set_mood(Mood::default());
+    world.carrier.set_mood(Behaviour::default());
     let segments = undelivered(&world, CALLS);
     world.platform.go_down().await;
     // Now there is an index, which needs nothing of the journal at the next start.
@@ -116,7 +116,7 @@ async fn f25_of_damage_that_is_not_yet_delivered_only_the_damaged_frame_is_given
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f25_segments_missing_at_the_beginning_are_refused_until_accepted() {
     let world = world().await;
-    world.carrier.set_mood(Mood::default());
+    world.carrier.set_mood(Behaviour::default());
     let segments = undelivered(&world, 40);
     world.platform.go_down().await;
     assert_eq!(world.start().await.terminate().await.code(), Some(0));

@@ -4,7 +4,7 @@ use crate::ending::{judge, no_canary};
 use crate::load::{CANARY, Load, ours, theirs, world};
 use crate::process::wire::{self, ask};
 use crate::process::{TOKEN, binary, offhook, quiet, said};
-use offhook::sim::platform::{Fault, PlatformMood};
+use offhook::sim::platform::{Fault, PlatformBehaviour};
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
@@ -27,11 +27,11 @@ async fn g38_i10_at_the_finest_level_of_logs_no_output_of_a_gateway_in_trouble_n
     let mut gateway = start("OFFHOOK_LOG");
     gateway.ready().await;
     for fault in [Fault::Status(500), Fault::CutAnswer, Fault::Endless] {
-        world.platform.set_mood(PlatformMood { faults: 0.2, fault, ..PlatformMood::default() });
+        world.platform.set_mood(PlatformBehaviour { faults: 0.2, fault, ..PlatformBehaviour::default() });
         tokio::time::sleep(UNDER_LOAD / 3).await;
     }
     gateway.kill();
-    world.platform.set_mood(PlatformMood::default());
+    world.platform.set_mood(PlatformBehaviour::default());
     let mut gateway = start("RUST_LOG");
     gateway.ready().await;
     tokio::time::sleep(UNDER_LOAD).await;

@@ -2,7 +2,7 @@
 
 use crate::ending::{judge, judge_the_journal, stays_within_its_caps};
 use crate::load::{Load, world};
-use offhook::sim::platform::PlatformMood;
+use offhook::sim::platform::PlatformBehaviour;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ async fn g18_a_platform_that_has_a_bad_day_misses_nothing_and_hears_each_call_in
     let load = Load::start(&world);
     let gateway = world.start().await;
     tokio::time::sleep(UNDER_LOAD).await;
-    world.platform.set_mood(PlatformMood::bad_day());
+    world.platform.set_mood(PlatformBehaviour::bad_day());
     tokio::time::sleep(DAY).await;
-    world.platform.set_mood(PlatformMood::default());
+    world.platform.set_mood(PlatformBehaviour::default());
     let promised = load.end().await;
     let summary = judge(&world, &promised, 0).await;
     let deliveries = world.platform.record().deliveries;

@@ -3,7 +3,7 @@
 use crate::ending::judge;
 use crate::load::{CALLERS, Load, ours, theirs, world};
 use crate::process::{Gateway, SOON, TOKEN, World, offhook, said};
-use offhook::sim::carrier::{CarrierSettings, Mood, Resend};
+use offhook::sim::carrier::{Behaviour, CarrierSettings, Resend};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
@@ -46,7 +46,7 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
         ..CarrierSettings::default()
     });
     let world = world.await;
-    world.carrier.set_mood(Mood::default());
+    world.carrier.set_mood(Behaviour::default());
     let gateway = world.start().await;
     for nth in 0..CALLERS {
         let body = json!({ "caller": theirs(nth).to_string(), "queue": format!("queue-{}", nth % 4), "agent": "a-1" });

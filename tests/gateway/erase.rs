@@ -3,7 +3,7 @@
 use crate::process::{SOON, World, offhook, said};
 use crate::shared::{OURS, world};
 use offhook::config::seed;
-use offhook::engine::{Core, FoldOptions, WallClock, fold};
+use offhook::engine::{CompactionOptions, Core, WallClock, fold};
 use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
@@ -219,7 +219,7 @@ fn day_before(world: &World) {
         core.commit([put_call(&format!("c-bob-{call}"), BOB)]).unwrap();
     }
     let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
-    let made = fold(core.journal().as_ref(), &snapshots, &FoldOptions::default(), &mut || true).unwrap();
+    let made = fold(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap();
     assert!(made.expect("there are segments to fold").covers > Position(4), "the text is in it");
 }
 

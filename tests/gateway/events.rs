@@ -2,7 +2,7 @@
 
 use crate::process::{Gateway, SOON, TOKEN, World, offhook, said, wire};
 use crate::shared::{OURS, api, on_the_phone, world};
-use offhook::sim::platform::{Delivery, Fault, Platform, PlatformMood, PlatformSettings};
+use offhook::sim::platform::{Delivery, Fault, Platform, PlatformBehaviour, PlatformSettings};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ const LOOKED_AT: Duration = Duration::from_secs(20);
 async fn a65_an_endpoint_that_says_410_raises_an_alarm_and_gets_everything_in_order_when_it_is_back() {
     let world = world().await;
     let gateway = world.start().await;
-    let gone = PlatformMood { faults: 1.0, fault: Fault::Status(410), ..PlatformMood::default() };
+    let gone = PlatformBehaviour { faults: 1.0, fault: Fault::Status(410), ..PlatformBehaviour::default() };
     world.platform.set_mood(gone);
     let caller = on_the_phone(&world).await;
     let paused = "offhook_feed_paused{endpoint=\"main\"}";
     counted(&gateway, &format!("{paused} 1")).await;
     assert!(world.home.log().contains("says that it is gone (410)"), "{}", world.home.log());
 
-    world.platform.set_mood(PlatformMood::default());
+    world.platform.set_mood(PlatformBehaviour::default());
     let ours = |event: &Delivery| event.call_id.as_deref() == Some(&*caller.call);
     world.platform.wait_for(LOOKED_AT, ours).await.unwrap();
     let events = caller.hangs_up(&world).await;
@@ -158,10 +158,10 @@ async fn who_pulls_hears_at_once_of_what_happens_and_whoever_listens_does_not_ke
 async fn a65_an_endpoint_that_never_answers_is_given_up_and_gets_the_same_bytes_again_when_it_answers() {
     let world = world().await;
     let gateway = world.start().await;
-    world.platform.set_mood(PlatformMood { faults: 1.0, fault: Fault::Silent, ..PlatformMood::default() });
+    world.platform.set_mood(PlatformBehaviour { faults: 1.0, fault: Fault::Silent, ..PlatformBehaviour::default() });
     let caller = on_the_phone(&world).await;
     counted(&gateway, "offhook_deliveries_total{endpoint=\"main\",outcome=\"unanswered\"} 1").await;
-    world.platform.set_mood(PlatformMood::default());
+    world.platform.set_mood(PlatformBehaviour::default());
     taken_again(&world, &caller.call).await;
 }
 
@@ -171,10 +171,10 @@ async fn a65_an_endpoint_that_points_elsewhere_has_taken_nothing_and_nobody_else
     let gateway = world.start().await;
     let elsewhere = Platform::start(&PlatformSettings::default()).await.unwrap();
     let points = Fault::Redirect(elsewhere.url());
-    world.platform.set_mood(PlatformMood { faults: 1.0, fault: points, ..PlatformMood::default() });
+    world.platform.set_mood(PlatformBehaviour { faults: 1.0, fault: points, ..PlatformBehaviour::default() });
     let caller = on_the_phone(&world).await;
     counted(&gateway, "offhook_deliveries_total{endpoint=\"main\",outcome=\"refused\"} 1").await;
-    world.platform.set_mood(PlatformMood::default());
+    world.platform.set_mood(PlatformBehaviour::default());
     taken_again(&world, &caller.call).await;
     assert_eq!(elsewhere.count(), 0);
 }
@@ -184,7 +184,11 @@ async fn a65_an_endpoint_that_points_elsewhere_has_taken_nothing_and_nobody_else
 async fn f03_f23_stop_start_stop_of_strangers_arrive_in_order_after_an_outage() {
     let world = world().await;
     let gateway = world.start().await;
-    world.platform.set_mood(PlatformMood { faults: 1.0, fault: Fault::Status(503), ..PlatformMood::default() });
+    world.platform.set_mood(PlatformBehaviour {
+        faults: 1.0,
+        fault: Fault::Status(503),
+        ..PlatformBehaviour::default()
+    });
     for nth in 0..10 {
         let stranger = world.carrier.phone(format!("+1415555{nth:04}").parse().unwrap());
         for word in ["STOP", "START", "STOP"] {
@@ -196,7 +200,7 @@ async fn f03_f23_stop_start_stop_of_strangers_arrive_in_order_after_an_outage() 
     let ready = wire::get(world.home.doors.ops, "/readyz").await.unwrap();
     assert!(ready.status == 200 && ready.body.contains("endpoint main: accepts no events"), "{}", ready.body);
 
-    world.platform.set_mood(PlatformMood::default());
+    world.platform.set_mood(PlatformBehaviour::default());
     let of_contacts = |event: &Delivery| event.taken && event.kind.starts_with("contact.");
     let events = world.platform.wait_for_all(30, SOON, of_contacts).await.unwrap();
     let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use crate::process::{SOON, TOKEN, World, offhook, said};
 use crate::shared::{OURS, directory, on_the_phone, world};
 use offhook::model::Timestamp;
-use offhook::sim::carrier::{CarrierSettings, Mood, RetryAfter};
+use offhook::sim::carrier::{Behaviour, CarrierSettings, RetryAfter};
 use offhook::sim::platform::ApiAnswer;
 use serde_json::json;
 use std::fs;
@@ -73,12 +73,12 @@ async fn a67_a64_what_the_carrier_put_off_waits_for_the_end_of_the_rest_whatever
     let world = world().await;
     let _gateway = world.start().await;
     let (slow, caller) = (on_the_phone(&world).await, on_the_phone(&world).await);
-    let answers_late = Mood { delay: Duration::from_secs(1), ..Mood::default() };
+    let answers_late = Behaviour { delay: Duration::from_secs(1), ..Behaviour::default() };
     world.carrier.set_mood_towards(slow.number, Some(answers_late));
     let under_way = world.client.send_text(&slow.call, "slow", "a-1").await.unwrap();
     world.carrier.wait_for_sends(1, SOON).await.unwrap();
 
-    let busy = Mood { too_many: 1.0, retry_after: Some(RetryAfter::Secs(60)), ..Mood::default() };
+    let busy = Behaviour { too_many: 1.0, retry_after: Some(RetryAfter::Secs(60)), ..Behaviour::default() };
     world.carrier.set_mood_towards(caller.number, Some(busy));
     let first = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
     until(&world, under_way.text("/id"), |why| why.text("/state") != "sending").await;

@@ -5,7 +5,7 @@ use crate::process::{Gateway, SOON, World, wire};
 use crate::shared::{self, OURS, api, directory, on_the_phone};
 use offhook::model::E164;
 use offhook::observe::names::{ALL, Metric};
-use offhook::sim::carrier::{CarrierSettings, Mood};
+use offhook::sim::carrier::{Behaviour, CarrierSettings};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ const STILL: &[(&str, &str)] = &[
     ("offhook_clock_jumps_total", "the machine's clock would have to be set"),
     ("offhook_disk_low_total", "the disk would have to be full"),
     ("offhook_feed_gaps_total", "nothing drops what an endpoint has not taken yet"),
-    ("offhook_folds_total", "it takes half a gigabyte of journal"),
+    ("offhook_snapshots_total", "it takes half a gigabyte of journal"),
     ("offhook_replays_given_up_total", "an endpoint would have to refuse what it took before"),
     ("offhook_dispatch_permits_unused_total", "a message would have to be taken back between its permit and its start"),
 ];
@@ -148,9 +148,9 @@ async fn what_is_wrong(world: &World) {
 /// "Not now", and a number rests.
 async fn a_carrier_with_no_time(world: &World, gateway: &Gateway) {
     let caller = on_the_phone(world).await;
-    world.carrier.set_mood_towards(caller.number, Some(Mood { too_many: 1.0, ..Mood::default() }));
+    world.carrier.set_mood_towards(caller.number, Some(Behaviour { too_many: 1.0, ..Behaviour::default() }));
     assert_eq!(world.client.send_text(&caller.call, CANARY, "a-1").await.unwrap().status, 202);
-    wait_for(gateway, "offhook_lane_pauses_total", |rests| rests > 0.0).await;
+    wait_for(gateway, "offhook_lane_pauses_total", |rest_factor| rest_factor > 0.0).await;
     world.carrier.set_mood_towards(caller.number, None);
     world.carrier.phone(caller.number).wait_for(1, SOON).await.unwrap();
 }

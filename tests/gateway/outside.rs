@@ -2,18 +2,18 @@
 
 use crate::process::{SOON, World};
 use crate::shared::{OURS, count, on_the_phone, world};
-use offhook::sim::carrier::Mood;
+use offhook::sim::carrier::Behaviour;
 use offhook::sim::checker;
 use std::time::Duration;
 
 /// Answers that say nothing of what became of the text. It did not reach the phone, and no receipt will come.
-fn nonsense() -> [(&'static str, Mood); 4] {
-    let mood = Mood { unclear_taken: 0.0, ..Mood::default() };
+fn nonsense() -> [(&'static str, Behaviour); 4] {
+    let behaviour = Behaviour { unclear_taken: 0.0, ..Behaviour::default() };
     [
-        ("HTML", Mood { html: 1.0, ..mood.clone() }),
-        ("JSON without an id", Mood { without_sid: 1.0, ..mood.clone() }),
-        ("half an answer", Mood { cut_answer: 1.0, ..mood.clone() }),
-        ("none", Mood { cut_read: 1.0, ..mood }),
+        ("HTML", Behaviour { html: 1.0, ..behaviour.clone() }),
+        ("JSON without an id", Behaviour { without_sid: 1.0, ..behaviour.clone() }),
+        ("half an answer", Behaviour { cut_answer: 1.0, ..behaviour.clone() }),
+        ("none", Behaviour { cut_read: 1.0, ..behaviour }),
     ]
 }
 
@@ -22,10 +22,10 @@ async fn what_a_carrier_answers_with_nonsense_shows_as_sending_and_is_not_sent_a
     let world = world().await;
     let gateway = world.start().await;
     let mut sent = Vec::new();
-    for (answer, mood) in nonsense() {
+    for (answer, behaviour) in nonsense() {
         let caller = on_the_phone(&world).await;
         let phone = world.carrier.phone(caller.number);
-        world.carrier.set_mood_towards(caller.number, Some(mood));
+        world.carrier.set_mood_towards(caller.number, Some(behaviour));
         let unclear = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
         world.carrier.wait_for_sends(sent.len() * 2 + 1, SOON).await.unwrap();
         // The pair is free for the next text, which shows that the answer to the first was read.
@@ -97,6 +97,6 @@ async fn a55_a65_a_platform_that_was_down_from_the_start_gets_everything_in_orde
     let all = ids.len();
     ids.dedup();
     assert_eq!(ids.len(), all, "each came once");
-    let breaches = checker::check(&checker::World::new(vec![world.carrier.record()], record, sends));
-    assert_eq!(breaches, []);
+    let violations = checker::check(&checker::World::new(vec![world.carrier.record()], record, sends));
+    assert_eq!(violations, []);
 }

@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let due = prop_oneof![
         2 => Just(Due::Expiry),
-        4 => Just(Due::Silence),
+        4 => Just(Due::NoReplyReason),
         2 => Just(Due::Lease),
         7 => Just(Due::Quiet),
         2 => Just(Due::Day),
@@ -145,7 +145,7 @@ fn which(of: Of) -> impl Strategy<Value = Which> {
 
 fn answered() -> impl Strategy<Value = Answered> {
     prop_oneof![
-        5 => Just(Answered::Taken),
+        5 => Just(Answered::IntakeOutcome),
         1 => Just(Answered::Refused(FailureCode::Landline)),
         1 => Just(Answered::Refused(FailureCode::OptedOut)),
         1 => Just(Answered::Refused(FailureCode::Blocked)),

@@ -8,7 +8,7 @@ use offhook::model::{ClosedReason, FailureCode, Kind, Phase};
 impl Model {
     pub(crate) fn put(&mut self, put: &Put) -> Answer {
         if self.is_ended_unheard(put.call) {
-            return Answer::EndedUnheard;
+            return Answer::EndedBeforeStart;
         }
         let Some(before) = self.calls.get(put.call).cloned() else {
             let call = Call {
@@ -82,11 +82,11 @@ impl Model {
 
     pub(crate) fn end(&mut self, name: Name) -> Answer {
         if self.is_ended_unheard(name) {
-            return Answer::EndedUnheard;
+            return Answer::EndedBeforeStart;
         }
         let Some(call) = self.calls.get(name) else {
-            self.ended_unheard.insert(name, self.now);
-            return Answer::EndedUnheard;
+            self.ended_before_start.insert(name, self.now);
+            return Answer::EndedBeforeStart;
         };
         if call.ended.is_none() {
             self.hang_up(name, "hung_up", true);
@@ -96,7 +96,7 @@ impl Model {
 
     /// The end of a call that was never heard of is remembered for a day (A8).
     pub(crate) fn is_ended_unheard(&self, name: Name) -> bool {
-        self.ended_unheard.get(name).is_some_and(|at| self.now - at < DAY) && !self.calls.contains_key(name)
+        self.ended_before_start.get(name).is_some_and(|at| self.now - at < DAY) && !self.calls.contains_key(name)
     }
 
     /// A call is over, for whatever reason (R51).

@@ -7,7 +7,7 @@ use crate::story::{Act, AgentWord, Answered, Put, SHORT_CODE, Said, Send, Text, 
 use offhook::machine::command::{self, Command, Content, PutCall, Settled, SettledAs};
 use offhook::machine::view::View;
 use offhook::model::{
-    Address, CallId, Caller, Change, Heard, Inbound, InboundMedia, MessageId, Receipt, ReceiptRef, SmartAction,
+    Address, CallId, Caller, Change, Inbound, InboundItem, InboundMedia, MessageId, Receipt, ReceiptRef, SmartAction,
 };
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
         Act::Put(put) => put_call(put),
         Act::End(call) => Command::EndCall { call: call_id(call), reason: Some("hung_up".to_owned()), key: None },
         Act::Send(send) => send_text(send),
-        Act::Text(text) => heard(Heard::Message(inbound(text, step))),
+        Act::Text(text) => heard(InboundItem::Message(inbound(text, step))),
         Act::Go(_) => Command::StartSend {
             message: gateway.text(nth),
             lane_empty_at: Default::default(),
@@ -28,7 +28,7 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
             attempt: u32::try_from(model.texts[nth].attempts).expect("a text is tried a few times"),
             settled: Settled { outcome: settled(*answered), status: None, detail: None },
         },
-        Act::Receipt(_, said) => heard(Heard::Receipt(receipt(gateway.text(nth), *said))),
+        Act::Receipt(_, said) => heard(InboundItem::Receipt(receipt(gateway.text(nth), *said))),
         Act::Cancel(_) => Command::Cancel(gateway.text(nth)),
         Act::Expire(_) => Command::Expire(gateway.text(nth)),
         Act::Tick => Command::Tick,
@@ -96,7 +96,7 @@ fn inbound(text: &Text, step: usize) -> Inbound {
 
 fn settled(answered: Answered) -> SettledAs {
     match answered {
-        Answered::Taken => SettledAs::Sent { carrier_id: "SM".to_owned(), segments: None },
+        Answered::IntakeOutcome => SettledAs::Sent { carrier_id: "SM".to_owned(), segments: None },
         Answered::Refused(code) => SettledAs::Refused { code, carrier_code: None },
         Answered::Later => SettledAs::Later { retry_after: Some(Duration::from_secs(40)) },
         Answered::Nothing => SettledAs::Unknown,
@@ -116,8 +116,8 @@ fn receipt(message: MessageId, Said(state, status): Said) -> Receipt {
     }
 }
 
-fn heard(item: Heard) -> Command {
-    Command::Heard { account: "main".to_owned(), item }
+fn heard(item: InboundItem) -> Command {
+    Command::InboundItem { account: "main".to_owned(), item }
 }
 
 fn call_id(name: &str) -> CallId {

@@ -4,11 +4,11 @@ use crate::directory::{directory, name_of, number};
 use crate::seen::{Answer, Block, CallSeen, HeardSeen, Keyword, Seen, TextSeen, Used};
 use crate::story::{CALLERS, CALLS, Name, OURS, SHORT_CODE, Switch};
 use offhook::machine::apply::apply;
-use offhook::machine::command::{At, Command, Reply, Taken};
-use offhook::machine::event::{Fact, Story};
+use offhook::machine::command::{At, Command, IntakeOutcome, Reply};
+use offhook::machine::event::{CommittedFrame, Event};
 use offhook::machine::rows::{Key, Table, Write};
 use offhook::machine::state::{Call, CallRow, Message};
-use offhook::machine::view::{Ask, View, message_key};
+use offhook::machine::view::{Queries, View, message_key};
 use offhook::machine::{decide, shown};
 use offhook::model::{Address, CallId, Claim, Directory, Kind, MessageId, MessageState, Position, Timestamp};
 use offhook::rules::keyword;
@@ -19,7 +19,7 @@ use std::ops::Bound;
 const START: Timestamp = Timestamp::from_ms(1_763_812_800_000);
 
 /// A fault of the harness: of some facts no row is written.
-pub(crate) type Forgets = fn(&Fact) -> bool;
+pub(crate) type Forgets = fn(&Event) -> bool;
 
 /// The machine, what it knows, and what it did.
 pub(crate) struct Gateway {
@@ -83,7 +83,7 @@ impl Gateway {
         self.at = At { time: Timestamp::from_ms(START.as_ms() + secs * 1_000), position: self.at.position.next() };
         let decision = decide(self, command, self.at);
         let events = decision.events.into_iter().filter(|event| !(self.forgets)(&event.fact)).collect();
-        let story = Story { position: self.at.position, at: self.at.time, events };
+        let story = CommittedFrame { position: self.at.position, at: self.at.time, events };
         let writes = apply(&story);
         for write in writes.clone() {
             match write {
@@ -98,29 +98,29 @@ impl Gateway {
     }
 
     /// Keeps what no row holds.
-    fn note(&mut self, fact: &Fact) {
+    fn note(&mut self, fact: &Event) {
         if let Some(after) = fact.directory_after(&self.directory) {
             self.directory = after;
         }
         match fact {
-            Fact::Claimed { account, carrier_id, kind } => {
+            Event::Claimed { account, carrier_id, kind } => {
                 let (account, carrier_id, kind) = (account.clone(), carrier_id.clone(), kind.clone());
                 self.claims.insert(Claim { account, carrier_id, kind });
             }
-            Fact::MessageQueued { message, text, .. } => {
+            Event::MessageQueued { message, text, .. } => {
                 self.texts.push((message.id, text_seen(message, text.kept().expect("nothing is erased"))));
             }
-            Fact::SendStarted { message, .. } => {
+            Event::SendStarted { message, .. } => {
                 self.attempts.push((name_of(message.ours), theirs(message), message.kind));
             }
-            Fact::MessageReceived { message, .. } => self.heard.push(HeardSeen::InCall {
+            Event::MessageReceived { message, .. } => self.heard.push(HeardSeen::InCall {
                 from: theirs(message),
                 to: name_of(message.ours),
                 call: call_name(message.call.as_ref().expect("it was received in a call")),
                 keyword: message.keyword.map(keyword_seen),
                 reply_blocked: message.reply_blocked,
             }),
-            Fact::MessageLate(late) => self.heard.push(HeardSeen::Late {
+            Event::MessageLate(late) => self.heard.push(HeardSeen::Late {
                 from: address_name(late.from.kept().expect("nothing is erased")),
                 to: address_name(late.to.kept().expect("nothing is erased")),
                 replied: late.auto_replied,
@@ -170,9 +170,9 @@ impl Gateway {
     }
 
     fn call(&self, name: Name) -> Option<Call> {
-        match Ask::call(self, &CallId::read(name).expect("a call's name"))? {
+        match Queries::call(self, &CallId::read(name).expect("a call's name"))? {
             CallRow::Call(call) => Some(*call),
-            CallRow::EndedUnheard(_) => None,
+            CallRow::EndedBeforeStart(_) => None,
         }
     }
 
@@ -222,18 +222,20 @@ fn answer(reply: &Reply) -> Answer {
             refusal: shown.refusal.map(|code| code.word()),
             custom_allowed: shown.custom_allowed,
         },
-        Reply::EndedUnheard { .. } => Answer::EndedUnheard,
+        Reply::EndedBeforeStart { .. } => Answer::EndedBeforeStart,
         Reply::Message { message, .. } => Answer::Message(message.state),
         Reply::Refused(refusal) => Answer::Refused(refusal.code.word(), refusal.other_call.as_ref().map(call_name)),
-        Reply::Heard(taken) => Answer::Heard(match taken {
-            Taken::Attached => "attached",
-            Taken::Replied => "replied",
-            Taken::Silent(_) => "silent",
-            Taken::Dropped => "dropped",
-            Taken::Advanced => "advanced",
-            Taken::Stale => "stale",
-            Taken::Duplicate => "duplicate",
-            Taken::NoSuchMessage | Taken::Quarantined(_) | Taken::Ignored => "nothing a story brings about",
+        Reply::InboundItem(taken) => Answer::InboundItem(match taken {
+            IntakeOutcome::Attached => "attached",
+            IntakeOutcome::Replied => "replied",
+            IntakeOutcome::Silent(_) => "silent",
+            IntakeOutcome::Dropped => "dropped",
+            IntakeOutcome::Advanced => "advanced",
+            IntakeOutcome::Stale => "stale",
+            IntakeOutcome::Duplicate => "duplicate",
+            IntakeOutcome::NoSuchMessage | IntakeOutcome::Quarantined(_) | IntakeOutcome::Ignored => {
+                "nothing a story brings about"
+            }
         }),
         Reply::Started { message } => {
             assert_eq!(message.state, MessageState::Sending);

@@ -17,7 +17,7 @@ mod texts;
 
 use gateway::{Forgets, Gateway};
 use model::Model;
-use offhook::machine::event::Fact;
+use offhook::machine::event::Event;
 use offhook::model::Phase;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRunner};
 use seen::{Answer, Seen, differ};
@@ -93,7 +93,7 @@ fn a_disagreement_reads_as_a_story_and_what_differs_at_its_end() {
     let stop = Text { from: "ann", to: "support", words: "STOP", mark: None, id: None };
     let steps = [(0, Act::Put(call)), (5, Act::Text(stop))];
     let story = Story(steps.map(|(secs, act)| Step { after: Pause::Secs(secs), act }).to_vec());
-    let forgets: Forgets = |fact| matches!(fact, Fact::OptedOut { .. });
+    let forgets: Forgets = |fact| matches!(fact, Event::OptedOut { .. });
     assert_eq!(
         live(&story, forgets, &mut BTreeSet::new()).unwrap_err(),
         "after the last step of
@@ -113,16 +113,16 @@ opt-outs:
 #[test]
 fn the_model_notices_whatever_the_machine_forgets() {
     let faults: [(&str, Forgets); 10] = [
-        ("opt-outs", |fact| matches!(fact, Fact::OptedOut { .. })),
-        ("opt-ins", |fact| matches!(fact, Fact::OptedIn { .. })),
-        ("whom it texted and replied to", |fact| matches!(fact, Fact::ContactKept { .. })),
-        ("what it was told before", |fact| matches!(fact, Fact::Claimed { .. })),
-        ("which strangers it answered", |fact| matches!(fact, Fact::StrangerAnswered { .. })),
-        ("landlines", |fact| matches!(fact, Fact::LandlineFound { .. })),
-        ("that no answer came", |fact| matches!(fact, Fact::SendUnknown { .. })),
-        ("that a text comes again", |fact| matches!(fact, Fact::SendPostponed { .. })),
-        ("what became of a text", |fact| matches!(fact, Fact::MessageChanged { .. })),
-        ("what changed in a call unheard", |fact| matches!(fact, Fact::CallKept(_))),
+        ("opt-outs", |fact| matches!(fact, Event::OptedOut { .. })),
+        ("opt-ins", |fact| matches!(fact, Event::OptedIn { .. })),
+        ("whom it texted and replied to", |fact| matches!(fact, Event::ContactStored { .. })),
+        ("what it was told before", |fact| matches!(fact, Event::Claimed { .. })),
+        ("which strangers it answered", |fact| matches!(fact, Event::StrangerAnswered { .. })),
+        ("landlines", |fact| matches!(fact, Event::LandlineFound { .. })),
+        ("that no answer came", |fact| matches!(fact, Event::SendUnknown { .. })),
+        ("that a text comes again", |fact| matches!(fact, Event::SendPostponed { .. })),
+        ("what became of a text", |fact| matches!(fact, Event::MessageChanged { .. })),
+        ("what changed in a call unheard", |fact| matches!(fact, Event::CallStored(_))),
     ];
     for (what, forgets) in faults {
         assert!(live_all(10 * STORIES, forgets, Shrink::No).is_err(), "nobody noticed that the machine forgot {what}");
@@ -179,7 +179,7 @@ fn live(story: &Story, forgets: Forgets, reached: &mut BTreeSet<Name>) -> Result
             difference += &Seen::differences(&machine_seen, &plain_seen);
             return Err(format!("after the last step of\n\n{lived}\nthey differ:\n\n{difference}"));
         }
-        if let Answer::Refused(word, _) | Answer::Heard(word) = plain {
+        if let Answer::Refused(word, _) | Answer::InboundItem(word) = plain {
             reached.insert(word);
         }
     }

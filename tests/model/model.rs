@@ -37,7 +37,7 @@ pub(crate) struct Model {
     pub(crate) on: BTreeSet<Switch>,
     pub(crate) calls: BTreeMap<Name, Call>,
     /// Calls whose end was heard before their start, and when.
-    pub(crate) ended_unheard: BTreeMap<Name, u64>,
+    pub(crate) ended_before_start: BTreeMap<Name, u64>,
     /// Texts of ours, in the order they were queued.
     pub(crate) texts: Vec<Text>,
     pub(crate) heard: Vec<HeardSeen>,
@@ -134,7 +134,7 @@ impl Model {
             now: 0,
             on: BTreeSet::from(ON_AT_FIRST),
             calls: BTreeMap::new(),
-            ended_unheard: BTreeMap::new(),
+            ended_before_start: BTreeMap::new(),
             texts: Vec::new(),
             heard: Vec::new(),
             attempts: Vec::new(),
@@ -162,7 +162,7 @@ impl Model {
         let replies = |time: u64| self.replies.values().flatten().map(|at| at + time).collect();
         match due {
             Due::Expiry => self.texts.iter().map(|text| text.expires).collect(),
-            Due::Silence => {
+            Due::NoReplyReason => {
                 let unknown = self.texts.iter().filter_map(|text| text.unknown_since).map(|since| since + 10 * MINUTE);
                 unknown.chain(self.texts.iter().map(|text| text.tried_at + 3 * DAY)).collect()
             }
@@ -171,7 +171,7 @@ impl Model {
             Due::Day => replies(DAY),
             Due::Landline => self.landlines.values().copied().collect(),
             Due::Talked => self.talked.values().map(|talked| talked.until).collect(),
-            Due::End => self.ended_unheard.values().map(|at| at + DAY).collect(),
+            Due::End => self.ended_before_start.values().map(|at| at + DAY).collect(),
         }
     }
 

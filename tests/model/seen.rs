@@ -16,13 +16,13 @@ pub(crate) enum Answer {
         refusal: Option<Name>,
         custom_allowed: bool,
     },
-    EndedUnheard,
+    EndedBeforeStart,
     /// The message's state.
     Message(MessageState),
     /// The code, and the call in the way.
     Refused(Name, Option<Name>),
     /// What became of a carrier's item.
-    Heard(Name),
+    InboundItem(Name),
     Started,
     NotStarted,
 }

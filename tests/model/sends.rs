@@ -235,7 +235,7 @@ impl Model {
             return Answer::Done;
         }
         match answered {
-            Answered::Taken => text.state = MessageState::Sent,
+            Answered::IntakeOutcome => text.state = MessageState::Sent,
             Answered::Nothing => text.unknown_since = Some(self.now),
             Answered::Refused(code) => self.failed(nth, MessageState::Failed, code),
             Answered::Later | Answered::AccountRefused => {
@@ -259,10 +259,10 @@ impl Model {
         use MessageState::{Delivered, Expired, Failed, Queued, Sending, Sent, Unconfirmed, Undelivered};
         let text = &mut self.texts[nth];
         if text.attempts == 0 {
-            return Answer::Heard("stale");
+            return Answer::InboundItem("stale");
         }
         if !self.items.insert(format!("receipt {nth} {status}")) {
-            return Answer::Heard("duplicate");
+            return Answer::InboundItem("duplicate");
         }
         match (text.state, receipt) {
             (Queued | Sending, ReceiptState::Sent) => (text.state, text.failure) = (Sent, None),
@@ -275,9 +275,9 @@ impl Model {
             (Queued | Sending | Sent | Unconfirmed | Expired, ReceiptState::Failed(code)) => {
                 self.failed(nth, Failed, code);
             }
-            _ => return Answer::Heard("stale"),
+            _ => return Answer::InboundItem("stale"),
         }
-        Answer::Heard("advanced")
+        Answer::InboundItem("advanced")
     }
 
     /// The carrier says that a text failed, and so something of who should have got it (A18, A46).

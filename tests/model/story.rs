@@ -46,7 +46,7 @@ pub(crate) enum Due {
     /// A text is too old to be sent.
     Expiry,
     /// A text that nobody speaks of is given up.
-    Silence,
+    NoReplyReason,
     Lease,
     /// Who was replied to may be replied to again.
     Quiet,
@@ -149,7 +149,7 @@ pub(crate) enum Of {
 /// What a carrier answers to a send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answered {
-    Taken,
+    IntakeOutcome,
     Refused(FailureCode),
     /// Not before 40 seconds have passed, which is longer than any wait of our own.
     Later,
@@ -205,7 +205,7 @@ impl fmt::Debug for Act {
             Self::Send(send) => send.fmt(f),
             Self::Text(text) => text.fmt(f),
             Self::Go(which) => write!(f, "{which:?} goes to the carrier"),
-            Self::Settle(which, Answered::Taken) => write!(f, "{which:?} is taken by the carrier"),
+            Self::Settle(which, Answered::IntakeOutcome) => write!(f, "{which:?} is taken by the carrier"),
             Self::Settle(which, Answered::Refused(code)) => write!(f, "{which:?} is refused by the carrier: {code:?}"),
             Self::Settle(which, Answered::Later) => write!(f, "{which:?} shall come again in 40s"),
             Self::Settle(which, Answered::AccountRefused) => write!(f, "the account is refused with {which:?}"),

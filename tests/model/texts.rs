@@ -19,11 +19,11 @@ impl Model {
     pub(crate) fn hear(&mut self, text: &Text) -> Answer {
         let Text { from, to, words, mark, id } = *text;
         if id.is_some_and(|id| !self.items.insert(format!("text {id}"))) {
-            return Answer::Heard("duplicate");
+            return Answer::InboundItem("duplicate");
         }
         if from == SHORT_CODE {
             self.heard.push(HeardSeen::Late { from, to, replied: false, last_call: None });
-            return Answer::Heard("silent");
+            return Answer::InboundItem("silent");
         }
         let keyword = self.keyword(from, to, words, mark);
         if keyword == Some(Keyword::Start) {
@@ -36,7 +36,7 @@ impl Model {
             Some(Keyword::Start) | None => false,
         };
         // Who acts on a keyword answers it (A46).
-        if answers && mark.is_none() && answer != Answer::Heard("dropped") {
+        if answers && mark.is_none() && answer != Answer::InboundItem("dropped") {
             self.answer(from, to, keyword, call);
         }
         answer
@@ -58,12 +58,12 @@ impl Model {
         let belongs = self.belongs(from, to);
         let phase = belongs.as_ref().map_or(Phase::Connected, |call| self.calls[call].phase);
         if self.on(Switch::DropFromAbroad) && self.abroad_off(from, phase) {
-            return (Answer::Heard("dropped"), None);
+            return (Answer::InboundItem("dropped"), None);
         }
         match belongs {
             Ok(name) => {
                 self.attach(name, text, keyword);
-                (Answer::Heard("attached"), Some(name))
+                (Answer::InboundItem("attached"), Some(name))
             }
             Err(nowhere) => (self.late(text, keyword, &nowhere), None),
         }
@@ -127,13 +127,13 @@ impl Model {
         let last_call = self.talked(to, from).map(|talked| talked.call);
         self.heard.push(HeardSeen::Late { from, to, replied, last_call });
         if !replied {
-            return Answer::Heard("silent");
+            return Answer::InboundItem("silent");
         }
         let language = self.language(from, to);
         self.note_reply(from, to);
         self.note_answer(Kind::AutoReply, from, to);
         self.queue(Kind::AutoReply, to, from, None, format!("Reply in {language}."));
-        Answer::Heard("replied")
+        Answer::InboundItem("replied")
     }
 
     /// At most one reply in 15 minutes, and three in 24 hours, for each pair (A22).

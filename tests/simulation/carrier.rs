@@ -1,11 +1,11 @@
 //! A carrier: it posts callers' texts and receipts, and takes our sends as its mood is.
 
-use super::dice::Dice;
+use super::dice::SeededRng;
 use super::directory::{ACCOUNTS, NUMBERS, account_of, number};
-use super::world::breach;
-use offhook::machine::command::{Command, Settled, SettledAs, Taken};
+use super::world::violation;
+use offhook::machine::command::{Command, IntakeOutcome, Settled, SettledAs};
 use offhook::machine::state::Message;
-use offhook::model::{Address, FailureCode, Heard, Inbound, MessageId, Receipt, ReceiptRef, ReceiptState};
+use offhook::model::{Address, FailureCode, Inbound, InboundItem, MessageId, Receipt, ReceiptRef, ReceiptState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ pub(crate) struct Hook {
     /// Of which account.
     account: &'static str,
     /// What it says.
-    pub(crate) item: Heard,
+    pub(crate) item: InboundItem,
     /// What it was thanked with, each time.
-    pub(crate) thanked: Vec<Taken>,
+    pub(crate) thanked: Vec<IntakeOutcome>,
     /// How often it may be posted still.
     pub(crate) tries: u32,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Consequences {
 
 /// How the carrier takes a send.
 #[derive(Clone, Copy, Debug)]
-enum Mood {
+enum Behaviour {
     Takes,
     Refuses,
     SaysLater,
@@ -64,7 +64,7 @@ enum Mood {
 
 impl Carrier {
     /// A caller texts. Returns where the webhook is.
-    pub(crate) fn text(&mut self, dice: &mut Dice) -> usize {
+    pub(crate) fn text(&mut self, dice: &mut SeededRng) -> usize {
         let n = self.hooks.len();
         let text = match dice.below(14) {
             0 => "STOP".to_owned(),
@@ -76,7 +76,7 @@ impl Carrier {
         };
         let from = if dice.percent(5) { "72975" } else { dice.one(&CALLERS) };
         let to = dice.one(&NUMBERS);
-        let item = Heard::Message(Inbound {
+        let item = InboundItem::Message(Inbound {
             carrier_id: format!("SM{n:06}"),
             from: Address::read(from),
             to: number(to).into(),
@@ -92,56 +92,58 @@ impl Carrier {
     /// Signed bytes that nobody can read.
     pub(crate) fn gibberish(&mut self) -> usize {
         let raw = format!("gibberish {}", self.hooks.len()).into_bytes();
-        self.add(ACCOUNTS[0], Heard::Unreadable { raw, problem: "no MessageSid".to_owned() })
+        self.add(ACCOUNTS[0], InboundItem::Unreadable { raw, problem: "no MessageSid".to_owned() })
     }
 
     /// A post of a webhook, if it has tries left.
     pub(crate) fn post(&mut self, hook: usize) -> Option<Command> {
         let hook = &mut self.hooks[hook];
         hook.tries = hook.tries.checked_sub(1)?;
-        Some(Command::Heard { account: hook.account.to_owned(), item: hook.item.clone() })
+        Some(Command::InboundItem { account: hook.account.to_owned(), item: hook.item.clone() })
     }
 
     /// A send reaches the carrier.
-    pub(crate) fn send(&mut self, message: &Message, at_ms: u64, faults: bool, dice: &mut Dice) -> Consequences {
+    pub(crate) fn send(&mut self, message: &Message, at_ms: u64, faults: bool, dice: &mut SeededRng) -> Consequences {
         let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
         let (id, account) = (message.id, account_of(message.ours));
         let down = self.down_until.get(account).is_some_and(|until| at_ms < *until);
         if self.taken.contains(&id) {
-            breach("I6", format!("{id} was taken and is sent again, attempt {attempt}"));
+            violation("I6", format!("{id} was taken and is sent again, attempt {attempt}"));
         }
-        let mood = match dice.below(100) {
-            _ if down => dice.one(&[Mood::NeverReads, Mood::SaysLater, Mood::AnswersNothing, Mood::Unclear]),
-            _ if !faults => Mood::Takes,
-            0..60 => Mood::Takes,
-            60..68 => Mood::Refuses,
-            68..80 => Mood::SaysLater,
-            80..83 => Mood::SaysLaterAndTakes,
-            83..87 => Mood::NeverReads,
-            87..92 => Mood::Unclear,
-            _ => Mood::AnswersNothing,
+        let behaviour = match dice.below(100) {
+            _ if down => {
+                dice.one(&[Behaviour::NeverReads, Behaviour::SaysLater, Behaviour::AnswersNothing, Behaviour::Unclear])
+            }
+            _ if !faults => Behaviour::Takes,
+            0..60 => Behaviour::Takes,
+            60..68 => Behaviour::Refuses,
+            68..80 => Behaviour::SaysLater,
+            80..83 => Behaviour::SaysLaterAndTakes,
+            83..87 => Behaviour::NeverReads,
+            87..92 => Behaviour::Unclear,
+            _ => Behaviour::AnswersNothing,
         };
         // A part of those it does not read it refuses for the account's sake. No dice are thrown for that, so that what
         // seeds once found is lived again as it was.
-        let mood = match mood {
-            Mood::NeverReads if down && id.position().0 % 3 == 0 => Mood::RefusesTheAccount,
-            mood => mood,
+        let behaviour = match behaviour {
+            Behaviour::NeverReads if down && id.position().0 % 3 == 0 => Behaviour::RefusesTheAccount,
+            behaviour => behaviour,
         };
-        if !matches!(mood, Mood::NeverReads) && !self.posts.insert((id, attempt)) {
-            breach("I6", format!("attempt {attempt} of {id} is sent twice"));
+        if !matches!(behaviour, Behaviour::NeverReads) && !self.posts.insert((id, attempt)) {
+            violation("I6", format!("attempt {attempt} of {id} is sent twice"));
         }
-        if matches!(mood, Mood::Takes | Mood::AnswersNothing | Mood::Unclear) {
+        if matches!(behaviour, Behaviour::Takes | Behaviour::AnswersNothing | Behaviour::Unclear) {
             self.taken.insert(id);
         }
         let carrier_id = format!("SM-{id}-{attempt}");
-        let receipts = match mood {
-            Mood::Takes | Mood::SaysLaterAndTakes | Mood::AnswersNothing if dice.percent(90) => {
+        let receipts = match behaviour {
+            Behaviour::Takes | Behaviour::SaysLaterAndTakes | Behaviour::AnswersNothing if dice.percent(90) => {
                 self.receipts(account, id, &carrier_id, dice)
             }
-            Mood::Unclear if dice.percent(50) => self.receipts(account, id, &carrier_id, dice),
+            Behaviour::Unclear if dice.percent(50) => self.receipts(account, id, &carrier_id, dice),
             _ => Vec::new(),
         };
-        Consequences { answer: answer(mood, carrier_id, dice), receipts }
+        Consequences { answer: answer(behaviour, carrier_id, dice), receipts }
     }
 
     /// Receipts of a message: some of its states, each late, early, doubled or out of order.
@@ -150,7 +152,7 @@ impl Carrier {
         account: &'static str,
         id: MessageId,
         carrier_id: &str,
-        dice: &mut Dice,
+        dice: &mut SeededRng,
     ) -> Vec<(u64, usize)> {
         let last = match dice.below(10) {
             0 => ("undelivered", ReceiptState::Undelivered(FailureCode::Unreachable)),
@@ -172,7 +174,7 @@ impl Carrier {
                 detail: None,
                 segments: dice.percent(30).then(|| 1 + u16::try_from(dice.below(3)).expect("it is below 3")),
             };
-            let hook = self.add(account, Heard::Receipt(receipt));
+            let hook = self.add(account, InboundItem::Receipt(receipt));
             for _ in 0..dice.one(&[1, 1, 1, 2, 3]) {
                 let most = dice.one(&[20_000, 20_000, 1_200_000]);
                 posts.push((dice.ms(most), hook));
@@ -181,28 +183,28 @@ impl Carrier {
         posts
     }
 
-    fn add(&mut self, account: &'static str, item: Heard) -> usize {
+    fn add(&mut self, account: &'static str, item: InboundItem) -> usize {
         self.hooks.push(Hook { account, item, thanked: Vec::new(), tries: 6 });
         self.hooks.len() - 1
     }
 }
 
-fn answer(mood: Mood, carrier_id: String, dice: &mut Dice) -> (u64, Settled) {
+fn answer(behaviour: Behaviour, carrier_id: String, dice: &mut SeededRng) -> (u64, Settled) {
     let soon = dice.ms(4_000);
     let retry_after = dice.percent(30).then(|| Duration::from_secs(dice.below(40)));
-    let (after_ms, status, outcome) = match mood {
-        Mood::Takes => (soon, Some(201), SettledAs::Sent { carrier_id, segments: dice.percent(50).then_some(2) }),
-        Mood::Refuses => {
+    let (after_ms, status, outcome) = match behaviour {
+        Behaviour::Takes => (soon, Some(201), SettledAs::Sent { carrier_id, segments: dice.percent(50).then_some(2) }),
+        Behaviour::Refuses => {
             let code = dice.one(&[FailureCode::Landline, FailureCode::Blocked, FailureCode::CarrierRejected]);
             (soon, Some(400), SettledAs::Refused { code, carrier_code: Some("21610".to_owned()) })
         }
-        Mood::SaysLater | Mood::SaysLaterAndTakes => {
+        Behaviour::SaysLater | Behaviour::SaysLaterAndTakes => {
             (soon, Some(dice.one(&[429, 503])), SettledAs::Later { retry_after })
         }
-        Mood::NeverReads => (dice.ms(3_000), None, SettledAs::NeverWritten),
-        Mood::RefusesTheAccount => (dice.ms(3_000), Some(401), SettledAs::AccountRefused),
-        Mood::AnswersNothing => (PATIENCE_MS, None, SettledAs::Unknown),
-        Mood::Unclear => (soon, Some(201), SettledAs::Unknown),
+        Behaviour::NeverReads => (dice.ms(3_000), None, SettledAs::NeverWritten),
+        Behaviour::RefusesTheAccount => (dice.ms(3_000), Some(401), SettledAs::AccountRefused),
+        Behaviour::AnswersNothing => (PATIENCE_MS, None, SettledAs::Unknown),
+        Behaviour::Unclear => (soon, Some(201), SettledAs::Unknown),
     };
     (after_ms, Settled { outcome, status, detail: None })
 }

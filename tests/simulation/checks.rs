@@ -2,15 +2,15 @@
 
 use super::directory::{NUMBERS, number};
 use super::gateway::replayed;
-use super::world::{World, breach};
+use super::world::{World, violation};
 use super::{limits, told};
 use offhook::engine::Reads;
-use offhook::machine::command::Taken;
-use offhook::machine::event::{Event, Fact, Story};
+use offhook::machine::command::IntakeOutcome;
+use offhook::machine::event::{CommittedFrame, Event, NumberedEvent};
 use offhook::machine::rows::Table;
 use offhook::machine::state::CallRow;
-use offhook::machine::view::{Ask, View, decode_row, kind};
-use offhook::model::{CallId, ClaimKind, Day, E164, Heard, Kind, MessageId, Month, Position};
+use offhook::machine::view::{Queries, View, decode_row, kind};
+use offhook::model::{CallId, ClaimKind, Day, E164, InboundItem, Kind, MessageId, Month, Position};
 use offhook::rules::opt_out::Block;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn catch_up(world: &mut World) {
     }
 }
 
-pub(crate) fn facts(stories: &[Arc<Story>]) -> impl Iterator<Item = (&Story, &Event)> {
+pub(crate) fn facts(stories: &[Arc<CommittedFrame>]) -> impl Iterator<Item = (&CommittedFrame, &NumberedEvent)> {
     stories.iter().flat_map(|story| story.events.iter().map(move |event| (story.as_ref(), event)))
 }
 
@@ -82,7 +82,10 @@ fn rows_are_what_a_replay_makes(world: &World) {
         if kept != made {
             let differ = |(key, row): &(&Vec<u8>, &Vec<u8>)| made.get(*key) != Some(row);
             let more: Vec<_> = kept.iter().filter(differ).map(|(key, _)| key).collect();
-            breach("replay", format!("makes other rows of {table:?}: {} against {}, {more:?}", made.len(), kept.len()));
+            violation(
+                "replay",
+                format!("makes other rows of {table:?}: {} against {}, {more:?}", made.len(), kept.len()),
+            );
         }
     }
 }
@@ -114,41 +117,44 @@ fn lanes_count_what_waits(world: &World) {
             })
             .expect("the index in memory can be read");
         if counted != waits {
-            breach("lanes", format!("{ours:?} counts {counted} segments and {waits} wait"));
+            violation("lanes", format!("{ours:?} counts {counted} segments and {waits} wait"));
         }
     }
 }
 
 /// One carrier's id, one effect; and of each text that was thanked for, one.
-fn i1_what_was_thanked_for_is_kept_once(world: &World, stories: &[Arc<Story>]) {
-    let mut claims: HashMap<(&str, &ClaimKind), &Story> = HashMap::new();
+fn i1_what_was_thanked_for_is_kept_once(world: &World, stories: &[Arc<CommittedFrame>]) {
+    let mut claims: HashMap<(&str, &ClaimKind), &CommittedFrame> = HashMap::new();
     for (story, event) in facts(stories) {
-        if let Fact::Claimed { carrier_id, kind, .. } = &event.fact
+        if let Event::Claimed { carrier_id, kind, .. } = &event.fact
             && claims.insert((carrier_id, kind), story).is_some_and(|first| story.at.since(first.at) < CLAIMS_KEPT)
         {
-            breach("dedupe", format!("{carrier_id} has two effects"));
+            violation("dedupe", format!("{carrier_id} has two effects"));
         }
     }
     for hook in world.carrier.hooks.iter().filter(|hook| !hook.thanked.is_empty()) {
         let thanked = &hook.thanked;
-        let first = thanked.iter().filter(|taken| !matches!(taken, Taken::Duplicate | Taken::Stale)).count();
+        let first =
+            thanked.iter().filter(|taken| !matches!(taken, IntakeOutcome::Duplicate | IntakeOutcome::Stale)).count();
         match &hook.item {
-            Heard::Message(inbound) => {
+            InboundItem::Message(inbound) => {
                 let Some(story) = claims.get(&(inbound.carrier_id.as_str(), &ClaimKind::Message)) else {
-                    breach("I1", format!("{} was thanked for ({thanked:?}) and is nowhere", inbound.carrier_id))
+                    violation("I1", format!("{} was thanked for ({thanked:?}) and is nowhere", inbound.carrier_id))
                 };
                 let effects = story.events.iter().filter(|event| heard(event)).count();
                 if effects != 1 || first > 1 {
-                    breach("I1", format!("{} has {effects} effects, thanked {thanked:?}", inbound.carrier_id));
+                    violation("I1", format!("{} has {effects} effects, thanked {thanked:?}", inbound.carrier_id));
                 }
             }
-            Heard::Receipt(receipt) if thanked.contains(&Taken::Advanced) => {
+            InboundItem::Receipt(receipt) if thanked.contains(&IntakeOutcome::Advanced) => {
                 let kind = ClaimKind::Receipt { status: receipt.status.clone() };
                 if !claims.contains_key(&(receipt.carrier_id.as_str(), &kind)) || first > 1 {
-                    breach("I1", format!("receipt {} {} of {thanked:?}", receipt.carrier_id, receipt.status));
+                    violation("I1", format!("receipt {} {} of {thanked:?}", receipt.carrier_id, receipt.status));
                 }
             }
-            Heard::Unreadable { .. } if first > 1 => breach("dedupe", format!("quarantined twice: {thanked:?}")),
+            InboundItem::Unreadable { .. } if first > 1 => {
+                violation("dedupe", format!("quarantined twice: {thanked:?}"))
+            }
             _ => {}
         }
     }
@@ -157,60 +163,60 @@ fn i1_what_was_thanked_for_is_kept_once(world: &World, stories: &[Arc<Story>]) {
         .hooks
         .iter()
         .filter_map(|hook| match &hook.item {
-            Heard::Message(inbound) => Some(inbound.carrier_id.as_str()),
+            InboundItem::Message(inbound) => Some(inbound.carrier_id.as_str()),
             _ => None,
         })
         .collect();
     for story in stories.iter().filter(|story| story.events.iter().any(heard)) {
-        let of_a_text = |event: &Event| matches!(&event.fact, Fact::Claimed { carrier_id, kind: ClaimKind::Message, .. } if known.contains(carrier_id.as_str()));
+        let of_a_text = |event: &NumberedEvent| matches!(&event.fact, Event::Claimed { carrier_id, kind: ClaimKind::Message, .. } if known.contains(carrier_id.as_str()));
         if !story.events.iter().any(of_a_text) {
-            breach("I2", format!("position {} tells of a text that nobody posted", story.position.0));
+            violation("I2", format!("position {} tells of a text that nobody posted", story.position.0));
         }
     }
 }
 
-fn heard(event: &Event) -> bool {
-    matches!(event.fact, Fact::MessageReceived { .. } | Fact::MessageLate(_))
+fn heard(event: &NumberedEvent) -> bool {
+    matches!(event.fact, Event::MessageReceived { .. } | Event::MessageLate(_))
 }
 
-fn i4_calls_are_told_without_a_gap(stories: &[Arc<Story>]) {
+fn i4_calls_are_told_without_a_gap(stories: &[Arc<CommittedFrame>]) {
     let mut last: HashMap<CallId, u64> = HashMap::new();
     for (story, event) in facts(stories) {
         let Some(sequence) = event.call_sequence else { continue };
         let Some(call) = event.fact.call() else {
-            breach("I4", format!("position {} has a sequence and no call", story.position.0))
+            violation("I4", format!("position {} has a sequence and no call", story.position.0))
         };
         let last = last.entry(call.clone()).or_default();
         *last += 1;
         if sequence != *last {
-            breach("I4", format!("{call} has {sequence} at position {}, and {last} is next", story.position.0));
+            violation("I4", format!("{call} has {sequence} at position {}, and {last} is next", story.position.0));
         }
     }
 }
 
 /// Whom STOP silenced gets nothing but its confirmation, until START.
-fn i7_nothing_starts_to_who_said_stop(stories: &[Arc<Story>]) {
+fn i7_nothing_starts_to_who_said_stop(stories: &[Arc<CommittedFrame>]) {
     let mut silenced: HashMap<E164, Block> = HashMap::new();
     for (story, event) in facts(stories) {
         match &event.fact {
-            Fact::OptOutsLoaded { opt_outs } => {
+            Event::OptOutsLoaded { opt_outs } => {
                 silenced.extend(opt_outs.iter().filter_map(|(who, block)| Some((*who.kept()?, block.clone()))));
             }
-            Fact::OptedOut { contact, stands, .. } => {
+            Event::OptedOut { contact, stands, .. } => {
                 silenced.extend(contact.kept().map(|who| (*who, stands.block.clone())));
             }
-            Fact::OptedIn { contact, stands, .. } => {
+            Event::OptedIn { contact, stands, .. } => {
                 let Some(who) = contact.kept() else { continue };
                 match stands {
                     Some(stands) => drop(silenced.insert(*who, stands.block.clone())),
                     None => drop(silenced.remove(who)),
                 }
             }
-            Fact::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => {
+            Event::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => {
                 let theirs = message.theirs.kept().and_then(|address| address.number());
                 let block = theirs.and_then(|theirs| silenced.get(&theirs));
                 if block.is_some_and(|block| block.covers(message.ours)) {
-                    breach("I7", format!("{} starts at position {} after STOP", message.id, story.position.0));
+                    violation("I7", format!("{} starts at position {} after STOP", message.id, story.position.0));
                 }
             }
             _ => {}
@@ -218,14 +224,14 @@ fn i7_nothing_starts_to_who_said_stop(stories: &[Arc<Story>]) {
     }
 }
 
-fn i5_each_text_of_ours_ends_once(world: &World, stories: &[Arc<Story>]) {
+fn i5_each_text_of_ours_ends_once(world: &World, stories: &[Arc<CommittedFrame>]) {
     for (_, event) in facts(stories) {
-        let Fact::MessageQueued { message, .. } = &event.fact else { continue };
+        let Event::MessageQueued { message, .. } = &event.fact else { continue };
         let id = message.id;
         let row = world.living().reads().ask(|view| view.message(id)).expect("the index in memory can be read");
-        let Some(row) = row else { breach("I5", format!("{id} has no row")) };
+        let Some(row) = row else { violation("I5", format!("{id} has no row")) };
         if !row.state.is_final() {
-            breach("I5", format!("{id} is {} when all has come to rest: {:?}", row.state.word(), row.attempts));
+            violation("I5", format!("{id} is {} when all has come to rest: {:?}", row.state.word(), row.attempts));
         }
         let told = world.endpoints[0].states.get(&id.to_string()).cloned().unwrap_or_default();
         let ends: Vec<&str> =
@@ -237,54 +243,54 @@ fn i5_each_text_of_ours_ends_once(world: &World, stories: &[Arc<Story>]) {
             _ => false,
         };
         if !once || ends.last() != Some(&row.state.word()) {
-            breach("I5", format!("{id} is {} and the platform heard {told:?}", row.state.word()));
+            violation("I5", format!("{id} is {} and the platform heard {told:?}", row.state.word()));
         }
     }
 }
 
-fn i6_each_post_has_its_attempt(world: &World, stories: &[Arc<Story>]) {
+fn i6_each_post_has_its_attempt(world: &World, stories: &[Arc<CommittedFrame>]) {
     let mut attempts: BTreeSet<(MessageId, u32)> = BTreeSet::new();
     for (_, event) in facts(stories) {
-        if let Fact::SendStarted { message, .. } = &event.fact {
+        if let Event::SendStarted { message, .. } = &event.fact {
             let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
             if !attempts.insert((message.id, attempt)) {
-                breach("I6", format!("attempt {attempt} of {} is recorded twice", message.id));
+                violation("I6", format!("attempt {attempt} of {} is recorded twice", message.id));
             }
         }
     }
     if let Some((id, attempt)) = world.carrier.posts.difference(&attempts).next() {
-        breach("I6", format!("the carrier saw attempt {attempt} of {id}, which is in no frame"));
+        violation("I6", format!("the carrier saw attempt {attempt} of {id}, which is in no frame"));
     }
 }
 
 /// What the platform's desk was answered holds for good.
-fn answers_given_are_kept(world: &World, stories: &[Arc<Story>]) {
+fn answers_given_are_kept(world: &World, stories: &[Arc<CommittedFrame>]) {
     let queued: BTreeSet<MessageId> = facts(stories)
         .filter_map(|(_, event)| match &event.fact {
-            Fact::MessageQueued { message, .. } => Some(message.id),
+            Event::MessageQueued { message, .. } => Some(message.id),
             _ => None,
         })
         .collect();
     if let Some(id) = world.desk.accepted.difference(&queued).next() {
-        breach("promise 1", format!("{id} was accepted and is nowhere"));
+        violation("promise 1", format!("{id} was accepted and is nowhere"));
     }
     for position in &world.desk.again {
         if !queued.iter().any(|id| id.position() == *position) {
-            breach("promise 2", format!("a repeat was answered with position {}, which queues nothing", position.0));
+            violation("promise 2", format!("a repeat was answered with position {}, which queues nothing", position.0));
         }
     }
     let mut keys = HashMap::new();
     for (story, event) in facts(stories) {
-        if let Fact::Answered { key, .. } = &event.fact
+        if let Event::Answered { key, .. } = &event.fact
             && keys.insert(key, story.at).is_some_and(|first| story.at.since(first) < KEYS_KEPT)
         {
-            breach("promise 2", "a request with a key was done twice");
+            violation("promise 2", "a request with a key was done twice");
         }
     }
     for (id, ended) in &world.desk.ended {
         match call(world, id) {
             Some(CallRow::Call(call)) if call.ended.as_ref() == Some(ended) => {}
-            _ => breach("promise 1", format!("{id} was answered as ended and is not")),
+            _ => violation("promise 1", format!("{id} was answered as ended and is not")),
         }
     }
 }
@@ -297,18 +303,18 @@ fn i11_nothing_is_left(world: &World) {
     lanes_count_what_waits(world);
     let (waiting, fed) = world.living().rest();
     if waiting > 0 || !fed {
-        breach("I11", format!("{waiting} texts wait in lanes; the feed is empty: {fed}"));
+        violation("I11", format!("{waiting} texts wait in lanes; the feed is empty: {fed}"));
     }
     for (key, row) in all(world.living().reads(), Table::State) {
         match key.first() {
             Some(&(kind::OPEN | kind::LIVE | kind::TIMER | kind::PARKED)) => {
-                breach("I11", format!("a row of kind {} is left", char::from(key[0])));
+                violation("I11", format!("a row of kind {} is left", char::from(key[0])));
             }
             Some(&kind::CALL) => {
                 if let Some(CallRow::Call(call)) = decode_row(&row) {
                     let done = call.ended.is_some() && call.queued.is_empty();
                     if !done {
-                        breach("I11", format!("{} has not ended, or texts of it wait", call.id));
+                        violation("I11", format!("{} has not ended, or texts of it wait", call.id));
                     }
                 }
             }

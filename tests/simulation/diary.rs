@@ -9,12 +9,12 @@ use std::fmt::Display;
 use std::io::Write;
 
 /// The last steps, told when a promise is broken.
-pub(crate) struct Diary {
+pub(crate) struct Trace {
     plan: Plan,
     lines: VecDeque<String>,
 }
 
-impl Diary {
+impl Trace {
     /// A world's, empty.
     pub(crate) fn new(plan: &Plan) -> Self {
         Self { plan: plan.clone(), lines: VecDeque::new() }
@@ -30,7 +30,7 @@ impl Diary {
     }
 }
 
-impl Drop for Diary {
+impl Drop for Trace {
     fn drop(&mut self) {
         if std::thread::panicking() && !shrink::is_quiet() {
             let lines: String = self.lines.iter().map(|line| format!("{line}\n")).collect();
@@ -45,7 +45,7 @@ impl Drop for Diary {
 pub(crate) fn brief(reply: &Reply) -> String {
     match reply {
         Reply::Call { shown, .. } => format!("call {}", shown.call.id),
-        Reply::EndedUnheard { call, .. } => format!("call {call} ended unheard"),
+        Reply::EndedBeforeStart { call, .. } => format!("call {call} ended unheard"),
         Reply::Message { message, .. } => format!("{} {}", message.id, message.state.word()),
         Reply::Refused(refusal) => format!("refused: {}", refusal.code.word()),
         Reply::Started { message } => format!("{} started", message.id),

@@ -2,9 +2,9 @@
 
 /// A stream of numbers that only looks random.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub(crate) struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     /// The dice of a seed.
     pub(crate) fn new(seed: u64) -> Self {
         // Seeds are small and alike; their streams are not.

@@ -1,6 +1,6 @@
 //! Two queues with a number each and one that they share, with limits and switches by dice.
 
-use super::dice::Dice;
+use super::dice::SeededRng;
 use offhook::model::{
     Account, AutoReply, Closing, Directory, E164, Language, Limits, NonUs, NonUsRule, Number, Preset, Purpose, Queue,
     Settings, UnknownSender, Verification, VerificationState,
@@ -22,7 +22,7 @@ pub(crate) fn account_of(ours: E164) -> &'static str {
 pub(crate) const QUEUES: [&str; 2] = ["support", "sales"];
 
 /// A directory of this seed.
-pub(crate) fn thrown(dice: &mut Dice) -> Directory {
+pub(crate) fn panicked(dice: &mut SeededRng) -> Directory {
     let numbers = NUMBERS.iter().map(|text| (number(text), entry(text, dice))).collect();
     let queues = QUEUES.iter().zip(NUMBERS).map(|(name, inbound)| (queue_id(name), queue(name, inbound, dice)));
     let queues = queues.collect();
@@ -36,7 +36,7 @@ pub(crate) fn thrown(dice: &mut Dice) -> Directory {
 
 /// One queue with numbers that all belong to it, the first of which it receives with.
 pub(crate) fn single(numbers: &[String], limits: &Limits, settings: Settings) -> Directory {
-    let mut dice = Dice::new(0);
+    let mut dice = SeededRng::new(0);
     let entry = Number { account: ACCOUNTS[0].to_owned(), limits: limits.clone(), ..entry(NUMBERS[0], &mut dice) };
     let outbound_numbers = numbers.iter().map(|text| number(text)).collect();
     let queue = Queue { outbound_numbers, default_outbound: None, ..queue(QUEUES[0], &numbers[0], &mut dice) };
@@ -45,7 +45,7 @@ pub(crate) fn single(numbers: &[String], limits: &Limits, settings: Settings) ->
     Directory::new(settings, numbers, queues, BTreeMap::new(), BTreeMap::new())
 }
 
-fn settings(dice: &mut Dice) -> Settings {
+fn settings(dice: &mut SeededRng) -> Settings {
     let texts = |en: &str, it: &str| BTreeMap::from([(language("en"), en.to_owned()), (language("it"), it.to_owned())]);
     Settings {
         in_call_sms: true,
@@ -68,7 +68,7 @@ fn settings(dice: &mut Dice) -> Settings {
     }
 }
 
-fn entry(label: &str, dice: &mut Dice) -> Number {
+fn entry(label: &str, dice: &mut SeededRng) -> Number {
     Number {
         label: label.to_owned(),
         account: account_of(number(label)).to_owned(),
@@ -84,7 +84,7 @@ fn entry(label: &str, dice: &mut Dice) -> Number {
     }
 }
 
-fn limits(dice: &mut Dice) -> Limits {
+fn limits(dice: &mut SeededRng) -> Limits {
     Limits {
         millisegments_per_second: Some(dice.one(&[100, 333, 1_000, 3_000, 10_000, 100_000])),
         burst: dice.one(&[1, 1, 3, 10]),
@@ -93,7 +93,7 @@ fn limits(dice: &mut Dice) -> Limits {
     }
 }
 
-fn queue(name: &str, inbound: &str, dice: &mut Dice) -> Queue {
+fn queue(name: &str, inbound: &str, dice: &mut SeededRng) -> Queue {
     Queue {
         name: name.to_owned(),
         parent: None,

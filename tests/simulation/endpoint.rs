@@ -1,9 +1,9 @@
 //! The platform's endpoints: each hears events, checks them as they come, and is not always well.
 
-use super::dice::Dice;
-use super::plan::{Mood, Plan};
-use super::world::breach;
-use offhook::machine::show::Told;
+use super::dice::SeededRng;
+use super::plan::{Behaviour, Plan};
+use super::world::violation;
+use offhook::machine::show::RenderedEvent;
 use offhook::model::Position;
 use offhook::work::feed::{Delivered, Delivery, Filter};
 use serde_json::Value;
@@ -19,8 +19,8 @@ const WANTS: [&[&str]; 4] =
     [&[], &["message.*"], &["call.ended", "message.failed", "contact.opted_out"], &["account.*", "message.late"]];
 
 /// The endpoints of a seed.
-pub(crate) fn thrown(plan: &Plan, dice: &mut Dice) -> Vec<Endpoint> {
-    let second = plan.throws(Mood::Endpoints, 50, dice);
+pub(crate) fn panicked(plan: &Plan, dice: &mut SeededRng) -> Vec<Endpoint> {
+    let second = plan.throws(Behaviour::Endpoints, 50, dice);
     let wants = dice.one(&WANTS);
     let all = [(MAIN, &[][..], true), (SECOND, wants, second)];
     all.into_iter().filter(|(.., there)| *there).map(|(name, wants, _)| Endpoint::new(name, wants)).collect()
@@ -82,7 +82,7 @@ impl Illness {
 
     /// Whether an endpoint that is ill in this way has the event all the same: an answer that is no 2xx may be of one that
     /// does.
-    fn has_it(self, dice: &mut Dice) -> bool {
+    fn has_it(self, dice: &mut SeededRng) -> bool {
         match self {
             Self::Endless | Self::CutAnswer => true,
             Self::Hangs | Self::Busy => dice.percent(20),
@@ -120,14 +120,20 @@ impl Endpoint {
     }
 
     /// Something else goes wrong with it.
-    pub(crate) fn falls_ill(&mut self, dice: &mut Dice) {
+    pub(crate) fn falls_ill(&mut self, dice: &mut SeededRng) {
         self.illness = dice.one(&[&[Illness::Absent][..], &Illness::AWAKE[..]].concat());
     }
 
     /// An event is delivered to it.
-    pub(crate) fn hears(&mut self, told: &Told, at_ms: u64, faults: Option<&Plan>, dice: &mut Dice) -> Heard {
+    pub(crate) fn hears(
+        &mut self,
+        told: &RenderedEvent,
+        at_ms: u64,
+        faults: Option<&Plan>,
+        dice: &mut SeededRng,
+    ) -> Heard {
         let down = at_ms < self.down_until;
-        let refuses = faults.is_some_and(|plan| plan.has(Mood::Refusals));
+        let refuses = faults.is_some_and(|plan| plan.has(Behaviour::Refusals));
         if !refuses {
             self.refused.clear();
         } else if dice.percent(1) {
@@ -181,11 +187,11 @@ impl Endpoint {
     }
 
     /// An event arrives, for the first time or again.
-    fn takes(&mut self, told: &Told) {
+    fn takes(&mut self, told: &RenderedEvent) {
         let id = told.id.to_string();
         if let Some(before) = self.events.get(&id) {
             if *before != told.body {
-                breach("I3", format!("{} hears {id} with other bytes than before", self.name));
+                violation("I3", format!("{} hears {id} with other bytes than before", self.name));
             }
             return;
         }
@@ -196,16 +202,16 @@ impl Endpoint {
             // Who does not want all of it sees gaps, and no more than that.
             let next = if self.filter.words().is_empty() { sequence == *last + 1 } else { sequence > *last };
             if !next {
-                breach("I4", format!("{} hears {id} of {call}: sequence {sequence} after {last}", self.name));
+                violation("I4", format!("{} hears {id} of {call}: sequence {sequence} after {last}", self.name));
             }
             *last = sequence;
         } else if !event["call_sequence"].is_null() {
-            breach("I4", format!("{id} is of no call and has a sequence"));
+            violation("I4", format!("{id} is of no call and has a sequence"));
         }
         if let Some(about) = about(told.kind, &event["data"]) {
             let last = self.last_outside.entry(about).or_default();
             if id < *last {
-                breach("A68", format!("{} hears {id}, {}, after {last} of the same", self.name, told.kind));
+                violation("A68", format!("{} hears {id}, {}, after {last} of the same", self.name, told.kind));
             }
             last.clone_from(&id);
         }

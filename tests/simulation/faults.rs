@@ -1,6 +1,6 @@
 //! A process that can die between any two steps of a commit, on a disk that can fail and lose power.
 
-use super::dice::Dice;
+use super::dice::SeededRng;
 use offhook::index::{Index, MemoryIndex};
 use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Record, Which};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
@@ -183,7 +183,7 @@ impl ClaimFiles {
     }
 
     /// The power goes: the newest day's file is as it was at some time before, or its end is garbage, or it is gone.
-    pub(crate) fn lose_power(&self, dice: &mut Dice) {
+    pub(crate) fn lose_power(&self, dice: &mut SeededRng) {
         let Some(newest) = self.newest() else { return };
         let mut bytes = fs::read(&newest).expect("what was written can be read");
         match dice.below(4) {

@@ -9,8 +9,8 @@ use offhook::engine::{Clock, Core, EngineFailed, Reads};
 use offhook::index::{Claims, MemoryIndex};
 use offhook::journal::{FileJournal, Options, SimDisk};
 use offhook::machine::command::{Command, Reply, Settled, SettledAs};
-use offhook::machine::event::Story;
-use offhook::machine::view::Ask;
+use offhook::machine::event::CommittedFrame;
+use offhook::machine::view::Queries;
 use offhook::model::{MessageId, Position};
 use offhook::work::Moment;
 use offhook::work::dispatch::{Action, Dispatch};
@@ -133,7 +133,7 @@ impl Gateway {
     pub(crate) fn ask(&mut self, asker: Asker, command: Command) {
         let ordinary = match &command {
             Command::PutCall(_) | Command::Send(_) | Command::Cancel(_) => true,
-            Command::Heard { item, .. } => matches!(item, offhook::model::Heard::Message(_)),
+            Command::InboundItem { item, .. } => matches!(item, offhook::model::InboundItem::Message(_)),
             _ => false,
         };
         if ordinary { &mut self.ordinary } else { &mut self.urgent }.push_back((asker, command));
@@ -263,7 +263,7 @@ impl Gateway {
     }
 }
 
-fn read(reads: &Reads, from: Position) -> Vec<Arc<Story>> {
+fn read(reads: &Reads, from: Position) -> Vec<Arc<CommittedFrame>> {
     reads.follow().read(from, PAGE).expect("what is committed can be read")
 }
 

@@ -6,7 +6,7 @@ use super::gateway::{Answers, Asker, Gateway, OPTIONS, Remains};
 use offhook::engine::Follow;
 use offhook::journal::SimDisk;
 use offhook::machine::command::Command;
-use offhook::machine::event::{Fact, Story};
+use offhook::machine::event::{CommittedFrame, Event};
 use offhook::model::{Directory, MessageId, Position};
 use std::sync::Arc;
 
@@ -50,8 +50,8 @@ impl House {
     }
 
     /// All that was committed.
-    pub(crate) fn stories(&self) -> Vec<Arc<Story>> {
-        let mut stories: Vec<Arc<Story>> = Vec::new();
+    pub(crate) fn stories(&self) -> Vec<Arc<CommittedFrame>> {
+        let mut stories: Vec<Arc<CommittedFrame>> = Vec::new();
         loop {
             let next = Position(stories.len() as u64 + 1);
             let page = self.follow().read(next, usize::MAX).expect("what is committed can be read");
@@ -65,8 +65,8 @@ impl House {
     /// The words of a text of ours.
     pub(crate) fn text(&self, id: MessageId) -> String {
         let story = self.follow().story(id.position()).expect("what is committed can be read").expect("it is there");
-        let of = |fact: &Fact| match fact {
-            Fact::MessageQueued { message, text, .. } if message.id == id => text.kept().cloned(),
+        let of = |fact: &Event| match fact {
+            Event::MessageQueued { message, text, .. } if message.id == id => text.kept().cloned(),
             _ => None,
         };
         story.events.iter().find_map(|event| of(&event.fact)).expect("a text has words")

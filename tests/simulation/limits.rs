@@ -1,17 +1,17 @@
 //! What must hold in true time, whatever the wall's clock showed: limits and ages.
 
 use super::checks::facts;
-use super::world::{World, breach};
-use offhook::machine::event::{Fact, Story};
+use super::world::{World, violation};
+use offhook::machine::event::{CommittedFrame, Event};
 use offhook::model::{E164, Kind, LocalDay, MessageId, MessageState, local_day};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// At most max(burst, largest message) + rate × window segments start in any window of true time.
-pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story>]) {
+pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<CommittedFrame>]) {
     let mut starts: BTreeMap<E164, Vec<(u64, u64)>> = BTreeMap::new();
     for (story, event) in facts(stories) {
-        if let Fact::SendStarted { message, .. } = &event.fact {
+        if let Event::SendStarted { message, .. } = &event.fact {
             let at = world.decided_ms[&story.position.0];
             starts.entry(message.ours).or_default().push((at, u64::from(message.segments)));
         }
@@ -28,7 +28,7 @@ pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story
                 let allowed = largest * 1_000_000 + rate * (at - begin);
                 if sum * 1_000_000 > allowed {
                     let ms = at - begin;
-                    breach(
+                    violation(
                         "I8",
                         format!("{ours:?} began {sum} segments within {ms} ms from {begin} at {rate}/1000 per s"),
                     );
@@ -40,11 +40,11 @@ pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Story
 
 /// No more segments start on a day, as the cap's zone and the journal's time tell it, than the cap of the number allows,
 /// or that of its account.
-pub(crate) fn no_number_is_over_its_days_cap(world: &World, stories: &[Arc<Story>]) {
+pub(crate) fn no_number_is_over_its_days_cap(world: &World, stories: &[Arc<CommittedFrame>]) {
     let directory = world.living().reads().directory();
     let mut days: BTreeMap<(String, LocalDay), (u32, u32)> = BTreeMap::new();
     for (story, event) in facts(stories) {
-        let Fact::SendStarted { message, .. } = &event.fact else { continue };
+        let Event::SendStarted { message, .. } = &event.fact else { continue };
         let number = &directory.numbers[&message.ours];
         let account = directory.accounts.get(&number.account).map(|account| (number.account.clone(), &account.limits));
         for (whose, limits) in [(message.ours.to_string(), &number.limits)].into_iter().chain(account) {
@@ -54,27 +54,27 @@ pub(crate) fn no_number_is_over_its_days_cap(world: &World, stories: &[Arc<Story
         }
     }
     if let Some(((whose, day), (sum, cap))) = days.iter().find(|(_, (sum, cap))| sum > cap) {
-        breach("I8", format!("{whose} began {sum} segments on {day:?}, and its cap is {cap}"));
+        violation("I8", format!("{whose} began {sum} segments on {day:?}, and its cap is {cap}"));
     }
 }
 
 /// A text of ours is in its lane for no longer than it may be, not counting the time in which nobody could look at it.
 /// In particular a clock that is set back by an hour holds nothing back for an hour (G13).
-pub(crate) fn no_text_waits_beyond_its_time(world: &World, stories: &[Arc<Story>]) {
+pub(crate) fn no_text_waits_beyond_its_time(world: &World, stories: &[Arc<CommittedFrame>]) {
     let mut queued: HashMap<MessageId, (u64, Kind)> = HashMap::new();
     for (story, event) in facts(stories) {
         let at = world.decided_ms[&story.position.0];
         let left = match &event.fact {
-            Fact::MessageQueued { message, .. } => {
+            Event::MessageQueued { message, .. } => {
                 queued.insert(message.id, (at, message.kind));
                 continue;
             }
-            Fact::SendStarted { message, .. } => message,
-            Fact::MessageChanged { message, .. } if message.state == MessageState::Expired => message,
+            Event::SendStarted { message, .. } => message,
+            Event::MessageChanged { message, .. } if message.state == MessageState::Expired => message,
             _ => continue,
         };
         let Some((since, kind)) = queued.get(&left.id) else {
-            breach("order", format!("{} was never queued", left.id))
+            violation("order", format!("{} was never queued", left.id))
         };
         let most = match kind {
             Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation => 60_000,
@@ -86,7 +86,7 @@ pub(crate) fn no_text_waits_beyond_its_time(world: &World, stories: &[Arc<Story>
         // when that is answered.
         let allowed = most + still + if left.attempts.is_empty() { 1_000 } else { 20_000 };
         if at - since > allowed {
-            breach("G13", format!("{} was in its lane for {} ms and may for {allowed}", left.id, at - since));
+            violation("G13", format!("{} was in its lane for {} ms and may for {allowed}", left.id, at - since));
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::checks;
 use super::faults::{Death, KeptIndex};
 use super::gateway::{Asker, Gateway, OPTIONS, Remains};
-use super::plan::Mood;
-use super::world::{Due, World, breach};
+use super::plan::Behaviour;
+use super::world::{Due, World, violation};
 use offhook::journal::Journal;
 use offhook::model::Timestamp;
 use std::fmt::Display;
@@ -33,7 +33,7 @@ impl World {
         let after = self.dice.ms(30_000);
         match asker {
             Asker::Hook(hook) if self.dice.percent(70) => self.later(after, Due::Post(hook)),
-            Asker::Request(request) if self.desk.may_repeat(request) => self.later(after, Due::Ask(request)),
+            Asker::Request(request) if self.desk.may_repeat(request) => self.later(after, Due::Queries(request)),
             _ => {}
         }
     }
@@ -48,13 +48,13 @@ impl World {
             }
             self.power_may_be_lost();
             self.fate.set(None);
-            if self.plan.throws(Mood::Index, 15, &mut self.dice) {
+            if self.plan.throws(Behaviour::Index, 15, &mut self.dice) {
                 self.index = KeptIndex::new(&self.fate);
             }
             self.life += 1;
             self.replays.clear();
             self.endpoints.iter_mut().for_each(|endpoint| endpoint.is_another_life());
-            let dies = self.life > 1 && self.faults && self.plan.throws(Mood::Births, 12, &mut self.dice);
+            let dies = self.life > 1 && self.faults && self.plan.throws(Behaviour::Births, 12, &mut self.dice);
             match self.begin(dies, &mut still_since) {
                 Ok(gateway) => {
                     self.fate.set(None);
@@ -66,7 +66,7 @@ impl World {
                 Err(failed) if dies => {
                     self.diary.note(&self.time, format_args!("life {} dies at birth: {failed}", self.life));
                 }
-                Err(failed) => breach("the start", failed),
+                Err(failed) => violation("the start", failed),
             }
         }
     }
@@ -91,7 +91,7 @@ impl World {
             Remains { index: &self.index, claims: &self.claims, fate: &self.fate, time: &self.time, noted: self.noted };
         let gateway = Gateway::start(journal, &remains, &self.endpoints).map_err(|failed| failed.to_string())?;
         if self.disk.has_failed() {
-            breach("G9", "the disk failed, and the process starts all the same");
+            violation("G9", "the disk failed, and the process starts all the same");
         }
         self.diary.note(&self.time, format_args!("life {} begins at position {next}", self.life));
         Ok(gateway)
@@ -100,7 +100,7 @@ impl World {
     /// The process is dead; the whole machine may be. Then of all that was never synced only chance is left, and an
     /// index is not believed.
     fn power_may_be_lost(&mut self) {
-        if self.life > 0 && self.plan.throws(Mood::Power, 40, &mut self.dice) {
+        if self.life > 0 && self.plan.throws(Behaviour::Power, 40, &mut self.dice) {
             self.diary.note(&self.time, "the power is lost");
             self.met.insert("power lost");
             self.disk.lose_power(self.dice.next());
@@ -122,7 +122,7 @@ impl World {
             Death::Failed { after: after % 2 },
             Death::Failed { after },
         ];
-        let disk = if self.plan.has(Mood::Disk) { deaths.len() } else { 5 };
+        let disk = if self.plan.has(Behaviour::Disk) { deaths.len() } else { 5 };
         let death = deaths[self.dice.place(deaths.len()) % disk];
         self.met.insert(death.word());
         death
@@ -131,12 +131,12 @@ impl World {
     /// Somebody sets the clock: back by at most an hour, or forward by at most two minutes; or by a day.
     pub(crate) fn set_the_clock(&mut self) {
         let wall = self.time.wall().as_ms();
-        let (back, day) = (self.dice.percent(70), self.dice.percent(15) && self.plan.has(Mood::Days));
+        let (back, day) = (self.dice.percent(70), self.dice.percent(15) && self.plan.has(Behaviour::Days));
         let ms = self.dice.ms(if back { 3_600_000 } else { 120_000 });
         let ms = match (day, back) {
             (true, false) if self.days_ahead >= DAYS_MAX => return,
             (true, _) => DAY_MS,
-            (false, _) if !self.plan.has(Mood::Clock) => return,
+            (false, _) if !self.plan.has(Behaviour::Clock) => return,
             (false, _) => ms,
         };
         self.days_ahead += usize::from(day && !back);

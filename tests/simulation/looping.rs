@@ -1,14 +1,14 @@
 //! G35: two gateways whose numbers text each other, each with its auto-reply, and each a stranger to the other.
 
 use super::clock::Time;
-use super::dice::Dice;
+use super::dice::SeededRng;
 use super::directory::{ACCOUNTS, NUMBERS, QUEUES, language, number, queue_id, single};
 use super::gateway::Asker;
 use super::house::House;
 use offhook::machine::command::{Command, Content, PutCall, Reply, Send, Settled, SettledAs};
-use offhook::machine::event::Fact;
+use offhook::machine::event::Event;
 use offhook::model::{
-    AutoReply, CallId, Caller, Closing, Heard, Inbound, Kind, Limits, Phase, Settings, Timestamp, UnknownSender,
+    AutoReply, CallId, Caller, Closing, Inbound, InboundItem, Kind, Limits, Phase, Settings, Timestamp, UnknownSender,
 };
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub(crate) fn two_gateways() {
 }
 
 struct Pair {
-    dice: Dice,
+    dice: SeededRng,
     time: Time,
     began: Timestamp,
     rules: [AutoReply; 2],
@@ -55,7 +55,7 @@ struct Pair {
 
 impl Pair {
     fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut dice = SeededRng::new(seed);
         let began = Timestamp::parse("2025-11-22T10:00:00Z").expect("it is a time");
         let time = Time::new(began);
         let mut house = |place: usize| {
@@ -121,7 +121,7 @@ impl Pair {
     /// A text from the other's number arrives.
     fn hears(&mut self, place: usize, text: String) {
         self.texts += 1;
-        let item = Heard::Message(Inbound {
+        let item = InboundItem::Message(Inbound {
             carrier_id: format!("SM{:06}", self.texts),
             from: number(NUMBERS[1 - place]).into(),
             to: number(NUMBERS[place]).into(),
@@ -130,7 +130,7 @@ impl Pair {
             segments: None,
             keyword: None,
         });
-        let heard = Command::Heard { account: ACCOUNTS[0].to_owned(), item };
+        let heard = Command::InboundItem { account: ACCOUNTS[0].to_owned(), item };
         self.houses[place].gateway.ask(Asker::Worker("hook"), heard);
     }
 
@@ -202,8 +202,8 @@ impl Pair {
     }
 }
 
-fn replied(story: &offhook::machine::event::Story) -> impl Iterator<Item = u64> + use<'_> {
-    let reply = |fact: &Fact| matches!(fact, Fact::MessageQueued { message, .. } if message.kind == Kind::AutoReply);
+fn replied(story: &offhook::machine::event::CommittedFrame) -> impl Iterator<Item = u64> + use<'_> {
+    let reply = |fact: &Event| matches!(fact, Event::MessageQueued { message, .. } if message.kind == Kind::AutoReply);
     story.events.iter().filter(move |event| reply(&event.fact)).map(|_| story.at.as_ms())
 }
 

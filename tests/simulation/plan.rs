@@ -1,6 +1,6 @@
 //! What is lived: a seed, for so many steps, with everything that may go wrong or without some of it.
 
-use super::dice::Dice;
+use super::dice::SeededRng;
 use std::fmt;
 
 /// Steps of a seed before faults stop.
@@ -8,7 +8,7 @@ pub(crate) const STEPS: u32 = 80;
 
 /// Something that goes wrong, or makes the world richer, and can be left out to see what a failure needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mood {
+pub(crate) enum Behaviour {
     /// The clock is set by minutes or an hour.
     Clock,
     /// The clock is set by a day.
@@ -41,7 +41,7 @@ pub(crate) enum Mood {
     Replays,
 }
 
-impl Mood {
+impl Behaviour {
     const ALL: [Self; 15] = [
         Self::Clock,
         Self::Days,
@@ -66,7 +66,10 @@ impl Mood {
 
     fn read(word: &str) -> Result<Self, String> {
         let words = || Self::ALL.map(Self::word).join(",");
-        Self::ALL.into_iter().find(|mood| mood.word() == word).ok_or_else(|| format!("write some of {}", words()))
+        Self::ALL
+            .into_iter()
+            .find(|behaviour| behaviour.word() == word)
+            .ok_or_else(|| format!("write some of {}", words()))
     }
 }
 
@@ -75,7 +78,7 @@ impl Mood {
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) steps: u32,
-    without: Vec<Mood>,
+    without: Vec<Behaviour>,
 }
 
 impl Plan {
@@ -91,30 +94,31 @@ impl Plan {
 
     /// The same without moods, written `clock,days`.
     pub(crate) fn without(&self, words: &str) -> Result<Self, String> {
-        let without = words.split(',').filter(|word| !word.is_empty()).map(Mood::read).collect::<Result<_, _>>()?;
+        let without =
+            words.split(',').filter(|word| !word.is_empty()).map(Behaviour::read).collect::<Result<_, _>>()?;
         Ok(Self { without, ..self.clone() })
     }
 
     /// The same plans with one mood less each.
-    pub(crate) fn one_less(&self) -> impl Iterator<Item = Mood> + use<> {
+    pub(crate) fn one_less(&self) -> impl Iterator<Item = Behaviour> + use<> {
         let without = self.without.clone();
-        Mood::ALL.into_iter().filter(move |mood| !without.contains(mood))
+        Behaviour::ALL.into_iter().filter(move |behaviour| !without.contains(behaviour))
     }
 
     /// The same without this, too.
-    pub(crate) fn and_without(&self, mood: Mood) -> Self {
-        Self { without: self.without.iter().copied().chain([mood]).collect(), ..self.clone() }
+    pub(crate) fn and_without(&self, behaviour: Behaviour) -> Self {
+        Self { without: self.without.iter().copied().chain([behaviour]).collect(), ..self.clone() }
     }
 
     /// Whether it is part of this world.
-    pub(crate) fn has(&self, mood: Mood) -> bool {
-        !self.without.contains(&mood)
+    pub(crate) fn has(&self, behaviour: Behaviour) -> bool {
+        !self.without.contains(&behaviour)
     }
 
     /// Whether something of a mood happens that does so `percent` times in a hundred. The dice fall in any case, so that
     /// a world without the mood is much like the one with it.
-    pub(crate) fn throws(&self, mood: Mood, percent: u64, dice: &mut Dice) -> bool {
-        dice.percent(percent) && self.has(mood)
+    pub(crate) fn throws(&self, behaviour: Behaviour, percent: u64, dice: &mut SeededRng) -> bool {
+        dice.percent(percent) && self.has(behaviour)
     }
 }
 
@@ -126,7 +130,7 @@ impl fmt::Display for Plan {
             write!(f, "OFFHOOK_STEPS={} ", self.steps)?;
         }
         if !self.without.is_empty() {
-            let words: Vec<_> = self.without.iter().map(|mood| mood.word()).collect();
+            let words: Vec<_> = self.without.iter().map(|behaviour| behaviour.word()).collect();
             write!(f, "OFFHOOK_WITHOUT={} ", words.join(","))?;
         }
         write!(f, "cargo test --test simulation g41")

@@ -1,9 +1,9 @@
 //! The platform's desk: it asks for calls and texts.
 
 use super::carrier::CALLERS;
-use super::dice::Dice;
+use super::dice::SeededRng;
 use super::directory::{QUEUES, language, name, number, queue_id};
-use super::world::breach;
+use super::world::violation;
 use offhook::machine::command::{Command, Content, IdempotencyKey, PutCall, Reply, Send};
 use offhook::machine::state::Ended;
 use offhook::model::{CallId, Caller, MessageId, Phase, Position};
@@ -33,7 +33,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Something happens on the phone or at an agent's desk. Returns where the request is.
-    pub(crate) fn acts(&mut self, dice: &mut Dice) -> usize {
+    pub(crate) fn acts(&mut self, dice: &mut SeededRng) -> usize {
         let command = match dice.below(100) {
             _ if self.calls.is_empty() => self.start(dice),
             0..18 => self.start(dice),
@@ -76,13 +76,13 @@ impl Desk {
             (Command::Send(_), Reply::Again(position)) => self.again.push(*position),
             (Command::EndCall { call, .. }, Reply::Call { shown, .. }) => match &shown.call.ended {
                 Some(ended) => self.ended.push((call.clone(), ended.clone())),
-                None => breach("A8", format!("the end of {call} was answered and it goes on")),
+                None => violation("A8", format!("the end of {call} was answered and it goes on")),
             },
             _ => {}
         }
     }
 
-    fn start(&mut self, dice: &mut Dice) -> Command {
+    fn start(&mut self, dice: &mut SeededRng) -> Command {
         let call = CallId::read(&format!("c-{}", self.calls.len())).expect("it is a call id");
         let caller = if dice.percent(4) { "anonymous" } else { dice.one(&CALLERS) };
         self.calls.push((call.clone(), caller));
@@ -93,12 +93,12 @@ impl Desk {
         put(call, caller, dice)
     }
 
-    fn update(&self, dice: &mut Dice) -> Command {
+    fn update(&self, dice: &mut SeededRng) -> Command {
         let (call, caller) = self.call(dice);
         put(call, caller, dice)
     }
 
-    fn send(&self, dice: &mut Dice) -> Command {
+    fn send(&self, dice: &mut SeededRng) -> Command {
         let content = match dice.below(10) {
             0..4 => Content::Preset(name("welcome"), dice.percent(30).then(|| language("it"))),
             4..8 => Content::Text(format!("text of an agent, number {}", self.requests.len())),
@@ -110,20 +110,20 @@ impl Desk {
         Command::Send(Send { call, content, agent: Some("a".into()), smart_action: None, force: dice.percent(5), key })
     }
 
-    fn key(&self, dice: &mut Dice) -> Option<IdempotencyKey> {
+    fn key(&self, dice: &mut SeededRng) -> Option<IdempotencyKey> {
         let mut key = [0; 16];
         key[..8].copy_from_slice(&(self.requests.len() as u64).to_be_bytes());
         dice.percent(60).then_some(IdempotencyKey { key, body: key })
     }
 
     /// One of the latest calls, which may have ended.
-    fn call(&self, dice: &mut Dice) -> (CallId, &'static str) {
+    fn call(&self, dice: &mut SeededRng) -> (CallId, &'static str) {
         let latest = self.calls.len().saturating_sub(6);
         dice.one(&self.calls[latest..])
     }
 }
 
-fn put(call: CallId, caller: &str, dice: &mut Dice) -> Command {
+fn put(call: CallId, caller: &str, dice: &mut SeededRng) -> Command {
     Command::PutCall(PutCall {
         call,
         caller: Caller::read(caller).expect("callers are written as callers"),

@@ -52,8 +52,8 @@ pub(crate) fn smallest(plan: &Plan, why: &str) -> Plan {
         tried.is_some() && lived(plan).is_err_and(|other| promise(&other) == promise(why))
     };
     let mut plan = fewer_steps(plan.clone(), &mut fails);
-    for mood in plan.one_less() {
-        let less = plan.and_without(mood);
+    for behaviour in plan.one_less() {
+        let less = plan.and_without(behaviour);
         if fails(&less) {
             plan = less;
         }

@@ -6,10 +6,10 @@ use super::faults::Death;
 use super::gateway::Asker;
 use super::house::House;
 use offhook::machine::command::{Command, Content, PutCall, Reply, Send, Settled, SettledAs};
-use offhook::machine::event::{Event, Fact, Story};
-use offhook::machine::view::Ask;
+use offhook::machine::event::{CommittedFrame, Event, NumberedEvent};
+use offhook::machine::view::Queries;
 use offhook::model::{
-    CallId, Caller, Heard, Inbound, Kind, Limits, MessageId, MessageState, Phase, Settings, Timestamp,
+    CallId, Caller, Inbound, InboundItem, Kind, Limits, MessageId, MessageState, Phase, Settings, Timestamp,
 };
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ impl Telling {
     }
 
     fn stop(&mut self) {
-        let item = Heard::Message(Inbound {
+        let item = InboundItem::Message(Inbound {
             carrier_id: "SMstop".to_owned(),
             from: number(SILENT).into(),
             to: number(NUMBERS[0]).into(),
@@ -103,7 +103,7 @@ impl Telling {
             segments: None,
             keyword: None,
         });
-        let heard = Command::Heard { account: ACCOUNTS[0].to_owned(), item };
+        let heard = Command::InboundItem { account: ACCOUNTS[0].to_owned(), item };
         self.house.gateway.ask(Asker::Worker("hook"), heard);
     }
 
@@ -148,10 +148,11 @@ impl Telling {
 
     fn check(&self, death: Option<Death>) {
         let stories = self.house.stories();
-        let stopped = |story: &Story| story.events.iter().any(|event| matches!(event.fact, Fact::OptedOut { .. }));
+        let stopped =
+            |story: &CommittedFrame| story.events.iter().any(|event| matches!(event.fact, Event::OptedOut { .. }));
         let stop = stories.iter().position(|story| stopped(story)).expect("STOP is in the journal");
         assert_eq!(stories.iter().filter(|story| stopped(story)).count(), 1, "{death:?}: STOP has one effect");
-        let started = |stories: &[std::sync::Arc<Story>]| -> BTreeSet<MessageId> {
+        let started = |stories: &[std::sync::Arc<CommittedFrame>]| -> BTreeSet<MessageId> {
             stories.iter().flat_map(|story| &story.events).filter_map(start_of).collect()
         };
         let (before, after) = (started(&stories[..stop]), started(&stories[stop..]));
@@ -171,9 +172,9 @@ impl Telling {
     }
 }
 
-fn start_of(event: &Event) -> Option<MessageId> {
+fn start_of(event: &NumberedEvent) -> Option<MessageId> {
     match &event.fact {
-        Fact::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => Some(message.id),
+        Event::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => Some(message.id),
         _ => None,
     }
 }

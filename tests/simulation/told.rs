@@ -1,9 +1,9 @@
 //! What the platform's endpoints were told, against the journal.
 
-use super::world::{World, breach};
-use offhook::machine::event::Story;
+use super::world::{World, violation};
+use offhook::machine::event::CommittedFrame;
 use offhook::machine::show;
-use offhook::machine::view::Ask;
+use offhook::machine::view::Queries;
 use offhook::model::Position;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -37,13 +37,14 @@ pub(crate) fn i1_watermarks_stand_before_all_that_is_undelivered(world: &mut Wor
         });
         let (watermark, parked) = standing.expect("the index in memory can be read");
         if watermark < endpoint.watermark {
-            breach("I1", format!("the watermark went back from {} to {}", endpoint.watermark.0, watermark.0));
+            violation("I1", format!("the watermark went back from {} to {}", endpoint.watermark.0, watermark.0));
         }
         let before = world.stories.iter().filter(|story| story.position < watermark);
-        for head in before.flat_map(|story| show::heads(story)).filter(|head| endpoint.filter.takes(head.kind)) {
+        for head in before.flat_map(|story| show::event_headers(story)).filter(|head| endpoint.filter.takes(head.kind))
+        {
             let left = || parked.get(&*head.thread()).is_some_and(|from| *from <= head.id.position());
             if !endpoint.thanked.contains(&head.id.to_string()) && !left() {
-                breach("I1", format!("{} {} is before the watermark and nobody thanked for it", head.id, head.kind));
+                violation("I1", format!("{} {} is before the watermark and nobody thanked for it", head.id, head.kind));
             }
         }
         endpoint.watermark = watermark;
@@ -52,11 +53,11 @@ pub(crate) fn i1_watermarks_stand_before_all_that_is_undelivered(world: &mut Wor
 
 /// Each time that somebody asked for something once more in the last life, what was known to be delivered came once more,
 /// or was refused so often that it was given up. Returns whether there was such a thing.
-pub(crate) fn a65_what_was_asked_for_once_more_came_once_more(world: &World, stories: &[Arc<Story>]) -> bool {
+pub(crate) fn a65_what_was_asked_for_once_more_came_once_more(world: &World, stories: &[Arc<CommittedFrame>]) -> bool {
     let mut asked = false;
     for (place, endpoint) in world.endpoints.iter().enumerate() {
         let wanted =
-            stories.iter().flat_map(|story| show::heads(story)).filter(|head| endpoint.filter.takes(head.kind));
+            stories.iter().flat_map(|story| show::event_headers(story)).filter(|head| endpoint.filter.takes(head.kind));
         for head in wanted {
             let (id, position) = (head.id.to_string(), head.id.position());
             let asks = || world.replays.iter().filter(|ask| ask.place == place && ask.told.contains(&position));
@@ -67,7 +68,7 @@ pub(crate) fn a65_what_was_asked_for_once_more_came_once_more(world: &World, sto
             let least = asks().filter(knew).count();
             let came = endpoint.again.get(&id).copied().unwrap_or(0);
             if !(least..=asks().count()).contains(&came) {
-                breach(
+                violation(
                     "A65",
                     format!("{} is to hear {id} {least} times more and heard it {came} times", endpoint.name),
                 );
@@ -79,24 +80,24 @@ pub(crate) fn a65_what_was_asked_for_once_more_came_once_more(world: &World, sto
 }
 
 /// What the journal tells an endpoint it has, byte for byte; and it heard of nothing that was lost with a process.
-pub(crate) fn i1_i2_endpoints_have_the_journals_events_and_no_others(world: &World, stories: &[Arc<Story>]) {
+pub(crate) fn i1_i2_endpoints_have_the_journals_events_and_no_others(world: &World, stories: &[Arc<CommittedFrame>]) {
     for endpoint in &world.endpoints {
         let all = stories.iter().flat_map(|story| show::told(story));
         let wanted = all.filter(|told| endpoint.filter.takes(told.kind));
         let told: BTreeMap<String, Vec<u8>> = wanted.map(|event| (event.id.to_string(), event.body)).collect();
         for (id, body) in &told {
             match endpoint.events.get(id) {
-                None => breach("I1", format!("{id} never reached {}", endpoint.name)),
-                Some(there) if there != body => breach("I3", format!("{id} has other bytes at {}", endpoint.name)),
+                None => violation("I1", format!("{id} never reached {}", endpoint.name)),
+                Some(there) if there != body => violation("I3", format!("{id} has other bytes at {}", endpoint.name)),
                 // Whoever has it and did not say so is told again.
                 Some(_) if !endpoint.thanked.contains(id) => {
-                    breach("I1", format!("{} never thanked for {id}, and is not told of it again", endpoint.name));
+                    violation("I1", format!("{} never thanked for {id}, and is not told of it again", endpoint.name));
                 }
                 Some(_) => {}
             }
         }
         if let Some(id) = endpoint.events.keys().find(|id| !told.contains_key(*id)) {
-            breach("I2", format!("{} heard of {id}, which is in no frame, or not for it", endpoint.name));
+            violation("I2", format!("{} heard of {id}, which is in no frame, or not for it", endpoint.name));
         }
     }
 }

@@ -3,18 +3,18 @@
 use super::carrier::Carrier;
 use super::checks;
 use super::clock::{Noted, Time};
-use super::diary::{Diary, brief};
-use super::dice::Dice;
+use super::diary::{Trace, brief};
+use super::dice::SeededRng;
 use super::directory::{self, ACCOUNTS};
 use super::endpoint::{self, Endpoint};
 use super::faults::{ClaimFiles, Death, Fate, KeptIndex};
 use super::gateway::{Asker, Gateway};
-use super::plan::{Mood, Plan};
+use super::plan::{Behaviour, Plan};
 use super::platform::Desk;
 use super::told::OnceMore;
 use offhook::journal::SimDisk;
 use offhook::machine::command::{Command, Reply, Settled};
-use offhook::machine::event::Story;
+use offhook::machine::event::CommittedFrame;
 use offhook::model::{MessageId, Timestamp};
 use offhook::work::feed::{Delivered, Delivery};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ const TURNS_MAX: u32 = 2_000;
 const REST_HOURS: u64 = 82;
 
 /// A promise is broken.
-pub(crate) fn breach(which: &str, why: impl Display) -> ! {
+pub(crate) fn violation(which: &str, why: impl Display) -> ! {
     panic!("{which} is broken: {why}");
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Due {
     /// The carrier posts a webhook.
     Post(usize),
     /// The platform asks.
-    Ask(usize),
+    Queries(usize),
     /// A process of this life hears what became of an attempt.
     Settle { life: u32, message: MessageId, attempt: u32, settled: Settled },
     /// A process of this life hears how a delivery ended.
@@ -65,8 +65,8 @@ pub(crate) struct World {
     /// When, in true time, the frame at each position was decided.
     pub(crate) decided_ms: BTreeMap<u64, u64>,
     /// What the journal holds, as far as it was looked at.
-    pub(crate) stories: Vec<Arc<Story>>,
-    pub(crate) dice: Dice,
+    pub(crate) stories: Vec<Arc<CommittedFrame>>,
+    pub(crate) dice: SeededRng,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) life: u32,
     pub(crate) later: BTreeMap<(u64, u64), Due>,
@@ -83,7 +83,7 @@ pub(crate) struct World {
     pub(crate) replays: Vec<OnceMore>,
     /// What was met beside facts: how processes died, and the like.
     pub(crate) met: BTreeSet<&'static str>,
-    pub(crate) diary: Diary,
+    pub(crate) diary: Trace,
 }
 
 /// Lives a plan, then lets everything come to rest, and checks what must hold. Returns what was met: facts by their names,
@@ -101,7 +101,7 @@ pub(crate) fn live(plan: &Plan) -> BTreeSet<&'static str> {
 
 impl World {
     fn new(plan: &Plan) -> Self {
-        let mut dice = Dice::new(plan.seed);
+        let mut dice = SeededRng::new(plan.seed);
         // Some seconds before a day ends, or a month, or just any time.
         let wall = dice.one(&["2025-11-22T10:00:00Z", "2025-11-22T23:58:00Z", "2025-11-30T23:59:00Z"]);
         let fate = Fate::default();
@@ -114,7 +114,7 @@ impl World {
             time: Time::new(Timestamp::parse(wall).expect("it is a time")),
             carrier: Carrier::default(),
             desk: Desk::default(),
-            endpoints: endpoint::thrown(plan, &mut dice),
+            endpoints: endpoint::panicked(plan, &mut dice),
             decided_ms: BTreeMap::new(),
             stories: Vec::new(),
             dice,
@@ -129,9 +129,9 @@ impl World {
             days_ahead: 0,
             replays: Vec::new(),
             met: BTreeSet::new(),
-            diary: Diary::new(plan),
+            diary: Trace::new(plan),
         };
-        let directory = Box::new(directory::thrown(&mut world.dice));
+        let directory = Box::new(directory::panicked(&mut world.dice));
         world.start();
         let opt_outs = vec![];
         world.gateway().ask(Asker::Worker("seed"), Command::Seed { directory, opt_outs });
@@ -161,7 +161,7 @@ impl World {
         if self.dice.percent(30) {
             self.gateway().ask(Asker::Worker("tick"), Command::Tick);
         }
-        if self.plan.throws(Mood::Deaths, 1, &mut self.dice) {
+        if self.plan.throws(Behaviour::Deaths, 1, &mut self.dice) {
             self.dead("is killed between two batches", Vec::new());
         }
         let ms = self.dice.one(&[0, 10, 300, 3_000, 3_000, 30_000]);
@@ -171,22 +171,22 @@ impl World {
 
     fn weather(&mut self) {
         let now = self.time.elapsed_ms();
-        if self.plan.throws(Mood::Carriers, 2, &mut self.dice) {
+        if self.plan.throws(Behaviour::Carriers, 2, &mut self.dice) {
             let account = self.dice.one(&ACCOUNTS);
             let until = now + self.dice.ms(200_000);
             self.carrier.down_until.insert(account, until);
         }
-        if self.plan.throws(Mood::Platform, 3, &mut self.dice) {
+        if self.plan.throws(Behaviour::Platform, 3, &mut self.dice) {
             let place = self.dice.place(self.endpoints.len());
             let endpoint = &mut self.endpoints[place];
             endpoint.down_until = now + self.dice.ms(900_000);
             endpoint.falls_ill(&mut self.dice);
         }
-        if self.plan.throws(Mood::Replays, 1, &mut self.dice) {
+        if self.plan.throws(Behaviour::Replays, 1, &mut self.dice) {
             let place = self.dice.place(self.endpoints.len());
             self.somebody_asks_again(place);
         }
-        if self.plan.throws(Mood::Stalls, 5, &mut self.dice) {
+        if self.plan.throws(Behaviour::Stalls, 5, &mut self.dice) {
             self.stalled_until = now + self.dice.below(8_000);
             self.still_ms.push((now, self.stalled_until));
         }
@@ -198,7 +198,7 @@ impl World {
             let hook = if unreadable { self.carrier.gibberish() } else { self.carrier.text(&mut self.dice) };
             // Carriers post some webhooks twice or three times, at once or much later.
             let times = self.dice.one(&[1, 1, 1, 2, 3]);
-            for _ in 0..if self.plan.has(Mood::Repeats) { times } else { 1 } {
+            for _ in 0..if self.plan.has(Behaviour::Repeats) { times } else { 1 } {
                 let most = self.dice.one(&[0, 3_000, 600_000]);
                 let after = self.dice.ms(most);
                 self.later(after, Due::Post(hook));
@@ -206,7 +206,7 @@ impl World {
         } else {
             let request = self.desk.acts(&mut self.dice);
             let after = self.dice.ms(2_000);
-            self.later(after, Due::Ask(request));
+            self.later(after, Due::Queries(request));
         }
     }
 
@@ -230,7 +230,7 @@ impl World {
             }
             turns = if next == now { turns + 1 } else { 0 };
             if turns > TURNS_MAX {
-                breach("I11", "the world spins: something is always due and never done");
+                violation("I11", "the world spins: something is always due and never done");
             }
             self.time.pass(next - now);
             while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= next) {
@@ -251,7 +251,7 @@ impl World {
                     self.gateway().ask(Asker::Hook(hook), command);
                 }
             }
-            Due::Ask(request) => {
+            Due::Queries(request) => {
                 if let Some(command) = self.desk.ask(request) {
                     self.gateway().ask(Asker::Request(request), command);
                 }
@@ -285,7 +285,7 @@ impl World {
 
     fn commit(&mut self) {
         let count = 1 + self.dice.place(usize::try_from(BATCH_MAX).expect("it is small"));
-        let dies = self.faults && self.plan.throws(Mood::Deaths, 3, &mut self.dice);
+        let dies = self.faults && self.plan.throws(Behaviour::Deaths, 3, &mut self.dice);
         let death = dies.then(|| self.death());
         self.fate.set(death);
         if let Some(Death::Failed { after }) = death {
@@ -294,7 +294,7 @@ impl World {
         self.decides_from(self.living().next().0);
         let outcome = self.gateway().commit(count);
         if self.disk.has_failed() && outcome.is_ok() {
-            breach("G9", "the disk failed, and the engine says that all is well");
+            violation("G9", "the disk failed, and the engine says that all is well");
         }
         match outcome {
             Ok(replies) if death == Some(Death::Unanswered) => {
@@ -313,7 +313,7 @@ impl World {
             Err((failed, unanswered)) if death.is_some() => {
                 self.dead(format_args!("dies {death:?}: {failed}"), unanswered);
             }
-            Err((failed, _)) => breach("the engine", format!("fails of itself: {failed}")),
+            Err((failed, _)) => violation("the engine", format!("fails of itself: {failed}")),
         }
     }
 
@@ -330,10 +330,10 @@ impl World {
             self.diary.note(&self.time, format_args!("{asker:?} hears {}", brief(&reply)));
         }
         match (asker, reply) {
-            (Asker::Hook(hook), Reply::Heard(taken)) => self.carrier.hooks[hook].thanked.push(taken),
+            (Asker::Hook(hook), Reply::InboundItem(taken)) => self.carrier.hooks[hook].thanked.push(taken),
             (Asker::Request(request), reply) => self.desk.hears(request, &reply),
             (Asker::Start(_), Reply::Started { message }) => {
-                let (now, faults) = (self.time.elapsed_ms(), self.faults && self.plan.has(Mood::Answers));
+                let (now, faults) = (self.time.elapsed_ms(), self.faults && self.plan.has(Behaviour::Answers));
                 let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
                 let consequences = self.carrier.send(&message, now, faults, &mut self.dice);
                 let (after, settled) = consequences.answer;
@@ -343,7 +343,7 @@ impl World {
                 }
             }
             (Asker::Start(message), _) => self.gateway().not_started(message),
-            (Asker::Hook(_), reply) => breach("the engine", format!("answers a webhook with {reply:?}")),
+            (Asker::Hook(_), reply) => violation("the engine", format!("answers a webhook with {reply:?}")),
             (Asker::Worker(_), _) => {}
         }
     }
@@ -362,7 +362,7 @@ impl World {
         self.carrier.down_until.clear();
         self.endpoints.iter_mut().for_each(|endpoint| endpoint.down_until = 0);
         for place in 0..self.endpoints.len() {
-            if self.plan.throws(Mood::Replays, 50, &mut self.dice) {
+            if self.plan.throws(Behaviour::Replays, 50, &mut self.dice) {
                 self.somebody_asks_again(place);
             }
         }

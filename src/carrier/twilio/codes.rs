@@ -5,7 +5,7 @@
 //! out. A code without a row is refused for good, with its number in the detail.
 
 use crate::model::FailureCode;
-use Class::{Account, NotNow, Text};
+use Class::{Account, EngineBusy, Text};
 use FailureCode::{Blocked, CarrierError, CarrierRejected, Landline, NumberInvalid, OptedOut, TooLate, Unreachable};
 
 /// What follows from a code.
@@ -14,7 +14,7 @@ pub(super) enum Class {
     /// Twilio does not take this text, or could not deliver it.
     Text(FailureCode),
     /// Twilio did not take it now: the lane waits, and the text is tried again. In a receipt it is an error of the carrier.
-    NotNow,
+    EngineBusy,
     /// Twilio refuses the account, whatever the text: the account is paused. In a receipt it is a refusal of the text.
     Account,
 }
@@ -33,7 +33,7 @@ impl Meaning {
     pub(super) fn failure(&self) -> FailureCode {
         match self.class {
             Class::Text(failure) => failure,
-            Class::NotNow => FailureCode::CarrierError,
+            Class::EngineBusy => FailureCode::CarrierError,
             Class::Account => FailureCode::CarrierRejected,
         }
     }
@@ -62,10 +62,10 @@ const TABLE: &[(u32, Class, &str)] = &[
     (20_151, Account, CREDENTIALS),
     (20_403, Account, "Twilio forbids this to the account: look at it in Twilio's console"),
     (20_404, Account, "Twilio knows no such account: check account_sid and api_url"),
-    (20_429, NotNow, "too many requests at once for this Twilio account"),
-    (20_500, NotNow, "Twilio has an internal error"),
-    (20_503, NotNow, "Twilio is not available"),
-    (20_504, NotNow, "Twilio has an internal error"),
+    (20_429, EngineBusy, "too many requests at once for this Twilio account"),
+    (20_500, EngineBusy, "Twilio has an internal error"),
+    (20_503, EngineBusy, "Twilio is not available"),
+    (20_504, EngineBusy, "Twilio has an internal error"),
     (21_211, Text(NumberInvalid), "the number does not exist"),
     (21_212, Text(CarrierRejected), "Twilio cannot send from our number: verify it again"),
     (21_214, Text(NumberInvalid), "Twilio cannot reach the number"),
@@ -88,7 +88,7 @@ const TABLE: &[(u32, Class, &str)] = &[
     (21_608, Text(CarrierRejected), "a Twilio trial account texts verified numbers only: verify this one at Twilio, or upgrade the account"),
     (21_609, Text(CarrierRejected), "Twilio cannot post receipts to public_url: make it an address that Twilio can reach"),
     (21_610, Text(OptedOut), "the recipient said STOP to this number and must text START first"),
-    (21_611, NotNow, "Twilio's queue for our number is full"),
+    (21_611, EngineBusy, "Twilio's queue for our number is full"),
     (21_612, Text(CarrierRejected), "Twilio has no way from our number to this one: send from another number"),
     (21_614, Text(Landline), "the number is not a mobile one; ask for another"),
     (21_616, Text(CarrierRejected), "our number stands more than once in the Twilio account: look at it in Twilio's console"),
@@ -112,7 +112,7 @@ const TABLE: &[(u32, Class, &str)] = &[
     (21_711, Text(CarrierRejected), "our number is not in its Messaging Service: add it in Twilio's console"),
     (21_715, Text(CarrierRejected), "our number lacks what its Messaging Service needs: check both in Twilio's console"),
     (21_910, Text(CarrierRejected), "our number and this one are not of the same channel: check our number"),
-    (30_001, NotNow, "Twilio's queue is full"),
+    (30_001, EngineBusy, "Twilio's queue is full"),
     (30_002, Account, "the Twilio account is suspended: look at it in Twilio's console"),
     (30_003, Text(Unreachable), "the handset is off or out of reach; try again later"),
     (30_004, Text(Blocked), "the recipient or their network blocked the message"),
@@ -187,7 +187,7 @@ mod tests {
         for (code, class) in [
             (20_003, Account),
             (20_404, Account),
-            (20_429, NotNow),
+            (20_429, EngineBusy),
             (21_606, Text(CarrierRejected)),
             (21_608, Text(CarrierRejected)),
             (21_610, Text(OptedOut)),

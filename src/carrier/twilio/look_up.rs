@@ -14,7 +14,7 @@ pub(super) fn question(twilio: &Twilio, number: E164) -> LookUp {
     let query =
         form_urlencoded::Serializer::new(String::new()).append_pair("PhoneNumber", &number.to_string()).finish();
     match twilio.authorized_get(&format!("{}?{query}", twilio.numbers_url)) {
-        Some(request) => LookUp::Ask(Box::new(request)),
+        Some(request) => LookUp::Queries(Box::new(request)),
         None => failed("api_url cannot be called: correct it", false),
     }
 }

@@ -1,12 +1,14 @@
 //! A webhook's form in the model's words.
 //!
-//! Known and readable, known and not (an error, for quarantine), or of a kind that is none of ours ([`Heard::Ignored`]).
+//! Known and readable, known and not (an error, for quarantine), or of a kind that is none of ours ([`InboundItem::Ignored`]).
 
 use super::signature::is_form;
 use super::{Account, codes};
 use crate::carrier::answer::plausible_id;
 use crate::carrier::{Unreadable, Webhook, form};
-use crate::model::{Address, FailureCode, Heard, Inbound, InboundMedia, MessageId, Receipt, ReceiptRef, ReceiptState};
+use crate::model::{
+    Address, FailureCode, Inbound, InboundItem, InboundMedia, MessageId, Receipt, ReceiptRef, ReceiptState,
+};
 use bytes::Bytes;
 use http::Method;
 use std::str;
@@ -25,7 +27,7 @@ const STOP_WORDS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END"
 const HELP_WORDS: [&str; 2] = ["HELP", "INFO"];
 
 /// Reads a verified webhook to `account`.
-pub(super) fn webhook(account: &Account, hook: &Webhook) -> Result<Heard, Unreadable> {
+pub(super) fn webhook(account: &Account, hook: &Webhook) -> Result<InboundItem, Unreadable> {
     read(account, hook)
         .map_err(|problem| Unreadable { raw: Bytes::copy_from_slice(hook.content()), problem: problem.to_string() })
 }
@@ -47,7 +49,7 @@ enum Problem {
     OtherAccount,
 }
 
-fn read(account: &Account, hook: &Webhook) -> Result<Heard, Problem> {
+fn read(account: &Account, hook: &Webhook) -> Result<InboundItem, Problem> {
     if hook.method == Method::POST && !is_form(&hook.headers) {
         return Err(Problem::NoForm);
     }
@@ -63,17 +65,17 @@ fn read(account: &Account, hook: &Webhook) -> Result<Heard, Problem> {
         None => fields.text("SmsStatus")?,
     };
     match (status, fields.text("EventType")?) {
-        (None, Some(event)) => Ok(Heard::Ignored { kind: word(event) }),
+        (None, Some(event)) => Ok(InboundItem::Ignored { kind: word(event) }),
         (Some(""), _) => Err(Problem::Malformed("MessageStatus")),
         (None | Some("received" | "receiving"), _) => message(account, &fields),
         (Some(status), _) => match failure_or_state(status, &fields)? {
             Some(state) => receipt(status, state, &fields, hook.query()),
-            None => Ok(Heard::Ignored { kind: word(status) }),
+            None => Ok(InboundItem::Ignored { kind: word(status) }),
         },
     }
 }
 
-fn message(account: &Account, fields: &Fields<'_>) -> Result<Heard, Problem> {
+fn message(account: &Account, fields: &Fields<'_>) -> Result<InboundItem, Problem> {
     let carrier_id = message_sid(fields)?;
     let from = address(fields, "From")?;
     let to = address(fields, "To")?;
@@ -88,12 +90,12 @@ fn message(account: &Account, fields: &Fields<'_>) -> Result<Heard, Problem> {
         None => String::new(),
     };
     let keyword = keyword(account, fields, &text)?;
-    Ok(Heard::Message(Inbound { carrier_id, from, to, text, media, segments: segments(fields)?, keyword }))
+    Ok(InboundItem::Message(Inbound { carrier_id, from, to, text, media, segments: segments(fields)?, keyword }))
 }
 
-fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) -> Result<Heard, Problem> {
+fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) -> Result<InboundItem, Problem> {
     let code = error_code(fields)?;
-    Ok(Heard::Receipt(Receipt {
+    Ok(InboundItem::Receipt(Receipt {
         about: about(query)?,
         carrier_id: message_sid(fields)?,
         status: status.to_owned(),

@@ -49,15 +49,15 @@ pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Outcome {
     let said = said(status, code);
     let class = match meaning.map(|meaning| meaning.class) {
         // A server that fails says nothing of the text, whatever else it says.
-        _ if status.is_server_error() || never_read(status) => Class::NotNow,
+        _ if status.is_server_error() || never_read(status) => Class::EngineBusy,
         Some(class) => class,
-        None if status == StatusCode::TOO_MANY_REQUESTS => Class::NotNow,
+        None if status == StatusCode::TOO_MANY_REQUESTS => Class::EngineBusy,
         // Whatever is sent to this address is answered so.
         None if status.is_redirection() => Class::Account,
         None => Class::Text(FailureCode::CarrierRejected),
     };
     match class {
-        Class::NotNow => {
+        Class::EngineBusy => {
             let reason = known.map_or_else(|| said.clone(), |detail| format!("{said}: {detail}"));
             Outcome::Later { retry_after: retry_after(answer.headers(), now), reason }
         }

@@ -1,7 +1,7 @@
 //! What is wrong with a document, gathered while it is read.
 
 use crate::config::problems::{Problem, Problems};
-use crate::rules::directory::Breach;
+use crate::rules::directory::Violation;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -39,8 +39,8 @@ impl Findings {
     }
 
     /// Notes a broken rule, unless it is a stand-in that breaks it: one mistake is one line.
-    pub(super) fn breach(&self, breach: Breach) {
-        let Breach { at, problem, .. } = breach;
+    pub(super) fn breach(&self, breach: Violation) {
+        let Violation { at, problem, .. } = breach;
         if !self.stand_ins.borrow().contains(&at) {
             self.note(&at, problem);
         }

@@ -1,14 +1,14 @@
 //! An erasure that is cut off at any of its steps is not forgotten.
 
 use super::*;
-use crate::engine::{Core, FoldOptions, WallClock, fold};
+use crate::engine::{CompactionOptions, Core, WallClock, fold};
 use crate::index::{CLAIMS_MAX, Claims, Index, Owner};
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::journal::{FileJournal, Journal, Options};
 use crate::machine::command::PutCall;
 use crate::machine::state::CallRow;
-use crate::machine::view::{Ask, ROWS_VERSION};
-use crate::model::{Address, CallId, Caller, Day, Heard, Inbound, Phase};
+use crate::machine::view::{Queries, ROWS_VERSION};
+use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Phase};
 use crate::rules::directory::example;
 use std::fs;
 use std::path::Path;
@@ -111,7 +111,7 @@ fn talked() -> TempDir {
     core.commit((0..20).map(|nth| put(&format!("c-bob-{nth}"), BOB))).unwrap();
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
     let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
-    fold(core.journal().as_ref(), &snapshots, &FoldOptions::default(), &mut || true).unwrap().unwrap();
+    fold(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap().unwrap();
     let end = Command::EndCall { call: CallId::read("c-ann").unwrap(), reason: None, key: None };
     core.commit([end]).unwrap();
     core.close().unwrap();
@@ -148,7 +148,7 @@ fn text() -> Command {
         segments: None,
         keyword: None,
     };
-    Command::Heard { account: "main".to_owned(), item: Heard::Message(inbound) }
+    Command::InboundItem { account: "main".to_owned(), item: InboundItem::Message(inbound) }
 }
 
 fn number(text: &str) -> E164 {

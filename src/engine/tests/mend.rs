@@ -109,10 +109,10 @@ async fn f26_while_the_index_has_no_room_new_work_is_refused_and_it_heals_when_i
     }
     assert!(!asking.is_finished(), "what is durable is not answered before it can be read");
     index.full.store(false, Ordering::Relaxed);
-    assert_eq!(asking.await.unwrap(), Ok(Reply::Heard(Taken::Attached)));
+    assert_eq!(asking.await.unwrap(), Ok(Reply::InboundItem(IntakeOutcome::Attached)));
     assert!(!readiness.holds(NotReady::StorageUnavailable));
     let again = handle.submit(text("SM1", "hello"), Urgency::Urgent, patience).await;
-    assert_eq!(again, Ok(Reply::Heard(Taken::Duplicate)), "it was done once");
+    assert_eq!(again, Ok(Reply::InboundItem(IntakeOutcome::Duplicate)), "it was done once");
     assert!(matches!(reads.ask(|view| view.call(&call_id("c-1"))), Ok(Some(CallRow::Call(_)))));
     assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Cleanly));
 }
@@ -138,6 +138,6 @@ fn f26_a_command_whose_rows_cannot_be_read_is_decided_with_the_rebuilt_ones() {
     let (mut core, index, _) = mended(dir.path());
     core.commit([text("SM1", "hello")]).unwrap();
     index.failed.store(true, Ordering::Relaxed);
-    assert_eq!(core.commit([text("SM1", "hello")]).unwrap(), [Reply::Heard(Taken::Duplicate)]);
-    assert_eq!(core.commit([text("SM2", "hello")]).unwrap(), [Reply::Heard(Taken::Attached)]);
+    assert_eq!(core.commit([text("SM1", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Duplicate)]);
+    assert_eq!(core.commit([text("SM2", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Attached)]);
 }

@@ -11,7 +11,7 @@ use crate::machine::state::{
 };
 use crate::machine::view::{decode_row, encode_row, kind};
 use crate::model::{Day, Month};
-use crate::rules::breaker::{Cause, Trouble};
+use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::rate::DayCount;
 use crate::rules::strangers::LastHour;
 use serde::Serialize;
@@ -85,7 +85,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::GATEWAY]) => is::<Gateway>(row),
         (Table::State, [kind::DAY, ..]) => is::<DayCount>(row),
         (Table::State, [kind::PAUSE, ..]) => is::<Pause>(row),
-        (Table::State, [kind::TROUBLE, ..]) => is::<Trouble>(row),
+        (Table::State, [kind::TROUBLE, ..]) => is::<BreakerState>(row),
         (Table::State, [kind::CAUSE, ..]) => is::<Cause>(row),
         (Table::State, [kind::REMEMBERED]) => is::<Month>(row),
         (Table::State, [kind::ERASED]) => is::<ErasureKey>(row),

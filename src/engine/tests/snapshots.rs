@@ -1,7 +1,7 @@
 //! G27: what a snapshot and the journal after it give is what the whole journal gives; and where neither knows what was
 //! before, there is no start.
 
-use super::folding::wait_for;
+use super::compaction::wait_for;
 use super::*;
 use crate::journal::snapshot::{Origin, Snapshot, Snapshots};
 use crate::journal::{FileJournal, Options};
@@ -18,10 +18,10 @@ use tempfile::TempDir;
 pub(super) const SEGMENT_BYTES: u64 = 700;
 
 /// Folding without rests, in runs of a few rows.
-pub(super) const FOLD: FoldOptions = FoldOptions {
+pub(super) const FOLD: CompactionOptions = CompactionOptions {
     at_bytes: 5_000,
     run_bytes: 4_000,
-    rests: 0,
+    rest_factor: 0,
     look_every: Duration::from_millis(1),
     again_after: Duration::from_secs(60),
 };
@@ -150,7 +150,7 @@ fn a_damaged_snapshot_is_made_anew_while_the_journal_is_whole_and_else_counts_fo
     let mut bytes = fs::read(&file).unwrap();
     bytes[middle] ^= 1;
     fs::write(&file, &bytes).unwrap();
-    let folding = home.folding(FoldOptions { at_bytes: u64::MAX, ..FOLD });
+    let folding = home.folding(CompactionOptions { at_bytes: u64::MAX, ..FOLD });
     wait_for(|| folding.handle().covers() == covers);
     home.fill(20);
     folding.handle().ask();
@@ -181,11 +181,12 @@ fn any_step() -> impl Strategy<Value = Happens> {
 }
 
 fn said_by(caller: usize, words: &str, id: u16) -> Command {
-    let Command::Heard { account, item: Heard::Message(mut inbound) } = text(&format!("SM{id}"), words) else {
+    let Command::InboundItem { account, item: InboundItem::Message(mut inbound) } = text(&format!("SM{id}"), words)
+    else {
         unreachable!("a text is a message")
     };
     inbound.from = Address::read(CALLERS[caller]);
-    Command::Heard { account, item: Heard::Message(inbound) }
+    Command::InboundItem { account, item: InboundItem::Message(inbound) }
 }
 
 fn say(call: &str, key: u8) -> Command {
@@ -247,13 +248,13 @@ impl Home {
         fold(self.core.journal().as_ref(), &self.snapshots(), &FOLD, &mut || true).unwrap()
     }
 
-    pub(super) fn folding(&self, options: FoldOptions) -> Folding {
+    pub(super) fn folding(&self, options: CompactionOptions) -> Compactor {
         self.folding_in(options, Box::new(|| None))
     }
 
     /// The same on a disk with so much room.
-    pub(super) fn folding_in(&self, options: FoldOptions, spare: Spare) -> Folding {
-        Folding::start(self.core.journal(), Arc::new(self.snapshots()), options, spare).unwrap()
+    pub(super) fn folding_in(&self, options: CompactionOptions, spare: Spare) -> Compactor {
+        Compactor::start(self.core.journal(), Arc::new(self.snapshots()), options, spare).unwrap()
     }
 
     pub(super) fn snapshot_dir(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Who asks, and how far they may go.
 
-use super::{Api, Asked};
+use super::{Api, ApiRequest};
 use crate::model::Secret;
 use crate::net::ClientAddress;
 use crate::observe::{self, Door};
@@ -28,7 +28,7 @@ pub struct Tokens(Arc<ArcSwap<Vec<Arc<Token>>>>);
 
 impl Tokens {
     /// From now on these may ask, and nobody else.
-    pub fn take_over(&self, tokens: Vec<Token>) {
+    pub fn replace(&self, tokens: Vec<Token>) {
         self.0.store(Arc::new(tokens.into_iter().map(Arc::new).collect()));
     }
 }
@@ -80,7 +80,7 @@ impl Token {
     }
 }
 
-impl Asked {
+impl ApiRequest {
     /// Refuses what only an administrator may do.
     pub(super) fn only_admin(&self) -> Result<(), Refusal> {
         self.token.reaches(Some(Scope::Admin))

@@ -3,16 +3,16 @@
 use super::fields::{Fields, missing, no_number};
 use super::idempotency::replayed;
 use super::page::{list as page_of, no_cursor};
-use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
+use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::Urgency;
 use crate::http::answer::json;
 use crate::index::SCAN_MAX_ROWS;
 use crate::machine::command::{Command, PutCall, Reply};
-use crate::machine::event::{Fact, Story};
+use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::rows::Table;
 use crate::machine::show;
 use crate::machine::state::CallRow;
-use crate::machine::view::{Ask, View, decode_row, kind, state_key};
+use crate::machine::view::{Queries, View, decode_row, kind, state_key};
 use crate::model::{
     self, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, E164, Phase, Position, QueueId, Timestamp,
 };
@@ -54,24 +54,24 @@ const REASON_MAX_CHARACTERS: usize = 128;
 const LOOKED_AT_MAX: usize = 2_000;
 
 /// `PUT /v1/calls/{call_id}`: starts or changes a call.
-pub(super) async fn put(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn put(api: &Api, asked: ApiRequest) -> Answered {
     let put = read_put(call_id(&asked)?, &asked.body)?;
     // Where the disk has little room no call begins; what the platform says of one that did is still heard.
     if api.readiness.holds(NotReady::LowDisk) && !api.knows(put.call.clone()).await? {
-        return Err(unreadable());
+        return Err(storage_unavailable());
     }
     match api.decide(Command::PutCall(put), Urgency::Ordinary, None).await? {
         Reply::Call { created, shown } => {
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             Ok(json(status, &show::call(&shown)))
         }
-        Reply::EndedUnheard { call, ended } => Ok(json(StatusCode::OK, &show::ended_unheard(&call, &ended))),
-        _ => Err(unforeseen("put_call")),
+        Reply::EndedBeforeStart { call, ended } => Ok(json(StatusCode::OK, &show::ended_before_start(&call, &ended))),
+        _ => Err(unexpected_reply("put_call")),
     }
 }
 
 /// The platform's name of the call in the path.
-pub(super) fn call_id(asked: &Asked) -> Result<CallId, Refusal> {
+pub(super) fn call_id(asked: &ApiRequest) -> Result<CallId, Refusal> {
     CallId::read(asked.param("call_id")).ok_or_else(|| {
         Refusal::new(Code::InvalidField, "`call_id` in the path must be 1 to 128 of A-Z a-z 0-9 _ . : -")
     })
@@ -115,7 +115,7 @@ fn call_type(text: &str) -> Result<CallType, Refusal> {
 }
 
 /// `POST /v1/calls/{call_id}/end`: the call is over, whatever the reason (R51).
-pub(super) async fn end(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn end(api: &Api, asked: ApiRequest) -> Answered {
     let call = call_id(&asked)?;
     let key = asked.key()?;
     let reason = if asked.body.is_empty() {
@@ -126,9 +126,9 @@ pub(super) async fn end(api: &Api, asked: Asked) -> Answered {
     let command = Command::EndCall { call: call.clone(), reason, key };
     match api.decide(command, Urgency::Urgent, key).await? {
         Reply::Call { shown, .. } => Ok(json(StatusCode::OK, &show::call(&shown))),
-        Reply::EndedUnheard { call, ended } => Ok(json(StatusCode::OK, &show::ended_unheard(&call, &ended))),
+        Reply::EndedBeforeStart { call, ended } => Ok(json(StatusCode::OK, &show::ended_before_start(&call, &ended))),
         Reply::Again(position) => end_again(api, call, position).await.map(replayed),
-        _ => Err(unforeseen("end_call")),
+        _ => Err(unexpected_reply("end_call")),
     }
 }
 
@@ -137,8 +137,10 @@ async fn end_again(api: &Api, call: CallId, position: Position) -> Answered {
     let story = api.story(position).await?;
     for event in &story.events {
         match &event.fact {
-            Fact::Answered { call: Some(shown), .. } => return Ok(json(StatusCode::OK, &show::call(shown))),
-            Fact::EndNoted { call, ended } => return Ok(json(StatusCode::OK, &show::ended_unheard(call, ended))),
+            Event::Answered { call: Some(shown), .. } => return Ok(json(StatusCode::OK, &show::call(shown))),
+            Event::EndRecorded { call, ended } => {
+                return Ok(json(StatusCode::OK, &show::ended_before_start(call, ended)));
+            }
             _ => {}
         }
     }
@@ -157,20 +159,20 @@ impl Api {
     }
 
     /// What was committed at `position`.
-    pub(super) async fn story(&self, position: Position) -> Result<Arc<Story>, Refusal> {
+    pub(super) async fn story(&self, position: Position) -> Result<Arc<CommittedFrame>, Refusal> {
         self.look(move |reads, _| {
             let story = reads.follow().story(position).map_err(|failed| {
                 tracing::error!(%failed, "an answer to repeat could not be read");
-                unreadable()
+                storage_unavailable()
             })?;
-            story.ok_or_else(unreadable)
+            story.ok_or_else(storage_unavailable)
         })
         .await
     }
 }
 
 /// `GET /v1/calls/{call_id}`.
-pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn one(api: &Api, asked: ApiRequest) -> Answered {
     one_call(api, call_id(&asked)?).await
 }
 
@@ -193,7 +195,7 @@ pub(super) fn no_call() -> Refusal {
 fn document(view: &impl View, id: &CallId, row: &CallRow, now: Timestamp) -> Value {
     match row {
         CallRow::Call(call) => show::call(&crate::machine::shown(view, call, now)),
-        CallRow::EndedUnheard(ended) => show::ended_unheard(id, ended),
+        CallRow::EndedBeforeStart(ended) => show::ended_before_start(id, ended),
     }
 }
 
@@ -206,7 +208,7 @@ struct Wanted {
 }
 
 /// `GET /v1/calls`.
-pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn list(api: &Api, asked: ApiRequest) -> Answered {
     let query = &asked.query;
     let page = query.page()?;
     let wanted = Wanted {
@@ -345,7 +347,7 @@ impl Wanted {
                     && self.queue.as_ref().is_none_or(|queue| *queue == call.queue)
                     && !found_before
             }
-            CallRow::EndedUnheard(_) => {
+            CallRow::EndedBeforeStart(_) => {
                 row.stands(now) && self.active != Some(true) && self.caller.is_none() && self.queue.is_none()
             }
         }

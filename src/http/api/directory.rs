@@ -1,11 +1,11 @@
 //! Numbers, queues, presets and settings, to look at.
 
 use super::fields::number as read_number;
-use super::{Answered, Api, Asked, storage_failed};
+use super::{Answered, Api, ApiRequest, storage_failed};
 use crate::http::answer::json;
 use crate::index::SCAN_MAX_ROWS;
 use crate::machine::show;
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Queries, View};
 use crate::model::{Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Timestamp, measure};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const LOOKED_AT_MAX: usize = 20_000;
 
 /// `GET /v1/numbers`.
-pub(super) async fn numbers(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn numbers(api: &Api, asked: ApiRequest) -> Answered {
     let page = asked.query.page()?;
     api.look(move |reads, now| {
         let directory = &*reads.directory();
@@ -41,7 +41,7 @@ pub(super) async fn numbers(api: &Api, asked: Asked) -> Answered {
 }
 
 /// `GET /v1/numbers/{e164}`.
-pub(super) async fn number(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn number(api: &Api, asked: ApiRequest) -> Answered {
     let number = read_number("e164", asked.param("e164"))?;
     api.look(move |reads, now| {
         let directory = reads.directory();
@@ -127,7 +127,7 @@ fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
 }
 
 /// `GET /v1/queues`.
-pub(super) async fn queues(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn queues(api: &Api, asked: ApiRequest) -> Answered {
     let page = asked.query.page()?;
     let directory = api.reads.directory();
     let queues = directory.queues.iter();
@@ -135,7 +135,7 @@ pub(super) async fn queues(api: &Api, asked: Asked) -> Answered {
 }
 
 /// `GET /v1/queues/{queue_id}`.
-pub(super) async fn queue(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn queue(api: &Api, asked: ApiRequest) -> Answered {
     let directory = api.reads.directory();
     let id = QueueId::try_from(asked.param("queue_id").to_owned()).ok();
     let Some((id, queue)) = id.and_then(|id| directory.queues.get_key_value(&id)) else {
@@ -159,7 +159,7 @@ fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
 }
 
 /// `GET /v1/presets`: by language and id.
-pub(super) async fn presets(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn presets(api: &Api, asked: ApiRequest) -> Answered {
     let query = &asked.query;
     let page = query.page()?;
     let language = query.value("language").map(language).transpose()?;
@@ -181,7 +181,7 @@ fn language(text: &str) -> Result<Language, Refusal> {
 }
 
 /// `GET /v1/presets/{language}/{preset_id}`.
-pub(super) async fn preset(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn preset(api: &Api, asked: ApiRequest) -> Answered {
     let directory = api.reads.directory();
     let language = Language::try_from(asked.param("language").to_owned()).ok();
     let id = PresetId::try_from(asked.param("preset_id").to_owned()).ok();
@@ -209,7 +209,7 @@ fn preset_document(language: &Language, id: &PresetId, preset: &Preset) -> Value
 }
 
 /// `GET /v1/settings`.
-pub(super) async fn settings(api: &Api, _: Asked) -> Answered {
+pub(super) async fn settings(api: &Api, _: ApiRequest) -> Answered {
     let directory = api.reads.directory();
     let document = serde_json::to_value(&directory.settings).expect("settings are plain values with names for keys");
     Ok(resource(&document, &directory.settings))

@@ -1,10 +1,10 @@
 //! Events, to be pulled: page by page with a long poll, or as a stream. The bytes of an event are those that are pushed.
 
 use super::page::Query;
-use super::{Answered, Api, Asked, overloaded, storage_failed};
+use super::{Answered, Api, ApiRequest, overloaded, storage_failed};
 use crate::engine::{FollowFailed, Reads};
 use crate::journal::JournalFailed;
-use crate::machine::show::{self, Told, cursor};
+use crate::machine::show::{self, RenderedEvent, cursor};
 use crate::model::{EventId, Position};
 use crate::observe::{NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
@@ -38,7 +38,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// `GET /v1/events`: what is pushed to the platform's endpoints, in the order the gateway saw it.
-pub(super) async fn list(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn list(api: &Api, asked: ApiRequest) -> Answered {
     let query = &asked.query;
     if query.value("cursor").is_some() {
         return Err(Refusal::new(Code::InvalidField, "events go on by `after`: send the last cursor as that"));
@@ -100,7 +100,7 @@ struct Pull {
 
 /// What came next.
 struct Found {
-    events: Vec<Told>,
+    events: Vec<RenderedEvent>,
     /// There is nothing more just now.
     at_the_end: bool,
 }
@@ -215,7 +215,7 @@ fn read(reads: &Reads, after: Option<EventId>, limit: usize) -> Result<(Found, O
 }
 
 /// A page: the events' own bytes, as they are pushed.
-fn page(events: &[Told], after: Option<EventId>) -> Response {
+fn page(events: &[RenderedEvent], after: Option<EventId>) -> Response {
     let items: Vec<_> = events.iter().map(|told| String::from_utf8_lossy(&told.body)).collect();
     let next = after.map_or_else(|| "null".to_owned(), |after| format!("\"{}\"", cursor(after)));
     let mut response = Response::new(Body::from(format!("{{\"items\":[{}],\"next_cursor\":{next}}}", items.join(","))));
@@ -226,7 +226,7 @@ fn page(events: &[Told], after: Option<EventId>) -> Response {
 }
 
 /// An event as a stream has it: its JSON holds no line break.
-fn frame(told: &Told) -> Bytes {
+fn frame(told: &RenderedEvent) -> Bytes {
     let body = String::from_utf8_lossy(&told.body);
     Bytes::from(format!("id: {}\nevent: {}\ndata: {body}\n\n", cursor(told.id), told.kind))
 }

@@ -1,7 +1,7 @@
 //! Why a message is not sent yet (A67).
 
 use super::messages::{message_id, no_message};
-use super::{Answered, Api, Asked, storage_failed};
+use super::{Answered, Api, ApiRequest, storage_failed};
 use crate::http::answer::json;
 use crate::machine::state::{Attempt, AttemptOutcome, Message};
 use crate::machine::why::{Why, why};
@@ -14,7 +14,7 @@ use serde_json::{Value, json as object};
 const LOOKED_AT_MAX: usize = 20_000;
 
 /// `GET /v1/messages/{message_id}/explain`.
-pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn one(api: &Api, asked: ApiRequest) -> Answered {
     let id = message_id(&asked)?;
     let document = api
         .look(move |reads, now| {

@@ -2,7 +2,7 @@
 //!
 //! What was answered is the machine's to remember. Here the key is read, and the one whose answer is still to come.
 
-use super::Asked;
+use super::ApiRequest;
 use crate::machine::command::IdempotencyKey;
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::HeaderValue;
@@ -16,7 +16,7 @@ const KEY_MAX_CHARACTERS: usize = 128;
 
 const HEADER: &str = "idempotency-key";
 
-impl Asked {
+impl ApiRequest {
     /// The request's key, if it came with one.
     pub(super) fn key(&self) -> Result<Option<IdempotencyKey>, Refusal> {
         let mut values = self.headers.get_all(HEADER).iter();

@@ -4,14 +4,14 @@ use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
 use super::fields::{Fields, missing};
 use super::idempotency::replayed;
 use super::page::{document as page_document, no_cursor};
-use super::{Answered, Api, Asked, storage_failed, unforeseen, unreadable};
+use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::{Reads, Urgency};
 use crate::http::answer::json;
 use crate::machine::command::{Command, Content, Reply, Send};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::machine::show::{self, Text};
 use crate::machine::state::{CallRow, Message};
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Queries, View};
 use crate::model::{MessageId, Position, SmartAction, TEXT_MAX_CHARACTERS, measure};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
@@ -40,7 +40,7 @@ const SMART_ACTIONS: &[(&str, SmartAction)] = &[
 const TRANSCRIPT_MAX: usize = 20_000;
 
 /// `POST /v1/calls/{call_id}/messages`: an agent texts the caller (R7).
-pub(super) async fn send(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn send(api: &Api, asked: ApiRequest) -> Answered {
     let send = read_send(&asked)?;
     let key = send.key;
     match api.decide(Command::Send(send), Urgency::Ordinary, key).await? {
@@ -49,11 +49,11 @@ pub(super) async fn send(api: &Api, asked: Asked) -> Answered {
             Ok(json(StatusCode::ACCEPTED, &show::message(&message, text)))
         }
         Reply::Again(position) => send_again(api, position).await.map(replayed),
-        _ => Err(unforeseen("send")),
+        _ => Err(unexpected_reply("send")),
     }
 }
 
-fn read_send(asked: &Asked) -> Result<Send, Refusal> {
+fn read_send(asked: &ApiRequest) -> Result<Send, Refusal> {
     let call = call_id(asked)?;
     let key = asked.key()?;
     let fields = Fields::read(&asked.body, &[FIELDS, &MEDIA].concat(), &[])?;
@@ -91,16 +91,16 @@ fn read_send(asked: &Asked) -> Result<Send, Refusal> {
 async fn send_again(api: &Api, position: Position) -> Answered {
     let story = api.story(position).await?;
     let queued = story.events.iter().find_map(|event| match &event.fact {
-        Fact::MessageQueued { message, text, .. } => Some((message, text)),
+        Event::MessageQueued { message, text, .. } => Some((message, text)),
         _ => None,
     });
-    let (message, text) = queued.ok_or_else(unreadable)?;
+    let (message, text) = queued.ok_or_else(storage_unavailable)?;
     let text = text.kept().map_or(Text::Expired, |text| Text::Is(text));
     Ok(json(StatusCode::ACCEPTED, &show::message(message, text)))
 }
 
 /// `GET /v1/messages/{message_id}`.
-pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn one(api: &Api, asked: ApiRequest) -> Answered {
     let id = message_id(&asked)?;
     let document = api
         .look(move |reads, _| {
@@ -111,7 +111,7 @@ pub(super) async fn one(api: &Api, asked: Asked) -> Answered {
     Ok(json(StatusCode::OK, &document))
 }
 
-pub(super) fn message_id(asked: &Asked) -> Result<MessageId, Refusal> {
+pub(super) fn message_id(asked: &ApiRequest) -> Result<MessageId, Refusal> {
     asked.param("message_id").parse().map_err(|_| no_message())
 }
 
@@ -126,7 +126,7 @@ fn document(reads: &Reads, message: &Message) -> Result<Value, Refusal> {
 }
 
 /// `DELETE /v1/messages/{message_id}`: takes back a message that is still queued.
-pub(super) async fn cancel(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn cancel(api: &Api, asked: ApiRequest) -> Answered {
     let command = Command::Cancel(message_id(&asked)?);
     match api.decide(command, Urgency::Ordinary, None).await? {
         Reply::Message { message, .. } => {
@@ -139,12 +139,12 @@ pub(super) async fn cancel(api: &Api, asked: Asked) -> Answered {
             };
             Ok(json(StatusCode::OK, &show::message(&message, text)))
         }
-        _ => Err(unforeseen("cancel")),
+        _ => Err(unexpected_reply("cancel")),
     }
 }
 
 /// `GET /v1/calls/{call_id}/messages`: the transcript, oldest first.
-pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn transcript(api: &Api, asked: ApiRequest) -> Answered {
     let id = call_id(&asked)?;
     let page = asked.query.page()?;
     let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| no_cursor())).transpose()?;
@@ -152,7 +152,7 @@ pub(super) async fn transcript(api: &Api, asked: Asked) -> Answered {
         let told = reads.ask(|view| {
             let last = match view.call(&id).filter(|row| row.stands(now))? {
                 CallRow::Call(call) => call.last_message,
-                CallRow::EndedUnheard(_) => None,
+                CallRow::EndedBeforeStart(_) => None,
             };
             Some(transcript_page(view, last, after, page.limit, TRANSCRIPT_MAX))
         });
@@ -203,7 +203,7 @@ pub(super) fn transcript_page(
 }
 
 /// `POST /v1/estimate`: what a text would cost (R46).
-pub(super) async fn estimate(_: &Api, asked: Asked) -> Answered {
+pub(super) async fn estimate(_: &Api, asked: ApiRequest) -> Answered {
     asked.key()?;
     let fields = Fields::read(&asked.body, ESTIMATE_FIELDS, &[])?;
     let measured = measure(fields.text("text")?.ok_or_else(|| missing("text", "the text to estimate"))?);

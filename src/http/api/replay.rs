@@ -2,11 +2,11 @@
 
 use super::fields::{Fields, missing};
 use super::idempotency::replayed as replayed_before;
-use super::{Answered, Api, Asked, outcome_unknown, storage_failed, unforeseen, unreadable};
+use super::{Answered, Api, ApiRequest, outcome_unknown, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::{Follow, FollowFailed, Reads, Urgency};
 use crate::http::answer::json;
 use crate::machine::command::{Command, IdempotencyKey, Reply};
-use crate::machine::event::{Fact, Replayed};
+use crate::machine::event::{Event, Replayed};
 use crate::machine::{self, show};
 use crate::model::{EventId, Position, Timestamp};
 use crate::rules::refusal::{Code, Refusal};
@@ -20,7 +20,7 @@ use std::ops::Range;
 pub(super) const REPLAY_FIELDS: &[&str] = &["since", "until", "endpoint"];
 
 /// `POST /v1/events/replay`: endpoints are told once more what they were told of a time.
-pub(super) async fn replay(api: &Api, asked: Asked) -> Answered {
+pub(super) async fn replay(api: &Api, asked: ApiRequest) -> Answered {
     let key = asked.key()?;
     let fields = Fields::read(&asked.body, REPLAY_FIELDS, &[])?;
     let since = time(&fields, "since")?.ok_or_else(|| missing("since", TIME))?;
@@ -45,7 +45,7 @@ pub(super) async fn replay(api: &Api, asked: Asked) -> Answered {
         // The feeds have been asked: where that cannot be kept in mind, it was done all the same.
         let kept = api.submit(command, Urgency::Ordinary, held).await.map_err(|_| outcome_unknown())?;
         if kept != Reply::Done {
-            return Err(unforeseen("replayed"));
+            return Err(unexpected_reply("replayed"));
         }
     }
     Ok(accepted(&replayed))
@@ -89,10 +89,10 @@ impl Api {
 async fn again(api: &Api, position: Position) -> Answered {
     let story = api.story(position).await?;
     let replayed = story.events.iter().find_map(|event| match &event.fact {
-        Fact::Replayed(replayed) => Some(accepted(replayed)),
+        Event::Replayed(replayed) => Some(accepted(replayed)),
         _ => None,
     });
-    replayed.ok_or_else(unreadable)
+    replayed.ok_or_else(storage_unavailable)
 }
 
 const TIME: &str = "a time with its zone, as in 2026-01-31T12:00:00Z";

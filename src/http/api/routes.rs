@@ -1,7 +1,7 @@
 //! What is there: one table, which the router is made of and the OpenAPI document is held against.
 
 use super::auth::Scope;
-use super::{Answered, Api, Asked, calls, directory, events, explain, messages, replay};
+use super::{Answered, Api, ApiRequest, calls, directory, events, explain, messages, replay};
 use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
@@ -21,7 +21,7 @@ pub(super) struct Route {
     pub(super) scope: Option<Scope>,
     /// The query parameters it takes.
     pub(super) query: &'static [&'static str],
-    pub(super) answer: fn(Arc<Api>, Asked) -> Answering,
+    pub(super) answer: fn(Arc<Api>, ApiRequest) -> Answering,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
@@ -109,15 +109,15 @@ pub fn router(api: Api) -> Router {
         let answer = move |request: Request| Arc::clone(&api).answer(route, request);
         router = router.route(route.path, on(route.verb.filter(), answer));
     }
-    let elsewhere = Arc::clone(&api);
+    let not_found = Arc::clone(&api);
     let router = router
         .fallback(move |request: Request| {
             let detail = "nothing has this address: /v1/openapi.json says what there is";
-            Arc::clone(&elsewhere).elsewhere(Refusal::new(Code::NotFound, detail), request)
+            Arc::clone(&not_found).not_found(Refusal::new(Code::NotFound, detail), request)
         })
         .method_not_allowed_fallback(move |request: Request| {
             let detail = "this address has other methods: the answer's Allow names them";
-            Arc::clone(&api).elsewhere(Refusal::new(Code::MethodNotAllowed, detail), request)
+            Arc::clone(&api).not_found(Refusal::new(Code::MethodNotAllowed, detail), request)
         });
     without_trailing_slash(router)
 }
@@ -125,7 +125,7 @@ pub fn router(api: Api) -> Router {
 /// The contract, as a document for machines.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
-async fn openapi(_: &Api, _: Asked) -> Answered {
+async fn openapi(_: &Api, _: ApiRequest) -> Answered {
     let mut response = Response::new(OPENAPI.into());
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

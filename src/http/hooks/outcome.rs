@@ -1,9 +1,9 @@
 //! What became of a webhook and of its items, as it is counted.
 
-use crate::machine::command::Taken;
-use crate::model::Heard;
+use crate::machine::command::IntakeOutcome;
+use crate::model::InboundItem;
 use crate::observe::{self, AutoReplied, ReceiptOutcome, WebhookOutcome};
-use crate::rules::auto_reply::Silence;
+use crate::rules::auto_reply::NoReplyReason;
 
 /// What an item is, once the item itself is on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,67 +16,69 @@ pub(super) enum Item {
 }
 
 impl Item {
-    pub(super) fn of(heard: &Heard) -> Self {
+    pub(super) fn of(heard: &InboundItem) -> Self {
         match heard {
-            Heard::Message(_) => Self::Message,
-            Heard::Receipt(_) => Self::Receipt,
-            Heard::Unreadable { problem, .. } => Self::Unreadable(problem.clone()),
-            Heard::Ignored { .. } => Self::Ignored,
+            InboundItem::Message(_) => Self::Message,
+            InboundItem::Receipt(_) => Self::Receipt,
+            InboundItem::Unreadable { problem, .. } => Self::Unreadable(problem.clone()),
+            InboundItem::Ignored { .. } => Self::Ignored,
         }
     }
 }
 
 /// Counts an item.
-pub(super) fn count(account: &str, item: &Item, taken: Taken) {
+pub(super) fn count(account: &str, item: &Item, taken: IntakeOutcome) {
     match taken {
-        Taken::Attached => observe::inbound_message(account, observe::Taken::Joined),
-        Taken::Replied => {
-            observe::inbound_message(account, observe::Taken::Late);
+        IntakeOutcome::Attached => observe::inbound_message(account, observe::InboundOutcome::Joined),
+        IntakeOutcome::Replied => {
+            observe::inbound_message(account, observe::InboundOutcome::Late);
             observe::auto_reply(AutoReplied::Queued);
         }
-        Taken::Silent(why) => {
-            observe::inbound_message(account, observe::Taken::Late);
+        IntakeOutcome::Silent(why) => {
+            observe::inbound_message(account, observe::InboundOutcome::Late);
             observe::auto_reply(silent(why));
         }
-        Taken::Dropped => observe::inbound_message(account, observe::Taken::Dropped),
-        Taken::Advanced => observe::receipt(account, ReceiptOutcome::Applied),
-        Taken::Stale => observe::receipt(account, ReceiptOutcome::Stale),
-        Taken::NoSuchMessage => observe::receipt(account, ReceiptOutcome::UnknownMessage),
-        Taken::Quarantined(position) => {
+        IntakeOutcome::Dropped => observe::inbound_message(account, observe::InboundOutcome::Dropped),
+        IntakeOutcome::Advanced => observe::receipt(account, ReceiptOutcome::Applied),
+        IntakeOutcome::Stale => observe::receipt(account, ReceiptOutcome::Stale),
+        IntakeOutcome::NoSuchMessage => observe::receipt(account, ReceiptOutcome::UnknownMessage),
+        IntakeOutcome::Quarantined(position) => {
             let problem = if let Item::Unreadable(problem) = item { problem } else { "" };
             observe::quarantined(account, problem, position.0);
         }
-        Taken::Duplicate if *item == Item::Message => observe::inbound_message(account, observe::Taken::Duplicate),
-        Taken::Duplicate if *item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
-        Taken::Duplicate | Taken::Ignored => {}
+        IntakeOutcome::Duplicate if *item == Item::Message => {
+            observe::inbound_message(account, observe::InboundOutcome::Duplicate)
+        }
+        IntakeOutcome::Duplicate if *item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
+        IntakeOutcome::Duplicate | IntakeOutcome::Ignored => {}
     }
 }
 
-fn silent(why: Silence) -> AutoReplied {
+fn silent(why: NoReplyReason) -> AutoReplied {
     match why {
-        Silence::SwitchedOff => AutoReplied::Off,
-        Silence::NoText => AutoReplied::NoText,
-        Silence::NotOurs => AutoReplied::NotOurs,
-        Silence::NoNumber => AutoReplied::NoNumber,
-        Silence::OurOwnNumber => AutoReplied::OurOwnNumber,
-        Silence::Keyword => AutoReplied::Keyword,
-        Silence::OptedOut => AutoReplied::OptedOut,
-        Silence::Echo => AutoReplied::Echo,
-        Silence::NonUs => AutoReplied::NonUs,
-        Silence::Stranger => AutoReplied::Stranger,
-        Silence::Quiet => AutoReplied::Quiet,
-        Silence::DayCap => AutoReplied::DayCap,
-        Silence::StrangersCap => AutoReplied::StrangersCap,
+        NoReplyReason::SwitchedOff => AutoReplied::Off,
+        NoReplyReason::NoText => AutoReplied::NoText,
+        NoReplyReason::NotOurs => AutoReplied::NotOurs,
+        NoReplyReason::NoNumber => AutoReplied::NoNumber,
+        NoReplyReason::OurOwnNumber => AutoReplied::OurOwnNumber,
+        NoReplyReason::Keyword => AutoReplied::Keyword,
+        NoReplyReason::OptedOut => AutoReplied::OptedOut,
+        NoReplyReason::Echo => AutoReplied::Echo,
+        NoReplyReason::NonUs => AutoReplied::NonUs,
+        NoReplyReason::Stranger => AutoReplied::Stranger,
+        NoReplyReason::Quiet => AutoReplied::Quiet,
+        NoReplyReason::DayCap => AutoReplied::DayCap,
+        NoReplyReason::StrangersCap => AutoReplied::StrangersCap,
     }
 }
 
 /// The one outcome of a webhook whose items ended like this.
-pub(super) fn of(taken: &[Taken]) -> WebhookOutcome {
-    if taken.iter().any(|taken| matches!(taken, Taken::Quarantined(_))) {
+pub(super) fn of(taken: &[IntakeOutcome]) -> WebhookOutcome {
+    if taken.iter().any(|taken| matches!(taken, IntakeOutcome::Quarantined(_))) {
         WebhookOutcome::Unreadable
-    } else if taken.iter().all(|taken| *taken == Taken::Ignored) {
+    } else if taken.iter().all(|taken| *taken == IntakeOutcome::Ignored) {
         WebhookOutcome::Ignored
-    } else if taken.iter().all(|taken| matches!(taken, Taken::Duplicate | Taken::Ignored)) {
+    } else if taken.iter().all(|taken| matches!(taken, IntakeOutcome::Duplicate | IntakeOutcome::Ignored)) {
         WebhookOutcome::Duplicate
     } else {
         WebhookOutcome::Taken
@@ -91,12 +93,12 @@ mod tests {
     #[test]
     fn a_webhook_of_several_items_has_the_outcome_that_says_most() {
         for (taken, expected) in [
-            (&[Taken::Attached][..], WebhookOutcome::Taken),
-            (&[Taken::Duplicate, Taken::Stale], WebhookOutcome::Taken),
-            (&[Taken::Duplicate, Taken::Ignored], WebhookOutcome::Duplicate),
-            (&[Taken::Ignored], WebhookOutcome::Ignored),
+            (&[IntakeOutcome::Attached][..], WebhookOutcome::Taken),
+            (&[IntakeOutcome::Duplicate, IntakeOutcome::Stale], WebhookOutcome::Taken),
+            (&[IntakeOutcome::Duplicate, IntakeOutcome::Ignored], WebhookOutcome::Duplicate),
+            (&[IntakeOutcome::Ignored], WebhookOutcome::Ignored),
             (&[], WebhookOutcome::Ignored),
-            (&[Taken::Attached, Taken::Quarantined(Position(7))], WebhookOutcome::Unreadable),
+            (&[IntakeOutcome::Attached, IntakeOutcome::Quarantined(Position(7))], WebhookOutcome::Unreadable),
         ] {
             assert_eq!(of(taken), expected, "{taken:?}");
         }

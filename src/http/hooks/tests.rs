@@ -2,7 +2,7 @@ use super::budget::{FAILURES_MAX, UNVERIFIED_MAX};
 use super::*;
 use crate::carrier::{LookUp, Outbound, Outcome, Unreadable};
 use crate::http::world::{Answer, CALLER, SUPPORT, World, form, request, signature, signed, text, unsigned};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::model::{Address, E164, Inbound, MessageId, Secret};
 use crate::net::{Bounds, Listener};
 use axum::http::Request as HttpRequest;
@@ -167,7 +167,7 @@ async fn a58_a_signed_webhook_that_cannot_be_read_is_kept_as_it_came_once_and_th
         .iter()
         .flat_map(|story| story.events.clone())
         .filter_map(|event| match event.fact {
-            Fact::Quarantined { raw, .. } => Some(raw.kept().unwrap().clone()),
+            Event::Quarantined { raw, .. } => Some(raw.kept().unwrap().clone()),
             _ => None,
         })
         .collect();
@@ -233,7 +233,7 @@ async fn the_items_of_an_array_are_taken_in_in_the_carriers_order() {
         .iter()
         .flat_map(|story| story.events.clone())
         .filter_map(|event| match event.fact {
-            Fact::MessageReceived { text, .. } => Some(text.kept().unwrap().clone()),
+            Event::MessageReceived { text, .. } => Some(text.kept().unwrap().clone()),
             _ => None,
         })
         .collect();
@@ -353,16 +353,16 @@ async fn behind_a_listener_a_webhook_is_taken_in_and_a_body_that_is_cut_off_is_n
     serving.await.unwrap();
 }
 
-fn received(fact: &Fact) -> bool {
-    matches!(fact, Fact::MessageReceived { .. })
+fn received(fact: &Event) -> bool {
+    matches!(fact, Event::MessageReceived { .. })
 }
 
-fn late(fact: &Fact) -> bool {
-    matches!(fact, Fact::MessageLate(_))
+fn late(fact: &Event) -> bool {
+    matches!(fact, Event::MessageLate(_))
 }
 
-fn quarantined(fact: &Fact) -> bool {
-    matches!(fact, Fact::Quarantined { .. })
+fn quarantined(fact: &Event) -> bool {
+    matches!(fact, Event::Quarantined { .. })
 }
 
 #[track_caller]
@@ -401,9 +401,9 @@ fn from(client: &str, request: HttpRequest<Body>) -> HttpRequest<Body> {
     })
 }
 
-fn three_texts() -> Vec<Heard> {
+fn three_texts() -> Vec<InboundItem> {
     let text = |text: &str| {
-        Heard::Message(Inbound {
+        InboundItem::Message(Inbound {
             carrier_id: format!("id-{text}"),
             from: Address::read(CALLER),
             to: Address::read(SUPPORT),
@@ -419,11 +419,11 @@ fn three_texts() -> Vec<Heard> {
 /// A carrier whose webhooks say what a test wants.
 struct Fake {
     verdict: Result<(), BadSignature>,
-    says: fn() -> Vec<Heard>,
+    says: fn() -> Vec<InboundItem>,
 }
 
 impl Fake {
-    fn that_says(says: fn() -> Vec<Heard>) -> Self {
+    fn that_says(says: fn() -> Vec<InboundItem>) -> Self {
         Self { verdict: Ok(()), says }
     }
 
@@ -441,7 +441,7 @@ impl Dialect for Fake {
         "https://sms.example.com".to_owned()
     }
 
-    fn parse(&self, _: &Webhook) -> Result<Vec<Heard>, Unreadable> {
+    fn parse(&self, _: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
         Ok((self.says)())
     }
 

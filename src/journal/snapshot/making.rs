@@ -2,7 +2,7 @@
 
 use super::super::disk::DiskFile;
 use super::sorted::{self, Broken, Reader, Writer};
-use super::{Breathe, HEADER, SnapshotFailed, trouble};
+use super::{HEADER, SnapshotFailed, Throttle, trouble};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ pub(super) struct Making {
 
 impl Making {
     /// Adds a row, whose key is behind all that were added.
-    pub(super) fn put(&mut self, key: &[u8], row: Option<&[u8]>, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+    pub(super) fn put(&mut self, key: &[u8], row: Option<&[u8]>, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
         let wrote_a_block = self.writer.put(key, row).map_err(|error| trouble(&self.path, &error))?;
-        if wrote_a_block && !breathe() { Err(SnapshotFailed::Interrupted) } else { Ok(()) }
+        if wrote_a_block && !throttle() { Err(SnapshotFailed::Interrupted) } else { Ok(()) }
     }
 }
 
@@ -27,7 +27,7 @@ pub(super) fn read_back(
     bytes: u64,
     seed: u32,
     path: &Path,
-    breathe: Breathe<'_>,
+    throttle: Throttle<'_>,
 ) -> Result<(), SnapshotFailed> {
     // Not as damage: that would be said of the snapshot there is.
     let other = || SnapshotFailed::Disk(format!("{}: what is read back is not what was written", path.display()));
@@ -41,7 +41,7 @@ pub(super) fn read_back(
     let mut reader = Reader::new(made.clone(), HEADER as u64, bytes, seed);
     let mut block = 0;
     loop {
-        if reader.offset() != block && !breathe() {
+        if reader.offset() != block && !throttle() {
             return Err(SnapshotFailed::Interrupted);
         }
         block = reader.offset();

@@ -156,11 +156,11 @@ fn a_new_snapshot_is_read_back_before_the_one_before_goes() {
         fold.add(vec![put(State, b"b", &[7; 40])], &mut || true).unwrap();
         let making = format!("{}{MAKING}", name_of(Position(2)));
         // The first breath is that of the reading: what was written is less than a block.
-        let mut breathe = || {
+        let mut throttle = || {
             disk.tamper(&making, |bytes| bytes[place] ^= 1);
             true
         };
-        let failed = fold.finish(Position(2), time(2), &mut breathe).err().expect("it is not what was written");
+        let failed = fold.finish(Position(2), time(2), &mut throttle).err().expect("it is not what was written");
         assert!(!failed.is_unusable() && failed.to_string().contains("not what was written"), "{failed}");
         assert_eq!(disk.names().unwrap(), [name_of(Position(1))]);
         assert_eq!(rows(&snapshots).len(), 1);
@@ -177,12 +177,12 @@ fn a_fold_that_is_asked_to_stop_leaves_the_snapshot_before_and_nothing_else() {
     let mut breaths = 0;
     loop {
         let mut left: u64 = breaths;
-        let mut breathe = || {
+        let mut throttle = || {
             left = left.saturating_sub(1);
             left > 0
         };
         let mut fold = snapshots.fold(true, 200_000).unwrap();
-        let made = fold.add(many(), &mut breathe).and_then(|()| fold.finish(Position(2), time(2), &mut breathe));
+        let made = fold.add(many(), &mut throttle).and_then(|()| fold.finish(Position(2), time(2), &mut throttle));
         match made {
             Ok(_) => break,
             Err(SnapshotFailed::Interrupted) => assert_eq!(disk.names().unwrap(), before),

@@ -1,7 +1,7 @@
 //! G9 and G3 in small: disks that fail and lose power, from seeds.
 
 use super::super::segment::name_of;
-use super::super::sim_disk::{Dice, SimDisk};
+use super::super::sim_disk::{SeededRng, SimDisk};
 use super::super::suite::{all, contents, now, records};
 use super::super::{FileJournal, Journal, JournalFailed, Options, Record};
 use super::segments;
@@ -105,7 +105,7 @@ fn g7_on_a_disk_that_is_nearly_full_segments_are_smaller_and_the_journal_goes_on
 fn g3_no_seed_loses_a_frame_that_was_synced_or_shown() {
     for seed in 0..250 {
         let disk = SimDisk::default();
-        let segment_bytes = 300 + Dice(seed).roll(3_000);
+        let segment_bytes = 300 + SeededRng(seed).roll(3_000);
         let mut story = Story::new(disk.clone(), segment_bytes, seed);
         for _ in 0..30 {
             match story.dice.roll(12) {
@@ -126,7 +126,7 @@ struct Story {
     disk: SimDisk,
     segment_bytes: u64,
     seed: u64,
-    dice: Dice,
+    dice: SeededRng,
     now: Timestamp,
     /// `None` where the disk failed while it was opened.
     journal: Option<FileJournal>,
@@ -139,7 +139,7 @@ struct Story {
 impl Story {
     fn new(disk: SimDisk, segment_bytes: u64, seed: u64) -> Self {
         let journal = FileJournal::on(Arc::new(disk.clone()), &Options { segment_bytes }).ok();
-        Self { disk, segment_bytes, seed, dice: Dice(seed), now: now(), journal, appended: Vec::new(), kept: 0 }
+        Self { disk, segment_bytes, seed, dice: SeededRng(seed), now: now(), journal, appended: Vec::new(), kept: 0 }
     }
 
     fn append(&mut self) {
@@ -194,7 +194,7 @@ impl Story {
     }
 }
 
-fn any_record(dice: &mut Dice) -> Record {
+fn any_record(dice: &mut SeededRng) -> Record {
     let mut bytes = |max| (0..dice.roll(max)).map(|_| dice.roll(256) as u8).collect::<Vec<u8>>();
     let meta = bytes(60);
     let bodies = (0..meta.len() % 4).map(|_| bytes(200)).collect();

@@ -3,9 +3,9 @@
 use super::draft::{Draft, Live};
 use super::send::{self, NewText};
 use crate::machine::command::{IdempotencyKey, PutCall, Reply};
-use crate::machine::event::{CallChange, Fact};
+use crate::machine::event::{CallChange, Event};
 use crate::machine::state::{Call, CallRow, Contact, Ended, Usage};
-use crate::machine::view::{Ask, LIVE_MAX, View};
+use crate::machine::view::{LIVE_MAX, Queries, View};
 use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, Language, MessageState, Phase, Session, Timestamp};
 use crate::rules::language::system_text;
 use crate::rules::receipt::failure;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// A call starts, or something about it changes.
 pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
     match known(draft, &put.call) {
-        Some(CallRow::EndedUnheard(ended)) => Reply::EndedUnheard { call: put.call, ended },
+        Some(CallRow::EndedBeforeStart(ended)) => Reply::EndedBeforeStart { call: put.call, ended },
         Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
         Some(CallRow::Call(call)) => update(draft, &call, put),
         None => start(draft, put),
@@ -63,7 +63,7 @@ fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
     // The lease's first timer stands where it says itself; there is none to take away.
     let change = CallChange { lease_was: Some(call.lease_until), live: true, party_was: None, shown: shown.clone() };
     call.told = 0;
-    draft.tell(&mut call, |_| Fact::CallStarted(Box::new(change)));
+    draft.record_visible(&mut call, |_| Event::CallStarted(Box::new(change)));
     Reply::Call { created: true, shown: Box::new(shown) }
 }
 
@@ -138,9 +138,9 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
     let change = CallChange { shown: shown.clone(), lease_was: Some(before.lease_until), live: true, party_was };
     if seen {
         call.told -= 1;
-        draft.tell(&mut call, |_| Fact::CallUpdated(Box::new(change)));
+        draft.record_visible(&mut call, |_| Event::CallUpdated(Box::new(change)));
     } else {
-        draft.note(Fact::CallKept(Box::new(change)));
+        draft.record(Event::CallStored(Box::new(change)));
     }
     if closes || elsewhere {
         remember(draft, before, &call.language);
@@ -169,7 +169,7 @@ pub(super) fn remember<V: View>(draft: &mut Draft<'_, V>, call: &Call, language:
         closed_at: Some(draft.now()),
         ..before
     };
-    draft.note(Fact::ContactKept { ours, theirs: theirs.into(), contact });
+    draft.record(Event::ContactStored { ours, theirs: theirs.into(), contact });
 }
 
 /// A call ends, for whatever reason (R51).
@@ -187,22 +187,22 @@ pub(super) fn end<V: View>(
         }
     }
     let reply = match known(draft, &id) {
-        Some(CallRow::EndedUnheard(ended)) => {
+        Some(CallRow::EndedBeforeStart(ended)) => {
             // Noted again, as it was, so that this frame holds what a repeat on its key is answered with.
             if key.is_some() {
-                draft.note(Fact::EndNoted { call: id.clone(), ended: ended.clone() });
+                draft.record(Event::EndRecorded { call: id.clone(), ended: ended.clone() });
             }
-            Reply::EndedUnheard { call: id, ended }
+            Reply::EndedBeforeStart { call: id, ended }
         }
         Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
         Some(CallRow::Call(call)) => {
-            let call = hang_up(draft, *call, reason, Farewell::Closing);
+            let call = hang_up(draft, *call, reason, ClosingMessage::Closing);
             ended(draft, &call)
         }
         None => {
             let ended = Ended { at: draft.now(), reason };
-            draft.note(Fact::EndNoted { call: id.clone(), ended: ended.clone() });
-            Reply::EndedUnheard { call: id, ended }
+            draft.record(Event::EndRecorded { call: id.clone(), ended: ended.clone() });
+            Reply::EndedBeforeStart { call: id, ended }
         }
     };
     if let Some(IdempotencyKey { key, body }) = key {
@@ -210,14 +210,14 @@ pub(super) fn end<V: View>(
             Reply::Call { shown, .. } => Some(shown.clone()),
             _ => None,
         };
-        draft.note(Fact::Answered { key, body, call });
+        draft.record(Event::Answered { key, body, call });
     }
     reply
 }
 
 /// Whether a closing message may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Farewell {
+pub(super) enum ClosingMessage {
     /// If everything else allows it.
     Closing,
     /// Never: the lease ran out, so the call may have ended long ago (A7).
@@ -230,10 +230,10 @@ pub(super) fn hang_up<V: View>(
     draft: &mut Draft<'_, V>,
     mut call: Call,
     reason: Option<String>,
-    farewell: Farewell,
+    farewell: ClosingMessage,
 ) -> Call {
     let was_open = call.session == Session::Open;
-    let closing = if was_open && farewell == Farewell::Closing { closing(draft, &call) } else { None };
+    let closing = if was_open && farewell == ClosingMessage::Closing { closing(draft, &call) } else { None };
     take_back_queued(draft, &mut call, FailureCode::CancelledCallEnded);
 
     call.ended = Some(Ended { at: draft.now(), reason });
@@ -244,13 +244,13 @@ pub(super) fn hang_up<V: View>(
     let change =
         CallChange { shown: draft.shown(&call), lease_was: Some(call.lease_until), live: true, party_was: None };
     call.told -= 1;
-    draft.tell(&mut call, |_| Fact::CallEnded(Box::new(change)));
+    draft.record_visible(&mut call, |_| Event::CallEnded(Box::new(change)));
 
     remember(draft, &call, &call.language);
     if let Some((ours, theirs, text)) = closing {
         let new = NewText { kind: Kind::Closing, ours, theirs, text, agent: None, smart_action: None };
         send::enqueue(draft, Some(&mut call), new);
-        draft.keep(call.clone(), Live::Same);
+        draft.store(call.clone(), Live::Same);
     }
     call
 }
@@ -275,6 +275,6 @@ pub(super) fn take_back_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Cal
         message.state = MessageState::Cancelled;
         message.failure = Some(failure(why, None, None));
         let lane = send::leave_lane(draft, &message);
-        draft.tell(call, |_| Fact::MessageChanged { message: Box::new(message), lane: Some(lane) });
+        draft.record_visible(call, |_| Event::MessageChanged { message: Box::new(message), lane: Some(lane) });
     }
 }

@@ -3,8 +3,8 @@
 use super::draft::Draft;
 use super::permit;
 use crate::machine::command::Reply;
-use crate::machine::event::Fact;
-use crate::machine::view::{Ask, View};
+use crate::machine::event::Event;
+use crate::machine::view::{Queries, View};
 use crate::model::{Change, Directory, E164, Json, Number, Verification};
 use crate::rules::directory::check;
 use crate::rules::opt_out::Block;
@@ -18,10 +18,10 @@ pub(super) fn seed<V: View>(draft: &mut Draft<'_, V>, directory: &Directory, opt
     if draft.view.has_directory() {
         return Reply::SeedRefused;
     }
-    draft.note(Fact::DirectoryChanged { changes: Change::all_of(directory) });
+    draft.record(Event::DirectoryChanged { changes: Change::all_of(directory) });
     if !opt_outs.is_empty() {
         let opt_outs = opt_outs.into_iter().map(|(number, block)| (number.into(), block)).collect();
-        draft.note(Fact::OptOutsLoaded { opt_outs });
+        draft.record(Event::OptOutsLoaded { opt_outs });
     }
     Reply::Done
 }
@@ -40,7 +40,7 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: Vec<Change>, fo
         return Reply::Refused(Refusal::new(first.code, told.join("; ") + &more));
     }
     if after != *before {
-        draft.note(Fact::DirectoryChanged { changes });
+        draft.record(Event::DirectoryChanged { changes });
         permit::relimit(draft, before, &after);
     }
     Reply::Done
@@ -55,9 +55,9 @@ pub(super) fn verified<V: View>(draft: &mut Draft<'_, V>, number: E164, verifica
     let changed = known.verification.state != verification.state;
     let entry = Number { verification, ..known.clone() };
     if changed {
-        draft.note(Fact::VerificationChanged { number, entry: Json(entry) });
+        draft.record(Event::VerificationChanged { number, entry: Json(entry) });
     } else {
-        draft.note(Fact::DirectoryChanged { changes: vec![Change::Number(number, Some(Json(entry)))] });
+        draft.record(Event::DirectoryChanged { changes: vec![Change::Number(number, Some(Json(entry)))] });
     }
     Reply::Done
 }

@@ -2,18 +2,18 @@
 
 use super::permit;
 use crate::machine::command::At;
-use crate::machine::event::{CallChange, CallShown, Event, Fact};
+use crate::machine::event::{CallChange, CallShown, Event, NumberedEvent};
 use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut};
-use crate::machine::view::{Ask, LIVE_MAX, View};
+use crate::machine::view::{LIVE_MAX, Queries, View};
 use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
-use crate::rules::sending::{self, Needs, Standing};
+use crate::rules::sending::{self, Needs, SendContext};
 
 /// Whether what correlation needs of a call changed with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Live {
-    Changed,
+    Updated,
     Same,
 }
 
@@ -21,7 +21,7 @@ pub(super) enum Live {
 pub(super) struct Draft<'a, V> {
     pub(super) view: &'a V,
     pub(super) at: At,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<NumberedEvent>,
     messages: u16,
     media: u16,
     /// Lanes this decision has changed already.
@@ -44,29 +44,29 @@ impl<'a, V: View> Draft<'a, V> {
     }
 
     /// Something the platform hears nothing of, or not as part of a call.
-    pub(super) fn note(&mut self, fact: Fact) {
-        self.events.push(Event { call_sequence: None, fact });
+    pub(super) fn record(&mut self, fact: Event) {
+        self.events.push(NumberedEvent { call_sequence: None, fact });
     }
 
     /// Something the platform hears as the next thing of this call. Whoever calls it keeps the call afterwards.
-    pub(super) fn tell(&mut self, call: &mut Call, fact: impl FnOnce(&Call) -> Fact) {
+    pub(super) fn record_visible(&mut self, call: &mut Call, fact: impl FnOnce(&Call) -> Event) {
         call.told += 1;
-        self.events.push(Event { call_sequence: Some(call.told), fact: fact(call) });
+        self.events.push(NumberedEvent { call_sequence: Some(call.told), fact: fact(call) });
     }
 
     /// Something of a message: told in its call's order, where it has one.
-    pub(super) fn tell_of(&mut self, call: Option<&mut Call>, fact: Fact) {
+    pub(super) fn tell_of(&mut self, call: Option<&mut Call>, fact: Event) {
         match call {
-            Some(call) => self.tell(call, |_| fact),
-            None => self.note(fact),
+            Some(call) => self.record_visible(call, |_| fact),
+            None => self.record(fact),
         }
     }
 
     /// The call's row, where nothing later in this decision carries it.
-    pub(super) fn keep(&mut self, call: Call, live: Live) {
+    pub(super) fn store(&mut self, call: Call, live: Live) {
         let shown = CallShown { call, refusal: None, custom_allowed: false };
-        let live = live == Live::Changed;
-        self.note(Fact::CallKept(Box::new(CallChange { shown, lease_was: None, live, party_was: None })));
+        let live = live == Live::Updated;
+        self.record(Event::CallStored(Box::new(CallChange { shown, lease_was: None, live, party_was: None })));
     }
 
     pub(super) fn next_message(&mut self) -> MessageId {
@@ -85,7 +85,7 @@ impl<'a, V: View> Draft<'a, V> {
             return false;
         }
         let Claim { account, carrier_id, kind } = claim;
-        self.note(Fact::Claimed { account, carrier_id, kind });
+        self.record(Event::Claimed { account, carrier_id, kind });
         true
     }
 
@@ -127,9 +127,9 @@ impl<'a, V: View> Draft<'a, V> {
     }
 
     /// Everything that happened.
-    pub(super) fn into_events(mut self) -> Vec<Event> {
+    pub(super) fn into_events(mut self) -> Vec<NumberedEvent> {
         for (account, lane) in std::mem::take(&mut self.account_lanes) {
-            self.note(Fact::AccountLaneKept { account, lane });
+            self.record(Event::AccountLaneStored { account, lane });
         }
         self.events
     }
@@ -137,10 +137,10 @@ impl<'a, V: View> Draft<'a, V> {
     /// What stands under a call's id, this decision included.
     pub(super) fn call(&self, id: &CallId) -> Option<CallRow> {
         let changed = self.events.iter().rev().find_map(|event| match &event.fact {
-            Fact::CallStarted(change)
-            | Fact::CallUpdated(change)
-            | Fact::CallEnded(change)
-            | Fact::CallKept(change)
+            Event::CallStarted(change)
+            | Event::CallUpdated(change)
+            | Event::CallEnded(change)
+            | Event::CallStored(change)
                 if change.shown.call.id == *id =>
             {
                 Some(CallRow::Call(Box::new(change.shown.call.clone())))
@@ -154,7 +154,7 @@ impl<'a, V: View> Draft<'a, V> {
     pub(super) fn live_call(&self, id: &CallId) -> Option<Call> {
         match self.call(id)? {
             CallRow::Call(call) => Some(*call),
-            CallRow::EndedUnheard(_) => None,
+            CallRow::EndedBeforeStart(_) => None,
         }
     }
 
@@ -168,7 +168,7 @@ impl<'a, V: View> Draft<'a, V> {
     pub(super) fn live(&self, theirs: E164) -> Vec<state::Live> {
         let mut live = self.view.live(theirs);
         for event in &self.events {
-            let (Fact::CallUpdated(change) | Fact::CallKept(change)) = &event.fact else { continue };
+            let (Event::CallUpdated(change) | Event::CallStored(change)) = &event.fact else { continue };
             let call = &change.shown.call;
             if let Some(known) = live.iter_mut().find(|known| known.call == call.id) {
                 (known.session, known.our_number) = (call.session, call.our_number);
@@ -180,8 +180,8 @@ impl<'a, V: View> Draft<'a, V> {
     /// From where a number must not be texted, this decision included.
     pub(super) fn opt_out(&self, theirs: E164) -> Option<OptOut> {
         let changed = self.events.iter().rev().find_map(|event| match &event.fact {
-            Fact::OptedOut { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(Some(stands.clone())),
-            Fact::OptedIn { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(stands.clone()),
+            Event::OptedOut { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(Some(stands.clone())),
+            Event::OptedIn { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(stands.clone()),
             _ => None,
         });
         changed.unwrap_or_else(|| self.view.opt_out(theirs))
@@ -214,7 +214,7 @@ impl<'a, V: View> Draft<'a, V> {
     pub(super) fn party(&self, call: &Call, force: bool) -> Result<E164, Refusal> {
         let known = call.party();
         let caller = call.caller.kept().copied().unwrap_or(crate::model::Caller::Withheld);
-        let standing = Standing {
+        let standing = SendContext {
             ended: call.ended.is_some(),
             session: call.session,
             queue: &call.queue,

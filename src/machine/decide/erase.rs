@@ -3,10 +3,10 @@
 use super::draft::Draft;
 use crate::machine::command::Reply;
 use crate::machine::erase::Key;
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::machine::rows::Table;
 use crate::machine::state::{CallRow, Live};
-use crate::machine::view::{Ask, PAGE_ROWS, View, decode_row, kind};
+use crate::machine::view::{PAGE_ROWS, Queries, View, decode_row, kind};
 use crate::model::{CallId, E164};
 use crate::rules::refusal::{Code, Refusal};
 
@@ -28,9 +28,9 @@ pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: Key) ->
         return Reply::Refused(Refusal::new(Code::StillTexting, detail));
     }
     let key = draft.view.erasure_key().unwrap_or(fresh);
-    draft.note(Fact::PersonErased { key: key.into() });
+    draft.record(Event::PersonErased { key: key.into() });
     if let Some(stands) = draft.view.opt_out(who) {
-        draft.note(Fact::ErasedOptOut { who: key.fingerprint(who), stands: Some(stands) });
+        draft.record(Event::ErasedOptOut { who: key.fingerprint(who), stands: Some(stands) });
     }
     Reply::Done
 }
@@ -43,7 +43,7 @@ fn texting_elsewhere(view: &impl View, who: E164) -> Option<CallId> {
         let live = page.iter().filter_map(|(_, row)| decode_row::<Live>(row));
         let is_theirs = |id: &CallId| match view.call(id) {
             Some(CallRow::Call(call)) => call.caller.kept().and_then(|caller| caller.number()) == Some(who),
-            Some(CallRow::EndedUnheard(_)) | None => false,
+            Some(CallRow::EndedBeforeStart(_)) | None => false,
         };
         if let Some(call) = live.map(|live| live.call).find(is_theirs) {
             return Some(call);

@@ -3,14 +3,14 @@
 use super::draft::{Draft, Live, claim};
 use super::opt_out;
 use super::send::{self, NewText};
-use crate::machine::command::{Reply, Taken};
-use crate::machine::event::{Fact, LateMessage};
+use crate::machine::command::{IntakeOutcome, Reply};
+use crate::machine::event::{Event, LateMessage};
 use crate::machine::state::{Call, Contact, Medium, Message, OptOutBy};
-use crate::machine::view::{Ask, LIVE_MAX, View};
+use crate::machine::view::{LIVE_MAX, Queries, View};
 use crate::model::{
     CallId, ClaimKind, Direction, E164, Inbound, Kind, Language, MessageState, Phase, Session, Timestamp, measure,
 };
-use crate::rules::auto_reply::{self, Late, Remembered, Silence};
+use crate::rules::auto_reply::{self, Late, NoReplyReason, Remembered};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
 use crate::rules::keyword::Keyword;
 use crate::rules::non_us;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// A message to one of our numbers: to its call, or to nobody.
 pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
     if !draft.claim(claim(&account, inbound.carrier_id.clone(), ClaimKind::Message)) {
-        return Reply::Heard(Taken::Duplicate);
+        return Reply::InboundItem(IntakeOutcome::Duplicate);
     }
     let (Some(from), Some(ours)) = (inbound.from.number(), inbound.to.number()) else {
         return late(draft, &inbound, None, Why::NoCall);
@@ -37,7 +37,7 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
     let (reply, call) = place(draft, account, inbound, Some(keyword), from, ours);
     // The law does not ask whether the message was dropped, or whether there is a call (A46, A47).
     let answers = keyword == Keyword::Help || opt_out::stop(draft, from, Some(ours), OptOutBy::Keyword, call.clone());
-    if answers && reply != Reply::Heard(Taken::Dropped) {
+    if answers && reply != Reply::InboundItem(IntakeOutcome::Dropped) {
         opt_out::answer(draft, &words, keyword, from, ours, call);
     }
     reply
@@ -56,11 +56,11 @@ fn place<V: View>(
     let dropped = |phase| settings.drop_non_us_inbound && non_us::blocked(from, phase, &settings.non_us);
     let why = match belongs(draft, from, ours) {
         Belongs::To(id) => match draft.live_call(&id) {
-            Some(call) if dropped(call.phase) => return (Reply::Heard(Taken::Dropped), None),
+            Some(call) if dropped(call.phase) => return (Reply::InboundItem(IntakeOutcome::Dropped), None),
             Some(call) => return (attach(draft, account, inbound, keyword, call, ours), Some(id)),
             None => Why::NoCall,
         },
-        Belongs::Nowhere(_) if dropped(Phase::Connected) => return (Reply::Heard(Taken::Dropped), None),
+        Belongs::Nowhere(_) if dropped(Phase::Connected) => return (Reply::InboundItem(IntakeOutcome::Dropped), None),
         Belongs::Nowhere(why) => why,
     };
     (late(draft, &inbound, keyword, why), None)
@@ -135,10 +135,10 @@ fn attach<V: View>(
         keyword,
         previous: call.last_message.replace(id),
     };
-    let fact = Fact::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
-    draft.tell(&mut call, |_| fact);
-    draft.keep(call, if opens { Live::Changed } else { Live::Same });
-    Reply::Heard(Taken::Attached)
+    let fact = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
+    draft.record_visible(&mut call, |_| fact);
+    draft.store(call, if opens { Live::Updated } else { Live::Same });
+    Reply::InboundItem(IntakeOutcome::Attached)
 }
 
 /// A message of no call: the platform hears that it came, and the sender may hear from us.
@@ -152,7 +152,7 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
         language: contact.language.clone(),
         replied_at: contact.replied_at.clone(),
     });
-    let reply = pair.ok_or(Silence::NoNumber).and_then(|(to, theirs)| {
+    let reply = pair.ok_or(NoReplyReason::NoNumber).and_then(|(to, theirs)| {
         let late = Late {
             from: &inbound.from,
             to,
@@ -168,7 +168,7 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
 
     let settings = &draft.directory().settings;
     let text = settings.late_text.then(|| inbound.text.clone().into());
-    draft.note(Fact::MessageLate(Box::new(LateMessage {
+    draft.record(Event::MessageLate(Box::new(LateMessage {
         from: inbound.from.clone().into(),
         to: inbound.to.clone().into(),
         text,
@@ -177,14 +177,14 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
     })));
     let new = match reply {
         Ok(new) => new,
-        Err(silence) => return Reply::Heard(Taken::Silent(silence)),
+        Err(silence) => return Reply::InboundItem(IntakeOutcome::Silent(silence)),
     };
     replied(draft, new.ours, new.theirs, contact.unwrap_or_default());
     if let Some(answers) = strangers {
-        draft.note(Fact::StrangerAnswered { kind: new.kind, answers: answers.with_one_more(draft.now()) });
+        draft.record(Event::StrangerAnswered { kind: new.kind, answers: answers.with_one_more(draft.now()) });
     }
     send::enqueue(draft, None, new);
-    Reply::Heard(Taken::Replied)
+    Reply::InboundItem(IntakeOutcome::Replied)
 }
 
 /// Keeps in mind that we reply now (A22).
@@ -193,7 +193,7 @@ fn replied<V: View>(draft: &mut Draft<'_, V>, ours: E164, theirs: E164, mut cont
     let now = draft.now();
     contact.replied_at.retain(|at| now.since(*at) < DAY);
     contact.replied_at.push(now);
-    draft.note(Fact::ContactKept { ours, theirs: theirs.into(), contact });
+    draft.record(Event::ContactStored { ours, theirs: theirs.into(), contact });
 }
 
 /// Whether the caps of auto-replies leave room for one to HELP, and if so takes it.
@@ -234,14 +234,14 @@ pub(super) fn answers_stranger<V: View>(draft: &mut Draft<'_, V>, kind: Kind, th
     if !answers.has_capacity(most, draft.now()) {
         return false;
     }
-    draft.note(Fact::StrangerAnswered { kind, answers: answers.with_one_more(draft.now()) });
+    draft.record(Event::StrangerAnswered { kind, answers: answers.with_one_more(draft.now()) });
     true
 }
 
-fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result<NewText, Silence> {
+fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result<NewText, NoReplyReason> {
     let directory = draft.directory();
     if !directory.numbers.contains_key(&late.to) {
-        return Err(Silence::NotOurs);
+        return Err(NoReplyReason::NotOurs);
     }
     let text = auto_reply::after_the_call(late, directory, draft.now())?.to_owned();
     Ok(NewText { kind: Kind::AutoReply, ours: late.to, theirs, text, agent: None, smart_action: None })
@@ -255,8 +255,8 @@ pub(super) fn unreadable<V: View>(draft: &mut Draft<'_, V>, account: String, raw
         write!(digest, "{byte:02x}").expect("a String takes everything");
     }
     if !draft.claim(claim(&account, digest, ClaimKind::Quarantine)) {
-        return Reply::Heard(Taken::Duplicate);
+        return Reply::InboundItem(IntakeOutcome::Duplicate);
     }
-    draft.note(Fact::Quarantined { account, problem, raw: raw.into() });
-    Reply::Heard(Taken::Quarantined(draft.at.position))
+    draft.record(Event::Quarantined { account, problem, raw: raw.into() });
+    Reply::InboundItem(IntakeOutcome::Quarantined(draft.at.position))
 }

@@ -3,9 +3,9 @@
 use super::draft::{Draft, Live};
 use super::send::{self, NewText};
 use super::{call, hear};
-use crate::machine::event::{CallChange, Fact};
+use crate::machine::event::{CallChange, Event};
 use crate::machine::state::{Call, OptOut, OptOutBy};
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Queries, View};
 use crate::model::{CallId, ClosedReason, E164, FailureCode, Inbound, Kind, Phase, Session};
 use crate::rules::keyword::Keyword;
 use crate::rules::opt_out::{self, Block};
@@ -34,7 +34,7 @@ pub(super) fn stop<V: View>(
     let Some(block) = block else { return false };
     let since = known.map_or(draft.now(), |known| known.since);
     let stands = OptOut { block, since, by };
-    draft.note(Fact::OptedOut { contact: theirs.into(), ours, call: said_in, stands: stands.clone() });
+    draft.record(Event::OptedOut { contact: theirs.into(), ours, call: said_in, stands: stands.clone() });
     known_again(draft, theirs);
     close_texts(draft, theirs, &stands.block);
     true
@@ -56,11 +56,11 @@ pub(super) fn list<V: View>(draft: &mut Draft<'_, V>, listed: Vec<(E164, Block)>
     }
     if !new.is_empty() {
         let opt_outs = new.iter().map(|(theirs, block)| ((*theirs).into(), block.clone())).collect();
-        draft.note(Fact::OptOutsLoaded { opt_outs });
+        draft.record(Event::OptOutsLoaded { opt_outs });
     }
     for (theirs, stands) in &wider {
         let stands = stands.clone();
-        draft.note(Fact::OptedOut { contact: (*theirs).into(), ours: None, call: None, stands });
+        draft.record(Event::OptedOut { contact: (*theirs).into(), ours: None, call: None, stands });
         known_again(draft, *theirs);
     }
     let wider = wider.iter().map(|(theirs, stands)| (*theirs, &stands.block));
@@ -99,7 +99,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: Optio
     let said_in = ours.and_then(|ours| reopened.iter().find(|call| call.our_number == Some(ours)));
     let said_in = said_in.map(|call| call.id.clone());
     let stands = left.map(|block| OptOut { block, ..known });
-    draft.note(Fact::OptedIn { contact: theirs.into(), ours, call: said_in, stands });
+    draft.record(Event::OptedIn { contact: theirs.into(), ours, call: said_in, stands });
     known_again(draft, theirs);
     for call in reopened {
         // Told of just now, perhaps.
@@ -144,14 +144,14 @@ pub(super) fn answer<V: View>(
     let new = NewText { kind, ours, theirs, text: text.to_owned(), agent: None, smart_action: None };
     send::enqueue(draft, call.as_mut(), new);
     if let Some(call) = call {
-        draft.keep(call, Live::Same);
+        draft.store(call, Live::Same);
     }
 }
 
 /// Somebody who was erased is known by the number again: what stands there holds from now on.
 fn known_again<V: View>(draft: &mut Draft<'_, V>, theirs: E164) {
     if let Some((who, _)) = draft.view.erased_opt_out(theirs) {
-        draft.note(Fact::ErasedOptOut { who, stands: None });
+        draft.record(Event::ErasedOptOut { who, stands: None });
     }
 }
 
@@ -165,5 +165,5 @@ fn updated<V: View>(draft: &mut Draft<'_, V>, mut call: Call) {
     call.told += 1;
     let change = CallChange { shown: draft.shown(&call), lease_was: None, live: true, party_was: None };
     call.told -= 1;
-    draft.tell(&mut call, |_| Fact::CallUpdated(Box::new(change)));
+    draft.record_visible(&mut call, |_| Event::CallUpdated(Box::new(change)));
 }

@@ -4,9 +4,9 @@ use super::draft::{Draft, Live};
 use super::permit::{self, Paid};
 use super::{hear, opt_out as opting_out, send};
 use crate::machine::command::{Reply, Settled, SettledAs};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, OptOutBy, Usage};
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Queries, View};
 use crate::model::{E164, FailureCode, Kind, MessageId, MessageState, Phase, Session, Timestamp};
 use crate::rules::correlation::Belongs;
 use crate::rules::receipt::failure;
@@ -39,10 +39,10 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid
     message.attempts.push(Attempt { at: draft.now(), outcome: AttemptOutcome::Open, status: None });
 
     let lane = permit::pay(draft, &message, paid);
-    draft.note(Fact::SendStarted { message: Box::new(message.clone()), lane });
+    draft.record(Event::SendStarted { message: Box::new(message.clone()), lane });
     if let Some(call) = &mut call {
         let opens = begin(call, &message, first);
-        draft.keep(call.clone(), if opens { Live::Changed } else { Live::Same });
+        draft.store(call.clone(), if opens { Live::Updated } else { Live::Same });
     }
     Reply::Started { message: Box::new(message) }
 }
@@ -157,9 +157,9 @@ fn drop_queued<V: View>(
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
     }
-    draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message.clone()), lane: Some(lane) });
+    draft.tell_of(call.as_mut(), Event::MessageChanged { message: Box::new(message.clone()), lane: Some(lane) });
     if let Some(call) = call {
-        draft.keep(call, Live::Same);
+        draft.store(call, Live::Same);
     }
     message
 }
@@ -210,11 +210,13 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
             if message.state == MessageState::Sending {
                 change(draft, message, MessageState::Sent);
             } else {
-                draft.note(Fact::MessageKept { message: Box::new(message) });
+                draft.record(Event::MessageStored { message: Box::new(message) });
             }
         }
         // A receipt was faster, and knows better.
-        _ if message.state != MessageState::Sending => draft.note(Fact::MessageKept { message: Box::new(message) }),
+        _ if message.state != MessageState::Sending => {
+            draft.record(Event::MessageStored { message: Box::new(message) })
+        }
         SettledAs::Refused { code, carrier_code } => {
             if let (FailureCode::Landline, Some(number)) = (code, message.theirs.kept().and_then(|a| a.number())) {
                 landline(draft, number);
@@ -236,7 +238,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         SettledAs::AccountRefused => postpone(draft, message, None),
         SettledAs::Unknown | SettledAs::Interrupted => {
             let until = draft.now() + UNKNOWN_FOR;
-            draft.note(Fact::SendUnknown { message: Box::new(message), until });
+            draft.record(Event::SendUnknown { message: Box::new(message), until });
         }
     }
     Reply::Done
@@ -245,16 +247,16 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
 /// The number cannot get texts: the next agent is told at once (A18).
 pub(super) fn landline<V: View>(draft: &mut Draft<'_, V>, number: E164) {
     let days = draft.directory().settings.landline_memory_days;
-    draft.note(Fact::LandlineFound { number: number.into(), until: draft.now() + DAY * days });
+    draft.record(Event::LandlineFound { number: number.into(), until: draft.now() + DAY * days });
 }
 
 /// A message that left its lane is in another state, and the platform hears of it.
 pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, state: MessageState) {
     message.state = state;
     let mut call = draft.call_of(&message);
-    draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message), lane: None });
+    draft.tell_of(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane: None });
     if let Some(call) = call {
-        draft.keep(call, Live::Same);
+        draft.store(call, Live::Same);
     }
 }
 
@@ -281,9 +283,9 @@ fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, next: Optio
     let segments = u32::from(message.segments);
     let lane = draft.change_lane(message.ours, &message.account, |lane| lane.queued_segments += segments);
     let id = message.id;
-    draft.note(Fact::SendPostponed { message: Box::new(message), lane });
+    draft.record(Event::SendPostponed { message: Box::new(message), lane });
     if let Some(mut call) = call.take().filter(|_| agents) {
         call.queued.push(id);
-        draft.keep(call, Live::Same);
+        draft.store(call, Live::Same);
     }
 }

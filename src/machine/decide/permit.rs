@@ -2,9 +2,9 @@
 
 use super::draft::Draft;
 use crate::machine::command::{Reply, Settled, SettledAs};
-use crate::machine::event::Fact;
-use crate::machine::state::{Lane, Message, Pause, Whose};
-use crate::machine::view::{Ask, View};
+use crate::machine::event::Event;
+use crate::machine::state::{CapOwner, Lane, Message, Pause};
+use crate::machine::view::{Queries, View};
 use crate::model::{Directory, E164, Limits, Timestamp};
 use crate::rules::breaker::{self, Cause, Reason};
 use crate::rules::{rate, retry};
@@ -36,12 +36,12 @@ pub(super) fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, seg
     let lane = draft.lane(ours);
     let mut waits = vec![
         from.since(now) + rate::wait(&own, lane.empty_at, lane.queued_segments, segments, from),
-        until(day(draft, &Whose::Number(ours), &own, lane.queued_segments, segments), now),
+        until(day(draft, &CapOwner::Number(ours), &own, lane.queued_segments, segments), now),
     ];
     if let Some(limits) = account_limits(draft.directory(), account) {
         let lane = draft.account_lane(account);
         waits.push(from.since(now) + rate::wait(limits, lane.empty_at, lane.queued_segments, segments, from));
-        let whose = Whose::Account(account.to_owned());
+        let whose = CapOwner::Account(account.to_owned());
         waits.push(until(day(draft, &whose, limits, lane.queued_segments, segments), now));
     }
     waits.into_iter().max().unwrap_or_default()
@@ -51,7 +51,7 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
     at.since(now)
 }
 
-fn day<V: View>(draft: &Draft<'_, V>, whose: &Whose, limits: &Limits, queued: u32, segments: u16) -> Timestamp {
+fn day<V: View>(draft: &Draft<'_, V>, whose: &CapOwner, limits: &Limits, queued: u32, segments: u16) -> Timestamp {
     if limits.segments_per_day.is_none() {
         return draft.now();
     }
@@ -70,12 +70,12 @@ pub(super) struct Paid {
 pub(super) fn pay<V: View>(draft: &mut Draft<'_, V>, message: &Message, paid: Paid) -> Lane {
     let (now, segments) = (draft.now(), message.segments);
     let own = limits(draft, message.ours);
-    count(draft, Whose::Number(message.ours), &own, segments);
+    count(draft, CapOwner::Number(message.ours), &own, segments);
     if let Some(limits) = account_limits(draft.directory(), &message.account).cloned() {
         draft.change_account_lane(&message.account, |lane| {
             lane.empty_at = rate::empty_after(&limits, lane.empty_at, segments, now).max(paid.account_empty_at);
         });
-        count(draft, Whose::Account(message.account.clone()), &limits, segments);
+        count(draft, CapOwner::Account(message.account.clone()), &limits, segments);
     }
     draft.change_lane(message.ours, &message.account, |lane| {
         lane.queued_segments = lane.queued_segments.saturating_sub(u32::from(segments));
@@ -83,10 +83,10 @@ pub(super) fn pay<V: View>(draft: &mut Draft<'_, V>, message: &Message, paid: Pa
     })
 }
 
-fn count<V: View>(draft: &mut Draft<'_, V>, whose: Whose, limits: &Limits, segments: u16) {
+fn count<V: View>(draft: &mut Draft<'_, V>, whose: CapOwner, limits: &Limits, segments: u16) {
     if limits.segments_per_day.is_some() {
         let count = draft.view.day_count(&whose).with(limits, u32::from(segments), draft.now());
-        draft.note(Fact::DayCounted { whose, count });
+        draft.record(Event::DayCounted { whose, count });
     }
 }
 
@@ -108,10 +108,10 @@ pub(super) fn judge<V: View>(
         let laters = pause.map_or(0, |pause| pause.laters) + u32::from(knows);
         let until = draft.now() + retry::rest(laters).max(retry_after.unwrap_or_default());
         let until = until.max(next.unwrap_or_default()).max(pause.map(|pause| pause.until).unwrap_or_default());
-        draft.note(Fact::LanePaused { ours, pause: Some(Pause { until, laters }) });
+        draft.record(Event::LanePaused { ours, pause: Some(Pause { until, laters }) });
     } else if matches!(settled.outcome, SettledAs::Sent { .. } | SettledAs::Refused { .. }) && pause.is_some() && knows
     {
-        draft.note(Fact::LanePaused { ours, pause: None });
+        draft.record(Event::LanePaused { ours, pause: None });
     }
     let reason = match settled.outcome {
         SettledAs::NeverWritten | SettledAs::Unknown => Some(Reason::CarrierFailing),
@@ -126,11 +126,11 @@ pub(super) fn judge<V: View>(
         Some(reason) => Some(fails(draft, account, reason, settled, began)),
         None => works(draft, account, began),
     };
-    fact.into_iter().for_each(|fact| draft.note(fact));
+    fact.into_iter().for_each(|fact| draft.record(fact));
 }
 
 /// A request that began at `began` failed, and it was not the text's fault.
-fn fails<V: View>(draft: &Draft<'_, V>, account: String, reason: Reason, settled: &Settled, began: Timestamp) -> Fact {
+fn fails<V: View>(draft: &Draft<'_, V>, account: String, reason: Reason, settled: &Settled, began: Timestamp) -> Event {
     let (before, cause_before) = (draft.view.trouble(&account), draft.view.cause(&account));
     let paused_before = before.as_ref().and_then(|before| before.paused);
     let trouble = match reason {
@@ -152,26 +152,26 @@ fn fails<V: View>(draft: &Draft<'_, V>, account: String, reason: Reason, settled
         None => (new, reason == Reason::CredentialsRefused),
     };
     if trouble.paused.is_some() && (paused_before.is_none() || differs) {
-        Fact::AccountHeld { account, trouble, cause }
+        Event::AccountHeld { account, trouble, cause }
     } else {
-        Fact::AccountFailing { account, trouble, cause }
+        Event::AccountFailing { account, trouble, cause }
     }
 }
 
 /// The carrier answered a request that began at `began` as it should.
-fn works<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Option<Fact> {
+fn works<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Option<Event> {
     let before = draft.view.trouble(&account)?;
-    let Some(paused) = before.paused else { return Some(Fact::AccountFailed { account, trouble: None }) };
+    let Some(paused) = before.paused else { return Some(Event::AccountFailed { account, trouble: None }) };
     // What the carrier took before it refused the account does not say that it takes more.
     let refused = draft.view.cause(&account).is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
-    (!refused || paused.since < began).then_some(Fact::AccountResumed { account })
+    (!refused || paused.since < began).then_some(Event::AccountResumed { account })
 }
 
 /// Accounts that are paused are tried at once, since somebody may have mended what was wrong.
 pub(super) fn try_accounts<V: View>(draft: &mut Draft<'_, V>) {
     for (account, trouble, cause) in draft.view.failing_accounts(PAGE) {
         let Some(trouble) = breaker::tried_at_once(&trouble, draft.now()) else { continue };
-        draft.note(Fact::AccountFailing { account, trouble, cause: cause.unwrap_or_default() });
+        draft.record(Event::AccountFailing { account, trouble, cause: cause.unwrap_or_default() });
     }
 }
 
@@ -183,7 +183,7 @@ pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, aft
         let Some(was) = before.numbers.get(number).filter(|was| was.limits != entry.limits) else { continue };
         let lane = draft.view.lane(*number);
         let empty_at = rate::empty_with(&was.limits, &entry.limits, lane.empty_at, now);
-        draft.note(Fact::LaneKept { ours: *number, lane: Lane { empty_at, ..lane } });
+        draft.record(Event::LaneStored { ours: *number, lane: Lane { empty_at, ..lane } });
     }
     let moved: Vec<_> = after
         .numbers
@@ -200,7 +200,7 @@ pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, aft
         let lane = draft.view.account_lane(name);
         let empty_at = rate::empty_with(&was, &account.limits, lane.empty_at, now);
         let lane = Lane { empty_at, queued_segments: waiting(draft, name) };
-        draft.note(Fact::AccountLaneKept { account: name.clone(), lane });
+        draft.record(Event::AccountLaneStored { account: name.clone(), lane });
     }
 }
 
@@ -225,10 +225,10 @@ fn waiting<V: View>(draft: &Draft<'_, V>, account: &str) -> u32 {
 pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Timestamp) -> Reply {
     let gain = to.since(from);
     for (ours, lane) in draft.view.lanes_in_debt(from) {
-        draft.note(Fact::LaneKept { ours, lane: Lane { empty_at: lane.empty_at + gain, ..lane } });
+        draft.record(Event::LaneStored { ours, lane: Lane { empty_at: lane.empty_at + gain, ..lane } });
     }
     for (account, lane) in draft.view.accounts_in_debt(from) {
-        draft.note(Fact::AccountLaneKept { account, lane: Lane { empty_at: lane.empty_at + gain, ..lane } });
+        draft.record(Event::AccountLaneStored { account, lane: Lane { empty_at: lane.empty_at + gain, ..lane } });
     }
     Reply::Done
 }

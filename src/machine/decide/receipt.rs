@@ -4,10 +4,10 @@ use super::draft::{Draft, Live, claim};
 use super::opt_out;
 use super::outbound;
 use super::send;
-use crate::machine::command::{Reply, Taken};
-use crate::machine::event::Fact;
+use crate::machine::command::{IntakeOutcome, Reply};
+use crate::machine::event::Event;
 use crate::machine::state::OptOutBy;
-use crate::machine::view::{Ask, View};
+use crate::machine::view::{Queries, View};
 use crate::model::{ClaimKind, FailureCode, MessageState, Receipt, ReceiptRef};
 use crate::rules::receipt::advance;
 
@@ -16,21 +16,21 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     let kind = ClaimKind::Receipt { status: receipt.status.clone() };
     let ReceiptRef::Ours(id) = receipt.about else {
         // Nothing sent by us is without our id in its callback; this is about somebody else's message.
-        return Reply::Heard(Taken::NoSuchMessage);
+        return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
     };
     let Some(mut message) = draft.view.message(id).filter(|message| message.account == account) else {
-        return Reply::Heard(Taken::NoSuchMessage);
+        return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
     };
     if message.attempts.is_empty() {
         // Never handed over, so nobody can know what became of it; it waits on.
-        return Reply::Heard(Taken::Stale);
+        return Reply::InboundItem(IntakeOutcome::Stale);
     }
     if !draft.claim(claim(account, receipt.carrier_id.clone(), kind)) {
-        return Reply::Heard(Taken::Duplicate);
+        return Reply::InboundItem(IntakeOutcome::Duplicate);
     }
     let (code, detail) = (receipt.carrier_code.as_deref(), receipt.detail.clone());
     let Some((state, failure)) = advance(message.state, receipt.state, code, detail) else {
-        return Reply::Heard(Taken::Stale);
+        return Reply::InboundItem(IntakeOutcome::Stale);
     };
     let landline = failure.as_ref().is_some_and(|failure| failure.code == FailureCode::Landline);
     if let Some(number) = message.theirs.kept().and_then(|address| address.number()).filter(|_| landline) {
@@ -51,12 +51,12 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     let said_in = message.call.clone();
     let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
     let opted_out = message.failure.as_ref().is_some_and(|failure| failure.code == FailureCode::OptedOut);
-    draft.tell_of(call.as_mut(), Fact::MessageChanged { message: Box::new(message), lane });
+    draft.tell_of(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane });
     if let Some(call) = call {
-        draft.keep(call, Live::Same);
+        draft.store(call, Live::Same);
     }
     if let Some((theirs, ours)) = pair.filter(|_| opted_out) {
         opt_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, said_in);
     }
-    Reply::Heard(Taken::Advanced)
+    Reply::InboundItem(IntakeOutcome::Advanced)
 }

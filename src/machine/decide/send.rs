@@ -4,7 +4,7 @@ use super::call;
 use super::draft::{Draft, Live};
 use super::permit;
 use crate::machine::command::{Content, IdempotencyKey, Reply, Send};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::machine::state::{Call, CallRow, Lane, Message};
 use crate::machine::view::View;
 use crate::model::{Address, Agent, Direction, E164, Kind, Language, MessageState, PresetId, SmartAction, measure};
@@ -32,7 +32,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     }
     let mut call = match call::known(draft, &send.call) {
         Some(CallRow::Call(call)) => call,
-        Some(CallRow::EndedUnheard(_)) => {
+        Some(CallRow::EndedBeforeStart(_)) => {
             return Err(Refusal::new(Code::CallEnded, "the call has ended and its texts with it"));
         }
         None => {
@@ -54,9 +54,9 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
         NewText { kind, ours, theirs: party, text: text.clone(), agent: send.agent, smart_action: send.smart_action };
     let message = enqueue(draft, Some(&mut call), new);
     call.queued.push(message.id);
-    draft.keep(*call, if newly_bound { Live::Changed } else { Live::Same });
+    draft.store(*call, if newly_bound { Live::Updated } else { Live::Same });
     if let Some(IdempotencyKey { key, body }) = send.key {
-        draft.note(Fact::Answered { key, body, call: None });
+        draft.record(Event::Answered { key, body, call: None });
     }
     Ok(Reply::Message { message: Box::new(message), text: Some(text) })
 }
@@ -143,13 +143,13 @@ pub(super) fn enqueue<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>
         keyword: None,
         previous: call.as_ref().and_then(|call| call.last_message),
     };
-    let fact = Fact::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
+    let fact = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
     match call {
         Some(call) => {
             call.last_message = Some(message.id);
-            draft.tell(call, |_| fact);
+            draft.record_visible(call, |_| fact);
         }
-        None => draft.note(fact),
+        None => draft.record(fact),
     }
     message
 }

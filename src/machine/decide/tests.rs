@@ -24,12 +24,12 @@ mod steps;
 use self::steps::Step;
 use super::{Decision, decide};
 use crate::machine::apply::{apply, directory_from};
-use crate::machine::command::{At, Command, Reply, Taken};
-use crate::machine::event::{Event, Fact, Story};
+use crate::machine::command::{At, Command, IntakeOutcome, Reply};
+use crate::machine::event::{CommittedFrame, Event, NumberedEvent};
 use crate::machine::rows::{Key, Table, Write};
 use crate::machine::show;
 use crate::machine::state::{Call, CallRow, Message};
-use crate::machine::view::{Ask, View, kind};
+use crate::machine::view::{Queries, View, kind};
 use crate::model::{CallId, Claim, Directory, E164, Language, MessageId, Position, Timestamp};
 use crate::rules::directory::example;
 use crate::rules::opt_out::Block;
@@ -71,7 +71,7 @@ struct World {
     rows: BTreeMap<Key, Vec<u8>>,
     claims: HashSet<Claim>,
     directory: Directory,
-    journal: Vec<Story>,
+    journal: Vec<CommittedFrame>,
     now: Timestamp,
     /// Messages of ours, in the order they were queued: steps name them 1, 2, 3 …
     queued: Vec<MessageId>,
@@ -144,17 +144,17 @@ impl World {
         decision
     }
 
-    fn keep(&mut self, events: Vec<Event>) {
-        let story = Story { position: self.next(), at: self.now, events };
+    fn keep(&mut self, events: Vec<NumberedEvent>) {
+        let story = CommittedFrame { position: self.next(), at: self.now, events };
         invariants::before(self, &story);
         for event in &story.events {
             match &event.fact {
-                Fact::Claimed { account, carrier_id, kind } => {
+                Event::Claimed { account, carrier_id, kind } => {
                     let (account, carrier_id, kind) = (account.clone(), carrier_id.clone(), kind.clone());
                     let new = self.claims.insert(Claim { account, carrier_id, kind });
                     assert!(new, "an item is taken in once (A53)");
                 }
-                Fact::MessageQueued { message, .. } => self.queued.push(message.id),
+                Event::MessageQueued { message, .. } => self.queued.push(message.id),
                 _ => {}
             }
         }
@@ -172,7 +172,7 @@ impl World {
     fn run_unchecked(&mut self, step: Step) {
         let at = At { time: self.now, position: self.next() };
         let command = step.command(self);
-        let story = Story { position: at.position, at: at.time, events: decide(self, command, at).events };
+        let story = CommittedFrame { position: at.position, at: at.time, events: decide(self, command, at).events };
         write(&mut self.rows, &apply(&story));
         self.journal.push(story);
     }
@@ -183,11 +183,11 @@ impl World {
 
     /// The n-th message of ours, from 1.
     fn message(&self, nth: usize) -> Message {
-        Ask::message(self, self.queued[nth - 1]).unwrap()
+        Queries::message(self, self.queued[nth - 1]).unwrap()
     }
 
     fn call(&self, id: &str) -> Call {
-        match Ask::call(self, &CallId::read(id).unwrap()) {
+        match Queries::call(self, &CallId::read(id).unwrap()) {
             Some(CallRow::Call(call)) => *call,
             other => panic!("{id} is no call but {other:?}"),
         }
@@ -265,7 +265,7 @@ fn answer(reply: &Reply) -> String {
                 "updated".to_owned()
             }
         }
-        Reply::EndedUnheard { .. } => "ended unheard".to_owned(),
+        Reply::EndedBeforeStart { .. } => "ended unheard".to_owned(),
         Reply::Message { message, .. } => message.state.word().to_owned(),
         Reply::Again(position) => format!("again {}", position.0),
         Reply::Refused(refusal) => {
@@ -273,17 +273,17 @@ fn answer(reply: &Reply) -> String {
             let after = refusal.retry_after_ms.map(|ms| format!(" after {ms} ms")).unwrap_or_default();
             format!("refused {}{other}{after}", refusal.code.word())
         }
-        Reply::Heard(taken) => match taken {
-            Taken::Attached => "attached",
-            Taken::Replied => "replied",
-            Taken::Silent(_) => "silent",
-            Taken::Dropped => "dropped",
-            Taken::Advanced => "advanced",
-            Taken::Stale => "stale",
-            Taken::NoSuchMessage => "no such message",
-            Taken::Duplicate => "duplicate",
-            Taken::Quarantined(_) => "quarantined",
-            Taken::Ignored => "ignored",
+        Reply::InboundItem(taken) => match taken {
+            IntakeOutcome::Attached => "attached",
+            IntakeOutcome::Replied => "replied",
+            IntakeOutcome::Silent(_) => "silent",
+            IntakeOutcome::Dropped => "dropped",
+            IntakeOutcome::Advanced => "advanced",
+            IntakeOutcome::Stale => "stale",
+            IntakeOutcome::NoSuchMessage => "no such message",
+            IntakeOutcome::Duplicate => "duplicate",
+            IntakeOutcome::Quarantined(_) => "quarantined",
+            IntakeOutcome::Ignored => "ignored",
         }
         .to_owned(),
         Reply::Started { .. } => "started".to_owned(),

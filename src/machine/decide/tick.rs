@@ -1,13 +1,13 @@
 //! Time passed (A7, A54, A60).
 
-use super::call::{Farewell, hang_up};
+use super::call::{ClosingMessage, hang_up};
 use super::draft::Draft;
 use super::outbound;
 use crate::machine::command::Reply;
-use crate::machine::event::{CallChange, CallShown, Fact};
+use crate::machine::event::{CallChange, CallShown, Event};
 use crate::machine::rows::Table;
 use crate::machine::state::{CallRow, Message, Sweep, Timer};
-use crate::machine::view::{Ask, View, days_before};
+use crate::machine::view::{Queries, View, days_before};
 use crate::model::{CallId, Day, MessageId, MessageState, Month, Timestamp};
 
 /// Timers done in one go; the next tick goes on. Each writes a few hundred bytes into the frame.
@@ -54,7 +54,7 @@ pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Time
         let lease_was = Some(call.lease_until);
         call.lease_until = call.lease_until + to.since(from);
         let shown = CallShown { call, refusal: None, custom_allowed: false };
-        draft.note(Fact::CallKept(Box::new(CallChange { shown, lease_was, live: false, party_was: None })));
+        draft.record(Event::CallStored(Box::new(CallChange { shown, lease_was, live: false, party_was: None })));
     }
     Reply::Done
 }
@@ -77,7 +77,7 @@ fn forget<V: View>(draft: &mut Draft<'_, V>) {
     let answers = days_of(draft.view.answers_since(), days_before(draft.now(), 1).day());
     tables.extend(answers.map(Table::Idempotency));
     if !tables.is_empty() {
-        draft.note(Fact::Forgotten { tables });
+        draft.record(Event::Forgotten { tables });
     }
 }
 
@@ -104,27 +104,27 @@ fn sweep<V: View>(draft: &mut Draft<'_, V>) {
     let kept_from = messages_from(draft);
     let is_over = |row: &CallRow| match row {
         CallRow::Call(call) => call.ended.as_ref().is_some_and(|ended| ended.at.day() < kept_from),
-        CallRow::EndedUnheard(ended) => ended.at < days_before(draft.now(), 1),
+        CallRow::EndedBeforeStart(ended) => ended.at < days_before(draft.now(), 1),
     };
     let page = draft.view.calls_page(after.as_ref(), SWEPT_MAX);
     let after = (page.len() == SWEPT_MAX).then(|| page.last().map(|(call, _)| call.clone())).flatten();
     let calls = page.into_iter().filter(|(_, row)| is_over(row)).map(|(call, _)| call).collect();
     let quarantined = draft.view.quarantined(SWEPT_MAX).into_iter();
     let quarantined = quarantined.take_while(|(_, at)| at.day() < kept_from).map(|(position, _)| position).collect();
-    draft.note(Fact::Swept { calls, quarantined, reached: Sweep { day: today, after } });
+    draft.record(Event::Swept { calls, quarantined, reached: Sweep { day: today, after } });
 }
 
 fn lease<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: &CallId) {
     let Some(call) = draft.live_call(id) else {
         // Left where it is it would stand in front of all others, and some hundreds of them would be all that is looked at.
-        draft.note(Fact::LeaseDone { due, call: id.clone() });
+        draft.record(Event::LeaseDone { due, call: id.clone() });
         return;
     };
     // Calls that live at the same time share no row of a pair (A1), so all of them can end in one tick.
     if call.ended.is_some() || call.lease_until > draft.now() {
         return;
     }
-    hang_up(draft, call, Some("lease_expired".to_owned()), Farewell::None);
+    hang_up(draft, call, Some("lease_expired".to_owned()), ClosingMessage::None);
 }
 
 fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, given_up_now: &mut Vec<MessageId>) {
@@ -141,5 +141,5 @@ fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, giv
         given_up_now.push(id);
         outbound::change(draft, message, MessageState::Unconfirmed);
     }
-    draft.note(Fact::TimerDone { due, message: id });
+    draft.record(Event::TimerDone { due, message: id });
 }

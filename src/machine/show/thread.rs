@@ -8,7 +8,7 @@
 //! contact is one of 65,536 groups; whoever knows a group's name knows it of a hundred thousand numbers alike.
 
 use super::super::Private;
-use super::super::event::{Event, Fact};
+use super::super::event::{Event, NumberedEvent};
 use crate::model::{CallId, EventId};
 use siphasher::sip::SipHasher13;
 use std::borrow::Cow;
@@ -19,20 +19,20 @@ use std::hash::Hasher;
 pub const CONTACTS: &str = "~contact-";
 
 /// The name of an event's thread.
-pub(super) fn name(event: &Event, id: EventId) -> Cow<'_, str> {
+pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
     if let Some(call) = call(event) {
         return Cow::Borrowed(call.as_str());
     }
     match &event.fact {
-        Fact::OptedOut { contact, .. } | Fact::OptedIn { contact, .. } => of_contact(contact),
-        Fact::MessageLate(late) => of_contact(&late.from),
-        Fact::AccountPaused { account, .. } | Fact::AccountHeld { account, .. } | Fact::AccountResumed { account } => {
-            Some(format!("~account-{account}"))
-        }
-        Fact::VerificationChanged { number, .. } => Some(format!("~number-{number}")),
-        Fact::MessageQueued { message, .. } | Fact::MessageChanged { message, .. } => Some(message.id.to_string()),
-        Fact::FeedGap { endpoint, .. } => Some(format!("~endpoint-{endpoint}")),
-        Fact::JournalLost { .. } => Some("~journal".to_owned()),
+        Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => of_contact(contact),
+        Event::MessageLate(late) => of_contact(&late.from),
+        Event::AccountPaused { account, .. }
+        | Event::AccountHeld { account, .. }
+        | Event::AccountResumed { account } => Some(format!("~account-{account}")),
+        Event::VerificationChanged { number, .. } => Some(format!("~number-{number}")),
+        Event::MessageQueued { message, .. } | Event::MessageChanged { message, .. } => Some(message.id.to_string()),
+        Event::FeedGap { endpoint, .. } => Some(format!("~endpoint-{endpoint}")),
+        Event::JournalLost { .. } => Some("~journal".to_owned()),
         _ => None,
     }
     .unwrap_or_else(|| id.to_string())
@@ -40,29 +40,29 @@ pub(super) fn name(event: &Event, id: EventId) -> Cow<'_, str> {
 }
 
 /// Whether nothing older can be of the event's thread.
-pub(super) fn begins(event: &Event) -> bool {
+pub(super) fn begins(event: &NumberedEvent) -> bool {
     match (event.call_sequence, &event.fact) {
         (Some(sequence), _) => sequence == 1,
-        (None, Fact::MessageQueued { .. } | Fact::Quarantined { .. }) => true,
+        (None, Event::MessageQueued { .. } | Event::Quarantined { .. }) => true,
         (None, _) => false,
     }
 }
 
 /// The call in whose order the event is. Before version 4 of records that was also the call somebody said STOP in.
-pub(super) fn call(event: &Event) -> Option<&CallId> {
+pub(super) fn call(event: &NumberedEvent) -> Option<&CallId> {
     match &event.fact {
-        Fact::OptedOut { .. } | Fact::OptedIn { .. } if event.call_sequence.is_none() => None,
+        Event::OptedOut { .. } | Event::OptedIn { .. } if event.call_sequence.is_none() => None,
         fact => fact.call(),
     }
 }
 
 /// Whether the event was of a contact who was erased, so that nobody knows its thread any more.
-pub(super) fn is_erased(event: &Event) -> bool {
+pub(super) fn is_erased(event: &NumberedEvent) -> bool {
     match &event.fact {
-        Fact::OptedOut { contact, .. } | Fact::OptedIn { contact, .. } => {
+        Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => {
             contact.kept().is_none() && call(event).is_none()
         }
-        Fact::MessageLate(late) => late.from.kept().is_none(),
+        Event::MessageLate(late) => late.from.kept().is_none(),
         _ => false,
     }
 }

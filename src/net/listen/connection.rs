@@ -4,8 +4,8 @@ use super::{MayBeDone, Shared, UNFINISHED_BYTES};
 use crate::net::BoxError;
 use crate::net::body::RequestBody;
 use crate::net::origin::{client_of, is_trusted};
-use crate::net::pace::{Late, Pace, Paced, Socket};
-use crate::net::places::Place;
+use crate::net::pace::{Deadlines, Late, Socket, WithDeadlines};
+use crate::net::places::ConnectionPermit;
 use crate::net::proxy_header;
 use crate::observe::{self, ConnectionEnd, Door};
 use bytes::Bytes;
@@ -38,7 +38,7 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 const LAST_ANSWER: Duration = Duration::from_millis(250);
 
 /// Serves one connection to its end. The place is free again once the connection and its last request are done.
-pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: IpAddr, place: Place)
+pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: IpAddr, place: ConnectionPermit)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -49,17 +49,17 @@ where
     let place = Arc::new(place);
     let cut = shared.cut.clone();
     let end = tokio::select! {
-        end = shake_hands_and_serve(shared, stream, peer, place) => end,
+        end = handshake_and_serve(shared, stream, peer, place) => end,
         () = async { cut.cancelled().await; sleep(LAST_ANSWER).await } => ConnectionEnd::Cut,
     };
     open.ends(end);
 }
 
-async fn shake_hands_and_serve<S, B>(
+async fn handshake_and_serve<S, B>(
     shared: Arc<Shared<S>>,
     mut stream: TcpStream,
     mut peer: IpAddr,
-    place: Arc<Place>,
+    place: Arc<ConnectionPermit>,
 ) -> ConnectionEnd
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -90,7 +90,7 @@ where
     };
     match timeout(shared.bounds.handshake, handshakes.shake(stream)).await {
         Ok(Ok(stream)) => serve(shared, stream, peer, place).await,
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ResourceBusy => ConnectionEnd::Crowded,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ResourceBusy => ConnectionEnd::AtCapacity,
         Ok(Err(error)) => {
             observe::handshake_failed(shared.door, peer, &error);
             ConnectionEnd::HandshakeFailed
@@ -102,7 +102,7 @@ where
     }
 }
 
-async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: IpAddr, place: Arc<Place>) -> ConnectionEnd
+async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: IpAddr, place: Arc<ConnectionPermit>) -> ConnectionEnd
 where
     I: Socket,
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -110,7 +110,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let pace = Pace::new(&shared.bounds);
+    let pace = Deadlines::new(&shared.bounds);
     let heard = Arc::new(AtomicBool::new(false));
     let answering = hyper::service::service_fn({
         let shared = Arc::clone(&shared);
@@ -122,7 +122,7 @@ where
             answer(Arc::clone(&shared), request, peer, Arc::clone(&place), Arc::clone(&pace))
         }
     });
-    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
+    let io = TokioIo::new(WithDeadlines::new(stream, Arc::clone(&pace)));
     let mut connection = pin!(
         http1::Builder::new()
             // The pace has a deadline for headers and another for idleness; hyper's one would be both.
@@ -162,7 +162,7 @@ where
             place_of_headers = None;
         } else if place_of_headers.is_none() {
             let Ok(place) = shared.unfinished.try_acquire() else {
-                return Poll::Ready(ConnectionEnd::Crowded);
+                return Poll::Ready(ConnectionEnd::AtCapacity);
             };
             place_of_headers = Some(place);
         }
@@ -189,8 +189,8 @@ async fn answer<S, B>(
     shared: Arc<Shared<S>>,
     request: Request<Incoming>,
     peer: IpAddr,
-    place: Arc<Place>,
-    pace: Arc<Pace>,
+    place: Arc<ConnectionPermit>,
+    pace: Arc<Deadlines>,
 ) -> Result<Response<AnswerBody<B>>, Infallible>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -201,7 +201,7 @@ where
     let answered = Answered { pace, door: shared.door, began };
     if !is_addressed(&request) {
         let detail = "a request of HTTP/1.1 names its host in exactly one Host header";
-        let mut refused = ours(StatusCode::BAD_REQUEST, "invalid_field", detail, answered);
+        let mut refused = own_response(StatusCode::BAD_REQUEST, "invalid_field", detail, answered);
         refused.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         return Ok(refused);
     }
@@ -224,12 +224,19 @@ where
         Ok(None) if may_be_done.is_set() => {
             let detail = "the gateway stopped before it knew whether this was done: repeat it with the same \
                           Idempotency-Key, or look it up";
-            ours(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail, answered)
+            own_response(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail, answered)
         }
-        Ok(None) => ours(StatusCode::SERVICE_UNAVAILABLE, "draining", "the gateway is stopping: repeat", answered),
+        Ok(None) => {
+            own_response(StatusCode::SERVICE_UNAVAILABLE, "draining", "the gateway is stopping: repeat", answered)
+        }
         Err(_) => {
             observe::request_panicked(shared.door);
-            ours(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an error of the gateway, which is logged", answered)
+            own_response(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "an error of the gateway, which is logged",
+                answered,
+            )
         }
     })
 }
@@ -241,7 +248,7 @@ fn is_addressed(request: &Request<Incoming>) -> bool {
 }
 
 /// An answer that the listener itself makes.
-fn ours<B>(status: StatusCode, code: &str, detail: &str, answered: Answered) -> Response<AnswerBody<B>> {
+fn own_response<B>(status: StatusCode, code: &str, detail: &str, answered: Answered) -> Response<AnswerBody<B>> {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
     let mut response =
@@ -266,7 +273,7 @@ enum Kind<B> {
 
 /// hyper drops a body once it has written the last of it, or the client has left.
 struct Answered {
-    pace: Arc<Pace>,
+    pace: Arc<Deadlines>,
     door: Door,
     began: Instant,
 }

@@ -4,7 +4,7 @@
 //! requests on connections that are there already go on. Nothing is computed for a peer that has left meanwhile, and little
 //! is kept for one that does not come to an end.
 
-use super::turns::Turns;
+use super::turns::HandshakeQueue;
 use super::{Bounds, UNFINISHED_BYTES};
 use crate::net::ServerTls;
 use crate::net::pace::Socket;
@@ -38,7 +38,7 @@ const WAITING_MAX: usize = 2_048;
 pub(super) struct Handshakes {
     /// Asked for each peer: it may have taken over another certificate meanwhile.
     tls: ServerTls,
-    turns: Arc<Turns>,
+    turns: Arc<HandshakeQueue>,
     /// Places for those that are large and not whole.
     large: Arc<Semaphore>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Handshakes {
 impl Handshakes {
     pub(super) fn new(tls: ServerTls, bounds: &Bounds) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        let turns = Turns::new((cores / 2).max(1), WAITING_MAX);
+        let turns = HandshakeQueue::new((cores / 2).max(1), WAITING_MAX);
         Self { tls, turns, large: Arc::new(Semaphore::new(bounds.unfinished_max)) }
     }
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn one_at_a_time(files: &Path, bounds: &Bounds) -> Handshakes {
-        Handshakes { turns: Turns::new(1, WAITING_MAX), ..Handshakes::new(certificate(files), bounds) }
+        Handshakes { turns: HandshakeQueue::new(1, WAITING_MAX), ..Handshakes::new(certificate(files), bounds) }
     }
 
     /// A first word of so many bytes without its last one: a record of a message of a hello.

@@ -374,8 +374,8 @@ async fn a_client_of_this_very_door_trusts_its_certificate_by_whatever_name_and_
     let door = Open::with(patient(), Some(tls.clone()), echo());
     // The certificate is of localhost.
     let request = || Request::get(format!("https://{}/", door.address)).body(Bytes::new()).unwrap();
-    let ours = Client::with_tls(ClientBounds::default(), tls.client(None).unwrap());
-    assert_eq!(ours.send(request()).await.unwrap().status, StatusCode::OK);
+    let own_response = Client::with_tls(ClientBounds::default(), tls.client(None).unwrap());
+    assert_eq!(own_response.send(request()).await.unwrap().status, StatusCode::OK);
 
     let other = TempDir::new().unwrap();
     let stranger = Client::with_tls(ClientBounds::default(), certificate(other.path()).client(None).unwrap());

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// So many turns at once, and so many that wait for one.
-pub(super) struct Turns {
+pub(super) struct HandshakeQueue {
     state: Mutex<State>,
     waiting_max: usize,
 }
@@ -21,9 +21,9 @@ struct State {
 }
 
 /// A turn, until it is dropped.
-pub(super) struct Turn(Arc<Turns>);
+pub(super) struct Turn(Arc<HandshakeQueue>);
 
-impl Turns {
+impl HandshakeQueue {
     pub(super) fn new(at_once: usize, waiting_max: usize) -> Arc<Self> {
         let state = State { free: at_once, waiting: VecDeque::new() };
         Arc::new(Self { state: Mutex::new(state), waiting_max })
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn g20_who_came_last_has_the_next_turn_and_who_waited_longest_makes_room() {
-        let turns = Turns::new(1, 2);
+        let turns = HandshakeQueue::new(1, 2);
         let first = there(&mut asks(&turns)).expect("nobody was there before");
         let mut waiting = [asks(&turns), asks(&turns), asks(&turns)];
         assert!(waiting.iter_mut().all(waits));
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn g20_a_turn_of_who_has_gone_goes_to_the_next() {
-        let turns = Turns::new(1, 9);
+        let turns = HandshakeQueue::new(1, 9);
         let first = there(&mut asks(&turns));
         let mut waiting = [asks(&turns), asks(&turns), asks(&turns)];
         assert!(waiting.iter_mut().all(waits));
@@ -113,7 +113,7 @@ mod tests {
 
     type Asks<'a> = Pin<Box<dyn Future<Output = Option<Turn>> + 'a>>;
 
-    fn asks(turns: &Arc<Turns>) -> Asks<'_> {
+    fn asks(turns: &Arc<HandshakeQueue>) -> Asks<'_> {
         Box::pin(turns.take())
     }
 

@@ -231,7 +231,7 @@ fn number<'a>(directory: &'a mut Directory, number: &str) -> &'a mut crate::mode
     directory.numbers.get_mut(&number.parse().unwrap()).unwrap()
 }
 
-fn codes(breaches: &[Breach]) -> Vec<String> {
+fn codes(breaches: &[Violation]) -> Vec<String> {
     breaches.iter().map(|breach| format!("{} {}", breach.at, breach.code.word())).collect()
 }
 

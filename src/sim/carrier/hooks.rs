@@ -3,12 +3,12 @@
 //! Invariant: a webhook is in the record before it is posted, and every answer to it is noted; what the gateway has
 //! thanked for can be read there.
 
-use super::super::Words;
-use super::super::dice::Dice;
+use super::super::Redacted;
+use super::super::dice::SeededRng;
 use super::super::signature;
 use super::super::wire::{Answer, NoAnswer};
+use super::behaviour::{Arrival, Fate};
 use super::media;
-use super::mood::{Arrival, Fate};
 use super::record::{Attempt, News, Notice, Webhook};
 use super::sends::message_id;
 use super::{Arrived, World, now};
@@ -49,9 +49,9 @@ pub(in crate::sim) async fn text(world: &Arc<World>, text: Outgoing<'_>) -> Webh
     let about = ["text", &*from, &*to, text.text];
     let nth = world.state().nth(&about, world.settings.record_max);
     let kind = if text.media == 0 { "SM" } else { "MM" };
-    let sid = format!("{kind}{}", Dice::of(world.settings.seed, &about, nth).hex());
+    let sid = format!("{kind}{}", SeededRng::of(world.settings.seed, &about, nth).hex());
 
-    let news = News::Text { from: text.from, to: text.to, text: Words::from(text.text), media: text.media };
+    let news = News::Text { from: text.from, to: text.to, text: Redacted::from(text.text), media: text.media };
     let webhook = fresh(sid, news, text.genuine);
     if !world.state().numbers.contains_key(&text.to) {
         return webhook;
@@ -163,7 +163,7 @@ async fn post_webhook(world: &Arc<World>, mut webhook: Webhook, taken: Option<&T
     let prepared = Arc::new(prepare(world, &webhook, taken));
     let (place, copies) = {
         let mut state = world.state();
-        (state.recorder.webhook(webhook.clone()), state.mood.webhook_copies)
+        (state.recorder.webhook(webhook.clone()), state.behaviour.webhook_copies)
     };
     let stopping = world.stopping.clone();
     let all = async {
@@ -258,7 +258,7 @@ fn prepare(world: &World, webhook: &Webhook, taken: Option<&Taken>) -> Prepared 
     Prepared {
         signature: signature::twilio(key, &url, &pairs),
         form: form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish().into(),
-        token: Dice::of(world.settings.seed, &["token", &webhook.sid, status], 0).hex(),
+        token: SeededRng::of(world.settings.seed, &["token", &webhook.sid, status], 0).hex(),
         url,
         hearer,
     }

@@ -3,7 +3,7 @@
 //! Invariant: nothing that happened is left out silently. Past the bound an event is counted in `unrecorded`, and the
 //! checker refuses to believe such a record.
 
-use super::super::Words;
+use super::super::Redacted;
 use crate::model::E164;
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ pub struct Post {
     /// The number it is for.
     pub to: E164,
     /// The text.
-    pub text: Words,
+    pub text: Redacted,
     /// Its segments by the carrier's own count.
     pub segments: u32,
     /// The address receipts shall go to.
@@ -128,7 +128,7 @@ pub enum News {
         /// Our number.
         to: E164,
         /// The text; empty for a photo without one.
-        text: Words,
+        text: Redacted,
         /// How many media came with it.
         media: usize,
     },
@@ -153,7 +153,7 @@ pub struct Notice {
     /// The phone.
     pub to: E164,
     /// The text.
-    pub text: Words,
+    pub text: Redacted,
 }
 
 /// A request for a medium.

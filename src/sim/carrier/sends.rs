@@ -1,10 +1,10 @@
 //! The carrier's send API: `Messages.json`, and `IncomingPhoneNumbers.json` to look a number up.
 
-use super::super::dice::Dice;
+use super::super::dice::SeededRng;
 use super::super::segments;
 use super::super::wire::{Cut, Reply, cut_in_the_middle, read_body, reply};
+use super::behaviour::{Arrival, Ending, Fate, RetryAfter};
 use super::hooks::{self, Taken};
-use super::mood::{Arrival, Ending, Fate, RetryAfter};
 use super::record::{Malformed, Post, PostAnswer};
 use super::{Arrived, RECEIPTS_WAITING_MAX, World, now};
 use crate::model::E164;
@@ -113,8 +113,8 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
 fn arrives(world: &World) -> Result<u64, Cut> {
     let mut state = world.state();
     state.requests += 1;
-    let mut dice = Dice::of(world.settings.seed, &["unread"], state.requests);
-    if dice.chance(state.mood.cut_unread) {
+    let mut dice = SeededRng::of(world.settings.seed, &["unread"], state.requests);
+    if dice.chance(state.behaviour.cut_unread) {
         state.recorder.record.unread += 1;
         world.news.notify_waiters();
         return Err(Cut);
@@ -159,12 +159,12 @@ fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
     let (from, to) = (send.from.to_string(), send.to.to_string());
     let about = ["send", &*from, &*to, &*send.text];
     let nth = state.nth(&about, world.settings.record_max);
-    let mut dice = Dice::of(world.settings.seed, &about, nth);
+    let mut dice = SeededRng::of(world.settings.seed, &about, nth);
     let sid = format!("{}{}", if send.media == 0 { "SM" } else { "MM" }, dice.hex());
 
-    let mood = state.moods.get(&send.to).unwrap_or(&state.mood);
-    let mut fate = mood.fate(&mut dice);
-    if mood.is_out(world.settings.seed, request) {
+    let behaviour = state.behaviours.get(&send.to).unwrap_or(&state.behaviour);
+    let mut fate = behaviour.fate(&mut dice);
+    if behaviour.is_out(world.settings.seed, request) {
         fate = Fate { ending: Ending::ServerError, taken: false, ..fate };
     }
     if state.opted_out.contains(&(send.from, send.to)) {

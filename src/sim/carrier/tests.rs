@@ -181,27 +181,29 @@ async fn a_word_that_is_not_on_twilios_list_or_not_alone_closes_nothing() {
 #[tokio::test]
 async fn each_mood_answers_as_it_says() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
-    let base = Mood::default;
+    let base = Behaviour::default;
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello")];
-    let in_mood = async |mood: Mood| {
-        carrier.set_mood(mood);
+    let in_mood = async |behaviour: Behaviour| {
+        carrier.set_mood(behaviour);
         send(&carrier, &form).await
     };
 
-    let answer = in_mood(Mood { server_error: 1.0, ..base() }).await.unwrap();
+    let answer = in_mood(Behaviour { server_error: 1.0, ..base() }).await.unwrap();
     assert_eq!(answer.status, 500);
-    let answer = in_mood(Mood { too_many: 1.0, retry_after: Some(RetryAfter::Secs(7)), ..base() }).await.unwrap();
+    let answer = in_mood(Behaviour { too_many: 1.0, retry_after: Some(RetryAfter::Secs(7)), ..base() }).await.unwrap();
     assert_eq!((answer.status.as_u16(), &answer.headers[RETRY_AFTER]), (429, &"7".parse().unwrap()));
-    let answer = in_mood(Mood { refuse: 1.0, ..base() }).await.unwrap();
+    let answer = in_mood(Behaviour { refuse: 1.0, ..base() }).await.unwrap();
     assert_eq!((answer.status.as_u16(), json(&answer)["code"].as_u64()), (400, Some(21_610)));
-    let answer = in_mood(Mood { html: 1.0, ..base() }).await.unwrap();
+    let answer = in_mood(Behaviour { html: 1.0, ..base() }).await.unwrap();
     assert!(answer.status == 200 && answer.body.starts_with(b"<!DOCTYPE html>"));
-    let answer = in_mood(Mood { without_sid: 1.0, ..base() }).await.unwrap();
+    let answer = in_mood(Behaviour { without_sid: 1.0, ..base() }).await.unwrap();
     assert_eq!((answer.status.as_u16(), &json(&answer)["sid"]), (201, &Value::Null));
-    for mood in
-        [Mood { cut_unread: 1.0, ..base() }, Mood { cut_read: 1.0, ..base() }, Mood { cut_answer: 1.0, ..base() }]
-    {
-        assert_eq!(in_mood(mood).await.err(), Some(NoAnswer::Broken));
+    for behaviour in [
+        Behaviour { cut_unread: 1.0, ..base() },
+        Behaviour { cut_read: 1.0, ..base() },
+        Behaviour { cut_answer: 1.0, ..base() },
+    ] {
+        assert_eq!(in_mood(behaviour).await.err(), Some(NoAnswer::Broken));
     }
 
     let record = carrier.record();
@@ -215,7 +217,7 @@ async fn each_mood_answers_as_it_says() {
 #[tokio::test]
 async fn a_carrier_that_never_answers_has_the_message_all_the_same() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
-    carrier.set_mood(Mood { silent: 1.0, ..Mood::default() });
+    carrier.set_mood(Behaviour { silent: 1.0, ..Behaviour::default() });
     let phone = carrier.phone(PHONE.parse().unwrap());
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
     let request = request(&carrier, &form);
@@ -231,7 +233,7 @@ async fn a_carrier_that_never_answers_has_the_message_all_the_same() {
 async fn an_answer_cut_in_the_middle_arrives_by_half() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
-    carrier.set_mood(Mood { cut_answer: 1.0, ..Mood::default() });
+    carrier.set_mood(Behaviour { cut_answer: 1.0, ..Behaviour::default() });
     let (path, body) = (messages_url(&carrier), "To=%2B12065550142&From=%2B12065550100&Body=hi");
     let path = path.strip_prefix(carrier.url()).unwrap();
     let mut stream = tokio::net::TcpStream::connect(carrier.url().strip_prefix("http://").unwrap()).await.unwrap();
@@ -250,8 +252,9 @@ async fn an_answer_cut_in_the_middle_arrives_by_half() {
 #[tokio::test]
 async fn receipts_can_come_in_the_wrong_order_before_the_answer_or_several_times() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
-    let mood = Mood { receipts_reordered: 1.0, receipts_before_answer: 1.0, webhook_copies: 2, ..Mood::default() };
-    carrier.set_mood(mood);
+    let behaviour =
+        Behaviour { receipts_reordered: 1.0, receipts_before_answer: 1.0, webhook_copies: 2, ..Behaviour::default() };
+    carrier.set_mood(behaviour);
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
     send(&carrier, &form).await.unwrap();
 
@@ -265,7 +268,7 @@ async fn receipts_can_come_in_the_wrong_order_before_the_answer_or_several_times
 async fn a_message_that_does_not_arrive_has_a_receipt_that_says_why() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
-    carrier.set_mood_towards(phone.number(), Some(Mood { undelivered: 1.0, ..Mood::default() }));
+    carrier.set_mood_towards(phone.number(), Some(Behaviour { undelivered: 1.0, ..Behaviour::default() }));
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
     send(&carrier, &form).await.unwrap();
     carrier.wait_for_receipts(SOON).await.unwrap();
@@ -317,7 +320,7 @@ async fn the_same_seed_gives_the_same_sids_and_faults_in_whatever_order() {
     let run = async |texts: &[&str]| {
         let (carrier, _door) = with_door(CarrierSettings { seed: 9, ..CarrierSettings::default() }).await;
         // What is thrown by the count of requests depends on their order, and silence would have to be waited for.
-        carrier.set_mood(Mood { cut_unread: 0.0, outage: 0.0, silent: 0.0, ..Mood::bad_day() });
+        carrier.set_mood(Behaviour { cut_unread: 0.0, outage: 0.0, silent: 0.0, ..Behaviour::bad_day() });
         let phone = carrier.phone(PHONE.parse().unwrap());
         let mut happened = BTreeMap::new();
         for text in texts {

@@ -82,14 +82,14 @@ fn i2_a_late_event_of_a_pair_that_never_texted_is_found() {
     stranger.bytes = Bytes::from(String::from_utf8(stranger.bytes.to_vec()).unwrap().replace(PHONE, "+12065550177"));
     world.deliveries.push(stranger);
     let from = "+12065550177".parse().unwrap();
-    breaks(&world, &[Breach::NeverSaid { from, to: OURS.parse().unwrap(), events: 1 }]);
+    breaks(&world, &[Violation::NeverSaid { from, to: OURS.parse().unwrap(), events: 1 }]);
 }
 
 #[test]
 fn i2_a_receipt_the_carrier_never_gave_is_found() {
     let mut world = good_day();
     world.webhooks.retain(|webhook| !matches!(webhook.news, News::Receipt { status: "delivered", .. }));
-    breaks(&world, &[Breach::ReceiptNeverSaid { message: "msg_1".into() }]);
+    breaks(&world, &[Violation::ReceiptNeverSaid { message: "msg_1".into() }]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a53_a_webhook_that_came_twice_and_became_two_events_is_found() {
 fn a59_a_forgery_that_was_thanked_for_is_found() {
     let mut world = good_day();
     world.webhooks.push(Webhook { genuine: false, ..text("SM9", "believe me", &[Some(200)]) });
-    breaks(&world, &[Breach::ForgeryThankedFor { sid: "SM9".into() }]);
+    breaks(&world, &[Violation::ForgeryThankedFor { sid: "SM9".into() }]);
 }
 
 #[test]
@@ -116,19 +116,19 @@ fn i3_an_event_that_comes_again_with_other_bytes_is_found() {
     let mut again = world.deliveries[1].clone();
     again.bytes = Bytes::from(format!("{} ", String::from_utf8_lossy(&again.bytes)));
     world.deliveries.extend([refused(again.clone()), again]);
-    breaks(&world, &[Breach::BytesChanged { event: "evt_2".into() }]);
+    breaks(&world, &[Violation::BytesChanged { event: "evt_2".into() }]);
 }
 
 #[test]
 fn i3_an_event_whose_header_names_another_id_is_found() {
     let mut world = good_day();
     world.deliveries[4].id = "evt_x".into();
-    breaks(&world, &[Breach::IdDiffers { event: "evt_x".into() }]);
+    breaks(&world, &[Violation::IdDiffers { event: "evt_x".into() }]);
 }
 
 #[test]
 fn i4_a_gap_a_reorder_and_a_missing_number_are_found() {
-    let out_of_order = |expected, came| Breach::OutOfOrder { call: "c-1".into(), expected, came };
+    let out_of_order = |expected, came| Violation::OutOfOrder { call: "c-1".into(), expected, came };
 
     let mut world = good_day();
     world.deliveries.remove(2);
@@ -150,7 +150,7 @@ fn i4_what_counts_is_the_arrival_the_platform_took() {
     let first = world.deliveries[0].clone();
     world.deliveries[0] = refused(first.clone());
     world.deliveries.insert(2, first);
-    breaks(&world, &[Breach::OutOfOrder { call: "c-1".into(), expected: 1, came: Some(2) }]);
+    breaks(&world, &[Violation::OutOfOrder { call: "c-1".into(), expected: 1, came: Some(2) }]);
 }
 
 #[test]
@@ -192,13 +192,13 @@ fn i5_a_send_with_two_ends_is_found_but_unconfirmed_and_expired_give_way_to_a_re
     breaks(&again("unconfirmed"), &[]);
     breaks(&again("expired"), &[]);
     for state in ["failed", "cancelled", "delivered"] {
-        breaks(&again(state), &[Breach::EndedTwice { message: "msg_1".into() }]);
+        breaks(&again(state), &[Violation::EndedTwice { message: "msg_1".into() }]);
     }
 }
 
 #[test]
 fn i5_an_end_the_platform_was_not_told_is_found() {
-    let not_told = |state: &str| Breach::EndNotTold { message: "msg_1".into(), state: state.into() };
+    let not_told = |state: &str| Violation::EndNotTold { message: "msg_1".into(), state: state.into() };
 
     let mut world = good_day();
     world.sends[0].state = Some("failed".into());
@@ -222,7 +222,7 @@ fn i5_a_message_that_was_taken_back_and_went_out_is_found() {
     breaks(&world, &[]);
     world.posts.pop();
     world.posts.push(Post { sid: Some("SM2".into()), ..post("msg_2", PostAnswer::Unclear) });
-    breaks(&world, &[Breach::SentThoughTakenBack { message: "msg_2".into() }]);
+    breaks(&world, &[Violation::SentThoughTakenBack { message: "msg_2".into() }]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn i6_a_message_posted_again_after_anything_but_a_no_is_found() {
         world.posts = vec![post("msg_1", first), post("msg_1", second)];
         world
     };
-    let sent_again = Breach::SentAgain {
+    let sent_again = Violation::SentAgain {
         message: Some("msg_1".into()),
         from: OURS.parse().unwrap(),
         to: PHONE.parse().unwrap(),
@@ -259,7 +259,7 @@ fn i6_posts_without_a_message_id_are_told_apart_by_their_text() {
     breaks(&world, &[]);
     world.posts.push(nameless);
     let (from, to) = (OURS.parse().unwrap(), PHONE.parse().unwrap());
-    breaks(&world, &[Breach::SentAgain { message: None, from, to, posts: 2 }]);
+    breaks(&world, &[Violation::SentAgain { message: None, from, to, posts: 2 }]);
 }
 
 #[test]
@@ -267,19 +267,19 @@ fn i6_a_retry_that_is_another_message_is_found() {
     let mut world = good_day();
     let no = Post { text: "not this".into(), ..post("msg_1", PostAnswer::No { status: 500, code: 0 }) };
     world.posts.insert(0, no);
-    breaks(&world, &[Breach::SentDifferently { message: Some("msg_1".into()) }]);
+    breaks(&world, &[Violation::SentDifferently { message: Some("msg_1".into()) }]);
 }
 
 #[test]
 fn a_record_that_overflowed_is_not_believed() {
-    breaks(&World { unrecorded: 3, ..good_day() }, &[Breach::RecordIncomplete { unrecorded: 3 }]);
+    breaks(&World { unrecorded: 3, ..good_day() }, &[Violation::RecordIncomplete { unrecorded: 3 }]);
 }
 
 #[test]
 fn an_acknowledgement_that_speaks_to_the_phone_is_found() {
     let mut world = good_day();
     world.webhooks[0].replied = true;
-    breaks(&world, &[Breach::SpokeInAnAcknowledgement { sid: "SM1".into() }]);
+    breaks(&world, &[Violation::SpokeInAnAcknowledgement { sid: "SM1".into() }]);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn no_breach_shows_a_number_or_a_text() {
     world.webhooks.push(text("SM2", "a secret", &[Some(200)]));
     world.posts.push(Post { text: "another secret".into(), ..post("msg_1", PostAnswer::Accepted) });
     world.deliveries.push(received("evt_9", 7, "a third secret"));
-    for shown in check(&world).iter().map(|breach| format!("{breach} {breach:?} {world:?}")) {
+    for shown in check(&world).iter().map(|violation| format!("{violation} {violation:?} {world:?}")) {
         assert!(!shown.contains("secret") && !shown.contains("2065550"), "{shown}");
     }
 }
@@ -305,7 +305,7 @@ fn a_world_is_what_all_its_carriers_and_its_platform_saw() {
 
     carriers[2].unrecorded = 2;
     let platform = PlatformRecord { unrecorded: 1, ..platform };
-    breaks(&World::new(carriers, platform, day.sends), &[Breach::RecordIncomplete { unrecorded: 3 }]);
+    breaks(&World::new(carriers, platform, day.sends), &[Violation::RecordIncomplete { unrecorded: 3 }]);
 }
 
 /// One call: a text comes in, one goes out and is delivered.
@@ -327,9 +327,9 @@ fn good_day() -> World {
 
 /// The world's breaches are these, in any order.
 #[track_caller]
-fn breaks(world: &World, expected: &[Breach]) {
+fn breaks(world: &World, expected: &[Violation]) {
     let found = check(world);
-    let all_there = expected.iter().all(|breach| found.contains(breach));
+    let all_there = expected.iter().all(|violation| found.contains(violation));
     assert!(found.len() == expected.len() && all_there, "found {found:?}, expected {expected:?}");
 }
 
@@ -385,19 +385,19 @@ fn refused(delivery: Delivery) -> Delivery {
     Delivery { taken: false, ..delivery }
 }
 
-fn lost(missing: usize, sids: &[&str]) -> Breach {
+fn lost(missing: usize, sids: &[&str]) -> Violation {
     let sids = sids.iter().map(|sid| (*sid).to_owned()).collect();
-    Breach::Lost { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), missing, sids }
+    Violation::Lost { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), missing, sids }
 }
 
-fn never_said(events: usize) -> Breach {
-    Breach::NeverSaid { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), events }
+fn never_said(events: usize) -> Violation {
+    Violation::NeverSaid { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), events }
 }
 
-fn taken_twice(webhooks: usize, events: usize) -> Breach {
-    Breach::TakenTwice { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), webhooks, events }
+fn taken_twice(webhooks: usize, events: usize) -> Violation {
+    Violation::TakenTwice { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), webhooks, events }
 }
 
-fn never_ended(message: &str, state: Option<&str>) -> Breach {
-    Breach::NeverEnded { message: message.into(), state: state.map(str::to_owned) }
+fn never_ended(message: &str, state: Option<&str>) -> Violation {
+    Violation::NeverEnded { message: message.into(), state: state.map(str::to_owned) }
 }

@@ -42,7 +42,7 @@ async fn each_mood_answers_as_it_says_and_only_a_2xx_is_taken() {
     let platform = Platform::start(&PlatformSettings::default()).await.unwrap();
     let meets = async |fault: Fault| {
         let patience = if fault == Fault::Silent { Duration::from_millis(300) } else { SOON };
-        platform.set_mood(PlatformMood { faults: 1.0, fault, ..PlatformMood::default() });
+        platform.set_mood(PlatformBehaviour { faults: 1.0, fault, ..PlatformBehaviour::default() });
         let answer = HttpClient::new().send(signed(&platform, "evt_1", "{}"), patience).await;
         answer.map(|answer| (answer.status.as_u16(), answer.headers))
     };
@@ -56,7 +56,7 @@ async fn each_mood_answers_as_it_says_and_only_a_2xx_is_taken() {
     assert!(meets(Fault::Endless).await.is_err(), "nobody reads to the end of that");
     assert_eq!(meets(Fault::Silent).await.err(), Some(NoAnswer::TooLate));
 
-    platform.set_mood(PlatformMood::default());
+    platform.set_mood(PlatformBehaviour::default());
     deliver(&platform, "evt_1", "{}").await.unwrap();
     let taken: Vec<bool> = platform.record().deliveries.iter().map(|delivery| delivery.taken).collect();
     assert_eq!(taken.iter().filter(|taken| **taken).count(), 1, "{taken:?}");

@@ -1,7 +1,7 @@
 //! One delivery: an event signed, posted, and what its answer means.
 
 use crate::carrier::asked_to_wait;
-use crate::machine::show::Told;
+use crate::machine::show::RenderedEvent;
 use crate::model::Timestamp;
 use crate::net::{Answer, Client, SendFailed};
 use crate::observe::{self, Delivery};
@@ -37,7 +37,7 @@ pub struct Keys(Arc<ArcSwap<Vec<Webhook>>>);
 
 impl Keys {
     /// Signs with these from now on, what was not delivered before too.
-    pub fn take_over(&self, keys: Vec<Webhook>) {
+    pub fn replace(&self, keys: Vec<Webhook>) {
         self.0.store(Arc::new(keys));
     }
 }
@@ -50,7 +50,7 @@ impl From<Vec<Webhook>> for Keys {
 
 impl Endpoint {
     /// Posts an event, at `now` by the machine's clock.
-    pub(super) async fn deliver(&self, told: &Told, now: Timestamp) -> Delivered {
+    pub(super) async fn deliver(&self, told: &RenderedEvent, now: Timestamp) -> Delivered {
         let (outcome, detail, delivered) = match self.request(told, now) {
             Err(why) => (Delivery::Refused, why, Delivered::Refused),
             Ok(request) => {
@@ -70,7 +70,7 @@ impl Endpoint {
     }
 
     /// The request of one attempt: the id and the bytes are the event's, the time is the attempt's.
-    fn request(&self, told: &Told, now: Timestamp) -> Result<Request<Bytes>, String> {
+    fn request(&self, told: &RenderedEvent, now: Timestamp) -> Result<Request<Bytes>, String> {
         let id = told.id.to_string();
         let timestamp = i64::try_from(now.as_secs()).map_err(|_| "the clock is beyond its end".to_owned())?;
         let keys = self.keys.0.load();

@@ -1,8 +1,8 @@
 //! What the lanes learn: what the index has after a restart, and what is committed since.
 
 use super::{Dispatch, Due, account_limits};
-use crate::machine::event::{Fact, Story};
-use crate::machine::state::{AttemptOutcome, Message, Open, Whose};
+use crate::machine::event::{CommittedFrame, Event};
+use crate::machine::state::{AttemptOutcome, CapOwner, Message, Open};
 use crate::model::{Address, Directory, E164, MessageId, Timestamp};
 use crate::rules::breaker::Paused;
 use crate::rules::rate::DayCount;
@@ -25,10 +25,10 @@ impl Dispatch {
     }
 
     /// What a daily cap has counted.
-    pub fn counted(&mut self, whose: &Whose, count: DayCount, now: Moment) {
+    pub fn counted(&mut self, whose: &CapOwner, count: DayCount, now: Moment) {
         match whose {
-            Whose::Number(number) => drop(self.days.insert(*number, count)),
-            Whose::Account(name) => self.account(name, now).day = count,
+            CapOwner::Number(number) => drop(self.days.insert(*number, count)),
+            CapOwner::Account(name) => self.account(name, now).day = count,
         }
     }
 
@@ -48,12 +48,12 @@ impl Dispatch {
     }
 
     /// Takes note of what was committed.
-    pub fn follow(&mut self, story: &Story, now: Moment) {
+    pub fn follow(&mut self, story: &CommittedFrame, now: Moment) {
         for event in &story.events {
             match &event.fact {
                 // Found in the rows already, when this worker began.
-                Fact::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
-                Fact::MessageQueued { message, lane, .. } | Fact::SendPostponed { message, lane } => {
+                Event::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
+                Event::MessageQueued { message, lane, .. } | Event::SendPostponed { message, lane } => {
                     if let Some(open) = open(message) {
                         self.left(message.id, now);
                         self.landed(message.id, now);
@@ -61,8 +61,8 @@ impl Dispatch {
                         self.wait(message.id, &open, now);
                     }
                 }
-                Fact::SendStarted { message, .. } => self.started(message.id, story.at, now),
-                Fact::SendUnknown { message, .. } | Fact::MessageChanged { message, .. } => {
+                Event::SendStarted { message, .. } => self.started(message.id, story.at, now),
+                Event::SendUnknown { message, .. } | Event::MessageChanged { message, .. } => {
                     self.gone(message.id, now);
                     // What changed by a receipt may still be on its way, and what is not to be sent may have a permit that
                     // is asked for.
@@ -70,21 +70,21 @@ impl Dispatch {
                         self.landed(message.id, now);
                     }
                 }
-                Fact::MessageKept { message } => {
+                Event::MessageStored { message } => {
                     self.left(message.id, now);
                     self.landed(message.id, now);
                 }
-                Fact::DayCounted { whose, count } => self.counted(whose, *count, now),
-                Fact::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
-                Fact::AccountFailed { account, trouble } => {
+                Event::DayCounted { whose, count } => self.counted(whose, *count, now),
+                Event::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
+                Event::AccountFailed { account, trouble } => {
                     self.account_paused(account, trouble.as_ref().and_then(|trouble| trouble.paused), now);
                 }
-                Fact::AccountPaused { account, trouble }
-                | Fact::AccountFailing { account, trouble, .. }
-                | Fact::AccountHeld { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
-                Fact::AccountResumed { account } => self.account_paused(account, None, now),
+                Event::AccountPaused { account, trouble }
+                | Event::AccountFailing { account, trouble, .. }
+                | Event::AccountHeld { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
+                Event::AccountResumed { account } => self.account_paused(account, None, now),
                 // Told by the journal's time as it is now, not as it was when this worker began.
-                Fact::LaneKept { ours, .. } => drop(self.used.insert(*ours)),
+                Event::LaneStored { ours, .. } => drop(self.used.insert(*ours)),
                 fact => {
                     if let Some(directory) = fact.directory_after(&self.directory) {
                         self.use_directory(directory, story, now);
@@ -95,7 +95,7 @@ impl Dispatch {
     }
 
     /// Limits and accounts are these now; the rest of the story says what the accounts' buckets hold.
-    fn use_directory(&mut self, directory: Directory, story: &Story, now: Moment) {
+    fn use_directory(&mut self, directory: Directory, story: &CommittedFrame, now: Moment) {
         self.directory = Arc::new(directory);
         let numbers: Vec<_> = self.lanes.keys().copied().collect();
         for number in numbers {
@@ -110,7 +110,7 @@ impl Dispatch {
         }
         for (name, account) in &mut self.accounts {
             let empty_at = story.events.iter().find_map(|event| match &event.fact {
-                Fact::AccountLaneKept { account, lane } if account == name => Some(lane.empty_at),
+                Event::AccountLaneStored { account, lane } if account == name => Some(lane.empty_at),
                 _ => None,
             });
             account.limit(account_limits(&self.directory, name), empty_at.unwrap_or(now.wall), now);

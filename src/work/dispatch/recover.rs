@@ -1,8 +1,8 @@
 //! The lanes as a new process finds them.
 
 use super::Dispatch;
-use crate::machine::state::Whose;
-use crate::machine::view::{Ask, View};
+use crate::machine::state::CapOwner;
+use crate::machine::view::{Queries, View};
 use crate::model::{Directory, MessageId};
 use crate::work::Moment;
 use std::collections::BTreeSet;
@@ -53,14 +53,14 @@ impl Dispatch {
         }
         let directory = view.directory();
         for (number, _) in directory.numbers.iter().filter(|(_, entry)| entry.limits.segments_per_day.is_some()) {
-            let whose = Whose::Number(*number);
+            let whose = CapOwner::Number(*number);
             self.counted(&whose, view.day_count(&whose), now);
         }
         let of_numbers = directory.numbers.values().map(|entry| entry.account.as_str());
         let names: BTreeSet<&str> = of_numbers.chain(directory.accounts.keys().map(String::as_str)).collect();
         for name in names {
             self.found_account(name, view.account_lane(name).empty_at, now);
-            let whose = Whose::Account(name.to_owned());
+            let whose = CapOwner::Account(name.to_owned());
             self.counted(&whose, view.day_count(&whose), now);
             self.account_paused(name, view.trouble(name).and_then(|trouble| trouble.paused), now);
         }

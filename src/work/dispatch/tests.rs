@@ -7,7 +7,7 @@ mod permits;
 mod world;
 
 use super::*;
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::model::{Change, Json, Kind, MessageState};
 use crate::rules::breaker::IN_FLIGHT_MAX;
 use crate::rules::directory::example;

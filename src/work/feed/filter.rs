@@ -1,6 +1,6 @@
 //! Which events an endpoint wants.
 
-use crate::machine::show::{Head, KINDS};
+use crate::machine::show::{EventHeader, KINDS};
 use std::collections::BTreeSet;
 
 /// The types of events an endpoint is told of. The default is all of them.
@@ -51,7 +51,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Whether the endpoint is told of it: of what it asked for, and of its own gaps, which it has to know of whatever it
     /// asked for.
-    pub(super) fn takes(&self, head: &Head<'_>) -> bool {
+    pub(super) fn takes(&self, head: &EventHeader<'_>) -> bool {
         head.only_for().map_or_else(|| self.filter.takes(head.kind), |endpoint| endpoint == self.endpoint)
     }
 }

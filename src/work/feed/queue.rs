@@ -3,7 +3,7 @@
 //! Invariant: of one thread one event is under way at most, and it is the oldest of those held.
 
 use super::terms::{Name, Reader};
-use crate::machine::show::Told;
+use crate::machine::show::RenderedEvent;
 use crate::model::EventId;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Thread {
-    events: VecDeque<(Reader, Arc<Told>)>,
+    events: VecDeque<(Reader, Arc<RenderedEvent>)>,
     state: State,
     /// In a row, but those of a time when the endpoint took nothing, which count as one.
     failures: u32,
@@ -71,7 +71,7 @@ enum State {
 
 impl Queue {
     /// Holds one more event of its thread.
-    pub(super) fn push(&mut self, told: Arc<Told>, reader: Reader) -> Name {
+    pub(super) fn push(&mut self, told: Arc<RenderedEvent>, reader: Reader) -> Name {
         let name = self.name(&told.thread).unwrap_or_else(|| Name::from(told.thread.as_str()));
         let thread = self.threads.entry(Arc::clone(&name)).or_default();
         thread.events.push_back((reader, told));
@@ -90,7 +90,7 @@ impl Queue {
     }
 
     /// Begins the next delivery, if there is one to begin.
-    pub(super) fn start(&mut self, suspects_max: usize) -> Option<Arc<Told>> {
+    pub(super) fn start(&mut self, suspects_max: usize) -> Option<Arc<RenderedEvent>> {
         for _ in 0..CLASSES {
             let class = self.turn % CLASSES;
             self.turn += 1;
@@ -107,7 +107,7 @@ impl Queue {
     }
 
     /// Begins the delivery of this thread's oldest event, if it may go.
-    fn start_one(&mut self, name: &str) -> Option<Arc<Told>> {
+    fn start_one(&mut self, name: &str) -> Option<Arc<RenderedEvent>> {
         let thread = self.threads.get_mut(name).filter(|thread| thread.state == State::Ready)?;
         let (_, told) = thread.events.front()?;
         thread.state = State::InFlight;
@@ -129,7 +129,7 @@ impl Queue {
     }
 
     /// A delivery passed.
-    pub(super) fn passed(&mut self, told: &Told) -> bool {
+    pub(super) fn passed(&mut self, told: &RenderedEvent) -> bool {
         if !self.ended(&told.thread, told.id) {
             return false;
         }
@@ -144,7 +144,7 @@ impl Queue {
     /// A delivery failed, when the endpoint had seen so many successes. `known` says whose fault it is, where that is known:
     /// the event's own or the endpoint's. Otherwise it is the event's if the endpoint took something since its last
     /// failure. The thread is to be told what to wait for.
-    pub(super) fn failed(&mut self, told: &Told, successes: u64, known: Option<bool>) -> Option<Failure> {
+    pub(super) fn failed(&mut self, told: &RenderedEvent, successes: u64, known: Option<bool>) -> Option<Failure> {
         if !self.ended(&told.thread, told.id) {
             return None;
         }
@@ -207,7 +207,7 @@ impl Queue {
 
     /// Begins a delivery that finds out whether the endpoint is back: of a thread that may go, else of the one whose wait
     /// ends first, which is the one that was tried longest ago. Threads that came before it and hold nothing are returned.
-    pub(super) fn probe(&mut self) -> (Option<Arc<Told>>, Vec<Name>) {
+    pub(super) fn probe(&mut self) -> (Option<Arc<RenderedEvent>>, Vec<Name>) {
         let mut empty = Vec::new();
         loop {
             if let Some(told) = self.start(usize::MAX) {

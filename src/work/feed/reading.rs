@@ -3,8 +3,8 @@
 use super::Feed;
 use super::parked::After;
 use super::terms::{Name, Reader, place_of};
-use crate::machine::event::Story;
-use crate::machine::show::{self, Head, Told};
+use crate::machine::event::CommittedFrame;
+use crate::machine::show::{self, EventHeader, RenderedEvent};
 use crate::model::{Position, Timestamp};
 use std::ops::Range;
 use std::sync::Arc;
@@ -76,13 +76,13 @@ impl Feed {
     }
 
     /// Takes in what a reader has read: what was committed, in order. What it did not want is left out.
-    pub fn follow(&mut self, reader: Reader, story: &Story) {
+    pub fn follow(&mut self, reader: Reader, story: &CommittedFrame) {
         match reader {
             Reader::Backlog if story.position == self.next => self.follow_backlog(story),
             Reader::Live if self.live.next() == Some(story.position) => self.follow_live(story),
             Reader::Parked if self.parked.begin(story.position) => self.follow_parked(story),
             Reader::Replay if self.replay.reads(story.position) => {
-                for head in show::heads(story).filter(|head| self.wanted.takes(head)) {
+                for head in show::event_headers(story).filter(|head| self.wanted.takes(head)) {
                     if self.is_done_with(&head) {
                         self.replay.queue.push(Arc::new(head.told()), Reader::Replay);
                     }
@@ -92,8 +92,8 @@ impl Feed {
         }
     }
 
-    fn follow_backlog(&mut self, story: &Story) {
-        for head in show::heads(story) {
+    fn follow_backlog(&mut self, story: &CommittedFrame) {
+        for head in show::event_headers(story) {
             if self.wanted.takes(&head) && !self.live.has_taken(&head.thread(), place_of(head.id)) {
                 self.take_in(Reader::Backlog, &head, story.at);
             }
@@ -102,8 +102,8 @@ impl Feed {
         self.live.meet(self.next);
     }
 
-    fn follow_live(&mut self, story: &Story) {
-        for head in show::heads(story) {
+    fn follow_live(&mut self, story: &CommittedFrame) {
+        for head in show::event_headers(story) {
             let room = self.bounds.live_threads;
             let mine = self.live.takes(&head.thread(), place_of(head.id), head.begins(), room);
             if mine && self.wanted.takes(&head) {
@@ -114,20 +114,20 @@ impl Feed {
     }
 
     /// Holds an event, unless its thread is parked: then it is read again with the others of its thread.
-    fn take_in(&mut self, reader: Reader, head: &Head<'_>, at: Timestamp) {
+    fn take_in(&mut self, reader: Reader, head: &EventHeader<'_>, at: Timestamp) {
         if !self.parked.passes(&head.thread(), head.id.position()) {
             let name = self.queue.push(Arc::new(head.told()), reader);
             self.pending.insert(place_of(head.id), (name, at));
         }
     }
 
-    fn follow_parked(&mut self, story: &Story) {
-        for head in show::heads(story) {
+    fn follow_parked(&mut self, story: &CommittedFrame) {
+        for head in show::event_headers(story) {
             if !self.wanted.takes(&head) {
                 continue;
             }
             let Some(thread) = self.parked_thread(&head) else { continue };
-            let told = Told { thread: thread.clone(), ..head.told() };
+            let told = RenderedEvent { thread: thread.clone(), ..head.told() };
             self.queue.push(Arc::new(told), Reader::Parked);
             let (held, passing) = self.queue.holds(&thread);
             if held >= if passing { PARKED_HOLDS_MAX } else { 1 } {
@@ -143,7 +143,7 @@ impl Feed {
 
     /// The parked thread that is read on with this event. One that was parked by an older version has the event's id as its
     /// name. An event of a contact who was erased since may be of any thread of contacts: then it is told once more at most.
-    fn parked_thread(&mut self, head: &Head<'_>) -> Option<String> {
+    fn parked_thread(&mut self, head: &EventHeader<'_>) -> Option<String> {
         let place = place_of(head.id);
         let erased = head.is_erased().then(|| self.parked.sweeping(show::CONTACTS, place)).flatten();
         let names = [Some(head.thread().into_owned()), Some(head.id.to_string()), erased];
@@ -152,7 +152,7 @@ impl Feed {
 
     /// Whether an event is not delivered any more but once more: what is still to be delivered comes anyhow, and in its
     /// order.
-    fn is_done_with(&self, head: &Head<'_>) -> bool {
+    fn is_done_with(&self, head: &EventHeader<'_>) -> bool {
         let (thread, place) = (head.thread(), place_of(head.id));
         let taken = place.0 < self.next || self.live.has_taken(&thread, place);
         taken && !self.pending.contains_key(&place) && self.parked.is_delivered(&thread, place)

@@ -1,6 +1,6 @@
 //! The words of a feed: its bounds, who reads for it, what is to be done and how it ended.
 
-use crate::machine::show::Told;
+use crate::machine::show::RenderedEvent;
 use crate::model::{EventId, Position, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Reader {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     /// What.
-    pub told: Arc<Told>,
+    pub told: Arc<RenderedEvent>,
     /// It is told once more because somebody asked for it.
     pub replay: bool,
 }
@@ -117,7 +117,7 @@ pub struct Progress {
 
 /// How a feed stands, for those who watch it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct FeedStatus {
     /// The first position not all delivered.
     pub watermark: Position,
     /// When the oldest event was that is not delivered, of those that are held.

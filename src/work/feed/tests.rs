@@ -10,8 +10,8 @@ mod random;
 mod replay;
 
 use super::*;
-use crate::machine::event::{CallChange, CallShown, Event, Fact, Story};
-use crate::machine::show::Told;
+use crate::machine::event::{CallChange, CallShown, CommittedFrame, Event, NumberedEvent};
+use crate::machine::show::RenderedEvent;
 use crate::machine::state::{Call, Ended, Usage};
 use crate::model::{CallId, Caller, Phase, Session};
 use std::collections::HashMap;
@@ -186,7 +186,7 @@ struct World {
     filter: Filter,
     bounds: Bounds,
     /// What was committed, from position 1.
-    journal: Vec<Story>,
+    journal: Vec<CommittedFrame>,
     sequences: HashMap<String, u64>,
     now_ms: u64,
     begun: Vec<Delivery>,
@@ -239,18 +239,22 @@ impl World {
             let sequence = self.sequences.entry(name.to_owned()).or_default();
             *sequence += 1;
             let change = changed(name);
-            let fact = if name == *call { Fact::CallEnded(change) } else { Fact::CallStarted(change) };
-            Event { call_sequence: Some(*sequence), fact }
+            let fact = if name == *call { Event::CallEnded(change) } else { Event::CallStarted(change) };
+            NumberedEvent { call_sequence: Some(*sequence), fact }
         });
         let events = events.collect();
         let position = self.committed().next();
-        self.journal.push(Story { position, at: self.now().wall, events });
+        self.journal.push(CommittedFrame { position, at: self.now().wall, events });
     }
 
     /// Something happens outside a call, and is read.
-    fn happens(&mut self, fact: Fact) {
+    fn happens(&mut self, fact: Event) {
         let position = self.committed().next();
-        self.journal.push(Story { position, at: self.now().wall, events: vec![Event { call_sequence: None, fact }] });
+        self.journal.push(CommittedFrame {
+            position,
+            at: self.now().wall,
+            events: vec![NumberedEvent { call_sequence: None, fact }],
+        });
         self.read();
     }
 
@@ -293,7 +297,7 @@ impl World {
     }
 
     /// Whatever may go goes, and ends so.
-    fn end_all(&mut self, delivered: impl Fn(&Told) -> Delivered) {
+    fn end_all(&mut self, delivered: impl Fn(&RenderedEvent) -> Delivered) {
         loop {
             self.begin();
             if self.begun.is_empty() {
@@ -306,7 +310,7 @@ impl World {
     }
 
     /// For so long whatever may go goes, and ends so.
-    fn live_for(&mut self, secs: u64, delivered: impl Fn(&Told) -> Delivered) {
+    fn live_for(&mut self, secs: u64, delivered: impl Fn(&RenderedEvent) -> Delivered) {
         let until = self.now_ms + secs * 1_000;
         loop {
             self.end_all(&delivered);

@@ -2,14 +2,14 @@
 //! them. Days are handed in, and segments are small.
 
 use super::*;
-use crate::engine::{Clock, Core, Engine, FoldOptions, Folding, Recovered, Stopped, Urgency};
+use crate::engine::{Clock, CompactionOptions, Compactor, Core, Engine, Recovered, Stopped, Urgency};
 use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::journal::{FileJournal, Journal, Options};
 use crate::machine::command::{Command, PutCall};
 use crate::machine::rows::{ROWS_VERSION, ScannedRow, Table};
 use crate::machine::view::View;
-use crate::model::{Address, CallId, Caller, Day, Heard, Inbound, Month, Phase, Timestamp};
+use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Month, Phase, Timestamp};
 use crate::rules::directory::example;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,14 +36,14 @@ async fn g27_an_index_deleted_after_retention_is_made_from_snapshot_and_journal_
     core.commit([Command::GatewayStarted, seed]).unwrap();
     let (reads, journal) = (core.reads(), core.journal());
     let (engine, handle) = Engine::start(core).unwrap();
-    let options = FoldOptions {
+    let options = CompactionOptions {
         at_bytes: 20_000,
         run_bytes: 4_000,
-        rests: 0,
+        rest_factor: 0,
         look_every: Duration::from_millis(1),
-        ..FoldOptions::default()
+        ..CompactionOptions::default()
     };
-    let folding = Folding::start(Arc::clone(&journal), snapshots, options, Box::new(|| None)).unwrap();
+    let folding = Compactor::start(Arc::clone(&journal), snapshots, options, Box::new(|| None)).unwrap();
     let stop = CancellationToken::new();
     let retaining = retain(Keep::default(), handle.clone(), reads.clone(), Arc::new(folding.handle()), stop.clone());
     let retaining = tokio::spawn(retaining);
@@ -175,5 +175,5 @@ fn text(day: u64, nth: u64) -> Command {
         segments: None,
         keyword: None,
     };
-    Command::Heard { account: "main".to_owned(), item: Heard::Message(inbound) }
+    Command::InboundItem { account: "main".to_owned(), item: InboundItem::Message(inbound) }
 }

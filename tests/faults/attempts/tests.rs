@@ -1,5 +1,5 @@
 use super::*;
-use offhook::machine::event::Event;
+use offhook::machine::event::NumberedEvent;
 use offhook::machine::state::{Lane, OptOut, OptOutBy};
 use offhook::model::{
     Address, Change, Direction, Encoding, Json, Limits, MessageId, MessageState, Number, Position, Purpose,
@@ -13,7 +13,7 @@ const ANOTHER: &str = "+12065550101";
 
 #[test]
 fn i7_a_text_begun_after_a_stop_is_found_until_start_is_said() {
-    let begun = |nth: u64| Breach::BegunAfterStop { message: message(nth, OURS, 1).id.to_string() };
+    let begun = |nth: u64| Violation::BegunAfterStop { message: message(nth, OURS, 1).id.to_string() };
     breaks(vec![start(1, 0, OURS, 1), stop(10)], &[]);
     breaks(vec![stop(0), start(2, 10, OURS, 1)], &[begun(2)]);
     // The block is of one of our numbers, and another may go on.
@@ -30,14 +30,14 @@ fn i7_the_confirmation_of_a_stop_may_go_out() {
 
 #[test]
 fn i8_a_burst_and_then_what_the_rate_allows_is_kept_and_one_more_is_found() {
-    let over = |nth: u64| Breach::OverTheLimit {
+    let over = |nth: u64| Violation::OverTheLimit {
         number: OURS.parse().unwrap(),
         message: message(nth, OURS, 1).id.to_string(),
     };
     // Two a second with a burst of three.
     let limit = || limited(OURS, 2_000, 3);
     let burst = || vec![limit(), start(2, 0, OURS, 1), start(3, 0, OURS, 1), start(4, 0, OURS, 1)];
-    let then = |more: Vec<Story>| burst().into_iter().chain(more).collect::<Vec<_>>();
+    let then = |more: Vec<CommittedFrame>| burst().into_iter().chain(more).collect::<Vec<_>>();
     breaks(then(vec![start(5, 500, OURS, 1), start(6, 1_000, OURS, 1)]), &[]);
     breaks(then(vec![start(5, 0, OURS, 1)]), &[over(5)]);
     breaks(then(vec![start(5, 498, OURS, 1)]), &[over(5)]);
@@ -47,7 +47,7 @@ fn i8_a_burst_and_then_what_the_rate_allows_is_kept_and_one_more_is_found() {
 
 #[test]
 fn i8_a_text_longer_than_the_burst_goes_alone_and_is_paid_for_afterwards() {
-    let over = Breach::OverTheLimit { number: OURS.parse().unwrap(), message: message(3, OURS, 1).id.to_string() };
+    let over = Violation::OverTheLimit { number: OURS.parse().unwrap(), message: message(3, OURS, 1).id.to_string() };
     let long = |then: u64| vec![limited(OURS, 1_000, 1), start(2, 0, OURS, 5), start(3, then, OURS, 1)];
     breaks(long(1_000), &[]);
     breaks(long(900), &[over]);
@@ -58,7 +58,7 @@ fn i8_numbers_do_not_share_a_limit_and_one_without_a_limit_has_none() {
     let many = |number: &str| (2..20).map(|nth| start(nth, 0, number, 1)).collect::<Vec<_>>();
     breaks([vec![limited(OURS, 1_000, 1)], many(ANOTHER)].concat(), &[]);
     let mut unlimited = limited(OURS, 0, 1);
-    if let Fact::DirectoryChanged { changes } = &mut unlimited.events[0].fact
+    if let Event::DirectoryChanged { changes } = &mut unlimited.events[0].fact
         && let Change::Number(_, Some(number)) = &mut changes[0]
     {
         number.0.limits.millisegments_per_second = None;
@@ -68,16 +68,16 @@ fn i8_numbers_do_not_share_a_limit_and_one_without_a_limit_has_none() {
 
 #[track_caller]
 #[allow(clippy::needless_pass_by_value, reason = "the stories are made where it is called")]
-fn breaks(stories: Vec<Story>, expected: &[Breach]) {
+fn breaks(stories: Vec<CommittedFrame>, expected: &[Violation]) {
     assert_eq!(check(&stories), expected);
 }
 
-fn story(ms: u64, fact: Fact) -> Story {
-    let event = Event { call_sequence: None, fact };
-    Story { position: Position(1), at: Timestamp::from_ms(NOON + ms), events: vec![event] }
+fn story(ms: u64, fact: Event) -> CommittedFrame {
+    let event = NumberedEvent { call_sequence: None, fact };
+    CommittedFrame { position: Position(1), at: Timestamp::from_ms(NOON + ms), events: vec![event] }
 }
 
-fn limited(number: &str, millisegments_per_second: u32, burst: u32) -> Story {
+fn limited(number: &str, millisegments_per_second: u32, burst: u32) -> CommittedFrame {
     let limits = Limits { millisegments_per_second: Some(millisegments_per_second), burst, ..Limits::default() };
     let entry = Number {
         label: "Line".to_owned(),
@@ -87,29 +87,29 @@ fn limited(number: &str, millisegments_per_second: u32, burst: u32) -> Story {
         limits,
         verification: Verification::default(),
     };
-    story(0, Fact::DirectoryChanged { changes: vec![Change::Number(number.parse().unwrap(), Some(Json(entry)))] })
+    story(0, Event::DirectoryChanged { changes: vec![Change::Number(number.parse().unwrap(), Some(Json(entry)))] })
 }
 
-fn stop(ms: u64) -> Story {
+fn stop(ms: u64) -> CommittedFrame {
     let block = Block { everywhere: false, numbers: vec![OURS.parse().unwrap()] };
     let stands = OptOut { block, since: Timestamp::from_ms(NOON), by: OptOutBy::Keyword };
-    story(ms, Fact::OptedOut { contact: phone().into(), ours: None, call: None, stands })
+    story(ms, Event::OptedOut { contact: phone().into(), ours: None, call: None, stands })
 }
 
-fn opted_in(ms: u64) -> Story {
-    story(ms, Fact::OptedIn { contact: phone().into(), ours: None, call: None, stands: None })
+fn opted_in(ms: u64) -> CommittedFrame {
+    story(ms, Event::OptedIn { contact: phone().into(), ours: None, call: None, stands: None })
 }
 
 fn phone() -> E164 {
     PHONE.parse().unwrap()
 }
 
-fn start(nth: u64, ms: u64, ours: &str, segments: u16) -> Story {
+fn start(nth: u64, ms: u64, ours: &str, segments: u16) -> CommittedFrame {
     begins(ms, message(nth, ours, segments))
 }
 
-fn begins(ms: u64, message: Message) -> Story {
-    story(ms, Fact::SendStarted { message: Box::new(message), lane: Lane::default() })
+fn begins(ms: u64, message: Message) -> CommittedFrame {
+    story(ms, Event::SendStarted { message: Box::new(message), lane: Lane::default() })
 }
 
 fn message(nth: u64, ours: &str, segments: u16) -> Message {

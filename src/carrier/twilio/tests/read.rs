@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Address, Day, FailureCode, Heard, Inbound, InboundMedia, MessageId, Position, Receipt, ReceiptRef, ReceiptState,
+    Address, Day, FailureCode, Inbound, InboundItem, InboundMedia, MessageId, Position, Receipt, ReceiptRef,
+    ReceiptState,
 };
 
 const SMS: &str = include_str!("../bodies/sms.form");
@@ -24,7 +25,7 @@ fn a_text_is_read_whole() {
         segments: Some(1),
         keyword: None,
     };
-    assert_eq!(heard(&post("/carriers/main/messages", SMS)), Heard::Message(expected));
+    assert_eq!(heard(&post("/carriers/main/messages", SMS)), InboundItem::Message(expected));
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn a_message_of_photos_alone_has_every_one_of_them_and_an_empty_text() {
         ),
         content_type: Some(kind.into()),
     };
-    let Heard::Message(message) = heard(&post("/carriers/main/messages", MMS)) else { panic!("no message") };
+    let InboundItem::Message(message) = heard(&post("/carriers/main/messages", MMS)) else { panic!("no message") };
     assert_eq!((message.text.as_str(), message.segments), ("", Some(1)));
     let expected = [
         medium("ME0a1b2c3d4e5f60718293a4b5c6d7e8f9", "image/jpeg"),
@@ -46,10 +47,10 @@ fn a_message_of_photos_alone_has_every_one_of_them_and_an_empty_text() {
 
 #[test]
 fn a46_a_keyword_that_twilio_acts_on_is_told() {
-    let Heard::Message(message) = heard(&post("/m", STOP)) else { panic!("no message") };
+    let InboundItem::Message(message) = heard(&post("/m", STOP)) else { panic!("no message") };
     assert_eq!((message.text.as_str(), message.keyword.as_deref()), ("STOP", Some("STOP")));
     let other = STOP.replace("Type=STOP", "Type=JUMP").replace("Body=STOP", "Body=arret");
-    let Heard::Message(message) = heard(&post("/m", other)) else { panic!() };
+    let InboundItem::Message(message) = heard(&post("/m", other)) else { panic!() };
     assert_eq!(message.keyword, None);
 }
 
@@ -57,7 +58,7 @@ fn a46_a_keyword_that_twilio_acts_on_is_told() {
 fn a46_the_words_that_twilio_answers_without_saying_so_are_known_unless_it_is_switched_off() {
     let form = |words| format!("MessageSid=SM1&From=%2B14155550101&To=%2B14155550199&Body={words}");
     let keyword = |dialect: &Twilio, words| match &dialect.parse(&post("/m", form(words))).unwrap()[0] {
-        Heard::Message(message) => message.keyword.clone(),
+        InboundItem::Message(message) => message.keyword.clone(),
         other => panic!("{other:?} is no message"),
     };
     let off = Twilio::new(Account { keywords_off: true, ..account() }).unwrap();
@@ -73,7 +74,7 @@ fn a46_the_words_that_twilio_answers_without_saying_so_are_known_unless_it_is_sw
 #[test]
 fn a_text_may_come_by_get_and_from_a_short_code() {
     let query = "/m?MessageSid=SM1&Body=hi+there&From=72975&To=%2B14155550199";
-    let Heard::Message(message) = heard(&fetch(query)) else { panic!("no message") };
+    let InboundItem::Message(message) = heard(&fetch(query)) else { panic!("no message") };
     assert_eq!((message.text.as_str(), message.from), ("hi there", Address::ShortCode("72975".into())));
 }
 
@@ -81,7 +82,7 @@ fn a_text_may_come_by_get_and_from_a_short_code() {
 fn a61_a_receipt_names_our_message_by_the_query_of_its_url() {
     let message = MessageId::new(Day(20_414), Position(7), 1);
     let expected = |about| {
-        Heard::Receipt(Receipt {
+        InboundItem::Receipt(Receipt {
             about,
             carrier_id: "SM9d01e7b35c2f4688b0a7c4e6f8135792".into(),
             status: "delivered".into(),
@@ -129,7 +130,7 @@ fn a54_every_status_of_twilios_has_its_state_in_our_words() {
         ("failed", "0", Failed(CarrierRejected)),
     ] {
         let form = UNDELIVERED.replace("=undelivered", &format!("={status}")).replace("30003", code);
-        let Heard::Receipt(receipt) = heard(&post("/m", form)) else { panic!("no receipt of {status}") };
+        let InboundItem::Receipt(receipt) = heard(&post("/m", form)) else { panic!("no receipt of {status}") };
         assert_eq!((receipt.state, receipt.status.as_str()), (expected, status), "{status} {code}");
         let told = code.parse::<u32>().ok().filter(|code| *code > 0).map(|code| code.to_string());
         assert_eq!(receipt.carrier_code, told, "{status} {code}");
@@ -143,10 +144,10 @@ fn a58_an_unknown_kind_in_a_known_envelope_is_ignored_by_name() {
         (UNKNOWN_EVENT.to_owned(), "onConversationAdded"),
         (UNKNOWN_EVENT.replace("onC", "on%0Aerror+%22"), "onerroronversationAdded"),
     ] {
-        assert_eq!(heard(&post("/m", form)), Heard::Ignored { kind: expected.into() });
+        assert_eq!(heard(&post("/m", form)), InboundItem::Ignored { kind: expected.into() });
     }
     let long = UNKNOWN_EVENT.replace("Added", &"d".repeat(5_000));
-    assert!(matches!(heard(&post("/m", long)), Heard::Ignored { kind } if kind.len() == 32));
+    assert!(matches!(heard(&post("/m", long)), InboundItem::Ignored { kind } if kind.len() == 32));
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn a58_a_message_that_cannot_be_understood_is_kept_as_it_came() {
 fn a_count_of_media_that_is_no_number_is_of_no_matter_where_there_are_none() {
     for count in ["", "NumMedia=", "NumMedia=none"] {
         let form = SMS.replace("NumMedia=0", count);
-        assert!(matches!(heard(&post("/m", form)), Heard::Message(_)), "{count}");
+        assert!(matches!(heard(&post("/m", form)), InboundItem::Message(_)), "{count}");
     }
 }
 
@@ -210,7 +211,7 @@ fn a58_a_body_that_is_no_form_is_kept_as_it_came() {
 
 /// What a webhook that verifies says.
 #[track_caller]
-fn heard(hook: &Webhook) -> Heard {
+fn heard(hook: &Webhook) -> InboundItem {
     assert_eq!(twilio().verify(hook, NOW), Ok(()));
     let mut heard = twilio().parse(hook).unwrap();
     assert_eq!(heard.len(), 1);

@@ -172,7 +172,7 @@ fn a_refusal_without_a_code_says_what_the_status_says() {
 
 #[test]
 fn a40_a_number_is_asked_for_by_its_whole_self() {
-    let LookUp::Ask(request) = twilio().look_up(ours(), &[], None) else { panic!("no question") };
+    let LookUp::Queries(request) = twilio().look_up(ours(), &[], None) else { panic!("no question") };
     assert_eq!(
         request.uri().to_string(),
         format!(

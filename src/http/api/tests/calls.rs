@@ -3,7 +3,7 @@
 use super::{check, quick, shown};
 use crate::http::wall_clock;
 use crate::http::world::{CALLER, SUPPORT, World, call, request, signed, text};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use axum::body::Body;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -129,7 +129,7 @@ async fn a_put_of_a_call_that_has_ended_shows_the_ended_call_and_ending_twice_is
     assert_eq!((&ended["state"], &ended["sms"]["refusal"]), (&json!("ended"), &json!("call_ended")));
     assert_eq!(shown(&world.put("/v1/calls/c-1", call()).await, 200), ended);
     assert_eq!(shown(&world.post("/v1/calls/c-1/end", json!({})).await, 200), ended);
-    assert_eq!(world.count(|fact| matches!(fact, Fact::CallEnded(_))), 1);
+    assert_eq!(world.count(|fact| matches!(fact, Event::CallEnded(_))), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::{check, quick, shown};
 use crate::http::api::messages::transcript_page;
 use crate::http::world::{Answer, CALLER, SUPPORT, World, request, signed, text};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::model::MessageId;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -193,8 +193,8 @@ async fn a_client_that_leaves_does_not_take_its_message_back() {
     assert_eq!(world.count(queued), 1);
 }
 
-fn queued(fact: &Fact) -> bool {
-    matches!(fact, Fact::MessageQueued { .. })
+fn queued(fact: &Event) -> bool {
+    matches!(fact, Event::MessageQueued { .. })
 }
 
 async fn with_key(world: &World, key: &str, body: Value) -> Answer {

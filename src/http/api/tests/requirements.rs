@@ -4,7 +4,7 @@ use super::{check, quick, shown, without_limits};
 use crate::engine::Urgency;
 use crate::http::world::{CALLER, SUPPORT, World, form, signed, text};
 use crate::machine::command::{Command, Reply};
-use crate::machine::event::Fact;
+use crate::machine::event::Event;
 use crate::model::{Address, Kind, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn r11_media_to_be_sent_are_refused_and_nothing_is_queued() {
         let with_media = json!({ "text": "look", field: ["https://example.com/a.jpg"] });
         check(&world.post(SEND, with_media).await, 422, "outbound_media_unsupported");
     }
-    assert_eq!(world.count(|fact| matches!(fact, Fact::MessageQueued { .. })), 0);
+    assert_eq!(world.count(|fact| matches!(fact, Event::MessageQueued { .. })), 0);
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn d5_who_texts_after_the_hang_up_is_thanked_for_like_everybody_and_gets_t
     assert_eq!(world.hear(signed(MESSAGES, &text("SM2", "one more thing"))).await.status, 200);
     let after = &world.stories()[before..];
     let queued = after.iter().flat_map(|story| &story.events).find_map(|event| match &event.fact {
-        Fact::MessageQueued { message, text, .. } => Some((message, text)),
+        Event::MessageQueued { message, text, .. } => Some((message, text)),
         _ => None,
     });
     let (reply, words) = queued.unwrap();

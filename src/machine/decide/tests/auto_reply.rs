@@ -3,7 +3,7 @@
 use super::steps::{end, go, put, restart, say, sent, start, start_in, start_of, text};
 use super::*;
 use crate::model::UnknownSender;
-use crate::rules::auto_reply::Silence;
+use crate::rules::auto_reply::NoReplyReason;
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -201,10 +201,10 @@ fn a24_a46_who_opted_out_is_never_answered_nor_texted_from_what_waits() {
 fn a25_a22_who_counts_is_told_why_nobody_replied() {
     let mut wordless = directory();
     wordless.settings.auto_reply.texts.clear();
-    for (directory, texts, why) in [(wordless, 1, Silence::NoText), (directory(), 2, Silence::Quiet)] {
+    for (directory, texts, why) in [(wordless, 1, NoReplyReason::NoText), (directory(), 2, NoReplyReason::Quiet)] {
         let mut world = World::new(directory);
         let replies: Vec<_> = (0..texts).map(|secs| world.run(secs, text(BOB, SUPPORT, "hi")).reply).collect();
-        assert_eq!(replies.last(), Some(&Reply::Heard(Taken::Silent(why))));
+        assert_eq!(replies.last(), Some(&Reply::InboundItem(IntakeOutcome::Silent(why))));
     }
 }
 
@@ -214,7 +214,7 @@ fn a24_two_gateways_answering_each_other_stop_at_once() {
     let mut world = World::new(directory());
     let replies = (0..100).filter(|secs| {
         let decision = world.run(*secs, text(BOB, SUPPORT, "We are closed."));
-        decision.reply == Reply::Heard(Taken::Replied)
+        decision.reply == Reply::InboundItem(IntakeOutcome::Replied)
     });
     assert_eq!(replies.count(), 1);
 }

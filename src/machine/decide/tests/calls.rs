@@ -126,7 +126,7 @@ fn a8_an_end_before_the_start_wins_for_a_day() {
 fn a8_the_end_of_an_unheard_call_is_remembered_as_it_was_first_told() {
     let mut world = check([(0, end("a")), (1, end("a"))], &["ended unheard"]);
     let ended_at = |decision: Decision| match decision.reply {
-        Reply::EndedUnheard { ended, .. } => ended.at,
+        Reply::EndedBeforeStart { ended, .. } => ended.at,
         other => panic!("{other:?}"),
     };
     assert_eq!(ended_at(world.run(2, end("a"))), START);

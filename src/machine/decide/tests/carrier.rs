@@ -4,7 +4,7 @@ use super::steps::{call_id, delivered, end, go, later, receipt, refused, say, se
 use super::*;
 use crate::machine::command::{Settled, SettledAs};
 use crate::machine::state::AttemptOutcome;
-use crate::model::{FailureCode, Heard, MessageState, Receipt, ReceiptRef, ReceiptState};
+use crate::model::{FailureCode, InboundItem, MessageState, Receipt, ReceiptRef, ReceiptState};
 
 const HOUR: u64 = 60 * 60;
 
@@ -122,7 +122,7 @@ fn a_receipt_is_of_our_message_in_our_account_or_of_none() {
     let about = |about, account: &str| {
         let (carrier_id, status) = ("SM9".to_owned(), "delivered".to_owned());
         let state = ReceiptState::Delivered;
-        let item = Heard::Receipt(Receipt {
+        let item = InboundItem::Receipt(Receipt {
             about,
             carrier_id,
             status,
@@ -131,7 +131,7 @@ fn a_receipt_is_of_our_message_in_our_account_or_of_none() {
             detail: None,
             segments: None,
         });
-        Step::Do(Command::Heard { account: account.to_owned(), item })
+        Step::Do(Command::InboundItem { account: account.to_owned(), item })
     };
     let mut world = check_after(vec![(3, about(ReceiptRef::CarrierOnly, "main"))], &["no such message"]);
     let ours = ReceiptRef::Ours(world.queued[0]);

@@ -7,7 +7,7 @@ use super::steps::{
 use super::*;
 use crate::machine::erase::{Key as ErasureKey, Person};
 use crate::machine::record;
-use crate::model::{Caller, Heard, OptOutScope};
+use crate::model::{Caller, InboundItem, OptOutScope};
 
 /// Somebody whom nobody asks to forget.
 const CAROL: &str = "+12065550147";
@@ -117,7 +117,7 @@ fn what_somebody_else_wrote_with_the_number_in_it_goes_and_the_message_stays() {
     world.run(3, erase(ANN));
     let after = forget(&world, ANN);
     let received = after.journal.iter().flat_map(|story| &story.events).filter_map(|event| match &event.fact {
-        Fact::MessageReceived { message, text, .. } => Some((message.theirs.kept().cloned(), text.kept().cloned())),
+        Event::MessageReceived { message, text, .. } => Some((message.theirs.kept().cloned(), text.kept().cloned())),
         _ => None,
     });
     let bob = crate::model::Address::Number(BOB.parse().unwrap());
@@ -165,7 +165,7 @@ fn a_call_that_texted_with_somebody_erased_lives_under_no_number_once_it_has_end
     assert_eq!(after.rows(Table::State, &[kind::LIVE], &[], usize::MAX), []);
     assert_eq!(after.call("b").party(), Some(CAROL.parse().unwrap()));
     let alternative = after.journal.iter().flat_map(|story| &story.events).find_map(|event| match &event.fact {
-        Fact::CallUpdated(change) if change.shown.call.id.as_str() == "b" => Some(change.shown.call.party()),
+        Event::CallUpdated(change) if change.shown.call.id.as_str() == "b" => Some(change.shown.call.party()),
         _ => None,
     });
     assert_eq!(alternative, Some(None), "what went to her goes to nobody, and not to the caller");
@@ -247,7 +247,7 @@ fn talked() -> World {
     directory.settings.late_text = true;
     let mut world = World::new(directory);
     let raw = format!("From=%2B{}&Body=Ann's", ANN.trim_start_matches('+')).into_bytes();
-    let unreadable = Heard::Unreadable { raw, problem: "no account".to_owned() };
+    let unreadable = InboundItem::Unreadable { raw, problem: "no account".to_owned() };
     let story = [
         (0, start("a")),
         (1, text(ANN, SUPPORT, "Ann's first")),
@@ -266,7 +266,7 @@ fn talked() -> World {
         (14, go(4)),
         (15, sent(4)),
         (16, text(ANN, SUPPORT, "STOP")),
-        (17, Step::Do(Command::Heard { account: "main".to_owned(), item: unreadable })),
+        (17, Step::Do(Command::InboundItem { account: "main".to_owned(), item: unreadable })),
         (18, tick()),
         (19, erase(ANN)),
     ];

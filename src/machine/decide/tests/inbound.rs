@@ -2,7 +2,7 @@
 
 use super::steps::{end, go, inbound, photo, say, sent, start, start_in, start_of, text, text_with_id};
 use super::*;
-use crate::model::{Address, Heard, Inbound, Session};
+use crate::model::{Address, Inbound, InboundItem, Session};
 
 #[test]
 fn a2_r12_a_caller_who_texts_first_opens_the_session_on_the_number_they_wrote_to() {
@@ -174,7 +174,7 @@ fn a53_a_repeat_after_the_hang_up_is_no_late_text() {
 #[test]
 fn a62_the_same_id_of_another_account_is_another_message() {
     let other = Inbound { carrier_id: "SM1".to_owned(), ..inbound(ANN, SUPPORT, "hi") };
-    let other = Command::Heard { account: "other".to_owned(), item: Heard::Message(other) };
+    let other = Command::InboundItem { account: "other".to_owned(), item: InboundItem::Message(other) };
     check(
         [(0, start("a")), (1, text_with_id(ANN, SUPPORT, "hi", "SM1")), (2, Step::Do(other))],
         &["attached", "message.received a 'hi'"],
@@ -184,12 +184,13 @@ fn a62_the_same_id_of_another_account_is_another_message() {
 #[test]
 fn a58_an_unreadable_webhook_is_kept_once_and_an_unknown_kind_is_ignored() {
     let unreadable = || {
-        let item = Heard::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned() };
-        Step::Do(Command::Heard { account: "main".to_owned(), item })
+        let item = InboundItem::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned() };
+        Step::Do(Command::InboundItem { account: "main".to_owned(), item })
     };
     let mut world = check([(0, unreadable())], &["quarantined", "quarantine.added"]);
     then(&mut world, 1, unreadable(), &["duplicate"]);
-    let ignored = Command::Heard { account: "main".to_owned(), item: Heard::Ignored { kind: "typing".to_owned() } };
+    let ignored =
+        Command::InboundItem { account: "main".to_owned(), item: InboundItem::Ignored { kind: "typing".to_owned() } };
     then(&mut world, 2, Step::Do(ignored), &["ignored"]);
 }
 

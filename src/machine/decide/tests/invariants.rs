@@ -2,17 +2,17 @@
 
 use super::{ANN, BOB, ROMA, World, write};
 use crate::machine::apply::apply;
-use crate::machine::event::{Fact, Story};
+use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::record;
 use crate::machine::rows::{Key, Table};
 use crate::machine::state::{AttemptOutcome, Call, CallRow, Live, Message, Open, Timer};
-use crate::machine::view::{Ask, View, decode_row, kind, live_key, open_id};
+use crate::machine::view::{Queries, View, decode_row, kind, live_key, open_id};
 use crate::model::{Address, CallId, Direction, E164, Kind, MessageId, MessageState, Phase, Session, Timestamp};
 use crate::rules::non_us;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a story must be before it is applied.
-pub(super) fn before(world: &mut World, story: &Story) {
+pub(super) fn before(world: &mut World, story: &CommittedFrame) {
     a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story);
     call_sequence_has_no_gap(world, story);
     nothing_joins_a_call_that_has_ended(world, story);
@@ -49,7 +49,7 @@ pub(super) fn at_the_end(world: &World) {
     assert!(rows == world.rows, "a replay of the journal gives the same rows");
 }
 
-fn a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story: &Story) {
+fn a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story: &CommittedFrame) {
     let (meta, bodies) = record::encode(story.at, &story.events);
     for number in [ANN, BOB, ROMA] {
         let number: E164 = number.parse().unwrap();
@@ -59,7 +59,7 @@ fn a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story: &Story) {
         }
     }
     for event in &story.events {
-        if let Fact::MessageQueued { text, .. } | Fact::MessageReceived { text, .. } = &event.fact {
+        if let Event::MessageQueued { text, .. } | Event::MessageReceived { text, .. } = &event.fact {
             let text = text.kept().unwrap();
             assert!(text.is_empty() || !holds(&meta, text.as_bytes()), "the meta holds a text");
         }
@@ -72,7 +72,7 @@ pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-fn call_sequence_has_no_gap(world: &mut World, story: &Story) {
+fn call_sequence_has_no_gap(world: &mut World, story: &CommittedFrame) {
     for event in &story.events {
         let Some(sequence) = event.call_sequence else { continue };
         let call = event.fact.call().expect("only what is of a call has a place in it");
@@ -83,21 +83,23 @@ fn call_sequence_has_no_gap(world: &mut World, story: &Story) {
 }
 
 /// R52, R53, and what A19 and A20 say of ours.
-fn nothing_joins_a_call_that_has_ended(world: &World, story: &Story) {
+fn nothing_joins_a_call_that_has_ended(world: &World, story: &CommittedFrame) {
     for event in &story.events {
-        let (Fact::MessageReceived { message, .. } | Fact::SendStarted { message, .. }) = &event.fact else { continue };
+        let (Event::MessageReceived { message, .. } | Event::SendStarted { message, .. }) = &event.fact else {
+            continue;
+        };
         let Some(call) = &message.call else { continue };
-        let Some(CallRow::Call(call)) = Ask::call(world, call) else { panic!("{call} is no call") };
+        let Some(CallRow::Call(call)) = Queries::call(world, call) else { panic!("{call} is no call") };
         let after_it = matches!(message.kind, Kind::Closing | Kind::OptOutConfirmation | Kind::HelpReply);
         assert!(call.ended.is_none() || after_it, "{:?} in a call that has ended", message.kind);
     }
 }
 
 /// A54.
-fn final_states_stay(world: &World, story: &Story) {
+fn final_states_stay(world: &World, story: &CommittedFrame) {
     use MessageState::{Cancelled, Delivered, Failed, Undelivered};
     for message in story.events.iter().filter_map(|event| event.fact.message()) {
-        let Some(before) = Ask::message(world, message.id) else { continue };
+        let Some(before) = Queries::message(world, message.id) else { continue };
         if matches!(before.state, Cancelled | Delivered | Failed | Undelivered) {
             assert_eq!(message.state, before.state, "a final state stays");
         }
@@ -105,11 +107,11 @@ fn final_states_stay(world: &World, story: &Story) {
 }
 
 /// A20.
-fn only_a_session_is_closed_with_words(world: &World, story: &Story) {
+fn only_a_session_is_closed_with_words(world: &World, story: &CommittedFrame) {
     for event in &story.events {
-        let Fact::MessageQueued { message, .. } = &event.fact else { continue };
+        let Event::MessageQueued { message, .. } = &event.fact else { continue };
         if message.kind == Kind::Closing {
-            let before = message.call.as_ref().and_then(|call| Ask::call(world, call));
+            let before = message.call.as_ref().and_then(|call| Queries::call(world, call));
             let Some(CallRow::Call(before)) = before else { panic!("a closing message of no call") };
             assert_eq!(before.session, Session::Open, "{} is closed with words", before.id);
         }
@@ -117,13 +119,13 @@ fn only_a_session_is_closed_with_words(world: &World, story: &Story) {
 }
 
 /// I7, R36.
-fn nothing_starts_to_who_must_not_be_texted(world: &World, story: &Story) {
+fn nothing_starts_to_who_must_not_be_texted(world: &World, story: &CommittedFrame) {
     for event in &story.events {
-        let Fact::SendStarted { message, .. } = &event.fact else { continue };
+        let Event::SendStarted { message, .. } = &event.fact else { continue };
         let theirs = message.theirs.kept().and_then(Address::number).expect("we text numbers alone");
         let confirms = message.kind == Kind::OptOutConfirmation;
         assert!(confirms || !world.opted_out(theirs, message.ours), "a text to who opted out");
-        let phase = match message.call.as_ref().and_then(|call| Ask::call(world, call)) {
+        let phase = match message.call.as_ref().and_then(|call| Queries::call(world, call)) {
             Some(CallRow::Call(call)) => call.phase,
             _ => Phase::Connected,
         };
@@ -136,7 +138,7 @@ fn calls(world: &World) -> BTreeMap<CallId, Call> {
     let rows = world.rows(Table::State, &[kind::CALL], &[], usize::MAX);
     let calls = rows.into_iter().filter_map(|(_, row)| match decode_row(&row).expect("a call's row") {
         CallRow::Call(call) => Some((call.id.clone(), *call)),
-        CallRow::EndedUnheard(_) => None,
+        CallRow::EndedBeforeStart(_) => None,
     });
     calls.collect()
 }

@@ -15,9 +15,9 @@ fn end_with_key(call: &str, key: u8, body: u8) -> Step {
 fn shows(world: &World, position: u64) -> &'static str {
     let story = &world.journal[position as usize - 1];
     let shown = story.events.iter().find_map(|event| match &event.fact {
-        Fact::MessageQueued { .. } => Some("a message"),
-        Fact::Answered { call: Some(_), .. } => Some("a call"),
-        Fact::EndNoted { .. } => Some("an unheard end"),
+        Event::MessageQueued { .. } => Some("a message"),
+        Event::Answered { call: Some(_), .. } => Some("a call"),
+        Event::EndRecorded { .. } => Some("an unheard end"),
         _ => None,
     });
     shown.unwrap_or("nothing")

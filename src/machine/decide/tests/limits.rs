@@ -3,7 +3,7 @@
 use super::steps::{go, later, put, refused, say, sent, start, start_of, text, unknown};
 use super::*;
 use crate::machine::command::SettledAs;
-use crate::machine::state::Whose;
+use crate::machine::state::CapOwner;
 use crate::model::{Account, FailureCode, Limits, MessageState};
 
 /// A directory in which the account `main` has these limits, and its numbers have none.
@@ -94,7 +94,7 @@ fn a28_a_daily_cap_of_a_number_holds_what_is_beyond_it_until_its_zones_midnight(
     then(&mut world, 3, say("a", "y"), &["queued", "message.queued a custom 'y'"]);
     then(&mut world, 3, say("a", "z"), &["refused rate_limited after 39587000 ms"]);
     world.run(4, go(2));
-    assert_eq!(world.day_count(&Whose::Number(SUPPORT.parse().unwrap())).segments, 2);
+    assert_eq!(world.day_count(&CapOwner::Number(SUPPORT.parse().unwrap())).segments, 2);
     world.run(13 * 3_600, put("a", |_| {}));
     then(&mut world, 13 * 3_600, say("a", "z"), &["queued", "message.queued a custom 'z'"]);
 }
@@ -107,7 +107,7 @@ fn a28_a_daily_cap_of_an_account_counts_all_its_numbers() {
     }
     world.run(3, go(1));
     world.run(3, go(2));
-    assert_eq!(world.day_count(&Whose::Account("main".to_owned())).segments, 2);
+    assert_eq!(world.day_count(&CapOwner::Account("main".to_owned())).segments, 2);
     then(&mut world, 4, say("a", "y"), &["refused rate_limited after 39586000 ms"]);
 }
 
@@ -165,7 +165,7 @@ fn a67_a64_what_is_promised_while_a_carrier_rests_is_what_is_explained() {
     asks_for_a_rest(1, 9)(&mut world, 11);
     world.run(11, say("a", "last"));
     let last = *world.queued.last().unwrap();
-    let promised = Ask::message(&world, last).unwrap().estimated_wait_ms;
+    let promised = Queries::message(&world, last).unwrap().estimated_wait_ms;
     let told = crate::machine::why::why(&world, last, 100, world.now).unwrap().told;
     assert_eq!(told.due_at, Some(world.now + std::time::Duration::from_millis(promised)));
     assert!(promised > 9_000, "those before it spend their time after the rest: {promised}");

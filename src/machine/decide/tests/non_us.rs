@@ -45,7 +45,7 @@ fn a35_a34_the_answer_to_a_keyword_goes_by_the_switch_of_its_calls_phase() {
     };
     let confirmations = |world: &World| {
         let facts = world.journal.iter().flat_map(|story| &story.events).map(|event| &event.fact);
-        let queued = |fact: &&Fact| matches!(fact, Fact::MessageQueued { message, .. } if message.kind == Kind::OptOutConfirmation);
+        let queued = |fact: &&Event| matches!(fact, Event::MessageQueued { message, .. } if message.kind == Kind::OptOutConfirmation);
         facts.filter(queued).count()
     };
     for (when, confirmed) in [(Phase::Waiting, 0), (Phase::Connected, 1)] {

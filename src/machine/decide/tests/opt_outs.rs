@@ -205,7 +205,8 @@ fn a46_a_list_is_added_to_what_is_known_and_closes_the_texts_it_reaches() {
         let people = people.iter().map(|(person, block)| (person.parse().unwrap(), block.clone()));
         Step::Do(Command::ListOptOuts(people.collect()))
     };
-    let stands = |world: &World, person: &str| Ask::opt_out(world, person.parse().unwrap()).map(|known| known.block);
+    let stands =
+        |world: &World, person: &str| Queries::opt_out(world, person.parse().unwrap()).map(|known| known.block);
     let [one, two] = talking();
     let mut world = World::new(by_number());
     for (secs, step) in [one, two, (2, text(BOB, SHARED, "STOP")), (3, say("a", "x"))] {

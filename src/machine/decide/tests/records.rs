@@ -7,7 +7,7 @@ use super::steps::{
 };
 use super::*;
 use crate::machine::record::{self, Unreadable};
-use crate::model::{Account, E164, FailureCode, Heard, Limits};
+use crate::model::{Account, E164, FailureCode, InboundItem, Limits};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub(super) fn everything() -> World {
         directory.accounts.insert("main".to_owned(), Account { limits });
     });
     let seed = Command::Seed { directory: Box::new(directory), opt_outs: listed(&[ROMA]) };
-    let unreadable = Heard::Unreadable { raw: RAW.to_vec(), problem: "no closing brace".to_owned() };
+    let unreadable = InboundItem::Unreadable { raw: RAW.to_vec(), problem: "no closing brace".to_owned() };
     let feed = |parked: &[(&str, Option<u64>)]| {
         let parked = parked.iter().map(|(thread, position)| (thread.to_string(), position.map(Position)));
         Step::Do(Command::AdvanceFeed { endpoint: "main".to_owned(), watermark: Position(7), parked: parked.collect() })
@@ -53,7 +53,7 @@ pub(super) fn everything() -> World {
         (17, say("b", WORDS[2])),
         (18, go(5)),
         (19, refused(5, FailureCode::Landline)),
-        (20, Step::Do(Command::Heard { account: "main".to_owned(), item: unreadable })),
+        (20, Step::Do(Command::InboundItem { account: "main".to_owned(), item: unreadable })),
         (21, feed(&[])),
         (21, feed(&[("a", Some(5)), ("b", Some(6))])),
         (21, feed(&[("a", None)])),
@@ -86,60 +86,60 @@ pub(super) fn everything() -> World {
     world.run(803, replayed("main", 1..7));
     world.run(804, lost(3..5));
     // Of a call that nobody knows any more, as after an erasure.
-    let done = Fact::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
-    world.keep(vec![Event { call_sequence: None, fact: done }]);
+    let done = Event::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
+    world.keep(vec![NumberedEvent { call_sequence: None, fact: done }]);
     world
 }
 
 /// A fact's place among all; a new one must be made to happen in `everything`.
-fn place(fact: &Fact) -> usize {
+fn place(fact: &Event) -> usize {
     match fact {
-        Fact::GatewayStarted => 0,
-        Fact::DirectoryLoaded { .. } => 1,
-        Fact::Claimed { .. } => 2,
-        Fact::Answered { .. } => 3,
-        Fact::CallStarted(_) => 4,
-        Fact::CallUpdated(_) => 5,
-        Fact::CallEnded(_) => 6,
-        Fact::CallKept(_) => 7,
-        Fact::EndNoted { .. } => 8,
-        Fact::MessageReceived { .. } => 9,
-        Fact::MessageLate(_) => 10,
-        Fact::MessageQueued { .. } => 11,
-        Fact::SendStarted { .. } => 12,
-        Fact::SendPostponed { .. } => 13,
-        Fact::SendUnknown { .. } => 14,
-        Fact::MessageChanged { .. } => 15,
-        Fact::MessageKept { .. } => 16,
-        Fact::ContactKept { .. } => 17,
-        Fact::LandlineFound { .. } => 18,
-        Fact::Quarantined { .. } => 19,
-        Fact::FeedAdvanced { .. } => 20,
-        Fact::TimerDone { .. } => 21,
-        Fact::DirectoryChanged { .. } => 22,
-        Fact::VerificationChanged { .. } => 23,
-        Fact::OptOutsLoaded { .. } => 24,
-        Fact::OptedOut { .. } => 25,
-        Fact::OptedIn { .. } => 26,
-        Fact::Forgotten { .. } => 27,
-        Fact::LaneKept { .. } => 28,
-        Fact::AccountLaneKept { .. } => 29,
-        Fact::DayCounted { .. } => 30,
-        Fact::LanePaused { .. } => 31,
-        Fact::AccountFailed { .. } => 32,
-        Fact::AccountPaused { .. } => 33,
-        Fact::AccountResumed { .. } => 34,
-        Fact::FeedParked { .. } => 35,
-        Fact::PersonErased { .. } => 36,
-        Fact::ErasedOptOut { .. } => 37,
-        Fact::Swept { .. } => 38,
-        Fact::FeedGap { .. } => 39,
-        Fact::Replayed(_) => 40,
-        Fact::LeaseDone { .. } => 41,
-        Fact::StrangerAnswered { .. } => 42,
-        Fact::AccountFailing { .. } => 43,
-        Fact::AccountHeld { .. } => 44,
-        Fact::JournalLost { .. } => 45,
+        Event::GatewayStarted => 0,
+        Event::DirectoryLoaded { .. } => 1,
+        Event::Claimed { .. } => 2,
+        Event::Answered { .. } => 3,
+        Event::CallStarted(_) => 4,
+        Event::CallUpdated(_) => 5,
+        Event::CallEnded(_) => 6,
+        Event::CallStored(_) => 7,
+        Event::EndRecorded { .. } => 8,
+        Event::MessageReceived { .. } => 9,
+        Event::MessageLate(_) => 10,
+        Event::MessageQueued { .. } => 11,
+        Event::SendStarted { .. } => 12,
+        Event::SendPostponed { .. } => 13,
+        Event::SendUnknown { .. } => 14,
+        Event::MessageChanged { .. } => 15,
+        Event::MessageStored { .. } => 16,
+        Event::ContactStored { .. } => 17,
+        Event::LandlineFound { .. } => 18,
+        Event::Quarantined { .. } => 19,
+        Event::FeedAdvanced { .. } => 20,
+        Event::TimerDone { .. } => 21,
+        Event::DirectoryChanged { .. } => 22,
+        Event::VerificationChanged { .. } => 23,
+        Event::OptOutsLoaded { .. } => 24,
+        Event::OptedOut { .. } => 25,
+        Event::OptedIn { .. } => 26,
+        Event::Forgotten { .. } => 27,
+        Event::LaneStored { .. } => 28,
+        Event::AccountLaneStored { .. } => 29,
+        Event::DayCounted { .. } => 30,
+        Event::LanePaused { .. } => 31,
+        Event::AccountFailed { .. } => 32,
+        Event::AccountPaused { .. } => 33,
+        Event::AccountResumed { .. } => 34,
+        Event::FeedParked { .. } => 35,
+        Event::PersonErased { .. } => 36,
+        Event::ErasedOptOut { .. } => 37,
+        Event::Swept { .. } => 38,
+        Event::FeedGap { .. } => 39,
+        Event::Replayed(_) => 40,
+        Event::LeaseDone { .. } => 41,
+        Event::StrangerAnswered { .. } => 42,
+        Event::AccountFailing { .. } => 43,
+        Event::AccountHeld { .. } => 44,
+        Event::JournalLost { .. } => 45,
     }
 }
 
@@ -277,8 +277,8 @@ fn more_opt_outs_than_a_u16_counts_are_one_record() {
     let opt_outs = (0..70_000)
         .map(|nth| (format!("+1206{nth:07}").parse::<E164>().unwrap().into(), Block::everywhere()))
         .collect();
-    let fact = Fact::OptOutsLoaded { opt_outs };
-    let events = [Event { call_sequence: None, fact }];
+    let fact = Event::OptOutsLoaded { opt_outs };
+    let events = [NumberedEvent { call_sequence: None, fact }];
     let (meta, bodies) = record::encode(START, &events);
     let read = record::decode(Position(1), &meta, bodies.into_iter().map(Some).collect()).unwrap();
     assert_eq!(read.events, events);
@@ -296,8 +296,8 @@ fn sample(version: u8) -> PathBuf {
 #[test]
 fn each_version_ever_written_is_still_read() {
     if std::env::var_os("OFFHOOK_WRITE_SAMPLES").is_some() {
-        let encoded = |story: &Story| record::encode(story.at, &story.events);
-        let frame = |story: &Story| {
+        let encoded = |story: &CommittedFrame| record::encode(story.at, &story.events);
+        let frame = |story: &CommittedFrame| {
             let (meta, bodies) = encoded(story);
             (story.position, meta, bodies)
         };

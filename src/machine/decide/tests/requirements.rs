@@ -27,9 +27,11 @@ fn f03_a68_an_opt_out_is_of_its_contact_s_order_and_names_the_call_it_was_said_i
     world.run(4, text(ANN, SUPPORT, "START"));
     let opted_in = &told(&world, "contact.opted_in")[0];
     assert_eq!((&opted_in["call_id"], &opted_in["data"]["call_id"]), (&Value::Null, &Value::Null));
-    let heads = || world.journal.iter().flat_map(show::heads);
-    let threads: std::collections::BTreeSet<_> =
-        heads().filter(|head| head.kind.starts_with("contact.")).map(|head| head.thread().into_owned()).collect();
+    let event_headers = || world.journal.iter().flat_map(show::event_headers);
+    let threads: std::collections::BTreeSet<_> = event_headers()
+        .filter(|head| head.kind.starts_with("contact."))
+        .map(|head| head.thread().into_owned())
+        .collect();
     assert_eq!(threads.len(), 1, "{threads:?}");
 }
 
@@ -37,8 +39,9 @@ fn f03_a68_an_opt_out_is_of_its_contact_s_order_and_names_the_call_it_was_said_i
 #[test]
 fn f03_a68_every_event_without_a_call_is_of_the_thread_of_what_it_is_about() {
     let facts = records::everything();
-    let heads = facts.journal.iter().flat_map(show::heads).filter(|head| head.kind != "quarantine.added");
-    for head in heads {
+    let event_headers =
+        facts.journal.iter().flat_map(show::event_headers).filter(|head| head.kind != "quarantine.added");
+    for head in event_headers {
         assert_ne!(head.thread(), head.id.to_string(), "{} has no order: name its thread", head.kind);
     }
 }
@@ -165,7 +168,7 @@ fn a65_what_is_parked_is_kept_for_its_endpoint_and_found_in_pages() {
     advance("main-2", &[("c-1", Some(7))]);
     advance("main", &[("c-2", None), ("c-3", Some(8))]);
     let found = |endpoint: &str, after, limit| {
-        let page = Ask::parked(&world, endpoint, after, limit);
+        let page = Queries::parked(&world, endpoint, after, limit);
         page.into_iter().map(|(thread, at)| format!("{thread} {}", at.0)).collect::<Vec<_>>()
     };
     assert_eq!(found("main", None, 10), ["c-1 3", "c-3 8"]);

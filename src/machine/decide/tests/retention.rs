@@ -3,7 +3,7 @@
 use super::steps::{Step, call_id, end, gap, go, say, say_with_key, sent, start, start_of, tick};
 use super::*;
 use crate::machine::state::Sweep;
-use crate::model::{Day, Heard, MessageState};
+use crate::model::{Day, InboundItem, MessageState};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -30,11 +30,11 @@ fn messages_and_ended_calls_go_when_their_days_are_over_and_a_call_that_lives_st
     let last = START.day().start() + std::time::Duration::from_secs(31 * DAY) - std::time::Duration::from_millis(1);
     world.run_at(last, start_of("b", BOB));
     world.run_at(last, tick());
-    assert!(Ask::message(&world, message).is_some() && Ask::call(&world, &call_id("a")).is_some());
+    assert!(Queries::message(&world, message).is_some() && Queries::call(&world, &call_id("a")).is_some());
     let over = last + std::time::Duration::from_millis(1);
     world.run_at(over, start_of("b", BOB));
     world.run_at(over, tick());
-    assert!(Ask::message(&world, message).is_none() && Ask::call(&world, &call_id("a")).is_none());
+    assert!(Queries::message(&world, message).is_none() && Queries::call(&world, &call_id("a")).is_none());
     assert!(world.call("b").ended.is_none(), "it lives");
     assert_eq!(world.messages_since(), Some(Day(START.day().0 + 1)));
     invariants::at_the_end(&world);
@@ -55,7 +55,7 @@ fn a54_i5_a_text_nobody_tells_of_is_given_up_on_before_it_is_forgotten_however_s
     world.run(73 * 60 * 60, tick());
     assert_eq!(world.message(1).state, MessageState::Unconfirmed);
     world.run(6 * DAY, tick());
-    assert!(Ask::message(&world, world.queued[0]).is_none());
+    assert!(Queries::message(&world, world.queued[0]).is_none());
     invariants::at_the_end(&world);
 }
 
@@ -76,9 +76,9 @@ fn a8_an_end_that_no_start_came_to_is_forgotten_with_the_next_day() {
     let mut world = World::new(directory());
     world.run(0, end("early"));
     world.run(DAY - 1, tick());
-    assert!(Ask::call(&world, &call_id("early")).is_some());
+    assert!(Queries::call(&world, &call_id("early")).is_some());
     world.run(2 * DAY, tick());
-    assert!(Ask::call(&world, &call_id("early")).is_none());
+    assert!(Queries::call(&world, &call_id("early")).is_none());
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn many_calls_are_looked_through_page_by_page_and_once_a_day() {
 fn a58_a_webhook_nobody_could_read_goes_with_its_bytes() {
     let mut world = World::new(directory());
     let heard = |raw: &[u8]| {
-        let item = Heard::Unreadable { raw: raw.to_vec(), problem: "no closing brace".to_owned() };
-        Step::Do(Command::Heard { account: "main".to_owned(), item })
+        let item = InboundItem::Unreadable { raw: raw.to_vec(), problem: "no closing brace".to_owned() };
+        Step::Do(Command::InboundItem { account: "main".to_owned(), item })
     };
     world.run(0, heard(b"{"));
     world.run(20 * DAY, heard(b"{{"));
@@ -126,7 +126,7 @@ fn a_gap_is_told_in_no_call_and_says_from_where_to_where() {
     world.run(0, gap("main", 3..9));
     let story = world.journal.last().unwrap();
     assert_eq!(show::told(story), [], "who pulls misses nothing");
-    let head = show::heads(story).next().unwrap();
+    let head = show::event_headers(story).next().unwrap();
     assert_eq!((head.kind, head.only_for()), ("feed.gap", Some("main")));
     let told: Value = serde_json::from_slice(&head.told().body).unwrap();
     assert_eq!((&told["call_id"], &told["call_sequence"]), (&Value::Null, &Value::Null));
@@ -142,10 +142,10 @@ fn a63_i5_what_waits_is_kept_however_long_the_gateway_rested_and_goes_once_it_ha
     world.run(1, say("a", "hello"));
     let message = world.queued[0];
     world.run(60 * DAY, tick());
-    assert!(Ask::message(&world, message).is_some(), "it waits still");
+    assert!(Queries::message(&world, message).is_some(), "it waits still");
     world.run(60 * DAY + 1, Step::Expire(1));
-    assert!(Ask::message(&world, message).unwrap().state.is_final());
+    assert!(Queries::message(&world, message).unwrap().state.is_final());
     // Its call, which ended just now, outlives it.
     world.run_unchecked(tick());
-    assert!(Ask::message(&world, message).is_none());
+    assert!(Queries::message(&world, message).is_none());
 }

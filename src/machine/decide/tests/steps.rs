@@ -5,7 +5,7 @@ use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, S
 use crate::machine::erase::Key;
 use crate::machine::event::Replayed;
 use crate::model::{
-    Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Heard, Inbound, InboundMedia, Phase,
+    Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia, Phase,
     Position, Receipt, ReceiptRef, ReceiptState, Verification, VerificationState,
 };
 use std::ops::Range;
@@ -34,14 +34,14 @@ pub(super) enum Step {
 impl Step {
     /// The command it is in this world.
     pub(super) fn command(self, world: &mut World) -> Command {
-        let item = |item| Command::Heard { account: "main".to_owned(), item };
+        let item = |item| Command::InboundItem { account: "main".to_owned(), item };
         match self {
             Self::Do(command) => command,
             Self::Text(mut inbound) => {
                 if inbound.carrier_id.is_empty() {
                     inbound.carrier_id = format!("SM{}", world.next().0);
                 }
-                item(Heard::Message(inbound))
+                item(InboundItem::Message(inbound))
             }
             Self::Go(nth) => Command::StartSend {
                 message: world.queued[nth - 1],
@@ -81,7 +81,7 @@ pub(super) fn receipt(world: &World, nth: usize, state: ReceiptState, status: &s
         detail: None,
         segments,
     };
-    Command::Heard { account: "main".to_owned(), item: Heard::Receipt(receipt) }
+    Command::InboundItem { account: "main".to_owned(), item: InboundItem::Receipt(receipt) }
 }
 
 /// An endpoint was not told of what stands there.

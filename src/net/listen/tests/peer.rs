@@ -74,7 +74,7 @@ pub(super) fn echo()
         let (status, body) = match read_body(request.into_body(), 65_536).await {
             Ok(body) => (StatusCode::OK, body),
             Err(BodyRefused::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, Bytes::new()),
-            Err(BodyRefused::Crowded) => (StatusCode::SERVICE_UNAVAILABLE, Bytes::new()),
+            Err(BodyRefused::AtCapacity) => (StatusCode::SERVICE_UNAVAILABLE, Bytes::new()),
             Err(BodyRefused::TooSlow) => (StatusCode::REQUEST_TIMEOUT, Bytes::new()),
             Err(BodyRefused::Cut) => (StatusCode::BAD_REQUEST, Bytes::new()),
         };

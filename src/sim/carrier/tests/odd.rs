@@ -1,7 +1,7 @@
 //! Answers that are odd, byte by byte.
 
 use super::{OURS, PHONE, credentials, json, messages_url, send};
-use crate::sim::carrier::{Carrier, CarrierSettings, Mood, Oddity, PostAnswer};
+use crate::sim::carrier::{Behaviour, Carrier, CarrierSettings, PostAnswer, Quirk};
 use crate::sim::wire::NoAnswer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -11,12 +11,12 @@ const FORM: [(&str, &str); 3] = [("To", PHONE), ("From", OURS), ("Body", "hello"
 async fn an_answer_can_be_cut_after_any_byte() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     for announced in [true, false] {
-        let whole = answer(&carrier, Oddity::Cut { at: usize::MAX, announced }).await;
+        let whole = answer(&carrier, Quirk::Cut { at: usize::MAX, announced }).await;
         let text = String::from_utf8(whole.clone()).unwrap();
         assert!(text.starts_with("HTTP/1.1 201 Created\r\n") && text.ends_with('}'), "{text}");
         assert_eq!(text.contains("Content-Length: "), announced);
         for at in [0, 1, 12, 100, whole.len() - 1] {
-            assert_eq!(answer(&carrier, Oddity::Cut { at, announced }).await.len(), at);
+            assert_eq!(answer(&carrier, Quirk::Cut { at, announced }).await.len(), at);
         }
     }
 }
@@ -25,15 +25,15 @@ async fn an_answer_can_be_cut_after_any_byte() {
 async fn an_odd_answer_is_in_the_record_as_what_it_says() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let odd = async |oddity| {
-        carrier.set_mood(Mood { odd: 1.0, oddity: Some(oddity), unclear_taken: 0.0, ..Mood::default() });
+        carrier.set_mood(Behaviour { odd: 1.0, oddity: Some(oddity), unclear_taken: 0.0, ..Behaviour::default() });
         send(&carrier, &FORM).await
     };
-    assert_eq!(odd(Oddity::Status(302)).await.unwrap().headers["location"], "/2010-04-01/elsewhere");
-    assert_eq!(odd(Oddity::Ok).await.unwrap().status, 200);
-    let continued = odd(Oddity::ContinueFirst).await.unwrap();
+    assert_eq!(odd(Quirk::Status(302)).await.unwrap().headers["location"], "/2010-04-01/elsewhere");
+    assert_eq!(odd(Quirk::Ok).await.unwrap().status, 200);
+    let continued = odd(Quirk::ContinueFirst).await.unwrap();
     assert!(continued.status == 201 && json(&continued)["sid"].is_string());
-    assert!(odd(Oddity::Empty).await.unwrap().body.is_empty());
-    for broken in [Oddity::NoHttp, Oddity::LongHead, Oddity::Reset, Oddity::ResetAnswer] {
+    assert!(odd(Quirk::Empty).await.unwrap().body.is_empty());
+    for broken in [Quirk::NoHttp, Quirk::LongHead, Quirk::Reset, Quirk::ResetAnswer] {
         assert_eq!(odd(broken).await.err(), Some(NoAnswer::Broken), "{broken:?}");
     }
 
@@ -47,14 +47,14 @@ async fn an_odd_answer_is_in_the_record_as_what_it_says() {
 #[tokio::test]
 async fn an_answer_comes_twice_on_one_connection() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
-    let both = String::from_utf8(answer(&carrier, Oddity::Twice).await).unwrap();
+    let both = String::from_utf8(answer(&carrier, Quirk::Twice).await).unwrap();
     assert_eq!(both.matches("HTTP/1.1 201").count(), 2, "{both}");
     assert_eq!((carrier.connections(), carrier.record().posts.len()), (1, 1));
 }
 
 /// All that comes back to one send, after which nothing more is asked.
-async fn answer(carrier: &Carrier, oddity: Oddity) -> Vec<u8> {
-    carrier.set_mood(Mood { odd: 1.0, oddity: Some(oddity), ..Mood::default() });
+async fn answer(carrier: &Carrier, oddity: Quirk) -> Vec<u8> {
+    carrier.set_mood(Behaviour { odd: 1.0, oddity: Some(oddity), ..Behaviour::default() });
     let (path, body) = (messages_url(carrier), "To=%2B12065550142&From=%2B12065550100&Body=hi");
     let path = path.strip_prefix(carrier.url()).unwrap();
     let mut stream = tokio::net::TcpStream::connect(carrier.url().strip_prefix("http://").unwrap()).await.unwrap();

@@ -144,7 +144,7 @@ fn now() -> Timestamp {
     Timestamp::parse(NOW).unwrap()
 }
 
-fn told() -> Told {
+fn told() -> RenderedEvent {
     let id = EventId::new(Day(1), Position(1), 0);
-    Told { id, thread: "c-1".to_owned(), kind: "call.started", body: b"{}".to_vec() }
+    RenderedEvent { id, thread: "c-1".to_owned(), kind: "call.started", body: b"{}".to_vec() }
 }

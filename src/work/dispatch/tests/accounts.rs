@@ -1,9 +1,9 @@
 //! What lanes share, and what holds them from outside: accounts, days, carriers that ask for a rest (A28, A64).
 
 use super::*;
-use crate::machine::state::{Pause, Whose};
+use crate::machine::state::{CapOwner, Pause};
 use crate::model::{Account as AccountEntry, LocalDay};
-use crate::rules::breaker::{Paused, Trouble};
+use crate::rules::breaker::{BreakerState, Paused};
 
 impl World {
     /// The account of all numbers has these limits; the numbers have none.
@@ -17,14 +17,14 @@ impl World {
         let account = AccountEntry { limits };
         self.directory.accounts.insert("main".to_owned(), account.clone());
         changes.push(Change::Account("main".to_owned(), Some(Json(account))));
-        self.told(Fact::DirectoryChanged { changes });
+        self.told(Event::DirectoryChanged { changes });
     }
 
     fn pause_account(&mut self, until_ms: u64) {
         let until = START + Duration::from_millis(until_ms);
         let paused = Some(Paused { since: self.now().wall, until, probes: 0 });
-        let trouble = Trouble { failed_at: Vec::new(), paused };
-        self.told(Fact::AccountPaused { account: "main".to_owned(), trouble });
+        let trouble = BreakerState { failed_at: Vec::new(), paused };
+        self.told(Event::AccountPaused { account: "main".to_owned(), trouble });
     }
 }
 
@@ -64,7 +64,7 @@ fn a28_a_permit_of_an_account_that_was_not_used_goes_to_the_next_lane() {
     world.limit_account(account(100, 1));
     world.queue("taken back", Kind::Custom, 1);
     world.queue_from(OTHER, "other", 1);
-    world.answers.insert("taken back", Answer::NotToBe);
+    world.answers.insert("taken back", Answer::Cancelled);
     world.run(15_000);
     assert_eq!(world.sent, [("taken back", 10_000), ("other", 10_000)]);
 }
@@ -89,7 +89,7 @@ fn a28_a_daily_cap_holds_the_rest_until_the_next_day_begins() {
     entry.limits.segments_per_day = Some(3);
     entry.limits.day_zone = "UTC".to_owned();
     let changes = vec![Change::Number(OURS.parse().unwrap(), Some(Json(entry.clone())))];
-    world.told(Fact::DirectoryChanged { changes });
+    world.told(Event::DirectoryChanged { changes });
     for name in ["a", "b", "c"] {
         world.queue(name, Kind::Custom, 2);
     }
@@ -110,8 +110,8 @@ fn a28_a_daily_cap_of_an_account_counts_what_is_on_its_way_to_the_journal() {
     }
     // Three lanes at once, and none of the starts is in the journal yet.
     assert_eq!(world.dispatch.next(world.now()).len(), 2);
-    world.told(Fact::DayCounted {
-        whose: Whose::Account("main".to_owned()),
+    world.told(Event::DayCounted {
+        whose: CapOwner::Account("main".to_owned()),
         count: DayCount { day: LocalDay(i32::from(START.day().0)), segments: 2 },
     });
     assert_eq!(world.dispatch.next(world.now()), []);
@@ -121,7 +121,7 @@ fn a28_a_daily_cap_of_an_account_counts_what_is_on_its_way_to_the_journal() {
 fn a64_a_lane_that_rests_starts_nothing_and_others_go_on() {
     let mut world = World::new(1_000_000, 100);
     let until = START + Duration::from_secs(7);
-    world.told(Fact::LanePaused { ours: OURS.parse().unwrap(), pause: Some(Pause { until, laters: 1 }) });
+    world.told(Event::LanePaused { ours: OURS.parse().unwrap(), pause: Some(Pause { until, laters: 1 }) });
     world.queue("rests", Kind::Custom, 1);
     world.limit(OTHER, 1_000_000, 100);
     world.queue_from(OTHER, "goes", 1);
@@ -134,10 +134,10 @@ fn a64_a_lane_that_need_not_rest_any_more_goes_on_at_once() {
     let mut world = World::new(1_000_000, 100);
     let ours = OURS.parse().unwrap();
     let until = START + Duration::from_secs(30);
-    world.told(Fact::LanePaused { ours, pause: Some(Pause { until, laters: 1 }) });
+    world.told(Event::LanePaused { ours, pause: Some(Pause { until, laters: 1 }) });
     world.queue("a", Kind::Custom, 1);
     world.run(2_000);
-    world.told(Fact::LanePaused { ours, pause: None });
+    world.told(Event::LanePaused { ours, pause: None });
     world.run(1_000);
     assert_eq!(world.sent, [("a", 2_000)]);
 }
@@ -153,7 +153,7 @@ fn a64_a_paused_account_is_tried_by_one_request_and_all_go_when_it_answers() {
     world.answers.insert("probe", Answer::Never);
     world.run(10_000);
     assert_eq!(world.sent, [("probe", 4_000)]);
-    world.told(Fact::AccountResumed { account: "main".to_owned() });
+    world.told(Event::AccountResumed { account: "main".to_owned() });
     world.run(1_000);
     assert_eq!(world.order(), ["probe", "b", "c"]);
 }

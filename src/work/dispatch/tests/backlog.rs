@@ -1,7 +1,7 @@
 //! What waits, as it is told to who watches.
 
 use super::*;
-use crate::rules::breaker::{Paused, Trouble};
+use crate::rules::breaker::{BreakerState, Paused};
 
 /// Ages are told from a message's end, so here messages live as long as they really do.
 const CUSTOM_TTL_MS: u64 = 120_000;
@@ -45,11 +45,11 @@ fn a64_a_message_between_two_attempts_waits_and_is_not_ready_before_its_time() {
     world.run(1_000);
     assert_eq!(world.backlog(), Backlog { waiting: [0, 1, 0], ..Backlog::default() });
     let since = world.sent[0].1 + 30_000;
-    let trouble = Trouble {
+    let trouble = BreakerState {
         failed_at: Vec::new(),
         paused: Some(Paused { since: START, until: START + Duration::MAX, probes: 0 }),
     };
-    world.told(Fact::AccountPaused { account: "main".to_owned(), trouble });
+    world.told(Event::AccountPaused { account: "main".to_owned(), trouble });
     world.run(40_000);
     let held = Backlog { waiting: [0, 1, 0], ready_since: World::after_ms(since), paused: true, ..Backlog::default() };
     assert_eq!(world.backlog(), held);

@@ -5,9 +5,9 @@ use super::*;
 use crate::rules::lane;
 
 /// One of 64 bits each time, the same ones for the same seed.
-struct Dice(u64);
+struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     fn below(&mut self, sides: u64) -> u64 {
         // Knuth's multiplier; its upper bits are random enough for a story.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -18,7 +18,7 @@ impl Dice {
 #[test]
 fn a67_what_is_told_of_a_lane_is_what_it_does_with_retries_pairs_priorities_debts_and_ages() {
     for seed in 0..300 {
-        let mut dice = Dice(seed);
+        let mut dice = SeededRng(seed);
         let rate = [100, 333, 1_000, 3_000, 100_000][dice.below(5) as usize];
         let mut world = World::new(rate, [1, 3, 20][dice.below(3) as usize]);
         let texts = 2 + dice.below(20);

@@ -8,7 +8,7 @@ fn a_permit_of_a_text_that_is_not_to_be_sent_goes_to_the_next() {
     let mut world = World::new(100, 1);
     world.queue("not to be", Kind::Custom, 1);
     world.queue("next", Kind::Custom, 1);
-    world.answers.insert("not to be", Answer::NotToBe);
+    world.answers.insert("not to be", Answer::Cancelled);
     world.run(20_000);
     assert_eq!(world.sent, [("not to be", 10_000), ("next", 10_000)]);
 }

@@ -2,15 +2,15 @@
 
 use super::super::follow::open;
 use super::*;
-use crate::machine::event::{Event, Story};
-use crate::machine::state::{Attempt, AttemptOutcome, Lane as LaneRow, Message, Whose};
+use crate::machine::event::{CommittedFrame, NumberedEvent};
+use crate::machine::state::{Attempt, AttemptOutcome, CapOwner, Lane as LaneRow, Message};
 use crate::model::{Address, Day, Direction, Encoding, MessageState, Position};
 use crate::rules::rate;
 
 #[derive(Clone, Copy)]
 pub(super) enum Answer {
     NotTaken,
-    NotToBe,
+    Cancelled,
     LaterBy(u64),
     Never,
 }
@@ -74,7 +74,7 @@ impl World {
             *empty_at = rate::empty_with(&was, &entry.limits, *empty_at, wall);
         }
         let changes = vec![Change::Number(number.parse().unwrap(), Some(Json(entry.clone())))];
-        self.told(Fact::DirectoryChanged { changes });
+        self.told(Event::DirectoryChanged { changes });
     }
 
     pub(super) fn queue(&mut self, name: &'static str, kind: Kind, segments: u16) {
@@ -134,7 +134,7 @@ impl World {
         };
         self.messages.insert(id, (name, message.clone()));
         let lane = self.lane(&message);
-        self.told(Fact::MessageQueued { message: Box::new(message), text: "x".to_owned().into(), lane });
+        self.told(Event::MessageQueued { message: Box::new(message), text: "x".to_owned().into(), lane });
     }
 
     pub(super) fn lane(&self, message: &Message) -> LaneRow {
@@ -142,10 +142,10 @@ impl World {
         LaneRow { empty_at, queued_segments: 0 }
     }
 
-    pub(super) fn told(&mut self, fact: Fact) {
-        let events = vec![Event { call_sequence: None, fact }];
+    pub(super) fn told(&mut self, fact: Event) {
+        let events = vec![NumberedEvent { call_sequence: None, fact }];
         let at = self.now().wall - Duration::from_millis(self.journal_behind_ms);
-        let story = Story { position: Position(self.position), at, events };
+        let story = CommittedFrame { position: Position(self.position), at, events };
         self.dispatch.follow(&story, self.now());
     }
 
@@ -173,7 +173,7 @@ impl World {
                         self.expired.push((name, self.now_ms));
                         expired.state = MessageState::Expired;
                         self.messages.insert(message, (name, expired.clone()));
-                        self.told(Fact::MessageChanged { message: Box::new(expired), lane: None });
+                        self.told(Event::MessageChanged { message: Box::new(expired), lane: None });
                     }
                 }
             }
@@ -198,11 +198,11 @@ impl World {
             self.dispatch.not_taken(id, self.now());
             return;
         }
-        if let Some(Answer::NotToBe) = answer {
+        if let Some(Answer::Cancelled) = answer {
             // What is followed is told before the asker has its answer.
             self.messages.remove(&id);
             message.state = MessageState::Cancelled;
-            self.told(Fact::MessageChanged { message: Box::new(message), lane: None });
+            self.told(Event::MessageChanged { message: Box::new(message), lane: None });
             self.dispatch.not_started(id, self.now());
             return;
         }
@@ -211,11 +211,11 @@ impl World {
             let before = self.days.get(&counts).copied().unwrap_or_default();
             let count = before.with(&limits, u32::from(message.segments), self.now().wall);
             self.days.insert(counts, count);
-            self.told(Fact::DayCounted { whose: Whose::Number(counts), count });
+            self.told(Event::DayCounted { whose: CapOwner::Number(counts), count });
         }
         let lane = self.lane(&message);
         message.attempts.push(Attempt { at: self.now().wall, outcome: AttemptOutcome::Open, status: None });
-        self.told(Fact::SendStarted { message: Box::new(message.clone()), lane });
+        self.told(Event::SendStarted { message: Box::new(message.clone()), lane });
         let attempt = message.attempts.last_mut().unwrap();
         match answer {
             Some(Answer::Never) => message.state = MessageState::Sending,
@@ -223,7 +223,7 @@ impl World {
                 attempt.outcome = AttemptOutcome::Later;
                 message.not_before = Some(self.now().wall + Duration::from_millis(ms));
             }
-            Some(Answer::NotTaken | Answer::NotToBe) | None => {
+            Some(Answer::NotTaken | Answer::Cancelled) | None => {
                 attempt.outcome = AttemptOutcome::Sent;
                 message.state = MessageState::Sent;
             }
@@ -231,9 +231,9 @@ impl World {
         self.messages.insert(id, (name, message.clone()));
         match answer {
             Some(Answer::Never) => {}
-            Some(Answer::LaterBy(_)) => self.told(Fact::SendPostponed { message: Box::new(message), lane }),
-            Some(Answer::NotTaken | Answer::NotToBe) | None => {
-                self.told(Fact::MessageChanged { message: Box::new(message), lane: None });
+            Some(Answer::LaterBy(_)) => self.told(Event::SendPostponed { message: Box::new(message), lane }),
+            Some(Answer::NotTaken | Answer::Cancelled) | None => {
+                self.told(Event::MessageChanged { message: Box::new(message), lane: None });
             }
         }
     }
@@ -243,7 +243,7 @@ impl World {
         let (id, mut message) = self.named(name);
         message.state = state;
         self.messages.insert(id, (name, message.clone()));
-        self.told(Fact::MessageChanged { message: Box::new(message), lane: None });
+        self.told(Event::MessageChanged { message: Box::new(message), lane: None });
     }
 
     /// The carrier answers a text of which a receipt has told all there is.
@@ -251,7 +251,7 @@ impl World {
         let (id, mut message) = self.named(name);
         message.attempts.last_mut().unwrap().outcome = AttemptOutcome::Sent;
         self.messages.insert(id, (name, message.clone()));
-        self.told(Fact::MessageKept { message: Box::new(message) });
+        self.told(Event::MessageStored { message: Box::new(message) });
     }
 
     fn named(&self, name: &'static str) -> (MessageId, Message) {

@@ -228,15 +228,15 @@ impl Outage {
         }
     }
 
-    fn story(&self, position: u64) -> Story {
+    fn story(&self, position: u64) -> CommittedFrame {
         let nth = position - 1;
         let is_new = nth >= self.events;
         let (call, sequence) = if is_new { (0, 1) } else { (nth % self.calls, nth / self.calls + 1) };
         let name = if is_new { "new".to_owned() } else { format!("c-{call}") };
         let change = changed(&name);
-        let fact = if sequence == 1 { Fact::CallStarted(change) } else { Fact::CallUpdated(change) };
-        let events = vec![Event { call_sequence: Some(sequence), fact }];
-        Story { position: Position(position), at: Timestamp::from_ms(0), events }
+        let fact = if sequence == 1 { Event::CallStarted(change) } else { Event::CallUpdated(change) };
+        let events = vec![NumberedEvent { call_sequence: Some(sequence), fact }];
+        CommittedFrame { position: Position(position), at: Timestamp::from_ms(0), events }
     }
 }
 

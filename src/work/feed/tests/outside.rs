@@ -5,7 +5,7 @@ use crate::machine::Private;
 use crate::machine::event::LateMessage;
 use crate::machine::state::{OptOut, OptOutBy};
 use crate::model::{Address, E164, EventId};
-use crate::rules::breaker::{Cause, Trouble};
+use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
 const ANN: &str = "+14155550107";
@@ -36,7 +36,7 @@ fn f03_a_late_text_is_of_its_contact_s_thread() {
         auto_replied: false,
         last_call: None,
     };
-    world.happens(Fact::MessageLate(Box::new(late)));
+    world.happens(Event::MessageLate(Box::new(late)));
     world.happens(stop(ANN));
     assert_eq!(begin(&mut world), ["message.late"]);
     settle_all(&mut world, Delivered::Yes);
@@ -47,12 +47,12 @@ fn f03_a_late_text_is_of_its_contact_s_thread() {
 fn f03_an_account_is_not_resumed_before_it_was_paused() {
     let mut world = World::new();
     for account in ["main", "other"] {
-        world.happens(Fact::AccountHeld {
+        world.happens(Event::AccountHeld {
             account: account.to_owned(),
-            trouble: Trouble::default(),
+            trouble: BreakerState::default(),
             cause: Cause::default(),
         });
-        world.happens(Fact::AccountResumed { account: account.to_owned() });
+        world.happens(Event::AccountResumed { account: account.to_owned() });
     }
     assert_eq!(begin(&mut world), ["account.paused"; 2]);
     settle_all(&mut world, Delivered::Refused);
@@ -91,7 +91,7 @@ fn f03_what_was_parked_is_delivered_though_its_contact_was_erased() {
     let mut world = with_ann_parked();
     world.note();
     for event in world.journal.iter_mut().flat_map(|story| &mut story.events) {
-        if let Fact::OptedOut { contact, .. } = &mut event.fact {
+        if let Event::OptedOut { contact, .. } = &mut event.fact {
             *contact = Private::Erased;
         }
     }
@@ -142,17 +142,17 @@ fn with_ann_parked() -> World {
     world
 }
 
-fn stop(who: &str) -> Fact {
+fn stop(who: &str) -> Event {
     let stands = OptOut {
         block: Block { everywhere: true, numbers: Vec::new() },
         since: Timestamp::from_ms(0),
         by: OptOutBy::Keyword,
     };
-    Fact::OptedOut { contact: number(who).into(), ours: None, call: None, stands }
+    Event::OptedOut { contact: number(who).into(), ours: None, call: None, stands }
 }
 
-fn start(who: &str) -> Fact {
-    Fact::OptedIn { contact: number(who).into(), ours: None, call: None, stands: None }
+fn start(who: &str) -> Event {
+    Event::OptedIn { contact: number(who).into(), ours: None, call: None, stands: None }
 }
 
 fn number(text: &str) -> E164 {

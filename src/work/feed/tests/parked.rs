@@ -93,7 +93,7 @@ fn a_watermark_is_never_noted_before_what_it_leaves_behind() {
     let mut world = World::new();
     let calls: Vec<_> = (0..600).map(|call| format!("c-{call}")).collect();
     world.tell(&calls.iter().map(String::as_str).collect::<Vec<_>>());
-    let refuse = |told: &Told| if told.thread == "b" { Delivered::Yes } else { Delivered::Refused };
+    let refuse = |told: &RenderedEvent| if told.thread == "b" { Delivered::Yes } else { Delivered::Refused };
     for _ in 0..5 {
         world.tell(&["b"]);
         world.live_for(12 * 60 * 60, refuse);

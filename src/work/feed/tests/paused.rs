@@ -82,7 +82,7 @@ fn a_paused_endpoint_with_nothing_but_a_replay_is_looked_at_with_that() {
 fn one_event_that_is_answered_410_does_not_stop_the_others() {
     let mut world = World::new();
     world.tell(&["a", "b", "c"]);
-    let poisoned = |told: &Told| if told.thread == "a" { Delivered::Gone } else { Delivered::Yes };
+    let poisoned = |told: &RenderedEvent| if told.thread == "a" { Delivered::Gone } else { Delivered::Yes };
     for nth in 0..10 {
         world.tell(&["b"]);
         world.end_all(poisoned);
@@ -103,7 +103,8 @@ fn some_events_that_are_answered_410_do_not_stop_the_others() {
         world.tell(&calls);
         world.tell(&calls);
         world.tell(&["b", "c"]);
-        let answer = |told: &Told| if told.thread.starts_with("poisoned") { Delivered::Gone } else { Delivered::Yes };
+        let answer =
+            |told: &RenderedEvent| if told.thread.starts_with("poisoned") { Delivered::Gone } else { Delivered::Yes };
         let mut looks = 0;
         for event in world.begin() {
             world.end(&event, Delivered::Gone);

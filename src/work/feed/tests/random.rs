@@ -1,7 +1,7 @@
 //! Endpoints of every mood, from a seed: nothing is lost, nothing comes out of order, nothing is stuck.
 
 use super::*;
-use crate::machine::show::heads;
+use crate::machine::show::event_headers;
 use std::collections::{BTreeMap, HashSet};
 
 /// Seeds lived.
@@ -46,7 +46,7 @@ struct Platform {
 }
 
 impl Platform {
-    fn takes(&mut self, told: &Told) {
+    fn takes(&mut self, told: &RenderedEvent) {
         if let Some(before) = self.bytes.get(&told.id) {
             assert_eq!(before, &told.body, "{told:?} came in other bytes");
             self.repeats += 1;
@@ -61,7 +61,7 @@ impl Platform {
 }
 
 fn live(seed: u64) -> Reached {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1);
+    let mut dice = SeededRng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1);
     let mut world = World::with(Filter::default(), BOUNDS);
     let mut platform = Platform::default();
     let mut reached = Reached::default();
@@ -110,7 +110,7 @@ fn live(seed: u64) -> Reached {
         }
     }
     world.note();
-    let told: usize = world.journal.iter().map(|story| heads(story).count()).sum();
+    let told: usize = world.journal.iter().map(|story| event_headers(story).count()).sum();
     assert_eq!(platform.bytes.len(), told, "seed {seed}");
     assert!(world.feed.is_idle() && world.begun.is_empty(), "seed {seed}");
     assert_eq!(world.noted, Start { watermark: world.committed().next(), parked: Vec::new() }, "seed {seed}");
@@ -119,7 +119,7 @@ fn live(seed: u64) -> Reached {
 }
 
 /// A new call, or one of those there are; the old ones have little to say.
-fn some_call(dice: &mut Dice, calls: &mut u64) -> String {
+fn some_call(dice: &mut SeededRng, calls: &mut u64) -> String {
     if *calls == 0 || dice.below(3) == 0 {
         *calls += 1;
         return format!("+c-{calls}");
@@ -129,7 +129,7 @@ fn some_call(dice: &mut Dice, calls: &mut u64) -> String {
 }
 
 /// Everybody reads, what may go goes, and some of what is under way ends.
-fn turn(world: &mut World, platform: &mut Platform, dice: &mut Dice, mood: Option<u64>) {
+fn turn(world: &mut World, platform: &mut Platform, dice: &mut SeededRng, mood: Option<u64>) {
     world.read();
     world.begin();
     world.read();
@@ -149,7 +149,7 @@ fn turn(world: &mut World, platform: &mut Platform, dice: &mut Dice, mood: Optio
     }
 }
 
-fn answer(told: &Told, mood: u64, dice: &mut Dice) -> Delivered {
+fn answer(told: &RenderedEvent, mood: u64, dice: &mut SeededRng) -> Delivered {
     let wish = (dice.below(2) == 0).then(|| Duration::from_secs(dice.below(100)));
     // Some calls are poison.
     let poison = told.thread.len() % 2 == 1 && told.thread.ends_with(['3', '6', '7']);
@@ -178,16 +178,16 @@ fn i9_no_more_is_held_than_may_be(world: &World, replayed: bool) {
 fn i1_the_watermark_passes_what_is_delivered_or_parked(world: &World, platform: &Platform) {
     let parked: BTreeMap<_, _> = world.noted.parked.iter().cloned().collect();
     let passed = world.journal.iter().filter(|story| story.position < world.noted.watermark);
-    for head in passed.flat_map(heads) {
+    for head in passed.flat_map(event_headers) {
         let left = parked.get(&*head.thread()).is_some_and(|from| *from <= head.id.position());
         assert!(left || platform.bytes.contains_key(&head.id), "{} is lost to a crash", head.id);
     }
 }
 
 /// SplitMix64.
-struct Dice(u64);
+struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

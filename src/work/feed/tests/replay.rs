@@ -155,6 +155,6 @@ fn so_many_replays_may_wait_and_no_more() {
     assert_eq!(world.done, 3 + 16 * 3);
 }
 
-fn show_all(journal: &[Story]) -> Vec<Told> {
+fn show_all(journal: &[CommittedFrame]) -> Vec<RenderedEvent> {
     journal.iter().flat_map(crate::machine::show::told).collect()
 }

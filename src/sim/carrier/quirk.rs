@@ -1,6 +1,6 @@
 //! Answers that are not as the carrier's sheet has them.
 
-use super::super::dice::Dice;
+use super::super::dice::SeededRng;
 use super::super::wire::{Raw, Reply, Then, endless, reply};
 use super::record::PostAnswer;
 use http::StatusCode;
@@ -13,7 +13,7 @@ const HEAD_BYTES: usize = 1 << 20;
 
 /// An odd answer to a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Oddity {
+pub enum Quirk {
     /// A complete answer of this status, from something that stands before the carrier. It did not take the message.
     Status(u16),
     /// 200 where 201 is due.
@@ -47,7 +47,7 @@ pub enum Oddity {
     },
 }
 
-impl Oddity {
+impl Quirk {
     /// Those that a carrier on a bad day chooses from.
     pub const ALL: [Self; 14] = [
         Self::Status(503),
@@ -67,7 +67,7 @@ impl Oddity {
     ];
 
     /// One of them.
-    pub(super) fn any(dice: &mut Dice) -> Self {
+    pub(super) fn any(dice: &mut SeededRng) -> Self {
         let nth = dice.next() % Self::ALL.len() as u64;
         Self::ALL[usize::try_from(nth).expect("there are fewer than a hundred")]
     }

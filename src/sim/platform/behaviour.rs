@@ -1,6 +1,6 @@
 //! How the platform behaves today.
 
-use super::super::dice::Dice;
+use super::super::dice::SeededRng;
 use std::time::Duration;
 
 /// How the platform behaves today. The default takes everything at once.
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Each `f64` is a probability from 0 to 1, thrown by dice seeded with the platform's seed and with what they are thrown
 /// for. A poisoned call comes before `fault`, and that before `chances`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PlatformMood {
+pub struct PlatformBehaviour {
     /// Waits before it answers.
     pub delay: Duration,
     /// A delivery meets `fault`; thrown by the event's id and how often it came before.
@@ -26,7 +26,7 @@ pub struct PlatformMood {
     pub times_max: u64,
 }
 
-impl Default for PlatformMood {
+impl Default for PlatformBehaviour {
     fn default() -> Self {
         Self {
             delay: Duration::ZERO,
@@ -74,7 +74,7 @@ impl Fault {
     }
 }
 
-impl PlatformMood {
+impl PlatformBehaviour {
     /// A little of everything, each event once at most: one delivery in six goes wrong, and one call in eight is poisoned.
     pub fn bad_day() -> Self {
         let chances = vec![
@@ -98,11 +98,11 @@ impl PlatformMood {
         if nth > self.times_max {
             return None;
         }
-        let poisoned = |call: &str| Dice::of(seed, &["call", call], 0).chance(self.poisoned);
+        let poisoned = |call: &str| SeededRng::of(seed, &["call", call], 0).chance(self.poisoned);
         if call.is_some_and(poisoned) {
             return Some(self.poison.clone());
         }
-        let mut dice = Dice::of(seed, &["event", id], nth);
+        let mut dice = SeededRng::of(seed, &["event", id], nth);
         let fault = dice.chance(self.faults).then_some(&self.fault);
         let chances = self.chances.iter().find(|(chance, _)| dice.chance(*chance)).map(|(_, fault)| fault);
         fault.or(chances).cloned()
@@ -113,29 +113,29 @@ impl PlatformMood {
 mod tests {
     use super::*;
 
-    fn fates(mood: &PlatformMood, call: Option<&str>, nth: u64) -> Vec<Option<Fault>> {
-        (0..2_000).map(|id| mood.fate(7, &format!("evt_{id}"), call, nth)).collect()
+    fn fates(behaviour: &PlatformBehaviour, call: Option<&str>, nth: u64) -> Vec<Option<Fault>> {
+        (0..2_000).map(|id| behaviour.fate(7, &format!("evt_{id}"), call, nth)).collect()
     }
 
     #[test]
     fn a_bad_day_has_every_fault_and_takes_most_events() {
-        let mood = PlatformMood::bad_day();
-        let fates = fates(&mood, None, 1);
-        assert!(mood.chances.iter().all(|(_, fault)| fates.contains(&Some(fault.clone()))));
+        let behaviour = PlatformBehaviour::bad_day();
+        let fates = fates(&behaviour, None, 1);
+        assert!(behaviour.chances.iter().all(|(_, fault)| fates.contains(&Some(fault.clone()))));
         let taken = fates.iter().filter(|fate| fate.is_none()).count();
         assert!((1_600..1_800).contains(&taken), "{taken}");
     }
 
     #[test]
     fn on_a_bad_day_whatever_went_wrong_once_goes_well_the_second_time() {
-        assert!(fates(&PlatformMood::bad_day(), Some("c-1"), 2).iter().all(Option::is_none));
+        assert!(fates(&PlatformBehaviour::bad_day(), Some("c-1"), 2).iter().all(Option::is_none));
     }
 
     #[test]
     fn of_a_poisoned_call_no_event_is_taken_and_other_calls_do_not_suffer() {
-        let mood = PlatformMood { poisoned: 0.2, ..PlatformMood::default() };
+        let behaviour = PlatformBehaviour { poisoned: 0.2, ..PlatformBehaviour::default() };
         let poisoned = |call: usize| {
-            let fates = fates(&mood, Some(&format!("c-{call}")), 3);
+            let fates = fates(&behaviour, Some(&format!("c-{call}")), 3);
             assert!(fates.iter().all(|fate| *fate == fates[0]));
             fates[0] == Some(Fault::Status(500))
         };

@@ -23,7 +23,7 @@ fn g7_nothing_is_folded_where_the_disk_has_no_room_for_two_snapshots_above_its_m
             looks.fetch_add(1, Ordering::Relaxed);
             Some(spare)
         });
-        let folding = home.folding_in(FoldOptions { at_bytes: 1, ..FOLD }, spare_of);
+        let folding = home.folding_in(CompactionOptions { at_bytes: 1, ..FOLD }, spare_of);
         let handle = folding.handle();
         wait_for(|| handle.covers() == if made { unfolded.last } else { folded.covers });
         wait_for(|| looked.load(Ordering::Relaxed) > 0);
@@ -42,7 +42,7 @@ fn g7_a_fold_ends_where_the_disk_runs_low_meanwhile_and_is_tried_again_later() {
     let looked = Arc::new(AtomicU64::new(0));
     let looks = Arc::clone(&looked);
     // Room enough at first, none while it works, and plenty the next time.
-    let options = FoldOptions { at_bytes: u64::MAX, again_after: Duration::from_secs(2), ..FOLD };
+    let options = CompactionOptions { at_bytes: u64::MAX, again_after: Duration::from_secs(2), ..FOLD };
     let spare = Box::new(move || match looks.fetch_add(1, Ordering::Relaxed) {
         1 => Some(0),
         _ => Some(u64::MAX),
@@ -65,7 +65,7 @@ fn g7_a_fold_ends_where_the_disk_runs_low_meanwhile_and_is_tried_again_later() {
 fn segments_are_folded_once_there_are_enough_or_somebody_asks_and_what_is_covered_is_said() {
     let mut home = Home::new();
     home.fill(20);
-    let folding = home.folding(FoldOptions { at_bytes: u64::MAX, ..FOLD });
+    let folding = home.folding(CompactionOptions { at_bytes: u64::MAX, ..FOLD });
     let handle = folding.handle();
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(handle.covers(), Position(0), "there is not enough, and nobody asked");
@@ -91,7 +91,7 @@ fn segments_are_folded_once_there_are_enough_or_somebody_asks_and_what_is_covere
 fn a_fold_that_rests_is_stopped_within_a_step_and_leaves_nothing_behind() {
     let mut home = Home::new();
     home.fill(60);
-    let folding = home.folding(FoldOptions { rests: 1_000_000, ..FOLD });
+    let folding = home.folding(CompactionOptions { rest_factor: 1_000_000, ..FOLD });
     wait_for(|| fs::read_dir(home.snapshot_dir()).unwrap().count() > 0);
     assert!(folding.stop());
     assert_eq!(fs::read_dir(home.snapshot_dir()).unwrap().count(), 0);

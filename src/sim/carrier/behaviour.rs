@@ -2,8 +2,8 @@
 
 mod named;
 
-use super::super::dice::Dice;
-use super::oddity::Oddity;
+use super::super::dice::SeededRng;
+use super::quirk::Quirk;
 use std::time::Duration;
 
 /// Sends of an outage: more than the failures in a row that make a gateway pause an account, since answers overtake each
@@ -15,7 +15,7 @@ pub const OUTAGE_SENDS: u64 = 10;
 /// Each `f64` is a probability from 0 to 1, thrown for every send by dice seeded with the carrier's seed, the two
 /// numbers, the text and how often that was sent before. The first in the order of the fields wins.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mood {
+pub struct Behaviour {
     /// Waits before it answers a send.
     pub delay: Duration,
     /// Waits up to this much more, each send its own.
@@ -53,8 +53,8 @@ pub struct Mood {
     pub without_sid: f64,
     /// Answers in an odd way.
     pub odd: f64,
-    /// In which; any of [`Oddity::ALL`] where this says nothing.
-    pub oddity: Option<Oddity>,
+    /// In which; any of [`Quirk::ALL`] where this says nothing.
+    pub oddity: Option<Quirk>,
     /// Whether a send whose answer says neither yes nor no was taken nevertheless, and reaches the phone.
     pub unclear_taken: f64,
 
@@ -80,7 +80,7 @@ pub struct Mood {
     pub webhook_copies: u32,
 }
 
-impl Default for Mood {
+impl Default for Behaviour {
     fn default() -> Self {
         Self {
             delay: Duration::ZERO,
@@ -115,7 +115,7 @@ impl Default for Mood {
     }
 }
 
-impl Mood {
+impl Behaviour {
     /// A little of everything that can go wrong, for fault runs; three sends in four still go well.
     pub fn bad_day() -> Self {
         Self {
@@ -144,12 +144,12 @@ impl Mood {
 
     /// Whether the request that is the so many-th falls into an outage.
     pub(super) fn is_out(&self, seed: u64, request: u64) -> bool {
-        Dice::of(seed, &["outage"], request / OUTAGE_SENDS).chance(self.outage)
+        SeededRng::of(seed, &["outage"], request / OUTAGE_SENDS).chance(self.outage)
     }
 
     /// What befalls one send.
-    pub(super) fn fate(&self, dice: &mut Dice) -> Fate {
-        let (any, any_retry_after) = (Oddity::any(dice), RetryAfter::any(dice));
+    pub(super) fn fate(&self, dice: &mut SeededRng) -> Fate {
+        let (any, any_retry_after) = (Quirk::any(dice), RetryAfter::any(dice));
         let retry_after = if self.any_retry_after { any_retry_after } else { self.retry_after };
         let chances = [
             (self.server_error, Ending::ServerError),
@@ -218,7 +218,7 @@ pub(super) enum Ending {
     CutAnswer,
     Html,
     WithoutSid,
-    Odd(Oddity),
+    Odd(Quirk),
 }
 
 /// When to come again, as a carrier may write it.
@@ -243,7 +243,7 @@ impl RetryAfter {
     ];
 
     /// One of them, or none.
-    fn any(dice: &mut Dice) -> Option<Self> {
+    fn any(dice: &mut SeededRng) -> Option<Self> {
         let nth = dice.next() % (Self::ALL.len() as u64 + 1);
         Self::ALL.get(usize::try_from(nth).expect("there are fewer than a hundred")).copied()
     }
@@ -261,26 +261,26 @@ pub(super) enum Arrival {
 mod tests {
     use super::*;
 
-    fn fates(mood: &Mood) -> Vec<Fate> {
-        (0..400).map(|nth| mood.fate(&mut Dice::of(42, &["text"], nth))).collect()
+    fn fates(behaviour: &Behaviour) -> Vec<Fate> {
+        (0..400).map(|nth| behaviour.fate(&mut SeededRng::of(42, &["text"], nth))).collect()
     }
 
     #[test]
     fn a_default_mood_takes_and_delivers_everything() {
-        for fate in fates(&Mood::default()) {
+        for fate in fates(&Behaviour::default()) {
             assert_eq!((fate.ending, fate.taken, fate.arrival), (Ending::Accept, true, Arrival::Delivered));
         }
     }
 
     #[test]
     fn the_same_seed_gives_the_same_day() {
-        assert_eq!(fates(&Mood::bad_day()), fates(&Mood::bad_day()));
+        assert_eq!(fates(&Behaviour::bad_day()), fates(&Behaviour::bad_day()));
     }
 
     #[test]
     fn a_bad_day_has_every_kind_of_bad_end_and_mostly_good_ones() {
-        let day = Mood::bad_day();
-        let fates: Vec<_> = (0..2_000).map(|nth| day.fate(&mut Dice::of(42, &["text"], nth))).collect();
+        let day = Behaviour::bad_day();
+        let fates: Vec<_> = (0..2_000).map(|nth| day.fate(&mut SeededRng::of(42, &["text"], nth))).collect();
         let accepted = fates.iter().filter(|fate| fate.ending == Ending::Accept).count();
         assert!((1_300..1_900).contains(&accepted), "{accepted}");
         let plain = [
@@ -301,16 +301,16 @@ mod tests {
 
     #[test]
     fn a_bad_day_has_outages_of_several_sends_in_a_row() {
-        let out: Vec<bool> = (0..2_000).map(|request| Mood::bad_day().is_out(42, request)).collect();
+        let out: Vec<bool> = (0..2_000).map(|request| Behaviour::bad_day().is_out(42, request)).collect();
         let stretches = out.chunks(usize::try_from(OUTAGE_SENDS).unwrap());
         assert!(stretches.clone().any(|stretch| stretch.iter().all(|out| *out)));
         assert!(stretches.clone().all(|stretch| stretch.iter().all(|out| *out == stretch[0])));
-        assert!(!(0..2_000).any(|request| Mood::default().is_out(42, request)));
+        assert!(!(0..2_000).any(|request| Behaviour::default().is_out(42, request)));
     }
 
     #[test]
     fn what_the_carrier_refused_never_goes_on_to_the_phone() {
-        let mood = Mood { server_error: 0.3, too_many: 0.3, refuse: 0.9, ..Mood::default() };
-        assert!(fates(&mood).iter().all(|fate| fate.taken == (fate.ending == Ending::Accept)));
+        let behaviour = Behaviour { server_error: 0.3, too_many: 0.3, refuse: 0.9, ..Behaviour::default() };
+        assert!(fates(&behaviour).iter().all(|fate| fate.taken == (fate.ending == Ending::Accept)));
     }
 }

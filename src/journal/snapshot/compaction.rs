@@ -6,7 +6,7 @@
 use super::super::disk::DiskFile;
 use super::sorted::{Reader, Writer};
 use super::{
-    Breathe, MAKING, Making, Snapshot, SnapshotFailed, Snapshots, TABLE_BYTES, decode_key, encode_key, encode_table,
+    MAKING, Making, Snapshot, SnapshotFailed, Snapshots, TABLE_BYTES, Throttle, decode_key, encode_key, encode_table,
     failed, trouble, upgraded,
 };
 use crate::machine::rows::{Upgrade, Write};
@@ -20,7 +20,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 const ENTRY_BYTES: usize = 96;
 
 /// A snapshot in the making.
-pub struct Fold<'a> {
+pub struct Compaction<'a> {
     snapshots: &'a Snapshots,
     _busy: MutexGuard<'a, ()>,
     pub(super) before: Option<Snapshot>,
@@ -54,10 +54,10 @@ struct Source {
 impl Snapshots {
     /// Begins the next snapshot: upon the latest one, or upon nothing. About `run_bytes` of memory are used. Waits for
     /// whoever makes one already.
-    pub fn fold(&self, upon_latest: bool, run_bytes: usize) -> Result<Fold<'_>, SnapshotFailed> {
+    pub fn fold(&self, upon_latest: bool, run_bytes: usize) -> Result<Compaction<'_>, SnapshotFailed> {
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let before = if upon_latest { self.latest()? } else { None };
-        Ok(Fold {
+        Ok(Compaction {
             snapshots: self,
             _busy: busy,
             before,
@@ -70,7 +70,7 @@ impl Snapshots {
     }
 }
 
-impl Fold<'_> {
+impl Compaction<'_> {
     /// The last position that is in it before anything is added.
     pub fn covered(&self) -> Position {
         self.before.as_ref().map_or(Position(0), |before| before.covers)
@@ -82,7 +82,7 @@ impl Fold<'_> {
     }
 
     /// Adds what was written next.
-    pub fn add(&mut self, writes: Vec<Write>, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+    pub fn add(&mut self, writes: Vec<Write>, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
         for write in writes {
             match write {
                 Write::Put(key, row) => self.note(encode_key(&key), Some(row)),
@@ -90,7 +90,7 @@ impl Fold<'_> {
                 Write::DropTable(table) => self.drop_table(encode_table(table)),
             }
             if self.bytes >= self.run_bytes {
-                self.spill(breathe)?;
+                self.spill(throttle)?;
             }
         }
         Ok(())
@@ -116,7 +116,7 @@ impl Fold<'_> {
     }
 
     /// Writes the rows in memory to a file of their own. It need not be durable: no start uses it.
-    fn spill(&mut self, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+    fn spill(&mut self, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
         let name = format!("run-{:04}{MAKING}", self.runs.len() + 1);
         let disk = &*self.snapshots.disk;
         let path = disk.path().join(&name);
@@ -127,7 +127,7 @@ impl Fold<'_> {
         // Known before it is filled, so that it is removed whatever happens.
         self.runs.push(Run { name, path: run.path.clone(), file, size: 0 });
         for (key, row) in rows {
-            run.put(&key, row.as_deref(), breathe)?;
+            run.put(&key, row.as_deref(), throttle)?;
         }
         let size = run.writer.finish().map_err(|error| trouble(&run.path, &error))?;
         if let Some(run) = self.runs.last_mut() {
@@ -137,14 +137,19 @@ impl Fold<'_> {
     }
 
     /// Makes the snapshot: everything up to `covers`, where the journal's time was `at`. The one before is gone then.
-    pub fn finish(mut self, covers: Position, at: Timestamp, breathe: Breathe<'_>) -> Result<Snapshot, SnapshotFailed> {
+    pub fn finish(
+        mut self,
+        covers: Position,
+        at: Timestamp,
+        throttle: Throttle<'_>,
+    ) -> Result<Snapshot, SnapshotFailed> {
         if !self.rows.is_empty() {
-            self.spill(breathe)?;
+            self.spill(throttle)?;
         }
-        self.snapshots.make(covers, at, breathe, |making, breathe| self.merge(making, breathe))
+        self.snapshots.make(covers, at, throttle, |making, throttle| self.merge(making, throttle))
     }
 
-    fn merge(&self, making: &mut Making, breathe: Breathe<'_>) -> Result<(), SnapshotFailed> {
+    fn merge(&self, making: &mut Making, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
         let before = match &self.before {
             Some(before) => Source::of(before.reader(), &before.path, before.upgrades),
             None => Source::of(Reader::empty(), Path::new(""), &[]),
@@ -168,7 +173,7 @@ impl Fold<'_> {
             }
             let dropped = key.first_chunk().and_then(|table| self.dropped.get(table));
             if let Some(row) = row.filter(|_| dropped.is_none_or(|dropped| number >= *dropped)) {
-                making.put(&key, Some(&row), breathe)?;
+                making.put(&key, Some(&row), throttle)?;
             }
             last = Some(key);
         }
@@ -192,7 +197,7 @@ impl Source {
     }
 }
 
-impl Drop for Fold<'_> {
+impl Drop for Compaction<'_> {
     /// Whatever came of it, its runs are of no further use. One that cannot be removed goes at the next start.
     fn drop(&mut self) {
         for run in &self.runs {

@@ -4,7 +4,7 @@ use crate::model::E164;
 
 /// A promise that was broken. It names sids, ids and the ends of numbers, never a text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Breach {
+pub enum Violation {
     /// A record was full, so what it shows proves nothing.
     #[error("{unrecorded} entries did not fit in a record; raise record_max")]
     RecordIncomplete {

@@ -4,7 +4,7 @@
 //! be covered is on the disk.
 
 use super::clock::{Clock, WallClock};
-use crate::journal::snapshot::{Breathe, Snapshot, SnapshotFailed, Snapshots};
+use crate::journal::snapshot::{Snapshot, SnapshotFailed, Snapshots, Throttle};
 use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::apply::apply;
 use crate::machine::record;
@@ -31,14 +31,14 @@ const NICE: i32 = 15;
 
 /// When segments are folded, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct FoldOptions {
+pub struct CompactionOptions {
     /// Bytes of closed segments that are not folded, from which on they are.
     pub at_bytes: u64,
     /// Bytes of writes that are sorted in memory.
     pub run_bytes: usize,
     /// How many times as long as it has worked it rests after each step. With 3 it takes at most a quarter of a core
     /// and of the disk, and writes some 50 MB/s.
-    pub rests: u32,
+    pub rest_factor: u32,
     /// How often it looks whether there is enough.
     pub look_every: Duration,
     /// How long a fold is not tried again once it has failed, whoever asks.
@@ -49,12 +49,12 @@ pub struct FoldOptions {
 /// does not say.
 pub type Spare = Box<dyn Fn() -> Option<u64> + Send>;
 
-impl Default for FoldOptions {
+impl Default for CompactionOptions {
     fn default() -> Self {
         Self {
             at_bytes: 512 * 1024 * 1024,
             run_bytes: 32 * 1024 * 1024,
-            rests: 3,
+            rest_factor: 3,
             look_every: Duration::from_secs(5),
             again_after: Duration::from_secs(60),
         }
@@ -96,13 +96,13 @@ pub enum FoldFailed {
 pub fn fold(
     journal: &dyn JournalReader,
     snapshots: &Snapshots,
-    options: &FoldOptions,
-    breathe: Breathe<'_>,
+    options: &CompactionOptions,
+    throttle: Throttle<'_>,
 ) -> Result<Option<Snapshot>, FoldFailed> {
-    match fold_upon(true, journal, snapshots, options, breathe) {
+    match fold_upon(true, journal, snapshots, options, throttle) {
         Err(FoldFailed::Snapshot(unusable)) if unusable.is_unusable() && journal.bounds().0 == Position(1) => {
             tracing::warn!(%unusable, "the snapshot is made anew from the whole journal");
-            fold_upon(false, journal, snapshots, options, breathe)
+            fold_upon(false, journal, snapshots, options, throttle)
         }
         done => done,
     }
@@ -112,8 +112,8 @@ fn fold_upon(
     latest: bool,
     journal: &dyn JournalReader,
     snapshots: &Snapshots,
-    options: &FoldOptions,
-    breathe: Breathe<'_>,
+    options: &CompactionOptions,
+    throttle: Throttle<'_>,
 ) -> Result<Option<Snapshot>, FoldFailed> {
     let mut fold = snapshots.fold(latest, options.run_bytes)?;
     let last = journal.closed_after(fold.covered()).last;
@@ -128,33 +128,33 @@ fn fold_upon(
             let position = frame.position;
             let story = record::decode(position, &frame.meta, frame.bodies)
                 .map_err(|why| FoldFailed::Record { position, why })?;
-            fold.add(apply(&story), breathe)?;
+            fold.add(apply(&story), throttle)?;
             (covers, at) = (position, story.at);
         }
-        if !breathe() {
+        if !throttle() {
             return Err(SnapshotFailed::Interrupted.into());
         }
     }
-    Ok(Some(fold.finish(covers, at, breathe)?))
+    Ok(Some(fold.finish(covers, at, throttle)?))
 }
 
 /// The thread that folds.
-pub struct Folding {
+pub struct Compactor {
     /// Dropped, it tells the thread to stop.
     stop: Sender<()>,
     thread: JoinHandle<()>,
-    handle: FoldHandle,
+    handle: CompactionHandle,
     ended: CancellationToken,
 }
 
 /// Asks for a snapshot and says what there is of it; cheap to clone.
 #[derive(Clone)]
-pub struct FoldHandle {
+pub struct CompactionHandle {
     ask: Sender<()>,
     covers: Arc<AtomicU64>,
 }
 
-impl FoldHandle {
+impl CompactionHandle {
     /// The last position whose rows are in a snapshot on the disk: a rebuild needs no frame up to there. `Position(0)`
     /// where there is no snapshot that can be used.
     pub fn covers(&self) -> Position {
@@ -168,19 +168,19 @@ impl FoldHandle {
     }
 }
 
-impl Folding {
+impl Compactor {
     /// Starts the thread.
     pub fn start(
         journal: Arc<dyn JournalReader>,
         snapshots: Arc<Snapshots>,
-        options: FoldOptions,
+        options: CompactionOptions,
         spare: Spare,
     ) -> std::io::Result<Self> {
         let (ask, asked) = bounded(1);
         let (stop, stopping) = bounded(0);
         // Known before anybody looks: who finds nothing covered asks for a snapshot that is not needed.
         let covers = snapshots.latest().ok().flatten().map_or(0, |latest| latest.covers.0);
-        let handle = FoldHandle { ask, covers: Arc::new(AtomicU64::new(covers)) };
+        let handle = CompactionHandle { ask, covers: Arc::new(AtomicU64::new(covers)) };
         let ended = CancellationToken::new();
         let told = ended.clone().drop_guard();
         let covers = Arc::clone(&handle.covers);
@@ -195,7 +195,7 @@ impl Folding {
     }
 
     /// Asks for snapshots.
-    pub fn handle(&self) -> FoldHandle {
+    pub fn handle(&self) -> CompactionHandle {
         self.handle.clone()
     }
 
@@ -215,7 +215,7 @@ impl Folding {
 struct Worker {
     journal: Arc<dyn JournalReader>,
     snapshots: Arc<Snapshots>,
-    options: FoldOptions,
+    options: CompactionOptions,
     spare: Spare,
     covers: Arc<AtomicU64>,
     stopping: Receiver<()>,
@@ -271,15 +271,15 @@ impl Worker {
             self.has_room(needed)?;
             let mut low = false;
             let mut since = Instant::now();
-            let mut breathe = || {
-                let rest = since.elapsed().saturating_mul(self.options.rests).min(REST_MAX);
+            let mut throttle = || {
+                let rest = since.elapsed().saturating_mul(self.options.rest_factor).min(REST_MAX);
                 let goes_on = self.stopping.recv_timeout(rest) == Err(RecvTimeoutError::Timeout);
                 // Others fill the disk as well. What was begun goes, and leaves them its room.
                 low = (self.spare)() == Some(0);
                 since = Instant::now();
                 goes_on && !low
             };
-            let made = fold(self.journal.as_ref(), &self.snapshots, &self.options, &mut breathe);
+            let made = fold(self.journal.as_ref(), &self.snapshots, &self.options, &mut throttle);
             let made = match made {
                 Err(FoldFailed::Snapshot(SnapshotFailed::Interrupted)) if low => {
                     return Err(FoldFailed::NoRoom { needed, spare: 0 });
