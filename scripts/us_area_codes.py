@@ -22,7 +22,7 @@ def is_us(code):
 
 
 codes = [code for code in range(200, 1000) if is_us(code)]
-print(f"""//! Area codes of +1 that count as United States: states, D.C., territories (A73), and the codes of no place (toll-free).
+print(f"""//! +1 area codes that count as United States: states, D.C., territories (A73), and non-geographic codes (toll-free).
 //!
 //! Written by `scripts/us_area_codes.py` on {datetime.date.today()} from libphonenumber {phonenumbers.__version__}.
 

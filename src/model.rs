@@ -1,12 +1,12 @@
-//! Floor 0: the nouns. Values that are right once they exist, and nothing that acts.
+//! Floor 0: the domain types. Invariant: a value that exists is valid, and nothing here does I/O.
 //!
-//! Everything from outside is parsed into these at the edge; past it nobody checks again.
+//! Input is parsed into these types at the edge; code past the edge does not validate again.
 
 mod call;
 mod directory;
 pub mod fuzz;
-mod heard;
 mod id;
+mod inbound;
 mod message;
 mod number;
 mod secret;
@@ -22,8 +22,8 @@ pub use directory::{
     OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Settings, UnknownSender,
     Verification, VerificationState,
 };
-pub use heard::{Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Receipt, ReceiptRef, ReceiptState};
 pub use id::{EventId, InvalidId, MediaId, MessageId, Position};
+pub use inbound::{Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Receipt, ReceiptRef, ReceiptState};
 pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartAction, Warning};
 pub use number::{Address, E164, InvalidNumber};
 pub use secret::Secret;

@@ -1,7 +1,7 @@
-//! Floor 1: the decisions of the mission, as plain functions.
+//! Floor 1: business rules, as pure functions.
 //!
-//! A rule takes what it needs, the time included, and returns a decision. It does no I/O, logs nothing, never awaits and
-//! knows no storage, so a test of it reads like the requirement it shows.
+//! A rule takes its inputs, including the time, and returns a decision. It does no I/O, does not log or await, and does
+//! not access storage, so its tests read like the requirements they cover.
 
 pub mod auto_reply;
 pub mod breaker;

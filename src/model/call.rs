@@ -1,15 +1,15 @@
-//! A telephone call as the platform tells of it.
+//! A phone call as the platform reports it.
 
 use super::number::E164;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The platform's name of a call: 1 to 128 of `A-Z a-z 0-9 _ . : -`.
+/// The platform's id of a call: 1 to 128 of `A-Z a-z 0-9 _ . : -`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId(String);
 
 impl CallId {
-    /// Reads a call id; nothing if it is none.
+    /// Parses a call id; `None` if the text is not valid.
     pub fn read(text: &str) -> Option<Self> {
         let fits = (1..=128).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte));
@@ -34,35 +34,35 @@ impl fmt::Debug for CallId {
     }
 }
 
-/// The agent as the platform names them; opaque to us.
+/// The platform's name of an agent; opaque to the gateway.
 pub type Agent = String;
 
-/// Any lower-case word of [`CALL_TYPE_FORM`]; which of them may text is a setting (A15).
+/// A call type of the form [`CALL_TYPE_FORM`]. The settings list the types that may text (A15).
 pub type CallType = String;
 
-/// What a type of call looks like.
+/// The form of a call type, for error messages.
 pub const CALL_TYPE_FORM: &str = "1 to 64 of a-z 0-9 _ -";
 
-/// Reads a type of call; nothing if it is none. Calls and settings are read alike, so that what the settings name can be
-/// told of a call.
+/// Parses a call type; `None` if the text is not valid. Calls and settings use the same parser, so every type that the
+/// settings can list can also occur in a call.
 pub fn call_type(text: &str) -> Option<CallType> {
     let fits = (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
     fits.then(|| text.to_owned())
 }
 
-/// Who is on the phone.
+/// The person on the phone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Caller {
-    /// Somebody with a number.
+    /// A caller with a number.
     Number(E164),
-    /// Nobody we could text: withheld, empty, or a keypad's spelling of it (A16).
+    /// A caller who cannot be texted: the caller id is withheld, empty, or a keypad spelling of such a word (A16).
     Withheld,
 }
 
 impl Caller {
-    /// Reads a caller id. `None` where it is neither a number nor a known form of a withheld one: a word of the telephone
-    /// network, alone or as the user of a SIP address.
+    /// Parses a caller id. `None` if it is neither a number nor a known form of a withheld one (a word that telephone
+    /// networks use, alone or as the user of a SIP address).
     ///
     /// The sentinels spell ANONYMOUS, RESTRICTED, UNAVAILABLE, BLOCKED and UNKNOWN on a keypad; they look like valid
     /// numbers and would reach strangers abroad.
@@ -92,7 +92,7 @@ impl Caller {
         text.parse().ok().map(Self::Number)
     }
 
-    /// The number, where there is one.
+    /// The caller's number, unless it is withheld.
     pub fn number(self) -> Option<E164> {
         match self {
             Self::Number(number) => Some(number),
@@ -101,7 +101,8 @@ impl Caller {
     }
 }
 
-/// The user of a SIP address, `anonymous` in `"Anonymous" <sip:anonymous@anonymous.invalid>`; any other text as it is.
+/// The user part of a SIP address, `anonymous` in `"Anonymous" <sip:anonymous@anonymous.invalid>`. Other texts are
+/// returned unchanged.
 fn sip_user(text: &str) -> &str {
     let address = match text.split_once('<') {
         Some((_, behind)) => behind.strip_suffix('>').unwrap_or(behind),
@@ -117,7 +118,7 @@ fn sip_user(text: &str) -> &str {
     }
 }
 
-/// Where in the call the caller is; it says which non-US switch applies (A35).
+/// Whether the caller waits or talks to an agent; selects the non-US switch that applies (A35).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -128,7 +129,7 @@ pub enum Phase {
     Connected,
 }
 
-/// How far the telephone network vouches for the caller id, best first (STIR/SHAKEN).
+/// The STIR/SHAKEN attestation level of the caller id, best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Attestation {
     /// Full.
@@ -139,16 +140,16 @@ pub enum Attestation {
     C,
 }
 
-/// Whether texts flow in a call.
+/// The state of a call's exchange of texts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Session {
-    /// Nothing was received, and nothing we sent has started.
+    /// No message was received, and no attempt to send one has started.
     #[default]
     None,
-    /// At least one message was received, or the first attempt of one of ours started (A20).
+    /// At least one message was received, or the first attempt to send one started (A20).
     Open,
-    /// No more texts in this call, though it may go on.
+    /// The call takes no more texts, though it may continue.
     Closed,
 }
 
@@ -160,11 +161,11 @@ pub enum ClosedReason {
     CallEnded,
     /// The last agent left (A12).
     NoAgent,
-    /// The caller said STOP (A46).
+    /// The caller sent STOP (A46).
     OptedOut,
 }
 
-/// Why a call ended: the platform's word, or ours.
+/// Why a call ended: a word from the platform or one of the gateway's own.
 pub type EndReason = String;
 
 #[cfg(test)]
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a16_a_withheld_caller_is_known_in_each_of_its_forms() {
+    fn a16_all_forms_of_a_withheld_caller_are_recognised() {
         for form in [
             "",
             "anonymous",
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn f14_a16_a_withheld_caller_is_known_as_networks_write_it() {
+    fn f14_a16_network_spellings_of_a_withheld_caller_are_recognised() {
         for form in [
             "anonymous@anonymous.invalid",
             "sip:anonymous@anonymous.invalid",

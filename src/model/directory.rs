@@ -1,4 +1,4 @@
-//! Numbers, queues, presets and settings: what an administrator decides.
+//! The directory: numbers, queues, presets and settings, which an administrator edits.
 
 mod change;
 mod settings;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
-/// What was offered as a name is none.
+/// The text is not a valid name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a name: use 1 to {0} of A-Z a-z 0-9 _ . : -")]
 pub struct InvalidName(usize);
@@ -78,26 +78,25 @@ name!(
     16
 );
 
-/// Everything an administrator decides, as one document.
+/// Everything an administrator configures, as one document.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Directory {
-    /// What holds for the whole gateway.
+    /// Settings of the whole gateway.
     pub settings: Settings,
     /// Our numbers.
     pub numbers: BTreeMap<E164, Number>,
     /// The platform's queues.
     pub queues: BTreeMap<QueueId, Queue>,
-    /// Ready messages by language (R43).
+    /// Predefined messages by language (R43).
     pub presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
-    /// Limits of carrier accounts, by the account's name.
+    /// Limits of carrier accounts, by account name.
     pub accounts: BTreeMap<String, Account>,
-    /// Read off `queues` the first time it is asked; [`Directory::change`] forgets it.
+    /// Derived from `queues` on first use; [`Directory::change`] resets it.
     #[serde(skip)]
     owners: Owners,
 }
 
-/// Which queue owns an inbound number, once somebody asked. Two directories of the same queues are the same, whoever
-/// was asked.
+/// A lazily built index from inbound number to owning queue. A cache, so it is ignored when directories are compared.
 #[derive(Clone, Debug, Default)]
 struct Owners(OnceLock<HashMap<E164, QueueId>>);
 
@@ -109,11 +108,11 @@ impl PartialEq for Owners {
 
 impl Eq for Owners {}
 
-/// How many parents a queue may have above it.
+/// The maximum depth of a queue's chain of parents.
 pub const QUEUE_DEPTH_MAX: usize = 16;
 
 impl Directory {
-    /// A directory of these.
+    /// Builds a directory from its parts.
     pub fn new(
         settings: Settings,
         numbers: BTreeMap<E164, Number>,
@@ -135,27 +134,27 @@ impl Directory {
         owners.get(&number)
     }
 
-    /// Whether the feature is on for a queue: by its own switch, else by the nearest parent's, else on (R62, A42).
-    /// The main switch is another question.
+    /// Whether in-call SMS is on for a queue: its own switch, else the nearest parent's, else on (R62, A42).
+    /// The main switch is checked separately.
     pub fn feature_on(&self, queue: &QueueId) -> bool {
-        // A queue that was taken away has no feature to be on (A10).
+        // A deleted queue counts as off (A10).
         self.queues.contains_key(queue) && self.inherited(queue, |queue| queue.in_call_sms).unwrap_or(true)
     }
 
-    /// The language of a queue's callers, where nobody says another: its own, else the nearest parent's (A42), else the
-    /// default.
+    /// The language of a queue's callers unless the call names one: the queue's own, else the nearest parent's (A42),
+    /// else the default.
     pub fn language_of(&self, queue: &QueueId) -> Language {
         let own = self.inherited(queue, |queue| queue.language.clone());
         own.unwrap_or_else(|| self.settings.default_language.clone())
     }
 
-    /// What a queue says itself, else the nearest of its parents that says it (A42).
-    fn inherited<T>(&self, queue: &QueueId, says: impl Fn(&Queue) -> Option<T>) -> Option<T> {
+    /// A property of the queue itself, else of the nearest parent that sets it (A42).
+    fn inherited<T>(&self, queue: &QueueId, property: impl Fn(&Queue) -> Option<T>) -> Option<T> {
         let mut at = self.queues.get(queue);
         for _ in 0..=QUEUE_DEPTH_MAX {
             let found = at?;
-            if let Some(said) = says(found) {
-                return Some(said);
+            if let Some(value) = property(found) {
+                return Some(value);
             }
             at = found.parent.as_ref().and_then(|parent| self.queues.get(parent));
         }
@@ -163,21 +162,21 @@ impl Directory {
     }
 }
 
-/// How fast a number or an account may send.
+/// Rate limits of a number or an account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Limits {
-    /// Thousandths of a segment a second, so that 0.1/s is exact; `None` is without limit.
+    /// Thousandths of a segment per second, so that 0.1/s is exact; `None` means no limit.
     pub millisegments_per_second: Option<u32>,
-    /// Segments that may go at once.
+    /// Segments that may be sent at once.
     pub burst: u32,
-    /// At most so many segments a day.
+    /// Maximum number of segments per day; `None` means no cap.
     pub segments_per_day: Option<u32>,
-    /// The zone whose midnight begins that day.
+    /// The time zone whose midnight starts that day.
     pub day_zone: String,
 }
 
 impl Limits {
-    /// No limit at all, as accounts have by default.
+    /// No limit, the default of accounts.
     pub fn none() -> Self {
         Self {
             millisegments_per_second: None,
@@ -189,7 +188,7 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// What a US long code outside 10DLC may: one segment a second.
+    /// One segment per second, the limit of a US long code outside 10DLC.
     fn default() -> Self {
         Self { millisegments_per_second: Some(1000), ..Self::none() }
     }
@@ -198,7 +197,7 @@ impl Default for Limits {
 /// One of our numbers.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Number {
-    /// What helps people to tell it from others (R28).
+    /// A label for people (R28).
     pub label: String,
     /// The carrier account it belongs to.
     pub account: String,
@@ -206,13 +205,13 @@ pub struct Number {
     pub purpose: Purpose,
     /// The platform's global outbound number (R27).
     pub global_outbound: bool,
-    /// How fast it may send (R24).
+    /// Its rate limits (R24).
     pub limits: Limits,
-    /// What the carrier says of it (R31).
+    /// The result of its verification with the carrier (R31).
     pub verification: Verification,
 }
 
-/// What a number is for (A41).
+/// The purpose of a number (A41).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
@@ -222,18 +221,18 @@ pub enum Purpose {
     Chat,
 }
 
-/// What the carrier says of a number.
+/// The result of verifying a number with its carrier.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Verification {
-    /// Whether it may be assigned.
+    /// Whether the number may be assigned to a queue.
     pub state: VerificationState,
-    /// It can text.
+    /// The number can send SMS.
     pub sms: bool,
-    /// It can carry media.
+    /// The number can send MMS.
     pub mms: bool,
-    /// Why it failed.
+    /// Why the verification failed.
     pub reason: Option<String>,
-    /// When it was last asked.
+    /// When the carrier last answered.
     pub checked_at: Option<Timestamp>,
 }
 
@@ -247,45 +246,45 @@ impl Default for Verification {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerificationState {
-    /// Never asked.
+    /// Not verified yet.
     Unverified,
-    /// The carrier says yes.
+    /// The carrier confirmed the number.
     Verified,
-    /// The carrier says no.
+    /// The verification failed.
     Failed,
 }
 
 /// A queue of the platform.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Queue {
-    /// For people.
+    /// A name for people.
     pub name: String,
-    /// Settings it lacks come from there (A42).
+    /// The queue from which settings that this one lacks are inherited (A42).
     pub parent: Option<QueueId>,
-    /// The queue's switch (R62); `None` inherits.
+    /// The queue's switch (R62); `None` inherits it.
     pub in_call_sms: Option<bool>,
     /// Numbers that belong to this queue alone (R19, R20). They also send (R21).
     pub inbound_numbers: Vec<E164>,
-    /// Numbers it may send from, shared or not (R22, R23).
+    /// Numbers the queue may send from; other queues may have them too (R22, R23).
     pub outbound_numbers: Vec<E164>,
-    /// Taken first (A32).
+    /// The number preferred for sending (A32).
     pub default_outbound: Option<E164>,
-    /// Where the call says none; `None` is the settings' default language.
+    /// The language of calls that name none; `None` means the default language of the settings.
     pub language: Option<Language>,
 }
 
-/// A ready message (R45).
+/// A predefined message (R45).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Preset {
-    /// What the agent sees.
+    /// The label the agent sees.
     pub label: String,
-    /// What the caller gets.
+    /// The text the caller gets.
     pub text: String,
 }
 
-/// What an administrator decides of a carrier account.
+/// The part of a carrier account that an administrator configures.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Account {
-    /// For all its numbers together.
+    /// The limits for all numbers of the account together.
     pub limits: Limits,
 }

@@ -1,10 +1,11 @@
-//! What the fuzzer calls: everything that reads a number, an id or a text.
+//! Fuzz entry points for the parsers of numbers, ids and texts.
 
 use super::{Address, CallId, Caller, E164, Encoding, EventId, MediaId, MessageId, Timestamp, measure, smart};
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-/// Reads `input` as a number in each of its forms: what is one is written as it was read, and its log names nobody.
+/// Parses `input` as a number in each of its forms. Whatever parses must print unchanged, and `Debug` must not reveal
+/// it.
 pub fn number(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Ok(number) = text.parse::<E164>() {
@@ -24,24 +25,24 @@ pub fn number(input: &[u8]) {
     }
 }
 
-/// Reads `input` as each kind of id, and as a time: what is one is written as it was read.
+/// Parses `input` as each kind of id, and as a time. Whatever parses must print unchanged.
 pub fn id(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let ids = [written_as::<MessageId>(text), written_as::<EventId>(text), written_as::<MediaId>(text)];
+    let ids = [round_trips::<MessageId>(text), round_trips::<EventId>(text), round_trips::<MediaId>(text)];
     assert!(ids.iter().filter(|is_one| **is_one).count() <= 1, "an id is of one kind");
     if let Some(time) = Timestamp::parse(text) {
         assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
     }
 }
 
-fn written_as<T: FromStr + Display + Debug>(text: &str) -> bool {
+fn round_trips<T: FromStr + Display + Debug>(text: &str) -> bool {
     text.parse::<T>().is_ok_and(|id| {
         assert_eq!(id.to_string(), text);
         true
     })
 }
 
-/// Measures `input`: its segments follow from its units, and smart encoding never makes it dearer than its alphabet.
+/// Measures `input`: its segment count must follow from its units, and smart encoding must be idempotent.
 pub fn text(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let measured = measure(text);
@@ -53,17 +54,17 @@ pub fn text(input: &[u8]) {
     if measured.units <= whole {
         assert_eq!(measured.segments, 1);
     } else {
-        // A pair is never split, so a segment may end one unit short.
+        // A pair is never split across segments, so a segment may end one unit short.
         let (least, most) = (measured.units.div_ceil(part), measured.units.div_ceil(part - 1));
         let segments = u32::from(measured.segments);
         assert!((least..=most).contains(&segments) || measured.segments == u16::MAX, "{least} {segments} {most}");
     }
     let plain = smart(text);
-    assert_eq!(smart(&plain), plain, "there is nothing left to make plainer");
+    assert_eq!(smart(&plain), plain, "smart encoding is idempotent");
     if measured.encoding == Encoding::Gsm7 {
-        assert_eq!(plain, text, "what fits is left as it was written");
+        assert_eq!(plain, text, "a GSM-7 text is left unchanged");
     }
     let longer = measure(&format!("{text}a"));
     assert!(longer.encoding == measured.encoding && longer.segments >= measured.segments);
-    let _told = measured.warnings();
+    let _warnings = measured.warnings();
 }

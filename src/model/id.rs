@@ -1,11 +1,11 @@
-//! Names we give to things. They follow from the journal alone, so a replay gives them again.
+//! The gateway's own ids. They are derived from the journal alone, so a replay produces the same ids.
 
 use super::time::Day;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A place in the journal's total order: the sequence number of a frame, from 1. Never a file offset.
+/// A position in the journal's total order: the sequence number of a frame, counted from 1. Not a file offset.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Position(pub u64);
 
@@ -16,22 +16,22 @@ impl Position {
     }
 }
 
-/// What was offered as an id is none of ours.
+/// The text is not an id of this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this gateway")]
 pub struct InvalidId;
 
-/// The partition every id is of, until there are several machines.
+/// The partition of every id, until the gateway supports several machines.
 const PARTITION: u16 = 0;
 
-/// Crockford's alphabet in lower case: no letter that reads as a digit, and in the order of its values, so
-/// that ids sort as they came to be.
+/// Crockford's base 32 alphabet in lower case. It has no letters that look like digits, and it is in ascending order,
+/// so ids sort in order of creation.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Partition, day, position and index: 14 bytes, which are 23 letters of 5 bits with 3 bits to spare.
+/// Letters of an id: partition, day, position and index are 14 bytes, which take 23 letters of 5 bits (3 bits unused).
 const LETTERS: usize = 23;
 
-/// Partition, day of the frame (it says which tree holds the row), frame, and which of its things.
+/// The day of the frame (selects the tree that holds the row), the frame's position, and an index within the frame.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Id {
     day: Day,
@@ -76,27 +76,27 @@ macro_rules! id {
         pub struct $name(Id);
 
         impl $name {
-            /// The `index`-th of its kind in the frame at `position`, which was written on `day`.
+            /// The id with this `index` among those of its kind in the frame at `position`, written on `day`.
             pub const fn new(day: Day, position: Position, index: u16) -> Self {
                 Self(Id { day, position, index })
             }
 
-            /// The UTC day of the frame that made it.
+            /// The UTC day of the frame that created it.
             pub fn day(self) -> Day {
                 self.0.day
             }
 
-            /// The frame that made it.
+            /// The frame that created it.
             pub fn position(self) -> Position {
                 self.0.position
             }
 
-            /// Which of its kind in that frame it is.
+            /// Its index among those of its kind in that frame.
             pub fn index(self) -> u16 {
                 self.0.index
             }
 
-            /// Its key within its day: ten big-endian bytes, in the order things came to be.
+            /// Its key within its day: ten big-endian bytes, which sort in order of creation.
             pub fn key(self) -> [u8; 10] {
                 let mut key = [0; 10];
                 key[..8].copy_from_slice(&self.0.position.0.to_be_bytes());
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_read_as_it_was_written_and_sorts_as_it_came() {
+    fn an_id_round_trips_and_sorts_in_order_of_creation() {
         let early = MessageId::new(Day(20_000), Position(7), 65_535);
         let late = MessageId::new(Day(20_000), Position(8), 0);
         assert_eq!(early.to_string().parse(), Ok(early));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_another_kind_or_none_is_refused() {
+    fn an_id_of_another_kind_or_an_invalid_one_is_rejected() {
         let id = EventId::new(Day(1), Position(2), 3).to_string();
         assert_eq!(id.parse::<MessageId>(), Err(InvalidId));
         for bad in ["", "msg_", "msg_0", "msg_zzzzzzzzzzzzzzzzzzzzzzz", "msg_000000000000000000000iu"] {

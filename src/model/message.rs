@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -12,29 +12,29 @@ pub enum Direction {
     Outbound,
 }
 
-/// What a message is for.
+/// The kind of a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// One of the admin's ready messages (R39).
+    /// A message predefined by an administrator (R39).
     Preset,
-    /// The agent's own words (R48).
+    /// A message written by the agent (R48).
     Custom,
     /// A request for a photo, a video, a text or the like (R1).
     SmartAction,
     /// Sent when the call ends (R55).
     Closing,
-    /// Sent to who writes after the call (R58).
+    /// The reply to a text that arrives after the call (R58).
     AutoReply,
-    /// The one answer to STOP (A46).
+    /// The single confirmation of a STOP (A46).
     OptOutConfirmation,
     /// From the caller.
     Inbound,
-    /// The answer to HELP, where the carrier gives none.
+    /// The answer to HELP, if the carrier sends none.
     HelpReply,
 }
 
-/// What an agent asks of a caller.
+/// What an agent asks a caller for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SmartAction {
@@ -46,38 +46,38 @@ pub enum SmartAction {
     Screenshot,
     /// A typed answer.
     TextInput,
-    /// Proof of who they are.
+    /// Proof of identity.
     Verification,
 }
 
-/// How far a message has come. States only move forward (A54).
+/// The state of a message. States only move forward (A54).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageState {
-    /// Inbound, and taken in.
+    /// An inbound message that was accepted.
     Received,
-    /// Waits in its lane.
+    /// The message waits in its lane.
     Queued,
-    /// An attempt is recorded; the carrier's answer is not.
+    /// An attempt has started; its outcome is not recorded yet.
     Sending,
-    /// The carrier took it.
+    /// The carrier accepted it.
     Sent,
-    /// The handset, or the last network that says anything, has it.
+    /// It reached the handset, or the last network that reports a state.
     Delivered,
     /// The network could not deliver it.
     Undelivered,
     /// The carrier refused it.
     Failed,
-    /// Taken back before its first attempt.
+    /// Cancelled before its first attempt.
     Cancelled,
-    /// Too old to be of use before it could be sent.
+    /// Expired before it could be sent.
     Expired,
-    /// Nobody will ever say what became of it.
+    /// Its outcome will not become known.
     Unconfirmed,
 }
 
 impl MessageState {
-    /// Whether nothing but a late receipt can follow.
+    /// Whether the state is final; only a late receipt can still change it.
     pub fn is_final(self) -> bool {
         matches!(
             self,
@@ -91,7 +91,7 @@ impl MessageState {
         )
     }
 
-    /// The word for it at our doors.
+    /// The name of the state in the API.
     pub fn word(self) -> &'static str {
         match self {
             Self::Received => "received",
@@ -108,51 +108,51 @@ impl MessageState {
     }
 }
 
-/// What the agent should know of a text that is sent all the same.
+/// A warning to the agent about a text that is sent nevertheless.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// More than one segment: over 160 septets, or 70 units where it is not GSM-7 (R46).
     OverOneSegment,
-    /// A character outside GSM-7 made the whole text UCS-2.
+    /// A character outside GSM-7 makes the whole text UCS-2.
     NotGsm7,
 }
 
-/// Why a message failed, in our words.
+/// Why a message failed, as a code of the gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// The call ended before its first attempt (A19).
     CancelledCallEnded,
-    /// Somebody asked for it.
+    /// Cancelled by a request.
     CancelledByRequest,
-    /// The recipient said STOP.
+    /// The recipient sent STOP.
     OptedOut,
     /// The number is a landline (R9).
     Landline,
     /// The number does not exist or cannot get texts.
     NumberInvalid,
-    /// Filtered or blocked on the way.
+    /// The message was filtered or blocked in transit.
     Blocked,
     /// The handset was off or out of reach.
     Unreachable,
-    /// The carrier said no, for good.
+    /// The carrier rejected it permanently.
     CarrierRejected,
-    /// The carrier failed, and went on failing.
+    /// The carrier failed repeatedly.
     CarrierError,
-    /// Its time passed.
+    /// The message expired.
     TooLate,
 }
 
-/// How a message ended badly.
+/// The failure of a message.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Failure {
-    /// In our words.
+    /// The gateway's code.
     pub code: FailureCode,
-    /// In the carrier's.
+    /// The carrier's code, if there is one.
     pub carrier_code: Option<String>,
     /// What it means and what to do.
     pub detail: String,
-    /// Whether the same text to the same number may pass later.
+    /// Whether the same text to the same number may succeed later.
     pub retryable: bool,
 }

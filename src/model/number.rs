@@ -1,4 +1,4 @@
-//! Telephone numbers and the other things carriers put in `From`.
+//! Phone numbers and the other senders that carriers put in `From`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -10,13 +10,13 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct E164(u64);
 
-/// What was offered as a number is none.
+/// The text is not an E.164 number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142")]
 pub struct InvalidNumber;
 
 impl E164 {
-    /// Reads the digits of a number written without its `+`, as some carriers do.
+    /// Parses a number written without its `+`, as some carriers do.
     pub fn from_digits(digits: &str) -> Result<Self, InvalidNumber> {
         let bytes = digits.as_bytes();
         let plausible = (7..=15).contains(&bytes.len()) && bytes[0] != b'0' && bytes.iter().all(u8::is_ascii_digit);
@@ -31,14 +31,14 @@ impl E164 {
         self.0.to_be_bytes()
     }
 
-    /// The number whose `key` this is.
+    /// The number with this `key`; `None` if the key is not a valid number.
     pub fn from_key(key: [u8; 8]) -> Option<Self> {
         Self::from_digits(&u64::from_be_bytes(key).to_string()).ok()
     }
 
     /// Whether the number is in the North American Numbering Plan (+1).
     pub fn is_plus_one(self) -> bool {
-        // Eleven digits that begin with 1; a shorter number with that beginning is of no country.
+        // Eleven digits that begin with 1; a shorter number that begins with 1 belongs to no country.
         (10_000_000_000..20_000_000_000).contains(&self.0)
     }
 
@@ -57,32 +57,32 @@ impl FromStr for E164 {
 }
 
 impl fmt::Display for E164 {
-    /// The whole number. For wires only: logs take `Debug`.
+    /// The whole number. For protocols and storage only; logs use `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "+{}", self.0)
     }
 }
 
 impl fmt::Debug for E164 {
-    /// Enough for a log to tell two numbers apart, and no more.
+    /// The last four digits only, enough to tell two numbers apart in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "+…{:04}", self.0 % 10_000)
     }
 }
 
-/// Who a carrier says a text is from: mostly a number, sometimes a short code or a name.
+/// The sender of a text as the carrier reports it: usually a number, sometimes a short code or a name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Address {
-    /// A telephone number.
+    /// A phone number.
     Number(E164),
-    /// Three to six digits without a country, as banks and robots use.
+    /// Three to six digits without a country code, as banks and automated senders use.
     ShortCode(String),
     /// Anything else: an alphanumeric sender, or another channel's address (`whatsapp:+1...`).
     Name(String),
 }
 
 impl Address {
-    /// Reads an address as a carrier wrote it; every text is an address of some kind.
+    /// Parses an address as a carrier wrote it; every text is an address of some kind.
     pub fn read(text: &str) -> Self {
         if let Ok(number) = text.parse() {
             return Self::Number(number);
@@ -91,7 +91,7 @@ impl Address {
         if short { Self::ShortCode(text.to_owned()) } else { Self::Name(text.to_owned()) }
     }
 
-    /// The number, where the address is one.
+    /// The number, if the address is one.
     pub fn number(&self) -> Option<E164> {
         match self {
             Self::Number(number) => Some(*number),
@@ -107,7 +107,7 @@ impl From<E164> for Address {
 }
 
 impl fmt::Display for Address {
-    /// The whole address. For wires only: logs take `Debug`.
+    /// The whole address. For protocols and storage only; logs use `Debug`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r26_a_number_has_its_country_code_and_nothing_but_digits() {
+    fn r26_a_number_has_a_country_code_and_only_digits() {
         for good in ["+12065550142", "+390612345678", "+1234567", "+123456789012345"] {
             assert_eq!(good.parse::<E164>().unwrap().to_string(), good);
         }

@@ -1,4 +1,4 @@
-//! Secrets that cannot be printed.
+//! Secrets that are never printed.
 
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
@@ -10,17 +10,17 @@ use subtle::ConstantTimeEq;
 pub struct Secret(SecretSlice<u8>);
 
 impl Secret {
-    /// Takes the bytes as they are.
+    /// Wraps the bytes unchanged.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into().into())
     }
 
-    /// The bytes, for making a signature or a credential of them.
+    /// The bytes, for computing a signature or sending a credential.
     pub fn expose(&self) -> &[u8] {
         self.0.expose_secret()
     }
 
-    /// Whether `offered` is this secret. Digests are compared, so the time taken says nothing of either length.
+    /// Whether `offered` equals this secret. Digests are compared, so the time taken does not depend on either length.
     pub fn matches(&self, offered: &[u8]) -> bool {
         Sha256::digest(self.expose()).ct_eq(&Sha256::digest(offered)).into()
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_matches_itself_alone_and_cannot_be_printed() {
+    fn a_secret_matches_only_itself_and_is_not_printed() {
         let secret = Secret::new("hunter2");
         assert!(secret.matches(b"hunter2"));
         assert!(!secret.matches(b"hunter"));

@@ -1,4 +1,4 @@
-//! What a text costs: its alphabet and its segments (3GPP TS 23.038 and 23.040).
+//! Encoding and segment count of a text (3GPP TS 23.038 and 23.040).
 
 mod invisible;
 mod substitutes;
@@ -8,10 +8,10 @@ use self::substitutes::SUBSTITUTES;
 use super::message::Warning;
 use serde::{Deserialize, Serialize};
 
-/// The most characters a text of ours may have (R50), counted as Unicode scalar values (A43).
+/// Maximum length of an outbound text (R50) in Unicode scalar values (A43).
 pub const TEXT_MAX_CHARACTERS: usize = 918;
 
-/// The alphabet a text goes over the air in.
+/// The encoding of a text on the air interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
@@ -22,7 +22,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Units in a message of one segment, and in each segment of several, which also carry a header.
+    /// Units in a single-segment message, and in each segment of a longer one (which also carries a header).
     const fn limits(self) -> (u32, u32) {
         match self {
             Self::Gsm7 => (160, 153),
@@ -30,7 +30,7 @@ impl Encoding {
         }
     }
 
-    /// Units of one character: septets or 16-bit units.
+    /// Units of one character, in septets or 16-bit units.
     fn units(self, character: char) -> u32 {
         match self {
             Self::Gsm7 => gsm7_septets(character).unwrap_or(0),
@@ -39,21 +39,21 @@ impl Encoding {
     }
 }
 
-/// A text's length in every way that matters.
+/// The length of a text in characters, units and segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Measured {
-    /// The alphabet the whole text needs.
+    /// The encoding the whole text needs.
     pub encoding: Encoding,
     /// Unicode scalar values.
     pub characters: usize,
     /// Septets for GSM-7, 16-bit units for UCS-2.
     pub units: u32,
-    /// Segments, at least 1; what carriers count and charge.
+    /// Segments, at least 1; carriers count and charge these.
     pub segments: u16,
 }
 
 impl Measured {
-    /// What the agent should know before sending it (R46).
+    /// Warnings for the agent before the text is sent (R46).
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if self.segments > 1 {
@@ -66,7 +66,7 @@ impl Measured {
     }
 }
 
-/// Measures `text` as it would go over the air.
+/// Measures `text` as it would be transmitted.
 ///
 /// A pair (escape and character, or two surrogates) is never split between segments, so a segment may end one
 /// unit short, and the count is not always the units divided by the limit.
@@ -92,7 +92,7 @@ pub fn measure(text: &str) -> Measured {
     Measured { encoding, characters, units, segments: if units <= whole { 1 } else { segments } }
 }
 
-/// `text` with look-alikes of GSM-7 characters in the place of characters outside it, as carriers' smart encoding does.
+/// Replaces characters outside GSM-7 by GSM-7 look-alikes, as the smart encoding of carriers does.
 ///
 /// Accented letters, emoji and other scripts stay, so the result may still need UCS-2. It may be longer.
 pub fn smart(text: &str) -> String {
@@ -106,10 +106,10 @@ pub fn smart(text: &str) -> String {
     out
 }
 
-/// Septets of a character in GSM-7: 1, 2 for the extension table, nothing for characters outside.
+/// Septets of a character in GSM-7: 1, 2 for the extension table, `None` for characters outside GSM-7.
 fn gsm7_septets(character: char) -> Option<u32> {
     match character {
-        // Of ASCII's printing characters all but the backtick are in: nine of them by the extension table.
+        // GSM-7 has all printable ASCII characters except the backtick; nine of them are in the extension table.
         '^' | '{' | '}' | '\\' | '[' | '~' | ']' | '|' | '\u{c}' | '€' => Some(2),
         '`' => None,
         ' '..='~' | '\n' | '\r' => Some(1),
@@ -124,7 +124,7 @@ fn gsm7_septets(character: char) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// One case of Twilio's own calculator.
+    /// A test vector from Twilio's segment calculator.
     #[derive(Deserialize)]
     struct Vector {
         name: String,
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a28_segments_are_counted_as_the_carriers_own_calculator_does() {
+    fn a28_segment_counts_match_the_carriers_calculator() {
         let vectors: Vec<Vector> = serde_json::from_str(include_str!("../../tests/vectors/segments.json")).unwrap();
         assert_eq!(vectors.len(), 64);
         for vector in vectors {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn r46_a_text_over_one_segment_is_a_warning_and_no_limit() {
+    fn r46_a_text_over_one_segment_gets_a_warning_and_is_allowed() {
         assert_eq!(measure(&"a".repeat(160)).warnings(), []);
         assert_eq!(measure(&"a".repeat(161)).warnings(), [Warning::OverOneSegment]);
         assert_eq!(measure("ç").warnings(), [Warning::NotGsm7]);

@@ -1,4 +1,4 @@
-//! Instants and the days and months that rows are kept by.
+//! Timestamps, and the days and months by which rows are partitioned.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// A moment: milliseconds since 1970-01-01 UTC, leap seconds not counted. Written as RFC 3339 with milliseconds.
+/// Milliseconds since 1970-01-01 UTC without leap seconds. Displayed as RFC 3339 with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Timestamp(u64);
 
@@ -26,17 +26,17 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// How long after `earlier` this is; nothing if it is before.
+    /// The time elapsed since `earlier`; zero if this is before it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The UTC day this moment is in.
+    /// The UTC day of this timestamp.
     pub fn day(self) -> Day {
         Day(u16::try_from(self.0 / MS_PER_DAY).unwrap_or(u16::MAX))
     }
 
-    /// Reads an RFC 3339 time.
+    /// Parses an RFC 3339 time; `None` if it is invalid or before 1970.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed: jiff::Timestamp = text.parse().ok()?;
         u64::try_from(parsed.as_millisecond()).ok().map(Self)
@@ -73,17 +73,17 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// A day by somebody's calendar, counted from 1970-01-01 there: what a daily cap counts.
+/// A day in some time zone, counted from 1970-01-01 there; daily caps count by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct LocalDay(pub i32);
 
-/// Whether there is a zone of that name, like `America/Los_Angeles`.
+/// Whether a time zone of that name exists, like `America/Los_Angeles`.
 pub fn zone_exists(name: &str) -> bool {
     jiff::tz::TimeZone::get(name).is_ok()
 }
 
-/// The day `at` is in by the calendar of `zone`, and when the next one begins. By UTC where there is no such zone, which
-/// the rules of the directory rule out.
+/// The day of `at` in `zone`, and when the next day starts. Uses UTC if the zone does not exist; the rules of the
+/// directory exclude that.
 pub fn local_day(zone: &str, at: Timestamp) -> (LocalDay, Timestamp) {
     let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
     let now =
@@ -95,17 +95,17 @@ pub fn local_day(zone: &str, at: Timestamp) -> (LocalDay, Timestamp) {
     (LocalDay(days), next.map_or(at + Duration::from_secs(24 * 60 * 60), Timestamp))
 }
 
-/// A UTC day, counted from 1970-01-01. Rows that are dropped together stand in one tree a day.
+/// A UTC day, counted from 1970-01-01. Rows that expire together are stored in one tree per day.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Day(pub u16);
 
 impl Day {
-    /// The first moment of the day.
+    /// Midnight at the start of the day.
     pub fn start(self) -> Timestamp {
         Timestamp(u64::from(self.0) * MS_PER_DAY)
     }
 
-    /// The calendar month this day is in.
+    /// The calendar month of this day.
     pub fn month(self) -> Month {
         let ms = i64::try_from(self.start().0).expect("65,535 days are far below an i64 of milliseconds");
         let date = jiff::Timestamp::from_millisecond(ms)
@@ -116,7 +116,7 @@ impl Day {
     }
 }
 
-/// A UTC calendar month, counted from January 1970. People are remembered in one tree a month.
+/// A UTC calendar month, counted from January 1970. Contacts are stored in one tree per month.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Month(pub u16);
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a28_a_day_of_a_cap_begins_at_its_zones_midnight_in_summer_and_winter() {
+    fn a28_a_capped_day_starts_at_local_midnight_across_dst_changes() {
         let at = |text| Timestamp::parse(text).unwrap();
         let los_angeles = |text| local_day("America/Los_Angeles", at(text));
         assert_eq!(los_angeles("2026-01-15T07:59:59.999Z").1, at("2026-01-15T08:00:00Z"));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_knows_its_month() {
+    fn a_day_has_its_calendar_month() {
         assert_eq!(Timestamp::parse("2025-11-30T23:59:59.999Z").unwrap().day().month(), Month(55 * 12 + 10));
         assert_eq!(Timestamp::parse("2025-12-01T00:00:00Z").unwrap().day().month(), Month(55 * 12 + 11));
     }

@@ -1,4 +1,4 @@
-//! What who writes after the call gets, or why nothing (R58-R61, A22-A27).
+//! The auto-reply to a text that arrives after the call, or the reason for sending none (R58-R61, A22-A27).
 
 use super::correlation::Why;
 use super::keyword::{self, Keyword};
@@ -7,73 +7,73 @@ use super::{language, non_us};
 use crate::model::{Address, Directory, E164, Language, Phase, Timestamp, UnknownSender, is_blank};
 use std::time::Duration;
 
-/// What we remember of a sender with one of our numbers.
+/// What is stored about a sender and one of our numbers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Remembered {
-    /// They had a session with this number; nothing if we only know them from texts to nobody.
+    /// Whether they had a session with this number; false if all their texts belonged to no call.
     pub talked: bool,
     /// The language of their last call.
     pub language: Option<Language>,
-    /// When we last replied, oldest first.
+    /// Times of the latest auto-replies, oldest first.
     pub replied_at: Vec<Timestamp>,
 }
 
 /// A text that belongs to no call.
 #[derive(Clone, Debug)]
 pub struct Late<'a> {
-    /// Who wrote.
+    /// The sender.
     pub from: &'a Address,
     /// Our number.
     pub to: E164,
-    /// What they wrote.
+    /// The text.
     pub text: &'a str,
-    /// The keyword it is, if it is one.
+    /// The keyword that the text consists of, if any.
     pub keyword: Option<Keyword>,
-    /// Why it belongs to no call.
+    /// Why the text belongs to no call.
     pub why: Why,
-    /// The sender has opted out.
+    /// Whether the sender has opted out.
     pub opted_out: bool,
-    /// What we remember of them; `None` is a stranger.
+    /// What is stored about the sender; `None` for an unknown one.
     pub remembered: Option<&'a Remembered>,
-    /// The auto-replies of the last hour to senders who were on no call, where this is one of them (A71).
+    /// The auto-replies of the last hour to senders who were on no call; set if this sender is one of them (A71).
     pub strangers: Option<&'a LastHour>,
 }
 
-/// Why nobody replied.
+/// Why no reply was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoReplyReason {
     /// The feature or the auto-reply is off.
     SwitchedOff,
-    /// There is no text in their language, nor in the default one (A25).
+    /// There is no text in the sender's language, nor in the default one (A25).
     NoText,
-    /// The number they wrote to is none of ours, so nothing can be sent from it.
+    /// The text was sent to a number that is not ours, so no reply can be sent from it.
     NotOurs,
-    /// A short code or a name cannot read an answer (A24).
+    /// The sender is a short code or a name, which cannot receive a reply (A24).
     NoNumber,
-    /// One of our own numbers (A24): two gateways would talk for ever.
+    /// The sender is one of our own numbers (A24): two gateways would reply to each other endlessly.
     OurOwnNumber,
-    /// STOP, START or HELP (A24).
+    /// The text is STOP, START or HELP (A24).
     Keyword,
-    /// They said STOP.
+    /// The sender has opted out.
     OptedOut,
-    /// Our own words came back (A24).
+    /// The text repeats one of our own messages (A24).
     Echo,
-    /// Outside the US, and the switch is off (A34).
+    /// The sender is outside the US, and the switch for such numbers is off (A34).
     NonUs,
-    /// Never heard of, on a number that answers only those it knows (A4, A23).
+    /// The sender is unknown, and the number replies to known senders only (A4, A23).
     Stranger,
     /// The last reply is too recent (A22).
     Quiet,
-    /// They have had the day's share (A22).
+    /// The sender has got the maximum number of replies of 24 hours (A22).
     DayCap,
-    /// They were on no call, and such senders have had the hour's share (A71).
+    /// The sender was on no call, and the hourly maximum for such senders is reached (A71).
     StrangersCap,
 }
 
-/// The text a late sender gets, or why there is none.
+/// The reply to a late text, or the reason for sending none.
 ///
-/// The last replies are looked up by the pair of numbers and not by the call, because a caller who redials four times in
-/// a minute should hear from us once.
+/// The latest replies are looked up by pair of numbers, not by call, so that a caller who redials four times in a
+/// minute gets one reply.
 pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timestamp) -> Result<&'a str, NoReplyReason> {
     let settings = &directory.settings;
     if !settings.in_call_sms || !settings.auto_reply.enabled {
@@ -103,7 +103,7 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
         return Err(NoReplyReason::Stranger);
     }
     if let Some(remembered) = late.remembered {
-        room(&remembered.replied_at, directory, now)?;
+        has_capacity(&remembered.replied_at, directory, now)?;
     }
     let language = late
         .remembered
@@ -111,15 +111,15 @@ pub fn after_the_call<'a>(late: &Late<'_>, directory: &'a Directory, now: Timest
         .or_else(|| owner.map(|queue| directory.language_of(queue)))
         .unwrap_or_else(|| settings.default_language.clone());
     let text = language::system_text(&settings.auto_reply.texts, &language, settings).ok_or(NoReplyReason::NoText)?;
-    // Last, so that only those it keeps from an answer are said to have been.
+    // Checked last, so that only replies that would otherwise be sent are counted as suppressed by the cap.
     if late.strangers.is_some_and(|answers| !answers.has_capacity(settings.auto_reply.strangers_per_hour, now)) {
         return Err(NoReplyReason::StrangersCap);
     }
     Ok(text)
 }
 
-/// Whether there is room for one more: at most one in `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
-pub fn room(replied_at: &[Timestamp], directory: &Directory, now: Timestamp) -> Result<(), NoReplyReason> {
+/// Whether one more reply is allowed: at most one per `quiet_minutes`, and at most `per_day` in any 24 hours (A22).
+pub fn has_capacity(replied_at: &[Timestamp], directory: &Directory, now: Timestamp) -> Result<(), NoReplyReason> {
     let rules = &directory.settings.auto_reply;
     let quiet_for = Duration::from_secs(u64::from(rules.quiet_minutes) * 60);
     if replied_at.last().is_some_and(|at| now.since(*at) < quiet_for) {
@@ -142,26 +142,26 @@ mod tests {
     const ENGLISH: &str = "This number is not monitored. Please call us.";
 
     #[test]
-    fn r58_r60_who_writes_after_the_call_hears_from_us() {
+    fn r58_r60_a_text_after_the_call_gets_the_auto_reply() {
         check(|_, _| {}, Ok(ENGLISH));
     }
 
     #[test]
-    fn a22_the_second_within_fifteen_minutes_is_met_with_silence() {
+    fn a22_a_second_text_within_fifteen_minutes_gets_no_reply() {
         let minutes_ago = |minutes: u64| NOW - Duration::from_secs(minutes * 60);
         check(|late, _| late.replied_at = vec![minutes_ago(14)], Err(NoReplyReason::Quiet));
         check(|late, _| late.replied_at = vec![minutes_ago(15)], Ok(ENGLISH));
     }
 
     #[test]
-    fn a22_the_fourth_within_a_day_is_met_with_silence() {
+    fn a22_a_fourth_text_within_a_day_gets_no_reply() {
         let hours_ago = |hours: u64| NOW - Duration::from_secs(hours * 3600);
         check(|late, _| late.replied_at = vec![hours_ago(20), hours_ago(10), hours_ago(1)], Err(NoReplyReason::DayCap));
         check(|late, _| late.replied_at = vec![hours_ago(24), hours_ago(10), hours_ago(1)], Ok(ENGLISH));
     }
 
     #[test]
-    fn a23_r59_a_stranger_gets_one_on_an_inbound_number_unless_switched_off() {
+    fn a23_r59_an_unknown_sender_gets_a_reply_on_an_inbound_number_unless_off() {
         check(|late, _| late.talked = false, Ok(ENGLISH));
         check(
             |late, directory| {
@@ -173,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn a4_an_outbound_only_number_answers_only_those_it_has_talked_with() {
+    fn a4_an_outbound_only_number_replies_to_known_senders_only() {
         check(|late, _| late.to = OUTBOUND_ONLY, Ok(ENGLISH));
         check(|late, _| (late.to, late.talked) = (OUTBOUND_ONLY, false), Err(NoReplyReason::Stranger));
     }
 
     #[test]
-    fn a24_robots_our_own_numbers_keywords_and_echoes_get_nothing() {
+    fn a24_short_codes_our_own_numbers_keywords_and_echoes_get_no_reply() {
         check(|late, _| late.from = "72975", Err(NoReplyReason::NoNumber));
         check(|late, _| late.from = "BANK", Err(NoReplyReason::NoNumber));
         check(|late, _| late.from = OUTBOUND_ONLY, Err(NoReplyReason::OurOwnNumber));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn f01_a_keyword_or_an_echo_in_any_dress_gets_nothing() {
+    fn f01_a_decorated_keyword_or_echo_gets_no_reply() {
         check(|late, _| late.text = "“STOP” 🛑", Err(NoReplyReason::Keyword));
         check(|late, _| late.text = "\u{200b}HELP", Err(NoReplyReason::Keyword));
         check(|late, _| late.text = "“This number is not monitored. Please call us.” 🤖", Err(NoReplyReason::Echo));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a34_nothing_goes_to_a_number_outside_the_us_while_the_switch_is_off() {
+    fn a34_no_reply_to_a_number_outside_the_us_while_the_switch_is_off() {
         check(|late, _| late.from = "+390612345678", Err(NoReplyReason::NonUs));
         check(
             |late, directory| {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a25_a_known_sender_reads_it_in_the_language_of_the_call_a_stranger_in_the_queues() {
+    fn a25_the_reply_is_in_the_language_of_the_last_call_or_of_the_queue() {
         let italian: Language = "it".to_owned().try_into().unwrap();
         check(|late, _| late.language = Some(italian.clone()), Ok("Questo numero non è presidiato."));
         check(
@@ -228,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn r58_a26_without_the_checkbox_or_a_text_nothing_goes_out() {
+    fn r58_a26_no_reply_is_sent_if_it_is_disabled_or_has_no_text() {
         check(|_, directory| directory.settings.auto_reply.enabled = false, Err(NoReplyReason::SwitchedOff));
         check(|_, directory| directory.settings.auto_reply.texts.clear(), Err(NoReplyReason::NoText));
         check(|_, directory| directory.settings.in_call_sms = false, Err(NoReplyReason::SwitchedOff));
     }
 
     #[test]
-    fn f05_a71_strangers_are_answered_up_to_the_bound_and_callers_beyond_it() {
+    fn f05_a71_the_hourly_cap_limits_unknown_senders_but_not_callers() {
         let answered = || Some(LastHour::default().with_one_more(NOW).with_one_more(NOW));
         let bound = |most| {
             move |case: &mut Case, directory: &mut Directory| {

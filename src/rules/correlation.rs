@@ -1,53 +1,53 @@
 //! Which call a text belongs to (A1-A6).
 //!
-//! The asker hands in the calls of the sender that live at this place of the journal, so "before or after hang-up" is
-//! decided by the journal's order and by no clock (A6).
+//! The caller of the rule passes the sender's calls that are live at this position of the journal, so "before or after
+//! hang-up" is decided by the order of the journal, not by a clock (A6).
 
 use crate::model::{CallId, Directory, E164, QueueId, Session};
 
-/// What correlation needs of a call that lives.
+/// The properties of a live call that correlation needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LiveCall {
-    /// The platform's name of it.
+    /// The platform's id of the call.
     pub id: CallId,
-    /// Where it is now.
+    /// The queue the call is in now.
     pub queue: QueueId,
-    /// The number it is bound to, once a message was.
+    /// The number the call is bound to, once it has a message.
     pub our_number: Option<E164>,
-    /// Whether texts flow.
+    /// The state of its session.
     pub session: Session,
 }
 
-/// Where a text goes.
+/// The call a text belongs to, if any.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Belongs {
-    /// To this call.
+    /// The text belongs to this call.
     To(CallId),
-    /// To none.
+    /// The text belongs to no call.
     Nowhere(Why),
 }
 
 /// Why a text belongs to no call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Why {
-    /// The sender is on no call (A5 too: a second phone is another sender).
+    /// The sender is on no call. A second phone of the caller counts as another sender (A5).
     NoCall,
-    /// The sender is on a call of another queue (A3).
+    /// The sender is on a call in another queue (A3).
     OtherQueue,
-    /// The number names no queue (A4).
+    /// The number belongs to no queue as inbound number (A4).
     OutboundOnly,
-    /// Two calls of the queue could be meant; we never guess (A1).
+    /// Several calls of the queue match; the gateway does not guess (A1).
     Ambiguous,
-    /// The call's texts have ended, though it goes on (A12, A46).
+    /// The session of the call is closed, though the call continues (A12, A46).
     SessionClosed,
     /// The feature is off for the queue.
     FeatureOff,
 }
 
-/// The call a text to `ours` belongs to, of those its sender has.
+/// Finds the call that a text to `ours` belongs to, among the sender's live calls.
 pub fn which_call(ours: E164, live: &[LiveCall], directory: &Directory) -> Belongs {
-    // The pair names the call: it was bound when its first message was (A1), and keeps the number whatever becomes of
-    // the queue or the switches meanwhile (A10, A36, A37).
+    // The pair identifies the call: it was bound with its first message (A1) and keeps the number even if the queue or
+    // the switches change later (A10, A36, A37).
     if let Some(bound) = live.iter().find(|call| call.our_number == Some(ours)) {
         return join(bound);
     }
@@ -87,18 +87,18 @@ mod tests {
     const SHARED: &str = "+12065550102"; // outbound only
 
     #[test]
-    fn a1_a_pair_names_its_call_even_among_two_of_one_caller() {
+    fn a1_a_pair_identifies_its_call_among_two_of_one_caller() {
         check(SHARED, &[call("a", "support", Some(SUPPORT)), call("b", "support", Some(SHARED))], &to("b"));
         check(SUPPORT, &[call("a", "support", Some(SUPPORT)), call("b", "support", Some(SHARED))], &to("a"));
     }
 
     #[test]
-    fn a1_two_calls_that_could_both_be_meant_are_never_guessed_between() {
+    fn a1_an_ambiguous_text_is_attached_to_no_call() {
         check(SUPPORT, &[call("a", "support", None), call("b", "support", None)], &Belongs::Nowhere(Why::Ambiguous));
     }
 
     #[test]
-    fn a2_r12_a_caller_who_texts_first_is_matched_by_the_queue_that_owns_the_number() {
+    fn a2_r12_a_caller_who_texts_first_is_matched_by_the_owning_queue() {
         check(SUPPORT, &[call("a", "support", None)], &to("a"));
         check(SUPPORT, &[call("a", "support", None), call("b", "sales", None)], &to("a"));
     }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a3_unless_the_setting_says_so() {
+    fn a3_a_text_to_another_queues_number_is_attached_if_the_setting_allows() {
         let mut directory = example();
         directory.settings.attach_cross_queue = true;
         let found = which_call(SALES.parse().unwrap(), &[call("a", "support", None)], &directory);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_an_outbound_only_number_leads_to_the_session_bound_to_it_and_to_no_other() {
+    fn a4_an_outbound_only_number_matches_only_the_session_bound_to_it() {
         check(SHARED, &[call("a", "support", Some(SHARED))], &to("a"));
         check(SHARED, &[call("a", "support", None)], &Belongs::Nowhere(Why::OutboundOnly));
         check(SHARED, &[], &Belongs::Nowhere(Why::NoCall));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a2_a_queue_with_the_feature_off_opens_no_session_but_a10_keeps_an_open_one() {
+    fn a2_a10_a_queue_switched_off_opens_no_session_and_keeps_open_ones() {
         let mut directory = example();
         directory.queues.get_mut(&queue("support")).unwrap().in_call_sms = Some(false);
         let find = |live: &[LiveCall]| which_call(SUPPORT.parse().unwrap(), live, &directory);

@@ -1,22 +1,23 @@
-//! What the fuzzer calls: the rules that read a caller's words.
+//! Fuzz entry points for the rules that parse callers' texts.
 
 use super::keyword::{self, Keyword};
 use super::opt_out;
 use crate::model::{Settings, is_blank};
 
-/// Reads `input` as a caller's message: a keyword is one in any dress, and only who is blocked can start again.
+/// Parses `input` as a caller's message: decoration does not change a keyword, and only a blocked sender can send
+/// START.
 pub fn opt_out(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let word = keyword::read(text);
     if word.is_some() {
         assert!(!is_blank(text));
     }
-    assert_eq!(keyword::read(&format!("\u{200b} “{text}!” 🛑")), word, "decoration around it changes nothing");
+    assert_eq!(keyword::read(&format!("\u{200b} “{text}!” 🛑")), word, "decoration changes nothing");
     for first_word in [false, true] {
         let mut settings = Settings::default();
         settings.opt_out.first_word = first_word;
         let [free, blocked] = [false, true].map(|blocked| opt_out::said(None, text, blocked, &settings));
-        assert_ne!(free, Some(Keyword::Start), "who is not blocked says yes to something else");
+        assert_ne!(free, Some(Keyword::Start), "START from a sender who is not blocked is ordinary text");
         if word.is_some() {
             assert_eq!(blocked, word);
         }

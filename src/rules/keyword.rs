@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// What a whole message that is one keyword asks for.
+/// What a message that consists of one keyword requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Keyword {
     /// No more texts.
     Stop,
-    /// Texts again.
+    /// Resume texts.
     Start,
-    /// Who is this?
+    /// Identify the sender.
     Help,
 }
 
@@ -41,18 +41,19 @@ const STOP: &[&str] = &[
 const START: &[&str] = &["start", "unstop", "yes", "resume", "debut", "nonarret", "reprendre", "inicio", "alta", "si"];
 const HELP: &[&str] = &["help", "info", "aide", "ayuda"];
 
-/// The keyword a text is, if it is nothing else.
+/// The keyword that the text consists of, if it contains nothing else.
 ///
-/// The whole message counts, in any case and with any decoration: lenient is safer for the consumer (A48).
+/// The whole message is compared, ignoring case and decoration: lenient matching is safer for the consumer (A48).
 pub fn read(text: &str) -> Option<Keyword> {
-    /// No keyword is as long.
+    /// Longer than any keyword.
     const TOO_LONG: usize = 16;
     word(&normalized(text).flat_map(char::to_lowercase).take(TOO_LONG).collect::<String>())
 }
 
-/// Whether a text begins with an opt-out word and goes on: "stop please". Carriers match no such thing; the law may.
+/// Whether the first word of a text is an opt-out word, as in "stop please". Carriers do not match such texts; a law
+/// may require it.
 pub fn begins_with_stop(text: &str) -> bool {
-    // A hyphen or an apostrophe holds a word together ("end-user"), a dash does not ("stop—please").
+    // Hyphens and apostrophes are part of a word ("end-user"), dashes are not ("stop—please").
     let is_of_word =
         |c: char| c.is_alphanumeric() || is_format(c) || is_combining_mark(c) || "-\u{2010}\u{2011}'’".contains(c);
     let mut words = text.split(|c| !is_of_word(c));
@@ -60,8 +61,8 @@ pub fn begins_with_stop(text: &str) -> bool {
     read(first) == Some(Keyword::Stop)
 }
 
-/// Whether a text repeats one of ours, decoration aside. Case counts: a machine repeats letter by letter. Texts without
-/// letters and digits are compared as they are.
+/// Whether a text repeats one of our own, ignoring decoration. Case matters, because a machine repeats a text exactly.
+/// Texts without letters and digits are compared unchanged.
 pub fn repeats(text: &str, ours: &str) -> bool {
     if normalized(ours).next().is_none() {
         return text.trim() == ours.trim();
@@ -69,10 +70,10 @@ pub fn repeats(text: &str, ours: &str) -> bool {
     normalized(text).eq(normalized(ours))
 }
 
-/// The words of a text without decoration, with one space between them.
+/// The words of a text without decoration, separated by single spaces.
 ///
-/// Format characters and accents are dropped, full-width and other styled letters become plain ones (NFKD), and what is
-/// neither letter nor digit, of any script, only separates words.
+/// Format characters and accents are dropped, full-width and other styled letters become plain ones (NFKD), and all
+/// characters other than letters and digits (of any script) separate words.
 fn normalized(text: &str) -> impl Iterator<Item = char> {
     let mut plain = text
         .char_indices()
@@ -92,10 +93,10 @@ fn normalized(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// Whether `c`, with `rest` after it, is an emoji that Unicode counts among letters or digits, or makes letters of: ™, ℹ,
-/// squared letters and ideographs, and a digit on a key.
+/// Whether `c`, followed by `rest`, is an emoji that Unicode classifies as a letter or digit, or decomposes into
+/// letters: ™, ℹ, squared letters and ideographs, and keycap digits.
 fn is_emoji(c: char, rest: &str) -> bool {
-    /// A variation selector that asks for the emoji, and the key around the digit.
+    /// The variation selector for emoji presentation, and the combining keycap.
     const AS_EMOJI: char = '\u{fe0f}';
     const KEY: char = '\u{20e3}';
     match c {
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a48_a_keyword_is_the_whole_message_in_any_dress() {
+    fn a48_a_keyword_is_the_whole_message_whatever_its_decoration() {
         for text in [
             "STOP",
             "stop",
@@ -136,20 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn f01_quotes_dashes_and_inverted_marks_are_dress() {
+    fn f01_quotes_dashes_and_inverted_marks_are_decoration() {
         for text in
             ["“STOP”", "‘stop’", "«STOP»", "¡STOP!", "STOP–", "STOP—", "STOP’", "Stop‽", "„Stop“", "「STOP」", "-stop-"]
         {
             assert_eq!(read(text), Some(Keyword::Stop), "{text:?}");
         }
-        assert_eq!(read("opt\u{2011}out"), Some(Keyword::Stop), "a hyphen that does not break");
+        assert_eq!(read("opt\u{2011}out"), Some(Keyword::Stop), "a non-breaking hyphen");
         assert_eq!(read("“START”"), Some(Keyword::Start));
         assert_eq!(read("«Start»"), Some(Keyword::Start));
         assert_eq!(read("¿HELP?"), Some(Keyword::Help));
     }
 
     #[test]
-    fn f01_format_characters_are_dropped_wherever_they_stand() {
+    fn f01_format_characters_are_dropped_everywhere() {
         for c in "\u{200b}\u{feff}\u{200e}\u{200f}\u{200c}\u{200d}\u{2060}\u{ad}\u{61c}\u{2066}\u{fe0f}\u{fe0e}".chars()
         {
             for (word, keyword) in [("STOP", Keyword::Stop), ("START", Keyword::Start), ("HELP", Keyword::Help)] {
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn f01_emoji_are_dress_also_those_made_of_letters_or_digits() {
+    fn f01_emoji_are_decoration_even_those_made_of_letters_or_digits() {
         let long = format!("{0}STOP{0}", "🛑".repeat(100));
         for text in [
             "STOP 🛑",
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn f01_letters_and_digits_of_any_script_are_no_dress() {
+    fn f01_letters_and_digits_of_any_script_are_not_decoration() {
         for text in [
             "Liked “STOP”",
             "Loved “Reply STOP to opt out”",
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn f01_a_first_word_in_any_dress_counts_and_a_compound_does_not() {
+    fn f01_a_decorated_first_word_counts_and_a_compound_does_not() {
         for text in [
             "“STOP” please",
             "🛑 STOP please",
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn f01_a_text_repeats_ours_in_any_dress() {
+    fn f01_a_decorated_copy_of_our_text_is_a_repeat() {
         let ours = "This number isn't monitored – please call us.";
         for text in [
             ours,
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_keyword_is_written_as_texts_are_compared() {
+    fn every_keyword_is_in_normalized_form() {
         for word in STOP.iter().chain(START).chain(HELP) {
             assert_eq!(normalized(word).collect::<String>(), *word);
             assert!(read(word).is_some());

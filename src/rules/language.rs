@@ -1,9 +1,9 @@
-//! Which text in which language (R43, R55, R58, A25, A45).
+//! Selection of a text by language (R43, R55, R58, A25, A45).
 
 use crate::model::{Language, Settings, is_blank};
 use std::collections::BTreeMap;
 
-/// The closing or auto-reply text in `language`, else in the default language, else none (A25, A26).
+/// The closing or auto-reply text in `language`, else in the default language, else `None` (A25, A26).
 pub fn system_text<'a>(
     texts: &'a BTreeMap<Language, String>,
     language: &Language,
@@ -25,7 +25,7 @@ mod tests {
     }
 
     #[test]
-    fn a25_a_missing_text_falls_back_to_the_default_language_and_then_to_nothing() {
+    fn a25_a_missing_text_falls_back_to_the_default_language_or_to_none() {
         let settings = Settings::default();
         let italian = Language::try_from("it".to_owned()).unwrap();
         assert_eq!(system_text(&texts(&["en", "it"]), &italian, &settings), Some("in it"));

@@ -1,24 +1,25 @@
 //! Which media of a message are fetched and kept (R12, R13, A49-A52).
 //!
-//! What a carrier claims of a medium can only keep it from being fetched. What it is, its own first bytes say; where they
-//! say nothing we know, it is not kept. So no page and no drawing with scripts ever passes, whatever it is called.
+//! Invariant: the type of a medium is determined by its first bytes, and a medium of an unknown type is not kept. So no
+//! HTML page and no SVG with scripts passes, whatever its declared type. The carrier's declared type can only prevent
+//! the fetch.
 
 use crate::model::Timestamp;
 use std::time::Duration;
 
-/// As many first bytes as [`read_type`] looks at.
+/// Number of first bytes that [`read_type`] reads.
 pub const FIRST_BYTES: usize = 12;
 
-/// How much of one message's media is kept, and for how long it is tried (A50, A51).
+/// Limits on the media of one message (A50, A51).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
-    /// Media fetched.
+    /// Maximum number of media fetched.
     pub items: usize,
-    /// Bytes of each.
+    /// Maximum size of each, in bytes.
     pub item_bytes: u64,
-    /// Bytes of all together.
+    /// Maximum size of all together, in bytes.
     pub message_bytes: u64,
-    /// From the message's acceptance until the last byte is here.
+    /// Maximum time from the acceptance of the message until the last byte is received.
     pub wait: Duration,
 }
 
@@ -30,37 +31,37 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The most bytes the next medium may have, where those before it that were kept have `kept_bytes`. A fetch can stop
-    /// past that: what it fetches is [`Unkept::TooLarge`].
+    /// Maximum size in bytes of the next medium, if those kept before it have `kept_bytes`. A fetch can stop beyond
+    /// that: the medium is [`Unkept::TooLarge`].
     pub fn room(&self, kept_bytes: u64) -> u64 {
         self.item_bytes.min(self.message_bytes.saturating_sub(kept_bytes))
     }
 
-    /// When media of a message accepted at `accepted` are given up.
+    /// When fetching the media of a message accepted at `accepted` is given up.
     pub fn until(&self, accepted: Timestamp) -> Timestamp {
         accepted + self.wait
     }
 }
 
-/// What is kept (R13, A49).
+/// The media types that are kept (R13, A49).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MediaType {
     /// A photo.
     Jpeg,
     /// A picture or a screenshot.
     Png,
-    /// A picture that may move.
+    /// A picture, possibly animated.
     Gif,
-    /// A video, as most phones make them.
+    /// A video, the format of most phones.
     Mp4,
-    /// A video of a phone for 3G networks.
+    /// A video from a 3G phone.
     ThreeGpp,
-    /// A video of an iPhone.
+    /// A video from an iPhone.
     Quicktime,
 }
 
 impl MediaType {
-    /// The type a browser is told.
+    /// The `Content-Type` under which it is served.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
@@ -76,18 +77,18 @@ impl MediaType {
 /// Why a medium is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unkept {
-    /// It is something else than images and videos of the types we keep.
+    /// It is not an image or video of a supported type.
     UnsupportedMedia,
-    /// It has too many bytes, or has them after too many others.
+    /// It is too large by itself or together with the media before it.
     TooLarge,
-    /// Too many stand before it.
+    /// Too many media come before it.
     TooMany,
-    /// It did not come in time.
+    /// It was not received in time.
     TooLate,
 }
 
 impl Unkept {
-    /// The `reason` the platform hears.
+    /// The `reason` in the event to the platform.
     pub fn word(self) -> &'static str {
         match self {
             Self::UnsupportedMedia => "unsupported_media",
@@ -98,12 +99,12 @@ impl Unkept {
     }
 }
 
-/// For each medium of a message, in the carrier's order, whether it is fetched, by the type the carrier claims. Only
-/// those that are fetched count: a visiting card takes no photo's place.
-pub fn to_fetch<'a>(claimed: impl IntoIterator<Item = Option<&'a str>>, bounds: &Bounds) -> Vec<Result<(), Unkept>> {
+/// Decides by declared type which media of a message are fetched, in the carrier's order. Only media that are fetched
+/// count against the limit, so a vCard does not displace a photo.
+pub fn to_fetch<'a>(declared: impl IntoIterator<Item = Option<&'a str>>, bounds: &Bounds) -> Vec<Result<(), Unkept>> {
     let mut fetched = 0;
-    let judged = claimed.into_iter().map(|claimed| {
-        if clearly_something_else(claimed) {
+    let judged = declared.into_iter().map(|declared| {
+        if type_is_excluded(declared) {
             return Err(Unkept::UnsupportedMedia);
         }
         if fetched == bounds.items {
@@ -115,34 +116,35 @@ pub fn to_fetch<'a>(claimed: impl IntoIterator<Item = Option<&'a str>>, bounds: 
     judged.collect()
 }
 
-/// Whether a claimed type alone rules a medium out. Any image or video may be one of ours under a wrong name; stores of
-/// files that know nothing say `application/octet-stream` or `binary/octet-stream`.
-fn clearly_something_else(claimed: Option<&str>) -> bool {
-    let essence = claimed.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+/// Whether the declared type alone excludes a medium. Any image or video type may be a supported one mislabelled; file
+/// stores without type information use `application/octet-stream` or `binary/octet-stream`.
+fn type_is_excluded(declared: Option<&str>) -> bool {
+    let essence = declared.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.split_once('/') {
         None | Some(("image" | "video", _) | (_, "octet-stream")) => false,
         Some(_) => true,
     }
 }
 
-/// What a fetched medium of `bytes` bytes is, if it is kept. `first_bytes` are its first [`FIRST_BYTES`] or more, or all
-/// it has; `kept_bytes` are those of the media before it in the message that were kept.
+/// The type of a fetched medium of `bytes` bytes, if it is kept. `first_bytes` are at least its first [`FIRST_BYTES`]
+/// bytes, or all if it is shorter; `kept_bytes` is the total size of the media kept before it in the message.
 pub fn keep(first_bytes: &[u8], bytes: u64, kept_bytes: u64, bounds: &Bounds) -> Result<MediaType, Unkept> {
     let found = read_type(first_bytes).ok_or(Unkept::UnsupportedMedia)?;
     if bytes > bounds.room(kept_bytes) { Err(Unkept::TooLarge) } else { Ok(found) }
 }
 
-/// Whether there is time left for the media of a message that joined its call at `accepted`. The end of the call takes
-/// none of it: what was sent before is part of the conversation (A51).
+/// Whether there is time left for the media of a message that joined its call at `accepted`. The end of the call does
+/// not shorten it: a message sent before is part of the conversation (A51).
 pub fn in_time(accepted: Timestamp, now: Timestamp, bounds: &Bounds) -> Result<(), Unkept> {
     if now < bounds.until(accepted) { Ok(()) } else { Err(Unkept::TooLate) }
 }
 
-/// What a medium is, by its first bytes alone (A52); none where it is nothing we keep.
+/// The type of a medium by its first bytes alone (A52); `None` if it is not a supported one.
 ///
-/// Videos begin with a box: four bytes of length, then four of its name. A length begins with zero, which no text does.
+/// Videos begin with a box: four bytes of length, then a four-byte name. The length begins with a zero byte, which no
+/// text does.
 pub fn read_type(first_bytes: &[u8]) -> Option<MediaType> {
-    /// What QuickTime's files begin with that are older than `ftyp`.
+    /// First boxes of QuickTime files older than `ftyp`.
     const OLD_QUICKTIME: [&[u8; 4]; 6] = [b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"];
     match first_bytes {
         [0xff, 0xd8, 0xff, ..] => Some(MediaType::Jpeg),
@@ -154,17 +156,17 @@ pub fn read_type(first_bytes: &[u8]) -> Option<MediaType> {
     }
 }
 
-/// What a file says it is before all. The brands it says it can be read as, too, tell nothing: pictures in HEIF and music
-/// name `isom` or `mp42` among them.
+/// The type by the major brand of the file. Compatible brands are ignored: HEIF pictures and music list `isom` or
+/// `mp42` among them.
 fn of_brand(brand: &[u8; 4]) -> Option<MediaType> {
     match brand {
         b"qt  " => Some(MediaType::Quicktime),
-        // 3gp4 to 3gp9, their kin, and 3g2a to 3g2c of the other 3G networks, which the same players play.
+        // 3gp4 to 3gp9 and related brands, and 3g2a to 3g2c (3GPP2), which the same players support.
         [b'3', b'g', _, _] => Some(MediaType::ThreeGpp),
         [b'i', b's', b'o', b'm' | b'2'..=b'9'] | b"mp41" | b"mp42" | b"avc1" | b"mmp4" | b"dash" => {
             Some(MediaType::Mp4)
         }
-        // Apple's, Sony's and Adobe's.
+        // Brands of Apple, Sony and Adobe.
         [b'M', b'4', b'V', _] | b"MSNV" | b"XAVC" | b"F4V " | b"f4v " => Some(MediaType::Mp4),
         _ => None,
     }
@@ -181,7 +183,7 @@ mod tests {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
 
     #[test]
-    fn r13_photos_pictures_and_moving_pictures_are_kept() {
+    fn r13_photos_pictures_and_animations_are_kept() {
         check(PHOTO, Some(Jpeg));
         check(b"\xff\xd8\xff\xe1\x1c\x45Exif\0\0MM\0*", Some(Jpeg));
         check(PNG, Some(Png));
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn r12_a49_videos_of_phones_are_kept() {
+    fn r12_a49_videos_from_phones_are_kept() {
         check(b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", Some(Mp4));
         check(b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41", Some(Mp4));
         for brand in ["mp41", "avc1", "iso2", "iso6", "M4V ", "M4VP", "mmp4", "MSNV"] {
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn r12_a49_quicktime_from_before_its_files_said_so_is_kept() {
+    fn r12_a49_quicktime_without_ftyp_is_kept() {
         check(b"\0\0\x0c\x74moov\0\0\0\x6cmvhd", Some(Quicktime));
         check(b"\0\x4a\x12\x08mdat\0\0\0\0", Some(Quicktime));
         check(b"\0\0\0\x01mdat\0\0\0\0\0\x4a\x12\x08", Some(Quicktime));
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a52_nothing_else_is_taken_for_one_of_them() {
+    fn a52_other_formats_are_not_accepted() {
         let others: &[&[u8]] = &[
             b"<!DOCTYPE html><script>",
             b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script>",
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a52_first_bytes_that_stop_short_are_no_type() {
+    fn a52_truncated_first_bytes_have_no_type() {
         for (whole, needed) in
             [(PHOTO, 3), (PNG, 8), (b"GIF89a", 6), (b"\0\0\0\x18ftypmp42", 12), (b"\0\0\0\x08wide", 8)]
         {
@@ -255,8 +257,8 @@ mod tests {
     }
 
     #[test]
-    fn a52_a_liar_is_fetched_and_judged_by_its_own_bytes() {
-        for (claimed, first_bytes, expected) in [
+    fn a52_a_mislabelled_medium_is_judged_by_its_bytes() {
+        for (declared, first_bytes, expected) in [
             ("image/jpeg", &b"<!DOCTYPE html>"[..], Err(UnsupportedMedia)),
             ("image/png", b"<svg xmlns=\"http:", Err(UnsupportedMedia)),
             ("image/svg+xml", b"<svg xmlns=\"http:", Err(UnsupportedMedia)),
@@ -266,28 +268,28 @@ mod tests {
             ("application/octet-stream", PHOTO, Ok(Jpeg)),
         ] {
             let bounds = Bounds::default();
-            assert_eq!(to_fetch([Some(claimed)], &bounds), [Ok(())], "{claimed}");
-            assert_eq!(keep(first_bytes, 1_000, 0, &bounds), expected, "{claimed}");
+            assert_eq!(to_fetch([Some(declared)], &bounds), [Ok(())], "{declared}");
+            assert_eq!(keep(first_bytes, 1_000, 0, &bounds), expected, "{declared}");
         }
     }
 
     #[test]
-    fn a49_what_is_clearly_something_else_is_told_and_its_bytes_are_not_fetched() {
-        let fetched = |claimed| to_fetch([claimed], &Bounds::default())[0];
-        for claimed in
+    fn a49_media_of_an_unsupported_declared_type_are_not_fetched() {
+        let fetched = |declared| to_fetch([declared], &Bounds::default())[0];
+        for declared in
             ["text/vcard", "text/x-vCard; charset=utf-8", "application/pdf", "audio/amr", "AUDIO/MP4", "text/html"]
         {
-            assert_eq!(fetched(Some(claimed)), Err(UnsupportedMedia), "{claimed}");
+            assert_eq!(fetched(Some(declared)), Err(UnsupportedMedia), "{declared}");
         }
-        for claimed in ["", "image/jpeg", " Image/JPG ; name=a.jpg", "video/x-m4v", "binary/octet-stream", "jpeg"] {
-            assert_eq!(fetched(Some(claimed)), Ok(()), "{claimed}");
+        for declared in ["", "image/jpeg", " Image/JPG ; name=a.jpg", "video/x-m4v", "binary/octet-stream", "jpeg"] {
+            assert_eq!(fetched(Some(declared)), Ok(()), "{declared}");
         }
         assert_eq!(fetched(None), Ok(()));
         assert_eq!(UnsupportedMedia.word(), "unsupported_media");
     }
 
     #[test]
-    fn a50_all_ten_are_fetched_and_a_visiting_card_takes_no_photos_place() {
+    fn a50_ten_media_are_fetched_and_a_vcard_does_not_count() {
         let photos = |n| std::iter::repeat_n(Some("image/jpeg"), n);
         let judged = to_fetch(photos(9).chain([Some("text/vcard")]).chain(photos(2)), &Bounds::default());
         let fetched: Vec<_> = judged.iter().map(|judged| judged.is_ok()).collect();
@@ -297,24 +299,24 @@ mod tests {
     }
 
     #[test]
-    fn a50_one_has_5_mib_at_most_and_all_together_20() {
+    fn a50_a_medium_has_at_most_5_mib_and_a_message_20() {
         let kept = |bytes, before| keep(PHOTO, bytes, before, &Bounds::default());
         assert_eq!(kept(5 * MIB, 0), Ok(Jpeg));
         assert_eq!(kept(5 * MIB + 1, 0), Err(TooLarge));
         assert_eq!(kept(5 * MIB, 15 * MIB), Ok(Jpeg));
         assert_eq!(kept(5 * MIB, 15 * MIB + 1), Err(TooLarge));
-        assert_eq!(kept(MIB, 19 * MIB), Ok(Jpeg), "one too large before does not shut out a small one");
+        assert_eq!(kept(MIB, 19 * MIB), Ok(Jpeg), "a medium that is too large does not exclude a later small one");
         assert_eq!(kept(1, 20 * MIB), Err(TooLarge));
         assert_eq!(
             keep(b"%PDF-1.7", 6 * MIB, 0, &Bounds::default()),
             Err(UnsupportedMedia),
-            "a smaller one would not do"
+            "an unsupported type takes precedence over the size"
         );
         assert_eq!(TooLarge.word(), "too_large");
     }
 
     #[test]
-    fn a51_media_of_a_text_accepted_before_the_hang_up_have_two_minutes_from_then() {
+    fn a51_media_have_two_minutes_from_acceptance_even_after_hang_up() {
         let (accepted, bounds) = (Timestamp::from_ms(1_000_000), Bounds::default());
         let after = |ms| in_time(accepted, accepted + Duration::from_millis(ms), &bounds);
         assert_eq!([after(0), after(119_999), after(120_000)], [Ok(()), Ok(()), Err(TooLate)]);

@@ -5,7 +5,7 @@ use crate::model::{E164, NonUs, NonUsRule, Phase};
 
 /// Whether texts to `number` are switched off in this phase of the call.
 ///
-/// The phase says which switch applies, and both are judged at the moment of sending (A35, R37).
+/// The phase selects the switch, and both are evaluated at the time of sending (A35, R37).
 pub fn blocked(number: E164, phase: Phase, switches: &NonUs) -> bool {
     let on = match phase {
         Phase::Waiting => switches.wait_time,
@@ -14,7 +14,7 @@ pub fn blocked(number: E164, phase: Phase, switches: &NonUs) -> bool {
     !on && !is_us(number, switches.rule)
 }
 
-/// Whether `number` counts as a US number (A33): by the letter of "US (+1)", or by area code.
+/// Whether `number` counts as a US number (A33): any +1 number, or by area code.
 pub fn is_us(number: E164, rule: NonUsRule) -> bool {
     match rule {
         NonUsRule::PlusOne => number.is_plus_one(),
@@ -32,7 +32,7 @@ mod tests {
     const ROME: &str = "+390612345678";
 
     #[test]
-    fn a33_us_is_every_plus_one_number_by_the_letter_of_r16() {
+    fn a33_every_plus_one_number_is_us_under_plus_one() {
         for number in [SEATTLE, TORONTO, JAMAICA] {
             assert!(is_us(number.parse().unwrap(), NonUsRule::PlusOne), "{number}");
         }
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a33_strict_us_leaves_out_canada_and_the_caribbean() {
+    fn a33_strict_us_excludes_canada_and_the_caribbean() {
         assert!(is_us(SEATTLE.parse().unwrap(), NonUsRule::StrictUs));
         for number in [TORONTO, JAMAICA, ROME] {
             assert!(!is_us(number.parse().unwrap(), NonUsRule::StrictUs), "{number}");
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a33_area_codes_agree_with_libphonenumber_but_for_the_territories() {
+    fn a33_area_codes_agree_with_libphonenumber_except_for_territories() {
         use phonenumber::country::Id;
         for code in 200..1_000 {
             let number: E164 = format!("+1{code}5550142").parse().unwrap();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn r34_r35_r36_the_switch_says_nothing_of_us_numbers() {
+    fn r34_r35_r36_the_switch_does_not_affect_us_numbers() {
         let off = NonUs { in_call: false, wait_time: false, rule: NonUsRule::PlusOne };
         assert!(!blocked(SEATTLE.parse().unwrap(), Phase::Connected, &off));
         assert!(blocked(ROME.parse().unwrap(), Phase::Connected, &off));

@@ -1,33 +1,33 @@
-//! Which of our numbers a call texts from (A1, A32).
+//! Selection of our number for a call (A1, A32).
 
 use crate::model::{CallId, Directory, E164, QueueId, Timestamp, VerificationState};
 
-/// A number the queue may send from, and what is known of it with this caller.
+/// A number the queue may send from, with its state for this caller.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
     /// The number.
     pub number: E164,
-    /// The other live call of this caller that holds the pair.
+    /// Another live call of this caller that is bound to the pair.
     pub held_by: Option<CallId>,
-    /// When this caller last had texts with it.
+    /// When this caller last exchanged texts with it.
     pub last_talked: Option<Timestamp>,
-    /// When its lane is empty of debt: the earlier, the more tokens.
+    /// When the bucket of its lane is at level 0: the earlier, the more tokens it has.
     pub empty_at: Timestamp,
 }
 
-/// Why there is no number.
+/// Why no number is available.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NoNumber {
-    /// The queue has none that is verified and for calls.
+    /// The queue has no verified number for calls.
     NoneAssigned,
-    /// Each talks with this caller in another call already (A1).
+    /// Each number is bound to another call of this caller (A1).
     AllHeld {
         /// One of those calls.
         by: CallId,
     },
 }
 
-/// The numbers a queue may send from now: its own inbound ones (R21) and its outbound ones (R22, R23), its default first.
+/// The numbers a queue may send from: its inbound numbers (R21) and its outbound numbers (R22, R23), the default first.
 pub fn of_queue(directory: &Directory, queue: &QueueId) -> Vec<E164> {
     let Some(found) = directory.queues.get(queue) else { return Vec::new() };
     let mut numbers: Vec<E164> = Vec::new();
@@ -42,7 +42,8 @@ pub fn of_queue(directory: &Directory, queue: &QueueId) -> Vec<E164> {
     numbers
 }
 
-/// The number to bind: the one the caller had last if it is free, else the queue's default, else the emptiest lane.
+/// Chooses the number to bind: the one the caller used last if it is free, else the queue's default, else the one with
+/// the emptiest lane.
 pub fn choose(candidates: &[Candidate], default: Option<E164>) -> Result<E164, NoNumber> {
     let free: Vec<_> = candidates.iter().filter(|candidate| candidate.held_by.is_none()).collect();
     let had_last = free.iter().filter(|candidate| candidate.last_talked.is_some()).max_by_key(|c| c.last_talked);
@@ -63,14 +64,14 @@ mod tests {
     use crate::rules::directory::example;
 
     #[test]
-    fn a32_the_number_the_caller_had_last_comes_before_the_default_and_the_emptiest_lane() {
+    fn a32_the_last_used_number_precedes_the_default_and_the_emptiest_lane() {
         assert_eq!(choose(&[a(), had_at(b(), 5), had_at(c(), 9)], Some(a().number)), Ok(c().number));
         assert_eq!(choose(&[a(), b()], Some(b().number)), Ok(b().number));
         assert_eq!(choose(&[Candidate { empty_at: Timestamp::from_ms(9), ..a() }, b()], None), Ok(b().number));
     }
 
     #[test]
-    fn a1_a_second_session_gets_another_number_and_when_none_is_free_the_name_of_the_call_in_the_way() {
+    fn a1_a_second_session_gets_another_number_or_the_id_of_the_blocking_call() {
         let held = |candidate| Candidate { held_by: CallId::read("other"), ..candidate };
         assert_eq!(choose(&[held(a()), b()], Some(a().number)), Ok(b().number));
         let busy = choose(&[held(a()), held(b())], Some(a().number));
@@ -79,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn r20_r21_r22_r23_a_queue_sends_from_its_inbound_and_its_outbound_numbers_default_first() {
+    fn r20_r21_r22_r23_a_queue_sends_from_inbound_and_outbound_numbers() {
         let support = "support".to_owned().try_into().unwrap();
         let numbers: Vec<_> = of_queue(&example(), &support).iter().map(ToString::to_string).collect();
         assert_eq!(numbers, ["+12065550100", "+12065550102"]);
     }
 
     #[test]
-    fn r31_an_unverified_number_is_not_sent_from() {
+    fn r31_an_unverified_number_is_not_used_for_sending() {
         let mut directory = example();
         let number = "+12065550102".parse().unwrap();
         directory.numbers.get_mut(&number).unwrap().verification.state = VerificationState::Failed;

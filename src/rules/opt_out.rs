@@ -1,7 +1,7 @@
-//! Who must not be texted, and how far that reaches (A46-A48).
+//! Opt-outs and their scope (A46-A48).
 //!
-//! A carrier that acts on STOP itself blocks a pair of numbers. What we keep is wider or equal: by the setting one STOP
-//! reaches all our numbers, and START takes back no more than the carrier does.
+//! Invariant: our block is never narrower than the carrier's. A carrier that acts on STOP blocks a pair of numbers; by
+//! default one STOP blocks all our numbers, and START lifts no more than the carrier does.
 
 use super::keyword::{self, Keyword};
 use super::language::system_text;
@@ -9,34 +9,34 @@ use super::non_us;
 use crate::model::{E164, Language, OptOutScope, Phase, Settings};
 use serde::{Deserialize, Serialize};
 
-/// Pairs kept for one person; past that they have said STOP often enough to mean all of them.
+/// Maximum number of pairs stored for one person; beyond it all numbers are blocked.
 pub const NUMBERS_MAX: usize = 64;
 
-/// What a STOP reads where no text is set for it.
+/// The confirmation of a STOP if no text is configured.
 pub const CONFIRMATION: &str =
     "You have opted out and will get no more messages from us. Reply START to get them again.";
 
-/// From where a person must not be texted. Never empty: who may be texted from everywhere has none.
+/// The numbers from which a person must not be texted. Never empty: a person who may be texted has no block.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Block {
-    /// From all our numbers.
+    /// Whether all our numbers are blocked.
     pub everywhere: bool,
-    /// From these of our numbers: each of them heard STOP, or its carrier says so.
+    /// Our numbers that received STOP or that the carrier reports as blocked.
     pub numbers: Vec<E164>,
 }
 
 impl Block {
-    /// From all our numbers, as an administrator lists somebody.
+    /// A block for all our numbers, as an administrator adds it.
     pub fn everywhere() -> Self {
         Self { everywhere: true, numbers: Vec::new() }
     }
 
-    /// Whether a text from `ours` is blocked.
+    /// Whether texts from `ours` are blocked.
     pub fn covers(&self, ours: E164) -> bool {
         self.everywhere || self.numbers.contains(&ours)
     }
 
-    /// Keeps the latest numbers of too many, and blocks from all instead.
+    /// If there are too many numbers, keeps the latest ones and blocks all our numbers.
     fn bound(&mut self) {
         let over = self.numbers.len().saturating_sub(NUMBERS_MAX);
         self.everywhere |= over > 0;
@@ -44,7 +44,7 @@ impl Block {
     }
 }
 
-/// The block after STOP to `ours`; nothing where it changes nothing.
+/// The block after STOP to `ours`; `None` if it does not change.
 pub fn stop(before: Option<&Block>, ours: E164, scope: OptOutScope) -> Option<Block> {
     let mut block = before.cloned().unwrap_or_default();
     if !block.numbers.contains(&ours) {
@@ -55,7 +55,7 @@ pub fn stop(before: Option<&Block>, ours: E164, scope: OptOutScope) -> Option<Bl
     (before != Some(&block)).then_some(block)
 }
 
-/// The block that reaches as far as both together; nothing where `before` reaches that far already.
+/// The union of both blocks; `None` if it equals `before`.
 pub fn union(before: Option<&Block>, listed: &Block) -> Option<Block> {
     let mut block = before.cloned().unwrap_or_default();
     block.everywhere |= listed.everywhere;
@@ -68,22 +68,22 @@ pub fn union(before: Option<&Block>, listed: &Block) -> Option<Block> {
     (before != Some(&block)).then_some(block)
 }
 
-/// The block after an administrator added the person for all numbers; nothing where it changes nothing.
+/// The block after an administrator blocked the person for all numbers; `None` if it does not change.
 pub fn add(before: Option<&Block>) -> Option<Block> {
     let block = Block { everywhere: true, ..before.cloned().unwrap_or_default() };
     (before != Some(&block)).then_some(block)
 }
 
-/// What is left of the block after START to `ours`: other numbers that heard STOP stay blocked, as they do at the
-/// carrier. The outer `None` is a block that did not cover `ours`, the inner one a person who may be texted again.
+/// The block after START to `ours`: other numbers that received STOP stay blocked, as they do at the carrier. The outer
+/// `None` means that `ours` was not blocked, the inner `None` that the person may be texted again.
 pub fn start(before: Option<&Block>, ours: E164) -> Option<Option<Block>> {
     let before = before.filter(|block| block.covers(ours))?;
     let numbers: Vec<_> = before.numbers.iter().copied().filter(|number| *number != ours).collect();
     Some((!numbers.is_empty()).then_some(Block { everywhere: false, numbers }))
 }
 
-/// The keyword a message is: by the carrier's word, which acts on it, else by its text. From who is not blocked YES and
-/// START are ordinary text (A47).
+/// The keyword of a message: the one the carrier reports and acts on, else by its text. YES and START from a sender who
+/// is not blocked are ordinary text (A47).
 pub fn said(by_carrier: Option<&str>, text: &str, blocked: bool, settings: &Settings) -> Option<Keyword> {
     if let Some(said) = by_carrier.and_then(keyword::read) {
         return Some(said);
@@ -95,13 +95,13 @@ pub fn said(by_carrier: Option<&str>, text: &str, blocked: bool, settings: &Sett
     }
 }
 
-/// Whether our own answer to a keyword may go out at all: not where the feature is off, nor abroad while that is off for the
-/// phase of their call (A34, A35).
+/// Whether the gateway may answer a keyword at all: not if in-call SMS is off, nor to a number outside the US if those
+/// are off for the phase of the call (A34, A35).
 pub fn may_answer(theirs: E164, phase: Phase, settings: &Settings) -> bool {
     settings.in_call_sms && !non_us::blocked(theirs, phase, &settings.non_us)
 }
 
-/// The one confirmation of a STOP, unless somebody else sends it: the carrier, or the toll-free network (A46).
+/// The single confirmation of a STOP, unless the carrier or the toll-free network sends it (A46).
 pub fn confirmation<'a>(
     carrier_answers: bool,
     ours: E164,
@@ -114,7 +114,7 @@ pub fn confirmation<'a>(
     Some(system_text(&settings.opt_out.texts, language, settings).unwrap_or(CONFIRMATION))
 }
 
-/// The answer to HELP: who we are and how to reach us, where an administrator wrote it and the carrier says nothing.
+/// The answer to HELP (who we are and how to reach us), if an administrator wrote one and the carrier does not answer.
 pub fn help<'a>(carrier_answers: bool, ours: E164, language: &Language, settings: &'a Settings) -> Option<&'a str> {
     if carrier_answers || is_toll_free(ours) {
         return None;
@@ -122,7 +122,7 @@ pub fn help<'a>(carrier_answers: bool, ours: E164, language: &Language, settings
     system_text(&settings.opt_out.help_texts, language, settings)
 }
 
-/// Whether a number is toll-free (+1 8xx): its network blocks and confirms by itself.
+/// Whether a number is toll-free (+1 8xx): that network blocks and confirms by itself.
 fn is_toll_free(number: E164) -> bool {
     let text = number.to_string();
     number.is_plus_one() && ["800", "833", "844", "855", "866", "877", "888"].contains(&&text[2..5])
@@ -137,7 +137,7 @@ mod tests {
     const TOLL_FREE: &str = "+18885550100";
 
     #[test]
-    fn a46_one_stop_reaches_all_numbers_or_the_one_it_was_sent_to() {
+    fn a46_one_stop_blocks_all_numbers_or_the_one_it_was_sent_to() {
         let all = stop(None, number(ONE), OptOutScope::AllNumbers).unwrap();
         assert!(all.covers(number(ONE)) && all.covers(number(OTHER)));
         let one = stop(None, number(ONE), OptOutScope::Number).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a46_the_second_stop_changes_nothing() {
+    fn a46_a_second_stop_changes_nothing() {
         for scope in [OptOutScope::AllNumbers, OptOutScope::Number] {
             let block = stop(None, number(ONE), scope);
             assert_eq!(stop(block.as_ref(), number(ONE), scope), None);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a47_start_takes_back_no_more_than_the_carrier_does() {
+    fn a47_start_lifts_no_more_than_the_carrier_does() {
         let one = stop(None, number(ONE), OptOutScope::AllNumbers).unwrap();
         assert_eq!(start(Some(&one), number(ONE)), Some(None));
         let left = start(Some(&one), number(OTHER)).unwrap().unwrap();
@@ -162,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a46_who_an_administrator_listed_may_start_again_from_any_number() {
+    fn a46_start_from_any_number_lifts_an_administrators_block() {
         let listed = add(None).unwrap();
         assert_eq!(add(Some(&listed)), None);
         assert_eq!(start(Some(&listed), number(OTHER)), Some(None));
     }
 
     #[test]
-    fn a46_who_said_stop_to_very_many_numbers_said_it_to_all() {
+    fn a46_stop_to_very_many_numbers_blocks_all() {
         let mut block = None;
         for n in 0..=NUMBERS_MAX {
             let ours = number(&format!("+1206555{n:04}"));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a46_a_list_takes_nothing_back_from_what_is_known() {
+    fn a46_an_imported_list_never_lifts_a_block() {
         let from = |numbers: &[&str]| Block { everywhere: false, numbers: numbers.iter().map(|n| number(n)).collect() };
         assert_eq!(union(None, &from(&[ONE])), Some(from(&[ONE])));
         assert_eq!(union(Some(&from(&[ONE])), &from(&[OTHER])), Some(from(&[ONE, OTHER])));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a47_yes_and_start_are_keywords_only_from_who_is_blocked() {
+    fn a47_yes_and_start_are_keywords_only_from_a_blocked_sender() {
         let settings = Settings::default();
         assert_eq!(said(None, "YES", true, &settings), Some(Keyword::Start));
         assert_eq!(said(None, "YES", false, &settings), None);
@@ -205,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn a48_a_message_that_only_begins_with_stop_counts_where_the_setting_says_so() {
+    fn a48_a_message_that_begins_with_stop_counts_if_the_setting_is_on() {
         let mut settings = Settings::default();
         assert_eq!(said(None, "stop please", false, &settings), None);
         settings.opt_out.first_word = true;
         assert_eq!(said(None, "Stop, please!", false, &settings), Some(Keyword::Stop));
         assert_eq!(said(None, "please stop", false, &settings), None);
         assert_eq!(said(None, "Endive soup", false, &settings), None);
-        assert_eq!(said(None, "“STOP” please", false, &settings), Some(Keyword::Stop), "in any dress");
+        assert_eq!(said(None, "“STOP” please", false, &settings), Some(Keyword::Stop), "decorated");
         assert_eq!(said(None, "Liked “STOP”", false, &settings), None);
     }
 
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a24_help_is_answered_only_with_a_text_made_for_it() {
+    fn a24_help_is_answered_only_with_a_configured_text() {
         let mut settings = Settings::default();
         let language = settings.default_language.clone();
         assert_eq!(help(false, number(ONE), &language, &settings), None);

@@ -1,28 +1,28 @@
-//! How long a text will wait for its lane (A28, A29, A30), from what the journal knows.
+//! Computes how long a text waits for its lane (A28, A29, A30), from data in the journal.
 //!
-//! The lane's bucket itself is governor's, in the dispatcher. Here stands the same bucket as arithmetic: it is at level 0
-//! at `empty_at`, fills by the rate, and is full at the burst. A text needs its segments in the bucket, or the whole
-//! burst where it has more; what it takes beyond is debt, and the bucket is empty only when that is paid.
+//! The dispatcher uses governor's token bucket; this is the same bucket as arithmetic. It is at level 0 at `empty_at`,
+//! fills at the rate, and is full at the burst. A text needs its segments in the bucket, or a full bucket if it has
+//! more than the burst; the excess is debt, and the bucket is at level 0 only when the debt is paid.
 
 use crate::model::{Limits, LocalDay, Timestamp, local_day};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long until a text of `segments` can start, behind `queued` segments of others.
+/// The wait until a text of `segments` can start, behind `queued` segments of other texts.
 pub fn wait(limits: &Limits, empty_at: Timestamp, queued: u32, segments: u16, now: Timestamp) -> Duration {
     let mut bucket = Bucket::new(limits, empty_at);
-    // Those in front go as soon as they can, so they never find the bucket fuller than it is now.
+    // The texts in front start as early as possible, so they never find the bucket fuller than it is now.
     bucket.take(queued, now);
     bucket.ready(segments, now).since(now)
 }
 
-/// When the bucket is empty again, with all debts paid, after a text of `segments` started at `now`. It is up to a
-/// millisecond early for each text since the bucket was full, and never more than one late, however long a backlog lasts:
-/// the dispatcher, which counts to the nanosecond, says it exactly.
+/// When the bucket is at level 0, with all debts paid, after a text of `segments` started at `now`. The result is up to
+/// a millisecond early per text since the bucket was full, and at most one late, however long a backlog lasts; the
+/// dispatcher, which counts nanoseconds, has the exact time.
 pub fn empty_after(limits: &Limits, empty_at: Timestamp, segments: u16, now: Timestamp) -> Timestamp {
     let Some(rate) = limits.millisegments_per_second else { return now };
     let (segments, burst) = (u64::from(segments), u64::from(limits.burst.max(1)));
-    // It holds its burst at most.
+    // It holds at most its burst.
     let from_full = match segments.checked_sub(burst) {
         Some(debt) => now + fill(debt, rate),
         None => now - fill_at_most(burst - segments, rate),
@@ -30,8 +30,8 @@ pub fn empty_after(limits: &Limits, empty_at: Timestamp, segments: u16, now: Tim
     from_full.max(empty_at + fill_at_most(segments, rate))
 }
 
-/// When a bucket that was empty at `empty_at` was or is empty if its limits are others from `now` on: its level, or its
-/// debt, is kept in segments, as far as the new burst goes.
+/// The new `empty_at` of a bucket whose limits change at `now`: its level or debt in segments is kept, up to the new
+/// burst.
 pub fn empty_with(before: &Limits, after: &Limits, empty_at: Timestamp, now: Timestamp) -> Timestamp {
     let (Some(was), Some(is)) = (before.millisegments_per_second, after.millisegments_per_second) else { return now };
     let (was, is) = (u64::from(was.max(1)), u64::from(is.max(1)));
@@ -44,14 +44,14 @@ pub fn empty_with(before: &Limits, after: &Limits, empty_at: Timestamp, now: Tim
     now - Duration::from_millis(filled.saturating_mul(was) / is)
 }
 
-/// A lane's bucket, told ahead.
+/// Simulates a lane's bucket forward.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
-    /// None is without limit.
+    /// `None` means no limit.
     millisegments_per_second: Option<u32>,
     burst: u32,
     empty_at: Timestamp,
-    /// Segments taken since. They are kept apart from `empty_at`, so that the time they take is rounded once.
+    /// Segments taken since. They are stored separately from `empty_at`, so that the time they take is rounded once.
     taken: u64,
 }
 
@@ -62,43 +62,43 @@ impl Bucket {
         Self { millisegments_per_second, burst: limits.burst.max(1), empty_at, taken: 0 }
     }
 
-    /// When a text of `segments` can start: not before `at`.
+    /// When a text of `segments` can start, at `at` or later.
     pub fn ready(&self, segments: u16, at: Timestamp) -> Timestamp {
         let needed = u32::from(segments).min(self.burst);
         self.as_at(at).holds_at(u64::from(needed)).max(at)
     }
 
-    /// Takes `segments` at `at`. What the bucket has not at that time is debt.
+    /// Takes `segments` at `at`. Segments that the bucket does not have become debt.
     pub fn take(&mut self, segments: u32, at: Timestamp) {
         *self = self.as_at(at);
         self.taken += u64::from(segments);
     }
 
-    /// A bucket that was full long ago is no fuller for it.
+    /// The bucket at `at`, with its level capped at the burst.
     fn as_at(&self, at: Timestamp) -> Self {
         let Some(rate) = self.millisegments_per_second else { return *self };
         let full_since = at - fill(u64::from(self.burst), rate);
         if full_since <= self.holds_at(0) { *self } else { Self { empty_at: full_since, taken: 0, ..*self } }
     }
 
-    /// When it holds `segments` with all debts paid; the beginning of time where nothing is counted.
+    /// When it holds `segments` with all debts paid; time 0 if there is no limit.
     fn holds_at(&self, segments: u64) -> Timestamp {
         let gained = |rate| self.empty_at + fill(self.taken + segments, rate);
         self.millisegments_per_second.map_or(Timestamp::default(), gained)
     }
 }
 
-/// Segments of a day, as a daily cap counts them.
+/// Segments sent on a day, for a daily cap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct DayCount {
-    /// Which day, by the zone of the cap.
+    /// The day in the time zone of the cap.
     pub day: LocalDay,
-    /// Segments whose first attempt, or a later one, started on it.
+    /// Segments of attempts that started on that day.
     pub segments: u32,
 }
 
 impl DayCount {
-    /// The count with `segments` more at `now`.
+    /// The count after `segments` more at `now`.
     pub fn with(self, limits: &Limits, segments: u32, now: Timestamp) -> Self {
         let (day, _) = local_day(&limits.day_zone, now);
         let before = if self.day == day { self.segments } else { 0 };
@@ -106,7 +106,7 @@ impl DayCount {
     }
 }
 
-/// When a cap lets `segments` more go: now, or when the next day begins. Without a cap, now.
+/// When the cap allows `segments` more: now, or when the next day begins. Without a cap, now.
 pub fn cap_allows(limits: &Limits, count: DayCount, segments: u32, now: Timestamp) -> Timestamp {
     let Some(cap) = limits.segments_per_day else { return now };
     let (_, next_day) = local_day(&limits.day_zone, now);
@@ -134,14 +134,14 @@ mod tests {
     const START: Timestamp = Timestamp::from_ms(1_000_000);
 
     #[test]
-    fn a30_a_bucket_starts_empty_so_the_first_segment_waits_its_time() {
+    fn a30_a_bucket_starts_empty_so_the_first_segment_waits() {
         assert_eq!(wait(&limits(1_000, 1), START, 0, 1, START), Duration::from_secs(1));
         assert_eq!(wait(&limits(100, 1), START, 0, 1, START), Duration::from_secs(10));
         assert_eq!(wait(&limits(100, 1), START, 0, 1, START + Duration::from_secs(10)), Duration::ZERO);
     }
 
     #[test]
-    fn a28_a_text_longer_than_the_burst_goes_when_the_bucket_is_full_and_its_debt_is_waited_for() {
+    fn a28_a_text_longer_than_the_burst_starts_on_a_full_bucket_and_leaves_debt() {
         let one = limits(1_000, 1);
         let later = START + Duration::from_secs(60);
         assert_eq!(wait(&one, START, 0, 6, later), Duration::ZERO);
@@ -151,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn a29_the_segments_in_front_are_part_of_the_wait() {
+    fn a29_the_wait_includes_the_segments_in_front() {
         let later = START + Duration::from_secs(60);
         assert_eq!(wait(&limits(2_000, 4), START, 10, 2, later), Duration::from_secs(4));
     }
 
     #[test]
-    fn a28_a_cap_counts_the_segments_of_a_day_and_begins_anew_at_midnight() {
+    fn a28_a_cap_counts_the_segments_of_a_day_and_resets_at_midnight() {
         let at = |text| Timestamp::parse(text).unwrap();
         let capped = Limits { segments_per_day: Some(10), day_zone: "Europe/Rome".to_owned(), ..limits(1_000, 1) };
         let evening = at("2026-06-01T21:00:00Z");
@@ -174,17 +174,17 @@ mod tests {
     fn a28_a_bucket_keeps_its_level_and_its_debt_when_its_rate_changes() {
         let (slow, quick) = (limits(100, 2), limits(1_000, 5));
         let now = START + Duration::from_secs(60);
-        // One of two segments is there: at ten times the rate it took a tenth of the time.
+        // The bucket has one of two segments; at ten times the rate that takes a tenth of the time.
         assert_eq!(empty_with(&slow, &quick, now - Duration::from_secs(10), now), now - Duration::from_secs(1));
-        // It was full, with two, for long.
+        // The bucket has been full, with two segments, for a long time.
         assert_eq!(empty_with(&slow, &quick, START - Duration::from_secs(900), now), now - Duration::from_secs(2));
         assert_eq!(empty_with(&quick, &slow, now + Duration::from_secs(3), now), now + Duration::from_secs(30));
-        assert_eq!(empty_with(&Limits::none(), &quick, START, now), now, "what had no limit begins empty");
+        assert_eq!(empty_with(&Limits::none(), &quick, START, now), now, "a bucket that had no limit starts empty");
     }
 
     #[test]
-    fn a29_what_is_told_text_by_text_is_what_the_whole_wait_says_to_the_millisecond() {
-        // Three thousandths that do not divide a second: rounded up for each text they would be late by one each.
+    fn a29_the_simulated_starts_match_the_total_wait_to_the_millisecond() {
+        // Three per second does not divide a second evenly: rounding up each text would add a millisecond each time.
         let limits = limits(3_000, 2);
         let (mut bucket, mut queued, now) = (Bucket::new(&limits, START), 0, START + Duration::from_millis(123));
         for segments in [1, 1, 2, 6, 1, 14, 1, 1, 3] {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_that_was_full_in_between_is_full_and_no_more() {
+    fn a_bucket_never_holds_more_than_its_burst() {
         let limits = limits(1_000, 3);
         let mut bucket = Bucket::new(&limits, START);
         bucket.take(3, START + Duration::from_secs(60));

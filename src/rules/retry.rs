@@ -1,17 +1,18 @@
-//! When a send is tried again, and when it is too late.
+//! Retry schedule and expiry of sends.
 
 use crate::model::{Kind, MessageId, Timestamp};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 use std::time::Duration;
 
-/// Waits between attempts, in milliseconds; the last repeats until the message is too old.
+/// Backoff between attempts, in milliseconds; the last value repeats until the message expires.
 const WAITS_MS: [u64; 7] = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 
-/// The longest a message waits for a carrier's `Retry-After`: longer than any lives. Its lane rests as long as it was asked.
+/// The longest a message waits for a carrier's `Retry-After`, at least the lifetime of any message. Its lane pauses for
+/// the full time.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 
-/// How long a message may wait for its first success after it was accepted (`send_ttl`).
+/// How long a message may wait after acceptance until it is sent (`send_ttl`).
 pub fn send_ttl(kind: Kind) -> Duration {
     match kind {
         Kind::Preset | Kind::Custom | Kind::SmartAction => Duration::from_secs(120),
@@ -21,14 +22,15 @@ pub fn send_ttl(kind: Kind) -> Duration {
     }
 }
 
-/// How long a lane rests after so many "not now" of its carrier in a row, if the carrier names no longer time (A64).
+/// How long a lane pauses after `laters` consecutive temporary refusals, unless the carrier asks for longer (A64).
 pub fn rest(laters: u32) -> Duration {
     let step = (laters.max(1) as usize - 1).min(WAITS_MS.len() - 1);
     Duration::from_millis(WAITS_MS[step])
 }
 
-/// When attempt `failed` (from 1) of `message` is followed by the next: the schedule ± 20 %, spread by a hash of id and
-/// attempt so that a replay waits the same; the carrier's own wish where it is longer.
+/// When the attempt after the failed one (`failed`, counted from 1) of `message` starts: the schedule with ±20 %
+/// jitter, or `retry_after` if that is longer. The jitter is a hash of id and attempt, so a replay computes the same
+/// time.
 pub fn next_attempt(message: MessageId, failed: u32, retry_after: Option<Duration>, now: Timestamp) -> Timestamp {
     let step = (failed.max(1) as usize - 1).min(WAITS_MS.len() - 1);
     let mut hasher = SipHasher13::new();
@@ -45,7 +47,7 @@ mod tests {
     use crate::model::{Day, Position};
 
     #[test]
-    fn the_schedule_is_half_a_second_to_thirty_give_or_take_a_fifth() {
+    fn the_backoff_is_half_a_second_to_thirty_with_20_percent_jitter() {
         let message = MessageId::new(Day(1), Position(1), 0);
         let now = Timestamp::from_ms(0);
         for (failed, wait) in (1..).zip([500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 30_000]) {
@@ -56,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a64_a_carrier_that_asks_for_more_time_gets_it_within_reason() {
+    fn a64_retry_after_is_honoured_up_to_a_maximum() {
         let message = MessageId::new(Day(1), Position(1), 0);
         let next =
             |seconds| next_attempt(message, 1, Some(Duration::from_secs(seconds)), Timestamp::from_ms(0)).as_ms();

@@ -1,6 +1,6 @@
-//! May the agent send this? (R33-R50, A10-A18, A35, A44-A46, A56)
+//! Whether a text may be sent (R33-R50, A10-A18, A35, A44-A46, A56).
 //!
-//! The same function judges a send and tells the agent beforehand, so the two cannot disagree.
+//! The same function decides a send and the permissions shown to the agent beforehand, so the two cannot disagree.
 
 use super::non_us;
 use super::refusal::{Code, Refusal};
@@ -9,100 +9,103 @@ use crate::model::{
     TEXT_MAX_CHARACTERS, is_blank, measure,
 };
 
-/// What is known of the call and of whom it would text.
+/// The state of the call and of the person it would text.
 #[derive(Clone, Debug)]
 pub struct SendContext<'a> {
     /// Whether the call is over.
     pub ended: bool,
-    /// Whether texts flow.
+    /// The state of the session.
     pub session: Session,
-    /// Where the call is now.
+    /// The queue the call is in now.
     pub queue: &'a QueueId,
-    /// Waiting or connected.
+    /// Whether the caller waits or is connected.
     pub phase: Phase,
     /// Whether a waiting caller agreed to texts.
     pub wait_sms_consent: bool,
-    /// Who is on the phone.
+    /// The caller id.
     pub caller: Caller,
     /// Another number the agent confirmed (A16).
     pub alternative: Option<E164>,
-    /// How far the network vouches for the caller id.
+    /// The attestation of the caller id.
     pub attestation: Option<Attestation>,
-    /// The party has opted out.
+    /// Whether the recipient has opted out.
     pub opted_out: bool,
-    /// The party is known for a landline.
+    /// Whether the recipient's number is a known landline.
     pub landline: bool,
-    /// An administrator sends to the landline all the same.
+    /// Whether an administrator forces a send to a landline.
     pub force: bool,
 }
 
-/// Whether anything may be sent in this call now, to whom, or the first reason why not.
-pub fn may_send(standing: &SendContext<'_>, directory: &Directory) -> Result<E164, Refusal> {
+/// The recipient if a text may be sent in this call now, else the first reason against it.
+pub fn may_send(context: &SendContext<'_>, directory: &Directory) -> Result<E164, Refusal> {
     let refuse = |code, detail: &str| Err(Refusal::new(code, detail));
     let settings = &directory.settings;
-    if standing.ended {
-        return refuse(Code::CallEnded, "the call has ended and its texts with it");
+    if context.ended {
+        return refuse(Code::CallEnded, "the call has ended: no more texts can be sent");
     }
-    if standing.session == Session::Closed {
+    if context.session == Session::Closed {
         return refuse(
             Code::SessionClosed,
-            "the texts of this call are closed: the caller opted out, or no agent is on it",
+            "the session of this call is closed: the caller opted out, or no agent is on the call",
         );
     }
     if !settings.in_call_sms {
         return refuse(Code::InCallSmsOff, "in-call SMS is switched off: set in_call_sms in the settings");
     }
-    if !directory.feature_on(standing.queue) {
+    if !directory.feature_on(context.queue) {
         return refuse(Code::QueueDisabled, "in-call SMS is off for the queue the call is in");
     }
-    if standing.phase == Phase::Waiting && !standing.wait_sms_consent {
+    if context.phase == Phase::Waiting && !context.wait_sms_consent {
         return refuse(Code::WaitConsentMissing, "the waiting caller has not agreed to texts: set wait_sms_consent");
     }
-    let party = match (standing.alternative, standing.caller) {
+    let party = match (context.alternative, context.caller) {
         (Some(number), _) => number,
         (None, Caller::Number(number)) => {
-            if !vouched_for(standing.attestation, settings) {
-                return refuse(Code::AttestationTooLow, "the network does not vouch enough for the caller id");
+            if !attested(context.attestation, settings) {
+                return refuse(
+                    Code::AttestationTooLow,
+                    "the attestation of the caller id is below minimum_attestation",
+                );
             }
             number
         }
         (None, Caller::Withheld) => {
             return refuse(
                 Code::CallerUnreachable,
-                "the caller id is withheld: ask for a number, set it as `alternative`",
+                "the caller id is withheld: ask for a number and set it as `alternative`",
             );
         }
     };
-    if standing.opted_out {
+    if context.opted_out {
         return refuse(Code::OptedOut, "the caller has opted out and must text START first");
     }
-    if non_us::blocked(party, standing.phase, &settings.non_us) {
+    if non_us::blocked(party, context.phase, &settings.non_us) {
         return refuse(
             Code::NonUsBlocked,
             "texts to numbers outside the US are switched off for this phase of the call",
         );
     }
-    if standing.landline && !standing.force {
+    if context.landline && !context.force {
         return refuse(Code::Landline, "the number is a landline: ask for another; an admin may send with force");
     }
     Ok(party)
 }
 
-fn vouched_for(attestation: Option<Attestation>, settings: &Settings) -> bool {
-    // A is the best and compares least.
+fn attested(attestation: Option<Attestation>, settings: &Settings) -> bool {
+    // A is the best level and compares as the least.
     settings.minimum_attestation.is_none_or(|minimum| attestation.is_some_and(|offered| offered <= minimum))
 }
 
-/// What a number must be able to get for a text sent from it to make sense.
+/// The replies a number must be able to receive for a text sent from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Needs {
-    /// Words.
+    /// Texts.
     Text,
     /// Photos and videos.
     Media,
 }
 
-/// What a smart action needs (R1): one that asks for a picture is for numbers that can get one.
+/// The reply a smart action needs (R1): one that asks for a picture needs a number that can receive MMS.
 pub fn needs(action: Option<SmartAction>) -> Needs {
     match action {
         Some(SmartAction::Photo | SmartAction::Video | SmartAction::Screenshot) => Needs::Media,
@@ -110,12 +113,12 @@ pub fn needs(action: Option<SmartAction>) -> Needs {
     }
 }
 
-/// Whether agents may write their own texts: the switch is on, and they are not held to presets (A44).
+/// Whether agents may write their own texts: custom messages are on, and presets-only is off (A44).
 pub fn custom_allowed(settings: &Settings) -> bool {
     settings.custom_messages && !settings.presets_only
 }
 
-/// Whether a text of the agent's own may be sent at all.
+/// Checks that agents may write their own texts.
 pub fn custom(settings: &Settings) -> Result<(), Refusal> {
     if !settings.custom_messages {
         return Err(Refusal::new(Code::CustomMessagesOff, "custom messages are switched off: send a preset"));
@@ -126,14 +129,19 @@ pub fn custom(settings: &Settings) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The text of a preset, in exactly the language asked for (A45).
+/// The text of a preset, in exactly the requested language (A45).
 pub fn preset<'a>(directory: &'a Directory, language: &Language, id: &PresetId) -> Result<&'a str, Refusal> {
     directory.presets.get(language).and_then(|presets| presets.get(id)).map(|preset| preset.text.as_str()).ok_or_else(
-        || Refusal::new(Code::PresetNotFound, format!("there is no preset {id} in language {language}: name another")),
+        || {
+            Refusal::new(
+                Code::PresetNotFound,
+                format!("preset {id} does not exist in language {language}: use another"),
+            )
+        },
     )
 }
 
-/// Whether a text has something in it, and no more than fits (R50, A43). Never cut.
+/// Checks that a text is neither blank nor too long (R50, A43). Texts are never truncated.
 pub fn shape(text: &str) -> Result<(), Refusal> {
     if is_blank(text) {
         return Err(Refusal::new(Code::TextEmpty, "there is nothing to send: write some text"));
@@ -154,18 +162,18 @@ mod tests {
     const CALLER: &str = "+12065550142";
 
     #[test]
-    fn r7_an_agent_may_text_the_caller_of_a_call_that_lives() {
+    fn r7_an_agent_may_text_the_caller_of_a_live_call() {
         check(|_, _| {}, Ok(()));
     }
 
     #[test]
     fn r51_a_call_that_has_ended_takes_no_texts() {
-        check(|standing, _| standing.ended = true, Err(Code::CallEnded));
+        check(|context, _| context.ended = true, Err(Code::CallEnded));
     }
 
     #[test]
-    fn a12_a46_a_closed_session_takes_no_texts_though_the_call_goes_on() {
-        check(|standing, _| standing.session = Session::Closed, Err(Code::SessionClosed));
+    fn a12_a46_a_closed_session_takes_no_texts() {
+        check(|context, _| context.session = Session::Closed, Err(Code::SessionClosed));
     }
 
     #[test]
@@ -178,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a42_a_queue_without_a_switch_of_its_own_has_its_parents() {
+    fn a42_a_queue_without_its_own_switch_inherits_its_parents() {
         check(
             |_, directory| {
                 let parent: QueueId = "sales".to_owned().try_into().unwrap();
@@ -192,67 +200,67 @@ mod tests {
     }
 
     #[test]
-    fn a56_a_waiting_caller_must_have_agreed() {
-        check(|standing, _| standing.phase = Phase::Waiting, Err(Code::WaitConsentMissing));
-        check(|standing, _| (standing.phase, standing.wait_sms_consent) = (Phase::Waiting, true), Ok(()));
+    fn a56_a_waiting_caller_must_have_consented() {
+        check(|context, _| context.phase = Phase::Waiting, Err(Code::WaitConsentMissing));
+        check(|context, _| (context.phase, context.wait_sms_consent) = (Phase::Waiting, true), Ok(()));
     }
 
     #[test]
-    fn a16_a_withheld_caller_cannot_be_texted_unless_the_agent_confirmed_another_number() {
-        check(|standing, _| standing.caller = Caller::Withheld, Err(Code::CallerUnreachable));
+    fn a16_a_withheld_caller_is_texted_only_on_a_confirmed_alternative() {
+        check(|context, _| context.caller = Caller::Withheld, Err(Code::CallerUnreachable));
         check(|s, _| (s.caller, s.alternative) = (Caller::Withheld, CALLER.parse().ok()), Ok(()));
     }
 
     #[test]
-    fn a17_a_caller_id_must_be_vouched_for_as_far_as_the_setting_says() {
+    fn a17_a_caller_id_needs_the_minimum_attestation() {
         let least_b = |directory: &mut Directory| directory.settings.minimum_attestation = Some(Attestation::B);
         check(|_, directory| least_b(directory), Err(Code::AttestationTooLow));
         check(
-            |standing, directory| {
+            |context, directory| {
                 least_b(directory);
-                standing.attestation = Some(Attestation::C);
+                context.attestation = Some(Attestation::C);
             },
             Err(Code::AttestationTooLow),
         );
         check(
-            |standing, directory| {
+            |context, directory| {
                 least_b(directory);
-                standing.attestation = Some(Attestation::A);
+                context.attestation = Some(Attestation::A);
             },
             Ok(()),
         );
     }
 
     #[test]
-    fn a46_who_said_stop_is_not_texted() {
-        check(|standing, _| standing.opted_out = true, Err(Code::OptedOut));
+    fn a46_an_opted_out_caller_is_not_texted() {
+        check(|context, _| context.opted_out = true, Err(Code::OptedOut));
     }
 
     #[test]
-    fn r36_a35_a_caller_outside_the_us_is_judged_by_the_switch_of_the_phase_at_send_time() {
-        let rome = |standing: &mut SendContext<'_>| standing.caller = Caller::Number("+390612345678".parse().unwrap());
-        check(|standing, _| rome(standing), Err(Code::NonUsBlocked));
+    fn r36_a35_the_switch_of_the_phase_at_send_time_applies_outside_the_us() {
+        let rome = |context: &mut SendContext<'_>| context.caller = Caller::Number("+390612345678".parse().unwrap());
+        check(|context, _| rome(context), Err(Code::NonUsBlocked));
         check(
-            |standing, directory| {
-                rome(standing);
+            |context, directory| {
+                rome(context);
                 directory.settings.non_us.in_call = true;
             },
             Ok(()),
         );
         check(
-            |standing, directory| {
-                rome(standing);
+            |context, directory| {
+                rome(context);
                 directory.settings.non_us.in_call = true;
-                (standing.phase, standing.wait_sms_consent) = (Phase::Waiting, true);
+                (context.phase, context.wait_sms_consent) = (Phase::Waiting, true);
             },
             Err(Code::NonUsBlocked),
         );
     }
 
     #[test]
-    fn r9_a18_a_known_landline_is_refused_at_once_unless_forced() {
-        check(|standing, _| standing.landline = true, Err(Code::Landline));
-        check(|standing, _| (standing.landline, standing.force) = (true, true), Ok(()));
+    fn r9_a18_a_known_landline_is_refused_unless_forced() {
+        check(|context, _| context.landline = true, Err(Code::Landline));
+        check(|context, _| (context.landline, context.force) = (true, true), Ok(()));
     }
 
     #[test]
@@ -295,7 +303,7 @@ mod tests {
     fn check(change: impl Fn(&mut SendContext<'_>, &mut Directory), expected: Result<(), Code>) {
         let mut directory = example();
         let queue = "support".to_owned().try_into().unwrap();
-        let mut standing = SendContext {
+        let mut context = SendContext {
             ended: false,
             session: Session::None,
             queue: &queue,
@@ -308,7 +316,7 @@ mod tests {
             landline: false,
             force: false,
         };
-        change(&mut standing, &mut directory);
-        assert_eq!(may_send(&standing, &directory).map(|_| ()).map_err(|refusal| refusal.code), expected);
+        change(&mut context, &mut directory);
+        assert_eq!(may_send(&context, &directory).map(|_| ()).map_err(|refusal| refusal.code), expected);
     }
 }

@@ -1,22 +1,23 @@
-//! How many senders who were on no call are answered in an hour (A71).
+//! Hourly cap on answers to senders who were on no call (A71).
 //!
-//! A sender's number is easily forged, and each answer is a text that we pay for. So answers to strangers are counted over
-//! all our numbers, each kind of answer by itself: a flood of one keeps nobody from the other.
+//! A sender's number is easily forged, and each answer is a text that we pay for. So answers to unknown senders are
+//! capped over all our numbers, separately for each kind of answer, so that a flood of one kind does not suppress
+//! another.
 
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Moments that are kept apart. Where there are more, neighbours are counted together at the later of them.
-const MOMENTS_MAX: usize = 512;
+/// Maximum number of distinct timestamps. Beyond it, neighbours are merged at the later of the two.
+const TIMESTAMPS_MAX: usize = 512;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Answers of one kind to strangers in the last hour.
+/// Answers of one kind to unknown senders in the last hour.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct LastHour(Vec<Answers>);
 
-/// Answers at one moment.
+/// Answers at one timestamp.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Answers {
     at: Timestamp,
@@ -24,20 +25,20 @@ struct Answers {
 }
 
 impl LastHour {
-    /// How many there were in the hour before `now`.
+    /// Number of answers in the hour before `now`.
     pub fn count(&self, now: Timestamp) -> u32 {
         self.since(now).map(|answers| answers.count).sum()
     }
 
-    /// Whether one more keeps within `most` an hour; `None` is no bound.
+    /// Whether one more answer stays within `most` per hour; `None` means no bound.
     pub fn has_capacity(&self, most: Option<u32>, now: Timestamp) -> bool {
         most.is_none_or(|most| self.count(now) < most)
     }
 
-    /// The same with one more at `now`, and without those that are older than an hour.
+    /// The same with one more answer at `now`, and without those older than an hour.
     pub fn with_one_more(&self, now: Timestamp) -> Self {
         let mut answers: Vec<_> = self.since(now).collect();
-        if answers.len() >= MOMENTS_MAX {
+        if answers.len() >= TIMESTAMPS_MAX {
             let together = |pair: &[Answers]| Answers {
                 at: pair.last().expect("a chunk is not empty").at,
                 count: pair.iter().map(|answers| answers.count).sum(),
@@ -71,25 +72,29 @@ mod tests {
         assert!(has_capacity(3_600));
         assert!(answers.has_capacity(None, NOW));
         assert!(!LastHour::default().has_capacity(Some(0), NOW));
-        assert_eq!(after(answers, [3_700]), after(LastHour::default(), [3_700]), "what is past is not kept");
+        assert_eq!(
+            after(answers, [3_700]),
+            after(LastHour::default(), [3_700]),
+            "answers older than an hour are dropped"
+        );
     }
 
     #[test]
-    fn f05_a_flood_takes_little_room_and_no_hour_has_more_than_the_bound() {
+    fn f05_a_flood_uses_bounded_memory_and_no_hour_exceeds_the_cap() {
         const MOST: u32 = 5_000;
         let mut answers = LastHour::default();
         let mut at = Vec::new();
-        // Three hours of a stranger every half second.
+        // Three hours with an unknown sender every half second.
         for half_second in 0..3 * 7_200 {
             let now = NOW + Duration::from_millis(half_second * 500);
             if answers.has_capacity(Some(MOST), now) {
                 answers = answers.with_one_more(now);
                 at.push(now);
             }
-            assert!(answers.0.len() <= MOMENTS_MAX);
+            assert!(answers.0.len() <= TIMESTAMPS_MAX);
         }
         let most = MOST as usize;
         assert!(at.windows(most + 1).all(|answered| answered[most].since(answered[0]) >= HOUR));
-        assert!(at.len() > 2 * most, "a bound that is reached once does not hold for ever: {}", at.len());
+        assert!(at.len() > 2 * most, "the cap must not block answers forever: {}", at.len());
     }
 }

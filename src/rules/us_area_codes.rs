@@ -1,4 +1,4 @@
-//! Area codes of +1 that count as United States: states, D.C., territories (A73), and the codes of no place (toll-free).
+//! +1 area codes that count as United States: states, D.C., territories (A73), and non-geographic codes (toll-free).
 //!
 //! Written by `scripts/us_area_codes.py` on 2026-11-29 from libphonenumber 9.0.33.
 

@@ -1,29 +1,29 @@
-//! What a carrier's word on a number of ours makes of it (R15, R30-R32, A39, A40).
+//! Verification of our numbers with the carrier (R15, R30-R32, A39, A40).
 //!
-//! A number is verified where the carrier has it, it can text, and nothing shows that its inbound messages go elsewhere.
-//! A short code never gets here: it is no E.164 number.
+//! A number is verified if the carrier has it on the account, it can send SMS, and it is not known that its inbound
+//! messages go elsewhere. Short codes are never checked, because they are not E.164 numbers.
 
 use crate::model::{Timestamp, Verification, VerificationState};
 use std::time::Duration;
 
-/// How long a carrier's word is believed before it is asked again (A39).
+/// How long a verification is valid before the carrier is queried again (A39).
 pub const CHECK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a carrier says of a number.
+/// The carrier's response about a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Said {
-    /// It is on the account.
+    /// The number is on the account.
     Found {
-        /// It can text.
+        /// It can send SMS.
         sms: bool,
-        /// It can carry photos and videos.
+        /// It can send MMS.
         mms: bool,
         /// Where its inbound messages go.
         webhook: Webhook,
     },
-    /// It is not on the account.
+    /// The number is not on the account.
     NotOurs,
-    /// No answer, or none that says anything of the number.
+    /// No response, or none with information about the number.
     Nothing,
 }
 
@@ -32,16 +32,16 @@ pub enum Said {
 pub enum Webhook {
     /// To this gateway.
     Here,
-    /// To another address, or to none.
+    /// To another URL, or to none.
     Elsewhere,
-    /// Something other than the number decides it, as a carrier's bundle of numbers does.
+    /// Decided by something other than the number, like a carrier's messaging service.
     Unknown,
 }
 
-/// What is known of a number after the carrier was asked at `now`, where `before` was known. `address` is the one its
-/// inbound messages should go to.
+/// The verification of a number after the carrier was queried at `now`. `address` is the URL its inbound messages
+/// should go to.
 ///
-/// Where the carrier says nothing, nothing changes, so the number stays due: the caller paces its questions.
+/// Without a usable response nothing changes and the number stays due: the caller limits the rate of queries.
 pub fn judge(before: &Verification, said: Said, address: &str, now: Timestamp) -> Verification {
     let (sms, mms, failure) = match said {
         Said::Nothing => return before.clone(),
@@ -60,11 +60,11 @@ pub fn judge(before: &Verification, said: Said, address: &str, now: Timestamp) -
     }
 }
 
-/// What keeps a number that the carrier has from use, and what to do. Without MMS it still texts; where it is not known
-/// where its messages go, the number is not at fault.
+/// Why a number on the account cannot be used, and what to do. A number without MMS is usable, and so is one whose
+/// webhook is unknown.
 fn unfit(sms: bool, webhook: Webhook, address: &str) -> Option<String> {
     match (sms, webhook) {
-        (false, _) => Some("it cannot text: switch SMS on for it at the carrier or take another".to_owned()),
+        (false, _) => Some("it cannot send SMS: enable SMS for it at the carrier or use another".to_owned()),
         (true, Webhook::Elsewhere) => {
             Some(format!("its inbound messages go elsewhere: set its webhook at the carrier to {address}"))
         }
@@ -72,14 +72,14 @@ fn unfit(sms: bool, webhook: Webhook, address: &str) -> Option<String> {
     }
 }
 
-/// Whether the carrier is to be asked again, unbidden. A number that a seed says is verified was never asked about and is
-/// due at once; one that is unverified waits for somebody to verify it (R30); one that failed may have been mended.
+/// Whether the carrier should be queried again automatically. A number marked as verified by a seed was never checked
+/// and is due immediately; an unverified one waits for an administrator (R30); a failed one may have been fixed.
 pub fn due(verification: &Verification, now: Timestamp) -> bool {
     let decided = verification.state != VerificationState::Unverified;
     decided && verification.checked_at.is_none_or(|checked_at| now.since(checked_at) >= CHECK_EVERY)
 }
 
-/// The state in words for people; R32 has those for a number that is verified.
+/// The state as shown to people; R32 prescribes the text for a verified number.
 pub fn status(state: VerificationState) -> &'static str {
     match state {
         VerificationState::Verified => "Verified for SMS messaging only",
@@ -99,8 +99,8 @@ mod tests {
     const GOOD: Said = Said::Found { sms: true, mms: true, webhook: Webhook::Here };
 
     #[test]
-    fn r15_r30_a_number_the_carrier_has_and_points_at_us_is_verified() {
-        let verified = asked(GOOD);
+    fn r15_r30_a_number_on_the_account_that_points_at_us_is_verified() {
+        let verified = checked(GOOD);
         let expected = Verification {
             state: VerificationState::Verified,
             sms: true,
@@ -112,90 +112,90 @@ mod tests {
     }
 
     #[test]
-    fn r31_a_number_must_be_verified_before_a_queue_gets_it() {
-        let breaches = |verification| directory::check(&Directory::default(), &support_with(verification).0, false);
-        assert_eq!(breaches(asked(GOOD)), []);
-        for verification in [Verification::default(), asked(Said::NotOurs), asked(Said::Nothing)] {
-            let breaches = breaches(verification);
+    fn r31_a_number_must_be_verified_before_it_is_assigned() {
+        let violations = |verification| directory::check(&Directory::default(), &support_with(verification).0, false);
+        assert_eq!(violations(checked(GOOD)), []);
+        for verification in [Verification::default(), checked(Said::NotOurs), checked(Said::Nothing)] {
+            let violations = violations(verification);
             assert!(
-                !breaches.is_empty() && breaches.iter().all(|b| b.problem.contains("not verified")),
-                "{breaches:?}"
+                !violations.is_empty() && violations.iter().all(|b| b.problem.contains("not verified")),
+                "{violations:?}"
             );
         }
     }
 
     #[test]
-    fn r32_the_status_of_a_verified_number_has_these_words() {
-        assert_eq!(status(asked(GOOD).state), "Verified for SMS messaging only");
-        assert_eq!(status(asked(Said::NotOurs).state), "Verification failed");
+    fn r32_the_status_of_a_verified_number_has_the_prescribed_text() {
+        assert_eq!(status(checked(GOOD).state), "Verified for SMS messaging only");
+        assert_eq!(status(checked(Said::NotOurs).state), "Verification failed");
         assert_eq!(status(Verification::default().state), "Not verified");
     }
 
     #[test]
-    fn a40_the_number_exists_can_text_and_points_at_us_and_a_failure_says_what_to_do() {
+    fn a40_the_number_exists_can_text_and_points_at_us_or_the_reason_is_given() {
         let found = |sms, webhook| Said::Found { sms, mms: true, webhook };
         check(found(true, Webhook::Here), None);
         check(found(true, Webhook::Elsewhere), Some(&format!("set its webhook at the carrier to {HERE}, then verify")));
-        check(found(false, Webhook::Here), Some("take another, then verify"));
-        check(found(false, Webhook::Elsewhere), Some("take another, then verify"));
+        check(found(false, Webhook::Here), Some("use another, then verify"));
+        check(found(false, Webhook::Elsewhere), Some("use another, then verify"));
         check(Said::NotOurs, Some("add it there or correct `account`, then verify"));
     }
 
     #[test]
-    fn a40_a_number_without_mms_texts_and_one_with_a_webhook_nobody_knows_is_not_at_fault() {
-        let no_mms = asked(Said::Found { sms: true, mms: false, webhook: Webhook::Here });
+    fn a40_a_number_without_mms_or_with_an_unknown_webhook_is_verified() {
+        let no_mms = checked(Said::Found { sms: true, mms: false, webhook: Webhook::Here });
         assert_eq!((no_mms.state, no_mms.sms, no_mms.mms), (VerificationState::Verified, true, false));
         check(Said::Found { sms: true, mms: true, webhook: Webhook::Unknown }, None);
     }
 
     #[test]
-    fn a40_an_sms_code_is_no_number_of_ours() {
+    fn a40_a_short_code_cannot_be_one_of_our_numbers() {
         assert!("72345".parse::<E164>().is_err() && "+72345".parse::<E164>().is_err());
     }
 
     #[test]
-    fn a39_a_number_the_carrier_no_longer_has_opens_no_new_session() {
+    fn a39_a_number_removed_at_the_carrier_opens_no_new_session() {
         let numbers = |verification| {
             let (directory, support, number) = support_with(verification);
             number::of_queue(&directory, &support).contains(&number)
         };
-        assert!(numbers(asked(GOOD)));
-        assert!(!numbers(judge(&asked(GOOD), Said::NotOurs, HERE, NOW)));
+        assert!(numbers(checked(GOOD)));
+        assert!(!numbers(judge(&checked(GOOD), Said::NotOurs, HERE, NOW)));
     }
 
     #[test]
-    fn a39_a_carrier_that_does_not_answer_changes_nothing_and_is_asked_again() {
-        for before in [Verification::default(), asked(GOOD), asked(Said::NotOurs)] {
+    fn a39_without_a_response_nothing_changes_and_the_number_stays_due() {
+        for before in [Verification::default(), checked(GOOD), checked(Said::NotOurs)] {
             assert_eq!(judge(&before, Said::Nothing, HERE, NOW + CHECK_EVERY), before);
         }
-        assert!(due(&judge(&asked(GOOD), Said::Nothing, HERE, NOW + CHECK_EVERY), NOW + CHECK_EVERY));
+        assert!(due(&judge(&checked(GOOD), Said::Nothing, HERE, NOW + CHECK_EVERY), NOW + CHECK_EVERY));
     }
 
     #[test]
-    fn a39_a_number_is_asked_about_each_day_whether_it_passed_or_failed() {
+    fn a39_verified_and_failed_numbers_are_checked_daily() {
         let almost = NOW + (CHECK_EVERY - Duration::from_millis(1));
-        for verification in [asked(GOOD), asked(Said::NotOurs)] {
+        for verification in [checked(GOOD), checked(Said::NotOurs)] {
             let days = [NOW, almost, NOW + CHECK_EVERY].map(|now| due(&verification, now));
             assert_eq!(days, [false, false, true]);
         }
-        let mended = judge(&asked(Said::NotOurs), GOOD, HERE, NOW + CHECK_EVERY);
-        assert_eq!((mended.state, mended.reason), (VerificationState::Verified, None));
+        let fixed = judge(&checked(Said::NotOurs), GOOD, HERE, NOW + CHECK_EVERY);
+        assert_eq!((fixed.state, fixed.reason), (VerificationState::Verified, None));
     }
 
     #[test]
-    fn a39_a_number_that_a_seed_believed_in_is_asked_about_at_once_and_a_new_one_waits_for_verify() {
+    fn a39_a_seeded_number_is_checked_immediately_and_a_new_one_on_request() {
         let seeded =
             Verification { state: VerificationState::Verified, sms: true, mms: true, ..Verification::default() };
         assert!(due(&seeded, NOW));
         assert!(!due(&Verification::default(), NOW));
     }
 
-    /// What becomes of a new number after this answer.
-    fn asked(said: Said) -> Verification {
+    /// The verification of a new number after this response.
+    fn checked(said: Said) -> Verification {
         judge(&Verification::default(), said, HERE, NOW)
     }
 
-    /// The example, with a queue whose inbound number is known like this.
+    /// The example, with this verification for the inbound number of queue `support`.
     fn support_with(verification: Verification) -> (Directory, QueueId, E164) {
         let mut directory = directory::example();
         let support: QueueId = "support".to_owned().try_into().unwrap();
@@ -206,7 +206,7 @@ mod tests {
 
     #[track_caller]
     fn check(said: Said, expected: Option<&str>) {
-        let Verification { state, reason, .. } = asked(said);
+        let Verification { state, reason, .. } = checked(said);
         match expected {
             None => assert_eq!((state, reason), (VerificationState::Verified, None)),
             Some(part) => {

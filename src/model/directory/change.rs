@@ -1,4 +1,4 @@
-//! One change of the directory, as a command asks for it and the journal keeps it.
+//! Changes of the directory, as commands request them and the journal stores them.
 
 use super::{Account, Directory, Language, Number, Owners, Preset, PresetId, Queue, QueueId, Settings};
 use crate::model::number::E164;
@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A resource as it is afterwards; `None` where it is gone.
+/// One resource as it is after the change; `None` if it is deleted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Change {
     /// The settings.
@@ -22,12 +22,12 @@ pub enum Change {
 }
 
 impl Change {
-    /// Everything in `directory`, one by one.
+    /// The changes that build `directory` from nothing, always including the settings.
     pub fn all_of(directory: &Directory) -> Vec<Self> {
         Self::between(&Directory::default(), directory, true)
     }
 
-    /// What makes `after` of `before`, and nothing that is the same in both.
+    /// The changes that turn `before` into `after`; resources equal in both are left out.
     pub fn from_to(before: &Directory, after: &Directory) -> Vec<Self> {
         Self::between(before, after, false)
     }
@@ -37,7 +37,7 @@ impl Change {
         if settings_too || before.settings != after.settings {
             changes.push(Self::Settings(Json(Box::new(after.settings.clone()))));
         }
-        // What goes is named first, so that a number a queue lets go of is free when another takes it.
+        // Deletions come first, so that a number released by one queue can be assigned to another in the same change.
         for number in before.numbers.keys().filter(|number| !after.numbers.contains_key(number)) {
             changes.push(Self::Number(*number, None));
         }
@@ -81,7 +81,7 @@ impl Change {
 }
 
 impl Directory {
-    /// The directory with a change. Whether it keeps the rules is the rules' business.
+    /// Applies a change without checking it against the rules of the directory.
     pub fn change(&mut self, change: &Change) {
         self.owners = Owners::default();
         match change {
@@ -107,8 +107,8 @@ impl Directory {
     }
 }
 
-/// A value that stands in a record as a JSON text, so that a field added later is read as its default from what was
-/// written before.
+/// A value stored in a record as JSON text, so that older records are readable after a field is added (the field gets
+/// its default).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Json<T>(pub T);
 
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_written_before_a_field_was_there_read_with_its_default() {
+    fn settings_without_a_later_field_are_read_with_its_default() {
         let mut written = serde_json::to_value(Settings { late_text: true, ..Settings::default() }).unwrap();
         written.as_object_mut().unwrap().remove("opt_out").unwrap();
         let record = postcard::to_stdvec(&written.to_string()).unwrap();

@@ -1,13 +1,13 @@
-//! What holds for the whole gateway.
+//! Settings of the whole gateway.
 //!
-//! Settings stand in the journal as JSON, so a field added here needs a default and nothing else.
+//! The journal stores settings as JSON, so a field added here needs only a default.
 
 use super::Language;
 use crate::model::call::Attestation;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What holds for the whole gateway.
+/// Settings of the whole gateway.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
@@ -19,31 +19,31 @@ pub struct Settings {
     pub custom_messages: bool,
     /// Whether agents may send presets only (R42).
     pub presets_only: bool,
-    /// Where a text is missing in the call's language (A25).
+    /// The fallback where a text is missing in the call's language (A25).
     pub default_language: Language,
-    /// Sent when the call ends (R55).
+    /// The message sent when the call ends (R55).
     pub closing: Closing,
-    /// Sent to who writes after the call (R58).
+    /// The reply to texts that arrive after the call (R58).
     pub auto_reply: AutoReply,
     /// How far one STOP reaches (A46).
     pub opt_out_scope: OptOutScope,
-    /// What we say to STOP and HELP where the carrier does not.
+    /// Replies to STOP and HELP where the carrier does not reply itself.
     pub opt_out: OptOutWords,
-    /// Which calls may text (A15).
+    /// The call types that may text (A15).
     pub call_types: Vec<String>,
     /// Whether a text to another queue's number joins the call (A3).
     pub attach_cross_queue: bool,
-    /// How long a call lives without a word from the platform, in minutes (A7).
+    /// How long a call lives without an update from the platform, in minutes (A7).
     pub call_lease_minutes: u32,
     /// Whether `message.late` carries the text.
     pub late_text: bool,
-    /// The least the network must vouch for the caller id (A17).
+    /// The minimum attestation a caller id must have (A17); `None` accepts any.
     pub minimum_attestation: Option<Attestation>,
     /// Whether texts from outside the US are dropped while the switch is off (A34).
     pub drop_non_us_inbound: bool,
-    /// How long we remember whom we have talked to, in days (A23).
+    /// How long a contact is remembered, in days (A23).
     pub contact_memory_days: u32,
-    /// How long we remember a landline, in days (A18).
+    /// How long a landline is remembered, in days (A18).
     pub landline_memory_days: u32,
     /// The longest wait at which a send is still accepted, in milliseconds (A29).
     pub max_wait_ms: u64,
@@ -54,9 +54,9 @@ pub struct Settings {
 /// The switches for numbers outside the US.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NonUs {
-    /// With an agent.
+    /// Whether texts are allowed while the caller talks to an agent.
     pub in_call: bool,
-    /// In a queue.
+    /// Whether texts are allowed while the caller waits in a queue.
     pub wait_time: bool,
     /// What counts as US (A33).
     pub rule: NonUsRule,
@@ -75,42 +75,43 @@ pub enum NonUsRule {
 /// The closing message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Closing {
-    /// The checkbox.
+    /// Whether it is sent at all.
     pub enabled: bool,
-    /// One text a language.
+    /// One text per language.
     pub texts: BTreeMap<Language, String>,
 }
 
 /// The auto-reply and its caps (A22).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AutoReply {
-    /// The checkbox.
+    /// Whether it is sent at all.
     pub enabled: bool,
-    /// One text a language.
+    /// One text per language.
     pub texts: BTreeMap<Language, String>,
-    /// Silence after a reply, in minutes.
+    /// How long no further reply is sent to the same sender, in minutes.
     pub quiet_minutes: u32,
-    /// At most so many in 24 hours.
+    /// Maximum number of replies to one sender in 24 hours.
     pub per_day: u32,
-    /// Whether those we never talked to get one (A23).
+    /// Whether senders without an earlier session get one (A23).
     pub unknown_sender: UnknownSender,
-    /// At most so many answers in an hour to senders who were on no call, over all our numbers (A71); `None` is no bound.
+    /// Maximum number of replies per hour to senders who were on no call, over all our numbers (A71); `None` means no
+    /// bound.
     #[serde(default = "strangers_per_hour")]
     pub strangers_per_hour: Option<u32>,
 }
 
-/// What holds where nobody has said anything else: also in journals written before there was a bound.
+/// The default, also for journals written before the field existed.
 fn strangers_per_hour() -> Option<u32> {
     Some(200)
 }
 
-/// What a stranger gets (A23).
+/// The reply to an unknown sender (A23).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownSender {
-    /// The auto-reply.
+    /// The sender gets the auto-reply.
     Reply,
-    /// Nothing.
+    /// The sender gets no reply.
     Silent,
 }
 
@@ -118,21 +119,21 @@ pub enum UnknownSender {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptOutScope {
-    /// To all our numbers.
+    /// It applies to all our numbers.
     AllNumbers,
-    /// To the number it was sent to.
+    /// It applies to the number it was sent to.
     Number,
 }
 
-/// What we say to STOP and HELP where the carrier does not, and which messages count as STOP.
+/// Replies to STOP and HELP where the carrier does not reply itself, and which messages count as STOP.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OptOutWords {
     /// Whether STOP is confirmed, once.
     pub confirm: bool,
-    /// The confirmation, one text a language. Where none fits, a built-in English one says it.
+    /// The confirmation, one text per language. If none matches, a built-in English text is used.
     pub texts: BTreeMap<Language, String>,
-    /// The answer to HELP, one text a language: who we are and how to reach us. Where none fits, nothing.
+    /// The answer to HELP (who we are and how to reach us), one text per language. If none matches, no answer is sent.
     pub help_texts: BTreeMap<Language, String>,
     /// Whether a message that only begins with an opt-out word ("stop please") counts as one.
     pub first_word: bool,
@@ -145,8 +146,8 @@ impl Default for OptOutWords {
 }
 
 impl Default for Settings {
-    /// As a new gateway has them: the feature off, and everything else as the API shows it, without texts. Closing message
-    /// and auto-reply are on (R54), and say nothing until an administrator writes what (A26).
+    /// The settings of a new gateway: in-call SMS is off. Closing message and auto-reply are on (R54), but nothing is
+    /// sent until an administrator writes their texts (A26).
     fn default() -> Self {
         Self {
             in_call_sms: false,

@@ -1,7 +1,7 @@
-//! Characters that nobody sees.
+//! Invisible characters.
 
-/// Whether `c` is a format character: Unicode's general category Cf, or one it says to show nothing for
-/// (Default_Ignorable_Code_Point), as variation selectors, fillers and tags.
+/// Whether `c` is a format character: general category Cf or the property Default_Ignorable_Code_Point (variation
+/// selectors, fillers, tags).
 pub fn is_format(c: char) -> bool {
     matches!(
         c,
@@ -33,9 +33,9 @@ pub fn is_format(c: char) -> bool {
     )
 }
 
-/// Whether a text has nothing in it that can be seen: only space, control and format characters.
+/// Whether a text has no visible character: only space, control and format characters.
 pub fn is_blank(text: &str) -> bool {
-    /// A Braille cell without dots: a symbol by its category, and blank.
+    /// A Braille cell without dots: a symbol by category, but blank.
     const BRAILLE_BLANK: char = '\u{2800}';
     text.chars().all(|c| c.is_whitespace() || c.is_control() || is_format(c) || c == BRAILLE_BLANK)
 }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f01_format_characters_are_those_of_unicode() {
+    fn f01_format_characters_match_the_unicode_properties() {
         let unicode = regex::Regex::new(r"^[\p{Cf}\p{Default_Ignorable_Code_Point}]$").unwrap();
         for c in '\0'..=char::MAX {
             assert_eq!(is_format(c), unicode.is_match(c.encode_utf8(&mut [0; 4])), "U+{:04X}", u32::from(c));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn f02_a_text_without_anything_to_see_is_blank() {
+    fn f02_a_text_without_visible_characters_is_blank() {
         for text in
             ["", " \n", "\u{200b}", "\u{feff}\u{2060}", "\u{ad}", "\u{0}\u{7f}", "\u{3164}", "\u{2800}", "\u{e0041}"]
         {

@@ -1,8 +1,8 @@
-//! What smart encoding puts in the place of characters outside GSM-7, by code point.
+//! The GSM-7 replacements that smart encoding uses, by code point.
 //!
 //! From Twilio's sms-segments-calculator 1.3.0 (MIT, copyright 2021 Twilio Inc).
 
-/// Sorted, so that it can be searched.
+/// Sorted by code point, for binary search.
 pub(super) const SUBSTITUTES: &[(char, &str)] = &[
     ('\u{0}', ""),
     ('\u{3}', ""),

@@ -1,4 +1,4 @@
-//! The directory most tests begin with.
+//! The example directory that most tests start from.
 
 use crate::model::{
     AutoReply, Closing, Directory, E164, Language, Limits, Number, Preset, Purpose, Queue, Settings, Verification,
@@ -6,8 +6,8 @@ use crate::model::{
 };
 use std::collections::BTreeMap;
 
-/// The directory most tests begin with: queues `support` and `sales` with an inbound number each, a number they share
-/// for sending, presets and texts in English and Italian.
+/// The example directory: queues `support` and `sales` with one inbound number each, a shared outbound number, and
+/// presets and texts in English and Italian.
 pub fn example() -> Directory {
     let english: Language = "en".to_owned().try_into().unwrap();
     let italian: Language = "it".to_owned().try_into().unwrap();

@@ -1,26 +1,26 @@
-//! What settings must keep to.
+//! Validation of the settings.
 
-use super::Breaches;
+use super::Violations;
 use crate::model::Settings;
 use crate::rules::keyword;
 use crate::rules::refusal::Code;
 
-/// Types of calls that may text; one row names them all.
+/// Maximum number of call types; they are all stored in one row.
 const CALL_TYPES_MAX: usize = 30;
 
-/// Languages of one text; one row names them all.
+/// Maximum number of languages of one text; they are all stored in one row.
 const LANGUAGES_MAX: usize = 50;
 
-/// Answers to strangers in an hour. A gateway that wants more of them wants no bound.
+/// Maximum of `strangers_per_hour`. A gateway that needs more uses no bound.
 const STRANGERS_MAX: u32 = 100_000;
 
-pub(super) fn check(settings: &Settings, breaches: &mut Breaches) {
-    texts(settings, breaches);
-    bounds(settings, breaches);
-    contradictions(settings, breaches);
+pub(super) fn check(settings: &Settings, violations: &mut Violations) {
+    texts(settings, violations);
+    bounds(settings, violations);
+    contradictions(settings, violations);
 }
 
-fn texts(settings: &Settings, breaches: &mut Breaches) {
+fn texts(settings: &Settings, violations: &mut Violations) {
     let texts = [
         ("closing.texts", &settings.closing.texts),
         ("auto_reply.texts", &settings.auto_reply.texts),
@@ -30,15 +30,15 @@ fn texts(settings: &Settings, breaches: &mut Breaches) {
     for (name, texts) in texts {
         if texts.len() > LANGUAGES_MAX {
             let problem = format!("has {} languages: use at most {LANGUAGES_MAX}", texts.len());
-            breaches.add(format!("settings.{name}"), Code::InvalidField, problem);
+            violations.add(format!("settings.{name}"), Code::InvalidField, problem);
         }
         for (language, text) in texts {
-            breaches.text(format!("settings.{name}.{language}"), text);
+            violations.text(format!("settings.{name}.{language}"), text);
         }
     }
 }
 
-fn bounds(settings: &Settings, breaches: &mut Breaches) {
+fn bounds(settings: &Settings, violations: &mut Violations) {
     let bounded = [
         ("call_lease_minutes", u64::from(settings.call_lease_minutes), 1, 7 * 24 * 60),
         ("retention_days", u64::from(settings.retention_days), 2, 3650),
@@ -51,34 +51,35 @@ fn bounds(settings: &Settings, breaches: &mut Breaches) {
     for (name, value, least, most) in bounded {
         if !(least..=most).contains(&value) {
             let problem = format!("is {value}: use {least} to {most}");
-            breaches.add(format!("settings.{name}"), Code::InvalidField, problem);
+            violations.add(format!("settings.{name}"), Code::InvalidField, problem);
         }
     }
     if let Some(most) = settings.auto_reply.strangers_per_hour.filter(|most| *most > STRANGERS_MAX) {
         let problem = format!("is {most}: use 0 to {STRANGERS_MAX}, or null for no bound");
-        breaches.add("settings.auto_reply.strangers_per_hour", Code::InvalidField, problem);
+        violations.add("settings.auto_reply.strangers_per_hour", Code::InvalidField, problem);
     }
     if settings.call_types.len() > CALL_TYPES_MAX {
         let problem = format!("has {} entries: use at most {CALL_TYPES_MAX}", settings.call_types.len());
-        breaches.add("settings.call_types", Code::InvalidField, problem);
+        violations.add("settings.call_types", Code::InvalidField, problem);
     }
 }
 
-/// Settings that cannot both be meant. Presets only beside custom messages is none: the stricter holds (A44).
-fn contradictions(settings: &Settings, breaches: &mut Breaches) {
+/// Checks for settings that contradict each other. Presets-only together with custom messages is not a contradiction:
+/// the stricter one applies (A44).
+fn contradictions(settings: &Settings, violations: &mut Violations) {
     if settings.auto_reply.enabled && settings.auto_reply.per_day == 0 {
         let problem = "is 0 while auto_reply.enabled is true: allow 1 or more a day, or switch the auto-reply off";
-        breaches.add("settings.auto_reply.per_day", Code::InvalidField, problem);
+        violations.add("settings.auto_reply.per_day", Code::InvalidField, problem);
     }
     if settings.in_call_sms && settings.call_types.is_empty() {
         let problem = "is empty while in_call_sms is true: name the calls that may text, or switch in_call_sms off";
-        breaches.add("settings.call_types", Code::InvalidField, problem);
+        violations.add("settings.call_types", Code::InvalidField, problem);
     }
     for (name, texts) in [("closing", &settings.closing.texts), ("auto_reply", &settings.auto_reply.texts)] {
         for (language, text) in texts {
             if keyword::read(text).is_some() {
                 let problem = "is a word that callers text to opt out, in, or for help: write a sentence";
-                breaches.add(format!("settings.{name}.texts.{language}"), Code::InvalidField, problem);
+                violations.add(format!("settings.{name}.texts.{language}"), Code::InvalidField, problem);
             }
         }
     }

@@ -1,10 +1,10 @@
-//! The rules of the directory, each by the change that breaks it.
+//! Each rule of the directory, by a change that violates it.
 
 use super::*;
 use crate::model::Change;
 
 #[test]
-fn a_directory_that_keeps_the_rules_has_no_breach() {
+fn a_valid_directory_has_no_violation() {
     check_finds(|_| {}, &[]);
 }
 
@@ -22,7 +22,7 @@ fn r21_an_inbound_number_may_be_used_as_outbound_by_others() {
 }
 
 #[test]
-fn r21_an_outbound_number_does_not_become_inbound_while_it_is_held_so() {
+fn r21_an_outbound_number_cannot_become_inbound_while_it_is_outbound() {
     let shared: E164 = "+12065550102".parse().unwrap();
     check_change(
         |directory| queue(directory, "sales").inbound_numbers.push(shared),
@@ -44,7 +44,7 @@ fn r22_r23_a_queue_has_several_outbound_numbers_and_shares_them() {
 }
 
 #[test]
-fn r31_r18_r27_only_a_verified_number_for_calls_that_is_not_the_global_one_is_assigned() {
+fn r31_r18_r27_only_verified_in_call_numbers_other_than_global_are_assigned() {
     let sales = "+12065550101";
     check_finds(
         |directory| number(directory, sales).verification.state = VerificationState::Unverified,
@@ -55,7 +55,7 @@ fn r31_r18_r27_only_a_verified_number_for_calls_that_is_not_the_global_one_is_as
 }
 
 #[test]
-fn a39_r31_a_number_that_failed_stays_where_it_is_and_is_assigned_nowhere_anew() {
+fn a39_r31_a_failed_number_stays_assigned_and_gets_no_new_assignment() {
     let sales = "+12065550101";
     let mut failed = example();
     number(&mut failed, sales).verification.state = VerificationState::Failed;
@@ -73,11 +73,11 @@ fn a38_r27_the_global_outbound_number_is_assigned_only_by_force() {
     let global = "numbers.+12065550101.global_outbound number_is_global_outbound";
     assert_eq!(codes(&check(&example(), &after, false)), [global]);
     assert_eq!(check(&example(), &after, true), []);
-    assert_eq!(check(&after, &after, false), [], "what was forced once may be edited without force");
+    assert_eq!(check(&after, &after, false), [], "a forced assignment may be edited later without force");
 }
 
 #[test]
-fn a41_r18_the_purpose_of_a_number_changes_only_while_no_queue_has_it() {
+fn a41_r18_the_purpose_of_a_number_changes_only_while_no_queue_uses_it() {
     let to_chat = |directory: &mut Directory| number(directory, "+12065550101").purpose = Purpose::Chat;
     check_change(to_chat, &["numbers.+12065550101.purpose number_in_use"]);
     check_change(
@@ -90,7 +90,7 @@ fn a41_r18_the_purpose_of_a_number_changes_only_while_no_queue_has_it() {
 }
 
 #[test]
-fn what_is_still_used_is_not_deleted() {
+fn resources_in_use_are_not_deleted() {
     check_change(
         |directory| drop(directory.numbers.remove(&"+12065550101".parse().unwrap())),
         &["queues.sales.inbound_numbers number_in_use"],
@@ -103,7 +103,7 @@ fn what_is_still_used_is_not_deleted() {
 }
 
 #[test]
-fn r28_a_number_has_a_label_that_people_can_read() {
+fn r28_a_number_has_a_readable_label() {
     check_change(
         |directory| number(directory, "+12065550101").label = " ".to_owned(),
         &["numbers.+12065550101.label invalid_field"],
@@ -115,7 +115,7 @@ fn r28_a_number_has_a_label_that_people_can_read() {
 }
 
 #[test]
-fn r24_a28_limits_are_each_numbers_own_and_never_nothing() {
+fn r24_a28_each_number_has_its_own_limits_and_none_is_zero() {
     check_change(
         |directory| {
             number(directory, "+12065550100").limits.millisegments_per_second = Some(100);
@@ -140,7 +140,7 @@ fn r24_a28_limits_are_each_numbers_own_and_never_nothing() {
 }
 
 #[test]
-fn settings_that_contradict_each_other_are_named_with_the_way_out() {
+fn contradicting_settings_are_reported() {
     check_change(
         |directory| {
             directory.settings.auto_reply.per_day = 0;
@@ -156,12 +156,12 @@ fn settings_that_contradict_each_other_are_named_with_the_way_out() {
 }
 
 #[test]
-fn a44_presets_only_beside_custom_messages_is_no_contradiction() {
+fn a44_presets_only_with_custom_messages_is_not_a_contradiction() {
     check_change(|directory| (directory.settings.custom_messages, directory.settings.presets_only) = (true, true), &[]);
 }
 
 #[test]
-fn a42_a_queue_speaks_the_language_of_its_nearest_parent_that_has_one() {
+fn a42_a_queue_inherits_the_language_of_its_nearest_parent() {
     let mut directory = example();
     let (child, parent) = ("sales".to_owned().try_into().unwrap(), "support".to_owned().try_into().unwrap());
     queue(&mut directory, "sales").parent = Some("support".to_owned().try_into().unwrap());
@@ -172,7 +172,7 @@ fn a42_a_queue_speaks_the_language_of_its_nearest_parent_that_has_one() {
 }
 
 #[test]
-fn what_lies_between_two_directories_makes_one_of_the_other() {
+fn the_changes_between_two_directories_turn_one_into_the_other() {
     let one = example();
     let mut other = one.clone();
     other.settings.late_text = true;
@@ -189,7 +189,7 @@ fn what_lies_between_two_directories_makes_one_of_the_other() {
 }
 
 #[test]
-fn a42_the_parents_of_a_queue_end_somewhere() {
+fn a42_a_cycle_of_parents_is_rejected() {
     check_finds(
         |directory| {
             queue(directory, "sales").parent = Some("support".to_owned().try_into().unwrap());
@@ -200,7 +200,7 @@ fn a42_the_parents_of_a_queue_end_somewhere() {
 }
 
 #[test]
-fn every_breach_is_named_and_not_the_first_alone() {
+fn all_violations_are_reported() {
     check_finds(
         |directory| {
             number(directory, "+12065550101").account = "other".to_owned();
@@ -212,7 +212,7 @@ fn every_breach_is_named_and_not_the_first_alone() {
 }
 
 #[test]
-fn r50_a43_a_preset_over_918_characters_is_a_breach() {
+fn r50_a43_a_preset_over_918_characters_is_a_violation() {
     check_finds(
         |directory| {
             for preset in directory.presets.values_mut().flat_map(BTreeMap::values_mut) {
@@ -231,21 +231,21 @@ fn number<'a>(directory: &'a mut Directory, number: &str) -> &'a mut crate::mode
     directory.numbers.get_mut(&number.parse().unwrap()).unwrap()
 }
 
-fn codes(breaches: &[Violation]) -> Vec<String> {
-    breaches.iter().map(|breach| format!("{} {}", breach.at, breach.code.word())).collect()
+fn codes(violations: &[Violation]) -> Vec<String> {
+    violations.iter().map(|violation| format!("{} {}", violation.at, violation.code.word())).collect()
 }
 
-/// What a new gateway would find in the example, changed.
+/// Compares the violations of the changed example in a new gateway.
 #[track_caller]
 fn check_finds(change: impl Fn(&mut Directory), expected: &[&str]) {
     let mut directory = example();
     change(&mut directory);
     let mut found = check(&Directory::default(), &directory, false);
     found.extend(check_accounts(&directory, &["main".to_owned()]));
-    assert_eq!(found.into_iter().map(|breach| breach.at).collect::<Vec<_>>(), expected);
+    assert_eq!(found.into_iter().map(|violation| violation.at).collect::<Vec<_>>(), expected);
 }
 
-/// What a gateway that has the example would find if it were changed.
+/// Compares the violations of changing the example in a gateway that has it.
 #[track_caller]
 fn check_change(change: impl Fn(&mut Directory), expected: &[&str]) {
     let mut after = example();

@@ -1,4 +1,4 @@
-//! What a carrier's webhook says, once its dialect is understood.
+//! The items of a carrier's webhook, independent of the carrier's format.
 
 use super::id::MessageId;
 use super::message::FailureCode;
@@ -11,24 +11,25 @@ use std::fmt;
 pub enum InboundItem {
     /// A text or multimedia message to one of our numbers.
     Message(Inbound),
-    /// What became of a message of ours.
+    /// A delivery receipt for one of our messages.
     Receipt(Receipt),
-    /// A kind we do not know in an envelope we do: answered 2xx and counted, since an error would only bring it again.
+    /// An unknown kind of event in a known envelope: acknowledged with 2xx and counted, because an error would only
+    /// make the carrier repeat it.
     Ignored {
         /// The carrier's name for it.
         kind: String,
     },
-    /// Authentic, but not to be understood: kept as it came (A58).
+    /// An authentic webhook that cannot be parsed: its raw bytes are quarantined (A58).
     Unreadable {
-        /// The bytes as they came.
+        /// The raw bytes as received.
         raw: Vec<u8>,
-        /// What could not be understood, without any of its content.
+        /// What could not be parsed, without any of the content.
         problem: String,
     },
 }
 
 impl fmt::Debug for InboundItem {
-    /// Without raw bodies, which hold numbers and texts (A57).
+    /// Omits raw bodies, which contain numbers and texts (A57).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Message(message) => message.fmt(f),
@@ -42,24 +43,24 @@ impl fmt::Debug for InboundItem {
 /// A message from a caller.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Inbound {
-    /// The carrier's id of the message; repeats carry the same.
+    /// The carrier's id of the message; a repeated webhook carries the same one.
     pub carrier_id: String,
-    /// Who wrote.
+    /// The sender.
     pub from: Address,
     /// Our number.
     pub to: Address,
-    /// The text; empty where only media came.
+    /// The text; empty if the message has media only.
     pub text: String,
-    /// Photos, videos and the like, in the carrier's order.
+    /// Photos, videos and other media, in the carrier's order.
     pub media: Vec<InboundMedia>,
-    /// Segments as the carrier counted them, where it says.
+    /// Segments as counted by the carrier, if it reports them.
     pub segments: Option<u16>,
-    /// `STOP`, `START` or `HELP` where the carrier recognised a keyword and acts on it.
+    /// `STOP`, `START` or `HELP` if the carrier recognised a keyword and acts on it.
     pub keyword: Option<String>,
 }
 
 impl fmt::Debug for Inbound {
-    /// Without the text, which no log may hold (A57).
+    /// Omits the text, which must not be logged (A57).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbound")
             .field("carrier_id", &self.carrier_id)
@@ -70,12 +71,12 @@ impl fmt::Debug for Inbound {
     }
 }
 
-/// Where a medium can be fetched from.
+/// A medium of an inbound message, not fetched yet.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboundMedia {
-    /// The carrier's address of it.
+    /// The carrier's URL of it.
     pub url: String,
-    /// The type the carrier claims; its own first bytes will say the truth (A52).
+    /// The type claimed by the carrier; the actual type is determined from the first bytes (A52).
     pub content_type: Option<String>,
 }
 
@@ -92,52 +93,52 @@ pub struct Receipt {
     pub about: ReceiptRef,
     /// The carrier's id of the message.
     pub carrier_id: String,
-    /// The carrier's own word for the state; part of the dedupe key (A62).
+    /// The carrier's own word for the state; part of the deduplication key (A62).
     pub status: String,
-    /// The state in our words.
+    /// The state in the gateway's terms.
     pub state: ReceiptState,
-    /// The carrier's error code, where it gave one.
+    /// The carrier's error code, if it gave one.
     pub carrier_code: Option<String>,
-    /// What that code means and what to do, where its dialect knows.
+    /// What that code means and what to do, if the adapter knows the code.
     pub detail: Option<String>,
-    /// Segments as the carrier counted them, where it says.
+    /// Segments as counted by the carrier, if it reports them.
     pub segments: Option<u16>,
 }
 
-/// How a receipt names its message.
+/// How a receipt refers to its message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReceiptRef {
-    /// By our own id, which stood in the callback's URL or came back as a tag.
+    /// By our message id, from the callback URL or an echoed tag.
     Ours(MessageId),
-    /// By the carrier's id alone.
+    /// By the carrier's id only.
     CarrierOnly,
 }
 
-/// What a receipt says.
+/// The state a receipt reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ReceiptState {
-    /// The carrier has it and works on it; nothing changes.
+    /// The carrier accepted the message and has not sent it yet.
     Queued,
-    /// Handed on, and maybe the last word.
+    /// The carrier passed the message on; no further receipt may follow.
     Sent,
-    /// There.
+    /// The message was delivered.
     Delivered,
-    /// The network could not.
+    /// The network could not deliver it.
     Undelivered(FailureCode),
-    /// The carrier would not.
+    /// The carrier rejected it.
     Failed(FailureCode),
-    /// Too late.
+    /// The message expired before delivery.
     Expired,
 }
 
-/// What makes a webhook's item the same as one heard before (A62): never its text.
+/// The deduplication key of a webhook item (A62). It never contains the text.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Claim {
-    /// Our name of the carrier account.
+    /// The configured name of the carrier account.
     pub account: String,
     /// The carrier's id.
     pub carrier_id: String,
-    /// What the item is.
+    /// The kind of item.
     pub kind: ClaimKind,
 }
 
@@ -146,11 +147,11 @@ pub struct Claim {
 pub enum ClaimKind {
     /// A message.
     Message,
-    /// A receipt: `delivered` must not be dropped because `sent` was seen.
+    /// A receipt. The status is part of the key, so that `delivered` is not dropped as a duplicate of `sent`.
     Receipt {
         /// The carrier's word for the state.
         status: String,
     },
-    /// Kept unread; its id is the digest of its bytes.
+    /// A quarantined webhook; its id is the digest of its bytes.
     Quarantine,
 }
