@@ -1,7 +1,7 @@
-//! Floor 2: sockets with their guards.
+//! Floor 2: sockets with deadlines and limits.
 //!
-//! Invariant: nothing that a peer does, or leaves undone, holds a socket, a task or memory without end. Every wait has a
-//! deadline, everything read a size, every kind of thing a count; each of them has a name in [`Bounds`] or
+//! Invariant: no peer can hold a socket, a task or memory indefinitely, whatever it does or omits. Every wait has a
+//! deadline, every read a maximum size and every kind of resource a maximum count, each named in [`Bounds`] or
 //! [`ClientBounds`].
 
 mod body;
@@ -20,5 +20,5 @@ pub use origin::ClientAddress;
 pub use places::Shares;
 pub use tls::{ClientFiles, NoClient, ServerTls, TlsFiles, TlsProblem};
 
-/// Any error, as HTTP bodies and services hand them on.
+/// A boxed error, as HTTP bodies and services pass it on.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

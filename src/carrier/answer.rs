@@ -1,4 +1,4 @@
-//! What a carrier's answers to our own requests mean.
+//! The meaning of a carrier's responses to our requests.
 
 use crate::model::{FailureCode, Secret, Timestamp};
 use bytes::Bytes;
@@ -6,89 +6,91 @@ use http::{HeaderMap, Request, header};
 use std::fmt;
 use std::time::Duration;
 
-/// The longest pause a carrier's `Retry-After` can put on a lane: well past the life of any text in it, and short enough
-/// that a carrier's slip does not silence a number for a day.
+/// Maximum pause of a lane for a carrier's `Retry-After`: longer than the lifetime of any text, and short enough that a
+/// carrier's mistake does not block a number for a day.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
-/// The most characters of a carrier's id of a message.
+/// Maximum length of a carrier's message id.
 pub(super) const CARRIER_ID_MAX_CHARACTERS: usize = 64;
 
-/// What the dispatcher does next with a message whose send was answered.
+/// The outcome of an attempt, which determines what the dispatcher does next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// The carrier has it.
+    /// The carrier accepted the message.
     Sent {
-        /// The carrier's id; receipts carry the same.
+        /// The carrier's id, which its receipts contain too.
         carrier_id: String,
-        /// Segments as the carrier counts them, where it says.
+        /// Segments as counted by the carrier, if it reports them.
         segments: Option<u16>,
     },
-    /// The carrier will not have it: the message has failed.
+    /// The carrier rejected the message permanently.
     Refused {
-        /// In our words.
+        /// The gateway's failure code.
         code: FailureCode,
-        /// In the carrier's.
+        /// The carrier's code, if it gave one.
         carrier_code: Option<String>,
-        /// What it means and what to do; nothing of the message in it.
+        /// What happened and what to do. Contains nothing of the message.
         detail: String,
-        /// Whether the carrier says that the recipient opted out, which our own list must learn.
+        /// Whether the carrier reports that the recipient opted out, which is then added to our own list.
         opted_out: bool,
     },
-    /// The carrier did not take it and may take it later: the lane waits, then tries again (A64).
+    /// The carrier did not accept the message now: the lane pauses, then the send is retried (A64).
     Later {
-        /// How long the carrier asks us to wait; at most [`RETRY_AFTER_MAX`].
+        /// The wait that the carrier requests, at most [`RETRY_AFTER_MAX`].
         retry_after: Option<Duration>,
-        /// What it said.
+        /// The carrier's reason.
         reason: String,
     },
-    /// The carrier refuses the account, whatever the text: it was not taken, and the account waits until somebody acts.
+    /// The carrier rejects the account, independent of the text: the message was not accepted, and the account is
+    /// paused.
     AccountRefused {
         /// What happened and what to check.
         detail: String,
     },
-    /// The carrier may have it and did not give its id: never sent again, a receipt settles it (A60).
+    /// The carrier may have accepted the message but returned no id: it is never sent again, and a receipt settles it
+    /// (A60).
     Unknown {
-        /// What could not be understood.
+        /// Why the outcome is unknown.
         reason: String,
     },
 }
 
-/// A token for sends, and how long it is good.
+/// A token for requests to the carrier, with its validity.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// What goes into the requests.
+    /// The token as sent in requests.
     pub secret: Secret,
-    /// From here on another is to be got; a little before the carrier stops taking it.
+    /// When to request a new token; a little before the carrier stops accepting this one.
     pub use_until: Timestamp,
 }
 
-/// The carrier gave no token; sends wait.
+/// No token could be obtained; sends wait.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no token: {0}")]
 pub struct NoToken(pub String);
 
-/// What to do next in finding out about a number.
+/// The next step of looking up a number.
 pub enum LookUp {
-    /// Ask this, and come again with the answer.
-    Queries(Box<Request<Bytes>>),
+    /// Send this request, and call `look_up` again with the response.
+    Request(Box<Request<Bytes>>),
     /// The number is on the account.
     Found(NumberFacts),
     /// The number is not on the account.
     NotOurs,
-    /// The carrier did not say.
+    /// The look-up failed.
     Failed {
         /// What went wrong and what to do.
         reason: String,
-        /// Whether asking again later may help without anybody doing anything.
+        /// Whether a retry may succeed without a change by an operator.
         retryable: bool,
     },
 }
 
 impl fmt::Debug for LookUp {
-    /// Without the question, which has the whole number in its address.
+    /// Omits the request, which has the whole number in its URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Queries(_) => f.write_str("Ask"),
+            Self::Request(_) => f.write_str("Request"),
             Self::Found(facts) => f.debug_tuple("Found").field(facts).finish(),
             Self::NotOurs => f.write_str("NotOurs"),
             Self::Failed { reason, retryable } => {
@@ -98,12 +100,12 @@ impl fmt::Debug for LookUp {
     }
 }
 
-/// What a carrier knows of a number of ours.
+/// The carrier's data about one of our numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NumberFacts {
-    /// Texts can be sent and received.
+    /// The number can send and receive SMS.
     pub sms: bool,
-    /// Photos and videos too.
+    /// The number can send and receive MMS.
     pub mms: bool,
     /// Where its inbound messages go.
     pub webhook: Pointing,
@@ -114,22 +116,22 @@ pub struct NumberFacts {
 pub enum Pointing {
     /// To this gateway.
     Here,
-    /// To another address, or to none: no text will reach us.
+    /// To another URL, or to none: no texts reach the gateway.
     Elsewhere,
-    /// Something other than the number itself decides it.
+    /// Decided by something other than the number itself.
     Unknown,
 }
 
-/// The `Retry-After` of a carrier's answer, at most [`RETRY_AFTER_MAX`].
+/// The `Retry-After` of a carrier's response, at most [`RETRY_AFTER_MAX`].
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    asked_to_wait(headers, now).map(|wait| wait.min(RETRY_AFTER_MAX))
+    requested_wait(headers, now).map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
-/// The `Retry-After` of an answer: seconds or an HTTP date. Garbage counts as none.
-pub fn asked_to_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// The `Retry-After` of a response: seconds or an HTTP date. An invalid value is ignored.
+pub fn requested_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a u64 holds still say "very long".
+        // More digits than fit in a u64 count as "very long".
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
         // An HTTP date is an RFC 2822 date whose zone is GMT.
@@ -139,7 +141,7 @@ pub fn asked_to_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(wait)
 }
 
-/// Whether a carrier's id can be one: something printable, and of bounded length, since it becomes a key.
+/// Whether a carrier's id is usable: printable ASCII of bounded length, because it is used as a key.
 pub(super) fn plausible_id(id: &str) -> bool {
     (1..=CARRIER_ID_MAX_CHARACTERS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -150,7 +152,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn a64_retry_after_is_honoured_as_seconds_and_as_a_date_and_never_beyond_its_bound() {
+    fn a64_retry_after_is_parsed_as_seconds_or_a_date_and_capped() {
         let now = Timestamp::parse("2025-11-22T06:00:00Z").unwrap();
         for (text, expected) in [
             ("0", Some(0)),

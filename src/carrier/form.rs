@@ -1,14 +1,14 @@
-//! `application/x-www-form-urlencoded` as bytes.
+//! A byte-level parser of `application/x-www-form-urlencoded`.
 //!
-//! Signatures cover the decoded bytes, also where they are no UTF-8, so nothing here replaces what it cannot read: two
-//! bodies that differ stay different.
+//! Signatures cover the decoded bytes even if they are not valid UTF-8, so invalid bytes are kept: different bodies
+//! stay different.
 
 use std::borrow::Cow;
 
-/// A name and its value, decoded.
+/// A decoded name and value.
 pub(super) type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
-/// The pairs of a form in their order. Empty pieces (`a=1&&b=2`) are none; a name without `=` has an empty value.
+/// The pairs of a form in order. Empty pieces (`a=1&&b=2`) are skipped; a name without `=` has an empty value.
 pub(super) fn pairs(form: &[u8]) -> impl Iterator<Item = Pair<'_>> {
     form.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()).map(|piece| {
         let border = piece.iter().position(|byte| *byte == b'=');
@@ -17,7 +17,7 @@ pub(super) fn pairs(form: &[u8]) -> impl Iterator<Item = Pair<'_>> {
     })
 }
 
-/// `+` is a blank and `%XX` a byte; a `%` without two hex digits stands for itself.
+/// Decodes `+` to a space and `%XX` to a byte; a `%` without two hex digits is kept.
 fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = text.iter().position(|byte| matches!(byte, b'+' | b'%')) else {
         return Cow::Borrowed(text);
@@ -58,7 +58,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn bytes_that_are_no_utf_8_stay_what_they_are() {
+    fn bytes_that_are_not_utf_8_are_kept() {
         let read: Vec<_> = pairs(b"a=%ff&b=\xfe+%2B%zz%4&=x&c").collect();
         let plain: Vec<(&[u8], &[u8])> = read.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(plain, [(&b"a"[..], &b"\xff"[..]), (b"b", b"\xfe +%zz%4"), (b"", b"x"), (b"c", b"")]);
@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_utf_8_reads_as_the_url_standard_says(form in "([a-zA-Z&=+%é0-9 ]|%[0-7][0-9a-fA-F]){0,40}") {
+        fn utf_8_forms_parse_as_in_the_url_standard(form in "([a-zA-Z&=+%é0-9 ]|%[0-7][0-9a-fA-F]){0,40}") {
             let ours: Vec<(String, String)> = pairs(form.as_bytes())
                 .map(|(name, value)| (String::from_utf8_lossy(&name).into(), String::from_utf8_lossy(&value).into()))
                 .collect();

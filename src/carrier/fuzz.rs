@@ -1,5 +1,5 @@
-//! What the fuzzer calls: one function for each carrier, with everything that reads what a stranger can send, and one for
-//! what all of them answer.
+//! Fuzz entry points: one per carrier, covering everything that parses untrusted input, and one for `Retry-After`,
+//! which all carriers use.
 
 use super::answer::{self, RETRY_AFTER_MAX};
 use super::twilio::{self, Algorithm, SharedKey, Twilio};
@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use std::sync::{Arc, LazyLock};
 
-/// Where webhooks seem to come in, as [`fn@twilio`] signs them.
+/// The public URL under which [`fn@twilio`] signs webhooks.
 const PUBLIC_URL: &str = "https://gw.example.com";
 
-/// The account of all targets.
+/// The account that all fuzz targets use.
 pub(crate) static TWILIO: LazyLock<Arc<Twilio>> = LazyLock::new(|| {
     let account = Twilio::new(twilio::Account {
         name: "main".to_owned(),
@@ -30,17 +30,17 @@ pub(crate) static TWILIO: LazyLock<Arc<Twilio>> = LazyLock::new(|| {
     Arc::new(account.expect("these settings are those of an account"))
 });
 
-/// What its carrier signs a form with.
+/// The carrier's signature of a form.
 pub(crate) fn signature(path_and_query: &str, form: &[u8]) -> HeaderValue {
     let signature = twilio::sign(&TWILIO_TOKEN, &format!("{PUBLIC_URL}{path_and_query}"), form);
     HeaderValue::try_from(signature).expect("base64 has no character that a header may not have")
 }
 
-/// Reads `input` as a request with a body, and as an answer: verify, parse, outcome, look-up, media.
+/// Uses `input` both as a webhook and as a response: verify, parse, outcome, look-up, media.
 ///
-/// The input is written like a request: a line `POST /path?query` (for an answer its number, `429`, stands in the place of
-/// the method), a line for each header, an empty line, the body. A form without a signature is given a good one, and must
-/// then pass.
+/// The input is formatted like a request: a line `POST /path?query` (for a response the status, `429`, replaces the
+/// method), one line per header, an empty line, the body. A form without a signature gets a valid one, and must then
+/// pass verification.
 pub fn twilio(input: &[u8]) {
     let Written { first, method, target, headers, body } = Written::read(input);
     let now = Timestamp::from_ms(1_763_791_200_000);
@@ -51,19 +51,19 @@ pub fn twilio(input: &[u8]) {
         headers: headers.clone(),
         body: body.clone(),
     };
-    // Both, because a parser must stand what a verifier would have stopped.
+    // Both are called, because the parser must not panic on input that verification would reject.
     let verified = TWILIO.verify(&hook, now);
-    let heard = TWILIO.parse(&hook);
+    let parsed = TWILIO.parse(&hook);
     assert!(TWILIO.signed_url(&hook).starts_with(PUBLIC_URL));
 
     let small_form = hook.body.iter().filter(|byte| **byte == b'&').count() < 500;
     if verified.is_err() && hook.headers.is_empty() && hook.method == Method::POST && small_form {
         hook.headers.insert("x-twilio-signature", signature(&hook.path_and_query, &hook.body));
-        assert_eq!(TWILIO.verify(&hook, now), Ok(()), "what Twilio signs passes");
-        assert_eq!(TWILIO.parse(&hook), heard, "the signature changes nothing of the content");
+        assert_eq!(TWILIO.verify(&hook, now), Ok(()), "a webhook signed by Twilio passes");
+        assert_eq!(TWILIO.parse(&hook), parsed, "the signature does not affect the content");
     }
-    if let Ok(heard) = heard {
-        assert_eq!(heard.len(), 1, "a webhook of Twilio's has one item");
+    if let Ok(parsed) = parsed {
+        assert_eq!(parsed.len(), 1, "a Twilio webhook has one item");
     }
 
     let mut answer = Response::new(body);
@@ -72,29 +72,29 @@ pub fn twilio(input: &[u8]) {
     let _ = TWILIO.outcome(&answer, now);
     let number = "+14155550199".parse().expect("it is a number");
     let result = TWILIO.look_up(number, &[answer], None);
-    assert!(!matches!(result, LookUp::Queries(_)), "one answer is enough");
+    assert!(!matches!(result, LookUp::Request(_)), "one response is enough");
     let _ = TWILIO.media(&target, None);
 }
 
 static TWILIO_TOKEN: LazyLock<Secret> = LazyLock::new(|| Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60"));
 
-/// Reads `input` as a `Retry-After`: whatever stands there, nobody waits longer than the bound.
+/// Parses `input` as a `Retry-After`: the result must never exceed the maximum.
 pub fn retry_after(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value)]);
     let now = Timestamp::from_ms(1_763_791_200_000);
-    let asked = answer::asked_to_wait(&headers, now);
-    assert_eq!(answer::retry_after(&headers, now), asked.map(|wait| wait.min(RETRY_AFTER_MAX)));
+    let wait = answer::requested_wait(&headers, now);
+    assert_eq!(answer::retry_after(&headers, now), wait.map(|wait| wait.min(RETRY_AFTER_MAX)));
     let trimmed = input.trim_ascii();
     if !trimmed.is_empty() && trimmed.iter().all(u8::is_ascii_digit) {
-        assert!(asked.is_some(), "digits are seconds");
+        assert!(wait.is_some(), "digits are seconds");
     }
 }
 
-/// A request, or an answer, as the corpora have it: a line `POST /path?query`, a line for each header, an empty line, the
-/// body.
+/// A request or response in the format of the corpora: a line `POST /path?query`, one line per header, an empty line,
+/// the body.
 pub(crate) struct Written<'a> {
-    /// What stands before the first space.
+    /// The text before the first space.
     first: &'a [u8],
     pub(crate) method: Method,
     pub(crate) target: String,
@@ -103,7 +103,7 @@ pub(crate) struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// Any bytes are some request; without a method it is a POST.
+    /// Parses any bytes; without a valid method the request is a POST.
     pub(crate) fn read(input: &'a [u8]) -> Self {
         let (head, body) = split(input, b"\n\n");
         let (line, headers) = split(head, b"\n");
@@ -118,7 +118,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// What is before the first `border` and what is after it.
+/// Splits at the first `border`.
 fn split<'a>(bytes: &'a [u8], border: &[u8]) -> (&'a [u8], &'a [u8]) {
     match bytes.windows(border.len()).position(|window| window == border) {
         Some(at) => (&bytes[..at], &bytes[at + border.len()..]),
@@ -126,7 +126,7 @@ fn split<'a>(bytes: &'a [u8], border: &[u8]) -> (&'a [u8], &'a [u8]) {
     }
 }
 
-/// `Name: value` lines; what cannot be a header is left out, since no HTTP library would hand it on.
+/// Parses `Name: value` lines. Invalid headers are skipped, because no HTTP library would pass them on.
 fn read_headers(lines: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in lines.split(|byte| *byte == b'\n').take(64) {
@@ -144,7 +144,7 @@ mod tests {
     use std::{fs, path::Path};
 
     #[test]
-    fn g23_the_seeds_pass_and_so_does_every_beginning_of_them() {
+    fn g23_the_seeds_and_their_prefixes_pass() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/twilio");
         let mut seeds = 0;
         for entry in fs::read_dir(corpus).unwrap() {
@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn g23_no_bytes_make_it_panic(
+        fn g23_no_input_panics(
             first in "(POST|GET|PUT|[0-9]{3}|) (/[ -~]{0,30}|https?://[ -~]{0,20}|)",
             body in prop_oneof!["([A-Za-z]{0,12}=[ -~é]{0,12}&){0,6}".prop_map(String::into_bytes), any::<Vec<u8>>()],
         ) {

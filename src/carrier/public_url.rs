@@ -1,13 +1,13 @@
-//! How a carrier sees our door.
+//! The public URL of the carriers' listener.
 
 use std::str::FromStr;
 use url::Url;
 
-/// The address of the carriers' door as the carrier was told. Carriers sign the address they call, and nobody says whether
-/// they write it as it was entered or as it is normalised: in lower case, with escapes, without `..`. Either is tried.
+/// The URL of the carriers' listener as configured at the carrier. Carriers sign the URL they call, and it is
+/// undocumented whether they use it as entered or normalised (lower case, escaped, without `..`), so both are tried.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicUrl {
-    /// As it was written, without a slash at its end.
+    /// The URL as entered, without a trailing slash.
     written: String,
     url: Url,
 }
@@ -21,50 +21,50 @@ impl FromStr for PublicUrl {
 }
 
 impl PublicUrl {
-    /// As it is normalised.
+    /// The normalised URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Where the carrier posts what comes to the numbers of an account.
+    /// The URL to which the carrier posts inbound messages of an account.
     pub fn messages(&self, account: &str) -> String {
         below(&self.url, &["carriers", account, "messages"])
     }
 
-    /// Where it posts what became of our texts.
+    /// The URL to which the carrier posts receipts of an account.
     pub fn receipts(&self, account: &str) -> String {
         below(&self.url, &["carriers", account, "receipts"])
     }
 
-    /// What a signed address may begin with: as it is normalised and as it was written, each with its port and without.
-    pub(super) fn beginnings(&self) -> Vec<String> {
-        let mut beginnings = Vec::new();
+    /// The possible prefixes of a signed URL: normalised and as entered, each with and without port.
+    pub(super) fn prefixes(&self) -> Vec<String> {
+        let mut prefixes = Vec::new();
         let normalised = self.url.as_str().trim_end_matches('/');
         for text in [normalised, &self.written] {
             let Some(parts) = Parts::of(text) else { continue };
             let port =
                 parts.port.map(str::to_owned).or_else(|| self.url.port_or_known_default().map(|p| p.to_string()));
             let Parts { scheme, host, path, .. } = parts;
-            beginnings.push(format!("{scheme}://{host}{path}"));
-            beginnings.extend(port.map(|port| format!("{scheme}://{host}:{port}{path}")));
+            prefixes.push(format!("{scheme}://{host}{path}"));
+            prefixes.extend(port.map(|port| format!("{scheme}://{host}:{port}{path}")));
         }
-        beginnings.sort_unstable();
-        beginnings.dedup();
-        beginnings
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        prefixes
     }
 }
 
-/// `url` with `segments` after its path, escaped as segments must be.
+/// Appends escaped path `segments` to `url`.
 pub(super) fn below(url: &Url, segments: &[&str]) -> String {
     let mut url = url.clone();
-    // Addresses that cannot have a path are among the problems of the settings, and are not used.
+    // URLs that cannot have a path are rejected by the check of the settings.
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
     }
     url.into()
 }
 
-/// The parts of an address, as they stand in it.
+/// The parts of a URL, not normalised.
 struct Parts<'a> {
     scheme: &'a str,
     host: &'a str,
@@ -76,7 +76,7 @@ impl<'a> Parts<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        // In an IPv6 address colons stand within brackets.
+        // The colons of an IPv6 address are within brackets.
         let port_at = authority.rfind(':').filter(|colon| authority.rfind(']').is_none_or(|bracket| bracket < *colon));
         let (host, port) = match port_at {
             Some(colon) => (&authority[..colon], Some(&authority[colon + 1..])),
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f08_an_address_is_tried_as_written_and_as_normalised_with_and_without_port() {
+    fn f08_a_url_is_tried_as_entered_and_normalised_with_and_without_port() {
         for (text, expected) in [
             ("https://sms.example.com", &["https://sms.example.com", "https://sms.example.com:443"][..]),
             ("https://sms.example.com:8443/", &["https://sms.example.com", "https://sms.example.com:8443"]),
@@ -111,7 +111,7 @@ mod tests {
             ("https://h/é", &["https://h/%C3%A9", "https://h/é", "https://h:443/%C3%A9", "https://h:443/é"]),
             ("https://h/a/../b", &["https://h/a/../b", "https://h/b", "https://h:443/a/../b", "https://h:443/b"]),
         ] {
-            assert_eq!(text.parse::<PublicUrl>().unwrap().beginnings(), expected, "{text}");
+            assert_eq!(text.parse::<PublicUrl>().unwrap().prefixes(), expected, "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Twilio (Programmable Messaging, API 2010-04-01). <https://www.twilio.com/docs/messaging/guides/webhook-request>
 //!
-//! An inbound message, one to a request, as a form; values of no use to us left out:
+//! An inbound message, one per request, as a form (unused values omitted):
 //!
 //! ```text
 //! POST /carriers/main/messages          X-Twilio-Signature: sOrpXazLpSo1GaQ8w7yZogAyj3k=
@@ -9,8 +9,9 @@
 //! &NumSegments=1&SmsStatus=received
 //! ```
 //!
-//! A receipt is the same with `MessageStatus` and maybe `ErrorCode`; our own id stands in its URL's query, which is
-//! signed like the rest. There is no time in either, so a replay passes the signature and is left to the claims (A62).
+//! A receipt is similar, with `MessageStatus` and possibly `ErrorCode`; our message id is in the query of its URL,
+//! which is signed too. Neither has a timestamp, so a replayed webhook passes verification and is deduplicated by its
+//! claim (A62).
 
 mod codes;
 mod look_up;
@@ -29,46 +30,48 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
 use url::Url;
 
-/// Twilio's own API; regional ones are `https://api.{edge}.{region}.twilio.com`.
+/// The default API URL of Twilio; regional ones are `https://api.{edge}.{region}.twilio.com`.
 pub const API_URL: &str = "https://api.twilio.com";
 
-/// The most auth tokens at once: the one in use and its successor.
+/// Maximum number of auth tokens: the current one and its successor.
 pub const AUTH_TOKENS_MAX: usize = 2;
 
-/// The most shared keys at once; verifying looks through all of them.
+/// Maximum number of shared keys; verification searches all of them.
 pub const SHARED_KEYS_MAX: usize = 8;
 
-/// An account's settings, as the configuration gives them.
+/// The settings of an account, from the configuration.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Our name of it, which stands in the webhooks' path.
+    /// Our name of the account, which is part of the webhook path.
     pub name: String,
-    /// How Twilio sees the carriers' door: `https://host`, with a path only if a proxy takes that path off.
+    /// The URL of the carriers' listener as Twilio calls it: `https://host`, with a path only if a proxy strips that
+    /// path.
     pub public_url: PublicUrl,
-    /// Where Twilio's API is: [`API_URL`], a region's, or a simulator's.
+    /// The URL of Twilio's API: [`API_URL`], a regional one, or a simulator.
     pub api_url: Url,
     /// `AC` and 32 hex digits.
     pub account_sid: String,
-    /// One or two: the first sends, each may have signed.
+    /// One or two tokens: the first is used for sends, webhooks may be signed with either.
     pub auth_tokens: Vec<Secret>,
-    /// Keys that may have signed instead of a token.
+    /// Keys that webhooks may be signed with instead of a token.
     pub shared_keys: Vec<SharedKey>,
-    /// Twilio's own handling of STOP and HELP is switched off for this account, so that both are ours to answer.
+    /// Whether Twilio's own handling of STOP and HELP is switched off for this account, so that the gateway answers
+    /// them.
     pub keywords_off: bool,
 }
 
-/// A key made for signing webhooks alone.
+/// A key used only for signing webhooks.
 #[derive(Clone, Debug)]
 pub struct SharedKey {
-    /// Twilio's id of it.
+    /// Twilio's id of the key.
     pub id: String,
-    /// The one way it may be used.
+    /// The only algorithm it may be used with.
     pub algorithm: Algorithm,
     /// The key.
     pub secret: Secret,
 }
 
-/// How a webhook is signed.
+/// The algorithm of a webhook signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Algorithm {
     /// `HMAC_SHA1`, which auth tokens always use.
@@ -78,7 +81,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Reads Twilio's name of it.
+    /// Parses Twilio's name of an algorithm.
     pub fn read(name: &str) -> Option<Self> {
         match name {
             "HMAC_SHA1" => Some(Self::HmacSha1),
@@ -88,40 +91,40 @@ impl Algorithm {
     }
 }
 
-/// The settings cannot be those of a Twilio account.
+/// The settings of a Twilio account are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .problems.join("; "))]
 pub struct InvalidAccount {
-    /// One for each setting, beginning with its name and saying what to do.
+    /// One problem per setting; each begins with the setting's name and says how to fix it.
     pub problems: Vec<String>,
 }
 
-/// The dialect of one account.
+/// The dialect of one Twilio account.
 #[derive(Clone, Debug)]
 pub struct Twilio {
     account: Account,
-    /// What the signed URL begins with.
+    /// The possible prefixes of the signed URL.
     base: PublicBase,
-    /// Where a number's inbound messages should go.
+    /// The URL for inbound messages.
     messages_url: String,
-    /// Where receipts go, without the query that names the message.
+    /// The URL for receipts, without the query with the message id.
     receipts_url: String,
-    /// Where sends go.
+    /// The URL for sends.
     send_uri: Uri,
-    /// Where our numbers are listed, without the query.
+    /// The URL of the list of our numbers, without the query.
     numbers_url: String,
-    /// Basic, of the account and its first token.
+    /// The Basic credentials: account SID and first token.
     authorization: HeaderValue,
 }
 
 impl Twilio {
-    /// The dialect of `account`, or everything that is wrong with its settings.
+    /// Creates the dialect of `account`, or returns all problems of its settings.
     pub fn new(account: Account) -> Result<Self, InvalidAccount> {
         let mut problems = problems_of(&account);
         let resource = |name: &str| below(&account.api_url, &["2010-04-01", "Accounts", &account.account_sid, name]);
         let send_uri = resource("Messages.json").parse::<Uri>();
         if send_uri.is_err() && problems.is_empty() {
-            problems.push(format!("api_url cannot be called: write {API_URL}"));
+            problems.push(format!("api_url is not a usable URL: use {API_URL}"));
         }
         let Ok(send_uri) = send_uri else { return Err(InvalidAccount { problems }) };
         let Some(token) = account.auth_tokens.first().filter(|_| problems.is_empty()) else {
@@ -149,10 +152,10 @@ impl Dialect for Twilio {
     }
 
     fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
-        read::webhook(&self.account, hook).map(|heard| vec![heard])
+        read::webhook(&self.account, hook).map(|item| vec![item])
     }
 
-    /// An empty TwiML document: nothing is to be sent back. Never `text/plain`, which Twilio texts to the sender.
+    /// An empty TwiML document, so that Twilio sends no reply. Never `text/plain`, which Twilio texts to the sender.
     fn ack(&self) -> Response<Bytes> {
         let mut answer = Response::new(Bytes::from_static(br#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#));
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
@@ -169,7 +172,7 @@ impl Dialect for Twilio {
 
     fn look_up(&self, number: E164, answers: &[Response<Bytes>], _token: Option<&Secret>) -> LookUp {
         match answers.last() {
-            None => look_up::question(self, number),
+            None => look_up::request(self, number),
             Some(answer) => look_up::result(self, number, answer),
         }
     }
@@ -180,7 +183,7 @@ impl Dialect for Twilio {
         let region_of_twilio = url.scheme() == "https"
             && url.port().is_none()
             && url.host_str().is_some_and(|host| host.starts_with("api.") && host.ends_with(".twilio.com"));
-        // The API's own origin is there for simulators, which are neither https nor Twilio's.
+        // The origin of api_url is allowed for simulators, which are neither https nor under twilio.com.
         let allowed = region_of_twilio || url.origin() == self.account.api_url.origin();
         if !allowed || !url.username().is_empty() || url.password().is_some() {
             return None;
@@ -190,7 +193,7 @@ impl Dialect for Twilio {
 }
 
 impl Twilio {
-    /// A GET with the account's credentials; none if `url` cannot stand in a request.
+    /// A GET with the account's credentials; `None` if `url` is not a valid URI.
     fn authorized_get(&self, url: &str) -> Option<Request<Bytes>> {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = url.parse().ok()?;
@@ -199,7 +202,7 @@ impl Twilio {
     }
 }
 
-/// What is wrong with the settings, one line each.
+/// The problems of the settings, one per line.
 fn problems_of(account: &Account) -> Vec<String> {
     let mut problems = Vec::new();
     for (key, url, example) in
@@ -212,7 +215,7 @@ fn problems_of(account: &Account) -> Vec<String> {
             && url.query().is_none()
             && url.fragment().is_none();
         if !plain {
-            problems.push(format!("{key} is no plain http or https address: write it like {example}"));
+            problems.push(format!("{key} is not a plain http or https URL: write it like {example}"));
         }
     }
     let sid = account.account_sid.strip_prefix("AC").unwrap_or_default();
@@ -227,16 +230,15 @@ fn problems_of(account: &Account) -> Vec<String> {
         problems.push("auth_token_files names an empty file: write the auth token into it".to_owned());
     }
     if account.shared_keys.len() > SHARED_KEYS_MAX {
-        problems.push(format!("shared_keys has over {SHARED_KEYS_MAX} entries: take out those no longer in use"));
+        problems.push(format!("shared_keys has over {SHARED_KEYS_MAX} entries: remove those no longer in use"));
     }
     if account.shared_keys.iter().any(|key| key.id.is_empty() || key.secret.expose().is_empty()) {
-        problems
-            .push("shared_keys has an entry with an empty id or an empty secret: fill it or take it out".to_owned());
+        problems.push("shared_keys has an entry with an empty id or an empty secret: fill it or remove it".to_owned());
     }
     problems
 }
 
-/// The `Authorization` of a user and a password.
+/// The `Authorization` header for a user and password.
 fn basic(user: &str, password: &Secret) -> HeaderValue {
     let mut plain = format!("{user}:").into_bytes();
     plain.extend_from_slice(password.expose());

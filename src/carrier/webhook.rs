@@ -1,62 +1,62 @@
-//! A webhook as it came, and what can be wrong with it.
+//! A webhook as received, and the errors of verifying and parsing it.
 
 use crate::model::InboundItem;
 use bytes::Bytes;
 use std::fmt;
 
-/// A request of a carrier, before anything was read from it.
+/// A request from a carrier, not parsed yet.
 #[derive(Clone)]
 pub struct Webhook {
-    /// POST, or GET where the account is set so.
+    /// POST, or GET if the account is configured so.
     pub method: http::Method,
-    /// The target as it stood in the request line: beginning with `/`, escapes untouched, the query in its order.
+    /// The target of the request line, unchanged: begins with `/`, escapes not decoded, query in its original order.
     pub path_and_query: String,
     /// All headers, repeated ones included.
     pub headers: http::HeaderMap,
-    /// The whole body, byte for byte.
+    /// The raw body.
     pub body: Bytes,
 }
 
 impl Webhook {
-    /// The query without its `?`; empty where there is none.
+    /// The query without its `?`; empty if it has no query.
     pub fn query(&self) -> &str {
         self.path_and_query.split_once('?').map_or("", |(_, query)| query)
     }
 
-    /// The bytes that hold the content: the body, or the query where there is no body.
+    /// The bytes with the content: the body, or the query if the body is empty.
     pub fn content(&self) -> &[u8] {
         if self.body.is_empty() { self.query().as_bytes() } else { &self.body }
     }
 }
 
 impl fmt::Debug for Webhook {
-    /// Without target, headers and body: numbers, texts and signatures stand in all three.
+    /// Omits target, headers and body, because all three can contain numbers, texts or signatures.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a {} of {} bytes", self.method, self.body.len())
     }
 }
 
-/// Why a webhook is not believed to be the carrier's.
+/// Why a webhook failed verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
-    /// No signature or credential at all.
+    /// There is no signature or credential.
     #[error("the signature is missing")]
     Missing,
-    /// There is one, and it does not fit what came.
+    /// The signature does not match the request.
     #[error("the signature is wrong")]
     Wrong,
-    /// It fits, but was made too long ago or too far ahead.
+    /// The signature matches, but its timestamp is too old or too far in the future.
     #[error("the signature is stale")]
     Stale,
 }
 
-/// The carrier's own, but not to be understood: to be kept as it came (A58).
+/// An authentic webhook that cannot be parsed; it is quarantined unchanged (A58).
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unreadable: {problem}")]
 pub struct Unreadable {
-    /// The bytes as they came.
+    /// The raw bytes as received.
     pub raw: Bytes,
-    /// What could not be understood, without any of its content.
+    /// What could not be parsed, without any of the content.
     pub problem: String,
 }
 

@@ -1,8 +1,8 @@
-//! Requests to carriers and to the platform's endpoints, with guards.
+//! HTTP client for carriers and the platform's endpoints, with deadlines and size limits.
 //!
-//! Invariant: a request is written at most once. There are no redirects, no proxies from the environment and no retries,
-//! and whoever fails to get an answer is told whether the request can have been written, because that alone says whether
-//! it may be sent again.
+//! Invariant: a request is written at most once. There are no redirects, no proxies from the environment and no
+//! retries. An error says whether the request can have been written, because only that decides whether it may be sent
+//! again.
 
 mod error;
 #[cfg(test)]
@@ -10,7 +10,7 @@ mod tests;
 
 use super::BoxError;
 use bytes::{Bytes, BytesMut};
-use error::{in_words, was_never_written};
+use error::{describe, was_never_written};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -25,21 +25,21 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tower::Service;
 
-/// What a client waits for and keeps, at most.
+/// The limits of a client: deadlines, sizes and connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientBounds {
-    /// Looking the name up, connecting and shaking hands, together.
+    /// Name lookup, connect and TLS handshake together.
     pub connect: Duration,
-    /// From the call to the end of the answer.
+    /// From the call to the end of the response.
     pub total: Duration,
-    /// Bytes of an answer's body that are kept; the rest is not read.
+    /// Bytes of a response's body that are kept; the rest is not read.
     pub answer_max_bytes: usize,
-    /// Bytes of an answer's headers; more is no answer. At least 8,192.
+    /// Maximum bytes of a response's headers; more is an error. At least 8,192.
     pub answer_header_max_bytes: usize,
-    /// How long an unused connection is kept. A request written to a connection that the peer is just closing ends as
+    /// How long an idle connection is kept. A request written to a connection that the peer is just closing ends as
     /// [`SendFailed::Unanswered`], so this stays below the five seconds after which common servers close one.
     pub idle: Duration,
-    /// Unused connections kept.
+    /// Maximum number of idle connections.
     pub idle_max: usize,
 }
 
@@ -56,7 +56,7 @@ impl Default for ClientBounds {
     }
 }
 
-/// A client with connections of its own. An account or an endpoint has one each, so that none waits for another's.
+/// A client with its own connection pool. Each account and each endpoint has one, so that none waits for another's.
 /// Clones share the connections.
 #[derive(Clone)]
 pub struct Client {
@@ -64,32 +64,33 @@ pub struct Client {
     bounds: ClientBounds,
 }
 
-/// A complete answer, or the beginning of one that is too long.
+/// A complete response, or the beginning of one that is too long.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Its status, whatever that is: 4xx and 5xx are answers too, and 3xx is not followed.
+    /// The status. 4xx and 5xx are responses too, and 3xx is not followed.
     pub status: StatusCode,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// Its body, or the first `answer_max_bytes` of it.
+    /// The body, or its first `answer_max_bytes`.
     pub body: Bytes,
-    /// Whether there was more of the body.
+    /// Whether the body was cut off at that limit.
     pub cut: bool,
 }
 
-/// There is no answer. The variant says what may be done next; the text is for a log and names no URL, number or secret.
+/// There is no response. The variant says whether a retry is safe; the text is for logs and contains no URL, number or
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendFailed {
-    /// Not a byte of the request reached the peer: sending it again is safe.
+    /// No byte of the request was written: sending it again is safe.
     #[error("nothing was written: {0}")]
     NeverWritten(String),
-    /// The request, or some of it, may have been written and acted upon: sending it again may do it twice.
-    #[error("no answer: {0}")]
+    /// The request may have been written and processed: sending it again may repeat its effect.
+    #[error("no response: {0}")]
     Unanswered(String),
 }
 
 impl Client {
-    /// A client that trusts the authorities browsers trust.
+    /// A client that trusts the certificate authorities that browsers trust.
     pub fn new(bounds: ClientBounds) -> Self {
         let builder = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(ring::default_provider())
@@ -97,7 +98,7 @@ impl Client {
         Self::with_connector(bounds, |http| builder.https_or_http().enable_http1().wrap_connector(http))
     }
 
-    /// A client that trusts what `tls` trusts.
+    /// A client with the TLS configuration `tls`.
     pub fn with_tls(bounds: ClientBounds, tls: rustls::ClientConfig) -> Self {
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls);
         Self::with_connector(bounds, |http| builder.https_or_http().enable_http1().wrap_connector(http))
@@ -110,7 +111,7 @@ impl Client {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // Divided among a name's addresses, so that one dead address does not use up all the time.
+        // hyper divides it among a name's addresses, so that one dead address does not use up all the time.
         tcp.set_connect_timeout(Some(bounds.connect));
         let connector = Within { inner: secured(tcp), limit: bounds.connect };
 
@@ -124,44 +125,44 @@ impl Client {
         Self { http, bounds }
     }
 
-    /// Sends a request to its absolute `http` or `https` URL and waits for the answer.
+    /// Sends a request to its absolute `http` or `https` URL and waits for the response.
     ///
-    /// Dropping the future does not unsend anything: whoever drops it knows as much as after
+    /// Dropping the future does not unsend anything: the outcome is then as unknown as after
     /// [`SendFailed::Unanswered`].
     pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, SendFailed> {
         if !matches!(request.uri().scheme_str(), Some("http" | "https")) || request.uri().host().is_none() {
-            return Err(SendFailed::NeverWritten("the URL is not an absolute http or https one".to_owned()));
+            return Err(SendFailed::NeverWritten("the URL is not an absolute http or https URL".to_owned()));
         }
-        match timeout(self.bounds.total, self.ask(request)).await {
+        match timeout(self.bounds.total, self.request(request)).await {
             Ok(answered) => answered,
             Err(_) => {
                 let total = self.bounds.total.as_secs_f32();
-                Err(SendFailed::Unanswered(format!("no complete answer within {total} s")))
+                Err(SendFailed::Unanswered(format!("no complete response within {total} s")))
             }
         }
     }
 
-    async fn ask(&self, request: Request<Bytes>) -> Result<Answer, SendFailed> {
+    async fn request(&self, request: Request<Bytes>) -> Result<Answer, SendFailed> {
         match self.http.request(request.map(Full::new)).await {
             Ok(response) => self.read(response).await,
-            Err(error) if was_never_written(&error) => Err(SendFailed::NeverWritten(in_words(&error))),
-            Err(error) => Err(SendFailed::Unanswered(in_words(&error))),
+            Err(error) if was_never_written(&error) => Err(SendFailed::NeverWritten(describe(&error))),
+            Err(error) => Err(SendFailed::Unanswered(describe(&error))),
         }
     }
 
-    /// An answer is complete when its last byte is here, or when there are more than we keep.
+    /// A response is complete when its last byte has arrived, or when it exceeds `answer_max_bytes`.
     async fn read(&self, response: Response<Incoming>) -> Result<Answer, SendFailed> {
         let (head, mut body) = response.into_parts();
         let mut kept = BytesMut::new();
         let mut cut = false;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| SendFailed::Unanswered(in_words(&error)))?;
+            let frame = frame.map_err(|error| SendFailed::Unanswered(describe(&error)))?;
             let Ok(piece) = frame.into_data() else { continue };
             let room = self.bounds.answer_max_bytes - kept.len();
             if piece.len() > room {
                 kept.extend_from_slice(&piece[..room]);
                 cut = true;
-                break; // Dropping the rest unread closes the connection.
+                break; // Dropping the unread rest closes the connection.
             }
             kept.extend_from_slice(&piece);
         }
@@ -176,13 +177,13 @@ impl fmt::Debug for Client {
 }
 
 impl fmt::Debug for Answer {
-    /// Not the body or the headers: carriers repeat numbers and texts in them.
+    /// Omits body and headers, because carriers repeat numbers and texts in them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Answer {{ status: {}, body: {} bytes, cut: {} }}", self.status.as_u16(), self.body.len(), self.cut)
     }
 }
 
-/// A connector that has so long for everything: name, socket and handshake.
+/// A connector with one deadline for name lookup, connect and handshake.
 #[derive(Clone)]
 struct Within<C> {
     inner: C,

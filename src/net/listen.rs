@@ -1,8 +1,8 @@
-//! Doors: HTTP/1.1 servers whose peers cannot hold anything for long.
+//! Doors: HTTP/1.1 listeners that bound what a peer can hold, and for how long.
 //!
-//! Invariant: every connection has a place and a deadline at every moment but while we ourselves are at work on its
-//! request. A request runs as a task of its own: a client that leaves does not stop it half-way, and a panic in it is
-//! that client's 500 and nobody else's trouble.
+//! Invariant: every connection has a permit, and a deadline at every moment except while its request is being
+//! processed. A request runs in its own task, so a client that disconnects does not stop it half-way, and a panic in it
+//! causes one 500 response and affects no other client.
 
 mod connection;
 mod handshake;
@@ -12,7 +12,7 @@ mod turns;
 
 use self::handshake::Handshakes;
 use super::body::RequestBody;
-use super::places::{ConnectionLimits, NoPlace, Shares};
+use super::places::{ConnectionLimits, LimitReached, Shares};
 use super::{BoxError, ServerTls};
 use crate::observe::{self, Door, Refused};
 use bytes::Bytes;
@@ -31,39 +31,39 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-/// What a door bears. The defaults are right for doors that strangers reach.
+/// The limits of a door. The defaults suit doors that are reachable from the internet.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// From the connection to the end of the TLS handshake.
+    /// From accepting the connection to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From a request's first byte to the end of its headers; for a connection's first request, from the connection.
+    /// From a request's first byte to the end of its headers; for the first request, from accepting the connection.
     pub headers: Duration,
     /// From the end of the headers to the end of the body.
     pub body: Duration,
-    /// How long an answer may wait for a peer to take the next 64 KiB of it, or all of it where it is less.
+    /// How long the peer may take to read the next 64 KiB of a response, or the rest if less.
     pub write: Duration,
-    /// Between one answer and the first byte of the next request.
+    /// Between a response and the first byte of the next request.
     pub idle: Duration,
-    /// Header fields of a request; one more is 431.
+    /// Maximum header fields of a request; one more gets 431.
     pub headers_max: usize,
-    /// Bytes of a request's first line and headers; one more is 431. At least 8,192.
+    /// Maximum bytes of a request's first line and headers; one more gets 431. At least 8,192.
     pub header_max_bytes: usize,
-    /// Connections that have sent more than a little of headers and not all, and as many again of handshakes.
+    /// Maximum connections with large incomplete headers, and separately with large incomplete handshakes.
     pub unfinished_max: usize,
-    /// Connections in all. A request whose client has left keeps its place until it is done.
+    /// Maximum connections in total. A request whose client has disconnected counts until it is done.
     pub connections_max: usize,
-    /// What there is for all doors, where that is less.
+    /// The descriptors shared by all doors, which may limit connections further.
     pub shares: Option<Shares>,
-    /// Connections from one address (a /64 for IPv6). Loopback has no bound of its own.
+    /// Maximum connections from one address (a /64 for IPv6). Loopback is exempt.
     pub connections_per_address_max: usize,
-    /// Proxies of ours, which have no bound of their own either, and whose word on a client's address is believed.
+    /// Trusted proxies: exempt from the limit per address, and trusted to forward client addresses.
     pub trusted_proxies: Vec<IpNet>,
-    /// Trusted proxies begin each connection with a PROXY protocol header; for it they have as long as for a handshake.
+    /// Whether trusted proxies begin each connection with a PROXY protocol header; its deadline is `handshake`.
     pub proxy_protocol: bool,
-    /// How long who has come and not said yet what for is listened to once the door closes: it was let in, and not every
-    /// carrier comes again after that.
+    /// How long a connection without a request yet may still send one once the door closes. It was already accepted,
+    /// and not every carrier would retry.
     pub first_request: Duration,
-    /// How long connections may take to finish what is in flight once the door closes.
+    /// How long requests in flight may take to finish once the door closes.
     pub drain: Duration,
 }
 
@@ -77,29 +77,29 @@ impl Default for Bounds {
             idle: Duration::from_secs(60),
             headers_max: 64,
             header_max_bytes: 32 * 1024,
-            // At 52 kB each they stay below 30 MB. Ten thousand that end a byte too early would take more memory than all of
-            // the gateway may.
+            // At 52 kB each they stay below 30 MB. Ten thousand that stop one byte short would exceed the memory of the
+            // whole gateway.
             unfinished_max: 512,
-            // Ten thousand slow connections leave room for honest ones. At about 20 kB each they stay below 400 MB.
+            // Ten thousand slow connections still leave room for others. At about 20 kB each they stay below 400 MB.
             connections_max: 16_384,
             shares: None,
             connections_per_address_max: 256,
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
             first_request: Duration::from_secs(1),
-            // Below the ten seconds in which the whole gateway stops.
+            // Below the ten seconds that the whole gateway has to stop.
             drain: Duration::from_secs(5),
         }
     }
 }
 
-/// Whether a request may be carried out although its answer is never computed; among the request's extensions. A service
-/// says so before it hands work on, and where time is up afterwards the answer is 504 and not 503.
+/// Whether a request may take effect although its response is never computed; stored in the request's extensions. A
+/// service sets it before it hands work on; when time runs out afterwards the response is 504 instead of 503.
 #[derive(Clone, Debug, Default)]
 pub struct MayBeDone(Arc<AtomicBool>);
 
 impl MayBeDone {
-    /// From now on this request may be carried out, whatever becomes of its answer.
+    /// Marks that this request may take effect from now on, even if it gets no response.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -109,44 +109,44 @@ impl MayBeDone {
     }
 }
 
-/// From here on headers or a handshake that are not whole are large: it is what hyper reads first, before it makes room for
-/// more, and more than the whole of nearly all of them.
+/// Incomplete headers or handshakes of this size or more count as large. It is hyper's first read buffer, and more than
+/// nearly all complete ones need.
 const UNFINISHED_BYTES: usize = 8 * 1024;
 
-/// Connections that the kernel holds for us until we take them.
+/// Connections that the kernel queues until we accept them.
 const BACKLOG: u32 = 4_096;
 
-/// The first pause after the system had no descriptor for us, and the longest.
+/// The first and the longest pause after `accept` failed for lack of resources.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// A bound socket. Connections wait in it until [`Listener::serve`] takes them, so bind first and recover later.
+/// A bound socket. Connections queue in it until [`Listener::serve`] accepts them, so bind first and recover later.
 #[derive(Debug)]
 pub struct Listener(TcpListener);
 
 impl Listener {
-    /// Binds. Port 0 lets the system choose one.
+    /// Binds `address`. Port 0 lets the system choose a port.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Without it a restart has to wait for the old connections to be forgotten.
+        // Without this a restart cannot bind while old connections are in TIME_WAIT.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         Ok(Self(socket.listen(BACKLOG)?))
     }
 
-    /// Takes over a socket that systemd has bound for us.
+    /// Uses a socket that systemd has already bound.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self(TcpListener::from_std(listener)?))
     }
 
-    /// Where it listens.
+    /// The local address.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
-    /// Serves until `stop`, then lets what is in flight finish within `bounds.drain`, and cuts the rest off. Once it
-    /// returns nothing of this door runs any more.
+    /// Serves until `stop`, then lets requests in flight finish within `bounds.drain` and cuts off the rest. Once it
+    /// returns, no task of this door is running.
     ///
     /// `service` may be an `axum::Router`, or `tower::service_fn` around an async function of a request. Requests carry
     /// their [`ClientAddress`](super::ClientAddress) and [`MayBeDone`] as extensions.
@@ -166,7 +166,7 @@ impl Listener {
         if let Ok(address) = self.address() {
             observe::door_open(door, address, tls.is_some());
         }
-        let places = ConnectionLimits::of(&bounds);
+        let limits = ConnectionLimits::of(&bounds);
         let tasks = TaskTracker::new();
         let cut = CancellationToken::new();
         let drain = bounds.drain;
@@ -182,12 +182,12 @@ impl Listener {
         });
 
         while let Some((stream, peer)) = self.next(door, &stop).await {
-            match places.take(peer.ip()) {
-                Ok(place) => {
-                    tasks.spawn(connection::run(Arc::clone(&shared), stream, peer.ip(), place));
+            match limits.take(peer.ip()) {
+                Ok(permit) => {
+                    tasks.spawn(connection::run(Arc::clone(&shared), stream, peer.ip(), permit));
                 }
-                Err(NoPlace::Full) => observe::connection_refused(door, Refused::Full, peer.ip()),
-                Err(NoPlace::AddressFull) => observe::connection_refused(door, Refused::AddressFull, peer.ip()),
+                Err(LimitReached::Full) => observe::connection_refused(door, Refused::Full, peer.ip()),
+                Err(LimitReached::AddressFull) => observe::connection_refused(door, Refused::AddressFull, peer.ip()),
             }
         }
 
@@ -201,7 +201,7 @@ impl Listener {
         observe::door_closed(door);
     }
 
-    /// The next connection, or `None` once we stop.
+    /// The next connection, or `None` once `stop` is cancelled.
     async fn next(&self, door: Door, stop: &CancellationToken) -> Option<(TcpStream, SocketAddr)> {
         let mut pause = ACCEPT_PAUSE;
         loop {
@@ -214,7 +214,7 @@ impl Listener {
                 Ok(connection) => return Some(connection),
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
-                    // Descriptors or memory are gone. Asking again at once would only burn the processor.
+                    // Out of descriptors or memory. Retrying at once would only burn CPU.
                     observe::accept_failed(door, &error);
                     tokio::select! {
                         () = stop.cancelled() => return None,
@@ -232,18 +232,18 @@ struct Shared<S> {
     door: Door,
     bounds: Bounds,
     handshakes: Option<Handshakes>,
-    /// Places for headers that are large and not whole.
+    /// Permits for large incomplete headers.
     unfinished: Semaphore,
     service: S,
-    /// No new requests.
+    /// Cancelled when no new requests are accepted.
     stop: CancellationToken,
-    /// No more time.
+    /// Cancelled when the time to drain is over.
     cut: CancellationToken,
-    /// Connections and requests.
+    /// The tasks of connections and requests.
     tasks: TaskTracker,
 }
 
-/// A connection that was gone before we took it is no trouble of ours.
+/// Whether the peer closed the connection before we accepted it.
 fn is_peer_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -251,13 +251,13 @@ fn is_peer_error(error: &io::Error) -> bool {
     )
 }
 
-/// How many connections fit with this many descriptors: all but those kept for the other doors' health checks, the
-/// journal, the index and what goes out. So a flood at one door leaves `/healthz` and the disk their descriptors.
+/// How many connections fit with this many descriptors: all but those reserved for health checks, the journal, the
+/// index and outgoing connections, so that a flood of connections leaves `/healthz` and the disk their descriptors.
 pub fn connections_that_fit(descriptors: usize) -> usize {
     descriptors.saturating_sub(DESCRIPTORS_RESERVED.min(descriptors / 2))
 }
 
-/// How many descriptors this process may have, where the system tells.
+/// How many descriptors this process may have, or `None` if the system does not say.
 pub fn descriptors_max() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -267,5 +267,5 @@ pub fn descriptors_max() -> Option<usize> {
     }
 }
 
-/// Journal segments, the index, claims, the ops door, carriers' and platform's connections.
+/// Descriptors for journal segments, index, claims, the ops door, and connections to carriers and platform.
 const DESCRIPTORS_RESERVED: usize = 512;

@@ -1,25 +1,25 @@
-//! Whose request it is: the peer's, or, behind a trusted proxy, that of the client which the proxy names.
+//! The client address of a request: the peer's, or, behind a trusted proxy, the one that the proxy forwards.
 //!
-//! Invariant: what a peer says about an address is believed only where the peer is trusted, so nobody can speak in another's
-//! name.
+//! Invariant: a forwarded address is used only if the peer is a trusted proxy, so no client can spoof another's
+//! address.
 
 use http::HeaderMap;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// The address of a request's client; among the request's extensions.
+/// The address of a request's client, stored in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Whether `address` may name the clients it speaks for. Who is on this machine is trusted: it is a proxy already, or could
-/// do worse.
+/// Whether `address` is a trusted proxy. Loopback is always trusted: a process on this machine is a proxy, or could do
+/// worse anyway.
 pub(super) fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {
     let address = address.to_canonical();
     address.is_loopback() || trusted_proxies.iter().any(|network| network.contains(&address))
 }
 
-/// The client of a request that came from `peer`: the rightmost address of `X-Forwarded-For` that is not a trusted proxy.
-/// Each proxy appends the address it was reached from, so what stands left of that was written by a stranger.
+/// The client of a request that came from `peer`: the rightmost address of `X-Forwarded-For` that is not a trusted
+/// proxy. Each proxy appends the address of its own peer, so anything further left was written by an untrusted client.
 pub(super) fn client_of(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> ClientAddress {
     let mut client = peer.to_canonical();
     let lines = headers.get_all("x-forwarded-for").iter().rev();
@@ -27,14 +27,14 @@ pub(super) fn client_of(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[Ip
         if !is_trusted(client, trusted_proxies) {
             break;
         }
-        // Behind something that is no address nothing can be believed.
+        // Left of an entry that is not an address, nothing is trustworthy.
         let Some(named) = std::str::from_utf8(named).ok().and_then(address) else { break };
         client = named.to_canonical();
     }
     ClientAddress(client)
 }
 
-/// An address, with or without a port.
+/// Parses an address, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -47,7 +47,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn f11_the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
+    fn f11_the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
         for (peer, forwarded, expected) in [
             ("10.0.0.5", &["203.0.113.7"][..], "203.0.113.7"),
             ("10.0.0.5", &["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn f11_a_stranger_names_nobody_and_nonsense_is_not_believed() {
+    fn f11_an_untrusted_peer_and_invalid_entries_are_ignored() {
         for (peer, forwarded, expected) in [
             ("192.0.2.1", &["203.0.113.7"][..], "192.0.2.1"),
             ("10.1.0.5", &["203.0.113.7"], "10.1.0.5"),

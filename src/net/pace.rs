@@ -1,7 +1,7 @@
-//! The pace a peer must keep: deadlines of one connection, and the socket that tells of its bytes.
+//! The deadlines of one connection, and the socket wrapper that feeds them.
 //!
-//! hyper bounds the headers only, and counts the wait for a next request as part of them; nothing below bounds a write.
-//! So the connection's one task asks here, after each step, how long it may wait for the next.
+//! hyper limits only the headers, counts idle time as part of them, and nothing limits a write. So the connection's
+//! task checks these deadlines after every poll.
 
 use super::listen::Bounds;
 use std::io::{self, IoSlice};
@@ -13,11 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// What a peer that reads slowly must take within each write deadline. A peer that takes less than this in ten seconds
-/// holds a connection for the sake of holding it.
+/// How much a slow reader must take within each write deadline. A peer that takes less than this in ten seconds is only
+/// holding the connection open.
 const WRITE_PROGRESS_BYTES: usize = 64 * 1024;
 
-/// One connection's deadlines. Everything that touches it runs in the connection's own task.
+/// One connection's deadlines. Only the connection's own task uses them.
 pub(super) struct Deadlines {
     headers: Duration,
     idle: Duration,
@@ -27,25 +27,25 @@ pub(super) struct Deadlines {
 
 struct State {
     reading: Reading,
-    /// Of headers that are coming, what has come.
+    /// Bytes received of incomplete headers.
     unfinished_bytes: usize,
-    /// When what the peer owes us must be here; nothing while we are at work on its request.
+    /// When the headers or the next request must have arrived; `None` while a request is processed.
     read_by: Option<Instant>,
-    /// When what we have written must be taken; nothing while nothing waits.
+    /// When the written data must have been taken; `None` while no data waits.
     write_by: Option<Instant>,
-    /// Taken since `write_by` was set.
+    /// Bytes taken since `write_by` was set.
     taken_bytes: usize,
-    /// What was not taken by then is not to be waited for.
+    /// The write deadline passed: unsent data is discarded when the connection closes.
     given_up: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reading {
-    /// No byte of the next request has come.
+    /// No byte of the next request has arrived.
     Idle,
-    /// Its headers are coming.
+    /// Its headers are being received.
     Headers,
-    /// It is being answered; its body has a deadline of its own.
+    /// It is being processed; its body has a separate deadline.
     Answering,
 }
 
@@ -58,7 +58,7 @@ pub(super) enum Late {
 }
 
 impl Deadlines {
-    /// A connection that begins now. A new connection owes us headers at once.
+    /// Deadlines for a connection that begins now. The first headers are due from the start.
     pub(super) fn new(bounds: &Bounds) -> Arc<Self> {
         Arc::new(Self {
             headers: bounds.headers,
@@ -75,7 +75,7 @@ impl Deadlines {
         })
     }
 
-    /// The earliest deadline there is.
+    /// The earliest deadline, if any.
     pub(super) fn deadline(&self) -> Option<(Instant, Late)> {
         let state = self.state();
         let late = if state.reading == Reading::Idle { Late::Idle } else { Late::Headers };
@@ -84,12 +84,12 @@ impl Deadlines {
         [read, write].into_iter().flatten().min_by_key(|(by, _)| *by)
     }
 
-    /// How much has come of headers that are not complete.
+    /// Bytes received of incomplete headers.
     pub(super) fn unfinished_bytes(&self) -> usize {
         self.state().unfinished_bytes
     }
 
-    /// The headers are complete: a request is at work.
+    /// The headers are complete and the request is being processed.
     pub(super) fn request_begins(&self) {
         let mut state = self.state();
         state.reading = Reading::Answering;
@@ -97,19 +97,19 @@ impl Deadlines {
         state.read_by = None;
     }
 
-    /// The answer has left for the socket.
+    /// The response has been written to the socket.
     pub(super) fn request_ends(&self) {
         let mut state = self.state();
         state.reading = Reading::Idle;
         state.read_by = Some(Instant::now() + self.idle);
     }
 
-    /// The peer takes nothing: what is left for it goes with the connection.
+    /// The peer reads nothing: unsent data is discarded with the connection.
     pub(super) fn give_up(&self) {
         self.state().given_up = true;
     }
 
-    fn bytes_came(&self, count: usize) {
+    fn bytes_received(&self, count: usize) {
         let mut state = self.state();
         if state.reading == Reading::Idle {
             state.reading = Reading::Headers;
@@ -120,7 +120,7 @@ impl Deadlines {
         }
     }
 
-    fn write_waits(&self) {
+    fn write_blocked(&self) {
         let mut state = self.state();
         if state.write_by.is_none() {
             state.write_by = Some(Instant::now() + self.write);
@@ -149,9 +149,9 @@ impl Deadlines {
     }
 }
 
-/// A socket, in clear or below TLS.
+/// A socket, plaintext or under TLS.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// The socket itself.
+    /// The underlying TCP socket.
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -161,42 +161,42 @@ impl Socket for TcpStream {
     }
 }
 
-/// A socket that tells its [`Deadlines`] what comes and goes.
+/// A socket that reports received and sent bytes to its [`Deadlines`].
 pub(super) struct WithDeadlines<S: Socket> {
     inner: S,
-    pace: Arc<Deadlines>,
+    deadlines: Arc<Deadlines>,
 }
 
 impl<S: Socket> Drop for WithDeadlines<S> {
     fn drop(&mut self) {
-        // A close in good order waits behind what the peer does not take: for minutes, with a buffer in the system that
-        // is larger than all we keep for a connection. A reset leaves nothing. Failing that, the close stays as it is.
-        if self.pace.state().given_up {
+        // A graceful close blocks behind unsent data for minutes, with a kernel buffer larger than all we keep for a
+        // connection. A reset frees it at once. If setting it fails, the close is graceful.
+        if self.deadlines.state().given_up {
             let _ = self.inner.tcp().set_zero_linger();
         }
     }
 }
 
 impl<S: Socket> WithDeadlines<S> {
-    pub(super) fn new(inner: S, pace: Arc<Deadlines>) -> Self {
-        Self { inner, pace }
+    pub(super) fn new(inner: S, deadlines: Arc<Deadlines>) -> Self {
+        Self { inner, deadlines }
     }
 
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
-            Poll::Ready(Ok(count)) => self.pace.bytes_taken(*count),
+            Poll::Ready(Ok(count)) => self.deadlines.bytes_taken(*count),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.pace.write_waits(),
+            Poll::Pending => self.deadlines.write_blocked(),
         }
         result
     }
 
-    /// hyper flushes once the socket has taken all it had, so a finished flush means that nothing waits.
+    /// hyper flushes once the socket has taken all its data, so a finished flush means that no data waits.
     fn flushed(&self, result: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
         match &result {
-            Poll::Ready(Ok(())) => self.pace.all_taken(),
+            Poll::Ready(Ok(())) => self.deadlines.all_taken(),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.pace.write_waits(),
+            Poll::Pending => self.deadlines.write_blocked(),
         }
         result
     }
@@ -206,9 +206,9 @@ impl<S: Socket> AsyncRead for WithDeadlines<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
-        let came = buf.filled().len() - before;
-        if came > 0 {
-            self.pace.bytes_came(came);
+        let received = buf.filled().len() - before;
+        if received > 0 {
+            self.deadlines.bytes_received(received);
         }
         result
     }
@@ -251,40 +251,44 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn the_wait_for_a_next_request_is_longer_than_the_wait_for_its_headers() {
-        let pace = Deadlines::new(&Bounds { headers: 10 * SECOND, idle: 60 * SECOND, ..Bounds::default() });
-        assert_eq!(left(&pace), Some((10 * SECOND, Late::Headers)), "a new connection owes us headers");
-        pace.bytes_came(1);
+    async fn the_idle_deadline_and_the_header_deadline_are_separate() {
+        let deadlines = Deadlines::new(&Bounds { headers: 10 * SECOND, idle: 60 * SECOND, ..Bounds::default() });
+        assert_eq!(
+            left(&deadlines),
+            Some((10 * SECOND, Late::Headers)),
+            "the headers of a new connection are due from the start"
+        );
+        deadlines.bytes_received(1);
         tokio::time::advance(3 * SECOND).await;
-        pace.bytes_came(1);
-        assert_eq!(left(&pace), Some((7 * SECOND, Late::Headers)), "a drip does not move the deadline");
-        assert_eq!(pace.unfinished_bytes(), 2);
-        pace.request_begins();
-        assert_eq!(left(&pace), None);
-        pace.bytes_came(9);
-        assert_eq!(pace.unfinished_bytes(), 0, "that is its body");
-        pace.request_ends();
-        assert_eq!(left(&pace), Some((60 * SECOND, Late::Idle)));
-        pace.bytes_came(1);
-        assert_eq!(left(&pace), Some((10 * SECOND, Late::Headers)));
+        deadlines.bytes_received(1);
+        assert_eq!(left(&deadlines), Some((7 * SECOND, Late::Headers)), "more bytes do not extend the deadline");
+        assert_eq!(deadlines.unfinished_bytes(), 2);
+        deadlines.request_begins();
+        assert_eq!(left(&deadlines), None);
+        deadlines.bytes_received(9);
+        assert_eq!(deadlines.unfinished_bytes(), 0, "body bytes do not count");
+        deadlines.request_ends();
+        assert_eq!(left(&deadlines), Some((60 * SECOND, Late::Idle)));
+        deadlines.bytes_received(1);
+        assert_eq!(left(&deadlines), Some((10 * SECOND, Late::Headers)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_crumbs_meets_the_write_deadline_and_one_that_takes_its_share_does_not() {
-        let pace = Deadlines::new(&Bounds { write: 10 * SECOND, ..Bounds::default() });
-        pace.request_begins();
-        pace.write_waits();
+    async fn a_peer_that_reads_too_slowly_hits_the_write_deadline() {
+        let deadlines = Deadlines::new(&Bounds { write: 10 * SECOND, ..Bounds::default() });
+        deadlines.request_begins();
+        deadlines.write_blocked();
         tokio::time::advance(6 * SECOND).await;
-        pace.bytes_taken(1000);
-        pace.write_waits();
-        assert_eq!(left(&pace), Some((4 * SECOND, Late::Write)));
-        pace.bytes_taken(WRITE_PROGRESS_BYTES);
-        assert_eq!(left(&pace), Some((10 * SECOND, Late::Write)));
-        pace.all_taken();
-        assert_eq!(left(&pace), None);
+        deadlines.bytes_taken(1000);
+        deadlines.write_blocked();
+        assert_eq!(left(&deadlines), Some((4 * SECOND, Late::Write)));
+        deadlines.bytes_taken(WRITE_PROGRESS_BYTES);
+        assert_eq!(left(&deadlines), Some((10 * SECOND, Late::Write)));
+        deadlines.all_taken();
+        assert_eq!(left(&deadlines), None);
     }
 
-    fn left(pace: &Deadlines) -> Option<(Duration, Late)> {
-        pace.deadline().map(|(by, late)| (by - Instant::now(), late))
+    fn left(deadlines: &Deadlines) -> Option<(Duration, Late)> {
+        deadlines.deadline().map(|(by, late)| (by - Instant::now(), late))
     }
 }

@@ -1,4 +1,4 @@
-//! Places for connections: so many in all, so many for one address, and no more than there are descriptors for.
+//! Connection limits: in total, per address, and by available descriptors.
 
 use super::listen::Bounds;
 use super::origin::is_trusted;
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The connections that a process has descriptors for, shared by its doors.
 ///
-/// Each door has places of its own, and the rest is taken by whoever comes first. So a crowd at one door finds most of
-/// the room there is, and never that of the health checks and the other doors.
+/// Each door has a reserved part, and the rest goes to whichever door needs it first. So a flood at one door can use
+/// most of the connections, but never those reserved for health checks and the other doors.
 #[derive(Clone, Debug)]
 pub struct Shares {
     own: usize,
@@ -19,39 +19,39 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Of `connections` in all, one of this many parts is a door's own. There are at most as many doors.
+    /// Each door reserves one part out of this many. There are at most as many doors.
     const PARTS: usize = 8;
 
-    /// Shares `connections` among so many doors.
+    /// Divides `connections` among `doors`.
     pub fn of(connections: usize, doors: usize) -> Self {
         let own = connections / Self::PARTS;
         Self { own, rest: Arc::new(AtomicUsize::new(connections.saturating_sub(own * doors))) }
     }
 
-    /// What one door may have while the others have only what is theirs.
+    /// The maximum for one door while the others use only their reserved part.
     pub fn most(&self) -> usize {
         self.own + self.rest.load(Ordering::Relaxed)
     }
 
-    /// A place for a door that has `taken`.
+    /// Takes one connection for a door that already has `taken`.
     fn take(&self, taken: usize) -> bool {
         taken < self.own
             || self.rest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
-    /// The last of `taken` places is free again.
-    fn give_back(&self, taken: usize) {
+    /// Returns one connection of a door that has `taken`.
+    fn release(&self, taken: usize) {
         if taken > self.own {
             self.rest.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// How many connections are open, and from where.
+/// Counts open connections in total and per address.
 pub(super) struct ConnectionLimits {
     max: usize,
     per_address_max: usize,
-    /// Addresses that only the bound on all connections holds for: proxies that speak for many.
+    /// Trusted proxies, which are exempt from the limit per address because they forward for many clients.
     exempt: Vec<IpNet>,
     shares: Option<Shares>,
     taken: Mutex<Taken>,
@@ -63,23 +63,23 @@ struct Taken {
     by_address: HashMap<Bucket, usize>,
 }
 
-/// A place for one connection, free again when dropped.
+/// A permit for one connection, released when dropped.
 pub(super) struct ConnectionPermit {
-    places: Arc<ConnectionLimits>,
+    limits: Arc<ConnectionLimits>,
     bucket: Option<Bucket>,
 }
 
-/// Why there is no place.
+/// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoPlace {
-    /// All places are taken.
+pub(super) enum LimitReached {
+    /// The limit on all connections is reached.
     Full,
-    /// This address has its share.
+    /// The limit for this address is reached.
     AddressFull,
 }
 
-/// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 one, because whoever has one address of
-/// a /64 has all of them.
+/// What counts as one address: an IPv4 address, or the first 64 bits of an IPv6 address, because one client usually has
+/// a whole /64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Bucket {
     V4([u8; 4]),
@@ -87,7 +87,7 @@ enum Bucket {
 }
 
 impl ConnectionLimits {
-    /// As many as a door's bounds say.
+    /// The limits in a door's bounds.
     pub(super) fn of(bounds: &Bounds) -> Arc<Self> {
         Arc::new(Self {
             max: bounds.connections_max,
@@ -98,27 +98,27 @@ impl ConnectionLimits {
         })
     }
 
-    /// A place for a connection from `address`. Loopback has no bound of its own: whoever is on this machine already is
-    /// a proxy, or could do worse.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, NoPlace> {
+    /// Takes a permit for a connection from `address`. Loopback and trusted proxies are exempt from the limit per
+    /// address.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, LimitReached> {
         let address = address.to_canonical();
         let bucket = (!is_trusted(address, &self.exempt)).then(|| Bucket::of(address));
         let mut taken = self.taken();
         if taken.in_all >= self.max {
-            return Err(NoPlace::Full);
+            return Err(LimitReached::Full);
         }
         if bucket.is_some_and(|bucket| taken.by_address.get(&bucket).is_some_and(|here| *here >= self.per_address_max))
         {
-            return Err(NoPlace::AddressFull);
+            return Err(LimitReached::AddressFull);
         }
         if self.shares.as_ref().is_some_and(|shares| !shares.take(taken.in_all)) {
-            return Err(NoPlace::Full);
+            return Err(LimitReached::Full);
         }
         if let Some(bucket) = bucket {
             *taken.by_address.entry(bucket).or_default() += 1;
         }
         taken.in_all += 1;
-        Ok(ConnectionPermit { places: Arc::clone(self), bucket })
+        Ok(ConnectionPermit { limits: Arc::clone(self), bucket })
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -128,9 +128,9 @@ impl ConnectionLimits {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        if let Some(shares) = &self.places.shares {
-            shares.give_back(taken.in_all);
+        let mut taken = self.limits.taken();
+        if let Some(shares) = &self.limits.shares {
+            shares.release(taken.in_all);
         }
         taken.in_all -= 1;
         let Some(bucket) = self.bucket else { return };
@@ -162,57 +162,61 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_gets_its_share_and_no_more_while_others_still_find_a_place() {
-        let places = places(10, 2);
-        let kept = [take(&places, "192.0.2.1").unwrap(), take(&places, "192.0.2.1").unwrap()];
-        assert_eq!(take(&places, "192.0.2.1").err(), Some(NoPlace::AddressFull));
-        assert_eq!(take(&places, "::ffff:192.0.2.1").err(), Some(NoPlace::AddressFull), "the same address, mapped");
-        assert!(take(&places, "192.0.2.2").is_ok());
+    fn one_address_is_limited_and_others_still_connect() {
+        let limits = limits(10, 2);
+        let kept = [take(&limits, "192.0.2.1").unwrap(), take(&limits, "192.0.2.1").unwrap()];
+        assert_eq!(take(&limits, "192.0.2.1").err(), Some(LimitReached::AddressFull));
+        assert_eq!(
+            take(&limits, "::ffff:192.0.2.1").err(),
+            Some(LimitReached::AddressFull),
+            "the same address, mapped"
+        );
+        assert!(take(&limits, "192.0.2.2").is_ok());
         drop(kept);
-        assert!(take(&places, "192.0.2.1").is_ok());
+        assert!(take(&limits, "192.0.2.1").is_ok());
     }
 
     #[test]
-    fn a_whole_64_of_ipv6_counts_as_one_address() {
-        let places = places(10, 1);
-        let _kept = take(&places, "2001:db8:0:1::1").unwrap();
-        assert_eq!(take(&places, "2001:db8:0:1:ffff::2").err(), Some(NoPlace::AddressFull));
-        assert!(take(&places, "2001:db8:0:2::1").is_ok());
+    fn an_ipv6_64_prefix_counts_as_one_address() {
+        let limits = limits(10, 1);
+        let _kept = take(&limits, "2001:db8:0:1::1").unwrap();
+        assert_eq!(take(&limits, "2001:db8:0:1:ffff::2").err(), Some(LimitReached::AddressFull));
+        assert!(take(&limits, "2001:db8:0:2::1").is_ok());
     }
 
     #[test]
-    fn loopback_and_trusted_proxies_have_no_share_of_their_own_but_count_in_all() {
+    fn loopback_and_trusted_proxies_count_only_in_the_total() {
         let trusted_proxies = vec!["198.51.100.0/24".parse().unwrap()];
-        let places = ConnectionLimits::of(&Bounds { trusted_proxies, ..bounds(5, 1) });
+        let limits = ConnectionLimits::of(&Bounds { trusted_proxies, ..bounds(5, 1) });
         let _kept: Vec<_> = ["127.0.0.1", "127.0.0.1", "::1", "198.51.100.7", "198.51.100.7"]
-            .map(|address| take(&places, address).unwrap())
+            .map(|address| take(&limits, address).unwrap())
             .into();
-        assert_eq!(take(&places, "127.0.0.1").err(), Some(NoPlace::Full));
+        assert_eq!(take(&limits, "127.0.0.1").err(), Some(LimitReached::Full));
     }
 
     #[test]
-    fn nothing_is_remembered_of_an_address_that_has_left() {
-        let places = places(10, 2);
+    fn an_address_without_connections_is_forgotten() {
+        let limits = limits(10, 2);
         for last in 0..=255 {
-            drop(take(&places, &format!("192.0.2.{last}")).unwrap());
+            drop(take(&limits, &format!("192.0.2.{last}")).unwrap());
         }
-        assert!(places.taken().by_address.is_empty());
-        assert_eq!(places.taken().in_all, 0);
+        assert!(limits.taken().by_address.is_empty());
+        assert_eq!(limits.taken().in_all, 0);
     }
 
     #[test]
-    fn g21_a_crowd_at_one_door_takes_what_is_nobodys_and_gives_it_back() {
+    fn g21_a_flood_at_one_door_takes_only_unreserved_connections() {
         let shares = Shares::of(32, 3);
-        assert_eq!(shares.most(), 24, "four are each door's own");
+        assert_eq!(shares.most(), 24, "four are reserved for each door");
         let door = || ConnectionLimits::of(&Bounds { shares: Some(shares.clone()), ..bounds(100, 100) });
         let (one, other) = (door(), door());
         let fill =
             |door: &Arc<ConnectionLimits>| std::iter::from_fn(|| take(door, "127.0.0.1").ok()).collect::<Vec<_>>();
-        let mut crowd = fill(&one);
-        assert_eq!((crowd.len(), fill(&other).len()), (24, 4));
-        crowd.truncate(20);
-        assert_eq!(fill(&other).len(), 8, "what the crowd no longer has");
-        drop(crowd);
+        let mut flood = fill(&one);
+        assert_eq!((flood.len(), fill(&other).len()), (24, 4));
+        flood.truncate(20);
+        assert_eq!(fill(&other).len(), 8, "what the flood has released");
+        drop(flood);
         assert_eq!(fill(&other).len(), 24);
     }
 
@@ -220,11 +224,11 @@ mod tests {
         Bounds { connections_max, connections_per_address_max, ..Bounds::default() }
     }
 
-    fn places(max: usize, per_address_max: usize) -> Arc<ConnectionLimits> {
+    fn limits(max: usize, per_address_max: usize) -> Arc<ConnectionLimits> {
         ConnectionLimits::of(&bounds(max, per_address_max))
     }
 
-    fn take(places: &Arc<ConnectionLimits>, address: &str) -> Result<ConnectionPermit, NoPlace> {
-        places.take(address.parse().unwrap())
+    fn take(limits: &Arc<ConnectionLimits>, address: &str) -> Result<ConnectionPermit, LimitReached> {
+        limits.take(address.parse().unwrap())
     }
 }

@@ -1,24 +1,24 @@
-//! The header of the PROXY protocol, versions 1 and 2: which client a proxy opened a connection for.
+//! The PROXY protocol header, versions 1 and 2: the client for which a proxy opened a connection.
 //!
 //! <https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>
 //!
-//! Invariant: not a byte behind the header is read, and a header that is not exactly what the protocol says is refused.
+//! Invariant: no byte after the header is read, and a header that does not match the protocol exactly is refused.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// What version 2 begins with. The shortest header of version 1 is longer, so as many bytes can always be read.
+/// The signature of version 2. The shortest version 1 header is longer, so this many bytes can always be read.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The longest header of version 1, its line end included.
+/// The longest version 1 header, including its line end.
 const LINE_MAX_BYTES: usize = 107;
 
-/// The longest addresses and extensions of version 2 that are read. Proxies send some hundred bytes at most.
+/// Maximum length of version 2 addresses and extensions. Proxies send a few hundred bytes at most.
 const REST_MAX_BYTES: usize = 4 * 1024;
 
-/// Reads the header. Returns the client's address; nothing where the proxy speaks for itself, as in its health checks, or
-/// knows no address. How long that may take is the caller's to bound.
+/// Reads the header. Returns the client's address, or `None` if the connection is the proxy's own (a health check) or
+/// it knows no address. The caller sets the deadline.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
     let mut begin = [0; SIGNATURE.len()];
     stream.read_exact(&mut begin).await?;
@@ -27,18 +27,18 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
     }
     let mut line = begin.to_vec();
     if !line.starts_with(b"PROXY ") {
-        return Err(wrong("it begins with something else"));
+        return Err(invalid("it has no PROXY protocol signature"));
     }
     while !line.ends_with(b"\r\n") {
         if line.len() == LINE_MAX_BYTES {
-            return Err(wrong("its line has more than 107 bytes"));
+            return Err(invalid("its version 1 line exceeds 107 bytes"));
         }
         line.push(stream.read_u8().await?);
     }
-    read_line(&line[..line.len() - 2]).ok_or_else(|| wrong("its line is not of version 1"))
+    read_line(&line[..line.len() - 2]).ok_or_else(|| invalid("its version 1 line is malformed"))
 }
 
-/// A line of version 1, without its end; `None` where it is wrong.
+/// Parses a version 1 line without its line end; `None` if it is malformed.
 fn read_line(line: &[u8]) -> Option<Option<IpAddr>> {
     let line = std::str::from_utf8(line).ok()?;
     let fields = line.strip_prefix("PROXY ")?;
@@ -60,35 +60,35 @@ fn is_port(text: &str) -> bool {
     plain && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// Version 2, behind its signature.
+/// Reads version 2 after its signature.
 async fn read_binary(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<IpAddr>> {
     let (command, family) = (stream.read_u8().await?, stream.read_u8().await?);
     let length = usize::from(stream.read_u16().await?);
     if length > REST_MAX_BYTES {
-        return Err(wrong("it is longer than 4 kB"));
+        return Err(invalid("it exceeds 4 kB"));
     }
     let mut rest = vec![0; length];
     stream.read_exact(&mut rest).await?;
     match command {
         0x20 => return Ok(None),
         0x21 => {}
-        _ => return Err(wrong("its version or command is not known")),
+        _ => return Err(invalid("its version or command is unknown")),
     }
-    // A stream over IPv4 or IPv6: both addresses, then both ports. Over anything else there is no address to read.
+    // TCP over IPv4 or IPv6: both addresses, then both ports. Other families carry no IP address.
     match family {
         0x11 => address::<4>(&rest, 12).map(|from| Some(Ipv4Addr::from(from).into())),
         0x21 => address::<16>(&rest, 36).map(|from| Some(Ipv6Addr::from(from).into())),
         0x00 | 0x31 => Ok(None),
-        _ => Err(wrong("its address family or protocol is not TCP")),
+        _ => Err(invalid("its address family or protocol is not TCP")),
     }
 }
 
 fn address<const BYTES: usize>(rest: &[u8], least: usize) -> io::Result<[u8; BYTES]> {
     let from = rest.first_chunk().filter(|_| rest.len() >= least);
-    from.copied().ok_or_else(|| wrong("it is too short for its addresses"))
+    from.copied().ok_or_else(|| invalid("it is too short for its addresses"))
 }
 
-fn wrong(why: &str) -> io::Error {
+fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn f11_a_proxy_header_of_version_1_names_the_client() {
+    async fn f11_a_version_1_proxy_header_gives_the_client_address() {
         for (line, expected) in [
             ("PROXY TCP4 203.0.113.7 10.0.0.5 4711 8080", Some("203.0.113.7")),
             ("PROXY TCP6 2001:db8::7 fd00::5 4711 8080", Some("2001:db8::7")),
@@ -107,12 +107,12 @@ mod tests {
             let bytes = format!("{line}\r\nGET / HTTP/1.1");
             let mut stream = bytes.as_bytes();
             assert_eq!(read(&mut stream).await.unwrap(), ip(expected), "{line}");
-            assert_eq!(stream, b"GET / HTTP/1.1", "nothing behind the header is read");
+            assert_eq!(stream, b"GET / HTTP/1.1", "nothing after the header is read");
         }
     }
 
     #[tokio::test]
-    async fn f11_a_proxy_header_of_version_2_names_the_client() {
+    async fn f11_a_version_2_proxy_header_gives_the_client_address() {
         let v4 = [&[203, 0, 113, 7, 10, 0, 0, 5, 1, 2, 3, 4][..], b"extension"].concat();
         let v6 = [&"2001:db8::7".parse::<Ipv6Addr>().unwrap().octets()[..], &[0; 20]].concat();
         for (command, family, rest, expected) in [
@@ -126,12 +126,12 @@ mod tests {
             let bytes = [&binary(command, family, rest)[..], b"GET /"].concat();
             let mut stream = &bytes[..];
             assert_eq!(read(&mut stream).await.unwrap(), ip(expected), "{command:x} {family:x}");
-            assert_eq!(stream, b"GET /", "nothing behind the header is read");
+            assert_eq!(stream, b"GET /", "nothing after the header is read");
         }
     }
 
     #[tokio::test]
-    async fn f11_a_proxy_header_that_is_not_exact_is_refused() {
+    async fn f11_a_malformed_proxy_header_is_refused() {
         let long = format!("PROXY UNKNOWN {}\r\n", "x".repeat(100));
         for line in [
             "GET / HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -1,4 +1,4 @@
-//! TLS of our doors: certificates from files, TLS 1.2 and 1.3, HTTP/1.1 only.
+//! TLS of the doors: certificates from files, TLS 1.2 and 1.3, HTTP/1.1 only.
 
 mod chain;
 mod trial;
@@ -15,53 +15,53 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where a door's certificate lies, all in PEM.
+/// The files of a door's certificate, all PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The chain, our own certificate first.
+    /// The certificate chain, leaf first.
     pub certificate_file: PathBuf,
-    /// Its private key.
+    /// The leaf's private key.
     pub key_file: PathBuf,
-    /// Who must have signed a client's certificate (mutual TLS); without it clients show none.
+    /// The CAs that must have signed a client's certificate (mutual TLS); without it clients present none.
     pub client_ca_file: Option<PathBuf>,
 }
 
-/// The certificate that a client of a door shows, all in PEM.
+/// The files of a client's certificate for mutual TLS, all PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFiles {
-    /// The chain, its own certificate first.
+    /// The certificate chain, leaf first.
     pub certificate_file: PathBuf,
-    /// Its private key.
+    /// The leaf's private key.
     pub key_file: PathBuf,
 }
 
-/// There is no client of a door.
+/// Why no TLS client for a door can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoClient {
-    /// The door wants to see a certificate, and none was given.
-    #[error("the door asks for a client certificate")]
+    /// The door requires a client certificate, and none was given.
+    #[error("the door requires a client certificate")]
     CertificateMissing,
-    /// What was given cannot be used.
+    /// The given files cannot be used.
     #[error(transparent)]
     Files(#[from] TlsProblem),
 }
 
-/// A door's TLS, ready to serve. Clones share it: what one takes over, all show.
+/// A door's TLS, ready to serve. Clones share it: a certificate replaced in one is used by all.
 #[derive(Clone)]
 pub struct ServerTls(Arc<ArcSwap<Loaded>>);
 
-/// What was in the files.
+/// The loaded files.
 struct Loaded {
     config: Arc<ServerConfig>,
-    /// What the door shows.
+    /// The leaf certificate that the door presents.
     certificate: CertificateDer<'static>,
-    /// Until when that holds, since 1970, where it says.
+    /// When the certificate expires, since the Unix epoch, if known.
     expires: Option<Duration>,
-    /// Clients must show one, too.
+    /// Whether clients must present a certificate.
     mutual: bool,
 }
 
-/// Which file is at fault, and how. The text goes after the file's name.
+/// Which file cannot be used, and why. The text follows the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsProblem {
     /// The certificate file.
@@ -70,17 +70,17 @@ pub enum TlsProblem {
     /// The key file.
     #[error("the key file {0}")]
     Key(String),
-    /// The file of client authorities.
-    #[error("the client authorities file {0}")]
+    /// The file of client CAs.
+    #[error("the client CA file {0}")]
     ClientCa(String),
-    /// Certificate and key, together.
+    /// Certificate and key together.
     #[error("certificate and key {0}")]
     Pair(String),
 }
 
 impl ServerTls {
-    /// Reads and checks the files: whether they hold what they should and nothing else, whether the key is the
-    /// certificate's, and whether a handshake with them comes to its end. They may have expired.
+    /// Reads and checks the files: their contents, whether the key belongs to the certificate, and whether a test
+    /// handshake succeeds. An expired certificate is accepted.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsProblem> {
         let (chain, key) = pair(&files.certificate_file, &files.key_file)?;
         let certificate = chain[0].clone();
@@ -96,7 +96,7 @@ impl ServerTls {
                 for authority in chain::read(file).map_err(TlsProblem::ClientCa)? {
                     roots
                         .add(authority)
-                        .map_err(|error| TlsProblem::ClientCa(format!("holds no authority: {error}")))?;
+                        .map_err(|error| TlsProblem::ClientCa(format!("holds no valid CA certificate: {error}")))?;
                 }
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                     .build()
@@ -107,28 +107,28 @@ impl ServerTls {
         let mut config = builder
             .with_single_cert(chain, key)
             .map_err(|error| TlsProblem::Pair(format!("do not belong together: {error}")))?;
-        // HTTP/2 is not spoken, and that removes its floods.
+        // HTTP/2 is not supported, so its flood attacks do not apply.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let this_door: Arc<dyn ServerCertVerifier> =
-            Arc::new(ThisDoor { certificate: certificate.clone(), provider: Arc::clone(&provider) });
-        trial::shake_hands(&config, &this_door, &provider)
-            .map_err(|error| TlsProblem::Pair(format!("fail in a handshake: {error}")))?;
+        let pinned: Arc<dyn ServerCertVerifier> =
+            Arc::new(PinnedCertificate { certificate: certificate.clone(), provider: Arc::clone(&provider) });
+        trial::handshake(&config, &pinned, &provider)
+            .map_err(|error| TlsProblem::Pair(format!("fail a test handshake: {error}")))?;
         let expires = trial::expires(&certificate, &provider);
         let loaded = Loaded { config: Arc::new(config), certificate, expires, mutual: files.client_ca_file.is_some() };
         Ok(Self(Arc::new(ArcSwap::from_pointee(loaded))))
     }
 
-    /// Shows from now on what `other` shows, to whoever connects; connections that are open stay as they are.
+    /// Uses the certificate of `other` for new connections; open connections are unaffected.
     pub fn replace(&self, other: &Self) {
         self.0.store(other.0.load_full());
     }
 
-    /// Whether `other` shows the same certificate.
+    /// Whether `other` presents the same certificate.
     pub fn shows_the_same_as(&self, other: &Self) -> bool {
         self.0.load().certificate == other.0.load().certificate
     }
 
-    /// When its certificate expires, since 1970, where it says.
+    /// When the certificate expires, since the Unix epoch, if known.
     pub fn expires(&self) -> Option<Duration> {
         self.0.load().expires
     }
@@ -137,19 +137,19 @@ impl ServerTls {
         Arc::clone(&self.0.load().config)
     }
 
-    /// The TLS of a client of this very door, wherever it is reached: it trusts the door's certificate and no other, so
-    /// neither names nor authorities are looked at. It shows `own` where the door asks for a certificate.
+    /// TLS configuration for a client of this door, at whatever address: it trusts the door's certificate and no other,
+    /// so names and CAs are not checked. It presents `own` if the door requires a client certificate.
     pub fn client(&self, own: Option<&ClientFiles>) -> Result<ClientConfig, NoClient> {
         let loaded = self.0.load();
         if loaded.mutual && own.is_none() {
             return Err(NoClient::CertificateMissing);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let this_door = ThisDoor { certificate: loaded.certificate.clone(), provider: Arc::clone(&provider) };
+        let pinned = PinnedCertificate { certificate: loaded.certificate.clone(), provider: Arc::clone(&provider) };
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.expect("ring speaks TLS 1.2 and 1.3");
-        // "Dangerous" is a verifier of one's own. This one lets in less than any store of authorities would.
-        let verified = builder.dangerous().with_custom_certificate_verifier(Arc::new(this_door));
+        // Custom verifiers are called dangerous. This one accepts less than any set of CAs would.
+        let verified = builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned));
         let Some(own) = own else { return Ok(verified.with_no_client_auth()) };
         let (chain, key) = pair(&own.certificate_file, &own.key_file)?;
         let shown = verified.with_client_auth_cert(chain, key);
@@ -163,14 +163,14 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// Whoever has the key of this certificate is whom we mean.
+/// Accepts a server that has the key of this certificate, and no other.
 #[derive(Debug)]
-struct ThisDoor {
+struct PinnedCertificate {
     certificate: CertificateDer<'static>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for ThisDoor {
+impl ServerCertVerifier for PinnedCertificate {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
@@ -182,7 +182,7 @@ impl ServerCertVerifier for ThisDoor {
         if *shown == self.certificate {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(rustls::Error::General("it shows another certificate than the one in the file".to_owned()))
+        Err(rustls::Error::General("the door's certificate differs from the one in the file".to_owned()))
     }
 
     fn verify_tls12_signature(
@@ -210,10 +210,10 @@ impl ServerCertVerifier for ThisDoor {
 
 type Chain = Vec<CertificateDer<'static>>;
 
-/// A chain of certificates, at least one, and the key of the first.
+/// Reads a chain of at least one certificate, and the key of the first.
 fn pair(certificate_file: &Path, key_file: &Path) -> Result<(Chain, PrivateKeyDer<'static>), TlsProblem> {
     let chain = chain::read(certificate_file).map_err(TlsProblem::Certificate)?;
-    // Nothing of the file's content is shown.
+    // The error must not quote the file's content.
     let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| match error {
         pem::Error::Io(error) => TlsProblem::Key(format!("cannot be read ({error})")),
         _ => TlsProblem::Key("holds no PRIVATE KEY in PEM form".to_owned()),

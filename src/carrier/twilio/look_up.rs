@@ -1,4 +1,4 @@
-//! What Twilio knows of a number of ours (A39, A40).
+//! Looking up one of our numbers at Twilio (A39, A40).
 //! <https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource>
 
 use super::Twilio;
@@ -9,30 +9,30 @@ use http::{Response, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-/// Asks for the number among those of the account.
-pub(super) fn question(twilio: &Twilio, number: E164) -> LookUp {
+/// The request for the number among those of the account.
+pub(super) fn request(twilio: &Twilio, number: E164) -> LookUp {
     let query =
         form_urlencoded::Serializer::new(String::new()).append_pair("PhoneNumber", &number.to_string()).finish();
     match twilio.authorized_get(&format!("{}?{query}", twilio.numbers_url)) {
-        Some(request) => LookUp::Queries(Box::new(request)),
-        None => failed("api_url cannot be called: correct it", false),
+        Some(request) => LookUp::Request(Box::new(request)),
+        None => failed("api_url is not a usable URL: correct it", false),
     }
 }
 
-/// Reads the answer.
+/// Parses the response.
 pub(super) fn result(twilio: &Twilio, number: E164, answer: &Response<Bytes>) -> LookUp {
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            return failed("Twilio refused our credentials: check account_sid and auth_token_files", false);
+            return failed("Twilio rejects our credentials: check account_sid and auth_token_files", false);
         }
-        StatusCode::NOT_FOUND => return failed("Twilio knows no such account: check account_sid and api_url", false),
+        StatusCode::NOT_FOUND => return failed("Twilio reports no such account: check account_sid and api_url", false),
         status => return failed(&format!("Twilio answered {}", status.as_u16()), true),
     }
     let Ok(list) = serde_json::from_slice::<List>(answer.body()) else {
-        return failed("Twilio's list of numbers cannot be read", true);
+        return failed("Twilio's list of numbers cannot be parsed", true);
     };
-    // The filter finds parts of numbers too.
+    // Twilio's filter also matches parts of numbers.
     let wanted = number.to_string();
     match list.incoming_phone_numbers.iter().find(|entry| entry.phone_number == wanted) {
         Some(entry) => LookUp::Found(NumberFacts {
@@ -66,13 +66,13 @@ struct Capabilities {
 }
 
 impl Entry {
-    /// Where inbound messages go, as far as the number knows: an application's address wins over the number's, and so
-    /// does a Messaging Service's, of which nothing is said here.
+    /// Where inbound messages go, as far as the number's settings show: an application's URL takes precedence over the
+    /// number's, and so does that of a Messaging Service, which this resource does not contain.
     fn pointing(&self, ours: &str) -> Pointing {
         let set = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-        // Settings of Twilio's own stand in the fragment and never reach us.
+        // The fragment contains connection settings for Twilio, which are not part of the request.
         let target = self.sms_url.as_deref().map(|url| url.split('#').next().unwrap_or_default());
-        // However it was written when it was entered there.
+        // Compare normalised URLs, independent of the spelling in Twilio's console.
         let target = target.map(|url| url.parse::<Url>().map_or_else(|_| url.to_owned(), Into::into));
         if set(&self.sms_application_sid) || !set(&self.sms_url) {
             Pointing::Unknown

@@ -1,6 +1,7 @@
-//! A webhook's form in the model's words.
+//! Parses a webhook's form into the model.
 //!
-//! Known and readable, known and not (an error, for quarantine), or of a kind that is none of ours ([`InboundItem::Ignored`]).
+//! A webhook of a known kind is parsed, or is an error and quarantined; one of an unknown kind is
+//! [`InboundItem::Ignored`].
 
 use super::signature::is_form;
 use super::{Account, codes};
@@ -13,50 +14,51 @@ use bytes::Bytes;
 use http::Method;
 use std::str;
 
-/// The most media read from a message. Twilio's own limit is 10; what is over ours is refused by name later (A50).
+/// Maximum number of media parsed from a message. Twilio's limit is 10; media beyond our limit of A50 are reported
+/// later.
 const MEDIA_MAX: usize = 32;
 
-/// The most characters of a sender: a number, a short code, a name of 11 characters, or another channel's address.
+/// Maximum length of a sender: a number, a short code, a name of 11 characters, or another channel's address.
 const ADDRESS_MAX_CHARACTERS: usize = 64;
 
-/// The most characters of a carrier's word in a log or a count.
+/// Maximum length of a carrier's word in a log or metric.
 const WORD_MAX_CHARACTERS: usize = 32;
 
-/// Words that Twilio acts on by itself, alone in a text, and answers; REVOKE and OPTOUT since 2025.
+/// Words that Twilio handles and answers itself if a text consists of one of them; REVOKE and OPTOUT since 2025.
 const STOP_WORDS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
 const HELP_WORDS: [&str; 2] = ["HELP", "INFO"];
 
-/// Reads a verified webhook to `account`.
+/// Parses a verified webhook of `account`.
 pub(super) fn webhook(account: &Account, hook: &Webhook) -> Result<InboundItem, Unreadable> {
     read(account, hook)
         .map_err(|problem| Unreadable { raw: Bytes::copy_from_slice(hook.content()), problem: problem.to_string() })
 }
 
-/// What could not be understood, in words that hold nothing of the content.
+/// What could not be parsed. The messages contain nothing of the content.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error("the body is no form")]
-    NoForm,
+    #[error("the body is not a form")]
+    NotAForm,
     #[error("{0} is missing")]
     Missing(&'static str),
-    #[error("{0} stands twice with different values")]
+    #[error("{0} occurs twice with different values")]
     Twice(&'static str),
     #[error("{0} is not UTF-8")]
     NotUtf8(&'static str),
-    #[error("{0} is not readable")]
+    #[error("{0} is invalid")]
     Malformed(&'static str),
-    #[error("AccountSid is of another account than account_sid in the configuration")]
+    #[error("AccountSid differs from account_sid in the configuration")]
     OtherAccount,
 }
 
 fn read(account: &Account, hook: &Webhook) -> Result<InboundItem, Problem> {
     if hook.method == Method::POST && !is_form(&hook.headers) {
-        return Err(Problem::NoForm);
+        return Err(Problem::NotAForm);
     }
     let fields = Fields::of(if hook.method == Method::GET { hook.query().as_bytes() } else { &hook.body });
 
-    // Subaccounts sign with tokens of their own. Our token under another account's name is a slip in our configuration,
-    // and its message is to wait until that is mended rather than be taken for this account's.
+    // Subaccounts sign with their own tokens. Our token with another account's SID is a configuration error, so the
+    // message is quarantined until that is fixed instead of being attributed to this account.
     if fields.text("AccountSid")?.is_some_and(|sid| sid != account.account_sid) {
         return Err(Problem::OtherAccount);
     }
@@ -80,7 +82,7 @@ fn message(account: &Account, fields: &Fields<'_>) -> Result<InboundItem, Proble
     let from = address(fields, "From")?;
     let to = address(fields, "To")?;
     if matches!(to, Address::Name(_)) {
-        // Another channel's address, or nothing of ours: no rule could say whose message this is.
+        // Another channel's address, or not ours: the message cannot be attributed to one of our numbers.
         return Err(Problem::Malformed("To"));
     }
     let media = media(fields)?;
@@ -106,14 +108,14 @@ fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) 
     }))
 }
 
-/// What a receipt's status says; nothing for a status that Twilio did not have when this was written.
+/// The state for a receipt's status; `None` for an unknown status.
 fn failure_or_state(status: &str, fields: &Fields<'_>) -> Result<Option<ReceiptState>, Problem> {
     let failure = |unknown| -> Result<FailureCode, Problem> {
         Ok(error_code(fields)?.and_then(codes::meaning).map_or(unknown, |meaning| meaning.failure()))
     };
     Ok(Some(match status {
         "accepted" | "scheduled" | "queued" | "sending" => ReceiptState::Queued,
-        // Twilio does not say that this is its last word, so the text stays sent, and a later receipt may say more.
+        // Twilio does not document these as final, so the text stays in state sent, and a later receipt may change it.
         "sent" | "partially_delivered" => ReceiptState::Sent,
         "delivered" | "read" => ReceiptState::Delivered,
         "undelivered" => match failure(FailureCode::CarrierError)? {
@@ -124,7 +126,7 @@ fn failure_or_state(status: &str, fields: &Fields<'_>) -> Result<Option<ReceiptS
             FailureCode::TooLate => ReceiptState::Expired,
             failure => ReceiptState::Failed(failure),
         },
-        // We never do: somebody did in Twilio's console.
+        // The gateway never cancels at Twilio: this was done in Twilio's console.
         "canceled" => ReceiptState::Failed(FailureCode::CancelledByRequest),
         _ => return Ok(None),
     }))
@@ -141,7 +143,8 @@ fn address(fields: &Fields<'_>, name: &'static str) -> Result<Address, Problem> 
     if plausible { Ok(Address::read(text)) } else { Err(Problem::Malformed(name)) }
 }
 
-/// `MediaUrl0` and on, as many as `NumMedia` says: a count that does not fit would mean a photo lost without a word.
+/// `MediaUrl0` and following, as many as `NumMedia` says. A count that does not match is an error, because a photo
+/// would be lost silently.
 fn media(fields: &Fields<'_>) -> Result<Vec<InboundMedia>, Problem> {
     let count = match fields.text("NumMedia")? {
         Some(count) => count.parse::<usize>().ok(),
@@ -155,22 +158,23 @@ fn media(fields: &Fields<'_>) -> Result<Vec<InboundMedia>, Problem> {
         let content_type = fields.numbered("MediaContentType", media.len())?.filter(|kind| !kind.is_empty());
         media.push(InboundMedia { url: url.to_owned(), content_type: content_type.map(str::to_owned) });
     }
-    // A count that is no number is of no matter where there is nothing to count.
+    // A count that is not a number is accepted if there are no media.
     let fits = count.map_or(media.is_empty(), |count| count == media.len());
     if fits { Ok(media) } else { Err(Problem::Malformed("NumMedia")) }
 }
 
-/// What a segment count is worth: nothing depends on it, so one that cannot be read is none.
+/// The segment count. Nothing depends on it, so an invalid one is ignored.
 fn segments(fields: &Fields<'_>) -> Result<Option<u16>, Problem> {
     Ok(fields.text("NumSegments")?.and_then(|count| count.parse().ok()).filter(|count| *count > 0))
 }
 
-/// The keyword that Twilio acts on and answers: it says so where its Advanced Opt-Out is on, and else goes by its own
-/// list, unless that is switched off. What START undoes is known from STOP, so no text of that class is looked for.
+/// The keyword that Twilio handles and answers: reported in `OptOutType` if Advanced Opt-Out is on, else determined by
+/// Twilio's list, unless that is switched off. START words are not matched, because the block to lift is known from
+/// STOP.
 fn keyword(account: &Account, fields: &Fields<'_>, text: &str) -> Result<Option<String>, Problem> {
-    let told = fields.text("OptOutType")?.map(str::to_ascii_uppercase);
-    if let Some(told) = told.filter(|told| matches!(told.as_str(), "STOP" | "START" | "HELP")) {
-        return Ok(Some(told));
+    let reported = fields.text("OptOutType")?.map(str::to_ascii_uppercase);
+    if let Some(keyword) = reported.filter(|word| matches!(word.as_str(), "STOP" | "START" | "HELP")) {
+        return Ok(Some(keyword));
     }
     let is_one_of = |words: &[&str]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
     Ok(if account.keywords_off {
@@ -184,24 +188,25 @@ fn keyword(account: &Account, fields: &Fields<'_>, text: &str) -> Result<Option<
     })
 }
 
-/// `ErrorCode`, where it names an error; 0 is none.
+/// `ErrorCode`, if it is an error; 0 means no error.
 fn error_code(fields: &Fields<'_>) -> Result<Option<u32>, Problem> {
     Ok(fields.text("ErrorCode")?.and_then(|code| code.parse().ok()).filter(|code| *code != 0))
 }
 
-/// Our own id, from the query of the URL we gave with the send. A receipt for somebody else's send has none.
+/// Our message id, from the query of the callback URL given with the send. Receipts of sends by other programs have
+/// none.
 fn about(query: &str) -> Result<ReceiptRef, Problem> {
     let ours = Fields::of(query.as_bytes()).text("message")?.and_then(|id| id.parse::<MessageId>().ok());
     Ok(ours.map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours))
 }
 
-/// A carrier's word, fit for a log: what a word is made of, and not much of it.
+/// A carrier's word, sanitised for logs: safe characters only, truncated.
 fn word(text: &str) -> String {
     let fit = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     text.chars().filter(fit).take(WORD_MAX_CHARACTERS).collect()
 }
 
-/// A form's pairs, decoded. Names are looked through one by one: there are about thirty.
+/// The decoded pairs of a form. Names are searched linearly: there are about thirty.
 struct Fields<'a>(Vec<form::Pair<'a>>);
 
 impl<'a> Fields<'a> {
@@ -209,17 +214,17 @@ impl<'a> Fields<'a> {
         Self(form::pairs(form).collect())
     }
 
-    /// The value of `name`. The same value twice is one, as it is to the signature.
+    /// The value of `name`. A repeated pair counts once, as it does for the signature.
     fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
         self.find(name, name)
     }
 
-    /// The value of `name` with a number behind it.
+    /// The value of `name` followed by a number.
     fn numbered(&self, name: &'static str, number: usize) -> Result<Option<&str>, Problem> {
         self.find(&format!("{name}{number}"), name)
     }
 
-    /// The value of `name`; a problem with it is told under `family`, which is not of the webhook's making.
+    /// The value of `name`. A problem is reported under `family`, which does not come from the webhook.
     fn find(&self, name: &str, family: &'static str) -> Result<Option<&str>, Problem> {
         let mut values = self.0.iter().filter(|(found, _)| **found == *name.as_bytes()).map(|(_, value)| value);
         let Some(value) = values.next() else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The request that sends a text, and what its answer means. <https://www.twilio.com/docs/messaging/api/message-resource>
+//! The request that sends a text, and its response. <https://www.twilio.com/docs/messaging/api/message-resource>
 
 use super::Twilio;
 use super::codes::{self, Class};
@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::ops::RangeInclusive;
 
-/// What Twilio allows as `ValidityPeriod`.
+/// The range that Twilio allows for `ValidityPeriod`.
 const VALIDITY_SECS: RangeInclusive<u32> = 1..=36_000;
 
-/// The send, with the first token.
+/// The request that sends a text, authorised with the first token.
 pub(super) fn request(twilio: &Twilio, send: &Outbound) -> Request<Bytes> {
     let valid_for_secs = send.valid_for_secs.clamp(*VALIDITY_SECS.start(), *VALIDITY_SECS.end());
     let body = form_urlencoded::Serializer::new(String::with_capacity(400 + send.text.len() * 3 / 2))
@@ -23,7 +23,7 @@ pub(super) fn request(twilio: &Twilio, send: &Outbound) -> Request<Bytes> {
         .append_pair("Body", &send.text)
         .append_pair("StatusCallback", &format!("{}?message={}", twilio.receipts_url, send.message))
         .append_pair("ValidityPeriod", &valid_for_secs.to_string())
-        // What we measured and charged is what goes out: the text's own encoding was chosen before.
+        // The text must be sent as it was measured and charged, so Twilio must not change its encoding.
         .append_pair("SmartEncoded", "false")
         .finish();
 
@@ -37,45 +37,45 @@ pub(super) fn request(twilio: &Twilio, send: &Outbound) -> Request<Bytes> {
     request
 }
 
-/// What the answer means for the message. Its own words are not repeated: they quote the number.
+/// The outcome for the message. The text of the response is not repeated, because it contains the number.
 pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Outcome {
     let status = answer.status();
     if status.is_success() {
-        return taken(answer.body());
+        return accepted(answer.body());
     }
     let code = error_code(answer.body());
     let meaning = code.and_then(codes::meaning).or_else(|| codes::meaning(implied(status)?));
     let known = meaning.map(|meaning| meaning.detail);
-    let said = said(status, code);
+    let summary = summary(status, code);
     let class = match meaning.map(|meaning| meaning.class) {
-        // A server that fails says nothing of the text, whatever else it says.
-        _ if status.is_server_error() || never_read(status) => Class::EngineBusy,
+        // A server error says nothing about the text, whatever its code.
+        _ if status.is_server_error() || never_read(status) => Class::Later,
         Some(class) => class,
-        None if status == StatusCode::TOO_MANY_REQUESTS => Class::EngineBusy,
-        // Whatever is sent to this address is answered so.
+        None if status == StatusCode::TOO_MANY_REQUESTS => Class::Later,
+        // Every request to this URL is redirected, so the account is affected and not the text.
         None if status.is_redirection() => Class::Account,
         None => Class::Text(FailureCode::CarrierRejected),
     };
     match class {
-        Class::EngineBusy => {
-            let reason = known.map_or_else(|| said.clone(), |detail| format!("{said}: {detail}"));
+        Class::Later => {
+            let reason = known.map_or_else(|| summary.clone(), |detail| format!("{summary}: {detail}"));
             Outcome::Later { retry_after: retry_after(answer.headers(), now), reason }
         }
         Class::Account => {
-            let advice = known.unwrap_or("api_url is answered with a redirect, which is not followed: correct it");
-            Outcome::AccountRefused { detail: format!("{said}: {advice}") }
+            let advice = known.unwrap_or("api_url responds with a redirect, which is not followed: correct it");
+            Outcome::AccountRefused { detail: format!("{summary}: {advice}") }
         }
         Class::Text(failure) => Outcome::Refused {
             code: failure,
             carrier_code: code.map(|code| code.to_string()),
-            detail: known.map_or(said, str::to_owned),
+            detail: known.map_or(summary, str::to_owned),
             opted_out: failure == FailureCode::OptedOut,
         },
     }
 }
 
-/// The code that a status without one stands for. Sends of an account go to one address, so that whoever is refused there
-/// is the account and not the text.
+/// The code that a status without one implies. All sends of an account go to one URL, so such a status rejects the
+/// account and not the text.
 fn implied(status: StatusCode) -> Option<u32> {
     match status {
         StatusCode::UNAUTHORIZED => Some(20_003),
@@ -85,8 +85,8 @@ fn implied(status: StatusCode) -> Option<u32> {
     }
 }
 
-/// A 2xx: the message is Twilio's now, whether or not we can read under which id.
-fn taken(body: &[u8]) -> Outcome {
+/// A 2xx: Twilio accepted the message, even if its id cannot be parsed.
+fn accepted(body: &[u8]) -> Outcome {
     #[derive(Deserialize)]
     struct Message {
         sid: String,
@@ -95,7 +95,7 @@ fn taken(body: &[u8]) -> Outcome {
 
     match serde_json::from_slice::<Message>(body) {
         Ok(message) if plausible_id(&message.sid) => {
-            // A string, and "0" while a service has not picked a sender.
+            // A string, which is "0" until a Messaging Service has selected a sender.
             let segments = match message.num_segments {
                 Some(Value::String(count)) => count.parse().ok(),
                 Some(Value::Number(count)) => count.as_u64().and_then(|count| u16::try_from(count).ok()),
@@ -103,12 +103,12 @@ fn taken(body: &[u8]) -> Outcome {
             };
             Outcome::Sent { carrier_id: message.sid, segments: segments.filter(|count| *count > 0) }
         }
-        Ok(_) => Outcome::Unknown { reason: "Twilio took it under an id that cannot be one".to_owned() },
-        Err(_) => Outcome::Unknown { reason: "Twilio took it, but its answer has no id".to_owned() },
+        Ok(_) => Outcome::Unknown { reason: "Twilio accepted it with an invalid id".to_owned() },
+        Err(_) => Outcome::Unknown { reason: "Twilio accepted it, but its response has no id".to_owned() },
     }
 }
 
-/// The code of an error's body, where there is one.
+/// The code in an error body, if there is one.
 fn error_code(body: &[u8]) -> Option<u32> {
     #[derive(Deserialize)]
     struct Refusal {
@@ -118,13 +118,13 @@ fn error_code(body: &[u8]) -> Option<u32> {
     serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.code)
 }
 
-/// Whether the status alone says that nothing was taken and that trying again is right.
+/// Whether the status means that the request was not processed and can be retried.
 fn never_read(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
 }
 
-/// The answer in numbers.
-fn said(status: StatusCode, code: Option<u32>) -> String {
+/// Status and code of the response, as text.
+fn summary(status: StatusCode, code: Option<u32>) -> String {
     match code {
         Some(code) => format!("Twilio answered {} with code {code}", status.as_u16()),
         None => format!("Twilio answered {}", status.as_u16()),

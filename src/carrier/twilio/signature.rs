@@ -1,8 +1,8 @@
 //! `X-Twilio-Signature`: an HMAC over the public URL and the form's pairs.
 //! <https://www.twilio.com/docs/usage/webhooks/webhooks-security>
 //!
-//! Invariant: whatever `read` will look at was covered by the signature. So a body counts as a form, whose pairs are
-//! signed, unless the URL carries its digest; and a GET has no body.
+//! Invariant: everything that `read` parses is covered by the signature. So a body is treated as a form, whose pairs
+//! are signed, unless the URL contains its digest; and a GET must have no body.
 
 use super::{Account, Algorithm};
 use crate::carrier::form::{self, Pair};
@@ -15,28 +15,28 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The most parameters a form may have; Twilio sends about thirty. Sorting them is the work an attacker could ask for.
+/// Maximum number of form parameters; Twilio sends about thirty. It bounds the sorting that an attacker can cause.
 const PARAMETERS_MAX: usize = 1_000;
 
-/// The most characters of a URL in the log.
+/// Maximum length of a logged URL, in characters.
 const LOGGED_URL_MAX_CHARACTERS: usize = 500;
 
-/// What the signed URL begins with. It comes from the configuration and never from a header, which anybody can write.
+/// The prefix of the signed URL. It comes from the configuration, never from a header, which anybody can forge.
 #[derive(Clone, Debug)]
 pub(super) struct PublicBase {
-    /// As it is normalised.
+    /// The normalised URL.
     configured: String,
-    /// The ways Twilio may write it, of which any may be signed: also with the port even if it is the scheme's own.
+    /// All spellings that Twilio may sign, including one with the scheme's default port.
     candidates: Vec<String>,
 }
 
 impl PublicBase {
     pub(super) fn new(public_url: &PublicUrl) -> Self {
         let configured = public_url.url().as_str().trim_end_matches('/').to_owned();
-        Self { configured, candidates: public_url.beginnings() }
+        Self { configured, candidates: public_url.prefixes() }
     }
 
-    /// The URL that should have been signed, without the values of its query: a GET has numbers and a text there.
+    /// The URL that should have been signed, without query values: those of a GET contain numbers and a text.
     pub(super) fn for_log(&self, hook: &Webhook) -> String {
         let (path, query) = hook.path_and_query.split_once('?').unwrap_or((&hook.path_and_query, ""));
         let mut url = format!("{}{path}", self.configured);
@@ -54,7 +54,7 @@ impl PublicBase {
     }
 }
 
-/// Whether one of the account's keys signed what came. What costs nothing to see is looked at before anything is hashed.
+/// Verifies that one of the account's keys signed the request. Cheap checks come before any hashing.
 pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Result<(), BadSignature> {
     let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(BadSignature::Missing)?;
     let settings = only(&hook.headers, "x-twilio-webhooks-signature-settings")?;
@@ -76,17 +76,18 @@ pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Re
     }
 }
 
-/// The signature Twilio gives a form (or an empty body) posted to `url`: for tests, benches and the fuzzer.
+/// The signature of a form (or an empty body) posted to `url`, as Twilio computes it: for tests, benches and the
+/// fuzzer.
 pub fn sign(token: &Secret, url: &str, form: &[u8]) -> String {
-    let mac: Hmac<Sha1> = fed(token, [url, ""], &sorted(form::pairs(form).collect()));
+    let mac: Hmac<Sha1> = mac_of(token, [url, ""], &sorted(form::pairs(form).collect()));
     BASE64.encode(mac.finalize().into_bytes())
 }
 
-/// What of a webhook is signed besides its URL.
+/// The signed parts of a webhook besides its URL.
 struct Covered<'a> {
-    /// The form's pairs in the order they are signed.
+    /// The pairs of the form in signing order.
     pairs: Vec<Pair<'a>>,
-    /// The digest of the body that the URL carries, where the body is no form.
+    /// The digest of the body from the URL, if the body is not a form.
     body_digest: Option<Vec<u8>>,
 }
 
@@ -111,14 +112,15 @@ impl<'a> Covered<'a> {
     }
 }
 
-/// By name and then by value, as bytes, which is code points' order; equal pairs count once.
+/// Sorts by name and then by value, as bytes (equivalent to code point order); equal pairs count once.
 fn sorted(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
     pairs.sort_unstable();
     pairs.dedup();
     pairs
 }
 
-/// The `bodySHA256` of the URL's query, for a body that is no form. Twice is once too many: which one would count?
+/// The `bodySHA256` of the URL's query, for a body that is not a form. Two are an error, because it would be ambiguous
+/// which one counts.
 fn body_digest(hook: &Webhook) -> Result<Option<Vec<u8>>, BadSignature> {
     if is_form(&hook.headers) {
         return Ok(None);
@@ -130,14 +132,14 @@ fn body_digest(hook: &Webhook) -> Result<Option<Vec<u8>>, BadSignature> {
     }
 }
 
-/// Whether the body is a form by its type, or has no type at all.
+/// Whether the content type is that of a form, or missing.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return true };
     let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
     kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
-/// The value of a header that may stand once: two are an attempt to have one checked and the other believed.
+/// The value of a header that may occur once. Two values are rejected: one could be verified and the other one used.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, BadSignature> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -146,9 +148,9 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, BadS
     }
 }
 
-/// The keys that may have signed, and how. `settings` may name a shared key, which counts only with the algorithm it is
-/// configured for. Where it names none that is configured so, an auth token must have signed, as without settings: those
-/// are not signed themselves, so that anybody could leave them out.
+/// The algorithm and the keys that may have signed. `settings` may name a shared key, which is valid only with the
+/// algorithm it is configured for. If no configured key matches, an auth token must have signed, as without settings:
+/// the settings header is not signed, so anybody could remove it.
 fn keys<'a>(account: &'a Account, settings: Option<&[u8]>) -> (Algorithm, Vec<&'a Secret>) {
     let named = settings.and_then(|settings| std::str::from_utf8(settings).ok()).and_then(read_settings);
     let shared = named
@@ -159,8 +161,8 @@ fn keys<'a>(account: &'a Account, settings: Option<&[u8]>) -> (Algorithm, Vec<&'
     }
 }
 
-/// Reads `key=<id>,algorithm=HMAC_SHA256`: names and the algorithm in any case, blanks anywhere, and other entries that
-/// may join them one day. These two stand once each.
+/// Parses `key=<id>,algorithm=HMAC_SHA256`, ignoring the case of names and algorithm, spaces, and unknown entries,
+/// which may be added in the future. The two known entries must occur once each.
 fn read_settings(text: &str) -> Option<(&str, Algorithm)> {
     let (mut id, mut algorithm) = (None, None);
     for (name, value) in text.split(',').filter_map(|entry| entry.split_once('=')) {
@@ -179,7 +181,7 @@ fn read_settings(text: &str) -> Option<(&str, Algorithm)> {
     Some((id?, Algorithm::read(&algorithm?.to_ascii_uppercase())?))
 }
 
-/// The digest in standard base64, strictly: padded, no other alphabet, no stray bits, of the right length.
+/// Decodes the digest from standard base64, strictly: padded, no other alphabet, no stray bits, of the right length.
 fn decode(offered: &[u8], algorithm: Algorithm) -> Option<Vec<u8>> {
     let (digest_bytes, characters) = match algorithm {
         Algorithm::HmacSha1 => (20, 28),
@@ -189,14 +191,14 @@ fn decode(offered: &[u8], algorithm: Algorithm) -> Option<Vec<u8>> {
     (digest.len() == digest_bytes).then_some(digest)
 }
 
-/// An HMAC over everything that is signed.
+/// An HMAC over all signed data.
 enum Signed {
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),
 }
 
 impl Signed {
-    /// In constant time.
+    /// Compares in constant time.
     fn matches(self, offered: &[u8]) -> bool {
         match self {
             Self::Sha1(mac) => mac.verify_slice(offered).is_ok(),
@@ -208,14 +210,14 @@ impl Signed {
 impl Algorithm {
     fn mac(self, key: &Secret, url: [&str; 2], pairs: &[Pair<'_>]) -> Signed {
         match self {
-            Self::HmacSha1 => Signed::Sha1(fed(key, url, pairs)),
-            Self::HmacSha256 => Signed::Sha256(fed(key, url, pairs)),
+            Self::HmacSha1 => Signed::Sha1(mac_of(key, url, pairs)),
+            Self::HmacSha256 => Signed::Sha256(mac_of(key, url, pairs)),
         }
     }
 }
 
-/// The HMAC over a URL in two parts and the pairs, all joined without separators.
-fn fed<M: Mac + KeyInit>(key: &Secret, url: [&str; 2], pairs: &[Pair<'_>]) -> M {
+/// The HMAC over a URL in two parts and the pairs, concatenated without separators.
+fn mac_of<M: Mac + KeyInit>(key: &Secret, url: [&str; 2], pairs: &[Pair<'_>]) -> M {
     let mut mac = <M as KeyInit>::new_from_slice(key.expose()).expect("HMAC takes a key of any length");
     for part in url {
         mac.update(part.as_bytes());

@@ -1,4 +1,4 @@
-//! Twilio's dialect by example. Signatures are in `tests/vectors.rs`, against Twilio's own verifier.
+//! Tests of Twilio's dialect. Signatures are tested in `tests/vectors.rs`, against Twilio's own verifier.
 
 mod forged;
 mod read;
@@ -29,7 +29,7 @@ fn twilio() -> Twilio {
     Twilio::new(account()).unwrap()
 }
 
-/// A form posted to `path_and_query`, signed as Twilio would.
+/// A form posted to `path_and_query`, signed as by Twilio.
 fn post(path_and_query: &str, form: impl Into<Bytes>) -> Webhook {
     let body = form.into();
     let mut headers = HeaderMap::new();
@@ -39,7 +39,7 @@ fn post(path_and_query: &str, form: impl Into<Bytes>) -> Webhook {
     Webhook { method: Method::POST, path_and_query: path_and_query.to_owned(), headers, body }
 }
 
-/// A bodiless GET, signed as Twilio would.
+/// A GET without a body, signed as by Twilio.
 fn fetch(path_and_query: &str) -> Webhook {
     Webhook { method: Method::GET, ..post(path_and_query, "") }
 }
@@ -49,7 +49,7 @@ fn answer(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
 }
 
 #[test]
-fn every_problem_of_the_settings_is_told_at_once_and_no_secret_with_it() {
+fn all_problems_of_the_settings_are_reported_without_secrets() {
     let wrong = Account {
         public_url: "https://me:pass@gw.example.com/?x=1".parse().unwrap(),
         api_url: "data:text/plain,x".parse().unwrap(),
@@ -73,11 +73,11 @@ fn every_problem_of_the_settings_is_told_at_once_and_no_secret_with_it() {
 }
 
 #[test]
-fn the_thanks_are_an_empty_document_and_the_refusal_is_always_the_same() {
+fn the_acknowledgement_is_empty_twiml_and_refusals_are_identical() {
     let twilio = twilio();
-    let thanks = twilio.ack();
-    assert_eq!((thanks.status().as_u16(), &thanks.headers()["content-type"]), (200, &"text/xml".parse().unwrap()));
-    assert_eq!(thanks.body(), &r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#);
+    let ack = twilio.ack();
+    assert_eq!((ack.status().as_u16(), &ack.headers()["content-type"]), (200, &"text/xml".parse().unwrap()));
+    assert_eq!(ack.body(), &r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#);
 
     let refusals = [BadSignature::Missing, BadSignature::Wrong, BadSignature::Stale].map(|why| twilio.refuse(why));
     for refusal in &refusals {
@@ -90,7 +90,7 @@ fn the_thanks_are_an_empty_document_and_the_refusal_is_always_the_same() {
 }
 
 #[test]
-fn a59_the_log_shows_the_url_that_was_signed_but_neither_numbers_nor_texts() {
+fn a59_the_logged_url_contains_no_numbers_or_texts() {
     let shown = |path: &str| twilio().signed_url(&fetch(path));
     assert_eq!(shown("/carriers/main/messages"), "https://gw.example.com/carriers/main/messages");
     assert_eq!(shown("/c?From=%2B14155550101&Body=hi&x"), "https://gw.example.com/c?From=…&Body=…&…");
@@ -98,7 +98,7 @@ fn a59_the_log_shows_the_url_that_was_signed_but_neither_numbers_nor_texts() {
 }
 
 #[test]
-fn a_medium_is_fetched_with_credentials_from_twilio_alone() {
+fn media_are_fetched_with_credentials_only_from_twilio() {
     let good = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1";
     let request = twilio().media(good, None).unwrap();
     assert_eq!(request.uri(), good);

@@ -1,43 +1,43 @@
-//! What went wrong with a request: whether it can have been written, and in which words to say so.
+//! Classifies a request's error: whether the request can have been written, and the text to log.
 
 use hyper_util::client::legacy;
 use std::error::Error;
 
-/// How much of an error's words is shown.
-const WORDS_MAX: usize = 200;
+/// Maximum length of an error's text, in characters.
+const TEXT_MAX_CHARS: usize = 200;
 
-/// Whether it is certain that not a byte of the request was written.
+/// Whether it is certain that no byte of the request was written.
 ///
-/// - There was no connection to write it to: name, socket or handshake failed. The error then carries no connection.
-/// - There was one, but hyper gave the request back unbegun (`is_canceled`): the peer had closed a kept connection before
-///   the request's turn. hyper says so only while it still holds the request whole.
+/// - There was no connection to write to: lookup, connect or handshake failed. The error then carries no connection.
+/// - hyper returned the request unsent (`is_canceled`): the peer had closed an idle connection before the request was
+///   written. hyper reports this only while it still owns the whole request.
 ///
-/// Anything else, a reset on a kept connection among it, may have come after the first byte.
+/// Any other error, such as a reset on a reused connection, may have happened after the first byte.
 pub(super) fn was_never_written(error: &legacy::Error) -> bool {
-    error.is_connect() || error.connect_info().is_none() || gave_it_back(error)
+    error.is_connect() || error.connect_info().is_none() || was_returned_unsent(error)
 }
 
-fn gave_it_back(error: &legacy::Error) -> bool {
+fn was_returned_unsent(error: &legacy::Error) -> bool {
     error.source().and_then(|cause| cause.downcast_ref()).is_some_and(hyper::Error::is_canceled)
 }
 
-/// The chain of causes. None of them quotes a URL or what was sent or received; a certificate's name may be among them.
-pub(super) fn in_words(error: &(dyn Error + 'static)) -> String {
-    let mut words = String::new();
+/// The chain of causes. None of them quotes a URL or any content; it may include a certificate's name.
+pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut description = String::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        let said = error.to_string();
+        let text = error.to_string();
         // Many errors repeat their cause.
-        if !words.contains(&said) {
-            if !words.is_empty() {
-                words.push_str(": ");
+        if !description.contains(&text) {
+            if !description.is_empty() {
+                description.push_str(": ");
             }
-            words.push_str(&said);
+            description.push_str(&text);
         }
         cause = error.source();
     }
-    if let Some((end, _)) = words.char_indices().nth(WORDS_MAX) {
-        words.truncate(end);
+    if let Some((end, _)) = description.char_indices().nth(TEXT_MAX_CHARS) {
+        description.truncate(end);
     }
-    words
+    description
 }

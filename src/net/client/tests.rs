@@ -1,4 +1,4 @@
-//! Servers that misbehave, each in its own way, and what the client makes of it.
+//! The client against servers that misbehave in various ways.
 
 use super::*;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 #[tokio::test]
-async fn an_answer_is_status_headers_and_body_whatever_the_status() {
+async fn a_response_is_returned_whatever_its_status() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbusy").await;
@@ -23,7 +23,7 @@ async fn an_answer_is_status_headers_and_body_whatever_the_status() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_is_not_followed() {
+async fn a_redirect_is_returned_and_not_followed() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 307 Elsewhere\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n").await;
@@ -35,13 +35,13 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a60_where_nobody_listens_nothing_was_written() {
+async fn a60_a_refused_connection_means_nothing_was_written() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    assert_never_written(&ask(&Client::new(quick()), free).await);
+    assert_never_written(&post(&Client::new(quick()), free).await);
 }
 
 #[tokio::test]
-async fn a60_a_name_that_does_not_exist_means_that_nothing_was_written() {
+async fn a60_an_unknown_host_name_means_nothing_was_written() {
     let request = Request::get("http://nowhere.invalid/").body(Bytes::new()).unwrap();
     assert_never_written(&Client::new(ClientBounds::default()).send(request).await);
     let relative = Request::get("/path").body(Bytes::new()).unwrap();
@@ -49,7 +49,7 @@ async fn a60_a_name_that_does_not_exist_means_that_nothing_was_written() {
 }
 
 #[tokio::test]
-async fn a60_a_handshake_that_never_ends_means_that_nothing_was_written() {
+async fn a60_a_handshake_that_never_completes_means_nothing_was_written() {
     let server = server(|peer| async move {
         let _peer = peer;
         std::future::pending::<()>().await;
@@ -60,25 +60,25 @@ async fn a60_a_handshake_that_never_ends_means_that_nothing_was_written() {
 }
 
 #[tokio::test]
-async fn a60_a_handshake_that_is_refused_means_that_nothing_was_written() {
+async fn a60_a_failed_handshake_means_nothing_was_written() {
     let server = server(|mut peer| async move { peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n").await }).await;
     let request = Request::get(format!("https://{}/", server.address)).body(Bytes::new()).unwrap();
     assert_never_written(&Client::new(quick()).send(request).await);
 }
 
 #[tokio::test]
-async fn a60_a_connection_closed_after_the_request_was_read_leaves_it_unknown() {
+async fn a60_a_close_after_the_request_was_read_leaves_it_unknown() {
     let server = server(|mut peer| async move {
         peer.request().await;
     })
     .await;
     assert_unanswered(&send(&server, quick()).await);
-    assert_eq!(server.requests(), 1, "and it is not sent again");
+    assert_eq!(server.requests(), 1, "it is not sent again");
 }
 
 #[tokio::test]
-async fn a60_a_connection_closed_before_the_request_was_read_leaves_it_unknown() {
-    // It may have been written, as far as we can tell: it lies in the peer's kernel.
+async fn a60_a_close_before_the_request_was_read_leaves_it_unknown() {
+    // The client cannot tell: the request is in the peer's kernel.
     let server = server(|peer| async move {
         peer.stream.peek(&mut [0; 1]).await.unwrap();
         peer.stream.set_zero_linger().unwrap();
@@ -88,7 +88,7 @@ async fn a60_a_connection_closed_before_the_request_was_read_leaves_it_unknown()
 }
 
 #[tokio::test]
-async fn a60_no_answer_in_time_leaves_it_unknown() {
+async fn a60_no_response_in_time_leaves_it_unknown() {
     let server = server(|mut peer| async move {
         peer.request().await;
         std::future::pending::<()>().await;
@@ -98,7 +98,7 @@ async fn a60_no_answer_in_time_leaves_it_unknown() {
 }
 
 #[tokio::test]
-async fn a60_an_answer_that_is_no_http_leaves_it_unknown() {
+async fn a60_a_response_that_is_not_http_leaves_it_unknown() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"220 mail.example.com ESMTP\r\n").await;
@@ -108,7 +108,7 @@ async fn a60_an_answer_that_is_no_http_leaves_it_unknown() {
 }
 
 #[tokio::test]
-async fn a60_an_answer_that_breaks_off_leaves_it_unknown() {
+async fn a60_a_truncated_response_leaves_it_unknown() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"sid\":").await;
@@ -118,7 +118,7 @@ async fn a60_an_answer_that_breaks_off_leaves_it_unknown() {
 }
 
 #[tokio::test]
-async fn a60_an_answer_that_drips_past_its_time_leaves_it_unknown() {
+async fn a60_a_response_that_arrives_too_slowly_leaves_it_unknown() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n").await;
@@ -131,7 +131,7 @@ async fn a60_an_answer_that_drips_past_its_time_leaves_it_unknown() {
 }
 
 #[tokio::test]
-async fn headers_without_end_are_no_answer() {
+async fn endless_response_headers_are_an_error() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 200 OK\r\nx: ").await;
@@ -142,7 +142,7 @@ async fn headers_without_end_are_no_answer() {
 }
 
 #[tokio::test]
-async fn of_a_long_answer_the_beginning_is_kept_and_the_rest_is_not_read() {
+async fn a_long_response_is_cut_and_its_rest_is_not_read() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 200 OK\r\n\r\n").await;
@@ -154,7 +154,7 @@ async fn of_a_long_answer_the_beginning_is_kept_and_the_rest_is_not_read() {
 }
 
 #[tokio::test]
-async fn an_answer_of_exactly_what_is_kept_is_not_cut() {
+async fn a_response_of_exactly_the_maximum_size_is_not_cut() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 65536\r\n\r\n").await;
@@ -166,7 +166,7 @@ async fn an_answer_of_exactly_what_is_kept_is_not_cut() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let server = server(|mut peer| async move {
         for _ in 0..3 {
             peer.request().await;
@@ -176,13 +176,13 @@ async fn a_connection_is_used_again() {
     .await;
     let client = Client::new(ClientBounds::default());
     for _ in 0..3 {
-        assert_eq!(&ask(&client, server.address).await.unwrap().body[..], b"ok");
+        assert_eq!(&post(&client, server.address).await.unwrap().body[..], b"ok");
     }
     assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_was_closed_meanwhile_is_replaced_and_nothing_is_lost() {
+async fn an_idle_connection_closed_by_the_peer_is_replaced() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(OK).await;
@@ -190,7 +190,7 @@ async fn a_kept_connection_that_was_closed_meanwhile_is_replaced_and_nothing_is_
     .await;
     let client = Client::new(ClientBounds::default());
     for _ in 0..5 {
-        assert!(ask(&client, server.address).await.is_ok());
+        assert!(post(&client, server.address).await.is_ok());
         // The end of the connection reaches the client before its next request.
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
@@ -198,16 +198,16 @@ async fn a_kept_connection_that_was_closed_meanwhile_is_replaced_and_nothing_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a60_whatever_is_said_never_to_have_been_written_the_peer_never_saw() {
-    // A server that closes each kept connection, or resets it, about when the next request may be on its way. Whoever
-    // wins: a request that the client may repeat is one that no peer has read.
+async fn a60_a_request_reported_as_never_written_was_never_read() {
+    // A server that closes or resets each idle connection at about the time of the next request. Whichever wins the
+    // race, a request that the client may repeat is one that no peer has read.
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(OK).await;
         for _ in 0..peer.number % 16 {
             tokio::task::yield_now().await;
         }
-        // Whatever has come before the end is read, and counted.
+        // Everything that arrived before the close is read and counted.
         let _ = tokio::time::timeout(Duration::ZERO, peer.request()).await;
         if peer.number.is_multiple_of(2) {
             peer.stream.set_zero_linger().unwrap();
@@ -217,16 +217,16 @@ async fn a60_whatever_is_said_never_to_have_been_written_the_peer_never_saw() {
     let client = Client::new(ClientBounds::default());
     let mut may_have_been_read = 0;
     for _ in 0..500 {
-        match ask(&client, server.address).await {
+        match post(&client, server.address).await {
             Ok(_) | Err(SendFailed::Unanswered(_)) => may_have_been_read += 1,
             Err(SendFailed::NeverWritten(_)) => {}
         }
     }
-    assert!(server.requests() <= may_have_been_read, "{} read, {may_have_been_read} owned up to", server.requests());
+    assert!(server.requests() <= may_have_been_read, "{} read, {may_have_been_read} reported", server.requests());
 }
 
 #[tokio::test]
-async fn errors_and_answers_print_no_url_and_no_content() {
+async fn errors_and_responses_print_no_url_and_no_content() {
     let server = server(|mut peer| async move {
         peer.request().await;
         peer.write(b"HTTP/1.1 200 OK\r\nx-to: +12065550142\r\ncontent-length: 12\r\n\r\n+12065550142").await;
@@ -244,7 +244,7 @@ async fn errors_and_answers_print_no_url_and_no_content() {
     }
 }
 
-/// A server that treats each connection as it was told.
+/// A server that runs a function for each connection.
 struct Server {
     address: SocketAddr,
     seen: Arc<Seen>,
@@ -259,7 +259,7 @@ struct Seen {
 /// The server's end of a connection.
 struct Caller {
     stream: TcpStream,
-    /// Which connection it is, from 0.
+    /// The connection's number, from 0.
     number: u32,
     seen: Arc<Seen>,
 }
@@ -287,14 +287,14 @@ impl Server {
         self.seen.connections.load(Ordering::SeqCst)
     }
 
-    /// Requests of which at least a byte was read.
+    /// Requests of which at least one byte was read.
     fn requests(&self) -> usize {
         self.seen.requests.load(Ordering::SeqCst)
     }
 }
 
 impl Caller {
-    /// Reads one request that has no body, or one of [`ask`]'s.
+    /// Reads one request that has no body, or one sent by [`post`].
     async fn request(&mut self) {
         let mut read = Vec::new();
         let mut buffer = [0; 1024];
@@ -312,20 +312,20 @@ impl Caller {
     }
 
     async fn write(&mut self, text: &[u8]) {
-        // A client that has enough closes before the end.
+        // A client may close early once it has enough.
         let _ = self.stream.write_all(text).await;
     }
 }
 
 async fn send(server: &Server, bounds: ClientBounds) -> Result<Answer, SendFailed> {
-    ask(&Client::new(bounds), server.address).await
+    post(&Client::new(bounds), server.address).await
 }
 
-async fn ask(client: &Client, address: SocketAddr) -> Result<Answer, SendFailed> {
+async fn post(client: &Client, address: SocketAddr) -> Result<Answer, SendFailed> {
     client.send(Request::post(format!("http://{address}/")).body(Bytes::from_static(b"hello")).unwrap()).await
 }
 
-/// Times that pass in a test.
+/// Deadlines short enough for a test.
 fn quick() -> ClientBounds {
     ClientBounds { connect: Duration::from_millis(200), total: Duration::from_millis(600), ..ClientBounds::default() }
 }

@@ -1,4 +1,4 @@
-//! One connection: handshake, requests one after another, end.
+//! One connection: handshake, requests one after another, close.
 
 use super::{MayBeDone, Shared, UNFINISHED_BYTES};
 use crate::net::BoxError;
@@ -29,16 +29,16 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tower::{Service, ServiceExt};
 
-/// What the system keeps of answers that a peer does not take; Linux doubles it for its own bookkeeping. Left to itself it
-/// grows to megabytes for one peer, which is neither in what this process has resident nor bounded by anything but what
-/// all sockets of the machine may have together. Most answers fit, and a peer 100 ms away can still take 640 kB a second.
+/// The kernel's send buffer for unread responses; Linux doubles it for its own bookkeeping. By default it grows to
+/// megabytes per peer, which does not count as this process's memory and is limited only for all sockets of the machine
+/// together. Most responses fit, and a peer 100 ms away can still receive 640 kB/s.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
-/// How long an answer that says that time is up may take to be written.
+/// How long the final responses may take to be written after the drain deadline.
 const LAST_ANSWER: Duration = Duration::from_millis(250);
 
-/// Serves one connection to its end. The place is free again once the connection and its last request are done.
-pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: IpAddr, place: ConnectionPermit)
+/// Serves one connection to its end. The permit is released once the connection and its last request are done.
+pub(super) async fn run<S, B>(shared: Arc<Shared<S>>, stream: TcpStream, peer: IpAddr, permit: ConnectionPermit)
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -46,10 +46,10 @@ where
     B::Error: Into<BoxError>,
 {
     let open = Open::new(shared.door);
-    let place = Arc::new(place);
+    let permit = Arc::new(permit);
     let cut = shared.cut.clone();
     let end = tokio::select! {
-        end = handshake_and_serve(shared, stream, peer, place) => end,
+        end = handshake_and_serve(shared, stream, peer, permit) => end,
         () = async { cut.cancelled().await; sleep(LAST_ANSWER).await } => ConnectionEnd::Cut,
     };
     open.ends(end);
@@ -59,7 +59,7 @@ async fn handshake_and_serve<S, B>(
     shared: Arc<Shared<S>>,
     mut stream: TcpStream,
     mut peer: IpAddr,
-    place: Arc<ConnectionPermit>,
+    permit: Arc<ConnectionPermit>,
 ) -> ConnectionEnd
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -67,10 +67,10 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    // Answers are small and complete: waiting to fill a packet only delays them. Failing to say so only delays them.
+    // Responses are small and complete, so Nagle's algorithm only delays them. A failure here costs only that delay.
     let _ = stream.set_nodelay(true);
-    // Here and not at the listener: connections have waited in systemd's socket since before it was ours. Linux takes any
-    // size, so there is no failure to tell of.
+    // Set here and not on the listener, because connections may have queued in systemd's socket before it was ours.
+    // Linux accepts any size, so there is no failure to report.
     let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
     if shared.bounds.proxy_protocol && is_trusted(peer, &shared.bounds.trusted_proxies) {
         match timeout(shared.bounds.handshake, proxy_header::read(&mut stream)).await {
@@ -80,16 +80,16 @@ where
                 return ConnectionEnd::ProxyHeader;
             }
             Err(_) => {
-                observe::proxy_header_refused(shared.door, peer, "it did not come in time");
+                observe::proxy_header_refused(shared.door, peer, "it did not arrive in time");
                 return ConnectionEnd::ProxyHeader;
             }
         }
     }
     let Some(handshakes) = &shared.handshakes else {
-        return serve(shared, stream, peer, place).await;
+        return serve(shared, stream, peer, permit).await;
     };
     match timeout(shared.bounds.handshake, handshakes.shake(stream)).await {
-        Ok(Ok(stream)) => serve(shared, stream, peer, place).await,
+        Ok(Ok(stream)) => serve(shared, stream, peer, permit).await,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ResourceBusy => ConnectionEnd::AtCapacity,
         Ok(Err(error)) => {
             observe::handshake_failed(shared.door, peer, &error);
@@ -102,7 +102,7 @@ where
     }
 }
 
-async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: IpAddr, place: Arc<ConnectionPermit>) -> ConnectionEnd
+async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: IpAddr, permit: Arc<ConnectionPermit>) -> ConnectionEnd
 where
     I: Socket,
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -110,22 +110,22 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let pace = Deadlines::new(&shared.bounds);
-    let heard = Arc::new(AtomicBool::new(false));
+    let deadlines = Deadlines::new(&shared.bounds);
+    let has_request = Arc::new(AtomicBool::new(false));
     let answering = hyper::service::service_fn({
         let shared = Arc::clone(&shared);
-        let pace = Arc::clone(&pace);
-        let heard = Arc::clone(&heard);
+        let deadlines = Arc::clone(&deadlines);
+        let has_request = Arc::clone(&has_request);
         move |request| {
-            heard.store(true, Ordering::Relaxed);
-            pace.request_begins();
-            answer(Arc::clone(&shared), request, peer, Arc::clone(&place), Arc::clone(&pace))
+            has_request.store(true, Ordering::Relaxed);
+            deadlines.request_begins();
+            answer(Arc::clone(&shared), request, peer, Arc::clone(&permit), Arc::clone(&deadlines))
         }
     });
-    let io = TokioIo::new(WithDeadlines::new(stream, Arc::clone(&pace)));
+    let io = TokioIo::new(WithDeadlines::new(stream, Arc::clone(&deadlines)));
     let mut connection = pin!(
         http1::Builder::new()
-            // The pace has a deadline for headers and another for idleness; hyper's one would be both.
+            // `Deadlines` has separate ones for headers and for idle time; hyper's single timeout would cover both.
             .header_read_timeout(None)
             .max_headers(shared.bounds.headers_max)
             .max_header_size(shared.bounds.header_max_bytes)
@@ -134,39 +134,42 @@ where
     );
     let mut alarm = pin!(sleep(shared.bounds.headers));
     let mut stopped = pin!(shared.stop.cancelled());
-    let mut listened_to = pin!(async {
+    let mut first_request_due = pin!(async {
         shared.stop.cancelled().await;
         sleep(shared.bounds.first_request).await;
     });
     let (mut stopping, mut leaving) = (false, false);
-    let mut place_of_headers = None;
+    let mut header_permit = None;
 
     poll_fn(|cx| {
         stopping = stopping || stopped.as_mut().poll(cx).is_ready();
         loop {
-            if stopping && !leaving && (heard.load(Ordering::Relaxed) || listened_to.as_mut().poll(cx).is_ready()) {
+            if stopping
+                && !leaving
+                && (has_request.load(Ordering::Relaxed) || first_request_due.as_mut().poll(cx).is_ready())
+            {
                 leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                 return Poll::Ready(if result.is_ok() { ConnectionEnd::Closed } else { ConnectionEnd::Broken });
             }
-            // It may have been heard just now.
-            if leaving || !stopping || !heard.load(Ordering::Relaxed) {
+            // A request may have arrived during this poll.
+            if leaving || !stopping || !has_request.load(Ordering::Relaxed) {
                 break;
             }
         }
-        // Bytes come and headers end inside the poll above, and every deadline moves there: so all of that is asked for
-        // after it and nowhere else.
-        if pace.unfinished_bytes() < UNFINISHED_BYTES {
-            place_of_headers = None;
-        } else if place_of_headers.is_none() {
-            let Ok(place) = shared.unfinished.try_acquire() else {
+        // Bytes arrive, headers end and deadlines move only inside the poll above, so they are checked after it and
+        // nowhere else.
+        if deadlines.unfinished_bytes() < UNFINISHED_BYTES {
+            header_permit = None;
+        } else if header_permit.is_none() {
+            let Ok(permit) = shared.unfinished.try_acquire() else {
                 return Poll::Ready(ConnectionEnd::AtCapacity);
             };
-            place_of_headers = Some(place);
+            header_permit = Some(permit);
         }
-        let Some((deadline, late)) = pace.deadline() else {
+        let Some((deadline, late)) = deadlines.deadline() else {
             return Poll::Pending;
         };
         if alarm.deadline() != deadline {
@@ -176,7 +179,7 @@ where
             Late::Headers => ConnectionEnd::HeadersLate,
             Late::Idle => ConnectionEnd::Idle,
             Late::Write => {
-                pace.give_up();
+                deadlines.give_up();
                 ConnectionEnd::WriteLate
             }
         })
@@ -184,13 +187,13 @@ where
     .await
 }
 
-/// Has the request answered by a task of its own, and waits for it.
+/// Processes the request in its own task and waits for the response.
 async fn answer<S, B>(
     shared: Arc<Shared<S>>,
     request: Request<Incoming>,
     peer: IpAddr,
-    place: Arc<ConnectionPermit>,
-    pace: Arc<Deadlines>,
+    permit: Arc<ConnectionPermit>,
+    deadlines: Arc<Deadlines>,
 ) -> Result<Response<AnswerBody<B>>, Infallible>
 where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -198,9 +201,9 @@ where
     B: Body<Data = Bytes> + Send + 'static,
 {
     let began = Instant::now();
-    let answered = Answered { pace, door: shared.door, began };
-    if !is_addressed(&request) {
-        let detail = "a request of HTTP/1.1 names its host in exactly one Host header";
+    let answered = Answered { deadlines, door: shared.door, began };
+    if !has_one_host(&request) {
+        let detail = "an HTTP/1.1 request must have exactly one Host header";
         let mut refused = own_response(StatusCode::BAD_REQUEST, "invalid_field", detail, answered);
         refused.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         return Ok(refused);
@@ -213,7 +216,7 @@ where
     let service = shared.service.clone();
     let cut = shared.cut.clone();
     let task = shared.tasks.spawn(async move {
-        let _place = place;
+        let _permit = permit;
         tokio::select! {
             answer = service.oneshot(request) => Some(answer.unwrap_or_else(|never| match never {})),
             () = cut.cancelled() => None,
@@ -222,72 +225,70 @@ where
     Ok(match task.await {
         Ok(Some(answer)) => answer.map(|body| AnswerBody::of(Box::pin(body), answered)),
         Ok(None) if may_be_done.is_set() => {
-            let detail = "the gateway stopped before it knew whether this was done: repeat it with the same \
-                          Idempotency-Key, or look it up";
+            let detail = "the gateway stopped before the outcome was known: retry with the same \
+                          Idempotency-Key, or query the result";
             own_response(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", detail, answered)
         }
-        Ok(None) => {
-            own_response(StatusCode::SERVICE_UNAVAILABLE, "draining", "the gateway is stopping: repeat", answered)
-        }
+        Ok(None) => own_response(StatusCode::SERVICE_UNAVAILABLE, "draining", "shutting down; retry", answered),
         Err(_) => {
             observe::request_panicked(shared.door);
             own_response(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
-                "an error of the gateway, which is logged",
+                "internal error, logged; contact the operator",
                 answered,
             )
         }
     })
 }
 
-/// Whether a request names its host as HTTP/1.1 demands. Where it names none or several, a proxy before us may have routed it
-/// by another one.
-fn is_addressed(request: &Request<Incoming>) -> bool {
+/// Whether a request has exactly one Host header, as HTTP/1.1 requires. With none or several, a proxy in front of us
+/// may have routed it by a different one.
+fn has_one_host(request: &Request<Incoming>) -> bool {
     request.version() < Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
 }
 
-/// An answer that the listener itself makes.
+/// A response made by the listener itself.
 fn own_response<B>(status: StatusCode, code: &str, detail: &str, answered: Answered) -> Response<AnswerBody<B>> {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = serde_json::json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
     let mut response =
-        Response::new(AnswerBody { kind: Kind::Ours(Full::new(problem.to_string().into())), _answered: answered });
+        Response::new(AnswerBody { kind: Kind::Own(Full::new(problem.to_string().into())), _answered: answered });
     *response.status_mut() = status;
     let media_type = header::HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response
 }
 
-/// An answer's body, which tells the pace when it is over.
+/// A response's body, which updates the deadlines when it is dropped.
 struct AnswerBody<B> {
     kind: Kind<B>,
-    /// Dropped with the body, which is when the answer is over.
+    /// Dropped with the body, when the response is finished.
     _answered: Answered,
 }
 
 enum Kind<B> {
-    Theirs(Pin<Box<B>>),
-    Ours(Full<Bytes>),
+    Service(Pin<Box<B>>),
+    Own(Full<Bytes>),
 }
 
-/// hyper drops a body once it has written the last of it, or the client has left.
+/// Ends the request when dropped: hyper drops a body once it is written or the client has disconnected.
 struct Answered {
-    pace: Arc<Deadlines>,
+    deadlines: Arc<Deadlines>,
     door: Door,
     began: Instant,
 }
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        self.pace.request_ends();
+        self.deadlines.request_ends();
         observe::answered(self.door, self.began.elapsed());
     }
 }
 
 impl<B> AnswerBody<B> {
     fn of(body: Pin<Box<B>>, answered: Answered) -> Self {
-        Self { kind: Kind::Theirs(body), _answered: answered }
+        Self { kind: Kind::Service(body), _answered: answered }
     }
 }
 
@@ -300,22 +301,22 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().kind {
-            Kind::Theirs(body) => body.as_mut().poll_frame(cx).map_err(Into::into),
-            Kind::Ours(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Kind::Service(body) => body.as_mut().poll_frame(cx).map_err(Into::into),
+            Kind::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Theirs(body) => body.is_end_stream(),
-            Kind::Ours(body) => body.is_end_stream(),
+            Kind::Service(body) => body.is_end_stream(),
+            Kind::Own(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Theirs(body) => body.size_hint(),
-            Kind::Ours(body) => body.size_hint(),
+            Kind::Service(body) => body.size_hint(),
+            Kind::Own(body) => body.size_hint(),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! TLS handshakes, which cost a peer nothing and us a millisecond.
+//! TLS handshakes, which cost a peer nothing and us a millisecond of CPU.
 //!
-//! Invariant: however many peers begin a handshake, half of the cores compute for them at most, one peer after another, so
-//! requests on connections that are there already go on. Nothing is computed for a peer that has left meanwhile, and little
-//! is kept for one that does not come to an end.
+//! Invariant: however many peers begin a handshake, at most half of the cores compute for them, so requests on open
+//! connections continue. Nothing is computed for a peer that has disconnected, and little memory is held for a
+//! handshake that never completes.
 
 use super::turns::HandshakeQueue;
 use super::{Bounds, UNFINISHED_BYTES};
@@ -22,24 +22,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// A first word is some hundred bytes, and 2 kB with the keys of a day to come; what follows it is larger only where a
-/// client shows certificates. rustls would keep 64 kB of either.
+/// Maximum size of the ClientHello, and of all that follows it. A ClientHello has a few hundred bytes, or 2 kB with
+/// post-quantum keys; the rest is larger only with client certificates. rustls itself would buffer 64 kB of either.
 const PART_MAX_BYTES: usize = 16 * 1024;
 
-/// What may be read with the end of a handshake and is none of it: a record of the request, and as much as rustls reads at a
-/// time.
+/// Bytes of the request that may be read together with the end of the handshake: one record, and one read of rustls.
 const REQUEST_MAX_BYTES: usize = (16 + 2 + 4) * 1024;
 
-/// Peers that wait for their turn. At a millisecond each, which is a certificate of RSA, and one at a time, the last of them
-/// has its turn after two seconds: three of its five are left for what only it can do.
+/// Maximum number of waiting peers. With one core and a millisecond each (an RSA certificate), the last of them gets
+/// its turn after two seconds, which leaves it three of its five to complete the handshake.
 const WAITING_MAX: usize = 2_048;
 
 /// The handshakes of one door.
 pub(super) struct Handshakes {
-    /// Asked for each peer: it may have taken over another certificate meanwhile.
+    /// Read for each peer, because the certificate may have been replaced.
     tls: ServerTls,
     turns: Arc<HandshakeQueue>,
-    /// Places for those that are large and not whole.
+    /// Permits for large incomplete handshakes.
     large: Arc<Semaphore>,
 }
 
@@ -50,19 +49,19 @@ impl Handshakes {
         Self { tls, turns, large: Arc::new(Semaphore::new(bounds.unfinished_max)) }
     }
 
-    /// A peer's handshake. Its time is the caller's to bound. It fails with [`io::ErrorKind::ResourceBusy`] where others are
-    /// at the same and this one is too many.
+    /// Performs a peer's handshake; the caller sets the deadline. It fails with [`io::ErrorKind::ResourceBusy`] if too
+    /// many others are in progress.
     pub(super) async fn shake(&self, stream: TcpStream) -> io::Result<TlsStream<Measured>> {
-        let part = Some(Part { bytes: 0, request_max: 0, large: Arc::clone(&self.large), place: None });
+        let part = Some(Part { bytes: 0, request_max: 0, large: Arc::clone(&self.large), permit: None });
         let mut begun = LazyConfigAcceptor::new(Acceptor::default(), Measured { stream, part }).await?;
         let turn = tokio::select! {
-            // Who leaves makes room at once: in a flood of such peers nobody waits behind them.
+            // A peer that disconnects frees its slot immediately, so a flood of them blocks nobody.
             biased;
-            () = leaves(&begun.io.stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            () = disconnected(&begun.io.stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
             turn = self.turns.take() => turn.ok_or(io::ErrorKind::ResourceBusy)?,
         };
-        begun.io.first_word_is_whole();
-        // The keys are computed here and now; what is left waits for the peer.
+        begun.io.client_hello_is_complete();
+        // The expensive computation happens here, under the turn; the rest waits for the peer.
         let shaking = begun.into_stream(self.tls.config());
         drop(turn);
         let mut shaken = shaking.await?;
@@ -71,39 +70,39 @@ impl Handshakes {
     }
 }
 
-/// Ends once the peer has closed its side, as nobody does who goes on with a handshake.
-async fn leaves(stream: &TcpStream) {
+/// Completes once the peer has closed its side, which no peer does in the middle of a handshake.
+async fn disconnected(stream: &TcpStream) {
     let mut byte = [0; 1];
     poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
         Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
-        // What it has said already hides whether it leaves.
+        // Unread data hides a later close.
         Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
     })
     .await;
 }
 
-/// A peer's socket, of which no more is read than a handshake may have.
+/// A peer's socket that limits how many bytes a handshake may have.
 #[derive(Debug)]
 pub(super) struct Measured {
     stream: TcpStream,
-    /// None once hands are shaken.
+    /// `None` once the handshake is complete.
     part: Option<Part>,
 }
 
-/// What has come of one part of a handshake: the peer's first word, or all that follows.
+/// Bytes received of one part of a handshake: the ClientHello, or all that follows it.
 #[derive(Debug)]
 struct Part {
     bytes: usize,
-    /// How many of them may be of a request already.
+    /// How many of them may already belong to a request.
     request_max: usize,
     large: Arc<Semaphore>,
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Measured {
-    fn first_word_is_whole(&mut self) {
+    fn client_hello_is_complete(&mut self) {
         if let Some(part) = &mut self.part {
-            (part.bytes, part.request_max, part.place) = (0, REQUEST_MAX_BYTES, None);
+            (part.bytes, part.request_max, part.permit) = (0, REQUEST_MAX_BYTES, None);
         }
     }
 }
@@ -115,9 +114,9 @@ impl Part {
         if certain > PART_MAX_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        if certain >= UNFINISHED_BYTES && self.place.is_none() {
-            let place = Arc::clone(&self.large).try_acquire_owned();
-            self.place = Some(place.map_err(|_| io::ErrorKind::ResourceBusy)?);
+        if certain >= UNFINISHED_BYTES && self.permit.is_none() {
+            let permit = Arc::clone(&self.large).try_acquire_owned();
+            self.permit = Some(permit.map_err(|_| io::ErrorKind::ResourceBusy)?);
         }
         Ok(())
     }
@@ -133,8 +132,8 @@ impl AsyncRead for Measured {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let came = buf.filled().len() - before;
-        Poll::Ready(self.part.as_mut().map_or(Ok(()), |part| part.grows(came)))
+        let received = buf.filled().len() - before;
+        Poll::Ready(self.part.as_mut().map_or(Ok(()), |part| part.grows(received)))
     }
 }
 
@@ -176,70 +175,70 @@ mod tests {
     use tokio::task::JoinHandle;
 
     #[tokio::test]
-    async fn nothing_is_computed_for_who_leaves_while_others_have_their_turn() {
+    async fn nothing_is_computed_for_a_peer_that_disconnects_while_it_waits() {
         let files = TempDir::new().unwrap();
         let handshakes = Arc::new(one_at_a_time(files.path(), &Bounds::default()));
         let turn = handshakes.turns.take().await;
 
-        let (mut stays, leaves) = (begin(&handshakes, files.path()).await, begin(&handshakes, files.path()).await);
-        let (mut gone, shaking) = leaves;
+        let (mut stays, leaving) = (begin(&handshakes, files.path()).await, begin(&handshakes, files.path()).await);
+        let (mut gone, shaking) = leaving;
         gone.shutdown().await.unwrap();
         let left = within(shaking).await.unwrap().unwrap_err();
         assert_eq!(left.kind(), io::ErrorKind::ConnectionAborted, "{left}");
         drop(turn);
 
-        // Whoever stays has a turn, and gives it back before its handshake is done.
-        let mut said = [0; 1];
-        within(stays.0.read_exact(&mut said)).await.unwrap();
-        assert_eq!(said[0], 22, "a handshake");
+        // The remaining peer gets a turn, and releases it before its handshake is complete.
+        let mut first = [0; 1];
+        within(stays.0.read_exact(&mut first)).await.unwrap();
+        assert_eq!(first[0], 22, "a handshake record");
         assert!(within(handshakes.turns.take()).await.is_some());
         assert!(!stays.1.is_finished());
     }
 
     #[tokio::test]
-    async fn g19_of_first_words_that_are_large_and_not_whole_only_so_many_are_kept_and_one_over_the_bound_is_refused() {
+    async fn g19_large_incomplete_client_hellos_are_limited_in_number_and_size() {
         let files = TempDir::new().unwrap();
         let bounds = Bounds { unfinished_max: 1, ..Bounds::default() };
         let handshakes = Arc::new(one_at_a_time(files.path(), &bounds));
-        let (_small, kept) = say(&handshakes, &almost_a_hello(UNFINISHED_BYTES - 100)).await;
-        let (_too_large, refused) = say(&handshakes, &almost_a_hello(PART_MAX_BYTES + 100)).await;
+        let (_small, kept) = send(&handshakes, &almost_a_hello(UNFINISHED_BYTES - 100)).await;
+        let (_too_large, refused) = send(&handshakes, &almost_a_hello(PART_MAX_BYTES + 100)).await;
         assert_eq!(within(refused).await.unwrap().unwrap_err().kind(), io::ErrorKind::InvalidData);
-        let (first, shaking) = say(&handshakes, &almost_a_hello(UNFINISHED_BYTES + 100)).await;
+        let (first, shaking) = send(&handshakes, &almost_a_hello(UNFINISHED_BYTES + 100)).await;
         while handshakes.large.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        let (_second, crowded) = say(&handshakes, &almost_a_hello(UNFINISHED_BYTES + 100)).await;
-        assert_eq!(within(crowded).await.unwrap().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        let (_second, refused) = send(&handshakes, &almost_a_hello(UNFINISHED_BYTES + 100)).await;
+        assert_eq!(within(refused).await.unwrap().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
         assert!(!kept.is_finished() && !shaking.is_finished());
 
         drop(first);
         assert_eq!(within(shaking).await.unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        assert_eq!(handshakes.large.available_permits(), 1, "its place is free again");
+        assert_eq!(handshakes.large.available_permits(), 1, "its permit is free again");
     }
 
     #[tokio::test]
-    async fn a_request_that_comes_with_the_end_of_the_handshake_is_no_part_of_it() {
+    async fn a_request_sent_with_the_end_of_the_handshake_is_not_counted_as_part_of_it() {
         let files = TempDir::new().unwrap();
         let bounds = Bounds { unfinished_max: 0, ..Bounds::default() };
         let handshakes = Arc::new(one_at_a_time(files.path(), &bounds));
-        let (peer, shaking) = say(&handshakes, b"").await;
+        let (peer, shaking) = send(&handshakes, b"").await;
         let connector = tokio_rustls::TlsConnector::from(Arc::new(trust(files.path())));
         let mut peer = within(connector.connect("localhost".try_into().unwrap(), peer)).await.unwrap();
         let request = [b'x'; 256 * 1024];
-        let heard = async {
-            let mut heard = vec![0; request.len()];
-            shaking.await.unwrap().unwrap().read_exact(&mut heard).await.map(|_| heard)
+        let received = async {
+            let mut received = vec![0; request.len()];
+            shaking.await.unwrap().unwrap().read_exact(&mut received).await.map(|_| received)
         };
-        let (said, heard) = within(async { tokio::join!(peer.write_all(&request), heard) }).await;
-        said.unwrap();
-        assert!(heard.unwrap() == request);
+        let (written, received) = within(async { tokio::join!(peer.write_all(&request), received) }).await;
+        written.unwrap();
+        assert!(received.unwrap() == request);
     }
 
     fn one_at_a_time(files: &Path, bounds: &Bounds) -> Handshakes {
         Handshakes { turns: HandshakeQueue::new(1, WAITING_MAX), ..Handshakes::new(certificate(files), bounds) }
     }
 
-    /// A first word of so many bytes without its last one: a record of a message of a hello.
+    /// A ClientHello of `bytes` bytes without its last one.
     fn almost_a_hello(bytes: usize) -> Vec<u8> {
         let (record, message) = (u16::try_from(bytes - 5).unwrap(), u16::try_from(bytes - 9).unwrap());
         let mut hello = vec![22, 3, 1, 0, 0, 1, 0, 0, 0];
@@ -249,16 +248,16 @@ mod tests {
         hello
     }
 
-    /// A peer that has said its first word, and what the door does about it.
+    /// A peer that has sent its ClientHello, and the door's handshake task.
     async fn begin(handshakes: &Arc<Handshakes>, files: &Path) -> (TcpStream, Shaking) {
         let localhost = ServerName::try_from("localhost").unwrap();
         let mut hello = Vec::new();
         rustls::ClientConnection::new(Arc::new(trust(files)), localhost).unwrap().write_tls(&mut hello).unwrap();
-        say(handshakes, &hello).await
+        send(handshakes, &hello).await
     }
 
-    /// The same, whatever it says.
-    async fn say(handshakes: &Arc<Handshakes>, hello: &[u8]) -> (TcpStream, Shaking) {
+    /// The same with arbitrary bytes.
+    async fn send(handshakes: &Arc<Handshakes>, hello: &[u8]) -> (TcpStream, Shaking) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();

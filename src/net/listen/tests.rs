@@ -1,4 +1,4 @@
-//! Peers that misbehave, each against a door with deadlines of milliseconds.
+//! Doors with deadlines of milliseconds against misbehaving peers.
 
 mod origin;
 pub(super) mod peer;
@@ -9,14 +9,16 @@ use crate::net::{
 };
 use http::StatusCode;
 use http_body_util::Full;
-use peer::{NEVER, Open, SOON, Told, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within};
+use peer::{
+    NEVER, Open, Progress, SOON, certificate, drip, echo, endless, is_reset, patient, rest, some, trust, within,
+};
 use std::path::Path;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 #[tokio::test]
-async fn headers_that_drip_are_cut_off_at_their_deadline() {
+async fn slow_headers_are_cut_off_at_their_deadline() {
     let door = Open::plain(Bounds { headers: SOON, ..patient() });
     let mut peer = door.connect().await;
     drip(&mut peer, b"GET / HTTP/1.1\r\nhost: x\r\nx: ").await;
@@ -24,13 +26,13 @@ async fn headers_that_drip_are_cut_off_at_their_deadline() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_cut_off() {
+async fn a_silent_connection_is_cut_off() {
     let door = Open::plain(Bounds { headers: SOON, ..patient() });
     assert_eq!(rest(&mut door.connect().await).await, "");
 }
 
 #[tokio::test]
-async fn a_body_that_drips_gets_408_and_the_end_of_the_connection() {
+async fn a_slow_body_gets_408_and_closes_the_connection() {
     let door = Open::plain(Bounds { body: SOON, ..patient() });
     let mut peer = door.connect().await;
     drip(&mut peer, b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n").await;
@@ -38,7 +40,7 @@ async fn a_body_that_drips_gets_408_and_the_end_of_the_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_announced_too_large_is_refused_unread() {
+async fn a_body_announced_as_too_large_is_refused_unread() {
     let door = Open::plain(patient());
     let mut peer = door.connect().await;
     peer.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 65537\r\n\r\n").await.unwrap();
@@ -46,41 +48,41 @@ async fn a_body_that_is_announced_too_large_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_take_its_answer_is_cut_off() {
-    let (bounds, told) = (Bounds { write: SOON, ..patient() }, Arc::new(Told::default()));
-    let door = Open::with(bounds, None, endless(Arc::clone(&told)));
+async fn a_peer_that_does_not_read_its_response_is_cut_off() {
+    let (bounds, progress) = (Bounds { write: SOON, ..patient() }, Arc::new(Progress::default()));
+    let door = Open::with(bounds, None, endless(Arc::clone(&progress)));
     let mut peer = door.connect().await;
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    within(told.dropped.notified()).await;
+    within(progress.dropped.notified()).await;
     within(is_reset(&peer)).await;
 }
 
 #[tokio::test]
-async fn g19_of_an_answer_that_nobody_reads_the_system_keeps_little() {
-    let (bounds, told) = (Bounds { write: 5 * SOON, ..patient() }, Arc::new(Told::default()));
-    let door = Open::with(bounds, None, endless(Arc::clone(&told)));
+async fn g19_the_kernel_buffers_little_of_an_unread_response() {
+    let (bounds, progress) = (Bounds { write: 5 * SOON, ..patient() }, Arc::new(Progress::default()));
+    let door = Open::with(bounds, None, endless(Arc::clone(&progress)));
     let mut peer = door.connect_narrow().await;
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    within(told.dropped.notified()).await;
-    let kept = told.bytes.load(std::sync::atomic::Ordering::Relaxed);
+    within(progress.dropped.notified()).await;
+    let kept = progress.bytes.load(std::sync::atomic::Ordering::Relaxed);
     assert!((64 * 1024..512 * 1024).contains(&kept), "{kept} bytes");
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_take_its_answer_through_tls_is_cut_off() {
+async fn a_tls_peer_that_does_not_read_its_response_is_cut_off() {
     let files = TempDir::new().unwrap();
-    let (bounds, told) = (Bounds { write: SOON, ..patient() }, Arc::new(Told::default()));
-    let door = Open::with(bounds, Some(certificate(files.path())), endless(Arc::clone(&told)));
+    let (bounds, progress) = (Bounds { write: SOON, ..patient() }, Arc::new(Progress::default()));
+    let door = Open::with(bounds, Some(certificate(files.path())), endless(Arc::clone(&progress)));
     let connector = tokio_rustls::TlsConnector::from(Arc::new(trust(files.path())));
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let mut peer = connector.connect(name, door.connect().await).await.unwrap();
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    within(told.dropped.notified()).await;
+    within(progress.dropped.notified()).await;
     within(is_reset(peer.get_ref().0)).await;
 }
 
 #[tokio::test]
-async fn sixty_four_headers_are_taken_and_one_more_is_431() {
+async fn sixty_four_headers_are_accepted_and_one_more_gets_431() {
     let door = Open::plain(patient());
     let headers = |count: usize| (0..count).map(|n| format!("h{n}: x\r\n")).collect::<String>();
     let taken = door.ask(&format!("GET / HTTP/1.1\r\nhost: x\r\n{}connection: close\r\n\r\n", headers(62))).await;
@@ -90,7 +92,7 @@ async fn sixty_four_headers_are_taken_and_one_more_is_431() {
 }
 
 #[tokio::test]
-async fn headers_of_more_than_the_bound_are_431() {
+async fn headers_over_the_size_limit_get_431() {
     let door = Open::plain(patient());
     let fits = "x".repeat(32 * 1024 - 100);
     let taken = door.ask(&format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: {fits}\r\n\r\n")).await;
@@ -101,7 +103,7 @@ async fn headers_of_more_than_the_bound_are_431() {
 }
 
 #[tokio::test]
-async fn g19_of_headers_that_are_large_and_not_whole_only_so_many_are_kept() {
+async fn g19_large_incomplete_headers_are_limited_in_number() {
     let door = Open::plain(Bounds { unfinished_max: 1, ..patient() });
     let large = format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: {}", "x".repeat(UNFINISHED_BYTES));
     let (mut one, mut other) = (door.connect().await, door.connect().await);
@@ -115,11 +117,11 @@ async fn g19_of_headers_that_are_large_and_not_whole_only_so_many_are_kept() {
     kept.write_all(b"\r\n\r\n").await.unwrap();
     assert!(rest(kept).await.starts_with("HTTP/1.1 200 "));
     let next = door.ask(&format!("{large}\r\n\r\n")).await;
-    assert!(next.starts_with("HTTP/1.1 200 "), "its place is free again: {next}");
+    assert!(next.starts_with("HTTP/1.1 200 "), "its permit is free again: {next}");
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_comes_is_cut_off() {
+async fn a_handshake_that_never_begins_is_cut_off() {
     let files = TempDir::new().unwrap();
     let bounds = Bounds { handshake: SOON, ..patient() };
     let door = Open::with(bounds, Some(certificate(files.path())), echo());
@@ -127,7 +129,7 @@ async fn a_handshake_that_never_comes_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_connection_that_has_been_answered_may_wait_longer_than_for_headers() {
+async fn an_idle_connection_may_wait_longer_than_for_headers() {
     let door = Open::plain(Bounds { headers: 5 * SOON, ..patient() });
     let mut peer = door.connect().await;
     for _ in 0..2 {
@@ -140,7 +142,7 @@ async fn a_connection_that_has_been_answered_may_wait_longer_than_for_headers() 
 }
 
 #[tokio::test]
-async fn a_connection_that_has_been_answered_is_closed_once_it_is_idle_for_too_long() {
+async fn an_idle_connection_is_closed_at_its_deadline() {
     let door = Open::plain(Bounds { idle: SOON, ..patient() });
     let mut peer = door.connect().await;
     peer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -148,7 +150,7 @@ async fn a_connection_that_has_been_answered_is_closed_once_it_is_idle_for_too_l
 }
 
 #[tokio::test]
-async fn requests_written_at_once_are_answered_in_turn() {
+async fn pipelined_requests_are_answered_in_order() {
     let door = Open::plain(patient());
     let post = |body: &str| format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let last = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -158,7 +160,7 @@ async fn requests_written_at_once_are_answered_in_turn() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_closed_unread_and_a_place_comes_free_again() {
+async fn a_connection_over_the_limit_is_closed_unread() {
     let door = Open::plain(Bounds { connections_max: 1, ..patient() });
     let mut first = door.connect().await;
     first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -174,7 +176,7 @@ async fn one_connection_too_many_is_closed_unread_and_a_place_comes_free_again()
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_does_not_stop_its_request_and_its_place_is_kept_till_then() {
+async fn a_request_goes_on_and_counts_after_its_client_has_disconnected() {
     let (began, go_on, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let door = Open::with(Bounds { connections_max: 1, ..patient() }, None, {
         let (began, go_on, done) = (Arc::clone(&began), Arc::clone(&go_on), Arc::clone(&done));
@@ -192,13 +194,13 @@ async fn a_client_that_leaves_does_not_stop_its_request_and_its_place_is_kept_ti
     peer.write_all(b"POST / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     within(began.notified()).await;
     drop(peer);
-    assert_eq!(rest(&mut door.connect().await).await, "", "the place is still taken");
+    assert_eq!(rest(&mut door.connect().await).await, "", "the connection still counts");
     go_on.notify_one();
     within(done.notified()).await;
 }
 
 #[tokio::test]
-async fn a_panic_is_one_client_s_500() {
+async fn a_panic_causes_500_for_one_client_only() {
     let door = Open::with(
         patient(),
         None,
@@ -216,7 +218,7 @@ async fn a_panic_is_one_client_s_500() {
 }
 
 #[tokio::test]
-async fn g30_stopping_lets_what_is_in_flight_finish_and_closes_the_rest() {
+async fn g30_stopping_finishes_requests_in_flight_and_closes_the_rest() {
     let (began, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let door = Open::with(patient(), None, {
         let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
@@ -236,19 +238,19 @@ async fn g30_stopping_lets_what_is_in_flight_finish_and_closes_the_rest() {
 
     door.stop.cancel();
     assert_eq!(rest(&mut idle).await, "");
-    assert!(TcpStream::connect(door.address).await.is_err(), "nobody new");
+    assert!(TcpStream::connect(door.address).await.is_err(), "no new connections");
     go_on.notify_one();
     assert!(rest(&mut busy).await.starts_with("HTTP/1.1 200 "));
     within(door.serving).await.unwrap();
 }
 
 #[tokio::test]
-async fn g31_who_has_come_before_the_door_closes_is_heard() {
+async fn g31_a_connection_accepted_before_the_door_closes_is_served() {
     let files = TempDir::new().unwrap();
     for tls in [None, Some(certificate(files.path()))] {
         let door = Open::with(Bounds { first_request: NEVER, ..patient() }, tls.clone(), echo());
         let peer = door.connect().await;
-        // Connections are taken in their order, so the first has its place when the second is answered.
+        // Connections are accepted in order, so the first one is accepted when the second is answered.
         assert!(hello(door.connect().await, tls.as_ref()).await.starts_with("HTTP/1.1 200 "));
         door.stop.cancel();
         assert!(hello(peer, tls.as_ref()).await.starts_with("HTTP/1.1 200 "));
@@ -256,7 +258,7 @@ async fn g31_who_has_come_before_the_door_closes_is_heard() {
     }
 }
 
-/// Everything that comes for one request at a new connection.
+/// The whole response to one request on a new connection.
 async fn hello(mut stream: TcpStream, tls: Option<&ServerTls>) -> String {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let Some(tls) = tls else {
@@ -270,7 +272,7 @@ async fn hello(mut stream: TcpStream, tls: Option<&ServerTls>) -> String {
 }
 
 #[tokio::test]
-async fn what_is_not_done_when_the_time_to_stop_is_over_is_cut_off() {
+async fn requests_unfinished_at_the_drain_deadline_are_cut_off() {
     let began = Arc::new(Notify::new());
     let door = Open::with(Bounds { drain: SOON, ..patient() }, None, {
         let began = Arc::clone(&began);
@@ -288,7 +290,7 @@ async fn what_is_not_done_when_the_time_to_stop_is_over_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_router_is_a_service_and_learns_its_clients_address() {
+async fn a_router_is_a_service_and_gets_the_client_address() {
     let seen = async |axum::Extension(ClientAddress(client)): axum::Extension<ClientAddress>| client.to_string();
     let door = Open::with(patient(), None, axum::Router::new().route("/who", axum::routing::get(seen)));
     let answer = door.ask("GET /who HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
@@ -296,7 +298,7 @@ async fn a_router_is_a_service_and_learns_its_clients_address() {
 }
 
 #[tokio::test]
-async fn tls_serves_whoever_trusts_the_certificate_and_nobody_else() {
+async fn tls_serves_only_clients_that_trust_the_certificate() {
     let files = TempDir::new().unwrap();
     let door = Open::with(patient(), Some(certificate(files.path())), echo());
     let url = format!("https://localhost:{}/", door.address.port());
@@ -311,7 +313,7 @@ async fn tls_serves_whoever_trusts_the_certificate_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn with_client_authorities_only_their_clients_are_served() {
+async fn with_a_client_ca_only_its_clients_are_served() {
     let files = TempDir::new().unwrap();
     certificate(files.path());
     let tls = ServerTls::load(&TlsFiles {
@@ -323,12 +325,12 @@ async fn with_client_authorities_only_their_clients_are_served() {
     assert_eq!(tls.client(None).err(), Some(NoClient::CertificateMissing));
     let door = Open::with(patient(), Some(tls), echo());
     let request = Request::get(format!("https://localhost:{}/", door.address.port())).body(Bytes::new()).unwrap();
-    let nobody = Client::with_tls(ClientBounds::default(), trust(files.path()));
-    assert!(nobody.send(request).await.is_err());
+    let anonymous = Client::with_tls(ClientBounds::default(), trust(files.path()));
+    assert!(anonymous.send(request).await.is_err());
 }
 
 #[tokio::test]
-async fn f20_a_client_of_a_door_shows_its_own_certificate() {
+async fn f20_a_client_of_a_door_presents_its_own_certificate() {
     let files = TempDir::new().unwrap();
     certificate(files.path());
     let own =
@@ -350,7 +352,7 @@ async fn f20_a_client_of_a_door_shows_its_own_certificate() {
 }
 
 #[test]
-fn f27_a_certificates_end_is_read() {
+fn f27_the_expiry_of_a_certificate_is_read() {
     let files = TempDir::new().unwrap();
     let mut made = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     made.not_after = rcgen::date_time_ymd(2031, 2, 3);
@@ -368,11 +370,11 @@ fn f27_a_certificates_end_is_read() {
 }
 
 #[tokio::test]
-async fn a_client_of_this_very_door_trusts_its_certificate_by_whatever_name_and_no_other() {
+async fn a_doors_client_trusts_only_its_certificate_under_any_name() {
     let files = TempDir::new().unwrap();
     let tls = certificate(files.path());
     let door = Open::with(patient(), Some(tls.clone()), echo());
-    // The certificate is of localhost.
+    // The certificate is for localhost.
     let request = || Request::get(format!("https://{}/", door.address)).body(Bytes::new()).unwrap();
     let own_response = Client::with_tls(ClientBounds::default(), tls.client(None).unwrap());
     assert_eq!(own_response.send(request()).await.unwrap().status, StatusCode::OK);
@@ -380,11 +382,11 @@ async fn a_client_of_this_very_door_trusts_its_certificate_by_whatever_name_and_
     let other = TempDir::new().unwrap();
     let stranger = Client::with_tls(ClientBounds::default(), certificate(other.path()).client(None).unwrap());
     let Err(SendFailed::NeverWritten(why)) = stranger.send(request()).await else { panic!("it must not be trusted") };
-    assert!(why.contains("it shows another certificate"), "{why}");
+    assert!(why.contains("differs from the one in the file"), "{why}");
 }
 
 #[test]
-fn files_that_are_no_certificate_or_key_are_named() {
+fn files_without_a_valid_certificate_or_key_are_named() {
     let files = TempDir::new().unwrap();
     certificate(files.path());
     let other = TempDir::new().unwrap();
@@ -404,7 +406,7 @@ fn files_that_are_no_certificate_or_key_are_named() {
 }
 
 #[test]
-fn most_descriptors_are_for_connections_and_some_for_everything_else() {
+fn most_descriptors_are_for_connections_and_some_are_reserved() {
     assert_eq!(connections_that_fit(65_536), 65_024);
     assert_eq!(connections_that_fit(600), 300);
     assert_eq!(connections_that_fit(0), 0);

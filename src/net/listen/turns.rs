@@ -1,14 +1,13 @@
-//! Turns at something that peers have us compute.
+//! A bounded LIFO queue for handshakes.
 //!
-//! Invariant: who came last has the next turn, and who has waited longest makes room once too many wait. In their order,
-//! honest peers would wait behind everybody that a flood has sent ahead of them; and who has waited longest is the nearest
-//! to its deadline anyway.
+//! Invariant: the newest waiter gets the next turn, and the oldest is dropped once too many wait. In FIFO order, honest
+//! peers would wait behind a whole flood; and the oldest waiter is the nearest to its deadline anyway.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// So many turns at once, and so many that wait for one.
+/// A limited number of concurrent turns, and a limited number of waiters.
 pub(super) struct HandshakeQueue {
     state: Mutex<State>,
     waiting_max: usize,
@@ -16,11 +15,11 @@ pub(super) struct HandshakeQueue {
 
 struct State {
     free: usize,
-    /// In the order they came.
+    /// In order of arrival.
     waiting: VecDeque<oneshot::Sender<Turn>>,
 }
 
-/// A turn, until it is dropped.
+/// A turn, released when dropped.
 pub(super) struct Turn(Arc<HandshakeQueue>);
 
 impl HandshakeQueue {
@@ -29,7 +28,7 @@ impl HandshakeQueue {
         Arc::new(Self { state: Mutex::new(state), waiting_max })
     }
 
-    /// A turn, once there is one; none for who has waited longest while too many others came.
+    /// Waits for a turn. Returns `None` if this waiter was the oldest when the queue overflowed.
     pub(super) async fn take(self: &Arc<Self>) -> Option<Turn> {
         let turn = {
             let mut state = self.state();
@@ -61,7 +60,7 @@ impl HandshakeQueue {
                 }
             }
         };
-        // Where it has gone in this moment its turn is dropped, and so goes on to the next.
+        // If the waiter has just disconnected, dropping the turn passes it to the next one.
         let _gone = next.send(Turn(Arc::clone(self)));
     }
 
@@ -83,50 +82,50 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     #[test]
-    fn g20_who_came_last_has_the_next_turn_and_who_waited_longest_makes_room() {
+    fn g20_the_newest_waiter_gets_the_next_turn_and_the_oldest_is_dropped() {
         let turns = HandshakeQueue::new(1, 2);
-        let first = there(&mut asks(&turns)).expect("nobody was there before");
-        let mut waiting = [asks(&turns), asks(&turns), asks(&turns)];
-        assert!(waiting.iter_mut().all(waits));
-        assert!(there(&mut waiting[0]).is_none(), "two may wait");
+        let first = ready(&mut begin_take(&turns)).expect("the first turn is free");
+        let mut waiting = [begin_take(&turns), begin_take(&turns), begin_take(&turns)];
+        assert!(waiting.iter_mut().all(is_waiting));
+        assert!(ready(&mut waiting[0]).is_none(), "two may wait");
         drop(first);
-        assert!(waits(&mut waiting[1]));
-        let last = there(&mut waiting[2]).expect("it came last");
+        assert!(is_waiting(&mut waiting[1]));
+        let last = ready(&mut waiting[2]).expect("the newest is next");
         drop(last);
-        assert!(there(&mut waiting[1]).is_some(), "nobody has come since");
+        assert!(ready(&mut waiting[1]).is_some(), "no newer one waits");
     }
 
     #[test]
-    fn g20_a_turn_of_who_has_gone_goes_to_the_next() {
+    fn g20_the_turn_of_a_disconnected_waiter_goes_to_the_next() {
         let turns = HandshakeQueue::new(1, 9);
-        let first = there(&mut asks(&turns));
-        let mut waiting = [asks(&turns), asks(&turns), asks(&turns)];
-        assert!(waiting.iter_mut().all(waits));
+        let first = ready(&mut begin_take(&turns));
+        let mut waiting = [begin_take(&turns), begin_take(&turns), begin_take(&turns)];
+        assert!(waiting.iter_mut().all(is_waiting));
         let [mut stays, late, gone] = waiting;
         drop(gone);
         drop(first);
-        // It was given its turn, and goes before it has seen that.
+        // It was given its turn, and is dropped before it was polled again.
         drop(late);
-        assert!(there(&mut stays).is_some());
-        assert!(there(&mut asks(&turns)).is_some(), "the turn is free again");
+        assert!(ready(&mut stays).is_some());
+        assert!(ready(&mut begin_take(&turns)).is_some(), "the turn is free again");
     }
 
-    type Asks<'a> = Pin<Box<dyn Future<Output = Option<Turn>> + 'a>>;
+    type Taking<'a> = Pin<Box<dyn Future<Output = Option<Turn>> + 'a>>;
 
-    fn asks(turns: &Arc<HandshakeQueue>) -> Asks<'_> {
+    fn begin_take(turns: &Arc<HandshakeQueue>) -> Taking<'_> {
         Box::pin(turns.take())
     }
 
-    fn poll(peer: &mut Asks<'_>) -> Poll<Option<Turn>> {
+    fn poll(peer: &mut Taking<'_>) -> Poll<Option<Turn>> {
         peer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn waits(peer: &mut Asks<'_>) -> bool {
+    fn is_waiting(peer: &mut Taking<'_>) -> bool {
         poll(peer).is_pending()
     }
 
-    fn there(peer: &mut Asks<'_>) -> Option<Turn> {
-        let Poll::Ready(turn) = poll(peer) else { panic!("it waits") };
+    fn ready(peer: &mut Taking<'_>) -> Option<Turn> {
+        let Poll::Ready(turn) = poll(peer) else { panic!("still waiting") };
         turn
     }
 }

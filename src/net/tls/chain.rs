@@ -1,12 +1,12 @@
-//! A file of certificates in PEM, of which nothing is skipped: what is not understood is named by block and line.
+//! Reads a PEM file of certificates strictly: an invalid block is reported by its number and line, never skipped.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::server::ParsedCertificate;
 use std::path::Path;
 
-/// Reads a file that holds at least one certificate. The error goes after the file's name and shows nothing of its content.
-/// Text before a block is a comment, and blocks of another kind, as a key, are passed over.
+/// Reads a file that holds at least one certificate. The error follows the file's name and quotes none of its content.
+/// Text before a block is a comment, and blocks of other kinds, such as keys, are ignored.
 pub(super) fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let bytes = std::fs::read(file).map_err(|error| format!("cannot be read ({error})"))?;
     let mut certificates = Vec::new();
@@ -18,7 +18,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> 
     if certificates.is_empty() { Err("holds no CERTIFICATE in PEM form".to_owned()) } else { Ok(certificates) }
 }
 
-/// A block with its first and its last line.
+/// A PEM block, including its BEGIN and END lines.
 struct Block {
     nth: usize,
     line: usize,
@@ -30,8 +30,8 @@ impl Block {
     fn certificate(&self) -> Result<CertificateDer<'static>, String> {
         let wrong = |what: &str| format!("{what}: block {} at line {}; copy the chain again", self.nth, self.line);
         let certificate =
-            CertificateDer::from_pem_slice(self.text.as_bytes()).map_err(|_| wrong("holds a block that is no PEM"))?;
-        ParsedCertificate::try_from(&certificate).map_err(|_| wrong("holds a CERTIFICATE that is none"))?;
+            CertificateDer::from_pem_slice(self.text.as_bytes()).map_err(|_| wrong("holds a block of invalid PEM"))?;
+        ParsedCertificate::try_from(&certificate).map_err(|_| wrong("holds an invalid CERTIFICATE"))?;
         Ok(certificate)
     }
 }
@@ -60,13 +60,13 @@ fn blocks(text: &str) -> Result<Vec<Block>, String> {
     }
     match (open, stray.filter(|_| !blocks.is_empty())) {
         (Some(block), _) => Err(no_end(&block)),
-        (None, Some(line)) => Err(format!("holds something after its last block, at line {line}: remove it")),
+        (None, Some(line)) => Err(format!("holds text after its last block, at line {line}: remove it")),
         (None, None) => Ok(blocks),
     }
 }
 
 fn no_end(block: &Block) -> String {
-    format!("is cut off: block {} at line {} has no END line; copy the chain again", block.nth, block.line)
+    format!("is truncated: block {} at line {} has no END line; copy the chain again", block.nth, block.line)
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f27_what_is_no_certificate_in_a_chain_is_named_by_block_and_line() {
+    fn f27_an_invalid_certificate_in_a_chain_is_named_by_block_and_line() {
         let good = pem();
         let lines = good.lines().count();
         let cut = good.rsplit_once("-----END").unwrap().0.to_owned();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn f27_comments_before_blocks_line_ends_and_other_blocks_are_no_noise() {
+    fn f27_comments_line_ends_and_other_blocks_are_accepted() {
         let good = pem();
         let key = "-----BEGIN PRIVATE KEY-----\naGVsbG8=\n-----END PRIVATE KEY-----\n";
         for text in [

@@ -1,4 +1,4 @@
-//! What is found out about a certificate before it is shown to anybody.
+//! Checks on a certificate before it is used: a test handshake and its expiry.
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
@@ -10,12 +10,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Flights of a handshake, and some more.
+/// More round trips than any handshake needs.
 const FLIGHTS_MAX: usize = 16;
 
-/// Shakes hands in memory, once with each version, with a client that accepts what `verifier` does. Clients' certificates
-/// are left out: there is none to show.
-pub(super) fn shake_hands(
+/// Performs a handshake in memory with each TLS version, against a client that uses `verifier`. Client certificates are
+/// not tested, because the server has none to present.
+pub(super) fn handshake(
     config: &ServerConfig,
     verifier: &Arc<dyn ServerCertVerifier>,
     provider: &Arc<CryptoProvider>,
@@ -25,7 +25,7 @@ pub(super) fn shake_hands(
         let server = server.with_no_client_auth().with_cert_resolver(Arc::clone(&config.cert_resolver));
         let client = ClientConfig::builder_with_provider(Arc::clone(provider)).with_protocol_versions(&[version])?;
         let client = client.dangerous().with_custom_certificate_verifier(Arc::clone(verifier)).with_no_client_auth();
-        let name = "localhost".try_into().expect("it is a name");
+        let name = "localhost".try_into().expect("localhost is a valid server name");
         let mut client = ClientConnection::new(Arc::new(client), name)?;
         let mut server = ServerConnection::new(Arc::new(server))?;
         for _ in 0..FLIGHTS_MAX {
@@ -39,7 +39,7 @@ pub(super) fn shake_hands(
     Ok(())
 }
 
-/// Passes on what one side wants to say.
+/// Transfers the pending bytes of one side to the other.
 fn pass<A: SideData, B: SideData>(
     from: &mut impl DerefMut<Target = ConnectionCommon<A>>,
     to: &mut impl DerefMut<Target = ConnectionCommon<B>>,
@@ -57,14 +57,14 @@ fn pass<A: SideData, B: SideData>(
     Ok(())
 }
 
-/// When a certificate expires, since 1970. The one TLS stack says so where it is asked whether the certificate holds at a
-/// time that none can name.
+/// When a certificate expires, since the Unix epoch. rustls reports it only in the error for an expired certificate, so
+/// the certificate is verified at the largest possible time.
 pub(super) fn expires(certificate: &CertificateDer<'_>, provider: &CryptoProvider) -> Option<Duration> {
     const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
     let parsed = ParsedCertificate::try_from(certificate).ok()?;
     let (end, algorithms) = (UnixTime::since_unix_epoch(YEAR_10000), provider.signature_verification_algorithms.all);
-    let nobody = RootCertStore::empty();
-    match rustls::client::verify_server_cert_signed_by_trust_anchor(&parsed, &nobody, &[], end, algorithms) {
+    let no_roots = RootCertStore::empty();
+    match rustls::client::verify_server_cert_signed_by_trust_anchor(&parsed, &no_roots, &[], end, algorithms) {
         Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
             Some(Duration::from_secs(not_after.as_secs()))
         }

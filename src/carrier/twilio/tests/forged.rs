@@ -1,4 +1,4 @@
-//! Webhooks that Twilio did not make.
+//! Forged webhooks.
 
 use super::*;
 use proptest::strategy::ValueTree;
@@ -9,8 +9,8 @@ const SMS: &str = include_str!("../bodies/sms.form");
 const PATH: &str = "/carriers/main/receipts?message=msg_00000000000000000000007";
 
 #[test]
-fn g24_no_mutation_of_a_signed_webhook_passes_unless_it_says_the_same() {
-    // The same 2,000 each time: the generator has a fixed seed.
+fn g24_a_mutated_webhook_passes_only_if_its_signed_data_is_unchanged() {
+    // The same 2,000 mutations each time: the generator has a fixed seed.
     let mut runner = TestRunner::deterministic();
     let mutations = vec(mutation(), 1..4);
     let (twilio, genuine) = (twilio(), post(PATH, SMS));
@@ -20,18 +20,18 @@ fn g24_no_mutation_of_a_signed_webhook_passes_unless_it_says_the_same() {
         let mut hook = genuine.clone();
         tried.iter().for_each(|mutation| mutation.apply(&mut hook));
         if twilio.verify(&hook, NOW).is_ok() {
-            assert_eq!(said(&hook), said(&genuine), "{tried:?}");
+            assert_eq!(signed_data(&hook), signed_data(&genuine), "{tried:?}");
             passed += 1;
         } else {
             refused += 1;
         }
     }
-    // Some mutations are none: an equal pair twice, an escape written otherwise, a header nobody signs.
+    // Some mutations do not change the signed data: a repeated pair, a different escape, an unsigned header.
     assert!(refused > 1_500 && passed > 0, "{refused} refused, {passed} passed");
 }
 
 #[test]
-fn a59_a_missing_signature_is_told_from_a_wrong_one() {
+fn a59_a_missing_signature_is_distinguished_from_a_wrong_one() {
     let signature = |value: Option<&str>| {
         let mut hook = post("/m", SMS);
         hook.headers.remove("x-twilio-signature");
@@ -46,14 +46,14 @@ fn a59_a_missing_signature_is_told_from_a_wrong_one() {
     for wrong in ["", "AAAA", &good[..27], &format!("{good}="), &format!(" {}", &good[..27]), &"A".repeat(28)] {
         assert_eq!(signature(Some(wrong)), Err(BadSignature::Wrong), "{wrong}");
     }
-    // The last character before the padding has two bits that say nothing, and they must be nought.
+    // The last character before the padding has two unused bits, which must be zero.
     let last = good.as_bytes()[26];
     let stray = char::from(if last == b'9' { b'+' } else { last + 1 });
     assert_eq!(signature(Some(&format!("{}{stray}=", &good[..26]))), Err(BadSignature::Wrong));
 }
 
 #[test]
-fn a_second_signature_is_refused_whatever_it_says() {
+fn a_second_signature_header_is_rejected() {
     let good = post("/m", SMS);
     for second in [good.headers["x-twilio-signature"].clone(), "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap()] {
         let mut hook = good.clone();
@@ -63,7 +63,7 @@ fn a_second_signature_is_refused_whatever_it_says() {
 }
 
 #[test]
-fn a59_during_a_rotation_either_token_may_have_signed() {
+fn a59_during_a_rotation_either_token_is_accepted() {
     let with = |tokens: &[&str]| {
         let auth_tokens = tokens.iter().map(|token| Secret::new(*token)).collect();
         Twilio::new(Account { auth_tokens, ..account() }).unwrap().verify(&post("/m", SMS), NOW)
@@ -112,7 +112,7 @@ fn a_shared_key_counts_only_with_its_own_algorithm() {
 }
 
 #[test]
-fn f08_settings_that_name_no_key_of_ours_leave_it_to_the_auth_token() {
+fn f08_without_a_known_key_in_the_settings_the_auth_token_applies() {
     let shared = SharedKey { id: "k".into(), algorithm: Algorithm::HmacSha256, secret: Secret::new("shared") };
     let twilio = Twilio::new(Account { shared_keys: vec![shared], ..account() }).unwrap();
     let with = |settings: &'static str| {
@@ -125,12 +125,12 @@ fn f08_settings_that_name_no_key_of_ours_leave_it_to_the_auth_token() {
     {
         assert_eq!(with(settings), Ok(()), "{settings}");
     }
-    // The key that is named is the one that must have signed.
+    // A webhook that names a known key must be signed with it.
     assert_eq!(with("key=k,algorithm=HMAC_SHA256"), Err(BadSignature::Wrong));
 }
 
 #[test]
-fn f08_webhooks_pass_however_public_url_is_written() {
+fn f08_webhooks_pass_for_each_spelling_of_public_url() {
     for written in ["https://SMS.Example.COM", "https://[2001:DB8::1]:8443", "https://h/é", "https://h/a/../b/"] {
         let public_url: PublicUrl = written.parse().unwrap();
         let twilio = Twilio::new(Account { public_url: public_url.clone(), ..account() }).unwrap();
@@ -147,10 +147,10 @@ fn f08_webhooks_pass_however_public_url_is_written() {
 }
 
 #[test]
-fn nothing_that_is_read_goes_unsigned() {
+fn everything_that_is_parsed_is_signed() {
     let url = "/m?MessageSid=SM1&Body=hi&From=%2B14155550101&To=%2B14155550199";
     assert_eq!(twilio().verify(&fetch(url), NOW), Ok(()));
-    // The signature of a GET, which covers its URL alone, lent to bodies and other methods.
+    // The signature of a GET, which covers only its URL, reused with bodies and other methods.
     for content_type in ["application/x-www-form-urlencoded", "application/json", "text/plain"] {
         for method in [Method::GET, Method::POST, Method::PUT] {
             let mut hook = Webhook { method, body: SMS.into(), ..fetch(url) };
@@ -166,7 +166,7 @@ fn nothing_that_is_read_goes_unsigned() {
 }
 
 #[test]
-fn the_host_header_is_not_what_was_signed() {
+fn the_host_header_is_ignored() {
     let mut hook = post("/m", SMS);
     hook.headers.insert("host", "evil.example".parse().unwrap());
     hook.headers.insert("x-forwarded-host", "evil.example".parse().unwrap());
@@ -176,12 +176,12 @@ fn the_host_header_is_not_what_was_signed() {
 }
 
 #[test]
-fn g22_a_form_of_very_many_parameters_is_refused_before_it_is_sorted() {
+fn g22_a_form_with_too_many_parameters_is_rejected_before_sorting() {
     assert_eq!(twilio().verify(&post("/m", "a=1&".repeat(1_000)), NOW), Ok(()));
     assert_eq!(twilio().verify(&post("/m", "a=1&".repeat(1_001)), NOW), Err(BadSignature::Wrong));
 }
 
-/// One change to a request. Places are taken modulo what there is.
+/// One change to a request. Indexes are taken modulo the length.
 #[derive(Clone, Debug)]
 enum Mutation {
     FlipBodyBit(usize, u8),
@@ -254,7 +254,7 @@ impl Mutation {
             Self::Method(method) => hook.method = method.parse().unwrap(),
         }
         hook.body = body.into();
-        // What cannot stand in a header never reaches a verifier.
+        // An invalid header value never reaches the verifier.
         if let Ok(value) = HeaderValue::from_bytes(&signature) {
             hook.headers.insert("x-twilio-signature", value);
         }
@@ -268,9 +268,9 @@ fn flip(bytes: &mut [u8], place: usize, bit: u8) {
     }
 }
 
-/// What is signed of a request, put together from the URL standard's reading of it. Names and values are joined without
-/// a border, so `A=Bc` says the same as `AB=c`: that is Twilio's scheme, and its own verifier's answer.
-fn said(hook: &Webhook) -> (Method, String, String) {
+/// The signed data of a request, parsed according to the URL standard. Names and values are concatenated without a
+/// separator, so `A=Bc` equals `AB=c`, as in Twilio's scheme and its own verifier.
+fn signed_data(hook: &Webhook) -> (Method, String, String) {
     let mut pairs: Vec<_> = form_urlencoded::parse(&hook.body).into_owned().collect();
     pairs.sort();
     pairs.dedup();

@@ -15,7 +15,7 @@ const UNKNOWN_STATUS: &str = include_str!("../bodies/unknown_status.form");
 const UNKNOWN_EVENT: &str = include_str!("../bodies/unknown_event.form");
 
 #[test]
-fn a_text_is_read_whole() {
+fn a_text_is_parsed_completely() {
     let expected = Inbound {
         carrier_id: "SM2b7f0c4ad6e94f1e8a5d3c9b70e1f264".into(),
         from: Address::read("+14155550101"),
@@ -25,18 +25,18 @@ fn a_text_is_read_whole() {
         segments: Some(1),
         keyword: None,
     };
-    assert_eq!(heard(&post("/carriers/main/messages", SMS)), InboundItem::Message(expected));
+    assert_eq!(item_of(&post("/carriers/main/messages", SMS)), InboundItem::Message(expected));
 }
 
 #[test]
-fn a_message_of_photos_alone_has_every_one_of_them_and_an_empty_text() {
+fn a_message_with_only_photos_has_all_of_them_and_an_empty_text() {
     let medium = |id: &str, kind: &str| InboundMedia {
         url: format!(
             "https://api.twilio.com/2010-04-01/Accounts/{SID}/Messages/MM2b7f0c4ad6e94f1e8a5d3c9b70e1f264/Media/{id}"
         ),
         content_type: Some(kind.into()),
     };
-    let InboundItem::Message(message) = heard(&post("/carriers/main/messages", MMS)) else { panic!("no message") };
+    let InboundItem::Message(message) = item_of(&post("/carriers/main/messages", MMS)) else { panic!("no message") };
     assert_eq!((message.text.as_str(), message.segments), ("", Some(1)));
     let expected = [
         medium("ME0a1b2c3d4e5f60718293a4b5c6d7e8f9", "image/jpeg"),
@@ -46,20 +46,20 @@ fn a_message_of_photos_alone_has_every_one_of_them_and_an_empty_text() {
 }
 
 #[test]
-fn a46_a_keyword_that_twilio_acts_on_is_told() {
-    let InboundItem::Message(message) = heard(&post("/m", STOP)) else { panic!("no message") };
+fn a46_a_keyword_reported_by_twilio_is_parsed() {
+    let InboundItem::Message(message) = item_of(&post("/m", STOP)) else { panic!("no message") };
     assert_eq!((message.text.as_str(), message.keyword.as_deref()), ("STOP", Some("STOP")));
     let other = STOP.replace("Type=STOP", "Type=JUMP").replace("Body=STOP", "Body=arret");
-    let InboundItem::Message(message) = heard(&post("/m", other)) else { panic!() };
+    let InboundItem::Message(message) = item_of(&post("/m", other)) else { panic!() };
     assert_eq!(message.keyword, None);
 }
 
 #[test]
-fn a46_the_words_that_twilio_answers_without_saying_so_are_known_unless_it_is_switched_off() {
+fn a46_keywords_that_twilio_answers_unreported_are_recognised_unless_off() {
     let form = |words| format!("MessageSid=SM1&From=%2B14155550101&To=%2B14155550199&Body={words}");
     let keyword = |dialect: &Twilio, words| match &dialect.parse(&post("/m", form(words))).unwrap()[0] {
         InboundItem::Message(message) => message.keyword.clone(),
-        other => panic!("{other:?} is no message"),
+        other => panic!("{other:?} is not a message"),
     };
     let off = Twilio::new(Account { keywords_off: true, ..account() }).unwrap();
     for (words, class) in [("stop", Some("STOP")), ("+Cancel+", Some("STOP")), ("INFO", Some("HELP"))] {
@@ -67,19 +67,19 @@ fn a46_the_words_that_twilio_answers_without_saying_so_are_known_unless_it_is_sw
         assert_eq!(keyword(&off, words), None, "{words}");
     }
     for words in ["stop.", "arret", "please+stop", "START", "yes"] {
-        assert_eq!(keyword(&twilio(), words), None, "{words}: Twilio acts on it not at all, or on what it undoes");
+        assert_eq!(keyword(&twilio(), words), None, "{words}: Twilio does not answer it, or it is a START word");
     }
 }
 
 #[test]
-fn a_text_may_come_by_get_and_from_a_short_code() {
+fn a_text_may_arrive_by_get_and_from_a_short_code() {
     let query = "/m?MessageSid=SM1&Body=hi+there&From=72975&To=%2B14155550199";
-    let InboundItem::Message(message) = heard(&fetch(query)) else { panic!("no message") };
+    let InboundItem::Message(message) = item_of(&fetch(query)) else { panic!("no message") };
     assert_eq!((message.text.as_str(), message.from), ("hi there", Address::ShortCode("72975".into())));
 }
 
 #[test]
-fn a61_a_receipt_names_our_message_by_the_query_of_its_url() {
+fn a61_a_receipt_has_our_message_id_in_its_url() {
     let message = MessageId::new(Day(20_414), Position(7), 1);
     let expected = |about| {
         InboundItem::Receipt(Receipt {
@@ -93,15 +93,15 @@ fn a61_a_receipt_names_our_message_by_the_query_of_its_url() {
         })
     };
     let ours = format!("/carriers/main/receipts?message={message}");
-    assert_eq!(heard(&post(&ours, DELIVERED)), expected(ReceiptRef::Ours(message)));
+    assert_eq!(item_of(&post(&ours, DELIVERED)), expected(ReceiptRef::Ours(message)));
     for other in ["/carriers/main/receipts", "/carriers/main/receipts?message=42"] {
-        assert_eq!(heard(&post(other, DELIVERED)), expected(ReceiptRef::CarrierOnly));
+        assert_eq!(item_of(&post(other, DELIVERED)), expected(ReceiptRef::CarrierOnly));
     }
-    assert_unreadable(&post(&format!("{ours}&message=42"), DELIVERED), "message stands twice with different values");
+    assert_unreadable(&post(&format!("{ours}&message=42"), DELIVERED), "message occurs twice with different values");
 }
 
 #[test]
-fn a54_every_status_of_twilios_has_its_state_in_our_words() {
+fn a54_every_twilio_status_maps_to_a_state() {
     use FailureCode::{Blocked, CancelledByRequest, CarrierError, CarrierRejected, Landline, NumberInvalid, OptedOut};
     use ReceiptState::{Delivered, Expired, Failed, Queued, Sent, Undelivered};
 
@@ -130,95 +130,88 @@ fn a54_every_status_of_twilios_has_its_state_in_our_words() {
         ("failed", "0", Failed(CarrierRejected)),
     ] {
         let form = UNDELIVERED.replace("=undelivered", &format!("={status}")).replace("30003", code);
-        let InboundItem::Receipt(receipt) = heard(&post("/m", form)) else { panic!("no receipt of {status}") };
+        let InboundItem::Receipt(receipt) = item_of(&post("/m", form)) else { panic!("no receipt of {status}") };
         assert_eq!((receipt.state, receipt.status.as_str()), (expected, status), "{status} {code}");
-        let told = code.parse::<u32>().ok().filter(|code| *code > 0).map(|code| code.to_string());
-        assert_eq!(receipt.carrier_code, told, "{status} {code}");
+        let expected_code = code.parse::<u32>().ok().filter(|code| *code > 0).map(|code| code.to_string());
+        assert_eq!(receipt.carrier_code, expected_code, "{status} {code}");
     }
 }
 
 #[test]
-fn a58_an_unknown_kind_in_a_known_envelope_is_ignored_by_name() {
+fn a58_an_unknown_event_is_ignored_with_its_name() {
     for (form, expected) in [
         (UNKNOWN_STATUS.to_owned(), "teleported"),
         (UNKNOWN_EVENT.to_owned(), "onConversationAdded"),
         (UNKNOWN_EVENT.replace("onC", "on%0Aerror+%22"), "onerroronversationAdded"),
     ] {
-        assert_eq!(heard(&post("/m", form)), InboundItem::Ignored { kind: expected.into() });
+        assert_eq!(item_of(&post("/m", form)), InboundItem::Ignored { kind: expected.into() });
     }
     let long = UNKNOWN_EVENT.replace("Added", &"d".repeat(5_000));
-    assert!(matches!(heard(&post("/m", long)), InboundItem::Ignored { kind } if kind.len() == 32));
+    assert!(matches!(item_of(&post("/m", long)), InboundItem::Ignored { kind } if kind.len() == 32));
 }
 
 #[test]
-fn a58_a_message_that_cannot_be_understood_is_kept_as_it_came() {
+fn a58_a_message_that_cannot_be_parsed_is_quarantined_unchanged() {
     let sid = "&MessageSid=SM2b7f0c4ad6e94f1e8a5d3c9b70e1f264";
     for (from, to, problem) in [
         (sid, "", "MessageSid is missing"),
-        (sid, "&MessageSid=", "MessageSid is not readable"),
-        (sid, &format!("&MessageSid={}", "S".repeat(65)), "MessageSid is not readable"),
-        (sid, &format!("{sid}&MessageSid=SM2"), "MessageSid stands twice with different values"),
+        (sid, "&MessageSid=", "MessageSid is invalid"),
+        (sid, &format!("&MessageSid={}", "S".repeat(65)), "MessageSid is invalid"),
+        (sid, &format!("{sid}&MessageSid=SM2"), "MessageSid occurs twice with different values"),
         (sid, "&MessageSid=%FF", "MessageSid is not UTF-8"),
         ("&From=%2B14155550101", "", "From is missing"),
-        ("From=%2B14155550101", "From=", "From is not readable"),
-        ("From=%2B14155550101", &format!("From={}", "a".repeat(65)), "From is not readable"),
+        ("From=%2B14155550101", "From=", "From is invalid"),
+        ("From=%2B14155550101", &format!("From={}", "a".repeat(65)), "From is invalid"),
         ("&To=%2B14155550199", "", "To is missing"),
-        ("To=%2B14155550199", "To=4155550199", "To is not readable"),
-        ("To=%2B14155550199", "To=whatsapp%3A%2B14155550199", "To is not readable"),
-        ("NumMedia=0", "NumMedia=1", "NumMedia is not readable"),
-        ("NumMedia=0", "NumMedia=0&MediaUrl0=https%3A%2F%2Fx", "NumMedia is not readable"),
-        ("NumMedia=0", "NumMedia=one&MediaUrl0=https%3A%2F%2Fx", "NumMedia is not readable"),
-        ("NumMedia=0", "NumMedia=2&MediaUrl1=https%3A%2F%2Fx", "NumMedia is not readable"),
-        ("NumMedia=0", "NumMedia=1&MediaUrl0=", "MediaUrl is not readable"),
-        ("NumMedia=0", "NumMedia=1&MediaUrl0=a&MediaUrl0=b", "MediaUrl stands twice with different values"),
+        ("To=%2B14155550199", "To=4155550199", "To is invalid"),
+        ("To=%2B14155550199", "To=whatsapp%3A%2B14155550199", "To is invalid"),
+        ("NumMedia=0", "NumMedia=1", "NumMedia is invalid"),
+        ("NumMedia=0", "NumMedia=0&MediaUrl0=https%3A%2F%2Fx", "NumMedia is invalid"),
+        ("NumMedia=0", "NumMedia=one&MediaUrl0=https%3A%2F%2Fx", "NumMedia is invalid"),
+        ("NumMedia=0", "NumMedia=2&MediaUrl1=https%3A%2F%2Fx", "NumMedia is invalid"),
+        ("NumMedia=0", "NumMedia=1&MediaUrl0=", "MediaUrl is invalid"),
+        ("NumMedia=0", "NumMedia=1&MediaUrl0=a&MediaUrl0=b", "MediaUrl occurs twice with different values"),
         ("&Body=Gr%C3%BC%C3%9Fe+%F0%9F%91%8B+a%3Db%26c", "", "Body is missing"),
         ("Gr%C3%BC", "Gr%C3", "Body is not UTF-8"),
-        ("SmsStatus=received", "SmsStatus=", "MessageStatus is not readable"),
-        (
-            SID,
-            "AC00000000000000000000000000000000",
-            "AccountSid is of another account than account_sid in the configuration",
-        ),
+        ("SmsStatus=received", "SmsStatus=", "MessageStatus is invalid"),
+        (SID, "AC00000000000000000000000000000000", "AccountSid differs from account_sid in the configuration"),
     ] {
         assert!(SMS.contains(from));
         assert_unreadable(&post("/m", SMS.replacen(from, to, 1)), problem);
     }
     assert_unreadable(&post("/m", ""), "MessageSid is missing");
     let media: String = (0..40).map(|number| format!("&MediaUrl{number}=https%3A%2F%2Fx")).collect();
-    assert_unreadable(
-        &post("/m", SMS.replace("NumMedia=0", &format!("NumMedia=40{media}"))),
-        "MediaUrl is not readable",
-    );
+    assert_unreadable(&post("/m", SMS.replace("NumMedia=0", &format!("NumMedia=40{media}"))), "MediaUrl is invalid");
     assert_unreadable(&post("/m", DELIVERED.replace("MessageSid", "X")), "MessageSid is missing");
 }
 
 #[test]
-fn a_count_of_media_that_is_no_number_is_of_no_matter_where_there_are_none() {
+fn an_invalid_media_count_is_ignored_if_there_are_no_media() {
     for count in ["", "NumMedia=", "NumMedia=none"] {
         let form = SMS.replace("NumMedia=0", count);
-        assert!(matches!(heard(&post("/m", form)), InboundItem::Message(_)), "{count}");
+        assert!(matches!(item_of(&post("/m", form)), InboundItem::Message(_)), "{count}");
     }
 }
 
 #[test]
-fn a58_a_body_that_is_no_form_is_kept_as_it_came() {
+fn a58_a_body_that_is_not_a_form_is_quarantined_unchanged() {
     // `printf '{}' | sha256sum`
     let path = "/m?bodySHA256=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     let mut hook = Webhook { body: "{}".into(), ..post(path, "") };
     hook.headers.insert("content-type", "application/json".parse().unwrap());
-    assert_unreadable(&hook, "the body is no form");
+    assert_unreadable(&hook, "the body is not a form");
 }
 
-/// What a webhook that verifies says.
+/// The item of a webhook, which must pass verification.
 #[track_caller]
-fn heard(hook: &Webhook) -> InboundItem {
+fn item_of(hook: &Webhook) -> InboundItem {
     assert_eq!(twilio().verify(hook, NOW), Ok(()));
-    let mut heard = twilio().parse(hook).unwrap();
-    assert_eq!(heard.len(), 1);
-    heard.remove(0)
+    let mut items = twilio().parse(hook).unwrap();
+    assert_eq!(items.len(), 1);
+    items.remove(0)
 }
 
-/// The webhook verifies, and is kept with its bytes and without a word of its content.
+/// Checks that the webhook verifies and is unreadable, with its raw bytes and a problem without content.
 #[track_caller]
 fn assert_unreadable(hook: &Webhook, problem: &str) {
     assert_eq!(twilio().verify(hook, NOW), Ok(()));

@@ -1,4 +1,4 @@
-//! Sends, their answers, and numbers looked up.
+//! Tests of sends, their responses, and look-ups of numbers.
 
 use super::*;
 use crate::carrier::{NumberFacts, Pointing};
@@ -11,7 +11,7 @@ const TOO_MANY: &str = include_str!("../bodies/too_many.json");
 const NUMBERS: &str = include_str!("../bodies/numbers.json");
 
 #[test]
-fn a_send_is_the_form_of_the_sheet_and_its_receipts_come_back_with_our_id() {
+fn a_send_is_a_form_with_a_callback_url_that_has_our_message_id() {
     let tokens = vec![Secret::new(TOKEN), Secret::new("next")];
     let twilio = Twilio::new(Account { auth_tokens: tokens, ..account() }).unwrap();
     let request = twilio.request(&outbound(3_600), None, NOW);
@@ -39,16 +39,16 @@ fn a_send_is_the_form_of_the_sheet_and_its_receipts_come_back_with_our_id() {
 }
 
 #[test]
-fn the_validity_is_within_twilios_bounds() {
-    for (asked, expected) in [(0, 1), (120, 120), (36_000, 36_000), (u32::MAX, 36_000)] {
-        let request = twilio().request(&outbound(asked), None, NOW);
+fn the_validity_period_is_clamped_to_twilios_range() {
+    for (requested, expected) in [(0, 1), (120, 120), (36_000, 36_000), (u32::MAX, 36_000)] {
+        let request = twilio().request(&outbound(requested), None, NOW);
         let body = String::from_utf8(request.into_body().into()).unwrap();
-        assert!(body.contains(&format!("&ValidityPeriod={expected}&")), "{asked}");
+        assert!(body.contains(&format!("&ValidityPeriod={expected}&")), "{requested}");
     }
 }
 
 #[test]
-fn addresses_may_have_a_path_of_their_own() {
+fn public_and_api_urls_may_have_a_path() {
     let account = Account {
         name: "süd".into(),
         public_url: "https://gw.example.com/sms/".parse().unwrap(),
@@ -62,7 +62,7 @@ fn addresses_may_have_a_path_of_their_own() {
 }
 
 #[test]
-fn a_send_that_twilio_took_has_its_id_and_its_segments() {
+fn an_accepted_send_has_an_id_and_segments() {
     let sent = |segments| Outcome::Sent { carrier_id: "SM9d01e7b35c2f4688b0a7c4e6f8135792".into(), segments };
     assert_eq!(outcome(201, SENT), sent(Some(1)));
     assert_eq!(outcome(200, SENT.replace(r#""1""#, "6")), sent(Some(6)));
@@ -72,7 +72,7 @@ fn a_send_that_twilio_took_has_its_id_and_its_segments() {
 }
 
 #[test]
-fn a60_a_2xx_without_an_id_is_unknown_and_never_a_no() {
+fn a60_a_2xx_without_an_id_is_unknown() {
     for body in
         ["", "{}", "<html>", "[]", "{\"sid\":null}", "{\"sid\":7}", "{\"sid\":\"\"}", "{\"sid\":\"a b\"}", &SENT[..90]]
     {
@@ -90,17 +90,17 @@ fn a64_a_429_or_a_5xx_is_for_later() {
         let Outcome::Later { retry_after: None, reason } = outcome(status, body) else { panic!("{status} {body}") };
         assert!(reason.starts_with(&format!("Twilio answered {status}")), "{reason}");
     }
-    // The sender's queue holds ten hours: full now, not for ever.
+    // Twilio's queue for the sender is full now, but drains within ten hours.
     assert!(matches!(outcome(400, coded(21_611)), Outcome::Later { .. }));
 
-    let mut asked = answer(503, "");
-    asked.headers_mut().insert("retry-after", "Sat, 22 Nov 2025 06:00:09 GMT".parse().unwrap());
-    let Outcome::Later { retry_after, .. } = twilio().outcome(&asked, NOW) else { panic!("not later") };
+    let mut busy = answer(503, "");
+    busy.headers_mut().insert("retry-after", "Sat, 22 Nov 2025 06:00:09 GMT".parse().unwrap());
+    let Outcome::Later { retry_after, .. } = twilio().outcome(&busy, NOW) else { panic!("not later") };
     assert_eq!(retry_after, Some(Duration::from_secs(9)));
 }
 
 #[test]
-fn a_refusal_has_our_word_twilios_code_and_a_way_out() {
+fn a_refusal_has_our_code_twilios_code_and_advice() {
     use FailureCode::{Blocked, CarrierError, CarrierRejected, Landline, NumberInvalid, OptedOut, Unreachable};
 
     for (status, code, expected, can_retry, says) in [
@@ -114,30 +114,30 @@ fn a_refusal_has_our_word_twilios_code_and_a_way_out() {
         (400, 21_635, Landline, false, "landline"),
         (400, 30_003, Unreachable, true, "out of reach"),
         (400, 30_007, Blocked, false, "filtered"),
-        // A day's limit is not lifted within the life of a text, whatever the status says.
+        // A daily limit is not lifted within the lifetime of a text, whatever the status says.
         (429, 63_038, CarrierError, true, "today"),
         (400, 12_345, CarrierRejected, false, "answered 400 with code 12345"),
     ] {
         let Outcome::Refused { code: failure, carrier_code, detail, opted_out } = outcome(status, coded(code)) else {
-            panic!("{code} is no refusal")
+            panic!("{code} is not a refusal")
         };
         let retryable = crate::rules::receipt::failure(failure, None, None).retryable;
         assert_eq!((failure, retryable), (expected, can_retry), "{code}");
         assert_eq!(carrier_code, Some(code.to_string()));
         assert_eq!(opted_out, code == 21_610);
         assert!(detail.contains(says), "{code}: {detail}");
-        assert!(!detail.contains("555"), "Twilio's own words quote the number");
+        assert!(!detail.contains("555"), "Twilio's own text contains the number");
     }
     assert!(matches!(outcome(400, OPTED_OUT), Outcome::Refused { opted_out: true, .. }));
 }
 
 #[test]
-fn f06_what_is_said_of_the_account_refuses_no_text() {
+fn f06_account_errors_do_not_fail_the_text() {
     for (status, body, says) in [
-        (401, coded(20_003), "401 with code 20003: Twilio refuses our credentials: check account_sid"),
+        (401, coded(20_003), "401 with code 20003: Twilio rejects our credentials: check account_sid"),
         (403, coded(20_003), "check account_sid and auth_token_files"),
-        (401, coded(70_051), "answered 401 with code 70051: Twilio refuses our credentials"),
-        (401, String::new(), "answered 401: Twilio refuses our credentials"),
+        (401, coded(70_051), "answered 401 with code 70051: Twilio rejects our credentials"),
+        (401, String::new(), "answered 401: Twilio rejects our credentials"),
         (401, "<html>".to_owned(), "auth_token_files"),
         (403, String::new(), "forbids"),
         (403, coded(20_005), "not active"),
@@ -152,17 +152,17 @@ fn f06_what_is_said_of_the_account_refuses_no_text() {
         let Outcome::AccountRefused { detail } = outcome(status, body) else { panic!("{status} {says}") };
         assert!(detail.contains(says) && !detail.contains("555"), "{status}: {detail}");
     }
-    // A server that fails knows nothing of the account, and a text that is wrong is no fault of the account's.
+    // A server error says nothing about the account, and neither does a rejected text.
     assert!(matches!(outcome(500, coded(20_003)), Outcome::Later { .. }));
     assert!(matches!(outcome(403, coded(21_610)), Outcome::Refused { .. }));
 }
 
 #[test]
-fn a_refusal_without_a_code_says_what_the_status_says() {
+fn a_refusal_without_a_code_reports_the_status() {
     for (status, says) in [(400, "answered 400"), (413, "answered 413")] {
         for body in ["", "<html>", "{\"code\":\"21610\"}"] {
             let Outcome::Refused { code, carrier_code: None, detail, opted_out: false } = outcome(status, body) else {
-                panic!("{status} is no refusal")
+                panic!("{status} is not a refusal")
             };
             assert_eq!(code, FailureCode::CarrierRejected);
             assert!(detail.contains(says), "{status}: {detail}");
@@ -171,8 +171,8 @@ fn a_refusal_without_a_code_says_what_the_status_says() {
 }
 
 #[test]
-fn a40_a_number_is_asked_for_by_its_whole_self() {
-    let LookUp::Queries(request) = twilio().look_up(ours(), &[], None) else { panic!("no question") };
+fn a40_a_number_is_looked_up_by_exact_match() {
+    let LookUp::Request(request) = twilio().look_up(ours(), &[], None) else { panic!("no request") };
     assert_eq!(
         request.uri().to_string(),
         format!(
@@ -188,7 +188,7 @@ fn a40_a_number_is_asked_for_by_its_whole_self() {
 }
 
 #[test]
-fn a39_a_number_that_does_not_text_us_is_seen() {
+fn a39_a_number_whose_webhook_goes_elsewhere_is_detected() {
     let pointing = |from: &str, to: &str| match looked_up(200, NUMBERS.replace(from, to)) {
         LookUp::Found(facts) => facts.webhook,
         other => panic!("{other:?}"),
@@ -201,7 +201,7 @@ fn a39_a_number_that_does_not_text_us_is_seen() {
 }
 
 #[test]
-fn a_look_up_that_says_nothing_of_the_number_is_no_no() {
+fn a_look_up_without_information_about_the_number_has_failed() {
     for (status, body, can_retry) in [
         (401, "", false),
         (403, "", false),
@@ -219,12 +219,12 @@ fn a_look_up_that_says_nothing_of_the_number_is_no_no() {
 }
 
 #[test]
-fn r8_r10_r11_what_is_sent_is_a_plain_text_as_it_was_written_links_included_and_never_a_medium() {
+fn r8_r10_r11_a_text_is_sent_unchanged_with_links_and_without_media() {
     let words = "Upload it at https://example.com/u?call=7&lang=en#photo or reply here 👍";
     let request = twilio().request(&Outbound { text: words.into(), ..outbound(60) }, None, NOW);
     let sent: Vec<(String, String)> = form_urlencoded::parse(request.body()).into_owned().collect();
     let names: Vec<_> = sent.iter().map(|(name, _)| &**name).collect();
-    // No MediaUrl, no ShortenUrls, and nothing that only an app could show, like ContentSid.
+    // No MediaUrl, no ShortenUrls, and nothing that only an app could display, like ContentSid.
     assert_eq!(names, ["To", "From", "Body", "StatusCallback", "ValidityPeriod", "SmartEncoded"]);
     assert_eq!(sent[2].1, words);
 }
@@ -252,7 +252,7 @@ fn looked_up(status: u16, body: impl Into<Bytes>) -> LookUp {
     twilio().look_up(ours(), &[answer(status, body)], None)
 }
 
-/// An error's body, which quotes a number as Twilio's do.
+/// An error body that contains a number, as Twilio's do.
 fn coded(code: u32) -> String {
     format!(r#"{{"code":{code},"message":"The 'To' number +14155550101 is no good","status":400}}"#)
 }

@@ -1,9 +1,9 @@
-//! What a door makes of a request's head: its host, its client, and what is said when time is up.
+//! The Host header, the client address, and the responses at the drain deadline.
 
 use super::*;
 
 #[tokio::test]
-async fn doors_http_1_1_without_host_or_with_two_is_400_and_the_connection_ends() {
+async fn doors_http_1_1_without_one_host_header_gets_400_and_is_closed() {
     let door = Open::plain(patient());
     for hosts in ["", "host: x\r\nhost: x\r\n", "host: x\r\nHost: y\r\n"] {
         let answer = door.ask(&format!("GET / HTTP/1.1\r\n{hosts}\r\n")).await;
@@ -18,18 +18,18 @@ async fn doors_http_1_1_without_host_or_with_two_is_400_and_the_connection_ends(
 
 #[tokio::test]
 async fn f11_a_trusted_proxy_names_the_client_in_x_forwarded_for() {
-    let door = Open::with(patient(), None, who());
-    let asked = "GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 203.0.113.7\r\nconnection: close\r\n\r\n";
-    let answer = door.ask(asked).await;
+    let door = Open::with(patient(), None, client_address());
+    let request = "GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 203.0.113.7\r\nconnection: close\r\n\r\n";
+    let answer = door.ask(request).await;
     assert!(answer.ends_with("\r\n\r\n203.0.113.7"), "{answer}");
 }
 
 #[tokio::test]
-async fn f11_a_trusted_proxy_names_the_client_in_a_proxy_header_also_before_tls() {
+async fn f11_a_trusted_proxy_sends_a_proxy_header_also_before_tls() {
     const LINE: &[u8] = b"PROXY TCP4 203.0.113.7 10.0.0.5 4711 8080\r\n";
     let files = TempDir::new().unwrap();
     for tls in [None, Some(certificate(files.path()))] {
-        let door = Open::with(Bounds { proxy_protocol: true, ..patient() }, tls.clone(), who());
+        let door = Open::with(Bounds { proxy_protocol: true, ..patient() }, tls.clone(), client_address());
         let mut stream = door.connect().await;
         stream.write_all(LINE).await.unwrap();
         let answer = super::hello(stream, tls.as_ref()).await;
@@ -38,22 +38,22 @@ async fn f11_a_trusted_proxy_names_the_client_in_a_proxy_header_also_before_tls(
 }
 
 #[tokio::test]
-async fn f11_without_a_right_proxy_header_in_time_the_connection_is_closed() {
-    let door = Open::with(Bounds { proxy_protocol: true, handshake: SOON, ..patient() }, None, who());
-    for said in ["GET / HTTP/1.1\r\nhost: x\r\n\r\n", "PROXY TCP4 nonsense\r\n", "PROXY TCP4 203.0.113.7", ""] {
-        assert_eq!(door.ask(said).await, "", "{said:?}");
+async fn f11_a_connection_without_a_valid_proxy_header_in_time_is_closed() {
+    let door = Open::with(Bounds { proxy_protocol: true, handshake: SOON, ..patient() }, None, client_address());
+    for header in ["GET / HTTP/1.1\r\nhost: x\r\n\r\n", "PROXY TCP4 nonsense\r\n", "PROXY TCP4 203.0.113.7", ""] {
+        assert_eq!(door.ask(header).await, "", "{header:?}");
     }
 }
 
 #[tokio::test]
-async fn f11_a_door_without_the_proxy_protocol_reads_no_proxy_header() {
-    let door = Open::with(patient(), None, who());
+async fn f11_a_door_without_the_proxy_protocol_rejects_a_proxy_header() {
+    let door = Open::with(patient(), None, client_address());
     let answer = door.ask("PROXY TCP4 203.0.113.7 10.0.0.5 4711 8080\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
 
 #[tokio::test]
-async fn f13_at_the_cut_off_what_may_be_done_is_504_and_the_rest_503() {
+async fn f13_at_the_drain_deadline_started_work_gets_504_and_the_rest_503() {
     for (may_be_done, status, code) in [(true, "504", "outcome_unknown"), (false, "503", "draining")] {
         let began = Arc::new(Notify::new());
         let door = Open::with(Bounds { drain: SOON, ..patient() }, None, {
@@ -78,7 +78,7 @@ async fn f13_at_the_cut_off_what_may_be_done_is_504_and_the_rest_503() {
 }
 
 /// Answers with the client's address.
-fn who()
+fn client_address()
 -> impl Service<Request<RequestBody>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send + 'static>
 + Clone
 + Send

@@ -1,18 +1,18 @@
-//! Doors to knock at, and the ways to do it.
+//! Test doors and peers.
 
 use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncRead;
 use tokio::task::JoinHandle;
 
-/// A deadline that is to pass in a test, and one that is not.
+/// A deadline that passes within a test, and one that does not.
 pub(super) const SOON: Duration = Duration::from_millis(80);
 pub(super) const NEVER: Duration = Duration::from_secs(60);
 
-/// How long a test waits for what must happen before it fails.
+/// How long a test waits for an expected event before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A door that is open.
+/// An open door.
 pub(super) struct Open {
     pub(super) address: SocketAddr,
     pub(super) stop: CancellationToken,
@@ -42,7 +42,7 @@ impl Open {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// The same, by somebody whose system takes very little before somebody reads it.
+    /// The same, with a small receive buffer.
     pub(super) async fn connect_narrow(&self) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(2_048).unwrap();
@@ -52,18 +52,18 @@ impl Open {
     /// Writes `text` and reads to the end of the connection.
     pub(super) async fn ask(&self, text: &str) -> String {
         let mut peer = self.connect().await;
-        // A door that refuses may close before it has read everything.
+        // A door that refuses a request may close before it has read everything.
         let _ = peer.write_all(text.as_bytes()).await;
         rest(&mut peer).await
     }
 }
 
-/// Deadlines that no test meets.
+/// Deadlines longer than any test.
 pub(super) fn patient() -> Bounds {
     Bounds { handshake: NEVER, headers: NEVER, body: NEVER, write: NEVER, idle: NEVER, ..Bounds::default() }
 }
 
-/// Answers with what it was sent, up to 64 KiB.
+/// Responds with the request's body, up to 64 KiB.
 pub(super) fn echo()
 -> impl Service<Request<RequestBody>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send + 'static>
 + Clone
@@ -84,30 +84,30 @@ pub(super) fn echo()
     })
 }
 
-/// How an answer without end went.
+/// The progress of an endless response.
 #[derive(Default)]
-pub(super) struct Told {
-    /// Bytes that were handed over to be written.
+pub(super) struct Progress {
+    /// Bytes that were passed on to be written.
     pub(super) bytes: AtomicUsize,
-    /// Nobody wants it any more.
+    /// Notified when the response's body is dropped.
     pub(super) dropped: Notify,
 }
 
-/// Answers without end.
+/// Responds with an endless body.
 pub(super) fn endless(
-    told: Arc<Told>,
+    progress: Arc<Progress>,
 ) -> impl Service<Request<RequestBody>, Response = Response<Endless>, Error = Infallible, Future: Send + 'static>
 + Clone
 + Send
 + Sync
 + 'static {
     tower::service_fn(move |_| {
-        let body = Endless(Arc::clone(&told));
+        let body = Endless(Arc::clone(&progress));
         async { Ok(Response::new(body)) }
     })
 }
 
-pub(super) struct Endless(Arc<Told>);
+pub(super) struct Endless(Arc<Progress>);
 
 impl Drop for Endless {
     fn drop(&mut self) {
@@ -147,22 +147,22 @@ pub(super) async fn drip(peer: &mut TcpStream, text: &[u8]) {
     .await;
 }
 
-/// The end of a connection that the door has thrown away, with all that was still to be read from it. The end of one that
-/// it has closed would stand behind that, and never come to who reads nothing.
+/// Waits until the door has reset the connection. A graceful close would come after the unread data, so a peer that
+/// reads nothing would never see it.
 pub(super) async fn is_reset(peer: &TcpStream) {
     while peer.take_error().unwrap().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// Everything that comes until the connection ends, in whichever way it does.
+/// Everything received until the connection ends, by close or reset.
 pub(super) async fn rest(peer: &mut (impl AsyncRead + Unpin)) -> String {
     let mut all = Vec::new();
     let _ = within(peer.read_to_end(&mut all)).await;
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// What comes next.
+/// The next bytes received.
 pub(super) async fn some(peer: &mut TcpStream) -> String {
     let mut buffer = vec![0; 4096];
     let count = within(peer.read(&mut buffer)).await.unwrap();
@@ -173,7 +173,7 @@ pub(in super::super) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("this happens in time")
 }
 
-/// A certificate for `localhost` in `directory`, and the TLS made of it.
+/// Writes a certificate for `localhost` to `directory` and loads it.
 pub(in super::super) fn certificate(directory: &Path) -> ServerTls {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let files = TlsFiles {
@@ -186,7 +186,7 @@ pub(in super::super) fn certificate(directory: &Path) -> ServerTls {
     ServerTls::load(&files).unwrap()
 }
 
-/// Trust in the certificate in `directory` and no other.
+/// A client configuration that trusts only the certificate in `directory`.
 pub(in super::super) fn trust(directory: &Path) -> rustls::ClientConfig {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let mut roots = rustls::RootCertStore::empty();
