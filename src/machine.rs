@@ -1,7 +1,7 @@
 //! Floor 2: commands in, events out.
 //!
-//! Invariant: everything here is a plain function of what it is handed. No I/O, no clock, no randomness, no
-//! configuration, no await: a replay of the journal gives the same rows, and a seed the same story.
+//! Invariant: everything here is a pure function of its arguments. No I/O, no clock, no randomness, no configuration,
+//! no await: replaying the journal gives the same rows, and a seed gives the same run.
 
 pub mod apply;
 pub mod command;

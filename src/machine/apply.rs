@@ -1,7 +1,7 @@
-//! Which rows an event writes.
+//! The rows that an event writes.
 //!
-//! Invariant: this reads nothing. An event carries what its rows are afterwards, so replay is idempotent and a
-//! half-applied frame is harmless. Where a body was erased, what needs it is left out.
+//! Invariant: this reads no rows. An event carries the new values of its rows, so replay is idempotent and a partly
+//! applied frame is harmless. Writes that need an erased body are skipped.
 
 mod directory;
 
@@ -21,36 +21,36 @@ use crate::model::{Address, Change, Day, Directory, E164, MessageState};
 use crate::rules::opt_out::Block;
 use serde::Serialize;
 
-/// The writes of a story, in order.
-pub fn apply(story: &CommittedFrame) -> Vec<Write> {
-    let mut writes = Vec::with_capacity(story.events.len() * 2);
-    for event in &story.events {
-        one(event, story, &mut writes);
+/// Returns the writes of a frame, in order.
+pub fn apply(frame: &CommittedFrame) -> Vec<Write> {
+    let mut writes = Vec::with_capacity(frame.events.len() * 2);
+    for event in &frame.events {
+        apply_event(event, frame, &mut writes);
     }
     writes
 }
 
-fn one(event: &NumberedEvent, story: &CommittedFrame, writes: &mut Vec<Write>) {
+fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<Write>) {
     match &event.fact {
         Event::GatewayStarted => {
-            // Whether a directory was loaded stands in a row of its own, so that this needs not read it.
-            put(writes, state_key(kind::GATEWAY, &[]), &Gateway { started_at: story.at });
+            // Whether a directory was loaded is in a row of its own, so that this need not be read here.
+            put(writes, state_key(kind::GATEWAY, &[]), &Gateway { started_at: frame.at });
         }
         Event::DirectoryLoaded { directory, opt_outs } => {
             let directory = Directory::from(v1::Directory::clone(directory));
             Change::all_of(&directory).iter().for_each(|change| directory::rows(change, writes));
             let everywhere = Block::everywhere();
-            opt_outs.iter().for_each(|number| listed(number, &everywhere, story, writes));
+            opt_outs.iter().for_each(|number| load_opt_out(number, &everywhere, frame, writes));
         }
         Event::DirectoryChanged { changes } => changes.iter().for_each(|change| directory::rows(change, writes)),
         Event::VerificationChanged { number, entry } => {
             directory::rows(&Change::Number(*number, Some(entry.clone())), writes);
         }
         Event::OptOutsLoaded { opt_outs } => {
-            opt_outs.iter().for_each(|(number, block)| listed(number, block, story, writes));
+            opt_outs.iter().for_each(|(number, block)| load_opt_out(number, block, frame, writes));
         }
-        Event::OptedOut { contact, stands, .. } => opt_out(contact, Some(stands), writes),
-        Event::OptedIn { contact, stands, .. } => opt_out(contact, stands.as_ref(), writes),
+        Event::OptedOut { contact, opt_out, .. } => opt_out_row(contact, Some(opt_out), writes),
+        Event::OptedIn { contact, opt_out, .. } => opt_out_row(contact, opt_out.as_ref(), writes),
         Event::LaneStored { ours, lane } => lane_row(*ours, lane, writes),
         Event::AccountLaneStored { account, lane } => {
             put(writes, state_key(kind::ACCOUNT_LANE, account.as_bytes()), lane);
@@ -76,12 +76,12 @@ fn one(event: &NumberedEvent, story: &CommittedFrame, writes: &mut Vec<Write>) {
         }
         Event::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
-            forgotten(tables, writes);
+            kept_since(tables, writes);
         }
         Event::Claimed { .. } => {}
         Event::Answered { key, body, .. } => {
-            let key = Key { table: Table::Idempotency(story.at.day()), bytes: key.to_vec() };
-            put(writes, key, &Answered { body: *body, position: story.position, at: story.at });
+            let key = Key { table: Table::Idempotency(frame.at.day()), bytes: key.to_vec() };
+            put(writes, key, &Answered { body: *body, position: frame.position, at: frame.at });
         }
         Event::CallStarted(change)
         | Event::CallUpdated(change)
@@ -116,25 +116,25 @@ fn one(event: &NumberedEvent, story: &CommittedFrame, writes: &mut Vec<Write>) {
             if message.state != MessageState::Sending {
                 writes.push(Write::Delete(open_key(message.id)));
             }
-            silence(message, writes);
+            receipt_timer(message, writes);
             if let Some(lane) = lane {
                 lane_row(message.ours, lane, writes);
             }
         }
         Event::ContactStored { ours, theirs, contact } => {
             if let Some(theirs) = theirs.kept() {
-                put(writes, contact_key(*ours, *theirs, story.at), contact);
+                put(writes, contact_key(*ours, *theirs, frame.at), contact);
             }
         }
         Event::MessageLate(_) => {}
         Event::LandlineFound { number, until } => {
             if let Some(number) = number.kept() {
-                put(writes, landline_key(*number, story.at), until);
+                put(writes, landline_key(*number, frame.at), until);
             }
         }
         Event::Quarantined { account, problem, .. } => {
-            let key = state_key(kind::QUARANTINE, &story.position.0.to_be_bytes());
-            put(writes, key, &(account, problem, story.at));
+            let key = state_key(kind::QUARANTINE, &frame.position.0.to_be_bytes());
+            put(writes, key, &(account, problem, frame.at));
         }
         Event::FeedAdvanced { endpoint, watermark } => {
             put(writes, state_key(kind::FEED, endpoint.as_bytes()), watermark);
@@ -158,7 +158,7 @@ fn one(event: &NumberedEvent, story: &CommittedFrame, writes: &mut Vec<Write>) {
             put(writes, state_key(kind::SWEPT, &[]), reached);
         }
         Event::FeedGap { .. } | Event::Replayed(_) | Event::JournalLost { .. } => {}
-        Event::ErasedOptOut { who, stands } => put_or_delete(writes, erased_key(*who), stands.as_ref()),
+        Event::ErasedOptOut { who, opt_out } => put_or_delete(writes, erased_key(*who), opt_out.as_ref()),
         Event::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));
         }
@@ -171,8 +171,8 @@ fn one(event: &NumberedEvent, story: &CommittedFrame, writes: &mut Vec<Write>) {
 
 fn call(change: &CallChange, writes: &mut Vec<Write>) {
     let call = &change.shown.call;
-    // Of a call whose caller was erased a tombstone is written once it has ended. What an older snapshot may still have of
-    // it goes: a timer, and that it lives.
+    // A call whose caller was erased gets a tombstone once it has ended. Its timer and live row, which an older
+    // snapshot may still contain, are deleted.
     let known = call.caller.kept().is_some();
     if known || call.ended.is_some() {
         let row = if known { call.clone() } else { call.tombstone() };
@@ -198,8 +198,8 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
     }
 }
 
-/// From where on each kind of table is kept.
-fn forgotten(tables: &[Table], writes: &mut Vec<Write>) {
+/// Writes from when on each kind of table is kept.
+fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
     let (mut messages, mut answers, mut contacts) = (None, None, None);
     for table in tables {
         match table {
@@ -237,8 +237,8 @@ fn open(message: &Message, started: bool, writes: &mut Vec<Write>) {
     put(writes, open_key(message.id), &open);
 }
 
-/// A message the carrier took waits for its receipt, and no longer once there is one (A54).
-fn silence(message: &Message, writes: &mut Vec<Write>) {
+/// Sets the receipt timer of a message that the carrier accepted, and removes it once there is a receipt (A54).
+fn receipt_timer(message: &Message, writes: &mut Vec<Write>) {
     let Some(until) = message.unconfirmed_at() else { return };
     let timer = Timer::Unknown(message.id);
     if message.state == MessageState::Sent {
@@ -252,14 +252,14 @@ fn lane_row(ours: E164, lane: &Lane, writes: &mut Vec<Write>) {
     put(writes, state_key(kind::LANE, &ours.key()), lane);
 }
 
-fn listed(number: &Private<E164>, block: &Block, story: &CommittedFrame, writes: &mut Vec<Write>) {
-    let stands = OptOut { block: block.clone(), since: story.at, by: OptOutBy::Administrator };
-    opt_out(number, Some(&stands), writes);
+fn load_opt_out(number: &Private<E164>, block: &Block, frame: &CommittedFrame, writes: &mut Vec<Write>) {
+    let opt_out = OptOut { block: block.clone(), since: frame.at, by: OptOutBy::Administrator };
+    opt_out_row(number, Some(&opt_out), writes);
 }
 
-fn opt_out(contact: &Private<E164>, stands: Option<&OptOut>, writes: &mut Vec<Write>) {
+fn opt_out_row(contact: &Private<E164>, opt_out: Option<&OptOut>, writes: &mut Vec<Write>) {
     let Some(number) = contact.kept() else { return };
-    put_or_delete(writes, state_key(kind::OPT_OUT, &number.key()), stands);
+    put_or_delete(writes, state_key(kind::OPT_OUT, &number.key()), opt_out);
 }
 
 fn put_or_delete<T: Serialize>(writes: &mut Vec<Write>, key: Key, value: Option<&T>) {

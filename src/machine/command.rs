@@ -1,4 +1,4 @@
-//! What the machine is asked, and what it answers.
+//! Commands to the machine, and its replies.
 
 use super::erase;
 use super::event::{CallShown, Replayed};
@@ -13,197 +13,196 @@ use crate::rules::refusal::Refusal;
 use std::fmt;
 use std::time::Duration;
 
-/// Everything that may change something.
+/// Every request that may change state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// The process started.
     GatewayStarted,
-    /// Load a directory into a gateway that has none.
+    /// Load a directory into a gateway that has no directory yet.
     Seed {
-        /// Checked against the rules.
+        /// The directory, already checked against the rules.
         directory: Box<Directory>,
-        /// Who must not be texted, and from where.
+        /// Opted-out numbers, each with our numbers that must not text them.
         opt_outs: Vec<(E164, Block)>,
     },
-    /// An administrator changes the directory: all of it or, where a rule is broken, nothing.
+    /// An administrator changes the directory: all changes apply or, if a rule is broken, none.
     ChangeDirectory {
-        /// What becomes of which resource.
+        /// The changes, one per resource.
         changes: Vec<Change>,
-        /// The global outbound number may be assigned (A38).
+        /// Allow assigning the global outbound number (A38).
         force: bool,
     },
-    /// A carrier was asked about one of our numbers (R30, A39).
+    /// A carrier reported the verification of one of our numbers (R30, A39).
     Verified {
-        /// Which.
+        /// Our number.
         number: E164,
-        /// What follows from its answer.
+        /// The verification derived from the carrier's answer.
         verification: Verification,
     },
-    /// An administrator says that somebody must not be texted from any of our numbers.
+    /// An administrator opts a number out from all of our numbers.
     OptOut(E164),
-    /// An administrator brings a list of who must not be texted, and from where; nobody is taken off it.
+    /// An administrator uploads a list of opt-outs, which are added to the known ones; none is removed.
     ListOptOuts(Vec<(E164, Block)>),
-    /// An administrator says that somebody may be texted again from all of them.
+    /// An administrator removes a number's opt-out from all of our numbers.
     OptIn(E164),
     /// A call starts or changes.
     PutCall(PutCall),
     /// A call ends.
     EndCall {
-        /// Which.
+        /// The call.
         call: CallId,
-        /// The platform's word for why.
+        /// The platform's reason.
         reason: Option<String>,
-        /// The request it answers, where it came with a key.
+        /// The idempotency key, if the request had one.
         key: Option<IdempotencyKey>,
     },
-    /// An agent sends.
+    /// An agent sends a text.
     Send(Send),
-    /// A queued message is taken back.
+    /// Cancel a queued message.
     Cancel(MessageId),
-    /// A carrier's webhook said something.
+    /// A carrier's webhook delivered an item.
     InboundItem {
-        /// Our name of the account.
+        /// The account's configured name.
         account: String,
-        /// What it said.
+        /// The item.
         item: InboundItem,
     },
-    /// The dispatcher has a permit for a message and wants to hand it to the carrier.
+    /// The dispatcher has a permit for a message and is about to send it to the carrier.
     StartSend {
-        /// Which.
+        /// The message.
         message: MessageId,
-        /// When the lane's bucket is empty with this message paid for.
+        /// When the lane's bucket is empty, including the cost of this message.
         lane_empty_at: Timestamp,
-        /// The same of the account's.
+        /// The same for the account's bucket.
         account_empty_at: Timestamp,
     },
-    /// The dispatcher knows what became of an attempt.
+    /// The dispatcher reports the outcome of an attempt.
     Settle {
-        /// Which message.
+        /// The message.
         message: MessageId,
-        /// Which of its attempts, from 1.
+        /// The attempt's number, from 1.
         attempt: u32,
-        /// What became of it.
+        /// The outcome.
         settled: Settled,
     },
-    /// A queued message's time has passed.
+    /// A queued message has expired.
     Expire(MessageId),
-    /// An endpoint has everything before the watermark but the events of parked threads.
+    /// An endpoint received everything before the watermark except the events of parked threads.
     AdvanceFeed {
         /// Its name.
         endpoint: String,
-        /// The first position not all delivered.
+        /// The first position that is not fully delivered.
         watermark: Position,
-        /// Threads that are parked now, each with the position of its oldest undelivered event; none for one that no
-        /// longer is.
+        /// Threads whose parking changed, each with the position of its oldest undelivered event; `None` if it is no
+        /// longer parked.
         parked: Vec<(String, Option<Position>)>,
     },
-    /// The configuration was read again: accounts that are paused are tried at once.
+    /// The configuration was reloaded: paused accounts are retried at once.
     TryAccounts,
-    /// Time passed: leases and unknown sends may be due.
+    /// Time passed: leases and unsettled sends may be due.
     Tick,
-    /// Time jumped, and nothing passed in between: leases that this overtook go on for as long as they had left. Some of
-    /// them; asked until nothing happens, it is all.
+    /// The clock jumped: leases that expired only because of the jump are extended by its length. Handles a limited
+    /// number at a time; repeat until a decision has no events.
     CarryLeases {
-        /// What time it was.
+        /// The time before the jump.
         from: Timestamp,
-        /// What time it is.
+        /// The time after the jump.
         to: Timestamp,
     },
-    /// The journal's time went further than what truly passed: what lanes and accounts owe is owed for as long.
+    /// The journal's time advanced further than real time: debts of lanes and accounts are shifted by the difference.
     CarryDebts {
-        /// What time it would be without that.
+        /// The time without the excess.
         from: Timestamp,
-        /// What time it is.
+        /// The current time.
         to: Timestamp,
     },
-    /// Events were not kept until an endpoint took them.
+    /// Events were deleted by retention before an endpoint received them.
     FeedGap {
         /// Its name.
         endpoint: String,
         /// The first event that may be missing.
         from: EventId,
-        /// Where it goes on.
+        /// The first event after the gap.
         until: EventId,
     },
-    /// Frames of the journal were lost, and the operator went on without them.
+    /// Frames of the journal were lost, and the operator accepted the loss.
     JournalLost {
         /// The first event that may be missing.
         from: EventId,
         /// The first event after the loss.
         until: EventId,
     },
-    /// Endpoints are being told once more what they were told of a time. What that was answered with is kept for who asks
-    /// with the same key again.
+    /// A replay of a time range was requested. The answer is stored for repeats with the same idempotency key.
     Replayed {
-        /// The request.
+        /// The request's idempotency key.
         key: IdempotencyKey,
-        /// What is told to whom.
+        /// The range and its endpoints.
         replayed: Replayed,
     },
-    /// Somebody is about to be erased from everything that was written so far.
+    /// A person is about to be erased from everything written so far.
     Erase {
-        /// Who.
+        /// The person's number.
         who: E164,
-        /// Random: what fingerprints of the erased are made with, unless there is such a key already.
+        /// A random key for fingerprints of erased numbers; ignored if there is a key already.
         key: erase::Key,
     },
 }
 
-/// A call as the platform tells it.
+/// A call as the platform reports it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PutCall {
-    /// The platform's name.
+    /// The platform's id of the call.
     pub call: CallId,
-    /// Who is on the phone.
+    /// The caller.
     pub caller: Caller,
-    /// The queue.
+    /// The queue the call is in.
     pub queue: QueueId,
-    /// The language, or the queue's.
+    /// The language; the queue's language if absent.
     pub language: Option<Language>,
     /// Waiting or connected.
     pub phase: Phase,
-    /// Left out keeps the agent, null clears it.
+    /// Absent keeps the agent, null clears it.
     pub agent: Option<Option<Agent>>,
     /// The platform's type of call.
     pub call_type: CallType,
     /// Whether a waiting caller agreed to texts.
     pub wait_sms_consent: bool,
-    /// The platform's version of this word.
+    /// The platform's version of this update.
     pub version: Option<i64>,
-    /// Another number to text.
+    /// Another number to text instead of the caller's.
     pub alternative: Option<E164>,
-    /// How far the network vouches.
+    /// The network's attestation of the caller id.
     pub attestation: Option<Attestation>,
 }
 
-/// What an agent sends.
+/// A request to send an agent's text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Send {
-    /// In which call.
+    /// The call.
     pub call: CallId,
-    /// What.
+    /// The preset or the text.
     pub content: Content,
-    /// Who.
+    /// The sending agent.
     pub agent: Option<Agent>,
-    /// What it asks of the caller.
+    /// What the text asks of the caller, such as a photo.
     pub smart_action: Option<SmartAction>,
-    /// Even to a landline (scope `admin`).
+    /// Send even to a landline (scope `admin`).
     pub force: bool,
-    /// The request's key, where it came with one.
+    /// The idempotency key, if the request had one.
     pub key: Option<IdempotencyKey>,
 }
 
-/// What an agent sends.
+/// The content of an agent's text.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
-    /// A preset by its id, in a language or the call's.
+    /// A preset by its id, in the given language or else the call's.
     Preset(PresetId, Option<Language>),
-    /// The agent's own words.
+    /// A text the agent wrote.
     Text(String),
 }
 
 impl fmt::Debug for Content {
-    /// Without the words, which no log may hold (A57).
+    /// Omits the text, which must not be logged (A57).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(id, language) => f.debug_tuple("Preset").field(id).field(language).finish(),
@@ -212,60 +211,60 @@ impl fmt::Debug for Content {
     }
 }
 
-/// An idempotency key with what it stands for, both as digests.
+/// An idempotency key and its request body, both as digests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IdempotencyKey {
-    /// Of token, path and key.
+    /// Digest of token, path and key.
     pub key: [u8; 16],
-    /// Of the body.
+    /// Digest of the body.
     pub body: [u8; 16],
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt, with details.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settled {
-    /// In which way.
+    /// The outcome.
     pub outcome: SettledAs,
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// What it means and what to do, for people; nothing of the message in it.
+    /// What it means and what to do, for people; contains nothing of the message.
     pub detail: Option<String>,
 }
 
-/// In which way an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SettledAs {
-    /// The carrier took it.
+    /// The carrier accepted the text.
     Sent {
         /// The carrier's id.
         carrier_id: String,
-        /// The carrier's count of segments.
+        /// The carrier's segment count.
         segments: Option<u16>,
     },
-    /// The carrier refused it for good.
+    /// The carrier rejected the text permanently.
     Refused {
-        /// In our words.
+        /// Our failure code.
         code: FailureCode,
-        /// In the carrier's.
+        /// The carrier's failure code.
         carrier_code: Option<String>,
     },
-    /// The carrier said not now.
+    /// The carrier asked to retry later.
     Later {
-        /// The least it wants us to wait.
+        /// The minimum wait the carrier asked for.
         retry_after: Option<Duration>,
     },
-    /// Nothing was written to the carrier.
+    /// Nothing was sent to the carrier.
     NeverWritten,
-    /// Written, and nobody answered in a way that could be read.
+    /// The request was sent, but no readable response came.
     Unknown,
-    /// Nobody knows, because the gateway stopped meanwhile: it says nothing of the carrier.
+    /// The outcome is unknown because the gateway stopped: it does not count against the carrier.
     Interrupted,
-    /// The carrier refused the account: this text was not taken, and no other would be.
+    /// The carrier rejected the account: neither this text nor any other would be accepted.
     AccountRefused,
 }
 
 impl SettledAs {
-    /// The same, as attempts note it.
+    /// The outcome as recorded in the attempt.
     pub fn outcome(&self) -> AttemptOutcome {
         match self {
             Self::Sent { .. } => AttemptOutcome::Sent,
@@ -278,60 +277,62 @@ impl SettledAs {
     }
 }
 
-/// What the asker hears. It is said only once what follows from the command is on disk.
+/// The reply to a command. It is returned only after the command's events are durable.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// Done, or there was nothing to do.
     Done,
-    /// The call as it is now.
+    /// The current state of the call.
     Call {
-        /// It was not known before.
+        /// Whether this command created the call.
         created: bool,
         /// The call.
         shown: Box<CallShown>,
     },
-    /// The call ended before we heard of its start (A8).
+    /// The call's end was reported before its start (A8).
     EndedBeforeStart {
-        /// The platform's name of it.
+        /// The platform's id of the call.
         call: CallId,
         /// How it ended.
         ended: Ended,
     },
-    /// The message as it is now.
+    /// The current state of the message.
     Message {
         /// The message.
         message: Box<Message>,
-        /// Its text, where the decision had it at hand.
+        /// Its text, if the decision had it at hand.
         text: Option<String>,
     },
-    /// The request was answered before, in this frame: the same answer again.
+    /// The request was answered before, by the frame at this position: repeat that answer.
     Again(Position),
-    /// Not done, and why.
+    /// Nothing was done, for this reason.
     Refused(Refusal),
-    /// A carrier's item is taken care of.
+    /// A carrier's item was handled.
     InboundItem(IntakeOutcome),
-    /// The attempt is recorded: send.
+    /// The attempt is recorded: the dispatcher may send.
     Started {
         /// The message.
         message: Box<Message>,
     },
-    /// The message is not to be sent: it was taken back, is too old, or started already.
+    /// The message must not be sent: it was cancelled, expired, or already started.
     NotStarted,
-    /// A directory is there already.
+    /// The gateway already has a directory.
     SeedRefused,
 }
 
 impl fmt::Debug for Reply {
-    /// Without the text, which no log may hold (A57).
+    /// Omits the text, which must not be logged (A57).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("Done"),
             Self::Call { created, shown } => f.debug_tuple("Call").field(created).field(shown).finish(),
-            Self::EndedBeforeStart { call, ended } => f.debug_tuple("EndedUnheard").field(call).field(ended).finish(),
+            Self::EndedBeforeStart { call, ended } => {
+                f.debug_tuple("EndedBeforeStart").field(call).field(ended).finish()
+            }
             Self::Message { message, .. } => f.debug_tuple("Message").field(message).finish(),
             Self::Again(position) => f.debug_tuple("Again").field(position).finish(),
             Self::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
-            Self::InboundItem(taken) => f.debug_tuple("Heard").field(taken).finish(),
+            Self::InboundItem(outcome) => f.debug_tuple("InboundItem").field(outcome).finish(),
             Self::Started { message } => f.debug_tuple("Started").field(message).finish(),
             Self::NotStarted => f.write_str("NotStarted"),
             Self::SeedRefused => f.write_str("SeedRefused"),
@@ -339,35 +340,35 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// What became of a carrier's item.
+/// How a carrier's item was handled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IntakeOutcome {
     /// A message, attached to its call.
     Attached,
-    /// A message of no call, answered by the auto-reply.
+    /// A message that belongs to no call, answered by the auto-reply.
     Replied,
-    /// A message of no call, met with silence.
+    /// A message that belongs to no call and gets no reply.
     Silent(NoReplyReason),
-    /// A message dropped by the setting `drop_non_us_inbound`.
+    /// A message dropped because of the setting `drop_non_us_inbound`.
     Dropped,
-    /// A receipt that changed a state.
+    /// A receipt that changed the message's state.
     Advanced,
-    /// A receipt that said nothing new.
+    /// A receipt that changed nothing.
     Stale,
-    /// A receipt for a message we do not know.
+    /// A receipt for an unknown message.
     NoSuchMessage,
-    /// Seen before.
+    /// An item that was handled before.
     Duplicate,
-    /// Kept unread (A58), at this position.
+    /// An unreadable webhook, kept in quarantine at this position (A58).
     Quarantined(Position),
-    /// A kind we do not know.
+    /// An item of an unknown kind.
     Ignored,
 }
 
-/// When and where a command is decided.
+/// The time and journal position of a decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct At {
-    /// The journal's time: it never goes back.
+    /// The journal's time, which never goes back.
     pub time: Timestamp,
     /// The position its frame will have.
     pub position: Position,

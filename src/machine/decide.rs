@@ -1,10 +1,10 @@
-//! What follows from a command: the rule book, applied to what is known.
+//! Decides commands: applies the rules to the current state.
 
 mod call;
 mod directory;
 mod draft;
 mod erase;
-mod hear;
+mod inbound;
 mod opt_out;
 mod outbound;
 mod permit;
@@ -21,16 +21,16 @@ use crate::rules::refusal::{Code, Refusal};
 use draft::Draft;
 use permit::Paid;
 
-/// What the asker hears, and what happened. Nothing happened where `events` is empty.
+/// The reply to a command and its events. Nothing changed if `events` is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
-    /// Said once the events are durable.
+    /// Returned once the events are durable.
     pub reply: Reply,
-    /// In order; one frame of the journal.
+    /// The events in order: one frame of the journal.
     pub events: Vec<NumberedEvent>,
 }
 
-/// Decides `command` at `at`, knowing what `view` shows.
+/// Decides `command` at `at`, given the state in `view`.
 pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
     let mut draft = Draft::new(view, at);
     let reply = match command {
@@ -58,9 +58,9 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::Send(send) => send::send(&mut draft, send),
         Command::Cancel(message) => outbound::cancel(&mut draft, message),
         Command::InboundItem { account, item } => match item {
-            InboundItem::Message(inbound) => hear::message(&mut draft, account, inbound),
+            InboundItem::Message(inbound) => inbound::message(&mut draft, account, inbound),
             InboundItem::Receipt(receipt) => receipt::receipt(&mut draft, &account, receipt),
-            InboundItem::Unreadable { raw, problem } => hear::unreadable(&mut draft, account, raw, problem),
+            InboundItem::Unreadable { raw, problem } => inbound::unreadable(&mut draft, account, raw, problem),
             InboundItem::Ignored { .. } => Reply::InboundItem(super::command::IntakeOutcome::Ignored),
         },
         Command::StartSend { message, lane_empty_at, account_empty_at } => {
@@ -100,21 +100,21 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
     Decision { reply, events: draft.into_events() }
 }
 
-/// The call with what the agent may do in it at `now`, judged as a send would be: for those who only look.
+/// Returns the call with what the agent may do in it at `now`, checked like a send, for read-only queries.
 pub fn shown(view: &impl View, call: &Call, now: Timestamp) -> CallShown {
-    // Nothing is made here, so nothing asks for the position.
+    // No ids are created here, so the position is not used.
     Draft::new(view, At { time: now, position: Position::default() }).shown(call)
 }
 
-/// The frame that holds what was answered before on the same key, if anything was; a refusal where the key came with
-/// another body.
+/// Returns the frame with the earlier answer to the same key, if there is one; refuses a key that was used with another
+/// body.
 pub fn answered(view: &impl View, key: IdempotencyKey, now: Timestamp) -> Result<Option<Position>, Refusal> {
     match view.answered(key.key, now) {
         None => Ok(None),
         Some(answered) if answered.body == key.body => Ok(Some(answered.position)),
         Some(_) => Err(Refusal::new(
             Code::IdempotencyKeyReused,
-            "this Idempotency-Key was used with another body: take a new key for a new request",
+            "this Idempotency-Key was used with another body: use a new key for a new request",
         )),
     }
 }

@@ -1,7 +1,7 @@
-//! What names a person, for who is to forget them.
+//! Keys and fields that identify a person, used for erasure.
 //!
-//! Invariant: after the bodies found here are gone, nothing a record holds says the person's number, and none of the
-//! texts between them and us is left. What names others stays, where it does not name this person as well.
+//! Invariant: once the bodies found here are erased, no record contains the person's number or a text exchanged with
+//! them. Data of other people is kept, unless it names this person as well.
 
 use super::event::{Event, NumberedEvent};
 use super::private::Private;
@@ -16,17 +16,17 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt;
 
-/// What fingerprints of the erased are made with. It lies with the data it belongs to, so whoever has all of those can
-/// try every number there is; a fingerprint alone says nothing.
+/// The HMAC key for fingerprints of erased numbers. It is stored with the data, so someone who has both can test every
+/// possible number; a fingerprint without the key reveals nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key(pub [u8; 16]);
 
-/// What is kept in place of the number of somebody who was erased and must not be texted.
+/// Replaces the number of an erased person in their opt-out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 16]);
 
 impl Key {
-    /// The fingerprint of a number: the first half of its HMAC-SHA-256.
+    /// Returns a number's fingerprint: the first half of its HMAC-SHA-256.
     pub fn fingerprint(self, number: E164) -> Fingerprint {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length will do");
         mac.update(&number.key());
@@ -41,7 +41,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Somebody, in the forms their number may stand in: written out, as it is encoded, and as a part of a row's key.
+/// A person, with the forms in which their number may occur: as digits, as an encoded value, and in a row's key.
 pub struct Person {
     number: E164,
     digits: Finder<'static>,
@@ -50,38 +50,38 @@ pub struct Person {
 }
 
 impl Person {
-    /// The person with that number.
+    /// Prepares a search for the person with this number.
     pub fn new(number: E164) -> Self {
         let finder = |bytes: &[u8]| Finder::new(bytes).into_owned();
         let digits = finder(number.to_string().trim_start_matches('+').as_bytes());
         Self { number, digits, encoded: finder(&encode_row(&number)), key: finder(&number.key()) }
     }
 
-    /// Whether these bytes, of a body or of a row, say the number in any form. Texts of others may.
+    /// Whether these bytes, of a body or of a row, contain the number in any form. Texts of other people may.
     pub fn is_named_in(&self, bytes: &[u8]) -> bool {
         [&self.digits, &self.encoded, &self.key].into_iter().any(|finder| finder.find(bytes).is_some())
     }
 
-    /// Whether these bytes say the number written out: what people and carriers write, and nothing of ours.
+    /// Whether these bytes contain the number as digits, the form that people and carriers use.
     pub fn is_written_in(&self, bytes: &[u8]) -> bool {
         self.digits.find(bytes).is_some()
     }
 
-    /// The bodies of a record that are to be erased, by their places: each that says the number, and the texts and
-    /// addresses of media of messages from and to it.
+    /// Returns the indexes of a record's bodies to erase: each that contains the number, and the texts and media URLs
+    /// of messages from and to it.
     pub fn bodies(&self, meta: &[u8], bodies: &[Option<Vec<u8>>]) -> Result<Vec<usize>, Unreadable> {
-        // Nearly all records are about others, and that is seen without reading them.
+        // Nearly all records concern other people, which a byte search finds without decoding.
         let mut places: Vec<usize> = (0..bodies.len())
             .filter(|place| bodies[*place].as_ref().is_some_and(|body| self.is_named_in(body)))
             .collect();
         if places.is_empty() {
             return Ok(places);
         }
-        // Where it stands does not matter for what it says.
-        let story = record::decode(Position::default(), meta, bodies.to_vec())?;
+        // The position does not affect the decoded events.
+        let frame = record::decode(Position::default(), meta, bodies.to_vec())?;
         let mut first = 0;
-        for event in &story.events {
-            let (_, of_event) = record::encode(story.at, std::slice::from_ref(event));
+        for event in &frame.events {
+            let (_, of_event) = record::encode(frame.at, std::slice::from_ref(event));
             if self.is_party(event) {
                 places.extend(first..first + of_event.len());
             }
@@ -92,7 +92,7 @@ impl Person {
         Ok(places)
     }
 
-    /// Whether it is a message from or to this person.
+    /// Whether the event is a message from or to this person.
     fn is_party(&self, event: &NumberedEvent) -> bool {
         let theirs = match &event.fact {
             Event::MessageLate(late) => late.from.kept(),
@@ -105,8 +105,8 @@ impl Person {
         matches!(address, Address::Number(number) if *number == self.number)
     }
 
-    /// What is left of a row that was made before the person was erased; nothing where it is theirs. The same as a
-    /// rebuild from the journal makes of it afterwards.
+    /// Removes the person from a row that was written before their erasure; `None` if the row is deleted. The result
+    /// equals that of a rebuild from the erased journal.
     pub fn row(&self, table: Table, key: &[u8], row: Vec<u8>) -> Option<Vec<u8>> {
         match (table, key.first()) {
             (Table::Messages(_), _) => {
@@ -119,7 +119,7 @@ impl Person {
             (Table::State, Some(&kind::CALL)) => {
                 let Some(CallRow::Call(mut call)) = decode_row(&row) else { return Some(row) };
                 if self.stands_in(&call.caller) {
-                    // One that lives here has ended in the journal after it, which writes its tombstone.
+                    // A call that is live in this row ended later in the journal, which then writes its tombstone.
                     let tombstone = || encode_row(&CallRow::Call(Box::new(call.tombstone())));
                     return call.ended.is_some().then(tombstone);
                 }
@@ -128,19 +128,19 @@ impl Person {
                 }
                 Some(encode_row(&CallRow::Call(call)))
             }
-            // What is done by now was on its way when the row was made.
+            // The message has been settled since this row was written.
             (Table::State, Some(&kind::OPEN)) => {
                 decode_row::<Open>(&row).is_none_or(|open| open.theirs != self.number).then_some(row)
             }
             (Table::Contacts(_), _) | (Table::State, Some(&(kind::OPT_OUT | kind::LIVE))) => {
                 self.key.find(key).is_none().then_some(row)
             }
-            // Of these neither key nor row has room for a number of theirs: see the list of kinds.
+            // Neither keys nor rows of other kinds contain a person's number: see the list of kinds.
             (Table::State | Table::Idempotency(_), _) => Some(row),
         }
     }
 
-    /// Whether a value's body is one of those that are erased: also as another channel's address (`whatsapp:+1…`).
+    /// Whether a value's body contains the number, possibly in another channel's address (`whatsapp:+1…`).
     fn stands_in<T: Serialize>(&self, value: &Private<T>) -> bool {
         value.kept().is_some_and(|value| self.is_named_in(&encode_row(value)))
     }

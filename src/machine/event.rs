@@ -1,7 +1,7 @@
-//! What happened: the contents of the journal.
+//! Events: the contents of the journal.
 //!
-//! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless; and everything a
-//! platform event shows of it, so that feed and pull render from the frame alone.
+//! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless. It also carries
+//! everything that its platform event shows, so that feed and pull render from the frame alone.
 
 use super::erase::{Fingerprint, Key};
 use super::private::Private;
@@ -18,43 +18,43 @@ use crate::rules::refusal::Code;
 use crate::rules::strangers::LastHour;
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened, and its place among what the platform hears of its call.
+/// An event, with its sequence number among the platform-visible events of its call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NumberedEvent {
-    /// Dense from 1 within its call; none where the platform hears nothing, or of no call.
+    /// Counts from 1 without gaps within a call; `None` if the platform gets no event, or one that belongs to no call.
     pub call_sequence: Option<u64>,
-    /// What.
+    /// The event.
     pub fact: Event,
 }
 
-/// What happened.
+/// An event: a fact that a decision recorded.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// The gateway started; lanes are empty from here (A30).
     GatewayStarted,
-    /// A directory was loaded into a gateway that had none: as version 1 wrote it.
+    /// A directory was loaded into a gateway without one. Written only by record version 1.
     DirectoryLoaded {
-        /// All of it.
+        /// The whole directory.
         directory: Box<v1::Directory>,
-        /// Who must not be texted.
+        /// Opted-out numbers.
         opt_outs: Vec<Private<E164>>,
     },
-    /// A carrier's item was taken in: its repeats have no effect (A53, A62).
+    /// A carrier's item was accepted: duplicates of it have no effect (A53, A62).
     Claimed {
         /// The account.
         account: String,
-        /// The carrier's id.
+        /// The carrier's id of the item.
         carrier_id: String,
-        /// What it is.
+        /// The kind of item.
         kind: ClaimKind,
     },
-    /// An API call was answered: the same key gets the same answer.
+    /// An API request was answered: the same idempotency key gets the same answer.
     Answered {
         /// The digest of token, path and key.
         key: [u8; 16],
         /// The digest of the body.
         body: [u8; 16],
-        /// What the answer shows, where it is no message of this frame.
+        /// The call that the answer shows; `None` if the answer is a message of this frame.
         call: Option<Box<CallShown>>,
     },
     /// `call.started`.
@@ -63,9 +63,9 @@ pub enum Event {
     CallUpdated(Box<CallChange>),
     /// `call.ended`.
     CallEnded(Box<CallChange>),
-    /// A call's row changed in what the platform does not see, or already saw in this frame.
+    /// A call's row changed, and the platform is not notified, or already was by another event of this frame.
     CallStored(Box<CallChange>),
-    /// The end of a call we never heard of (A8).
+    /// A call's end was reported before its start (A8).
     EndRecorded {
         /// The call.
         call: CallId,
@@ -78,7 +78,7 @@ pub enum Event {
         message: Box<Message>,
         /// Its text.
         text: Private<String>,
-        /// Where the carrier has its media, in their order.
+        /// The URLs of its media at the carrier, in the order of the media.
         media_urls: Vec<Private<String>>,
     },
     /// `message.late`: a text that belongs to no call (R52, R53).
@@ -89,75 +89,75 @@ pub enum Event {
         message: Box<Message>,
         /// Its text.
         text: Private<String>,
-        /// The lane with it.
+        /// The lane after adding it.
         lane: Lane,
     },
-    /// An attempt begins: recorded before anything is written to the carrier.
+    /// An attempt begins: recorded before anything is sent to the carrier.
     SendStarted {
         /// The message.
         message: Box<Message>,
-        /// The lane without it.
+        /// The lane after removing it.
         lane: Lane,
     },
-    /// An attempt came to nothing and another follows.
+    /// An attempt failed and another follows.
     SendPostponed {
         /// The message.
         message: Box<Message>,
-        /// The lane with it again.
+        /// The lane after adding it again.
         lane: Lane,
     },
-    /// An attempt was written and nobody answered: no other follows (A60).
+    /// An attempt was sent and got no readable response: it is not repeated (A60).
     SendUnknown {
         /// The message.
         message: Box<Message>,
         /// When it becomes `unconfirmed`.
         until: Timestamp,
     },
-    /// `message.sent`, `.delivered`, `.failed` and the like: the state says which.
+    /// `message.sent`, `.delivered`, `.failed` and others, depending on the state.
     MessageChanged {
         /// The message.
         message: Box<Message>,
-        /// The lane, where the message left it unsent.
+        /// The lane, if the message left it unsent.
         lane: Option<Lane>,
     },
-    /// The carrier's id or count became known; the state did not change.
+    /// The carrier's id or segment count became known; the state did not change.
     MessageStored {
         /// The message.
         message: Box<Message>,
     },
-    /// We replied to, or closed with, somebody.
+    /// A contact's row changed, after an auto-reply or the close of a session.
     ContactStored {
         /// Our number.
         ours: E164,
-        /// Theirs.
+        /// The person's number.
         theirs: Private<E164>,
-        /// What we remember.
+        /// The new row.
         contact: Contact,
     },
-    /// The number turned out to be a landline (A18).
+    /// A number was found to be a landline (A18).
     LandlineFound {
         /// The number.
         number: Private<E164>,
-        /// How long we believe it.
+        /// When it is no longer considered one.
         until: Timestamp,
     },
     /// An authentic webhook that could not be read (A58). `quarantine.added`.
     Quarantined {
         /// The account.
         account: String,
-        /// What could not be understood.
+        /// Why it could not be read.
         problem: String,
-        /// As it came.
+        /// The webhook's raw bytes.
         raw: Private<Vec<u8>>,
     },
-    /// An endpoint of the platform has everything before this position but the events of parked threads.
+    /// An endpoint received everything before this position except the events of parked threads.
     FeedAdvanced {
         /// The endpoint's name.
         endpoint: String,
-        /// The first position not all delivered.
+        /// The first position that is not fully delivered.
         watermark: Position,
     },
-    /// A message's timer was done with.
+    /// A message's timer was handled.
     TimerDone {
         /// When it was due.
         due: Timestamp,
@@ -166,88 +166,88 @@ pub enum Event {
     },
     /// The directory changed.
     DirectoryChanged {
-        /// What became of which resource.
+        /// The changes, one per resource.
         changes: Vec<Change>,
     },
     /// `number.verification_changed`.
     VerificationChanged {
         /// The number.
         number: E164,
-        /// As it is now.
+        /// Its new entry.
         entry: Json<Number>,
     },
-    /// A seed's list of who must not be texted.
+    /// A list of opt-outs was loaded, from a seed or by an administrator.
     OptOutsLoaded {
-        /// Who, and from where.
+        /// Opted-out numbers, each with our numbers that must not text them.
         opt_outs: Vec<(Private<E164>, Block)>,
     },
     /// `contact.opted_out`.
     OptedOut {
-        /// Who must not be texted.
+        /// The opted-out number.
         contact: Private<E164>,
-        /// Our number that heard of it; none where an administrator said so.
+        /// Our number that received the keyword or the carrier's rejection; `None` if an administrator opted it out.
         ours: Option<E164>,
-        /// The call it was said in.
+        /// The call it happened in, if any.
         call: Option<CallId>,
-        /// The row afterwards.
-        stands: OptOut,
+        /// The new row.
+        opt_out: OptOut,
     },
     /// `contact.opted_in`.
     OptedIn {
-        /// Who may be texted again.
+        /// The number that may be texted again.
         contact: Private<E164>,
-        /// Our number that heard of it; none where an administrator said so.
+        /// Our number that received the keyword; `None` if an administrator opted it in.
         ours: Option<E164>,
-        /// The call it was said in.
+        /// The call it happened in, if any.
         call: Option<CallId>,
-        /// The row afterwards, where other numbers stay blocked.
-        stands: Option<OptOut>,
+        /// The new row, if other numbers of ours stay blocked.
+        opt_out: Option<OptOut>,
     },
-    /// Whole tables are too old to be remembered (A23): a view answers "absent" from here on.
+    /// Whole tables passed their retention and are dropped (A23).
     Forgotten {
-        /// Which.
+        /// The dropped tables.
         tables: Vec<Table>,
     },
-    /// A lane's level, under other limits.
+    /// A lane's row changed without a send, because its limits or the clock changed.
     LaneStored {
         /// Our number.
         ours: E164,
         /// The lane.
         lane: Lane,
     },
-    /// The bucket of an account that is limited, and what waits for it.
+    /// The bucket and queue of an account with limits changed.
     AccountLaneStored {
         /// The account.
         account: String,
-        /// All its lanes together.
+        /// The account's lane, the sum of its numbers' lanes.
         lane: Lane,
     },
     /// Segments were counted against a daily cap.
     DayCounted {
-        /// Whose.
+        /// The cap's owner.
         whose: CapOwner,
-        /// The count.
+        /// The new count.
         count: DayCount,
     },
-    /// A carrier said "not now", or something else after that.
+    /// A lane was paused because the carrier asked to retry later, or its pause ended.
     LanePaused {
         /// Our number.
         ours: E164,
-        /// Nothing where the lane goes on.
+        /// The pause; `None` when it ended.
         pause: Option<Pause>,
     },
-    /// A carrier account failed, or works again before it was paused.
+    /// A carrier account failed, or recovered before it was paused.
     AccountFailed {
         /// The account.
         account: String,
-        /// What is held against it.
+        /// The state of its circuit breaker; `None` if it recovered.
         trouble: Option<BreakerState>,
     },
     /// `account.paused`.
     AccountPaused {
         /// The account.
         account: String,
-        /// What is held against it.
+        /// The state of its circuit breaker.
         trouble: BreakerState,
     },
     /// `account.resumed`.
@@ -255,80 +255,80 @@ pub enum Event {
         /// The account.
         account: String,
     },
-    /// What an endpoint is told of in one order (a call) was parked: the watermark goes on without it.
+    /// A thread of events (a call) was parked for an endpoint, or unparked: the watermark advances without it.
     FeedParked {
         /// The endpoint's name.
         endpoint: String,
         /// The thread of events.
         thread: String,
-        /// Where its oldest undelivered event stands; none where it is parked no longer.
+        /// The position of its oldest undelivered event; `None` if it is no longer parked.
         position: Option<Position>,
     },
-    /// Somebody is erased from everything before this.
+    /// A person is erased from everything before this event.
     PersonErased {
-        /// What the fingerprints of the erased are made with; the same each time.
+        /// The key for fingerprints of erased numbers; the same in every such event.
         key: Private<Key>,
     },
-    /// Somebody who was erased must not be texted; or said something since, and is known by the number again.
+    /// The opt-out of an erased person was stored by fingerprint, or removed because it is stored by number again.
     ErasedOptOut {
-        /// Who.
+        /// The fingerprint of the person's number.
         who: Fingerprint,
-        /// The row afterwards.
-        stands: Option<OptOut>,
+        /// The new row; `None` if it was removed.
+        opt_out: Option<OptOut>,
     },
-    /// Rows that no table of a day holds were looked through, and some are past their retention.
+    /// The daily sweep examined a page of rows outside the per-day tables and deleted those past their retention.
     Swept {
-        /// Calls that are remembered no longer.
+        /// The deleted calls.
         calls: Vec<CallId>,
-        /// Webhooks nobody could read that are remembered no longer.
+        /// The deleted quarantined webhooks.
         quarantined: Vec<Position>,
-        /// How far it came.
+        /// The sweep's progress.
         reached: Sweep,
     },
-    /// `feed.gap`: events were not kept until an endpoint took them. It alone is told.
+    /// `feed.gap`: events were deleted before an endpoint received them. Only that endpoint gets this event.
     FeedGap {
         /// The endpoint's name.
         endpoint: String,
         /// The first event that may be missing.
         from: EventId,
-        /// Where it goes on: everything from here is told.
+        /// The first event after the gap.
         until: EventId,
     },
-    /// Endpoints are told once more what they were told of a time: what whoever asked for it is shown.
+    /// A replay of a time range was requested; holds the answer to the request.
     Replayed(Replayed),
-    /// A lease ran out whose call is not known: whoever was in it was erased.
+    /// A lease expired whose call is unknown, because its caller was erased.
     LeaseDone {
         /// When it was due.
         due: Timestamp,
         /// The call.
         call: CallId,
     },
-    /// A sender who was on no call was answered (A71).
+    /// A sender who was on no call got a reply (A71).
     StrangerAnswered {
-        /// What for.
+        /// The reply's kind.
         kind: Kind,
-        /// Those of the last hour, this one among them.
+        /// The replies of the last hour, including this one.
         answers: LastHour,
     },
-    /// A carrier account failed, and why. In place of `AccountFailed` since version 4, where something is held against it.
+    /// A carrier account failed, with the cause. Replaces `AccountFailed` since record version 4, except on recovery.
     AccountFailing {
         /// The account.
         account: String,
-        /// What is held against it.
+        /// The state of its circuit breaker.
         trouble: BreakerState,
-        /// Why.
+        /// Why it failed.
         cause: Cause,
     },
-    /// `account.paused`, with the reason. In place of `AccountPaused` since version 4.
+    /// `account.paused`, with the cause. Replaces `AccountPaused` since record version 4.
     AccountHeld {
         /// The account.
         account: String,
-        /// What is held against it.
+        /// The state of its circuit breaker.
         trouble: BreakerState,
-        /// Why.
+        /// Why it was paused.
         cause: Cause,
     },
-    /// `journal.loss`: frames of the journal were lost, and the operator went on without them.
+    /// `journal.loss`: frames of the journal were lost, and the operator accepted the loss.
     JournalLost {
         /// The first event that may be missing.
         from: EventId,
@@ -338,7 +338,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The directory after this fact; `None` where it is none of its business.
+    /// Returns the directory after this event; `None` if the event does not change it.
     pub fn directory_after(&self, before: &Directory) -> Option<Directory> {
         match self {
             Self::DirectoryLoaded { directory, .. } => Some(v1::Directory::clone(directory).into()),
@@ -356,7 +356,7 @@ impl Event {
         }
     }
 
-    /// The message it is about, as it is afterwards.
+    /// Returns the message that the event changes, in its new state.
     pub fn message(&self) -> Option<&Message> {
         match self {
             Self::MessageReceived { message, .. }
@@ -370,7 +370,7 @@ impl Event {
         }
     }
 
-    /// The call it is a part of.
+    /// Returns the call that the event belongs to.
     pub fn call(&self) -> Option<&CallId> {
         match self {
             Self::CallStarted(change)
@@ -382,7 +382,7 @@ impl Event {
         }
     }
 
-    /// What kind of fact it is, in a word for people who look at a journal.
+    /// Returns the event's record name, shown by `journal inspect`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::GatewayStarted => "GatewayStarted",
@@ -435,61 +435,61 @@ impl Event {
     }
 }
 
-/// A call as it is afterwards, and what of its rows was elsewhere before.
+/// A call's new state, and the old keys of its rows.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CallChange {
     /// The call.
     pub shown: CallShown,
-    /// Where its lease's timer stood, if it moved or is done with.
+    /// The old time of its lease's timer, if the timer moved or was removed.
     pub lease_was: Option<Timestamp>,
-    /// What correlation needs of it changed: its number, queue, session or life.
+    /// Whether a field that correlation needs changed: its number, queue, session or end.
     pub live: bool,
-    /// The number that was texted before, where it is another now.
+    /// The number that was texted before, if it changed.
     pub party_was: Option<Private<E164>>,
 }
 
-/// A call with what the agent may do in it.
+/// A call, with what the agent may do in it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CallShown {
     /// The call.
     pub call: Call,
-    /// The code a send would get now; none is yes.
+    /// The refusal code that a send would get now; `None` if it would be accepted.
     pub refusal: Option<Code>,
-    /// Whether agents may write their own texts.
+    /// Whether agents may send their own texts.
     pub custom_allowed: bool,
 }
 
-/// What is told once more.
+/// A replay of events.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Replayed {
-    /// To whom.
+    /// The endpoints that get it.
     pub endpoints: Vec<String>,
-    /// The first and the last of it; none where nothing happened in that time.
+    /// The first and the last event; `None` if the time range has no events.
     pub ends: Option<(EventId, EventId)>,
 }
 
-/// A text that belongs to no call.
+/// A received message that belongs to no call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LateMessage {
-    /// Who wrote.
+    /// The sender.
     pub from: Private<Address>,
     /// Our number.
     pub to: Private<Address>,
-    /// The text, where the setting `late_text` is on.
+    /// The text, if the setting `late_text` is on.
     pub text: Option<Private<String>>,
-    /// Whether they get the auto-reply.
+    /// Whether the sender gets the auto-reply.
     pub auto_replied: bool,
-    /// Their last call with this number.
+    /// The sender's last call with this number.
     pub last_call: Option<CallId>,
 }
 
-/// What a record of the journal holds: one command's events.
+/// A decoded frame of the journal: one command's events.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommittedFrame {
-    /// Its place.
+    /// Its position in the journal.
     pub position: Position,
     /// When it was decided.
     pub at: Timestamp,
-    /// What happened, in order.
+    /// Its events, in order.
     pub events: Vec<NumberedEvent>,
 }

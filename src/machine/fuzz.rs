@@ -1,4 +1,4 @@
-//! What the fuzzer calls: everything that reads a record of the journal or a row of the index.
+//! Fuzz targets: decoding of journal records and of index rows.
 
 use super::record::{decode, describe, encode};
 use super::state;
@@ -7,8 +7,8 @@ use crate::model::Position;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Reads `input` as a record: two bytes that say how long the meta is, the meta, then bodies, each behind two such bytes
-/// of its own (0xffff stands for one that was erased). What can be read is written again with the same meaning.
+/// Decodes `input` as a record: a two-byte length, the meta, then bodies, each after its own two-byte length (0xffff
+/// stands for an erased body). A record that decodes must survive encoding and decoding unchanged.
 pub fn record(input: &[u8]) {
     let mut rest = input;
     let Some(Some(meta)) = part(&mut rest) else { return };
@@ -17,14 +17,15 @@ pub fn record(input: &[u8]) {
         bodies.push(body.map(<[u8]>::to_vec));
     }
     let _line = describe(meta);
-    let Ok(story) = decode(Position(1), meta, bodies) else { return };
-    let (meta, bodies) = encode(story.at, &story.events);
+    let Ok(frame) = decode(Position(1), meta, bodies) else { return };
+    let (meta, bodies) = encode(frame.at, &frame.events);
     let again = decode(Position(1), &meta, bodies.into_iter().map(Some).collect());
-    assert_eq!(again.expect("what was written can be read"), story);
+    assert_eq!(again.expect("what was written can be read"), frame);
     assert_ne!(describe(&meta), "cannot be read");
 }
 
-/// Reads `input` as a row: a byte that says of what, then the row. What can be read is written again with the same meaning.
+/// Decodes `input` as a row: a byte for the row's type, then the row. A row that decodes must survive encoding and
+/// decoding unchanged.
 pub fn row(input: &[u8]) {
     let Some((kind, row)) = input.split_first() else { return };
     match kind % 10 {
@@ -48,15 +49,15 @@ fn read_again<T: Serialize + DeserializeOwned>(row: &[u8]) {
     assert_eq!(encode_row(&again), written);
 }
 
-/// The next part, `None` inside for one that was erased; what is cut off ends where the input does.
+/// Takes the next part; the inner `None` stands for an erased body. A part longer than the input ends with it.
 fn part<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let (length, behind) = rest.split_first_chunk::<2>()?;
+    let (length, after) = rest.split_first_chunk::<2>()?;
     let length = u16::from_be_bytes(*length);
     if length == u16::MAX {
-        *rest = behind;
+        *rest = after;
         return Some(None);
     }
-    let (part, behind) = behind.split_at(behind.len().min(usize::from(length)));
-    *rest = behind;
+    let (part, after) = after.split_at(after.len().min(usize::from(length)));
+    *rest = after;
     Some(Some(part))
 }

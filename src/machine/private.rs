@@ -1,7 +1,7 @@
-//! What names a person, kept apart from what happened.
+//! Personal data, stored separately from the rest of a record.
 //!
-//! Invariant: in a record of the journal a [`Private`] value stands in a body of its own, which can be overwritten with
-//! zeros, and never in the meta. In a row of the index, which is rebuilt after an erasure, it stands in its place.
+//! Invariant: in a record of the journal a [`Private`] value is in a body of its own, which can be overwritten with
+//! zeros, and never in the meta. In a row of the index, which is rebuilt after an erasure, it is stored inline.
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cell::RefCell;
 use std::fmt;
 
-/// A number, a text, an address of media or a carrier's raw body.
+/// Personal data: a number, a text, a media URL or a carrier's raw body.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Private<T> {
-    /// Here it is.
+    /// The value.
     Kept(T),
     /// It was erased from the journal.
     Erased,
 }
 
 impl<T> Private<T> {
-    /// The value, unless it was erased.
+    /// Returns the value, unless it was erased.
     pub fn kept(&self) -> Option<&T> {
         match self {
             Self::Kept(value) => Some(value),
@@ -40,18 +40,17 @@ impl<T> fmt::Debug for Private<T> {
     }
 }
 
-/// A record's bodies, on the way in or out.
+/// The bodies of a record that is being encoded or decoded.
 enum Bodies {
     Writing(Vec<Vec<u8>>),
     Reading(Vec<Option<Vec<u8>>>),
-    /// Reading a meta whose bodies are not at hand: every value reads as erased.
-    Nobody,
+    /// Decoding a meta without its bodies: every value decodes as erased.
+    NoBodies,
 }
 
 thread_local! {
-    /// The bodies of the record this thread encodes or decodes just now. Serde hands no context down to a field, so it
-    /// waits here for the length of one call of `encode` or `decode`; elsewhere there is none, and a value is written
-    /// in its place.
+    /// The bodies of the record that this thread is encoding or decoding. Serde passes no context to a field, so it is
+    /// kept here during one call of `encode` or `decode`; otherwise this is `None`, and values are stored inline.
     static BODIES: RefCell<Option<Bodies>> = const { RefCell::new(None) };
 }
 
@@ -66,7 +65,7 @@ impl<T: Serialize> Serialize for Private<T> {
                 written.push(body);
                 u32::try_from(written.len() - 1).map(Some).map_err(S::Error::custom)
             }
-            Some(Bodies::Reading(_) | Bodies::Nobody) | None => Ok(None),
+            Some(Bodies::Reading(_) | Bodies::NoBodies) | None => Ok(None),
         })?;
         match place {
             Some(place) => place.serialize(serializer),
@@ -77,7 +76,7 @@ impl<T: Serialize> Serialize for Private<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Private<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let reading = BODIES.with_borrow(|bodies| matches!(bodies, Some(Bodies::Reading(_) | Bodies::Nobody)));
+        let reading = BODIES.with_borrow(|bodies| matches!(bodies, Some(Bodies::Reading(_) | Bodies::NoBodies)));
         if !reading {
             return Ok(Option::<T>::deserialize(deserializer)?.map_or(Self::Erased, Self::Kept));
         }
@@ -87,7 +86,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Private<T> {
             match bodies.get(place) {
                 None => Err(D::Error::custom("a body is missing")),
                 Some(None) => Ok(Self::Erased),
-                // A value that was erased before it was written again.
+                // The value was erased already when this record was encoded.
                 Some(Some(body)) if body.is_empty() => Ok(Self::Erased),
                 Some(Some(body)) => postcard::from_bytes(body).map(Self::Kept).map_err(D::Error::custom),
             }
@@ -95,31 +94,31 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Private<T> {
     }
 }
 
-/// Encodes `value`, its private parts as bodies: `(meta, bodies)`.
+/// Encodes `value` after the bytes of `start`, its private parts as bodies: `(meta, bodies)`.
 pub(super) fn encode<T: Serialize>(value: &T, start: Vec<u8>) -> (Vec<u8>, Vec<Vec<u8>>) {
     BODIES.set(Some(Bodies::Writing(Vec::new())));
     let meta = postcard::to_extend(value, start).expect("records are plain values, which postcard can always write");
     match BODIES.take() {
         Some(Bodies::Writing(bodies)) => (meta, bodies),
-        Some(Bodies::Reading(_) | Bodies::Nobody) | None => unreachable!("set above, on this thread"),
+        Some(Bodies::Reading(_) | Bodies::NoBodies) | None => unreachable!("set above, on this thread"),
     }
 }
 
-/// Decodes what `encode` wrote; `None` for bodies that were erased since.
+/// Decodes the output of `encode`; `None` stands for a body that was erased since.
 pub(super) fn decode<T: DeserializeOwned>(meta: &[u8], bodies: Vec<Option<Vec<u8>>>) -> Result<T, postcard::Error> {
     BODIES.set(Some(Bodies::Reading(bodies)));
     let value = postcard::take_from_bytes(meta);
     BODIES.set(None);
     match value? {
         (value, []) => Ok(value),
-        // What is left over was never read, so this is not what was written.
+        // Bytes are left over, so `encode` did not write this.
         _ => Err(postcard::Error::DeserializeBadEncoding),
     }
 }
 
-/// Decodes a meta without its bodies, for who only wants to know what happened.
+/// Decodes a meta without its bodies, for callers that need no personal data.
 pub(super) fn decode_without_people<T: DeserializeOwned>(meta: &[u8]) -> Result<T, postcard::Error> {
-    BODIES.set(Some(Bodies::Nobody));
+    BODIES.set(Some(Bodies::NoBodies));
     let value = postcard::from_bytes(meta);
     BODIES.set(None);
     value
@@ -130,36 +129,36 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Story {
+    struct Sample {
         who: Private<String>,
         what: u32,
         texts: Vec<Private<String>>,
     }
 
-    fn story() -> Story {
-        Story { who: "Ada".to_owned().into(), what: 7, texts: vec!["a".to_owned().into(), Private::Erased] }
+    fn sample() -> Sample {
+        Sample { who: "Ada".to_owned().into(), what: 7, texts: vec!["a".to_owned().into(), Private::Erased] }
     }
 
     #[test]
-    fn in_a_record_the_person_stands_in_bodies_and_not_in_the_meta() {
-        let (meta, bodies) = encode(&story(), Vec::new());
+    fn a_record_keeps_private_values_in_bodies_and_not_in_the_meta() {
+        let (meta, bodies) = encode(&sample(), Vec::new());
         assert!(!meta.windows(3).any(|window| window == b"Ada"));
         assert_eq!(bodies.len(), 3);
         let kept = bodies.into_iter().map(Some).collect();
-        assert_eq!(decode::<Story>(&meta, kept).unwrap(), story());
+        assert_eq!(decode::<Sample>(&meta, kept).unwrap(), sample());
     }
 
     #[test]
-    fn an_erased_body_reads_as_erased_and_the_rest_is_there() {
-        let (meta, bodies) = encode(&story(), Vec::new());
+    fn an_erased_body_decodes_as_erased_and_the_rest_is_kept() {
+        let (meta, bodies) = encode(&sample(), Vec::new());
         let mut kept: Vec<_> = bodies.into_iter().map(Some).collect();
         kept[0] = None;
-        assert_eq!(decode::<Story>(&meta, kept).unwrap(), Story { who: Private::Erased, ..story() });
+        assert_eq!(decode::<Sample>(&meta, kept).unwrap(), Sample { who: Private::Erased, ..sample() });
     }
 
     #[test]
-    fn in_a_row_the_value_stands_in_its_place() {
-        let row = postcard::to_stdvec(&story()).unwrap();
-        assert_eq!(postcard::from_bytes::<Story>(&row).unwrap(), story());
+    fn a_row_stores_the_value_inline() {
+        let row = postcard::to_stdvec(&sample()).unwrap();
+        assert_eq!(postcard::from_bytes::<Sample>(&row).unwrap(), sample());
     }
 }

@@ -1,6 +1,6 @@
-//! How calls, messages and events look at our doors: the one rendering for answers, pushed events and pulled ones.
+//! JSON of calls, messages and events: the single rendering for answers, pushed events and pulled events.
 //!
-//! Invariant: an event is rendered from its frame alone, so the same event has the same bytes whenever it is rendered.
+//! Invariant: an event is rendered from its frame alone, so rendering it again gives the same bytes.
 
 mod thread;
 
@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// A call as an answer shows it.
+/// Returns a call's JSON object.
 pub fn call(shown: &CallShown) -> Value {
     let Call { usage, .. } = &shown.call;
     let call = &shown.call;
@@ -64,7 +64,7 @@ pub fn call(shown: &CallShown) -> Value {
     })
 }
 
-/// A call whose end was heard before its start (A8): null for what is not known.
+/// Returns the JSON object of a call whose end was reported before its start (A8): unknown fields are null.
 pub fn ended_before_start(id: &CallId, ended: &Ended) -> Value {
     json!({
         "id": id.as_str(),
@@ -86,18 +86,18 @@ pub fn ended_before_start(id: &CallId, ended: &Ended) -> Value {
     })
 }
 
-/// A message's text in an answer.
+/// A message's text in its JSON object.
 #[derive(Clone, Copy, Debug)]
 pub enum Text<'a> {
-    /// Here it is.
+    /// The text.
     Is(&'a str),
-    /// Its retention has passed, or it was erased.
+    /// The text is past its retention, or was erased.
     Expired,
-    /// Events after the first do not repeat it.
+    /// The field is absent: events after the first do not repeat the text.
     LeftOut,
 }
 
-/// A message as an answer shows it.
+/// Returns a message's JSON object.
 pub fn message(message: &Message, text: Text<'_>) -> Value {
     serde_json::to_value(shown(message, text)).expect("plain values are always JSON")
 }
@@ -129,7 +129,7 @@ struct MessageShown<'a> {
     inbound: Option<InboundShown>,
 }
 
-/// What only a received message has.
+/// The fields that only a received message has.
 #[derive(Serialize)]
 struct InboundShown {
     before_hangup: bool,
@@ -191,31 +191,31 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
 }
 
 fn medium(medium: &Medium) -> MediumShown<'_> {
-    // Fetching is another floor's work; until it is done, a medium is known and not yet here.
+    // Media are fetched by another layer; until then a medium is known but not available.
     MediumShown { id: medium.id.to_string(), state: "pending", content_type: medium.content_type.as_deref() }
 }
 
-/// An event for the platform, ready to be sent.
+/// An event for the platform, rendered and ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RenderedEvent {
-    /// Its id, stable over repeats.
+    /// Its id, the same in every delivery.
     pub id: EventId,
-    /// What is told in order together: a call, or what an event of no call is about.
+    /// Its thread, within which events are delivered in order: its call, or else its subject.
     pub thread: String,
     /// Its type, like `message.received`.
     pub kind: &'static str,
-    /// The JSON document.
+    /// Its JSON document.
     pub body: Vec<u8>,
 }
 
 impl std::fmt::Debug for RenderedEvent {
-    /// Without the document, which holds numbers and texts (A57).
+    /// Omits the document, which contains numbers and texts (A57).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.kind, self.id)
     }
 }
 
-/// The types of events there are.
+/// All types of platform events.
 pub const KINDS: &[&str] = &[
     "call.started",
     "call.updated",
@@ -240,13 +240,13 @@ pub const KINDS: &[&str] = &[
     "journal.loss",
 ];
 
-/// The type of the event that says what an endpoint was not told.
+/// The type of the event that reports which events an endpoint missed.
 const GAP: &str = "feed.gap";
 
-/// An event for the platform that is not rendered: enough to say who wants it.
+/// A platform event that is not rendered yet: enough to decide which endpoints get it.
 #[derive(Clone, Copy)]
 pub struct EventHeader<'a> {
-    story: &'a CommittedFrame,
+    frame: &'a CommittedFrame,
     event: &'a NumberedEvent,
     /// Its type.
     pub kind: &'static str,
@@ -255,17 +255,17 @@ pub struct EventHeader<'a> {
 }
 
 impl<'a> EventHeader<'a> {
-    /// The name of what it is told in order with: its call, else what it is about, else nothing but itself.
+    /// Returns the name of its thread: its call, else its subject, else its own id.
     pub fn thread(&self) -> Cow<'a, str> {
         thread::name(self.event, self.id)
     }
 
-    /// Whether it was of a contact's thread, and nobody knows of which any more because the contact was erased.
+    /// Whether it belonged to a contact's thread whose name is lost because the contact was erased.
     pub fn is_erased(&self) -> bool {
         thread::is_erased(self.event)
     }
 
-    /// The one endpoint that is told; nothing where all are, and who pulls as well.
+    /// Returns the only endpoint that gets it; `None` if all endpoints and pulls do.
     pub fn only_for(&self) -> Option<&'a str> {
         match &self.event.fact {
             Event::FeedGap { endpoint, .. } => Some(endpoint),
@@ -273,25 +273,25 @@ impl<'a> EventHeader<'a> {
         }
     }
 
-    /// Whether nothing older is told in order with it.
+    /// Whether it is certainly the first event of its thread.
     pub fn begins(&self) -> bool {
         thread::begins(self.event)
     }
 
-    /// The event, ready to be sent.
-    pub fn told(&self) -> RenderedEvent {
+    /// Renders the event.
+    pub fn render(&self) -> RenderedEvent {
         let id = self.id.to_string();
         let call = thread::call(self.event);
-        let mut data = data(&self.event.fact, self.story.at);
-        if let Some(said_in) = self.event.fact.call().filter(|_| call.is_none()) {
-            data["call_id"] = json!(said_in.as_str());
+        let mut data = data(&self.event.fact, self.frame.at);
+        if let Some(in_call) = self.event.fact.call().filter(|_| call.is_none()) {
+            data["call_id"] = json!(in_call.as_str());
         }
         let body = json!({
             "id": id,
             "cursor": cursor(self.id),
             "call_sequence": self.event.call_sequence,
             "type": self.kind,
-            "at": self.story.at.to_string(),
+            "at": self.frame.at.to_string(),
             "call_id": call.map(CallId::as_str),
             "data": data,
         });
@@ -304,26 +304,26 @@ impl<'a> EventHeader<'a> {
     }
 }
 
-/// What the platform may hear of a story, in order.
-pub fn event_headers(story: &CommittedFrame) -> impl Iterator<Item = EventHeader<'_>> {
-    (0u16..).zip(&story.events).filter_map(move |(index, event)| {
+/// Returns the platform events of a frame, in order.
+pub fn event_headers(frame: &CommittedFrame) -> impl Iterator<Item = EventHeader<'_>> {
+    (0u16..).zip(&frame.events).filter_map(move |(index, event)| {
         let kind = kind(&event.fact)?;
-        Some(EventHeader { story, event, kind, id: EventId::new(story.at.day(), story.position, index) })
+        Some(EventHeader { frame, event, kind, id: EventId::new(frame.at.day(), frame.position, index) })
     })
 }
 
-/// What the platform hears of a story, in order, whichever endpoint it has.
-pub fn told(story: &CommittedFrame) -> Vec<RenderedEvent> {
-    event_headers(story).filter(|head| head.only_for().is_none()).map(|head| head.told()).collect()
+/// Renders the platform events of a frame that all endpoints get, in order.
+pub fn rendered(frame: &CommittedFrame) -> Vec<RenderedEvent> {
+    event_headers(frame).filter(|header| header.only_for().is_none()).map(|header| header.render()).collect()
 }
 
-/// An id sorts as things came to be, which is all a cursor needs.
+/// Returns an event's cursor: its id without the prefix, since ids sort in journal order.
 pub fn cursor(id: EventId) -> String {
     id.to_string().trim_start_matches("evt_").to_owned()
 }
 
-/// What stands before everything in the frame at `position`, which was written on `day`: who pulls after it is told of all
-/// that is in the frame.
+/// Returns an id that sorts before every event of the frame at `position`, written on `day`: a pull after it starts
+/// with that frame.
 pub fn before(day: Day, position: Position) -> EventId {
     EventId::new(day, Position(position.0.saturating_sub(1)), u16::MAX)
 }
@@ -349,7 +349,7 @@ fn kind(fact: &Event) -> Option<&'static str> {
     })
 }
 
-/// What an event of a kind above shows.
+/// Returns the `data` of a platform event.
 fn data(fact: &Event, at: Timestamp) -> Value {
     match fact {
         Event::CallStarted(change) | Event::CallUpdated(change) | Event::CallEnded(change) => call(&change.shown),
@@ -359,8 +359,8 @@ fn data(fact: &Event, at: Timestamp) -> Value {
         Event::MessageChanged { message, .. } => self::message(message, Text::LeftOut),
         Event::MessageLate(late) => late_data(late, at),
         Event::Quarantined { account, problem, .. } => json!({ "account": account, "problem": problem }),
-        Event::OptedOut { contact, ours, stands, .. } => {
-            contact_data(contact, *ours, (stands.by == OptOutBy::Keyword).then_some("stop"))
+        Event::OptedOut { contact, ours, opt_out, .. } => {
+            contact_data(contact, *ours, (opt_out.by == OptOutBy::Keyword).then_some("stop"))
         }
         Event::OptedIn { contact, ours, .. } => contact_data(contact, *ours, ours.map(|_| "start")),
         Event::AccountPaused { account, trouble } => {
@@ -408,10 +408,10 @@ fn contact_data(contact: &Private<E164>, ours: Option<E164>, keyword: Option<&st
     })
 }
 
-/// How fast a number or an account may send.
+/// Returns the JSON object of the limits of a number or an account.
 pub fn limits(limits: &Limits) -> Value {
     json!({
-        // A double next to the decimal, which is read as the same thousandths.
+        // The nearest f64, which is parsed back to the same thousandths.
         "segments_per_second": limits.millisegments_per_second.map(|rate| f64::from(rate) / 1_000.0),
         "burst": limits.burst,
         "segments_per_day": limits.segments_per_day,
@@ -419,7 +419,7 @@ pub fn limits(limits: &Limits) -> Value {
     })
 }
 
-/// What a carrier says of a number of ours.
+/// Returns the JSON object of the verification of one of our numbers.
 pub fn verification(verification: &Verification) -> Value {
     json!({
         "state": verification.state,

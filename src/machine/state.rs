@@ -1,6 +1,6 @@
-//! What the machine keeps: the rows' contents, which events carry as absolute new values.
+//! The machine's state: the contents of rows, which events carry as absolute new values.
 //!
-//! These are records, apart from the model: their form on disk is versioned (see `record`), the model's is not.
+//! These types are separate from the model: their form on disk is versioned (see `record`), the model's is not.
 
 use super::private::Private;
 use crate::model::{
@@ -17,9 +17,9 @@ use std::time::Duration;
 /// A call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Call {
-    /// The platform's name of it.
+    /// The platform's id of the call.
     pub id: CallId,
-    /// Who is on the phone.
+    /// The caller.
     pub caller: Private<Caller>,
     /// The queue it is in now.
     pub queue: QueueId,
@@ -27,50 +27,50 @@ pub struct Call {
     pub language: Language,
     /// Waiting or connected.
     pub phase: Phase,
-    /// Who talks with the caller.
+    /// The agent talking to the caller.
     pub agent: Option<Agent>,
-    /// The platform's type of it.
+    /// The platform's type of call.
     pub call_type: CallType,
-    /// A waiting caller agreed to texts (A56).
+    /// Whether a waiting caller agreed to texts (A56).
     pub wait_sms_consent: bool,
-    /// The platform's version of its last word.
+    /// The platform's version of its last update.
     pub version: Option<i64>,
     /// Another number to text, confirmed by the agent (A16).
     pub alternative: Private<Option<E164>>,
-    /// How far the network vouches for the caller id (A17).
+    /// The network's attestation of the caller id (A17).
     pub attestation: Option<Attestation>,
-    /// Whether texts flow.
+    /// Whether texts can be exchanged.
     pub session: Session,
-    /// Why they do not.
+    /// Why the session is closed.
     pub closed_reason: Option<ClosedReason>,
-    /// The number it is bound to (A9: for good).
+    /// Our number that the call is bound to, permanently (A9).
     pub our_number: Option<E164>,
-    /// When it was first heard of.
+    /// When it was first reported.
     pub started_at: Timestamp,
     /// When it ended.
     pub ended: Option<Ended>,
-    /// When it ends by itself unless the platform says something (A7).
+    /// When it ends by itself unless the platform updates it (A7).
     pub lease_until: Timestamp,
-    /// What it used (R4-R6).
+    /// Its usage counters (R4-R6).
     pub usage: Usage,
-    /// How many events the platform was told of it.
-    pub told: u64,
-    /// Its latest message; messages name the one before, so the transcript is a chain.
+    /// How many of its events are visible to the platform; the last `call_sequence`.
+    pub last_sequence: u64,
+    /// Its latest message; each message names the previous one, so the transcript is a linked list.
     pub last_message: Option<MessageId>,
-    /// Texts of the agent that wait in their lane.
+    /// The agent's texts that are queued.
     pub queued: Vec<MessageId>,
 }
 
 impl Call {
-    /// The number texts go to: the alternative, else the caller's. Nobody, where there was an alternative and it is erased:
-    /// the texts went there, and not to the caller.
+    /// The number texts go to: the alternative, else the caller's. `None` if the alternative was erased: the texts went
+    /// there and must not go to the caller instead.
     pub fn party(&self) -> Option<E164> {
         let alternative = *self.alternative.kept()?;
         alternative.or_else(|| self.caller.kept().and_then(|caller| caller.number()))
     }
 
-    /// What stays of an ended call whose caller was erased (A70): no number, and all else, so that its id stays taken, its
-    /// events go on being counted, and reports still have its usage.
+    /// What is kept of an ended call whose caller was erased (A70): everything but the numbers, so that its id stays in
+    /// use, its events continue their sequence, and reports still include its usage.
     pub fn tombstone(&self) -> Self {
         Self { caller: Private::Erased, alternative: Private::Erased, ..self.clone() }
     }
@@ -79,24 +79,25 @@ impl Call {
 /// How and when a call ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ended {
-    /// When, by the journal.
+    /// When, in the journal's time.
     pub at: Timestamp,
-    /// Why: the platform's word, or `lease_expired`.
+    /// Why: the platform's reason, or `lease_expired`.
     pub reason: Option<EndReason>,
 }
 
-/// What stands under a call's id.
+/// The row of a call's id.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum CallRow {
     /// A call.
     Call(Box<Call>),
-    /// Its end was heard before its start (A8): remembered 24 hours.
+    /// Its end was reported before its start (A8): remembered for 24 hours.
     EndedBeforeStart(Ended),
 }
 
 impl CallRow {
-    /// Whether it holds at `now`: the end of a call never heard of does only for its day, though the row stays for longer.
-    pub fn stands(&self, now: Timestamp) -> bool {
+    /// Whether the row is valid at `now`: an end without a start is valid for 24 hours only, though its row is deleted
+    /// later.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
         const END_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
         match self {
             Self::Call(_) => true,
@@ -105,16 +106,16 @@ impl CallRow {
     }
 }
 
-/// What a call used (R4-R6). A message counts when its first attempt starts.
+/// A call's usage counters (R4-R6). A message counts when its first attempt starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// Presets sent.
     pub preset_sent: u32,
-    /// Texts of the agents' own.
+    /// Agents' own texts sent.
     pub custom_sent: u32,
-    /// Requests for photos and the like.
+    /// Requests for photos and similar sent.
     pub smart_action_sent: u32,
-    /// Closing messages and other texts of ours.
+    /// Closing messages and other system texts sent.
     pub system_sent: u32,
     /// Messages received.
     pub received: u32,
@@ -124,248 +125,248 @@ pub struct Usage {
     pub segments_sent: u32,
 }
 
-/// A message, without its text: that stands in the journal alone, in the frame its id names.
+/// A message without its text, which is only in the journal, in the frame that the message's id names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Message {
-    /// Ours.
+    /// Its id.
     pub id: MessageId,
-    /// The call it belongs to; none for auto-replies.
+    /// The call it belongs to; `None` for auto-replies.
     pub call: Option<CallId>,
-    /// Which way.
+    /// Inbound or outbound.
     pub direction: Direction,
-    /// What for.
+    /// Its kind, such as preset or closing message.
     pub kind: Kind,
-    /// How far.
+    /// Its delivery state.
     pub state: MessageState,
     /// The carrier account it goes through.
     pub account: String,
     /// Our number.
     pub ours: E164,
-    /// The other's.
+    /// The other party's address.
     pub theirs: Private<Address>,
-    /// Who sent it, for an agent's.
+    /// The agent who sent it, if any.
     pub agent: Option<Agent>,
-    /// What was asked for.
+    /// What it asks of the caller, such as a photo.
     pub smart_action: Option<SmartAction>,
-    /// Its alphabet.
+    /// Its encoding.
     pub encoding: Encoding,
-    /// Segments by our count, then by the carrier's, which wins.
+    /// Segments by our count, replaced by the carrier's once known.
     pub segments: u16,
-    /// The wait promised at accept, in milliseconds.
+    /// The wait estimated when it was accepted, in milliseconds.
     pub estimated_wait_ms: u64,
-    /// Photos, videos and the like.
+    /// Its media, such as photos and videos.
     pub media: Vec<Medium>,
-    /// When it was taken in.
+    /// When it was accepted.
     pub created_at: Timestamp,
-    /// When it is too late to send it.
+    /// When it expires if it is still queued.
     pub expires_at: Timestamp,
-    /// How it ended badly.
+    /// Why it failed.
     pub failure: Option<Failure>,
-    /// What was tried, oldest first.
+    /// Its send attempts, oldest first.
     pub attempts: Vec<Attempt>,
-    /// When the next attempt may start, while one is due again.
+    /// When the next attempt may start, if one is scheduled.
     pub not_before: Option<Timestamp>,
     /// The carrier's id.
     pub carrier_id: Option<String>,
-    /// Nobody in the call could answer it (A34).
+    /// The agent cannot reply to it (A34).
     pub reply_blocked: bool,
-    /// The keyword it is (A47).
+    /// The keyword it consists of, if any (A47).
     pub keyword: Option<Keyword>,
     /// The message before it in its call.
     pub previous: Option<MessageId>,
 }
 
 impl Message {
-    /// When the message is given up on if the carrier took it and says nothing more: 72 hours after its last attempt
-    /// (A54). Nothing while there was none.
+    /// When an accepted message without a receipt becomes `unconfirmed`: 72 hours after its last attempt (A54). `None`
+    /// before the first attempt.
     pub fn unconfirmed_at(&self) -> Option<Timestamp> {
         const SILENT_FOR: Duration = Duration::from_secs(72 * 60 * 60);
         self.attempts.last().map(|last| last.at + SILENT_FOR)
     }
 }
 
-/// A part of a message. Where the carrier has it stands in the message's frame alone.
+/// A medium of a message. Its URL at the carrier is only in the message's frame.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Medium {
-    /// Ours.
+    /// Its id.
     pub id: MediaId,
-    /// The type the carrier claims.
+    /// The content type reported by the carrier.
     pub content_type: Option<String>,
 }
 
-/// One attempt to hand a message to the carrier.
+/// One attempt to send a message to the carrier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Attempt {
     /// When it was recorded, before the request.
     pub at: Timestamp,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: AttemptOutcome,
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
-    /// Nobody knows yet.
+    /// Not settled yet.
     Open,
-    /// The carrier took it.
+    /// The carrier accepted the text.
     Sent,
-    /// The carrier refused it for good.
+    /// The carrier rejected the text permanently.
     Refused,
-    /// The carrier said not now (429 or 5xx).
+    /// The carrier asked to retry later (429 or 5xx).
     Later,
-    /// Nothing was written to the carrier.
+    /// Nothing was sent to the carrier.
     NeverWritten,
-    /// Written, and no answer that could be read: not sent again (A60).
+    /// The request was sent, but no readable response came: it is not sent again (A60).
     Unknown,
-    /// The carrier refused the account, and so did not take the text: it waits for the account.
+    /// The carrier rejected the account, and with it the text, which waits for the account.
     AccountRefused,
 }
 
-/// A live call of a number, as correlation needs it.
+/// A live call of a number, with the fields that correlation needs.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Live {
     /// The call.
     pub call: CallId,
     /// The queue it is in.
     pub queue: QueueId,
-    /// The number it is bound to.
+    /// Our number that it is bound to.
     pub our_number: Option<E164>,
-    /// Whether texts flow.
+    /// Whether texts can be exchanged.
     pub session: Session,
 }
 
-/// A number's lane, as estimates need it.
+/// A number's lane, with the fields that estimates need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Lane {
-    /// When its bucket is empty with all debts paid (`lane_free_at`).
+    /// When its bucket is empty and it owes nothing (`lane_free_at`).
     pub empty_at: Timestamp,
-    /// Segments that wait in it.
+    /// Segments queued in it.
     pub queued_segments: u32,
 }
 
-/// Whose day a cap counts.
+/// The owner of a daily cap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum CapOwner {
-    /// Of one of our numbers.
+    /// One of our numbers.
     Number(E164),
-    /// Of a carrier account.
+    /// A carrier account.
     Account(String),
 }
 
-/// A lane whose carrier said "not now".
+/// A lane paused because the carrier asked to retry later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Pause {
-    /// Nothing of it starts before this.
+    /// No text of the lane is sent before this.
     pub until: Timestamp,
-    /// How often it was said in a row.
+    /// How many times in a row the carrier asked for it.
     pub laters: u32,
 }
 
-/// What we remember of one of our numbers with one of theirs.
+/// What is remembered of a pair of our number and a person's number.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Contact {
-    /// Their last call with this number.
+    /// The pair's last call.
     pub last_call: Option<CallId>,
-    /// Its language.
+    /// The last call's language.
     pub language: Option<Language>,
-    /// When its texts closed.
+    /// When the last call's session closed.
     pub closed_at: Option<Timestamp>,
     /// Our auto-replies of the last 24 hours, oldest first.
     pub replied_at: Vec<Timestamp>,
 }
 
 impl Contact {
-    /// When we last had to do with them.
+    /// The last time of a closed session or an auto-reply.
     pub fn last(&self) -> Option<Timestamp> {
         self.closed_at.max(self.replied_at.last().copied())
     }
 }
 
-/// Somebody who must not be texted.
+/// An opt-out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OptOut {
-    /// From where.
+    /// Our numbers that it covers.
     pub block: Block,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// How we know.
+    /// Where it came from.
     pub by: OptOutBy,
 }
 
-/// How we know that somebody must not be texted.
+/// The source of an opt-out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptOutBy {
-    /// They said so.
+    /// The person sent a keyword.
     Keyword,
-    /// Their carrier refused a text for it.
+    /// The carrier rejected a text because of an opt-out.
     Carrier,
-    /// An administrator said so.
+    /// An administrator entered it.
     Administrator,
 }
 
-/// An outbound message that is not done: dispatch finds it here after a restart.
+/// An outbound message that is not settled: dispatch finds it here after a restart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Open {
-    /// Its number's lane.
+    /// Our number, whose lane it is in.
     pub ours: E164,
-    /// Who gets it.
+    /// The recipient.
     pub theirs: E164,
-    /// What for, which is its priority.
+    /// Its kind, which decides its priority.
     pub kind: Kind,
-    /// Its cost.
+    /// Its cost in segments.
     pub segments: u16,
-    /// When it is too late.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// When the next attempt may start.
     pub not_before: Option<Timestamp>,
-    /// An attempt is recorded and unsettled.
+    /// Whether an attempt is recorded and not settled.
     pub started: bool,
 }
 
 impl Open {
-    /// As its lane is told ahead.
+    /// The message as the lane simulation needs it.
     pub fn waiting(&self, id: MessageId) -> Waiting {
         let Self { theirs, kind, segments, expires_at, not_before, started, .. } = *self;
         Waiting { id, kind, theirs, segments, not_before, expires_at, started }
     }
 }
 
-/// What a timer is for.
+/// The subject of a timer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Timer {
     /// A call's lease (A7).
     Lease(CallId),
-    /// A message of which nobody says any more: its attempt was not answered (A60), or no receipt came (A54).
+    /// A message whose attempt got no response (A60), or which got no receipt (A54).
     Unknown(MessageId),
 }
 
-/// An answer to repeat on the same idempotency key.
+/// An answer to repeat for the same idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Answered {
-    /// The digest of the body it answered.
+    /// The digest of the request's body.
     pub body: [u8; 16],
-    /// The frame that holds it.
+    /// The frame that holds the answer.
     pub position: Position,
-    /// When.
+    /// When it was answered.
     pub at: Timestamp,
 }
 
-/// The daily look through rows that no table of a day holds.
+/// Progress of the daily sweep through rows that are not in a per-day table.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Sweep {
-    /// The day it is of.
+    /// The day of the sweep.
     pub day: Day,
-    /// The last call that was looked at; none where all were.
+    /// The last call examined; `None` once all were.
     pub after: Option<CallId>,
 }
 
-/// What the gateway itself notes.
+/// The gateway's own row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Gateway {
-    /// When it last started; lanes are empty then (A30).
+    /// When it last started; lanes start empty then (A30).
     pub started_at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! What the machine knows before a decision, read through typed questions.
+//! The state a decision reads, through typed queries.
 
 pub use super::rows::ROWS_VERSION;
 
@@ -15,24 +15,25 @@ use crate::rules::strangers::LastHour;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Rows as they stand after everything decided so far, the undurable too.
+/// Rows after all decisions so far, including those that are not durable yet.
 ///
-/// A store that fails makes a view answer "absent" and say so afterwards; whoever made it then throws the decision away.
+/// After its store fails, a view reports every row as absent; its owner then checks for the failure and discards the
+/// decision.
 pub trait View {
-    /// The row at `key`.
+    /// Returns the row at `key`, if there is one.
     fn row(&self, key: &Key) -> Option<Vec<u8>>;
 
-    /// At most `limit` rows of `table` whose keys begin with `prefix`, in order, from the key `from` on.
+    /// Returns at most `limit` rows of `table` whose keys begin with `prefix`, sorted by key, starting at `from`.
     fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)>;
 
-    /// Whether the item was taken in before.
+    /// Whether the item was accepted before.
     fn claimed(&self, claim: &Claim) -> bool;
 
-    /// Everything an administrator decided.
+    /// The directory.
     fn directory(&self) -> &Directory;
 }
 
-/// Kinds of rows in `Table::State`, by the first byte of their keys.
+/// Kinds of rows in `Table::State`: the first byte of their keys.
 pub mod kind {
     /// A call, by its id.
     pub const CALL: u8 = b'C';
@@ -40,41 +41,41 @@ pub mod kind {
     pub const LIVE: u8 = b'A';
     /// A timer, by its time.
     pub const TIMER: u8 = b'T';
-    /// An outbound message that is not done, by day and id.
+    /// An outbound message that is not settled, by day and id.
     pub const OPEN: u8 = b'Q';
     /// A lane, by our number.
     pub const LANE: u8 = b'L';
     /// A part of the directory.
     pub const DIRECTORY: u8 = b'D';
-    /// Who must not be texted, by number.
+    /// An opt-out, by number.
     pub const OPT_OUT: u8 = b'O';
     /// An endpoint's watermark, by name.
     pub const FEED: u8 = b'F';
-    /// A parked thread of an endpoint's, by the endpoint's name and its own.
+    /// A parked thread of an endpoint, by the endpoint's name and the thread's.
     pub const PARKED: u8 = b'E';
     /// A quarantined webhook, by position.
     pub const QUARANTINE: u8 = b'X';
-    /// The gateway itself.
+    /// The gateway's own row.
     pub const GATEWAY: u8 = b'G';
     /// The bucket of a carrier account, by its name.
     pub const ACCOUNT_LANE: u8 = b'K';
-    /// Segments of a day, by whose.
+    /// Segments counted against a daily cap, by the cap's owner.
     pub const DAY: u8 = b'Y';
-    /// A lane that rests, by our number.
+    /// A paused lane, by our number.
     pub const PAUSE: u8 = b'P';
-    /// What is held against a carrier account, by its name.
+    /// The circuit breaker's state of a carrier account, by its name.
     pub const TROUBLE: u8 = b'B';
-    /// The first month whose contacts are not forgotten.
+    /// The first month whose contacts are kept.
     pub const REMEMBERED: u8 = b'M';
-    /// Who must not be texted and was erased, by fingerprint; without one, the key of the fingerprints.
+    /// The opt-out of an erased person, by fingerprint; at the empty key, the key used for fingerprints.
     pub const ERASED: u8 = b'H';
-    /// The first day whose messages are not forgotten.
+    /// The first day whose messages are kept.
     pub const MESSAGES_SINCE: u8 = b'S';
-    /// The first day whose answers are not forgotten.
+    /// The first day whose answers to idempotency keys are kept.
     pub const ANSWERS_SINCE: u8 = b'I';
-    /// How far the daily look through calls has come.
+    /// Progress of the daily sweep.
     pub const SWEPT: u8 = b'W';
-    /// Answers of the last hour to senders who were on no call, by what for.
+    /// Replies of the last hour to senders who were on no call, by the replies' kind.
     pub const STRANGERS: u8 = b'U';
     /// Why a carrier account fails, by its name.
     pub const CAUSE: u8 = b'Z';
@@ -117,11 +118,11 @@ pub mod kind {
     };
 }
 
-/// Rows asked for at once by who reads all of a kind.
+/// Rows per page when all rows of a kind are read.
 pub(super) const PAGE_ROWS: usize = 500;
 
-/// Live calls of one number that are looked at. A switchboard may share one caller id among many callers; past a few
-/// nobody can tell them apart anyway (A1).
+/// Maximum number of live calls examined per number. Callers behind a switchboard may share one caller id; beyond a few
+/// calls they cannot be told apart anyway (A1).
 pub(super) const LIVE_MAX: usize = 500;
 
 /// The key of a live call's row.
@@ -131,7 +132,7 @@ pub fn live_key(theirs: E164, call: &CallId) -> Key {
     state_key(kind::LIVE, &rest)
 }
 
-/// The key of a row in `Table::State`.
+/// The key of a row in `Table::State`: its kind, then `rest`.
 pub fn state_key(kind: u8, rest: &[u8]) -> Key {
     let mut bytes = Vec::with_capacity(1 + rest.len());
     bytes.push(kind);
@@ -152,7 +153,7 @@ pub fn open_key(id: MessageId) -> Key {
     state_key(kind::OPEN, &rest)
 }
 
-/// The message an open row is about.
+/// The message of an open row's key; `None` if the key is of another kind or malformed.
 pub fn open_id(key: &[u8]) -> Option<MessageId> {
     let rest = key.strip_prefix(&[kind::OPEN])?;
     let day = u16::from_be_bytes(rest.get(..2)?.try_into().ok()?);
@@ -161,14 +162,14 @@ pub fn open_id(key: &[u8]) -> Option<MessageId> {
     Some(MessageId::new(crate::model::Day(day), Position(position), index))
 }
 
-/// The key of a timer: its time first, so that what is due stands in front. What it is for makes it unique.
+/// The key of a timer: its time first, so that due timers sort first; then its subject, which makes it unique.
 pub fn timer_key(due: Timestamp, timer: &Timer) -> Key {
     let mut rest = due.as_ms().to_be_bytes().to_vec();
     rest.extend(encode_row(timer));
     state_key(kind::TIMER, &rest)
 }
 
-/// The key of what we remember of a pair of numbers, in the month of `at`.
+/// The key of a contact's row in the month of `at`.
 pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
     let mut bytes = ours.key().to_vec();
     bytes.extend_from_slice(&theirs.key());
@@ -183,22 +184,22 @@ pub fn day_key(whose: &CapOwner) -> Key {
     }
 }
 
-/// The key of a landline, in the month of `at`.
+/// The key of a landline's row in the month of `at`.
 pub fn landline_key(number: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes: number.key().to_vec() }
 }
 
-/// The key of a parked thread's row. Names of endpoints hold no zero byte.
+/// The key of a parked thread's row. Endpoint names contain no zero byte, so it can separate the parts.
 pub fn parked_key(endpoint: &str, thread: &str) -> Key {
     state_key(kind::PARKED, &[endpoint.as_bytes(), &[0], thread.as_bytes()].concat())
 }
 
-/// The key of the answers of one kind to senders who were on no call.
+/// The key of the replies of one kind to senders who were on no call.
 pub fn strangers_key(kind: Kind) -> Key {
     state_key(kind::STRANGERS, &encode_row(&kind))
 }
 
-/// The key of the row of somebody who was erased.
+/// The key of an erased person's opt-out.
 pub fn erased_key(who: Fingerprint) -> Key {
     state_key(kind::ERASED, &who.0)
 }
@@ -208,55 +209,55 @@ pub fn days_before(now: Timestamp, days: u32) -> Timestamp {
     now - Duration::from_secs(u64::from(days) * 24 * 60 * 60)
 }
 
-/// A row's bytes. They need no version of their own: see `ROWS_VERSION`.
+/// Encodes a row. Rows carry no version of their own: see `ROWS_VERSION`.
 pub fn encode_row<T: serde::Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("rows are plain values, which postcard can always write")
 }
 
-/// A row's value; nothing if it is not of this form, which the index's version rules out.
+/// Decodes a row; `None` if it has another form, which the index's version rules out.
 pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     postcard::from_bytes(bytes).ok()
 }
 
-/// Typed questions to a view.
+/// Typed queries on a view.
 pub trait Queries: View {
-    /// A typed row.
+    /// Returns the decoded row at `key`.
     fn typed<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
         self.row(key).and_then(|bytes| decode_row(&bytes))
     }
 
-    /// What stands under a call's id.
+    /// Returns the row of a call's id.
     fn call(&self, id: &CallId) -> Option<CallRow> {
         self.typed(&state_key(kind::CALL, id.as_str().as_bytes()))
     }
 
-    /// A message.
+    /// Returns a message.
     fn message(&self, id: MessageId) -> Option<Message> {
         self.typed(&message_key(id))
     }
 
-    /// The live calls of a number.
+    /// Returns the live calls of a number, at most `LIVE_MAX`.
     fn live(&self, theirs: E164) -> Vec<Live> {
         let prefix = state_key(kind::LIVE, &theirs.key()).bytes;
         let rows = self.rows(Table::State, &prefix, &[], LIVE_MAX);
         rows.into_iter().filter_map(|(_, row)| decode_row(&row)).collect()
     }
 
-    /// A lane. One that was never used is empty since the gateway started (A30).
+    /// Returns a lane. A lane that was never used counts as empty since the gateway's start (A30).
     fn lane(&self, ours: E164) -> Lane {
         let mut lane: Lane = self.typed(&state_key(kind::LANE, &ours.key())).unwrap_or_default();
         lane.empty_at = lane.empty_at.max(self.gateway().started_at);
         lane
     }
 
-    /// The bucket of an account. One that was never used is empty since the gateway started (A30).
+    /// Returns the bucket of an account. A bucket that was never used counts as empty since the gateway's start (A30).
     fn account_lane(&self, account: &str) -> Lane {
         let mut lane: Lane = self.typed(&state_key(kind::ACCOUNT_LANE, account.as_bytes())).unwrap_or_default();
         lane.empty_at = lane.empty_at.max(self.gateway().started_at);
         lane
     }
 
-    /// Lanes that are empty after `at`, which is to say that they owe something then.
+    /// Returns lanes whose buckets are empty only after `at`, that is, which are in debt at `at`.
     fn lanes_in_debt(&self, at: Timestamp) -> Vec<(E164, Lane)> {
         let lanes = self.all_rows(kind::LANE);
         let lane = |(key, row): (Vec<u8>, Vec<u8>)| {
@@ -265,7 +266,7 @@ pub trait Queries: View {
         lanes.into_iter().filter_map(lane).filter(|(_, lane)| lane.empty_at > at).collect()
     }
 
-    /// Accounts whose buckets are empty after `at`.
+    /// Returns accounts whose buckets are empty only after `at`.
     fn accounts_in_debt(&self, at: Timestamp) -> Vec<(String, Lane)> {
         let lanes = self.all_rows(kind::ACCOUNT_LANE);
         let lane = |(key, row): (Vec<u8>, Vec<u8>)| {
@@ -274,7 +275,7 @@ pub trait Queries: View {
         lanes.into_iter().filter_map(lane).filter(|(_, lane)| lane.empty_at > at).collect()
     }
 
-    /// All rows of a kind, page by page.
+    /// Returns all rows of a kind, reading them page by page.
     fn all_rows(&self, kind: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
         const PAGE: usize = 500;
         let mut rows = Vec::new();
@@ -293,17 +294,17 @@ pub trait Queries: View {
         }
     }
 
-    /// What a daily cap has counted last.
+    /// Returns the last count of a daily cap.
     fn day_count(&self, whose: &CapOwner) -> DayCount {
         self.typed(&day_key(whose)).unwrap_or_default()
     }
 
-    /// Until when a lane rests.
+    /// Returns the pause of a lane, if it is paused.
     fn pause(&self, ours: E164) -> Option<Pause> {
         self.typed(&state_key(kind::PAUSE, &ours.key()))
     }
 
-    /// Lanes that rest, a page from `from` on, with the key to go on from.
+    /// Returns a page of paused lanes starting at `from`, each with its key.
     fn pauses(&self, from: &[u8], limit: usize) -> Vec<(Vec<u8>, E164, Pause)> {
         let rows = self.rows(Table::State, &[kind::PAUSE], from, limit);
         rows.into_iter()
@@ -314,17 +315,17 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// What is held against an account.
+    /// Returns the state of an account's circuit breaker; `None` if the account works.
     fn trouble(&self, account: &str) -> Option<BreakerState> {
         self.typed(&state_key(kind::TROUBLE, account.as_bytes()))
     }
 
-    /// Why an account fails; none where it does not, or where a version before 4 noted it.
+    /// Returns why an account fails; `None` if it works, or if a record version before 4 recorded the failure.
     fn cause(&self, account: &str) -> Option<Cause> {
         self.typed(&state_key(kind::CAUSE, account.as_bytes()))
     }
 
-    /// Accounts that fail, each with why: at most `limit`, in the order of their names.
+    /// Returns at most `limit` failing accounts with their causes, sorted by name.
     fn failing_accounts(&self, limit: usize) -> Vec<(String, BreakerState, Option<Cause>)> {
         self.rows(Table::State, &[kind::TROUBLE], &[], limit)
             .into_iter()
@@ -333,34 +334,34 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// Whether a directory was loaded.
+    /// Whether the gateway has a directory.
     fn has_directory(&self) -> bool {
         self.row(&state_key(kind::DIRECTORY, SETTINGS_ROW)).is_some()
     }
 
-    /// What the gateway noted of itself.
+    /// Returns the gateway's own row.
     fn gateway(&self) -> Gateway {
         self.typed(&state_key(kind::GATEWAY, &[])).unwrap_or_default()
     }
 
-    /// From where a number must not be texted; none for one that may be texted from everywhere.
+    /// Returns a number's opt-out; `None` if all our numbers may text it.
     fn opt_out(&self, theirs: E164) -> Option<OptOut> {
         let known = self.typed(&state_key(kind::OPT_OUT, &theirs.key()));
-        known.or_else(|| self.erased_opt_out(theirs).map(|(_, stands)| stands))
+        known.or_else(|| self.erased_opt_out(theirs).map(|(_, opt_out)| opt_out))
     }
 
-    /// The same of somebody who was erased since, with what is kept in place of the number.
+    /// Returns the opt-out of an erased number, with the fingerprint kept in place of the number.
     fn erased_opt_out(&self, theirs: E164) -> Option<(Fingerprint, OptOut)> {
         let who = self.erasure_key()?.fingerprint(theirs);
         Some((who, self.typed(&erased_key(who))?))
     }
 
-    /// What fingerprints of the erased are made with; none before anybody was.
+    /// Returns the key for fingerprints of erased numbers; `None` before the first erasure.
     fn erasure_key(&self) -> Option<erase::Key> {
         self.typed(&state_key(kind::ERASED, &[]))
     }
 
-    /// How many of those who must not be texted were erased.
+    /// Returns the number of opt-outs whose person was erased.
     fn erased_opt_outs(&self) -> usize {
         let mut count = 0;
         let mut from = state_key(kind::ERASED, &[0]).bytes;
@@ -375,7 +376,7 @@ pub trait Queries: View {
         }
     }
 
-    /// Everybody who must not be texted, a page from `from` on, with the key to go on from.
+    /// Returns a page of opt-outs starting at `from`, each with its key.
     fn opt_outs_page(&self, from: &[u8], limit: usize) -> Vec<(Vec<u8>, E164, OptOut)> {
         self.rows(Table::State, &[kind::OPT_OUT], from, limit)
             .into_iter()
@@ -384,19 +385,19 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// Whether a number must not be texted from `ours`.
+    /// Whether a number is opted out from texts of `ours`.
     fn opted_out(&self, theirs: E164, ours: E164) -> bool {
         self.opt_out(theirs).is_some_and(|known| known.block.covers(ours))
     }
 
-    /// Whether a number is known for a landline. It stands in the month it was found out in.
+    /// Whether a number is known to be a landline. Its row is in the month when this was found.
     fn landline(&self, theirs: E164, now: Timestamp) -> bool {
         let days = self.directory().settings.landline_memory_days;
         let found = self.remembered::<Timestamp>(landline_key(theirs, now), now, days);
         found.is_some_and(|until| now < until)
     }
 
-    /// What stands at `key` in the month of `now` or one of those before it, `days` back.
+    /// Returns the latest row at `key` in the months from `now` back to `days` before.
     fn remembered<T: DeserializeOwned>(&self, mut key: Key, now: Timestamp, days: u32) -> Option<T> {
         let oldest = days_before(now, days).day().month();
         let mut month = now.day().month();
@@ -412,39 +413,39 @@ pub trait Queries: View {
         }
     }
 
-    /// What we remember of a pair, if it is not too long ago (A23). It stands in the month it was last written in.
+    /// Returns the contact of a pair, unless it is too old (A23). Its row is in the month of its last write.
     fn contact(&self, ours: E164, theirs: E164, now: Timestamp) -> Option<Contact> {
         let days = self.directory().settings.contact_memory_days;
         let found: Contact = self.remembered(contact_key(ours, theirs, now), now, days)?;
         found.last().is_some_and(|last| days_before(now, days) <= last).then_some(found)
     }
 
-    /// The first month whose contacts are not forgotten; none before anything was.
+    /// Returns the first month whose contacts are kept; `None` before any were dropped.
     fn remembered_since(&self) -> Option<Month> {
         self.typed(&state_key(kind::REMEMBERED, &[]))
     }
 
-    /// The first day whose messages are not forgotten; none before anything was.
+    /// Returns the first day whose messages are kept; `None` before any were dropped.
     fn messages_since(&self) -> Option<Day> {
         self.typed(&state_key(kind::MESSAGES_SINCE, &[]))
     }
 
-    /// The first day whose answers are not forgotten; none before anything was.
+    /// Returns the first day whose answers to idempotency keys are kept; `None` before any were dropped.
     fn answers_since(&self) -> Option<Day> {
         self.typed(&state_key(kind::ANSWERS_SINCE, &[]))
     }
 
-    /// How far the daily look through calls has come; none before the first.
+    /// Returns the progress of the daily sweep; `None` before the first.
     fn swept(&self) -> Option<Sweep> {
         self.typed(&state_key(kind::SWEPT, &[]))
     }
 
-    /// Answers of one kind in the last hour to senders who were on no call (A71).
+    /// Returns the replies of one kind in the last hour to senders who were on no call (A71).
     fn strangers_answered(&self, kind: Kind) -> LastHour {
         self.typed(&strangers_key(kind)).unwrap_or_default()
     }
 
-    /// What stands under calls' ids, a page of those after `after`.
+    /// Returns a page of call rows whose ids come after `after`.
     fn calls_page(&self, after: Option<&CallId>, limit: usize) -> Vec<(CallId, CallRow)> {
         // The first key after that call's.
         let from = after.map(|call| [state_key(kind::CALL, call.as_str().as_bytes()).bytes, vec![0]].concat());
@@ -454,7 +455,7 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// Webhooks nobody could read, the oldest first, each with when it came.
+    /// Returns quarantined webhooks, oldest first, each with its time of arrival.
     fn quarantined(&self, limit: usize) -> Vec<(Position, Timestamp)> {
         self.rows(Table::State, &[kind::QUARANTINE], &[], limit)
             .into_iter()
@@ -466,7 +467,7 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// The answer remembered under an idempotency key, of the last 24 hours.
+    /// Returns the answer stored for an idempotency key in the last 24 hours.
     fn answered(&self, key: [u8; 16], now: Timestamp) -> Option<Answered> {
         const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
         let today = now.day();
@@ -477,7 +478,7 @@ pub trait Queries: View {
             .filter(|answered: &Answered| now.since(answered.at) < KEPT)
     }
 
-    /// Outbound messages that are not done, a page from `from` on, with the key to go on from.
+    /// Returns a page of outbound messages that are not settled, starting at `from`, each with its key.
     fn open_page(&self, from: &[u8], limit: usize) -> Vec<(Vec<u8>, MessageId, Open)> {
         self.rows(Table::State, &[kind::OPEN], from, limit)
             .into_iter()
@@ -486,12 +487,12 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// The first position an endpoint has not all of; none for one that is new.
+    /// Returns the first position that is not fully delivered to an endpoint; `None` for a new endpoint.
     fn watermark(&self, endpoint: &str) -> Option<Position> {
         self.typed(&state_key(kind::FEED, endpoint.as_bytes()))
     }
 
-    /// All endpoints that ever had a watermark, and theirs, at most `limit`.
+    /// Returns at most `limit` endpoints that ever had a watermark, each with its watermark.
     fn watermarks(&self, limit: usize) -> Vec<(String, Position)> {
         self.rows(Table::State, &[kind::FEED], &[], limit)
             .into_iter()
@@ -499,7 +500,7 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// An endpoint's parked threads after the one named, each with the position of its oldest undelivered event.
+    /// Returns an endpoint's parked threads after `after`, each with the position of its oldest undelivered event.
     fn parked(&self, endpoint: &str, after: Option<&str>, limit: usize) -> Vec<(String, Position)> {
         let prefix = parked_key(endpoint, "").bytes;
         let from = after.map(|thread| [&*parked_key(endpoint, thread).bytes, &[0]].concat()).unwrap_or_default();
@@ -509,7 +510,7 @@ pub trait Queries: View {
             .collect()
     }
 
-    /// Calls whose lease runs out after `from` and by `until`, at most `limit`.
+    /// Returns at most `limit` calls whose lease expires after `from` and no later than `until`.
     fn leases(&self, from: Timestamp, until: Timestamp, limit: usize) -> Vec<CallId> {
         const PAGE: usize = 500;
         let mut leases = Vec::new();
@@ -533,7 +534,7 @@ pub trait Queries: View {
         }
     }
 
-    /// Timers due by `now`, at most `limit`.
+    /// Returns at most `limit` timers due by `now`.
     fn due(&self, now: Timestamp, limit: usize) -> Vec<(Timestamp, Timer)> {
         self.rows(Table::State, &[kind::TIMER], &[], limit)
             .into_iter()

@@ -1,7 +1,7 @@
-//! The directory as rows: one for each resource, so that a change writes little.
+//! The directory as rows: one per resource, so that a change writes little.
 //!
-//! Texts have rows of their own, so that rows stay small; the settings' row keeps their languages. A language that is
-//! gone leaves its text behind, which nobody reads: `apply` cannot know what there was before.
+//! Texts have rows of their own, so that rows stay small; the settings' row lists their languages. The text of a
+//! removed language stays behind unused, because `apply` does not read the previous rows.
 
 use super::put_or_delete;
 use crate::machine::rows::Write;
@@ -9,7 +9,7 @@ use crate::machine::view::{decode_row, kind, state_key};
 use crate::model::{Change, Directory, Json, Language, Settings};
 use std::collections::BTreeMap;
 
-/// The end of the key of the settings' row, which every directory has.
+/// The rest of the key of the settings' row, which every directory has.
 pub(in crate::machine) const SETTINGS_ROW: &[u8] = &[part::SETTINGS];
 
 /// Kinds of rows below `kind::DIRECTORY`.
@@ -27,7 +27,7 @@ mod part {
 
 type Texts = BTreeMap<Language, String>;
 
-/// The texts of settings, each with the kind of its rows.
+/// Returns the texts of settings, each with the kind of its rows.
 fn texts(settings: &mut Settings) -> [(u8, &mut Texts); 4] {
     [
         (part::CLOSING, &mut settings.closing.texts),
@@ -37,7 +37,7 @@ fn texts(settings: &mut Settings) -> [(u8, &mut Texts); 4] {
     ]
 }
 
-/// What a change writes.
+/// Adds the writes of a change.
 pub(super) fn rows(change: &Change, writes: &mut Vec<Write>) {
     match change {
         Change::Settings(Json(settings)) => {
@@ -73,7 +73,7 @@ fn row<T: serde::Serialize>(part: u8, name: &[u8], value: Option<&T>, writes: &m
     put_or_delete(writes, state_key(kind::DIRECTORY, &rest), value);
 }
 
-/// Reads the directory back from its rows, in any order. `None` where there is none.
+/// Reads the directory from its rows, in any order. `None` if there is no directory.
 pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<Directory> {
     let mut settings: Option<Json<Settings>> = None;
     let mut words: BTreeMap<u8, Texts> = BTreeMap::new();

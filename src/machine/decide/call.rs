@@ -12,7 +12,7 @@ use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
 use std::time::Duration;
 
-/// A call starts, or something about it changes.
+/// Starts or updates a call.
 pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
     match known(draft, &put.call) {
         Some(CallRow::EndedBeforeStart(ended)) => Reply::EndedBeforeStart { call: put.call, ended },
@@ -22,9 +22,9 @@ pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
     }
 }
 
-/// What is known under a call's id: the end of a call never heard of only for its day.
+/// Returns the row of a call's id; an end without a start is valid for 24 hours only.
 pub(super) fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<CallRow> {
-    draft.call(id).filter(|row| row.stands(draft.now()))
+    draft.call(id).filter(|row| row.is_valid(draft.now()))
 }
 
 fn ended<V: View>(draft: &Draft<'_, V>, call: &Call) -> Reply {
@@ -54,15 +54,15 @@ fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
         ended: None,
         lease_until: lease(draft),
         usage: Usage::default(),
-        told: 0,
+        last_sequence: 0,
         last_message: None,
         queued: Vec::new(),
     };
-    call.told = 1;
+    call.last_sequence = 1;
     let shown = draft.shown(&call);
-    // The lease's first timer stands where it says itself; there is none to take away.
+    // A new call has no old timer to delete: naming the timer's own time makes `apply` write it.
     let change = CallChange { lease_was: Some(call.lease_until), live: true, party_was: None, shown: shown.clone() };
-    call.told = 0;
+    call.last_sequence = 0;
     draft.record_visible(&mut call, |_| Event::CallStarted(Box::new(change)));
     Reply::Call { created: true, shown: Box::new(shown) }
 }
@@ -72,14 +72,14 @@ fn allowed<V: View>(draft: &Draft<'_, V>, put: &PutCall) -> Result<(), Refusal> 
     if !directory.queues.contains_key(&put.queue) {
         return Err(Refusal::new(
             Code::QueueNotFound,
-            format!("there is no queue {}: correct the name, or create it", put.queue),
+            format!("there is no queue {}: correct the name, or create the queue", put.queue),
         ));
     }
     if !directory.settings.call_types.contains(&put.call_type) {
         let types = directory.settings.call_types.join(", ");
         return Err(Refusal::new(
             Code::CallTypeOff,
-            format!("calls of type {} may not text; the settings' call_types are: {types}", put.call_type),
+            format!("calls of type {} may not text; allowed by the setting call_types: {types}", put.call_type),
         ));
     }
     Ok(())
@@ -91,7 +91,7 @@ fn lease<V: View>(draft: &Draft<'_, V>) -> Timestamp {
 
 fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Reply {
     if before.caller.kept() != Some(&put.caller) {
-        let detail = "a call keeps its caller: set `alternative` for another number to text";
+        let detail = "the caller of a call cannot change: set `alternative` to text another number";
         return Reply::Refused(Refusal::new(Code::CallerDiffers, detail));
     }
     if matches!((before.version, put.version), (Some(known), Some(offered)) if offered < known) {
@@ -114,49 +114,49 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
         ..before.clone()
     };
     call.agent = agent;
-    let elsewhere = before.party() != call.party();
-    if elsewhere && held_elsewhere(draft, &call) {
+    let party_changed = before.party() != call.party();
+    if party_changed && pair_is_taken(draft, &call) {
         call.our_number = None;
     }
-    // A12: clearing an agent that was set closes the session, and is why from then on, whatever closed it before; the next
-    // agent opens it again, but for a caller who said STOP (A46).
-    let left = before.agent.is_some() && call.agent.is_none() && call.phase == Phase::Connected;
-    let came = call.agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
-    let closes = left && call.session != Session::Closed;
-    if left {
+    // A12: clearing a set agent closes the session and becomes the closed reason, whatever it was before. The next
+    // agent opens it again, unless the caller sent STOP (A46).
+    let agent_left = before.agent.is_some() && call.agent.is_none() && call.phase == Phase::Connected;
+    let agent_came = call.agent.is_some() && call.closed_reason == Some(ClosedReason::NoAgent);
+    let closes = agent_left && call.session != Session::Closed;
+    if agent_left {
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::NoAgent));
-    } else if came {
+    } else if agent_came {
         let blocked = call.our_number.zip(call.party()).is_some_and(|(ours, party)| draft.opted_out(party, ours));
         (call.session, call.closed_reason) =
             if blocked { (Session::Closed, Some(ClosedReason::OptedOut)) } else { (Session::None, None) };
     }
 
     let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != *before;
-    call.told += u64::from(seen);
+    call.last_sequence += u64::from(seen);
     let shown = draft.shown(&call);
     let party_was = before.party().filter(|old| call.party() != Some(*old)).map(Into::into);
     let change = CallChange { shown: shown.clone(), lease_was: Some(before.lease_until), live: true, party_was };
     if seen {
-        call.told -= 1;
+        call.last_sequence -= 1;
         draft.record_visible(&mut call, |_| Event::CallUpdated(Box::new(change)));
     } else {
         draft.record(Event::CallStored(Box::new(change)));
     }
-    if closes || elsewhere {
+    if closes || party_changed {
         remember(draft, before, &call.language);
     }
     Reply::Call { created: false, shown: Box::new(shown) }
 }
 
-/// Whether another call texts the number this call goes to from the number it is bound to (A1): then this one takes
-/// another with its next text.
-fn held_elsewhere<V: View>(draft: &Draft<'_, V>, call: &Call) -> bool {
+/// Whether another call already uses this call's pair of our number and party (A1). If so, this call takes another
+/// number with its next text.
+fn pair_is_taken<V: View>(draft: &Draft<'_, V>, call: &Call) -> bool {
     let Some((ours, party)) = call.our_number.zip(call.party()) else { return false };
     let others = draft.live(party);
     others.len() >= LIVE_MAX || others.iter().any(|other| other.our_number == Some(ours) && other.call != call.id)
 }
 
-/// Keeps in mind with whom and in which language a call texted (A23), if it did.
+/// Stores a call's contact and language (A23), if texts were exchanged.
 pub(super) fn remember<V: View>(draft: &mut Draft<'_, V>, call: &Call, language: &Language) {
     let Usage { received, segments_sent, .. } = call.usage;
     let Some((ours, theirs)) = call.our_number.zip(call.party()).filter(|_| received + segments_sent > 0) else {
@@ -172,7 +172,7 @@ pub(super) fn remember<V: View>(draft: &mut Draft<'_, V>, call: &Call, language:
     draft.record(Event::ContactStored { ours, theirs: theirs.into(), contact });
 }
 
-/// A call ends, for whatever reason (R51).
+/// Ends a call at the platform's request (R51).
 pub(super) fn end<V: View>(
     draft: &mut Draft<'_, V>,
     id: CallId,
@@ -188,7 +188,7 @@ pub(super) fn end<V: View>(
     }
     let reply = match known(draft, &id) {
         Some(CallRow::EndedBeforeStart(ended)) => {
-            // Noted again, as it was, so that this frame holds what a repeat on its key is answered with.
+            // Recorded again unchanged, so that this frame holds the answer for repeats with the same key.
             if key.is_some() {
                 draft.record(Event::EndRecorded { call: id.clone(), ended: ended.clone() });
             }
@@ -218,32 +218,32 @@ pub(super) fn end<V: View>(
 /// Whether a closing message may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClosingMessage {
-    /// If everything else allows it.
+    /// If the rules allow it.
     Closing,
-    /// Never: the lease ran out, so the call may have ended long ago (A7).
+    /// Never: the lease expired, so the call may have ended long ago (A7).
     None,
 }
 
-/// Ends a call that lives: queued texts are taken back (A19), the platform hears of it, the closing message follows
-/// (R56) where a session was open (A20), and the pair is remembered (A23).
+/// Ends a live call: cancels queued texts (A19), notifies the platform, sends the closing message (R56) if the session
+/// was open (A20), and stores the contact (A23).
 pub(super) fn hang_up<V: View>(
     draft: &mut Draft<'_, V>,
     mut call: Call,
     reason: Option<String>,
-    farewell: ClosingMessage,
+    message: ClosingMessage,
 ) -> Call {
     let was_open = call.session == Session::Open;
-    let closing = if was_open && farewell == ClosingMessage::Closing { closing(draft, &call) } else { None };
-    take_back_queued(draft, &mut call, FailureCode::CancelledCallEnded);
+    let closing = if was_open && message == ClosingMessage::Closing { closing(draft, &call) } else { None };
+    cancel_queued(draft, &mut call, FailureCode::CancelledCallEnded);
 
     call.ended = Some(Ended { at: draft.now(), reason });
     if was_open {
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::CallEnded));
     }
-    call.told += 1;
+    call.last_sequence += 1;
     let change =
         CallChange { shown: draft.shown(&call), lease_was: Some(call.lease_until), live: true, party_was: None };
-    call.told -= 1;
+    call.last_sequence -= 1;
     draft.record_visible(&mut call, |_| Event::CallEnded(Box::new(change)));
 
     remember(draft, &call, &call.language);
@@ -255,7 +255,7 @@ pub(super) fn hang_up<V: View>(
     call
 }
 
-/// The closing message, if there is one to send. It is judged like any send at this moment (A36).
+/// Returns the closing message, if one is to be sent. It is checked like any send at this moment (A36).
 fn closing<V: View>(draft: &Draft<'_, V>, call: &Call) -> Option<(E164, E164, String)> {
     let settings = &draft.directory().settings;
     if !settings.closing.enabled {
@@ -266,8 +266,8 @@ fn closing<V: View>(draft: &Draft<'_, V>, call: &Call) -> Option<(E164, E164, St
     Some((call.our_number?, party, text.to_owned()))
 }
 
-/// Takes back the agent's texts that wait in their lane (A19, A46).
-pub(super) fn take_back_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Call, why: FailureCode) {
+/// Cancels the agent's queued texts (A19, A46).
+pub(super) fn cancel_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Call, why: FailureCode) {
     for id in std::mem::take(&mut call.queued) {
         let Some(mut message) = draft.view.message(id).filter(|message| message.state == MessageState::Queued) else {
             continue;

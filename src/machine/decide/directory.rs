@@ -1,4 +1,4 @@
-//! An administrator changes the directory, and carriers tell of numbers (R14-R32, A36-A42).
+//! Changes of the directory by administrators, and of numbers' verification by carriers (R14-R32, A36-A42).
 
 use super::draft::Draft;
 use super::permit;
@@ -10,10 +10,10 @@ use crate::rules::directory::check;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::{Code, Refusal};
 
-/// Breaches told in one refusal; who corrects these sees the others.
-const BREACHES_TOLD: usize = 20;
+/// Maximum number of violations named in one refusal; the rest show once these are corrected.
+const VIOLATIONS_SHOWN: usize = 20;
 
-/// Loads a directory into a gateway that has none. The rules were checked by who read it.
+/// Loads a directory into a gateway that has none. The caller checked it against the rules.
 pub(super) fn seed<V: View>(draft: &mut Draft<'_, V>, directory: &Directory, opt_outs: Vec<(E164, Block)>) -> Reply {
     if draft.view.has_directory() {
         return Reply::SeedRefused;
@@ -26,18 +26,18 @@ pub(super) fn seed<V: View>(draft: &mut Draft<'_, V>, directory: &Directory, opt
     Reply::Done
 }
 
-/// Changes resources together: all of them, or none where a rule would be broken. Sessions that live keep their numbers
-/// (A37); switches hold from the next send on (A36).
+/// Applies changes to resources: all of them, or none if one breaks a rule. Live sessions keep their numbers (A37);
+/// changed settings apply from the next send (A36).
 pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: Vec<Change>, force: bool) -> Reply {
     let before = draft.directory();
     let mut after = before.clone();
     changes.iter().for_each(|change| after.change(change));
-    let breaches = check(before, &after, force);
-    if let Some(first) = breaches.first() {
-        let told: Vec<_> = breaches.iter().take(BREACHES_TOLD).map(ToString::to_string).collect();
-        let more = breaches.len().saturating_sub(BREACHES_TOLD);
+    let violations = check(before, &after, force);
+    if let Some(first) = violations.first() {
+        let shown: Vec<_> = violations.iter().take(VIOLATIONS_SHOWN).map(ToString::to_string).collect();
+        let more = violations.len().saturating_sub(VIOLATIONS_SHOWN);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        return Reply::Refused(Refusal::new(first.code, told.join("; ") + &more));
+        return Reply::Refused(Refusal::new(first.code, shown.join("; ") + &more));
     }
     if after != *before {
         draft.record(Event::DirectoryChanged { changes });
@@ -46,11 +46,11 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: Vec<Change>, fo
     Reply::Done
 }
 
-/// A carrier was asked about a number of ours. The platform hears where it may be used now and could not before, or the
-/// reverse (A39).
+/// Stores the verification that a carrier reported for one of our numbers. The platform is notified if its state
+/// changed (A39).
 pub(super) fn verified<V: View>(draft: &mut Draft<'_, V>, number: E164, verification: Verification) -> Reply {
     let Some(known) = draft.directory().numbers.get(&number) else {
-        return Reply::Refused(Refusal::new(Code::NotFound, "this is none of our numbers: add it first"));
+        return Reply::Refused(Refusal::new(Code::NotFound, "this number is not in the directory: add it first"));
     };
     let changed = known.verification.state != verification.state;
     let entry = Number { verification, ..known.clone() };

@@ -1,4 +1,4 @@
-//! A decision in the making.
+//! A decision in progress.
 
 use super::permit;
 use crate::machine::command::At;
@@ -10,23 +10,23 @@ use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::sending::{self, Needs, SendContext};
 
-/// Whether what correlation needs of a call changed with it.
+/// Whether a field of the call that correlation needs changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Live {
     Updated,
     Same,
 }
 
-/// What is known, and what has happened so far in this decision.
+/// The state before a decision, and the decision's events so far.
 pub(super) struct Draft<'a, V> {
     pub(super) view: &'a V,
     pub(super) at: At,
     pub(super) events: Vec<NumberedEvent>,
     messages: u16,
     media: u16,
-    /// Lanes this decision has changed already.
+    /// Lanes that this decision changed.
     lanes: Vec<(E164, Lane)>,
-    /// Accounts' lanes it has changed; they are told at its end.
+    /// Accounts' lanes that it changed; they are recorded at its end.
     account_lanes: Vec<(String, Lane)>,
 }
 
@@ -43,26 +43,26 @@ impl<'a, V: View> Draft<'a, V> {
         self.view.directory()
     }
 
-    /// Something the platform hears nothing of, or not as part of a call.
+    /// Records an event that the platform does not get, or not as part of a call.
     pub(super) fn record(&mut self, fact: Event) {
         self.events.push(NumberedEvent { call_sequence: None, fact });
     }
 
-    /// Something the platform hears as the next thing of this call. Whoever calls it keeps the call afterwards.
+    /// Records an event that the platform gets as the next one of this call. The caller must store the call afterwards.
     pub(super) fn record_visible(&mut self, call: &mut Call, fact: impl FnOnce(&Call) -> Event) {
-        call.told += 1;
-        self.events.push(NumberedEvent { call_sequence: Some(call.told), fact: fact(call) });
+        call.last_sequence += 1;
+        self.events.push(NumberedEvent { call_sequence: Some(call.last_sequence), fact: fact(call) });
     }
 
-    /// Something of a message: told in its call's order, where it has one.
-    pub(super) fn tell_of(&mut self, call: Option<&mut Call>, fact: Event) {
+    /// Records an event of a message, visible as part of its call if it has one.
+    pub(super) fn record_in(&mut self, call: Option<&mut Call>, fact: Event) {
         match call {
             Some(call) => self.record_visible(call, |_| fact),
             None => self.record(fact),
         }
     }
 
-    /// The call's row, where nothing later in this decision carries it.
+    /// Records the call's row, for when no later event of this decision carries it.
     pub(super) fn store(&mut self, call: Call, live: Live) {
         let shown = CallShown { call, refusal: None, custom_allowed: false };
         let live = live == Live::Updated;
@@ -79,7 +79,7 @@ impl<'a, V: View> Draft<'a, V> {
         MediaId::new(self.now().day(), self.at.position, self.media - 1)
     }
 
-    /// Takes the item for ours; `false` where it was taken before.
+    /// Claims the item; returns `false` if it was claimed before.
     pub(super) fn claim(&mut self, claim: Claim) -> bool {
         if self.view.claimed(&claim) {
             return false;
@@ -94,7 +94,7 @@ impl<'a, V: View> Draft<'a, V> {
         changed.map_or_else(|| self.view.lane(ours), |(_, lane)| *lane)
     }
 
-    /// Changes a lane and says how it is afterwards. What waits in it waits for its account, too.
+    /// Changes a lane and returns its new value. Its queue also counts towards its account's.
     pub(super) fn change_lane(&mut self, ours: E164, account: &str, change: impl FnOnce(&mut Lane)) -> Lane {
         let before = self.lane(ours);
         let mut lane = before;
@@ -110,7 +110,7 @@ impl<'a, V: View> Draft<'a, V> {
         lane
     }
 
-    /// The bucket of an account, this decision included.
+    /// Returns the bucket of an account, including this decision's changes.
     pub(super) fn account_lane(&self, account: &str) -> Lane {
         let changed = self.account_lanes.iter().find(|(name, _)| name == account);
         changed.map_or_else(|| self.view.account_lane(account), |(_, lane)| *lane)
@@ -126,7 +126,7 @@ impl<'a, V: View> Draft<'a, V> {
         }
     }
 
-    /// Everything that happened.
+    /// Returns the decision's events.
     pub(super) fn into_events(mut self) -> Vec<NumberedEvent> {
         for (account, lane) in std::mem::take(&mut self.account_lanes) {
             self.record(Event::AccountLaneStored { account, lane });
@@ -134,7 +134,7 @@ impl<'a, V: View> Draft<'a, V> {
         self.events
     }
 
-    /// What stands under a call's id, this decision included.
+    /// Returns the row of a call's id, including this decision's changes.
     pub(super) fn call(&self, id: &CallId) -> Option<CallRow> {
         let changed = self.events.iter().rev().find_map(|event| match &event.fact {
             Event::CallStarted(change)
@@ -150,7 +150,7 @@ impl<'a, V: View> Draft<'a, V> {
         changed.or_else(|| self.view.call(id))
     }
 
-    /// A call we heard the start of.
+    /// Returns a call whose start was reported; it may have ended.
     pub(super) fn live_call(&self, id: &CallId) -> Option<Call> {
         match self.call(id)? {
             CallRow::Call(call) => Some(*call),
@@ -158,13 +158,13 @@ impl<'a, V: View> Draft<'a, V> {
         }
     }
 
-    /// The call a message belongs to, while we know it.
+    /// Returns the call a message belongs to, if it is known.
     pub(super) fn call_of(&self, message: &Message) -> Option<Call> {
         self.live_call(message.call.as_ref()?)
     }
 
-    /// The live calls of a number, this decision included. None of them begins or moves to another number in one that
-    /// asks.
+    /// Returns the live calls of a number, including this decision's changes. Decisions that use this neither start a
+    /// call nor change its number.
     pub(super) fn live(&self, theirs: E164) -> Vec<state::Live> {
         let mut live = self.view.live(theirs);
         for event in &self.events {
@@ -177,22 +177,22 @@ impl<'a, V: View> Draft<'a, V> {
         live
     }
 
-    /// From where a number must not be texted, this decision included.
+    /// Returns a number's opt-out, including this decision's changes.
     pub(super) fn opt_out(&self, theirs: E164) -> Option<OptOut> {
         let changed = self.events.iter().rev().find_map(|event| match &event.fact {
-            Event::OptedOut { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(Some(stands.clone())),
-            Event::OptedIn { contact, stands, .. } if contact.kept() == Some(&theirs) => Some(stands.clone()),
+            Event::OptedOut { contact, opt_out, .. } if contact.kept() == Some(&theirs) => Some(Some(opt_out.clone())),
+            Event::OptedIn { contact, opt_out, .. } if contact.kept() == Some(&theirs) => Some(opt_out.clone()),
             _ => None,
         });
         changed.unwrap_or_else(|| self.view.opt_out(theirs))
     }
 
-    /// Whether a number must not be texted from `ours`.
+    /// Whether a number is opted out from texts of `ours`.
     pub(super) fn opted_out(&self, theirs: E164, ours: E164) -> bool {
         self.opt_out(theirs).is_some_and(|known| known.block.covers(ours))
     }
 
-    /// Whether a call's party must not be texted from the number it is bound to, or from any it could be bound to.
+    /// Whether a call's party is opted out from the number the call is bound to or, if unbound, from all it could use.
     fn party_opted_out(&self, call: &Call, party: E164) -> bool {
         let Some(known) = self.opt_out(party) else { return false };
         match self.bound(call) {
@@ -205,16 +205,17 @@ impl<'a, V: View> Draft<'a, V> {
         }
     }
 
-    /// The number a call texts from for good (A9), unless it is no longer ours.
+    /// Returns the number a call is bound to (A9), unless it is no longer ours.
     fn bound(&self, call: &Call) -> Option<E164> {
         call.our_number.filter(|bound| self.directory().numbers.contains_key(bound))
     }
 
-    /// Who may be texted in this call, or why nobody. `force` passes a landline.
+    /// Returns the number that may be texted in this call, or the reason why texting is refused. `force` allows a
+    /// landline.
     pub(super) fn party(&self, call: &Call, force: bool) -> Result<E164, Refusal> {
         let known = call.party();
         let caller = call.caller.kept().copied().unwrap_or(crate::model::Caller::Withheld);
-        let standing = SendContext {
+        let context = SendContext {
             ended: call.ended.is_some(),
             session: call.session,
             queue: &call.queue,
@@ -227,24 +228,24 @@ impl<'a, V: View> Draft<'a, V> {
             landline: known.is_some_and(|party| self.view.landline(party, self.now())),
             force,
         };
-        sending::may_send(&standing, self.directory())
+        sending::may_send(&context, self.directory())
     }
 
-    /// The number this call texts `party` from: the one it is bound to, else one that is free (A1, A32).
-    /// What is asked of the caller must be able to come back to it (R1).
+    /// Returns the number this call texts `party` from: the one it is bound to, else a free one (A1, A32). The number
+    /// must be able to receive what the text asks for (R1).
     pub(super) fn number(&self, call: &Call, party: E164, needs: Needs) -> Result<E164, Refusal> {
         let able = |number: &E164| {
             let known = self.directory().numbers.get(number);
             needs == Needs::Text || known.is_some_and(|known| known.verification.mms)
         };
         if let Some(bound) = self.bound(call) {
-            let detail = "the number this call texts from cannot get photos and videos: ask in words";
+            let detail = "the number this call texts from cannot receive photos and videos: send a text instead";
             return if able(&bound) { Ok(bound) } else { Err(Refusal::new(Code::NoNumber, detail)) };
         }
         let others = self.live(party);
         let blocked = self.opt_out(party).map(|known| known.block).unwrap_or_default();
         if let Some(other) = others.iter().find(|other| other.call != call.id).filter(|_| others.len() >= LIVE_MAX) {
-            // There may be more than were looked at, and one of them may have the pair (A1).
+            // There may be more calls than were examined, and one of them may have this pair (A1).
             return Err(busy(other.call.clone()));
         }
         let candidates: Vec<_> = number::of_queue(self.directory(), &call.queue)
@@ -266,14 +267,14 @@ impl<'a, V: View> Draft<'a, V> {
                 Code::NoNumber,
                 match needs {
                     Needs::Text => "the queue has no verified number to text from: assign one to it",
-                    Needs::Media => "the queue has no verified number that can get photos and videos: assign one to it",
+                    Needs::Media => "the queue has no verified number that can receive photos: assign one to it",
                 },
             ),
             NoNumber::AllHeld { by } => busy(by),
         })
     }
 
-    /// The call with what the agent may do in it, judged as the send will be.
+    /// Returns the call with what the agent may do in it, checked like a send.
     pub(super) fn shown(&self, call: &Call) -> CallShown {
         let refusal = self.party(call, false).and_then(|party| self.number(call, party, Needs::Text)).err();
         CallShown {
@@ -283,18 +284,18 @@ impl<'a, V: View> Draft<'a, V> {
         }
     }
 
-    /// The account a number of ours belongs to.
+    /// Returns the account of one of our numbers.
     pub(super) fn account_of(&self, ours: E164) -> String {
         self.directory().numbers.get(&ours).map(|number| number.account.clone()).unwrap_or_default()
     }
 }
 
 fn busy(other: CallId) -> Refusal {
-    let detail = "every number of the queue texts with this caller in another call: end that, or assign a number";
+    let detail = "every number of the queue texts with this caller in another call: end it, or assign another number";
     Refusal { other_call: Some(other), ..Refusal::new(Code::NumberPairBusy, detail) }
 }
 
-/// A claim on a message or a quarantined webhook.
+/// Returns the dedup key of an item.
 pub(super) fn claim(account: &str, carrier_id: String, kind: ClaimKind) -> Claim {
     Claim { account: account.to_owned(), carrier_id, kind }
 }

@@ -1,4 +1,4 @@
-//! A person is to be erased: what may stand in the way, and what outlives them.
+//! Erasure of a person: its preconditions, and the opt-out that is kept.
 
 use super::draft::Draft;
 use crate::machine::command::Reply;
@@ -10,33 +10,33 @@ use crate::machine::view::{PAGE_ROWS, Queries, View, decode_row, kind};
 use crate::model::{CallId, E164};
 use crate::rules::refusal::{Code, Refusal};
 
-/// Notes that somebody is erased, and under a fingerprint that they must not be texted, where that is so. What is under
-/// way with them has to end before: it could not go on without their number.
+/// Records that a person is erased, and keeps their opt-out, if any, under a fingerprint. Their live calls and queued
+/// texts have to end first, since they need the number.
 pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: Key) -> Reply {
     if draft.directory().numbers.contains_key(&who) {
-        let detail = "this is one of our own numbers, which name nobody: erase the number of the person";
+        let detail = "this is one of our own numbers: give the number of the person to erase";
         return Reply::Refused(Refusal::new(Code::NumberInUse, detail));
     }
-    let texting = draft.view.live(who).into_iter().next().map(|live| live.call);
-    if let Some(call) = texting.or_else(|| texting_elsewhere(draft.view, who)) {
-        let detail = format!("the call {} with this person lives: end it first, then erase", call.as_str());
+    let live = draft.view.live(who).into_iter().next().map(|live| live.call);
+    if let Some(call) = live.or_else(|| call_texting_alternative(draft.view, who)) {
+        let detail = format!("the call {} with this person is active: end it first, then erase", call.as_str());
         return Reply::Refused(Refusal { other_call: Some(call), ..Refusal::new(Code::StillTexting, detail) });
     }
     if text_waits(draft.view, who) {
-        let detail = "a text to this person is on its way: erase in two minutes, when it is sent or too old (a gateway \
-                      that is stopped has to be started for that)";
+        let detail = "a text to this person is queued or in flight: erase in two minutes, once it is sent or expired \
+                      (start a stopped gateway for that)";
         return Reply::Refused(Refusal::new(Code::StillTexting, detail));
     }
     let key = draft.view.erasure_key().unwrap_or(fresh);
     draft.record(Event::PersonErased { key: key.into() });
-    if let Some(stands) = draft.view.opt_out(who) {
-        draft.record(Event::ErasedOptOut { who: key.fingerprint(who), stands: Some(stands) });
+    if let Some(opt_out) = draft.view.opt_out(who) {
+        draft.record(Event::ErasedOptOut { who: key.fingerprint(who), opt_out: Some(opt_out) });
     }
     Reply::Done
 }
 
-/// A live call of theirs whose texts go to another number, under which alone it is found.
-fn texting_elsewhere(view: &impl View, who: E164) -> Option<CallId> {
+/// Finds a live call of the person whose texts go to an alternative number; its live row has only that number.
+fn call_texting_alternative(view: &impl View, who: E164) -> Option<CallId> {
     let mut from = Vec::new();
     loop {
         let page = view.rows(Table::State, &[kind::LIVE], &from, PAGE_ROWS);
@@ -66,7 +66,7 @@ fn text_waits(view: &impl View, who: E164) -> bool {
     }
 }
 
-/// The first key after this one.
+/// Returns the first key after this one.
 fn after(key: Vec<u8>) -> Vec<u8> {
     [key, vec![0]].concat()
 }

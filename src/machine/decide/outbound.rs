@@ -1,8 +1,8 @@
-//! A queued text on its way to the carrier (A19-A21, A27, A46, A60, A64).
+//! Outbound texts from the queue to the carrier (A19-A21, A27, A46, A60, A64).
 
 use super::draft::{Draft, Live};
 use super::permit::{self, Paid};
-use super::{hear, opt_out as opting_out, send};
+use super::{inbound, opt_out as opting_out, send};
 use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Event;
 use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, OptOutBy, Usage};
@@ -14,14 +14,14 @@ use crate::rules::refusal::{Code, Refusal};
 use crate::rules::{non_us, opt_out, retry};
 use std::time::Duration;
 
-/// How long an attempt nobody answered shows as `sending` before it is `unconfirmed` (A60).
+/// How long an attempt without a response stays `sending` before it is `unconfirmed` (A60).
 const UNKNOWN_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// How long a number is believed to be a landline, in seconds a day.
+/// The unit of the setting `landline_memory_days`.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The dispatcher has a permit. Everything is judged once more, in the same step that records the attempt: the call may
-/// have ended, the caller may have said STOP, the text may be too old.
+/// Starts an attempt for which the dispatcher has a permit. All rules are checked again in the step that records the
+/// attempt: the call may have ended, the caller may have sent STOP, the text may have expired.
 pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid) -> Reply {
     let Some(mut message) = queued(draft, id) else { return Reply::NotStarted };
     let mut call = draft.call_of(&message);
@@ -29,7 +29,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid
         drop_queued(draft, call, message, MessageState::Expired, FailureCode::TooLate);
         return Reply::NotStarted;
     }
-    if let Err(code) = still_right(draft, &message, call.as_ref()) {
+    if let Err(code) = may_still_go(draft, &message, call.as_ref()) {
         drop_queued(draft, call, message, MessageState::Cancelled, code);
         return Reply::NotStarted;
     }
@@ -47,7 +47,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid
     Reply::Started { message: Box::new(message) }
 }
 
-/// What the first attempt changes in its call: it counts (R4), and it opens the session (A20).
+/// Updates the call: the first attempt counts as usage (R4) and opens the session (A20).
 fn begin(call: &mut Call, message: &Message, first: bool) -> bool {
     call.queued.retain(|queued| *queued != message.id);
     if first {
@@ -75,8 +75,8 @@ fn queued<V: View>(draft: &Draft<'_, V>, id: MessageId) -> Option<Message> {
     draft.view.message(id).filter(|message| message.state == MessageState::Queued)
 }
 
-/// Whether the text may still go out, by what holds now.
-fn still_right<V: View>(draft: &Draft<'_, V>, message: &Message, call: Option<&Call>) -> Result<(), FailureCode> {
+/// Checks whether the text may still be sent.
+fn may_still_go<V: View>(draft: &Draft<'_, V>, message: &Message, call: Option<&Call>) -> Result<(), FailureCode> {
     let theirs = message.theirs.kept().and_then(|address| address.number()).ok_or(FailureCode::NumberInvalid)?;
     match message.kind {
         Kind::Preset | Kind::Custom | Kind::SmartAction => agents_text(draft, message, call, theirs),
@@ -86,7 +86,7 @@ fn still_right<V: View>(draft: &Draft<'_, V>, message: &Message, call: Option<&C
     }
 }
 
-/// A confirmation goes out while what it confirms holds: who said START meanwhile would read the wrong thing.
+/// An opt-out's confirmation is sent only while the opt-out is in force: after a START it would be wrong.
 fn confirmation<V: View>(draft: &Draft<'_, V>, message: &Message, theirs: E164) -> Result<(), FailureCode> {
     let phase = draft.call_of(message).map_or(Phase::Connected, |call| call.phase);
     if !opt_out::may_answer(theirs, phase, &draft.directory().settings) {
@@ -102,16 +102,16 @@ fn agents_text<V: View>(
     theirs: E164,
 ) -> Result<(), FailureCode> {
     let call = call.ok_or(FailureCode::CancelledCallEnded)?;
-    // The agent may have confirmed another number meanwhile (A16), of whom all this may be said; the text is still for
-    // the one before.
+    // The agent may have confirmed another number meanwhile (A16), but the text still goes to the previous one, so that
+    // one is checked.
     if draft.opted_out(theirs, message.ours) {
         return Err(FailureCode::OptedOut);
     }
     if non_us::blocked(theirs, call.phase, &draft.directory().settings.non_us) {
         return Err(FailureCode::Blocked);
     }
-    // A text accepted before the last agent left still goes out; a landline was judged when it was accepted, and may
-    // have been forced.
+    // A text accepted before the last agent left is still sent. A landline was checked at accept, and may have been
+    // forced.
     let mut as_open = call.clone();
     if as_open.ended.is_none() && as_open.closed_reason == Some(crate::model::ClosedReason::NoAgent) {
         as_open.session = Session::Open;
@@ -133,16 +133,17 @@ fn system_text<V: View>(draft: &Draft<'_, V>, message: &Message, theirs: E164) -
     if !settings.in_call_sms || non_us::blocked(theirs, phase, &settings.non_us) {
         return Err(FailureCode::Blocked);
     }
-    // A27: while the auto-reply waited, a call began that such a text would join now; the call wins. Other calls of
-    // theirs are no reason: who texts another queue's number (A3) or a closed session (A12) is on a call, too.
-    let would_join = matches!(hear::belongs(draft, theirs, message.ours), Belongs::To(_));
+    // A27: while the auto-reply was queued, a call started that the same text would join now, so no auto-reply is sent.
+    // Other calls do not matter: a person who texts another queue's number (A3) or a closed session (A12) is on a call,
+    // too.
+    let would_join = matches!(inbound::belongs(draft, theirs, message.ours), Belongs::To(_));
     if message.kind == Kind::AutoReply && would_join {
         return Err(FailureCode::CancelledByRequest);
     }
     Ok(())
 }
 
-/// A text that waited leaves its lane unsent.
+/// Removes a queued text from its lane without sending it.
 fn drop_queued<V: View>(
     draft: &mut Draft<'_, V>,
     mut call: Option<Call>,
@@ -157,14 +158,14 @@ fn drop_queued<V: View>(
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
     }
-    draft.tell_of(call.as_mut(), Event::MessageChanged { message: Box::new(message.clone()), lane: Some(lane) });
+    draft.record_in(call.as_mut(), Event::MessageChanged { message: Box::new(message.clone()), lane: Some(lane) });
     if let Some(call) = call {
         draft.store(call, Live::Same);
     }
     message
 }
 
-/// A queued text's time has passed.
+/// Expires a queued text.
 pub(super) fn expire<V: View>(draft: &mut Draft<'_, V>, id: MessageId) -> Reply {
     if let Some(message) = queued(draft, id).filter(|message| message.expires_at <= draft.now()) {
         let call = draft.call_of(&message);
@@ -173,13 +174,13 @@ pub(super) fn expire<V: View>(draft: &mut Draft<'_, V>, id: MessageId) -> Reply 
     Reply::Done
 }
 
-/// Somebody takes back a queued text.
+/// Cancels a queued text on request.
 pub(super) fn cancel<V: View>(draft: &mut Draft<'_, V>, id: MessageId) -> Reply {
     let Some(message) = draft.view.message(id) else {
         return Reply::Refused(Refusal::new(Code::NotFound, "there is no such message"));
     };
     if message.state != MessageState::Queued {
-        let detail = format!("the message is {} already; only a queued one can be taken back", message.state.word());
+        let detail = format!("the message is already {}: only a queued message can be cancelled", message.state.word());
         return Reply::Refused(Refusal::new(Code::NotQueued, detail));
     }
     let call = draft.call_of(&message);
@@ -187,7 +188,7 @@ pub(super) fn cancel<V: View>(draft: &mut Draft<'_, V>, id: MessageId) -> Reply 
     Reply::Message { message: Box::new(message), text: None }
 }
 
-/// The dispatcher knows what became of an attempt.
+/// Records the outcome of an attempt.
 pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: u32, settled: Settled) -> Reply {
     let Some(mut message) = draft.view.message(id) else { return Reply::Done };
     let latest = message.attempts.len() == attempt as usize;
@@ -202,7 +203,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         SettledAs::NeverWritten => Some(retry::next_attempt(id, attempt, None, draft.now())),
         _ => None,
     };
-    permit::judge(draft, &message, &settled, began, next);
+    permit::update_pauses(draft, &message, &settled, began, next);
     match settled.outcome {
         SettledAs::Sent { carrier_id, segments } => {
             message.carrier_id = Some(carrier_id);
@@ -213,7 +214,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
                 draft.record(Event::MessageStored { message: Box::new(message) });
             }
         }
-        // A receipt was faster, and knows better.
+        // A receipt came first, and is more precise.
         _ if message.state != MessageState::Sending => {
             draft.record(Event::MessageStored { message: Box::new(message) })
         }
@@ -222,11 +223,11 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
                 landline(draft, number);
             }
             message.failure = Some(failure(code, carrier_code.as_deref(), settled.detail));
-            let said_in = message.call.clone();
+            let in_call = message.call.clone();
             let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
             change(draft, message, MessageState::Failed);
             if let (FailureCode::OptedOut, Some((theirs, ours))) = (code, pair) {
-                opting_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, said_in);
+                opting_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, in_call);
             }
         }
         SettledAs::Later { .. } | SettledAs::NeverWritten => {
@@ -234,7 +235,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
                 postpone(draft, message, Some(next));
             }
         }
-        // Not the text's fault: it waits for its account, and for nothing of its own.
+        // The text is not at fault: it waits for its account only.
         SettledAs::AccountRefused => postpone(draft, message, None),
         SettledAs::Unknown | SettledAs::Interrupted => {
             let until = draft.now() + UNKNOWN_FOR;
@@ -244,24 +245,24 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
     Reply::Done
 }
 
-/// The number cannot get texts: the next agent is told at once (A18).
+/// Records that a number is a landline, so that the next send to it is refused at once (A18).
 pub(super) fn landline<V: View>(draft: &mut Draft<'_, V>, number: E164) {
     let days = draft.directory().settings.landline_memory_days;
     draft.record(Event::LandlineFound { number: number.into(), until: draft.now() + DAY * days });
 }
 
-/// A message that left its lane is in another state, and the platform hears of it.
+/// Changes the state of a message that left its lane, and notifies the platform.
 pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, state: MessageState) {
     message.state = state;
     let mut call = draft.call_of(&message);
-    draft.tell_of(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane: None });
+    draft.record_in(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane: None });
     if let Some(call) = call {
         draft.store(call, Live::Same);
     }
 }
 
-/// The attempt came to nothing and may be repeated, at `next` or as soon as its account may send: back into the lane, unless
-/// there is no time or no call left.
+/// Puts a message back into its lane after a failed attempt, to retry at `next` or as soon as its account may send. If
+/// it would expire first, or its call has ended, it is dropped instead.
 fn postpone<V: View>(draft: &mut Draft<'_, V>, mut message: Message, next: Option<Timestamp>) {
     let mut call = draft.call_of(&message);
     let agents = matches!(message.kind, Kind::Preset | Kind::Custom | Kind::SmartAction);

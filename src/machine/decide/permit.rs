@@ -1,4 +1,4 @@
-//! What sending costs: lanes, accounts, days, and what carriers make us wait for (A28-A31, A64).
+//! The cost of sending: lanes, accounts, daily caps, and pauses that carriers ask for (A28-A31, A64).
 
 use super::draft::Draft;
 use crate::machine::command::{Reply, Settled, SettledAs};
@@ -10,28 +10,29 @@ use crate::rules::breaker::{self, Cause, Reason};
 use crate::rules::{rate, retry};
 use std::time::Duration;
 
-/// Rows read at a time.
+/// Rows per page.
 const PAGE: usize = 500;
 
-/// The limits of a number; those of a new one where it is ours no longer.
+/// Returns the limits of a number; the defaults if it is no longer ours.
 pub(super) fn limits<V: View>(draft: &Draft<'_, V>, ours: E164) -> Limits {
     draft.directory().numbers.get(&ours).map(|number| number.limits.clone()).unwrap_or_default()
 }
 
-/// The limits of an account, if it has any of its own.
+/// Returns the limits of an account, if it has any.
 pub(super) fn account_limits<'a>(directory: &'a Directory, account: &str) -> Option<&'a Limits> {
     let limits = &directory.accounts.get(account)?.limits;
     (limits.millisegments_per_second.is_some() || limits.segments_per_day.is_some()).then_some(limits)
 }
 
-/// How long a text of `segments` would wait if it were the last in its lane: for the number, its account, their days, and
-/// what the carrier asked for.
+/// Returns how long a text of `segments` would wait at the end of its lane: for the number, its account, their daily
+/// caps, and the carrier's pauses.
 pub(super) fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, segments: u16) -> Duration {
     let now = draft.now();
-    let rests = draft.view.pause(ours).map(|pause| pause.until);
-    let left_alone = draft.view.trouble(account).and_then(|trouble| trouble.paused).map(|paused| paused.until);
-    // Nobody goes before the carrier wants to hear of us again, so those before it spend their time from then on.
-    let from = rests.max(left_alone).unwrap_or_default().max(now);
+    let lane_paused_until = draft.view.pause(ours).map(|pause| pause.until);
+    let account_paused = draft.view.trouble(account).and_then(|trouble| trouble.paused);
+    let account_paused_until = account_paused.map(|paused| paused.until);
+    // Nothing is sent before the carrier's pause ends, so earlier texts are scheduled from then.
+    let from = lane_paused_until.max(account_paused_until).unwrap_or_default().max(now);
     let own = limits(draft, ours);
     let lane = draft.lane(ours);
     let mut waits = vec![
@@ -59,14 +60,14 @@ fn day<V: View>(draft: &Draft<'_, V>, whose: &CapOwner, limits: &Limits, queued:
     rate::cap_allows(limits, count, u32::from(segments), draft.now())
 }
 
-/// When the buckets of a lane and of its account are empty, with a message paid for, by who gave the permits.
+/// When the buckets of a lane and of its account are empty after paying for a message, as computed by the dispatcher.
 #[derive(Clone, Copy)]
 pub(super) struct Paid {
     pub(super) lane_empty_at: Timestamp,
     pub(super) account_empty_at: Timestamp,
 }
 
-/// A text starts: its lane pays, and with it its account and their days where they are limited.
+/// Charges a starting text to its lane and, where they are limited, to its account and the daily caps.
 pub(super) fn pay<V: View>(draft: &mut Draft<'_, V>, message: &Message, paid: Paid) -> Lane {
     let (now, segments) = (draft.now(), message.segments);
     let own = limits(draft, message.ours);
@@ -90,10 +91,10 @@ fn count<V: View>(draft: &mut Draft<'_, V>, whose: CapOwner, limits: &Limits, se
     }
 }
 
-/// What the outcome of an attempt that began at `began`, and may be followed by one at `next`, says of the carrier: a lane
-/// that heard "not now" rests, an account that fails time and again or is refused is left alone, and either is over with the
-/// first answer that is none of these (A64).
-pub(super) fn judge<V: View>(
+/// Updates pauses after an attempt that began at `began` and may be retried at `next`: a lane is paused when the
+/// carrier asks to retry later, an account when it fails repeatedly or is rejected. The first other answer ends either
+/// (A64).
+pub(super) fn update_pauses<V: View>(
     draft: &mut Draft<'_, V>,
     message: &Message,
     settled: &Settled,
@@ -102,7 +103,7 @@ pub(super) fn judge<V: View>(
 ) {
     let ours = message.ours;
     let pause = draft.view.pause(ours);
-    // What was under way when the carrier asked for a rest says nothing of whether it is over.
+    // Requests in flight when the carrier asked for the pause do not show whether it is over.
     let knows = pause.is_none_or(|pause| pause.until <= began);
     if let SettledAs::Later { retry_after } = settled.outcome {
         let laters = pause.map_or(0, |pause| pause.laters) + u32::from(knows);
@@ -117,20 +118,26 @@ pub(super) fn judge<V: View>(
         SettledAs::NeverWritten | SettledAs::Unknown => Some(Reason::CarrierFailing),
         SettledAs::Later { .. } => settled.status.filter(|status| *status >= 500).map(|_| Reason::CarrierFailing),
         SettledAs::AccountRefused => Some(Reason::CredentialsRefused),
-        // Nobody asked the carrier: the gateway stopped, or has no such account.
+        // The carrier was not asked: the gateway stopped, or has no such account.
         SettledAs::Interrupted => return,
         SettledAs::Sent { .. } | SettledAs::Refused { .. } => None,
     };
     let account = message.account.clone();
     let fact = match reason {
-        Some(reason) => Some(fails(draft, account, reason, settled, began)),
-        None => works(draft, account, began),
+        Some(reason) => Some(failure_event(draft, account, reason, settled, began)),
+        None => recovery_event(draft, account, began),
     };
     fact.into_iter().for_each(|fact| draft.record(fact));
 }
 
-/// A request that began at `began` failed, and it was not the text's fault.
-fn fails<V: View>(draft: &Draft<'_, V>, account: String, reason: Reason, settled: &Settled, began: Timestamp) -> Event {
+/// Returns the event for a request that began at `began` and failed for a reason other than its text.
+fn failure_event<V: View>(
+    draft: &Draft<'_, V>,
+    account: String,
+    reason: Reason,
+    settled: &Settled,
+    began: Timestamp,
+) -> Event {
     let (before, cause_before) = (draft.view.trouble(&account), draft.view.cause(&account));
     let paused_before = before.as_ref().and_then(|before| before.paused);
     let trouble = match reason {
@@ -141,9 +148,9 @@ fn fails<V: View>(draft: &Draft<'_, V>, account: String, reason: Reason, settled
         cause_before.filter(|cause| cause.reason == Reason::CredentialsRefused && paused_before.is_some());
     let new = Cause { reason, detail: settled.detail.clone().unwrap_or_else(|| reason.detail().to_owned()) };
     let (cause, differs) = match refused_before {
-        // What somebody must act on stays the cause until the carrier takes something.
+        // A cause that needs the operator stays until the carrier accepts something.
         Some(before) if reason == Reason::CarrierFailing => (before, false),
-        // Only a probe can say something else than the refusal it follows.
+        // Only a probe sent after the rejection can replace it as the cause.
         Some(before) if paused_before.is_some_and(|paused| began < paused.until) => (before, false),
         Some(before) => {
             let differs = before != new;
@@ -158,16 +165,16 @@ fn fails<V: View>(draft: &Draft<'_, V>, account: String, reason: Reason, settled
     }
 }
 
-/// The carrier answered a request that began at `began` as it should.
-fn works<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Option<Event> {
+/// Returns the event for a request that began at `began` and got a regular answer.
+fn recovery_event<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Option<Event> {
     let before = draft.view.trouble(&account)?;
     let Some(paused) = before.paused else { return Some(Event::AccountFailed { account, trouble: None }) };
-    // What the carrier took before it refused the account does not say that it takes more.
+    // A text accepted before the carrier rejected the account does not show that it accepts more.
     let refused = draft.view.cause(&account).is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
     (!refused || paused.since < began).then_some(Event::AccountResumed { account })
 }
 
-/// Accounts that are paused are tried at once, since somebody may have mended what was wrong.
+/// Makes paused accounts try again at once, since the operator may have fixed the cause.
 pub(super) fn try_accounts<V: View>(draft: &mut Draft<'_, V>) {
     for (account, trouble, cause) in draft.view.failing_accounts(PAGE) {
         let Some(trouble) = breaker::tried_at_once(&trouble, draft.now()) else { continue };
@@ -175,8 +182,8 @@ pub(super) fn try_accounts<V: View>(draft: &mut Draft<'_, V>) {
     }
 }
 
-/// What lanes and accounts hold under other limits: levels and debts are kept, and what waits for an account that is
-/// limited from now on is counted.
+/// Adapts lanes and accounts to changed limits: levels and debts are kept, and the queue of an account that becomes
+/// limited is counted.
 pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, after: &Directory) {
     let now = draft.now();
     for (number, entry) in &after.numbers {
@@ -204,7 +211,7 @@ pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, aft
     }
 }
 
-/// Segments that wait for an account, by the messages themselves.
+/// Counts the segments queued for an account from its messages.
 fn waiting<V: View>(draft: &Draft<'_, V>, account: &str) -> u32 {
     let (mut segments, mut from) = (0u32, Vec::new());
     loop {
@@ -221,7 +228,7 @@ fn waiting<V: View>(draft: &Draft<'_, V>, account: &str) -> u32 {
     }
 }
 
-/// Time went from `from` to `to` without passing: what is owed at `from` is owed at `to`.
+/// Shifts debts after the clock jumped from `from` to `to`: what was owed at `from` is owed at `to`.
 pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Timestamp) -> Reply {
     let gain = to.since(from);
     for (ours, lane) in draft.view.lanes_in_debt(from) {

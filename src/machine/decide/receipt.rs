@@ -1,4 +1,4 @@
-//! A receipt says what became of a text (A54, A61, A62).
+//! Receipts: the carrier's later word on a text (A54, A61, A62).
 
 use super::draft::{Draft, Live, claim};
 use super::opt_out;
@@ -11,18 +11,18 @@ use crate::machine::view::{Queries, View};
 use crate::model::{ClaimKind, FailureCode, MessageState, Receipt, ReceiptRef};
 use crate::rules::receipt::advance;
 
-/// Moves the message's state forward, if the receipt says something new.
+/// Advances the message's state, if the receipt reports something new.
 pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt: Receipt) -> Reply {
     let kind = ClaimKind::Receipt { status: receipt.status.clone() };
     let ReceiptRef::Ours(id) = receipt.about else {
-        // Nothing sent by us is without our id in its callback; this is about somebody else's message.
+        // Callbacks for our messages contain our id, so this receipt is for a message of another sender.
         return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
     };
     let Some(mut message) = draft.view.message(id).filter(|message| message.account == account) else {
         return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
     };
     if message.attempts.is_empty() {
-        // Never handed over, so nobody can know what became of it; it waits on.
+        // The message was never sent, so the receipt cannot be about it; it stays queued.
         return Reply::InboundItem(IntakeOutcome::Stale);
     }
     if !draft.claim(claim(account, receipt.carrier_id.clone(), kind)) {
@@ -36,8 +36,8 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     if let Some(number) = message.theirs.kept().and_then(|address| address.number()).filter(|_| landline) {
         outbound::landline(draft, number);
     }
-    // A carrier that said "not now" and took the text all the same: it must not go out again. It leaves its lane with
-    // the segments it came with.
+    // The carrier asked to retry later but accepted the text: it must not be sent again. It leaves its lane with its
+    // segment count from before the receipt.
     let lane = (message.state == MessageState::Queued).then(|| send::leave_lane(draft, &message));
     message.state = state;
     message.failure = failure;
@@ -48,15 +48,15 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
     }
-    let said_in = message.call.clone();
+    let in_call = message.call.clone();
     let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
     let opted_out = message.failure.as_ref().is_some_and(|failure| failure.code == FailureCode::OptedOut);
-    draft.tell_of(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane });
+    draft.record_in(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane });
     if let Some(call) = call {
         draft.store(call, Live::Same);
     }
     if let Some((theirs, ours)) = pair.filter(|_| opted_out) {
-        opt_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, said_in);
+        opt_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, in_call);
     }
     Reply::InboundItem(IntakeOutcome::Advanced)
 }

@@ -1,4 +1,4 @@
-//! An agent sends (R7, R39-R50), and what every text of ours has in common.
+//! Agents' sends (R7, R39-R50), and what all outbound texts have in common.
 
 use super::call;
 use super::draft::{Draft, Live};
@@ -12,10 +12,10 @@ use crate::rules::refusal::{Code, Refusal};
 use crate::rules::{retry, sending};
 use std::time::Duration;
 
-/// Texts of one call that may wait at once. Its row names them all.
+/// Maximum number of queued texts per call. The call's row lists them all.
 const QUEUED_MAX: usize = 100;
 
-/// Judges a send in the order the contract names, queues it, and binds the call to its number.
+/// Checks a send in the order the contract requires, queues it, and binds the call to its number.
 pub(super) fn send<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Reply {
     match queue(draft, send) {
         Ok(reply) => reply,
@@ -33,7 +33,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     let mut call = match call::known(draft, &send.call) {
         Some(CallRow::Call(call)) => call,
         Some(CallRow::EndedBeforeStart(_)) => {
-            return Err(Refusal::new(Code::CallEnded, "the call has ended and its texts with it"));
+            return Err(Refusal::new(Code::CallEnded, "the call has ended: no more texts can be sent"));
         }
         None => {
             let detail = "there is no such call: start it with PUT /v1/calls/{id} first";
@@ -44,7 +44,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     let (kind, text) = content(draft, &call, &send)?;
     let ours = draft.number(&call, party, sending::needs(send.smart_action))?;
     if call.queued.len() >= QUEUED_MAX {
-        let detail = format!("{QUEUED_MAX} texts of this call wait already: send again when some have gone");
+        let detail = format!("{QUEUED_MAX} texts of this call are already queued: retry when some have been sent");
         return Err(Refusal { retry_after_ms: Some(1_000), ..Refusal::new(Code::RateLimited, detail) });
     }
     in_time(draft, ours, &draft.account_of(ours), &text)?;
@@ -61,7 +61,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     Ok(Reply::Message { message: Box::new(message), text: Some(text) })
 }
 
-/// The answer given before on the same key, if there is one; a refusal where the key came with another body.
+/// Returns the earlier answer to the same key, if there is one; refuses a key that was used with another body.
 pub(super) fn repeated<V: View>(draft: &Draft<'_, V>, key: IdempotencyKey) -> Result<Option<Reply>, Refusal> {
     Ok(super::answered(draft.view, key, draft.now())?.map(Reply::Again))
 }
@@ -86,7 +86,7 @@ fn preset<V: View>(
     sending::preset(draft.directory(), language.unwrap_or(&call.language), id).map(str::to_owned)
 }
 
-/// Whether the text would go out soon enough to be of use (A29).
+/// Refuses a text whose estimated wait exceeds the setting `max_wait_ms` (A29).
 fn in_time<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, text: &str) -> Result<(), Refusal> {
     let wait = permit::wait(draft, ours, account, measure(text).segments);
     let most = Duration::from_millis(draft.directory().settings.max_wait_ms);
@@ -95,14 +95,14 @@ fn in_time<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, text: &str)
     }
     let beyond = u64::try_from((wait - most).as_millis()).unwrap_or(u64::MAX);
     let detail = format!(
-        "this text would wait {} ms for its number or account, and at most {} are allowed: send it later",
+        "this text would wait {} ms for its number or account, more than the allowed {} ms: retry later",
         wait.as_millis(),
         most.as_millis()
     );
     Err(Refusal { retry_after_ms: Some(beyond), ..Refusal::new(Code::RateLimited, detail) })
 }
 
-/// A text of ours that nothing forbids.
+/// A new outbound text that passed all checks.
 pub(super) struct NewText {
     pub(super) kind: Kind,
     pub(super) ours: E164,
@@ -112,7 +112,8 @@ pub(super) struct NewText {
     pub(super) smart_action: Option<SmartAction>,
 }
 
-/// Puts a text into its number's lane and tells the platform. The caller keeps the call, which now ends with it.
+/// Queues a text in its number's lane and notifies the platform. The caller must store the call, whose last message it
+/// is.
 pub(super) fn enqueue<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>, new: NewText) -> Message {
     let measured = measure(&new.text);
     let account = draft.account_of(new.ours);
@@ -154,7 +155,7 @@ pub(super) fn enqueue<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>
     message
 }
 
-/// The lane once `message`, which waited in it, is gone.
+/// Removes the queued `message` from its lane and returns the lane.
 pub(super) fn leave_lane<V: View>(draft: &mut Draft<'_, V>, message: &Message) -> Lane {
     let segments = u32::from(message.segments);
     draft.change_lane(message.ours, &message.account, |lane| {

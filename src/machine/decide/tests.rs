@@ -1,4 +1,4 @@
-//! Stories: commands in the journal's order, each with its time in seconds, and what the last of them brings about.
+//! Stories: commands in journal order, each with its time in seconds, and the reply and events of the last one.
 
 mod auto_reply;
 mod calls;
@@ -50,10 +50,10 @@ const SALES: &str = "+12065550101";
 /// Outbound only, for both queues.
 const SHARED: &str = "+12065550102";
 
-/// Second 0 of every story: noon, so that a story of minutes stays within its day.
+/// Second 0 of every story: noon, so that a story of minutes does not cross midnight.
 const START: Timestamp = Timestamp::from_ms(1_763_812_800_000);
 
-/// The directory of most stories: the rules' example with texts short enough to read.
+/// The directory of most stories: the rules' example with short texts.
 fn directory() -> Directory {
     let mut directory = example();
     let texts = |en: &str, it: &str| BTreeMap::from([(language("en"), en.to_owned()), (language("it"), it.to_owned())]);
@@ -66,17 +66,17 @@ fn language(name: &str) -> Language {
     name.to_owned().try_into().unwrap()
 }
 
-/// A gateway without sockets and disks: rows in a map, claims in a set, and the journal it wrote.
+/// A gateway in memory: rows in a map, claims in a set, and the journal it wrote.
 struct World {
     rows: BTreeMap<Key, Vec<u8>>,
     claims: HashSet<Claim>,
     directory: Directory,
     journal: Vec<CommittedFrame>,
     now: Timestamp,
-    /// Messages of ours, in the order they were queued: steps name them 1, 2, 3 …
+    /// Outbound messages in the order they were queued; steps refer to them as 1, 2, 3 …
     queued: Vec<MessageId>,
-    /// How much the platform was told of each call.
-    told: BTreeMap<CallId, u64>,
+    /// The last `call_sequence` of each call.
+    sequences: BTreeMap<CallId, u64>,
 }
 
 impl View for World {
@@ -122,66 +122,66 @@ impl World {
             journal: Vec::new(),
             now: START,
             queued: Vec::new(),
-            told: BTreeMap::new(),
+            sequences: BTreeMap::new(),
         }
     }
 
-    /// Decides a step at its second, keeps what follows, and checks what must always hold.
+    /// Decides a step at the given second, stores its events, and checks the invariants.
     fn run(&mut self, secs: u64, step: Step) -> Decision {
         self.run_at(START + std::time::Duration::from_secs(secs), step)
     }
 
-    /// The same at a moment that is not a whole second.
+    /// Like `run`, at a time that need not be a whole second.
     fn run_at(&mut self, now: Timestamp, step: Step) -> Decision {
         self.now = now;
         let command = step.command(self);
         let at = At { time: self.now, position: self.next() };
         let decision = decide(self, command.clone(), at);
-        assert_eq!(decision, decide(self, command, at), "the same question has the same answer");
+        assert_eq!(decision, decide(self, command, at), "deciding is deterministic");
         if !decision.events.is_empty() {
-            self.keep(decision.events.clone());
+            self.commit(decision.events.clone());
         }
         decision
     }
 
-    fn keep(&mut self, events: Vec<NumberedEvent>) {
-        let story = CommittedFrame { position: self.next(), at: self.now, events };
-        invariants::before(self, &story);
-        for event in &story.events {
+    fn commit(&mut self, events: Vec<NumberedEvent>) {
+        let frame = CommittedFrame { position: self.next(), at: self.now, events };
+        invariants::before(self, &frame);
+        for event in &frame.events {
             match &event.fact {
                 Event::Claimed { account, carrier_id, kind } => {
                     let (account, carrier_id, kind) = (account.clone(), carrier_id.clone(), kind.clone());
                     let new = self.claims.insert(Claim { account, carrier_id, kind });
-                    assert!(new, "an item is taken in once (A53)");
+                    assert!(new, "each item is accepted once (A53)");
                 }
                 Event::MessageQueued { message, .. } => self.queued.push(message.id),
                 _ => {}
             }
         }
-        let loaded = story.events.iter().any(|event| event.fact.directory_after(&self.directory).is_some());
-        write(&mut self.rows, &apply(&story));
-        self.journal.push(story);
+        let loaded = frame.events.iter().any(|event| event.fact.directory_after(&self.directory).is_some());
+        write(&mut self.rows, &apply(&frame));
+        self.journal.push(frame);
         if loaded {
             let rows = self.rows(Table::State, &[kind::DIRECTORY], &[], usize::MAX);
-            self.directory = directory_from(rows.into_iter()).expect("a directory was loaded just now");
+            self.directory = directory_from(rows.into_iter()).expect("a directory has just been loaded");
         }
         invariants::after(self);
     }
 
-    /// Decides and keeps without the checks, for stories too long for them.
+    /// Like `run` without the checks, which are too slow for long stories.
     fn run_unchecked(&mut self, step: Step) {
         let at = At { time: self.now, position: self.next() };
         let command = step.command(self);
-        let story = CommittedFrame { position: at.position, at: at.time, events: decide(self, command, at).events };
-        write(&mut self.rows, &apply(&story));
-        self.journal.push(story);
+        let frame = CommittedFrame { position: at.position, at: at.time, events: decide(self, command, at).events };
+        write(&mut self.rows, &apply(&frame));
+        self.journal.push(frame);
     }
 
     fn next(&self) -> Position {
         Position(self.journal.len() as u64 + 1)
     }
 
-    /// The n-th message of ours, from 1.
+    /// The n-th outbound message, counted from 1.
     fn message(&self, nth: usize) -> Message {
         Queries::message(self, self.queued[nth - 1]).unwrap()
     }
@@ -189,12 +189,12 @@ impl World {
     fn call(&self, id: &str) -> Call {
         match Queries::call(self, &CallId::read(id).unwrap()) {
             Some(CallRow::Call(call)) => *call,
-            other => panic!("{id} is no call but {other:?}"),
+            other => panic!("{id} is not a call: {other:?}"),
         }
     }
 }
 
-/// Does the writes.
+/// Applies writes to rows.
 fn write(rows: &mut BTreeMap<Key, Vec<u8>>, writes: &[Write]) {
     for write in writes {
         match write {
@@ -205,18 +205,18 @@ fn write(rows: &mut BTreeMap<Key, Vec<u8>>, writes: &[Write]) {
     }
 }
 
-/// People an administrator listed.
+/// An administrator's opt-out list.
 fn listed(numbers: &[&str]) -> Vec<(E164, Block)> {
     numbers.iter().map(|number| (number.parse().unwrap(), Block::everywhere())).collect()
 }
 
-/// Runs a story and compares what its last step answers and tells.
+/// Runs a story and compares the reply and the events of its last step.
 #[track_caller]
 fn check<const N: usize>(story: [(u64, Step); N], expected: &[&str]) -> World {
     check_in(directory(), story, expected)
 }
 
-/// The same in a directory of the story's own.
+/// Like `check`, with the given directory.
 #[track_caller]
 fn check_in<const N: usize>(directory: Directory, story: [(u64, Step); N], expected: &[&str]) -> World {
     let mut world = World::new(directory);
@@ -230,28 +230,28 @@ fn check_in<const N: usize>(directory: Directory, story: [(u64, Step); N], expec
     world
 }
 
-/// Goes on with a story and compares again.
+/// Runs one more step and compares its reply and events.
 #[track_caller]
 fn then(world: &mut World, secs: u64, step: Step, expected: &[&str]) {
     let decision = world.run(secs, step);
     assert_eq!(lines(world, &decision), expected);
 }
 
-/// A directory with something changed.
+/// The usual directory with a change.
 fn with(change: impl Fn(&mut Directory)) -> Directory {
     let mut directory = directory();
     change(&mut directory);
     directory
 }
 
-/// A decision in words: the answer, then what the platform is told.
+/// A decision in words: the reply, then the events for the platform.
 fn lines(world: &World, decision: &Decision) -> Vec<String> {
-    let told = match world.journal.last() {
-        Some(story) if !decision.events.is_empty() => show::told(story),
+    let events = match world.journal.last() {
+        Some(frame) if !decision.events.is_empty() => show::rendered(frame),
         Some(_) | None => Vec::new(),
     };
-    let documents = told.iter().map(|told| serde_json::from_slice::<Value>(&told.body).unwrap());
-    std::iter::once(answer(&decision.reply)).chain(documents.map(|document| told_line(&document))).collect()
+    let documents = events.iter().map(|event| serde_json::from_slice::<Value>(&event.body).unwrap());
+    std::iter::once(answer(&decision.reply)).chain(documents.map(|document| event_line(&document))).collect()
 }
 
 fn answer(reply: &Reply) -> String {
@@ -265,7 +265,7 @@ fn answer(reply: &Reply) -> String {
                 "updated".to_owned()
             }
         }
-        Reply::EndedBeforeStart { .. } => "ended unheard".to_owned(),
+        Reply::EndedBeforeStart { .. } => "ended before start".to_owned(),
         Reply::Message { message, .. } => message.state.word().to_owned(),
         Reply::Again(position) => format!("again {}", position.0),
         Reply::Refused(refusal) => {
@@ -273,7 +273,7 @@ fn answer(reply: &Reply) -> String {
             let after = refusal.retry_after_ms.map(|ms| format!(" after {ms} ms")).unwrap_or_default();
             format!("refused {}{other}{after}", refusal.code.word())
         }
-        Reply::InboundItem(taken) => match taken {
+        Reply::InboundItem(outcome) => match outcome {
             IntakeOutcome::Attached => "attached",
             IntakeOutcome::Replied => "replied",
             IntakeOutcome::Silent(_) => "silent",
@@ -292,8 +292,8 @@ fn answer(reply: &Reply) -> String {
     }
 }
 
-/// An event for the platform in a line: its type without the noise, its call, and what sets it apart.
-fn told_line(event: &Value) -> String {
+/// An event for the platform in one line: its type, its call, and its distinguishing fields.
+fn event_line(event: &Value) -> String {
     let data = &event["data"];
     let mut words = vec![event["type"].as_str().unwrap().to_owned()];
     words.extend(event["call_id"].as_str().map(str::to_owned));

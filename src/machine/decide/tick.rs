@@ -1,4 +1,4 @@
-//! Time passed (A7, A54, A60).
+//! Work that is due because time passed (A7, A54, A60).
 
 use super::call::{ClosingMessage, hang_up};
 use super::draft::Draft;
@@ -10,29 +10,28 @@ use crate::machine::state::{CallRow, Message, Sweep, Timer};
 use crate::machine::view::{Queries, View, days_before};
 use crate::model::{CallId, Day, MessageId, MessageState, Month, Timestamp};
 
-/// Timers done in one go; the next tick goes on. Each writes a few hundred bytes into the frame.
+/// Maximum number of timers per tick; the next tick continues. Each writes a few hundred bytes into the frame.
 const TIMERS_MAX: usize = 256;
 
-/// Months the memory of people may reach back, and one more.
+/// Maximum number of months that contacts are remembered, plus one.
 const MONTHS_MAX: u16 = 14;
 
-/// Days of messages and answers that the first tick of all looks for; from then on it is known where they begin.
+/// Days of messages and answers that the very first tick checks; later ones know the first day that is kept.
 const DAYS_MAX: u16 = 60;
 
-/// Days that what is known of a message is kept at least, whatever the retention of its text: for 72 hours a receipt may
-/// still say what became of it, and then it is given up on (A54).
+/// Minimum number of days that a message's row is kept, whatever the retention of its text: a receipt may come within
+/// 72 hours, after which the message becomes `unconfirmed` (A54).
 const MESSAGE_DAYS_MIN: u32 = 4;
 
-/// Rows the daily sweep looks at in one tick.
+/// Rows that the daily sweep examines per tick.
 const SWEPT_MAX: usize = 256;
 
-/// Does what is due: calls whose lease ran out end, sends nobody answered are given up on, people we have not heard of
-/// for long are forgotten.
+/// Does what is due: ends calls whose lease expired, marks unanswered sends as unconfirmed, drops old contacts.
 pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
-    // The view shows a message as it was before this tick; two timers may be about one.
+    // The view shows messages as they were before this tick, and two timers may concern the same message.
     let mut given_up = Vec::new();
     let due = draft.view.due(draft.now(), TIMERS_MAX);
-    // After a long rest there may be more: nobody is forgotten while something of theirs is still to end.
+    // After a long downtime more timers may be due: nothing is dropped while some are left.
     let all_is_done = due.len() < TIMERS_MAX;
     for (due, timer) in due {
         match timer {
@@ -41,13 +40,13 @@ pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
         }
     }
     if all_is_done {
-        forget(draft);
+        drop_expired(draft);
         sweep(draft);
     }
     Reply::Done
 }
 
-/// Carries leases over a jump of the clock from `from` to `to`: those that ran out by nothing else end as much later.
+/// Extends leases that expired only because the clock jumped from `from` to `to`, by the length of the jump.
 pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Timestamp) -> Reply {
     for id in draft.view.leases(from, to, TIMERS_MAX) {
         let Some(mut call) = draft.live_call(&id).filter(|call| call.ended.is_none()) else { continue };
@@ -59,10 +58,10 @@ pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Time
     Reply::Done
 }
 
-/// Drops the months that neither a contact (A23) nor a landline (A18) may be remembered from any more, the days whose
-/// messages are past their retention, and those whose answers no key may ask for again. A day goes only once no message of
-/// it waits or is under way, however long the gateway rested.
-fn forget<V: View>(draft: &mut Draft<'_, V>) {
+/// Drops the months whose contacts (A23) and landlines (A18) are too old, the days whose messages are past their
+/// retention, and those whose idempotency keys have expired. A day of messages is kept while one of them is queued or
+/// in flight, however long the gateway was down.
+fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
     let settings = &draft.directory().settings;
     let days = settings.contact_memory_days.max(settings.landline_memory_days);
     let kept_from = days_before(draft.now(), days).day().month();
@@ -73,7 +72,7 @@ fn forget<V: View>(draft: &mut Draft<'_, V>) {
     let oldest_open = draft.view.open_page(&[], 1).first().map_or(kept_from, |(_, id, _)| id.day());
     let messages = days_of(draft.view.messages_since(), kept_from.min(oldest_open));
     tables.extend(messages.map(Table::Messages));
-    // An answer is repeated for 24 hours.
+    // Answers are repeated for 24 hours.
     let answers = days_of(draft.view.answers_since(), days_before(draft.now(), 1).day());
     tables.extend(answers.map(Table::Idempotency));
     if !tables.is_empty() {
@@ -81,19 +80,19 @@ fn forget<V: View>(draft: &mut Draft<'_, V>) {
     }
 }
 
-/// The oldest day whose messages are still known.
+/// Returns the oldest day whose messages are kept.
 fn messages_from<V: View>(draft: &Draft<'_, V>) -> Day {
     days_before(draft.now(), draft.directory().settings.retention_days.max(MESSAGE_DAYS_MIN)).day()
 }
 
-/// The days up to `kept_from` that are not forgotten yet.
+/// Returns the days before `kept_from` that are not dropped yet.
 fn days_of(since: Option<Day>, kept_from: Day) -> impl Iterator<Item = Day> {
     let first = since.unwrap_or(Day(kept_from.0.saturating_sub(DAYS_MAX)));
     (first.0..kept_from.0).map(Day)
 }
 
-/// Once a day, page by page: forgets calls that ended before the oldest day whose messages are kept, ends that were heard
-/// of no call and that no call can meet any more (A8), and webhooks nobody could read whose bytes are not kept either.
+/// Once a day, page by page: deletes calls that ended before the oldest day whose messages are kept, ends without a
+/// start that are no longer valid (A8), and quarantined webhooks whose raw bytes are past their retention.
 fn sweep<V: View>(draft: &mut Draft<'_, V>) {
     let today = draft.now().day();
     let after = match draft.view.swept().filter(|sweep| sweep.day == today) {
@@ -116,11 +115,11 @@ fn sweep<V: View>(draft: &mut Draft<'_, V>) {
 
 fn lease<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: &CallId) {
     let Some(call) = draft.live_call(id) else {
-        // Left where it is it would stand in front of all others, and some hundreds of them would be all that is looked at.
+        // If it were kept, it would stay first among the due timers, and enough of them would block all others.
         draft.record(Event::LeaseDone { due, call: id.clone() });
         return;
     };
-    // Calls that live at the same time share no row of a pair (A1), so all of them can end in one tick.
+    // Calls that are live at the same time never share a contact's row (A1), so all of them can end in one tick.
     if call.ended.is_some() || call.lease_until > draft.now() {
         return;
     }
@@ -131,7 +130,7 @@ fn unknown<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: MessageId, giv
     let now = draft.now();
     let given_up = |message: &Message| match message.state {
         MessageState::Sending => true,
-        // It may have been unknown before a receipt said that the carrier has it; then this timer is not the one.
+        // A receipt may have arrived after the outcome was unknown; then a later timer applies.
         MessageState::Sent => message.unconfirmed_at().is_some_and(|until| until <= now),
         _ => false,
     };

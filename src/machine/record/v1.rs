@@ -1,7 +1,7 @@
-//! The directory as version 1 wrote it, in one piece. Later versions write each resource as JSON, so that a field more
-//! is none of theirs.
+//! The directory as record version 1 wrote it, as one value. Later versions write each resource as JSON, so that adding
+//! a field does not change the record format.
 //!
-//! The types of single resources have not changed since; who changes one keeps its old form here.
+//! The types of single resources have not changed since; before changing one, copy its old form here.
 
 use crate::model::{
     Account, Attestation, Closing, E164, Language, NonUs, Number, OptOutScope, Preset, PresetId, Queue, QueueId,
@@ -10,7 +10,7 @@ use crate::model::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A directory.
+/// A whole directory, in version 1's form.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Directory {
     settings: Settings,

@@ -1,7 +1,7 @@
-//! The settings' row as version 2 wrote it: field by field. Version 3 writes it as JSON, so that a field more is read as its
-//! default from rows without it.
+//! The settings' row as version 2 wrote it: field by field. Version 3 writes it as JSON, so that a field missing from
+//! an old row reads as its default.
 //!
-//! The model's types in here have not changed since; who changes one keeps its old form here.
+//! The model's types used here have not changed since; before changing one, copy its old form here.
 
 use super::{Key, Table};
 use crate::machine::apply::SETTINGS_ROW;
@@ -42,7 +42,7 @@ struct AutoReply {
     unknown_sender: UnknownSender,
 }
 
-/// Makes of a row of version 2 what version 3 has in its place.
+/// Converts a row of version 2 to version 3.
 pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
     let is_settings = key.table == Table::State && key.bytes.strip_prefix(&[kind::DIRECTORY]) == Some(SETTINGS_ROW);
     let settings = is_settings.then(|| postcard::from_bytes::<Settings>(&row).ok()).flatten();

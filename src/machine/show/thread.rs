@@ -1,11 +1,11 @@
 //! The thread of an event: events of one thread are delivered in order, one at a time.
 //!
-//! Events of a call are its thread. Other events belong to what they are about: a contact, an account, one of our numbers,
-//! a message, an endpoint. So what somebody said last, STOP or START, is what the platform hears last of it; that is why
-//! `contact.*` is of the contact's thread also where it was said in a call.
+//! Events of a call form its thread. Other events belong to the thread of their subject: a contact, an account, one of
+//! our numbers, a message, an endpoint. `contact.*` is in the contact's thread even if STOP or START was sent during a
+//! call, so that the platform gets a contact's keywords in the order they were sent.
 //!
-//! Invariant: a name holds nothing of a person, because it is written into the journal where no erasure reaches it. A
-//! contact is one of 65,536 groups; whoever knows a group's name knows it of a hundred thousand numbers alike.
+//! Invariant: a thread's name contains no personal data, because it is written to the journal outside the bodies that
+//! can be erased. A contact is mapped to one of 65,536 groups, so a group's name fits a hundred thousand numbers.
 
 use super::super::Private;
 use super::super::event::{Event, NumberedEvent};
@@ -15,10 +15,10 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::hash::Hasher;
 
-/// What names of contacts' threads begin with. No call's id has this character.
+/// The prefix of contacts' threads. Call ids cannot contain `~`.
 pub const CONTACTS: &str = "~contact-";
 
-/// The name of an event's thread.
+/// Returns the name of an event's thread.
 pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
     if let Some(call) = call(event) {
         return Cow::Borrowed(call.as_str());
@@ -39,7 +39,7 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
     .into()
 }
 
-/// Whether nothing older can be of the event's thread.
+/// Whether the event is certainly the first of its thread.
 pub(super) fn begins(event: &NumberedEvent) -> bool {
     match (event.call_sequence, &event.fact) {
         (Some(sequence), _) => sequence == 1,
@@ -48,7 +48,8 @@ pub(super) fn begins(event: &NumberedEvent) -> bool {
     }
 }
 
-/// The call in whose order the event is. Before version 4 of records that was also the call somebody said STOP in.
+/// Returns the call whose thread the event is in. Before record version 4 that included the call in which STOP was
+/// sent.
 pub(super) fn call(event: &NumberedEvent) -> Option<&CallId> {
     match &event.fact {
         Event::OptedOut { .. } | Event::OptedIn { .. } if event.call_sequence.is_none() => None,
@@ -56,7 +57,7 @@ pub(super) fn call(event: &NumberedEvent) -> Option<&CallId> {
     }
 }
 
-/// Whether the event was of a contact who was erased, so that nobody knows its thread any more.
+/// Whether the event belongs to an erased contact, so that its thread is unknown.
 pub(super) fn is_erased(event: &NumberedEvent) -> bool {
     match &event.fact {
         Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => {
@@ -67,7 +68,7 @@ pub(super) fn is_erased(event: &NumberedEvent) -> bool {
     }
 }
 
-/// The thread of a contact's group; none where the contact was erased.
+/// Returns the thread of a contact's group; `None` if the contact was erased.
 fn of_contact<T: Display>(contact: &Private<T>) -> Option<String> {
     let mut hasher = SipHasher13::new();
     hasher.write(contact.kept()?.to_string().as_bytes());

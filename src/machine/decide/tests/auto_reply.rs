@@ -1,4 +1,4 @@
-//! Who writes after the call (R58-R61, A22-A27).
+//! Texts after the call and their auto-reply (R58-R61, A22-A27).
 
 use super::steps::{end, go, put, restart, say, sent, start, start_in, start_of, text};
 use super::*;
@@ -9,12 +9,12 @@ const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 const CALL_US: &str = "message.queued auto_reply 'Call us.'";
 
-/// Ann talked, texted and hung up at second 2.
+/// Ann calls, texts, and hangs up at second 2.
 fn talked() -> [(u64, Step); 3] {
     [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, end("a"))]
 }
 
-/// What Ann gets for texting at `secs` after that.
+/// Ann texts at these seconds; compares the outcome of the last text.
 #[track_caller]
 fn check_reply(directory: Directory, at: &[u64], expected: &[&str]) -> World {
     let mut world = World::new(directory);
@@ -34,7 +34,7 @@ const REPLIED: &[&str] = &["replied", "message.late auto_replied after a", CALL_
 const SILENT: &[&str] = &["silent", "message.late after a"];
 
 #[test]
-fn r58_r59_r60_r61_who_continues_after_the_call_hears_that_nobody_reads_it() {
+fn r58_r59_r60_r61_texts_after_the_call_get_the_auto_reply() {
     let mut world = check_reply(directory(), &[3], REPLIED);
     then(&mut world, 4, go(2), &["started"]);
     then(&mut world, 5, sent(2), &["done", "message.sent auto_reply"]);
@@ -54,12 +54,12 @@ fn a22_the_first_text_is_answered_then_one_in_15_minutes() {
 }
 
 #[test]
-fn a22_a_text_met_with_silence_does_not_prolong_it() {
+fn a22_an_unanswered_text_does_not_extend_the_quiet_time() {
     check_reply(directory(), &[3, 3 + 14 * MINUTE, 3 + 15 * MINUTE], REPLIED);
 }
 
 #[test]
-fn a22_three_in_a_day() {
+fn a22_at_most_three_auto_replies_a_day() {
     let hourly = [3, 3_600, 7_200];
     check_reply(directory(), &hourly, REPLIED);
     check_reply(directory(), &[3, 3_600, 7_200, 10_800], SILENT);
@@ -68,7 +68,7 @@ fn a22_three_in_a_day() {
 }
 
 #[test]
-fn a22_the_caps_are_of_the_pair_and_outlive_calls_and_restarts() {
+fn a22_the_caps_are_per_pair_and_survive_calls_and_restarts() {
     let mut world = check_reply(directory(), &[3], REPLIED);
     world.run(4, start("b"));
     world.run(5, text(ANN, SUPPORT, "again"));
@@ -79,7 +79,7 @@ fn a22_the_caps_are_of_the_pair_and_outlive_calls_and_restarts() {
 }
 
 #[test]
-fn a23_a_caller_is_remembered_90_days_and_to_the_day() {
+fn a23_a_caller_is_remembered_for_exactly_90_days() {
     let only_the_known = || with(|directory| directory.settings.auto_reply.unknown_sender = UnknownSender::Silent);
     check_reply(only_the_known(), &[90 * DAY], REPLIED);
     check_reply(only_the_known(), &[91 * DAY], &["silent", "message.late"]);
@@ -94,7 +94,7 @@ fn a23_a_caller_is_remembered_90_days_and_to_the_day() {
 }
 
 #[test]
-fn a23_a_stranger_is_answered_or_not_as_the_setting_says() {
+fn a23_the_setting_decides_whether_strangers_get_a_reply() {
     check([(0, text(BOB, SUPPORT, "hi"))], &["replied", "message.late auto_replied", CALL_US]);
     check_in(
         with(|directory| directory.settings.auto_reply.unknown_sender = UnknownSender::Silent),
@@ -103,7 +103,7 @@ fn a23_a_stranger_is_answered_or_not_as_the_setting_says() {
     );
 }
 
-/// The n-th of many who were never on a call.
+/// A text of the n-th sender without any call.
 fn stranger(nth: usize, words: &str) -> Step {
     text(&format!("+1415555{nth:04}"), SUPPORT, words)
 }
@@ -113,7 +113,7 @@ fn with_strangers(per_hour: Option<u32>) -> Directory {
 }
 
 #[test]
-fn f05_a71_strangers_are_answered_up_to_the_bound_in_any_hour() {
+fn f05_a71_replies_to_strangers_are_limited_per_hour() {
     const REPLIED: &[&str] = &["replied", "message.late auto_replied", CALL_US];
     const SILENT: &[&str] = &["silent", "message.late"];
     let mut world = World::new(with_strangers(Some(2)));
@@ -131,7 +131,7 @@ fn f05_a71_strangers_are_answered_up_to_the_bound_in_any_hour() {
 }
 
 #[test]
-fn f05_a71_who_was_or_is_on_a_call_is_answered_beyond_the_bound() {
+fn f05_a71_callers_are_exempt_from_the_hourly_limit_for_strangers() {
     let mut world = World::new(with_strangers(Some(0)));
     for (secs, step) in talked() {
         world.run(secs, step);
@@ -144,7 +144,7 @@ fn f05_a71_who_was_or_is_on_a_call_is_answered_beyond_the_bound() {
 }
 
 #[test]
-fn f05_a71_answers_to_stop_and_help_of_strangers_have_bounds_of_their_own() {
+fn f05_a71_stop_and_help_of_strangers_have_hourly_limits_of_their_own() {
     let mut directory = with_strangers(Some(1));
     directory.settings.opt_out.texts.insert(language("en"), "Out.".to_owned());
     directory.settings.opt_out.help_texts.insert(language("en"), "Us.".to_owned());
@@ -160,7 +160,7 @@ fn f05_a71_answers_to_stop_and_help_of_strangers_have_bounds_of_their_own() {
 }
 
 #[test]
-fn a24_keywords_names_short_codes_our_own_numbers_and_our_own_words_are_never_answered() {
+fn a24_keywords_short_codes_names_and_our_own_texts_get_no_auto_reply() {
     for words in ["help", "Call us.", " Chiamaci. ", "Bye."] {
         let [one, two, three] = talked();
         check([one, two, three, (3, text(ANN, SUPPORT, words))], SILENT);
@@ -168,8 +168,8 @@ fn a24_keywords_names_short_codes_our_own_numbers_and_our_own_words_are_never_an
     let unconfirmed = || with(|directory| directory.settings.opt_out.confirm = false);
     for words in ["STOP", "cancel"] {
         let [one, two, three] = talked();
-        let told = &["silent", "message.late after a", "contact.opted_out"];
-        check_in(unconfirmed(), [one, two, three, (3, text(ANN, SUPPORT, words))], told);
+        let expected = &["silent", "message.late after a", "contact.opted_out"];
+        check_in(unconfirmed(), [one, two, three, (3, text(ANN, SUPPORT, words))], expected);
     }
     for from in [SALES, SHARED, "72975", "Rossi SpA"] {
         check([(0, text(from, SUPPORT, "hi"))], &["silent", "message.late"]);
@@ -177,14 +177,14 @@ fn a24_keywords_names_short_codes_our_own_numbers_and_our_own_words_are_never_an
 }
 
 #[test]
-fn a47_yes_and_start_are_ordinary_text_from_who_has_not_opted_out() {
+fn a47_yes_and_start_are_ordinary_texts_without_an_opt_out() {
     let [one, two, three] = talked();
     check([one, two, three, (3, text(ANN, SUPPORT, "Yes"))], REPLIED);
     check([(0, start("a")), (1, text(ANN, SUPPORT, "yes?"))], &["attached", "message.received a 'yes?'"]);
 }
 
 #[test]
-fn a24_a46_who_opted_out_is_never_answered_nor_texted_from_what_waits() {
+fn a24_a46_an_opted_out_person_gets_no_reply_and_no_queued_text() {
     let mut world = World::empty();
     let seed = Command::Seed { directory: Box::new(directory()), opt_outs: listed(&[ANN]) };
     world.run(0, Step::Do(seed));
@@ -198,7 +198,7 @@ fn a24_a46_who_opted_out_is_never_answered_nor_texted_from_what_waits() {
 }
 
 #[test]
-fn a25_a22_who_counts_is_told_why_nobody_replied() {
+fn a25_a22_the_outcome_says_why_no_reply_was_sent() {
     let mut wordless = directory();
     wordless.settings.auto_reply.texts.clear();
     for (directory, texts, why) in [(wordless, 1, NoReplyReason::NoText), (directory(), 2, NoReplyReason::Quiet)] {
@@ -209,8 +209,8 @@ fn a25_a22_who_counts_is_told_why_nobody_replied() {
 }
 
 #[test]
-fn a24_two_gateways_answering_each_other_stop_at_once() {
-    // The other one has words of its own, so only the caps can end it.
+fn a24_two_gateways_replying_to_each_other_stop_at_once() {
+    // The other gateway's auto-reply has a different text, so only the caps can end the loop.
     let mut world = World::new(directory());
     let replies = (0..100).filter(|secs| {
         let decision = world.run(*secs, text(BOB, SUPPORT, "We are closed."));
@@ -220,7 +220,7 @@ fn a24_two_gateways_answering_each_other_stop_at_once() {
 }
 
 #[test]
-fn a25_the_auto_reply_speaks_the_language_of_the_last_call_and_to_strangers_the_queues() {
+fn a25_the_auto_reply_uses_the_last_calls_language_else_the_queues() {
     let italian = put("a", |put| put.language = Some(language("it")));
     check(
         [(0, italian), (1, text(ANN, SUPPORT, "ciao")), (2, end("a")), (3, text(ANN, SUPPORT, "ancora"))],
@@ -234,7 +234,7 @@ fn a25_the_auto_reply_speaks_the_language_of_the_last_call_and_to_strangers_the_
 }
 
 #[test]
-fn a27_a_new_call_wins_over_an_auto_reply_that_waits() {
+fn a27_a_new_call_cancels_a_queued_auto_reply() {
     let [one, two, three] = talked();
     let mut world = check(
         [one, two, three, (3, text(ANN, SUPPORT, "more")), (4, start("b")), (5, text(ANN, SUPPORT, "here"))],
@@ -244,19 +244,19 @@ fn a27_a_new_call_wins_over_an_auto_reply_that_waits() {
 }
 
 #[test]
-fn a27_but_not_a_call_that_the_text_would_not_have_joined() {
+fn a27_a_call_in_another_queue_does_not_cancel_the_auto_reply() {
     let [one, two, three] = talked();
     check([one, two, three, (3, text(ANN, SUPPORT, "more")), (4, start_in("b", "sales")), (5, go(2))], &["started"]);
 }
 
 #[test]
-fn a21_an_auto_reply_is_of_use_for_a_minute() {
+fn a21_an_auto_reply_expires_after_a_minute() {
     let mut world = check_reply(directory(), &[3], REPLIED);
     then(&mut world, 63, go(2), &["not started", "message.expired auto_reply too_late"]);
 }
 
 #[test]
-fn a_text_in_the_next_call_belongs_to_that_call_alone() {
+fn a_text_in_the_next_call_belongs_to_that_call_only() {
     let [one, two, three] = talked();
     let mut world = check(
         [one, two, three, (4, start("b")), (5, say("b", "hello again"))],

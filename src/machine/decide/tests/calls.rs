@@ -9,7 +9,7 @@ use crate::model::{Caller, Phase, Session};
 const HOUR: u64 = 60 * 60;
 
 #[test]
-fn a_call_starts_once_and_a_later_word_that_changes_nothing_is_no_event() {
+fn a_call_starts_once_and_an_unchanged_update_makes_no_event() {
     check([(0, start("a"))], &["created", "call.started a"]);
     check([(0, start("a")), (1, start("a"))], &["updated"]);
     check([(0, start("a")), (1, put("a", |put| put.phase = Phase::Waiting))], &["updated", "call.updated a"]);
@@ -21,13 +21,13 @@ fn a_call_keeps_its_caller() {
 }
 
 #[test]
-fn a_call_is_refused_in_a_queue_that_is_none_and_a15_of_a_type_that_is_off() {
+fn a15_a_call_in_an_unknown_queue_or_of_a_disabled_type_is_refused() {
     check([(0, start_in("a", "billing"))], &["refused queue_not_found"]);
     check([(0, put("a", |put| put.call_type = "campaign".to_owned()))], &["refused call_type_off"]);
 }
 
 #[test]
-fn a_word_older_than_the_last_is_ignored_and_renews_nothing() {
+fn a_stale_update_is_ignored_and_renews_no_lease() {
     let version = |version, agent: &str| {
         let agent = agent.to_owned();
         put("a", |put| (put.version, put.agent) = (Some(version), Some(Some(agent))))
@@ -39,13 +39,13 @@ fn a_word_older_than_the_last_is_ignored_and_renews_nothing() {
 }
 
 #[test]
-fn leaving_the_agent_out_keeps_them() {
+fn omitting_the_agent_keeps_the_agent() {
     let world = check([(0, start("a")), (1, put("a", |put| put.agent = None))], &["updated"]);
     assert_eq!(world.call("a").agent.as_deref(), Some("agent-1"));
 }
 
 #[test]
-fn a7_a_call_nobody_speaks_of_ends_when_its_lease_runs_out_and_gets_no_closing_message() {
+fn a7_a_call_whose_lease_expires_ends_without_a_closing_message() {
     check(
         [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (4 * HOUR, tick())],
         &["done", "call.ended a closed call_ended lease_expired"],
@@ -54,13 +54,13 @@ fn a7_a_call_nobody_speaks_of_ends_when_its_lease_runs_out_and_gets_no_closing_m
 }
 
 #[test]
-fn a7_any_word_about_the_call_renews_its_lease() {
+fn a7_any_update_of_the_call_renews_its_lease() {
     let mut world = check([(0, start("a")), (HOUR, start("a")), (4 * HOUR, tick())], &["done"]);
     then(&mut world, 5 * HOUR, tick(), &["done", "call.ended a lease_expired"]);
 }
 
 #[test]
-fn a7_calls_without_a_number_run_out_too_and_all_in_one_tick() {
+fn a7_one_tick_ends_all_expired_calls_even_those_without_a_number() {
     let withheld = |id| put(id, |put| put.caller = Caller::Withheld);
     check(
         [(0, withheld("a")), (0, withheld("b")), (0, start("c")), (0, start("d")), (4 * HOUR, tick())],
@@ -74,9 +74,9 @@ fn a7_calls_without_a_number_run_out_too_and_all_in_one_tick() {
     );
 }
 
-/// What an erasure left of somebody's calls may not keep those of others from their end.
+/// Leases left behind by an erasure must not stop other calls from expiring.
 #[test]
-fn a7_leases_of_calls_that_nobody_knows_go_and_hold_up_no_other() {
+fn a7_leases_of_unknown_calls_are_dropped_and_block_no_other() {
     let mut world = World::new(directory());
     world.run(0, start("a"));
     let unknown = |world: &World| {
@@ -97,8 +97,8 @@ fn a7_leases_of_calls_that_nobody_knows_go_and_hold_up_no_other() {
 }
 
 #[test]
-fn g13_a_jump_of_the_clock_ends_no_call_and_leaves_its_lease_what_it_had() {
-    // After three hours the clock jumps by a day: an hour of the lease is left.
+fn g13_a_clock_jump_ends_no_call_and_keeps_the_rest_of_its_lease() {
+    // After three hours the clock jumps by a day; one hour of the lease is left.
     let jump = || carry(3 * HOUR, 27 * HOUR);
     let mut world = check([(0, start("a")), (27 * HOUR, jump()), (27 * HOUR, jump()), (27 * HOUR, tick())], &["done"]);
     then(&mut world, 28 * HOUR - 1, tick(), &["done"]);
@@ -106,8 +106,8 @@ fn g13_a_jump_of_the_clock_ends_no_call_and_leaves_its_lease_what_it_had() {
 }
 
 #[test]
-fn g13_a_lease_that_truly_ran_out_and_one_that_still_lasts_are_not_carried_over_a_jump() {
-    // The first ran out an hour before; the other ends an hour after.
+fn g13_only_leases_that_expire_within_the_jump_are_extended() {
+    // The first lease expired an hour before the jump; the second expires an hour after it.
     let steps = [(0, start("a")), (6 * HOUR, start_of("b", "+12065550150")), (9 * HOUR, carry(5 * HOUR, 9 * HOUR))];
     let mut world = check(steps, &["done"]);
     then(&mut world, 9 * HOUR, tick(), &["done", "call.ended a lease_expired"]);
@@ -116,15 +116,15 @@ fn g13_a_lease_that_truly_ran_out_and_one_that_still_lasts_are_not_carried_over_
 
 #[test]
 fn a8_an_end_before_the_start_wins_for_a_day() {
-    check([(0, end("a")), (1, start("a"))], &["ended unheard"]);
+    check([(0, end("a")), (1, start("a"))], &["ended before start"]);
     check([(0, end("a")), (1, say("a", "hi"))], &["refused call_ended"]);
     check([(0, end("a")), (24 * HOUR, start("a"))], &["created", "call.started a"]);
     check([(0, end("a")), (24 * HOUR, say("a", "hi"))], &["refused call_not_found"]);
 }
 
 #[test]
-fn a8_the_end_of_an_unheard_call_is_remembered_as_it_was_first_told() {
-    let mut world = check([(0, end("a")), (1, end("a"))], &["ended unheard"]);
+fn a8_the_first_end_of_an_unknown_call_is_the_one_kept() {
+    let mut world = check([(0, end("a")), (1, end("a"))], &["ended before start"]);
     let ended_at = |decision: Decision| match decision.reply {
         Reply::EndedBeforeStart { ended, .. } => ended.at,
         other => panic!("{other:?}"),
@@ -135,12 +135,12 @@ fn a8_the_end_of_an_unheard_call_is_remembered_as_it_was_first_told() {
 }
 
 #[test]
-fn a8_an_end_told_twice_is_one_end() {
+fn a8_a_repeated_end_is_one_end() {
     check([(0, start("a")), (1, end("a")), (2, end("a"))], &["ended"]);
 }
 
 #[test]
-fn a8_a_late_word_about_an_ended_call_changes_nothing() {
+fn a8_a_late_update_of_an_ended_call_changes_nothing() {
     check([(0, start("a")), (1, end("a")), (2, start_in("a", "sales"))], &["ended"]);
 }
 
@@ -160,7 +160,7 @@ fn a9_the_session_follows_the_call_to_another_queue_and_keeps_its_number() {
 }
 
 #[test]
-fn a10_in_a_queue_with_the_feature_off_nothing_is_sent_and_what_comes_in_stays_with_the_call() {
+fn a10_with_the_queue_off_nothing_is_sent_but_texts_still_join_the_call() {
     let sales_off = || {
         with(|directory| {
             directory.queues.get_mut(&"sales".to_owned().try_into().unwrap()).unwrap().in_call_sms = Some(false);
@@ -179,7 +179,7 @@ fn a10_in_a_queue_with_the_feature_off_nothing_is_sent_and_what_comes_in_stays_w
 }
 
 #[test]
-fn a12_when_the_last_agent_leaves_the_session_closes_and_the_next_agents_first_message_opens_it() {
+fn a12_the_session_closes_with_the_last_agent_and_reopens_with_the_next() {
     let left = || put("a", |put| put.agent = Some(None));
     let mut world = check(
         [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, left())],
@@ -192,7 +192,7 @@ fn a12_when_the_last_agent_leaves_the_session_closes_and_the_next_agents_first_m
 }
 
 #[test]
-fn a12_who_texts_while_nobody_is_there_gets_the_auto_reply_in_the_calls_language_and_it_is_sent() {
+fn a12_a_text_without_an_agent_gets_the_auto_reply_in_the_calls_language() {
     let left = put("a", |put| (put.agent, put.language) = (Some(None), Some(language("it"))));
     let begun = put("a", |put| put.language = Some(language("it")));
     let mut world = check(
@@ -203,7 +203,7 @@ fn a12_who_texts_while_nobody_is_there_gets_the_auto_reply_in_the_calls_language
 }
 
 #[test]
-fn a12_a_session_closed_for_want_of_an_agent_ends_without_a_closing_message() {
+fn a12_a_session_closed_for_no_agent_ends_without_a_closing_message() {
     let left = put("a", |put| put.agent = Some(None));
     check(
         [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, left), (3, end("a"))],
@@ -212,7 +212,7 @@ fn a12_a_session_closed_for_want_of_an_agent_ends_without_a_closing_message() {
 }
 
 #[test]
-fn a12_a_text_accepted_before_the_agent_left_still_goes_out() {
+fn a12_a_text_accepted_before_the_agent_left_is_still_sent() {
     let left = put("a", |put| put.agent = Some(None));
     check([(0, start("a")), (1, say("a", "a link")), (2, left), (3, go(1))], &["started"]);
 }
@@ -224,7 +224,7 @@ fn a12_a_waiting_caller_has_no_agent_to_lose() {
 }
 
 #[test]
-fn a16_a_withheld_caller_is_taken_and_cannot_be_texted_until_the_agent_confirms_a_number() {
+fn a16_a_withheld_caller_can_be_texted_once_a_number_is_confirmed() {
     let withheld = |alternative: Option<&str>| {
         let alternative = alternative.map(|number| number.parse().unwrap());
         put("a", |put| (put.caller, put.alternative) = (Caller::Withheld, alternative))
@@ -247,7 +247,7 @@ fn a16_a_withheld_caller_is_taken_and_cannot_be_texted_until_the_agent_confirms_
 }
 
 #[test]
-fn a16_a1_another_number_to_text_never_shares_its_pair_with_the_call_that_has_it() {
+fn a16_a1_an_alternative_number_never_takes_another_calls_pair() {
     let to_bob = || put("b", |put| put.alternative = BOB.parse().ok());
     let mut world = check(
         [
@@ -266,7 +266,7 @@ fn a16_a1_another_number_to_text_never_shares_its_pair_with_the_call_that_has_it
 }
 
 #[test]
-fn a16_who_was_texted_before_is_remembered_when_another_number_is_confirmed() {
+fn a16_the_previous_number_is_remembered_when_another_is_confirmed() {
     let to_bob = put("a", |put| put.alternative = BOB.parse().ok());
     check(
         [(0, start("a")), (1, say("a", "hi")), (2, go(1)), (3, sent(1)), (4, to_bob), (5, text(ANN, SUPPORT, "me?"))],

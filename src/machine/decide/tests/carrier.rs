@@ -1,4 +1,4 @@
-//! What carriers answer and say later (A54, A60, A61, A62, segments).
+//! Carrier responses and receipts (A54, A60, A61, A62, segments).
 
 use super::steps::{call_id, delivered, end, go, later, receipt, refused, say, sent, start, tick, unknown};
 use super::*;
@@ -8,8 +8,8 @@ use crate::model::{FailureCode, InboundItem, MessageState, Receipt, ReceiptRef, 
 
 const HOUR: u64 = 60 * 60;
 
-/// A text of the agent that is on its way to the carrier at second 2.
-fn under_way() -> [(u64, Step); 3] {
+/// An agent's text that is in flight at second 2.
+fn in_flight() -> [(u64, Step); 3] {
     [(0, start("a")), (1, say("a", "hi")), (2, go(1))]
 }
 
@@ -17,7 +17,7 @@ fn under_way() -> [(u64, Step); 3] {
 fn check_after(steps: Vec<(u64, Step)>, expected: &[&str]) -> World {
     let mut world = World::new(directory());
     let mut last = Vec::new();
-    for (secs, step) in under_way().into_iter().chain(steps) {
+    for (secs, step) in in_flight().into_iter().chain(steps) {
         let decision = world.run(secs, step);
         last = lines(&world, &decision);
     }
@@ -39,7 +39,7 @@ fn r4_a_message_counts_and_opens_the_session_when_its_first_attempt_starts() {
 }
 
 #[test]
-fn a54_a_text_is_sent_then_delivered_and_nothing_takes_that_back() {
+fn a54_a_delivered_text_stays_delivered() {
     let mut world = check_after(vec![(3, sent(1)), (4, delivered(1))], &["advanced", "message.delivered a custom"]);
     then(&mut world, 5, Step::Receipt(1, ReceiptState::Sent, "sent"), &["stale"]);
     let failed = Step::Receipt(1, ReceiptState::Failed(FailureCode::Unreachable), "failed");
@@ -48,7 +48,7 @@ fn a54_a_text_is_sent_then_delivered_and_nothing_takes_that_back() {
 }
 
 #[test]
-fn a54_sent_and_never_heard_of_again_is_unconfirmed_after_72_hours_and_still_gives_way() {
+fn a54_a_text_without_a_receipt_is_unconfirmed_after_72_hours() {
     let mut world =
         check_after(vec![(3, sent(1)), (72 * HOUR, tick())], &["done", "call.ended a closed call_ended lease_expired"]);
     then(&mut world, 72 * HOUR + 2, tick(), &["done", "message.unconfirmed a custom"]);
@@ -56,14 +56,14 @@ fn a54_sent_and_never_heard_of_again_is_unconfirmed_after_72_hours_and_still_giv
 }
 
 #[test]
-fn a54_a_message_with_its_receipt_has_nothing_left_to_happen() {
+fn a54_a_message_with_its_receipt_has_no_timer() {
     let world = check_after(vec![(3, sent(1)), (4, delivered(1))], &["advanced", "message.delivered a custom"]);
     let timers = world.due(Timestamp::from_ms(u64::MAX), 10);
-    assert_eq!(timers.len(), 1, "the call's lease alone: {timers:?}");
+    assert_eq!(timers.len(), 1, "only the lease of the call: {timers:?}");
 }
 
 #[test]
-fn a60_an_attempt_nobody_answered_is_unconfirmed_after_ten_minutes_and_not_sent_again() {
+fn a60_an_unanswered_attempt_is_unconfirmed_after_ten_minutes_not_resent() {
     let mut world = check_after(vec![(3, unknown(1))], &["done"]);
     assert_eq!(world.message(1).state, MessageState::Sending);
     then(&mut world, 4, go(1), &["not started"]);
@@ -82,7 +82,7 @@ fn a60_a_receipt_settles_an_unknown_send_at_any_time() {
         &["advanced", "message.sent a custom"],
     );
     then(&mut world, 603, tick(), &["done"]);
-    assert_eq!(world.message(1).state, MessageState::Sent, "ten minutes are for those nobody spoke of");
+    assert_eq!(world.message(1).state, MessageState::Sent, "a receipt stops the ten-minute timer");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a61_a_receipt_before_the_carriers_answer_counts_and_the_answer_adds_its_id() 
 }
 
 #[test]
-fn a62_a_receipt_is_one_by_its_status_and_the_same_one_again_has_no_effect() {
+fn a62_receipts_are_deduplicated_by_status() {
     let status = |word| Step::Receipt(1, ReceiptState::Sent, word);
     let mut world = check_after(vec![(3, status("sent"))], &["advanced", "message.sent a custom"]);
     then(&mut world, 4, status("sent"), &["duplicate"]);
@@ -118,7 +118,7 @@ fn a62_a_receipt_is_one_by_its_status_and_the_same_one_again_has_no_effect() {
 }
 
 #[test]
-fn a_receipt_is_of_our_message_in_our_account_or_of_none() {
+fn a_receipt_must_match_a_message_of_its_account() {
     let about = |about, account: &str| {
         let (carrier_id, status) = ("SM9".to_owned(), "delivered".to_owned());
         let state = ReceiptState::Delivered;
@@ -136,19 +136,19 @@ fn a_receipt_is_of_our_message_in_our_account_or_of_none() {
     let mut world = check_after(vec![(3, about(ReceiptRef::CarrierOnly, "main"))], &["no such message"]);
     let ours = ReceiptRef::Ours(world.queued[0]);
     then(&mut world, 4, about(ours, "other"), &["no such message"]);
-    let nobody = ReceiptRef::Ours(MessageId::new(START.day(), Position(9_999), 0));
-    then(&mut world, 5, about(nobody, "main"), &["no such message"]);
+    let unknown_message = ReceiptRef::Ours(MessageId::new(START.day(), Position(9_999), 0));
+    then(&mut world, 5, about(unknown_message, "main"), &["no such message"]);
     then(&mut world, 6, about(ours, "main"), &["advanced", "message.delivered a custom"]);
 }
 
 #[test]
-fn a_receipt_for_a_text_that_was_never_handed_over_says_nothing() {
+fn a_receipt_for_a_text_never_sent_is_ignored() {
     let mut world = check([(0, start("a")), (1, say("a", "x")), (2, delivered(1))], &["stale"]);
     then(&mut world, 3, go(1), &["started"]);
 }
 
 #[test]
-fn a64_a_text_the_carrier_did_not_take_waits_in_its_lane_again() {
+fn a64_a_postponed_text_returns_to_its_lane() {
     let mut world = check_after(vec![(3, later(1))], &["done"]);
     assert_eq!(world.message(1).state, MessageState::Queued);
     assert!(world.message(1).not_before.unwrap() > world.now);
@@ -157,7 +157,7 @@ fn a64_a_text_the_carrier_did_not_take_waits_in_its_lane_again() {
 }
 
 #[test]
-fn a64_what_was_never_written_is_tried_again_until_it_is_too_old() {
+fn a64_an_unwritten_request_is_retried_until_the_text_expires() {
     let never = || Step::Settle(1, SettledAs::NeverWritten);
     let mut world = check_after(vec![(3, never())], &["done"]);
     world.run(100, go(1));
@@ -165,7 +165,7 @@ fn a64_what_was_never_written_is_tried_again_until_it_is_too_old() {
 }
 
 #[test]
-fn a54_a_text_the_carrier_said_no_to_and_delivered_all_the_same_leaves_its_lane() {
+fn a54_a_postponed_text_with_a_delivered_receipt_leaves_its_lane() {
     let mut world = check_after(vec![(3, later(1))], &["done"]);
     let delivered_in_two = receipt(&world, 1, ReceiptState::Delivered, "delivered", Some(2));
     then(&mut world, 4, Step::Do(delivered_in_two), &["advanced", "message.delivered a custom"]);
@@ -180,7 +180,7 @@ fn a54_a_text_the_carrier_said_no_to_and_delivered_all_the_same_leaves_its_lane(
 }
 
 #[test]
-fn segments_are_the_carriers_where_it_counts_them() {
+fn the_carriers_segment_count_wins() {
     let three = Step::Settle(1, SettledAs::Sent { carrier_id: "SM1".to_owned(), segments: Some(3) });
     let world = check_after(vec![(3, three)], &["done", "message.sent a custom"]);
     assert_eq!(world.message(1).segments, 3);
@@ -189,7 +189,7 @@ fn segments_are_the_carriers_where_it_counts_them() {
 }
 
 #[test]
-fn a_refusal_is_final_and_says_why_in_our_words_and_the_carriers() {
+fn a_refusal_is_final_and_has_our_code_and_the_carriers() {
     let mut world =
         check_after(vec![(3, refused(1, FailureCode::Blocked))], &["done", "message.failed a custom blocked"]);
     assert_eq!(world.message(1).failure.unwrap().carrier_code.as_deref(), Some("30006"));
@@ -197,7 +197,7 @@ fn a_refusal_is_final_and_says_why_in_our_words_and_the_carriers() {
 }
 
 #[test]
-fn only_the_latest_attempt_is_settled_and_once() {
+fn only_the_latest_attempt_is_settled_and_only_once() {
     let of = |attempt| {
         move |world: &World| Command::Settle {
             message: world.queued[0],
@@ -206,7 +206,7 @@ fn only_the_latest_attempt_is_settled_and_once() {
         }
     };
     let mut world = check_after(vec![(3, later(1)), (4, go(1))], &["started"]);
-    // What became of it, and what that says of the account.
+    // Two events: the outcome of the attempt and its effect on the account.
     for (attempt, events) in [(1, 0), (3, 0), (0, 0), (2, 2), (2, 0)] {
         let command = of(attempt)(&world);
         assert_eq!(world.run(5, Step::Do(command)).events.len(), events, "attempt {attempt}");
@@ -214,20 +214,20 @@ fn only_the_latest_attempt_is_settled_and_once() {
 }
 
 #[test]
-fn a30_what_a_send_costs_is_owed_by_the_lane() {
+fn a30_a_send_is_charged_to_its_lane() {
     let world = check_after(vec![(3, sent(1))], &["done", "message.sent a custom"]);
-    // The bucket was empty at 0, full at 1, and holds at most one segment: sent at 2, it is empty at 2.
+    // The bucket holds one segment: empty at 0, full at 1, and after the send at 2 empty at 2.
     let lane = world.lane(SUPPORT.parse().unwrap());
     assert_eq!((lane.empty_at, lane.queued_segments), (START + std::time::Duration::from_secs(2), 0));
     assert_eq!(world.call("a").id, call_id("a"));
 }
 
 #[test]
-fn f21_what_a_lane_owes_is_owed_for_as_long_when_the_time_leaps() {
+fn f21_a_clock_jump_does_not_change_what_a_lane_owes() {
     let at = |secs| START + std::time::Duration::from_secs(secs);
     for (from, empty_at) in [(1, HOUR + 2), (2, 2), (3, 2)] {
         let mut world = check_after(vec![(3, sent(1))], &["done", "message.sent a custom"]);
-        // It is empty at 2, so it owes something before that and nothing after.
+        // Empty at 2: the lane owes time before that and nothing after.
         let carry = Command::CarryDebts { from: at(from), to: at(from + HOUR) };
         world.run(from + HOUR, Step::Do(carry));
         assert_eq!(world.lane(SUPPORT.parse().unwrap()).empty_at, at(empty_at), "from {from}");
@@ -235,7 +235,7 @@ fn f21_what_a_lane_owes_is_owed_for_as_long_when_the_time_leaps() {
 }
 
 #[test]
-fn a54_a60_an_auto_reply_with_both_its_times_past_is_unconfirmed_once() {
+fn a54_a60_an_auto_reply_past_both_deadlines_is_unconfirmed_once() {
     let late = steps::text(BOB, SUPPORT, "hi");
     let mut world = World::new(directory());
     for (secs, step) in [(0, late), (1, go(1)), (2, unknown(1)), (3, Step::Receipt(1, ReceiptState::Sent, "sent"))] {

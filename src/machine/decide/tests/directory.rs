@@ -1,4 +1,4 @@
-//! The directory changes while calls go on (R14-R32, R38, A36-A42), and people are forgotten (A18, A23).
+//! Directory changes during calls (R14-R32, R38, A36-A42), and contacts that expire (A18, A23).
 
 use super::steps::{end, failed_verification, go, put, refused, say, start, start_of, text, tick};
 use super::*;
@@ -16,7 +16,7 @@ fn queue<'a>(directory: &'a mut Directory, id: &str) -> &'a mut Queue {
 }
 
 #[test]
-fn r38_a36_a_switch_holds_from_the_next_send_on() {
+fn r38_a36_a_switch_applies_from_the_next_send() {
     let off = change(|directory| directory.settings.in_call_sms = false);
     let mut world = check([(0, start("a")), (1, say("a", "x")), (2, off)], &["done"]);
     then(&mut world, 3, say("a", "y"), &["refused in_call_sms_off"]);
@@ -26,7 +26,7 @@ fn r38_a36_a_switch_holds_from_the_next_send_on() {
 }
 
 #[test]
-fn a37_a_session_keeps_a_number_that_is_unassigned_or_fails_and_no_new_one_begins_on_it() {
+fn a37_an_unassigned_or_failed_number_keeps_its_sessions_but_starts_none() {
     let away = change(|directory| {
         let sales = queue(directory, "sales");
         (sales.inbound_numbers, sales.outbound_numbers, sales.default_outbound) = Default::default();
@@ -46,7 +46,7 @@ fn a37_a_session_keeps_a_number_that_is_unassigned_or_fails_and_no_new_one_begin
 }
 
 #[test]
-fn a_call_whose_number_is_deleted_goes_on_from_another() {
+fn a_call_whose_number_is_deleted_continues_from_another() {
     let delete = change(|directory| {
         let support = queue(directory, "support");
         (support.inbound_numbers, support.default_outbound) = Default::default();
@@ -58,7 +58,7 @@ fn a_call_whose_number_is_deleted_goes_on_from_another() {
 }
 
 #[test]
-fn a10_a_queue_that_is_deleted_sends_nothing_and_its_calls_still_hear() {
+fn a10_calls_of_a_deleted_queue_send_nothing_but_still_receive() {
     let delete = change(|directory| drop(directory.queues.remove(&"support".to_owned().try_into().unwrap())));
     let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, delete)], &["done"]);
     then(&mut world, 3, say("a", "x"), &["refused queue_disabled"]);
@@ -66,7 +66,7 @@ fn a10_a_queue_that_is_deleted_sends_nothing_and_its_calls_still_hear() {
 }
 
 #[test]
-fn what_breaks_a_rule_changes_nothing_and_every_breach_is_named() {
+fn an_invalid_change_is_refused_whole_with_every_violation_named() {
     let mut world = World::new(directory());
     let mut after = world.directory.clone();
     queue(&mut after, "sales").inbound_numbers.push(SUPPORT.parse().unwrap());
@@ -80,7 +80,7 @@ fn what_breaks_a_rule_changes_nothing_and_every_breach_is_named() {
 }
 
 #[test]
-fn a38_r27_force_alone_assigns_the_global_outbound_number() {
+fn a38_r27_assigning_the_global_outbound_number_needs_force() {
     let mut world = World::new(directory());
     let mut after = world.directory.clone();
     after.numbers.get_mut(&SALES.parse().unwrap()).unwrap().global_outbound = true;
@@ -93,7 +93,7 @@ fn a38_r27_force_alone_assigns_the_global_outbound_number() {
 }
 
 #[test]
-fn a41_r18_a_number_changes_its_purpose_only_when_no_queue_has_it() {
+fn a41_r18_a_numbers_purpose_changes_only_while_no_queue_has_it() {
     let to_chat = change(|directory| {
         directory.numbers.get_mut(&SALES.parse().unwrap()).unwrap().purpose = Purpose::Chat;
     });
@@ -101,7 +101,7 @@ fn a41_r18_a_number_changes_its_purpose_only_when_no_queue_has_it() {
 }
 
 #[test]
-fn r26_r28_r29_numbers_are_added_one_after_another_each_with_a_label() {
+fn r26_r28_r29_numbers_are_added_one_by_one_each_with_a_label() {
     let mut world = World::new(directory());
     for (nth, label) in [(3, "Third"), (4, "Fourth")] {
         let number = format!("+1206555010{nth}").parse().unwrap();
@@ -114,7 +114,7 @@ fn r26_r28_r29_numbers_are_added_one_after_another_each_with_a_label() {
 }
 
 #[test]
-fn r30_r31_a39_numbers_are_verified_in_bulk_and_the_platform_hears_of_changes_alone() {
+fn r30_r31_a39_numbers_are_verified_in_bulk_and_only_changes_make_events() {
     let mut world = World::new(directory());
     let verified = |state| Verification { state, sms: true, mms: true, ..Verification::default() };
     for (secs, number) in [(1, SUPPORT), (2, SALES), (3, SHARED)] {
@@ -130,7 +130,7 @@ fn r30_r31_a39_numbers_are_verified_in_bulk_and_the_platform_hears_of_changes_al
 }
 
 #[test]
-fn r43_r44_r47_presets_come_and_go_by_language() {
+fn r43_r44_r47_presets_are_added_and_removed_per_language() {
     let italian = |world: &mut World, secs, id: &str| {
         let content = crate::machine::command::Content::Preset(id.to_owned().try_into().unwrap(), Some(language("it")));
         let decision = world.run(secs, steps::send("a", content, |_| {}));
@@ -152,7 +152,7 @@ fn r43_r44_r47_presets_come_and_go_by_language() {
 }
 
 #[test]
-fn texts_of_a_language_that_is_gone_are_not_read_again() {
+fn texts_of_a_removed_language_are_not_used_again() {
     let mut world = World::new(directory());
     world.run(1, change(|directory| drop(directory.settings.closing.texts.remove(&language("it")))));
     assert_eq!(world.directory.settings.closing.texts.len(), 1);
@@ -161,7 +161,7 @@ fn texts_of_a_language_that_is_gone_are_not_read_again() {
 }
 
 #[test]
-fn a23_a22_a18_people_live_in_months_and_are_forgotten_with_them() {
+fn a23_a22_a18_contacts_are_stored_and_deleted_by_month() {
     let mut world = World::new(with(|directory| directory.settings.landline_memory_days = 90));
     let story = [
         (0, start("a")),
@@ -180,25 +180,25 @@ fn a23_a22_a18_people_live_in_months_and_are_forgotten_with_them() {
     let people = |world: &World| world.rows.keys().filter(|key| matches!(key.table, Table::Contacts(_))).count();
     assert!(people(&world) >= 2);
     world.run(9, tick());
-    assert!(people(&world) >= 2, "they are not old enough");
+    assert!(people(&world) >= 2, "not old enough yet");
     world.run(89 * DAY, tick());
     assert!(world.landline(BOB.parse().unwrap(), world.now));
     world.run(130 * DAY, tick());
     assert_eq!(people(&world), 0);
     let decision = world.run(130 * DAY + 1, tick());
-    assert_eq!(decision.events, [], "each month is forgotten once");
+    assert_eq!(decision.events, [], "each month is deleted once");
     world.run(131 * DAY, start_of("c", BOB));
     then(&mut world, 131 * DAY + 60, say("c", "x"), &["queued", "message.queued c custom 'x'"]);
 }
 
 #[test]
-fn a23_what_was_forgotten_says_so_from_which_month_on() {
+fn a23_the_first_month_still_kept_is_reported() {
     let mut world = World::new(directory());
     world.run(0, tick());
     let since = world.remembered_since().unwrap();
     let ninety_days_ago = (START - std::time::Duration::from_secs(90 * DAY)).day().month();
     assert_eq!((since, Month(since.0 - 1)), (ninety_days_ago, ninety_days_ago.previous()));
-    // Who shortens the memory forgets sooner; who lengthens it gets nothing back.
+    // A shorter retention deletes sooner; a longer one restores nothing.
     world.run(
         1,
         change(|directory| {

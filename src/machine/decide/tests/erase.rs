@@ -1,4 +1,4 @@
-//! Who is erased is nowhere afterwards, must still not be texted, and others are as they were.
+//! Erasure removes a person's data everywhere, keeps their opt-out, and leaves other people's data unchanged.
 
 use super::invariants::holds;
 use super::steps::{
@@ -9,18 +9,18 @@ use crate::machine::erase::{Key as ErasureKey, Person};
 use crate::machine::record;
 use crate::model::{Caller, InboundItem, OptOutScope};
 
-/// Somebody whom nobody asks to forget.
+/// A person who is never erased.
 const CAROL: &str = "+12065550147";
 
-/// What is under way with somebody has to end first.
+/// Calls and texts in progress have to end first.
 #[test]
-fn nobody_is_erased_in_a_call_or_while_a_text_to_them_waits() {
+fn erasure_is_refused_during_a_call_or_while_a_text_waits() {
     check([(0, start("a")), (1, erase(ANN))], &["refused still_texting a"]);
     check(
         [(0, start("a")), (1, put("a", |put| put.alternative = BOB.parse().ok())), (2, erase(BOB))],
         &["refused still_texting a"],
     );
-    // It is her call still, though its texts go to somebody else.
+    // It is still her call, although its texts go to another number.
     check(
         [(0, start("a")), (1, put("a", |put| put.alternative = BOB.parse().ok())), (2, erase(ANN))],
         &["refused still_texting a"],
@@ -48,13 +48,13 @@ fn nobody_is_erased_in_a_call_or_while_a_text_to_them_waits() {
 }
 
 #[test]
-fn who_is_erased_is_in_no_body_and_no_row_and_others_are_as_they_were() {
+fn an_erased_person_is_in_no_body_and_no_row_and_others_are_unchanged() {
     let before = talked();
-    let after = forget(&before, ANN);
+    let after = erased(&before, ANN);
     for ann in forms(ANN) {
-        let told =
+        let occurrences =
             |world: &World| world.rows.iter().filter(|(key, row)| holds(row, &ann) || holds(&key.bytes, &ann)).count();
-        assert_eq!(told(&after), 0, "{ann:?}");
+        assert_eq!(occurrences(&after), 0, "{ann:?}");
     }
     assert!(forms(ANN).iter().any(|ann| before.rows.values().any(|row| holds(row, ann))));
     let of_bob = |world: &World| {
@@ -65,58 +65,58 @@ fn who_is_erased_is_in_no_body_and_no_row_and_others_are_as_they_were() {
     assert_eq!(of_bob(&after), of_bob(&before));
     assert!(of_bob(&before).len() > 3);
     let texts = |world: &World| {
-        let told = world.journal.iter().flat_map(show::told);
-        told.filter(|told| holds(&told.body, b"Bob's")).map(|told| told.body).collect::<Vec<_>>()
+        let events = world.journal.iter().flat_map(show::rendered);
+        events.filter(|event| holds(&event.body, b"Bob's")).map(|event| event.body).collect::<Vec<_>>()
     };
     assert_eq!(texts(&after), texts(&before));
     assert_eq!(texts(&before).len(), 2, "one from Bob and one to him");
-    let all: Vec<u8> = after.journal.iter().flat_map(show::told).flat_map(|told| told.body).collect();
+    let all: Vec<u8> = after.journal.iter().flat_map(show::rendered).flat_map(|event| event.body).collect();
     assert!(!holds(&all, b"Ann's") && !holds(&all, ANN.as_bytes()));
 }
 
 #[test]
-fn f04_a70_the_ended_call_of_somebody_erased_stays_ended_and_keeps_its_usage() {
+fn f04_a70_an_erased_persons_ended_call_stays_ended_and_keeps_its_usage() {
     let before = talked();
-    let mut after = forget(&before, ANN);
+    let mut after = erased(&before, ANN);
     let (was, is) = (before.call("a"), after.call("a"));
     assert_eq!((is.caller.kept(), is.alternative.kept(), is.party()), (None, None, None));
-    assert_eq!((&is.id, &is.ended, is.told, is.usage), (&was.id, &was.ended, was.told, was.usage));
-    assert!(is.usage.received == 1 && is.told > 3);
+    assert_eq!((&is.id, &is.ended, is.last_sequence, is.usage), (&was.id, &was.ended, was.last_sequence, was.usage));
+    assert!(is.usage.received == 1 && is.last_sequence > 3);
 
-    // A late word of the platform, or of an agent, begins nothing.
+    // Late requests of the platform or an agent start nothing.
     then(&mut after, 30, start("a"), &["ended"]);
     then(&mut after, 31, end("a"), &["ended"]);
     assert_eq!(answer(&after.run(32, say("a", "hello")).reply), "refused call_ended");
-    assert_eq!(after.call("a").told, was.told);
-    // The receipt of her call's text is told as the next thing of it.
+    assert_eq!(after.call("a").last_sequence, was.last_sequence);
+    // The receipt of her call's text gets the next call_sequence.
     let decision = after.run(33, delivered(1));
-    let told: Vec<_> = decision.events.iter().filter_map(|event| event.call_sequence).collect();
-    assert_eq!(told, [was.told + 1]);
-    assert_eq!((after.call("a").told, after.call("a").caller.kept()), (was.told + 1, None));
+    let sequences: Vec<_> = decision.events.iter().filter_map(|event| event.call_sequence).collect();
+    assert_eq!(sequences, [was.last_sequence + 1]);
+    assert_eq!((after.call("a").last_sequence, after.call("a").caller.kept()), (was.last_sequence + 1, None));
 }
 
 #[test]
-fn f04_a70_a_call_of_somebody_erased_names_nobody_else_either() {
+fn f04_a70_an_erased_persons_call_has_no_other_number_either() {
     let mut world = World::new(without_confirmations());
     world.run(0, start("a"));
     world.run(1, put("a", |put| put.alternative = BOB.parse().ok()));
     world.run(2, end("a"));
     world.run(3, erase(ANN));
-    let after = forget(&world, ANN);
+    let after = erased(&world, ANN);
     let bob = Person::new(BOB.parse().unwrap());
-    assert!(after.rows.values().all(|row| !bob.is_named_in(row)), "a number she was texted at is hers as well");
+    assert!(after.rows.values().all(|row| !bob.is_named_in(row)), "her alternative number is erased too");
     assert!(after.call("a").ended.is_some());
 }
 
 #[test]
-fn what_somebody_else_wrote_with_the_number_in_it_goes_and_the_message_stays() {
+fn anothers_text_with_the_number_in_it_is_erased_and_the_message_stays() {
     let mut world = World::new(directory());
     world.run(0, start_of("b", BOB));
     world.run(1, text(BOB, SUPPORT, &format!("my friend is {ANN}")));
     world.run(2, text(BOB, SUPPORT, "ask him"));
     world.run(3, erase(ANN));
-    let after = forget(&world, ANN);
-    let received = after.journal.iter().flat_map(|story| &story.events).filter_map(|event| match &event.fact {
+    let after = erased(&world, ANN);
+    let received = after.journal.iter().flat_map(|frame| &frame.events).filter_map(|event| match &event.fact {
         Event::MessageReceived { message, text, .. } => Some((message.theirs.kept().cloned(), text.kept().cloned())),
         _ => None,
     });
@@ -126,16 +126,16 @@ fn what_somebody_else_wrote_with_the_number_in_it_goes_and_the_message_stays() {
     assert_eq!(after.rows, world.rows);
 }
 
-/// A snapshot is rewritten row by row. It stands where a segment was closed, so that a call may live in it, and a text be
-/// on its way; and the index loaded from it and the journal after it must not differ from one made of the journal alone.
+/// Erasure rewrites a snapshot row by row. A snapshot may hold live calls and texts in flight, and an index loaded from
+/// it plus the later journal must equal an index built from the journal alone.
 #[test]
-fn what_is_left_of_the_rows_of_any_moment_names_nobody_and_goes_on_as_a_rebuild_does() {
+fn rows_scrubbed_at_any_position_equal_those_of_a_rebuild() {
     let person = Person::new(ANN.parse().unwrap());
     for before in [talked(), called()] {
-        let after = forget(&before, ANN);
+        let after = erased(&before, ANN);
         for covered in 0..=before.journal.len() {
             let mut rows = BTreeMap::new();
-            before.journal[..covered].iter().for_each(|story| write(&mut rows, &apply(story)));
+            before.journal[..covered].iter().for_each(|frame| write(&mut rows, &apply(frame)));
             rows.retain(|key: &Key, row| {
                 let left = person.row(key.table, &key.bytes, std::mem::take(row));
                 left.is_some_and(|left| {
@@ -147,48 +147,48 @@ fn what_is_left_of_the_rows_of_any_moment_names_nobody_and_goes_on_as_a_rebuild_
                 let named = forms(ANN).iter().any(|ann| holds(row, ann) || holds(&key.bytes, ann));
                 assert!(
                     !named,
-                    "up to {covered} a row of kind {:?} names her",
+                    "up to {covered}: a row of kind {:?} contains her number",
                     key.bytes.first().map(|kind| *kind as char)
                 );
             }
-            after.journal[covered..].iter().for_each(|story| write(&mut rows, &apply(story)));
+            after.journal[covered..].iter().for_each(|frame| write(&mut rows, &apply(frame)));
             let others: Vec<_> = rows.keys().filter(|key| !after.rows.contains_key(key)).collect();
-            assert_eq!(others, Vec::<&Key>::new(), "rows that a rebuild would not make, up to {covered}");
+            assert_eq!(others, Vec::<&Key>::new(), "rows that a rebuild does not produce, up to {covered}");
             assert_eq!(rows, after.rows, "up to {covered}");
         }
     }
 }
 
 #[test]
-fn a_call_that_texted_with_somebody_erased_lives_under_no_number_once_it_has_ended() {
-    let after = forget(&called(), ANN);
+fn an_ended_call_that_texted_an_erased_person_keeps_no_number() {
+    let after = erased(&called(), ANN);
     assert_eq!(after.rows(Table::State, &[kind::LIVE], &[], usize::MAX), []);
     assert_eq!(after.call("b").party(), Some(CAROL.parse().unwrap()));
-    let alternative = after.journal.iter().flat_map(|story| &story.events).find_map(|event| match &event.fact {
+    let alternative = after.journal.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.fact {
         Event::CallUpdated(change) if change.shown.call.id.as_str() == "b" => Some(change.shown.call.party()),
         _ => None,
     });
-    assert_eq!(alternative, Some(None), "what went to her goes to nobody, and not to the caller");
+    assert_eq!(alternative, Some(None), "texts to her number must not go to the caller instead");
 }
 
 #[test]
-fn an_administrators_list_loses_the_one_and_keeps_the_others() {
+fn erasing_one_person_keeps_the_rest_of_an_opt_out_list() {
     let mut world = World::new(directory());
     world.run(0, Step::Do(Command::ListOptOuts(listed(&[ANN, BOB, ROMA]))));
     world.run(1, erase(ANN));
-    let after = forget(&world, ANN);
+    let after = erased(&world, ANN);
     let [ann, bob, roma] = [ANN, BOB, ROMA].map(|number| after.opt_out(number.parse().unwrap()));
     assert!(ann.is_some() && bob.is_some() && roma.is_some());
-    assert_eq!(after.opt_outs_page(&[], 10).len(), 2, "one of the three has no number any more");
+    assert_eq!(after.opt_outs_page(&[], 10).len(), 2, "one of the three has no number left");
     assert_eq!(after.erased_opt_outs(), 1);
 }
 
 #[test]
-fn a46_who_said_stop_and_was_erased_is_not_texted_until_they_say_start() {
+fn a46_the_opt_out_of_an_erased_person_holds_until_start() {
     let mut world = World::new(without_confirmations());
     world.run(0, text(ANN, SUPPORT, "STOP"));
     world.run(1, erase(ANN));
-    let mut world = forget(&world, ANN);
+    let mut world = erased(&world, ANN);
     world.run(2, start("a"));
     assert_eq!(answer(&world.run(3, say("a", "hello")).reply), "refused opted_out");
     world.run(4, text(ANN, SUPPORT, "START"));
@@ -196,52 +196,52 @@ fn a46_who_said_stop_and_was_erased_is_not_texted_until_they_say_start() {
     assert_eq!(answer(&world.run(5, say("a", "hello")).reply), "queued");
     world.run(6, text(ANN, SUPPORT, "STOP"));
     world.run(7, text(ANN, SUPPORT, "START"));
-    assert!(world.opt_out(ANN.parse().unwrap()).is_none(), "what the fingerprint said does not come back");
+    assert!(world.opt_out(ANN.parse().unwrap()).is_none(), "the fingerprint's opt-out must not return");
 }
 
 #[test]
-fn a46_an_opt_out_that_outlived_its_number_can_be_widened_and_taken_back() {
-    for take_back in [true, false] {
+fn a46_the_opt_out_of_an_erased_number_can_be_widened_and_revoked() {
+    for revoke in [true, false] {
         let mut directory = without_confirmations();
         directory.settings.opt_out_scope = OptOutScope::Number;
         let mut world = World::new(directory);
         world.run(0, text(ANN, SUPPORT, "STOP"));
         world.run(1, erase(ANN));
-        let mut world = forget(&world, ANN);
+        let mut world = erased(&world, ANN);
         let ann = ANN.parse().unwrap();
         let [support, sales] = [SUPPORT, SALES].map(|ours| ours.parse().unwrap());
         assert!(world.opted_out(ann, support) && !world.opted_out(ann, sales));
         world.run(2, text(ANN, SALES, "STOP"));
         assert!(world.opted_out(ann, support) && world.opted_out(ann, sales));
-        if take_back {
+        if revoke {
             world.run(3, Step::Do(Command::OptIn(ann)));
             assert!(!world.opted_out(ann, support) && !world.opted_out(ann, sales));
         } else {
             world.run(3, erase(ANN));
-            let world = forget(&world, ANN);
+            let world = erased(&world, ANN);
             assert!(world.opted_out(ann, support) && world.opted_out(ann, sales));
         }
     }
 }
 
 #[test]
-fn a_fingerprint_is_of_its_key_and_its_number() {
+fn a_fingerprint_depends_on_its_key_and_its_number() {
     let number = |text: &str| text.parse::<E164>().unwrap();
     let one = ErasureKey([1; 16]).fingerprint(number(ANN));
     assert_eq!(one, ErasureKey([1; 16]).fingerprint(number(ANN)));
     assert_ne!(one, ErasureKey([1; 16]).fingerprint(number(BOB)));
     assert_ne!(one, ErasureKey([2; 16]).fingerprint(number(ANN)));
-    // The second erasure takes the key of the first, or its fingerprints would be lost.
+    // The second erasure reuses the first one's key; a new key would invalidate its fingerprints.
     let mut world = World::new(directory());
     world.run(0, Step::Do(Command::ListOptOuts(listed(&[ANN, BOB]))));
     world.run(1, erase(ANN));
     world.run(2, Step::Do(Command::Erase { who: number(BOB), key: ErasureKey([9; 16]) }));
-    let world = forget(&forget(&world, ANN), BOB);
+    let world = erased(&erased(&world, ANN), BOB);
     assert!(world.opt_out(number(ANN)).is_some() && world.opt_out(number(BOB)).is_some());
 }
 
-/// Ann and Bob each had a call with a text each way; Ann wrote once more when hers was over, and asked to be left alone.
-/// A webhook of Ann's could not be read.
+/// Ann and Bob each had a call with one text each way. After her call Ann texted again and then sent STOP; one webhook
+/// of hers is quarantined.
 fn talked() -> World {
     let mut directory = without_confirmations();
     directory.settings.late_text = true;
@@ -278,7 +278,7 @@ fn talked() -> World {
     world
 }
 
-/// Ann was texted at another number for a while, and Bob at Ann's; a carrier said not now, and did not answer.
+/// Ann's call texted Bob's number for a while and Bob's call Ann's; one attempt was postponed and one unanswered.
 fn called() -> World {
     let alternative = |call: &str, caller: &str, number: Option<&str>| {
         let number = number.and_then(|number| number.parse().ok());
@@ -323,33 +323,33 @@ fn called() -> World {
     world
 }
 
-/// Where nothing is answered to STOP, nothing is on its way after it.
+/// Without STOP confirmations, so that no text is in flight after STOP.
 fn without_confirmations() -> Directory {
     with(|directory| directory.settings.opt_out.confirm = false)
 }
 
-/// The gateway after the bodies are gone and its index was made anew.
-fn forget(before: &World, who: &str) -> World {
+/// The gateway with the person's bodies erased and the index rebuilt.
+fn erased(before: &World, who: &str) -> World {
     let person = Person::new(who.parse().unwrap());
     let mut after = World::empty();
-    for story in &before.journal {
-        let (meta, bodies) = record::encode(story.at, &story.events);
+    for frame in &before.journal {
+        let (meta, bodies) = record::encode(frame.at, &frame.events);
         let mut bodies: Vec<_> = bodies.into_iter().map(|body| Some(body).filter(|body| !body.is_empty())).collect();
         for place in person.bodies(&meta, &bodies).unwrap() {
             bodies[place] = None;
         }
-        assert!(person.bodies(&meta, &bodies).unwrap().is_empty(), "once is enough");
+        assert!(person.bodies(&meta, &bodies).unwrap().is_empty(), "erasing is idempotent");
         for body in bodies.iter().flatten() {
             assert!(!person.is_named_in(body));
         }
-        let story = record::decode(story.position, &meta, bodies).unwrap();
-        write(&mut after.rows, &apply(&story));
-        after.journal.push(story);
+        let frame = record::decode(frame.position, &meta, bodies).unwrap();
+        write(&mut after.rows, &apply(&frame));
+        after.journal.push(frame);
     }
     let rows = after.rows(Table::State, &[kind::DIRECTORY], &[], usize::MAX);
     after.directory = directory_from(rows.into_iter()).unwrap();
-    (after.claims, after.queued, after.told, after.now) =
-        (before.claims.clone(), before.queued.clone(), before.told.clone(), before.now);
+    (after.claims, after.queued, after.sequences, after.now) =
+        (before.claims.clone(), before.queued.clone(), before.sequences.clone(), before.now);
     after
 }
 

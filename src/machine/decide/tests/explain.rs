@@ -1,4 +1,4 @@
-//! What is told of a message that waits is what was promised when it was accepted (A67, A29).
+//! The explanation of a waiting message agrees with the estimate given when it was accepted (A67, A29).
 
 use super::steps::{Step, end, go, later, say, sent, start, start_in, start_of, tick};
 use super::*;
@@ -12,7 +12,7 @@ fn limits(millisegments_per_second: u32, burst: u32) -> Limits {
     Limits { millisegments_per_second: Some(millisegments_per_second), burst, ..Limits::none() }
 }
 
-/// A directory in which our numbers have these limits, and texts may wait nearly as long as they live.
+/// A directory with these limits, in which texts may wait nearly until they expire.
 fn with_limits(of_numbers: &Limits, of_the_account: Option<Limits>) -> Directory {
     let mut directory = directory();
     directory.numbers.values_mut().for_each(|number| number.limits = of_numbers.clone());
@@ -21,9 +21,9 @@ fn with_limits(of_numbers: &Limits, of_the_account: Option<Limits>) -> Directory
     directory
 }
 
-/// What is told of the nth message now.
-fn told(world: &World, nth: usize) -> Explained {
-    why(world, world.message(nth).id, usize::MAX, world.now).unwrap().told
+/// The explanation of the n-th message now.
+fn explained(world: &World, nth: usize) -> Explained {
+    why(world, world.message(nth).id, usize::MAX, world.now).unwrap().explained
 }
 
 fn promised(world: &World, nth: usize) -> Timestamp {
@@ -32,7 +32,7 @@ fn promised(world: &World, nth: usize) -> Timestamp {
 }
 
 #[test]
-fn a67_a29_a_text_is_due_when_its_estimate_said_it_would_be() {
+fn a67_a29_a_text_is_due_when_its_estimate_said() {
     for (rate, burst) in [(100, 1), (333, 2), (1_000, 1), (3_000, 5), (7_777, 14)] {
         let mut world = World::new(with_limits(&limits(rate, burst), None));
         world.run(0, start("a"));
@@ -47,15 +47,15 @@ fn a67_a29_a_text_is_due_when_its_estimate_said_it_would_be() {
                 waiting_for: Some(WaitingFor::NumberRate),
                 due_at: Some(promised(&world, accepted)),
             };
-            assert_eq!(told(&world, accepted), expected, "{rate} {burst}: text {accepted}");
+            assert_eq!(explained(&world, accepted), expected, "{rate} {burst}: text {accepted}");
         }
         assert!(accepted > 3, "{rate} {burst}: {accepted}");
-        // The promise of each holds while those before it go when they are due. Their starts are at whole milliseconds, so
-        // that each may find a bucket that has been full for a part of one, and what it owes from then on is rounded up.
+        // Each estimate holds while the texts before it start when due. Starts are rounded to whole milliseconds, so
+        // each may lose part of one while the bucket is full, and its debt is rounded up.
         let mut bucket = Exact { rate, burst, empty_ns: 0 };
         for nth in 1..=accepted {
             let promised = promised(&world, nth);
-            let due = told(&world, nth).due_at.unwrap();
+            let due = explained(&world, nth).due_at.unwrap();
             let late = Duration::from_millis(2 * (nth as u64 - 1));
             assert!((promised..=promised + late).contains(&due), "{rate} {burst}: text {nth}: {promised} {due}");
             let message = world.message(nth);
@@ -68,7 +68,7 @@ fn a67_a29_a_text_is_due_when_its_estimate_said_it_would_be() {
     }
 }
 
-/// A bucket that was empty at the beginning, as the dispatcher has it: to the nanosecond.
+/// The dispatcher's bucket, empty at the beginning, exact to the nanosecond.
 struct Exact {
     rate: u32,
     burst: u32,
@@ -76,7 +76,7 @@ struct Exact {
 }
 
 impl Exact {
-    /// When it is empty, in whole milliseconds, with a text paid for that starts then.
+    /// Charges a text that starts at `at`; returns when the bucket is empty, in whole milliseconds.
     fn take(&mut self, segments: u16, at: Timestamp) -> Timestamp {
         let period = 1_000_000_000_000 / u64::from(self.rate);
         let full_since = (at.since(START).as_nanos() as u64).saturating_sub(period * u64::from(self.burst));
@@ -86,7 +86,7 @@ impl Exact {
 }
 
 #[test]
-fn a67_a21_a_closing_message_that_comes_later_is_next_and_the_others_are_due_after_it() {
+fn a67_a21_a_later_closing_message_goes_first_and_delays_the_others() {
     let mut world = World::new(with_limits(&limits(1_000, 1), None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
@@ -100,26 +100,26 @@ fn a67_a21_a_closing_message_that_comes_later_is_next_and_the_others_are_due_aft
         waiting_for: Some(WaitingFor::NumberRate),
         due_at: Some(START + Duration::from_secs(secs)),
     };
-    assert_eq!((told(&world, 2), told(&world, 3)), (due(2, 3), due(1, 2)));
+    assert_eq!((explained(&world, 2), explained(&world, 3)), (due(2, 3), due(1, 2)));
 }
 
 #[test]
-fn a67_a28_a_text_that_its_account_holds_is_due_when_its_estimate_said_it_would_be() {
+fn a67_a28_a_text_held_by_its_account_is_due_when_its_estimate_said() {
     let mut world = World::new(with_limits(&limits(1_000, 1), Some(limits(700, 2))));
     world.run(0, start("a"));
     world.run(0, start_in("b", "sales"));
     for nth in 1..=20 {
-        // Two numbers of a segment a second each, which together may send seven in ten seconds.
+        // Two numbers at one segment per second each, limited together to seven in ten seconds.
         assert!(matches!(world.run(0, say(["a", "b"][nth % 2], "x")).reply, Reply::Message { .. }));
-        let told = told(&world, nth);
-        assert_eq!(told.due_at, Some(promised(&world, nth)), "text {nth}");
-        assert_eq!(told.waiting_for, Some(WaitingFor::AccountRate), "text {nth}");
-        assert_eq!(told.position, Some(nth.div_ceil(2)));
+        let explained = explained(&world, nth);
+        assert_eq!(explained.due_at, Some(promised(&world, nth)), "text {nth}");
+        assert_eq!(explained.waiting_for, Some(WaitingFor::AccountRate), "text {nth}");
+        assert_eq!(explained.position, Some(nth.div_ceil(2)));
     }
 }
 
 #[test]
-fn a67_a28_who_is_beyond_the_days_segments_waits_for_the_next_day() {
+fn a67_a28_a_text_over_the_daily_cap_waits_for_the_next_day() {
     let mut world = World::new(with_limits(&Limits { segments_per_day: Some(2), ..limits(1_000, 9) }, None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
@@ -128,39 +128,42 @@ fn a67_a28_who_is_beyond_the_days_segments_waits_for_the_next_day() {
     world.run(60, sent(1));
     world.run(70, say("b", "x"));
     world.run(70, end("a"));
-    // The other agent's text is the day's last one, so the closing message is one too many.
-    assert_eq!(told(&world, 2).waiting_for, None);
+    // The other agent's text uses up the day's cap, so the closing message exceeds it.
+    assert_eq!(explained(&world, 2).waiting_for, None);
     let midnight = Timestamp::parse("2025-11-23T08:00:00Z");
-    assert_eq!((told(&world, 3).waiting_for, told(&world, 3).due_at), (Some(WaitingFor::DailyCap), midnight));
+    assert_eq!((explained(&world, 3).waiting_for, explained(&world, 3).due_at), (Some(WaitingFor::DailyCap), midnight));
     assert_eq!(Some(promised(&world, 3)), midnight);
 }
 
 #[test]
-fn a67_a63_a_text_that_is_to_be_tried_again_waits_for_that_and_the_next_to_the_same_number_for_it() {
+fn a67_a63_a_retry_has_its_due_time_and_later_texts_wait_behind_it() {
     let mut world = World::new(with_limits(&limits(100_000, 100), None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
     for (nth, call) in [(1, "a"), (2, "a"), (3, "b")] {
         world.run(10, say(call, "x"));
-        assert_eq!(told(&world, nth).waiting_for, None);
+        assert_eq!(explained(&world, nth).waiting_for, None);
     }
     world.run(10, go(1));
     world.run(11, tick());
-    assert_eq!(told(&world, 1), Explained { waiting_for: Some(WaitingFor::Receipt), ..Explained::default() });
-    assert_eq!(told(&world, 2).waiting_for, Some(WaitingFor::EarlierMessage), "the answer to the first is awaited");
+    assert_eq!(explained(&world, 1), Explained { waiting_for: Some(WaitingFor::Receipt), ..Explained::default() });
+    assert_eq!(explained(&world, 2).waiting_for, Some(WaitingFor::EarlierMessage), "the first is still in flight");
     world.run(11, Step::Settle(1, SettledAs::NeverWritten));
     let due = world.message(1).not_before;
-    assert_eq!(told(&world, 1), Explained { position: Some(2), waiting_for: Some(WaitingFor::Retry), due_at: due });
+    assert_eq!(
+        explained(&world, 1),
+        Explained { position: Some(2), waiting_for: Some(WaitingFor::Retry), due_at: due }
+    );
     let behind = Explained { position: Some(3), waiting_for: Some(WaitingFor::EarlierMessage), due_at: due };
-    assert_eq!(told(&world, 2), behind);
-    let passes = Explained { position: Some(1), waiting_for: None, due_at: Some(world.now) };
-    assert_eq!(told(&world, 3), passes);
+    assert_eq!(explained(&world, 2), behind);
+    let goes_first = Explained { position: Some(1), waiting_for: None, due_at: Some(world.now) };
+    assert_eq!(explained(&world, 3), goes_first);
     world.run(20, end("a"));
-    assert_eq!((world.message(1).state, told(&world, 1)), (MessageState::Cancelled, Explained::default()));
+    assert_eq!((world.message(1).state, explained(&world, 1)), (MessageState::Cancelled, Explained::default()));
 }
 
 #[test]
-fn a67_a64_where_the_carrier_said_not_now_the_whole_lane_waits_for_the_end_of_its_rest() {
+fn a67_a64_after_a_429_the_whole_lane_waits_for_the_pause_to_end() {
     let mut world = World::new(with_limits(&limits(100_000, 100), None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
@@ -168,16 +171,16 @@ fn a67_a64_where_the_carrier_said_not_now_the_whole_lane_waits_for_the_end_of_it
     world.run(10, say("b", "x"));
     world.run(10, go(1));
     world.run(11, later(1));
-    let rests = world.pause(SUPPORT.parse().unwrap()).unwrap().until;
+    let pause_ends = world.pause(SUPPORT.parse().unwrap()).unwrap().until;
     for nth in [1, 2] {
-        let told = told(&world, nth);
-        assert_eq!(told.waiting_for, Some(WaitingFor::CarrierPause), "text {nth}");
-        assert!(told.due_at >= Some(rests), "text {nth}");
+        let explained = explained(&world, nth);
+        assert_eq!(explained.waiting_for, Some(WaitingFor::CarrierPause), "text {nth}");
+        assert!(explained.due_at >= Some(pause_ends), "text {nth}");
     }
 }
 
 #[test]
-fn a67_a64_where_the_carrier_fails_all_its_numbers_wait_until_it_is_tried_again() {
+fn a67_a64_with_the_breaker_open_all_numbers_wait_for_the_probe() {
     let mut world = World::new(with_limits(&Limits::none(), None));
     world.run(0, start("a"));
     world.run(0, start_in("b", "sales"));
@@ -188,6 +191,6 @@ fn a67_a64_where_the_carrier_fails_all_its_numbers_wait_until_it_is_tried_again(
     }
     world.run(1, say("b", "x"));
     let tried_at = world.trouble("main").unwrap().paused.unwrap().until;
-    let told = told(&world, 6);
-    assert_eq!((told.waiting_for, told.due_at), (Some(WaitingFor::CarrierPause), Some(tried_at)));
+    let explained = explained(&world, 6);
+    assert_eq!((explained.waiting_for, explained.due_at), (Some(WaitingFor::CarrierPause), Some(tried_at)));
 }

@@ -1,4 +1,4 @@
-//! The call ends, and its texts with it (R51-R57, A19-A21, A25, A26).
+//! The end of a call ends its session and queued texts (R51-R57, A19-A21, A25, A26).
 
 use super::steps::{end, go, later, preset, put, say, sent, start, start_of, text, unknown};
 use super::*;
@@ -11,16 +11,16 @@ const BYE: &str = "message.queued a closing 'Bye.'";
 #[test]
 fn r51_the_session_ends_with_the_call_whatever_the_reason() {
     for reason in [Some("agent_hangup".to_owned()), Some("dropped".to_owned()), None] {
-        let said = reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
+        let suffix = reason.as_deref().map(|reason| format!(" {reason}")).unwrap_or_default();
         let ended = Step::Do(Command::EndCall { call: steps::call_id("a"), reason, key: None });
-        let closed = format!("call.ended a closed call_ended{said}");
+        let closed = format!("call.ended a closed call_ended{suffix}");
         let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, ended)], &["ended", &closed, BYE]);
         then(&mut world, 3, say("a", "one more thing"), &["refused call_ended"]);
     }
 }
 
 #[test]
-fn r52_r53_a_text_that_the_journal_has_after_the_hang_up_is_no_message_of_the_call_and_is_told_without_its_words() {
+fn r52_r53_a_text_after_the_hang_up_joins_no_call_and_its_words_are_withheld() {
     let mut world = check(
         [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (100, end("a")), (100, text(ANN, SUPPORT, "the secret"))],
         &["replied", "message.late auto_replied after a", "message.queued auto_reply 'Call us.'"],
@@ -30,7 +30,7 @@ fn r52_r53_a_text_that_the_journal_has_after_the_hang_up_is_no_message_of_the_ca
 }
 
 #[test]
-fn r52_r53_the_words_are_told_where_the_setting_late_text_is_on() {
+fn r52_r53_with_late_text_on_the_event_has_the_words() {
     check_in(
         with(|directory| directory.settings.late_text = true),
         [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, end("a")), (3, text(ANN, SUPPORT, "more"))],
@@ -39,7 +39,7 @@ fn r52_r53_the_words_are_told_where_the_setting_late_text_is_on() {
 }
 
 #[test]
-fn r54_r55_r56_r57_the_closing_message_is_sent_as_soon_as_the_call_ends_in_the_calls_language() {
+fn r54_r55_r56_r57_the_closing_message_follows_the_end_in_the_calls_language() {
     check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, end("a"))], &["ended", CLOSED, BYE]);
     let italian = put("a", |put| put.language = Some(language("it")));
     let mut world = check(
@@ -81,7 +81,7 @@ fn a25_a26_no_text_at_all_sends_nothing() {
 }
 
 #[test]
-fn a19_a_text_still_queued_at_the_hang_up_is_cancelled_before_the_call_is_told_to_have_ended() {
+fn a19_queued_texts_are_cancelled_before_the_end_of_the_call_is_reported() {
     let mut world = check(
         [
             (0, start("a")),
@@ -102,13 +102,13 @@ fn a19_a_text_still_queued_at_the_hang_up_is_cancelled_before_the_call_is_told_t
 }
 
 #[test]
-fn a19_a_text_the_carrier_has_cannot_be_recalled_and_its_end_is_told_after_the_calls() {
+fn a19_a_text_in_flight_is_not_recalled_and_settles_after_the_call_ends() {
     let mut world = check([(0, start("a")), (1, say("a", "x")), (2, go(1)), (3, end("a"))], &["ended", CLOSED, BYE]);
     then(&mut world, 4, sent(1), &["done", "message.sent a custom"]);
 }
 
 #[test]
-fn a19_an_attempt_that_came_to_nothing_after_the_hang_up_is_not_repeated() {
+fn a19_a_postponed_text_is_not_retried_after_the_hang_up() {
     check(
         [(0, start("a")), (1, say("a", "x")), (2, go(1)), (3, end("a")), (4, later(1))],
         &["done", "message.cancelled a custom cancelled_call_ended"],
@@ -120,7 +120,7 @@ fn a19_an_attempt_that_came_to_nothing_after_the_hang_up_is_not_repeated() {
 }
 
 #[test]
-fn a20_no_closing_message_where_no_text_was_exchanged() {
+fn a20_no_closing_message_when_no_text_was_exchanged() {
     check([(0, start("a")), (1, end("a"))], &["ended", "call.ended a hung_up"]);
     check(
         [(0, start("a")), (1, say("a", "x")), (2, end("a"))],
@@ -129,12 +129,12 @@ fn a20_no_closing_message_where_no_text_was_exchanged() {
 }
 
 #[test]
-fn a20_one_text_whose_first_attempt_started_is_enough_though_nobody_answered() {
+fn a20_one_started_attempt_is_enough_even_if_unanswered() {
     check([(0, start("a")), (1, say("a", "x")), (2, go(1)), (3, unknown(1)), (4, end("a"))], &["ended", CLOSED, BYE]);
 }
 
 #[test]
-fn a21_the_closing_message_waits_a_minute_and_no_longer() {
+fn a21_the_closing_message_waits_at_most_a_minute() {
     let story = || [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (10, end("a"))];
     let [one, two, three] = story();
     check([one, two, three, (69, go(1))], &["started"]);
@@ -143,7 +143,7 @@ fn a21_the_closing_message_waits_a_minute_and_no_longer() {
 }
 
 #[test]
-fn a21_the_closing_message_is_taken_however_full_its_lane_is() {
+fn a21_the_closing_message_is_queued_even_in_a_full_lane() {
     let mut world = World::new(directory());
     world.run(0, start("a"));
     world.run(0, text(ANN, SUPPORT, "hi"));
@@ -156,7 +156,7 @@ fn a21_the_closing_message_is_taken_however_full_its_lane_is() {
 }
 
 #[test]
-fn a36_the_closing_message_is_judged_by_what_is_switched_on_at_that_moment() {
+fn a36_the_closing_message_obeys_the_switches_at_that_moment() {
     let off = Step::Change(|directory| directory.settings.in_call_sms = false);
     check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, off), (3, end("a"))], &["ended", CLOSED]);
     let off = Step::Change(|directory| directory.settings.in_call_sms = false);
@@ -173,7 +173,7 @@ fn r51_a_waiting_callers_session_ends_with_the_call_too() {
 }
 
 #[test]
-fn the_closing_message_is_told_in_the_calls_order_after_its_end() {
+fn the_closing_message_follows_the_end_in_call_sequence() {
     let world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, end("a"))], &["ended", CLOSED, BYE]);
     let sequences: Vec<_> =
         world.journal.last().unwrap().events.iter().filter_map(|event| event.call_sequence).collect();

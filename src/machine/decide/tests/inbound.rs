@@ -1,18 +1,18 @@
-//! A text finds its call, or none (A1-A6, A53, A58, A62, R12).
+//! Inbound texts and the call they belong to, if any (A1-A6, A53, A58, A62, R12).
 
 use super::steps::{end, go, inbound, photo, say, sent, start, start_in, start_of, text, text_with_id};
 use super::*;
 use crate::model::{Address, Inbound, InboundItem, Session};
 
 #[test]
-fn a2_r12_a_caller_who_texts_first_opens_the_session_on_the_number_they_wrote_to() {
+fn a2_r12_the_callers_first_text_opens_the_session_on_its_number() {
     let world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi"))], &["attached", "message.received a 'hi'"]);
     let call = world.call("a");
     assert_eq!((call.session, call.our_number, call.usage.received), (Session::Open, SUPPORT.parse().ok(), 1));
 }
 
 #[test]
-fn r12_r13_a_photo_without_a_word_is_a_message_with_a_medium() {
+fn r12_r13_a_photo_without_text_is_a_message_with_media() {
     let world = check(
         [(0, start("a")), (1, photo(ANN, SUPPORT, "https://media.example/1"))],
         &["attached", "message.received a ''"],
@@ -21,7 +21,7 @@ fn r12_r13_a_photo_without_a_word_is_a_message_with_a_medium() {
 }
 
 #[test]
-fn a1_a_second_call_of_one_caller_is_texted_from_another_number_and_each_answer_finds_its_call() {
+fn a1_two_calls_of_one_caller_text_from_different_numbers() {
     let mut world = check(
         [(0, start("a")), (0, start("b")), (1, say("a", "from a")), (2, say("b", "from b"))],
         &["queued", "message.queued b custom 'from b'"],
@@ -32,7 +32,7 @@ fn a1_a_second_call_of_one_caller_is_texted_from_another_number_and_each_answer_
 }
 
 #[test]
-fn a1_with_no_number_free_the_third_call_is_refused_with_the_name_of_one_in_the_way() {
+fn a1_with_no_free_number_the_refusal_names_a_conflicting_call() {
     let world = check(
         [
             (0, start("a")),
@@ -48,7 +48,7 @@ fn a1_with_no_number_free_the_third_call_is_refused_with_the_name_of_one_in_the_
 }
 
 #[test]
-fn a1_a_text_that_could_be_for_two_calls_is_for_neither() {
+fn a1_an_ambiguous_text_belongs_to_neither_call() {
     check(
         [(0, start("a")), (0, start("b")), (1, text(ANN, SUPPORT, "hi"))],
         &["replied", "message.late auto_replied", "message.queued auto_reply 'Call us.'"],
@@ -56,7 +56,7 @@ fn a1_a_text_that_could_be_for_two_calls_is_for_neither() {
 }
 
 #[test]
-fn a1_a_number_is_free_again_when_the_call_that_had_it_ends() {
+fn a1_a_number_is_free_again_when_its_call_ends() {
     check(
         [(0, start("a")), (0, start("b")), (1, say("a", "x")), (2, end("a")), (3, text(ANN, SUPPORT, "hi"))],
         &["attached", "message.received b 'hi'"],
@@ -64,7 +64,7 @@ fn a1_a_number_is_free_again_when_the_call_that_had_it_ends() {
 }
 
 #[test]
-fn a3_a_text_to_another_queues_number_is_not_attached_and_its_auto_reply_goes_out_though_the_call_goes_on() {
+fn a3_a_text_to_another_queue_is_not_attached_and_gets_the_auto_reply() {
     let mut world = check(
         [(0, start("a")), (1, text(ANN, SALES, "hi"))],
         &["replied", "message.late auto_replied", "message.queued auto_reply 'Call us.'"],
@@ -74,7 +74,7 @@ fn a3_a_text_to_another_queues_number_is_not_attached_and_its_auto_reply_goes_ou
 }
 
 #[test]
-fn a3_unless_attach_cross_queue_is_on() {
+fn a3_attach_cross_queue_attaches_a_text_to_another_queue() {
     check_in(
         with(|directory| directory.settings.attach_cross_queue = true),
         [(0, start("a")), (1, text(ANN, SALES, "hi"))],
@@ -83,7 +83,7 @@ fn a3_unless_attach_cross_queue_is_on() {
 }
 
 #[test]
-fn a4_an_outbound_only_number_leads_to_the_session_bound_to_it() {
+fn a4_an_outbound_only_number_finds_its_bound_session() {
     let from_shared = with(|directory| {
         let support = "support".to_owned().try_into().unwrap();
         directory.queues.get_mut(&support).unwrap().default_outbound = SHARED.parse().ok();
@@ -103,7 +103,7 @@ fn a4_an_outbound_only_number_leads_to_the_session_bound_to_it() {
 }
 
 #[test]
-fn a4_an_outbound_only_number_answers_no_stranger_and_the_platform_hears_of_them_all_the_same() {
+fn a4_a_stranger_on_an_outbound_only_number_makes_an_event_and_no_reply() {
     check([(0, text(ANN, SHARED, "hi"))], &["silent", "message.late"]);
     check([(0, start("a")), (1, text(ANN, SHARED, "hi"))], &["silent", "message.late"]);
 }
@@ -117,7 +117,7 @@ fn a5_a_second_phone_belongs_to_no_call() {
 }
 
 #[test]
-fn a6_the_journals_order_decides_between_a_text_and_a_hang_up_in_the_same_moment() {
+fn a6_journal_order_decides_between_a_simultaneous_text_and_hang_up() {
     check(
         [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (100, text(ANN, SUPPORT, "ok")), (100, end("a"))],
         &["ended", "call.ended a closed call_ended hung_up", "message.queued a closing 'Bye.'"],
@@ -129,7 +129,7 @@ fn a6_the_journals_order_decides_between_a_text_and_a_hang_up_in_the_same_moment
 }
 
 #[test]
-fn a14_a_call_that_was_dropped_and_called_back_texts_from_the_same_number() {
+fn a14_a_call_back_texts_from_the_same_number() {
     let mut world = check(
         [
             (0, start("a")),
@@ -159,7 +159,7 @@ fn a53_a62_a_repeat_has_no_effect_and_a_second_ok_is_no_repeat() {
 }
 
 #[test]
-fn a53_a_repeat_after_the_hang_up_is_no_late_text() {
+fn a53_a_repeat_after_the_hang_up_is_not_a_late_text() {
     check(
         [
             (0, start("a")),
@@ -172,7 +172,7 @@ fn a53_a_repeat_after_the_hang_up_is_no_late_text() {
 }
 
 #[test]
-fn a62_the_same_id_of_another_account_is_another_message() {
+fn a62_the_same_id_in_another_account_is_another_message() {
     let other = Inbound { carrier_id: "SM1".to_owned(), ..inbound(ANN, SUPPORT, "hi") };
     let other = Command::InboundItem { account: "other".to_owned(), item: InboundItem::Message(other) };
     check(
@@ -182,7 +182,7 @@ fn a62_the_same_id_of_another_account_is_another_message() {
 }
 
 #[test]
-fn a58_an_unreadable_webhook_is_kept_once_and_an_unknown_kind_is_ignored() {
+fn a58_an_unreadable_webhook_is_quarantined_once_unknown_kinds_are_ignored() {
     let unreadable = || {
         let item = InboundItem::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned() };
         Step::Do(Command::InboundItem { account: "main".to_owned(), item })
@@ -209,7 +209,7 @@ fn a46_a47_stop_in_a_call_is_shown_to_the_agent_flagged() {
 }
 
 #[test]
-fn a_text_from_a_name_or_to_no_number_of_ours_is_late_and_unanswered() {
+fn a_text_from_a_name_or_to_an_unknown_number_is_late_and_unanswered() {
     check([(0, text("Rossi SpA", SUPPORT, "hi"))], &["silent", "message.late"]);
     check([(0, text("72975", SUPPORT, "hi"))], &["silent", "message.late"]);
     check([(0, text(ANN, "+12065550999", "hi"))], &["silent", "message.late"]);
@@ -219,7 +219,7 @@ fn a_text_from_a_name_or_to_no_number_of_ours_is_late_and_unanswered() {
 }
 
 #[test]
-fn a4_a_text_to_a_number_of_no_queue_that_a_call_texts_from_finds_the_call() {
+fn a4_a_text_to_a_calls_number_outside_any_queue_finds_the_call() {
     // A37: the number left the queue while the call went on.
     let leave = Step::Change(|directory| {
         for queue in directory.queues.values_mut() {
@@ -233,7 +233,7 @@ fn a4_a_text_to_a_number_of_no_queue_that_a_call_texts_from_finds_the_call() {
 }
 
 #[test]
-fn a_caller_of_two_queues_is_known_by_the_number_they_write_to() {
+fn a_caller_in_two_queues_is_matched_by_the_number_texted() {
     let mut world = check(
         [(0, start("a")), (0, start_in("b", "sales")), (1, text(ANN, SALES, "hi"))],
         &["attached", "message.received b 'hi'"],
@@ -242,7 +242,7 @@ fn a_caller_of_two_queues_is_known_by_the_number_they_write_to() {
 }
 
 #[test]
-fn two_callers_of_one_number_never_meet() {
+fn two_callers_of_one_number_are_kept_apart() {
     let mut world = check(
         [
             (0, start("a")),
@@ -257,7 +257,7 @@ fn two_callers_of_one_number_never_meet() {
 }
 
 #[test]
-fn a32_the_number_the_caller_had_last_is_taken_again() {
+fn a32_the_callers_last_number_is_used_again() {
     let prefer = |number: &'static str| {
         Step::Change(match number {
             SHARED => |directory| set_default(directory, SHARED),
@@ -280,7 +280,7 @@ fn a32_the_number_the_caller_had_last_is_taken_again() {
     );
     assert_eq!(world.call("b").our_number, SHARED.parse().ok());
     let world = check([(0, start("a")), (1, say("a", "x"))], &["queued", "message.queued a custom 'x'"]);
-    assert_eq!(world.call("a").our_number, SUPPORT.parse().ok(), "else the queue's default");
+    assert_eq!(world.call("a").our_number, SUPPORT.parse().ok(), "otherwise the queue's default");
 }
 
 fn set_default(directory: &mut Directory, number: &str) {
@@ -289,14 +289,14 @@ fn set_default(directory: &mut Directory, number: &str) {
 }
 
 #[test]
-fn a1_among_more_calls_of_one_number_than_are_looked_at_nobody_is_guessed_at() {
+fn a1_no_call_is_guessed_when_there_are_more_than_the_search_limit() {
     let mut world = World::new(directory());
     world.run(0, start("a"));
     for nth in 0..499 {
         world.run_unchecked(start_in(&format!("b{nth}"), "sales"));
     }
     then(&mut world, 0, say("a", "hi"), &["refused number_pair_busy b0"]);
-    let heard = text(ANN, SUPPORT, "hi").command(&mut world);
+    let inbound = text(ANN, SUPPORT, "hi").command(&mut world);
     let at = At { time: START, position: world.next() };
-    assert_eq!(answer(&decide(&world, heard, at).reply), "replied");
+    assert_eq!(answer(&decide(&world, inbound, at).reply), "replied");
 }

@@ -1,4 +1,4 @@
-//! What holds after every command of every story, whatever the story is about.
+//! Invariants that hold after every command of every story.
 
 use super::{ANN, BOB, ROMA, World, write};
 use crate::machine::apply::apply;
@@ -11,126 +11,126 @@ use crate::model::{Address, CallId, Direction, E164, Kind, MessageId, MessageSta
 use crate::rules::non_us;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a story must be before it is applied.
-pub(super) fn before(world: &mut World, story: &CommittedFrame) {
-    a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story);
-    call_sequence_has_no_gap(world, story);
-    nothing_joins_a_call_that_has_ended(world, story);
-    final_states_stay(world, story);
-    only_a_session_is_closed_with_words(world, story);
-    nothing_starts_to_who_must_not_be_texted(world, story);
+/// Checks a frame before it is applied.
+pub(super) fn before(world: &mut World, frame: &CommittedFrame) {
+    records_round_trip_and_their_meta_holds_no_personal_data(frame);
+    call_sequences_have_no_gap(world, frame);
+    ended_calls_get_no_messages(world, frame);
+    final_states_are_kept(world, frame);
+    only_open_sessions_get_a_closing_message(world, frame);
+    nothing_is_sent_to_blocked_people(world, frame);
 }
 
-/// What the rows must be after it.
+/// Checks the rows after a frame is applied.
 pub(super) fn after(world: &World) {
-    let story = world.journal.last().unwrap();
+    let frame = world.journal.last().unwrap();
     let mut twice = world.rows.clone();
-    write(&mut twice, &apply(story));
-    assert!(twice == world.rows, "applied twice, a story has the same rows");
+    write(&mut twice, &apply(frame));
+    assert!(twice == world.rows, "applying a frame twice gives the same rows");
 
     let calls = calls(world);
     let messages = messages(world);
-    open_rows_are_the_messages_on_their_way(world, &messages);
-    lanes_count_what_waits(world);
-    live_rows_are_the_calls_that_live(world, &calls);
-    timers_are_what_is_still_to_happen(world, &calls, &messages);
+    open_rows_are_the_messages_in_flight_or_queued(world, &messages);
+    lanes_count_their_queued_segments(world);
+    live_rows_are_the_live_calls(world, &calls);
+    timers_match_leases_and_unsettled_messages(world, &calls, &messages);
     for call in calls.values() {
-        assert_eq!(Some(&call.told), world.told.get(&call.id), "the row knows how much was told of the call");
-        a_call_knows_its_messages(call, &messages);
+        assert_eq!(Some(&call.last_sequence), world.sequences.get(&call.id), "the row has the last call_sequence");
+        a_call_agrees_with_its_messages(call, &messages);
     }
 }
 
-/// What the journal must be when the story is over.
+/// Checks the journal at the end of a story.
 pub(super) fn at_the_end(world: &World) {
     let mut rows = BTreeMap::new();
-    for story in &world.journal {
-        write(&mut rows, &apply(story));
+    for frame in &world.journal {
+        write(&mut rows, &apply(frame));
     }
     assert!(rows == world.rows, "a replay of the journal gives the same rows");
 }
 
-fn a_record_is_read_as_it_was_written_and_its_meta_names_nobody(story: &CommittedFrame) {
-    let (meta, bodies) = record::encode(story.at, &story.events);
+fn records_round_trip_and_their_meta_holds_no_personal_data(frame: &CommittedFrame) {
+    let (meta, bodies) = record::encode(frame.at, &frame.events);
     for number in [ANN, BOB, ROMA] {
         let number: E164 = number.parse().unwrap();
         let forms = [number.to_string().trim_start_matches('+').into(), postcard::to_stdvec(&number).unwrap()];
         for form in forms {
-            assert!(!holds(&meta, &form), "the meta names {number:?} in {:?}", story.events);
+            assert!(!holds(&meta, &form), "the meta contains {number:?} in {:?}", frame.events);
         }
     }
-    for event in &story.events {
+    for event in &frame.events {
         if let Event::MessageQueued { text, .. } | Event::MessageReceived { text, .. } = &event.fact {
             let text = text.kept().unwrap();
-            assert!(text.is_empty() || !holds(&meta, text.as_bytes()), "the meta holds a text");
+            assert!(text.is_empty() || !holds(&meta, text.as_bytes()), "the meta contains a text");
         }
     }
     let bodies = bodies.into_iter().map(Some).collect();
-    assert_eq!(&record::decode(story.position, &meta, bodies).unwrap(), story);
+    assert_eq!(&record::decode(frame.position, &meta, bodies).unwrap(), frame);
 }
 
 pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-fn call_sequence_has_no_gap(world: &mut World, story: &CommittedFrame) {
-    for event in &story.events {
+fn call_sequences_have_no_gap(world: &mut World, frame: &CommittedFrame) {
+    for event in &frame.events {
         let Some(sequence) = event.call_sequence else { continue };
-        let call = event.fact.call().expect("only what is of a call has a place in it");
-        let told = world.told.entry(call.clone()).or_default();
-        *told += 1;
-        assert_eq!(sequence, *told, "call_sequence is dense: {:?}", event.fact);
+        let call = event.fact.call().expect("only events of a call have a call_sequence");
+        let last = world.sequences.entry(call.clone()).or_default();
+        *last += 1;
+        assert_eq!(sequence, *last, "call_sequence has no gaps: {:?}", event.fact);
     }
 }
 
-/// R52, R53, and what A19 and A20 say of ours.
-fn nothing_joins_a_call_that_has_ended(world: &World, story: &CommittedFrame) {
-    for event in &story.events {
+/// R52, R53 for inbound messages; A19, A20 for outbound ones.
+fn ended_calls_get_no_messages(world: &World, frame: &CommittedFrame) {
+    for event in &frame.events {
         let (Event::MessageReceived { message, .. } | Event::SendStarted { message, .. }) = &event.fact else {
             continue;
         };
         let Some(call) = &message.call else { continue };
-        let Some(CallRow::Call(call)) = Queries::call(world, call) else { panic!("{call} is no call") };
+        let Some(CallRow::Call(call)) = Queries::call(world, call) else { panic!("{call} is not a call") };
         let after_it = matches!(message.kind, Kind::Closing | Kind::OptOutConfirmation | Kind::HelpReply);
-        assert!(call.ended.is_none() || after_it, "{:?} in a call that has ended", message.kind);
+        assert!(call.ended.is_none() || after_it, "{:?} in an ended call", message.kind);
     }
 }
 
 /// A54.
-fn final_states_stay(world: &World, story: &CommittedFrame) {
+fn final_states_are_kept(world: &World, frame: &CommittedFrame) {
     use MessageState::{Cancelled, Delivered, Failed, Undelivered};
-    for message in story.events.iter().filter_map(|event| event.fact.message()) {
+    for message in frame.events.iter().filter_map(|event| event.fact.message()) {
         let Some(before) = Queries::message(world, message.id) else { continue };
         if matches!(before.state, Cancelled | Delivered | Failed | Undelivered) {
-            assert_eq!(message.state, before.state, "a final state stays");
+            assert_eq!(message.state, before.state, "a final state is kept");
         }
     }
 }
 
 /// A20.
-fn only_a_session_is_closed_with_words(world: &World, story: &CommittedFrame) {
-    for event in &story.events {
+fn only_open_sessions_get_a_closing_message(world: &World, frame: &CommittedFrame) {
+    for event in &frame.events {
         let Event::MessageQueued { message, .. } = &event.fact else { continue };
         if message.kind == Kind::Closing {
             let before = message.call.as_ref().and_then(|call| Queries::call(world, call));
-            let Some(CallRow::Call(before)) = before else { panic!("a closing message of no call") };
-            assert_eq!(before.session, Session::Open, "{} is closed with words", before.id);
+            let Some(CallRow::Call(before)) = before else { panic!("a closing message without a call") };
+            assert_eq!(before.session, Session::Open, "{} gets a closing message", before.id);
         }
     }
 }
 
 /// I7, R36.
-fn nothing_starts_to_who_must_not_be_texted(world: &World, story: &CommittedFrame) {
-    for event in &story.events {
+fn nothing_is_sent_to_blocked_people(world: &World, frame: &CommittedFrame) {
+    for event in &frame.events {
         let Event::SendStarted { message, .. } = &event.fact else { continue };
-        let theirs = message.theirs.kept().and_then(Address::number).expect("we text numbers alone");
+        let theirs = message.theirs.kept().and_then(Address::number).expect("only numbers are texted");
         let confirms = message.kind == Kind::OptOutConfirmation;
-        assert!(confirms || !world.opted_out(theirs, message.ours), "a text to who opted out");
+        assert!(confirms || !world.opted_out(theirs, message.ours), "a text to an opted-out number");
         let phase = match message.call.as_ref().and_then(|call| Queries::call(world, call)) {
             Some(CallRow::Call(call)) => call.phase,
             _ => Phase::Connected,
         };
         let blocked = non_us::blocked(theirs, phase, &world.directory.settings.non_us);
-        assert!(!blocked, "a text abroad while the switch is off");
+        assert!(!blocked, "a non-US text while the switch is off");
     }
 }
 
@@ -160,8 +160,8 @@ fn open(world: &World) -> BTreeMap<MessageId, Open> {
         .collect()
 }
 
-fn open_rows_are_the_messages_on_their_way(world: &World, messages: &BTreeMap<MessageId, Message>) {
-    let on_their_way = messages.values().filter_map(|message| {
+fn open_rows_are_the_messages_in_flight_or_queued(world: &World, messages: &BTreeMap<MessageId, Message>) {
+    let expected = messages.values().filter_map(|message| {
         let started = match message.state {
             MessageState::Queued => false,
             MessageState::Sending if message.attempts.last()?.outcome == AttemptOutcome::Open => true,
@@ -171,26 +171,26 @@ fn open_rows_are_the_messages_on_their_way(world: &World, messages: &BTreeMap<Me
         let Message { ours, kind, segments, expires_at, not_before, .. } = message.clone();
         Some((message.id, Open { ours, theirs: *theirs, kind, segments, expires_at, not_before, started }))
     });
-    assert_eq!(open(world), on_their_way.collect());
+    assert_eq!(open(world), expected.collect());
 }
 
-fn lanes_count_what_waits(world: &World) {
+fn lanes_count_their_queued_segments(world: &World) {
     for ours in world.directory.numbers.keys() {
         let open = open(world);
         let waiting = open.values().filter(|open| open.ours == *ours && !open.started);
         let segments: u32 = waiting.map(|open| u32::from(open.segments)).sum();
-        assert_eq!(world.lane(*ours).queued_segments, segments, "what waits in the lane of {ours:?}");
+        assert_eq!(world.lane(*ours).queued_segments, segments, "segments queued in the lane of {ours:?}");
     }
 }
 
-fn live_rows_are_the_calls_that_live(world: &World, calls: &BTreeMap<CallId, Call>) {
+fn live_rows_are_the_live_calls(world: &World, calls: &BTreeMap<CallId, Call>) {
     let mut expected: BTreeMap<Key, Live> = BTreeMap::new();
     let mut pairs = BTreeSet::new();
     for call in calls.values().filter(|call| call.ended.is_none()) {
         let Some(party) = call.party() else { continue };
         let Call { id, queue, our_number, session, .. } = call.clone();
         if let Some(ours) = our_number {
-            assert!(pairs.insert((ours, party)), "a pair of numbers names one call (A1): {id}");
+            assert!(pairs.insert((ours, party)), "a pair of numbers identifies one call (A1): {id}");
         }
         expected.insert(live_key(party, &call.id), Live { call: id, queue, our_number, session });
     }
@@ -199,8 +199,8 @@ fn live_rows_are_the_calls_that_live(world: &World, calls: &BTreeMap<CallId, Cal
     assert_eq!(found.collect::<BTreeMap<_, Live>>(), expected);
 }
 
-/// Each call that lives has its lease, and each message nobody speaks of any more the moment it is given up on.
-fn timers_are_what_is_still_to_happen(
+/// Each live call has a lease timer, and each unsettled message the time at which it becomes unconfirmed.
+fn timers_match_leases_and_unsettled_messages(
     world: &World,
     calls: &BTreeMap<CallId, Call>,
     messages: &BTreeMap<MessageId, Message>,
@@ -211,17 +211,17 @@ fn timers_are_what_is_still_to_happen(
         Timer::Unknown(_) => None,
     });
     let live = calls.values().filter(|call| call.ended.is_none()).map(|call| (call.id.clone(), call.lease_until));
-    assert_eq!(leases.collect::<Vec<_>>().len(), live.clone().count(), "one lease a call");
+    assert_eq!(leases.collect::<Vec<_>>().len(), live.clone().count(), "one lease per call");
     assert!(live.into_iter().all(|(id, until)| timers.contains(&(until, Timer::Lease(id)))), "a lease has its timer");
     for message in messages.values() {
         let unanswered = message.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Open);
         let waits = message.state == MessageState::Sent || message.state == MessageState::Sending && unanswered;
         let has = timers.iter().any(|(_, timer)| *timer == Timer::Unknown(message.id));
-        assert!(!waits || has, "{:?} would stay {:?} for ever", message.id, message.state);
+        assert!(!waits || has, "{:?} would stay {:?} forever", message.id, message.state);
     }
 }
 
-fn a_call_knows_its_messages(call: &Call, messages: &BTreeMap<MessageId, Message>) {
+fn a_call_agrees_with_its_messages(call: &Call, messages: &BTreeMap<MessageId, Message>) {
     let of_it = || messages.values().filter(|message| message.call.as_ref() == Some(&call.id));
     let agents = |message: &&Message| matches!(message.kind, Kind::Preset | Kind::Custom | Kind::SmartAction);
     let started = |message: &&Message| !message.attempts.is_empty();
@@ -229,9 +229,9 @@ fn a_call_knows_its_messages(call: &Call, messages: &BTreeMap<MessageId, Message
     let waiting = of_it().filter(agents).filter(|message| message.state == MessageState::Queued);
     let mut queued = call.queued.clone();
     queued.sort();
-    assert_eq!(queued, waiting.map(|message| message.id).collect::<Vec<_>>(), "what waits of {}", call.id);
+    assert_eq!(queued, waiting.map(|message| message.id).collect::<Vec<_>>(), "queued messages of {}", call.id);
 
-    assert!(call.ended.is_none() || call.queued.is_empty(), "{} ended with texts of the agent waiting (A19)", call.id);
+    assert!(call.ended.is_none() || call.queued.is_empty(), "{} ended with queued texts (A19)", call.id);
 
     let mut transcript = Vec::new();
     let mut at = call.last_message;
@@ -246,8 +246,8 @@ fn a_call_knows_its_messages(call: &Call, messages: &BTreeMap<MessageId, Message
     let count = |kind: Kind| of_it().filter(started).filter(|message| message.kind == kind).count();
     let used = [call.usage.received, call.usage.preset_sent, call.usage.custom_sent, call.usage.smart_action_sent];
     let counted = [received, count(Kind::Preset), count(Kind::Custom), count(Kind::SmartAction)];
-    assert_eq!(used.map(|used| used as usize), counted, "what {} used", call.id);
+    assert_eq!(used.map(|used| used as usize), counted, "usage of {}", call.id);
     if call.session == Session::Open {
-        assert!(received + of_it().filter(started).count() > 0, "{} opened by a text (A20)", call.id);
+        assert!(received + of_it().filter(started).count() > 0, "{} is open without a text (A20)", call.id);
     }
 }

@@ -1,4 +1,4 @@
-//! The same request again (idempotency keys).
+//! Repeated requests and idempotency keys.
 
 use super::steps::{call_id, say, say_with_key, start};
 use super::*;
@@ -11,13 +11,13 @@ fn end_with_key(call: &str, key: u8, body: u8) -> Step {
     Step::Do(Command::EndCall { call: call_id(call), reason: None, key })
 }
 
-/// What a frame answers with: the message or the call that stands in it.
+/// What a frame's repeated answer consists of: its message or its call.
 fn shows(world: &World, position: u64) -> &'static str {
-    let story = &world.journal[position as usize - 1];
-    let shown = story.events.iter().find_map(|event| match &event.fact {
+    let frame = &world.journal[position as usize - 1];
+    let shown = frame.events.iter().find_map(|event| match &event.fact {
         Event::MessageQueued { .. } => Some("a message"),
         Event::Answered { call: Some(_), .. } => Some("a call"),
-        Event::EndRecorded { .. } => Some("an unheard end"),
+        Event::EndRecorded { .. } => Some("an end before the start"),
         _ => None,
     });
     shown.unwrap_or("nothing")
@@ -64,7 +64,7 @@ fn a_refusal_is_not_remembered() {
 }
 
 #[test]
-fn the_answer_is_the_same_though_the_call_has_ended_since() {
+fn the_answer_is_the_same_after_the_call_has_ended() {
     check(
         [(0, start("a")), (1, say_with_key("a", "hi", 7)), (2, steps::end("a")), (3, say_with_key("a", "hi", 7))],
         &["again 4"],
@@ -72,7 +72,7 @@ fn the_answer_is_the_same_though_the_call_has_ended_since() {
 }
 
 #[test]
-fn an_end_with_a_key_is_answered_again_from_its_frame() {
+fn a_repeated_end_with_a_key_is_answered_from_its_frame() {
     let mut world = check([(0, start("a")), (1, end_with_key("a", 7, 1)), (2, end_with_key("a", 7, 1))], &["again 4"]);
     assert_eq!(shows(&world, 4), "a call");
     then(&mut world, 3, end_with_key("a", 7, 2), &["refused idempotency_key_reused"]);
@@ -81,15 +81,15 @@ fn an_end_with_a_key_is_answered_again_from_its_frame() {
 }
 
 #[test]
-fn a8_an_unheard_end_with_a_key_is_answered_again_from_its_frame() {
+fn a8_a_repeated_end_of_an_unknown_call_is_answered_from_its_frame() {
     let mut world = check([(0, end_with_key("a", 7, 1)), (1, end_with_key("a", 7, 1))], &["again 3"]);
-    assert_eq!(shows(&world, 3), "an unheard end");
-    then(&mut world, 2, end_with_key("a", 8, 1), &["ended unheard"]);
-    assert_eq!(shows(&world, 4), "an unheard end");
+    assert_eq!(shows(&world, 3), "an end before the start");
+    then(&mut world, 2, end_with_key("a", 8, 1), &["ended before start"]);
+    assert_eq!(shows(&world, 4), "an end before the start");
 }
 
 #[test]
-fn without_a_key_each_request_is_its_own() {
+fn without_a_key_each_request_is_new() {
     let world =
         check([(0, start("a")), (1, say("a", "hi")), (2, say("a", "hi"))], &["queued", "message.queued a custom 'hi'"]);
     assert_eq!(world.queued.len(), 2);

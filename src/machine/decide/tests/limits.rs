@@ -1,4 +1,4 @@
-//! What holds a text back: rates and days of numbers and accounts, carriers that say "not now" (A28, A29, A64).
+//! Rate limits, daily caps, carrier pauses and the circuit breaker (A28, A29, A64).
 
 use super::steps::{go, later, put, refused, say, sent, start, start_of, text, unknown};
 use super::*;
@@ -6,7 +6,7 @@ use crate::machine::command::SettledAs;
 use crate::machine::state::CapOwner;
 use crate::model::{Account, FailureCode, Limits, MessageState};
 
-/// A directory in which the account `main` has these limits, and its numbers have none.
+/// A directory in which account `main` has these limits and its numbers have none.
 fn account(limits: &Limits) -> Directory {
     with(|directory| {
         directory.numbers.values_mut().for_each(|number| number.limits = Limits::none());
@@ -22,8 +22,8 @@ fn cap(segments: u32) -> Limits {
     Limits { segments_per_day: Some(segments), day_zone: "Europe/Rome".to_owned(), ..Limits::none() }
 }
 
-/// The carrier answers with this status that it will not take the latest attempt just now.
-fn asks_for_a_rest(nth: usize, secs: u64) -> impl FnOnce(&mut World, u64) -> Decision {
+/// The carrier answers the latest attempt with 429 and this Retry-After.
+fn retry_after(nth: usize, secs: u64) -> impl FnOnce(&mut World, u64) -> Decision {
     move |world, at| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
@@ -33,7 +33,7 @@ fn asks_for_a_rest(nth: usize, secs: u64) -> impl FnOnce(&mut World, u64) -> Dec
     }
 }
 
-fn says_later(nth: usize, status: u16) -> impl FnOnce(&mut World, u64) -> Decision {
+fn postponed(nth: usize, status: u16) -> impl FnOnce(&mut World, u64) -> Decision {
     move |world, secs| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
@@ -64,7 +64,7 @@ fn a28_a29_an_account_has_a_limit_for_all_its_numbers_together() {
 }
 
 #[test]
-fn a28_what_waits_for_an_account_is_counted_when_it_gets_a_limit() {
+fn a28_a_new_account_limit_counts_texts_already_waiting() {
     let mut world = World::new(account(&Limits::none()));
     world.run(0, start("a"));
     world.run(1, say("a", &"x".repeat(300)));
@@ -75,11 +75,11 @@ fn a28_what_waits_for_an_account_is_counted_when_it_gets_a_limit() {
         }),
     );
     assert_eq!(world.account_lane("main").queued_segments, 2);
-    assert_eq!(world.account_lane("main").empty_at, world.now, "and its bucket begins empty");
+    assert_eq!(world.account_lane("main").empty_at, world.now, "its bucket begins empty");
 }
 
 #[test]
-fn a28_a_daily_cap_of_a_number_holds_what_is_beyond_it_until_its_zones_midnight() {
+fn a28_a_numbers_daily_cap_holds_texts_until_midnight_in_its_zone() {
     let capped = with(|directory| {
         for number in directory.numbers.values_mut() {
             number.limits = Limits { millisegments_per_second: Some(1_000_000), burst: 9, ..cap(2) };
@@ -89,7 +89,7 @@ fn a28_a_daily_cap_of_a_number_holds_what_is_beyond_it_until_its_zones_midnight(
     world.run(0, start("a"));
     world.run(1, say("a", "x"));
     world.run(2, go(1));
-    // It is noon by UTC and one in Rome; the third segment would wait for eleven hours.
+    // Noon UTC is 13:00 in Rome; the third segment would wait eleven hours.
     then(&mut world, 3, say("a", &"x".repeat(300)), &["refused rate_limited after 39587000 ms"]);
     then(&mut world, 3, say("a", "y"), &["queued", "message.queued a custom 'y'"]);
     then(&mut world, 3, say("a", "z"), &["refused rate_limited after 39587000 ms"]);
@@ -100,7 +100,7 @@ fn a28_a_daily_cap_of_a_number_holds_what_is_beyond_it_until_its_zones_midnight(
 }
 
 #[test]
-fn a28_a_daily_cap_of_an_account_counts_all_its_numbers() {
+fn a28_an_accounts_daily_cap_counts_all_its_numbers() {
     let mut world = World::new(account(&cap(2)));
     for (secs, step) in [(0, start("a")), (0, start_of("b", BOB)), (1, say("a", "x")), (2, say("b", "x"))] {
         world.run(secs, step);
@@ -112,17 +112,17 @@ fn a28_a_daily_cap_of_an_account_counts_all_its_numbers() {
 }
 
 #[test]
-fn a64_a_carrier_that_says_not_now_makes_the_whole_lane_rest() {
+fn a64_a_429_pauses_the_whole_lane() {
     let mut world = World::new(directory());
     for (secs, step) in [(0, start("a")), (0, start_of("b", BOB)), (10, say("a", "x")), (11, go(1))] {
         world.run(secs, step);
     }
-    says_later(1, 429)(&mut world, 11);
+    postponed(1, 429)(&mut world, 11);
     let pause = world.pause(SUPPORT.parse().unwrap()).unwrap();
     assert!(pause.until >= world.now + std::time::Duration::from_millis(500), "{pause:?}");
-    assert_eq!(world.trouble("main"), None, "a 429 is no failure of the account");
+    assert_eq!(world.trouble("main"), None, "a 429 is not a failure of the account");
     world.run(12, go(1));
-    says_later(1, 429)(&mut world, 12);
+    postponed(1, 429)(&mut world, 12);
     assert_eq!(world.pause(SUPPORT.parse().unwrap()).unwrap().laters, 2);
     world.run(14, go(1));
     world.run(14, sent(1));
@@ -130,7 +130,7 @@ fn a64_a_carrier_that_says_not_now_makes_the_whole_lane_rest() {
 }
 
 #[test]
-fn a64_what_was_under_way_when_a_carrier_asked_for_a_rest_neither_ends_it_nor_counts_as_one_more() {
+fn a64_attempts_in_flight_neither_end_nor_extend_a_pause() {
     let mut world = World::new(directory());
     for (caller, call) in [(ANN, "a"), (BOB, "b"), ("+12065550144", "c"), ("+12065550145", "d")] {
         world.run(0, start_of(call, caller));
@@ -140,13 +140,13 @@ fn a64_what_was_under_way_when_a_carrier_asked_for_a_rest_neither_ends_it_nor_co
         world.run(10 * nth, go(nth as usize));
     }
     let pause = |world: &World| world.pause(SUPPORT.parse().unwrap()).unwrap();
-    asks_for_a_rest(1, 300)(&mut world, 41);
-    let asked = world.now + std::time::Duration::from_secs(300);
-    assert_eq!((pause(&world).until, pause(&world).laters), (asked, 1), "as long as it was asked for");
-    says_later(2, 429)(&mut world, 42);
+    retry_after(1, 300)(&mut world, 41);
+    let expected = world.now + std::time::Duration::from_secs(300);
+    assert_eq!((pause(&world).until, pause(&world).laters), (expected, 1), "as long as Retry-After says");
+    postponed(2, 429)(&mut world, 42);
     world.run(43, sent(3));
     world.run(43, refused(4, FailureCode::Blocked));
-    assert_eq!((pause(&world).until, pause(&world).laters), (asked, 1));
+    assert_eq!((pause(&world).until, pause(&world).laters), (expected, 1));
     world.run(350, say("c", "y"));
     world.run(350, go(5));
     world.run(350, sent(5));
@@ -154,7 +154,7 @@ fn a64_what_was_under_way_when_a_carrier_asked_for_a_rest_neither_ends_it_nor_co
 }
 
 #[test]
-fn a67_a64_what_is_promised_while_a_carrier_rests_is_what_is_explained() {
+fn a67_a64_the_promised_wait_during_a_pause_equals_the_explained_one() {
     let mut world = World::new(with(|directory| directory.settings.max_wait_ms = 60_000));
     for (secs, step) in [(0, start("a")), (10, say("a", "first")), (11, go(1))] {
         world.run(secs, step);
@@ -162,17 +162,17 @@ fn a67_a64_what_is_promised_while_a_carrier_rests_is_what_is_explained() {
     for text in ["second", "third", "fourth"] {
         world.run(11, say("a", text));
     }
-    asks_for_a_rest(1, 9)(&mut world, 11);
+    retry_after(1, 9)(&mut world, 11);
     world.run(11, say("a", "last"));
     let last = *world.queued.last().unwrap();
     let promised = Queries::message(&world, last).unwrap().estimated_wait_ms;
-    let told = crate::machine::why::why(&world, last, 100, world.now).unwrap().told;
-    assert_eq!(told.due_at, Some(world.now + std::time::Duration::from_millis(promised)));
-    assert!(promised > 9_000, "those before it spend their time after the rest: {promised}");
+    let explained = crate::machine::why::why(&world, last, 100, world.now).unwrap().explained;
+    assert_eq!(explained.due_at, Some(world.now + std::time::Duration::from_millis(promised)));
+    assert!(promised > 9_000, "earlier texts are scheduled after the pause: {promised}");
 }
 
 #[test]
-fn a64_what_the_carrier_asked_for_is_part_of_the_wait() {
+fn a64_the_carriers_retry_after_is_part_of_the_wait() {
     let mut world = World::new(directory());
     for (secs, step) in [(0, start("a")), (10, say("a", "x")), (11, go(1))] {
         world.run(secs, step);
@@ -185,15 +185,15 @@ fn a64_what_the_carrier_asked_for_is_part_of_the_wait() {
 }
 
 #[test]
-fn a64_an_account_that_fails_time_and_again_is_left_alone_and_the_platform_hears_of_it() {
+fn a64_repeated_failures_open_the_breaker_and_make_an_event() {
     let mut world = World::new(account(&Limits::none()));
     world.run(0, start("a"));
     for nth in 1..=5 {
         world.run(1, say("a", "x"));
         world.run(1, go(nth));
         let decision = world.run(1, unknown(nth));
-        let told = lines(&world, &decision);
-        assert_eq!(told.contains(&"account.paused".to_owned()), nth == 5, "{told:?}");
+        let events = lines(&world, &decision);
+        assert_eq!(events.contains(&"account.paused".to_owned()), nth == 5, "{events:?}");
     }
     assert!(world.trouble("main").unwrap().paused.is_some());
     world.run(2, say("a", "x"));
@@ -203,7 +203,7 @@ fn a64_an_account_that_fails_time_and_again_is_left_alone_and_the_platform_hears
 }
 
 #[test]
-fn a64_a_refusal_is_an_answer_and_a_stop_of_ours_is_no_failure() {
+fn a64_a_refusal_or_our_own_stop_is_not_an_account_failure() {
     let mut world = World::new(account(&Limits::none()));
     world.run(0, start("a"));
     for nth in 1..=6 {
@@ -230,11 +230,11 @@ fn a64_500_and_above_count_against_the_account() {
     world.run(0, start("a"));
     world.run(1, say("a", "x"));
     world.run(1, go(1));
-    says_later(1, 503)(&mut world, 1);
+    postponed(1, 503)(&mut world, 1);
     assert_eq!(world.trouble("main").unwrap().failed_at.len(), 1);
     assert_eq!(world.message(1).state, MessageState::Queued);
     world.run(2, text(ANN, SUPPORT, "hi"));
     world.run(2, go(1));
     world.run(2, later(1));
-    assert_eq!(world.trouble("main"), None, "what was no 5xx is an answer");
+    assert_eq!(world.trouble("main"), None, "any status below 500 counts as an answer");
 }

@@ -7,7 +7,7 @@ use crate::model::{Caller, Kind, NonUsRule, Phase};
 const TORONTO: &str = "+14165550142";
 
 #[test]
-fn r33_r34_r35_r36_sends_to_a_number_outside_the_us_are_off_until_somebody_switches_them_on() {
+fn r33_r34_r35_r36_non_us_sends_are_off_by_default() {
     check([(0, start_of("a", ROMA)), (1, say("a", "ciao"))], &["refused non_us_blocked"]);
     check_in(
         with(|directory| directory.settings.non_us.in_call = true),
@@ -17,7 +17,7 @@ fn r33_r34_r35_r36_sends_to_a_number_outside_the_us_are_off_until_somebody_switc
 }
 
 #[test]
-fn r37_a35_waiting_and_connected_have_a_switch_each_judged_when_the_text_is_sent() {
+fn r37_a35_waiting_and_connected_have_separate_switches_checked_at_send() {
     let wait_time = || with(|directory| directory.settings.non_us.wait_time = true);
     let phase = |phase| {
         put("a", move |put| {
@@ -29,14 +29,14 @@ fn r37_a35_waiting_and_connected_have_a_switch_each_judged_when_the_text_is_sent
         [(0, phase(Phase::Waiting)), (1, say("a", "ciao"))],
         &["queued", "message.queued a custom 'ciao'"],
     );
-    // Accepted while they waited; by now they are connected, and that switch is off.
+    // Accepted while waiting; the caller is now connected, and that switch is off.
     world.run(2, phase(Phase::Connected));
     then(&mut world, 3, go(1), &["not started", "message.cancelled a custom blocked"]);
     then(&mut world, 4, say("a", "ciao"), &["refused non_us_blocked"]);
 }
 
 #[test]
-fn a35_a34_the_answer_to_a_keyword_goes_by_the_switch_of_its_calls_phase() {
+fn a35_a34_a_keyword_answer_obeys_the_switch_of_the_calls_phase() {
     let in_call = || with(|directory| directory.settings.non_us.in_call = true);
     let phase = |phase| {
         put("a", move |put| {
@@ -44,7 +44,7 @@ fn a35_a34_the_answer_to_a_keyword_goes_by_the_switch_of_its_calls_phase() {
         })
     };
     let confirmations = |world: &World| {
-        let facts = world.journal.iter().flat_map(|story| &story.events).map(|event| &event.fact);
+        let facts = world.journal.iter().flat_map(|frame| &frame.events).map(|event| &event.fact);
         let queued = |fact: &&Event| matches!(fact, Event::MessageQueued { message, .. } if message.kind == Kind::OptOutConfirmation);
         facts.filter(queued).count()
     };
@@ -57,7 +57,7 @@ fn a35_a34_the_answer_to_a_keyword_goes_by_the_switch_of_its_calls_phase() {
 }
 
 #[test]
-fn r38_a36_a_switch_holds_from_the_moment_it_is_set() {
+fn r38_a36_a_switch_applies_at_once() {
     let on = || with(|directory| directory.settings.non_us.in_call = true);
     let off = Step::Change(|directory| directory.settings.non_us.in_call = false);
     check_in(
@@ -78,7 +78,7 @@ fn a33_canada_counts_as_us_unless_the_rule_is_strict() {
 }
 
 #[test]
-fn a34_r36_with_the_switch_off_what_comes_in_is_delivered_flagged_and_neither_closed_nor_answered() {
+fn a34_r36_with_the_switch_off_inbound_texts_are_flagged_and_unanswered() {
     let mut world = check(
         [(0, start_of("a", ROMA)), (1, text(ROMA, SUPPORT, "ciao"))],
         &["attached", "message.received a reply_blocked 'ciao'"],
@@ -88,7 +88,7 @@ fn a34_r36_with_the_switch_off_what_comes_in_is_delivered_flagged_and_neither_cl
 }
 
 #[test]
-fn a34_an_auto_reply_that_waits_is_not_sent_once_the_switch_is_off() {
+fn a34_a_queued_auto_reply_is_not_sent_after_the_switch_is_off() {
     let off = Step::Change(|directory| directory.settings.non_us.in_call = false);
     check_in(
         with(|directory| directory.settings.non_us.in_call = true),
@@ -98,7 +98,7 @@ fn a34_an_auto_reply_that_waits_is_not_sent_once_the_switch_is_off() {
 }
 
 #[test]
-fn a34_with_drop_non_us_inbound_nothing_of_it_is_told() {
+fn a34_drop_non_us_inbound_makes_no_event() {
     let dropping = || with(|directory| directory.settings.drop_non_us_inbound = true);
     let mut world = check_in(dropping(), [(0, start_of("a", ROMA)), (1, text(ROMA, SUPPORT, "ciao"))], &["dropped"]);
     assert_eq!(world.call("a").usage.received, 0);

@@ -1,4 +1,4 @@
-//! STOP, START and HELP (A46-A48): what they close, what they open, and who is told.
+//! STOP, START and HELP (A46-A48): sessions they close and reopen, and the events they make.
 
 use super::steps::{call_id, delivered, end, go, inbound, put, refused, say, sent, start, start_in, start_of, text};
 use super::*;
@@ -6,7 +6,7 @@ use crate::machine::command::Content;
 use crate::model::{FailureCode, Inbound, Kind, OptOutScope, Phase, ReceiptState};
 use crate::rules::opt_out::CONFIRMATION;
 
-/// Ann is on the phone and has texted.
+/// Ann is on a call and has texted.
 fn talking() -> [(u64, Step); 2] {
     [(0, start("a")), (1, text(ANN, SUPPORT, "hi"))]
 }
@@ -24,16 +24,16 @@ fn confirmed(call: &str) -> String {
 }
 
 #[test]
-fn a46_stop_in_mid_call_ends_the_texts_and_not_the_call() {
+fn a46_stop_during_a_call_closes_the_session_not_the_call() {
     let [one, two] = talking();
-    let told = [
+    let expected = [
         "attached",
         "message.received a stop reply_blocked 'Stop.'",
         "contact.opted_out",
         "call.updated a closed opted_out",
         &confirmed("a "),
     ];
-    let mut world = check([one, two, (2, stop())], &told);
+    let mut world = check([one, two, (2, stop())], &expected);
     then(&mut world, 3, say("a", "are you there?"), &["refused session_closed"]);
     assert!(world.call("a").ended.is_none());
     then(&mut world, 4, text(ANN, SUPPORT, "hello?"), &["silent", "message.late after a"]);
@@ -41,7 +41,7 @@ fn a46_stop_in_mid_call_ends_the_texts_and_not_the_call() {
 }
 
 #[test]
-fn a46_a19_what_the_agent_wrote_and_still_waits_is_taken_back() {
+fn a46_a19_the_agents_queued_texts_are_cancelled() {
     let [one, two] = talking();
     let mut world = check(
         [one, two, (2, say("a", "first")), (2, say("a", "second")), (3, go(1)), (4, stop())],
@@ -54,13 +54,13 @@ fn a46_a19_what_the_agent_wrote_and_still_waits_is_taken_back() {
             &confirmed("a "),
         ],
     );
-    // The first was with the carrier already; only what became of it is still told.
+    // The first text was already in flight; only its outcome is still reported.
     then(&mut world, 5, sent(1), &["done", "message.sent a custom"]);
     then(&mut world, 5, go(2), &["not started"]);
 }
 
 #[test]
-fn a46_one_confirmation_at_most_and_it_alone_may_still_go_out() {
+fn a46_only_one_confirmation_is_sent_and_nothing_else() {
     let [one, two] = talking();
     let mut world = check([one, two, (2, stop()), (3, stop())], &["silent", "message.late after a"]);
     then(&mut world, 4, go(1), &["started"]);
@@ -68,21 +68,21 @@ fn a46_one_confirmation_at_most_and_it_alone_may_still_go_out() {
 }
 
 #[test]
-fn a46_the_carrier_that_answers_itself_leaves_us_nothing_to_confirm() {
+fn a46_no_confirmation_when_the_carrier_answers_stop_itself() {
     let [one, two] = talking();
     let by_carrier = Step::Text(Inbound { keyword: Some("STOP".to_owned()), ..inbound(ANN, SUPPORT, "STOP") });
-    let told = [
+    let expected = [
         "attached",
         "message.received a stop reply_blocked 'STOP'",
         "contact.opted_out",
         "call.updated a closed opted_out",
     ];
-    check([one, two, (2, by_carrier)], &told);
+    check([one, two, (2, by_carrier)], &expected);
 }
 
 #[test]
-fn a46_a_stop_to_one_number_reaches_all_or_that_one_by_the_setting() {
-    // Two calls of one caller id, each on a number of its own (A1).
+fn a46_the_setting_decides_whether_stop_blocks_one_number_or_all() {
+    // Two calls of one caller, each on its own number (A1).
     let story =
         || [(0, start("a")), (1, say("a", "x")), (2, start("b")), (3, say("b", "y")), (4, text(ANN, SHARED, "STOP"))];
     let [one, two, three, four, five] = story();
@@ -118,7 +118,7 @@ fn a46_a_stop_to_one_number_reaches_all_or_that_one_by_the_setting() {
 }
 
 #[test]
-fn a46_by_number_the_next_call_takes_a_number_that_is_not_blocked() {
+fn a46_with_scope_number_the_next_call_takes_an_unblocked_number() {
     let mut world = check_in(
         by_number(),
         [(0, text(ANN, SUPPORT, "STOP")), (1, start("a")), (2, say("a", "hi"))],
@@ -132,12 +132,12 @@ fn a46_by_number_the_next_call_takes_a_number_that_is_not_blocked() {
 }
 
 #[test]
-fn a46_start_opens_the_texts_of_the_call_again() {
+fn a46_start_reopens_the_session_of_the_call() {
     let [one, two] = talking();
-    let told = ["attached", "contact.opted_in", "call.updated a", "message.received a start 'Start'"];
-    let mut world = check([one, two, (2, stop()), (3, text(ANN, SUPPORT, "Start"))], &told);
+    let expected = ["attached", "contact.opted_in", "call.updated a", "message.received a start 'Start'"];
+    let mut world = check([one, two, (2, stop()), (3, text(ANN, SUPPORT, "Start"))], &expected);
     then(&mut world, 4, say("a", "welcome back"), &["queued", "message.queued a custom 'welcome back'"]);
-    // The confirmation of what no longer holds would be a lie.
+    // The opt-out was revoked, so its confirmation is cancelled.
     then(&mut world, 5, go(1), &["not started", "message.cancelled a opt_out_confirmation cancelled_by_request"]);
     then(&mut world, 6, go(2), &["started"]);
     let ended = ["ended", "call.ended a closed call_ended hung_up", "message.queued a closing 'Bye.'"];
@@ -145,7 +145,7 @@ fn a46_start_opens_the_texts_of_the_call_again() {
 }
 
 #[test]
-fn a47_start_to_another_number_opens_only_what_the_carrier_opened() {
+fn a47_start_to_another_number_reopens_only_that_number() {
     let [one, two] = talking();
     let mut world = check(
         [one, two, (2, stop()), (3, text(ANN, SHARED, "START"))],
@@ -155,11 +155,11 @@ fn a47_start_to_another_number_opens_only_what_the_carrier_opened() {
     world.run(5, end("a"));
     world.run(6, start("b"));
     world.run(7, say("b", "x"));
-    assert_eq!(world.call("b").our_number, SHARED.parse().ok(), "the other still heard STOP");
+    assert_eq!(world.call("b").our_number, SHARED.parse().ok(), "the other number is still blocked");
 }
 
 #[test]
-fn a46_stop_without_a_call_is_heard_too() {
+fn a46_stop_without_a_call_is_honoured_too() {
     let mut world = check(
         [(0, text(BOB, SUPPORT, "unsubscribe"))],
         &["silent", "message.late", "contact.opted_out", &confirmed("")],
@@ -170,22 +170,23 @@ fn a46_stop_without_a_call_is_heard_too() {
 }
 
 #[test]
-fn a46_a_carrier_that_refuses_for_an_opt_out_is_believed() {
+fn a46_a_carriers_opt_out_refusal_is_recorded() {
     let [one, two] = talking();
     let opted_out = refused(1, FailureCode::OptedOut);
-    let told = ["done", "message.failed a custom opted_out", "contact.opted_out", "call.updated a closed opted_out"];
-    let mut world = check([one, two, (2, say("a", "x")), (3, go(1)), (4, opted_out)], &told);
+    let expected =
+        ["done", "message.failed a custom opted_out", "contact.opted_out", "call.updated a closed opted_out"];
+    let mut world = check([one, two, (2, say("a", "x")), (3, go(1)), (4, opted_out)], &expected);
     then(&mut world, 5, say("a", "y"), &["refused session_closed"]);
 
     let [one, two] = talking();
     let receipt = Step::Receipt(1, ReceiptState::Failed(FailureCode::OptedOut), "failed");
-    let told =
+    let expected =
         ["advanced", "message.failed a custom opted_out", "contact.opted_out", "call.updated a closed opted_out"];
-    check([one, two, (2, say("a", "x")), (3, go(1)), (4, sent(1)), (5, receipt)], &told);
+    check([one, two, (2, say("a", "x")), (3, go(1)), (4, sent(1)), (5, receipt)], &expected);
 }
 
 #[test]
-fn a46_an_administrator_lists_somebody_and_takes_them_off_again() {
+fn a46_an_administrator_adds_and_removes_an_opt_out() {
     let [one, two] = talking();
     let ann = || ANN.parse().unwrap();
     let opt_out = Step::Do(Command::OptOut(ann()));
@@ -198,41 +199,42 @@ fn a46_an_administrator_lists_somebody_and_takes_them_off_again() {
 }
 
 #[test]
-fn a46_a_list_is_added_to_what_is_known_and_closes_the_texts_it_reaches() {
+fn a46_an_imported_list_adds_opt_outs_and_closes_sessions() {
     const CLEO: &str = "+12065550144";
     let block = |ours: &[&str]| Block { everywhere: false, numbers: ours.iter().map(|n| n.parse().unwrap()).collect() };
     let list = |people: &[(&str, Block)]| {
         let people = people.iter().map(|(person, block)| (person.parse().unwrap(), block.clone()));
         Step::Do(Command::ListOptOuts(people.collect()))
     };
-    let stands =
+    let block_of =
         |world: &World, person: &str| Queries::opt_out(world, person.parse().unwrap()).map(|known| known.block);
     let [one, two] = talking();
     let mut world = World::new(by_number());
     for (secs, step) in [one, two, (2, text(BOB, SHARED, "STOP")), (3, say("a", "x"))] {
         world.run(secs, step);
     }
-    // Of who is new the platform hears nothing, as with a seed; of Bob, whom it knows, that he is blocked from more.
+    // New people make no event, as with a seed; Bob, already known, makes one because more numbers are blocked.
     let people = [(ANN, block(&[SHARED])), (BOB, block(&[SUPPORT])), (ROMA, Block::everywhere())];
     then(&mut world, 4, list(&people), &["done", "contact.opted_out"]);
-    assert_eq!(stands(&world, ANN), Some(block(&[SHARED])));
-    assert_eq!(stands(&world, BOB), Some(block(&[SHARED, SUPPORT])));
-    assert_eq!(stands(&world, ROMA), Some(Block::everywhere()));
+    assert_eq!(block_of(&world, ANN), Some(block(&[SHARED])));
+    assert_eq!(block_of(&world, BOB), Some(block(&[SHARED, SUPPORT])));
+    assert_eq!(block_of(&world, ROMA), Some(Block::everywhere()));
     then(&mut world, 5, list(&people), &["done"]);
     then(&mut world, 6, list(&[]), &["done"]);
-    let told = ["done", "contact.opted_out", "message.cancelled a custom opted_out", "call.updated a closed opted_out"];
-    then(&mut world, 7, list(&[(ANN, block(&[SUPPORT]))]), &told);
+    let expected =
+        ["done", "contact.opted_out", "message.cancelled a custom opted_out", "call.updated a closed opted_out"];
+    then(&mut world, 7, list(&[(ANN, block(&[SUPPORT]))]), &expected);
     then(&mut world, 8, say("a", "y"), &["refused session_closed"]);
-    assert_eq!(stands(&world, ANN), Some(block(&[SHARED, SUPPORT])));
+    assert_eq!(block_of(&world, ANN), Some(block(&[SHARED, SUPPORT])));
     world.run(9, start_of("b", CLEO));
     world.run(10, say("b", "x"));
-    let told = ["done", "message.cancelled b custom opted_out", "call.updated b closed opted_out"];
-    then(&mut world, 11, list(&[(CLEO, Block::everywhere())]), &told);
+    let expected = ["done", "message.cancelled b custom opted_out", "call.updated b closed opted_out"];
+    then(&mut world, 11, list(&[(CLEO, Block::everywhere())]), &expected);
     then(&mut world, 12, say("b", "y"), &["refused session_closed"]);
 }
 
 #[test]
-fn a46_a12_texts_closed_for_want_of_an_agent_are_not_opened_by_start() {
+fn a46_a12_start_does_not_reopen_a_session_closed_for_no_agent() {
     let [one, two] = talking();
     let leave = put("a", |put| put.agent = Some(None));
     let mut world = check(
@@ -246,7 +248,7 @@ fn a46_a12_texts_closed_for_want_of_an_agent_are_not_opened_by_start() {
 }
 
 #[test]
-fn a12_a46_start_opens_no_texts_that_nobody_would_read_whichever_of_stop_and_the_agents_leaving_came_first() {
+fn a12_a46_start_reopens_no_session_without_an_agent_in_either_order() {
     let leave = || put("a", |put| put.agent = Some(None));
     for (first, second) in [(leave(), stop()), (stop(), leave())] {
         let [one, two] = talking();
@@ -269,7 +271,7 @@ fn a12_a46_start_opens_no_texts_that_nobody_would_read_whichever_of_stop_and_the
 }
 
 #[test]
-fn a12_a46_an_agent_who_comes_back_opens_no_texts_of_who_said_stop() {
+fn a12_a46_a_returning_agent_does_not_reopen_an_opted_out_session() {
     let leave = || put("a", |put| put.agent = Some(None));
     for (first, second) in [(leave(), stop()), (stop(), leave())] {
         let [one, two] = talking();
@@ -279,14 +281,14 @@ fn a12_a46_an_agent_who_comes_back_opens_no_texts_of_who_said_stop() {
         }
         then(&mut world, 4, start("a"), &["updated", "call.updated a closed opted_out"]);
         then(&mut world, 5, say("a", "x"), &["refused session_closed"]);
-        let told = ["attached", "contact.opted_in", "call.updated a", "message.received a start 'START'"];
-        then(&mut world, 6, text(ANN, SUPPORT, "START"), &told);
+        let expected = ["attached", "contact.opted_in", "call.updated a", "message.received a start 'START'"];
+        then(&mut world, 6, text(ANN, SUPPORT, "START"), &expected);
         then(&mut world, 7, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
     }
 }
 
 #[test]
-fn a34_a46_stop_from_abroad_counts_though_nothing_is_sent_there_or_shown() {
+fn a34_a46_a_non_us_stop_counts_even_when_its_text_is_dropped() {
     let mut world = check([(0, text(ROMA, SUPPORT, "STOP"))], &["silent", "message.late", "contact.opted_out"]);
     assert!(world.opted_out(ROMA.parse().unwrap(), SUPPORT.parse().unwrap()));
     world.run(1, Step::Change(|directory| directory.settings.drop_non_us_inbound = true));
@@ -295,7 +297,7 @@ fn a34_a46_stop_from_abroad_counts_though_nothing_is_sent_there_or_shown() {
 }
 
 #[test]
-fn a46_a_confirmation_reads_as_an_administrator_wrote_it_in_the_language_of_the_call() {
+fn a46_a_confirmation_uses_the_configured_text_in_the_calls_language() {
     let words = with(|directory| {
         let texts = &mut directory.settings.opt_out.texts;
         texts.insert(language("it"), "Non scriviamo più.".to_owned());
@@ -304,30 +306,31 @@ fn a46_a_confirmation_reads_as_an_administrator_wrote_it_in_the_language_of_the_
     let mut world = World::new(words);
     world.run(0, italian);
     let decision = world.run(1, stop());
-    let told = lines(&world, &decision);
-    assert!(told.contains(&"message.queued a opt_out_confirmation 'Non scriviamo più.'".to_owned()), "{told:?}");
+    let events = lines(&world, &decision);
+    assert!(events.contains(&"message.queued a opt_out_confirmation 'Non scriviamo più.'".to_owned()), "{events:?}");
 }
 
 #[test]
-fn a24_help_is_answered_once_in_a_while_where_an_administrator_wrote_an_answer() {
+fn a24_help_gets_the_configured_answer_within_the_caps() {
     let help = || {
         with(|directory| {
             directory.settings.opt_out.help_texts.insert(language("en"), "Example Ltd, example.com".to_owned());
         })
     };
-    let told = ["silent", "message.late", "message.queued help_reply 'Example Ltd, example.com'"];
-    let mut world = check_in(help(), [(0, text(BOB, SUPPORT, "HELP"))], &told);
+    let expected = ["silent", "message.late", "message.queued help_reply 'Example Ltd, example.com'"];
+    let mut world = check_in(help(), [(0, text(BOB, SUPPORT, "HELP"))], &expected);
     then(&mut world, 50, text(BOB, SUPPORT, "HELP"), &["silent", "message.late"]);
     then(&mut world, 51, go(1), &["started"]);
     let [one, two] = talking();
-    let told = ["attached", "message.received a help 'help'", "message.queued a help_reply 'Example Ltd, example.com'"];
-    check_in(help(), [one, two, (2, text(ANN, SUPPORT, "help"))], &told);
+    let expected =
+        ["attached", "message.received a help 'help'", "message.queued a help_reply 'Example Ltd, example.com'"];
+    check_in(help(), [one, two, (2, text(ANN, SUPPORT, "help"))], &expected);
     let [one, two] = talking();
     check([one, two, (2, text(ANN, SUPPORT, "help"))], &["attached", "message.received a help 'help'"]);
 }
 
 #[test]
-fn a46_a9_a_call_that_was_transferred_closes_all_the_same() {
+fn a46_a9_stop_closes_a_transferred_call_too() {
     let [one, two] = talking();
     let mut world = World::new(directory());
     for (secs, step) in [one, two, (2, start_in("a", "sales")), (3, stop())] {

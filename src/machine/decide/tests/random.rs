@@ -1,4 +1,4 @@
-//! Stories nobody thought of. What is checked is what always holds (`invariants`).
+//! Random stories, checked against the `invariants`.
 
 use super::steps::{cancel, end, go, inbound, put, receipt, restart, say_with_key, send, start_in, tick};
 use super::*;
@@ -12,7 +12,7 @@ const OURS: [&str; 3] = [SUPPORT, SALES, SHARED];
 const QUEUES: [&str; 3] = ["support", "sales", "night"];
 const WORDS: [&str; 7] = ["hi", "STOP", "help", "yes", "Call us.", "", "Ça coûte 5 € 😀"];
 
-/// Anything that can happen, with what it is about left to be picked.
+/// Any step, with its subject still to be chosen.
 #[derive(Clone, Debug)]
 enum Op {
     Put { call: usize, caller: usize, queue: usize, with: u8, version: Option<i64> },
@@ -49,7 +49,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Mostly a moment later, sometimes long after.
+/// Seconds until the next step: mostly few, sometimes many.
 fn pause() -> impl Strategy<Value = u64> {
     prop_oneof![
         20 => 0..3u64,
@@ -65,7 +65,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_the_invariants_hold(
+    fn random_commands_keep_the_invariants(
         story in prop::collection::vec((pause(), op()), 1..60),
         opted_out in prop::option::of(0..3usize),
         switches in any::<u8>(),
@@ -81,7 +81,7 @@ proptest! {
             settings.attach_cross_queue = switches & 2 != 0;
             settings.drop_non_us_inbound = switches & 12 == 12;
             settings.late_text = switches & 16 != 0;
-            // Longer than any story: each message is looked at in the end.
+            // Longer than any story, so that every message can be checked at the end.
             settings.retention_days = 3_650;
         });
         world.run(0, Step::Do(Command::GatewayStarted));
@@ -94,7 +94,7 @@ proptest! {
             }
         }
         invariants::at_the_end(&world);
-        // When everything is over, nothing waits.
+        // After enough time, nothing is left waiting.
         for _ in 0..10 {
             secs += 80 * 3_600;
             for nth in 1..=world.queued.len() {
@@ -113,7 +113,7 @@ proptest! {
     }
 }
 
-/// What it is in this world; nothing where there is no message yet for it to be about.
+/// The step in this world; `None` if it needs a message but none is queued yet.
 fn step(world: &World, op: &Op) -> Option<Step> {
     let of = |nth: usize| (!world.queued.is_empty()).then(|| nth % world.queued.len() + 1);
     Some(match *op {
@@ -140,7 +140,7 @@ fn step(world: &World, op: &Op) -> Option<Step> {
             send(CALLS[call], content, |send| send.force = with % 8 == 1)
         }
         Op::Text { from, to, words, id, segments } => {
-            // A few ids for many texts, so that some are repeats.
+            // Few ids for many texts, so that some repeat.
             let carrier_id = if id < 64 { format!("SM-again-{}", id % 4) } else { String::new() };
             Step::Text(Inbound { carrier_id, segments, ..inbound(CALLERS[from], OURS[to], WORDS[words]) })
         }

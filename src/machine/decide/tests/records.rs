@@ -1,4 +1,4 @@
-//! What lies in the journal: read as it was written, without a person in the meta, with people erased, and next year.
+//! Journal records: encoding round trips, no personal data in the meta, erased bodies, and old versions.
 
 use super::invariants::holds;
 use super::steps::{
@@ -15,7 +15,7 @@ const URL: &str = "https://media.example/of-ann/1";
 const RAW: &[u8] = b"{\"from\":\"+12065550142\",\"half a webhook";
 const WORDS: &[&str] = &["where is my parcel?", "on its way to you", "by the way", "one more question"];
 
-/// A story in which everything happens that can.
+/// A story in which every event happens.
 pub(super) fn everything() -> World {
     let mut world = World::empty();
     let directory = with(|directory| {
@@ -73,7 +73,7 @@ pub(super) fn everything() -> World {
     for (secs, step) in story {
         world.run(secs, step);
     }
-    // An account that answers nothing is left alone, until a probe comes through.
+    // Unanswered attempts open the account's circuit breaker; a successful probe closes it.
     for nth in 1..=6 {
         world.run(27 + nth, say("d", WORDS[2]));
         let latest = world.queued.len();
@@ -85,13 +85,13 @@ pub(super) fn everything() -> World {
     world.run(802, gap("main", 1..7));
     world.run(803, replayed("main", 1..7));
     world.run(804, lost(3..5));
-    // Of a call that nobody knows any more, as after an erasure.
+    // A lease of an unknown call, as an erasure may leave behind.
     let done = Event::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
-    world.keep(vec![NumberedEvent { call_sequence: None, fact: done }]);
+    world.commit(vec![NumberedEvent { call_sequence: None, fact: done }]);
     world
 }
 
-/// A fact's place among all; a new one must be made to happen in `everything`.
+/// A unique index per event; a new event must also happen in `everything`.
 fn place(fact: &Event) -> usize {
     match fact {
         Event::GatewayStarted => 0,
@@ -144,23 +144,23 @@ fn place(fact: &Event) -> usize {
 }
 
 #[test]
-fn every_fact_is_read_as_it_was_written() {
+fn every_event_survives_encoding_and_decoding() {
     let world = everything();
     let happened: std::collections::BTreeSet<_> =
-        world.journal.iter().flat_map(|story| &story.events).map(|event| place(&event.fact)).collect();
-    // Version 1 alone loaded a directory in one piece, and versions before 4 did not say why an account was paused.
+        world.journal.iter().flat_map(|frame| &frame.events).map(|event| place(&event.fact)).collect();
+    // Only version 1 loaded a directory in one event; versions before 4 paused an account without a reason.
     let places = (0..=45).filter(|place| ![1, 33].contains(place)).collect();
-    assert_eq!(happened, places, "a fact that did not happen was not shown to be read");
-    for story in &world.journal {
-        let (meta, bodies) = record::encode(story.at, &story.events);
-        let read = record::decode(story.position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
-        assert_eq!(&read, story);
-        assert_eq!(show::told(&read), show::told(story), "and told in the same bytes");
+    assert_eq!(happened, places, "every event must happen to be tested");
+    for frame in &world.journal {
+        let (meta, bodies) = record::encode(frame.at, &frame.events);
+        let read = record::decode(frame.position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
+        assert_eq!(&read, frame);
+        assert_eq!(show::rendered(&read), show::rendered(frame), "rendered to the same bytes");
     }
     invariants::at_the_end(&world);
 }
 
-/// Everything of a person in the story, in every form it could slip through in.
+/// All personal data of the story, in every encoded form.
 fn people() -> Vec<Vec<u8>> {
     let numbers = [ANN, BOB, ROMA].map(|number| number.parse::<E164>().unwrap());
     let digits = numbers.iter().map(|number| number.to_string().trim_start_matches('+').into());
@@ -171,24 +171,24 @@ fn people() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a57_the_meta_names_nobody() {
+fn a57_the_meta_holds_no_personal_data() {
     let people = people();
     let mut found_in_bodies = 0;
-    for story in everything().journal {
-        let (meta, bodies) = record::encode(story.at, &story.events);
+    for frame in everything().journal {
+        let (meta, bodies) = record::encode(frame.at, &frame.events);
         let described = record::describe(&meta);
-        assert!(described.contains(story.events[0].fact.name()), "{described}");
+        assert!(described.contains(frame.events[0].fact.name()), "{described}");
         for person in &people {
-            assert!(!holds(&meta, person), "{person:?} in the meta of {story:?}");
+            assert!(!holds(&meta, person), "{person:?} in the meta of {frame:?}");
             assert!(!holds(described.as_bytes(), person), "{person:?} in {described}");
             found_in_bodies += bodies.iter().filter(|body| holds(body, person)).count();
         }
     }
-    assert!(found_in_bodies > 20, "the people are looked for where they are not: {found_in_bodies}");
+    assert!(found_in_bodies > 20, "too little personal data found in the bodies: {found_in_bodies}");
 }
 
 #[test]
-fn a57_what_is_printed_of_a_story_names_nobody() {
+fn a57_debug_output_holds_no_personal_data() {
     let world = everything();
     let mut printed = format!("{:?}", world.journal);
     for step in [say("a", WORDS[1]), text(ANN, SUPPORT, WORDS[0]), start("a")] {
@@ -204,48 +204,51 @@ fn a57_what_is_printed_of_a_story_names_nobody() {
 }
 
 #[test]
-fn an_erased_body_reads_as_erased_and_what_needs_it_is_left_out() {
+fn an_erased_body_decodes_as_erased_and_its_rows_are_omitted() {
     let world = everything();
     let mut rows = BTreeMap::new();
-    for story in &world.journal {
-        let (meta, bodies) = record::encode(story.at, &story.events);
+    for frame in &world.journal {
+        let (meta, bodies) = record::encode(frame.at, &frame.events);
         for erased in 0..bodies.len() {
             let mut kept: Vec<_> = bodies.iter().cloned().map(Some).collect();
             kept[erased] = None;
-            let read = record::decode(story.position, &meta, kept).unwrap();
-            assert_ne!(&read, story);
+            let read = record::decode(frame.position, &meta, kept).unwrap();
+            assert_ne!(&read, frame);
             let (_, again) = record::encode(read.at, &read.events);
-            assert!(again[erased].is_empty(), "what was erased stays so when it is written again");
-            // One gone and the others there: neither the rows nor the platform's events may fail for it.
+            assert!(again[erased].is_empty(), "an erased body stays erased when it is encoded again");
+            // With one body erased, neither rows nor rendering may fail.
             apply(&read);
-            show::told(&read);
+            show::rendered(&read);
         }
-        let nobody = record::decode(story.position, &meta, vec![None; bodies.len()]).unwrap();
-        show::told(&nobody);
-        write(&mut rows, &apply(&nobody));
+        let erased = record::decode(frame.position, &meta, vec![None; bodies.len()]).unwrap();
+        show::rendered(&erased);
+        write(&mut rows, &apply(&erased));
     }
     for (key, row) in &rows {
         for person in people() {
-            assert!(!holds(row, &person) && !holds(&key.bytes, &person), "a row remembers whom the journal forgot");
+            assert!(
+                !holds(row, &person) && !holds(&key.bytes, &person),
+                "a row keeps personal data that the journal erased"
+            );
         }
     }
 }
 
 #[test]
-fn a_gateway_whose_people_were_erased_works_on() {
+fn a_gateway_works_after_all_bodies_are_erased() {
     let before = everything();
     let mut world = World::new(directory());
-    for story in &before.journal[2..] {
-        let (meta, bodies) = record::encode(story.at, &story.events);
-        let nobody = record::decode(story.position, &meta, vec![None; bodies.len()]).unwrap();
-        write(&mut world.rows, &apply(&nobody));
+    for frame in &before.journal[2..] {
+        let (meta, bodies) = record::encode(frame.at, &frame.events);
+        let erased = record::decode(frame.position, &meta, vec![None; bodies.len()]).unwrap();
+        write(&mut world.rows, &apply(&erased));
     }
-    // Only what answers is looked at: the harness's invariants are about gateways that remember.
+    // Only replies are compared: the invariants do not apply to erased bodies.
     let at = At { time: START + std::time::Duration::from_secs(900), position: Position(1_000) };
     for (nth, step) in [start("b"), say("a", "x"), end("b"), text(BOB, SUPPORT, "hi"), tick()].into_iter().enumerate() {
         let command = step.command(&mut world);
         let decision = decide(&world, command, at);
-        let expected = ["created", "refused call_ended", "ended unheard", "replied", "done"][nth];
+        let expected = ["created", "refused call_ended", "ended before start", "replied", "done"][nth];
         assert_eq!(answer(&decision.reply), expected);
     }
     for id in before.queued {
@@ -256,7 +259,7 @@ fn a_gateway_whose_people_were_erased_works_on() {
 }
 
 #[test]
-fn a_record_of_a_newer_program_is_refused_with_a_way_out() {
+fn a_record_of_a_newer_version_is_refused_with_advice() {
     let (mut meta, bodies) = record::encode(START, &[]);
     meta[0] = record::VERSION + 1;
     let refused = record::decode(Position(1), &meta, bodies.into_iter().map(Some).collect()).unwrap_err();
@@ -266,14 +269,14 @@ fn a_record_of_a_newer_program_is_refused_with_a_way_out() {
 }
 
 #[test]
-fn bytes_left_over_are_no_record() {
+fn trailing_bytes_are_an_invalid_record() {
     let (mut meta, _) = record::encode(START, &[]);
     meta.push(0);
     assert!(matches!(record::decode(Position(1), &meta, Vec::new()), Err(Unreadable::Broken(_))));
 }
 
 #[test]
-fn more_opt_outs_than_a_u16_counts_are_one_record() {
+fn one_record_holds_more_opt_outs_than_a_u16_counts() {
     let opt_outs = (0..70_000)
         .map(|nth| (format!("+1206{nth:07}").parse::<E164>().unwrap().into(), Block::everywhere()))
         .collect();
@@ -284,22 +287,22 @@ fn more_opt_outs_than_a_u16_counts_are_one_record() {
     assert_eq!(read.events, events);
 }
 
-/// Frames of the sample of a version: position, meta, bodies.
+/// A version's sample frames: position, meta, bodies.
 type Sample = Vec<(Position, Vec<u8>, Vec<Vec<u8>>)>;
 
 fn sample(version: u8) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/records/v{version}.bin"))
 }
 
-/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set; that of an old one never
-/// changes, because it stands for the journals that are out there.
+/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set. Samples of old versions never
+/// change: they stand for existing journals.
 #[test]
-fn each_version_ever_written_is_still_read() {
+fn every_record_version_is_still_readable() {
     if std::env::var_os("OFFHOOK_WRITE_SAMPLES").is_some() {
-        let encoded = |story: &CommittedFrame| record::encode(story.at, &story.events);
-        let frame = |story: &CommittedFrame| {
-            let (meta, bodies) = encoded(story);
-            (story.position, meta, bodies)
+        let encoded = |frame: &CommittedFrame| record::encode(frame.at, &frame.events);
+        let frame = |frame: &CommittedFrame| {
+            let (meta, bodies) = encoded(frame);
+            (frame.position, meta, bodies)
         };
         let frames: Sample = everything().journal.iter().map(frame).collect();
         std::fs::write(sample(record::VERSION), postcard::to_stdvec(&frames).unwrap()).unwrap();
@@ -307,32 +310,32 @@ fn each_version_ever_written_is_still_read() {
     for version in 1..=record::VERSION {
         let frames: Sample = postcard::from_bytes(&std::fs::read(sample(version)).unwrap()).unwrap();
         let mut rows = BTreeMap::new();
-        let mut told = Vec::new();
+        let mut kinds = Vec::new();
         for (position, meta, bodies) in frames {
-            let story = record::decode(position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
-            write(&mut rows, &apply(&story));
-            told.extend(show::told(&story).into_iter().map(|told| told.kind));
+            let frame = record::decode(position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
+            write(&mut rows, &apply(&frame));
+            kinds.extend(show::rendered(&frame).into_iter().map(|event| event.kind));
         }
         assert!(rows.len() > 20, "version {version}");
-        assert!(told.iter().all(|kind| show::KINDS.contains(kind)), "a type the list of them lacks: {told:?}");
+        assert!(kinds.iter().all(|kind| show::KINDS.contains(kind)), "an event type is missing in KINDS: {kinds:?}");
         for kind in ["call.started", "call.ended", "message.received", "message.late", "message.unconfirmed"] {
-            assert!(told.contains(&kind), "{kind} in version {version}");
+            assert!(kinds.contains(&kind), "{kind} in version {version}");
         }
     }
 }
 
 #[test]
-fn f04_a70_journals_of_each_version_keep_the_ended_calls_of_people_who_were_erased() {
+fn f04_a70_every_version_keeps_the_ended_calls_of_erased_people() {
     for version in 1..=record::VERSION {
         let frames: Sample = postcard::from_bytes(&std::fs::read(sample(version)).unwrap()).unwrap();
         let mut world = World::empty();
         for (position, meta, bodies) in frames {
-            let story = record::decode(position, &meta, vec![None; bodies.len()]).unwrap();
-            write(&mut world.rows, &apply(&story));
+            let frame = record::decode(position, &meta, vec![None; bodies.len()]).unwrap();
+            write(&mut world.rows, &apply(&frame));
         }
         let call = world.call("a");
         assert!(call.ended.is_some() && call.caller.kept().is_none(), "version {version}");
-        assert!(call.told > 3 && call.usage.received > 0, "version {version}");
+        assert!(call.last_sequence > 3 && call.usage.received > 0, "version {version}");
     }
 }
 
@@ -340,7 +343,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_bytes_make_the_reading_of_a_record_panic(
+    fn decoding_arbitrary_bytes_never_panics(
         meta in prop::collection::vec(any::<u8>(), 0..200),
         bodies in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..20)), 0..5),
     ) {

@@ -1,4 +1,4 @@
-//! A carrier that refuses the account: its texts wait, one probe at a time, and somebody is told.
+//! A carrier that refuses the account: texts wait, one probe goes at a time, and an event reports it.
 
 use super::steps::{go, refused, say, sent, start, start_of, unknown};
 use super::*;
@@ -10,11 +10,11 @@ use crate::rules::breaker::Reason;
 use crate::rules::explain::WaitingFor;
 use std::time::Duration;
 
-/// What the carrier said of the account.
-const KEY: &str = "Twilio refuses our credentials";
+/// The carrier's reasons for refusing the account.
+const KEY: &str = "Twilio rejects our credentials";
 const SUSPENDED: &str = "the Twilio account is suspended";
 
-/// The answer to the latest attempt refuses the account.
+/// The carrier answers the latest attempt by refusing the account.
 fn account_refused(nth: usize, detail: &str) -> impl FnOnce(&mut World, u64) -> Vec<String> {
     move |world: &mut World, secs| {
         let message = world.message(nth);
@@ -26,8 +26,8 @@ fn account_refused(nth: usize, detail: &str) -> impl FnOnce(&mut World, u64) -> 
     }
 }
 
-/// Ann and Bob are on the phone, and each has a text that is on its way to the carrier at second 10.
-fn under_way() -> World {
+/// Ann and Bob are on calls, and each has a text in flight at second 10.
+fn in_flight() -> World {
     let mut world = World::new(with(|directory| {
         directory.numbers.values_mut().for_each(|number| number.limits = Limits::none());
         directory.accounts.insert("main".to_owned(), Account { limits: Limits::none() });
@@ -46,29 +46,29 @@ fn paused_until(world: &World) -> u64 {
 }
 
 #[test]
-fn f06_one_refusal_pauses_the_account_and_the_text_waits_unharmed() {
-    let mut world = under_way();
+fn f06_one_refusal_pauses_the_account_and_the_text_stays_queued() {
+    let mut world = in_flight();
     assert_eq!(account_refused(1, KEY)(&mut world, 10), ["done", "account.paused"]);
-    let told = show::told(world.journal.last().unwrap());
-    let event: Value = serde_json::from_slice(&told.last().unwrap().body).unwrap();
+    let events = show::rendered(world.journal.last().unwrap());
+    let event: Value = serde_json::from_slice(&events.last().unwrap().body).unwrap();
     assert_eq!((&event["data"]["reason"], &event["data"]["detail"]), (&"credentials_refused".into(), &KEY.into()));
     assert!(event["data"]["until"].is_string(), "{event}");
     let message = world.message(1);
     assert_eq!((message.state, message.not_before, message.failure.clone()), (MessageState::Queued, None, None));
     assert_eq!(message.attempts[0].outcome, AttemptOutcome::AccountRefused);
-    // Those that were under way are no probes, and are told of once.
+    // Attempts already in flight are not probes, and one event covers them all.
     assert_eq!(account_refused(2, KEY)(&mut world, 10), ["done"]);
     assert_eq!(paused_until(&world), 11);
 
     let why = why(&world, message.id, usize::MAX, world.now).unwrap();
-    assert_eq!(why.told.waiting_for, Some(WaitingFor::CarrierPause));
+    assert_eq!(why.explained.waiting_for, Some(WaitingFor::CarrierPause));
     assert_eq!(why.cause.unwrap().detail, KEY);
     invariants::at_the_end(&world);
 }
 
 #[test]
-fn f06_each_probe_that_is_refused_waits_longer_and_a_yes_resumes() {
-    let mut world = under_way();
+fn f06_refused_probes_back_off_and_a_success_resumes() {
+    let mut world = in_flight();
     account_refused(1, KEY)(&mut world, 10);
     account_refused(2, KEY)(&mut world, 10);
     for (at, until) in [(11, 13), (13, 17), (17, 25)] {
@@ -83,16 +83,16 @@ fn f06_each_probe_that_is_refused_waits_longer_and_a_yes_resumes() {
 }
 
 #[test]
-fn f06_a_yes_to_what_was_sent_before_the_refusal_resumes_nothing() {
-    let mut world = under_way();
+fn f06_a_success_of_an_earlier_attempt_does_not_resume() {
+    let mut world = in_flight();
     account_refused(1, KEY)(&mut world, 10);
     then(&mut world, 12, sent(2), &["done", "message.sent b custom"]);
     assert_eq!(paused_until(&world), 11);
 }
 
 #[test]
-fn f06_a_text_that_is_refused_itself_shows_that_the_account_works() {
-    let mut world = under_way();
+fn f06_a_refusal_of_the_text_itself_resumes_the_account() {
+    let mut world = in_flight();
     account_refused(1, KEY)(&mut world, 10);
     account_refused(2, KEY)(&mut world, 10);
     world.run(11, go(1));
@@ -101,8 +101,8 @@ fn f06_a_text_that_is_refused_itself_shows_that_the_account_works() {
 }
 
 #[test]
-fn f06_another_reason_is_told_once_and_an_outage_meanwhile_hides_none() {
-    let mut world = under_way();
+fn f06_a_new_reason_is_reported_once_and_an_outage_does_not_hide_it() {
+    let mut world = in_flight();
     account_refused(1, KEY)(&mut world, 10);
     account_refused(2, KEY)(&mut world, 10);
     world.run(11, go(1));
@@ -114,8 +114,8 @@ fn f06_another_reason_is_told_once_and_an_outage_meanwhile_hides_none() {
 }
 
 #[test]
-fn f06_an_account_that_failed_and_is_now_refused_says_so() {
-    let mut world = under_way();
+fn f06_a_refusal_replaces_an_outage_as_the_reason() {
+    let mut world = in_flight();
     world.run(10, unknown(1));
     world.run(10, unknown(2));
     for nth in 3..=5 {
@@ -131,25 +131,25 @@ fn f06_an_account_that_failed_and_is_now_refused_says_so() {
 }
 
 #[test]
-fn f06_a_reload_lets_one_try_at_once() {
-    let mut world = under_way();
+fn f06_a_reload_allows_one_probe_at_once() {
+    let mut world = in_flight();
     account_refused(1, KEY)(&mut world, 10);
     account_refused(2, KEY)(&mut world, 10);
     world.run(11, go(1));
     account_refused(1, KEY)(&mut world, 11);
     then(&mut world, 12, Step::Do(Command::TryAccounts), &["done"]);
     assert_eq!(paused_until(&world), 12);
-    assert_eq!(world.cause("main").unwrap().detail, KEY, "it is refused until it is not");
+    assert_eq!(world.cause("main").unwrap().detail, KEY, "the refusal stands until an attempt succeeds");
     world.run(12, go(1));
     account_refused(1, KEY)(&mut world, 12);
-    assert_eq!(paused_until(&world), 14, "and then waits as after a new pause");
+    assert_eq!(paused_until(&world), 14, "the backoff starts over");
     let decision = World::new(directory()).run(0, Step::Do(Command::TryAccounts));
     assert_eq!(decision.events, []);
 }
 
 #[test]
-fn f06_a_text_that_waits_too_long_for_its_account_expires() {
-    let mut world = under_way();
+fn f06_a_text_expires_while_its_account_is_paused() {
+    let mut world = in_flight();
     account_refused(1, KEY)(&mut world, 10);
     world.run(129, go(1));
     let late = account_refused(1, KEY)(&mut world, 130);
@@ -158,8 +158,8 @@ fn f06_a_text_that_waits_too_long_for_its_account_expires() {
 }
 
 #[test]
-fn f07_error_detail_is_the_sentence_of_the_carriers_code() {
-    let mut world = under_way();
+fn f07_error_detail_explains_the_carriers_code() {
+    let mut world = in_flight();
     let message = world.message(1);
     let outcome = SettledAs::Refused { code: FailureCode::CarrierRejected, carrier_code: Some("21608".to_owned()) };
     let settled = Settled { outcome, status: Some(400), detail: Some("a trial account".to_owned()) };

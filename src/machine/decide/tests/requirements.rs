@@ -1,4 +1,4 @@
-//! Requirements that other stories take for granted.
+//! Requirements that other tests take for granted.
 
 use super::steps::{Step, end, go, inbound, photo, preset, put, say, sent, start, start_in, text};
 use super::*;
@@ -8,46 +8,46 @@ use serde_json::json;
 const CLOSED: &str = "call.ended a closed call_ended hung_up";
 const BYE: &str = "message.queued a closing 'Bye.'";
 
-/// The documents of this type that the platform gets, oldest first, rendered only now.
-fn told(world: &World, kind: &str) -> Vec<Value> {
-    let told = world.journal.iter().flat_map(show::told).filter(|told| told.kind == kind);
-    told.map(|told| serde_json::from_slice(&told.body).unwrap()).collect()
+/// The platform's events of this type, oldest first, rendered only now.
+fn events_of(world: &World, kind: &str) -> Vec<Value> {
+    let events = world.journal.iter().flat_map(show::rendered).filter(|event| event.kind == kind);
+    events.map(|event| serde_json::from_slice(&event.body).unwrap()).collect()
 }
 
 #[test]
-fn f03_a68_an_opt_out_is_of_its_contact_s_order_and_names_the_call_it_was_said_in() {
+fn f03_a68_an_opt_out_is_ordered_by_contact_and_names_its_call() {
     let story = [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, text(ANN, SUPPORT, "STOP"))];
     let mut world = World::new(directory());
     story.into_iter().for_each(|(secs, step)| drop(world.run(secs, step)));
-    let opted_out = &told(&world, "contact.opted_out")[0];
+    let opted_out = &events_of(&world, "contact.opted_out")[0];
     assert_eq!((&opted_out["call_id"], &opted_out["call_sequence"]), (&Value::Null, &Value::Null));
     assert_eq!(opted_out["data"]["call_id"], "a");
 
     world.run(3, end("a"));
     world.run(4, text(ANN, SUPPORT, "START"));
-    let opted_in = &told(&world, "contact.opted_in")[0];
+    let opted_in = &events_of(&world, "contact.opted_in")[0];
     assert_eq!((&opted_in["call_id"], &opted_in["data"]["call_id"]), (&Value::Null, &Value::Null));
     let event_headers = || world.journal.iter().flat_map(show::event_headers);
     let threads: std::collections::BTreeSet<_> = event_headers()
-        .filter(|head| head.kind.starts_with("contact."))
-        .map(|head| head.thread().into_owned())
+        .filter(|header| header.kind.starts_with("contact."))
+        .map(|header| header.thread().into_owned())
         .collect();
     assert_eq!(threads.len(), 1, "{threads:?}");
 }
 
-/// What a fact is about says in which order it is told. One that is missing here is in none but its own.
+/// Events are ordered per thread. An event without a thread would be its own thread and thus unordered.
 #[test]
-fn f03_a68_every_event_without_a_call_is_of_the_thread_of_what_it_is_about() {
+fn f03_a68_every_event_outside_a_call_has_a_thread() {
     let facts = records::everything();
     let event_headers =
-        facts.journal.iter().flat_map(show::event_headers).filter(|head| head.kind != "quarantine.added");
-    for head in event_headers {
-        assert_ne!(head.thread(), head.id.to_string(), "{} has no order: name its thread", head.kind);
+        facts.journal.iter().flat_map(show::event_headers).filter(|header| header.kind != "quarantine.added");
+    for header in event_headers {
+        assert_ne!(header.thread(), header.id.to_string(), "{} has no thread", header.kind);
     }
 }
 
 #[test]
-fn r2_photos_videos_and_screenshots_are_told_with_their_message_and_counted_in_the_call() {
+fn r2_media_is_listed_in_its_message_and_counted_in_the_call() {
     let medium = |content_type: &str| InboundMedia {
         url: format!("https://media.example/{content_type}"),
         content_type: Some(content_type.to_owned()),
@@ -56,14 +56,14 @@ fn r2_photos_videos_and_screenshots_are_told_with_their_message_and_counted_in_t
     let mut media = inbound(ANN, SUPPORT, "the meter");
     media.media = types.map(medium).to_vec();
     let world = check([(0, start("a")), (1, Step::Text(media))], &["attached", "message.received a 'the meter'"]);
-    let received = &told(&world, "message.received")[0]["data"];
+    let received = &events_of(&world, "message.received")[0]["data"];
     let shown: Vec<_> = received["media"].as_array().unwrap().iter().map(|medium| &medium["content_type"]).collect();
     assert_eq!(shown, types);
     assert_eq!((world.call("a").usage.received, world.call("a").usage.media_received), (1, 3));
 }
 
 #[test]
-fn r5_the_end_of_a_call_tells_how_much_was_texted_in_it() {
+fn r5_the_end_of_a_call_reports_its_usage() {
     let mut world = World::new(directory());
     let story = [
         (0, start("a")),
@@ -84,17 +84,17 @@ fn r5_the_end_of_a_call_tells_how_much_was_texted_in_it() {
         "preset_sent": 1, "custom_sent": 1, "smart_action_sent": 0, "system_sent": 0,
         "received": 2, "media_received": 1, "segments_sent": 3,
     });
-    assert_eq!(told(&world, "call.ended")[0]["data"]["usage"], usage);
+    assert_eq!(events_of(&world, "call.ended")[0]["data"]["usage"], usage);
 }
 
 #[test]
-fn r10_a_link_to_a_web_page_is_queued_as_it_was_written() {
+fn r10_a_link_is_queued_unchanged() {
     let words = "Upload it at https://example.com/u?call=7&lang=en#photo";
     check([(0, start("a")), (1, say("a", words))], &["queued", &format!("message.queued a custom '{words}'")]);
 }
 
 #[test]
-fn r48_between_presets_the_agent_writes_texts_of_their_own() {
+fn r48_an_agent_mixes_presets_and_custom_texts() {
     let mut world = World::new(directory());
     world.run(0, start("a"));
     then(&mut world, 10, preset("a", "welcome"), &["queued", "message.queued a preset 'Hello, this is your agent.'"]);
@@ -110,7 +110,7 @@ fn r48_between_presets_the_agent_writes_texts_of_their_own() {
 }
 
 #[test]
-fn r63_one_queue_is_switched_off_and_the_others_text_on() {
+fn r63_switching_one_queue_off_leaves_the_others_on() {
     let support_off = with(|directory| {
         directory.queues.get_mut(&"support".to_owned().try_into().unwrap()).unwrap().in_call_sms = Some(false);
     });
@@ -120,8 +120,8 @@ fn r63_one_queue_is_switched_off_and_the_others_text_on() {
 }
 
 #[test]
-fn a11_on_hold_on_mute_and_in_conference_the_call_is_active_and_texts_go_both_ways() {
-    // The platform has no word for hold and mute, so what it says then is what it said before.
+fn a11_hold_mute_and_conference_do_not_affect_texts() {
+    // Hold and mute are not in the API, so the platform repeats its last update.
     let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, start("a"))], &["updated"]);
     let conference = put("a", |put| put.agent = Some(Some("agent-1 and agent-2".to_owned())));
     then(&mut world, 3, conference, &["updated", "call.updated a open"]);
@@ -131,7 +131,7 @@ fn a11_on_hold_on_mute_and_in_conference_the_call_is_active_and_texts_go_both_wa
 }
 
 #[test]
-fn a13_nothing_an_agent_does_after_the_hang_up_opens_the_session_again() {
+fn a13_no_agent_action_after_the_hang_up_reopens_the_session() {
     let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, end("a"))], &["ended", CLOSED, BYE]);
     for agent in [None, Some("agent-1".to_owned()), Some("agent-2".to_owned())] {
         then(&mut world, 3, put("a", |put| put.agent = Some(agent)), &["ended"]);
@@ -143,22 +143,22 @@ fn a13_nothing_an_agent_does_after_the_hang_up_opens_the_session_again() {
 }
 
 #[test]
-fn a55_however_late_the_platform_hears_it_is_told_what_came_before_the_end_and_nothing_of_what_came_after() {
+fn a55_events_rendered_late_keep_texts_before_and_after_the_end_apart() {
     let mut world = World::new(directory());
     for (secs, step) in
         [(0, start("a")), (1, text(ANN, SUPPORT, "before")), (2, end("a")), (3, text(ANN, SUPPORT, "after"))]
     {
         world.run(secs, step);
     }
-    let [received] = &told(&world, "message.received")[..] else { panic!("one text is of the call") };
+    let [received] = &events_of(&world, "message.received")[..] else { panic!("one text belongs to the call") };
     assert_eq!((&received["call_id"], &received["data"]["text"]), (&json!("a"), &json!("before")));
     assert_eq!(received["data"]["before_hangup"], true);
-    let [late] = &told(&world, "message.late")[..] else { panic!("one text is late") };
+    let [late] = &events_of(&world, "message.late")[..] else { panic!("one text is late") };
     assert_eq!((&late["call_id"], &late["data"]["text"]), (&Value::Null, &Value::Null));
 }
 
 #[test]
-fn a65_what_is_parked_is_kept_for_its_endpoint_and_found_in_pages() {
+fn a65_parked_calls_are_stored_per_endpoint_and_paged() {
     let mut world = World::new(directory());
     let mut advance = |endpoint: &str, parked: &[(&str, Option<u64>)]| {
         let parked = parked.iter().map(|(thread, at)| (thread.to_string(), at.map(Position))).collect();

@@ -1,4 +1,4 @@
-//! What is past its retention is not known any more; what lives on is.
+//! Data past its retention is deleted; live calls and queued texts are kept.
 
 use super::steps::{Step, call_id, end, gap, go, say, say_with_key, sent, start, start_of, tick};
 use super::*;
@@ -8,7 +8,7 @@ use crate::model::{Day, InboundItem, MessageState};
 const DAY: u64 = 24 * 60 * 60;
 
 #[test]
-fn messages_and_ended_calls_go_when_their_days_are_over_and_a_call_that_lives_stays() {
+fn retention_deletes_messages_and_ended_calls_but_no_live_call() {
     let mut world = World::new(directory());
     let story = [
         (0, start("a")),
@@ -26,7 +26,7 @@ fn messages_and_ended_calls_go_when_their_days_are_over_and_a_call_that_lives_st
     world.run(4 * DAY, start_of("b", BOB));
     world.run(4 * DAY, tick());
     let message = world.queued[0];
-    // The last moment of the thirtieth day after.
+    // The last millisecond of the thirtieth day after.
     let last = START.day().start() + std::time::Duration::from_secs(31 * DAY) - std::time::Duration::from_millis(1);
     world.run_at(last, start_of("b", BOB));
     world.run_at(last, tick());
@@ -35,13 +35,13 @@ fn messages_and_ended_calls_go_when_their_days_are_over_and_a_call_that_lives_st
     world.run_at(over, start_of("b", BOB));
     world.run_at(over, tick());
     assert!(Queries::message(&world, message).is_none() && Queries::call(&world, &call_id("a")).is_none());
-    assert!(world.call("b").ended.is_none(), "it lives");
+    assert!(world.call("b").ended.is_none(), "it is still live");
     assert_eq!(world.messages_since(), Some(Day(START.day().0 + 1)));
     invariants::at_the_end(&world);
 }
 
 #[test]
-fn a54_i5_a_text_nobody_tells_of_is_given_up_on_before_it_is_forgotten_however_short_the_retention() {
+fn a54_i5_a_text_becomes_unconfirmed_before_retention_deletes_it() {
     let mut world = World::new(directory());
     world.run(0, Step::Change(|directory| directory.settings.retention_days = 2));
     for (secs, step) in [(0, start("a")), (1, say("a", "hello")), (2, go(1)), (3, sent(1)), (4, end("a"))] {
@@ -60,7 +60,7 @@ fn a54_i5_a_text_nobody_tells_of_is_given_up_on_before_it_is_forgotten_however_s
 }
 
 #[test]
-fn an_answer_is_forgotten_two_days_later() {
+fn an_idempotent_answer_is_forgotten_after_two_days() {
     let mut world = World::new(directory());
     world.run(0, start("a"));
     world.run(1, say_with_key("a", "hello", 7));
@@ -72,7 +72,7 @@ fn an_answer_is_forgotten_two_days_later() {
 }
 
 #[test]
-fn a8_an_end_that_no_start_came_to_is_forgotten_with_the_next_day() {
+fn a8_an_end_without_a_start_is_forgotten_the_next_day() {
     let mut world = World::new(directory());
     world.run(0, end("early"));
     world.run(DAY - 1, tick());
@@ -82,7 +82,7 @@ fn a8_an_end_that_no_start_came_to_is_forgotten_with_the_next_day() {
 }
 
 #[test]
-fn many_calls_are_looked_through_page_by_page_and_once_a_day() {
+fn the_sweep_pages_through_calls_once_a_day() {
     let mut world = World::new(directory());
     for nth in 0..600 {
         world.now = START;
@@ -107,45 +107,45 @@ fn many_calls_are_looked_through_page_by_page_and_once_a_day() {
 }
 
 #[test]
-fn a58_a_webhook_nobody_could_read_goes_with_its_bytes() {
+fn a58_a_quarantined_webhook_is_deleted_with_its_bytes() {
     let mut world = World::new(directory());
-    let heard = |raw: &[u8]| {
+    let unreadable = |raw: &[u8]| {
         let item = InboundItem::Unreadable { raw: raw.to_vec(), problem: "no closing brace".to_owned() };
         Step::Do(Command::InboundItem { account: "main".to_owned(), item })
     };
-    world.run(0, heard(b"{"));
-    world.run(20 * DAY, heard(b"{{"));
+    world.run(0, unreadable(b"{"));
+    world.run(20 * DAY, unreadable(b"{{"));
     assert_eq!(world.quarantined(10).len(), 2);
     world.run(40 * DAY, tick());
     assert_eq!(world.quarantined(10).len(), 1);
 }
 
 #[test]
-fn a_gap_is_told_in_no_call_and_says_from_where_to_where() {
+fn a_feed_gap_belongs_to_no_call_and_has_its_range() {
     let mut world = World::new(directory());
     world.run(0, gap("main", 3..9));
-    let story = world.journal.last().unwrap();
-    assert_eq!(show::told(story), [], "who pulls misses nothing");
-    let head = show::event_headers(story).next().unwrap();
-    assert_eq!((head.kind, head.only_for()), ("feed.gap", Some("main")));
-    let told: Value = serde_json::from_slice(&head.told().body).unwrap();
-    assert_eq!((&told["call_id"], &told["call_sequence"]), (&Value::Null, &Value::Null));
-    let (from, to) = (told["data"]["from"].as_str().unwrap(), told["data"]["to"].as_str().unwrap());
-    assert!(from < to && told["data"]["endpoint"] == "main", "{told}");
-    assert!(to.parse::<u64>().is_err() && to.len() == told["cursor"].as_str().unwrap().len());
+    let frame = world.journal.last().unwrap();
+    assert_eq!(show::rendered(frame), [], "an endpoint that pulls has no gap");
+    let header = show::event_headers(frame).next().unwrap();
+    assert_eq!((header.kind, header.only_for()), ("feed.gap", Some("main")));
+    let event: Value = serde_json::from_slice(&header.render().body).unwrap();
+    assert_eq!((&event["call_id"], &event["call_sequence"]), (&Value::Null, &Value::Null));
+    let (from, to) = (event["data"]["from"].as_str().unwrap(), event["data"]["to"].as_str().unwrap());
+    assert!(from < to && event["data"]["endpoint"] == "main", "{event}");
+    assert!(to.parse::<u64>().is_err() && to.len() == event["cursor"].as_str().unwrap().len());
 }
 
 #[test]
-fn a63_i5_what_waits_is_kept_however_long_the_gateway_rested_and_goes_once_it_has_ended() {
+fn a63_i5_a_queued_text_outlives_retention_until_it_ends() {
     let mut world = World::new(directory());
     world.run(0, start("a"));
     world.run(1, say("a", "hello"));
     let message = world.queued[0];
     world.run(60 * DAY, tick());
-    assert!(Queries::message(&world, message).is_some(), "it waits still");
+    assert!(Queries::message(&world, message).is_some(), "it is still queued");
     world.run(60 * DAY + 1, Step::Expire(1));
     assert!(Queries::message(&world, message).unwrap().state.is_final());
-    // Its call, which ended just now, outlives it.
+    // Its call has only just ended, so it outlives the message.
     world.run_unchecked(tick());
     assert!(Queries::message(&world, message).is_none());
 }

@@ -1,4 +1,4 @@
-//! An agent sends (A29, A32, A35, A44, A45, R7-R11, R42-R50).
+//! Agents' texts (A29, A32, A35, A44, A45, R7-R11, R42-R50).
 
 use super::steps::{cancel, delivered, go, preset, put, refused, say, send, sent, start, text, tick};
 use super::*;
@@ -6,7 +6,7 @@ use crate::machine::command::Content;
 use crate::model::{FailureCode, Phase, SmartAction};
 
 #[test]
-fn r7_r3_agents_send_presets_and_texts_of_their_own() {
+fn r7_r3_agents_send_presets_and_custom_texts() {
     check(
         [(0, start("a")), (1, preset("a", "welcome"))],
         &["queued", "message.queued a preset 'Hello, this is your agent.'"],
@@ -15,7 +15,7 @@ fn r7_r3_agents_send_presets_and_texts_of_their_own() {
 }
 
 #[test]
-fn r1_a_smart_action_is_judged_as_what_it_carries_and_counts_as_itself() {
+fn r1_a_smart_action_obeys_the_rules_of_its_content_and_counts_as_itself() {
     let photo = |content| send("a", content, |send| send.smart_action = Some(SmartAction::Photo));
     let own = || photo(Content::Text("A photo?".to_owned()));
     let mut world = check([(0, start("a")), (1, own())], &["queued", "message.queued a smart_action 'A photo?'"]);
@@ -32,7 +32,7 @@ fn r1_a_smart_action_is_judged_as_what_it_carries_and_counts_as_itself() {
 }
 
 #[test]
-fn r43_a45_a_preset_is_in_the_calls_language_or_the_one_asked_for_and_never_in_another() {
+fn r43_a45_a_preset_uses_the_calls_language_or_the_requested_one_only() {
     let italian = || put("a", |put| put.language = Some(language("it")));
     check(
         [(0, italian()), (1, preset("a", "welcome"))],
@@ -48,8 +48,8 @@ fn r43_a45_a_preset_is_in_the_calls_language_or_the_one_asked_for_and_never_in_a
 }
 
 #[test]
-fn refusals_come_in_the_order_of_the_contract() {
-    // Everything is wrong at once; what stands first is named, put right, and the next is named.
+fn refusals_have_the_precedence_of_the_contract() {
+    // Every refusal applies at first; the reported one is fixed in each step, and the next is reported.
     let mut world = World::new(with(|directory| {
         let settings = &mut directory.settings;
         (settings.in_call_sms, settings.custom_messages, settings.presets_only) = (false, false, true);
@@ -101,7 +101,7 @@ fn refusals_come_in_the_order_of_the_contract() {
 }
 
 #[test]
-fn the_call_says_beforehand_what_a_send_would_be_refused_for() {
+fn the_call_shows_what_a_send_would_be_refused_for() {
     let refusal = |world: &mut World, step: Step| match world.run(1, step).reply {
         Reply::Call { shown, .. } => (shown.refusal.map(|code| code.word()), shown.custom_allowed),
         other => panic!("{other:?}"),
@@ -113,10 +113,10 @@ fn the_call_says_beforehand_what_a_send_would_be_refused_for() {
 }
 
 #[test]
-fn a29_a_text_is_taken_while_the_wait_is_of_use_and_then_refused_with_the_time_to_come_back() {
+fn a29_a_full_lane_refuses_a_text_with_the_time_to_retry() {
     let mut world = World::new(directory());
     world.run(0, start("a"));
-    // A lane of 1 segment a second, empty at second 0: the n-th text waits n seconds, and 10 are of use.
+    // A lane at one segment per second, empty at second 0: the n-th text waits n seconds, at most 10.
     for nth in 1..=10 {
         then(&mut world, 0, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
         assert_eq!(world.message(nth).estimated_wait_ms, nth as u64 * 1_000);
@@ -139,7 +139,7 @@ fn a28_a_long_text_costs_its_segments() {
 }
 
 #[test]
-fn a_call_with_a_hundred_texts_waiting_takes_no_more() {
+fn a_call_has_at_most_a_hundred_queued_texts() {
     let no_limit = with(|directory| {
         directory.numbers.values_mut().for_each(|number| number.limits = crate::model::Limits::none());
     });
@@ -152,7 +152,7 @@ fn a_call_with_a_hundred_texts_waiting_takes_no_more() {
 }
 
 #[test]
-fn a35_r37_the_phase_at_send_time_says_which_switch_holds() {
+fn a35_r37_the_phase_at_send_time_selects_the_switch() {
     let waiting = || put("a", |put| (put.phase, put.wait_sms_consent) = (Phase::Waiting, true));
     check([(0, waiting()), (1, say("a", "hi"))], &["queued", "message.queued a custom 'hi'"]);
     let no_consent = put("a", |put| put.phase = Phase::Waiting);
@@ -160,7 +160,7 @@ fn a35_r37_the_phase_at_send_time_says_which_switch_holds() {
 }
 
 #[test]
-fn a18_a_landline_is_tried_once_remembered_for_30_days_and_refused_unless_forced() {
+fn a18_a_landline_is_refused_for_30_days_unless_forced() {
     const DAY: u64 = 24 * 60 * 60;
     let mut world = check(
         [(0, start("a")), (1, say("a", "hi")), (2, go(1)), (3, refused(1, FailureCode::Landline))],
@@ -178,7 +178,7 @@ fn a18_a_landline_is_tried_once_remembered_for_30_days_and_refused_unless_forced
 }
 
 #[test]
-fn a18_r9_a_receipt_that_says_landline_is_remembered_too_and_no_closing_message_follows() {
+fn a18_r9_a_landline_receipt_is_remembered_and_stops_the_closing_message() {
     let landline = Step::Receipt(1, crate::model::ReceiptState::Undelivered(FailureCode::Landline), "undelivered");
     let mut world = check(
         [(0, start("a")), (1, say("a", "hi")), (2, go(1)), (3, sent(1)), (4, landline)],
@@ -188,7 +188,7 @@ fn a18_r9_a_receipt_that_says_landline_is_remembered_too_and_no_closing_message_
 }
 
 #[test]
-fn a36_a_switch_turned_off_holds_from_the_next_send_and_the_call_keeps_its_number() {
+fn a36_a_switch_off_applies_to_the_next_send_and_keeps_the_number() {
     let off = Step::Change(|directory| directory.settings.in_call_sms = false);
     let mut world = check(
         [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, off), (3, say("a", "hello"))],
@@ -198,24 +198,24 @@ fn a36_a_switch_turned_off_holds_from_the_next_send_and_the_call_keeps_its_numbe
 }
 
 #[test]
-fn a_text_to_a_number_that_opted_out_is_refused_and_one_that_waits_for_it_is_not_sent() {
+fn an_opted_out_number_refuses_new_texts_and_stops_queued_ones() {
     let mut world = World::empty();
     let seed = Command::Seed { directory: Box::new(directory()), opt_outs: listed(&[BOB]) };
     world.run(0, Step::Do(seed));
     world.run(0, steps::start_of("a", BOB));
     then(&mut world, 60, say("a", "hi"), &["refused opted_out"]);
-    // The one who opted out is who a waiting text is for, though the call texts somebody else by now.
+    // The opted-out person is the recipient of a queued text; the call texts another number by now.
     world.run(61, start("b"));
     then(&mut world, 62, say("b", "hi"), &["queued", "message.queued b custom 'hi'"]);
     world.run(63, put("b", |put| put.alternative = ROMA.parse().ok()));
     world.run(63, Step::Change(|directory| directory.settings.non_us.in_call = true));
-    // From the number the text goes out from; the call itself texts somebody else.
+    // Opted out of the queued text's sender number; the call itself texts another number.
     world.run(63, Step::Do(Command::OptOut(ANN.parse().unwrap())));
     then(&mut world, 64, go(1), &["not started", "message.cancelled b custom opted_out"]);
 }
 
 #[test]
-fn a_queued_text_can_be_taken_back_and_one_that_left_cannot() {
+fn a_queued_text_can_be_cancelled_and_a_started_one_cannot() {
     let mut world = check(
         [(0, start("a")), (1, say("a", "x")), (2, cancel(1))],
         &["cancelled", "message.cancelled a custom cancelled_by_request"],
@@ -225,12 +225,12 @@ fn a_queued_text_can_be_taken_back_and_one_that_left_cannot() {
     world.run(4, say("a", "y"));
     world.run(5, go(2));
     then(&mut world, 6, cancel(2), &["refused not_queued"]);
-    let nobody = MessageId::new(START.day(), Position(9_999), 0);
-    then(&mut world, 7, Step::Do(Command::Cancel(nobody)), &["refused not_found"]);
+    let unknown = MessageId::new(START.day(), Position(9_999), 0);
+    then(&mut world, 7, Step::Do(Command::Cancel(unknown)), &["refused not_found"]);
 }
 
 #[test]
-fn a_text_that_waited_too_long_expires_unsent() {
+fn a_text_that_waits_too_long_expires_unsent() {
     let mut world = check([(0, start("a")), (1, say("a", "x")), (120, Step::Expire(1))], &["done"]);
     then(&mut world, 121, go(1), &["not started", "message.expired a custom too_late"]);
     world.run(130, say("a", "y"));
@@ -240,24 +240,24 @@ fn a_text_that_waited_too_long_expires_unsent() {
 }
 
 #[test]
-fn r1_a_picture_is_asked_for_from_a_number_that_can_get_one() {
-    let asks = |action| {
+fn r1_a_picture_request_needs_an_mms_number() {
+    let smart_action = |action| {
         let content = Content::Text("Please send a photo of the meter.".to_owned());
         steps::send("a", content, move |send| send.smart_action = Some(action))
     };
-    let deaf = |numbers: &'static [&'static str]| {
+    let without_mms = |numbers: &'static [&'static str]| {
         with(|directory| {
             for number in numbers {
                 directory.numbers.get_mut(&number.parse().unwrap()).unwrap().verification.mms = false;
             }
         })
     };
-    let told = ["queued", "message.queued a smart_action 'Please send a photo of the meter.'"];
-    let world = check_in(deaf(&[SUPPORT]), [(0, start("a")), (1, asks(SmartAction::Photo))], &told);
+    let queued = ["queued", "message.queued a smart_action 'Please send a photo of the meter.'"];
+    let world = check_in(without_mms(&[SUPPORT]), [(0, start("a")), (1, smart_action(SmartAction::Photo))], &queued);
     assert_eq!(world.message(1).ours, SHARED.parse().unwrap());
-    let none = ["refused no_number"];
-    check_in(deaf(&[SUPPORT, SHARED]), [(0, start("a")), (1, asks(SmartAction::Video))], &none);
-    check_in(deaf(&[SUPPORT, SHARED]), [(0, start("a")), (1, asks(SmartAction::TextInput))], &told);
-    let bound = [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, asks(SmartAction::Screenshot))];
-    check_in(deaf(&[SUPPORT]), bound, &none);
+    let refused = ["refused no_number"];
+    check_in(without_mms(&[SUPPORT, SHARED]), [(0, start("a")), (1, smart_action(SmartAction::Video))], &refused);
+    check_in(without_mms(&[SUPPORT, SHARED]), [(0, start("a")), (1, smart_action(SmartAction::TextInput))], &queued);
+    let bound = [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, smart_action(SmartAction::Screenshot))];
+    check_in(without_mms(&[SUPPORT]), bound, &refused);
 }

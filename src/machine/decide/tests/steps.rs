@@ -1,4 +1,4 @@
-//! What can happen in a story.
+//! The steps of a story.
 
 use super::{ANN, START, World};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
@@ -10,29 +10,29 @@ use crate::model::{
 };
 use std::ops::Range;
 
-/// One thing that happens. What names a message of ours names it by its place in the story, from 1.
+/// One step. Outbound messages are referred to by their order in the story, from 1.
 #[derive(Clone)]
 pub(super) enum Step {
-    /// A command as it is.
+    /// A command, unchanged.
     Do(Command),
-    /// A text comes in; without a carrier's id it gets one of its own.
+    /// An inbound text; an empty `carrier_id` is filled in.
     Text(Inbound),
-    /// The dispatcher has a permit.
+    /// The dispatcher asks to start an attempt.
     Go(usize),
-    /// The dispatcher has an answer to the latest attempt.
+    /// The dispatcher reports the outcome of the latest attempt.
     Settle(usize, SettledAs),
-    /// The carrier says what became of a message.
+    /// The carrier posts a receipt.
     Receipt(usize, ReceiptState, &'static str),
-    /// A queued message is taken back.
+    /// A queued message is cancelled.
     Cancel(usize),
-    /// A queued message is too old.
+    /// The dispatcher reports that a queued message is too old.
     Expire(usize),
-    /// An administrator changes something, as far as the rules allow.
+    /// An administrator changes the directory, without force.
     Change(fn(&mut Directory)),
 }
 
 impl Step {
-    /// The command it is in this world.
+    /// The step's command in this world.
     pub(super) fn command(self, world: &mut World) -> Command {
         let item = |item| Command::InboundItem { account: "main".to_owned(), item };
         match self {
@@ -70,7 +70,7 @@ impl Step {
     }
 }
 
-/// A receipt about our n-th message, with the segments the carrier counted.
+/// A receipt for the n-th outbound message, with the carrier's segment count.
 pub(super) fn receipt(world: &World, nth: usize, state: ReceiptState, status: &str, segments: Option<u16>) -> Command {
     let receipt = Receipt {
         about: ReceiptRef::Ours(world.queued[nth - 1]),
@@ -84,21 +84,21 @@ pub(super) fn receipt(world: &World, nth: usize, state: ReceiptState, status: &s
     Command::InboundItem { account: "main".to_owned(), item: InboundItem::Receipt(receipt) }
 }
 
-/// An endpoint was not told of what stands there.
+/// Events at these positions were not delivered to an endpoint.
 pub(super) fn gap(endpoint: &str, positions: Range<u64>) -> Step {
     let event = |position| EventId::new(START.day(), Position(position), 0);
     let (from, until) = (event(positions.start), event(positions.end));
     Step::Do(Command::FeedGap { endpoint: endpoint.to_owned(), from, until })
 }
 
-/// What stood there was lost, and that was accepted.
+/// Frames at these positions were lost, and the operator accepted that.
 pub(super) fn lost(positions: Range<u64>) -> Step {
     let event = |position| EventId::new(START.day(), Position(position), 0);
     let (from, until) = (event(positions.start), event(positions.end));
     Step::Do(Command::JournalLost { from, until })
 }
 
-/// An endpoint is told once more what stands there, and who asked for it had a key.
+/// A keyed replay of these positions to an endpoint.
 pub(super) fn replayed(endpoint: &str, positions: Range<u64>) -> Step {
     let event = |position| EventId::new(START.day(), Position(position), 0);
     let ends = Some((event(positions.start), event(positions.end - 1)));
@@ -106,7 +106,7 @@ pub(super) fn replayed(endpoint: &str, positions: Range<u64>) -> Step {
     Step::Do(Command::Replayed { key: IdempotencyKey { key: [8; 16], body: [8; 16] }, replayed })
 }
 
-/// Somebody is erased.
+/// A person is erased.
 pub(super) fn erase(who: &str) -> Step {
     Step::Do(Command::Erase { who: who.parse().unwrap(), key: Key([7; 16]) })
 }
@@ -120,7 +120,7 @@ pub(super) fn start(call: &str) -> Step {
     put(call, |_| {})
 }
 
-/// A word of the platform about a call, all as in `start` but for the change.
+/// An update of a call by the platform: as in `start`, with a change.
 pub(super) fn put(call: &str, change: impl FnOnce(&mut PutCall)) -> Step {
     let mut put = PutCall {
         call: call_id(call),
@@ -139,12 +139,12 @@ pub(super) fn put(call: &str, change: impl FnOnce(&mut PutCall)) -> Step {
     Step::Do(Command::PutCall(put))
 }
 
-/// Somebody else calls.
+/// Another caller calls.
 pub(super) fn start_of(call: &str, caller: &str) -> Step {
     put(call, |put| put.caller = Caller::read(caller).unwrap())
 }
 
-/// Ann calls another queue, or her call goes there.
+/// Ann calls another queue, or her call is transferred to it.
 pub(super) fn start_in(call: &str, queue: &str) -> Step {
     put(call, |put| put.queue = queue.to_owned().try_into().unwrap())
 }
@@ -153,7 +153,7 @@ pub(super) fn end(call: &str) -> Step {
     Step::Do(Command::EndCall { call: call_id(call), reason: Some("hung_up".to_owned()), key: None })
 }
 
-/// The carrier says that a number of ours is not there any more (A39).
+/// The carrier no longer knows one of our numbers (A39).
 pub(super) fn failed_verification(number: &str) -> Step {
     let verification = Verification {
         state: VerificationState::Failed,
@@ -163,17 +163,17 @@ pub(super) fn failed_verification(number: &str) -> Step {
     Step::Do(Command::Verified { number: number.parse::<E164>().unwrap(), verification })
 }
 
-/// A text comes in.
+/// An inbound text.
 pub(super) fn text(from: &str, to: &str, words: &str) -> Step {
     Step::Text(inbound(from, to, words))
 }
 
-/// A text comes in under the carrier's id `id`.
+/// An inbound text with the carrier's id `id`.
 pub(super) fn text_with_id(from: &str, to: &str, words: &str, id: &str) -> Step {
     Step::Text(Inbound { carrier_id: id.to_owned(), ..inbound(from, to, words) })
 }
 
-/// A photo comes in.
+/// An inbound photo.
 pub(super) fn photo(from: &str, to: &str, url: &str) -> Step {
     let media = vec![InboundMedia { url: url.to_owned(), content_type: Some("image/jpeg".to_owned()) }];
     Step::Text(Inbound { media, ..inbound(from, to, "") })
@@ -191,7 +191,7 @@ pub(super) fn inbound(from: &str, to: &str, words: &str) -> Inbound {
     }
 }
 
-/// The agent writes.
+/// The agent sends a custom text.
 pub(super) fn say(call: &str, words: &str) -> Step {
     send(call, Content::Text(words.to_owned()), |_| {})
 }
@@ -201,9 +201,9 @@ pub(super) fn preset(call: &str, id: &str) -> Step {
     send(call, Content::Preset(id.to_owned().try_into().unwrap(), None), |_| {})
 }
 
-/// The agent writes with an idempotency key.
+/// The agent sends a custom text with an idempotency key.
 pub(super) fn say_with_key(call: &str, words: &str, key: u8) -> Step {
-    // The digest of the body, as the door would make it: different words, another digest.
+    // Stands for the body's digest: different texts have different digests.
     let body = [(words.len() % 256) as u8; 16];
     let key = IdempotencyKey { key: [key; 16], body };
     send(call, Content::Text(words.to_owned()), |send| send.key = Some(key))
@@ -222,22 +222,22 @@ pub(super) fn send(call: &str, content: Content, change: impl FnOnce(&mut Send))
     Step::Do(Command::Send(send))
 }
 
-/// The carrier takes the message.
+/// The carrier accepts the message.
 pub(super) fn sent(nth: usize) -> Step {
     Step::Settle(nth, SettledAs::Sent { carrier_id: format!("SMout{nth}"), segments: None })
 }
 
-/// The carrier refuses it for good.
+/// The carrier refuses the message permanently.
 pub(super) fn refused(nth: usize, code: FailureCode) -> Step {
     Step::Settle(nth, SettledAs::Refused { code, carrier_code: Some("30006".to_owned()) })
 }
 
-/// The carrier says not now.
+/// The carrier postpones the message.
 pub(super) fn later(nth: usize) -> Step {
     Step::Settle(nth, SettledAs::Later { retry_after: None })
 }
 
-/// Nobody answered.
+/// The attempt got no answer.
 pub(super) fn unknown(nth: usize) -> Step {
     Step::Settle(nth, SettledAs::Unknown)
 }
@@ -250,7 +250,7 @@ pub(super) fn tick() -> Step {
     Step::Do(Command::Tick)
 }
 
-/// The clock jumped, between these seconds.
+/// The clock jumped from one second to the other.
 pub(super) fn carry(from: u64, to: u64) -> Step {
     let at = |secs| START + std::time::Duration::from_secs(secs);
     Step::Do(Command::CarryLeases { from: at(from), to: at(to) })
@@ -260,12 +260,12 @@ pub(super) fn restart() -> Step {
     Step::Do(Command::GatewayStarted)
 }
 
-/// The dispatcher has a permit.
+/// The dispatcher asks to start an attempt.
 pub(super) fn go(nth: usize) -> Step {
     Step::Go(nth)
 }
 
-/// Somebody takes a queued message back.
+/// A queued message is cancelled by request.
 pub(super) fn cancel(nth: usize) -> Step {
     Step::Cancel(nth)
 }

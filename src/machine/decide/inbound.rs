@@ -1,4 +1,4 @@
-//! A text or photo comes in (R12, R13, A2-A6, A22-A27, A34).
+//! Inbound texts and photos (R12, R13, A2-A6, A22-A27, A34).
 
 use super::draft::{Draft, Live, claim};
 use super::opt_out;
@@ -17,7 +17,7 @@ use crate::rules::non_us;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// A message to one of our numbers: to its call, or to nobody.
+/// Handles a message to one of our numbers: attaches it to its call, or reports it as late.
 pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
     if !draft.claim(claim(&account, inbound.carrier_id.clone(), ClaimKind::Message)) {
         return Reply::InboundItem(IntakeOutcome::Duplicate);
@@ -25,9 +25,9 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
     let (Some(from), Some(ours)) = (inbound.from.number(), inbound.to.number()) else {
         return late(draft, &inbound, None, Why::NoCall);
     };
-    let keyword = opt_out::said(draft, &inbound, from, ours);
+    let keyword = opt_out::keyword(draft, &inbound, from, ours);
     if keyword == Some(Keyword::Start) {
-        // First, so that the message finds the texts of its call open again (A46).
+        // START is handled first, so that the message finds its call's session reopened (A46).
         opt_out::start(draft, from, Some(ours));
     }
     let Some(keyword) = keyword.filter(|keyword| *keyword != Keyword::Start) else {
@@ -35,7 +35,7 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
     };
     let words = Inbound { media: Vec::new(), text: String::new(), ..inbound.clone() };
     let (reply, call) = place(draft, account, inbound, Some(keyword), from, ours);
-    // The law does not ask whether the message was dropped, or whether there is a call (A46, A47).
+    // The law requires the opt-out even if the message was dropped or has no call (A46, A47).
     let answers = keyword == Keyword::Help || opt_out::stop(draft, from, Some(ours), OptOutBy::Keyword, call.clone());
     if answers && reply != Reply::InboundItem(IntakeOutcome::Dropped) {
         opt_out::answer(draft, &words, keyword, from, ours, call);
@@ -43,7 +43,7 @@ pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inboun
     reply
 }
 
-/// Puts a message where it belongs, and says which call that is.
+/// Attaches a message to its call or reports it as late. Returns the call, if any.
 fn place<V: View>(
     draft: &mut Draft<'_, V>,
     account: String,
@@ -66,7 +66,7 @@ fn place<V: View>(
     (late(draft, &inbound, keyword, why), None)
 }
 
-/// The call a text from `theirs` to `ours` would join now.
+/// Returns the call that a text from `theirs` to `ours` would join now.
 pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -> Belongs {
     let live: Vec<_> = draft
         .live(theirs)
@@ -75,13 +75,13 @@ pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -
         .collect();
     let bound = live.iter().any(|call| call.our_number == Some(ours));
     if live.len() >= LIVE_MAX && !bound {
-        // There may be more than were looked at, and one of them may have the pair.
+        // There may be more calls than were examined, and one of them may have this pair.
         return Belongs::Nowhere(Why::Ambiguous);
     }
     correlation::which_call(ours, &live, draft.directory())
 }
 
-/// The message joins its call, which it opens if it is the first, and binds to the number it came to.
+/// Attaches the message to its call; the first message opens the call's session and binds it to the number it came to.
 fn attach<V: View>(
     draft: &mut Draft<'_, V>,
     account: String,
@@ -141,7 +141,7 @@ fn attach<V: View>(
     Reply::InboundItem(IntakeOutcome::Attached)
 }
 
-/// A message of no call: the platform hears that it came, and the sender may hear from us.
+/// Handles a message that belongs to no call: notifies the platform, and may send the auto-reply.
 fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Keyword>, why: Why) -> Reply {
     let pair = inbound.to.number().zip(inbound.from.number());
     let contact = pair.and_then(|(ours, theirs)| draft.view.contact(ours, theirs, draft.now()));
@@ -177,7 +177,7 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
     })));
     let new = match reply {
         Ok(new) => new,
-        Err(silence) => return Reply::InboundItem(IntakeOutcome::Silent(silence)),
+        Err(reason) => return Reply::InboundItem(IntakeOutcome::Silent(reason)),
     };
     replied(draft, new.ours, new.theirs, contact.unwrap_or_default());
     if let Some(answers) = strangers {
@@ -187,7 +187,7 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
     Reply::InboundItem(IntakeOutcome::Replied)
 }
 
-/// Keeps in mind that we reply now (A22).
+/// Records that a reply is sent now (A22).
 fn replied<V: View>(draft: &mut Draft<'_, V>, ours: E164, theirs: E164, mut contact: Contact) {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let now = draft.now();
@@ -196,20 +196,20 @@ fn replied<V: View>(draft: &mut Draft<'_, V>, ours: E164, theirs: E164, mut cont
     draft.record(Event::ContactStored { ours, theirs: theirs.into(), contact });
 }
 
-/// Whether the caps of auto-replies leave room for one to HELP, and if so takes it.
+/// Whether the caps of auto-replies allow a reply to HELP; if so, counts it.
 pub(super) fn replies_again<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: E164) -> bool {
     if draft.opted_out(theirs, ours) {
         return false;
     }
     let contact = draft.view.contact(ours, theirs, draft.now()).unwrap_or_default();
-    let room = auto_reply::room(&contact.replied_at, draft.directory(), draft.now()).is_ok();
-    if room {
+    let allowed = auto_reply::has_capacity(&contact.replied_at, draft.directory(), draft.now()).is_ok();
+    if allowed {
         replied(draft, ours, theirs, contact);
     }
-    room
+    allowed
 }
 
-/// The language of somebody who is on no call: that of their last one, else of the queue they wrote to.
+/// Returns the language for a sender who is on no call: that of their last call, else of the queue they wrote to.
 pub(super) fn language<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -> Language {
     let directory = draft.directory();
     let last = draft.view.contact(ours, theirs, draft.now()).and_then(|contact| contact.language);
@@ -217,13 +217,13 @@ pub(super) fn language<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) 
         .unwrap_or_else(|| directory.settings.default_language.clone())
 }
 
-/// Whether somebody is on no call, and, as far as we remember of the number they wrote to, was on none (A71).
+/// Whether a sender is on no call and, as far as is remembered for the number they wrote to, never was (A71).
 fn is_stranger<V: View>(draft: &Draft<'_, V>, theirs: E164, contact: Option<&Contact>) -> bool {
     contact.is_none_or(|contact| contact.closed_at.is_none()) && draft.live(theirs).is_empty()
 }
 
-/// Whether a keyword from somebody may be answered: one who was on no call shares the hour with others like them (A71).
-/// If so, that is noted.
+/// Whether a keyword may be answered, and counts the answer if so. Senders who were never on a call share an hourly cap
+/// (A71).
 pub(super) fn answers_stranger<V: View>(draft: &mut Draft<'_, V>, kind: Kind, theirs: E164, ours: E164) -> bool {
     let contact = draft.view.contact(ours, theirs, draft.now());
     if !is_stranger(draft, theirs, contact.as_ref()) {
@@ -247,12 +247,12 @@ fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result
     Ok(NewText { kind: Kind::AutoReply, ours: late.to, theirs, text, agent: None, smart_action: None })
 }
 
-/// An authentic webhook that cannot be read: kept as it came, once (A58).
+/// Quarantines the raw bytes of an authentic webhook that cannot be read, once (A58).
 pub(super) fn unreadable<V: View>(draft: &mut Draft<'_, V>, account: String, raw: Vec<u8>, problem: String) -> Reply {
     use std::fmt::Write as _;
     let mut digest = String::with_capacity(64);
     for byte in Sha256::digest(&raw) {
-        write!(digest, "{byte:02x}").expect("a String takes everything");
+        write!(digest, "{byte:02x}").expect("writing to a String cannot fail");
     }
     if !draft.claim(claim(&account, digest, ClaimKind::Quarantine)) {
         return Reply::InboundItem(IntakeOutcome::Duplicate);
