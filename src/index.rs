@@ -1,7 +1,7 @@
-//! Floor 3: what the machine knows, as a store holds it.
+//! Floor 3: the rows of the state machine in a key-value store.
 //!
-//! Invariant: the position row is written after every row of its batch, so an index never claims to hold more than it
-//! does; it may hold more than it claims, which is harmless because rows are absolute. It is never trusted to be durable.
+//! Invariant: the position row is written after every row of its batch, so an index never claims more than it holds. It
+//! may hold more than it claims, which is harmless because rows are absolute. Durability is never assumed.
 
 mod claims;
 mod memory;
@@ -12,62 +12,62 @@ mod suite;
 pub use self::claims::fuzz;
 pub use self::claims::{CLAIM_DAYS, CLAIMS_MAX, Claims};
 pub use self::memory::MemoryIndex;
-pub use self::sled::{Looked, Opened, Owner, SledIndex, Trust, WhyRebuilt};
+pub use self::sled::{FoundIndex, Opened, Owner, SledIndex, Trust, WhyRebuilt};
 
 use crate::machine::rows::{Rows, RowsFailed, Table, Write};
 use crate::model::Position;
 use std::sync::Arc;
 
-/// Rows in one page of a scan. A page of 500 rows keeps a reader under a millisecond or two, and the engine waits for
+/// Maximum rows in one page of a scan. A page of 500 rows takes a reader a millisecond or two, and the engine waits for
 /// readers only when it opens or drops a table.
 pub const SCAN_MAX_ROWS: usize = 500;
 
-/// Bytes of one row's value. sled keeps at most 17 rows in a page and writes pages of over about 128 kB to files of
-/// their own that it never syncs; 17 rows of `ROW_MAX_BYTES` and `KEY_MAX_BYTES` stay at half of that.
+/// Maximum bytes of one row's value. sled keeps at most 17 rows in a page and writes pages of over about 128 kB to
+/// files of their own that it never syncs; 17 rows of `ROW_MAX_BYTES` and `KEY_MAX_BYTES` stay at half of that.
 pub const ROW_MAX_BYTES: usize = 4_096;
 
-/// Bytes of one row's key within its table.
+/// Maximum bytes of one row's key within its table.
 pub const KEY_MAX_BYTES: usize = 256;
 
-/// The writing end. The engine alone has it.
+/// The write side of an index. Only the engine has it.
 pub trait Index: Rows + Send {
-    /// The last position whose rows are all here; `Position(0)` for an empty index.
+    /// The last position whose rows are all in the index; `Position(0)` if it is empty.
     fn applied(&self) -> Position;
 
-    /// Does the writes in order, then notes that everything up to `position` is here. While rows come from elsewhere
-    /// than the journal (a snapshot being loaded) `position` stays `Position(0)`: an index that stops there is begun
-    /// anew, because rows of a half-loaded snapshot may be gone from the next one.
+    /// Applies the writes in order, then records that everything up to `position` is in the index. While a snapshot is
+    /// being loaded, `position` stays `Position(0)`: an index interrupted there is rebuilt from scratch, because rows
+    /// of a half-loaded snapshot may be missing from the next one.
     fn write(&mut self, writes: &[Write], position: Position) -> Result<(), RowsFailed>;
 
-    /// A reading end; any number, from any thread. It fails once the index is closed.
+    /// A reader; there may be any number, on any thread. Reads fail once the index is closed.
     fn reader(&self) -> Arc<dyn Rows + Send + Sync>;
 
-    /// Whether it failed, so that it is to be started over.
+    /// Whether the index failed and must be started over.
     fn has_failed(&self) -> bool {
         false
     }
 
-    /// Whether its disk has room for anything.
+    /// Whether the index's disk has free space.
     fn has_room(&self) -> bool {
         true
     }
 
-    /// From now on readers fail, or no longer do: what is being rebuilt must not be read.
+    /// Makes reads fail while `hidden`, because an index that is being rebuilt must not be read.
     fn hide(&mut self, _hidden: bool) {}
 
-    /// The tables that may hold rows.
+    /// The tables that may contain rows.
     fn tables(&self) -> Vec<Table>;
 
-    /// Forgets everything, in place: readers go on and see an empty index.
+    /// Deletes everything in place: existing readers see an empty index.
     fn start_over(&mut self) -> Result<(), RowsFailed>;
 
-    /// The clean stop: waits for readers in the middle of a page, makes everything durable, and says so on the disk,
-    /// so that even a restart of the machine need not rebuild.
+    /// Shuts down cleanly: waits for readers in the middle of a page, makes everything durable and marks it so on disk,
+    /// so that not even a reboot requires a rebuild.
     fn close(self: Box<Self>) -> Result<(), RowsFailed>;
 }
 
-/// Whether `writes` keep within `ROW_MAX_BYTES` and `KEY_MAX_BYTES`. To be asked before the frame that leads to them is
-/// in the journal: a frame whose rows do not fit would stop every later start.
+/// Checks `writes` against `ROW_MAX_BYTES` and `KEY_MAX_BYTES`. Call it before the frame is written to the journal: a
+/// frame whose rows do not fit would make every later start fail.
 pub fn fits(writes: &[Write]) -> Result<(), RowsFailed> {
     for write in writes {
         let (key, row_bytes) = match write {
@@ -86,7 +86,7 @@ pub fn fits(writes: &[Write]) -> Result<(), RowsFailed> {
     Ok(())
 }
 
-/// The first key a scan may return: the prefix itself, or `from` where that is later.
+/// The first key a scan may return: the prefix itself, or `from` if that is later.
 fn scan_start<'a>(prefix: &'a [u8], from: &'a [u8]) -> &'a [u8] {
     prefix.max(from)
 }

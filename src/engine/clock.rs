@@ -1,37 +1,38 @@
-//! The journal's time: it never goes back, and does not jump for no reason.
+//! The journal's time, which never goes back and ignores short clock jumps.
 
 mod guard;
 
-pub use guard::{BELIEVED_AFTER, Guard, STEP_MAX, Step};
+pub use guard::{ACCEPTED_AFTER, Guard, STEP_MAX, Step};
 
 use crate::model::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Where the engine takes its time from.
+/// The engine's source of time.
 pub trait Clock: Send {
-    /// Now; never before an earlier answer.
+    /// The current time; never before an earlier result.
     fn now(&mut self) -> Timestamp;
 
-    /// Takes note of a time that was, from the journal: nothing after it may come before it.
+    /// Sets a lower bound from the journal: later results are not before `at`.
     fn not_before(&mut self, at: Timestamp);
 
-    /// The step by which the last answer jumped, if it did. It is told once.
+    /// The last jump of [`Clock::now`], if there was one since the last call.
     fn jumped(&mut self) -> Option<Step> {
         None
     }
 
-    /// By how much the answers went further than what truly passed, since this was last asked.
+    /// By how much the time advanced more than the time that truly passed, since the last call.
     fn gained(&mut self) -> Option<Step> {
         None
     }
 
-    /// Whether it may be wrong by much, so that nothing is over for now which time alone ends.
+    /// Whether the time may be far off, so that nothing may expire for now.
     fn is_doubted(&mut self) -> bool {
         false
     }
 }
 
-/// The machine's clock, guarded: where it is set back, or forward by much, time goes on by the steady clock. See [`Guard`].
+/// The machine's wall clock, guarded: if it is set back, or far forward, time continues by the boot-time clock. See
+/// [`Guard`].
 #[derive(Clone, Debug)]
 pub struct WallClock {
     guard: Guard,
@@ -39,54 +40,55 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// A clock that begins now, as the wall shows it.
+    /// A clock that begins at the current wall time.
     pub fn new() -> Self {
         Self::since(wall(), steady())
     }
 
-    /// It was `last` when the steady clock showed `at`, in this boot of the machine.
+    /// A clock that was at `last` when the boot-time clock showed `at`, in the current boot.
     pub fn since(last: Timestamp, at: Duration) -> Self {
-        Self { guard: Guard::new(last, at, Some(BELIEVED_AFTER)), jumped: None }
+        Self { guard: Guard::new(last, at, Some(ACCEPTED_AFTER)), jumped: None }
     }
 
-    /// A clock that begins now, as the wall shows it, after nobody knows how long: it is doubted until the wall has stood.
+    /// A clock that begins at the current wall time after an unknown downtime: it is untrusted until the wall clock has
+    /// been stable for [`ACCEPTED_AFTER`].
     pub fn after_a_rest() -> Self {
-        Self::new().doubted_until(Some(steady() + BELIEVED_AFTER))
+        Self::new().doubted_until(Some(steady() + ACCEPTED_AFTER))
     }
 
-    /// The same, where nobody knows how long it was since the journal's last time.
+    /// The same, with an unknown downtime since the journal's last time.
     pub fn rested(self) -> Self {
         Self { guard: self.guard.rested(), ..self }
     }
 
-    /// The same, doubted until the steady clock shows `until`.
+    /// The same, untrusted until the boot-time clock shows `until`.
     pub fn doubted_until(self, until: Option<Duration>) -> Self {
         Self { guard: self.guard.doubted_until(until), ..self }
     }
 
-    /// What the steady clock shows when it is doubted no longer; nothing where it is not doubted.
+    /// The boot time at which the clock becomes trusted; `None` if it is.
     pub fn doubt(&mut self) -> Option<Duration> {
         self.guard.doubt(wall(), steady())
     }
 
-    /// It is `last` now. Who has this clock follows the journal, which tells by `not_before` where time jumps.
+    /// Sets the time to `last`. Used by followers, which learn of jumps from the journal by `not_before`.
     pub fn following(last: Timestamp) -> Self {
         Self { guard: Guard::new(last, steady(), None), jumped: None }
     }
 
-    /// How far it is now from what the machine's clock shows, in milliseconds; above 0 where it is ahead.
+    /// The difference to the machine's wall clock in milliseconds; positive if this clock is ahead.
     pub fn offset_ms(&mut self) -> i64 {
         let wall = wall();
         let signed = |at: Timestamp| i64::try_from(at.as_ms()).unwrap_or(i64::MAX);
         signed(self.now()) - signed(wall)
     }
 
-    /// How far the wall is ahead, while that is not believed.
+    /// How far the wall clock is ahead, while that jump is not accepted.
     pub fn ahead(&self) -> Option<Duration> {
         self.guard.ahead()
     }
 
-    /// The last answer, and what the steady clock showed then: with this the next process goes on.
+    /// The last time and the boot time it was taken at, from which the next process continues.
     pub fn last(&self) -> (Timestamp, Duration) {
         self.guard.last()
     }
@@ -122,14 +124,14 @@ impl Clock for WallClock {
     }
 }
 
-/// What the machine's clock shows, right or wrong: what others compare with their own clocks is signed with this. Events
-/// are ordered by the journal's time.
+/// The machine's wall clock, unguarded. Used for signatures, which others compare with their own clocks; events use the
+/// journal's time.
 pub fn wall() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The time since the machine's boot, with that in which it slept: nobody sets it.
+/// The time since boot, including suspend, which cannot be set.
 fn steady() -> Duration {
     let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let secs = u64::try_from(since_boot.tv_sec).unwrap_or_default();
@@ -143,7 +145,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     #[test]
-    fn g13_a_clock_that_was_set_back_goes_on_from_where_it_was() {
+    fn g13_a_clock_set_back_continues_from_where_it_was() {
         let mut clock = WallClock::new();
         let ahead = clock.now() + DAY;
         clock.not_before(ahead);
@@ -154,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn g13_a_clock_that_was_set_forward_goes_on_as_if_it_had_not_been() {
-        // A day ago by the wall, and just now by the steady clock.
+    fn g13_a_clock_set_forward_continues_without_the_jump() {
+        // A day ago by the wall clock, and just now by the boot-time clock.
         let before = WallClock::new().now() - DAY;
         for mut clock in [WallClock::since(before, steady()), WallClock::following(before)] {
             let now = clock.now();

@@ -1,7 +1,7 @@
-//! Closed segments become a snapshot, in the background and in no hurry.
+//! Compacts closed segments into a snapshot, throttled and in the background.
 //!
-//! Invariant: it reads the journal and the snapshot before, never the index, so nothing waits for it; and what is said to
-//! be covered is on the disk.
+//! Invariant: compaction reads the journal and the previous snapshot, never the index, so nothing waits for it. A
+//! position is reported as covered only once its snapshot is on the disk.
 
 use super::clock::{Clock, WallClock};
 use crate::journal::snapshot::{Snapshot, SnapshotFailed, Snapshots, Throttle};
@@ -9,7 +9,7 @@ use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::apply::apply;
 use crate::machine::record;
 use crate::model::{Position, Timestamp};
-use crate::observe::{self, Folded};
+use crate::observe::{self, NewSnapshot};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,33 +20,32 @@ use tokio_util::sync::CancellationToken;
 /// Bytes of frames read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Runs of one fold: each is a file that is open. What is beyond them is folded in another round.
+/// Maximum sorted runs of one compaction, each of which is an open file. The rest is compacted in another round.
 const RUNS_MAX: usize = 64;
 
-/// The longest rest between two steps.
+/// The longest pause between two steps.
 const REST_MAX: Duration = Duration::from_secs(1);
 
-/// How nice its thread is: everything else comes first.
+/// The nice value of the thread, below everything else.
 const NICE: i32 = 15;
 
-/// When segments are folded, and how.
+/// When segments are compacted, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct CompactionOptions {
-    /// Bytes of closed segments that are not folded, from which on they are.
+    /// Compaction starts at this many bytes of closed uncompacted segments.
     pub at_bytes: u64,
-    /// Bytes of writes that are sorted in memory.
+    /// Bytes of writes that are sorted in memory at a time.
     pub run_bytes: usize,
-    /// How many times as long as it has worked it rests after each step. With 3 it takes at most a quarter of a core
-    /// and of the disk, and writes some 50 MB/s.
+    /// The pause after each step, as a multiple of the step's duration. With 3, compaction uses at most a quarter of a
+    /// core and of the disk, and writes some 50 MB/s.
     pub rest_factor: u32,
-    /// How often it looks whether there is enough.
+    /// How often the size of closed segments is checked.
     pub look_every: Duration,
-    /// How long a fold is not tried again once it has failed, whoever asks.
+    /// How long compaction is not retried after a failure, even on request.
     pub again_after: Duration,
 }
 
-/// Free bytes of the disk that snapshots are on, above the mark from which on nothing new may take its room; `None` where it
-/// does not say.
+/// Free bytes above the low-water mark on the disk of the snapshots; `None` if unknown.
 pub type Spare = Box<dyn Fn() -> Option<u64> + Send>;
 
 impl Default for CompactionOptions {
@@ -61,93 +60,93 @@ impl Default for CompactionOptions {
     }
 }
 
-/// Why there is no new snapshot. The one before is still there.
+/// Why no new snapshot was made. The previous one still exists.
 #[derive(Debug, thiserror::Error)]
-pub enum FoldFailed {
-    /// The snapshot before cannot be used, or the new one not be written.
+pub enum CompactionFailed {
+    /// The previous snapshot cannot be used, or the new one cannot be written.
     #[error(transparent)]
     Snapshot(#[from] SnapshotFailed),
-    /// The journal cannot be read, or its frames after the snapshot before are gone.
+    /// The journal cannot be read, or its frames after the previous snapshot are gone.
     #[error(transparent)]
     Journal(#[from] JournalFailed),
     /// A record cannot be read.
-    #[error("the journal's record at position {} cannot be used: {why}", .position.0)]
+    #[error("the journal record at position {} is unusable: {why}", .position.0)]
     Record {
-        /// Which.
+        /// The record's position.
         position: Position,
-        /// Why.
+        /// Why it is unreadable.
         why: record::Unreadable,
     },
-    /// The disk has no room for another snapshot beside the one there is.
+    /// The disk has too little free space for another snapshot beside the existing one.
     #[error(
-        "a snapshot may take {} MiB, and {} MiB are free above the low-water mark: make room on the disk of data_dir",
+        "a snapshot may need {} MiB, but {} MiB are free above the low-water mark: free space on the disk of data_dir",
         needed.div_ceil(1 << 20), spare >> 20
     )]
     NoRoom {
-        /// Bytes it may take.
+        /// Bytes the snapshot may need.
         needed: u64,
-        /// Bytes there are.
+        /// Free bytes above the low-water mark.
         spare: u64,
     },
 }
 
-/// Folds what stands in closed segments into the next snapshot; `None` where all of it is in the one before. Where that
-/// cannot be used and the journal is still whole, it begins from nothing.
-pub fn fold(
+/// Compacts closed segments into the next snapshot; returns `None` if the previous one covers them all. If the previous
+/// one is unusable and the journal is complete, compaction starts from the journal's beginning.
+pub fn compact(
     journal: &dyn JournalReader,
     snapshots: &Snapshots,
     options: &CompactionOptions,
     throttle: Throttle<'_>,
-) -> Result<Option<Snapshot>, FoldFailed> {
-    match fold_upon(true, journal, snapshots, options, throttle) {
-        Err(FoldFailed::Snapshot(unusable)) if unusable.is_unusable() && journal.bounds().0 == Position(1) => {
-            tracing::warn!(%unusable, "the snapshot is made anew from the whole journal");
-            fold_upon(false, journal, snapshots, options, throttle)
+) -> Result<Option<Snapshot>, CompactionFailed> {
+    match compact_onto(true, journal, snapshots, options, throttle) {
+        Err(CompactionFailed::Snapshot(unusable)) if unusable.is_unusable() && journal.bounds().0 == Position(1) => {
+            tracing::warn!(%unusable, "snapshot unusable: making a new one from the whole journal");
+            compact_onto(false, journal, snapshots, options, throttle)
         }
         done => done,
     }
 }
 
-fn fold_upon(
+fn compact_onto(
     latest: bool,
     journal: &dyn JournalReader,
     snapshots: &Snapshots,
     options: &CompactionOptions,
     throttle: Throttle<'_>,
-) -> Result<Option<Snapshot>, FoldFailed> {
-    let mut fold = snapshots.fold(latest, options.run_bytes)?;
-    let last = journal.closed_after(fold.covered()).last;
-    let mut covers = fold.covered();
+) -> Result<Option<Snapshot>, CompactionFailed> {
+    let mut compaction = snapshots.compact(latest, options.run_bytes)?;
+    let last = journal.closed_after(compaction.covered()).last;
+    let mut covers = compaction.covered();
     let mut at = Timestamp::default();
     if covers >= last {
         return Ok(None);
     }
-    while covers < last && fold.runs() < RUNS_MAX {
+    while covers < last && compaction.runs() < RUNS_MAX {
         let frames = journal.read(covers.next(), READ_BYTES)?;
         for frame in frames.into_iter().take_while(|frame| frame.position <= last) {
             let position = frame.position;
-            let story = record::decode(position, &frame.meta, frame.bodies)
-                .map_err(|why| FoldFailed::Record { position, why })?;
-            fold.add(apply(&story), throttle)?;
-            (covers, at) = (position, story.at);
+            let frame = record::decode(position, &frame.meta, frame.bodies)
+                .map_err(|why| CompactionFailed::Record { position, why })?;
+            compaction.add(apply(&frame), throttle)?;
+            (covers, at) = (position, frame.at);
         }
         if !throttle() {
             return Err(SnapshotFailed::Interrupted.into());
         }
     }
-    Ok(Some(fold.finish(covers, at, throttle)?))
+    Ok(Some(compaction.finish(covers, at, throttle)?))
 }
 
-/// The thread that folds.
+/// The compaction thread.
 pub struct Compactor {
-    /// Dropped, it tells the thread to stop.
+    /// Stops the thread when dropped.
     stop: Sender<()>,
     thread: JoinHandle<()>,
     handle: CompactionHandle,
     ended: CancellationToken,
 }
 
-/// Asks for a snapshot and says what there is of it; cheap to clone.
+/// Requests snapshots and reports their coverage; cheap to clone.
 #[derive(Clone)]
 pub struct CompactionHandle {
     ask: Sender<()>,
@@ -155,16 +154,16 @@ pub struct CompactionHandle {
 }
 
 impl CompactionHandle {
-    /// The last position whose rows are in a snapshot on the disk: a rebuild needs no frame up to there. `Position(0)`
-    /// where there is no snapshot that can be used.
+    /// The last position covered by a snapshot on the disk: a rebuild needs no frame up to it. `Position(0)` if there
+    /// is no usable snapshot.
     pub fn covers(&self) -> Position {
         Position(self.covers.load(Ordering::Acquire))
     }
 
-    /// Asks that everything in closed segments be folded now, however little it is.
+    /// Requests compaction of all closed segments now, regardless of their size.
     pub fn ask(&self) {
-        // A full channel says that it was asked before; a closed one that the gateway stops.
-        let _asked = self.ask.try_send(());
+        // A full channel means that it was already requested; a closed one that the gateway stops.
+        let _sent = self.ask.try_send(());
     }
 }
 
@@ -176,36 +175,36 @@ impl Compactor {
         options: CompactionOptions,
         spare: Spare,
     ) -> std::io::Result<Self> {
-        let (ask, asked) = bounded(1);
+        let (ask, requests) = bounded(1);
         let (stop, stopping) = bounded(0);
-        // Known before anybody looks: who finds nothing covered asks for a snapshot that is not needed.
+        // Set before the handle exists, because a reader that sees no coverage would request an unneeded snapshot.
         let covers = snapshots.latest().ok().flatten().map_or(0, |latest| latest.covers.0);
         let handle = CompactionHandle { ask, covers: Arc::new(AtomicU64::new(covers)) };
         let ended = CancellationToken::new();
-        let told = ended.clone().drop_guard();
+        let end_guard = ended.clone().drop_guard();
         let covers = Arc::clone(&handle.covers);
-        let thread = thread::Builder::new().name("fold".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("compaction".to_owned()).spawn(move || {
             // Dropped when the thread ends, even by a panic.
-            let _told = told;
-            // Linux takes this for the thread alone. Without it the work is done all the same.
-            let _as_it_was = rustix::process::setpriority_process(None, NICE);
-            Worker { journal, snapshots, options, spare, covers, stopping, clock: WallClock::new() }.run(&asked);
+            let _end_guard = end_guard;
+            // Linux applies this to the thread only. Compaction also works without it.
+            let _ignored = rustix::process::setpriority_process(None, NICE);
+            Worker { journal, snapshots, options, spare, covers, stopping, clock: WallClock::new() }.run(&requests);
         })?;
         Ok(Self { stop, thread, handle, ended })
     }
 
-    /// Asks for snapshots.
+    /// A handle to request snapshots.
     pub fn handle(&self) -> CompactionHandle {
         self.handle.clone()
     }
 
-    /// Ends when the thread does, for whatever reason.
+    /// A token that is cancelled when the thread ends, for any reason.
     pub fn ended(&self) -> CancellationToken {
         self.ended.clone()
     }
 
-    /// Stops it within a step, a few milliseconds on a disk that answers; a snapshot in the making is thrown away.
-    /// Blocks. Returns whether it had ended well.
+    /// Stops the thread within one step, a few milliseconds on a responsive disk, and discards an unfinished snapshot.
+    /// Blocks. Returns false if the thread panicked.
     pub fn stop(self) -> bool {
         drop(self.stop);
         self.thread.join().is_ok()
@@ -223,33 +222,34 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, asked: &Receiver<()>) {
+    fn run(mut self, requests: &Receiver<()>) {
         let mut at = None;
         match self.snapshots.latest() {
             Ok(latest) => at = latest.map(|latest| self.publish(&latest)),
-            // Said again, and counted, once there is something to fold.
-            Err(unusable) => tracing::warn!(%unusable, "there is a snapshot, and it cannot be used"),
+            // Reported and counted again once there is something to compact.
+            Err(unusable) => tracing::warn!(%unusable, "the existing snapshot cannot be used"),
         }
         let mut not_before = Instant::now();
-        let mut is_asked = false;
+        let mut requested = false;
         loop {
-            is_asked |= select! {
+            requested |= select! {
                 recv(self.stopping) -> _ => return,
-                recv(asked) -> _ => true,
+                recv(requests) -> _ => true,
                 default(self.options.look_every) => false,
             };
             let closed = self.journal.closed_after(self.covered());
-            observe::unfolded(closed.bytes);
-            // Whoever asks asks again every few seconds: what failed would be all that is done.
-            if (is_asked || closed.bytes >= self.options.at_bytes) && Instant::now() >= not_before {
-                is_asked = false;
-                match self.fold() {
+            observe::uncompacted(closed.bytes);
+            // Requests are repeated every few seconds, so without the delay a failing compaction would run all the
+            // time.
+            if (requested || closed.bytes >= self.options.at_bytes) && Instant::now() >= not_before {
+                requested = false;
+                match self.compact() {
                     Ok(made) => at = made.or(at),
-                    Err(FoldFailed::Snapshot(SnapshotFailed::Interrupted)) => return,
+                    Err(CompactionFailed::Snapshot(SnapshotFailed::Interrupted)) => return,
                     Err(error) => {
-                        observe::fold_failed(&error.to_string());
-                        if matches!(&error, FoldFailed::Snapshot(unusable) if unusable.is_unusable()) {
-                            // Nobody may count on it any more.
+                        observe::snapshot_failed(&error.to_string());
+                        if matches!(&error, CompactionFailed::Snapshot(unusable) if unusable.is_unusable()) {
+                            // It no longer counts as coverage.
                             self.covers.store(0, Ordering::Release);
                         }
                         not_before = Instant::now() + self.options.again_after;
@@ -262,8 +262,8 @@ impl Worker {
         }
     }
 
-    /// Folds until nothing of the closed segments is left. Returns the journal's time in the snapshot.
-    fn fold(&mut self) -> Result<Option<Timestamp>, FoldFailed> {
+    /// Compacts until no closed segment is left. Returns the journal's time at the snapshot.
+    fn compact(&mut self) -> Result<Option<Timestamp>, CompactionFailed> {
         let mut at = None;
         loop {
             let began = Instant::now();
@@ -274,42 +274,43 @@ impl Worker {
             let mut throttle = || {
                 let rest = since.elapsed().saturating_mul(self.options.rest_factor).min(REST_MAX);
                 let goes_on = self.stopping.recv_timeout(rest) == Err(RecvTimeoutError::Timeout);
-                // Others fill the disk as well. What was begun goes, and leaves them its room.
+                // Other writers may fill the disk meanwhile; then the unfinished snapshot is discarded to free its
+                // space.
                 low = (self.spare)() == Some(0);
                 since = Instant::now();
                 goes_on && !low
             };
-            let made = fold(self.journal.as_ref(), &self.snapshots, &self.options, &mut throttle);
+            let made = compact(self.journal.as_ref(), &self.snapshots, &self.options, &mut throttle);
             let made = match made {
-                Err(FoldFailed::Snapshot(SnapshotFailed::Interrupted)) if low => {
-                    return Err(FoldFailed::NoRoom { needed, spare: 0 });
+                Err(CompactionFailed::Snapshot(SnapshotFailed::Interrupted)) if low => {
+                    return Err(CompactionFailed::NoRoom { needed, spare: 0 });
                 }
                 made => made?,
             };
             let Some(snapshot) = made else { return Ok(at) };
             at = Some(self.publish(&snapshot));
-            observe::folded(&Folded {
+            observe::snapshot_made(&NewSnapshot {
                 position: snapshot.covers.0,
                 rows: snapshot.count,
                 bytes: snapshot.bytes,
                 took: began.elapsed(),
             });
-            observe::unfolded(self.journal.closed_after(snapshot.covers).bytes);
+            observe::uncompacted(self.journal.closed_after(snapshot.covers).bytes);
         }
     }
 
-    /// Bytes the next snapshot may take until the one before is gone: all that is in that one, and what is to be folded.
+    /// Bytes the next snapshot may need beside the previous one: the previous one's size plus the uncompacted bytes.
     fn needed(&self) -> u64 {
         let latest = self.snapshots.latest().ok().flatten().map_or(0, |latest| latest.bytes);
         match self.journal.closed_after(self.covered()).bytes {
             0 => 0,
-            unfolded => latest + unfolded,
+            uncompacted => latest + uncompacted,
         }
     }
 
-    fn has_room(&self, needed: u64) -> Result<(), FoldFailed> {
+    fn has_room(&self, needed: u64) -> Result<(), CompactionFailed> {
         match (self.spare)() {
-            Some(spare) if spare < needed => Err(FoldFailed::NoRoom { needed, spare }),
+            Some(spare) if spare < needed => Err(CompactionFailed::NoRoom { needed, spare }),
             Some(_) | None => Ok(()),
         }
     }
@@ -318,7 +319,7 @@ impl Worker {
         Position(self.covers.load(Ordering::Acquire))
     }
 
-    /// Says what is covered; returns the journal's time there.
+    /// Publishes the snapshot's coverage; returns the journal's time there.
     fn publish(&self, snapshot: &Snapshot) -> Timestamp {
         self.covers.store(snapshot.covers.0, Ordering::Release);
         observe::snapshot(snapshot.covers.0, snapshot.bytes);

@@ -1,4 +1,5 @@
-//! The loop's body: decide, write, sync, apply. One thread, no sockets; a simulation drives it as it is.
+//! The body of the engine's loop: decide, write, sync, apply. It uses no threads or sockets, so the simulation drives
+//! it unchanged.
 
 use super::clock::{Clock, Step};
 use super::erase::{Erased, Finding};
@@ -23,74 +24,75 @@ use crate::rules::refusal::{Code, Refusal};
 use std::cell::RefCell;
 use std::sync::{Arc, RwLock};
 
-/// Commands of one batch, which share one sync.
+/// Maximum commands in one batch, which share one sync.
 pub const BATCH_MAX_COMMANDS: usize = 512;
 
-/// Bytes of records after which a batch is written, whatever still waits.
+/// A batch is written once its records reach this size, even if more commands wait.
 const BATCH_MAX_BYTES: usize = 1024 * 1024;
 
-/// The engine cannot go on. Nothing since the last answer may be acknowledged; the process stops and recovers from disk.
+/// The engine cannot continue. Nothing after the last reply may be acknowledged; the process must stop and recover from
+/// disk.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineFailed {
-    /// The journal.
+    /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalFailed),
-    /// The index; it is rebuilt at the next start.
+    /// The index failed; it is rebuilt at the next start.
     #[error(transparent)]
     Index(#[from] RowsFailed),
     /// A record that cannot be read.
-    #[error("the journal's record at position {} cannot be used: {why}", .position.0)]
+    #[error("the journal record at position {} is unusable: {why}", .position.0)]
     Record {
-        /// Which.
+        /// The record's position.
         position: Position,
-        /// Why.
+        /// Why it is unreadable.
         why: record::Unreadable,
     },
-    /// The snapshot that rows were to come from.
+    /// The snapshot needed for a rebuild is unusable.
     #[error(transparent)]
     Snapshot(#[from] SnapshotFailed),
-    /// The index knows of frames that the journal does not have, though it is written only after they are synced.
+    /// The index is ahead of the journal, although it is written only after the journal is synced.
     #[error(
-        "the index reaches to position {}, and the journal only to {}: frames are missing that had been acknowledged",
+        "the index is at position {}, but the journal ends at {}: acknowledged frames are missing",
         .index.0, .last.0
     )]
     Ahead {
-        /// The last position the index knows.
+        /// The index's last position.
         index: Position,
         /// The journal's last.
         last: Position,
     },
-    /// What stood before the journal's first position is nowhere to be had.
+    /// The frames before the journal's first position are in no usable snapshot.
     #[error(
-        "the journal begins at position {}, and what was before that is not known ({why}): put back a good copy of the \
-         snapshot or of the journal's older segments; without either the gateway can only begin anew, in an empty \
-         data_dir with --seed", .oldest.0
+        "the journal begins at position {}, and the state before it is unknown ({why}): put back a good copy of the \
+         snapshot or of the journal's older segments; without either, the gateway can only start with an empty \
+         data_dir and --seed", .oldest.0
     )]
     Lost {
-        /// The first position still kept.
+        /// The journal's first position.
         oldest: Position,
-        /// What is wrong with the snapshot.
+        /// Why no snapshot can be used.
         why: String,
     },
 }
 
-/// What recovery found.
+/// The result of recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
-    /// The last position of the journal.
+    /// The journal's last position.
     pub last: Position,
-    /// Rows that came from a snapshot.
+    /// The number of rows loaded from a snapshot.
     pub loaded: u64,
-    /// Frames whose rows had to be written again.
+    /// The number of frames replayed into the index.
     pub replayed: u64,
 }
 
-/// What may go.
+/// What may be dropped for its age.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Forget {
-    /// What stands before this was not taken in time, and is told to nobody any more.
-    pub told_from: Position,
-    /// What stands before this need not be kept, as far as whole segments go.
+    /// Events before this position were not delivered in time and are dropped.
+    pub deliver_from: Position,
+    /// Segments entirely before this position may be deleted.
     pub kept_from: Position,
 }
 
@@ -106,21 +108,21 @@ pub struct Core {
     pub(super) clock: Box<dyn Clock>,
     tail: Arc<Tail>,
     batch: Batch,
-    /// The day whose claims are taken in; with a new one the oldest are forgotten.
+    /// The current day of claims; when it changes, the oldest claims expire.
     today: Day,
 }
 
-/// What was decided and is not yet durable.
+/// Decided commands that are not yet durable.
 #[derive(Default)]
 struct Batch {
-    stories: Vec<(usize, CommittedFrame)>,
+    frames: Vec<(usize, CommittedFrame)>,
     records: Vec<Record>,
     bytes: usize,
     overlay: Overlay,
 }
 
 impl Core {
-    /// The same as `recover_with` where no snapshot is ever made.
+    /// Like `recover_with`, without snapshots.
     pub fn recover(
         journal: Box<dyn Journal>,
         index: Box<dyn Index>,
@@ -130,8 +132,8 @@ impl Core {
         Self::recover_with(None, journal, index, claims, clock)
     }
 
-    /// Brings the index up to the journal's end, and is ready for commands. Where the index is empty, or ends before
-    /// the journal begins, its rows come from the latest snapshot first.
+    /// Brings the index up to the journal's end. If the index is empty, or ends before the journal begins, the latest
+    /// snapshot is loaded first.
     pub fn recover_with(
         snapshots: Option<&Snapshots>,
         journal: Box<dyn Journal>,
@@ -165,43 +167,44 @@ impl Core {
         Ok((core, Recovered { last, loaded, replayed }))
     }
 
-    /// A reading end of what is committed.
+    /// A reader of committed frames.
     pub fn follow(&self) -> Follow {
         Follow::new(&self.tail, Arc::clone(&self.reader))
     }
 
-    /// The day it is.
+    /// The current day.
     pub fn today(&mut self) -> Day {
         self.clock.now().day()
     }
 
-    /// A reading end of the journal, which shares no place in it with others.
+    /// An independent reader of the journal.
     pub fn journal(&self) -> Arc<dyn JournalReader> {
         self.journal.reader()
     }
 
-    /// A reading end of rows.
+    /// A reader of rows.
     pub fn reads(&self) -> Reads {
         Reads::new(self.index.reader(), Arc::clone(&self.shared_directory), self.follow())
     }
 
-    /// Decides the commands in order, makes what follows durable, and says what to answer.
+    /// Decides the commands in order, makes their effects durable and returns the replies.
     ///
-    /// After an error nothing is answered: the caller stops.
+    /// # Errors
+    /// After an error no command may be answered, and the caller must stop.
     pub fn commit(&mut self, commands: impl IntoIterator<Item = Command>) -> Result<Vec<Reply>, EngineFailed> {
-        self.look_after_the_index()?;
+        self.rebuild_index_if_failed()?;
         let now = self.clock.now();
         if let Some(step) = self.clock.jumped() {
             self.carry_leases(step, now)?;
         }
         if let Some(Step { from, to }) = self.clock.gained() {
-            // What a lane owes is owed in true time.
+            // Token buckets must not refill for time that did not pass.
             self.decide(Command::CarryDebts { from, to }, now)?;
         }
         let mut replies = Vec::new();
         for command in commands {
             if matches!(command, Command::Tick) && self.clock.is_doubted() {
-                // Leases, and what is kept for so many days, end a little later rather than by a clock that is wrong.
+                // Leases and retention periods end a little later rather than by a wrong clock.
                 replies.push(Reply::Done);
                 continue;
             }
@@ -214,7 +217,7 @@ impl Core {
         Ok(replies)
     }
 
-    /// Time jumped. Before anything is decided at the new time, no lease is over for that alone.
+    /// Extends leases after a clock jump, before anything is decided at the new time, so that the jump ends none.
     fn carry_leases(&mut self, Step { from, to }: Step, now: Timestamp) -> Result<(), EngineFailed> {
         loop {
             let before = self.next_position();
@@ -228,7 +231,7 @@ impl Core {
         }
     }
 
-    /// Where what is decided next will stand.
+    /// The position of the next decision.
     fn next_position(&self) -> Position {
         Position(self.journal.next().0 + self.batch.records.len() as u64)
     }
@@ -245,34 +248,35 @@ impl Core {
         };
         let decision = decide(&known, command.clone(), At { time: now, position });
         if let Some(why) = known.failed.into_inner() {
-            // Nothing followed from it: it is decided once more with the rows there should have been.
+            // The decision had no effect yet: the index is rebuilt, and the command decided again.
             self.mend(RowsFailed(why))?;
             return self.decide(command, now);
         }
         if decision.events.is_empty() {
             return Ok(decision.reply);
         }
-        let story = CommittedFrame { position, at: now, events: decision.events };
-        let writes = apply(&story);
+        let frame = CommittedFrame { position, at: now, events: decision.events };
+        let writes = apply(&frame);
         if let Err(too_long) = fits(&writes) {
-            // Said before anything is written; a frame whose rows do not fit would stop every later start.
+            // Refused before anything is written, because a frame whose rows do not fit would make every later start
+            // fail.
             observe::command_too_large(&too_long);
-            let detail = format!("this is more than the gateway keeps of one thing ({too_long}): make it smaller");
+            let detail = format!("too large to store ({too_long}): make it smaller");
             return Ok(Reply::Refused(Refusal::new(Code::BodyTooLarge, detail)));
         }
-        let (meta, bodies) = record::encode(now, &story.events);
+        let (meta, bodies) = record::encode(now, &frame.events);
         let bytes = meta.len() + bodies.iter().map(Vec::len).sum::<usize>();
-        self.learn(&story);
+        self.apply_to_context(&frame);
         self.batch.overlay.lay(writes);
         self.batch.records.push(Record { meta, bodies });
-        self.batch.stories.push((bytes, story));
+        self.batch.frames.push((bytes, frame));
         self.batch.bytes += bytes;
         Ok(decision.reply)
     }
 
-    /// What the next decision must know of this one besides rows.
-    fn learn(&mut self, story: &CommittedFrame) {
-        for event in &story.events {
+    /// Applies the effects that the next decision needs besides rows: claims and the directory.
+    fn apply_to_context(&mut self, frame: &CommittedFrame) {
+        for event in &frame.events {
             self.batch.overlay.claims.extend(rebuild::claim_of(&event.fact));
             if let Some(directory) = event.fact.directory_after(&self.directory) {
                 self.directory = Arc::new(directory);
@@ -291,11 +295,11 @@ impl Core {
         let writes = batch.overlay.into_writes();
         let last = Position(self.journal.next().0 - 1);
         if let Err(failed) = self.index.write(&writes, last) {
-            // The batch is in the journal, and its rows come from there.
+            // The batch is in the journal, so the rebuild includes its rows.
             self.mend(failed)?;
         }
-        for (_, story) in &batch.stories {
-            rebuild::insert_claims(&mut self.claims, story);
+        for (_, frame) in &batch.frames {
+            rebuild::insert_claims(&mut self.claims, frame);
         }
         self.claims.flush_batch(last, now.day())?;
         if self.today != now.day() && !self.clock.is_doubted() {
@@ -307,30 +311,30 @@ impl Core {
             *shared = Arc::clone(&self.directory);
         }
         drop(shared);
-        self.tail.push(batch.stories.into_iter());
+        self.tail.push(batch.frames.into_iter());
         observe::journal_position(last.0);
         Ok(())
     }
 
-    /// Tells nobody of what stands before `told_from`, and drops segments all of which stands before `kept_from`. Not
-    /// while the clock may be wrong, by which it was found that they are old.
-    pub fn forget(&mut self, Forget { told_from, kept_from }: Forget) -> Result<(), EngineFailed> {
+    /// Ends delivery of events before `deliver_from`, and deletes segments entirely before `kept_from`. Does nothing
+    /// while the clock is untrusted, because their age would be wrong.
+    pub fn forget(&mut self, Forget { deliver_from, kept_from }: Forget) -> Result<(), EngineFailed> {
         if self.clock.is_doubted() {
             return Ok(());
         }
-        self.tail.tell_from(told_from);
+        self.tail.end_delivery_before(deliver_from);
         Ok(self.journal.forget_before(kept_from)?)
     }
 
-    /// Erases somebody from the journal, once `Command::Erase` was answered with `Done`. Index, snapshots and what
-    /// followers hold in memory remember until they are made anew from it.
+    /// Erases a person from the journal, once `Command::Erase` was answered with `Done`. Index, snapshots and the
+    /// frames that followers hold in memory keep the data until they are rebuilt from the journal.
     pub fn erase(&mut self, person: &Person) -> Result<Erased, EngineFailed> {
         let mut finding = Finding::of(person);
         let erased = self.journal.erase(&mut |frame| finding.which(frame));
         finding.done(erased?)
     }
 
-    /// The clean stop: the index and the claims are made durable, so that the next start need not rebuild.
+    /// Shuts down cleanly: makes the index and the claims durable, so that the next start need not rebuild.
     pub fn close(self) -> Result<(), EngineFailed> {
         self.claims.close()?;
         self.index.close()?;
@@ -345,7 +349,7 @@ fn load_directory(index: &dyn Index) -> Result<Directory, RowsFailed> {
         let page = index.scan(Table::State, &[kind::DIRECTORY], &from, SCAN_MAX_ROWS)?;
         let full = page.len() == SCAN_MAX_ROWS;
         if let Some((last, _)) = page.last() {
-            // The first key after this one.
+            // The first key after the last one.
             from = last.iter().copied().chain([0]).collect();
         }
         rows.extend(page);

@@ -1,4 +1,4 @@
-//! What an erasure finds in the journal.
+//! Finds a person's data in the journal for erasure.
 
 use super::core::EngineFailed;
 use crate::journal::Frame;
@@ -7,15 +7,15 @@ use crate::machine::erase::Person;
 /// What was erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Erased {
-    /// Records with something of the person in them.
+    /// Records that contained data of the person.
     pub records: u64,
-    /// Numbers, texts and addresses of media that are gone.
+    /// Numbers, texts and media URLs that were erased.
     pub bodies: u64,
-    /// Records that say the number in a name given elsewhere, as of a call, which stands where nothing is erased.
+    /// Records with the number in an identifier chosen by others, such as a call id, which cannot be erased.
     pub named_elsewhere: u64,
 }
 
-/// A way through the journal.
+/// A pass over the journal.
 pub(super) struct Finding<'a> {
     person: &'a Person,
     found: Erased,
@@ -28,7 +28,7 @@ impl<'a> Finding<'a> {
         Self { person, found: Erased::default(), failed: None }
     }
 
-    /// The bodies of a frame that go.
+    /// The indices of the frame's bodies to erase.
     pub(super) fn which(&mut self, frame: &Frame) -> Vec<usize> {
         self.found.named_elsewhere += u64::from(self.person.is_written_in(&frame.meta));
         match self.person.bodies(&frame.meta, &frame.bodies) {
@@ -43,7 +43,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Everything was looked at, and so many bodies are zeros now.
+    /// Ends the pass, after `bodies` bodies were overwritten with zeros.
     pub(super) fn done(self, bodies: u64) -> Result<Erased, EngineFailed> {
         match self.failed {
             Some(failed) => Err(failed),

@@ -1,4 +1,4 @@
-//! What a decision knows: the index, with the effects of the batch so far laid over it.
+//! The view for decisions: the index, overlaid with the effects of the current batch.
 
 use crate::index::{Claims, Index, SCAN_MAX_ROWS};
 use crate::journal::{JournalFailed, JournalReader};
@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// The effects of a batch that is not in the index yet: each row as it will be, or `None` where it is gone.
+/// The effects of a batch that is not in the index yet: the new value of each row, or `None` if it is deleted.
 #[derive(Default)]
 pub(super) struct Overlay {
     pub(super) rows: BTreeMap<Key, Option<Vec<u8>>>,
-    /// Tables that were dropped; what is in `rows` came after that.
+    /// Tables that were dropped; entries in `rows` were written after that.
     dropped: BTreeSet<Table>,
     pub(super) claims: HashSet<Claim>,
 }
@@ -35,7 +35,7 @@ impl Overlay {
         }
     }
 
-    /// What the index is to do, in an order that means the same.
+    /// The equivalent writes to the index, in order.
     pub(super) fn into_writes(self) -> Vec<Write> {
         let dropped = self.dropped.into_iter().map(Write::DropTable);
         let rows = self.rows.into_iter().map(|(key, row)| match row {
@@ -46,14 +46,14 @@ impl Overlay {
     }
 }
 
-/// The view a command is decided with.
+/// The view on which a command is decided.
 pub(super) struct Known<'a> {
     pub(super) index: &'a dyn Index,
     pub(super) journal: &'a dyn JournalReader,
     pub(super) claims: &'a Claims,
     pub(super) overlay: &'a Overlay,
     pub(super) directory: &'a Arc<Directory>,
-    /// The first failure. What was answered since is "absent", and the decision must be thrown away.
+    /// The first failure. Later reads return "absent", so the decision must be discarded.
     pub(super) failed: RefCell<Option<String>>,
 }
 
@@ -63,8 +63,8 @@ impl Known<'_> {
         instead
     }
 
-    /// Whether the frame at `position` holds the claim. One that is gone or cannot say counts as holding it: taking a
-    /// repeat for new would double a message.
+    /// Whether the frame at `position` holds the claim. A deleted or unreadable frame counts as holding it, because
+    /// treating a repeat as new would duplicate a message.
     fn holds(&self, position: Position, claim: &Claim) -> bool {
         let frames = match self.journal.read(position, 1) {
             Ok(frames) => frames,
@@ -72,8 +72,8 @@ impl Known<'_> {
             Err(failed) => return self.fail(&failed, true),
         };
         let Some(frame) = frames.into_iter().next().filter(|frame| frame.position == position) else { return true };
-        let Ok(story) = record::decode(position, &frame.meta, frame.bodies) else { return true };
-        story.events.iter().any(|event| match &event.fact {
+        let Ok(frame) = record::decode(position, &frame.meta, frame.bodies) else { return true };
+        frame.events.iter().any(|event| match &event.fact {
             Event::Claimed { account, carrier_id, kind } => {
                 (account, carrier_id, kind) == (&claim.account, &claim.carrier_id, &claim.kind)
             }
@@ -108,7 +108,7 @@ impl View for Known<'_> {
             let below = self.index.scan(table, prefix, from, limit);
             below.unwrap_or_else(|failed| self.fail(&failed, Vec::new()))
         };
-        // A full page says nothing of what stands behind its last key, so nothing laid behind that may be shown.
+        // A full page says nothing about rows after its last key, so overlaid rows after it must not be returned.
         let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
         let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
         for (key, row) in laid {

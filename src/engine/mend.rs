@@ -1,7 +1,7 @@
-//! An index that fails while the gateway runs is made anew from snapshot and journal.
+//! Rebuilds an index that fails while the gateway runs, from snapshot and journal.
 //!
-//! Invariant: what was acknowledged is in the journal, so nothing is lost with an index; and as long as it is not whole
-//! again nothing is answered from it.
+//! Invariant: everything acknowledged is in the journal, so nothing is lost with an index; and nothing is read from the
+//! index until it is complete again.
 
 use super::compaction::CompactionOptions;
 use super::core::{Core, EngineFailed};
@@ -14,35 +14,35 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long it is waited for room on a full disk before it is tried again.
+/// The interval between attempts while the disk is full.
 const AGAIN_EVERY: Duration = Duration::from_millis(250);
 
-/// What an engine needs to mend its index. Without it a failure of the index ends the engine.
+/// What an engine needs to rebuild its index. Without it a failure of the index ends the engine.
 pub(super) struct Mending {
     snapshots: Arc<Snapshots>,
     readiness: Readiness,
-    /// Shows that the engine turns; says whether to go on.
+    /// Counts a heartbeat; returns whether to continue.
     pub(super) turn: Box<dyn FnMut() -> bool + Send>,
 }
 
 impl Core {
-    /// From now on a failure of the index does not end the engine: the index is rebuilt, and new work is refused meanwhile.
+    /// Makes the engine survive a failure of the index: it rebuilds the index and refuses new work until that is done.
     pub fn mend_with(&mut self, snapshots: Arc<Snapshots>, readiness: Readiness) {
         self.mending = Some(Mending { snapshots, readiness, turn: Box::new(|| true) });
     }
 
-    /// Mends the index where a reader has found that it fails.
-    pub(super) fn look_after_the_index(&mut self) -> Result<(), EngineFailed> {
+    /// Rebuilds the index if a reader found that it failed.
+    pub(super) fn rebuild_index_if_failed(&mut self) -> Result<(), EngineFailed> {
         if self.index.has_failed() { self.mend(RowsFailed("a row cannot be read".to_owned())) } else { Ok(()) }
     }
 
-    /// Rebuilds the index up to the journal's end; on a full disk, once there is room.
+    /// Rebuilds the index up to the journal's end. On a full disk it waits until there is space.
     ///
     /// # Errors
-    /// Where the rebuild fails for another reason than a full disk, or the engine is to stop.
+    /// If the rebuild fails for another reason than a full disk, or the engine must stop.
     pub(super) fn mend(&mut self, why: RowsFailed) -> Result<(), EngineFailed> {
         let Some(mut mending) = self.mending.take() else { return Err(why.into()) };
-        tracing::error!(%why, "the index failed: it is rebuilt from the journal, and new work is refused meanwhile");
+        tracing::error!(%why, "index failed: rebuilding it from the journal; new work is refused until then");
         mending.readiness.set(NotReady::StorageUnavailable, true);
         self.index.hide(true);
         let began = Instant::now();
@@ -68,10 +68,10 @@ impl Core {
         Ok(())
     }
 
-    /// Makes a snapshot of the rows as they are now: also of those whose frames the journal has lost, which would otherwise
-    /// be gone with the index.
+    /// Makes a snapshot of the current rows, including those whose frames the journal has lost, which would otherwise
+    /// be lost with the index.
     pub fn keep_in_snapshot(&mut self, snapshots: &Snapshots) -> Result<(), EngineFailed> {
-        let mut fold = snapshots.fold(false, CompactionOptions::default().run_bytes)?;
+        let mut compaction = snapshots.compact(false, CompactionOptions::default().run_bytes)?;
         let mut goes_on = || true;
         for table in self.index.tables() {
             let mut from = Vec::new();
@@ -79,17 +79,17 @@ impl Core {
                 let page = self.index.scan(table, &[], &from, SCAN_MAX_ROWS)?;
                 let full = page.len() == SCAN_MAX_ROWS;
                 if let Some((last, _)) = page.last() {
-                    // The first key after this one.
+                    // The first key after the last one.
                     from = last.iter().copied().chain([0]).collect();
                 }
                 let writes = page.into_iter().map(|(bytes, row)| Write::Put(Key { table, bytes }, row));
-                fold.add(writes.collect(), &mut goes_on)?;
+                compaction.add(writes.collect(), &mut goes_on)?;
                 if !full {
                     break;
                 }
             }
         }
-        fold.finish(self.index.applied(), self.clock.now(), &mut goes_on)?;
+        compaction.finish(self.index.applied(), self.clock.now(), &mut goes_on)?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Two queues into the one writer, and the thread it runs on.
+//! The two queues into the single writer, and its thread.
 
 use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget};
 use super::oldest::Oldest;
@@ -12,35 +12,35 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-/// New work that may wait. With 512 to a batch and 5 ms to a batch, the last of them waits 20 ms.
+/// Maximum waiting ordinary commands. With 512 per batch and 5 ms per batch, the last of them waits 20 ms.
 const ORDINARY_MAX: usize = 2_048;
 
-/// Receipts, settlements, call ends and ticks that may wait. Enough for minutes of a disk that stands still: carriers that
-/// were told 503 come again, and what they said before still waits here.
+/// Maximum waiting receipts, settlements, call ends and ticks: enough for minutes of a stalled disk, during which
+/// carriers get 503 and repeat their requests.
 const URGENT_MAX: usize = 65_536;
 
-/// How often the engine's thread turns with nothing to do.
+/// How often the engine's loop iterates when idle.
 pub const TURNS_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether a command may be refused for load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Urgency {
-    /// Decided first, and practically never refused for load: it makes room.
+    /// Decided first and practically never refused for load, because it frees resources.
     Urgent,
-    /// Refused when too much waits.
+    /// Refused when too many commands wait.
     Ordinary,
 }
 
-/// Why a command was not decided, or its reply is not known. What the asker does next follows from the variant.
+/// Why a command was not decided, or why its reply is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// Too many commands wait. Nothing was written; asking again later is right.
+    /// Too many commands wait. Nothing was written; the caller may retry.
     #[error("the gateway is busy")]
     Busy,
-    /// Its caller had given up before its turn came. Nothing was written.
-    #[error("the command waited longer than its caller")]
+    /// The caller's patience ended before the command's turn. Nothing was written.
+    #[error("the command waited too long and was dropped")]
     TooLate,
-    /// The engine stopped, or failed; nobody knows whether the command was written.
+    /// The engine stopped or failed; whether the command was written is unknown.
     #[error("the engine has stopped")]
     Stopped,
 }
@@ -48,85 +48,85 @@ pub enum SubmitError {
 /// How the engine ended.
 #[derive(Debug)]
 pub enum Stopped {
-    /// It was asked to, everything taken was answered, and the index is closed.
+    /// On request: every accepted command was answered, and the index is closed.
     Cleanly,
-    /// The disk failed it; nothing undurable was answered.
+    /// Storage failed; no command was answered without being durable.
     Failed(EngineFailed),
-    /// A defect: its thread panicked.
+    /// Its thread panicked (bug).
     Panicked,
 }
 
-/// Boxed on its way: a queue has all its places from the start, and 65,536 of 224 bytes would be 15 MB of nothing.
+/// Boxed in the queues, because a queue preallocates its slots, and 65,536 of 224 bytes would take 15 MB.
 struct Submitted {
-    asked: Asked,
-    came: Instant,
+    request: Request,
+    submitted_at: Instant,
     give_up: Instant,
     reply: oneshot::Sender<Result<Reply, SubmitError>>,
 }
 
-/// What the one writer is asked for.
-enum Asked {
-    /// To decide a command.
+/// A request to the engine.
+enum Request {
+    /// Decide a command.
     Decide(Command),
-    /// To drop what is too old, which no decision is about.
+    /// Drop old events and segments, which needs no decision.
     Forget(Forget),
 }
 
 /// Submits commands; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    urgent: Entrance,
-    ordinary: Entrance,
+    urgent: QueueSender,
+    ordinary: QueueSender,
     ended: CancellationToken,
 }
 
-/// Where commands come into a queue.
+/// The sending side of a queue.
 #[derive(Clone)]
-struct Entrance {
+struct QueueSender {
     queue: Sender<Box<Submitted>>,
     oldest: Oldest,
 }
 
-/// Where the engine takes them out.
-struct Exit {
+/// The receiving side of a queue.
+struct QueueReceiver {
     queue: Receiver<Box<Submitted>>,
     oldest: Oldest,
 }
 
-fn queue(most: usize) -> (Entrance, Exit) {
+fn queue(most: usize) -> (QueueSender, QueueReceiver) {
     let (oldest, (entrance, exit)) = (Oldest::new(), bounded(most));
-    (Entrance { queue: entrance, oldest: oldest.clone() }, Exit { queue: exit, oldest })
+    (QueueSender { queue: entrance, oldest: oldest.clone() }, QueueReceiver { queue: exit, oldest })
 }
 
 impl Handle {
-    /// Submits a command and waits for its reply, which comes once its effects are durable. Where it cannot be decided
-    /// within `patience` it is dropped undecided; once decided, the reply is waited for.
+    /// Submits a command and waits for its reply, which comes once its effects are durable. A command that cannot be
+    /// decided within `patience` is dropped; once it is decided, the reply is waited for without limit.
     pub async fn submit(&self, command: Command, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
-        self.ask(Asked::Decide(command), urgency, patience).await
+        self.send(Request::Decide(command), urgency, patience).await
     }
 
-    /// Drops what is too old, and waits until that is done.
+    /// Drops old events and segments, and waits until that is done.
     pub async fn forget(&self, forget: Forget, patience: Duration) -> Result<(), SubmitError> {
-        self.ask(Asked::Forget(forget), Urgency::Urgent, patience).await.map(drop)
+        self.send(Request::Forget(forget), Urgency::Urgent, patience).await.map(drop)
     }
 
-    async fn ask(&self, asked: Asked, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
+    async fn send(&self, request: Request, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
         let (reply, answer) = oneshot::channel();
-        let came = Instant::now();
-        let submitted = Submitted { asked, came, give_up: came + patience, reply };
+        let submitted_at = Instant::now();
+        let submitted = Submitted { request, submitted_at, give_up: submitted_at + patience, reply };
         let entrance = match urgency {
             Urgency::Urgent => &self.urgent,
             Urgency::Ordinary => &self.ordinary,
         };
         match entrance.queue.try_send(Box::new(submitted)) {
-            Ok(()) => entrance.oldest.came(came),
+            Ok(()) => entrance.oldest.added(submitted_at),
             Err(TrySendError::Full(_)) => {
                 observe::undecided(Undecided::Busy);
                 return Err(SubmitError::Busy);
             }
             Err(TrySendError::Disconnected(_)) => return Err(stopped()),
         }
-        // What still waits when the engine ends stays in its queue unread, so its end has to be heard of here.
+        // Commands left in the queue when the engine ends are never read, so the end must be awaited here too.
         tokio::select! {
             biased;
             answer = answer => answer.unwrap_or_else(|_| Err(stopped())),
@@ -134,7 +134,7 @@ impl Handle {
         }
     }
 
-    /// Counts how many commands wait, and says how long the oldest has. Asks nothing of the engine, which may be stuck.
+    /// Reports how many commands wait, and returns the age of the oldest. Does not use the engine, which may be stuck.
     pub fn observe(&self) -> Duration {
         let queues = [(observe::Queue::Urgent, &self.urgent), (observe::Queue::Ordinary, &self.ordinary)];
         let ages = queues.map(|(queue, entrance)| {
@@ -160,8 +160,8 @@ pub struct Engine {
     heartbeat: Heartbeat,
 }
 
-/// How often the engine's thread has turned: a batch each time, or nothing to do for [`TURNS_EVERY`]. It stands still
-/// while the thread is stuck in one batch.
+/// Counts iterations of the engine's loop: one per batch, or one per [`TURNS_EVERY`] when idle. It stops while the
+/// thread is stuck in one batch.
 #[derive(Clone, Debug, Default)]
 pub struct Heartbeat(Arc<AtomicU64>);
 
@@ -171,7 +171,7 @@ impl Heartbeat {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The thread turns.
+    /// Counts one iteration.
     pub(crate) fn beat(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -184,7 +184,7 @@ impl Engine {
         let (ordinary, ordinary_work) = queue(ORDINARY_MAX);
         let (stop, stopping) = bounded(1);
         let ended = CancellationToken::new();
-        let told = ended.clone().drop_guard();
+        let end_guard = ended.clone().drop_guard();
         let heartbeat = Heartbeat::default();
         let beating = heartbeat.clone();
         if let Some(mending) = &mut core.mending {
@@ -196,14 +196,14 @@ impl Engine {
         }
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
             // Dropped when the thread ends, even by a panic.
-            let _told = told;
+            let _end_guard = end_guard;
             run(core, &urgent_work, &ordinary_work, &stopping, &beating)
         })?;
         let handle = Handle { urgent, ordinary, ended: ended.clone() };
         Ok((Self { stop, thread: Mutex::new(Some(thread)), ended, heartbeat }, handle))
     }
 
-    /// What shows that the thread turns.
+    /// The counter that shows whether the engine's loop is running.
     pub fn heartbeat(&self) -> &Heartbeat {
         &self.heartbeat
     }
@@ -213,10 +213,11 @@ impl Engine {
         self.ended.cancelled().await;
     }
 
-    /// Asks the thread to take no more than what waits, and waits for its end. Blocks; call it off the runtime.
+    /// Lets the thread finish the waiting commands, and waits for its end. Blocks, so call it outside the async
+    /// runtime.
     pub fn stop(&self) -> Stopped {
-        // A full channel says that it was asked before; a closed one that it has ended.
-        let _asked = self.stop.try_send(());
+        // A full channel means that it was already asked; a closed one that it has ended.
+        let _sent = self.stop.try_send(());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         match thread.map(JoinHandle::join) {
             Some(Ok(Ok(()))) | None => Stopped::Cleanly,
@@ -228,8 +229,8 @@ impl Engine {
 
 fn run(
     mut core: Core,
-    urgent: &Exit,
-    ordinary: &Exit,
+    urgent: &QueueReceiver,
+    ordinary: &QueueReceiver,
     stopping: &Receiver<()>,
     heartbeat: &Heartbeat,
 ) -> Result<(), EngineFailed> {
@@ -244,7 +245,7 @@ fn run(
                 recv(ordinary.queue) -> submitted => ordinary.take(submitted, &mut batch),
                 recv(stop) -> _ => draining = true,
                 default(TURNS_EVERY) => {
-                    core.look_after_the_index()?;
+                    core.rebuild_index_if_failed()?;
                     continue;
                 }
             }
@@ -255,25 +256,25 @@ fn run(
         urgent.take_more(&mut batch);
         ordinary.take_more(&mut batch);
         if batch.is_empty() {
-            // Every handle is gone, or everything that waited when we were asked to stop is answered.
+            // Every handle was dropped, or all commands that waited at the stop are answered.
             return core.close();
         }
         commit(&mut core, batch)?;
     }
 }
 
-impl Exit {
-    /// Takes what was received, if anything was.
+impl QueueReceiver {
+    /// Adds the received commands to the batch.
     fn take(&self, received: impl IntoIterator<Item = Box<Submitted>>, batch: &mut Vec<Submitted>) {
         let mut last = None;
         batch.extend(received.into_iter().map(|submitted| {
-            last = Some(submitted.came);
+            last = Some(submitted.submitted_at);
             *submitted
         }));
         self.oldest.taken(last, self.queue.is_empty());
     }
 
-    /// Takes what waits, as far as a batch has room.
+    /// Adds waiting commands until the batch is full.
     fn take_more(&self, batch: &mut Vec<Submitted>) {
         self.take(self.queue.try_iter().take(BATCH_MAX_COMMANDS - batch.len()), batch);
     }
@@ -285,16 +286,16 @@ fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
     for submitted in batch {
         if submitted.give_up < began {
             observe::undecided(Undecided::TooLate);
-            // Whoever asked may be gone; then nobody needs the answer.
+            // The caller may be gone, and then needs no answer.
             let _gone = submitted.reply.send(Err(SubmitError::TooLate));
             continue;
         }
-        match submitted.asked {
-            Asked::Decide(command) => {
+        match submitted.request {
+            Request::Decide(command) => {
                 commands.push(command);
                 replies.push(submitted.reply);
             }
-            Asked::Forget(forget) => {
+            Request::Forget(forget) => {
                 core.forget(forget)?;
                 let _gone = submitted.reply.send(Ok(Reply::Done));
             }

@@ -1,4 +1,4 @@
-//! Committed state, for those who only look.
+//! Read-only access to committed state.
 
 use super::tail::{Follow, FollowFailed};
 use crate::journal::JournalFailed;
@@ -9,7 +9,7 @@ use crate::model::{Claim, Directory, MessageId};
 use std::cell::RefCell;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Reads rows and texts from any thread. It may block on the disk: callers in async code use a blocking task.
+/// Reads rows and texts from any thread. It may block on the disk, so async callers use a blocking task.
 #[derive(Clone)]
 pub struct Reads {
     rows: Arc<dyn Rows + Send + Sync>,
@@ -26,17 +26,17 @@ impl Reads {
         Self { rows, directory, follow }
     }
 
-    /// The directory as it is now.
+    /// The current directory.
     pub fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What was committed, in order.
+    /// The reader of committed frames.
     pub fn follow(&self) -> &Follow {
         &self.follow
     }
 
-    /// Asks something of the state as it is committed.
+    /// Runs a query on the committed state.
     pub fn ask<T>(&self, question: impl FnOnce(&Committed<'_>) -> T) -> Result<T, RowsFailed> {
         let committed = Committed { rows: self.rows.as_ref(), directory: self.directory(), failed: RefCell::new(None) };
         let answer = question(&committed);
@@ -46,14 +46,14 @@ impl Reads {
         }
     }
 
-    /// A message's text, from the frame that made it; `None` where it is no longer kept.
+    /// A message's text, from the frame that created it; `None` if it is no longer kept.
     pub fn text(&self, message: MessageId) -> Result<Option<String>, FollowFailed> {
-        let story = match self.follow.story(message.position()) {
+        let frame = match self.follow.frame(message.position()) {
             Err(FollowFailed::Journal(JournalFailed::Gone { .. })) | Ok(None) => return Ok(None),
             Err(failed) => return Err(failed),
-            Ok(Some(story)) => story,
+            Ok(Some(frame)) => frame,
         };
-        Ok(story.events.iter().find_map(|event| match &event.fact {
+        Ok(frame.events.iter().find_map(|event| match &event.fact {
             Event::MessageQueued { message: found, text, .. } | Event::MessageReceived { message: found, text, .. }
                 if found.id == message =>
             {

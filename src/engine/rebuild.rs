@@ -1,7 +1,7 @@
-//! What an index lacks that the journal alone cannot give it.
+//! Fills an index from snapshot and journal.
 //!
-//! Invariant: after this the journal's frames after `Index::applied` are all there is to add; or the start is refused,
-//! because something that was known would be missing.
+//! Invariant: after `load`, only the journal's frames after `Index::applied` are missing from the index; otherwise the
+//! start is refused, because state would be lost.
 
 use super::core::EngineFailed;
 use crate::index::{Claims, Index};
@@ -20,8 +20,8 @@ const REPLAY_BYTES: usize = 1024 * 1024;
 /// Rows written at a time.
 const LOAD_ROWS: usize = 1_000;
 
-/// Loads the latest snapshot into an index that is empty, or that ends before the journal begins. Returns how many rows
-/// came from it. `turn` is called now and then: it takes a while.
+/// Loads the latest snapshot into an index that is empty or ends before the journal begins. Returns the number of rows
+/// loaded. `turn` is called regularly, because this takes a while.
 pub(super) fn load(
     snapshots: Option<&Snapshots>,
     journal: &dyn JournalReader,
@@ -43,14 +43,14 @@ pub(super) fn load(
         Ok(_) if !needed || whole => return Ok(0),
         Ok(_) => return Err(lost("there is no snapshot".to_owned())),
         Err(unusable) if unusable.is_unusable() && (whole || !needed) => {
-            tracing::warn!(%unusable, "the snapshot is not used");
+            tracing::warn!(%unusable, "snapshot unusable: ignored, the journal or index is complete");
             return Ok(0);
         }
         Err(unusable) if unusable.is_unusable() => return Err(lost(unusable.to_string())),
         Err(error) => return Err(error.into()),
     };
     if snapshot.covers < before {
-        return Err(lost(format!("the snapshot reaches to position {}", snapshot.covers.0)));
+        return Err(lost(format!("the snapshot ends at position {}", snapshot.covers.0)));
     }
     if index.applied() != Position(0) {
         index.start_over()?;
@@ -61,7 +61,7 @@ pub(super) fn load(
             if !whole {
                 return Err(lost(unusable.to_string()));
             }
-            tracing::warn!(%unusable, "the snapshot is not used: the journal still has everything");
+            tracing::warn!(%unusable, "snapshot unusable: ignored, the journal is complete");
             index.start_over()?;
             Ok(0)
         }
@@ -77,7 +77,7 @@ fn fill(snapshot: &Snapshot, index: &mut dyn Index, turn: &mut dyn FnMut()) -> R
     while let Some((key, row)) = rows.next()? {
         writes.push(Write::Put(key, row));
         if writes.len() == LOAD_ROWS {
-            // A snapshot half loaded is no index yet, so it is not said how far it has come.
+            // A half-loaded snapshot is not a usable index, so its position stays 0.
             index.write(&writes, Position(0))?;
             writes.clear();
             turn();
@@ -89,7 +89,7 @@ fn fill(snapshot: &Snapshot, index: &mut dyn Index, turn: &mut dyn FnMut()) -> R
     Ok(())
 }
 
-/// Writes again the rows and claims that are in the journal and not where they belong. Returns the journal's latest time.
+/// Replays the rows and claims of journal frames that index or claims lack. Returns the journal's latest time.
 pub(super) fn replay(
     reader: &dyn JournalReader,
     index: &mut dyn Index,
@@ -98,9 +98,9 @@ pub(super) fn replay(
     turn: &mut dyn FnMut(),
 ) -> Result<Timestamp, EngineFailed> {
     let mut latest = Timestamp::default();
-    // Of claims the journal may have dropped the frames that held them; those were older than any repeat.
+    // The journal may have deleted frames with claims; those are older than any repeat.
     let claims_from = claims.applied().next().max(reader.bounds().0);
-    // The last frame is read in any case, for its time.
+    // The last frame is always read, for its time.
     let mut next = index.applied().next().min(claims_from).min(last).max(Position(1));
     while next <= last {
         turn();
@@ -110,19 +110,19 @@ pub(super) fn replay(
         let claimed = claims.applied();
         for frame in frames {
             let position = frame.position;
-            let story = record::decode(position, &frame.meta, frame.bodies)
+            let frame = record::decode(position, &frame.meta, frame.bodies)
                 .map_err(|why| EngineFailed::Record { position, why })?;
             if position > applied {
-                writes.extend(apply(&story));
+                writes.extend(apply(&frame));
             }
             if position > claimed {
-                if latest.day() != story.at.day() {
-                    // A day's file holds the claims of that day and no others.
+                if latest.day() != frame.at.day() {
+                    // A day's file holds only the claims of that day.
                     claims.flush_batch(Position(position.0 - 1).max(claimed), latest.day())?;
                 }
-                insert_claims(claims, &story);
+                insert_claims(claims, &frame);
             }
-            latest = latest.max(story.at);
+            latest = latest.max(frame.at);
             next = position.next();
         }
         let reached = Position(next.0 - 1);
@@ -136,9 +136,9 @@ pub(super) fn replay(
     Ok(latest)
 }
 
-pub(super) fn insert_claims(claims: &mut Claims, story: &CommittedFrame) {
-    for claim in story.events.iter().filter_map(|event| claim_of(&event.fact)) {
-        claims.insert(&claim, story.position);
+pub(super) fn insert_claims(claims: &mut Claims, frame: &CommittedFrame) {
+    for claim in frame.events.iter().filter_map(|event| claim_of(&event.fact)) {
+        claims.insert(&claim, frame.position);
     }
 }
 

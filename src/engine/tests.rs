@@ -25,7 +25,7 @@ fn a53_the_same_webhook_eight_times_in_one_batch_has_one_effect() {
 }
 
 #[test]
-fn a53_g5_a_repeat_is_known_after_a_restart_whatever_of_index_and_claims_was_lost() {
+fn a53_g5_a_repeat_is_detected_after_a_restart_that_lost_index_or_claims() {
     let mut world = World::new();
     world.core.commit([text("SM1", "hello")]).unwrap();
     world.restart();
@@ -35,7 +35,7 @@ fn a53_g5_a_repeat_is_known_after_a_restart_whatever_of_index_and_claims_was_los
 }
 
 #[test]
-fn each_command_of_a_batch_knows_what_those_before_it_did() {
+fn each_command_of_a_batch_sees_the_effects_of_those_before_it() {
     let mut world = World::new();
     let end = Command::EndCall { call: call_id("c-2"), reason: None, key: None };
     let replies = world.core.commit([put("c-2", "+12065550150"), end, put("c-2", "+12065550150")]).unwrap();
@@ -52,7 +52,7 @@ fn a_batch_that_was_never_synced_leaves_nothing_behind() {
     assert!(world.core.commit([text("SM2", "hello")]).is_err(), "a journal that failed once stays failed");
     world.journal.crash(0);
     world.restart();
-    assert_eq!(world.core.follow().committed().next(), before.next(), "one frame more: the start itself");
+    assert_eq!(world.core.follow().committed().next(), before.next(), "one more frame: the start itself");
     assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Attached)]);
 }
 
@@ -64,17 +64,17 @@ fn the_journals_time_never_goes_back_even_across_a_restart() {
     world.clock.store(1_000_000_000_000, Ordering::Relaxed);
     world.restart();
     world.core.commit([text("SM2", "hello")]).unwrap();
-    let times: Vec<_> = world.stories().iter().map(|story| story.at).collect();
+    let times: Vec<_> = world.frames().iter().map(|frame| frame.at).collect();
     assert!(times.is_sorted(), "{times:?}");
     assert!(*times.last().unwrap() >= Timestamp::from_ms(2_000_000_000_000));
 }
 
 #[test]
-fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_forgets_no_claim_neither_before_nor_after_it_is_believed() {
+fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_drops_no_claim() {
     const HOUR: u64 = 60 * 60;
     let hands = Arc::new(Hands::default());
     let clock = Guarded {
-        guard: Guard::new(wall(0), Duration::ZERO, Some(BELIEVED_AFTER)),
+        guard: Guard::new(wall(0), Duration::ZERO, Some(ACCEPTED_AFTER)),
         hands: hands.clone(),
         jumped: None,
     };
@@ -84,7 +84,7 @@ fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_forgets_no_claim_neither_be
     let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
     core.commit([Command::GatewayStarted, seed, put("c-1", "+12065550142"), text("SM1", "hello")]).unwrap();
 
-    // An hour on somebody sets the clock forward, and it stands. A lease is four hours.
+    // After an hour the clock is set forward permanently. A lease is four hours.
     let set = 24 * HOUR;
     let mut lives_at = |passed: u64, shown: u64| {
         hands.show(passed, passed + shown);
@@ -104,16 +104,16 @@ fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_forgets_no_claim_neither_be
 }
 
 #[test]
-fn g13_by_a_clock_that_is_doubted_after_a_rest_calls_and_texts_go_on_and_no_lease_ends_and_nothing_is_forgotten() {
+fn g13_while_the_clock_is_untrusted_calls_work_and_nothing_expires() {
     const HOUR: u64 = 60 * 60;
     const WEEKS: u64 = 21 * 24 * HOUR;
     let hands = Arc::new(Hands::default());
     let journal = MemoryJournal::new([1; 16]);
     let home = tempfile::tempdir().unwrap();
-    // Two boots of the machine; in the second the wall is three weeks on.
+    // Two boots of the machine; in the second the wall clock is three weeks later.
     let boot = |shown: u64, doubted_until: Option<Duration>, today| {
         hands.show(0, shown);
-        let guard = Guard::new(wall(shown), Duration::ZERO, Some(BELIEVED_AFTER)).doubted_until(doubted_until);
+        let guard = Guard::new(wall(shown), Duration::ZERO, Some(ACCEPTED_AFTER)).doubted_until(doubted_until);
         let clock = Guarded { guard, hands: hands.clone(), jumped: None };
         let claims = Claims::open(home.path(), [1; 16], today, CLAIMS_MAX).unwrap();
         Core::recover(Box::new(journal.clone()), Box::new(MemoryIndex::new()), claims, Box::new(clock)).unwrap().0
@@ -123,10 +123,10 @@ fn g13_by_a_clock_that_is_doubted_after_a_rest_calls_and_texts_go_on_and_no_leas
     core.commit([Command::GatewayStarted, seed, put("c-1", "+12065550142"), text("SM1", "hello")]).unwrap();
     core.close().unwrap();
 
-    let mut core = boot(WEEKS, Some(BELIEVED_AFTER), Day::default());
+    let mut core = boot(WEEKS, Some(ACCEPTED_AFTER), Day::default());
     let mut at = |passed: u64| {
         hands.show(passed, WEEKS + passed);
-        core.forget(Forget { told_from: Position(1), kept_from: Position(4) }).unwrap();
+        core.forget(Forget { deliver_from: Position(1), kept_from: Position(4) }).unwrap();
         let replies = core.commit([Command::Tick, text("SM1", "hello"), put("c-2", "+12065550143")]).unwrap();
         assert!(matches!(&replies[2], Reply::Call { shown, .. } if shown.call.started_at >= wall(WEEKS)));
         let lives = match core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
@@ -137,13 +137,13 @@ fn g13_by_a_clock_that_is_doubted_after_a_rest_calls_and_texts_go_on_and_no_leas
     };
     assert_eq!([1, 300, 599].map(&mut at), [(true, true, true); 3]);
     let (lives, _, _) = at(600);
-    assert!(!lives, "it has stood");
+    assert!(!lives, "the clock is trusted again");
     let (_, known, _) = at(601);
     assert!(!known, "three weeks are longer than a repeat may come");
 }
 
 #[test]
-fn f25_an_index_that_is_ahead_of_its_journal_says_that_frames_are_lost() {
+fn f25_an_index_ahead_of_its_journal_reports_lost_frames() {
     let world = World::new();
     let mut index = MemoryIndex::new();
     index.write(&[], Position(999)).unwrap();
@@ -153,20 +153,20 @@ fn f25_an_index_that_is_ahead_of_its_journal_says_that_frames_are_lost() {
 }
 
 #[test]
-fn who_follows_reads_the_same_from_memory_and_from_the_journal() {
+fn a_follower_reads_the_same_from_memory_and_from_the_journal() {
     let mut world = World::new();
     for n in 0..50 {
         world.core.commit([text(&format!("SM{n}"), "hello")]).unwrap();
     }
-    let from_memory = world.stories();
+    let from_memory = world.frames();
     world.restart();
-    let from_journal: Vec<_> = world.stories().into_iter().take(from_memory.len()).collect();
+    let from_journal: Vec<_> = world.frames().into_iter().take(from_memory.len()).collect();
     assert_eq!(from_memory.len(), from_journal.len());
     assert_eq!(from_memory, from_journal);
 }
 
 #[test]
-fn the_first_position_of_a_time_is_found() {
+fn the_first_position_at_a_time_is_found() {
     let mut world = World::new();
     for secs in [10, 20, 20, 30] {
         world.clock.store(2_000_000_000_000 + secs * 1_000, Ordering::Relaxed);
@@ -194,7 +194,7 @@ async fn a_command_whose_caller_has_given_up_is_dropped_undecided() {
 }
 
 #[tokio::test]
-async fn when_the_journal_fails_nobody_is_answered_and_the_engine_ends() {
+async fn when_the_journal_fails_no_command_is_answered_and_the_engine_ends() {
     let world = World::new();
     let journal = world.journal.clone();
     let (engine, handle) = Engine::start(world.core).unwrap();
@@ -209,7 +209,7 @@ async fn when_the_journal_fails_nobody_is_answered_and_the_engine_ends() {
 fn d4_a_text_finds_its_active_call_through_the_index_in_sled() {
     let dir = tempfile::tempdir().unwrap();
     let world = World::new();
-    // Two processes, one after the other. The second replays nothing, so what it knows of the call is what sled holds.
+    // Two processes, one after the other. The second replays nothing, so it reads the call from sled.
     let processes = [(Trust::Fresh(WhyRebuilt::Missing), 3), (Trust::Resumes(Position(4)), 0)];
     for (texts, (expected, replayed)) in (1..).zip(processes) {
         let owner = Owner { journal: world.journal.identity(), rows_version: ROWS_VERSION };
@@ -242,7 +242,7 @@ impl World {
         Self { journal, clock, core }
     }
 
-    /// A new process with the same journal, and an index and claims that know nothing.
+    /// Starts a new process with the same journal, and empty index and claims.
     fn restart(&mut self) {
         (self.core, _) = recover(&self.journal, MemoryIndex::new(), &self.clock);
         self.core.commit([Command::GatewayStarted]).unwrap();
@@ -252,15 +252,15 @@ impl World {
         received(&self.core)
     }
 
-    fn stories(&self) -> Vec<Arc<crate::machine::event::CommittedFrame>> {
+    fn frames(&self) -> Vec<Arc<crate::machine::event::CommittedFrame>> {
         let follow = self.core.follow();
-        let mut stories = Vec::new();
+        let mut frames = Vec::new();
         let mut next = Position(1);
         loop {
             let page = follow.read(next, 16).unwrap();
-            let Some(last) = page.last() else { return stories };
+            let Some(last) = page.last() else { return frames };
             next = last.position.next();
-            stories.extend(page);
+            frames.extend(page);
         }
     }
 }
@@ -279,7 +279,7 @@ fn recover(journal: &MemoryJournal, index: impl Index + 'static, clock: &Arc<Ato
     Core::recover(Box::new(journal.clone()), Box::new(index), claims, Box::new(clock)).unwrap()
 }
 
-/// A clock that shows what the test sets, and keeps the promise not to go back.
+/// A clock that shows the time the test sets, but never goes back.
 struct SetClock {
     set: Arc<AtomicU64>,
     last: Timestamp,
@@ -296,7 +296,7 @@ impl Clock for SetClock {
     }
 }
 
-/// What the steady clock and the wall show, in seconds.
+/// The readings of the steady clock and the wall clock, in seconds.
 #[derive(Default)]
 struct Hands {
     steady: AtomicU64,
@@ -310,12 +310,12 @@ impl Hands {
     }
 }
 
-/// The wall's time, so many seconds on.
+/// The wall clock after `secs` seconds.
 fn wall(secs: u64) -> Timestamp {
     Timestamp::from_ms(1_763_791_200_000) + Duration::from_secs(secs)
 }
 
-/// The real clock's rules, by hands that the test moves.
+/// The real clock's rules, on readings that the test sets.
 struct Guarded {
     guard: Guard,
     hands: Arc<Hands>,

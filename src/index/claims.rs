@@ -1,17 +1,16 @@
-//! Claims: which items of carriers' webhooks were heard, so that a repeat has no second effect (A53, A62).
+//! Claims: the deduplication keys of carriers' webhooks, so that a repeat has no second effect (A53, A62).
 //!
-//! A claim is remembered as a keyed 64-bit fingerprint and the position of the frame that holds it. `find` names
-//! candidates; the engine looks into their frames and takes a claim for new where none of them holds it. Two claims
-//! that share a fingerprint are both kept, so neither hides the repeat of the other.
+//! A claim is stored as a keyed 64-bit fingerprint and the position of the frame that holds it. `find` returns
+//! candidates; the engine reads their frames and treats a claim as new if none of them holds it. Two claims that share
+//! a fingerprint are both kept, so neither hides the repeat of the other.
 //!
-//! Invariant: every claim up to `applied` that is not forgotten is found. Claims live in memory, at most 27 bytes each
-//! (see `table`), and are mirrored to a file a day, 16 bytes each and 16 a batch. The files are written but not synced
-//! until their day ends; each is believed up to its first damage (see `file`), and what is missing after any stop is
-//! mended by handing over again the journal's claims after `applied`. Nothing here tells a clean stop from an unclean one.
+//! Invariant: every claim up to `applied` that has not expired is found. Claims live in memory, at most 27 bytes each
+//! (see `table`), and are mirrored to one file per day, with 16 bytes per claim and 16 per batch. The files are not
+//! synced until their day ends. Each is read up to its first damage (see `file`), and claims missing after any stop are
+//! reinserted from the journal's frames after `applied`. Clean and unclean stops are handled alike.
 //!
-//! A day's claims are forgotten when `CLAIM_DAYS` whole days have passed after it. Where there are more than the
-//! largest number, the oldest eighth is forgotten early: a gateway that remembers less is better than one that is
-//! killed for its memory.
+//! A day's claims expire when `CLAIM_DAYS` whole days have passed after it. Over the maximum number, the oldest eighth
+//! is dropped early: remembering less is better than being killed for using too much memory.
 
 mod file;
 pub mod fuzz;
@@ -19,7 +18,7 @@ mod table;
 
 use crate::machine::rows::RowsFailed;
 use crate::model::{Claim, ClaimKind, Day, Position};
-use file::{DayFile, FileFailed, Origin, RECORD_BYTES, trouble};
+use file::{DayFile, FileFailed, Origin, RECORD_BYTES, io_failed};
 use siphasher::sip::SipHasher13;
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -27,13 +26,13 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use table::Table;
 
-/// Whole days a claim is kept at least. Carriers repeat for a day; the requirement says eight.
+/// Minimum whole days a claim is kept. Carriers repeat for a day; the requirement says eight.
 pub const CLAIM_DAYS: u16 = 8;
 
-/// How many claims are held unless configured otherwise: at 27 bytes they are 324 MB, and eight days of 17 a second.
+/// Default maximum number of claims: at 27 bytes each they take 324 MB, and cover eight days at 17 per second.
 pub const CLAIMS_MAX: usize = 12_000_000;
 
-/// After so many frames without a claim the file says that there was none, so that a start need not read them again.
+/// After this many frames without a claim, `applied` is written anyway, so that a start need not read them again.
 const CLAIMLESS_FRAMES_MAX: u64 = 10_000;
 
 /// The claims of the last days.
@@ -42,18 +41,18 @@ pub struct Claims {
     table: Table,
     claims_max: usize,
     applied: Position,
-    /// Inserted and not yet in the file.
+    /// Inserted, but not yet written to the file.
     pending: Vec<(u64, Position)>,
     /// Oldest first.
     days: Vec<DayClaims>,
     cut_short: u64,
-    /// The last batch found no room on the disk.
+    /// The last batch could not be written because the disk was full.
     disk_is_full: bool,
     /// `None` in the simulation.
     disk: Option<Disk>,
 }
 
-/// One day's place in the order of positions.
+/// One day's range of positions, and its file.
 struct DayClaims {
     day: Day,
     /// The day's claims are those after this position, up to the `follows` of the next day.
@@ -67,17 +66,17 @@ struct Disk {
 }
 
 impl Claims {
-    /// Claims without a directory, which die with the process.
+    /// Claims that exist only in memory.
     pub fn in_memory(key: [u8; 16], claims_max: usize) -> Self {
         let (pending, days) = (Vec::new(), Vec::new());
         let (table, applied) = (Table::new(), Position(0));
         Self { key, table, claims_max, applied, pending, days, cut_short: 0, disk_is_full: false, disk: None }
     }
 
-    /// Loads what is in `dir` (`data_dir/claims`), or makes it. Files of another journal or key are removed. Then the
-    /// caller drops what the journal does not have (`retain_before`), and inserts what it has after `applied`.
+    /// Loads or creates `dir` (`data_dir/claims`). Files of another journal or key are removed. Afterwards the caller
+    /// drops claims that the journal does not have (`retain_before`) and inserts those it has after `applied`.
     pub fn open(dir: &Path, journal: [u8; 16], today: Day, claims_max: usize) -> Result<Self, RowsFailed> {
-        fs::create_dir_all(dir).map_err(|e| trouble("make", dir, &e))?;
+        fs::create_dir_all(dir).map_err(|e| io_failed("create", dir, &e))?;
         let key = read_or_make_key(dir)?;
         let mut check = SipHasher13::new_with_key(&key);
         check.write(b"offhook claims");
@@ -87,8 +86,8 @@ impl Claims {
         Ok(claims)
     }
 
-    /// What the newest file in `dir` says of a journal: which it is, and the last position of it that is known. It is written
-    /// only after the journal is synced. Changes nothing.
+    /// The journal's identity and its last known position according to the newest file in `dir`, which is written only
+    /// after the journal is synced. Read-only.
     pub fn known(dir: &Path) -> Result<Option<([u8; 16], Position)>, RowsFailed> {
         if !dir.is_dir() {
             return Ok(None);
@@ -96,7 +95,7 @@ impl Claims {
         let mut days = days(dir)?;
         while let Some((day, _)) = days.pop() {
             let path = dir.join(day.0.to_string());
-            // Whatever else stands there is nothing that was written here, and reading it may take for ever.
+            // Anything else was not written by the gateway, and reading it may block forever.
             let known = if path.is_file() { DayFile::known(&path, day)? } else { None };
             if known.is_some() {
                 return Ok(known);
@@ -105,13 +104,13 @@ impl Claims {
         Ok(None)
     }
 
-    /// Where this claim may have been made: nearly always nowhere or in one place. The frame there decides.
+    /// The positions whose frames may hold this claim, nearly always none or one. The caller must check the frames.
     pub fn find(&self, claim: &Claim) -> impl Iterator<Item = Position> + '_ {
         self.table.find(fingerprint(&self.key, claim))
     }
 
-    /// Notes that the frame at `position` holds the claim. Doing it twice is harmless. In memory at once; in the file
-    /// with the next `flush_batch`.
+    /// Records that the frame at `position` holds the claim, in memory at once and in the file with the next
+    /// `flush_batch`. Inserting a claim twice is harmless.
     pub fn insert(&mut self, claim: &Claim, position: Position) {
         let fingerprint = fingerprint(&self.key, claim);
         if self.table.insert(fingerprint, position) {
@@ -119,9 +118,9 @@ impl Claims {
         }
     }
 
-    /// Everything up to `applied` was inserted, and the journal has it for good: writes it to the file of `day`, the
-    /// day of the batch, without a sync. With a new day the file of the day before is closed and synced. On a full disk
-    /// they wait in memory and are written with a later batch; after a stop they are mended from the journal.
+    /// Writes the inserted claims to the file of `day`, the day of the batch, without a sync. All claims up to
+    /// `applied` must be inserted, and their frames synced. A new day closes and syncs the file of the day before. On a
+    /// full disk they stay in memory until a later batch; after a stop they are restored from the journal.
     pub fn flush_batch(&mut self, applied: Position, day: Day) -> Result<(), RowsFailed> {
         let written = self.days.last().and_then(|day| day.file.as_ref()).map_or(Position(0), |file| file.applied);
         if !self.pending.is_empty() || applied.0.saturating_sub(written.0) >= CLAIMLESS_FRAMES_MAX {
@@ -131,7 +130,7 @@ impl Claims {
                 Err(failed) => return Err(failed.into()),
             };
             if full && !self.disk_is_full {
-                tracing::warn!("no room for claims on the disk of data_dir: they are kept in memory and written later");
+                tracing::warn!("disk of data_dir full: claims are kept in memory and written once there is space");
             }
             self.disk_is_full = full;
         }
@@ -153,33 +152,33 @@ impl Claims {
         Ok(())
     }
 
-    /// Up to here every claim is in the files; the journal's after it are to be inserted after a start.
+    /// The position up to which every claim is stored; after a start, the journal's later claims must be inserted.
     pub fn applied(&self) -> Position {
         self.applied
     }
 
-    /// How many are held.
+    /// The number of claims.
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Whether none is held.
+    /// Whether there are no claims.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes of memory in the table.
+    /// Bytes of memory used by the table.
     pub fn bytes(&self) -> usize {
         self.table.bytes()
     }
 
-    /// How often since the start the oldest eighth was forgotten before its time, because there were too many.
+    /// How often since the start the oldest eighth was dropped early, because there were too many claims.
     pub fn cut_short(&self) -> u64 {
         self.cut_short
     }
 
-    /// Forgets the days that ended more than `CLAIM_DAYS` before `today`. When the clock is to be believed in this is
-    /// the caller's to know.
+    /// Drops the days that ended more than `CLAIM_DAYS` before `today`. The caller must call it only while the clock is
+    /// trusted.
     pub fn expire(&mut self, today: Day) -> Result<(), RowsFailed> {
         let old = self.days.partition_point(|day| day.day.0.saturating_add(CLAIM_DAYS) < today.0);
         if old == 0 {
@@ -187,17 +186,17 @@ impl Claims {
         }
         let through = self.days.get(old).map_or(self.applied, |day| day.follows);
         self.table.forget_through(through);
-        // The newest file stays until there is a newer one: it alone says how much of the journal was seen.
+        // The newest file stays until there is a newer one, because it records how much of the journal was processed.
         for day in self.days.drain(..old.min(self.days.len() - 1)) {
             if let Some(file) = day.file {
-                fs::remove_file(&file.path).map_err(|e| trouble("remove", &file.path, &e))?;
+                fs::remove_file(&file.path).map_err(|e| io_failed("remove", &file.path, &e))?;
             }
         }
         Ok(())
     }
 
-    /// Drops claims at or after `end`, the journal's next position, in memory and on disk: a journal that lost frames
-    /// nobody was thanked for will give their positions to others.
+    /// Drops claims at or after `end`, the journal's next position, in memory and on disk: a journal that lost
+    /// unacknowledged frames will reuse their positions.
     pub fn retain_before(&mut self, end: Position) -> Result<(), RowsFailed> {
         if self.applied < end {
             return Ok(());
@@ -215,7 +214,7 @@ impl Claims {
         let (pending, applied) = (std::mem::take(&mut self.pending), self.applied);
         if let Some(file) = self.days.last_mut().and_then(|day| day.file.as_mut()) {
             match file.append(&pending, applied).and_then(|()| file.sync()) {
-                // The next start takes them from the journal.
+                // The next start reads them from the journal.
                 Err(failed) if failed.is_full() => {}
                 closed => closed?,
             }
@@ -223,20 +222,20 @@ impl Claims {
         self.disk.as_ref().map_or(Ok(()), |disk| sync_dir(&disk.dir))
     }
 
-    /// The newest day is `day` or a later one afterwards.
+    /// Makes `day` the newest day, unless a later one exists.
     fn begin_day(&mut self, day: Day) -> Result<(), FileFailed> {
         if self.days.last().is_some_and(|newest| newest.day >= day) {
             return Ok(());
         }
         let follows = self.applied;
         if let Some(file) = self.days.last_mut().and_then(|day| day.file.as_mut()) {
-            // Those of the day before that there was no room for.
+            // Claims of the day before that a full disk delayed.
             let (late, today) = self.pending.iter().partition(|(_, position)| *position <= follows);
             let late: Vec<_> = late;
             file.append(&late, follows)?;
             self.pending = today;
             file.sync()?;
-            file.put_down();
+            file.stop_writing();
         }
         let make = |disk: &Disk| DayFile::create(&disk.path(day), disk.origin, day, follows);
         let file = self.disk.as_ref().map(make).transpose()?;
@@ -253,7 +252,7 @@ impl Claims {
         // A file has a few records fewer than this: headers and heads count as records.
         let records: usize = found.iter().map(|(_, bytes)| bytes / RECORD_BYTES).sum();
         let mut too_many = records.saturating_sub(self.claims_max);
-        self.table = Table::with_room_for(records - too_many);
+        self.table = Table::with_capacity(records - too_many);
         let mut gap = None;
         let mut removed = false;
         for (day, _) in found {
@@ -267,7 +266,7 @@ impl Claims {
                 }
             })?;
             let Some(file) = read else {
-                fs::remove_file(&path).map_err(|e| trouble("remove", &path, &e))?;
+                fs::remove_file(&path).map_err(|e| io_failed("remove", &path, &e))?;
                 removed = true;
                 continue;
             };
@@ -288,8 +287,8 @@ impl Claims {
         self.expire(today)
     }
 
-    /// Puts the claims of the `first` day and of all after it into one file, that of the newest. So a gap between two
-    /// files, or claims that the journal does not have, are gone for good. They are kept as long as the newest.
+    /// Rewrites the claims of the `first` day and all later ones into the file of the newest. This closes a gap between
+    /// two files and removes claims that the journal does not have. They are kept as long as the newest.
     fn rewrite_from(&mut self, first: usize) -> Result<(), RowsFailed> {
         let Some(follows) = self.days.get(first).map(|day| day.follows.min(self.applied)) else { return Ok(()) };
         let old = self.days.split_off(first);
@@ -302,7 +301,7 @@ impl Claims {
             file.rename(disk.path(newest))?;
             sync_dir(&disk.dir)?;
             for file in old.iter().filter(|day| day.day != newest).filter_map(|day| day.file.as_ref()) {
-                fs::remove_file(&file.path).map_err(|e| trouble("remove", &file.path, &e))?;
+                fs::remove_file(&file.path).map_err(|e| io_failed("remove", &file.path, &e))?;
             }
             rewritten = Some(file);
         }
@@ -311,7 +310,7 @@ impl Claims {
     }
 }
 
-/// A file of claims before it has its name.
+/// The name of a file that is still being written.
 const HALF_MADE: &str = "half-made";
 
 impl Disk {
@@ -320,9 +319,9 @@ impl Disk {
     }
 }
 
-/// The days that have files in `dir`, oldest first, and the files' bytes.
+/// The days that have files in `dir`, oldest first, with the size of each file in bytes.
 fn days(dir: &Path) -> Result<Vec<(Day, usize)>, RowsFailed> {
-    let failed = |e| trouble("read", dir, &e);
+    let failed = |e| io_failed("read", dir, &e);
     let mut days = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -335,7 +334,7 @@ fn days(dir: &Path) -> Result<Vec<(Day, usize)>, RowsFailed> {
     Ok(days)
 }
 
-/// What stands for a claim. Texts are preceded by their lengths, so that no two claims hash the same bytes.
+/// The fingerprint of a claim. Strings are prefixed with their length, so that no two claims hash the same bytes.
 fn fingerprint(key: &[u8; 16], claim: &Claim) -> u64 {
     let mut hasher = SipHasher13::new_with_key(key);
     let mut text = |text: &str| {
@@ -355,7 +354,7 @@ fn fingerprint(key: &[u8; 16], claim: &Claim) -> u64 {
     hasher.finish()
 }
 
-/// The key of the fingerprints, with its checksum. It is a secret only towards those who would make collisions.
+/// Reads or creates the fingerprint key, stored with its checksum. It only prevents deliberate collisions.
 fn read_or_make_key(dir: &Path) -> Result<[u8; 16], RowsFailed> {
     let path = dir.join("key");
     match fs::read(&path) {
@@ -367,10 +366,10 @@ fn read_or_make_key(dir: &Path) -> Result<[u8; 16], RowsFailed> {
             }
         }
         Err(e) if e.kind() == ErrorKind::NotFound => {}
-        Err(e) => return Err(trouble("read", &path, &e)),
+        Err(e) => return Err(io_failed("read", &path, &e)),
     }
     let mut key = [0; 16];
-    getrandom::fill(&mut key).map_err(|e| RowsFailed(format!("the system has no random bytes: {e}")))?;
+    getrandom::fill(&mut key).map_err(|e| RowsFailed(format!("cannot get random bytes from the system: {e}")))?;
     let half_made = dir.join(HALF_MADE);
     let write = || {
         let mut file = File::create(&half_made)?;
@@ -379,13 +378,13 @@ fn read_or_make_key(dir: &Path) -> Result<[u8; 16], RowsFailed> {
         file.sync_all()?;
         fs::rename(&half_made, &path)
     };
-    write().map_err(|e| trouble("write", &path, &e))?;
+    write().map_err(|e| io_failed("write", &path, &e))?;
     sync_dir(dir)?;
     Ok(key)
 }
 
 fn sync_dir(dir: &Path) -> Result<(), RowsFailed> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| trouble("sync", dir, &e))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| io_failed("sync", dir, &e))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The index in memory: the simulation's, and the tests' of the floors above.
+//! An index in memory, for the simulation and for tests of the floors above.
 //!
-//! Invariant: it answers as the one on disk does; one suite runs against both.
+//! Invariant: it behaves like the index on disk; one test suite runs against both.
 
 use super::{Index, SCAN_MAX_ROWS, fits, scan_start};
 use crate::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Tables of rows in ordered maps. It dies with the process.
+/// Tables of rows in ordered maps.
 pub struct MemoryIndex {
     applied: Position,
     shared: Arc<Shared>,
@@ -112,5 +112,5 @@ impl Rows for Shared {
 }
 
 fn closed() -> RowsFailed {
-    RowsFailed("it is closed".into())
+    RowsFailed("closed".into())
 }

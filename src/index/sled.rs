@@ -1,14 +1,13 @@
-//! The index in sled 0.34.7, which keeps rows quickly and promises little.
+//! The index in sled 0.34.7, which is fast and guarantees little.
 //!
-//! Invariants. Only the owner inserts, one row after another and the position row last: `apply_batch` and `transaction`
-//! take a lock that the whole process shares, and a batch half done is harmless here. sled's log is replayed to a
-//! prefix of what was written, so after `kill -9` the position row never runs ahead of its rows. Whether that can be
-//! believed is decided in `home`, before a row is read. The first error or panic of sled ends it: every later call
-//! fails, and the next start builds the index anew.
+//! Invariants: only the owner inserts, one row after another and the position row last. `apply_batch` and `transaction`
+//! are not used, because they take a process-wide lock and a half-written batch is harmless here. sled recovers a
+//! prefix of the writes, so after `kill -9` the position row is never ahead of its rows; `home` decides before the
+//! first read whether that holds. The first error or panic of sled is final: every later call fails, and the next start
+//! rebuilds the index.
 //!
-//! What sled offers and is not used here, because of what was found in its source or in trials: `flush_async`
-//! (deadlocks with eight callers), `generate_id` (can repeat), subscribers, compression, large values (files that are
-//! never synced).
+//! sled features that are not used, because of problems found in its source or in trials: `flush_async` (deadlocks with
+//! eight callers), `generate_id` (can repeat), subscribers, compression, large values (files that are never synced).
 
 mod home;
 mod stamp;
@@ -28,10 +27,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The tree with the one row that says whose index this is and how far it has come.
+/// The tree whose only row is the stamp.
 const META_TREE: &[u8] = b"meta";
 
-/// The key of that row.
+/// The key of the stamp.
 const STAMP_KEY: &[u8] = b"stamp";
 
 /// The index on disk.
@@ -40,13 +39,13 @@ pub struct SledIndex {
     owner: Owner,
     boot: Boot,
     applied: Position,
-    /// sled's one large file, open as long as sled writes to it: the kernel tells of a write that failed behind
-    /// sled's back only to descriptors that were open then.
+    /// sled's main file, open as long as sled writes to it: the kernel reports a failed writeback only to descriptors
+    /// that were open at the time.
     db_file: File,
     shared: Arc<Shared>,
 }
 
-/// An index that is open, and what it is worth.
+/// An open index, and how much of it can be used.
 pub struct Opened {
     /// The index.
     pub index: SledIndex,
@@ -54,7 +53,7 @@ pub struct Opened {
     pub trust: Trust,
 }
 
-/// How much of the journal an index holds that was just opened.
+/// How much of the journal a newly opened index holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Trust {
     /// Nothing: load the snapshot, then replay the journal after it.
@@ -63,26 +62,26 @@ pub enum Trust {
     Resumes(Position),
 }
 
-/// An index that was found and is not used yet.
-pub struct Looked {
+/// An index that was found and is not in use yet.
+pub struct FoundIndex {
     home: Home,
     found: Found,
 }
 
-/// What readers see of the owner's sled.
+/// The state that readers share with the owner.
 struct Shared {
-    /// `None` once closed. Readers hold the lock for one page at most, so that whoever takes the trees out (a close, a
-    /// dropped table) knows that nobody is inside sled any more.
+    /// `None` once closed. Readers hold the lock for one page at most, so that no reader is inside sled once a close or
+    /// a dropped table has taken the trees out.
     trees: RwLock<Option<Trees>>,
-    /// sled failed; what it says since cannot be believed.
+    /// sled failed; its results can no longer be trusted.
     failed: AtomicBool,
-    /// It is being rebuilt: only the owner reads it.
+    /// The index is being rebuilt: only the owner reads it.
     hidden: AtomicBool,
-    /// Where that is noted for the next start.
+    /// Where a failure is recorded for the next start.
     home: Home,
 }
 
-/// sled's handles. While one of them lives, sled holds its lock on the directory.
+/// sled's handles. sled holds its lock on the directory while one of them exists.
 struct Trees {
     db: ::sled::Db,
     meta: ::sled::Tree,
@@ -90,16 +89,16 @@ struct Trees {
 }
 
 impl SledIndex {
-    /// Opens what is in `dir` (`data_dir/index`), to see how far it came before it is decided whose it is to be.
-    pub fn look(dir: &Path) -> Result<Looked, RowsFailed> {
+    /// Opens the index in `dir` (`data_dir/index`) to read its position before its owner is known.
+    pub fn look(dir: &Path) -> Result<FoundIndex, RowsFailed> {
         let home = Home::new(dir)?;
         let found = home.find()?;
-        Ok(Looked { home, found })
+        Ok(FoundIndex { home, found })
     }
 
-    /// Opens the index in `dir` (`data_dir/index`), or moves aside what is there and begins an empty one where it is
-    /// missing, damaged, not `owner`'s, or not to be trusted after an unclean stop of the machine. The caller judges
-    /// whether it is ahead of the journal. At most a minute passes in sled.
+    /// Opens the index in `dir` (`data_dir/index`), or replaces it by an empty one if it is missing, damaged, not
+    /// `owner`'s, or untrusted after an unclean stop of the machine. The caller checks whether it is ahead of the
+    /// journal. Takes at most a minute.
     pub fn open(dir: &Path, owner: Owner) -> Result<Opened, RowsFailed> {
         Self::open_in_boot(dir, owner, Boot::of_this_machine())
     }
@@ -108,16 +107,17 @@ impl SledIndex {
         Self::look(dir)?.open_in_boot(owner, boot)
     }
 
-    /// Removes the closed index in `dir` with every trace of it: the next one to be opened there is empty.
+    /// Removes the closed index in `dir` with its marks, so that the next one opened there is empty.
     pub fn remove(dir: &Path) -> Result<(), RowsFailed> {
-        Home::new(dir)?.set_aside()
+        Home::new(dir)?.discard()
     }
 
     fn stamp(&self, position: Position) -> [u8; Stamp::BYTES] {
         Stamp { owner: self.owner, boot: self.boot, position }.encode()
     }
 
-    /// Takes sled away from the readers and shuts it down: when this returns, its threads are done and its files free.
+    /// Takes sled away from the readers and shuts it down: when this returns, its threads have ended and its files are
+    /// free.
     fn shut(&mut self) -> Result<(), RowsFailed> {
         let trees = self.shared.trees.write().unwrap_or_else(PoisonError::into_inner).take();
         let Some(trees) = trees else { return Ok(()) };
@@ -126,15 +126,15 @@ impl SledIndex {
     }
 }
 
-impl Looked {
-    /// The journal that it was written for, and the last position whose rows it has; nothing where it cannot be read, or
-    /// holds nothing. It is written only after the journal is synced.
+impl FoundIndex {
+    /// The journal it was written for, and the last position whose rows it has; `None` if it is unreadable or empty.
+    /// The position is written only after the journal is synced.
     pub fn knows(&self) -> Option<([u8; 16], Position)> {
         let stamp = self.found.stamp()?;
         Some((stamp.owner.journal, stamp.position)).filter(|(_, position)| *position > Position(0))
     }
 
-    /// Opens it for `owner`, as [`SledIndex::open`] does.
+    /// Opens the index for `owner`, as [`SledIndex::open`] does.
     pub fn open(self, owner: Owner) -> Result<Opened, RowsFailed> {
         self.open_in_boot(owner, Boot::of_this_machine())
     }
@@ -150,7 +150,7 @@ impl Looked {
         let applied = if let Trust::Resumes(position) = trust { position } else { Position(0) };
         let db_file = home.db_file()?;
         let mut index = SledIndex { home, owner, boot, applied, db_file, shared: Arc::new(shared) };
-        // From here on a stop of the machine is told by the boot that the stamp names.
+        // The stamp now names this boot, so that a later reboot without a clean stop is detected.
         index.write(&[], applied)?;
         Ok(Opened { index, trust })
     }
@@ -158,7 +158,7 @@ impl Looked {
 
 impl Drop for SledIndex {
     fn drop(&mut self) {
-        // Without `close` there is no clean mark, and no one to tell of an error.
+        // Without `close` no clean mark is written, and an error cannot be returned.
         let _ = self.shut();
     }
 }
@@ -214,10 +214,10 @@ impl Index for SledIndex {
 
     fn start_over(&mut self) -> Result<(), RowsFailed> {
         if self.shut().is_err() {
-            // What failed is thrown away; its threads must be gone all the same.
+            // The failed index is discarded, but its threads must have ended.
             self.home.wait_until_free()?;
         }
-        self.home.set_aside()?;
+        self.home.discard()?;
         let trees = self.home.open_fresh()?;
         self.db_file = self.home.db_file()?;
         *self.shared.trees.write().unwrap_or_else(PoisonError::into_inner) = Some(trees);
@@ -226,7 +226,7 @@ impl Index for SledIndex {
     }
 
     fn close(mut self: Box<Self>) -> Result<(), RowsFailed> {
-        self.shared.believed()?;
+        self.shared.check_not_failed()?;
         self.shut()?;
         self.home.mark_clean(&self.db_file, &self.owner, self.applied)
     }
@@ -242,7 +242,7 @@ impl Rows for SledIndex {
     }
 }
 
-/// A reading end.
+/// A reader of the shared state.
 struct Reader(Arc<Shared>);
 
 impl Reader {
@@ -287,7 +287,7 @@ impl Rows for Shared {
 }
 
 impl Shared {
-    /// Runs `act` with the table's tree, or not at all where there is no such table.
+    /// Runs `act` with the table's tree; returns `None` if there is no such table.
     fn with_table<T>(
         &self,
         table: Table,
@@ -297,21 +297,21 @@ impl Shared {
     }
 
     fn with_trees<T>(&self, act: impl FnOnce(&Trees) -> ::sled::Result<T>) -> Result<T, RowsFailed> {
-        self.believed()?;
+        self.check_not_failed()?;
         let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
-        let trees = trees.as_ref().ok_or_else(|| RowsFailed("it is closed".into()))?;
+        let trees = trees.as_ref().ok_or_else(|| RowsFailed("closed".into()))?;
         catch_panic(|| act(trees)).map_err(|why| self.fail(why))
     }
 
     fn make_table(&self, table: Table) -> Result<(), RowsFailed> {
         let mut trees = self.trees.write().unwrap_or_else(PoisonError::into_inner);
-        let trees = trees.as_mut().ok_or_else(|| RowsFailed("it is closed".into()))?;
+        let trees = trees.as_mut().ok_or_else(|| RowsFailed("closed".into()))?;
         let tree = catch_panic(|| trees.db.open_tree(tree_name(table))).map_err(|why| self.fail(why))?;
         trees.tables.insert(table, tree);
         Ok(())
     }
 
-    /// Takes the tree away from the readers first: sled does not like an iterator in a tree whose pages it frees.
+    /// Takes the tree away from the readers first, because sled must not free pages under an iterator.
     fn drop_table(&self, table: Table) -> Result<(), RowsFailed> {
         if let Some(trees) = self.trees.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
             trees.tables.remove(&table);
@@ -319,9 +319,9 @@ impl Shared {
         self.with_trees(|trees| trees.db.drop_tree(tree_name(table)).map(drop))
     }
 
-    fn believed(&self) -> Result<(), RowsFailed> {
+    fn check_not_failed(&self) -> Result<(), RowsFailed> {
         if self.failed.load(Ordering::Acquire) {
-            return Err(RowsFailed("it failed before, and is rebuilt at the next start".into()));
+            return Err(RowsFailed("it failed earlier; the next start rebuilds it".into()));
         }
         Ok(())
     }
@@ -334,7 +334,7 @@ impl Shared {
 }
 
 impl Trees {
-    /// Opens sled in `dir` and every tree in it; also the stamp, where there is one.
+    /// Opens sled in `dir` with every tree, and reads the stamp, if any.
     fn open(dir: &Path) -> ::sled::Result<(Self, Option<Stamp>)> {
         let db = home::settings(dir).open()?;
         let meta = db.open_tree(META_TREE)?;
@@ -348,7 +348,7 @@ impl Trees {
         Ok((Self { db, meta, tables }, stamp))
     }
 
-    /// Drops the handles, upon which sled writes out what it has. It panics where its last sync fails.
+    /// Drops the handles, which makes sled write its buffers. sled panics if its last sync fails.
     fn shut(self) -> Result<(), RowsFailed> {
         catch_panic(|| {
             drop(self);
@@ -358,8 +358,8 @@ impl Trees {
     }
 }
 
-/// Calls into sled. Its panics are errors here: a page that cannot be read must lead to a rebuild and not to a process
-/// that dies of the same page at every start.
+/// Calls into sled and converts its panics to errors: an unreadable page must cause a rebuild, not a crash at every
+/// start.
 fn catch_panic<T>(act: impl FnOnce() -> ::sled::Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(result) => result.map_err(|e| e.to_string()),

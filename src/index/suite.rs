@@ -1,6 +1,6 @@
-//! What every index does, whoever it is made of.
+//! Tests that every index implementation must pass.
 
-/// Makes a module of tests for the index that `$new` returns, together with what has to live as long (a directory).
+/// Makes a test module for the index that `$new` returns together with a guard that must live as long (a directory).
 macro_rules! index_suite {
     ($name:ident, $new:expr) => {
         mod $name {
@@ -24,7 +24,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn an_empty_index_holds_nothing_and_has_come_nowhere() {
+            fn an_empty_index_has_no_rows_and_position_0() {
                 let (index, _guard) = $new;
                 assert_eq!(index.applied(), Position(0));
                 assert_eq!(index.get(&key(Table::State, b"a")).unwrap(), None);
@@ -32,7 +32,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn a_row_is_what_the_last_write_says() {
+            fn a_row_has_the_value_of_the_last_write() {
                 let (mut index, _guard) = $new;
                 index.write(&[put(Table::State, b"a", b"1"), put(Table::State, b"a", b"2")], Position(1)).unwrap();
                 assert_eq!(index.get(&key(Table::State, b"a")).unwrap(), Some(b"2".to_vec()));
@@ -42,7 +42,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn doing_a_batch_twice_is_harmless() {
+            fn writing_a_batch_twice_is_harmless() {
                 let (mut index, _guard) = $new;
                 let batch = [
                     put(Table::State, b"a", b"1"),
@@ -57,7 +57,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn a_scan_begins_at_from_stays_within_the_prefix_and_is_in_the_order_of_bytes() {
+            fn a_scan_starts_at_from_within_the_prefix_in_byte_order() {
                 let (mut index, _guard) = $new;
                 for bytes in [&b"b\xff\xff"[..], b"b", b"c", b"b\x00", b"a\xff", b"b\xff"] {
                     index.write(&[put(Table::State, bytes, b"row")], Position(1)).unwrap();
@@ -74,7 +74,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn a_page_has_at_most_so_many_rows_and_the_next_begins_after_its_last() {
+            fn a_page_is_limited_and_the_next_continues_after_its_last_row() {
                 let (mut index, _guard) = $new;
                 let writes: Vec<Write> =
                     (0..SCAN_MAX_ROWS as u32 + 3).map(|n| put(MONDAY, &n.to_be_bytes(), b"row")).collect();
@@ -87,7 +87,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn tables_know_nothing_of_each_other_and_go_whole() {
+            fn tables_are_separate_and_are_dropped_whole() {
                 let (mut index, _guard) = $new;
                 let tables =
                     [Table::State, MONDAY, TUESDAY, Table::Idempotency(Day(20_000)), Table::Contacts(Month(671))];
@@ -107,7 +107,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn a_reader_on_another_thread_sees_what_was_written_until_the_index_is_closed() {
+            fn a_reader_on_another_thread_sees_writes_until_the_index_is_closed() {
                 let (mut index, _guard) = $new;
                 let reader = index.reader();
                 index.write(&[put(TUESDAY, b"a", b"1")], Position(1)).unwrap();
@@ -123,7 +123,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn starting_over_empties_it_for_its_readers_too() {
+            fn starting_over_empties_the_index_for_its_readers_too() {
                 let (mut index, _guard) = $new;
                 let reader = index.reader();
                 index.write(&[put(Table::State, b"a", b"1")], Position(9)).unwrap();
@@ -135,7 +135,7 @@ macro_rules! index_suite {
             }
 
             #[test]
-            fn a_row_or_key_that_is_too_large_is_refused_and_nothing_is_written() {
+            fn a_too_large_row_or_key_is_refused_and_nothing_is_written() {
                 let (mut index, _guard) = $new;
                 let fitting = put(Table::State, &[1; KEY_MAX_BYTES], &[2; ROW_MAX_BYTES]);
                 index.write(std::slice::from_ref(&fitting), Position(1)).unwrap();

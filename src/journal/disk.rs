@@ -1,7 +1,7 @@
-//! What the journal asks of a disk, and the one that is real.
+//! The interface between the journal and a disk, and its implementation for real disks.
 //!
-//! Everything the journal does to files goes through here, so that a test can put a disk underneath that fails, lies
-//! and loses what was not synced.
+//! All file operations of the journal go through these traits, so that tests can substitute a disk that fails, lies and
+//! loses unsynced data.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -9,39 +9,39 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes that can be read from any place.
+/// Bytes that can be read at any offset.
 pub(super) trait ReadAt {
     /// Reads some bytes at `offset`; 0 at the end.
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// How many bytes there are.
+    /// The total number of bytes.
     fn size(&self) -> io::Result<u64>;
 }
 
 /// An open file.
 pub(super) trait DiskFile: ReadAt + Send + Sync {
-    /// Writes all of `bytes` at `offset`; after an error any part of them may be there.
+    /// Writes all of `bytes` at `offset`; after an error any part of them may have been written.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Makes the file at least `size` bytes long, the new ones zeros whose place on the disk is reserved.
+    /// Extends the file to at least `size` bytes with zeros, reserving their space on the disk.
     fn allocate(&self, size: u64) -> io::Result<()>;
 
-    /// Cuts the file to `size` bytes.
+    /// Truncates the file to `size` bytes.
     fn set_size(&self, size: u64) -> io::Result<()>;
 
-    /// Makes the bytes durable, and of the size what is needed to read them.
+    /// Makes the bytes durable, and the size as far as needed to read them (fdatasync).
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Makes the bytes and the size durable.
+    /// Makes the bytes and all metadata durable (fsync).
     fn sync_all(&self) -> io::Result<()>;
 
-    /// Lets the system forget what it has of the file in memory, as far as it likes to: it is read from the disk next.
+    /// Asks the kernel to drop the file from its page cache, so that the next read comes from the disk.
     fn leave_memory(&self) {}
 }
 
 /// One directory of files.
 pub(super) trait Disk: Send + Sync {
-    /// The names in the directory, in no order.
+    /// The names in the directory, unsorted.
     fn names(&self) -> io::Result<Vec<String>>;
 
     /// Opens a file for reading.
@@ -50,48 +50,49 @@ pub(super) trait Disk: Send + Sync {
     /// Opens a file for reading and writing.
     fn open_to_write(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Makes an empty file, in place of any that was there.
+    /// Creates an empty file, replacing any existing one.
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Gives a file another name, in place of any file of that name.
+    /// Renames a file, replacing any file with the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Takes a file's name away.
+    /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes names given and taken durable.
+    /// Makes created, renamed and removed names durable.
     fn sync_directory(&self) -> io::Result<()>;
 
-    /// Where the directory is, for messages.
+    /// The directory's path, for messages.
     fn path(&self) -> &Path;
 }
 
-/// A directory of the machine.
+/// A directory in the machine's file system.
 pub(super) struct RealDisk {
     directory: PathBuf,
 }
 
 impl RealDisk {
-    /// The directory at `path`, which need not exist to be named.
+    /// The directory at `path`, which need not exist yet.
     pub(super) fn at(path: &Path) -> Self {
         Self { directory: path.to_owned() }
     }
 
-    /// Makes the directory where there is none, and its name durable in any case: a process may have died between.
+    /// Creates the directory if missing, and makes its name durable in any case: a process may have died between the
+    /// two.
     pub(super) fn create_directory(&self) -> io::Result<()> {
         create_durably(&self.directory)?;
         File::open(parent_of(&self.directory))?.sync_all()
     }
 }
 
-/// Makes a directory, and those above it, where there is none; each name is durable before the next is given.
+/// Creates a directory and its missing parents; each name is durable before the next is created.
 pub(super) fn create_durably(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
     let parent = parent_of(directory);
     create_durably(parent)?;
-    // Nobody but us reads numbers and texts, whatever the umask says.
+    // The directory will hold numbers and texts, so no other user may read it, whatever the umask is.
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => File::open(parent)?.sync_all(),
@@ -109,7 +110,7 @@ impl Disk for RealDisk {
     fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {
-            // A name that is not UTF-8 is none the journal gave.
+            // The journal's own names are UTF-8, so others are skipped.
             names.extend(entry?.file_name().into_string());
         }
         Ok(names)
@@ -125,7 +126,7 @@ impl Disk for RealDisk {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        // Bodies name people: nobody but the gateway's own user reads them.
+        // Bodies contain personal data, so only the gateway's own user may read them.
         options.read(true).write(true).create(true).truncate(true).mode(0o600);
         Ok(Arc::new(options.open(self.directory.join(name))?))
     }
@@ -188,8 +189,8 @@ impl DiskFile for File {
     }
 
     fn leave_memory(&self) {
-        // It is an advice, and a file system that does not take it reads from memory.
-        let _as_it_likes = rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed);
+        // This is advice only; a file system that ignores it reads from the page cache.
+        let _ignored = rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed);
     }
 }
 
@@ -206,7 +207,7 @@ impl ReadAt for &[u8] {
     }
 }
 
-/// Reserves by writing, where a file system knows no other way.
+/// Reserves space by writing zeros, for file systems without fallocate.
 fn write_zeros(file: &File, size: u64) -> io::Result<()> {
     static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut offset = file.metadata()?.len();
@@ -223,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_made_with_those_above_it_and_a_file_in_its_place_is_an_error() {
+    fn missing_parents_are_created_and_a_file_in_their_place_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let deep = directory.path().join("data/journal");
         RealDisk::at(&deep).create_directory().unwrap();

@@ -1,11 +1,11 @@
-//! Erasing bodies in place, all that were asked for or none.
+//! Erases bodies in place, all requested ones or none.
 //!
-//! Invariant: what is to be erased is on the disk as a list before the first byte of it is overwritten, and the list goes
-//! once all of it is zeros and on the disk. A body half overwritten would look like damage, and an erasure half done like
-//! one that is done; so after a crash in the middle the next start does the rest.
+//! Invariant: a list of the bodies to erase is durable before the first byte is overwritten, and it is removed after
+//! all zeros are durable. A half-overwritten body would look like damage, and a half-done erasure like a complete one;
+//! so after a crash the next start finishes the work.
 //!
 //! ```text
-//! the file `erasing`, while there is one:
+//! the file `erasing`, present during an erasure:
 //!  0  magic   8  "offhookE"
 //!  8  count   u32
 //! 12  for each body: its segment's first position u64, its offset there u64, its bytes with the salt u64
@@ -14,30 +14,30 @@
 
 use super::disk::Disk;
 use super::frame::{Body, ChainChecksum, u32_at, u64_at};
-use super::recover::{MAKING, damaged, failed};
+use super::recover::{TEMPORARY_SUFFIX, damaged, failed};
 use super::segment::{Found, Header, Place, PreviousSegment, Step, Walk, Window, name_of};
 use super::{JournalFailed, Which};
 use crate::model::Position;
 use std::io;
 
-/// The name of the list.
+/// The file name of the list.
 const LIST: &str = "erasing";
 
 const MAGIC: &[u8; 8] = b"offhookE";
 const HEAD: usize = 12;
 const ENTRY: usize = 24;
 
-/// Zeros are written so many at a time.
+/// The zeros for one write.
 const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
 
-/// Where a body stands, with its salt.
+/// The location of a body, including its salt.
 pub(super) struct Span {
     segment: Position,
     offset: u64,
     bytes: u64,
 }
 
-/// Adds the bodies of a segment that `which` names and that are not erased, in frames up to `until`.
+/// Adds the bodies of a segment that `which` selects and that are not erased yet, in frames up to `until`.
 pub(super) fn find(
     disk: &dyn Disk,
     identity: [u8; 16],
@@ -58,10 +58,10 @@ pub(super) fn find(
         let place = walk.place;
         let view = match walk.step().map_err(failed(disk, &name))? {
             Step::Frame(view) => view,
-            Step::End => return Err(broken(place, "zeros stand where a frame should")),
+            Step::End => return Err(broken(place, "there are zeros instead of a frame")),
             Step::Bad(why) => return Err(broken(place, why)),
         };
-        let why = "a body is neither what was written nor erased";
+        let why = "a body matches neither its checksum nor an erasure";
         let frame = view.to_frame().ok_or_else(|| broken(place, why))?;
         for index in which(&frame) {
             let kept = view.bodies().nth(index).is_some_and(|(_, body)| matches!(body, Body::Kept(_)));
@@ -74,7 +74,7 @@ pub(super) fn find(
     Ok(())
 }
 
-/// Overwrites the bodies with zeros, and has that on the disk.
+/// Overwrites the bodies with zeros durably.
 pub(super) fn erase(disk: &dyn Disk, spans: &[Span]) -> Result<(), JournalFailed> {
     if spans.is_empty() {
         return Ok(());
@@ -83,12 +83,12 @@ pub(super) fn erase(disk: &dyn Disk, spans: &[Span]) -> Result<(), JournalFailed
     overwrite(disk, spans)
 }
 
-/// Does what a crash left undone.
+/// Finishes an erasure that a crash interrupted.
 pub(super) fn finish(disk: &dyn Disk) -> Result<(), JournalFailed> {
     let names = disk.names().map_err(failed(disk, ""))?;
-    let making = format!("{LIST}{MAKING}");
+    let making = format!("{LIST}{TEMPORARY_SUFFIX}");
     if names.contains(&making) {
-        // Nothing was overwritten by it.
+        // An unfinished list: nothing was overwritten yet.
         disk.remove(&making).map_err(failed(disk, &making))?;
     }
     if !names.iter().any(|name| name == LIST) {
@@ -98,7 +98,7 @@ pub(super) fn finish(disk: &dyn Disk) -> Result<(), JournalFailed> {
     let Some(spans) = decode(&bytes) else {
         let file = disk.path().join(LIST);
         return Err(JournalFailed::Damaged(format!(
-            "{} says what was being erased, and is damaged: move it away, start the gateway, and erase that person \
+            "{}, the list of an unfinished erasure, is damaged: move it away, start the gateway, and erase that person \
              again",
             file.display()
         )));
@@ -110,7 +110,7 @@ fn overwrite(disk: &dyn Disk, spans: &[Span]) -> Result<(), JournalFailed> {
     for of_segment in spans.chunk_by(|one, next| one.segment == next.segment) {
         let name = name_of(of_segment[0].segment);
         let file = match disk.open_to_write(&name) {
-            // Somebody moved the segment away, and its bodies with it.
+            // The segment was moved away, and its bodies with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             opened => opened.map_err(failed(disk, &name))?,
         };
@@ -129,7 +129,7 @@ fn overwrite(disk: &dyn Disk, spans: &[Span]) -> Result<(), JournalFailed> {
 
 fn write_list(disk: &dyn Disk, spans: &[Span]) -> io::Result<()> {
     let mut bytes = MAGIC.to_vec();
-    let count = u32::try_from(spans.len()).map_err(|_| io::Error::other("more bodies than one list has room for"))?;
+    let count = u32::try_from(spans.len()).map_err(|_| io::Error::other("too many bodies for one list"))?;
     bytes.extend_from_slice(&count.to_le_bytes());
     for span in spans {
         for number in [span.segment.0, span.offset, span.bytes] {
@@ -137,7 +137,7 @@ fn write_list(disk: &dyn Disk, spans: &[Span]) -> io::Result<()> {
         }
     }
     bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
-    let making = format!("{LIST}{MAKING}");
+    let making = format!("{LIST}{TEMPORARY_SUFFIX}");
     let file = disk.create(&making)?;
     file.write_all_at(&bytes, 0)?;
     file.sync_all()?;

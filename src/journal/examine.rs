@@ -1,7 +1,7 @@
-//! What state a segment is in: whole, torn at its end, or damaged in the middle.
+//! Determines the state of a segment: whole, torn at its end, or damaged in the middle.
 //!
-//! Invariant: what a frame further on says had been durable is never called torn. A torn end was never acknowledged and
-//! may be cut; a hole in what was acknowledged is for a person to see.
+//! Invariant: data that a later frame records as durable is never called torn. A torn end was never acknowledged and
+//! may be truncated; damage to acknowledged data must be reported to the operator.
 
 use super::disk::ReadAt;
 use super::frame::{Body, ChainChecksum, HEAD, Head, View, all_zero};
@@ -9,16 +9,16 @@ use super::segment::{FrameOffsets, Header, Place, Step, WINDOW_BYTES, Walk, Wind
 use crate::model::Position;
 use std::io;
 
-/// A segment, examined.
+/// The result of examining a segment.
 pub(super) struct Examined {
     pub(super) state: State,
-    /// Behind the last frame to be kept.
+    /// The end of the last frame to keep.
     pub(super) end: Place,
-    /// The last position of which a frame, or the caller, says that it was durable. The frames after it are whole as
-    /// the system shows them now; whether they are on the disk nobody knows.
+    /// The last position known durable, from a frame or from the caller. Later frames are intact in the page cache, but
+    /// may not be on the disk.
     pub(super) durable: Position,
     pub(super) marks: FrameOffsets,
-    /// Bodies found erased.
+    /// Number of erased bodies.
     pub(super) erased: u64,
 }
 
@@ -27,18 +27,18 @@ pub(super) struct Examined {
 pub(super) enum State {
     /// Frames, then nothing.
     Whole,
-    /// Something that was never known durable is not whole: at the end, and for the cutting.
+    /// Data at the end that was never known durable is incomplete; it can be truncated.
     Torn(&'static str),
-    /// Something that had been durable is not whole any more.
+    /// Data that had been durable is no longer intact.
     Damaged(Place, &'static str),
 }
 
-/// Examines the first `size` bytes of `file`. `synced_len` is the last position known durable from elsewhere: the segment
-/// after this one exists only because all of this one was.
-pub(super) fn examine(file: &dyn ReadAt, size: u64, header: &Header, synced_len: Position) -> io::Result<Examined> {
+/// Examines the first `size` bytes of `file`. `known_durable` is the last position known durable from elsewhere: a
+/// following segment exists only if all of this one was durable.
+pub(super) fn examine(file: &dyn ReadAt, size: u64, header: &Header, known_durable: Position) -> io::Result<Examined> {
     let seal = ChainChecksum::of(&header.identity);
     let mut walk = Walk::new(Window::new(file, size), seal, header.start());
-    let mut durable = synced_len;
+    let mut durable = known_durable;
     let mut marks = FrameOffsets::default();
     let mut erased = 0;
     let mut damaged_body = None;
@@ -65,7 +65,7 @@ pub(super) fn examine(file: &dyn ReadAt, size: u64, header: &Header, synced_len:
 
     let mut state = match stopped {
         None if zeros_from(&mut window, end.offset)? => State::Whole,
-        None => State::Torn("zeros stand where a frame should, and something is behind them"),
+        None => State::Torn("there are zeros instead of a frame, and data after them"),
         Some(why) => State::Torn(why),
     };
     if state != State::Whole && durable < end.position {
@@ -79,12 +79,12 @@ pub(super) fn examine(file: &dyn ReadAt, size: u64, header: &Header, synced_len:
         state = State::Damaged(end, why);
     }
     if let Some(place) = damaged_body.filter(|place| place.position <= durable) {
-        state = State::Damaged(place, "a body is neither what was written nor erased");
+        state = State::Damaged(place, "a body matches neither its checksum nor an erasure");
     }
     if !matches!(state, State::Damaged(..))
         && let Some(torn) = first_torn_body(window, &marks, durable, end, seal)?
     {
-        state = State::Torn("a body was not written to its end");
+        state = State::Torn("a body was not written completely");
         end = torn;
         marks.cut(torn.position);
     }
@@ -92,15 +92,16 @@ pub(super) fn examine(file: &dyn ReadAt, size: u64, header: &Header, synced_len:
 }
 
 impl Examined {
-    /// From where on the bytes may be in memory only: the beginning of a frame not known durable, or one before it.
+    /// The offset from which bytes may be in the page cache only: the start of a frame not known durable, or earlier.
     pub(super) fn doubtful_from(&self) -> u64 {
         self.marks.before(self.durable.next()).map_or(self.end.offset, |place| place.offset.min(self.end.offset))
     }
 }
 
-/// What the first whole frame behind `bad` that knows of a durable frame at `bad` says; `None` where there is none.
+/// Searches for the first intact frame after `bad` that records the frame at `bad` as durable, and returns the durable
+/// position it contains; `None` without one.
 ///
-/// The walk has lost its step, so every byte may begin a frame. Few do: four bytes of the identity stand there.
+/// Frame boundaries are lost here, so a frame may begin at any byte; the four-byte mark rules out almost all of them.
 fn claim_after(window: &mut Window<'_>, bad: Place, seal: ChainChecksum) -> io::Result<Option<Position>> {
     let mut offset = bad.offset + 1;
     loop {
@@ -108,7 +109,7 @@ fn claim_after(window: &mut Window<'_>, bad: Place, seal: ChainChecksum) -> io::
         if bytes.len() < HEAD {
             return Ok(None);
         }
-        // Zeros are no head. Behind the end of a segment that was being written stand tens of megabytes of them.
+        // Skip zeros quickly: after the end of an open segment there are tens of megabytes of them.
         if all_zero(bytes) {
             offset += (bytes.len() - HEAD + 1) as u64;
             continue;
@@ -130,8 +131,8 @@ fn claim_after(window: &mut Window<'_>, bad: Place, seal: ChainChecksum) -> io::
     }
 }
 
-/// The first frame, of those not known durable, with a body that is not there. Zeros are no erasure here: only what is
-/// known durable is ever erased, and zeros are what stood in the file before.
+/// The first frame not known durable with an incomplete body. Zeros are not an erasure here: only durable frames are
+/// ever erased, and zeros are the preallocated content of the file.
 fn first_torn_body(
     window: Window<'_>,
     marks: &FrameOffsets,

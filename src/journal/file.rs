@@ -1,13 +1,13 @@
-//! The journal on disk: the writing end.
+//! The writer of the journal on disk.
 //!
-//! Invariant: whatever a call to `sync` has returned for is on the disk, in a file whose name is on the disk. The first
-//! failure is the last: nothing is written or synced after it, since a sync that fails once may succeed the next time
-//! without the bytes being on the disk.
+//! Invariant: once `sync` has returned, the data is on the disk, in a file whose name is on the disk. Nothing is
+//! written or synced after the first failure, because a repeated fsync may report success without the bytes being on
+//! the disk.
 
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::frame::{ChainChecksum, Link, Salts, bytes_of, encode};
 use super::reader::{FileReader, Segment, Shared, Visible};
-use super::recover::{Cut, Evidence, Last, MAKING, Recovered, failed, identity_on, recover};
+use super::recover::{Cut, Evidence, Last, Recovered, TEMPORARY_SUFFIX, failed, identity_on, recover};
 use super::segment::{FrameOffsets, Header, Place, PreviousSegment, name_of};
 use super::{FORGOTTEN_AT_ONCE_MAX, Journal, JournalFailed, JournalReader, Record, Which, erase};
 use crate::model::{Day, Position, Timestamp};
@@ -17,17 +17,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A segment is closed once a frame does not fit in it, or when its day is over.
+/// The size of a segment. It is closed when a frame does not fit, or when its day is over.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The buffer that batches are written from keeps at most this: four times a batch of the usual bound of 1 MiB.
+/// The write buffer keeps at most this capacity: four batches of the usual maximum of 1 MiB.
 const BUFFER_KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How the journal lies on the disk.
+/// The layout of the journal on disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Bytes reserved for a segment, 64 MiB. A frame that is larger gets a segment of its own size; on a disk that is
-    /// nearly full segments are smaller.
+    /// Bytes reserved for a segment, by default 64 MiB. A larger frame gets a segment of its own size; on a nearly full
+    /// disk segments are smaller.
     pub segment_bytes: u64,
 }
 
@@ -39,28 +39,28 @@ impl Default for Options {
 
 /// A journal in a directory: `00000000000000000001.log` and so on, each named by its first position.
 ///
-/// One process may have it open: take the [`Lock`](super::Lock) first.
+/// Only one process may open it: take the [`Lock`](super::Lock) first.
 pub struct FileJournal {
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     identity: [u8; 16],
     seal: ChainChecksum,
     salts: Salts,
-    /// The segment that is written to; none before the first append of a new journal.
+    /// The current segment; `None` before the first append of a new journal.
     current: Option<Current>,
-    /// The segment before the next one to be made.
-    behind: PreviousSegment,
-    /// The last position before the gap that the next segment begins after.
+    /// The segment before the next one to be created.
+    previous_segment: PreviousSegment,
+    /// The last position before a gap, if the next segment follows one.
     gap_after: Option<Position>,
-    /// What the next frame is to say of itself.
+    /// Position of the next frame, and the crc of the frame before it.
     next: Position,
     previous: u32,
     /// The last position known durable.
     durable: Position,
-    /// The last position that a frame of this process says is durable, written and synced.
-    confirmed_len: Position,
-    synced_len: Position,
-    /// Encoded and not yet written.
+    /// The last position that a frame of this process records as durable: of frames written, and of frames synced.
+    confirmed: Position,
+    confirmed_synced: Position,
+    /// Encoded frames not yet written.
     buffer: Vec<u8>,
     /// Segments closed since the last sync.
     closed: Vec<Segment>,
@@ -69,7 +69,7 @@ pub struct FileJournal {
     dead: Option<JournalFailed>,
 }
 
-/// The segment that is written to.
+/// The segment being written.
 struct Current {
     file: Arc<dyn DiskFile>,
     name: String,
@@ -77,44 +77,44 @@ struct Current {
     day: Day,
     /// Bytes reserved.
     size: u64,
-    /// Behind the last frame written.
+    /// The end of the last frame written.
     written: u64,
-    /// Marks of frames since the last sync.
+    /// Offsets of frames written since the last sync.
     marks: FrameOffsets,
     /// Something was written since the last sync.
     unsynced: bool,
 }
 
 impl FileJournal {
-    /// The identity of the journal in `directory`, where a segment says it. Changes nothing.
+    /// The identity of the journal in `directory`, if it has a readable segment. Changes nothing.
     ///
     /// # Errors
-    /// `Disk` where a file cannot be read.
+    /// `Disk` if a file cannot be read.
     pub fn identity_in(directory: &Path) -> Result<Option<[u8; 16]>, JournalFailed> {
         if directory.is_dir() { identity_on(&RealDisk::at(directory)) } else { Ok(None) }
     }
 
-    /// Opens the journal in `directory`, which is made where there is none. What a crash tore at the end is cut off, and
-    /// all that is readable afterwards is on the disk.
+    /// Opens the journal in `directory`, which is created if missing. A torn end is truncated, and everything readable
+    /// afterwards is durable.
     ///
     /// # Errors
-    /// `Damaged` where something that had been durable is not whole any more; nothing was changed then. `Disk` where a
-    /// file cannot be read or written.
+    /// `Damaged` if durable data is no longer intact; nothing is changed then. `Disk` if a file cannot be read or
+    /// written.
     pub fn open(directory: &Path, options: Options) -> Result<Self, JournalFailed> {
         Self::open_with(directory, options, &Evidence::default())
     }
 
-    /// The same of a journal of which others know something.
+    /// Like `open`, but checks the journal against evidence from the index or a snapshot.
     ///
     /// # Errors
-    /// The same; also `Damaged` where it ends before what is known. Nothing was changed then.
+    /// Like `open`; also `Damaged` if the journal ends before the known position. Nothing is changed then.
     pub fn open_with(directory: &Path, options: Options, known: &Evidence) -> Result<Self, JournalFailed> {
         let disk = RealDisk::at(directory);
         disk.create_directory().map_err(failed(&disk, ""))?;
         Self::on_with(Arc::new(disk), &options, known)
     }
 
-    /// The journal on any disk.
+    /// Opens the journal on any disk.
     pub(super) fn on(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, JournalFailed> {
         Self::on_with(disk, options, &Evidence::default())
     }
@@ -134,13 +134,13 @@ impl FileJournal {
             seal: ChainChecksum::of(&identity),
             salts: Salts::new(salts.try_into().expect("32 bytes less 16 are 16")),
             current,
-            behind: PreviousSegment::default(),
+            previous_segment: PreviousSegment::default(),
             gap_after: None,
             next: next.position,
             previous: next.previous,
             durable: Position(next.position.0 - 1),
-            confirmed_len: Position(0),
-            synced_len: Position(0),
+            confirmed: Position(0),
+            confirmed_synced: Position(0),
             buffer: Vec::new(),
             closed: Vec::new(),
             shared: Arc::new(shared),
@@ -149,13 +149,12 @@ impl FileJournal {
         })
     }
 
-    /// What was cut off the end when the journal was opened: worth a line in the log, and no harm.
+    /// The torn end that was truncated when the journal was opened. It is harmless and is logged.
     pub fn cut(&self) -> Option<&Cut> {
         self.cut.as_ref()
     }
 
-    /// The next frame goes to `first`, further on than it would: the frames between were lost, and their positions are
-    /// given to no others.
+    /// Moves the next frame to `first`, skipping the positions of lost frames so that they are never reused.
     pub fn begin_epoch(&mut self, first: Position) {
         debug_assert!(first > self.next, "an epoch begins after everything before it");
         self.gap_after = Some(Position(self.next.0 - 1));
@@ -163,7 +162,7 @@ impl FileJournal {
         self.shared.leave_gap(first);
     }
 
-    /// Runs `work` unless the journal is dead, and declares it dead where that fails.
+    /// Runs `work` unless the journal is dead, and marks the journal dead if it fails.
     fn alive(&mut self, work: impl FnOnce(&mut Self) -> Result<(), JournalFailed>) -> Result<(), JournalFailed> {
         if let Some(dead) = &self.dead {
             return Err(dead.clone());
@@ -175,18 +174,18 @@ impl FileJournal {
         for record in records {
             let bytes = bytes_of(record).expect("every record of the batch has been checked") as u64;
             self.make_room(bytes, now)?;
-            let current = self.current.as_mut().expect("there is a segment once there is room");
+            let current = self.current.as_mut().expect("make_room has ensured a segment");
             let link = Link { previous: self.previous, position: self.next, synced: self.durable };
             let offset = current.written + self.buffer.len() as u64;
             current.marks.pass(Place { offset, position: self.next, previous: self.previous });
             self.previous = encode(&mut self.buffer, record, link, self.seal, &self.salts);
             self.next = self.next.next();
-            self.confirmed_len = link.synced;
+            self.confirmed = link.synced;
         }
         self.write_buffer()
     }
 
-    /// Makes sure that the current segment is of the day of `now` and has room for a frame of `bytes`.
+    /// Ensures that the current segment is of the day of `now` and has space for a frame of `bytes`.
     fn make_room(&mut self, bytes: u64, now: Timestamp) -> Result<(), JournalFailed> {
         if let Some(current) = &self.current {
             let fits = current.written + self.buffer.len() as u64 + bytes <= current.size;
@@ -203,7 +202,7 @@ impl FileJournal {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let current = self.current.as_mut().expect("what is in the buffer was encoded for a segment");
+        let current = self.current.as_mut().expect("buffered frames were encoded for a segment");
         current.unsynced = true;
         let written = current.file.write_all_at(&self.buffer, current.written);
         written.map_err(failed(&*self.disk, &current.name))?;
@@ -214,7 +213,7 @@ impl FileJournal {
         Ok(())
     }
 
-    /// Cuts the current segment to its length and makes all of it durable, before the next one comes to be: so that only
+    /// Truncates the current segment to its length and makes it durable before the next one is created, so that only
     /// the last segment can be torn.
     fn close(&mut self) -> Result<(), JournalFailed> {
         let Some(current) = self.current.take() else { return Ok(()) };
@@ -223,22 +222,23 @@ impl FileJournal {
         cut.map_err(failed(&*self.disk, &current.name))?;
         observe::journal_synced(began.elapsed());
         self.durable = self.gap_after.unwrap_or(Position(self.next.0 - 1));
-        self.behind = PreviousSegment { first: current.first, end: current.written };
+        self.previous_segment = PreviousSegment { first: current.first, end: current.written };
         self.closed.push(current.into_segment());
         Ok(())
     }
 
-    /// Makes the next segment, with room for a frame of `bytes`. Its file and its name are durable before it is used.
+    /// Creates the next segment, with space for a frame of `bytes`. Its file and name are durable before it is used.
     fn begin(&mut self, bytes: u64, now: Timestamp) -> Result<(), JournalFailed> {
         let first = self.next;
         let name = name_of(first);
-        let (identity, behind, seed, after) = (self.identity, self.behind, self.previous, self.gap_after);
-        let header = Header { identity, first, opened: now, behind, seed, after }.encode();
+        let (identity, previous_segment, seed, after) =
+            (self.identity, self.previous_segment, self.previous, self.gap_after);
+        let header = Header { identity, first, opened: now, previous_segment, seed, after }.encode();
         let written = header.len() as u64;
         let least = written + bytes;
         let disk = &*self.disk;
         let make = || -> io::Result<(Arc<dyn DiskFile>, u64)> {
-            let making = format!("{name}{MAKING}");
+            let making = format!("{name}{TEMPORARY_SUFFIX}");
             let file = disk.create(&making)?;
             let size = reserve(&*file, self.segment_bytes.max(least), least)?;
             file.write_all_at(&header, 0)?;
@@ -261,7 +261,7 @@ impl FileJournal {
             observe::journal_synced(began.elapsed());
             current.unsynced = false;
             self.durable = Position(self.next.0 - 1);
-            self.synced_len = self.confirmed_len;
+            self.confirmed_synced = self.confirmed;
             let current = current.since_last_sync();
             self.shared.show(self.closed.drain(..).chain([current]), self.next);
         }
@@ -290,7 +290,7 @@ impl Journal for FileJournal {
     fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
         self.alive(|journal| {
             for first in journal.shared.hide_before(position, FORGOTTEN_AT_ONCE_MAX) {
-                // Each is gone for good before the next goes: a journal with a hole in it would not be opened.
+                // Each deletion is durable before the next: a journal with a missing segment would not open.
                 let name = name_of(first);
                 let gone = journal.disk.remove(&name).and_then(|()| journal.disk.sync_directory());
                 gone.map_err(failed(&*journal.disk, &name))?;
@@ -304,8 +304,15 @@ impl Journal for FileJournal {
         self.alive(|journal| {
             let mut spans = Vec::new();
             for segment in journal.shared.segments() {
-                if segment.first <= journal.synced_len {
-                    erase::find(&*journal.disk, journal.identity, segment, journal.synced_len, which, &mut spans)?;
+                if segment.first <= journal.confirmed_synced {
+                    erase::find(
+                        &*journal.disk,
+                        journal.identity,
+                        segment,
+                        journal.confirmed_synced,
+                        which,
+                        &mut spans,
+                    )?;
                 }
             }
             erased = spans.len() as u64;
@@ -320,7 +327,7 @@ impl Journal for FileJournal {
 }
 
 impl Current {
-    /// What readers are shown next: how far the segment goes, and the marks they do not have.
+    /// What becomes visible to readers next: the segment's end, and the new frame offsets.
     fn since_last_sync(&mut self) -> Segment {
         let marks = std::mem::take(&mut self.marks);
         Segment { file: self.file.clone(), first: self.first, end: self.written, marks }
@@ -331,8 +338,8 @@ impl Current {
     }
 }
 
-/// Reserves bytes for a segment, `wanted` of them, or an eighth or a 64th where the disk has no room for so many; never fewer
-/// than `least`. Says how many.
+/// Reserves `wanted` bytes for a segment, or an eighth or a 64th of them if the disk is too full; never fewer than
+/// `least`. Returns how many.
 fn reserve(file: &dyn DiskFile, wanted: u64, least: u64) -> io::Result<u64> {
     let mut sizes = [wanted, wanted / 8, wanted / 64].map(|size| size.max(least)).into_iter();
     let mut size = wanted;
@@ -341,7 +348,7 @@ fn reserve(file: &dyn DiskFile, wanted: u64, least: u64) -> io::Result<u64> {
             Ok(()) => return Ok(size),
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 let Some(smaller) = sizes.find(|smaller| *smaller < size) else { return Err(error) };
-                // A part of it may have been reserved, and that is in the way of less.
+                // A part may have been reserved; release it, or it takes the space of the smaller size.
                 file.set_size(0)?;
                 size = smaller;
             }
@@ -350,7 +357,7 @@ fn reserve(file: &dyn DiskFile, wanted: u64, least: u64) -> io::Result<u64> {
     }
 }
 
-/// Goes on in the last segment that was found.
+/// Continues in the last segment found.
 fn resume(last: Last, next: Place) -> (Current, Segment) {
     let Last { header, file, size, marks } = last;
     let first = header.first;

@@ -1,10 +1,10 @@
-//! A frame: the bytes of one record, its place, and the proof that they are whole.
+//! A frame: one encoded record with its position and checksums.
 //!
 //! ```text
-//!  0  mark      4  four bytes of the journal's identity: here a frame may begin
-//!  4  crc       u32  CRC-32C, begun with the journal's key, of everything from `length` to the end of `meta`
+//!  0  mark      4  four bytes of the journal's identity, which mark the start of a frame
+//!  4  crc       u32  CRC-32C, seeded with the journal's key, of everything from `length` to the end of `meta`
 //!  8  length    u32  bytes of the frame, from `mark` to the end of the last body
-//! 12  previous  u32  the crc of the frame before; of a journal's first frame, the key
+//! 12  previous  u32  the crc of the frame before; in a journal's first frame, the key
 //! 16  position  u64
 //! 24  synced    u64  the last position known durable when this was written
 //! 32  meta length   u32
@@ -14,19 +14,19 @@
 //!     for each body: salt u32 (never 0), then `length` bytes
 //! ```
 //!
-//! All numbers are little-endian. The crc covers the checksums of the bodies and not their bytes, so a body can be
-//! erased, by writing zeros over its salt and its bytes, without touching the chain.
+//! All numbers are little-endian. The crc covers the checksums of the bodies but not their bytes, so a body can be
+//! erased by overwriting its salt and bytes with zeros, without breaking the chain.
 //!
-//! - Every frame carries the crc of the one before and is covered together with it. So frames chain, and still each can
-//!   be checked alone: after damage, a single whole frame further on is enough to know what had been durable.
-//! - Mark and key come from the journal's identity, which no outsider knows: nobody can send a text whose bytes would
-//!   pass for a frame when a damaged journal is searched, nor make that search expensive.
-//! - The salt is random and goes with the body. A checksum of a telephone number alone would give the number back after
-//!   erasure, by trying them all; four random bytes make the checksum say nothing at all. As a salt is never 0, an
-//!   erased body is told from one that is empty or really all zeros.
+//! - Every frame contains the crc of the frame before, and its own crc covers that. So frames form a chain, yet each
+//!   can be checked alone: after damage, one intact frame further on is enough to know what had been durable.
+//! - Mark and key are derived from the journal's secret identity, so an outsider cannot send a text whose bytes look
+//!   like a frame when a damaged journal is searched, and cannot make that search expensive.
+//! - The salt is random and erased with the body. From the checksum of a phone number alone, the number could be found
+//!   by brute force after erasure; with four random bytes the checksum reveals nothing. A salt is never 0, which
+//!   distinguishes an erased body from one that is empty or all zeros.
 //!
-//! Only a frame that a later synced frame says is durable may have bodies erased: at the very end of a journal, zeros
-//! are what a torn write leaves, and recovery cuts there.
+//! Bodies may be erased only in frames that a later synced frame records as durable: at the very end of a journal,
+//! zeros are the trace of a torn write, and recovery truncates there.
 
 use super::{Frame, Record};
 use crate::model::Position;
@@ -34,23 +34,23 @@ use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 use std::ops::Range;
 
-/// Bytes of a frame before the table of its bodies.
+/// Size of a frame's head, before the table of bodies.
 pub(super) const HEAD: usize = 38;
 
-/// A frame's bytes at most: a webhook of 512 kB in one body is far below, and memory for one frame stays small.
+/// Maximum size of a frame: far above a webhook of 512 kB, yet small enough to hold a frame in memory.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Bodies of a frame at most.
+/// Maximum number of bodies in a frame.
 pub const BODIES_MAX: usize = u16::MAX as usize;
 
 const TABLE_ENTRY: usize = 8;
 const SALT: usize = 4;
 
-/// What makes a frame one of this journal: derived from its identity.
+/// The mark and checksum seed of a journal's frames, derived from its identity.
 #[derive(Clone, Copy)]
 pub(super) struct ChainChecksum {
     mark: [u8; 4],
-    /// Begins every crc; also stands as `previous` in the journal's first frame.
+    /// The seed of every crc; also `previous` in the journal's first frame.
     pub(super) key: u32,
 }
 
@@ -61,7 +61,7 @@ impl ChainChecksum {
     }
 }
 
-/// Gives every body a salt: a hash under a key that only this process knows and nobody writes down.
+/// Generates a salt for every body: a hash keyed with a random key that exists only in this process.
 pub(super) struct Salts {
     key: [u8; 16],
 }
@@ -76,19 +76,19 @@ impl Salts {
         hasher.write_u64(position.0);
         hasher.write_u64(body as u64);
         let hash = hasher.finish();
-        // 0 is kept for the erased; 2^-32 of all salts become 1.
+        // 0 is reserved for erased bodies; 2^-32 of all salts become 1.
         (hash as u32).max(1).to_le_bytes()
     }
 }
 
-/// The bytes `record` takes in the journal, or `None` where they are too many.
+/// The size of `record` in the journal, or `None` if it is too large.
 pub(super) fn bytes_of(record: &Record) -> Option<usize> {
-    let people: usize = record.bodies.iter().map(|body| TABLE_ENTRY + SALT + body.len()).sum();
-    let bytes = HEAD + record.meta.len() + people;
+    let body_bytes: usize = record.bodies.iter().map(|body| TABLE_ENTRY + SALT + body.len()).sum();
+    let bytes = HEAD + record.meta.len() + body_bytes;
     (record.bodies.len() <= BODIES_MAX && bytes <= FRAME_BYTES_MAX).then_some(bytes)
 }
 
-/// Where in the chain a frame stands.
+/// A frame's link in the chain.
 #[derive(Clone, Copy)]
 pub(super) struct Link {
     pub(super) previous: u32,
@@ -96,9 +96,9 @@ pub(super) struct Link {
     pub(super) synced: Position,
 }
 
-/// Writes a frame behind `buffer` and returns its crc. The record is one that `bytes_of` has a size for.
+/// Appends a frame to `buffer` and returns its crc. `bytes_of` must accept the record.
 pub(super) fn encode(buffer: &mut Vec<u8>, record: &Record, link: Link, seal: ChainChecksum, salts: &Salts) -> u32 {
-    const FITS: &str = "a record that has a size is below 16 MiB and 65,536 bodies";
+    const FITS: &str = "bytes_of limits a record to 16 MiB and 65,535 bodies";
     let start = buffer.len();
     let length = bytes_of(record).expect(FITS);
     buffer.reserve(length);
@@ -126,7 +126,7 @@ pub(super) fn encode(buffer: &mut Vec<u8>, record: &Record, link: Link, seal: Ch
     crc
 }
 
-/// The fixed beginning of a frame: plausible, not yet proven.
+/// The fixed-size head of a frame: plausible, but not verified.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
     pub(super) crc: u32,
@@ -139,7 +139,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The head that `bytes` begin with, where it is one of this journal and its lengths agree with each other.
+    /// Reads a head at the start of `bytes`; `None` if it is of another journal or its lengths are inconsistent.
     pub(super) fn read(bytes: &[u8], seal: ChainChecksum) -> Option<Self> {
         let bytes: &[u8; HEAD] = bytes.first_chunk()?;
         let head = Self {
@@ -165,14 +165,14 @@ impl Head {
     }
 }
 
-/// A frame whose crc has been found right, in the bytes it was read from. Its bodies are checked when asked for.
+/// A frame with a verified crc, borrowing the bytes it was read from. Its bodies are verified on access.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) head: Head,
     bytes: &'a [u8],
 }
 
-/// What is left of a body.
+/// The state of a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Body<'a> {
     Kept(&'a [u8]),
@@ -181,14 +181,14 @@ pub(super) enum Body<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The frame in `bytes`, which are as many as its head says; `None` where it is not whole.
+    /// Reads the frame in `bytes`, of the length in its head; `None` if its checksum is wrong.
     pub(super) fn read(bytes: &'a [u8], head: Head, seal: ChainChecksum) -> Option<Self> {
         let view = Self { head, bytes: bytes.get(..head.length)? };
         if crc32c::crc32c_append(seal.key, &view.bytes[8..head.meta_end()]) != head.crc {
             return None;
         }
-        let people: u64 = view.table().map(|(length, _)| SALT as u64 + u64::from(length)).sum();
-        (head.meta_end() as u64 + people == head.length as u64).then_some(view)
+        let body_bytes: u64 = view.table().map(|(length, _)| SALT as u64 + u64::from(length)).sum();
+        (head.meta_end() as u64 + body_bytes == head.length as u64).then_some(view)
     }
 
     pub(super) fn meta(self) -> &'a [u8] {
@@ -213,7 +213,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Where body `index` stands with its salt, counted from the beginning of the frame; `None` where there is none.
+    /// The range of body `index` including its salt, relative to the frame's start; `None` if there is no such body.
     pub(super) fn span(self, index: usize) -> Option<Range<usize>> {
         let (length, _) = self.table().nth(index)?;
         let before: usize = self.table().take(index).map(|(length, _)| SALT + length as usize).sum();
@@ -221,7 +221,7 @@ impl<'a> View<'a> {
         Some(start..start + SALT + length as usize)
     }
 
-    /// The frame as readers get it, or `None` where a body is damaged.
+    /// The frame as returned to readers, or `None` if a body is damaged.
     pub(super) fn to_frame(self) -> Option<Frame> {
         let mut bodies = Vec::with_capacity(self.head.bodies);
         for (_, body) in self.bodies() {
@@ -240,7 +240,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Whether there are only zeros; in whole words, since segments end in megabytes of them.
+/// Whether all bytes are zero; compared in whole words, because segments end in megabytes of zeros.
 pub(super) fn all_zero(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<32>();
     words.iter().all(|word| *word == [0; 32]) && rest.iter().all(|byte| *byte == 0)
@@ -261,7 +261,7 @@ mod tests {
     const IDENTITY: [u8; 16] = *b"journal of tests";
 
     #[test]
-    fn an_empty_body_and_one_of_zeros_are_told_from_erased_ones() {
+    fn empty_and_all_zero_bodies_are_distinguished_from_erased_ones() {
         let mut bytes = encoded(&[b"", &[0; 40], b"+12065550142"]);
         assert_eq!(bodies(&bytes), [Body::Kept(b""), Body::Kept(&[0; 40]), Body::Kept(b"+12065550142")]);
 
@@ -279,9 +279,9 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_of_a_body_says_nothing_about_it_once_it_is_erased() {
-        // The same number, in the same place, under two processes' salts: were the checksum one of the number alone,
-        // trying all numbers would find it.
+    fn the_checksum_of_an_erased_body_reveals_nothing() {
+        // The same number at the same position, with the salts of two processes. Without salts the checksums would be
+        // equal, and trying all numbers would find this one.
         let record = Record { meta: Vec::new(), bodies: vec![b"+12065550142".to_vec()] };
         let [one, other] = [[1; 16], [2; 16]].map(|key| {
             let mut bytes = Vec::new();
@@ -292,10 +292,10 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_another_journal_is_none_of_ours() {
+    fn a_frame_of_another_journal_is_rejected() {
         let bytes = encoded(&[b"text"]);
         assert!(Head::read(&bytes, ChainChecksum::of(b"another journal!")).is_none());
-        // The same mark, and the rest of the identity different: the crc does not agree.
+        // The mark is the same but the rest of the identity differs, so the crc does not match.
         let seal = ChainChecksum::of(b"jour of an other");
         let head = Head::read(&bytes, seal).unwrap();
         assert!(View::read(&bytes, head, seal).is_none());

@@ -1,4 +1,4 @@
-//! What the fuzzer calls: everything that reads a journal's files.
+//! Fuzz targets for everything that reads a journal's files.
 
 pub use super::snapshot::fuzz::snapshot;
 
@@ -8,18 +8,18 @@ use super::sim_disk::SimDisk;
 use super::{Frame, Journal, JournalFailed, JournalReader, Options, Record};
 use crate::model::{Position, Timestamp};
 
-/// Reads `input` as a segment, as start-up does. Whatever it is, this returns.
+/// Reads `input` as a segment, like a start does. It must return for any input.
 pub fn segment(input: &[u8]) {
     let Ok(Found::Header(header)) = Header::read(&input) else { return };
     let examined = examine(&input, input.len() as u64, &header, Position(0)).expect("memory does not fail");
-    assert!(examined.end.offset <= input.len() as u64, "what is kept is in the file");
+    assert!(examined.end.offset <= input.len() as u64, "kept frames are within the file");
 }
 
-/// Writes a journal and has it tampered with, both as `input` says: what opens afterwards is a beginning of what was
-/// written, but for bodies that were overwritten with zeros, and goes on; else it is refused.
+/// Writes a journal and tampers with it, both according to `input`. Afterwards it either opens with a prefix of the
+/// written records, except for bodies overwritten with zeros, and can be appended to; or opening fails.
 ///
-/// Its first byte says how many records, each of the next ones how long a record is; then come changes of five bytes each:
-/// of what kind, two bytes of where, and two of how much.
+/// The first byte of `input` is the number of records, followed by the length of each; then come changes of five bytes
+/// each: one byte for the kind, two for the offset and two for the amount.
 pub fn tampered(input: &[u8]) {
     const OPTIONS: Options = Options { segment_bytes: 2_048 };
     let Some((count, rest)) = input.split_first() else { return };
@@ -27,7 +27,7 @@ pub fn tampered(input: &[u8]) {
     let records: Vec<Record> = lengths.iter().enumerate().map(|(n, length)| record(n, *length)).collect();
 
     let disk = SimDisk::default();
-    let mut journal = disk.journal(OPTIONS).expect("an empty disk is a journal");
+    let mut journal = disk.journal(OPTIONS).expect("an empty disk opens as a new journal");
     for batch in records.chunks(3) {
         let written = journal.append(batch, Timestamp::default()).and_then(|()| journal.sync());
         written.expect("the disk does not fail");
@@ -40,7 +40,7 @@ pub fn tampered(input: &[u8]) {
         Ok(mut journal) => {
             let found = match all(&*journal.reader()) {
                 Ok(found) => found,
-                // What lies in closed segments is read when it is asked for, and refused then.
+                // Closed segments are read on demand, so damage in them is found then.
                 Err(JournalFailed::Damaged(_)) => return,
                 Err(failed) => panic!("{failed}"),
             };
@@ -52,11 +52,11 @@ pub fn tampered(input: &[u8]) {
                 assert!(frame.bodies.iter().zip(&record.bodies).all(same), "position {}", frame.position.0);
             }
             let next = journal.next();
-            journal.append(&[record(99, 9)], Timestamp::default()).expect("a journal that opens goes on");
+            journal.append(&[record(99, 9)], Timestamp::default()).expect("a journal that opens accepts records");
             journal.sync().expect("the disk does not fail");
             assert_eq!(journal.reader().bounds().1, next.next());
         }
-        Err(JournalFailed::Damaged(way_out)) => assert!(!way_out.is_empty()),
+        Err(JournalFailed::Damaged(accept_loss_hint)) => assert!(!accept_loss_hint.is_empty()),
         Err(failed) => panic!("{failed}"),
     }
 }
@@ -68,7 +68,7 @@ fn record(n: usize, length: u8) -> Record {
     Record { meta, bodies: (0..length % 4).map(body).collect() }
 }
 
-/// Flips, zeroes, cuts or repeats a part of one of the files.
+/// Flips, zeroes, truncates or repeats a part of one of the files.
 fn tamper(disk: &SimDisk, change: &[u8; 5]) {
     let [kind, at @ .., long, longer] = *change;
     let names = disk.files();

@@ -1,31 +1,31 @@
-//! Looking at a journal from outside: `offhook journal verify DIR` and `offhook journal inspect DIR`.
+//! `offhook journal verify DIR` and `offhook journal inspect DIR`.
 //!
-//! Invariant: nothing here writes to the journal, takes its lock or shows what a body says. Both work beside a running
-//! gateway; they may then see frames that are not synced yet.
+//! Invariant: nothing here writes to the journal, takes its lock or shows the content of a body. Both commands work
+//! while the gateway runs; they may then see frames that are not synced yet.
 
 use super::disk::{Disk, DiskFile, ReadAt, RealDisk};
 use super::examine::{Examined, State, examine};
 use super::frame::{Body, ChainChecksum, View};
-use super::recover::{Evidence, way_out};
+use super::recover::{Evidence, accept_loss_hint};
 use super::segment::{Found, Header, Place, Step, Walk, Window, first_of, name_of};
 use crate::model::Position;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The state of a journal as a whole: that of its worst segment.
+/// The state of a whole journal: that of its worst segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Condition {
-    /// Every frame is there.
+    /// Every frame is intact.
     Whole,
-    /// The end is torn, in what nobody was told is kept. Start-up cuts it, and nothing is to be done.
+    /// The end is torn, in frames that were never acknowledged. The next start truncates it; no action is needed.
     Torn,
-    /// Something that had been durable is not whole: the gateway does not start, or stops when it gets there.
+    /// Durable data is damaged: the gateway does not start, or stops when it reads the damage.
     Damaged,
 }
 
 impl Condition {
-    /// What a command exits with: 0 where nothing is to be done, 1 where something is.
+    /// The exit code of the command: 0 if no action is needed, otherwise 1.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Whole | Self::Torn => 0,
@@ -35,10 +35,11 @@ impl Condition {
 }
 
 /// Checks every frame and every body of the journal in `directory` (`data_dir` or `data_dir/journal`) and writes a line
-/// for each segment to `out`, then one for all. `known` was found out before, so a gateway that runs is not behind it.
+/// for each segment to `out`, then a summary. `known` must be collected before this call, so that a running gateway's
+/// journal cannot be behind it.
 ///
 /// # Errors
-/// Where the directory or a file cannot be read, or `out` not written. Damage is no error but a `Condition`.
+/// If the directory or a file cannot be read, or `out` cannot be written. Damage is a `Condition`, not an error.
 pub fn verify(directory: &Path, known: &Evidence, out: &mut dyn Write) -> io::Result<Condition> {
     let disk = RealDisk::at(&journal_in(directory));
     let segments = segments(&disk)?;
@@ -53,11 +54,11 @@ pub fn verify(directory: &Path, known: &Evidence, out: &mut dyn Write) -> io::Re
         let ended = match found {
             Found::Header(header) => {
                 let followed_by = header_of(&disk, after)?;
-                let size = followed_by.map_or(size, |next| size.min(next.behind.end));
-                // That a segment follows says that all of this one had been durable.
+                let size = followed_by.map_or(size, |next| size.min(next.previous_segment.end));
+                // A following segment proves that all of this one was durable.
                 let before_next = after.map_or(Position(0), |after| Position(after.0.saturating_sub(1)));
-                let synced_len = followed_by.map_or(before_next, |next| next.last_before());
-                let examined = examine_twice(&*file, size, &header, synced_len)?;
+                let known_durable = followed_by.map_or(before_next, |next| next.last_before());
+                let examined = examine_twice(&*file, size, &header, known_durable)?;
                 let verdict = match order(before.as_ref(), *first, &header) {
                     Err(why) => Verdict::Damaged(header.start(), why),
                     Ok(()) => Verdict::of(examined.state),
@@ -70,11 +71,15 @@ pub fn verify(directory: &Path, known: &Evidence, out: &mut dyn Write) -> io::Re
                 Some(Ended { first: *first, identity: header.identity, end: examined.end })
             }
             Found::Blank if after.is_none() => {
-                writeln!(out, "{}: begun and empty; start-up makes it again", name_of(*first))?;
+                writeln!(out, "{}: empty; the next start recreates it", name_of(*first))?;
                 None
             }
             Found::Newer(version) => {
-                writeln!(out, "{}: of format {version}, which this version does not know", name_of(*first))?;
+                writeln!(
+                    out,
+                    "{}: has format {version}, which this version of offhook does not support",
+                    name_of(*first)
+                )?;
                 condition = Condition::Damaged;
                 None
             }
@@ -101,12 +106,12 @@ pub fn verify(directory: &Path, known: &Evidence, out: &mut dyn Write) -> io::Re
     Ok(condition)
 }
 
-/// Which frames `inspect` shows.
+/// The frames that `inspect` shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Range {
     /// The first position shown.
     pub from: Position,
-    /// Lines at most.
+    /// Maximum number of frames.
     pub limit: usize,
 }
 
@@ -116,12 +121,13 @@ impl Default for Range {
     }
 }
 
-/// Writes a line for each frame of the journal in `directory` (`data_dir` or `data_dir/journal`): position, the position
-/// known durable when it was written, bytes of meta, bytes of each body and whether it is kept, then what `describe`
-/// makes of the meta.
+/// Writes a line for each frame of the journal in `directory` (`data_dir` or `data_dir/journal`): position, the
+/// position known durable when it was written, size of meta, size and state of each body, then the description of the
+/// meta from `describe`.
 ///
 /// # Errors
-/// Where the directory or a file cannot be read, or `out` not written. Damage ends the segment with a line that says so.
+/// If the directory or a file cannot be read, or `out` cannot be written. Damage ends the segment's lines with a
+/// remark.
 pub fn inspect(
     directory: &Path,
     range: Range,
@@ -141,7 +147,7 @@ pub fn inspect(
             continue;
         };
         if let Some(after) = header.after {
-            writeln!(out, "# positions {} to {} are lost, which was accepted", after.0 + 1, first.0 - 1)?;
+            writeln!(out, "# positions {} to {} are lost; the loss was accepted", after.0 + 1, first.0 - 1)?;
         }
         writeln!(out, "# {}: opened {}", name_of(*first), header.opened)?;
         let mut walk = Walk::new(Window::new(&*file, size), ChainChecksum::of(&header.identity), header.start());
@@ -164,7 +170,7 @@ pub fn inspect(
     Ok(())
 }
 
-/// `data_dir/journal` for a `data_dir`.
+/// `directory/journal` if it exists, else `directory` itself.
 fn journal_in(directory: &Path) -> PathBuf {
     let inner = directory.join("journal");
     if inner.is_dir() { inner } else { directory.to_owned() }
@@ -178,7 +184,7 @@ fn segments(disk: &RealDisk) -> io::Result<Vec<Position>> {
 
 type Opened = (Arc<dyn DiskFile>, u64);
 
-/// The segment at `first` and its size; `None` where retention has dropped it since it was listed.
+/// Opens the segment at `first` and gets its size; `None` if retention has deleted it since it was listed.
 fn open(disk: &RealDisk, first: Position) -> io::Result<Option<Opened>> {
     match disk.open(&name_of(first)) {
         Ok(file) => file.size().map(|size| Some((file, size))),
@@ -196,49 +202,49 @@ fn header_of(disk: &RealDisk, first: Option<Position>) -> io::Result<Option<Head
     })
 }
 
-/// Examines a segment that a running gateway may be writing to. Such a one is not read at one moment: its end seems
-/// broken where the beginning of it was read before it was written. What broke is the same at a second look.
-fn examine_twice(file: &dyn ReadAt, size: u64, header: &Header, synced_len: Position) -> io::Result<Examined> {
-    const LOOKS_MAX: usize = 8;
-    let mut examined = examine(file, size, header, synced_len)?;
-    for _ in 1..LOOKS_MAX {
+/// Examines a segment that a running gateway may be writing. It is not read atomically, so its end may seem damaged
+/// where reading raced with a write. Real damage is the same when examined again.
+fn examine_twice(file: &dyn ReadAt, size: u64, header: &Header, known_durable: Position) -> io::Result<Examined> {
+    const ATTEMPTS_MAX: usize = 8;
+    let mut examined = examine(file, size, header, known_durable)?;
+    for _ in 1..ATTEMPTS_MAX {
         if examined.state == State::Whole {
             return Ok(examined);
         }
         let before = (examined.state, examined.end);
-        examined = examine(file, size, header, synced_len)?;
+        examined = examine(file, size, header, known_durable)?;
         if (examined.state, examined.end) == before {
             return Ok(examined);
         }
     }
     if examined.state != State::Whole {
-        examined.state = State::Torn("it moves while it is looked at");
+        examined.state = State::Torn("it is being written");
     }
     Ok(examined)
 }
 
-/// How the segment before ended.
+/// The end of the previous segment.
 struct Ended {
     first: Position,
     identity: [u8; 16],
     end: Place,
 }
 
-/// Whether a segment is the one its name says, and follows the one before.
+/// Checks that a segment matches its name and follows the previous one.
 fn order(before: Option<&Ended>, first: Position, header: &Header) -> Result<(), String> {
     if header.first != first {
         return Err(format!("the file has been renamed from {}", name_of(header.first)));
     }
     let Some(before) = before else { return Ok(()) };
     if header.identity != before.identity {
-        return Err("it is of another journal than the segment before".to_owned());
+        return Err("it belongs to another journal than the previous segment".to_owned());
     }
-    if header.behind.first != before.first {
-        return Err(format!("the segment before it, {}, is missing", name_of(header.behind.first)));
+    if header.previous_segment.first != before.first {
+        return Err(format!("the previous segment, {}, is missing", name_of(header.previous_segment.first)));
     }
-    // Where the segment before ended too early, it has been called damaged itself.
+    // A previous segment that ends too early has been reported as damaged itself.
     if before.end.position == header.first && before.end.previous != header.seed {
-        return Err("it does not follow from the last frame before it".to_owned());
+        return Err("it does not follow the last frame of the previous segment".to_owned());
     }
     Ok(())
 }
@@ -285,7 +291,8 @@ fn report(
         Verdict::Whole => writeln!(out, ": whole"),
         Verdict::Torn(why) => writeln!(
             out,
-            ": torn tail at byte {} ({why}), never acknowledged; start-up cuts it, or a running gateway is just writing it",
+            ": torn tail at byte {} ({why}), never acknowledged; the next start truncates it, or a running gateway is \
+             writing it",
             end.offset
         ),
         Verdict::Damaged(place, why) => {
@@ -306,12 +313,12 @@ fn conclude(
         _ if segments == 0 && condition != Condition::Damaged => writeln!(out, "{directory}: no segments"),
         Condition::Whole => writeln!(out, "{directory}: {segments} segments, {frames} frames, whole"),
         Condition::Torn => {
-            writeln!(out, "{directory}: {segments} segments, {frames} frames, whole but for a torn tail")
+            writeln!(out, "{directory}: {segments} segments, {frames} frames, whole except for a torn tail")
         }
         Condition::Damaged => writeln!(
             out,
             "{directory}: damaged. Put good copies of the damaged files back; or, with the gateway stopped, {}",
-            way_out(disk.path())
+            accept_loss_hint(disk.path())
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! One gateway to a data directory.
+//! The lock that allows one gateway per data directory.
 
 use super::disk::create_durably;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -6,17 +6,17 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The right to write in a data directory, held as `flock` on the file `LOCK` in it. The system takes it back when the
-/// process ends, however it ends; the file stays.
+/// The right to write to a data directory, held as `flock` on its file `LOCK`. The kernel releases it when the process
+/// ends, even after a crash; the file stays.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// The lock was not to be had.
+/// The lock could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockFailed {
-    /// Another process has it.
+    /// Another process holds it.
     #[error(
         "{} is in use by {}: stop that one first, or give this one another data_dir",
         directory.display(),
@@ -25,26 +25,26 @@ pub enum LockFailed {
     Held {
         /// The data directory.
         directory: PathBuf,
-        /// The other process, where it could be read.
+        /// The pid of the other process, if it could be read.
         pid: Option<u32>,
     },
-    /// The file cannot be made or locked.
+    /// The file cannot be created or locked.
     #[error("{}: {error}", path.display())]
     Disk {
         /// The lock file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: io::Error,
     },
 }
 
 impl Lock {
-    /// Takes the lock of `directory`, which is made where there is none.
+    /// Takes the lock of `directory`, which is created if missing.
     pub fn take(directory: &Path) -> Result<Self, LockFailed> {
         let path = directory.join("LOCK");
         let disk = |error| LockFailed::Disk { path: path.clone(), error };
         create_durably(directory).map_err(disk)?;
-        // Not truncated on opening: the pid in it may be the holder's.
+        // It is not truncated on opening, because it may contain the holder's pid.
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(disk)?;
@@ -62,7 +62,7 @@ impl Lock {
             file.rewind()?;
             writeln!(file, "{}", std::process::id())
         };
-        // On a full disk the pid does not fit; the lock holds all the same.
+        // On a full disk the pid cannot be written; the lock is held nevertheless.
         match write_pid(&mut file) {
             Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(disk(error)),
             _ => Ok(Self { _file: file }),
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_gateway_is_told_who_has_the_directory() {
+    fn the_error_names_the_process_that_holds_the_lock() {
         let directory = tempfile::tempdir().unwrap();
         let held = Lock::take(directory.path()).unwrap();
 
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_left_behind_holds_nobody_up() {
+    fn a_stale_lock_file_does_not_block_a_start() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("LOCK"), "4194304\n4194304\n").unwrap();
         drop(Lock::take(directory.path()).unwrap());

@@ -1,12 +1,12 @@
-//! Going on without frames that are lost: each damaged stretch becomes a gap before a segment, and nothing else goes.
+//! Accepts lost frames: each damaged range becomes a gap before a segment, and nothing else is removed.
 //!
-//! Invariant: every whole frame that is there stays, with its position; a position is never used for another frame. What
-//! was planned and cut off in the middle is finished by planning again.
+//! Invariant: every intact frame is kept at its position, and no position is ever reused. After an interruption,
+//! planning and applying again finishes the work.
 
 use super::disk::{Disk, RealDisk};
 use super::examine::{State, examine};
 use super::frame::{Body, ChainChecksum, HEAD, Head, View, all_zero};
-use super::recover::{Evidence, MAKING, failed};
+use super::recover::{Evidence, TEMPORARY_SUFFIX, failed};
 use super::segment::{
     Found, Header, Place, PreviousSegment, Step, WINDOW_BYTES, Walk, Window, first_of, name_of, zeros_from,
 };
@@ -16,37 +16,37 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Positions of an epoch. More frames than this are never lost at once, so the first position of the next epoch is one
-/// that nobody has seen.
+/// Number of positions in an epoch. Fewer frames than this are ever lost at once, so the first position of the next
+/// epoch was never used.
 const EPOCH_POSITIONS: u64 = 1 << 40;
 
-/// The first position of the epoch after everything up to `last`, which the lost frames may have gone beyond.
+/// The first position of the next epoch after `last`. Lost frames may have had positions after `last`.
 pub fn epoch_after(last: Position) -> Position {
-    // Half an epoch is left for frames that nobody knows of.
+    // Half an epoch is left for lost frames that are not known of.
     Position(((last.0 + EPOCH_POSITIONS / 2) / EPOCH_POSITIONS + 1) * EPOCH_POSITIONS)
 }
 
-/// Frames that are lost: those from `from` on, up to the one before `until`.
+/// A range of lost frames: from `from` up to, not including, `until`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lost {
-    /// The first.
+    /// The first lost position.
     pub from: Position,
     /// The first position after them.
     pub until: Position,
 }
 
-/// What is to be done to a journal so that it opens without its lost frames. Nothing was changed yet.
+/// The changes to a journal that make it open without its lost frames. Planning changes nothing.
 pub struct Plan {
     disk: Arc<dyn Disk>,
-    /// The journal's identity, where a segment says it.
+    /// The journal's identity, from a segment or the evidence.
     identity: Option<[u8; 16]>,
     pieces: Vec<Piece>,
-    /// Files of which nothing is kept under their name.
+    /// Files to remove.
     surplus: Vec<String>,
     lost: Vec<Lost>,
 }
 
-/// Frames that follow one another in one file, and the segment they are to be.
+/// Consecutive frames in one file, and the segment they will form.
 struct Piece {
     header: Header,
     source: String,
@@ -54,30 +54,30 @@ struct Piece {
     to: u64,
     /// Its last position.
     last: Position,
-    stands: Stands,
+    placement: Placement,
 }
 
-/// Whether a piece is where it should be.
+/// What has to be done to put a piece in its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stands {
-    Already,
-    /// Once what follows in the file is cut off.
+enum Placement {
+    InPlace,
+    /// The rest of the file has to be cut off.
     Cut,
-    /// In another file, or under another header.
-    Elsewhere,
+    /// It has to be copied to another file or under another header.
+    Copy,
 }
 
-/// Whole frames that follow one another.
+/// Consecutive intact frames.
 struct Run {
     start: Place,
     end: Place,
 }
 
 impl Plan {
-    /// Looks through every frame of the journal in `directory`.
+    /// Scans every frame of the journal in `directory`.
     ///
     /// # Errors
-    /// `Disk` where a file cannot be read; `Damaged` where one is of a later version.
+    /// `Disk` if a file cannot be read; `Damaged` if one has a newer format.
     pub fn of(directory: &Path, known: &Evidence) -> Result<Self, JournalFailed> {
         let disk = RealDisk::at(directory);
         disk.create_directory().map_err(failed(&disk, ""))?;
@@ -99,27 +99,27 @@ impl Plan {
         for (index, first) in segments.iter().enumerate() {
             let header = headers[index].filter(|header| header.first == *first && header.identity == identity);
             let next = headers.get(index + 1).copied().flatten();
-            let limit = next.filter(|next| next.behind.first == *first).map(|next| next.behind.end);
+            let limit = next.filter(|next| next.previous_segment.first == *first).map(|next| next.previous_segment.end);
             let is_last = index + 1 == segments.len();
-            plan.look_through(*first, header, limit, is_last, known).map_err(failed(&*plan.disk, &name_of(*first)))?;
+            plan.scan(*first, header, limit, is_last, known).map_err(failed(&*plan.disk, &name_of(*first)))?;
         }
         let kept: Vec<String> = plan.pieces.iter().map(|piece| name_of(piece.header.first)).collect();
         plan.surplus = segments.into_iter().map(name_of).filter(|name| !kept.contains(name)).collect();
         Ok(plan)
     }
 
-    /// The journal's identity, where anybody says it.
+    /// The journal's identity, if it is known.
     pub fn identity(&self) -> Option<[u8; 16]> {
         self.identity
     }
 
-    /// What is lost between frames that are there, and was not given up before.
+    /// The lost ranges between existing frames whose loss was not accepted before.
     pub fn lost(&self) -> &[Lost] {
         &self.lost
     }
 
     /// Adds the frames of one segment to the plan.
-    fn look_through(
+    fn scan(
         &mut self,
         first: Position,
         header: Option<Header>,
@@ -131,10 +131,10 @@ impl Plan {
         let file = self.disk.open(&name)?;
         let size = file.size()?;
         let limit = limit.map_or(size, |limit| limit.min(size));
-        let seal = ChainChecksum::of(&self.identity.expect("a plan with segments to look through has an identity"));
+        let seal = ChainChecksum::of(&self.identity.expect("a plan with segments to scan has an identity"));
         let torn = |header: &Header| -> io::Result<Option<Place>> {
             let examined = examine(&*file, limit, header, Position(0))?;
-            // A torn end was never acknowledged, unless somebody knows of what was in it.
+            // A torn end was never acknowledged, unless the evidence contains its frames.
             let torn = is_last && !matches!(examined.state, State::Damaged(..)) && known.last < examined.end.position;
             Ok(torn.then_some(examined.end))
         };
@@ -142,40 +142,40 @@ impl Plan {
             Some((end, header)) => vec![Run { start: header.start(), end }],
             None => runs(Window::new(&*file, limit), seal, header.as_ref(), first)?,
         };
-        // What is kept of the segment's header where its first frames are lost.
+        // What remains of the segment's header if its first frames are lost.
         let oldest = header.map_or((first, PreviousSegment::default(), Position(first.0 - 1)), |header| {
-            (first, header.behind, header.last_before())
+            (first, header.previous_segment, header.last_before())
         });
         let opened = header.map(|header| header.opened).or(self.pieces.last().map(|piece| piece.header.opened));
         for run in runs.iter().filter(|run| run.end.position > run.start.position) {
             let own = header.filter(|header| header.start() == run.start);
             let Some(header) = self.header_for(run, own, oldest, opened.unwrap_or_default()) else { continue };
-            let stands = if own != Some(header) {
-                Stands::Elsewhere
+            let placement = if own != Some(header) {
+                Placement::Copy
             } else if run.end.offset < size && !zeros_from(&mut Window::new(&*file, size), run.end.offset)? {
-                Stands::Cut
+                Placement::Cut
             } else {
-                Stands::Already
+                Placement::InPlace
             };
             let (from, to, last) = (run.start.offset, run.end.offset, Position(run.end.position.0 - 1));
-            self.pieces.push(Piece { header, source: name.clone(), from, to, last, stands });
+            self.pieces.push(Piece { header, source: name.clone(), from, to, last, placement });
         }
         Ok(())
     }
 
-    /// The header that ties a run to the piece before it; notes what is lost between them. Nothing where its positions are
-    /// there already.
+    /// The header that links a run to the previous piece; records the frames lost between them. `None` if its positions
+    /// exist already.
     fn header_for(
         &mut self,
         run: &Run,
         own: Option<Header>,
-        (segment, behind, last_before): (Position, PreviousSegment, Position),
+        (segment, previous_segment, last_before): (Position, PreviousSegment, Position),
         opened: Timestamp,
     ) -> Option<Header> {
         let identity = self.identity?;
         let (first, seed) = (run.start.position, run.start.previous);
         let Some(before) = self.pieces.last() else {
-            // What was before the oldest segment is none of its business, unless its own beginning is lost.
+            // Frames before the oldest segment do not matter here, unless its own beginning is lost.
             if let Some(own) = own {
                 return Some(own);
             }
@@ -183,7 +183,7 @@ impl Plan {
             if first > segment {
                 self.lost.push(Lost { from: segment, until: first });
             }
-            return Some(Header { identity, first, opened, behind, seed, after });
+            return Some(Header { identity, first, opened, previous_segment, seed, after });
         };
         let last = before.last;
         if first <= last {
@@ -193,24 +193,24 @@ impl Plan {
         if after.is_some() && own.is_none_or(|own| own.after != after) {
             self.lost.push(Lost { from: last.next(), until: first });
         }
-        let behind =
+        let previous_segment =
             PreviousSegment { first: before.header.first, end: before.header.length() + (before.to - before.from) };
-        Some(Header { identity, first, opened, behind, seed, after })
+        Some(Header { identity, first, opened, previous_segment, seed, after })
     }
 
-    /// Does it: the journal opens afterwards, unless others know of more than its end.
+    /// Applies the plan. The journal opens afterwards, unless the evidence reaches beyond its end.
     pub fn apply(self) -> Result<(), JournalFailed> {
         let disk = &*self.disk;
-        let made: Vec<&Piece> = self.pieces.iter().filter(|piece| piece.stands == Stands::Elsewhere).collect();
+        let made: Vec<&Piece> = self.pieces.iter().filter(|piece| piece.placement == Placement::Copy).collect();
         for piece in &made {
             piece.copy(disk).map_err(failed(disk, &name_of(piece.header.first)))?;
         }
         for piece in &made {
             let name = name_of(piece.header.first);
-            disk.rename(&format!("{name}{MAKING}"), &name).map_err(failed(disk, &name))?;
+            disk.rename(&format!("{name}{TEMPORARY_SUFFIX}"), &name).map_err(failed(disk, &name))?;
         }
         disk.sync_directory().map_err(failed(disk, ""))?;
-        for piece in self.pieces.iter().filter(|piece| piece.stands == Stands::Cut) {
+        for piece in self.pieces.iter().filter(|piece| piece.placement == Placement::Cut) {
             let cut = disk.open_to_write(&piece.source).and_then(|file| {
                 file.set_size(piece.to)?;
                 file.sync_all()
@@ -225,10 +225,10 @@ impl Plan {
 }
 
 impl Piece {
-    /// Writes it to a file that has not its name yet.
+    /// Writes it to a file with a temporary name.
     fn copy(&self, disk: &dyn Disk) -> io::Result<()> {
         let source = disk.open(&self.source)?;
-        let file = disk.create(&format!("{}{MAKING}", name_of(self.header.first)))?;
+        let file = disk.create(&format!("{}{TEMPORARY_SUFFIX}", name_of(self.header.first)))?;
         let header = self.header.encode();
         file.write_all_at(&header, 0)?;
         let mut window = Window::new(&*source, self.to);
@@ -253,13 +253,13 @@ fn header_of(disk: &dyn Disk, first: Position) -> Result<Option<Header>, Journal
         Found::Header(header) => Ok(Some(header)),
         Found::Blank | Found::Garbage => Ok(None),
         Found::Newer(version) => Err(JournalFailed::Damaged(format!(
-            "{} is of format {version}, which this version of offhook does not know: use the one that wrote it",
+            "{} has format {version}, which this version of offhook does not support: use the version that wrote it",
             disk.path().join(&name).display()
         ))),
     }
 }
 
-/// The runs of whole frames in `window`, from the header on, or from the first frame that is found where there is none.
+/// The runs of intact frames in `window`, from the header on, or without one from the first frame found.
 fn runs(mut window: Window<'_>, seal: ChainChecksum, header: Option<&Header>, first: Position) -> io::Result<Vec<Run>> {
     let mut runs = Vec::new();
     let mut least = first;
@@ -269,11 +269,11 @@ fn runs(mut window: Window<'_>, seal: ChainChecksum, header: Option<&Header>, fi
     };
     while let Some(from) = start {
         let mut walk = Walk::new(window, seal, from);
-        let (end, whole_again) = loop {
+        let (end, resumes) = loop {
             let place = walk.place;
             match walk.step()? {
                 Step::Frame(view) if view.bodies().all(|(_, body)| !matches!(body, Body::Damaged)) => {}
-                // The frame is there, and what it says is not.
+                // The frame is intact, but a body is damaged.
                 Step::Frame(_) => break (place, Some(walk.place)),
                 Step::End | Step::Bad(_) => break (place, None),
             }
@@ -281,7 +281,7 @@ fn runs(mut window: Window<'_>, seal: ChainChecksum, header: Option<&Header>, fi
         window = walk.into_window();
         runs.push(Run { start: from, end });
         least = least.max(end.position.next());
-        start = match whole_again {
+        start = match resumes {
             Some(place) => Some(place),
             None => find(&mut window, end.offset + 1, seal, least)?,
         };
@@ -289,7 +289,7 @@ fn runs(mut window: Window<'_>, seal: ChainChecksum, header: Option<&Header>, fi
     Ok(runs)
 }
 
-/// The first whole frame from `offset` on that stands at `least` or later.
+/// The first intact frame from `offset` on with a position of `least` or later.
 fn find(window: &mut Window<'_>, mut offset: u64, seal: ChainChecksum, least: Position) -> io::Result<Option<Place>> {
     loop {
         let bytes = window.at(offset, WINDOW_BYTES)?;

@@ -1,14 +1,14 @@
-//! The journal in memory: the twin of the one on disk, for simulations and tests.
+//! The journal in memory, for simulations and tests.
 //!
-//! Invariant: it shows, keeps and loses exactly what a disk would: readers see what is synced, and a crash may take all
+//! Invariant: it behaves exactly like the journal on disk: readers see what is synced, and a crash may lose everything
 //! else.
 
 use super::{Closed, Frame, Journal, JournalFailed, JournalReader, Record, Which};
 use crate::model::{Position, Timestamp};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A journal without a disk. Clones are the same journal: a simulation keeps one and gives the other away as the
-/// writing end, and there must be one writing end at a time.
+/// A journal in memory. Clones share the same journal: a simulation keeps one and uses another as the writer. There
+/// must be only one writer at a time.
 #[derive(Clone, Default)]
 pub struct MemoryJournal {
     kept: Arc<Mutex<Kept>>,
@@ -17,18 +17,18 @@ pub struct MemoryJournal {
 #[derive(Default)]
 struct Kept {
     identity: [u8; 16],
-    /// Frames that were forgotten, all of them before `frames`.
+    /// Number of deleted frames, all before `frames`.
     forgotten: u64,
     frames: Vec<Frame>,
-    /// When each of `frames` was written.
+    /// The time when each of `frames` was written.
     times: Vec<Timestamp>,
-    /// How many of `frames` are synced.
+    /// Number of synced `frames`.
     synced: usize,
-    /// How many of `frames` a later synced one says are durable.
-    synced_len: usize,
-    /// The disk is to fail from now on.
+    /// Number of `frames` that a later synced one records as durable.
+    known_durable: usize,
+    /// The next operation fails.
     failing: bool,
-    /// It failed, and what is written is no more to be believed.
+    /// An operation has failed, so the journal accepts nothing more.
     dead: bool,
 }
 
@@ -38,20 +38,20 @@ impl MemoryJournal {
         Self { kept: Arc::new(Mutex::new(Kept { identity, ..Kept::default() })) }
     }
 
-    /// The process dies and comes again: of the frames that were not synced the first `keep` are still there (now synced
-    /// and readable, as after recovery), the others never were. A disk that failed works again.
+    /// Simulates a crash and restart: the first `keep` of the unsynced frames survive (and are synced, as after
+    /// recovery), the others are lost. A failed disk works again.
     pub fn crash(&self, keep: usize) {
         let mut kept = self.lock();
         let left = kept.synced.saturating_add(keep).min(kept.frames.len());
         kept.frames.truncate(left);
         kept.times.truncate(left);
         kept.synced = left;
-        kept.synced_len = 0;
+        kept.known_durable = 0;
         kept.failing = false;
         kept.dead = false;
     }
 
-    /// Makes the next append or sync fail. The journal is dead from then on, until a crash.
+    /// Makes the next append or sync fail. The journal is then dead until `crash`.
     pub fn fail(&self) {
         self.lock().failing = true;
     }
@@ -63,7 +63,7 @@ impl MemoryJournal {
     fn alive(&self) -> Result<MutexGuard<'_, Kept>, JournalFailed> {
         let mut kept = self.lock();
         kept.dead |= kept.failing;
-        if kept.dead { Err(JournalFailed::Disk("the disk in memory was told to fail".to_owned())) } else { Ok(kept) }
+        if kept.dead { Err(JournalFailed::Disk("simulated disk failure".to_owned())) } else { Ok(kept) }
     }
 }
 
@@ -91,7 +91,7 @@ impl Journal for MemoryJournal {
     fn sync(&mut self) -> Result<(), JournalFailed> {
         let mut kept = self.alive()?;
         if kept.synced < kept.frames.len() {
-            kept.synced_len = kept.synced;
+            kept.known_durable = kept.synced;
         }
         kept.synced = kept.frames.len();
         Ok(())
@@ -99,22 +99,22 @@ impl Journal for MemoryJournal {
 
     fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
         let mut kept = self.alive()?;
-        // The last frame stays, as the segment does that is written to.
+        // The last frame is kept, like the current segment on disk.
         let before = usize::try_from(position.0.saturating_sub(kept.forgotten + 1)).unwrap_or(usize::MAX);
         let count = before.min(kept.synced.saturating_sub(1));
         kept.frames.drain(..count);
         kept.times.drain(..count);
         kept.forgotten += count as u64;
         kept.synced -= count;
-        kept.synced_len = kept.synced_len.saturating_sub(count);
+        kept.known_durable = kept.known_durable.saturating_sub(count);
         Ok(())
     }
 
     fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
         let mut kept = self.alive()?;
-        let synced_len = kept.synced_len;
+        let known_durable = kept.known_durable;
         let mut erased = 0;
-        for frame in &mut kept.frames[..synced_len] {
+        for frame in &mut kept.frames[..known_durable] {
             for index in which(frame) {
                 erased += u64::from(frame.bodies[index].take().is_some());
             }
@@ -150,7 +150,7 @@ impl JournalReader for MemoryJournal {
         Ok(frames)
     }
 
-    // Each frame is a segment of its own here.
+    // In memory each frame counts as a segment of its own.
     fn all_before(&self, at: Timestamp) -> Result<Position, JournalFailed> {
         let kept = self.lock();
         let begun = kept.times[..kept.synced].partition_point(|written| *written <= at);
@@ -171,7 +171,7 @@ impl JournalReader for MemoryJournal {
     }
 
     fn closed_after(&self, _position: Position) -> Closed {
-        // It has no files.
+        // There are no files.
         Closed { last: Position(0), bytes: 0 }
     }
 }

@@ -1,7 +1,7 @@
-//! Reading what is synced, from any thread, while the writer writes.
+//! Readers of the journal on disk. They work on any thread, concurrently with the writer.
 //!
-//! Invariant: a reader looks at no byte behind `Visible::end`, and that moves only after a sync. The lock on `Visible`
-//! is held for a look or a change of a few words and never across I/O.
+//! Invariant: a reader never reads past the end in `Visible`, which moves only after a sync. The lock on `Visible` is
+//! held briefly and never across I/O.
 
 use super::disk::{Disk, DiskFile};
 use super::frame::ChainChecksum;
@@ -12,43 +12,43 @@ use crate::model::{Position, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Closed segments that stay open with their marks: 32 descriptors and about 3 MB.
+/// Maximum number of closed segments kept open with their offsets: 32 descriptors and about 3 MB.
 const SEGMENTS_OPEN_MAX: usize = 32;
 
-/// Bytes that the reading of one frame reads at once: the distance of two marks and a frame of the usual size.
-const GLANCE_BYTES: usize = 20 * 1024;
+/// Read size for a single frame: the distance between recorded offsets plus a typical frame.
+const SINGLE_FRAME_READ_BYTES: usize = 20 * 1024;
 
-/// What the writer shows and the readers read.
+/// The state shared by the writer and the readers.
 pub(super) struct Shared {
     disk: Arc<dyn Disk>,
     identity: [u8; 16],
     visible: Mutex<Visible>,
-    /// Closed segments used of late, the latest first.
+    /// Recently used closed segments, the latest first.
     open: Mutex<VecDeque<Arc<Segment>>>,
 }
 
-/// What may be read.
+/// The synced part of the journal, which may be read.
 pub(super) struct Visible {
     pub(super) oldest: Position,
     /// One past the last position that may be read.
     pub(super) next: Position,
-    /// The segments before the live one, oldest first.
+    /// The segments before the current one, oldest first.
     pub(super) closed: Vec<PreviousSegment>,
     pub(super) live: Option<Segment>,
-    /// Positions that were lost, oldest first.
+    /// Gaps of lost positions, oldest first.
     pub(super) gaps: Vec<Gap>,
 }
 
-/// Nothing stands between these two positions: what was there was lost, and that was accepted.
+/// A range without frames: they were lost, and the loss was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Gap {
     /// The last position before it, 0 for none.
     pub(super) after: Position,
-    /// The first position after it, which begins a segment.
+    /// The first position after it, which is the first of a segment.
     pub(super) first: Position,
 }
 
-/// An open segment, as far as it may be read.
+/// An open segment, up to the end that may be read.
 pub(super) struct Segment {
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) first: Position,
@@ -61,8 +61,8 @@ impl Shared {
         Self { disk, identity, visible: Mutex::new(visible), open: Mutex::new(VecDeque::new()) }
     }
 
-    /// Shows what has been synced: `written` are the segments written to since the last time, each with the marks that
-    /// are new. `next` is one past the last position.
+    /// Makes synced frames visible: `written` are the segments written since the last call, each with its new offsets.
+    /// `next` is one past the last position.
     pub(super) fn show(&self, written: impl Iterator<Item = Segment>, next: Position) {
         let mut retired = Vec::new();
         let mut visible = lock(&self.visible);
@@ -87,8 +87,8 @@ impl Shared {
         }
     }
 
-    /// Hides whole closed segments before `position` from readers, `most` at most. Returns their first positions, oldest
-    /// first.
+    /// Hides closed segments that lie entirely before `position` from readers, at most `most`. Returns their first
+    /// positions, oldest first.
     pub(super) fn hide_before(&self, position: Position, most: usize) -> Vec<Position> {
         let mut visible = lock(&self.visible);
         let Some(live) = &visible.live else { return Vec::new() };
@@ -105,7 +105,7 @@ impl Shared {
         hidden
     }
 
-    /// Nothing will stand between the last frame and `first`, where the next one goes.
+    /// Records a gap between the last frame and `first`, the position of the next one.
     pub(super) fn leave_gap(&self, first: Position) {
         let mut visible = lock(&self.visible);
         let after = visible.last();
@@ -116,14 +116,14 @@ impl Shared {
         }
     }
 
-    /// What may be read, segment by segment, oldest first.
+    /// The readable segments, oldest first.
     pub(super) fn segments(&self) -> Vec<PreviousSegment> {
         let visible = lock(&self.visible);
         let live = visible.live.as_ref().map(|live| PreviousSegment { first: live.first, end: live.end });
         visible.closed.iter().copied().chain(live).collect()
     }
 
-    /// That the segment was forgotten, where it was: whoever began to read it has met its end.
+    /// Returns `Gone` if the segment was deleted, for example while it was being read.
     fn not_gone(&self, first: Position) -> Result<(), JournalFailed> {
         let oldest = lock(&self.visible).oldest;
         if first < oldest { Err(JournalFailed::Gone { oldest }) } else { Ok(()) }
@@ -136,7 +136,7 @@ impl Shared {
         open.truncate(SEGMENTS_OPEN_MAX);
     }
 
-    /// The closed segment `which`, opened and marked.
+    /// Opens the closed segment `which` and records its frame offsets.
     fn closed(&self, which: PreviousSegment) -> Result<Arc<Segment>, JournalFailed> {
         let known = lock(&self.open).iter().find(|segment| segment.first == which.first).cloned();
         let segment = match known {
@@ -156,7 +156,7 @@ impl Shared {
             return Err(broken(start, "the header is not whole"));
         };
         if header.identity != self.identity || header.first != which.first {
-            return Err(broken(start, "another segment stands in its place"));
+            return Err(broken(start, "it is a different segment"));
         }
         let mut marks = FrameOffsets::default();
         let mut walk = Walk::new(Window::new(&*file, which.end), ChainChecksum::of(&self.identity), header.start());
@@ -164,7 +164,7 @@ impl Shared {
             let place = walk.place;
             match walk.step().map_err(failed(&*self.disk, &name))? {
                 Step::Frame(_) => marks.pass(place),
-                Step::End => return Err(broken(place, "zeros stand where a frame should")),
+                Step::End => return Err(broken(place, "there are zeros instead of a frame")),
                 Step::Bad(why) => return Err(broken(place, why)),
             }
         }
@@ -172,19 +172,19 @@ impl Shared {
     }
 }
 
-/// A lock is held for a few words at a time, all of them right at every moment: a panic elsewhere spoils nothing.
+/// Ignores poisoning: the state under the lock is consistent at every moment, even if a holder panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A reading end. One that reads on from where it stopped does not search.
+/// A reader. Continuing where the last read stopped needs no search.
 pub(super) struct FileReader {
     shared: Arc<Shared>,
-    /// Where the last read stopped, and the first position of the segment that is in.
+    /// The place where the last read stopped, and the first position of its segment.
     stopped: Mutex<Option<(Position, Place)>>,
 }
 
-/// Where to begin to read, and what to read there.
+/// A part of a segment to read.
 struct Stretch {
     file: Arc<dyn DiskFile>,
     first: Position,
@@ -197,7 +197,7 @@ impl FileReader {
         Self { shared, stopped: Mutex::new(None) }
     }
 
-    /// The rest of the segment that holds `position`, from there or a little before; `None` at the end.
+    /// The rest of the segment that contains `position`, starting there or slightly before; `None` at the end.
     fn stretch(&self, position: Position) -> Result<Option<Stretch>, JournalFailed> {
         let stopped = *lock(&self.stopped);
         let start = |first, marks: &FrameOffsets| match stopped {
@@ -224,7 +224,7 @@ impl FileReader {
         Ok(Some(Stretch { file: segment.file.clone(), first: segment.first, end: segment.end, from }))
     }
 
-    /// Adds the frames of `stretch` from `position` on until `budget` bytes are passed or the stretch ends.
+    /// Adds the frames of `stretch` from `position` on until `budget` bytes are exceeded or the stretch ends.
     fn collect(
         &self,
         stretch: &Stretch,
@@ -234,7 +234,8 @@ impl FileReader {
     ) -> Result<(), JournalFailed> {
         let disk = &*self.shared.disk;
         let name = name_of(stretch.first);
-        let window = Window::new(&*stretch.file, stretch.end).reading((*budget).clamp(GLANCE_BYTES, WINDOW_BYTES));
+        let window =
+            Window::new(&*stretch.file, stretch.end).reading((*budget).clamp(SINGLE_FRAME_READ_BYTES, WINDOW_BYTES));
         let mut walk = Walk::new(window, ChainChecksum::of(&self.shared.identity), stretch.from);
         while walk.place.offset < stretch.end && (frames.is_empty() || *budget > 0) {
             let place = walk.place;
@@ -243,10 +244,10 @@ impl FileReader {
                 Step::Frame(_) if place.position < position => {}
                 Step::Frame(view) => {
                     *budget = budget.saturating_sub(view.head.length);
-                    let why = "a body is neither what was written nor erased";
+                    let why = "a body matches neither its checksum nor an erasure";
                     frames.push(view.to_frame().ok_or_else(|| broken(why))?);
                 }
-                Step::End => return Err(broken("zeros stand where a frame should")),
+                Step::End => return Err(broken("there are zeros instead of a frame")),
                 Step::Bad(why) => return Err(broken(why)),
             }
         }
@@ -264,7 +265,7 @@ impl JournalReader for FileReader {
     fn all_before(&self, at: Timestamp) -> Result<Position, JournalFailed> {
         let disk = &*self.shared.disk;
         let segments = self.shared.segments();
-        // A segment is opened with its first frame, and every frame of those before it is older than that.
+        // A segment is opened with its first frame, so every frame in earlier segments is older.
         let opened = |first| {
             let name = name_of(first);
             let file = disk.open(&name).map_err(failed(disk, &name));
@@ -305,7 +306,7 @@ impl JournalReader for FileReader {
         while frames.is_empty() || budget > 0 {
             let past = self.past_gap(position);
             if past != position && !frames.is_empty() {
-                // One read never goes over a gap, so only the first frame can stand further on than it was asked for.
+                // One read never crosses a gap, so only its first frame can be later than requested.
                 break;
             }
             position = past;
@@ -313,7 +314,7 @@ impl JournalReader for FileReader {
             self.collect(&stretch, position, &mut budget, &mut frames)?;
             let Some(last) = frames.last().filter(|last| last.position >= position) else {
                 let place = Place { offset: stretch.end, position, ..stretch.from };
-                let why = "the segment ends before a position that it should hold";
+                let why = "the segment ends before a position that it should contain";
                 return Err(damaged(self.shared.disk.path(), &name_of(stretch.first), place, why));
             };
             position = last.position.next();
@@ -327,7 +328,7 @@ impl JournalReader for FileReader {
             (Some(live), false) => visible.last_before(live.first),
             _ => Position(0),
         };
-        // A file ends where the next one begins, or where the gap between them does.
+        // A file ends where the next one, or the gap between them, begins.
         let ends = visible.closed.iter().skip(1).map(|closed| visible.last_before(closed.first)).chain([last]);
         let after = visible.closed.iter().zip(ends).filter(|(_, end)| *end > position);
         Closed { last, bytes: after.map(|(closed, _)| closed.end).sum() }
@@ -356,13 +357,13 @@ impl JournalReader for FileReader {
 }
 
 impl Visible {
-    /// What is visible at start.
+    /// The visible state after opening.
     pub(super) fn new(closed: Vec<PreviousSegment>, live: Option<Segment>, next: Position, gaps: Vec<Gap>) -> Self {
         let oldest = closed.first().map(|closed| closed.first).or(live.as_ref().map(|live| live.first));
         Self { oldest: oldest.unwrap_or(next), next, closed, live, gaps }
     }
 
-    /// The last position of all.
+    /// The last position.
     fn last(&self) -> Position {
         self.last_before(self.next)
     }

@@ -1,7 +1,7 @@
-//! What a journal does with the files it finds at start.
+//! Recovery of the journal's files at start.
 //!
-//! Invariant: it hands out either every frame that was ever synced, or a refusal that says what to do; and what it hands
-//! out is on the disk, so that it stays handed out.
+//! Invariant: recovery either returns every frame that was ever synced, or fails with a message that says what to do;
+//! and everything it returns is durable, so a later start returns it again.
 
 use super::disk::{Disk, DiskFile};
 use super::erase;
@@ -14,34 +14,34 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the name of a segment ends in while it is being made.
-pub(super) const MAKING: &str = ".new";
+/// The suffix of a file that is being created.
+pub(super) const TEMPORARY_SUFFIX: &str = ".new";
 
-/// What was cut off the end at start: bytes of frames that nobody was told are kept.
+/// A torn end that was truncated at start. Its frames were never acknowledged.
 #[derive(Debug, Clone)]
 pub struct Cut {
     /// The segment.
     pub file: PathBuf,
     /// Its size now, in bytes.
     pub offset: u64,
-    /// The position that begins anew.
+    /// The position of the next frame.
     pub position: Position,
 }
 
-/// What others, who only ever learn of frames that are synced, know of a journal: a journal that ends before that has lost
-/// frames.
+/// What the index or a snapshot knows of a journal. They only contain synced frames, so a journal that ends before that
+/// position has lost frames.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
-    /// The journal they know.
+    /// The identity of the journal.
     pub identity: Option<[u8; 16]>,
-    /// The last position they know of; `Position(0)` for none.
+    /// The last known position; `Position(0)` for none.
     pub last: Position,
-    /// Who knows it, as in "the index".
+    /// The source, for messages, as in "the index".
     pub by: String,
 }
 
 impl Evidence {
-    /// That the journal, whose next position is `next`, holds all of it.
+    /// Checks that the journal, whose next position is `next`, contains all known frames.
     fn check(&self, disk: &dyn Disk, segment: Option<&str>, next: Position) -> Result<(), JournalFailed> {
         if self.last < next {
             return Ok(());
@@ -53,8 +53,8 @@ impl Evidence {
         };
         Err(JournalFailed::Damaged(format!(
             "the journal in {directory} {ends}, but {by} reaches to position {last}: at least {missing} frames are missing, \
-             and what was in them had been acknowledged. Put a good copy of the last segments back; or {}",
-            way_out(disk.path()),
+             and they had been acknowledged. Put a good copy of the last segments back; or {}",
+            accept_loss_hint(disk.path()),
             by = self.by,
             last = self.last.0,
             missing = self.last.0 - next.0 + 1,
@@ -62,15 +62,15 @@ impl Evidence {
     }
 }
 
-/// A journal as found.
+/// A recovered journal.
 pub(super) struct Recovered {
     pub(super) identity: [u8; 16],
     /// The segments before the last, oldest first.
     pub(super) closed: Vec<PreviousSegment>,
     pub(super) last: Option<Last>,
-    /// Positions that were lost and given up.
+    /// Gaps of positions whose loss was accepted.
     pub(super) gaps: Vec<Gap>,
-    /// Where the next frame belongs; its offset counts in `last` only.
+    /// The place of the next frame; its offset is meaningful in `last` only.
     pub(super) next: Place,
     pub(super) cut: Option<Cut>,
 }
@@ -83,7 +83,7 @@ pub(super) struct Last {
     pub(super) marks: FrameOffsets,
 }
 
-/// Brings the directory into order and says what is in it. A journal that begins now is `fresh`.
+/// Recovers the journal in the directory. A new journal gets the identity `fresh`.
 pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16], known: &Evidence) -> Result<Recovered, JournalFailed> {
     erase::finish(disk)?;
     let mut segments = list(disk)?;
@@ -109,8 +109,8 @@ pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16], known: &Evidence) -> Res
         }
     }
 
-    // The newest was begun, and the process died before a frame was in it. The next append makes it again. The one
-    // before was closed before this one was made, so all of it had been durable.
+    // The newest segment has no frame, because the process died after creating it. The next append recreates it. The
+    // one before was closed before this one was created, so all of it was durable.
     let before = match newest.found {
         Found::Header(header) => header.last_before(),
         _ => Position(first.0 - 1),
@@ -123,31 +123,31 @@ pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16], known: &Evidence) -> Res
     let last = segments.last().expect("a single segment has been dealt with above");
     let recovered = settle(disk, header_of(disk, last)?, before, known)?;
     if recovered.next.position != before.next() {
-        let why = "the segment after it began at another position";
+        let why = "the next segment begins at another position";
         return Err(damaged(disk.path(), &name_of(last.first), recovered.next, why));
     }
     disk.remove(&name).and_then(|()| disk.sync_directory()).map_err(failed(disk, &name))?;
     Ok(Recovered { closed, gaps, ..recovered })
 }
 
-/// A journal without a frame.
+/// A journal without frames.
 fn begin(identity: [u8; 16], position: Position) -> Recovered {
     let next = Place { offset: 0, position, previous: ChainChecksum::of(&identity).key };
     Recovered { identity, closed: Vec::new(), last: None, gaps: Vec::new(), next, cut: None }
 }
 
-/// A segment's file and what it begins with.
+/// A segment file and its header.
 struct Listed {
     first: Position,
     size: u64,
     found: Found,
 }
 
-/// The segments in the directory, oldest first. One that was being made is removed: nothing is in it.
+/// Lists the segments in the directory, oldest first. An unfinished one is removed; it contains no frames.
 fn list(disk: &dyn Disk) -> Result<Vec<Listed>, JournalFailed> {
     let mut segments = Vec::new();
     for name in disk.names().map_err(failed(disk, ""))? {
-        if name.strip_suffix(MAKING).and_then(first_of).is_some() {
+        if name.strip_suffix(TEMPORARY_SUFFIX).and_then(first_of).is_some() {
             disk.remove(&name).map_err(failed(disk, &name))?;
         } else if let Some(first) = first_of(&name) {
             let file = disk.open(&name).map_err(failed(disk, &name))?;
@@ -160,14 +160,14 @@ fn list(disk: &dyn Disk) -> Result<Vec<Listed>, JournalFailed> {
     Ok(segments)
 }
 
-/// The identity of the journal on `disk`, as its oldest whole header says.
+/// The identity of the journal on `disk`, from its oldest intact header.
 pub(super) fn identity_on(disk: &dyn Disk) -> Result<Option<[u8; 16]>, JournalFailed> {
     let mut names = disk.names().map_err(failed(disk, ""))?;
     names.retain(|name| first_of(name).is_some());
     names.sort();
     for name in names {
         let file = match disk.open(&name) {
-            // Retention of a running gateway dropped it since.
+            // A running gateway's retention has deleted it meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             opened => opened.map_err(failed(disk, &name))?,
         };
@@ -178,7 +178,7 @@ pub(super) fn identity_on(disk: &dyn Disk) -> Result<Option<[u8; 16]>, JournalFa
     Ok(None)
 }
 
-/// Checks that `segments` follow one another. Returns all but the last, and the gaps before any of them.
+/// Checks that `segments` form a chain. Returns all but the last, and all gaps before segments.
 fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<(Vec<PreviousSegment>, Vec<Gap>), JournalFailed> {
     let mut closed = Vec::with_capacity(segments.len());
     let headers = segments.iter().filter_map(|segment| match segment.found {
@@ -194,19 +194,19 @@ fn check_order(disk: &dyn Disk, segments: &[Listed]) -> Result<(Vec<PreviousSegm
                 disk.path(),
                 &name,
                 after.start(),
-                "this segment is of another journal than the one before",
+                "this segment belongs to another journal than the previous one",
             ));
         }
-        if after.behind.first != before.first {
-            let missing = name_of(after.behind.first);
-            let why = format!("the segment before it, {missing}, is missing");
+        if after.previous_segment.first != before.first {
+            let missing = name_of(after.previous_segment.first);
+            let why = format!("the previous segment, {missing}, is missing");
             return Err(damaged(disk.path(), &name, after.start(), &why));
         }
-        if pair[0].size < after.behind.end {
+        if pair[0].size < after.previous_segment.end {
             let place = Place { offset: pair[0].size, ..before.start() };
             return Err(damaged(disk.path(), &name_of(before.first), place, "the file has been cut short"));
         }
-        closed.push(after.behind);
+        closed.push(after.previous_segment);
     }
     Ok((closed, gaps))
 }
@@ -218,20 +218,25 @@ fn header_of(disk: &dyn Disk, listed: &Listed) -> Result<Header, JournalFailed> 
         Found::Header(header) if header.first == listed.first => Ok(header),
         Found::Header(_) => Err(damaged(disk.path(), &name, at, "the file has been renamed")),
         Found::Newer(version) => Err(JournalFailed::Damaged(format!(
-            "{} is of format {version}, which this version of offhook does not know: start the one that wrote it",
+            "{} has format {version}, which this version of offhook does not support: start the version that wrote it",
             disk.path().join(&name).display()
         ))),
         Found::Blank | Found::Garbage => Err(damaged(disk.path(), &name, at, "the header is not whole")),
     }
 }
 
-/// Makes the end of the last segment firm: cuts what is torn, and brings the rest to the disk before anyone reads it.
-fn settle(disk: &dyn Disk, header: Header, synced_len: Position, known: &Evidence) -> Result<Recovered, JournalFailed> {
+/// Settles the end of the last segment: truncates a torn end, and makes the rest durable before it can be read.
+fn settle(
+    disk: &dyn Disk,
+    header: Header,
+    known_durable: Position,
+    known: &Evidence,
+) -> Result<Recovered, JournalFailed> {
     let name = name_of(header.first);
     let settle = || -> io::Result<Result<Recovered, JournalFailed>> {
         let file = disk.open_to_write(&name)?;
         let size = file.size()?;
-        let examined = examine(&*file, size, &header, synced_len)?;
+        let examined = examine(&*file, size, &header, known_durable)?;
         let end = examined.end;
         let cut = match examined.state {
             State::Whole => None,
@@ -239,11 +244,11 @@ fn settle(disk: &dyn Disk, header: Header, synced_len: Position, known: &Evidenc
             State::Damaged(place, why) => return Ok(Err(damaged(disk.path(), &name, place, why))),
         };
         if let Err(missing) = known.check(disk, Some(&name), end.position) {
-            // No frame of the segment says that there was more: others do.
+            // Only the evidence shows that frames are missing; the segment itself does not.
             return Ok(Err(missing));
         }
         if cut.is_some() {
-            // What was reserved goes with it: the next append begins another segment.
+            // This also removes the reserved space, so the next append creates another segment.
             file.set_size(end.offset)?;
         }
         rewrite(&*file, examined.doubtful_from(), end.offset)?;
@@ -257,8 +262,8 @@ fn settle(disk: &dyn Disk, header: Header, synced_len: Position, known: &Evidenc
     settle().map_err(failed(disk, &name))?
 }
 
-/// Writes the bytes that are there once more. After a sync that failed, Linux keeps what was written in memory and
-/// takes it for clean: another sync alone would bring nothing to the disk and say that all is well.
+/// Rewrites existing bytes. After a failed fsync, Linux keeps the written pages in memory and marks them clean: another
+/// fsync alone would write nothing and report success.
 fn rewrite(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
     const CHUNK: u64 = 256 * 1024;
     let mut bytes = Vec::new();
@@ -276,31 +281,31 @@ fn rewrite(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The disk failed at the file `name`.
+/// Builds the error for a disk failure at the file `name`.
 pub(super) fn failed(disk: &dyn Disk, name: &str) -> impl Fn(io::Error) -> JournalFailed {
     let path = disk.path().join(name);
     move |error| JournalFailed::Disk(format!("{}: {error}", path.display()))
 }
 
-/// A refusal to go on, with the way out.
+/// Builds the error for damage, with the possible remedies.
 pub(super) fn damaged(directory: &Path, name: &str, place: Place, why: &str) -> JournalFailed {
     JournalFailed::Damaged(format!(
-        "{file} is damaged at byte {offset}, position {position}: {why}. What was acknowledged would be missing, so the \
-         gateway does not go on over it. Run `offhook journal verify {directory}` to see how far the damage reaches; \
-         then put a good copy of the file back, or {way_out}",
+        "{file} is damaged at byte {offset}, position {position}: {why}. Acknowledged data would be lost, so the \
+         gateway does not continue. Run `offhook journal verify {directory}` to see the extent of the damage; \
+         then put a good copy of the file back, or {accept_loss_hint}",
         file = directory.join(name).display(),
         offset = place.offset,
         position = place.position.0,
         directory = directory.display(),
-        way_out = way_out(directory),
+        accept_loss_hint = accept_loss_hint(directory),
     ))
 }
 
-/// How to go on without what is lost. `directory` is the journal's, in the data directory.
-pub(super) fn way_out(directory: &Path) -> String {
+/// The hint how to continue without the lost frames. `directory` is the journal's, inside the data directory.
+pub(super) fn accept_loss_hint(directory: &Path) -> String {
     let data_dir = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(directory);
     format!(
-        "give up only what is lost with `offhook journal accept-loss {}`, which tells the platform",
+        "accept the loss of only the affected frames with `offhook journal accept-loss {}`, which notifies the platform",
         data_dir.display()
     )
 }

@@ -1,7 +1,7 @@
-//! A disk for tests and simulations: it fails when told to, keeps for sure only what was synced, and can lose power.
+//! A simulated disk for tests: it fails on request, guarantees only synced data, and can lose power.
 //!
-//! After a sync that fails it does as Linux does: what was written stays in memory, taken for clean, and another sync
-//! brings nothing to the disk.
+//! After a failed fsync it behaves like Linux: written data stays in memory, marked clean, and another fsync writes
+//! nothing.
 
 use super::disk::{Disk, DiskFile, ReadAt};
 use super::{FileJournal, JournalFailed, Options};
@@ -10,11 +10,11 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A disk writes a sector whole or not at all; anything larger can be torn.
+/// A disk writes a sector completely or not at all; anything larger can be torn.
 const SECTOR: usize = 64;
 
-/// A directory of files in memory. Clones are the same directory: whoever plays the machine keeps one, and each process
-/// that is started on it opens its journal there.
+/// A directory of files in memory. Clones share the same directory: the test keeps one as the machine, and each
+/// simulated process opens its journal on another.
 #[derive(Clone, Default)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
@@ -22,14 +22,14 @@ pub struct SimDisk {
 
 #[derive(Default)]
 struct State {
-    /// Names as processes see them, and as they are on the disk.
+    /// The names as processes see them, and as they are on the disk.
     names: BTreeMap<String, Inode>,
     durable_names: BTreeMap<String, Inode>,
-    /// Changes and syncs asked for so far.
+    /// Number of changes and syncs so far.
     operations: u64,
     fail_at: Option<u64>,
     failed: bool,
-    /// Bytes there are in all, of which files take what they are long; none is no end of them.
+    /// The disk's capacity, counted in file sizes; `None` for unlimited.
     capacity: Option<usize>,
 }
 
@@ -39,9 +39,9 @@ type Inode = Arc<Mutex<Contents>>;
 struct Contents {
     seen: Vec<u8>,
     durable: Vec<u8>,
-    /// Sectors that a sync would write.
+    /// The sectors that a sync would write.
     dirty: BTreeSet<usize>,
-    /// All that is seen is durable, whatever happens.
+    /// Everything visible is durable.
     firm: bool,
 }
 
@@ -64,7 +64,7 @@ impl SeededRng {
 }
 
 impl SimDisk {
-    /// The journal on this disk, as a process opens it that starts now.
+    /// Opens the journal on this disk, like a starting process.
     ///
     /// # Errors
     /// As [`FileJournal::open`].
@@ -72,33 +72,33 @@ impl SimDisk {
         FileJournal::on(Arc::new(self.clone()), &options)
     }
 
-    /// Makes the operation that comes after `count` others fail, once.
+    /// Makes the operation after `count` others fail once.
     pub fn fail_after(&self, count: u64) {
         let mut state = self.state();
         state.fail_at = Some(state.operations + count);
         state.failed = false;
     }
 
-    /// Whether that failure has come about.
+    /// Whether that failure has occurred.
     pub fn has_failed(&self) -> bool {
         self.state().failed
     }
 
-    /// From now on files are made longer only while all of them together have at most so many bytes.
+    /// Limits the total size of all files; extending a file beyond it fails.
     #[cfg(test)]
     pub(super) fn has_only(&self, bytes: usize) {
         self.state().capacity = Some(bytes);
     }
 
-    /// Forgets the failure, whether it has come about or not.
+    /// Cancels the failure, whether it has occurred or not.
     pub fn heal(&self) {
         let mut state = self.state();
         state.fail_at = None;
         state.failed = false;
     }
 
-    /// The power goes: of each sector and each name that was not synced, either what was seen or what was there before
-    /// is there now. What becomes of each is the seed's choice.
+    /// Simulates a power loss: each unsynced sector and name is either kept or reverted to its previous state, as
+    /// chosen by the seed.
     pub fn lose_power(&self, seed: u64) {
         let mut dice = SeededRng(seed);
         let mut state = self.state();
@@ -116,7 +116,7 @@ impl SimDisk {
         state.fail_at = None;
     }
 
-    /// Changes the bytes of a file as they are seen, behind everybody's back.
+    /// Changes the visible bytes of a file.
     pub(super) fn tamper(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let inode = self.state().names[name].clone();
         let mut contents = lock(&inode);
@@ -124,7 +124,7 @@ impl SimDisk {
         *contents = Contents::firm(contents.seen.clone());
     }
 
-    /// The names of its files, in order.
+    /// The names of its files, sorted.
     pub(super) fn files(&self) -> Vec<String> {
         self.state().names.keys().cloned().collect()
     }
@@ -134,7 +134,7 @@ impl SimDisk {
         lock(&self.state().names[name]).seen.clone()
     }
 
-    /// Another disk with the same on it, all of it durable.
+    /// A copy of the disk, with everything durable.
     pub fn copy(&self) -> Self {
         let copy = Self::default();
         for (name, inode) in &self.state().names {
@@ -161,7 +161,7 @@ impl SimDisk {
         Ok(())
     }
 
-    /// How long this file may be.
+    /// The maximum size of this file.
     fn room_for(&self, inode: &Inode) -> usize {
         let state = self.state();
         let others = state.names.values().filter(|other| !Arc::ptr_eq(other, inode));
@@ -203,7 +203,7 @@ impl Contents {
         self.dirty.extend(from..=size / SECTOR);
     }
 
-    /// Brings the dirty sectors to the disk, each if `wanted`; they are clean afterwards in any case.
+    /// Writes the dirty sectors that are `wanted` to the disk; all are clean afterwards.
     fn sync(&mut self, mut wanted: impl FnMut() -> bool) {
         self.durable.resize(self.seen.len(), 0);
         for sector in std::mem::take(&mut self.dirty) {
@@ -276,7 +276,7 @@ impl Disk for SimDisk {
 
 impl ReadAt for SimFile {
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        // Never more than this at once: short reads are part of life.
+        // Limit the size, to exercise short reads.
         let count = into.len().min(10_000);
         lock(&self.inode).seen.as_slice().read_at(&mut into[..count], offset)
     }
@@ -299,7 +299,7 @@ impl DiskFile for SimFile {
         let room = self.disk.room_for(&self.inode);
         let mut contents = lock(&self.inode);
         let size = contents.seen.len().max(size as usize);
-        // As much as there is is reserved all the same: some file systems stop in the middle.
+        // Reserve what is available before failing, like some file systems do.
         contents.resize(size.min(room));
         if size > room { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }

@@ -1,11 +1,12 @@
-//! The rows of all frames up to a position, in one file: what a rebuild begins with, so that the journal before it may go.
+//! Snapshots: the rows of all frames up to a position in one file. A rebuild starts from it, so older segments can be
+//! deleted.
 //!
-//! Invariant: a snapshot is whole or it is refused, since every byte of it stands under a checksum. It has its name only
-//! once it is on the disk and was read back, and the one before is removed only after that.
+//! Invariant: a damaged snapshot is always rejected, because checksums cover every byte. A snapshot gets its name only
+//! after it is durable and was read back, and the previous one is removed only after that.
 //!
-//! Here rows and keys are bytes; what they mean is the machine's business. In the directory lie
+//! Here rows and keys are opaque bytes, defined by the machine. The directory contains
 //! - `00000000000000000123.snap`: the rows of all frames up to position 123;
-//! - names that end in `.new`: what is being made. At start nobody makes anything, and they are removed.
+//! - names that end in `.new`: unfinished files, which are removed at start.
 //!
 //! ```text
 //!  0  magic           8  "offhookS"
@@ -13,9 +14,9 @@
 //! 12  identity       16  of the journal
 //! 28  rows version   u32 of keys and rows
 //! 32  covers         u64 the last position whose rows are here
-//! 40  at             u64 the journal's time there, ms since 1970
+//! 40  at             u64 the journal's time at that position, ms since 1970
 //! 48  crc            u32 CRC-32C of bytes 0 to 47
-//! 52  rows in the order of their keys, see `sorted`
+//! 52  rows sorted by key, see `sorted`
 //! ```
 
 mod compaction;
@@ -27,74 +28,74 @@ mod tests;
 
 pub use compaction::Compaction;
 
-use self::making::{Making, read_back};
+use self::making::{UnfinishedFile, read_back};
 use self::sorted::{Broken, Reader, Writer};
 use super::disk::{Disk, DiskFile, RealDisk};
 use super::frame::{u32_at, u64_at};
-use super::recover::MAKING;
+use super::recover::TEMPORARY_SUFFIX;
 use crate::machine::rows::{Key, Table, UPGRADES, Upgrade};
 use crate::model::{Day, Month, Position, Timestamp};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where the first block of rows stands.
+/// The offset of the first block of rows.
 const HEADER: usize = 52;
 
 const MAGIC: &[u8; 8] = b"offhookS";
 const VERSION: u32 = 1;
 
-/// Bytes of a key that say its table: the kind, then the day or month.
+/// Size of the table prefix of a key: the kind, then the day or month.
 const TABLE_BYTES: usize = 3;
 
-/// Whose rows a snapshot holds.
+/// The origin of a snapshot's rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Origin {
     /// The journal they came from.
     pub journal: [u8; 16],
-    /// The version of the rows' and keys' encoding, as it is written. Older ones are read.
+    /// The version of the encoding of rows and keys that is written. Older versions can be read.
     pub rows_version: u16,
 }
 
-/// Asked between two steps of long work: it may sleep, so that others come first, and says whether to go on.
+/// Called between two steps of long work: it may sleep to limit the load, and returns whether to continue.
 pub type Throttle<'a> = &'a mut dyn FnMut() -> bool;
 
-/// Why there is no snapshot to be had. Whoever still has the whole journal can do without one that is unusable.
+/// Why a snapshot cannot be read or made. With the whole journal at hand, an unusable snapshot can be ignored.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SnapshotFailed {
-    /// The disk.
+    /// The disk failed.
     #[error("a snapshot cannot be read or written: {0}")]
     Disk(String),
-    /// It is not what was written.
+    /// The file is damaged.
     #[error("{} is damaged at byte {offset}: {why}; put a good copy of it back", file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
-        /// Where.
+        /// The offset of the damage.
         offset: u64,
         /// What is wrong.
         why: String,
     },
-    /// A newer version of this program wrote it.
+    /// It was written by a newer version of offhook.
     #[error("{} holds rows of a newer version of offhook: start the version that wrote it", file.display())]
     OtherVersion {
         /// The file.
         file: PathBuf,
     },
-    /// It is of another journal.
+    /// It belongs to another journal.
     #[error(
-        "{} is of another journal than the one beside it: put its own journal back, or move the snapshot away to go on \
-         without it",
+        "{} belongs to another journal than the one beside it: put its own journal back, or move the snapshot away to \
+         continue without it",
         file.display()
     )]
     OtherJournal {
         /// The file.
         file: PathBuf,
     },
-    /// It knows of more than the journal holds.
+    /// It reaches beyond the end of the journal.
     #[error(
         "{} reaches to position {}, beyond the journal's end: put the journal's last segments back, or move the snapshot \
-         away to go on with what the journal still holds", file.display(), covers.0
+         away to continue with the rest of the journal", file.display(), covers.0
     )]
     Ahead {
         /// The file.
@@ -102,45 +103,45 @@ pub enum SnapshotFailed {
         /// Its position.
         covers: Position,
     },
-    /// It was asked to stop, and has left everything as it was.
-    #[error("the work on a snapshot was asked to stop")]
+    /// The work was interrupted; the previous snapshot is unchanged.
+    #[error("work on the snapshot was interrupted")]
     Interrupted,
 }
 
 impl SnapshotFailed {
-    /// Whether the file is there and of this journal, and no use.
+    /// Whether the file exists and belongs to this journal, but cannot be used.
     pub fn is_unusable(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::OtherVersion { .. })
     }
 }
 
-/// A directory of snapshots. One process may have it open: take the [`Lock`](super::Lock) first.
+/// A directory of snapshots. Only one process may open it: take the [`Lock`](super::Lock) first.
 pub struct Snapshots {
     disk: Arc<dyn Disk>,
     origin: Origin,
-    /// Held by who makes one.
+    /// Held while a snapshot is being made.
     busy: Mutex<()>,
 }
 
-/// A snapshot that is there. Its first and last bytes have been read; damage between them shows when it is read.
+/// A snapshot. Its header and its end have been verified; damage in between is found when the rows are read.
 pub struct Snapshot {
-    /// The last position whose rows are in it.
+    /// The last position it covers.
     pub covers: Position,
     /// The journal's time at that position.
     pub at: Timestamp,
     /// How many rows it holds.
     pub count: u64,
-    /// How many bytes.
+    /// Its size in bytes.
     pub bytes: u64,
     file: Arc<dyn DiskFile>,
     path: PathBuf,
     seed: u32,
-    /// What its rows lack of today's version.
+    /// The upgrades its rows need to reach the current version.
     upgrades: &'static [Upgrade],
 }
 
 impl Snapshots {
-    /// Opens the directory, which is made where there is none, and removes what a process that died left half made.
+    /// Opens the directory, which is created if missing, and removes unfinished files of a process that died.
     pub fn open(directory: &Path, origin: Origin) -> Result<Self, SnapshotFailed> {
         let disk = RealDisk::at(directory);
         disk.create_directory().map_err(failed(&disk, ""))?;
@@ -149,10 +150,10 @@ impl Snapshots {
 
     fn on(disk: Arc<dyn Disk>, origin: Origin) -> Result<Self, SnapshotFailed> {
         let snapshots = Self { disk, origin, busy: Mutex::new(()) };
-        for name in snapshots.names()?.iter().filter(|name| name.ends_with(MAKING)) {
+        for name in snapshots.names()?.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
             snapshots.disk.remove(name).map_err(failed(&*snapshots.disk, name))?;
         }
-        // A process may have died between giving a snapshot its name and having that on the disk.
+        // A process may have died after renaming a snapshot and before syncing the directory.
         snapshots.disk.sync_directory().map_err(failed(&*snapshots.disk, ""))?;
         if let Ok(Some(latest)) = snapshots.latest() {
             snapshots.remove_others(&name_of(latest.covers))?;
@@ -160,8 +161,8 @@ impl Snapshots {
         Ok(snapshots)
     }
 
-    /// What the latest snapshot in `directory` says of a journal: which it is, and the last position whose rows it holds.
-    /// Nothing where there is none, or its header is damaged. Changes nothing.
+    /// The journal and the last covered position of the latest snapshot in `directory`. `None` if there is no snapshot
+    /// or its header is damaged. Changes nothing.
     pub fn known(directory: &Path) -> Result<Option<([u8; 16], Position)>, SnapshotFailed> {
         if !directory.is_dir() {
             return Ok(None);
@@ -172,7 +173,7 @@ impl Snapshots {
         let name = name_of(covers);
         let mut header = [0; HEADER];
         let file = match disk.open(&name) {
-            // A running gateway has made the next one since.
+            // A running gateway has replaced it meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(failed(&disk, &name))?,
         };
@@ -191,8 +192,8 @@ impl Snapshots {
         Snapshot::open(&*self.disk, covers, self.origin).map(Some)
     }
 
-    /// Makes the latest snapshot anew with what `map` makes of each row: another row, or nothing. For the erasure of a
-    /// person. What it was before is gone when this returns.
+    /// Rewrites the latest snapshot; `map` returns the new row for each row, or `None` to remove it. Used to erase a
+    /// person. The previous file is removed when this returns.
     pub fn rewrite(
         &self,
         mut map: impl FnMut(Table, &[u8], Vec<u8>) -> Option<Vec<u8>>,
@@ -212,23 +213,23 @@ impl Snapshots {
         Ok(())
     }
 
-    /// Makes a snapshot of what `fill` puts into it; then removes every other.
+    /// Makes a snapshot with the rows from `fill`, then removes all others.
     fn make(
         &self,
         covers: Position,
         at: Timestamp,
         throttle: Throttle<'_>,
-        fill: impl FnOnce(&mut Making, Throttle<'_>) -> Result<(), SnapshotFailed>,
+        fill: impl FnOnce(&mut UnfinishedFile, Throttle<'_>) -> Result<(), SnapshotFailed>,
     ) -> Result<Snapshot, SnapshotFailed> {
         let name = name_of(covers);
-        let making = format!("{name}{MAKING}");
+        let making = format!("{name}{TEMPORARY_SUFFIX}");
         let disk = &*self.disk;
         let make = || {
             let file = disk.create(&making).map_err(failed(disk, &making))?;
             let made = file.clone();
             let (header, seed) = encode_header(self.origin, covers, at);
             let writer = Writer::new(file, &header, seed).map_err(failed(disk, &making))?;
-            let mut filling = Making { writer, path: disk.path().join(&making) };
+            let mut filling = UnfinishedFile { writer, path: disk.path().join(&making) };
             fill(&mut filling, throttle)?;
             let finish = |writer: Writer| -> io::Result<u64> {
                 let bytes = writer.finish()?;
@@ -240,7 +241,7 @@ impl Snapshots {
             disk.rename(&making, &name).and_then(|()| disk.sync_directory()).map_err(failed(disk, &making))
         };
         if let Err(error) = make() {
-            // What is left of it is of no use, and a disk that is full needs the room; the next start removes it, too.
+            // Remove the unfinished file, because the disk may be full; if that fails, the next start does it.
             let _left_for_the_next_start = disk.remove(&making);
             return Err(error);
         }
@@ -292,7 +293,7 @@ impl Snapshot {
         Ok(Self { covers, at, count, bytes, file, path, seed, upgrades })
     }
 
-    /// Its rows, in the order of their keys.
+    /// Its rows, sorted by key.
     pub fn rows(&self) -> SnapshotRows {
         SnapshotRows { reader: self.reader(), path: self.path.clone(), upgrades: self.upgrades }
     }
@@ -301,13 +302,13 @@ impl Snapshot {
         Reader::new(self.file.clone(), HEADER as u64, self.bytes, self.seed)
     }
 
-    /// That the journal, whose last position is `last`, reaches as far as this does.
+    /// Checks that the snapshot does not reach beyond `last`, the journal's last position.
     pub fn within(self, last: Position) -> Result<Self, SnapshotFailed> {
         if self.covers <= last { Ok(self) } else { Err(SnapshotFailed::Ahead { file: self.path, covers: self.covers }) }
     }
 }
 
-/// The rows of a snapshot, one after another.
+/// Reads the rows of a snapshot one by one.
 pub struct SnapshotRows {
     reader: Reader,
     path: PathBuf,
@@ -315,22 +316,22 @@ pub struct SnapshotRows {
 }
 
 impl SnapshotRows {
-    /// The next row; `None` at the end, by when all of the file is known to be whole.
-    #[allow(clippy::should_implement_trait, reason = "an iterator would go on after an error")]
+    /// The next row; `None` at the end, when the whole file has been verified.
+    #[allow(clippy::should_implement_trait, reason = "an iterator would continue after an error")]
     pub fn next(&mut self) -> Result<Option<(Key, Vec<u8>)>, SnapshotFailed> {
         let at = self.reader.offset();
         let Some((key, row)) = self.reader.next().map_err(|broken| broken.of(&self.path))? else { return Ok(None) };
         let (key, row) = decode_key(&key).zip(row).ok_or_else(|| SnapshotFailed::Damaged {
             file: self.path.clone(),
             offset: at,
-            why: "this is no row".to_owned(),
+            why: "this is not a row".to_owned(),
         })?;
         let row = upgraded(self.upgrades, &key, row);
         Ok(Some((key, row)))
     }
 }
 
-/// What makes rows of `version` such as are written today; `None` where this program does not know them.
+/// The upgrades from `version` to the current version; `None` if `version` is not supported.
 fn upgrades(version: u32, origin: Origin) -> Option<&'static [Upgrade]> {
     let newer_by = usize::try_from(u32::from(origin.rows_version).checked_sub(version)?).ok()?;
     UPGRADES.get(UPGRADES.len().checked_sub(newer_by)?..)
@@ -341,22 +342,22 @@ fn upgraded(upgrades: &[Upgrade], key: &Key, row: Vec<u8>) -> Vec<u8> {
 }
 
 impl Broken {
-    /// The same as the trouble of a file.
+    /// Converts it to an error about `file`.
     fn of(self, file: &Path) -> SnapshotFailed {
         match self {
-            Self::Disk(error) => trouble(file, &error),
+            Self::Disk(error) => io_failed(file, &error),
             Self::Bad(offset, why) => SnapshotFailed::Damaged { file: file.to_owned(), offset, why: why.to_owned() },
         }
     }
 }
 
-fn trouble(path: &Path, error: &io::Error) -> SnapshotFailed {
+fn io_failed(path: &Path, error: &io::Error) -> SnapshotFailed {
     SnapshotFailed::Disk(format!("{}: {error}", path.display()))
 }
 
 fn failed(disk: &dyn Disk, name: &str) -> impl Fn(io::Error) -> SnapshotFailed {
     let path = disk.path().join(name);
-    move |error| trouble(&path, &error)
+    move |error| io_failed(&path, &error)
 }
 
 fn encode_header(origin: Origin, covers: Position, at: Timestamp) -> ([u8; HEADER], u32) {
@@ -377,13 +378,13 @@ fn name_of(covers: Position) -> String {
     format!("{:020}.snap", covers.0)
 }
 
-/// What the snapshot of that name covers, where it is a snapshot's name.
+/// The position covered by the snapshot with this name; `None` if it is not a snapshot's name.
 fn covers_of(name: &str) -> Option<Position> {
     let digits = name.strip_suffix(".snap").filter(|digits| digits.len() == 20)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok().map(Position))?
 }
 
-/// A key with its table in front. Such keys sort as `Key`s do.
+/// A key prefixed with its table. Encoded keys sort like `Key`s.
 fn encode_key(key: &Key) -> Vec<u8> {
     [&encode_table(key.table)[..], &key.bytes].concat()
 }

@@ -1,39 +1,39 @@
-//! What every journal does, as one suite for all of them: `journal_suite!(name, constructor)`.
+//! The test suite for all implementations of a journal: `journal_suite!(name, constructor)`.
 
 use super::{BODIES_MAX, FRAME_BYTES_MAX, Frame, Journal, JournalFailed, JournalReader, Record};
 use crate::model::{Position, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// A journal that can be left and come back to.
+/// A journal that can be closed and reopened.
 pub(super) trait Subject {
-    /// Opens it, as a process that starts does.
+    /// Opens it, like a starting process.
     fn open(&mut self) -> Box<dyn Journal>;
 
-    /// What `kill -9` does to it.
+    /// Simulates `kill -9`.
     fn kill(&mut self) {}
 }
 
 macro_rules! journal_suite {
     ($name:ident, $constructor:expr) => {
         mod $name {
-            #[allow(unused_imports)] // The constructor is written in the words of the place it is called from.
+            #[allow(unused_imports)] // The constructor uses the caller's imports.
             use super::*;
 
             journal_suite!(@tests $constructor =>
                 positions_count_from_1_without_a_gap,
                 nothing_is_read_before_it_is_synced,
-                what_is_synced_is_read_as_it_was_written,
-                a_read_gives_at_least_one_frame_and_stops_once_its_bytes_are_passed,
-                a_position_before_the_first_is_gone_and_one_past_the_last_is_empty,
-                a_record_too_large_is_refused_and_the_journal_lives,
-                what_was_synced_is_there_after_a_kill_and_the_rest_is_there_in_order_or_not_at_all,
+                synced_records_are_read_as_written,
+                a_read_returns_at_least_one_frame_and_stops_past_its_byte_limit,
+                a_read_before_the_first_frame_is_gone_and_past_the_last_is_empty,
+                a_record_too_large_is_refused_and_the_journal_stays_usable,
+                after_a_kill_synced_frames_are_there_and_then_a_prefix_of_the_rest,
                 the_identity_is_kept,
                 a_reader_on_another_thread_follows_the_writer,
-                any_records_come_back_as_they_were,
-                what_is_forgotten_is_gone_and_all_after_it_is_there_after_a_kill,
-                what_is_erased_is_none_after_a_kill_and_all_else_is_there,
-                a_frame_of_which_none_says_that_it_is_durable_is_not_erased,
+                any_records_are_read_as_written,
+                deleted_frames_stay_deleted_and_later_ones_remain_after_a_kill,
+                erased_bodies_stay_erased_and_everything_else_remains_after_a_kill,
+                a_frame_not_recorded_as_durable_is_not_erased,
             );
         }
     };
@@ -77,7 +77,7 @@ pub(super) fn nothing_is_read_before_it_is_synced(subjects: Subjects<'_>) {
     assert_eq!(positions(&all(&*reader)), [1, 2]);
 }
 
-pub(super) fn what_is_synced_is_read_as_it_was_written(subjects: Subjects<'_>) {
+pub(super) fn synced_records_are_read_as_written(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut journal = subject.open();
     let written = [
@@ -93,7 +93,7 @@ pub(super) fn what_is_synced_is_read_as_it_was_written(subjects: Subjects<'_>) {
     assert_eq!(contents(&all(&*journal.reader())), written);
 }
 
-pub(super) fn a_read_gives_at_least_one_frame_and_stops_once_its_bytes_are_passed(subjects: Subjects<'_>) {
+pub(super) fn a_read_returns_at_least_one_frame_and_stops_past_its_byte_limit(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut journal = subject.open();
     journal.append(&vec![record(&[b'm'; 1000], &[]); 50], now()).unwrap();
@@ -106,7 +106,7 @@ pub(super) fn a_read_gives_at_least_one_frame_and_stops_once_its_bytes_are_passe
     assert_eq!(positions(&reader.read(Position(49), usize::MAX).unwrap()), [49, 50]);
 }
 
-pub(super) fn a_position_before_the_first_is_gone_and_one_past_the_last_is_empty(subjects: Subjects<'_>) {
+pub(super) fn a_read_before_the_first_frame_is_gone_and_past_the_last_is_empty(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut journal = subject.open();
     let reader = journal.reader();
@@ -118,7 +118,7 @@ pub(super) fn a_position_before_the_first_is_gone_and_one_past_the_last_is_empty
     assert_eq!(reader.read(Position(u64::MAX), 100).unwrap(), []);
 }
 
-pub(super) fn a_record_too_large_is_refused_and_the_journal_lives(subjects: Subjects<'_>) {
+pub(super) fn a_record_too_large_is_refused_and_the_journal_stays_usable(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut journal = subject.open();
     let too_long = record(b"", &[&vec![1; FRAME_BYTES_MAX]]);
@@ -133,9 +133,7 @@ pub(super) fn a_record_too_large_is_refused_and_the_journal_lives(subjects: Subj
     assert_eq!(contents(&all(&*journal.reader())), [record(b"good", &[])]);
 }
 
-pub(super) fn what_was_synced_is_there_after_a_kill_and_the_rest_is_there_in_order_or_not_at_all(
-    subjects: Subjects<'_>,
-) {
+pub(super) fn after_a_kill_synced_frames_are_there_and_then_a_prefix_of_the_rest(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut written = Vec::new();
     for round in 0..3 {
@@ -193,7 +191,7 @@ pub(super) fn a_reader_on_another_thread_follows_the_writer(subjects: Subjects<'
     assert_eq!(read, (1..=FRAMES).collect::<Vec<_>>());
 }
 
-pub(super) fn any_records_come_back_as_they_were(subjects: Subjects<'_>) {
+pub(super) fn any_records_are_read_as_written(subjects: Subjects<'_>) {
     let bytes = |max| prop::collection::vec(any::<u8>(), 0..max);
     let same = |max: usize| (0..max, any::<u8>()).prop_map(|(length, byte)| vec![byte; length]);
     let body = prop_oneof![8 => bytes(60), 1 => (0..300_usize).prop_map(|length| vec![0; length]), 1 => same(100_000)];
@@ -230,7 +228,7 @@ pub(super) fn any_records_come_back_as_they_were(subjects: Subjects<'_>) {
     outcome.unwrap();
 }
 
-pub(super) fn what_is_forgotten_is_gone_and_all_after_it_is_there_after_a_kill(subjects: Subjects<'_>) {
+pub(super) fn deleted_frames_stay_deleted_and_later_ones_remain_after_a_kill(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut journal = subject.open();
     let reader = journal.reader();
@@ -246,7 +244,7 @@ pub(super) fn what_is_forgotten_is_gone_and_all_after_it_is_there_after_a_kill(s
         let gone = reader.read(Position(oldest.0 - 1), 100);
         assert!(matches!(gone, Err(JournalFailed::Gone { oldest: at }) if at == oldest), "{gone:?}");
     }
-    // However much is asked for, what is written to stays, and goes on.
+    // Whatever position is given, the current segment is kept and remains writable.
     for _ in 0..9 {
         journal.forget_before(Position(u64::MAX)).unwrap();
     }
@@ -263,7 +261,7 @@ pub(super) fn what_is_forgotten_is_gone_and_all_after_it_is_there_after_a_kill(s
     assert_eq!(contents(&all(&*journal.reader())), written[oldest.0 as usize - 1..]);
 }
 
-pub(super) fn what_is_erased_is_none_after_a_kill_and_all_else_is_there(subjects: Subjects<'_>) {
+pub(super) fn erased_bodies_stay_erased_and_everything_else_remains_after_a_kill(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut journal = subject.open();
     let written = [
@@ -304,7 +302,7 @@ pub(super) fn what_is_erased_is_none_after_a_kill_and_all_else_is_there(subjects
     assert_eq!(contents(&all(&*journal.reader())[5..]), records(1));
 }
 
-pub(super) fn a_frame_of_which_none_says_that_it_is_durable_is_not_erased(subjects: Subjects<'_>) {
+pub(super) fn a_frame_not_recorded_as_durable_is_not_erased(subjects: Subjects<'_>) {
     let mut subject = subjects();
     let mut journal = subject.open();
     journal.append(&[record(b"a", &[b"first"])], now()).unwrap();
@@ -317,7 +315,7 @@ pub(super) fn a_frame_of_which_none_says_that_it_is_durable_is_not_erased(subjec
     assert_eq!(contents(&all(&*journal.reader())[1..]), [record(b"b", &[b"second"])]);
 }
 
-/// A moment of 2025-11-22.
+/// A time on 2025-11-22.
 pub(super) fn now() -> Timestamp {
     Timestamp::from_ms(1_763_791_200_500)
 }
@@ -326,7 +324,7 @@ pub(super) fn record(meta: &[u8], bodies: &[&[u8]]) -> Record {
     Record { meta: meta.to_vec(), bodies: bodies.iter().map(|body| body.to_vec()).collect() }
 }
 
-/// `count` records, all different, the first always the same.
+/// `count` distinct records, deterministic.
 pub(super) fn records(count: usize) -> Vec<Record> {
     let body = |index: usize| format!("+1206555{index:04}").into_bytes();
     (0..count)
@@ -334,7 +332,7 @@ pub(super) fn records(count: usize) -> Vec<Record> {
         .collect()
 }
 
-/// All that can be read.
+/// All readable frames.
 pub(super) fn all(reader: &dyn JournalReader) -> Vec<Frame> {
     let (oldest, _) = reader.bounds();
     reader.read(oldest, usize::MAX).unwrap()
@@ -344,7 +342,7 @@ pub(super) fn positions(frames: &[Frame]) -> Vec<u64> {
     frames.iter().map(|frame| frame.position.0).collect()
 }
 
-/// The records that frames were made of, none of them erased.
+/// The records of frames without erased bodies.
 pub(super) fn contents(frames: &[Frame]) -> Vec<Record> {
     let record = |frame: &Frame| {
         let bodies = frame.bodies.iter().map(|body| body.clone().expect("not erased")).collect();

@@ -1,4 +1,4 @@
-//! The journal on disk, and its twin, against the suite; and what only files do.
+//! Runs the suite against both journals, and tests what concerns files only.
 
 mod faults;
 mod forgotten;
@@ -43,13 +43,13 @@ impl OnDisk {
 
 impl Subject for OnDisk {
     fn open(&mut self) -> Box<dyn Journal> {
-        // A level that is not there yet, as at the first start.
+        // The directory does not exist yet, as at the first start.
         Box::new(FileJournal::open(&self.directory.path().join("journal"), self.options).unwrap())
     }
 }
 
 #[test]
-fn a_segment_closes_at_midnight_utc_and_is_cut_to_its_length() {
+fn a_segment_closes_at_midnight_utc_and_is_truncated_to_its_length() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     let day = Duration::from_secs(24 * 60 * 60);
@@ -58,7 +58,7 @@ fn a_segment_closes_at_midnight_utc_and_is_cut_to_its_length() {
     assert_eq!(disk.bytes(&name_of(Position(1))).len(), 10_000);
     drop(journal);
 
-    // The day of a segment outlives the process that began it.
+    // The day of a segment is kept across restarts.
     let mut journal = open(&disk, 10_000);
     journal.append(&records(2), now().day().start() + day - Duration::from_millis(1)).unwrap();
     journal.append(&records(3), now().day().start() + day).unwrap();
@@ -66,7 +66,7 @@ fn a_segment_closes_at_midnight_utc_and_is_cut_to_its_length() {
     assert_eq!(segments(&disk), [1, 5]);
     assert!(disk.bytes(&name_of(Position(1))).len() < 500);
 
-    // Time that goes back closes nothing.
+    // A clock that goes back closes no segment.
     journal.append(&records(1), now()).unwrap();
     journal.sync().unwrap();
     assert_eq!(segments(&disk), [1, 5]);
@@ -74,7 +74,7 @@ fn a_segment_closes_at_midnight_utc_and_is_cut_to_its_length() {
 }
 
 #[test]
-fn a_frame_larger_than_what_remains_goes_to_the_next_segment_and_a_larger_one_than_any_gets_its_own() {
+fn a_frame_that_does_not_fit_starts_a_segment_large_enough() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 1_000);
     let written = [record(&[1; 600], &[]), record(&[2; 600], &[]), record(&[3; 5_000], &[]), record(&[4; 600], &[])];
@@ -85,7 +85,7 @@ fn a_frame_larger_than_what_remains_goes_to_the_next_segment_and_a_larger_one_th
 }
 
 #[test]
-fn more_segments_than_stay_open_are_read_all_the_same() {
+fn more_segments_than_stay_open_can_be_read() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 0);
     journal.append(&records(100), now()).unwrap();
@@ -100,7 +100,7 @@ fn more_segments_than_stay_open_are_read_all_the_same() {
 }
 
 #[test]
-fn an_erased_body_is_none_and_leaves_its_frame_and_the_chain_whole() {
+fn erasing_a_body_leaves_its_frame_and_the_chain_intact() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     let texts: [&[u8]; 2] = [b"+12065550142", b"where is my parcel?"];
@@ -110,7 +110,7 @@ fn an_erased_body_is_none_and_leaves_its_frame_and_the_chain_whole() {
     journal.sync().unwrap();
     disk.tamper(&name_of(Position(1)), |bytes| {
         let at = bytes.windows(texts[0].len()).position(|window| window == texts[0]).unwrap();
-        // The salt stands before the body and goes with it.
+        // The salt precedes the body and is erased with it.
         bytes[at - 4..at + texts[0].len()].fill(0);
     });
 
@@ -123,7 +123,7 @@ fn an_erased_body_is_none_and_leaves_its_frame_and_the_chain_whole() {
 }
 
 #[test]
-fn a_body_that_broke_is_damage_to_who_reads_it() {
+fn reading_a_damaged_body_is_an_error() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     journal.append(&[record(b"a", &[b"first"]), record(b"b", &[b"second"])], now()).unwrap();
@@ -140,14 +140,14 @@ fn a_body_that_broke_is_damage_to_who_reads_it() {
 }
 
 #[test]
-fn neither_debug_nor_errors_show_what_people_wrote() {
+fn neither_debug_nor_errors_show_texts() {
     let record = record(b"meta", &[b"+12065550142"]);
     assert_eq!(format!("{record:?}"), "Record { meta_bytes: 4, body_bytes: [12] }");
 }
 
-/// A journal that was made by format 1, as it lies on the disk. It must be read for ever.
+/// A journal written in format 1, as stored on disk. Every future version must read it.
 #[test]
-fn a_sample_of_every_format_is_still_read() {
+fn a_sample_of_every_format_can_be_read() {
     let disk = SimDisk::default();
     disk.create(&name_of(Position(1))).unwrap();
     disk.tamper(&name_of(Position(1)), |bytes| {
@@ -168,11 +168,11 @@ fn open(disk: &SimDisk, segment_bytes: u64) -> FileJournal {
     FileJournal::on(Arc::new(disk.clone()), &Options { segment_bytes }).unwrap()
 }
 
-/// The first positions of the segments there are.
+/// The first positions of all segments.
 fn segments(disk: &SimDisk) -> Vec<u64> {
     let names = disk.names().unwrap();
     names.iter().map(|name| super::segment::first_of(name).expect("only segments are left").0).collect()
 }
 
-/// What begins the first frame of a segment.
+/// The start of the first frame of a segment.
 const FIRST_FRAME: usize = HEADER;

@@ -1,4 +1,4 @@
-//! F26: an index that fails while the gateway runs is rebuilt, and nobody is answered from it meanwhile.
+//! F26: an index that fails while the gateway runs is rebuilt, and not read until then.
 
 use super::*;
 use crate::journal::snapshot::{Origin, Snapshots};
@@ -7,7 +7,7 @@ use crate::observe::{NotReady, Readiness};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-/// An index on a disk that can be full, and whose rows can turn out to be damaged.
+/// An index whose disk can be full, and whose rows can be damaged.
 #[derive(Clone)]
 struct Fragile {
     kept: Arc<std::sync::Mutex<MemoryIndex>>,
@@ -78,7 +78,7 @@ impl Rows for Fragile {
 }
 
 /// A core whose index can fail, with the call of [`World`] in it.
-fn mended(dir: &Path) -> (Core, Fragile, Readiness) {
+fn rebuilding_core(dir: &Path) -> (Core, Fragile, Readiness) {
     let world = World::new();
     let index = Fragile::new();
     let (mut core, _) = recover(&world.journal, index.clone(), &world.clock);
@@ -89,14 +89,14 @@ fn mended(dir: &Path) -> (Core, Fragile, Readiness) {
 }
 
 #[tokio::test]
-async fn f26_while_the_index_has_no_room_new_work_is_refused_and_it_heals_when_it_has() {
+async fn f26_with_a_full_disk_new_work_is_refused_until_the_index_is_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
-    let (core, index, readiness) = mended(dir.path());
+    let (core, index, readiness) = rebuilding_core(dir.path());
     let reads = core.reads();
     let (engine, handle) = Engine::start(core).unwrap();
     index.full.store(true, Ordering::Relaxed);
     let patience = Duration::from_secs(60);
-    let asking = tokio::spawn({
+    let submitting = tokio::spawn({
         let handle = handle.clone();
         async move { handle.submit(text("SM1", "hello"), Urgency::Urgent, patience).await }
     });
@@ -107,9 +107,9 @@ async fn f26_while_the_index_has_no_room_new_work_is_refused_and_it_heals_when_i
     while engine.heartbeat().beats() < beats + 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(!asking.is_finished(), "what is durable is not answered before it can be read");
+    assert!(!submitting.is_finished(), "a durable command is not answered before it can be read");
     index.full.store(false, Ordering::Relaxed);
-    assert_eq!(asking.await.unwrap(), Ok(Reply::InboundItem(IntakeOutcome::Attached)));
+    assert_eq!(submitting.await.unwrap(), Ok(Reply::InboundItem(IntakeOutcome::Attached)));
     assert!(!readiness.holds(NotReady::StorageUnavailable));
     let again = handle.submit(text("SM1", "hello"), Urgency::Urgent, patience).await;
     assert_eq!(again, Ok(Reply::InboundItem(IntakeOutcome::Duplicate)), "it was done once");
@@ -118,9 +118,9 @@ async fn f26_while_the_index_has_no_room_new_work_is_refused_and_it_heals_when_i
 }
 
 #[tokio::test]
-async fn f26_an_index_that_a_reader_finds_damaged_is_rebuilt_without_a_write() {
+async fn f26_an_index_found_damaged_by_a_reader_is_rebuilt_without_a_write() {
     let dir = tempfile::tempdir().unwrap();
-    let (core, index, readiness) = mended(dir.path());
+    let (core, index, readiness) = rebuilding_core(dir.path());
     let reads = core.reads();
     let (engine, _handle) = Engine::start(core).unwrap();
     index.failed.store(true, Ordering::Relaxed);
@@ -133,9 +133,9 @@ async fn f26_an_index_that_a_reader_finds_damaged_is_rebuilt_without_a_write() {
 }
 
 #[test]
-fn f26_a_command_whose_rows_cannot_be_read_is_decided_with_the_rebuilt_ones() {
+fn f26_a_command_with_unreadable_rows_is_decided_after_the_rebuild() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut core, index, _) = mended(dir.path());
+    let (mut core, index, _) = rebuilding_core(dir.path());
     core.commit([text("SM1", "hello")]).unwrap();
     index.failed.store(true, Ordering::Relaxed);
     assert_eq!(core.commit([text("SM1", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Duplicate)]);

@@ -1,4 +1,4 @@
-//! Snapshots as they lie on the disks of gateways that are out there: one of each version is kept, and must be read.
+//! Backward compatibility: a sample snapshot of each released version is kept and must be readable.
 
 use super::*;
 use crate::journal::snapshot::{Origin, Snapshots};
@@ -24,8 +24,8 @@ fn sample(version: u16) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/v{version}.snap"))
 }
 
-/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set; that of an old one never
-/// changes, because it stands for the snapshots that are out there.
+/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set. Samples of old versions never
+/// change, because they stand for snapshots of existing installations.
 #[test]
 fn g27_a_snapshot_of_each_version_ever_written_is_still_read() {
     if std::env::var_os("OFFHOOK_WRITE_SAMPLES").is_some() {
@@ -49,14 +49,14 @@ fn g27_a_snapshot_of_each_version_ever_written_is_still_read() {
             } else {
                 is_read(&key, &row)
             };
-            assert!(known, "version {version}: the row at {key:?} is not read as what it is");
+            assert!(known, "version {version}: the row at {key:?} is not decoded as its kind");
             let (Table::State, Some(letter)) = (key.table, key.bytes.first()) else { continue };
             *kinds.entry(*letter).or_default() += 1;
         }
         let directory = directory_from(directory.into_iter());
         let directory = directory.unwrap_or_else(|| panic!("version {version}: the directory"));
         let auto_reply = directory.settings.auto_reply;
-        assert_eq!(auto_reply.strangers_per_hour, Some(200), "version {version}: what is not there has its default");
+        assert_eq!(auto_reply.strangers_per_hour, Some(200), "version {version}: a missing field has its default");
         assert!(auto_reply.texts.len() > 1, "version {version}");
         assert!(kinds.len() > 12, "version {version}: {kinds:?}");
     }
@@ -66,12 +66,12 @@ fn is_of(key: &Key, kind: u8) -> bool {
     key.table == Table::State && key.bytes.first() == Some(&kind)
 }
 
-/// Whether a row is what its key says, to its last byte.
+/// Whether a row decodes as the kind its key says, to its last byte.
 fn is_read(key: &Key, row: &[u8]) -> bool {
     match (key.table, key.bytes.as_slice()) {
         (Table::Messages(_), _) => is::<Message>(row),
         (Table::Idempotency(_), _) => is::<Answered>(row),
-        // Of a landline the key is the number alone.
+        // The row of a landline is empty: its key has the number.
         (Table::Contacts(_), key) if key.len() == 8 => is::<Timestamp>(row),
         (Table::Contacts(_), _) => is::<Contact>(row),
         (Table::State, [kind::CALL, ..]) => is::<CallRow>(row),
@@ -101,7 +101,7 @@ fn is<T: Serialize + DeserializeOwned>(row: &[u8]) -> bool {
     decode_row::<T>(row).is_some_and(|value| encode_row(&value) == row)
 }
 
-/// Makes the sample of today's version of what the sample of today's records tells.
+/// Writes the sample of the current version from the sample of the current records.
 fn write_sample() {
     type Frames = Vec<(Position, Vec<u8>, Vec<Vec<u8>>)>;
     let records = format!("tests/records/v{}.bin", record::VERSION);
@@ -110,14 +110,14 @@ fn write_sample() {
     let directory = tempfile::tempdir().unwrap();
     let origin = Origin { journal: *b"journal of tests", rows_version: ROWS_VERSION };
     let snapshots = Snapshots::open(directory.path(), origin).unwrap();
-    let mut fold = snapshots.fold(false, 1024 * 1024).unwrap();
+    let mut compaction = snapshots.compact(false, 1024 * 1024).unwrap();
     let (mut covers, mut at) = (Position(0), Timestamp::default());
     for (position, meta, bodies) in frames {
         let story = record::decode(position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
-        fold.add(apply(&story), &mut || true).unwrap();
+        compaction.add(apply(&story), &mut || true).unwrap();
         (covers, at) = (position, story.at);
     }
-    fold.finish(covers, at, &mut || true).unwrap();
+    compaction.finish(covers, at, &mut || true).unwrap();
     let made = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
     fs::create_dir_all(sample(ROWS_VERSION).parent().unwrap()).unwrap();
     fs::copy(made, sample(ROWS_VERSION)).unwrap();

@@ -1,5 +1,5 @@
-//! G27: what a snapshot and the journal after it give is what the whole journal gives; and where neither knows what was
-//! before, there is no start.
+//! G27: a snapshot and the journal after it give the same rows as the whole journal; if neither covers the beginning,
+//! the start is refused.
 
 use super::compaction::wait_for;
 use super::*;
@@ -14,11 +14,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// So small that a few commands fill one.
+/// So small that a few commands fill a segment.
 pub(super) const SEGMENT_BYTES: u64 = 700;
 
-/// Folding without rests, in runs of a few rows.
-pub(super) const FOLD: CompactionOptions = CompactionOptions {
+/// Compaction without pauses, in runs of a few rows.
+pub(super) const UNTHROTTLED: CompactionOptions = CompactionOptions {
     at_bytes: 5_000,
     run_bytes: 4_000,
     rest_factor: 0,
@@ -32,14 +32,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn g27_a_snapshot_and_the_journal_after_it_give_the_rows_that_the_whole_journal_gives(
-        story in prop::collection::vec((any_step(), prop::bool::weighted(0.1)), 10..120),
+    fn g27_a_snapshot_and_the_later_journal_give_the_rows_of_the_whole_journal(
+        steps in prop::collection::vec((any_step(), prop::bool::weighted(0.1)), 10..120),
     ) {
         let mut home = Home::new();
-        for (step, folds) in story {
+        for (step, compacts) in steps {
             home.run(step);
-            if folds {
-                home.fold();
+            if compacts {
+                home.compact();
             }
         }
         let lived = home.rows();
@@ -48,7 +48,7 @@ proptest! {
         prop_assert_eq!((from_nothing.loaded, from_nothing.replayed), (0, from_nothing.last.0));
         let (loaded, recovered) = home.rebuilt(true).unwrap();
         prop_assert_eq!(&loaded, &lived);
-        // The same with the segments gone that the snapshot covers.
+        // The same without the segments that the snapshot covers.
         let covers = home.snapshots().latest().unwrap().map_or(Position(0), |latest| latest.covers);
         prop_assert_eq!(recovered.replayed, recovered.last.0 - covers.0);
         let dropped = home.drop_segments_up_to(covers);
@@ -59,7 +59,7 @@ proptest! {
 }
 
 #[test]
-fn g27_an_index_that_ends_before_the_journal_begins_is_filled_from_the_snapshot() {
+fn g27_an_index_that_ends_before_the_journal_is_filled_from_the_snapshot() {
     let home = Home::of_many_segments();
     let early = home.rebuilt(false).unwrap().1.last;
     let covers = home.snapshots().latest().unwrap().unwrap().covers;
@@ -70,19 +70,19 @@ fn g27_an_index_that_ends_before_the_journal_begins_is_filled_from_the_snapshot(
     let (core, recovered) = home.recover(true, Box::new(index)).unwrap();
     assert_eq!((recovered.last, recovered.replayed), (early, early.0 - covers.0));
     assert!(recovered.loaded > 0);
-    assert_eq!(core.index.get(&stale).unwrap(), None, "what it held is no more to be believed");
+    assert_eq!(core.index.get(&stale).unwrap(), None, "its old rows are gone");
     assert_eq!(dump(core.index.as_ref()), home.rows());
 }
 
 #[test]
-fn g27_where_the_beginning_is_gone_and_no_snapshot_tells_of_it_there_is_no_start_and_a_way_out() {
+fn g27_without_the_beginning_or_a_snapshot_the_start_is_refused_with_advice() {
     let home = Home::of_many_segments();
     let file = home.snapshot_file();
     let good = fs::read(&file).unwrap();
     let covers = home.snapshots().latest().unwrap().unwrap().covers;
     let whole = home.rows();
 
-    // While the journal begins at 1 it alone is enough, whatever became of the snapshot.
+    // While the journal begins at 1, it is enough without the snapshot.
     let mut bad = good.clone();
     let middle = bad.len() / 2;
     bad[middle] ^= 1;
@@ -97,23 +97,23 @@ fn g27_where_the_beginning_is_gone_and_no_snapshot_tells_of_it_there_is_no_start
         fs::write(&file, damaged).unwrap();
         let refused = home.rebuilt(true).err().unwrap();
         assert!(matches!(refused, EngineFailed::Lost { .. }), "{refused}");
-        let said = refused.to_string();
-        assert!(said.contains("is damaged at byte") && said.contains("put back a good copy"), "{said}");
-        assert!(home.snapshot_file().exists(), "what cannot be used is not touched");
+        let message = refused.to_string();
+        assert!(message.contains("is damaged at byte") && message.contains("put back a good copy"), "{message}");
+        assert!(home.snapshot_file().exists(), "an unusable snapshot is kept");
     }
     fs::remove_file(&file).unwrap();
     let refused = home.rebuilt(true).err().unwrap().to_string();
     assert!(refused.contains("there is no snapshot") && refused.contains("--seed"), "{refused}");
     fs::write(&file, &good).unwrap();
     assert_eq!(home.rebuilt(true).unwrap().0, whole);
-    // A segment too many is gone.
+    // A segment that the snapshot does not cover is missing.
     home.drop_segments_up_to(Position(covers.0 + 50));
     let refused = home.rebuilt(true).err().unwrap().to_string();
-    assert!(refused.contains(&format!("the snapshot reaches to position {}", covers.0)), "{refused}");
+    assert!(refused.contains(&format!("the snapshot ends at position {}", covers.0)), "{refused}");
 }
 
 #[test]
-fn g27_a_snapshot_ahead_of_its_journal_or_of_another_one_is_refused_until_somebody_has_looked() {
+fn g27_a_snapshot_ahead_of_its_journal_or_of_another_one_refuses_the_start() {
     let home = Home::of_many_segments();
     let mut segments = home.segments();
     let latest = home.snapshots().latest().unwrap().unwrap().covers;
@@ -132,7 +132,7 @@ fn g27_a_snapshot_ahead_of_its_journal_or_of_another_one_is_refused_until_somebo
 }
 
 #[test]
-fn a_damaged_snapshot_is_made_anew_while_the_journal_is_whole_and_else_counts_for_nothing() {
+fn a_damaged_snapshot_is_replaced_if_the_journal_is_complete() {
     let mut home = Home::of_many_segments();
     let covers = home.snapshots().latest().unwrap().unwrap().covers;
     let file = home.snapshot_file();
@@ -140,7 +140,7 @@ fn a_damaged_snapshot_is_made_anew_while_the_journal_is_whole_and_else_counts_fo
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&file, &bytes).unwrap();
-    let made = home.fold().expect("there is something to fold");
+    let made = home.compact().expect("there are closed segments");
     assert!(made.covers > covers);
     assert_eq!(home.rebuilt(true).unwrap().0, home.rows());
 
@@ -150,37 +150,37 @@ fn a_damaged_snapshot_is_made_anew_while_the_journal_is_whole_and_else_counts_fo
     let mut bytes = fs::read(&file).unwrap();
     bytes[middle] ^= 1;
     fs::write(&file, &bytes).unwrap();
-    let folding = home.folding(CompactionOptions { at_bytes: u64::MAX, ..FOLD });
-    wait_for(|| folding.handle().covers() == covers);
+    let compactor = home.compactor(CompactionOptions { at_bytes: u64::MAX, ..UNTHROTTLED });
+    wait_for(|| compactor.handle().covers() == covers);
     home.fill(20);
-    folding.handle().ask();
-    wait_for(|| folding.handle().covers() == Position(0));
-    assert!(folding.stop());
-    assert_eq!(fs::read(&file).unwrap(), bytes, "what cannot be used is not touched");
+    compactor.handle().ask();
+    wait_for(|| compactor.handle().covers() == Position(0));
+    assert!(compactor.stop());
+    assert_eq!(fs::read(&file).unwrap(), bytes, "an unusable snapshot is kept");
 }
 
-/// Something that happens.
+/// A step of a test.
 #[derive(Clone, Debug)]
-enum Happens {
+enum Step {
     Command(Command),
     Days(u64),
 }
 
-fn any_step() -> impl Strategy<Value = Happens> {
+fn any_step() -> impl Strategy<Value = Step> {
     let call = || (0..6usize).prop_map(|nth| format!("c-{nth}"));
     let words = prop_oneof![Just("hello"), Just("STOP"), Just("START"), Just("")];
     let command = prop_oneof![
         4 => (call(), 0..CALLERS.len()).prop_map(|(call, caller)| put(&call, CALLERS[caller])),
         2 => call().prop_map(|call| Command::EndCall { call: call_id(&call), reason: None, key: None }),
-        6 => (0..CALLERS.len(), words, any::<u16>()).prop_map(|(caller, words, id)| said_by(caller, words, id)),
-        4 => (call(), any::<u8>()).prop_map(|(call, key)| say(&call, key)),
+        6 => (0..CALLERS.len(), words, any::<u16>()).prop_map(|(caller, words, id)| text_from(caller, words, id)),
+        4 => (call(), any::<u8>()).prop_map(|(call, key)| send(&call, key)),
         2 => Just(Command::Tick),
         1 => Just(Command::GatewayStarted),
     ];
-    prop_oneof![15 => command.prop_map(Happens::Command), 1 => (1..60u64).prop_map(Happens::Days)]
+    prop_oneof![15 => command.prop_map(Step::Command), 1 => (1..60u64).prop_map(Step::Days)]
 }
 
-fn said_by(caller: usize, words: &str, id: u16) -> Command {
+fn text_from(caller: usize, words: &str, id: u16) -> Command {
     let Command::InboundItem { account, item: InboundItem::Message(mut inbound) } = text(&format!("SM{id}"), words)
     else {
         unreachable!("a text is a message")
@@ -189,7 +189,7 @@ fn said_by(caller: usize, words: &str, id: u16) -> Command {
     Command::InboundItem { account, item: InboundItem::Message(inbound) }
 }
 
-fn say(call: &str, key: u8) -> Command {
+fn send(call: &str, key: u8) -> Command {
     let key = Some(IdempotencyKey { key: [key; 16], body: [key; 16] });
     let content = Content::Text("What does the meter show?".to_owned());
     Command::Send(Send { call: call_id(call), content, agent: None, smart_action: None, force: false, key })
@@ -200,7 +200,7 @@ pub(super) struct Home {
     directory: TempDir,
     clock: Arc<AtomicU64>,
     pub(super) core: Core,
-    said: u16,
+    sent: u16,
 }
 
 impl Home {
@@ -208,35 +208,35 @@ impl Home {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicU64::new(1_763_791_200_000));
         let core = open(&directory.path().join("journal"), &clock, None, Box::new(MemoryIndex::new())).unwrap().0;
-        let mut home = Self { directory, clock, core, said: 0 };
+        let mut home = Self { directory, clock, core, sent: 0 };
         let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
         home.core.commit([Command::GatewayStarted, seed, put("c-1", CALLERS[0])]).unwrap();
         home
     }
 
-    /// With a snapshot of some segments, and more after it.
+    /// A home with a snapshot of some segments, and more segments after it.
     pub(super) fn of_many_segments() -> Self {
         let mut home = Self::new();
         home.fill(40);
-        home.fold();
+        home.compact();
         home.fill(40);
-        home.fold();
+        home.compact();
         home.fill(20);
         home
     }
 
-    /// Commits so many texts.
+    /// Commits `texts` texts.
     pub(super) fn fill(&mut self, texts: u16) {
         for _ in 0..texts {
-            self.said += 1;
-            self.run(Happens::Command(said_by(usize::from(self.said) % CALLERS.len(), "hello", self.said)));
+            self.sent += 1;
+            self.run(Step::Command(text_from(usize::from(self.sent) % CALLERS.len(), "hello", self.sent)));
         }
     }
 
-    fn run(&mut self, happens: Happens) {
+    fn run(&mut self, happens: Step) {
         match happens {
-            Happens::Command(command) => drop(self.core.commit([command]).unwrap()),
-            Happens::Days(days) => drop(self.clock.fetch_add(days * 24 * 60 * 60 * 1_000, Ordering::Relaxed)),
+            Step::Command(command) => drop(self.core.commit([command]).unwrap()),
+            Step::Days(days) => drop(self.clock.fetch_add(days * 24 * 60 * 60 * 1_000, Ordering::Relaxed)),
         }
     }
 
@@ -244,16 +244,16 @@ impl Home {
         dump(self.core.index.as_ref())
     }
 
-    pub(super) fn fold(&self) -> Option<Snapshot> {
-        fold(self.core.journal().as_ref(), &self.snapshots(), &FOLD, &mut || true).unwrap()
+    pub(super) fn compact(&self) -> Option<Snapshot> {
+        compact(self.core.journal().as_ref(), &self.snapshots(), &UNTHROTTLED, &mut || true).unwrap()
     }
 
-    pub(super) fn folding(&self, options: CompactionOptions) -> Compactor {
-        self.folding_in(options, Box::new(|| None))
+    pub(super) fn compactor(&self, options: CompactionOptions) -> Compactor {
+        self.compactor_with_space(options, Box::new(|| None))
     }
 
-    /// The same on a disk with so much room.
-    pub(super) fn folding_in(&self, options: CompactionOptions, spare: Spare) -> Compactor {
+    /// The same with `spare` free space.
+    pub(super) fn compactor_with_space(&self, options: CompactionOptions, spare: Spare) -> Compactor {
         Compactor::start(self.core.journal(), Arc::new(self.snapshots()), options, spare).unwrap()
     }
 
@@ -288,12 +288,12 @@ impl Home {
         gone.map(|file| fs::remove_file(file).unwrap()).count()
     }
 
-    /// The journal opened once more, as by the next process: only to look at.
+    /// The journal opened again read-only, as by the next process.
     fn journal(&self) -> FileJournal {
         FileJournal::open(&self.directory.path().join("journal"), Options { segment_bytes: SEGMENT_BYTES }).unwrap()
     }
 
-    /// What the next process has whose index is lost, with the snapshot or without it.
+    /// The state of a next process without an index, rebuilt with or without the snapshot.
     pub(super) fn rebuilt(&self, snapshot: bool) -> Result<(Dump, Recovered), EngineFailed> {
         let (core, recovered) = self.recover(snapshot, Box::new(MemoryIndex::new()))?;
         Ok((dump(core.index.as_ref()), recovered))

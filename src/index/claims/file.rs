@@ -1,16 +1,16 @@
 //! One day's claims on disk.
 //!
 //! A header, then blocks, all integers big-endian. A block's checksum is seeded with the one before it (the first with
-//! the header's), so that a file is read up to its first damage, and nothing after a hole is ever believed: a machine
-//! that stops may leave later pages on the disk and earlier ones not, because nothing is synced before the day ends.
+//! the header's), so that a file is read up to its first damage, and nothing after a hole is used: after a machine
+//! stops, later pages may be on the disk and earlier ones missing, because nothing is synced before the day ends.
 //!
 //! ```text
 //! header   "ohclaim1"  journal 16  check of the key 8  follows 8  day 2  zero 2  crc32c 4       48 bytes
 //! block    count 4  crc32c 4  applied 8, then `count` times: fingerprint 8  position 8          16 + 16 n bytes
 //! ```
 //!
-//! `follows` is the position up to which the files of earlier days hold everything; `applied` the position up to which
-//! this one does. Where a file's `follows` is past the `applied` of the one before it, claims are missing between.
+//! `follows` is the position up to which the files of earlier days are complete; `applied` the position up to which
+//! this one is. If a file's `follows` is past the `applied` of the file before it, claims are missing in between.
 
 use crate::machine::rows::RowsFailed;
 use crate::model::{Day, Position};
@@ -24,15 +24,15 @@ const HEADER_BYTES: usize = 48;
 const BLOCK_HEAD_BYTES: usize = 16;
 pub(super) const RECORD_BYTES: usize = 16;
 
-/// Claims in one block: a batch of the engine has fewer, a rewritten file more than one such block.
+/// Maximum claims in one block. A batch of the engine has fewer; a rewritten file may have several blocks.
 const BLOCK_MAX_CLAIMS: usize = 4_096;
 
-/// What every file of this directory begins with.
+/// The part of the header that is the same in every file of the directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
-    /// The journal that the positions are in.
+    /// The journal that the positions refer to.
     pub(super) journal: [u8; 16],
-    /// Something that follows from the key and does not give it away: fingerprints under another key say nothing.
+    /// A hash that identifies the key without revealing it: fingerprints under another key are useless.
     pub(super) key_check: u64,
 }
 
@@ -44,12 +44,12 @@ pub(super) struct FileFailed {
 }
 
 impl FileFailed {
-    /// What became of doing `what` to the file at `path`.
+    /// Converts the result of doing `what` to the file at `path`.
     pub(super) fn at<T>(what: &str, path: &Path, done: io::Result<T>) -> Result<T, Self> {
-        done.map_err(|error| Self { failed: trouble(what, path, &error), kind: error.kind() })
+        done.map_err(|error| Self { failed: io_failed(what, path, &error), kind: error.kind() })
     }
 
-    /// Whether there was no room for it: it may work later.
+    /// Whether the disk was full, so that a retry may succeed.
     pub(super) fn is_full(&self) -> bool {
         matches!(self.kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
     }
@@ -61,20 +61,20 @@ impl From<FileFailed> for RowsFailed {
     }
 }
 
-/// A file and how far it is good.
+/// A file, and how far it is valid.
 pub(super) struct DayFile {
     pub(super) follows: Position,
     pub(super) applied: Position,
     pub(super) path: PathBuf,
-    /// Where the next block goes; whatever lies there is torn.
+    /// The offset of the next block; anything already there is torn.
     end: u64,
     crc: u32,
-    /// Open for writing; only the newest is.
+    /// Open for writing; `None` for all but the newest.
     file: Option<File>,
 }
 
 impl DayFile {
-    /// Makes the file of `day`, with nothing in it.
+    /// Creates the empty file of `day`.
     pub(super) fn create(path: &Path, origin: Origin, day: Day, follows: Position) -> Result<Self, FileFailed> {
         let mut header = [0; HEADER_BYTES];
         header[..8].copy_from_slice(MAGIC);
@@ -84,20 +84,21 @@ impl DayFile {
         header[40..42].copy_from_slice(&day.0.to_be_bytes());
         let crc = crc32c::crc32c(&header[..44]);
         header[44..].copy_from_slice(&crc.to_be_bytes());
-        let make = || {
+        let create = || {
             let file = File::create(path)?;
             file.write_all_at(&header, 0)?;
             Ok(file)
         };
-        let file = Some(FileFailed::at("make", path, make())?);
+        let file = Some(FileFailed::at("create", path, create())?);
         Ok(Self { follows, applied: follows, path: path.to_owned(), end: HEADER_BYTES as u64, crc, file })
     }
 
-    /// The journal that the file of `day` is of, and up to where it knows it; nothing where it was never begun.
+    /// The journal of the file of `day` and its last position there; `None` if the file has no valid header or is
+    /// empty.
     pub(super) fn known(path: &Path, day: Day) -> Result<Option<([u8; 16], Position)>, RowsFailed> {
         let mut header = [0; HEADER_BYTES];
-        let mut file = File::open(path).map_err(|e| trouble("read", path, &e))?;
-        if !read_whole(&mut file, &mut header).map_err(|e| trouble("read", path, &e))? {
+        let mut file = File::open(path).map_err(|e| io_failed("read", path, &e))?;
+        if !read_whole(&mut file, &mut header).map_err(|e| io_failed("read", path, &e))? {
             return Ok(None);
         }
         let journal = header[8..24].try_into().unwrap_or_default();
@@ -106,27 +107,27 @@ impl DayFile {
         Ok(file.map(|file| (journal, file.applied)).filter(|(_, applied)| *applied > Position(0)))
     }
 
-    /// Reads the file of `day` up to its end or its first damage, and hands each claim to `each`. `None` where it is
-    /// not ours: of another journal, under another key, or never begun.
+    /// Reads the file of `day` up to its end or its first damage, and passes each claim to `each`. Returns `None` if
+    /// the file is of another journal or key, or has no valid header.
     pub(super) fn read(
         path: &Path,
         origin: Origin,
         day: Day,
         mut each: impl FnMut(u64, Position),
     ) -> Result<Option<Self>, RowsFailed> {
-        let failed = |e: io::Error| trouble("read", path, &e);
+        let failed = |e: io::Error| io_failed("read", path, &e);
         let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
         let mut header = [0; HEADER_BYTES];
         if !read_whole(&mut input, &mut header).map_err(failed)? {
             return Ok(None);
         }
         let crc = crc32c::crc32c(&header[..44]);
-        let theirs =
+        let found =
             Origin { journal: header[8..24].try_into().unwrap_or_default(), key_check: number(&header[24..32]) };
         let good = header.starts_with(MAGIC)
             && number(&header[44..48]) == u64::from(crc)
             && number(&header[40..42]) == u64::from(day.0)
-            && theirs == origin;
+            && found == origin;
         if !good {
             return Ok(None);
         }
@@ -159,8 +160,8 @@ impl DayFile {
         Ok(Some(this))
     }
 
-    /// Appends `claims`; afterwards the file holds everything up to `applied`. Not synced. After an error the same may
-    /// be tried again: it is written to the same place.
+    /// Appends `claims`, after which the file is complete up to `applied`. Does not sync. After an error the call can
+    /// be retried: it writes at the same offset.
     pub(super) fn append(&mut self, claims: &[(u64, Position)], applied: Position) -> Result<(), FileFailed> {
         let mut bytes = Vec::with_capacity(BLOCK_HEAD_BYTES + claims.len() * RECORD_BYTES);
         let mut crc = self.crc;
@@ -168,7 +169,7 @@ impl DayFile {
         for n in 0..blocks {
             let from = n * BLOCK_MAX_CLAIMS;
             let claims = &claims[from..claims.len().min(from + BLOCK_MAX_CLAIMS)];
-            // Only with its last block is the whole of it there.
+            // Only the last block completes the batch.
             let applied = if n + 1 == blocks { applied } else { self.applied };
             let begin = bytes.len();
             let count = u32::try_from(claims.len()).expect("a block has at most BLOCK_MAX_CLAIMS");
@@ -189,25 +190,25 @@ impl DayFile {
         Ok(())
     }
 
-    /// Makes what was appended durable. Its directory entry is the caller's.
+    /// Syncs the file. The caller syncs the directory.
     pub(super) fn sync(&mut self) -> Result<(), FileFailed> {
         let synced = self.file()?.sync_all();
         FileFailed::at("sync", &self.path, synced)
     }
 
-    /// Nothing more will be written to it.
-    pub(super) fn put_down(&mut self) {
+    /// Closes the file for writing.
+    pub(super) fn stop_writing(&mut self) {
         self.file = None;
     }
 
-    /// Moves it to where a file may be already, in one step.
+    /// Renames the file, atomically replacing an existing one.
     pub(super) fn rename(&mut self, path: PathBuf) -> Result<(), RowsFailed> {
-        fs::rename(&self.path, &path).map_err(|e| trouble("rename", &self.path, &e))?;
+        fs::rename(&self.path, &path).map_err(|e| io_failed("rename", &self.path, &e))?;
         self.path = path;
         Ok(())
     }
 
-    /// The file, opened for writing and cut behind its last good block.
+    /// The file, opened for writing and truncated after its last valid block.
     fn file(&mut self) -> Result<&File, FileFailed> {
         if self.file.is_none() {
             let open = || {
@@ -217,16 +218,16 @@ impl DayFile {
             };
             self.file = Some(FileFailed::at("open", &self.path, open())?);
         }
-        Ok(self.file.as_ref().expect("it was opened just now"))
+        Ok(self.file.as_ref().expect("it was opened above"))
     }
 }
 
-/// Over everything in the block but the checksum's own four bytes.
+/// The checksum of a block without the checksum's own four bytes, seeded with the one before.
 fn block_crc(before: u32, block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(before, &block[..4]), &block[8..])
 }
 
-/// Fills `bytes`, or says that the file ends before.
+/// Fills `bytes`; returns false if the file ends first.
 fn read_whole(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     match input.read_exact(bytes) {
         Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
@@ -238,6 +239,6 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-pub(super) fn trouble(what: &str, path: &Path, error: &io::Error) -> RowsFailed {
+pub(super) fn io_failed(what: &str, path: &Path, error: &io::Error) -> RowsFailed {
     RowsFailed(format!("cannot {what} {}: {error}", path.display()))
 }

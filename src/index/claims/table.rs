@@ -1,35 +1,34 @@
-//! Fingerprints and the positions that hold them, in memory.
+//! In-memory table of fingerprints and the positions that hold them.
 //!
-//! Invariant: at most 27 bytes a claim. A slot is 16 bytes, a shard is rebuilt when it is more than three quarters
-//! full, and is 60 % full afterwards: 16 / 0.6 = 26.7. A shard is a 256th of the whole, so while one is rebuilt the old
-//! and the new one together add half a percent, and nobody waits for more than that: about a millisecond with ten
-//! million claims.
+//! Invariant: at most 27 bytes per claim. A slot is 16 bytes; a shard is rebuilt when it is more than three quarters
+//! full, and is 60 % full afterwards: 16 / 0.6 = 26.7. A shard is 1/256 of the whole, so a rebuild temporarily adds
+//! half a percent of memory and takes about a millisecond with ten million claims.
 
 use crate::model::Position;
 
 /// One for each value of a fingerprint's first byte.
 const SHARDS: usize = 256;
 
-/// The smallest shard that is not empty.
+/// Minimum slots of a shard that is not empty.
 const SHARD_SLOTS_MIN: usize = 16;
 
 /// A set of (fingerprint, position). One fingerprint may have several positions: two claims may share it.
 pub(super) struct Table {
     shards: Vec<Shard>,
-    /// Claims at or before this position are forgotten; their slots are freed one shard at a time.
+    /// Claims at or before this position are dropped; their slots are freed one shard at a time.
     forgotten: Position,
-    /// The next shard to free forgotten slots in.
+    /// The next shard whose dropped slots will be freed.
     sweep: usize,
 }
 
-/// Open addressing: a fingerprint's first slot follows from its bits, the others are those after it.
+/// Open addressing with linear probing: a fingerprint's bits select its first slot.
 #[derive(Default)]
 struct Shard {
     slots: Box<[Slot]>,
     used: usize,
 }
 
-/// Free where the position is 0, which no frame has.
+/// Free if the position is 0, which no frame has.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     fingerprint: u64,
@@ -38,17 +37,17 @@ struct Slot {
 
 impl Table {
     pub(super) fn new() -> Self {
-        Self::with_room_for(0)
+        Self::with_capacity(0)
     }
 
-    /// Room for `claims` of them, so that a start does not rebuild its shards again and again.
-    pub(super) fn with_room_for(claims: usize) -> Self {
+    /// A table sized for `claims`, so that a start does not rebuild its shards repeatedly.
+    pub(super) fn with_capacity(claims: usize) -> Self {
         let each = claims / SHARDS;
         let shards = (0..SHARDS).map(|_| Shard { slots: slots(each), used: 0 }).collect();
         Self { shards, forgotten: Position(0), sweep: SHARDS }
     }
 
-    /// Adds a claim that is not there yet; whether it was added.
+    /// Adds a claim; returns whether it was new.
     pub(super) fn insert(&mut self, fingerprint: u64, position: Position) -> bool {
         if position <= self.forgotten {
             return false;
@@ -71,7 +70,7 @@ impl Table {
             .map(|slot| Position(slot.position))
     }
 
-    /// Claims held, those forgotten and not yet freed among them.
+    /// The number of claims, including those dropped and not yet freed.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.used).sum()
     }
@@ -81,12 +80,12 @@ impl Table {
         self.shards.iter().map(|shard| shard.slots.len() * size_of::<Slot>()).sum()
     }
 
-    /// Claims at or before this position are not found any more.
+    /// Claims at or before this position are dropped.
     pub(super) fn forgotten(&self) -> Position {
         self.forgotten
     }
 
-    /// Forgets claims at or before `position` at once, and begins to free their slots.
+    /// Drops claims at or before `position` at once, and begins to free their slots.
     pub(super) fn forget_through(&mut self, position: Position) {
         if position > self.forgotten {
             self.forgotten = position;
@@ -94,7 +93,7 @@ impl Table {
         }
     }
 
-    /// Frees what is forgotten in one more shard; whether there is more to free.
+    /// Frees the dropped claims of one more shard; returns whether there are more to free.
     pub(super) fn sweep_one(&mut self) -> bool {
         if let Some(shard) = self.shards.get_mut(self.sweep) {
             shard.rebuild(|slot| slot.position > self.forgotten.0);
@@ -124,10 +123,10 @@ impl Table {
 }
 
 impl Shard {
-    /// The slots a fingerprint may be in, in the order to look; each once.
+    /// The slots a fingerprint may be in, each once, in probing order.
     fn run(&self, fingerprint: u64) -> impl Iterator<Item = usize> + use<> {
         let slots = self.slots.len();
-        // The shard's byte is spent; the bits after it, times the number of slots, over 2^64.
+        // The first byte selects the shard; the bits after it, times the number of slots, over 2^64, select the slot.
         let first = ((u128::from(fingerprint << 8) * slots as u128) >> 64) as usize;
         (first..slots).chain(0..first)
     }
@@ -147,7 +146,7 @@ impl Shard {
         unreachable!("a shard is rebuilt before it is full")
     }
 
-    /// Moves what is kept into slots of which it fills three fifths.
+    /// Moves the kept claims into new slots, which are then three fifths full.
     fn rebuild(&mut self, keep: impl Fn(&Slot) -> bool) {
         let kept = |slot: &&Slot| slot.position != 0 && keep(slot);
         let count = self.slots.iter().filter(kept).count();
@@ -180,11 +179,11 @@ mod tests {
     }
 
     #[test]
-    fn g28_a_claim_costs_at_most_27_bytes_however_many_there_are() {
+    fn g28_a_claim_takes_at_most_27_bytes() {
         let mut table = Table::new();
         for n in 1..=300_000u64 {
             table.insert(spread(n), Position(n));
-            // Below that the smallest shards weigh more than what is in them: 256 of 16 slots are 64 KiB.
+            // Below that the minimum shard size dominates: 256 shards of 16 slots are 64 KiB.
             assert!(n < 10_000 || table.len() as u64 == n);
             if n >= 10_000 && n % 1_000 == 0 {
                 assert!(table.bytes() as u64 <= 27 * n, "{} bytes for {n}", table.bytes());
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn forgotten_claims_are_not_found_and_their_memory_comes_back() {
+    fn dropped_claims_are_not_found_and_their_memory_is_freed() {
         let mut table = Table::new();
         (1..=50_000).for_each(|n| assert!(table.insert(spread(n), Position(n))));
         table.forget_through(Position(40_000));
@@ -202,12 +201,12 @@ mod tests {
         while table.sweep_one() {}
         assert_eq!(table.len(), 10_000);
         assert!(table.bytes() < 27 * 10_000 + 256 * 16);
-        assert!(!table.insert(spread(7), Position(7)), "what is forgotten does not come back");
+        assert!(!table.insert(spread(7), Position(7)), "a dropped claim is not added again");
     }
 
     proptest! {
         #[test]
-        fn it_holds_what_a_set_holds(
+        fn the_table_holds_the_same_as_a_set(
             // Few fingerprints in few shards, so that runs grow long, wrap and collide.
             claims in proptest::collection::vec((0u64..40, 1u64..60), 0..400),
             forgotten in 0u64..60,

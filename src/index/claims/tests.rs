@@ -13,7 +13,7 @@ fn open(dir: &Path, today: Day) -> Claims {
 }
 
 /// Message `n` in frame `n`, ten to a batch, all on `day`.
-fn hear(claims: &mut Claims, messages: std::ops::RangeInclusive<u64>, day: Day) {
+fn insert(claims: &mut Claims, messages: std::ops::RangeInclusive<u64>, day: Day) {
     let last = *messages.end();
     for n in messages {
         claims.insert(&message(n), Position(n));
@@ -35,9 +35,9 @@ fn assert_found(claims: &Claims, messages: std::ops::RangeInclusive<u64>) {
 }
 
 #[test]
-fn a53_a_claim_is_found_where_it_was_made_and_no_other_is() {
+fn a53_only_an_inserted_claim_is_found_at_its_position() {
     let mut claims = Claims::in_memory([1; 16], CLAIMS_MAX);
-    hear(&mut claims, 1..=1_000, DAY);
+    insert(&mut claims, 1..=1_000, DAY);
     assert_found(&claims, 1..=1_000);
     assert_eq!(found(&claims, 1_001), []);
     assert_eq!((claims.len(), claims.applied()), (1_000, Position(1_000)));
@@ -65,7 +65,7 @@ fn a62_account_id_kind_and_status_each_make_another_claim() {
 #[test]
 fn two_claims_with_one_fingerprint_are_both_candidates() {
     let mut claims = Claims::in_memory([1; 16], CLAIMS_MAX);
-    // One claim heard in two frames stands in for two claims that collide.
+    // One claim in two frames stands in for two claims that collide.
     claims.insert(&message(1), Position(1));
     claims.insert(&message(1), Position(2));
     let mut candidates = found(&claims, 1);
@@ -74,30 +74,30 @@ fn two_claims_with_one_fingerprint_are_both_candidates() {
 }
 
 #[test]
-fn g5_claims_outlive_the_process_whether_it_was_closed_or_killed() {
+fn g5_claims_survive_both_a_clean_stop_and_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let mut claims = open(dir.path(), DAY);
-    hear(&mut claims, 1..=95, DAY);
+    insert(&mut claims, 1..=95, DAY);
     claims.insert(&message(96), Position(96));
     drop(claims);
     let mut claims = open(dir.path(), DAY);
     assert_eq!(claims.applied(), Position(95));
     assert_found(&claims, 1..=95);
-    assert_eq!(found(&claims, 96), [], "not flushed, so the journal's to mend");
+    assert_eq!(found(&claims, 96), [], "not flushed, so it must be restored from the journal");
 
-    hear(&mut claims, 96..=120, DAY);
+    insert(&mut claims, 96..=120, DAY);
     claims.flush_batch(Position(130), DAY).unwrap();
     claims.close().unwrap();
     let claims = open(dir.path(), DAY);
-    assert_eq!(claims.applied(), Position(130), "ten frames that claim nothing");
+    assert_eq!(claims.applied(), Position(130), "ten frames without claims");
     assert_found(&claims, 1..=120);
 }
 
 #[test]
-fn a_file_is_believed_up_to_its_first_damage_and_mended_from_the_journal() {
+fn a_file_is_read_up_to_its_first_damage_and_restored_from_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     let mut claims = open(dir.path(), DAY);
-    hear(&mut claims, 1..=100, DAY);
+    insert(&mut claims, 1..=100, DAY);
     drop(claims);
     let path = dir.path().join(DAY.0.to_string());
     let good = fs::read(&path).unwrap();
@@ -120,7 +120,7 @@ fn a_file_is_believed_up_to_its_first_damage_and_mended_from_the_journal() {
         let mut claims = open(dir.path(), DAY);
         assert_eq!(claims.applied(), Position(expected), "damage {n}");
         assert_found(&claims, 1..=expected);
-        hear(&mut claims, expected + 1..=100, DAY);
+        insert(&mut claims, expected + 1..=100, DAY);
         drop(claims);
         assert_eq!(open(dir.path(), DAY).applied(), Position(100));
         assert_found(&open(dir.path(), DAY), 1..=100);
@@ -128,12 +128,12 @@ fn a_file_is_believed_up_to_its_first_damage_and_mended_from_the_journal() {
 }
 
 #[test]
-fn claims_lost_at_the_end_of_a_closed_day_are_missed_and_mended() {
+fn claims_lost_at_the_end_of_a_closed_day_are_detected_and_restored() {
     let dir = tempfile::tempdir().unwrap();
     let mut claims = open(dir.path(), DAY);
-    hear(&mut claims, 1..=50, DAY);
-    hear(&mut claims, 51..=80, Day(DAY.0 + 1));
-    hear(&mut claims, 81..=100, Day(DAY.0 + 2));
+    insert(&mut claims, 1..=50, DAY);
+    insert(&mut claims, 51..=80, Day(DAY.0 + 1));
+    insert(&mut claims, 81..=100, Day(DAY.0 + 2));
     drop(claims);
     let yesterday = dir.path().join(DAY.0.to_string());
     OpenOptions::new().write(true).open(yesterday).unwrap().set_len(48 + 2 * 176).unwrap();
@@ -145,8 +145,8 @@ fn claims_lost_at_the_end_of_a_closed_day_are_missed_and_mended() {
     assert_found(&claims, 51..=100);
     drop(claims);
     claims = open(dir.path(), today);
-    assert_eq!(claims.applied(), Position(20), "still to be mended");
-    hear(&mut claims, 21..=101, today);
+    assert_eq!(claims.applied(), Position(20), "still to be restored");
+    insert(&mut claims, 21..=101, today);
     drop(claims);
     claims = open(dir.path(), today);
     assert_eq!((claims.applied(), claims.len()), (Position(101), 101));
@@ -154,12 +154,12 @@ fn claims_lost_at_the_end_of_a_closed_day_are_missed_and_mended() {
 }
 
 #[test]
-fn where_the_oldest_file_does_not_even_begin_well_everything_is_mended() {
+fn claims_are_restored_when_the_oldest_file_has_an_invalid_header() {
     let dir = tempfile::tempdir().unwrap();
     let tomorrow = Day(DAY.0 + 1);
     let mut claims = open(dir.path(), DAY);
-    hear(&mut claims, 1..=50, DAY);
-    hear(&mut claims, 51..=80, tomorrow);
+    insert(&mut claims, 1..=50, DAY);
+    insert(&mut claims, 51..=80, tomorrow);
     drop(claims);
     fs::write(dir.path().join(DAY.0.to_string()), [0; 300]).unwrap();
     for _ in 0..2 {
@@ -167,20 +167,20 @@ fn where_the_oldest_file_does_not_even_begin_well_everything_is_mended() {
         assert_eq!((claims.applied(), claims.len()), (Position(0), 30));
         assert_found(&claims, 51..=80);
     }
-    hear(&mut open(dir.path(), tomorrow), 1..=81, tomorrow);
+    insert(&mut open(dir.path(), tomorrow), 1..=81, tomorrow);
     let claims = open(dir.path(), tomorrow);
     assert_eq!(claims.applied(), Position(81));
     assert_found(&claims, 1..=81);
 }
 
 #[test]
-fn claims_past_the_end_of_the_journal_are_dropped_for_good() {
+fn claims_past_the_end_of_the_journal_are_dropped_permanently() {
     for end in [1, 30, 51, 52, 77, 81, 100] {
         let dir = tempfile::tempdir().unwrap();
         let mut claims = open(dir.path(), DAY);
-        hear(&mut claims, 1..=50, DAY);
-        hear(&mut claims, 51..=80, Day(DAY.0 + 1));
-        hear(&mut claims, 81..=100, Day(DAY.0 + 2));
+        insert(&mut claims, 1..=50, DAY);
+        insert(&mut claims, 51..=80, Day(DAY.0 + 1));
+        insert(&mut claims, 81..=100, Day(DAY.0 + 2));
         claims.retain_before(Position(end)).unwrap();
         for claims in [claims, open(dir.path(), Day(DAY.0 + 2))] {
             assert_eq!((claims.applied(), claims.len() as u64), (Position(end - 1), end - 1));
@@ -195,8 +195,8 @@ fn a_claim_is_kept_for_eight_whole_days() {
     let dir = tempfile::tempdir().unwrap();
     let mut both = [open(dir.path(), DAY), Claims::in_memory([1; 16], CLAIMS_MAX)];
     for claims in &mut both {
-        hear(claims, 1..=50, DAY);
-        hear(claims, 51..=60, Day(DAY.0 + 3));
+        insert(claims, 1..=50, DAY);
+        insert(claims, 51..=60, Day(DAY.0 + 3));
         claims.expire(Day(DAY.0 + CLAIM_DAYS)).unwrap();
         assert_found(claims, 1..=60);
         claims.expire(Day(DAY.0 + CLAIM_DAYS + 1)).unwrap();
@@ -211,7 +211,7 @@ fn a_claim_is_kept_for_eight_whole_days() {
     for _ in 0..2 {
         let claims = open(dir.path(), Day(DAY.0 + 30));
         assert_eq!(found(&claims, 60), []);
-        assert_eq!(claims.applied(), Position(60), "forgotten, but not to be mended");
+        assert_eq!(claims.applied(), Position(60), "dropped, but not to be restored");
     }
 }
 
@@ -219,7 +219,7 @@ fn a_claim_is_kept_for_eight_whole_days() {
 fn many_frames_without_a_claim_are_not_read_again_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let mut claims = open(dir.path(), DAY);
-    hear(&mut claims, 1..=10, DAY);
+    insert(&mut claims, 1..=10, DAY);
     claims.flush_batch(Position(10 + CLAIMLESS_FRAMES_MAX - 1), DAY).unwrap();
     assert_eq!(open(dir.path(), DAY).applied(), Position(10));
     claims.flush_batch(Position(10 + CLAIMLESS_FRAMES_MAX), DAY).unwrap();
@@ -230,24 +230,24 @@ fn many_frames_without_a_claim_are_not_read_again_at_the_next_start() {
 fn claims_of_another_journal_or_key_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let mut claims = open(dir.path(), DAY);
-    hear(&mut claims, 1..=50, DAY);
+    insert(&mut claims, 1..=50, DAY);
     drop(claims);
     let other = Claims::open(dir.path(), [8; 16], DAY, CLAIMS_MAX).unwrap();
     assert!(other.is_empty() && other.applied() == Position(0));
 
-    hear(&mut open(dir.path(), DAY), 1..=50, DAY);
+    insert(&mut open(dir.path(), DAY), 1..=50, DAY);
     fs::write(dir.path().join("key"), b"torn").unwrap();
     assert!(open(dir.path(), DAY).is_empty());
 }
 
 #[test]
-fn i9_where_there_are_too_many_the_oldest_are_forgotten_early() {
+fn i9_the_oldest_claims_are_dropped_early_when_there_are_too_many() {
     let dir = tempfile::tempdir().unwrap();
     let claims_max = 30_000;
     let mut claims = Claims::open(dir.path(), JOURNAL, DAY, claims_max).unwrap();
     for batch in 0..5_000 {
-        hear(&mut claims, batch * 10 + 1..=batch * 10 + 10, DAY);
-        // An eighth goes in 256 batches, in which 2,560 are added here.
+        insert(&mut claims, batch * 10 + 1..=batch * 10 + 10, DAY);
+        // An eighth is freed over 256 batches, during which 2,560 are added here.
         assert!(claims.len() < claims_max + 2_570);
     }
     assert!(claims.cut_short() > 0);

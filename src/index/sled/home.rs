@@ -1,14 +1,16 @@
-//! The directory sled lives in: opening it, judging it, putting it aside, and leaving it in order.
+//! sled's directory: opening, validating, discarding and closing it.
 //!
-//! Invariant: rows are read only from a directory that is known to be whole. That is one whose stamp names this journal
-//! and these rows, and which was written in this boot of the machine (the page cache then still has what sled wrote)
-//! or was synced file by file before the mark `index.clean` was made. The mark is removed, and its removal is on the
-//! disk, before sled may write. Everything else is put aside and removed: it is no store, the journal is.
+//! Invariant: rows are read only from a directory that is known to be complete. Its stamp must name this journal and
+//! this encoding, and it must have been written in this boot of the machine (the page cache then still has sled's
+//! writes) or synced file by file before the mark `index.clean` was written. The mark is durably removed before sled
+//! may write. Any other directory is moved away and removed; the index can be rebuilt, because the data is in the
+//! journal.
 //!
-//! Beside the directory `index` lie, at times:
-//! - `index.clean`: the index was closed at this position, and is on the disk;
-//! - `index.failed`: sled failed in the run before, so what it says now is not to be believed either;
-//! - `index.aside-<n>`: an index that is being removed. None is kept, since its rows name people who may be erased.
+//! Files beside the directory `index`:
+//! - `index.clean`: the index was closed at this position and is durable;
+//! - `index.failed`: sled failed in the previous run, so its rows cannot be trusted;
+//! - `index.aside-<n>`: a discarded index that is being removed. It is never kept, because its rows may name erased
+//!   people.
 
 use super::Trees;
 use super::stamp::{Boot, Owner, Stamp};
@@ -27,43 +29,43 @@ use std::time::{Duration, Instant};
 /// How long sled may take to open. Two million messages take two seconds.
 const OPEN_MAX: Duration = Duration::from_secs(60);
 
-/// How long sled's threads may hold on to its file after the last handle was dropped; usually they are done by then.
+/// How long sled's threads may still lock its file after the last handle was dropped; usually they have finished.
 const LET_GO_MAX: Duration = Duration::from_secs(5);
 
-/// What sled keeps of pages in memory. The process takes about twice this, and more as it grows.
+/// sled's page cache. The process uses about twice this, and more as the index grows.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How often sled writes out its buffer, collects garbage (it does so nowhere else) and syncs. In trials 100, 500 and
-/// 2,000 were equally fast; rarer syncs disturb the journal's less often, and more frequent ones for less long.
+/// How often sled writes its buffer, collects garbage (it does so nowhere else) and syncs. In trials 100, 500 and 2,000
+/// were equally fast; longer intervals disturb the journal's syncs less often, shorter ones for less time.
 const FLUSH_EVERY_MS: u64 = 1_000;
 
-/// With less than this free, what fails fails for want of room.
+/// With less than this free, a failure is attributed to the full disk.
 const ROOM_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Directories put aside and not yet removed; more mean that removing fails.
-const ASIDE_MAX: usize = 8;
+/// Maximum discarded directories not yet removed; more mean that removing them fails.
+const DISCARDED_MAX: usize = 8;
 
 /// Why an index begins empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WhyRebuilt {
-    /// There was none.
+    /// There was no index.
     Missing,
-    /// The one before had not been filled when the gateway stopped.
+    /// The previous one was still incomplete when the gateway stopped.
     Unfinished,
     /// It was written by another version of the gateway.
     OtherVersion,
     /// It belongs to another journal.
     OtherJournal,
-    /// The machine stopped without a clean stop of the gateway: sled may have lost or torn what it wrote.
+    /// The machine stopped without a clean stop of the gateway: sled may have lost or torn writes.
     UncleanStop,
-    /// sled failed in the run before.
+    /// sled failed in the previous run.
     FailedBefore,
-    /// sled does not open it.
+    /// sled cannot open it.
     DoesNotOpen(String),
 }
 
 impl WhyRebuilt {
-    /// One word of a closed set, for a metric.
+    /// The metric's label value.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -81,20 +83,20 @@ impl fmt::Display for WhyRebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no index yet"),
-            Self::Unfinished => f.write_str("the index had not been filled before the last stop"),
+            Self::Unfinished => f.write_str("the index was incomplete at the last stop"),
             Self::OtherVersion => f.write_str("the index was written by another version of the gateway"),
             Self::OtherJournal => f.write_str("the index belongs to another journal"),
-            Self::UncleanStop => f.write_str("the machine stopped before the gateway had closed the index"),
-            Self::FailedBefore => f.write_str("the index failed in the run before"),
-            Self::DoesNotOpen(why) => write!(f, "the index does not open: {why}"),
+            Self::UncleanStop => f.write_str("the machine stopped before the gateway closed the index"),
+            Self::FailedBefore => f.write_str("the index failed in the previous run"),
+            Self::DoesNotOpen(why) => write!(f, "the index cannot be opened: {why}"),
         }
     }
 }
 
-/// What `index.clean` says: the stamp the index was closed with.
+/// The content of `index.clean`: the stamp the index was closed with.
 struct CleanMark([u8; Stamp::BYTES]);
 
-/// What an index was found to be.
+/// An index that was found and not validated yet.
 pub(super) struct Found {
     opened: Result<(Trees, Option<Stamp>), WhyRebuilt>,
     mark: Option<CleanMark>,
@@ -106,7 +108,7 @@ impl Found {
     }
 }
 
-/// Where an index lives, and what lies beside it.
+/// The directory of an index, and the files beside it.
 #[derive(Clone)]
 pub(super) struct Home {
     dir: PathBuf,
@@ -116,13 +118,13 @@ pub(super) struct Home {
 impl Home {
     pub(super) fn new(dir: &Path) -> Result<Self, RowsFailed> {
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(|e| trouble("make", parent, &e))?;
+        fs::create_dir_all(parent).map_err(|e| io_failed("create", parent, &e))?;
         Ok(Self { dir: dir.to_owned(), parent: parent.to_owned() })
     }
 
-    /// Opens what is there.
+    /// Opens the existing index, if any.
     pub(super) fn find(&self) -> Result<Found, RowsFailed> {
-        self.remove_asides()?;
+        self.remove_discarded()?;
         let mark = self.take_clean_mark()?;
         let opened = if !self.dir.join("db").exists() {
             Err(WhyRebuilt::Missing)
@@ -136,7 +138,7 @@ impl Home {
         Ok(Found { opened, mark })
     }
 
-    /// What was found, if it is to be believed; else puts it aside and says why.
+    /// Returns the found index if it is valid; otherwise discards it and returns the reason.
     pub(super) fn judge(
         &self,
         Found { opened, mark }: Found,
@@ -154,36 +156,44 @@ impl Home {
             },
             Err(why) => why,
         };
-        self.set_aside()?;
+        self.discard()?;
         Ok(Err(why))
     }
 
-    /// Opens an empty index where there is none.
+    /// Creates an empty index.
     pub(super) fn open_fresh(&self) -> Result<Trees, RowsFailed> {
         match self.open_sled()? {
             Ok((trees, None)) => Ok(trees),
-            Ok((_, Some(_))) => Err(RowsFailed(format!("{} was written to by someone else", self.dir.display()))),
+            Ok((_, Some(_))) => Err(RowsFailed(format!("{} was written to by another process", self.dir.display()))),
             Err(why) => Err(RowsFailed(why.to_string())),
         }
     }
 
-    /// Moves the index out of the way in one step, then removes it and every trace of it.
-    pub(super) fn set_aside(&self) -> Result<(), RowsFailed> {
+    /// Moves the index away atomically, then removes it with its marks.
+    pub(super) fn discard(&self) -> Result<(), RowsFailed> {
         if self.dir.exists() {
-            let aside = (0..ASIDE_MAX).map(|n| self.aside(n)).find(|aside| !aside.exists()).ok_or_else(|| {
-                RowsFailed(format!("{} index.aside-* lie in {}: remove them", ASIDE_MAX, self.parent.display()))
-            })?;
-            fs::rename(&self.dir, &aside).map_err(|e| trouble("move aside", &self.dir, &e))?;
+            let discarded = (0..DISCARDED_MAX)
+                .map(|n| self.discarded(n))
+                .find(|discarded| !discarded.exists())
+                .ok_or_else(|| {
+                    RowsFailed(format!(
+                        "there are {} index.aside-* in {} that cannot be removed: remove them",
+                        DISCARDED_MAX,
+                        self.parent.display()
+                    ))
+                })?;
+            fs::rename(&self.dir, &discarded).map_err(|e| io_failed("rename", &self.dir, &e))?;
         }
         remove_if_there(&self.beside("failed"))?;
         remove_if_there(&self.beside("clean"))?;
         sync_dir(&self.parent)?;
-        self.remove_asides()
+        self.remove_discarded()
     }
 
-    /// Makes the closed index durable, then says so. `db_file` has been open since before sled wrote to it.
+    /// Makes the closed index durable, then writes the clean mark. `db_file` must have been open since before sled
+    /// wrote.
     pub(super) fn mark_clean(&self, db_file: &File, owner: &Owner, position: Position) -> Result<(), RowsFailed> {
-        db_file.sync_all().map_err(|e| trouble("sync", &self.dir.join("db"), &e))?;
+        db_file.sync_all().map_err(|e| io_failed("sync", &self.dir.join("db"), &e))?;
         sync_tree(&self.dir)?;
         sync_dir(&self.parent)?;
         let mark = Stamp { owner: *owner, boot: Boot(None), position }.encode();
@@ -195,28 +205,28 @@ impl Home {
             file.sync_all()?;
             fs::rename(&half_made, &path)
         };
-        write().map_err(|e| trouble("write", &path, &e))?;
+        write().map_err(|e| io_failed("write", &path, &e))?;
         sync_dir(&self.parent)
     }
 
-    /// Notes for the next start that sled failed. An empty file, which a full disk still has room for; where even that
-    /// fails, the next start believes the index and meets the same error.
+    /// Records for the next start that sled failed, in an empty file, which usually fits on a full disk. If even that
+    /// fails, the next start trusts the index and hits the same error.
     pub(super) fn mark_failed(&self) {
         let _ = File::create(self.beside("failed"));
     }
 
-    /// Whether the disk has room for more than a few pages.
+    /// Whether the disk has space for more than a few pages.
     pub(super) fn has_room(&self) -> bool {
         rustix::fs::statvfs(&self.parent).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= ROOM_BYTES)
     }
 
-    /// A descriptor of sled's one large file.
+    /// Opens sled's main file.
     pub(super) fn db_file(&self) -> Result<File, RowsFailed> {
         let path = self.dir.join("db");
-        File::open(&path).map_err(|e| trouble("open", &path, &e))
+        File::open(&path).map_err(|e| io_failed("open", &path, &e))
     }
 
-    /// Waits until no thread of sled holds its lock.
+    /// Waits until no sled thread holds the lock.
     pub(super) fn wait_until_free(&self) -> Result<(), RowsFailed> {
         self.wait_until_free_for(LET_GO_MAX)
     }
@@ -236,31 +246,34 @@ impl Home {
         Ok(())
     }
 
-    /// Opens sled within a minute, or says why it does not open. A full disk is no reason to throw the index away, and
-    /// an opening that hangs is none to begin another in the same place: its thread may wake.
+    /// Opens sled within a minute, or returns why it cannot be opened. On a full disk the index is not discarded, and
+    /// after a timeout no new one is created in the same place, because the blocked thread may resume.
     fn open_sled(&self) -> Result<Result<(Trees, Option<Stamp>), WhyRebuilt>, RowsFailed> {
         let dir = self.dir.clone();
         match within(OPEN_MAX, move || Trees::open(&dir)) {
-            Done::Returned(Ok(opened)) => Ok(Ok(opened)),
-            Done::Returned(Err(::sled::Error::Io(e))) if e.kind() == ErrorKind::StorageFull => {
-                Err(RowsFailed(format!("no room to open {}: free some on its disk", self.dir.display())))
+            Outcome::Returned(Ok(opened)) => Ok(Ok(opened)),
+            Outcome::Returned(Err(::sled::Error::Io(e))) if e.kind() == ErrorKind::StorageFull => {
+                Err(RowsFailed(format!("disk full: cannot open {}; free space on its disk", self.dir.display())))
             }
-            Done::Returned(Err(e)) => Ok(Err(WhyRebuilt::DoesNotOpen(e.to_string()))),
-            Done::Panicked => Ok(Err(WhyRebuilt::DoesNotOpen("sled panicked".into()))),
-            Done::TookTooLong => {
+            Outcome::Returned(Err(e)) => Ok(Err(WhyRebuilt::DoesNotOpen(e.to_string()))),
+            Outcome::Panicked => Ok(Err(WhyRebuilt::DoesNotOpen("sled panicked".into()))),
+            Outcome::TookTooLong => {
                 self.mark_failed();
-                Err(RowsFailed(format!("opening took over {} s; the next start rebuilds it", OPEN_MAX.as_secs())))
+                Err(RowsFailed(format!(
+                    "opening the index took over {} s; the next start rebuilds it",
+                    OPEN_MAX.as_secs()
+                )))
             }
         }
     }
 
-    /// Reads the mark and removes it for good: from here on the index is open.
+    /// Reads the mark and durably removes it: from now on the index counts as open.
     fn take_clean_mark(&self) -> Result<Option<CleanMark>, RowsFailed> {
         let path = self.beside("clean");
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(trouble("read", &path, &e)),
+            Err(e) => return Err(io_failed("read", &path, &e)),
         };
         remove_if_there(&path)?;
         sync_dir(&self.parent)?;
@@ -269,10 +282,10 @@ impl Home {
             .and_then(|(mark, crc)| (crc == crc32c::crc32c(mark).to_be_bytes().as_slice()).then_some(CleanMark(*mark))))
     }
 
-    /// A kill while sled opens leaves such a file, and sled then takes it for a damaged snapshot.
+    /// Removes files that a kill during sled's opening leaves; sled would treat them as damaged snapshots.
     fn remove_half_made_snapshots(&self) -> Result<(), RowsFailed> {
-        for entry in fs::read_dir(&self.dir).map_err(|e| trouble("read", &self.dir, &e))? {
-            let path = entry.map_err(|e| trouble("read", &self.dir, &e))?.path();
+        for entry in fs::read_dir(&self.dir).map_err(|e| io_failed("read", &self.dir, &e))? {
+            let path = entry.map_err(|e| io_failed("read", &self.dir, &e))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name.starts_with("snap.") && name.ends_with(".generating") {
                 remove_if_there(&path)?;
@@ -281,16 +294,16 @@ impl Home {
         Ok(())
     }
 
-    fn remove_asides(&self) -> Result<(), RowsFailed> {
-        for aside in (0..ASIDE_MAX).map(|n| self.aside(n)).filter(|aside| aside.exists()) {
-            // Whatever somebody has put in the index's place is put aside too.
-            let removed = if aside.is_dir() { fs::remove_dir_all(&aside) } else { fs::remove_file(&aside) };
-            removed.map_err(|e| trouble("remove", &aside, &e))?;
+    fn remove_discarded(&self) -> Result<(), RowsFailed> {
+        for discarded in (0..DISCARDED_MAX).map(|n| self.discarded(n)).filter(|discarded| discarded.exists()) {
+            // It is a file if there was a file in the index's place.
+            let removed = if discarded.is_dir() { fs::remove_dir_all(&discarded) } else { fs::remove_file(&discarded) };
+            removed.map_err(|e| io_failed("remove", &discarded, &e))?;
         }
         Ok(())
     }
 
-    fn aside(&self, n: usize) -> PathBuf {
+    fn discarded(&self, n: usize) -> PathBuf {
         self.beside(&format!("aside-{n}"))
     }
 
@@ -302,12 +315,12 @@ impl Home {
     }
 }
 
-/// sled's settings. Its `mode` is left alone: this version reads it nowhere.
+/// sled's settings. `mode` is not set, because this version of sled ignores it.
 pub(super) fn settings(dir: &Path) -> ::sled::Config {
     ::sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS))
 }
 
-/// How far the journal is in an index with this stamp, or why it is not to be believed.
+/// The position of an index with this stamp, or why it cannot be trusted.
 fn judge(stamp: Option<Stamp>, mark: Option<CleanMark>, owner: &Owner, boot: Boot) -> Result<Position, WhyRebuilt> {
     let stamp = stamp.ok_or(WhyRebuilt::OtherVersion)?;
     if stamp.owner.rows_version != owner.rows_version {
@@ -326,56 +339,56 @@ fn judge(stamp: Option<Stamp>, mark: Option<CleanMark>, owner: &Owner, boot: Boo
     Ok(stamp.position)
 }
 
-/// What became of work with a time limit.
-enum Done<T> {
+/// The outcome of work with a time limit.
+enum Outcome<T> {
     Returned(T),
     Panicked,
-    /// It may still be going on.
+    /// The work may still be running.
     TookTooLong,
 }
 
-/// Runs `work` in a thread of its own and waits for it no longer than `limit`.
-fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Done<T> {
-    let (tell, told) = sync_channel(1);
+/// Runs `work` in its own thread and waits at most `limit` for it.
+fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Outcome<T> {
+    let (sender, result) = sync_channel(1);
     let thread = thread::Builder::new().name("index-open".into()).spawn(move || {
-        // Where nobody waits any more the result, and with it sled, is dropped here.
-        let _ = tell.send(catch_unwind(AssertUnwindSafe(work)));
+        // After the time limit the result, and with it sled, is dropped here.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
     });
     if thread.is_err() {
-        return Done::Panicked;
+        return Outcome::Panicked;
     }
-    match told.recv_timeout(limit) {
-        Ok(Ok(result)) => Done::Returned(result),
-        Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Done::Panicked,
-        Err(RecvTimeoutError::Timeout) => Done::TookTooLong,
+    match result.recv_timeout(limit) {
+        Ok(Ok(result)) => Outcome::Returned(result),
+        Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Outcome::Panicked,
+        Err(RecvTimeoutError::Timeout) => Outcome::TookTooLong,
     }
 }
 
 /// Syncs every file below `dir`, and every directory.
 fn sync_tree(dir: &Path) -> Result<(), RowsFailed> {
-    for entry in fs::read_dir(dir).map_err(|e| trouble("read", dir, &e))? {
-        let path = entry.map_err(|e| trouble("read", dir, &e))?.path();
+    for entry in fs::read_dir(dir).map_err(|e| io_failed("read", dir, &e))? {
+        let path = entry.map_err(|e| io_failed("read", dir, &e))?.path();
         if path.is_dir() {
             sync_tree(&path)?;
         } else {
-            File::open(&path).and_then(|file| file.sync_all()).map_err(|e| trouble("sync", &path, &e))?;
+            File::open(&path).and_then(|file| file.sync_all()).map_err(|e| io_failed("sync", &path, &e))?;
         }
     }
     sync_dir(dir)
 }
 
 fn sync_dir(dir: &Path) -> Result<(), RowsFailed> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| trouble("sync", dir, &e))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| io_failed("sync", dir, &e))
 }
 
 fn remove_if_there(path: &Path) -> Result<(), RowsFailed> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(trouble("remove", path, &e)),
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(io_failed("remove", path, &e)),
         _ => Ok(()),
     }
 }
 
-fn trouble(what: &str, path: &Path, error: &io::Error) -> RowsFailed {
+fn io_failed(what: &str, path: &Path, error: &io::Error) -> RowsFailed {
     RowsFailed(format!("cannot {what} {}: {error}", path.display()))
 }
 

@@ -1,21 +1,21 @@
-//! The row that says what an index is worth.
+//! The stamp: a row that identifies an index and its state.
 
 use crate::model::Position;
 use std::fs;
 
-/// The version of what is written about an index: names of trees, the stamp, the mark. Raise it when one of them changes.
+/// The version of the index's layout: tree names, stamp and mark. Raise it when one of them changes.
 const LAYOUT_VERSION: u16 = 1;
 
-/// Whose rows an index holds.
+/// The journal and encoding that an index belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Owner {
-    /// The journal they came from.
+    /// The journal that the rows came from.
     pub journal: [u8; 16],
     /// The version of the rows' and keys' encoding.
     pub rows_version: u16,
 }
 
-/// Which boot of the machine this is, if the kernel says; one that is unknown is like no other.
+/// The boot of the machine, if the kernel reports it; an unknown boot equals no other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Boot(pub(super) Option<[u8; 16]>);
 
@@ -32,7 +32,7 @@ impl Boot {
     }
 }
 
-/// The row that says whose index this is, in which boot it was last written, and how far it has come.
+/// The owner of an index, the boot in which it was last written, and its position.
 pub(super) struct Stamp {
     pub(super) owner: Owner,
     pub(super) boot: Boot,
@@ -52,7 +52,7 @@ impl Stamp {
         bytes
     }
 
-    /// `None` for another layout, which is as good as no stamp of ours.
+    /// Returns `None` for another layout, which counts as no stamp.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
         let (layout, bytes) = bytes.split_first_chunk()?;

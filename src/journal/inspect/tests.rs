@@ -5,7 +5,7 @@ use super::super::{FileJournal, Journal, Options};
 use super::*;
 
 #[test]
-fn verify_says_of_a_journal_in_use_that_it_is_whole() {
+fn verify_reports_a_journal_in_use_as_whole() {
     let directory = tempfile::tempdir().unwrap();
     let _journal = three_segments(directory.path());
     let (condition, text) = verified(directory.path());
@@ -13,12 +13,12 @@ fn verify_says_of_a_journal_in_use_that_it_is_whole() {
     assert_eq!(text.lines().count(), 4);
     assert!(text.contains("00000000000000000001.log: 2 frames, positions 1-2, "), "{text}");
     assert!(text.ends_with("journal: 3 segments, 6 frames, whole\n"), "{text}");
-    // The directory of the segments will do as well.
+    // The directory of the segments is accepted, too.
     assert_eq!(verified(&directory.path().join("journal")).0, Condition::Whole);
 }
 
 #[test]
-fn verify_names_a_torn_tail_and_that_start_up_cuts_it() {
+fn verify_reports_a_torn_tail_and_that_the_next_start_truncates_it() {
     let directory = tempfile::tempdir().unwrap();
     drop(three_segments(directory.path()));
     change(directory.path(), 5, |bytes| {
@@ -28,12 +28,15 @@ fn verify_names_a_torn_tail_and_that_start_up_cuts_it() {
     let before = std::fs::read(segment(directory.path(), 5)).unwrap();
     let (condition, text) = verified(directory.path());
     assert_eq!((condition, condition.exit_code()), (Condition::Torn, 0));
-    assert!(text.contains("5.log: 1 frames, positions 5-5, ") && text.contains("start-up cuts it"), "{text}");
+    assert!(
+        text.contains("5.log: 1 frames, positions 5-5, ") && text.contains("the next start truncates it"),
+        "{text}"
+    );
     assert_eq!(std::fs::read(segment(directory.path(), 5)).unwrap(), before);
 }
 
 #[test]
-fn verify_names_every_damaged_segment_and_the_way_out() {
+fn verify_reports_every_damaged_segment_and_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     drop(three_segments(directory.path()));
     for first in [1, 3] {
@@ -49,7 +52,7 @@ fn verify_names_every_damaged_segment_and_the_way_out() {
 }
 
 #[test]
-fn f25_verify_says_when_others_know_of_more_than_the_journal_holds() {
+fn f25_verify_reports_frames_missing_according_to_the_evidence() {
     let directory = tempfile::tempdir().unwrap();
     drop(three_segments(directory.path()));
     std::fs::remove_file(segment(directory.path(), 5)).unwrap();
@@ -64,7 +67,7 @@ fn f25_verify_says_when_others_know_of_more_than_the_journal_holds() {
 }
 
 #[test]
-fn verify_is_not_fooled_by_a_gateway_that_writes_meanwhile() {
+fn verify_tolerates_concurrent_writes_of_a_gateway() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = FileJournal::open(directory.path(), Options { segment_bytes: 400_000 }).unwrap();
     journal.append(&records(1), now()).unwrap();
@@ -84,7 +87,7 @@ fn verify_is_not_fooled_by_a_gateway_that_writes_meanwhile() {
 }
 
 #[test]
-fn inspect_shows_a_line_a_frame_and_never_a_body() {
+fn inspect_shows_one_line_per_frame_and_never_a_body() {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = FileJournal::open(directory.path(), Options::default()).unwrap();
     journal.append(&[record(b"started", &[b"+12065550142", b""]), record(b"ended", &[])], now()).unwrap();

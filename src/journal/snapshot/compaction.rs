@@ -1,13 +1,13 @@
-//! The next snapshot: what was written since, laid over the one before.
+//! Compaction: merges the previous snapshot and later writes into the next snapshot.
 //!
-//! Invariant: memory holds one run of writes, however much there is to fold. Runs are sorted, spilled to files, and read
-//! side by side with the snapshot before; of each key the latest write counts.
+//! Invariant: memory holds only one run of writes, whatever the total. Runs are sorted, spilled to files, and merged
+//! with the previous snapshot; the latest write of each key wins.
 
 use super::super::disk::DiskFile;
 use super::sorted::{Reader, Writer};
 use super::{
-    MAKING, Making, Snapshot, SnapshotFailed, Snapshots, TABLE_BYTES, Throttle, decode_key, encode_key, encode_table,
-    failed, trouble, upgraded,
+    Snapshot, SnapshotFailed, Snapshots, TABLE_BYTES, TEMPORARY_SUFFIX, Throttle, UnfinishedFile, decode_key,
+    encode_key, encode_table, failed, io_failed, upgraded,
 };
 use crate::machine::rows::{Upgrade, Write};
 use crate::model::{Position, Timestamp};
@@ -16,21 +16,21 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-/// What a key and its row cost in memory besides their bytes.
+/// Memory overhead of a key and its row.
 const ENTRY_BYTES: usize = 96;
 
-/// A snapshot in the making.
+/// A snapshot being made.
 pub struct Compaction<'a> {
     snapshots: &'a Snapshots,
     _busy: MutexGuard<'a, ()>,
     pub(super) before: Option<Snapshot>,
     run_bytes: usize,
-    /// The last write of each key since the last run was spilled; `None` where the row is gone.
+    /// The last write of each key since the last run was spilled; `None` for a deleted row.
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     bytes: usize,
     runs: Vec<Run>,
-    /// Of each table that was dropped, the number of the run before which nothing counts. The snapshot before is number
-    /// 0, the runs count from 1.
+    /// For each dropped table, the number of the first source whose rows count. The previous snapshot is number 0, runs
+    /// count from 1.
     dropped: HashMap<[u8; TABLE_BYTES], usize>,
 }
 
@@ -42,19 +42,19 @@ struct Run {
     size: u64,
 }
 
-/// A file that is merged.
+/// A file being merged.
 struct Source {
     reader: Reader,
     path: PathBuf,
-    /// The row of the key that is next.
+    /// The row of the next key.
     row: Option<Vec<u8>>,
     upgrades: &'static [Upgrade],
 }
 
 impl Snapshots {
-    /// Begins the next snapshot: upon the latest one, or upon nothing. About `run_bytes` of memory are used. Waits for
-    /// whoever makes one already.
-    pub fn fold(&self, upon_latest: bool, run_bytes: usize) -> Result<Compaction<'_>, SnapshotFailed> {
+    /// Starts the next snapshot, based on the latest one or on nothing. Uses about `run_bytes` of memory. Blocks while
+    /// another snapshot is being made.
+    pub fn compact(&self, upon_latest: bool, run_bytes: usize) -> Result<Compaction<'_>, SnapshotFailed> {
         let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let before = if upon_latest { self.latest()? } else { None };
         Ok(Compaction {
@@ -71,22 +71,22 @@ impl Snapshots {
 }
 
 impl Compaction<'_> {
-    /// The last position that is in it before anything is added.
+    /// The last position covered by the snapshot it is based on.
     pub fn covered(&self) -> Position {
         self.before.as_ref().map_or(Position(0), |before| before.covers)
     }
 
-    /// How many runs have been spilled: each is a file that is open until the end.
+    /// The number of spilled runs; each is a file that stays open until the end.
     pub fn runs(&self) -> usize {
         self.runs.len()
     }
 
-    /// Adds what was written next.
+    /// Adds the next writes, in order.
     pub fn add(&mut self, writes: Vec<Write>, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
         for write in writes {
             match write {
-                Write::Put(key, row) => self.note(encode_key(&key), Some(row)),
-                Write::Delete(key) => self.note(encode_key(&key), None),
+                Write::Put(key, row) => self.record(encode_key(&key), Some(row)),
+                Write::Delete(key) => self.record(encode_key(&key), None),
                 Write::DropTable(table) => self.drop_table(encode_table(table)),
             }
             if self.bytes >= self.run_bytes {
@@ -96,7 +96,7 @@ impl Compaction<'_> {
         Ok(())
     }
 
-    fn note(&mut self, key: Vec<u8>, row: Option<Vec<u8>>) {
+    fn record(&mut self, key: Vec<u8>, row: Option<Vec<u8>>) {
         let key_bytes = key.len();
         self.bytes += bytes_of(key_bytes, row.as_ref());
         if let Some(before) = self.rows.insert(key, row) {
@@ -115,28 +115,29 @@ impl Compaction<'_> {
         self.dropped.insert(table, self.runs.len() + 1);
     }
 
-    /// Writes the rows in memory to a file of their own. It need not be durable: no start uses it.
+    /// Writes the rows in memory to a run file. It need not be durable, because it is discarded at a restart.
     fn spill(&mut self, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
-        let name = format!("run-{:04}{MAKING}", self.runs.len() + 1);
+        let name = format!("run-{:04}{TEMPORARY_SUFFIX}", self.runs.len() + 1);
         let disk = &*self.snapshots.disk;
         let path = disk.path().join(&name);
         let file = disk.create(&name).map_err(failed(disk, &name))?;
-        let mut run = Making { writer: Writer::new(file.clone(), &[], 0).map_err(failed(disk, &name))?, path };
+        let mut run = UnfinishedFile { writer: Writer::new(file.clone(), &[], 0).map_err(failed(disk, &name))?, path };
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
-        // Known before it is filled, so that it is removed whatever happens.
+        // Registered before it is filled, so that it is removed in any case.
         self.runs.push(Run { name, path: run.path.clone(), file, size: 0 });
         for (key, row) in rows {
             run.put(&key, row.as_deref(), throttle)?;
         }
-        let size = run.writer.finish().map_err(|error| trouble(&run.path, &error))?;
+        let size = run.writer.finish().map_err(|error| io_failed(&run.path, &error))?;
         if let Some(run) = self.runs.last_mut() {
             run.size = size;
         }
         Ok(())
     }
 
-    /// Makes the snapshot: everything up to `covers`, where the journal's time was `at`. The one before is gone then.
+    /// Makes the snapshot of everything up to `covers`, where the journal's time was `at`, and removes the previous
+    /// one.
     pub fn finish(
         mut self,
         covers: Position,
@@ -149,7 +150,7 @@ impl Compaction<'_> {
         self.snapshots.make(covers, at, throttle, |making, throttle| self.merge(making, throttle))
     }
 
-    fn merge(&self, making: &mut Making, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
+    fn merge(&self, making: &mut UnfinishedFile, throttle: Throttle<'_>) -> Result<(), SnapshotFailed> {
         let before = match &self.before {
             Some(before) => Source::of(before.reader(), &before.path, before.upgrades),
             None => Source::of(Reader::empty(), Path::new(""), &[]),
@@ -159,7 +160,7 @@ impl Compaction<'_> {
             Source::of(reader, &run.path, &[])
         });
         let mut sources: Vec<Source> = std::iter::once(before).chain(runs).collect();
-        // The smallest key first; of equal ones that of the latest source.
+        // The smallest key first; for equal keys the latest source first.
         let mut next = BinaryHeap::with_capacity(sources.len());
         for (number, source) in sources.iter_mut().enumerate() {
             next.extend(source.next()?.map(|key| Reverse((key, Reverse(number)))));
@@ -186,7 +187,7 @@ impl Source {
         Self { reader, path: path.to_owned(), row: None, upgrades }
     }
 
-    /// The next key, whose row is kept until it is taken.
+    /// Advances to the next key and keeps its row in `row`.
     fn next(&mut self) -> Result<Option<Vec<u8>>, SnapshotFailed> {
         let Some((key, row)) = self.reader.next().map_err(|broken| broken.of(&self.path))? else { return Ok(None) };
         self.row = match decode_key(&key).filter(|_| !self.upgrades.is_empty()) {
@@ -198,7 +199,7 @@ impl Source {
 }
 
 impl Drop for Compaction<'_> {
-    /// Whatever came of it, its runs are of no further use. One that cannot be removed goes at the next start.
+    /// Removes the runs, which are no longer needed. The next start removes any that remain.
     fn drop(&mut self) {
         for run in &self.runs {
             let _left_for_the_next_start = self.snapshots.disk.remove(&run.name);

@@ -1,4 +1,4 @@
-//! What the fuzzer calls: everything that reads a snapshot.
+//! Fuzz targets for everything that reads a snapshot.
 
 use super::{Origin, Snapshots, encode_header, name_of};
 use crate::journal::disk::Disk;
@@ -10,8 +10,8 @@ const ORIGIN: Origin = Origin { journal: [7; 16], rows_version: 1 };
 
 const COVERS: Position = Position(7);
 
-/// Reads `input` as what stands in a snapshot behind its header. Its checksums are made right, for no fuzzer finds those.
-/// Whatever it is, it is as many rows as it says, in order, or it is refused.
+/// Reads `input` as the part of a snapshot after its header, with corrected checksums, which a fuzzer would not find.
+/// Either it contains as many rows as recorded, in order, or it is rejected.
 pub fn snapshot(input: &[u8]) {
     let disk = SimDisk::default();
     let (header, seed) = encode_header(ORIGIN, COVERS, Timestamp::default());
@@ -20,7 +20,7 @@ pub fn snapshot(input: &[u8]) {
 
     let snapshots = Snapshots::on(Arc::new(disk), ORIGIN).expect("the disk does not fail");
     let latest = match snapshots.latest() {
-        Ok(latest) => latest.expect("it is there"),
+        Ok(latest) => latest.expect("the snapshot exists"),
         Err(refused) => return assert!(refused.is_unusable(), "{refused}"),
     };
     let mut rows = latest.rows();
@@ -34,7 +34,7 @@ pub fn snapshot(input: &[u8]) {
     }
 }
 
-/// Blocks, and the end, as far as they can be told.
+/// Corrects the checksums of blocks and end record, as far as they can be recognised.
 fn with_checksums(input: &[u8], seed: u32) -> Vec<u8> {
     let (mut bytes, mut at, mut crc) = (input.to_vec(), 0, seed);
     while let Some(length) = bytes.get(at..).and_then(<[u8]>::first_chunk).copied().map(u32::from_le_bytes) {

@@ -1,35 +1,35 @@
-//! Rows in the order of their keys, in blocks that a checksum ties to all before them.
+//! Files of rows sorted by key, in blocks with chained checksums.
 //!
 //! ```text
 //! a block:  length u32, then as many bytes of rows, then crc u32
-//! a row:    key bytes u16, row bytes u16 (65535: the row is gone), key, row
+//! a row:    key bytes u16, row bytes u16 (65535: the row was deleted), key, row
 //! the end:  0 u32, count of rows u64, crc u32 of the last block, crc u32 of these 16 bytes
 //! ```
 //!
-//! A block's crc is the CRC-32C of its length and its rows, begun with the crc of the block before; the first one with
-//! the crc of the file's header. So a block that is missing, doubled or from elsewhere shows as well as one that changed.
+//! A block's crc is the CRC-32C of its length and rows, seeded with the crc of the previous block; the first block's
+//! with the crc of the file's header. So missing, duplicate or foreign blocks are detected as well as changed ones.
 
 use super::super::disk::{DiskFile, ReadAt};
 use super::super::frame::{u32_at, u64_at};
 use std::io;
 use std::sync::Arc;
 
-/// Rows of a block, but for the last row's overhang.
+/// Size of a block, which its last row may exceed.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// A block longer than this is none: no row is over 128 KiB.
+/// Maximum size of a valid block: no row is over 128 KiB.
 const BLOCK_BYTES_MAX: usize = BLOCK_BYTES + 128 * 1024;
 
-/// Bytes after which what was written is brought to the disk: one large sync at the end would hold up the journal's.
+/// Distance between fsyncs while writing: one large fsync at the end would delay those of the journal.
 const SYNC_EVERY_BYTES: u64 = 2 * 1024 * 1024;
 
-/// The end of the file.
+/// Size of the file's end record.
 const END: usize = 20;
 
-/// The length of a row that is gone.
+/// The length that marks a deleted row.
 const GONE: u16 = u16::MAX;
 
-/// A key and its row; `None` for one that is gone.
+/// A key and its row; `None` for a deleted row.
 pub(super) type Entry = (Vec<u8>, Option<Vec<u8>>);
 
 /// Writes rows in order.
@@ -39,19 +39,19 @@ pub(super) struct Writer {
     synced: u64,
     crc: u32,
     count: u64,
-    /// The length of the block, still zeros, and its rows so far.
+    /// Space for the block's length, then its rows so far.
     block: Vec<u8>,
 }
 
 impl Writer {
-    /// Begins a file with `header`. `seed` is what the first block's crc begins with.
+    /// Starts a file with `header`. `seed` is the seed of the first block's crc.
     pub(super) fn new(file: Arc<dyn DiskFile>, header: &[u8], seed: u32) -> io::Result<Self> {
         file.write_all_at(header, 0)?;
         let block = vec![0; 4];
         Ok(Self { file, offset: header.len() as u64, synced: 0, crc: seed, count: 0, block })
     }
 
-    /// Adds a row; its key is behind all that were added. Returns whether a block was written.
+    /// Adds a row; its key must sort after all keys added before. Returns whether a block was written.
     pub(super) fn put(&mut self, key: &[u8], row: Option<&[u8]>) -> io::Result<bool> {
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a row or its key is over 64 KiB");
         let key_bytes = u16::try_from(key.len()).map_err(|_| too_long())?;
@@ -86,7 +86,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the end, and returns the size of the file. It is not durable yet.
+    /// Writes the end record and returns the size of the file, which is not durable yet.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         if self.block.len() > 4 {
             self.write_block()?;
@@ -101,12 +101,12 @@ impl Writer {
     }
 }
 
-/// Why a file of rows cannot be read on.
+/// Why a file of rows cannot be read further.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The disk.
+    /// The disk failed.
     Disk(io::Error),
-    /// At this byte it is not what was written, and why that is known.
+    /// The file is damaged at this offset, with the reason.
     Bad(u64, &'static str),
 }
 
@@ -116,43 +116,43 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// Reads rows in order, and believes none of a block before its checksum is checked.
+/// Reads rows in order. A block's rows are returned only after its checksum is verified.
 pub(super) struct Reader {
-    /// None for a file that holds nothing and need not be there.
+    /// `None` for an empty reader.
     file: Option<Arc<dyn DiskFile>>,
     size: u64,
     offset: u64,
     crc: u32,
     count: u64,
     block: Vec<u8>,
-    /// How much of the block has been handed out.
+    /// The number of bytes of the block already returned.
     taken: usize,
     last_key: Option<Vec<u8>>,
 }
 
 impl Reader {
-    /// Reads a file of `size` bytes whose first block stands at `offset`, its crc begun with `seed`.
+    /// Reads a file of `size` bytes whose first block is at `offset`, with its crc seeded with `seed`.
     pub(super) fn new(file: Arc<dyn DiskFile>, offset: u64, size: u64, seed: u32) -> Self {
         let (block, file) = (Vec::new(), Some(file));
         Self { file, size, offset, crc: seed, count: 0, block, taken: 0, last_key: None }
     }
 
-    /// Reads nothing.
+    /// A reader without rows.
     pub(super) fn empty() -> Self {
         Self { file: None, size: 0, offset: 0, crc: 0, count: 0, block: Vec::new(), taken: 0, last_key: None }
     }
 
-    /// Where the next block stands.
+    /// The offset of the next block.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The next row; `None` at the end, once the end has been checked.
+    /// The next row; `None` at the end, after the end record is verified.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Broken> {
         if self.taken == self.block.len() && !self.read_block()? {
             return Ok(None);
         }
-        let (entry, taken) = entry(&self.block[self.taken..]).ok_or(Broken::Bad(self.offset, "a row is cut off"))?;
+        let (entry, taken) = entry(&self.block[self.taken..]).ok_or(Broken::Bad(self.offset, "a row is truncated"))?;
         if self.last_key.as_ref().is_some_and(|last| *last >= entry.0) {
             return Err(Broken::Bad(self.offset, "the rows are out of order"));
         }
@@ -168,14 +168,14 @@ impl Reader {
         let bad = |why| Broken::Bad(self.offset, why);
         let mut length = [0; 4];
         if !read_all_at(&**file, &mut length, self.offset)? {
-            return Err(bad("the file ends before its end"));
+            return Err(bad("the end record is missing"));
         }
         let bytes = u32::from_le_bytes(length) as usize;
         if bytes == 0 {
             return self.check_end(&**file).map(|()| false);
         }
         if bytes > BLOCK_BYTES_MAX {
-            return Err(bad("no block is so long"));
+            return Err(bad("the block is too long"));
         }
         self.block.resize(bytes + 4, 0);
         if !read_all_at(&**file, &mut self.block, self.offset + 4)? {
@@ -195,11 +195,12 @@ impl Reader {
         let mut end = [0; END];
         let whole = self.offset + END as u64 == self.size && read_all_at(file, &mut end, self.offset)?;
         let fits = whole && is_end(&end) && u64_at(&end, 4) == self.count && u32_at(&end, 12) == self.crc;
-        if fits { Ok(()) } else { Err(Broken::Bad(self.offset, "this is not where the file should end")) }
+        if fits { Ok(()) } else { Err(Broken::Bad(self.offset, "the end record is wrong")) }
     }
 }
 
-/// How many rows a file of `size` bytes says it has, whose first block stands at `start`; `None` if its end is not whole.
+/// The number of rows recorded at the end of a file of `size` bytes with its first block at `start`; `None` if the end
+/// record is damaged.
 pub(super) fn count(file: &dyn DiskFile, start: u64, size: u64) -> io::Result<Option<u64>> {
     let mut end = [0; END];
     let Some(offset) = size.checked_sub(END as u64).filter(|offset| *offset >= start) else { return Ok(None) };
@@ -211,7 +212,7 @@ fn is_end(end: &[u8; END]) -> bool {
     end.starts_with(&[0; 4]) && u32_at(end, 16) == crc32c::crc32c(&end[..16])
 }
 
-/// The row that `bytes` begin with, and how many of them it takes.
+/// Decodes the row at the start of `bytes`, and returns it with its encoded size.
 fn entry(bytes: &[u8]) -> Option<(Entry, usize)> {
     let key_bytes = usize::from(u16::from_le_bytes(*bytes.first_chunk()?));
     let row_bytes = u16::from_le_bytes(*bytes.get(2..)?.first_chunk()?);
@@ -223,7 +224,7 @@ fn entry(bytes: &[u8]) -> Option<(Entry, usize)> {
     Some(((key.to_vec(), Some(row.to_vec())), 4 + key_bytes + row.len()))
 }
 
-/// Fills `into` from `offset` on; `false` where the file ends before that.
+/// Fills `into` from `offset` on; `false` if the file ends earlier.
 pub(super) fn read_all_at<F: ReadAt + ?Sized>(file: &F, into: &mut [u8], offset: u64) -> io::Result<bool> {
     let mut filled = 0;
     while filled < into.len() {

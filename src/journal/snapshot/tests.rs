@@ -1,4 +1,4 @@
-//! Snapshots on a disk that fails and loses power, against a map that does neither.
+//! Tests snapshots, on a disk that fails and loses power, against an in-memory map.
 
 use super::super::disk::Disk;
 use super::super::sim_disk::SimDisk;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 const ORIGIN: Origin = Origin { journal: *b"journal of tests", rows_version: 7 };
 
-/// Rows in memory so small that every few writes are a run.
+/// Memory for rows, so small that every few writes fill a run.
 const RUN_BYTES: usize = 500;
 
 type Rows = BTreeMap<Key, Vec<u8>>;
@@ -19,34 +19,34 @@ fn a_snapshot_holds_the_last_write_of_each_key_and_nothing_that_was_deleted() {
     let disk = SimDisk::default();
     let snapshots = open(&disk);
     assert!(snapshots.latest().unwrap().is_none());
-    folded(&snapshots, 3, vec![put(State, b"a", b"1"), put(State, b"b", b"1"), put(Monday, b"a", b"1")]);
+    compacted(&snapshots, 3, vec![put(State, b"a", b"1"), put(State, b"b", b"1"), put(Monday, b"a", b"1")]);
     let second = vec![put(State, b"b", b"2"), delete(State, b"a"), put(Tuesday, b"", b""), delete(Tuesday, b"none")];
-    let made = folded(&snapshots, 9, second);
+    let made = compacted(&snapshots, 9, second);
     assert_eq!((made.covers, made.at, made.count), (Position(9), time(9), 3));
     let expected = [(key(State, b"b"), b"2".to_vec()), (key(Monday, b"a"), b"1".to_vec()), (key(Tuesday, b""), vec![])];
     assert_eq!(rows(&snapshots), Rows::from(expected));
-    assert_eq!(disk.names().unwrap(), [name_of(Position(9))], "the one before and the runs are gone");
+    assert_eq!(disk.names().unwrap(), [name_of(Position(9))], "the previous one and the runs are removed");
 }
 
 #[test]
-fn a_table_that_was_dropped_is_gone_with_all_that_came_before_it_and_no_more() {
+fn dropping_a_table_removes_exactly_its_earlier_rows() {
     let snapshots = open(&SimDisk::default());
-    folded(&snapshots, 1, vec![put(Monday, b"a", b"1"), put(Monday, b"b", b"1"), put(Tuesday, b"a", b"1")]);
-    let mut fold = snapshots.fold(true, RUN_BYTES).unwrap();
-    fold.add(vec![put(Monday, b"c", &[1; 400])], &mut || true).unwrap();
-    assert_eq!(fold.runs(), 1, "this one is in a run already");
+    compacted(&snapshots, 1, vec![put(Monday, b"a", b"1"), put(Monday, b"b", b"1"), put(Tuesday, b"a", b"1")]);
+    let mut compaction = snapshots.compact(true, RUN_BYTES).unwrap();
+    compaction.add(vec![put(Monday, b"c", &[1; 400])], &mut || true).unwrap();
+    assert_eq!(compaction.runs(), 1, "this one is in a run already");
     let rest = vec![put(Monday, b"d", b"1"), Write::DropTable(Monday.table()), put(Monday, b"b", b"2")];
-    fold.add(rest, &mut || true).unwrap();
-    fold.finish(Position(2), time(2), &mut || true).unwrap();
+    compaction.add(rest, &mut || true).unwrap();
+    compaction.finish(Position(2), time(2), &mut || true).unwrap();
     let expected = [(key(Monday, b"b"), b"2".to_vec()), (key(Tuesday, b"a"), b"1".to_vec())];
     assert_eq!(rows(&snapshots), Rows::from(expected));
 }
 
 #[test]
-fn every_byte_of_a_snapshot_stands_under_a_checksum() {
+fn checksums_cover_every_byte_of_a_snapshot() {
     let disk = SimDisk::default();
     let snapshots = open(&disk);
-    folded(&snapshots, 4, (0..20).map(|n| put(State, &[n], &[n; 20])).collect());
+    compacted(&snapshots, 4, (0..20).map(|n| put(State, &[n], &[n; 20])).collect());
     let (name, whole) = (name_of(Position(4)), read(&snapshots).unwrap());
     let bytes = disk.bytes(&name);
     assert!(bytes.len() > 500 && whole.len() == 20);
@@ -69,16 +69,16 @@ fn every_byte_of_a_snapshot_stands_under_a_checksum() {
 }
 
 #[test]
-fn a_block_that_is_missing_or_in_another_place_is_noticed() {
+fn missing_and_misplaced_blocks_are_detected() {
     let disk = SimDisk::default();
     let snapshots = open(&disk);
-    folded(&snapshots, 4, (0..90u8).map(|n| put(State, &[n], &[n; 4_000])).collect());
+    compacted(&snapshots, 4, (0..90u8).map(|n| put(State, &[n], &[n; 4_000])).collect());
     let name = name_of(Position(4));
     let bytes = disk.bytes(&name);
     let block = |start: usize| start + 8 + u32_at(&bytes, start) as usize;
     let (first, second) = (HEADER, block(HEADER));
     let third = block(second);
-    assert!(u32_at(&bytes, third) > 0, "there are three");
+    assert!(u32_at(&bytes, third) > 0, "there are three blocks");
     let orders = [
         [&bytes[..first], &bytes[second..]].concat(),
         [&bytes[..second], &bytes[third..]].concat(),
@@ -92,9 +92,9 @@ fn a_block_that_is_missing_or_in_another_place_is_noticed() {
 }
 
 #[test]
-fn rows_of_another_version_and_of_another_journal_are_told_apart_and_what_to_do_is_said() {
+fn errors_distinguish_another_version_from_another_journal() {
     let disk = SimDisk::default();
-    folded(&open(&disk), 4, vec![put(State, b"a", b"1")]);
+    compacted(&open(&disk), 4, vec![put(State, b"a", b"1")]);
     let newer =
         Snapshots::on(Arc::new(disk.clone()), Origin { rows_version: ORIGIN.rows_version + 100, ..ORIGIN }).unwrap();
     let version = newer.latest().err().unwrap();
@@ -105,16 +105,16 @@ fn rows_of_another_version_and_of_another_journal_are_told_apart_and_what_to_do_
     let ahead = open(&disk).latest().unwrap().unwrap().within(Position(3)).err().unwrap();
     assert!(!ahead.is_unusable() && ahead.to_string().contains("beyond the journal's end"), "{ahead}");
     let names = disk.names().unwrap();
-    assert_eq!(names, [name_of(Position(4))], "nothing is removed that may be wanted");
+    assert_eq!(names, [name_of(Position(4))], "nothing is removed that may be needed");
 }
 
 #[test]
-fn a_snapshot_is_made_anew_without_the_rows_of_a_person() {
+fn a_snapshot_is_rewritten_without_the_rows_of_a_person() {
     let disk = SimDisk::default();
     let snapshots = open(&disk);
     snapshots.rewrite(|_, _, row| Some(row), &mut || true).unwrap();
     let people = [put(State, b"ann", b"ANN"), put(State, b"bob", b"BOB"), put(Monday, b"call", b"ANN BOB")];
-    folded(&snapshots, 5, people.into());
+    compacted(&snapshots, 5, people.into());
     let erase = |_, key: &[u8], row: Vec<u8>| match key {
         b"ann" => None,
         b"call" => Some(b"BOB".to_vec()),
@@ -129,38 +129,38 @@ fn a_snapshot_is_made_anew_without_the_rows_of_a_person() {
 }
 
 #[test]
-fn rows_of_an_older_version_are_read_and_folded_as_those_of_today() {
+fn rows_of_an_older_version_are_upgraded_when_read_and_compacted() {
     const UPGRADES: &[Upgrade] =
         &[|_, row| [&row[..], b"2"].concat(), |key, row| [&row[..], b"3", &key.bytes].concat()];
     let snapshots = open(&SimDisk::default());
-    let mut old = folded(&snapshots, 4, vec![put(State, b"a", b"1"), put(Monday, b"b", b"1")]);
+    let mut old = compacted(&snapshots, 4, vec![put(State, b"a", b"1"), put(Monday, b"b", b"1")]);
     old.upgrades = UPGRADES;
     let mut found = old.rows();
     assert_eq!(found.next().unwrap(), Some((key(State, b"a"), b"123a".to_vec())));
     assert_eq!(found.next().unwrap(), Some((key(Monday, b"b"), b"123b".to_vec())));
-    let mut fold = snapshots.fold(true, RUN_BYTES).unwrap();
-    fold.add(vec![put(State, b"c", b"new")], &mut || true).unwrap();
-    fold.before = Some(old);
-    fold.finish(Position(5), time(5), &mut || true).unwrap();
+    let mut compaction = snapshots.compact(true, RUN_BYTES).unwrap();
+    compaction.add(vec![put(State, b"c", b"new")], &mut || true).unwrap();
+    compaction.before = Some(old);
+    compaction.finish(Position(5), time(5), &mut || true).unwrap();
     let expected = [(State, &b"a"[..], &b"123a"[..]), (State, b"c", b"new"), (Monday, b"b", b"123b")];
     assert_eq!(rows(&snapshots), expected.into_iter().map(|(table, k, row)| (key(table, k), row.to_vec())).collect());
 }
 
 #[test]
-fn a_new_snapshot_is_read_back_before_the_one_before_goes() {
+fn a_new_snapshot_is_read_back_before_the_previous_one_is_removed() {
     let disk = SimDisk::default();
     let snapshots = open(&disk);
-    folded(&snapshots, 1, vec![put(State, b"a", b"1")]);
+    compacted(&snapshots, 1, vec![put(State, b"a", b"1")]);
     for place in [HEADER + 1, HEADER + 10, HEADER + 30] {
-        let mut fold = snapshots.fold(true, RUN_BYTES).unwrap();
-        fold.add(vec![put(State, b"b", &[7; 40])], &mut || true).unwrap();
-        let making = format!("{}{MAKING}", name_of(Position(2)));
-        // The first breath is that of the reading: what was written is less than a block.
+        let mut compaction = snapshots.compact(true, RUN_BYTES).unwrap();
+        compaction.add(vec![put(State, b"b", &[7; 40])], &mut || true).unwrap();
+        let making = format!("{}{TEMPORARY_SUFFIX}", name_of(Position(2)));
+        // The first pause is in the read-back, because less than a block was written.
         let mut throttle = || {
             disk.tamper(&making, |bytes| bytes[place] ^= 1);
             true
         };
-        let failed = fold.finish(Position(2), time(2), &mut throttle).err().expect("it is not what was written");
+        let failed = compaction.finish(Position(2), time(2), &mut throttle).err().expect("the file was tampered with");
         assert!(!failed.is_unusable() && failed.to_string().contains("not what was written"), "{failed}");
         assert_eq!(disk.names().unwrap(), [name_of(Position(1))]);
         assert_eq!(rows(&snapshots).len(), 1);
@@ -168,34 +168,35 @@ fn a_new_snapshot_is_read_back_before_the_one_before_goes() {
 }
 
 #[test]
-fn a_fold_that_is_asked_to_stop_leaves_the_snapshot_before_and_nothing_else() {
+fn an_interrupted_compaction_leaves_only_the_previous_snapshot() {
     let disk = SimDisk::default();
     let snapshots = open(&disk);
-    folded(&snapshots, 1, vec![put(State, b"a", b"1")]);
+    compacted(&snapshots, 1, vec![put(State, b"a", b"1")]);
     let before = disk.names().unwrap();
     let many = || (0..200u8).map(|n| put(Monday, &[n], &[n; 3_000])).collect::<Vec<_>>();
-    let mut breaths = 0;
+    let mut pauses = 0;
     loop {
-        let mut left: u64 = breaths;
+        let mut left: u64 = pauses;
         let mut throttle = || {
             left = left.saturating_sub(1);
             left > 0
         };
-        let mut fold = snapshots.fold(true, 200_000).unwrap();
-        let made = fold.add(many(), &mut throttle).and_then(|()| fold.finish(Position(2), time(2), &mut throttle));
+        let mut compaction = snapshots.compact(true, 200_000).unwrap();
+        let made =
+            compaction.add(many(), &mut throttle).and_then(|()| compaction.finish(Position(2), time(2), &mut throttle));
         match made {
             Ok(_) => break,
             Err(SnapshotFailed::Interrupted) => assert_eq!(disk.names().unwrap(), before),
             Err(error) => panic!("{error}"),
         }
-        breaths += 1;
+        pauses += 1;
     }
-    assert!(breaths > 15, "runs and snapshot have that many blocks: {breaths}");
+    assert!(pauses > 15, "runs and snapshot have more blocks: {pauses}");
     assert_eq!(rows(&snapshots).len(), 201);
 }
 
 #[test]
-fn g3_g9_whatever_the_disk_does_while_a_snapshot_is_made_the_one_before_or_the_new_one_is_whole() {
+fn g3_g9_a_failing_disk_leaves_the_previous_or_the_new_snapshot_intact() {
     let before: Vec<_> = (0..30u8).map(|n| put(State, &[n], b"before")).collect();
     let after: Vec<_> = (0..60u8).map(|n| put(State, &[n / 2 + 10], &[n; 50])).collect();
     let mut seen = [0, 0];
@@ -204,10 +205,10 @@ fn g3_g9_whatever_the_disk_does_while_a_snapshot_is_made_the_one_before_or_the_n
             for count in 0.. {
                 let disk = SimDisk::default();
                 let snapshots = open(&disk);
-                folded(&snapshots, 3, before.clone());
+                compacted(&snapshots, 3, before.clone());
                 let old = rows(&snapshots);
                 disk.fail_after(count);
-                let made = fold(&snapshots, 5, after.clone());
+                let made = compact(&snapshots, 5, after.clone());
                 let failed = disk.has_failed();
                 let made = made.inspect_err(|error| assert!(failed, "{error}")).is_ok();
                 drop(snapshots);
@@ -216,18 +217,22 @@ fn g3_g9_whatever_the_disk_does_while_a_snapshot_is_made_the_one_before_or_the_n
                     disk.lose_power(seed * 1_000 + count);
                 }
                 let snapshots = open(&disk);
-                let latest = snapshots.latest().unwrap().expect("there is always one");
+                let latest = snapshots.latest().unwrap().expect("there is always a snapshot");
                 let new = latest.covers == Position(5);
-                assert!(new || !made, "operation {count}: what was said to be made is not there");
+                assert!(new || !made, "operation {count}: a snapshot reported as made is missing");
                 seen[usize::from(new)] += 1;
                 let found = rows(&snapshots);
                 assert_eq!(found.values().any(|row| row != b"before"), new);
-                assert!(new || found == old, "operation {count}: what was there before is changed");
-                assert_eq!(disk.names().unwrap(), [name_of(latest.covers)], "operation {count}: something is left");
-                // And it goes on from there.
-                folded(&snapshots, 7, after.clone());
+                assert!(new || found == old, "operation {count}: the previous snapshot has changed");
+                assert_eq!(
+                    disk.names().unwrap(),
+                    [name_of(latest.covers)],
+                    "operation {count}: unfinished files are left"
+                );
+                // The next snapshot can be made.
+                compacted(&snapshots, 7, after.clone());
                 if !failed {
-                    assert!(count > 10, "making one takes that many calls of the disk: {count}");
+                    assert!(count > 10, "making a snapshot takes more disk operations: {count}");
                     break;
                 }
             }
@@ -240,7 +245,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn folding_any_writes_in_any_portions_gives_the_rows_that_doing_them_gives(
+    fn compacting_any_writes_in_any_portions_gives_the_same_rows_as_applying_them(
         portions in prop::collection::vec(prop::collection::vec(any_write(), 0..60), 1..6),
         run_bytes in 100..5_000usize,
     ) {
@@ -254,11 +259,11 @@ proptest! {
                     Write::DropTable(table) => expected.retain(|key, _| key.table != table),
                 }
             }
-            let mut fold = snapshots.fold(true, run_bytes).unwrap();
+            let mut compaction = snapshots.compact(true, run_bytes).unwrap();
             for few in portion.chunks(7) {
-                fold.add(few.to_vec(), &mut || true).unwrap();
+                compaction.add(few.to_vec(), &mut || true).unwrap();
             }
-            fold.finish(Position(covers), time(covers), &mut || true).unwrap();
+            compaction.finish(Position(covers), time(covers), &mut || true).unwrap();
             prop_assert_eq!(&rows(&snapshots), &expected);
         }
     }
@@ -275,7 +280,7 @@ fn any_write() -> impl Strategy<Value = Write> {
     ]
 }
 
-/// Tables by name.
+/// Named tables.
 #[derive(Clone, Copy, Debug)]
 enum Named {
     State,
@@ -300,14 +305,14 @@ fn open(disk: &SimDisk) -> Snapshots {
     Snapshots::on(Arc::new(disk.clone()), ORIGIN).unwrap()
 }
 
-fn fold(snapshots: &Snapshots, covers: u64, writes: Vec<Write>) -> Result<Snapshot, SnapshotFailed> {
-    let mut fold = snapshots.fold(true, RUN_BYTES)?;
-    fold.add(writes, &mut || true)?;
-    fold.finish(Position(covers), time(covers), &mut || true)
+fn compact(snapshots: &Snapshots, covers: u64, writes: Vec<Write>) -> Result<Snapshot, SnapshotFailed> {
+    let mut compaction = snapshots.compact(true, RUN_BYTES)?;
+    compaction.add(writes, &mut || true)?;
+    compaction.finish(Position(covers), time(covers), &mut || true)
 }
 
-fn folded(snapshots: &Snapshots, covers: u64, writes: Vec<Write>) -> Snapshot {
-    fold(snapshots, covers, writes).unwrap()
+fn compacted(snapshots: &Snapshots, covers: u64, writes: Vec<Write>) -> Snapshot {
+    compact(snapshots, covers, writes).unwrap()
 }
 
 fn read(snapshots: &Snapshots) -> Result<Rows, SnapshotFailed> {

@@ -1,4 +1,4 @@
-//! G9 and G3 in small: disks that fail and lose power, from seeds.
+//! G9 and G3 in small: seeded tests with disks that fail and lose power.
 
 use super::super::segment::name_of;
 use super::super::sim_disk::{SeededRng, SimDisk};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
-fn g9_after_any_failure_nothing_is_acknowledged_and_a_restart_has_all_that_was() {
+fn g9_after_any_failure_nothing_is_acknowledged_and_a_restart_loses_nothing() {
     let mut failures = 0;
     for power_is_lost in [false, true] {
         for count in 0.. {
@@ -21,7 +21,7 @@ fn g9_after_any_failure_nothing_is_acknowledged_and_a_restart_has_all_that_was()
                 story.append_and_sync();
             }
             if !disk.has_failed() {
-                assert!(count > 20, "the story has that many calls of the disk");
+                assert!(count > 20, "the run has more disk operations");
                 break;
             }
             failures += 1;
@@ -34,7 +34,7 @@ fn g9_after_any_failure_nothing_is_acknowledged_and_a_restart_has_all_that_was()
 }
 
 #[test]
-fn g9_a_dead_journal_stays_dead_though_the_disk_has_healed() {
+fn g9_a_dead_journal_stays_dead_after_the_disk_recovers() {
     let disk = SimDisk::default();
     let mut journal = FileJournal::on(Arc::new(disk.clone()), &Options { segment_bytes: 1_000 }).unwrap();
     journal.append(&records(1), now()).unwrap();
@@ -74,12 +74,12 @@ fn g9_the_disk_may_fail_while_a_journal_is_recovered() {
 }
 
 #[test]
-fn g7_on_a_disk_that_is_nearly_full_segments_are_smaller_and_the_journal_goes_on() {
+fn g7_on_a_nearly_full_disk_segments_are_smaller_and_writing_continues() {
     let disk = SimDisk::default();
     let options = Options { segment_bytes: 6_400 };
     let mut journal = FileJournal::on(Arc::new(disk.clone()), &options).unwrap();
     let mut kept = 0;
-    // The first has its room; the second finds an eighth, and what follows a 64th or what a frame needs.
+    // The first segment fits; the second gets an eighth, later ones a 64th or what a frame needs.
     disk.has_only(6_400 + 1_500);
     let failed = loop {
         match journal.append(&records(1), now()).and_then(|()| journal.sync()) {
@@ -90,7 +90,7 @@ fn g7_on_a_disk_that_is_nearly_full_segments_are_smaller_and_the_journal_goes_on
     assert!(matches!(failed, JournalFailed::Disk(_)), "{failed}");
     drop(journal);
 
-    // What it could not begin is no part of it, and with room it goes on where it was.
+    // A segment that could not be created leaves no trace, and with space writing continues.
     disk.has_only(20_000);
     let mut journal = FileJournal::on(Arc::new(disk.clone()), &options).unwrap();
     assert_eq!(all(&*journal.reader()).len(), kept);
@@ -121,18 +121,18 @@ fn g3_no_seed_loses_a_frame_that_was_synced_or_shown() {
     }
 }
 
-/// A journal, and what is known of it from outside.
+/// A journal, and what the test knows about it.
 struct Story {
     disk: SimDisk,
     segment_bytes: u64,
     seed: u64,
     dice: SeededRng,
     now: Timestamp,
-    /// `None` where the disk failed while it was opened.
+    /// `None` if the disk failed while it was opened.
     journal: Option<FileJournal>,
-    /// All that was appended, in order.
+    /// All appended records, in order.
     appended: Vec<Record>,
-    /// How many of them must never be lost.
+    /// The number of them that must never be lost.
     kept: usize,
 }
 
@@ -145,7 +145,7 @@ impl Story {
     fn append(&mut self) {
         let Some(journal) = &mut self.journal else { return };
         let batch: Vec<Record> = (0..1 + self.dice.roll(5)).map(|_| any_record(&mut self.dice)).collect();
-        // Where it fails, a part of it may be there.
+        // After a failure a part of it may be present.
         let _ = journal.append(&batch, self.now);
         self.appended.extend(batch);
         self.check_shown();
@@ -168,7 +168,7 @@ impl Story {
         self.disk.lose_power(self.dice.roll(u64::MAX));
     }
 
-    /// The process dies, or the machine does; the journal is opened again and read.
+    /// The process or the machine dies; the journal is reopened and read.
     fn restart(&mut self, power_is_lost: bool) {
         self.journal = None;
         self.disk.heal();
@@ -181,8 +181,8 @@ impl Story {
         let journal = journal.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let found = contents(&all(&*journal.reader()));
         assert!(found.len() >= self.kept, "seed {seed}: {} of {} are left", found.len(), self.kept);
-        assert!(self.appended.starts_with(&found), "seed {seed}: what is there was never written");
-        // What has been shown once stays.
+        assert!(self.appended.starts_with(&found), "seed {seed}: unwritten records are read");
+        // Frames that were readable once must remain.
         self.kept = found.len();
         self.appended = found;
         self.journal = Some(journal);

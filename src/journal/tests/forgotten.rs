@@ -1,4 +1,4 @@
-//! Segments that are dropped and bodies that are erased, on disks that fail and lose power in the middle.
+//! Deleting segments and erasing bodies, on disks that fail or lose power meanwhile.
 
 use super::super::segment::name_of;
 use super::super::sim_disk::SimDisk;
@@ -9,7 +9,7 @@ use crate::journal::disk::Disk as _;
 use crate::model::Position;
 
 #[test]
-fn only_whole_segments_go_and_never_the_one_that_is_written_to() {
+fn only_whole_segments_are_deleted_and_never_the_current_one() {
     let disk = SimDisk::default();
     let mut journal = in_segments(&disk, &[3, 4, 2]);
     for (before, left) in [(3, vec![1, 4, 8]), (4, vec![4, 8]), (7, vec![4, 8]), (100, vec![8])] {
@@ -24,7 +24,7 @@ fn only_whole_segments_go_and_never_the_one_that_is_written_to() {
 }
 
 #[test]
-fn no_more_segments_go_at_once_than_commands_can_wait_for() {
+fn the_number_of_segments_deleted_at_once_is_limited() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 0);
     let count = FORGOTTEN_AT_ONCE_MAX as u64 + 5;
@@ -37,7 +37,7 @@ fn no_more_segments_go_at_once_than_commands_can_wait_for() {
 }
 
 #[test]
-fn who_reads_a_segment_while_it_is_dropped_reads_it_to_its_end_or_hears_that_it_is_gone() {
+fn a_reader_of_a_segment_being_deleted_reads_it_to_its_end_or_gets_gone() {
     let disk = SimDisk::default();
     let mut journal = in_segments(&disk, &[3, 4, 2]);
     let reader = journal.reader();
@@ -48,7 +48,7 @@ fn who_reads_a_segment_while_it_is_dropped_reads_it_to_its_end_or_hears_that_it_
 }
 
 #[test]
-fn g3_wherever_the_power_goes_while_segments_are_dropped_what_is_left_has_no_hole() {
+fn g3_a_power_loss_during_deletion_leaves_segments_without_a_hole() {
     for seed in 0..40 {
         for count in 0.. {
             let disk = SimDisk::default();
@@ -64,7 +64,7 @@ fn g3_wherever_the_power_goes_while_segments_are_dropped_what_is_left_has_no_hol
             assert_eq!(left, (left[0]..=15).collect::<Vec<_>>(), "seed {seed}, {count} operations");
             if !failed {
                 assert_eq!(left, [10, 11, 12, 13, 14, 15]);
-                assert!(count > 4, "dropping has that many operations");
+                assert!(count > 4, "deleting has more operations");
                 break;
             }
         }
@@ -72,10 +72,10 @@ fn g3_wherever_the_power_goes_while_segments_are_dropped_what_is_left_has_no_hol
 }
 
 #[test]
-fn g3_wherever_the_power_goes_an_erasure_is_done_to_its_end_or_not_begun() {
+fn g3_after_a_power_loss_an_erasure_is_complete_or_not_begun() {
     let people: [&[u8]; 3] = [b"+12065550142", &[b'x'; 700], b"kept"];
     let which = |frame: &Frame| if frame.position.0 % 2 == 1 { vec![0, 1] } else { Vec::new() };
-    let mut done_after_all = 0;
+    let mut finished_later = 0;
     for seed in 0..40 {
         for count in 0.. {
             let disk = SimDisk::default();
@@ -96,7 +96,7 @@ fn g3_wherever_the_power_goes_an_erasure_is_done_to_its_end_or_not_begun() {
             assert_eq!(positions(&frames), [1, 2, 3, 4, 5, 6, 7]);
             let is_erased = frames[0].bodies[0].is_none();
             assert!(is_erased || failed, "seed {seed}, {count} operations");
-            done_after_all += usize::from(is_erased && failed);
+            finished_later += usize::from(is_erased && failed);
             for frame in &frames {
                 let erased = is_erased && frame.position.0 % 2 == 1 && frame.position.0 < 7;
                 let expected = people.map(|body| Some(body.to_vec()).filter(|body| !erased || *body == b"kept"));
@@ -105,27 +105,27 @@ fn g3_wherever_the_power_goes_an_erasure_is_done_to_its_end_or_not_begun() {
             let names = disk.names().unwrap();
             assert!(names.iter().all(|name| !name.contains("erasing")), "{names:?}");
             if !failed {
-                assert!(count > 6, "erasing has that many operations");
+                assert!(count > 6, "erasing has more operations");
                 break;
             }
         }
     }
-    assert!(done_after_all > 40, "many a start had to do the rest: {done_after_all}");
+    assert!(finished_later > 40, "too few starts had to finish an erasure: {finished_later}");
 }
 
 #[test]
-fn a_list_of_what_is_being_erased_that_is_damaged_is_refused_with_a_way_out() {
+fn a_damaged_erasure_list_is_refused_with_instructions() {
     let disk = SimDisk::default();
     drop(in_segments(&disk, &[3]));
     disk.create("erasing").unwrap();
     disk.tamper("erasing", |bytes| bytes.extend_from_slice(b"offhookE and so on"));
     let refused = super::FileJournal::on(std::sync::Arc::new(disk.clone()), &super::Options { segment_bytes: 10_000 });
-    let refused = refused.err().expect("it is no list").to_string();
+    let refused = refused.err().expect("the list is damaged").to_string();
     assert!(refused.contains("erase that person again"), "{refused}");
 }
 
 #[test]
-fn nothing_of_what_was_erased_is_left_in_the_file() {
+fn erased_bytes_are_not_left_in_the_file() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     let texts: [&[u8]; 2] = [b"+12065550142", b"where is my parcel?"];
@@ -140,7 +140,7 @@ fn nothing_of_what_was_erased_is_left_in_the_file() {
     assert_eq!(contents(&all(&*journal.reader())[2..]), [record(b"said", &[])]);
 }
 
-/// A journal with so many frames in each segment.
+/// A journal with a given number of frames in each segment.
 fn in_segments(disk: &SimDisk, counts: &[usize]) -> FileJournal {
     let mut journal = open(disk, 10_000);
     for (days, count) in (0..).zip(counts) {

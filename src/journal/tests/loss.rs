@@ -1,4 +1,4 @@
-//! F25: a journal that has lost frames is refused, and goes on without them once that is accepted.
+//! F25: a journal with lost frames is refused, and opens without them once the loss is accepted.
 
 use super::super::disk::Disk;
 use super::super::loss::{Lost, Plan, epoch_after};
@@ -13,12 +13,12 @@ use std::sync::Arc;
 const OPTIONS: Options = Options { segment_bytes: 1_000 };
 
 #[test]
-fn f25_whichever_frame_is_damaged_it_alone_is_given_up() {
+fn f25_only_the_damaged_frame_is_given_up() {
     let disk = written();
     let frames = all(&*open(&disk).reader());
     let last = frames.last().unwrap().position.0;
     for (position, name, start, end) in places(&disk) {
-        // After the last frame there is none that could be kept.
+        // There is no frame after the last one that could be kept.
         if position == last {
             continue;
         }
@@ -37,18 +37,18 @@ fn f25_whichever_frame_is_damaged_it_alone_is_given_up() {
             journal.sync().unwrap();
             drop(journal);
             assert_eq!(everything(&*open(&disk).reader()).last().unwrap().position.0, last + 2);
-            assert_eq!(accept(&disk, 0), [], "it is given up once");
+            assert_eq!(accept(&disk, 0), [], "the loss is accepted once");
         }
     }
 }
 
 #[test]
-fn f25_damage_over_many_frames_and_files_costs_those_frames_alone() {
+fn f25_damage_across_frames_and_files_loses_only_those_frames() {
     let disk = written();
     let frames = all(&*open(&disk).reader());
     let places = places(&disk);
     let firsts = segments(&disk);
-    // The end of one segment, all of the next one, and the header and first frame of the one after that.
+    // The end of one segment, the whole next one, and the header and first frame of the one after that.
     let second: Vec<_> = places.iter().filter(|place| place.1 == name_of(Position(firsts[1]))).collect();
     let fourth = places.iter().find(|place| place.1 == name_of(Position(firsts[3]))).unwrap();
     let from = second[second.len() - 1];
@@ -66,7 +66,7 @@ fn f25_damage_over_many_frames_and_files_costs_those_frames_alone() {
 }
 
 #[test]
-fn f25_a_lost_end_that_others_know_of_is_refused_and_nothing_is_changed() {
+fn f25_a_lost_end_known_from_evidence_is_refused_and_nothing_is_changed() {
     let disk = written();
     let known = known(all(&*open(&disk).reader()).last().unwrap().position.0);
     let last = name_of(Position(*segments(&disk).last().unwrap()));
@@ -79,21 +79,24 @@ fn f25_a_lost_end_that_others_know_of_is_refused_and_nothing_is_changed() {
     for (nth, damage) in damages.into_iter().enumerate() {
         let disk = disk.copy();
         damage(&disk);
-        assert!(FileJournal::on(Arc::new(disk.copy()), &OPTIONS).is_ok(), "{nth}: it does not say so itself");
+        assert!(
+            FileJournal::on(Arc::new(disk.copy()), &OPTIONS).is_ok(),
+            "{nth}: the journal alone does not show the loss"
+        );
         let files = disk.files();
         let refused = FileJournal::on_with(Arc::new(disk.clone()), &OPTIONS, &known).err();
         let Some(JournalFailed::Damaged(message)) = refused else { panic!("{nth}: {refused:?}") };
         assert!(message.contains("frames are missing") && message.contains("accept-loss"), "{nth}: {message}");
         assert_eq!(disk.files(), files);
     }
-    assert!(FileJournal::on_with(Arc::new(disk.copy()), &OPTIONS, &known).is_ok(), "a whole one is not");
-    // All of it is gone.
+    assert!(FileJournal::on_with(Arc::new(disk.copy()), &OPTIONS, &known).is_ok(), "an intact journal is not refused");
+    // The whole journal is gone.
     let none = FileJournal::on_with(Arc::new(SimDisk::default()), &OPTIONS, &known).err();
     assert!(matches!(none, Some(JournalFailed::Damaged(_))), "{none:?}");
 }
 
 #[test]
-fn f25_after_a_lost_end_positions_begin_where_none_has_been() {
+fn f25_after_a_lost_end_positions_continue_in_an_unused_epoch() {
     let disk = written();
     let known = known(all(&*open(&disk).reader()).last().unwrap().position.0 + 7);
     let identity = open(&disk).identity();
@@ -101,9 +104,9 @@ fn f25_after_a_lost_end_positions_begin_where_none_has_been() {
     let kept = everything(&*open(&disk).reader());
     let next = open(&disk).next();
     let first = epoch_after(known.last);
-    assert!(first.0 > known.last.0 + (1 << 30), "what nobody knows of is not given again either");
+    assert!(first.0 > known.last.0 + (1 << 30), "positions of unknown frames are not reused either");
     for _ in 0..2 {
-        // Cut off before anything was appended, it is as if it had not been begun.
+        // An epoch interrupted before the first append has no effect.
         let mut journal = open(&disk);
         journal.begin_epoch(first);
         assert_eq!((journal.next(), journal.reader().last()), (first, Position(next.0 - 1)));
@@ -121,7 +124,7 @@ fn f25_after_a_lost_end_positions_begin_where_none_has_been() {
     check_epoch(&*reader, &kept, first);
     assert_eq!(reader.closed_after(Position(0)).last, Position(next.0 - 1));
     assert_eq!(accept(&disk, known.last.0), []);
-    // What was before may go, and the epoch stays.
+    // Older segments may be deleted, and the epoch remains.
     journal.forget_before(first).unwrap();
     assert_eq!(reader.bounds().0, first);
     assert_eq!(reader.last_before_oldest(), Position(next.0 - 1));
@@ -130,7 +133,7 @@ fn f25_after_a_lost_end_positions_begin_where_none_has_been() {
 }
 
 #[test]
-fn f25_the_first_frame_of_an_epoch_that_was_not_synced_leaves_the_loss_to_be_accepted() {
+fn f25_a_new_epoch_without_a_synced_frame_leaves_the_loss_unaccepted() {
     let disk = written();
     let known = known(all(&*open(&disk).reader()).last().unwrap().position.0);
     disk.remove(&name_of(Position(*segments(&disk).last().unwrap()))).unwrap();
@@ -147,7 +150,7 @@ fn f25_the_first_frame_of_an_epoch_that_was_not_synced_leaves_the_loss_to_be_acc
 }
 
 #[test]
-fn f25_a_repair_cut_off_at_any_operation_is_finished_by_the_next() {
+fn f25_a_repair_interrupted_anywhere_is_finished_by_the_next() {
     let damaged = written();
     let frames = all(&*open(&damaged).reader());
     let (position, name, start, _) = places(&damaged)[2].clone();
@@ -162,7 +165,7 @@ fn f25_a_repair_cut_off_at_any_operation_is_finished_by_the_next() {
         let expected: Vec<Frame> = frames.iter().filter(|frame| frame.position.0 != position).cloned().collect();
         assert_eq!(everything(&*open(&disk).reader()), expected, "after {count} operations");
         if !cut_off {
-            assert!(count > 5, "the repair is more than {count} operations");
+            assert!(count > 5, "the repair has more than {count} operations");
             return;
         }
     }
@@ -178,10 +181,10 @@ fn check_epoch(reader: &dyn JournalReader, kept: &[Frame], first: Position) {
     let last = kept.last().unwrap().position;
     assert_eq!(reader.past_gap(last.next()), first);
     assert_eq!(reader.count_from(last), 10);
-    assert_eq!(positions(&reader.read(last, usize::MAX).unwrap()), [last.0], "no read goes over a gap");
+    assert_eq!(positions(&reader.read(last, usize::MAX).unwrap()), [last.0], "no read crosses a gap");
 }
 
-/// Reads as somebody who follows does.
+/// Reads like a follower of the journal.
 fn everything(reader: &dyn JournalReader) -> Vec<Frame> {
     let mut next = reader.bounds().0;
     let mut frames = Vec::new();
@@ -208,7 +211,7 @@ fn open(disk: &SimDisk) -> FileJournal {
     FileJournal::on(Arc::new(disk.clone()), &OPTIONS).unwrap()
 }
 
-/// Five segments, whose last frame says that all before it is durable.
+/// Five segments; the last frame records all frames before it as durable.
 fn written() -> SimDisk {
     let disk = SimDisk::default();
     let mut journal = open(&disk);
@@ -225,7 +228,7 @@ fn written() -> SimDisk {
     disk
 }
 
-/// Each frame's position, its file, and where in that it begins and ends.
+/// Each frame's position, its file, and its start and end there.
 fn places(disk: &SimDisk) -> Vec<(u64, String, usize, usize)> {
     let mut places = Vec::new();
     let firsts = segments(disk);

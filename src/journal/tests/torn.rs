@@ -1,4 +1,4 @@
-//! G6: torn and broken ends of a journal, at every byte.
+//! G6: torn and damaged ends of a journal, at every byte.
 
 use super::super::disk::Disk;
 use super::super::segment::name_of;
@@ -10,7 +10,7 @@ use crate::model::Position;
 use std::sync::Arc;
 
 #[test]
-fn g6_a_byte_changed_in_an_unsynced_end_costs_the_frames_from_there_on_and_no_other() {
+fn g6_a_changed_byte_in_an_unsynced_end_loses_only_frames_from_there_on() {
     let one_batch = OneBatch::new();
     for offset in FIRST_FRAME..one_batch.end() {
         for change in [0x01, 0x80, 0xFF] {
@@ -20,7 +20,7 @@ fn g6_a_byte_changed_in_an_unsynced_end_costs_the_frames_from_there_on_and_no_ot
 }
 
 #[test]
-fn g6_an_end_cut_anywhere_costs_the_frames_from_there_on_and_no_other() {
+fn g6_a_truncated_end_loses_only_frames_from_there_on() {
     let one_batch = OneBatch::new();
     for length in FIRST_FRAME..one_batch.end() {
         one_batch.check(length, &|bytes| bytes.truncate(length));
@@ -28,7 +28,7 @@ fn g6_an_end_cut_anywhere_costs_the_frames_from_there_on_and_no_other() {
 }
 
 #[test]
-fn g6_zeros_over_any_range_of_an_unsynced_end_cost_the_frames_from_there_on_and_no_other() {
+fn g6_zeros_in_an_unsynced_end_lose_only_frames_from_there_on() {
     let one_batch = OneBatch::new();
     for start in FIRST_FRAME..one_batch.end() {
         for length in [1, 8, 38, 100] {
@@ -41,7 +41,7 @@ fn g6_zeros_over_any_range_of_an_unsynced_end_cost_the_frames_from_there_on_and_
 }
 
 #[test]
-fn g6_a_repeated_end_is_cut_off() {
+fn g6_a_repeated_end_is_truncated() {
     let one_batch = OneBatch::new();
     for start in FIRST_FRAME..one_batch.end() {
         let end = one_batch.end();
@@ -50,7 +50,7 @@ fn g6_a_repeated_end_is_cut_off() {
 }
 
 #[test]
-fn g6_damage_that_a_later_frame_says_was_durable_is_refused_with_a_way_out() {
+fn g6_damage_to_frames_recorded_as_durable_is_refused_with_instructions() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     let mut ends = vec![FIRST_FRAME];
@@ -60,7 +60,7 @@ fn g6_damage_that_a_later_frame_says_was_durable_is_refused_with_a_way_out() {
         ends.push(used(&disk.bytes(&name_of(Position(1)))));
     }
     drop(journal);
-    // The last batch says that all before it is durable, so a change anywhere before it is a hole.
+    // The last batch records everything before it as durable, so any earlier change is damage.
     let clean = disk.bytes(&name_of(Position(1)));
     for offset in FIRST_FRAME..ends[2] {
         let mut variants = [clean.clone(), clean.clone(), clean.clone()];
@@ -83,7 +83,7 @@ fn g6_damage_that_a_later_frame_says_was_durable_is_refused_with_a_way_out() {
 }
 
 #[test]
-fn a_hole_is_known_by_the_one_whole_frame_behind_it_however_little_of_the_others_is_left() {
+fn one_intact_frame_after_a_hole_is_enough_to_detect_it() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     journal.append(&records(5), now()).unwrap();
@@ -96,7 +96,7 @@ fn a_hole_is_known_by_the_one_whole_frame_behind_it_however_little_of_the_others
 }
 
 #[test]
-fn zeros_for_a_body_are_a_torn_write_at_the_end_and_an_erasure_before_it() {
+fn a_zeroed_body_is_a_torn_write_at_the_end_and_an_erasure_before_it() {
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     let zero_text = |disk: &SimDisk, text: &[u8]| {
@@ -121,9 +121,9 @@ fn zeros_for_a_body_are_a_torn_write_at_the_end_and_an_erasure_before_it() {
 }
 
 #[test]
-fn a_frame_of_another_story_of_the_same_journal_does_not_follow() {
-    // Two copies of one journal go different ways; a disk that mixes them up has frames whose checksums and positions
-    // are all right.
+fn a_frame_from_a_diverged_copy_of_the_journal_is_rejected() {
+    // Two copies of one journal diverge; a disk that mixes them up has frames whose checksums and positions are all
+    // correct.
     let disk = SimDisk::default();
     let mut journal = open(&disk, 10_000);
     journal.append(&[record(b"same", &[])], now()).unwrap();
@@ -145,9 +145,9 @@ fn a_frame_of_another_story_of_the_same_journal_does_not_follow() {
 }
 
 #[test]
-fn a_closed_segment_must_be_whole() {
+fn a_damaged_closed_segment_is_refused() {
     let written = three_segments();
-    // One that ends too early, one that is missing, one of another journal, one under another name.
+    // A segment that ends too early, a missing one, one of another journal, one under another name.
     let cut = written.copy();
     let name = name_of(Position(segments(&cut)[1]));
     cut.tamper(&name, |bytes| bytes.truncate(bytes.len() - 1));
@@ -172,7 +172,7 @@ fn a_closed_segment_must_be_whole() {
 }
 
 #[test]
-fn damage_in_a_closed_segment_is_found_by_who_reads_it() {
+fn damage_in_a_closed_segment_is_found_on_read() {
     let disk = three_segments();
     let name = name_of(Position(segments(&disk)[1]));
     disk.tamper(&name, |bytes| bytes[FIRST_FRAME + 20] ^= 1);
@@ -193,7 +193,7 @@ fn the_oldest_segments_may_be_moved_away() {
 }
 
 #[test]
-fn a_segment_that_was_begun_and_holds_nothing_is_made_again() {
+fn an_empty_last_segment_is_recreated() {
     let disk = three_segments();
     let identity = open(&disk, 1_000).identity();
     let frames = all(&*open(&disk, 1_000).reader());
@@ -204,7 +204,7 @@ fn a_segment_that_was_begun_and_holds_nothing_is_made_again() {
         disk.create(&name_of(next)).unwrap();
         disk.tamper(&name_of(next), |bytes| bytes.extend_from_slice(begun));
         disk.create(&format!("{}.new", name_of(next))).unwrap();
-        // The last segment is still open for writing here; a process that made another had closed it.
+        // Here the last segment is still open; a process that created another one would have closed it.
         let mut journal = open(&disk, 1_000);
         assert_eq!(all(&*journal.reader()), frames);
         journal.append(&records(9), now()).unwrap();
@@ -217,7 +217,7 @@ fn a_segment_that_was_begun_and_holds_nothing_is_made_again() {
 }
 
 #[test]
-fn a_segment_lost_from_the_end_of_a_closed_one_is_damage_though_nothing_follows_but_a_blank() {
+fn a_closed_segment_cut_short_is_damage_even_if_only_an_empty_one_follows() {
     let disk = three_segments();
     let last = segments(&disk)[2];
     let next = all(&*open(&disk, 1_000).reader()).len() as u64 + 1;
@@ -230,7 +230,7 @@ fn a_segment_lost_from_the_end_of_a_closed_one_is_damage_though_nothing_follows_
 }
 
 #[test]
-fn a_journal_whose_only_segment_holds_nothing_gives_no_position_twice() {
+fn a_journal_whose_only_segment_is_empty_reuses_no_position() {
     let disk = three_segments();
     let last = segments(&disk)[2];
     for first in segments(&disk) {
@@ -264,12 +264,12 @@ fn any_bytes_are_read_without_a_panic() {
     });
 }
 
-/// Frames that were written in one batch and never said to be durable, so that any damage is a torn end.
+/// Frames written in one batch and not recorded as durable, so that any damage is a torn end.
 struct OneBatch {
     disk: SimDisk,
     bytes: Vec<u8>,
     records: Vec<Record>,
-    /// Where each frame ends.
+    /// The end of each frame.
     ends: Vec<usize>,
 }
 
@@ -296,8 +296,8 @@ impl OneBatch {
         *self.ends.last().unwrap()
     }
 
-    /// Does `change`, which leaves the bytes before `offset` alone, and opens the journal: every frame that ends there or
-    /// before is kept, and none that was touched; new frames go where the cut was.
+    /// Applies `change`, which does not affect bytes before `offset`, and opens the journal: exactly the frames that
+    /// end at or before `offset` are kept, and new frames are appended there.
     #[track_caller]
     fn check(&self, offset: usize, change: &dyn Fn(&mut Vec<u8>)) {
         let disk = self.disk.copy();
@@ -329,7 +329,7 @@ fn three_segments() -> SimDisk {
     disk
 }
 
-/// Behind the last byte that is not zero: good for frames that do not end in zeros.
+/// The offset after the last nonzero byte; only for frames that do not end in zeros.
 fn used(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
 }

@@ -26,7 +26,7 @@ fn open(dir: &Path, boot: Boot) -> (Box<SledIndex>, Trust) {
     (Box::new(opened.index), opened.trust)
 }
 
-/// Makes an index with 200 rows at position 3.
+/// Creates an index with 200 rows at position 3.
 fn fill(dir: &Path, boot: Boot) -> Box<SledIndex> {
     let (mut index, _) = open(dir, boot);
     let rows: Vec<Write> = (0..200).map(|n| Write::Put(key(n), n.to_be_bytes().to_vec())).collect();
@@ -43,7 +43,7 @@ fn assert_resumes(dir: &Path, boot: Boot) {
     assert_eq!(index.scan(key(0).table, b"", b"", 500).unwrap().len(), 200);
 }
 
-/// The index begins empty, nothing lies about, and what is written to it is there the next time.
+/// Asserts that the index starts empty, no other files remain, and rows written to it are there after reopening.
 #[track_caller]
 fn assert_rebuilt(dir: &Path, boot: Boot) -> WhyRebuilt {
     let (index, trust) = open(dir, boot);
@@ -60,7 +60,7 @@ fn assert_rebuilt(dir: &Path, boot: Boot) -> WhyRebuilt {
 }
 
 #[test]
-fn a_missing_index_is_made() {
+fn a_missing_index_is_created() {
     let (_guard, dir) = data_dir();
     assert_eq!(assert_rebuilt(&dir, MONDAY), WhyRebuilt::Missing);
 }
@@ -74,12 +74,12 @@ fn within_one_boot_an_index_resumes_even_without_a_clean_stop() {
 }
 
 #[test]
-fn g1_what_a_kill_leaves_is_an_index_with_every_row_up_to_its_position() {
+fn g1_after_a_kill_an_index_has_every_row_up_to_its_position() {
     let (_guard, dir) = data_dir();
     let (_other_guard, copy) = data_dir();
     drop(fill(&dir, MONDAY));
     let (mut index, _) = open(&dir, MONDAY);
-    // Two megabytes, so that sled's buffer goes to the file more than once; what a kill leaves is what is there then.
+    // Two megabytes, so that sled writes its buffer more than once before the copy, which stands for a kill.
     for position in 4..1_000 {
         let row = format!("{position:0>100}").into_bytes();
         let batch: Vec<Write> = (0..20).map(|n| Write::Put(key(n), row.clone())).collect();
@@ -94,19 +94,19 @@ fn g1_what_a_kill_leaves_is_an_index_with_every_row_up_to_its_position() {
     assert!(position > Position(3));
     for n in 0..20 {
         let row = String::from_utf8(killed.get(&key(n)).unwrap().unwrap()).unwrap();
-        assert!(row.parse::<u64>().unwrap() >= position.0, "rows are as old as the position, or newer");
+        assert!(row.parse::<u64>().unwrap() >= position.0, "rows are as new as the position, or newer");
     }
 }
 
 #[test]
-fn after_an_unclean_stop_of_the_machine_it_is_rebuilt() {
+fn an_index_is_rebuilt_after_an_unclean_stop_of_the_machine() {
     let (_guard, dir) = data_dir();
     drop(fill(&dir, MONDAY));
     assert_eq!(assert_rebuilt(&dir, TUESDAY), WhyRebuilt::UncleanStop);
 }
 
 #[test]
-fn where_the_kernel_names_no_boot_only_a_clean_stop_is_believed() {
+fn without_a_boot_id_only_a_clean_stop_is_trusted() {
     let (_guard, dir) = data_dir();
     fill(&dir, Boot(None)).close().unwrap();
     assert_resumes(&dir, Boot(None));
@@ -114,7 +114,7 @@ fn where_the_kernel_names_no_boot_only_a_clean_stop_is_believed() {
 }
 
 #[test]
-fn a_clean_stop_is_believed_once_whatever_the_boot() {
+fn a_clean_stop_is_trusted_once_in_any_boot() {
     let (guard, dir) = data_dir();
     fill(&dir, MONDAY).close().unwrap();
     assert!(guard.path().join("index.clean").exists());
@@ -124,7 +124,7 @@ fn a_clean_stop_is_believed_once_whatever_the_boot() {
 }
 
 #[test]
-fn a_clean_mark_that_is_damaged_or_of_another_position_is_no_mark() {
+fn a_damaged_clean_mark_or_one_of_another_position_is_ignored() {
     let (guard, dir) = data_dir();
     let mark = guard.path().join("index.clean");
     fill(&dir, MONDAY).close().unwrap();
@@ -157,7 +157,7 @@ fn an_index_of_another_journal_or_version_is_rebuilt() {
 }
 
 #[test]
-fn an_index_that_was_never_filled_is_begun_anew() {
+fn an_incomplete_index_is_rebuilt() {
     let (_guard, dir) = data_dir();
     let (mut index, _) = open(&dir, MONDAY);
     index.write(&[Write::Put(key(1), b"of a snapshot half loaded".to_vec())], Position(0)).unwrap();
@@ -166,7 +166,7 @@ fn an_index_that_was_never_filled_is_begun_anew() {
 }
 
 #[test]
-fn damage_that_sled_sees_at_opening_leads_to_a_rebuild() {
+fn damage_that_sled_detects_on_opening_causes_a_rebuild() {
     for file in ["conf", "db"] {
         let (_guard, dir) = data_dir();
         fill(&dir, MONDAY).close().unwrap();
@@ -178,7 +178,7 @@ fn damage_that_sled_sees_at_opening_leads_to_a_rebuild() {
 }
 
 #[test]
-fn damage_that_sled_meets_while_running_ends_it_and_the_next_start_rebuilds() {
+fn damage_found_while_running_is_final_until_the_next_start_rebuilds() {
     let (guard, dir) = data_dir();
     fill(&dir, MONDAY).close().unwrap();
     let (mut index, _) = open(&dir, MONDAY);
@@ -188,7 +188,7 @@ fn damage_that_sled_meets_while_running_ends_it_and_the_next_start_rebuilds() {
     db.write_all_at(&vec![0xa5; usize::try_from(len).unwrap()], 0).unwrap();
 
     let failed = (0..200).any(|n| reader.get(&key(n)).is_err());
-    assert!(failed, "the rows are read from the file, and the file is damaged");
+    assert!(failed, "the rows are read from the damaged file");
     assert!(reader.get(&key(0)).is_err());
     assert!(index.get(&key(0)).is_err());
     assert!(index.write(&[], Position(4)).is_err());
@@ -198,7 +198,7 @@ fn damage_that_sled_meets_while_running_ends_it_and_the_next_start_rebuilds() {
 }
 
 #[test]
-fn what_a_kill_while_sled_opens_leaves_behind_does_no_harm() {
+fn files_left_by_a_kill_while_sled_opens_are_harmless() {
     let (_guard, dir) = data_dir();
     fill(&dir, MONDAY).close().unwrap();
     fs::write(dir.join("snap.0000000000000FFF.generating"), b"half a snap").unwrap();
@@ -206,7 +206,7 @@ fn what_a_kill_while_sled_opens_leaves_behind_does_no_harm() {
 }
 
 #[test]
-fn a_directory_put_aside_and_not_yet_removed_is_removed_at_the_next_start() {
+fn a_discarded_directory_is_removed_at_the_next_start() {
     let (guard, dir) = data_dir();
     drop(fill(&dir, MONDAY));
     let aside = guard.path().join("index.aside-0");
@@ -217,7 +217,7 @@ fn a_directory_put_aside_and_not_yet_removed_is_removed_at_the_next_start() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_index_is_put_aside_and_removed() {
+fn a_file_in_the_place_of_the_index_is_removed() {
     let (_guard, dir) = data_dir();
     fs::write(&dir, "no directory").unwrap();
     assert_eq!(assert_rebuilt(&dir, MONDAY), WhyRebuilt::Missing);
@@ -242,18 +242,18 @@ fn an_index_that_another_process_has_open_is_left_alone() {
 }
 
 #[test]
-fn work_that_takes_too_long_or_panics_is_told_from_work_that_returns() {
-    assert!(matches!(within(Duration::from_secs(60), || 7), Done::Returned(7)));
+fn work_that_times_out_or_panics_is_distinguished_from_work_that_returns() {
+    assert!(matches!(within(Duration::from_secs(60), || 7), Outcome::Returned(7)));
     let (go, wait) = sync_channel::<()>(0);
-    assert!(matches!(within(Duration::from_millis(1), move || wait.recv()), Done::TookTooLong));
+    assert!(matches!(within(Duration::from_millis(1), move || wait.recv()), Outcome::TookTooLong));
     drop(go);
     assert!(matches!(
         within(Duration::from_secs(60), || std::panic::resume_unwind(Box::new(()))),
-        Done::<()>::Panicked
+        Outcome::<()>::Panicked
     ));
 }
 
 #[test]
-fn this_machine_names_its_boot() {
+fn this_machine_has_a_boot_id() {
     assert!(Boot::of_this_machine().is(Boot::of_this_machine()));
 }
