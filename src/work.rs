@@ -1,7 +1,7 @@
-//! Floor 5: what follows the journal.
+//! Floor 5: workers that follow the journal.
 //!
-//! Each worker is a plain core, which decides from what it is told and the time it is handed, and a thin loop that gives
-//! it sockets and clocks. What a worker learns goes back to the engine as a command; nothing here writes state.
+//! Each worker has a plain core, which decides from its inputs and the time it is given, and a thin loop that connects
+//! the core to sockets and clocks. Results go back to the engine as commands; workers never write state themselves.
 
 mod deliver;
 pub mod dispatch;
@@ -16,6 +16,6 @@ mod tick;
 pub use deliver::{Endpoint, Keys, deliver};
 pub use moment::Moment;
 pub use replays::{Receivers, ReplayRefused, Replays};
-pub use retain::{Folded, Keep, retain};
+pub use retain::{Keep, SnapshotCoverage, retain};
 pub use sender::{Carriers, SenderAccount, send};
 pub use tick::tick;

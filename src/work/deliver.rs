@@ -1,4 +1,4 @@
-//! The loop around [`Feed`]: reads what it wants read, hands its events to the platform's endpoint, notes its progress.
+//! The loop around [`Feed`]: reads frames for it, posts its events to the platform's endpoint, records its progress.
 
 mod endpoint;
 mod gap;
@@ -24,23 +24,23 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long the engine is given to note the progress.
+/// How long to wait for the engine to record progress.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long deliveries under way are waited for when the gateway stops.
+/// How long to wait for deliveries in flight at shutdown.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
-/// How often progress is looked at while there is some.
+/// How often progress is recorded while there is some.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// What is to be read where the gateway says whether it is ready.
-const PAUSED: &str = "accepts no events, which wait in the journal: check that it runs, and that its url is right";
+/// The readiness note of a paused endpoint.
+const PAUSED: &str = "accepts no events; they stay in the journal: check that the endpoint is up and its url is right";
 
-/// How often it is told how the feed stands.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often the feed's status is reported.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
 
-/// Delivers what is committed from `start` on, and what `replays` asks for again, until `stop`; then waits for what is
-/// under way and notes how far it came.
+/// Delivers committed events from `start` on, and the requested `replays`, until `stop`; then waits for deliveries in
+/// flight and records the progress.
 pub async fn deliver(
     endpoint: Endpoint,
     start: Start,
@@ -51,58 +51,58 @@ pub async fn deliver(
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
     let mut clock = clock(&follow).await?;
-    let mut feed = Feed::new(start, endpoint.events.clone(), Bounds::default()).of(&endpoint.name);
+    let mut feed = Feed::new(start, endpoint.events.clone(), Bounds::default()).for_endpoint(&endpoint.name);
     let endpoint = Arc::new(endpoint);
     let mut gap = Gap::default();
-    gap.skip_to(&mut feed, &endpoint.name, follow.told_from());
-    let under_way = TaskTracker::new();
+    gap.skip_to(&mut feed, &endpoint.name, follow.deliver_from());
+    let in_flight = TaskTracker::new();
     let mut reading = Readings::default();
     let mut paused = false;
-    let mut tell_all = tokio::time::interval(TELL_EVERY);
-    tell_all.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // At most as many deliveries are under way as the feed's bounds say, so this never grows beyond them.
-    let (tell, mut ended) = mpsc::unbounded_channel::<(Delivery, Delivered)>();
+    let mut status_tick = tokio::time::interval(STATUS_EVERY);
+    status_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The feed's bounds limit the deliveries in flight, and with them this channel.
+    let (report, mut ended) = mpsc::unbounded_channel::<(Delivery, Delivered)>();
     loop {
         for delivery in feed.next(clock.now()) {
-            let (endpoint, tell) = (Arc::clone(&endpoint), tell.clone());
-            under_way.spawn(async move {
-                // Receivers compare it with their clocks, so it is not the journal's time, which may be another.
-                let delivered = endpoint.deliver(&delivery.told, wall()).await;
-                let _stopping = tell.send((delivery, delivered));
+            let (endpoint, report) = (Arc::clone(&endpoint), report.clone());
+            in_flight.spawn(async move {
+                // Receivers compare the timestamp with their own clocks, so it is wall time and not the journal's time.
+                let delivered = endpoint.deliver(&delivery.event, wall()).await;
+                let _stopping = report.send((delivery, delivered));
             });
         }
-        // Progress that is asked for is taken from the feed, so it is asked for only where it will be noted.
-        if gap.note(&endpoint.name, &engine, &follow).await?
+        // Taking progress resets it in the feed, so it is taken only when it can be recorded.
+        if gap.record(&endpoint.name, &engine, &follow).await?
             && let Some(progress) = feed.progress(clock.now())
         {
-            note(&engine, &endpoint.name, &mut feed, progress).await?;
+            record(&engine, &endpoint.name, &mut feed, progress).await?;
         }
         for (reader, from) in feed.wants(follow.committed()) {
             let past = follow.past_gap(from);
             if past != from {
-                // Nothing is there: it was lost, of which `journal.loss` tells.
+                // These positions were lost from the journal; a `journal.loss` event reports that.
                 feed.pass_gap(reader, past);
             }
             let from = past;
             match reader {
-                // What was not taken in time is told all the same when somebody asks for it.
+                // A replay may include events too old for normal delivery.
                 Reader::Replay if from < follow.oldest() => feed.replay_from(follow.oldest()),
-                Reader::Backlog | Reader::Live | Reader::Parked if from < follow.told_from() => {
-                    gap.skip_to(&mut feed, &endpoint.name, follow.told_from());
+                Reader::Backlog | Reader::Live | Reader::Parked if from < follow.deliver_from() => {
+                    gap.skip_to(&mut feed, &endpoint.name, follow.deliver_from());
                     break;
                 }
                 _ => reading.begin(&follow, reader, from),
             }
         }
         let due = feed.due().map(|due| clock.began + due);
-        let to_note = feed.has_progress() || !gap.is_noted();
-        let progress = to_note.then(|| Instant::now() + PROGRESS_EVERY);
+        let to_record = feed.has_progress() || !gap.is_recorded();
+        let progress = to_record.then(|| Instant::now() + PROGRESS_EVERY);
         let wake = due.into_iter().chain(progress).min();
         tokio::select! {
             () = stop.cancelled() => break,
             Some((delivery, delivered)) = ended.recv() => settle(&mut feed, &endpoint.name, &delivery, delivered, &mut clock),
             Some((reader, read)) = reading.ended() => match read {
-                Ok(stories) => stories.iter().for_each(|story| feed.follow(reader, story)),
+                Ok(frames) => frames.iter().for_each(|frame| feed.follow(reader, frame)),
                 Err(FollowFailed::Stopped) => return Err(FollowFailed::Stopped),
                 Err(FollowFailed::Journal(JournalFailed::Gone { oldest })) if reader == Reader::Replay => {
                     feed.replay_from(oldest);
@@ -110,7 +110,7 @@ pub async fn deliver(
                 Err(FollowFailed::Journal(JournalFailed::Gone { oldest })) => {
                     gap.skip_to(&mut feed, &endpoint.name, oldest);
                 }
-                // Whoever has all of it already loses nothing by that.
+                // A replay only repeats delivered events, so ending it loses nothing.
                 Err(failed) if reader == Reader::Replay => {
                     observe::replay_unreadable(&endpoint.name, &failed.to_string());
                     feed.end_replay();
@@ -120,35 +120,35 @@ pub async fn deliver(
             Some(range) = replays.recv(), if feed.takes_replays() => {
                 feed.replay(range);
             }
-            _ = tell_all.tick() => {
+            _ = status_tick.tick() => {
                 keep_time(&mut clock, &follow);
                 let now = clock.now();
-                let standing = feed.standing(now);
-                if std::mem::replace(&mut paused, standing.paused) != standing.paused {
+                let status = feed.status(now);
+                if std::mem::replace(&mut paused, status.paused) != status.paused {
                     observe::feed_paused(&endpoint.name, paused);
                     readiness.note(&format!("endpoint {}", endpoint.name), paused.then_some(PAUSED));
                 }
-                observe::feed_standing(&endpoint.name, observe::FeedStatus {
-                    lag: follow.count_from(standing.watermark),
-                    oldest: standing.oldest.map(|at| now.wall.since(at)),
-                    parked: standing.parked,
+                observe::feed_status(&endpoint.name, observe::FeedStatus {
+                    lag: follow.count_from(status.watermark),
+                    oldest: status.oldest.map(|at| now.wall.since(at)),
+                    parked: status.parked,
                     paused,
                 });
             }
             () = sleep_until(wake) => {}
         }
     }
-    under_way.close();
-    // What is not answered by then is delivered again after the next start, with the same id and bytes.
-    let _late = tokio::time::timeout(STOP_WITHIN, under_way.wait()).await;
+    in_flight.close();
+    // Deliveries unanswered by then are repeated after the next start, with the same id and bytes.
+    let _late = tokio::time::timeout(STOP_WITHIN, in_flight.wait()).await;
     while let Ok((delivery, delivered)) = ended.try_recv() {
         settle(&mut feed, &endpoint.name, &delivery, delivered, &mut clock);
     }
-    // What an endpoint missed and is not noted, the next start finds again.
-    let gap_is_noted = gap.note(&endpoint.name, &engine, &follow).await?;
-    while gap_is_noted && feed.has_progress() {
+    // A gap that could not be recorded is detected again at the next start.
+    let gap_is_recorded = gap.record(&endpoint.name, &engine, &follow).await?;
+    while gap_is_recorded && feed.has_progress() {
         let progress = feed.take_progress();
-        if !note(&engine, &endpoint.name, &mut feed, progress).await? {
+        if !record(&engine, &endpoint.name, &mut feed, progress).await? {
             break;
         }
     }
@@ -157,24 +157,24 @@ pub async fn deliver(
 
 fn settle(feed: &mut Feed, endpoint: &str, delivery: &Delivery, delivered: Delivered, clock: &mut Clock) {
     if feed.settle(delivery, delivered, clock.now()) {
-        observe::replay_given_up(endpoint, &delivery.told.id.to_string());
+        observe::replay_given_up(endpoint, &delivery.event.id.to_string());
     }
 }
 
-/// The journal's time, by which the ages of events are told.
+/// A clock on the journal's time, by which the ages of events are measured.
 async fn clock(follow: &Follow) -> Result<Clock, FollowFailed> {
     match page(follow, follow.committed()).await {
-        Ok(latest) => Ok(latest.first().map_or_else(Clock::new, |story| Clock::of_the_journal(story.at))),
-        // There is none before the first frame.
+        Ok(latest) => Ok(latest.first().map_or_else(Clock::new, |frame| Clock::of_the_journal(frame.at))),
+        // No frame has been written yet.
         Err(FollowFailed::Journal(JournalFailed::Gone { .. })) => Ok(Clock::new()),
         Err(failed) => Err(failed),
     }
 }
 
-/// The journal has gone on, and with it its time.
+/// Moves the clock to the newest frame's time.
 fn keep_time(clock: &mut Clock, follow: &Follow) {
     let latest = follow.recent(follow.committed(), 1).unwrap_or_default();
-    latest.iter().for_each(|story| clock.not_before(story.at));
+    latest.iter().for_each(|frame| clock.not_before(frame.at));
 }
 
 async fn sleep_until(wake: Option<Instant>) {
@@ -184,24 +184,24 @@ async fn sleep_until(wake: Option<Instant>) {
     }
 }
 
-/// Stories on their way, a page at most for each reader. They are kept across turns of the loop, because a read of files
-/// once begun goes on anyhow.
+/// Reads in flight, at most one page per reader. They are kept across iterations of the loop, because a file read that
+/// has begun cannot be cancelled.
 #[derive(Default)]
 struct Readings {
-    under_way: JoinSet<(Reader, Read)>,
+    in_flight: JoinSet<(Reader, Read)>,
     readers: BTreeSet<Reader>,
 }
 
 type Read = Result<Vec<Arc<CommittedFrame>>, FollowFailed>;
 
 impl Readings {
-    /// Begins to read the next stories for a reader, once there are some.
+    /// Starts to read the next frames for a reader, as soon as they are committed.
     fn begin(&mut self, follow: &Follow, reader: Reader, from: Position) {
         if !self.readers.insert(reader) {
             return;
         }
         let mut follow = follow.clone();
-        self.under_way.spawn(async move {
+        self.in_flight.spawn(async move {
             let read = match follow.wait_for(from).await {
                 Ok(()) => page(&follow, from).await,
                 Err(failed) => Err(failed),
@@ -210,23 +210,23 @@ impl Readings {
         });
     }
 
-    /// The next page that is there; none while nothing is read.
+    /// The next page that was read; `None` while no read is in flight.
     async fn ended(&mut self) -> Option<(Reader, Read)> {
-        let (reader, read) = self.under_way.join_next().await?.ok()?;
+        let (reader, read) = self.in_flight.join_next().await?.ok()?;
         self.readers.remove(&reader);
         Some((reader, read))
     }
 }
 
-/// Notes the progress; whether that was done.
-async fn note(engine: &Handle, endpoint: &str, feed: &mut Feed, progress: Progress) -> Result<bool, FollowFailed> {
+/// Records the progress; returns whether the engine accepted it.
+async fn record(engine: &Handle, endpoint: &str, feed: &mut Feed, progress: Progress) -> Result<bool, FollowFailed> {
     let Progress { watermark, parked, .. } = progress.clone();
     let advance = Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark, parked };
     match engine.submit(advance, Urgency::Urgent, PATIENCE).await {
         Ok(_) => Ok(true),
         Err(SubmitError::Busy | SubmitError::TooLate) => {
-            // Until it is noted a crash would repeat a little more.
-            feed.not_noted(progress);
+            // Until it is recorded, a crash repeats a few more deliveries.
+            feed.not_recorded(progress);
             Ok(false)
         }
         Err(SubmitError::Stopped) => Err(FollowFailed::Stopped),

@@ -1,8 +1,9 @@
-//! Which text goes out next, and when: a lane for each of our numbers, and what the lanes of a carrier account share.
+//! Decides which text is sent next, and when: one lane for each of our numbers, and the limits that lanes share in a
+//! carrier account.
 //!
-//! Invariants: no number sends more than `max(burst, largest message) + rate × window` segments in any window, measured at
-//! the starts the journal has; texts to one caller keep their order, across retries; and what waits, waits in a lane and
-//! nowhere else.
+//! Invariants: no number sends more than `max(burst, largest message) + rate × window` segments in any window, measured
+//! at the start times in the journal; texts to one caller keep their order, across retries; and every text that waits
+//! is in exactly one lane.
 
 mod account;
 mod backlog;
@@ -19,52 +20,52 @@ use crate::model::{Directory, E164, Limits, MessageId, Timestamp};
 use crate::rules::lane::priority;
 use crate::rules::rate::DayCount;
 use crate::rules::retry;
-use account::{Account, Room};
+use account::{Account, Capacity};
 use lane::{Held, Lane, Next, Waiting};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the loop is to do.
+/// An action for the sender loop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// The message has its permit: record the attempt, then send.
     Start {
-        /// Which.
+        /// The message to send.
         message: MessageId,
-        /// When its lane's bucket is empty with this message paid for.
+        /// When the lane's bucket will be empty with this message paid for.
         lane_empty_at: Timestamp,
-        /// The same of its account's.
+        /// When the account's bucket will be empty with this message paid for.
         account_empty_at: Timestamp,
     },
-    /// The message is too old.
+    /// The message has expired.
     Expire(MessageId),
 }
 
-/// All lanes.
+/// All lanes and accounts.
 pub struct Dispatch {
     directory: Arc<Directory>,
-    /// When the gateway started: a lane that was never used is empty since then (A30).
+    /// When the gateway started: an unused lane's bucket was empty then (A30).
     started_at: Timestamp,
-    /// When this worker began. What the last process left of a lane is told by the wall as it was then.
+    /// When this worker began. Lane levels left by the last process are converted with the wall clock of that moment.
     began: Moment,
     lanes: HashMap<E164, Lane>,
-    /// Numbers that had a lane since. One without a lane had a full bucket when it was forgotten.
+    /// Numbers that have had a lane in this process. A lane is removed only once its bucket is full.
     used: HashSet<E164>,
     accounts: HashMap<String, Account>,
-    /// Lanes that rest because their carrier asked for it.
+    /// Lanes paused at their carrier's request.
     pauses: HashMap<E164, Timestamp>,
-    /// What the caps of numbers have counted.
+    /// Counts of the numbers' daily caps.
     days: HashMap<E164, DayCount>,
-    /// What is due, by its time.
+    /// Lanes and accounts to check, by time.
     due: BTreeSet<(Duration, Due)>,
-    /// Where a message is that waits or is on its way.
+    /// The lane of each message that is queued or in flight.
     lane_of: HashMap<MessageId, E164>,
-    /// Through which account a message is on its way.
+    /// The account of each message in flight.
     account_of: HashMap<MessageId, String>,
 }
 
-/// Something that may have something to do.
+/// A lane or an account to check.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Due {
     Lane(E164),
@@ -72,7 +73,7 @@ enum Due {
 }
 
 impl Dispatch {
-    /// No message yet; `empty_at` of lanes comes with the first message of each.
+    /// No messages yet; a lane's `empty_at` comes with its first message.
     pub fn new(directory: Arc<Directory>, started_at: Timestamp, now: Moment) -> Self {
         Self {
             directory,
@@ -89,7 +90,7 @@ impl Dispatch {
         }
     }
 
-    /// What is to be done now. Each action's end comes back by what was committed, or by `not_started`.
+    /// The actions due now. Each one ends with a committed event, with `cancelled` or with `engine_busy`.
     pub fn next(&mut self, now: Moment) -> Vec<Action> {
         let mut actions = Vec::new();
         while self.due.first().is_some_and(|(at, _)| *at <= now.elapsed) {
@@ -98,13 +99,13 @@ impl Dispatch {
                     if let Some(lane) = self.lanes.get_mut(&number) {
                         lane.due = None;
                     }
-                    self.look(number, now, &mut actions);
+                    self.check_lane(number, now, &mut actions);
                 }
                 Some((_, Due::Account(name))) => {
                     if let Some(account) = self.accounts.get_mut(&name) {
                         account.due = None;
                     }
-                    self.serve(&name, now, &mut actions);
+                    self.serve_account(&name, now, &mut actions);
                 }
                 None => break,
             }
@@ -112,11 +113,11 @@ impl Dispatch {
         actions
     }
 
-    /// Asks a lane what it wants.
-    fn look(&mut self, number: E164, now: Moment, actions: &mut Vec<Action>) {
+    /// Checks what a lane can do next.
+    fn check_lane(&mut self, number: E164, now: Moment, actions: &mut Vec<Action>) {
         let held = self.held(number);
         if self.lanes.get(&number).is_some_and(|lane| lane.at_account) {
-            // The account waits for what its first lane had ready, which may be gone by now or be another text.
+            // The account is scheduled for its first lane's ready message, which may have changed or gone.
             let name = self.account_name(number);
             if self.accounts.get(&name).is_some_and(|account| account.waiting.front() == Some(&number)) {
                 self.schedule(Due::Account(name), now.elapsed);
@@ -136,12 +137,12 @@ impl Dispatch {
                     return;
                 }
                 Next::Ready { .. } => {
-                    // It goes to its account's end of the queue, and is served in turn.
-                    let was_there = std::mem::replace(&mut lane.at_account, true);
+                    // The lane joins the end of its account's queue and is served in turn.
+                    let was_waiting = std::mem::replace(&mut lane.at_account, true);
                     if let Some(at) = lane.next_expiry(now) {
                         self.schedule(Due::Lane(number), at);
                     }
-                    if !was_there {
+                    if !was_waiting {
                         let name = self.account_name(number);
                         self.account(&name, now).waiting.push_back(number);
                         self.schedule(Due::Account(name), now.elapsed);
@@ -152,16 +153,16 @@ impl Dispatch {
         }
     }
 
-    /// Lets lanes of an account go, one after another, while it has room.
-    fn serve(&mut self, name: &str, now: Moment, actions: &mut Vec<Action>) {
+    /// Serves the lanes of an account in turn, while the account has capacity.
+    fn serve_account(&mut self, name: &str, now: Moment, actions: &mut Vec<Action>) {
         while let Some(number) = self.accounts.get(name).and_then(|account| account.waiting.front().copied()) {
             let held = self.held(number);
             let ready = self.lanes.get_mut(&number).map(|lane| lane.next(now, held));
             if let Some(Next::Ready { message, segments }) = ready {
-                let at = match self.account(name, now).room(segments, now) {
-                    Room::Yes => self.go(name, number, message, segments, now, actions).err(),
-                    Room::At(at) => Some(at),
-                    Room::Later => return,
+                let at = match self.account(name, now).capacity(segments, now) {
+                    Capacity::Available => self.take_permits(name, number, message, segments, now, actions).err(),
+                    Capacity::At(at) => Some(at),
+                    Capacity::AfterResponse => return,
                 };
                 if let Some(at) = at {
                     return self.schedule(Due::Account(name.to_owned()), at);
@@ -174,12 +175,12 @@ impl Dispatch {
             if let Some(lane) = self.lanes.get_mut(&number) {
                 lane.at_account = false;
             }
-            self.look(number, now, actions);
+            self.check_lane(number, now, actions);
         }
     }
 
-    /// A message takes its permits, the account's first. If a bucket says no after all, when to ask again.
-    fn go(
+    /// Takes the permits for a message, the account's first. If a bucket refuses, returns when to retry.
+    fn take_permits(
         &mut self,
         name: &str,
         number: E164,
@@ -199,37 +200,37 @@ impl Dispatch {
                 Ok(())
             }
             Err(wait) => {
-                self.account(name, now).land(id);
+                self.account(name, now).release(id);
                 Err(later(wait))
             }
         }
     }
 
-    /// When `next` has something to do, if nothing else happens before.
+    /// When to call `next` again, if nothing else happens before.
     pub fn due(&self) -> Option<Duration> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// The machine says that a message is not to be sent; it has left its lane already, and its permits go to the next.
-    pub fn not_started(&mut self, id: MessageId, now: Moment) {
-        self.gone(id, now);
-        self.landed(id, now);
+    /// The engine refused to start the message: it is removed from its lane, and its permits go to the next message.
+    pub fn cancelled(&mut self, id: MessageId, now: Moment) {
+        self.remove(id, now);
+        self.release_account(id, now);
     }
 
-    /// The start of a message could not be asked for just now: it waits on in its lane. Its permits are spent, so that
-    /// nobody asks again at once.
-    pub fn not_taken(&mut self, id: MessageId, now: Moment) {
+    /// The engine was too busy to start the message: it stays in its lane. Its permits are spent, so that it is not
+    /// retried at once.
+    pub fn engine_busy(&mut self, id: MessageId, now: Moment) {
         if let Some(account) = self.account_of.get(&id).and_then(|name| self.accounts.get_mut(name)) {
             account.started(id, now.wall, now);
         }
         if let Some(lane) = self.lane_of.get(&id).and_then(|number| self.lanes.get_mut(number)) {
             lane.spent(id);
         }
-        self.left(id, now);
-        self.landed(id, now);
+        self.release_lane(id, now);
+        self.release_account(id, now);
     }
 
-    /// The start of a message is in the journal: its lane may look at the next.
+    /// The start of a message is in the journal: its lane may start the next one.
     fn started(&mut self, id: MessageId, at: Timestamp, now: Moment) {
         if let Some(account) = self.account_of.get(&id).and_then(|name| self.accounts.get_mut(name)) {
             account.started(id, at, now);
@@ -241,26 +242,26 @@ impl Dispatch {
         self.schedule(Due::Lane(number), now.elapsed);
     }
 
-    /// The message is not on its way any more, as far as its lane and its pair are concerned. Its request may be: a receipt
-    /// can be faster than the answer (A61).
-    fn left(&mut self, id: MessageId, now: Moment) {
+    /// The message no longer occupies its lane and its pair. Its request may still be in flight, because a receipt can
+    /// overtake the response (A61).
+    fn release_lane(&mut self, id: MessageId, now: Moment) {
         let Some(number) = self.lane_of.get(&id).copied() else { return };
         if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.land(id);
+            lane.release(id);
         }
         self.schedule(Due::Lane(number), now.elapsed);
     }
 
-    /// The request of a message is over, and its place among its account's is free.
-    fn landed(&mut self, id: MessageId, now: Moment) {
+    /// The request of a message has ended, which frees its slot at the account.
+    fn release_account(&mut self, id: MessageId, now: Moment) {
         let Some(name) = self.account_of.remove(&id) else { return };
         if let Some(account) = self.accounts.get_mut(&name) {
-            account.land(id);
+            account.release(id);
         }
         self.schedule(Due::Account(name), now.elapsed);
     }
 
-    /// How many lanes of each account have messages that wait.
+    /// The number of lanes with queued messages, by account.
     pub fn lanes_waiting(&self) -> HashMap<String, usize> {
         let mut lanes = HashMap::new();
         for number in self.lanes.iter().filter(|(_, lane)| lane.waits()).map(|(number, _)| *number) {
@@ -269,8 +270,8 @@ impl Dispatch {
         lanes
     }
 
-    /// The message waits in no lane any more.
-    fn gone(&mut self, id: MessageId, now: Moment) {
+    /// Removes the message from its lane.
+    fn remove(&mut self, id: MessageId, now: Moment) {
         let Some(number) = self.lane_of.remove(&id) else { return };
         if let Some(lane) = self.lanes.get_mut(&number) {
             lane.forget(id);
@@ -278,7 +279,7 @@ impl Dispatch {
         self.schedule(Due::Lane(number), now.elapsed);
     }
 
-    fn wait(&mut self, id: MessageId, open: &Open, now: Moment) {
+    fn enqueue(&mut self, id: MessageId, open: &Open, now: Moment) {
         let waiting = Waiting {
             theirs: open.theirs,
             segments: open.segments,
@@ -288,7 +289,7 @@ impl Dispatch {
         };
         self.lane_of.insert(id, open.ours);
         if let Some(lane) = self.lanes.get_mut(&open.ours) {
-            lane.wait(priority(open.kind), id, waiting);
+            lane.enqueue(priority(open.kind), id, waiting);
         }
         self.schedule(Due::Lane(open.ours), now.elapsed);
     }
@@ -297,7 +298,7 @@ impl Dispatch {
         let limits = self.limits(number);
         let empty_at = empty_at.max(self.started_at);
         self.lanes.entry(number).or_insert_with(|| {
-            // What an idle lane has left of its bucket is told by the wall as it was when the process began.
+            // An idle lane's stored bucket level refers to the wall clock at the start of the process.
             let seen = if self.used.insert(number) { self.began } else { now };
             Lane::new(limits, empty_at, seen)
         });

@@ -1,19 +1,19 @@
-//! The two times a worker needs.
+//! The two clocks of a worker.
 
 use crate::model::Timestamp;
 use std::time::Duration;
 
-/// Now: by the monotonic clock, which limits and waits are measured with, and by the wall, which ages are.
+/// The current time: on the monotonic clock, which measures limits and delays, and on the wall clock, for ages.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Moment {
-    /// Since some beginning that is the same for one worker's life.
+    /// Time since a fixed start, which stays the same for one worker's life.
     pub elapsed: Duration,
-    /// The journal's time, near enough.
+    /// The journal's time, approximately.
     pub wall: Timestamp,
 }
 
 impl Moment {
-    /// The elapsed time at which the wall will show `wall`; now, where it has passed.
+    /// The elapsed time at which the wall clock will show `wall`; the current one if that has passed.
     pub fn elapsed_at(&self, wall: Timestamp) -> Duration {
         self.elapsed + wall.since(self.wall)
     }

@@ -1,4 +1,4 @@
-//! Asks the feeds that run to tell events once more.
+//! Passes replay requests to the running feeds.
 
 use crate::model::Position;
 use std::collections::{BTreeMap, HashMap};
@@ -6,32 +6,32 @@ use std::ops::Range;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-/// Replays on their way to a feed, which has room for some more itself.
+/// Replay requests queued for one feed, in addition to those that the feed holds itself.
 const WAITING_MAX: usize = 4;
 
-/// The way to each endpoint's feed. Clones lead to the same feeds.
+/// The senders to all feeds, by endpoint. Clones send to the same feeds.
 #[derive(Clone, Default, Debug)]
 pub struct Replays(BTreeMap<String, Sender<Range<Position>>>);
 
-/// The feeds' ends of the ways, by their endpoints' names.
+/// The receivers of the feeds, by endpoint name.
 pub type Receivers = HashMap<String, Receiver<Range<Position>>>;
 
-/// Why nothing will be told once more.
+/// Why a replay was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayRefused {
-    /// There is no such endpoint.
+    /// No endpoint has this name.
     #[error("there is no such endpoint")]
     NoSuchEndpoint,
-    /// Too many replays wait.
-    #[error("too many replays wait already")]
+    /// Too many replays are queued.
+    #[error("too many replays are queued")]
     TooMany,
-    /// The feed has ended: the gateway stops.
-    #[error("the gateway is stopping")]
+    /// The feed has ended: the gateway is shutting down.
+    #[error("the gateway is shutting down")]
     Stopping,
 }
 
 impl Replays {
-    /// Ways to the feeds of these endpoints.
+    /// Creates a channel to the feed of each endpoint.
     pub fn to<'a>(names: impl IntoIterator<Item = &'a str>) -> (Self, Receivers) {
         let ways = names.into_iter().map(|name| (name.to_owned(), mpsc::channel(WAITING_MAX)));
         let (mut senders, mut receivers) = (BTreeMap::new(), HashMap::new());
@@ -47,12 +47,12 @@ impl Replays {
         self.0.keys().map(String::as_str)
     }
 
-    /// Has one endpoint, or all, told once more what they were told of these positions. Returns their names.
+    /// Replays these positions to one endpoint, or to all. Returns the endpoints' names.
     pub fn replay(&self, endpoint: Option<&str>, range: Range<Position>) -> Result<Vec<&str>, ReplayRefused> {
         let wanted = |name: &str| endpoint.is_none_or(|endpoint| endpoint == name);
         let mut places = Vec::new();
         for (name, sender) in self.0.iter().filter(|(name, _)| wanted(name)) {
-            // A place in each first, so that it is all of them or none.
+            // Slots are reserved first, so that either all feeds get the request or none.
             let place = sender.try_reserve().map_err(|refused| match refused {
                 TrySendError::Full(()) => ReplayRefused::TooMany,
                 TrySendError::Closed(()) => ReplayRefused::Stopping,

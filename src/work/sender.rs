@@ -1,7 +1,7 @@
-//! The loop around [`Dispatch`]: records an attempt, hands the text to the carrier, reports.
+//! The loop around [`Dispatch`]: records an attempt, sends the text to the carrier, reports the outcome.
 //!
-//! Invariant: an attempt is durable before a byte of it is written to the carrier, so a carrier sees at most one request
-//! for each attempt of the journal; an attempt that was recorded and never settled is unknown, and not repeated.
+//! Invariant: an attempt is durable before any byte of it is written to the carrier, so a carrier gets at most one
+//! request per recorded attempt; an attempt that was recorded and never settled is unknown, and is not repeated.
 
 use super::dispatch::{Action, Dispatch};
 use super::{Moment, tally};
@@ -24,34 +24,34 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A carrier account we send through.
+/// A carrier account that texts are sent through.
 #[derive(Clone)]
 pub struct SenderAccount {
-    /// Its words.
+    /// The carrier's API dialect.
     pub dialect: Arc<dyn Dialect>,
-    /// Its own connections.
+    /// The account's own HTTP client and connections.
     pub client: Client,
 }
 
-/// Accounts by our names of them.
+/// Accounts by their configured names.
 pub type Carriers = HashMap<String, SenderAccount>;
 
-/// The engine is given this long to record an attempt or its outcome; it is only ever late when it is about to stop.
+/// How long to wait for the engine to record an attempt or outcome; only a stopping engine takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The wait before an outcome the engine had no room for is offered again.
+/// The delay before an outcome is submitted again after the engine was busy.
 const SETTLE_AGAIN: Duration = Duration::from_millis(200);
 
-/// How long sends in the air are waited for when the gateway stops.
+/// How long to wait for requests in flight at shutdown.
 const STOP_WITHIN: Duration = Duration::from_secs(6);
 
-/// How often what waits is counted.
+/// How often queued messages are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
-/// Stories followed at a time.
+/// The maximum number of frames followed at a time.
 const PAGE: usize = 256;
 
-/// Sends what is queued until `stop`, then waits for what is under way.
+/// Sends queued texts until `stop`, then waits for requests in flight.
 pub async fn send(
     engine: Handle,
     reads: Reads,
@@ -65,15 +65,15 @@ pub async fn send(
     paused.retain(|(account, _)| carriers.contains_key(account));
     tally::paused_at_start(&paused, &readiness);
     let sender = Arc::new(Sender { engine, reads, carriers, stop: stop.clone() });
-    let under_way = TaskTracker::new();
+    let in_flight = TaskTracker::new();
     for (message, attempt) in unsettled {
         let sender = Arc::clone(&sender);
-        under_way.spawn(async move { sender.mark_unsettled_unknown(message, attempt).await });
+        in_flight.spawn(async move { sender.mark_unsettled_unknown(message, attempt).await });
     }
     let mut count = tokio::time::interval(COUNT_EVERY);
     count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // At most one for each request under way, and those are bounded by account.
-    let (tell, mut unsent) = mpsc::unbounded_channel();
+    // At most one entry per request in flight, and each account limits those.
+    let (report, mut unsent) = mpsc::unbounded_channel();
     loop {
         for action in dispatch.next(clock.now()) {
             let account = match action {
@@ -83,10 +83,10 @@ pub async fn send(
             if let Action::Start { .. } = action {
                 observe::permit_given(&account);
             }
-            let (sender, tell) = (Arc::clone(&sender), tell.clone());
-            under_way.spawn(async move {
+            let (sender, report) = (Arc::clone(&sender), report.clone());
+            in_flight.spawn(async move {
                 if let Some(unsent) = sender.act(action).await {
-                    let _stopping = tell.send((unsent, account));
+                    let _stopping = report.send((unsent, account));
                 }
             });
         }
@@ -96,30 +96,30 @@ pub async fn send(
             committed = follow.wait_for(next) => {
                 committed?;
                 let directory = sender.reads.directory();
-                for story in page(&follow, next).await? {
-                    next = story.position.next();
-                    clock.not_before(story.at);
-                    dispatch.follow(&story, clock.now());
-                    tally::story(&story, &directory, &readiness);
+                for frame in page(&follow, next).await? {
+                    next = frame.position.next();
+                    clock.not_before(frame.at);
+                    dispatch.follow(&frame, clock.now());
+                    tally::frame(&frame, &directory, &readiness);
                 }
             }
             _ = count.tick() => tally::backlog(&dispatch, sender.carriers.keys(), clock.now()),
             Some((unsent, account)) = unsent.recv() => match unsent {
                 Unsent::Cancelled(message) => {
                     observe::permit_unused(&account, Unused::Cancelled);
-                    dispatch.not_started(message, clock.now());
+                    dispatch.cancelled(message, clock.now());
                 }
                 Unsent::EngineBusy(message) => {
                     observe::permit_unused(&account, Unused::EngineBusy);
-                    dispatch.not_taken(message, clock.now());
+                    dispatch.engine_busy(message, clock.now());
                 }
             },
             () = sleep_until(due) => {}
         }
     }
-    under_way.close();
-    // What is not answered by then is unknown after the next start, and a receipt may still settle it.
-    let _late = tokio::time::timeout(STOP_WITHIN, under_way.wait()).await;
+    in_flight.close();
+    // A request unanswered by then is unknown after the next start; a receipt may still settle it.
+    let _late = tokio::time::timeout(STOP_WITHIN, in_flight.wait()).await;
     Ok(())
 }
 
@@ -130,29 +130,29 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-/// The next stories. Those no longer in memory are read from files, off the runtime's threads.
+/// The next frames. Frames no longer in memory are read from files, on a blocking thread.
 pub(super) async fn page(follow: &Follow, from: Position) -> Result<Vec<Arc<CommittedFrame>>, FollowFailed> {
-    if let Some(stories) = follow.recent(from, PAGE) {
-        return Ok(stories);
+    if let Some(frames) = follow.recent(from, PAGE) {
+        return Ok(frames);
     }
     let follow = follow.clone();
     tokio::task::spawn_blocking(move || follow.read(from, PAGE)).await.map_err(|_| FollowFailed::Stopped)?
 }
 
-/// The two times, from one beginning. Messages are timed by the journal, which goes on where the wall is set back; by
-/// the wall alone retries and lanes would wait until it has caught up (G13).
+/// Monotonic and wall time with a common start. Messages are timed by the journal, which continues when the wall clock
+/// is set back; on the wall clock alone, retries and lanes would wait until it has caught up (G13).
 pub(super) struct Clock {
     pub(super) began: Instant,
     journal: WallClock,
 }
 
 impl Clock {
-    /// By the wall, as it is now.
+    /// A clock that starts at the current wall time.
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), journal: WallClock::new() }
     }
 
-    /// By the journal, which has just come to `at`. Only there it is said that the wall is believed where it jumped.
+    /// A clock that follows the journal, which is now at `at`. The journal decides whether a clock jump is accepted.
     pub(super) fn of_the_journal(at: Timestamp) -> Self {
         Self { began: Instant::now(), journal: WallClock::following(at) }
     }
@@ -161,20 +161,20 @@ impl Clock {
         Moment { elapsed: self.began.elapsed(), wall: self.journal.now() }
     }
 
-    /// The journal has come to `at`.
+    /// The journal has reached `at`.
     pub(super) fn not_before(&mut self, at: Timestamp) {
         self.journal.not_before(at);
     }
 }
 
-/// What the dispatcher goes on from.
+/// The state from which the dispatcher resumes.
 struct Recovered {
     clock: Clock,
-    /// The lanes as the index has them.
+    /// The lanes, restored from the index.
     dispatch: Dispatch,
     /// Attempts that were recorded and never settled.
     unsettled: Vec<(MessageId, u32)>,
-    /// Accounts that are paused, each with why.
+    /// Paused accounts, each with the cause.
     paused: Vec<(String, Cause)>,
 }
 
@@ -187,7 +187,7 @@ async fn recover(reads: &Reads) -> Result<Recovered, FollowFailed> {
             let now = clock.now();
             let (dispatch, unsettled) = Dispatch::recover(view, reads.directory(), now);
             let failing = view.failing_accounts(PAGE).into_iter();
-            let paused = failing.filter(|(_, trouble, _)| trouble.paused.is_some());
+            let paused = failing.filter(|(_, state, _)| state.paused.is_some());
             let paused = paused.map(|(account, _, cause)| (account, cause.unwrap_or_default())).collect();
             Recovered { clock, dispatch, unsettled, paused }
         })
@@ -196,11 +196,11 @@ async fn recover(reads: &Reads) -> Result<Recovered, FollowFailed> {
     recovered.map_err(|failed| FollowFailed::Rows(failed.to_string()))
 }
 
-/// A message with a permit whose attempt did not begin.
+/// A message with a permit whose attempt was not started.
 enum Unsent {
-    /// The machine says that it is not to be sent.
+    /// The message must not be sent any more.
     Cancelled(MessageId),
-    /// The engine had no room for it just now.
+    /// The engine was too busy.
     EngineBusy(MessageId),
 }
 
@@ -212,12 +212,12 @@ struct Sender {
 }
 
 impl Sender {
-    /// Does one action; the message, where it did not begin.
+    /// Performs an action; returns the message if its attempt was not started.
     async fn act(self: &Arc<Self>, action: Action) -> Option<Unsent> {
         match action {
             Action::Expire(message) => {
-                // A lane whose message is still there asks again.
-                let _told = self.engine.submit(Command::Expire(message), Urgency::Urgent, PATIENCE).await;
+                // If this fails, the lane requests the expiry again.
+                let _reply = self.engine.submit(Command::Expire(message), Urgency::Urgent, PATIENCE).await;
                 None
             }
             Action::Start { message, lane_empty_at, account_empty_at } => {
@@ -232,7 +232,7 @@ impl Sender {
                     }
                     Ok(_) => Some(Unsent::Cancelled(message)),
                     Err(SubmitError::Busy | SubmitError::TooLate) => Some(Unsent::EngineBusy(message)),
-                    // It waits on in its lane after a restart; if its start was recorded, it is unknown then.
+                    // After a restart the message is still queued, or unknown if its start was recorded.
                     Err(SubmitError::Stopped) => None,
                 }
             }
@@ -246,11 +246,11 @@ impl Sender {
     async fn attempt(self: &Arc<Self>, message: Message) {
         let (id, account) = (message.id, message.account.clone());
         let attempt = u32::try_from(message.attempts.len()).unwrap_or(u32::MAX);
-        // What panics may have written to the carrier already, and its place there must be free again.
+        // A panicking task may have written to the carrier already, and its slot there must be freed.
         let sender = Arc::clone(self);
-        let asked = tokio::spawn(async move { sender.ask_the_carrier(&message, attempt).await });
-        let settled = asked.await.unwrap_or_else(|_panicked| {
-            observe::attempt(&account, observe::Attempt::Unknown, "the attempt panicked: this is a defect");
+        let task = tokio::spawn(async move { sender.request(&message, attempt).await });
+        let settled = task.await.unwrap_or_else(|_panicked| {
+            observe::attempt(&account, observe::Attempt::Unknown, "the attempt panicked (bug)");
             Settled { outcome: SettledAs::Unknown, status: None, detail: None }
         });
         self.settle(id, attempt, settled).await;
@@ -261,13 +261,13 @@ impl Sender {
             let settle = Command::Settle { message, attempt, settled: settled.clone() };
             match self.engine.submit(settle, Urgency::Urgent, PATIENCE).await {
                 Err(SubmitError::Busy | SubmitError::TooLate) => tokio::time::sleep(SETTLE_AGAIN).await,
-                // Lost only when the engine has stopped; after the restart the attempt is unknown.
+                // The outcome is lost only when the engine has stopped; after the restart the attempt is unknown.
                 Ok(_) | Err(SubmitError::Stopped) => return,
             }
         }
     }
 
-    async fn ask_the_carrier(&self, message: &Message, attempt: u32) -> Settled {
+    async fn request(&self, message: &Message, attempt: u32) -> Settled {
         let Some(account) = self.carriers.get(&message.account) else {
             observe::attempt(&message.account, observe::Attempt::Rejected, "no account of that name is configured");
             return refused(FailureCode::CarrierRejected, None);
@@ -281,7 +281,7 @@ impl Sender {
         };
         let to = message.theirs.kept().and_then(|address| address.number());
         let (Some(text), Some(to)) = (text, to) else {
-            // Erased while it waited: nobody wants it sent.
+            // The text was erased while it was queued, so it is not sent.
             return refused(FailureCode::CancelledByRequest, None);
         };
         let now = Clock::new().now().wall;
@@ -296,10 +296,10 @@ impl Sender {
         let request = account.dialect.request(&outbound, None, now);
         let began = Instant::now();
         let answered = account.client.send(request).await;
-        observe::carrier_asked(&message.account, began.elapsed());
+        observe::carrier_request(&message.account, began.elapsed());
         match answered {
             Ok(answer) if answer.cut => {
-                let why = "the answer is too long to be one";
+                let why = "response too long";
                 observe::attempt(&message.account, observe::Attempt::Unknown, why);
                 let status = Some(answer.status.as_u16());
                 Settled { outcome: SettledAs::Unknown, status, detail: Some(why.to_owned()) }
@@ -310,7 +310,7 @@ impl Sender {
                 *response.status_mut() = answer.status;
                 *response.headers_mut() = answer.headers;
                 let now = Clock::new().now().wall;
-                read(&message.account, account.dialect.outcome(&response, now), status)
+                interpret(&message.account, account.dialect.outcome(&response, now), status)
             }
             Err(SendFailed::NeverWritten(why)) => {
                 observe::attempt(&message.account, observe::Attempt::NeverWritten, &why);
@@ -334,8 +334,8 @@ impl Sender {
     }
 }
 
-/// What a complete answer means, with what people are to know of it.
-fn read(account: &str, outcome: Outcome, status: u16) -> Settled {
+/// Interprets a complete response, and counts and logs it.
+fn interpret(account: &str, outcome: Outcome, status: u16) -> Settled {
     let (attempt, outcome, detail) = match outcome {
         Outcome::Sent { carrier_id, segments } => {
             (observe::Attempt::Accepted, SettledAs::Sent { carrier_id, segments }, None)
@@ -357,8 +357,8 @@ fn read(account: &str, outcome: Outcome, status: u16) -> Settled {
     Settled { outcome, status: Some(status), detail }
 }
 
-/// How long the carrier may go on trying, from when its attempt was recorded: both times are the journal's, which a wall
-/// that was set back does not stretch.
+/// How long the carrier may keep trying, measured from the start of the attempt. Both times are the journal's, so
+/// setting the wall clock back does not extend it.
 fn valid_for_secs(message: &Message) -> u32 {
     let began = message.attempts.last().map_or(message.created_at, |attempt| attempt.at);
     u32::try_from(message.expires_at.since(began).as_secs()).unwrap_or(u32::MAX)

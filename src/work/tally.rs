@@ -1,4 +1,4 @@
-//! What ops hear of dispatch: what the journal says of texts and accounts, and what waits.
+//! Metrics and readiness notes of dispatch, from committed events and from the queued messages.
 
 use super::Moment;
 use super::dispatch::{Backlog, Dispatch};
@@ -10,12 +10,12 @@ use crate::rules::breaker::{Cause, Reason};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Counts what a story says. Numbers are counted by the labels `directory` has for them.
-pub(super) fn story(story: &CommittedFrame, directory: &Directory, readiness: &Readiness) {
-    for event in &story.events {
+/// Counts the events of a frame. Numbers are labelled as in `directory`.
+pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, readiness: &Readiness) {
+    for event in &frame.events {
         match &event.fact {
             Event::MessageChanged { message, .. } => ended(message),
-            Event::SendStarted { message, .. } => started(message, story.at, directory),
+            Event::SendStarted { message, .. } => started(message, frame.at, directory),
             Event::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
             Event::AccountHeld { account, cause, .. } => {
                 observe::account_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
@@ -25,21 +25,21 @@ pub(super) fn story(story: &CommittedFrame, directory: &Directory, readiness: &R
                 observe::account_resumed(account);
                 readiness.note(&about(account), None);
             }
-            Event::OptedOut { stands, .. } => observe::opted_out(known_by(stands.by), 1),
+            Event::OptedOut { opt_out, .. } => observe::opted_out(known_by(opt_out.by), 1),
             Event::OptOutsLoaded { opt_outs } => observe::opted_out(OptOutBy::Administrator, opt_outs.len()),
-            // Our number that heard of it; an administrator says it of all of them.
+            // A keyword arrives at one of our numbers; an administrator's opt-in applies to all of them.
             Event::OptedIn { ours: Some(_), .. } => observe::opted_in(OptOutBy::Keyword),
             Event::OptedIn { ours: None, .. } => observe::opted_in(OptOutBy::Administrator),
             Event::StrangerAnswered { answers, .. } => {
                 let most = directory.settings.auto_reply.strangers_per_hour;
-                observe::stranger_answered(!answers.has_capacity(most, story.at));
+                observe::stranger_answered(!answers.has_capacity(most, frame.at));
             }
             _ => {}
         }
     }
 }
 
-/// Says which accounts were paused when the gateway started, each with why.
+/// Reports the accounts that were paused when the gateway started, each with the cause.
 pub(super) fn paused_at_start(accounts: &[(String, Cause)], readiness: &Readiness) {
     for (account, cause) in accounts {
         observe::account_still_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
@@ -55,7 +55,7 @@ fn paused(cause: &Cause) -> String {
     format!("paused, its texts wait: {}", cause.detail)
 }
 
-/// Counts what waits, of the accounts there are and of those something waits for.
+/// Reports queued messages, for all configured accounts and those with messages left.
 pub(super) fn backlog<'a>(dispatch: &Dispatch, accounts: impl Iterator<Item = &'a String>, now: Moment) {
     let (lanes, backlogs) = (dispatch.lanes_waiting(), dispatch.backlog(now));
     let mut all: BTreeSet<&str> = accounts.map(String::as_str).collect();
@@ -72,7 +72,7 @@ pub(super) fn backlog<'a>(dispatch: &Dispatch, accounts: impl Iterator<Item = &'
     }
 }
 
-/// Each message that was accepted ends once, and is counted then.
+/// Every accepted message ends once, and is counted then.
 fn ended(message: &Message) {
     let outcome = match message.state {
         MessageState::Delivered => SendOutcome::Delivered,
@@ -86,7 +86,7 @@ fn ended(message: &Message) {
     observe::send_settled(&message.account, outcome);
 }
 
-/// Only a first attempt was promised a time.
+/// The delay is measured for the first attempt only, because only that has an estimated time.
 fn started(message: &Message, at: Timestamp, directory: &Directory) {
     observe::segments_started(label(message.ours, directory), message.segments);
     if message.attempts.len() == 1 {

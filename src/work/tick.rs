@@ -1,4 +1,4 @@
-//! Tells the machine that time passes.
+//! Submits ticks, by which the machine learns that time passes.
 
 use crate::engine::{Handle, SubmitError, Urgency};
 use crate::machine::command::Command;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often leases and unknown sends are looked at. Neither needs more than a second's precision.
+/// The interval of ticks, which end leases and settle unknown sends. Neither needs more than a second's precision.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// A tick older than that is worth no more than the one that follows.
+/// A tick older than this is superseded by the next.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Ticks until `stop`.
+/// Submits ticks until `stop`.
 pub async fn tick(engine: Handle, stop: CancellationToken) -> Result<(), SubmitError> {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -22,7 +22,7 @@ pub async fn tick(engine: Handle, stop: CancellationToken) -> Result<(), SubmitE
             _ = ticks.tick() => {}
         }
         match engine.submit(Command::Tick, Urgency::Urgent, PATIENCE).await {
-            // A tick that was not taken is made up for by the next.
+            // The next tick makes up for one that was not accepted.
             Ok(_) | Err(SubmitError::Busy | SubmitError::TooLate) => {}
             Err(SubmitError::Stopped) => return Err(SubmitError::Stopped),
         }

@@ -1,6 +1,6 @@
-//! One delivery: an event signed, posted, and what its answer means.
+//! One delivery: signs an event, posts it and interprets the response.
 
-use crate::carrier::asked_to_wait;
+use crate::carrier::requested_wait;
 use crate::machine::show::RenderedEvent;
 use crate::model::Timestamp;
 use crate::net::{Answer, Client, SendFailed};
@@ -14,29 +14,29 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-/// The longest a `Retry-After` is believed.
+/// The longest `Retry-After` that is honoured.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// Where the platform wants its events.
+/// One of the platform's endpoints.
 pub struct Endpoint {
-    /// Our name of it.
+    /// The configured name.
     pub name: String,
-    /// Its address.
+    /// The address that events are posted to.
     pub url: Uri,
-    /// Its keys; all of them sign, so that a key can be changed without a gap.
+    /// The signing keys; every one signs, so that a key can be rotated without interruption.
     pub keys: Keys,
-    /// Its own connections.
+    /// The endpoint's own HTTP client and connections.
     pub client: Client,
-    /// What it wants to be told of.
+    /// The event types it subscribes to.
     pub events: Filter,
 }
 
-/// The keys that sign, now. Clones share them: what one takes over, all sign with.
+/// The current signing keys. Clones share them: a replacement applies to all.
 #[derive(Clone)]
 pub struct Keys(Arc<ArcSwap<Vec<Webhook>>>);
 
 impl Keys {
-    /// Signs with these from now on, what was not delivered before too.
+    /// Replaces the keys, also for events that are not delivered yet.
     pub fn replace(&self, keys: Vec<Webhook>) {
         self.0.store(Arc::new(keys));
     }
@@ -50,15 +50,15 @@ impl From<Vec<Webhook>> for Keys {
 
 impl Endpoint {
     /// Posts an event, at `now` by the machine's clock.
-    pub(super) async fn deliver(&self, told: &RenderedEvent, now: Timestamp) -> Delivered {
-        let (outcome, detail, delivered) = match self.request(told, now) {
+    pub(super) async fn deliver(&self, event: &RenderedEvent, now: Timestamp) -> Delivered {
+        let (outcome, detail, delivered) = match self.request(event, now) {
             Err(why) => (Delivery::Refused, why, Delivered::Refused),
             Ok(request) => {
                 let began = Instant::now();
                 let answered = self.client.send(request).await;
-                observe::endpoint_asked(&self.name, began.elapsed());
+                observe::endpoint_request(&self.name, began.elapsed());
                 match answered {
-                    Ok(answer) => read(&answer, now),
+                    Ok(answer) => interpret(&answer, now),
                     Err(SendFailed::NeverWritten(why) | SendFailed::Unanswered(why)) => {
                         (Delivery::Unanswered, why, Delivered::Down(None))
                     }
@@ -69,39 +69,38 @@ impl Endpoint {
         delivered
     }
 
-    /// The request of one attempt: the id and the bytes are the event's, the time is the attempt's.
-    fn request(&self, told: &RenderedEvent, now: Timestamp) -> Result<Request<Bytes>, String> {
-        let id = told.id.to_string();
-        let timestamp = i64::try_from(now.as_secs()).map_err(|_| "the clock is beyond its end".to_owned())?;
+    /// The request of one attempt: id and body are the event's, the timestamp is the attempt's.
+    fn request(&self, event: &RenderedEvent, now: Timestamp) -> Result<Request<Bytes>, String> {
+        let id = event.id.to_string();
+        let timestamp = i64::try_from(now.as_secs()).map_err(|_| "the clock is out of range".to_owned())?;
         let keys = self.keys.0.load();
-        let signatures: Result<Vec<_>, _> = keys.iter().map(|key| key.sign(&id, timestamp, &told.body)).collect();
-        let signatures = signatures.map_err(|error| format!("the event could not be signed: {error}"))?;
+        let signatures: Result<Vec<_>, _> = keys.iter().map(|key| key.sign(&id, timestamp, &event.body)).collect();
+        let signatures = signatures.map_err(|error| format!("cannot sign the event: {error}"))?;
         Request::post(self.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("offhook/", env!("CARGO_PKG_VERSION")))
             .header("webhook-id", id)
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signatures.join(" "))
-            .body(Bytes::copy_from_slice(&told.body))
-            .map_err(|error| format!("the request could not be made: {error}"))
+            .body(Bytes::copy_from_slice(&event.body))
+            .map_err(|error| format!("cannot build the request: {error}"))
     }
 }
 
-/// What an answer means: the word for it, what the log shows, and what becomes of the event. Only a complete 2xx takes
-/// an event: one that does not end may be of anything that happens to listen there.
-fn read(answer: &Answer, now: Timestamp) -> (Delivery, String, Delivered) {
-    let wish = asked_to_wait(&answer.headers, now).map(|wish| wish.min(RETRY_AFTER_MAX));
+/// Interprets a response: the label, the log detail, and the result for the event. Only a complete 2xx accepts an
+/// event, because an endless one may come from any server that happens to listen there.
+fn interpret(answer: &Answer, now: Timestamp) -> (Delivery, String, Delivered) {
+    let retry_after = requested_wait(&answer.headers, now).map(|retry_after| retry_after.min(RETRY_AFTER_MAX));
     let status = answer.status.as_str();
     let (outcome, delivered) = match answer.status.as_u16() {
         200..=299 if answer.cut => {
-            let detail =
-                format!("{status} with more than {} bytes, which is no end: answer briefly", answer.body.len());
+            let detail = format!("{status} with a body over {} bytes: send a short response", answer.body.len());
             return (Delivery::Unanswered, detail, Delivered::Refused);
         }
         200..=299 => (Delivery::Delivered, Delivered::Yes),
         410 => (Delivery::Gone, Delivered::Gone),
-        429 => (Delivery::Later, Delivered::Later(wish)),
-        503 => (Delivery::Later, Delivered::Down(wish)),
+        429 => (Delivery::Later, Delivered::Later(retry_after)),
+        503 => (Delivery::Later, Delivered::Down(retry_after)),
         502 | 504 => (Delivery::Refused, Delivered::Down(None)),
         _ => (Delivery::Refused, Delivered::Refused),
     };

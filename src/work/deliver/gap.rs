@@ -1,6 +1,6 @@
-//! What an endpoint did not take in time: it hears of that.
+//! Reports events that an endpoint did not accept in time.
 //!
-//! Invariant: no progress is noted before the gap it passes is, so that what was missed is never hidden by a watermark.
+//! Invariant: a gap is recorded before any progress beyond it, so that a watermark never hides missed events.
 
 use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
 use crate::journal::JournalFailed;
@@ -12,22 +12,22 @@ use crate::work::feed::Feed;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the engine is given to note a gap.
+/// How long to wait for the engine to record a gap.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The wait before a gap the engine had no room for is offered again.
+/// The delay before a gap is submitted again after the engine was busy.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// What the endpoint missed and was not told of yet.
+/// The gap that is not yet recorded.
 #[derive(Default)]
 pub(super) struct Gap {
-    /// The first position that it may have missed, and the first that it has not.
+    /// The first position that may be missed, and the first that is not.
     owed: Option<(Position, Position)>,
     again_at: Option<Instant>,
 }
 
 impl Gap {
-    /// What is older than the journal is nowhere, and what is too old is told to nobody who does not ask for it.
+    /// Skips events before `oldest`, which are deleted or too old to deliver except in a replay.
     pub(super) fn skip_to(&mut self, feed: &mut Feed, endpoint: &str, oldest: Position) {
         let Some(from) = feed.skip_to(oldest) else { return };
         observe::feed_gap(endpoint, oldest.0);
@@ -35,13 +35,13 @@ impl Gap {
         self.owed = Some((first.min(from), until.max(oldest)));
     }
 
-    /// Whether the endpoint will hear of all that it missed.
-    pub(super) fn is_noted(&self) -> bool {
+    /// Whether every gap is recorded.
+    pub(super) fn is_recorded(&self) -> bool {
         self.owed.is_none()
     }
 
-    /// Notes what the endpoint missed, so that it hears of that; whether nothing is left to be noted.
-    pub(super) async fn note(
+    /// Records the gap, so that the endpoint gets a gap event; returns whether nothing is left to record.
+    pub(super) async fn record(
         &mut self,
         endpoint: &str,
         engine: &Handle,
@@ -51,10 +51,10 @@ impl Gap {
         if self.again_at.is_some_and(|at| Instant::now() < at) {
             return Ok(false);
         }
-        let looking = follow.clone();
-        // It may touch the disk.
-        let looked = tokio::task::spawn_blocking(move || cursors(&looking, from, until)).await;
-        let (from, until) = looked.map_err(|_| FollowFailed::Stopped)??;
+        let journal = follow.clone();
+        // Finding the cursors may read from disk.
+        let cursors_read = tokio::task::spawn_blocking(move || cursors(&journal, from, until)).await;
+        let (from, until) = cursors_read.map_err(|_| FollowFailed::Stopped)??;
         let gap = Command::FeedGap { endpoint: endpoint.to_owned(), from, until };
         match engine.submit(gap, Urgency::Urgent, PATIENCE).await {
             Ok(_) => {
@@ -70,11 +70,11 @@ impl Gap {
     }
 }
 
-/// What to read on after to have all that is missed, and where it goes on, in the form of events' ids. The day of what is
-/// gone already is not known: then it is that of what follows.
+/// The cursors of the gap, as event ids: read on after the first to get everything missed, up to the second. The day of
+/// a deleted frame is unknown; the day of the frame that follows is used instead.
 fn cursors(follow: &Follow, from: Position, until: Position) -> Result<(EventId, EventId), FollowFailed> {
-    let day = |position| match follow.story(position) {
-        Ok(story) => Ok(story.map(|story| story.at.day())),
+    let day = |position| match follow.frame(position) {
+        Ok(frame) => Ok(frame.map(|frame| frame.at.day())),
         Err(FollowFailed::Journal(JournalFailed::Gone { .. }) | FollowFailed::Record { .. }) => Ok(None),
         Err(failed) => Err(failed),
     };

@@ -1,4 +1,4 @@
-//! One carrier account: what all its lanes share.
+//! One carrier account: the limits shared by all its lanes.
 
 use super::bucket::{Bucket, began};
 use super::lane::on_bucket_clock;
@@ -9,15 +9,15 @@ use crate::work::Moment;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// What an account says to a message that is ready.
+/// Whether the account can send a ready message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Room {
-    /// It may go.
-    Yes,
-    /// Not before then.
+pub(super) enum Capacity {
+    /// The message can be sent now.
+    Available,
+    /// Not before this time.
     At(Duration),
-    /// Not before a request comes back.
-    Later,
+    /// Not before a request in flight ends.
+    AfterResponse,
 }
 
 #[derive(Default)]
@@ -25,13 +25,13 @@ pub(super) struct Account {
     limits: Option<Limits>,
     bucket: Option<Bucket>,
     pub(super) day: DayCount,
-    /// Requests under way, with their segments while their start is not yet in the journal.
+    /// Requests in flight, with their segments until their start is in the journal.
     in_flight: HashMap<MessageId, Option<Starting>>,
-    /// The account is left alone, or tried again by one request at a time (A64).
+    /// The account is paused, or being probed by one request at a time (A64).
     pub(super) paused: Option<Paused>,
-    /// Lanes with a message that is ready, in the order they came.
+    /// Lanes with a ready message, in order of arrival.
     pub(super) waiting: VecDeque<E164>,
-    /// Its place among what is due.
+    /// When the account is to be checked.
     pub(super) due: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ struct Starting {
 }
 
 impl Account {
-    /// The limits of the account are these now. A bucket keeps its level; a new one is empty at `empty_at`.
+    /// Sets the account's limits. An existing bucket keeps its level; a new one is empty at `empty_at`.
     pub(super) fn limit(&mut self, limits: Option<&Limits>, empty_at: Timestamp, seen: Moment) {
         if self.limits.as_ref() == limits {
             return;
@@ -54,43 +54,43 @@ impl Account {
         });
     }
 
-    /// When its bucket is empty with all that was taken paid for, by the wall as it is now.
+    /// When the bucket is empty with everything taken paid for, on the current wall clock.
     pub(super) fn empty_at(&self, now: Moment) -> Timestamp {
         self.bucket.as_ref().map_or(now.wall, |bucket| bucket.empty_by(now))
     }
 
-    /// Whether a message of `segments` may go now.
-    pub(super) fn room(&self, segments: u16, now: Moment) -> Room {
-        if self.in_flight.len() >= breaker::room(self.paused.is_some()) {
-            return Room::Later;
+    /// Whether a message of `segments` can be sent now.
+    pub(super) fn capacity(&self, segments: u16, now: Moment) -> Capacity {
+        if self.in_flight.len() >= breaker::in_flight_max(self.paused.is_some()) {
+            return Capacity::AfterResponse;
         }
         if let Some(paused) = self.paused.filter(|paused| paused.until > now.wall) {
-            return Room::At(now.elapsed_at(paused.until));
+            return Capacity::At(now.elapsed_at(paused.until));
         }
         if let Some(limits) = &self.limits {
             let allowed = rate::cap_allows(limits, self.counted(limits, now), u32::from(segments), now.wall);
             if allowed > now.wall {
-                return Room::At(now.elapsed_at(allowed));
+                return Capacity::At(now.elapsed_at(allowed));
             }
         }
         match self.bucket.as_ref().map(|bucket| bucket.ready_in(u32::from(segments), now)) {
-            Some(wait) if !wait.is_zero() => Room::At(now.elapsed + wait),
-            Some(_) | None => Room::Yes,
+            Some(wait) if !wait.is_zero() => Capacity::At(now.elapsed + wait),
+            Some(_) | None => Capacity::Available,
         }
     }
 
-    /// Requests under way.
+    /// Requests in flight.
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// The day's count with those whose start is not yet in the journal.
+    /// The day's count, including messages whose start is not yet in the journal.
     fn counted(&self, limits: &Limits, now: Moment) -> DayCount {
         let starting: u32 = self.in_flight.values().flatten().map(|starting| u32::from(starting.segments)).sum();
         self.day.with(limits, starting, now.wall)
     }
 
-    /// A message that had room goes.
+    /// Takes the permit for a message for which there is capacity.
     pub(super) fn take(&mut self, id: MessageId, segments: u16, now: Moment) -> Result<(), Duration> {
         if let Some(bucket) = &mut self.bucket {
             bucket.take(u32::from(segments), now)?;
@@ -107,8 +107,8 @@ impl Account {
         }
     }
 
-    /// The request is over, if one was under way. A permit that was not used goes to the next.
-    pub(super) fn land(&mut self, id: MessageId) {
+    /// The request has ended, if one was in flight. An unused permit goes to the next message.
+    pub(super) fn release(&mut self, id: MessageId) {
         if let (Some(Some(unused)), Some(bucket)) = (self.in_flight.remove(&id), &mut self.bucket) {
             bucket.give_back(u32::from(unused.segments));
         }

@@ -1,4 +1,4 @@
-//! What waits, for who watches. Nothing here is asked by dispatch itself.
+//! Queued messages, counted for metrics. Dispatch itself does not use this.
 
 use super::Dispatch;
 use crate::model::{MessageId, Timestamp};
@@ -6,21 +6,21 @@ use crate::rules::lane::PRIORITIES;
 use crate::work::Moment;
 use std::collections::HashMap;
 
-/// What waits for one account.
+/// The messages queued for one account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Backlog {
-    /// Messages that wait and are not under way, by priority: closing, agents', auto-replies.
+    /// Messages queued and not in flight, by priority: closing, agents', auto-replies.
     pub waiting: [usize; PRIORITIES as usize],
-    /// Since when the one has waited that might go and waits longest.
+    /// Since when the message that has been ready longest is ready.
     pub ready_since: Option<Timestamp>,
-    /// Requests under way.
+    /// Requests in flight.
     pub in_flight: usize,
-    /// The account is left alone (A64).
+    /// The account is paused (A64).
     pub paused: bool,
 }
 
 impl Dispatch {
-    /// What waits, by account. Of an account that is not in it nothing does. Looks at every message that waits.
+    /// The backlog by account; accounts without messages may be missing. Visits every queued message.
     pub fn backlog(&self, now: Moment) -> HashMap<String, Backlog> {
         let mut backlogs: HashMap<String, Backlog> = HashMap::new();
         for (name, account) in &self.accounts {
@@ -37,7 +37,7 @@ impl Dispatch {
         backlogs
     }
 
-    /// The account that a message is on its way through; empty where it is not.
+    /// The account through which a message is being sent; empty if it is not in flight.
     pub fn through(&self, id: MessageId) -> &str {
         self.account_of.get(&id).map_or("", String::as_str)
     }

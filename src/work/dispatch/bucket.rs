@@ -14,20 +14,20 @@ use std::time::Duration;
 
 /// governor's token bucket, in segments, on a clock that we set.
 ///
-/// governor makes a bucket full, so one at any other level is made by taking all of it at the moment it was last empty,
-/// which may lie before or after now; from there it fills by itself, to the nanosecond.
+/// governor creates a full bucket, so one at another level is made by taking everything at the time it was last empty,
+/// which may be before or after now; from there it refills exactly, to the nanosecond.
 pub(super) struct Bucket {
     limiter: RateLimiter<NotKeyed, InMemoryState, SetClock, NoOpMiddleware<Elapsed>>,
     clock: SetClock,
     quota: Quota,
-    /// The time of one segment.
+    /// The time in which one segment refills.
     period: Duration,
-    /// When it is full with all debts paid, if nothing more is taken; on `clock`.
+    /// When the bucket is full with all debts paid, if nothing more is taken; on `clock`.
     full_at: Duration,
 }
 
 impl Bucket {
-    /// A bucket that is at level 0 when its clock shows `then`; none where there is no limit.
+    /// A bucket that is empty when its clock shows `then`; `None` without a limit.
     pub(super) fn empty_at(limits: &Limits, then: Duration) -> Option<Self> {
         let rate = limits.millisegments_per_second?;
         let burst = NonZeroU32::new(limits.burst.max(1))?;
@@ -38,20 +38,20 @@ impl Bucket {
         Some(Self { limiter, clock, quota, period, full_at })
     }
 
-    /// How long until `segments` can be taken; nothing where they can be now.
+    /// How long until `segments` can be taken; zero if they can be taken now.
     pub(super) fn ready_in(&self, segments: u32, now: Moment) -> Duration {
         let burst = self.quota.burst_size().get();
         let missing = burst - segments.min(burst);
         (self.full_at.saturating_sub(self.period * missing)).saturating_sub(now.elapsed + AHEAD)
     }
 
-    /// Takes `segments`, where that many or a whole burst are there. What is taken beyond is debt.
+    /// Takes `segments`, if that many or a full burst are available. Anything beyond becomes debt.
     pub(super) fn take(&mut self, segments: u32, now: Moment) -> Result<(), Duration> {
         let now = now.elapsed + AHEAD;
         let burst = self.quota.burst_size().get();
         self.clock.set(now);
         if let Some(at_once) = NonZeroU32::new(segments.min(burst)) {
-            // Never more than the burst is asked for, which is the one thing governor always refuses.
+            // governor always refuses more than the burst, which is never requested here.
             if let Ok(Err(not_yet)) = self.limiter.check_n(at_once) {
                 return Err(not_yet.wait_time_from(Elapsed(now)).max(Duration::from_millis(1)));
             }
@@ -63,13 +63,13 @@ impl Bucket {
         Ok(())
     }
 
-    /// Of what was taken nothing was used.
+    /// Returns unused segments.
     pub(super) fn give_back(&mut self, segments: u32) {
         self.full_at = self.full_at.saturating_sub(self.period * segments);
         (self.limiter, self.clock) = full_in(self.quota, self.period, self.full_at);
     }
 
-    /// What was taken last, `segments` of it, is as if it were taken `at` on the worker's clock.
+    /// Treats the last `segments` taken as if they were taken `at` on the worker's clock, if that is later.
     pub(super) fn no_earlier(&mut self, segments: u32, at: Duration) {
         let full_at = at + AHEAD + self.period * segments;
         if full_at > self.full_at {
@@ -78,7 +78,7 @@ impl Bucket {
         }
     }
 
-    /// The same level, or the same debt, in segments, under other limits from now on; none where there is no limit.
+    /// The same level, or debt, in segments under new limits; `None` without a limit.
     pub(super) fn with(&self, limits: &Limits, now: Moment) -> Option<Self> {
         let now = now.elapsed + AHEAD;
         let after = period(limits.millisegments_per_second?).as_nanos();
@@ -95,7 +95,8 @@ impl Bucket {
         Self::empty_at(limits, then)
     }
 
-    /// When it was or is at level 0 with all debts paid, if nothing more is taken: by the wall as it is now, never early.
+    /// When the bucket was or will be empty with all debts paid, if nothing more is taken: on the current wall clock,
+    /// never too early.
     pub(super) fn empty_by(&self, now: Moment) -> Timestamp {
         let (empty_at, elapsed) = (self.empty(), now.elapsed + AHEAD);
         match empty_at.checked_sub(elapsed) {
@@ -104,18 +105,18 @@ impl Bucket {
         }
     }
 
-    /// When it was empty, on `clock`.
+    /// When the bucket was or will be empty, on `clock`.
     fn empty(&self) -> Duration {
         self.full_at.saturating_sub(self.period * self.quota.burst_size().get())
     }
 
-    /// When it is full, on the worker's clock.
+    /// When the bucket is full, on the worker's clock.
     pub(super) fn full_at(&self) -> Duration {
         self.full_at.saturating_sub(AHEAD)
     }
 }
 
-/// The time of one segment.
+/// The time in which one segment refills.
 fn period(millisegments_per_second: u32) -> Duration {
     Duration::from_nanos(1_000_000_000_000 / u64::from(millisegments_per_second.max(1)))
 }
@@ -124,7 +125,7 @@ fn from_nanos(nanos: u128) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// A limiter that is full at `full_at`, and not before.
+/// A limiter that becomes full at `full_at`.
 fn full_in(
     quota: Quota,
     period: Duration,
@@ -133,32 +134,33 @@ fn full_in(
     let clock = SetClock::default();
     clock.set(full_at.saturating_sub(period * quota.burst_size().get()));
     let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
-    // A new bucket is full, so all of it can be taken.
+    // A new bucket is full, so everything can be taken.
     let _taken = limiter.check_n(quota.burst_size());
     (limiter, clock)
 }
 
-/// With this, cutting a time to whole milliseconds rounds it up.
+/// Added before truncating to milliseconds, so that times are rounded up.
 const JUST_BELOW_A_MS: Duration = Duration::from_nanos(999_999);
 
-/// How far before a worker's beginning a bucket may have been empty; longer ago is the same as then. At the slowest rate
-/// there is (0.001 segments/s) this fills a burst of 600.
+/// How long before the worker's start a bucket may have been empty; longer ago counts as this long. At the slowest rate
+/// (0.001 segments/s) this fills a burst of 600.
 pub(super) const AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Longer ago than this nobody hears of a start, unless the disk is slow.
-const HEARD_WITHIN: Duration = Duration::from_millis(250);
+/// The longest delay between a decision and its report here, unless the disk is slow.
+const REPORT_DELAY_MAX: Duration = Duration::from_millis(250);
 
-/// When a start began, on the worker's clock, that had its permit at `permit` and was decided `at` by the journal's.
+/// When a send started, on the worker's clock, that got its permit at `permit` and was decided `at` in the journal's
+/// time.
 ///
-/// Where that is before its permit, or long ago, one of the two has seen the clock set and the other has not: then it
-/// counts as begun now, which is never too early.
+/// If that is before the permit, or long ago, only one of the two clocks has seen an adjustment: the send then counts
+/// as started now, which is never too early.
 pub(super) fn began(permit: Duration, at: Timestamp, now: Moment) -> Duration {
     let ago = now.wall.since(at);
-    let possible = ago <= now.elapsed.saturating_sub(permit).min(HEARD_WITHIN);
+    let possible = ago <= now.elapsed.saturating_sub(permit).min(REPORT_DELAY_MAX);
     if possible { now.elapsed - ago } else { now.elapsed }
 }
 
-/// A clock that shows what it was set to.
+/// A clock that shows the time it was set to.
 #[derive(Clone, Default, Debug)]
 struct SetClock(Arc<AtomicU64>);
 
@@ -176,7 +178,7 @@ impl Clock for SetClock {
     }
 }
 
-/// A moment of a [`SetClock`].
+/// A time of a [`SetClock`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Elapsed(Duration);
 

@@ -1,4 +1,4 @@
-//! What the lanes learn: what the index has after a restart, and what is committed since.
+//! How the dispatcher learns the state of lanes: from the index after a restart, then from committed frames.
 
 use super::{Dispatch, Due, account_limits};
 use crate::machine::event::{CommittedFrame, Event};
@@ -10,21 +10,21 @@ use crate::work::Moment;
 use std::sync::Arc;
 
 impl Dispatch {
-    /// A message found after a restart, with its lane as the index has it.
+    /// Adds a message found after a restart, with its lane from the index.
     pub fn found(&mut self, id: MessageId, open: &Open, lane_empty_at: Timestamp, now: Moment) {
         self.lane(open.ours, lane_empty_at, now);
         if !open.started {
-            self.wait(id, open, now);
+            self.enqueue(id, open, now);
         }
     }
 
-    /// An account's bucket, as the index has it after a restart.
+    /// Adds an account's bucket from the index, after a restart.
     pub fn found_account(&mut self, name: &str, empty_at: Timestamp, now: Moment) {
         let limits = account_limits(&self.directory, name);
         self.accounts.entry(name.to_owned()).or_default().limit(limits, empty_at.max(self.started_at), now);
     }
 
-    /// What a daily cap has counted.
+    /// Sets the count of a daily cap.
     pub fn counted(&mut self, whose: &CapOwner, count: DayCount, now: Moment) {
         match whose {
             CapOwner::Number(number) => drop(self.days.insert(*number, count)),
@@ -32,7 +32,7 @@ impl Dispatch {
         }
     }
 
-    /// A lane rests, or not any more.
+    /// Pauses a lane, or resumes it.
     pub fn paused(&mut self, ours: E164, until: Option<Timestamp>, now: Moment) {
         match until {
             Some(until) => drop(self.pauses.insert(ours, until)),
@@ -41,38 +41,38 @@ impl Dispatch {
         self.schedule(Due::Lane(ours), now.elapsed);
     }
 
-    /// An account is left alone, or not any more.
+    /// Pauses an account, or resumes it.
     pub fn account_paused(&mut self, name: &str, paused: Option<Paused>, now: Moment) {
         self.account(name, now).paused = paused;
         self.schedule(Due::Account(name.to_owned()), now.elapsed);
     }
 
-    /// Takes note of what was committed.
-    pub fn follow(&mut self, story: &CommittedFrame, now: Moment) {
-        for event in &story.events {
+    /// Applies a committed frame.
+    pub fn follow(&mut self, frame: &CommittedFrame, now: Moment) {
+        for event in &frame.events {
             match &event.fact {
-                // Found in the rows already, when this worker began.
+                // The message was already found in the index when this worker started.
                 Event::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
                 Event::MessageQueued { message, lane, .. } | Event::SendPostponed { message, lane } => {
                     if let Some(open) = open(message) {
-                        self.left(message.id, now);
-                        self.landed(message.id, now);
+                        self.release_lane(message.id, now);
+                        self.release_account(message.id, now);
                         self.lane(message.ours, lane.empty_at, now);
-                        self.wait(message.id, &open, now);
+                        self.enqueue(message.id, &open, now);
                     }
                 }
-                Event::SendStarted { message, .. } => self.started(message.id, story.at, now),
+                Event::SendStarted { message, .. } => self.started(message.id, frame.at, now),
                 Event::SendUnknown { message, .. } | Event::MessageChanged { message, .. } => {
-                    self.gone(message.id, now);
-                    // What changed by a receipt may still be on its way, and what is not to be sent may have a permit that
-                    // is asked for.
+                    self.remove(message.id, now);
+                    // After a receipt the request may still be in flight, and a cancelled message may have a permit
+                    // whose start is being requested.
                     if message.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Open) {
-                        self.landed(message.id, now);
+                        self.release_account(message.id, now);
                     }
                 }
                 Event::MessageStored { message } => {
-                    self.left(message.id, now);
-                    self.landed(message.id, now);
+                    self.release_lane(message.id, now);
+                    self.release_account(message.id, now);
                 }
                 Event::DayCounted { whose, count } => self.counted(whose, *count, now),
                 Event::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
@@ -83,19 +83,19 @@ impl Dispatch {
                 | Event::AccountFailing { account, trouble, .. }
                 | Event::AccountHeld { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
                 Event::AccountResumed { account } => self.account_paused(account, None, now),
-                // Told by the journal's time as it is now, not as it was when this worker began.
+                // The level refers to the journal's current time, and not to that of this worker's start.
                 Event::LaneStored { ours, .. } => drop(self.used.insert(*ours)),
                 fact => {
                     if let Some(directory) = fact.directory_after(&self.directory) {
-                        self.use_directory(directory, story, now);
+                        self.use_directory(directory, frame, now);
                     }
                 }
             }
         }
     }
 
-    /// Limits and accounts are these now; the rest of the story says what the accounts' buckets hold.
-    fn use_directory(&mut self, directory: Directory, story: &CommittedFrame, now: Moment) {
+    /// Applies new limits and accounts; the same frame has the levels of the accounts' buckets.
+    fn use_directory(&mut self, directory: Directory, frame: &CommittedFrame, now: Moment) {
         self.directory = Arc::new(directory);
         let numbers: Vec<_> = self.lanes.keys().copied().collect();
         for number in numbers {
@@ -109,7 +109,7 @@ impl Dispatch {
             self.accounts.entry(name.clone()).or_default();
         }
         for (name, account) in &mut self.accounts {
-            let empty_at = story.events.iter().find_map(|event| match &event.fact {
+            let empty_at = frame.events.iter().find_map(|event| match &event.fact {
                 Event::AccountLaneStored { account, lane } if account == name => Some(lane.empty_at),
                 _ => None,
             });

@@ -1,4 +1,4 @@
-//! One number's lane: who waits, and the bucket that says when the first may go.
+//! One number's lane: its queued messages, and the bucket that decides when the first can be sent.
 
 use super::bucket::{AHEAD, Bucket, began};
 use crate::model::{Day, E164, Limits, MessageId, Position, Timestamp};
@@ -8,39 +8,39 @@ use crate::work::Moment;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-/// How long the machine is given to say that a message has expired, before it is told again.
+/// The delay before an expiry is reported to the engine again.
 const EXPIRE_AGAIN: Duration = Duration::from_secs(1);
 
-/// A message that waits.
+/// A queued message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub(super) theirs: E164,
     pub(super) segments: u16,
-    /// When it was taken in.
+    /// When the message was accepted.
     pub(super) since: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) not_before: Option<Timestamp>,
 }
 
-/// What a lane wants.
+/// What a lane can do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Next {
-    /// This message may go, as far as the number is concerned.
+    /// This message can be sent, as far as the number's limits are concerned.
     Ready { message: MessageId, segments: u16 },
-    /// This message is too old.
+    /// This message has expired.
     Expire(MessageId),
-    /// Nothing before then.
+    /// Nothing before this time.
     At(Duration),
-    /// Nothing, until something else happens.
+    /// Nothing, until another event changes the lane.
     Nothing,
 }
 
-/// What holds the lane from outside of it.
+/// Restrictions of the lane that are kept outside of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Held {
-    /// The carrier asked for a rest (A64).
+    /// The carrier asked for a pause (A64).
     pub(super) paused_until: Option<Timestamp>,
-    /// What the number's day has counted, those included whose start is not yet in the journal.
+    /// The number's count for the day, including messages whose start is not yet in the journal.
     pub(super) day: DayCount,
 }
 
@@ -49,25 +49,25 @@ pub(super) struct Lane {
     bucket: Option<Bucket>,
     /// By priority, then by age.
     queue: BTreeMap<(u8, MessageId), Waiting>,
-    /// Those in the queue by when they are too old.
+    /// The queued messages by expiry.
     expiries: BTreeSet<(Timestamp, MessageId)>,
     priority_of: HashMap<MessageId, u8>,
     in_flight: HashMap<MessageId, E164>,
-    /// The message whose permit is given and whose start is not yet in the journal, with its segments and the moment of
-    /// its permit. The limit is measured at starts, so the next permit follows from when this one truly began: a slow
-    /// disk must not gather permits and let them go at once.
+    /// The message that has its permit and whose start is not yet in the journal, with its segments and the time of the
+    /// permit. Limits are measured at starts, so the next permit depends on when this one really started: permits must
+    /// not accumulate behind a slow disk and be released at once.
     starting: Option<(MessageId, u16, Duration)>,
-    /// Messages the machine was told are too old, and when it may be told again.
-    given_up: HashMap<MessageId, Duration>,
+    /// Messages reported to the engine as expired, and when each may be reported again.
+    expiry_reported: HashMap<MessageId, Duration>,
     turns: Turns,
-    /// Its place among the lanes that are due.
+    /// When the lane is to be checked.
     pub(super) due: Option<Duration>,
-    /// It has a message that is ready and waits for its account.
+    /// The lane has a ready message that waits for its account.
     pub(super) at_account: bool,
 }
 
 impl Lane {
-    /// A lane that is empty at `empty_at`, which is told by the wall as it is at `seen`.
+    /// A lane whose bucket is empty at `empty_at`, converted with the wall clock at `seen`.
     pub(super) fn new(limits: Limits, empty_at: Timestamp, seen: Moment) -> Self {
         let bucket = Bucket::empty_at(&limits, on_bucket_clock(empty_at, seen));
         Self {
@@ -78,14 +78,14 @@ impl Lane {
             priority_of: HashMap::new(),
             in_flight: HashMap::new(),
             starting: None,
-            given_up: HashMap::new(),
+            expiry_reported: HashMap::new(),
             turns: Turns::default(),
             due: None,
             at_account: false,
         }
     }
 
-    /// Other limits from now on. The level is kept, or the debt.
+    /// Sets new limits. The bucket keeps its level or debt.
     pub(super) fn limit(&mut self, limits: Limits, now: Moment) {
         if limits == self.limits {
             return;
@@ -97,29 +97,29 @@ impl Lane {
         self.limits = limits;
     }
 
-    pub(super) fn wait(&mut self, priority: u8, id: MessageId, waiting: Waiting) {
-        self.take_out(id);
+    pub(super) fn enqueue(&mut self, priority: u8, id: MessageId, waiting: Waiting) {
+        self.dequeue(id);
         self.priority_of.insert(id, priority);
         self.expiries.insert((waiting.expires_at, id));
         self.queue.insert((priority, id), waiting);
     }
 
-    /// The message is in no lane any more.
+    /// Removes the message from the lane.
     pub(super) fn forget(&mut self, id: MessageId) {
-        self.take_out(id);
-        self.land(id);
-        self.given_up.remove(&id);
+        self.dequeue(id);
+        self.release(id);
+        self.expiry_reported.remove(&id);
     }
 
-    fn take_out(&mut self, id: MessageId) {
+    fn dequeue(&mut self, id: MessageId) {
         let Some(priority) = self.priority_of.remove(&id) else { return };
         if let Some(waiting) = self.queue.remove(&(priority, id)) {
             self.expiries.remove(&(waiting.expires_at, id));
         }
     }
 
-    /// The message's request is over, if one was under way. A permit that nobody used goes to the next.
-    pub(super) fn land(&mut self, id: MessageId) {
+    /// The message's request has ended, if one was in flight. An unused permit goes to the next message.
+    pub(super) fn release(&mut self, id: MessageId) {
         let unused = self.starting.take_if(|(starting, _, _)| *starting == id);
         if let (Some((_, segments, _)), Some(bucket)) = (unused, &mut self.bucket) {
             bucket.give_back(u32::from(segments));
@@ -135,7 +135,7 @@ impl Lane {
         }
     }
 
-    /// The message's start was not taken: its permit is spent all the same.
+    /// The engine did not accept the message's start; its permit is spent anyway.
     pub(super) fn spent(&mut self, id: MessageId) {
         self.starting.take_if(|(starting, _, _)| *starting == id);
     }
@@ -144,7 +144,7 @@ impl Lane {
         !self.queue.is_empty()
     }
 
-    /// Each message that waits and is not under way: its priority, and since when it might go, if it might by now.
+    /// Each message that is queued and not in flight: its priority, and since when it is ready, if it is ready now.
     pub(super) fn waiting(&self, now: Timestamp) -> impl Iterator<Item = (u8, Option<Timestamp>)> {
         let waiting = self.queue.iter().filter(|((_, id), _)| !self.in_flight.contains_key(id));
         waiting.map(move |((priority, _), waiting)| {
@@ -153,58 +153,58 @@ impl Lane {
         })
     }
 
-    /// When the lane can be forgotten, if nothing waits and nothing is under way: once its bucket is full. Before that
-    /// it would be made again from the wall's `empty_at`, and whoever sets the clock forward would fill the bucket.
+    /// When an idle lane can be removed: once its bucket is full. If it were removed earlier, it would be created again
+    /// from a wall clock time, and setting the clock forward would fill the bucket.
     pub(super) fn idle_at(&self, now: Moment) -> Option<Duration> {
         let idle = self.queue.is_empty() && self.in_flight.is_empty();
         idle.then(|| self.bucket.as_ref().map_or(now.elapsed, |bucket| bucket.full_at().max(now.elapsed)))
     }
 
-    /// The next thing to do.
+    /// What to do next.
     pub(super) fn next(&mut self, now: Moment, held: Held) -> Next {
-        let mut sooner = Sooner(None);
-        if let Some(id) = self.too_old(now, &mut sooner) {
+        let mut earliest = Earliest(None);
+        if let Some(id) = self.too_old(now, &mut earliest) {
             return Next::Expire(id);
         }
-        let Some((message, waiting)) = self.first(now, &mut sooner) else { return sooner.into_next() };
+        let Some((message, waiting)) = self.first(now, &mut earliest) else { return earliest.into_next() };
         if let Some(until) = held.paused_until.filter(|until| *until > now.wall) {
-            sooner.at(now.elapsed_at(until));
-            return sooner.into_next();
+            earliest.at(now.elapsed_at(until));
+            return earliest.into_next();
         }
         let measured = self.bucket.is_some() || self.limits.segments_per_day.is_some();
         if measured && self.starting.is_some() {
-            return sooner.into_next();
+            return earliest.into_next();
         }
         let allowed = rate::cap_allows(&self.limits, held.day, u32::from(waiting.segments), now.wall);
         if allowed > now.wall {
-            sooner.at(now.elapsed_at(allowed));
-            return sooner.into_next();
+            earliest.at(now.elapsed_at(allowed));
+            return earliest.into_next();
         }
         let wait = self.bucket.as_ref().map(|bucket| bucket.ready_in(u32::from(waiting.segments), now));
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            sooner.at(now.elapsed + wait);
-            return sooner.into_next();
+            earliest.at(now.elapsed + wait);
+            return earliest.into_next();
         }
         Next::Ready { message, segments: waiting.segments }
     }
 
-    /// When the first of those that wait is too old, or is told to the machine again. Never now: who has been told just
-    /// now, or is on its way, is not told at once again.
+    /// When the next queued message expires, or its expiry is reported again. Never now: messages that were just
+    /// reported or are in flight are not reported again at once.
     pub(super) fn next_expiry(&self, now: Moment) -> Option<Duration> {
-        let mut sooner = Sooner(None);
+        let mut earliest = Earliest(None);
         for (expires_at, id) in &self.expiries {
             if *expires_at > now.wall {
-                sooner.at(now.elapsed_at(*expires_at));
+                earliest.at(now.elapsed_at(*expires_at));
                 break;
             }
-            if let Some(again) = self.given_up.get(id).filter(|_| !self.in_flight.contains_key(id)) {
-                sooner.at(*again);
+            if let Some(again) = self.expiry_reported.get(id).filter(|_| !self.in_flight.contains_key(id)) {
+                earliest.at(*again);
             }
         }
-        sooner.0
+        earliest.0
     }
 
-    /// The message that is ready gets its permit: when the lane is empty with it, or how long it waits after all.
+    /// Takes the permit for a ready message. Returns when the lane is empty with it, or how long it still has to wait.
     pub(super) fn start(&mut self, id: MessageId, now: Moment) -> Result<Timestamp, Duration> {
         let place = self.priority_of.get(&id).map(|priority| (*priority, id));
         let Some((place, waiting)) = place.and_then(|place| Some((place, *self.queue.get(&place)?))) else {
@@ -223,34 +223,34 @@ impl Lane {
         Ok(self.bucket.as_ref().map_or(now.wall, |bucket| bucket.empty_by(now)))
     }
 
-    /// A message whose time has passed. Whether it is really too old is the machine's to say, once in a while.
-    fn too_old(&mut self, now: Moment, sooner: &mut Sooner) -> Option<MessageId> {
+    /// A message past its expiry. The engine decides whether it has expired, so it is reported at intervals.
+    fn too_old(&mut self, now: Moment, earliest: &mut Earliest) -> Option<MessageId> {
         for (expires_at, id) in &self.expiries {
             if *expires_at > now.wall {
-                sooner.at(now.elapsed_at(*expires_at));
+                earliest.at(now.elapsed_at(*expires_at));
                 return None;
             }
             if self.in_flight.contains_key(id) {
                 continue;
             }
-            let again = self.given_up.get(id).copied().unwrap_or_default();
+            let again = self.expiry_reported.get(id).copied().unwrap_or_default();
             if again <= now.elapsed {
                 let id = *id;
-                self.given_up.insert(id, now.elapsed + EXPIRE_AGAIN);
+                self.expiry_reported.insert(id, now.elapsed + EXPIRE_AGAIN);
                 return Some(id);
             }
-            sooner.at(again);
+            earliest.at(again);
         }
         None
     }
 
-    /// The message that goes first: of the priority whose turn it is the oldest that nothing of its own pair holds back
+    /// The message to send first: within the priority whose turn it is, the oldest one not blocked by its own pair
     /// (A63).
-    fn first(&self, now: Moment, sooner: &mut Sooner) -> Option<(MessageId, Waiting)> {
+    fn first(&self, now: Moment, earliest: &mut Earliest) -> Option<(MessageId, Waiting)> {
         let mut held: HashSet<E164> = self.in_flight.values().copied().collect();
         let mut firsts = [None; PRIORITIES as usize];
         for (rank, first) in (0..).zip(&mut firsts) {
-            *first = self.first_of(rank, now, &mut held, sooner);
+            *first = self.first_of(rank, now, &mut held, earliest);
             if first.is_some() && !self.turns.passed_over() {
                 break;
             }
@@ -263,7 +263,7 @@ impl Lane {
         priority: u8,
         now: Moment,
         held: &mut HashSet<E164>,
-        sooner: &mut Sooner,
+        earliest: &mut Earliest,
     ) -> Option<(MessageId, Waiting)> {
         for (&(_, id), waiting) in self.queue.range((priority, FIRST)..(priority + 1, FIRST)) {
             if self.in_flight.contains_key(&id) {
@@ -271,9 +271,9 @@ impl Lane {
             }
             let early = waiting.not_before.filter(|not_before| *not_before > now.wall);
             if let Some(not_before) = early {
-                sooner.at(now.elapsed_at(not_before));
+                earliest.at(now.elapsed_at(not_before));
             }
-            // A message that cannot go holds back the later ones of its pair, and nobody else.
+            // A message that cannot be sent blocks later ones of its pair, and no others.
             let stays = early.is_some() || waiting.expires_at <= now.wall;
             if held.contains(&waiting.theirs) || stays {
                 held.insert(waiting.theirs);
@@ -285,13 +285,13 @@ impl Lane {
     }
 }
 
-/// Before every message.
+/// Sorts before every message.
 const FIRST: MessageId = MessageId::new(Day(0), Position(0), 0);
 
 /// The earliest of several times.
-struct Sooner(Option<Duration>);
+struct Earliest(Option<Duration>);
 
-impl Sooner {
+impl Earliest {
     fn at(&mut self, at: Duration) {
         self.0 = Some(self.0.map_or(at, |before| before.min(at)));
     }
@@ -301,8 +301,8 @@ impl Sooner {
     }
 }
 
-/// A wall time, as it is seen at a moment, on a bucket's clock, which runs ahead because that time may lie before the
-/// worker's beginning.
+/// Converts a wall time, as of a moment, to a bucket's clock, which runs ahead because the time may be before the
+/// worker's start.
 pub(super) fn on_bucket_clock(wall: Timestamp, seen: Moment) -> Duration {
     (seen.elapsed + AHEAD + wall.since(seen.wall)).saturating_sub(seen.wall.since(wall))
 }

@@ -1,4 +1,4 @@
-//! The lanes as a new process finds them.
+//! Restores the lanes when a process starts.
 
 use super::Dispatch;
 use crate::machine::state::CapOwner;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 const PAGE: usize = 500;
 
 impl Dispatch {
-    /// The lanes as the index has them, and the attempts that were recorded and never settled: each the message and which
-    /// of its attempts, from 1.
+    /// The lanes from the index, and the attempts that were recorded and never settled: each message with the number of
+    /// its attempt, from 1.
     pub fn recover(view: &impl View, directory: Arc<Directory>, now: Moment) -> (Self, Vec<(MessageId, u32)>) {
         let mut dispatch = Self::new(directory, view.gateway().started_at, now);
         let mut unsettled = Vec::new();
@@ -37,7 +37,7 @@ impl Dispatch {
         }
     }
 
-    /// What carriers, days and buckets hold back.
+    /// Restores the pauses, daily counts and bucket levels.
     fn found_held(&mut self, view: &impl View, now: Moment) {
         let mut from = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! Lanes in virtual time.
+//! Lanes in simulated time.
 
 mod accounts;
 mod backlog;
@@ -24,7 +24,7 @@ fn a30_a_bucket_is_empty_at_the_start_and_a28_pays_segments() {
     world.queue("a", Kind::Custom, 6);
     world.queue("b", Kind::Custom, 1);
     world.run(20_000);
-    // One segment must be there first, six are taken, and the debt of five is paid before the next one's turn.
+    // One segment must be available first; six are taken, and the debt of five is paid before the next message.
     assert_eq!(world.sent, [("a", 1_000), ("b", 7_000)]);
 }
 
@@ -49,7 +49,7 @@ fn a21_closing_goes_before_agents_and_agents_before_auto_replies() {
 }
 
 #[test]
-fn a63_a_retry_holds_back_its_own_pair_and_nobody_else() {
+fn a63_a_retry_blocks_only_its_own_pair() {
     let mut world = World::new(10_000, 10);
     world.queue_to("first", "+12065550142", 1);
     world.queue_to("second", "+12065550142", 1);
@@ -60,7 +60,7 @@ fn a63_a_retry_holds_back_its_own_pair_and_nobody_else() {
 }
 
 #[test]
-fn r24_each_number_has_a_limit_of_its_own_and_holds_no_other() {
+fn r24_each_number_has_its_own_limit_and_blocks_no_other() {
     let mut world = World::new(100, 1);
     world.queue("slow", Kind::Custom, 1);
     world.limit(OTHER, 10_000, 1);
@@ -70,7 +70,7 @@ fn r24_each_number_has_a_limit_of_its_own_and_holds_no_other() {
 }
 
 #[test]
-fn a31_closing_messages_agents_texts_and_auto_replies_of_a_number_share_one_bucket() {
+fn a31_all_kinds_of_texts_of_a_number_share_one_bucket() {
     let mut world = World::new(1_000, 1);
     world.queue("closing", Kind::Closing, 1);
     world.queue("agent", Kind::Custom, 2);
@@ -80,7 +80,7 @@ fn a31_closing_messages_agents_texts_and_auto_replies_of_a_number_share_one_buck
 }
 
 #[test]
-fn a_message_too_old_is_given_up_though_there_is_no_permit() {
+fn an_expired_message_is_given_up_even_without_a_permit() {
     let mut world = World::new(100, 1);
     world.queue("first", Kind::Closing, 9);
     world.queue("late", Kind::Closing, 1);
@@ -90,7 +90,7 @@ fn a_message_too_old_is_given_up_though_there_is_no_permit() {
 }
 
 #[test]
-fn a_text_that_is_ready_goes_in_the_moment_in_which_another_is_too_old() {
+fn a_ready_text_is_sent_at_the_moment_another_expires() {
     let mut world = World::new(100, 1);
     world.ttl_ms = 10_000;
     world.queue("old", Kind::Custom, 1);
@@ -101,7 +101,7 @@ fn a_text_that_is_ready_goes_in_the_moment_in_which_another_is_too_old() {
 }
 
 #[test]
-fn a64_an_account_that_does_not_answer_has_a_bounded_number_of_requests() {
+fn a64_an_unresponsive_account_has_a_bounded_number_of_requests() {
     let mut world = World::new(1_000_000, 1_000);
     let names: Vec<String> = (0..IN_FLIGHT_MAX + 10).map(|n| format!("m{n}")).collect();
     let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
@@ -114,7 +114,7 @@ fn a64_an_account_that_does_not_answer_has_a_bounded_number_of_requests() {
 }
 
 #[test]
-fn a28_a_lane_takes_new_limits_at_the_level_it_has() {
+fn a28_a_lane_keeps_its_level_when_its_limits_change() {
     let mut world = World::new(100, 1);
     world.queue("a", Kind::Custom, 1);
     world.queue("b", Kind::Custom, 1);
@@ -123,18 +123,18 @@ fn a28_a_lane_takes_new_limits_at_the_level_it_has() {
     world.queue("c", Kind::Custom, 1);
     world.run(20_000);
     assert_eq!(world.order(), ["a", "b", "c"]);
-    // At 12 s a fifth of a segment was there; at the new rate the rest takes 0.8 s, and no burst comes with it.
+    // At 12 s a fifth of a segment was available; at the new rate the rest takes 0.8 s, and there is no burst.
     assert_eq!(world.sent, [("a", 10_000), ("b", 12_800), ("c", 13_800)]);
 }
 
 #[test]
-fn i8_permits_that_a_slow_disk_holds_up_do_not_gather() {
+fn i8_permits_delayed_by_a_slow_disk_do_not_accumulate() {
     let mut world = World::new(1_000, 1);
     world.queue("a", Kind::Custom, 1);
     world.queue("b", Kind::Custom, 1);
     world.now_ms = 1_000;
-    let Some(Action::Start { message, .. }) = world.dispatch.next(world.now()).pop() else { panic!("a may go") };
-    // For three seconds nobody hears whether the first has begun.
+    let Some(Action::Start { message, .. }) = world.dispatch.next(world.now()).pop() else { panic!("a is ready") };
+    // For three seconds the start of the first is not confirmed.
     world.now_ms = 4_000;
     assert_eq!(world.dispatch.next(world.now()), []);
     world.start(message, world.now().wall);
@@ -143,14 +143,14 @@ fn i8_permits_that_a_slow_disk_holds_up_do_not_gather() {
 }
 
 #[test]
-fn g13_where_lane_and_journal_have_not_seen_the_same_clock_no_text_goes_early() {
+fn g13_no_text_is_early_when_lane_and_journal_clocks_differ() {
     let mut world = World::new(1_000, 1);
     world.queue("a", Kind::Custom, 1);
     world.queue("b", Kind::Custom, 1);
     world.now_ms = 1_000;
-    let Some(Action::Start { message, .. }) = world.dispatch.next(world.now()).pop() else { panic!("a may go") };
-    // While the disk is slow the clock is set forward and back again, and only the lanes look at it in between: their time
-    // goes on from there, and by it the start was decided two minutes ago.
+    let Some(Action::Start { message, .. }) = world.dispatch.next(world.now()).pop() else { panic!("a is ready") };
+    // While the disk is slow the clock is set forward and back again, and only the lanes see the jump: their time
+    // continues from there, and by it the start was decided two minutes ago.
     world.now_ms = 4_000;
     world.journal_behind_ms = 120_000;
     world.start(message, world.now().wall);
@@ -176,8 +176,8 @@ fn g13_a_clock_set_forward_fills_no_bucket() {
 }
 
 proptest! {
-    /// At most max(burst, largest message) + rate × window segments start in any window (invariant I8), and with a
-    /// backlog no less than that is used, across restarts of the dispatcher.
+    /// At most max(burst, largest message) + rate × window segments start in any window (invariant I8), and a backlog
+    /// uses all of it, across restarts of the dispatcher.
     #[test]
     fn i8_no_window_holds_more_than_the_limit_allows(
         rate in prop::sample::select(vec![100u32, 333, 1_000, 3_000, 100_000]),
@@ -206,7 +206,7 @@ proptest! {
             for (name, at) in &world.sent[from..] {
                 sum += segments_of(name);
                 let allowed = largest * 1_000_000 + u64::from(rate) * (at - start);
-                // Times are whole milliseconds, so a window may look one shorter than it was.
+                // Times are whole milliseconds, so a window may appear one millisecond too short.
                 prop_assert!(sum * 1_000_000 <= allowed + u64::from(rate), "{sum} segments in {} ms", at - start);
             }
         }
@@ -214,8 +214,8 @@ proptest! {
 }
 
 proptest! {
-    /// The same while the limits change: what may go in a window is what the bucket could hold when it began, what the rates
-    /// there were have let in since, and the debt a message may leave when it ends.
+    /// The same while the limits change: a window allows what the bucket could hold at its start, what the rates have
+    /// added since, and the debt that a message may leave at its end.
     #[test]
     fn i8_a28_no_window_holds_more_than_its_rates_allow_when_they_change(
         rates in prop::collection::vec(prop::sample::select(vec![100u32, 333, 1_000, 3_000, 100_000]), 2..4),
@@ -244,7 +244,7 @@ proptest! {
 
         let segments_of = |name: &str| u64::from(sizes[names.iter().position(|known| *known == name).unwrap()]);
         let burst_at = |ms| u64::from(changes.iter().rfind(|(at, _, _)| *at <= ms).unwrap().2);
-        // Thousandths of a segment let in by `ms`, times a thousand.
+        // Segments added by `ms`, in millionths.
         let let_in = |ms: u64| -> u64 {
             let ends = changes.iter().skip(1).map(|(at, _, _)| *at).chain([u64::MAX]);
             changes.iter().zip(ends).map(|((from, rate, _), end)| u64::from(*rate) * ms.min(end).saturating_sub(*from)).sum()
@@ -253,7 +253,7 @@ proptest! {
             let mut sum = 0;
             for (name, at) in &world.sent[from..] {
                 sum += segments_of(name);
-                // What was sent in the very millisecond of a change was sent before it.
+                // Anything sent in the same millisecond as a change was sent before it.
                 let held = burst_at(*start).max(burst_at(start.saturating_sub(1)));
                 let debt = segments_of(name).saturating_sub(burst_at(*at).min(burst_at(at.saturating_sub(1))));
                 let allowed = (held + debt) * 1_000_000 + let_in(*at) - let_in(*start);
@@ -269,7 +269,7 @@ fn g13_a_clock_set_by_a_day_makes_no_burst_and_stops_no_lane() {
     for ahead_ms in [24 * 60 * 60 * 1_000, 0] {
         let mut world = World::new(1_000, 1);
         world.ttl_ms = u64::MAX / 4;
-        // Set back: the wall was a day ahead before.
+        // Set back: the wall clock was a day ahead before.
         world.wall_ahead_ms = 24 * 60 * 60 * 1_000 - ahead_ms;
         world.queue("a", Kind::Custom, 1);
         world.run(1_500);
@@ -284,10 +284,10 @@ fn g13_a_clock_set_by_a_day_makes_no_burst_and_stops_no_lane() {
 }
 
 #[test]
-fn a_text_whose_start_the_engine_had_no_room_for_goes_with_the_next_permit() {
+fn a_text_rejected_by_a_busy_engine_goes_with_the_next_permit() {
     let mut world = World::new(1_000, 1);
     world.queue("a", Kind::Custom, 1);
-    world.answers.insert("a", Answer::NotTaken);
+    world.answers.insert("a", Answer::EngineBusy);
     world.run(5_000);
     assert_eq!(world.sent, [("a", 1_000), ("a", 2_000)]);
 }

@@ -3,16 +3,16 @@
 use crate::machine::show::{EventHeader, KINDS};
 use std::collections::BTreeSet;
 
-/// The types of events an endpoint is told of. The default is all of them.
+/// The event types an endpoint subscribes to. The default is all of them.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Filter {
-    /// As they were written; none for all.
+    /// The patterns as they were written; empty for all types.
     words: Vec<String>,
     kinds: BTreeSet<&'static str>,
 }
 
 impl Filter {
-    /// Reads types like `call.ended`, and groups of them like `message.*`. What is no type comes back.
+    /// Parses types like `call.ended`, and groups of them like `message.*`. Returns the patterns that match no type.
     pub fn read<'a>(words: &[&'a str]) -> Result<Self, Vec<&'a str>> {
         let mut filter = Self::default();
         let mut unknown = Vec::new();
@@ -34,25 +34,25 @@ impl Filter {
         self.words.is_empty() || self.kinds.contains(kind)
     }
 
-    /// As it was written; none for all events.
+    /// The patterns as they were written; empty for all types.
     pub fn words(&self) -> &[String] {
         &self.words
     }
 }
 
-/// What an endpoint is told of.
+/// What an endpoint gets: its filter, and its name.
 #[derive(Default)]
-pub(super) struct Wanted {
+pub(super) struct Subscription {
     pub(super) filter: Filter,
-    /// Its name; empty for one that is told of nothing but what all are.
+    /// The endpoint's name; empty for a feed without gap events of its own.
     pub(super) endpoint: String,
 }
 
-impl Wanted {
-    /// Whether the endpoint is told of it: of what it asked for, and of its own gaps, which it has to know of whatever it
-    /// asked for.
-    pub(super) fn takes(&self, head: &EventHeader<'_>) -> bool {
-        head.only_for().map_or_else(|| self.filter.takes(head.kind), |endpoint| endpoint == self.endpoint)
+impl Subscription {
+    /// Whether the endpoint gets this event: the filter selects it, or it is the endpoint's own gap event, which
+    /// ignores the filter.
+    pub(super) fn takes(&self, header: &EventHeader<'_>) -> bool {
+        header.only_for().map_or_else(|| self.filter.takes(header.kind), |endpoint| endpoint == self.endpoint)
     }
 }
 
@@ -61,16 +61,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_or_a_group_of_them_is_wanted_and_nothing_else() {
+    fn a_filter_takes_only_its_types_and_groups_of_types() {
         let filter = Filter::read(&["message.*", "call.ended"]).unwrap();
         for kind in KINDS {
             assert_eq!(filter.takes(kind), kind.starts_with("message.") || *kind == "call.ended", "{kind}");
-            assert!(Filter::default().takes(kind), "who says nothing wants all");
+            assert!(Filter::default().takes(kind), "an empty filter takes all types");
         }
     }
 
     #[test]
-    fn what_is_no_type_comes_back() {
+    fn patterns_that_match_no_type_are_returned() {
         let words = ["call.ended", "message", "message.", "*", "call*", "call.begun", "media.ready.*", ""];
         assert_eq!(Filter::read(&words), Err(words[1..].to_vec()));
     }

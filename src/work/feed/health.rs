@@ -1,105 +1,105 @@
-//! Whether an endpoint takes anything at all, and what is done while it does not.
+//! Whether an endpoint accepts events at all: its circuit breaker and its back-off.
 //!
-//! Invariant: an endpoint is down from a failure that says so until a delivery passes. While it is down nothing is
-//! delivered but probes, one after 1, 2, 4 and then every 5 seconds; the first delivery that passes opens it.
+//! Invariant: an endpoint is down from a failure that concerns the whole endpoint until a delivery succeeds. While it
+//! is down, only probes are sent, after 1, 2, 4 and then every 5 seconds; the first success ends that state.
 
 use crate::model::EventId;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 use std::time::Duration;
 
-/// Waits of an event that an endpoint refuses while it takes others, in seconds; the last repeats. An event is never
-/// given up.
+/// Retry delays of an event that an endpoint refuses while it accepts others, in seconds; the last repeats. Events are
+/// never given up.
 const SCHEDULE_SECS: [u64; 7] = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 
-/// From one probe of an endpoint that is down to the next, in seconds; the last repeats.
+/// Intervals between probes of an endpoint that is down, in seconds; the last repeats.
 const PROBES_SECS: [u64; 4] = [1, 2, 4, 5];
 
-/// After so long without a success people should look.
+/// An endpoint without a success for this long is shown as paused.
 const PAUSED_AFTER: Duration = Duration::from_secs(10);
 
-/// The longest that one answer holds back all others.
+/// The longest pause of all deliveries that one response can cause.
 const HOLD_MAX: Duration = Duration::from_secs(60);
 
-/// What an endpoint's answers say of the endpoint.
+/// The state of one endpoint, from its responses.
 #[derive(Default)]
 pub(super) struct Health {
-    /// Deliveries that passed.
+    /// Successful deliveries.
     pub(super) successes: u64,
-    /// Since when none has.
+    /// When the first failure since the last success happened.
     failing_since: Option<Duration>,
-    /// It said that it is gone, and has taken nothing since.
+    /// The endpoint answered 410, and has accepted nothing since.
     gone: bool,
-    /// When to probe it next, while it is down.
+    /// The time of the next probe, while the endpoint is down.
     probe_at: Option<Duration>,
-    /// Probes since it is down.
+    /// Probes sent since the endpoint went down.
     probes: usize,
-    /// It asked for some quiet.
+    /// The end of the pause that the endpoint asked for.
     held_until: Option<Duration>,
 }
 
 impl Health {
-    /// A delivery passed: the endpoint is there.
+    /// A delivery succeeded: the endpoint is up.
     pub(super) fn passed(&mut self) {
         let successes = self.successes + 1;
         *self = Self { successes, held_until: self.held_until, ..Self::default() };
     }
 
-    /// The endpoint did not take an event, and as far as we know would not have taken another: it is down.
+    /// A delivery failed for a reason that concerns the whole endpoint: it is down.
     pub(super) fn failed(&mut self, gone: bool, now: Duration) {
         self.failing_since.get_or_insert(now);
         self.gone |= gone;
         self.probe_at.get_or_insert(now + Duration::from_secs(PROBES_SECS[0]));
     }
 
-    /// The endpoint is there and asks for some quiet.
-    pub(super) fn hold(&mut self, now: Duration, wish: Duration) {
+    /// The endpoint is up and asks for a pause.
+    pub(super) fn hold(&mut self, now: Duration, retry_after: Duration) {
         self.failing_since.get_or_insert(now);
-        let until = now + wish.min(HOLD_MAX);
+        let until = now + retry_after.min(HOLD_MAX);
         self.held_until = self.held_until.max(Some(until));
     }
 
-    /// Whether nothing may be begun because it asked for quiet.
+    /// Whether a pause that the endpoint asked for is in effect.
     pub(super) fn held(&mut self, now: Duration) -> bool {
         self.held_until = self.held_until.filter(|until| now < *until);
         self.held_until.is_some()
     }
 
-    /// Whether it takes nothing: until it does it is only probed.
+    /// Whether the endpoint is down, so that it is only probed.
     pub(super) fn is_down(&self) -> bool {
         self.probe_at.is_some()
     }
 
-    /// Whether some delivery failed and none has passed since.
+    /// Whether a delivery failed and none has succeeded since.
     pub(super) fn failing(&self) -> bool {
         self.failing_since.is_some()
     }
 
-    /// Whether people should look: it is gone, or has taken nothing for ten seconds.
+    /// Whether an operator should look: the endpoint is gone, or has accepted nothing for ten seconds.
     pub(super) fn paused(&self, now: Duration) -> bool {
         self.gone || self.failing_since.is_some_and(|since| now.saturating_sub(since) >= PAUSED_AFTER)
     }
 
-    /// A probe begins.
+    /// A probe is sent.
     pub(super) fn probes(&mut self, now: Duration) {
         self.probes += 1;
         let secs = PROBES_SECS[self.probes.min(PROBES_SECS.len() - 1)];
         self.probe_at = Some(now + Duration::from_secs(secs));
     }
 
-    /// Until when it wants quiet.
+    /// The end of the pause that the endpoint asked for.
     pub(super) fn held_until(&self) -> Option<Duration> {
         self.held_until
     }
 
-    /// When to probe it next, while it is down.
+    /// The time of the next probe, while the endpoint is down.
     pub(super) fn probe_at(&self) -> Option<Duration> {
         self.probe_at
     }
 }
 
-/// The wait of an event that was refused so often by an endpoint that takes others: ± 20 %, spread by a hash so that a
-/// thousand calls do not come back at once.
+/// The retry delay of an event after this many failures at an endpoint that accepts others: ± 20 %, spread by a hash so
+/// that a thousand calls are not retried at the same time.
 pub(super) fn wait(id: EventId, failures: u32) -> Duration {
     let step = (failures.max(1) as usize - 1).min(SCHEDULE_SECS.len() - 1);
     let mut hasher = SipHasher13::new();

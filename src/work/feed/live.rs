@@ -1,56 +1,57 @@
-//! The second reader: what begins now is told now, though much of what was before is still to be told.
+//! The live reader: delivers threads that begin now, while a long backlog is still undelivered.
 //!
-//! Invariant: a thread is this reader's only if its first event is, because then none of its events is among those the
-//! backlog's reader has still to come to; and what this reader took of it is not taken again when that one comes by.
+//! Invariant: this reader owns a thread only if it read the thread's first event, so none of the thread's events is
+//! still ahead of the backlog reader; and the backlog reader skips the events that this reader took.
 
 use super::terms::{Name, Place};
 use crate::model::Position;
 use std::collections::HashMap;
 
-/// Where the reader is, and what it took.
+/// The reader's position, and the threads it owns.
 #[derive(Default)]
 pub(super) struct Live {
-    /// Where it began, and what it reads next; none while the backlog's reader is near the end itself.
+    /// Where the reader started, and what it reads next; `None` while the backlog reader is near the end itself.
     cursor: Option<(Position, Position)>,
-    /// How often it has begun.
+    /// How often the reader has started.
     beginnings: u32,
     threads: HashMap<Name, Taken>,
 }
 
-/// What was taken of a thread.
+/// The events taken of one thread.
 struct Taken {
-    /// Everything up to there.
+    /// The last event taken; all before it are taken too.
     last: Place,
-    /// By the reader that began as this.
+    /// The start of the reader (see `beginnings`) that took them.
     beginning: u32,
 }
 
 impl Live {
-    /// The position to read next, while it reads.
+    /// The position to read next, while the reader is active.
     pub(super) fn next(&self) -> Option<Position> {
         self.cursor.map(|(_, next)| next)
     }
 
-    /// Where it began to read.
+    /// The position at which the reader started.
     pub(super) fn began(&self) -> Option<Position> {
         self.cursor.map(|(began, _)| began)
     }
 
-    /// It begins at `end`, leaving what it has not come to. `backlog` is what the backlog's reader comes to next.
+    /// Starts at `end`, skipping everything unread before. `backlog` is the next position of the backlog reader.
     pub(super) fn begin(&mut self, end: Position, backlog: Position) {
         self.cursor = Some((end, end));
         self.beginnings += 1;
         self.threads.retain(|_, taken| taken.last.0 >= backlog);
     }
 
-    /// It has read this position.
+    /// Advances past this position.
     pub(super) fn read(&mut self, at: Position) {
         if let Some((_, next)) = &mut self.cursor {
             *next = at.next();
         }
     }
 
-    /// Whether an event is this reader's to take, and it has been now. `room` is how many threads may be its own.
+    /// Takes an event if it belongs to this reader; returns whether it does. `room` is how many threads the reader may
+    /// own.
     pub(super) fn takes(&mut self, thread: &str, place: Place, begins: bool, room: usize) -> bool {
         let beginning = self.beginnings;
         if let Some(taken) = self.threads.get_mut(thread) {
@@ -67,12 +68,12 @@ impl Live {
         mine
     }
 
-    /// Whether this reader has taken an event that the backlog's reader comes to.
+    /// Whether this reader has taken an event that the backlog reader reads now.
     pub(super) fn has_taken(&self, thread: &str, place: Place) -> bool {
         self.threads.get(thread).is_some_and(|taken| place <= taken.last)
     }
 
-    /// The backlog's reader goes on to `next`: where it has come to this one, there need be only one.
+    /// The backlog reader advances to `next`. Once it has reached this reader, one reader is enough and this one stops.
     pub(super) fn meet(&mut self, next: Position) {
         if self.cursor.is_some_and(|(_, end)| next >= end) {
             self.cursor = None;
@@ -80,7 +81,7 @@ impl Live {
         }
     }
 
-    /// Nothing before `oldest` is kept any more; whether something was still to be read there.
+    /// Skips everything before `oldest`, which is no longer kept.
     pub(super) fn skip_to(&mut self, oldest: Position) {
         if let Some((_, next)) = &mut self.cursor {
             *next = oldest.max(*next);

@@ -1,12 +1,12 @@
-//! How a feed passes positions that were lost from the journal, and given up.
+//! How a feed skips positions that were lost from the journal.
 
 use super::Feed;
 use super::terms::Reader;
 use crate::model::Position;
 
 impl Feed {
-    /// Where this reader wants to read on nothing stands before `to`: it goes on there. Other readers, and what is held,
-    /// stay where they are.
+    /// Moves this reader to `to`, because the positions before it are lost. Other readers, and events in memory, are
+    /// not affected.
     pub fn pass_gap(&mut self, reader: Reader, to: Position) {
         match reader {
             Reader::Backlog => {

@@ -1,75 +1,74 @@
-//! Threads that are left behind: memory keeps where the oldest undelivered event of each stands, and the journal keeps
-//! the events.
+//! Parked threads: memory holds the position of each one's oldest undelivered event, and the journal holds the events.
 //!
-//! Invariant: every undelivered event of a parked thread that a reader has passed stands between the thread's `from` and
-//! its `last`, and is read again from there before the thread is parked no longer. So the watermark need not wait for it.
+//! Invariant: every undelivered event of a parked thread that a reader has passed lies between the thread's `from` and
+//! its `last`, and is read again before the thread is unparked. So the watermark need not wait for it.
 //!
-//! Whoever wants to go on joins the sweep, which reads the journal forward once for all of them.
+//! Threads due for a retry join the current retry pass, which reads the journal forward once for all of them.
 
 use super::terms::{Name, Place, place_after};
 use crate::model::Position;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// What is parked.
+/// All parked threads.
 #[derive(Default)]
 pub(super) struct Parked {
-    threads: HashMap<Name, Stand>,
-    /// Who wants to read on, and from where.
+    threads: HashMap<Name, ParkedThread>,
+    /// Threads that wait for a retry pass, each with the place to read from.
     waiting: BTreeSet<(Place, Name)>,
-    sweep: Option<Sweep>,
-    /// Whose place in the journal's record of them is not of today.
-    unnoted: BTreeSet<Name>,
+    retry: Option<RetryParked>,
+    /// Threads whose current state is not yet recorded in the journal.
+    unrecorded: BTreeSet<Name>,
 }
 
-/// Where a thread stands.
-struct Stand {
-    /// Everything before is delivered.
+/// The state of one parked thread.
+struct ParkedThread {
+    /// Everything before this is delivered.
     from: Place,
-    /// Everything before is delivered or held.
+    /// Everything before this is delivered or in memory.
     read: Place,
-    /// Where its last event stands that a reader passed.
+    /// The position of the thread's last event that a reader passed.
     last: Position,
-    reading: Reading,
-    /// The journal has a record of it.
-    noted: bool,
+    reading: ReadState,
+    /// The journal has a record of the thread.
+    recorded: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    Not,
-    Waits,
-    Sweeps,
+enum ReadState {
+    Idle,
+    Queued,
+    Retrying,
 }
 
-/// One way through the journal.
-struct Sweep {
+/// One pass through the journal, which reads the events of threads to retry.
+struct RetryParked {
     next: Position,
-    /// The last position that one of them needs.
+    /// The last position that a member needs.
     until: Position,
     members: HashSet<Name>,
     /// Members that were read at `next`.
     touched: Vec<Name>,
 }
 
-/// How it goes on with a thread whose delivery passed.
+/// The state of a thread after a successful delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum After {
-    /// It was not parked.
+    /// The thread was not parked.
     NotParked,
-    /// It is parked no longer: it has caught up.
+    /// The thread has caught up and is unparked.
     CaughtUp,
-    /// It is still parked.
+    /// The thread is still parked.
     Parked,
 }
 
-impl Stand {
+impl ParkedThread {
     fn complete(&self) -> bool {
         self.read.0 > self.last
     }
 }
 
 impl Parked {
-    /// How many threads are parked.
+    /// The number of parked threads.
     pub(super) fn len(&self) -> usize {
         self.threads.len()
     }
@@ -78,246 +77,246 @@ impl Parked {
         self.threads.contains_key(thread)
     }
 
-    /// Whether an event that a reader has passed is delivered, as far as parked threads go.
+    /// Whether an event that a reader has passed is delivered, as far as parked threads are concerned.
     pub(super) fn is_delivered(&self, thread: &str, place: Place) -> bool {
-        self.threads.get(thread).is_none_or(|stand| place < stand.from)
+        self.threads.get(thread).is_none_or(|entry| place < entry.from)
     }
 
-    /// Parks a thread that has everything before `from`, and whose last event so far stands at `last`.
+    /// Parks a thread whose events before `from` are delivered, and whose last event so far is at `last`.
     pub(super) fn park(&mut self, name: &Name, from: Place, last: Position) {
-        // Parked again before it was noted that it was not: there is still a record.
-        let noted = self.unnoted.contains(name);
-        let stand = Stand { from, read: from, last, reading: Reading::Not, noted };
-        self.threads.insert(Name::clone(name), stand);
-        self.unnoted.insert(Name::clone(name));
+        // The thread was unparked and parked again before that was recorded: its record still exists.
+        let recorded = self.unrecorded.contains(name);
+        let entry = ParkedThread { from, read: from, last, reading: ReadState::Idle, recorded };
+        self.threads.insert(Name::clone(name), entry);
+        self.unrecorded.insert(Name::clone(name));
     }
 
-    /// A thread that was parked before this process began.
-    pub(super) fn found(&mut self, name: &Name, from: Position, last: Position) {
+    /// Restores a thread that was parked before this process started.
+    pub(super) fn restore(&mut self, name: &Name, from: Position, last: Position) {
         let from = (from, 0);
-        let stand = Stand { from, read: from, last: last.max(from.0), reading: Reading::Not, noted: true };
-        self.threads.insert(Name::clone(name), stand);
+        let entry = ParkedThread { from, read: from, last: last.max(from.0), reading: ReadState::Idle, recorded: true };
+        self.threads.insert(Name::clone(name), entry);
     }
 
-    /// A reader passes an event; whether its thread is parked, and the event with it.
+    /// A reader passes an event; returns whether its thread is parked, so that the event is read again later.
     pub(super) fn passes(&mut self, thread: &str, at: Position) -> bool {
-        let Some(stand) = self.threads.get_mut(thread) else { return false };
-        stand.last = stand.last.max(at);
-        if let Some(sweep) = self.sweep.as_mut().filter(|_| stand.reading == Reading::Sweeps) {
-            sweep.until = sweep.until.max(at);
+        let Some(entry) = self.threads.get_mut(thread) else { return false };
+        entry.last = entry.last.max(at);
+        if let Some(retry) = self.retry.as_mut().filter(|_| entry.reading == ReadState::Retrying) {
+            retry.until = retry.until.max(at);
         }
         true
     }
 
-    /// A thread's turn has come, and it holds nothing: it wants to be read on.
-    pub(super) fn want(&mut self, name: &Name) {
-        if let Some(stand) = self.threads.get_mut(name).filter(|stand| stand.reading == Reading::Not) {
-            stand.reading = Reading::Waits;
-            self.waiting.insert((stand.read, Name::clone(name)));
+    /// Queues a thread for a retry pass, once it is due and holds no events.
+    pub(super) fn queue_retry(&mut self, name: &Name) {
+        if let Some(entry) = self.threads.get_mut(name).filter(|entry| entry.reading == ReadState::Idle) {
+            entry.reading = ReadState::Queued;
+            self.waiting.insert((entry.read, Name::clone(name)));
         }
     }
 
-    /// The position to be read next for those who want to go on.
+    /// The position that the retry pass reads next; starts a pass if a thread waits for one.
     pub(super) fn wants(&mut self) -> Option<Position> {
-        if self.sweep.is_none() {
+        if self.retry.is_none() {
             let ((next, _), _) = *self.waiting.first()?;
-            self.sweep = Some(Sweep { next, until: next, members: HashSet::new(), touched: Vec::new() });
+            self.retry = Some(RetryParked { next, until: next, members: HashSet::new(), touched: Vec::new() });
         }
-        self.sweep.as_ref().map(|sweep| sweep.next)
+        self.retry.as_ref().map(|retry| retry.next)
     }
 
-    /// The sweep goes on at `to`, with whoever waits for what was lost before that.
+    /// Moves the retry pass to `to`, with the threads that wait for a position lost before it.
     pub(super) fn pass_gap(&mut self, to: Position) {
-        let Some(sweep) = self.sweep.as_mut() else { return };
-        let from = std::mem::replace(&mut sweep.next, to);
+        let Some(retry) = self.retry.as_mut() else { return };
+        let from = std::mem::replace(&mut retry.next, to);
         let lost: Vec<(Place, Name)> =
             self.waiting.range(((from, 0), Name::from(""))..((to, 0), Name::from(""))).cloned().collect();
         for (place, name) in lost {
-            if let Some(stand) = self.threads.get_mut(&name) {
-                stand.read = (to, 0);
+            if let Some(entry) = self.threads.get_mut(&name) {
+                entry.read = (to, 0);
             }
             self.waiting.remove(&(place, Name::clone(&name)));
             self.waiting.insert(((to, 0), name));
         }
     }
 
-    /// The story at this position is read; whether the sweep has come to it. Who waits for it joins.
-    pub(super) fn begin(&mut self, at: Position) -> bool {
-        let Some(sweep) = self.sweep.as_mut().filter(|sweep| sweep.next == at) else { return false };
+    /// Starts with the frame at this position, if the retry pass is there. Threads that wait for it join the pass.
+    pub(super) fn begin_frame(&mut self, at: Position) -> bool {
+        let Some(retry) = self.retry.as_mut().filter(|retry| retry.next == at) else { return false };
         while let Some((place, name)) = self.waiting.range(((at, 0), Name::from(""))..).next().cloned() {
             if place.0 > at {
                 break;
             }
             self.waiting.remove(&(place, Name::clone(&name)));
-            if let Some(stand) = self.threads.get_mut(&name) {
-                stand.reading = Reading::Sweeps;
-                sweep.until = sweep.until.max(stand.last);
-                sweep.touched.push(Name::clone(&name));
-                sweep.members.insert(name);
+            if let Some(entry) = self.threads.get_mut(&name) {
+                entry.reading = ReadState::Retrying;
+                retry.until = retry.until.max(entry.last);
+                retry.touched.push(Name::clone(&name));
+                retry.members.insert(name);
             }
         }
         true
     }
 
-    /// Whether the event at `place` of the story that is read is one that its thread wants now.
+    /// Takes the event at `place` of the current frame, if its thread needs it now.
     pub(super) fn reads(&mut self, thread: &str, place: Place) -> bool {
-        let Some(sweep) = &mut self.sweep else { return false };
-        let Some(name) = sweep.members.get(thread) else { return false };
-        let Some(stand) = self.threads.get_mut(name).filter(|stand| stand.read <= place) else { return false };
-        stand.read = place_after(place);
-        if sweep.touched.last() != Some(name) {
-            sweep.touched.push(Name::clone(name));
+        let Some(retry) = &mut self.retry else { return false };
+        let Some(name) = retry.members.get(thread) else { return false };
+        let Some(entry) = self.threads.get_mut(name).filter(|entry| entry.read <= place) else { return false };
+        entry.read = place_after(place);
+        if retry.touched.last() != Some(name) {
+            retry.touched.push(Name::clone(name));
         }
         true
     }
 
-    /// A thread whose name begins so and that has still to be read at `place`.
-    pub(super) fn sweeping(&self, begins: &str, place: Place) -> Option<String> {
-        let members = self.sweep.iter().flat_map(|sweep| &sweep.members).filter(|name| name.starts_with(begins));
-        let unread = |name: &&Name| self.threads.get(*name).is_some_and(|stand| stand.read <= place);
+    /// A member of the retry pass whose name has this prefix and which still has to read `place`.
+    pub(super) fn unread_member(&self, begins: &str, place: Place) -> Option<String> {
+        let members = self.retry.iter().flat_map(|retry| &retry.members).filter(|name| name.starts_with(begins));
+        let unread = |name: &&Name| self.threads.get(*name).is_some_and(|entry| entry.read <= place);
         members.filter(unread).min().map(|name| name.to_string())
     }
 
-    /// A thread holds as much as it may.
+    /// Takes a thread out of the retry pass, because it holds as many events as it may.
     pub(super) fn pause(&mut self, thread: &str) {
-        if let Some(stand) = self.threads.get_mut(thread).filter(|stand| stand.reading == Reading::Sweeps) {
-            stand.reading = Reading::Not;
-            if let Some(sweep) = &mut self.sweep {
-                sweep.members.remove(thread);
+        if let Some(entry) = self.threads.get_mut(thread).filter(|entry| entry.reading == ReadState::Retrying) {
+            entry.reading = ReadState::Idle;
+            if let Some(retry) = &mut self.retry {
+                retry.members.remove(thread);
             }
         }
     }
 
-    /// All of the story was looked at. Returns who is read no further for now.
-    pub(super) fn end(&mut self) -> Vec<Name> {
-        let Some(sweep) = &mut self.sweep else { return Vec::new() };
-        let (at, next) = (sweep.next, sweep.next.next());
+    /// Ends the current frame. Returns the threads that leave the retry pass.
+    pub(super) fn end_frame(&mut self) -> Vec<Name> {
+        let Some(retry) = &mut self.retry else { return Vec::new() };
+        let (at, next) = (retry.next, retry.next.next());
         let mut left = Vec::new();
-        for name in std::mem::take(&mut sweep.touched) {
-            let stands = self.threads.get(&name).is_some_and(|stand| stand.last <= at);
-            if stands && sweep.members.remove(&name) {
+        for name in std::mem::take(&mut retry.touched) {
+            let read_all = self.threads.get(&name).is_some_and(|entry| entry.last <= at);
+            if read_all && retry.members.remove(&name) {
                 left.push(name);
             }
         }
-        sweep.next = next;
-        if next > sweep.until || sweep.members.is_empty() {
-            left.extend(std::mem::take(&mut sweep.members));
-            self.sweep = None;
+        retry.next = next;
+        if next > retry.until || retry.members.is_empty() {
+            left.extend(std::mem::take(&mut retry.members));
+            self.retry = None;
         }
         for name in &left {
-            if let Some(stand) = self.threads.get_mut(name) {
-                (stand.read, stand.reading) = ((next, 0), Reading::Not);
+            if let Some(entry) = self.threads.get_mut(name) {
+                (entry.read, entry.reading) = ((next, 0), ReadState::Idle);
             }
         }
         left
     }
 
-    /// A delivery of the thread passed, and this is the next event it holds.
+    /// A delivery of the thread succeeded; `next` is the next event it holds.
     pub(super) fn passed(&mut self, thread: &str, next: Option<Place>) -> After {
         let Some((name, _)) = self.threads.get_key_value(thread) else { return After::NotParked };
         let name = Name::clone(name);
-        let Some(stand) = self.threads.get_mut(&name) else { return After::NotParked };
-        let from = next.unwrap_or(stand.read);
-        if from.0 != stand.from.0 {
-            self.unnoted.insert(Name::clone(&name));
+        let Some(entry) = self.threads.get_mut(&name) else { return After::NotParked };
+        let from = next.unwrap_or(entry.read);
+        if from.0 != entry.from.0 {
+            self.unrecorded.insert(Name::clone(&name));
         }
-        stand.from = from;
+        entry.from = from;
         if next.is_none() {
             return self.holds_nothing(&name);
         }
         After::Parked
     }
 
-    /// The thread holds nothing: it has caught up, or wants more.
+    /// The thread holds no events: it has caught up, or is queued to read more.
     pub(super) fn holds_nothing(&mut self, name: &Name) -> After {
-        let Some(stand) = self.threads.get(name) else { return After::NotParked };
-        if stand.reading != Reading::Not {
+        let Some(entry) = self.threads.get(name) else { return After::NotParked };
+        if entry.reading != ReadState::Idle {
             return After::Parked;
         }
-        if !stand.complete() {
-            self.want(name);
+        if !entry.complete() {
+            self.queue_retry(name);
             return After::Parked;
         }
-        if stand.noted {
-            self.unnoted.insert(Name::clone(name));
+        if entry.recorded {
+            self.unrecorded.insert(Name::clone(name));
         } else {
-            self.unnoted.remove(name);
+            self.unrecorded.remove(name);
         }
         self.threads.remove(name);
         After::CaughtUp
     }
 
-    /// A delivery of the thread failed, and it holds nothing any more: it is read again from its oldest event on.
+    /// A delivery of the thread failed, and its events were dropped: it is read again from its oldest one.
     pub(super) fn failed(&mut self, thread: &str) {
         let Some((name, _)) = self.threads.get_key_value(thread) else { return };
         let name = Name::clone(name);
-        let Some(stand) = self.threads.get_mut(&name) else { return };
-        match stand.reading {
-            Reading::Not => {}
-            Reading::Waits => drop(self.waiting.remove(&(stand.read, name))),
-            Reading::Sweeps => {
-                if let Some(sweep) = &mut self.sweep {
-                    sweep.members.remove(&name);
+        let Some(entry) = self.threads.get_mut(&name) else { return };
+        match entry.reading {
+            ReadState::Idle => {}
+            ReadState::Queued => drop(self.waiting.remove(&(entry.read, name))),
+            ReadState::Retrying => {
+                if let Some(retry) = &mut self.retry {
+                    retry.members.remove(&name);
                 }
             }
         }
-        (stand.read, stand.reading) = (stand.from, Reading::Not);
+        (entry.read, entry.reading) = (entry.from, ReadState::Idle);
     }
 
-    /// Nothing before `oldest` is kept any more. Returns the first position that a thread misses, and who has nothing left
-    /// to be read and is parked no longer. What a thread holds may still be delivered, and counts as missed all the same:
-    /// where that fails it cannot be read again.
+    /// Skips everything before `oldest`, which is no longer kept. Returns the first position that a thread misses, and
+    /// the threads that are unparked because nothing is left to read. Events that a thread holds may still be
+    /// delivered, but count as missed, because they cannot be read again if that fails.
     pub(super) fn skip_to(&mut self, oldest: Position) -> (Option<Position>, Vec<Name>) {
-        let swept = self.sweep.as_ref().map_or(oldest, |sweep| sweep.next);
-        let at = |stand: &Stand| match stand.reading {
-            Reading::Sweeps => swept,
-            Reading::Not | Reading::Waits => stand.read.0,
+        let retry_at = self.retry.as_ref().map_or(oldest, |retry| retry.next);
+        let at = |entry: &ParkedThread| match entry.reading {
+            ReadState::Retrying => retry_at,
+            ReadState::Idle | ReadState::Queued => entry.read.0,
         };
-        let behind = || self.threads.iter().filter(|(_, stand)| at(stand) < oldest);
-        let first = behind().map(|(_, stand)| stand.from.0).min();
+        let behind = || self.threads.iter().filter(|(_, entry)| at(entry) < oldest);
+        let first = behind().map(|(_, entry)| entry.from.0).min();
         let names: Vec<Name> = behind().map(|(name, _)| Name::clone(name)).collect();
-        if swept < oldest {
-            self.sweep = None;
+        if retry_at < oldest {
+            self.retry = None;
         }
         let mut caught_up = Vec::new();
         for name in &names {
-            let Some(stand) = self.threads.get_mut(name) else { continue };
-            let wanted = stand.reading != Reading::Not;
-            self.waiting.remove(&(stand.read, Name::clone(name)));
-            (stand.from, stand.read, stand.reading) = ((oldest, 0), (oldest, 0), Reading::Not);
-            self.unnoted.insert(Name::clone(name));
-            if stand.complete() {
+            let Some(entry) = self.threads.get_mut(name) else { continue };
+            let wanted = entry.reading != ReadState::Idle;
+            self.waiting.remove(&(entry.read, Name::clone(name)));
+            (entry.from, entry.read, entry.reading) = ((oldest, 0), (oldest, 0), ReadState::Idle);
+            self.unrecorded.insert(Name::clone(name));
+            if entry.complete() {
                 self.threads.remove(name);
                 caught_up.push(Name::clone(name));
             } else if wanted {
-                self.want(name);
+                self.queue_retry(name);
             }
         }
         (first, caught_up)
     }
 
-    /// What the journal does not know yet, at most so much of it: who is parked where, and who no longer is.
+    /// Takes up to `max` changes to record: where a thread is parked, or that it no longer is.
     pub(super) fn changes(&mut self, max: usize) -> Vec<(String, Option<Position>)> {
         let mut changes = Vec::new();
         while changes.len() < max {
-            let Some(name) = self.unnoted.pop_first() else { break };
-            let stand = self.threads.get_mut(&name);
-            let from = stand.map(|stand| {
-                stand.noted = true;
-                stand.from.0
+            let Some(name) = self.unrecorded.pop_first() else { break };
+            let entry = self.threads.get_mut(&name);
+            let from = entry.map(|entry| {
+                entry.recorded = true;
+                entry.from.0
             });
             changes.push((name.to_string(), from));
         }
         changes
     }
 
-    /// What was not noted after all is to be noted again.
-    pub(super) fn not_noted(&mut self, changes: Vec<(String, Option<Position>)>) {
-        self.unnoted.extend(changes.into_iter().map(|(name, _)| Name::from(name)));
+    /// Restores changes that could not be recorded.
+    pub(super) fn not_recorded(&mut self, changes: Vec<(String, Option<Position>)>) {
+        self.unrecorded.extend(changes.into_iter().map(|(name, _)| Name::from(name)));
     }
 
-    /// Whether there is something to note.
-    pub(super) fn is_noted(&self) -> bool {
-        self.unnoted.is_empty()
+    /// Whether all changes are recorded.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.unrecorded.is_empty()
     }
 }

@@ -1,6 +1,7 @@
-//! What an endpoint is told once more because somebody asked for it.
+//! Events that are delivered again on request.
 //!
-//! Invariant: it goes when nothing else does, in order per thread, and moves no watermark. A restart forgets it.
+//! Invariant: replays run only when the feed is idle, keep the order of each thread, and move no watermark. They are
+//! not persisted.
 
 use super::queue::Queue;
 use super::terms::Reader;
@@ -8,10 +9,10 @@ use crate::model::Position;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Stretches of the journal that may wait.
+/// The maximum of ranges that can be queued.
 const RANGES_MAX: usize = 16;
 
-/// What is told again.
+/// The queued ranges, and the events read of the first.
 #[derive(Default)]
 pub(super) struct Replay {
     ranges: VecDeque<Range<Position>>,
@@ -19,12 +20,12 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// Whether one more stretch may wait.
+    /// Whether one more range can be queued.
     pub(super) fn has_room(&self) -> bool {
         self.ranges.len() < RANGES_MAX
     }
 
-    /// Tells these again, after those that wait.
+    /// Queues a range.
     pub(super) fn add(&mut self, range: Range<Position>) {
         if !range.is_empty() {
             self.ranges.push_back(range);
@@ -36,7 +37,7 @@ impl Replay {
         self.ranges.front().filter(|_| self.queue.held(Reader::Replay) < held_max).map(|range| range.start)
     }
 
-    /// Nothing of the stretch stands before `to`.
+    /// Skips the positions before `to`, which were lost.
     pub(super) fn pass_gap(&mut self, to: Position) {
         let Some(range) = self.ranges.front_mut() else { return };
         range.start = range.start.max(to);
@@ -45,7 +46,7 @@ impl Replay {
         }
     }
 
-    /// Whether a position is the one to read next, and it has been now.
+    /// Advances past a position if it is the next one; returns whether it was.
     pub(super) fn reads(&mut self, at: Position) -> bool {
         let Some(range) = self.ranges.front_mut().filter(|range| range.start == at) else { return false };
         range.start = at.next();
@@ -55,12 +56,12 @@ impl Replay {
         true
     }
 
-    /// The stretch that is read is read no further.
+    /// Ends the current range.
     pub(super) fn end(&mut self) {
         self.ranges.pop_front();
     }
 
-    /// Nothing before `oldest` is kept any more.
+    /// Skips everything before `oldest`, which is no longer kept.
     pub(super) fn skip_to(&mut self, oldest: Position) {
         for range in &mut self.ranges {
             range.start = range.start.max(oldest);

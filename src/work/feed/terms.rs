@@ -1,47 +1,47 @@
-//! The words of a feed: its bounds, who reads for it, what is to be done and how it ended.
+//! The types of a feed: its bounds, readers, deliveries and progress.
 
 use crate::machine::show::RenderedEvent;
 use crate::model::{EventId, Position, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a feed holds, at most. A page that is read may go beyond by its own length.
+/// The limits of a feed. A page of frames may exceed a limit by its own length.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
-    /// Events of the backlog that are held. While the endpoint is down the rest waits in the journal.
+    /// Events held of the backlog. While the endpoint is down, the rest stays in the journal.
     pub window: usize,
     /// Events held of each of the other readers.
-    pub aside: usize,
-    /// Positions the backlog's reader is behind when the live one begins.
+    pub other_window: usize,
+    /// How many positions the backlog reader must be behind for the live reader to start.
     pub behind: u64,
-    /// Threads the live reader may have of its own.
+    /// Threads that the live reader can own.
     pub live_threads: usize,
-    /// Threads that may be parked. Beyond them the watermark waits.
+    /// Threads that can be parked. Beyond that the watermark waits.
     pub parked: usize,
-    /// Deliveries under way.
+    /// Deliveries in flight.
     pub in_flight: usize,
-    /// Deliveries under way of threads that failed of themselves, and of replays; of each.
-    pub in_flight_aside: usize,
+    /// Deliveries in flight of threads that failed on their own, and as many of replays.
+    pub in_flight_probation: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         Self {
             window: 4_096,
-            aside: 1_024,
+            other_window: 1_024,
             behind: 1_024,
             live_threads: 50_000,
             parked: 100_000,
             in_flight: 64,
-            in_flight_aside: 16,
+            in_flight_probation: 16,
         }
     }
 }
 
-/// What is told in order together: a call, or what an event of no call is about.
+/// A thread's name: the call, or the subject of an event outside a call.
 pub(super) type Name = Arc<str>;
 
-/// An event's place: its frame, and which of the frame's events it is.
+/// An event's place: its frame, and its index within the frame.
 pub(super) type Place = (Position, u16);
 
 pub(super) fn place_of(id: EventId) -> Place {
@@ -52,78 +52,78 @@ pub(super) fn place_after((position, index): Place) -> Place {
     (position, index.saturating_add(1))
 }
 
-/// Who reads the journal for an endpoint.
+/// A reader of the journal for one endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Reader {
-    /// Everything, in order.
+    /// Reads everything, in order.
     Backlog,
-    /// What begins now, while the backlog is long.
+    /// Reads threads that begin now, while the backlog is long.
     Live,
-    /// What was left behind.
+    /// Reads the events of parked threads again.
     Parked,
-    /// What somebody asked for once more.
+    /// Reads the events of a requested replay.
     Replay,
 }
 
 impl Reader {
-    /// All of them.
+    /// All readers.
     pub const ALL: [Self; 4] = [Self::Backlog, Self::Live, Self::Parked, Self::Replay];
 }
 
-/// One delivery to be made.
+/// One delivery to make.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
-    /// What.
-    pub told: Arc<RenderedEvent>,
-    /// It is told once more because somebody asked for it.
+    /// The event to deliver.
+    pub event: Arc<RenderedEvent>,
+    /// Whether a replay delivers the event again.
     pub replay: bool,
 }
 
-/// How a delivery ended.
+/// The result of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delivered {
-    /// A complete 2xx.
+    /// A complete 2xx: the event is delivered.
     Yes,
-    /// No answer, or one that says the endpoint as a whole is not there (502, 503, 504): when another delivery passes,
-    /// this is tried again at once. The endpoint may name the least wait, which counts while it takes others.
+    /// No response, or one that means the whole endpoint is down (502, 503, 504): retried as soon as another delivery
+    /// succeeds. The `Retry-After`, if any, is the least delay while the endpoint accepts other events.
     Down(Option<Duration>),
-    /// Too many requests (429): the endpoint wants quiet, and may say for how long.
+    /// Too many requests (429): deliveries pause, for the time of the `Retry-After` if there is one.
     Later(Option<Duration>),
     /// The endpoint is gone (410): it is paused.
     Gone,
-    /// Any other answer: of this event, as far as we know.
+    /// Any other response: the endpoint refuses this event, as far as is known.
     Refused,
 }
 
-/// Where a feed begins.
+/// Where a feed resumes.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Start {
-    /// The first position not all delivered.
+    /// The first position that is not fully delivered.
     pub watermark: Position,
-    /// Threads that are parked, each with the position of its oldest undelivered event.
+    /// The parked threads, each with the position of its oldest undelivered event.
     pub parked: Vec<(String, Position)>,
 }
 
-/// What is to be journaled.
+/// Progress to journal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// The first position not all delivered.
+    /// The first position that is not fully delivered.
     pub watermark: Position,
-    /// Threads that are parked now and where, or that no longer are.
+    /// Changes of parked threads: the position where one is parked, or `None` for one that no longer is.
     pub parked: Vec<(String, Option<Position>)>,
-    /// The watermark noted before.
+    /// The watermark recorded before.
     pub(super) before: Position,
 }
 
-/// How a feed stands, for those who watch it.
+/// The status of a feed, for metrics and readiness.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FeedStatus {
-    /// The first position not all delivered.
+    /// The first position that is not fully delivered.
     pub watermark: Position,
-    /// When the oldest event was that is not delivered, of those that are held.
+    /// The time of the oldest undelivered event in memory.
     pub oldest: Option<Timestamp>,
-    /// Threads that are parked.
+    /// The number of parked threads.
     pub parked: usize,
-    /// The endpoint is gone, or has taken nothing for ten seconds.
+    /// The endpoint is gone, or has accepted nothing for ten seconds.
     pub paused: bool,
 }

@@ -1,4 +1,4 @@
-//! Feeds that are driven by hand: what was committed, what is delivered, and how that ends.
+//! Feeds driven step by step: what is committed, what is delivered, and how each delivery ends.
 
 mod away;
 mod live;
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 #[test]
 fn i4_events_of_one_call_are_delivered_one_at_a_time_in_order() {
     let mut world = World::new();
-    world.tell(&["a", "a", "b"]);
+    world.publish(&["a", "a", "b"]);
     assert_eq!(world.begin(), ["a1", "b1"]);
     assert_eq!(world.begin(), [""; 0]);
     world.end("a1", Delivered::Yes);
@@ -27,11 +27,11 @@ fn i4_events_of_one_call_are_delivered_one_at_a_time_in_order() {
 }
 
 #[test]
-fn the_watermark_stands_at_the_first_position_with_something_undelivered() {
+fn the_watermark_is_the_first_position_with_an_undelivered_event() {
     let mut world = World::new();
-    world.tell(&["a"]);
-    world.tell(&["b"]);
-    world.tell(&[]);
+    world.publish(&["a"]);
+    world.publish(&["b"]);
+    world.publish(&[]);
     world.begin();
     world.end("b1", Delivered::Yes);
     assert_eq!(world.feed.watermark(), Position(1));
@@ -40,13 +40,13 @@ fn the_watermark_stands_at_the_first_position_with_something_undelivered() {
 }
 
 #[test]
-fn a65_a_call_whose_event_is_refused_waits_alone_by_the_schedule() {
+fn a65_a_call_with_a_refused_event_waits_alone_by_the_schedule() {
     let mut world = World::new();
-    world.tell(&["a", "b"]);
+    world.publish(&["a", "b"]);
     world.begin();
     world.end("a1", Delivered::Refused);
     world.end("b1", Delivered::Yes);
-    world.tell(&["a", "b"]);
+    world.publish(&["a", "b"]);
     assert_eq!(world.begin(), ["b2"]);
     world.pass(3_999);
     assert_eq!(world.begin(), [""; 0]);
@@ -55,7 +55,7 @@ fn a65_a_call_whose_event_is_refused_waits_alone_by_the_schedule() {
 }
 
 #[test]
-fn a65_the_waits_of_an_event_go_from_five_seconds_to_ten_hours() {
+fn a65_the_retry_delays_of_an_event_go_from_five_seconds_to_ten_hours() {
     for (failures, secs) in [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000].into_iter().enumerate() {
         for position in 1..200 {
             let id = crate::model::EventId::new(Timestamp::default().day(), Position(position), 0);
@@ -66,13 +66,13 @@ fn a65_the_waits_of_an_event_go_from_five_seconds_to_ten_hours() {
 }
 
 #[test]
-fn a65_when_the_endpoint_is_back_what_waited_for_it_goes_at_once() {
+fn a65_events_blocked_by_an_outage_go_as_soon_as_the_endpoint_recovers() {
     let mut world = World::new();
-    world.tell(&["a", "b"]);
+    world.publish(&["a", "b"]);
     world.begin();
     world.end("a1", Delivered::Down(None));
     world.end("b1", Delivered::Down(None));
-    world.tell(&["c"]);
+    world.publish(&["c"]);
     assert_eq!(world.begin(), [""; 0]);
     world.pass_secs(1);
     assert_eq!(world.begin(), ["c1"]);
@@ -81,12 +81,12 @@ fn a65_when_the_endpoint_is_back_what_waited_for_it_goes_at_once() {
 }
 
 #[test]
-fn a65_what_fails_again_while_others_pass_waits_by_the_schedule() {
+fn a65_an_event_that_fails_while_others_pass_waits_by_the_schedule() {
     let mut world = World::new();
-    world.tell(&["a"]);
+    world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Down(None));
-    world.tell(&["c", "c"]);
+    world.publish(&["c", "c"]);
     world.pass_secs(1);
     world.begin();
     world.end("c1", Delivered::Yes);
@@ -97,7 +97,7 @@ fn a65_what_fails_again_while_others_pass_waits_by_the_schedule() {
 }
 
 #[test]
-fn g17_while_the_endpoint_is_down_no_more_than_a_window_is_held_in_memory() {
+fn g17_at_most_a_window_of_events_is_held_while_the_endpoint_is_down() {
     let mut world = World::new();
     for _ in 0..10_000 {
         world.commit(&["a"]);
@@ -111,40 +111,40 @@ fn g17_while_the_endpoint_is_down_no_more_than_a_window_is_held_in_memory() {
 }
 
 #[test]
-fn g4_progress_is_noted_after_a_tenth_of_a_second_and_never_for_its_own_sake() {
+fn g4_progress_is_recorded_every_100_ms_and_does_not_cause_more_progress() {
     let mut world = World::new();
-    world.tell(&["a"]);
+    world.publish(&["a"]);
     world.begin();
     world.pass(100);
     assert_eq!(world.feed.progress(world.now()), None);
     world.end("a1", Delivered::Yes);
     assert_eq!(world.feed.progress(world.now()).unwrap().watermark, Position(2));
-    // The note itself is a frame that tells the platform nothing; it must not lead to another note.
-    world.tell(&[]);
+    // Recording progress writes a frame without events for the platform; it must not cause another record.
+    world.publish(&[]);
     world.pass(1_000);
     assert_eq!(world.feed.progress(world.now()), None);
 }
 
 #[test]
-fn progress_that_was_not_noted_is_noted_again() {
+fn progress_that_could_not_be_recorded_is_recorded_again() {
     let mut world = World::new();
-    world.tell(&["a"]);
+    world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Yes);
     world.pass(100);
     let progress = world.feed.progress(world.now()).unwrap();
-    world.feed.not_noted(progress.clone());
+    world.feed.not_recorded(progress.clone());
     world.pass(100);
     assert_eq!(world.feed.progress(world.now()), Some(progress));
 }
 
 #[test]
-fn what_an_endpoint_does_not_want_is_done_with_as_far_as_it_is_concerned() {
+fn events_outside_the_filter_count_as_delivered() {
     let filter = Filter::read(&["message.*", "call.ended"]).unwrap();
     let mut world = World::with(filter, Bounds::default());
-    world.tell(&["+a", "+b"]);
-    world.tell(&["a"]);
-    world.tell(&["+c"]);
+    world.publish(&["+a", "+b"]);
+    world.publish(&["a"]);
+    world.publish(&["+c"]);
     assert_eq!(world.begin(), ["a2"]);
     assert_eq!(world.feed.watermark(), Position(2));
     world.end("a2", Delivered::Yes);
@@ -152,19 +152,19 @@ fn what_an_endpoint_does_not_want_is_done_with_as_far_as_it_is_concerned() {
 }
 
 #[test]
-fn an_endpoint_that_wants_little_is_noted_to_have_come_far_all_the_same() {
+fn progress_of_an_endpoint_with_few_matching_events_is_recorded_too() {
     let mut world = World::with(Filter::read(&["message.late"]).unwrap(), Bounds::default());
     world.pass(1_000);
-    for told in 1..=4_096 {
+    for position in 1..=4_096 {
         assert_eq!(world.feed.progress(world.now()), None);
-        world.tell(&["a"]);
-        assert_eq!(world.feed.watermark(), Position(told + 1));
+        world.publish(&["a"]);
+        assert_eq!(world.feed.watermark(), Position(position + 1));
     }
     assert_eq!(world.feed.progress(world.now()).unwrap().watermark, Position(4_097));
 }
 
 #[test]
-fn what_the_journal_no_longer_keeps_is_left_out_and_said_to_be() {
+fn events_no_longer_in_the_journal_are_skipped_and_reported() {
     let mut world = World::new();
     assert_eq!(world.feed.skip_to(Position(1)), None);
     assert_eq!(world.feed.skip_to(Position(3)), Some(Position(1)));
@@ -175,25 +175,25 @@ fn what_the_journal_no_longer_keeps_is_left_out_and_said_to_be() {
     assert_eq!(world.begin(), ["a3"]);
     assert_eq!(world.feed.watermark(), Position(3));
     world.pass(100);
-    assert!(world.feed.progress(world.now()).is_some(), "or the next start would find the gap once more");
+    assert!(world.feed.progress(world.now()).is_some(), "or the next start would find the gap again");
 }
 
-/// Stories of a page.
+/// Frames per page.
 const PAGE: usize = 7;
 
 struct World {
     feed: Feed,
     filter: Filter,
     bounds: Bounds,
-    /// What was committed, from position 1.
+    /// The committed frames, from position 1.
     journal: Vec<CommittedFrame>,
     sequences: HashMap<String, u64>,
     now_ms: u64,
     begun: Vec<Delivery>,
-    /// How many deliveries passed.
+    /// The number of successful deliveries.
     done: usize,
-    /// What was noted: the watermark, and who is parked where.
-    noted: Start,
+    /// The recorded progress: the watermark, and the parked threads.
+    recorded: Start,
 }
 
 impl World {
@@ -202,9 +202,9 @@ impl World {
     }
 
     fn with(filter: Filter, bounds: Bounds) -> Self {
-        let noted = Start { watermark: Position(1), parked: Vec::new() };
+        let recorded = Start { watermark: Position(1), parked: Vec::new() };
         Self {
-            feed: Feed::new(noted.clone(), filter.clone(), bounds),
+            feed: Feed::new(recorded.clone(), filter.clone(), bounds),
             filter,
             bounds,
             journal: Vec::new(),
@@ -212,7 +212,7 @@ impl World {
             now_ms: 0,
             begun: Vec::new(),
             done: 0,
-            noted,
+            recorded,
         }
     }
 
@@ -232,7 +232,7 @@ impl World {
         Position(self.journal.len() as u64)
     }
 
-    /// A frame with an event for each of these calls: the end of one, or with a `+` before it its start.
+    /// Commits a frame with an event for each of these calls: the end of one, or its start if it has a `+` prefix.
     fn commit(&mut self, calls: &[&str]) {
         let events = calls.iter().map(|call| {
             let name = call.trim_start_matches('+');
@@ -247,7 +247,7 @@ impl World {
         self.journal.push(CommittedFrame { position, at: self.now().wall, events });
     }
 
-    /// Something happens outside a call, and is read.
+    /// Commits an event outside a call, and reads it.
     fn happens(&mut self, fact: Event) {
         let position = self.committed().next();
         self.journal.push(CommittedFrame {
@@ -258,7 +258,7 @@ impl World {
         self.read();
     }
 
-    /// Every reader reads as far as it wants to.
+    /// Every reader reads until it has no more capacity.
     fn read(&mut self) {
         loop {
             let committed = self.committed();
@@ -269,14 +269,14 @@ impl World {
             }
             for (reader, from) in wants {
                 let skip = usize::try_from(from.0).unwrap() - 1;
-                for story in self.journal.iter().skip(skip).take(PAGE) {
-                    self.feed.follow(reader, story);
+                for frame in self.journal.iter().skip(skip).take(PAGE) {
+                    self.feed.follow(reader, frame);
                 }
             }
         }
     }
 
-    fn tell(&mut self, calls: &[&str]) {
+    fn publish(&mut self, calls: &[&str]) {
         self.commit(calls);
         self.read();
     }
@@ -296,7 +296,7 @@ impl World {
         given_up
     }
 
-    /// Whatever may go goes, and ends so.
+    /// Starts every delivery that is ready, and ends each with this result.
     fn end_all(&mut self, delivered: impl Fn(&RenderedEvent) -> Delivered) {
         loop {
             self.begin();
@@ -304,13 +304,13 @@ impl World {
                 return;
             }
             for delivery in self.begun.clone() {
-                self.end(&name(&delivery), delivered(&delivery.told));
+                self.end(&name(&delivery), delivered(&delivery.event));
             }
         }
     }
 
-    /// For so long whatever may go goes, and ends so.
-    fn live_for(&mut self, secs: u64, delivered: impl Fn(&RenderedEvent) -> Delivered) {
+    /// Runs for this long, ending every delivery with this result.
+    fn run_for(&mut self, secs: u64, delivered: impl Fn(&RenderedEvent) -> Delivered) {
         let until = self.now_ms + secs * 1_000;
         loop {
             self.end_all(&delivered);
@@ -323,36 +323,36 @@ impl World {
         }
     }
 
-    /// Everything passes that may go now.
+    /// Lets every delivery that is ready succeed.
     fn drain(&mut self) {
         self.end_all(|_| Delivered::Yes);
     }
 
-    /// The process notes how far it is.
-    fn note(&mut self) {
+    /// Records the progress.
+    fn record_progress(&mut self) {
         while self.feed.has_progress() {
             let progress = self.feed.take_progress();
-            self.noted.watermark = progress.watermark;
+            self.recorded.watermark = progress.watermark;
             for (thread, position) in progress.parked {
-                self.noted.parked.retain(|(other, _)| *other != thread);
-                self.noted.parked.extend(position.map(|position| (thread, position)));
+                self.recorded.parked.retain(|(other, _)| *other != thread);
+                self.recorded.parked.extend(position.map(|position| (thread, position)));
             }
         }
     }
 
-    /// It dies, and another begins with what was noted.
+    /// Restarts the process from the recorded progress.
     fn restart(&mut self) {
         self.begun.clear();
-        self.feed = Feed::new(self.noted.clone(), self.filter.clone(), self.bounds);
+        self.feed = Feed::new(self.recorded.clone(), self.filter.clone(), self.bounds);
         self.read();
     }
 }
 
-/// An event's call, and which of the call's events it is; again, if it is told once more.
+/// The event's call, and its number within the call; with `again` for a replay.
 fn name(delivery: &Delivery) -> String {
-    let event: serde_json::Value = serde_json::from_slice(&delivery.told.body).unwrap();
+    let event: serde_json::Value = serde_json::from_slice(&delivery.event.body).unwrap();
     let again = if delivery.replay { " again" } else { "" };
-    format!("{}{}{again}", delivery.told.thread, event["call_sequence"])
+    format!("{}{}{again}", delivery.event.thread, event["call_sequence"])
 }
 
 fn changed(call: &str) -> Box<CallChange> {
@@ -377,7 +377,7 @@ fn changed(call: &str) -> Box<CallChange> {
         ended: Some(Ended { at, reason: None }),
         lease_until: at,
         usage: Usage::default(),
-        told: 1,
+        last_sequence: 1,
         last_message: None,
         queued: Vec::new(),
     };

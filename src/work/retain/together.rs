@@ -1,5 +1,5 @@
-//! What lets go together, as a gateway has it: files, the thread that folds, the worker that retains, and a rebuild after
-//! them. Days are handed in, and segments are small.
+//! Retention end to end: files, the compaction thread, the retention worker, and a rebuild afterwards. Days are
+//! simulated and segments are small.
 
 use super::*;
 use crate::engine::{Clock, CompactionOptions, Compactor, Core, Engine, Recovered, Stopped, Urgency};
@@ -16,21 +16,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::time::sleep;
 
-/// Days that pass, of which two and a half are kept.
+/// Simulated days, of which two and a half are kept.
 const DAYS: u64 = 7;
 
 /// Longer than anything here takes on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 
-/// The worker's own clock is tokio's, which does not wait for anybody here.
+/// The worker runs on tokio's clock, which the paused runtime advances automatically.
 #[tokio::test(start_paused = true)]
-async fn g27_an_index_deleted_after_retention_is_made_from_snapshot_and_journal_to_the_same_rows() {
+async fn g27_an_index_deleted_after_retention_is_rebuilt_to_the_same_rows() {
     let directory = tempfile::tempdir().unwrap();
     let home = Home { data: directory.path(), clock: Arc::new(AtomicU64::new(1_763_791_200_000)) };
     let (mut core, snapshots, _) = home.recover();
     let mut example = example();
     example.settings.retention_days = DAYS_MIN;
-    // A text that waits would keep everything from its day on.
+    // A queued text would keep everything from its day on.
     example.settings.closing.enabled = false;
     let seed = Command::Seed { directory: Box::new(example), opt_outs: Vec::new() };
     core.commit([Command::GatewayStarted, seed]).unwrap();
@@ -43,10 +43,10 @@ async fn g27_an_index_deleted_after_retention_is_made_from_snapshot_and_journal_
         look_every: Duration::from_millis(1),
         ..CompactionOptions::default()
     };
-    let folding = Compactor::start(Arc::clone(&journal), snapshots, options, Box::new(|| None)).unwrap();
+    let compactor = Compactor::start(Arc::clone(&journal), snapshots, options, Box::new(|| None)).unwrap();
     let stop = CancellationToken::new();
-    let retaining = retain(Keep::default(), handle.clone(), reads.clone(), Arc::new(folding.handle()), stop.clone());
-    let retaining = tokio::spawn(retaining);
+    let retention = retain(Keep::default(), handle.clone(), reads.clone(), Arc::new(compactor.handle()), stop.clone());
+    let retention = tokio::spawn(retention);
 
     for day in 0..DAYS {
         for nth in 0..8 {
@@ -60,7 +60,7 @@ async fn g27_an_index_deleted_after_retention_is_made_from_snapshot_and_journal_
     }
     home.clock.fetch_add(DAY.as_millis() as u64 / 2, Ordering::Relaxed);
     handle.submit(Command::Tick, Urgency::Ordinary, SOON).await.unwrap();
-    // What is of the last days is kept, and everything before goes.
+    // The last days are kept, and everything before is deleted.
     let now = Timestamp::from_ms(home.clock.load(Ordering::Relaxed));
     let kept_from = reads.follow().first_at(now - DAY * DAYS_MIN).unwrap();
     let until = Instant::now() + SOON;
@@ -70,15 +70,15 @@ async fn g27_an_index_deleted_after_retention_is_made_from_snapshot_and_journal_
         if gone && oldest == whole_days {
             break oldest;
         }
-        assert!(Instant::now() < until, "nothing goes: the journal begins at {oldest:?}");
+        assert!(Instant::now() < until, "nothing is deleted: the journal begins at {oldest:?}");
         sleep(EVERY).await;
     };
     assert!(oldest <= kept_from && kept_from.0 - oldest.0 < 60, "{oldest:?} {kept_from:?}");
-    assert!(folding.handle().covers() >= Position(oldest.0 - 1));
+    assert!(compactor.handle().covers() >= Position(oldest.0 - 1));
 
     stop.cancel();
-    retaining.await.unwrap().unwrap();
-    assert!(folding.stop());
+    retention.await.unwrap().unwrap();
+    assert!(compactor.stop());
     let lived = rows(&reads);
     drop((reads, handle));
     assert!(matches!(engine.stop(), Stopped::Cleanly));
@@ -89,7 +89,7 @@ async fn g27_an_index_deleted_after_retention_is_made_from_snapshot_and_journal_
     assert_eq!(rows(&core.reads()), lived);
 }
 
-/// A data directory, and what time it is there.
+/// A data directory and its simulated time.
 struct Home<'a> {
     data: &'a Path,
     clock: Arc<AtomicU64>,
@@ -112,7 +112,7 @@ impl Home<'_> {
     }
 }
 
-/// Shows what the test sets.
+/// A clock that the test sets.
 struct Set {
     shown: Arc<AtomicU64>,
     last: Timestamp,
@@ -129,7 +129,7 @@ impl Clock for Set {
     }
 }
 
-/// Every row there is.
+/// All rows of all tables.
 fn rows(reads: &Reads) -> Vec<(Table, ScannedRow)> {
     let days = || (20_400..20_450).map(Day);
     let tables = [Table::State].into_iter().chain(days().map(Table::Messages)).chain(days().map(Table::Idempotency));

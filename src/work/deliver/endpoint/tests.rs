@@ -1,4 +1,4 @@
-//! Endpoints that lie, hang and never end, and what becomes of the event.
+//! Endpoints that answer wrongly, hang or never finish, and the result for the event.
 
 use super::*;
 use crate::model::{Day, EventId, Position};
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 const NOW: &str = "2025-11-22T06:00:00Z";
 
 #[tokio::test]
-async fn a_complete_2xx_takes_the_event_and_no_other_answer_does() {
+async fn only_a_complete_2xx_accepts_the_event() {
     for (answer, expected) in [
         ("200 OK\r\ncontent-length: 2\r\n\r\nok", Delivered::Yes),
         ("204 No Content\r\n\r\n", Delivered::Yes),
@@ -30,12 +30,12 @@ async fn a_complete_2xx_takes_the_event_and_no_other_answer_does() {
 }
 
 #[tokio::test]
-async fn a65_a_410_says_that_the_endpoint_is_gone() {
+async fn a65_a_410_marks_the_endpoint_as_gone() {
     assert_eq!(check("410 Gone\r\ncontent-length: 0\r\n\r\n").await, Delivered::Gone);
 }
 
 #[tokio::test]
-async fn a_200_that_breaks_off_takes_nothing() {
+async fn a_truncated_200_does_not_accept_the_event() {
     for answer in [
         "200 OK\r\ncontent-length: 20\r\n\r\nhalf",
         "200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
@@ -48,7 +48,7 @@ async fn a_200_that_breaks_off_takes_nothing() {
 }
 
 #[tokio::test]
-async fn a_retry_after_is_honoured_in_seconds_and_as_a_date_for_an_hour_at_most_and_garbage_is_not() {
+async fn retry_after_is_honoured_in_seconds_and_as_a_date_up_to_an_hour() {
     for (written, expected) in [
         ("7", Some(7)),
         ("Sat, 22 Nov 2025 06:00:30 GMT", Some(30)),
@@ -58,16 +58,16 @@ async fn a_retry_after_is_honoured_in_seconds_and_as_a_date_for_an_hour_at_most_
         ("-5", None),
         ("", None),
     ] {
-        let wish = expected.map(Duration::from_secs);
+        let retry_after = expected.map(Duration::from_secs);
         let answer = |status: &str| format!("{status}\r\nretry-after: {written}\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(check(&answer("429 Slow Down")).await, Delivered::Later(wish), "{written}");
-        assert_eq!(check(&answer("503 Busy")).await, Delivered::Down(wish), "{written}");
+        assert_eq!(check(&answer("429 Slow Down")).await, Delivered::Later(retry_after), "{written}");
+        assert_eq!(check(&answer("503 Busy")).await, Delivered::Down(retry_after), "{written}");
         assert_eq!(check(&answer("500 Oh")).await, Delivered::Refused, "{written}");
     }
 }
 
 #[tokio::test]
-async fn g18_an_answer_without_end_is_cut_at_64_kb_and_takes_nothing() {
+async fn g18_an_endless_response_is_cut_at_64_kb_and_does_not_accept_the_event() {
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
     let endpoint = endpoint(ClientBounds::default(), move |mut stream| {
@@ -81,24 +81,24 @@ async fn g18_an_answer_without_end_is_cut_at_64_kb_and_takes_nothing() {
         }
     })
     .await;
-    assert_eq!(endpoint.deliver(&told(), now()).await, Delivered::Refused);
-    // What the sockets on both sides hold went out too.
+    assert_eq!(endpoint.deliver(&event(), now()).await, Delivered::Refused);
+    // The sent bytes include those in both sockets' buffers.
     assert!(sent.load(Ordering::SeqCst) < 16 << 20, "{} bytes were read", sent.load(Ordering::SeqCst));
 }
 
 #[tokio::test]
-async fn an_endpoint_that_never_answers_has_its_time_and_no_more() {
+async fn an_endpoint_that_never_answers_times_out() {
     let bounds = ClientBounds { total: Duration::from_millis(200), ..ClientBounds::default() };
     let endpoint = endpoint(bounds, |stream| async move {
         std::future::pending::<()>().await;
         drop(stream);
     })
     .await;
-    assert_eq!(endpoint.deliver(&told(), now()).await, Delivered::Down(None));
+    assert_eq!(endpoint.deliver(&event(), now()).await, Delivered::Down(None));
     assert_eq!(ClientBounds::default().total, Duration::from_secs(15));
 }
 
-/// What becomes of an event that is answered like this, after `HTTP/1.1 `; then the connection closes.
+/// The result of an event that gets this response, after `HTTP/1.1 `; then the connection closes.
 async fn check(answer: &str) -> Delivered {
     let answer = if answer.is_empty() { String::new() } else { format!("HTTP/1.1 {answer}") };
     let endpoint = endpoint(ClientBounds::default(), move |mut stream| {
@@ -109,10 +109,10 @@ async fn check(answer: &str) -> Delivered {
         }
     })
     .await;
-    endpoint.deliver(&told(), now()).await
+    endpoint.deliver(&event(), now()).await
 }
 
-/// An endpoint that reads each request and then does this with the connection.
+/// An endpoint that reads each request and then runs `treat` on the connection.
 async fn endpoint<F>(bounds: ClientBounds, treat: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) -> Endpoint
 where
     F: Future<Output = ()> + Send + 'static,
@@ -144,7 +144,7 @@ fn now() -> Timestamp {
     Timestamp::parse(NOW).unwrap()
 }
 
-fn told() -> RenderedEvent {
+fn event() -> RenderedEvent {
     let id = EventId::new(Day(1), Position(1), 0);
     RenderedEvent { id, thread: "c-1".to_owned(), kind: "call.started", body: b"{}".to_vec() }
 }

@@ -1,4 +1,4 @@
-//! What lanes share, and what holds them from outside: accounts, days, carriers that ask for a rest (A28, A64).
+//! Limits that lanes share, and pauses from outside: accounts, daily caps, carriers that ask for a pause (A28, A64).
 
 use super::*;
 use crate::machine::state::{CapOwner, Pause};
@@ -6,7 +6,7 @@ use crate::model::{Account as AccountEntry, LocalDay};
 use crate::rules::breaker::{BreakerState, Paused};
 
 impl World {
-    /// The account of all numbers has these limits; the numbers have none.
+    /// Limits the account of all numbers; the numbers have no limits.
     pub(super) fn limit_account(&mut self, limits: Limits) {
         for entry in self.directory.numbers.values_mut() {
             entry.limits = Limits::none();
@@ -17,14 +17,14 @@ impl World {
         let account = AccountEntry { limits };
         self.directory.accounts.insert("main".to_owned(), account.clone());
         changes.push(Change::Account("main".to_owned(), Some(Json(account))));
-        self.told(Event::DirectoryChanged { changes });
+        self.apply(Event::DirectoryChanged { changes });
     }
 
     fn pause_account(&mut self, until_ms: u64) {
         let until = START + Duration::from_millis(until_ms);
         let paused = Some(Paused { since: self.now().wall, until, probes: 0 });
         let trouble = BreakerState { failed_at: Vec::new(), paused };
-        self.told(Event::AccountPaused { account: "main".to_owned(), trouble });
+        self.apply(Event::AccountPaused { account: "main".to_owned(), trouble });
     }
 }
 
@@ -47,7 +47,7 @@ fn a28_lanes_of_a_limited_account_go_in_turn_at_its_rate() {
 }
 
 #[test]
-fn a28_the_number_and_its_account_both_must_have_room() {
+fn a28_the_number_and_its_account_both_need_capacity() {
     let mut world = World::new(1_000, 1);
     world.limit_account(account(2_000, 1));
     world.limit(OURS, 500, 1);
@@ -59,7 +59,7 @@ fn a28_the_number_and_its_account_both_must_have_room() {
 }
 
 #[test]
-fn a28_a_permit_of_an_account_that_was_not_used_goes_to_the_next_lane() {
+fn a28_an_unused_permit_of_an_account_goes_to_the_next_lane() {
     let mut world = World::new(1_000, 1);
     world.limit_account(account(100, 1));
     world.queue("taken back", Kind::Custom, 1);
@@ -70,7 +70,7 @@ fn a28_a_permit_of_an_account_that_was_not_used_goes_to_the_next_lane() {
 }
 
 #[test]
-fn a28_an_account_that_gets_a_limit_begins_empty_and_keeps_its_level_when_that_changes() {
+fn a28_an_account_with_a_new_limit_starts_empty_and_keeps_its_level_on_changes() {
     let mut world = World::new(1_000, 1);
     world.now_ms = 60_000;
     world.limit_account(account(1_000, 5));
@@ -82,14 +82,14 @@ fn a28_an_account_that_gets_a_limit_begins_empty_and_keeps_its_level_when_that_c
 }
 
 #[test]
-fn a28_a_daily_cap_holds_the_rest_until_the_next_day_begins() {
+fn a28_a_daily_cap_holds_the_rest_until_the_next_day() {
     let mut world = World::new(1_000_000, 100);
     world.ttl_ms = u64::MAX / 4;
     let entry = world.directory.numbers.get_mut(&OURS.parse().unwrap()).unwrap();
     entry.limits.segments_per_day = Some(3);
     entry.limits.day_zone = "UTC".to_owned();
     let changes = vec![Change::Number(OURS.parse().unwrap(), Some(Json(entry.clone())))];
-    world.told(Event::DirectoryChanged { changes });
+    world.apply(Event::DirectoryChanged { changes });
     for name in ["a", "b", "c"] {
         world.queue(name, Kind::Custom, 2);
     }
@@ -102,7 +102,7 @@ fn a28_a_daily_cap_holds_the_rest_until_the_next_day_begins() {
 }
 
 #[test]
-fn a28_a_daily_cap_of_an_account_counts_what_is_on_its_way_to_the_journal() {
+fn a28_an_accounts_daily_cap_counts_starts_not_yet_in_the_journal() {
     let mut world = World::new(1_000, 1);
     world.limit_account(Limits { segments_per_day: Some(2), day_zone: "UTC".to_owned(), ..Limits::none() });
     for (nth, name) in ["a", "b", "c"].into_iter().enumerate() {
@@ -110,7 +110,7 @@ fn a28_a_daily_cap_of_an_account_counts_what_is_on_its_way_to_the_journal() {
     }
     // Three lanes at once, and none of the starts is in the journal yet.
     assert_eq!(world.dispatch.next(world.now()).len(), 2);
-    world.told(Event::DayCounted {
+    world.apply(Event::DayCounted {
         whose: CapOwner::Account("main".to_owned()),
         count: DayCount { day: LocalDay(i32::from(START.day().0)), segments: 2 },
     });
@@ -118,10 +118,10 @@ fn a28_a_daily_cap_of_an_account_counts_what_is_on_its_way_to_the_journal() {
 }
 
 #[test]
-fn a64_a_lane_that_rests_starts_nothing_and_others_go_on() {
+fn a64_a_paused_lane_starts_nothing_and_others_go_on() {
     let mut world = World::new(1_000_000, 100);
     let until = START + Duration::from_secs(7);
-    world.told(Event::LanePaused { ours: OURS.parse().unwrap(), pause: Some(Pause { until, laters: 1 }) });
+    world.apply(Event::LanePaused { ours: OURS.parse().unwrap(), pause: Some(Pause { until, laters: 1 }) });
     world.queue("rests", Kind::Custom, 1);
     world.limit(OTHER, 1_000_000, 100);
     world.queue_from(OTHER, "goes", 1);
@@ -130,20 +130,20 @@ fn a64_a_lane_that_rests_starts_nothing_and_others_go_on() {
 }
 
 #[test]
-fn a64_a_lane_that_need_not_rest_any_more_goes_on_at_once() {
+fn a64_a_resumed_lane_goes_on_at_once() {
     let mut world = World::new(1_000_000, 100);
     let ours = OURS.parse().unwrap();
     let until = START + Duration::from_secs(30);
-    world.told(Event::LanePaused { ours, pause: Some(Pause { until, laters: 1 }) });
+    world.apply(Event::LanePaused { ours, pause: Some(Pause { until, laters: 1 }) });
     world.queue("a", Kind::Custom, 1);
     world.run(2_000);
-    world.told(Event::LanePaused { ours, pause: None });
+    world.apply(Event::LanePaused { ours, pause: None });
     world.run(1_000);
     assert_eq!(world.sent, [("a", 2_000)]);
 }
 
 #[test]
-fn a64_a_paused_account_is_tried_by_one_request_and_all_go_when_it_answers() {
+fn a64_a_paused_account_is_probed_by_one_request_and_resumes_on_success() {
     let mut world = World::new(1_000, 1);
     world.limit_account(Limits::none());
     world.pause_account(4_000);
@@ -153,13 +153,13 @@ fn a64_a_paused_account_is_tried_by_one_request_and_all_go_when_it_answers() {
     world.answers.insert("probe", Answer::Never);
     world.run(10_000);
     assert_eq!(world.sent, [("probe", 4_000)]);
-    world.told(Event::AccountResumed { account: "main".to_owned() });
+    world.apply(Event::AccountResumed { account: "main".to_owned() });
     world.run(1_000);
     assert_eq!(world.order(), ["probe", "b", "c"]);
 }
 
 #[test]
-fn a64_a_paused_account_stays_alone_after_a_restart_and_what_is_too_old_expires() {
+fn a64_a_paused_account_stays_paused_after_a_restart_and_old_texts_expire() {
     let mut world = World::new(1_000, 1);
     world.limit_account(Limits::none());
     world.queue("late", Kind::Custom, 1);
@@ -171,7 +171,7 @@ fn a64_a_paused_account_stays_alone_after_a_restart_and_what_is_too_old_expires(
 }
 
 #[test]
-fn a21_a_lower_priority_has_its_turn_after_seven_of_a_higher() {
+fn a21_a_lower_priority_goes_after_seven_of_a_higher() {
     let mut world = World::new(1_000, 1);
     world.ttl_ms = u64::MAX / 4;
     world.queue("auto", Kind::AutoReply, 1);
@@ -182,8 +182,8 @@ fn a21_a_lower_priority_has_its_turn_after_seven_of_a_higher() {
 }
 
 #[test]
-fn r24_a64_a_crowd_at_one_account_costs_each_message_one_look() {
-    // 500 lanes of one account of 10 segments a second: each has its turn, in the order it came.
+fn r24_a64_with_many_lanes_at_one_account_each_message_is_checked_once() {
+    // 500 lanes of one account at 10 segments a second: each is served in turn, in order of arrival.
     let mut world = World::new(1_000, 1);
     world.ttl_ms = u64::MAX / 4;
     let known = world.directory.numbers[&OURS.parse().unwrap()].clone();
@@ -201,7 +201,7 @@ fn r24_a64_a_crowd_at_one_account_costs_each_message_one_look() {
 }
 
 #[test]
-fn a64_a_text_that_waits_for_its_account_is_not_looked_at_all_the_time_while_one_before_it_is_unanswered() {
+fn a64_a_text_waiting_for_its_account_is_not_checked_constantly() {
     let mut world = World::new(1_000, 1);
     world.ttl_ms = 5_000;
     world.queue("unanswered", Kind::Custom, 1);
@@ -210,7 +210,7 @@ fn a64_a_text_that_waits_for_its_account_is_not_looked_at_all_the_time_while_one
     world.pause_account(20_000);
     world.ttl_ms = 60_000;
     world.queue("next", Kind::Custom, 1);
-    // Meanwhile the first is too old to be sent, and on its way.
+    // Meanwhile the first message is past its expiry, and in flight.
     world.run(15_000);
     assert_eq!((world.sent, world.expired), (vec![("unanswered", 1_000)], vec![]));
 }

@@ -1,9 +1,9 @@
-//! What waits, as it is told to who watches.
+//! Queued messages, as counted for metrics.
 
 use super::*;
 use crate::rules::breaker::{BreakerState, Paused};
 
-/// Ages are told from a message's end, so here messages live as long as they really do.
+/// Ages are computed from a message's expiry, so here messages have their real time to live.
 const CUSTOM_TTL_MS: u64 = 120_000;
 const AUTO_REPLY_TTL_MS: u64 = 60_000;
 
@@ -18,7 +18,7 @@ impl World {
 }
 
 #[test]
-fn a21_what_waits_is_counted_by_priority_and_the_oldest_says_since_when() {
+fn a21_queued_messages_are_counted_by_priority_with_the_age_of_the_oldest() {
     let mut world = World::new(100, 1);
     assert_eq!(world.backlog(), Backlog::default());
     world.ttl_ms = CUSTOM_TTL_MS;
@@ -37,7 +37,7 @@ fn a21_what_waits_is_counted_by_priority_and_the_oldest_says_since_when() {
 }
 
 #[test]
-fn a64_a_message_between_two_attempts_waits_and_is_not_ready_before_its_time() {
+fn a64_a_message_between_attempts_is_queued_and_not_ready_before_its_time() {
     let mut world = World::new(10_000, 10);
     world.ttl_ms = CUSTOM_TTL_MS;
     world.queue("again", Kind::Custom, 1);
@@ -49,14 +49,14 @@ fn a64_a_message_between_two_attempts_waits_and_is_not_ready_before_its_time() {
         failed_at: Vec::new(),
         paused: Some(Paused { since: START, until: START + Duration::MAX, probes: 0 }),
     };
-    world.told(Event::AccountPaused { account: "main".to_owned(), trouble });
+    world.apply(Event::AccountPaused { account: "main".to_owned(), trouble });
     world.run(40_000);
     let held = Backlog { waiting: [0, 1, 0], ready_since: World::after_ms(since), paused: true, ..Backlog::default() };
     assert_eq!(world.backlog(), held);
 }
 
 #[test]
-fn a64_what_is_at_the_carrier_does_not_wait_and_is_counted_as_that() {
+fn a64_a_message_at_the_carrier_counts_as_in_flight_and_not_as_queued() {
     let mut world = World::new(10_000, 10);
     world.queue("silent", Kind::Custom, 1);
     world.answers.insert("silent", Answer::Never);

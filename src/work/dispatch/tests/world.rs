@@ -1,4 +1,4 @@
-//! A dispatcher with everything around it, in virtual time.
+//! A dispatcher with its surroundings, in simulated time.
 
 use super::super::follow::open;
 use super::*;
@@ -9,20 +9,20 @@ use crate::rules::rate;
 
 #[derive(Clone, Copy)]
 pub(super) enum Answer {
-    NotTaken,
+    EngineBusy,
     Cancelled,
     LaterBy(u64),
     Never,
 }
 
-/// A dispatcher, a machine that says yes to everything, and a carrier that answers at once, in virtual milliseconds.
+/// A dispatcher, an engine that accepts everything, and a carrier that answers at once, in simulated milliseconds.
 pub(super) struct World {
     pub(super) dispatch: Dispatch,
     pub(super) directory: Directory,
     pub(super) now_ms: u64,
-    /// How far somebody has set the clock forward.
+    /// How far the wall clock has been set forward.
     pub(super) wall_ahead_ms: u64,
-    /// How far the journal's time is behind that of the lanes.
+    /// How far the journal's time is behind the lanes' time.
     pub(super) journal_behind_ms: u64,
     pub(super) restarted_ms: u64,
     pub(super) position: u64,
@@ -69,12 +69,12 @@ impl World {
         let entry = self.directory.numbers.get_mut(&number.parse().unwrap()).unwrap();
         let was = entry.limits.clone();
         entry.limits = Limits { millisegments_per_second: Some(millisegments_per_second), burst, ..Limits::default() };
-        // As the machine keeps it, for the next process.
+        // Stored as the engine would, for the next process.
         if let Some(empty_at) = self.lane_empty_at.get_mut(&number.parse().unwrap()) {
             *empty_at = rate::empty_with(&was, &entry.limits, *empty_at, wall);
         }
         let changes = vec![Change::Number(number.parse().unwrap(), Some(Json(entry.clone())))];
-        self.told(Event::DirectoryChanged { changes });
+        self.apply(Event::DirectoryChanged { changes });
     }
 
     pub(super) fn queue(&mut self, name: &'static str, kind: Kind, segments: u16) {
@@ -94,7 +94,7 @@ impl World {
         self.add_early(name, ours, caller, kind, segments, None);
     }
 
-    /// One that may not go before so many milliseconds from now.
+    /// Queues a text that cannot be sent before so many milliseconds from now.
     pub(super) fn add_early(
         &mut self,
         name: &'static str,
@@ -134,7 +134,7 @@ impl World {
         };
         self.messages.insert(id, (name, message.clone()));
         let lane = self.lane(&message);
-        self.told(Event::MessageQueued { message: Box::new(message), text: "x".to_owned().into(), lane });
+        self.apply(Event::MessageQueued { message: Box::new(message), text: "x".to_owned().into(), lane });
     }
 
     pub(super) fn lane(&self, message: &Message) -> LaneRow {
@@ -142,14 +142,14 @@ impl World {
         LaneRow { empty_at, queued_segments: 0 }
     }
 
-    pub(super) fn told(&mut self, fact: Event) {
+    pub(super) fn apply(&mut self, fact: Event) {
         let events = vec![NumberedEvent { call_sequence: None, fact }];
         let at = self.now().wall - Duration::from_millis(self.journal_behind_ms);
-        let story = CommittedFrame { position: Position(self.position), at, events };
-        self.dispatch.follow(&story, self.now());
+        let frame = CommittedFrame { position: Position(self.position), at, events };
+        self.dispatch.follow(&frame, self.now());
     }
 
-    /// A new process: a new dispatcher, which finds what waits in the rows.
+    /// Starts a new dispatcher, which finds the queued messages in the rows.
     pub(super) fn restart(&mut self) {
         self.restarted_ms = self.now_ms;
         let now = self.now();
@@ -173,7 +173,7 @@ impl World {
                         self.expired.push((name, self.now_ms));
                         expired.state = MessageState::Expired;
                         self.messages.insert(message, (name, expired.clone()));
-                        self.told(Event::MessageChanged { message: Box::new(expired), lane: None });
+                        self.apply(Event::MessageChanged { message: Box::new(expired), lane: None });
                     }
                 }
             }
@@ -194,16 +194,16 @@ impl World {
         self.sent.push((name, self.now_ms));
         self.lane_empty_at.insert(message.ours, lane_empty_at);
         let answer = self.answers.remove(name);
-        if let Some(Answer::NotTaken) = answer {
-            self.dispatch.not_taken(id, self.now());
+        if let Some(Answer::EngineBusy) = answer {
+            self.dispatch.engine_busy(id, self.now());
             return;
         }
         if let Some(Answer::Cancelled) = answer {
-            // What is followed is told before the asker has its answer.
+            // The committed event arrives before the reply to the command.
             self.messages.remove(&id);
             message.state = MessageState::Cancelled;
-            self.told(Event::MessageChanged { message: Box::new(message), lane: None });
-            self.dispatch.not_started(id, self.now());
+            self.apply(Event::MessageChanged { message: Box::new(message), lane: None });
+            self.dispatch.cancelled(id, self.now());
             return;
         }
         if let Some(counts) = self.directory.numbers[&message.ours].limits.segments_per_day.map(|_| message.ours) {
@@ -211,11 +211,11 @@ impl World {
             let before = self.days.get(&counts).copied().unwrap_or_default();
             let count = before.with(&limits, u32::from(message.segments), self.now().wall);
             self.days.insert(counts, count);
-            self.told(Event::DayCounted { whose: CapOwner::Number(counts), count });
+            self.apply(Event::DayCounted { whose: CapOwner::Number(counts), count });
         }
         let lane = self.lane(&message);
         message.attempts.push(Attempt { at: self.now().wall, outcome: AttemptOutcome::Open, status: None });
-        self.told(Event::SendStarted { message: Box::new(message.clone()), lane });
+        self.apply(Event::SendStarted { message: Box::new(message.clone()), lane });
         let attempt = message.attempts.last_mut().unwrap();
         match answer {
             Some(Answer::Never) => message.state = MessageState::Sending,
@@ -223,7 +223,7 @@ impl World {
                 attempt.outcome = AttemptOutcome::Later;
                 message.not_before = Some(self.now().wall + Duration::from_millis(ms));
             }
-            Some(Answer::NotTaken | Answer::Cancelled) | None => {
+            Some(Answer::EngineBusy | Answer::Cancelled) | None => {
                 attempt.outcome = AttemptOutcome::Sent;
                 message.state = MessageState::Sent;
             }
@@ -231,27 +231,27 @@ impl World {
         self.messages.insert(id, (name, message.clone()));
         match answer {
             Some(Answer::Never) => {}
-            Some(Answer::LaterBy(_)) => self.told(Event::SendPostponed { message: Box::new(message), lane }),
-            Some(Answer::NotTaken | Answer::Cancelled) | None => {
-                self.told(Event::MessageChanged { message: Box::new(message), lane: None });
+            Some(Answer::LaterBy(_)) => self.apply(Event::SendPostponed { message: Box::new(message), lane }),
+            Some(Answer::EngineBusy | Answer::Cancelled) | None => {
+                self.apply(Event::MessageChanged { message: Box::new(message), lane: None });
             }
         }
     }
 
-    /// Somebody takes a text back, or the carrier tells of one before it answers.
+    /// A text is cancelled, or a receipt arrives before the response.
     pub(super) fn changed(&mut self, name: &'static str, state: MessageState) {
         let (id, mut message) = self.named(name);
         message.state = state;
         self.messages.insert(id, (name, message.clone()));
-        self.told(Event::MessageChanged { message: Box::new(message), lane: None });
+        self.apply(Event::MessageChanged { message: Box::new(message), lane: None });
     }
 
-    /// The carrier answers a text of which a receipt has told all there is.
+    /// The carrier answers a text that a receipt has already settled.
     pub(super) fn answered(&mut self, name: &'static str) {
         let (id, mut message) = self.named(name);
         message.attempts.last_mut().unwrap().outcome = AttemptOutcome::Sent;
         self.messages.insert(id, (name, message.clone()));
-        self.told(Event::MessageStored { message: Box::new(message) });
+        self.apply(Event::MessageStored { message: Box::new(message) });
     }
 
     fn named(&self, name: &'static str) -> (MessageId, Message) {

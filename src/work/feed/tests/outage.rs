@@ -1,20 +1,20 @@
-//! An endpoint that was down and is back: what waited flows within seconds, however much it is and however it came.
+//! After an outage of the endpoint, all waiting events flow within seconds, however many there are.
 
 use super::*;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// How many events wait.
+/// The number of waiting events.
 const BACKLOGS: [u64; 5] = [100, 2_000, 9_000, 12_000, 100_000];
 
-/// How long the endpoint is down.
+/// The duration of the outage.
 const DOWN: Duration = Duration::from_secs(400);
 
-/// How long it takes to answer.
+/// The endpoint's response time.
 const ANSWERS_IN: Duration = Duration::from_millis(100);
 
 #[test]
-fn f23_events_flow_within_10_s_after_an_outage_that_fell_on_all_at_once() {
+fn f23_events_flow_within_10_s_after_an_outage_that_hit_all_at_once() {
     for events in BACKLOGS {
         check(&Outage { events, over: Duration::from_secs(1), ..Outage::default() });
     }
@@ -28,7 +28,7 @@ fn f23_events_flow_within_10_s_after_an_outage_of_minutes() {
 }
 
 #[test]
-fn f23_events_flow_within_10_s_whether_of_one_call_or_of_thousands() {
+fn f23_events_flow_within_10_s_for_one_call_or_thousands() {
     for calls in [1, 3, 4_000, 100_000] {
         check(&Outage { calls, ..Outage::default() });
     }
@@ -45,53 +45,53 @@ fn f23_events_flow_within_10_s_however_the_endpoint_failed() {
 #[test]
 fn f23_events_flow_after_an_endpoint_hung() {
     let hung = Outage { hangs: Duration::from_secs(15), ..Outage::default() };
-    let seen = hung.live();
+    let seen = hung.run();
     assert!(seen.first_after <= Duration::from_secs(15), "{hung:?}: {seen:?}");
     assert!(seen.passed >= 3_000, "{hung:?}: {seen:?}");
 }
 
 #[test]
-fn f23_events_flow_within_10_s_after_a_restart_in_the_outage() {
+fn f23_events_flow_within_10_s_after_a_restart_during_the_outage() {
     check(&Outage { restarts: true, ..Outage::default() });
 }
 
 #[test]
-fn f23_an_endpoint_that_flaps_gets_what_waited_when_it_is_back() {
+fn f23_a_flapping_endpoint_gets_the_waiting_events_when_it_recovers() {
     let mut world = World::new();
-    world.tell(&["a", "b", "c"]);
-    world.live_for(500, |_| Delivered::Down(None));
+    world.publish(&["a", "b", "c"]);
+    world.run_for(500, |_| Delivered::Down(None));
     for _ in 0..2 {
-        world.tell(&["new"]);
-        world.live_for(6, |told| if told.thread == "new" { Delivered::Yes } else { Delivered::Down(None) });
-        world.live_for(500, |_| Delivered::Down(None));
+        world.publish(&["new"]);
+        world.run_for(6, |event| if event.thread == "new" { Delivered::Yes } else { Delivered::Down(None) });
+        world.run_for(500, |_| Delivered::Down(None));
     }
-    world.live_for(10, |_| Delivered::Yes);
+    world.run_for(10, |_| Delivered::Yes);
     assert!(world.feed.is_idle(), "{:?}", world.feed.due());
 }
 
 #[test]
-fn f23_an_endpoint_that_takes_nothing_is_shown_as_paused_after_10_s() {
+fn f23_an_endpoint_that_accepts_nothing_is_paused_after_10_s() {
     let mut world = World::new();
-    world.tell(&["a", "b"]);
+    world.publish(&["a", "b"]);
     let mut shown = Vec::new();
     for _ in 0..60 {
         world.end_all(|_| Delivered::Down(None));
-        shown.push(world.feed.standing(world.now()).paused);
+        shown.push(world.feed.status(world.now()).paused);
         world.pass_secs(1);
     }
     assert_eq!(shown, (0..60).map(|second| second >= 10).collect::<Vec<_>>());
     world.pass_secs(5);
     world.drain();
-    assert!(!world.feed.standing(world.now()).paused);
+    assert!(!world.feed.status(world.now()).paused);
 }
 
 #[test]
-fn f23_an_endpoint_that_takes_others_is_not_down() {
+fn f23_an_endpoint_that_accepts_other_events_is_not_down() {
     let mut world = World::new();
-    world.tell(&["a"]);
+    world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Refused);
-    world.tell(&["b", "b"]);
+    world.publish(&["b", "b"]);
     world.pass_secs(1);
     assert_eq!(world.begin(), ["b1"], "the first probe");
     world.end("b1", Delivered::Yes);
@@ -100,8 +100,8 @@ fn f23_an_endpoint_that_takes_others_is_not_down() {
     world.pass_secs(6);
     assert_eq!(world.begin(), ["a1"]);
     world.end("a1", Delivered::Refused);
-    world.tell(&["b"]);
-    assert_eq!(world.begin(), ["b3"], "a alone waits");
+    world.publish(&["b"]);
+    assert_eq!(world.begin(), ["b3"], "only a waits");
     world.end("b3", Delivered::Yes);
     world.pass_secs(200);
     assert_eq!(world.begin(), [""; 0], "by the schedule");
@@ -109,7 +109,7 @@ fn f23_an_endpoint_that_takes_others_is_not_down() {
 
 #[track_caller]
 fn check(outage: &Outage) {
-    let seen = outage.live();
+    let seen = outage.run();
     assert!(seen.longest_gap <= Duration::from_secs(5), "{outage:?}: {seen:?}");
     assert!(seen.first_after <= Duration::from_secs(6), "{outage:?}: {seen:?}");
     assert!(seen.new_call_after <= Duration::from_secs(10), "{outage:?}: {seen:?}");
@@ -117,17 +117,17 @@ fn check(outage: &Outage) {
     assert!(seen.passed >= outage.events.min(possible), "{outage:?}: {seen:?}");
 }
 
-/// An endpoint is down while so many events come, and is back after [`DOWN`]; a call begins a second later.
+/// An endpoint that is down while events are committed, and is up after [`DOWN`]; a call begins a second later.
 #[derive(Debug)]
 struct Outage {
     events: u64,
-    /// Of so many calls, in turns.
+    /// The number of calls, which have events in turn.
     calls: u64,
     over: Duration,
     answer: Delivered,
-    /// How long it does not answer while it is down.
+    /// How long a delivery hangs while the endpoint is down.
     hangs: Duration,
-    /// The gateway is started again in the middle.
+    /// The gateway restarts in the middle of the outage.
     restarts: bool,
 }
 
@@ -144,19 +144,19 @@ impl Default for Outage {
     }
 }
 
-/// What was seen of it, all times but the first since the endpoint is back.
+/// The observations, all times but the first since the end of the outage.
 #[derive(Debug)]
 struct Seen {
-    /// The longest time without an attempt while it was down.
+    /// The longest time without an attempt during the outage.
     longest_gap: Duration,
     first_after: Duration,
     new_call_after: Duration,
-    /// Deliveries that passed in the ten seconds.
+    /// Deliveries that succeeded in the ten seconds.
     passed: u64,
 }
 
 impl Outage {
-    fn live(&self) -> Seen {
+    fn run(&self) -> Seen {
         let never = Duration::MAX;
         let mut seen = Seen { longest_gap: Duration::ZERO, first_after: never, new_call_after: never, passed: 0 };
         let start = Start { watermark: Position(1), parked: Vec::new() };
@@ -173,7 +173,7 @@ impl Outage {
                 if passes {
                     seen.passed += 1;
                     seen.first_after = seen.first_after.min(now - DOWN);
-                    if delivery.told.thread == "new" {
+                    if delivery.event.thread == "new" {
                         seen.new_call_after = now - DOWN;
                     }
                 }
@@ -205,7 +205,7 @@ impl Outage {
         seen
     }
 
-    /// The last position at a time.
+    /// The last position committed at a time.
     fn committed(&self, now: Duration) -> u64 {
         let part = (now.as_secs_f64() / self.over.as_secs_f64()).min(1.0);
         let events = (self.events as f64 * part) as u64;
@@ -222,13 +222,13 @@ impl Outage {
             }
             for (reader, from) in wants {
                 for position in from.0..=committed.0.min(from.0 + 255) {
-                    feed.follow(reader, &self.story(position));
+                    feed.follow(reader, &self.frame(position));
                 }
             }
         }
     }
 
-    fn story(&self, position: u64) -> CommittedFrame {
+    fn frame(&self, position: u64) -> CommittedFrame {
         let nth = position - 1;
         let is_new = nth >= self.events;
         let (call, sequence) = if is_new { (0, 1) } else { (nth % self.calls, nth / self.calls + 1) };

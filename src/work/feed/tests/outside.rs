@@ -1,4 +1,4 @@
-//! Events outside a call: what is told of one contact, account or number comes in order.
+//! Events outside a call: those of one contact, account or number arrive in order.
 
 use super::*;
 use crate::machine::Private;
@@ -12,10 +12,10 @@ const ANN: &str = "+14155550107";
 const BOB: &str = "+14155550108";
 
 #[test]
-fn f03_what_a_contact_said_arrives_in_order_whoever_answers_first() {
+fn f03_events_of_a_contact_arrive_in_order_whichever_response_is_first() {
     let mut world = World::new();
-    for who in [ANN, BOB] {
-        for fact in [stop(who), start(who), stop(who)] {
+    for contact in [ANN, BOB] {
+        for fact in [stop(contact), start(contact), stop(contact)] {
             world.happens(fact);
         }
     }
@@ -27,7 +27,7 @@ fn f03_what_a_contact_said_arrives_in_order_whoever_answers_first() {
 }
 
 #[test]
-fn f03_a_late_text_is_of_its_contact_s_thread() {
+fn f03_a_late_text_belongs_to_its_contacts_thread() {
     let mut world = World::new();
     let late = LateMessage {
         from: Address::Number(number(ANN)).into(),
@@ -65,12 +65,12 @@ fn f03_an_account_is_not_resumed_before_it_was_paused() {
 }
 
 #[test]
-fn f03_what_was_parked_comes_before_what_was_said_since_also_after_a_restart() {
+fn f03_parked_events_come_before_newer_ones_also_after_a_restart() {
     for restarts in [false, true] {
         let mut world = with_ann_parked();
         world.happens(start(ANN));
         if restarts {
-            world.note();
+            world.record_progress();
             world.restart();
         } else {
             world.pass_secs(12 * 60 * 60);
@@ -87,10 +87,10 @@ fn f03_what_was_parked_comes_before_what_was_said_since_also_after_a_restart() {
 }
 
 #[test]
-fn f03_what_was_parked_is_delivered_though_its_contact_was_erased() {
+fn f03_parked_events_are_delivered_though_their_contact_was_erased() {
     let mut world = with_ann_parked();
-    world.note();
-    for event in world.journal.iter_mut().flat_map(|story| &mut story.events) {
+    world.record_progress();
+    for event in world.journal.iter_mut().flat_map(|frame| &mut frame.events) {
         if let Event::OptedOut { contact, .. } = &mut event.fact {
             *contact = Private::Erased;
         }
@@ -104,28 +104,28 @@ fn f03_what_was_parked_is_delivered_though_its_contact_was_erased() {
 }
 
 #[test]
-fn f03_what_an_older_version_parked_by_its_event_s_id_is_delivered() {
+fn f03_an_event_parked_under_its_id_by_an_older_version_is_delivered() {
     let mut world = World::new();
     world.happens(stop(ANN));
     let id = EventId::new(world.journal[0].at.day(), Position(1), 0).to_string();
-    world.noted = Start { watermark: Position(2), parked: vec![(id, Position(1))] };
+    world.recorded = Start { watermark: Position(2), parked: vec![(id, Position(1))] };
     world.restart();
     world.begin();
     world.read();
     assert_eq!(begin(&mut world), ["contact.opted_out"]);
     settle_all(&mut world, Delivered::Yes);
     assert!(world.feed.is_idle());
-    world.note();
-    assert_eq!(world.noted.parked, []);
+    world.record_progress();
+    assert_eq!(world.recorded.parked, []);
 }
 
 #[test]
-fn f03_the_name_of_a_contact_s_thread_says_nothing_of_the_number() {
+fn f03_the_thread_name_of_a_contact_does_not_reveal_the_number() {
     let mut world = with_ann_parked();
-    world.note();
-    let [(thread, _)] = &world.noted.parked[..] else { panic!("{:?}", world.noted.parked) };
+    world.record_progress();
+    let [(thread, _)] = &world.recorded.parked[..] else { panic!("{:?}", world.recorded.parked) };
     let group = thread.strip_prefix("~contact-").unwrap();
-    assert_eq!(group.len(), 4, "as many numbers have the same as have any other: {thread}");
+    assert_eq!(group.len(), 4, "a hash of four characters, which many numbers share: {thread}");
     assert!(!ANN.contains(group));
 }
 
@@ -134,39 +134,39 @@ fn with_ann_parked() -> World {
     let mut world = World::new();
     world.happens(stop(ANN));
     for _ in 0..4 {
-        world.tell(&["b"]);
-        world.end_all(|told| if told.thread == "b" { Delivered::Yes } else { Delivered::Refused });
+        world.publish(&["b"]);
+        world.end_all(|event| if event.thread == "b" { Delivered::Yes } else { Delivered::Refused });
         world.pass_secs(12 * 60 * 60);
     }
     assert_eq!(world.feed.parked.len(), 1);
     world
 }
 
-fn stop(who: &str) -> Event {
-    let stands = OptOut {
+fn stop(contact: &str) -> Event {
+    let opt_out = OptOut {
         block: Block { everywhere: true, numbers: Vec::new() },
         since: Timestamp::from_ms(0),
         by: OptOutBy::Keyword,
     };
-    Event::OptedOut { contact: number(who).into(), ours: None, call: None, stands }
+    Event::OptedOut { contact: number(contact).into(), ours: None, call: None, opt_out }
 }
 
-fn start(who: &str) -> Event {
-    Event::OptedIn { contact: number(who).into(), ours: None, call: None, stands: None }
+fn start(contact: &str) -> Event {
+    Event::OptedIn { contact: number(contact).into(), ours: None, call: None, opt_out: None }
 }
 
 fn number(text: &str) -> E164 {
     text.parse().unwrap()
 }
 
-/// What begins now, by its type.
+/// Starts deliveries; returns their event types.
 fn begin(world: &mut World) -> Vec<&'static str> {
     let begun = world.feed.next(world.now());
     world.begun.extend(begun.iter().cloned());
-    begun.iter().map(|delivery| delivery.told.kind).collect()
+    begun.iter().map(|delivery| delivery.event.kind).collect()
 }
 
-/// All that is under way ends so, what began last first.
+/// Ends all deliveries in flight with this result, the newest first.
 fn settle_all(world: &mut World, delivered: Delivered) {
     while let Some(delivery) = world.begun.pop() {
         world.feed.settle(&delivery, delivered, world.now());

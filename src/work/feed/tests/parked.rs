@@ -1,47 +1,47 @@
-//! What is refused again and again is left behind alone, and comes in order when its time has come.
+//! A thread whose event is refused repeatedly is parked alone, and is delivered in order when its retry is due.
 
 use super::*;
 
-/// A world in which `a` is refused until it is parked, with `b` going on meanwhile.
+/// A world in which `a` is refused until it is parked, while `b` goes on.
 fn with_a_parked(bounds: Bounds) -> World {
     let mut world = World::with(Filter::default(), bounds);
-    world.tell(&["a", "b"]);
-    world.tell(&["a"]);
+    world.publish(&["a", "b"]);
+    world.publish(&["a"]);
     fail(&mut world, "a", 4);
     world
 }
 
-/// A call fails so often, while `b` has news that pass.
+/// A call fails this often, while deliveries of `b` succeed.
 fn fail(world: &mut World, call: &str, times: usize) {
     for _ in 0..times {
-        world.tell(&["b"]);
-        world.end_all(|told| if told.thread == call { Delivered::Refused } else { Delivered::Yes });
+        world.publish(&["b"]);
+        world.end_all(|event| if event.thread == call { Delivered::Refused } else { Delivered::Yes });
         world.pass_secs(12 * 60 * 60);
     }
 }
 
 #[test]
-fn a65_a_call_that_is_refused_again_and_again_is_parked_and_the_watermark_goes_on_without_it() {
+fn a65_a_call_refused_repeatedly_is_parked_and_the_watermark_goes_on() {
     let mut world = World::new();
-    world.tell(&["a", "b"]);
-    world.tell(&["a"]);
+    world.publish(&["a", "b"]);
+    world.publish(&["a"]);
     fail(&mut world, "a", 3);
-    assert_eq!(world.feed.watermark(), Position(1), "three failures may be bad luck");
+    assert_eq!(world.feed.watermark(), Position(1), "three failures are not enough to park");
     fail(&mut world, "a", 1);
     assert_eq!(world.feed.watermark(), world.committed().next());
     assert_eq!(world.feed.take_progress().parked, [("a".to_owned(), Some(Position(1)))]);
-    assert_eq!(world.feed.queue.held(Reader::Backlog), 0, "its events are in the journal, and nowhere else");
+    assert_eq!(world.feed.queue.held(Reader::Backlog), 0, "its events are only in the journal");
 }
 
 #[test]
-fn a65_i4_what_was_parked_is_delivered_in_order_and_before_what_came_after() {
+fn a65_i4_parked_events_are_delivered_in_order_and_before_later_ones() {
     let mut world = with_a_parked(Bounds::default());
     for _ in 0..300 {
-        world.tell(&["b"]);
+        world.publish(&["b"]);
     }
-    world.tell(&["a", "a"]);
+    world.publish(&["a", "a"]);
     assert!(world.begin().iter().all(|event| event.starts_with('b')));
-    world.end_all(|told| if told.thread == "a" { Delivered::Refused } else { Delivered::Yes });
+    world.end_all(|event| if event.thread == "a" { Delivered::Refused } else { Delivered::Yes });
     world.pass_secs(12 * 60 * 60);
     world.begin();
     world.read();
@@ -49,15 +49,15 @@ fn a65_i4_what_was_parked_is_delivered_in_order_and_before_what_came_after() {
         assert_eq!(world.begin(), [event]);
         world.end(event, Delivered::Yes);
     }
-    world.tell(&["a"]);
+    world.publish(&["a"]);
     assert_eq!(world.begin(), ["a5"]);
     assert_eq!(world.feed.parked.len(), 0);
-    world.note();
-    assert_eq!(world.noted, Start { watermark: world.committed(), parked: Vec::new() });
+    world.record_progress();
+    assert_eq!(world.recorded, Start { watermark: world.committed(), parked: Vec::new() });
 }
 
 #[test]
-fn a_parked_call_that_fails_once_more_is_tried_with_one_event_by_the_schedule() {
+fn a_parked_call_that_fails_again_is_retried_with_one_event_by_the_schedule() {
     let mut world = with_a_parked(Bounds::default());
     world.begin();
     world.read();
@@ -74,10 +74,10 @@ fn a_parked_call_that_fails_once_more_is_tried_with_one_event_by_the_schedule() 
 }
 
 #[test]
-fn a65_after_a_restart_what_was_parked_goes_on_where_it_was() {
+fn a65_after_a_restart_a_parked_call_continues_where_it_was() {
     let mut world = with_a_parked(Bounds::default());
-    world.note();
-    world.tell(&["a"]);
+    world.record_progress();
+    world.publish(&["a"]);
     world.restart();
     assert_eq!(world.begin(), [""; 0]);
     world.read();
@@ -89,14 +89,14 @@ fn a65_after_a_restart_what_was_parked_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_watermark_is_never_noted_before_what_it_leaves_behind() {
+fn a_watermark_is_recorded_only_after_the_parked_calls_before_it() {
     let mut world = World::new();
     let calls: Vec<_> = (0..600).map(|call| format!("c-{call}")).collect();
-    world.tell(&calls.iter().map(String::as_str).collect::<Vec<_>>());
-    let refuse = |told: &RenderedEvent| if told.thread == "b" { Delivered::Yes } else { Delivered::Refused };
+    world.publish(&calls.iter().map(String::as_str).collect::<Vec<_>>());
+    let refuse = |event: &RenderedEvent| if event.thread == "b" { Delivered::Yes } else { Delivered::Refused };
     for _ in 0..5 {
-        world.tell(&["b"]);
-        world.live_for(12 * 60 * 60, refuse);
+        world.publish(&["b"]);
+        world.run_for(12 * 60 * 60, refuse);
     }
     let first = world.feed.take_progress();
     assert_eq!((first.watermark, first.parked.len()), (Position(1), 512));
@@ -105,25 +105,25 @@ fn a_watermark_is_never_noted_before_what_it_leaves_behind() {
 }
 
 #[test]
-fn a65_the_call_that_holds_a_full_window_is_parked_at_its_first_failure() {
+fn a65_the_call_that_blocks_a_full_window_is_parked_at_its_first_failure() {
     let mut world = World::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
-    world.tell(&["a", "b"]);
+    world.publish(&["a", "b"]);
     world.begin();
     world.end("a1", Delivered::Refused);
     world.end("b1", Delivered::Yes);
     for _ in 0..100 {
-        world.tell(&["a"]);
+        world.publish(&["a"]);
     }
-    world.tell(&["b"]);
+    world.publish(&["b"]);
     assert_eq!(world.begin(), ["b2"], "which waits behind a hundred events of a");
     assert_eq!(world.feed.parked.len(), 1);
 }
 
 #[test]
-fn an_endpoint_that_takes_nothing_has_nothing_parked() {
+fn an_endpoint_that_accepts_nothing_has_nothing_parked() {
     let mut world = World::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
     for _ in 0..50 {
-        world.tell(&["a", "b"]);
+        world.publish(&["a", "b"]);
     }
     for _ in 0..20 {
         world.end_all(|_| Delivered::Refused);
@@ -131,17 +131,17 @@ fn an_endpoint_that_takes_nothing_has_nothing_parked() {
     }
     assert_eq!(world.feed.parked.len(), 0);
     assert!(world.feed.pending.len() < 20 + 2 * PAGE);
-    world.live_for(20, |told| if told.thread == "a" { Delivered::Refused } else { Delivered::Yes });
-    assert_eq!(world.done, 50, "now it is a that fails, and it is parked");
+    world.run_for(20, |event| if event.thread == "a" { Delivered::Refused } else { Delivered::Yes });
+    assert_eq!(world.done, 50, "only a fails now, and it is parked");
 }
 
 #[test]
-fn no_more_threads_are_parked_than_may_be_and_then_the_watermark_waits() {
+fn the_watermark_waits_when_too_many_threads_are_parked() {
     let mut world = World::with(Filter::default(), Bounds { parked: 2, ..Bounds::default() });
-    world.tell(&["a", "c", "d", "b"]);
+    world.publish(&["a", "c", "d", "b"]);
     for _ in 0..6 {
-        world.tell(&["b"]);
-        world.end_all(|told| if told.thread == "b" { Delivered::Yes } else { Delivered::Refused });
+        world.publish(&["b"]);
+        world.end_all(|event| if event.thread == "b" { Delivered::Yes } else { Delivered::Refused });
         world.pass_secs(12 * 60 * 60);
     }
     assert_eq!((world.feed.parked.len(), world.feed.watermark()), (2, Position(1)));
@@ -151,24 +151,24 @@ fn no_more_threads_are_parked_than_may_be_and_then_the_watermark_waits() {
 }
 
 #[test]
-fn a_hundred_calls_that_hang_leave_places_to_others() {
+fn a_hundred_hanging_calls_leave_slots_to_others() {
     let mut world = World::new();
     let calls: Vec<_> = (0..100).map(|call| format!("c-{call}")).collect();
-    world.tell(&calls.iter().map(String::as_str).collect::<Vec<_>>());
-    world.tell(&["b"]);
-    // They hang until another passes, and again when they are tried after that.
+    world.publish(&calls.iter().map(String::as_str).collect::<Vec<_>>());
+    world.publish(&["b"]);
+    // They hang until another delivery succeeds, and again when they are retried after that.
     while world.done == 0 {
-        world.end_all(|told| if told.thread == "b" { Delivered::Yes } else { Delivered::Down(None) });
+        world.end_all(|event| if event.thread == "b" { Delivered::Yes } else { Delivered::Down(None) });
         world.pass_secs(5);
     }
     world.pass_secs(1);
     assert_eq!(world.begin().len(), 16);
-    world.tell(&["b"]);
+    world.publish(&["b"]);
     assert_eq!(world.begin(), ["b2"]);
 }
 
 #[test]
-fn one_way_through_the_journal_serves_all_who_are_parked() {
+fn one_pass_through_the_journal_serves_all_parked_calls() {
     let mut world = World::new();
     let calls: Vec<_> = (0..50).map(|call| format!("c-{call}")).collect();
     for _ in 0..20 {
@@ -176,7 +176,7 @@ fn one_way_through_the_journal_serves_all_who_are_parked() {
     }
     world.read();
     let parked: Vec<_> = calls.iter().zip(1..).map(|(call, at)| (call.clone(), Position(at))).collect();
-    world.noted = Start { watermark: world.committed().next(), parked };
+    world.recorded = Start { watermark: world.committed().next(), parked };
     world.restart();
     world.begin();
     let mut reads = 0;
@@ -185,8 +185,8 @@ fn one_way_through_the_journal_serves_all_who_are_parked() {
         for (reader, from) in world.feed.wants(committed).into_iter().filter(|(_, from)| *from <= committed) {
             reads += 1;
             let skip = usize::try_from(from.0).unwrap() - 1;
-            for story in &world.journal[skip..(skip + PAGE).min(world.journal.len())] {
-                world.feed.follow(reader, story);
+            for frame in &world.journal[skip..(skip + PAGE).min(world.journal.len())] {
+                world.feed.follow(reader, frame);
             }
         }
         world.begin();
@@ -195,25 +195,25 @@ fn one_way_through_the_journal_serves_all_who_are_parked() {
             world.feed.settle(&delivery, Delivered::Yes, world.now());
         }
     }
-    assert!(reads <= 3 * 1_000 / PAGE, "a thousand stories were read in {reads} pages of {PAGE}");
+    assert!(reads <= 3 * 1_000 / PAGE, "a thousand frames were read in {reads} pages of {PAGE}");
     assert_eq!(world.feed.parked.len(), 0);
 }
 
 #[test]
-fn what_is_parked_and_no_longer_kept_is_parked_no_longer() {
+fn a_parked_call_whose_events_are_no_longer_kept_is_unparked() {
     let mut world = with_a_parked(Bounds::default());
-    world.note();
+    world.record_progress();
     let end = world.committed().next();
     assert!(world.feed.skip_to(end).is_some());
     assert_eq!(world.feed.take_progress().parked, [("a".to_owned(), None)]);
     world.pass_secs(12 * 60 * 60);
     assert_eq!(world.begin(), [""; 0]);
-    world.tell(&["a"]);
+    world.publish(&["a"]);
     assert_eq!(world.begin(), ["a3"]);
 }
 
 #[test]
-fn a_parked_call_that_is_being_delivered_when_it_is_past_keeping_misses_what_it_holds_too() {
+fn a_parked_call_in_flight_when_its_events_expire_misses_those_it_holds_too() {
     let mut world = with_a_parked(Bounds::default());
     world.begin();
     world.read();
