@@ -1,7 +1,7 @@
-//! Floor 8: what commands ask of the gateway that runs, at its own doors.
+//! Floor 8: commands that query the running gateway through its platform door.
 //!
-//! A command knows the gateway by its configuration file alone: where the door is, what certificate it shows, and a
-//! token that reaches far enough.
+//! A command finds the gateway by its configuration file alone: the door's address, its TLS settings, and a token with
+//! the needed scope.
 
 pub mod explain;
 pub mod replay;
@@ -15,7 +15,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The platform's door of a gateway that runs.
+/// A client of a running gateway's platform door.
 pub struct Platform {
     client: Client,
     /// Like `http://127.0.0.1:8081`.
@@ -23,81 +23,79 @@ pub struct Platform {
     token: Token,
 }
 
-/// There is no answer to show. The text says what to do.
+/// Why a query failed. The message says what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryFailed {
-    /// No token reaches so far.
-    #[error("no [[platform.token]] has the scope {0}: give it to one, and start the gateway again")]
+    /// No configured token has the scope.
+    #[error("no [[platform.token]] has the scope {0}: add it to a token and reload the gateway")]
     NoToken(&'static str),
-    /// Where the gateway listens stands nowhere.
-    #[error(
-        "listen.platform leaves the port to the system, so nobody knows it: choose one, and start the gateway again"
-    )]
+    /// The configuration does not say at which port the gateway listens.
+    #[error("listen.platform has port 0, so the system chooses the port: set a fixed one and restart the gateway")]
     NoPort,
-    /// The door wants to see a certificate that we do not have.
+    /// The door requires a client certificate and none was given.
     #[error(
-        "listen.platform_tls has a client_ca_file, so the door asks for a client certificate: name one with \
-         --client-cert FILE and its key with --client-key FILE"
+        "listen.platform_tls has a client_ca_file, so a client certificate is required: pass --client-cert FILE and \
+         --client-key FILE"
     )]
     ClientCertificate,
-    /// The certificate that was named cannot be used.
+    /// The given certificate or key cannot be used.
     #[error("--client-cert and --client-key: {0}")]
     ClientFiles(TlsProblem),
-    /// Nobody is there, or somebody else.
+    /// The connection failed, or something else listens at the address.
     #[error(
-        "no gateway of this configuration answers at {origin} ({why}): start it by `offhook serve`, or name the file it \
-         runs with; if it runs with this one, start it again, because the file has changed since"
+        "no gateway with this configuration answers at {origin} ({why}): start it with `offhook serve`, or pass the \
+         configuration file it runs with; if the file was changed since it started, restart it"
     )]
     NotRunning {
-        /// Where.
+        /// The URL of the door.
         origin: String,
-        /// What happened instead.
+        /// The underlying error.
         why: String,
     },
-    /// Somebody is there and says nothing that can be read.
-    #[error("{origin} gave no answer that can be read ({why}): ask again, and look into the gateway's log")]
+    /// The connection succeeded, but no valid response came.
+    #[error("no valid response from {origin} ({why}): retry, and check the gateway's log")]
     NoAnswer {
-        /// Where.
+        /// The URL of the door.
         origin: String,
-        /// What happened instead.
+        /// The underlying error.
         why: String,
     },
-    /// It does not know the token.
+    /// The gateway rejected the token.
     #[error(
-        "{origin} does not know the token {token}: name the file the gateway runs with, or start it again if the token has \
-         changed since"
+        "{origin} rejected the token {token}: pass the configuration file the gateway runs with, or reload it if the \
+         token has changed"
     )]
     Unauthorized {
-        /// Where.
+        /// The URL of the door.
         origin: String,
         /// The token's name.
         token: String,
     },
-    /// It says no, and why.
+    /// The gateway refused the request; this is the refusal's detail.
     #[error("{0}")]
     Refused(String),
 }
 
-/// How the platform's door of a gateway that runs is reached.
+/// How to reach the platform door of a running gateway.
 pub struct Door<'a> {
-    /// The configuration that it runs with.
+    /// The configuration of the gateway.
     pub config: &'a Config,
-    /// The certificate to show where the door asks for one.
-    pub shows: Option<ClientFiles>,
+    /// The client certificate, for a door that requires one.
+    pub client_files: Option<ClientFiles>,
 }
 
 impl Platform {
-    /// The door, and the first token that has the scope.
-    pub fn of(Door { config, shows }: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
+    /// A client that uses the first token with the scope.
+    pub fn of(Door { config, client_files }: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
         let door = &config.listen.platform;
         let found = config.tokens.iter().find(|token| token.scopes.contains(&scope));
         let token = found.ok_or(QueryFailed::NoToken(scope.label()))?.clone();
-        let address = reached_at(door.address).ok_or(QueryFailed::NoPort)?;
+        let address = reachable_address(door.address).ok_or(QueryFailed::NoPort)?;
         let bounds = ClientBounds::default();
         let (scheme, client) = match &door.tls {
             None => ("http", Client::new(bounds)),
             Some(tls) => {
-                let client = tls.client(shows.as_ref()).map_err(|no_client| match no_client {
+                let client = tls.client(client_files.as_ref()).map_err(|no_client| match no_client {
                     NoClient::CertificateMissing => QueryFailed::ClientCertificate,
                     NoClient::Files(problem) => QueryFailed::ClientFiles(problem),
                 })?;
@@ -107,12 +105,12 @@ impl Platform {
         Ok(Self { client, origin: format!("{scheme}://{address}"), token })
     }
 
-    /// What a GET of `path` shows.
+    /// Sends a GET to `path`; returns the JSON response.
     pub async fn get(&self, path: &str) -> Result<Value, QueryFailed> {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
-    /// What a POST of `document` to `path` answers.
+    /// Sends a POST of `document` to `path`; returns the JSON response.
     pub async fn post(&self, path: &str, document: &Value) -> Result<Value, QueryFailed> {
         self.ask(Method::POST, path, Bytes::from(document.to_string())).await
     }
@@ -135,7 +133,7 @@ impl Platform {
         })?;
         let document: Value = serde_json::from_slice(&answer.body).map_err(|_| QueryFailed::NoAnswer {
             origin: origin(),
-            why: format!("status {}, no JSON", answer.status),
+            why: format!("status {}, not JSON", answer.status),
         })?;
         match (answer.status, document["detail"].as_str()) {
             (status, _) if status.is_success() => Ok(document),
@@ -148,8 +146,8 @@ impl Platform {
     }
 }
 
-/// Where a door is found that listens at `listens`; nothing where the system chose the port.
-fn reached_at(listens: SocketAddr) -> Option<SocketAddr> {
+/// The address at which a listener bound to `listens` is reachable from this machine; `None` for port 0.
+fn reachable_address(listens: SocketAddr) -> Option<SocketAddr> {
     let ip = match listens.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -163,8 +161,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_door_that_listens_everywhere_is_found_here() {
-        let reached = |listens: &str| reached_at(listens.parse().unwrap()).map(|at| at.to_string());
+    fn a_door_bound_to_all_addresses_is_reached_at_localhost() {
+        let reached = |listens: &str| reachable_address(listens.parse().unwrap()).map(|at| at.to_string());
         assert_eq!(reached("127.0.0.1:8081").as_deref(), Some("127.0.0.1:8081"));
         assert_eq!(reached("0.0.0.0:8081").as_deref(), Some("127.0.0.1:8081"));
         assert_eq!(reached("[::]:8081").as_deref(), Some("[::1]:8081"));

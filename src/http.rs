@@ -1,6 +1,6 @@
-//! Floor 6: the doors.
+//! Floor 6: the HTTP doors.
 //!
-//! Invariant: what is answered here with a 2xx is on disk, and what is not known to be is answered with a 5xx.
+//! Invariant: a 2xx means that the request's effect is on disk; if that is not known, the response is a 5xx.
 
 mod answer;
 pub mod api;
@@ -16,14 +16,14 @@ use axum::http::uri::{PathAndQuery, Uri};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tower::ServiceExt as _;
 
-/// Now, by the machine's clock. The journal's own time is the engine's; here it only tells old signatures and what an
-/// agent may do from what was.
+/// The machine's clock. The journal's time is the engine's; this one only decides whether a signature is stale and
+/// which rows of a query have expired.
 fn wall_clock() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The same routes, at which a path that ends in `/` is the path without it.
+/// Wraps routes so that trailing slashes of a path are ignored.
 fn without_trailing_slash(routes: Router) -> Router {
     Router::new().fallback(move |mut request: Request| {
         let routes = routes.clone();
@@ -34,7 +34,7 @@ fn without_trailing_slash(routes: Router) -> Router {
     })
 }
 
-/// The address without the slashes that its path ends in; `None` where there are none, or nothing else.
+/// The URI without its path's trailing slashes; `None` if it has none, or if the path is only slashes.
 fn trimmed(uri: &Uri) -> Option<Uri> {
     let path = uri.path().trim_end_matches('/');
     if path.is_empty() || path.len() == uri.path().len() {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f10_a_path_that_ends_in_a_slash_is_the_path_without_it() {
+    fn f10_trailing_slashes_of_a_path_are_ignored() {
         for (uri, expected) in [
             ("/v1/calls/", Some("/v1/calls")),
             ("/v1/calls//?state=active", Some("/v1/calls?state=active")),

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     private::for_new_files();
-    // Signals are caught before anything else is done, the arguments included.
+    // Catch signals first, even before the arguments are parsed.
     let serves = std::env::args_os().nth(1).is_some_and(|word| word == "serve");
     let begun = serves.then(Begun::begin);
     match Arguments::parse().command {
@@ -36,10 +36,10 @@ fn main() -> ExitCode {
         Command::Check { file, seed } => check(&file, seed.as_deref()),
         Command::Demo { once, data } => demo::main(once, data),
         Command::Directory { command } => directory(&command),
-        Command::Events { command: EventsCommand::Replay { config, shows, since, until, endpoint } } => {
-            ask(&config, &shows, async |door| replay(door, Replay { since, until, endpoint }).await)
+        Command::Events { command: EventsCommand::Replay { config, client, since, until, endpoint } } => {
+            ask(&config, &client, async |door| replay(door, Replay { since, until, endpoint }).await)
         }
-        Command::Explain { id, config, shows } => ask(&config, &shows, async |door| explain(door, id).await),
+        Command::Explain { id, config, client } => ask(&config, &client, async |door| explain(door, id).await),
         Command::Metrics => {
             say(&observe::list());
             ExitCode::SUCCESS
@@ -81,22 +81,22 @@ fn check(file: &Path, seed_file: Option<&Path>) -> ExitCode {
     }
 }
 
-/// Has a gateway read its configuration again. What comes of it is in its log.
+/// Sends SIGHUP to a gateway, which reloads its configuration. The result is in the gateway's log.
 fn reload(process: i32) -> ExitCode {
     let sent = Pid::from_raw(process).map(|pid| kill_process(pid, Signal::HUP));
     match sent {
         Some(Ok(())) => ExitCode::SUCCESS,
-        Some(Err(error)) => fail(&format!("process {process} cannot be signalled: {error}")),
-        None => fail("0 is no process: give the process id of the gateway"),
+        Some(Err(error)) => fail(&format!("cannot signal process {process}: {error}")),
+        None => fail("0 is not a process id: give that of the gateway"),
     }
 }
 
 fn directory(command: &DirectoryCommand) -> ExitCode {
-    // Of `diff`, 1 says that there is a difference.
-    let trouble = if matches!(command, DirectoryCommand::Diff { .. }) { 2 } else { 1 };
+    // `diff` exits 1 on a difference, so its errors exit 2.
+    let failure = if matches!(command, DirectoryCommand::Diff { .. }) { 2 } else { 1 };
     directory_command(command).unwrap_or_else(|why| {
         complain(&why.to_string());
-        ExitCode::from(trouble)
+        ExitCode::from(failure)
     })
 }
 
@@ -106,7 +106,7 @@ fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std
     match command {
         DirectoryCommand::Export { config } => {
             let exported = directory::export(&config::load(config)?)?;
-            // Half a document is none, so here a reader who is gone or a full disk is trouble.
+            // A truncated document is useless, so a closed pipe or a full disk is an error here.
             let mut out = std::io::stdout().lock();
             out.write_all(exported.document.as_bytes()).and_then(|()| out.flush())?;
             for warning in &exported.warnings {
@@ -118,7 +118,7 @@ fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std
             let (differences, forced) = directory::diff(&config::load(config)?, document)?;
             say(&differences.to_string());
             if forced {
-                say("a queue has the global outbound number: `apply` takes this with --force only\n");
+                say("a queue uses the global outbound number: `apply` needs --force\n");
             }
             if differences.is_empty() {
                 say("no difference\n");
@@ -137,11 +137,11 @@ fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std
     }
 }
 
-/// Asks the gateway that runs with a configuration, and prints what it says.
+/// Queries the running gateway of a configuration, and prints its answer.
 fn ask(
     file: &Path,
-    shows: &ClientCertificate,
-    question: impl AsyncFnOnce(&Door<'_>) -> Result<String, QueryFailed>,
+    client: &ClientCertificate,
+    query: impl AsyncFnOnce(&Door<'_>) -> Result<String, QueryFailed>,
 ) -> ExitCode {
     let config = match config::load(file) {
         Ok(config) => config,
@@ -149,10 +149,10 @@ fn ask(
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("the runtime cannot be started: {error}")),
+        Err(error) => return fail(&format!("cannot start the async runtime: {error}")),
     };
-    let door = Door { config: &config, shows: shows.files() };
-    match runtime.block_on(question(&door)) {
+    let door = Door { config: &config, client_files: client.files() };
+    match runtime.block_on(query(&door)) {
         Ok(answer) => {
             say(&answer);
             ExitCode::SUCCESS
@@ -161,7 +161,7 @@ fn ask(
     }
 }
 
-fn erase(file: &std::path::Path, who: E164) -> ExitCode {
+fn erase(file: &Path, person: E164) -> ExitCode {
     if let Err(error) = observe::logging(LogFormat::Text, "warn") {
         return fail(&error.to_string());
     }
@@ -170,13 +170,13 @@ fn erase(file: &std::path::Path, who: E164) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return fail(&problems.to_string()),
     };
-    match erase::erase(&config, who) {
+    match erase::erase(&config, person) {
         Ok(erased) => {
             say(&format!("erased: {} numbers and texts in {} records\n", erased.bodies, erased.records));
             if erased.named_elsewhere > 0 {
                 say(&format!(
-                    "{} records say the number in a name that was given elsewhere, as of a call, which cannot be \
-                     erased: they go when their retention has passed\n",
+                    "{} records contain the number in an externally assigned name, such as a call id, which cannot be \
+                     erased: they are deleted when their retention ends\n",
                     erased.named_elsewhere
                 ));
             }
@@ -201,7 +201,7 @@ fn journal(command: JournalCommand) -> ExitCode {
     };
     match result {
         Ok(code) => ExitCode::from(code),
-        // Whoever reads only the first lines closes the pipe; that is no failure.
+        // A reader such as `head` closes the pipe early; that is not an error.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }
@@ -213,12 +213,12 @@ fn accept_loss(data_dir: &Path) -> ExitCode {
     }
     observe::panics();
     match loss::accept(data_dir) {
-        Ok(lost) if lost.is_empty() => say("nothing is missing: nothing was changed\n"),
+        Ok(lost) if lost.is_empty() => say("no frame is lost or damaged: nothing was changed\n"),
         Ok(lost) => {
             for lost in lost {
                 say(&format!("given up: positions {} to {}\n", lost.from.0, lost.until.0 - 1));
             }
-            say("the gateway can be started; it tells the platform by `journal.loss`\n");
+            say("the gateway can be started; the platform will get a `journal.loss` event\n");
         }
         Err(failed) => return fail(&failed.to_string()),
     }
@@ -226,7 +226,7 @@ fn accept_loss(data_dir: &Path) -> ExitCode {
 }
 
 fn say(text: &str) {
-    // A closed pipe is the reader's choice.
+    // Ignore a closed pipe: the reader chose to stop.
     let _closed = std::io::stdout().lock().write_all(text.as_bytes());
 }
 

@@ -1,4 +1,4 @@
-//! `offhook explain`: why a message is not sent yet, for people (A67).
+//! `offhook explain`: prints why a message has not been sent yet (A67).
 
 use super::{Door, Platform, QueryFailed};
 use crate::http::api::Scope;
@@ -7,60 +7,60 @@ use crate::rules::explain::WaitingFor;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Asks the gateway behind this door.
+/// Queries the gateway and renders its explanation of the message.
 pub async fn explain(door: &Door<'_>, id: MessageId) -> Result<String, QueryFailed> {
-    let told = Platform::of(door, Scope::Read)?.get(&format!("/v1/messages/{id}/explain")).await?;
-    Ok(text(id, &told))
+    let explained = Platform::of(door, Scope::Read)?.get(&format!("/v1/messages/{id}/explain")).await?;
+    Ok(text(id, &explained))
 }
 
-/// A line for where it is, one for what holds it, and one for each entry of the timeline.
-fn text(id: MessageId, told: &Value) -> String {
-    let word = |field: &str| told[field].as_str();
+/// One line for the state, one for what the message waits for, and one per entry of the timeline.
+fn text(id: MessageId, explained: &Value) -> String {
+    let word = |field: &str| explained[field].as_str();
     let state = word("state").unwrap_or_default();
     let mut text = format!("{id}: {state}");
     if let Some(lane) = word("lane").filter(|_| state == "queued") {
         let _ = write!(text, " in the lane of {lane}");
-        if let Some(position) = told["position"].as_u64() {
+        if let Some(position) = explained["position"].as_u64() {
             let _ = write!(text, ", {}", place(position));
         }
     }
-    let _ = write!(text, "\n{}", holding(state, &told["waiting_for"]));
+    let _ = write!(text, "\n{}", waiting(state, &explained["waiting_for"]));
     if let Some(due_at) = word("due_at") {
         let _ = write!(text, "; due at {due_at}");
     }
     text.push('\n');
     if let Some(reason) = word("reason") {
-        let _ = writeln!(text, "its carrier account fails: {reason}");
+        let _ = writeln!(text, "its carrier account is failing: {reason}");
     }
     if let Some(note) = word("position_note") {
         let _ = writeln!(text, "{note}");
     }
-    for entry in told["timeline"].as_array().into_iter().flatten() {
+    for entry in explained["timeline"].as_array().into_iter().flatten() {
         let of = |field: &str| entry[field].as_str().unwrap_or_default();
-        // As wide as a time is.
+        // 24 characters is the width of a timestamp.
         let _ = writeln!(text, "  {:24}  {:11}  {}", of("at"), of("event"), of("detail"));
     }
     text
 }
 
-fn holding(state: &str, waiting_for: &Value) -> String {
+fn waiting(state: &str, waiting_for: &Value) -> String {
     let known: Option<Option<WaitingFor>> = serde_json::from_value(waiting_for.clone()).ok();
     let Some(waiting_for) = known else { return format!("waits for {waiting_for}") };
-    let held = match waiting_for {
-        None if state == "queued" => "nothing holds it",
+    let reason = match waiting_for {
+        None if state == "queued" => "waits for nothing: it is due",
         None => "waits for nothing",
-        Some(WaitingFor::CarrierPause) => "waits until its carrier may be asked again",
-        Some(WaitingFor::DailyCap) => "waits for the next day, because the segments of this one are used up",
-        Some(WaitingFor::AccountRate) => "waits for the limit of its carrier account, which its numbers share",
-        Some(WaitingFor::NumberRate) => "waits for the limit of its number",
-        Some(WaitingFor::Retry) => "waits for the time of its next attempt",
-        Some(WaitingFor::EarlierMessage) => "waits for a message that goes before it",
-        Some(WaitingFor::Receipt) => "waits for the carrier to say what became of it",
+        Some(WaitingFor::CarrierPause) => "waits for the end of the carrier's pause",
+        Some(WaitingFor::DailyCap) => "waits for the next day: the daily cap on segments is reached",
+        Some(WaitingFor::AccountRate) => "waits for the rate limit of its carrier account, shared by its numbers",
+        Some(WaitingFor::NumberRate) => "waits for the rate limit of its number",
+        Some(WaitingFor::Retry) => "waits for its next attempt",
+        Some(WaitingFor::EarlierMessage) => "waits for an earlier message",
+        Some(WaitingFor::Receipt) => "waits for the carrier's receipt",
     };
-    held.to_owned()
+    reason.to_owned()
 }
 
-/// Next, 2nd, 3rd, 4th, 11th, 21st.
+/// The ordinal of a position: next, 2nd, 3rd, 4th, 11th, 21st.
 fn place(position: u64) -> String {
     let ending = match (position % 10, position % 100) {
         (1, last) if last != 11 => "st",
@@ -78,9 +78,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a67_a_message_that_waits_is_told_in_lines() {
+    fn a67_an_explanation_is_printed_in_lines() {
         let id = MessageId::new(Day(20_000), Position(7), 0);
-        let told = json!({
+        let explained = json!({
             "state": "queued", "lane": "+12065550100", "position": 3, "waiting_for": "number_rate",
             "due_at": "2026-11-22T20:00:03.000Z", "attempts": [],
             "timeline": [
@@ -90,38 +90,38 @@ mod tests {
         });
         let expected = format!(
             "{id}: queued in the lane of +12065550100, 3rd\n\
-             waits for the limit of its number; due at 2026-11-22T20:00:03.000Z\n  \
+             waits for the rate limit of its number; due at 2026-11-22T20:00:03.000Z\n  \
              2026-11-22T20:00:00.000Z  accepted     queued, with an estimated wait of 3000 ms\n  \
              \x20                         failed       blocked\n"
         );
-        assert_eq!(text(id, &told), expected);
+        assert_eq!(text(id, &explained), expected);
         let done = json!({ "state": "delivered", "lane": "+12065550100", "position": null, "waiting_for": null });
         assert_eq!(text(id, &done), format!("{id}: delivered\nwaits for nothing\n"));
     }
 
     #[test]
-    fn f07_a_carrier_that_cannot_be_reached_is_told_with_the_reason() {
+    fn f07_an_unreachable_carrier_is_printed_with_the_reason() {
         let id = MessageId::new(Day(20_000), Position(7), 0);
-        let told = json!({
+        let explained = json!({
             "state": "queued", "lane": "+12065550100", "position": 1, "waiting_for": "retry",
             "reason": "the carrier cannot be reached: connection refused",
         });
         let expected = format!(
             "{id}: queued in the lane of +12065550100, next\n\
-             waits for the time of its next attempt\n\
-             its carrier account fails: the carrier cannot be reached: connection refused\n"
+             waits for its next attempt\n\
+             its carrier account is failing: the carrier cannot be reached: connection refused\n"
         );
-        assert_eq!(text(id, &told), expected);
+        assert_eq!(text(id, &explained), expected);
     }
 
     #[test]
-    fn a_reason_that_a_newer_gateway_gives_is_shown_as_it_is() {
-        assert_eq!(holding("queued", &json!("the_weather")), "waits for \"the_weather\"");
-        assert_eq!(holding("queued", &Value::Null), "nothing holds it");
+    fn an_unknown_reason_of_a_newer_gateway_is_printed_verbatim() {
+        assert_eq!(waiting("queued", &json!("the_weather")), "waits for \"the_weather\"");
+        assert_eq!(waiting("queued", &Value::Null), "waits for nothing: it is due");
     }
 
     #[test]
-    fn places_are_counted_as_people_do() {
+    fn positions_are_printed_as_ordinals() {
         let places = [1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 111].map(place);
         assert_eq!(
             places,

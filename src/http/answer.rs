@@ -1,4 +1,4 @@
-//! Answers of our doors: JSON, and refusals as problems after RFC 9457.
+//! Responses of our doors: JSON documents, and refusals as RFC 9457 problems.
 
 use crate::rules::refusal::{Code, Refusal};
 use axum::body::Body;
@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-/// What a refusal without a time of its own asks the client to wait, where waiting helps.
+/// `Retry-After` of a refusal that a retry may resolve and that has no wait of its own.
 const RETRY_AFTER_MS: u64 = 1_000;
 
-/// A document.
+/// A JSON response.
 pub(super) fn json(status: StatusCode, document: &Value) -> Response {
     answer(status, HeaderValue::from_static("application/json"), document)
 }
 
-/// A refusal: its code, what to do, and what else the asker needs.
+/// A refusal as a problem document: code, detail, and the members some codes add.
 pub(super) fn problem(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.code.status()).expect("the closed list holds statuses");
     let mut problem = json!({
@@ -31,7 +31,7 @@ pub(super) fn problem(refusal: &Refusal) -> Response {
     }
     let mut response = answer(status, HeaderValue::from_static("application/problem+json"), &problem);
     if let Some(wait_ms) = retry_after_ms(refusal) {
-        // Whole seconds, rounded up: who comes at the time named must not be early.
+        // Whole seconds, rounded up, so that a retry at that time is not early.
         let seconds = wait_ms.div_ceil(1_000).max(1);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -41,29 +41,29 @@ pub(super) fn problem(refusal: &Refusal) -> Response {
     response
 }
 
-/// A fault of ours. The asker learns no more than that; the log has the rest.
+/// An internal error. The client gets no particulars; they are in the log.
 pub(super) fn internal() -> Refusal {
-    Refusal::new(Code::Internal, "an error of the gateway, which is logged: tell whoever runs it")
+    Refusal::new(Code::Internal, "internal error, logged; contact the operator")
 }
 
-/// A body that is compressed is refused unread: what it would grow to is nobody's to choose.
+/// Refuses a compressed body unread, because its decompressed size is not bounded.
 pub(super) fn encoded(headers: &HeaderMap) -> Result<(), Refusal> {
     let plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
         return Ok(());
     }
-    Err(Refusal::new(Code::UnsupportedMediaType, "the body is encoded: send it as it is, without Content-Encoding"))
+    Err(Refusal::new(Code::UnsupportedMediaType, "the body has a Content-Encoding: send it unencoded"))
 }
 
 fn retry_after_ms(refusal: &Refusal) -> Option<u64> {
-    let waiting_helps = matches!(
+    let retryable = matches!(
         refusal.code,
         Code::Overloaded | Code::StorageUnavailable | Code::Draining | Code::RateLimited | Code::IdempotencyInProgress
     );
-    refusal.retry_after_ms.or(waiting_helps.then_some(RETRY_AFTER_MS))
+    refusal.retry_after_ms.or(retryable.then_some(RETRY_AFTER_MS))
 }
 
-/// The code as a person would write it: `Text too long`.
+/// The code as a title: `Text too long`.
 fn title(code: Code) -> String {
     let mut title = code.word().replace('_', " ");
     title[..1].make_ascii_uppercase();
@@ -74,7 +74,7 @@ fn answer(status: StatusCode, media_type: HeaderValue, document: &Value) -> Resp
     let mut response = Response::new(Body::from(document.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    // Numbers and texts are nobody's to keep on the way.
+    // Responses hold numbers and texts, which no proxy may cache.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -85,7 +85,7 @@ mod tests {
     use crate::model::CallId;
 
     #[tokio::test]
-    async fn a_problem_has_a_title_a_status_a_code_and_says_what_to_do() {
+    async fn a_problem_has_title_status_code_and_detail() {
         let response = problem(&Refusal::new(Code::TextTooLong, "the text has 919 characters: write at most 918"));
         assert_eq!(response.status(), 422);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
@@ -97,13 +97,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a1_a_busy_pair_names_the_call_that_has_it() {
+    async fn a1_a_busy_pair_names_the_other_call() {
         let busy = Refusal { other_call: CallId::read("c-7"), ..Refusal::new(Code::NumberPairBusy, "end that call") };
         assert!(body(problem(&busy)).await.contains(r#""other_call_id":"c-7""#));
     }
 
     #[test]
-    fn a29_who_should_wait_is_told_how_long_in_whole_seconds_rounded_up() {
+    fn a29_retry_after_is_in_whole_seconds_rounded_up() {
         for (code, wait_ms, expected) in [
             (Code::RateLimited, Some(1), Some("1")),
             (Code::RateLimited, Some(1_001), Some("2")),
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn who_shows_no_token_is_told_which_kind_to_show() {
+    fn an_unauthorized_response_names_the_bearer_scheme() {
         let response = problem(&Refusal::new(Code::Unauthorized, "show a token"));
         assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
     }
 
     #[test]
-    fn only_a_body_that_is_sent_as_it_is_is_read() {
+    fn only_an_unencoded_body_is_accepted() {
         for (encodings, plain) in
             [(&[][..], true), (&["identity"], true), (&["gzip"], false), (&["identity", "br"], false), (&[""], false)]
         {

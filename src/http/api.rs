@@ -1,8 +1,8 @@
 //! The platform's door: `/v1`.
 //!
-//! Invariant: nothing is read or done without a token whose scope reaches that far; a 2xx to a write means that it is on
-//! disk, a 503 that it was not taken, and a 504 that nobody can say. Every answer that is no success is a problem with a
-//! code of the closed list.
+//! Invariant: nothing is read or written without a token with the route's scope. To a write, a 2xx means that it is on
+//! disk, a 503 that it was not accepted, and a 504 that its outcome is unknown. Every error response is a problem with
+//! a code from the closed list.
 
 mod auth;
 mod calls;
@@ -44,25 +44,26 @@ use tokio_util::task::TaskTracker;
 
 pub use routes::router;
 
-/// The largest body of a request. A text has at most 918 characters, and nothing else is longer.
+/// Maximum size of a request body. A text has at most 918 characters, and no other field is longer.
 pub const BODY_MAX_BYTES: usize = 64 * 1024;
 
-/// How long a command may wait to be decided; then it is dropped undecided and the answer is 503.
+/// How long a command may wait for the engine; after that it is dropped and the response is 503.
 const DECIDED_WITHIN: Duration = Duration::from_millis(1_500);
 
-/// How long an outcome is waited for; then the answer is 504.
+/// How long to wait for a command's outcome; after that the response is 504.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(10);
 
-/// Questions asked of rows and files at once. Each holds a thread; two cores and one disk have no use for more.
-const LOOKS_MAX: usize = 8;
+/// Maximum number of concurrent queries of rows and files. Each blocks a thread; more do not help two cores and one
+/// disk.
+const QUERIES_MAX: usize = 8;
 
-/// Clients that pull events at once, or listen to a stream of them.
+/// Maximum number of clients that long-poll or stream events.
 const PULLS_MAX: usize = 64;
 
-/// How long a question may wait for its turn and for its answer, each.
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// How long a query may wait for its permit, and again for its result.
+const QUERY_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the door needs.
+/// The platform's door: its state and its handles to the rest of the gateway.
 pub struct Api {
     engine: Handle,
     reads: Reads,
@@ -70,19 +71,19 @@ pub struct Api {
     tasks: TaskTracker,
     tokens: Tokens,
     in_flight: InFlight,
-    looks: Arc<Semaphore>,
+    queries: Arc<Semaphore>,
     pulls: Arc<Semaphore>,
     replays: Replays,
     clock: fn() -> Timestamp,
 }
 
-/// A request that was let in, and read.
+/// An authorized and fully read request.
 struct ApiRequest {
     token: Arc<Token>,
     headers: HeaderMap,
-    /// As it stood in the request line.
+    /// The path of the request line.
     path: String,
-    /// The parts of the path that its route names.
+    /// The path parameters of the route.
     params: Vec<(String, String)>,
     query: Query,
     body: Bytes,
@@ -91,7 +92,8 @@ struct ApiRequest {
 type Answered = Result<Response, Refusal>;
 
 impl Api {
-    /// A door for whoever has one of these tokens. Work that has begun runs in `tasks` to its end, whoever leaves.
+    /// A door that accepts these tokens. Work that has begun runs to its end in `tasks`, even if the client
+    /// disconnects.
     pub fn new(
         engine: Handle,
         reads: Reads,
@@ -106,19 +108,19 @@ impl Api {
             tasks,
             tokens: tokens.into(),
             in_flight: InFlight::default(),
-            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+            queries: Arc::new(Semaphore::new(QUERIES_MAX)),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             replays: Replays::default(),
             clock: super::wall_clock,
         }
     }
 
-    /// A door through which endpoints can be told once more what they were told.
+    /// Enables replays of events.
     pub fn with_replays(self, replays: Replays) -> Self {
         Self { replays, ..self }
     }
 
-    /// A door at another time.
+    /// Replaces the clock.
     #[cfg(test)]
     pub(super) fn at(self, clock: fn() -> Timestamp) -> Self {
         Self { clock, ..self }
@@ -132,26 +134,27 @@ impl Api {
         response
     }
 
-    /// Credential, scope, query, body; then what the route does.
+    /// Checks credential, scope, query and body, then calls the route's handler.
     async fn authorize_and_route(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
         let (mut head, body) = request.into_parts();
         let token = self.token(&head)?;
-        token.reaches(route.scope)?;
+        token.require(route.scope)?;
         let query = Query::read(head.uri.query().unwrap_or_default(), route.query)?;
         let params = RawPathParams::from_request_parts(&mut head, &())
             .await
-            .map_err(|_| Refusal::new(Code::NotFound, "the address is no UTF-8: nothing has it"))?;
+            .map_err(|_| Refusal::new(Code::NotFound, "path is not valid UTF-8"))?;
         let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let body = if route.verb.has_body() { self::body(&head.headers, body).await? } else { Bytes::new() };
-        let asked = ApiRequest { token, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
-        // From here on the engine may have it.
+        let request =
+            ApiRequest { token, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
+        // From here on the write may reach the engine.
         if let Some(may_be_done) = head.extensions.get::<MayBeDone>().filter(|_| route.verb.writes()) {
             may_be_done.set();
         }
-        (route.answer)(self, asked).await
+        (route.answer)(self, request).await
     }
 
-    /// What no route has: said only to who may be here.
+    /// Refuses a request that matches no route; without a valid token the refusal is a 401.
     async fn not_found(self: Arc<Self>, refusal: Refusal, request: Request) -> Response {
         let (head, _) = request.into_parts();
         let refusal = self.token(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
@@ -160,10 +163,10 @@ impl Api {
         response
     }
 
-    /// Has a command decided. It runs as its own task: a client that leaves does not take it back.
+    /// Submits a command. It runs as its own task, so a client that disconnects does not cancel it.
     async fn decide(&self, command: Command, urgency: Urgency, key: Option<IdempotencyKey>) -> Result<Reply, Refusal> {
         self.takes_work()?;
-        // Where the disk has little room, what begins nothing goes on. Whether a PUT begins a call is known elsewhere.
+        // With low disk space only new work is refused. For PUT, `calls::put` checks whether the call is new.
         if matches!(command, Command::Send(_)) && self.readiness.holds(NotReady::LowDisk) {
             return Err(storage_unavailable());
         }
@@ -171,11 +174,11 @@ impl Api {
         self.submit(command, urgency, held).await
     }
 
-    /// The same, where the request's key is held already and the door has found nothing in the way.
+    /// Like [`Self::decide`], without its checks and with the idempotency key already held.
     async fn submit(&self, command: Command, urgency: Urgency, held: Option<Held>) -> Result<Reply, Refusal> {
         let engine = self.engine.clone();
         let work = self.tasks.spawn(async move {
-            // Held until the outcome is known, even if by then nobody waits for it.
+            // Held until the outcome is known, even after the client's timeout.
             let _held = held;
             engine.submit(command, urgency, DECIDED_WITHIN).await
         });
@@ -188,10 +191,10 @@ impl Api {
         }
     }
 
-    /// Whether the gateway does anything at all.
+    /// Refuses work while the gateway is draining or its storage is unavailable.
     fn takes_work(&self) -> Result<(), Refusal> {
         if self.readiness.holds(NotReady::Draining) {
-            return Err(Refusal::new(Code::Draining, "the gateway is stopping and nothing was done: repeat"));
+            return Err(Refusal::new(Code::Draining, "shutting down; nothing was changed, retry"));
         }
         if self.readiness.holds(NotReady::StorageUnavailable) {
             return Err(storage_unavailable());
@@ -199,23 +202,23 @@ impl Api {
         Ok(())
     }
 
-    /// Asks something of committed state, off the runtime: it may touch the disk.
-    async fn look<T: Send + 'static>(
+    /// Runs a query of committed state off the runtime, because it may read the disk.
+    async fn query<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Reads, Timestamp) -> Result<T, Refusal> + Send + 'static,
+        query: impl FnOnce(&Reads, Timestamp) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         if self.readiness.holds(NotReady::StorageUnavailable) {
             return Err(storage_unavailable());
         }
-        let turn = timeout(LOOK_WITHIN, Arc::clone(&self.looks).acquire_owned()).await;
-        let turn = turn.map_err(|_| overloaded())?.map_err(|_| internal())?;
+        let permit = timeout(QUERY_WITHIN, Arc::clone(&self.queries).acquire_owned()).await;
+        let permit = permit.map_err(|_| overloaded())?.map_err(|_| internal())?;
         let (reads, now) = (self.reads.clone(), (self.clock)());
-        let look = tokio::task::spawn_blocking(move || {
-            // The turn is over when the question is answered, even if by then nobody waits for it.
-            let _turn = turn;
-            question(&reads, now)
+        let result = tokio::task::spawn_blocking(move || {
+            // Held until the query ends, even after the client's timeout.
+            let _permit = permit;
+            query(&reads, now)
         });
-        match timeout(LOOK_WITHIN, look).await {
+        match timeout(QUERY_WITHIN, result).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_panicked)) => Err(panicked()),
             Err(_late) => Err(overloaded()),
@@ -224,14 +227,14 @@ impl Api {
 }
 
 impl ApiRequest {
-    /// A part of the path.
+    /// A path parameter; empty if the route has none of that name.
     fn param(&self, name: &str) -> &str {
         let found = self.params.iter().find(|(found, _)| found == name);
         found.map_or("", |(_, value)| value)
     }
 }
 
-/// The body: JSON as it is, and not too much of it.
+/// Reads the body: unencoded JSON, at most [`BODY_MAX_BYTES`].
 async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     encoded(headers)?;
     let not_json = || Refusal::new(Code::UnsupportedMediaType, "send the body as Content-Type: application/json");
@@ -245,33 +248,32 @@ async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     }
     let body = read_body(body, BODY_MAX_BYTES).await.map_err(|refused| match refused {
         BodyRefused::TooLarge => {
-            Refusal::new(Code::BodyTooLarge, format!("a request has at most {BODY_MAX_BYTES} bytes: send less"))
+            Refusal::new(Code::BodyTooLarge, format!("the body is larger than {BODY_MAX_BYTES} bytes"))
         }
         BodyRefused::AtCapacity => overloaded(),
         BodyRefused::TooSlow | BodyRefused::Cut => {
-            Refusal::new(Code::MalformedJson, "the body did not come whole and in time: send it again")
+            Refusal::new(Code::MalformedJson, "the body was incomplete or too slow; retry")
         }
     })?;
-    // Where there is nothing there is nothing to be of a type.
+    // An empty body needs no content type.
     if json || body.is_empty() { Ok(body) } else { Err(not_json()) }
 }
 
 fn overloaded() -> Refusal {
-    Refusal::new(Code::Overloaded, "the gateway has too much to do and nothing was done: repeat")
+    Refusal::new(Code::Overloaded, "overloaded; nothing was changed, retry")
 }
 
 fn outcome_unknown() -> Refusal {
-    let detail =
-        "nobody can say yet whether this was done: repeat it with the same Idempotency-Key, or ask for the call";
+    let detail = "the outcome is not known yet: retry with the same Idempotency-Key, or query the call";
     Refusal::new(Code::OutcomeUnknown, detail)
 }
 
 fn storage_unavailable() -> Refusal {
-    Refusal::new(Code::StorageUnavailable, "the gateway's storage fails or is full, and nothing was done: repeat later")
+    Refusal::new(Code::StorageUnavailable, "storage is failing or full; nothing was changed, retry later")
 }
 
 fn storage_failed(failed: &impl std::fmt::Display) -> Refusal {
-    tracing::error!(%failed, "a question at the platform's door was not answered");
+    tracing::error!(%failed, "API query failed: storage error");
     storage_unavailable()
 }
 
@@ -280,8 +282,8 @@ fn panicked() -> Refusal {
     internal()
 }
 
-/// A reply that does not belong to its command: a defect of ours.
+/// The engine's reply does not match its command (bug).
 fn unexpected_reply(command: &'static str) -> Refusal {
-    tracing::error!(command, "the engine gave a reply that does not belong to the command");
+    tracing::error!(command, "engine reply does not match the command (bug)");
     internal()
 }

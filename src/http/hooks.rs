@@ -1,8 +1,8 @@
 //! The carriers' door: webhook in, durable record out.
 //!
-//! Invariant: a carrier gets a 2xx only for a webhook whose every item is on disk. A 2xx ends the carrier's duty, so the
-//! way to lose a message is to thank for it too early. What is our own fault is a 5xx and never a 4xx, because a 4xx
-//! ends the duty of some carriers too.
+//! Invariant: a carrier gets a 2xx only for a webhook whose every item is on disk. After a 2xx the carrier does not
+//! retry, so acknowledging too early would lose a message. Our own failures are 5xx and never 4xx, because some
+//! carriers do not retry after a 4xx either.
 
 mod budget;
 mod outcome;
@@ -34,22 +34,23 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio_util::task::TaskTracker;
 
-/// How long an item may wait for its turn. Below [`ANSWER_WITHIN`], so that most of what is answered 503 was never taken.
+/// How long an item may wait for the engine. Below [`ANSWER_WITHIN`], so that most items answered 503 were not
+/// committed.
 const DECIDED_WITHIN: Duration = Duration::from_millis(1_200);
 
-/// From the whole body to the answer. A carrier hears 503 by 1.5 s, before it gives up on us by itself; the rest is for a
-/// machine that is busy.
+/// From the complete body to the response. A carrier gets its 503 within 1.5 s, before its own timeout; the difference
+/// is slack for a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_300);
 
-/// An account whose webhooks come in here.
+/// A carrier account whose webhooks this door accepts.
 pub struct HookAccount {
-    /// Its words and its signatures.
+    /// Its message formats and signatures.
     pub dialect: Arc<dyn Dialect>,
-    /// Until then a bad signature is counted and let pass (A59).
+    /// Until then a webhook with a bad signature is counted and accepted (A59).
     pub report_only_until: Option<Timestamp>,
 }
 
-/// The accounts, and the way to the engine.
+/// The carriers' door: its accounts and a handle to the engine.
 pub struct Hooks {
     accounts: HashMap<String, Arc<Account>>,
     engine: Handle,
@@ -65,11 +66,12 @@ struct Account {
     report_only_until: Option<Timestamp>,
 }
 
-/// What became of a webhook, for the count, and its answer.
-type Ended = (WebhookOutcome, Response);
+/// The outcome of a webhook, for the metric, and its response.
+type Handled = (WebhookOutcome, Response);
 
 impl Hooks {
-    /// A door for these accounts, by their names. Work that has begun runs in `tasks` to its end, whoever leaves.
+    /// A door for these accounts, by name. Work that has begun runs to its end in `tasks`, even if the carrier
+    /// disconnects.
     pub fn new(
         accounts: HashMap<String, HookAccount>,
         engine: Handle,
@@ -86,7 +88,7 @@ impl Hooks {
         Self { accounts, engine, readiness, tasks, budget: Arc::default(), clock: super::wall_clock }
     }
 
-    /// The service to listen with. Requests carry their [`ClientAddress`].
+    /// The HTTP service. Requests carry their [`ClientAddress`] as an extension.
     pub fn router(self) -> Router {
         let hooks = Arc::new(self);
         Router::new().fallback(move |request: Request| Arc::clone(&hooks).answer(request))
@@ -97,7 +99,7 @@ impl Hooks {
             observe::webhook(None, WebhookOutcome::UnknownAccount);
             let unknown = Unknown::of(request.uri().path(), self.accounts.keys().map(String::as_str));
             observe::unknown_webhook(&unknown.path, unknown.nearest);
-            let detail = "there is no such account: webhooks go to /carriers/{account}/messages and .../receipts";
+            let detail = "no such account: webhooks go to /carriers/{account}/messages and .../receipts";
             return problem(&Refusal::new(Code::NotFound, detail));
         };
         let (outcome, answer) = self.receive(&account, request).await;
@@ -105,7 +107,7 @@ impl Hooks {
         answer
     }
 
-    async fn receive(self: Arc<Self>, account: &Arc<Account>, request: Request) -> Ended {
+    async fn receive(self: Arc<Self>, account: &Arc<Account>, request: Request) -> Handled {
         let (head, body) = request.into_parts();
         if !matches!(head.method, Method::POST | Method::GET) {
             return (WebhookOutcome::NotAWebhook, wrong_method());
@@ -114,7 +116,7 @@ impl Hooks {
             return (WebhookOutcome::NotAWebhook, problem(&refusal));
         }
         if self.readiness.holds(NotReady::StorageUnavailable) {
-            return no_room();
+            return storage_unavailable();
         }
         let body = match read_body(body, account.dialect.body_max_bytes()).await {
             Ok(body) => body,
@@ -124,9 +126,9 @@ impl Hooks {
         let from = head.extensions.get::<ClientAddress>().map(|ClientAddress(client)| *client);
         let hook = Webhook { method: head.method, path_and_query, headers: head.headers, body };
 
-        // A carrier that hangs up early makes hyper drop this future. The work runs as its own task, so a commit that
-        // has begun ends, and the resend that follows is seen as a repeat.
-        let unverified = self.budget.comes();
+        // hyper drops this future when the carrier disconnects. The work runs as its own task, so a commit that has
+        // begun completes, and the carrier's retry is deduplicated.
+        let unverified = self.budget.arrived();
         let work = self.tasks.spawn(Arc::clone(&self).take_in(Arc::clone(account), hook, from, unverified));
         match tokio::time::timeout(ANSWER_WITHIN, work).await {
             Ok(Ok(ended)) => ended,
@@ -144,10 +146,10 @@ impl Hooks {
         hook: Webhook,
         from: Option<IpAddr>,
         unverified: Unverified,
-    ) -> Ended {
+    ) -> Handled {
         let from = from.filter(|_| !self.only_reports(&account));
         if from.is_some_and(|from| self.budget.sheds(&account.name, from, Instant::now())) {
-            // Its signature was not checked, so it may be right: a refusal for good would end the carrier's retries.
+            // The signature was not checked, so it may be valid: only a 503 makes the carrier retry.
             return (WebhookOutcome::Shed, overloaded().1);
         }
         let reported = match self.verify(&account, &hook, from) {
@@ -156,18 +158,18 @@ impl Hooks {
             Err(why) => return (WebhookOutcome::BadSignature, account.dialect.refuse(why).map(Body::from)),
         };
         drop(unverified);
-        let heard = account.dialect.parse(&hook).unwrap_or_else(|unreadable| vec![unreadable.into()]);
-        // What became of texts already sent is heard while there is any room at all.
+        let items = account.dialect.parse(&hook).unwrap_or_else(|unreadable| vec![unreadable.into()]);
+        // With low disk space, receipts are still accepted and new messages are not.
         let is_new = |item: &InboundItem| matches!(item, InboundItem::Message(_) | InboundItem::Unreadable { .. });
-        if self.readiness.holds(NotReady::LowDisk) && heard.iter().any(is_new) {
-            return no_room();
+        if self.readiness.holds(NotReady::LowDisk) && items.iter().any(is_new) {
+            return storage_unavailable();
         }
-        match self.submit_all(&account, heard, &hook).await {
-            Ok(taken) => {
-                let outcome = if reported { WebhookOutcome::Reported } else { outcome::of(&taken) };
+        match self.submit_all(&account, items, &hook).await {
+            Ok(outcomes) => {
+                let outcome = if reported { WebhookOutcome::Reported } else { outcome::of(&outcomes) };
                 (outcome, account.dialect.ack().map(Body::from))
             }
-            // Busy, too late or stopping: what was taken all the same is a repeat the next time.
+            // Busy, too late or stopping: items that were committed anyway are deduplicated at the carrier's retry.
             Err(_) => overloaded(),
         }
     }
@@ -190,41 +192,42 @@ impl Hooks {
         account.report_only_until.is_some_and(|until| (self.clock)() < until)
     }
 
-    /// All items at once, in the carrier's order; what became of each once all are durable.
+    /// Submits all items at once, in the carrier's order. Returns their outcomes once all are durable.
     async fn submit_all(
         &self,
         account: &Account,
-        heard: Vec<InboundItem>,
+        items: Vec<InboundItem>,
         hook: &Webhook,
     ) -> Result<Vec<IntakeOutcome>, SubmitError> {
-        let kinds: Vec<_> = heard.iter().map(outcome::Item::of).collect();
-        let replies = all(heard.into_iter().map(|item| self.submit(account, item)).collect()).await;
+        let kinds: Vec<_> = items.iter().map(outcome::Item::of).collect();
+        let replies = all(items.into_iter().map(|item| self.submit(account, item)).collect()).await;
 
-        let mut taken = Vec::with_capacity(replies.len());
-        let mut does_not_fit = false;
+        let mut outcomes = Vec::with_capacity(replies.len());
+        let mut too_large = false;
         for (kind, reply) in kinds.into_iter().zip(replies) {
             match reply? {
-                Reply::InboundItem(what) => {
-                    outcome::count(&account.name, &kind, what);
-                    taken.push(what);
+                Reply::InboundItem(outcome) => {
+                    outcome::count(&account.name, &kind, outcome);
+                    outcomes.push(outcome);
                 }
-                _ => does_not_fit = true,
+                _ => too_large = true,
             }
         }
-        if does_not_fit {
-            // An item whose rows would be too large was refused whole. Thanked for means kept, so its bytes are.
-            let problem = "an item is larger than the gateway keeps".to_owned();
+        if too_large {
+            // An item whose rows would be too large was refused whole. A 2xx must mean durable, so its bytes are
+            // quarantined.
+            let problem = "an item is too large to store".to_owned();
             let item = InboundItem::Unreadable { raw: hook.content().to_vec(), problem };
             let kind = outcome::Item::of(&item);
             match self.submit(account, item).await? {
-                Reply::InboundItem(what) => {
-                    outcome::count(&account.name, &kind, what);
-                    taken.push(what);
+                Reply::InboundItem(outcome) => {
+                    outcome::count(&account.name, &kind, outcome);
+                    outcomes.push(outcome);
                 }
                 _ => return Err(SubmitError::Busy),
             }
         }
-        Ok(taken)
+        Ok(outcomes)
     }
 
     fn submit(&self, account: &Account, item: InboundItem) -> Submission {
@@ -240,8 +243,8 @@ impl Hooks {
 
 type Submission = Pin<Box<dyn Future<Output = Result<Reply, SubmitError>> + Send>>;
 
-/// The answers of all, in their order. Each is begun before any is waited for, the first one first: a command is in its
-/// queue once it was polled.
+/// Awaits all submissions and returns their results in order. All are polled in order before any is awaited, because a
+/// command enters its queue at the first poll.
 async fn all(mut submissions: Vec<Submission>) -> Vec<Result<Reply, SubmitError>> {
     let mut answers: Vec<_> = submissions.iter().map(|_| None).collect();
     poll_fn(|cx| {
@@ -258,8 +261,8 @@ async fn all(mut submissions: Vec<Submission>) -> Vec<Result<Reply, SubmitError>
     answers.into_iter().flatten().collect()
 }
 
-/// The account's name in `/carriers/{account}/messages` or `.../receipts`, with a `/` behind it or without. Either path takes
-/// either kind.
+/// The account's name in `/carriers/{account}/messages` or `.../receipts`; a trailing slash is ignored. Both paths
+/// accept messages and receipts.
 fn account_in(path: &str) -> Option<&str> {
     let (account, kind) = path.trim_end_matches('/').strip_prefix("/carriers/")?.split_once('/')?;
     matches!(kind, "messages" | "receipts").then_some(account)
@@ -267,32 +270,32 @@ fn account_in(path: &str) -> Option<&str> {
 
 fn wrong_method() -> Response {
     let mut answer =
-        problem(&Refusal::new(Code::MethodNotAllowed, "webhooks are POST, or GET where a carrier is set so"));
+        problem(&Refusal::new(Code::MethodNotAllowed, "webhooks use POST, or GET if the carrier is configured so"));
     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
     answer
 }
 
-fn unread(refused: BodyRefused, max_bytes: usize) -> Ended {
+fn unread(refused: BodyRefused, max_bytes: usize) -> Handled {
     match refused {
         BodyRefused::TooLarge => {
-            let detail = format!("this carrier's webhooks have at most {max_bytes} bytes");
+            let detail = format!("this carrier's webhooks may have at most {max_bytes} bytes");
             (WebhookOutcome::TooLarge, problem(&Refusal::new(Code::BodyTooLarge, detail)))
         }
         BodyRefused::AtCapacity => overloaded(),
         BodyRefused::TooSlow | BodyRefused::Cut => {
-            // Whoever was slow, nothing was taken; and a 408 would end some carriers' duty.
-            let detail = "the body did not come whole and in time: send it again";
+            // Nothing was stored, and some carriers do not retry after a 408.
+            let detail = "the body was incomplete or too slow; retry";
             (WebhookOutcome::TooSlow, problem(&Refusal::new(Code::Overloaded, detail)))
         }
     }
 }
 
-fn no_room() -> Ended {
-    let detail = "the gateway cannot store anything just now: send it again";
+fn storage_unavailable() -> Handled {
+    let detail = "storage is unavailable or full; nothing was stored, retry";
     (WebhookOutcome::Overloaded, problem(&Refusal::new(Code::StorageUnavailable, detail)))
 }
 
-fn overloaded() -> Ended {
-    let detail = "the gateway has too much to do: send it again";
+fn overloaded() -> Handled {
+    let detail = "the gateway is overloaded; retry";
     (WebhookOutcome::Overloaded, problem(&Refusal::new(Code::Overloaded, detail)))
 }

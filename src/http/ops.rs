@@ -1,6 +1,6 @@
-//! The door of ops: is it alive, is it ready, what has it counted.
+//! The ops door: liveness, readiness and metrics.
 //!
-//! Invariant: nothing here waits for the engine or the disk, so that it answers when they do not.
+//! Invariant: nothing here waits for the engine or the disk, so the door responds even when they are stuck.
 
 use crate::observe::{Metrics, Readiness};
 use axum::Router;
@@ -9,11 +9,11 @@ use axum::http::{Response, StatusCode, header};
 use axum::routing::get;
 use serde_json::json;
 
-/// What Prometheus reads.
+/// The Prometheus text format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// `/metrics`, `/healthz` (alive: this very process answers) and `/readyz` (200, or 503 with the reasons; either with notes,
-/// which say what a person must act on).
+/// `/metrics`, `/healthz` (always 200) and `/readyz` (200, or 503 with the reasons; either with notes on what needs an
+/// operator).
 pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
     let routes = Router::new()
         .route("/metrics", get(async move || answer(StatusCode::OK, METRICS, metrics.render())))
@@ -22,7 +22,9 @@ pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
             get(async || answer(StatusCode::OK, "application/json", json!({ "alive": true }).to_string())),
         )
         .route("/readyz", get(async move || ready(&readiness)))
-        .fallback(async || problem(StatusCode::NOT_FOUND, "not_found", "this door has /metrics, /healthz and /readyz"))
+        .fallback(async || {
+            problem(StatusCode::NOT_FOUND, "not_found", "no such endpoint; see /metrics, /healthz and /readyz")
+        })
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET or HEAD")
         });
@@ -51,7 +53,7 @@ fn answer(status: StatusCode, media_type: &'static str, body: String) -> Respons
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
-    // A proxy that remembers an answer would say that all is well when it no longer is.
+    // A cached response would report a state that no longer holds.
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response
 }
@@ -67,7 +69,7 @@ mod tests {
     use tower::ServiceExt;
 
     #[tokio::test]
-    async fn it_is_ready_when_no_reason_is_left() {
+    async fn readyz_is_200_when_no_reason_is_left() {
         let readiness = Readiness::new();
         let (status, body) = ask(&readiness, "GET", "/readyz").await;
         assert_eq!((status, &*body), (503, r#"{"ready":false,"reasons":["starting"]}"#));
@@ -81,19 +83,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn f10_a_path_that_ends_in_a_slash_is_the_path_without_it_at_the_ops_door() {
+    async fn f10_the_ops_door_ignores_trailing_slashes() {
         assert_eq!(ask(&Readiness::new(), "GET", "/healthz/").await.0, 200);
         assert_eq!(ask(&Readiness::new(), "GET", "/metrics/").await.0, 200);
     }
 
     #[tokio::test]
-    async fn it_is_alive_whether_it_is_ready_or_not() {
+    async fn healthz_is_200_whether_ready_or_not() {
         assert_eq!(ask(&Readiness::new(), "GET", "/healthz").await.0, 200);
         assert_eq!(ask(&Readiness::new(), "HEAD", "/healthz").await, (200, String::new()));
     }
 
     #[tokio::test]
-    async fn metrics_show_what_was_counted() {
+    async fn metrics_include_recorded_counters() {
         observe::install();
         observe::quarantined("ops-test", "From is missing", 7);
         let (status, body) = ask(&Readiness::new(), "GET", "/metrics").await;
@@ -102,13 +104,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn how_many_commands_wait_and_how_long_is_told_while_the_engine_is_stuck() {
+    async fn metrics_show_the_waiting_commands_of_a_stuck_engine() {
         const HELD: Duration = Duration::from_millis(50);
         observe::install();
         let world = Arc::new(World::new());
-        let hear = |sid: &'static str| {
+        let webhook = |sid: &'static str| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { world.hear(signed("/carriers/main/messages", &text(sid, "hello"))).await.status })
+            let request = signed("/carriers/main/messages", &text(sid, "hello"));
+            tokio::spawn(async move { world.webhook(request).await.status })
         };
         let waiting = async || {
             world.handle.observe();
@@ -120,9 +123,9 @@ mod tests {
             (of("offhook_engine_waiting_commands"), of("offhook_engine_oldest_waiting_seconds"))
         };
         world.disk.stall();
-        let first = hear("SM1");
+        let first = webhook("SM1");
         world.disk.is_stalling().await;
-        let others = [hear("SM2"), hear("SM3")];
+        let others = [webhook("SM2"), webhook("SM3")];
         while waiting().await.0 < 2.0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -131,14 +134,14 @@ mod tests {
         assert!(commands == 2.0 && (HELD.as_secs_f64()..30.0).contains(&age), "{commands} for {age} s");
         world.disk.work();
         for answered in others.into_iter().chain([first]) {
-            // On a machine that is busy enough they were told to come again.
+            // On a busy machine these may have got 503.
             answered.await.unwrap();
         }
         assert_eq!(waiting().await, (0.0, 0.0));
     }
 
     #[tokio::test]
-    async fn anything_else_is_a_problem_with_a_code() {
+    async fn other_requests_get_a_problem_with_a_code() {
         let (status, body) = ask(&Readiness::new(), "GET", "/elsewhere").await;
         assert!(status == 404 && body.contains(r#""code":"not_found""#), "{body}");
         let (status, body) = ask(&Readiness::new(), "POST", "/readyz").await;

@@ -1,5 +1,5 @@
-//! A gateway in memory for the doors' tests: the real engine on its thread, a journal whose disk can be made to stall,
-//! and one Twilio account.
+//! An in-memory gateway for the doors' tests: the real engine on its thread, a journal whose syncs can be stalled, and
+//! one Twilio account.
 
 use super::api::{self, Api, Scope, Token};
 use super::hooks::{HookAccount, Hooks};
@@ -38,14 +38,14 @@ pub(super) struct World {
     pub(super) reads: Reads,
     pub(super) readiness: Readiness,
     pub(super) disk: Disk,
-    /// What the feeds are asked to tell once more; no feed takes it.
-    pub(super) asked_again: Receivers,
+    /// Replays requested of the feeds; no feed consumes them.
+    pub(super) replays: Receivers,
     engine: Engine,
     api: Router,
     hooks: Router,
 }
 
-/// An answer as a client sees it.
+/// A response as a client sees it.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -53,17 +53,17 @@ pub(super) struct Answer {
 }
 
 impl World {
-    /// With the example directory.
+    /// A gateway with the example directory.
     pub(super) fn new() -> Self {
         Self::with(|_| {}, &[])
     }
 
-    /// With the example directory, changed, and numbers that have opted out.
+    /// A gateway with a modified example directory, and opted-out numbers.
     pub(super) fn with(change: impl FnOnce(&mut Directory), opt_outs: &[&str]) -> Self {
         Self::with_account(change, opt_outs, Arc::new(dialect()), None)
     }
 
-    /// The same, with another dialect for the account `main`.
+    /// Like [`Self::with`], with another dialect for the account `main`.
     pub(super) fn with_account(
         change: impl FnOnce(&mut Directory),
         opt_outs: &[&str],
@@ -87,25 +87,25 @@ impl World {
         readiness.set(NotReady::Starting, false);
         let tasks = TaskTracker::new();
         let api = Api::new(handle.clone(), reads.clone(), readiness.clone(), tasks.clone(), tokens());
-        let (replays, asked_again) = Replays::to(["audit", "main"]);
+        let (replays, receivers) = Replays::to(["audit", "main"]);
         let accounts = HashMap::from([("main".to_owned(), HookAccount { dialect, report_only_until })]);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks);
         let api = api::router(api.with_replays(replays));
-        Self { handle, reads, readiness, disk, asked_again, engine, api, hooks: hooks.router() }
+        Self { handle, reads, readiness, disk, replays: receivers, engine, api, hooks: hooks.router() }
     }
 
-    /// The platform's door is asked at another time; the engine's time goes on.
-    pub(super) fn look_at(&mut self, clock: fn() -> Timestamp) {
+    /// Sets the clock of the platform's door; the engine's time is unaffected.
+    pub(super) fn set_clock(&mut self, clock: fn() -> Timestamp) {
         let (handle, reads, readiness) = (self.handle.clone(), self.reads.clone(), self.readiness.clone());
         self.api = api::router(Api::new(handle, reads, readiness, TaskTracker::new(), tokens()).at(clock));
     }
 
-    /// Asks the platform's door.
+    /// Sends a request to the platform's door.
     pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
         answer(self.api.clone(), request).await
     }
 
-    /// The same, for an answer that goes on.
+    /// Like [`Self::ask`], for a streamed response.
     pub(super) async fn open(&self, request: Request<Body>) -> axum::response::Response {
         self.api.clone().oneshot(request).await.unwrap()
     }
@@ -126,38 +126,38 @@ impl World {
         self.ask(request("POST", path).body(body.to_string().into()).unwrap()).await
     }
 
-    /// Asks the carriers' door.
-    pub(super) async fn hear(&self, request: Request<Body>) -> Answer {
+    /// Sends a request to the carriers' door.
+    pub(super) async fn webhook(&self, request: Request<Body>) -> Answer {
         answer(self.hooks.clone(), request).await
     }
 
-    /// The carriers' door, to be listened with.
+    /// The carriers' door, to serve on a listener.
     pub(super) fn hooks(&self) -> Router {
         self.hooks.clone()
     }
 
-    /// The platform's door, to be listened with.
+    /// The platform's door, to serve on a listener.
     pub(super) fn api(&self) -> Router {
         self.api.clone()
     }
 
-    /// A call of [`CALLER`] in `support`.
+    /// Starts a call of [`CALLER`] in `support`.
     pub(super) async fn start_call(&self, id: &str) {
         let answer = self.put(&format!("/v1/calls/{id}"), call()).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
 
-    /// Everything committed since the directory was loaded.
-    pub(super) fn stories(&self) -> Vec<Arc<CommittedFrame>> {
+    /// The frames committed since the directory was loaded.
+    pub(super) fn frames(&self) -> Vec<Arc<CommittedFrame>> {
         self.reads.follow().read(Position(3), 1_000).unwrap()
     }
 
-    /// How many of the facts committed are such.
-    pub(super) fn count(&self, such: impl Fn(&Event) -> bool) -> usize {
-        self.stories().iter().flat_map(|story| &story.events).filter(|event| such(&event.fact)).count()
+    /// The number of committed events that match.
+    pub(super) fn count(&self, matches: impl Fn(&Event) -> bool) -> usize {
+        self.frames().iter().flat_map(|frame| &frame.events).filter(|event| matches(&event.fact)).count()
     }
 
-    /// The engine stops, as it does when the disk fails.
+    /// Stops the engine, as a failed disk would.
     pub(super) fn stop_engine(&self) {
         assert!(matches!(self.engine.stop(), Stopped::Cleanly));
     }
@@ -178,14 +178,14 @@ async fn answer(door: Router, request: Request<Body>) -> Answer {
 
 impl Answer {
     pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The code of a problem, which must be one in every way.
+    /// The code of a problem; panics if the response is not a complete problem document.
     #[track_caller]
     pub(super) fn code(&self) -> String {
         let problem = self.json();
@@ -198,12 +198,12 @@ impl Answer {
     }
 }
 
-/// What starts a call of [`CALLER`] in `support`.
+/// The body that starts a call of [`CALLER`] in `support`.
 pub(super) fn call() -> Value {
     serde_json::json!({ "caller": CALLER, "queue": "support" })
 }
 
-/// A request with the token that may do everything.
+/// A request with a token that has every scope.
 pub(super) fn request(method: &str, path: &str) -> axum::http::request::Builder {
     anonymous(method, path).header(header::AUTHORIZATION, "Bearer everything")
 }
@@ -240,18 +240,18 @@ fn dialect() -> twilio::Twilio {
     .unwrap()
 }
 
-/// The form of a text from [`CALLER`] to [`SUPPORT`], as Twilio posts it.
+/// The form body of a text from [`CALLER`] to [`SUPPORT`], as Twilio posts it.
 pub(super) fn text(sid: &str, body: &str) -> String {
     form(&[("MessageSid", sid), ("From", CALLER), ("To", SUPPORT), ("Body", body), ("NumMedia", "0")])
 }
 
-/// A form of the account.
+/// A form body with the account's SID.
 pub(super) fn form(pairs: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("AccountSid", ACCOUNT_SID).extend_pairs(pairs).finish()
 }
 
-/// A webhook with the signature that Twilio would give it.
+/// A webhook with a valid signature.
 pub(super) fn signed(path: &str, form: &str) -> Request<Body> {
     unsigned(path, form, &[&signature(path, form)])
 }
@@ -261,7 +261,7 @@ pub(super) fn signature(path: &str, form: &str) -> String {
     twilio::sign(&Secret::new(AUTH_TOKEN), &format!("https://sms.example.com{path}"), form.as_bytes())
 }
 
-/// A webhook with these signatures, from an address on the internet.
+/// A webhook with the given signatures, from a public address.
 pub(super) fn unsigned(path: &str, form: &str, signatures: &[&str]) -> Request<Body> {
     let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     for signature in signatures {
@@ -271,7 +271,7 @@ pub(super) fn unsigned(path: &str, form: &str, signatures: &[&str]) -> Request<B
     request.extension(client).body(form.to_owned().into()).unwrap()
 }
 
-/// A disk that can be made to stall. Clones are the same disk.
+/// A disk whose syncs can be stalled. Clones share their state.
 #[derive(Clone, Default)]
 pub(super) struct Disk(Arc<(Mutex<Stall>, Condvar)>);
 
@@ -283,18 +283,18 @@ struct Stall {
 }
 
 impl Disk {
-    /// Every sync from now on waits.
+    /// Makes every further sync wait.
     pub(super) fn stall(&self) {
         self.0.0.lock().unwrap().stalls = true;
     }
 
-    /// Syncs go on.
+    /// Lets syncs continue.
     pub(super) fn work(&self) {
         self.0.0.lock().unwrap().stalls = false;
         self.0.1.notify_all();
     }
 
-    /// Waits until a sync waits, off the runtime: the engine is now busy with a batch.
+    /// Waits, off the runtime, until a sync is stalled: the engine is then busy with a batch.
     pub(super) async fn is_stalling(&self) {
         let disk = self.clone();
         let waiting = move || {

@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line's arguments.
 
 use clap::{Args, Parser, Subcommand};
 use offhook::model::{E164, MessageId};
@@ -20,85 +20,85 @@ pub(crate) enum Command {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
-        /// A directory document for a gateway that has none yet: settings, numbers, queues, presets, opt-outs.
+        /// A directory document (settings, numbers, queues, presets, opt-outs) to load if the gateway has no directory
+        /// yet.
         #[arg(long)]
         seed: Option<PathBuf>,
     },
-    /// Have a running gateway read its configuration again, as SIGHUP does. The log of the gateway says what came of it.
+    /// Make a running gateway reload its configuration, as SIGHUP does. The result is in the gateway's log.
     Reload {
-        /// Its process id.
+        /// The gateway's process id.
         #[arg(value_parser = clap::value_parser!(i32).range(1..))]
         process: i32,
     },
-    /// Check a configuration file, the directory document that goes with it, and whether this user could run a gateway
-    /// with it here; say everything that is wrong.
+    /// Check a configuration file, its directory document, and whether this user could run the gateway on this machine.
+    /// Reports every problem.
     Check {
         /// The configuration file.
         file: PathBuf,
-        /// A directory document to check with it.
+        /// A directory document to check together with the configuration.
         #[arg(long)]
         seed: Option<PathBuf>,
     },
-    /// Play conversations through a gateway, a simulated carrier, phones and a platform, all in this process.
+    /// Run a demo: gateway, simulated carrier, phones and platform in one process.
     Demo {
-        /// End after the play; the exit code says whether everything came out as expected.
+        /// Exit after the demo; the exit code is 0 if every result was as expected.
         #[arg(long)]
         once: bool,
-        /// Keep the data there instead of in a temporary directory.
+        /// Keep the data in this directory instead of a temporary one.
         #[arg(long)]
         data: Option<PathBuf>,
     },
-    /// Move the whole directory of a stopped gateway as one document: settings, numbers, queues, presets, opt-outs.
+    /// Export, diff or apply the directory of a stopped gateway: settings, numbers, queues, presets, opt-outs.
     Directory {
         #[command(subcommand)]
         command: DirectoryCommand,
     },
-    /// Events for the platform, in the gateway that runs.
+    /// Events for the platform. Needs the running gateway.
     Events {
         #[command(subcommand)]
         command: EventsCommand,
     },
-    /// Say why a message is not sent yet, and when it is due. Asks the gateway that runs.
+    /// Explain why a message has not been sent yet, and when it is due. Queries the running gateway.
     Explain {
-        /// Its id, as in msg_...
+        /// The message id, as in msg_...
         id: MessageId,
-        /// The configuration file that the gateway runs with.
+        /// The configuration file of the running gateway.
         #[arg(long)]
         config: PathBuf,
         #[command(flatten)]
-        shows: ClientCertificate,
+        client: ClientCertificate,
     },
-    /// Print every metric of `/metrics`: its labels, what it is, and what a rise or a fall of it means. Asks no gateway.
+    /// List all metrics of `/metrics` with labels and how to read them. Works offline.
     Metrics,
-    /// Erase a person from a stopped gateway: their number, what they wrote and what they were written. That they must not
-    /// be texted outlives it.
+    /// Erase a person's data from a stopped gateway (number and message texts). Their opt-out is kept.
     Erase {
-        /// Their number, as in +12065550142.
+        /// The person's number, as in +12065550142.
         number: E164,
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
     },
-    /// Check a journal, show its frames, or go on without what is lost of it.
+    /// Verify a journal, print its frames, or accept the loss of damaged ones.
     Journal {
         #[command(subcommand)]
         command: JournalCommand,
     },
 }
 
-/// What a command shows to a platform's door that asks for a client certificate.
+/// The client certificate for a platform door that requires one.
 #[derive(Args)]
 pub(crate) struct ClientCertificate {
-    /// The client certificate for a gateway whose platform door asks for one, in PEM.
+    /// Client certificate (PEM), if listen.platform_tls requires one.
     #[arg(long, requires = "client_key", value_name = "FILE")]
     client_cert: Option<PathBuf>,
-    /// Its private key, in PEM.
+    /// Private key of the client certificate (PEM).
     #[arg(long, requires = "client_cert", value_name = "FILE")]
     client_key: Option<PathBuf>,
 }
 
 impl ClientCertificate {
-    /// Its files, where both are given.
+    /// Both files, or `None` unless both are given.
     pub(crate) fn files(&self) -> Option<ClientFiles> {
         let (certificate_file, key_file) = self.client_cert.clone().zip(self.client_key.clone())?;
         Some(ClientFiles { certificate_file, key_file })
@@ -107,13 +107,13 @@ impl ClientCertificate {
 
 #[derive(Subcommand)]
 pub(crate) enum DirectoryCommand {
-    /// Print it, in the form of `--seed`.
+    /// Print the directory as a document that `serve --seed` accepts.
     Export {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
     },
-    /// Say what `apply` would change, people's numbers too. Exits 0 if nothing, 1 if something, 2 if it cannot be said.
+    /// Print what `apply` would change, including people's numbers. Exits 0 if nothing, 1 if something, 2 on an error.
     Diff {
         /// The configuration file.
         #[arg(long)]
@@ -121,14 +121,14 @@ pub(crate) enum DirectoryCommand {
         /// The directory document.
         document: PathBuf,
     },
-    /// Make it what a document says, all of it or nothing. Opt-outs are only added to those there are.
+    /// Replace the directory with a document, atomically. Opt-outs are only ever added.
     Apply {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
         /// The directory document.
         document: PathBuf,
-        /// Let queues have the global outbound number.
+        /// Allow queues to use the global outbound number.
         #[arg(long)]
         force: bool,
     },
@@ -136,20 +136,20 @@ pub(crate) enum DirectoryCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum EventsCommand {
-    /// Tell endpoints once more what they were told of a time: the same events with the same ids and bytes.
+    /// Re-deliver events of a time range to endpoints, with the same ids and bytes.
     Replay {
-        /// The configuration file that the gateway runs with.
+        /// The configuration file of the running gateway.
         #[arg(long)]
         config: PathBuf,
         #[command(flatten)]
-        shows: ClientCertificate,
-        /// Events of this moment and later, as in 2026-01-31T12:00:00Z.
+        client: ClientCertificate,
+        /// Start of the range (inclusive), as in 2026-01-31T12:00:00Z.
         #[arg(long)]
         since: String,
-        /// Events before this moment; left out for all there are.
+        /// End of the range (exclusive). Default: the latest event.
         #[arg(long)]
         until: Option<String>,
-        /// The name of a [[platform.webhook]]; left out for all.
+        /// The name of a [[platform.webhook]]. Default: all of them.
         #[arg(long)]
         endpoint: Option<String>,
     },
@@ -157,24 +157,24 @@ pub(crate) enum EventsCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum JournalCommand {
-    /// Check every frame, and say what a start would do. Exits 0 if it would start, 1 if there is damage. Reads only, also
-    /// beside a running gateway.
+    /// Check every frame, and report what a start would do. Exits 0 if the gateway would start, 1 on damage. Read-only;
+    /// works while the gateway runs.
     Verify {
-        /// The data directory, or the journal in it.
+        /// The data directory, or the journal directory in it.
         dir: PathBuf,
     },
-    /// Print a line for each frame, without numbers and texts. Reads only, also beside a running gateway.
+    /// Print one line per frame, without numbers and texts. Read-only; works while the gateway runs.
     Inspect {
-        /// The data directory, or the journal in it.
+        /// The data directory, or the journal directory in it.
         dir: PathBuf,
-        /// Begin at this position.
+        /// Position of the first frame to print.
         #[arg(long, default_value_t = 1)]
         from: u64,
-        /// Print at most so many.
+        /// Maximum number of frames to print.
         #[arg(long)]
         limit: Option<usize>,
     },
-    /// Go on without frames that are lost or damaged, in a stopped gateway. Every whole frame stays; the platform is told by
+    /// Give up lost or damaged frames of a stopped gateway, so that it can start. Intact frames stay; the platform gets
     /// a `journal.loss` event. Copy the data directory first.
     AcceptLoss {
         /// The data directory.

@@ -13,23 +13,23 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-/// The exit status for a configuration that is wrong (`EX_CONFIG`). The unit does not restart after it: trying again
-/// changes nothing until somebody has corrected the file.
+/// The exit status for an invalid configuration (`EX_CONFIG`). The systemd unit does not restart after it, because a
+/// restart cannot succeed until the file is corrected.
 const WRONG_CONFIGURATION: u8 = 78;
 
-/// What `serve` begins with, before it reads its arguments: a SIGHUP ends a process that does not catch it.
+/// Runtime and signal handlers, set up before the arguments are parsed: an early SIGHUP would end the process.
 pub(crate) struct Begun {
     runtime: Runtime,
     signals: Signals,
 }
 
 impl Begun {
-    /// From now on SIGHUP, SIGTERM and SIGINT are caught.
+    /// Starts the runtime and catches SIGHUP, SIGTERM and SIGINT.
     pub(crate) fn begin() -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| format!("the runtime cannot be started: {error}"))?;
+        let runtime = runtime.map_err(|error| format!("cannot start the async runtime: {error}"))?;
         let inside = runtime.enter();
-        let signals = Signals::listen().map_err(|error| format!("signals cannot be listened for: {error}"))?;
+        let signals = Signals::listen().map_err(|error| format!("cannot install signal handlers: {error}"))?;
         drop(inside);
         Ok(Self { runtime, signals })
     }
@@ -37,14 +37,14 @@ impl Begun {
 
 /// Why a gateway did not start.
 enum NotStarted {
-    /// Its configuration is wrong, or the directory document, or the units.
+    /// The configuration, the directory document or the systemd units are invalid.
     Configuration(String),
-    /// Anything else, which may be over when it is tried again.
+    /// Anything else; a restart may succeed.
     Other(String),
 }
 
 pub(crate) fn serve(begun: Result<Begun, String>, file: &Path, seed_file: Option<&Path>) -> ExitCode {
-    // Until the configuration is read, the environment alone says how the log is written.
+    // Until the configuration is read, only the environment can set the log format.
     let mut format = match LogFormat::from_environment() {
         Ok(format) => format.unwrap_or(LogFormat::Text),
         Err(failed) => return end(LogFormat::Text, &failed.to_string(), WRONG_CONFIGURATION),
@@ -58,19 +58,19 @@ pub(crate) fn serve(begun: Result<Begun, String>, file: &Path, seed_file: Option
         Err(NotStarted::Configuration(why)) => end(format, &why, WRONG_CONFIGURATION),
         Err(NotStarted::Other(why)) => end(format, &why, 1),
     };
-    // A recovery that was told to stop may still read the disk, for as long as that takes: the process ends without it,
-    // as by a kill, which a journal and an index have to bear at any moment.
+    // A cancelled recovery may still be reading the disk. The process exits without waiting for it, which is as safe as
+    // a kill: journal and index survive one at any moment.
     runtime.shutdown_background();
     code
 }
 
-/// Says what ends the process, whatever the log leaves out.
+/// Writes the reason for the exit to stderr, regardless of the log level.
 fn end(format: LogFormat, why: &str, status: u8) -> ExitCode {
     let _closed = std::io::stderr().lock().write_all(observe::last_words(format, why).as_bytes());
     ExitCode::from(status)
 }
 
-/// Runs the gateway until it is told to stop. An error is why it did not come to that.
+/// Runs the gateway until a signal stops it. Returns an error if it could not start.
 async fn run(
     signals: &Signals,
     file: &Path,
@@ -88,7 +88,7 @@ async fn run(
     let seed = seed_file.map(|seed_file| seed::load(seed_file, &accounts)).transpose().map_err(wrong)?;
     let seeded = seed.is_some();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %file.display(), "offhook starts");
-    tracing::info!(data_dir = %config.data_dir.display(), "the data directory");
+    tracing::info!(data_dir = %config.data_dir.display(), "using data directory");
     for warning in config.listen.expired().iter().chain(&config.warnings) {
         tracing::warn!("{warning}");
     }
@@ -99,7 +99,7 @@ async fn run(
         biased;
         () = signals.stop.cancelled() => {
             systemd::stopping();
-            tracing::info!("stopping before it was ready: nothing was taken in, and the next start goes on from here");
+            tracing::info!("stopping before it was ready: no work was accepted; the next start resumes recovery");
             return Ok(ExitCode::SUCCESS);
         }
         started = Running::start(config, seed, sockets) => started.map_err(|failed| not_started(&failed, &read))?,
@@ -114,7 +114,7 @@ async fn run(
     };
     let ended = tokio::select! {
         ended = running.run(stop, signals.second_signal.cancelled()) => ended,
-        never = reload_when_asked(file, &reload, &signals.reload) => match never {},
+        never = reload_on_request(file, &reload, &signals.reload) => match never {},
         never = systemd::watchdog(heartbeat) => match never {},
     };
     match ended {
@@ -136,35 +136,35 @@ fn not_started(failed: &StartFailed, config: &Config) -> NotStarted {
     }
 }
 
-/// Says what runs now, a line for each thing. The doors have said that they are open.
+/// Logs what was started. The listeners have logged their own addresses.
 fn introduce(running: &Running, seeded: bool) {
     if running.seed_refused {
-        tracing::warn!("there is a directory already: the seed changed nothing");
+        tracing::warn!("directory already initialised; --seed ignored");
     } else if seeded {
-        tracing::info!(numbers = running.numbers, "the directory was loaded from the seed");
+        tracing::info!(numbers = running.numbers, "directory loaded from the seed");
     }
     if running.numbers == 0 {
         tracing::warn!(
-            "the directory has no number, so nothing can be matched or sent: load one with --seed into a gateway that has \
-             none, or PUT /v1/numbers"
+            "the directory has no numbers, so no text can be matched or sent: start an empty gateway with --seed, or \
+             stop this one and run `offhook directory apply`"
         );
     }
     tracing::info!("ready");
 }
 
-/// Reads the configuration again each time that it is asked for.
-async fn reload_when_asked(file: &Path, reload: &Arc<Reload>, asked: &Notify) -> Infallible {
+/// Reloads the configuration on every request.
+async fn reload_on_request(file: &Path, reload: &Arc<Reload>, requested: &Notify) -> Infallible {
     loop {
-        asked.notified().await;
+        requested.notified().await;
         let (file, reading) = (file.to_owned(), Arc::clone(reload));
-        // Files, and systemd, may let one wait.
+        // Reading files and notifying systemd may block.
         let read = tokio::task::spawn_blocking(move || {
             systemd::reloading();
             reading.read_again(&file);
             systemd::ready();
         });
         if read.await.is_err() {
-            tracing::error!("the configuration was not read again: this is a defect");
+            tracing::error!("configuration reload panicked (bug)");
         }
         reload.try_accounts().await;
     }

@@ -1,5 +1,5 @@
-//! What the process is asked for by signals: SIGTERM and SIGINT stop it, and a second of them hurries that; SIGHUP has the
-//! configuration read again.
+//! Signal handling: SIGTERM and SIGINT stop the gateway, a second one forces the shutdown; SIGHUP reloads the
+//! configuration.
 
 use std::io;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// What was asked for so far.
+/// The signals received so far.
 pub(crate) struct Signals {
     pub(crate) stop: CancellationToken,
     pub(crate) second_signal: CancellationToken,
-    /// Remembers one asking while nobody listens; more of them ask for nothing more.
+    /// Holds at most one pending reload: a SIGHUP during a reload causes one more.
     pub(crate) reload: Arc<Notify>,
     _listening: AbortOnDropHandle<()>,
 }
 
 impl Signals {
-    /// From now on no signal of these ends the process by itself.
+    /// Installs the handlers, which replace the default action of ending the process.
     pub(crate) fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;

@@ -1,4 +1,4 @@
-//! Who asks, and how far they may go.
+//! Authentication and scopes.
 
 use super::{Api, ApiRequest};
 use crate::model::Secret;
@@ -11,23 +11,23 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-/// Somebody who may ask.
+/// A bearer token and its scopes.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// A name for people; part of what an idempotency key is kept under.
+    /// The token's name in the configuration; idempotency keys are scoped to it.
     pub name: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: BTreeSet<Scope>,
-    /// What it shows as `Authorization: Bearer`.
+    /// The secret, sent as `Authorization: Bearer`.
     pub secret: Secret,
 }
 
-/// Everybody who may ask, now. Clones share it: what one takes over, all know.
+/// The accepted tokens. Clones share them, so a replacement is visible to all.
 #[derive(Clone)]
 pub struct Tokens(Arc<ArcSwap<Vec<Arc<Token>>>>);
 
 impl Tokens {
-    /// From now on these may ask, and nobody else.
+    /// Replaces the accepted tokens.
     pub fn replace(&self, tokens: Vec<Token>) {
         self.0.store(Arc::new(tokens.into_iter().map(Arc::new).collect()));
     }
@@ -39,24 +39,24 @@ impl From<Vec<Token>> for Tokens {
     }
 }
 
-/// What a token may do.
+/// A permission of a token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Scope {
-    /// Send messages, and take them back.
+    /// Send and cancel messages.
     Send,
     /// Start, change and end calls.
     Calls,
-    /// Change the directory, and pass limits by force.
+    /// Change the directory, replay events, and override limits with `force`.
     Admin,
-    /// Look at everything.
+    /// Read everything.
     Read,
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes.
     pub const ALL: [Self; 4] = [Self::Send, Self::Calls, Self::Admin, Self::Read];
 
-    /// The word for it.
+    /// The scope's name in the configuration.
     pub fn label(self) -> &'static str {
         match self {
             Self::Send => "send",
@@ -68,11 +68,12 @@ impl Scope {
 }
 
 impl Token {
-    /// Refuses what needs a scope that this token has not.
-    pub(super) fn reaches(&self, scope: Option<Scope>) -> Result<(), Refusal> {
+    /// Refuses unless this token has the scope; `None` needs no scope.
+    pub(super) fn require(&self, scope: Option<Scope>) -> Result<(), Refusal> {
         match scope {
             Some(scope) if !self.scopes.contains(&scope) => {
-                let detail = format!("this needs a token with the scope {}: use another, or widen it", scope.label());
+                let detail =
+                    format!("the token lacks the scope {}: use another token, or add the scope", scope.label());
                 Err(Refusal::new(Code::ScopeMissing, detail))
             }
             Some(_) | None => Ok(()),
@@ -81,17 +82,17 @@ impl Token {
 }
 
 impl ApiRequest {
-    /// Refuses what only an administrator may do.
-    pub(super) fn only_admin(&self) -> Result<(), Refusal> {
-        self.token.reaches(Some(Scope::Admin))
+    /// Refuses unless the token has the scope `admin`.
+    pub(super) fn require_admin(&self) -> Result<(), Refusal> {
+        self.token.require(Some(Scope::Admin))
     }
 }
 
 impl Api {
-    /// The token that a request shows.
+    /// The token of a request.
     pub(super) fn token(&self, head: &request::Parts) -> Result<Arc<Token>, Refusal> {
         let shown = bearer(&head.headers);
-        // All are compared, so the time taken does not say which one was near.
+        // Compare with all tokens, so that the time taken does not reveal which one matched.
         let mut found = None;
         for token in self.tokens.0.load().iter() {
             if shown.is_some_and(|shown| token.secret.matches(shown)) {
@@ -102,12 +103,12 @@ impl Api {
             let unknown = ClientAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             let ClientAddress(from) = head.extensions.get().copied().unwrap_or(unknown);
             observe::credential_refused(Door::Platform, from);
-            Refusal::new(Code::Unauthorized, "show a token of the configuration, as Authorization: Bearer TOKEN")
+            Refusal::new(Code::Unauthorized, "missing or unknown token: send Authorization: Bearer TOKEN")
         })
     }
 }
 
-/// The one credential of a request; two are as good as none, since nobody can say which one is meant.
+/// The credential of a request. Two Authorization headers are ambiguous and treated as none.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -121,7 +122,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     #[test]
-    fn a_credential_is_one_bearer_token_and_nothing_else() {
+    fn a_credential_is_exactly_one_bearer_token() {
         for (values, expected) in [
             (&["Bearer abc"][..], Some("abc")),
             (&["bearer  abc "], Some("abc")),

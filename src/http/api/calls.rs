@@ -1,8 +1,8 @@
-//! Calls: the platform says when they start, change and end.
+//! Calls: the platform starts, changes and ends them.
 
-use super::fields::{Fields, missing, no_number};
+use super::fields::{Fields, invalid_number, missing};
 use super::idempotency::replayed;
-use super::page::{list as page_of, no_cursor};
+use super::page::{invalid_cursor, list as page_of};
 use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::Urgency;
 use crate::http::answer::json;
@@ -23,7 +23,7 @@ use axum::response::Response;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What a call is put with.
+/// Fields of a PUT.
 pub(super) const FIELDS: &[&str] = &[
     "caller",
     "queue",
@@ -37,27 +37,28 @@ pub(super) const FIELDS: &[&str] = &[
     "attestation",
 ];
 
-/// What our answers show besides.
+/// Further fields of our responses, ignored in a PUT.
 const READ_ONLY: &[&str] =
     &["id", "state", "sms", "our_number", "started_at", "ended_at", "end_reason", "lease_until", "usage"];
 
-/// What a call is ended with.
+/// Fields of an end request.
 pub(super) const END_FIELDS: &[&str] = &["reason"];
 
-/// Characters of the platform's names of its agents. Rows stay small with them.
+/// Maximum length of an agent's name, in characters. Keeps rows small.
 pub(super) const AGENT_MAX_CHARACTERS: usize = 128;
 
-/// Characters of a reason.
+/// Maximum length of an end reason, in characters.
 const REASON_MAX_CHARACTERS: usize = 128;
 
-/// Rows looked at for one page. A filter that few calls pass gives short pages with a cursor rather than a long wait.
-const LOOKED_AT_MAX: usize = 2_000;
+/// Maximum number of rows scanned for one page. A selective filter yields short pages with a cursor, not a slow
+/// response.
+const SCANNED_MAX: usize = 2_000;
 
 /// `PUT /v1/calls/{call_id}`: starts or changes a call.
-pub(super) async fn put(api: &Api, asked: ApiRequest) -> Answered {
-    let put = read_put(call_id(&asked)?, &asked.body)?;
-    // Where the disk has little room no call begins; what the platform says of one that did is still heard.
-    if api.readiness.holds(NotReady::LowDisk) && !api.knows(put.call.clone()).await? {
+pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
+    let put = read_put(call_id(&request)?, &request.body)?;
+    // With low disk space no call starts, but changes of existing calls are accepted.
+    if api.readiness.holds(NotReady::LowDisk) && !api.call_exists(put.call.clone()).await? {
         return Err(storage_unavailable());
     }
     match api.decide(Command::PutCall(put), Urgency::Ordinary, None).await? {
@@ -70,9 +71,9 @@ pub(super) async fn put(api: &Api, asked: ApiRequest) -> Answered {
     }
 }
 
-/// The platform's name of the call in the path.
-pub(super) fn call_id(asked: &ApiRequest) -> Result<CallId, Refusal> {
-    CallId::read(asked.param("call_id")).ok_or_else(|| {
+/// The call id in the path.
+pub(super) fn call_id(request: &ApiRequest) -> Result<CallId, Refusal> {
+    CallId::read(request.param("call_id")).ok_or_else(|| {
         Refusal::new(Code::InvalidField, "`call_id` in the path must be 1 to 128 of A-Z a-z 0-9 _ . : -")
     })
 }
@@ -80,21 +81,21 @@ pub(super) fn call_id(asked: &ApiRequest) -> Result<CallId, Refusal> {
 fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
     let fields = Fields::read(body, FIELDS, READ_ONLY)?;
     let caller_must_be = "an E.164 number, or a withheld form like anonymous";
-    if !fields.stands("caller") {
+    if !fields.has("caller") {
         return Err(missing("caller", caller_must_be));
     }
     fields.not_null(&["phase", "call_type", "wait_sms_consent"])?;
-    // Null is a caller who withholds their number (A16).
+    // Null means a withheld number (A16).
     let caller = fields.text("caller")?.unwrap_or_default();
     Ok(PutCall {
         call,
-        caller: Caller::read(caller).ok_or_else(|| no_number("caller"))?,
+        caller: Caller::read(caller).ok_or_else(|| invalid_number("caller"))?,
         queue: fields.name("queue")?.ok_or_else(|| missing("queue", "the name of a queue"))?,
         language: fields.name("language")?,
         phase: fields
             .one_of("phase", &[("waiting", Phase::Waiting), ("connected", Phase::Connected)])?
             .unwrap_or_default(),
-        agent: fields.stands("agent").then(|| fields.word("agent", AGENT_MAX_CHARACTERS)).transpose()?,
+        agent: fields.has("agent").then(|| fields.word("agent", AGENT_MAX_CHARACTERS)).transpose()?,
         call_type: fields.text("call_type")?.map(call_type).transpose()?.unwrap_or_else(|| "inbound_ivr".to_owned()),
         wait_sms_consent: fields.flag("wait_sms_consent")?.unwrap_or(false),
         version: fields.integer("version")?,
@@ -104,9 +105,9 @@ fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
     })
 }
 
-/// A keypad's spelling of "anonymous" looks like a number and would text a stranger (A16).
+/// Refuses withheld forms: a keypad's spelling of "anonymous" looks like a number and would text a stranger (A16).
 fn alternative(text: &str) -> Result<E164, Refusal> {
-    Caller::read(text).and_then(Caller::number).ok_or_else(|| no_number("alternative"))
+    Caller::read(text).and_then(Caller::number).ok_or_else(|| invalid_number("alternative"))
 }
 
 fn call_type(text: &str) -> Result<CallType, Refusal> {
@@ -114,14 +115,14 @@ fn call_type(text: &str) -> Result<CallType, Refusal> {
     model::call_type(text).ok_or_else(|| Refusal::new(Code::InvalidField, detail()))
 }
 
-/// `POST /v1/calls/{call_id}/end`: the call is over, whatever the reason (R51).
-pub(super) async fn end(api: &Api, asked: ApiRequest) -> Answered {
-    let call = call_id(&asked)?;
-    let key = asked.key()?;
-    let reason = if asked.body.is_empty() {
+/// `POST /v1/calls/{call_id}/end`: ends the call (R51).
+pub(super) async fn end(api: &Api, request: ApiRequest) -> Answered {
+    let call = call_id(&request)?;
+    let key = request.key()?;
+    let reason = if request.body.is_empty() {
         None
     } else {
-        Fields::read(&asked.body, END_FIELDS, &[])?.word("reason", REASON_MAX_CHARACTERS)?
+        Fields::read(&request.body, END_FIELDS, &[])?.word("reason", REASON_MAX_CHARACTERS)?
     };
     let command = Command::EndCall { call: call.clone(), reason, key };
     match api.decide(command, Urgency::Urgent, key).await? {
@@ -132,10 +133,10 @@ pub(super) async fn end(api: &Api, asked: ApiRequest) -> Answered {
     }
 }
 
-/// The answer given before, from the frame that holds it.
+/// Repeats the response of an earlier request, from the frame that holds it.
 async fn end_again(api: &Api, call: CallId, position: Position) -> Answered {
-    let story = api.story(position).await?;
-    for event in &story.events {
+    let frame = api.frame(position).await?;
+    for event in &frame.events {
         match &event.fact {
             Event::Answered { call: Some(shown), .. } => return Ok(json(StatusCode::OK, &show::call(shown))),
             Event::EndRecorded { call, ended } => {
@@ -144,52 +145,52 @@ async fn end_again(api: &Api, call: CallId, position: Position) -> Answered {
             _ => {}
         }
     }
-    // The end had been heard before that request too, and the frame holds only that it was answered.
+    // The call had already ended before that request, so its frame holds no call.
     one_call(api, call).await
 }
 
 impl Api {
-    /// Whether there is such a call.
-    async fn knows(&self, id: CallId) -> Result<bool, Refusal> {
-        self.look(move |reads, now| {
-            let found = reads.ask(|view| view.call(&id).is_some_and(|row| row.stands(now)));
+    /// Whether the call exists.
+    async fn call_exists(&self, id: CallId) -> Result<bool, Refusal> {
+        self.query(move |reads, now| {
+            let found = reads.ask(|view| view.call(&id).is_some_and(|row| row.is_valid(now)));
             found.map_err(|failed| storage_failed(&failed))
         })
         .await
     }
 
-    /// What was committed at `position`.
-    pub(super) async fn story(&self, position: Position) -> Result<Arc<CommittedFrame>, Refusal> {
-        self.look(move |reads, _| {
-            let story = reads.follow().story(position).map_err(|failed| {
-                tracing::error!(%failed, "an answer to repeat could not be read");
+    /// The frame committed at `position`.
+    pub(super) async fn frame(&self, position: Position) -> Result<Arc<CommittedFrame>, Refusal> {
+        self.query(move |reads, _| {
+            let frame = reads.follow().frame(position).map_err(|failed| {
+                tracing::error!(%failed, "cannot read the stored response of an idempotency key");
                 storage_unavailable()
             })?;
-            story.ok_or_else(storage_unavailable)
+            frame.ok_or_else(storage_unavailable)
         })
         .await
     }
 }
 
 /// `GET /v1/calls/{call_id}`.
-pub(super) async fn one(api: &Api, asked: ApiRequest) -> Answered {
-    one_call(api, call_id(&asked)?).await
+pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
+    one_call(api, call_id(&request)?).await
 }
 
 async fn one_call(api: &Api, id: CallId) -> Answered {
     let document = api
-        .look(move |reads, now| {
+        .query(move |reads, now| {
             let found = reads
-                .ask(|view| view.call(&id).filter(|row| row.stands(now)).map(|row| document(view, &id, &row, now)));
+                .ask(|view| view.call(&id).filter(|row| row.is_valid(now)).map(|row| document(view, &id, &row, now)));
             found.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)
         })
         .await?;
     Ok(json(StatusCode::OK, &document))
 }
 
-/// There is no such call.
+/// The call does not exist.
 pub(super) fn no_call() -> Refusal {
-    Refusal::new(Code::CallNotFound, "there is no such call: start it with PUT /v1/calls/{id} first")
+    Refusal::new(Code::CallNotFound, "no such call: start it with PUT /v1/calls/{id} first")
 }
 
 fn document(view: &impl View, id: &CallId, row: &CallRow, now: Timestamp) -> Value {
@@ -199,26 +200,26 @@ fn document(view: &impl View, id: &CallId, row: &CallRow, now: Timestamp) -> Val
     }
 }
 
-/// Which calls are wanted.
-struct Wanted {
-    /// Those that live, those that ended, or both.
+/// The filter of a list of calls.
+struct Filter {
+    /// Active calls, ended calls, or both.
     active: Option<bool>,
     caller: Option<E164>,
     queue: Option<QueueId>,
 }
 
 /// `GET /v1/calls`.
-pub(super) async fn list(api: &Api, asked: ApiRequest) -> Answered {
-    let query = &asked.query;
+pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
+    let query = &request.query;
     let page = query.page()?;
-    let wanted = Wanted {
+    let filter = Filter {
         active: query.value("state").map(active).transpose()?,
         caller: query.number("caller")?,
         queue: query.value("queue").map(queue).transpose()?,
     };
-    let from = page.after.map(|after| Place::read(&after, &wanted).ok_or_else(no_cursor)).transpose()?;
-    api.look(move |reads, now| {
-        let found = reads.ask(|view| search(view, &wanted, from, page.limit, now));
+    let from = page.after.map(|after| ListPosition::read(&after, &filter).ok_or_else(invalid_cursor)).transpose()?;
+    api.query(move |reads, now| {
+        let found = reads.ask(|view| search(view, &filter, from, page.limit, now));
         found.map_err(|failed| storage_failed(&failed))
     })
     .await
@@ -228,7 +229,7 @@ fn active(word: &str) -> Result<bool, Refusal> {
     match word {
         "active" => Ok(true),
         "ended" => Ok(false),
-        _ => Err(Refusal::new(Code::InvalidField, "`state` must be active or ended; leave it out for both")),
+        _ => Err(Refusal::new(Code::InvalidField, "`state` must be active or ended; omit it for both")),
     }
 }
 
@@ -237,19 +238,19 @@ fn queue(text: &str) -> Result<QueueId, Refusal> {
     read.map_err(|error| Refusal::new(Code::InvalidField, format!("`queue` is {error}")))
 }
 
-/// The rows that are walked through for a list, each in the order of the calls' names.
+/// A row range scanned for a list, in the order of call ids.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rows {
-    /// Those of live calls in which this number is texted: few, and at hand.
+    /// The live calls in which this number is texted: few rows, found by prefix.
     Live(E164),
-    /// Those of all calls.
+    /// All calls.
     All,
 }
 
-/// How far a list has come.
-struct Place {
+/// The position of a list: what its cursor encodes.
+struct ListPosition {
     rows: Rows,
-    /// The last call that was looked at there.
+    /// The last call scanned in that range.
     call: CallId,
 }
 
@@ -262,14 +263,14 @@ impl Rows {
     }
 }
 
-impl Place {
-    /// In the names of calls there is no such sign.
+impl ListPosition {
+    /// Prefix of a cursor in the live range; call ids cannot contain it.
     const IN_LIVE: char = '=';
 
-    /// Reads where the page before ended.
-    fn read(cursor: &str, wanted: &Wanted) -> Option<Self> {
+    /// Parses a cursor.
+    fn read(cursor: &str, filter: &Filter) -> Option<Self> {
         let (rows, call) = match cursor.strip_prefix(Self::IN_LIVE) {
-            Some(call) => (wanted.first_rows(), call),
+            Some(call) => (filter.first_rows(), call),
             None => (Rows::All, cursor),
         };
         Some(Self { rows, call: CallId::read(call)? })
@@ -282,23 +283,23 @@ impl Place {
         }
     }
 
-    /// The first key that was not looked at.
+    /// The first key not scanned yet.
     fn next(&self) -> Vec<u8> {
         [&self.rows.prefix(), self.call.as_str().as_bytes(), b"\0"].concat()
     }
 }
 
-/// Walks through rows, a bounded way at a time. Who asks for a caller's live calls has most of them at once; a call with
-/// an alternative stands under the number that is texted, so it is found among all calls afterwards.
-fn search(view: &impl View, wanted: &Wanted, place: Option<Place>, limit: usize, now: Timestamp) -> Response {
-    let mut rows = place.as_ref().map_or_else(|| wanted.first_rows(), |place| place.rows);
-    let mut from = place.as_ref().map(Place::next).unwrap_or_default();
-    let (mut items, mut last, mut looked_at) = (Vec::new(), place, 0);
+/// Scans a bounded number of rows. The live calls of a caller are looked up by number first. A call with an alternative
+/// number is stored under the number that is texted, so a scan of all calls follows.
+fn search(view: &impl View, filter: &Filter, position: Option<ListPosition>, limit: usize, now: Timestamp) -> Response {
+    let mut rows = position.as_ref().map_or_else(|| filter.first_rows(), |position| position.rows);
+    let mut from = position.as_ref().map(ListPosition::next).unwrap_or_default();
+    let (mut items, mut last, mut scanned) = (Vec::new(), position, 0);
     loop {
         let prefix = rows.prefix();
         let found = view.rows(Table::State, &prefix, &from, SCAN_MAX_ROWS);
         let all = found.len() < SCAN_MAX_ROWS;
-        looked_at += found.len();
+        scanned += found.len();
         if let Some((key, _)) = found.last() {
             from = [key, &b"\0"[..]].concat();
         }
@@ -306,18 +307,18 @@ fn search(view: &impl View, wanted: &Wanted, place: Option<Place>, limit: usize,
             let id = key.get(prefix.len()..).and_then(|id| std::str::from_utf8(id).ok()).and_then(CallId::read);
             let Some(id) = id else { continue };
             let row = if rows == Rows::All { decode_row(&row) } else { view.call(&id) };
-            let taken = row.filter(|row| wanted.takes(row, rows, now));
+            let matching = row.filter(|row| filter.matches(row, rows, now));
             if items.len() < limit {
-                items.extend(taken.map(|row| document(view, &id, &row, now)));
-                last = Some(Place { rows, call: id });
-            } else if taken.is_some() {
+                items.extend(matching.map(|row| document(view, &id, &row, now)));
+                last = Some(ListPosition { rows, call: id });
+            } else if matching.is_some() {
                 return page_of(&items, last.map(|last| last.cursor()).as_deref());
             }
         }
         if all && rows == Rows::All {
             return page_of(&items, None);
         }
-        if looked_at >= LOOKED_AT_MAX {
+        if scanned >= SCANNED_MAX {
             return page_of(&items, last.map(|last| last.cursor()).as_deref());
         }
         if all {
@@ -326,8 +327,8 @@ fn search(view: &impl View, wanted: &Wanted, place: Option<Place>, limit: usize,
     }
 }
 
-impl Wanted {
-    /// Where a list begins.
+impl Filter {
+    /// The range a list starts with.
     fn first_rows(&self) -> Rows {
         match (self.active, self.caller) {
             (Some(true), Some(caller)) => Rows::Live(caller),
@@ -335,20 +336,20 @@ impl Wanted {
         }
     }
 
-    /// Whether a call that stands in these rows is wanted, and has not been found in the first ones before.
-    fn takes(&self, row: &CallRow, rows: Rows, now: Timestamp) -> bool {
+    /// Whether a call found in `rows` passes the filter and was not already listed from the first range.
+    fn matches(&self, row: &CallRow, rows: Rows, now: Timestamp) -> bool {
         match row {
             CallRow::Call(call) => {
                 let caller = call.caller.kept().and_then(|caller| caller.number());
-                let found_before = rows == Rows::All
+                let already_listed = rows == Rows::All
                     && matches!(self.first_rows(), Rows::Live(number) if call.party() == Some(number));
                 self.active.is_none_or(|active| active == call.ended.is_none())
                     && (self.caller.is_none() || self.caller == caller)
                     && self.queue.as_ref().is_none_or(|queue| *queue == call.queue)
-                    && !found_before
+                    && !already_listed
             }
             CallRow::EndedBeforeStart(_) => {
-                row.stands(now) && self.active != Some(true) && self.caller.is_none() && self.queue.is_none()
+                row.is_valid(now) && self.active != Some(true) && self.caller.is_none() && self.queue.is_none()
             }
         }
     }

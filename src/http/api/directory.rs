@@ -1,4 +1,4 @@
-//! Numbers, queues, presets and settings, to look at.
+//! Read access to numbers, queues, presets and settings.
 
 use super::fields::number as read_number;
 use super::{Answered, Api, ApiRequest, storage_failed};
@@ -15,13 +15,13 @@ use serde_json::{Value, json as object};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Open messages looked at, of all lanes together.
-const LOOKED_AT_MAX: usize = 20_000;
+/// Maximum number of open messages scanned, of all lanes together.
+const SCANNED_MAX: usize = 20_000;
 
 /// `GET /v1/numbers`.
-pub(super) async fn numbers(api: &Api, asked: ApiRequest) -> Answered {
-    let page = asked.query.page()?;
-    api.look(move |reads, now| {
+pub(super) async fn numbers(api: &Api, request: ApiRequest) -> Answered {
+    let page = request.query.page()?;
+    api.query(move |reads, now| {
         let directory = &*reads.directory();
         let found = reads.ask(|view| {
             let numbers = directory.numbers.iter();
@@ -31,7 +31,7 @@ pub(super) async fn numbers(api: &Api, asked: ApiRequest) -> Answered {
                     (number.to_string(), move || number_document(view, directory, *number, entry, ready, now))
                 })
                 .collect();
-            // As texts, which is how cursors compare them.
+            // Sorted as strings, because cursors are compared as strings.
             items.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             page.of(items.into_iter())
         });
@@ -41,12 +41,12 @@ pub(super) async fn numbers(api: &Api, asked: ApiRequest) -> Answered {
 }
 
 /// `GET /v1/numbers/{e164}`.
-pub(super) async fn number(api: &Api, asked: ApiRequest) -> Answered {
-    let number = read_number("e164", asked.param("e164"))?;
-    api.look(move |reads, now| {
+pub(super) async fn number(api: &Api, request: ApiRequest) -> Answered {
+    let number = read_number("e164", request.param("e164"))?;
+    api.query(move |reads, now| {
         let directory = reads.directory();
         let Some(entry) = directory.numbers.get(&number) else {
-            return Err(Refusal::new(Code::NotFound, "this is none of our numbers: GET /v1/numbers lists them"));
+            return Err(Refusal::new(Code::NotFound, "not one of our numbers: GET /v1/numbers lists them"));
         };
         let document = reads.ask(|view| number_document(view, &directory, number, entry, &ready_since(view, now), now));
         Ok(resource(&document.map_err(|failed| storage_failed(&failed))?, entry))
@@ -85,26 +85,26 @@ fn number_document(
     })
 }
 
-/// Until when nothing of a lane starts because the carrier wants so, or because its account fails; none where nothing is
-/// in the way any more.
+/// The end of the lane's pause: one requested by the carrier, or that of a failing account. `None` if the lane is not
+/// paused.
 fn paused_until(view: &impl View, number: E164, account: &str, now: Timestamp) -> Option<Timestamp> {
     let own = view.pause(number).map(|pause| pause.until);
     let of_account = view.trouble(account).and_then(|trouble| trouble.paused).map(|paused| paused.until);
     own.max(of_account).filter(|until| *until > now)
 }
 
-/// Since when the oldest text of each lane could have started, had its lane a turn for it. What is older is looked at
-/// first, so where there is too much to look at all of it, it is lanes whose every text is newer that show none.
+/// The time since which the oldest ready text of each lane waits for the rate limit. The scan goes from old to new, so
+/// if it reaches its limit, only lanes with newer texts are missing.
 fn ready_since(view: &impl View, now: Timestamp) -> BTreeMap<E164, Timestamp> {
     let mut ready: BTreeMap<E164, Timestamp> = BTreeMap::new();
-    // Of a lane only its first text that was never put off can be the oldest of those, and its row knows since when.
+    // Among a lane's texts that were never postponed the first is the oldest, so only its creation time is read.
     let mut first_seen = BTreeSet::new();
-    let (mut from, mut looked_at) = (Vec::new(), 0);
-    while looked_at < LOOKED_AT_MAX {
+    let (mut from, mut scanned) = (Vec::new(), 0);
+    while scanned < SCANNED_MAX {
         let page = view.open_page(&from, SCAN_MAX_ROWS);
         let Some((last, ..)) = page.last() else { break };
         from = [last, &[0][..]].concat();
-        looked_at += page.len();
+        scanned += page.len();
         for (_, id, open) in page.iter().filter(|(_, _, open)| !open.started) {
             let since = match open.not_before {
                 Some(not_before) => Some(not_before),
@@ -118,7 +118,7 @@ fn ready_since(view: &impl View, now: Timestamp) -> BTreeMap<E164, Timestamp> {
     ready
 }
 
-/// Segments that may go at once; none of a number without a limit, where nothing is counted.
+/// Segments that may be sent at once; `None` for a number without a rate limit.
 fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
     let rate = limits.millisegments_per_second?;
     let filled = now.since(empty_at).as_secs_f64() * f64::from(rate) / 1_000.0;
@@ -127,19 +127,19 @@ fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
 }
 
 /// `GET /v1/queues`.
-pub(super) async fn queues(api: &Api, asked: ApiRequest) -> Answered {
-    let page = asked.query.page()?;
+pub(super) async fn queues(api: &Api, request: ApiRequest) -> Answered {
+    let page = request.query.page()?;
     let directory = api.reads.directory();
     let queues = directory.queues.iter();
     Ok(page.of(queues.map(|(id, queue)| (id.to_string(), || queue_document(&directory, id, queue)))))
 }
 
 /// `GET /v1/queues/{queue_id}`.
-pub(super) async fn queue(api: &Api, asked: ApiRequest) -> Answered {
+pub(super) async fn queue(api: &Api, request: ApiRequest) -> Answered {
     let directory = api.reads.directory();
-    let id = QueueId::try_from(asked.param("queue_id").to_owned()).ok();
+    let id = QueueId::try_from(request.param("queue_id").to_owned()).ok();
     let Some((id, queue)) = id.and_then(|id| directory.queues.get_key_value(&id)) else {
-        return Err(Refusal::new(Code::QueueNotFound, "there is no such queue: GET /v1/queues lists them"));
+        return Err(Refusal::new(Code::QueueNotFound, "no such queue: GET /v1/queues lists them"));
     };
     Ok(resource(&queue_document(&directory, id, queue), queue))
 }
@@ -158,9 +158,9 @@ fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
     })
 }
 
-/// `GET /v1/presets`: by language and id.
-pub(super) async fn presets(api: &Api, asked: ApiRequest) -> Answered {
-    let query = &asked.query;
+/// `GET /v1/presets`: sorted by language and id.
+pub(super) async fn presets(api: &Api, request: ApiRequest) -> Answered {
+    let query = &request.query;
     let page = query.page()?;
     let language = query.value("language").map(language).transpose()?;
     let directory = api.reads.directory();
@@ -181,16 +181,16 @@ fn language(text: &str) -> Result<Language, Refusal> {
 }
 
 /// `GET /v1/presets/{language}/{preset_id}`.
-pub(super) async fn preset(api: &Api, asked: ApiRequest) -> Answered {
+pub(super) async fn preset(api: &Api, request: ApiRequest) -> Answered {
     let directory = api.reads.directory();
-    let language = Language::try_from(asked.param("language").to_owned()).ok();
-    let id = PresetId::try_from(asked.param("preset_id").to_owned()).ok();
+    let language = Language::try_from(request.param("language").to_owned()).ok();
+    let id = PresetId::try_from(request.param("preset_id").to_owned()).ok();
     let found = language.zip(id).and_then(|(language, id)| {
         let preset = directory.presets.get(&language)?.get(&id)?;
         Some(resource(&preset_document(&language, &id, preset), preset))
     });
     found.ok_or_else(|| {
-        let detail = "there is no such preset in that language: GET /v1/presets?language= lists them";
+        let detail = "no such preset in that language: GET /v1/presets?language= lists them";
         Refusal::new(Code::PresetNotFound, detail)
     })
 }
@@ -215,10 +215,10 @@ pub(super) async fn settings(api: &Api, _: ApiRequest) -> Answered {
     Ok(resource(&document, &directory.settings))
 }
 
-/// A resource as it was decided, with a tag that changes with what was decided and not with what is only shown.
-fn resource(document: &Value, decided: &impl Serialize) -> Response {
-    let decided = postcard::to_stdvec(decided).expect("the directory is plain values, which postcard can always write");
-    let digest = Sha256::digest(&decided);
+/// A resource with an ETag. The tag covers the stored part only, not derived fields of the document.
+fn resource(document: &Value, stored: &impl Serialize) -> Response {
+    let stored = postcard::to_stdvec(stored).expect("the directory is plain values, which postcard can always write");
+    let digest = Sha256::digest(&stored);
     let tag = format!("\"{}\"", digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     let mut response = json(StatusCode::OK, document);
     let tag = HeaderValue::try_from(tag).expect("hex digits in quotes are visible ASCII");
@@ -232,7 +232,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_lane_shows_what_it_could_send_at_once() {
+    fn tokens_of_a_lane_grow_with_time_up_to_the_burst() {
         let limits = Limits { millisegments_per_second: Some(500), burst: 3, ..Limits::none() };
         let empty_at = Timestamp::from_ms(10_000);
         let tokens_after = |secs| tokens(&limits, empty_at, empty_at + Duration::from_secs(secs));

@@ -1,4 +1,4 @@
-//! Events, to be pulled: page by page with a long poll, or as a stream. The bytes of an event are those that are pushed.
+//! Pulling events: page by page with a long poll, or as a stream. An event's bytes are the same as when it is pushed.
 
 use super::page::Query;
 use super::{Answered, Api, ApiRequest, overloaded, storage_failed};
@@ -22,50 +22,50 @@ use tokio::time::{Instant, timeout};
 /// How long a request may wait for an event, in milliseconds.
 const WAIT_MAX_MS: u64 = 30_000;
 
-/// Stories looked at in one go. Most tell something; those of workers tell nothing.
-const STORIES_MAX: usize = 4_096;
+/// Maximum number of frames scanned per read. Frames of workers often hold no visible event.
+const FRAMES_MAX: usize = 4_096;
 
-/// Stories read at a time.
+/// Frames read from the journal at a time.
 const PAGE: usize = 256;
 
-/// Events a stream has on their way to a client that reads slowly.
+/// Events buffered for a slow reader of a stream.
 const STREAM_AHEAD: usize = 64;
 
-/// A stream says something at least so often, so that whoever listens knows that it lives.
+/// Maximum silence of a stream; a comment is sent after it, so that the client sees the connection is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How often one who waits looks whether the gateway stops.
-const LOOK_UP: Duration = Duration::from_secs(1);
+/// How often a waiting request checks whether the gateway is stopping.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// `GET /v1/events`: what is pushed to the platform's endpoints, in the order the gateway saw it.
-pub(super) async fn list(api: &Api, asked: ApiRequest) -> Answered {
-    let query = &asked.query;
+/// `GET /v1/events`: the events pushed to the platform's endpoints, in commit order.
+pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
+    let query = &request.query;
     if query.value("cursor").is_some() {
-        return Err(Refusal::new(Code::InvalidField, "events go on by `after`: send the last cursor as that"));
+        return Err(Refusal::new(Code::InvalidField, "use `after` instead of `cursor` for events"));
     }
-    let accepts = asked.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts = request.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let stream = accepts.split(',').any(|kind| kind.trim().starts_with("text/event-stream"));
-    let resumes = asked.headers.get("last-event-id").filter(|_| stream).and_then(|value| value.to_str().ok());
+    let resumes = request.headers.get("last-event-id").filter(|_| stream).and_then(|value| value.to_str().ok());
     let after = resumes.or(query.value("after")).map(read_cursor).transpose()?;
     let wait = wait(query)?;
     let limit = query.page()?.limit;
-    // Each holds a place until it is answered, or for as long as the client listens.
-    let place = Arc::clone(&api.pulls).try_acquire_owned().map_err(|_| overloaded())?;
+    // The permit is held until the response, or until the stream ends.
+    let permit = Arc::clone(&api.pulls).try_acquire_owned().map_err(|_| overloaded())?;
 
     let mut pull = Pull { reads: api.reads.clone(), readiness: api.readiness.clone(), after };
-    pull.begin()?;
+    pull.check_cursor()?;
     if stream {
-        return Ok(pull.into_stream(place));
+        return Ok(pull.into_stream(permit));
     }
     let until = Instant::now() + wait;
     loop {
         let found = pull.next(limit).await?;
-        let over = Instant::now() >= until || pull.stops();
-        if !found.events.is_empty() || (found.at_the_end && over) {
+        let time_is_up = Instant::now() >= until || pull.is_draining();
+        if !found.events.is_empty() || (found.at_the_end && time_is_up) {
             return Ok(page(&found.events, pull.after));
         }
         if found.at_the_end {
-            pull.wait(until.min(Instant::now() + LOOK_UP)).await;
+            pull.wait(until.min(Instant::now() + CHECK_EVERY)).await;
         }
     }
 }
@@ -79,39 +79,39 @@ fn wait(query: &Query) -> Result<Duration, Refusal> {
     Ok(Duration::from_millis(ms))
 }
 
-/// A cursor is an event's id without what it begins with.
+/// Parses a cursor: an event's id without its prefix.
 fn read_cursor(text: &str) -> Result<EventId, Refusal> {
-    let none = "`after` is none of our cursors: use that of an event or the next_cursor of an answer, or leave it out";
-    format!("evt_{text}").parse().map_err(|_| Refusal::new(Code::CursorInvalid, none))
+    let detail = "invalid `after`: use the cursor of an event or the next_cursor of a response, or omit it";
+    format!("evt_{text}").parse().map_err(|_| Refusal::new(Code::CursorInvalid, detail))
 }
 
-/// After everything in the frame at `position`, told or not.
-fn behind(day: crate::model::Day, position: Position) -> EventId {
+/// A cursor after every event of the frame at `position`.
+fn after_frame(day: crate::model::Day, position: Position) -> EventId {
     EventId::new(day, position, u16::MAX)
 }
 
-/// Somebody who reads events one after another.
+/// A reader of events, with its position.
 struct Pull {
     reads: Reads,
     readiness: Readiness,
-    /// The last that was read, or what stands in for it where nothing was told since.
+    /// The last event read, or a cursor after the last frame scanned.
     after: Option<EventId>,
 }
 
-/// What came next.
+/// A batch of events.
 struct Found {
     events: Vec<RenderedEvent>,
-    /// There is nothing more just now.
+    /// No further frame is committed yet.
     at_the_end: bool,
 }
 
 impl Pull {
-    /// Whether what comes after the cursor is still kept.
-    fn begin(&self) -> Result<(), Refusal> {
+    /// Refuses a cursor whose next events are no longer kept, or that is ahead of the journal.
+    fn check_cursor(&self) -> Result<(), Refusal> {
         let Some(after) = self.after else { return Ok(()) };
         let follow = self.reads.follow();
         if after.position() > follow.committed() {
-            let detail = "`after` is of a later time than anything here: it is of another gateway, or its data is gone";
+            let detail = "`after` is ahead of this gateway's journal: it comes from another gateway, or data was lost";
             return Err(Refusal::new(Code::CursorInvalid, detail));
         }
         if after.position().next() < follow.oldest() { Err(self.expired()) } else { Ok(()) }
@@ -120,16 +120,16 @@ impl Pull {
     fn expired(&self) -> Refusal {
         let follow = self.reads.follow();
         let oldest = follow.oldest();
-        let first = follow.story(oldest).ok().flatten();
-        let oldest = first.map(|story| cursor(show::before(story.at.day(), oldest)));
-        let detail = "events after that cursor are no longer kept: go on from `oldest`, or leave `after` out";
+        let first = follow.frame(oldest).ok().flatten();
+        let oldest = first.map(|frame| cursor(show::before(frame.at.day(), oldest)));
+        let detail = "events after that cursor are no longer kept: continue from `oldest`, or omit `after`";
         Refusal { oldest_cursor: oldest, ..Refusal::new(Code::EventsExpired, detail) }
     }
 
-    /// The next events, at most `limit`; goes on after them.
+    /// Reads the next events, at most `limit`, and advances past them.
     async fn next(&mut self, limit: usize) -> Result<Found, Refusal> {
         let (reads, after) = (self.reads.clone(), self.after);
-        // It may touch the disk.
+        // Off the runtime, because it may read the disk.
         let read = tokio::task::spawn_blocking(move || read(&reads, after, limit)).await;
         let (found, after) = read.map_err(|_| super::panicked())?.map_err(|failed| match failed {
             FollowFailed::Journal(JournalFailed::Gone { .. }) => self.expired(),
@@ -139,24 +139,24 @@ impl Pull {
         Ok(found)
     }
 
-    /// Waits until something more is committed, or until `until`.
+    /// Waits for the next commit, at most until `until`.
     async fn wait(&self, until: Instant) {
         let mut follow = self.reads.follow().clone();
         let next = self.after.map_or_else(|| follow.committed().next(), |after| after.position().next());
         let _in_time = timeout(until.saturating_duration_since(Instant::now()), follow.wait_for(next)).await;
     }
 
-    fn stops(&self) -> bool {
+    fn is_draining(&self) -> bool {
         self.readiness.holds(NotReady::Draining)
     }
 
-    /// An answer that goes on for as long as the client listens and the gateway runs.
-    fn into_stream(mut self, place: OwnedSemaphorePermit) -> Response {
+    /// A streamed response, which ends when the client disconnects or the gateway stops.
+    fn into_stream(mut self, permit: OwnedSemaphorePermit) -> Response {
         let (mut sender, body) = Channel::<Bytes, Infallible>::new(STREAM_AHEAD);
         tokio::spawn(async move {
-            let _place = place;
-            // Who listens, or the gateway, is gone.
-            let _gone = self.tell(&mut sender).await;
+            let _permit = permit;
+            // Ends when the client disconnects or the gateway stops.
+            let _ended = self.send_events(&mut sender).await;
         });
         let mut response = Response::new(Body::new(body));
         let headers = response.headers_mut();
@@ -165,58 +165,58 @@ impl Pull {
         response
     }
 
-    async fn tell(&mut self, sender: &mut Sender<Bytes, Infallible>) -> Option<()> {
-        let mut said = Instant::now();
+    async fn send_events(&mut self, sender: &mut Sender<Bytes, Infallible>) -> Option<()> {
+        let mut last_sent = Instant::now();
         sender.send_data(Bytes::from_static(b": events\n\n")).await.ok()?;
-        while !self.stops() {
+        while !self.is_draining() {
             let found = self.next(STREAM_AHEAD).await.ok()?;
-            for told in &found.events {
-                sender.send_data(frame(told)).await.ok()?;
-                said = Instant::now();
+            for event in &found.events {
+                sender.send_data(stream_event(event)).await.ok()?;
+                last_sent = Instant::now();
             }
-            if said.elapsed() >= KEEP_ALIVE {
+            if last_sent.elapsed() >= KEEP_ALIVE {
                 sender.send_data(Bytes::from_static(b": still here\n\n")).await.ok()?;
-                said = Instant::now();
+                last_sent = Instant::now();
             }
             if found.at_the_end {
-                self.wait(Instant::now() + LOOK_UP).await;
+                self.wait(Instant::now() + CHECK_EVERY).await;
             }
         }
         Some(())
     }
 }
 
-/// What comes after `after`, and after what to go on.
+/// Reads events after `after`. Also returns the cursor to continue from.
 fn read(reads: &Reads, after: Option<EventId>, limit: usize) -> Result<(Found, Option<EventId>), FollowFailed> {
     let follow = reads.follow();
-    // The cursor's own frame may be gone: what comes after it need not be.
+    // The cursor's own frame may have been deleted while the next ones are kept.
     let mut from = after.map_or(Position(0), |after| after.position()).max(follow.oldest());
     let (mut events, mut reached) = (Vec::new(), after);
-    let mut looked_at = 0;
-    while looked_at < STORIES_MAX {
-        let stories = follow.read(from, PAGE)?;
-        if stories.is_empty() {
+    let mut scanned = 0;
+    while scanned < FRAMES_MAX {
+        let frames = follow.read(from, PAGE)?;
+        if frames.is_empty() {
             return Ok((Found { events, at_the_end: true }, reached));
         }
-        for story in stories {
-            for told in show::told(&story).into_iter().filter(|told| after.is_none_or(|after| told.id > after)) {
-                reached = Some(told.id);
-                events.push(told);
+        for frame in frames {
+            for event in show::rendered(&frame).into_iter().filter(|event| after.is_none_or(|after| event.id > after)) {
+                reached = Some(event.id);
+                events.push(event);
                 if events.len() == limit {
                     return Ok((Found { events, at_the_end: false }, reached));
                 }
             }
-            reached = reached.max(Some(behind(story.at.day(), story.position)));
-            from = story.position.next();
-            looked_at += 1;
+            reached = reached.max(Some(after_frame(frame.at.day(), frame.position)));
+            from = frame.position.next();
+            scanned += 1;
         }
     }
     Ok((Found { events, at_the_end: false }, reached))
 }
 
-/// A page: the events' own bytes, as they are pushed.
+/// A page of events, each with the same bytes as when it is pushed.
 fn page(events: &[RenderedEvent], after: Option<EventId>) -> Response {
-    let items: Vec<_> = events.iter().map(|told| String::from_utf8_lossy(&told.body)).collect();
+    let items: Vec<_> = events.iter().map(|event| String::from_utf8_lossy(&event.body)).collect();
     let next = after.map_or_else(|| "null".to_owned(), |after| format!("\"{}\"", cursor(after)));
     let mut response = Response::new(Body::from(format!("{{\"items\":[{}],\"next_cursor\":{next}}}", items.join(","))));
     let headers = response.headers_mut();
@@ -225,8 +225,8 @@ fn page(events: &[RenderedEvent], after: Option<EventId>) -> Response {
     response
 }
 
-/// An event as a stream has it: its JSON holds no line break.
-fn frame(told: &RenderedEvent) -> Bytes {
-    let body = String::from_utf8_lossy(&told.body);
-    Bytes::from(format!("id: {}\nevent: {}\ndata: {body}\n\n", cursor(told.id), told.kind))
+/// An event in the `text/event-stream` format. Its JSON contains no line break.
+fn stream_event(event: &RenderedEvent) -> Bytes {
+    let body = String::from_utf8_lossy(&event.body);
+    Bytes::from(format!("id: {}\nevent: {}\ndata: {body}\n\n", cursor(event.id), event.kind))
 }

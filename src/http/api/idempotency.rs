@@ -1,6 +1,6 @@
-//! `Idempotency-Key`: the same key and body give the same answer again.
+//! `Idempotency-Key`: the same key and body get the same response again.
 //!
-//! What was answered is the machine's to remember. Here the key is read, and the one whose answer is still to come.
+//! Responses are stored by the machine. This module parses keys and tracks those whose first request is in flight.
 
 use super::ApiRequest;
 use crate::machine::command::IdempotencyKey;
@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Characters of a key.
+/// Maximum length of a key.
 const KEY_MAX_CHARACTERS: usize = 128;
 
 const HEADER: &str = "idempotency-key";
 
 impl ApiRequest {
-    /// The request's key, if it came with one.
+    /// The request's idempotency key, if any.
     pub(super) fn key(&self) -> Result<Option<IdempotencyKey>, Refusal> {
         let mut values = self.headers.get_all(HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
@@ -28,7 +28,7 @@ impl ApiRequest {
                 format!("`Idempotency-Key` must be one word of 1 to {KEY_MAX_CHARACTERS} visible ASCII characters");
             return Err(Refusal::new(Code::InvalidField, detail));
         }
-        // None of the three can hold the zero between them.
+        // The parts cannot contain the separator zero byte.
         let key = digest(&[self.token.name.as_bytes(), b"\0", self.path.as_bytes(), b"\0", key]);
         Ok(Some(IdempotencyKey { key, body: digest(&[&self.body]) }))
     }
@@ -44,27 +44,27 @@ fn digest(parts: &[&[u8]]) -> [u8; 16] {
     half
 }
 
-/// Says that this answer was given before.
+/// Marks a response as a repetition of an earlier one.
 pub(super) fn replayed(mut response: Response) -> Response {
     response.headers_mut().insert("idempotent-replay", HeaderValue::from_static("true"));
     response
 }
 
-/// Keys whose first request is still at work. There are never more than commands in the engine's queues.
+/// Keys whose first request is in flight. Bounded by the capacity of the engine's queues.
 #[derive(Default)]
 pub(super) struct InFlight(Arc<Mutex<HashSet<[u8; 16]>>>);
 
-/// A key's place, free again when dropped.
+/// Guard for a key in flight; released when dropped.
 pub(super) struct Held {
     keys: Arc<Mutex<HashSet<[u8; 16]>>>,
     key: [u8; 16],
 }
 
 impl InFlight {
-    /// Takes the key's place, or says that the first request with it is still at work.
+    /// Reserves the key, or refuses if its first request is still in flight.
     pub(super) fn hold(&self, IdempotencyKey { key, .. }: IdempotencyKey) -> Result<Held, Refusal> {
         if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
-            let detail = "the first request with this Idempotency-Key is still at work: repeat in a moment";
+            let detail = "the first request with this Idempotency-Key is still in flight; retry shortly";
             return Err(Refusal::new(Code::IdempotencyInProgress, detail));
         }
         Ok(Held { keys: Arc::clone(&self.0), key })

@@ -1,9 +1,9 @@
-//! Messages: an agent sends, takes back, and reads what was said.
+//! Messages: send, cancel, read; transcripts and estimates.
 
 use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
 use super::fields::{Fields, missing};
 use super::idempotency::replayed;
-use super::page::{document as page_document, no_cursor};
+use super::page::{document as page_document, invalid_cursor};
 use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::{Reads, Urgency};
 use crate::http::answer::json;
@@ -18,13 +18,13 @@ use axum::http::StatusCode;
 use serde_json::{Value, json as object};
 use std::collections::VecDeque;
 
-/// What a message is sent with.
+/// Fields of a send request.
 pub(super) const FIELDS: &[&str] = &["preset", "language", "text", "agent", "smart_action", "force"];
 
-/// Where others send photos. We send none (R11), and a client that tries must hear of it.
+/// Media fields of other APIs. We send no media (R11), so these get a specific refusal.
 const MEDIA: [&str; 2] = ["media", "media_urls"];
 
-/// What an estimate is made of.
+/// Fields of an estimate request.
 pub(super) const ESTIMATE_FIELDS: &[&str] = &["text"];
 
 const SMART_ACTIONS: &[(&str, SmartAction)] = &[
@@ -35,13 +35,13 @@ const SMART_ACTIONS: &[(&str, SmartAction)] = &[
     ("verification", SmartAction::Verification),
 ];
 
-/// Messages of a call that are walked through for a page: more than a call of four hours comes to at one a second. Of a
-/// call with more, its transcript shows the latest and says so.
+/// Maximum number of a call's messages scanned for a page: over four hours at one a second. The transcript of a longer
+/// call shows the latest ones and sets `oldest_left_out`.
 const TRANSCRIPT_MAX: usize = 20_000;
 
 /// `POST /v1/calls/{call_id}/messages`: an agent texts the caller (R7).
-pub(super) async fn send(api: &Api, asked: ApiRequest) -> Answered {
-    let send = read_send(&asked)?;
+pub(super) async fn send(api: &Api, request: ApiRequest) -> Answered {
+    let send = read_send(&request)?;
     let key = send.key;
     match api.decide(Command::Send(send), Urgency::Ordinary, key).await? {
         Reply::Message { message, text } => {
@@ -53,13 +53,13 @@ pub(super) async fn send(api: &Api, asked: ApiRequest) -> Answered {
     }
 }
 
-fn read_send(asked: &ApiRequest) -> Result<Send, Refusal> {
-    let call = call_id(asked)?;
-    let key = asked.key()?;
-    let fields = Fields::read(&asked.body, &[FIELDS, &MEDIA].concat(), &[])?;
+fn read_send(request: &ApiRequest) -> Result<Send, Refusal> {
+    let call = call_id(request)?;
+    let key = request.key()?;
+    let fields = Fields::read(&request.body, &[FIELDS, &MEDIA].concat(), &[])?;
     let nothing = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     if MEDIA.iter().any(|name| fields.given(name).is_some_and(|value| !nothing(value))) {
-        let detail = "photos and videos cannot be sent to callers: send a text, with a link in it";
+        let detail = "media cannot be sent to callers: send a text with a link";
         return Err(Refusal::new(Code::OutboundMediaUnsupported, detail));
     }
     fields.not_null(&["force"])?;
@@ -67,15 +67,15 @@ fn read_send(asked: &ApiRequest) -> Result<Send, Refusal> {
     let content = match (fields.name("preset")?, fields.text("text")?) {
         (Some(preset), None) => Content::Preset(preset, language),
         (None, Some(text)) => Content::Text(text.to_owned()),
-        (None, None) => return Err(missing("preset", "the id of a preset, or give `text` instead")),
+        (None, None) => return Err(missing("preset", "the id of a preset, or send `text` instead")),
         (Some(_), Some(_)) => {
-            let detail = "`preset` and `text` are both there: send one of them";
+            let detail = "`preset` and `text` are mutually exclusive: send one of them";
             return Err(Refusal::new(Code::InvalidField, detail));
         }
     };
     let force = fields.flag("force")?.unwrap_or(false);
     if force {
-        asked.only_admin()?;
+        request.require_admin()?;
     }
     Ok(Send {
         call,
@@ -87,10 +87,10 @@ fn read_send(asked: &ApiRequest) -> Result<Send, Refusal> {
     })
 }
 
-/// The answer given before, from the frame that holds it.
+/// Repeats the response of an earlier request, from the frame that holds it.
 async fn send_again(api: &Api, position: Position) -> Answered {
-    let story = api.story(position).await?;
-    let queued = story.events.iter().find_map(|event| match &event.fact {
+    let frame = api.frame(position).await?;
+    let queued = frame.events.iter().find_map(|event| match &event.fact {
         Event::MessageQueued { message, text, .. } => Some((message, text)),
         _ => None,
     });
@@ -100,10 +100,10 @@ async fn send_again(api: &Api, position: Position) -> Answered {
 }
 
 /// `GET /v1/messages/{message_id}`.
-pub(super) async fn one(api: &Api, asked: ApiRequest) -> Answered {
-    let id = message_id(&asked)?;
+pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
+    let id = message_id(&request)?;
     let document = api
-        .look(move |reads, _| {
+        .query(move |reads, _| {
             let found = reads.ask(|view| view.message(id)).map_err(|failed| storage_failed(&failed))?;
             document(reads, &found.ok_or_else(no_message)?)
         })
@@ -111,28 +111,28 @@ pub(super) async fn one(api: &Api, asked: ApiRequest) -> Answered {
     Ok(json(StatusCode::OK, &document))
 }
 
-pub(super) fn message_id(asked: &ApiRequest) -> Result<MessageId, Refusal> {
-    asked.param("message_id").parse().map_err(|_| no_message())
+pub(super) fn message_id(request: &ApiRequest) -> Result<MessageId, Refusal> {
+    request.param("message_id").parse().map_err(|_| no_message())
 }
 
 pub(super) fn no_message() -> Refusal {
-    Refusal::new(Code::NotFound, "there is no such message: use an id that an answer or an event gave")
+    Refusal::new(Code::NotFound, "no such message: use an id from a response or an event")
 }
 
-/// A message with its text, which stands in the journal alone.
+/// A message with its text, which is only in the journal.
 fn document(reads: &Reads, message: &Message) -> Result<Value, Refusal> {
     let text = reads.text(message.id).map_err(|failed| storage_failed(&failed))?;
     Ok(show::message(message, text.as_deref().map_or(Text::Expired, Text::Is)))
 }
 
-/// `DELETE /v1/messages/{message_id}`: takes back a message that is still queued.
-pub(super) async fn cancel(api: &Api, asked: ApiRequest) -> Answered {
-    let command = Command::Cancel(message_id(&asked)?);
+/// `DELETE /v1/messages/{message_id}`: cancels a message that is still queued.
+pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
+    let command = Command::Cancel(message_id(&request)?);
     match api.decide(command, Urgency::Ordinary, None).await? {
         Reply::Message { message, .. } => {
             let id = message.id;
-            // The message is taken back, and that is answered whether its text can be read or not.
-            let text = api.look(move |reads, _| reads.text(id).map_err(|failed| storage_failed(&failed))).await;
+            // The message is already cancelled, so a failure to read its text must not fail the response.
+            let text = api.query(move |reads, _| reads.text(id).map_err(|failed| storage_failed(&failed))).await;
             let text = match &text {
                 Ok(text) => text.as_deref().map_or(Text::Expired, Text::Is),
                 Err(_) => Text::LeftOut,
@@ -144,23 +144,23 @@ pub(super) async fn cancel(api: &Api, asked: ApiRequest) -> Answered {
 }
 
 /// `GET /v1/calls/{call_id}/messages`: the transcript, oldest first.
-pub(super) async fn transcript(api: &Api, asked: ApiRequest) -> Answered {
-    let id = call_id(&asked)?;
-    let page = asked.query.page()?;
-    let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| no_cursor())).transpose()?;
-    api.look(move |reads, now| {
-        let told = reads.ask(|view| {
-            let last = match view.call(&id).filter(|row| row.stands(now))? {
+pub(super) async fn transcript(api: &Api, request: ApiRequest) -> Answered {
+    let id = call_id(&request)?;
+    let page = request.query.page()?;
+    let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| invalid_cursor())).transpose()?;
+    api.query(move |reads, now| {
+        let found = reads.ask(|view| {
+            let last = match view.call(&id).filter(|row| row.is_valid(now))? {
                 CallRow::Call(call) => call.last_message,
                 CallRow::EndedBeforeStart(_) => None,
             };
             Some(transcript_page(view, last, after, page.limit, TRANSCRIPT_MAX))
         });
-        let told = told.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)?;
-        let items: Vec<_> = told.messages.iter().map(|message| document(reads, message)).collect::<Result<_, _>>()?;
-        let next = told.messages.last().filter(|_| told.more).map(|last| last.id.to_string());
+        let found = found.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)?;
+        let items: Vec<_> = found.messages.iter().map(|message| document(reads, message)).collect::<Result<_, _>>()?;
+        let next = found.messages.last().filter(|_| found.more).map(|last| last.id.to_string());
         let mut page = page_document(&items, next.as_deref());
-        page["oldest_left_out"] = object!(told.oldest_left_out);
+        page["oldest_left_out"] = object!(found.oldest_left_out);
         Ok(json(StatusCode::OK, &page))
     })
     .await
@@ -170,12 +170,12 @@ pub(super) async fn transcript(api: &Api, asked: ApiRequest) -> Answered {
 pub(super) struct TranscriptPage {
     pub(super) messages: Vec<Message>,
     pub(super) more: bool,
-    /// There are older messages, which are neither on this page nor on one before it.
+    /// There are older messages, which no page shows.
     pub(super) oldest_left_out: bool,
 }
 
-/// The oldest `limit` messages after one of a call, of its latest `walked_max`. Each names the one before it, so the way
-/// leads from the latest back.
+/// The oldest `limit` messages after `after`, among the latest `walked_max` of a call. Messages are linked backwards,
+/// so the walk starts at the latest.
 pub(super) fn transcript_page(
     view: &impl View,
     last: Option<MessageId>,
@@ -202,10 +202,10 @@ pub(super) fn transcript_page(
     TranscriptPage { messages: newer.into(), more, oldest_left_out }
 }
 
-/// `POST /v1/estimate`: what a text would cost (R46).
-pub(super) async fn estimate(_: &Api, asked: ApiRequest) -> Answered {
-    asked.key()?;
-    let fields = Fields::read(&asked.body, ESTIMATE_FIELDS, &[])?;
+/// `POST /v1/estimate`: encoding and segments of a text (R46).
+pub(super) async fn estimate(_: &Api, request: ApiRequest) -> Answered {
+    request.key()?;
+    let fields = Fields::read(&request.body, ESTIMATE_FIELDS, &[])?;
     let measured = measure(fields.text("text")?.ok_or_else(|| missing("text", "the text to estimate"))?);
     let document = object!({
         "encoding": measured.encoding,

@@ -1,4 +1,4 @@
-//! Queries of lists, and their pages.
+//! Query parameters and pagination of lists.
 
 use super::fields::{number, short};
 use crate::http::answer::json;
@@ -10,19 +10,19 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
 
-/// Items of a page, where nobody says how many.
+/// Default number of items of a page.
 const LIMIT: usize = 50;
 
-/// Items of a page at most.
+/// Maximum number of items of a page.
 pub(super) const LIMIT_MAX: usize = 500;
 
-/// A query's fields, all of them known, each of them once.
+/// Query parameters, all known and none repeated.
 pub(super) struct Query(Vec<(String, String)>);
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 pub(super) struct Page {
     pub(super) limit: usize,
-    /// The key of the last item of the page before.
+    /// The key of the previous page's last item.
     pub(super) after: Option<String>,
 }
 
@@ -32,17 +32,20 @@ impl Query {
         let mut found: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()).into_owned() {
             if !known.contains(&&*name) {
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                let detail = format!("unknown query parameter `{}`; this address takes {known}", short(&name));
+                let name = short(&name);
+                let detail = match known {
+                    [] => format!("unknown query parameter `{name}`; this endpoint takes none"),
+                    known => format!("unknown query parameter `{name}`; expected one of {}", known.join(", ")),
+                };
                 return Err(Refusal::new(Code::UnknownField, detail));
             }
             if found.iter().any(|(other, _)| *other == name) {
-                let detail = format!("`{name}` stands twice in the query: send it once");
+                let detail = format!("duplicate query parameter `{name}`");
                 return Err(Refusal::new(Code::InvalidField, detail));
             }
-            // A shell variable that was empty would list everything. An empty cursor is refused as a cursor.
+            // An empty shell variable would otherwise list everything. An empty cursor gets its own refusal below.
             if value.is_empty() && !["cursor", "after"].contains(&&*name) {
-                let detail = format!("`{name}` is empty in the query: give it a value, or leave it out");
+                let detail = format!("query parameter `{name}` is empty: give it a value, or omit it");
                 return Err(Refusal::new(Code::InvalidField, detail));
             }
             found.push((name, value));
@@ -50,12 +53,12 @@ impl Query {
         Ok(Self(found))
     }
 
-    /// A field's value.
+    /// The value of a parameter.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
     }
 
-    /// The value of a number. Its plus reads as a blank where it was not escaped, and no number begins with one.
+    /// The value of a number parameter. An unescaped plus is decoded as a space, so a leading space is read as a plus.
     pub(super) fn number(&self, name: &str) -> Result<Option<E164>, Refusal> {
         let plain = |text: &str| match text.strip_prefix(' ') {
             Some(digits) => number(name, &format!("+{digits}")),
@@ -64,7 +67,7 @@ impl Query {
         self.value(name).map(plain).transpose()
     }
 
-    /// The page it asks for.
+    /// The requested page.
     pub(super) fn page(&self) -> Result<Page, Refusal> {
         let limit = match self.value("limit") {
             None => LIMIT,
@@ -74,19 +77,19 @@ impl Query {
         };
         let after = self.value("cursor").map(|cursor| {
             let key = BASE64.decode(cursor).ok().and_then(|key| String::from_utf8(key).ok());
-            key.filter(|key| !key.is_empty()).ok_or_else(no_cursor)
+            key.filter(|key| !key.is_empty()).ok_or_else(invalid_cursor)
         });
         Ok(Page { limit, after: after.transpose()? })
     }
 }
 
-/// A cursor that no answer of ours has given.
-pub(super) fn no_cursor() -> Refusal {
-    Refusal::new(Code::CursorInvalid, "`cursor` is none of ours: use the next_cursor of an answer, or leave it out")
+/// The cursor was not issued by this API.
+pub(super) fn invalid_cursor() -> Refusal {
+    Refusal::new(Code::CursorInvalid, "invalid `cursor`: use the next_cursor of a response, or omit it")
 }
 
 impl Page {
-    /// The page of a list whose keys are all at hand, in their order. Only what is shown is rendered.
+    /// The page of a list whose keys are in memory and sorted. Only items of the page are rendered.
     pub(super) fn of<F: FnOnce() -> Value>(&self, items: impl Iterator<Item = (String, F)>) -> Response {
         let mut items = items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
         let shown: Vec<_> = items.by_ref().take(self.limit).collect();
@@ -96,12 +99,12 @@ impl Page {
     }
 }
 
-/// A page, and the key after which the next one goes on.
+/// A page as a response; `next` is the key after which the next page starts.
 pub(super) fn list(items: &[Value], next: Option<&str>) -> Response {
     json(StatusCode::OK, &document(items, next))
 }
 
-/// The same, for a list whose pages show more than that.
+/// A page as a document, for lists that add further fields.
 pub(super) fn document(items: &[Value], next: Option<&str>) -> Value {
     let next_cursor = next.map(|key| BASE64.encode(key));
     json!({ "items": items, "next_cursor": next_cursor })

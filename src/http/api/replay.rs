@@ -1,4 +1,4 @@
-//! Events the platform was told already, told once more.
+//! Replays: re-delivery of past events.
 
 use super::fields::{Fields, missing};
 use super::idempotency::replayed as replayed_before;
@@ -16,17 +16,17 @@ use axum::response::Response;
 use serde_json::json;
 use std::ops::Range;
 
-/// What a replay is asked for with.
+/// Fields of a replay request.
 pub(super) const REPLAY_FIELDS: &[&str] = &["since", "until", "endpoint"];
 
-/// `POST /v1/events/replay`: endpoints are told once more what they were told of a time.
-pub(super) async fn replay(api: &Api, asked: ApiRequest) -> Answered {
-    let key = asked.key()?;
-    let fields = Fields::read(&asked.body, REPLAY_FIELDS, &[])?;
+/// `POST /v1/events/replay`: re-delivers the events of a time range to endpoints.
+pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
+    let key = request.key()?;
+    let fields = Fields::read(&request.body, REPLAY_FIELDS, &[])?;
     let since = time(&fields, "since")?.ok_or_else(|| missing("since", TIME))?;
     let until = time(&fields, "until")?;
     if until.is_some_and(|until| until < since) {
-        return Err(Refusal::new(Code::InvalidField, "`until` is before `since`: nothing is between them"));
+        return Err(Refusal::new(Code::InvalidField, "`until` is before `since`: the time range is empty"));
     }
     let endpoint = fields.text("endpoint")?;
     api.takes_work()?;
@@ -36,15 +36,15 @@ pub(super) async fn replay(api: &Api, asked: ApiRequest) -> Answered {
     {
         return again(api, position).await.map(replayed_before);
     }
-    let found = api.look(move |reads, _| stretch(reads, since, until).map_err(|failed| storage_failed(&failed)));
-    let Stretch { range, ends } = found.await?;
+    let found = api.query(move |reads, _| find_range(reads, since, until).map_err(|failed| storage_failed(&failed)));
+    let TimeRange { range, ends } = found.await?;
     let endpoints = api.replays.replay(endpoint, range).map_err(|refused| no_replay(api, refused))?;
     let replayed = Replayed { endpoints: endpoints.into_iter().map(str::to_owned).collect(), ends };
     if let Some(key) = key {
         let command = Command::Replayed { key, replayed: replayed.clone() };
-        // The feeds have been asked: where that cannot be kept in mind, it was done all the same.
-        let kept = api.submit(command, Urgency::Ordinary, held).await.map_err(|_| outcome_unknown())?;
-        if kept != Reply::Done {
+        // The feeds already have the replay, so if this commit fails, the outcome is unknown.
+        let stored = api.submit(command, Urgency::Ordinary, held).await.map_err(|_| outcome_unknown())?;
+        if stored != Reply::Done {
             return Err(unexpected_reply("replayed"));
         }
     }
@@ -56,17 +56,15 @@ fn no_replay(api: &Api, refused: ReplayRefused) -> Refusal {
         ReplayRefused::NoSuchEndpoint => {
             let known: Vec<_> = api.replays.endpoints().collect();
             let detail = match known.as_slice() {
-                [] => "there is no endpoint: the configuration names none as [[platform.webhook]]".to_owned(),
-                known => {
-                    format!("`endpoint` is none of ours: use one of {}, or leave it out for all", known.join(", "))
-                }
+                [] => "no endpoint is configured: add a [[platform.webhook]] to the configuration".to_owned(),
+                known => format!("unknown `endpoint`: use one of {}, or omit it for all", known.join(", ")),
             };
             Refusal::new(Code::InvalidField, detail)
         }
         ReplayRefused::TooMany => {
-            Refusal::new(Code::Overloaded, "too many replays wait for that endpoint already: repeat when they are done")
+            Refusal::new(Code::Overloaded, "too many replays are pending for that endpoint; retry when they are done")
         }
-        ReplayRefused::Stopping => Refusal::new(Code::Draining, "the gateway is stopping and nothing was done: repeat"),
+        ReplayRefused::Stopping => Refusal::new(Code::Draining, "shutting down; nothing was changed, retry"),
     }
 }
 
@@ -76,19 +74,19 @@ fn accepted(Replayed { endpoints, ends }: &Replayed) -> Response {
 }
 
 impl Api {
-    /// Where the answer stands that was given before on the same key.
+    /// The position of the frame with the response to an earlier request with the key.
     async fn answered(&self, key: IdempotencyKey) -> Result<Option<Position>, Refusal> {
-        self.look(move |reads, now| {
+        self.query(move |reads, now| {
             reads.ask(|view| machine::answered(view, key, now)).map_err(|failed| storage_failed(&failed))?
         })
         .await
     }
 }
 
-/// The answer given before, from the frame that holds it.
+/// Repeats the response of an earlier request, from the frame that holds it.
 async fn again(api: &Api, position: Position) -> Answered {
-    let story = api.story(position).await?;
-    let replayed = story.events.iter().find_map(|event| match &event.fact {
+    let frame = api.frame(position).await?;
+    let replayed = frame.events.iter().find_map(|event| match &event.fact {
         Event::Replayed(replayed) => Some(accepted(replayed)),
         _ => None,
     });
@@ -100,30 +98,31 @@ const TIME: &str = "a time with its zone, as in 2026-01-31T12:00:00Z";
 fn time(fields: &Fields, name: &str) -> Result<Option<Timestamp>, Refusal> {
     let Some(text) = fields.text(name)? else { return Ok(None) };
     let read = Timestamp::parse(text);
-    read.map(Some).ok_or_else(|| Refusal::new(Code::InvalidField, format!("`{name}` is no time: it must be {TIME}")))
+    let detail = || format!("`{name}` is not a valid time: it must be {TIME}");
+    read.map(Some).ok_or_else(|| Refusal::new(Code::InvalidField, detail()))
 }
 
-/// What happened in a time.
-struct Stretch {
+/// The frames of a time range.
+struct TimeRange {
     range: Range<Position>,
-    /// The first and the last of it; none where nothing happened.
+    /// The first and the last event id; `None` if the range is empty.
     ends: Option<(EventId, EventId)>,
 }
 
-/// What happened from `since` on and before `until`.
-fn stretch(reads: &Reads, since: Timestamp, until: Option<Timestamp>) -> Result<Stretch, FollowFailed> {
+/// Finds the frames from `since` (inclusive) to `until` (exclusive).
+fn find_range(reads: &Reads, since: Timestamp, until: Option<Timestamp>) -> Result<TimeRange, FollowFailed> {
     let follow = reads.follow();
     let first = follow.first_at(since)?;
     let end = until.map_or_else(|| Ok(follow.committed().next()), |until| follow.first_at(until))?;
     if end <= first {
-        return Ok(Stretch { range: first..first, ends: None });
+        return Ok(TimeRange { range: first..first, ends: None });
     }
-    let ends = event(follow, first)?.zip(event(follow, Position(end.0 - 1))?);
-    Ok(Stretch { range: first..end, ends })
+    let ends = first_event_id(follow, first)?.zip(first_event_id(follow, Position(end.0 - 1))?);
+    Ok(TimeRange { range: first..end, ends })
 }
 
-/// What an event at a position would be called.
-fn event(follow: &Follow, position: Position) -> Result<Option<EventId>, FollowFailed> {
-    let story = follow.story(position)?;
-    Ok(story.map(|story| EventId::new(story.at.day(), position, 0)))
+/// The id of the first event of a frame, whether or not it has one.
+fn first_event_id(follow: &Follow, position: Position) -> Result<Option<EventId>, FollowFailed> {
+    let frame = follow.frame(position)?;
+    Ok(frame.map(|frame| EventId::new(frame.at.day(), position, 0)))
 }

@@ -1,4 +1,4 @@
-//! What is there: one table, which the router is made of and the OpenAPI document is held against.
+//! The route table: the router is built from it, and tests compare the OpenAPI document with it.
 
 use super::auth::Scope;
 use super::{Answered, Api, ApiRequest, calls, directory, events, explain, messages, replay};
@@ -12,21 +12,21 @@ use axum::routing::{MethodFilter, on};
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// One address with one method.
+/// One path with one method.
 pub(super) struct Route {
     pub(super) verb: Verb,
-    /// As the router and the OpenAPI document write it.
+    /// The path template, the same in the router and the OpenAPI document.
     pub(super) path: &'static str,
-    /// What the token must reach; none is any token.
+    /// The scope the token needs; `None` accepts any token.
     pub(super) scope: Option<Scope>,
-    /// The query parameters it takes.
+    /// The accepted query parameters.
     pub(super) query: &'static [&'static str],
     pub(super) answer: fn(Arc<Api>, ApiRequest) -> Answering,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
-/// What is done with an address.
+/// The HTTP method of a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verb {
     Get,
@@ -40,12 +40,12 @@ impl Verb {
         matches!(self, Self::Put | Self::Post)
     }
 
-    /// Whether it may change something.
+    /// Whether the method may change state.
     pub(super) fn writes(self) -> bool {
         !matches!(self, Self::Get)
     }
 
-    /// The method, as metrics show it.
+    /// The method's label in metrics.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -72,7 +72,7 @@ macro_rules! routes {
             path: $path,
             scope: $scope,
             query: &[$($($query),*)?],
-            answer: |api, asked| Box::pin(async move { $answer(&api, asked).await }),
+            answer: |api, request| Box::pin(async move { $answer(&api, request).await }),
         },)*]
     };
 }
@@ -100,7 +100,7 @@ pub(super) static ROUTES: &[Route] = routes! {
     Get "/v1/openapi.json" None => openapi;
 };
 
-/// The service to listen with. Requests carry their [`ClientAddress`](crate::net::ClientAddress).
+/// The HTTP service. Requests carry their [`ClientAddress`](crate::net::ClientAddress).
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let mut router = Router::new();
@@ -112,17 +112,17 @@ pub fn router(api: Api) -> Router {
     let not_found = Arc::clone(&api);
     let router = router
         .fallback(move |request: Request| {
-            let detail = "nothing has this address: /v1/openapi.json says what there is";
+            let detail = "no such endpoint; see /v1/openapi.json";
             Arc::clone(&not_found).not_found(Refusal::new(Code::NotFound, detail), request)
         })
         .method_not_allowed_fallback(move |request: Request| {
-            let detail = "this address has other methods: the answer's Allow names them";
+            let detail = "method not allowed: the Allow header lists the methods of this endpoint";
             Arc::clone(&api).not_found(Refusal::new(Code::MethodNotAllowed, detail), request)
         });
     without_trailing_slash(router)
 }
 
-/// The contract, as a document for machines.
+/// The OpenAPI document.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
 async fn openapi(_: &Api, _: ApiRequest) -> Answered {

@@ -11,13 +11,13 @@ mod requirements;
 
 use crate::http::world::{Answer, World};
 
-/// What `answer` must be.
+/// Asserts the status and code of a refusal.
 #[track_caller]
 fn check(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, &*answer.code()), (status, code), "{}", answer.body);
 }
 
-/// The JSON of an answer that must be this.
+/// The JSON of a response; asserts its status and headers.
 #[track_caller]
 fn shown(answer: &Answer, status: u16) -> serde_json::Value {
     assert_eq!(answer.status, status, "{}", answer.body);
@@ -26,14 +26,14 @@ fn shown(answer: &Answer, status: u16) -> serde_json::Value {
     answer.json()
 }
 
-/// A directory's change: no number waits for its lane.
+/// Removes the rate limits of all numbers.
 fn without_limits(directory: &mut crate::model::Directory) {
     for number in directory.numbers.values_mut() {
         number.limits = crate::model::Limits::none();
     }
 }
 
-/// A world where sends do not wait.
+/// A world without rate limits.
 fn quick() -> World {
     World::with(without_limits, &[])
 }

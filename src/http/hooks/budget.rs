@@ -1,7 +1,8 @@
-//! Which failed authentications are charged, and what is shed for them once verification is too much for the machine.
+//! Load shedding for the carriers' door: counts failed authentications per client address, and sheds addresses with too
+//! many failures when verification exceeds the available CPU.
 //!
-//! Invariant: while the machine keeps up every webhook is verified, whoever else failed behind the same address. Only
-//! failures are charged, and the memory of them is bounded, whatever comes from how many addresses.
+//! Invariant: while the machine keeps up, every webhook is verified, regardless of other failures from the same
+//! address. Only failures are counted, and the memory for them is bounded for any number of addresses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,31 +10,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Webhooks that wait to be verified or are being verified. A verification takes 1 ms at most (64 kB with two tokens), so
-/// as many that are not done are work of more than 30 ms for two cores: more comes than they can verify.
+/// Maximum number of webhooks whose verification is pending before shedding starts. A verification takes at most 1 ms
+/// (64 kB with two tokens), so this is over 30 ms of work for two cores: more arrives than they can verify.
 pub(super) const UNVERIFIED_MAX: usize = 64;
 
-/// Failures at once of an address that is not shed for them.
+/// Failures an address may have in a burst before it is shed.
 pub(super) const FAILURES_MAX: u32 = 100;
 
-/// Afterwards one more in this time.
+/// The time after which one more failure is allowed.
 const ONE_MORE_IN: Duration = Duration::from_millis(100);
 
-/// Addresses whose failures are remembered, at about 60 bytes each. Those beyond are computed for.
+/// Maximum number of addresses tracked, at about 60 bytes each. Webhooks of further addresses are always verified.
 const ADDRESSES_MAX: usize = 20_000;
 
-/// How often paid debts are looked for while the memory is full.
+/// Minimum time between two removals of expired entries while the map is full.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// A bucket of failures for each client address and account. One account with a wrong token does not shut out another that
-/// the same carrier calls from the same address.
+/// A token bucket of failures per client address and account, so that one account with a wrong token does not block
+/// another account of the same carrier.
 #[derive(Default)]
 pub(super) struct Budget {
     unverified: AtomicUsize,
     debts: Mutex<Debts>,
 }
 
-/// A webhook that is not verified yet, until dropped.
+/// Guard that counts a webhook as pending verification until dropped.
 pub(super) struct Unverified(Arc<Budget>);
 
 impl Drop for Unverified {
@@ -44,20 +45,20 @@ impl Drop for Unverified {
 
 #[derive(Default)]
 struct Debts {
-    /// When everything charged is paid.
+    /// When the bucket is full again.
     paid_at: HashMap<(Arc<str>, IpAddr), Instant>,
     swept_at: Option<Instant>,
 }
 
 impl Budget {
-    /// Counts a webhook that has come and is to be verified.
-    pub(super) fn comes(self: &Arc<Self>) -> Unverified {
+    /// Counts a webhook that is pending verification.
+    pub(super) fn arrived(self: &Arc<Self>) -> Unverified {
         self.unverified.fetch_add(1, Ordering::Relaxed);
         Unverified(Arc::clone(self))
     }
 
-    /// Whether a webhook from this address is not to be verified: the machine is short of CPU, and the address has failed
-    /// too often.
+    /// Whether to shed a webhook from this address unverified: too many verifications are pending, and the address has
+    /// failed too often.
     pub(super) fn sheds(&self, account: &Arc<str>, from: IpAddr, now: Instant) -> bool {
         self.unverified.load(Ordering::Relaxed) > UNVERIFIED_MAX && self.is_spent(account, from, now)
     }
@@ -68,7 +69,7 @@ impl Budget {
         paid_at.is_some_and(|paid_at| *paid_at > now + ONE_MORE_IN * (FAILURES_MAX - 1))
     }
 
-    /// Charges a failure.
+    /// Records a failed authentication.
     pub(super) fn charge(&self, account: &Arc<str>, from: IpAddr, now: Instant) {
         let mut debts = self.debts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Arc::clone(account), charged(from));
@@ -80,7 +81,7 @@ impl Budget {
     }
 }
 
-/// The address that is charged: of IPv6 the first 64 bits, because whoever has one address of a /64 has all of them.
+/// The address that failures are counted for: of IPv6 the /64 prefix, because a client usually controls all of it.
 fn charged(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(from) => {
@@ -92,7 +93,7 @@ fn charged(from: IpAddr) -> IpAddr {
 }
 
 impl Debts {
-    /// Forgets what is paid, and says whether there is room again.
+    /// Removes expired entries. Returns whether there is space for another.
     fn sweep(&mut self, now: Instant) -> bool {
         if self.swept_at.is_none_or(|swept_at| now.duration_since(swept_at) >= SWEEP_EVERY) {
             self.swept_at = Some(now);
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_fails_too_often_is_spent_until_it_has_paid() {
+    fn an_address_with_too_many_failures_is_spent_until_its_bucket_refills() {
         let (budget, now) = (Budget::default(), Instant::now());
         let (main, other) = (account("main"), account("other"));
         for _ in 0..FAILURES_MAX {
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_counts_as_one_address() {
+    fn an_ipv6_network_counts_as_one_address() {
         let (budget, now) = (Budget::default(), Instant::now());
         let main = account("main");
         for host in 0..FAILURES_MAX {
@@ -139,18 +140,18 @@ mod tests {
         for _ in 0..FAILURES_MAX {
             budget.charge(&main, ip("127.0.0.1"), now);
         }
-        let mut waiting: Vec<_> = (0..UNVERIFIED_MAX).map(|_| budget.comes()).collect();
+        let mut waiting: Vec<_> = (0..UNVERIFIED_MAX).map(|_| budget.arrived()).collect();
         assert!(!budget.sheds(&main, ip("127.0.0.1"), now), "the machine keeps up");
-        waiting.push(budget.comes());
+        waiting.push(budget.arrived());
         assert!(budget.sheds(&main, ip("127.0.0.1"), now));
         assert!(!budget.sheds(&main, ip("127.0.0.2"), now), "another address has not failed");
-        assert!(!budget.sheds(&main, ip("127.0.0.1"), now + ONE_MORE_IN), "it has paid for one");
+        assert!(!budget.sheds(&main, ip("127.0.0.1"), now + ONE_MORE_IN), "one failure has expired");
         waiting.pop();
         assert!(!budget.sheds(&main, ip("127.0.0.1"), now));
     }
 
     #[test]
-    fn the_memory_of_failures_is_bounded_and_forgets_what_is_paid() {
+    fn the_number_of_tracked_addresses_is_bounded_and_expired_ones_are_removed() {
         let (budget, now) = (Budget::default(), Instant::now());
         let main = account("main");
         let charge = |count: usize, at| {

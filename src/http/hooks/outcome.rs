@@ -1,23 +1,23 @@
-//! What became of a webhook and of its items, as it is counted.
+//! Outcomes of a webhook and its items, as the metrics count them.
 
 use crate::machine::command::IntakeOutcome;
 use crate::model::InboundItem;
 use crate::observe::{self, AutoReplied, ReceiptOutcome, WebhookOutcome};
 use crate::rules::auto_reply::NoReplyReason;
 
-/// What an item is, once the item itself is on its way.
+/// The kind of an item, kept after the item itself was submitted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Item {
     Message,
     Receipt,
-    /// What could not be understood, without any of its content.
+    /// An item that could not be parsed; the problem, without its content.
     Unreadable(String),
     Ignored,
 }
 
 impl Item {
-    pub(super) fn of(heard: &InboundItem) -> Self {
-        match heard {
+    pub(super) fn of(item: &InboundItem) -> Self {
+        match item {
             InboundItem::Message(_) => Self::Message,
             InboundItem::Receipt(_) => Self::Receipt,
             InboundItem::Unreadable { problem, .. } => Self::Unreadable(problem.clone()),
@@ -26,9 +26,9 @@ impl Item {
     }
 }
 
-/// Counts an item.
-pub(super) fn count(account: &str, item: &Item, taken: IntakeOutcome) {
-    match taken {
+/// Counts an item by its outcome.
+pub(super) fn count(account: &str, item: &Item, outcome: IntakeOutcome) {
+    match outcome {
         IntakeOutcome::Attached => observe::inbound_message(account, observe::InboundOutcome::Joined),
         IntakeOutcome::Replied => {
             observe::inbound_message(account, observe::InboundOutcome::Late);
@@ -72,13 +72,13 @@ fn silent(why: NoReplyReason) -> AutoReplied {
     }
 }
 
-/// The one outcome of a webhook whose items ended like this.
-pub(super) fn of(taken: &[IntakeOutcome]) -> WebhookOutcome {
-    if taken.iter().any(|taken| matches!(taken, IntakeOutcome::Quarantined(_))) {
+/// The outcome of a webhook, from the outcomes of its items.
+pub(super) fn of(outcomes: &[IntakeOutcome]) -> WebhookOutcome {
+    if outcomes.iter().any(|outcome| matches!(outcome, IntakeOutcome::Quarantined(_))) {
         WebhookOutcome::Unreadable
-    } else if taken.iter().all(|taken| *taken == IntakeOutcome::Ignored) {
+    } else if outcomes.iter().all(|outcome| *outcome == IntakeOutcome::Ignored) {
         WebhookOutcome::Ignored
-    } else if taken.iter().all(|taken| matches!(taken, IntakeOutcome::Duplicate | IntakeOutcome::Ignored)) {
+    } else if outcomes.iter().all(|outcome| matches!(outcome, IntakeOutcome::Duplicate | IntakeOutcome::Ignored)) {
         WebhookOutcome::Duplicate
     } else {
         WebhookOutcome::Taken
@@ -91,8 +91,8 @@ mod tests {
     use crate::model::Position;
 
     #[test]
-    fn a_webhook_of_several_items_has_the_outcome_that_says_most() {
-        for (taken, expected) in [
+    fn a_webhook_of_several_items_has_its_most_significant_outcome() {
+        for (outcomes, expected) in [
             (&[IntakeOutcome::Attached][..], WebhookOutcome::Taken),
             (&[IntakeOutcome::Duplicate, IntakeOutcome::Stale], WebhookOutcome::Taken),
             (&[IntakeOutcome::Duplicate, IntakeOutcome::Ignored], WebhookOutcome::Duplicate),
@@ -100,7 +100,7 @@ mod tests {
             (&[], WebhookOutcome::Ignored),
             (&[IntakeOutcome::Attached, IntakeOutcome::Quarantined(Position(7))], WebhookOutcome::Unreadable),
         ] {
-            assert_eq!(of(taken), expected, "{taken:?}");
+            assert_eq!(of(outcomes), expected, "{outcomes:?}");
         }
     }
 }

@@ -15,23 +15,23 @@ const MESSAGES: &str = "/carriers/main/messages";
 const RECEIPTS: &str = "/carriers/main/receipts";
 
 #[tokio::test]
-async fn d1_a_signed_text_joins_its_call_and_is_thanked_for_in_the_carriers_own_words() {
+async fn d1_a_signed_text_joins_its_call_and_gets_the_carriers_success_response() {
     let world = World::new();
     world.start_call("c-1").await;
-    let answer = world.hear(signed(MESSAGES, &text("SM1", "here it is"))).await;
+    let answer = world.webhook(signed(MESSAGES, &text("SM1", "here it is"))).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")));
     assert_eq!(answer.body, r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#);
     assert_eq!(world.count(received), 1);
 }
 
 #[tokio::test]
-async fn a53_g5_the_same_webhook_eight_times_at_once_is_thanked_for_eight_times_and_is_one_event() {
+async fn a53_g5_eight_concurrent_copies_of_a_webhook_all_get_200_and_are_one_event() {
     let world = Arc::new(World::new());
     world.start_call("c-1").await;
     let repeats: Vec<_> = (0..8)
         .map(|_| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { world.hear(signed(MESSAGES, &text("SM1", "once"))).await.status })
+            tokio::spawn(async move { world.webhook(signed(MESSAGES, &text("SM1", "once"))).await.status })
         })
         .collect();
     for repeat in repeats {
@@ -41,131 +41,131 @@ async fn a53_g5_the_same_webhook_eight_times_at_once_is_thanked_for_eight_times_
 }
 
 #[tokio::test]
-async fn a62_two_texts_with_the_same_words_are_two() {
+async fn a62_two_texts_with_equal_bodies_are_not_deduplicated() {
     let world = World::new();
     world.start_call("c-1").await;
     for sid in ["SM1", "SM2"] {
-        assert_eq!(world.hear(signed(MESSAGES, &text(sid, "ok"))).await.status, 200);
+        assert_eq!(world.webhook(signed(MESSAGES, &text(sid, "ok"))).await.status, 200);
     }
     assert_eq!(world.count(received), 2);
 }
 
 #[tokio::test]
-async fn a59_g24_a_wrong_a_missing_and_a_doubled_signature_get_the_same_403_and_leave_nothing() {
+async fn a59_g24_all_bad_signatures_get_the_same_403_and_nothing_is_stored() {
     let world = World::new();
     let form = text("SM1", "forged");
     let right = signature(MESSAGES, &form);
     let over_another_path = signature("/carriers/main/elsewhere", &form);
     let mut bodies = Vec::new();
     for signatures in [&["AAAAAAAAAAAAAAAAAAAAAAAAAAA="][..], &[], &[&right, &right], &[&over_another_path], &[""]] {
-        let answer = world.hear(unsigned(MESSAGES, &form, signatures)).await;
+        let answer = world.webhook(unsigned(MESSAGES, &form, signatures)).await;
         assert_eq!(answer.status, 403, "{signatures:?}");
         bodies.push(answer.body);
     }
     bodies.dedup();
-    let [body] = bodies.as_slice() else { panic!("they tell what was wrong: {bodies:?}") };
+    let [body] = bodies.as_slice() else { panic!("the bodies reveal what was wrong: {bodies:?}") };
     let problem: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!((&problem["status"], &problem["code"]), (&403.into(), &"signature_invalid".into()));
-    assert!(world.stories().is_empty());
+    assert!(world.frames().is_empty());
 }
 
 #[tokio::test]
-async fn a59_an_account_that_only_reports_lets_bad_signatures_pass_until_its_time() {
+async fn a59_report_only_accounts_accept_bad_signatures_until_the_deadline() {
     let (metrics, now) = (observe::install(), crate::http::wall_clock());
     for (until, expected) in [(now + Duration::from_secs(60), 200), (now - Duration::from_secs(60), 403)] {
-        let world = World::with_account(|_| {}, &[], Arc::new(Fake::that_refuses()), Some(until));
-        assert_eq!(world.hear(unsigned(MESSAGES, "", &[])).await.status, expected);
+        let world = World::with_account(|_| {}, &[], Arc::new(Fake::with_bad_signatures()), Some(until));
+        assert_eq!(world.webhook(unsigned(MESSAGES, "", &[])).await.status, expected);
     }
     assert!(metrics.render().contains(r#"offhook_webhooks_total{account="main",outcome="reported"} "#));
 }
 
 #[tokio::test]
-async fn f11_forgeries_do_not_slow_genuine_webhooks_of_the_same_address() {
+async fn f11_forgeries_do_not_block_genuine_webhooks_of_the_same_address() {
     let world = World::new();
     for nth in 0..5 * FAILURES_MAX {
         let form = text(&format!("SM{nth}"), "hello");
-        assert_eq!(world.hear(unsigned(MESSAGES, &form, &["forged"])).await.status, 403);
-        assert_eq!(world.hear(signed(MESSAGES, &form)).await.status, 200);
+        assert_eq!(world.webhook(unsigned(MESSAGES, &form, &["forged"])).await.status, 403);
+        assert_eq!(world.webhook(signed(MESSAGES, &form)).await.status, 200);
     }
 }
 
 #[tokio::test]
-async fn f11_short_of_cpu_only_addresses_that_failed_too_often_are_shed() {
+async fn f11_under_load_only_addresses_with_too_many_failures_are_shed() {
     let world = World::new();
     let form = text("SM1", "late");
-    let forged = || world.hear(unsigned(MESSAGES, &form, &["forged"]));
-    // More than a slow machine pays back meanwhile.
+    let forged = || world.webhook(unsigned(MESSAGES, &form, &["forged"]));
+    // More than expires meanwhile on a slow machine.
     for _ in 0..3 * FAILURES_MAX {
         forged().await;
     }
-    // On the one thread of this test all of them have come before the first is verified.
+    // This test has one thread, so all of them arrive before the first is verified.
     let mut asking: Vec<Answering<'_>> = Vec::new();
     for _ in 0..UNVERIFIED_MAX + 20 {
         asking.push(Box::pin(forged()));
     }
-    asking.push(Box::pin(world.hear(from("198.51.100.7", signed(MESSAGES, &form)))));
+    asking.push(Box::pin(world.webhook(from("198.51.100.7", signed(MESSAGES, &form)))));
     let answers = all_answers(asking).await;
     let (other, crowd) = answers.split_last().unwrap();
     assert_eq!(other.status, 200, "another address is verified");
     let shed = crowd.iter().filter(|answer| answer.status == 503).count();
     assert!(shed >= 20, "{shed} were shed");
     assert!(crowd.iter().all(|answer| matches!(answer.status, 403 | 503)));
-    let again = world.hear(signed(MESSAGES, &form)).await;
+    let again = world.webhook(signed(MESSAGES, &form)).await;
     assert_eq!(again.status, 200, "the machine keeps up again");
 }
 
 #[tokio::test]
-async fn unknown_accounts_and_paths_methods_and_encodings_are_refused_before_anything_is_read() {
+async fn unknown_accounts_paths_methods_and_encodings_are_refused_unread() {
     let world = World::new();
     let form = text("SM1", "x");
     for path in ["/carriers/other/messages", "/carriers/main/elsewhere", "/carriers/main", "/", "//"] {
-        check(&world.hear(signed(path, &form)).await, 404, "not_found");
+        check(&world.webhook(signed(path, &form)).await, 404, "not_found");
     }
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
-        let answer = world.hear(with(signed(MESSAGES, &form), |head| head.method = method.parse().unwrap())).await;
+        let answer = world.webhook(with(signed(MESSAGES, &form), |head| head.method = method.parse().unwrap())).await;
         check(&answer, 405, "method_not_allowed");
         assert_eq!(answer.header("allow"), Some("GET, POST"));
     }
     let compressed = with(signed(MESSAGES, &form), |head| {
         head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     });
-    check(&world.hear(compressed).await, 415, "unsupported_media_type");
-    assert!(world.stories().is_empty());
+    check(&world.webhook(compressed).await, 415, "unsupported_media_type");
+    assert!(world.frames().is_empty());
 }
 
 #[tokio::test]
-async fn f10_a_webhook_path_that_ends_in_a_slash_is_signed_as_it_was_requested() {
+async fn f10_a_trailing_slash_of_a_webhook_path_is_part_of_the_signed_url() {
     let world = World::new();
     let form = text("SM1", "hello");
     let with_slash = format!("{MESSAGES}/");
-    assert_eq!(world.hear(signed(&with_slash, &form)).await.status, 200);
+    assert_eq!(world.webhook(signed(&with_slash, &form)).await.status, 200);
     let over_the_other = unsigned(&with_slash, &form, &[&signature(MESSAGES, &form)]);
-    assert_eq!(world.hear(over_the_other).await.status, 403);
+    assert_eq!(world.webhook(over_the_other).await.status, 403);
 }
 
 #[tokio::test]
-async fn a_webhook_of_64_kb_is_read_and_one_byte_more_is_not() {
+async fn a_webhook_of_64_kb_is_accepted_and_one_byte_more_is_refused() {
     let world = World::new();
     let fitting = |bytes: usize| {
         let form = text("SM1", "");
         let padding = "x".repeat(bytes - form.len() - "&Padding=".len());
         format!("{form}&Padding={padding}")
     };
-    assert_eq!(world.hear(signed(MESSAGES, &fitting(65_536))).await.status, 200);
-    check(&world.hear(signed(MESSAGES, &fitting(65_537))).await, 413, "body_too_large");
+    assert_eq!(world.webhook(signed(MESSAGES, &fitting(65_536))).await.status, 200);
+    check(&world.webhook(signed(MESSAGES, &fitting(65_537))).await, 413, "body_too_large");
 }
 
 #[tokio::test]
-async fn a58_a_signed_webhook_that_cannot_be_read_is_kept_as_it_came_once_and_thanked_for() {
+async fn a58_an_unreadable_signed_webhook_is_quarantined_once_and_gets_200() {
     let world = World::new();
     let unreadable = form(&[("MessageSid", "SM1"), ("From", CALLER)]);
     for _ in 0..2 {
-        assert_eq!(world.hear(signed(MESSAGES, &unreadable)).await.status, 200);
+        assert_eq!(world.webhook(signed(MESSAGES, &unreadable)).await.status, 200);
     }
     let kept: Vec<_> = world
-        .stories()
+        .frames()
         .iter()
-        .flat_map(|story| story.events.clone())
+        .flat_map(|frame| frame.events.clone())
         .filter_map(|event| match event.fact {
             Event::Quarantined { raw, .. } => Some(raw.kept().unwrap().clone()),
             _ => None,
@@ -175,7 +175,7 @@ async fn a58_a_signed_webhook_that_cannot_be_read_is_kept_as_it_came_once_and_th
 }
 
 #[tokio::test]
-async fn a58_an_item_that_does_not_fit_into_its_rows_is_quarantined_and_not_refused() {
+async fn a58_an_item_too_large_for_its_rows_is_quarantined_and_not_refused() {
     let world = World::new();
     world.start_call("c-1").await;
     let huge = form(&[
@@ -188,50 +188,50 @@ async fn a58_an_item_that_does_not_fit_into_its_rows_is_quarantined_and_not_refu
         ("MediaContentType0", &"i".repeat(5_000)),
     ]);
     for _ in 0..2 {
-        assert_eq!(world.hear(signed(MESSAGES, &huge)).await.status, 200);
+        assert_eq!(world.webhook(signed(MESSAGES, &huge)).await.status, 200);
     }
     assert_eq!((world.count(quarantined), world.count(received)), (1, 0));
 }
 
 #[tokio::test]
-async fn receipts_for_nothing_we_know_are_thanked_for_and_forgotten() {
+async fn receipts_for_unknown_messages_get_200_and_are_not_stored() {
     let world = World::new();
     let receipt = form(&[("MessageSid", "SM1"), ("MessageStatus", "delivered")]);
     let unknown = MessageId::new(crate::model::Day(1), crate::model::Position(99), 0);
     for path in [RECEIPTS.to_owned(), format!("{RECEIPTS}?message={unknown}"), format!("{MESSAGES}?message=msg_x")] {
-        assert_eq!(world.hear(signed(&path, &receipt)).await.status, 200, "{path}");
+        assert_eq!(world.webhook(signed(&path, &receipt)).await.status, 200, "{path}");
     }
-    assert!(world.stories().is_empty());
+    assert!(world.frames().is_empty());
 }
 
 #[tokio::test]
-async fn either_path_takes_either_kind_and_a_get_has_its_form_in_the_query() {
+async fn both_paths_accept_both_kinds_and_a_get_has_its_form_in_the_query() {
     let world = World::new();
     world.start_call("c-1").await;
-    assert_eq!(world.hear(signed(RECEIPTS, &text("SM1", "by the other path"))).await.status, 200);
+    assert_eq!(world.webhook(signed(RECEIPTS, &text("SM1", "by the other path"))).await.status, 200);
     let target = format!("{MESSAGES}?{}", text("SM2", "by GET"));
     let get = with(unsigned(&target, "", &[&signature(&target, "")]), |head| head.method = Method::GET);
-    assert_eq!(world.hear(get).await.status, 200);
+    assert_eq!(world.webhook(get).await.status, 200);
     assert_eq!(world.count(received), 2);
 }
 
 #[tokio::test]
-async fn a_kind_we_do_not_know_is_thanked_for_and_ignored() {
+async fn an_unknown_kind_of_webhook_gets_200_and_is_ignored() {
     let world = World::new();
     let read = form(&[("MessageSid", "SM1"), ("EventType", "READ")]);
-    assert_eq!(world.hear(signed(RECEIPTS, &read)).await.status, 200);
-    assert!(world.stories().is_empty());
+    assert_eq!(world.webhook(signed(RECEIPTS, &read)).await.status, 200);
+    assert!(world.frames().is_empty());
 }
 
 #[tokio::test]
-async fn the_items_of_an_array_are_taken_in_in_the_carriers_order() {
-    let world = World::with_account(|_| {}, &[], Arc::new(Fake::that_says(three_texts)), None);
+async fn the_items_of_an_array_are_committed_in_the_carriers_order() {
+    let world = World::with_account(|_| {}, &[], Arc::new(Fake::with_items(three_texts)), None);
     world.start_call("c-1").await;
-    assert_eq!(world.hear(unsigned(MESSAGES, "", &[])).await.status, 200);
+    assert_eq!(world.webhook(unsigned(MESSAGES, "", &[])).await.status, 200);
     let texts: Vec<_> = world
-        .stories()
+        .frames()
         .iter()
-        .flat_map(|story| story.events.clone())
+        .flat_map(|frame| frame.events.clone())
         .filter_map(|event| match event.fact {
             Event::MessageReceived { text, .. } => Some(text.kept().unwrap().clone()),
             _ => None,
@@ -241,27 +241,27 @@ async fn the_items_of_an_array_are_taken_in_in_the_carriers_order() {
 }
 
 #[tokio::test]
-async fn g10_a_disk_that_stalls_is_a_503_in_time_and_the_carriers_repeat_is_one_event() {
+async fn g10_a_stalled_disk_gives_503_in_time_and_the_carriers_retry_is_one_event() {
     let world = World::new();
     world.disk.stall();
-    // From here time passes as soon as nothing else happens, and the disk does nothing.
+    // From here tokio's time advances whenever all tasks are idle, and the disk is stalled.
     tokio::time::pause();
-    let answer = world.hear(signed(MESSAGES, &text("SM1", "patience"))).await;
+    let answer = world.webhook(signed(MESSAGES, &text("SM1", "patience"))).await;
     check(&answer, 503, "overloaded");
     assert_eq!(answer.header("retry-after"), Some("1"));
     world.disk.work();
     tokio::time::resume();
-    assert_eq!(world.hear(signed(MESSAGES, &text("SM1", "patience"))).await.status, 200);
+    assert_eq!(world.webhook(signed(MESSAGES, &text("SM1", "patience"))).await.status, 200);
     assert_eq!(world.count(late), 1);
 }
 
 #[tokio::test]
-async fn a_carrier_that_hangs_up_early_does_not_take_its_message_back() {
+async fn a_message_is_stored_even_if_the_carrier_disconnects_early() {
     let world = Arc::new(World::new());
     world.disk.stall();
     let hook = tokio::spawn({
         let world = Arc::clone(&world);
-        async move { world.hear(signed(MESSAGES, &text("SM1", "bye"))).await.status }
+        async move { world.webhook(signed(MESSAGES, &text("SM1", "bye"))).await.status }
     });
     world.disk.is_stalling().await;
     hook.abort();
@@ -270,57 +270,58 @@ async fn a_carrier_that_hangs_up_early_does_not_take_its_message_back() {
     let mut follow = world.reads.follow().clone();
     follow.wait_for(crate::model::Position(3)).await.unwrap();
     assert_eq!(world.count(late), 1);
-    assert_eq!(world.hear(signed(MESSAGES, &text("SM1", "bye"))).await.status, 200);
+    assert_eq!(world.webhook(signed(MESSAGES, &text("SM1", "bye"))).await.status, 200);
     assert_eq!(world.count(late), 1);
 }
 
 #[tokio::test]
-async fn a66_without_storage_or_without_an_engine_a_carrier_is_asked_to_come_again() {
+async fn a66_without_storage_or_engine_a_carrier_gets_503() {
     let world = World::new();
     world.readiness.set(NotReady::StorageUnavailable, true);
-    check(&world.hear(signed(MESSAGES, &text("SM1", "x"))).await, 503, "storage_unavailable");
+    check(&world.webhook(signed(MESSAGES, &text("SM1", "x"))).await, 503, "storage_unavailable");
     world.readiness.set(NotReady::StorageUnavailable, false);
     world.stop_engine();
-    check(&world.hear(signed(MESSAGES, &text("SM1", "x"))).await, 503, "overloaded");
+    check(&world.webhook(signed(MESSAGES, &text("SM1", "x"))).await, 503, "overloaded");
 }
 
 #[tokio::test]
-async fn g7_with_little_room_a_text_is_asked_for_again_and_a_receipt_is_taken() {
+async fn g7_with_low_disk_space_a_text_gets_503_and_a_receipt_is_accepted() {
     let world = World::new();
     world.start_call("c-1").await;
     world.readiness.set(NotReady::LowDisk, true);
     for unwanted in [text("SM1", "x"), "x=1".to_owned()] {
-        let answer = world.hear(signed(MESSAGES, &unwanted)).await;
+        let answer = world.webhook(signed(MESSAGES, &unwanted)).await;
         check(&answer, 503, "storage_unavailable");
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
     let receipt = form(&[("MessageSid", "SM9"), ("MessageStatus", "delivered")]);
-    assert_eq!(world.hear(signed(RECEIPTS, &receipt)).await.status, 200);
-    // Who is not who they say they are does not learn how full the disk is.
-    assert_eq!(world.hear(unsigned(MESSAGES, &text("SM1", "x"), &["wrong"])).await.status, 403);
+    assert_eq!(world.webhook(signed(RECEIPTS, &receipt)).await.status, 200);
+    // An unauthenticated client must not learn that the disk is full.
+    assert_eq!(world.webhook(unsigned(MESSAGES, &text("SM1", "x"), &["wrong"])).await.status, 403);
     world.readiness.set(NotReady::LowDisk, false);
-    assert_eq!(world.hear(signed(MESSAGES, &text("SM1", "x"))).await.status, 200);
+    assert_eq!(world.webhook(signed(MESSAGES, &text("SM1", "x"))).await.status, 200);
     assert_eq!((world.count(received), world.count(quarantined)), (1, 0));
 }
 
 #[tokio::test]
-async fn a_defect_in_one_webhook_is_that_webhooks_500() {
+async fn a_panic_in_one_webhook_gives_500_for_that_webhook_only() {
     let metrics = observe::install();
-    let world = World::with_account(|_| {}, &[], Arc::new(Fake::that_says(|| panic!("a defect of a test"))), None);
-    check(&world.hear(unsigned(MESSAGES, "", &[])).await, 500, "internal");
+    let world =
+        World::with_account(|_| {}, &[], Arc::new(Fake::with_items(|| panic!("deliberate panic of a test"))), None);
+    check(&world.webhook(unsigned(MESSAGES, "", &[])).await, 500, "internal");
     assert!(metrics.render().contains(r#"offhook_panics_total{door="carriers"} "#));
     assert_eq!(world.get("/v1/calls").await.status, 200);
 }
 
 #[tokio::test]
-async fn what_the_platform_asks_is_nothing_to_the_carriers_door() {
+async fn the_carriers_door_does_not_serve_the_platforms_api() {
     let world = World::new();
-    let asked = request("GET", "/v1/calls").body(Body::empty()).unwrap();
-    check(&world.hear(asked).await, 404, "not_found");
+    let request = request("GET", "/v1/calls").body(Body::empty()).unwrap();
+    check(&world.webhook(request).await, 404, "not_found");
 }
 
 #[tokio::test]
-async fn behind_a_listener_a_webhook_is_taken_in_and_a_body_that_is_cut_off_is_not() {
+async fn behind_a_listener_a_webhook_is_stored_and_a_truncated_body_is_not() {
     let world = World::new();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.address().unwrap();
@@ -345,7 +346,7 @@ async fn behind_a_listener_a_webhook_is_taken_in_and_a_body_that_is_cut_off_is_n
     };
     let cut_off = exchange(&form[..form.len() - 1], true).await;
     assert!(!cut_off.starts_with("HTTP/1.1 2"), "{cut_off}");
-    assert!(world.stories().is_empty());
+    assert!(world.frames().is_empty());
     let whole = exchange(&form, false).await;
     assert!(whole.starts_with("HTTP/1.1 200 OK"), "{whole}");
     assert_eq!(world.count(late), 1);
@@ -378,7 +379,7 @@ fn with(request: HttpRequest<Body>, change: impl FnOnce(&mut axum::http::request
 
 type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
-/// All answers, in the order of the requests. Each is begun before any is waited for.
+/// All responses, in the order of the requests. Each is polled once before any is awaited.
 async fn all_answers(mut asking: Vec<Answering<'_>>) -> Vec<Answer> {
     let mut answers: Vec<_> = asking.iter().map(|_| None).collect();
     poll_fn(|cx| {
@@ -416,19 +417,19 @@ fn three_texts() -> Vec<InboundItem> {
     vec![text("1"), text("2"), text("3")]
 }
 
-/// A carrier whose webhooks say what a test wants.
+/// A dialect with a configurable verdict and items.
 struct Fake {
     verdict: Result<(), BadSignature>,
-    says: fn() -> Vec<InboundItem>,
+    items: fn() -> Vec<InboundItem>,
 }
 
 impl Fake {
-    fn that_says(says: fn() -> Vec<InboundItem>) -> Self {
-        Self { verdict: Ok(()), says }
+    fn with_items(items: fn() -> Vec<InboundItem>) -> Self {
+        Self { verdict: Ok(()), items }
     }
 
-    fn that_refuses() -> Self {
-        Self { verdict: Err(BadSignature::Wrong), says: three_texts }
+    fn with_bad_signatures() -> Self {
+        Self { verdict: Err(BadSignature::Wrong), items: three_texts }
     }
 }
 
@@ -442,7 +443,7 @@ impl Dialect for Fake {
     }
 
     fn parse(&self, _: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
-        Ok((self.says)())
+        Ok((self.items)())
     }
 
     fn ack(&self) -> axum::http::Response<Bytes> {

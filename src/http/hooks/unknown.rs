@@ -1,19 +1,18 @@
-//! What is logged of a webhook that came for an account or a path that is not there.
+//! What is logged about a webhook for an unknown account or path.
 //!
-//! Invariant: of the path only what somebody may have meant as an address of ours is shown. The rest may be a secret or name
-//! a person.
+//! Invariant: only path segments that resemble ours are logged. The others may contain a secret or identify a person.
 
 use crate::rules::near;
 
-/// Bytes of a name.
+/// Maximum length of a name, in bytes.
 const NAME_MAX: usize = 32;
 
-/// A path that no account has.
+/// A path that matches no account.
 #[derive(Debug, PartialEq)]
 pub(super) struct Unknown<'a> {
-    /// The path, with `*` for what is not shown of it.
+    /// The path, with `*` for each hidden segment.
     pub(super) path: String,
-    /// The account whose name is most like the one in the path, if one may be meant.
+    /// The account with the most similar name, if one is similar enough.
     pub(super) nearest: Option<&'a str>,
 }
 
@@ -22,10 +21,10 @@ impl<'a> Unknown<'a> {
         let segments: Vec<&str> = path.trim_end_matches('/').split('/').skip(1).take(4).collect();
         let segment = |nth: usize| segments.get(nth).copied().unwrap_or_default();
         let (root, name, kind) = (segment(0), segment(1), segment(2));
-        let nearest = meant(name, accounts);
-        let known_kind = meant(kind, ["messages", "receipts"]).is_some();
+        let nearest = similar(name, accounts);
+        let known_kind = similar(kind, ["messages", "receipts"]).is_some();
         let shown = [
-            meant(root, ["carriers"]).is_some(),
+            similar(root, ["carriers"]).is_some(),
             is_name(name) && (nearest.is_some() || known_kind),
             known_kind,
             false,
@@ -39,8 +38,8 @@ fn is_name(text: &str) -> bool {
     text.len() <= NAME_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// The word of ours that a part of a path may be meant for.
-fn meant<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The most similar of `words`, if one is similar enough.
+fn similar<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if text.len() > NAME_MAX { None } else { near::nearest(text, words) }
 }
 
@@ -49,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f10_an_unknown_path_is_shown_as_far_as_it_may_be_meant_for_us() {
+    fn f10_only_segments_of_an_unknown_path_that_resemble_ours_are_logged() {
         for (path, expected, nearest) in [
             ("/carriers/mian/messages", "/carriers/mian/messages", Some("main")),
             ("/carriers/Main/messages/", "/carriers/Main/messages", Some("main")),

@@ -1,4 +1,4 @@
-//! Calls: started, changed, ended, looked at.
+//! Calls: started, changed, ended, read.
 
 use super::{check, quick, shown};
 use crate::http::wall_clock;
@@ -11,7 +11,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
-async fn a_call_is_created_once_and_then_changed_and_shows_every_default() {
+async fn a_call_is_created_once_then_changed_and_shows_every_default() {
     let world = World::new();
     let started = shown(&world.put("/v1/calls/c-1", call()).await, 201);
     for (field, expected) in [
@@ -42,7 +42,7 @@ async fn a_call_is_created_once_and_then_changed_and_shows_every_default() {
 }
 
 #[tokio::test]
-async fn what_was_got_can_be_edited_and_put_back() {
+async fn the_result_of_a_get_can_be_edited_and_put() {
     let world = World::new();
     world.start_call("c-1").await;
     let mut got = shown(&world.get("/v1/calls/c-1").await, 200);
@@ -53,7 +53,7 @@ async fn what_was_got_can_be_edited_and_put_back() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_left_out_stays_and_null_clears_it() {
+async fn an_omitted_agent_is_kept_and_null_clears_it() {
     let world = World::new();
     let with_agent = json!({ "caller": CALLER, "queue": "support", "agent": "agent-17" });
     world.put("/v1/calls/c-1", with_agent).await;
@@ -64,7 +64,7 @@ async fn an_agent_that_is_left_out_stays_and_null_clears_it() {
 }
 
 #[tokio::test]
-async fn a16_a_withheld_caller_is_taken_in_any_of_its_forms_and_shown_as_one() {
+async fn a16_every_form_of_a_withheld_caller_is_shown_as_anonymous() {
     let world = World::new();
     for (place, form) in ["anonymous", "", "Restricted", "+266696687"].into_iter().enumerate() {
         let answer = world.put(&format!("/v1/calls/c-{place}"), json!({ "caller": form, "queue": "support" })).await;
@@ -74,7 +74,7 @@ async fn a16_a_withheld_caller_is_taken_in_any_of_its_forms_and_shown_as_one() {
 }
 
 #[tokio::test]
-async fn a15_every_type_of_call_that_the_settings_can_name_can_be_told_of_a_call() {
+async fn a15_every_call_type_the_settings_can_name_is_accepted() {
     let named = "call-back_2";
     let world =
         World::with(|directory| directory.settings.call_types.push(crate::model::call_type(named).unwrap()), &[]);
@@ -84,7 +84,7 @@ async fn a15_every_type_of_call_that_the_settings_can_name_can_be_told_of_a_call
 }
 
 #[tokio::test]
-async fn a_put_that_is_older_than_the_last_changes_nothing() {
+async fn a_put_with_a_lower_version_changes_nothing() {
     let world = World::new();
     let of = |version: i64, queue: &str| json!({ "caller": CALLER, "queue": queue, "version": version });
     world.put("/v1/calls/c-1", of(7, "sales")).await;
@@ -92,7 +92,7 @@ async fn a_put_that_is_older_than_the_last_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a8_an_end_before_the_start_is_remembered_and_the_late_start_changes_nothing() {
+async fn a8_an_end_before_the_start_is_stored_and_the_late_start_is_ignored() {
     let world = World::new();
     let ended = shown(&world.post("/v1/calls/c-1/end", json!({ "reason": "caller_hangup" })).await, 200);
     assert_eq!((&ended["state"], &ended["end_reason"]), (&json!("ended"), &json!("caller_hangup")));
@@ -108,13 +108,13 @@ async fn a8_an_end_before_the_start_is_remembered_and_the_late_start_changes_not
 }
 
 #[tokio::test]
-async fn a8_the_end_of_a_call_nobody_told_of_is_shown_for_its_day_and_no_longer() {
+async fn a8_the_end_of_an_unknown_call_is_shown_for_a_day() {
     let mut world = World::new();
     world.start_call("b").await;
     world.post("/v1/calls/a/end", json!({})).await;
-    world.look_at(|| wall_clock() + DAY - Duration::from_secs(60));
+    world.set_clock(|| wall_clock() + DAY - Duration::from_secs(60));
     assert_eq!(all_pages(&world, "/v1/calls?limit=1").await, ["a", "b"]);
-    world.look_at(|| wall_clock() + DAY);
+    world.set_clock(|| wall_clock() + DAY);
     assert_eq!(all_pages(&world, "/v1/calls?limit=1").await, ["b"]);
     for path in ["/v1/calls/a", "/v1/calls/a/messages"] {
         check(&world.get(path).await, 404, "call_not_found");
@@ -122,7 +122,7 @@ async fn a8_the_end_of_a_call_nobody_told_of_is_shown_for_its_day_and_no_longer(
 }
 
 #[tokio::test]
-async fn a_put_of_a_call_that_has_ended_shows_the_ended_call_and_ending_twice_is_ending_once() {
+async fn a_put_of_an_ended_call_returns_it_and_ending_is_idempotent() {
     let world = World::new();
     world.start_call("c-1").await;
     let ended = shown(&world.post("/v1/calls/c-1/end", json!({ "reason": "agent_hangup" })).await, 200);
@@ -142,17 +142,17 @@ async fn an_end_needs_no_body() {
 }
 
 #[tokio::test]
-async fn an_end_repeated_with_its_key_gets_the_same_answer_whatever_the_call_was() {
+async fn an_end_repeated_with_its_key_gets_the_same_response_for_any_call() {
     let world = quick();
     world.start_call("lived").await;
     world.post("/v1/calls/known/end", json!({})).await;
-    // A session that was open ends with a closing message, which stands in the same frame as the answer.
-    assert_eq!(world.hear(signed("/carriers/main/messages", &text("SM1", "hello"))).await.status, 200);
+    // An open session ends with a closing message, which is in the same frame as the response.
+    assert_eq!(world.webhook(signed("/carriers/main/messages", &text("SM1", "hello"))).await.status, 200);
     for call in ["lived", "unheard", "known"] {
         let end = || {
             let path = format!("/v1/calls/{call}/end");
-            let asked = request("POST", &path).header("idempotency-key", "k-1");
-            asked.body(Body::from(r#"{"reason":"agent_hangup"}"#)).unwrap()
+            let request = request("POST", &path).header("idempotency-key", "k-1");
+            request.body(Body::from(r#"{"reason":"agent_hangup"}"#)).unwrap()
         };
         let first = world.ask(end()).await;
         let again = world.ask(end()).await;
@@ -162,7 +162,7 @@ async fn an_end_repeated_with_its_key_gets_the_same_answer_whatever_the_call_was
 }
 
 #[tokio::test]
-async fn calls_are_listed_in_pages_and_by_what_one_looks_for() {
+async fn calls_are_listed_in_pages_and_by_filter() {
     let world = World::new();
     let start = async |id: &str, caller: &str, queue: &str| {
         let answer = world.put(&format!("/v1/calls/{id}"), json!({ "caller": caller, "queue": queue })).await;
@@ -183,7 +183,7 @@ async fn calls_are_listed_in_pages_and_by_what_one_looks_for() {
         (format!("state=active&caller={caller}"), &["a", "b"]),
         (format!("caller={caller}"), &["a", "b", "d"]),
         ("queue=support&state=active".to_owned(), &["a", "c"]),
-        // The plus of a number that nobody escaped.
+        // A number with an unescaped plus.
         (format!("caller={CALLER}&queue=sales"), &["b"]),
         (format!("state=active&caller={caller}&queue=sales"), &["b"]),
     ] {
@@ -198,7 +198,7 @@ async fn calls_are_listed_in_pages_and_by_what_one_looks_for() {
 }
 
 #[tokio::test]
-async fn a16_a_callers_calls_are_found_by_the_caller_whoever_is_texted_in_their_place() {
+async fn a16_calls_are_listed_by_caller_even_if_an_alternative_is_texted() {
     const OTHER: &str = "+12065550143";
     let world = World::new();
     let start = async |id: &str, caller: &str, alternative: Option<&str>| {
@@ -216,7 +216,7 @@ async fn a16_a_callers_calls_are_found_by_the_caller_whoever_is_texted_in_their_
 
     for (query, expected) in [
         (format!("caller={CALLER}"), &["a", "b", "e", "f"][..]),
-        // Those that are texted at the caller's own number are at hand, and come first.
+        // Calls in which the caller's own number is texted are indexed, and come first.
         (format!("state=active&caller={CALLER}"), &["b", "e", "a"]),
         (format!("state=ended&caller={CALLER}"), &["f"]),
         (format!("state=active&caller={OTHER}"), &["c"]),
@@ -229,24 +229,24 @@ async fn a16_a_callers_calls_are_found_by_the_caller_whoever_is_texted_in_their_
 }
 
 #[tokio::test]
-async fn the_number_a_text_came_to_is_shown_as_the_calls() {
+async fn the_number_a_text_came_to_is_shown_as_our_number_of_the_call() {
     let world = quick();
     world.start_call("c-1").await;
-    world.hear(signed("/carriers/main/messages", &text("SM1", "hello"))).await;
+    world.webhook(signed("/carriers/main/messages", &text("SM1", "hello"))).await;
     let call = shown(&world.get("/v1/calls/c-1").await, 200);
     assert_eq!((&call["our_number"], &call["sms"]["session"]), (&json!(SUPPORT), &json!("open")));
     assert_eq!(call["usage"]["received"], 1);
 }
 
 #[tokio::test]
-async fn a_call_nobody_told_of_is_not_found() {
+async fn an_unknown_call_is_not_found() {
     let world = World::new();
     for path in ["/v1/calls/c-9", "/v1/calls/c-9/messages"] {
         check(&world.get(path).await, 404, "call_not_found");
     }
 }
 
-/// The ids of a list's items, page by page; no page but the last is short of its limit.
+/// The ids of a list's items, page by page. Asserts that only the last page may be short.
 async fn all_pages(world: &World, path: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut cursor = String::new();

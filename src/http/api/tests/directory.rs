@@ -1,4 +1,4 @@
-//! The directory, to look at.
+//! Reading the directory.
 
 use super::{check, quick, shown};
 use crate::engine::Urgency;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test]
-async fn a_number_shows_its_label_its_limits_its_queues_and_its_lane() {
+async fn a_number_shows_its_label_limits_queues_and_lane() {
     let world = World::new();
     let answer = world.get(&format!("/v1/numbers/{SUPPORT}")).await;
     let number = shown(&answer, 200);
@@ -20,7 +20,7 @@ async fn a_number_shows_its_label_its_limits_its_queues_and_its_lane() {
         "segments_per_second": 1.0, "burst": 1, "segments_per_day": null, "day_zone": "America/Los_Angeles",
     });
     assert_eq!(number["limits"], limits);
-    // R32 has these words.
+    // R32 prescribes this wording.
     assert_eq!(number["verification"]["status"], "Verified for SMS messaging only");
     assert_eq!(number["queues"], json!({ "inbound": "support", "outbound": [] }));
     assert_eq!(number["lane"]["queued"], 0);
@@ -31,7 +31,7 @@ async fn a_number_shows_its_label_its_limits_its_queues_and_its_lane() {
 }
 
 #[tokio::test]
-async fn a64_a_lane_shows_how_long_its_oldest_text_waits_and_until_when_it_rests() {
+async fn a64_a_lane_shows_the_wait_of_its_oldest_text_and_the_end_of_its_pause() {
     let mut world = quick();
     world.start_call("c-1").await;
     let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
@@ -41,7 +41,7 @@ async fn a64_a_lane_shows_how_long_its_oldest_text_waits_and_until_when_it_rests
     };
     assert_eq!(lane(&world).await, (Value::Null, Value::Null));
 
-    // The first is put off, so the second is the oldest that could start.
+    // The first is postponed, so the second is the oldest that is ready.
     let first = send().await;
     assert!(lane(&world).await.0.is_u64());
     submit(Command::StartSend {
@@ -63,13 +63,13 @@ async fn a64_a_lane_shows_how_long_its_oldest_text_waits_and_until_when_it_rests
     send().await;
     assert!(lane(&world).await.0.as_u64().unwrap() < 10_000);
 
-    world.look_at(|| wall_clock() + Duration::from_secs(60));
+    world.set_clock(|| wall_clock() + Duration::from_secs(60));
     let (ready, rests) = lane(&world).await;
     assert!(ready.as_u64().unwrap() >= 60_000 && rests.is_null(), "{ready} {rests}");
 }
 
 #[tokio::test]
-async fn a64_a_lane_rests_with_its_account() {
+async fn a64_a_lane_is_paused_with_its_account() {
     let world = quick();
     world.start_call("c-1").await;
     let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
@@ -89,7 +89,7 @@ async fn a64_a_lane_rests_with_its_account() {
     assert_eq!(lane(&world).await.1, json!(account.until.to_string()));
 }
 
-/// How long the oldest text of the lane waits, and until when it rests.
+/// The lane's `oldest_ready_ms` and `paused_until`.
 async fn lane(world: &World) -> (Value, Value) {
     let number = shown(&world.get(&format!("/v1/numbers/{SUPPORT}")).await, 200);
     let listed = shown(&world.get("/v1/numbers").await, 200)["items"][0]["lane"].clone();
@@ -99,7 +99,7 @@ async fn lane(world: &World) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn each_resource_is_found_by_its_name_has_a_tag_and_stands_in_its_list() {
+async fn each_resource_is_found_by_name_has_an_etag_and_is_in_its_list() {
     let world = quick();
     for (list, one) in [
         ("/v1/numbers", format!("/v1/numbers/{SUPPORT}")),
@@ -121,7 +121,7 @@ async fn each_resource_is_found_by_its_name_has_a_tag_and_stands_in_its_list() {
 
 #[tokio::test]
 async fn lists_come_in_pages() {
-    // Without limits, or the lanes' tokens would grow between one page and the next.
+    // Without rate limits, because a lane's tokens would grow between two pages.
     let world = quick();
     for (path, expected) in
         [("/v1/numbers?", 3), ("/v1/queues?", 2), ("/v1/presets?", 3), ("/v1/presets?language=en&", 2)]
@@ -140,7 +140,7 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test]
-async fn a_queue_and_the_settings_show_what_holds_where_nothing_was_said() {
+async fn a_queue_and_the_settings_show_their_defaults() {
     let world = World::new();
     let queue = shown(&world.get("/v1/queues/support").await, 200);
     let expected = json!({
@@ -179,7 +179,7 @@ async fn a_queue_and_the_settings_show_what_holds_where_nothing_was_said() {
 }
 
 #[tokio::test]
-async fn r46_a_preset_shows_what_it_costs() {
+async fn r46_a_preset_shows_encoding_and_segments() {
     let world = World::new();
     let preset = shown(&world.get("/v1/presets/it/welcome").await, 200);
     let expected = json!({

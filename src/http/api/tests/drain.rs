@@ -1,4 +1,4 @@
-//! What is answered when the time to stop is over.
+//! Responses at the shutdown deadline.
 
 use crate::http::world::{World, call};
 use crate::net::{Bounds, Listener};
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
-async fn f13_a_write_that_the_engine_has_at_the_cut_off_is_504() {
+async fn f13_a_write_in_the_engine_at_the_shutdown_deadline_gets_504() {
     let world = World::new();
     world.disk.stall();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -29,7 +29,7 @@ async fn f13_a_write_that_the_engine_has_at_the_cut_off_is_504() {
     assert!(answer.contains("\"code\":\"outcome_unknown\""), "{answer}");
     serving.await.unwrap();
 
-    // It was carried out, as the answer said it might be.
+    // The write was carried out, as the 504 allows.
     world.disk.work();
     let mut follow = world.reads.follow().clone();
     follow.wait_for(crate::model::Position(3)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Events are pulled as they are pushed.
+//! Pulling events.
 
 use super::shown;
 use crate::engine::{Forget, Urgency};
@@ -21,12 +21,13 @@ fn types(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn events_come_page_by_page_with_the_bytes_that_are_pushed() {
+async fn events_are_pulled_in_pages_with_the_bytes_that_are_pushed() {
     let world = World::new();
     world.start_call("c-1").await;
     world.post("/v1/calls/c-1/messages", json!({ "text": "hi" })).await;
     world.post("/v1/calls/c-1/end", json!({})).await;
-    let pushed: Vec<_> = world.stories().iter().flat_map(|story| show::told(story)).map(|told| told.body).collect();
+    let pushed: Vec<_> =
+        world.frames().iter().flat_map(|frame| show::rendered(frame)).map(|event| event.body).collect();
     let answer = world.get("/v1/events").await;
     for body in &pushed {
         assert!(answer.body.contains(std::str::from_utf8(body).unwrap()), "{}", answer.body);
@@ -44,7 +45,7 @@ async fn events_come_page_by_page_with_the_bytes_that_are_pushed() {
 }
 
 #[tokio::test]
-async fn the_cursor_of_an_event_and_that_of_its_page_go_on_at_the_same_place() {
+async fn the_cursor_of_an_event_and_of_its_page_continue_at_the_same_place() {
     let world = World::new();
     world.start_call("c-1").await;
     world.start_call("c-2").await;
@@ -55,7 +56,7 @@ async fn the_cursor_of_an_event_and_that_of_its_page_go_on_at_the_same_place() {
 }
 
 #[tokio::test]
-async fn who_waits_hears_of_the_next_event_at_once_and_of_none_when_the_time_is_over() {
+async fn a_long_poll_returns_at_the_next_event_and_is_empty_after_its_time() {
     let world = World::new();
     let end = pull(&world, "").await["next_cursor"].as_str().unwrap().to_owned();
     let nothing = pull(&world, &format!("after={end}&wait_ms=50")).await;
@@ -69,7 +70,7 @@ async fn who_waits_hears_of_the_next_event_at_once_and_of_none_when_the_time_is_
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_none_or_of_a_later_time_is_refused_with_the_way_out() {
+async fn an_invalid_or_future_cursor_is_refused_with_what_to_do() {
     let world = World::new();
     for (query, status, code) in [
         ("after=nonsense", 422, "cursor_invalid"),
@@ -85,7 +86,7 @@ async fn a_cursor_that_is_none_or_of_a_later_time_is_refused_with_the_way_out() 
 }
 
 #[tokio::test]
-async fn who_is_too_late_goes_on_from_the_oldest_cursor_of_the_answer_and_misses_nothing_that_is_kept() {
+async fn after_an_expired_cursor_the_oldest_one_misses_no_event_that_is_kept() {
     let world = World::new();
     world.start_call("c-1").await;
     let too_late = pull(&world, "limit=1").await["next_cursor"].as_str().unwrap().to_owned();
@@ -104,15 +105,15 @@ async fn who_is_too_late_goes_on_from_the_oldest_cursor_of_the_answer_and_misses
         assert_eq!(calls(&page), ["c-3", "c-4"]);
         let listened = world.open(listen(Some(after))).await;
         assert_eq!(listened.status(), 200);
-        let said = until(&mut listened.into_body(), "c-4").await;
-        assert!(said.contains("\"call_id\":\"c-3\""), "{said}");
+        let received = until(&mut listened.into_body(), "c-4").await;
+        assert!(received.contains("\"call_id\":\"c-3\""), "{received}");
     }
     let listened = world.ask(listen(Some(too_late))).await;
     super::check(&listened, 410, "events_expired");
 }
 
 #[tokio::test]
-async fn a_stream_tells_what_was_and_what_comes_and_is_resumed_where_it_broke() {
+async fn a_stream_sends_past_and_new_events_and_resumes_after_the_last_one() {
     let world = World::new();
     world.start_call("c-1").await;
     let response = world.open(listen(None)).await;
@@ -120,7 +121,7 @@ async fn a_stream_tells_what_was_and_what_comes_and_is_resumed_where_it_broke() 
     let mut body = response.into_body();
     let first = until(&mut body, "c-1").await;
     assert!(first.contains("event: call.started\ndata: {"), "{first}");
-    world.hear(signed("/carriers/main/messages", &text("SM1", "hello"))).await;
+    world.webhook(signed("/carriers/main/messages", &text("SM1", "hello"))).await;
     let second = until(&mut body, "message.received").await;
     let id = second.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
     drop(body);
@@ -133,7 +134,7 @@ fn calls(page: &Value) -> Vec<&str> {
     page["items"].as_array().unwrap().iter().map(|event| event["call_id"].as_str().unwrap()).collect()
 }
 
-/// A request for a stream that goes on after the last event heard.
+/// A request for a stream that resumes after the given event.
 fn listen(last: Option<String>) -> axum::http::Request<Body> {
     let mut request = request("GET", "/v1/events").header("accept", "text/event-stream");
     if let Some(last) = last {
@@ -142,8 +143,8 @@ fn listen(last: Option<String>) -> axum::http::Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
-/// Nothing before `kept_from` is kept, and what is, is in the journal alone: so much was committed since that memory has
-/// gone on without it.
+/// Deletes every frame before `kept_from`, and commits enough to evict the kept ones from memory, so that they are only
+/// in the journal.
 async fn forget(world: &World, kept_from: Position) {
     const PATIENCE: Duration = Duration::from_secs(20);
     let follow = world.reads.follow();
@@ -155,16 +156,16 @@ async fn forget(world: &World, kept_from: Position) {
         });
         notes.collect::<JoinSet<_>>().join_all().await;
     }
-    world.handle.forget(Forget { told_from: kept_from, kept_from }, PATIENCE).await.unwrap();
+    world.handle.forget(Forget { deliver_from: kept_from, kept_from }, PATIENCE).await.unwrap();
     assert_eq!(follow.oldest(), kept_from);
 }
 
-/// What a stream says up to an event that holds `word`.
+/// Reads a stream up to the event that contains `word`.
 async fn until(body: &mut Body, word: &str) -> String {
-    let mut said = String::new();
-    while !said.contains(word) {
+    let mut received = String::new();
+    while !received.contains(word) {
         let frame = tokio::time::timeout(Duration::from_secs(20), body.frame()).await.unwrap().unwrap().unwrap();
-        said.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+        received.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
     }
-    said
+    received
 }

@@ -1,4 +1,4 @@
-//! Each message says why it waits (A67).
+//! Explanations of why a message waits (A67).
 
 use super::{check, quick, shown};
 use crate::engine::Urgency;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const SEND: &str = "/v1/calls/c-1/messages";
 
-/// A lane of a segment in ten seconds.
+/// A lane with a rate of one segment per ten seconds.
 fn slow() -> World {
     let change = |directory: &mut crate::model::Directory| {
         let number = directory.numbers.get_mut(&SUPPORT.parse().unwrap()).unwrap();
@@ -31,7 +31,7 @@ async fn explained(world: &World, message: &Value) -> Value {
     shown(&world.get(&format!("/v1/messages/{id}/explain")).await, 200)
 }
 
-/// An attempt begins, and is answered so.
+/// Starts an attempt, and settles it with the given answer.
 async fn attempt(world: &World, message: &Value, answer: Option<(SettledAs, Option<u16>)>) {
     let id = message["id"].as_str().unwrap().parse().unwrap();
     let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
@@ -46,11 +46,11 @@ async fn attempt(world: &World, message: &Value, answer: Option<(SettledAs, Opti
     }
 }
 
-/// The receipt of a message that the carrier has as `SMout`.
+/// Sends a receipt for a message with the carrier id `SMout`.
 async fn receipt(world: &World, message: &Value, status: &str) {
     let path = format!("/carriers/main/receipts?message={}", message["id"].as_str().unwrap());
     let form = form(&[("MessageSid", "SMout"), ("MessageStatus", status), ("From", SUPPORT), ("To", CALLER)]);
-    assert_eq!(world.hear(signed(&path, &form)).await.status, 200);
+    assert_eq!(world.webhook(signed(&path, &form)).await.status, 200);
 }
 
 fn events(explained: &Value) -> Vec<&str> {
@@ -58,12 +58,12 @@ fn events(explained: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a67_each_text_of_a_lane_has_its_place_and_is_due_when_its_estimate_said() {
+async fn a67_each_text_of_a_lane_has_a_position_and_is_due_as_estimated() {
     let world = slow();
     world.start_call("c-1").await;
     for position in 1..=5 {
         let message = send(&world).await;
-        let told = explained(&world, &message).await;
+        let explanation = explained(&world, &message).await;
         let promised = Duration::from_millis(message["estimated_wait_ms"].as_u64().unwrap());
         let due_at = Timestamp::parse(message["created_at"].as_str().unwrap()).unwrap() + promised;
         for (field, expected) in [
@@ -74,16 +74,16 @@ async fn a67_each_text_of_a_lane_has_its_place_and_is_due_when_its_estimate_said
             ("due_at", json!(due_at.to_string())),
             ("attempts", json!([])),
         ] {
-            assert_eq!(told[field], expected, "{field} of {position}");
+            assert_eq!(explanation[field], expected, "{field} of {position}");
         }
-        assert_eq!(events(&told), ["accepted", "due", "expires"]);
-        assert_eq!(told["timeline"][0]["at"], message["created_at"]);
-        assert_eq!(told["timeline"][1]["at"], told["due_at"]);
+        assert_eq!(events(&explanation), ["accepted", "due", "expires"]);
+        assert_eq!(explanation["timeline"][0]["at"], message["created_at"]);
+        assert_eq!(explanation["timeline"][1]["at"], explanation["due_at"]);
     }
 }
 
 #[tokio::test]
-async fn a67_a64_a_text_the_carrier_put_off_says_so_and_so_does_the_next_whatever_was_under_way() {
+async fn a67_a64_a_postponed_text_and_the_next_one_wait_for_the_carriers_pause() {
     let world = quick();
     world.start_call("c-1").await;
     let other = json!({ "caller": "+12065550143", "queue": "support" });
@@ -92,100 +92,101 @@ async fn a67_a64_a_text_the_carrier_put_off_says_so_and_so_does_the_next_whateve
     let passes = shown(&world.post("/v1/calls/c-2/messages", json!({ "text": "x" })).await, 202);
     let wait = Some(Duration::from_secs(60));
     attempt(&world, &first, Some((SettledAs::Later { retry_after: wait }, Some(429)))).await;
-    let told = explained(&world, &first).await;
-    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("queued"), &json!("carrier_pause")));
-    let detail = "the carrier answered 429: it wants us to wait";
-    let tried = &told["attempts"][0];
+    let explanation = explained(&world, &first).await;
+    assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("queued"), &json!("carrier_pause")));
+    let detail = "the carrier answered 429: it asked us to wait";
+    let tried = &explanation["attempts"][0];
     assert_eq!((&tried["outcome"], &tried["status"], &tried["detail"]), (&json!("later"), &json!(429), &json!(detail)));
-    assert_eq!(events(&told), ["accepted", "attempt", "due", "expires"]);
+    assert_eq!(events(&explanation), ["accepted", "attempt", "due", "expires"]);
 
-    // The carrier takes another text that was under way when it asked for a rest, which says nothing of the rest.
-    let taken = SettledAs::Sent { carrier_id: "SMother".to_owned(), segments: None };
-    attempt(&world, &passes, Some((taken, Some(201)))).await;
-    let told = explained(&world, &first).await;
-    assert_eq!((&told["waiting_for"], &told["position"]), (&json!("carrier_pause"), &json!(1)));
+    // The carrier accepts another text that was in flight when it asked for a pause; the pause must stay.
+    let accepted = SettledAs::Sent { carrier_id: "SMother".to_owned(), segments: None };
+    attempt(&world, &passes, Some((accepted, Some(201)))).await;
+    let explanation = explained(&world, &first).await;
+    assert_eq!((&explanation["waiting_for"], &explanation["position"]), (&json!("carrier_pause"), &json!(1)));
     let behind = explained(&world, &second).await;
     assert_eq!((&behind["waiting_for"], &behind["position"]), (&json!("carrier_pause"), &json!(2)));
-    assert_eq!(behind["due_at"], told["due_at"]);
+    assert_eq!(behind["due_at"], explanation["due_at"]);
 }
 
 #[tokio::test]
-async fn a67_what_went_out_waits_for_its_receipt_until_there_is_one() {
+async fn a67_a_sent_message_waits_for_its_receipt() {
     let world = quick();
     world.start_call("c-1").await;
     let message = send(&world).await;
     attempt(&world, &message, None).await;
-    let told = explained(&world, &message).await;
-    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("sending"), &json!("receipt")));
-    assert_eq!((&told["position"], &told["due_at"]), (&Value::Null, &Value::Null));
-    assert_eq!(told["attempts"][0]["outcome"], "open");
+    let explanation = explained(&world, &message).await;
+    assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("sending"), &json!("receipt")));
+    assert_eq!((&explanation["position"], &explanation["due_at"]), (&Value::Null, &Value::Null));
+    assert_eq!(explanation["attempts"][0]["outcome"], "open");
 
     let message = send(&world).await;
     let sent = SettledAs::Sent { carrier_id: "SMout".to_owned(), segments: None };
     attempt(&world, &message, Some((sent, Some(201)))).await;
-    let told = explained(&world, &message).await;
-    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("sent"), &json!("receipt")));
-    assert_eq!(events(&told), ["accepted", "attempt", "sent", "expires"]);
+    let explanation = explained(&world, &message).await;
+    assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("sent"), &json!("receipt")));
+    assert_eq!(events(&explanation), ["accepted", "attempt", "sent", "expires"]);
 
     receipt(&world, &message, "delivered").await;
-    let told = explained(&world, &message).await;
-    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("delivered"), &Value::Null));
-    assert_eq!(events(&told), ["accepted", "attempt", "delivered"]);
-    assert_eq!(told["timeline"][2]["at"], Value::Null, "a row does not say when");
+    let explanation = explained(&world, &message).await;
+    assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("delivered"), &Value::Null));
+    assert_eq!(events(&explanation), ["accepted", "attempt", "delivered"]);
+    assert_eq!(explanation["timeline"][2]["at"], Value::Null, "the row does not hold the time");
 }
 
 #[tokio::test]
-async fn a67_an_answer_that_was_lost_and_a_refusal_are_told_in_words() {
+async fn a67_a_lost_answer_and_a_refusal_are_described() {
     let world = quick();
     world.start_call("c-1").await;
     let message = send(&world).await;
     attempt(&world, &message, Some((SettledAs::Unknown, None))).await;
-    let told = explained(&world, &message).await;
-    assert_eq!((&told["state"], &told["waiting_for"]), (&json!("sending"), &json!("receipt")));
-    let detail = "no answer is known: the carrier may have the message, so it is not sent again";
-    assert_eq!((&told["attempts"][0]["outcome"], &told["attempts"][0]["detail"]), (&json!("unknown"), &json!(detail)));
+    let explanation = explained(&world, &message).await;
+    assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("sending"), &json!("receipt")));
+    let detail = "the answer was lost: the carrier may have the message, so it is not sent again";
+    let tried = &explanation["attempts"][0];
+    assert_eq!((&tried["outcome"], &tried["detail"]), (&json!("unknown"), &json!(detail)));
 
     let message = send(&world).await;
     let refused = SettledAs::Refused { code: FailureCode::Blocked, carrier_code: Some("30007".to_owned()) };
     attempt(&world, &message, Some((refused, Some(400)))).await;
-    let told = explained(&world, &message).await;
-    assert_eq!((&told["state"], &told["lane"]), (&json!("failed"), &json!(SUPPORT)));
-    let why = "filtered or blocked on the way; the same text will be blocked again (the carrier's code: 30007)";
-    assert_eq!(told["timeline"][2], json!({ "at": null, "event": "failed", "detail": why }));
+    let explanation = explained(&world, &message).await;
+    assert_eq!((&explanation["state"], &explanation["lane"]), (&json!("failed"), &json!(SUPPORT)));
+    let why = "filtered or blocked in transit; the same text will be blocked again (the carrier's code: 30007)";
+    assert_eq!(explanation["timeline"][2], json!({ "at": null, "event": "failed", "detail": why }));
 }
 
 #[tokio::test]
-async fn a67_a_received_message_waits_in_no_lane() {
+async fn a67_a_received_message_has_no_lane() {
     let world = quick();
     world.start_call("c-1").await;
-    world.hear(signed("/carriers/main/messages", &text("SM1", "hi"))).await;
+    world.webhook(signed("/carriers/main/messages", &text("SM1", "hi"))).await;
     let received = &shown(&world.get(SEND).await, 200)["items"][0];
-    let told = explained(&world, received).await;
+    let explanation = explained(&world, received).await;
     let timeline =
-        json!([{ "at": received["created_at"], "event": "received", "detail": "taken in from the carrier" }]);
+        json!([{ "at": received["created_at"], "event": "received", "detail": "received from the carrier" }]);
     let expected = json!({
         "state": "received", "lane": null, "position": null, "waiting_for": null, "reason": null, "due_at": null,
         "attempts": [],
         "timeline": timeline,
     });
-    assert_eq!(told, expected);
+    assert_eq!(explanation, expected);
 }
 
 #[tokio::test]
-async fn a67_what_is_no_message_is_not_found_and_looking_needs_the_scope() {
+async fn a67_an_unknown_message_is_not_found_and_explain_needs_the_scope() {
     let world = quick();
     world.start_call("c-1").await;
-    let nobody = crate::model::MessageId::new(Timestamp::from_ms(0).day(), crate::model::Position(9), 0);
-    for id in [nobody.to_string(), "msg_x".to_owned()] {
+    let unknown = crate::model::MessageId::new(Timestamp::from_ms(0).day(), crate::model::Position(9), 0);
+    for id in [unknown.to_string(), "msg_x".to_owned()] {
         check(&world.get(&format!("/v1/messages/{id}/explain")).await, 404, "not_found");
     }
     let path = format!("/v1/messages/{}/explain", send(&world).await["id"].as_str().unwrap());
-    let asked = anonymous("GET", &path).header("authorization", "Bearer agent");
-    check(&world.ask(asked.body(axum::body::Body::empty()).unwrap()).await, 403, "scope_missing");
+    let request = anonymous("GET", &path).header("authorization", "Bearer agent");
+    check(&world.ask(request.body(axum::body::Body::empty()).unwrap()).await, 403, "scope_missing");
 }
 
 #[tokio::test]
-async fn a67_where_too_many_are_open_no_place_is_told_and_the_rest_is_the_least() {
+async fn a67_with_too_many_open_messages_there_is_no_position_but_a_note() {
     let world = slow();
     world.start_call("c-1").await;
     for _ in 0..3 {
@@ -194,11 +195,12 @@ async fn a67_where_too_many_are_open_no_place_is_told_and_the_rest_is_the_least(
     let last = send(&world).await;
     let now = Timestamp::parse(last["created_at"].as_str().unwrap()).unwrap();
     let id = last["id"].as_str().unwrap().parse().unwrap();
-    let told = |looked_at_max| world.reads.ask(|view| document(&why(view, id, looked_at_max, now).unwrap())).unwrap();
-    let (all, some) = (told(4), told(2));
+    let explanation =
+        |scanned_max| world.reads.ask(|view| document(&why(view, id, scanned_max, now).unwrap())).unwrap();
+    let (all, some) = (explanation(4), explanation(2));
     assert_eq!((&all["position"], &all["position_note"]), (&json!(4), &Value::Null));
     assert_eq!((&some["position"], &some["waiting_for"]), (&Value::Null, &json!("number_rate")));
-    assert!(some["position_note"].as_str().unwrap().contains("due no earlier"));
-    let due = |told: &Value| Timestamp::parse(told["due_at"].as_str().unwrap()).unwrap();
+    assert!(some["position_note"].as_str().unwrap().contains("earliest time"));
+    let due = |explanation: &Value| Timestamp::parse(explanation["due_at"].as_str().unwrap()).unwrap();
     assert_eq!(due(&all).since(due(&some)), Duration::from_secs(10));
 }

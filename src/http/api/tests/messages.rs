@@ -1,4 +1,4 @@
-//! Messages: sent, taken back, read.
+//! Messages: sent, cancelled, read.
 
 use super::{check, quick, shown};
 use crate::http::api::messages::transcript_page;
@@ -43,7 +43,7 @@ async fn r7_a_text_and_a_preset_are_queued_and_shown_as_they_will_be_sent() {
 }
 
 #[tokio::test]
-async fn a_queued_message_is_taken_back_once() {
+async fn a_queued_message_is_cancelled_once() {
     let world = quick();
     world.start_call("c-1").await;
     let id = shown(&world.post(SEND, json!({ "text": "oops" })).await, 202)["id"].as_str().unwrap().to_owned();
@@ -58,9 +58,9 @@ async fn a_transcript_shows_both_sides_oldest_first_page_by_page() {
     let world = quick();
     world.start_call("c-1").await;
     world.post(SEND, json!({ "text": "1" })).await;
-    world.hear(signed("/carriers/main/messages", &text("SM1", "2"))).await;
+    world.webhook(signed("/carriers/main/messages", &text("SM1", "2"))).await;
     world.post(SEND, json!({ "text": "3" })).await;
-    world.hear(signed("/carriers/main/messages", &text("SM2", "4"))).await;
+    world.webhook(signed("/carriers/main/messages", &text("SM2", "4"))).await;
     for limit in [1, 2, 3, 4, 500] {
         let (mut texts, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -76,7 +76,7 @@ async fn a_transcript_shows_both_sides_oldest_first_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_transcript_longer_than_what_is_walked_through_begins_in_its_middle_and_says_so() {
+async fn a_transcript_longer_than_the_scan_limit_shows_the_latest_and_says_so() {
     let world = quick();
     world.start_call("c-1").await;
     for text in ["1", "2", "3", "4", "5"] {
@@ -90,7 +90,7 @@ async fn a_transcript_longer_than_what_is_walked_through_begins_in_its_middle_an
         (None, 2, 5, &ids[..2], true, false),
         (Some(1), 2, 3, &ids[2..4], true, false),
         (Some(3), 2, 1, &ids[4..], false, false),
-        // Three are walked through.
+        // The scan limit is three messages.
         (None, 2, 3, &ids[2..4], true, true),
         (Some(0), 9, 3, &ids[2..], false, true),
         (None, 9, 5, &ids[..], false, false),
@@ -104,7 +104,7 @@ async fn a_transcript_longer_than_what_is_walked_through_begins_in_its_middle_an
 }
 
 #[tokio::test]
-async fn r46_an_estimate_says_what_a_text_would_cost_and_refuses_none() {
+async fn r46_an_estimate_shows_encoding_and_segments_of_any_text() {
     let world = World::new();
     let estimate = async |text: &str| shown(&world.post("/v1/estimate", json!({ "text": text })).await, 200);
     let short = json!({
@@ -118,7 +118,7 @@ async fn r46_an_estimate_says_what_a_text_would_cost_and_refuses_none() {
 }
 
 #[tokio::test]
-async fn the_same_key_and_body_send_once_and_get_the_very_same_answer() {
+async fn the_same_key_and_body_send_once_and_get_the_same_response() {
     let world = quick();
     world.start_call("c-1").await;
     let first = with_key(&world, "k-1", json!({ "text": "once" })).await;
@@ -129,7 +129,7 @@ async fn the_same_key_and_body_send_once_and_get_the_very_same_answer() {
 }
 
 #[tokio::test]
-async fn the_same_key_with_another_body_is_refused_and_another_key_token_or_path_is_another_request() {
+async fn a_key_with_another_body_is_refused_and_is_scoped_to_token_and_path() {
     let world = quick();
     world.start_call("c-1").await;
     assert_eq!(with_key(&world, "k-1", json!({ "text": "one" })).await.status, 202);
@@ -142,7 +142,7 @@ async fn the_same_key_with_another_body_is_refused_and_another_key_token_or_path
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_remembered_under_its_key() {
+async fn a_refusal_is_not_stored_under_its_key() {
     let world = quick();
     check(&with_key(&world, "k-1", json!({ "text": "early" })).await, 404, "call_not_found");
     world.start_call("c-1").await;
@@ -150,7 +150,7 @@ async fn a_refusal_is_not_remembered_under_its_key() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_repeated_while_the_first_is_at_work_sends_once() {
+async fn a_request_repeated_while_the_first_is_in_flight_sends_once() {
     let world = Arc::new(quick());
     world.start_call("c-1").await;
     let repeats: Vec<_> = (0..8)
@@ -172,17 +172,17 @@ async fn a_request_that_is_repeated_while_the_first_is_at_work_sends_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_does_not_take_its_message_back() {
+async fn a_message_is_queued_even_if_the_client_disconnects() {
     let world = Arc::new(quick());
     world.start_call("c-1").await;
     world.disk.stall();
-    let asked = tokio::spawn({
+    let sending = tokio::spawn({
         let world = Arc::clone(&world);
         async move { with_key(&world, "k-1", json!({ "text": "stay" })).await.status }
     });
     world.disk.is_stalling().await;
-    asked.abort();
-    assert!(asked.await.unwrap_err().is_cancelled());
+    sending.abort();
+    assert!(sending.await.unwrap_err().is_cancelled());
     world.disk.work();
     let mut answer = with_key(&world, "k-1", json!({ "text": "stay" })).await;
     while answer.status == 409 {

@@ -1,4 +1,4 @@
-//! The document for machines says what there is, and nothing else.
+//! The OpenAPI document matches the implementation.
 
 use super::shown;
 use crate::http::api::routes::{OPENAPI, ROUTES};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 #[test]
-fn every_route_stands_in_the_document_and_every_one_there_is_a_route() {
+fn the_document_has_exactly_the_routes_of_the_router() {
     let document = document();
     let of_the_router: BTreeSet<_> =
         ROUTES.iter().map(|route| (route.path.to_owned(), format!("{:?}", route.verb).to_lowercase())).collect();
@@ -23,18 +23,18 @@ fn every_route_stands_in_the_document_and_every_one_there_is_a_route() {
 }
 
 #[test]
-fn the_scope_of_a_route_stands_in_the_document() {
+fn the_document_has_the_scope_of_each_route() {
     let document = document();
     for route in ROUTES {
         let verb = format!("{:?}", route.verb).to_lowercase();
-        let told = document["paths"][route.path][verb]["description"].as_str().unwrap().to_owned();
+        let documented = document["paths"][route.path][verb]["description"].as_str().unwrap().to_owned();
         let expected = route.scope.map_or("Any token.".to_owned(), |scope| format!("Scope: {}.", scope.label()));
-        assert_eq!(told, expected, "{}", route.path);
+        assert_eq!(documented, expected, "{}", route.path);
     }
 }
 
 #[test]
-fn f14_the_query_of_a_route_stands_in_the_document() {
+fn f14_the_document_has_the_query_parameters_of_each_route() {
     let document = document();
     for route in ROUTES {
         let verb = format!("{:?}", route.verb).to_lowercase();
@@ -45,7 +45,7 @@ fn f14_the_query_of_a_route_stands_in_the_document() {
         });
         let query = resolved.filter(|parameter| parameter["in"] == "query");
         let mut found: Vec<_> = query.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
-        // Events refuse it with a word of where to look.
+        // Events read it only to refuse it with a hint.
         let mut expected: Vec<_> = route.query.iter().map(ToString::to_string).collect();
         expected.retain(|name| route.path != "/v1/events" || name != "cursor");
         found.sort_unstable();
@@ -55,7 +55,7 @@ fn f14_the_query_of_a_route_stands_in_the_document() {
 }
 
 #[test]
-fn the_documents_requests_have_the_fields_that_are_read() {
+fn request_schemas_have_the_fields_that_are_read() {
     for (schema, expected) in [
         ("CallPut", calls::FIELDS),
         ("CallEnd", calls::END_FIELDS),
@@ -68,7 +68,7 @@ fn the_documents_requests_have_the_fields_that_are_read() {
 }
 
 #[tokio::test]
-async fn the_documents_answers_have_the_fields_that_are_shown() {
+async fn response_schemas_have_the_fields_that_are_returned() {
     let world = World::new();
     let put = shown(&world.put("/v1/calls/c-1", call()).await, 201);
     assert_eq!(fields("Call"), keys(&put));
@@ -89,13 +89,13 @@ async fn the_documents_answers_have_the_fields_that_are_shown() {
 
 #[test]
 fn the_document_has_the_closed_list_of_codes() {
-    let told: Vec<_> =
+    let documented: Vec<_> =
         document()["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap().clone();
-    assert_eq!(told, Code::ALL.iter().map(|code| json!(code.word())).collect::<Vec<_>>());
+    assert_eq!(documented, Code::ALL.iter().map(|code| json!(code.word())).collect::<Vec<_>>());
 }
 
 #[test]
-fn what_the_document_refers_to_is_there() {
+fn every_reference_in_the_document_resolves() {
     fn walk(document: &Value, value: &Value) {
         match value {
             Value::Object(members) => {
@@ -119,7 +119,7 @@ async fn the_document_is_served() {
 }
 
 #[test]
-fn a_text_of_918_characters_fits_into_a_body_however_it_is_escaped() {
+fn a_text_of_918_characters_fits_into_a_body_with_any_escaping() {
     // Twelve bytes for each character outside the basic plane.
     assert!(918 * "\\ud83d\\ude00".len() + 1_000 < BODY_MAX_BYTES);
 }

@@ -1,4 +1,4 @@
-//! Every refusal that can be met now, by its code.
+//! Every refusal of the API, by its code.
 
 use super::{check, quick, without_limits};
 use crate::engine::Urgency;
@@ -15,7 +15,7 @@ use std::time::Duration;
 const SEND: &str = "/v1/calls/c-1/messages";
 
 #[tokio::test]
-async fn without_a_token_that_holds_nothing_is_told_not_even_what_there_is() {
+async fn without_a_valid_token_every_path_gets_401() {
     let world = World::new();
     for path in ["/v1/calls", "/v1/calls/c-1", "/v1/openapi.json", "/nowhere"] {
         let answer = world.ask(anonymous("GET", path).body(Body::empty()).unwrap()).await;
@@ -23,13 +23,13 @@ async fn without_a_token_that_holds_nothing_is_told_not_even_what_there_is() {
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
     for shown in ["Bearer wrong", "Bearer everythin", "Basic ZXZlcnl0aGluZw=="] {
-        let asked = anonymous("PATCH", "/v1/calls").header("authorization", shown).body(Body::empty()).unwrap();
-        check(&world.ask(asked).await, 401, "unauthorized");
+        let request = anonymous("PATCH", "/v1/calls").header("authorization", shown).body(Body::empty()).unwrap();
+        check(&world.ask(request).await, 401, "unauthorized");
     }
 }
 
 #[tokio::test]
-async fn a_token_reaches_as_far_as_its_scopes() {
+async fn a_token_is_limited_to_its_scopes() {
     let world = quick();
     world.start_call("c-1").await;
     for (token, method, path, body, status) in [
@@ -44,8 +44,8 @@ async fn a_token_reaches_as_far_as_its_scopes() {
         ("observer", "DELETE", "/v1/messages/msg_x", Value::Null, 403),
         ("everything", "POST", SEND, json!({ "text": "hi", "force": true }), 202),
     ] {
-        let asked = anonymous(method, path).header("authorization", format!("Bearer {token}"));
-        let answer = world.ask(asked.body(body.to_string().into()).unwrap()).await;
+        let request = anonymous(method, path).header("authorization", format!("Bearer {token}"));
+        let answer = world.ask(request.body(body.to_string().into()).unwrap()).await;
         assert_eq!(answer.status, status, "{token} {method} {path}: {}", answer.body);
         if status == 403 {
             check(&answer, 403, "scope_missing");
@@ -54,7 +54,7 @@ async fn a_token_reaches_as_far_as_its_scopes() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found_and_what_is_takes_the_methods_it_names() {
+async fn unknown_paths_get_404_and_known_ones_list_their_methods() {
     let world = World::new();
     for path in ["/", "/v1", "/v2/calls", "/v1/calls/a/b", "/v1/opt-outs", "/v1/calls/%ff"] {
         check(&world.get(path).await, 404, "not_found");
@@ -67,15 +67,15 @@ async fn what_is_not_there_is_not_found_and_what_is_takes_the_methods_it_names()
 }
 
 #[tokio::test]
-async fn a_body_is_json_as_it_is_and_not_too_much_of_it() {
+async fn a_body_must_be_unencoded_json_of_limited_size() {
     let world = World::new();
     let with = |name: &str, value: &str| {
-        let mut asked = request("PUT", "/v1/calls/c-1").body(Body::from(call().to_string())).unwrap();
-        asked.headers_mut().insert(
+        let mut request = request("PUT", "/v1/calls/c-1").body(Body::from(call().to_string())).unwrap();
+        request.headers_mut().insert(
             axum::http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
             axum::http::HeaderValue::from_str(value).unwrap(),
         );
-        asked
+        request
     };
     check(&world.ask(with("content-type", "text/plain")).await, 415, "unsupported_media_type");
     check(&world.ask(with("content-type", "application/x-www-form-urlencoded")).await, 415, "unsupported_media_type");
@@ -91,7 +91,7 @@ async fn a_body_is_json_as_it_is_and_not_too_much_of_it() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_told_wrongly_is_refused_with_the_fields_name() {
+async fn an_invalid_call_is_refused_with_the_fields_name() {
     let world = World::new();
     for (change, code, named) in [
         (json!({ "caller": "2065550142" }), "number_invalid", "`caller`"),
@@ -123,11 +123,11 @@ async fn a_call_that_is_told_wrongly_is_refused_with_the_fields_name() {
     refused(&world.put("/v1/calls/c-1", r#"{"caller":"\ud83d"}"#).await, "malformed_json", "line 1");
     refused(&world.put("/v1/calls/c%201", call()).await, "invalid_field", "`call_id`");
     refused(&world.put(&format!("/v1/calls/{}", "x".repeat(129)), call()).await, "invalid_field", "`call_id`");
-    assert!(world.stories().is_empty());
+    assert!(world.frames().is_empty());
 }
 
 #[tokio::test]
-async fn a_message_that_is_told_wrongly_is_refused_before_the_call_is_looked_at() {
+async fn an_invalid_message_is_refused_before_the_call_is_looked_up() {
     let world = World::new();
     for (body, code, named) in [
         (json!({}), "invalid_field", "`preset`"),
@@ -153,7 +153,7 @@ async fn a_message_that_is_told_wrongly_is_refused_before_the_call_is_looked_at(
 }
 
 #[tokio::test]
-async fn what_the_settings_forbid_is_refused_by_name() {
+async fn sends_forbidden_by_the_settings_are_refused_by_name() {
     use crate::model::{Queue, VerificationState};
     let queue = |directory: &mut Directory, change: fn(&mut Queue)| directory.queues.values_mut().for_each(change);
     let text = || json!({ "text": "hi" });
@@ -181,14 +181,14 @@ async fn what_the_settings_forbid_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a46_who_has_opted_out_is_not_texted() {
+async fn a46_a_caller_who_opted_out_is_not_texted() {
     let world = World::with(|_| {}, &[CALLER]);
     world.start_call("c-1").await;
     check(&world.post(SEND, json!({ "text": "hi" })).await, 403, "opted_out");
 }
 
 #[tokio::test]
-async fn a12_r51_a_session_that_closed_and_a_call_that_ended_take_no_texts() {
+async fn a12_r51_a_closed_session_and_an_ended_call_accept_no_texts() {
     let world = quick();
     let with_agent = |agent: Value| json!({ "caller": CALLER, "queue": "support", "agent": agent });
     world.put("/v1/calls/c-1", with_agent(json!("agent-17"))).await;
@@ -199,7 +199,7 @@ async fn a12_r51_a_session_that_closed_and_a_call_that_ended_take_no_texts() {
 }
 
 #[tokio::test]
-async fn a1_when_every_number_talks_with_the_caller_already_the_call_in_the_way_is_named() {
+async fn a1_when_every_number_is_busy_with_the_caller_the_other_call_is_named() {
     let world = World::with(
         |directory| {
             without_limits(directory);
@@ -216,7 +216,7 @@ async fn a1_when_every_number_talks_with_the_caller_already_the_call_in_the_way_
 }
 
 #[tokio::test]
-async fn a_call_keeps_its_caller() {
+async fn the_caller_of_a_call_cannot_be_changed() {
     let world = World::new();
     world.start_call("c-1").await;
     let other = json!({ "caller": "+12065550199", "queue": "support" });
@@ -224,11 +224,11 @@ async fn a_call_keeps_its_caller() {
 }
 
 #[tokio::test]
-async fn a29_a_text_that_would_wait_too_long_is_told_when_to_come_again() {
+async fn a29_a_text_that_would_wait_too_long_is_refused_with_retry_after() {
     let world = World::new();
     world.start_call("c-1").await;
     let long = json!({ "text": "x".repeat(918) });
-    // Six segments each, at one a second, and the lane starts empty.
+    // Six segments each, at one per second, and the lane starts without tokens.
     assert_eq!(world.post(SEND, &long).await.status, 202);
     let mut answer = world.post(SEND, &long).await;
     for _ in 0..20 {
@@ -242,7 +242,7 @@ async fn a29_a_text_that_would_wait_too_long_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn r9_a18_a_landline_is_refused_at_once_unless_an_administrator_forces_it() {
+async fn r9_a18_a_landline_is_refused_unless_an_administrator_forces_it() {
     let world = quick();
     world.start_call("c-1").await;
     let first = world.post(SEND, json!({ "text": "hi" })).await.json();
@@ -261,7 +261,7 @@ async fn r9_a18_a_landline_is_refused_at_once_unless_an_administrator_forces_it(
 }
 
 #[tokio::test]
-async fn a_message_that_left_its_lane_cannot_be_taken_back() {
+async fn a_message_that_left_its_lane_cannot_be_cancelled() {
     let world = quick();
     world.start_call("c-1").await;
     let id = world.post(SEND, json!({ "text": "hi" })).await.json()["id"].as_str().unwrap().to_owned();
@@ -275,7 +275,7 @@ async fn a_message_that_left_its_lane_cannot_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_query_is_refused_where_it_says_what_nobody_understands() {
+async fn an_invalid_query_is_refused() {
     let world = World::new();
     for (path, code) in [
         ("/v1/calls?cursor=%21", "cursor_invalid"),
@@ -320,15 +320,15 @@ async fn f14_an_unknown_query_parameter_is_refused_on_every_route() {
         let path = route.path.replace("{call_id}", "c-1").replace("{e164}", "%2B12065550100");
         let path = path.replace("{message_id}", "msg_x").replace("{queue_id}", "support");
         let path = path.replace("{language}/{preset_id}", "en/welcome");
-        let asked = request(route.verb.word(), &format!("{path}?colour=blue")).body(Body::empty()).unwrap();
-        let answer = world.ask(asked).await;
+        let request = request(route.verb.word(), &format!("{path}?colour=blue")).body(Body::empty()).unwrap();
+        let answer = world.ask(request).await;
         check(&answer, 400, "unknown_field");
         assert!(answer.body.contains("`colour`"), "{}", answer.body);
     }
 }
 
 #[tokio::test]
-async fn f14_null_is_refused_where_a_field_has_another_default() {
+async fn f14_null_is_refused_for_fields_with_another_default() {
     let world = quick();
     for name in ["wait_sms_consent", "phase", "call_type"] {
         let mut body = call();
@@ -345,7 +345,7 @@ async fn f14_null_is_refused_where_a_field_has_another_default() {
 }
 
 #[tokio::test]
-async fn f14_a16_a_withheld_caller_in_any_form_is_taken_and_cannot_be_texted() {
+async fn f14_a16_a_withheld_caller_in_any_form_is_accepted_but_not_texted() {
     let world = quick();
     let forms = [json!(null), json!(""), json!("anonymous@anonymous.invalid"), json!("sip:anonymous@example.com")];
     for (nth, caller) in forms.into_iter().chain([json!("Private"), json!("private number")]).enumerate() {
@@ -359,7 +359,7 @@ async fn f14_a16_a_withheld_caller_in_any_form_is_taken_and_cannot_be_texted() {
 }
 
 #[tokio::test]
-async fn f10_an_address_that_ends_in_a_slash_is_the_address_without_it() {
+async fn f10_trailing_slashes_are_ignored() {
     let world = World::new();
     assert_eq!(world.put("/v1/calls/c-1/", call()).await.status, 201);
     assert_eq!(world.get("/v1/calls/?state=active").await.json()["items"][0]["id"], "c-1");
@@ -374,17 +374,17 @@ async fn an_idempotency_key_is_one_visible_word() {
     let world = World::new();
     let too_long = "x".repeat(129);
     for keys in [&[""][..], &["a b"], &["a\tb"], &["é"], &[&too_long], &["a", "a"]] {
-        let mut asked = request("POST", SEND);
+        let mut request = request("POST", SEND);
         for key in keys {
-            asked = asked.header("idempotency-key", *key);
+            request = request.header("idempotency-key", *key);
         }
-        let answer = world.ask(asked.body(json!({ "text": "hi" }).to_string().into()).unwrap()).await;
+        let answer = world.ask(request.body(json!({ "text": "hi" }).to_string().into()).unwrap()).await;
         refused(&answer, "invalid_field", "Idempotency-Key");
     }
 }
 
 #[tokio::test]
-async fn while_the_gateway_stops_it_answers_questions_and_without_its_index_nothing() {
+async fn a_draining_gateway_answers_reads_and_without_storage_nothing() {
     let world = World::new();
     world.start_call("c-1").await;
     let cases = [(NotReady::Draining, "draining", 200), (NotReady::StorageUnavailable, "storage_unavailable", 503)];
@@ -401,14 +401,14 @@ async fn while_the_gateway_stops_it_answers_questions_and_without_its_index_noth
 }
 
 #[tokio::test]
-async fn g7_with_little_room_nothing_begins_and_what_is_under_way_ends() {
+async fn g7_with_low_disk_space_no_call_starts_and_open_ones_can_end() {
     let world = World::new();
     world.start_call("c-1").await;
     let sent = world.post(SEND, json!({ "text": "hi" })).await;
     assert_eq!(sent.status, 202, "{}", sent.body);
     world.readiness.set(NotReady::LowDisk, true);
     check(&world.put("/v1/calls/c-2", call()).await, 503, "storage_unavailable");
-    // A transfer, an agent who leaves, a lease that is renewed: the call began before.
+    // A transfer, a leaving agent and a renewed lease are changes of an existing call.
     let leaves = json!({ "caller": CALLER, "queue": "sales", "agent": null });
     let answer = world.put("/v1/calls/c-1", leaves).await;
     assert_eq!((answer.status, &answer.json()["queue"]), (200, &json!("sales")), "{}", answer.body);
@@ -422,22 +422,22 @@ async fn g7_with_little_room_nothing_begins_and_what_is_under_way_ends() {
 }
 
 #[tokio::test]
-async fn when_the_engine_is_gone_nobody_can_say_what_became_of_a_request() {
+async fn when_the_engine_has_stopped_a_write_gets_outcome_unknown() {
     let world = World::new();
     world.stop_engine();
     check(&world.put("/v1/calls/c-1", call()).await, 504, "outcome_unknown");
 }
 
 #[tokio::test]
-async fn a_disk_that_stalls_too_long_leaves_the_outcome_unknown_and_a_repeat_with_the_key_learns_it() {
+async fn after_a_disk_stall_a_retry_with_the_key_learns_the_outcome() {
     let world = World::new();
     world.start_call("c-1").await;
     world.disk.stall();
-    // From here time passes as soon as nothing else happens, and the disk does nothing.
+    // From here tokio's time advances whenever all tasks are idle, and the disk is stalled.
     tokio::time::pause();
     let ask = || {
-        let asked = request("POST", SEND).header("idempotency-key", "k-1");
-        world.ask(asked.body(json!({ "text": "hi" }).to_string().into()).unwrap())
+        let request = request("POST", SEND).header("idempotency-key", "k-1");
+        world.ask(request.body(json!({ "text": "hi" }).to_string().into()).unwrap())
     };
     check(&ask().await, 504, "outcome_unknown");
     check(&ask().await, 409, "idempotency_in_progress");
@@ -452,7 +452,7 @@ async fn a_disk_that_stalls_too_long_leaves_the_outcome_unknown_and_a_repeat_wit
 }
 
 #[tokio::test]
-async fn a_full_queue_is_an_answer_and_not_a_wait() {
+async fn a_full_engine_queue_gets_an_immediate_503() {
     let world = Arc::new(World::new());
     world.disk.stall();
     let first = tokio::spawn({
@@ -468,30 +468,30 @@ async fn a_full_queue_is_an_answer_and_not_a_wait() {
             tokio::spawn(async move { handle.submit(command, Urgency::Ordinary, Duration::from_secs(60)).await })
         })
         .collect();
-    // Each is in the queue once it has been polled, and this test has one thread.
+    // Each is queued at its first poll, and this test has one thread.
     tokio::task::yield_now().await;
     let answer = world.put("/v1/calls/c-9999", call()).await;
     check(&answer, 503, "overloaded");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    let hook = world.hear(signed("/carriers/main/messages", &crate::http::world::text("SM1", "x"))).await;
+    let hook = world.webhook(signed("/carriers/main/messages", &crate::http::world::text("SM1", "x"))).await;
     check(&hook, 503, "overloaded");
-    // What makes room is not refused: the receipt waits for the disk like everything that was taken.
+    // Urgent work is not refused: the receipt waits for the disk like every queued command.
     let receipt = tokio::spawn({
         let world = Arc::clone(&world);
         let receipt = form(&[("MessageSid", "SM1"), ("MessageStatus", "delivered")]);
-        async move { world.hear(signed("/carriers/main/receipts", &receipt)).await.status }
+        async move { world.webhook(signed("/carriers/main/receipts", &receipt)).await.status }
     });
     tokio::task::yield_now().await;
     world.disk.work();
     assert_eq!(first.await.unwrap(), 201);
     assert_eq!(receipt.await.unwrap(), 200);
-    for taken in waiting {
-        assert!(taken.await.unwrap().is_ok());
+    for submitted in waiting {
+        assert!(submitted.await.unwrap().is_ok());
     }
 }
 
-/// A call changed like this, in a directory changed like that, and whether a message goes out.
-async fn sends(change: impl FnOnce(&mut Directory), told: Value, message: Value, expected: Result<(), &str>) {
+/// Starts a call with these fields in a modified directory, and checks whether a message can be sent.
+async fn sends(change: impl FnOnce(&mut Directory), fields: Value, message: Value, expected: Result<(), &str>) {
     let world = World::with(
         |directory| {
             without_limits(directory);
@@ -500,20 +500,20 @@ async fn sends(change: impl FnOnce(&mut Directory), told: Value, message: Value,
         &[],
     );
     let mut body = call();
-    body.as_object_mut().unwrap().extend(told.as_object().unwrap().clone());
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let started = world.put("/v1/calls/c-1", body).await;
     assert_eq!(started.status, 201, "{}", started.body);
     let answer = world.post(SEND, message).await;
     let found = if answer.status == 202 { Ok(()) } else { Err(answer.code()) };
     assert_eq!(found, expected.map_err(str::to_owned), "{}", answer.body);
-    // The agent was told beforehand what only the message itself could change.
+    // A refusal shown in the call must be the one that the send gets.
     let of_the_call = started.json()["sms"]["refusal"].clone();
     if let Some(code) = of_the_call.as_str() {
         assert_eq!(expected, Err(code));
     }
 }
 
-/// A refusal with this code, whose detail names this.
+/// Asserts a refusal with this code, whose detail contains `named`.
 #[track_caller]
 fn refused(answer: &Answer, code: &str, named: &str) {
     assert_eq!(answer.code(), code, "{}", answer.body);

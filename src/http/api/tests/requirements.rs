@@ -1,4 +1,4 @@
-//! Requirements that the other tests of the two doors take for granted.
+//! Requirements that the doors' other tests do not cover.
 
 use super::{check, quick, shown, without_limits};
 use crate::engine::Urgency;
@@ -13,7 +13,7 @@ const MESSAGES: &str = "/carriers/main/messages";
 const SEND: &str = "/v1/calls/c-1/messages";
 
 #[tokio::test]
-async fn r6_a_call_shows_how_much_was_texted_in_it_so_far() {
+async fn r6_a_call_shows_its_usage_so_far() {
     let world = quick();
     world.start_call("c-1").await;
     let photo = form(&[
@@ -26,7 +26,7 @@ async fn r6_a_call_shows_how_much_was_texted_in_it_so_far() {
         ("MediaContentType0", "image/jpeg"),
     ]);
     for webhook in [text("SM1", "hi"), photo] {
-        assert_eq!(world.hear(signed(MESSAGES, &webhook)).await.status, 200);
+        assert_eq!(world.webhook(signed(MESSAGES, &webhook)).await.status, 200);
     }
     let sent = shown(&world.post(SEND, json!({ "text": "x".repeat(161) })).await, 202);
     world.post(SEND, json!({ "text": "still in its lane" })).await;
@@ -43,7 +43,7 @@ async fn r6_a_call_shows_how_much_was_texted_in_it_so_far() {
 }
 
 #[tokio::test]
-async fn r11_media_to_be_sent_are_refused_and_nothing_is_queued() {
+async fn r11_outbound_media_is_refused_and_nothing_is_queued() {
     let world = quick();
     world.start_call("c-1").await;
     for field in ["media", "media_urls"] {
@@ -54,7 +54,7 @@ async fn r11_media_to_be_sent_are_refused_and_nothing_is_queued() {
 }
 
 #[tokio::test]
-async fn r39_r40_r45_every_agent_sees_the_presets_by_their_labels_and_sends_one_by_its_id() {
+async fn r39_r40_r45_every_agent_lists_presets_by_label_and_sends_one_by_id() {
     let world = World::with(
         |directory| {
             without_limits(directory);
@@ -81,7 +81,7 @@ async fn r39_r40_r45_every_agent_sees_the_presets_by_their_labels_and_sends_one_
 }
 
 #[tokio::test]
-async fn r44_r47_a_language_has_as_many_presets_as_are_wanted_and_each_is_sent() {
+async fn r44_r47_a_language_can_have_many_presets_and_each_can_be_sent() {
     let id = |nth: u32| format!("p-{nth:02}");
     let world = World::with(
         |directory| {
@@ -110,7 +110,7 @@ async fn r44_r47_a_language_has_as_many_presets_as_are_wanted_and_each_is_sent()
 }
 
 #[tokio::test]
-async fn d3_a_text_to_a_number_outside_the_us_is_refused_or_taken_as_the_switch_says() {
+async fn d3_a_setting_decides_whether_non_us_numbers_can_be_texted() {
     for on in [false, true] {
         let world = World::with(
             |directory| {
@@ -132,15 +132,15 @@ async fn d3_a_text_to_a_number_outside_the_us_is_refused_or_taken_as_the_switch_
 }
 
 #[tokio::test]
-async fn d5_who_texts_after_the_hang_up_is_thanked_for_like_everybody_and_gets_the_auto_reply() {
+async fn d5_a_text_after_the_hang_up_gets_200_and_the_auto_reply() {
     let world = World::new();
     world.start_call("c-1").await;
-    world.hear(signed(MESSAGES, &text("SM1", "hi"))).await;
+    world.webhook(signed(MESSAGES, &text("SM1", "hi"))).await;
     assert_eq!(world.post("/v1/calls/c-1/end", json!({})).await.status, 200);
-    let before = world.stories().len();
-    assert_eq!(world.hear(signed(MESSAGES, &text("SM2", "one more thing"))).await.status, 200);
-    let after = &world.stories()[before..];
-    let queued = after.iter().flat_map(|story| &story.events).find_map(|event| match &event.fact {
+    let before = world.frames().len();
+    assert_eq!(world.webhook(signed(MESSAGES, &text("SM2", "one more thing"))).await.status, 200);
+    let after = &world.frames()[before..];
+    let queued = after.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.fact {
         Event::MessageQueued { message, text, .. } => Some((message, text)),
         _ => None,
     });
