@@ -1,8 +1,8 @@
-//! Facts that are both logged and counted. May be used from floor 2 up.
+//! Logging and metrics: one function per occurrence, which does both. May be used from floor 2 up.
 //!
-//! Invariant: something that happens has one function here, which counts and logs it, so that the two cannot disagree.
-//! Every name stands in [`names`], with where the values of its labels come from. No phone number, message id, text, secret
-//! or error's text is ever a label, and no number, text or secret is ever logged.
+//! Invariant: each occurrence has one function here, which counts and logs it, so that the two cannot disagree. All
+//! metric names and the sources of their labels are in [`names`]. No phone number, message id, text, secret or error
+//! message is ever a label, and no phone number, text or secret is ever logged.
 
 mod dispatch;
 mod doors;
@@ -24,7 +24,7 @@ mod snapshot;
 mod zero;
 
 pub use dispatch::{
-    Priority, Unused, account_is_paused, account_paused, account_resumed, account_still_paused, carrier_asked,
+    Priority, Unused, account_is_paused, account_paused, account_resumed, account_still_paused, carrier_request,
     lane_paused, lanes_waiting, messages_waiting, oldest_ready, permit_given, permit_unused, requests_in_flight,
     segments_started, started_late,
 };
@@ -34,12 +34,12 @@ pub use doors::{
     proxy_header_refused, request_panicked,
 };
 pub use engine::{
-    Queue, RebuildReason, Retention, Undecided, ballast_given_up, batch_committed, clock_ahead, clock_believed,
+    Queue, RebuildReason, Retention, Undecided, ballast_given_up, batch_committed, clock_accepted, clock_ahead,
     clock_differs, clock_doubted, clock_offset, clock_set_right, clock_suspect, command_too_large, disk, disk_low,
     index_rebuilt, journal_position, journal_synced, journal_written, queue, retention, undecided,
 };
 pub use feed::{
-    Delivery, FeedStatus, delivery, endpoint_asked, endpoint_missing, feed_gap, feed_paused, feed_standing,
+    Delivery, FeedStatus, delivery, endpoint_missing, endpoint_request, feed_gap, feed_paused, feed_status,
     replay_given_up, replay_unreadable,
 };
 pub use label::ConnectionEnd;
@@ -54,22 +54,22 @@ pub use messages::{
 pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};
 pub use sends::{Attempt, SendOutcome, attempt, send_settled};
-pub use snapshot::{Folded, SnapshotOutcome, fold_failed, folded, snapshot, snapshot_age, unfolded};
+pub use snapshot::{NewSnapshot, SnapshotOutcome, snapshot, snapshot_age, snapshot_failed, snapshot_made, uncompacted};
 pub use zero::{account, endpoint};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
 
-/// The recorder that this process counts with.
+/// The process-wide metrics recorder.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
 
 static INSTALLED: OnceLock<Metrics> = OnceLock::new();
 
-/// Begins to count. A process counts in one place, so a second call gives the same one: tests may all call it.
+/// Installs the recorder. It is process-wide, so a second call returns the same one: every test may call this.
 ///
 /// # Panics
-/// If something else in this process has installed a recorder of its own; that is an error of the program.
+/// If something else in this process has installed a recorder; that is a bug.
 pub fn install() -> Metrics {
     INSTALLED
         .get_or_init(|| {
@@ -88,19 +88,19 @@ pub fn install() -> Metrics {
         .clone()
 }
 
-/// Whether this process counts.
+/// Whether the recorder is installed.
 fn counts() -> bool {
     INSTALLED.get().is_some()
 }
 
 impl Metrics {
-    /// Everything counted so far, as Prometheus reads it, in an order that stays the same.
+    /// All metrics in the Prometheus text format, in a stable order.
     pub fn render(&self) -> String {
         exposition::in_order(&self.0.render())
     }
 
-    /// Folds what histograms have gathered. To be called every few seconds, or they keep each value until someone asks.
-    pub fn fold(&self) {
+    /// Aggregates recorded histogram values. Call it every few seconds: until then each value is kept in memory.
+    pub fn run_upkeep(&self) {
         self.0.run_upkeep();
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fact_is_counted_where_every_installer_sees_it() {
+    fn every_installer_sees_the_same_counters() {
         let first = install();
         webhook(Some("observe-test"), WebhookOutcome::Duplicate);
         let line = "offhook_webhooks_total{account=\"observe-test\",outcome=\"duplicate\"} 1";
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn help_says_what_a_rise_means() {
+    fn histograms_have_help_and_their_own_buckets() {
         let metrics = install();
         batch_committed(3, std::time::Duration::from_millis(2));
         let text = metrics.render();

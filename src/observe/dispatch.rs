@@ -1,4 +1,4 @@
-//! Facts of what goes out: what waits, permits, starts, and carriers that ask for a rest.
+//! Logs and metrics of dispatch: waiting messages, permits, starts and pauses.
 
 use super::label::{account as named, labels, shown};
 use super::names;
@@ -6,7 +6,7 @@ use metrics::{counter, gauge, histogram};
 use std::time::Duration;
 
 labels! {
-    /// Which messages of a number go first.
+    /// A message's priority on its number, highest first.
     Priority {
         /// Closing messages, and answers to STOP and HELP.
         Closing = "closing",
@@ -20,14 +20,14 @@ labels! {
 labels! {
     /// Why a permit was not used.
     Unused {
-        /// The message is not to be sent after all.
+        /// The message was cancelled.
         Cancelled = "cancelled",
-        /// The engine had no room to record the start.
+        /// The engine's queue was full, so the start could not be recorded.
         EngineBusy = "engine_busy",
     }
 }
 
-/// How many of an account's numbers have messages that are not done.
+/// How many of an account's numbers have unfinished messages.
 pub fn lanes_waiting(account: &str, lanes: usize) {
     gauge!(names::DISPATCH_LANES_WAITING, "account" => named(account)).set(lanes as f64);
 }
@@ -38,17 +38,17 @@ pub fn messages_waiting(account: &str, priority: Priority, messages: usize) {
         .set(messages as f64);
 }
 
-/// How long the message of an account has waited that might go and waits longest.
+/// The age of an account's oldest message that is ready to be sent.
 pub fn oldest_ready(account: &str, age: Duration) {
     gauge!(names::DISPATCH_OLDEST_READY_SECONDS, "account" => named(account)).set(age.as_secs_f64());
 }
 
-/// How many requests of an account are at the carrier.
+/// How many requests of an account are in flight.
 pub fn requests_in_flight(account: &str, requests: usize) {
     gauge!(names::DISPATCH_IN_FLIGHT_REQUESTS, "account" => named(account)).set(requests as f64);
 }
 
-/// A message got its permit.
+/// A message was granted its permit.
 pub fn permit_given(account: &str) {
     counter!(names::DISPATCH_PERMITS_TOTAL, "account" => named(account)).increment(1);
 }
@@ -59,31 +59,31 @@ pub fn permit_unused(account: &str, why: Unused) {
     counter!(names::DISPATCH_PERMITS_UNUSED_TOTAL, "account" => named(account), "reason" => why.label()).increment(1);
 }
 
-/// An attempt began. `number` is the label that people gave the number, and never the number.
+/// An attempt began. `number` is the number's label, never the phone number.
 pub fn segments_started(number: &str, segments: u16) {
     counter!(names::DISPATCH_SEGMENTS_STARTED_TOTAL, "number" => shown(number)).increment(u64::from(segments));
 }
 
-/// A message's first attempt began, so much later than was promised.
+/// A message's first attempt began, later than promised by `by`.
 pub fn started_late(account: &str, by: Duration) {
     histogram!(names::DISPATCH_LATENESS_SECONDS, "account" => named(account)).record(by.as_secs_f64());
 }
 
-/// A carrier was asked something, and answered or failed after so long.
-pub fn carrier_asked(account: &str, took: Duration) {
+/// A request to a carrier ended after `took`.
+pub fn carrier_request(account: &str, took: Duration) {
     histogram!(names::CARRIER_REQUEST_SECONDS, "account" => named(account)).record(took.as_secs_f64());
 }
 
-/// A carrier said "not now" to a number, which rests. `number` is its label.
+/// A carrier answered "not now" for a number, which is paused. `number` is its label.
 pub fn lane_paused(number: &str) {
     let number = shown(number);
-    tracing::debug!(number, "a number rests, as its carrier asked");
+    tracing::debug!(number, "number paused at its carrier's request");
     counter!(names::LANE_PAUSES_TOTAL, "number" => number).increment(1);
 }
 
-/// An account is paused from now on, or for another reason. `refused`: its carrier refuses it, and a person must act.
+/// An account was paused, or its reason changed. `refused`: its carrier refuses it, and an operator must act.
 pub fn account_paused(account: &str, refused: bool, detail: &str) {
-    say_paused(account, refused, detail);
+    log_paused(account, refused, detail);
     counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => named(account)).increment(1);
     account_is_paused(account, true);
     account_is_refused(account, refused);
@@ -91,37 +91,37 @@ pub fn account_paused(account: &str, refused: bool, detail: &str) {
 
 /// An account was paused when the gateway started.
 pub fn account_still_paused(account: &str, refused: bool, detail: &str) {
-    say_paused(account, refused, detail);
+    log_paused(account, refused, detail);
     account_is_paused(account, true);
     account_is_refused(account, refused);
 }
 
-fn say_paused(account: &str, refused: bool, detail: &str) {
+fn log_paused(account: &str, refused: bool, detail: &str) {
     if refused {
         tracing::error!(
             account,
             detail,
-            "the carrier refuses the account: its texts wait until that is mended; it is tried again every 30 s, and at once \
+            "the carrier refuses the account: its texts wait until this is fixed; retried every 30 s, and immediately \
              after a reload"
         );
     } else {
-        tracing::warn!(account, detail, "the account is paused: its carrier does not answer, or fails");
+        tracing::warn!(account, detail, "account paused: its carrier does not answer, or fails");
     }
 }
 
-/// An account works again.
+/// An account is no longer paused.
 pub fn account_resumed(account: &str) {
-    tracing::info!(account, "the account is no longer paused");
+    tracing::info!(account, "account no longer paused");
     account_is_paused(account, false);
     account_is_refused(account, false);
 }
 
-/// Whether an account is left alone just now.
+/// Records whether an account is paused.
 pub fn account_is_paused(account: &str, paused: bool) {
     gauge!(names::ACCOUNT_PAUSED, "account" => named(account)).set(if paused { 1.0 } else { 0.0 });
 }
 
-/// Whether an account is refused by its carrier just now.
+/// Records whether an account is refused by its carrier.
 fn account_is_refused(account: &str, refused: bool) {
     gauge!(names::ACCOUNT_CREDENTIALS_REFUSED, "account" => named(account)).set(if refused { 1.0 } else { 0.0 });
 }

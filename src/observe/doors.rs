@@ -1,4 +1,4 @@
-//! Facts of our doors: connections and requests.
+//! Logs and metrics of the doors: connections and requests.
 
 use super::label::{ConnectionEnd, labels};
 use super::limited::{Cause, limited};
@@ -16,7 +16,7 @@ labels! {
         Carriers = "carriers",
         /// The platform's API.
         Platform = "platform",
-        /// People.
+        /// The operators' console.
         Console = "console",
         /// Health and metrics.
         Ops = "ops",
@@ -24,88 +24,91 @@ labels! {
 }
 
 labels! {
-    /// Why a connection was refused at once.
+    /// Why a connection was refused immediately.
     Refused {
-        /// The door has as many as it takes.
+        /// The door has reached its limit.
         Full = "full",
-        /// The address has its share.
+        /// The address has reached its limit.
         AddressFull = "address_full",
     }
 }
 
-/// A door is open and takes connections.
+/// A door accepts connections.
 pub fn door_open(door: Door, address: SocketAddr, tls: bool) {
     tracing::info!(door = door.label(), %address, tls, "door open");
 }
 
-/// A door takes no more connections, and those it had are done.
+/// A door accepts no more connections, and all of its connections have ended.
 pub fn door_closed(door: Door) {
     tracing::info!(door = door.label(), "door closed");
 }
 
-/// A door's certificate expires so long after the beginning of 1970.
+/// When a door's certificate expires, as time since 1970.
 pub fn certificate(door: Door, expires: Duration) {
     gauge!(names::CERTIFICATE_EXPIRES, "door" => door.label()).set(expires.as_secs_f64());
 }
 
-/// The limit of open files leaves a door room for fewer connections than are configured.
+/// The limit of open files allows a door fewer connections than are configured.
 pub fn few_descriptors(descriptors: usize, fit: usize, wanted: usize) {
     tracing::warn!(
         open_files_max = descriptors,
         connections = fit,
         connections_max = wanted,
-        "the limit of open files leaves a door fewer connections than limits.connections_max: raise it (LimitNOFILE)"
+        "the limit of open files allows fewer connections than limits.connections_max: raise it (LimitNOFILE)"
     );
 }
 
-/// A connection found a place.
+/// A connection was accepted.
 pub fn connection_opened(door: Door) {
     gauge!(names::CONNECTIONS_OPEN, "door" => door.label()).increment(1.0);
 }
 
-/// A connection that was opened is gone.
+/// An accepted connection ended.
 pub fn connection_closed(door: Door, end: ConnectionEnd) {
     tracing::debug!(door = door.label(), end = end.label(), "connection closed");
     gauge!(names::CONNECTIONS_OPEN, "door" => door.label()).decrement(1.0);
     counter!(names::CONNECTIONS_TOTAL, "door" => door.label(), "end" => end.label()).increment(1);
 }
 
-/// A connection found no place and was closed unread.
+/// A connection was refused: closed before anything was read.
 pub fn connection_refused(door: Door, why: Refused, from: IpAddr) {
     tracing::debug!(door = door.label(), why = why.label(), %from, "connection refused");
     counter!(names::CONNECTIONS_REFUSED_TOTAL, "door" => door.label(), "reason" => why.label()).increment(1);
 }
 
-/// The system gave us no connection, because we have run out of descriptors or memory. Tried again after a pause.
+/// `accept()` failed for lack of descriptors or memory. It is retried after a pause.
 pub fn accept_failed(door: Door, error: &io::Error) {
     limited(Cause::AcceptFailed, door.label(), || {
-        tracing::error!(door = door.label(), %error, "cannot take connections: raise the limit of open files");
+        tracing::error!(
+            door = door.label(), %error,
+            "cannot accept connections: raise the limit of open files (LimitNOFILE)"
+        );
     });
     counter!(names::ACCEPT_FAILURES_TOTAL, "door" => door.label()).increment(1);
 }
 
-/// The time to stop in good order is over, and this many connections and requests were cut off.
+/// The deadline of the graceful shutdown has passed, and this many connections and requests were cut off.
 pub fn connections_cut(door: Door, count: usize) {
-    tracing::warn!(door = door.label(), count, "still at work when time was up: cut off");
+    tracing::warn!(door = door.label(), count, "connections cut off at shutdown deadline");
 }
 
-/// A TLS handshake failed. A peer that only left before its end, as health checks of load balancers do, is not worth a line.
-/// Counted by [`connection_closed`].
+/// A TLS handshake failed. A peer that disconnects during it, like a load balancer's health check, is logged at debug
+/// only. Counted by [`connection_closed`].
 pub fn handshake_failed(door: Door, from: IpAddr, error: &io::Error) {
-    let left = matches!(
+    let disconnected = matches!(
         error.kind(),
         io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
     );
-    if left {
+    if disconnected {
         return tracing::debug!(door = door.label(), %from, %error, "TLS handshake not finished");
     }
     limited(Cause::HandshakeFailed, door.label(), || {
         tracing::warn!(
             door = door.label(), %from, %error,
-            "TLS handshake failed: check the peer's protocol, and that it trusts our certificate"
+            "TLS handshake failed: check the peer's TLS versions, and that it trusts our certificate"
         );
     });
 }
@@ -127,15 +130,14 @@ pub fn request_panicked(door: Door) {
     counter!(names::PANICS_TOTAL, "door" => door.label()).increment(1);
 }
 
-/// A door answered a request, so long after its headers were there.
+/// A door answered a request. `took`: since its headers had arrived.
 pub fn answered(door: Door, took: Duration) {
     static SECONDS: Once<Vec<Histogram>> =
         Once::new(|| Door::ALL.iter().map(|door| histogram!(names::REQUEST_SECONDS, "door" => door.label())).collect());
-    SECONDS.tell(|of| of[door as usize].record(took.as_secs_f64()));
+    SECONDS.with(|of| of[door as usize].record(took.as_secs_f64()));
 }
 
-/// The platform asked something. `route` is the pattern, as the router knows it, and never the path; `refused` the code
-/// it was refused with.
+/// An API request was answered. `route` is the router's pattern, never the path; `refused` is the code of a refusal.
 pub fn api_request(method: &'static str, route: &'static str, status: http::StatusCode, refused: Option<&'static str>) {
     let (class, code) = (status_class(status), refused.unwrap_or("ok"));
     tracing::debug!(method, route, status = status.as_u16(), code, "API request");
@@ -145,7 +147,7 @@ pub fn api_request(method: &'static str, route: &'static str, status: http::Stat
     .increment(1);
 }
 
-/// A request came without a credential that holds here.
+/// A request had no valid credential.
 pub fn credential_refused(door: Door, from: IpAddr) {
     limited(Cause::CredentialRefused, door.label(), || {
         tracing::warn!(door = door.label(), %from, "credential refused");

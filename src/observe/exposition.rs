@@ -1,11 +1,11 @@
-//! The order of what `/metrics` shows. The recorder keeps metrics and series in hash maps, whose order differs from one
-//! process to the next, and two answers could not be compared.
+//! A stable order for `/metrics`. The recorder keeps metrics and series in hash maps, whose order differs between
+//! processes, so that two responses could not be compared.
 
-/// The same metrics by name, and the series of each by their labels. The buckets of a histogram stay in their order.
+/// Sorts metrics by name and series by labels. The buckets of a histogram keep their order.
 pub(super) fn in_order(text: &str) -> String {
     let mut metrics: Vec<Vec<&str>> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
-        // Each metric begins with its help, or with its type where it has none.
+        // A metric begins with its help line, or with its type line if it has no help.
         let begins = line.starts_with("# HELP ")
             || (line.starts_with("# TYPE ")
                 && metrics.last().is_none_or(|metric| !metric.iter().all(|line| line.starts_with("# HELP "))));
@@ -31,12 +31,12 @@ pub(super) fn in_order(text: &str) -> String {
     ordered
 }
 
-/// Whether a line ends one series of a histogram: its count comes after its buckets and its sum.
+/// Whether a line is the last of a histogram's series: the count follows the buckets and the sum.
 fn is_last(line: &str) -> bool {
     line.split(['{', ' ']).next().is_some_and(|name| name.ends_with("_count"))
 }
 
-/// The line without its value, which changes.
+/// The line without its value.
 fn labels(line: &str) -> &str {
     line.rsplit_once(' ').map_or(line, |(labels, _)| labels)
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f19_metrics_and_series_have_an_order_and_buckets_keep_theirs() {
+    fn f19_metrics_and_series_are_sorted_and_buckets_keep_their_order() {
         let text = "# HELP b Second. It rises.\n# TYPE b counter\nb{x=\"2\"} 1\nb{x=\"1\"} 9\n\n\
                     # TYPE c histogram\nc_bucket{x=\"2\",le=\"1\"} 0\nc_bucket{x=\"2\",le=\"10\"} 0\nc_sum{x=\"2\"} 0\nc_count{x=\"2\"} 0\n\
                     c_bucket{x=\"1\",le=\"1\"} 0\nc_bucket{x=\"1\",le=\"10\"} 0\nc_sum{x=\"1\"} 0\nc_count{x=\"1\"} 0\n\n\

@@ -1,4 +1,4 @@
-//! Facts of the feed: what the platform is told.
+//! Logs and metrics of the feed, which delivers events to the platform.
 
 use super::label::labels;
 use super::limited::{Cause, limited};
@@ -11,18 +11,18 @@ labels! {
     Delivery {
         /// A complete 2xx.
         Delivered = "delivered",
-        /// Any other status but those below.
+        /// Any other status.
         Refused = "refused",
         /// 429 or 503: not now.
         Later = "later",
-        /// 410: the endpoint says that it is gone.
+        /// 410: the endpoint no longer exists.
         Gone = "gone",
-        /// No answer, or none that was complete.
+        /// No response, or an incomplete one.
         Unanswered = "unanswered",
     }
 }
 
-/// An endpoint was told something, and answered or did not. `detail` is shown in the log only.
+/// A delivery to an endpoint ended. `detail` goes to the log only.
 pub fn delivery(endpoint: &str, outcome: Delivery, detail: &str) {
     match outcome {
         Delivery::Delivered => tracing::debug!(endpoint, outcome = outcome.label(), "delivery"),
@@ -33,31 +33,31 @@ pub fn delivery(endpoint: &str, outcome: Delivery, detail: &str) {
     counter!(names::DELIVERIES_TOTAL, "endpoint" => endpoint.to_owned(), "outcome" => outcome.label()).increment(1);
 }
 
-/// An endpoint was asked to take something, and answered or failed after so long.
-pub fn endpoint_asked(endpoint: &str, took: Duration) {
+/// A request to an endpoint ended after `took`.
+pub fn endpoint_request(endpoint: &str, took: Duration) {
     histogram!(names::DELIVERY_SECONDS, "endpoint" => endpoint.to_owned()).record(took.as_secs_f64());
 }
 
-/// How an endpoint's feed stands.
+/// The state of an endpoint's feed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FeedStatus {
-    /// Positions of the journal it has still to be told of.
+    /// Journal positions not yet delivered to it.
     pub lag: u64,
-    /// The age of the oldest event that waits for it in memory.
+    /// The age of the oldest event waiting for it in memory.
     pub oldest: Option<Duration>,
-    /// Calls that are parked.
+    /// Number of parked calls.
     pub parked: usize,
-    /// It is gone, or has taken nothing for ten seconds.
+    /// It answers 410, or has accepted nothing for ten seconds.
     pub paused: bool,
 }
 
-/// How an endpoint's feed stands just now.
-pub fn feed_standing(endpoint: &str, standing: FeedStatus) {
+/// Records the state of an endpoint's feed.
+pub fn feed_status(endpoint: &str, status: FeedStatus) {
     let set = |name: &'static str, value: f64| gauge!(name, "endpoint" => endpoint.to_owned()).set(value);
-    set(names::FEED_LAG_POSITIONS, standing.lag as f64);
-    set(names::FEED_OLDEST_SECONDS, standing.oldest.unwrap_or_default().as_secs_f64());
-    set(names::FEED_PARKED_CALLS, standing.parked as f64);
-    set(names::FEED_PAUSED, f64::from(u8::from(standing.paused)));
+    set(names::FEED_LAG_POSITIONS, status.lag as f64);
+    set(names::FEED_OLDEST_SECONDS, status.oldest.unwrap_or_default().as_secs_f64());
+    set(names::FEED_PARKED_CALLS, status.parked as f64);
+    set(names::FEED_PAUSED, f64::from(u8::from(status.paused)));
 }
 
 /// An endpoint is paused, or no longer is.
@@ -65,48 +65,44 @@ pub fn feed_paused(endpoint: &str, paused: bool) {
     if paused {
         tracing::error!(
             endpoint,
-            "the endpoint says that it is gone (410), or has accepted no event for ten seconds; its events wait in the journal and it is \
-             probed every 5 s: check that it runs, and that its url in the configuration is right"
+            "endpoint paused: it answers 410, or has accepted no event for ten seconds. Its events stay in the \
+             journal and it is probed every 5 s: check that it runs and that its url in the configuration is right"
         );
     } else {
-        tracing::info!(endpoint, "the endpoint takes events again: what waited for it follows in order");
+        tracing::info!(endpoint, "endpoint accepts events again: waiting events follow in order");
     }
 }
 
-/// Events an endpoint was still to be told of are no longer kept: the journal begins at `oldest`.
+/// Events were deleted before an endpoint had accepted them: the journal now begins at `oldest`.
 pub fn feed_gap(endpoint: &str, oldest: u64) {
     tracing::error!(
         endpoint,
         oldest,
-        "events this endpoint had not taken are no longer kept: read what it missed from the API"
+        "events were deleted before this endpoint accepted them: read the missing ones from the API"
     );
     counter!(names::FEED_GAPS_TOTAL, "endpoint" => endpoint.to_owned()).increment(1);
 }
 
-/// An endpoint that has not taken everything is named in the configuration no more. `after` is what to pull after to have
-/// what it misses.
+/// An endpoint was removed from the configuration before it had accepted all events. `after` is the cursor to read the
+/// missing ones from.
 pub fn endpoint_missing(endpoint: &str, lag: u64, parked: usize, after: Option<&str>) {
     tracing::warn!(
         endpoint,
         lag,
         parked,
         after,
-        "the configuration names this endpoint no more, and nobody is told what waits for it: name it again, by the same \
-         name, or read what it misses at GET /v1/events?after="
+        "endpoint removed from the configuration with undelivered events; re-add it by the same name to resume, or \
+         read them at GET /v1/events?after="
     );
 }
 
-/// An event that was to be told once more was refused too often.
+/// An endpoint refused an event of a replay too often.
 pub fn replay_given_up(endpoint: &str, event: &str) {
-    tracing::warn!(endpoint, event, "an event of a replay was refused again and again: the replay goes on without it");
+    tracing::warn!(endpoint, event, "an event of a replay was refused repeatedly: the replay continues without it");
     counter!(names::REPLAYS_GIVEN_UP_TOTAL, "endpoint" => endpoint.to_owned()).increment(1);
 }
 
-/// What was to be told once more cannot be read.
+/// The events of a replay cannot be read.
 pub fn replay_unreadable(endpoint: &str, why: &str) {
-    tracing::error!(
-        endpoint,
-        why,
-        "a replay ended early, because what it comes to cannot be read: replay what comes after it"
-    );
+    tracing::error!(endpoint, why, "replay stopped: an event cannot be read; start another replay after it");
 }

@@ -1,15 +1,15 @@
-//! Labels: closed enums that print as one lower-case word, and the names that people give our numbers.
+//! Labels: enums whose values print as one lower-case word, and the labels that operators give our numbers.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Characters of a number's label that are shown.
+/// Maximum length of a number's label in metrics.
 const SHOWN_MAX: usize = 32;
 
-/// Digits that a label may show: no more than tell two numbers apart, so that a label that is a number is none here.
+/// Maximum digits in a label: enough to distinguish two numbers, too few to show a phone number.
 const DIGITS_MAX: usize = 4;
 
-/// Labels of numbers that are told apart. Each is a series of every metric that has them.
+/// Maximum number of distinct labels. Each adds a series to every metric with this label.
 const NUMBERS_MAX: usize = 1_000;
 
 macro_rules! labels {
@@ -21,10 +21,10 @@ macro_rules! labels {
         }
 
         impl $name {
-            /// Every one there is.
+            /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The word for it in metrics and logs.
+            /// Its name in metrics and logs.
             pub fn label(self) -> &'static str {
                 match self {
                     $(Self::$variant => $label,)+
@@ -37,41 +37,41 @@ macro_rules! labels {
 pub(super) use labels;
 
 labels! {
-    /// Why a connection to one of our doors ended.
+    /// Why a connection to a door ended.
     ConnectionEnd {
-        /// It was closed in good order.
+        /// It was closed normally.
         Closed = "closed",
-        /// It broke, or the peer sent what is no HTTP.
+        /// It broke, or the peer sent invalid HTTP.
         Broken = "broken",
         /// The TLS handshake failed.
         HandshakeFailed = "handshake_failed",
         /// The TLS handshake took too long.
         HandshakeLate = "handshake_late",
-        /// Too many others had begun something as large, or waited for their handshake.
+        /// Too many others were sending large headers or waiting for their handshake.
         AtCapacity = "crowded",
-        /// A trusted proxy sent no PROXY protocol header, or a wrong one.
+        /// A trusted proxy sent no PROXY protocol header, or an invalid one.
         ProxyHeader = "proxy_header",
         /// The headers took too long.
         HeadersLate = "headers_late",
         /// It was idle for too long.
         Idle = "idle",
-        /// The peer did not take our answer.
+        /// The peer did not read our response in time.
         WriteLate = "write_late",
-        /// We were stopping and it was late.
+        /// It was cut off at the shutdown deadline.
         Cut = "cut",
     }
 }
 
-/// An account's name; `none` for the account of a number that is ours no longer.
+/// An account's name; `none` for the account of a number that is no longer ours.
 pub(super) fn account(name: &str) -> String {
     if name.is_empty() { "none".to_owned() } else { name.to_owned() }
 }
 
-/// What is shown of the label that people gave a number: one line, cut, and without digits where they might be the number
-/// itself (A57). `other` past [`NUMBERS_MAX`], `none` where there is nothing.
+/// A number's label as shown in metrics: one line, truncated, and without digits if they could be the phone number
+/// (A57). `other` past [`NUMBERS_MAX`], `none` if it is empty.
 pub(super) fn shown(label: &str) -> String {
-    static TOLD_APART: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    among(&mut TOLD_APART.lock().unwrap_or_else(PoisonError::into_inner), clean(label))
+    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    limit_distinct(&mut SEEN.lock().unwrap_or_else(PoisonError::into_inner), clean(label))
 }
 
 fn clean(label: &str) -> String {
@@ -88,14 +88,14 @@ fn clean(label: &str) -> String {
     if line.is_empty() { "none".to_owned() } else { line.chars().take(SHOWN_MAX).collect() }
 }
 
-fn among(told_apart: &mut BTreeSet<String>, label: String) -> String {
-    if told_apart.contains(&label) {
+fn limit_distinct(seen: &mut BTreeSet<String>, label: String) -> String {
+    if seen.contains(&label) {
         return label;
     }
-    if told_apart.len() >= NUMBERS_MAX {
+    if seen.len() >= NUMBERS_MAX {
         return "other".to_owned();
     }
-    told_apart.insert(label.clone());
+    seen.insert(label.clone());
     label
 }
 
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a57_a_label_that_might_be_a_number_shows_no_digit_and_one_that_is_none_shows_as_it_is() {
+    fn a57_digits_are_masked_in_labels_that_might_be_phone_numbers() {
         for (label, expected) in [
             ("Support A", "Support A"),
             ("Line 12", "Line 12"),
@@ -119,19 +119,19 @@ mod tests {
     }
 
     #[test]
-    fn r28_a_label_is_cut_and_put_on_one_line() {
+    fn r28_a_label_is_truncated_and_put_on_one_line() {
         assert_eq!(clean("  a\n\tb\u{0}c  d "), "a b c d");
         assert_eq!(clean(" \n "), "none");
         assert_eq!(clean(&"ü".repeat(100)), "ü".repeat(SHOWN_MAX));
     }
 
     #[test]
-    fn beyond_a_thousand_labels_a_new_one_is_another_and_those_there_are_stay() {
-        let mut told_apart = BTreeSet::new();
+    fn past_the_limit_new_labels_become_other_and_known_ones_stay() {
+        let mut seen = BTreeSet::new();
         for nth in 0..NUMBERS_MAX {
-            assert_eq!(among(&mut told_apart, format!("l{nth}")), format!("l{nth}"));
+            assert_eq!(limit_distinct(&mut seen, format!("l{nth}")), format!("l{nth}"));
         }
-        assert_eq!(among(&mut told_apart, "new".to_owned()), "other");
-        assert_eq!(among(&mut told_apart, "l7".to_owned()), "l7");
+        assert_eq!(limit_distinct(&mut seen, "new".to_owned()), "other");
+        assert_eq!(limit_distinct(&mut seen, "l7".to_owned()), "l7");
     }
 }

@@ -1,29 +1,29 @@
-//! A rate limit for log lines that somebody outside can cause.
+//! A rate limit for log lines that clients can trigger.
 //!
-//! Invariant: of each cause and account at most [`LINES_MAX`] lines are logged in a [`WINDOW`]. What is left out is counted,
-//! and the count is logged once the window is over. Metrics count every event.
+//! Invariant: per cause and account at most [`LINES_MAX`] lines are logged in a [`WINDOW`]. Suppressed lines are
+//! counted, and the count is logged after the window. Metrics count every event.
 
 use super::label::labels;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines of one cause and account in a window: enough to see what is wrong, whoever repeats it.
+/// Lines per cause and account in a window: enough to diagnose a problem.
 const LINES_MAX: u32 = 10;
 
-/// How long a window is.
+/// The length of a window.
 const WINDOW: Duration = Duration::from_secs(10);
 
 labels! {
-    /// What somebody outside can make us log.
+    /// The rate-limited kinds of log lines.
     Cause {
-        /// A webhook's signature did not hold.
+        /// A webhook's signature was wrong.
         SignatureRefused = "signature_refused",
-        /// A webhook for an account or a path that is not there.
+        /// A webhook for an unknown account or path.
         UnknownWebhook = "unknown_webhook",
-        /// A signed webhook that could not be read.
+        /// An authentic webhook that could not be parsed.
         Quarantined = "quarantined",
-        /// A sender to whom no text could be written.
+        /// A sender in whose language there is no auto-reply.
         NoAutoReplyText = "no_auto_reply_text",
         /// A request without a valid credential.
         CredentialRefused = "credential_refused",
@@ -31,7 +31,7 @@ labels! {
         HandshakeFailed = "handshake_failed",
         /// A PROXY protocol header that is missing or wrong.
         ProxyHeaderRefused = "proxy_header_refused",
-        /// The system gave us no connection.
+        /// `accept()` failed.
         AcceptFailed = "accept_failed",
         /// A request that panicked.
         RequestPanicked = "request_panicked",
@@ -39,15 +39,15 @@ labels! {
         Panicked = "panicked",
         /// A command whose rows would be too large.
         CommandTooLarge = "command_too_large",
-        /// An attempt to send that the carrier did not answer.
+        /// An attempt to send that got no response.
         AttemptFailed = "attempt_failed",
-        /// A delivery that an endpoint did not take.
+        /// A delivery that an endpoint did not accept.
         DeliveryFailed = "delivery_failed",
     }
 }
 
-/// Logs by `log`, unless enough lines of this cause and account were logged in this window. `account` is an account, a door
-/// or an endpoint of the configuration, so there are few.
+/// Calls `log`, unless this cause and account have used up their lines in this window. `account` is a configured
+/// account, door or endpoint, so their number is small.
 pub(super) fn limited(cause: Cause, account: &str, log: impl FnOnce()) {
     let admitted = lines().admit(cause, account, Instant::now());
     if let Some(count) = admitted.left_out_before {
@@ -58,8 +58,8 @@ pub(super) fn limited(cause: Cause, account: &str, log: impl FnOnce()) {
     }
 }
 
-/// Logs how many lines were left out in windows that are over; at the end of the process in all of them. To be called every
-/// few seconds.
+/// Logs how many lines were suppressed in windows that are over, or in all windows `at_the_end` of the process. Call it
+/// every few seconds.
 pub fn report_left_out(at_the_end: bool) {
     let now = if at_the_end { Instant::now() + WINDOW } else { Instant::now() };
     let over = lines().replace(now);
@@ -69,7 +69,7 @@ pub fn report_left_out(at_the_end: bool) {
 }
 
 fn left_out(cause: Cause, account: &str, count: u64) {
-    tracing::warn!(cause = cause.label(), account, left_out = count, "more of the same were left out of the log");
+    tracing::warn!(cause = cause.label(), account, left_out = count, "similar log lines were suppressed");
 }
 
 fn lines() -> MutexGuard<'static, Lines> {
@@ -77,7 +77,7 @@ fn lines() -> MutexGuard<'static, Lines> {
     LINES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The windows that are open.
+/// The open windows.
 #[derive(Default)]
 struct Lines(HashMap<(Cause, String), Window>);
 
@@ -88,9 +88,9 @@ struct Window {
 }
 
 struct Admitted {
-    /// Whether the line is to be logged.
+    /// Whether to log the line.
     logged: bool,
-    /// Lines left out in the window before, where nobody has reported them yet.
+    /// Lines suppressed in the previous window and not reported yet.
     left_out_before: Option<u64>,
 }
 
@@ -112,7 +112,7 @@ impl Lines {
         Admitted { logged, left_out_before }
     }
 
-    /// Closes the windows that are over, and returns what was left out in them.
+    /// Closes the windows that are over, and returns their counts of suppressed lines.
     fn replace(&mut self, now: Instant) -> Vec<(Cause, String, u64)> {
         let over = self.0.extract_if(|_, window| now.duration_since(window.began) >= WINDOW);
         let mut over: Vec<_> = over.map(|((cause, account), window)| (cause, account, window.left_out)).collect();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn f12_the_next_window_logs_again_and_reports_what_was_left_out() {
+    fn f12_the_next_window_logs_again_and_reports_suppressed_lines() {
         let (mut lines, now) = (Lines::default(), Instant::now());
         for _ in 0..LINES_MAX + 7 {
             lines.admit(Cause::SignatureRefused, "main", now);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn f12_what_was_left_out_is_reported_without_a_further_line() {
+    fn f12_suppressed_lines_are_reported_without_a_further_line() {
         let (mut lines, now) = (Lines::default(), Instant::now());
         for _ in 0..LINES_MAX + 3 {
             lines.admit(Cause::SignatureRefused, "main", now);
@@ -160,6 +160,6 @@ mod tests {
         lines.admit(Cause::CredentialRefused, "platform", now);
         assert_eq!(lines.replace(now), []);
         assert_eq!(lines.replace(now + WINDOW), [(Cause::SignatureRefused, "main".to_owned(), 3)]);
-        assert!(lines.0.is_empty(), "windows that are over are forgotten");
+        assert!(lines.0.is_empty(), "closed windows are removed");
     }
 }

@@ -1,4 +1,4 @@
-//! What a line of the log looks like to programs and to systemd's journal.
+//! The log's line formats for programs (JSON) and for systemd's journal.
 
 use super::LogFormat;
 use jiff::Timestamp;
@@ -11,10 +11,10 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// An object a line: `time`, `level`, `target`, `message` and the fields, which are named as in the program.
+/// One JSON object per line: `time`, `level`, `target`, `message` and the event's fields.
 pub(super) struct JsonLines;
 
-/// Lines that begin with `<N>`, which systemd reads as their priority. The journal has a time for each by itself.
+/// Lines with a prefix `<N>`, which systemd reads as the priority. The journal adds the timestamps.
 pub(super) struct JournalLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -44,7 +44,7 @@ where
     }
 }
 
-/// What ends a process, in the log's format whatever its level is, and also where the log has not begun: a line each.
+/// Formats a fatal error like the log, one line each. Works at any log level and before logging has started.
 pub fn last_words(format: LogFormat, why: &str) -> String {
     match format {
         LogFormat::Text => format!("{why}\n"),
@@ -58,7 +58,7 @@ pub fn last_words(format: LogFormat, why: &str) -> String {
     }
 }
 
-/// Each line of a text with its priority before it.
+/// Prefixes each line of a text with its priority.
 fn prioritised(level: Level, text: &str) -> String {
     let priority = match level {
         Level::ERROR => 3,
@@ -72,7 +72,7 @@ fn prioritised(level: Level, text: &str) -> String {
     })
 }
 
-/// The beginning of a line's object.
+/// An object with `time` and `level`.
 fn object(level: &str) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("time".to_owned(), Timestamp::now().to_string().into());
@@ -80,7 +80,7 @@ fn object(level: &str) -> Map<String, Value> {
     object
 }
 
-/// The fields of an event, as JSON has them.
+/// The fields of an event as JSON.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -128,25 +128,25 @@ mod tests {
 
     #[test]
     fn f17_a_json_line_has_time_level_message_and_fields() {
-        let said = written(|lines| Box::new(lines.event_format(JsonLines).finish()));
-        let object: Value = serde_json::from_str(&said[0]).unwrap();
+        let lines = written(|lines| Box::new(lines.event_format(JsonLines).finish()));
+        let object: Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(object["level"], "WARN");
         assert_eq!(object["message"], "two\nlines");
         assert_eq!((&object["account"], &object["count"]), (&"main".into(), &7.into()));
         assert!(object["target"].as_str().unwrap().starts_with("offhook::observe"), "{object}");
         assert!(object["time"].as_str().unwrap().parse::<Timestamp>().is_ok(), "{object}");
-        assert_eq!(said.len(), 1);
+        assert_eq!(lines.len(), 1);
     }
 
     #[test]
     fn f17_a_journal_line_begins_with_its_priority_and_has_no_time() {
-        let said = written(|lines| Box::new(lines.event_format(JournalLines).finish()));
-        assert_eq!(said[0], "<4>offhook::observe::lines::tests: two");
-        assert_eq!(said[1], "<4>lines account=\"main\" count=7");
+        let lines = written(|lines| Box::new(lines.event_format(JournalLines).finish()));
+        assert_eq!(lines[0], "<4>offhook::observe::lines::tests: two");
+        assert_eq!(lines[1], "<4>lines account=\"main\" count=7");
     }
 
     #[test]
-    fn f17_what_ends_the_process_is_written_in_the_format_of_the_log() {
+    fn f17_a_fatal_error_is_written_in_the_log_s_format() {
         assert_eq!(last_words(LogFormat::Text, "one\ntwo"), "one\ntwo\n");
         assert_eq!(last_words(LogFormat::Journal, "one\ntwo"), "<3>one\n<3>two\n");
         let json = last_words(LogFormat::Json, "one\ntwo");
@@ -161,7 +161,7 @@ mod tests {
         Buffer,
     >;
 
-    /// The lines that a warning makes.
+    /// The lines written for a test warning.
     fn written(subscriber: impl FnOnce(Builder) -> Box<dyn Subscriber + Send + Sync>) -> Vec<String> {
         let buffer = Buffer::default();
         let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(buffer.clone());

@@ -1,15 +1,14 @@
-//! The list of metrics for people, as `offhook metrics` prints it.
+//! The list of metrics that `offhook metrics` prints.
 
 use super::names::{ALL, LABELS, Metric};
 
-/// Columns of a terminal that text is broken to.
+/// The width that text is wrapped to.
 const COLUMNS: usize = 110;
 
-/// What a help text is set in by.
+/// The indentation of a help text.
 const INDENT: &str = "    ";
 
-/// Every metric under the stage it belongs to, with its kind, its labels and what its moves mean; then the labels, with
-/// where their values come from.
+/// All metrics by stage, with kind, labels and help; then all labels with the source of their values.
 pub fn list() -> String {
     let widest = ALL.iter().map(|metric| metric.name.len()).max().unwrap_or_default();
     let mut text = String::new();
@@ -22,16 +21,16 @@ pub fn list() -> String {
         let line = format!("{name:widest$}  {kind:9}  {}", labels.join(", "));
         text.push_str(line.trim_end());
         text.push('\n');
-        for line in broken(help, COLUMNS - INDENT.len()) {
+        for line in wrapped(help, COLUMNS - INDENT.len()) {
             text.push_str(&format!("{INDENT}{line}\n"));
         }
         text.push('\n');
     }
-    text.push_str("Labels, and where their values come from. None holds a number, a text or an id.\n\n");
+    text.push_str("Labels and the sources of their values. No label contains a phone number, a text or an id.\n\n");
     let widest = LABELS.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
     for (label, source) in LABELS {
         let mut label = *label;
-        for line in broken(source, COLUMNS - widest - 2) {
+        for line in wrapped(source, COLUMNS - widest - 2) {
             text.push_str(&format!("{label:widest$}  {line}\n"));
             label = "";
         }
@@ -39,8 +38,8 @@ pub fn list() -> String {
     text
 }
 
-/// A text in lines of at most `columns`; a longer word stands alone.
-fn broken(text: &str, columns: usize) -> Vec<String> {
+/// Wraps a text to lines of at most `columns`; a longer word gets a line of its own.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -59,13 +58,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_broken_between_words() {
-        assert_eq!(broken("one two three", 7), ["one two", "three"]);
-        assert_eq!(broken("a-word-too-long b", 4), ["a-word-too-long", "b"]);
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a-word-too-long b", 4), ["a-word-too-long", "b"]);
     }
 
     #[test]
-    fn the_list_has_every_metric_once_in_columns_and_no_line_is_too_long() {
+    fn every_metric_is_listed_once_in_columns_and_no_line_is_too_long() {
         let list = list();
         for metric in ALL {
             let lines = list.lines().filter(|line| line.split(' ').next() == Some(metric.name));

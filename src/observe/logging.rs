@@ -5,32 +5,32 @@ use super::lines::{JournalLines, JsonLines};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// The variables that name what is written, the first that is set wins.
+/// The variables that set the log filter; the first one set wins.
 const LEVEL_VARIABLES: [&str; 2] = ["OFFHOOK_LOG", "RUST_LOG"];
 
-/// The variable that names how it is written.
+/// The variable that sets the log format.
 const FORMAT_VARIABLE: &str = "OFFHOOK_LOG_FORMAT";
 
-/// What a bare word in a filter may be. Any other word is a part of the program to the filter, so that a misspelt level
-/// would silence everything else.
+/// Bare words allowed in a filter. `EnvFilter` takes any other word for a target, so a misspelt level would silence
+/// everything else.
 const BARE_WORDS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// How the log is written.
+/// The log format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
-    /// Lines for people, each with its time.
+    /// Human-readable lines with timestamps.
     Text,
-    /// An object a line.
+    /// One JSON object per line.
     Json,
-    /// For systemd's journal: a priority, and no time, since the journal has its own.
+    /// For systemd's journal: a priority prefix and no timestamp, which the journal adds.
     Journal,
 }
 
 impl LogFormat {
-    /// Every one there is.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Text, Self::Json, Self::Journal];
 
-    /// The word for it.
+    /// Its name in the configuration.
     pub fn label(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -39,60 +39,62 @@ impl LogFormat {
         }
     }
 
-    /// The one that a word means.
+    /// The format with this name, if any.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.label() == word)
     }
 
-    /// The one that `OFFHOOK_LOG_FORMAT` names, if it is set.
+    /// The format set by `OFFHOOK_LOG_FORMAT`, if any.
     pub fn from_environment() -> Result<Option<Self>, LoggingFailed> {
         format(|name| std::env::var(name).ok())
     }
 }
 
-/// Logging could not begin.
+/// Why logging could not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoggingFailed {
-    /// The level was no level.
-    #[error("{variable} is no log filter ({reason}): use error, warn, info or debug, or leave it out for {default}")]
+    /// The filter is invalid.
+    #[error(
+        "{variable} is not a valid log filter ({reason}): use error, warn, info or debug, or unset it for {default}"
+    )]
     BadFilter {
-        /// The variable it stands in.
+        /// The variable that holds it.
         variable: &'static str,
         /// What is wrong with it.
         reason: String,
-        /// What holds without it.
+        /// The level used without it.
         default: &'static str,
     },
-    /// The format was no format.
-    #[error("{FORMAT_VARIABLE} is {word:?}: use text, json or journal, or leave it out for what [log] format says")]
+    /// The format is unknown.
+    #[error("{FORMAT_VARIABLE} is {word:?}: use text, json or journal, or unset it to use [log] format")]
     BadFormat {
-        /// What it says.
+        /// Its value.
         word: String,
     },
-    /// It had begun already.
-    #[error("this process logs already")]
+    /// Logging was started before.
+    #[error("logging is already initialised in this process")]
     Twice,
 }
 
-/// Begins to log to stderr, at the level that `OFFHOOK_LOG`, else `RUST_LOG`, else `level` names, and in `format` unless
-/// `OFFHOOK_LOG_FORMAT` names another. Colours only where a terminal shows them.
+/// Starts logging to stderr, at the level of `OFFHOOK_LOG`, else `RUST_LOG`, else `level`, and in `format` unless
+/// `OFFHOOK_LOG_FORMAT` is set. Colours are used on terminals only.
 pub fn logging(format: LogFormat, level: &'static str) -> Result<(), LoggingFailed> {
     let format = LogFormat::from_environment()?.unwrap_or(format);
     let lines = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(format == LogFormat::Text && std::io::stderr().is_terminal())
         .with_env_filter(filter(|name| std::env::var(name).ok(), level)?);
-    let begun = match format {
+    let started = match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.event_format(JsonLines).try_init(),
         LogFormat::Journal => lines.event_format(JournalLines).try_init(),
     };
-    begun.map_err(|_| LoggingFailed::Twice)
+    started.map_err(|_| LoggingFailed::Twice)
 }
 
-/// Has panics logged by where they were, and not by what they said: that may quote a text or a number.
+/// Installs a panic hook that logs a panic's location but not its message, which may quote a text or a number.
 ///
-/// Those of requests are counted where they are answered, and the others stop the process.
+/// Panics in requests are counted by the caller; any other panic stops the process.
 pub fn panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -103,8 +105,8 @@ pub fn panics() {
 }
 
 fn panic_line(place: Option<&str>, thread: Option<&str>) -> String {
-    let (place, thread) = (place.unwrap_or("a place unknown"), thread.unwrap_or("without a name"));
-    format!("a panic at {place}, in the thread {thread}: this is a defect")
+    let (place, thread) = (place.unwrap_or("an unknown location"), thread.unwrap_or("without a name"));
+    format!("panic at {place}, thread {thread} (bug)")
 }
 
 fn format(variable: impl Fn(&'static str) -> Option<String>) -> Result<Option<LogFormat>, LoggingFailed> {
@@ -123,7 +125,7 @@ fn filter(
             let bad = |reason| LoggingFailed::BadFilter { variable: name, reason, default };
             let mut words = text.split(',').map(str::trim).filter(|word| !word.contains(['=', ':', '[']));
             if let Some(word) = words.find(|word| !BARE_WORDS.iter().any(|bare| bare.eq_ignore_ascii_case(word))) {
-                return Err(bad(format!("{word:?} is no level")));
+                return Err(bad(format!("{word:?} is not a level")));
             }
             return EnvFilter::try_new(&text).map_err(|error| bad(error.to_string()));
         }
@@ -136,17 +138,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_told_by_its_place_and_not_by_what_it_says() {
+    fn a_panic_is_logged_by_location_without_its_message() {
         let line = panic_line(Some("src/rules/lane.rs:7:13"), Some("engine"));
-        assert_eq!(line, "a panic at src/rules/lane.rs:7:13, in the thread engine: this is a defect");
-        assert_eq!(
-            panic_line(None, None),
-            "a panic at a place unknown, in the thread without a name: this is a defect"
-        );
+        assert_eq!(line, "panic at src/rules/lane.rs:7:13, thread engine (bug)");
+        assert_eq!(panic_line(None, None), "panic at an unknown location, thread without a name (bug)");
     }
 
     #[test]
-    fn our_own_variable_wins_over_the_common_one_and_none_means_the_default() {
+    fn offhook_log_wins_over_rust_log_and_unset_means_the_default() {
         let both = |name| Some(if name == "OFFHOOK_LOG" { "debug" } else { "error" }.to_owned());
         assert_eq!(filter(both, "info").unwrap().to_string(), "debug");
         let common = |name| (name == "RUST_LOG").then(|| "warn".to_owned());
@@ -155,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_is_none_is_said_to_be_none_and_where() {
+    fn an_unknown_level_is_refused_with_the_variable_s_name() {
         for word in ["offhook=loud", "inof", "info,lodu"] {
             let wrong = |name| (name == "OFFHOOK_LOG").then(|| word.to_owned());
             let text = filter(wrong, "info").unwrap_err().to_string();
-            assert!(text.starts_with("OFFHOOK_LOG is no log filter"), "{text}");
+            assert!(text.starts_with("OFFHOOK_LOG is not a valid log filter"), "{text}");
         }
         for word in ["WARN", "off", "info,hyper=debug"] {
             assert!(filter(|_| Some(word.to_owned()), "info").is_ok(), "{word}");
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn f17_the_environment_names_a_format_and_a_misspelt_one_is_refused() {
+    fn f17_the_environment_sets_the_format_and_a_misspelt_one_is_refused() {
         assert_eq!(format(|_| None), Ok(None));
         assert_eq!(format(|_| Some(String::new())), Ok(None));
         assert_eq!(format(|_| Some("journal".to_owned())), Ok(Some(LogFormat::Journal)));

@@ -1,4 +1,4 @@
-//! Facts of what carriers bring: webhooks, messages, receipts.
+//! Logs and metrics of what carriers send: webhooks, inbound messages, receipts.
 
 use super::label::labels;
 use super::limited::{Cause, limited};
@@ -8,123 +8,123 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 labels! {
-    /// What became of a webhook. Every webhook ends in exactly one.
+    /// The outcome of a webhook. Every webhook has exactly one.
     WebhookOutcome {
-        /// Everything in it is on disk.
+        /// Everything in it is durable.
         Taken = "taken",
-        /// All of it had been taken before.
+        /// All of it had been accepted before.
         Duplicate = "duplicate",
-        /// Of a kind that means nothing to us; answered 2xx.
+        /// Of a kind that is ignored; answered 2xx.
         Ignored = "ignored",
-        /// Signed, but not readable: quarantined.
+        /// Authentic, but not parseable: quarantined.
         Unreadable = "unreadable",
-        /// No signature, or a wrong one.
+        /// Its signature is missing or wrong.
         BadSignature = "bad_signature",
-        /// Taken in spite of a bad signature, since the account only reports them for now.
+        /// Accepted despite a bad signature, because the account only reports them.
         Reported = "reported",
-        /// For an account that we do not have.
+        /// For an account that does not exist.
         UnknownAccount = "unknown_account",
-        /// Larger than its carrier ever sends.
+        /// Larger than any webhook of its carrier.
         TooLarge = "too_large",
-        /// The body did not come in time, or not whole.
+        /// The body did not arrive completely in time.
         TooSlow = "too_slow",
-        /// No request that its carrier makes: method, media type or encoding.
+        /// Not a request its carrier makes: wrong method, media type or encoding.
         NotAWebhook = "not_a_webhook",
-        /// Refused with 503, as we had no room or no time.
+        /// Refused with 503 for lack of space or time.
         Overloaded = "overloaded",
-        /// Refused with 503 unverified: the machine was short of CPU, and its client's address had failed too often.
+        /// Refused with 503 unverified: the CPU was saturated, and the client's address had failed too often.
         Shed = "shed",
     }
 }
 
 labels! {
-    /// What became of a message that somebody sent us. Every message ends in exactly one.
+    /// The outcome of an inbound message. Every message has exactly one.
     InboundOutcome {
         /// It belongs to a call.
         Joined = "joined",
         /// It belongs to no call.
         Late = "late",
-        /// From outside the US, with those switched off.
+        /// From outside the US, while those are switched off.
         Dropped = "dropped",
-        /// Seen before.
+        /// Received before.
         Duplicate = "duplicate",
     }
 }
 
 labels! {
-    /// Whether somebody who writes after the call was answered, or why not.
+    /// Whether a message after the call got an auto-reply, or why not.
     AutoReplied {
         /// A reply was queued.
         Queued = "queued",
-        /// Switched off.
+        /// Auto-replies are switched off.
         Off = "off",
-        /// No text in that language nor in the default one.
+        /// There is no text in that language or in the default one.
         NoText = "no_text",
-        /// They wrote to a number that is none of ours.
+        /// The message went to a number that is not ours.
         NotOurs = "not_ours",
-        /// Who wrote has no number to answer to.
+        /// The sender has no number to answer to.
         NoNumber = "no_number",
-        /// One of our own numbers wrote.
+        /// The sender is one of our own numbers.
         OurOwnNumber = "our_own_number",
-        /// They wrote STOP, START or HELP.
+        /// The message is STOP, START or HELP.
         Keyword = "keyword",
-        /// Whoever wrote has opted out.
+        /// The sender has opted out.
         OptedOut = "opted_out",
-        /// Our own words came back.
+        /// The message repeats our own text.
         Echo = "echo",
-        /// From outside the US, with those switched off.
+        /// From outside the US, while those are switched off.
         NonUs = "non_us",
-        /// Somebody we never talked to, on a number that answers only those it knows.
+        /// The sender was never on a call, and the number answers known callers only.
         Stranger = "stranger",
-        /// Not so soon after the last one.
+        /// Too soon after the last auto-reply.
         Quiet = "quiet",
-        /// Enough for one day.
+        /// The daily limit is reached.
         DayCap = "day_cap",
-        /// Somebody who was on no call, after the hour's answers to such senders.
+        /// The sender was on no call, and the hourly limit for such senders is reached.
         StrangersCap = "strangers_cap",
     }
 }
 
 labels! {
-    /// What became of a receipt.
+    /// The outcome of a receipt.
     ReceiptOutcome {
-        /// It moved a message forward.
+        /// It advanced a message's state.
         Applied = "applied",
-        /// It says what we knew, or less.
+        /// It says nothing new.
         Stale = "stale",
-        /// Of a message that we do not know.
+        /// It is for an unknown message.
         UnknownMessage = "unknown_message",
     }
 }
 
 labels! {
-    /// How we know that somebody must not be texted, or may be again.
+    /// The source of an opt-out or of its revocation.
     OptOutBy {
-        /// They said so.
+        /// A text from the person.
         Keyword = "keyword",
-        /// Their carrier refused a text for it.
+        /// The carrier refused a text to the person.
         Carrier = "carrier",
-        /// An administrator said so.
+        /// An administrator.
         Administrator = "administrator",
     }
 }
 
-/// A webhook was dealt with. `account` is `None` where there is none of that name.
+/// A webhook was processed. `account` is `None` if no account has that name.
 pub fn webhook(account: Option<&str>, outcome: WebhookOutcome) {
     let account = account.unwrap_or("none").to_owned();
     tracing::debug!(account, outcome = outcome.label(), "webhook");
     counter!(names::WEBHOOKS_TOTAL, "account" => account, "outcome" => outcome.label()).increment(1);
 }
 
-/// A webhook's signature did not hold. The URL that it was computed over is what goes wrong behind a proxy, so it is
-/// shown, up to its query: that may hold what names a person. Counted by [`webhook`].
+/// A webhook's signature is wrong. Behind a proxy the usual cause is the URL it was computed over, so that is logged,
+/// without its query, which may identify a person. Counted by [`webhook`].
 pub fn bad_signature(account: &str, why: &'static str, url: &str) {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     limited(Cause::SignatureRefused, account, || tracing::warn!(account, why, url, "signature refused"));
 }
 
-/// A webhook came for an account or a path that is not there. `nearest` is the account with the most similar name. Counted
-/// by [`webhook`].
+/// A webhook for an unknown account or path. `nearest` is the account with the most similar name. Counted by
+/// [`webhook`].
 pub fn unknown_webhook(path: &str, nearest: Option<&str>) {
     let nearest = nearest.unwrap_or("none");
     limited(Cause::UnknownWebhook, nearest, || {
@@ -132,13 +132,13 @@ pub fn unknown_webhook(path: &str, nearest: Option<&str>) {
         tracing::warn!(
             path,
             nearest_account = nearest,
-            "no such webhook address: webhooks go to /carriers/ACCOUNT/messages or /carriers/ACCOUNT/receipts; correct it \
-             at the carrier, or the account's name in the configuration"
+            "no such webhook address: webhooks go to /carriers/ACCOUNT/messages or /carriers/ACCOUNT/receipts; correct \
+             it at the carrier, or the account's name in the configuration"
         );
     });
 }
 
-/// As much of a path as a log may show: short, visible, and without the digits of a number.
+/// The loggable form of a path: short, printable, and without the digits of a phone number.
 fn path_shown(path: &str) -> String {
     const SHOWN_MAX: usize = 80;
     const DIGITS_MAX: usize = 4;
@@ -155,17 +155,17 @@ fn path_shown(path: &str) -> String {
     line
 }
 
-/// Somebody's message was taken in.
+/// An inbound message was processed.
 pub fn inbound_message(account: &str, outcome: InboundOutcome) {
     tracing::debug!(account, outcome = outcome.label(), "inbound message");
     counter!(names::INBOUND_MESSAGES_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
 }
 
-/// Somebody wrote after the call, and was or was not answered.
+/// A message after the call was or was not answered.
 pub fn auto_reply(outcome: AutoReplied) {
     match outcome {
         AutoReplied::NoText => limited(Cause::NoAutoReplyText, "none", || {
-            tracing::warn!("no auto-reply: no text in this language nor in the default one");
+            tracing::warn!("no auto-reply: there is no text in this language or in the default one; add one");
         }),
         AutoReplied::StrangersCap => strangers_cap_reached(),
         _ => tracing::debug!(outcome = outcome.label(), "auto-reply"),
@@ -173,7 +173,7 @@ pub fn auto_reply(outcome: AutoReplied) {
     counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()).increment(1);
 }
 
-/// Somebody who was on no call was answered; `last` where the hour's bound has no room for another.
+/// A sender who was on no call was answered. `last`: the hourly limit is reached with this answer.
 pub fn stranger_answered(last: bool) {
     counter!(names::STRANGER_ANSWERS_TOTAL).increment(1);
     if last {
@@ -181,49 +181,49 @@ pub fn stranger_answered(last: bool) {
     }
 }
 
-/// Says once in a while that strangers get no answers any more: in a flood that is so for each of them.
+/// Logs that strangers get no more answers. Limited by time, because in a flood every message would log it.
 fn strangers_cap_reached() {
-    const SAID_EVERY: Duration = Duration::from_secs(10 * 60);
-    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    if said.is_some_and(|said| said.elapsed() < SAID_EVERY) {
+    const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
+    static LOGGED: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    if logged.is_some_and(|at| at.elapsed() < LOG_INTERVAL) {
         return;
     }
-    *said = Some(Instant::now());
+    *logged = Some(Instant::now());
     tracing::error!(
-        "senders who were on no call got as many answers in an hour as auto_reply.strangers_per_hour allows; more of them \
-         get none: see whether message.late shows forged senders, else raise the setting"
+        "auto_reply.strangers_per_hour is reached: further senders who were on no call get no answer this hour; check \
+         message.late for forged senders, or raise the setting"
     );
 }
 
-/// A carrier told us what became of a message.
+/// A carrier reported a message's delivery status.
 pub fn receipt(account: &str, outcome: ReceiptOutcome) {
     tracing::debug!(account, outcome = outcome.label(), "receipt");
     counter!(names::RECEIPTS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
 }
 
-/// Something signed could not be read and lies in quarantine (A58), at the position `id` of the journal. `problem` says
-/// what could not be understood and has nothing of the content.
+/// An authentic webhook could not be parsed and is in quarantine (A58), at the journal position `id`. `problem` says
+/// what could not be parsed and contains nothing of the content.
 pub fn quarantined(account: &str, problem: &str, id: u64) {
     limited(Cause::Quarantined, account, || {
         tracing::error!(
             account,
             problem,
             id,
-            "a signed webhook cannot be read and was put into quarantine as it came: report the problem with this line; \
+            "an authentic webhook could not be parsed and was put into quarantine unchanged: report this line; \
              `offhook journal inspect DIR --from {id} --limit 1` shows where it is kept"
         );
     });
     counter!(names::QUARANTINED_TOTAL, "account" => account.to_owned()).increment(1);
 }
 
-/// Somebody must not be texted any more.
+/// People opted out.
 pub fn opted_out(by: OptOutBy, people: usize) {
     tracing::debug!(by = by.label(), people, "opted out");
     counter!(names::OPT_OUTS_TOTAL, "by" => by.label()).increment(people as u64);
 }
 
-/// Somebody may be texted again.
+/// A person opted in again.
 pub fn opted_in(by: OptOutBy) {
     tracing::debug!(by = by.label(), "opted in");
     counter!(names::OPT_INS_TOTAL, "by" => by.label()).increment(1);
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f10_a_path_is_logged_short_visible_and_without_a_number() {
+    fn f10_a_logged_path_is_short_printable_and_without_a_number() {
         for (path, expected) in [
             ("/carriers/mian/messages", "/carriers/mian/messages"),
             ("/carriers/acme2/messages", "/carriers/acme2/messages"),

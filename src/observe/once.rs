@@ -1,10 +1,10 @@
-//! Handles that are made once, for facts that come thousands of times a second.
+//! Cached metric handles, for metrics that change thousands of times a second.
 
 use std::sync::OnceLock;
 
-/// A handle, or several, made at their first use: so that telling a fact looks nothing up and builds no label.
+/// One or more handles, created at first use, so that recording needs no lookup and builds no labels.
 ///
-/// Before this process counts nothing is made: a handle made then would lead nowhere for good.
+/// They are not created before the recorder is installed, because such handles would never record anything.
 pub(super) struct Once<T> {
     made: OnceLock<T>,
     make: fn() -> T,
@@ -15,10 +15,10 @@ impl<T> Once<T> {
         Self { made: OnceLock::new(), make }
     }
 
-    /// Tells the handle something, if this process counts.
-    pub(super) fn tell(&self, tell: impl FnOnce(&T)) {
+    /// Calls `record` with the handle, if the recorder is installed.
+    pub(super) fn with(&self, record: impl FnOnce(&T)) {
         if super::counts() {
-            tell(self.made.get_or_init(self.make));
+            record(self.made.get_or_init(self.make));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the gateway takes new work, and if not, why.
+//! Readiness: whether the gateway takes new work, and if not, why.
 
 use super::label::labels;
 use super::names;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 labels! {
     /// Why the gateway takes no new work.
     NotReady {
-        /// It has not been told that everything runs.
+        /// Not all parts are running yet.
         Starting = "starting",
         /// Journal and index are being read.
         Recovering = "recovering",
@@ -18,28 +18,28 @@ labels! {
         Draining = "draining",
         /// The disk is full or fails.
         StorageUnavailable = "storage_unavailable",
-        /// The disk has room for what is under way, and for nothing new.
+        /// The disk has space for work in progress only.
         LowDisk = "low_disk",
-        /// Too much waits.
+        /// Commands wait too long.
         Overloaded = "overloaded",
     }
 }
 
-/// The reasons against new work. It is shared: whoever learns of a reason sets it and clears it again.
+/// The shared set of reasons against new work. The part that detects a reason sets and clears it.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<AtomicU32>, Arc<Notes>);
 
-/// What a person must act on though the gateway takes new work, by what it is about.
+/// Conditions an operator must act on although the gateway takes new work, by subject.
 type Notes = Mutex<BTreeMap<String, String>>;
 
 impl Readiness {
-    /// A gateway that is starting.
+    /// The state of a gateway that is starting.
     pub fn new() -> Self {
         show(NotReady::Starting, true);
         Self(Arc::new(AtomicU32::new(bit(NotReady::Starting))), Arc::default())
     }
 
-    /// There is this to be said about something from now on, or nothing any more. It names no person.
+    /// Sets or clears the note about a subject. It must not identify a person.
     pub fn note(&self, about: &str, note: Option<&str>) {
         let mut notes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
         match note {
@@ -48,13 +48,13 @@ impl Readiness {
         }
     }
 
-    /// What a person must act on, a line each.
+    /// The notes, one line each.
     pub fn notes(&self) -> Vec<String> {
         let notes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
         notes.iter().map(|(about, note)| format!("{about}: {note}")).collect()
     }
 
-    /// There is this reason from now on, or there no longer is. A change is logged, a repetition is not.
+    /// Sets or clears a reason. Only changes are logged.
     pub fn set(&self, reason: NotReady, holds: bool) {
         let before = if holds {
             self.0.fetch_or(bit(reason), Ordering::Relaxed)
@@ -67,12 +67,12 @@ impl Readiness {
         }
     }
 
-    /// Whether there is this reason now.
+    /// Whether a reason is set.
     pub fn holds(&self, reason: NotReady) -> bool {
         self.0.load(Ordering::Relaxed) & bit(reason) != 0
     }
 
-    /// The reasons that hold now; none when the gateway is ready.
+    /// The reasons that are set; empty when the gateway is ready.
     pub fn reasons(&self) -> Vec<NotReady> {
         let bits = self.0.load(Ordering::Relaxed);
         NotReady::ALL.iter().copied().filter(|reason| bits & bit(*reason) != 0).collect()
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f06_a_note_stays_until_it_is_taken_back_and_is_no_reason_against_work() {
+    fn f06_a_note_stays_until_it_is_cleared_and_does_not_affect_readiness() {
         let readiness = Readiness::new();
         readiness.set(NotReady::Starting, false);
         readiness.clone().note("account main", Some("paused"));
@@ -108,15 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_comes_and_goes_by_itself() {
+    fn each_reason_is_set_and_cleared_independently() {
         let readiness = Readiness::new();
         assert_eq!(readiness.reasons(), [NotReady::Starting]);
-        let elsewhere = readiness.clone();
-        elsewhere.set(NotReady::Recovering, true);
+        let clone = readiness.clone();
+        clone.set(NotReady::Recovering, true);
         readiness.set(NotReady::Starting, false);
         assert_eq!(readiness.reasons(), [NotReady::Recovering]);
-        assert!(elsewhere.holds(NotReady::Recovering) && !elsewhere.holds(NotReady::Starting));
+        assert!(clone.holds(NotReady::Recovering) && !clone.holds(NotReady::Starting));
         readiness.set(NotReady::Recovering, false);
-        assert_eq!(elsewhere.reasons(), []);
+        assert_eq!(clone.reasons(), []);
     }
 }

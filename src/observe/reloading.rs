@@ -1,4 +1,4 @@
-//! Facts of the configuration, read again while the gateway runs.
+//! Logs and metrics of configuration reloads.
 
 use super::label::labels;
 use super::names;
@@ -6,35 +6,33 @@ use metrics::counter;
 use std::fmt::Display;
 
 labels! {
-    /// What became of a configuration that was read again.
+    /// The outcome of a reload.
     Reloaded {
-        /// It was taken over.
+        /// The new configuration is in use.
         Taken = "taken",
-        /// Something in it was wrong, and nothing was taken.
+        /// The new configuration is invalid, and nothing of it is used.
         Refused = "refused",
     }
 }
 
-/// A configuration was taken over. `waiting` are the keys whose changes need a restart.
+/// The configuration was reloaded. `waiting` are the changed keys that need a restart.
 pub fn reloaded(warnings: &[String], waiting: &[String]) {
-    tracing::info!("configuration read again: certificates, tokens, signing keys and accounts are as it says");
+    tracing::info!("configuration reloaded: certificates, tokens, signing keys and accounts are updated");
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     for key in waiting {
-        tracing::warn!("{key} is not what the gateway was started with: restart it to have it so");
+        tracing::warn!("{key} changed; takes effect after a restart");
     }
     count(Reloaded::Taken);
 }
 
-/// A configuration is wrong, and the one that was there holds, all of it. Each line of `problems` is one.
+/// The new configuration is invalid, and the previous one stays in use. Each line of `problems` is logged on its own.
 pub fn reload_refused(problems: &impl Display) {
     for problem in problems.to_string().lines() {
         tracing::error!("{problem}");
     }
-    tracing::error!(
-        "the configuration was not taken: what held before holds, all of it; mend the file and reload again"
-    );
+    tracing::error!("configuration reload refused: the previous one stays in use; correct the file and reload again");
     count(Reloaded::Refused);
 }
 

@@ -1,4 +1,4 @@
-//! Facts of what we send: attempts and outcomes.
+//! Logs and metrics of outbound messages: attempts and outcomes.
 
 use super::label::{account as named, labels};
 use super::limited::{Cause, limited};
@@ -6,49 +6,48 @@ use super::names;
 use metrics::counter;
 
 labels! {
-    /// How a message of ours ended. Every message that was accepted ends in exactly one.
+    /// The final outcome of an outbound message. Every accepted message has exactly one.
     SendOutcome {
-        /// On the caller's phone.
+        /// It reached the caller's phone.
         Delivered = "delivered",
         /// The carrier could not deliver it.
         Undelivered = "undelivered",
         /// The carrier refused it.
         Failed = "failed",
-        /// Taken back before it was sent.
+        /// It was cancelled before it was sent.
         Cancelled = "cancelled",
-        /// Too old to be sent.
+        /// It was too old to be sent.
         Expired = "expired",
-        /// Sent, and nobody ever said what became of it.
+        /// It was sent, but no receipt came.
         Unconfirmed = "unconfirmed",
     }
 }
 
 labels! {
-    /// How one attempt to hand a message to a carrier ended.
+    /// The outcome of one attempt to send a message.
     Attempt {
-        /// The carrier took it.
+        /// The carrier accepted it.
         Accepted = "accepted",
-        /// The carrier refused it for good.
+        /// The carrier refused it permanently.
         Rejected = "rejected",
-        /// The carrier said: not now.
+        /// The carrier answered "not now".
         Later = "later",
         /// Nothing was written to the carrier.
         NeverWritten = "never_written",
-        /// Written, and no answer.
+        /// The request was written, but no response came.
         Unknown = "unknown",
         /// The carrier refused the account, whatever the text.
         AccountRefused = "account_refused",
     }
 }
 
-/// A message of ours came to its end.
+/// An outbound message reached its final outcome.
 pub fn send_settled(account: &str, outcome: SendOutcome) {
     tracing::debug!(account, outcome = outcome.label(), "send settled");
     counter!(names::SENDS_TOTAL, "account" => named(account), "outcome" => outcome.label()).increment(1);
 }
 
-/// A carrier was asked to send, and answered or did not. `detail` is shown in the log only; it holds no number and no
-/// text.
+/// An attempt to send a message ended. `detail` goes to the log only and contains no number and no text.
 pub fn attempt(account: &str, outcome: Attempt, detail: &str) {
     match outcome {
         Attempt::Accepted => tracing::debug!(account, outcome = outcome.label(), "attempt"),

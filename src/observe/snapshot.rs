@@ -1,4 +1,4 @@
-//! Facts of snapshots.
+//! Logs and metrics of snapshots.
 
 use super::label::labels;
 use super::names;
@@ -6,17 +6,17 @@ use metrics::{counter, gauge};
 use std::time::Duration;
 
 labels! {
-    /// What became of a fold.
+    /// The outcome of a compaction.
     SnapshotOutcome {
-        /// There is a new snapshot.
+        /// A new snapshot was written.
         Made = "made",
-        /// There is none.
+        /// No snapshot was written.
         Failed = "failed",
     }
 }
 
-/// A snapshot that was made.
-pub struct Folded {
+/// Figures of a new snapshot.
+pub struct NewSnapshot {
     /// The last position in it.
     pub position: u64,
     /// How many rows it holds.
@@ -27,32 +27,32 @@ pub struct Folded {
     pub took: Duration,
 }
 
-/// A snapshot is there: the last position in it, and its size.
+/// The last position in the current snapshot, and its size.
 pub fn snapshot(position: u64, bytes: u64) {
     gauge!(names::SNAPSHOT_POSITION).set(position as f64);
     gauge!(names::SNAPSHOT_BYTES).set(bytes as f64);
 }
 
-/// How long ago what the snapshot covers ends.
+/// The age of the last frame in the snapshot.
 pub fn snapshot_age(age: Duration) {
     gauge!(names::SNAPSHOT_AGE_SECONDS).set(age.as_secs_f64());
 }
 
-/// Bytes of closed segments that are in no snapshot.
-pub fn unfolded(bytes: u64) {
+/// Bytes of closed segments that no snapshot covers.
+pub fn uncompacted(bytes: u64) {
     gauge!(names::JOURNAL_UNCOMPACTED_BYTES).set(bytes as f64);
 }
 
-/// Closed segments have become a snapshot.
-pub fn folded(folded: &Folded) {
-    let Folded { position, rows, bytes, took } = folded;
+/// Closed segments were compacted into a snapshot.
+pub fn snapshot_made(snapshot: &NewSnapshot) {
+    let NewSnapshot { position, rows, bytes, took } = snapshot;
     tracing::info!(position, rows, bytes, seconds = took.as_secs_f64(), "snapshot made");
     gauge!(names::SNAPSHOT_SECONDS).set(took.as_secs_f64());
     counter!(names::SNAPSHOTS_TOTAL, "outcome" => SnapshotOutcome::Made.label()).increment(1);
 }
 
-/// There is no new snapshot. The gateway goes on, and the journal grows.
-pub fn fold_failed(why: &str) {
-    tracing::error!(why, "no snapshot could be made: it is tried again, and until then no old segment can go");
+/// A compaction failed. The gateway continues, and the journal grows.
+pub fn snapshot_failed(why: &str) {
+    tracing::error!(why, "cannot make a snapshot: will retry; until it succeeds no old segment can be deleted");
     counter!(names::SNAPSHOTS_TOTAL, "outcome" => SnapshotOutcome::Failed.label()).increment(1);
 }

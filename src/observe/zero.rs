@@ -1,5 +1,5 @@
-//! Series that begin at 0. Prometheus sees a rise only between two looks, so what happens once a month must be there
-//! before it happens.
+//! Creates series with value 0. Prometheus sees an increase only between two scrapes, so a series must exist before its
+//! first event.
 
 use super::{
     Attempt, AutoReplied, Delivery, Door, NotReady, OptOutBy, RebuildReason, Refused, Reloaded, SendOutcome,
@@ -7,7 +7,7 @@ use super::{
 };
 use metrics::{Counter, counter, gauge};
 
-/// What is counted of every gateway.
+/// Creates the series that every gateway has.
 pub(super) fn gateway() {
     gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for door in Door::ALL {
@@ -53,7 +53,7 @@ pub(super) fn gateway() {
     }
 }
 
-/// A carrier account is configured.
+/// Creates the series of a configured account.
 pub fn account(account: &str) {
     let account = || account.to_owned();
     zero(&counter!(names::QUARANTINED_TOTAL, "account" => account()));
@@ -74,7 +74,7 @@ pub fn account(account: &str) {
     }
 }
 
-/// An endpoint of the platform is configured.
+/// Creates the series of a configured endpoint.
 pub fn endpoint(endpoint: &str) {
     zero(&counter!(names::FEED_GAPS_TOTAL, "endpoint" => endpoint.to_owned()));
     zero(&counter!(names::REPLAYS_GIVEN_UP_TOTAL, "endpoint" => endpoint.to_owned()));
