@@ -1,8 +1,8 @@
-//! Floor 8: the configuration file, checked once and whole.
+//! Floor 8: the configuration file, validated as a whole.
 //!
-//! Invariant: a [`Config`] is right in every part: secrets are read, certificates belong to their keys, URLs are URLs.
-//! Whatever is wrong with a file is found at once, each problem with its line, its key and its way out, and nothing runs
-//! on a file with a problem in it. No value of a secret is ever shown.
+//! Invariant: a [`Config`] is valid in every part: secrets are read, certificates match their keys, URLs parse. All
+//! problems of a file are reported at once, each with line, key and fix, and nothing runs with a file that has a
+//! problem. Secret values are never shown.
 //!
 //! ```no_run
 //! match offhook::config::load(std::path::Path::new("/etc/offhook/offhook.toml")) {
@@ -48,30 +48,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Config {
     /// Where journal, snapshots, media and index live.
     pub data_dir: PathBuf,
-    /// How much room its disk keeps.
+    /// Free space to keep on its disk.
     pub storage: Storage,
     /// The four doors.
     pub listen: Doors,
-    /// Who may call the API.
+    /// Tokens that may call the API.
     pub tokens: Vec<Token>,
-    /// Who is told of events.
+    /// Endpoints that events are delivered to.
     pub webhooks: Vec<Endpoint>,
     /// Accounts with carriers.
     pub accounts: Vec<AccountConfig>,
-    /// What the doors bear.
+    /// Connection limits of the doors.
     pub limits: Limits,
-    /// What is kept at most.
+    /// Retention limits.
     pub keep: Keep,
-    /// How the log is written.
+    /// Format and level of the log.
     pub log: Log,
-    /// What is allowed, but worth a second look: lines for a person.
+    /// Allowed but suspicious settings, one line each, for a person.
     pub warnings: Vec<String>,
 }
 
-/// A configuration is some kilobytes; this much is some other file.
+/// A configuration is a few kilobytes; a larger file is not one.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
-/// Reads and checks a file. Relative paths in it are relative to it.
+/// Reads and validates a file. Relative paths in it are relative to it.
 pub fn load(file: &Path) -> Result<Config, Problems> {
     let bytes = std::fs::metadata(file)
         .and_then(|about| {
@@ -83,14 +83,14 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
         .map_err(|error| Problems::unreadable(file, &error))?;
     let text = encoding::text(bytes).map_err(|wrong| Problems::of_file(file, wrong))?;
     if encoding::has_only_cr(&text) {
-        let wrong = "has lines that end with CR alone, so that all of it is one line: save it with LF or CRLF";
+        let wrong = "has lines that end with CR only, so it parses as one line: save it with LF or CRLF";
         return Err(Problems::of_file(file, wrong.to_owned()));
     }
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     read(&text, file, Timestamp::default() + since_1970)
 }
 
-/// Checks what stands in a file.
+/// Validates the text of a file.
 fn read(text: &str, file: &Path, now: Timestamp) -> Result<Config, Problems> {
     check(&mut Reading::new(text, file, now))
 }
@@ -122,39 +122,39 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
 fn data_dir(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<PathBuf> {
     let text = root.text("data_dir", reading).unwrap_or("data");
     if text.is_empty() {
-        reading.problem(root, "data_dir", "is empty: name a directory, or leave it out for \"data\"");
+        reading.problem(root, "data_dir", "is empty: use a directory, or omit it for the default \"data\"");
         return None;
     }
     let path = reading.path(text);
     if path.exists() && !path.is_dir() {
-        reading.problem(root, "data_dir", format!("{text:?} is a file: name a directory"));
+        reading.problem(root, "data_dir", format!("{text:?} is a file: use a directory"));
         return None;
     }
     Some(path)
 }
 
-/// Whether `text` can name a token, an endpoint or an account: these become labels of metrics and parts of paths.
+/// Whether `text` can name a token, an endpoint or an account: names become metric labels and path segments.
 fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
 }
 
-/// The `name` of one of several sections that must not share one.
+/// The `name` of one of several sections, which must be unique.
 fn name<'a>(section: &'a Section<'_>, taken: &[&str], reading: &mut Reading<'_>) -> Option<&'a str> {
     let name = section.required_text("name", "a short one, as in name = \"main\"", reading)?;
     if !is_name(name) {
-        reading.problem(section, "name", format!("{name:?} is no name: use 1 to 32 of a-z 0-9 _ -"));
+        reading.problem(section, "name", format!("{name:?} is not a valid name: use 1 to 32 of a-z 0-9 _ -"));
         return None;
     }
     if taken.contains(&name) {
-        reading.problem(section, "name", format!("{name:?} is taken by another one above: choose another"));
+        reading.problem(section, "name", format!("{name:?} is already used above: choose another"));
         return None;
     }
     Some(name)
 }
 
 impl Config {
-    /// What would run, in a few lines, without secrets. Warnings stand in [`Config::warnings`].
+    /// What would run, in a few lines, without secrets. Warnings are in [`Config::warnings`].
     pub fn summary(&self) -> String {
         let mut text = format!("data in {}\n", self.data_dir.display());
         let doors = &self.listen;

@@ -1,7 +1,7 @@
 //! Floor 8: build, bind, start, drain.
 //!
-//! Invariant: it starts from the bottom floor up and stops from the top floor down, so that whatever was taken in is
-//! answered, and whatever was answered is on disk.
+//! Invariant: it starts from the bottom floor up and stops from the top floor down, so that every accepted request is
+//! answered, and everything answered is on disk.
 
 mod build;
 mod clock;
@@ -44,65 +44,65 @@ use tokio_util::task::TaskTracker;
 pub use open::OpenFailed;
 pub use reload::Reload;
 
-/// How long stopping may take before what is late is cut off. Ten seconds are promised; the last of them is for the
-/// engine, which closes its files.
+/// Deadline of a graceful shutdown. The documented limit is ten seconds; the last one is for the engine, which closes
+/// its files.
 const STOP_MAX: Duration = Duration::from_secs(9);
 
-/// The same after a failure, when nothing more can be answered.
+/// The same after a failure, when no more requests can be answered.
 const FAILED_STOP_MAX: Duration = Duration::from_millis(500);
 
-/// How long ops may take to read their last answer, when all else has stopped.
+/// How long the ops door may take to send its last responses after everything else has stopped.
 const OPS_STOP_MAX: Duration = Duration::from_millis(500);
 
-/// What is said of a task that panicked: what it said itself may quote somebody's text.
-const PANICKED: &str = "it panicked, which is a defect";
+/// Text for a panicked task. Its own panic message may quote a person's text, so it is not logged.
+const PANICKED: &str = "it panicked (bug)";
 
-/// How often the metrics are folded, which keeps their memory small.
-const FOLD_EVERY: Duration = Duration::from_secs(5);
+/// How often metrics upkeep runs, which bounds their memory.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// The gateway does not start.
+/// The gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFailed {
-    /// A door cannot be bound.
+    /// A door cannot bind its address.
     #[error("the {door} door cannot listen on {address}: {error}")]
     Bind {
-        /// Which door.
+        /// The door.
         door: &'static str,
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// A socket that was handed over is not where the configuration has its door.
+    /// A socket passed by systemd has another address than the configured one.
     #[error(
-        "systemd listens at {there} for the {door} door, and listen.{door} says {address}: let ListenStream= in its unit \
-         say the same"
+        "systemd listens at {there} for the {door} door, but listen.{door} is {address}: set ListenStream= in its unit \
+         to the same address"
     )]
     Elsewhere {
-        /// Which door.
+        /// The door.
         door: &'static str,
-        /// Where the configuration has it.
+        /// The configured address.
         address: SocketAddr,
-        /// Where the socket is.
+        /// The socket's address.
         there: SocketAddr,
     },
-    /// An account's settings do not fit its carrier.
+    /// An account's settings are invalid for its carrier.
     #[error("account {name}: {problems}")]
     Account {
-        /// Our name of it.
+        /// Its name in the configuration.
         name: String,
-        /// Each with its way out.
+        /// The problems, each with its fix.
         problems: String,
     },
     /// The data cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenFailed),
-    /// An endpoint's address or key.
+    /// An endpoint's URL or key is invalid.
     #[error("webhook {name}: {problem}")]
     Endpoint {
-        /// Our name of it.
+        /// Its name in the configuration.
         name: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// A thread could not be started.
@@ -110,16 +110,16 @@ pub enum StartFailed {
     Thread(io::Error),
 }
 
-/// How a gateway ended.
+/// How a gateway stopped.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It was asked to, and everything taken in was answered.
+    /// Shutdown was requested, and everything accepted was answered.
     Cleanly,
-    /// Something it lives by failed; what it had answered is on disk.
+    /// An essential part failed; what had been answered is on disk.
     Failed(String),
 }
 
-/// Where the doors are.
+/// The addresses of the doors.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     /// The carriers' door.
@@ -130,18 +130,18 @@ pub struct Addresses {
     pub ops: SocketAddr,
 }
 
-/// A gateway that runs.
+/// A running gateway.
 pub struct Running {
-    /// Where its doors are.
+    /// The addresses of its doors.
     pub addresses: Addresses,
-    /// Whether a directory was there already, so that the seed changed nothing.
+    /// Whether a directory existed already, so that the seed was ignored.
     pub seed_refused: bool,
-    /// How many numbers its directory has.
+    /// The number of numbers in its directory.
     pub numbers: usize,
     reload: Arc<Reload>,
     readiness: Readiness,
     engine: Arc<Engine>,
-    folding: Compactor,
+    compactor: Compactor,
     /// Held until the engine has closed its files.
     lock: Lock,
     doors: JoinSet<()>,
@@ -154,10 +154,11 @@ pub struct Running {
 }
 
 impl Running {
-    /// Binds the doors that `sockets` does not have, recovers what the disk holds, and starts. Where a directory is there
-    /// already, the seed is not loaded.
+    /// Binds the doors that `sockets` does not contain, recovers the data on disk, and starts. The seed is not loaded
+    /// if a directory exists already.
     ///
-    /// Dropped before it is done, it leaves a thread that reads the disk: let the process end, as by a kill.
+    /// If the future is dropped early, a thread that reads the disk is left behind: let the process exit, as after a
+    /// kill.
     pub async fn start(config: Config, seed: Option<Seed>, mut sockets: Sockets) -> Result<Self, StartFailed> {
         let metrics = observe::install();
         config.accounts.iter().for_each(|account| observe::account(&account.name));
@@ -165,7 +166,7 @@ impl Running {
         let readiness = Readiness::new();
         readiness.set(NotReady::Recovering, true);
 
-        // Before its ports: of two gateways in one directory the second is told of the first.
+        // Before the ports: with two gateways on one directory the error should name the first one, not the port.
         let data_dir = config.data_dir.clone();
         let locked = tokio::task::spawn_blocking(move || open::lock(&data_dir));
         let lock = locked.await.map_err(|_panicked| StartFailed::Thread(io::Error::other(PANICKED)))??;
@@ -188,12 +189,12 @@ impl Running {
         let dialects: HashMap<String, Arc<dyn Dialect>> = accounts.iter().map(as_dialect).collect();
         let tokens = Tokens::from(config.tokens.clone());
 
-        // Ops see a gateway that recovers; everybody else waits in the listen queue until it has.
+        // Ops serves during recovery; connections at the other doors wait in the listen backlog.
         let (stop_doors, stop_workers, stop_ops) = Default::default();
         let mut ops = JoinSet::new();
         let router = ops::router(readiness.clone(), metrics.clone());
         ops.spawn(serve(ops_door, Door::Ops, &config.listen.ops, &bounds, router, &stop_ops));
-        ops.spawn(fold(metrics, CancellationToken::clone(&stop_ops)));
+        ops.spawn(metrics_upkeep(metrics, CancellationToken::clone(&stop_ops)));
 
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
         let (replays, asked_again) = Replays::to(names.iter().map(String::as_str));
@@ -201,7 +202,7 @@ impl Running {
         let opened = tokio::task::spawn_blocking(move || open::open(lock, &data_dir, seed, &names));
         let opened = opened.await.map_err(|_panicked| StartFailed::Thread(io::Error::other(PANICKED)))??;
         let seed_refused = opened.seed_refused;
-        // Looked at before the doors open: nothing is taken in that there is no room for.
+        // Checked before the doors open, so that nothing is accepted without disk space for it.
         let disk = watch::disk(&config, &readiness).await.map_err(StartFailed::Thread)?;
         ops.spawn(disk.watch(CancellationToken::clone(&stop_ops)));
         let watching = clock::watch(opened.clock, config.data_dir.clone(), readiness.clone(), stop_ops.clone());
@@ -214,14 +215,14 @@ impl Running {
         let (engine, handle) = Engine::start(core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
         let spare = room::spare(config.data_dir.clone(), config.storage);
-        let folding = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare);
-        let folding = folding.map_err(StartFailed::Thread)?;
+        let compactor = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare);
+        let compactor = compactor.map_err(StartFailed::Thread)?;
         ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &dialects, feeds, &readiness, &stop_workers);
         let retaining =
-            retain(config.keep, handle.clone(), reads.clone(), Arc::new(folding.handle()), stop_workers.clone());
+            retain(config.keep, handle.clone(), reads.clone(), Arc::new(compactor.handle()), stop_workers.clone());
         workers.spawn(async move { retaining.await.map_err(|error| format!("retention: {error}")) });
         let mut doors = JoinSet::new();
         let requests = TaskTracker::new();
@@ -241,7 +242,7 @@ impl Running {
             reload: Arc::new(Reload::new(config, tokens, accounts, keys, reloading)),
             readiness,
             engine,
-            folding,
+            compactor,
             lock: opened.lock,
             doors,
             requests,
@@ -253,34 +254,34 @@ impl Running {
         })
     }
 
-    /// What can be taken over from its configuration while it runs.
+    /// The handle for reloading the configuration.
     pub fn reload(&self) -> Arc<Reload> {
         Arc::clone(&self.reload)
     }
 
-    /// What shows that its engine turns.
+    /// The heartbeat of the engine thread.
     pub fn heartbeat(&self) -> Heartbeat {
         self.engine.heartbeat().clone()
     }
 
-    /// Runs until `stop`, or until something the gateway lives by ends; then stops from the top floor down. With `second_signal`
-    /// whatever is still at work is cut off at once; what the engine has taken in is on disk all the same.
+    /// Runs until `stop`, or until an essential part ends; then stops from the top floor down. On `second_signal`
+    /// everything in progress is cut off; what the engine has accepted is still on disk.
     pub async fn run(mut self, stop: impl Future<Output = ()>, second_signal: impl Future<Output = ()>) -> Ended {
-        let folding_ended = self.folding.ended();
+        let compactor_ended = self.compactor.ended();
         let mut failed = tokio::select! {
             () = stop => None,
-            () = folding_ended.cancelled() => Some("making snapshots ended: this is a defect".to_owned()),
+            () = compactor_ended.cancelled() => Some("the snapshot thread ended unexpectedly (bug)".to_owned()),
             () = self.engine.ended() => Some("the engine ended".to_owned()),
             Some(worker) = self.workers.join_next() => Some(why(worker)),
             Some(_) = self.doors.join_next() => Some("a door closed".to_owned()),
         };
         self.readiness.set(NotReady::Draining, true);
-        // With its engine gone the gateway can answer nothing; whoever waits is told so at once.
+        // Without an engine nothing can be answered, so waiting requests fail at once.
         let patience = if failed.is_some() { FAILED_STOP_MAX } else { STOP_MAX };
         let drained = tokio::time::timeout(patience, async {
             self.stop_doors.cancel();
             while self.doors.join_next().await.is_some() {}
-            // Requests whose client has left still end; what they submitted is answered for in the journal.
+            // Requests whose client disconnected still finish; their commands are in the journal.
             self.requests.close();
             self.requests.wait().await;
             self.stop_workers.cancel();
@@ -291,19 +292,22 @@ impl Running {
             }
         });
         let cut_off = tokio::select! {
-            drained = drained => drained.err().map(|_| "stopping took too long"),
-            () = second_signal => Some("stopping was hurried"),
+            drained = drained => drained.err().map(|_| "shutdown timed out"),
+            () = second_signal => Some("second signal: forced shutdown"),
         };
         let (doors, requests, workers) = (self.doors.len(), self.requests.len(), self.workers.len());
         if let Some(why) = cut_off.filter(|_| doors + requests + workers > 0) {
-            let what = format!("{why}: {doors} doors, {requests} requests and {workers} workers were cut off");
+            let what = format!(
+                "{why}: {doors} doors, {requests} requests and {workers} workers were still running \
+                and cut off"
+            );
             failed.get_or_insert(what);
         }
         self.doors.abort_all();
         self.workers.abort_all();
-        let (folding, engine) = (self.folding, self.engine);
+        let (compactor, engine) = (self.compactor, self.engine);
         let stopped = tokio::task::spawn_blocking(move || {
-            folding.stop();
+            compactor.stop();
             engine.stop()
         });
         let stopped = stopped.await;
@@ -311,11 +315,11 @@ impl Running {
         observe::report_left_out(true);
         self.stop_ops.cancel();
         let ops = async { while self.ops.join_next().await.is_some() {} };
-        // Whoever still reads is cut off with the process.
+        // Remaining readers are cut off with the process.
         let _cut_off = tokio::time::timeout(OPS_STOP_MAX, ops).await;
         match (stopped, failed) {
             (Ok(Stopped::Failed(error)), _) => Ended::Failed(error.to_string()),
-            (Ok(Stopped::Panicked) | Err(_), _) => Ended::Failed("the engine panicked: this is a defect".to_owned()),
+            (Ok(Stopped::Panicked) | Err(_), _) => Ended::Failed("the engine panicked (bug)".to_owned()),
             (Ok(Stopped::Cleanly), Some(why)) => Ended::Failed(why),
             (Ok(Stopped::Cleanly), None) => Ended::Cleanly,
         }
@@ -324,7 +328,7 @@ impl Running {
 
 fn why(worker: Result<Result<(), String>, tokio::task::JoinError>) -> String {
     match worker {
-        Ok(Ok(())) => "a worker ended before its time".to_owned(),
+        Ok(Ok(())) => "a worker ended unexpectedly".to_owned(),
         Ok(Err(why)) => why,
         Err(_panicked) => format!("a worker: {PANICKED}"),
     }
@@ -357,13 +361,13 @@ where
     listener.serve(door, bounds, config.tls.clone(), service, stop.clone())
 }
 
-async fn fold(metrics: Metrics, stop: CancellationToken) {
-    let mut every = tokio::time::interval(FOLD_EVERY);
+async fn metrics_upkeep(metrics: Metrics, stop: CancellationToken) {
+    let mut every = tokio::time::interval(UPKEEP_EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {
-                metrics.fold();
+                metrics.run_upkeep();
                 observe::report_left_out(false);
             }
         }
@@ -385,12 +389,12 @@ fn hooks(
     Hooks::new(accounts.collect(), engine.clone(), readiness.clone(), requests.clone())
 }
 
-/// What the feeds are made of.
+/// What the feeds are built from.
 struct Feeds {
     endpoints: Vec<Endpoint>,
-    /// Where each goes on.
+    /// Where each feed resumes.
     starts: HashMap<String, Start>,
-    /// What each is asked to tell once more.
+    /// Replay requests per endpoint.
     asked_again: Receivers,
 }
 
@@ -413,7 +417,7 @@ fn start_workers(
     let sending = send(engine.clone(), reads.clone(), carriers, readiness.clone(), stop.clone());
     workers.spawn(async move { sending.await.map_err(|error| format!("the dispatcher: {error}")) });
     for endpoint in feeds.endpoints {
-        // Both are there for every endpoint of the configuration.
+        // Both exist for every configured endpoint.
         let start = feeds.starts.remove(&endpoint.name).unwrap_or_default();
         let Some(asked_again) = feeds.asked_again.remove(&endpoint.name) else { continue };
         let (follow, readiness) = (reads.follow().clone(), readiness.clone());

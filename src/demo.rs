@@ -1,9 +1,9 @@
-//! Floor 8: a play in two acts.
+//! Floor 8: a scripted demo with two scenarios.
 //!
 //! A gateway, a simulated carrier, phones and a platform in one process on loopback: nothing to configure, no
-//! privileges. What is shown went over real sockets, in the carrier's own wire format, through the journal. The first
-//! act is one conversation from ring to hang-up; the second shows what is hard: a call that moves, calls that could be
-//! mistaken for each other, people who must agree first and people who have had enough.
+//! privileges needed. Everything shown went over real sockets, in the carrier's own wire format, through the journal.
+//! The first scenario is one conversation from start to hang-up; the second shows the hard cases: a transferred call,
+//! several calls of one number, consent, and opt-outs.
 
 mod by_hand;
 mod first_act;
@@ -30,36 +30,36 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tempfile::TempDir;
 
-/// The ready data: three queues, English and Italian presets, numbers with different limits.
+/// The demo's directory: three queues, English and Italian presets, numbers with different limits.
 const DIRECTORY: &str = include_str!("demo/directory.json");
 
-/// The platform's token at the demo's own door, which is on loopback and gone with it.
+/// The platform's token; the demo's doors are on loopback and exist only while it runs.
 const TOKEN: &str = "demo-token";
 
-/// The doors the demo takes if they are free; `--once` takes any.
+/// Ports the demo uses if they are free; `--once` uses any.
 const PORTS: [u16; 3] = [8080, 8081, 9464];
 
-/// Why there is no demo to see.
+/// Why the demo cannot run.
 #[derive(Debug, thiserror::Error)]
 enum NoDemo {
-    #[error("the runtime, a socket or a directory could not be had: {0}")]
+    #[error("cannot create the runtime, a socket or a directory: {0}")]
     System(#[from] io::Error),
     #[error("{0}")]
     Start(#[from] StartFailed),
-    #[error("{} holds a journal already: name an empty directory, or one that does not exist", .0.display())]
+    #[error("{} already contains a journal: use an empty directory, or one that does not exist", .0.display())]
     Used(PathBuf),
-    #[error("the demo's own directory is wrong, which is a defect:\n{0}")]
+    #[error("the demo's built-in directory is invalid (bug):\n{0}")]
     Directory(#[from] crate::config::Problems),
 }
 
-/// Plays both acts. With `once` it ends then, with 0 only if everything came out as expected; else the gateway
-/// stays for the visitor until Ctrl-C.
+/// Runs both scenarios. With `once` it exits then, with 0 only if every check passed; otherwise the gateway keeps
+/// running for the user until Ctrl-C.
 pub fn main(once: bool, data: Option<PathBuf>) -> ExitCode {
     match run(once, data) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(no_demo) => {
-            Stage::new().complain(&no_demo.to_string());
+            Stage::new().show_error(&no_demo.to_string());
             ExitCode::FAILURE
         }
     }
@@ -79,11 +79,11 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         let mut stage = Stage::new();
         first_act::play(&set, &mut stage).await;
         second_act::play(&set, &mut stage).await;
-        review::what_the_platform_heard(&set, &mut stage).await;
-        let well = stage.well();
+        review::events_of_the_platform(&set, &mut stage).await;
+        let well = stage.finish();
         let by_hand = (!once).then(|| by_hand::ByHand::begin(&set, &stage));
         let Some(running) = running else { return Ok(false) };
-        // Without a way to hear Ctrl-C the demo ends at once, rather than never.
+        // If Ctrl-C cannot be handled, the demo ends at once rather than never.
         let interrupted = async || _ = tokio::signal::ctrl_c().await;
         let stop = async {
             if let Some(by_hand) = by_hand {
@@ -104,7 +104,7 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
     })
 }
 
-/// Everybody who plays.
+/// All parts of the demo.
 struct Set {
     carrier: carrier::Carrier,
     platform: Platform,
@@ -186,7 +186,7 @@ fn config(
     }
 }
 
-/// The usual port for a visitor who wants to go on by hand, if it is free; else whichever the system gives.
+/// The usual port, for a user who continues by hand, if it is free; else any free port.
 fn free(port: u16, once: bool) -> SocketAddr {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let taken = once || std::net::TcpListener::bind(usual).is_err();

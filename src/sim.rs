@@ -1,11 +1,11 @@
-//! Floor 7: the outside world, simulated over HTTP: a carrier, the phones behind it, the platform, and a checker of
-//! what happened between them. For the demo, for black-box tests and for load.
+//! Floor 7: the outside world, simulated over HTTP: a carrier, its phones, the platform, and a checker of what
+//! happened between them. For the demo, black-box tests and load runs.
 //!
-//! Invariant: it knows the gateway by its doors alone. Nothing here is shared with the gateway's parsers, signers or
-//! rules (of `model` only numbers), so a mistake in them cannot hide behind the same mistake here.
+//! Invariant: it knows the gateway only by its doors. It shares no parser, signer or rule with the gateway (of
+//! `model` only numbers), so that a bug in them is not hidden by the same bug here.
 //!
-//! What looks random follows from a seed and from what is said, never from who came first: the same texts meet the
-//! same faults in every run. The wall clock decides nothing but deadlines.
+//! Apparent randomness derives from a seed and from content, never from timing: the same texts meet the same faults
+//! in every run. The wall clock only affects deadlines.
 
 pub mod carrier;
 pub mod checker;
@@ -22,10 +22,10 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How many entries a record keeps of each kind unless told otherwise: about 100 MB with the texts of a load run.
+/// Default number of entries a record keeps of each kind: about 100 MB with the texts of a load run.
 pub const RECORD_MAX: usize = 100_000;
 
-/// What a person wrote. It reads as a `str`, and `Debug` shows its length only.
+/// Text written by a person. It derefs to `str`, and `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Redacted(String);
 
@@ -61,7 +61,7 @@ impl fmt::Debug for Redacted {
     }
 }
 
-/// What was waited for did not happen in time.
+/// An awaited condition did not occur in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("waited {waited:?} for {wanted} {of} and saw {seen}")]
 pub struct TooLate {
@@ -75,8 +75,8 @@ pub struct TooLate {
     pub of: &'static str,
 }
 
-/// Looks again at each piece of news, until `look` finds what it wants (`Ok`) or `deadline` has passed; then the last
-/// `Err` of `look`, the count it saw, becomes a `TooLate`.
+/// Calls `look` on each change until it returns `Ok` or `deadline` has passed; then its last `Err`, the count it saw,
+/// becomes a `TooLate`.
 async fn wait_until<T>(
     news: &Notify,
     deadline: Duration,
@@ -85,7 +85,7 @@ async fn wait_until<T>(
 ) -> Result<T, TooLate> {
     let until = tokio::time::Instant::now() + deadline;
     loop {
-        // Listening begins before looking, so that news between the two is not missed.
+        // Subscribes before the first look, so that a change in between is not missed.
         let mut next = pin!(news.notified());
         next.as_mut().enable();
         let seen = match look() {

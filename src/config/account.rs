@@ -1,4 +1,4 @@
-//! `[[account]]`: accounts with carriers.
+//! `[[account]]`: carrier accounts.
 
 use super::problems::did_you_mean;
 use super::section::{Reading, Section};
@@ -6,53 +6,54 @@ use super::{name, secrets, urls};
 use crate::model::{Secret, Timestamp};
 use std::time::Duration;
 
-/// An account with a carrier.
+/// A carrier account.
 #[derive(Clone, Debug)]
 pub struct AccountConfig {
-    /// Its name: in the paths of webhooks, in metrics, and in the directory.
+    /// Its name: used in webhook paths, metrics, and the directory.
     pub name: String,
-    /// How the carrier sees the carriers' door, without a slash at its end. Signatures are computed over it.
+    /// The URL of the carriers' door as the carrier calls it, without a trailing slash. Signatures are computed over
+    /// it.
     pub public_url: String,
-    /// Where to send, instead of the carrier's own address.
+    /// Base URL for sending, if not the carrier's own.
     pub api_url: Option<String>,
-    /// Until then a bad signature is counted and let pass (A59).
+    /// Until this time a bad signature is counted and accepted (A59).
     pub report_only_until: Option<Timestamp>,
-    /// Which carrier, and what it needs.
+    /// The carrier and its settings.
     pub carrier: Carrier,
 }
 
-/// A carrier and what it needs.
+/// A carrier with its settings.
 #[derive(Clone, Debug)]
 pub enum Carrier {
     /// Twilio.
     Twilio(Twilio),
 }
 
-/// What Twilio needs.
+/// Settings of a Twilio account.
 #[derive(Clone, Debug)]
 pub struct Twilio {
     /// `AC` and 32 hexadecimal digits.
     pub account_sid: String,
-    /// The auth token in use, and a second one while it is changed.
+    /// The current auth token, and a second one during a rotation.
     pub auth_tokens: Vec<Secret>,
     /// Keys of the newer signatures.
     pub shared_keys: Vec<SharedKey>,
-    /// Twilio leaves STOP and HELP to us.
+    /// Twilio leaves STOP and HELP to the gateway.
     pub keywords_off: bool,
 }
 
-/// A key that Twilio and we share.
+/// A key shared with Twilio.
 #[derive(Clone, Debug)]
 pub struct SharedKey {
-    /// Its name in the signature's header.
+    /// Its id in the signature header.
     pub id: String,
-    /// What it is used with.
+    /// The algorithm it is used with.
     pub algorithm: KeyAlgorithm,
     /// The key.
     pub secret: Secret,
 }
 
-/// What a shared key is used with.
+/// Algorithm of a shared key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyAlgorithm {
     /// `HMAC_SHA256`.
@@ -61,20 +62,20 @@ pub enum KeyAlgorithm {
     HmacSha1,
 }
 
-/// The carriers that the contract names; of these we speak the first.
+/// The carriers named in the contract; only the first is supported.
 const CARRIERS: [&str; 9] =
     ["twilio", "telnyx", "vonage", "vonage_sms", "bandwidth", "plivo", "sinch", "infobip", "generic"];
 
-/// Two are valid while a token is changed.
+/// Two are valid during a token rotation.
 const AUTH_TOKENS_MAX: usize = 2;
 
-/// Shared keys of an account.
+/// Shared keys per account.
 const SHARED_KEYS_MAX: usize = 8;
 
-/// How long signatures may go unchecked at most. Whoever needs longer has to look at it again.
+/// Longest time ahead for unchecked signatures; a longer rollout must be extended deliberately.
 const REPORT_ONLY_DAYS_MAX: u64 = 30;
 
-/// The accounts that are right; the problems of the others are noted.
+/// Returns the valid accounts; problems of the others are recorded.
 pub(super) fn accounts(root: &Section<'_>, reading: &mut Reading<'_>) -> Vec<AccountConfig> {
     let sections = root.sections("account", reading);
     if sections.is_empty() && !root.has("account") {
@@ -95,24 +96,24 @@ fn account(section: &Section<'_>, names: &[&str], reading: &mut Reading<'_>) -> 
     match carrier {
         "twilio" => {}
         known if CARRIERS.contains(&known) => {
-            reading.problem(section, "carrier", format!("{known:?} is not spoken by this version yet: use \"twilio\""));
+            reading.problem(section, "carrier", format!("{known:?} is not supported by this version: use \"twilio\""));
             return None;
         }
         _ => {
             let meant = did_you_mean(carrier, CARRIERS);
-            let text = format!("{carrier:?} is no carrier we know: {meant}use \"twilio\" ({})", CARRIERS.join(" "));
+            let text = format!("{carrier:?} is not a known carrier: {meant}use \"twilio\" ({})", CARRIERS.join(" "));
             reading.problem(section, "carrier", text);
             return None;
         }
     }
     if !section.has("public_url") {
-        let what = "how the carrier sees the carriers' door, as in \"https://sms.example.com\"";
+        let what = "the URL at which the carrier reaches the carriers' door, as in \"https://sms.example.com\"";
         section.required_text("public_url", what, reading);
     }
     let public_url = urls::base_url(section, "public_url", reading);
     let api_url = urls::base_url(section, "api_url", reading);
     if api_url.as_ref().is_some_and(|url| url.starts_with("http:") && !urls::stays_here(url)) {
-        reading.warning(format!("{} is not https: credentials would travel in the clear", section.named("api_url")));
+        reading.warning(format!("{} is not https: credentials would be sent unencrypted", section.named("api_url")));
     }
     let report_only_until = report_only_until(section, reading);
     let twilio = twilio(section, reading);
@@ -126,10 +127,10 @@ fn report_only_until(section: &Section<'_>, reading: &mut Reading<'_>) -> Option
     let now = reading.now();
     let at = section.named("report_only_until");
     if until > now + Duration::from_secs(REPORT_ONLY_DAYS_MAX * 24 * 60 * 60) {
-        let text = format!("is more than {REPORT_ONLY_DAYS_MAX} days ahead: name an earlier time, and look again then");
+        let text = format!("is more than {REPORT_ONLY_DAYS_MAX} days ahead: use an earlier time, and extend it later");
         reading.problem(section, "report_only_until", text);
     } else if until > now {
-        reading.warning(format!("{at}: until {until} anybody can forge webhooks of this account"));
+        reading.warning(format!("{at}: until {until} anyone can forge webhooks of this account"));
     } else {
         reading.warning(format!("{at} has passed, and signatures are checked: remove it"));
     }
@@ -144,7 +145,7 @@ fn twilio(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Twilio> {
             reading.problem(
                 section,
                 "account_sid",
-                "is none: it is AC and 32 hexadecimal digits, from Twilio's console",
+                "is invalid: it must be AC and 32 hexadecimal digits, from Twilio's console",
             );
         }
         right
@@ -152,14 +153,14 @@ fn twilio(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Twilio> {
     let mut auth_tokens = Vec::new();
     for (file, token) in secrets::named_secret_files(section, "auth_token_files", AUTH_TOKENS_MAX, reading) {
         if !is_auth_token(&token) {
-            let what = "holds no auth token: that is 32 hexadecimal digits, from Twilio's console";
+            let what = "is not an auth token: expected 32 hexadecimal digits, from Twilio's console";
             reading.problem(section, "auth_token_files", format!("{file:?} {what}"));
         }
         auth_tokens.push(token);
     }
     let sections = section.sections("shared_keys", reading);
     if sections.len() > SHARED_KEYS_MAX {
-        reading.problem(section, "shared_keys", format!("are more than {SHARED_KEYS_MAX}: remove those out of use"));
+        reading.problem(section, "shared_keys", format!("has more than {SHARED_KEYS_MAX} keys: remove unused ones"));
     }
     let shared_keys: Vec<_> = sections.iter().filter_map(|section| shared_key(section, reading)).collect();
     for (index, key) in shared_keys.iter().enumerate() {
@@ -187,7 +188,7 @@ fn shared_key(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Shared
         Some("HMAC_SHA256") => Some(KeyAlgorithm::HmacSha256),
         Some("HMAC_SHA1") => Some(KeyAlgorithm::HmacSha1),
         Some(other) => {
-            reading.problem(section, "algorithm", format!("{other:?} is none we know: use {known}"));
+            reading.problem(section, "algorithm", format!("{other:?} is not supported: use {known}"));
             None
         }
     };
@@ -203,7 +204,7 @@ fn shared_key(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Shared
 }
 
 impl Carrier {
-    /// The word for it in the file.
+    /// Its name in the file.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Twilio(_) => "twilio",

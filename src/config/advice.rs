@@ -1,4 +1,5 @@
-//! What `offhook check` says of a configuration that is right: what to enter at the carrier, and what looks like an example.
+//! Output of `offhook check` for a valid configuration: URLs to enter at the carrier, and values left over from
+//! examples.
 
 use super::{Carrier, Config};
 use crate::carrier::PublicUrl;
@@ -7,10 +8,10 @@ use crate::model::E164;
 use std::fmt::Write as _;
 use url::Url;
 
-/// Numbers named in one warning.
+/// Numbers listed in one warning.
 const NAMED_MAX: usize = 3;
 
-/// For each account the addresses to enter at its carrier, and what a proxy before the carriers' door has to do.
+/// For each account the URLs to enter at its carrier, and what a proxy in front of the carriers' door must do.
 pub fn addresses(config: &Config) -> String {
     let mut text = String::new();
     for account in &config.accounts {
@@ -20,41 +21,41 @@ pub fn addresses(config: &Config) -> String {
             (&account.name, public_url.messages(&account.name), public_url.receipts(&account.name));
         let prefix = public_url.url().path().trim_end_matches('/');
         let proxy = if prefix.is_empty() {
-            "passes path and query on as they came".to_owned()
+            "must pass path and query on unchanged".to_owned()
         } else {
-            format!("takes {prefix} off the path, and passes the rest and the query on as they came")
+            format!("must strip {prefix} from the path, and pass the rest and the query on unchanged")
         };
         let _ = write!(
             text,
             "account {name}: enter at Twilio\n  \
              for incoming messages, of each number or its Messaging Service (HTTP POST): {messages}\n  \
-             for delivery receipts nothing: each text names {receipts}\n  \
-             a proxy before the carriers' door {proxy}; webhooks come to /carriers/{name}/... there\n"
+             for delivery receipts nothing: each text carries {receipts}\n  \
+             a proxy before the carriers' door {proxy}; webhooks must arrive at /carriers/{name}/...\n"
         );
     }
     text
 }
 
-/// What was left as it stands in an example, a line each: it works nowhere but in a test.
+/// Values left over from an example, one line each: they only work in a test.
 pub fn placeholders(config: &Config, seed: Option<&Seed>) -> Vec<String> {
     let mut found = Vec::new();
     for account in &config.accounts {
         let at = format!("account[{:?}]", account.name);
         if is_example(&account.public_url) {
-            found.push(format!("{at}.public_url is an example's address: write the one that the carrier is to call"));
+            found.push(format!("{at}.public_url is the example's URL: set the one that the carrier calls"));
         }
         let Carrier::Twilio(twilio) = &account.carrier;
         if twilio.account_sid.trim_start_matches("AC").bytes().all(|byte| byte == b'0') {
-            found.push(format!("{at}.account_sid is an example's: copy the account's own from Twilio's console"));
+            found.push(format!("{at}.account_sid is the example's: copy the account's own from the Twilio console"));
         }
         let is_filler = |token: &[u8]| token.iter().all(|byte| Some(byte) == token.first());
         if twilio.auth_tokens.iter().any(|token| is_filler(token.expose())) {
-            found.push(format!("{at}.auth_token_files holds an example's token: copy the account's own"));
+            found.push(format!("{at}.auth_token_files contains the example's token: use the account's own"));
         }
     }
     for endpoint in config.webhooks.iter().filter(|endpoint| is_example(&endpoint.url)) {
         let at = format!("platform.webhook[{:?}]", endpoint.name);
-        found.push(format!("{at}.url is an example's address: write the platform's"));
+        found.push(format!("{at}.url is the example's URL: set the platform's"));
     }
     let numbers: Vec<_> =
         seed.iter().flat_map(|seed| seed.directory.numbers.keys()).filter(|n| is_fiction(**n)).collect();
@@ -62,21 +63,19 @@ pub fn placeholders(config: &Config, seed: Option<&Seed>) -> Vec<String> {
         let named: Vec<_> = numbers.iter().take(NAMED_MAX).map(ToString::to_string).collect();
         let more = if numbers.len() > NAMED_MAX { " and others" } else { "" };
         let (named, count) = (named.join(", "), numbers.len());
-        found.push(format!(
-            "the seed has {count} of the numbers that are kept for fiction (555-01xx): {named}{more}: no carrier has them"
-        ));
+        found.push(format!("the seed has {count} numbers that are reserved for fiction (555-01xx): {named}{more}"));
     }
     found
 }
 
-/// Whether an address is in a domain that is kept for examples.
+/// Whether a URL is in a domain reserved for examples.
 fn is_example(url: &str) -> bool {
     const DOMAINS: [&str; 6] = ["example.com", "example.net", "example.org", "example", "test", "invalid"];
     let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     DOMAINS.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
-/// Whether a number is of those that are kept for fiction: 555-0100 to 555-0199 of any area.
+/// Whether a number is reserved for fiction: 555-0100 to 555-0199 of any area code.
 fn is_fiction(number: E164) -> bool {
     let digits = number.to_string();
     digits.strip_prefix("+1").is_some_and(|rest| rest.len() == 10 && rest[3..].starts_with("55501"))
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f09_addresses_and_numbers_of_examples_are_known() {
+    fn f09_example_addresses_and_numbers_are_recognised() {
         for url in ["https://sms.example.com", "https://EXAMPLE.org:8443/x", "http://gw.test", "https://a.invalid/"] {
             assert!(is_example(url), "{url}");
         }

@@ -1,4 +1,4 @@
-//! `[listen]` and `[limits]`: the doors and what they bear.
+//! `[listen]` and `[limits]`: the doors and their connection limits.
 
 use super::section::{Reading, Section};
 use crate::model::Timestamp;
@@ -16,46 +16,47 @@ pub struct Doors {
     pub carriers: Door,
     /// The platform's API.
     pub platform: Door,
-    /// People.
+    /// The console, for people.
     pub console: Door,
     /// Health and metrics.
     pub ops: Door,
 }
 
-/// Where a door is, and how it is protected.
+/// Address and protection of a door.
 #[derive(Clone, Debug)]
 pub struct Door {
     /// Address and port.
     pub address: SocketAddr,
-    /// TLS, where it is not left to a proxy or to loopback.
+    /// TLS, unless the door is on loopback or behind a TLS proxy.
     pub tls: Option<ServerTls>,
-    /// What is wrong where its certificate has expired. A gateway starts with such a certificate, and takes over none.
+    /// The problem text if its certificate has expired. A gateway starts with such a certificate, but a reload
+    /// rejects it.
     pub expired: Option<String>,
-    /// Trusted proxies begin each connection with a PROXY protocol header.
+    /// Trusted proxies start each connection with a PROXY protocol header.
     pub proxy_protocol: bool,
 }
 
-/// What the doors bear.
+/// Connection limits of the doors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections to a door, in all.
+    /// Maximum connections per door.
     pub connections_max: usize,
-    /// Connections to a door from one address (a /64 for IPv6).
+    /// Maximum connections per door from one address (a /64 for IPv6).
     pub connections_per_address_max: usize,
-    /// Our own proxies, for which the bound per address does not hold, and whose word on a client's address is believed.
+    /// Our own proxies: exempt from the limit per address, and trusted to report a client's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// The doors at which trusted proxies speak the PROXY protocol, by their names.
+    /// Names of the doors at which trusted proxies use the PROXY protocol.
     pub proxy_protocol: Vec<String>,
 }
 
 impl Doors {
-    /// A line for each certificate that has expired.
+    /// One line for each expired certificate.
     pub fn expired(&self) -> Vec<String> {
         let Self { carriers, platform, console, ops } = self;
         [carriers, platform, console, ops].into_iter().filter_map(|door| door.expired.clone()).collect()
     }
 
-    /// The same doors, as the limits have them.
+    /// The same doors with PROXY protocol set according to the limits.
     pub(super) fn with(mut self, limits: &Limits) -> Self {
         let Self { carriers, platform, console, ops } = &mut self;
         for (door, name) in [carriers, platform, console, ops].into_iter().zip(DOORS.map(|(name, ..)| name)) {
@@ -65,13 +66,13 @@ impl Doors {
     }
 }
 
-/// How long before its end a certificate is warned of.
+/// How long before its expiry a certificate causes a warning.
 const EXPIRES_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 
-/// Says for all doors that plaintext is meant, but for those with TLS of their own.
+/// Allows plaintext for all doors without TLS of their own.
 const PLAINTEXT: &str = "plaintext";
 
-/// A door's keys: address, plaintext, TLS, and where it is if nobody says.
+/// Keys of a door: address, plaintext, TLS, and the default address.
 const DOORS: [(&str, &str, &str, &str); 4] = [
     ("carriers", "carriers_plaintext", "carriers_tls", "127.0.0.1:8080"),
     ("platform", "platform_plaintext", "platform_tls", "127.0.0.1:8081"),
@@ -79,7 +80,7 @@ const DOORS: [(&str, &str, &str, &str); 4] = [
     ("ops", "ops_plaintext", "ops_tls", "127.0.0.1:9464"),
 ];
 
-/// The four doors; nothing where one of them is wrong.
+/// The four doors; `None` if any of them is invalid.
 pub(super) fn listen(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<Doors> {
     let empty = Section::empty(root, "listen");
     let section = root.section("listen", reading).unwrap_or(empty);
@@ -91,15 +92,15 @@ pub(super) fn listen(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<Do
         let same = doors[..index].iter().position(|other| same_place(other.as_ref(), door.as_ref()));
         if let Some(other) = same {
             let other = section.named(DOORS[other].0);
-            reading.problem(&section, DOORS[index].0, format!("is where {other} is: give each door a port of its own"));
+            reading.problem(&section, DOORS[index].0, format!("is the same as {other}: give each door its own port"));
         }
     }
     let [carriers, platform, console, ops] = doors;
     Some(Doors { carriers: carriers?, platform: platform?, console: console?, ops: ops? })
 }
 
-/// Whether both cannot be bound together. Port 0 is whichever is free. `0.0.0.0` has every address of IPv4, and `[::]`
-/// those of IPv4 too.
+/// Whether both cannot be bound at once. Port 0 picks a free port. `0.0.0.0` covers every IPv4 address, and `[::]`
+/// covers IPv4 too.
 fn same_place(one: Option<&Door>, other: Option<&Door>) -> bool {
     let covers = |one: IpAddr, other: IpAddr| one.is_unspecified() && (one.is_ipv6() || other.is_ipv4());
     one.zip(other).is_some_and(|(one, other)| {
@@ -118,8 +119,8 @@ fn door(
     let text = listen.text(key, reading).unwrap_or(default);
     let address: Option<SocketAddr> = text.parse().ok();
     if address.is_none() {
-        let way_out = format!("write an address and a port, as in {default:?}, or leave it out for that");
-        reading.problem(listen, key, format!("{text:?} is no address: {way_out}"));
+        let fix = format!("write an address and a port, as in {default:?}, or omit it for that default");
+        reading.problem(listen, key, format!("{text:?} is not an address: {fix}"));
     }
     let plaintext = listen.flag(plaintext_key, reading);
     let section = listen.section(tls_key, reading);
@@ -127,18 +128,18 @@ fn door(
     let tls = section.and_then(|section| tls(&section, reading));
 
     if wants_tls && plaintext {
-        let text = format!("is true although [{}] is there: leave one of them out", listen.named(tls_key));
+        let text = format!("is true, but [{}] is set too: remove one of them", listen.named(tls_key));
         reading.problem(listen, plaintext_key, text);
     }
     let address = address?;
     if !address.ip().to_canonical().is_loopback() && !wants_tls && !plaintext && !all_plaintext {
         let (tls, plain) = (listen.named(tls_key), listen.named(plaintext_key));
         let all = listen.named(PLAINTEXT);
-        let way_out = format!(
+        let fix = format!(
             "add [{tls}] with certificate_file and key_file, or {plain} = true (or {all} = true for \
-             all doors) where a proxy does TLS, or listen on 127.0.0.1"
+             all doors) if a proxy terminates TLS, or listen on 127.0.0.1"
         );
-        reading.problem(listen, key, format!("{text:?} is reached from outside without TLS: {way_out}"));
+        reading.problem(listen, key, format!("{text:?} accepts outside connections without TLS: {fix}"));
         return None;
     }
     if wants_tls && tls.is_none() {
@@ -148,7 +149,7 @@ fn door(
     Some(Door { address, tls, expired: expired.flatten(), proxy_protocol: false })
 }
 
-/// A door's TLS, and what is wrong where its certificate has expired.
+/// A door's TLS, and the problem text if its certificate has expired.
 fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<(ServerTls, Option<String>)> {
     let certificate = section.required_text("certificate_file", "the file of the certificate chain, in PEM", reading);
     let key = section.required_text("key_file", "the file of its private key, in PEM", reading);
@@ -160,7 +161,7 @@ fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<(ServerTls, O
         key_file: reading.path(key),
         client_ca_file: client_ca.map(|file| reading.path(file)),
     };
-    let (at, said) = match ServerTls::load(&files) {
+    let (at, problem) = match ServerTls::load(&files) {
         Ok(tls) => {
             warn_of_mode(section, key, &files.key_file, reading);
             let expired = expired(section, certificate, &tls, reading);
@@ -174,17 +175,17 @@ fn tls(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<(ServerTls, O
     reading.problem(
         section,
         at,
-        format!("{said}: name the right file, relative to the configuration, and let us read it"),
+        format!("{problem}: use the right file, with a path relative to the configuration, readable by this user"),
     );
     None
 }
 
-/// Says when a certificate has expired, and warns where it soon will have.
+/// Returns a problem if a certificate has expired, and warns if it soon will.
 fn expired(section: &Section<'_>, file: &str, tls: &ServerTls, reading: &mut Reading<'_>) -> Option<String> {
     const KEY: &str = "certificate_file";
     let expires = Timestamp::default() + tls.expires()?;
     if expires <= reading.now() {
-        let text = format!("{file:?} expired at {expires}: renew it, clients refuse the door until then");
+        let text = format!("{file:?} expired at {expires}: renew it; clients refuse to connect until then");
         return Some(reading.line(section, KEY, &text));
     }
     let left = expires.since(reading.now());
@@ -196,15 +197,15 @@ fn expired(section: &Section<'_>, file: &str, tls: &ServerTls, reading: &mut Rea
     None
 }
 
-/// Warns of a key that others than its owner and group may read.
+/// Warns about a key that is world-readable.
 fn warn_of_mode(section: &Section<'_>, name: &str, file: &Path, reading: &mut Reading<'_>) {
     let mode = std::fs::metadata(file).map(|about| about.permissions().mode()).unwrap_or_default();
     if mode & 0o007 != 0 {
-        reading.warning(format!("{} {name:?} may be read by everybody: chmod 600 it", section.named("key_file")));
+        reading.warning(format!("{} {name:?} is world-readable: chmod 600 it", section.named("key_file")));
     }
 }
 
-/// `[limits]`, each with its default.
+/// `[limits]`, each key with its default.
 pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
     let empty = Section::empty(root, "limits");
     let section = root.section("limits", reading).unwrap_or(empty);
@@ -214,8 +215,8 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
         match network(text) {
             Some(network) => trusted_proxies.push(network),
             None => {
-                let way_out = "write it as in \"10.0.0.5\" or \"10.0.0.0/16\"";
-                let text = format!("names {text:?}, which is no IP address and no network: {way_out}");
+                let fix = "write it as in \"10.0.0.5\" or \"10.0.0.0/16\"";
+                let text = format!("names {text:?}, which is neither an IP address nor a network: {fix}");
                 reading.problem(&section, "trusted_proxies", text);
             }
         }
@@ -226,7 +227,7 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
             proxy_protocol.push(name.to_owned());
         } else {
             let doors = DOORS.map(|(door, ..)| door).join(", ");
-            reading.problem(&section, "proxy_protocol", format!("names {name:?}, which is no door: use {doors}"));
+            reading.problem(&section, "proxy_protocol", format!("names {name:?}, which is not a door: use {doors}"));
         }
     }
     let limits = Limits {
@@ -244,7 +245,7 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
     limits
 }
 
-/// An address alone is a network of one.
+/// A bare address is a network of one.
 fn network(text: &str) -> Option<IpNet> {
     text.parse::<IpAddr>().map(|address| address.to_canonical().into()).ok().or_else(|| text.parse().ok())
 }
@@ -257,7 +258,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The bounds of a door's listener.
+    /// Limits for a door's listener.
     pub fn bounds(&self) -> Bounds {
         Bounds {
             connections_max: self.connections_max,

@@ -1,9 +1,9 @@
-//! How a file's bytes become text: UTF-8, with or without a byte order mark.
+//! Decodes a file's bytes: UTF-8, with or without a byte order mark.
 
-/// A byte order mark in UTF-8. Editors of Windows write it, and it says nothing.
+/// A UTF-8 byte order mark, as written by Windows editors. It is ignored.
 const BOM: char = '\u{feff}';
 
-/// The text of a file, or what is wrong with its bytes and what to do.
+/// The text of a file, or a problem with its encoding and the fix.
 pub(super) fn text(bytes: Vec<u8>) -> Result<String, String> {
     if is_utf16(&bytes) {
         return Err("is UTF-16, as some editors save it: save it as UTF-8".to_owned());
@@ -16,7 +16,7 @@ pub(super) fn text(bytes: Vec<u8>) -> Result<String, String> {
     Ok(text.strip_prefix(BOM).map(str::to_owned).unwrap_or(text))
 }
 
-/// By its byte order mark, or by the zeros that ASCII has there in every second byte.
+/// Detected by the byte order mark, or by the zero in every second byte of ASCII text.
 fn is_utf16(bytes: &[u8]) -> bool {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
@@ -25,7 +25,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether its lines end with CR alone, which TOML does not know: all of it would be one line.
+/// Whether lines end with CR only. TOML has no such line ending: the whole file would be one line.
 pub(super) fn has_only_cr(text: &str) -> bool {
     text.contains('\r') && !text.contains('\n')
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f16_a_byte_order_mark_is_accepted_and_other_encodings_are_named() {
+    fn f16_byte_order_mark_is_accepted_and_other_encodings_are_reported() {
         assert_eq!(text(b"\xef\xbb\xbfa = 1\n".to_vec()).unwrap(), "a = 1\n");
         assert_eq!(text(b"a = 1\n".to_vec()).unwrap(), "a = 1\n");
         assert_eq!(text(Vec::new()).unwrap(), "");

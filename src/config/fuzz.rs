@@ -1,11 +1,11 @@
-//! What the fuzzer calls: the configuration file and the directory document.
+//! Fuzz entry points: the configuration file and the directory document.
 
 use super::seed::{self, document_of};
 use super::{Problems, read};
 use crate::model::Timestamp;
 use std::path::Path;
 
-/// Reads `input` as a configuration: it is whole, or each problem has its place in the file and says something.
+/// Parses `input` as a configuration: it is valid, or every problem has a text and a place within the file.
 pub fn config(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     match read(text, Path::new("/nowhere/offhook.toml"), Timestamp::from_ms(1_763_791_200_000)) {
@@ -14,7 +14,7 @@ pub fn config(input: &[u8]) {
     }
 }
 
-/// Reads `input` as a directory document: what is one is written as one that says the same.
+/// Parses `input` as a directory document: a valid one is written back as an equal document.
 pub fn seed(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let accounts = ["main".to_owned(), "other".to_owned()];
@@ -28,7 +28,7 @@ pub fn seed(input: &[u8]) {
 }
 
 fn check(problems: &Problems, text: &str) {
-    assert!(!problems.is_empty(), "a refusal says why");
+    assert!(!problems.is_empty(), "an invalid file has problems");
     let lines = text.split('\n').count();
     for problem in &problems.list {
         assert!(!problem.text.trim().is_empty());

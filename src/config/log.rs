@@ -1,15 +1,15 @@
-//! `[log]`: how the log is written. Two variables of the environment come before it, see [`crate::observe::logging`].
+//! `[log]`: format and level of the log. Two environment variables override it, see [`crate::observe::logging`].
 
 use super::problems::did_you_mean;
 use super::section::{Reading, Section};
 use crate::observe::LogFormat;
 
-/// How the log is written.
+/// Format and level of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Log {
-    /// For people, for programs, or for systemd's journal.
+    /// For people, for programs, or for the systemd journal.
     pub format: LogFormat,
-    /// The least level that is written: `error`, `warn`, `info` or `debug`.
+    /// The minimum level: `error`, `warn`, `info` or `debug`.
     pub level: &'static str,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn log(root: &Section<'_>, reading: &mut Reading<'_>) -> Log {
     Log { format, level }
 }
 
-/// The word of `known` that stands there.
+/// The value of `key`, which must be one of `known`.
 fn one_of(
     section: &Section<'_>,
     key: &'static str,
@@ -45,7 +45,7 @@ fn one_of(
     let found = known.iter().find(|known| **known == word).copied();
     if found.is_none() {
         let meant = did_you_mean(word, known.iter().copied());
-        let text = format!("{word:?} is not known: {meant}use one of {}", known.join(", "));
+        let text = format!("{word:?} is not supported: {meant}use one of {}", known.join(", "));
         reading.problem(section, key, text);
     }
     found

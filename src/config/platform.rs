@@ -1,4 +1,4 @@
-//! `[[platform.token]]` and `[[platform.webhook]]`: who may ask, and who is told.
+//! `[[platform.token]]` and `[[platform.webhook]]`: API clients and event endpoints.
 
 use super::problems::did_you_mean;
 use super::section::{Reading, Section};
@@ -11,29 +11,29 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeSet;
 
-/// Somebody who is told of events.
+/// An endpoint that receives events.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// A name for people.
     pub name: String,
-    /// Where events are posted.
+    /// The URL that events are posted to.
     pub url: String,
-    /// Keys that sign: decoded from `whsec_...`, the one in use first.
+    /// Signing keys, decoded from `whsec_...`, the current one first.
     pub secrets: Vec<Secret>,
-    /// What it is told of.
+    /// The event types it receives.
     pub events: Filter,
 }
 
-/// Keys of an endpoint while they are changed.
+/// Signing keys of one endpoint during a rotation.
 const SIGNING_KEYS_MAX: usize = 4;
 
-/// What the Standard Webhooks specification asks of a key, in bytes.
+/// Key length in bytes required by the Standard Webhooks specification.
 const SIGNING_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// What can be guessed in a lifetime is shorter.
+/// A shorter token can be guessed.
 const TOKEN_CHARACTERS_ADVISED: usize = 16;
 
-/// Tokens and webhooks that are right; the problems of the others are noted.
+/// Returns valid tokens and webhooks; problems of the others are recorded.
 pub(super) fn platform(root: &Section<'_>, reading: &mut Reading<'_>) -> (Vec<Token>, Vec<Endpoint>) {
     let empty = Section::empty(root, "platform");
     let platform = root.section("platform", reading).unwrap_or(empty);
@@ -69,13 +69,13 @@ fn token(section: &Section<'_>, names: &[&str], others: &[Token], reading: &mut 
 
     let secret = secret?;
     if let Some(other) = others.iter().find(|other| other.secret.matches(secret.expose())) {
-        let text = format!("holds the same token as {:?}: give each its own", other.name);
+        let text = format!("contains the same token as {:?}: use a different one for each", other.name);
         reading.problem(section, "token_file", text);
         return None;
     }
     if secret.expose().len() < TOKEN_CHARACTERS_ADVISED {
         let at = section.named("token_file");
-        reading.warning(format!("{at} holds fewer than {TOKEN_CHARACTERS_ADVISED} characters: openssl rand -hex 32"));
+        reading.warning(format!("{at} has fewer than {TOKEN_CHARACTERS_ADVISED} characters: use openssl rand -hex 32"));
     }
     Some(Token { name: name?.to_owned(), scopes: scopes?, secret })
 }
@@ -120,9 +120,9 @@ fn endpoint(section: &Section<'_>, names: &[&str], reading: &mut Reading<'_>) ->
             Some(key) => secrets.push(key),
             None => {
                 let (least, most) = (SIGNING_KEY_BYTES.start(), SIGNING_KEY_BYTES.end());
-                let text = format!("hold a key that is not whsec_ and the base64 of {least} to {most} bytes");
-                let way_out = "echo \"whsec_$(openssl rand -base64 32)\" makes one";
-                reading.problem(section, "secret_files", format!("{text}: {way_out}"));
+                let text = format!("has a key that is not whsec_ and the base64 of {least} to {most} bytes");
+                let fix = "create one with echo \"whsec_$(openssl rand -base64 32)\"";
+                reading.problem(section, "secret_files", format!("{text}: {fix}"));
             }
         }
     }
@@ -138,14 +138,14 @@ fn events(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Filter> {
     let words = section.texts("events", reading)?;
     let known = KINDS.join(", ");
     if words.is_empty() {
-        let way_out = "leave it out for all events, or give some of";
-        reading.problem(section, "events", format!("is empty: {way_out} {known}"));
+        let fix = "omit it for all events, or list some of";
+        reading.problem(section, "events", format!("is empty: {fix} {known}"));
         return None;
     }
     let filter = Filter::read(&words);
     for word in filter.as_ref().err().into_iter().flatten() {
-        let way_out = format!("{}use some of", did_you_mean(word, KINDS.iter().copied()));
-        reading.problem(section, "events", format!("names {word:?}: {way_out} {known}, or a group like \"message.*\""));
+        let fix = format!("{}use some of", did_you_mean(word, KINDS.iter().copied()));
+        reading.problem(section, "events", format!("names {word:?}: {fix} {known}, or a group like \"message.*\""));
     }
     filter.ok()
 }

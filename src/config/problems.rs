@@ -1,45 +1,51 @@
-//! What is wrong with a configuration, all of it.
+//! The problems of a configuration.
 
 use crate::rules::near::nearest;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Everything that is wrong with a file, or with a text that is none; printed one problem a line, and their count.
+/// All problems of a file, or of a text without a file; printed one per line, then their count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems {
-    /// Empty where there is no file; then no line begins with its name.
+    /// Empty if there is no file; then lines do not start with its name.
     file: PathBuf,
     pub(super) list: Vec<Problem>,
 }
 
-/// One thing that is wrong, and its way out.
+/// One problem and its fix.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Problem {
-    /// Line and column, from 1, where there is such a place.
+    /// Line and column, from 1, if known.
     pub(super) place: Option<(usize, usize)>,
-    /// Key, what is wrong, and what to do.
+    /// Key, problem and fix.
     pub(super) text: String,
 }
 
-/// Asks whether a known word was meant, for the beginning of a way out; empty where no known word is near.
+/// A "did you mean" prefix for a fix; empty if no known word is similar.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map(|meant| format!("did you mean {meant:?}? ")).unwrap_or_default()
 }
 
 impl Problems {
-    /// The problems of `file`, in the order of its lines; those without a line come last.
+    /// Problems of `file`, in the order of its lines; those without a line come last.
     pub(super) fn new(file: &Path, mut list: Vec<Problem>) -> Self {
         list.sort_by_key(|problem| (problem.place.is_none(), problem.place));
         Self { file: file.to_owned(), list }
     }
 
-    /// The file itself cannot be read.
+    /// The file cannot be read.
     pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
-        Self::of_file(file, format!("cannot be read ({error}): name the configuration file, as in config/offhook.toml"))
+        Self::of_file(
+            file,
+            format!(
+                "cannot be read ({error}): pass the path of the configuration file, as in \
+            config/offhook.toml"
+            ),
+        )
     }
 
-    /// One problem with the whole file.
+    /// One problem that concerns the whole file.
     pub(super) fn of_file(file: &Path, text: String) -> Self {
         Self { file: file.to_owned(), list: vec![Problem { place: None, text }] }
     }
@@ -48,7 +54,7 @@ impl Problems {
         self.list.is_empty()
     }
 
-    /// How many there are.
+    /// The number of problems.
     pub fn count(&self) -> usize {
         self.list.len()
     }

@@ -1,15 +1,15 @@
-//! `[retention]`: how much is kept on the disk, and for whom.
+//! `[retention]`: how much data is kept on disk.
 
 use super::section::{Reading, Section};
 use crate::work::Keep;
 use std::time::Duration;
 
-/// Four segments: with less the one that is written to would be most of it.
+/// Four segments: with fewer, the segment being written would be most of the journal.
 const JOURNAL_MIN_BYTES: usize = 256 * 1024 * 1024;
 
 const DAY_SECS: u64 = 24 * 60 * 60;
 
-/// What is kept at most; the problems of it are noted.
+/// The retention limits; problems are recorded.
 pub(super) fn retention(root: &Section<'_>, reading: &mut Reading<'_>) -> Keep {
     let empty = Section::empty(root, "retention");
     let section = root.section("retention", reading).unwrap_or(empty);

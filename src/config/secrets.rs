@@ -1,4 +1,4 @@
-//! Secrets from files, as systemd's `LoadCredential` puts them there.
+//! Secrets from files, as placed by systemd's `LoadCredential`.
 
 use super::section::{Reading, Section};
 use crate::model::Secret;
@@ -6,16 +6,16 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
-/// No token or key is longer; what is longer is some other file.
+/// Longer than any token or key; a larger file is not a secret.
 const SECRET_MAX_BYTES: u64 = 4096;
 
-/// The secret in the file that `key` names, without the newline at its end.
+/// The secret in the file named by `key`, without the trailing newline.
 pub(super) fn secret_file(section: &Section<'_>, key: &'static str, reading: &mut Reading<'_>) -> Option<Secret> {
-    let name = section.required_text(key, "the file that the secret stands in", reading)?.to_owned();
+    let name = section.required_text(key, "the file that contains the secret", reading)?.to_owned();
     secret_in(section, key, &name, reading)
 }
 
-/// The secrets in the files that `key` names: at least one, at most `max`.
+/// The secrets in the files named by `key`: at least one, at most `max`.
 pub(super) fn secret_files(
     section: &Section<'_>,
     key: &'static str,
@@ -25,7 +25,7 @@ pub(super) fn secret_files(
     named_secret_files(section, key, max, reading).into_iter().map(|(_, secret)| secret).collect()
 }
 
-/// The same, each with the name of its file as it stands in the configuration.
+/// Like [`secret_files`], each with its file name as written in the configuration.
 pub(super) fn named_secret_files(
     section: &Section<'_>,
     key: &'static str,
@@ -34,13 +34,13 @@ pub(super) fn named_secret_files(
 ) -> Vec<(String, Secret)> {
     if !section.has(key) {
         section.texts(key, reading);
-        reading.problem(section, key, "is missing: give the file that the secret stands in, as in [\"secrets/one\"]");
+        reading.problem(section, key, "is missing: give the file that contains the secret, as in [\"secrets/one\"]");
         return Vec::new();
     }
     let Some(names) = section.texts(key, reading) else { return Vec::new() };
     if names.is_empty() || names.len() > max {
         let count = names.len();
-        reading.problem(section, key, format!("names {count} files: name 1, or up to {max} while a secret is changed"));
+        reading.problem(section, key, format!("names {count} files: use 1, or up to {max} during a rotation"));
         return Vec::new();
     }
     names.into_iter().filter_map(|name| Some((name.to_owned(), secret_in(section, key, name, reading)?))).collect()
@@ -57,13 +57,13 @@ fn secret_in(section: &Section<'_>, key: &'static str, name: &str, reading: &mut
     let mode = match read {
         Ok(mode) => mode,
         Err(error) => {
-            let way_out = "make the file, or correct its path (relative to the configuration) or its rights";
-            reading.problem(section, key, format!("{name:?} cannot be read ({error}): {way_out}"));
+            let fix = "create the file, or correct its path (relative to the configuration) or its permissions";
+            reading.problem(section, key, format!("{name:?} cannot be read ({error}): {fix}"));
             return None;
         }
     };
     if bytes.len() as u64 > SECRET_MAX_BYTES {
-        let text = format!("{name:?} is larger than {SECRET_MAX_BYTES} bytes: this is not the secret's file");
+        let text = format!("{name:?} is larger than {SECRET_MAX_BYTES} bytes: a file of a secret is smaller");
         reading.problem(section, key, text);
         return None;
     }
@@ -75,14 +75,13 @@ fn secret_in(section: &Section<'_>, key: &'static str, name: &str, reading: &mut
         }
     };
     if mode & 0o007 != 0 {
-        reading.warning(format!("{} {name:?} may be read by everybody: chmod 600 it", section.named(key)));
+        reading.warning(format!("{} {name:?} is world-readable: chmod 600 it", section.named(key)));
     }
     Some(Secret::new(secret))
 }
 
-/// The secret that a file holds: one word, and the ends of its line. Else what is wrong with the file, without showing any
-/// of it. Nothing is taken off but line ends: what an editor or a shell has added is not the secret, and to guess what is
-/// would hide that.
+/// Returns the secret of a file: one word, minus the trailing line end. Errors never show any of the content. Only
+/// line ends are stripped: anything else an editor or a shell added is reported, because guessing would hide it.
 fn the_secret(bytes: &[u8]) -> Result<&[u8], &'static str> {
     const UTF_16: &str = "is in UTF-16: save it as UTF-8 without a byte order mark";
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) || bytes.contains(&0) {
@@ -94,29 +93,29 @@ fn the_secret(bytes: &[u8]) -> Result<&[u8], &'static str> {
     let line_ends = bytes.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
     let secret = &bytes[..bytes.len() - line_ends];
     if secret.trim_ascii().is_empty() {
-        return Err("is empty: write the secret into it");
+        return Err("is empty: write the secret to it");
     }
     if secret.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        return Err("has more than one line: write the secret alone into it");
+        return Err("has more than one line: write only the secret to it");
     }
     if is_assignment(secret) {
-        return Err("holds KEY=value: write the value alone into it");
+        return Err("contains KEY=value: write only the value to it");
     }
     let quotes = ["\"", "'", "`", "“", "”", "‘", "’"].map(str::as_bytes);
     if quotes.iter().any(|quote| secret.starts_with(quote) || secret.ends_with(quote)) {
-        return Err("has quotes around the secret: take them off");
+        return Err("has quotes around the secret: remove them");
     }
     if secret.iter().any(u8::is_ascii_whitespace) {
-        return Err("has blanks beside the secret or in it: take them out");
+        return Err("has whitespace around or in the secret: remove it");
     }
     if !secret.iter().all(u8::is_ascii_graphic) {
-        return Err("has characters that no secret has: write the secret alone into it, in ASCII");
+        return Err("has characters that are invalid in a secret: write only the secret to it, in ASCII");
     }
     Ok(secret)
 }
 
-/// Whether a line gives a variable a value, as the environment files of shells and systemd do. The `=` at the end of base64
-/// gives nothing a value.
+/// Whether a line assigns a variable, as in environment files of shells and systemd. A trailing `=` of base64 is not
+/// an assignment.
 fn is_assignment(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let line = line.strip_prefix(b"export ").unwrap_or(line);
@@ -133,14 +132,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f09_a_secret_is_one_word_and_its_line_end() {
+    fn f09_secret_is_one_word_and_its_line_end() {
         for good in ["hunter2", "hunter2\n", "hunter2\r\n\n", "whsec_BwcHBw==\n", "Zm9vYmFyYmF6cXV4=", "a+b/c-d.e:f"] {
             assert_eq!(the_secret(good.as_bytes()), Ok(good.trim_end().as_bytes()), "{good:?}");
         }
     }
 
     #[test]
-    fn f09_each_thing_that_editors_and_shells_add_is_named() {
+    fn f09_additions_by_editors_and_shells_are_reported() {
         for (bytes, says) in [
             (&b"\xEF\xBB\xBFhunter2\n"[..], "byte order mark"),
             (b"\xFF\xFEh\0u\0", "UTF-16"),

@@ -1,9 +1,9 @@
-//! The directory as one document: what `offhook serve --seed FILE` loads into a gateway that has no directory yet, what
-//! `offhook directory export` writes and `apply` brings a gateway to.
+//! The directory as one document: what `offhook serve --seed FILE` loads into a gateway without a directory, what
+//! `offhook directory export` writes and `apply` applies.
 //!
-//! Invariant: a [`Seed`] keeps every rule of `rules::directory`. Nothing in a document is ignored in silence but the
-//! read-only fields of the API's answers, so that an export can be a seed; whatever is wrong with it is found at once,
-//! each problem with its path and its way out. A number that carries `verification` is believed.
+//! Invariant: a [`Seed`] satisfies every rule of `rules::directory`. Unknown fields are problems, except for the
+//! read-only fields of the API's responses, so that an export can be a seed. All problems are reported at once, each
+//! with path and fix. A `verification` in the document is trusted.
 //!
 //! ```no_run
 //! match offhook::config::seed::load(std::path::Path::new("directory.json"), &["main".to_owned()]) {
@@ -36,71 +36,73 @@ use std::fs::File;
 use std::io::{Error, Read as _, Result as IoResult};
 use std::path::Path;
 
-/// What a document says.
+/// The content of a document.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Seed {
-    /// Numbers, queues, presets and settings; all rules hold.
+    /// Numbers, queues, presets and settings; they satisfy all rules.
     pub directory: Directory,
-    /// Who must not be texted, and from where; each once, in order.
+    /// Blocked people and the extent of each block; each person once, in order.
     pub opt_outs: Vec<(E164, Block)>,
 }
 
-/// What a document is to be loaded onto.
+/// What a document is checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct Onto<'a> {
-    /// The directory there is; some rules say what may become of it.
+    /// The current directory; some rules restrict how it may change.
     pub before: &'a Directory,
-    /// The names of the accounts that are configured.
+    /// Names of the configured accounts.
     pub accounts: &'a [String],
     /// The global outbound number may be assigned (A38).
     pub force: bool,
 }
 
-/// The largest document that is read. An export has some 480 bytes for a number, so that those of seventeen thousand fit,
-/// or of twenty-six thousand without the spaces.
+/// The largest document that is read. An export takes about 480 bytes per number, so seventeen thousand numbers fit,
+/// or twenty-six thousand without whitespace.
 const FILE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A directory is journaled as one frame, in which each resource stands with all its fields, however short the document
-/// is. The rest of the frame is for opt-outs, whose record is hardly longer than their JSON, or for the names of what goes.
+/// A directory is journaled as one frame, with all fields of each resource, however short the document is. The rest
+/// of the frame is for opt-outs, whose records are about as long as their JSON, or for the ids of deleted resources.
 const RECORD_MAX_BYTES: usize = FRAME_BYTES_MAX - FILE_MAX_BYTES as usize;
 
-/// Reads and checks a file for a gateway without a directory. `accounts` are the names of those that are configured.
+/// Reads and validates a file for a gateway without a directory. `accounts` are the names of the configured accounts.
 pub fn load(file: &Path, accounts: &[String]) -> Result<Seed, Problems> {
     load_onto(file, Onto { before: &Directory::default(), accounts, force: false })
 }
 
-/// Reads a file and checks it for a gateway that may have a directory. A number that does not say what its carrier said
-/// of it keeps what is known, within its account.
+/// Reads and validates a file for a gateway that may have a directory. A number without `verification` in the
+/// document keeps its current verification, within its account.
 pub fn load_onto(file: &Path, onto: Onto<'_>) -> Result<Seed, Problems> {
     match contents(file).map(encoding::text) {
         Ok(Ok(text)) => checked(&text, file, onto),
         Ok(Err(wrong)) => Err(Problems::of_file(file, wrong)),
         Err(error) => {
-            let text =
-                format!("cannot be read ({error}): name a directory document, as in config/directory.example.json");
+            let text = format!(
+                "cannot be read ({error}): pass the path of a directory document, as in \
+                    config/directory.example.json"
+            );
             Err(Problems::new(file, vec![Problem { place: None, text }]))
         }
     }
 }
 
-/// Checks a document that is no file; its problems are printed without a file's name.
+/// Validates a document that is not a file; problems are printed without a file name.
 pub fn read(text: &str, accounts: &[String]) -> Result<Seed, Problems> {
     checked(text, Path::new(""), Onto { before: &Directory::default(), accounts, force: false })
 }
 
-/// Why a written document could not be read back as it is, with the way out.
+/// Why an exported document could not be read back, with the fix.
 pub fn too_large(text: &str, seed: &Seed) -> Option<String> {
     let people = seed.opt_outs.len();
     if people > OPT_OUTS_MAX {
-        return Some(format!("it has {people} opt-outs, and {OPT_OUTS_MAX} are read: leave the others out of it"));
+        return Some(format!("it has {people} opt-outs; the maximum is {OPT_OUTS_MAX}: remove the others from it"));
     }
     let bytes = text.len();
     (bytes as u64 > FILE_MAX_BYTES).then(|| {
-        format!("it has {bytes} bytes, and {FILE_MAX_BYTES} are read: write it without spaces, as `jq -c .` does")
+        format!("it has {bytes} bytes; the maximum is {FILE_MAX_BYTES}: remove whitespace, for example with `jq -c .`")
     })
 }
 
-/// The bound holds for pipes too, which say nothing of their length.
+/// The limit also applies to pipes, whose length is unknown in advance.
 fn contents(file: &Path) -> IoResult<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(file)?.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
@@ -137,8 +139,8 @@ fn fits(directory: &Directory, findings: &Findings) {
     let record = postcard::to_stdvec(&Change::all_of(directory)).map_or(usize::MAX, |record| record.len());
     if record > RECORD_MAX_BYTES {
         let problem = format!(
-            "is {record} bytes with every field of its resources, and at most {RECORD_MAX_BYTES} are kept: take numbers, \
-             queues or presets out of it"
+            "is {record} bytes with every field of its resources; the maximum is {RECORD_MAX_BYTES}: remove numbers, \
+             queues or presets"
         );
         findings.note("", problem);
     }

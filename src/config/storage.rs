@@ -1,13 +1,13 @@
-//! `[storage]`: how much room the disk keeps for what must go on.
+//! `[storage]`: free space to keep on the disk.
 
 use super::section::{Reading, Section};
 
-/// Room that is kept, in bytes. Neither is ever more than a tenth of the disk.
+/// Space to keep, in bytes. Each value is capped at a tenth of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// Where less is free, beyond the room for the journal's next segment, no new work is taken.
+    /// Below this much free space, beyond the journal's next segment, new work is rejected.
     pub low_water_bytes: u64,
-    /// A file that is given up where the disk is full all the same.
+    /// Size of a placeholder file that is deleted if the disk fills up anyway.
     pub ballast_bytes: u64,
 }
 
@@ -17,10 +17,10 @@ impl Default for Storage {
     }
 }
 
-/// A petabyte: more is a slip of the pen.
+/// A petabyte: a larger value is a typo.
 const BYTES_MAX: usize = 1 << 50;
 
-/// `[storage]`, each with its default.
+/// `[storage]`, each key with its default.
 pub(super) fn storage(root: &Section<'_>, reading: &mut Reading<'_>) -> Storage {
     let empty = Section::empty(root, "storage");
     let section = root.section("storage", reading).unwrap_or(empty);

@@ -1,16 +1,16 @@
-//! Files that are right, and files that are wrong in many ways at once.
+//! Valid files, and files with many problems at once.
 
 use super::*;
 use std::fs;
 use tempfile::TempDir;
 
-/// The example as it is delivered.
+/// The example as shipped.
 const EXAMPLE: &str = include_str!("../../config/offhook.toml");
 
 const NOW: &str = "2026-01-01T00:00:00Z";
 
 #[test]
-fn the_example_is_right_and_is_what_it_says() {
+fn example_is_valid_and_shows_the_defaults() {
     let config = checked(EXAMPLE).unwrap();
     assert_eq!(config.listen.carriers.address.to_string(), "127.0.0.1:8080");
     assert_eq!(config.listen.ops.address.to_string(), "127.0.0.1:9464");
@@ -24,10 +24,10 @@ fn the_example_is_right_and_is_what_it_says() {
 }
 
 #[test]
-fn the_example_shows_every_key_there_is() {
+fn example_shows_every_key() {
     let place = secrets();
     let file = place.path().join("offhook.toml");
-    // What the example shows as a comment is asked for as well, once it is there.
+    // Keys that the example shows in a comment are read too, once they are set.
     let text = EXAMPLE
         .replace("# [listen.", "[listen.")
         .replace("# certificate_file", "certificate_file")
@@ -41,10 +41,10 @@ fn the_example_shows_every_key_there_is() {
             "shared_keys = [{ id = \"k\", algorithm = \"HMAC_SHA256\", secret_file = \"s\" }]",
         );
     let mut reading = Reading::new(&text, &file, Timestamp::parse(NOW).unwrap());
-    // There are no such certificates and no such key, but no key of the file is unknown or of a wrong type.
+    // The certificates and the key do not exist, but no key of the file is unknown or of a wrong type.
     let problems = check(&mut reading).unwrap_err().to_string();
-    assert!(!problems.contains("is no key") && !problems.contains("is of type"), "{problems}");
-    for path in reading.asked() {
+    assert!(!problems.contains("is an unknown key") && !problems.contains("is of type"), "{problems}");
+    for path in reading.keys_read() {
         let key = path.rsplit('.').next().unwrap();
         let shown = EXAMPLE.lines().any(|line| {
             let line = line.trim_start_matches(['#', ' ', '[', '{']);
@@ -58,7 +58,7 @@ fn the_example_shows_every_key_there_is() {
 }
 
 #[test]
-fn an_empty_file_is_right_and_warns() {
+fn empty_file_is_valid_with_warnings() {
     let config = checked("").unwrap();
     assert_eq!(config.listen.platform.address.to_string(), "127.0.0.1:8081");
     assert!(config.data_dir.ends_with("data"));
@@ -72,7 +72,7 @@ fn an_empty_file_is_right_and_warns() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_each_with_its_place_and_its_way_out() {
+fn all_problems_are_reported_at_once_with_place_and_fix() {
     expect(
         r#"
 data_dir = 7
@@ -112,41 +112,45 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
 "#,
         &[
             "2:12: data_dir is of type integer: write text in quotes",
-            "3:1: colour is no key: remove it, or use one of account, data_dir, limits, listen, log, \
+            "3:1: colour is an unknown key: remove it, or use one of account, data_dir, limits, listen, log, \
               platform, retention, storage",
-            "6:12: listen.carriers \"0.0.0.0:8080\" is reached from outside without TLS: add [listen.carriers_tls] with \
-             certificate_file and key_file, or listen.carriers_plaintext = true (or listen.plaintext = true for all \
-             doors) where a proxy does TLS, or listen on \
+            "6:12: listen.carriers \"0.0.0.0:8080\" accepts outside connections without TLS: add \
+             [listen.carriers_tls] with certificate_file and key_file, or listen.carriers_plaintext = true (or \
+             listen.plaintext = true for all doors) if a proxy terminates TLS, or listen on \
              127.0.0.1",
-            "7:12: listen.platform \"localhost:8081\" is no address: write an address and a port, as in \
-             \"127.0.0.1:8081\", or leave it out for that",
+            "7:12: listen.platform \"localhost:8081\" is not an address: write an address and a port, as in \
+             \"127.0.0.1:8081\", or omit it for that default",
             "9:21: listen.console_plaintext is of type string: write true or false",
-            "12:20: listen.ops_tls.certificate_file \"missing.pem\" cannot be read (No such file or directory (os error \
-             2)): name the right file, relative to the configuration, and let us read it",
-            "16:19: limits.connections_max is 0: use 16 to 1000000, or leave it out for 16384",
-            "17:19: limits.trusted_proxies names \"proxy.example.com\", which is no IP address and no network: write it as in \
-             \"10.0.0.5\" or \"10.0.0.0/16\"",
-            "20:8: platform.token[\"Adapter\"].name \"Adapter\" is no name: use 1 to 32 of a-z 0-9 _ -",
-            "21:10: platform.token[\"Adapter\"].scopes names \"sned\": did you mean \"send\"? use some of send, calls, admin, read",
-            "22:14: platform.token[\"Adapter\"].token_file \"empty\" is empty: write the secret into it",
-            "26:7: platform.webhook[\"main\"].url is neither http nor https: write it as in \"https://sms.example.com\"",
-            "27:16: platform.webhook[\"main\"].secret_files hold a key that is not whsec_ and the base64 of 24 to 64 \
-             bytes: echo \"whsec_$(openssl rand -base64 32)\" makes one",
-            "32:14: account[\"main\"].public_url has a query: leave out the ? and what follows it",
-            "33:15: account[\"main\"].account_sid is none: it is AC and 32 hexadecimal digits, from Twilio's console",
-            "34:20: account[\"main\"].auth_token_files names 0 files: name 1, or up to 2 while a secret is changed",
-            "35:40: account[\"main\"].shared_keys[\"k\"].algorithm \"MD5\" is none we know: use \"HMAC_SHA256\" or \
+            "12:20: listen.ops_tls.certificate_file \"missing.pem\" cannot be read (No such file or directory (os \
+             error 2)): use the right file, with a path relative to the configuration, readable by this user",
+            "16:19: limits.connections_max is 0: use 16 to 1000000, or omit it for the default 16384",
+            "17:19: limits.trusted_proxies names \"proxy.example.com\", which is neither an IP address nor a network: \
+             write it as in \"10.0.0.5\" or \"10.0.0.0/16\"",
+            "20:8: platform.token[\"Adapter\"].name \"Adapter\" is not a valid name: use 1 to 32 of a-z 0-9 _ -",
+            "21:10: platform.token[\"Adapter\"].scopes names \"sned\": did you mean \"send\"? use some of send, \
+             calls, admin, read",
+            "22:14: platform.token[\"Adapter\"].token_file \"empty\" is empty: write the secret to it",
+            "26:7: platform.webhook[\"main\"].url is neither http nor https: write it as in \
+             \"https://sms.example.com\"",
+            "27:16: platform.webhook[\"main\"].secret_files has a key that is not whsec_ and the base64 of 24 to 64 \
+             bytes: create one with echo \"whsec_$(openssl rand -base64 32)\"",
+            "32:14: account[\"main\"].public_url has a query: remove the ? and everything after it",
+            "33:15: account[\"main\"].account_sid is invalid: it must be AC and 32 hexadecimal digits, from Twilio's \
+             console",
+            "34:20: account[\"main\"].auth_token_files names 0 files: use 1, or up to 2 during a rotation",
+            "35:40: account[\"main\"].shared_keys[\"k\"].algorithm \"MD5\" is not supported: use \"HMAC_SHA256\" or \
              \"HMAC_SHA1\"",
-            "35:61: account[\"main\"].shared_keys[\"k\"].secret_file \"absent\" cannot be read (No such file or directory \
-             (os error 2)): make the file, or correct its path (relative to the configuration) or its rights",
-            "35:71: account[\"main\"].shared_keys[\"k\"].colour is no key: remove it, or use one of algorithm, id, \
-             secret_file",
+            "35:61: account[\"main\"].shared_keys[\"k\"].secret_file \"absent\" cannot be read (No such file or \
+             directory (os error 2)): create the file, or correct its path (relative to the configuration) or its \
+             permissions",
+            "35:71: account[\"main\"].shared_keys[\"k\"].colour is an unknown key: remove it, or use one of \
+             algorithm, id, secret_file",
         ],
     );
 }
 
 #[test]
-fn what_is_missing_is_named_where_its_table_begins() {
+fn missing_keys_are_reported_at_their_table() {
     expect(
         "[[account]]\n[[platform.token]]\n[[account]]\ncarrier = \"twilio\"\n",
         &[
@@ -154,38 +158,38 @@ fn what_is_missing_is_named_where_its_table_begins() {
             "1:1: account[1].carrier is missing: give one, as in carrier = \"twilio\"",
             "2:1: platform.token[1].name is missing: give a short one, as in name = \"main\"",
             "2:1: platform.token[1].scopes is missing: give some of send, calls, admin, read",
-            "2:1: platform.token[1].token_file is missing: give the file that the secret stands in",
+            "2:1: platform.token[1].token_file is missing: give the file that contains the secret",
             "3:1: account[2].name is missing: give a short one, as in name = \"main\"",
-            "3:1: account[2].public_url is missing: give how the carrier sees the carriers' door, as in \
-             \"https://sms.example.com\"",
+            "3:1: account[2].public_url is missing: give the URL at which the carrier reaches the carriers' door, as \
+             in \"https://sms.example.com\"",
             "3:1: account[2].account_sid is missing: give AC and 32 hexadecimal digits, from Twilio's console",
-            "3:1: account[2].auth_token_files is missing: give the file that the secret stands in, as in \
+            "3:1: account[2].auth_token_files is missing: give the file that contains the secret, as in \
              [\"secrets/one\"]",
         ],
     );
 }
 
 #[test]
-fn a_file_that_is_no_toml_says_where_and_shows_nothing_of_it() {
+fn toml_syntax_error_has_a_place_and_no_excerpt() {
     let problems = checked("[listen]\ncarriers = hunter2 hunter2\n").unwrap_err().to_string();
     assert!(problems.contains("offhook.toml:2:"), "{problems}");
     assert!(!problems.contains("hunter2"), "{problems}");
 }
 
 #[test]
-fn a_carrier_that_is_known_but_not_yet_spoken_is_told_apart_from_one_that_is_none() {
+fn unsupported_carrier_is_distinguished_from_an_unknown_one() {
     expect(
         "[[account]]\nname = \"one\"\ncarrier = \"telnyx\"\napi_key = \"x\"\n[[account]]\nname = \"two\"\ncarrier = \"acme\"\n",
         &[
-            "3:11: account[\"one\"].carrier \"telnyx\" is not spoken by this version yet: use \"twilio\"",
-            "7:11: account[\"two\"].carrier \"acme\" is no carrier we know: use \"twilio\" (twilio telnyx vonage \
+            "3:11: account[\"one\"].carrier \"telnyx\" is not supported by this version: use \"twilio\"",
+            "7:11: account[\"two\"].carrier \"acme\" is not a known carrier: use \"twilio\" (twilio telnyx vonage \
              vonage_sms bandwidth plivo sinch infobip generic)",
         ],
     );
 }
 
 #[test]
-fn room_that_is_kept_is_a_number_of_bytes_and_none_is_none() {
+fn storage_limits_are_bytes_and_zero_disables_the_ballast() {
     let storage = |line: &str| checked(&format!("[storage]\n{line}\n")).map(|config| config.storage);
     let usual = Storage::default();
     assert_eq!(storage("").unwrap(), usual);
@@ -196,23 +200,24 @@ fn room_that_is_kept_is_a_number_of_bytes_and_none_is_none() {
 }
 
 #[test]
-fn what_must_differ_does() {
+fn duplicate_ports_tokens_and_names_are_refused() {
     let token = |name| {
         format!("[[platform.token]]\nname = \"{name}\"\nscopes = [\"send\"]\ntoken_file = \"secrets/adapter\"\n")
     };
     expect(
         &format!("[listen]\nops = \"127.0.0.1:8080\"\n{}{}", token("one"), token("two")),
         &[
-            "2:7: listen.ops is where listen.carriers is: give each door a port of its own",
-            "10:14: platform.token[\"two\"].token_file holds the same token as \"one\": give each its own",
+            "2:7: listen.ops is the same as listen.carriers: give each door its own port",
+            "10:14: platform.token[\"two\"].token_file contains the same token as \"one\": use a different one for \
+             each",
         ],
     );
     let problems = checked(&format!("{}{}", token("one"), token("one"))).unwrap_err().to_string();
-    assert!(problems.contains("\"one\" is taken by another one above"), "{problems}");
+    assert!(problems.contains("\"one\" is already used above"), "{problems}");
 }
 
 #[test]
-fn f16_an_address_that_covers_another_one_cannot_have_its_port() {
+fn f16_address_that_covers_another_cannot_share_its_port() {
     let doors = |one: &str, other: &str| {
         checked(&format!("[listen]\nplaintext = true\ncarriers = \"{one}\"\nplatform = \"{other}\"\n"))
             .map_err(|problems| problems.to_string())
@@ -225,7 +230,7 @@ fn f16_an_address_that_covers_another_one_cannot_have_its_port() {
         ("0.0.0.0:8080", "[::]:8080"),
     ] {
         let problems = doors(one, other).expect_err(one);
-        assert!(problems.contains("listen.platform is where listen.carriers is"), "{one} {other}: {problems}");
+        assert!(problems.contains("listen.platform is the same as listen.carriers"), "{one} {other}: {problems}");
     }
     for (one, other) in [
         ("0.0.0.0:8080", "127.0.0.1:8081"),
@@ -238,7 +243,7 @@ fn f16_an_address_that_covers_another_one_cannot_have_its_port() {
 }
 
 #[test]
-fn a_door_to_the_outside_needs_tls_or_the_word_that_a_proxy_does_it() {
+fn outside_door_needs_tls_or_plaintext_set_for_a_proxy() {
     let door =
         |rest: &str| checked(&format!("[listen]\ncarriers = \"0.0.0.0:8080\"\n{rest}")).map(|c| c.listen.carriers);
     assert!(door("").is_err());
@@ -255,12 +260,12 @@ fn a_door_to_the_outside_needs_tls_or_the_word_that_a_proxy_does_it() {
     );
     let both =
         "carriers_plaintext = true\n[listen.carriers_tls]\ncertificate_file = \"tls.pem\"\nkey_file = \"tls.key\"";
-    assert!(door(both).is_err_and(|problems| problems.to_string().contains("leave one of them out")));
+    assert!(door(both).is_err_and(|problems| problems.to_string().contains("remove one of them")));
     assert!(checked("[listen]\ncarriers = \"[::1]:8080\"").is_ok());
 }
 
 #[test]
-fn an_endpoint_is_told_of_what_it_names_and_of_everything_where_it_names_nothing() {
+fn endpoint_receives_its_listed_events_or_all_without_a_list() {
     let events = |line: &str| checked(&EXAMPLE.replace("# events = [\"message.*\", \"call.ended\"]", line));
     let filter = |line: &str| events(line).unwrap().webhooks[0].events.clone();
     assert!(filter("").takes("call.updated"));
@@ -271,7 +276,7 @@ fn an_endpoint_is_told_of_what_it_names_and_of_everything_where_it_names_nothing
     for (line, problem) in [
         (
             "events = []",
-            "platform.webhook[\"main\"].events is empty: leave it out for all events, or give some of call.started,",
+            "platform.webhook[\"main\"].events is empty: omit it for all events, or list some of call.started,",
         ),
         (
             "events = [\"call.begun\"]",
@@ -286,19 +291,19 @@ fn an_endpoint_is_told_of_what_it_names_and_of_everything_where_it_names_nothing
 }
 
 #[test]
-fn a59_signatures_may_only_be_reported_for_a_limited_time() {
+fn a59_report_only_mode_is_limited_in_time() {
     let until = |time: &str| checked(&EXAMPLE.replace("# report_only_until = 2026-01-31T12:00:00Z", time));
     let soon = until("report_only_until = 2026-01-30T00:00:00Z").unwrap();
     assert_eq!(soon.accounts[0].report_only_until, Timestamp::parse("2026-01-30T00:00:00Z"));
-    assert!(soon.warnings[0].contains("anybody can forge"), "{:?}", soon.warnings);
+    assert!(soon.warnings[0].contains("anyone can forge"), "{:?}", soon.warnings);
     let quoted = until("report_only_until = \"2025-12-01T00:00:00+01:00\"").unwrap();
     assert!(quoted.warnings[0].contains("has passed"), "{:?}", quoted.warnings);
     assert!(until("report_only_until = 2026-03-01T00:00:00Z").is_err(), "more than 30 days");
-    assert!(until("report_only_until = 2026-01-30").is_err(), "a day is no moment");
+    assert!(until("report_only_until = 2026-01-30").is_err(), "a date without a time is refused");
 }
 
 #[test]
-fn a_secret_is_its_file_without_the_newline_and_is_never_printed() {
+fn secret_is_read_without_the_newline_and_never_printed() {
     let place = secrets();
     const TOKEN: &str = "fedcba9876543210fedcba9876543210";
     fs::write(place.path().join("secrets/twilio"), format!("{TOKEN}\r\n\n")).unwrap();
@@ -311,7 +316,7 @@ fn a_secret_is_its_file_without_the_newline_and_is_never_printed() {
 }
 
 #[test]
-fn f09_a_twilio_token_is_32_hexadecimal_digits_and_the_file_is_named() {
+fn f09_invalid_twilio_token_is_reported_with_its_file() {
     let place = secrets();
     let file = place.path().join("offhook.toml");
     let with = |token: &str| {
@@ -323,7 +328,8 @@ fn f09_a_twilio_token_is_32_hexadecimal_digits_and_the_file_is_named() {
         ["0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdefa", "0123456789abcdef0123456789abcdeg"]
     {
         let problems = with(wrong).unwrap_err().to_string();
-        let says = "account[\"main\"].auth_token_files \"secrets/twilio\" holds no auth token: that is 32 hexadecimal";
+        let says = "account[\"main\"].auth_token_files \"secrets/twilio\" is not an auth token: expected 32 \
+            hexadecimal";
         assert!(problems.contains(says) && !problems.contains(wrong), "{problems}");
     }
     let problems = with("\u{feff}0123456789abcdef0123456789abcdef").unwrap_err().to_string();
@@ -331,7 +337,7 @@ fn f09_a_twilio_token_is_32_hexadecimal_digits_and_the_file_is_named() {
 }
 
 #[test]
-fn f09_the_example_is_right_and_all_that_is_an_examples_in_it_is_warned_of() {
+fn f09_example_is_valid_and_its_placeholders_cause_warnings() {
     let config = checked(EXAMPLE).unwrap();
     let seed = seed::load(Path::new("config/directory.example.json"), &["main".to_owned()]).unwrap();
     let found = advice::placeholders(&config, Some(&seed)).join("\n");
@@ -345,20 +351,20 @@ fn f09_the_example_is_right_and_all_that_is_an_examples_in_it_is_warned_of() {
 }
 
 #[test]
-fn f08_check_says_what_to_enter_at_the_carrier_and_what_a_proxy_must_do() {
+fn f08_check_prints_carrier_urls_and_proxy_instructions() {
     let addresses = |url: &str| advice::addresses(&checked(&EXAMPLE.replace("https://sms.example.com", url)).unwrap());
     let plain = addresses("https://SMS.Acme.io/");
     assert!(plain.contains("account main: enter at Twilio\n"), "{plain}");
     assert!(plain.contains("(HTTP POST): https://sms.acme.io/carriers/main/messages\n"), "{plain}");
     assert!(plain.contains("https://sms.acme.io/carriers/main/receipts\n"), "{plain}");
-    assert!(plain.contains("passes path and query on as they came"), "{plain}");
+    assert!(plain.contains("must pass path and query on unchanged"), "{plain}");
     let below = addresses("https://acme.io/a/../sms");
     assert!(below.contains("(HTTP POST): https://acme.io/sms/carriers/main/messages\n"), "{below}");
-    assert!(below.contains("takes /sms off the path"), "{below}");
+    assert!(below.contains("must strip /sms from the path"), "{below}");
 }
 
 #[test]
-fn the_summary_says_what_would_run() {
+fn summary_lists_what_would_run() {
     let summary = checked(EXAMPLE).unwrap().summary();
     for line in [
         "carriers at 127.0.0.1:8080\n",
@@ -371,12 +377,12 @@ fn the_summary_says_what_would_run() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_a_problem_like_any_other() {
+fn missing_file_is_reported_as_a_problem() {
     let problems = load(Path::new("/nonexistent/offhook.toml")).unwrap_err();
     assert!(problems.to_string().ends_with("as in config/offhook.toml\n1 problem"), "{problems}");
 }
 
-/// Checks `text` as the file `offhook.toml` beside the secrets that the example names.
+/// Checks `text` as the file `offhook.toml` next to the secrets of the example.
 fn checked(text: &str) -> Result<Config, Problems> {
     let place = secrets();
     read(text, &place.path().join("offhook.toml"), Timestamp::parse(NOW).unwrap())

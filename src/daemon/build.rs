@@ -1,4 +1,4 @@
-//! What a configuration makes: dialects of its accounts, endpoints of its webhooks, bounds of its doors.
+//! Builds parts from a configuration: dialects of accounts, endpoints of webhooks, limits of doors.
 
 use super::StartFailed;
 use crate::carrier::Dialect;
@@ -11,7 +11,7 @@ use standardwebhooks::Webhook;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The configured bounds, as far as the process has descriptors for them: the doors share what there are.
+/// The configured limits, reduced to the process's file descriptors, which the doors share.
 pub(super) fn shared_bounds(config: &Config) -> Bounds {
     const DOORS: usize = 3;
     let bounds = config.limits.bounds();
@@ -23,7 +23,7 @@ pub(super) fn shared_bounds(config: &Config) -> Bounds {
     Bounds { shares: Some(shares), ..bounds }
 }
 
-/// A dialect for each account, by its name.
+/// The dialect of each account, by name.
 pub(super) fn dialects(accounts: &[AccountConfig]) -> Result<HashMap<String, Arc<dyn Dialect>>, StartFailed> {
     accounts.iter().map(|account| Ok((account.name.clone(), dialect(account)?))).collect()
 }
@@ -56,7 +56,7 @@ fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {
     }
 }
 
-/// Everybody who is told of events.
+/// All endpoints.
 pub(super) fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
     let one = |endpoint: &config::Endpoint| {
         let wrong = |problem: String| StartFailed::Endpoint { name: endpoint.name.clone(), problem };
@@ -74,7 +74,7 @@ pub(super) fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
     config.webhooks.iter().map(one).collect()
 }
 
-/// The keys that sign what an endpoint is told.
+/// The keys that sign an endpoint's events.
 pub(super) fn keys(endpoint: &config::Endpoint) -> Result<Vec<Webhook>, StartFailed> {
     let keys: Result<Vec<_>, _> =
         endpoint.secrets.iter().map(|secret| Webhook::from_bytes(secret.expose().to_vec())).collect();

@@ -1,8 +1,8 @@
-//! What time it was by the journal when the steady clock showed what, noted for the next process.
+//! Persists the journal's time together with the steady clock, for the next process.
 //!
-//! In one boot of the machine the steady clock goes on whatever becomes of us, so a wall that was set while no gateway ran
-//! is found out as if one had run. After another boot nobody can say how long it was: the wall is followed at once, so that
-//! calls and texts go on, and where it is far past what the journal knows it is doubted until it has stood for ten minutes.
+//! Within one boot the steady clock runs on while no gateway does, so a wall clock that was set meanwhile is
+//! detected. After another boot the elapsed time is unknown: the wall clock is followed at once, so that calls and
+//! texts continue, and if it is far past the journal's time it is treated as suspect for ten minutes.
 
 use crate::engine::{Clock as _, STEP_MAX, WallClock};
 use crate::model::Timestamp;
@@ -18,17 +18,16 @@ use tokio_util::sync::CancellationToken;
 /// How often the clocks are compared.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How often the time is noted, in comparisons. Between two notes a wall that is corrected little by little moves by
-/// nothing that counts.
+/// How often the time is saved, in comparisons. Gradual clock corrections between two saves are negligible.
 const NOTE_EVERY: u32 = 10;
 
-/// How far the journal's time and the machine's clock may differ without a word, in milliseconds.
+/// Tolerated difference between the journal's time and the system clock, in milliseconds.
 const OFFSET_MAX_MS: u64 = 1_000;
 
-/// What changes with each boot of the machine.
+/// Changes with each boot of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// The clock of a process that begins, where the journal ends at `last`.
+/// The clock of a starting process, for a journal that ends at `last`.
 pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
     let noted = std::fs::read_to_string(data_dir.join("clock")).ok();
     let known = noted.as_deref().zip(boot().as_deref()).and_then(|(noted, boot)| read(noted, boot));
@@ -50,39 +49,39 @@ pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
     clock
 }
 
-/// Compares the clocks until `stop`, and notes the time.
+/// Compares the clocks until `stop`, and saves the time.
 pub(super) async fn watch(mut clock: WallClock, data_dir: PathBuf, readiness: Readiness, stop: CancellationToken) {
     let mut every = interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut stands, mut differs) = (false, false);
+    let (mut suspect, mut differs) = (false, false);
     for count in 0_u32.. {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        differs = tell_offset(clock.offset_ms(), differs, &readiness);
-        stands = compare(&mut clock, stands);
+        differs = report_offset(clock.offset_ms(), differs, &readiness);
+        suspect = compare(&mut clock, suspect);
         if count % NOTE_EVERY == 0 {
             let ((at, steady), doubted_until) = (clock.last(), clock.doubt());
             let (data_dir, noted) = (data_dir.clone(), Noted { at, steady, doubted_until });
             let noting = tokio::task::spawn_blocking(move || note(&data_dir, noted));
             tokio::select! {
                 () = stop.cancelled() => return,
-                // Where it cannot be noted, the note before is as good.
+                // If saving fails, the previous value is still good enough.
                 _noted = noting => {}
             }
         }
     }
 }
 
-/// Tells how far the journal's time is from the machine's clock. Where that is more than a second it is noted, and logged
-/// once; `differs` says whether it was before. Returns whether it is.
-fn tell_offset(offset_ms: i64, differs: bool, readiness: &Readiness) -> bool {
+/// Reports the difference between the journal's time and the system clock. More than a second becomes a readiness
+/// note, and is logged once; `differs` is the previous result. Returns whether it differs.
+fn report_offset(offset_ms: i64, differs: bool, readiness: &Readiness) -> bool {
     observe::clock_offset(offset_ms);
     let is_far = offset_ms.unsigned_abs() > OFFSET_MAX_MS;
     let side = if offset_ms > 0 { "ahead of" } else { "behind" };
     let secs = offset_ms.unsigned_abs() / 1_000;
-    let note = format!("the journal's time is {secs} s {side} the machine's clock: check that the clock is right");
+    let note = format!("the journal's time is {secs} s {side} the system clock: check the system clock");
     readiness.note("clock", is_far.then_some(&note));
     if is_far != differs {
         observe::clock_differs(is_far.then_some(offset_ms));
@@ -90,32 +89,32 @@ fn tell_offset(offset_ms: i64, differs: bool, readiness: &Readiness) -> bool {
     is_far
 }
 
-/// Tells of a wall that is ahead and not believed, once; `stands` says whether it was before. Returns whether it is.
-fn compare(clock: &mut WallClock, stands: bool) -> bool {
+/// Reports a suspect wall clock once; `suspect` is the previous result. Returns whether it is suspect.
+fn compare(clock: &mut WallClock, suspect: bool) -> bool {
     let ahead = clock.ahead();
     observe::clock_ahead(ahead.unwrap_or_default());
     match (clock.jumped(), ahead) {
-        (Some(step), _) => observe::clock_believed(step.to.since(step.from)),
-        (None, Some(ahead)) if !stands => observe::clock_suspect(ahead),
-        (None, None) if stands => observe::clock_set_right(),
+        (Some(step), _) => observe::clock_accepted(step.to.since(step.from)),
+        (None, Some(ahead)) if !suspect => observe::clock_suspect(ahead),
+        (None, None) if suspect => observe::clock_set_right(),
         (None, _) => {}
     }
     ahead.is_some()
 }
 
-/// What a process leaves to the next.
+/// What a process saves for the next one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Noted {
-    /// The journal's time,
+    /// The journal's time.
     at: Timestamp,
-    /// what the steady clock showed then,
+    /// The steady clock at that time.
     steady: Duration,
-    /// and what it shows when that time is doubted no longer.
+    /// The steady clock at which the time is no longer suspect.
     doubted_until: Option<Duration>,
 }
 
-/// Not synced: a machine that stops has another boot id when it is back. And always as long, so that it is written over in
-/// one piece, for which a full disk has room, too.
+/// Not synced: after a crash of the machine the boot id differs anyway. The length is constant, so that the file is
+/// overwritten in place, which works on a full disk too.
 fn note(data_dir: &Path, Noted { at, steady, doubted_until }: Noted) -> io::Result<()> {
     let Some(boot) = boot() else { return Ok(()) };
     let mut options = OpenOptions::new();
@@ -125,7 +124,7 @@ fn note(data_dir: &Path, Noted { at, steady, doubted_until }: Noted) -> io::Resu
     file.write_all_at(line.as_bytes(), 0)
 }
 
-/// What was noted in this boot.
+/// The saved values, if they are from this boot.
 fn read(noted: &str, boot: &str) -> Option<Noted> {
     let mut words = noted.strip_suffix('\n')?.split(' ');
     let of_this_boot = words.next()? == boot;
@@ -138,7 +137,7 @@ fn read(noted: &str, boot: &str) -> Option<Noted> {
     })
 }
 
-/// Which boot of the machine this is; nothing where the system does not say.
+/// The id of this boot; `None` if the system has none.
 fn boot() -> Option<String> {
     Some(std::fs::read_to_string(BOOT_ID).ok()?.trim().to_owned())
 }
@@ -150,7 +149,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     #[test]
-    fn g13_what_is_noted_is_read_again_in_the_same_boot_only() {
+    fn g13_saved_time_is_used_in_the_same_boot_only() {
         let noted = "a-boot 00000000000000001500 00000001767225600000 00000000000000000000\n";
         let (at, steady) = (Timestamp::from_ms(1_767_225_600_000), Duration::from_millis(1_500));
         assert_eq!(read(noted, "a-boot"), Some(Noted { at, steady, doubted_until: None }));
@@ -166,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn g13_a_process_that_begins_goes_on_with_the_time_of_the_one_before_though_the_wall_was_set() {
+    fn g13_new_process_continues_the_time_although_the_wall_clock_was_set() {
         let directory = tempfile::tempdir().unwrap();
         let wall = begin(directory.path(), None).now();
         assert!(wall.since(WallClock::new().now()) < DAY && begin(directory.path(), None).ahead().is_none());
 
-        // The process before had another idea of what time it is: the wall was set forward by a day since.
+        // The previous process had another time: the wall clock has been set forward by a day since.
         let (_, steady) = WallClock::new().last();
         for _ in 0..2 {
             note(directory.path(), Noted { at: wall - DAY, steady, doubted_until: None }).unwrap();
@@ -179,13 +178,13 @@ mod tests {
         let mut clock = begin(directory.path(), Some(wall - DAY));
         assert!(clock.now().since(wall - DAY) < Duration::from_secs(60));
         assert!(clock.ahead().is_some_and(|ahead| ahead.abs_diff(DAY) < Duration::from_secs(60)));
-        // The journal is known to be further on, and there it goes on.
+        // The journal is known to be ahead, so time continues from there.
         clock.not_before(wall);
         assert!(clock.now() >= wall);
     }
 
     #[test]
-    fn g13_after_another_boot_the_wall_is_followed_and_doubted_where_it_is_far_past_the_journal() {
+    fn g13_after_a_reboot_a_wall_clock_far_past_the_journal_is_suspect() {
         let directory = tempfile::tempdir().unwrap();
         let wall = WallClock::new().now();
         for (last, doubted) in [(None, false), (Some(wall - Duration::from_secs(60)), false), (Some(wall - DAY), true)]
@@ -194,7 +193,7 @@ mod tests {
             assert_eq!(clock.is_doubted(), doubted, "{last:?}");
             assert!(clock.now() >= wall, "calls and texts go by it at once");
             let (at, steady) = clock.last();
-            // And so it is for a process that begins meanwhile.
+            // The same for a process started in the meantime.
             let noted = Noted { at, steady, doubted_until: clock.doubt() };
             note(directory.path(), noted).unwrap();
             assert_eq!(begin(directory.path(), Some(at)).is_doubted(), doubted);
@@ -203,28 +202,28 @@ mod tests {
     }
 
     #[test]
-    fn f24_a_journal_that_is_ahead_of_the_clock_is_shown() {
+    fn f24_journal_ahead_of_the_clock_is_reported() {
         let metrics = observe::install();
         let (directory, readiness) = (tempfile::tempdir().unwrap(), Readiness::new());
         let last = WallClock::new().now() + Duration::from_secs(3_600);
         let mut clock = begin(directory.path(), Some(last));
-        assert!(tell_offset(clock.offset_ms(), false, &readiness));
+        assert!(report_offset(clock.offset_ms(), false, &readiness));
         assert_eq!(readiness.notes().len(), 1);
-        let note = "clock: the journal's time is 3600 s ahead of the machine's clock: check that the clock is right";
+        let note = "clock: the journal's time is 3600 s ahead of the system clock: check the system clock";
         assert!(readiness.notes()[0] == note || readiness.notes()[0] == note.replace("3600", "3599"));
         let shown = metrics.render();
         let line = shown.lines().find_map(|line| line.strip_prefix("offhook_clock_offset_seconds ")).unwrap();
         assert!((3_590.0..3_601.0).contains(&line.parse::<f64>().unwrap()), "{line}");
 
-        // It is right again, and then behind.
-        assert!(!tell_offset(-1_000, true, &readiness));
+        // It is correct again, and then behind.
+        assert!(!report_offset(-1_000, true, &readiness));
         assert_eq!(readiness.notes(), [""; 0]);
-        assert!(tell_offset(-2_500, false, &readiness));
-        assert!(readiness.notes()[0].contains("is 2 s behind the machine's clock"), "{:?}", readiness.notes());
+        assert!(report_offset(-2_500, false, &readiness));
+        assert!(readiness.notes()[0].contains("is 2 s behind the system clock"), "{:?}", readiness.notes());
     }
 
     #[test]
-    fn g13_a_wall_that_is_ahead_is_told_of_once_and_counted() {
+    fn g13_suspect_wall_clock_is_reported_once_and_counted() {
         let metrics = observe::install();
         let (now, steady) = WallClock::new().last();
         let mut clock = WallClock::since(now - DAY, steady);

@@ -1,8 +1,8 @@
-//! The whole directory of a stopped gateway as one document: written, compared, and replaced.
+//! Exports, diffs and applies the directory of a stopped gateway as one document.
 //!
-//! Invariant: a document is applied whole or not at all, but for who must not be texted: people are added to those there
-//! are, and nobody is taken off by a document, because who said STOP may have said it after it was written. Nothing is
-//! noted but the changes themselves: the gateway did not start, so its buckets are none the emptier.
+//! Invariant: a document is applied whole or not at all, except for opt-outs: they are only added, never removed,
+//! because a person may have said STOP after the document was written. Only the changes are recorded: the gateway was
+//! not started, so rate limits are unaffected.
 
 mod differences;
 
@@ -21,62 +21,62 @@ use crate::rules;
 use crate::rules::opt_out::Block;
 use std::path::{Path, PathBuf};
 
-/// People listed by one command. Calls of theirs may be told of in the same frame, which has room for some tens of
+/// People listed by one command. Events about their calls go into the same frame, which has space for some tens of
 /// thousands.
 const LISTED_AT_ONCE: usize = 10_000;
 
-/// The directory was not written, compared or replaced. Nothing was changed, unless it says so.
+/// The directory was not exported, compared or applied. Nothing was changed, unless the error says so.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryFailed {
-    /// The gateway runs.
+    /// The gateway is running.
     #[error(
-        "{} is in use by {}: a gateway that runs has its directory to itself. Stop it first, and start it again afterwards",
+        "{} is in use by {}: a running gateway locks its directory: stop it first, and start it again afterwards",
         data_dir.display(),
         pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
     )]
     Running {
-        /// Where its data are.
+        /// The data directory.
         data_dir: PathBuf,
-        /// The process, where it could be read.
+        /// The process, if known.
         pid: Option<u32>,
     },
-    /// There is nothing to write.
+    /// There is no directory to export.
     #[error(
-        "the gateway in {} has no directory yet: give it one by `offhook directory apply`, or by `serve --seed`",
+        "the gateway in {} has no directory yet: create one with `offhook directory apply` or `serve --seed`",
         .0.display()
     )]
     NoDirectory(PathBuf),
-    /// The data cannot be opened, or not be read.
+    /// The data cannot be opened or read.
     #[error(transparent)]
     Open(#[from] OpenFailed),
-    /// Everything that is wrong with the document.
+    /// All problems of the document.
     #[error(transparent)]
     Document(#[from] Problems),
-    /// The document is right, and what follows from it does not fit.
+    /// The document is valid, but its effects do not fit in a frame.
     #[error("{0}")]
     Refused(String),
-    /// The disk failed while the document was being taken.
-    #[error("{0}. How much of the document was taken is not known: apply it again, which takes what is missing")]
+    /// The disk failed while the document was being applied.
+    #[error("{0}. It is unknown how much of the document was applied: apply it again, which adds what is missing")]
     Unfinished(EngineFailed),
 }
 
-/// What became of a document.
+/// The result of applying a document.
 pub struct Applied {
-    /// What it changed.
+    /// The changes.
     pub differences: Differences,
-    /// The last position of the journal with it; nothing where there was nothing to change.
+    /// The journal's last position with the changes; `None` if nothing changed.
     pub position: Option<Position>,
 }
 
 /// A directory as a document.
 pub struct Exported {
-    /// Lines of JSON.
+    /// JSON, in lines.
     pub document: String,
     /// Why it cannot be loaded as it is, here or elsewhere, for a person.
     pub warnings: Vec<String>,
 }
 
-/// Writes the directory as a document.
+/// Exports the directory as a document.
 pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
     let Some(Known { seed, erased, .. }) = look(config)?.filter(|known| known.has_directory) else {
         return Err(DirectoryFailed::NoDirectory(config.data_dir.clone()));
@@ -84,20 +84,20 @@ pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
     let document = format!("{:#}\n", seed::document_of(&seed));
     let too_large = seed::too_large(&document, &seed);
     let too_large = too_large.map(|why| format!("this document cannot be applied as it is: {why}"));
-    // A queue keeps a number that failed its verification (A39), and one that was forced upon it (A38).
+    // A queue keeps a number whose verification failed later (A39), or that was assigned by force (A38).
     let elsewhere = rules::directory::check(&Directory::default(), &seed.directory, false);
-    let elsewhere = elsewhere.iter().map(|breach| format!("a new gateway would not take this document: {breach}"));
+    let elsewhere = elsewhere.iter().map(|breach| format!("a new gateway would reject this document: {breach}"));
     let erased = (erased > 0).then(|| {
         format!(
-            "{erased} people who must not be texted were erased and have no number here: this gateway still knows them, \
-             and no other does by this document"
+            "{erased} opt-outs belong to erased people and have no number in this document: this gateway still keeps \
+             them, but another gateway does not get them from it"
         )
     });
     let warnings = too_large.into_iter().chain(elsewhere).chain(erased).collect();
     Ok(Exported { document, warnings })
 }
 
-/// What `apply` would change, and whether it would have to be forced (A38). Nothing is changed.
+/// The changes that `apply` would make, and whether it needs `force` (A38). Changes nothing.
 pub fn diff(config: &Config, document: &Path) -> Result<(Differences, bool), DirectoryFailed> {
     let known = look(config)?.unwrap_or_default();
     let after = known.read(document, config, true)?;
@@ -105,12 +105,12 @@ pub fn diff(config: &Config, document: &Path) -> Result<(Differences, bool), Dir
     Ok((known.differences(&after), !unforced.is_empty()))
 }
 
-/// Makes the directory what the document says, and adds its opt-outs to those there are. `force` passes the global
-/// outbound number (A38).
+/// Applies the document to the directory, and adds its opt-outs. `force` permits assigning the global outbound number
+/// (A38).
 pub fn apply(config: &Config, document: &Path, force: bool) -> Result<Applied, DirectoryFailed> {
     let (_lock, mut core) = recover(config)?;
     let applied = change(&mut core, config, document, force);
-    // After a failure of its own the engine's files are left as they are, and the next start mends them.
+    // After an engine failure the files are left as they are; the next start repairs them.
     if matches!(applied, Err(DirectoryFailed::Unfinished(_))) {
         return applied;
     }
@@ -130,7 +130,8 @@ fn change(core: &mut Core, config: &Config, document: &Path, force: bool) -> Res
         let changes = Change::from_to(&known.seed.directory, &directory);
         commit(core, Command::ChangeDirectory { changes, force })?;
     } else {
-        // People may have said STOP before there was a directory, so a seed's list, which replaces, is not for them.
+        // People may have said STOP before there was a directory, so opt-outs must be added: loading them as a seed
+        // would replace them.
         commit(core, Command::Seed { directory: Box::new(directory), opt_outs: Vec::new() })?;
     }
     for people in opt_outs.chunks(LISTED_AT_ONCE) {
@@ -147,12 +148,12 @@ fn commit(core: &mut Core, command: Command) -> Result<(), DirectoryFailed> {
     }
 }
 
-/// What a gateway has.
+/// The state of a gateway.
 #[derive(Default)]
 struct Known {
     has_directory: bool,
     seed: Seed,
-    /// Who must not be texted and was erased; they stand in no document.
+    /// Opt-outs of erased people, which are in no document.
     erased: usize,
 }
 
@@ -165,7 +166,7 @@ impl Known {
         Ok(Self { has_directory, seed: Seed { directory, opt_outs }, erased })
     }
 
-    /// Reads a document that is to take the place of this.
+    /// Reads and checks a document that is to replace this.
     fn read(&self, document: &Path, config: &Config, force: bool) -> Result<Seed, Problems> {
         let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
         seed::load_onto(document, Onto { before: &self.seed.directory, accounts: &accounts, force })
@@ -176,7 +177,7 @@ impl Known {
     }
 }
 
-/// Everybody who must not be texted, in order.
+/// All opt-outs, in order.
 fn opt_outs(view: &impl View) -> Vec<(E164, Block)> {
     let mut all = Vec::new();
     let mut from = Vec::new();
@@ -189,7 +190,7 @@ fn opt_outs(view: &impl View) -> Vec<(E164, Block)> {
     }
 }
 
-/// What a stopped gateway has; nothing where none ever ran, and then nothing is made either.
+/// The state of a stopped gateway; `None` if none ever ran here, and then nothing is created.
 fn look(config: &Config) -> Result<Option<Known>, DirectoryFailed> {
     if !config.data_dir.join(open::JOURNAL).exists() {
         return Ok(None);

@@ -1,8 +1,8 @@
-//! A person is erased from a stopped gateway: their number, what they wrote and what they were written.
+//! Erases a person's data from a stopped gateway: their number and message texts.
 //!
-//! Invariant: once this returns without an error, no file of the data directory says the number or the texts. That they
-//! must not be texted outlives them, as a fingerprint. What was begun and not ended is done by doing it again, and no
-//! gateway starts before.
+//! Invariant: once this returns without an error, no file of the data directory contains the number or the texts.
+//! Their opt-out is kept as a fingerprint. An interrupted erasure is completed by repeating it, and no gateway starts
+//! before that.
 
 pub(super) mod begun;
 #[cfg(test)]
@@ -20,36 +20,36 @@ use crate::model::E164;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Nobody was erased, unless it says so.
+/// Nothing was erased, unless the error says so.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseFailed {
-    /// The gateway runs.
+    /// The gateway is running.
     #[error(
-        "{} is in use by {}: stop that gateway first, erase, and start it again",
+        "{} is in use by {}: a running gateway locks its directory: stop it, erase, and start it again",
         data_dir.display(),
         pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
     )]
     Running {
-        /// Where its data are.
+        /// The data directory.
         data_dir: PathBuf,
-        /// The process, where it could be read.
+        /// The process, if known.
         pid: Option<u32>,
     },
-    /// There is no gateway whose data these are.
-    #[error("there is no journal in {}: is it the data_dir of the gateway?", .0.display())]
+    /// There is no gateway data in the directory.
+    #[error("there is no journal in {}: check that it is the gateway's data_dir", .0.display())]
     NoJournal(PathBuf),
     /// The data cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenFailed),
-    /// Something stands in the way.
+    /// The erasure is not allowed now.
     #[error("{0}")]
     Refused(String),
-    /// The disk failed in the middle.
-    #[error("{0}. How much of the person is left is not known: erase once more")]
+    /// The disk failed during the erasure.
+    #[error("{0}. It is unknown how much data of the person is left: run the erasure again")]
     Unfinished(String),
 }
 
-/// Erases somebody.
+/// Erases a person.
 pub fn erase(config: &Config, who: E164) -> Result<Erased, EraseFailed> {
     erase_from(&config.data_dir, who)
 }
@@ -78,7 +78,7 @@ fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
     core.close().map_err(EraseFailed::unfinished)?;
     let rewritten = snapshots.rewrite(|table, key, row| person.row(table, key, row), &mut || true);
     rewritten.map_err(EraseFailed::unfinished)?;
-    // Its rows name people, and its files keep rows that are gone. The next start makes it anew from the journal.
+    // Index rows contain personal data, and its files keep deleted rows. The next start rebuilds it from the journal.
     SledIndex::remove(&data_dir.join(open::INDEX)).map_err(EraseFailed::unfinished)?;
     begun::done(data_dir).map_err(|error| EraseFailed::cut_off(&error))?;
     Ok(erased)
@@ -90,6 +90,6 @@ impl EraseFailed {
     }
 
     fn cut_off(error: &io::Error) -> Self {
-        Self::Unfinished(format!("the mark of the erasure: {error}"))
+        Self::Unfinished(format!("the erasure's marker file: {error}"))
     }
 }

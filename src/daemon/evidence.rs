@@ -1,10 +1,10 @@
-//! What the data directory knows of its journal besides the journal itself.
+//! What the data directory knows about its journal, apart from the journal itself.
 //!
-//! Invariant: index, claims and snapshots are written only after the frames they are made of are synced, so none of them
-//! is ever ahead of a journal that is whole. One that is says that acknowledged frames are missing.
+//! Invariant: index, claims and snapshots are written only after the frames they derive from are synced, so none of
+//! them is ever ahead of an intact journal. If one is ahead, acknowledged frames are missing.
 
 use super::open::{INDEX, JOURNAL, OpenFailed, snapshots_place};
-use crate::index::{Claims, Looked, SledIndex};
+use crate::index::{Claims, FoundIndex, SledIndex};
 use crate::journal::snapshot::Snapshots;
 use crate::journal::{Evidence, FileJournal};
 use crate::model::Position;
@@ -13,15 +13,15 @@ use std::path::Path;
 /// The claims' place in the data directory.
 pub(super) const CLAIMS: &str = "claims";
 
-/// What was found of an index, and what everything together knows.
+/// The result of looking at the index, and the evidence of all files together.
 pub(super) struct Found {
-    pub(super) index: Looked,
+    pub(super) index: FoundIndex,
     pub(super) known: Evidence,
     /// The last position whose rows are in a snapshot of this journal.
     pub(super) covers: Position,
 }
 
-/// Asks index, claims and snapshots.
+/// Collects evidence from index, claims and snapshots.
 pub(super) fn gather(data_dir: &Path) -> Result<Found, OpenFailed> {
     let identity = FileJournal::identity_in(&data_dir.join(JOURNAL))?;
     let index = SledIndex::look(&data_dir.join(INDEX))?;
@@ -32,7 +32,7 @@ pub(super) fn gather(data_dir: &Path) -> Result<Found, OpenFailed> {
     Ok(Found { index, known: strongest(identity, known), covers })
 }
 
-/// What is known without opening the index, which a running gateway has to itself: also beside one.
+/// Evidence without the index, which a running gateway locks; safe next to a running gateway.
 pub fn at_rest(data_dir: &Path) -> Result<Evidence, OpenFailed> {
     let known = besides_the_index(data_dir)?;
     let identity = FileJournal::identity_in(&data_dir.join(JOURNAL))?;
@@ -48,7 +48,7 @@ fn besides_the_index(data_dir: &Path) -> Result<Vec<Known>, OpenFailed> {
     Ok(vec![("the file of claims", Claims::known(&data_dir.join(CLAIMS))?), (SNAPSHOT, snapshot)])
 }
 
-/// The furthest that is known of this journal; of whichever it was, where there is none.
+/// The furthest position known of this journal, or of any journal if this one has no identity.
 fn strongest(identity: Option<[u8; 16]>, known: Vec<Known>) -> Evidence {
     let of_it = known.into_iter().filter_map(|(by, known)| known.map(|(of, last)| (last, of, by)));
     let of_it = of_it.filter(|(_, of, _)| identity.is_none_or(|identity| identity == *of));

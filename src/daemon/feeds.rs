@@ -1,4 +1,4 @@
-//! Where the feeds of the endpoints go on, and what waits for one that has none any more.
+//! Where the endpoints' feeds resume, and undelivered events of removed endpoints.
 
 use super::open::OpenFailed;
 use crate::engine::{Core, Reads};
@@ -12,8 +12,8 @@ use crate::observe;
 use crate::work::feed::Start;
 use std::collections::HashMap;
 
-/// Where each endpoint's feed goes on. One that is new begins with what happens from now on, and that is noted at once,
-/// so that a crash before its first delivery loses nothing.
+/// Where each endpoint's feed resumes. A new endpoint starts at the journal's end, which is recorded at once so that
+/// a crash before its first delivery loses nothing.
 pub(super) fn open(core: &mut Core, endpoints: &[String]) -> Result<HashMap<String, Start>, OpenFailed> {
     let mut feeds = HashMap::new();
     for name in endpoints {
@@ -33,8 +33,8 @@ pub(super) fn open(core: &mut Core, endpoints: &[String]) -> Result<HashMap<Stri
     Ok(feeds)
 }
 
-/// That everything which is still to be delivered can be read: a gateway that found out once it is ready would stop in the
-/// middle of its work, at each start.
+/// Checks that all undelivered events are readable. A gateway that found out later would stop during operation, after
+/// each start.
 pub(super) fn can_be_read(core: &Core, feeds: &HashMap<String, Start>) -> Result<(), OpenFailed> {
     const BYTES: usize = 1 << 20;
     let undelivered =
@@ -49,7 +49,7 @@ pub(super) fn can_be_read(core: &Core, feeds: &HashMap<String, Start>) -> Result
     Ok(())
 }
 
-/// An endpoint's threads that were left behind.
+/// An endpoint's parked threads.
 fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, RowsFailed> {
     let mut parked: Vec<(String, Position)> = Vec::new();
     loop {
@@ -63,8 +63,8 @@ fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, Rows
     }
 }
 
-/// Says which endpoints the configuration names no more, or by another name, though they have not taken everything: nobody
-/// delivers what waits for them.
+/// Warns about endpoints that were removed from the configuration or renamed and have undelivered events, which
+/// nothing delivers now.
 fn warn_about_removed_endpoints(reads: &Reads, endpoints: &[String]) -> Result<(), OpenFailed> {
     let follow = reads.follow();
     let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
@@ -79,10 +79,11 @@ fn warn_about_removed_endpoints(reads: &Reads, endpoints: &[String]) -> Result<(
     Ok(())
 }
 
-/// What to pull after to have everything from `first` on that is still kept; none where the beginning cannot be read.
+/// The cursor to pull from in order to get everything still kept from `first` on; `None` if the beginning cannot be
+/// read.
 fn cursor_before(reads: &Reads, first: Position) -> Option<String> {
     let follow = reads.follow();
     let first = first.max(follow.oldest());
-    let story = follow.story(first).ok()??;
+    let story = follow.frame(first).ok()??;
     Some(show::cursor(show::before(story.at.day(), first)))
 }

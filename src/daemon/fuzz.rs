@@ -1,4 +1,4 @@
-//! What the fuzzer calls: the platform's and the carriers' door, on a gateway in memory, and what systemd hands over.
+//! Fuzz entry points: the platform's and the carriers' door on an in-memory gateway, and systemd's socket names.
 
 use super::systemd;
 use crate::carrier::fuzz::{TWILIO, Written, signature};
@@ -28,36 +28,36 @@ static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
     seed::read(example, &["main".to_owned()]).expect("a test reads the example").directory
 });
 
-/// One thread of its own for the door's work.
+/// A thread of its own for the door's tasks.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread can be had"));
 
-/// The most that an answer is read of: an event stream never ends, and is not read.
+/// Maximum response size that is read. Event streams never end and are not read.
 const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Between two requests of one input.
+/// Separates the requests of one input.
 const AND_THEN: &[u8] = b"\n====\n";
 
-/// Requests of one input.
+/// Maximum requests per input.
 const REQUESTS_MAX: usize = 4;
 
-/// Who asks to wait for events leaves after this: the fuzzer has no 30 s for an input.
+/// A request that waits for events is abandoned after this; an input cannot take 30 s.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// What all of it happens at, so that ids and cursors are the same in every run: 2025-11-22T06:00:00Z.
+/// The time of everything, so that ids and cursors are the same in every run: 2025-11-22T06:00:00Z.
 const NOW: Timestamp = Timestamp::from_ms(1_763_791_200_000);
 
-/// Asks a gateway, in which the call `c-1` goes on, what `input` says, one request after another. Whatever it is, no answer
-/// is a 5xx, and a refusal is a problem with a code and a way out. A send that is asked again with its key has no second
+/// Sends the requests of `input` to a gateway with an active call `c-1`, one after another. No response may be a 5xx,
+/// every refusal must be a problem with a code and a fix, and a send repeated with its key must have no second
 /// effect.
 ///
-/// A request is written as [`twilio`](fn@crate::carrier::fuzz::twilio) has it; between two of them stands a line `====`.
-/// Without a credential it gets one for all.
+/// Requests are written as for [`twilio`](fn@crate::carrier::fuzz::twilio), separated by a line `====`. A request
+/// without a credential gets one with all scopes.
 pub fn api(input: &[u8]) {
     let _statuses = ask_all(input);
 }
 
-/// What the answers were; none where somebody left before.
+/// The responses; `None` for a request that was abandoned.
 fn ask_all(input: &[u8]) -> Vec<Option<StatusCode>> {
     let mut statuses = Vec::new();
     let mut gateway = None;
@@ -90,9 +90,9 @@ fn parts(input: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// Brings the carriers' door what `input` says, which is written as [`twilio`](fn@crate::carrier::fuzz::twilio) has it. A
-/// form without a signature gets a good one. What is refused leaves nothing, and what is thanked for has no second effect
-/// when it comes again.
+/// Sends `input`, written as for [`twilio`](fn@crate::carrier::fuzz::twilio), to the carriers' door. A form without a
+/// signature is signed. A refused webhook must leave nothing, and an acknowledged one must have no second effect when
+/// repeated.
 pub fn hooks(input: &[u8]) {
     let written = Written::read(input);
     let Some(first) = webhook(&written) else { return };
@@ -100,17 +100,17 @@ pub fn hooks(input: &[u8]) {
     RUNTIME.block_on(async {
         let before = gateway.committed();
         let answer = gateway.bring(first).await;
-        assert!(!answer.is_server_error(), "nothing of ours failed, and the answer is {answer}");
+        assert!(!answer.is_server_error(), "nothing failed in the gateway, but the answer is {answer}");
         let committed = gateway.committed();
-        assert!(answer.is_success() || committed == before, "{answer}, and something is kept");
+        assert!(answer.is_success() || committed == before, "{answer}, but something was stored");
         let again = webhook(&written).expect("it was one before");
         assert_eq!(gateway.bring(again).await, answer);
         assert_eq!(gateway.committed(), committed, "the same webhook has no second effect");
     });
 }
 
-/// Reads `input` as what systemd hands over: how many sockets, and then their names as `LISTEN_FDNAMES` has them. Each is
-/// for a door of its own, or all are refused.
+/// Reads `input` as systemd's socket activation: the number of sockets, then their names as in `LISTEN_FDNAMES`. Each
+/// is for a door of its own, or all are refused.
 pub fn sockets(input: &[u8]) {
     let Some((count, names)) = input.split_first() else { return };
     let count = usize::from(count % 16);
@@ -170,20 +170,20 @@ impl Gateway {
         self.reads.follow().committed()
     }
 
-    /// Brings a carrier's webhook.
+    /// Sends a carrier's webhook.
     async fn bring(&self, webhook: Request<Body>) -> StatusCode {
         self.hooks.clone().oneshot(webhook).await.expect("the door cannot fail").status()
     }
 
-    /// Asks, and checks what can be checked of any answer.
+    /// Sends a request, and checks what holds for every response.
     async fn ask(&self, request: Request<Body>) -> Option<StatusCode> {
         let method = request.method().clone();
         let waits = request.uri().query().is_some_and(|query| query.contains("wait_ms"));
-        let asked = self.api.clone().oneshot(request);
-        let answer = if waits { timeout(WAIT_MAX, asked).await.ok()? } else { asked.await };
+        let response = self.api.clone().oneshot(request);
+        let answer = if waits { timeout(WAIT_MAX, response).await.ok()? } else { response.await };
         let answer = answer.expect("the door cannot fail");
         let (head, body) = answer.into_parts();
-        assert!(!head.status.is_server_error(), "nothing of ours failed, and the answer is {}", head.status);
+        assert!(!head.status.is_server_error(), "nothing failed in the gateway, but the answer is {}", head.status);
         if kind(&head.headers) == "text/event-stream" {
             return Some(head.status);
         }
@@ -203,7 +203,7 @@ impl Gateway {
     }
 }
 
-/// A clock that stands, and never goes back.
+/// A fixed clock that never goes back.
 struct FixedClock(Timestamp);
 
 impl Clock for FixedClock {
@@ -248,7 +248,7 @@ mod tests {
     use std::{fs, path::Path};
 
     #[test]
-    fn g23_seeds_that_name_a_message_or_an_event_of_the_gateways_find_it() {
+    fn g23_seeds_with_a_message_or_event_id_find_it() {
         for (seed, expected) in [
             ("message", [202, 200]),
             ("explain", [202, 200]),

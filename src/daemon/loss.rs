@@ -1,7 +1,7 @@
-//! Going on without frames of the journal that are lost: `offhook journal accept-loss`.
+//! Accepts the loss of journal frames: `offhook journal accept-loss`.
 //!
-//! Invariant: what is lost is written down before anything is changed, and that note goes once the journal holds an event
-//! about it. So a command that was cut off is not forgotten: no gateway starts before it was run again.
+//! Invariant: the loss is written to a note file before anything is changed, and the file is removed once the journal
+//! contains an event about it. So an interrupted command is not forgotten: no gateway starts before it is run again.
 
 use super::erase::begun;
 use super::evidence::{self, Found};
@@ -18,33 +18,33 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The note of what is lost, while that is being accepted: a line `from until` for each loss.
+/// The note file of a loss being accepted: a line `from until` for each range.
 const NOTE: &str = "accepting-loss";
 
-/// Nothing was given up, unless it says so.
+/// Nothing was accepted, unless the error says so.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptFailed {
-    /// The gateway runs.
+    /// The gateway is running.
     #[error("{0}")]
     Running(LockFailed),
-    /// There is nothing of a gateway.
-    #[error("there is no data of a gateway in {}: is it the data_dir?", .0.display())]
+    /// There is no gateway data in the directory.
+    #[error("there is no data of a gateway in {}: check that it is the gateway's data_dir", .0.display())]
     NoData(PathBuf),
     /// The data cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenFailed),
-    /// The disk failed in the middle.
+    /// The disk failed during the command.
     #[error("{0}. Run the command again")]
     Unfinished(String),
 }
 
-/// Whether a loss is being accepted, and that is not done.
+/// Whether a loss is being accepted and the command was not completed.
 pub(super) fn is_begun(data_dir: &Path) -> bool {
     data_dir.join(NOTE).exists()
 }
 
-/// Gives up what is lost of the journal in `data_dir`, and nothing else. Returns what that was, oldest first; nothing where
-/// nothing is missing.
+/// Accepts the lost frames of the journal in `data_dir`, and nothing else. Returns the lost ranges, oldest first;
+/// empty if nothing is missing.
 pub fn accept(data_dir: &Path) -> Result<Vec<Lost>, AcceptFailed> {
     let data = [JOURNAL, INDEX, evidence::CLAIMS, SNAPSHOTS].map(|place| data_dir.join(place));
     if !data.iter().any(|place| place.is_dir()) {
@@ -66,12 +66,12 @@ pub fn accept(data_dir: &Path) -> Result<Vec<Lost>, AcceptFailed> {
     lost.extend(plan.lost());
     note(data_dir, &lost).map_err(|error| AcceptFailed::unfinished(&error))?;
     plan.apply().map_err(|error| AcceptFailed::unfinished(&error))?;
-    // Whatever is known beyond the end is known to be lost now.
+    // Everything known beyond the journal's end is lost now.
     let last = std::mem::take(&mut known.last);
     let mut journal = FileJournal::open_with(&directory, Options::default(), &known).map_err(OpenFailed::from)?;
     let (reader, next) = (journal.reader(), journal.next());
     if reader.last_before_oldest() > covers {
-        // Segments are missing at the beginning, and nothing else tells of them.
+        // Segments are missing at the beginning, and only the journal's first position shows it.
         lost.push(Lost { from: covers.next(), until: reader.bounds().0 });
         note(data_dir, &lost).map_err(|error| AcceptFailed::unfinished(&error))?;
     }
@@ -90,17 +90,18 @@ pub fn accept(data_dir: &Path) -> Result<Vec<Lost>, AcceptFailed> {
     let recovered = open::recover_from(lock, data_dir, journal, index, began)?;
     let open::Recovered { lock: _lock, mut core, snapshots, .. } = recovered;
     let today = core.today();
-    let tell = lost.iter().map(|lost| tell(&core, *lost, today)).collect::<Result<Vec<_>, _>>()?;
+    let tell = lost.iter().map(|lost| loss_command(&core, *lost, today)).collect::<Result<Vec<_>, _>>()?;
     core.commit(tell).map_err(|error| AcceptFailed::unfinished(&error))?;
-    // The index may know what was in the lost frames: an opt-out, the last number of a call's events.
+    // The index may contain data of the lost frames: an opt-out, the last number of a call's events.
     core.keep_in_snapshot(&snapshots).map_err(|error| AcceptFailed::unfinished(&error))?;
     core.close().map_err(|error| AcceptFailed::unfinished(&error))?;
     done(data_dir).map_err(|error| AcceptFailed::unfinished(&error))?;
     Ok(lost)
 }
 
-/// The command that notes a loss. The day of what is lost is not known: it is that of the frame before, or of the one after.
-fn tell(core: &Core, Lost { from, until }: Lost, today: Day) -> Result<Command, OpenFailed> {
+/// The command that records a loss. The day of the lost frames is unknown: it is taken from the frame before, or the
+/// one after.
+fn loss_command(core: &Core, Lost { from, until }: Lost, today: Day) -> Result<Command, OpenFailed> {
     let follow = core.follow();
     let day = |position| -> Result<Option<Day>, EngineFailed> {
         let frames = core.journal().read(position, 1)?;
@@ -122,7 +123,7 @@ impl AcceptFailed {
     }
 }
 
-/// What was noted by a command that was cut off.
+/// The ranges noted by an interrupted command.
 fn noted(data_dir: &Path) -> Result<Vec<Lost>, AcceptFailed> {
     let text = match fs::read_to_string(data_dir.join(NOTE)) {
         Ok(text) => text,
@@ -136,7 +137,7 @@ fn noted(data_dir: &Path) -> Result<Vec<Lost>, AcceptFailed> {
     Ok(text.lines().filter_map(line).collect())
 }
 
-/// Notes what is lost; it is on the disk when this returns.
+/// Notes the lost ranges; the note is on disk when this returns.
 fn note(data_dir: &Path, lost: &[Lost]) -> io::Result<()> {
     let making = data_dir.join(format!("{NOTE}.new"));
     let mut options = OpenOptions::new();

@@ -1,12 +1,12 @@
-//! Opens what the disk holds, and brings it up to date. Blocks.
+//! Opens the data on disk and brings it up to date. Blocks.
 
 use super::erase::begun;
 use super::evidence::{self, CLAIMS, Found};
-use super::room::{self, Room};
+use super::room::{self, DiskSpace};
 use super::{clock, feeds, loss, private};
 use crate::config::seed::Seed;
 use crate::engine::{Clock as _, Core, EngineFailed, WallClock};
-use crate::index::{CLAIMS_MAX, Claims, Looked, Owner, SCAN_MAX_ROWS, Trust, WhyRebuilt};
+use crate::index::{CLAIMS_MAX, Claims, FoundIndex, Owner, SCAN_MAX_ROWS, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
 use crate::journal::{FileJournal, Journal, JournalFailed, JournalReader, Lock, LockFailed, Options, SEGMENT_BYTES};
 use crate::machine::command::{Command, Reply};
@@ -23,78 +23,79 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The journal's place in the data directory.
+/// The journal's path in the data directory.
 pub(super) const JOURNAL: &str = "journal";
 
-/// The index's place there.
+/// The index's path there.
 pub(super) const INDEX: &str = "index";
 
-/// The snapshots' place there.
+/// The snapshots' path there.
 pub(super) const SNAPSHOTS: &str = "snapshots";
 
-/// What that place was called before.
+/// The former name of the snapshots' path.
 const SNAPSHOTS_BEFORE: &str = "snapshot";
 
 /// The data cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFailed {
-    /// Another process uses the directory, or it cannot be written.
+    /// Another process uses the directory, or it is not writable.
     #[error(transparent)]
     Lock(#[from] LockFailed),
-    /// The journal.
+    /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] JournalFailed),
-    /// The directory of snapshots.
+    /// The directory of snapshots cannot be opened.
     #[error(transparent)]
     Snapshot(#[from] SnapshotFailed),
-    /// The index or the claims.
+    /// The index or the claims cannot be opened.
     #[error(transparent)]
     Index(#[from] RowsFailed),
-    /// Recovery.
+    /// Recovery failed.
     #[error(transparent)]
     Engine(#[from] EngineFailed),
-    /// The directory itself.
+    /// The directory itself cannot be used.
     #[error("{0}")]
     Directory(#[from] io::Error),
-    /// Somebody was being erased. A gateway that started now would carry on what is left of them.
+    /// An erasure was interrupted. A gateway started now would continue with the remaining data of that person.
     #[error(
-        "a person was being erased from {}, and that was cut off: run `offhook erase +1NUMBER --config FILE` with the \
-         same number once more, then start again", .data_dir.display()
+        "an erasure in {} was interrupted: run `offhook erase +1NUMBER --config FILE` again with the \
+         same number, then start the gateway", .data_dir.display()
     )]
     ErasureCutOff {
         /// The data directory.
         data_dir: PathBuf,
     },
-    /// A loss was being accepted, and the platform was not told of it yet.
+    /// The acceptance of a loss was interrupted before the platform was notified.
     #[error(
-        "`offhook journal accept-loss` was cut off in {0}: run `offhook journal accept-loss {0}` once more, then start again",
+        "`offhook journal accept-loss` was interrupted in {0}: run `offhook journal accept-loss {0}` again, then \
+         start the gateway",
         .data_dir.display()
     )]
     LossCutOff {
         /// The data directory.
         data_dir: PathBuf,
     },
-    /// Any of these, on a disk that is full.
-    #[error("{} is on a full disk: make {} MiB free there and start again ({why})", directory.display(), START_BYTES >> 20)]
+    /// Any of these on a full disk.
+    #[error("{} is on a full disk: free {} MiB there and start again ({why})", directory.display(), START_BYTES >> 20)]
     Full {
         /// The data directory.
         directory: PathBuf,
-        /// What did not work.
+        /// The error.
         why: Box<OpenFailed>,
     },
 }
 
-/// Free room with which a start does not fail for want of it: a segment of the journal, and as much for the index.
+/// Free space needed for a start: a segment of the journal, and as much for the index.
 const START_BYTES: u64 = 2 * SEGMENT_BYTES;
 
-/// With less than this free a disk counts as full.
+/// A disk with less free space than this counts as full.
 const FULL_BYTES: u64 = 1024 * 1024;
 
 impl OpenFailed {
-    /// Says what to do, where the reason is a disk without room.
+    /// Adds the fix if the cause is a full disk.
     fn on_the_disk_of(self, directory: &Path) -> Self {
-        match Room::of(directory) {
-            // What is no file system of a disk has no room at all, and is not full.
+        match DiskSpace::of(directory) {
+            // A pseudo file system like /proc reports no space at all, and is not full.
             Ok(room) if room.total > 0 && room.free < FULL_BYTES => {
                 Self::Full { directory: directory.to_owned(), why: Box::new(self) }
             }
@@ -103,26 +104,26 @@ impl OpenFailed {
     }
 }
 
-/// What was opened for a gateway that starts.
+/// The opened data of a starting gateway.
 pub(super) struct Opened {
     pub(super) core: Core,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) lock: Lock,
-    /// What time it is, by the same clocks as the core's.
+    /// The current time, by the same clocks as the core's.
     pub(super) clock: WallClock,
-    /// Where each endpoint's feed goes on.
+    /// Where each endpoint's feed resumes.
     pub(super) feeds: HashMap<String, Start>,
     pub(super) seed_refused: bool,
 }
 
-/// Takes the directory, and closes it to other users.
+/// Locks the directory, and removes other users' access to it.
 pub(super) fn lock(data_dir: &Path) -> Result<Lock, OpenFailed> {
     let lock = Lock::take(data_dir).map_err(|failed| OpenFailed::from(failed).on_the_disk_of(data_dir))?;
     private::tighten(data_dir);
     Ok(lock)
 }
 
-/// Recovers what is there, notes the start, and loads the seed if there is no directory yet.
+/// Recovers the data, records the start, and loads the seed if there is no directory yet.
 pub(super) fn open(
     lock: Lock,
     data_dir: &Path,
@@ -144,7 +145,7 @@ fn open_or_fail(lock: Lock, data_dir: &Path, seed: Option<Seed>, endpoints: &[St
     Ok(Opened { core, snapshots: Arc::new(snapshots), lock, clock, feeds, seed_refused })
 }
 
-/// Loads a seed; `false` where there is a directory, and nothing was changed.
+/// Loads a seed; `false` if there is a directory already, which stays unchanged.
 fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
     let Seed { directory, opt_outs } = seed;
     let replies = core.commit([Command::Seed { directory: Box::new(directory), opt_outs }])?;
@@ -155,22 +156,22 @@ fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
     }
 }
 
-/// What the disk holds, brought up to date.
+/// The data on disk, brought up to date.
 pub(super) struct Recovered {
-    /// To be held until the core is closed or dropped.
+    /// The lock must be held until the core is closed or dropped.
     pub(super) lock: Lock,
     pub(super) core: Core,
     pub(super) snapshots: Snapshots,
-    /// What time it is, by the same clocks as the core's.
+    /// The current time, by the same clocks as the core's.
     pub(super) clock: WallClock,
 }
 
-/// Takes the directory, opens journal, snapshots, index and claims, and fills in what the index lacks. Nothing is noted.
+/// Locks the directory, opens journal, snapshots, index and claims, and completes the index. Records nothing.
 pub(super) fn recover(data_dir: &Path) -> Result<Recovered, OpenFailed> {
     recover_with(lock(data_dir)?, data_dir)
 }
 
-/// The same in a directory that was taken.
+/// The same in a directory that is locked already.
 fn recover_with(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     if begun::is_begun(data_dir) {
         return Err(OpenFailed::ErasureCutOff { data_dir: data_dir.to_owned() });
@@ -181,7 +182,7 @@ fn recover_with(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     recover_locked(lock, data_dir)
 }
 
-/// The same also amid an erasure.
+/// The same, even if an erasure was interrupted.
 pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     let began = Instant::now();
     if let Some(bytes) = room::for_a_start(data_dir)? {
@@ -191,14 +192,14 @@ pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, O
     let Found { index, known, covers } = evidence::gather(data_dir)?;
     let journal = FileJournal::open_with(&data_dir.join(JOURNAL), Options::default(), &known)?;
     if let Some(cut) = journal.cut() {
-        tracing::warn!(?cut, "the journal's torn end was cut: nothing in it had been acknowledged");
+        tracing::warn!(?cut, "truncated an incomplete write at the journal's end; nothing in it had been acknowledged");
     }
     let recovered = recover_from(lock, data_dir, journal, index, began)?;
     begins_where_it_may(data_dir, recovered.core.journal().as_ref(), covers)?;
     Ok(recovered)
 }
 
-/// That no segment is missing at the journal's beginning: what retention drops is in a snapshot.
+/// Checks that no segment is missing at the journal's beginning: segments dropped by retention are in a snapshot.
 fn begins_where_it_may(data_dir: &Path, journal: &dyn JournalReader, covers: Position) -> Result<(), JournalFailed> {
     let before = journal.last_before_oldest();
     if before <= covers {
@@ -206,20 +207,20 @@ fn begins_where_it_may(data_dir: &Path, journal: &dyn JournalReader, covers: Pos
     }
     let data_dir = data_dir.display();
     Err(JournalFailed::Damaged(format!(
-        "the journal in {data_dir} begins at position {}, and the segments before it are missing: no snapshot reaches \
-         beyond position {}. Put them back, or give up what is in them with `offhook journal accept-loss {data_dir}`, which \
-         tells the platform",
+        "the journal in {data_dir} begins at position {}, and the segments before it are missing: no snapshot goes \
+         beyond position {}. Restore them, or accept their loss with `offhook journal accept-loss {data_dir}`, which \
+         notifies the platform",
         journal.bounds().0.0,
         covers.0
     )))
 }
 
-/// The same with a journal and an index that were found.
+/// The same with an opened journal and index.
 pub(super) fn recover_from(
     lock: Lock,
     data_dir: &Path,
     journal: FileJournal,
-    index: Looked,
+    index: FoundIndex,
     began: Instant,
 ) -> Result<Recovered, OpenFailed> {
     let identity = journal.identity();
@@ -227,12 +228,12 @@ pub(super) fn recover_from(
     let snapshots = Snapshots::open(&snapshots_place(data_dir), origin)?;
     let opened = index.open(Owner { journal: identity, rows_version: ROWS_VERSION })?;
     let mut clock = clock::begin(data_dir, last_time(&journal)?);
-    // By a clock that may be wrong no day is over.
+    // An unsynchronised clock must not end a day.
     let today = if clock.is_doubted() { Day::default() } else { clock.now().day() };
     let claims = Claims::open(&data_dir.join(CLAIMS), identity, today, CLAIMS_MAX)?;
     let (journal, index, time) = (Box::new(journal), Box::new(opened.index), Box::new(clock.clone()));
     let (core, recovered) = Core::recover_with(Some(&snapshots), journal, index, claims, time)?;
-    // A new gateway has nothing to rebuild.
+    // A new gateway has no index to rebuild.
     if let Trust::Fresh(why) = opened.trust.clone()
         && recovered.loaded + recovered.replayed > 0
     {
@@ -249,7 +250,7 @@ pub(super) fn recover_from(
     Ok(Recovered { lock, core, snapshots, clock })
 }
 
-/// The time of the journal's last record; none in an empty one.
+/// The time of the journal's last record; `None` if it is empty.
 fn last_time(journal: &FileJournal) -> Result<Option<Timestamp>, OpenFailed> {
     let reader = journal.reader();
     let last = reader.last();
@@ -262,15 +263,15 @@ fn last_time(journal: &FileJournal) -> Result<Option<Timestamp>, OpenFailed> {
     Ok(Some(story.map_err(|why| EngineFailed::Record { position, why })?.at))
 }
 
-/// No endpoint has been told of more than the journal holds.
+/// Checks that no endpoint has received events beyond the journal's end.
 fn watermarks_are_within(core: &Core) -> Result<(), OpenFailed> {
     let reads = core.reads();
     let end = reads.follow().committed().next();
     let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
     match known.into_iter().find(|(_, watermark)| *watermark > end) {
         Some((endpoint, watermark)) => Err(JournalFailed::Damaged(format!(
-            "endpoint {endpoint} has taken events up to position {}, and the journal ends at {}: frames are missing that \
-             had been acknowledged. Put a good copy of the journal's last segments back, or give up what is lost with \
+            "endpoint {endpoint} has received events up to position {}, but the journal ends at {}: acknowledged \
+             frames are missing. Restore a good copy of the journal's last segments, or accept the loss with \
              `offhook journal accept-loss`",
             watermark.0 - 1,
             end.0 - 1
@@ -280,19 +281,19 @@ fn watermarks_are_within(core: &Core) -> Result<(), OpenFailed> {
     }
 }
 
-/// Where the snapshots are.
+/// The directory of snapshots.
 pub(super) fn snapshots_place(data_dir: &Path) -> PathBuf {
     data_dir.join(SNAPSHOTS)
 }
 
-/// What an earlier release left under another name gets its name: there may be nothing else of what the journal has
-/// forgotten. The name is durable before anything is written there.
+/// Renames the snapshot directory of an earlier release: its snapshots may be the only copy of data that the journal
+/// has dropped. The rename is durable before anything is written there.
 fn rename_snapshots(data_dir: &Path) -> io::Result<()> {
     let (place, before) = (data_dir.join(SNAPSHOTS), data_dir.join(SNAPSHOTS_BEFORE));
     if before.is_dir() && !place.exists() {
         fs::rename(&before, &place)?;
         File::open(data_dir)?.sync_all()?;
-        tracing::info!("the directory of snapshots has its new name");
+        tracing::info!("renamed the snapshot directory to its new name");
     }
     Ok(())
 }
@@ -312,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn snapshots_of_an_earlier_release_are_found_under_their_new_name() {
+    fn snapshots_of_an_earlier_release_are_renamed() {
         let home = tempfile::tempdir().unwrap();
         let (place, before) = (home.path().join("snapshots"), home.path().join("snapshot"));
         drop(recover(home.path()).unwrap());
@@ -324,7 +325,7 @@ mod tests {
         assert_eq!(fs::read(place.join("kept")).unwrap(), b"a snapshot");
         assert!(!before.exists());
 
-        // Where both are there nobody knows which is right, and none is touched.
+        // If both exist it is unclear which is right, so neither is touched.
         fs::create_dir(&before).unwrap();
         drop(recover(home.path()).unwrap());
         assert!(place.join("kept").exists() && before.exists());

@@ -1,12 +1,12 @@
-//! What `offhook check` tries beyond the file: whether this user may write in `data_dir`, and whether the doors are free.
-//! `serve` uses the same words when it fails for one of these.
+//! What `offhook check` tries beyond the file: whether this user can write to `data_dir`, and whether the doors'
+//! ports are free. `serve` uses the same messages when it fails for one of these reasons.
 //!
-//! Invariant: nothing is left behind, and the lock of a directory is looked up and never taken, so that a check disturbs
-//! no gateway that starts or runs.
+//! Invariant: nothing is left behind, and the directory's lock is queried but never taken, so that a check does not
+//! disturb a starting or running gateway.
 
 mod holder;
 
-use super::room::Room;
+use super::room::DiskSpace;
 use super::{OpenFailed, StartFailed};
 use crate::config::Config;
 use holder::Holder;
@@ -16,33 +16,33 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-/// What was found by trying.
+/// Results of the checks.
 #[derive(Debug, Default)]
 pub struct Tried {
-    /// A gateway with this configuration would not start: each with what to do.
+    /// Why a gateway with this configuration would not start, each with the fix.
     pub problems: Vec<String>,
-    /// What could not be tried, and why that is no problem.
+    /// What could not be checked, and why that is not a problem.
     pub notes: Vec<String>,
 }
 
-/// Tries what a gateway with this configuration needs of the machine.
+/// Checks what a gateway with this configuration needs from the machine.
 pub fn try_out(config: &Config) -> Tried {
     let mut tried = Tried::default();
     if let Some(pid) = holder::of_lock(&config.data_dir.join("LOCK")) {
         let data_dir = config.data_dir.display();
-        let note = format!("a gateway runs in {data_dir} already, process {pid}: its doors were not tried");
+        let note = format!("a gateway is already running in {data_dir}, process {pid}: its doors were not checked");
         tried.notes.push(note);
         return tried;
     }
     tried.problems.extend(data_dir(&config.data_dir));
     let listen = &config.listen;
-    // Nothing listens at the console's address yet.
+    // The console's address has no listener yet.
     for (door, there) in [("carriers", &listen.carriers), ("platform", &listen.platform), ("ops", &listen.ops)] {
         let Err(error) = TcpListener::bind(there.address) else { continue };
         let holder = in_use(&error).then(|| holder::of_port(there.address.port()));
         if holder.as_ref().is_some_and(|holder| holder.may_be_systemd()) {
             let note = format!(
-                "listen.{door} {} is held by systemd, it seems: right where that is the socket unit of this door",
+                "listen.{door} {} seems to be held by systemd, which is correct if it is this door's socket unit",
                 there.address
             );
             tried.notes.push(note);
@@ -53,7 +53,7 @@ pub fn try_out(config: &Config) -> Tried {
     tried
 }
 
-/// Why a gateway did not start, with what to do where it is the directory or a port.
+/// Why a gateway did not start, with the fix if the cause is the directory or a port.
 pub fn explained(failed: &StartFailed, config: &Config) -> String {
     match failed {
         StartFailed::Bind { door, address, error } => {
@@ -72,19 +72,19 @@ fn in_use(error: &io::Error) -> bool {
 }
 
 fn why_not_bound(door: &str, address: SocketAddr, error: &io::Error, holder: Option<Holder>) -> String {
-    let way_out = match (error.kind(), holder) {
-        (_, Some(holder)) => format!("{holder} listens there: stop that one, or give listen.{door} another port"),
-        (ErrorKind::PermissionDenied, _) => format!(
-            "ports below 1024 are not for {}: choose a higher one, or let a socket unit of systemd hold it",
-            user()
-        ),
+    let fix = match (error.kind(), holder) {
+        (_, Some(holder)) => format!("{holder} already listens there: stop it, or give listen.{door} another port"),
+        (ErrorKind::PermissionDenied, _) => {
+            format!("{} may not use ports below 1024: choose a higher one, or use a systemd socket unit", user())
+        }
         (ErrorKind::AddrNotAvailable, _) => "no interface of this machine has that address: correct it".to_owned(),
         _ => "correct it".to_owned(),
     };
-    format!("{address} cannot be bound ({error}): {way_out}")
+    format!("{address} cannot be bound ({error}): {fix}")
 }
 
-/// Why this user could not keep data there, if so. A full disk is no reason: a start makes room by its ballast.
+/// Why this user could not store data there, if so. A full disk is not a reason: a start frees space from the
+/// ballast.
 fn data_dir(data_dir: &Path) -> Option<String> {
     let (there, made) = if data_dir.exists() { (data_dir, true) } else { (existing_parent(data_dir), false) };
     let trial = there.join(format!(".offhook-check-{}", std::process::id()));
@@ -98,32 +98,32 @@ fn data_dir(data_dir: &Path) -> Option<String> {
         Ok(()) if made => unwritable_in(data_dir),
         Ok(()) => None,
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => None,
-        Err(_) if Room::of(data_dir).is_ok_and(|room| room.total == 0) => Some(format!(
-            "data_dir {shown} cannot be used: {} is no file system of a disk: name a directory on a disk",
+        Err(_) if DiskSpace::of(data_dir).is_ok_and(|room| room.total == 0) => Some(format!(
+            "data_dir {shown} cannot be used: {} is not on a disk file system: use a directory on a disk",
             there.display()
         )),
         Err(error) => {
-            let what = if made { "be written".to_owned() } else { format!("be made in {}", there.display()) };
-            let way_out = match error.kind() {
-                ErrorKind::PermissionDenied => "let that directory belong to this user (chown), or name another",
+            let what = if made { "be written".to_owned() } else { format!("be created in {}", there.display()) };
+            let fix = match error.kind() {
+                ErrorKind::PermissionDenied => "make this user the owner of that directory (chown), or use another",
                 ErrorKind::ReadOnlyFilesystem => {
-                    "name a directory on a disk that can be written, under systemd one of StateDirectory="
+                    "use a directory on a writable disk, under systemd one of StateDirectory="
                 }
-                _ => "name another directory",
+                _ => "use another directory",
             };
-            Some(format!("data_dir {shown} cannot {what} by {} ({error}): {way_out}", user()))
+            Some(format!("data_dir {shown} cannot {what} by {} ({error}): {fix}", user()))
         }
     }
 }
 
-/// A file or directory of a gateway that another user ran, as after a first start by root.
+/// A file or directory of a gateway run by another user, for example by root at first.
 fn unwritable_in(data_dir: &Path) -> Option<String> {
     let entries = fs::read_dir(data_dir).ok()?.filter_map(Result::ok);
     let mut locked = entries.map(|entry| entry.path()).filter(|path| access(path, Access::WRITE_OK).is_err());
     let path = locked.next()?;
     let (shown, user) = (data_dir.display(), user());
     Some(format!(
-        "{} cannot be written by {user}, so another user ran a gateway there: chown -R {shown} to this user",
+        "{} is not writable by {user}, so another user ran a gateway there: chown -R {shown} to this user",
         path.display()
     ))
 }
@@ -132,7 +132,7 @@ fn existing_parent(path: &Path) -> &Path {
     path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."))
 }
 
-/// Who runs this process.
+/// The user of this process.
 fn user() -> String {
     let uid = rustix::process::geteuid().as_raw();
     let known = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -152,16 +152,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f16_a_place_that_is_no_disk_is_not_called_a_full_one() {
+    fn f16_pseudo_file_system_is_not_reported_as_a_full_disk() {
         let why = data_dir(Path::new("/proc/offhook")).unwrap();
         assert_eq!(
             why,
-            "data_dir /proc/offhook cannot be used: /proc is no file system of a disk: name a directory on a disk"
+            "data_dir /proc/offhook cannot be used: /proc is not on a disk file system: use a directory on a disk"
         );
     }
 
     #[test]
-    fn f16_trying_a_directory_leaves_nothing_in_it() {
+    fn f16_checking_a_directory_leaves_nothing_in_it() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(data_dir(&home.path().join("new/data")), None);
         assert_eq!(data_dir(home.path()), None);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn f16_an_address_that_no_interface_has_is_said_to_be_one() {
+    fn f16_address_of_no_interface_is_reported() {
         let address = "192.0.2.1:8080".parse().unwrap();
         let error = TcpListener::bind(address).unwrap_err();
         let why = why_not_bound("ops", address, &error, None);

@@ -1,14 +1,14 @@
-//! Nobody but the gateway's own user reads its data, whatever the umask was when it was written.
+//! Keeps the gateway's data private to its user, whatever the umask was when files were written.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The rights of the group and of others.
+/// The permission bits of the group and of others.
 const OTHERS: u32 = 0o077;
 
-/// What was open to others.
+/// What was accessible to others.
 #[derive(Default)]
 struct Opened {
     count: usize,
@@ -16,12 +16,12 @@ struct Opened {
     failed: Option<(PathBuf, io::Error)>,
 }
 
-/// From now on this process makes files that only its own user may read. sled makes files, and takes no mode for them.
+/// Makes this process create files that only its own user can access. sled creates files without a mode option.
 pub fn for_new_files() {
     let _as_it_was = rustix::process::umask(rustix::fs::Mode::from_raw_mode(OTHERS));
 }
 
-/// Takes away every right of others to `data_dir` and what is in it, and warns where there was one.
+/// Removes all access of others to `data_dir` and its contents, and warns if there was any.
 pub(super) fn tighten(data_dir: &Path) {
     let mut opened = Opened::default();
     opened.tighten(data_dir);
@@ -29,11 +29,12 @@ pub(super) fn tighten(data_dir: &Path) {
         tracing::warn!(
             count = opened.count,
             first = %first.display(),
-            "data was open to other users of this machine: it is closed to them now (0700 and 0600)"
+            "data was accessible to other users of this machine; its permissions are now 0700 and 0600"
         );
     }
     if let Some((path, error)) = opened.failed {
-        tracing::warn!(path = %path.display(), %error, "data may be open to other users of this machine: close it to them");
+        tracing::warn!(path = %path.display(), %error, "data may be accessible to other users of this machine: \
+            correct its permissions");
     }
 }
 
@@ -50,7 +51,7 @@ impl Opened {
         let about = fs::symlink_metadata(path)?;
         let mode = about.permissions().mode() & 0o7777;
         if about.is_symlink() {
-            // Its own mode counts for nothing, and what it names is not ours.
+            // A symlink's own mode has no effect, and its target is not ours.
             return Ok(());
         }
         if mode & OTHERS != 0 {

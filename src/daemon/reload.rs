@@ -1,8 +1,8 @@
-//! What a gateway takes over from its configuration while it runs: certificates of the doors, tokens, keys that sign
-//! events, and accounts. The rest holds from the start on.
+//! Reloads a running gateway's configuration: certificates of the doors, tokens, signing keys, and accounts. Other
+//! keys need a restart.
 //!
-//! Invariant: a configuration is taken whole or not at all. Everything is read, checked and made before anything is
-//! taken over, so one that is wrong anywhere leaves all as it was.
+//! Invariant: a configuration is applied whole or not at all. Everything is read, validated and built before anything
+//! is replaced, so an invalid file leaves everything unchanged.
 
 use super::{StartFailed, build};
 use crate::carrier::{BadSignature, Dialect, LookUp, NoToken, Outbound, Outcome, Token, Unreadable, Webhook};
@@ -22,22 +22,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The parts of a gateway that runs which can take over something else.
+/// The parts of a running gateway that can be replaced.
 pub struct Reload {
-    /// What it was started with.
+    /// The configuration it was started with.
     started: Config,
     tokens: Tokens,
     accounts: HashMap<String, Arc<Account>>,
-    /// By the names of endpoints.
+    /// By endpoint name.
     keys: HashMap<String, Keys>,
     engine: Handle,
 }
 
-/// How long the engine may take to note that paused accounts are tried at once.
+/// How long the engine may take to record that paused accounts are retried.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Reload {
-    /// A gateway that was started with this configuration, and these parts of it.
+    /// For a gateway started with this configuration, and these parts of it.
     pub(super) fn new(
         started: Config,
         tokens: Tokens,
@@ -48,13 +48,13 @@ impl Reload {
         Self { started, tokens, accounts, keys, engine }
     }
 
-    /// Has accounts that are paused tried at once: what was read may have mended them.
+    /// Retries paused accounts at once: the reloaded configuration may have fixed them.
     pub async fn try_accounts(&self) {
-        // Where the engine has no time for it, they are tried when their pause ends.
+        // If the engine has no time for it, they are retried when their pause ends.
         let _busy = self.engine.submit(Command::TryAccounts, Urgency::Urgent, PATIENCE).await;
     }
 
-    /// Reads the file again and takes over what it says, or says what is wrong with it and takes nothing. Blocks.
+    /// Reads the file again and applies it, or reports its problems and applies nothing. Blocks.
     pub fn read_again(&self, file: &Path) {
         let config = match config::load(file) {
             Ok(config) => config,
@@ -76,8 +76,8 @@ impl Reload {
         }
     }
 
-    /// Why a file that is right in itself is not taken: it is empty or cut off, it seems, since nobody could call the API
-    /// any more, or no account is left.
+    /// Why a valid file is not applied: it seems to be empty or truncated, since it would leave no API token or no
+    /// account.
     fn would_shut_out(&self, config: &Config) -> Option<String> {
         let Config { tokens, accounts, .. } = &self.started;
         let gone = match (config.tokens.is_empty(), config.accounts.is_empty()) {
@@ -86,12 +86,12 @@ impl Reload {
             _ => return None,
         };
         Some(format!(
-            "there is no {gone}, and the gateway was started with one: write the whole file, or restart the gateway if \
-             that is meant"
+            "there is no {gone}, but the gateway was started with one: write the complete file, or restart the \
+             gateway if this is intended"
         ))
     }
 
-    /// A line for each expired certificate that a door does not show already.
+    /// One line for each expired certificate that is not already in use by its door.
     fn newly_expired(&self, config: &Config) -> Vec<String> {
         let shown = |running: &Door, read: &Door| {
             running.tls.as_ref().zip(read.tls.as_ref()).is_some_and(|(running, read)| running.shows_the_same_as(read))
@@ -103,7 +103,7 @@ impl Reload {
             .collect()
     }
 
-    /// The keys whose changes wait for a restart.
+    /// The keys whose changes need a restart.
     fn replace(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
         let dialects = build::dialects(&config.accounts)?;
         let mut keys = HashMap::new();
@@ -138,7 +138,7 @@ fn doors(doors: &Doors) -> [(observe::Door, &Door); 4] {
     [(Carriers, carriers), (Platform, platform), (Console, console), (Ops, ops)]
 }
 
-/// Has the metrics show until when the doors' certificates hold.
+/// Updates the metrics of the certificates' expiry times.
 pub(super) fn show_certificates(listen: &Doors) {
     for (name, door) in doors(listen) {
         if let Some(expires) = door.tls.as_ref().and_then(ServerTls::expires) {
@@ -147,14 +147,14 @@ pub(super) fn show_certificates(listen: &Doors) {
     }
 }
 
-/// The keys of what differs and is not taken over.
+/// The keys that differ and need a restart.
 fn waiting(started: &Config, read: &Config) -> Vec<String> {
     let (before, after) = (fixed(started), fixed(read));
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }
 
-/// What holds from the start on, by its key. The values are there to be compared and not to be shown.
+/// The settings that need a restart, by key. The values are only compared, never shown.
 fn fixed(config: &Config) -> BTreeMap<String, String> {
     let mut fixed = BTreeMap::new();
     fixed.insert("data_dir".to_owned(), config.data_dir.display().to_string());
@@ -179,7 +179,7 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
     fixed
 }
 
-/// An account as the configuration has it now.
+/// An account in its current configuration.
 pub(super) struct Account(ArcSwap<Arc<dyn Dialect>>);
 
 impl From<Arc<dyn Dialect>> for Account {

@@ -1,4 +1,4 @@
-//! What systemd hands over and what it is told. Where it did not start us, all of this does nothing.
+//! systemd socket activation, notifications and watchdog. Does nothing unless started by systemd.
 
 use super::StartFailed;
 use crate::engine::{Heartbeat, TURNS_EVERY};
@@ -13,42 +13,42 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// The doors that systemd may bind for us; `FileDescriptorName=` of a socket unit is one of these.
+/// Doors that systemd may bind for us; `FileDescriptorName=` of a socket unit is one of these.
 const DOORS: [&str; 3] = ["carriers", "platform", "ops"];
 
-/// Below this a watchdog could bite a gateway that only has nothing to do: it is fed in half of its time, and the engine
-/// must have turned meanwhile.
+/// Below this the watchdog could kill an idle gateway: it is notified at half the interval, and the engine must have
+/// run in between.
 const WATCHDOG_LEAST: Duration = TURNS_EVERY.saturating_mul(4);
 
-/// Sockets that systemd listens on for us, by the names of our doors. Connections wait in them while we are away.
+/// Sockets bound by systemd, by door name. Connections wait in them while the gateway is stopped.
 #[derive(Debug, Default)]
 pub struct Sockets(BTreeMap<&'static str, TcpListener>);
 
-/// Sockets were handed over that cannot be used.
+/// The sockets passed by systemd cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketsFailed {
     /// No door has the name.
     #[error(
-        "systemd hands over a socket named {0:?}: set FileDescriptorName= in its unit to one of carriers, platform, ops"
+        "systemd passed a socket named {0:?}: set FileDescriptorName= in its unit to one of carriers, platform, ops"
     )]
     NoDoor(String),
-    /// A door has one socket.
-    #[error("systemd hands over two sockets named {0:?}: leave one ListenStream= for it")]
+    /// A door has more than one socket.
+    #[error("systemd passed two sockets named {0:?}: keep one ListenStream= for it")]
     Twice(&'static str),
-    /// It is no TCP socket.
+    /// It is not a TCP socket.
     #[error(
-        "the socket named {name:?} cannot be used ({error}): let its unit have ListenStream= with an address and a port"
+        "the socket named {name:?} cannot be used ({error}): set ListenStream= in its unit to an address and a port"
     )]
     NoTcp {
         /// Its name.
         name: &'static str,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }
 
 impl Sockets {
-    /// Those that this process was started with.
+    /// The sockets passed to this process.
     pub fn handed_over() -> Result<Self, SocketsFailed> {
         let mut handed = ListenFd::from_env();
         let doors = doors(&env::var("LISTEN_FDNAMES").unwrap_or_default(), handed.len())?;
@@ -60,9 +60,8 @@ impl Sockets {
         Ok(Self(sockets))
     }
 
-    /// The listener of a door: the socket that was handed over for it, or one that is bound now. What was checked of the
-    /// configured address, that it is not reached from outside without TLS, must hold for the socket too, so it has to
-    /// be there.
+    /// The listener of a door: the socket passed for it, or a newly bound one. A passed socket must have the
+    /// configured address, because the check that plaintext is not reachable from outside was made on that address.
     pub(super) fn listener(&mut self, door: &'static str, address: SocketAddr) -> Result<Listener, StartFailed> {
         let bind = |error| StartFailed::Bind { door, address, error };
         let Some(socket) = self.0.remove(door) else { return Listener::bind(address).map_err(bind) };
@@ -75,7 +74,7 @@ impl Sockets {
     }
 }
 
-/// The doors of so many sockets, by their names as `LISTEN_FDNAMES` has them. What stands there beyond is not looked at.
+/// The doors of the passed sockets, by their names in `LISTEN_FDNAMES`. Further entries are ignored.
 pub(super) fn doors(names: &str, sockets: usize) -> Result<Vec<&'static str>, SocketsFailed> {
     let mut doors = Vec::new();
     let mut names = names.split(':');
@@ -91,35 +90,35 @@ pub(super) fn doors(names: &str, sockets: usize) -> Result<Vec<&'static str>, So
     Ok(doors)
 }
 
-/// Journal and index are being read, however long that takes.
+/// Reports that journal and index are being read; there is no deadline.
 pub fn recovering() {
-    tell(&[NotifyState::Status("reading journal and index")]);
+    notify(&[NotifyState::Status("reading journal and index")]);
 }
 
-/// The gateway takes work.
+/// Reports that the gateway accepts work.
 pub fn ready() {
-    tell(&[NotifyState::Ready, NotifyState::Status("at work")]);
+    notify(&[NotifyState::Ready, NotifyState::Status("at work")]);
 }
 
-/// The configuration is being read again; [`ready`] says that this is over.
+/// Reports a reload in progress; [`ready`] ends it.
 pub fn reloading() {
     let mut news = vec![NotifyState::Reloading, NotifyState::Status("reading the configuration")];
     news.extend(NotifyState::monotonic_usec_now().ok());
-    tell(&news);
+    notify(&news);
 }
 
-/// The gateway stops.
+/// Reports that the gateway is stopping.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-fn tell(news: &[NotifyState<'_>]) {
+fn notify(news: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(false, news) {
-        tracing::warn!(%error, "systemd cannot be told of anything");
+        tracing::warn!(%error, "cannot notify systemd");
     }
 }
 
-/// Feeds systemd's watchdog for as long as the engine's thread turns.
+/// Notifies systemd's watchdog for as long as the engine thread runs.
 pub async fn watchdog(engine: Heartbeat) -> Infallible {
     let mut usec = 0;
     if !sd_notify::watchdog_enabled(false, &mut usec) {
@@ -129,11 +128,11 @@ pub async fn watchdog(engine: Heartbeat) -> Infallible {
     if limit < WATCHDOG_LEAST {
         tracing::warn!(
             ?limit,
-            "the watchdog may bite a gateway at rest: let WatchdogSec= be {WATCHDOG_LEAST:?} or more"
+            "systemd's watchdog may kill an idle gateway: set WatchdogSec= to {WATCHDOG_LEAST:?} or more"
         );
     }
-    // Telling may wait for systemd, so it has a thread for that.
-    let feed = async || _ = tokio::task::spawn_blocking(|| tell(&[NotifyState::Watchdog])).await;
+    // Notifying may block on systemd, so it has a thread of its own.
+    let feed = async || _ = tokio::task::spawn_blocking(|| notify(&[NotifyState::Watchdog])).await;
     feed_while_it_turns(limit / 2, engine, feed).await
 }
 
@@ -148,7 +147,7 @@ async fn feed_while_it_turns(every: Duration, engine: Heartbeat, mut feed: impl 
         if turned {
             feed().await;
         } else if !stuck {
-            tracing::error!("the engine is stuck in one commit: systemd's watchdog is not fed; look at the disk");
+            tracing::error!("the engine is stuck in a commit, so systemd's watchdog is not notified: check the disk");
         }
         stuck = !turned;
     }
@@ -161,11 +160,11 @@ mod tests {
     use std::pin::pin;
     use tokio::time::sleep;
 
-    /// No multiple of a turn, so that no two things happen in the same moment.
+    /// Not a multiple of the engine's interval, so that no two events coincide.
     const EVERY: Duration = Duration::from_millis(15_500);
 
     #[tokio::test(start_paused = true)]
-    async fn the_watchdog_is_fed_while_the_engine_turns_and_not_while_it_is_stuck() {
+    async fn watchdog_is_notified_only_while_the_engine_runs() {
         let (engine, fed) = (Heartbeat::default(), Cell::new(0));
         let mut feeding = pin!(feed_while_it_turns(EVERY, engine.clone(), async || fed.set(fed.get() + 1)));
         let mut after = async |turns: u32, of: Duration| {
@@ -179,14 +178,14 @@ mod tests {
             fed.replace(0)
         };
         assert_eq!(after(60, TURNS_EVERY).await, 4);
-        // Stuck from its last turn on: that one is still told of.
+        // Stuck after its last turn, which still counts once.
         assert_eq!(after(1, EVERY * 10).await, 1);
         assert_eq!(after(1, EVERY * 10).await, 1);
         assert_eq!(after(30, TURNS_EVERY).await, 2);
     }
 
     #[tokio::test]
-    async fn a_socket_that_was_handed_over_serves_its_door_and_any_other_is_bound() {
+    async fn passed_socket_serves_its_door_and_others_are_bound() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let there = held.local_addr().unwrap();
         let mut sockets = Sockets(BTreeMap::from([("carriers", held)]));
@@ -196,13 +195,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_elsewhere_than_the_configuration_says_is_refused_for_nobody_has_checked_who_reaches_it() {
+    async fn socket_with_another_address_than_configured_is_refused() {
         let held = || TcpListener::bind("0.0.0.0:0").unwrap();
         for configured in ["127.0.0.1:8080", "127.0.0.1:0"] {
             let mut sockets = Sockets(BTreeMap::from([("carriers", held())]));
             let refused = sockets.listener("carriers", configured.parse().unwrap()).unwrap_err().to_string();
-            let way_out = format!("and listen.carriers says {configured}: let ListenStream= in its unit say the same");
-            assert!(refused.ends_with(&way_out), "{refused}");
+            let fix = format!(
+                "but listen.carriers is {configured}: set ListenStream= in its unit to the same \
+                address"
+            );
+            assert!(refused.ends_with(&fix), "{refused}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What nobody tells of by itself: how much waits for the engine, how much room the disk has. Looked at once in a while.
+//! Periodic sampling of what sends no notifications: the engine's queues and the free disk space.
 
-use super::room::{Do, Room};
+use super::room::{DiskAction, DiskSpace};
 use crate::config::{Config, Storage};
 use crate::engine::Handle;
 use crate::journal::Ballast;
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often queues are looked at.
+/// How often queues are sampled.
 const QUEUES_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the disk is looked at: whoever fills it at 2 GB a second is seen before the usual low-water mark is used up.
+/// How often the disk is sampled: writes of 2 GB/s are noticed before the default low-water reserve is used up.
 const DISK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long a ballast that could not be made or given up is left alone.
+/// How long to wait after the ballast could not be created or deleted.
 const BALLAST_AGAIN: Duration = Duration::from_secs(60);
 
-/// A command that waits for longer is one too late for a carrier, which hears 503 soon after.
+/// A command that waits longer is too late for a carrier, which gets 503 soon after.
 const WAITS_MAX: Duration = Duration::from_secs(1);
 
-/// How long none must have waited so long, before it is said that all is well.
+/// How long no command may have waited that long before the overload is over.
 const CALM_FOR: Duration = Duration::from_secs(5);
 
-/// Watches the engine's queues until `stop`.
+/// Samples the engine's queues until `stop`.
 pub(super) async fn queues(engine: Handle, readiness: Readiness, stop: CancellationToken) {
     let mut load = Load { readiness, since: None };
     let mut every = interval(QUEUES_EVERY);
@@ -39,11 +39,11 @@ pub(super) async fn queues(engine: Handle, readiness: Readiness, stop: Cancellat
     }
 }
 
-/// Whether too much waits. It is a report alone: no door refuses anything for it, since what comes in is what shows that
-/// the disk is well again.
+/// Whether the engine is overloaded. It only reports: no door rejects anything for it, since incoming work is what
+/// shows that the disk has recovered.
 struct Load {
     readiness: Readiness,
-    /// When something was last seen to wait for too long.
+    /// When a command was last seen to wait for too long.
     since: Option<Instant>,
 }
 
@@ -58,18 +58,18 @@ impl Load {
     }
 }
 
-/// The disk that `data_dir` is on, and what was said of it last.
+/// The disk of `data_dir`, and what was last reported about it.
 pub(super) struct Disk {
     data_dir: PathBuf,
     storage: Storage,
     readiness: Readiness,
-    /// The last look failed.
+    /// The last sampling failed.
     silent: bool,
     /// The ballast is left alone until then.
     ballast_rests: Option<Instant>,
 }
 
-/// The disk of `data_dir`, looked at once; the readiness follows it.
+/// The disk of `data_dir`, sampled once; updates the readiness.
 pub(super) async fn disk(config: &Config, readiness: &Readiness) -> io::Result<Disk> {
     let mut disk = Disk::new(config.data_dir.clone(), config.storage, readiness.clone());
     let looked = tokio::task::spawn_blocking(move || {
@@ -84,7 +84,7 @@ impl Disk {
         Self { data_dir, storage, readiness, silent: false, ballast_rests: None }
     }
 
-    /// Watches it until `stop`. Whoever calls holds the lock of the directory.
+    /// Samples the disk until `stop`. The caller holds the lock of the directory.
     pub(super) async fn watch(mut self, stop: CancellationToken) {
         let mut every = interval(DISK_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,7 +93,7 @@ impl Disk {
                 () = stop.cancelled() => return,
                 _ = every.tick() => {}
             }
-            // A disk that does not answer holds a thread of its own, and no other.
+            // A hanging disk blocks a thread of its own, and no other.
             let looking = tokio::task::spawn_blocking(move || {
                 self.look(Instant::now());
                 self
@@ -102,20 +102,20 @@ impl Disk {
                 () = stop.cancelled() => return,
                 looked = looking => match looked {
                     Ok(disk) => self = disk,
-                    // A defect, which the log has told of.
+                    // A panic, which has been logged.
                     Err(_panicked) => return,
                 }
             }
         }
     }
 
-    /// Looks once, and says what follows from it. Blocks.
+    /// Samples once, and acts on it. Blocks.
     fn look(&mut self, now: Instant) {
-        let room = match Room::of(&self.data_dir) {
+        let room = match DiskSpace::of(&self.data_dir) {
             Ok(room) => room,
             Err(error) => {
                 if !std::mem::replace(&mut self.silent, true) {
-                    tracing::warn!(%error, "the disk of data_dir does not say how much room it has");
+                    tracing::warn!(%error, "cannot read free space of data_dir");
                 }
                 return;
             }
@@ -124,7 +124,7 @@ impl Disk {
         self.see(room, now);
     }
 
-    fn see(&mut self, room: Room, now: Instant) {
+    fn see(&mut self, room: DiskSpace, now: Instant) {
         let took = !self.readiness.holds(NotReady::LowDisk);
         let takes = room.takes_work(&self.storage, took);
         let low_water = room.low_water(&self.storage);
@@ -136,18 +136,18 @@ impl Disk {
         self.move_ballast(room, now);
     }
 
-    fn move_ballast(&mut self, room: Room, now: Instant) {
+    fn move_ballast(&mut self, room: DiskSpace, now: Instant) {
         if self.ballast_rests.is_some_and(|until| now < until) {
             return;
         }
         let ballast = Ballast::of(&self.data_dir);
         let moved = match room.ballast(&self.storage) {
-            Do::Nothing => return,
-            Do::GiveUp => ballast.give_up().map(|_| observe::ballast_given_up(room.ballast)),
-            Do::Make(bytes) => ballast.make(bytes).map(|()| tracing::info!(bytes, "ballast made")),
+            DiskAction::Nothing => return,
+            DiskAction::GiveUp => ballast.give_up().map(|_| observe::ballast_given_up(room.ballast)),
+            DiskAction::Make(bytes) => ballast.make(bytes).map(|()| tracing::info!(bytes, "ballast created")),
         };
         if let Err(error) = moved {
-            tracing::warn!(%error, "the ballast of data_dir could not be made or given up");
+            tracing::warn!(%error, "cannot create or delete the ballast of data_dir");
             self.ballast_rests = Some(now + BALLAST_AGAIN);
         }
     }
@@ -157,18 +157,18 @@ impl Disk {
 mod tests {
     use super::*;
 
-    /// What no disk has.
+    /// More than any disk has.
     const TOO_MUCH: u64 = 1 << 60;
 
     const MB: u64 = 1024 * 1024;
 
     #[test]
-    fn g7_readiness_follows_the_room_there_is() {
+    fn g7_readiness_follows_the_free_space() {
         let readiness = Readiness::new();
         let directory = tempfile::tempdir().unwrap();
         let mut disk = Disk::new(directory.path().to_owned(), Storage::default(), readiness.clone());
         let mut low_at = |free| {
-            disk.see(Room { free, total: TOO_MUCH, ballast: 64 * MB }, Instant::now());
+            disk.see(DiskSpace { free, total: TOO_MUCH, ballast: 64 * MB }, Instant::now());
             readiness.holds(NotReady::LowDisk)
         };
         let seen = [1_000, 600, 575, 600, 649, 600].map(|mb| low_at(mb * MB));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a66_while_commands_wait_for_over_a_second_the_gateway_says_that_it_is_overloaded() {
+    fn a66_commands_waiting_over_a_second_are_reported_as_overload() {
         let readiness = Readiness::new();
         readiness.set(NotReady::Starting, false);
         let mut load = Load { readiness: readiness.clone(), since: None };
@@ -187,7 +187,7 @@ mod tests {
         };
         assert_eq!([at(0, 0), at(1, 900), at(2, 1_000)], [[]; 3]);
         assert_eq!(at(3, 1_001), [NotReady::Overloaded]);
-        // A disk that syncs in five seconds lets the queue be empty in between.
+        // With a disk that takes five seconds to sync, the queue can be empty in between.
         assert_eq!(at(4, 0), [NotReady::Overloaded]);
         assert_eq!(at(6, 3_000), [NotReady::Overloaded]);
         assert_eq!(at(10, 0), [NotReady::Overloaded]);
@@ -195,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn a_ballast_that_cannot_be_made_is_tried_again_after_a_minute_and_not_at_every_look() {
+    fn ballast_creation_is_retried_after_a_minute_not_at_every_sample() {
         let directory = tempfile::tempdir().unwrap();
         let mut disk = Disk::new(directory.path().to_owned(), Storage::default(), Readiness::new());
-        let plenty = Room { free: TOO_MUCH, total: TOO_MUCH, ballast: 0 };
+        let plenty = DiskSpace { free: TOO_MUCH, total: TOO_MUCH, ballast: 0 };
         disk.storage.ballast_bytes = TOO_MUCH / 100;
         let begin = Instant::now();
         disk.move_ballast(plenty, begin);
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(Ballast::of(directory.path()).held(), 0);
         disk.move_ballast(plenty, begin + BALLAST_AGAIN);
         assert!(Ballast::of(directory.path()).held() > 0);
-        disk.move_ballast(Room { free: 0, total: TOO_MUCH, ballast: 4096 }, begin + BALLAST_AGAIN * 2);
+        disk.move_ballast(DiskSpace { free: 0, total: TOO_MUCH, ballast: 4096 }, begin + BALLAST_AGAIN * 2);
         assert_eq!(Ballast::of(directory.path()).held(), 0);
     }
 }

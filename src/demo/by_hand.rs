@@ -1,4 +1,4 @@
-//! After the acts: what comes of what a visitor does by hand.
+//! After the scenarios: shows the effects of what the user does by hand.
 
 use super::stage::{Stage, Who};
 use super::{Set, TOKEN};
@@ -10,27 +10,27 @@ use std::collections::HashSet;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-/// What is watched from when the lines to play with are shown.
+/// Subscriptions from the moment the instructions are shown.
 pub(super) struct ByHand {
     events: broadcast::Receiver<Delivery>,
     texts: broadcast::Receiver<(E164, Arrived)>,
 }
 
 impl ByHand {
-    /// Says how to play.
+    /// Prints the instructions.
     pub(super) fn begin(set: &Set, stage: &Stage) -> Self {
         let by_hand = Self { events: set.platform.deliveries(), texts: set.carrier.arrivals() };
         stage.go_on(&set.doors(), TOKEN, &set.carrier.keypads());
         by_hand
     }
 
-    /// Shows each event that reaches the platform, once, and each text that arrives on a phone.
+    /// Shows each event delivered to the platform, once, and each text that arrives on a phone.
     pub(super) async fn show(mut self, stage: &Stage) {
         let mut seen = HashSet::new();
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Ok(event) if seen.insert(event.id.clone()) => stage.line(Who::Platform, told(&event)),
+                    Ok(event) if seen.insert(event.id.clone()) => stage.line(Who::Platform, summary(&event)),
                     Ok(_) => {}
                     Err(RecvError::Lagged(missed)) => stage.line(Who::Platform, format!("{missed} more events")),
                     Err(RecvError::Closed) => return,
@@ -45,8 +45,8 @@ impl ByHand {
     }
 }
 
-/// An event in a line: its type, what it is about, and the text it brings.
-fn told(event: &Delivery) -> String {
+/// An event in one line: its type, its subject, and its text.
+fn summary(event: &Delivery) -> String {
     let json = event.json();
     let data = &json["data"];
     let word = |value: &Value| value.as_str().map(str::to_owned);
@@ -58,8 +58,8 @@ fn told(event: &Delivery) -> String {
         line.push_str(&part);
     }
     match (event.kind.as_str(), data["auto_replied"].as_bool(), data["text"].as_str()) {
-        ("message.late", Some(true), _) => line.push_str(", which is on no call and gets the auto-reply"),
-        ("message.late", ..) => line.push_str(", which is on no call and gets no answer"),
+        ("message.late", Some(true), _) => line.push_str(", which belongs to no call and gets the auto-reply"),
+        ("message.late", ..) => line.push_str(", which belongs to no call and gets no answer"),
         (_, _, Some(text)) => line.push_str(&format!(": {text}")),
         _ => {}
     }

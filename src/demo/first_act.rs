@@ -1,7 +1,7 @@
-//! The first act: a call, texts both ways, a photo, a caller abroad, hang-up, and what comes after.
+//! The first scenario: a call, texts both ways, a photo, a caller abroad, hang-up, and late texts.
 
 use super::Set;
-use super::play::{OURS, SOON, field, heard, number, reads, refused, status, writes};
+use super::play::{OURS, SOON, field, first_event, number, reads, refused, status, writes};
 use super::stage::{Stage, Who};
 use serde_json::{Value, json};
 
@@ -17,9 +17,9 @@ hot. When all of this is done, switch the boiler on again and stay on the phone 
 whether it starts. If it does not, I will send somebody this afternoon between two and four o'clock, and you will not \
 be charged for the visit. Thank you for your patience with this, it should take about ten minutes in all.";
 
-/// Plays it from the beginning of the call to the second late text.
+/// Runs from the beginning of the call to the second late text.
 pub(super) async fn play(set: &Set, stage: &mut Stage) {
-    stage.act("First act: one conversation");
+    stage.scenario("First scenario: one conversation");
     call_begins(set, stage).await;
     agent_writes(set, stage).await;
     caller_writes(set, stage).await;
@@ -34,7 +34,7 @@ async fn call_begins(set: &Set, stage: &mut Stage) {
     stage.line(Who::Platform, format!("{CALLER} is on the phone with agent-17 (queue support, Italian)"));
     let answer = set.client.put_call("c-1", &call).await;
     stage.expect(
-        "the call is known, and the agent may text",
+        "the call is registered, and the agent can text",
         status(&answer) == 201 && field(&answer, "/sms/can_send") == true,
     );
 }
@@ -62,15 +62,15 @@ async fn caller_writes(set: &Set, stage: &mut Stage) {
     stage.scene("The caller writes");
     let phone = set.phone(number(CALLER));
     let text = writes(set, stage, &phone, OURS, "It shows 7").await;
-    stage.expect("the agent reads it in the call", text["call_id"] == "c-1");
+    stage.expect("the text belongs to the call", text["call_id"] == "c-1");
 
     let photo = phone.photo(number(OURS), "and this is the label", 1).await;
     stage.line(Who::Caller, "sends a photo: and this is the label");
     let with_photo = |event: &Value| event["data"]["media"].as_array().is_some_and(|media| media.len() == 1);
-    let heard = heard(set, |event| event["type"] == "message.received" && with_photo(event)).await;
+    let event = first_event(set, |event| event["type"] == "message.received" && with_photo(event)).await;
     stage.expect(
-        "the photo is noted with the call, to be fetched",
-        photo.acknowledged() && heard["data"]["media"][0]["state"] == "pending",
+        "the photo is recorded with the call, to be fetched",
+        photo.acknowledged() && event["data"]["media"][0]["state"] == "pending",
     );
 }
 
@@ -82,7 +82,7 @@ async fn a_caller_abroad(set: &Set, stage: &mut Stage) {
     let answer = set.client.send_text("c-2", "Hello", "agent-17").await;
     let (_, refusal) = refused(stage, &answer);
     stage.expect(
-        "texts outside the US are switched off, and the call says so beforehand",
+        "texts outside the US are disabled, and the call shows it in advance",
         refusal == "non_us_blocked" && field(&begun, "/sms/refusal") == "non_us_blocked",
     );
 }
@@ -107,9 +107,9 @@ async fn afterwards(set: &Set, stage: &mut Stage) {
     let second = phone.text(number(OURS), "hello?").await;
     stage.line(Who::Caller, "writes: hello?");
     let late = |event: &Value| event["type"] == "message.late" && event["data"]["auto_replied"] == false;
-    let heard = heard(set, late).await;
+    let event = first_event(set, late).await;
     stage.expect(
-        "the second is met with silence; the platform hears that it came, without its text",
-        second.acknowledged() && heard["data"]["last_call_id"] == "c-1" && heard["data"].get("text").is_none(),
+        "the second gets no reply; the platform gets an event for it, without its text",
+        second.acknowledged() && event["data"]["last_call_id"] == "c-1" && event["data"].get("text").is_none(),
     );
 }

@@ -1,20 +1,22 @@
-//! After the last act: what the platform heard, and whether every promise was kept in all of it.
+//! After the last scenario: the events the platform received, and whether all guarantees were kept.
 
 use super::Set;
-use super::play::{SOON, heard};
+use super::play::{SOON, first_event};
 use super::stage::{Stage, Who};
 use crate::sim::checker;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 
-/// Waits until everything sent has its receipt and the platform knows, then shows what it heard and looks for breaches.
-pub(super) async fn what_the_platform_heard(set: &Set, stage: &mut Stage) {
-    stage.scene("What the platform heard");
+/// Waits until everything sent has its receipt and the platform has its event, then shows the events and looks for
+/// violations.
+pub(super) async fn events_of_the_platform(set: &Set, stage: &mut Stage) {
+    stage.scene("Events received by the platform");
     let receipts = set.carrier.wait_for_receipts(SOON).await;
-    let mut all_told = true;
+    let mut all_delivered = true;
     for post in set.carrier.record().posts.iter().filter(|post| post.sid.is_some()) {
         let of_it = |event: &Value| event["data"]["id"].as_str() == post.message_id.as_deref();
-        all_told &= !heard(set, |event| event["type"] == "message.delivered" && of_it(event)).await.is_null();
+        all_delivered &=
+            !first_event(set, |event| event["type"] == "message.delivered" && of_it(event)).await.is_null();
     }
 
     let sends = set.client.accepted_with_states().await;
@@ -28,12 +30,12 @@ pub(super) async fn what_the_platform_heard(set: &Set, stage: &mut Stage) {
         stage.line(Who::Gateway, violation);
     }
     stage.expect(
-        "every event came signed, once, in order; nothing was lost or sent twice",
-        receipts.is_ok() && all_told && all_shown && violations.is_empty(),
+        "every event arrived signed, once, in order; nothing was lost or sent twice",
+        receipts.is_ok() && all_delivered && all_shown && violations.is_empty(),
     );
 }
 
-/// What came for each call, and for none: each type of event with its count, in the order in which its first came.
+/// Event types with their counts for each call, and for none, in the order of their first arrival.
 fn by_call(world: &checker::World) -> BTreeMap<&str, Vec<String>> {
     let mut seen = HashSet::new();
     let mut calls: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();

@@ -1,9 +1,9 @@
-//! The second act: a call that moves, a caller who must agree first, calls of one caller id, and people who say STOP.
+//! The second scenario: a transferred call, consent while waiting, calls of one caller id, and STOP.
 //!
-//! Nothing here sleeps. That something did not come is shown by something later that had to come after it.
+//! Nothing here sleeps. That something was not sent is shown by something later that must come after it.
 
 use super::Set;
-use super::play::{OURS, SHARED, SOON, field, heard, number, reads, refused, status, word, writes};
+use super::play::{OURS, SHARED, SOON, field, first_event, number, reads, refused, status, word, writes};
 use super::stage::{Stage, Who};
 use crate::sim::phone::Phone;
 use serde_json::{Value, json};
@@ -21,11 +21,11 @@ It does not cover the pipes in the walls, the radiators, or what frost and water
 moves with you, and if you sell the house the new owner may keep it. If you like it, I can set it up while we talk, \
 and you get the papers by mail in a few days. Please tell me if you have any questions.";
 
-/// Plays it from the first call to the last hang-up.
+/// Runs from the first call to the last hang-up.
 pub(super) async fn play(set: &Set, stage: &mut Stage) {
-    stage.act("Second act: what is hard");
+    stage.scenario("Second scenario: the hard cases");
     a_transfer(set, stage).await;
-    a_caller_who_waits(set, stage).await;
+    a_waiting_caller(set, stage).await;
     three_calls_of_one_caller_id(set, stage).await;
     stop_in_mid_call(set, stage).await;
     start_again(set, stage).await;
@@ -44,13 +44,13 @@ async fn a_transfer(set: &Set, stage: &mut Stage) {
     let welcome = set.client.send_preset("c-3", "welcome", "agent-17").await;
     let welcomed = reads(stage, &phone, "Hello, this is your agent").await;
 
-    stage.line(Who::Platform, "the call goes to agent-30 in queue billing, where texts are switched off");
+    stage.line(Who::Platform, "the call is transferred to agent-30 in queue billing, where texts are disabled");
     let billing = in_queue("billing", "agent-30").await;
     stage.line(Who::Agent, "tries to text the caller");
     let (_, refusal) = refused(stage, &set.client.send_text("c-3", "About your bill", "agent-30").await);
     let text = writes(set, stage, &phone, OURS, "Order 4711").await;
     stage.expect(
-        "from here nothing is sent, but what the caller writes is not lost: it joins the call",
+        "nothing can be sent from here, but the caller's texts are not lost: they join the call",
         status(&begun) == 201
             && (status(&welcome), welcomed) == (202, true)
             && field(&billing, "/sms/refusal") == "queue_disabled"
@@ -58,26 +58,29 @@ async fn a_transfer(set: &Set, stage: &mut Stage) {
             && text["call_id"] == "c-3",
     );
 
-    stage.line(Who::Platform, "the call goes on to agent-21 in queue sales, the Italian desk with a number of its own");
+    stage.line(
+        Who::Platform,
+        "the call is transferred to agent-21 in queue sales, the Italian desk with a number of its own",
+    );
     let sales = in_queue("sales", "agent-21").await;
     stage.line(Who::Agent, "sends the preset \"photo\"");
     let photo = set.client.send_preset("c-3", "photo", "agent-21").await;
-    let asked = reads(stage, &phone, "Mi mandi per favore").await;
+    let requested = reads(stage, &phone, "Mi mandi per favore").await;
     let one_thread = phone.inbox().iter().all(|arrived| arrived.from == number(OURS));
     let text = writes(set, stage, &phone, OURS, "Subito!").await;
     stage.expect(
-        "the new queue's language and switch apply; on the handset it is the same thread, and here the same call",
+        "the new queue's language and settings apply; for the caller it is the same thread, and here the same call",
         field(&sales, "/sms/can_send") == true
-            && (status(&photo), asked, one_thread) == (202, true, true)
+            && (status(&photo), requested, one_thread) == (202, true, true)
             && text["call_id"] == "c-3",
     );
     let ended = set.client.end_call("c-3", "agent_hangup").await;
     let closed = reads(stage, &phone, "Grazie per la chiamata").await;
-    stage.expect("the closing message is in that language, too", (status(&ended), closed) == (200, true));
+    stage.expect("the closing message is in that language too", (status(&ended), closed) == (200, true));
 }
 
-async fn a_caller_who_waits(set: &Set, stage: &mut Stage) {
-    stage.scene("A caller who waits");
+async fn a_waiting_caller(set: &Set, stage: &mut Stage) {
+    stage.scene("A waiting caller");
     let phone = set.phone(number(WAITING));
     let put = async |phase: &str, agreed: bool, agent: Option<&str>| {
         let call = json!({
@@ -89,7 +92,7 @@ async fn a_caller_who_waits(set: &Set, stage: &mut Stage) {
     stage.line(Who::Platform, format!("{WAITING} waits in queue support, and should get a text"));
     put("waiting", false, None).await.ok();
     let refusal = refused(stage, &set.client.send("c-4", &next).await);
-    stage.expect("nobody who waits is texted without having agreed", refusal == (403, "wait_consent_missing".into()));
+    stage.expect("a waiting caller is not texted without consent", refusal == (403, "wait_consent_missing".into()));
 
     stage.line(Who::Platform, "the caller presses 1: texts are welcome");
     put("waiting", true, None).await.ok();
@@ -99,7 +102,7 @@ async fn a_caller_who_waits(set: &Set, stage: &mut Stage) {
     stage.line(Who::Platform, "agent-17 picks up");
     let connected = put("connected", true, Some("agent-17")).await;
     stage.expect(
-        "now the text went, and the agent finds the answer in the call",
+        "now the text is sent, and the answer belongs to the call",
         (status(&sent), arrived) == (202, true)
             && text["call_id"] == "c-4"
             && field(&connected, "/sms/session") == "open"
@@ -129,10 +132,10 @@ async fn three_calls_of_one_caller_id(set: &Set, stage: &mut Stage) {
     let other = word(&third, "/other_call_id");
     stage.line(
         Who::Gateway,
-        format!("every number of the queue texts with this caller already, one of them in {other}"),
+        format!("every number of the queue is already in use with this caller, one of them in {other}"),
     );
     stage.expect(
-        "a number and a caller name one call: the second call has another number, the third none",
+        "a number and a caller identify one call: the second call uses another number, the third has none",
         both && from == [OURS, SHARED]
             && refusal == (409, "number_pair_busy".into())
             && ["c-5", "c-6"].contains(&other.as_str()),
@@ -141,11 +144,11 @@ async fn three_calls_of_one_caller_id(set: &Set, stage: &mut Stage) {
     let second = writes(set, stage, &phone, SHARED, "This is the warehouse.").await;
     let first = writes(set, stage, &phone, OURS, "This is the front desk.").await;
     stage.expect(
-        "each answer reaches the agent it is for; nothing is guessed",
+        "each answer reaches the right agent; nothing is guessed",
         first["call_id"] == "c-5" && second["call_id"] == "c-6",
     );
     let mut ended = Vec::new();
-    // The third first: a closing message for it would leave before the others.
+    // The third first: a closing message for it would be sent before the others.
     for (call, _) in agents.iter().rev() {
         ended.push(status(&set.client.end_call(call, "agent_hangup").await));
     }
@@ -154,7 +157,7 @@ async fn three_calls_of_one_caller_id(set: &Set, stage: &mut Stage) {
         inbox.iter().any(|arrived| arrived.from == number(from) && arrived.text.starts_with("Thanks for calling"))
     };
     stage.expect(
-        "each thread is closed from its own number; where there was none, nothing is sent",
+        "each thread is closed from its own number; the call without a number gets nothing",
         ended == [200; 3] && closing(OURS) && closing(SHARED) && inbox.len() == 4,
     );
 }
@@ -172,18 +175,21 @@ async fn stop_in_mid_call(set: &Set, stage: &mut Stage) {
     stage.line(Who::Agent, format!("writes: Shall I set it up? It waits for the number's rate, about {wait} ms"));
 
     let text = writes(set, stage, &phone, OURS, "Stop").await;
-    let listed = heard(set, |event| event["type"] == "contact.opted_out" && event["data"]["call_id"] == "c-8").await;
-    let back = heard(set, |event| event["type"] == "message.cancelled" && event["data"]["id"] == id).await;
+    let listed =
+        first_event(set, |event| event["type"] == "contact.opted_out" && event["data"]["call_id"] == "c-8").await;
+    let back = first_event(set, |event| event["type"] == "message.cancelled" && event["data"]["id"] == id).await;
     let closed = |event: &Value| event["type"] == "call.updated" && event["data"]["sms"]["session"] == "closed";
-    let call = heard(set, |event| event["call_id"] == "c-8" && closed(event)).await;
-    stage
-        .line(Who::Gateway, "lists the caller, takes the waiting text back, closes the call's texts; the call goes on");
+    let call = first_event(set, |event| event["call_id"] == "c-8" && closed(event)).await;
+    stage.line(
+        Who::Gateway,
+        "records the opt-out, cancels the waiting text, closes the text session; the call continues",
+    );
     stage.expect(
-        "the agent sees the STOP, and that it is one",
+        "the agent sees the STOP, marked as an opt-out",
         text["call_id"] == "c-8" && text["data"]["opt_out_keyword"] == "stop" && text["data"]["reply_blocked"] == true,
     );
     stage.expect(
-        "what waited is taken back at once, and will never go out",
+        "the waiting text is cancelled at once, and never sent",
         arrived
             && back["data"]["error"]["code"] == "opted_out"
             && back["call_sequence"].as_u64() < call["call_sequence"].as_u64()
@@ -191,36 +197,35 @@ async fn stop_in_mid_call(set: &Set, stage: &mut Stage) {
     );
     let refusal = refused(stage, &set.client.send_text("c-8", "Hello?", "agent-17").await);
     stage.expect(
-        "and no more texts are taken",
+        "and no more texts are accepted",
         refusal == (409, "session_closed".into())
             && (&call["data"]["state"], &call["data"]["sms"]["closed_reason"])
                 == (&json!("active"), &json!("opted_out")),
     );
     let confirmed = the_carrier_says(set, stage, &phone, "You have successfully been unsubscribed");
-    stage.expect(
-        "the carrier confirms it; the phone shows that and nothing else",
-        confirmed && phone.inbox().len() == 2,
-    );
+    stage
+        .expect("the carrier confirms it; the phone gets that and nothing else", confirmed && phone.inbox().len() == 2);
 }
 
 async fn start_again(set: &Set, stage: &mut Stage) {
     stage.scene("START again");
     let phone = set.phone(number(WEARY));
     writes(set, stage, &phone, OURS, "START").await;
-    let opened = heard(set, |event| event["type"] == "contact.opted_in" && event["data"]["call_id"] == "c-8").await;
+    let opened =
+        first_event(set, |event| event["type"] == "contact.opted_in" && event["data"]["call_id"] == "c-8").await;
     let greeted = the_carrier_says(set, stage, &phone, "You have successfully been re-subscribed");
     stage.line(Who::Agent, "writes: Good to have you back.");
     let again = set.client.send_text("c-8", "Good to have you back.", "agent-17").await;
     let back = reads(stage, &phone, "Good to have you back.").await;
     let sent = |event: &Value| event["type"] == "message.sent" && event["data"]["id"] == field(&again, "/id");
-    let told = !heard(set, sent).await.is_null();
+    let reported = !first_event(set, sent).await.is_null();
     stage.expect(
-        "after START texts flow again",
-        opened["data"]["keyword"] == "start" && (status(&again), back, told) == (202, true, true),
+        "after START texts are sent again",
+        opened["data"]["keyword"] == "start" && (status(&again), back, reported) == (202, true, true),
     );
     let ours = |event: &Value| event["data"]["kind"] == "opt_out_confirmation";
     stage.expect(
-        "the carrier answers these words by itself, so we never tried to: each was confirmed once",
+        "the carrier answers these words itself, so the gateway does not: each was confirmed once",
         greeted && phone.inbox().len() == 4 && !events(set, "c-8").iter().any(ours),
     );
 }
@@ -232,30 +237,30 @@ async fn opted_out_and_hung_up(set: &Set, stage: &mut Stage) {
     let text = writes(set, stage, &phone, OURS, "Opt out.").await;
     let confirmed = reads(stage, &phone, "You have opted out").await;
     stage.expect(
-        "the carrier does not know these words; the law does, so we act on them and confirm them, once",
+        "the carrier does not recognise these words, but the law does, so the gateway acts on them and confirms once",
         text["data"]["opt_out_keyword"] == "stop" && confirmed && set.carrier.record().notices.len() == 2,
     );
     stage.line(Who::Platform, format!("the call of {WAITING} has ended, and after it that of {WEARY}"));
     let ended = status(&set.client.end_call("c-4", "agent_hangup").await);
     set.client.end_call("c-8", "agent_hangup").await.ok();
-    // Both closing messages would leave from the same number, in this order.
+    // Both closing messages would be sent from the same number, in this order.
     let closed = reads(stage, &weary, "Thanks for calling").await;
     stage.expect(
-        "the closing message is for who wants texts; to who opted out nothing is sent any more",
+        "the closing message goes to the caller who accepts texts, and not to the one who opted out",
         ended == 200 && closed && phone.inbox().len() == 2,
     );
 }
 
-/// What the carrier wrote last by itself: it begins so, and is the last text on the phone.
+/// The carrier's last own message: it starts with `begins`, and is the last text on the phone.
 fn the_carrier_says(set: &Set, stage: &Stage, phone: &Phone, begins: &str) -> bool {
     let Some(notice) = set.carrier.record().notices.pop() else { return false };
     let sentence = notice.text.split_inclusive('.').next().unwrap_or_default();
-    stage.line(Who::Carrier, format!("answers by itself: {sentence} ..."));
+    stage.line(Who::Carrier, format!("answers itself: {sentence} ..."));
     let last = phone.inbox().pop().is_some_and(|arrived| arrived.text == notice.text);
     last && notice.to == phone.number() && notice.text.starts_with(begins)
 }
 
-/// What the platform was told of a call until now.
+/// The events of a call that the platform has received so far.
 fn events(set: &Set, call: &str) -> Vec<Value> {
     let deliveries = set.platform.record().deliveries;
     deliveries.iter().map(|delivery| delivery.json()).filter(|event| event["call_id"] == call).collect()

@@ -1,4 +1,4 @@
-//! How the demo looks: who says what to whom, what is expected, and whether it came.
+//! The demo's output: who does what, what is expected, and whether it happened.
 
 use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 
-/// Who speaks.
+/// The party that acts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Who {
     Platform,
@@ -43,17 +43,17 @@ impl Who {
 /// Columns of a terminal.
 const COLUMNS: usize = 80;
 
-/// Columns before what somebody says: the time and who.
+/// Columns in front of a line: the time and the party.
 const MARGIN: usize = 19;
 
-/// The caller of the lines to play with.
+/// The caller in the instructions.
 const CALLER: &str = "+12065550142";
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 const UNDERLINED: Style = Style::new().underline();
 
-/// Prints the play and keeps count of what did not come out as expected.
+/// Prints the demo and counts failed checks.
 pub(super) struct Stage {
     began: Instant,
     wrong: usize,
@@ -65,8 +65,8 @@ impl Stage {
         Self { began: Instant::now(), wrong: 0, right: 0 }
     }
 
-    /// A heading over scenes.
-    pub(super) fn act(&self, title: &str) {
+    /// A heading above scenes.
+    pub(super) fn scenario(&self, title: &str) {
         println!("\n{BOLD}{UNDERLINED}{title}{UNDERLINED:#}{BOLD:#}");
     }
 
@@ -75,12 +75,12 @@ impl Stage {
         println!("\n{BOLD}{title}{BOLD:#}");
     }
 
-    /// Somebody does or says something.
+    /// A party does or says something.
     pub(super) fn line(&self, who: Who, what: impl Display) {
         self.print(who.style(), who.name(), &what.to_string());
     }
 
-    /// Something that must be so.
+    /// Checks an expectation and shows the result.
     pub(super) fn expect(&mut self, what: impl Display, so: bool) {
         if so {
             self.right += 1;
@@ -91,7 +91,7 @@ impl Stage {
         }
     }
 
-    /// The time, who, and what, which goes on below itself where one line has no room for it.
+    /// Prints the time, the party and the text, which is wrapped and indented.
     fn print(&self, style: Style, who: &str, what: &str) {
         let at = clock(self.began.elapsed().as_secs_f64());
         let mut lines = wrapped(what, COLUMNS - MARGIN).into_iter();
@@ -101,26 +101,26 @@ impl Stage {
         }
     }
 
-    /// Says how it came out; whether everything did as expected.
-    pub(super) fn well(&self) -> bool {
+    /// Prints the result; returns whether every check passed.
+    pub(super) fn finish(&self) -> bool {
         println!();
         if self.wrong == 0 {
-            println!("{BOLD}Everything came out as expected{BOLD:#} ({} checks).", self.right);
+            println!("{BOLD}All checks passed{BOLD:#} ({}).", self.right);
         } else {
-            println!("{BOLD}{} of {} checks went wrong.{BOLD:#}", self.wrong, self.right + self.wrong);
+            println!("{BOLD}{} of {} checks failed.{BOLD:#}", self.wrong, self.right + self.wrong);
         }
         self.wrong == 0
     }
 
-    /// How to go on by hand: whatever is done in another terminal shows here.
+    /// Prints how to continue by hand: actions in another terminal show up here.
     pub(super) fn go_on(&self, doors: &[(&'static str, SocketAddr); 3], token: &str, keypad: &str) {
         let [_, (_, platform), (_, ops)] = doors;
-        println!("\n{BOLD}The gateway is yours until Ctrl-C.{BOLD:#} Its doors:\n");
+        println!("\n{BOLD}The gateway keeps running until Ctrl-C.{BOLD:#} Its doors:\n");
         for (name, address) in doors {
             println!("  {name:>8}  http://{address}");
         }
         let json = format!("-H 'Authorization: Bearer {token}' \\\n    -H 'Content-Type: application/json'");
-        println!("\nPlay in another terminal, and watch here what comes of it. Begin a call:\n");
+        println!("\nTry it in another terminal, and watch the effects here. Begin a call:\n");
         println!("  curl -X PUT http://{platform}/v1/calls/mine \\\n    {json} \\");
         println!("    -d '{{\"caller\":\"{CALLER}\",\"queue\":\"support\"}}'");
         println!("\nText the caller as the agent:\n");
@@ -128,35 +128,35 @@ impl Stage {
         println!("    -d '{{\"text\":\"Hello from curl\"}}'");
         println!("\nAnswer as the caller:\n");
         println!("  curl {keypad}{CALLER} -d 'Hello from my phone'");
-        println!("\nSee what is counted:\n");
+        println!("\nShow the metrics:\n");
         println!("  curl http://{ops}/metrics\n");
     }
 
-    /// Ctrl-C was heard.
+    /// Ctrl-C was pressed.
     pub(super) fn stopping(&self) {
         println!("\nStopping the gateway ...");
     }
 
-    /// The end, and what is left.
+    /// The end, and where the data is.
     pub(super) fn goodbye(&self, kept: Option<&Path>) {
         match kept {
-            Some(data) => println!("Goodbye. The data stay in {}.", data.display()),
-            None => println!("Goodbye. Nothing of this is kept."),
+            Some(data) => println!("Goodbye. The data is kept in {}.", data.display()),
+            None => println!("Goodbye. All data was removed."),
         }
     }
 
-    /// Says why there is nothing to see.
-    pub(super) fn complain(&self, why: &str) {
+    /// Prints why the demo cannot run.
+    pub(super) fn show_error(&self, why: &str) {
         eprintln!("{why}");
     }
 }
 
-/// Seconds since the beginning, in seven columns.
+/// Seconds since the start, in seven columns.
 fn clock(secs: f64) -> String {
     if secs < 1_000.0 { format!("{secs:6.2}s") } else { format!("{secs:6.0}s") }
 }
 
-/// A text in lines of at most `columns`, broken between words where it can be. What moves a cursor is not shown.
+/// Wraps a text at `columns`, between words if possible. Control characters are replaced.
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut used = 0;
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f22_what_is_said_is_broken_between_words_and_fits() {
+    fn f22_text_is_wrapped_between_words_and_fits() {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a bcdefgh", 4), ["a", "bcde", "fgh"]);
         assert_eq!(wrapped("\u{1b}[2J", 9), ["\u{fffd}[2J"]);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn f22_the_clock_keeps_its_columns_for_days() {
+    fn f22_clock_keeps_its_columns_for_days() {
         for secs in [0.0, 9.99, 999.99, 1_000.0, 259_200.0] {
             assert_eq!(clock(secs).len(), 7, "{secs}");
         }

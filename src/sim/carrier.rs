@@ -1,11 +1,12 @@
-//! A carrier that speaks Twilio's HTTP, by its sheet: takes sends, delivers them to phones, posts receipts and texts.
+//! A carrier that speaks Twilio's HTTP API, as its data sheet describes it: accepts sends, delivers them to phones,
+//! posts receipts and texts.
 //!
-//! Invariant: its record holds everything it saw and did, in order, before the other side can know of it. A send is in
-//! the record before its answer is written, and a webhook before it is posted.
+//! Invariant: its record contains everything it saw and did, in order, before the other side can know of it. A send
+//! is recorded before its response is written, and a webhook before it is posted.
 //!
 //! One `Carrier` is one account. Its webhooks go to `{public_url}/carriers/{account}/messages` and, for receipts, to
-//! the `StatusCallback` of the send; both are signed for the public address and posted to the gateway's door, which
-//! `gateway_is_at` names (again after each restart on another port).
+//! the `StatusCallback` of the send; both are signed for the public URL and posted to the gateway's door, which is
+//! set by `gateway_is_at` (again after each restart on another port).
 
 mod behaviour;
 pub(super) mod hooks;
@@ -37,38 +38,38 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Webhooks posted at the same time. The gateway's door is made for more; a queue of ours hides nothing, since a
-/// webhook's time is measured from its own POST.
+/// Webhooks posted concurrently. The gateway's door accepts more; queueing here hides nothing, since a webhook's time
+/// is measured from its own POST.
 const WEBHOOKS_IN_FLIGHT_MAX: usize = 512;
-/// Messages whose receipts are still to be posted. With more, the carrier answers 429 as a real one would.
+/// Messages with pending receipts. Beyond that the carrier answers 429, as a real one does.
 const RECEIPTS_WAITING_MAX: usize = 65_536;
-/// Texts a phone keeps; the oldest go.
+/// Texts kept per phone; the oldest are dropped.
 const INBOX_MAX: usize = 10_000;
-/// Arrivals a watcher may be behind; it misses the oldest of more.
+/// Arrivals buffered per watcher; a slower watcher misses the oldest.
 const ARRIVALS_MAX: usize = 256;
 
-/// Who the carrier is. Start from `CarrierSettings::default()`, which is a whole example.
+/// Settings of the carrier. Start from `CarrierSettings::default()`, which is a complete example.
 #[derive(Clone)]
 pub struct CarrierSettings {
-    /// Decides sids and everything the mood leaves to chance.
+    /// Seed of the sids and of all random behaviour.
     pub seed: u64,
     /// The account's name in the gateway's configuration.
     pub account: String,
     /// `AC` and 32 hexadecimal digits.
     pub account_sid: String,
-    /// Signs webhooks, and is the password of sends.
+    /// Signs webhooks, and is the password for sends.
     pub auth_token: String,
-    /// How the carrier sees the gateway's carriers' door: `https://sms.example.com`, without a slash at the end.
+    /// The public URL of the gateway's carriers' door: `https://sms.example.com`, without a trailing slash.
     pub public_url: String,
-    /// The account's numbers, all with SMS and MMS. Sends from another are refused (21606).
+    /// The account's numbers, all with SMS and MMS. Sends from other numbers are refused (21606).
     pub numbers: Vec<E164>,
-    /// When a webhook is posted again.
+    /// When a webhook is retried.
     pub resend: Resend,
     /// Whether STOP from a phone blocks the pair and is confirmed by the carrier, as Twilio does by default.
     pub keeps_opt_outs: bool,
-    /// How media addresses begin, where that is not the carrier's own address (a TLS proxy before it, say).
+    /// Base URL of media, if not the carrier's own address (a TLS proxy in front of it, for example).
     pub media_url: Option<String>,
-    /// Entries kept in each list of the record.
+    /// Maximum entries in each list of the record.
     pub record_max: usize,
 }
 
@@ -89,12 +90,12 @@ impl Default for CarrierSettings {
     }
 }
 
-/// When a webhook is posted again. The default is Twilio's: once, and only after no connection could be made.
+/// When a webhook is retried. The default is Twilio's: once, and only if no connection could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resend {
-    /// Post until there is a 2xx, so that a fault test can demand that everything arrives.
+    /// Retry until there is a 2xx, so that a fault test can require that everything arrives.
     pub until_2xx: bool,
-    /// Attempts in all, the first included.
+    /// Maximum attempts, including the first.
     pub attempts_max: u32,
     /// The wait between two attempts.
     pub spacing: Duration,
@@ -109,13 +110,13 @@ impl Default for Resend {
 /// A text as it arrived on a phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrived {
-    /// Our number; also where the carrier itself writes in its name (an opt-out confirmation).
+    /// Our number; also for texts the carrier sends in its name (an opt-out confirmation).
     pub from: E164,
     /// The text.
     pub text: Redacted,
 }
 
-/// A carrier at work. It stops when dropped.
+/// A running carrier. It stops when dropped.
 pub struct Carrier {
     world: Arc<World>,
     api: Server<World>,
@@ -123,7 +124,7 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// Starts the carrier on two free ports of the loopback: its API, and the storage its media addresses lead to.
+    /// Starts the carrier on two free loopback ports: its API, and the media storage.
     pub async fn start(settings: CarrierSettings) -> io::Result<Self> {
         let (api, storage) = (Port::take()?, Port::take()?);
         let world = Arc::new(World {
@@ -137,7 +138,7 @@ impl Carrier {
                 inboxes: HashMap::new(),
                 arrivals: broadcast::Sender::new(ARRIVALS_MAX),
                 opted_out: HashSet::new(),
-                said: HashMap::new(),
+                seen: HashMap::new(),
                 requests: 0,
                 receipts_waiting: 0,
                 recorder: Recorder::new(settings.record_max),
@@ -158,18 +159,18 @@ impl Carrier {
         &self.world.url
     }
 
-    /// The gateway's carriers' door stands here now.
+    /// Sets the address of the gateway's carriers' door.
     pub fn gateway_is_at(&self, address: SocketAddr) {
         self.world.state().gateway = Some(address);
     }
 
-    /// Behaves so from the next request on.
-    pub fn set_mood(&self, behaviour: Behaviour) {
+    /// Sets the behaviour from the next request on.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
         self.world.state().behaviour = behaviour;
     }
 
-    /// Behaves so towards one phone, whatever the mood otherwise; `None` ends it.
-    pub fn set_mood_towards(&self, phone: E164, behaviour: Option<Behaviour>) {
+    /// Sets the behaviour towards one phone, overriding the general one; `None` removes it.
+    pub fn set_behaviour_towards(&self, phone: E164, behaviour: Option<Behaviour>) {
         let mut state = self.world.state();
         match behaviour {
             Some(behaviour) => state.behaviours.insert(phone, behaviour),
@@ -177,7 +178,7 @@ impl Carrier {
         };
     }
 
-    /// What the carrier knows of one of the account's numbers; `None` takes the number off the account.
+    /// Sets what the carrier reports about one of the account's numbers; `None` removes the number from the account.
     pub fn set_number(&self, number: E164, there: Option<NumberThere>) {
         let mut state = self.world.state();
         match there {
@@ -186,29 +187,30 @@ impl Carrier {
         };
     }
 
-    /// A phone with this number. Phones with the same number share one inbox.
+    /// A phone with this number. Phones with the same number share an inbox.
     pub fn phone(&self, number: E164) -> Phone {
         self.world.state().inboxes.entry(number).or_default();
         Phone::new(number, self.world.clone())
     }
 
-    /// The texts that arrive from now on, each with the phone it arrives on.
+    /// Subscribes to arriving texts, each with the phone it arrives on.
     pub fn arrivals(&self) -> broadcast::Receiver<(E164, Arrived)> {
         self.world.state().arrivals.subscribe()
     }
 
-    /// Where a request sends a text from a phone, as `POST {address}/phones/+12065550142` with the text as its body: to
-    /// whoever texted that phone last.
+    /// URL at which a request sends a text from a phone, as `POST {address}/phones/+12065550142` with the text as its
+    /// body. The text goes to the number that texted the phone last.
     pub fn keypads(&self) -> String {
         format!("{}{}", self.world.url, keypad::PATH)
     }
 
-    /// Posts a webhook again, word for word, as a carrier may for days. It becomes an entry of its own, of the same sid.
+    /// Posts a webhook again, byte for byte, as a carrier may for days. It is recorded as a new entry with the same
+    /// sid.
     pub async fn repeat(&self, webhook: &Webhook) -> Webhook {
         hooks::repeat(&self.world, webhook).await
     }
 
-    /// No longer listens: sends find no connection. Webhooks under way go on.
+    /// Stops listening: sends get no connection. Webhooks in flight continue.
     pub async fn go_down(&self) {
         self.api.close().await;
     }
@@ -218,23 +220,23 @@ impl Carrier {
         self.api.open()
     }
 
-    /// Everything seen and done until now.
+    /// Everything seen and done so far.
     pub fn record(&self) -> CarrierRecord {
         self.world.state().recorder.record.clone()
     }
 
-    /// How many sends were read, and how many webhooks were posted, until now.
+    /// Numbers of sends read and webhooks posted so far.
     pub fn counts(&self) -> (usize, usize) {
         let state = self.world.state();
         (state.recorder.record.posts.len(), state.recorder.record.webhooks.len())
     }
 
-    /// Connections the API has taken until now.
+    /// Connections accepted by the API so far.
     pub fn connections(&self) -> usize {
         self.api.connections()
     }
 
-    /// The sends read, once there are `wanted` of them.
+    /// The sends read, once there are `wanted`.
     pub async fn wait_for_sends(&self, wanted: usize, deadline: Duration) -> Result<Vec<Post>, TooLate> {
         wait_until(&self.world.news, deadline, (wanted, "sends"), || {
             let state = self.world.state();
@@ -244,7 +246,7 @@ impl Carrier {
         .await
     }
 
-    /// Waits until every receipt due was posted and answered (or given up).
+    /// Waits until every pending receipt was posted and answered, or given up.
     pub async fn wait_for_receipts(&self, deadline: Duration) -> Result<(), TooLate> {
         wait_until(&self.world.news, deadline, (0, "receipts to post"), || match self.world.state().receipts_waiting {
             0 => Ok(()),
@@ -253,7 +255,7 @@ impl Carrier {
         .await
     }
 
-    /// Stops listening, gives up the webhooks under way, and returns when nothing of it runs any more.
+    /// Stops listening, abandons webhooks in flight, and returns when all its tasks have ended.
     pub async fn stop(self) -> CarrierRecord {
         self.world.stopping.cancel();
         self.api.close().await;
@@ -270,14 +272,14 @@ impl Drop for Carrier {
     }
 }
 
-/// A number as the carrier has it.
+/// What the carrier reports about a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberThere {
-    /// Can text.
+    /// Supports SMS.
     pub sms: bool,
-    /// Can send and take photos.
+    /// Supports MMS.
     pub mms: bool,
-    /// Where its texts go; `None`: to the gateway's door, as it should be.
+    /// Where its texts go; `None` for the gateway's door, as it should be.
     pub sms_url: Option<String>,
 }
 
@@ -287,18 +289,18 @@ impl Default for NumberThere {
     }
 }
 
-/// What the carrier's tasks and phones share.
+/// State shared by the carrier's tasks and phones.
 pub(super) struct World {
     settings: CarrierSettings,
     url: String,
     storage_url: String,
     state: Mutex<State>,
-    /// Something was recorded or arrived on a phone.
+    /// Notified when something was recorded or arrived on a phone.
     news: Notify,
     client: HttpClient,
     in_flight: Semaphore,
     stopping: CancellationToken,
-    /// The receipts under way, one task a message.
+    /// The pending receipts, one task per message.
     tasks: TaskTracker,
 }
 
@@ -309,31 +311,31 @@ struct State {
     numbers: HashMap<E164, NumberThere>,
     inboxes: HashMap<E164, VecDeque<Arrived>>,
     arrivals: broadcast::Sender<(E164, Arrived)>,
-    /// (our number, phone) that STOP has closed.
+    /// Pairs of (our number, phone) closed by STOP.
     opted_out: HashSet<(E164, E164)>,
-    /// How often something was said: the fingerprint of who, to whom and what. Bounded by the record's bound.
-    said: HashMap<u64, u64>,
+    /// How often a text was sent before, by fingerprint of sender, recipient and text. Limited by the record's limit.
+    seen: HashMap<u64, u64>,
     /// Requests for sends, read or not.
     requests: u64,
-    /// Messages whose receipts are not all posted and answered.
+    /// Messages with receipts not yet posted and answered.
     receipts_waiting: usize,
     recorder: Recorder,
 }
 
 impl State {
-    /// How often this was said before.
+    /// How often this occurred before.
     fn nth(&mut self, about: &[&str], entries_max: usize) -> u64 {
-        if self.said.len() >= entries_max {
-            self.said.clear();
+        if self.seen.len() >= entries_max {
+            self.seen.clear();
         }
-        let count = self.said.entry(super::dice::fingerprint(about)).or_default();
+        let count = self.seen.entry(super::dice::fingerprint(about)).or_default();
         *count += 1;
         *count - 1
     }
 
-    /// Puts a text into a phone's inbox, where there is such a phone.
+    /// Adds a text to a phone's inbox, if the phone exists.
     fn arrive(&mut self, phone: E164, arrived: Arrived) {
-        // An error is that nobody watches.
+        // An error means that there is no watcher.
         let _watched = self.arrivals.send((phone, arrived.clone()));
         if let Some(inbox) = self.inboxes.get_mut(&phone) {
             inbox.push_back(arrived);
@@ -358,7 +360,7 @@ impl World {
         self.state().inboxes.get(&phone).map(|inbox| inbox.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Waits until `look` is content with the texts on a phone.
+    /// Waits until `look` accepts the texts on a phone.
     pub(super) async fn wait_for_inbox<T>(
         &self,
         phone: E164,
@@ -385,7 +387,7 @@ impl Serve for World {
     }
 }
 
-/// The moment, for records.
+/// The current time, for records.
 fn now() -> Instant {
     Instant::now()
 }

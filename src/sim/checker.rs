@@ -1,15 +1,15 @@
-//! The one checker of what a gateway promises (I1 to I6), for every run that can go wrong.
+//! Checks the gateway's guarantees (I1 to I6) after a test run.
 //!
-//! Invariant: it believes what the simulated carriers and the platform saw, and nothing the gateway says of itself but
-//! the states of messages (I5). It reads records only, so it can be run again,
-//! and it is tested with worlds in which each promise is broken: a checker that cannot fail shows nothing.
+//! Invariant: it relies on what the simulated carriers and the platform saw, and of the gateway's own statements only
+//! on message states (I5). It reads records only, so it can be run again, and it is tested with worlds in which each
+//! guarantee is violated: a checker that cannot fail proves nothing.
 //!
-//! What it needs of a run:
-//! * Texts from phones are told apart by (from, to, text), so mark each (`Phone::marked`). `message.late` carries no
-//!   text; late ones are counted by (from, to) and fill what is missing of that pair.
-//! * Sends are told apart by the message id in their `StatusCallback`; one without it by (from, to, text).
-//! * The gateway is quiet: everything that was going to happen has happened.
-//! * No text is dropped by a setting (`drop_non_us_inbound`) or quarantined: neither leaves an event to count.
+//! Requirements for a run:
+//! * Texts from phones are identified by (from, to, text), so mark each one (`Phone::marked`). `message.late` carries
+//!   no text; late events are counted by (from, to) and can stand for missing texts of that pair.
+//! * Sends are identified by the message id in their `StatusCallback`; without one by (from, to, text).
+//! * The gateway is idle: nothing is in flight any more.
+//! * No text is dropped by a setting (`drop_non_us_inbound`) or quarantined: both leave no event to count.
 
 #[cfg(test)]
 mod tests;
@@ -23,28 +23,28 @@ use crate::model::E164;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Everything that is known of a run, from outside.
+/// Everything known about a run from outside.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// Webhooks of all carriers, forgeries included, with the gateway's answers.
+    /// Webhooks of all carriers, including forgeries, with the gateway's responses.
     pub webhooks: Vec<Webhook>,
-    /// Sends the carriers read.
+    /// Sends read by the carriers.
     pub posts: Vec<Post>,
-    /// Events in the order they reached the platform, repeats and those it did not take included.
+    /// Events in the order of arrival at the platform, including repeats and those it did not accept.
     pub deliveries: Vec<Delivery>,
-    /// Events that wait where people can see them: pulled from `/v1/events`, not yet pushed. They count as kept (I1).
+    /// Events visible in `/v1/events` but not yet pushed. They count as kept (I1).
     pub waiting: Vec<Delivery>,
-    /// Sends answered with 202, with the state the gateway shows for each at the end.
+    /// Sends answered with 202, each with the final state shown by the gateway.
     pub sends: Vec<AcceptedSend>,
-    /// What the records had no room for. Such a world is not believed.
+    /// Entries beyond the records' limits. Such a world is rejected.
     pub unrecorded: u64,
-    /// The run was shorter than the wait for a receipt (10 minutes, 72 hours): a message whose answer was unclear, or
-    /// of which the gateway has acknowledged no last receipt, may still be `sending` or `sent`.
+    /// The run was shorter than the deadline for a receipt (10 minutes, 72 hours): a message with an unclear
+    /// response, or whose last receipt the gateway has not acknowledged, may still be `sending` or `sent`.
     pub receipts_may_be_due: bool,
 }
 
 impl World {
-    /// Puts a run together from the records of its carriers and its platform, and the sends it accepted.
+    /// Combines the records of carriers and platform and the accepted sends of a run.
     pub fn new(carriers: Vec<CarrierRecord>, platform: PlatformRecord, sends: Vec<AcceptedSend>) -> Self {
         let mut world =
             Self { deliveries: platform.deliveries, sends, unrecorded: platform.unrecorded, ..Self::default() };
@@ -57,41 +57,41 @@ impl World {
     }
 }
 
-/// Every promise that was broken; empty where all were kept.
+/// Every violated guarantee; empty if all were kept.
 pub fn check(world: &World) -> Vec<Violation> {
     let mut violations = Vec::new();
     if world.unrecorded > 0 {
         violations.push(Violation::RecordIncomplete { unrecorded: world.unrecorded });
     }
-    let told = Told::gather(world);
-    texts_arrive_once(world, &told, &mut violations);
-    receipts_are_backed(world, &told, &mut violations);
+    let reported = Reported::gather(world);
+    texts_arrive_once(world, &reported, &mut violations);
+    receipts_are_backed(world, &reported, &mut violations);
     events_keep_their_bytes(world, &mut violations);
     calls_are_in_order(world, &mut violations);
-    sends_end_once(world, &told, &mut violations);
+    sends_end_once(world, &reported, &mut violations);
     sends_reach_the_carrier_once(world, &mut violations);
-    what_was_taken_back_stays_back(world, &told, &mut violations);
+    cancelled_messages_are_not_sent(world, &reported, &mut violations);
     let forged = world.webhooks.iter().filter(|webhook| !webhook.genuine && webhook.acknowledged());
-    violations.extend(forged.map(|webhook| Violation::ForgeryThankedFor { sid: webhook.sid.clone() }));
-    let spoke = world.webhooks.iter().filter(|webhook| webhook.replied);
-    violations.extend(spoke.map(|webhook| Violation::SpokeInAnAcknowledgement { sid: webhook.sid.clone() }));
+    violations.extend(forged.map(|webhook| Violation::ForgeryAcknowledged { sid: webhook.sid.clone() }));
+    let replied = world.webhooks.iter().filter(|webhook| webhook.replied);
+    violations.extend(replied.map(|webhook| Violation::TextInAcknowledgement { sid: webhook.sid.clone() }));
     violations
 }
 
 type Pair = (E164, E164);
 
-/// What the platform was told (or could read), each event once.
+/// What the platform received (or could pull), each event once.
 #[derive(Default)]
-struct Told {
-    /// `message.received`: how many with this text.
+struct Reported {
+    /// Number of `message.received` events by pair and text.
     received: HashMap<(Pair, String), usize>,
-    /// `message.late`: how many of this pair.
+    /// Number of `message.late` events by pair.
     late: HashMap<Pair, usize>,
-    /// Messages of ours the platform heard of, and the last states it was told, in order.
+    /// Outbound messages the platform has events of, each with its reported final states, in order.
     ended: BTreeMap<String, Vec<Final>>,
 }
 
-/// A state a message ends in.
+/// A final state of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Final {
     Delivered,
@@ -115,16 +115,16 @@ impl Final {
         })
     }
 
-    /// `unconfirmed` and `expired` give way to a receipt (A54); nothing else gives way.
+    /// A receipt may still replace `unconfirmed` and `expired` (A54); nothing else is replaced.
     fn gives_way_to(self, next: Self) -> bool {
         let by_receipt = matches!(next, Self::Delivered | Self::Undelivered | Self::Failed);
         matches!(self, Self::Unconfirmed | Self::Expired) && by_receipt
     }
 }
 
-impl Told {
+impl Reported {
     fn gather(world: &World) -> Self {
-        let mut told = Self::default();
+        let mut reported = Self::default();
         let mut seen = HashSet::new();
         let kept = world.deliveries.iter().filter(|delivery| delivery.taken).chain(&world.waiting);
         for delivery in kept.filter(|delivery| seen.insert(delivery.id.as_str())) {
@@ -134,21 +134,21 @@ impl Told {
                 "message.received" => {
                     if let Some(pair) = pair(data) {
                         let text = data["text"].as_str().unwrap_or_default().to_owned();
-                        *told.received.entry((pair, text)).or_default() += 1;
+                        *reported.received.entry((pair, text)).or_default() += 1;
                     }
                 }
                 "message.late" => {
                     if let Some(pair) = pair(data) {
-                        *told.late.entry(pair).or_default() += 1;
+                        *reported.late.entry(pair).or_default() += 1;
                     }
                 }
-                kind => told.hear_of_ours(kind, data),
+                kind => reported.outbound_event(kind, data),
             }
         }
-        told
+        reported
     }
 
-    fn hear_of_ours(&mut self, kind: &str, data: &Value) {
+    fn outbound_event(&mut self, kind: &str, data: &Value) {
         let Some(state) = kind.strip_prefix("message.") else { return };
         let Some(id) = data["id"].as_str() else { return };
         self.ended.entry(id.to_owned()).or_default().extend(Final::read(state));
@@ -159,35 +159,36 @@ fn pair(data: &Value) -> Option<Pair> {
     Some((data["from"].as_str()?.parse().ok()?, data["to"].as_str()?.parse().ok()?))
 }
 
-/// Texts of one pair as the carriers had them.
+/// Texts of one pair as the carriers recorded them.
 #[derive(Default)]
-struct Heard<'a> {
-    /// Text → sids the gateway has thanked for, and sids it was shown with a good signature.
+struct Received<'a> {
+    /// Text → sids acknowledged by the gateway, and all sids posted with a valid signature.
     by_text: BTreeMap<&'a str, (BTreeSet<&'a str>, BTreeSet<&'a str>)>,
 }
 
-/// I1: what was thanked for is there. I2: what is there was said, with a good signature. A53: once.
-fn texts_arrive_once(world: &World, told: &Told, violations: &mut Vec<Violation>) {
-    let mut heard: BTreeMap<Pair, Heard<'_>> = BTreeMap::new();
+/// I1: an acknowledged text has its event. I2: an event has its text, posted with a valid signature. A53: each text
+/// has one event.
+fn texts_arrive_once(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
+    let mut by_pair: BTreeMap<Pair, Received<'_>> = BTreeMap::new();
     for webhook in world.webhooks.iter().filter(|webhook| webhook.genuine) {
         let News::Text { from, to, text, .. } = &webhook.news else { continue };
-        let sids = heard.entry((*from, *to)).or_default().by_text.entry(text).or_default();
+        let sids = by_pair.entry((*from, *to)).or_default().by_text.entry(text).or_default();
         sids.1.insert(&webhook.sid);
         if webhook.acknowledged() {
             sids.0.insert(&webhook.sid);
         }
     }
-    for (pair, heard) in &heard {
-        let late = told.late.get(pair).copied().unwrap_or(0);
+    for (pair, texts) in &by_pair {
+        let late = reported.late.get(pair).copied().unwrap_or(0);
         let mut missing: Vec<&str> = Vec::new();
-        // A text that was received leaves one webhook fewer that a late event can stand for.
+        // A received text leaves one webhook fewer that a late event can stand for.
         let mut left_for_late = 0;
-        for (text, (thanked, shown)) in &heard.by_text {
-            let received = told.received.get(&(*pair, (*text).to_owned())).copied().unwrap_or(0);
-            missing.extend(thanked.iter().skip(received));
+        for (text, (acknowledged, shown)) in &texts.by_text {
+            let received = reported.received.get(&(*pair, (*text).to_owned())).copied().unwrap_or(0);
+            missing.extend(acknowledged.iter().skip(received));
             left_for_late += shown.len().saturating_sub(received);
             if received > shown.len() {
-                violations.push(Violation::TakenTwice {
+                violations.push(Violation::DuplicateEvents {
                     from: pair.0,
                     to: pair.1,
                     webhooks: shown.len(),
@@ -200,43 +201,48 @@ fn texts_arrive_once(world: &World, told: &Told, violations: &mut Vec<Violation>
             violations.push(Violation::Lost { from: pair.0, to: pair.1, missing: missing.len() - late, sids });
         }
         if late > left_for_late {
-            violations.push(Violation::TakenTwice { from: pair.0, to: pair.1, webhooks: left_for_late, events: late });
+            violations.push(Violation::DuplicateEvents {
+                from: pair.0,
+                to: pair.1,
+                webhooks: left_for_late,
+                events: late,
+            });
         }
     }
-    let never_said = |pair: &Pair, text: &str| heard.get(pair).is_none_or(|heard| !heard.by_text.contains_key(text));
-    for ((pair, _), events) in told.received.iter().filter(|((pair, text), _)| never_said(pair, text)) {
-        violations.push(Violation::NeverSaid { from: pair.0, to: pair.1, events: *events });
+    let unsent_text = |pair: &Pair, text: &str| by_pair.get(pair).is_none_or(|texts| !texts.by_text.contains_key(text));
+    for ((pair, _), events) in reported.received.iter().filter(|((pair, text), _)| unsent_text(pair, text)) {
+        violations.push(Violation::UnsentText { from: pair.0, to: pair.1, events: *events });
     }
-    for (pair, events) in told.late.iter().filter(|(pair, _)| !heard.contains_key(pair)) {
-        violations.push(Violation::NeverSaid { from: pair.0, to: pair.1, events: *events });
+    for (pair, events) in reported.late.iter().filter(|(pair, _)| !by_pair.contains_key(pair)) {
+        violations.push(Violation::UnsentText { from: pair.0, to: pair.1, events: *events });
     }
 }
 
-/// I2 for receipts: `delivered` and `undelivered` are the carrier's words, so it must have said them.
-fn receipts_are_backed(world: &World, told: &Told, violations: &mut Vec<Violation>) {
-    let mut said: HashSet<(&str, Option<Final>)> = HashSet::new();
+/// I2 for receipts: `delivered` and `undelivered` are reported only if the carrier posted them.
+fn receipts_are_backed(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
+    let mut posted: HashSet<(&str, Option<Final>)> = HashSet::new();
     for webhook in world.webhooks.iter().filter(|webhook| webhook.genuine) {
         if let News::Receipt { status, message_id: Some(id), .. } = &webhook.news {
-            said.insert((id, Final::read(status)));
+            posted.insert((id, Final::read(status)));
         }
     }
-    for (id, finals) in &told.ended {
+    for (id, finals) in &reported.ended {
         let unbacked = |state: &&Final| {
-            matches!(state, Final::Delivered | Final::Undelivered) && !said.contains(&(id.as_str(), Some(**state)))
+            matches!(state, Final::Delivered | Final::Undelivered) && !posted.contains(&(id.as_str(), Some(**state)))
         };
         if finals.iter().any(|state| unbacked(&state)) {
-            violations.push(Violation::ReceiptNeverSaid { message: id.clone() });
+            violations.push(Violation::UnbackedReceipt { message: id.clone() });
         }
     }
 }
 
-/// I3: an event is the same bytes each time it comes, and says its own id.
+/// I3: an event has the same bytes each time it is delivered, and contains its own id.
 fn events_keep_their_bytes(world: &World, violations: &mut Vec<Violation>) {
     let mut first: HashMap<&str, &Delivery> = HashMap::new();
-    let mut told: BTreeSet<&str> = BTreeSet::new();
+    let mut reported: BTreeSet<&str> = BTreeSet::new();
     for delivery in &world.deliveries {
         let known = first.entry(&delivery.id).or_insert(delivery);
-        if known.bytes != delivery.bytes && told.insert(&delivery.id) {
+        if known.bytes != delivery.bytes && reported.insert(&delivery.id) {
             violations.push(Violation::BytesChanged { event: delivery.id.clone() });
         }
     }
@@ -245,7 +251,7 @@ fn events_keep_their_bytes(world: &World, violations: &mut Vec<Violation>) {
     }
 }
 
-/// I4: the events of a call that the platform took, each once, are numbered 1, 2, 3 … as they came.
+/// I4: the events of a call that the platform accepted, each once, are numbered 1, 2, 3 … in order of arrival.
 fn calls_are_in_order(world: &World, violations: &mut Vec<Violation>) {
     let mut seen = HashSet::new();
     let mut next: BTreeMap<&str, u64> = BTreeMap::new();
@@ -259,7 +265,7 @@ fn calls_are_in_order(world: &World, violations: &mut Vec<Violation>) {
         if delivery.call_sequence == Some(*expected) {
             *expected += 1;
         } else {
-            // One breach a call: after the first, everything else is out of order too.
+            // One violation per call: after the first, everything else is out of order too.
             broken.insert(call);
             violations.push(Violation::OutOfOrder {
                 call: call.to_owned(),
@@ -270,15 +276,15 @@ fn calls_are_in_order(world: &World, violations: &mut Vec<Violation>) {
     }
 }
 
-/// I5: every message of ours ends, once, and the platform is told.
-fn sends_end_once(world: &World, told: &Told, violations: &mut Vec<Violation>) {
+/// I5: every outbound message gets one final state, and the platform is notified.
+fn sends_end_once(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
     let shown: HashMap<&str, Option<&str>> =
         world.sends.iter().map(|send| (send.id.as_str(), send.state.as_deref())).collect();
     let excused = if world.receipts_may_be_due { still_waiting(world) } else { HashSet::new() };
     let nothing = Vec::new();
-    let ours: BTreeSet<&str> = told.ended.keys().map(String::as_str).chain(shown.keys().copied()).collect();
+    let ours: BTreeSet<&str> = reported.ended.keys().map(String::as_str).chain(shown.keys().copied()).collect();
     for id in ours {
-        let finals = told.ended.get(id).unwrap_or(&nothing);
+        let finals = reported.ended.get(id).unwrap_or(&nothing);
         let message = || id.to_owned();
         if finals.windows(2).any(|two| !two[0].gives_way_to(two[1])) {
             violations.push(Violation::EndedTwice { message: message() });
@@ -286,20 +292,20 @@ fn sends_end_once(world: &World, told: &Told, violations: &mut Vec<Violation>) {
         match (finals.last(), shown.get(id).copied().flatten()) {
             (None, state) => {
                 if let Some(state) = state.filter(|state| Final::read(state).is_some()) {
-                    violations.push(Violation::EndNotTold { message: message(), state: state.to_owned() });
+                    violations.push(Violation::FinalStateNotReported { message: message(), state: state.to_owned() });
                 } else if !excused.contains(id) {
                     violations.push(Violation::NeverEnded { message: message(), state: state.map(str::to_owned) });
                 }
             }
             (Some(last), Some(state)) if Final::read(state) != Some(*last) => {
-                violations.push(Violation::EndNotTold { message: message(), state: state.to_owned() });
+                violations.push(Violation::FinalStateNotReported { message: message(), state: state.to_owned() });
             }
             (Some(_), _) => {}
         }
     }
 }
 
-/// Messages the carrier may have taken and whose last receipt the gateway has not acknowledged.
+/// Messages that the carrier may have accepted and whose last receipt the gateway has not acknowledged.
 fn still_waiting(world: &World) -> HashSet<&str> {
     let settled: HashSet<&str> = (world.webhooks.iter().filter(|webhook| webhook.genuine && webhook.acknowledged()))
         .filter_map(|webhook| match &webhook.news {
@@ -311,10 +317,10 @@ fn still_waiting(world: &World) -> HashSet<&str> {
     open.filter_map(|post| post.message_id.as_deref()).filter(|id| !settled.contains(id)).collect()
 }
 
-/// What posts belong together: a message id, or, where there is none, the pair and the text.
+/// Identifies posts of the same message: a message id, or without one the pair and the text.
 type Attempted<'a> = (Option<&'a str>, Option<(Pair, &'a str)>);
 
-/// I6: a carrier that did not say no is not asked again.
+/// I6: a message is not posted again unless the carrier refused it.
 fn sends_reach_the_carrier_once(world: &World, violations: &mut Vec<Violation>) {
     let mut posts: BTreeMap<Attempted<'_>, Vec<&Post>> = BTreeMap::new();
     for post in &world.posts {
@@ -335,13 +341,13 @@ fn sends_reach_the_carrier_once(world: &World, violations: &mut Vec<Violation>) 
     }
 }
 
-/// I5: a message the platform was told is cancelled was never taken by a carrier, whatever it answered.
-fn what_was_taken_back_stays_back(world: &World, told: &Told, violations: &mut Vec<Violation>) {
+/// I5: a message reported as cancelled was never accepted by a carrier, whatever its response was.
+fn cancelled_messages_are_not_sent(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
     let taken: HashSet<&str> =
         (world.posts.iter().filter(|post| post.sid.is_some())).filter_map(|post| post.message_id.as_deref()).collect();
-    for (id, finals) in &told.ended {
+    for (id, finals) in &reported.ended {
         if finals.contains(&Final::Cancelled) && taken.contains(id.as_str()) {
-            violations.push(Violation::SentThoughTakenBack { message: id.clone() });
+            violations.push(Violation::SentAfterCancel { message: id.clone() });
         }
     }
 }

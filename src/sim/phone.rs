@@ -1,4 +1,4 @@
-//! A handset: it texts, and shows what arrives.
+//! A handset: sends texts, and shows what arrives.
 
 use super::carrier::World;
 use super::carrier::{Arrived, Webhook, hooks};
@@ -27,7 +27,7 @@ impl Phone {
         self.number
     }
 
-    /// Texts one of our numbers. Returns once the carrier has its answers (or has given up) with what came of it.
+    /// Texts one of our numbers. Returns the webhook once the carrier has its responses or has given up.
     pub async fn text(&self, to: E164, text: &str) -> Webhook {
         self.send(to, text, 0, true).await
     }
@@ -37,24 +37,24 @@ impl Phone {
         self.send(to, text, count, true).await
     }
 
-    /// What somebody who is not the carrier would post in this phone's name: all but the right signature.
+    /// Posts what a forger would send in this phone's name: everything but a valid signature.
     pub async fn forge(&self, to: E164, text: &str) -> Webhook {
         self.send(to, text, 0, false).await
     }
 
-    /// The text with a mark that no other text of this phone has, so that a checker can tell them apart.
+    /// The text with a mark that is unique for this phone, so that a checker can identify it.
     pub fn marked(&self, text: &str) -> String {
         let nth = self.marked.fetch_add(1, Ordering::Relaxed);
         let mark = SeededRng::of(self.carrier.seed(), &["mark", &self.number.to_string()], nth).next();
         format!("{text} [{mark:016x}]")
     }
 
-    /// What has arrived, oldest first.
+    /// The arrived texts, oldest first.
     pub fn inbox(&self) -> Vec<Arrived> {
         self.carrier.inbox(self.number)
     }
 
-    /// The whole inbox, once there are `wanted` texts in it.
+    /// The whole inbox, once it has `wanted` texts.
     pub async fn wait_for(&self, wanted: usize, deadline: Duration) -> Result<Vec<Arrived>, TooLate> {
         let enough = |inbox: &std::collections::VecDeque<Arrived>| match inbox.len() {
             seen if seen >= wanted => Ok(inbox.iter().cloned().collect()),

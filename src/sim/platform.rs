@@ -1,7 +1,7 @@
-//! The platform: takes the gateway's events, checks their signatures, and keeps them for a checker.
+//! The platform: receives the gateway's events, verifies their signatures, and records them for a checker.
 //!
-//! Invariant: an event whose signature does not verify is never in the record of deliveries, and a delivery is in the
-//! record, with the answer it will get, before that answer is written.
+//! Invariant: an event whose signature does not verify is never recorded as a delivery, and a delivery is recorded,
+//! with its response, before that response is written.
 
 mod behaviour;
 mod client;
@@ -26,15 +26,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, broadcast};
 
-/// Events a watcher may be behind; it misses the oldest of more.
+/// Events buffered per watcher; a slower watcher misses the oldest.
 const WATCHED_MAX: usize = 256;
 
-/// Who the platform is.
+/// Settings of the platform.
 #[derive(Clone)]
 pub struct PlatformSettings {
-    /// Decides everything the mood leaves to chance.
+    /// Seed of all random behaviour.
     pub seed: u64,
-    /// `whsec_...`; an event signed with one of them is believed.
+    /// `whsec_...`; an event signed with one of them is accepted.
     pub secrets: Vec<String>,
     /// Deliveries kept in the record.
     pub record_max: usize,
@@ -47,7 +47,7 @@ impl Default for PlatformSettings {
     }
 }
 
-/// The platform's door for events. It stops when dropped.
+/// The platform's endpoint for events. It stops when dropped.
 pub struct Platform {
     server: Server<World>,
     world: Arc<World>,
@@ -65,12 +65,12 @@ struct World {
 struct State {
     behaviour: PlatformBehaviour,
     record: PlatformRecord,
-    /// How often each event's id came.
+    /// How often each event id arrived.
     seen: std::collections::HashMap<String, u64>,
 }
 
 impl Platform {
-    /// Starts the platform on a free port of the loopback.
+    /// Starts the platform on a free loopback port.
     pub async fn start(settings: &PlatformSettings) -> io::Result<Self> {
         let keys: Option<Vec<_>> = settings.secrets.iter().map(|secret| read_event_secret(secret)).collect();
         let keys = keys.ok_or_else(|| io::Error::other("a secret is not whsec_ and base64"))?;
@@ -90,17 +90,17 @@ impl Platform {
         Ok(Self { server: Server::start(Port::take()?, world.clone())?, world })
     }
 
-    /// Where events are to be sent: the `url` of the gateway's `[[platform.webhook]]`.
+    /// The URL for events: the `url` of the gateway's `[[platform.webhook]]`.
     pub fn url(&self) -> String {
         format!("http://{}/events", self.server.address())
     }
 
-    /// Behaves so from the next event on.
-    pub fn set_mood(&self, behaviour: PlatformBehaviour) {
+    /// Sets the behaviour from the next event on.
+    pub fn set_behaviour(&self, behaviour: PlatformBehaviour) {
         self.world.state().behaviour = behaviour;
     }
 
-    /// Breaks all connections and refuses new ones.
+    /// Closes all connections and refuses new ones.
     pub async fn go_down(&self) {
         self.server.close().await;
     }
@@ -110,35 +110,35 @@ impl Platform {
         self.server.open()
     }
 
-    /// Everything received until now.
+    /// Everything received so far.
     pub fn record(&self) -> PlatformRecord {
         self.world.state().record.clone()
     }
 
-    /// The events received from now on, repeats included.
+    /// Subscribes to received events, including repeats.
     pub fn deliveries(&self) -> broadcast::Receiver<Delivery> {
         self.world.watched.subscribe()
     }
 
-    /// How many deliveries were received until now, repeats and faults included.
+    /// Number of deliveries received so far, including repeats and faults.
     pub fn count(&self) -> usize {
         self.world.state().record.deliveries.len()
     }
 
-    /// The first delivery the platform took that `fits`, once there is one.
+    /// The first accepted delivery that `fits`, once there is one.
     pub async fn wait_for(&self, deadline: Duration, fits: impl Fn(&Delivery) -> bool) -> Result<Delivery, TooLate> {
         let mut found = self.wait_for_all(1, deadline, fits).await?;
         Ok(found.swap_remove(0))
     }
 
-    /// The deliveries the platform took that `fits`, once there are `wanted` of them with different ids.
+    /// The accepted deliveries that `fits`, once there are `wanted` with different ids.
     pub async fn wait_for_all(
         &self,
         wanted: usize,
         deadline: Duration,
         fits: impl Fn(&Delivery) -> bool,
     ) -> Result<Vec<Delivery>, TooLate> {
-        // Deliveries are looked at once each, so that waiting for many does not grow with their square.
+        // Each delivery is examined once, so that waiting for many is not quadratic.
         let (mut looked, mut ids, mut found) = (0, std::collections::HashSet::new(), Vec::new());
         wait_until(&self.world.news, deadline, (wanted, "events"), || {
             let state = self.world.state();
@@ -153,7 +153,7 @@ impl Platform {
         .await
     }
 
-    /// Stops listening and returns everything received, when nothing of it runs any more.
+    /// Stops listening and returns everything received, when all its tasks have ended.
     pub async fn stop(self) -> PlatformRecord {
         self.server.close().await;
         self.record()
@@ -165,21 +165,21 @@ impl Serve for World {
         let (head, body) = request.into_parts();
         let body = read_body(body).await?;
         if head.method != Method::POST || head.uri.path() != "/events" {
-            return Ok(reply(StatusCode::NOT_FOUND, "text/plain", "events are taken at POST /events"));
+            return Ok(reply(StatusCode::NOT_FOUND, "text/plain", "send events to POST /events"));
         }
         let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let id = header("webhook-id").to_owned();
         if let Err(why) = self.verify(&head.headers, &body) {
             self.refused(RefusedDelivery { at: Instant::now(), id, why });
-            return Ok(reply(StatusCode::UNAUTHORIZED, "text/plain", "the signature is no good"));
+            return Ok(reply(StatusCode::UNAUTHORIZED, "text/plain", "invalid signature"));
         }
         let (delay, fault) = self.take(id, body);
         tokio::time::sleep(delay).await;
         let Some(fault) = fault else { return Ok(reply(StatusCode::OK, "application/json", "{}")) };
         match fault {
-            Fault::Status(status) => Ok(said(status)),
-            Fault::RetryAfter { status, secs } => Ok(with(said(status), RETRY_AFTER, &secs.to_string())),
-            Fault::Redirect(to) => Ok(with(said(302), LOCATION, &to)),
+            Fault::Status(status) => Ok(empty_reply(status)),
+            Fault::RetryAfter { status, secs } => Ok(with(empty_reply(status), RETRY_AFTER, &secs.to_string())),
+            Fault::Redirect(to) => Ok(with(empty_reply(302), LOCATION, &to)),
             Fault::Silent => std::future::pending().await,
             Fault::Cut => Err(Cut),
             Fault::CutAnswer => Ok(cut_in_the_middle(reply(StatusCode::OK, "application/json", "{\"taken\": true}"))),
@@ -204,7 +204,7 @@ impl World {
         check_event(&self.keys, signed, body, now.as_secs())
     }
 
-    /// Notes a good delivery, and says what becomes of it.
+    /// Records a valid delivery, and decides its response.
     fn take(&self, id: String, body: bytes::Bytes) -> (Duration, Option<Fault>) {
         let mut state = self.state();
         if state.seen.len() >= self.record_max {
@@ -216,7 +216,7 @@ impl World {
         let mut delivery = Delivery::read(id, body, true);
         let fault = state.behaviour.fate(self.seed, &delivery.id, delivery.call_id.as_deref(), nth);
         delivery.taken = fault.as_ref().is_none_or(Fault::takes);
-        // An error is that nobody watches.
+        // An error means that there is no watcher.
         let _watched = self.watched.send(delivery.clone());
         if state.record.deliveries.len() < self.record_max {
             state.record.deliveries.push(delivery);
@@ -241,7 +241,7 @@ impl World {
     }
 }
 
-fn said(status: u16) -> Reply {
+fn empty_reply(status: u16) -> Reply {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply(status, "text/plain", "not now")
 }

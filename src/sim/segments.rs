@@ -1,13 +1,13 @@
 //! The carrier's own count of a text's segments.
 //!
-//! It is written apart from the gateway's, so that the two can be held against each other.
+//! It is written independently of the gateway's, so that the two can be compared.
 
 /// GSM 03.38's basic characters outside ASCII.
 const ACCENTED: &str = "£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà";
-/// What costs an escape before it.
+/// Characters that need an escape.
 const ESCAPED: &str = "^{}\\[~]|€\u{c}";
 
-/// Segments of `text` as it stands (no smart encoding); never 0.
+/// Segments of `text` as written (no smart encoding); never 0.
 pub(super) fn count(text: &str) -> u32 {
     let septets: Option<Vec<u32>> = text.chars().map(septets).collect();
     match septets {
@@ -44,7 +44,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn segments_are_counted_as_in_the_vectors() {
+    fn segment_counts_match_the_vectors() {
         let vectors: Vec<Value> = serde_json::from_str(include_str!("../../tests/vectors/segments.json")).unwrap();
         for vector in vectors.iter().filter(|vector| vector["smart_encoding"] == false) {
             assert_eq!(vector["segments"], count(vector["text"].as_str().unwrap()), "{}", vector["name"]);

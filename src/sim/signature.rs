@@ -1,4 +1,4 @@
-//! Signatures as the outside makes and checks them: Twilio's on webhooks, Standard Webhooks' on our events.
+//! Signatures as computed outside the gateway: Twilio's on webhooks, Standard Webhooks' on our events.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,19 +6,19 @@ use hmac::{Hmac, Mac as _};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// How far an event's timestamp may be from now: what the Standard Webhooks libraries use.
+/// Maximum difference between an event's timestamp and now, as in the Standard Webhooks libraries.
 pub(super) const TOLERANCE_SECS: u64 = 5 * 60;
 
-/// `X-Twilio-Signature` of a form POST to `url`, which is the whole address as it was called.
+/// `X-Twilio-Signature` of a form POST to `url`, the full URL as requested.
 ///
-/// The parameters are the decoded ones, in any order; equal names come by value, and equal pairs count once.
+/// The parameters are decoded and in any order; equal names are sorted by value, and equal pairs count once.
 pub(super) fn twilio(auth_token: &str, url: &str, parameters: &[(&str, &str)]) -> String {
     let mut sorted = parameters.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
 
     let mut mac = Hmac::<Sha1>::new_from_slice(auth_token.as_bytes()).expect("HMAC takes keys of every length");
-    // A fragment is never on the wire, so it is not signed.
+    // A fragment is never sent, so it is not signed.
     mac.update(url.split('#').next().unwrap_or_default().as_bytes());
     for (name, value) in sorted {
         mac.update(name.as_bytes());
@@ -27,21 +27,21 @@ pub(super) fn twilio(auth_token: &str, url: &str, parameters: &[(&str, &str)]) -
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// Why an event's signature is no good.
+/// Why an event's signature is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
-    /// A header of `webhook-id`, `webhook-timestamp`, `webhook-signature` is not there or not text.
+    /// A header of `webhook-id`, `webhook-timestamp`, `webhook-signature` is missing or not text.
     #[error("a signature header is missing")]
     Missing,
-    /// The timestamp is no number, or too far from now.
+    /// The timestamp is not a number, or too far from now.
     #[error("the timestamp is too far from now")]
     Stale,
-    /// No signature in the list is one of ours.
+    /// No signature in the list matches.
     #[error("no signature matches")]
     Wrong,
 }
 
-/// The three headers an event is signed with.
+/// The three signature headers of an event.
 #[derive(Clone, Copy)]
 pub(super) struct Signed<'a> {
     pub(super) id: &'a str,
@@ -49,7 +49,7 @@ pub(super) struct Signed<'a> {
     pub(super) signatures: &'a str,
 }
 
-/// Checks an event's signature against each of `keys` (raw bytes); one that matches is enough, as in a rotation.
+/// Checks an event's signature against each of `keys` (raw bytes); one match is enough, as during a rotation.
 pub(super) fn check_event(
     keys: &[Vec<u8>],
     signed: Signed<'_>,
@@ -68,7 +68,7 @@ pub(super) fn check_event(
     if matches { Ok(()) } else { Err(BadSignature::Wrong) }
 }
 
-/// Reads a secret as it is configured: `whsec_` and base64. `None` if it is not that.
+/// Parses a configured secret: `whsec_` and base64. `None` if it has another form.
 pub(super) fn read_event_secret(secret: &str) -> Option<Vec<u8>> {
     STANDARD.decode(secret.trim().strip_prefix("whsec_")?).ok()
 }
@@ -87,12 +87,12 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn twilio_signatures_are_those_of_the_vectors() {
+    fn twilio_signatures_match_the_vectors() {
         let vectors: Vec<Value> = serde_json::from_str(include_str!("../../tests/vectors/twilio.json")).unwrap();
         let mut checked = 0;
         for vector in vectors.iter().filter(|vector| vector["scheme"] == "form" && vector["method"] == "POST") {
             let text = |at: &str| vector.pointer(at).and_then(Value::as_str).unwrap_or_default();
-            // These sign the same address with or without a port that the caller left out; we sign what we call.
+            // These sign the same URL with or without a port that the caller omitted; we sign what we request.
             if text("/name").contains("port") {
                 continue;
             }
@@ -108,11 +108,11 @@ mod tests {
             );
             checked += 1;
         }
-        assert!(checked > 20, "only {checked} vectors were of this kind");
+        assert!(checked > 20, "only {checked} vectors are of this kind");
     }
 
     #[test]
-    fn a_fragment_of_the_address_is_not_signed() {
+    fn fragment_of_the_url_is_not_signed() {
         let pairs = [("a", "1")];
         assert_eq!(twilio("t", "https://x.example/h#rc=5", &pairs), twilio("t", "https://x.example/h", &pairs));
     }
@@ -121,14 +121,14 @@ mod tests {
     const NOW: u64 = 1_763_791_200;
 
     #[test]
-    fn an_event_signed_by_the_standard_webhooks_library_is_believed() {
+    fn event_signed_by_the_standard_webhooks_library_is_accepted() {
         let library = standardwebhooks::Webhook::new(SECRET).unwrap();
         let signature = library.sign("evt_1", NOW as i64, b"{}").unwrap();
         assert_eq!(check(&[SECRET], "evt_1", NOW, &signature, b"{}"), Ok(()));
     }
 
     #[test]
-    fn during_a_rotation_one_good_signature_among_several_is_enough() {
+    fn one_valid_signature_of_several_is_enough() {
         let library = standardwebhooks::Webhook::new(SECRET).unwrap();
         let good = library.sign("evt_1", NOW as i64, b"{}").unwrap();
         let other = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn another_body_another_id_or_an_old_time_is_refused() {
+    fn other_body_other_id_or_old_time_is_refused() {
         let library = standardwebhooks::Webhook::new(SECRET).unwrap();
         let good = library.sign("evt_1", NOW as i64, b"{}").unwrap();
         assert_eq!(check(&[SECRET], "evt_1", NOW, &good, b"{ }"), Err(BadSignature::Wrong));

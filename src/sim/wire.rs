@@ -1,7 +1,7 @@
-//! HTTP as the simulated world speaks it: a server that can also misbehave, and a pooled client.
+//! HTTP of the simulated world: a server that can also misbehave, and a pooled client.
 //!
-//! Invariant: a server keeps its port until it is dropped, whether it listens or not, and everything it started ends
-//! when it is closed, stopped or dropped.
+//! Invariant: a server keeps its port until it is dropped, whether it listens or not, and all its tasks end when it
+//! is closed, stopped or dropped.
 
 mod client;
 mod raw;
@@ -29,40 +29,40 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections a simulated server holds at once; the next waits in the kernel's queue.
+/// Maximum concurrent connections of a simulated server; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
 /// The kernel's queue of connections not yet accepted.
 const BACKLOG: u32 = 1_024;
-/// The largest request body read. A send has at most 1,600 characters, an event far less than this.
+/// Maximum request body. A send has at most 1,600 characters, an event far less than this.
 const BODY_MAX_BYTES: usize = 1 << 20;
-/// What an endless answer ends at, so that it ends.
+/// Size at which an endless response ends after all.
 const ENDLESS_MAX_BYTES: u64 = 1 << 30;
 
-/// Close the connection; nothing (more) is answered.
+/// The connection is closed without a (complete) response.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is cut on purpose")]
 pub(super) struct Cut;
 
-/// What answers requests.
+/// Answers requests.
 pub(super) trait Serve: Send + Sync + 'static {
-    /// The answer to a request, or none.
+    /// The response to a request, or none.
     fn serve(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Result<Reply, Cut>> + Send;
 }
 
-/// An answer, whole or not.
+/// A complete or incomplete response.
 pub(super) type Reply = Response<Output>;
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) enum Output {
     /// All of it, or nothing left.
     Whole(Option<Bytes>),
-    /// The first part; after it the connection is cut.
+    /// The first part; then the connection is cut.
     Cut { first: Option<Bytes>, flushed: bool },
     /// Spaces, for as long as the other side reads.
     Endless { left: u64 },
 }
 
-/// A complete answer.
+/// A complete response.
 pub(super) fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Output::Whole(Some(body.into())));
     *reply.status_mut() = status;
@@ -70,7 +70,7 @@ pub(super) fn reply(status: StatusCode, content_type: &'static str, body: impl I
     reply
 }
 
-/// The same answer, of which only the first half of the body arrives.
+/// The same response, of which only the first half of the body is sent.
 pub(super) fn cut_in_the_middle(reply: Reply) -> Reply {
     let (mut head, body) = reply.into_parts();
     let Output::Whole(Some(whole)) = body else { return Response::from_parts(head, body) };
@@ -78,14 +78,14 @@ pub(super) fn cut_in_the_middle(reply: Reply) -> Reply {
     Response::from_parts(head, Output::Cut { first: Some(whole.slice(..whole.len() / 2)), flushed: false })
 }
 
-/// An answer whose body goes on and on.
+/// A response with an endless body.
 pub(super) fn endless(status: StatusCode) -> Reply {
     let mut reply = Response::new(Output::Endless { left: ENDLESS_MAX_BYTES });
     *reply.status_mut() = status;
     reply
 }
 
-/// The whole body of a request; a body that is too long or breaks off is a reason to hang up.
+/// Reads the whole body of a request; a body that is too long or incomplete cuts the connection.
 pub(super) async fn read_body(body: Incoming) -> Result<Bytes, Cut> {
     Limited::new(body, BODY_MAX_BYTES).collect().await.map(http_body_util::Collected::to_bytes).map_err(|_| Cut)
 }
@@ -99,7 +99,7 @@ impl Body for Output {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Cut { first, flushed } => match first.take() {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                // hyper flushes what it has when a body is not ready; an error at once would throw the first part away.
+                // hyper flushes its buffer when a body is not ready; an immediate error would discard the first part.
                 None if !*flushed => {
                     *flushed = true;
                     cx.waker().wake_by_ref();
@@ -130,10 +130,10 @@ impl Body for Output {
     }
 }
 
-/// A port of the loopback, chosen by the OS, that is ours whether somebody listens on it or not.
+/// A loopback port chosen by the OS, reserved whether something listens on it or not.
 ///
-/// A socket that is bound and never listens holds it: Linux lets a second one with `SO_REUSEADDR` listen beside it,
-/// and gives the port to nobody else meanwhile.
+/// A bound socket that never listens reserves it: Linux lets a second one with `SO_REUSEADDR` listen on the same
+/// port, and assigns the port to no other process.
 pub(super) struct Port {
     address: SocketAddr,
     _held: TcpSocket,
@@ -161,7 +161,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// A server on its port. Dropping it ends everything it does.
+/// A server on its port. Dropping it ends all its tasks.
 pub(super) struct Server<S> {
     port: Port,
     serve: Arc<S>,
@@ -169,7 +169,7 @@ pub(super) struct Server<S> {
     connections: Arc<AtomicUsize>,
 }
 
-/// One time of listening, from open to close.
+/// One period of listening, from open to close.
 struct Open {
     closing: CancellationToken,
     tasks: TaskTracker,
@@ -186,12 +186,12 @@ impl<S: Serve> Server<S> {
         self.port.address()
     }
 
-    /// Connections taken until now.
+    /// Connections accepted so far.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Listens (again). Does nothing where it does already.
+    /// Listens (again). Does nothing if it is already listening.
     pub(super) fn open(&self) -> io::Result<()> {
         let mut open = self.open.lock().expect("nothing panics while it holds this lock");
         if open.is_none() {
@@ -204,7 +204,7 @@ impl<S: Serve> Server<S> {
         Ok(())
     }
 
-    /// Drops every connection and refuses new ones until `open`.
+    /// Closes every connection and refuses new ones until `open`.
     pub(super) async fn close(&self) {
         let session = self.open.lock().expect("nothing panics while it holds this lock").take();
         if let Some(session) = session {
@@ -236,7 +236,7 @@ async fn accept<S: Serve>(
         (listener.accept().await, place)
     };
     while let Some((accepted, place)) = closing.run_until_cancelled(next()).await {
-        // A connection that died in the queue, or no descriptors left: the next may be well.
+        // A connection that died in the queue, or no file descriptors left: the next one may succeed.
         let Ok((stream, _)) = accepted else {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
@@ -251,7 +251,7 @@ async fn accept<S: Serve>(
 }
 
 async fn converse<S: Serve>(stream: TcpStream, serve: Arc<S>) {
-    // Small answers in time of load: waiting for more to send would cost 40 ms each.
+    // Small responses under load: Nagle's algorithm would delay each by 40 ms.
     let _ = stream.set_nodelay(true);
     let (socket, raw) = raw::Socket::new(stream);
     let service = service_fn(move |request| {
@@ -264,6 +264,6 @@ async fn converse<S: Serve>(stream: TcpStream, serve: Arc<S>) {
             Ok::<_, Cut>(reply)
         }
     });
-    // An error is the other side going away, or a connection cut on purpose: both are part of the play.
+    // An error is a disconnected peer, or a connection cut on purpose: both are expected here.
     let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), service).await;
 }

@@ -1,7 +1,7 @@
-//! A JSON document as a tree, with the place where it is none.
+//! Parses JSON into a tree, with the place of a syntax error.
 //!
-//! JSON leaves open what a key means that stands in an object twice, and the usual readers keep the last in silence. In
-//! a directory that would be a number or a queue lost, so here it is a problem.
+//! JSON leaves duplicate keys undefined, and common parsers silently keep the last. In a directory that would lose a
+//! number or a queue, so here it is a problem.
 
 use super::findings::{Findings, within};
 use crate::config::problems::Problem;
@@ -9,22 +9,22 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// Reads `text`; keys that stand twice are noted. The error is the first place where it is no JSON.
+/// Parses `text`; duplicate keys are recorded. The error is the first syntax error.
 pub(super) fn parse(text: &str, findings: &Findings) -> Result<Value, Problem> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let whole = Part { path: String::new(), findings };
     whole.deserialize(&mut reader).and_then(|tree| reader.end().map(|()| tree)).map_err(|error| {
-        let said = error.to_string();
-        let what = said.split(" at line ").next().unwrap_or_default();
+        let message = error.to_string();
+        let what = message.split(" at line ").next().unwrap_or_default();
         Problem {
-            // The end of an empty line is its column 0.
+            // serde_json reports the end of an empty line as column 0.
             place: Some((error.line().max(1), error.column().max(1))),
-            text: format!("is no JSON: {what}: correct it here or just before"),
+            text: format!("invalid JSON: {what}: correct it here or just before"),
         }
     })
 }
 
-/// What stands at `path`.
+/// The value at `path`.
 struct Part<'a> {
     path: String,
     findings: &'a Findings,
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for Part<'_> {
             let path = within(&self.path, &key);
             let value = entries.next_value_seed(Part { path: path.clone(), ..self })?;
             if object.insert(key, value).is_some() {
-                self.findings.note(&path, "stands there twice: keep one of them");
+                self.findings.note(&path, "is a duplicate key: keep one of them");
             }
         }
         Ok(object.into())

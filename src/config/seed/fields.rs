@@ -1,7 +1,7 @@
 //! Objects of a document, read field by field.
 //!
-//! Whoever asks for a field says by that that it exists: what nobody has asked for is an unknown field. What cannot be
-//! read is noted and taken as its default, so that the rest of the document is checked all the same.
+//! Reading a field registers it; unread fields are reported as unknown. A value that cannot be read is recorded and
+//! replaced by its default, so that the rest of the document is still checked.
 
 use super::findings::{Findings, shown, within};
 use crate::model::{E164, InvalidName, Language, Timestamp, whole};
@@ -12,11 +12,11 @@ use std::fmt::Display;
 
 const LIST: &str = "a list, as in [\"one\", \"two\"]";
 
-/// An object of the document, or its absence, in which every field has its default.
+/// An object of the document; if it is absent, every field has its default.
 pub(super) struct Fields<'a> {
     path: String,
     object: Option<&'a Map<String, Value>>,
-    asked: RefCell<Vec<&'static str>>,
+    read_keys: RefCell<Vec<&'static str>>,
     findings: &'a Findings,
 }
 
@@ -26,18 +26,18 @@ impl<'a> Fields<'a> {
         Self::of(String::new(), Some(document), findings)
     }
 
-    /// An object in this one; without fields where there is none.
+    /// An object in this one; without fields if absent.
     pub(super) fn section(&self, key: &'static str) -> Self {
         Self::of(within(&self.path, key), self.ask(key), self.findings)
     }
 
-    /// Whether there is such a field.
+    /// Whether the field is present.
     pub(super) fn has(&self, key: &'static str) -> bool {
         self.ask(key).is_some()
     }
 
-    /// Every object in this one by its key, where keys are free: they are read by `read`. The key is `None` where it
-    /// could not be read; what stands there can be checked still.
+    /// Every object in this one by its key, for objects with free keys, which `read` parses. The key is `None` if it
+    /// is invalid; the object can still be checked.
     pub(super) fn entries<K, E: Display>(&self, read: impl Fn(&str) -> Result<K, E>) -> Vec<(Option<K>, Self)> {
         let entries = self.object.into_iter().flatten().map(|(key, value)| {
             let path = within(&self.path, key);
@@ -58,20 +58,20 @@ impl<'a> Fields<'a> {
         texts.collect()
     }
 
-    /// A text, if there is one.
+    /// A text, if present.
     pub(super) fn text(&self, key: &'static str) -> Option<&'a str> {
         self.typed(&within(&self.path, key), self.ask(key)?, "text in quotes", Value::as_str)
     }
 
-    /// A text or null, if there is one.
+    /// A text or null, if present.
     pub(super) fn text_or_null(&self, key: &'static str) -> Option<&'a str> {
         self.typed(&within(&self.path, key), self.ask_or_null(key)?, "text in quotes, or null", Value::as_str)
     }
 
-    /// A text that must be there; `way_out` says which. Empty where it is not.
-    pub(super) fn required_text(&self, key: &'static str, way_out: &str) -> String {
+    /// A required text; `fix` describes it. Empty if absent.
+    pub(super) fn required_text(&self, key: &'static str, fix: &str) -> String {
         if self.ask(key).is_none() {
-            self.note(key, format!("is missing: give {way_out}"));
+            self.note(key, format!("is missing: give {fix}"));
         }
         self.text(key).map(str::to_owned).unwrap_or_else(|| {
             self.findings.stand_in(within(&self.path, key));
@@ -79,31 +79,31 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A text that must be there, and that `read` can read; `way_out` says which.
+    /// A required text that `read` parses; `fix` describes it.
     pub(super) fn required<T, E: Display>(
         &self,
         key: &'static str,
-        way_out: &str,
+        fix: &str,
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
         if self.ask(key).is_none() {
-            self.note(key, format!("is missing: give {way_out}"));
+            self.note(key, format!("is missing: give {fix}"));
         }
         self.key(self.text(key)?, &within(&self.path, key), read)
     }
 
-    /// A yes or no.
+    /// A boolean.
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
         let Some(value) = self.ask(key) else { return default };
         self.typed(&within(&self.path, key), value, "true or false", Value::as_bool).unwrap_or(default)
     }
 
-    /// A yes or no, or null.
+    /// A boolean or null.
     pub(super) fn flag_or_null(&self, key: &'static str) -> Option<bool> {
         self.typed(&within(&self.path, key), self.ask_or_null(key)?, "true, false or null", Value::as_bool)
     }
 
-    /// A whole number. What it may be is the rules' business.
+    /// A whole number. Its range is checked by the rules.
     pub(super) fn whole<T: TryFrom<u64>>(&self, key: &'static str, default: T) -> T {
         let Some(value) = self.ask(key) else { return default };
         let path = within(&self.path, key);
@@ -115,13 +115,13 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A whole number, or null. What cannot be read is taken as `instead`, which should break no rule.
+    /// A whole number, or null. An invalid one is replaced by `instead`, which should break no rule.
     pub(super) fn whole_or_null<T: TryFrom<u64>>(&self, key: &'static str, instead: T) -> Option<T> {
         self.ask_or_null(key)?;
         Some(self.whole(key, instead))
     }
 
-    /// Segments a second, in thousandths; `None` is without limit. The `default` where there is no such field.
+    /// Segments per second, in thousandths; `None` means unlimited. `default` if the field is absent.
     pub(super) fn milli_or_null(&self, key: &'static str, default: Option<u32>) -> Option<u32> {
         let Some(value) = self.ask(key) else { return default };
         if value.is_null() {
@@ -131,14 +131,13 @@ impl<'a> Fields<'a> {
         let milli = number.as_f64().and_then(thousandths);
         if milli.is_none() {
             let most = f64::from(u32::MAX) / 1000.0;
-            let way_out =
-                format!("use 0.001 to {most} with at most three decimals, as more are not kept exactly, or null");
-            self.note(key, format!("is {number}: {way_out}"));
+            let fix = format!("use 0.001 to {most} with at most three decimals, or null");
+            self.note(key, format!("is {number}: {fix}"));
         }
         milli
     }
 
-    /// One of `words`. What is none of them is taken as the first, which should be the one that breaks no rule.
+    /// One of `words`. An invalid one is replaced by the first, which should break no rule.
     pub(super) fn choice<T: Copy>(&self, key: &'static str, words: &[(&str, T)], default: T) -> T {
         if self.ask(key).is_none() {
             return default;
@@ -151,7 +150,7 @@ impl<'a> Fields<'a> {
         self.word(key, self.text_or_null(key)?, words)
     }
 
-    /// A text that `read` can read, or null.
+    /// A text that `read` parses, or null.
     pub(super) fn parsed_or_null<T, E: Display>(
         &self,
         key: &'static str,
@@ -166,7 +165,7 @@ impl<'a> Fields<'a> {
         named.unwrap_or(default)
     }
 
-    /// A list of texts that `read` can read, if there is one. Its entries are not shown, as some are people's numbers.
+    /// A list of texts that `read` parses, if present. Messages do not show entries, as some are people's numbers.
     pub(super) fn list<T, E: Display>(&self, key: &'static str, read: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
         let path = within(&self.path, key);
         let list = self.typed(&path, self.ask(key)?, LIST, Value::as_array)?;
@@ -181,7 +180,7 @@ impl<'a> Fields<'a> {
         Some(read.collect())
     }
 
-    /// Everything in a list that is either a text, which `text` can read, or an object, which `object` can.
+    /// Every entry of a list: a text, parsed by `text`, or an object, parsed by `object`.
     pub(super) fn each<T, E: Display>(
         &self,
         key: &'static str,
@@ -208,36 +207,36 @@ impl<'a> Fields<'a> {
         read.collect()
     }
 
-    /// Whether a list is empty or not there.
+    /// Whether a list is empty or absent.
     pub(super) fn is_empty(&self, key: &'static str) -> bool {
         self.ask(key).is_none_or(|value| value.as_array().is_some_and(Vec::is_empty))
     }
 
-    /// A moment, or null.
+    /// A time, or null.
     pub(super) fn moment_or_null(&self, key: &'static str) -> Option<Timestamp> {
         self.parsed_or_null(key, |text| {
-            Timestamp::parse(text).ok_or("no time: write a date and time with its zone, as in 2026-01-31T12:00:00Z")
+            Timestamp::parse(text).ok_or("not a time: write a date and time with its zone, as in 2026-01-31T12:00:00Z")
         })
     }
 
-    /// Notes every field that nobody has asked for, but those that answers show and nobody can set.
+    /// Records every field that has not been read, except the read-only fields of the API's responses.
     pub(super) fn no_other_fields(&self, read_only: &[&str]) {
-        let known = self.asked.borrow();
+        let known = self.read_keys.borrow();
         for (key, _) in self.object.into_iter().flatten() {
             if !known.contains(&key.as_str()) && !read_only.contains(&key.as_str()) {
-                let text = format!("is no field: remove it, or use one of {}", known.join(", "));
+                let text = format!("is an unknown field: remove it, or use one of {}", known.join(", "));
                 self.findings.note(&within(&self.path, key), text);
             }
         }
     }
 
-    /// The same where a key may be what no message shows.
+    /// Like [`Self::no_other_fields`], for objects whose keys must not be shown.
     pub(super) fn no_other_fields_unnamed(&self) {
-        let known = self.asked.borrow();
+        let known = self.read_keys.borrow();
         let is_other = |key: &&String| !known.contains(&key.as_str());
         let others = self.object.map_or(0, |object| object.keys().filter(is_other).count());
         if others > 0 {
-            let other = if others == 1 { "a field that is none".to_owned() } else { format!("{others} that are none") };
+            let other = if others == 1 { "an unknown field".to_owned() } else { format!("{others} unknown fields") };
             self.findings.note(&self.path, format!("has {other}: remove it, or use one of {}", known.join(", ")));
         }
     }
@@ -249,13 +248,13 @@ impl<'a> Fields<'a> {
             }
             value.as_object()
         });
-        Self { path, object, asked: RefCell::default(), findings }
+        Self { path, object, read_keys: RefCell::default(), findings }
     }
 
     fn ask(&self, key: &'static str) -> Option<&'a Value> {
-        let mut asked = self.asked.borrow_mut();
-        if !asked.contains(&key) {
-            asked.push(key);
+        let mut read_keys = self.read_keys.borrow_mut();
+        if !read_keys.contains(&key) {
+            read_keys.push(key);
         }
         self.object?.get(key)
     }
@@ -264,7 +263,7 @@ impl<'a> Fields<'a> {
         self.ask(key).filter(|value| !value.is_null())
     }
 
-    /// Notes what is wrong with a field, and the way out.
+    /// Records a problem with a field, and the fix.
     pub(super) fn note(&self, key: &str, text: impl AsRef<str>) {
         self.findings.note(&within(&self.path, key), text);
     }
@@ -286,7 +285,7 @@ impl<'a> Fields<'a> {
         let found = words.iter().find(|(known, _)| *known == word);
         if found.is_none() {
             let known: Vec<_> = words.iter().map(|(known, _)| format!("{known:?}")).collect();
-            self.note(key, format!("{} is no word for it: use {}", shown(word), known.join(" or ")));
+            self.note(key, format!("{} is not a valid value: use {}", shown(word), known.join(" or ")));
         }
         found.map(|(_, value)| *value)
     }
@@ -302,10 +301,10 @@ pub(super) fn number(text: &str) -> Result<E164, crate::model::InvalidNumber> {
     text.parse()
 }
 
-/// The whole number of thousandths that `value` is, from 1; `None` where it is between two of them.
+/// `value` in thousandths, from 1; `None` if it has more than three decimals.
 ///
-/// A decimal with at most three places is read as the double next to it, which is what its thousandths divided by 1000
-/// give too: both are rounded once. So the comparison is exact, and 0.1 is 100 though no double is a tenth.
+/// A decimal with at most three places is parsed as the nearest f64, and dividing its thousandths by 1000 yields the
+/// same: both are rounded once. So the comparison is exact, and 0.1 becomes 100 although no f64 equals a tenth.
 fn thousandths(value: f64) -> Option<u32> {
     let whole = (value * 1000.0).round();
     let is_exact = (1.0..=f64::from(u32::MAX)).contains(&whole) && whole / 1000.0 == value;

@@ -1,4 +1,4 @@
-//! What is wrong with a document, gathered while it is read.
+//! Problems of a document, collected while it is read.
 
 use crate::config::problems::{Problem, Problems};
 use crate::rules::directory::Violation;
@@ -7,10 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Problems that are shown. Who has more of them has made one mistake many times.
+/// Maximum number of problems shown. Beyond that they usually repeat one mistake.
 pub(super) const PROBLEMS_MAX: usize = 1_000;
 
-/// Characters that a message shows of what stands in a document.
+/// Maximum length in characters of a value shown in a message.
 const SHOWN_MAX_CHARACTERS: usize = 64;
 
 /// Problems so far, in the order of the document's parts.
@@ -22,7 +22,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Notes what is wrong at `path`, and the way out.
+    /// Records a problem at `path`, and its fix.
     pub(super) fn note(&self, path: &str, text: impl AsRef<str>) {
         let mut list = self.list.borrow_mut();
         if list.len() == PROBLEMS_MAX {
@@ -33,12 +33,12 @@ impl Findings {
         list.push(Problem { place: None, text: format!("{path}: {}", text.as_ref()) });
     }
 
-    /// Says that what was read at `path` stands in for what is missing there, which has been noted.
+    /// Marks the value at `path` as a placeholder for a missing one, whose problem has been recorded.
     pub(super) fn stand_in(&self, path: String) {
         self.stand_ins.borrow_mut().insert(path);
     }
 
-    /// Notes a broken rule, unless it is a stand-in that breaks it: one mistake is one line.
+    /// Records a broken rule, unless a placeholder breaks it: one mistake is one line.
     pub(super) fn breach(&self, breach: Violation) {
         let Violation { at, problem, .. } = breach;
         if !self.stand_ins.borrow().contains(&at) {
@@ -50,7 +50,7 @@ impl Findings {
     pub(super) fn problems(self, file: &Path) -> Problems {
         let mut list = self.list.into_inner();
         if self.more.get() {
-            let text = format!("there are more than {PROBLEMS_MAX} problems: correct these first");
+            let text = format!("there are more than {PROBLEMS_MAX} problems: fix these first");
             list.push(Problem { place: None, text });
         }
         Problems::new(file, list)
@@ -65,7 +65,7 @@ pub(super) fn within(path: &str, key: &str) -> String {
     if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") }
 }
 
-/// Words of a document as a message may show them: in quotes, on one line, and not at length.
+/// A value as a message may show it: in quotes, on one line, and shortened.
 pub(super) fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_MAX_CHARACTERS) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -1,4 +1,4 @@
-//! The resources of the API's directory, as they stand in a document: fields, defaults, and what must be there.
+//! Resources of the API's directory in a document: fields, defaults, and required fields.
 
 use super::fields::{Fields, name, number};
 use crate::model::{
@@ -95,13 +95,13 @@ fn opt_out(fields: &Fields<'_>, default: &OptOutWords) -> OptOutWords {
 }
 
 fn call_type(text: &str) -> Result<String, String> {
-    model::call_type(text).ok_or_else(|| format!("no type of call: use {CALL_TYPE_FORM}"))
+    model::call_type(text).ok_or_else(|| format!("not a call type: use {CALL_TYPE_FORM}"))
 }
 
-/// Our numbers. One that does not say what its carrier said of it keeps what is known `before`.
+/// Our numbers. One without `verification` keeps the value it has in `before`.
 pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> BTreeMap<E164, Number> {
     let entries = fields.entries(number).into_iter().filter_map(|(number, fields)| {
-        let label = fields.required_text("label", "one that tells the number from others, as in \"Support A\"");
+        let label = fields.required_text("label", "a label that identifies the number, as in \"Support A\"");
         let account = fields.required_text("account", "the carrier account's name in the configuration");
         let known = number.and_then(|number| before.get(&number)).filter(|known| known.account == account);
         let entry = Number {
@@ -125,7 +125,8 @@ pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> B
     entries.collect()
 }
 
-/// Limits, with `default` for what is left out. A burst of null is the default, too: accounts without a rate have none.
+/// Limits, with `default` for absent fields. A null burst is also the default, because accounts without a rate have
+/// none.
 fn limits(fields: &Fields<'_>, default: Limits) -> Limits {
     let limits = Limits {
         millisegments_per_second: fields.milli_or_null("segments_per_second", default.millisegments_per_second),
@@ -188,14 +189,14 @@ pub(super) fn presets(fields: &Fields<'_>) -> BTreeMap<Language, BTreeMap<Preset
 
 fn preset(fields: &Fields<'_>) -> Preset {
     let preset = Preset {
-        label: fields.required_text("label", "what the agent shall see"),
-        text: fields.required_text("text", "what the caller shall get"),
+        label: fields.required_text("label", "the label shown to agents"),
+        text: fields.required_text("text", "the text sent to the caller"),
     };
     fields.no_other_fields(&["id", "language", "encoding", "segments", "warnings"]);
     preset
 }
 
-/// Accounts are configured elsewhere; here stand their limits.
+/// Accounts are configured in the configuration file; the document has their limits only.
 pub(super) fn accounts(fields: &Fields<'_>) -> BTreeMap<String, Account> {
     let entries = fields.entries(|name| Ok::<_, std::convert::Infallible>(name.to_owned()));
     let accounts = entries.into_iter().filter_map(|(name, fields)| {

@@ -1,4 +1,4 @@
-//! Documents that are right, and what is made of them.
+//! Valid documents, and the directories read from them.
 
 mod opt_outs;
 mod round_trip;
@@ -9,13 +9,13 @@ use crate::model::{Attestation, Limits, NonUsRule, OptOutScope, Settings, Timest
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The example as it is delivered.
+/// The example as shipped.
 const EXAMPLE: &str = include_str!("../../../config/directory.example.json");
 
 const SUPPORT: &str = "+12065550100";
 
 #[test]
-fn the_example_is_right_and_is_what_it_says() {
+fn example_is_valid_and_has_the_expected_content() {
     let Seed { directory, opt_outs } = checked_text(EXAMPLE).unwrap();
     let settings = &directory.settings;
     let rates = directory.numbers.values().map(|number| number.limits.millisegments_per_second);
@@ -32,7 +32,7 @@ fn the_example_is_right_and_is_what_it_says() {
 }
 
 #[test]
-fn the_example_shows_every_setting_there_is() {
+fn example_shows_every_setting() {
     let example: Value = serde_json::from_str(EXAMPLE).unwrap();
     let model = serde_json::to_value(Settings::default()).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -43,7 +43,7 @@ fn the_example_shows_every_setting_there_is() {
 }
 
 #[test]
-fn an_empty_document_is_a_new_gateway() {
+fn empty_document_is_the_default_directory() {
     let Seed { directory, opt_outs } = checked(&json!({})).unwrap();
     assert_eq!((directory, opt_outs), (Directory::default(), vec![]));
     let empty = json!({ "settings": { "non_us": {}, "closing": {}, "auto_reply": { "texts": {} } }, "numbers": {},
@@ -52,7 +52,7 @@ fn an_empty_document_is_a_new_gateway() {
 }
 
 #[test]
-fn r54_a26_the_two_messages_after_the_end_are_on_by_default_and_wait_for_their_words() {
+fn r54_a26_closing_and_auto_reply_are_on_by_default_without_texts() {
     for document in [json!({}), json!({ "settings": { "closing": {}, "auto_reply": {} } })] {
         let settings = checked(&document).unwrap().directory.settings;
         assert!(settings.closing.enabled && settings.auto_reply.enabled);
@@ -61,7 +61,7 @@ fn r54_a26_the_two_messages_after_the_end_are_on_by_default_and_wait_for_their_w
 }
 
 #[test]
-fn what_a_resource_leaves_out_has_the_default_of_the_api() {
+fn absent_fields_have_the_defaults_of_the_api() {
     let document = json!({
         "numbers": { SUPPORT: { "label": "Support", "account": "main" } },
         "queues": { "support": { "name": "Support" } },
@@ -74,7 +74,7 @@ fn what_a_resource_leaves_out_has_the_default_of_the_api() {
 }
 
 #[test]
-fn f14_a_number_without_a_fraction_is_a_whole_number() {
+fn f14_number_with_a_zero_fraction_is_a_whole_number() {
     let settings =
         |per_day: serde_json::Value| checked(&json!({ "settings": { "auto_reply": { "per_day": per_day } } }));
     assert_eq!(settings(json!(5.0)).unwrap().directory.settings.auto_reply.per_day, 5);
@@ -83,7 +83,7 @@ fn f14_a_number_without_a_fraction_is_a_whole_number() {
 }
 
 #[test]
-fn every_setting_is_taken_as_it_stands() {
+fn every_setting_is_read_as_written() {
     let mut given = json!({
         "in_call_sms": true, "non_us": { "in_call": true, "wait_time": true, "rule": "strict_us" },
         "custom_messages": false, "presets_only": true, "default_language": "it",
@@ -101,7 +101,8 @@ fn every_setting_is_taken_as_it_stands() {
     assert_eq!(settings.auto_reply.unknown_sender, UnknownSender::Silent);
     assert_eq!(settings.opt_out_scope, OptOutScope::Number);
     assert_eq!(settings.minimum_attestation, Some(Attestation::B));
-    // None of them is its default, and the model's words are the document's: so all of it arrived, each in its place.
+    // No value equals its default, and the model serializes to the same words as the document, so every setting was
+    // read.
     assert_eq!(serde_json::to_value(&settings).unwrap(), given);
     let default = serde_json::to_value(Settings::default()).unwrap();
     for (key, value) in given.as_object_mut().unwrap() {
@@ -110,7 +111,7 @@ fn every_setting_is_taken_as_it_stands() {
 }
 
 #[test]
-fn r41_presets_stand_in_the_administrators_document_beside_the_settings() {
+fn r41_presets_are_in_the_administrators_document_with_the_settings() {
     let document = json!({
         "settings": { "presets_only": true },
         "presets": { "en": { "hello": { "label": "Greet", "text": "Hello." }, "bye": { "label": "Part", "text": "Bye." } } },
@@ -123,7 +124,7 @@ fn r41_presets_stand_in_the_administrators_document_beside_the_settings() {
 }
 
 #[test]
-fn what_a_get_answers_can_be_a_seed() {
+fn response_of_a_get_can_be_a_seed() {
     let document = json!({
         "numbers": { SUPPORT: {
             "number": SUPPORT, "label": "Support", "account": "main", "purpose": "in_call", "global_outbound": false,
@@ -149,7 +150,7 @@ fn what_a_get_answers_can_be_a_seed() {
 }
 
 #[test]
-fn a_rate_is_kept_exactly_or_refused() {
+fn rate_is_stored_exactly_or_refused() {
     for (given, kept) in [
         ("0.1", Some(100)),
         ("1", Some(1000)),
@@ -172,7 +173,7 @@ fn a_rate_is_kept_exactly_or_refused() {
         let found = rate(given).unwrap_err().to_string();
         let expected = format!(
             "numbers.{SUPPORT}.limits.segments_per_second: is {shown}: use 0.001 to 4294967.295 with at most three \
-             decimals, as more are not kept exactly, or null\n1 problem"
+             decimals, or null\n1 problem"
         );
         assert_eq!(found, expected, "{given}");
     }
@@ -196,7 +197,7 @@ fn example() -> Value {
     serde_json::from_str(EXAMPLE).unwrap()
 }
 
-/// The rate of a number for which the document says `given`.
+/// The rate of a number whose document value is `given`.
 fn rate(given: &str) -> Result<Option<u32>, Problems> {
     let limits = format!(r#"{{ "segments_per_second": {given} }}"#);
     let entry = format!(r#"{{ "label": "Support", "account": "main", "limits": {limits} }}"#);
@@ -208,7 +209,7 @@ fn checked(document: &Value) -> Result<Seed, Problems> {
     checked_text(&document.to_string())
 }
 
-/// Checks `text` for a gateway with the one account `main`.
+/// Checks `text` for a gateway with the single account `main`.
 fn checked_text(text: &str) -> Result<Seed, Problems> {
     read(text, &["main".to_owned()])
 }

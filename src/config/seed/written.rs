@@ -1,7 +1,7 @@
-//! A directory as the document that is read back as the same directory.
+//! Writes a directory as the document that is read back as the same directory.
 //!
-//! Every field stands there, defaults too, and nothing that cannot be set; keys always have the same order. What was
-//! deleted or never set is not there.
+//! Every settable field is written, including defaults; keys always have the same order. Deleted or unset resources
+//! are left out.
 
 use super::Seed;
 use crate::machine::show;
@@ -9,7 +9,7 @@ use crate::model::{Account, E164, Number, Preset, Queue, Verification};
 use crate::rules::opt_out::Block;
 use serde_json::{Map, Value, json};
 
-/// The document of a directory and of who must not be texted.
+/// The document of a directory and its opt-outs.
 pub fn document_of(seed: &Seed) -> Value {
     let Seed { directory, opt_outs } = seed;
     let presets = directory.presets.iter().map(|(language, presets)| {
@@ -26,7 +26,7 @@ pub fn document_of(seed: &Seed) -> Value {
     })
 }
 
-/// Somebody who must not be texted: their number, or an object where that would not say it all.
+/// An opt-out: the person's number, or an object if the block does not cover all our numbers.
 fn opt_out(person: E164, block: &Block) -> Value {
     if *block == Block::everywhere() {
         return person.to_string().into();
@@ -36,7 +36,7 @@ fn opt_out(person: E164, block: &Block) -> Value {
     whole
 }
 
-/// How far a block reaches, as fields.
+/// The extent of a block, as fields.
 pub fn reach(block: &Block) -> Map<String, Value> {
     object([("everywhere", block.everywhere.into()), ("our_numbers", texts(&block.numbers))])
 }

@@ -1,4 +1,4 @@
-//! What applying a document would change, a line for each thing.
+//! The changes that applying a document would make, one line each.
 
 use crate::config::seed::{Seed, document_of, reach};
 use crate::rules::opt_out::union;
@@ -6,22 +6,22 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
 
-/// What becomes other by a document. Printed, it is for the operator's own terminal: it names people.
+/// The changes made by a document. Printed, it contains personal data: only for the operator's own terminal.
 #[derive(PartialEq, Eq)]
 pub struct Differences {
     /// There was no directory before.
     first: bool,
     lines: Vec<String>,
-    /// People who are not blocked yet.
+    /// People who are newly blocked.
     added: usize,
-    /// People who are blocked from more than before.
+    /// People whose block is extended.
     widened: usize,
-    /// People whom the document does not block, or not from as much as the gateway does.
+    /// People whom the document does not block, or blocks less than the gateway does.
     staying: usize,
 }
 
 impl Differences {
-    /// What becomes other when `before` is brought to `after`.
+    /// The changes from `before` to `after`.
     pub(super) fn between(has_directory: bool, before: &Seed, after: &Seed) -> Self {
         let mut differences = Self { first: !has_directory, lines: Vec::new(), added: 0, widened: 0, staying: 0 };
         let (was, is) = (document_of(before), document_of(after));
@@ -45,7 +45,7 @@ impl Differences {
         !self.first && self.lines.is_empty()
     }
 
-    /// Resources that come and go are named, those that stay are compared.
+    /// Added and removed resources are named, the others compared.
     fn resources(&mut self, at: &str, was: Option<&Map<String, Value>>, is: Option<&Map<String, Value>>) {
         for (key, was, is) in both(was, is) {
             let at = format!("{at}.{key}");
@@ -80,7 +80,7 @@ impl Differences {
         }
     }
 
-    /// People are added and never taken off, so what the document lacks is counted only.
+    /// Opt-outs are only added, so those absent from the document are only counted.
     fn opt_outs(&mut self, before: &Seed, after: &Seed) {
         let known: HashMap<_, _> = before.opt_outs.iter().map(|(person, block)| (*person, block)).collect();
         let listed: HashMap<_, _> = after.opt_outs.iter().map(|(person, block)| (*person, block)).collect();
@@ -107,7 +107,7 @@ impl Differences {
     }
 }
 
-/// The entries of two objects by their keys: those there were, then those that are new.
+/// The entries of two objects by key: the old ones, then the new ones.
 fn both<'a>(
     was: Option<&'a Map<String, Value>>,
     is: Option<&'a Map<String, Value>>,
@@ -121,7 +121,7 @@ impl fmt::Display for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { added, widened, staying, .. } = self;
         if self.first {
-            writeln!(f, "there is no directory yet: the document becomes the first")?;
+            writeln!(f, "there is no directory yet: the document becomes the first one")?;
         }
         for line in &self.lines {
             writeln!(f, "{line}")?;
@@ -130,7 +130,7 @@ impl fmt::Display for Differences {
             writeln!(f, "opt-outs: {added} new, {widened} wider than before")?;
         }
         if *staying > 0 {
-            writeln!(f, "opt-outs: {staying} not in the document, or not as wide there: they stay as they are")?;
+            writeln!(f, "opt-outs: {staying} not in the document, or narrower there: they are kept unchanged")?;
         }
         Ok(())
     }
@@ -145,13 +145,13 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../../config/directory.example.json");
 
     #[test]
-    fn nothing_is_other_in_the_same() {
+    fn identical_directories_have_no_differences() {
         check(|_| {}, &[]);
         assert!(between(true, |_| {}).is_empty());
     }
 
     #[test]
-    fn r38_each_setting_that_a_document_would_change_is_a_line() {
+    fn r38_each_changed_setting_is_a_line() {
         check(
             |document| {
                 let settings = &mut document["settings"];
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_that_come_and_go_are_named_and_those_that_stay_are_compared() {
+    fn added_and_removed_resources_are_named_and_others_compared() {
         check(
             |document| {
                 let entry = json!({ "label": "Support B", "account": "main", "verification": { "state": "verified" } });
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_added_and_never_taken_off() {
+    fn opt_outs_are_added_and_never_removed() {
         let only = |ours: &[&str]| json!({ "number": "+12065550142", "our_numbers": ours });
         check(
             |document| document["opt_outs"] = json!(["+12065550177", only(&["+12065550100", "+12065550102"])]),
@@ -215,10 +215,10 @@ mod tests {
                 "+ opt_outs.+12065550142 (from +12065550100, +12065550102)",
                 "+ opt_outs.+12065550177",
                 "opt-outs: 2 new, 0 wider than before",
-                "opt-outs: 1 not in the document, or not as wide there: they stay as they are",
+                "opt-outs: 1 not in the document, or narrower there: they are kept unchanged",
             ],
         );
-        let stays = "opt-outs: 1 not in the document, or not as wide there: they stay as they are";
+        let stays = "opt-outs: 1 not in the document, or narrower there: they are kept unchanged";
         check(|document| document["opt_outs"] = json!([]), &[stays]);
         assert!(between(true, |document| document["opt_outs"] = json!([])).is_empty());
         let narrow = json!([{ "number": "+12065550199", "our_numbers": ["+12065550100"] }]);
@@ -233,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_document_is_other_whatever_it_says() {
+    fn first_document_is_always_a_change() {
         let nothing = Seed::default();
         let differences = Differences::between(false, &nothing, &nothing);
         assert!(!differences.is_empty());
-        assert_eq!(differences.to_string(), "there is no directory yet: the document becomes the first\n");
+        assert_eq!(differences.to_string(), "there is no directory yet: the document becomes the first one\n");
     }
 
-    /// What applying the example with a `change` prints where the example is.
+    /// What applying the example with a `change` prints on top of the unchanged example.
     #[track_caller]
     fn check(change: impl Fn(&mut Value), lines: &[&str]) {
         let printed = between(true, change).to_string();

@@ -1,7 +1,7 @@
-//! That an erasure was begun and is not done: a mark in the data directory, which does not say whose it is.
+//! Marks an erasure in progress with a file in the data directory, which does not reveal the person.
 //!
-//! Invariant: there is a mark, on the disk, from before the first byte of a person is overwritten until the last trace of
-//! them is gone. So an erasure that was cut off is not forgotten: no gateway starts before it is done.
+//! Invariant: the marker is on disk from before the first byte of a person is overwritten until the last trace of
+//! them is gone. So an interrupted erasure is not forgotten: no gateway starts before it is completed.
 //!
 //! ```text
 //! the file `erasing`, while there is one:
@@ -21,25 +21,25 @@ use std::path::Path;
 
 const NAME: &str = "erasing";
 
-/// What it is called until it is whole.
+/// Its name until it is complete.
 const MAKING: &str = "erasing.new";
 
 const MAGIC: &[u8; 8] = b"offhookB";
 const BYTES: usize = 44;
 
-/// Who is being erased, as far as that is written down.
+/// A fingerprint of the person being erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Mark {
     key: Key,
     who: Fingerprint,
 }
 
-/// Whether somebody's erasure was begun and is not done.
+/// Whether an erasure has begun and is not completed.
 pub(in crate::daemon) fn is_begun(data_dir: &Path) -> bool {
     data_dir.join(NAME).exists()
 }
 
-/// That nobody else's erasure has to be done first.
+/// Checks that no other person's erasure must be completed first.
 pub(super) fn may_begin(data_dir: &Path, who: E164) -> Result<(), EraseFailed> {
     let path = data_dir.join(NAME);
     let bytes = match fs::read(&path) {
@@ -50,17 +50,17 @@ pub(super) fn may_begin(data_dir: &Path, who: E164) -> Result<(), EraseFailed> {
     match Mark::decode(&bytes) {
         Some(Mark { key, who: begun }) if key.fingerprint(who) == begun => Ok(()),
         Some(_) => Err(EraseFailed::Refused(
-            "the erasure of somebody else was cut off: erase that person first, or what is left of them is forgotten"
+            "another person's erasure was interrupted: erase that person first, or their remaining data stays"
                 .to_owned(),
         )),
         None => Err(EraseFailed::Refused(format!(
-            "{} says who was being erased, and is damaged: erase that person once more after moving it away",
+            "{} identifies the person being erased, and is damaged: move it away, then erase that person again",
             path.display()
         ))),
     }
 }
 
-/// It begins. The mark is on the disk when this returns; one that is there stays.
+/// Starts an erasure. The marker is on disk when this returns; an existing one is kept.
 pub(super) fn begin(data_dir: &Path, who: E164) -> io::Result<()> {
     if is_begun(data_dir) {
         return Ok(());
@@ -77,7 +77,7 @@ pub(super) fn begin(data_dir: &Path, who: E164) -> io::Result<()> {
     File::open(data_dir)?.sync_all()
 }
 
-/// It is done, and all of it on the disk.
+/// Ends an erasure; the removal of the marker is on disk when this returns.
 pub(super) fn done(data_dir: &Path) -> io::Result<()> {
     fs::remove_file(data_dir.join(NAME))?;
     File::open(data_dir)?.sync_all()
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_lets_the_same_person_be_erased_again_and_nobody_else_and_says_no_number() {
+    fn marker_allows_only_the_same_person_and_contains_no_number() {
         let directory = tempfile::tempdir().unwrap();
         let dir = directory.path();
         assert!(!is_begun(dir) && may_begin(dir, number(ANN)).is_ok());
@@ -119,7 +119,7 @@ mod tests {
         let mark = fs::read(dir.join(NAME)).unwrap();
         assert!(!crate::machine::erase::Person::new(number(ANN)).is_named_in(&mark));
         begin(dir, number(ANN)).unwrap();
-        assert_eq!(fs::read(dir.join(NAME)).unwrap(), mark, "it stays until it is done");
+        assert_eq!(fs::read(dir.join(NAME)).unwrap(), mark, "the marker stays until the erasure is done");
         assert!(is_begun(dir) && may_begin(dir, number(ANN)).is_ok());
         assert!(may_begin(dir, number(BOB)).unwrap_err().to_string().contains("erase that person first"));
         done(dir).unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_mark_lets_nobody_be_erased_before_somebody_has_looked_at_it() {
+    fn damaged_marker_blocks_every_erasure() {
         let directory = tempfile::tempdir().unwrap();
         begin(directory.path(), number(ANN)).unwrap();
         let path = directory.path().join(NAME);

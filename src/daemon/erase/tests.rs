@@ -1,7 +1,7 @@
-//! An erasure that is cut off at any of its steps is not forgotten.
+//! An erasure interrupted at any step is not forgotten.
 
 use super::*;
-use crate::engine::{CompactionOptions, Core, WallClock, fold};
+use crate::engine::{CompactionOptions, Core, WallClock, compact};
 use crate::index::{CLAIMS_MAX, Claims, Index, Owner};
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::journal::{FileJournal, Journal, Options};
@@ -18,11 +18,11 @@ const ANN: &str = "+14155550107";
 const BOB: &str = "+14155550108";
 
 #[test]
-fn a_start_refuses_what_an_erasure_left_wherever_it_was_cut_and_doing_it_again_ends_it() {
+fn start_refuses_an_interrupted_erasure_and_repeating_completes_it() {
     let (before, done) = (talked(), tempfile::tempdir().unwrap());
     replace(before.path(), done.path());
     erase_from(done.path(), number(ANN)).unwrap();
-    // What had been replaced when it was cut, step by step.
+    // What had been replaced when it was interrupted, step by step.
     for replaced in
         [&[][..], &["journal"], &["journal", "snapshots"], &["journal", "snapshots", "index", "index.clean"]]
     {
@@ -32,15 +32,15 @@ fn a_start_refuses_what_an_erasure_left_wherever_it_was_cut_and_doing_it_again_e
             replace(&done.path().join(part), &cut.path().join(part));
         }
         begun::begin(cut.path(), number(ANN)).unwrap();
-        check_that_it_is_to_be_done_again(cut.path());
+        check_that_a_start_is_refused(cut.path());
         assert!(matches!(erase_from(cut.path(), number(BOB)), Err(EraseFailed::Refused(_))), "{replaced:?}");
         erase_from(cut.path(), number(ANN)).unwrap();
-        check_that_she_is_gone_and_bob_is_there(cut.path());
+        check_that_ann_is_erased_and_bob_is_kept(cut.path());
     }
 }
 
 #[test]
-fn an_erasure_that_fails_at_the_snapshot_is_done_once_that_is_mended() {
+fn erasure_that_failed_at_the_snapshot_completes_after_the_repair() {
     let data = talked();
     let snapshots = data.path().join("snapshots");
     let snapshot = fs::read_dir(&snapshots).unwrap().next().unwrap().unwrap().path();
@@ -49,39 +49,42 @@ fn an_erasure_that_fails_at_the_snapshot_is_done_once_that_is_mended() {
     damaged[60] ^= 1;
     fs::write(&snapshot, damaged).unwrap();
     let failed = erase_from(data.path(), number(ANN)).unwrap_err();
-    assert!(matches!(failed, EraseFailed::Unfinished(_)) && failed.to_string().contains("erase once more"), "{failed}");
-    check_that_it_is_to_be_done_again(data.path());
+    assert!(
+        matches!(failed, EraseFailed::Unfinished(_)) && failed.to_string().contains("run the erasure again"),
+        "{failed}"
+    );
+    check_that_a_start_is_refused(data.path());
     fs::write(&snapshot, whole).unwrap();
     erase_from(data.path(), number(ANN)).unwrap();
-    check_that_she_is_gone_and_bob_is_there(data.path());
+    check_that_ann_is_erased_and_bob_is_kept(data.path());
 }
 
 #[test]
-fn an_erasure_that_is_refused_leaves_no_mark() {
+fn refused_erasure_leaves_no_marker() {
     let data = talked();
-    assert!(matches!(erase_from(data.path(), number(BOB)), Err(EraseFailed::Refused(_))), "a call with Bob lives");
+    assert!(matches!(erase_from(data.path(), number(BOB)), Err(EraseFailed::Refused(_))), "a call with Bob is active");
     assert!(!begun::is_begun(data.path()) && open::recover(data.path()).is_ok());
 }
 
 #[track_caller]
-fn check_that_it_is_to_be_done_again(data_dir: &Path) {
+fn check_that_a_start_is_refused(data_dir: &Path) {
     let Err(refused) = open::recover(data_dir) else { panic!("a gateway would start") };
     assert!(matches!(refused, OpenFailed::ErasureCutOff { .. }), "{refused}");
     assert!(refused.to_string().contains("`offhook erase +1NUMBER --config FILE`"), "{refused}");
 }
 
 #[track_caller]
-fn check_that_she_is_gone_and_bob_is_there(data_dir: &Path) {
+fn check_that_ann_is_erased_and_bob_is_kept(data_dir: &Path) {
     assert_eq!(traces(data_dir), Vec::<PathBuf>::new());
     let recovered = open::recover(data_dir).unwrap();
-    assert_eq!(traces(data_dir), Vec::<PathBuf>::new(), "in what was made anew");
+    assert_eq!(traces(data_dir), Vec::<PathBuf>::new(), "in the rebuilt files");
     let call = |id: &str| recovered.core.reads().ask(|view| view.call(&CallId::read(id).unwrap())).unwrap();
     let Some(CallRow::Call(anns)) = call("c-ann") else { panic!("her call's id is free again") };
     assert!(anns.ended.is_some() && anns.caller.kept().is_none() && anns.usage.received == 1, "{anns:?}");
     assert!(matches!(call("c-bob-0"), Some(CallRow::Call(call)) if call.ended.is_none()));
 }
 
-/// Files that say Ann's number.
+/// Files that contain Ann's number.
 fn traces(directory: &Path) -> Vec<PathBuf> {
     let ann = Person::new(number(ANN));
     let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -92,8 +95,8 @@ fn traces(directory: &Path) -> Vec<PathBuf> {
     traces.collect()
 }
 
-/// The data of a gateway that was stopped in good order: Ann's call, which is in the snapshot, has ended since; Bob is on
-/// the phone.
+/// The data of a cleanly stopped gateway: Ann's call, which is in the snapshot, has ended since; Bob's call is
+/// active.
 fn talked() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path();
@@ -111,13 +114,13 @@ fn talked() -> TempDir {
     core.commit((0..20).map(|nth| put(&format!("c-bob-{nth}"), BOB))).unwrap();
     let origin = Origin { journal: identity, rows_version: ROWS_VERSION };
     let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
-    fold(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap().unwrap();
+    compact(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap().unwrap();
     let end = Command::EndCall { call: CallId::read("c-ann").unwrap(), reason: None, key: None };
     core.commit([end]).unwrap();
     core.close().unwrap();
     assert!(
         traces(&data.join("snapshots")).len() + traces(&data.join("index")).len() == 2,
-        "she is where she is looked for"
+        "the files to check contain her number"
     );
     directory
 }
@@ -155,7 +158,7 @@ fn number(text: &str) -> E164 {
     text.parse().unwrap()
 }
 
-/// Makes `to` what `from` is: a file, a directory, or nothing.
+/// Replaces `to` by a copy of `from`: a file, a directory, or nothing.
 fn replace(from: &Path, to: &Path) {
     if to.is_dir() {
         fs::remove_dir_all(to).unwrap();

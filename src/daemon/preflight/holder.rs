@@ -8,22 +8,22 @@ use std::path::Path;
 /// A listening socket, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
-/// The process that is systemd, where that runs the machine.
+/// The pid of systemd, if it manages the machine.
 const INIT: u32 = 1;
 
-/// Who listens at a port.
+/// The listener at a port.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// A process that this user may look at.
+    /// A process that this user may inspect.
     Process { pid: u32, name: String },
-    /// Another one, of this user.
+    /// Another process, of this user id.
     Hidden { uid: u32 },
-    /// Nobody that is seen.
+    /// Nothing visible.
     Unknown,
 }
 
 impl Holder {
-    /// systemd, or a process of root that may be it.
+    /// Whether it is systemd, or a process of root that may be systemd.
     pub(super) fn may_be_systemd(&self) -> bool {
         match self {
             Self::Process { pid, name } => *pid == INIT && name == "systemd",
@@ -43,7 +43,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Who listens at a port of this machine.
+/// The process that listens at a port of this machine.
 pub(super) fn of_port(port: u16) -> Holder {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
     let mut sockets = tables.iter().flat_map(|table| table.lines()).filter_map(|line| listening(line, port));
@@ -57,7 +57,7 @@ pub(super) fn of_port(port: u16) -> Holder {
     }
 }
 
-/// The owner and the inode of a socket that listens at the port, by its line of the table.
+/// Owner and inode of a socket that listens at the port, from a line of the table.
 fn listening(line: &str, port: u16) -> Option<(u32, u64)> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (local, state) = (fields.get(1)?, fields.get(3)?);
@@ -68,7 +68,7 @@ fn listening(line: &str, port: u16) -> Option<(u32, u64)> {
     Some((fields.get(7)?.parse().ok()?, fields.get(9)?.parse().ok()?))
 }
 
-/// A process with this socket among its files.
+/// A process that has this socket open.
 fn with_socket(inode: u64) -> Option<u32> {
     let socket = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.filter_map(Result::ok);
@@ -87,7 +87,7 @@ pub(super) fn of_lock(file: &Path) -> Option<u32> {
     locks.lines().find_map(|line| lock(line, inode))
 }
 
-/// As in `1: FLOCK  ADVISORY  WRITE 4242 fd:00:1310736 0 EOF`.
+/// Parses a line like `1: FLOCK  ADVISORY  WRITE 4242 fd:00:1310736 0 EOF`.
 fn lock(line: &str, inode: u64) -> Option<u32> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [_, "FLOCK", _, "WRITE", pid, at, ..] = fields[..] else { return None };
@@ -102,7 +102,7 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn f16_the_process_that_listens_at_a_port_is_found() {
+    fn f16_process_that_listens_at_a_port_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let Holder::Process { pid, name } = of_port(port) else { panic!("{:?}", of_port(port)) };
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn f16_the_process_that_holds_a_lock_is_found_without_taking_it() {
+    fn f16_process_that_holds_a_lock_is_found_without_taking_it() {
         let home = tempfile::tempdir().unwrap();
         let held = Lock::take(home.path()).unwrap();
         assert_eq!(of_lock(&home.path().join("LOCK")), Some(std::process::id()));

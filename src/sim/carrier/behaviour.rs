@@ -1,4 +1,4 @@
-//! How a carrier behaves today.
+//! How a carrier behaves.
 
 mod named;
 
@@ -6,56 +6,56 @@ use super::super::dice::SeededRng;
 use super::quirk::Quirk;
 use std::time::Duration;
 
-/// Sends of an outage: more than the failures in a row that make a gateway pause an account, since answers overtake each
-/// other.
+/// Sends of an outage: more than the consecutive failures that make a gateway pause an account, since responses can
+/// overtake each other.
 pub const OUTAGE_SENDS: u64 = 10;
 
-/// A carrier's behaviour. The default is a good one: answers at once, delivers everything, says so in order.
+/// A carrier's behaviour. By default it responds at once, delivers everything, and posts receipts in order.
 ///
-/// Each `f64` is a probability from 0 to 1, thrown for every send by dice seeded with the carrier's seed, the two
-/// numbers, the text and how often that was sent before. The first in the order of the fields wins.
+/// Each `f64` is a probability from 0 to 1, drawn for every send by a generator seeded with the carrier's seed, the
+/// two numbers, the text and how often that was sent before. The first that occurs, in the order of the fields, wins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Behaviour {
-    /// Waits before it answers a send.
+    /// Delay before the response to a send.
     pub delay: Duration,
-    /// Waits up to this much more, each send its own.
+    /// Maximum additional random delay per send.
     pub delay_spread: Duration,
 
-    /// Hangs up once it has the head of a request, without reading the body. Nothing is sent to the phone. (Thrown by
-    /// the count of requests, since nothing else is known of them.)
+    /// Closes the connection after the head of a request, without reading the body. The message is not accepted.
+    /// (Drawn by the request count, since nothing else is known of such requests.)
     pub cut_unread: f64,
-    /// Answers 500 to [`OUTAGE_SENDS`] sends one after another and takes none of them. (Thrown by the count of requests, too.)
+    /// Answers 500 to [`OUTAGE_SENDS`] consecutive sends and accepts none of them. (Drawn by the request count, too.)
     pub outage: f64,
-    /// Answers 500 and does not take the message.
+    /// Answers 500 and does not accept the message.
     pub server_error: f64,
-    /// Answers 429 and does not take the message.
+    /// Answers 429 and does not accept the message.
     pub too_many: f64,
     /// `Retry-After` of a 429, if any.
     pub retry_after: Option<RetryAfter>,
-    /// A 429 has any `Retry-After` of [`RetryAfter::ALL`], or none, whatever `retry_after` says.
+    /// A 429 has a random `Retry-After` of [`RetryAfter::ALL`], or none, regardless of `retry_after`.
     pub any_retry_after: bool,
     /// Answers `refuse_status` with `refuse_code`.
     pub refuse: f64,
-    /// The carrier's code in a refusal: 21610 is "opted out".
+    /// The carrier's error code of a refusal: 21610 is "opted out".
     pub refuse_code: u32,
-    /// The status of a refusal: 400, or 401, 403 and 404 where it is the account that is refused.
+    /// The status of a refusal: 400, or 401, 403 and 404 if the account is refused.
     pub refuse_status: u16,
 
-    /// Reads the request and hangs up.
+    /// Reads the request and closes the connection.
     pub cut_read: f64,
-    /// Reads the request and never answers.
+    /// Reads the request and never responds.
     pub silent: f64,
-    /// Hangs up in the middle of its answer.
+    /// Closes the connection in the middle of its response.
     pub cut_answer: f64,
-    /// Answers 200 with a page of HTML.
+    /// Answers 200 with an HTML page.
     pub html: f64,
-    /// Answers 201 with JSON that names no message.
+    /// Answers 201 with JSON without a message id.
     pub without_sid: f64,
-    /// Answers in an odd way.
+    /// Responds with a quirk.
     pub odd: f64,
-    /// In which; any of [`Quirk::ALL`] where this says nothing.
-    pub oddity: Option<Quirk>,
-    /// Whether a send whose answer says neither yes nor no was taken nevertheless, and reaches the phone.
+    /// Which quirk; a random one of [`Quirk::ALL`] if `None`.
+    pub quirk: Option<Quirk>,
+    /// Probability that a send with an ambiguous response was accepted anyway, and reaches the phone.
     pub unclear_taken: f64,
 
     /// The message does not reach the phone: receipt `undelivered` with `undelivered_code`.
@@ -67,16 +67,16 @@ pub struct Behaviour {
     /// 30007 is "filtered".
     pub failed_code: u32,
 
-    /// Waits before each receipt: at least so long that the answer to the send is on its way.
+    /// Delay before each receipt: at least until the response to the send is on its way.
     pub receipt_delay: Duration,
-    /// No receipts come for this message.
+    /// No receipts are posted for this message.
     pub receipts_missing: f64,
-    /// The last receipt comes first.
+    /// The last receipt is posted first.
     pub receipts_reordered: f64,
-    /// The receipts come before the answer to the send.
+    /// The receipts are posted before the response to the send.
     pub receipts_before_answer: f64,
 
-    /// Every webhook is posted this many times more, at the same time. Only the mood towards everyone counts.
+    /// Every webhook is posted this many additional times, concurrently. Only the general behaviour counts.
     pub webhook_copies: u32,
 }
 
@@ -100,7 +100,7 @@ impl Default for Behaviour {
             html: 0.0,
             without_sid: 0.0,
             odd: 0.0,
-            oddity: None,
+            quirk: None,
             unclear_taken: 1.0,
             undelivered: 0.0,
             undelivered_code: 30_006,
@@ -116,7 +116,7 @@ impl Default for Behaviour {
 }
 
 impl Behaviour {
-    /// A little of everything that can go wrong, for fault runs; three sends in four still go well.
+    /// Some of everything that can go wrong, for fault runs; three sends in four still succeed.
     pub fn bad_day() -> Self {
         Self {
             delay_spread: Duration::from_millis(20),
@@ -142,12 +142,12 @@ impl Behaviour {
         }
     }
 
-    /// Whether the request that is the so many-th falls into an outage.
+    /// Whether the `request`-th request falls into an outage.
     pub(super) fn is_out(&self, seed: u64, request: u64) -> bool {
         SeededRng::of(seed, &["outage"], request / OUTAGE_SENDS).chance(self.outage)
     }
 
-    /// What befalls one send.
+    /// What happens to one send.
     pub(super) fn fate(&self, dice: &mut SeededRng) -> Fate {
         let (any, any_retry_after) = (Quirk::any(dice), RetryAfter::any(dice));
         let retry_after = if self.any_retry_after { any_retry_after } else { self.retry_after };
@@ -160,9 +160,9 @@ impl Behaviour {
             (self.cut_answer, Ending::CutAnswer),
             (self.html, Ending::Html),
             (self.without_sid, Ending::WithoutSid),
-            (self.odd, Ending::Odd(self.oddity.unwrap_or(any))),
+            (self.odd, Ending::Odd(self.quirk.unwrap_or(any))),
         ];
-        // Every die is thrown every time, so that raising one chance does not change what befalls the others.
+        // Every number is drawn every time, so that raising one probability does not change the other faults.
         let fell: Vec<bool> = chances.iter().map(|(chance, _)| dice.chance(*chance)).collect();
         let ending = fell.iter().position(|fell| *fell).map_or(Ending::Accept, |at| chances[at].1);
         let unclear_taken = dice.chance(self.unclear_taken);
@@ -170,7 +170,7 @@ impl Behaviour {
             Ending::Accept => true,
             Ending::ServerError | Ending::TooMany { .. } | Ending::Refuse { .. } => false,
             Ending::CutRead | Ending::Silent | Ending::CutAnswer | Ending::Html | Ending::WithoutSid => unclear_taken,
-            Ending::Odd(oddity) => oddity.takes().unwrap_or(unclear_taken),
+            Ending::Odd(quirk) => quirk.takes().unwrap_or(unclear_taken),
         };
         let (undelivered, failed) = (dice.chance(self.undelivered), dice.chance(self.failed));
         let arrival = match (undelivered, failed) {
@@ -192,12 +192,12 @@ impl Behaviour {
     }
 }
 
-/// What befalls one send, decided before anything is done.
+/// What happens to one send, decided before anything is done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Fate {
     pub(super) delay: Duration,
     pub(super) ending: Ending,
-    /// Whether the message goes on to the phone.
+    /// Whether the message is delivered to the phone.
     pub(super) taken: bool,
     pub(super) arrival: Arrival,
     pub(super) receipt_delay: Duration,
@@ -206,7 +206,7 @@ pub(super) struct Fate {
     pub(super) receipts_before_answer: bool,
 }
 
-/// How the conversation about a send ends.
+/// How the exchange of a send ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Accept,
@@ -221,19 +221,19 @@ pub(super) enum Ending {
     Odd(Quirk),
 }
 
-/// When to come again, as a carrier may write it.
+/// Forms of a `Retry-After` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
-    /// So many seconds.
+    /// A number of seconds.
     Secs(u32),
-    /// The date that is so many seconds ahead, without the rest of its last second.
+    /// The date that many seconds ahead, truncated to whole seconds.
     Date(u32),
-    /// What is neither.
+    /// Neither of the two.
     Text(&'static str),
 }
 
 impl RetryAfter {
-    /// Those that a carrier on a bad day chooses from, beside none: soon, and in each way of writing it.
+    /// The forms a carrier on a bad day chooses from, besides none: short waits, in each notation.
     pub const ALL: [Self; 5] = [
         Self::Secs(1),
         Self::Date(2),
@@ -249,7 +249,7 @@ impl RetryAfter {
     }
 }
 
-/// How a message that was taken ends.
+/// The final state of an accepted message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     Delivered,
@@ -266,19 +266,19 @@ mod tests {
     }
 
     #[test]
-    fn a_default_mood_takes_and_delivers_everything() {
+    fn default_behaviour_accepts_and_delivers_everything() {
         for fate in fates(&Behaviour::default()) {
             assert_eq!((fate.ending, fate.taken, fate.arrival), (Ending::Accept, true, Arrival::Delivered));
         }
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_day() {
+    fn same_seed_gives_the_same_faults() {
         assert_eq!(fates(&Behaviour::bad_day()), fates(&Behaviour::bad_day()));
     }
 
     #[test]
-    fn a_bad_day_has_every_kind_of_bad_end_and_mostly_good_ones() {
+    fn bad_day_has_every_fault_and_mostly_succeeds() {
         let day = Behaviour::bad_day();
         let fates: Vec<_> = (0..2_000).map(|nth| day.fate(&mut SeededRng::of(42, &["text"], nth))).collect();
         let accepted = fates.iter().filter(|fate| fate.ending == Ending::Accept).count();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_day_has_outages_of_several_sends_in_a_row() {
+    fn bad_day_has_outages_of_consecutive_sends() {
         let out: Vec<bool> = (0..2_000).map(|request| Behaviour::bad_day().is_out(42, request)).collect();
         let stretches = out.chunks(usize::try_from(OUTAGE_SENDS).unwrap());
         assert!(stretches.clone().any(|stretch| stretch.iter().all(|out| *out)));
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_carrier_refused_never_goes_on_to_the_phone() {
+    fn refused_message_never_reaches_the_phone() {
         let behaviour = Behaviour { server_error: 0.3, too_many: 0.3, refuse: 0.9, ..Behaviour::default() };
         assert!(fates(&behaviour).iter().all(|fate| fate.taken == (fate.ending == Ending::Accept)));
     }

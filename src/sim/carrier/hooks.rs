@@ -1,7 +1,7 @@
 //! The carrier's webhooks: texts from phones, and receipts for sends, each signed and posted to the gateway.
 //!
-//! Invariant: a webhook is in the record before it is posted, and every answer to it is noted; what the gateway has
-//! thanked for can be read there.
+//! Invariant: a webhook is recorded before it is posted, and every response to it is recorded; the record shows which
+//! webhooks the gateway acknowledged.
 
 use super::super::Redacted;
 use super::super::dice::SeededRng;
@@ -23,9 +23,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How long the gateway has for a webhook: what Twilio gives it.
+/// The gateway's deadline for a webhook, as with Twilio.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// The words that Twilio acts on by itself, alone in a text: `Stop` is one, `Stop.` and `opt out` are not.
+/// Keywords that Twilio handles itself if they are the whole text: `Stop` is one, `Stop.` and `opt out` are not.
 const STOP_WORDS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
 const START_WORDS: [&str; 3] = ["START", "YES", "UNSTOP"];
 /// The signing key of forgeries.
@@ -33,7 +33,7 @@ const FORGED_TOKEN: &str = "00000000000000000000000000000000";
 
 type Field = (Cow<'static, str>, String);
 
-/// A text somebody sends from a phone.
+/// A text to be sent from a phone.
 pub(in crate::sim) struct Outgoing<'a> {
     pub(in crate::sim) from: E164,
     pub(in crate::sim) to: E164,
@@ -43,7 +43,7 @@ pub(in crate::sim) struct Outgoing<'a> {
     pub(in crate::sim) genuine: bool,
 }
 
-/// Takes a text from a phone and posts it. Where our number is not on the account, nothing is posted or noted.
+/// Posts a text from a phone. If our number is not on the account, nothing is posted or recorded.
 pub(in crate::sim) async fn text(world: &Arc<World>, text: Outgoing<'_>) -> Webhook {
     let (from, to) = (text.from.to_string(), text.to.to_string());
     let about = ["text", &*from, &*to, text.text];
@@ -57,12 +57,12 @@ pub(in crate::sim) async fn text(world: &Arc<World>, text: Outgoing<'_>) -> Webh
         return webhook;
     }
     if text.genuine && world.settings.keeps_opt_outs {
-        obey(world, &text);
+        handle_keyword(world, &text);
     }
     post_webhook(world, webhook, None).await
 }
 
-/// Posts a webhook again as it was.
+/// Posts a webhook again unchanged.
 pub(super) async fn repeat(world: &Arc<World>, webhook: &Webhook) -> Webhook {
     let post = world.state().recorder.record.posts.iter().find(|post| post.sid.as_ref() == Some(&webhook.sid)).cloned();
     let taken =
@@ -70,7 +70,7 @@ pub(super) async fn repeat(world: &Arc<World>, webhook: &Webhook) -> Webhook {
     post_webhook(world, fresh(webhook.sid.clone(), webhook.news.clone(), webhook.genuine), taken.as_ref()).await
 }
 
-/// A send that goes its way.
+/// An accepted send.
 pub(super) struct Taken {
     pub(super) sid: String,
     pub(super) from: E164,
@@ -78,8 +78,8 @@ pub(super) struct Taken {
     pub(super) callback: Option<String>,
 }
 
-/// Starts posting a send's receipts: after `answered`, or at once where they shall come before the answer. `None` where
-/// none are due.
+/// Starts posting a send's receipts: after `answered`, or at once if they are to come before the response. `None` if
+/// there are none.
 pub(super) fn send_receipts(
     world: &Arc<World>,
     taken: Taken,
@@ -98,14 +98,14 @@ pub(super) fn send_receipts(
     Some(task)
 }
 
-/// Where texts from phones go.
+/// The webhook URL for texts from phones.
 pub(super) fn text_url(world: &World) -> String {
     format!("{}/carriers/{}/messages", world.settings.public_url, world.settings.account)
 }
 
 async fn post_receipts(world: &Arc<World>, taken: &Taken, fate: Fate, answered: oneshot::Receiver<()>) {
     if !fate.receipts_before_answer {
-        // An error is a request that was dropped: the gateway hung up, and the message goes its way all the same.
+        // An error is a dropped request: the gateway disconnected, and the message is delivered anyway.
         let _ = answered.await;
     }
     let mut statuses = match fate.arrival {
@@ -127,8 +127,9 @@ fn fresh(sid: String, news: News, genuine: bool) -> Webhook {
     Webhook { at: now(), sid, news, genuine, answers: Vec::new(), slowest_us: 0, replied: false }
 }
 
-/// Blocks or opens the pair where the text is one of Twilio's words, and tells the phone in our number's name.
-fn obey(world: &World, text: &Outgoing<'_>) {
+/// Blocks or unblocks the pair if the text is one of Twilio's keywords, and confirms it to the phone in our number's
+/// name.
+fn handle_keyword(world: &World, text: &Outgoing<'_>) {
     let word = text.text.trim().to_uppercase();
     let pair = (text.to, text.from);
     let mut state = world.state();
@@ -147,18 +148,18 @@ fn obey(world: &World, text: &Outgoing<'_>) {
     world.news.notify_waiters();
 }
 
-/// A webhook, ready for the wire.
+/// A webhook, ready to be posted.
 struct Prepared {
-    /// Where it goes, as the carrier was told.
+    /// The URL, as configured at the carrier.
     url: String,
     form: Bytes,
     signature: String,
     token: String,
-    /// Who hears what the gateway says in its answer: (phone, our number). Receipts have nobody.
+    /// Recipient of text in the gateway's response: (phone, our number). Receipts have none.
     hearer: Option<(E164, E164)>,
 }
 
-/// Notes a webhook, posts it with its copies, and shows it with all its answers.
+/// Records a webhook, posts it with its copies, and returns it with all responses.
 async fn post_webhook(world: &Arc<World>, mut webhook: Webhook, taken: Option<&Taken>) -> Webhook {
     let prepared = Arc::new(prepare(world, &webhook, taken));
     let (place, copies) = {
@@ -183,25 +184,25 @@ async fn post_webhook(world: &Arc<World>, mut webhook: Webhook, taken: Option<&T
     webhook
 }
 
-/// Posts one copy as often as the carrier's habit has it.
+/// Posts one copy, with the configured retries.
 async fn attempts(world: &World, prepared: &Prepared, place: Option<usize>) -> Vec<Attempt> {
     let habit = world.settings.resend;
     let mut attempts = Vec::new();
     loop {
         let began = now();
         let answer = attempt(world, prepared).await;
-        let thanked = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+        let acknowledged = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
         let made = Attempt {
             status: answer.as_ref().ok().map(|answer| answer.status.as_u16()),
             took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            replied: thanked && answer.as_ref().is_ok_and(|answer| pass_on(world, prepared, answer)),
+            replied: acknowledged && answer.as_ref().is_ok_and(|answer| pass_on(world, prepared, answer)),
         };
         world.state().recorder.answered(place, &made);
         world.news.notify_waiters();
         attempts.push(made);
 
         let worth_it = habit.until_2xx || matches!(answer, Err(NoAnswer::NotConnected));
-        if thanked || !worth_it || attempts.len() >= habit.attempts_max as usize {
+        if acknowledged || !worth_it || attempts.len() >= habit.attempts_max as usize {
             return attempts;
         }
         tokio::time::sleep(habit.spacing).await;
@@ -210,7 +211,7 @@ async fn attempts(world: &World, prepared: &Prepared, place: Option<usize>) -> V
 
 async fn attempt(world: &World, prepared: &Prepared) -> Result<Answer, NoAnswer> {
     let gateway = world.state().gateway.ok_or(NoAnswer::NotConnected)?;
-    // Addresses elsewhere are somebody else's: there is no outside world beyond this gateway.
+    // Other URLs are not requested: there is no outside world beyond this gateway.
     let path = prepared.url.strip_prefix(&world.settings.public_url).ok_or(NoAnswer::NotConnected)?;
     let path = path.split('#').next().unwrap_or_default();
     let host = world.settings.public_url.split("://").nth(1).unwrap_or_default();
@@ -228,14 +229,14 @@ async fn attempt(world: &World, prepared: &Prepared) -> Result<Answer, NoAnswer>
     world.client.send(request, DEADLINE).await
 }
 
-/// Sends what the answer says to the phone, as Twilio does with plain text and with TwiML that holds a message.
+/// Sends text in the response to the phone, as Twilio does with plain text and with TwiML that contains a message.
 fn pass_on(world: &World, prepared: &Prepared, answer: &Answer) -> bool {
     let Some((phone, ours)) = prepared.hearer else { return false };
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let said = String::from_utf8_lossy(&answer.body);
-    let speaks = if kind.starts_with("text/plain") { !said.is_empty() } else { said.contains("<Message") };
+    let body = String::from_utf8_lossy(&answer.body);
+    let speaks = if kind.starts_with("text/plain") { !body.is_empty() } else { body.contains("<Message") };
     if speaks {
-        world.state().arrive(phone, Arrived { from: ours, text: said.as_ref().into() });
+        world.state().arrive(phone, Arrived { from: ours, text: body.as_ref().into() });
     }
     speaks
 }

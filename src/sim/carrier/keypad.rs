@@ -1,4 +1,4 @@
-//! A phone's keypad, for somebody who plays the caller with curl.
+//! A phone's keypad, for a user who plays the caller with curl.
 
 use super::super::wire::{Cut, Reply, read_body, reply};
 use super::{World, hooks};
@@ -7,16 +7,17 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
-/// What follows it is the phone's number.
+/// Followed by the phone's number.
 pub(super) const PATH: &str = "/phones/";
 
-/// The phone a request is for, if it is for one: what is no number is no phone.
+/// The phone a request is for, if its path is one; an error if the number is invalid.
 pub(super) fn phone(request: &Request<Incoming>) -> Option<Result<E164, &'static str>> {
     let number = request.uri().path().strip_prefix(PATH)?;
     Some(number.replace("%2B", "+").parse().map_err(|_| "write the phone's number as in /phones/+12065550142\n"))
 }
 
-/// Sends the request's body as a text to whoever texted this phone last, else to the account's first number.
+/// Sends the request's body as a text to the number that texted this phone last, or else to the account's first
+/// number.
 pub(super) async fn text(
     world: &Arc<World>,
     phone: Result<E164, &'static str>,
@@ -38,8 +39,8 @@ pub(super) async fn text(
     };
     let webhook = hooks::text(world, hooks::Outgoing { from, to, text, media: 0, genuine: true }).await;
     let answer = match webhook.acknowledged() {
-        true => format!("{to} has it\n"),
-        false => format!("{to} did not take it: is the gateway running?\n"),
+        true => format!("{to} received it\n"),
+        false => format!("{to} did not accept it: check that the gateway is running\n"),
     };
     Ok(reply(StatusCode::OK, "text/plain; charset=utf-8", answer))
 }

@@ -1,7 +1,8 @@
-//! Photos and videos: an address at the carrier, which wants credentials and leads on to a storage, which wants none.
+//! Photos and videos: a URL at the carrier, which requires credentials and redirects to a storage, which accepts
+//! none.
 //!
-//! The storage is another host (another port). Like a real one it refuses a request that shows it credentials meant
-//! for the carrier, and the record says so.
+//! The storage is another host (another port). Like a real one it refuses a request with the carrier's credentials,
+//! and the record shows it.
 
 use super::super::wire::{Cut, Reply, Serve, reply};
 use super::record::Fetch;
@@ -14,21 +15,21 @@ use std::sync::Arc;
 
 /// A whole baseline JPEG: 32 by 32 grey pixels in 162 bytes.
 const JPEG: &[u8] = include_bytes!("grey.jpg");
-/// What the photos say they are.
+/// Content type of the photos.
 pub(super) const CONTENT_TYPE: &str = "image/jpeg";
 
-/// The addresses of `count` photos of a message.
+/// The URLs of `count` photos of a message.
 pub(super) fn addresses(world: &World, sid: &str, count: usize) -> Vec<String> {
     let base = world.settings.media_url.as_deref().unwrap_or(&world.url);
     let account = &world.settings.account_sid;
-    // A medium's id is its message's, with the number of the medium in the place of the last two digits.
+    // A medium's id is its message's, with the medium's index in place of the last two digits.
     let stem = sid.get(2..sid.len().saturating_sub(2)).unwrap_or_default();
     (0..count)
         .map(|nth| format!("{base}/2010-04-01/Accounts/{account}/Messages/{sid}/Media/ME{stem}{nth:02x}"))
         .collect()
 }
 
-/// The carrier's own address of a medium: 401 without credentials, else on to the storage.
+/// The carrier's URL of a medium: 401 without credentials, otherwise a redirect to the storage.
 pub(super) fn redirect(world: &World, request: &Request<Incoming>) -> Reply {
     let mut answer = if sends::knows_us(world, request.headers()) {
         reply(StatusCode::TEMPORARY_REDIRECT, "text/plain", Bytes::new())
@@ -44,7 +45,7 @@ pub(super) fn redirect(world: &World, request: &Request<Incoming>) -> Reply {
     answer
 }
 
-/// The storage behind the carrier's media addresses.
+/// The storage behind the carrier's media URLs.
 pub(super) struct Storage(pub(super) Arc<World>);
 
 impl Serve for Storage {

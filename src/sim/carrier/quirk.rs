@@ -1,4 +1,4 @@
-//! Answers that are not as the carrier's sheet has them.
+//! Responses that deviate from the carrier's data sheet.
 
 use super::super::dice::SeededRng;
 use super::super::wire::{Raw, Reply, Then, endless, reply};
@@ -8,19 +8,19 @@ use http::header::{HeaderValue, LOCATION};
 
 /// The body of a huge answer.
 const HUGE_BYTES: usize = 10 << 20;
-/// A head that is longer than anybody reads.
+/// A head longer than any client reads.
 const HEAD_BYTES: usize = 1 << 20;
 
-/// An odd answer to a send.
+/// An unusual response to a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quirk {
-    /// A complete answer of this status, from something that stands before the carrier. It did not take the message.
+    /// A complete response with this status, from a proxy in front of the carrier. The message was not accepted.
     Status(u16),
-    /// 200 where 201 is due.
+    /// 200 instead of 201.
     Ok,
-    /// `100 Continue`, which nobody asked for, and then the answer.
+    /// An unrequested `100 Continue`, then the response.
     ContinueFirst,
-    /// The answer, and the answer once more.
+    /// The response, twice.
     Twice,
     /// 201 without a body.
     Empty,
@@ -28,27 +28,27 @@ pub enum Quirk {
     Array,
     /// 201 with ten megabytes of JSON.
     Huge,
-    /// 201 with a body that goes on and on, in chunks.
+    /// 201 with an endless chunked body.
     Endless,
     /// A head of a megabyte.
     LongHead,
     /// Bytes of another protocol.
     NoHttp,
-    /// A reset, and no byte before it.
+    /// A reset before any byte.
     Reset,
-    /// A reset in the middle of the answer.
+    /// A reset in the middle of the response.
     ResetAnswer,
-    /// The first bytes of the answer.
+    /// The first bytes of the response.
     Cut {
-        /// How many.
+        /// The number of bytes.
         at: usize,
-        /// Whether the answer says how long it is. Otherwise it ends where the connection does.
+        /// Whether the response has a length. Otherwise it ends with the connection.
         announced: bool,
     },
 }
 
 impl Quirk {
-    /// Those that a carrier on a bad day chooses from.
+    /// The quirks a carrier on a bad day chooses from.
     pub const ALL: [Self; 14] = [
         Self::Status(503),
         Self::Status(302),
@@ -72,17 +72,17 @@ impl Quirk {
         Self::ALL[usize::try_from(nth).expect("there are fewer than a hundred")]
     }
 
-    /// Whether the message is taken, where the answer leaves no doubt.
+    /// Whether the message is accepted, if the response is unambiguous.
     pub(super) fn takes(self) -> Option<bool> {
-        match self.told() {
+        match self.post_answer() {
             PostAnswer::Accepted => Some(true),
             PostAnswer::No { .. } => Some(false),
             PostAnswer::Unclear => None,
         }
     }
 
-    /// What the answer says, for the record.
-    pub(super) fn told(self) -> PostAnswer {
+    /// The meaning of the response, for the record.
+    pub(super) fn post_answer(self) -> PostAnswer {
         match self {
             Self::Ok | Self::ContinueFirst | Self::Twice => PostAnswer::Accepted,
             Self::Status(status) => PostAnswer::No { status, code: 0 },
@@ -90,7 +90,7 @@ impl Quirk {
         }
     }
 
-    /// The answer, made of the one that is due and its body.
+    /// The response, made from the regular one and its body.
     pub(super) fn answer(self, due: Reply, body: &[u8]) -> Reply {
         match self {
             Self::Status(status) => page(status),
@@ -119,7 +119,7 @@ impl Quirk {
     }
 }
 
-/// The answer that is due, byte by byte.
+/// The regular response, byte by byte.
 fn written(body: &[u8], announced: bool) -> Vec<u8> {
     let end = if announced { format!("Content-Length: {}", body.len()) } else { "Connection: close".to_owned() };
     let head = format!("HTTP/1.1 201 Created\r\nContent-Type: application/json;charset=utf-8\r\n{end}\r\n\r\n");
@@ -135,7 +135,7 @@ fn json(body: Vec<u8>) -> Reply {
     reply(StatusCode::CREATED, "application/json;charset=utf-8", body)
 }
 
-/// What proxies say in the carrier's place.
+/// An error page of a proxy.
 fn page(status: u16) -> Reply {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut answer = reply(status, "text/html", format!("<!DOCTYPE html><title>{status}</title>"));

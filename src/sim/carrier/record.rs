@@ -1,7 +1,7 @@
-//! What a carrier saw and did, for a checker to read afterwards.
+//! What a carrier saw and did, for later checking.
 //!
-//! Invariant: nothing that happened is left out silently. Past the bound an event is counted in `unrecorded`, and the
-//! checker refuses to believe such a record.
+//! Invariant: nothing is omitted silently. Beyond the limit entries are counted in `unrecorded`, and the checker
+//! rejects such a record.
 
 use super::super::Redacted;
 use crate::model::E164;
@@ -10,58 +10,58 @@ use std::time::Instant;
 /// Everything a carrier saw and did, in order.
 #[derive(Clone, Debug, Default)]
 pub struct CarrierRecord {
-    /// Sends it read whole and understood.
+    /// Sends that were read and understood.
     pub posts: Vec<Post>,
-    /// Sends it refused for their form: no credentials, an unknown path, a number that is none.
+    /// Malformed sends: no credentials, an unknown path, an invalid number.
     pub malformed: Vec<Malformed>,
-    /// Requests it hung up on before it read the body: nobody can say what was in them.
+    /// Requests cut before their body was read; their content is unknown.
     pub unread: u64,
-    /// Webhooks it posted, or tried to.
+    /// Webhooks that it posted, or tried to.
     pub webhooks: Vec<Webhook>,
-    /// Texts of its own to phones: none of them was sent by the gateway.
+    /// Its own texts to phones, not sent by the gateway.
     pub notices: Vec<Notice>,
-    /// Media it was asked for.
+    /// Requests for media.
     pub fetches: Vec<Fetch>,
-    /// What did not fit in the lists above.
+    /// Entries that did not fit in the lists above.
     pub unrecorded: u64,
 }
 
-/// A send the carrier read.
+/// A send read by the carrier.
 #[derive(Clone, Debug)]
 pub struct Post {
-    /// When the body had been read.
+    /// When its body was read.
     pub at: Instant,
-    /// The number it asked to send from.
+    /// The sending number.
     pub from: E164,
-    /// The number it is for.
+    /// The recipient.
     pub to: E164,
     /// The text.
     pub text: Redacted,
-    /// Its segments by the carrier's own count.
+    /// Its segments, as counted by the carrier.
     pub segments: u32,
-    /// The address receipts shall go to.
+    /// The URL for receipts.
     pub callback: Option<String>,
-    /// The gateway's own id of the message, as it stands in that address (`msg_...`).
+    /// The gateway's own id of the message, from that URL (`msg_...`).
     pub message_id: Option<String>,
-    /// How the carrier answered, or will.
+    /// The carrier's response, sent or to be sent.
     pub answer: PostAnswer,
-    /// The carrier's id of the message, where it was taken.
+    /// The carrier's id of the message, if accepted.
     pub sid: Option<String>,
 }
 
-/// How the carrier answered a send it had read.
+/// The carrier's response to a send it read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostAnswer {
     /// 201 with the message's sid.
     Accepted,
-    /// A complete answer that says no: 400 with a code, 429, 500.
+    /// A complete refusal: 400 with a code, 429, 500.
     No {
         /// The HTTP status.
         status: u16,
-        /// The carrier's code, 0 where it gives none.
+        /// The carrier's error code, or 0.
         code: u32,
     },
-    /// No answer, half an answer, or one that says nothing. Only the carrier knows whether it took the message.
+    /// No response, an incomplete one, or a meaningless one. Only the carrier knows whether it accepted the message.
     Unclear,
 }
 
@@ -81,28 +81,28 @@ pub struct Malformed {
 pub struct Webhook {
     /// When it was first posted.
     pub at: Instant,
-    /// The carrier's id of the message it tells of.
+    /// The carrier's id of its message.
     pub sid: String,
-    /// What it tells.
+    /// Its content.
     pub news: News,
-    /// Whether it carried the carrier's signature. `false`: a forgery, which the gateway must refuse.
+    /// Whether it has a valid signature. `false`: a forgery, which the gateway must refuse.
     pub genuine: bool,
-    /// The status of each attempt's answer, in the order the answers came; `None` where none was complete.
+    /// The status of each attempt's response, in order of arrival; `None` if it was incomplete or missing.
     pub answers: Vec<Option<u16>>,
-    /// The slowest answer of all attempts, in microseconds.
+    /// The slowest response of all attempts, in microseconds.
     pub slowest_us: u64,
-    /// An answer had words in it that Twilio sends to the phone: plain text, or TwiML with a message.
+    /// A response contained text that Twilio sends to the phone: plain text, or TwiML with a message.
     pub replied: bool,
 }
 
 impl Webhook {
-    /// Whether the gateway has thanked for it: any 2xx.
+    /// Whether the gateway acknowledged it with any 2xx.
     pub fn acknowledged(&self) -> bool {
         self.answers.iter().flatten().any(|status| (200..300).contains(status))
     }
 }
 
-/// One attempt at a webhook, over.
+/// A completed attempt at a webhook.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt {
     pub(super) status: Option<u16>,
@@ -118,10 +118,10 @@ impl Webhook {
     }
 }
 
-/// What a webhook tells.
+/// The content of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A phone has sent a text.
+    /// A phone sent a text.
     Text {
         /// The phone.
         from: E164,
@@ -129,21 +129,21 @@ pub enum News {
         to: E164,
         /// The text; empty for a photo without one.
         text: Redacted,
-        /// How many media came with it.
+        /// Number of media.
         media: usize,
     },
-    /// A send has come further.
+    /// A send has a new status.
     Receipt {
         /// `sent`, `delivered`, `undelivered`, `failed`.
         status: &'static str,
-        /// The carrier's code of what went wrong.
+        /// The carrier's error code.
         code: Option<u32>,
-        /// The gateway's own id of the message, where the callback address holds one.
+        /// The gateway's own id of the message, if the callback URL contains one.
         message_id: Option<String>,
     },
 }
 
-/// A text the carrier itself wrote to a phone, in the name of one of our numbers: that STOP or START took effect.
+/// A text by the carrier itself to a phone, in the name of one of our numbers: STOP or START took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// When.
@@ -161,9 +161,9 @@ pub struct Notice {
 pub struct Fetch {
     /// When.
     pub at: Instant,
-    /// The status it got: 307 at the carrier's own address, 200 at the storage's.
+    /// The response's status: 307 at the carrier's own URL, 200 at the storage.
     pub status: u16,
-    /// It showed the carrier's credentials to the storage, which is another host.
+    /// The request had the carrier's credentials although the storage is another host.
     pub leaked_credentials: bool,
 }
 
@@ -194,12 +194,12 @@ impl Recorder {
         keep(&mut self.record.fetches, fetch, self.entries_max, &mut self.record.unrecorded);
     }
 
-    /// Notes a webhook about to be posted. The place is for `answered`; there is none past the bound.
+    /// Records a webhook about to be posted. The index is for `answered`; `None` beyond the limit.
     pub(super) fn webhook(&mut self, webhook: Webhook) -> Option<usize> {
         keep(&mut self.record.webhooks, webhook, self.entries_max, &mut self.record.unrecorded)
     }
 
-    /// Notes an attempt at the webhook at `place`, and shows the webhook as it stands now.
+    /// Records an attempt at the webhook at `place`, and returns the webhook's current state.
     pub(super) fn answered(&mut self, place: Option<usize>, attempt: &Attempt) {
         if let Some(webhook) = place.and_then(|place| self.record.webhooks.get_mut(place)) {
             webhook.note(attempt);

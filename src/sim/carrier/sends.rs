@@ -1,4 +1,4 @@
-//! The carrier's send API: `Messages.json`, and `IncomingPhoneNumbers.json` to look a number up.
+//! The carrier's send API: `Messages.json`, and `IncomingPhoneNumbers.json` for number look-ups.
 
 use super::super::dice::SeededRng;
 use super::super::segments;
@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest text a send may have.
+/// Maximum length of a text.
 const TEXT_MAX_CHARACTERS: usize = 1_600;
-/// How long an answer is held back for receipts that shall come before it.
+/// How long a response is delayed for receipts that are to come first.
 const RECEIPTS_FIRST_MAX: Duration = Duration::from_secs(2);
 
-/// Answers a request to the account.
+/// Answers a request at the account's URLs.
 pub(super) async fn serve(world: &Arc<World>, request: Request<Incoming>) -> Result<Reply, Cut> {
     let (head, body) = request.into_parts();
     if !knows_us(world, &head.headers) {
@@ -45,7 +45,7 @@ pub(super) fn knows_us(world: &World, headers: &HeaderMap) -> bool {
     offered.and_then(|offered| offered.strip_prefix("Basic ")) == Some(&expected)
 }
 
-/// An error as the carrier writes it.
+/// An error in the carrier's format.
 pub(super) fn problem(status: StatusCode, code: u32, message: &str) -> Reply {
     let more_info = format!("https://www.twilio.com/docs/errors/{code}");
     let body = json!({ "code": code, "message": message, "more_info": more_info, "status": status.as_u16() });
@@ -56,7 +56,7 @@ pub(super) fn problem(status: StatusCode, code: u32, message: &str) -> Reply {
     answer
 }
 
-/// A send, as its form says.
+/// A send, as parsed from its form.
 struct Send {
     from: E164,
     to: E164,
@@ -74,8 +74,8 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
     };
     let (sid, fate) = decide(world, &send, request);
 
-    // The receipts have a task of their own: the message goes its way even if the gateway hangs up before the answer.
-    // They come once this future is done, answered or dropped, unless they shall come first.
+    // Receipts have a task of their own: the message is delivered even if the gateway disconnects before the
+    // response. They are posted once this future is done, answered or dropped, unless they are to come first.
     let (answered, answering) = tokio::sync::oneshot::channel::<()>();
     if fate.taken {
         let taken = Taken { sid: sid.clone(), from: send.from, to: send.to, callback: send.callback.clone() };
@@ -92,7 +92,7 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
         Ending::ServerError => Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, 20_500, "Internal Server Error")),
         Ending::TooMany { retry_after } => Ok(too_many(retry_after)),
         Ending::Refuse { status, code } => {
-            let status = StatusCode::from_u16(status).expect("a mood has statuses that there are");
+            let status = StatusCode::from_u16(status).expect("a behaviour has valid statuses");
             Ok(problem(status, code, refusal(code)))
         }
         Ending::CutRead => Err(Cut),
@@ -105,11 +105,11 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
             Ok(reply(StatusCode::OK, "text/html", "<!DOCTYPE html><title>Please wait</title><p>Maintenance."))
         }
         Ending::WithoutSid => Ok(json_reply(StatusCode::CREATED, &json!({ "status": "queued" }))),
-        Ending::Odd(oddity) => Ok(oddity.answer(accepted(), message.to_string().as_bytes())),
+        Ending::Odd(quirk) => Ok(quirk.answer(accepted(), message.to_string().as_bytes())),
     }
 }
 
-/// Counts a request of which only the head is known, and may hang up on it.
+/// Counts a request of which only the head is known, and may cut its connection.
 fn arrives(world: &World) -> Result<u64, Cut> {
     let mut state = world.state();
     state.requests += 1;
@@ -122,7 +122,7 @@ fn arrives(world: &World) -> Result<u64, Cut> {
     Ok(state.requests)
 }
 
-/// Reads the form. Of codes that the sheet does not name the meaning is from general knowledge.
+/// Parses the form. Error codes absent from the data sheet are from general knowledge of Twilio.
 fn read(world: &World, body: &[u8]) -> Result<Send, (u32, &'static str)> {
     let (mut from, mut to, mut text, mut media, mut callback) = (None, None, String::new(), 0, None);
     for (name, value) in form_urlencoded::parse(body) {
@@ -152,8 +152,8 @@ fn read(world: &World, body: &[u8]) -> Result<Send, (u32, &'static str)> {
     Ok(Send { from, to, text, media, callback })
 }
 
-/// Decides the fate of a send, which is the so many-th request, notes it, and brings it to the phone. From here on it cannot
-/// be undone.
+/// Decides what happens to a send, which is the `request`-th request, records it, and delivers it to the phone. From
+/// here on it cannot be undone.
 fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
     let mut state = world.state();
     let (from, to) = (send.from.to_string(), send.to.to_string());
@@ -178,7 +178,7 @@ fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
         Ending::ServerError => PostAnswer::No { status: 500, code: 20_500 },
         Ending::TooMany { .. } => PostAnswer::No { status: 429, code: 20_429 },
         Ending::Refuse { status, code } => PostAnswer::No { status, code },
-        Ending::Odd(oddity) => oddity.told(),
+        Ending::Odd(quirk) => quirk.post_answer(),
         Ending::CutRead | Ending::Silent | Ending::CutAnswer | Ending::Html | Ending::WithoutSid => PostAnswer::Unclear,
     };
     state.recorder.post(Post {
@@ -200,7 +200,7 @@ fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
     (sid, fate)
 }
 
-/// The gateway's id of a message, which stands somewhere in the callback's address: `msg_` and letters and digits.
+/// The gateway's id of a message, found in the callback URL: `msg_` followed by letters and digits.
 pub(super) fn message_id(callback: &str) -> Option<String> {
     let from = callback.find("msg_")?;
     let letters = callback[from + 4..].bytes().take_while(u8::is_ascii_alphanumeric).count();
@@ -220,12 +220,12 @@ fn message_json(world: &World, sid: &str, send: &Send) -> Value {
     })
 }
 
-/// The messages taken, newest first, of those the query asks for: how a lost answer is looked up.
+/// The accepted messages that match the query, newest first: this is how a lost response is looked up.
 fn list(world: &World, query: &str) -> Reply {
     const PAGE: usize = 50;
-    let asked =
+    let parameter =
         |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value);
-    let (from, to) = (asked("From"), asked("To"));
+    let (from, to) = (parameter("From"), parameter("To"));
     let state = world.state();
     let fits = |post: &&Post| {
         post.sid.is_some()
@@ -241,10 +241,10 @@ fn list(world: &World, query: &str) -> Reply {
 }
 
 fn look_up(world: &World, query: &str) -> Reply {
-    let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "PhoneNumber");
-    let asked = asked.map(|(_, number)| number.into_owned());
+    let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "PhoneNumber");
+    let wanted = wanted.map(|(_, number)| number.into_owned());
     let state = world.state();
-    let ours = |number: &E164| asked.as_ref().is_none_or(|asked| number.to_string() == *asked);
+    let ours = |number: &E164| wanted.as_ref().is_none_or(|wanted| number.to_string() == *wanted);
     let numbers: Vec<Value> = (state.numbers.iter().filter(|(number, _)| ours(number)))
         .map(|(number, there)| {
             json!({
@@ -258,7 +258,7 @@ fn look_up(world: &World, query: &str) -> Reply {
     json_reply(StatusCode::OK, &json!({ "incoming_phone_numbers": numbers, "page": 0, "page_size": 50 }))
 }
 
-/// A refusal of a request that is no send, noted.
+/// Refuses a request that is not a valid send, and records it.
 fn malformed(world: &World, status: StatusCode, code: u32, message: &str) -> Reply {
     world.state().recorder.malformed(Malformed { at: now(), status: status.as_u16(), code });
     world.news.notify_waiters();
@@ -306,7 +306,7 @@ fn json_reply(status: StatusCode, body: &Value) -> Reply {
     reply(status, "application/json;charset=utf-8", Bytes::from(body.to_string()))
 }
 
-/// Now, as RFC 2822 writes it: `Sat, 22 Nov 2025 06:00:00 +0000`.
+/// The current time in RFC 2822 format: `Sat, 22 Nov 2025 06:00:00 +0000`.
 fn date() -> String {
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
     jiff::fmt::rfc2822::to_string(&now).expect("this year has four digits")

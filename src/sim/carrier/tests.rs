@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 const OURS: &str = "+12065550100";
 const PHONE: &str = "+12065550142";
 const CALLBACK: &str = "https://sms.example.com/carriers/main/receipts?message=msg_00g4q7";
-/// Longer than anything here takes on a busy machine.
+/// Enough on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_send_is_answered_as_the_sheet_says() {
+async fn send_is_answered_as_documented() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let answer = send(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "Café at 8?")]).await.unwrap();
 
@@ -27,14 +27,14 @@ async fn a_send_is_answered_as_the_sheet_says() {
     let sid = json["sid"].as_str().unwrap();
     assert!(sid.len() == 34 && sid.starts_with("SM"), "{sid}");
     assert_eq!(json["status"], "queued");
-    assert_eq!(json["num_segments"], "1", "the sheet has it as a string");
+    assert_eq!(json["num_segments"], "1", "a string, according to the data sheet");
     assert_eq!((&json["from"], &json["to"], &json["body"]), (&OURS.into(), &PHONE.into(), &"Café at 8?".into()));
     assert!(json["date_created"].as_str().unwrap().ends_with(" +0000"), "{}", json["date_created"]);
     assert_eq!(json["error_code"], Value::Null);
 }
 
 #[tokio::test]
-async fn what_is_no_send_is_refused_with_the_carriers_code() {
+async fn malformed_send_is_refused_with_the_carriers_code() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let cases: [(&[(&str, &str)], u32); 6] = [
         (&[("From", OURS), ("Body", "x")], 21_604),
@@ -55,7 +55,7 @@ async fn what_is_no_send_is_refused_with_the_carriers_code() {
 }
 
 #[tokio::test]
-async fn without_the_accounts_credentials_there_is_401_and_elsewhere_404() {
+async fn missing_credentials_get_401_and_other_paths_404() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let stranger = Request::post(messages_url(&carrier)).header(AUTHORIZATION, "Basic QUM6eA==");
     let answer = HttpClient::new().send(stranger.body(Full::default()).unwrap(), SOON).await.unwrap();
@@ -66,7 +66,7 @@ async fn without_the_accounts_credentials_there_is_401_and_elsewhere_404() {
 }
 
 #[tokio::test]
-async fn a_number_can_be_looked_up() {
+async fn number_can_be_looked_up() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let account = &carrier.world.settings.account_sid;
     let path = format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?PhoneNumber=%2B12065550100");
@@ -79,7 +79,7 @@ async fn a_number_can_be_looked_up() {
 }
 
 #[tokio::test]
-async fn a_send_reaches_the_phone_and_its_receipts_come_in_order() {
+async fn send_reaches_the_phone_and_its_receipts_are_in_order() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
     send(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)]).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_send_reaches_the_phone_and_its_receipts_come_in_order() {
 }
 
 #[tokio::test]
-async fn a_text_from_a_phone_is_posted_as_twilio_posts_it() {
+async fn text_from_a_phone_is_posted_as_by_twilio() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
     let text = "Grüße 👋 a=b&c=d 100% +1";
@@ -118,7 +118,7 @@ async fn a_text_from_a_phone_is_posted_as_twilio_posts_it() {
 }
 
 #[tokio::test]
-async fn a_forgery_has_everything_but_the_signature() {
+async fn forgery_has_everything_but_a_valid_signature() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     let forged = carrier.phone(PHONE.parse().unwrap()).forge(OURS.parse().unwrap(), "believe me").await;
     assert!(!forged.genuine);
@@ -126,7 +126,7 @@ async fn a_forgery_has_everything_but_the_signature() {
 }
 
 #[tokio::test]
-async fn a_photo_is_behind_credentials_and_a_redirect_to_another_host() {
+async fn photo_needs_credentials_and_redirects_to_another_host() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     carrier.phone(PHONE.parse().unwrap()).photo(OURS.parse().unwrap(), "", 2).await;
     let hook = &door.took()[0];
@@ -150,7 +150,7 @@ async fn a_photo_is_behind_credentials_and_a_redirect_to_another_host() {
 }
 
 #[tokio::test]
-async fn stop_closes_the_pair_and_start_opens_it() {
+async fn stop_blocks_the_pair_and_start_unblocks_it() {
     let (carrier, _door) = with_door(CarrierSettings::default()).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello")];
@@ -161,14 +161,14 @@ async fn stop_closes_the_pair_and_start_opens_it() {
     phone.text(OURS.parse().unwrap(), "START").await;
     assert_eq!(send(&carrier, &form).await.unwrap().status, 201);
 
-    // What the carrier wrote by itself can be told from what it was asked to send.
-    let told: Vec<_> = carrier.record().notices.into_iter().map(|notice| notice.text).collect();
+    // The carrier's own texts are distinguishable from those it was asked to send.
+    let notices: Vec<_> = carrier.record().notices.into_iter().map(|notice| notice.text).collect();
     let inbox: Vec<_> = phone.inbox().into_iter().map(|arrived| arrived.text).collect();
-    assert_eq!((told.as_slice(), &*inbox[2]), (&inbox[..2], "hello"));
+    assert_eq!((notices.as_slice(), &*inbox[2]), (&inbox[..2], "hello"));
 }
 
 #[tokio::test]
-async fn a_word_that_is_not_on_twilios_list_or_not_alone_closes_nothing() {
+async fn other_words_and_longer_texts_block_nothing() {
     let (carrier, _door) = with_door(CarrierSettings::default()).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
     for text in ["Stop.", "opt out", "stop please", "arret"] {
@@ -179,12 +179,12 @@ async fn a_word_that_is_not_on_twilios_list_or_not_alone_closes_nothing() {
 }
 
 #[tokio::test]
-async fn each_mood_answers_as_it_says() {
+async fn every_behaviour_responds_as_defined() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let base = Behaviour::default;
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello")];
     let in_mood = async |behaviour: Behaviour| {
-        carrier.set_mood(behaviour);
+        carrier.set_behaviour(behaviour);
         send(&carrier, &form).await
     };
 
@@ -215,25 +215,25 @@ async fn each_mood_answers_as_it_says() {
 }
 
 #[tokio::test]
-async fn a_carrier_that_never_answers_has_the_message_all_the_same() {
+async fn silent_carrier_still_delivers_the_message() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
-    carrier.set_mood(Behaviour { silent: 1.0, ..Behaviour::default() });
+    carrier.set_behaviour(Behaviour { silent: 1.0, ..Behaviour::default() });
     let phone = carrier.phone(PHONE.parse().unwrap());
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
     let request = request(&carrier, &form);
     let asking = tokio::spawn(async move { HttpClient::new().send(request, SOON).await });
     phone.wait_for(1, SOON).await.unwrap();
     carrier.wait_for_receipts(SOON).await.unwrap();
-    assert!(!asking.is_finished(), "there is no answer");
+    assert!(!asking.is_finished(), "there is no response");
     asking.abort();
     assert_eq!(door.took().len(), 2);
 }
 
 #[tokio::test]
-async fn an_answer_cut_in_the_middle_arrives_by_half() {
+async fn cut_response_arrives_by_half() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
-    carrier.set_mood(Behaviour { cut_answer: 1.0, ..Behaviour::default() });
+    carrier.set_behaviour(Behaviour { cut_answer: 1.0, ..Behaviour::default() });
     let (path, body) = (messages_url(&carrier), "To=%2B12065550142&From=%2B12065550100&Body=hi");
     let path = path.strip_prefix(carrier.url()).unwrap();
     let mut stream = tokio::net::TcpStream::connect(carrier.url().strip_prefix("http://").unwrap()).await.unwrap();
@@ -250,25 +250,25 @@ async fn an_answer_cut_in_the_middle_arrives_by_half() {
 }
 
 #[tokio::test]
-async fn receipts_can_come_in_the_wrong_order_before_the_answer_or_several_times() {
+async fn receipts_can_be_reordered_early_or_repeated() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     let behaviour =
         Behaviour { receipts_reordered: 1.0, receipts_before_answer: 1.0, webhook_copies: 2, ..Behaviour::default() };
-    carrier.set_mood(behaviour);
+    carrier.set_behaviour(behaviour);
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
     send(&carrier, &form).await.unwrap();
 
-    // All of them are there by the time the answer is.
+    // All of them have arrived when the response does.
     let statuses: Vec<String> = door.took().iter().map(|hook| hook.field("MessageStatus").to_owned()).collect();
     assert_eq!(statuses, ["delivered", "delivered", "delivered", "sent", "sent", "sent"]);
     assert_eq!(carrier.record().webhooks[0].answers, [Some(200); 3]);
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_arrive_has_a_receipt_that_says_why() {
+async fn undelivered_message_has_a_receipt_with_the_reason() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
-    carrier.set_mood_towards(phone.number(), Some(Behaviour { undelivered: 1.0, ..Behaviour::default() }));
+    carrier.set_behaviour_towards(phone.number(), Some(Behaviour { undelivered: 1.0, ..Behaviour::default() }));
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello"), ("StatusCallback", CALLBACK)];
     send(&carrier, &form).await.unwrap();
     carrier.wait_for_receipts(SOON).await.unwrap();
@@ -276,14 +276,14 @@ async fn a_message_that_does_not_arrive_has_a_receipt_that_says_why() {
     assert_eq!((last.field("MessageStatus"), last.field("ErrorCode")), ("undelivered", "30006"));
     assert!(phone.inbox().is_empty());
 
-    // Repeated days later, it is the same word for word.
+    // Repeated days later, it is identical.
     let webhook = carrier.record().webhooks.pop().unwrap();
     carrier.repeat(&webhook).await;
     assert_eq!(door.took().pop().unwrap().fields, last.fields);
 }
 
 #[tokio::test]
-async fn a_webhook_is_posted_again_until_it_is_thanked_for_where_that_is_asked() {
+async fn webhook_is_retried_until_acknowledged_if_configured() {
     let resend = Resend { until_2xx: true, attempts_max: 5, spacing: Duration::from_millis(1) };
     let (carrier, door) = with_door(CarrierSettings { resend, ..CarrierSettings::default() }).await;
     door.answers_with(&[503, 500, 200]);
@@ -294,7 +294,7 @@ async fn a_webhook_is_posted_again_until_it_is_thanked_for_where_that_is_asked()
 }
 
 #[tokio::test]
-async fn by_itself_a_webhook_is_posted_again_only_where_no_connection_was_made() {
+async fn webhook_is_retried_by_default_only_without_a_connection() {
     let resend = Resend { spacing: Duration::from_millis(1), ..Resend::default() };
     let (carrier, door) = with_door(CarrierSettings { resend, ..CarrierSettings::default() }).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
@@ -307,7 +307,7 @@ async fn by_itself_a_webhook_is_posted_again_only_where_no_connection_was_made()
 }
 
 #[tokio::test]
-async fn words_in_an_acknowledgement_reach_the_phone_as_they_would_with_twilio() {
+async fn text_in_an_acknowledgement_reaches_the_phone_as_with_twilio() {
     let (carrier, door) = with_door(CarrierSettings::default()).await;
     door.says("text/plain", "OK");
     let phone = carrier.phone(PHONE.parse().unwrap());
@@ -316,11 +316,11 @@ async fn words_in_an_acknowledgement_reach_the_phone_as_they_would_with_twilio()
 }
 
 #[tokio::test]
-async fn the_same_seed_gives_the_same_sids_and_faults_in_whatever_order() {
+async fn same_seed_gives_the_same_sids_and_faults_in_any_order() {
     let run = async |texts: &[&str]| {
         let (carrier, _door) = with_door(CarrierSettings { seed: 9, ..CarrierSettings::default() }).await;
-        // What is thrown by the count of requests depends on their order, and silence would have to be waited for.
-        carrier.set_mood(Behaviour { cut_unread: 0.0, outage: 0.0, silent: 0.0, ..Behaviour::bad_day() });
+        // Faults drawn by the request count depend on order, and silence would have to be waited for.
+        carrier.set_behaviour(Behaviour { cut_unread: 0.0, outage: 0.0, silent: 0.0, ..Behaviour::bad_day() });
         let phone = carrier.phone(PHONE.parse().unwrap());
         let mut happened = BTreeMap::new();
         for text in texts {
@@ -339,12 +339,12 @@ async fn the_same_seed_gives_the_same_sids_and_faults_in_whatever_order() {
     assert_eq!(first, run(&texts).await);
     assert!(
         first.values().any(|answer| !answer.contains("Accepted") && !answer.starts_with("SM")),
-        "some fault befell"
+        "some fault occurred"
     );
 }
 
 #[tokio::test]
-async fn a_record_that_is_full_counts_what_it_leaves_out() {
+async fn full_record_counts_omitted_entries() {
     let (carrier, _door) = with_door(CarrierSettings { record_max: 2, ..CarrierSettings::default() }).await;
     let phone = carrier.phone(PHONE.parse().unwrap());
     for _ in 0..5 {
@@ -355,7 +355,7 @@ async fn a_record_that_is_full_counts_what_it_leaves_out() {
 }
 
 #[tokio::test]
-async fn a_carrier_that_is_down_refuses_connections_and_comes_back_on_its_port() {
+async fn stopped_carrier_refuses_connections_and_returns_on_its_port() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let form = [("To", PHONE), ("From", OURS), ("Body", "hello")];
     carrier.go_down().await;
@@ -365,7 +365,7 @@ async fn a_carrier_that_is_down_refuses_connections_and_comes_back_on_its_port()
 }
 
 #[tokio::test]
-async fn a_dropped_carrier_is_gone() {
+async fn dropped_carrier_stops() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let request = request(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "hello")]);
     let world = Arc::downgrade(&carrier.world);

@@ -7,10 +7,10 @@ const PHONE: &str = "+12065550142";
 const OURS: &str = "+12065550100";
 
 #[test]
-fn a_world_in_which_everything_went_well_has_no_breach() {
+fn good_world_has_no_violation() {
     let mut world = good_day();
     breaks(&world, &[]);
-    // Repeats of webhooks and events, and events the platform did not take, are part of a good day.
+    // Repeated webhooks and events, and events the platform did not accept, are part of normal operation.
     world.webhooks.push(text("SM1", "hello", &[None, Some(503), Some(200)]));
     world.deliveries.push(world.deliveries[1].clone());
     world.deliveries.insert(0, refused(world.deliveries[0].clone()));
@@ -18,14 +18,14 @@ fn a_world_in_which_everything_went_well_has_no_breach() {
 }
 
 #[test]
-fn i1_a_text_thanked_for_that_the_platform_never_got_is_lost() {
+fn i1_acknowledged_text_without_an_event_is_lost() {
     let mut world = good_day();
     world.webhooks.push(text("SM2", "are you there?", &[Some(200)]));
     breaks(&world, &[lost(1, &["SM2"])]);
 }
 
 #[test]
-fn i1_an_event_the_platform_answered_500_has_not_arrived() {
+fn i1_event_answered_with_500_has_not_arrived() {
     let mut world = good_day();
     world.webhooks.push(text("SM2", "are you there?", &[Some(200)]));
     world.deliveries.push(refused(received("evt_9", 6, "are you there?")));
@@ -33,14 +33,14 @@ fn i1_an_event_the_platform_answered_500_has_not_arrived() {
 }
 
 #[test]
-fn i1_a_text_nobody_thanked_for_may_be_missing() {
+fn i1_unacknowledged_text_may_be_missing() {
     let mut world = good_day();
     world.webhooks.push(text("SM2", "are you there?", &[Some(503), None]));
     breaks(&world, &[]);
 }
 
 #[test]
-fn i1_a_late_text_and_one_that_waits_in_sight_are_not_lost() {
+fn i1_late_text_and_pullable_event_are_not_lost() {
     let mut world = good_day();
     world.webhooks.push(text("SM2", "too late", &[Some(200)]));
     world.deliveries.push(late("evt_9"));
@@ -50,7 +50,7 @@ fn i1_a_late_text_and_one_that_waits_in_sight_are_not_lost() {
 }
 
 #[test]
-fn i1_one_late_event_stands_for_one_text_only() {
+fn i1_late_event_stands_for_one_text_only() {
     let mut world = good_day();
     world.webhooks.extend([text("SM2", "too late", &[Some(200)]), text("SM3", "me too", &[Some(200)])]);
     world.deliveries.push(late("evt_9"));
@@ -58,7 +58,7 @@ fn i1_one_late_event_stands_for_one_text_only() {
 }
 
 #[test]
-fn i1_the_same_words_twice_are_two_texts() {
+fn i1_identical_texts_are_two_texts() {
     let mut world = good_day();
     world.webhooks.push(text("SM2", "hello", &[Some(200)]));
     breaks(&world, &[lost(1, &["SM2"])]);
@@ -67,51 +67,51 @@ fn i1_the_same_words_twice_are_two_texts() {
 }
 
 #[test]
-fn i2_an_event_for_a_text_that_was_never_sent_or_was_forged_is_found() {
+fn i2_event_of_an_unsent_or_forged_text_is_found() {
     let mut world = good_day();
     world.deliveries.push(received("evt_9", 6, "from nowhere"));
-    breaks(&world, &[never_said(1)]);
+    breaks(&world, &[unsent_text(1)]);
     world.webhooks.push(Webhook { genuine: false, ..text("SM9", "from nowhere", &[Some(403)]) });
-    breaks(&world, &[never_said(1)]);
+    breaks(&world, &[unsent_text(1)]);
 }
 
 #[test]
-fn i2_a_late_event_of_a_pair_that_never_texted_is_found() {
+fn i2_late_event_of_a_pair_without_texts_is_found() {
     let mut world = good_day();
     let mut stranger = late("evt_9");
     stranger.bytes = Bytes::from(String::from_utf8(stranger.bytes.to_vec()).unwrap().replace(PHONE, "+12065550177"));
     world.deliveries.push(stranger);
     let from = "+12065550177".parse().unwrap();
-    breaks(&world, &[Violation::NeverSaid { from, to: OURS.parse().unwrap(), events: 1 }]);
+    breaks(&world, &[Violation::UnsentText { from, to: OURS.parse().unwrap(), events: 1 }]);
 }
 
 #[test]
-fn i2_a_receipt_the_carrier_never_gave_is_found() {
+fn i2_receipt_the_carrier_never_posted_is_found() {
     let mut world = good_day();
     world.webhooks.retain(|webhook| !matches!(webhook.news, News::Receipt { status: "delivered", .. }));
-    breaks(&world, &[Violation::ReceiptNeverSaid { message: "msg_1".into() }]);
+    breaks(&world, &[Violation::UnbackedReceipt { message: "msg_1".into() }]);
 }
 
 #[test]
-fn a53_a_webhook_that_came_twice_and_became_two_events_is_found() {
+fn a53_repeated_webhook_with_two_events_is_found() {
     let mut world = good_day();
     world.webhooks.push(text("SM1", "hello", &[Some(200)]));
     world.deliveries.push(received("evt_9", 6, "hello"));
-    breaks(&world, &[taken_twice(1, 2)]);
+    breaks(&world, &[duplicate_events(1, 2)]);
     world.deliveries.pop();
     world.deliveries.push(late("evt_9"));
-    breaks(&world, &[taken_twice(0, 1)]);
+    breaks(&world, &[duplicate_events(0, 1)]);
 }
 
 #[test]
-fn a59_a_forgery_that_was_thanked_for_is_found() {
+fn a59_acknowledged_forgery_is_found() {
     let mut world = good_day();
     world.webhooks.push(Webhook { genuine: false, ..text("SM9", "believe me", &[Some(200)]) });
-    breaks(&world, &[Violation::ForgeryThankedFor { sid: "SM9".into() }]);
+    breaks(&world, &[Violation::ForgeryAcknowledged { sid: "SM9".into() }]);
 }
 
 #[test]
-fn i3_an_event_that_comes_again_with_other_bytes_is_found() {
+fn i3_repeated_event_with_other_bytes_is_found() {
     let mut world = good_day();
     let mut again = world.deliveries[1].clone();
     again.bytes = Bytes::from(format!("{} ", String::from_utf8_lossy(&again.bytes)));
@@ -120,14 +120,14 @@ fn i3_an_event_that_comes_again_with_other_bytes_is_found() {
 }
 
 #[test]
-fn i3_an_event_whose_header_names_another_id_is_found() {
+fn i3_event_with_another_id_in_its_header_is_found() {
     let mut world = good_day();
     world.deliveries[4].id = "evt_x".into();
     breaks(&world, &[Violation::IdDiffers { event: "evt_x".into() }]);
 }
 
 #[test]
-fn i4_a_gap_a_reorder_and_a_missing_number_are_found() {
+fn i4_gap_reorder_and_missing_number_are_found() {
     let out_of_order = |expected, came| Violation::OutOfOrder { call: "c-1".into(), expected, came };
 
     let mut world = good_day();
@@ -144,8 +144,8 @@ fn i4_a_gap_a_reorder_and_a_missing_number_are_found() {
 }
 
 #[test]
-fn i4_what_counts_is_the_arrival_the_platform_took() {
-    // The first event was answered 500, the second was taken before the first came again.
+fn i4_only_the_accepted_arrival_counts() {
+    // The first event got 500, and the second was accepted before the first came again.
     let mut world = good_day();
     let first = world.deliveries[0].clone();
     world.deliveries[0] = refused(first.clone());
@@ -154,19 +154,19 @@ fn i4_what_counts_is_the_arrival_the_platform_took() {
 }
 
 #[test]
-fn i5_a_send_that_has_not_ended_is_found() {
+fn i5_send_without_a_final_state_is_found() {
     let mut world = good_day();
     world.sends.push(AcceptedSend { id: "msg_2".into(), state: Some("sending".into()) });
     breaks(&world, &[never_ended("msg_2", Some("sending"))]);
 
-    // Also one of the gateway's own, of which only an event tells.
+    // Also one of the gateway's own messages, known only from an event.
     let mut world = good_day();
     world.deliveries.push(event("evt_9", Some(6), "message.queued", &json!({ "id": "msg_3", "state": "queued" })));
     breaks(&world, &[never_ended("msg_3", None)]);
 }
 
 #[test]
-fn i5_in_a_short_run_only_an_unclear_answer_or_a_missing_receipt_excuses_an_open_send() {
+fn i5_short_run_excuses_only_unclear_answers_and_missing_receipts() {
     let mut world = good_day();
     world.receipts_may_be_due = true;
     world.sends.push(AcceptedSend { id: "msg_2".into(), state: Some("sending".into()) });
@@ -175,13 +175,13 @@ fn i5_in_a_short_run_only_an_unclear_answer_or_a_missing_receipt_excuses_an_open
     breaks(&world, &[never_ended("msg_2", Some("sending"))]);
     world.posts.push(post("msg_2", PostAnswer::Unclear));
     breaks(&world, &[]);
-    // Once the gateway has thanked for the last receipt it has no excuse.
+    // Once the gateway has acknowledged the last receipt it has no excuse.
     world.webhooks.push(receipt("msg_2", "delivered"));
     breaks(&world, &[never_ended("msg_2", Some("sending"))]);
 }
 
 #[test]
-fn i5_a_send_with_two_ends_is_found_but_unconfirmed_and_expired_give_way_to_a_receipt() {
+fn i5_two_final_states_are_found_unless_a_receipt_replaces_one() {
     let again = |state: &str| {
         let mut world = good_day();
         let last = world.deliveries.len() - 1;
@@ -197,36 +197,36 @@ fn i5_a_send_with_two_ends_is_found_but_unconfirmed_and_expired_give_way_to_a_re
 }
 
 #[test]
-fn i5_an_end_the_platform_was_not_told_is_found() {
-    let not_told = |state: &str| Violation::EndNotTold { message: "msg_1".into(), state: state.into() };
+fn i5_final_state_without_an_event_is_found() {
+    let not_reported = |state: &str| Violation::FinalStateNotReported { message: "msg_1".into(), state: state.into() };
 
     let mut world = good_day();
     world.sends[0].state = Some("failed".into());
-    breaks(&world, &[not_told("failed")]);
+    breaks(&world, &[not_reported("failed")]);
 
     let mut world = good_day();
     world.deliveries.pop();
-    breaks(&world, &[not_told("delivered")]);
+    breaks(&world, &[not_reported("delivered")]);
 }
 
 #[test]
-fn i5_a_message_that_was_taken_back_and_went_out_is_found() {
+fn i5_cancelled_message_that_was_sent_is_found() {
     let mut world = good_day();
     let queued = event("evt_6", Some(6), "message.queued", &json!({ "id": "msg_2", "state": "queued" }));
     world.deliveries.extend([queued, ended("evt_7", 7, "msg_2", "cancelled")]);
     world.sends.push(AcceptedSend { id: "msg_2".into(), state: Some("cancelled".into()) });
     breaks(&world, &[]);
-    // A carrier that said no, or hung up and dropped it, has not sent it.
+    // A carrier that refused it, or disconnected and dropped it, has not sent it.
     let no = PostAnswer::No { status: 500, code: 0 };
     world.posts.extend([post("msg_2", no), post("msg_2", PostAnswer::Unclear)]);
     breaks(&world, &[]);
     world.posts.pop();
     world.posts.push(Post { sid: Some("SM2".into()), ..post("msg_2", PostAnswer::Unclear) });
-    breaks(&world, &[Violation::SentThoughTakenBack { message: "msg_2".into() }]);
+    breaks(&world, &[Violation::SentAfterCancel { message: "msg_2".into() }]);
 }
 
 #[test]
-fn i6_a_message_posted_again_after_anything_but_a_no_is_found() {
+fn i6_repost_after_anything_but_a_refusal_is_found() {
     let no = PostAnswer::No { status: 500, code: 0 };
     let again = |first: PostAnswer, second: PostAnswer| {
         let mut world = good_day();
@@ -251,7 +251,7 @@ fn i6_a_message_posted_again_after_anything_but_a_no_is_found() {
 }
 
 #[test]
-fn i6_posts_without_a_message_id_are_told_apart_by_their_text() {
+fn i6_posts_without_a_message_id_are_identified_by_text() {
     let mut world = good_day();
     let nameless = Post { message_id: None, ..post("msg_1", PostAnswer::Accepted) };
     world.posts.push(Post { text: "something else".into(), ..nameless.clone() });
@@ -263,7 +263,7 @@ fn i6_posts_without_a_message_id_are_told_apart_by_their_text() {
 }
 
 #[test]
-fn i6_a_retry_that_is_another_message_is_found() {
+fn i6_retry_with_another_content_is_found() {
     let mut world = good_day();
     let no = Post { text: "not this".into(), ..post("msg_1", PostAnswer::No { status: 500, code: 0 }) };
     world.posts.insert(0, no);
@@ -271,19 +271,19 @@ fn i6_a_retry_that_is_another_message_is_found() {
 }
 
 #[test]
-fn a_record_that_overflowed_is_not_believed() {
+fn overflowed_record_is_rejected() {
     breaks(&World { unrecorded: 3, ..good_day() }, &[Violation::RecordIncomplete { unrecorded: 3 }]);
 }
 
 #[test]
-fn an_acknowledgement_that_speaks_to_the_phone_is_found() {
+fn acknowledgement_with_text_for_the_phone_is_found() {
     let mut world = good_day();
     world.webhooks[0].replied = true;
-    breaks(&world, &[Violation::SpokeInAnAcknowledgement { sid: "SM1".into() }]);
+    breaks(&world, &[Violation::TextInAcknowledgement { sid: "SM1".into() }]);
 }
 
 #[test]
-fn no_breach_shows_a_number_or_a_text() {
+fn violations_show_no_number_and_no_text() {
     let mut world = good_day();
     world.webhooks.push(text("SM2", "a secret", &[Some(200)]));
     world.posts.push(Post { text: "another secret".into(), ..post("msg_1", PostAnswer::Accepted) });
@@ -294,7 +294,7 @@ fn no_breach_shows_a_number_or_a_text() {
 }
 
 #[test]
-fn a_world_is_what_all_its_carriers_and_its_platform_saw() {
+fn world_combines_all_records() {
     let day = good_day();
     let carriers =
         day.webhooks.iter().map(|webhook| CarrierRecord { webhooks: vec![webhook.clone()], ..Default::default() });
@@ -325,7 +325,7 @@ fn good_day() -> World {
     }
 }
 
-/// The world's breaches are these, in any order.
+/// The world's violations are these, in any order.
 #[track_caller]
 fn breaks(world: &World, expected: &[Violation]) {
     let found = check(world);
@@ -374,7 +374,7 @@ fn ended(id: &str, sequence: u64, message: &str, state: &str) -> Delivery {
     event(id, Some(sequence), &format!("message.{state}"), &json!({ "id": message, "state": state }))
 }
 
-/// An event the platform took; of the call where it has a sequence.
+/// An accepted event; of the call if it has a sequence.
 fn event(id: &str, sequence: Option<u64>, kind: &str, data: &Value) -> Delivery {
     let call = sequence.map(|_| "c-1");
     let event = json!({ "id": id, "call_sequence": sequence, "type": kind, "call_id": call, "data": data });
@@ -390,12 +390,12 @@ fn lost(missing: usize, sids: &[&str]) -> Violation {
     Violation::Lost { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), missing, sids }
 }
 
-fn never_said(events: usize) -> Violation {
-    Violation::NeverSaid { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), events }
+fn unsent_text(events: usize) -> Violation {
+    Violation::UnsentText { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), events }
 }
 
-fn taken_twice(webhooks: usize, events: usize) -> Violation {
-    Violation::TakenTwice { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), webhooks, events }
+fn duplicate_events(webhooks: usize, events: usize) -> Violation {
+    Violation::DuplicateEvents { from: PHONE.parse().unwrap(), to: OURS.parse().unwrap(), webhooks, events }
 }
 
 fn never_ended(message: &str, state: Option<&str>) -> Violation {

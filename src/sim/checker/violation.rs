@@ -1,17 +1,17 @@
-//! The ways a promise can be broken.
+//! The ways a guarantee can be violated.
 
 use crate::model::E164;
 
-/// A promise that was broken. It names sids, ids and the ends of numbers, never a text.
+/// A violated guarantee. It names sids, ids and the ends of numbers, never a text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// A record was full, so what it shows proves nothing.
+    /// A record was full, so it proves nothing.
     #[error("{unrecorded} entries did not fit in a record; raise record_max")]
     RecordIncomplete {
-        /// What did not fit.
+        /// Number of entries that did not fit.
         unrecorded: u64,
     },
-    /// I1: the gateway has thanked for texts that the platform never got.
+    /// I1: the gateway acknowledged texts that the platform never received.
     #[error(
         "I1: {missing} texts from {from:?} to {to:?} were acknowledged and never reached the platform, among {sids:?}"
     )]
@@ -20,117 +20,117 @@ pub enum Violation {
         from: E164,
         /// Our number.
         to: E164,
-        /// How many.
+        /// The number of missing texts.
         missing: usize,
-        /// The carrier's ids of those without an event of their own. Where late events (which name no text) stand for
-        /// some of them, there are more here than are missing.
+        /// The carrier's ids of texts without an event of their own. If late events (which contain no text) stand for
+        /// some of them, there are more ids than missing texts.
         sids: Vec<String>,
     },
-    /// I2: the platform got texts that no phone sent, or that were forged.
-    #[error("I2: {events} events tell of a text from {from:?} to {to:?} that no carrier signed")]
-    NeverSaid {
-        /// Who is said to have sent it.
+    /// I2: the platform received texts that no phone sent, or that were forged.
+    #[error("I2: {events} events report a text from {from:?} to {to:?} that no carrier signed")]
+    UnsentText {
+        /// The reported sender.
         from: E164,
         /// Our number.
         to: E164,
-        /// How many events.
+        /// The number of events.
         events: usize,
     },
-    /// I2: the platform got a receipt that the carrier never gave.
-    #[error("I2: {message} was reported delivered or undelivered, which no carrier said")]
-    ReceiptNeverSaid {
+    /// I2: the platform received a receipt that the carrier never posted.
+    #[error("I2: {message} was reported delivered or undelivered without such a receipt")]
+    UnbackedReceipt {
         /// The message.
         message: String,
     },
-    /// A53: a text became more events than there were texts.
+    /// A53: there are more events than texts.
     #[error("A53: {webhooks} texts from {from:?} to {to:?} became {events} events")]
-    TakenTwice {
+    DuplicateEvents {
         /// The phone.
         from: E164,
         /// Our number.
         to: E164,
-        /// How many texts there were, by sid.
+        /// Number of texts, by sid.
         webhooks: usize,
-        /// How many events, by id.
+        /// Number of events, by id.
         events: usize,
     },
-    /// I3: an event came with other bytes than before.
+    /// I3: an event was repeated with other bytes.
     #[error("I3: event {event} came again with other bytes")]
     BytesChanged {
         /// Its id.
         event: String,
     },
-    /// I3: an event's header and body name different ids.
+    /// I3: an event's header and body have different ids.
     #[error("I3: event {event} has another id in its body")]
     IdDiffers {
-        /// The header's.
+        /// The id in the header.
         event: String,
     },
-    /// I4: a call's events have a gap or came out of order.
+    /// I4: a call's events have a gap or arrived out of order.
     #[error("I4: call {call} expected event {expected} and got {came:?}")]
     OutOfOrder {
         /// The call.
         call: String,
-        /// The `call_sequence` that was due.
+        /// The expected `call_sequence`.
         expected: u64,
-        /// What came.
+        /// The `call_sequence` that arrived.
         came: Option<u64>,
     },
-    /// I5: a send is still open.
-    #[error("I5: message {message} has not ended; the gateway shows {state:?}")]
+    /// I5: a send has no final state.
+    #[error("I5: message {message} has no final state; the gateway shows {state:?}")]
     NeverEnded {
         /// The message.
         message: String,
-        /// Its state, where it was asked for.
+        /// Its state, if queried.
         state: Option<String>,
     },
-    /// I5: a message ended in two ways.
-    #[error("I5: message {message} ended more than once")]
+    /// I5: a message has two final states.
+    #[error("I5: message {message} has more than one final state")]
     EndedTwice {
         /// The message.
         message: String,
     },
-    /// I5: a message ended otherwise than the platform was told, or without its being told.
-    #[error("I5: message {message} shows {state}, and the platform was told something else or nothing")]
-    EndNotTold {
+    /// I5: the platform got another final state of a message than the gateway shows, or none.
+    #[error("I5: message {message} shows {state}, but the platform got another final state or none")]
+    FinalStateNotReported {
         /// The message.
         message: String,
         /// Its state.
         state: String,
     },
-    /// I5: a message was said to be taken back, and went out.
-    #[error("I5: the platform was told that message {message} is cancelled, and a carrier took it")]
-    SentThoughTakenBack {
+    /// I5: a message was reported as cancelled, and was sent.
+    #[error("I5: message {message} was reported as cancelled, but a carrier accepted it")]
+    SentAfterCancel {
         /// The message.
         message: String,
     },
-    /// I6: a message was posted again although the carrier had not said no.
+    /// I6: a message was posted again although the carrier had not refused it.
     #[error("I6: {posts} posts of message {message:?} from {from:?} to {to:?}, not all but the last refused")]
     SentAgain {
-        /// The message; `None` where the posts name none and are told apart by their text.
+        /// The message; `None` if the posts have no id and are identified by their text.
         message: Option<String>,
         /// Our number.
         from: E164,
         /// The phone.
         to: E164,
-        /// How many posts in all.
+        /// The number of posts.
         posts: usize,
     },
-    /// I6: two posts of one message are not the same message.
-    #[error("I6: message {message:?} was posted with other numbers or another text the second time")]
+    /// I6: two posts of one message differ.
+    #[error("I6: message {message:?} was posted again with other numbers or another text")]
     SentDifferently {
         /// The message.
         message: Option<String>,
     },
     /// A59: a forgery got a 2xx.
     #[error("A59: the forged webhook {sid} was acknowledged")]
-    ForgeryThankedFor {
-        /// The id it made up.
+    ForgeryAcknowledged {
+        /// The id in it.
         sid: String,
     },
-    /// An acknowledgement held words that the carrier sends to the phone.
-    #[error("the answer to webhook {sid} holds words, which the carrier sends to the phone")]
-    SpokeInAnAcknowledgement {
+    /// An acknowledgement contained text, which the carrier sends to the phone.
+    #[error("the response to webhook {sid} contains text, which the carrier sends to the phone")]
+    TextInAcknowledgement {
         /// The carrier's id of the text.
         sid: String,
     },

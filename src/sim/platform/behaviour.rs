@@ -1,28 +1,29 @@
-//! How the platform behaves today.
+//! How the platform behaves.
 
 use super::super::dice::SeededRng;
 use std::time::Duration;
 
-/// How the platform behaves today. The default takes everything at once.
+/// How the platform behaves. By default it accepts everything at once.
 ///
-/// Each `f64` is a probability from 0 to 1, thrown by dice seeded with the platform's seed and with what they are thrown
-/// for. A poisoned call comes before `fault`, and that before `chances`.
+/// Each `f64` is a probability from 0 to 1, drawn by a generator seeded with the platform's seed and the subject of
+/// the draw. A poisoned call takes precedence over `fault`, and that over `chances`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlatformBehaviour {
-    /// Waits before it answers.
+    /// Delay before the response.
     pub delay: Duration,
-    /// A delivery meets `fault`; thrown by the event's id and how often it came before.
+    /// Probability that a delivery meets `fault`; drawn by the event's id and its repeat count.
     pub faults: f64,
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
-    /// What else may go wrong with a delivery, thrown in the same way; the first that falls wins.
+    /// Other faults of a delivery, drawn in the same way; the first that occurs wins.
     pub chances: Vec<(f64, Fault)>,
-    /// A call is poisoned, so that each delivery of one of its events meets `poison`; thrown by the call's id.
+    /// Probability that a call is poisoned, so that each delivery of its events meets `poison`; drawn by the call's
+    /// id.
     pub poisoned: f64,
-    /// What goes wrong with a poisoned call.
+    /// The fault of a poisoned call.
     pub poison: Fault,
-    /// An event that came so often already is taken when it comes again. A gateway waits minutes and hours after the second
-    /// failure, which is longer than most runs.
+    /// An event that arrived this often is accepted when it comes again. After a second failure a gateway waits
+    /// minutes to hours, longer than most runs.
     pub times_max: u64,
 }
 
@@ -40,32 +41,32 @@ impl Default for PlatformBehaviour {
     }
 }
 
-/// What the platform may do instead of taking an event.
+/// A fault in place of accepting an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// A complete answer with this status: 500, 410, 404.
+    /// A complete response with this status: 500, 410, 404.
     Status(u16),
-    /// A complete answer with this status (429, 503) and `Retry-After`.
+    /// A complete response with this status (429, 503) and `Retry-After`.
     RetryAfter {
         /// The status.
         status: u16,
         /// The header's value.
         secs: u32,
     },
-    /// 302 to this address.
+    /// 302 to this URL.
     Redirect(String),
-    /// Reads the event and never answers.
+    /// Reads the event and never responds.
     Silent,
-    /// Hangs up after reading the event.
+    /// Closes the connection after reading the event.
     Cut,
-    /// Hangs up in the middle of a 200.
+    /// Closes the connection in the middle of a 200.
     CutAnswer,
     /// 200 with a body that does not end.
     Endless,
 }
 
 impl Fault {
-    /// Whether the answer is a complete 2xx all the same.
+    /// Whether the response is a complete 2xx despite the fault.
     pub(super) fn takes(&self) -> bool {
         match self {
             Self::Status(status) | Self::RetryAfter { status, .. } => (200..300).contains(status),
@@ -75,12 +76,12 @@ impl Fault {
 }
 
 impl PlatformBehaviour {
-    /// A little of everything, each event once at most: one delivery in six goes wrong, and one call in eight is poisoned.
+    /// Some of every fault, at most once per event: one delivery in six fails, and one call in eight is poisoned.
     pub fn bad_day() -> Self {
         let chances = vec![
             (0.03, Fault::Status(500)),
             (0.01, Fault::Status(404)),
-            // A gateway that hears it stops for seconds, so that little else would happen.
+            // A gateway that gets it pauses for seconds, so that little else would happen.
             (0.003, Fault::Status(410)),
             (0.02, Fault::Redirect("/elsewhere".to_owned())),
             (0.01, Fault::Endless),
@@ -93,7 +94,7 @@ impl PlatformBehaviour {
         Self { chances, poisoned: 0.12, times_max: 1, ..Self::default() }
     }
 
-    /// What befalls an event of a call that comes for the `nth` time, from 1.
+    /// The fault of an event that arrives for the `nth` time, from 1.
     pub(super) fn fate(&self, seed: u64, id: &str, call: Option<&str>, nth: u64) -> Option<Fault> {
         if nth > self.times_max {
             return None;
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_day_has_every_fault_and_takes_most_events() {
+    fn bad_day_has_every_fault_and_accepts_most_events() {
         let behaviour = PlatformBehaviour::bad_day();
         let fates = fates(&behaviour, None, 1);
         assert!(behaviour.chances.iter().all(|(_, fault)| fates.contains(&Some(fault.clone()))));
@@ -127,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn on_a_bad_day_whatever_went_wrong_once_goes_well_the_second_time() {
+    fn bad_day_accepts_a_failed_event_the_second_time() {
         assert!(fates(&PlatformBehaviour::bad_day(), Some("c-1"), 2).iter().all(Option::is_none));
     }
 
     #[test]
-    fn of_a_poisoned_call_no_event_is_taken_and_other_calls_do_not_suffer() {
+    fn poisoned_call_has_no_event_accepted_and_others_are_unaffected() {
         let behaviour = PlatformBehaviour { poisoned: 0.2, ..PlatformBehaviour::default() };
         let poisoned = |call: usize| {
             let fates = fates(&behaviour, Some(&format!("c-{call}")), 3);

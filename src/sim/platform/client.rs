@@ -1,4 +1,4 @@
-//! A client of the platform's API, as an adapter of the platform would be.
+//! A client of the platform API, like a platform's adapter.
 
 use super::super::wire::{HttpClient, NoAnswer};
 use bytes::Bytes;
@@ -10,10 +10,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Longer than the gateway's own deadlines (10 s), so that it is the gateway who gives up.
+/// Longer than the gateway's own deadlines (10 s), so that the gateway times out first.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Accepted sends a client remembers: the first million. The checker knows of the others by their events.
+/// Accepted sends a client remembers: the first million. The checker knows the others from their events.
 const ACCEPTED_MAX: usize = 1_000_000;
 
 /// A client with one token. Clones share its connections and its list of accepted sends.
@@ -26,33 +26,33 @@ pub struct Client {
     accepted: Arc<Mutex<Vec<AcceptedSend>>>,
 }
 
-/// A send the gateway answered with 202: from then on it owes it a final state.
+/// A send answered with 202: it must reach a final state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedSend {
     /// The message (`msg_...`).
     pub id: String,
-    /// Its state when last asked for, if it was.
+    /// Its state when last queried, if it was.
     pub state: Option<String>,
 }
 
-/// A complete answer of the gateway.
+/// A complete response of the gateway.
 #[derive(Clone)]
 pub struct ApiAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; null where it is no JSON.
+    /// The body; null if it is not JSON.
     pub json: Value,
 }
 
 impl ApiAnswer {
-    /// The body's text at a JSON pointer: `/id`, `/sms/session`. Empty where there is none.
+    /// The body's text at a JSON pointer: `/id`, `/sms/session`. Empty if absent.
     pub fn text(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The problem's `code`; empty where it is no problem.
+    /// The problem's `code`; empty if the body is not a problem.
     pub fn code(&self) -> &str {
         self.text("/code")
     }
@@ -65,7 +65,7 @@ impl Client {
         Self { door, token: token.into(), idempotency_key: None, http: HttpClient::new(), accepted }
     }
 
-    /// The same client for a gateway that was started again elsewhere.
+    /// The same client for a gateway that was restarted at another address.
     pub fn at(&self, door: SocketAddr) -> Self {
         Self { door, ..self.clone() }
     }
@@ -100,13 +100,13 @@ impl Client {
         self.send(call, &json!({ "text": text, "agent": agent })).await
     }
 
-    /// Sends whatever `body` says in a call. A 202 goes to `accepted`.
+    /// Sends `body` in a call. A 202 is added to `accepted`.
     pub async fn send(&self, call: &str, body: &Value) -> Result<ApiAnswer, NoAnswer> {
         let answer = self.ask(Method::POST, &format!("/v1/calls/{call}/messages"), Some(body)).await?;
         if answer.status == 202 {
             let accepted = AcceptedSend { id: answer.text("/id").to_owned(), state: None };
             let mut known = self.accepted.lock().expect("nothing panics while it holds this lock");
-            // The same key gives the same message again.
+            // The same key returns the same message again.
             let repeated = answer.headers.contains_key("Idempotent-Replay") && known.contains(&accepted);
             if !repeated && known.len() < ACCEPTED_MAX {
                 known.push(accepted);
@@ -125,7 +125,7 @@ impl Client {
         self.ask(Method::DELETE, &format!("/v1/messages/{id}"), None).await
     }
 
-    /// What a text would cost.
+    /// The segments of a text.
     pub async fn estimate(&self, text: &str) -> Result<ApiAnswer, NoAnswer> {
         self.ask(Method::POST, "/v1/estimate", Some(&json!({ "text": text }))).await
     }
@@ -138,12 +138,12 @@ impl Client {
         self.ask(Method::GET, &format!("/v1/events?{query}"), None).await
     }
 
-    /// The sends answered with 202 by this client and its clones, oldest first.
+    /// The sends of this client and its clones that got a 202, oldest first.
     pub fn accepted(&self) -> Vec<AcceptedSend> {
         self.accepted.lock().expect("nothing panics while it holds this lock").clone()
     }
 
-    /// The same, each with the state the gateway shows for it now. An answer that is no message leaves it open.
+    /// The same, each with the state the gateway shows now. A response that is not a message leaves it unset.
     pub async fn accepted_with_states(&self) -> Result<Vec<AcceptedSend>, NoAnswer> {
         let mut sends = self.accepted();
         for send in &mut sends {
@@ -153,7 +153,7 @@ impl Client {
         Ok(sends)
     }
 
-    /// Any request: `path` begins with `/v1/` and may have a query.
+    /// Any request: `path` starts with `/v1/` and may have a query.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<ApiAnswer, NoAnswer> {
         let mut request = Request::builder()
             .method(&method)

@@ -6,38 +6,38 @@ use serde_json::Value;
 use std::fmt;
 use std::time::Instant;
 
-/// Everything the platform received, in the order it came.
+/// Everything the platform received, in order of arrival.
 #[derive(Clone, Debug, Default)]
 pub struct PlatformRecord {
-    /// Events whose signature was good, repeats included.
+    /// Events with a valid signature, including repeats.
     pub deliveries: Vec<Delivery>,
-    /// Events whose signature was not.
+    /// Events with an invalid signature.
     pub refused: Vec<RefusedDelivery>,
-    /// What did not fit in the lists above.
+    /// Entries that did not fit in the lists above.
     pub unrecorded: u64,
 }
 
 /// One arrival of an event.
 #[derive(Clone)]
 pub struct Delivery {
-    /// When it had been read.
+    /// When it was read completely.
     pub at: Instant,
     /// `webhook-id`.
     pub id: String,
     /// The body, byte for byte.
     pub bytes: Bytes,
-    /// `type`; empty where the body has none.
+    /// `type`; empty if the body has none.
     pub kind: String,
     /// `call_id`.
     pub call_id: Option<String>,
     /// `call_sequence`.
     pub call_sequence: Option<u64>,
-    /// The platform answered (or is about to answer) with a 2xx. Otherwise the event has to come again.
+    /// The platform answered (or is about to answer) with a 2xx. Otherwise the event must be delivered again.
     pub taken: bool,
 }
 
 impl Delivery {
-    /// Reads an event as it came. A body that is no JSON has an empty `kind`.
+    /// Parses an event as received. A body that is not JSON has an empty `kind`.
     pub fn read(id: String, bytes: Bytes, taken: bool) -> Self {
         let event: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         Self {
@@ -51,14 +51,14 @@ impl Delivery {
         }
     }
 
-    /// The whole event: `{ id, cursor, call_sequence, type, at, call_id, data }`; null where the body is no JSON.
+    /// The whole event: `{ id, cursor, call_sequence, type, at, call_id, data }`; null if the body is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Delivery {
-    /// Everything but the body, which holds numbers and texts.
+    /// Everything but the body, which contains numbers and texts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("id", &self.id)
@@ -70,13 +70,13 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// An event with a bad signature.
+/// An event with an invalid signature.
 #[derive(Clone, Debug)]
 pub struct RefusedDelivery {
     /// When it came.
     pub at: Instant,
-    /// `webhook-id`, as far as there was one.
+    /// `webhook-id`, if present.
     pub id: String,
-    /// What was wrong.
+    /// The problem.
     pub why: BadSignature,
 }

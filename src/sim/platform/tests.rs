@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-/// Longer than anything here takes on a busy machine.
+/// Enough on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_signed_event_is_taken_and_recorded() {
+async fn signed_event_is_accepted_and_recorded() {
     let platform = Platform::start(&PlatformSettings::default()).await.unwrap();
     let body = r#"{"id":"evt_1","call_sequence":7,"type":"message.received","call_id":"c-1","data":{}}"#;
     assert_eq!(deliver(&platform, "evt_1", body).await.unwrap().status, 200);
@@ -19,7 +19,7 @@ async fn a_signed_event_is_taken_and_recorded() {
 }
 
 #[tokio::test]
-async fn a_bad_signature_is_refused_and_recorded_apart() {
+async fn bad_signature_is_refused_and_recorded_separately() {
     let platform = Platform::start(&PlatformSettings::default()).await.unwrap();
     let mut forged = signed(&platform, "evt_1", "{}");
     forged.headers_mut().insert("webhook-id", "evt_2".parse().unwrap());
@@ -38,11 +38,11 @@ async fn a_bad_signature_is_refused_and_recorded_apart() {
 }
 
 #[tokio::test]
-async fn each_mood_answers_as_it_says_and_only_a_2xx_is_taken() {
+async fn every_fault_responds_as_defined_and_only_a_2xx_is_accepted() {
     let platform = Platform::start(&PlatformSettings::default()).await.unwrap();
     let meets = async |fault: Fault| {
         let patience = if fault == Fault::Silent { Duration::from_millis(300) } else { SOON };
-        platform.set_mood(PlatformBehaviour { faults: 1.0, fault, ..PlatformBehaviour::default() });
+        platform.set_behaviour(PlatformBehaviour { faults: 1.0, fault, ..PlatformBehaviour::default() });
         let answer = HttpClient::new().send(signed(&platform, "evt_1", "{}"), patience).await;
         answer.map(|answer| (answer.status.as_u16(), answer.headers))
     };
@@ -53,10 +53,10 @@ async fn each_mood_answers_as_it_says_and_only_a_2xx_is_taken() {
     assert_eq!((status, &headers[LOCATION]), (302, &"http://127.0.0.1:1/".parse().unwrap()));
     assert_eq!(meets(Fault::Cut).await.err(), Some(NoAnswer::Broken));
     assert_eq!(meets(Fault::CutAnswer).await.err(), Some(NoAnswer::Broken));
-    assert!(meets(Fault::Endless).await.is_err(), "nobody reads to the end of that");
+    assert!(meets(Fault::Endless).await.is_err(), "an endless response exceeds the limit");
     assert_eq!(meets(Fault::Silent).await.err(), Some(NoAnswer::TooLate));
 
-    platform.set_mood(PlatformBehaviour::default());
+    platform.set_behaviour(PlatformBehaviour::default());
     deliver(&platform, "evt_1", "{}").await.unwrap();
     let taken: Vec<bool> = platform.record().deliveries.iter().map(|delivery| delivery.taken).collect();
     assert_eq!(taken.iter().filter(|taken| **taken).count(), 1, "{taken:?}");
@@ -64,7 +64,7 @@ async fn each_mood_answers_as_it_says_and_only_a_2xx_is_taken() {
 }
 
 #[tokio::test]
-async fn a_platform_that_is_down_refuses_connections_and_comes_back_on_its_port() {
+async fn stopped_platform_refuses_connections_and_returns_on_its_port() {
     let platform = Platform::start(&PlatformSettings::default()).await.unwrap();
     platform.go_down().await;
     assert_eq!(deliver(&platform, "evt_1", "{}").await.err(), Some(NoAnswer::NotConnected));
@@ -73,7 +73,7 @@ async fn a_platform_that_is_down_refuses_connections_and_comes_back_on_its_port(
 }
 
 #[tokio::test]
-async fn waiting_for_events_counts_each_id_once_and_says_what_it_saw() {
+async fn waiting_for_events_counts_each_id_once_and_reports_the_count() {
     let platform = Platform::start(&PlatformSettings::default()).await.unwrap();
     for id in ["evt_1", "evt_1", "evt_2"] {
         deliver(&platform, id, "{}").await.unwrap();
@@ -84,7 +84,7 @@ async fn waiting_for_events_counts_each_id_once_and_says_what_it_saw() {
 }
 
 #[tokio::test]
-async fn the_client_speaks_the_platforms_api() {
+async fn client_uses_the_platform_api() {
     let api = Arc::new(Api::default());
     let server = Server::start(Port::take().unwrap(), api.clone()).unwrap();
     let client = Client::new(server.address(), "token-1");
@@ -98,8 +98,8 @@ async fn the_client_speaks_the_platforms_api() {
     client.message("msg_1").await.unwrap();
     client.events(Some("a b"), 10).await.unwrap();
 
-    let asked = api.0.lock().unwrap().clone();
-    let lines: Vec<&str> = asked.iter().map(|(line, _)| line.as_str()).collect();
+    let requests = api.0.lock().unwrap().clone();
+    let lines: Vec<&str> = requests.iter().map(|(line, _)| line.as_str()).collect();
     let expected = [
         "PUT /v1/calls/c-1 Bearer token-1 -",
         "POST /v1/calls/c-1/messages Bearer token-1 key-1",
@@ -109,14 +109,14 @@ async fn the_client_speaks_the_platforms_api() {
         "GET /v1/events?limit=10&after=a+b Bearer token-1 -",
     ];
     assert_eq!(lines, expected);
-    assert_eq!(asked[0].1, body);
-    assert_eq!(asked[1].1, json!({ "text": "hello", "agent": "agent-1" }));
-    assert_eq!(asked[4].1, Value::Null);
+    assert_eq!(requests[0].1, body);
+    assert_eq!(requests[1].1, json!({ "text": "hello", "agent": "agent-1" }));
+    assert_eq!(requests[4].1, Value::Null);
     assert_eq!(client.accepted().len(), 2);
     assert_eq!(client.accepted_with_states().await.unwrap()[0].state.as_deref(), Some("queued"));
 }
 
-/// An API that notes what it is asked, and takes everything.
+/// An API that records requests, and accepts everything.
 #[derive(Default)]
 struct Api(Mutex<Vec<(String, Value)>>);
 

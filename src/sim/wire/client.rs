@@ -1,4 +1,4 @@
-//! The client of the simulated world: keep-alive connections, a deadline for each request, answers read whole.
+//! The client of the simulated world: keep-alive connections, a deadline per request, responses read completely.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -8,16 +8,16 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::time::Duration;
 
-/// Idle connections kept for each address: more than a load run has requests in flight.
+/// Idle connections kept per address: more than a load run has requests in flight.
 const IDLE_CONNECTIONS_MAX: usize = 1_024;
-/// Idle connections are left before the gateway (60 s) leaves them, so that a request does not meet a closing one.
+/// Idle connections are closed before the gateway closes them (60 s), so that a request does not meet a closing one.
 const IDLE_SECS: u64 = 15;
-/// A connection takes this long at most: what Twilio gives it.
+/// Maximum time to connect, as with Twilio.
 const CONNECT_SECS: u64 = 5;
-/// The largest answer read.
+/// Maximum response size.
 const ANSWER_MAX_BYTES: usize = 8 << 20;
 
-/// A complete answer.
+/// A complete response.
 #[derive(Clone)]
 pub(in crate::sim) struct Answer {
     pub(in crate::sim) status: StatusCode,
@@ -25,17 +25,17 @@ pub(in crate::sim) struct Answer {
     pub(in crate::sim) body: Bytes,
 }
 
-/// There was no complete answer.
+/// There was no complete response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
-    /// Nobody listens there, so nothing was asked.
-    #[error("no connection could be made")]
+    /// Nothing listens there, so the request was not sent.
+    #[error("cannot connect")]
     NotConnected,
     /// The connection broke; the request may have been read.
-    #[error("the connection broke before the answer was complete")]
+    #[error("the connection broke before the response was complete")]
     Broken,
     /// The deadline passed; the request may have been read.
-    #[error("there was no complete answer within the deadline")]
+    #[error("no complete response within the deadline")]
     TooLate,
 }
 
@@ -56,7 +56,8 @@ impl HttpClient {
         Self(client)
     }
 
-    /// Sends a request (its address is where to connect to; a `Host` header in it stays) and reads the whole answer.
+    /// Sends a request (its URI is the address to connect to; an existing `Host` header is kept) and reads the whole
+    /// response.
     pub(in crate::sim) async fn send(
         &self,
         request: Request<Full<Bytes>>,

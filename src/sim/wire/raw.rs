@@ -1,4 +1,4 @@
-//! Bytes written past hyper: an answer that breaks off anywhere, or what is no answer at all.
+//! Raw bytes written below hyper: a response truncated anywhere, or bytes that are not HTTP.
 
 use super::Reply;
 use bytes::{Buf as _, Bytes};
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Bytes to be written in place of an answer, or before it. It stands among the answer's extensions.
+/// Bytes to write instead of a response, or before it. Stored in the response's extensions.
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Raw {
     pub(in crate::sim) bytes: Bytes,
@@ -19,16 +19,16 @@ pub(in crate::sim) struct Raw {
 /// What follows the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::sim) enum Then {
-    /// The answer itself.
+    /// The response itself.
     Answer,
-    /// The end of the connection, in good order.
+    /// A graceful close.
     Close,
     /// A reset, which may overtake the bytes.
     Reset,
 }
 
 impl Raw {
-    /// An answer that is these bytes and what follows them.
+    /// A response replaced by these bytes and what follows them.
     pub(in crate::sim) fn reply(bytes: impl Into<Bytes>, then: Then, answer: Reply) -> Reply {
         let mut answer = answer;
         answer.extensions_mut().insert(Self { bytes: bytes.into(), then });
@@ -36,7 +36,7 @@ impl Raw {
     }
 }
 
-/// What a connection writes next in place of what hyper hands it. Clones are the same connection's.
+/// What a connection writes next instead of hyper's bytes. Clones belong to the same connection.
 #[derive(Clone, Default)]
 pub(super) struct Next(Arc<Mutex<Option<Raw>>>);
 
@@ -50,7 +50,7 @@ impl Next {
     }
 }
 
-/// A connection that can be told what to write.
+/// A connection whose output can be replaced.
 pub(super) struct Socket {
     stream: TcpStream,
     next: Next,

@@ -1,4 +1,4 @@
-//! People who must not be texted, as a document has them.
+//! Opt-outs in a document.
 
 use super::super::*;
 use super::{SUPPORT, checked, number};
@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 const SHARED: &str = "+12065550102";
 
 #[test]
-fn an_opt_out_counts_once_however_often_it_stands_there() {
+fn duplicate_opt_out_counts_once() {
     let document = json!({ "opt_outs": ["+12065550199", "+12065550142", "+12065550199"] });
     let listed = |text| (number(text), Block::everywhere());
     assert_eq!(checked(&document).unwrap().opt_outs, [listed("+12065550142"), listed("+12065550199")]);
 }
 
 #[test]
-fn more_opt_outs_than_a_frame_has_bodies_are_refused() {
+fn more_opt_outs_than_frame_bodies_are_refused() {
     let many = |count: usize| {
         let numbers: Vec<_> = (0..count).map(|index| format!("+1206{index:07}")).collect();
         checked(&json!({ "opt_outs": numbers }))
     };
     assert_eq!(many(OPT_OUTS_MAX).unwrap().opt_outs.len(), OPT_OUTS_MAX);
     let problems = many(OPT_OUTS_MAX + 1).unwrap_err().to_string();
-    assert!(problems.starts_with("opt_outs: has 65536 numbers: leave 65535 here, "), "{problems}");
+    assert!(problems.starts_with("opt_outs: has 65536 numbers: keep 65535 here, "), "{problems}");
 }
 
 #[test]
-fn a46_somebody_may_be_blocked_from_some_of_our_numbers_only() {
+fn a46_person_can_be_blocked_from_some_of_our_numbers_only() {
     let listed = listed(&json!([
         { "number": "+12065550142", "everywhere": false, "our_numbers": [SUPPORT, SHARED, SUPPORT] },
         { "number": "+12065550143", "our_numbers": [SHARED] },
@@ -46,7 +46,7 @@ fn a46_somebody_may_be_blocked_from_some_of_our_numbers_only() {
 }
 
 #[test]
-fn who_stands_there_twice_is_blocked_from_wherever_either_says() {
+fn several_entries_for_a_person_are_merged() {
     let twice = json!([
         { "number": "+12065550142", "our_numbers": [SUPPORT] },
         { "number": "+12065550142", "our_numbers": [SHARED] },
@@ -61,7 +61,7 @@ fn who_stands_there_twice_is_blocked_from_wherever_either_says() {
 }
 
 #[test]
-fn each_entry_that_is_wrong_says_where_and_never_whose_it_is() {
+fn invalid_entry_is_reported_by_index_and_never_by_number() {
     let many: Vec<_> = (0..65).map(|nth| format!("+120655502{nth:02}")).collect();
     let problems = listed(&json!([
         7,
@@ -76,15 +76,18 @@ fn each_entry_that_is_wrong_says_where_and_never_whose_it_is() {
         "opt_outs: entry 1 of 7 is a number: write a number in quotes, or an object with number, everywhere and \
          our_numbers",
         "opt_outs: entry 2 of 7 is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142",
-        "opt_outs[3 of 7].number: is missing: give whom not to text, like +12065550142",
-        "opt_outs[3 of 7].our_numbers: is empty, which blocks nothing: name numbers of ours, or set everywhere to true",
-        "opt_outs[4 of 7].number: is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142",
+        "opt_outs[3 of 7].number: is missing: give the person's number, like +12065550142",
+        "opt_outs[3 of 7].our_numbers: is empty, which blocks nothing: list some of our numbers, or set everywhere to \
+         true",
+        "opt_outs[4 of 7].number: is not an E.164 number: write + and 7 to 15 digits, the first not 0, like \
+         +12065550142",
         "opt_outs[4 of 7].everywhere: is text: write true or false",
-        "opt_outs[4 of 7].our_numbers: entry 1 of 2 is not an E.164 number: write + and 7 to 15 digits, the first not 0, \
-         like +12065550142",
-        "opt_outs[5 of 7]: has a field that is none: remove it, or use one of number, everywhere, our_numbers",
-        "opt_outs[5 of 7].our_numbers: is empty, which blocks nothing: name numbers of ours, or set everywhere to true",
-        "opt_outs[6 of 7].our_numbers: has 65 numbers: name at most 64, or set everywhere to true without any",
+        "opt_outs[4 of 7].our_numbers: entry 1 of 2 is not an E.164 number: write + and 7 to 15 digits, the first not \
+         0, like +12065550142",
+        "opt_outs[5 of 7]: has an unknown field: remove it, or use one of number, everywhere, our_numbers",
+        "opt_outs[5 of 7].our_numbers: is empty, which blocks nothing: list some of our numbers, or set everywhere to \
+         true",
+        "opt_outs[6 of 7].our_numbers: has 65 numbers: list at most 64, or set everywhere to true and list none",
         "opt_outs[7 of 7].our_numbers: is text: write a list, as in [\"one\", \"two\"]",
         "11 problems",
     ];

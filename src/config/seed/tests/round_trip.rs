@@ -1,4 +1,4 @@
-//! What is written is read back as the same.
+//! A written document is read back as the same directory.
 
 use super::super::*;
 use super::{EXAMPLE, number};
@@ -14,7 +14,7 @@ const SUPPORT: &str = "+12065550100";
 const SHARED: &str = "+12065550102";
 
 #[test]
-fn r29_r47_a_directory_is_the_same_after_it_was_a_document_with_every_number_and_every_preset() {
+fn r29_r47_directory_with_numbers_and_presets_survives_a_round_trip() {
     let before = rich();
     assert_eq!(again(&before), before);
     let empty = Seed::default();
@@ -22,13 +22,13 @@ fn r29_r47_a_directory_is_the_same_after_it_was_a_document_with_every_number_and
 }
 
 #[test]
-fn a_document_that_was_written_is_written_alike_from_what_was_read() {
+fn document_is_the_same_after_a_round_trip() {
     let first = format!("{:#}", document_of(&rich()));
     assert_eq!(format!("{:#}", document_of(&again(&rich()))), first);
 }
 
 #[test]
-fn every_field_of_the_example_is_written_as_it_stands_there() {
+fn every_field_of_the_example_is_written_unchanged() {
     let example: Value = serde_json::from_str(EXAMPLE).unwrap();
     let written = document_of(&read(EXAMPLE, &accounts()).unwrap());
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -43,7 +43,7 @@ fn every_field_of_the_example_is_written_as_it_stands_there() {
 }
 
 #[test]
-fn an_opt_out_is_a_number_alone_only_where_that_says_it_all() {
+fn opt_out_is_a_bare_number_only_if_it_blocks_everywhere() {
     let written = document_of(&Seed { directory: Directory::default(), opt_outs: rich().opt_outs });
     let object = |everywhere: bool, ours: &[&str]| (everywhere, ours.iter().map(|ours| json!(ours)).collect::<Value>());
     let expected: Vec<Value> = [
@@ -62,7 +62,7 @@ fn an_opt_out_is_a_number_alone_only_where_that_says_it_all() {
 
 proptest! {
     #[test]
-    fn every_rate_is_the_same_after_it_was_a_decimal(rate in 1..=u32::MAX, burst in 1..=100_000u32) {
+    fn every_rate_survives_a_round_trip_as_decimal(rate in 1..=u32::MAX, burst in 1..=100_000u32) {
         let mut seed = rich();
         let limits = &mut seed.directory.numbers.get_mut(&number(SUPPORT)).unwrap().limits;
         (limits.millisegments_per_second, limits.burst) = (Some(rate), burst);
@@ -71,7 +71,7 @@ proptest! {
 }
 
 #[test]
-fn a_number_that_does_not_say_what_its_carrier_said_keeps_what_is_known_within_its_account() {
+fn number_without_verification_keeps_its_own_within_its_account() {
     let before = rich().directory;
     let onto = |account: &str| {
         let entry = json!({ "label": "Support", "account": account });
@@ -84,7 +84,7 @@ fn a_number_that_does_not_say_what_its_carrier_said_keeps_what_is_known_within_i
 }
 
 #[test]
-fn r21_a38_a41_what_may_become_of_a_directory_depends_on_what_it_was() {
+fn r21_a38_a41_allowed_changes_depend_on_the_current_directory() {
     let before = rich().directory;
     let problems = |force: bool, change: fn(&mut Value)| {
         let mut document = document_of(&rich());
@@ -96,37 +96,37 @@ fn r21_a38_a41_what_may_become_of_a_directory_depends_on_what_it_was() {
     let inbound = |document: &mut Value| document["queues"]["sales"]["inbound_numbers"] = json!([SHARED]);
     assert_eq!(
         problems(true, inbound),
-        "queues.sales.inbound_numbers: queue sales has +12065550102 as outbound only: take it out of its \
+        "queues.sales.inbound_numbers: queue sales has +12065550102 as outbound only: remove it from its \
          outbound_numbers, then make it inbound\n1 problem"
     );
     let chat = |document: &mut Value| document["numbers"][SHARED]["purpose"] = json!("chat");
     assert_eq!(
         problems(true, chat),
-        "numbers.+12065550102.purpose: queue sales has the number: take it out there before it changes its purpose\n\
+        "numbers.+12065550102.purpose: queue sales uses the number: remove it there before changing its purpose\n\
          1 problem"
     );
     let global = |document: &mut Value| document["numbers"][SHARED]["global_outbound"] = json!(true);
     assert_eq!(
         problems(false, global),
-        "numbers.+12065550102.global_outbound: queue sales has the number: take it out there first, or force it\n\
+        "numbers.+12065550102.global_outbound: queue sales uses the number: remove it there first, or use force\n\
          1 problem"
     );
     assert_eq!(problems(true, global), "");
 }
 
 #[test]
-fn what_is_written_and_could_not_be_read_says_so() {
+fn document_too_large_to_be_read_back_is_reported() {
     let mut seed = rich();
     assert_eq!(too_large("{}", &seed), None);
     let long = " ".repeat(FILE_MAX_BYTES as usize + 1);
     assert!(too_large(&long, &seed).unwrap().starts_with("it has 8388609 bytes, and 8388608 are read: "));
     let person = |nth: usize| (number(&format!("+1206{nth:07}")), Block::everywhere());
     seed.opt_outs = (0..=OPT_OUTS_MAX).map(person).collect();
-    assert!(too_large("{}", &seed).unwrap().starts_with("it has 65536 opt-outs, and 65535 are read: "));
+    assert!(too_large("{}", &seed).unwrap().starts_with("it has 65536 opt-outs; the maximum is 65535: "));
 }
 
 #[test]
-fn a_short_document_whose_record_would_not_fit_a_frame_is_refused() {
+fn short_document_whose_record_exceeds_a_frame_is_refused() {
     let document = |count: usize| {
         let entries = (0..count).map(|nth| format!(r#""+1206{nth:07}":{{"label":"a","account":"main"}}"#));
         format!(r#"{{"numbers":{{{}}}}}"#, entries.collect::<Vec<_>>().join(","))
@@ -135,7 +135,7 @@ fn a_short_document_whose_record_would_not_fit_a_frame_is_refused() {
     assert!((most.len() as u64) < FILE_MAX_BYTES);
     let problems = read(&most, &accounts()).unwrap_err().to_string();
     assert!(problems.starts_with("the document: is "), "{problems}");
-    assert!(problems.ends_with("take numbers, queues or presets out of it\n1 problem"), "{problems}");
+    assert!(problems.ends_with("remove numbers, queues or presets\n1 problem"), "{problems}");
     assert!(read(&document(20_000), &accounts()).is_ok());
 }
 
@@ -148,7 +148,7 @@ fn accounts() -> [String; 2] {
     ["main".to_owned(), "other".to_owned()]
 }
 
-/// A seed in which nothing that may be set is as it is by default.
+/// A seed in which no settable value equals its default.
 fn rich() -> Seed {
     let language = |text: &str| -> Language { text.to_owned().try_into().unwrap() };
     let texts = |text: &str| BTreeMap::from([(language("en"), text.to_owned()), (language("it"), "È finita.".into())]);

@@ -1,4 +1,4 @@
-//! Documents that are wrong, most of them in many ways at once.
+//! Invalid documents, most with many problems at once.
 
 use super::super::*;
 use super::{EXAMPLE, SUPPORT, checked, checked_text, example};
@@ -6,15 +6,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[test]
-fn a_document_that_is_no_json_says_where() {
-    expect_text("{\n  \"queues\": {},\n}", &["3:1: is no JSON: trailing comma: correct it here or just before"]);
-    expect_text("", &["1:1: is no JSON: EOF while parsing a value: correct it here or just before"]);
-    expect_text("{} {}", &["1:4: is no JSON: trailing characters: correct it here or just before"]);
+fn json_syntax_error_has_a_place() {
+    expect_text("{\n  \"queues\": {},\n}", &["3:1: invalid JSON: trailing comma: correct it here or just before"]);
+    expect_text("", &["1:1: invalid JSON: EOF while parsing a value: correct it here or just before"]);
+    expect_text("{} {}", &["1:4: invalid JSON: trailing characters: correct it here or just before"]);
     expect_text("[]", &["the document: is a list: write an object, as in { ... }"]);
 }
 
 #[test]
-fn f02_texts_and_labels_of_invisible_characters_only_are_empty() {
+fn f02_texts_and_labels_of_invisible_characters_are_empty() {
     let mut document = example();
     document["presets"]["it"]["welcome"] = json!({ "label": "\u{200b}", "text": "\u{feff}\u{2060}" });
     document["settings"]["closing"]["texts"]["en"] = json!("\u{200b} \n");
@@ -24,7 +24,7 @@ fn f02_texts_and_labels_of_invisible_characters_only_are_empty() {
     expect(
         &document,
         &[
-            "presets.it.welcome.label: is empty: write what the agent shall see",
+            "presets.it.welcome.label: is empty: write the label shown to agents",
             &format!("presets.it.welcome.text: {nothing}"),
             &format!("settings.closing.texts.en: {nothing}"),
             &format!("settings.auto_reply.texts.en: {nothing}"),
@@ -34,15 +34,15 @@ fn f02_texts_and_labels_of_invisible_characters_only_are_empty() {
 }
 
 #[test]
-fn a_key_that_stands_twice_is_not_lost_in_silence() {
+fn duplicate_key_is_reported() {
     expect_text(
         r#"{ "queues": { "a": { "name": "A", "name": "B" }, "a": { "name": "C" } } }"#,
-        &["queues.a.name: stands there twice: keep one of them", "queues.a: stands there twice: keep one of them"],
+        &["queues.a.name: is a duplicate key: keep one of them", "queues.a: is a duplicate key: keep one of them"],
     );
 }
 
 #[test]
-fn all_that_cannot_be_read_is_said_at_once() {
+fn all_problems_of_a_document_are_reported_at_once() {
     expect(
         &json!({
             "settings": { "in_call_sms": "yes", "default_language": "it alia", "closing": null, "max_wait_ms": -1,
@@ -58,49 +58,51 @@ fn all_that_cannot_be_read_is_said_at_once() {
         }),
         &[
             "settings.in_call_sms: is text: write true or false",
-            "settings.non_us.rule: \"us\" is no word for it: use \"plus_one\" or \"strict_us\"",
+            "settings.non_us.rule: \"us\" is not a valid value: use \"plus_one\" or \"strict_us\"",
             "settings.default_language: is not a name: use 1 to 16 of A-Z a-z 0-9 _ . : -",
             "settings.closing: is null: write an object, as in { ... }",
             "settings.auto_reply.texts.en: is a number: write text in quotes",
             "settings.auto_reply.texts.\"e n\": is not a name: use 1 to 16 of A-Z a-z 0-9 _ . : -",
             "settings.auto_reply.per_day: is 1.5: use a whole number from 0 to 4294967295",
-            "settings.call_types: entry 1 of 2 is no type of call: use 1 to 64 of a-z 0-9 _ -",
+            "settings.call_types: entry 1 of 2 is not a call type: use 1 to 64 of a-z 0-9 _ -",
             "settings.call_types: entry 2 of 2 is a number: write text in quotes",
-            "settings.minimum_attestation: \"D\" is no word for it: use \"A\" or \"B\" or \"C\"",
+            "settings.minimum_attestation: \"D\" is not a valid value: use \"A\" or \"B\" or \"C\"",
             "settings.max_wait_ms: is -1: use a whole number from 0 to 4294967295",
             "settings.retention_days: is 4294967296: use a whole number from 0 to 4294967295",
-            "numbers.12065550100: is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142",
+            "numbers.12065550100: is not an E.164 number: write + and 7 to 15 digits, the first not 0, like \
+             +12065550142",
             "numbers.+12065550100: is text: write an object, as in { ... }",
             "numbers.12065550100.account: is missing: give the carrier account's name in the configuration",
-            "numbers.+12065550101.label: is missing: give one that tells the number from others, as in \"Support A\"",
-            "numbers.+12065550101.purpose: \"sales\" is no word for it: use \"in_call\" or \"chat\"",
+            "numbers.+12065550101.label: is missing: give a label that identifies the number, as in \"Support A\"",
+            "numbers.+12065550101.purpose: \"sales\" is not a valid value: use \"in_call\" or \"chat\"",
             "numbers.+12065550101.limits.burst: is text: write a whole number",
-            "numbers.+12065550101.verification.state: \"verfied\" is no word for it: use \"verified\" or \"unverified\" or \
-             \"failed\"",
-            "numbers.+12065550101.verification.checked_at: is no time: write a date and time with its zone, as in \
+            "numbers.+12065550101.verification.state: \"verfied\" is not a valid value: use \"verified\" or \
+             \"unverified\" or \"failed\"",
+            "numbers.+12065550101.verification.checked_at: is not a time: write a date and time with its zone, as in \
              2026-01-31T12:00:00Z",
             "queues.\"my queue\": is not a name: use 1 to 64 of A-Z a-z 0-9 _ . : -",
             "queues.\"my queue\".name: is missing: give one for people, as in \"Support\"",
             "queues.sales.name: is null: write text in quotes",
             "queues.sales.parent: is not a name: use 1 to 64 of A-Z a-z 0-9 _ . : -",
             "queues.sales.in_call_sms: is a number: write true, false or null",
-            "queues.sales.inbound_numbers: entry 2 of 3 is not an E.164 number: write + and 7 to 15 digits, the first not \
-             0, like +12065550142",
+            "queues.sales.inbound_numbers: entry 2 of 3 is not an E.164 number: write + and 7 to 15 digits, the first \
+             not 0, like +12065550142",
             "queues.sales.inbound_numbers: entry 3 of 3 is a number: write text in quotes",
             "queues.sales.outbound_numbers: is text: write a list, as in [\"one\", \"two\"]",
             "queues.sales.default_outbound: is not an E.164 number: write + and 7 to 15 digits, the first not 0, like \
              +12065550142",
             "presets.it.\"bye!\": is not a name: use 1 to 64 of A-Z a-z 0-9 _ . : -",
-            "presets.it.welcome.label: is missing: give what the agent shall see",
-            "presets.it.welcome.text: is missing: give what the caller shall get",
+            "presets.it.welcome.label: is missing: give the label shown to agents",
+            "presets.it.welcome.text: is missing: give the text sent to the caller",
             "presets.it.\"bye!\".text: is a number: write text in quotes",
-            "opt_outs: entry 2 of 2 is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142",
+            "opt_outs: entry 2 of 2 is not an E.164 number: write + and 7 to 15 digits, the first not 0, like \
+             +12065550142",
         ],
     );
 }
 
 #[test]
-fn an_unknown_field_is_no_silence_and_names_the_known_ones() {
+fn unknown_field_is_reported_with_the_known_ones() {
     expect(
         &json!({
             "setting": {},
@@ -110,42 +112,43 @@ fn an_unknown_field_is_no_silence_and_names_the_known_ones() {
             "presets": { "it": { "welcome": { "label": "Benvenuto", "text": "Ciao", "content": "Ciao" } } },
         }),
         &[
-            "settings.auto_reply.quiet_mins: is no field: remove it, or use one of enabled, texts, quiet_minutes, per_day, \
-             unknown_sender, strangers_per_hour",
-            "numbers.+12065550100.limit: is no field: remove it, or use one of label, account, purpose, global_outbound, \
-             limits, verification",
-            "queues.support.numbers: is no field: remove it, or use one of name, parent, in_call_sms, inbound_numbers, \
-             outbound_numbers, default_outbound, language",
-            "presets.it.welcome.content: is no field: remove it, or use one of label, text",
-            "setting: is no field: remove it, or use one of settings, numbers, queues, presets, accounts, opt_outs",
+            "settings.auto_reply.quiet_mins: is an unknown field: remove it, or use one of enabled, texts, \
+             quiet_minutes, per_day, unknown_sender, strangers_per_hour",
+            "numbers.+12065550100.limit: is an unknown field: remove it, or use one of label, account, purpose, \
+             global_outbound, limits, verification",
+            "queues.support.numbers: is an unknown field: remove it, or use one of name, parent, in_call_sms, \
+             inbound_numbers, outbound_numbers, default_outbound, language",
+            "presets.it.welcome.content: is an unknown field: remove it, or use one of label, text",
+            "setting: is an unknown field: remove it, or use one of settings, numbers, queues, presets, accounts, \
+             opt_outs",
         ],
     );
 }
 
 #[test]
-fn a28_limits_that_can_never_be_met_or_mean_nothing_are_named() {
+fn a28_impossible_or_meaningless_limits_are_reported() {
     let mut document = example();
     let limits = &mut document["numbers"][SUPPORT]["limits"];
     (limits["segments_per_second"], limits["segments_per_day"]) = (json!(-1), json!(0));
     document["accounts"] =
         json!({ "main": { "limits": { "segments_per_second": 1e12, "burst": 0, "day_zone": "Mars/Olympus" } } });
-    let way_out = "use 0.001 to 4294967.295 with at most three decimals, as more are not kept exactly, or null";
+    let fix = "use 0.001 to 4294967.295 with at most three decimals, or null";
     expect(
         &document,
         &[
-            &format!("numbers.+12065550100.limits.segments_per_second: is -1: {way_out}"),
-            &format!("accounts.main.limits.segments_per_second: is 1000000000000.0: {way_out}"),
-            "numbers.+12065550100.limits.segments_per_day: is 0: use 1 or more, or null for no cap; suspend a number that is \
-             to send nothing",
-            "accounts.main.limits.day_zone: is no zone: name one of the tz database, as in \"America/Los_Angeles\" or \
-             \"Europe/Rome\"",
+            &format!("numbers.+12065550100.limits.segments_per_second: is -1: {fix}"),
+            &format!("accounts.main.limits.segments_per_second: is 1000000000000.0: {fix}"),
+            "numbers.+12065550100.limits.segments_per_day: is 0: use 1 or more, or null for no cap; to stop a \
+             number from sending, suspend it",
+            "accounts.main.limits.day_zone: is not a time zone: use a tz database name like \"America/Los_Angeles\" \
+             or \"Europe/Rome\"",
             "accounts.main.limits.burst: is 0: use 1 to 100000, or leave it out for 1",
         ],
     );
 }
 
 #[test]
-fn what_can_be_read_keeps_every_rule_or_says_which_it_breaks() {
+fn broken_rules_are_reported() {
     let mut document = example();
     document["queues"]["sales"]["inbound_numbers"] = json!(["+12065550101", SUPPORT]);
     document["queues"]["support"]["outbound_numbers"] = json!(["+12065550101", "+12065550103"]);
@@ -157,8 +160,8 @@ fn what_can_be_read_keeps_every_rule_or_says_which_it_breaks() {
             // R31
             "queues.support.outbound_numbers: +12065550103 is not verified: verify it before it is assigned to a queue",
             // R19, R20
-            "queues.support.inbound_numbers: +12065550100 is an inbound number of queue sales already; it can belong to one \
-             queue only",
+            "queues.support.inbound_numbers: +12065550100 is already an inbound number of queue sales; it can belong \
+             to one queue only",
             "settings.retention_days: is 1: use 2 to 3650",
             "accounts.other: no account of that name is configured: use one of main",
         ],
@@ -166,24 +169,24 @@ fn what_can_be_read_keeps_every_rule_or_says_which_it_breaks() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_read_hides_no_rule_that_another_one_breaks() {
+fn invalid_entry_does_not_hide_a_rule_broken_by_another() {
     let mut document = example();
     document["queues"]["support"]["outbound_numbers"] = json!(["2065550102", "+12065550103"]);
     expect(
         &document,
         &[
-            "queues.support.outbound_numbers: entry 1 of 2 is not an E.164 number: write + and 7 to 15 digits, the first not \
-             0, like +12065550142",
+            "queues.support.outbound_numbers: entry 1 of 2 is not an E.164 number: write + and 7 to 15 digits, the \
+             first not 0, like +12065550142",
             "queues.support.outbound_numbers: +12065550103 is not verified: verify it before it is assigned to a queue",
         ],
     );
 }
 
 #[test]
-fn r18_r27_r31_only_a_verified_number_for_calls_that_is_not_the_global_one_is_assigned() {
+fn r18_r27_r31_only_verified_in_call_non_global_numbers_can_be_assigned() {
     for (field, value, problem) in [
-        ("purpose", json!("chat"), "is for chat SMS and cannot be used for in-call SMS: take another"),
-        ("global_outbound", json!(true), "is the global outbound number: take another, or clear global_outbound"),
+        ("purpose", json!("chat"), "is for chat SMS and cannot be used for in-call SMS: use another"),
+        ("global_outbound", json!(true), "is the global outbound number: use another, or clear global_outbound"),
         (
             "verification",
             json!({ "state": "failed", "reason": "gone" }),
@@ -197,7 +200,7 @@ fn r18_r27_r31_only_a_verified_number_for_calls_that_is_not_the_global_one_is_as
 }
 
 #[test]
-fn a43_r50_no_text_of_ours_has_919_characters() {
+fn a43_r50_our_texts_have_at_most_918_characters() {
     let mut document = example();
     let too_long = "è".repeat(919);
     document["presets"]["it"]["welcome"]["text"] = json!(too_long);
@@ -216,7 +219,7 @@ fn a43_r50_no_text_of_ours_has_919_characters() {
 }
 
 #[test]
-fn neither_an_opt_out_nor_a_text_is_shown_in_a_problem_and_a_long_word_is_cut() {
+fn problems_show_no_opt_out_and_no_text_and_shorten_long_values() {
     let canary = "206 555 0142";
     let problems = checked(&json!({
         "opt_outs": [canary],
@@ -230,15 +233,15 @@ fn neither_an_opt_out_nor_a_text_is_shown_in_a_problem_and_a_long_word_is_cut() 
 }
 
 #[test]
-fn a_thousand_problems_are_enough() {
+fn at_most_a_thousand_problems_are_listed() {
     let many = json!({ "opt_outs": vec![""; findings::PROBLEMS_MAX + 5] });
     let problems = checked(&many).unwrap_err();
     assert_eq!(problems.count(), findings::PROBLEMS_MAX + 1);
-    assert!(problems.to_string().ends_with("there are more than 1000 problems: correct these first\n1001 problems"));
+    assert!(problems.to_string().ends_with("there are more than 1000 problems: fix these first\n1001 problems"));
 }
 
 #[test]
-fn a_file_is_named_in_each_of_its_problems() {
+fn every_problem_names_its_file() {
     let place = tempfile::TempDir::new().unwrap();
     let file = place.path().join("directory.json");
     let problem = |bytes: &[u8]| {
@@ -246,10 +249,18 @@ fn a_file_is_named_in_each_of_its_problems() {
         let problems = load(&file, &["main".to_owned()]).unwrap_err().to_string();
         problems.lines().next().unwrap().strip_prefix(&file.display().to_string()).unwrap().to_owned()
     };
-    assert_eq!(problem(b"{\"a\": 1"), ":1:7: is no JSON: EOF while parsing an object: correct it here or just before");
+    assert_eq!(
+        problem(b"{\"a\": 1"),
+        ":1:7: invalid JSON: EOF while parsing an object: correct it here or just \
+        before"
+    );
     assert_eq!(problem(b"{\"queues\": 1}"), ": queues: is a number: write an object, as in { ... }");
-    let unreadable =
-        |why: &str| format!(": cannot be read ({why}): name a directory document, as in config/directory.example.json");
+    let unreadable = |why: &str| {
+        format!(
+            ": cannot be read ({why}): pass the path of a directory document, as in \
+            config/directory.example.json"
+        )
+    };
     assert_eq!(problem(b"\xff"), ": is not UTF-8 in line 1: save it as UTF-8");
     assert_eq!(problem(&vec![b' '; FILE_MAX_BYTES as usize + 1]), unreadable("larger than 8388608 bytes"));
     std::fs::write(&file, EXAMPLE).unwrap();
@@ -258,7 +269,7 @@ fn a_file_is_named_in_each_of_its_problems() {
 
 proptest! {
     #[test]
-    fn a_document_with_a_part_torn_out_is_read_or_refused(from in 0..EXAMPLE.len(), length in 0..400usize, put in ".{0,3}") {
+    fn document_with_a_part_replaced_is_read_or_refused(from in 0..EXAMPLE.len(), length in 0..400usize, put in ".{0,3}") {
         let from = EXAMPLE.floor_char_boundary(from);
         let to = EXAMPLE.floor_char_boundary((from + length).min(EXAMPLE.len()));
         let torn = format!("{}{put}{}", &EXAMPLE[..from], &EXAMPLE[to..]);

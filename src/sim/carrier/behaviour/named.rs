@@ -1,14 +1,14 @@
-//! Moods by their names, one for each thing a carrier may do to a send.
+//! Behaviours by name, one for each way a carrier may treat a send.
 
 use super::super::quirk::Quirk;
 use super::{Behaviour, RetryAfter};
 
-/// A mood that always does one thing.
+/// A behaviour that always does one thing.
 type Named = (&'static str, fn() -> Behaviour);
 
 const NAMED: &[Named] = &[
     ("good", Behaviour::default),
-    // What was not taken.
+    // Not accepted.
     ("500", || Behaviour { server_error: 1.0, ..Behaviour::default() }),
     ("503", || odd(Quirk::Status(503))),
     ("302", || odd(Quirk::Status(302))),
@@ -27,11 +27,11 @@ const NAMED: &[Named] = &[
     ("account not active", || refused(403, 20_005)),
     ("account suspended", || refused(400, 30_002)),
     ("filtered", || Behaviour { refuse: 1.0, refuse_code: 30_007, ..Behaviour::default() }),
-    // What was taken, said in another way.
+    // Accepted, in an unusual form.
     ("200", || odd(Quirk::Ok)),
     ("100 first", || odd(Quirk::ContinueFirst)),
     ("answered twice", || odd(Quirk::Twice)),
-    // What only the carrier knows.
+    // Known only to the carrier.
     ("HTML", || Behaviour { html: 1.0, ..Behaviour::default() }),
     ("no id", || Behaviour { without_sid: 1.0, ..Behaviour::default() }),
     ("empty", || odd(Quirk::Empty)),
@@ -49,19 +49,19 @@ const NAMED: &[Named] = &[
 ];
 
 impl Behaviour {
-    /// The names there are.
+    /// All names.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMED.iter().map(|(name, _)| *name)
     }
 
-    /// The mood of that name; `None` where there is none.
+    /// The behaviour of that name, if it exists.
     pub fn named(name: &str) -> Option<Self> {
         NAMED.iter().find(|(known, _)| *known == name).map(|(_, behaviour)| behaviour())
     }
 }
 
-fn odd(oddity: Quirk) -> Behaviour {
-    Behaviour { odd: 1.0, oddity: Some(oddity), ..Behaviour::default() }
+fn odd(quirk: Quirk) -> Behaviour {
+    Behaviour { odd: 1.0, quirk: Some(quirk), ..Behaviour::default() }
 }
 
 fn refused(status: u16, code: u32) -> Behaviour {
@@ -78,7 +78,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn each_name_is_one_moods() {
+    fn every_name_is_unique() {
         let names: HashSet<_> = Behaviour::names().collect();
         assert_eq!(names.len(), NAMED.len());
         assert_eq!(Behaviour::named("good"), Some(Behaviour::default()));

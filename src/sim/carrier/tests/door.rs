@@ -1,4 +1,4 @@
-//! The gateway's door, as a carrier sees it.
+//! A gateway's door for the carrier's tests.
 
 use crate::sim::carrier::{Carrier, CarrierSettings};
 use crate::sim::signature;
@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// Notes what comes, and answers as it is told.
+/// Records requests, and responds as configured.
 #[derive(Default)]
 pub(super) struct Noted {
     took: Mutex<Vec<Hook>>,

@@ -1,4 +1,4 @@
-//! Answers that are odd, byte by byte.
+//! Unusual responses, byte by byte.
 
 use super::{OURS, PHONE, credentials, json, messages_url, send};
 use crate::sim::carrier::{Behaviour, Carrier, CarrierSettings, PostAnswer, Quirk};
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 const FORM: [(&str, &str); 3] = [("To", PHONE), ("From", OURS), ("Body", "hello")];
 
 #[tokio::test]
-async fn an_answer_can_be_cut_after_any_byte() {
+async fn response_can_be_cut_after_any_byte() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     for announced in [true, false] {
         let whole = answer(&carrier, Quirk::Cut { at: usize::MAX, announced }).await;
@@ -22,10 +22,10 @@ async fn an_answer_can_be_cut_after_any_byte() {
 }
 
 #[tokio::test]
-async fn an_odd_answer_is_in_the_record_as_what_it_says() {
+async fn quirk_is_recorded_by_its_meaning() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
-    let odd = async |oddity| {
-        carrier.set_mood(Behaviour { odd: 1.0, oddity: Some(oddity), unclear_taken: 0.0, ..Behaviour::default() });
+    let odd = async |quirk| {
+        carrier.set_behaviour(Behaviour { odd: 1.0, quirk: Some(quirk), unclear_taken: 0.0, ..Behaviour::default() });
         send(&carrier, &FORM).await
     };
     assert_eq!(odd(Quirk::Status(302)).await.unwrap().headers["location"], "/2010-04-01/elsewhere");
@@ -38,23 +38,23 @@ async fn an_odd_answer_is_in_the_record_as_what_it_says() {
     }
 
     let posts = carrier.record().posts;
-    let said: Vec<_> = posts.iter().map(|post| (post.answer, post.sid.is_some())).collect();
+    let recorded: Vec<_> = posts.iter().map(|post| (post.answer, post.sid.is_some())).collect();
     let no = PostAnswer::No { status: 302, code: 0 };
     let (yes, unclear) = ((PostAnswer::Accepted, true), (PostAnswer::Unclear, false));
-    assert_eq!(said, [(no, false), yes, yes, unclear, unclear, unclear, unclear, unclear]);
+    assert_eq!(recorded, [(no, false), yes, yes, unclear, unclear, unclear, unclear, unclear]);
 }
 
 #[tokio::test]
-async fn an_answer_comes_twice_on_one_connection() {
+async fn response_is_sent_twice_on_one_connection() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let both = String::from_utf8(answer(&carrier, Quirk::Twice).await).unwrap();
     assert_eq!(both.matches("HTTP/1.1 201").count(), 2, "{both}");
     assert_eq!((carrier.connections(), carrier.record().posts.len()), (1, 1));
 }
 
-/// All that comes back to one send, after which nothing more is asked.
-async fn answer(carrier: &Carrier, oddity: Quirk) -> Vec<u8> {
-    carrier.set_mood(Behaviour { odd: 1.0, oddity: Some(oddity), ..Behaviour::default() });
+/// Everything received for one send, after which nothing more is requested.
+async fn answer(carrier: &Carrier, quirk: Quirk) -> Vec<u8> {
+    carrier.set_behaviour(Behaviour { odd: 1.0, quirk: Some(quirk), ..Behaviour::default() });
     let (path, body) = (messages_url(carrier), "To=%2B12065550142&From=%2B12065550100&Body=hi");
     let path = path.strip_prefix(carrier.url()).unwrap();
     let mut stream = tokio::net::TcpStream::connect(carrier.url().strip_prefix("http://").unwrap()).await.unwrap();
