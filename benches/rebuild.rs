@@ -1,11 +1,11 @@
 //! What a start costs once there is much to know: `cargo bench --bench rebuild`.
 //!
-//! A million calls live and two million messages were received. Then the index is lost and made anew from snapshot and
+//! A million calls live and two million messages were received. Then the index is lost and rebuilt from snapshot and
 //! journal; and, on its own, the process is killed and comes again with its index there, twice. Each start is a process of its
 //! own, so that memory is what a gateway has. `--calls N` and `--messages N` say how many, `--quick` makes it small, and
 //! `OFFHOOK_BENCH_DIR` chooses the disk.
 
-use offhook::engine::{CompactionOptions, Core, WallClock, fold};
+use offhook::engine::{CompactionOptions, Core, WallClock, compact};
 use offhook::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
@@ -98,7 +98,7 @@ fn generate(home: &Path, calls: u64, messages: u64) -> Result<(), Box<dyn Error>
     let (journal, began) = (core.journal(), Instant::now());
     let mut latest = None;
     // A fold takes in so much and no more; the thread of the product goes on likewise.
-    while let Some(made) = fold(journal.as_ref(), &snapshots, &CompactionOptions::default(), &mut || true)? {
+    while let Some(made) = compact(journal.as_ref(), &snapshots, &CompactionOptions::default(), &mut || true)? {
         latest = Some(made);
     }
     let made = latest.ok_or("nothing to fold")?;

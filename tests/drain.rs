@@ -1,7 +1,7 @@
-//! An endpoint comes back, and much has waited for it (G17): that costs no memory to speak of, it goes fast, each event
-//! comes once and in order, and what begins meanwhile does not wait behind it.
+//! Delivery after an outage with a large backlog (G17): it takes little memory, is fast, delivers each event once and
+//! in order, and does not delay calls that begin meanwhile.
 //!
-//! `OFFHOOK_EVENTS=360000 cargo test --release --test drain -- --nocapture` tells how fast and how much.
+//! `OFFHOOK_EVENTS=360000 cargo test --release --test drain -- --nocapture` measures throughput and memory.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -30,57 +30,57 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Events that wait, unless told otherwise.
+/// Events in the backlog, unless set by `OFFHOOK_EVENTS`.
 const EVENTS: u64 = 12_000;
 
-/// Events of each call, and calls that go on at the same time.
+/// Events per call, and concurrent calls.
 const EVENTS_OF_A_CALL: u64 = 9;
 const CALLS_AT_ONCE: u64 = 1_000;
 
-/// With so many a second the events of an hour in which the endpoint was away, a hundred a second, are told in three minutes.
+/// At this rate, the backlog of a one-hour outage at a hundred events a second is delivered in three minutes.
 const EVENTS_A_SECOND_MIN: f64 = 2_000.0;
 
-/// Memory is the process's, so each of these tests has it to itself.
+/// Serialises these tests, because they measure the memory of the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What the feed may add to the memory of the process, in kilobytes.
+/// How much the feed may add to the process's memory, in kilobytes.
 const MEMORY_MAX_KB: u64 = 64 * 1024;
 
 #[test]
-fn g17_a65_what_waited_for_an_endpoint_costs_little_memory_and_drains_in_order_and_what_begins_does_not_wait_for_it() {
+fn g17_a65_a_backlog_drains_in_order_in_little_memory_and_delays_no_new_call() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let asked = std::env::var("OFFHOOK_EVENTS").ok();
-    // Only a long run of an optimized build says how fast it is.
-    let is_measured = asked.is_some() && !cfg!(debug_assertions);
-    let events = asked.map_or(EVENTS, |text| text.parse().expect("OFFHOOK_EVENTS is a number"));
+    let setting = std::env::var("OFFHOOK_EVENTS").ok();
+    // Only a long run of an optimised build measures throughput.
+    let is_measured = setting.is_some() && !cfg!(debug_assertions);
+    let events = setting.map_or(EVENTS, |text| text.parse().expect("OFFHOOK_EVENTS is a number"));
     let place = tempfile::tempdir().expect("a temporary directory");
     let (core, began) = filled(place.path(), events, Box::new(WallClock::new()));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let figures = runtime.block_on(drain(core, began, events));
     println!("{figures:#?}");
-    assert_eq!(figures.doubled, 0, "nothing crashed, so nothing comes twice");
-    assert!(figures.before_the_new_call < events / 2, "{} came before it", figures.before_the_new_call);
+    assert_eq!(figures.duplicates, 0, "without a crash nothing is delivered twice");
+    assert!(figures.before_the_new_call < events / 2, "{} events came before it", figures.before_the_new_call);
     assert!(figures.added_kb < MEMORY_MAX_KB, "{} kB more", figures.added_kb);
     assert!(!is_measured || figures.events_a_second >= EVENTS_A_SECOND_MIN, "{} a second", figures.events_a_second);
 }
 
-/// What was seen.
+/// The measurements.
 #[derive(Debug)]
-#[allow(dead_code, reason = "it is printed")]
+#[allow(dead_code, reason = "printed with Debug")]
 struct Figures {
     events: u64,
     seconds: f64,
     events_a_second: f64,
-    /// The most memory the process had, beyond what it had before there was a feed.
+    /// The process's peak memory, above its memory before the feed started.
     added_kb: u64,
-    /// Events that came before the first of a call that began when the endpoint was back, and how long that took.
+    /// Events delivered before the first of a call that began after the outage, and how long that took.
     before_the_new_call: u64,
     new_call_after_ms: u128,
-    doubled: u64,
+    duplicates: u64,
 }
 
 #[test]
-fn a_hundred_thousand_parked_calls_cost_some_hundred_bytes_each() {
+fn a_hundred_thousand_parked_calls_cost_a_few_hundred_bytes_each() {
     const CALLS: u64 = 100_000;
     const BYTES_MAX: u64 = 600;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,13 +90,13 @@ fn a_hundred_thousand_parked_calls_cost_some_hundred_bytes_each() {
     let mut feed = Feed::new(start, Filter::default(), Bounds::default());
     let now = Moment { elapsed: Duration::ZERO, wall: Timestamp::default() };
     assert!(feed.next(now).is_empty());
-    assert_eq!(feed.wants(Position(CALLS)).len(), 2, "the backlog's reader and the one for them");
+    assert_eq!(feed.wants(Position(CALLS)).len(), 2, "the backlog reader and the one for parked calls");
     let bytes = resident_kb().saturating_sub(before_kb) * 1024 / CALLS;
-    println!("{bytes} bytes for each parked call, when all of them want to be told");
+    println!("{bytes} bytes for each parked call, when all of them are due for a retry");
     assert!(bytes < BYTES_MAX, "{bytes} bytes each");
 }
 
-/// A gateway's core with so many events that nobody was told of.
+/// A gateway's core with this many undelivered events.
 fn filled(place: &Path, events: u64, clock: Box<dyn Clock>) -> (Core, Position) {
     let journal = FileJournal::open(&place.join("journal"), Options::default()).expect("a journal");
     let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
@@ -114,7 +114,7 @@ fn filled(place: &Path, events: u64, clock: Box<dyn Clock>) -> (Core, Position) 
     let queues = BTreeMap::from([(queue_id(), queue)]);
     let directory = Directory::new(Settings::default(), BTreeMap::new(), queues, BTreeMap::new(), BTreeMap::new());
     let seed = Command::Seed { directory: Box::new(directory), opt_outs: Vec::new() };
-    assert_eq!(core.commit([seed]).expect("it is written"), [Reply::Done]);
+    assert_eq!(core.commit([seed]).expect("the journal is writable"), [Reply::Done]);
     let began = core.follow().committed().next();
     let mut commands = (0..events).map(|nth| {
         let block = CALLS_AT_ONCE * EVENTS_OF_A_CALL;
@@ -126,7 +126,7 @@ fn filled(place: &Path, events: u64, clock: Box<dyn Clock>) -> (Core, Position) 
         if batch.is_empty() {
             return (core, began);
         }
-        core.commit(batch).expect("it is written");
+        core.commit(batch).expect("the journal is writable");
     }
 }
 
@@ -134,27 +134,29 @@ async fn drain(core: Core, began: Position, events: u64) -> Figures {
     let follow = core.follow();
     let (engine, handle) = Engine::start(core).expect("a thread");
     let before_kb = resident_kb();
-    let (held, address) = hold_a_port();
-    let (_replays, mut asked_again) = Replays::to(["main"]);
-    let asked_again = asked_again.remove("main").expect("it was made");
+    let (reserved, address) = reserve_port();
+    let (_senders, mut replays) = Replays::to(["main"]);
+    let replays = replays.remove("main").expect("a receiver for main");
     let start = Start { watermark: began, parked: Vec::new() };
     let (ready, stop) = (Readiness::new(), CancellationToken::new());
-    let feed = deliver(endpoint(address), start, handle.clone(), follow, asked_again, ready, stop.clone());
+    let feed = deliver(endpoint(address), start, handle.clone(), follow, replays, ready, stop.clone());
     let feed = tokio::spawn(feed);
 
-    // While it is down the window fills.
+    // While the endpoint is down the window fills.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let mut most_kb = resident_kb();
-    let (platform, mut told) = Platform::new();
-    let server = tokio::spawn(serve(held, Arc::clone(&platform)));
-    told.wait_for(|told| *told > 0).await.expect("the platform is there");
+    let (platform, mut delivered) = Platform::new();
+    let server = tokio::spawn(serve(reserved, Arc::clone(&platform)));
+    delivered.wait_for(|delivered| *delivered > 0).await.expect("the platform runs");
     let first = Instant::now();
     begin(&handle, "new").await;
     let mut new_call = None;
     loop {
-        let all = tokio::time::timeout(Duration::from_millis(50), told.wait_for(|told| *told > events)).await.is_ok();
+        let all = tokio::time::timeout(Duration::from_millis(50), delivered.wait_for(|delivered| *delivered > events))
+            .await
+            .is_ok();
         most_kb = most_kb.max(resident_kb());
-        let seen = platform.state.lock().expect("nobody panics with it");
+        let seen = platform.state.lock().expect("the lock is not poisoned");
         if new_call.is_none() {
             new_call = seen.new_call.map(|(before, at)| (before, at.duration_since(first)));
         }
@@ -164,11 +166,11 @@ async fn drain(core: Core, began: Position, events: u64) -> Figures {
     }
     let seconds = first.elapsed().as_secs_f64();
     stop.cancel();
-    feed.await.expect("it does not panic").expect("it ends well");
+    feed.await.expect("no panic").expect("no error");
     server.abort();
-    tokio::task::spawn_blocking(move || engine.stop()).await.expect("it stops");
-    let (before_the_new_call, after) = new_call.expect("all were told");
-    let doubled = platform.state.lock().expect("nobody panics with it").doubled;
+    tokio::task::spawn_blocking(move || engine.stop()).await.expect("the engine stops");
+    let (before_the_new_call, after) = new_call.expect("the new call was delivered");
+    let duplicates = platform.state.lock().expect("the lock is not poisoned").duplicates;
     Figures {
         events,
         seconds,
@@ -176,7 +178,7 @@ async fn drain(core: Core, began: Position, events: u64) -> Figures {
         added_kb: most_kb.saturating_sub(before_kb),
         before_the_new_call,
         new_call_after_ms: after.as_millis(),
-        doubled,
+        duplicates,
     }
 }
 
@@ -190,47 +192,47 @@ fn endpoint(address: SocketAddr) -> Endpoint {
     }
 }
 
-/// An endpoint answers 503 for ten seconds while 12,000 events wait: a call that begins when it is back is told of, and all
-/// the others. By the schedule of refused events that would take minutes. And the gateway's time is an hour ahead of the
-/// machine's clock, which what it signs does not show.
+/// An endpoint answers 503 for ten seconds while 12,000 events wait: then a new call and all the others are delivered
+/// soon, whereas the schedule of refused events would take minutes. The gateway's time is an hour ahead of the
+/// machine's clock, which must not affect the signatures.
 #[test]
-fn f23_f24_what_waited_for_an_endpoint_that_said_503_flows_and_is_signed_by_the_clock() {
-    const AWAY: Duration = Duration::from_secs(10);
-    const BACK_WITHIN: Duration = Duration::from_secs(60);
+fn f23_f24_events_flow_after_503s_and_are_signed_by_the_machines_clock() {
+    const DOWN: Duration = Duration::from_secs(10);
+    const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = tempfile::tempdir().expect("a temporary directory");
     let (core, began) = filled(place.path(), EVENTS, Box::new(Ahead(WallClock::new())));
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let follow = core.follow();
         let (engine, handle) = Engine::start(core).expect("a thread");
-        let (held, address) = hold_a_port();
-        let (platform, mut told) = Platform::new();
-        platform.away.store(true, Ordering::SeqCst);
-        let server = tokio::spawn(serve(held, Arc::clone(&platform)));
-        let (_replays, mut asked_again) = Replays::to(["main"]);
-        let asked_again = asked_again.remove("main").expect("it was made");
+        let (reserved, address) = reserve_port();
+        let (platform, mut delivered) = Platform::new();
+        platform.down.store(true, Ordering::SeqCst);
+        let server = tokio::spawn(serve(reserved, Arc::clone(&platform)));
+        let (_senders, mut replays) = Replays::to(["main"]);
+        let replays = replays.remove("main").expect("a receiver for main");
         let start = Start { watermark: began, parked: Vec::new() };
         let (ready, stop) = (Readiness::new(), CancellationToken::new());
-        let feed = deliver(endpoint(address), start, handle.clone(), follow, asked_again, ready, stop.clone());
+        let feed = deliver(endpoint(address), start, handle.clone(), follow, replays, ready, stop.clone());
         let feed = tokio::spawn(feed);
 
-        tokio::time::sleep(AWAY).await;
-        let asked = platform.refused.load(Ordering::SeqCst);
-        assert!((2..=64 + 10).contains(&asked), "{asked} deliveries to an endpoint that is down");
-        platform.away.store(false, Ordering::SeqCst);
+        tokio::time::sleep(DOWN).await;
+        let attempts = platform.refused.load(Ordering::SeqCst);
+        assert!((2..=64 + 10).contains(&attempts), "{attempts} deliveries to an endpoint that is down");
+        platform.down.store(false, Ordering::SeqCst);
         begin(&handle, "new").await;
-        let all = tokio::time::timeout(BACK_WITHIN, told.wait_for(|told| *told > EVENTS)).await;
-        assert!(all.is_ok(), "{} of {EVENTS} came", *platform.told.borrow());
+        let all = tokio::time::timeout(RECOVERED_WITHIN, delivered.wait_for(|delivered| *delivered > EVENTS)).await;
+        assert!(all.is_ok(), "{} of {EVENTS} came", *platform.delivered.borrow());
         stop.cancel();
-        feed.await.expect("it does not panic").expect("it ends well");
+        feed.await.expect("no panic").expect("no error");
         server.abort();
-        tokio::task::spawn_blocking(move || engine.stop()).await.expect("it stops");
+        tokio::task::spawn_blocking(move || engine.stop()).await.expect("the engine stops");
         let wrong = platform.furthest_secs.load(Ordering::SeqCst);
-        assert!(wrong < 300, "a webhook was signed {wrong} s from now");
+        assert!(wrong < 300, "a webhook's timestamp was {wrong} s off");
     });
 }
 
-/// A clock that is an hour ahead, as one that was set right since.
+/// A clock that is an hour ahead, like a journal's after the machine's clock was corrected.
 struct Ahead(WallClock);
 
 impl Clock for Ahead {
@@ -246,14 +248,14 @@ async fn begin(engine: &Handle, call: &str) {
     assert!(matches!(reply, Ok(Reply::Call { created: true, .. })), "{reply:?}");
 }
 
-/// The platform: it takes everything, and looks at the order.
+/// The platform: it accepts everything, and checks the order.
 struct Platform {
     state: Mutex<Seen>,
-    told: watch::Sender<u64>,
-    /// It answers 503, and so often it has.
-    away: AtomicBool,
+    delivered: watch::Sender<u64>,
+    /// Whether it answers 503; `refused` counts those answers.
+    down: AtomicBool,
     refused: AtomicU64,
-    /// How far the time of a webhook was from its arrival, at most.
+    /// The largest difference between a webhook's timestamp and its arrival.
     furthest_secs: AtomicU64,
 }
 
@@ -261,61 +263,61 @@ struct Platform {
 struct Seen {
     /// The last `call_sequence` of each call.
     last: HashMap<String, u64>,
-    doubled: u64,
-    /// How many events had come when the new call's did, and when that was.
+    duplicates: u64,
+    /// How many events had arrived before the new call's first, and when that arrived.
     new_call: Option<(u64, Instant)>,
 }
 
 impl Platform {
     fn new() -> (Arc<Self>, watch::Receiver<u64>) {
-        let (told, seen) = watch::channel(0);
+        let (delivered, seen) = watch::channel(0);
         let platform = Self {
             state: Mutex::default(),
-            told,
-            away: AtomicBool::default(),
+            delivered,
+            down: AtomicBool::default(),
             refused: AtomicU64::default(),
             furthest_secs: AtomicU64::default(),
         };
         (Arc::new(platform), seen)
     }
 
-    /// The status of the answer to an event.
+    /// The status of the response to an event.
     fn answers(&self, timestamp: &str, body: &[u8]) -> StatusCode {
-        if self.away.load(Ordering::SeqCst) {
+        if self.down.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return StatusCode::SERVICE_UNAVAILABLE;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
         let signed: u64 = timestamp.parse().expect("a number of seconds");
         self.furthest_secs.fetch_max(now.abs_diff(signed), Ordering::SeqCst);
-        self.hears(body);
+        self.accepts(body);
         StatusCode::OK
     }
 
-    fn hears(&self, body: &[u8]) {
+    fn accepts(&self, body: &[u8]) {
         let event: Value = serde_json::from_slice(body).expect("events are JSON");
         let (call, sequence) = (event["call_id"].as_str(), event["call_sequence"].as_u64());
-        let (call, sequence) = call.zip(sequence).expect("all are of calls");
-        let mut seen = self.state.lock().expect("nobody panics with it");
+        let (call, sequence) = call.zip(sequence).expect("all events belong to calls");
+        let mut seen = self.state.lock().expect("the lock is not poisoned");
         let last = seen.last.entry(call.to_owned()).or_default();
-        assert!(sequence <= *last + 1, "{call} has {sequence} after {last}");
+        assert!(sequence <= *last + 1, "{call}: {sequence} follows {last}");
         if sequence <= *last {
-            seen.doubled += 1;
+            seen.duplicates += 1;
             return;
         }
         *last = sequence;
         if call == "new" {
-            seen.new_call = Some((*self.told.borrow(), Instant::now()));
+            seen.new_call = Some((*self.delivered.borrow(), Instant::now()));
         }
         drop(seen);
-        self.told.send_modify(|told| *told += 1);
+        self.delivered.send_modify(|delivered| *delivered += 1);
     }
 }
 
-async fn serve(held: TcpSocket, platform: Arc<Platform>) {
-    let address = held.local_addr().expect("it is bound");
-    drop(held);
-    let listener = TcpListener::bind(address).await.expect("the port was held for it");
+async fn serve(reserved: TcpSocket, platform: Arc<Platform>) {
+    let address = reserved.local_addr().expect("the socket is bound");
+    drop(reserved);
+    let listener = TcpListener::bind(address).await.expect("the port is reserved");
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let platform = Arc::clone(&platform);
@@ -324,36 +326,36 @@ async fn serve(held: TcpSocket, platform: Arc<Platform>) {
                 let platform = Arc::clone(&platform);
                 async move {
                     let signed = request.headers()["webhook-timestamp"].clone();
-                    let body = request.into_body().collect().await.expect("it comes whole").to_bytes();
+                    let body = request.into_body().collect().await.expect("a complete body").to_bytes();
                     let mut answer = Response::new(Full::<Bytes>::default());
-                    *answer.status_mut() = platform.answers(signed.to_str().expect("it is text"), &body);
+                    *answer.status_mut() = platform.answers(signed.to_str().expect("a text header"), &body);
                     Ok::<_, Infallible>(answer)
                 }
             });
-            // A connection that breaks is the client's to make again.
+            // The client reconnects after a broken connection.
             let _broken =
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
     }
 }
 
-/// A port of loopback that nobody listens on.
-fn hold_a_port() -> (TcpSocket, SocketAddr) {
-    let held = TcpSocket::new_v4().expect("a socket");
-    held.set_reuseaddr(true).expect("an option of every socket");
-    held.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-    let address = held.local_addr().expect("a bound socket has an address");
-    (held, address)
+/// A loopback port without a listener.
+fn reserve_port() -> (TcpSocket, SocketAddr) {
+    let reserved = TcpSocket::new_v4().expect("a socket");
+    reserved.set_reuseaddr(true).expect("an option of every socket");
+    reserved.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+    let address = reserved.local_addr().expect("a bound socket has an address");
+    (reserved, address)
 }
 
 fn queue_id() -> QueueId {
-    "support".to_owned().try_into().expect("it is a name")
+    "support".to_owned().try_into().expect("a valid queue id")
 }
 
-/// A call begins, or has another agent.
+/// Starts a call, or changes its agent.
 fn put_call(call: &str, nth: u64) -> Command {
     Command::PutCall(PutCall {
-        call: CallId::read(call).expect("it is a call id"),
+        call: CallId::read(call).expect("a valid call id"),
         caller: Caller::Withheld,
         queue: queue_id(),
         language: None,
@@ -367,9 +369,9 @@ fn put_call(call: &str, nth: u64) -> Command {
     })
 }
 
-/// Memory in use, as the system counts it.
+/// Memory in use, as counted by the system.
 fn resident_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux counts it");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux counts it");
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has VmRSS");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux has VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number of kilobytes")
 }

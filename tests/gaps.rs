@@ -1,4 +1,4 @@
-//! What an endpoint did not take in time: it goes, and the endpoint is told so (A65).
+//! Events that an endpoint did not accept in time are skipped, and the endpoint gets a gap event (A65).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
@@ -12,7 +12,7 @@ use offhook::net::{Client, ClientBounds};
 use offhook::observe::Readiness;
 use offhook::sim::platform::{Delivery, Platform, PlatformSettings};
 use offhook::work::feed::{Filter, Start};
-use offhook::work::{Endpoint, Folded, Keep, Replays, deliver, retain};
+use offhook::work::{Endpoint, Keep, Replays, SnapshotCoverage, deliver, retain};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(30);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a65_what_an_endpoint_did_not_take_in_time_is_one_gap_that_it_alone_is_told_of() {
+async fn a65_an_endpoint_gets_one_gap_event_for_the_events_it_missed() {
     let world = World::begun(8);
     let dead = world.reads.follow().committed().next();
     world.begin("old-1").await;
@@ -32,10 +32,10 @@ async fn a65_what_an_endpoint_did_not_take_in_time_is_one_gap_that_it_alone_is_t
     world.pass_days(8);
     world.begin("new").await;
     let alive = world.reads.follow().committed().next();
-    world.let_go(Keep::default(), |world| world.reads.follow().told_from() > dead).await;
-    assert!(world.reads.follow().oldest() < dead, "they are kept, for who reads by hand");
+    world.run_retention(Keep::default(), |world| world.reads.follow().deliver_from() > dead).await;
+    assert!(world.reads.follow().oldest() < dead, "they are kept for clients that pull");
 
-    // It asked for the ends of calls only: of what it has lost it hears all the same.
+    // Its filter selects only the ends of calls; the gap event is sent anyway.
     let ends = Filter::read(&["call.ended"]).unwrap();
     let (back, other) =
         (world.endpoint("main", dead, ends).await, world.endpoint("other", alive, Filter::default()).await);
@@ -49,21 +49,21 @@ async fn a65_what_an_endpoint_did_not_take_in_time_is_one_gap_that_it_alone_is_t
     assert_eq!(data["endpoint"], "main");
     let (from, to) = (data["from"].as_str().unwrap(), data["to"].as_str().unwrap());
     assert!(from < to && to <= &*new && *new < *document(&ended)["cursor"].as_str().unwrap(), "{data} and {new}");
-    assert_eq!(world.calls_between(from, to), ["old-1"], "who pulls after `from` has what it missed");
+    assert_eq!(world.calls_between(from, to), ["old-1"], "pulling after `from` returns what it missed");
     assert_eq!(kinds(&back), ["feed.gap", "call.ended"]);
     assert_eq!(kinds(&other), ["call.ended"], "others miss nothing");
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a65_what_an_endpoint_did_not_take_in_time_is_told_when_it_is_asked_for() {
+async fn a65_events_that_were_not_accepted_in_time_can_be_replayed() {
     let world = World::begun(8);
     let dead = world.reads.follow().committed().next();
     world.begin("old").await;
     world.begin("last-to-go").await;
     world.pass_days(8);
     world.begin("new").await;
-    world.let_go(Keep::default(), |world| world.reads.follow().told_from() > dead).await;
+    world.run_retention(Keep::default(), |world| world.reads.follow().deliver_from() > dead).await;
     let (back, replays) = world.endpoint_and_replays("main", dead, Filter::default()).await;
     back.wait_for(SOON, |event| event.call_id.as_deref() == Some("new")).await.unwrap();
     replays.replay(None, world.reads.follow().oldest()..world.reads.follow().committed().next()).unwrap();
@@ -73,7 +73,7 @@ async fn a65_what_an_endpoint_did_not_take_in_time_is_told_when_it_is_asked_for(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_webhooks_are_signed_by_the_machines_clock_whatever_the_journals_time() {
-    // By the machine it is two days later than by the journal, which is more than the platform allows for.
+    // The machine's clock is two days ahead of the journal, which is more than the platform tolerates.
     let world = World::begun(2);
     let now = world.reads.follow().committed().next();
     world.begin("call").await;
@@ -84,30 +84,32 @@ async fn f24_webhooks_are_signed_by_the_machines_clock_whatever_the_journals_tim
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_past_its_retention_goes_as_far_as_it_is_in_a_snapshot() {
+async fn frames_past_their_retention_are_deleted_once_a_snapshot_covers_them() {
     let world = World::begun(0);
     let first = world.reads.follow().oldest();
     world.begin("a").await;
     world.pass_days(31);
     world.begin("b").await;
     world.covers(first);
-    world.let_go(Keep::default(), |world| world.reads.follow().oldest() > first).await;
+    world.run_retention(Keep::default(), |world| world.reads.follow().oldest() > first).await;
     assert_eq!(world.reads.follow().oldest(), first.next());
     let last = world.reads.follow().committed();
     world.pass_days(31);
     world.begin("c").await;
     world.covers(last);
-    world.let_go(Keep::default(), |world| world.reads.follow().oldest() == last).await;
+    world.run_retention(Keep::default(), |world| world.reads.follow().oldest() == last).await;
 
-    // Bytes win over days.
+    // The size limit takes precedence over the retention days.
     world.begin("d").await;
     let last = world.reads.follow().committed();
     world.covers(last);
-    world.let_go(Keep { journal_max_bytes: 1, ..Keep::default() }, |world| world.reads.follow().oldest() == last).await;
+    world
+        .run_retention(Keep { journal_max_bytes: 1, ..Keep::default() }, |world| world.reads.follow().oldest() == last)
+        .await;
     world.stop().await;
 }
 
-/// An engine with its journal in memory, and a clock that is set by hand.
+/// An engine with a journal in memory, and a clock set by the test.
 struct World {
     engine: Engine,
     handle: Handle,
@@ -149,7 +151,7 @@ impl World {
         self.now_ms.fetch_add(days * DAY_MS, Ordering::Relaxed);
     }
 
-    /// Everything up to there is in a snapshot.
+    /// Everything up to this position is in a snapshot.
     fn covers(&self, position: Position) {
         self.covers.store(position.0, Ordering::Relaxed);
     }
@@ -176,26 +178,26 @@ impl World {
         self.handle.submit(end, Urgency::Ordinary, SOON).await.unwrap();
     }
 
-    /// Lets go of what may go, until `done`.
-    async fn let_go(&self, keep: Keep, done: impl Fn(&Self) -> bool) {
-        let folded = Arc::new(Snapshot(Arc::clone(&self.covers)));
+    /// Runs retention until `done`.
+    async fn run_retention(&self, keep: Keep, done: impl Fn(&Self) -> bool) {
+        let snapshots = Arc::new(Snapshot(Arc::clone(&self.covers)));
         let stop = self.stop.child_token();
-        let retaining = tokio::spawn(retain(keep, self.handle.clone(), self.reads.clone(), folded, stop.clone()));
+        let retaining = tokio::spawn(retain(keep, self.handle.clone(), self.reads.clone(), snapshots, stop.clone()));
         let until = Instant::now() + SOON;
         while !done(self) {
-            assert!(Instant::now() < until, "it is not let go");
+            assert!(Instant::now() < until, "nothing was deleted in time");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         stop.cancel();
         retaining.await.unwrap().unwrap();
     }
 
-    /// An endpoint that is there, and goes on from there.
+    /// An endpoint that is up, whose feed starts at `watermark`.
     async fn endpoint(&self, name: &str, watermark: Position, events: Filter) -> Platform {
         self.endpoint_and_replays(name, watermark, events).await.0
     }
 
-    /// The same, with the way to have it told once more.
+    /// The same, with a handle to request replays.
     async fn endpoint_and_replays(&self, name: &str, watermark: Position, events: Filter) -> (Platform, Replays) {
         let settings = PlatformSettings::default();
         let platform = Platform::start(&settings).await.unwrap();
@@ -207,30 +209,30 @@ impl World {
             client: Client::new(ClientBounds::default()),
             events,
         };
-        let (replays, mut asked_again) = Replays::to([name]);
-        let asked_again = asked_again.remove(name).unwrap();
+        let (replays, mut receivers) = Replays::to([name]);
+        let receiver = receivers.remove(name).unwrap();
         let start = Start { watermark, parked: Vec::new() };
         let follow = self.reads.follow().clone();
         let ready = Readiness::new();
-        tokio::spawn(deliver(endpoint, start, self.handle.clone(), follow, asked_again, ready, self.stop.clone()));
+        tokio::spawn(deliver(endpoint, start, self.handle.clone(), follow, receiver, ready, self.stop.clone()));
         (platform, replays)
     }
 
-    /// The calls that are told of after one cursor and before another.
+    /// The calls of the events between two cursors.
     fn calls_between(&self, after: &str, before: &str) -> Vec<String> {
         let follow = self.reads.follow();
-        let stories = follow.read(follow.oldest(), usize::MAX).unwrap();
-        let told = stories.iter().flat_map(|story| show::told(story));
-        let between = told.filter(|told| after < &*show::cursor(told.id) && &*show::cursor(told.id) < before);
-        between.map(|told| told.thread).collect()
+        let frames = follow.read(follow.oldest(), usize::MAX).unwrap();
+        let events = frames.iter().flat_map(|frame| show::rendered(frame));
+        let between = events.filter(|event| after < &*show::cursor(event.id) && &*show::cursor(event.id) < before);
+        between.map(|event| event.thread).collect()
     }
 
     /// The cursor of the first event of a call.
     fn cursor_of(&self, call: &str) -> String {
         let follow = self.reads.follow();
-        let stories = follow.read(follow.oldest(), usize::MAX).unwrap();
-        let told = stories.iter().flat_map(|story| show::told(story));
-        let first = told.into_iter().find(|told| told.thread == call).unwrap();
+        let frames = follow.read(follow.oldest(), usize::MAX).unwrap();
+        let mut events = frames.iter().flat_map(|frame| show::rendered(frame));
+        let first = events.find(|event| event.thread == call).unwrap();
         show::cursor(first.id)
     }
 
@@ -240,10 +242,10 @@ impl World {
     }
 }
 
-/// A snapshot that covers as much as is said.
+/// A snapshot with a coverage set by the test.
 struct Snapshot(Arc<AtomicU64>);
 
-impl Folded for Snapshot {
+impl SnapshotCoverage for Snapshot {
     fn covers(&self) -> Position {
         Position(self.0.load(Ordering::Relaxed))
     }
@@ -251,7 +253,7 @@ impl Folded for Snapshot {
     fn ask(&self) {}
 }
 
-/// A clock that is set by hand.
+/// A clock set by the test.
 struct ByHand(Arc<AtomicU64>);
 
 impl Clock for ByHand {

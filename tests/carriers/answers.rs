@@ -1,5 +1,5 @@
-//! Whatever a carrier answers: the text ends in one honest state, is sent again where the carrier said no, and never
-//! where it may have taken it.
+//! Whatever a carrier answers: the text ends in a correct state, is retried if the carrier refused it, and never if the
+//! carrier may have accepted it.
 
 use crate::process::{Gateway, SOON, World};
 use crate::stage::{self, Line};
@@ -9,24 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// What becomes of a text.
+/// The expected result of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Then {
-    /// The carrier has it, and says so.
+    /// The carrier accepted it and says so.
     Taken,
-    /// It is sent again, and taken.
+    /// It is retried and accepted.
     Again,
-    /// Nobody knows: it shows as `sending`, until a receipt says more.
+    /// The result is unknown: the text stays `sending` until a receipt arrives.
     Unknown,
     /// It has failed.
     Failed,
-    /// It has this state, and the next one may not go out either.
+    /// It has this state, and the next text may not be sent either.
     Last(&'static [&'static str]),
 }
 
 use Then::{Again, Failed, Last, Taken, Unknown};
 
-/// Every mood there is, by its name.
+/// All behaviours by name.
 const ANSWERS: &[(&str, Then)] = &[
     ("good", Taken),
     ("200", Taken),
@@ -41,9 +41,9 @@ const ANSWERS: &[(&str, Then)] = &[
     ("429, in the past", Again),
     ("429, garbage", Again),
     ("429, negative", Again),
-    // Longer than a text lives, and so is the rest of its lane.
+    // The pause is longer than a text's time to live, and so is the pause of its lane.
     ("429, huge", Last(&["expired"])),
-    // The account is refused and not the text.
+    // The carrier refuses the account and not the text.
     ("302", Again),
     ("404", Again),
     ("credentials refused", Again),
@@ -68,18 +68,18 @@ const ANSWERS: &[(&str, Then)] = &[
     ("silence", Unknown),
 ];
 
-/// One row of the table, at a carrier of its own, so that nobody's lane or account rests for another's sake.
+/// One row of the table, at its own carrier, so that no pause affects another row.
 #[derive(Clone)]
 struct Case {
     name: &'static str,
     then: Then,
-    /// Whether the carrier took it, where its answer leaves that open.
+    /// Whether the carrier accepted the text, where its answer leaves that open.
     taken: bool,
     line: Line,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a60_a64_whatever_a_carrier_answers_a_text_ends_honestly_and_is_sent_again_only_after_a_no() {
+async fn a60_a64_a_text_is_retried_only_after_a_refusal_whatever_the_carrier_answers() {
     let cases = cases();
     let lines: Vec<_> = cases.iter().map(|case| case.line.clone()).collect();
     let directory = stage::directory(&lines, Duration::from_secs(10));
@@ -89,19 +89,20 @@ async fn a60_a64_whatever_a_carrier_answers_a_text_ends_honestly_and_is_sent_aga
 
     let world = Arc::new(world);
     let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
-    let mut playing = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for (case, carrier) in cases.iter().cloned().zip(&carriers) {
         let (world, carrier) = (Arc::clone(&world), Arc::clone(carrier));
-        playing.spawn(async move { play(&world, &carrier, &case).await });
+        tasks.spawn(async move { play(&world, &carrier, &case).await });
     }
-    let unread = playing.join_all().await.into_iter().flatten().collect::<Vec<_>>();
-    nothing_is_broken(&world, &carriers, &unread).await;
-    ends_well(&world, gateway).await;
+    let unread = tasks.join_all().await.into_iter().flatten().collect::<Vec<_>>();
+    check_invariants(&world, &carriers, &unread).await;
+    stop_cleanly(&world, gateway).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a60_an_answer_cut_after_any_byte_leaves_the_text_unknown_and_it_is_not_sent_again() {
-    let lines: Vec<_> = (0..CUTTERS).map(|nth| Line { account: format!("account-{nth}"), ..Line::free(nth) }).collect();
+async fn a60_a_truncated_answer_leaves_the_text_unknown_and_it_is_not_retried() {
+    let lines: Vec<_> =
+        (0..CUT_TASKS).map(|nth| Line { account: format!("account-{nth}"), ..Line::free(nth) }).collect();
     let directory = stage::directory(&lines, Duration::from_secs(10));
     let (world, carriers) =
         World::with_more(CarrierSettings::default(), lines.iter().map(account).collect(), &directory).await;
@@ -109,47 +110,47 @@ async fn a60_an_answer_cut_after_any_byte_leaves_the_text_unknown_and_it_is_not_
     let world = Arc::new(world);
     let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
     for announced in [true, false] {
-        let mut cutting = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for (line, carrier) in lines.iter().cloned().zip(&carriers) {
             let (world, carrier) = (Arc::clone(&world), Arc::clone(carrier));
-            cutting.spawn(async move { cut(&world, &carrier, &line, announced).await });
+            tasks.spawn(async move { cut(&world, &carrier, &line, announced).await });
         }
-        let whole = cutting.join_all().await;
-        // From the whole answer on nothing is missing, whoever found that out.
+        let whole = tasks.join_all().await;
+        // Once the whole answer arrives the text is sent, whichever task found that out.
         let length = whole.iter().min().unwrap();
-        assert!(*length > 300 && whole.iter().all(|at| at - length < CUTTERS), "{whole:?}");
+        assert!(*length > 300 && whole.iter().all(|at| at - length < CUT_TASKS), "{whole:?}");
         println!("cut after each of {length} bytes, which {}", if announced { "were announced" } else { "were not" });
     }
     let posts: usize = carriers.iter().map(|carrier| carrier.record().posts.len()).sum();
     assert_eq!(posts, world.client.accepted().len(), "each text once");
-    ends_well(&world, gateway).await;
+    stop_cleanly(&world, gateway).await;
 }
 
-/// Those who try each byte between them, each at an account of its own.
-const CUTTERS: usize = 8;
+/// Tasks that share the cut positions, each at its own account.
+const CUT_TASKS: usize = 8;
 
-/// Texts that nobody answers well, one after another: with one more the account would be taken for broken, and rest.
-const BAD_IN_A_ROW: usize = 4;
+/// Unclear answers in a row; one more would pause the account.
+const UNCLEAR_IN_A_ROW: usize = 4;
 
-/// Cuts the answer after every so many bytes until it is whole, and shows after how many that is.
+/// Cuts the answer at every `CUT_TASKS`-th byte until it is complete; returns the number of bytes at which it is.
 async fn cut(world: &World, carrier: &Carrier, line: &Line, announced: bool) -> usize {
     let caller = stage::calls(world, line).await;
     let phone = carrier.phone(caller.number);
     let good = Behaviour { receipts_missing: 1.0, ..Behaviour::default() };
     let send = async |text: &str, behaviour: Behaviour| {
-        carrier.set_mood(behaviour);
+        carrier.set_behaviour(behaviour);
         let id = caller.is_sent(world, text).await;
         phone.wait_for_text(SOON, |arrived| arrived == text).await.unwrap();
         id
     };
     let mut before: Option<(usize, String)> = None;
-    for (nth, at) in (line.nth..).step_by(CUTTERS).enumerate() {
-        if nth % BAD_IN_A_ROW == 0 {
+    for (nth, at) in (line.nth..).step_by(CUT_TASKS).enumerate() {
+        if nth % UNCLEAR_IN_A_ROW == 0 {
             send(&format!("good {at}"), good.clone()).await;
         }
-        let cut = Behaviour { odd: 1.0, oddity: Some(Quirk::Cut { at, announced }), ..good.clone() };
+        let cut = Behaviour { odd: 1.0, quirk: Some(Quirk::Cut { at, announced }), ..good.clone() };
         let id = send(&format!("cut {at:04}"), cut).await;
-        // This one went out, so the answer to the one before has been read.
+        // This text was sent, so the answer to the one before has been read.
         if let Some((at, id)) = before.replace((at, id)) {
             match world.client.message(&id).await.unwrap().text("/state") {
                 "sending" => {}
@@ -161,21 +162,21 @@ async fn cut(world: &World, carrier: &Carrier, line: &Line, announced: bool) -> 
     unreachable!("an answer ends")
 }
 
-async fn ends_well(world: &World, gateway: Gateway) {
+async fn stop_cleanly(world: &World, gateway: Gateway) {
     let panicked = |line: &str| line.starts_with("offhook_panics_total") && !line.ends_with(" 0");
     assert!(!gateway.metrics().await.lines().any(panicked));
     assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
     assert!(!world.home.log().contains("panicked"), "{}", world.home.log());
 }
 
-/// The account of a number, with nobody else's number in it.
+/// The account of a number, which has no other number.
 fn account(line: &Line) -> CarrierSettings {
     CarrierSettings { account: line.account.clone(), numbers: vec![line.number()], ..CarrierSettings::default() }
 }
 
 fn cases() -> Vec<Case> {
     let names: Vec<_> = ANSWERS.iter().map(|(name, _)| *name).collect();
-    assert!(Behaviour::names().all(|name| names.contains(&name)), "a mood is not in the table");
+    assert!(Behaviour::names().all(|name| names.contains(&name)), "a behaviour is not in the table");
     let taken = |then| if then == Unknown { vec![true, false] } else { vec![true] };
     let rows = ANSWERS.iter().flat_map(|(name, then)| taken(*then).into_iter().map(move |taken| (*name, *then, taken)));
     rows.enumerate()
@@ -186,12 +187,12 @@ fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// Two texts to one caller: the first meets the mood, the second a good one. Shows the first where its carrier has not
-/// read what it was asked, so that its record cannot tell.
+/// Sends two texts to one caller: the first meets the behaviour, the second a good carrier. Returns the first if its
+/// carrier did not read the request, so that the carrier's record cannot show it.
 async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
     let Case { name, then, taken, line } = case;
     let behaviour = Behaviour::named(name).unwrap();
-    carrier.set_mood(Behaviour { unclear_taken: if *taken { 1.0 } else { 0.0 }, ..behaviour });
+    carrier.set_behaviour(Behaviour { unclear_taken: if *taken { 1.0 } else { 0.0 }, ..behaviour });
     let caller = stage::calls(world, line).await;
     let phone = carrier.phone(caller.number);
     let first = caller.is_sent(world, "first").await;
@@ -201,12 +202,12 @@ async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
     } else {
         carrier.wait_for_sends(1, SOON).await.expect(name);
     }
-    carrier.set_mood(Behaviour::default());
+    carrier.set_behaviour(Behaviour::default());
 
     if let Last(state) = then {
         stage::until_state(world, &first, state).await;
     } else {
-        // It waits for the first one's answer to be read, whatever that was.
+        // It waits until the answer to the first one is read, whatever that was.
         let second = caller.is_sent(world, "second").await;
         phone.wait_for_text(SOON, |text| text == "second").await.expect(name);
         stage::until_state(world, &second, &["delivered"]).await;
@@ -227,15 +228,15 @@ async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
         _ if unread => 0,
         _ => 1,
     };
-    // A machine that was busy may have let the carrier say no more than once.
+    // On a busy machine the carrier may have refused more than once.
     assert!(posts == expected || *then == Again && posts > expected, "{name}: sent {posts} times");
     let arrived = phone.inbox().iter().filter(|arrived| arrived.text == "first").count();
     assert_eq!(arrived, usize::from(state == ["delivered"]), "{name}");
     unread.then_some(first)
 }
 
-/// I1 to I6, by what all of them saw.
-async fn nothing_is_broken(world: &World, carriers: &[Arc<Carrier>], unread: &[String]) {
+/// Invariants I1 to I6, from all records.
+async fn check_invariants(world: &World, carriers: &[Arc<Carrier>], unread: &[String]) {
     let sends = world.client.accepted_with_states().await.unwrap();
     let records = carriers.iter().map(|carrier| carrier.record()).collect();
     let mut seen = checker::World::new(records, world.platform.record(), sends);

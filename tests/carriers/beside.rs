@@ -1,4 +1,4 @@
-//! What a send costs, and that a carrier in trouble costs the others nothing.
+//! What a send costs, and that a failing carrier does not slow the others.
 
 use crate::process::{Gateway, SOON, World};
 use crate::stage::{self, Caller, Line, long_form};
@@ -10,35 +10,35 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Texts of a phase in the short form.
+/// Texts per phase in the short form.
 const TEXTS: usize = 100;
 
-/// Between two texts, one through each gateway in turn.
+/// The interval between two texts, which alternate between the gateways.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// People at the account that works.
+/// Callers at the working account.
 const CALLERS: usize = 16;
 
-/// People at the one that does not, with so many texts each: more of them than may have requests under way.
-const UNLUCKY: usize = 96;
-const HOPES: usize = 3;
+/// Callers at the failing account, and texts for each: more than can be in flight at once.
+const FAILING_CALLERS: usize = 96;
+const TEXTS_EACH: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a64_an_account_that_hangs_or_refuses_delays_no_text_of_another() {
-    // Two gateways, of which only the second has an account in trouble. Each text goes through both, so that whatever
-    // else the machine does falls on both alike.
+    // Of two gateways only the second has a failing account. Every text goes through both, so that other load on the
+    // machine affects both equally.
     let (alone, beside) = (Side::new().await, Side::new().await);
-    // Connections are made and files are warm before anything is measured.
+    // Connections and caches are warmed up before anything is measured.
     phase([&alone, &beside], CALLERS).await;
     let texts = long_form().map_or(TEXTS, |long| (long.as_millis() / EVERY.as_millis() / 2) as usize);
 
-    beside.sick.set_mood(Behaviour { unclear_taken: 0.0, ..Behaviour::named("silence").unwrap() });
-    unlucky(&beside.world).await;
-    beside.sick.wait_for_sends(IN_FLIGHT_MAX, SOON).await.unwrap();
+    beside.failing.set_behaviour(Behaviour { unclear_taken: 0.0, ..Behaviour::named("silence").unwrap() });
+    queue_at_failing(&beside.world).await;
+    beside.failing.wait_for_sends(IN_FLIGHT_MAX, SOON).await.unwrap();
     let hanging = phase([&alone, &beside], texts).await;
 
-    beside.sick.go_down().await;
-    unlucky(&beside.world).await;
+    beside.failing.go_down().await;
+    queue_at_failing(&beside.world).await;
     beside.world.platform.wait_for(SOON, |event| event.kind == "account.paused").await.unwrap();
     let refusing = phase([&alone, &beside], texts).await;
 
@@ -51,17 +51,17 @@ async fn a64_an_account_that_hangs_or_refuses_delays_no_text_of_another() {
     }
 }
 
-/// A gateway with an account that is well and one that need not be.
+/// A gateway with a working account and one that can fail.
 struct Side {
     world: Arc<World>,
-    sick: Carrier,
+    failing: Carrier,
     callers: Vec<Caller>,
     _gateway: Gateway,
 }
 
 impl Side {
     async fn new() -> Self {
-        let lines = [Line::free(0), sick()];
+        let lines = [Line::free(0), failing()];
         let directory = stage::directory(&lines, SOON);
         let account = |line: &Line| CarrierSettings {
             account: line.account.clone(),
@@ -70,22 +70,22 @@ impl Side {
             ..CarrierSettings::default()
         };
         let (world, mut more) = World::with_more(account(&lines[0]), vec![account(&lines[1])], &directory).await;
-        world.carrier.set_mood(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
+        world.carrier.set_behaviour(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
         let gateway = world.start().await;
         let mut callers = Vec::new();
         for _ in 0..CALLERS {
             callers.push(stage::calls(&world, &lines[0]).await);
         }
-        Self { world: Arc::new(world), sick: more.remove(0), callers, _gateway: gateway }
+        Self { world: Arc::new(world), failing: more.remove(0), callers, _gateway: gateway }
     }
 }
 
-/// The number at the account in trouble.
-fn sick() -> Line {
+/// The number at the failing account.
+fn failing() -> Line {
     Line { account: "sick".to_owned(), ..Line::free(1) }
 }
 
-/// Half of the texts came within the one, all but a hundredth within the other.
+/// The median and the 99th percentile of the texts' latency.
 struct Latency {
     p50: Duration,
     p99: Duration,
@@ -97,7 +97,7 @@ impl fmt::Display for Latency {
     }
 }
 
-/// Texts people on both sides in turn, at a steady pace; all of it must arrive.
+/// Texts callers on both sides in turn, at a steady rate; all texts must arrive.
 async fn phase(sides: [&Side; 2], texts: usize) -> [Latency; 2] {
     let before = sides.map(|side| side.world.carrier.counts().0);
     let mut sending = [JoinSet::new(), JoinSet::new()];
@@ -116,7 +116,7 @@ async fn phase(sides: [&Side; 2], texts: usize) -> [Latency; 2] {
     [arrive(sides[0], before[0], alone).await, arrive(sides[1], before[1], beside).await]
 }
 
-/// How long the texts took to the carrier.
+/// How long the texts took to reach the carrier.
 async fn arrive(side: &Side, before: usize, sending: JoinSet<(String, Instant)>) -> Latency {
     let sent = sending.join_all().await;
     let posts = side.world.carrier.wait_for_sends(before + sent.len(), SOON).await.unwrap();
@@ -126,11 +126,11 @@ async fn arrive(side: &Side, before: usize, sending: JoinSet<(String, Instant)>)
     Latency { p50: took[took.len() / 2], p99: took[took.len() * 99 / 100] }
 }
 
-/// More people at the account in trouble, for each of whom texts wait from now on.
-async fn unlucky(world: &World) {
-    for _ in 0..UNLUCKY {
-        let caller = stage::calls(world, &sick()).await;
-        for _ in 0..HOPES {
+/// Adds callers at the failing account, whose texts stay queued from now on.
+async fn queue_at_failing(world: &World) {
+    for _ in 0..FAILING_CALLERS {
+        let caller = stage::calls(world, &failing()).await;
+        for _ in 0..TEXTS_EACH {
             caller.is_sent(world, "hello?").await;
         }
     }
@@ -142,8 +142,8 @@ async fn a_send_costs_three_frames_and_at_most_one_connection() {
     let line = Line::free(0);
     let settings = CarrierSettings { numbers: vec![line.number()], ..CarrierSettings::default() };
     let world = World::new(settings, &stage::directory(std::slice::from_ref(&line), SOON)).await;
-    world.carrier.set_mood(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
-    // Whoever tells the platform notes how far it has come, in frames of its own.
+    world.carrier.set_behaviour(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
+    // Delivery to the platform records progress in frames of its own, so it is turned off.
     world.home.configure(|text| {
         let (above, rest) = text.split_once("[[platform.webhook]]").unwrap();
         format!("{above}{}", &rest[rest.find("[[account]]").unwrap()..])
@@ -157,11 +157,12 @@ async fn a_send_costs_three_frames_and_at_most_one_connection() {
     }
     let after = stage::frames(&world);
     assert_eq!(after.len() - before, 3 * TEXTS, "{:#?}", &after[before..]);
-    // One after another they have one connection. An idle one is left after four seconds, which a busy machine may take.
+    // Sequential texts share a connection. An idle one is closed after four seconds, which can happen on a busy
+    // machine.
     let one_after_another = world.carrier.connections();
     assert!(one_after_another * 5 < TEXTS, "{one_after_another} connections");
 
-    world.carrier.set_mood(Behaviour {
+    world.carrier.set_behaviour(Behaviour {
         delay: Duration::from_millis(50),
         receipts_missing: 1.0,
         ..Behaviour::default()

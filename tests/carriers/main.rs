@@ -1,7 +1,7 @@
-//! Carriers in trouble, and limits in real time: the real binary between simulated carriers and a platform.
+//! Failing carriers, and limits in real time: the real binary between simulated carriers and a platform.
 //!
-//! `OFFHOOK_LIMITS_SECS=60 cargo test --release --test carriers` runs the long forms, which measure: there the machine has
-//! to be a quiet one. The short ones assert nothing that a busy machine could break.
+//! `OFFHOOK_LIMITS_SECS=60 cargo test --release --test carriers` runs the long forms, which measure and need a quiet
+//! machine. The short forms assert nothing that fails on a busy machine.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 

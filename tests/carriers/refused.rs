@@ -1,4 +1,5 @@
-//! A carrier that refuses the account: its texts wait, somebody is told what to check, and a reload tries at once.
+//! A carrier that refuses the account: texts stay queued, the operator sees what to check, and a reload retries at
+//! once.
 
 use crate::process::{Gateway, SOON, World, wire};
 use crate::stage::{self, Line, frames};
@@ -8,7 +9,7 @@ use offhook::sim::platform::Delivery;
 use serde_json::Value;
 use std::fs;
 
-/// A token of the right form that the carrier does not know.
+/// A well-formed token that the carrier does not know.
 const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
 
 const TEXTS: usize = 10;
@@ -25,18 +26,18 @@ async fn f06_a69_refused_credentials_fail_no_text_and_a_reload_sends_them_all() 
     let data = &paused.json()["data"];
     assert_eq!((&data["account"], &data["reason"]), (&"main".into(), &"credentials_refused".into()));
     assert!(data["detail"].as_str().unwrap().contains("check account_sid and auth_token_files"), "{data}");
-    told(&world, &gateway).await;
-    waits(&world, &texts).await;
-    let said = world.home.log();
-    let errors: Vec<_> = said.lines().filter(|line| line.contains("ERROR")).collect();
+    wait_until_paused(&world, &gateway).await;
+    wait_until_queued(&world, &texts).await;
+    let log = world.home.log();
+    let errors: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
     assert_eq!(errors.len(), 1, "{errors:#?}");
     assert!(errors[0].contains("account=\"main\"") && errors[0].contains("auth_token_files"), "{}", errors[0]);
 
-    // A restart forgets neither the pause nor what is to be done.
+    // A restart keeps both the pause and its cause.
     assert_eq!(gateway.terminate().await.code(), Some(0));
     let gateway = world.start().await;
-    told(&world, &gateway).await;
-    waits(&world, &texts).await;
+    wait_until_paused(&world, &gateway).await;
+    wait_until_queued(&world, &texts).await;
 
     world.home.write("twilio", &right);
     gateway.signal("HUP");
@@ -44,33 +45,33 @@ async fn f06_a69_refused_credentials_fail_no_text_and_a_reload_sends_them_all() 
     for id in &texts {
         stage::until_state(&world, id, &["delivered"]).await;
     }
-    // What a reload notes stands alone in its frame: that the pause is over now.
+    // The reload writes a frame of its own, which ends the pause.
     assert!(frames(&world).iter().any(|frame| frame.ends_with("Z AccountFailing")), "{:#?}", frames(&world));
     assert_eq!(notes(&world).await, Value::Null);
     let metrics = gateway.metrics().await;
     assert_eq!(value(&metrics, "offhook_account_credentials_refused{account=\"main\"}"), 0.0);
     assert_eq!(value(&metrics, "offhook_sends_total{account=\"main\",outcome=\"failed\"}"), 0.0);
-    nothing_is_broken(&world).await;
+    check_invariants(&world).await;
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f06_a_suspended_account_is_probed_and_goes_on_by_itself() {
+async fn f06_a_suspended_account_is_probed_and_resumes_by_itself() {
     let world = world().await;
     let gateway = world.start().await;
-    world.carrier.set_mood(Behaviour::named("account suspended").unwrap());
+    world.carrier.set_behaviour(Behaviour::named("account suspended").unwrap());
     let texts = ten_texts(&world).await;
     let paused = world.platform.wait_for(SOON, |event| event.kind == "account.paused").await.unwrap();
     assert!(paused.json()["data"]["detail"].as_str().unwrap().contains("suspended"), "{}", paused.json());
-    told(&world, &gateway).await;
-    world.carrier.set_mood(Behaviour::default());
+    wait_until_paused(&world, &gateway).await;
+    world.carrier.set_behaviour(Behaviour::default());
     world.platform.wait_for(SOON, |event| event.kind == "account.resumed").await.unwrap();
     for id in &texts {
         stage::until_state(&world, id, &["delivered"]).await;
     }
-    let told = world.platform.record().deliveries;
-    assert_eq!(told.iter().filter(|event| event.taken && event.kind == "account.paused").count(), 1);
-    nothing_is_broken(&world).await;
+    let deliveries = world.platform.record().deliveries;
+    assert_eq!(deliveries.iter().filter(|event| event.taken && event.kind == "account.paused").count(), 1);
+    check_invariants(&world).await;
 }
 
 /// Two numbers without limits.
@@ -80,7 +81,7 @@ async fn world() -> World {
     World::new(settings, &stage::directory(&lines, SOON)).await
 }
 
-/// Ten people on two queues, each of whom is texted.
+/// Ten callers in two queues, each of whom is sent a text.
 async fn ten_texts(world: &World) -> Vec<String> {
     let mut callers = Vec::new();
     for nth in 0..TEXTS {
@@ -97,24 +98,24 @@ async fn ten_texts(world: &World) -> Vec<String> {
     texts
 }
 
-/// The account is paused, and ops can see it.
-async fn told(world: &World, gateway: &Gateway) {
-    let noted = |notes: Value| notes.to_string().contains("account main: paused, its texts wait: Twilio");
-    while !noted(notes(world).await) {
+/// Waits until readiness shows the account as paused, and checks the metric.
+async fn wait_until_paused(world: &World, gateway: &Gateway) {
+    let is_noted = |notes: Value| notes.to_string().contains("account main: paused, its texts wait: Twilio");
+    while !is_noted(notes(world).await) {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     let metrics = gateway.metrics().await;
     assert_eq!(value(&metrics, "offhook_account_credentials_refused{account=\"main\"}"), 1.0);
 }
 
-/// All texts wait, and none has failed.
-async fn waits(world: &World, texts: &[String]) {
+/// Waits until all texts are queued; none has failed.
+async fn wait_until_queued(world: &World, texts: &[String]) {
     for id in texts {
         stage::until_state(world, id, &["queued"]).await;
     }
 }
 
-/// What `/readyz` has to say, though it takes new work.
+/// The notes of `/readyz`, which is ready regardless.
 async fn notes(world: &World) -> Value {
     let answer = wire::get(world.home.doors.ops, "/readyz").await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -126,8 +127,8 @@ fn value(metrics: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series}")).parse().unwrap()
 }
 
-/// I1 to I6.
-async fn nothing_is_broken(world: &World) {
+/// Invariants I1 to I6.
+async fn check_invariants(world: &World) {
     world.carrier.wait_for_receipts(SOON).await.unwrap();
     let delivered = |event: &Delivery| event.kind == "message.delivered";
     world.platform.wait_for_all(TEXTS, SOON, delivered).await.unwrap();

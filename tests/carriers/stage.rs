@@ -1,4 +1,4 @@
-//! Who plays: our numbers, each in a queue of its own, and people who are on the phone.
+//! The setting of the tests: our numbers, each in its own queue, and callers on the phone.
 
 use crate::process::{SOON, World, offhook, said};
 use offhook::model::E164;
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Between two looks at something that has no news to wait for.
+/// The polling interval for states without an event to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// How long the long form of a test takes, where somebody asks for it.
+/// The duration of a test's long form, if it was requested.
 pub(crate) fn long_form() -> Option<Duration> {
     let secs = std::env::var("OFFHOOK_LIMITS_SECS").ok()?;
     Some(Duration::from_secs(secs.parse().expect("OFFHOOK_LIMITS_SECS is a count of seconds")))
@@ -20,7 +20,7 @@ pub(crate) fn long_form() -> Option<Duration> {
 pub(crate) struct Line {
     pub nth: usize,
     pub account: String,
-    /// Segments a second, or no limit.
+    /// Segments per second; `None` for no limit.
     pub rate: Option<f64>,
     pub burst: u32,
 }
@@ -40,8 +40,8 @@ impl Line {
     }
 }
 
-/// A directory of these numbers, each the inbound number of its queue, in which a text may wait so long when it is
-/// accepted. Nothing goes out but what agents write.
+/// A directory of these numbers, each the inbound number of its queue, in which `max_wait` is the longest promised wait
+/// of an accepted text. Only agents' texts are sent.
 pub(crate) fn directory(lines: &[Line], max_wait: Duration) -> Value {
     let (mut numbers, mut queues) = (json!({}), json!({}));
     for line in lines {
@@ -60,14 +60,14 @@ pub(crate) fn directory(lines: &[Line], max_wait: Duration) -> Value {
     })
 }
 
-/// Somebody who is on the phone, with a number and a call that nobody else has.
+/// A person on the phone, with a number and a call of their own.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub number: E164,
     pub call: String,
 }
 
-/// Somebody calls that number.
+/// Starts a call to that number from a new caller.
 pub(crate) async fn calls(world: &World, line: &Line) -> Caller {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let nth = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -78,7 +78,7 @@ pub(crate) async fn calls(world: &World, line: &Line) -> Caller {
 }
 
 impl Caller {
-    /// The agent texts them; the message.
+    /// The agent texts the caller; returns the message's id.
     pub(crate) async fn is_sent(&self, world: &World, text: &str) -> String {
         let sent = world.client.send_text(&self.call, text, "a-1").await.unwrap();
         assert_eq!(sent.status, 202, "{}", sent.code());
@@ -86,7 +86,7 @@ impl Caller {
     }
 }
 
-/// Waits until the gateway shows one of these states of a message. One that comes to another end is waited for in vain.
+/// Waits until a message has one of these states. Panics after [`SOON`], also if the message ends in another state.
 #[track_caller]
 pub(crate) fn until_state(world: &World, id: &str, states: &'static [&str]) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
@@ -103,7 +103,7 @@ pub(crate) fn until_state(world: &World, id: &str, states: &'static [&str]) -> i
     }
 }
 
-/// Waits until something is so.
+/// Waits until the condition holds.
 #[track_caller]
 pub(crate) fn until(is: impl Fn() -> bool) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();

@@ -1,4 +1,4 @@
-//! Receipts that overtake answers, carriers that ask for time, and carriers that are away for a while.
+//! Receipts that overtake answers, carriers that ask for a pause, and carriers that are down for a while.
 
 use crate::process::{SOON, World};
 use crate::stage::{self, Line, long_form};
@@ -9,27 +9,27 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a61_receipts_that_come_before_the_answer_count_and_the_answer_changes_nothing() {
+async fn a61_receipts_before_the_answer_count_and_the_answer_changes_nothing() {
     let (world, line) = world(1).await;
     let gateway = world.start().await;
     let behaviour =
         Behaviour { receipts_before_answer: 1.0, delay: Duration::from_millis(200), ..Behaviour::default() };
-    world.carrier.set_mood(behaviour.clone());
+    world.carrier.set_behaviour(behaviour.clone());
     let caller = stage::calls(&world, &line[0]).await;
     let good = caller.is_sent(&world, "a good one").await;
     stage::until_state(&world, &good, &["delivered"]).await;
 
-    // The answer is on its way, and says no: the receipt knew better.
-    world.carrier.set_mood(Behaviour { receipts_reordered: 1.0, cut_answer: 1.0, ..behaviour.clone() });
+    // The answer is a refusal, but the receipt takes precedence.
+    world.carrier.set_behaviour(Behaviour { receipts_reordered: 1.0, cut_answer: 1.0, ..behaviour.clone() });
     let cut = caller.is_sent(&world, "one with half an answer").await;
     stage::until_state(&world, &cut, &["delivered"]).await;
-    world.carrier.set_mood(Behaviour { silent: 1.0, ..behaviour.clone() });
+    world.carrier.set_behaviour(Behaviour { silent: 1.0, ..behaviour.clone() });
     let silent = caller.is_sent(&world, "one without any").await;
     stage::until_state(&world, &silent, &["delivered"]).await;
-    // Nor does the answer that never comes matter after a crash.
+    // After a crash, an answer that never arrives makes no difference either.
     gateway.kill();
     let _gateway = world.start().await;
-    world.carrier.set_mood(behaviour);
+    world.carrier.set_behaviour(behaviour);
     let last = caller.is_sent(&world, "the last").await;
     stage::until_state(&world, &last, &["delivered"]).await;
     for id in [&good, &cut, &silent] {
@@ -37,22 +37,22 @@ async fn a61_receipts_that_come_before_the_answer_count_and_the_answer_changes_n
         let delivered = |event: &Delivery| event.kind == "message.delivered" && event.json()["data"]["id"] == **id;
         world.platform.wait_for(SOON, delivered).await.unwrap();
     }
-    nothing_is_broken(&world).await;
+    check_invariants(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a64_a_carrier_that_says_not_now_slows_the_whole_lane_and_no_other() {
-    // Two seconds; three without the rest of the last.
+async fn a64_a_429_slows_the_whole_lane_and_no_other() {
+    // Both pause for at least two seconds: the date is three seconds ahead, cut to whole seconds.
     for behaviour in ["429, in seconds", "429, by date"] {
         let (world, lines) = world(2).await;
         let _gateway = world.start().await;
         let (one, another) = (stage::calls(&world, &lines[0]).await, stage::calls(&world, &lines[0]).await);
         let elsewhere = stage::calls(&world, &lines[1]).await;
-        world.carrier.set_mood_towards(one.number, Behaviour::named(behaviour));
+        world.carrier.set_behaviour_towards(one.number, Behaviour::named(behaviour));
         let first = one.is_sent(&world, "not now").await;
         world.carrier.wait_for_sends(1, SOON).await.unwrap();
-        world.carrier.set_mood_towards(one.number, None);
-        // It was `sending`, so the answer has been read.
+        world.carrier.set_behaviour_towards(one.number, None);
+        // Its state was `sending`, so the answer has been read.
         stage::until_state(&world, &first, &["queued"]).await;
         another.is_sent(&world, "of the same number").await;
         elsewhere.is_sent(&world, "of another number").await;
@@ -61,17 +61,17 @@ async fn a64_a_carrier_that_says_not_now_slows_the_whole_lane_and_no_other() {
         let at = |nth: usize| (posts[nth].at - posts[0].at).as_secs_f64();
         let texts: Vec<_> = posts.iter().map(|post: &Post| &*post.text).collect();
         assert_eq!((texts[0], texts[1]), ("not now", "of another number"), "{behaviour}");
-        // The journal's time is whole milliseconds.
+        // The journal's time is in whole milliseconds.
         assert!(at(2) > 1.99 && at(3) > 1.99, "{behaviour}: {} and {}", at(2), at(3));
-        println!("{behaviour}: the number rested for {:.2} s, the other for none", at(2));
+        println!("{behaviour}: the number was paused for {:.2} s, the other not at all", at(2));
         world.carrier.wait_for_receipts(SOON).await.unwrap();
         settled(&world).await;
-        nothing_is_broken(&world).await;
+        check_invariants(&world).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a64_an_account_whose_carrier_is_away_is_paused_and_everything_goes_in_order_when_it_is_back() {
+async fn a64_an_account_is_paused_during_an_outage_and_resumes_in_order() {
     const TEXTS: usize = 5;
     let (world, lines) = world(4).await;
     let gateway = world.start().await;
@@ -89,12 +89,12 @@ async fn a64_an_account_whose_carrier_is_away_is_paused_and_everything_goes_in_o
     }
     let paused = world.platform.wait_for(SOON, |event| event.kind == "account.paused").await.unwrap();
     assert_eq!(paused.json()["data"]["account"], "main", "{}", paused.json());
-    assert_eq!(states(&world).await, ["queued"; 40], "it waits, and says so");
+    assert_eq!(states(&world).await, ["queued"; 40], "texts are shown as queued");
 
-    // One call ends meanwhile: what its agent has not said yet is not said any more.
+    // One call ends meanwhile, which cancels its agent's queued texts.
     let gone = callers.pop().unwrap();
     assert_eq!(world.client.end_call(&gone.call, "caller_hangup").await.unwrap().status, 200);
-    // A restart makes nobody forget that the account rests, nor whose turn it is.
+    // A restart keeps the account's pause and the order of the texts.
     assert_eq!(gateway.terminate().await.code(), Some(0));
     let gateway = world.start().await;
 
@@ -110,16 +110,16 @@ async fn a64_an_account_whose_carrier_is_away_is_paused_and_everything_goes_in_o
     let states = states(&world).await;
     assert_eq!(states.iter().filter(|state| *state == "delivered").count(), 7 * TEXTS, "{states:?}");
     assert_eq!(states.iter().filter(|state| *state == "cancelled").count(), TEXTS, "{states:?}");
-    let told = world.platform.record().deliveries;
-    let told = |kind: &str| told.iter().filter(|event| event.taken && event.kind == kind).count();
-    assert_eq!((told("account.paused"), told("account.resumed")), (1, 1));
-    nothing_is_broken(&world).await;
+    let deliveries = world.platform.record().deliveries;
+    let count = |kind: &str| deliveries.iter().filter(|event| event.taken && event.kind == kind).count();
+    assert_eq!((count("account.paused"), count("account.resumed")), (1, 1));
+    check_invariants(&world).await;
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a64_what_waits_too_long_for_a_carrier_that_is_away_expires_and_is_not_sent_late() {
-    // A closing message lives for a minute.
+async fn a64_texts_that_wait_too_long_during_an_outage_expire_and_are_not_sent_late() {
+    // A closing message has a time to live of a minute.
     if long_form().is_none() {
         return;
     }
@@ -146,10 +146,10 @@ async fn a64_what_waits_too_long_for_a_carrier_that_is_away_expires_and_is_not_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a64_a_carrier_that_fails_in_its_own_ways_is_left_alone_and_tried_by_one_request_at_a_time() {
+async fn a64_a_failing_carrier_is_paused_and_probed_by_one_request_at_a_time() {
     let (world, lines) = world(8).await;
     let _gateway = world.start().await;
-    world.carrier.set_mood(Behaviour::named("503").unwrap());
+    world.carrier.set_behaviour(Behaviour::named("503").unwrap());
     let mut callers = Vec::new();
     for line in &lines {
         callers.push(stage::calls(&world, line).await);
@@ -161,14 +161,14 @@ async fn a64_a_carrier_that_fails_in_its_own_ways_is_left_alone_and_tried_by_one
     world.platform.wait_for(SOON, |event| event.kind == "account.paused").await.unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     let tried = world.carrier.counts().0;
-    // Four that failed and one of each number, at most, before it was paused; then one after 1 s, after 3 s, after 7 s.
+    // Up to four failures and one request per number before the pause; then probes after 1 s, 3 s and 7 s.
     let probes = (1..10).take_while(|nth| began.elapsed().as_secs() >= (1 << nth) - 1).count();
     assert!((5..=4 + lines.len() + probes).contains(&tried), "tried {tried} times");
-    world.carrier.set_mood(Behaviour::default());
+    world.carrier.set_behaviour(Behaviour::default());
     world.platform.wait_for(SOON, |event| event.kind == "account.resumed").await.unwrap();
     settled(&world).await;
     assert_eq!(states(&world).await, ["delivered"; 8]);
-    nothing_is_broken(&world).await;
+    check_invariants(&world).await;
 }
 
 /// Numbers without limits at one carrier.
@@ -179,7 +179,7 @@ async fn world(lines: usize) -> (World, Vec<Line>) {
     (world, lines)
 }
 
-/// Waits until every text has come to its end.
+/// Waits until every text has ended.
 async fn settled(world: &World) {
     for send in world.client.accepted() {
         stage::until_state(world, &send.id, &["delivered", "cancelled", "expired", "failed"]).await;
@@ -187,15 +187,15 @@ async fn settled(world: &World) {
     world.carrier.wait_for_receipts(SOON).await.unwrap();
 }
 
-/// The states of all texts that were accepted, in their order.
+/// The states of all accepted texts, in order.
 async fn states(world: &World) -> Vec<String> {
     let sends = world.client.accepted_with_states().await.unwrap();
     sends.into_iter().map(|send| send.state.unwrap_or_default()).collect()
 }
 
-/// I1 to I6.
-async fn nothing_is_broken(world: &World) {
-    // The platform is told a moment after the gateway shows it.
+/// Invariants I1 to I6.
+async fn check_invariants(world: &World) {
+    // The platform gets the event a moment after the API shows the state.
     let ends = |event: &Delivery| {
         matches!(event.kind.as_str(), "message.delivered" | "message.cancelled" | "message.expired" | "message.failed")
     };

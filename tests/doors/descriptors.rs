@@ -16,7 +16,7 @@ const FEW: usize = 128;
 const CROWD: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g21_with_few_descriptors_a_crowd_at_one_door_leaves_the_other_doors_and_the_disk_theirs() {
+async fn g21_with_few_descriptors_a_crowd_at_one_door_leaves_the_others_theirs() {
     let world = plain().await;
     let mut gateway = world.home.start_with_descriptors(FEW);
     gateway.ready().await;
@@ -45,7 +45,7 @@ async fn g21_with_few_descriptors_a_crowd_at_one_door_leaves_the_other_doors_and
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g21_where_the_system_has_no_descriptor_left_the_doors_wait_in_patience_and_heal_by_themselves() {
+async fn g21_without_free_descriptors_the_doors_wait_and_recover() {
     let world = plain().await;
     let gateway = world.start().await;
     assert_eq!(hear(&world, "SM1").await, 200);
@@ -57,7 +57,7 @@ async fn g21_where_the_system_has_no_descriptor_left_the_doors_wait_in_patience_
     assert!(status.success(), "{status}");
     // Taken away while it runs, descriptors are missing at every door, that of ops too: it is asked before and after.
     assert_eq!(wire::get(world.home.doors.ops, "/healthz").await.unwrap().status, 200);
-    let complaint = "cannot take connections";
+    let complaint = "cannot accept connections";
     let began = Instant::now();
     let crowd = crowd(&world).await;
     while !world.home.log().contains(complaint) {

@@ -73,7 +73,7 @@ async fn flood(door: SocketAddr, hello: Vec<u8>, until: Instant) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g20_handshakes_that_are_begun_at_once_and_held_are_computed_without_keeping_honest_ones_waiting() {
+async fn g20_many_handshakes_at_once_do_not_delay_honest_ones() {
     let stage = Stage::new().await;
     let gateway = stage.world.start().await;
     let honest = stage.honest();

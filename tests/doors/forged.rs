@@ -14,7 +14,7 @@ const EACH: usize = 2_500;
 const FORGERS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g24_ten_thousand_forgeries_of_a_webhook_are_refused_with_one_text_and_leave_nothing() {
+async fn g24_ten_thousand_forgeries_are_refused_alike_and_leave_nothing() {
     let world = plain().await;
     let gateway = world.start().await;
     let before = happened(&world.home);

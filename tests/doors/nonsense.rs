@@ -142,7 +142,7 @@ async fn g22_what_is_no_request_of_ours_is_refused_at_every_door_and_does_nothin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g22_an_address_with_a_host_in_it_is_one_of_ours_by_its_path_and_no_host_counts_in_a_signature() {
+async fn g22_a_request_target_with_a_host_is_routed_by_its_path_alone() {
     let (world, gateway) = open().await;
     let door = world.home.doors.carriers;
     let right = Webhook::text("SM1", "+14155550101", "hello");

@@ -46,13 +46,13 @@ fn none_begins_after_stop(stories: &[CommittedFrame], violations: &mut Vec<Viola
             Event::OptOutsLoaded { opt_outs } => {
                 silenced.extend(opt_outs.iter().filter_map(|(who, block)| Some((*who.kept()?, block.clone()))));
             }
-            Event::OptedOut { contact, stands, .. } => {
-                silenced.extend(contact.kept().map(|who| (*who, stands.block.clone())));
+            Event::OptedOut { contact, opt_out, .. } => {
+                silenced.extend(contact.kept().map(|who| (*who, opt_out.block.clone())));
             }
-            Event::OptedIn { contact, stands, .. } => {
+            Event::OptedIn { contact, opt_out, .. } => {
                 let Some(who) = contact.kept() else { continue };
-                match stands {
-                    Some(stands) => drop(silenced.insert(*who, stands.block.clone())),
+                match opt_out {
+                    Some(opt_out) => drop(silenced.insert(*who, opt_out.block.clone())),
                     None => drop(silenced.remove(who)),
                 }
             }

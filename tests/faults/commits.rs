@@ -36,7 +36,7 @@ async fn g2_a_gateway_that_is_killed_at_a_system_call_of_a_commit_loses_nothing(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g9_after_an_error_of_the_journals_file_nothing_is_acknowledged_and_the_gateway_is_gone_at_once() {
+async fn g9_after_an_error_of_the_journals_file_nothing_is_acknowledged() {
     if !can_be_traced("g9, commits") {
         return;
     }
@@ -67,7 +67,7 @@ async fn g9_after_an_error_of_the_journals_file_nothing_is_acknowledged_and_the_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g9_after_an_error_of_the_index_the_gateway_ends_and_the_next_start_makes_it_anew() {
+async fn g9_after_an_error_of_the_index_the_next_start_rebuilds_it() {
     if !can_be_traced("g9, the index") {
         return;
     }

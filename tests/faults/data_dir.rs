@@ -23,7 +23,7 @@ async fn f28_a_second_gateway_names_the_process_that_has_its_directory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f18_data_is_for_the_gateways_user_alone_whatever_umask_and_modes() {
     let world = world().await;
-    world.carrier.set_mood(offhook::sim::carrier::Behaviour::default());
+    world.carrier.set_behaviour(offhook::sim::carrier::Behaviour::default());
     let data = world.home.data();
     fs::create_dir_all(data.join("claims")).unwrap();
     fs::write(data.join("claims/old"), "left by somebody").unwrap();
@@ -41,7 +41,7 @@ async fn f18_data_is_for_the_gateways_user_alone_whatever_umask_and_modes() {
     look(&data, &mut looked, &mut open);
     assert!(open.is_empty() && looked > 8, "{looked} files, and these are open to others: {open:?}");
     let log = world.home.log();
-    assert!(log.contains("was open to other users") && log.contains("count=3"), "{log}");
+    assert!(log.contains("was accessible to other users") && log.contains("count=3"), "{log}");
 }
 
 fn look(path: &Path, looked: &mut usize, open: &mut Vec<PathBuf>) {

@@ -25,7 +25,7 @@ const FULL_FOR: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g7_a_disk_that_fills_up_under_load_is_said_takes_nothing_new_loses_nothing_and_heals_by_itself() {
+async fn g7_a_disk_that_fills_up_under_load_loses_nothing_and_recovers() {
     let world = world().await;
     let Some(disk) = SmallDisk::mount(&world.home.data()) else { return };
     let rounds: u32 = std::env::var("OFFHOOK_FULL").map_or(1, |text| text.parse().expect("OFFHOOK_FULL is a count"));
@@ -42,11 +42,11 @@ async fn g7_a_disk_that_fills_up_under_load_is_said_takes_nothing_new_loses_noth
         kept.until("ready").await;
         println!("a full disk: {} starts again so far, healed in {:.1?}", kept.restarts, began.elapsed());
     }
-    assert!(world.home.log().contains("make room"), "the log does not say what to do");
+    assert!(world.home.log().contains("free space"), "the log does not say what to do");
     let promised = load.end().await;
     let summary = judge(&world, &promised, kept.restarts).await;
     println!("a full disk: {summary:?}");
-    assert!(promised.thanked > 50, "there was hardly any load: {summary:?}");
+    assert!(promised.acknowledged > 50, "there was hardly any load: {summary:?}");
     assert!(kept.gateway.terminate().await.success());
 }
 
@@ -77,7 +77,7 @@ async fn f26_a_disk_that_fills_at_once_ends_no_gateway_and_heals_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g8_on_a_full_disk_it_starts_from_its_ballast_ends_what_is_under_way_and_takes_work_once_there_is_room() {
+async fn g8_on_a_full_disk_it_starts_from_its_ballast_and_ends_what_is_under_way() {
     let world = world().await;
     let Some(disk) = SmallDisk::mount(&world.home.data()) else { return };
     stopped_in_a_call(&world).await;
@@ -86,7 +86,7 @@ async fn g8_on_a_full_disk_it_starts_from_its_ballast_ends_what_is_under_way_and
 
     let mut kept = Kept::new(&world);
     kept.until("low_disk").await;
-    assert!(world.home.log().contains("its ballast was given up"), "{}", world.home.log());
+    assert!(world.home.log().contains("the ballast was released"), "{}", world.home.log());
     let call = world.client.call("c-1").await.unwrap();
     assert_eq!((call.status, call.text("/state")), (200, "active"));
     assert_eq!(world.client.end_call("c-1", "agent_hangup").await.unwrap().status, 200);
@@ -107,7 +107,7 @@ async fn g8_on_a_full_disk_it_starts_from_its_ballast_ends_what_is_under_way_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g8_on_a_full_disk_without_ballast_a_start_says_what_to_free_takes_no_more_of_it_and_the_next_one_works() {
+async fn g8_on_a_full_disk_without_ballast_a_start_says_what_to_free() {
     let world = world().await;
     let Some(disk) = SmallDisk::mount(&world.home.data()) else { return };
     world.home.configure(|text| format!("{text}\n[storage]\nballast_bytes = 0\n"));
@@ -135,7 +135,7 @@ async fn says_what_to_free(world: &World) {
         if let Some(exited) = gateway.ended() {
             let log = world.home.log();
             assert_eq!(exited.code(), Some(1), "{log}");
-            assert!(log.contains("is on a full disk: make 128 MiB free there and start again"), "{log}");
+            assert!(log.contains("is on a full disk: free 128 MiB there and start again"), "{log}");
             return;
         }
         let said = wire::get(world.home.doors.ops, "/readyz").await;
@@ -150,7 +150,7 @@ async fn says_what_to_free(world: &World) {
 
 /// A gateway has run, and was stopped while a call lived.
 async fn stopped_in_a_call(world: &World) {
-    world.carrier.set_mood(offhook::sim::carrier::Behaviour::default());
+    world.carrier.set_behaviour(offhook::sim::carrier::Behaviour::default());
     let gateway = world.start().await;
     let call = json!({ "caller": theirs(0).to_string(), "queue": "queue-0", "agent": "a-1" });
     assert_eq!(world.client.put_call("c-1", &call).await.unwrap().status, 201);

@@ -26,7 +26,7 @@ const REPEATED: usize = 64;
 #[derive(Debug)]
 #[expect(dead_code, reason = "it is there to be printed, all of it")]
 pub(crate) struct Summary {
-    texts_thanked_for: usize,
+    texts_acknowledged: usize,
     webhooks: usize,
     events: usize,
     deliveries: usize,
@@ -57,13 +57,13 @@ pub(crate) async fn judge(world: &World, promised: &Promised, kills: usize) -> S
     summary
 }
 
-/// The carrier comes again with what it was thanked for long ago (G5).
+/// The carrier repeats what was acknowledged long ago (G5).
 async fn repeat_some(world: &World) {
     let record = world.carrier.record();
     let every = record.webhooks.len() / REPEATED + 1;
     for webhook in record.webhooks.iter().filter(|webhook| webhook.acknowledged()).step_by(every) {
         let repeated = world.carrier.repeat(webhook).await;
-        assert!(repeated.acknowledged(), "a repeat was not thanked for: {:?}", repeated.answers);
+        assert!(repeated.acknowledged(), "a repeat was not acknowledged: {:?}", repeated.answers);
     }
 }
 
@@ -153,7 +153,7 @@ async fn violations(world: &World, promised: &Promised) -> (Vec<Broken>, Summary
     broken.extend(overtaken(&carrier).map(Broken::Overtaken));
 
     let mut summary = Summary {
-        texts_thanked_for: promised.thanked,
+        texts_acknowledged: promised.acknowledged,
         webhooks: carrier.webhooks.len(),
         events: platform.deliveries.iter().map(|delivery| &delivery.id).collect::<HashSet<_>>().len(),
         deliveries: platform.deliveries.len(),

@@ -1,4 +1,4 @@
-//! An index and claims in every bad state, under a gateway that was killed: they are made anew from the journal, and
+//! An index and claims in every bad state, under a gateway that was killed: they are rebuilt from the journal, and
 //! nobody has to help.
 
 use crate::process::World;
@@ -14,7 +14,7 @@ const ROWS_VERSION: usize = 2;
 const JOURNAL: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_that_is_missing_cut_or_somebody_elses_is_made_anew_unaided() {
+async fn an_index_that_is_missing_cut_or_foreign_is_rebuilt() {
     let stopped = Stopped::after_a_call().await;
     // sled brings rows to its file once a second; what a clean stop has brought there is there for certain.
     stopped.starts_and_knows_the_call().await;
@@ -50,7 +50,7 @@ async fn an_index_that_is_missing_cut_or_somebody_elses_is_made_anew_unaided() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn claims_that_are_missing_damaged_or_under_another_key_are_made_anew_and_no_repeat_is_taken_twice() {
+async fn claims_that_are_missing_or_damaged_are_rebuilt_and_still_deduplicate() {
     let stopped = Stopped::after_a_call().await;
     let kept = stopped.keep();
     let claims = stopped.world.home.data().join("claims");
@@ -72,7 +72,7 @@ async fn claims_that_are_missing_damaged_or_under_another_key_are_made_anew_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_another_process_has_open_is_left_alone_and_the_gateway_says_what_to_do() {
+async fn an_index_that_another_process_has_open_is_left_alone_with_a_way_out() {
     let stopped = Stopped::after_a_call().await;
     let held = File::open(stopped.world.home.data().join("index/db")).unwrap();
     held.try_lock().unwrap();

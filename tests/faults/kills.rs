@@ -31,7 +31,7 @@ async fn g1_kills_under_load_lose_nothing_that_was_acknowledged() {
             moments.wait(AFTER_READY_MS).await;
         }
         gateway.kill();
-        // What is not the truth may be lost as well: it is made anew from the journal.
+        // What is not the truth may be lost as well: it is rebuilt from the journal.
         if nth == kills / 3 {
             fs::remove_dir_all(world.home.data().join("index")).unwrap();
         }
@@ -43,7 +43,7 @@ async fn g1_kills_under_load_lose_nothing_that_was_acknowledged() {
     let promised = load.end().await;
     let summary = judge(&world, &promised, kills).await;
     println!("{kills} kills in {:.1?}: {summary:?}", began.elapsed());
-    assert!(promised.thanked > 100 && promised.by_key.len() > 100, "there was hardly any load: {summary:?}");
+    assert!(promised.acknowledged > 100 && promised.by_key.len() > 100, "there was hardly any load: {summary:?}");
 
     stays_within_its_caps(&gateway, &world);
     // I10, G38: nothing that was said meanwhile tells of people.

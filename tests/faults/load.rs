@@ -1,7 +1,7 @@
 //! What goes on while things break: people who call, text and hang up; agents who answer; a carrier with a bad day.
 //!
 //! Invariant: everybody insists. Whoever has no answer, or is told to come again, asks again with the same words and the
-//! same key, until the gateway has said what became of it. So everything it was ever asked is either thanked for or
+//! same key, until the gateway has said what became of it. So everything it was ever asked is either acknowledged or
 //! refused for good, and a checker can hold it to that.
 
 use crate::process::{SOON, World};
@@ -62,7 +62,7 @@ pub(crate) async fn world() -> Arc<World> {
 pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<World> {
     let numbers = (0..NUMBERS).map(ours).collect();
     let world = World::new(CarrierSettings { numbers, record_max: 4_000_000, ..settings }, &directory()).await;
-    world.carrier.set_mood(bad_day());
+    world.carrier.set_behaviour(bad_day());
     Arc::new(world)
 }
 
@@ -128,8 +128,8 @@ pub(crate) struct Promised {
     pub ended: Vec<String>,
     /// The message that each key stands for.
     pub by_key: HashMap<String, String>,
-    /// Texts it has thanked for.
-    pub thanked: usize,
+    /// Texts it has acknowledged.
+    pub acknowledged: usize,
 }
 
 /// A load at work.
@@ -222,17 +222,17 @@ impl Caller {
         self.post(&self.phone.marked(&format!("{CANARY} {text} {}", self.letters()))).await;
     }
 
-    /// Returns when the carrier was thanked.
+    /// Returns when the carrier got its acknowledgement.
     async fn post(&self, text: &str) {
         let webhook = self.phone.text(ours(self.nth % NUMBERS), text).await;
-        assert!(webhook.acknowledged(), "the carrier repeats until it is thanked");
-        self.promised.lock().unwrap().thanked += 1;
+        assert!(webhook.acknowledged(), "the carrier repeats until it is acknowledged");
+        self.promised.lock().unwrap().acknowledged += 1;
     }
 
     /// More to read, of any length.
     fn letters(&self) -> String {
-        let thanked = self.promised.lock().unwrap().thanked;
-        "x".repeat((thanked * 7_919 + self.nth * 104_729) % (self.letters_max + 1))
+        let acknowledged = self.promised.lock().unwrap().acknowledged;
+        "x".repeat((acknowledged * 7_919 + self.nth * 104_729) % (self.letters_max + 1))
     }
 
     async fn agent(&self, call: &str) {

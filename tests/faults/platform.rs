@@ -18,9 +18,9 @@ async fn g18_a_platform_that_has_a_bad_day_misses_nothing_and_hears_each_call_in
     let load = Load::start(&world);
     let gateway = world.start().await;
     tokio::time::sleep(UNDER_LOAD).await;
-    world.platform.set_mood(PlatformBehaviour::bad_day());
+    world.platform.set_behaviour(PlatformBehaviour::bad_day());
     tokio::time::sleep(DAY).await;
-    world.platform.set_mood(PlatformBehaviour::default());
+    world.platform.set_behaviour(PlatformBehaviour::default());
     let promised = load.end().await;
     let summary = judge(&world, &promised, 0).await;
     let deliveries = world.platform.record().deliveries;

@@ -46,7 +46,7 @@ async fn g3_what_the_disk_has_when_the_power_goes_is_everything_that_was_acknowl
     let promised = load.end().await;
     let summary = judge(&world, &promised, images).await;
     println!("the power went {images} times in {:.1?}: {summary:?}", began.elapsed());
-    assert!(promised.thanked > 50, "there was hardly any load: {summary:?}");
+    assert!(promised.acknowledged > 50, "there was hardly any load: {summary:?}");
     assert!(gateway.terminate().await.success());
     // For this reason, or because so little of the index was on the disk that it looks like another version's.
     let log = world.home.log();

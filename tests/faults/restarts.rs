@@ -49,7 +49,7 @@ async fn g31_restarts_under_load_refuse_no_connection_and_lose_nothing() {
     let [answered, refused, unanswered] = [&seen.answered, &seen.refused, &seen.unanswered].map(count);
     assert_eq!(refused, 0, "connections were refused: {seen:?}");
     assert_eq!(unanswered, 0, "connections were taken and closed without an answer: {seen:?}");
-    assert!(answered > 20 * restarts && promised.thanked > 50, "there was hardly any load: {seen:?} {summary:?}");
+    assert!(answered > 20 * restarts && promised.acknowledged > 50, "there was hardly any load: {seen:?} {summary:?}");
     assert!(!world.home.log().contains("cut off"), "{}", world.home.log());
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }

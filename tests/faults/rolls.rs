@@ -38,7 +38,7 @@ async fn g2_a_gateway_that_is_killed_at_any_call_of_a_new_segment_loses_nothing(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g9_after_an_error_at_any_call_of_a_new_segment_the_gateway_is_gone_and_the_next_one_makes_it() {
+async fn g9_after_an_error_in_a_new_segment_the_gateway_exits_and_the_next_makes_it() {
     if can_be_traced("g9, a new segment") {
         try_calls(Fault::Error("EIO")).await;
     }
@@ -57,7 +57,7 @@ async fn try_calls(fault: Fault) {
         assert_eq!(segments(&stopped), 1, "it is full too early");
         let paths = paths(&stopped, &gateway).await;
         let armed = Armed::with(&world.home, &gateway, &paths, fault, &site).await;
-        // This carrier insists until it is thanked, which the next gateway does.
+        // This carrier repeats until it is acknowledged, which the next gateway does.
         let phone = world.carrier.phone(theirs(1));
         let text = phone.marked(&format!("{CANARY} {}", "x".repeat(TEXT_LETTERS)));
         let texts = tokio::spawn(async move { phone.text(ours(0), &text).await });

@@ -24,7 +24,7 @@ const UNDER_LOAD: Duration = Duration::from_secs(2);
 const MORE_KB_MAX: u64 = 64 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g10_with_a_disk_that_takes_seconds_carriers_hear_503_in_time_and_what_they_repeat_is_taken_once() {
+async fn g10_with_a_slow_disk_carriers_get_503_in_time_and_repeats_count_once() {
     let secs = std::env::var("OFFHOOK_SLOW_SECS");
     let secs: u64 = secs.map_or(SLOW_SECS, |text| text.parse().expect("OFFHOOK_SLOW_SECS is a number of seconds"));
     let world = world().await;

@@ -6,7 +6,7 @@
 use crate::load::{ours, theirs, world};
 use crate::process::World;
 use offhook::config::seed;
-use offhook::engine::{CompactionOptions, Core, WallClock, fold};
+use offhook::engine::{CompactionOptions, Core, WallClock, compact};
 use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
@@ -22,7 +22,7 @@ const CALLS: usize = 30;
 #[tokio::test(flavor = "multi_thread")]
 async fn g27_an_index_lost_when_the_journals_beginning_is_gone_is_made_from_the_snapshot() {
     let world = world().await;
-    world.carrier.set_mood(Behaviour::default());
+    world.carrier.set_behaviour(Behaviour::default());
     let covers = days_before(&world);
     assert!(covers.0 > CALLS as u64 / 2, "most calls are known from the snapshot alone: {covers:?}");
     for life in 0..3 {
@@ -43,7 +43,7 @@ async fn g27_an_index_lost_when_the_journals_beginning_is_gone_is_made_from_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g27_without_snapshot_and_beginning_the_gateway_refuses_to_start_and_says_what_to_do() {
+async fn g27_without_snapshot_and_first_segments_a_start_is_refused_with_a_way_out() {
     let world = world().await;
     days_before(&world);
     let snapshot = world.home.data().join("snapshots");
@@ -79,7 +79,7 @@ fn days_before(world: &World) -> Position {
         core.commit([put_call(call)]).unwrap();
     }
     let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
-    let made = fold(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap();
+    let made = compact(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap();
     let covers = made.expect("there are segments to fold").covers;
     let mut segments: Vec<_> = fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
     segments.sort();

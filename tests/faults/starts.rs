@@ -31,7 +31,7 @@ async fn g2_a_start_over_a_torn_tail_that_is_killed_at_any_system_call_loses_not
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g2_a_start_that_rebuilds_its_index_and_is_killed_at_any_system_call_loses_nothing() {
+async fn g2_a_start_that_rebuilds_its_index_survives_a_kill_at_any_system_call() {
     if can_be_traced("g2, a start that rebuilds") {
         let stopped = Stopped::after_a_call().await;
         let stale = Before::Kept(with_a_failed_index(&stopped));
@@ -40,7 +40,7 @@ async fn g2_a_start_that_rebuilds_its_index_and_is_killed_at_any_system_call_los
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn g9_a_start_that_meets_an_error_at_any_system_call_ends_or_works_and_the_next_one_recovers() {
+async fn g9_a_start_with_an_error_at_any_system_call_is_recovered_by_the_next() {
     if can_be_traced("g9, starts with an error") {
         let stopped = Stopped::after_a_call().await;
         let torn = Before::Kept(torn(&stopped));

@@ -22,7 +22,7 @@ impl Stopped {
     /// After a call with a text each way, `kill -9`: a clean stop would leave less to be wrong.
     pub(crate) async fn after_a_call() -> Self {
         let world = world().await;
-        world.carrier.set_mood(offhook::sim::carrier::Behaviour::default());
+        world.carrier.set_behaviour(offhook::sim::carrier::Behaviour::default());
         let gateway = world.start().await;
         let caller = theirs(0);
         let body = json!({ "caller": caller.to_string(), "queue": "queue-0", "agent": "a-1" });

@@ -28,14 +28,14 @@ async fn g30_sigterm_under_load_exits_0_and_loses_nothing_that_was_accepted() {
     let gateway = world.start().await;
     tokio::time::sleep(UNDER_LOAD).await;
     let took = stops(&world, gateway).await;
-    assert!(!world.home.log().contains("stopping took too long"), "{}", world.home.log());
+    assert!(!world.home.log().contains("shutdown timed out"), "{}", world.home.log());
 
     let _gateway = world.start().await;
     tokio::time::sleep(UNDER_LOAD / 2).await;
     let promised = load.end().await;
     let summary = judge(&world, &promised, 0).await;
     println!("a stop under load in {took:.1?}: {summary:?}");
-    assert!(promised.thanked > 50, "there was hardly any load: {summary:?}");
+    assert!(promised.acknowledged > 50, "there was hardly any load: {summary:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,7 +46,7 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
         ..CarrierSettings::default()
     });
     let world = world.await;
-    world.carrier.set_mood(Behaviour::default());
+    world.carrier.set_behaviour(Behaviour::default());
     let gateway = world.start().await;
     for nth in 0..CALLERS {
         let body = json!({ "caller": theirs(nth).to_string(), "queue": format!("queue-{}", nth % 4), "agent": "a-1" });
@@ -109,7 +109,7 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
         for (_, text, webhook) in texts.iter().filter(|(caller, ..)| *caller == nth) {
             // On a machine that stood still, a webhook is answered 503 at 1.4 s without anybody knowing what becomes of it.
             let put_off = webhook.answers.contains(&Some(503)) && webhook.slowest_us >= 1_000_000;
-            assert!(put_off || !known.contains(text), "{text:?} was taken, and its carrier not thanked: {webhook:?}");
+            assert!(put_off || !known.contains(text), "{text:?} was taken and not acknowledged: {webhook:?}");
         }
     }
     let [accepted, refused, unanswered, unknown] = counts;
@@ -162,8 +162,8 @@ async fn g30_a_second_signal_cuts_off_what_is_still_at_work_and_closes_the_journ
         gateway.signal(second);
         assert_eq!(gateway.exit().await.code(), Some(1), "{}", world.home.log());
         let log = world.home.log();
-        assert!(log.contains("stopping was hurried: "), "{log}");
-        assert!(!log.contains("stopping took too long") && !log.contains("time was up"), "{log}");
+        assert!(log.contains("second signal: forced shutdown: "), "{log}");
+        assert!(!log.contains("shutdown timed out") && !log.contains("at shutdown deadline"), "{log}");
 
         let data = world.home.data();
         let verified = offhook(&["journal", "verify", data.to_str().unwrap()]);
@@ -171,7 +171,7 @@ async fn g30_a_second_signal_cuts_off_what_is_still_at_work_and_closes_the_journ
         let gateway = world.start().await;
         assert!(world.home.log().contains("replayed=0"), "the index was closed well:\n{}", world.home.log());
         assert_eq!(world.client.call("c-1").await.unwrap().text("/state"), "active");
-        assert_eq!(world.client.call("c-2").await.unwrap().status, 404, "half a request is none");
+        assert_eq!(world.client.call("c-2").await.unwrap().status, 404, "half a request has no effect");
         gateway.signal("INT");
         assert_eq!(gateway.exit().await.code(), Some(0), "one signal alone is a stop in good order");
     }
@@ -208,7 +208,7 @@ async fn g30_peers_that_never_finish_do_not_hold_up_a_stop_for_ten_seconds() {
     connections(&gateway, 4).await;
     let took = stops(&world, gateway).await;
     println!("a stop with peers that never finish in {took:.1?}");
-    assert!(world.home.log().contains("time was up: cut off"), "{}", world.home.log());
+    assert!(world.home.log().contains("cut off at shutdown deadline"), "{}", world.home.log());
 }
 
 /// Waits until the platform's door has this many connections.
@@ -222,7 +222,7 @@ async fn connections(gateway: &Gateway, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g30_a_gateway_that_still_recovers_stops_when_it_is_told_and_the_next_start_goes_on() {
+async fn g30_a_gateway_that_still_recovers_stops_when_asked() {
     let stuck = Stuck::new().await;
     let gateway = stuck.recovering().await;
     assert_eq!(gateway.terminate().await.code(), Some(0), "{}", stuck.world.home.log());
@@ -245,7 +245,7 @@ async fn g33_a_gateway_that_is_told_to_reload_while_it_recovers_does_so_once_it_
     let pipe = stuck.pipe.clone();
     tokio::task::spawn_blocking(move || drop(fs::OpenOptions::new().write(true).open(pipe))).await.unwrap();
     gateway.ready().await;
-    stuck.world.home.says("configuration read again").await;
+    stuck.world.home.says("configuration reloaded").await;
     assert_eq!(stuck.world.client.call("c-1").await.unwrap().text("/state"), "active");
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }
@@ -295,7 +295,7 @@ async fn a_second_gateway_on_the_same_data_says_who_has_it_and_exits_1() {
     assert_eq!(second.exit().await.code(), Some(1));
     let holder = format!("is in use by process {}: stop that one first", first.id());
     assert!(world.home.log().contains(&holder), "{}", world.home.log());
-    assert_eq!(first.terminate().await.code(), Some(0), "the first is none the worse for it");
+    assert_eq!(first.terminate().await.code(), Some(0), "the first is not affected");
 }
 
 /// The same configuration with doors wherever the system puts them.

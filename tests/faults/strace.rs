@@ -45,7 +45,7 @@ pub(crate) struct Site {
     pub nth: usize,
 }
 
-/// Whether there is a strace that may do its work. Where there is none, a line on standard error says what was skipped.
+/// Whether there is a strace that may do its work. Without one, a line on standard error says what was skipped.
 pub(crate) fn can_be_traced(test: &str) -> bool {
     let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let works = tried.is_ok_and(|status| status.success());

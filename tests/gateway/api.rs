@@ -29,7 +29,7 @@ fn a_call_that_has_ended_is_put_without_effect() {
         let body = json!({ "caller": caller.number.to_string(), "queue": "support", "agent": "a-2" });
         let put = world.client.put_call(&caller.call, &body).await.unwrap();
         assert_eq!((put.status, put.text("/state"), put.text("/agent")), (200, "ended", "a-1"));
-        assert_eq!(caller.hangs_up(world).await.len(), before, "an end that was heard is none");
+        assert_eq!(caller.hangs_up(world).await.len(), before, "an end that was seen before changes nothing");
     });
 }
 
@@ -82,7 +82,7 @@ fn what_cannot_be_a_text_is_refused_and_what_can_be_is_not() {
 }
 
 #[test]
-fn a_field_that_is_none_of_ours_is_named() {
+fn an_unknown_field_is_named() {
     run(async |world| {
         let caller = on_the_phone(world).await;
         let send = api(world, "POST", &format!("/v1/calls/{}/messages", caller.call), br#"{"txt":"hello"}"#).await;

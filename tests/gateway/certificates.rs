@@ -89,7 +89,7 @@ async fn f16_a_certificate_is_warned_of_for_21_days_and_its_end_is_a_metric() {
 async fn f16_check_warns_of_a_tls_key_that_everybody_may_read() {
     let world = Door::world(&Pair::new()).await;
     let checked = || said(&offhook(&["check", world.home.path("offhook.toml").to_str().unwrap()]));
-    let warning = "listen.platform_tls.key_file \"door.key\" may be read by everybody: chmod 600 it";
+    let warning = "listen.platform_tls.key_file \"door.key\" is world-readable: chmod 600 it";
     assert!(!checked().contains(warning));
     fs::set_permissions(world.home.path("door.key"), fs::Permissions::from_mode(0o644)).unwrap();
     assert!(checked().contains(warning), "{}", checked());

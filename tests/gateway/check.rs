@@ -27,7 +27,7 @@ fn refused(checked: &Output) -> String {
 async fn f16_a_data_directory_that_is_on_no_disk_is_refused_by_check_and_serve() {
     let world = world().await;
     world.home.configure(|text| text.replacen("data_dir = \"data\"", "data_dir = \"/proc/offhook\"", 1));
-    let why = "data_dir /proc/offhook cannot be used: /proc is no file system of a disk: name a directory on a disk";
+    let why = "data_dir /proc/offhook cannot be used: /proc is not on a disk file system: use a directory on a disk";
     let text = refused(&check(&world.home));
     assert!(text.contains(why), "{text}");
     assert_eq!(world.home.start().exit().await.code(), Some(1));
@@ -96,7 +96,12 @@ async fn f16_check_beside_the_gateway_of_the_same_file_finds_nothing_wrong() {
     let gateway = world.start().await;
     let checked = check(&world.home);
     assert_eq!(checked.status.code(), Some(0), "{}", said(&checked));
-    let note = format!("note: a gateway runs in {} already, process {}", world.home.data().display(), gateway.id());
+    let note = format!(
+        "note: a gateway is already running in {}, process \
+        {}",
+        world.home.data().display(),
+        gateway.id()
+    );
     assert!(said(&checked).contains(&note), "{}", said(&checked));
     assert_eq!(gateway.terminate().await.code(), Some(0));
     assert!(!said(&check(&world.home)).contains("note:"));
@@ -108,7 +113,7 @@ async fn f16_check_prints_a_warning_once() {
     fs::set_permissions(world.home.path("adapter"), Permissions::from_mode(0o644)).unwrap();
     let checked = check(&world.home);
     assert_eq!(checked.status.code(), Some(0), "{}", said(&checked));
-    assert_eq!(said(&checked).matches("may be read by everybody").count(), 1, "{}", said(&checked));
+    assert_eq!(said(&checked).matches("is world-readable").count(), 1, "{}", said(&checked));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,29 +152,30 @@ async fn f16_words_that_are_nearly_right_are_answered_with_what_was_meant() {
     let world = world().await;
     let good = fs::read_to_string(world.home.path("offhook.toml")).unwrap();
     for (from, to, expected) in [
-        ("data_dir", "data_dri", "data_dri is no key: did you mean \"data_dir\"?"),
-        ("secret_files", "secret_file", "secret_file is no key: did you mean \"secret_files\"?"),
+        ("data_dir", "data_dri", "data_dri is an unknown key: did you mean \"data_dir\"?"),
+        ("secret_files", "secret_file", "secret_file is an unknown key: did you mean \"secret_files\"?"),
         (
             "carrier = \"twilio\"",
             "carrier = \"twillio\"",
-            "\"twillio\" is no carrier we know: did you mean \"twilio\"?",
+            "\"twillio\" is not a known carrier: did you mean \"twilio\"?",
         ),
         (
             "data_dir = \"data\"",
             "data_dir = \"~/data\"",
-            "data_dir \"~/data\" begins with ~, which only a shell replaces",
+            "data_dir \"~/data\" starts with ~, which only a shell expands",
         ),
-        ("\"twilio\"]", "\"~/twilio\"]", "auth_token_files \"~/twilio\" begins with ~"),
+        ("\"twilio\"]", "\"~/twilio\"]", "auth_token_files \"~/twilio\" starts with ~"),
+        ("https://sms.example.com", "https://süß.example.com", "non-ASCII letters: write its DNS form, \"xn--"),
         (
-            "https://sms.example.com",
-            "https://süß.example.com",
-            "letters beyond ASCII: write it as the DNS has it, \"xn--",
+            "[listen]",
+            "[log]\nlevel = \"inof\"\n[listen]",
+            "log.level \"inof\" is not supported: did you mean \
+            \"info\"?",
         ),
-        ("[listen]", "[log]\nlevel = \"inof\"\n[listen]", "log.level \"inof\" is not known: did you mean \"info\"?"),
         (
             "[listen]",
             "[log]\nformat = \"xml\"\n[listen]",
-            "log.format \"xml\" is not known: use one of text, json, journal",
+            "log.format \"xml\" is not supported: use one of text, json, journal",
         ),
     ] {
         assert!(good.contains(from), "{from}");

@@ -27,7 +27,7 @@ async fn check_says_everything_that_is_wrong_at_once_and_exits_1() {
     let checked = offhook(&["check", file.to_str().unwrap()]);
     let text = said(&checked);
     assert_eq!(checked.status.code(), Some(1), "{text}");
-    for part in ["data_dri", "nowhere", "reached from outside without TLS", "account_sid", "broken.toml:3:"] {
+    for part in ["data_dri", "nowhere", "accepts outside connections without TLS", "account_sid", "broken.toml:3:"] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
     assert!(text.trim_end().ends_with("problems"), "{text}");
@@ -53,9 +53,9 @@ async fn f08_f09_check_says_what_to_enter_and_what_is_still_an_examples() {
     assert_eq!(checked.status.code(), Some(0), "{text}");
     for part in [
         "(HTTP POST): https://sms.example.com/carriers/main/messages\n",
-        "a proxy before the carriers' door passes path and query on as they came",
-        "warning: account[\"main\"].public_url is an example's address",
-        "warning: the seed has 1 of the numbers that are kept for fiction (555-01xx): +12065550100",
+        "a proxy before the carriers' door must pass path and query on unchanged",
+        "warning: account[\"main\"].public_url is the example's URL",
+        "warning: the seed has 1 numbers that are reserved for fiction (555-01xx): +12065550100",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
@@ -68,7 +68,7 @@ async fn f08_f09_check_says_what_to_enter_and_what_is_still_an_examples() {
         (format!(" {token}\n"), "has blanks"),
         (format!("{token}\n{token}\n"), "has more than one line"),
         (token.chars().flat_map(|digit| [digit, '\0']).collect(), "is in UTF-16"),
-        (token[1..].to_owned(), "holds no auth token"),
+        (token[1..].to_owned(), "is not an auth token"),
     ] {
         world.home.write("twilio", &wrong);
         let checked = offhook(&["check", config.to_str().unwrap()]);
@@ -109,7 +109,7 @@ async fn a_seed_changes_nothing_where_there_is_a_directory() {
     let mut other = directory();
     other["numbers"][OURS]["label"] = "Renamed".into();
     world.home.write("directory.json", &other.to_string());
-    let said = "there is a directory already: the seed changed nothing";
+    let said = "directory already initialised; --seed ignored";
     assert!(!world.home.log().contains(said), "{}", world.home.log());
     let _gateway = world.start().await;
     assert!(world.home.log().contains(said), "{}", world.home.log());
@@ -133,7 +133,10 @@ async fn a_door_that_is_reached_from_outside_does_not_open_without_tls() {
             .join("\n");
         let file = world.home.write("open.toml", &open);
         assert_eq!(world.home.start_with(&file).exit().await.code(), Some(78), "{door}");
-        let why = format!("listen.{door} \"0.0.0.0:0\" is reached from outside without TLS: add [listen.{door}_tls]");
+        let why = format!(
+            "listen.{door} \"0.0.0.0:0\" accepts outside connections without TLS: add \
+            [listen.{door}_tls]"
+        );
         assert!(world.home.log().contains(&why), "{}", world.home.log());
     }
     assert!(!world.home.data().exists());

@@ -13,7 +13,7 @@ const COLUMNS: usize = 80;
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
     let mut demo = Demo::start();
-    demo.says("See what is counted").await;
+    demo.says("Show the metrics").await;
     let shown = demo.says("/metrics").await;
     let lines = commands(&shown);
     let [begin, send, answer, count] = &lines[..] else { panic!("four lines to play with: {lines:#?}") };
@@ -24,7 +24,7 @@ async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
     demo.says("message.queued mine: Hello from curl").await;
     demo.says("+12065550142 reads: Hello from curl").await;
     demo.says("message.delivered mine").await;
-    assert!(answer.run().await.body.contains("+12065550100 has it"));
+    assert!(answer.run().await.body.contains("+12065550100 received it"));
     demo.says("message.received mine: Hello from my phone").await;
     assert!(count.run().await.body.contains("offhook_sends_total"));
 

@@ -131,10 +131,8 @@ async fn a_gateway_that_runs_has_its_directory_to_itself() {
         let output = run(&world, arguments);
         let text = said(&output);
         assert_eq!(output.status.code(), Some(code), "{text}");
-        let why = format!(
-            "is in use by process {}: a gateway that runs has its directory to itself. Stop it first",
-            gateway.id()
-        );
+        let why =
+            format!("is in use by process {}: a running gateway locks its directory: stop it first", gateway.id());
         assert!(text.contains(&why), "{text}");
     }
     assert_eq!(gateway.terminate().await.code(), Some(0));
@@ -142,7 +140,7 @@ async fn a_gateway_that_runs_has_its_directory_to_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a46_who_said_stop_after_a_document_was_written_is_not_texted_after_it_was_applied() {
+async fn a46_an_opt_out_newer_than_a_document_survives_its_application() {
     let world = world().await;
     assert_eq!(world.start().await.terminate().await.code(), Some(0));
     let file = world.home.write("exported.json", &export(&world));
@@ -156,7 +154,7 @@ async fn a46_who_said_stop_after_a_document_was_written_is_not_texted_after_it_w
     assert_eq!(listed.len(), 1);
     assert!(listed[0].1.everywhere && listed[0].1.numbers == [OURS.parse().unwrap()], "{listed:?}");
 
-    let stays = "opt-outs: 1 not in the document, or not as wide there: they stay as they are\n";
+    let stays = "opt-outs: 1 not in the document, or narrower there: they are kept unchanged\n";
     let differs = run(&world, &["diff", file.to_str().unwrap()]);
     assert_eq!((differs.status.code(), said(&differs)), (Some(0), format!("{stays}no difference\n")));
     let mut edited: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
@@ -183,12 +181,12 @@ async fn a_gateway_that_never_ran_has_no_directory_and_gets_its_first_by_a_docum
     let exported = run(&world, &["export"]);
     let text = said(&exported);
     assert_eq!(exported.status.code(), Some(1), "{text}");
-    assert!(text.contains("has no directory yet: give it one by `offhook directory apply`"), "{text}");
+    assert!(text.contains("has no directory yet: create one with `offhook directory apply`"), "{text}");
     let document = with_more(|_| {});
     let file = world.home.write("first.json", &document.to_string());
     let differs = run(&world, &["diff", file.to_str().unwrap()]);
     assert_eq!(differs.status.code(), Some(1), "{}", said(&differs));
-    assert!(said(&differs).starts_with("there is no directory yet: the document becomes the first\n"));
+    assert!(said(&differs).starts_with("there is no directory yet: the document becomes the first one\n"));
     assert!(!world.home.data().exists(), "to look is not to begin");
 
     let applied = run(&world, &["apply", file.to_str().unwrap()]);
@@ -196,7 +194,7 @@ async fn a_gateway_that_never_ran_has_no_directory_and_gets_its_first_by_a_docum
     assert_eq!(said(&applied), format!("{}applied at position 2\n", said(&differs)));
     assert_eq!(read(&export(&world)), read(&document.to_string()));
     let _gateway = world.start().await;
-    assert!(world.home.log().contains("there is a directory already"), "{}", world.home.log());
+    assert!(world.home.log().contains("directory already initialised"), "{}", world.home.log());
     assert_eq!(get(&world, "/v1/queues/night").await["name"], json!("Night"));
 }
 
@@ -210,26 +208,26 @@ async fn a38_the_global_outbound_number_stays_with_a_queue_only_if_that_is_force
     let file = file.to_str().unwrap();
     let differs = run(&world, &["diff", file]);
     let expected = "~ numbers.+12065550100.global_outbound: false -> true\n\
-        a queue has the global outbound number: `apply` takes this with --force only\n";
+        a queue uses the global outbound number: `apply` needs --force\n";
     assert_eq!((differs.status.code(), &*said(&differs)), (Some(1), expected));
     let refused = run(&world, &["apply", file]);
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     let why =
-        "numbers.+12065550100.global_outbound: queue support has the number: take it out there first, or force it";
+        "numbers.+12065550100.global_outbound: queue support uses the number: remove it there first, or use force";
     assert!(said(&refused).contains(why), "{}", said(&refused));
     let forced = run(&world, &["apply", file, "--force"]);
     assert_eq!(forced.status.code(), Some(0), "{}", said(&forced));
     let exported = run(&world, &["export"]);
     let document: Value = serde_json::from_slice(&exported.stdout).unwrap();
     assert_eq!(document["numbers"][OURS]["global_outbound"], json!(true));
-    let warning = "warning: a new gateway would not take this document: queues.support.inbound_numbers: +12065550100 is the \
-        global outbound number: take another, or clear global_outbound\n";
+    let warning = "warning: a new gateway would reject this document: queues.support.inbound_numbers: +12065550100 is \
+        the global outbound number: use another, or clear global_outbound\n";
     assert_eq!(String::from_utf8_lossy(&exported.stderr), warning);
     assert_eq!(said(&run(&world, &["apply", file])), "nothing to change\n", "what stands was forced before");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a37_a_number_that_a_document_moves_to_another_queue_stays_with_the_call_that_has_it() {
+async fn a37_a_number_moved_to_another_queue_stays_with_its_call() {
     let world = world().await;
     let gateway = world.start().await;
     let caller = on_the_phone(&world).await;

@@ -3,7 +3,7 @@
 use crate::process::{SOON, World, offhook, said};
 use crate::shared::{OURS, world};
 use offhook::config::seed;
-use offhook::engine::{CompactionOptions, Core, WallClock, fold};
+use offhook::engine::{CompactionOptions, Core, WallClock, compact};
 use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
@@ -42,7 +42,7 @@ async fn erase_leaves_neither_number_nor_text_in_any_file_and_others_as_they_wer
 
     let running = erase(&world, ANN);
     assert_eq!(running.status.code(), Some(1));
-    assert!(said(&running).contains("stop that gateway first"), "{}", said(&running));
+    assert!(said(&running).contains("stop it, erase, and start it again"), "{}", said(&running));
     assert_eq!(gateway.terminate().await.code(), Some(0));
     assert!(traces(&world.home.data()).len() > 3, "it is looked for where it is: {:?}", traces(&world.home.data()));
 
@@ -55,10 +55,10 @@ async fn erase_leaves_neither_number_nor_text_in_any_file_and_others_as_they_wer
     assert!(said(&again).contains("erased: 0 "), "{}", said(&again));
 
     let exported = offhook(&["directory", "export", "--config", world.home.path("offhook.toml").to_str().unwrap()]);
-    assert!(said(&exported).contains("1 people who must not be texted were erased"), "{}", said(&exported));
+    assert!(said(&exported).contains("1 opt-outs belong to erased people"), "{}", said(&exported));
 
     let gateway = world.start().await;
-    assert_eq!(traces(&world.home.data()), [], "the index is made anew without her");
+    assert_eq!(traces(&world.home.data()), [], "the index is rebuilt without her");
     check_that_the_call_stays_ended(&world, "c-ann", 1).await;
     let gone = world.client.message(&text).await.unwrap();
     assert_eq!((gone.status, &gone.json["text"], &gone.json["text_expired"]), (200, &json!(null), &json!(true)));
@@ -162,7 +162,7 @@ async fn nobody_is_erased_while_a_call_with_them_lives() {
     assert_eq!(gateway.terminate().await.code(), Some(0));
     let refused = erase(&world, ANN);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(said(&refused).contains("the call c-ann with this person lives: end it first"), "{}", said(&refused));
+    assert!(said(&refused).contains("the call c-ann with this person is active: end it first"), "{}", said(&refused));
     let ours = erase(&world, OURS);
     assert!(said(&ours).contains("one of our own numbers"), "{}", said(&ours));
 
@@ -177,7 +177,7 @@ async fn erase_makes_nothing_where_no_gateway_ever_ran() {
     let world = world().await;
     let refused = erase(&world, ANN);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(said(&refused).contains("is it the data_dir of the gateway?"), "{}", said(&refused));
+    assert!(said(&refused).contains("check that it is the gateway's data_dir"), "{}", said(&refused));
     assert!(!world.home.data().exists());
     let unread = erase(&world, "4155550107");
     assert!(said(&unread).contains("like +12065550142"), "{}", said(&unread));
@@ -219,7 +219,7 @@ fn day_before(world: &World) {
         core.commit([put_call(&format!("c-bob-{call}"), BOB)]).unwrap();
     }
     let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
-    let made = fold(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap();
+    let made = compact(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap();
     assert!(made.expect("there are segments to fold").covers > Position(4), "the text is in it");
 }
 

@@ -13,17 +13,17 @@ use tokio::net::TcpStream;
 const LOOKED_AT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a65_an_endpoint_that_says_410_raises_an_alarm_and_gets_everything_in_order_when_it_is_back() {
+async fn a65_an_endpoint_that_answers_410_raises_an_alarm_and_resumes_in_order() {
     let world = world().await;
     let gateway = world.start().await;
     let gone = PlatformBehaviour { faults: 1.0, fault: Fault::Status(410), ..PlatformBehaviour::default() };
-    world.platform.set_mood(gone);
+    world.platform.set_behaviour(gone);
     let caller = on_the_phone(&world).await;
     let paused = "offhook_feed_paused{endpoint=\"main\"}";
     counted(&gateway, &format!("{paused} 1")).await;
-    assert!(world.home.log().contains("says that it is gone (410)"), "{}", world.home.log());
+    assert!(world.home.log().contains("endpoint paused: it answers 410"), "{}", world.home.log());
 
-    world.platform.set_mood(PlatformBehaviour::default());
+    world.platform.set_behaviour(PlatformBehaviour::default());
     let ours = |event: &Delivery| event.call_id.as_deref() == Some(&*caller.call);
     world.platform.wait_for(LOOKED_AT, ours).await.unwrap();
     let events = caller.hangs_up(&world).await;
@@ -41,14 +41,14 @@ async fn a65_what_was_told_of_a_time_is_told_once_more_by_a_command() {
     let replay = |rest: &[&str]| offhook(&[&["events", "replay", "--config", config], rest].concat());
     let nobody = replay(&["--since", "2020-01-01T00:00:00Z"]);
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(said(&nobody).contains("no gateway of this configuration answers"), "{}", said(&nobody));
+    assert!(said(&nobody).contains("no gateway with this configuration answers"), "{}", said(&nobody));
 
     let _gateway = world.start().await;
     let caller = on_the_phone(&world).await;
     let events = caller.hangs_up(&world).await;
     for (rest, why) in [
-        (&["--since", "yesterday"][..], "`since` is no time: it must be a time with its zone"),
-        (&["--since", "2020-01-01T00:00:00Z", "--endpoint", "mian"], "use one of main, or leave it out for all"),
+        (&["--since", "yesterday"][..], "`since` is not a valid time: it must be a time with its zone"),
+        (&["--since", "2020-01-01T00:00:00Z", "--endpoint", "mian"], "use one of main, or omit it for all"),
         (&["--since", "2020-01-01T00:00:00Z", "--until", "2019-01-01T00:00:00Z"], "`until` is before `since`"),
     ] {
         let refused = replay(rest);
@@ -56,11 +56,11 @@ async fn a65_what_was_told_of_a_time_is_told_once_more_by_a_command() {
         assert!(said(&refused).contains(why), "{}", said(&refused));
     }
     let nothing = replay(&["--since", "2020-01-01T00:00:00Z", "--until", "2020-01-02T00:00:00Z"]);
-    assert!(said(&nothing).contains("nothing happened then"), "{}", said(&nothing));
+    assert!(said(&nothing).contains("no events in that time range"), "{}", said(&nothing));
 
     let told = replay(&["--since", "2020-01-01T00:00:00Z", "--endpoint", "main"]);
     assert_eq!(told.status.code(), Some(0), "{}", said(&told));
-    assert!(said(&told).contains("main will be told once more what happened from"), "{}", said(&told));
+    assert!(said(&told).contains("will be re-delivered to main"), "{}", said(&told));
     let until = Instant::now() + SOON;
     while world.platform.count() < 2 * events.len() {
         assert!(Instant::now() < until, "{} of {}", world.platform.count(), 2 * events.len());
@@ -100,12 +100,12 @@ async fn endpoints_are_told_of_what_they_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a65_an_endpoint_that_is_named_no_more_is_said_to_miss_what_waits_for_it_at_each_start() {
+async fn a65_each_start_warns_of_a_removed_endpoint_with_undelivered_events() {
     let world = world().await;
     let gateway = world.start().await;
     on_the_phone(&world).await.hangs_up(&world).await;
     assert!(gateway.terminate().await.success());
-    let says = "names this endpoint no more";
+    let says = "endpoint removed from the configuration";
     assert!(!world.home.log().contains(says), "{}", world.home.log());
 
     world.home.configure(|good| good.replace("name = \"main\"\nurl", "name = \"renamed\"\nurl"));
@@ -122,7 +122,7 @@ async fn a65_an_endpoint_that_is_named_no_more_is_said_to_miss_what_waits_for_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_pulls_hears_at_once_of_what_happens_and_whoever_listens_does_not_keep_the_gateway_from_stopping() {
+async fn a_pull_gets_events_at_once_and_an_open_stream_does_not_delay_a_stop() {
     let world = world().await;
     let gateway = world.start().await;
     let end = world.client.events(None, 10).await.unwrap().text("/next_cursor").to_owned();
@@ -155,13 +155,17 @@ async fn who_pulls_hears_at_once_of_what_happens_and_whoever_listens_does_not_ke
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a65_an_endpoint_that_never_answers_is_given_up_and_gets_the_same_bytes_again_when_it_answers() {
+async fn a65_a_delivery_that_times_out_is_repeated_with_the_same_bytes() {
     let world = world().await;
     let gateway = world.start().await;
-    world.platform.set_mood(PlatformBehaviour { faults: 1.0, fault: Fault::Silent, ..PlatformBehaviour::default() });
+    world.platform.set_behaviour(PlatformBehaviour {
+        faults: 1.0,
+        fault: Fault::Silent,
+        ..PlatformBehaviour::default()
+    });
     let caller = on_the_phone(&world).await;
     counted(&gateway, "offhook_deliveries_total{endpoint=\"main\",outcome=\"unanswered\"} 1").await;
-    world.platform.set_mood(PlatformBehaviour::default());
+    world.platform.set_behaviour(PlatformBehaviour::default());
     taken_again(&world, &caller.call).await;
 }
 
@@ -171,10 +175,10 @@ async fn a65_an_endpoint_that_points_elsewhere_has_taken_nothing_and_nobody_else
     let gateway = world.start().await;
     let elsewhere = Platform::start(&PlatformSettings::default()).await.unwrap();
     let points = Fault::Redirect(elsewhere.url());
-    world.platform.set_mood(PlatformBehaviour { faults: 1.0, fault: points, ..PlatformBehaviour::default() });
+    world.platform.set_behaviour(PlatformBehaviour { faults: 1.0, fault: points, ..PlatformBehaviour::default() });
     let caller = on_the_phone(&world).await;
     counted(&gateway, "offhook_deliveries_total{endpoint=\"main\",outcome=\"refused\"} 1").await;
-    world.platform.set_mood(PlatformBehaviour::default());
+    world.platform.set_behaviour(PlatformBehaviour::default());
     taken_again(&world, &caller.call).await;
     assert_eq!(elsewhere.count(), 0);
 }
@@ -184,7 +188,7 @@ async fn a65_an_endpoint_that_points_elsewhere_has_taken_nothing_and_nobody_else
 async fn f03_f23_stop_start_stop_of_strangers_arrive_in_order_after_an_outage() {
     let world = world().await;
     let gateway = world.start().await;
-    world.platform.set_mood(PlatformBehaviour {
+    world.platform.set_behaviour(PlatformBehaviour {
         faults: 1.0,
         fault: Fault::Status(503),
         ..PlatformBehaviour::default()
@@ -200,7 +204,7 @@ async fn f03_f23_stop_start_stop_of_strangers_arrive_in_order_after_an_outage() 
     let ready = wire::get(world.home.doors.ops, "/readyz").await.unwrap();
     assert!(ready.status == 200 && ready.body.contains("endpoint main: accepts no events"), "{}", ready.body);
 
-    world.platform.set_mood(PlatformBehaviour::default());
+    world.platform.set_behaviour(PlatformBehaviour::default());
     let of_contacts = |event: &Delivery| event.taken && event.kind.starts_with("contact.");
     let events = world.platform.wait_for_all(30, SOON, of_contacts).await.unwrap();
     let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();

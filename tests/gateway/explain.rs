@@ -27,7 +27,7 @@ fn told(id: &str, config: &Path) -> (String, Option<i32>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a67_the_last_of_a_backlog_waits_for_the_limit_of_its_number_and_is_due_as_promised() {
+async fn a67_the_last_of_a_backlog_waits_for_its_numbers_limit_and_is_due_as_promised() {
     let mut slow = directory();
     slow["numbers"][OURS]["limits"] = json!({ "segments_per_second": 0.1, "burst": 1 });
     slow["settings"]["max_wait_ms"] = json!(100_000);
@@ -51,7 +51,7 @@ async fn a67_the_last_of_a_backlog_waits_for_the_limit_of_its_number_and_is_due_
     let (text, code) = told(last.text("/id"), &world.home.path("offhook.toml"));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.starts_with(&format!("{}: queued in the lane of {OURS}, ", last.text("/id"))), "{text}");
-    assert!(text.contains("\nwaits for the limit of its number; due at "), "{text}");
+    assert!(text.contains("\nwaits for the rate limit of its number; due at "), "{text}");
     assert!(!text.contains(TOKEN) && !text.contains(&caller.number.to_string()), "{text}");
 }
 
@@ -69,17 +69,17 @@ async fn until(world: &World, id: &str, such: impl Fn(&ApiAnswer) -> bool) -> Ap
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a67_a64_what_the_carrier_put_off_waits_for_the_end_of_the_rest_whatever_was_under_way() {
+async fn a67_a64_a_postponed_text_waits_for_the_end_of_the_carriers_pause() {
     let world = world().await;
     let _gateway = world.start().await;
     let (slow, caller) = (on_the_phone(&world).await, on_the_phone(&world).await);
     let answers_late = Behaviour { delay: Duration::from_secs(1), ..Behaviour::default() };
-    world.carrier.set_mood_towards(slow.number, Some(answers_late));
+    world.carrier.set_behaviour_towards(slow.number, Some(answers_late));
     let under_way = world.client.send_text(&slow.call, "slow", "a-1").await.unwrap();
     world.carrier.wait_for_sends(1, SOON).await.unwrap();
 
     let busy = Behaviour { too_many: 1.0, retry_after: Some(RetryAfter::Secs(60)), ..Behaviour::default() };
-    world.carrier.set_mood_towards(caller.number, Some(busy));
+    world.carrier.set_behaviour_towards(caller.number, Some(busy));
     let first = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
     until(&world, under_way.text("/id"), |why| why.text("/state") != "sending").await;
     let why = until(&world, first.text("/id"), |why| why.text("/attempts/0/outcome") == "later").await;
@@ -88,11 +88,11 @@ async fn a67_a64_what_the_carrier_put_off_waits_for_the_end_of_the_rest_whatever
 
     let (text, code) = told(first.text("/id"), &world.home.path("offhook.toml"));
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("attempt      the carrier answered 429: it wants us to wait\n"), "{text}");
+    assert!(text.contains("attempt      the carrier answered 429: it asked us to wait\n"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a67_a63_what_nobody_took_waits_for_its_next_attempt_and_the_next_text_to_that_phone_for_it() {
+async fn a67_a63_a_failed_text_waits_for_its_retry_and_the_next_of_its_pair_for_it() {
     let world = world().await;
     let _gateway = world.start().await;
     let caller = on_the_phone(&world).await;
@@ -118,9 +118,9 @@ async fn the_command_says_what_to_do_where_it_has_no_answer() {
         assert!(!text.contains(TOKEN), "{text}");
     };
     let door = format!("http://{}", world.home.doors.platform);
-    check(NOBODY, &config, &format!("no gateway of this configuration answers at {door} ("));
+    check(NOBODY, &config, &format!("no gateway with this configuration answers at {door} ("));
     let _gateway = world.start().await;
-    check(NOBODY, &config, "there is no such message");
+    check(NOBODY, &config, "no such message");
     assert_eq!(told("msg_x", &config).1, Some(2), "that is no id, and nobody is asked");
 
     let good = fs::read_to_string(&config).unwrap();
@@ -128,10 +128,10 @@ async fn the_command_says_what_to_do_where_it_has_no_answer() {
     check(NOBODY, &without, "no [[platform.token]] has the scope read");
     world.home.write("other", "another-token-0123456789");
     let other = world.home.write("other.toml", &good.replace("token_file = \"adapter\"", "token_file = \"other\""));
-    check(NOBODY, &other, "does not know the token adapter");
+    check(NOBODY, &other, "rejected the token adapter");
     let ops = good.replace(&world.home.doors.platform.to_string(), "127.0.0.1:0");
     let ops = ops.replace(&world.home.doors.ops.to_string(), &world.home.doors.platform.to_string());
-    check(NOBODY, &world.home.write("no-port.toml", &ops), "leaves the port to the system");
+    check(NOBODY, &world.home.write("no-port.toml", &ops), "listen.platform has port 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,13 +150,13 @@ async fn the_command_speaks_tls_with_the_door_whose_certificate_it_knows() {
     gateway.ready().await;
     let (text, code) = told(NOBODY, &config);
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("there is no such message"), "{text}");
+    assert!(text.contains("no such message"), "{text}");
 
     // Renewed, and the gateway still shows the one before.
     keep(&made());
     let (text, _) = told(NOBODY, &config);
-    assert!(text.contains("it shows another certificate than the one in the file"), "{text}");
-    assert!(text.contains("start it again, because the file has changed since"), "{text}");
+    assert!(text.contains("the door's certificate differs from the one in the file"), "{text}");
+    assert!(text.contains("if the file was changed since it started, restart it"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,6 +175,6 @@ async fn f07_a_carrier_that_cannot_be_reached_is_named_with_the_reason() {
     assert_ne!(why.text("/waiting_for"), "number_rate", "{}", why.json);
     let (text, code) = told(id, &world.home.path("offhook.toml"));
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("\nits carrier account fails: the carrier cannot be reached: "), "{text}");
+    assert!(text.contains("\nits carrier account is failing: the carrier cannot be reached: "), "{text}");
     assert!(!text.contains("limit of its number"), "{text}");
 }

@@ -47,7 +47,7 @@ fn webhooks_to_an_account_we_do_not_have_are_404() {
 }
 
 #[test]
-fn a58_a_signed_webhook_that_cannot_be_read_is_thanked_for_and_quarantined_once() {
+fn a58_a_signed_webhook_that_cannot_be_read_is_acknowledged_and_quarantined_once() {
     run(async |world| {
         let fields = [("MessageSid", "SM405"), ("To", OURS), ("Body", "a text from nobody")];
         for _ in 0..2 {
@@ -98,7 +98,7 @@ fn a_body_that_is_no_form_is_covered_by_no_signature() {
 }
 
 #[test]
-fn a_text_from_or_to_what_is_no_number_is_thanked_for_and_joins_no_call() {
+fn a_text_from_or_to_something_else_than_a_number_is_acknowledged_and_joins_no_call() {
     run(async |world| {
         let caller = on_the_phone(world).await;
         let number = caller.number.to_string();
@@ -116,7 +116,7 @@ fn a_text_from_or_to_what_is_no_number_is_thanked_for_and_joins_no_call() {
 }
 
 #[test]
-fn a53_the_same_webhook_eight_times_at_once_is_thanked_for_eight_times_and_is_one_event() {
+fn a53_the_same_webhook_eight_times_at_once_is_acknowledged_and_is_one_event() {
     run(async |world| {
         let caller = on_the_phone(world).await;
         let from = caller.number.to_string();
@@ -136,7 +136,7 @@ fn a53_the_same_webhook_eight_times_at_once_is_thanked_for_eight_times_and_is_on
 }
 
 #[test]
-fn receipts_for_nothing_we_know_are_thanked_for() {
+fn receipts_for_unknown_messages_are_acknowledged() {
     run(async |world| {
         let caller = on_the_phone(world).await;
         let sent = world.client.send_text(&caller.call, "hello", "a-1").await.unwrap();

@@ -30,8 +30,8 @@ async fn f17_serve_says_what_runs_with_a_line_for_each_thing() {
     let doors = world.home.doors;
     for parts in [
         vec!["offhook starts".to_owned(), format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))],
-        vec!["the data directory".to_owned(), format!("data_dir={}", world.home.data().display())],
-        vec!["the directory was loaded from the seed".to_owned(), "numbers=1".to_owned()],
+        vec!["using data directory".to_owned(), format!("data_dir={}", world.home.data().display())],
+        vec!["directory loaded from the seed".to_owned(), "numbers=1".to_owned()],
         vec!["door open door=\"carriers\"".to_owned(), format!("address={}", doors.carriers)],
         vec!["door open door=\"platform\"".to_owned(), format!("address={}", doors.platform)],
         vec!["door open door=\"ops\"".to_owned(), format!("address={}", doors.ops)],
@@ -40,7 +40,7 @@ async fn f17_serve_says_what_runs_with_a_line_for_each_thing() {
         let lines: Vec<_> = log.lines().filter(|line| parts.iter().all(|part| line.contains(part))).collect();
         assert!(lines.len() == 1 && lines[0].contains(" INFO "), "{parts:?} in:\n{log}");
     }
-    assert!(!log.contains("nothing can be matched or sent"), "{log}");
+    assert!(!log.contains("no text can be matched or sent"), "{log}");
     written(&world, gateway).await;
 }
 
@@ -53,7 +53,7 @@ async fn f17_serve_without_a_directory_warns_that_nothing_can_be_matched_or_sent
     let gateway = world.start().await;
     let log = world.home.says("ready").await;
     let line =
-        log.lines().find(|line| line.contains("nothing can be matched or sent")).unwrap_or_else(|| panic!("{log}"));
+        log.lines().find(|line| line.contains("no text can be matched or sent")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(" WARN ") && line.contains("--seed"), "{line}");
     written(&world, gateway).await;
 }
@@ -103,17 +103,17 @@ async fn f17_lines_for_the_journal_have_a_priority_and_no_time() {
     let world = world().await;
     let gateway = start_with(&world, "OFFHOOK_LOG_FORMAT", "journal").await;
     gateway.signal("HUP");
-    world.home.says("configuration read again").await;
+    world.home.says("configuration reloaded").await;
     world.home.configure(|text| text.replacen("[listen]", "[listen", 1));
     gateway.signal("HUP");
-    world.home.says("the configuration was not taken").await;
+    world.home.says("configuration reload refused").await;
     let log = written(&world, gateway).await;
     assert!(
         log.lines().all(|line| line.starts_with("<3>") || line.starts_with("<4>") || line.starts_with("<6>")),
         "{log}"
     );
     assert!(log.contains("<6>offhook::serve: ready\n"), "{log}");
-    assert!(log.lines().any(|line| line.starts_with("<3>") && line.contains("is no TOML here")), "{log}");
+    assert!(log.lines().any(|line| line.starts_with("<3>") && line.contains("invalid TOML")), "{log}");
 
     let mut command = Command::new(crate::process::binary());
     quiet(&mut command).env("OFFHOOK_LOG_FORMAT", "journal");

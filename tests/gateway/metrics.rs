@@ -40,7 +40,7 @@ const STILL: &[(&str, &str)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a57_r4_what_is_counted_is_in_the_list_and_the_other_way_round_and_no_label_tells_of_people() {
+async fn a57_r4_every_metric_is_listed_and_counted_and_no_label_names_a_person() {
     let mut directory = directory();
     directory["numbers"][OURS]["label"] = format!("Support {OURS}").into();
     let world = World::new(CarrierSettings::default(), &directory).await;
@@ -148,10 +148,10 @@ async fn what_is_wrong(world: &World) {
 /// "Not now", and a number rests.
 async fn a_carrier_with_no_time(world: &World, gateway: &Gateway) {
     let caller = on_the_phone(world).await;
-    world.carrier.set_mood_towards(caller.number, Some(Behaviour { too_many: 1.0, ..Behaviour::default() }));
+    world.carrier.set_behaviour_towards(caller.number, Some(Behaviour { too_many: 1.0, ..Behaviour::default() }));
     assert_eq!(world.client.send_text(&caller.call, CANARY, "a-1").await.unwrap().status, 202);
     wait_for(gateway, "offhook_lane_pauses_total", |rest_factor| rest_factor > 0.0).await;
-    world.carrier.set_mood_towards(caller.number, None);
+    world.carrier.set_behaviour_towards(caller.number, None);
     world.carrier.phone(caller.number).wait_for(1, SOON).await.unwrap();
 }
 

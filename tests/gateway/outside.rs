@@ -25,11 +25,11 @@ async fn what_a_carrier_answers_with_nonsense_shows_as_sending_and_is_not_sent_a
     for (answer, behaviour) in nonsense() {
         let caller = on_the_phone(&world).await;
         let phone = world.carrier.phone(caller.number);
-        world.carrier.set_mood_towards(caller.number, Some(behaviour));
+        world.carrier.set_behaviour_towards(caller.number, Some(behaviour));
         let unclear = world.client.send_text(&caller.call, "first", "a-1").await.unwrap();
         world.carrier.wait_for_sends(sent.len() * 2 + 1, SOON).await.unwrap();
         // The pair is free for the next text, which shows that the answer to the first was read.
-        world.carrier.set_mood_towards(caller.number, None);
+        world.carrier.set_behaviour_towards(caller.number, None);
         assert_eq!(world.client.send_text(&caller.call, "second", "a-1").await.unwrap().status, 202);
         phone.wait_for_text(SOON, |text| text == "second").await.expect(answer);
         sent.push((answer, unclear.text("/id").to_owned()));
@@ -56,7 +56,7 @@ async fn check(world: &World, sent: &[(&str, String)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a55_a65_a_platform_that_was_down_from_the_start_gets_everything_in_order_and_once() {
+async fn a55_a65_a_platform_that_was_down_from_the_start_gets_each_event_in_order() {
     let world = world().await;
     world.platform.go_down().await;
     let _gateway = world.start().await;

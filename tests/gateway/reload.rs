@@ -119,7 +119,7 @@ async fn reloads(gateway: &Gateway) -> [u64; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g32_a_certificate_is_shown_from_the_reload_on_and_connections_that_are_open_go_on() {
+async fn g32_a_reload_replaces_the_certificate_and_open_connections_go_on() {
     let (first, second) = (Pair::new(), Pair::new());
     let door = Door::with(&first).await;
     let open = door.trusting(&first);
@@ -146,8 +146,8 @@ async fn g32_g33_what_is_wrong_is_named_by_key_and_line_and_everything_stays_as_
     let no_der = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
     let toml = |from: &str, to: &str| ("offhook.toml", good.replacen(from, to, 1));
     let certificate = "listen.platform_tls.certificate_file \"door.pem\" holds no CERTIFICATE";
-    let cut_off = "listen.platform_tls.certificate_file \"door.pem\" is cut off: block 1 at line 1";
-    let no_certificate = "listen.platform_tls.certificate_file \"door.pem\" holds a CERTIFICATE that is none: block 1";
+    let cut_off = "listen.platform_tls.certificate_file \"door.pem\" is truncated: block 1 at line 1";
+    let no_certificate = "listen.platform_tls.certificate_file \"door.pem\" holds an invalid CERTIFICATE: block 1";
     let together = "listen.platform_tls.key_file \"door.key\" and \"door.pem\"";
     let mutations = [
         (("door.pem", String::new()), certificate),
@@ -157,13 +157,13 @@ async fn g32_g33_what_is_wrong_is_named_by_key_and_line_and_everything_stays_as_
         (("door.pem", other.certificate.clone()), together),
         (("door.key", other.key.clone()), together),
         (("door.key", "nothing".to_owned()), "listen.platform_tls.key_file \"door.key\" holds no PRIVATE KEY"),
-        (("webhook", "whsec_short".to_owned()), "secret_files hold a key that is not whsec_"),
+        (("webhook", "whsec_short".to_owned()), "secret_files has a key that is not whsec_"),
         (("twilio", String::new()), "auth_token_files \"twilio\" is empty"),
         (toml("door.pem", "elsewhere.pem"), "listen.platform_tls.certificate_file \"elsewhere.pem\" cannot be read"),
         (toml("\"send\", ", "\"sned\", "), "scopes names \"sned\""),
         (toml("data_dir", "data_dri"), "data_dri is no key"),
-        (toml("[listen]", "[listen"), "is no TOML here"),
-        (toml("account_sid = \"AC", "account_sid = \"AX"), "account_sid is none"),
+        (toml("[listen]", "[listen"), "invalid TOML"),
+        (toml("account_sid = \"AC", "account_sid = \"AX"), "account_sid is invalid"),
     ];
     let trusting = door.trusting(&pair);
     for ((file, text), expected) in &mutations {
@@ -196,7 +196,7 @@ fn place(line: &str, file: &Path) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g33_secrets_of_carriers_and_endpoints_are_taken_over_and_what_needs_a_restart_is_named() {
+async fn g33_a_reload_replaces_secrets_and_names_what_needs_a_restart() {
     let world = world().await;
     let gateway = world.start().await;
     let caller = on_the_phone(&world).await;
@@ -257,7 +257,7 @@ async fn f15_a_reload_that_would_leave_no_token_or_no_account_is_refused() {
     ] {
         world.home.write("offhook.toml", &text);
         let said = reload(&world, &gateway, "refused").await;
-        let why = format!("offhook.toml: there is no {gone}, and the gateway was started with one");
+        let why = format!("offhook.toml: there is no {gone}, but the gateway was started with one");
         assert!(said.contains(&why), "{why} is not in:\n{said}");
         assert_ne!(world.client.call("no-such-call").await.unwrap().status, 401);
     }
@@ -280,7 +280,7 @@ async fn f15_a_sighup_in_the_first_moments_of_a_start_is_a_reload() {
     let mut gateway = world.home.start_by(strace, &world.home.path("offhook.toml"));
     let ended = gateway.ready_or_ended().await;
     assert_eq!(ended, None, "{}", world.home.log());
-    world.home.says("configuration read again").await;
+    world.home.says("configuration reloaded").await;
     let traced = fs::read_to_string(world.home.path("traced")).unwrap();
     assert!(traced.contains("SIGHUP"), "{traced}");
     assert_eq!(gateway.terminate().await.code(), Some(0));

@@ -25,7 +25,7 @@ async fn systemd_hears_of_reading_of_readiness_of_reloads_and_of_the_end() {
     gateway.signal("TERM");
     systemd.until("STOPPING=1").await;
     assert_eq!(gateway.exit().await.code(), Some(0));
-    assert!(!world.home.log().contains("watchdog may bite"), "{}", world.home.log());
+    assert!(!world.home.log().contains("watchdog may kill"), "{}", world.home.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +46,7 @@ async fn the_watchdog_is_fed_in_half_its_time_with_nothing_else_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_watchdog_is_not_fed_while_the_engine_waits_for_the_disk_and_is_again_after_that() {
+async fn the_watchdog_is_not_fed_while_the_engine_waits_for_the_disk() {
     let world = world().await;
     let systemd = Notified::listen(&world.home);
     let mut gateway = systemd.start(&world.home, WATCHDOG);
@@ -55,7 +55,7 @@ async fn the_watchdog_is_not_fed_while_the_engine_waits_for_the_disk_and_is_agai
     let (client, number) = (world.client.clone(), "+14155550100");
     let body = serde_json::json!({ "caller": number, "queue": "support", "agent": "a-1" });
     let asking = tokio::spawn(async move { client.put_call("held-up", &body).await });
-    world.home.says("the engine is stuck in one commit").await;
+    world.home.says("the engine is stuck in a commit").await;
     while systemd.next_within(Duration::from_millis(1)).await.is_some() {}
     let heard = systemd.next_within(WATCHDOG).await;
     assert_eq!(heard, None, "the engine stands still and the watchdog is fed");
@@ -99,13 +99,13 @@ async fn slow_disk(gateway: &Gateway) -> Option<std::process::Child> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sockets_that_are_handed_over_under_another_name_or_for_another_address_are_refused_with_a_way_out() {
+async fn sockets_from_systemd_with_a_wrong_name_or_address_are_refused() {
     let world = world().await;
     let held = Held::listen(world.home.doors);
     let [carriers, platform] = [world.home.doors.carriers, world.home.doors.platform];
     let swapped = format!(
-        "systemd listens at {platform} for the carriers door, and listen.carriers says {carriers}: let ListenStream= in \
-         its unit say the same"
+        "systemd listens at {platform} for the carriers door, but listen.carriers is {carriers}: set ListenStream= in \
+         its unit to the same address"
     );
     for (names, why) in [
         (

@@ -120,7 +120,7 @@ async fn f15_the_reload_of_the_unit_reaches_the_gateway() {
 
     let nobody = quiet(Command::new(binary()).args(["reload", "2147483647"])).output().unwrap();
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(said(&nobody).contains("process 2147483647 cannot be signalled"), "{}", said(&nobody));
+    assert!(said(&nobody).contains("cannot signal process 2147483647"), "{}", said(&nobody));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,13 @@
 //! Calls start, change and end (A7-A14, A19, A20).
 
-use crate::model::{Call, DAY, HOUR, MEMORY, Model, Talked, language_of};
+use crate::model::{Call, DAY, HOUR, MEMORY, Model, PastSession, language_of};
 use crate::seen::{Answer, Used};
-use crate::story::{AgentWord, Name, Put, Switch};
+use crate::story::{AgentField, Name, Put, Switch};
 use offhook::model::{ClosedReason, FailureCode, Kind, Phase};
 
 impl Model {
     pub(crate) fn put(&mut self, put: &Put) -> Answer {
-        if self.is_ended_unheard(put.call) {
+        if self.is_ended_before_start(put.call) {
             return Answer::EndedBeforeStart;
         }
         let Some(before) = self.calls.get(put.call).cloned() else {
@@ -18,7 +18,7 @@ impl Model {
                 language: put.language.unwrap_or(language_of(put.queue)),
                 phase: put.phase,
                 consent: put.consent,
-                agent: put.agent == AgentWord::Named,
+                agent: put.agent == AgentField::Named,
                 version: put.version,
                 lease: self.now + 4 * HOUR,
                 ended: None,
@@ -49,31 +49,31 @@ impl Model {
         call.version = put.version.or(before.version);
         call.lease = self.now + 4 * HOUR;
         call.agent = match put.agent {
-            AgentWord::Named => true,
-            AgentWord::LeftOut => before.agent,
-            AgentWord::Null => false,
+            AgentField::Named => true,
+            AgentField::Omitted => before.agent,
+            AgentField::Null => false,
         };
-        // A1: the number it has may be another call's with who is texted now.
-        let elsewhere = call.party() != before.party();
-        if elsewhere {
+        // A1: its number may already be bound to another call with the new party.
+        let party_changed = call.party() != before.party();
+        if party_changed {
             let holder = call.our_number.zip(call.party()).and_then(|(ours, who)| self.bound_to(ours, who));
             if holder.is_some() {
                 call.our_number = None;
             }
         }
-        // A12: the last agent left, so nobody could read a text until another comes.
+        // A12: the last agent left, so texts would go unread until another joins.
         let left = before.agent && !call.agent && call.phase == Phase::Connected;
         let closes = left && call.closed.is_none();
         if left {
             call.closed = Some(ClosedReason::NoAgent);
         }
         if call.agent && call.closed == Some(ClosedReason::NoAgent) {
-            // A46: who said STOP is not texted by the next agent either.
+            // A46: an opted-out caller is not texted by the next agent either.
             let blocked = call.our_number.zip(call.party()).is_some_and(|(ours, who)| self.blocked(who, ours));
             call.closed = blocked.then_some(ClosedReason::OptedOut);
             call.opened = false;
         }
-        if closes || elsewhere {
+        if closes || party_changed {
             self.remember(put.call, &before, call.language);
         }
         self.calls.insert(put.call, call);
@@ -81,7 +81,7 @@ impl Model {
     }
 
     pub(crate) fn end(&mut self, name: Name) -> Answer {
-        if self.is_ended_unheard(name) {
+        if self.is_ended_before_start(name) {
             return Answer::EndedBeforeStart;
         }
         let Some(call) = self.calls.get(name) else {
@@ -94,20 +94,20 @@ impl Model {
         self.shown(name, false)
     }
 
-    /// The end of a call that was never heard of is remembered for a day (A8).
-    pub(crate) fn is_ended_unheard(&self, name: Name) -> bool {
+    /// Whether the call's end arrived before its start, within a day (A8).
+    pub(crate) fn is_ended_before_start(&self, name: Name) -> bool {
         self.ended_before_start.get(name).is_some_and(|at| self.now - at < DAY) && !self.calls.contains_key(name)
     }
 
-    /// A call is over, for whatever reason (R51).
+    /// Ends a call for any reason (R51).
     pub(crate) fn hang_up(&mut self, name: Name, reason: &'static str, with_closing: bool) {
         let mut call = self.calls[name].clone();
         let open = call.opened && call.closed.is_none();
-        // A20, A36: only where texts flowed, and judged like any text at this moment.
+        // A20, A36: only after texts were exchanged, and subject to the rules of any text.
         let may_close = open && with_closing && self.on(Switch::Closing);
         let closing = if may_close { self.may_send(&call, false).ok().zip(call.our_number) } else { None };
 
-        self.take_back(name, FailureCode::CancelledCallEnded);
+        self.cancel_queued(name, FailureCode::CancelledCallEnded);
         call.ended = Some(reason);
         if open {
             call.closed = Some(ClosedReason::CallEnded);
@@ -120,14 +120,14 @@ impl Model {
         }
     }
 
-    /// Whom a call texted, if it did (A23).
+    /// Remembers the call's contact, if it exchanged texts (A23).
     pub(crate) fn remember(&mut self, name: Name, call: &Call, language: Name) {
         if call.used.received == 0 && call.used.segments == 0 {
             return;
         }
         if let Some((ours, who)) = call.our_number.zip(call.party()) {
             let until = self.now + MEMORY;
-            self.talked.insert((ours, who), Talked { call: name, language, at: self.now, until });
+            self.past_sessions.insert((ours, who), PastSession { call: name, language, at: self.now, until });
         }
     }
 

@@ -1,9 +1,9 @@
-//! What an act of a story is for the machine.
+//! The machine's command for each act of a story.
 
 use crate::directory::{directory, language, number};
 use crate::gateway::Gateway;
 use crate::model::Model;
-use crate::story::{Act, AgentWord, Answered, Put, SHORT_CODE, Said, Send, Text, Words};
+use crate::story::{Act, AgentField, CarrierResponse, Put, ReceiptStatus, SHORT_CODE, Send, Text, Words};
 use offhook::machine::command::{self, Command, Content, PutCall, Settled, SettledAs};
 use offhook::machine::view::View;
 use offhook::model::{
@@ -11,24 +11,24 @@ use offhook::model::{
 };
 use std::time::Duration;
 
-/// The command. `nth` is the text of ours it is about, `step` makes a carrier's id that no other step has.
+/// The command of an act. `nth` is its outbound text; `step` makes the carrier's id unique.
 pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway: &Gateway) -> Command {
     match act {
         Act::Put(put) => put_call(put),
         Act::End(call) => Command::EndCall { call: call_id(call), reason: Some("hung_up".to_owned()), key: None },
         Act::Send(send) => send_text(send),
-        Act::Text(text) => heard(InboundItem::Message(inbound(text, step))),
+        Act::Text(text) => inbound_item(InboundItem::Message(inbound(text, step))),
         Act::Go(_) => Command::StartSend {
             message: gateway.text(nth),
             lane_empty_at: Default::default(),
             account_empty_at: Default::default(),
         },
-        Act::Settle(_, answered) => Command::Settle {
+        Act::Settle(_, response) => Command::Settle {
             message: gateway.text(nth),
             attempt: u32::try_from(model.texts[nth].attempts).expect("a text is tried a few times"),
-            settled: Settled { outcome: settled(*answered), status: None, detail: None },
+            settled: Settled { outcome: settled(*response), status: None, detail: None },
         },
-        Act::Receipt(_, said) => heard(InboundItem::Receipt(receipt(gateway.text(nth), *said))),
+        Act::Receipt(_, status) => inbound_item(InboundItem::Receipt(receipt(gateway.text(nth), *status))),
         Act::Cancel(_) => Command::Cancel(gateway.text(nth)),
         Act::Expire(_) => Command::Expire(gateway.text(nth)),
         Act::Tick => Command::Tick,
@@ -54,9 +54,9 @@ fn put_call(put: &Put) -> Command {
         language: put.language.map(language),
         phase: put.phase,
         agent: match put.agent {
-            AgentWord::Named => Some(Some("kim".to_owned())),
-            AgentWord::LeftOut => None,
-            AgentWord::Null => Some(None),
+            AgentField::Named => Some(Some("kim".to_owned())),
+            AgentField::Omitted => None,
+            AgentField::Null => Some(None),
         },
         call_type: "inbound_ivr".to_owned(),
         wait_sms_consent: put.consent,
@@ -94,17 +94,17 @@ fn inbound(text: &Text, step: usize) -> Inbound {
     }
 }
 
-fn settled(answered: Answered) -> SettledAs {
-    match answered {
-        Answered::IntakeOutcome => SettledAs::Sent { carrier_id: "SM".to_owned(), segments: None },
-        Answered::Refused(code) => SettledAs::Refused { code, carrier_code: None },
-        Answered::Later => SettledAs::Later { retry_after: Some(Duration::from_secs(40)) },
-        Answered::Nothing => SettledAs::Unknown,
-        Answered::AccountRefused => SettledAs::AccountRefused,
+fn settled(response: CarrierResponse) -> SettledAs {
+    match response {
+        CarrierResponse::Accepted => SettledAs::Sent { carrier_id: "SM".to_owned(), segments: None },
+        CarrierResponse::Refused(code) => SettledAs::Refused { code, carrier_code: None },
+        CarrierResponse::Later => SettledAs::Later { retry_after: Some(Duration::from_secs(40)) },
+        CarrierResponse::Nothing => SettledAs::Unknown,
+        CarrierResponse::AccountRefused => SettledAs::AccountRefused,
     }
 }
 
-fn receipt(message: MessageId, Said(state, status): Said) -> Receipt {
+fn receipt(message: MessageId, ReceiptStatus(state, status): ReceiptStatus) -> Receipt {
     Receipt {
         about: ReceiptRef::Ours(message),
         carrier_id: message.to_string(),
@@ -116,7 +116,7 @@ fn receipt(message: MessageId, Said(state, status): Said) -> Receipt {
     }
 }
 
-fn heard(item: InboundItem) -> Command {
+fn inbound_item(item: InboundItem) -> Command {
     Command::InboundItem { account: "main".to_owned(), item }
 }
 

@@ -1,4 +1,4 @@
-//! Who the names of a story are, and the directory its switches make.
+//! The numbers behind a story's names, and the directory its switches make.
 
 use crate::story::{CALLERS, Name, OURS, QUEUES, Switch};
 use offhook::model::{
@@ -7,10 +7,10 @@ use offhook::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So few that stories come to more.
+/// So few that stories exceed it.
 pub(crate) const STRANGERS_PER_HOUR: u32 = 2;
 
-/// The number of a caller, or of ours.
+/// The number of a caller or one of ours.
 pub(crate) fn number(name: Name) -> E164 {
     let text = match name {
         "support" => "+12065550100",
@@ -24,26 +24,26 @@ pub(crate) fn number(name: Name) -> E164 {
     text.parse().expect("these are numbers")
 }
 
-/// Whose number it is.
+/// The name of a number.
 pub(crate) fn name_of(known: E164) -> Name {
     CALLERS.into_iter().chain(OURS).find(|name| number(name) == known).expect("a story has few numbers")
 }
 
-/// The directory with these switched on. Its texts say what they are for and in which language.
+/// The directory with these switches on. Its texts name their purpose and language.
 pub(crate) fn directory(on: &BTreeSet<Switch>) -> Directory {
     let is = |switch| on.contains(&switch);
     let texts = |what: &str, languages: &[&str]| -> BTreeMap<Language, String> {
         languages.iter().map(|name| (language(name), format!("{what} in {name}."))).collect()
     };
     let settings = Settings {
-        // Lanes rest and accounts are left alone without a text being refused for it: waits are not part of these stories.
+        // Long enough that no text is refused while a lane is paused or a breaker open: waits are not modelled.
         max_wait_ms: 120_000,
-        // Longer than any story: what the retention takes away is not what is compared.
+        // Longer than any story, so that retention deletes nothing.
         retention_days: 3_650,
         in_call_sms: is(Switch::InCallSms),
         non_us: NonUs {
-            in_call: is(Switch::AbroadInCall),
-            wait_time: is(Switch::AbroadWaiting),
+            in_call: is(Switch::NonUsInCall),
+            wait_time: is(Switch::NonUsWaiting),
             rule: NonUsRule::PlusOne,
         },
         custom_messages: is(Switch::CustomMessages),
@@ -64,7 +64,7 @@ pub(crate) fn directory(on: &BTreeSet<Switch>) -> Directory {
             ..OptOutWords::default()
         },
         attach_cross_queue: is(Switch::AttachCrossQueue),
-        drop_non_us_inbound: is(Switch::DropFromAbroad),
+        drop_non_us_inbound: is(Switch::DropNonUs),
         ..Settings::default()
     };
     let feature = |queue| is(if queue == "support" { Switch::Support } else { Switch::Sales });
@@ -106,7 +106,7 @@ fn preset(id: &str, text: &str) -> (PresetId, Preset) {
     (id.to_owned().try_into().expect("a name"), Preset { label: id.to_owned(), text: text.to_owned() })
 }
 
-/// A number without limits, so that nothing is refused for the rate.
+/// A number without limits, so that nothing is rate limited.
 fn entry(name: Name, state: VerificationState, mms: bool) -> Number {
     Number {
         label: name.to_owned(),

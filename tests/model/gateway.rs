@@ -1,7 +1,7 @@
-//! The machine as the engine drives it: rows in a map, claims in a set, commands one after another.
+//! The machine driven as by the engine: rows in a map, claims in a set, one command at a time.
 
 use crate::directory::{directory, name_of, number};
-use crate::seen::{Answer, Block, CallSeen, HeardSeen, Keyword, Seen, TextSeen, Used};
+use crate::seen::{Answer, Block, CallSeen, InboundSeen, Keyword, Seen, TextSeen, Used};
 use crate::story::{CALLERS, CALLS, Name, OURS, SHORT_CODE, Switch};
 use offhook::machine::apply::apply;
 use offhook::machine::command::{At, Command, IntakeOutcome, Reply};
@@ -15,23 +15,23 @@ use offhook::rules::keyword;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
-/// When every story begins.
+/// The start time of every story.
 const START: Timestamp = Timestamp::from_ms(1_763_812_800_000);
 
-/// A fault of the harness: of some facts no row is written.
-pub(crate) type Forgets = fn(&Event) -> bool;
+/// An injected fault: events for which no row is written.
+pub(crate) type DropsRows = fn(&Event) -> bool;
 
-/// The machine, what it knows, and what it did.
+/// The machine, its state and its history.
 pub(crate) struct Gateway {
     rows: BTreeMap<Key, Vec<u8>>,
     claims: HashSet<Claim>,
     directory: Directory,
     at: At,
-    /// Texts of ours as their rows are, in the order they were queued.
+    /// Outbound texts by their rows, in the order they were queued.
     texts: Vec<(MessageId, TextSeen)>,
-    heard: Vec<HeardSeen>,
+    inbound: Vec<InboundSeen>,
     attempts: Vec<(Name, Name, Kind)>,
-    forgets: Forgets,
+    drops_rows: DropsRows,
 }
 
 impl View for Gateway {
@@ -60,16 +60,16 @@ impl View for Gateway {
 
 impl Gateway {
     /// A gateway that has just started, with the directory of every story.
-    pub(crate) fn new(on: &BTreeSet<Switch>, forgets: Forgets) -> Self {
+    pub(crate) fn new(on: &BTreeSet<Switch>, drops_rows: DropsRows) -> Self {
         let mut gateway = Self {
             rows: BTreeMap::new(),
             claims: HashSet::new(),
             directory: Directory::default(),
             at: At { time: START, position: Position::default() },
             texts: Vec::new(),
-            heard: Vec::new(),
+            inbound: Vec::new(),
             attempts: Vec::new(),
-            forgets,
+            drops_rows,
         };
         let seed = Command::Seed { directory: Box::new(directory(on)), opt_outs: Vec::new() };
         for command in [Command::GatewayStarted, seed] {
@@ -78,13 +78,13 @@ impl Gateway {
         gateway
     }
 
-    /// Decides a command so many seconds after the beginning, and keeps what follows.
+    /// Decides a command at this second of the story, and applies its events.
     pub(crate) fn run(&mut self, secs: u64, command: Command) -> Answer {
         self.at = At { time: Timestamp::from_ms(START.as_ms() + secs * 1_000), position: self.at.position.next() };
         let decision = decide(self, command, self.at);
-        let events = decision.events.into_iter().filter(|event| !(self.forgets)(&event.fact)).collect();
-        let story = CommittedFrame { position: self.at.position, at: self.at.time, events };
-        let writes = apply(&story);
+        let events = decision.events.into_iter().filter(|event| !(self.drops_rows)(&event.fact)).collect();
+        let frame = CommittedFrame { position: self.at.position, at: self.at.time, events };
+        let writes = apply(&frame);
         for write in writes.clone() {
             match write {
                 Write::Put(key, row) => drop(self.rows.insert(key, row)),
@@ -92,12 +92,12 @@ impl Gateway {
                 Write::DropTable(table) => self.rows.retain(|key, _| key.table != table),
             }
         }
-        story.events.iter().for_each(|event| self.note(&event.fact));
+        frame.events.iter().for_each(|event| self.note(&event.fact));
         self.read_texts(&writes);
         answer(&decision.reply)
     }
 
-    /// Keeps what no row holds.
+    /// Records what no row holds.
     fn note(&mut self, fact: &Event) {
         if let Some(after) = fact.directory_after(&self.directory) {
             self.directory = after;
@@ -113,14 +113,14 @@ impl Gateway {
             Event::SendStarted { message, .. } => {
                 self.attempts.push((name_of(message.ours), theirs(message), message.kind));
             }
-            Event::MessageReceived { message, .. } => self.heard.push(HeardSeen::InCall {
+            Event::MessageReceived { message, .. } => self.inbound.push(InboundSeen::InCall {
                 from: theirs(message),
                 to: name_of(message.ours),
                 call: call_name(message.call.as_ref().expect("it was received in a call")),
                 keyword: message.keyword.map(keyword_seen),
                 reply_blocked: message.reply_blocked,
             }),
-            Event::MessageLate(late) => self.heard.push(HeardSeen::Late {
+            Event::MessageLate(late) => self.inbound.push(InboundSeen::Late {
                 from: address_name(late.from.kept().expect("nothing is erased")),
                 to: address_name(late.to.kept().expect("nothing is erased")),
                 replied: late.auto_replied,
@@ -130,7 +130,7 @@ impl Gateway {
         }
     }
 
-    /// Reads the texts again whose rows were written.
+    /// Rereads the texts whose rows were written.
     fn read_texts(&mut self, writes: &[Write]) {
         for nth in 0..self.texts.len() {
             let (id, seen) = &self.texts[nth];
@@ -142,12 +142,12 @@ impl Gateway {
         }
     }
 
-    /// Our n-th text.
+    /// The n-th outbound text.
     pub(crate) fn text(&self, nth: usize) -> MessageId {
         self.texts[nth].0
     }
 
-    /// Everything that can be seen.
+    /// All visible state.
     pub(crate) fn seen(&self) -> Seen {
         let calls = CALLS.into_iter().filter_map(|name| Some((name, self.call(name)?)));
         let live = |who| self.live(number(who)).into_iter().map(move |live| (who, live));
@@ -164,7 +164,7 @@ impl Gateway {
             pairs: CALLERS.into_iter().flat_map(live).filter_map(pair).collect(),
             opt_outs: CALLERS.into_iter().filter_map(opt_out).map(block).collect(),
             texts: self.texts.iter().map(|(_, text)| text.clone()).collect(),
-            heard: self.heard.clone(),
+            inbound: self.inbound.clone(),
             attempts: self.attempts.clone(),
         }
     }
@@ -225,7 +225,7 @@ fn answer(reply: &Reply) -> Answer {
         Reply::EndedBeforeStart { .. } => Answer::EndedBeforeStart,
         Reply::Message { message, .. } => Answer::Message(message.state),
         Reply::Refused(refusal) => Answer::Refused(refusal.code.word(), refusal.other_call.as_ref().map(call_name)),
-        Reply::InboundItem(taken) => Answer::InboundItem(match taken {
+        Reply::InboundItem(outcome) => Answer::InboundItem(match outcome {
             IntakeOutcome::Attached => "attached",
             IntakeOutcome::Replied => "replied",
             IntakeOutcome::Silent(_) => "silent",
@@ -234,7 +234,7 @@ fn answer(reply: &Reply) -> Answer {
             IntakeOutcome::Stale => "stale",
             IntakeOutcome::Duplicate => "duplicate",
             IntakeOutcome::NoSuchMessage | IntakeOutcome::Quarantined(_) | IntakeOutcome::Ignored => {
-                "nothing a story brings about"
+                "not reached by any story"
             }
         }),
         Reply::Started { message } => {
@@ -269,7 +269,7 @@ fn call_name(call: &CallId) -> Name {
     known(call.as_str(), &CALLS)
 }
 
-/// The name of those a story has.
+/// The static name equal to this text.
 fn known(text: &str, names: &[Name]) -> Name {
     names.iter().find(|name| **name == text).expect("a story has few names")
 }

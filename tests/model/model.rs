@@ -1,9 +1,8 @@
-//! The rules once more, as plainly as they can be said: names are names, lists are searched from one end to the other,
-//! and everything is worked out anew whenever it is asked for.
+//! The rules in their simplest form: people and numbers are names, lists are searched linearly, and nothing is cached.
 //!
-//! Invariant: no rule and nothing of the machine is used here, only the model's words for states and kinds.
+//! Invariant: this uses nothing of the rules or the machine, only the library's enums for states and kinds.
 
-use crate::seen::{Answer, Block, CallSeen, HeardSeen, Seen, TextSeen, Used};
+use crate::seen::{Answer, Block, CallSeen, InboundSeen, Seen, TextSeen, Used};
 use crate::story::{Act, CALLERS, Due, Name, Pause, Switch};
 use offhook::model::{ClosedReason, FailureCode, Kind, MessageState, Phase, Session};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +11,10 @@ pub(crate) const MINUTE: u64 = 60;
 pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const DAY: u64 = 24 * HOUR;
 
-/// How long we remember whom a call texted (A23).
+/// How long a call's contact is remembered (A23).
 pub(crate) const MEMORY: u64 = 90 * DAY;
 
-/// What is on at the beginning of a story.
+/// The switches that are on at the start of a story.
 pub(crate) const ON_AT_FIRST: [Switch; 11] = [
     Switch::InCallSms,
     Switch::Support,
@@ -30,28 +29,28 @@ pub(crate) const ON_AT_FIRST: [Switch; 11] = [
     Switch::Closing,
 ];
 
-/// A gateway.
+/// The model of a gateway.
 pub(crate) struct Model {
     /// Seconds since the story began.
     pub(crate) now: u64,
     pub(crate) on: BTreeSet<Switch>,
     pub(crate) calls: BTreeMap<Name, Call>,
-    /// Calls whose end was heard before their start, and when.
+    /// Calls whose end arrived before their start, and when.
     pub(crate) ended_before_start: BTreeMap<Name, u64>,
-    /// Texts of ours, in the order they were queued.
+    /// Outbound texts, in the order they were queued.
     pub(crate) texts: Vec<Text>,
-    pub(crate) heard: Vec<HeardSeen>,
+    pub(crate) inbound: Vec<InboundSeen>,
     pub(crate) attempts: Vec<(Name, Name, Kind)>,
-    /// What carriers told us, by its id.
+    /// Ids of the carriers' items received so far.
     pub(crate) items: BTreeSet<String>,
     pub(crate) blocks: BTreeMap<Name, Block>,
-    /// Landlines, and until when we believe it.
+    /// Known landlines, and until when.
     pub(crate) landlines: BTreeMap<Name, u64>,
-    /// The last texting of each pair of our number and theirs that is over.
-    pub(crate) talked: BTreeMap<(Name, Name), Talked>,
-    /// When we last replied to who was on no call, for each pair.
+    /// The last ended session of each pair of our number and theirs.
+    pub(crate) past_sessions: BTreeMap<(Name, Name), PastSession>,
+    /// Times of auto-replies, for each pair.
     pub(crate) replies: BTreeMap<(Name, Name), Vec<u64>>,
-    /// When we answered somebody who was on no call, and what for.
+    /// Answers to strangers: kind and time.
     pub(crate) strangers: Vec<(Kind, u64)>,
 }
 
@@ -68,7 +67,7 @@ pub(crate) struct Call {
     pub(crate) version: Option<i64>,
     pub(crate) lease: u64,
     pub(crate) ended: Option<&'static str>,
-    /// A message was received, or one of ours tried, since texts were closed last (A20).
+    /// Whether a text was received or attempted since the session was last closed (A20).
     pub(crate) opened: bool,
     pub(crate) closed: Option<ClosedReason>,
     pub(crate) our_number: Option<Name>,
@@ -76,13 +75,13 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Who is texted.
+    /// The person texted.
     pub(crate) fn party(&self) -> Option<Name> {
         self.alternative.or(self.caller)
     }
 }
 
-/// A text of ours.
+/// An outbound text.
 #[derive(Clone)]
 pub(crate) struct Text {
     pub(crate) kind: Kind,
@@ -95,9 +94,9 @@ pub(crate) struct Text {
     pub(crate) expires: u64,
     pub(crate) attempts: usize,
     pub(crate) tried_at: u64,
-    /// The latest attempt was answered, or will never be.
+    /// Whether the latest attempt has an outcome.
     pub(crate) settled: bool,
-    /// When it turned out that no answer comes.
+    /// When the attempt's outcome became unknown.
     pub(crate) unknown_since: Option<u64>,
 }
 
@@ -108,13 +107,13 @@ impl Text {
     }
 }
 
-/// A texting that is over.
+/// A session that is over.
 #[derive(Clone)]
-pub(crate) struct Talked {
+pub(crate) struct PastSession {
     pub(crate) call: Name,
     pub(crate) language: Name,
     pub(crate) at: u64,
-    /// How long it is remembered.
+    /// Until when it is remembered.
     pub(crate) until: u64,
 }
 
@@ -136,18 +135,18 @@ impl Model {
             calls: BTreeMap::new(),
             ended_before_start: BTreeMap::new(),
             texts: Vec::new(),
-            heard: Vec::new(),
+            inbound: Vec::new(),
             attempts: Vec::new(),
             items: BTreeSet::new(),
             blocks: BTreeMap::new(),
             landlines: BTreeMap::new(),
-            talked: BTreeMap::new(),
+            past_sessions: BTreeMap::new(),
             replies: BTreeMap::new(),
             strangers: Vec::new(),
         }
     }
 
-    /// Lets time pass. What it passes to is only of the story's making: no rule is asked.
+    /// Lets time pass as the story says; no rule depends on it.
     pub(crate) fn wait(&mut self, pause: Pause) {
         self.now += match pause {
             Pause::Secs(secs) => secs,
@@ -162,7 +161,7 @@ impl Model {
         let replies = |time: u64| self.replies.values().flatten().map(|at| at + time).collect();
         match due {
             Due::Expiry => self.texts.iter().map(|text| text.expires).collect(),
-            Due::NoReplyReason => {
+            Due::Unconfirmed => {
                 let unknown = self.texts.iter().filter_map(|text| text.unknown_since).map(|since| since + 10 * MINUTE);
                 unknown.chain(self.texts.iter().map(|text| text.tried_at + 3 * DAY)).collect()
             }
@@ -170,21 +169,21 @@ impl Model {
             Due::Quiet => replies(15 * MINUTE),
             Due::Day => replies(DAY),
             Due::Landline => self.landlines.values().copied().collect(),
-            Due::Talked => self.talked.values().map(|talked| talked.until).collect(),
+            Due::PastSession => self.past_sessions.values().map(|session| session.until).collect(),
             Due::End => self.ended_before_start.values().map(|at| at + DAY).collect(),
         }
     }
 
-    /// What follows from an act; `nth` is the text of ours it is about, where it is about one.
+    /// Performs an act; `nth` is its outbound text, if it has one.
     pub(crate) fn act(&mut self, act: &Act, nth: usize) -> Answer {
         match act {
             Act::Put(put) => self.put(put),
             Act::End(call) => self.end(call),
             Act::Send(send) => self.send(send),
-            Act::Text(text) => self.hear(text),
+            Act::Text(text) => self.receive(text),
             Act::Go(_) => self.go(nth),
-            Act::Settle(_, answered) => self.settle(nth, *answered),
-            Act::Receipt(_, said) => self.receipt(nth, *said),
+            Act::Settle(_, response) => self.settle(nth, *response),
+            Act::Receipt(_, status) => self.receipt(nth, *status),
             Act::Cancel(_) => self.cancel(nth),
             Act::Expire(_) => self.expire(nth),
             Act::Tick => self.tick(),
@@ -221,7 +220,7 @@ impl Model {
         self.on(if queue == "support" { Switch::Support } else { Switch::Sales })
     }
 
-    /// Whether a number may begin to be texted from (A37).
+    /// Whether a number may start new sessions (A37).
     pub(crate) fn verified(&self, ours: Name) -> bool {
         match ours {
             "support" => self.on(Switch::SupportIsVerified),
@@ -236,21 +235,21 @@ impl Model {
         numbers.into_iter().filter(|ours| self.verified(ours)).collect()
     }
 
-    /// Whether texts to somebody are switched off for being abroad (R36, R37).
-    pub(crate) fn abroad_off(&self, who: Name, phase: Phase) -> bool {
+    /// Whether texts to a non-US person are switched off (R36, R37).
+    pub(crate) fn non_us_blocked(&self, who: Name, phase: Phase) -> bool {
         let switch = match phase {
-            Phase::Waiting => Switch::AbroadWaiting,
-            Phase::Connected => Switch::AbroadInCall,
+            Phase::Waiting => Switch::NonUsWaiting,
+            Phase::Connected => Switch::NonUsInCall,
         };
         who == "roma" && !self.on(switch)
     }
 
-    /// Whether somebody must not be texted from one of our numbers.
+    /// Whether a person has opted out of one of our numbers.
     pub(crate) fn blocked(&self, who: Name, ours: Name) -> bool {
         self.blocks.get(who).is_some_and(|block| block.everywhere || block.numbers.contains(ours))
     }
 
-    /// The live calls of somebody.
+    /// A person's live calls.
     pub(crate) fn calls_of(&self, who: Name) -> Vec<Name> {
         let live = |(_, call): &(&Name, &Call)| call.ended.is_none() && call.party() == Some(who);
         self.calls.iter().filter(live).map(|(name, _)| *name).collect()
@@ -261,12 +260,12 @@ impl Model {
         self.calls_of(who).into_iter().find(|call| self.calls[call].our_number == Some(ours))
     }
 
-    /// The last texting of a pair that is over, while it is remembered.
-    pub(crate) fn talked(&self, ours: Name, who: Name) -> Option<&Talked> {
-        self.talked.get(&(ours, who)).filter(|talked| self.now <= talked.until)
+    /// The last ended session of a pair, while it is remembered.
+    pub(crate) fn past_session(&self, ours: Name, who: Name) -> Option<&PastSession> {
+        self.past_sessions.get(&(ours, who)).filter(|session| self.now <= session.until)
     }
 
-    /// Everything that can be seen.
+    /// All visible state.
     pub(crate) fn seen(&self) -> Seen {
         let bound = |who| move |name: Name| self.calls[name].our_number.map(|ours| ((ours, who), name));
         Seen {
@@ -274,7 +273,7 @@ impl Model {
             pairs: CALLERS.into_iter().flat_map(|who| self.calls_of(who).into_iter().filter_map(bound(who))).collect(),
             opt_outs: self.blocks.clone(),
             texts: self.texts.iter().map(text_seen).collect(),
-            heard: self.heard.clone(),
+            inbound: self.inbound.clone(),
             attempts: self.attempts.clone(),
         }
     }

@@ -1,15 +1,15 @@
-//! What the model and the machine are compared by.
+//! The visible state by which model and machine are compared.
 
 use crate::story::Name;
 use offhook::model::{ClosedReason, FailureCode, Kind, MessageState, Session};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-/// What a command is answered with.
+/// The reply to a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
     Done,
-    /// The call as it is now; `refusal` is what a send would get.
+    /// The call's current state; `refusal` is what a send would get.
     Call {
         created: bool,
         ended: bool,
@@ -19,26 +19,26 @@ pub(crate) enum Answer {
     EndedBeforeStart,
     /// The message's state.
     Message(MessageState),
-    /// The code, and the call in the way.
+    /// The code, and the conflicting call.
     Refused(Name, Option<Name>),
-    /// What became of a carrier's item.
+    /// The outcome of a carrier's item.
     InboundItem(Name),
     Started,
     NotStarted,
 }
 
-/// Everything that can be seen of a gateway.
+/// All visible state of a gateway.
 #[derive(PartialEq, Eq, Default)]
 pub(crate) struct Seen {
     pub(crate) calls: BTreeMap<Name, CallSeen>,
     /// The live call that each pair of our number and theirs is bound to.
     pub(crate) pairs: BTreeMap<(Name, Name), Name>,
     pub(crate) opt_outs: BTreeMap<Name, Block>,
-    /// Texts of ours, in the order they were queued.
+    /// Outbound texts, in the order they were queued.
     pub(crate) texts: Vec<TextSeen>,
-    /// What came in and was not dropped, as the platform heard of it.
-    pub(crate) heard: Vec<HeardSeen>,
-    /// Each attempt to send: our number, theirs, and what for.
+    /// Inbound texts that were not dropped, as reported to the platform.
+    pub(crate) inbound: Vec<InboundSeen>,
+    /// Each attempt: our number, theirs, and the kind.
     pub(crate) attempts: Vec<(Name, Name, Kind)>,
 }
 
@@ -52,14 +52,14 @@ pub(crate) struct CallSeen {
     pub(crate) session: Session,
     pub(crate) closed_reason: Option<ClosedReason>,
     pub(crate) our_number: Option<Name>,
-    /// How many of the agent's texts wait.
+    /// The number of the agent's queued texts.
     pub(crate) waiting: usize,
     /// What a send would be refused with now.
     pub(crate) refusal: Option<Name>,
     pub(crate) used: Used,
 }
 
-/// What a call used.
+/// A call's usage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Used {
     pub(crate) preset: u32,
@@ -71,14 +71,14 @@ pub(crate) struct Used {
     pub(crate) media: u32,
 }
 
-/// From where somebody must not be texted.
+/// Our numbers that a person has opted out of.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Block {
     pub(crate) everywhere: bool,
     pub(crate) numbers: BTreeSet<Name>,
 }
 
-/// A text of ours.
+/// An outbound text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct TextSeen {
     pub(crate) kind: Kind,
@@ -91,14 +91,14 @@ pub(crate) struct TextSeen {
     pub(crate) attempts: usize,
 }
 
-/// A text of theirs.
+/// An inbound text.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum HeardSeen {
+pub(crate) enum InboundSeen {
     InCall { from: Name, to: Name, call: Name, keyword: Option<Keyword>, reply_blocked: bool },
     Late { from: Name, to: Name, replied: bool, last_call: Option<Name> },
 }
 
-/// What a text asks for besides what it says.
+/// The keyword of an inbound text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Keyword {
     Stop,
@@ -107,7 +107,7 @@ pub(crate) enum Keyword {
 }
 
 impl Seen {
-    /// Where the two differ, a paragraph for each thing; empty where they do not.
+    /// The differences, one paragraph each; empty if there are none.
     pub(crate) fn differences(machine: &Self, model: &Self) -> String {
         let mut found = String::new();
         let names: BTreeSet<_> = machine.calls.keys().chain(model.calls.keys()).collect();
@@ -121,8 +121,8 @@ impl Seen {
         }
         differ("pairs (ours, theirs) and their calls", &machine.pairs, &model.pairs, &mut found);
         differ("opt-outs", &machine.opt_outs, &model.opt_outs, &mut found);
-        differ_in_list("text of ours", &machine.texts, &model.texts, &mut found);
-        differ_in_list("text of theirs", &machine.heard, &model.heard, &mut found);
+        differ_in_list("outbound text", &machine.texts, &model.texts, &mut found);
+        differ_in_list("inbound text", &machine.inbound, &model.inbound, &mut found);
         differ_in_list("attempt (from, to, kind)", &machine.attempts, &model.attempts, &mut found);
         found
     }
@@ -141,7 +141,7 @@ fn differ_in_call(name: Name, machine: &CallSeen, model: &CallSeen, found: &mut 
     part("session", &machine.session, &model.session);
     part("closed_reason", &machine.closed_reason, &model.closed_reason);
     part("our_number", &machine.our_number, &model.our_number);
-    part("texts that wait", &machine.waiting, &model.waiting);
+    part("queued texts", &machine.waiting, &model.waiting);
     part("refusal of a send", &machine.refusal, &model.refusal);
     part("usage", &machine.used, &model.used);
 }
@@ -152,7 +152,7 @@ fn differ_in_list<T: PartialEq + Debug>(what: &str, machine: &[T], model: &[T], 
     }
 }
 
-/// Adds a paragraph where the two differ.
+/// Adds a paragraph if the two differ.
 pub(crate) fn differ<T: PartialEq + Debug + ?Sized>(what: &str, machine: &T, model: &T, found: &mut String) {
     if machine != model {
         found.push_str(&format!("{what}:\n  machine {machine:?}\n  model   {model:?}\n"));

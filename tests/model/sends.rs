@@ -1,34 +1,34 @@
-//! Texts of ours: asked for, judged, queued, handed over, and what becomes of them (A19-A21, A27, A32, A54, A60).
+//! Outbound texts: requested, checked, queued, attempted and settled (A19-A21, A27, A32, A54, A60).
 
 use crate::model::{Call, DAY, HOUR, MINUTE, Model, Text};
 use crate::seen::Answer;
-use crate::story::{Answered, Name, Of, Said, Send, Switch, Which, Words};
+use crate::story::{CarrierResponse, Name, ReceiptStatus, Send, Stage, Switch, Which, Words};
 use offhook::model::{ClosedReason, FailureCode, Kind, MessageState, Phase, ReceiptState};
 
-/// A code, and the call in the way.
+/// A code, and the conflicting call.
 type Refusal = (Name, Option<Name>);
 
 impl Model {
-    /// An agent sends: shape, call, session, feature, queue, consent, caller, opt-out, non-US, landline, custom or
-    /// preset, number, in this order.
+    /// An agent sends. Checks shape, call, session, feature, queue, consent, caller, opt-out, non-US, landline, custom
+    /// or preset, and number, in this order.
     pub(crate) fn send(&mut self, send: &Send) -> Answer {
-        match self.judge(send) {
+        match self.check(send) {
             Err((code, other)) => Answer::Refused(code, other),
             Ok((kind, ours, who, words)) => {
-                self.calls.get_mut(send.call).expect("it was judged").our_number = Some(ours);
+                self.calls.get_mut(send.call).expect("it was checked").our_number = Some(ours);
                 self.queue(kind, ours, who, Some(send.call), words);
                 Answer::Message(MessageState::Queued)
             }
         }
     }
 
-    fn judge(&self, send: &Send) -> Result<(Kind, Name, Name, String), Refusal> {
+    fn check(&self, send: &Send) -> Result<(Kind, Name, Name, String), Refusal> {
         match send.words {
             Words::Own(0) => return Err(("text_empty", None)),
             Words::Own(919..) => return Err(("text_too_long", None)),
             Words::Own(_) | Words::Preset(..) => {}
         }
-        if self.is_ended_unheard(send.call) {
+        if self.is_ended_before_start(send.call) {
             return Err(("call_ended", None));
         }
         let call = self.calls.get(send.call).ok_or(("call_not_found", None))?;
@@ -47,7 +47,7 @@ impl Model {
         Ok((if send.smart_action { Kind::SmartAction } else { kind }, ours, who, words))
     }
 
-    /// Who may be texted in a call now, or why nobody.
+    /// The person who may be texted in a call now, or the refusal.
     pub(crate) fn may_send(&self, call: &Call, force: bool) -> Result<Name, Refusal> {
         if call.ended.is_some() {
             return Err(("call_ended", None));
@@ -76,7 +76,7 @@ impl Model {
         if opted_out {
             return Err(("opted_out", None));
         }
-        if self.abroad_off(who, call.phase) {
+        if self.non_us_blocked(who, call.phase) {
             return Err(("non_us_blocked", None));
         }
         if self.landlines.get(who).is_some_and(|until| self.now < *until) && !force {
@@ -85,8 +85,8 @@ impl Model {
         Ok(who)
     }
 
-    /// The number a call texts somebody from: the one it has (A9), else the free one they had last, else the queue's
-    /// default, else the other (A32). A photo is asked for from where it can come in (R1).
+    /// The number a call texts a person from: the one it has (A9), else the free one they had last, else the queue's
+    /// default, else the other (A32). A photo request needs a number that receives MMS (R1).
     fn number(&self, call: &Call, who: Name, photo: bool) -> Result<Name, Refusal> {
         let able = |ours: Name| !photo || ours != "support" || self.on(Switch::SupportGetsPictures);
         if let Some(ours) = call.our_number {
@@ -95,8 +95,8 @@ impl Model {
         let numbers = self.numbers_of(call.queue).into_iter();
         let allowed: Vec<Name> = numbers.filter(|ours| able(ours) && !self.blocked(who, ours)).collect();
         let free: Vec<Name> = allowed.iter().copied().filter(|ours| self.bound_to(ours, who).is_none()).collect();
-        let known = free.iter().filter(|ours| self.talked(ours, who).is_some());
-        let last = known.max_by_key(|ours| self.talked(ours, who).map(|talked| talked.at));
+        let known = free.iter().filter(|ours| self.past_session(ours, who).is_some());
+        let last = known.max_by_key(|ours| self.past_session(ours, who).map(|session| session.at));
         match last.or(free.first()) {
             Some(ours) => Ok(ours),
             None if allowed.is_empty() => Err(("no_number", None)),
@@ -110,7 +110,7 @@ impl Model {
         self.may_send(call, false).and_then(|who| self.number(call, who, false)).err().map(|(code, _)| code)
     }
 
-    /// A text of ours waits.
+    /// Queues an outbound text.
     pub(crate) fn queue(&mut self, kind: Kind, from: Name, to: Name, call: Option<Name>, words: String) {
         let mut text = Text {
             kind,
@@ -132,18 +132,18 @@ impl Model {
         self.texts.push(text);
     }
 
-    /// The text of ours that is meant.
+    /// The index of an outbound text.
     pub(crate) fn find(&self, Which(of, back): Which) -> Option<usize> {
         let is = |text: &Text| match of {
-            Of::Waiting => text.state == MessageState::Queued,
-            Of::InTheAir => text.attempts > 0 && !text.settled,
-            Of::Tried => text.attempts > 0,
-            Of::All => true,
+            Stage::Waiting => text.state == MessageState::Queued,
+            Stage::InFlight => text.attempts > 0 && !text.settled,
+            Stage::Tried => text.attempts > 0,
+            Stage::All => true,
         };
         (0..self.texts.len()).rev().filter(|nth| is(&self.texts[*nth])).nth(back)
     }
 
-    /// The dispatcher may hand a text over: all is judged once more.
+    /// The dispatcher starts an attempt: every rule is checked again.
     pub(crate) fn go(&mut self, nth: usize) -> Answer {
         if self.texts[nth].state != MessageState::Queued {
             return Answer::NotStarted;
@@ -151,7 +151,7 @@ impl Model {
         if self.expire(nth) == Answer::Done && self.texts[nth].state == MessageState::Expired {
             return Answer::NotStarted;
         }
-        if let Err(code) = self.still_right(&self.texts[nth]) {
+        if let Err(code) = self.recheck(&self.texts[nth]) {
             self.fail(nth, MessageState::Cancelled, code);
             return Answer::NotStarted;
         }
@@ -161,7 +161,7 @@ impl Model {
         text.tried_at = self.now;
         text.settled = false;
         self.attempts.push((text.from, text.to, text.kind));
-        let Some(call) = text.call.map(|call| self.calls.get_mut(call).expect("a text is of a call")) else {
+        let Some(call) = text.call.map(|call| self.calls.get_mut(call).expect("the text's call exists")) else {
             return Answer::Started;
         };
         if text.attempts == 1 {
@@ -179,13 +179,13 @@ impl Model {
         Answer::Started
     }
 
-    fn still_right(&self, text: &Text) -> Result<(), FailureCode> {
+    fn recheck(&self, text: &Text) -> Result<(), FailureCode> {
         let Text { kind, from, to, call, .. } = *text;
         let off = !self.on(Switch::InCallSms);
         let phase = call.map_or(Phase::Connected, |call| self.calls[call].phase);
         if kind == Kind::OptOutConfirmation {
-            // It goes out while what it confirms holds.
-            return if off || self.abroad_off(to, phase) {
+            // It is sent only while the opt-out holds.
+            return if off || self.non_us_blocked(to, phase) {
                 Err(FailureCode::Blocked)
             } else if self.blocked(to, from) {
                 Ok(())
@@ -196,16 +196,16 @@ impl Model {
         if self.blocked(to, from) {
             return Err(FailureCode::OptedOut);
         }
-        if self.abroad_off(to, phase) {
+        if self.non_us_blocked(to, phase) {
             return Err(FailureCode::Blocked);
         }
         if text.is_agents() {
-            let mut call = self.calls[call.expect("an agent's text is of a call")].clone();
+            let mut call = self.calls[call.expect("an agent's text has a call")].clone();
             if call.closed == Some(ClosedReason::NoAgent) {
-                // What the agent wrote before leaving still goes out.
+                // A text written before the agent left is still sent.
                 call.closed = None;
             }
-            // A landline was judged when the text was accepted.
+            // The landline rule applies only when a text is accepted.
             return match self.may_send(&call, true) {
                 Ok(_) => Ok(()),
                 Err(("call_ended", _)) => Err(FailureCode::CancelledCallEnded),
@@ -216,32 +216,32 @@ impl Model {
         if off {
             return Err(FailureCode::Blocked);
         }
-        if kind == Kind::AutoReply && self.belongs(to, from).is_ok() {
+        if kind == Kind::AutoReply && self.find_call(to, from).is_ok() {
             // A27: an active call wins.
             return Err(FailureCode::CancelledByRequest);
         }
         Ok(())
     }
 
-    /// The carrier answered, or will never.
-    pub(crate) fn settle(&mut self, nth: usize, answered: Answered) -> Answer {
+    /// An attempt gets its outcome.
+    pub(crate) fn settle(&mut self, nth: usize, response: CarrierResponse) -> Answer {
         let text = &mut self.texts[nth];
         if text.attempts == 0 || text.settled {
             return Answer::Done;
         }
         text.settled = true;
         if text.state != MessageState::Sending {
-            // A receipt was faster, and knows better (A61).
+            // A receipt arrived first and takes precedence (A61).
             return Answer::Done;
         }
-        match answered {
-            Answered::IntakeOutcome => text.state = MessageState::Sent,
-            Answered::Nothing => text.unknown_since = Some(self.now),
-            Answered::Refused(code) => self.failed(nth, MessageState::Failed, code),
-            Answered::Later | Answered::AccountRefused => {
+        match response {
+            CarrierResponse::Accepted => text.state = MessageState::Sent,
+            CarrierResponse::Nothing => text.unknown_since = Some(self.now),
+            CarrierResponse::Refused(code) => self.failed(nth, MessageState::Failed, code),
+            CarrierResponse::Later | CarrierResponse::AccountRefused => {
                 let call_ended = text.call.is_some_and(|call| self.calls[call].ended.is_some());
-                // A refused account is no matter of the text's own, so it waits for no time of its own.
-                let next = if matches!(answered, Answered::Later) { self.now + 40 } else { self.now };
+                // A refused account is not the text's fault, so the text has no backoff of its own.
+                let next = if matches!(response, CarrierResponse::Later) { self.now + 40 } else { self.now };
                 if text.is_agents() && call_ended {
                     self.fail(nth, MessageState::Cancelled, FailureCode::CancelledCallEnded);
                 } else if next >= text.expires {
@@ -255,7 +255,7 @@ impl Model {
     }
 
     /// A receipt only moves a text forward (A54).
-    pub(crate) fn receipt(&mut self, nth: usize, Said(receipt, status): Said) -> Answer {
+    pub(crate) fn receipt(&mut self, nth: usize, ReceiptStatus(receipt, status): ReceiptStatus) -> Answer {
         use MessageState::{Delivered, Expired, Failed, Queued, Sending, Sent, Unconfirmed, Undelivered};
         let text = &mut self.texts[nth];
         if text.attempts == 0 {
@@ -280,7 +280,7 @@ impl Model {
         Answer::InboundItem("advanced")
     }
 
-    /// The carrier says that a text failed, and so something of who should have got it (A18, A46).
+    /// The carrier reports a failure, which may say something about the recipient (A18, A46).
     fn failed(&mut self, nth: usize, state: MessageState, code: FailureCode) {
         self.fail(nth, state, code);
         let Text { from, to, .. } = self.texts[nth];
@@ -291,7 +291,7 @@ impl Model {
         }
     }
 
-    /// Somebody takes a text back.
+    /// A queued text is cancelled by request.
     pub(crate) fn cancel(&mut self, nth: usize) -> Answer {
         if self.texts[nth].state != MessageState::Queued {
             return Answer::Refused("not_queued", None);
@@ -300,7 +300,7 @@ impl Model {
         Answer::Message(MessageState::Cancelled)
     }
 
-    /// A text that waited too long is not sent any more.
+    /// Expires a text that has waited too long.
     pub(crate) fn expire(&mut self, nth: usize) -> Answer {
         let text = &self.texts[nth];
         if text.state == MessageState::Queued && text.expires <= self.now {
@@ -309,8 +309,8 @@ impl Model {
         Answer::Done
     }
 
-    /// Takes back what agents wrote in a call and still waits (A19, A46).
-    pub(crate) fn take_back(&mut self, call: Name, why: FailureCode) {
+    /// Cancels a call's queued agent texts (A19, A46).
+    pub(crate) fn cancel_queued(&mut self, call: Name, why: FailureCode) {
         for nth in 0..self.texts.len() {
             let text = &self.texts[nth];
             if text.call == Some(call) && text.is_agents() && text.state == MessageState::Queued {
@@ -325,7 +325,7 @@ impl Model {
         text.failure = Some(code);
     }
 
-    /// Time passed: leases run out (A7), and what nobody speaks of is given up (A54, A60).
+    /// A tick: leases expire (A7), and unsettled texts become unconfirmed (A54, A60).
     pub(crate) fn tick(&mut self) -> Answer {
         for text in &mut self.texts {
             let given_up = match text.state {
@@ -346,8 +346,8 @@ impl Model {
     }
 }
 
-/// What a text of plain letters costs.
+/// Segments of a text of plain letters.
 fn segments(letters: usize) -> u32 {
     let segments = if letters <= 160 { 1 } else { letters.div_ceil(153) };
-    u32::try_from(segments).expect("a text has few")
+    u32::try_from(segments).expect("a text has few segments")
 }

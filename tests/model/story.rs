@@ -1,18 +1,18 @@
-//! Stories: anything that can happen, with so few names that things collide.
+//! Stories: sequences of any acts, with so few names that collisions are frequent.
 
 use offhook::model::{FailureCode, Phase, ReceiptState};
 use std::fmt;
 
-/// Every name is one of the few below, or a word of the contract.
+/// One of the few names below, or a code of the contract.
 pub(crate) type Name = &'static str;
 
-/// The callers; `roma` is abroad.
+/// The callers; `roma` is outside the US.
 pub(crate) const CALLERS: [Name; 3] = ["ann", "bob", "roma"];
 
-/// A sender that is no telephone number.
+/// A sender that is not a telephone number.
 pub(crate) const SHORT_CODE: Name = "72975";
 
-/// Our numbers: the inbound number of each queue, named like it, and one that both only send from.
+/// Our numbers: the inbound number of each queue, named like the queue, and a shared outbound number.
 pub(crate) const OURS: [Name; 3] = ["support", "sales", "shared"];
 
 /// The queues.
@@ -21,46 +21,46 @@ pub(crate) const QUEUES: [Name; 2] = ["support", "sales"];
 /// The calls.
 pub(crate) const CALLS: [Name; 5] = ["a", "b", "c", "d", "e"];
 
-/// What happens, in order.
+/// Steps, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Story(pub(crate) Vec<Step>);
 
-/// One thing that happens, some time after the one before.
+/// An act, some time after the previous one.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) after: Pause,
     pub(crate) act: Act,
 }
 
-/// How long nothing happens.
+/// Time before an act.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pause {
     Secs(u64),
-    /// Until the first such moment, or a second less.
+    /// Until the first such time, or one second earlier.
     Until(Due, bool),
 }
 
-/// What a rule waits for.
+/// A time at which a rule applies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Due {
-    /// A text is too old to be sent.
+    /// A text expires.
     Expiry,
-    /// A text that nobody speaks of is given up.
-    NoReplyReason,
+    /// An unsettled text becomes unconfirmed.
+    Unconfirmed,
     Lease,
-    /// Who was replied to may be replied to again.
+    /// The quiet time after a reply ends.
     Quiet,
-    /// A reply does not count any more.
+    /// A reply leaves the daily count.
     Day,
     /// A landline is forgotten.
     Landline,
-    /// A texting is forgotten.
-    Talked,
-    /// The end of a call never heard of is forgotten.
+    /// An ended session is forgotten.
+    PastSession,
+    /// The end of an unknown call is forgotten.
     End,
 }
 
-/// What can happen.
+/// An act of a story.
 #[derive(Clone)]
 pub(crate) enum Act {
     Put(Put),
@@ -68,8 +68,8 @@ pub(crate) enum Act {
     Send(Send),
     Text(Text),
     Go(Which),
-    Settle(Which, Answered),
-    Receipt(Which, Said),
+    Settle(Which, CarrierResponse),
+    Receipt(Which, ReceiptStatus),
     Cancel(Which),
     Expire(Which),
     Tick,
@@ -79,26 +79,26 @@ pub(crate) enum Act {
     OptIn(Name),
 }
 
-/// A call as the platform tells it.
+/// The platform's update of a call.
 #[derive(Clone)]
 pub(crate) struct Put {
     pub(crate) call: Name,
-    /// None is withheld.
+    /// `None` is withheld.
     pub(crate) caller: Option<Name>,
     pub(crate) alternative: Option<Name>,
     pub(crate) queue: Name,
     pub(crate) language: Option<Name>,
     pub(crate) phase: Phase,
     pub(crate) consent: bool,
-    pub(crate) agent: AgentWord,
+    pub(crate) agent: AgentField,
     pub(crate) version: Option<i64>,
 }
 
-/// What the platform says of the agent.
+/// The agent field of an update.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum AgentWord {
+pub(crate) enum AgentField {
     Named,
-    LeftOut,
+    Omitted,
     Null,
 }
 
@@ -114,55 +114,55 @@ pub(crate) struct Send {
 /// What an agent sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Words {
-    /// A preset, in a language or the call's: `welcome` is there in both, `fee` in English, `none` in neither.
+    /// A preset, in the given language or the call's: `welcome` exists in both, `fee` in English, `none` in neither.
     Preset(Name, Option<Name>),
-    /// Their own words: so many letters.
+    /// A custom text with this many letters.
     Own(usize),
 }
 
-/// A text comes in.
+/// An inbound text.
 #[derive(Clone)]
 pub(crate) struct Text {
     pub(crate) from: Name,
     pub(crate) to: Name,
-    /// `photo` is a photo without words.
+    /// `photo` is a photo without text.
     pub(crate) words: Name,
-    /// The keyword the carrier says it is and acts on.
+    /// The keyword that the carrier reports and handles itself.
     pub(crate) mark: Option<Name>,
-    /// Its carrier's id, where others of the story may have the same.
+    /// The carrier's id, if it may repeat in the story.
     pub(crate) id: Option<u8>,
 }
 
-/// A text of ours: of those that wait, were handed over, and so on, the latest but so many.
+/// An outbound text: counted back from the latest in a stage.
 #[derive(Clone, Copy)]
-pub(crate) struct Which(pub(crate) Of, pub(crate) usize);
+pub(crate) struct Which(pub(crate) Stage, pub(crate) usize);
 
-/// Texts of ours by how far they are.
+/// The stage of outbound texts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Of {
+pub(crate) enum Stage {
     Waiting,
-    InTheAir,
+    InFlight,
     Tried,
     All,
 }
 
-/// What a carrier answers to a send.
+/// A carrier's response to a send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Answered {
-    IntakeOutcome,
+pub(crate) enum CarrierResponse {
+    Accepted,
     Refused(FailureCode),
-    /// Not before 40 seconds have passed, which is longer than any wait of our own.
+    /// Retry after 40 seconds, which is longer than any backoff of ours.
     Later,
     Nothing,
     /// The account is refused, whatever the text.
     AccountRefused,
 }
 
-/// What a receipt says, and the carrier's word for it.
+/// A receipt's state and the carrier's status for it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Said(pub(crate) ReceiptState, pub(crate) Name);
+pub(crate) struct ReceiptStatus(pub(crate) ReceiptState, pub(crate) Name);
 
-/// What an administrator switches on and off.
+/// A setting that an administrator turns on or off.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Switch {
     InCallSms,
@@ -171,11 +171,11 @@ pub(crate) enum Switch {
     SupportIsVerified,
     SharedIsVerified,
     SupportGetsPictures,
-    /// Both queues send from it rather than from their own.
+    /// Both queues send from the shared number by default.
     SharedIsDefault,
-    AbroadInCall,
-    AbroadWaiting,
-    DropFromAbroad,
+    NonUsInCall,
+    NonUsWaiting,
+    DropNonUs,
     CustomMessages,
     PresetsOnly,
     StopIsForOneNumber,
@@ -187,7 +187,7 @@ pub(crate) enum Switch {
 }
 
 impl Act {
-    /// The text of ours it is about.
+    /// The outbound text it is about.
     pub(crate) fn which(&self) -> Option<Which> {
         match self {
             Self::Go(which) | Self::Cancel(which) | Self::Expire(which) => Some(*which),
@@ -204,14 +204,16 @@ impl fmt::Debug for Act {
             Self::End(call) => write!(f, "call {call} ends"),
             Self::Send(send) => send.fmt(f),
             Self::Text(text) => text.fmt(f),
-            Self::Go(which) => write!(f, "{which:?} goes to the carrier"),
-            Self::Settle(which, Answered::IntakeOutcome) => write!(f, "{which:?} is taken by the carrier"),
-            Self::Settle(which, Answered::Refused(code)) => write!(f, "{which:?} is refused by the carrier: {code:?}"),
-            Self::Settle(which, Answered::Later) => write!(f, "{which:?} shall come again in 40s"),
-            Self::Settle(which, Answered::AccountRefused) => write!(f, "the account is refused with {which:?}"),
-            Self::Settle(which, Answered::Nothing) => write!(f, "{which:?} is not answered by the carrier"),
-            Self::Receipt(which, Said(state, _)) => write!(f, "{which:?} has a receipt: {state:?}"),
-            Self::Cancel(which) => write!(f, "{which:?} is taken back"),
+            Self::Go(which) => write!(f, "{which:?} is sent"),
+            Self::Settle(which, CarrierResponse::Accepted) => write!(f, "{which:?} is accepted by the carrier"),
+            Self::Settle(which, CarrierResponse::Refused(code)) => {
+                write!(f, "{which:?} is refused by the carrier: {code:?}")
+            }
+            Self::Settle(which, CarrierResponse::Later) => write!(f, "{which:?} is postponed by 40s"),
+            Self::Settle(which, CarrierResponse::AccountRefused) => write!(f, "the account is refused with {which:?}"),
+            Self::Settle(which, CarrierResponse::Nothing) => write!(f, "{which:?} is not answered by the carrier"),
+            Self::Receipt(which, ReceiptStatus(state, _)) => write!(f, "{which:?} has a receipt: {state:?}"),
+            Self::Cancel(which) => write!(f, "{which:?} is cancelled"),
             Self::Expire(which) => write!(f, "{which:?} expires if it is too old"),
             Self::Tick => f.write_str("tick"),
             Self::Restart => f.write_str("restart"),
@@ -223,16 +225,16 @@ impl fmt::Debug for Act {
 }
 
 impl fmt::Debug for Put {
-    /// What is as usual is left out: connected, an agent, nothing else said.
+    /// Omits the usual values: connected, an agent, nothing else set.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "call {}: {} in {}", self.call, self.caller.unwrap_or("withheld"), self.queue)?;
         if self.phase == Phase::Waiting {
             write!(f, ", waiting{}", if self.consent { " and agreed" } else { "" })?;
         }
         match self.agent {
-            AgentWord::Named => {}
-            AgentWord::LeftOut => write!(f, ", no word of an agent")?,
-            AgentWord::Null => write!(f, ", no agent")?,
+            AgentField::Named => {}
+            AgentField::Omitted => write!(f, ", agent omitted")?,
+            AgentField::Null => write!(f, ", no agent")?,
         }
         if let Some(alternative) = self.alternative {
             write!(f, ", text {alternative} instead")?;
@@ -275,10 +277,10 @@ impl fmt::Debug for Text {
 impl fmt::Debug for Which {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = match self.0 {
-            Of::Waiting => "waiting text",
-            Of::InTheAir => "text in the air",
-            Of::Tried => "text that was tried",
-            Of::All => "text of ours",
+            Stage::Waiting => "waiting text",
+            Stage::InFlight => "text in flight",
+            Stage::Tried => "attempted text",
+            Stage::All => "outbound text",
         };
         write!(f, "the latest {of}")?;
         if self.1 > 0 { write!(f, " but {}", self.1) } else { Ok(()) }

@@ -20,7 +20,7 @@ pub(crate) struct Number {
 }
 
 impl Number {
-    /// Reads `R13`, or `r13` as a test's name has it; any other word is none.
+    /// Reads `R13`, or `r13` as a test's name has it; `None` for any other word.
     pub(crate) fn read(word: &str) -> Option<Self> {
         let mut rest = word.chars();
         let kind = rest.next()?.to_ascii_uppercase();
@@ -118,7 +118,7 @@ fn a_line_of_another_form_is_named_with_what_to_do() {
     for (line, says) in [
         ("", "two spaces"),
         ("R7 Agents send.", "two spaces"),
-        ("R64  There is none.", "write a number"),
+        ("R64  It does not exist.", "write a number"),
         ("X7  Of no kind.", "write a number"),
         ("R7  Agents | send.", "write a number"),
         ("R12  Photos.  their bytes", "`later: `"),

@@ -39,7 +39,7 @@ pub(crate) fn all(root: &Path) -> Vec<Test> {
     tests
 }
 
-/// Tests that name a number of which there is none.
+/// Tests that name a number that does not exist.
 pub(crate) fn unknown(tests: &[Test]) -> Vec<String> {
     let of = |test: &Test| {
         let none = numbers(&test.name).find(|number| !number.exists())?;

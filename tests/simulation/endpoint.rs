@@ -1,7 +1,7 @@
-//! The platform's endpoints: each hears events, checks them as they come, and is not always well.
+//! The platform's endpoints: each receives and checks events, and fails at times.
 
-use super::dice::SeededRng;
 use super::plan::{Behaviour, Plan};
+use super::rng::SeededRng;
 use super::world::violation;
 use offhook::machine::show::RenderedEvent;
 use offhook::model::Position;
@@ -10,220 +10,219 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-/// The endpoint that is told of everything.
+/// The endpoint that gets every event.
 pub(crate) const MAIN: &str = "main";
 
-/// The other one, and what it may want.
+/// The second endpoint, and the filters it may have.
 const SECOND: &str = "audit";
 const WANTS: [&[&str]; 4] =
     [&[], &["message.*"], &["call.ended", "message.failed", "contact.opted_out"], &["account.*", "message.late"]];
 
-/// The endpoints of a seed.
-pub(crate) fn panicked(plan: &Plan, dice: &mut SeededRng) -> Vec<Endpoint> {
-    let second = plan.throws(Behaviour::Endpoints, 50, dice);
-    let wants = dice.one(&WANTS);
+/// Random endpoints: the main one, and sometimes a second.
+pub(crate) fn random(plan: &Plan, rng: &mut SeededRng) -> Vec<Endpoint> {
+    let second = plan.chance(Behaviour::Endpoints, 50, rng);
+    let wants = rng.pick(&WANTS);
     let all = [(MAIN, &[][..], true), (SECOND, wants, second)];
     all.into_iter().filter(|(.., there)| *there).map(|(name, wants, _)| Endpoint::new(name, wants)).collect()
 }
 
-/// Where events arrive.
+/// An endpoint and what it received.
 pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) filter: Filter,
-    /// Until when, in true time, it is ill.
+    /// Until when, in true time, its fault lasts.
     pub(crate) down_until: u64,
     /// Its watermark when the last process began.
     pub(crate) watermark: Position,
     /// Each event once, with its bytes.
     pub(crate) events: BTreeMap<String, Vec<u8>>,
-    /// What it has answered with a complete 2xx.
-    pub(crate) thanked: BTreeSet<String>,
-    /// When, in true time, this life's process heard that an event is delivered.
+    /// Events answered with a complete 2xx.
+    pub(crate) acknowledged: BTreeSet<String>,
+    /// When, in true time, the current process learned that an event was delivered.
     pub(crate) known_ms: BTreeMap<String, u64>,
-    /// How often each event came once more because somebody asked for it, and was taken or given up: in this life.
-    pub(crate) again: BTreeMap<String, usize>,
-    /// What was told of each message of ours, in order.
+    /// How often each event's replay was delivered or given up by the current process.
+    pub(crate) replayed: BTreeMap<String, usize>,
+    /// The reported states of each outbound message, in order.
     pub(crate) states: BTreeMap<String, Vec<String>>,
     /// The last `call_sequence` of each call.
     last: HashMap<String, u64>,
-    /// The last event of each contact, account and number: ids are ordered as things happened.
+    /// The last event of each contact, account and number: event ids are in journal order.
     last_outside: HashMap<String, String>,
-    illness: Illness,
-    /// What it refuses until faults stop, and how: calls it knows nothing of, or chokes on.
-    refused: HashMap<String, Illness>,
+    fault: Fault,
+    /// Threads that it refuses until faults stop, and how.
+    refused: HashMap<String, Fault>,
 }
 
-/// What is wrong with the endpoint, or with it and one call.
+/// A fault of the endpoint, or of the endpoint for one thread.
 #[derive(Clone, Copy, Default, Debug)]
-enum Illness {
-    /// Nobody listens.
+enum Fault {
+    /// It refuses connections.
     #[default]
     Absent,
-    /// It reads and never answers.
+    /// It reads the request and never answers.
     Hangs,
-    /// It says 500 to everything.
+    /// It answers 500.
     Refuses,
-    /// It says 410.
+    /// It answers 410.
     Gone,
-    /// It says 429.
+    /// It answers 429.
     Throttles,
-    /// It says 503.
+    /// It answers 503.
     Busy,
-    /// It has the event, and says 200 with a body that does not end.
+    /// It stores the event and answers 200 with a body that never ends.
     Endless,
-    /// It has the event, and the connection breaks in the middle of its 200.
+    /// It stores the event, and the connection breaks in the middle of its 200.
     CutAnswer,
 }
 
-impl Illness {
-    /// Those of an endpoint that reads what comes.
-    const AWAKE: [Self; 7] =
+impl Fault {
+    /// The faults of an endpoint that reads requests.
+    const READING: [Self; 7] =
         [Self::Hangs, Self::Refuses, Self::Gone, Self::Throttles, Self::Busy, Self::Endless, Self::CutAnswer];
 
-    /// Whether an endpoint that is ill in this way has the event all the same: an answer that is no 2xx may be of one that
-    /// does.
-    fn has_it(self, dice: &mut SeededRng) -> bool {
+    /// Whether the endpoint stores the event despite the fault: it may do so without answering 2xx.
+    fn stores_event(self, rng: &mut SeededRng) -> bool {
         match self {
             Self::Endless | Self::CutAnswer => true,
-            Self::Hangs | Self::Busy => dice.percent(20),
+            Self::Hangs | Self::Busy => rng.percent(20),
             Self::Absent | Self::Refuses | Self::Gone | Self::Throttles => false,
         }
     }
 }
 
-/// What the gateway gets to know of a delivery, and when.
-pub(crate) struct Heard {
+/// The result of a delivery as the gateway sees it, and when.
+pub(crate) struct Response {
     pub(crate) after_ms: u64,
     pub(crate) how: Delivered,
 }
 
-/// How long the gateway waits for an answer to a delivery.
-const PATIENCE_MS: u64 = 15_000;
+/// The gateway's timeout for a delivery.
+const TIMEOUT_MS: u64 = 15_000;
 
 impl Endpoint {
     fn new(name: &'static str, wants: &[&str]) -> Self {
         Self {
             name,
-            filter: Filter::read(wants).expect("these are types of events"),
+            filter: Filter::read(wants).expect("these are event types"),
             down_until: 0,
             watermark: Position(1),
             events: BTreeMap::new(),
-            thanked: BTreeSet::new(),
+            acknowledged: BTreeSet::new(),
             known_ms: BTreeMap::new(),
-            again: BTreeMap::new(),
+            replayed: BTreeMap::new(),
             states: BTreeMap::new(),
             last: HashMap::new(),
             last_outside: HashMap::new(),
-            illness: Illness::default(),
+            fault: Fault::default(),
             refused: HashMap::new(),
         }
     }
 
-    /// Something else goes wrong with it.
-    pub(crate) fn falls_ill(&mut self, dice: &mut SeededRng) {
-        self.illness = dice.one(&[&[Illness::Absent][..], &Illness::AWAKE[..]].concat());
+    /// Picks a new fault.
+    pub(crate) fn pick_fault(&mut self, rng: &mut SeededRng) {
+        self.fault = rng.pick(&[&[Fault::Absent][..], &Fault::READING[..]].concat());
     }
 
-    /// An event is delivered to it.
-    pub(crate) fn hears(
+    /// Receives a delivery.
+    pub(crate) fn receive(
         &mut self,
-        told: &RenderedEvent,
+        event: &RenderedEvent,
         at_ms: u64,
         faults: Option<&Plan>,
-        dice: &mut SeededRng,
-    ) -> Heard {
+        rng: &mut SeededRng,
+    ) -> Response {
         let down = at_ms < self.down_until;
         let refuses = faults.is_some_and(|plan| plan.has(Behaviour::Refusals));
         if !refuses {
             self.refused.clear();
-        } else if dice.percent(1) {
-            self.refused.insert(told.thread.clone(), dice.one(&Illness::AWAKE));
+        } else if rng.percent(1) {
+            self.refused.insert(event.thread.clone(), rng.pick(&Fault::READING));
         }
-        let ill = match dice.below(100) {
-            _ if down => Some(self.illness),
+        let fault = match rng.below(100) {
+            _ if down => Some(self.fault),
             _ if !refuses => None,
-            _ if self.refused.contains_key(&told.thread) => self.refused.get(&told.thread).copied(),
+            _ if self.refused.contains_key(&event.thread) => self.refused.get(&event.thread).copied(),
             0..86 => None,
-            86..89 => Some(Illness::Hangs),
-            89..92 => Some(Illness::Refuses),
-            92..95 => Some(Illness::Busy),
-            95..98 => Some(Illness::Endless),
-            _ => Some(Illness::CutAnswer),
+            86..89 => Some(Fault::Hangs),
+            89..92 => Some(Fault::Refuses),
+            92..95 => Some(Fault::Busy),
+            95..98 => Some(Fault::Endless),
+            _ => Some(Fault::CutAnswer),
         };
-        if ill.is_none_or(|ill| ill.has_it(dice)) {
-            self.takes(told);
+        if fault.is_none_or(|fault| fault.stores_event(rng)) {
+            self.store(event);
         }
-        if ill.is_none() {
-            self.thanked.insert(told.id.to_string());
+        if fault.is_none() {
+            self.acknowledged.insert(event.id.to_string());
         }
-        let soon = dice.ms(500);
-        let wish = dice.percent(50).then(|| Duration::from_secs(dice.below(60)));
-        let (after_ms, how) = match ill {
+        let soon = rng.ms(500);
+        let wish = rng.percent(50).then(|| Duration::from_secs(rng.below(60)));
+        let (after_ms, how) = match fault {
             None => (soon, Delivered::Yes),
-            Some(Illness::Absent | Illness::CutAnswer) => (soon, Delivered::Down(None)),
-            Some(Illness::Hangs) => (PATIENCE_MS, Delivered::Down(None)),
-            Some(Illness::Refuses | Illness::Endless) => (soon, Delivered::Refused),
-            Some(Illness::Gone) => (soon, Delivered::Gone),
-            Some(Illness::Throttles) => (soon, Delivered::Later(wish)),
-            Some(Illness::Busy) => (soon, Delivered::Down(wish)),
+            Some(Fault::Absent | Fault::CutAnswer) => (soon, Delivered::Down(None)),
+            Some(Fault::Hangs) => (TIMEOUT_MS, Delivered::Down(None)),
+            Some(Fault::Refuses | Fault::Endless) => (soon, Delivered::Refused),
+            Some(Fault::Gone) => (soon, Delivered::Gone),
+            Some(Fault::Throttles) => (soon, Delivered::Later(wish)),
+            Some(Fault::Busy) => (soon, Delivered::Down(wish)),
         };
-        Heard { after_ms, how }
+        Response { after_ms, how }
     }
 
-    /// The process hears how a delivery ended; `given_up`: of what is told once more, that this event is not.
-    pub(crate) fn is_known(&mut self, delivery: &Delivery, how: Delivered, given_up: bool, at_ms: u64) {
-        let id = delivery.told.id.to_string();
+    /// The process learns the outcome of a delivery; `given_up` is for replays that will not be retried.
+    pub(crate) fn record_outcome(&mut self, delivery: &Delivery, how: Delivered, given_up: bool, at_ms: u64) {
+        let id = delivery.event.id.to_string();
         if delivery.replay {
-            *self.again.entry(id).or_default() += usize::from(how == Delivered::Yes || given_up);
+            *self.replayed.entry(id).or_default() += usize::from(how == Delivered::Yes || given_up);
         } else if how == Delivered::Yes {
             self.known_ms.entry(id).or_insert(at_ms);
         }
     }
 
-    /// Another process begins, which knows nothing of what the one before it was asked.
-    pub(crate) fn is_another_life(&mut self) {
+    /// Another process starts, without the previous one's replays.
+    pub(crate) fn on_restart(&mut self) {
         self.known_ms.clear();
-        self.again.clear();
+        self.replayed.clear();
     }
 
-    /// An event arrives, for the first time or again.
-    fn takes(&mut self, told: &RenderedEvent) {
-        let id = told.id.to_string();
+    /// Stores an event and checks it against those before.
+    fn store(&mut self, event: &RenderedEvent) {
+        let id = event.id.to_string();
         if let Some(before) = self.events.get(&id) {
-            if *before != told.body {
-                violation("I3", format!("{} hears {id} with other bytes than before", self.name));
+            if *before != event.body {
+                violation("I3", format!("{} got {id} again with different bytes", self.name));
             }
             return;
         }
-        let event: Value = serde_json::from_slice(&told.body).expect("events are JSON");
-        if let Some(call) = event["call_id"].as_str() {
+        let json: Value = serde_json::from_slice(&event.body).expect("events are JSON");
+        if let Some(call) = json["call_id"].as_str() {
             let last = self.last.entry(call.to_owned()).or_default();
-            let sequence = event["call_sequence"].as_u64().unwrap_or(0);
-            // Who does not want all of it sees gaps, and no more than that.
+            let sequence = json["call_sequence"].as_u64().unwrap_or(0);
+            // An endpoint with a filter sees gaps, but the order must hold.
             let next = if self.filter.words().is_empty() { sequence == *last + 1 } else { sequence > *last };
             if !next {
-                violation("I4", format!("{} hears {id} of {call}: sequence {sequence} after {last}", self.name));
+                violation("I4", format!("{} got {id} of {call}: call_sequence {sequence} after {last}", self.name));
             }
             *last = sequence;
-        } else if !event["call_sequence"].is_null() {
-            violation("I4", format!("{id} is of no call and has a sequence"));
+        } else if !json["call_sequence"].is_null() {
+            violation("I4", format!("{id} has a call_sequence but no call"));
         }
-        if let Some(about) = about(told.kind, &event["data"]) {
+        if let Some(about) = about(event.kind, &json["data"]) {
             let last = self.last_outside.entry(about).or_default();
             if id < *last {
-                violation("A68", format!("{} hears {id}, {}, after {last} of the same", self.name, told.kind));
+                violation("A68", format!("{} got {id} ({}) after {last} of the same thread", self.name, event.kind));
             }
             last.clone_from(&id);
         }
-        if let (Some(message), Some("outbound")) = (event["data"]["id"].as_str(), event["data"]["direction"].as_str()) {
-            let state = told.kind.trim_start_matches("message.").to_owned();
+        if let (Some(message), Some("outbound")) = (json["data"]["id"].as_str(), json["data"]["direction"].as_str()) {
+            let state = event.kind.trim_start_matches("message.").to_owned();
             self.states.entry(message.to_owned()).or_default().push(state);
         }
-        self.events.insert(id, told.body.clone());
+        self.events.insert(id, event.body.clone());
     }
 }
 
-/// What an event outside a call is about, where that is a contact, an account or a number. Who was erased is nobody.
+/// The contact, account or number of an event outside a call, unless it was erased.
 fn about(kind: &str, data: &Value) -> Option<String> {
     let (group, field) = match kind.split_once('.')? {
         ("contact", _) => ("contact", "contact"),

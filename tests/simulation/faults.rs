@@ -1,6 +1,6 @@
-//! A process that can die between any two steps of a commit, on a disk that can fail and lose power.
+//! Fault injection: a process that dies between any two steps of a commit, on a disk that fails and loses power.
 
-use super::dice::SeededRng;
+use super::rng::SeededRng;
 use offhook::index::{Index, MemoryIndex};
 use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Record, Which};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
@@ -13,17 +13,17 @@ use tempfile::TempDir;
 /// Where in a commit the process dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Death {
-    /// Decided, and nothing is written.
+    /// After the decision, before the write.
     Unwritten,
-    /// Written, and not synced.
+    /// After the write, before the sync.
     Unsynced,
-    /// The disk fails at one of the journal's calls, after so many that it did.
+    /// The disk fails after this many successful calls of the journal.
     Failed { after: u64 },
-    /// Synced, and only so many of the rows are in the index, whose position is the old one.
+    /// After the sync, with only this many rows in the index and its position not advanced.
     Unindexed { rows: usize },
-    /// The rows are there, and the claims are not.
+    /// After the rows, before the claims.
     Unclaimed,
-    /// All is done, and nobody is answered.
+    /// After the commit, before the replies.
     Unanswered,
 }
 
@@ -41,31 +41,31 @@ impl Death {
     }
 }
 
-/// The next commit's death, if it is to have one. Clones are the same.
+/// The death planned for the next commit, if any. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Fate(Arc<Mutex<Option<Death>>>);
 
 impl Fate {
-    /// The next commit dies there, or nowhere.
+    /// Plans the death of the next commit, or none.
     pub(crate) fn set(&self, death: Option<Death>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = death;
     }
 
-    fn is(&self) -> Option<Death> {
+    fn get(&self) -> Option<Death> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The writing end of the journal, in a process that obeys fate.
+/// A journal whose process dies as planned.
 pub(crate) struct MortalJournal {
     pub(crate) journal: FileJournal,
     pub(crate) fate: Fate,
 }
 
 impl MortalJournal {
-    fn lives(&self, until: Death) -> Result<(), JournalFailed> {
-        let dies = self.fate.is() == Some(until);
-        if dies { Err(JournalFailed::Disk(format!("the process dies {until:?}"))) } else { Ok(()) }
+    fn survive(&self, death: Death) -> Result<(), JournalFailed> {
+        let dies = self.fate.get() == Some(death);
+        if dies { Err(JournalFailed::Disk(format!("the process dies {death:?}"))) } else { Ok(()) }
     }
 }
 
@@ -79,12 +79,12 @@ impl Journal for MortalJournal {
     }
 
     fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
-        self.lives(Death::Unwritten)?;
+        self.survive(Death::Unwritten)?;
         self.journal.append(records, now)
     }
 
     fn sync(&mut self) -> Result<(), JournalFailed> {
-        self.lives(Death::Unsynced)?;
+        self.survive(Death::Unsynced)?;
         self.journal.sync()
     }
 
@@ -101,7 +101,7 @@ impl Journal for MortalJournal {
     }
 }
 
-/// An index that outlives its process, as one on disk does. Clones are the same index.
+/// An index that survives its process, as one on disk does. Clones share it.
 #[derive(Clone)]
 pub(crate) struct KeptIndex {
     kept: Arc<Mutex<MemoryIndex>>,
@@ -109,7 +109,7 @@ pub(crate) struct KeptIndex {
 }
 
 impl KeptIndex {
-    /// An empty one.
+    /// An empty index.
     pub(crate) fn new(fate: &Fate) -> Self {
         Self { kept: Arc::new(Mutex::new(MemoryIndex::new())), fate: fate.clone() }
     }
@@ -126,15 +126,15 @@ impl Index for KeptIndex {
 
     fn write(&mut self, writes: &[Write], position: Position) -> Result<(), RowsFailed> {
         let mut kept = self.lock();
-        match self.fate.is() {
+        match self.fate.get() {
             Some(Death::Unindexed { rows }) => {
                 let applied = kept.applied();
                 kept.write(&writes[..rows.min(writes.len())], applied)?;
-                Err(RowsFailed("the process died among the rows".to_owned()))
+                Err(RowsFailed("the process died while writing rows".to_owned()))
             }
             Some(Death::Unclaimed) => {
                 kept.write(writes, position)?;
-                Err(RowsFailed("the process died behind the rows".to_owned()))
+                Err(RowsFailed("the process died after the rows".to_owned()))
             }
             _ => kept.write(writes, position),
         }
@@ -167,8 +167,8 @@ impl Rows for KeptIndex {
     }
 }
 
-/// The directory of claims, in memory where the machine has such a place: the day's file is never synced, so what a
-/// machine's power loss leaves of it is anybody's guess.
+/// The directory of claims, in /dev/shm where possible. The day's file is never synced, so a power loss may leave
+/// anything of it.
 pub(crate) struct ClaimFiles(TempDir);
 
 impl ClaimFiles {
@@ -182,16 +182,16 @@ impl ClaimFiles {
         self.0.path()
     }
 
-    /// The power goes: the newest day's file is as it was at some time before, or its end is garbage, or it is gone.
-    pub(crate) fn lose_power(&self, dice: &mut SeededRng) {
+    /// Loses power: the newest day's file is intact, cut, partly zeroed, or gone.
+    pub(crate) fn lose_power(&self, rng: &mut SeededRng) {
         let Some(newest) = self.newest() else { return };
-        let mut bytes = fs::read(&newest).expect("what was written can be read");
-        match dice.below(4) {
+        let mut bytes = fs::read(&newest).expect("a written file can be read");
+        match rng.below(4) {
             0 => {}
             1 => return fs::remove_file(&newest).expect("a file can be removed"),
-            2 => bytes.truncate(dice.place(bytes.len() + 1)),
+            2 => bytes.truncate(rng.index(bytes.len() + 1)),
             _ => {
-                let from = dice.place(bytes.len() + 1);
+                let from = rng.index(bytes.len() + 1);
                 bytes[from..].fill(0);
             }
         }

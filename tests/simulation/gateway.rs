@@ -1,6 +1,6 @@
-//! One life of the gateway: the engine's core with the cores of dispatch and feed, and what waits to be decided.
+//! One process of the gateway: the cores of engine, dispatch and feed, and the queue of commands.
 //!
-//! What the thin loops around the cores do with sockets and queues is done here by hand, in one thread.
+//! In one thread, this does what the daemon's loops around the cores do with sockets and queues.
 
 use super::clock::{Noted, ProcessClock, Time};
 use super::endpoint::Endpoint;
@@ -20,34 +20,41 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Claims that are held at most: more than there ever are.
+/// Maximum claims held; never reached.
 const CLAIMS_MAX: usize = 1_000_000;
 
-/// Segments are small, so that most seeds have several.
+/// Small segments, so that most seeds have several.
 pub(crate) const OPTIONS: Options = Options { segment_bytes: 48 * 1024 };
 
-/// Stories read at a time: few, so that paging happens.
+/// Frames read at a time: few, so that paging is exercised.
 const PAGE: usize = 20;
 
-/// What a feed holds: so little that every bound is met.
-const FEED: Bounds =
-    Bounds { window: 30, aside: 10, behind: 50, live_threads: 12, parked: 5, in_flight: 8, in_flight_aside: 3 };
+/// Feed bounds, so small that every one is reached.
+const FEED: Bounds = Bounds {
+    window: 30,
+    other_window: 10,
+    behind: 50,
+    live_threads: 12,
+    parked: 5,
+    in_flight: 8,
+    in_flight_probation: 3,
+};
 
-/// Who waits for a reply.
+/// The receiver of a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Asker {
+pub(crate) enum Requester {
     /// A carrier's webhook.
     Hook(usize),
     /// A request of the platform.
     Request(usize),
     /// The dispatcher.
     Start(MessageId),
-    /// A worker, which learns what became of it from the journal.
+    /// A worker, which learns the result from the journal.
     Worker(&'static str),
 }
 
-/// Replies, and who waits for them.
-pub(crate) type Answers = Vec<(Asker, Reply)>;
+/// Replies and their receivers.
+pub(crate) type Replies = Vec<(Requester, Reply)>;
 
 /// A process, from start to death.
 pub(crate) struct Gateway {
@@ -59,32 +66,32 @@ pub(crate) struct Gateway {
     feeds: Vec<(&'static str, Feed)>,
     /// The workers' clock.
     clock: ProcessClock,
-    /// The one that notes the time for the next process.
+    /// The clock that notes the time for the next process.
     watch: ProcessClock,
     time: Time,
     began_ms: u64,
-    urgent: VecDeque<(Asker, Command)>,
-    ordinary: VecDeque<(Asker, Command)>,
+    urgent: VecDeque<(Requester, Command)>,
+    ordinary: VecDeque<(Requester, Command)>,
 }
 
-/// What outlives a process, but its journal, which it has opened already.
-pub(crate) struct Remains<'a> {
+/// What survives a process, other than its journal.
+pub(crate) struct Persisted<'a> {
     pub(crate) index: &'a KeptIndex,
     pub(crate) claims: &'a ClaimFiles,
     pub(crate) fate: &'a Fate,
     pub(crate) time: &'a Time,
-    /// What time it was in this boot of the machine.
+    /// The time noted in this boot of the machine, if any.
     pub(crate) noted: Option<Noted>,
 }
 
 impl Gateway {
-    /// The process starts on what the last one left. It may die of its first commit.
+    /// Starts a process on the state of the last one. It may die at its first commit.
     pub(crate) fn start(
         journal: FileJournal,
-        remains: &Remains<'_>,
+        persisted: &Persisted<'_>,
         endpoints: &[Endpoint],
     ) -> Result<Self, EngineFailed> {
-        let Remains { index, claims, fate, time, noted } = remains;
+        let Persisted { index, claims, fate, time, noted } = persisted;
         let mut watch = ProcessClock::begins(time, *noted);
         let journal = MortalJournal { journal, fate: (*fate).clone() };
         let identity = offhook::journal::Journal::identity(&journal);
@@ -107,7 +114,7 @@ impl Gateway {
         })?;
         let unknown = |(message, attempt)| {
             let settled = Settled { outcome: SettledAs::Interrupted, status: None, detail: None };
-            (Asker::Worker("settle as unknown"), Command::Settle { message, attempt, settled })
+            (Requester::Worker("settle as unknown"), Command::Settle { message, attempt, settled })
         };
         Ok(Self {
             dispatched: committed.next(),
@@ -124,89 +131,92 @@ impl Gateway {
         })
     }
 
-    /// Rows as they are committed.
+    /// Read access to committed state.
     pub(crate) fn reads(&self) -> &Reads {
         &self.reads
     }
 
-    /// Puts a command where the engine will find it.
-    pub(crate) fn ask(&mut self, asker: Asker, command: Command) {
+    /// Queues a command for the engine.
+    pub(crate) fn submit(&mut self, requester: Requester, command: Command) {
         let ordinary = match &command {
             Command::PutCall(_) | Command::Send(_) | Command::Cancel(_) => true,
             Command::InboundItem { item, .. } => matches!(item, offhook::model::InboundItem::Message(_)),
             _ => false,
         };
-        if ordinary { &mut self.ordinary } else { &mut self.urgent }.push_back((asker, command));
+        if ordinary { &mut self.ordinary } else { &mut self.urgent }.push_back((requester, command));
     }
 
-    /// How many commands wait.
-    pub(crate) fn asked(&self) -> usize {
+    /// The number of queued commands.
+    pub(crate) fn pending(&self) -> usize {
         self.urgent.len() + self.ordinary.len()
     }
 
-    /// Those who wait for a reply that never comes.
-    pub(crate) fn askers(self) -> Vec<Asker> {
-        self.urgent.into_iter().chain(self.ordinary).map(|(asker, _)| asker).collect()
+    /// The requesters of all queued commands, which will get no reply.
+    pub(crate) fn requesters(self) -> Vec<Requester> {
+        self.urgent.into_iter().chain(self.ordinary).map(|(requester, _)| requester).collect()
     }
 
-    /// Decides and commits at most `count` of the commands that wait.
-    pub(crate) fn commit(&mut self, count: usize) -> Result<Answers, (EngineFailed, Vec<Asker>)> {
+    /// Decides and commits at most `count` queued commands.
+    pub(crate) fn commit(&mut self, count: usize) -> Result<Replies, (EngineFailed, Vec<Requester>)> {
         let first = self.urgent.len().min(count);
         let mut batch: Vec<_> = self.urgent.drain(..first).collect();
         let rest = self.ordinary.len().min(count - first);
         batch.extend(self.ordinary.drain(..rest));
-        let (askers, commands): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let (requesters, commands): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match self.core.commit(commands) {
-            Ok(replies) => Ok(askers.into_iter().zip(replies).collect()),
-            Err(failed) => Err((failed, askers)),
+            Ok(replies) => Ok(requesters.into_iter().zip(replies).collect()),
+            Err(failed) => Err((failed, requesters)),
         }
     }
 
-    /// The dispatcher hears that a message is not to be sent.
+    /// Tells the dispatcher that a message is not to be sent.
     pub(crate) fn not_started(&mut self, message: MessageId) {
         let now = self.now();
-        self.dispatch.not_started(message, now);
+        self.dispatch.cancelled(message, now);
     }
 
-    /// The dispatcher follows the journal and asks for what it wants.
+    /// Lets the dispatcher follow the journal and queue its commands.
     pub(crate) fn dispatch(&mut self) {
         loop {
             let page = read(&self.reads, self.dispatched);
             let Some(last) = page.last() else { break };
             self.dispatched = last.position.next();
-            for story in page {
-                self.clock.not_before(story.at);
+            for frame in page {
+                self.clock.not_before(frame.at);
                 let now = self.now();
-                self.dispatch.follow(&story, now);
+                self.dispatch.follow(&frame, now);
             }
         }
         let now = self.now();
         for action in self.dispatch.next(now) {
             match action {
                 Action::Start { message, lane_empty_at, account_empty_at } => {
-                    self.ask(Asker::Start(message), Command::StartSend { message, lane_empty_at, account_empty_at });
+                    self.submit(
+                        Requester::Start(message),
+                        Command::StartSend { message, lane_empty_at, account_empty_at },
+                    );
                 }
-                Action::Expire(message) => self.ask(Asker::Worker("expire"), Command::Expire(message)),
+                Action::Expire(message) => self.submit(Requester::Worker("expire"), Command::Expire(message)),
             }
         }
     }
 
-    /// The feeds follow the journal, note their progress, and say what is to be delivered to which.
+    /// Lets the feeds follow the journal and record progress; returns the deliveries to make, by endpoint.
     pub(crate) fn deliveries(&mut self) -> Vec<(usize, Delivery)> {
         let now = self.now();
         let mut deliveries = Vec::new();
         let mut notes = Vec::new();
         let committed = self.reads.follow().committed();
-        for (place, (name, feed)) in self.feeds.iter_mut().enumerate() {
+        for (index, (name, feed)) in self.feeds.iter_mut().enumerate() {
             loop {
-                deliveries.extend(feed.next(now).into_iter().map(|delivery| (place, delivery)));
+                deliveries.extend(feed.next(now).into_iter().map(|delivery| (index, delivery)));
                 let mut wants = feed.wants(committed);
                 wants.retain(|(_, from)| *from <= committed);
                 if wants.is_empty() {
                     break;
                 }
                 for (reader, from) in wants {
-                    read(&self.reads, from).iter().for_each(|story| feed.follow(reader, story));
+                    read(&self.reads, from).iter().for_each(|frame| feed.follow(reader, frame));
                 }
             }
             if let Some(progress) = feed.progress(now) {
@@ -214,25 +224,25 @@ impl Gateway {
                 notes.push(Command::AdvanceFeed { endpoint, watermark, parked });
             }
         }
-        notes.into_iter().for_each(|note| self.ask(Asker::Worker("feed"), note));
+        notes.into_iter().for_each(|note| self.submit(Requester::Worker("feed"), note));
         deliveries
     }
 
-    /// A delivery ended. Returns whether it is not told once more after all, because it was refused again and again.
-    pub(crate) fn delivered(&mut self, place: usize, delivery: &Delivery, how: Delivered) -> bool {
+    /// Settles a delivery. Returns whether its replay was given up after repeated refusals.
+    pub(crate) fn delivered(&mut self, endpoint: usize, delivery: &Delivery, how: Delivered) -> bool {
         let now = self.now();
-        self.feeds[place].1.settle(delivery, how, now)
+        self.feeds[endpoint].1.settle(delivery, how, now)
     }
 
-    /// Somebody wants to hear once more what was told from there on. Returns what that may be, and the endpoint's watermark,
-    /// where there is room for it.
-    pub(crate) fn replay(&mut self, place: usize, from: Position) -> Option<(Range<Position>, Position)> {
-        let told = from..self.next();
-        let feed = &mut self.feeds[place].1;
-        feed.replay(told.clone()).then(|| (told, feed.watermark()))
+    /// Requests a replay from a position on. Returns its range and the endpoint's watermark, or `None` if the feed has
+    /// no capacity.
+    pub(crate) fn replay(&mut self, endpoint: usize, from: Position) -> Option<(Range<Position>, Position)> {
+        let range = from..self.next();
+        let feed = &mut self.feeds[endpoint].1;
+        feed.replay(range.clone()).then(|| (range, feed.watermark()))
     }
 
-    /// What the next process of this boot is to know of the time.
+    /// The time to hand to the next process of this boot.
     pub(crate) fn note(&mut self) -> Noted {
         self.watch.note()
     }
@@ -242,7 +252,7 @@ impl Gateway {
         self.reads.follow().committed().next()
     }
 
-    /// When a worker has something to do, in true time.
+    /// When a worker has something to do next, in true time.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         let feeds = self.feeds.iter().filter_map(|(_, feed)| feed.due());
         let due = self.dispatch.due().into_iter().chain(feeds).min()?;
@@ -250,8 +260,8 @@ impl Gateway {
         Some(self.began_ms + u64::try_from(ms).expect("a run is shorter than u64 of milliseconds"))
     }
 
-    /// Messages in lanes, and whether the feeds have nothing left of what they read, which is all.
-    pub(crate) fn rest(&self) -> (usize, bool) {
+    /// The number of queued messages, and whether all feeds have delivered everything.
+    pub(crate) fn idle(&self) -> (usize, bool) {
         let committed = self.reads.follow().committed();
         let done = |feed: &Feed| feed.is_idle() && feed.watermark() > committed;
         (self.dispatch.lanes_waiting().values().sum(), self.feeds.iter().all(|(_, feed)| done(feed)))
@@ -264,12 +274,12 @@ impl Gateway {
 }
 
 fn read(reads: &Reads, from: Position) -> Vec<Arc<CommittedFrame>> {
-    reads.follow().read(from, PAGE).expect("what is committed can be read")
+    reads.follow().read(from, PAGE).expect("committed frames are readable")
 }
 
-/// An engine that was made anew from nothing but a copy of the disk.
-pub(crate) fn replayed(disk: &SimDisk, time: &Time) -> Core {
-    let journal = disk.copy().journal(OPTIONS).expect("a disk that does not fail can be read");
+/// An engine rebuilt from nothing but a copy of the disk.
+pub(crate) fn rebuilt(disk: &SimDisk, time: &Time) -> Core {
+    let journal = disk.copy().journal(OPTIONS).expect("a healthy disk is readable");
     let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
     let clock = Box::new(ProcessClock::begins(time, None));
     let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, clock);

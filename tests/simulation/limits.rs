@@ -1,6 +1,6 @@
-//! What must hold in true time, whatever the wall's clock showed: limits and ages.
+//! Limits and ages that must hold in true time, whatever the wall clock shows.
 
-use super::checks::facts;
+use super::checks::events;
 use super::world::{World, violation};
 use offhook::machine::event::{CommittedFrame, Event};
 use offhook::model::{E164, Kind, LocalDay, MessageId, MessageState, local_day};
@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// At most max(burst, largest message) + rate × window segments start in any window of true time.
-pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<CommittedFrame>]) {
+pub(crate) fn i8_no_number_exceeds_its_rate(world: &World, frames: &[Arc<CommittedFrame>]) {
     let mut starts: BTreeMap<E164, Vec<(u64, u64)>> = BTreeMap::new();
-    for (story, event) in facts(stories) {
+    for (frame, event) in events(frames) {
         if let Event::SendStarted { message, .. } = &event.fact {
-            let at = world.decided_ms[&story.position.0];
+            let at = world.decided_ms[&frame.position.0];
             starts.entry(message.ours).or_default().push((at, u64::from(message.segments)));
         }
     }
-    let directory = world.living().reads().directory();
+    let directory = world.running().reads().directory();
     for (ours, starts) in starts {
         let limits = &directory.numbers[&ours].limits;
         let Some(rate) = limits.millisegments_per_second.map(u64::from) else { continue };
@@ -30,7 +30,7 @@ pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Commi
                     let ms = at - begin;
                     violation(
                         "I8",
-                        format!("{ours:?} began {sum} segments within {ms} ms from {begin} at {rate}/1000 per s"),
+                        format!("{ours:?} started {sum} segments within {ms} ms from {begin} at {rate}/1000 per s"),
                     );
                 }
             }
@@ -38,32 +38,32 @@ pub(crate) fn i8_no_number_is_over_its_limit(world: &World, stories: &[Arc<Commi
     }
 }
 
-/// No more segments start on a day, as the cap's zone and the journal's time tell it, than the cap of the number allows,
-/// or that of its account.
-pub(crate) fn no_number_is_over_its_days_cap(world: &World, stories: &[Arc<CommittedFrame>]) {
-    let directory = world.living().reads().directory();
+/// On no day, by the cap's time zone and the journal's clock, do more segments start than the daily cap of the number
+/// or its account allows.
+pub(crate) fn no_number_exceeds_its_daily_cap(world: &World, frames: &[Arc<CommittedFrame>]) {
+    let directory = world.running().reads().directory();
     let mut days: BTreeMap<(String, LocalDay), (u32, u32)> = BTreeMap::new();
-    for (story, event) in facts(stories) {
+    for (frame, event) in events(frames) {
         let Event::SendStarted { message, .. } = &event.fact else { continue };
         let number = &directory.numbers[&message.ours];
         let account = directory.accounts.get(&number.account).map(|account| (number.account.clone(), &account.limits));
-        for (whose, limits) in [(message.ours.to_string(), &number.limits)].into_iter().chain(account) {
+        for (owner, limits) in [(message.ours.to_string(), &number.limits)].into_iter().chain(account) {
             let Some(cap) = limits.segments_per_day else { continue };
-            let (day, _) = local_day(&limits.day_zone, story.at);
-            days.entry((whose, day)).or_insert((0, cap)).0 += u32::from(message.segments);
+            let (day, _) = local_day(&limits.day_zone, frame.at);
+            days.entry((owner, day)).or_insert((0, cap)).0 += u32::from(message.segments);
         }
     }
-    if let Some(((whose, day), (sum, cap))) = days.iter().find(|(_, (sum, cap))| sum > cap) {
-        violation("I8", format!("{whose} began {sum} segments on {day:?}, and its cap is {cap}"));
+    if let Some(((owner, day), (sum, cap))) = days.iter().find(|(_, (sum, cap))| sum > cap) {
+        violation("I8", format!("{owner} started {sum} segments on {day:?}, over its cap of {cap}"));
     }
 }
 
-/// A text of ours is in its lane for no longer than it may be, not counting the time in which nobody could look at it.
-/// In particular a clock that is set back by an hour holds nothing back for an hour (G13).
-pub(crate) fn no_text_waits_beyond_its_time(world: &World, stories: &[Arc<CommittedFrame>]) {
+/// No outbound text is queued longer than allowed, not counting time without a working process. In particular, a clock
+/// set back by an hour delays nothing by an hour (G13).
+pub(crate) fn no_text_is_queued_past_its_expiry(world: &World, frames: &[Arc<CommittedFrame>]) {
     let mut queued: HashMap<MessageId, (u64, Kind)> = HashMap::new();
-    for (story, event) in facts(stories) {
-        let at = world.decided_ms[&story.position.0];
+    for (frame, event) in events(frames) {
+        let at = world.decided_ms[&frame.position.0];
         let left = match &event.fact {
             Event::MessageQueued { message, .. } => {
                 queued.insert(message.id, (at, message.kind));
@@ -80,13 +80,12 @@ pub(crate) fn no_text_waits_beyond_its_time(world: &World, stories: &[Arc<Commit
             Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation => 60_000,
             _ => 120_000,
         };
-        let still: u64 =
-            world.still_ms.iter().map(|(from, to)| (*to).min(at).saturating_sub((*from).max(*since))).sum();
-        // The machine is told once a second that a text is too old; one whose attempt is under way is known to be only
-        // when that is answered.
-        let allowed = most + still + if left.attempts.is_empty() { 1_000 } else { 20_000 };
+        let stalled: u64 =
+            world.stalled_ms.iter().map(|(from, to)| (*to).min(at).saturating_sub((*from).max(*since))).sum();
+        // Expiry is checked once a second; for a text in flight, only when its attempt is answered.
+        let allowed = most + stalled + if left.attempts.is_empty() { 1_000 } else { 20_000 };
         if at - since > allowed {
-            violation("G13", format!("{} was in its lane for {} ms and may for {allowed}", left.id, at - since));
+            violation("G13", format!("{} was queued for {} ms, over {allowed} ms", left.id, at - since));
         }
     }
 }

@@ -1,10 +1,10 @@
-//! G35: two gateways whose numbers text each other, each with its auto-reply, and each a stranger to the other.
+//! G35: two gateways whose numbers text each other, each with an auto-reply and each a stranger to the other.
 
 use super::clock::Time;
-use super::dice::SeededRng;
 use super::directory::{ACCOUNTS, NUMBERS, QUEUES, language, number, queue_id, single};
-use super::gateway::Asker;
-use super::house::House;
+use super::gateway::Requester;
+use super::node::Node;
+use super::rng::SeededRng;
 use offhook::machine::command::{Command, Content, PutCall, Reply, Send, Settled, SettledAs};
 use offhook::machine::event::Event;
 use offhook::model::{
@@ -15,20 +15,20 @@ use std::collections::BTreeMap;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
-/// Pairs of gateways, with settings by dice.
+/// Pairs of gateways with random settings.
 const PAIRS: u64 = 20;
 
-/// Whatever starts it, and however often: within the quiet time each gateway answers once, in a day as often as is
-/// allowed, and when nobody starts it any more both are silent.
+/// However the exchange starts, and however often: each gateway replies once per quiet time and within its daily cap,
+/// and once nothing new arrives both are silent.
 pub(crate) fn two_gateways() {
     for seed in 0..PAIRS {
         let mut pair = Pair::new(seed);
-        // Somebody at either end begins it anew, more often than the quiet time and for more than a day.
+        // New texts at either end restart it, more often than the quiet time and for more than a day.
         for _ in 0..30 {
-            let to = pair.dice.place(2);
-            pair.hears(to, "Is anybody there?".to_owned());
-            let most = pair.dice.one(&[1, 20, 200]);
-            let pause = MINUTE_MS * (1 + pair.dice.below(most));
+            let to = pair.rng.index(2);
+            pair.receive(to, "Is anybody there?".to_owned());
+            let most = pair.rng.pick(&[1, 20, 200]);
+            let pause = MINUTE_MS * (1 + pair.rng.below(most));
             pair.pass(pause);
         }
         pair.hang_up();
@@ -39,52 +39,52 @@ pub(crate) fn two_gateways() {
 }
 
 struct Pair {
-    dice: SeededRng,
+    rng: SeededRng,
     time: Time,
     began: Timestamp,
     rules: [AutoReply; 2],
-    houses: [House; 2],
-    /// Texts in the air: when they arrive, at whom, and what they say.
-    in_the_air: Vec<(u64, usize, String)>,
+    nodes: [Node; 2],
+    /// Texts in flight: arrival time, receiving gateway, words.
+    in_flight: Vec<(u64, usize, String)>,
     texts: usize,
-    /// The first has a call with the other's number, and takes what comes from there for its caller's.
+    /// The first has a call with the other's number, so texts from there join that call.
     called: bool,
-    /// When, in true time, a text was sent last.
+    /// When, in true time, the last text was sent.
     last_ms: u64,
 }
 
 impl Pair {
     fn new(seed: u64) -> Self {
-        let mut dice = SeededRng::new(seed);
+        let mut rng = SeededRng::new(seed);
         let began = Timestamp::parse("2025-11-22T10:00:00Z").expect("it is a time");
         let time = Time::new(began);
-        let mut house = |place: usize| {
+        let mut node = |place: usize| {
             let texts = |what: &str| BTreeMap::from([(language("en"), format!("{what} of gateway {place}"))]);
             let rules = AutoReply {
                 enabled: true,
                 texts: texts("Please call the number"),
-                quiet_minutes: dice.one(&[0, 1, 15]),
-                per_day: dice.one(&[1, 3, 20]),
+                quiet_minutes: rng.pick(&[0, 1, 15]),
+                per_day: rng.pick(&[1, 3, 20]),
                 unknown_sender: UnknownSender::Reply,
                 strangers_per_hour: None,
             };
             let closing = Closing { enabled: true, texts: texts("Goodbye") };
             let settings = Settings { in_call_sms: true, closing, auto_reply: rules.clone(), ..Settings::default() };
-            (rules, House::new(&time, single(&[NUMBERS[place].to_owned()], &Limits::none(), settings)))
+            (rules, Node::new(&time, single(&[NUMBERS[place].to_owned()], &Limits::none(), settings)))
         };
-        let ((first, one), (second, other)) = (house(0), house(1));
+        let ((first, one), (second, other)) = (node(0), node(1));
         let mut pair = Self {
-            dice,
+            rng,
             time,
             began,
             rules: [first, second],
-            houses: [one, other],
-            in_the_air: Vec::new(),
+            nodes: [one, other],
+            in_flight: Vec::new(),
             texts: 0,
             called: false,
             last_ms: 0,
         };
-        if pair.dice.percent(30) {
+        if pair.rng.percent(30) {
             pair.called = true;
             pair.call();
         }
@@ -108,18 +108,18 @@ impl Pair {
         };
         let content = Content::Text("Can you read this?".to_owned());
         let send = Send { call: call_id(), content, agent: None, smart_action: None, force: false, key: None };
-        let gateway = &mut self.houses[0].gateway;
-        gateway.ask(Asker::Worker("call"), Command::PutCall(call));
-        gateway.ask(Asker::Worker("send"), Command::Send(send));
+        let gateway = &mut self.nodes[0].gateway;
+        gateway.submit(Requester::Worker("call"), Command::PutCall(call));
+        gateway.submit(Requester::Worker("send"), Command::Send(send));
     }
 
     fn hang_up(&mut self) {
         let end = Command::EndCall { call: call_id(), reason: None, key: None };
-        self.houses[0].gateway.ask(Asker::Worker("end"), end);
+        self.nodes[0].gateway.submit(Requester::Worker("end"), end);
     }
 
-    /// A text from the other's number arrives.
-    fn hears(&mut self, place: usize, text: String) {
+    /// A text arrives from the other gateway's number.
+    fn receive(&mut self, place: usize, text: String) {
         self.texts += 1;
         let item = InboundItem::Message(Inbound {
             carrier_id: format!("SM{:06}", self.texts),
@@ -130,8 +130,8 @@ impl Pair {
             segments: None,
             keyword: None,
         });
-        let heard = Command::InboundItem { account: ACCOUNTS[0].to_owned(), item };
-        self.houses[place].gateway.ask(Asker::Worker("hook"), heard);
+        let inbound = Command::InboundItem { account: ACCOUNTS[0].to_owned(), item };
+        self.nodes[place].gateway.submit(Requester::Worker("hook"), inbound);
     }
 
     fn pass(&mut self, ms: u64) {
@@ -139,31 +139,31 @@ impl Pair {
         loop {
             (0..2).for_each(|place| self.turn(place));
             let now = self.time.elapsed_ms();
-            let due = self.houses.iter().filter_map(|house| house.gateway.due_ms());
-            let next = due.chain(self.in_the_air.iter().map(|(at, ..)| *at)).min().unwrap_or(u64::MAX).max(now);
+            let due = self.nodes.iter().filter_map(|node| node.gateway.due_ms());
+            let next = due.chain(self.in_flight.iter().map(|(at, ..)| *at)).min().unwrap_or(u64::MAX).max(now);
             if next > until {
                 break;
             }
             self.time.pass(next - now);
-            let arrived: Vec<_> = self.in_the_air.extract_if(.., |(at, ..)| *at <= next).collect();
-            arrived.into_iter().for_each(|(_, place, text)| self.hears(place, text));
+            let arrived: Vec<_> = self.in_flight.extract_if(.., |(at, ..)| *at <= next).collect();
+            arrived.into_iter().for_each(|(_, place, text)| self.receive(place, text));
         }
         self.time.pass(until - self.time.elapsed_ms());
     }
 
-    /// A gateway decides what it is asked; what it sends will arrive at the other.
+    /// Runs one gateway's queued commands; its sends will arrive at the other.
     fn turn(&mut self, place: usize) {
         loop {
-            let house = &mut self.houses[place];
-            house.gateway.dispatch();
-            if house.gateway.asked() == 0 {
+            let node = &mut self.nodes[place];
+            node.gateway.dispatch();
+            if node.gateway.pending() == 0 {
                 return;
             }
-            for (asker, reply) in house.commit() {
-                match (asker, reply) {
-                    (Asker::Start(_), Reply::Started { message }) => {
+            for (requester, reply) in node.commit() {
+                match (requester, reply) {
+                    (Requester::Start(_), Reply::Started { message }) => {
                         let now = self.time.elapsed_ms();
-                        self.in_the_air.push((now + 200 + self.dice.below(5_000), 1 - place, house.text(message.id)));
+                        self.in_flight.push((now + 200 + self.rng.below(5_000), 1 - place, node.text(message.id)));
                         self.last_ms = now;
                         let carrier_id = format!("SM-{}", message.id);
                         let settled = Settled {
@@ -172,9 +172,9 @@ impl Pair {
                             detail: None,
                         };
                         let settle = Command::Settle { message: message.id, attempt: 1, settled };
-                        house.gateway.ask(Asker::Worker("settle"), settle);
+                        node.gateway.submit(Requester::Worker("settle"), settle);
                     }
-                    (Asker::Start(message), _) => house.gateway.not_started(message),
+                    (Requester::Start(message), _) => node.gateway.not_started(message),
                     _ => {}
                 }
             }
@@ -182,29 +182,29 @@ impl Pair {
     }
 
     fn check(&self, seed: u64, stopped_at_ms: u64) {
-        for (place, (house, rules)) in self.houses.iter().zip(&self.rules).enumerate() {
-            let replies: Vec<u64> = house.stories().iter().flat_map(|story| replied(story)).collect();
+        for (place, (node, rules)) in self.nodes.iter().zip(&self.rules).enumerate() {
+            let replies: Vec<u64> = node.frames().iter().flat_map(|frame| replied(frame)).collect();
             let shown = !replies.is_empty() || (self.called && place == 0);
-            assert!(shown, "seed {seed}: gateway {place} never answered, so nothing was shown");
+            assert!(shown, "seed {seed}: gateway {place} never replied");
             let most = |window_ms: u64, most: usize| {
                 let over = replies.windows(most + 1).find(|answers| answers[most] - answers[0] < window_ms);
-                assert_eq!(over, None, "seed {seed}: gateway {place} answers over {most} times in {window_ms} ms");
+                assert_eq!(over, None, "seed {seed}: gateway {place} replies over {most} times in {window_ms} ms");
             };
             if rules.quiet_minutes > 0 {
                 most(u64::from(rules.quiet_minutes) * MINUTE_MS, 1);
             }
             most(DAY_MS, usize::try_from(rules.per_day).expect("it is small"));
         }
-        // Each answer takes seconds to arrive, and a day has room for 40 at most.
+        // Each reply takes seconds to arrive, and at most 40 fit in a day.
         let silent_after = (self.last_ms).saturating_sub(stopped_at_ms);
         assert!(silent_after < 10 * MINUTE_MS, "seed {seed}: they went on for {silent_after} ms");
         assert!(self.began < self.time.wall());
     }
 }
 
-fn replied(story: &offhook::machine::event::CommittedFrame) -> impl Iterator<Item = u64> + use<'_> {
+fn replied(frame: &offhook::machine::event::CommittedFrame) -> impl Iterator<Item = u64> + use<'_> {
     let reply = |fact: &Event| matches!(fact, Event::MessageQueued { message, .. } if message.kind == Kind::AutoReply);
-    story.events.iter().filter(move |event| reply(&event.fact)).map(|_| story.at.as_ms())
+    frame.events.iter().filter(move |event| reply(&event.fact)).map(|_| frame.at.as_ms())
 }
 
 fn call_id() -> CallId {

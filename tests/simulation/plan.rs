@@ -1,12 +1,12 @@
-//! What is lived: a seed, for so many steps, with everything that may go wrong or without some of it.
+//! What to run: a seed, a number of steps, and the behaviours left out.
 
-use super::dice::SeededRng;
+use super::rng::SeededRng;
 use std::fmt;
 
 /// Steps of a seed before faults stop.
 pub(crate) const STEPS: u32 = 80;
 
-/// Something that goes wrong, or makes the world richer, and can be left out to see what a failure needs.
+/// A fault or variation, which can be left out to find what a failure depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Behaviour {
     /// The clock is set by minutes or an hour.
@@ -17,19 +17,19 @@ pub(crate) enum Behaviour {
     Deaths,
     /// The disk fails under it.
     Disk,
-    /// Where it dies, the machine's power is lost too.
+    /// When the process dies, the machine may lose power too.
     Power,
-    /// It dies again while it starts.
+    /// The process dies while starting.
     Births,
-    /// The index is gone when it starts.
+    /// The index is lost before a start.
     Index,
     /// The disk is slow for seconds.
     Stalls,
     /// Carriers go down.
     Carriers,
-    /// Carriers answer sends with anything but a yes.
+    /// Carriers answer sends with errors, or not at all.
     Answers,
-    /// Carriers post webhooks again.
+    /// Carriers repeat webhooks.
     Repeats,
     /// The platform's endpoints go down.
     Platform,
@@ -37,7 +37,7 @@ pub(crate) enum Behaviour {
     Refusals,
     /// The platform has a second endpoint.
     Endpoints,
-    /// Somebody asks for what was told before.
+    /// The platform requests replays.
     Replays,
 }
 
@@ -69,11 +69,11 @@ impl Behaviour {
         Self::ALL
             .into_iter()
             .find(|behaviour| behaviour.word() == word)
-            .ok_or_else(|| format!("write some of {}", words()))
+            .ok_or_else(|| format!("use some of {}", words()))
     }
 }
 
-/// What is lived.
+/// A run of the simulation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
@@ -82,48 +82,48 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// All of a seed.
+    /// A seed with all behaviours and steps.
     pub(crate) const fn whole(seed: u64) -> Self {
         Self { seed, steps: STEPS, without: Vec::new() }
     }
 
-    /// The same for so many steps.
+    /// The same plan with another number of steps.
     pub(crate) fn for_steps(&self, steps: u32) -> Self {
         Self { steps, ..self.clone() }
     }
 
-    /// The same without moods, written `clock,days`.
+    /// The same plan without some behaviours, written `clock,days`.
     pub(crate) fn without(&self, words: &str) -> Result<Self, String> {
         let without =
             words.split(',').filter(|word| !word.is_empty()).map(Behaviour::read).collect::<Result<_, _>>()?;
         Ok(Self { without, ..self.clone() })
     }
 
-    /// The same plans with one mood less each.
-    pub(crate) fn one_less(&self) -> impl Iterator<Item = Behaviour> + use<> {
+    /// The behaviours still included.
+    pub(crate) fn included(&self) -> impl Iterator<Item = Behaviour> + use<> {
         let without = self.without.clone();
         Behaviour::ALL.into_iter().filter(move |behaviour| !without.contains(behaviour))
     }
 
-    /// The same without this, too.
+    /// The same plan, also without this behaviour.
     pub(crate) fn and_without(&self, behaviour: Behaviour) -> Self {
         Self { without: self.without.iter().copied().chain([behaviour]).collect(), ..self.clone() }
     }
 
-    /// Whether it is part of this world.
+    /// Whether the behaviour is included.
     pub(crate) fn has(&self, behaviour: Behaviour) -> bool {
         !self.without.contains(&behaviour)
     }
 
-    /// Whether something of a mood happens that does so `percent` times in a hundred. The dice fall in any case, so that
-    /// a world without the mood is much like the one with it.
-    pub(crate) fn throws(&self, behaviour: Behaviour, percent: u64, dice: &mut SeededRng) -> bool {
-        dice.percent(percent) && self.has(behaviour)
+    /// True with a probability of `percent`, if the behaviour is included. The random number is drawn either way, so
+    /// that runs with and without the behaviour stay similar.
+    pub(crate) fn chance(&self, behaviour: Behaviour, percent: u64, rng: &mut SeededRng) -> bool {
+        rng.percent(percent) && self.has(behaviour)
     }
 }
 
 impl fmt::Display for Plan {
-    /// The command that lives it again.
+    /// The command that reproduces the run.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OFFHOOK_SEED={} ", self.seed)?;
         if self.steps != STEPS {

@@ -92,12 +92,12 @@ fn limited(number: &str, millisegments_per_second: u32, burst: u32) -> Committed
 
 fn stop(ms: u64) -> CommittedFrame {
     let block = Block { everywhere: false, numbers: vec![OURS.parse().unwrap()] };
-    let stands = OptOut { block, since: Timestamp::from_ms(NOON), by: OptOutBy::Keyword };
-    story(ms, Event::OptedOut { contact: phone().into(), ours: None, call: None, stands })
+    let opt_out = OptOut { block, since: Timestamp::from_ms(NOON), by: OptOutBy::Keyword };
+    story(ms, Event::OptedOut { contact: phone().into(), ours: None, call: None, opt_out })
 }
 
 fn opted_in(ms: u64) -> CommittedFrame {
-    story(ms, Event::OptedIn { contact: phone().into(), ours: None, call: None, stands: None })
+    story(ms, Event::OptedIn { contact: phone().into(), ours: None, call: None, opt_out: None })
 }
 
 fn phone() -> E164 {

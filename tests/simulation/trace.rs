@@ -1,4 +1,4 @@
-//! What happened last, for who reads of a broken promise.
+//! A trace of the last steps, printed when an invariant is violated.
 
 use super::clock::Time;
 use super::plan::Plan;
@@ -8,19 +8,19 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::Write;
 
-/// The last steps, told when a promise is broken.
+/// The last steps, printed when the run panics.
 pub(crate) struct Trace {
     plan: Plan,
     lines: VecDeque<String>,
 }
 
 impl Trace {
-    /// A world's, empty.
+    /// An empty trace.
     pub(crate) fn new(plan: &Plan) -> Self {
         Self { plan: plan.clone(), lines: VecDeque::new() }
     }
 
-    /// Something happens.
+    /// Adds a line.
     pub(crate) fn note(&mut self, time: &Time, what: impl Display) {
         const LINES_MAX: usize = 100;
         self.lines.push_back(format!("{:>10} ms  {what}", time.elapsed_ms()));
@@ -35,17 +35,17 @@ impl Drop for Trace {
         if std::thread::panicking() && !shrink::is_quiet() {
             let lines: String = self.lines.iter().map(|line| format!("{line}\n")).collect();
             let mut out = std::io::stderr().lock();
-            // Nowhere to tell of a failure to tell.
-            let _told = write!(out, "\nits last steps:\n{lines}\nlive it again: {}\n", self.plan);
+            // A failed write to stderr cannot be reported.
+            let _written = write!(out, "\nlast steps:\n{lines}\nreproduce with: {}\n", self.plan);
         }
     }
 }
 
-/// A reply in few words.
+/// A short form of a reply.
 pub(crate) fn brief(reply: &Reply) -> String {
     match reply {
         Reply::Call { shown, .. } => format!("call {}", shown.call.id),
-        Reply::EndedBeforeStart { call, .. } => format!("call {call} ended unheard"),
+        Reply::EndedBeforeStart { call, .. } => format!("call {call} ended before start"),
         Reply::Message { message, .. } => format!("{} {}", message.id, message.state.word()),
         Reply::Refused(refusal) => format!("refused: {}", refusal.code.word()),
         Reply::Started { message } => format!("{} started", message.id),

@@ -1,15 +1,15 @@
-//! One seed's numbers (SplitMix64), and choices made with them.
+//! A seeded random number generator (SplitMix64) and choices made with it.
 
-/// A stream of numbers that only looks random.
+/// A deterministic stream of pseudo-random numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct SeededRng(u64);
 
 impl SeededRng {
-    /// The dice of a seed.
+    /// The generator of a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        // Seeds are small and alike; their streams are not.
-        let mut dice = Self(seed);
-        Self(dice.next() ^ seed)
+        // Mixes the seed, so that similar seeds give different streams.
+        let mut rng = Self(seed);
+        Self(rng.next() ^ seed)
     }
 
     /// The next 64 bits.
@@ -20,27 +20,27 @@ impl SeededRng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    /// A place in something of `len` things, of which there is one at least.
-    pub(crate) fn place(&mut self, len: usize) -> usize {
+    /// An index below `len`, which must not be 0.
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).expect("it is below a usize")
     }
 
-    /// One of these.
-    pub(crate) fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.place(of.len())].clone()
+    /// A random element.
+    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.index(of.len())].clone()
     }
 
-    /// Whether something happens that does so `percent` times in a hundred.
+    /// True with a probability of `percent`.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// Milliseconds: mostly few, sometimes many, at most `most`.
+    /// Milliseconds up to `most`, mostly short.
     pub(crate) fn ms(&mut self, most: u64) -> u64 {
         let most = if self.percent(80) { most / 10 } else { most };
         self.below(most.max(1) + 1)

@@ -1,8 +1,8 @@
-//! How stories are made up: what is ordinary often, what is odd sometimes.
+//! Strategies for random stories: ordinary steps often, odd ones sometimes.
 
 use crate::story::{
-    Act, AgentWord, Answered, CALLERS, Due, Name, OURS, Of, Pause, Put, QUEUES, SHORT_CODE, Said, Send, Step, Story,
-    Switch, Text, Which, Words,
+    Act, AgentField, CALLERS, CarrierResponse, Due, Name, OURS, Pause, Put, QUEUES, ReceiptStatus, SHORT_CODE, Send,
+    Stage, Step, Story, Switch, Text, Which, Words,
 };
 use offhook::model::{FailureCode, Phase, ReceiptState};
 use proptest::collection::vec;
@@ -10,14 +10,14 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Steps of a story after its opening, at most.
+/// Maximum steps of a story after its opening.
 const REST_MAX: usize = 36;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Any story. It opens with calls, sends and texts of theirs, so that there is something for the rest to happen to.
+/// Any story. It opens with calls, sends and inbound texts, so that later steps have subjects.
 pub(crate) fn story() -> impl Strategy<Value = Story> {
     let at_once = |act| Step { after: Pause::Secs(0), act };
     let first = weighted(0.9, put(Just("a").boxed()).prop_map(Act::Put));
@@ -38,15 +38,15 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let due = prop_oneof![
         2 => Just(Due::Expiry),
-        4 => Just(Due::NoReplyReason),
+        4 => Just(Due::Unconfirmed),
         2 => Just(Due::Lease),
         7 => Just(Due::Quiet),
         2 => Just(Due::Day),
         2 => Just(Due::Landline),
-        2 => Just(Due::Talked),
+        2 => Just(Due::PastSession),
         1 => Just(Due::End),
     ];
-    // Much of what is due waits for a tick, and a second before it nothing must come of one.
+    // Most due work waits for a tick; a tick one second early must do nothing.
     let then = prop_oneof![2 => Just(Act::Tick), 1 => text().prop_map(Act::Text), 1 => act()];
     prop_oneof![
         12 => (secs.prop_map(Pause::Secs), act()).prop_map(|(after, act)| Step { after, act }),
@@ -60,11 +60,11 @@ fn act() -> impl Strategy<Value = Act> {
         3 => call().prop_map(Act::End),
         10 => send().prop_map(Act::Send),
         11 => text().prop_map(Act::Text),
-        14 => which(Of::Waiting).prop_map(Act::Go),
-        12 => (which(Of::InTheAir), answered()).prop_map(|(which, answered)| Act::Settle(which, answered)),
-        5 => (which(Of::Tried), said()).prop_map(|(which, said)| Act::Receipt(which, said)),
-        1 => which(Of::Waiting).prop_map(Act::Cancel),
-        1 => which(Of::Waiting).prop_map(Act::Expire),
+        14 => which(Stage::Waiting).prop_map(Act::Go),
+        12 => (which(Stage::InFlight), carrier_response()).prop_map(|(which, response)| Act::Settle(which, response)),
+        5 => (which(Stage::Tried), receipt_status()).prop_map(|(which, status)| Act::Receipt(which, status)),
+        1 => which(Stage::Waiting).prop_map(Act::Cancel),
+        1 => which(Stage::Waiting).prop_map(Act::Expire),
         6 => Just(Act::Tick),
         1 => Just(Act::Restart),
         3 => flip(),
@@ -73,12 +73,12 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Some calls are spoken of more than others.
+/// Some calls are more frequent than others.
 fn call() -> BoxedStrategy<Name> {
     prop_oneof![12 => Just("a"), 5 => Just("b"), 3 => Just("c"), 2 => Just("d"), 2 => Just("e")].boxed()
 }
 
-/// Each call has a caller it usually is of, so that most words about it are updates.
+/// Each call has a usual caller, so that most requests about it are updates.
 fn put(call: BoxedStrategy<Name>) -> impl Strategy<Value = Put> {
     let caller = prop_oneof![
         25 => Just(None),
@@ -86,7 +86,7 @@ fn put(call: BoxedStrategy<Name>) -> impl Strategy<Value = Put> {
         1 => Just(Some(None)),
     ];
     let phase = prop_oneof![4 => Just(Phase::Connected), 1 => Just(Phase::Waiting)];
-    let agent = prop_oneof![4 => Just(AgentWord::Named), 1 => Just(AgentWord::LeftOut), 2 => Just(AgentWord::Null)];
+    let agent = prop_oneof![4 => Just(AgentField::Named), 1 => Just(AgentField::Omitted), 2 => Just(AgentField::Null)];
     let language = weighted(0.2, select(vec!["en", "it"]));
     let alternative = weighted(0.1, select(CALLERS.to_vec()));
     let queue = prop_oneof![3 => Just(QUEUES[0]), 1 => Just(QUEUES[1])];
@@ -137,31 +137,31 @@ fn text() -> impl Strategy<Value = Text> {
     })
 }
 
-/// Mostly a text that is where it must be for what happens to it.
-fn which(of: Of) -> impl Strategy<Value = Which> {
+/// Mostly a text in the right stage for the step.
+fn which(of: Stage) -> impl Strategy<Value = Which> {
     let back = prop_oneof![5 => Just(0), 2 => Just(1), 1 => Just(2)];
-    (prop_oneof![12 => Just(of), 1 => Just(Of::All)], back).prop_map(|(of, back)| Which(of, back))
+    (prop_oneof![12 => Just(of), 1 => Just(Stage::All)], back).prop_map(|(of, back)| Which(of, back))
 }
 
-fn answered() -> impl Strategy<Value = Answered> {
+fn carrier_response() -> impl Strategy<Value = CarrierResponse> {
     prop_oneof![
-        5 => Just(Answered::IntakeOutcome),
-        1 => Just(Answered::Refused(FailureCode::Landline)),
-        1 => Just(Answered::Refused(FailureCode::OptedOut)),
-        1 => Just(Answered::Refused(FailureCode::Blocked)),
-        3 => Just(Answered::Later),
-        2 => Just(Answered::Nothing),
-        2 => Just(Answered::AccountRefused),
+        5 => Just(CarrierResponse::Accepted),
+        1 => Just(CarrierResponse::Refused(FailureCode::Landline)),
+        1 => Just(CarrierResponse::Refused(FailureCode::OptedOut)),
+        1 => Just(CarrierResponse::Refused(FailureCode::Blocked)),
+        3 => Just(CarrierResponse::Later),
+        2 => Just(CarrierResponse::Nothing),
+        2 => Just(CarrierResponse::AccountRefused),
     ]
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn receipt_status() -> impl Strategy<Value = ReceiptStatus> {
     prop_oneof![
-        2 => Just(Said(ReceiptState::Sent, "sent")),
-        3 => Just(Said(ReceiptState::Delivered, "delivered")),
-        1 => Just(Said(ReceiptState::Failed(FailureCode::Unreachable), "failed")),
-        1 => Just(Said(ReceiptState::Failed(FailureCode::OptedOut), "failed")),
-        1 => Just(Said(ReceiptState::Undelivered(FailureCode::Landline), "undelivered")),
+        2 => Just(ReceiptStatus(ReceiptState::Sent, "sent")),
+        3 => Just(ReceiptStatus(ReceiptState::Delivered, "delivered")),
+        1 => Just(ReceiptStatus(ReceiptState::Failed(FailureCode::Unreachable), "failed")),
+        1 => Just(ReceiptStatus(ReceiptState::Failed(FailureCode::OptedOut), "failed")),
+        1 => Just(ReceiptStatus(ReceiptState::Undelivered(FailureCode::Landline), "undelivered")),
     ]
 }
 
@@ -174,9 +174,9 @@ fn flip() -> impl Strategy<Value = Act> {
         1 => Just(Switch::SharedIsVerified),
         1 => Just(Switch::SupportGetsPictures),
         2 => Just(Switch::SharedIsDefault),
-        3 => Just(Switch::AbroadInCall),
-        2 => Just(Switch::AbroadWaiting),
-        1 => Just(Switch::DropFromAbroad),
+        3 => Just(Switch::NonUsInCall),
+        2 => Just(Switch::NonUsWaiting),
+        1 => Just(Switch::DropNonUs),
         1 => Just(Switch::CustomMessages),
         1 => Just(Switch::PresetsOnly),
         3 => Just(Switch::StopIsForOneNumber),
