@@ -126,7 +126,7 @@ fn g27_a_snapshot_ahead_of_its_journal_or_of_another_one_refuses_the_start() {
         fs::remove_file(segment).unwrap();
     }
     let refused = home.rebuilt(true).err().unwrap().to_string();
-    assert!(refused.contains("is of another journal"), "{refused}");
+    assert!(refused.contains("belongs to another journal"), "{refused}");
     fs::remove_file(home.snapshot_file()).unwrap();
     assert_eq!(home.rebuilt(true).unwrap().1.last, Position(0), "a new journal begins");
 }

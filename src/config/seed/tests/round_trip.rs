@@ -119,7 +119,7 @@ fn document_too_large_to_be_read_back_is_reported() {
     let mut seed = rich();
     assert_eq!(too_large("{}", &seed), None);
     let long = " ".repeat(FILE_MAX_BYTES as usize + 1);
-    assert!(too_large(&long, &seed).unwrap().starts_with("it has 8388609 bytes, and 8388608 are read: "));
+    assert!(too_large(&long, &seed).unwrap().starts_with("it has 8388609 bytes; the maximum is 8388608: "));
     let person = |nth: usize| (number(&format!("+1206{nth:07}")), Block::everywhere());
     seed.opt_outs = (0..=OPT_OUTS_MAX).map(person).collect();
     assert!(too_large("{}", &seed).unwrap().starts_with("it has 65536 opt-outs; the maximum is 65535: "));
