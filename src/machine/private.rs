@@ -45,7 +45,7 @@ enum Bodies {
     Writing(Vec<Vec<u8>>),
     Reading(Vec<Option<Vec<u8>>>),
     /// Decoding a meta without its bodies: every value decodes as erased.
-    NoBodies,
+    Absent,
 }
 
 thread_local! {
@@ -65,7 +65,7 @@ impl<T: Serialize> Serialize for Private<T> {
                 written.push(body);
                 u32::try_from(written.len() - 1).map(Some).map_err(S::Error::custom)
             }
-            Some(Bodies::Reading(_) | Bodies::NoBodies) | None => Ok(None),
+            Some(Bodies::Reading(_) | Bodies::Absent) | None => Ok(None),
         })?;
         match place {
             Some(place) => place.serialize(serializer),
@@ -76,7 +76,7 @@ impl<T: Serialize> Serialize for Private<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Private<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let reading = BODIES.with_borrow(|bodies| matches!(bodies, Some(Bodies::Reading(_) | Bodies::NoBodies)));
+        let reading = BODIES.with_borrow(|bodies| matches!(bodies, Some(Bodies::Reading(_) | Bodies::Absent)));
         if !reading {
             return Ok(Option::<T>::deserialize(deserializer)?.map_or(Self::Erased, Self::Kept));
         }
@@ -100,7 +100,7 @@ pub(super) fn encode<T: Serialize>(value: &T, start: Vec<u8>) -> (Vec<u8>, Vec<V
     let meta = postcard::to_extend(value, start).expect("records are plain values, which postcard can always write");
     match BODIES.take() {
         Some(Bodies::Writing(bodies)) => (meta, bodies),
-        Some(Bodies::Reading(_) | Bodies::NoBodies) | None => unreachable!("set above, on this thread"),
+        Some(Bodies::Reading(_) | Bodies::Absent) | None => unreachable!("set above, on this thread"),
     }
 }
 
@@ -118,7 +118,7 @@ pub(super) fn decode<T: DeserializeOwned>(meta: &[u8], bodies: Vec<Option<Vec<u8
 
 /// Decodes a meta without its bodies, for callers that need no personal data.
 pub(super) fn decode_without_people<T: DeserializeOwned>(meta: &[u8]) -> Result<T, postcard::Error> {
-    BODIES.set(Some(Bodies::NoBodies));
+    BODIES.set(Some(Bodies::Absent));
     let value = postcard::from_bytes(meta);
     BODIES.set(None);
     value

@@ -111,7 +111,7 @@ async fn f20_a_command_shows_a_client_certificate_where_the_door_asks_for_one() 
 
     let without = offhook(&replay);
     assert_eq!(without.status.code(), Some(1));
-    assert!(said(&without).contains("--client-cert FILE and its key with --client-key FILE"), "{}", said(&without));
+    assert!(said(&without).contains("--client-cert FILE and --client-key FILE"), "{}", said(&without));
     let with = offhook(&[&replay[..], &["--client-cert", certificate, "--client-key", key]].concat());
     assert_eq!(with.status.code(), Some(0), "{}", said(&with));
     let strange = world.home.path("door.pem");

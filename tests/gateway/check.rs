@@ -55,7 +55,7 @@ async fn f16_check_names_the_user_who_cannot_write_in_the_data_directory() {
     }
     let text = refused(&command.output().unwrap());
     let expected =
-        format!("data_dir {} cannot be made in {} by user ", shown(home, "place/data"), shown(home, "place"));
+        format!("data_dir {} cannot be created in {} by user ", shown(home, "place/data"), shown(home, "place"));
     let line = text.lines().find(|line| line.starts_with(&expected)).unwrap_or_else(|| panic!("{text}"));
     assert!(line.contains("(uid ") && line.contains("Permission denied") && line.contains("chown"), "{line}");
 }
@@ -130,7 +130,7 @@ async fn f16_files_in_another_encoding_are_named_as_what_they_are() {
     for (file, bytes, expected) in [
         ("offhook.toml", utf16(&format!("\u{feff}{good}")), "offhook.toml: is UTF-16"),
         ("offhook.toml", utf16(&good), "offhook.toml: is UTF-16"),
-        ("offhook.toml", good.replace('\n', "\r").into_bytes(), "lines that end with CR alone"),
+        ("offhook.toml", good.replace('\n', "\r").into_bytes(), "lines that end with CR only"),
         ("offhook.toml", [good.as_bytes(), b"# \xe9\n"].concat(), "offhook.toml: is not UTF-8 in line"),
         ("directory.json", utf16(&format!("\u{feff}{seed}")), "directory.json: is UTF-16"),
     ] {

@@ -63,9 +63,9 @@ async fn f08_f09_check_says_what_to_enter_and_what_is_still_an_examples() {
     let token = fs::read_to_string(world.home.path("twilio")).unwrap();
     for (wrong, says) in [
         (format!("\u{feff}{token}"), "begins with a byte order mark"),
-        (format!("TWILIO_AUTH_TOKEN={token}\n"), "holds KEY=value"),
+        (format!("TWILIO_AUTH_TOKEN={token}\n"), "contains KEY=value"),
         (format!("\"{token}\"\n"), "has quotes"),
-        (format!(" {token}\n"), "has blanks"),
+        (format!(" {token}\n"), "has whitespace"),
         (format!("{token}\n{token}\n"), "has more than one line"),
         (token.chars().flat_map(|digit| [digit, '\0']).collect(), "is in UTF-16"),
         (token[1..].to_owned(), "is not an auth token"),

@@ -47,7 +47,7 @@ pub(super) fn count(account: &str, item: &Item, outcome: IntakeOutcome) {
             observe::quarantined(account, problem, position.0);
         }
         IntakeOutcome::Duplicate if *item == Item::Message => {
-            observe::inbound_message(account, observe::InboundOutcome::Duplicate)
+            observe::inbound_message(account, observe::InboundOutcome::Duplicate);
         }
         IntakeOutcome::Duplicate if *item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
         IntakeOutcome::Duplicate | IntakeOutcome::Ignored => {}

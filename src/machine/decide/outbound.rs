@@ -216,7 +216,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         }
         // A receipt came first, and is more precise.
         _ if message.state != MessageState::Sending => {
-            draft.record(Event::MessageStored { message: Box::new(message) })
+            draft.record(Event::MessageStored { message: Box::new(message) });
         }
         SettledAs::Refused { code, carrier_code } => {
             if let (FailureCode::Landline, Some(number)) = (code, message.theirs.kept().and_then(|a| a.number())) {
