@@ -64,6 +64,9 @@ struct Submitted {
     reply: oneshot::Sender<Result<Reply, SubmitError>>,
 }
 
+/// Receives the reply to a submitted command.
+type Replying = oneshot::Receiver<Result<Reply, SubmitError>>;
+
 /// A request to the engine.
 enum Request {
     /// Decide a command.
@@ -110,8 +113,29 @@ impl Handle {
         self.send(Request::Forget(forget), Urgency::Urgent, patience).await.map(drop)
     }
 
+    /// Submits commands in this order at once, and waits for the reply of each, as [`Handle::submit`] does for one.
+    pub async fn submit_many(
+        &self,
+        commands: impl IntoIterator<Item = (Command, Urgency)>,
+        patience: Duration,
+    ) -> Vec<Result<Reply, SubmitError>> {
+        let enqueued: Vec<_> = commands
+            .into_iter()
+            .map(|(command, urgency)| self.enqueue(Request::Decide(command), urgency, patience))
+            .collect();
+        let mut replies = Vec::with_capacity(enqueued.len());
+        for enqueued in enqueued {
+            replies.push(self.reply(enqueued).await);
+        }
+        replies
+    }
+
     async fn send(&self, request: Request, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
-        let (reply, answer) = oneshot::channel();
+        self.reply(self.enqueue(request, urgency, patience)).await
+    }
+
+    fn enqueue(&self, request: Request, urgency: Urgency, patience: Duration) -> Result<Replying, SubmitError> {
+        let (reply, replying) = oneshot::channel();
         let submitted_at = Instant::now();
         let submitted = Submitted { request, submitted_at, give_up: submitted_at + patience, reply };
         let entrance = match urgency {
@@ -126,10 +150,14 @@ impl Handle {
             }
             Err(TrySendError::Disconnected(_)) => return Err(stopped()),
         }
+        Ok(replying)
+    }
+
+    async fn reply(&self, enqueued: Result<Replying, SubmitError>) -> Result<Reply, SubmitError> {
         // Commands left in the queue when the engine ends are never read, so the end must be awaited here too.
         tokio::select! {
             biased;
-            answer = answer => answer.unwrap_or_else(|_| Err(stopped())),
+            reply = enqueued? => reply.unwrap_or_else(|_| Err(stopped())),
             () = self.ended.cancelled() => Err(stopped()),
         }
     }
