@@ -20,11 +20,11 @@ use offhook::model::{
     CallId, Caller, Directory, E164, Limits, Number, Phase, Position, Purpose, Queue, QueueId, Secret, Settings,
     Timestamp, Verification, VerificationState,
 };
-use offhook::net::{Client, ClientBounds};
+use offhook::net::ClientBounds;
 use offhook::observe::Readiness;
 
 use offhook::work::dispatch::Dispatch;
-use offhook::work::{Carriers, Moment, SenderAccount, send};
+use offhook::work::{Account, Accounts, HttpLink, Moment, send};
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::error::Error;
@@ -101,8 +101,8 @@ async fn busy_lanes(
     let queued = backlog(&handle, lanes, secs, limits).await;
 
     let stop = CancellationToken::new();
-    let carriers = Carriers::from([("main".to_owned(), carrier().await?)]);
-    let sending = tokio::spawn(send(handle.clone(), reads.clone(), carriers, Readiness::new(), stop.clone()));
+    let accounts = Accounts::from_iter([carrier().await?]);
+    let sending = tokio::spawn(send(handle.clone(), reads.clone(), accounts, Readiness::new(), stop.clone()));
     let (began, cpu) = (Instant::now(), cpu_time()?);
     tokio::time::sleep(Duration::from_secs(secs)).await;
     let (took, cpu) = (began.elapsed(), cpu_time()?.saturating_sub(cpu));
@@ -174,7 +174,7 @@ async fn backlog(engine: &Handle, lanes: u64, secs: u64, limits: fn(u64) -> Limi
 }
 
 /// A carrier that takes everything.
-async fn carrier() -> Result<SenderAccount, Box<dyn Error>> {
+async fn carrier() -> Result<Account, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
@@ -193,7 +193,7 @@ async fn carrier() -> Result<SenderAccount, Box<dyn Error>> {
         shared_keys: vec![],
         keywords_off: false,
     })?;
-    Ok(SenderAccount { dialect: Arc::new(dialect), client: Client::new(ClientBounds::default()) })
+    Ok(Account::http("main", Arc::new(dialect), HttpLink::new(ClientBounds::default())))
 }
 
 async fn take(_: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use offhook::carrier::twilio::{self, Twilio};
-use offhook::carrier::{Dialect, Webhook};
+use offhook::carrier::{Inbox, Webhook};
 use offhook::model::{InboundItem, Secret, Timestamp};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn main() {
 }
 
 /// Prints the middle of some rounds.
-fn measure(what: &str, dialect: &dyn Dialect, form: &'static str) {
+fn measure(what: &str, dialect: &dyn Inbox, form: &'static str) {
     let hook = signed(form);
     let mut per_second: Vec<u64> = (0..ROUNDS).map(|_| round(dialect, &hook)).collect();
     per_second.sort_unstable();
@@ -46,7 +46,7 @@ fn measure(what: &str, dialect: &dyn Dialect, form: &'static str) {
 }
 
 /// Webhooks verified and read in a second.
-fn round(dialect: &dyn Dialect, hook: &Webhook) -> u64 {
+fn round(dialect: &dyn Inbox, hook: &Webhook) -> u64 {
     let (begun, mut done) = (Instant::now(), 0u64);
     while begun.elapsed() < ROUND {
         for _ in 0..BETWEEN_LOOKS {

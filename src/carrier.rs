@@ -3,16 +3,8 @@
 //! Invariant: no I/O, no clock, no state. A dialect takes bytes and the time, and returns values of the model or a
 //! request to send; the same input gives the same output. It holds only the validated settings of its account.
 //!
-//! Implemented: [`twilio`]. How other carriers fit the same trait:
-//!
-//! * Telnyx: Ed25519 over time and body, so `verify` uses `now` and can return `Stale`; the public URL is not signed.
-//!   Our message id is in the query of the webhook URL, as with Twilio.
-//! * Bandwidth: Basic authentication, so `refuse(Missing)` is a 401 with a challenge; the body is an array, so `parse`
-//!   returns several items, unreadable ones as [`InboundItem::Unreadable`]; our message id is sent as the `tag`. Sends
-//!   use a token obtained with `token_request` and parsed by `token`; a 401 on a send is `Later`, and the cached token
-//!   is dropped. Verifying a number takes several requests in sequence, so `look_up` gets the responses so far.
-//! * Vonage: `refuse(Missing)` is a 503, because a 4xx would stop its retries; a JWT is created for each send from
-//!   `now`, the message and the attempt; parts of a long text are separate items, and the state machine joins them.
+//! A dialect has three sides: [`Inbox`] (webhooks), [`Outbox`] (sends) and [`Numbers`] (look-ups and media). Implemented:
+//! [`twilio`]. docs/ARCHITECTURE.md has a table of what each method does for other carriers.
 
 mod answer;
 mod form;
@@ -23,13 +15,14 @@ mod webhook;
 
 pub use answer::{LookUp, NoToken, NumberFacts, Outcome, Pointing, RETRY_AFTER_MAX, Token, requested_wait};
 pub use public_url::PublicUrl;
-pub use webhook::{BadSignature, Unreadable, Webhook};
+pub use webhook::{NotVerified, Unreadable, Webhook};
 
 use crate::model::{E164, InboundItem, MessageId, Secret, Timestamp};
 use crate::rules::refusal::Code;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use std::fmt;
+use std::time::Duration;
 
 /// Maximum size in bytes of a webhook from a carrier that sends one item at a time.
 pub const WEBHOOK_MAX_BYTES: usize = 64 * 1024;
@@ -38,23 +31,32 @@ pub const WEBHOOK_MAX_BYTES: usize = 64 * 1024;
 pub const LOOK_UP_REQUESTS_MAX: usize = 6;
 
 /// The protocol of one account at one carrier: formats, signatures and URLs. It holds the account's secrets.
-pub trait Dialect: Send + Sync {
+pub trait Dialect: Inbox + Outbox + Numbers + fmt::Debug {}
+
+impl<T: Inbox + Outbox + Numbers + fmt::Debug> Dialect for T {}
+
+/// The webhooks of an account.
+pub trait Inbox: Send + Sync {
     /// Maximum size of a webhook in bytes; a larger one gets 413 without being read.
     fn body_max_bytes(&self) -> usize {
         WEBHOOK_MAX_BYTES
     }
 
+    /// How long the gateway may take from the complete webhook to the response, 503 included: less than the carrier
+    /// waits.
+    fn answer_within(&self) -> Duration;
+
     /// Verifies that the webhook was made by the carrier, from the raw bytes. `parse` is called only for verified
     /// webhooks.
-    fn verify(&self, hook: &Webhook, now: Timestamp) -> Result<(), BadSignature>;
+    fn verify(&self, hook: &Webhook, now: Timestamp) -> Result<(), NotVerified>;
 
     /// The URL that must have been signed for `verify` to pass, safe for logs (A59): query values, which may be numbers
     /// and texts, are omitted.
     fn signed_url(&self, hook: &Webhook) -> String;
 
     /// The response to a webhook that failed verification: the same 403 for every reason, or what makes this carrier
-    /// retry.
-    fn refuse(&self, _why: BadSignature) -> Response<Bytes> {
+    /// retry, or send its credentials.
+    fn refuse(&self, _why: NotVerified) -> Response<Bytes> {
         forbidden()
     }
 
@@ -63,15 +65,19 @@ pub trait Dialect: Send + Sync {
 
     /// The success response; after it the carrier will not retry. Only for webhooks whose every item is on disk.
     fn ack(&self) -> Response<Bytes>;
+}
 
-    /// The request for a token that `request`, `look_up` and `media` use; `None` if the carrier needs no token.
+/// The sends of an account.
+pub trait Outbox: Send + Sync {
+    /// The request for the access token that `request`, `look_up` and `media` use; `None` if the carrier needs no token.
+    /// A token is used as long as this request stays the same, so it contains no time.
     fn token_request(&self) -> Option<Request<Bytes>> {
         None
     }
 
-    /// Parses the response to `token_request`.
+    /// Parses the complete response to `token_request`.
     fn token(&self, _answer: &Response<Bytes>, _now: Timestamp) -> Result<Token, NoToken> {
-        Err(NoToken("this carrier does not use tokens".to_owned()))
+        Err(NoToken::Refused { detail: "this carrier does not use tokens".to_owned() })
     }
 
     /// The request that sends a text, with absolute URI and credentials.
@@ -80,7 +86,10 @@ pub trait Dialect: Send + Sync {
     /// The outcome of a complete response to `request`. If the response is incomplete or missing, the caller records
     /// the outcome as unknown.
     fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Outcome;
+}
 
+/// What an account's carrier knows of our numbers and keeps of inbound messages.
+pub trait Numbers: Send + Sync {
     /// One step of looking up one of our numbers: takes the responses so far (none at first, at most
     /// [`LOOK_UP_REQUESTS_MAX`]), and returns the next request or the result.
     fn look_up(&self, number: E164, answers: &[Response<Bytes>], token: Option<&Secret>) -> LookUp;

@@ -19,18 +19,17 @@ mod room;
 pub mod systemd;
 mod watch;
 
-use crate::carrier::Dialect;
 use crate::config::seed::Seed;
 use crate::config::{Config, Door as DoorConfig};
 use crate::engine::{CompactionOptions, Compactor, Engine, Handle, Heartbeat, Reads, Stopped};
 use crate::http::api::{self, Api, Tokens};
-use crate::http::hooks::{HookAccount, Hooks};
+use crate::http::hooks::Hooks;
 use crate::http::ops;
 use crate::journal::Lock;
-use crate::net::{Bounds, Client, ClientBounds, Listener};
+use crate::net::{Bounds, Listener};
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
 use crate::work::feed::Start;
-use crate::work::{Carriers, Endpoint, Receivers, Replays, SenderAccount, deliver, retain, send, tick};
+use crate::work::{Accounts, Endpoint, Receivers, Replays, deliver, retain, send, tick};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -183,10 +182,9 @@ impl Running {
         let bounds = build::shared_bounds(&config);
         let endpoints = build::endpoints(&config)?;
         let keys = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.keys.clone())).collect();
-        let dialects = build::dialects(&config.accounts)?.into_iter();
-        let accounts: HashMap<_, _> = dialects.map(|(name, dialect)| (name, Arc::new(dialect.into()))).collect();
-        let as_dialect = |(name, account): (&String, &Arc<reload::Account>)| (name.clone(), Arc::clone(account) as _);
-        let dialects: HashMap<String, Arc<dyn Dialect>> = accounts.iter().map(as_dialect).collect();
+        let links = build::links(&config.accounts);
+        let accounts = Accounts::default();
+        accounts.replace(build::accounts(&config.accounts, &links)?);
         let tokens = Tokens::from(config.tokens.clone());
 
         // Ops serves during recovery; connections at the other doors wait in the listen backlog.
@@ -220,13 +218,13 @@ impl Running {
         ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));
 
         let mut workers = JoinSet::new();
-        start_workers(&mut workers, &handle, &reads, &dialects, feeds, &readiness, &stop_workers);
+        start_workers(&mut workers, &handle, &reads, &accounts, feeds, &readiness, &stop_workers);
         let retaining =
             retain(config.keep, handle.clone(), reads.clone(), Arc::new(compactor.handle()), stop_workers.clone());
         workers.spawn(async move { retaining.await.map_err(|error| format!("retention: {error}")) });
         let mut doors = JoinSet::new();
         let requests = TaskTracker::new();
-        let hooks = hooks(&config, &dialects, &handle, &readiness, &requests);
+        let hooks = Hooks::new(accounts.clone(), handle.clone(), readiness.clone(), requests.clone());
         doors.spawn(serve(carriers, Door::Carriers, &config.listen.carriers, &bounds, hooks.router(), &stop_doors));
         let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
@@ -239,7 +237,7 @@ impl Running {
             addresses,
             seed_refused,
             numbers,
-            reload: Arc::new(Reload::new(config, tokens, accounts, keys, reloading)),
+            reload: Arc::new(Reload::new(config, tokens, (accounts, links), keys, reloading)),
             readiness,
             engine,
             compactor,
@@ -374,21 +372,6 @@ async fn metrics_upkeep(metrics: Metrics, stop: CancellationToken) {
     }
 }
 
-fn hooks(
-    config: &Config,
-    dialects: &HashMap<String, Arc<dyn Dialect>>,
-    engine: &Handle,
-    readiness: &Readiness,
-    requests: &TaskTracker,
-) -> Hooks {
-    let accounts = config.accounts.iter().map(|account| {
-        let hook =
-            HookAccount { dialect: Arc::clone(&dialects[&account.name]), report_only_until: account.report_only_until };
-        (account.name.clone(), hook)
-    });
-    Hooks::new(accounts.collect(), engine.clone(), readiness.clone(), requests.clone())
-}
-
 /// What the feeds are built from.
 struct Feeds {
     endpoints: Vec<Endpoint>,
@@ -402,19 +385,12 @@ fn start_workers(
     workers: &mut JoinSet<Result<(), String>>,
     engine: &Handle,
     reads: &Reads,
-    dialects: &HashMap<String, Arc<dyn Dialect>>,
+    accounts: &Accounts,
     mut feeds: Feeds,
     readiness: &Readiness,
     stop: &CancellationToken,
 ) {
-    let carriers: Carriers = dialects
-        .iter()
-        .map(|(name, dialect)| {
-            let client = Client::new(ClientBounds::default());
-            (name.clone(), SenderAccount { dialect: Arc::clone(dialect), client })
-        })
-        .collect();
-    let sending = send(engine.clone(), reads.clone(), carriers, readiness.clone(), stop.clone());
+    let sending = send(engine.clone(), reads.clone(), accounts.clone(), readiness.clone(), stop.clone());
     workers.spawn(async move { sending.await.map_err(|error| format!("the dispatcher: {error}")) });
     for endpoint in feeds.endpoints {
         // Both exist for every configured endpoint.

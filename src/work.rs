@@ -3,19 +3,29 @@
 //! Each worker has a plain core, which decides from its inputs and the time it is given, and a thin loop that connects
 //! the core to sockets and clocks. Results go back to the engine as commands; workers never write state themselves.
 
+mod accounts;
 mod deliver;
 pub mod dispatch;
 pub mod feed;
+mod handover;
+mod http_carrier;
+mod intake;
 mod moment;
 mod replays;
 mod retain;
 mod sender;
 mod tally;
 mod tick;
+mod tokens;
 
+pub use accounts::{Account, AccountMap, Accounts};
 pub use deliver::{Endpoint, Keys, deliver};
+pub use handover::{HandingOver, Handover};
+pub use http_carrier::{HttpCarrier, HttpLink};
+pub use intake::{Intake, NotTaken};
 pub use moment::Moment;
 pub use replays::{Receivers, ReplayRefused, Replays};
 pub use retain::{Keep, SnapshotCoverage, retain};
-pub use sender::{Carriers, SenderAccount, send};
+pub use sender::send;
 pub use tick::tick;
+pub use tokens::Tokens;

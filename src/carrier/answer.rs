@@ -47,6 +47,11 @@ pub enum Outcome {
         /// What happened and what to check.
         detail: String,
     },
+    /// The carrier rejects the access token, and did not read the message: with a new token the same request may succeed.
+    TokenRefused {
+        /// What the carrier answered.
+        detail: String,
+    },
     /// The carrier may have accepted the message but returned no id: it is never sent again, and a receipt settles it
     /// (A60).
     Unknown {
@@ -55,19 +60,36 @@ pub enum Outcome {
     },
 }
 
-/// A token for requests to the carrier, with its validity.
+/// A token for requests to the carrier.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The token as sent in requests.
     pub secret: Secret,
-    /// When to request a new token; a little before the carrier stops accepting this one.
-    pub use_until: Timestamp,
+    /// How long to use it: a little less than the carrier accepts it.
+    pub use_for: Duration,
 }
 
-/// No token could be obtained; sends wait.
+/// Why there is no token. Nothing was sent: messages wait.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no token: {0}")]
-pub struct NoToken(pub String);
+pub enum NoToken {
+    /// The carrier rejects the account's credentials.
+    #[error("{detail}")]
+    Refused {
+        /// What happened and what to check.
+        detail: String,
+    },
+    /// The carrier gave no token now.
+    #[error("{reason}")]
+    Later {
+        /// The wait that the carrier requests, at most [`RETRY_AFTER_MAX`].
+        retry_after: Option<Duration>,
+        /// The carrier's reason.
+        reason: String,
+    },
+    /// There was no complete response.
+    #[error("{0}")]
+    Unanswered(String),
+}
 
 /// The next step of looking up a number.
 pub enum LookUp {

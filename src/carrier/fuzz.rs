@@ -3,7 +3,7 @@
 
 use super::answer::{self, RETRY_AFTER_MAX};
 use super::twilio::{self, Algorithm, SharedKey, Twilio};
-use super::{Dialect, LookUp, Webhook};
+use super::{Inbox, LookUp, Numbers, Outbox, Webhook};
 use crate::model::{Secret, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};

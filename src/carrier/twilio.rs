@@ -23,15 +23,19 @@ pub use signature::sign;
 
 use self::signature::PublicBase;
 use super::public_url::below;
-use super::{BadSignature, Dialect, LookUp, Outbound, Outcome, PublicUrl, Unreadable, Webhook};
+use super::{Inbox, LookUp, NotVerified, Numbers, Outbound, Outbox, Outcome, PublicUrl, Unreadable, Webhook};
 use crate::model::{E164, InboundItem, Secret, Timestamp};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
+use std::time::Duration;
 use url::Url;
 
 /// The default API URL of Twilio; regional ones are `https://api.{edge}.{region}.twilio.com`.
 pub const API_URL: &str = "https://api.twilio.com";
+
+/// Twilio gives up on a webhook after 15 s; the rest is for the network.
+const ANSWER_WITHIN: Duration = Duration::from_secs(13);
 
 /// Maximum number of auth tokens: the current one and its successor.
 pub const AUTH_TOKENS_MAX: usize = 2;
@@ -142,8 +146,12 @@ impl Twilio {
     }
 }
 
-impl Dialect for Twilio {
-    fn verify(&self, hook: &Webhook, _now: Timestamp) -> Result<(), BadSignature> {
+impl Inbox for Twilio {
+    fn answer_within(&self) -> Duration {
+        ANSWER_WITHIN
+    }
+
+    fn verify(&self, hook: &Webhook, _now: Timestamp) -> Result<(), NotVerified> {
         signature::verify(&self.account, &self.base, hook)
     }
 
@@ -161,7 +169,9 @@ impl Dialect for Twilio {
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
         answer
     }
+}
 
+impl Outbox for Twilio {
     fn request(&self, send: &Outbound, _token: Option<&Secret>, _now: Timestamp) -> Request<Bytes> {
         send::request(self, send)
     }
@@ -169,7 +179,9 @@ impl Dialect for Twilio {
     fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Outcome {
         send::outcome(answer, now)
     }
+}
 
+impl Numbers for Twilio {
     fn look_up(&self, number: E164, answers: &[Response<Bytes>], _token: Option<&Secret>) -> LookUp {
         match answers.last() {
             None => look_up::request(self, number),

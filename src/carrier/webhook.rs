@@ -38,7 +38,10 @@ impl fmt::Debug for Webhook {
 
 /// Why a webhook failed verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadSignature {
+pub enum NotVerified {
+    /// There are no credentials yet: this carrier sends them only when a response asks for them. No sign of a forgery.
+    #[error("credentials are sent when asked for")]
+    Challenge,
     /// There is no signature or credential.
     #[error("the signature is missing")]
     Missing,

@@ -1,4 +1,4 @@
-//! Builds parts from a configuration: dialects of accounts, endpoints of webhooks, limits of doors.
+//! Builds parts from a configuration: accounts, endpoints of webhooks, limits of doors.
 
 use super::StartFailed;
 use crate::carrier::Dialect;
@@ -6,7 +6,7 @@ use crate::carrier::twilio::{self, Algorithm};
 use crate::config::{self, AccountConfig, Carrier, Config, KeyAlgorithm};
 use crate::net::{Bounds, Client, ClientBounds, Shares, connections_that_fit, descriptors_max};
 use crate::observe;
-use crate::work::{Endpoint, feed};
+use crate::work::{Account, AccountMap, Endpoint, HttpLink, feed};
 use standardwebhooks::Webhook;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,9 +23,25 @@ pub(super) fn shared_bounds(config: &Config) -> Bounds {
     Bounds { shares: Some(shares), ..bounds }
 }
 
-/// The dialect of each account, by name.
-pub(super) fn dialects(accounts: &[AccountConfig]) -> Result<HashMap<String, Arc<dyn Dialect>>, StartFailed> {
-    accounts.iter().map(|account| Ok((account.name.clone(), dialect(account)?))).collect()
+/// The connections of each account, by name. They outlive a reload.
+pub(super) fn links(accounts: &[AccountConfig]) -> HashMap<String, HttpLink> {
+    accounts.iter().map(|account| (account.name.clone(), HttpLink::new(ClientBounds::default()))).collect()
+}
+
+/// The accounts that have a link, by name. An account that is new in the configuration has none before a restart.
+pub(super) fn accounts(
+    accounts: &[AccountConfig],
+    links: &HashMap<String, HttpLink>,
+) -> Result<AccountMap, StartFailed> {
+    let mut built = AccountMap::new();
+    for config in accounts {
+        let dialect = dialect(config)?;
+        let Some(link) = links.get(&config.name) else { continue };
+        let account = Account::http(&config.name, dialect, link.clone());
+        let account = Account { report_only_until: config.report_only_until, ..account };
+        built.insert(config.name.clone(), Arc::new(account));
+    }
+    Ok(built)
 }
 
 fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {

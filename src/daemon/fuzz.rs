@@ -5,17 +5,19 @@ use crate::carrier::fuzz::{TWILIO, Written, signature};
 use crate::config::seed;
 use crate::engine::{Clock, Core, Engine, Reads};
 use crate::http::api::{Api, Scope, Token, router};
-use crate::http::hooks::{HookAccount, Hooks};
+use crate::http::hooks::Hooks;
 use crate::index::{Claims, MemoryIndex};
 use crate::journal::MemoryJournal;
 use crate::machine::command::{Command, PutCall};
 use crate::model::{CallId, Caller, Directory, Phase, Position, QueueId, Secret, Timestamp};
+use crate::net::ClientBounds;
 use crate::observe::{NotReady, Readiness};
+use crate::work::{Account, Accounts, HttpLink};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -159,8 +161,8 @@ impl Gateway {
         readiness.set(NotReady::Starting, false);
         let token =
             Token { name: "everything".to_owned(), scopes: Scope::ALL.into(), secret: Secret::new("everything") };
-        let account = HookAccount { dialect: TWILIO.clone(), report_only_until: None };
-        let accounts = HashMap::from([("main".to_owned(), account)]);
+        let link = HttpLink::new(ClientBounds::default());
+        let accounts = Accounts::from_iter([Account::http("main", TWILIO.clone(), link)]);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), TaskTracker::new());
         let api = Api::new(handle, reads.clone(), readiness, TaskTracker::new(), vec![token]);
         Self { api: router(api), hooks: hooks.router(), reads, engine }

@@ -5,21 +5,15 @@
 //! is replaced, so an invalid file leaves everything unchanged.
 
 use super::{StartFailed, build};
-use crate::carrier::{BadSignature, Dialect, LookUp, NoToken, Outbound, Outcome, Token, Unreadable, Webhook};
 use crate::config::{self, Config, Door, Doors};
 use crate::engine::{Handle, Urgency};
 use crate::http::api::Tokens;
 use crate::machine::command::Command;
-use crate::model::{E164, InboundItem, Secret, Timestamp};
 use crate::net::ServerTls;
 use crate::observe;
-use crate::work::Keys;
-use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::{Request, Response};
+use crate::work::{Accounts, HttpLink, Keys};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The parts of a running gateway that can be replaced.
@@ -27,7 +21,9 @@ pub struct Reload {
     /// The configuration it was started with.
     started: Config,
     tokens: Tokens,
-    accounts: HashMap<String, Arc<Account>>,
+    accounts: Accounts,
+    /// By account name.
+    links: HashMap<String, HttpLink>,
     /// By endpoint name.
     keys: HashMap<String, Keys>,
     engine: Handle,
@@ -41,11 +37,11 @@ impl Reload {
     pub(super) fn new(
         started: Config,
         tokens: Tokens,
-        accounts: HashMap<String, Arc<Account>>,
+        (accounts, links): (Accounts, HashMap<String, HttpLink>),
         keys: HashMap<String, Keys>,
         engine: Handle,
     ) -> Self {
-        Self { started, tokens, accounts, keys, engine }
+        Self { started, tokens, accounts, links, keys, engine }
     }
 
     /// Retries paused accounts at once: the reloaded configuration may have fixed them.
@@ -105,7 +101,9 @@ impl Reload {
 
     /// The keys whose changes need a restart.
     fn replace(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
-        let dialects = build::dialects(&config.accounts)?;
+        // An account that the configuration names no more stays until a restart: texts may wait for it.
+        let mut accounts = (*self.accounts.current()).clone();
+        accounts.extend(build::accounts(&config.accounts, &self.links)?);
         let mut keys = HashMap::new();
         for endpoint in &config.webhooks {
             keys.insert(endpoint.name.as_str(), build::keys(endpoint)?);
@@ -118,11 +116,7 @@ impl Reload {
         }
         show_certificates(&self.started.listen);
         self.tokens.replace(config.tokens.clone());
-        for (name, dialect) in dialects {
-            if let Some(account) = self.accounts.get(&name) {
-                account.0.store(Arc::new(dialect));
-            }
-        }
+        self.accounts.replace(accounts);
         for (name, running) in &self.keys {
             if let Some(keys) = keys.remove(name.as_str()) {
                 running.replace(keys);
@@ -173,67 +167,6 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
     }
     for account in &config.accounts {
         fixed.insert(format!("account[{:?}]", account.name), account.carrier.name().to_owned());
-        let key = format!("account[{:?}].report_only_until", account.name);
-        fixed.insert(key, format!("{:?}", account.report_only_until));
     }
     fixed
-}
-
-/// An account in its current configuration.
-pub(super) struct Account(ArcSwap<Arc<dyn Dialect>>);
-
-impl From<Arc<dyn Dialect>> for Account {
-    fn from(dialect: Arc<dyn Dialect>) -> Self {
-        Self(ArcSwap::from_pointee(dialect))
-    }
-}
-
-impl Dialect for Account {
-    fn body_max_bytes(&self) -> usize {
-        self.0.load().body_max_bytes()
-    }
-
-    fn verify(&self, hook: &Webhook, now: Timestamp) -> Result<(), BadSignature> {
-        self.0.load().verify(hook, now)
-    }
-
-    fn signed_url(&self, hook: &Webhook) -> String {
-        self.0.load().signed_url(hook)
-    }
-
-    fn refuse(&self, why: BadSignature) -> Response<Bytes> {
-        self.0.load().refuse(why)
-    }
-
-    fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
-        self.0.load().parse(hook)
-    }
-
-    fn ack(&self) -> Response<Bytes> {
-        self.0.load().ack()
-    }
-
-    fn token_request(&self) -> Option<Request<Bytes>> {
-        self.0.load().token_request()
-    }
-
-    fn token(&self, answer: &Response<Bytes>, now: Timestamp) -> Result<Token, NoToken> {
-        self.0.load().token(answer, now)
-    }
-
-    fn request(&self, send: &Outbound, token: Option<&Secret>, now: Timestamp) -> Request<Bytes> {
-        self.0.load().request(send, token, now)
-    }
-
-    fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Outcome {
-        self.0.load().outcome(answer, now)
-    }
-
-    fn look_up(&self, number: E164, answers: &[Response<Bytes>], token: Option<&Secret>) -> LookUp {
-        self.0.load().look_up(number, answers, token)
-    }
-
-    fn media(&self, url: &str, token: Option<&Secret>) -> Option<Request<Bytes>> {
-        self.0.load().media(url, token)
-    }
 }

@@ -2,7 +2,7 @@
 //! one Twilio account.
 
 use super::api::{self, Api, Scope, Token};
-use super::hooks::{HookAccount, Hooks};
+use super::hooks::Hooks;
 use crate::carrier::{Dialect, twilio};
 use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock};
 use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
@@ -10,16 +10,15 @@ use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Recor
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::{CommittedFrame, Event};
 use crate::model::{Directory, Position, Secret, Timestamp};
-use crate::net::ClientAddress;
+use crate::net::{ClientAddress, ClientBounds};
 use crate::observe::{NotReady, Readiness};
 use crate::rules;
 use crate::rules::opt_out::Block;
-use crate::work::{Receivers, Replays};
+use crate::work::{Account, Accounts, HttpLink, Receivers, Replays};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -88,7 +87,8 @@ impl World {
         let tasks = TaskTracker::new();
         let api = Api::new(handle.clone(), reads.clone(), readiness.clone(), tasks.clone(), tokens());
         let (replays, receivers) = Replays::to(["audit", "main"]);
-        let accounts = HashMap::from([("main".to_owned(), HookAccount { dialect, report_only_until })]);
+        let account = Account::http("main", dialect, HttpLink::new(ClientBounds::default()));
+        let accounts = Accounts::from_iter([Account { report_only_until, ..account }]);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks);
         let api = api::router(api.with_replays(replays));
         Self { handle, reads, readiness, disk, replays: receivers, engine, api, hooks: hooks.router() }

@@ -77,6 +77,15 @@ pub struct Answer {
     pub cut: bool,
 }
 
+impl From<Answer> for Response<Bytes> {
+    fn from(answer: Answer) -> Self {
+        let mut response = Self::new(answer.body);
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response
+    }
+}
+
 /// There is no response. The variant says whether a retry is safe; the text is for logs and contains no URL, number or
 /// secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -20,6 +20,8 @@ labels! {
         Unreadable = "unreadable",
         /// Its signature is missing or wrong.
         BadSignature = "bad_signature",
+        /// Without credentials, from a carrier that sends them only when asked for; it was asked.
+        Challenge = "challenge",
         /// Accepted despite a bad signature, because the account only reports them.
         Reported = "reported",
         /// For an account that does not exist.

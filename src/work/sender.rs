@@ -1,40 +1,25 @@
 //! The loop around [`Dispatch`]: records an attempt, sends the text to the carrier, reports the outcome.
 //!
-//! Invariant: an attempt is durable before any byte of it is written to the carrier, so a carrier gets at most one
-//! request per recorded attempt; an attempt that was recorded and never settled is unknown, and is not repeated.
+//! Invariant: an attempt is durable before any byte of it is written to the carrier, so a carrier reads at most one
+//! text per recorded attempt; an attempt that was recorded and never settled is unknown, and is not repeated.
 
 use super::dispatch::{Action, Dispatch};
-use super::{Moment, tally};
-use crate::carrier::{Dialect, Outbound, Outcome};
+use super::{Accounts, Moment, tally};
+use crate::carrier::Outbound;
 use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, Urgency, WallClock};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::machine::event::CommittedFrame;
 use crate::machine::state::Message;
 use crate::machine::view::Queries;
 use crate::model::{FailureCode, MessageId, Position, Timestamp};
-use crate::net::{Client, SendFailed};
 use crate::observe::{self, Readiness, Unused};
 use crate::rules::breaker::Cause;
-use http::Response;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// A carrier account that texts are sent through.
-#[derive(Clone)]
-pub struct SenderAccount {
-    /// The carrier's API dialect.
-    pub dialect: Arc<dyn Dialect>,
-    /// The account's own HTTP client and connections.
-    pub client: Client,
-}
-
-/// Accounts by their configured names.
-pub type Carriers = HashMap<String, SenderAccount>;
 
 /// How long to wait for the engine to record an attempt or outcome; only a stopping engine takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,16 +40,16 @@ const PAGE: usize = 256;
 pub async fn send(
     engine: Handle,
     reads: Reads,
-    carriers: Carriers,
+    accounts: Accounts,
     readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), FollowFailed> {
     let mut follow = reads.follow().clone();
     let mut next = follow.committed().next();
     let Recovered { mut clock, mut dispatch, unsettled, mut paused } = recover(&reads).await?;
-    paused.retain(|(account, _)| carriers.contains_key(account));
+    paused.retain(|(account, _)| accounts.get(account).is_some());
     tally::paused_at_start(&paused, &readiness);
-    let sender = Arc::new(Sender { engine, reads, carriers, stop: stop.clone() });
+    let sender = Arc::new(Sender { engine, reads, accounts, stop: stop.clone() });
     let in_flight = TaskTracker::new();
     for (message, attempt) in unsettled {
         let sender = Arc::clone(&sender);
@@ -103,7 +88,7 @@ pub async fn send(
                     tally::frame(&frame, &directory, &readiness);
                 }
             }
-            _ = count.tick() => tally::backlog(&dispatch, sender.carriers.keys(), clock.now()),
+            _ = count.tick() => tally::backlog(&dispatch, sender.accounts.current().keys(), clock.now()),
             Some((unsent, account)) = unsent.recv() => match unsent {
                 Unsent::Cancelled(message) => {
                     observe::permit_unused(&account, Unused::Cancelled);
@@ -207,7 +192,7 @@ enum Unsent {
 struct Sender {
     engine: Handle,
     reads: Reads,
-    carriers: Carriers,
+    accounts: Accounts,
     stop: CancellationToken,
 }
 
@@ -248,11 +233,13 @@ impl Sender {
         let attempt = u32::try_from(message.attempts.len()).unwrap_or(u32::MAX);
         // A panicking task may have written to the carrier already, and its slot there must be freed.
         let sender = Arc::clone(self);
-        let task = tokio::spawn(async move { sender.request(&message, attempt).await });
-        let settled = task.await.unwrap_or_else(|_panicked| {
-            observe::attempt(&account, observe::Attempt::Unknown, "the attempt panicked (bug)");
-            Settled { outcome: SettledAs::Unknown, status: None, detail: None }
+        let task = tokio::spawn(async move { sender.hand_over(&message, attempt).await });
+        let settled = task.await.unwrap_or_else(|_panicked| Settled {
+            outcome: SettledAs::Unknown,
+            status: None,
+            detail: Some("the attempt panicked (bug)".to_owned()),
         });
+        observe::attempt(&account, counted(&settled.outcome), settled.detail.as_deref().unwrap_or_default());
         self.settle(id, attempt, settled).await;
     }
 
@@ -267,24 +254,20 @@ impl Sender {
         }
     }
 
-    async fn request(&self, message: &Message, attempt: u32) -> Settled {
-        let Some(account) = self.carriers.get(&message.account) else {
-            observe::attempt(&message.account, observe::Attempt::Rejected, "no account of that name is configured");
-            return refused(FailureCode::CarrierRejected, None);
+    async fn hand_over(&self, message: &Message, attempt: u32) -> Settled {
+        let Some(account) = self.accounts.get(&message.account) else {
+            return refused(FailureCode::CarrierRejected, "no account of that name is configured");
         };
         let text = match self.text(message.id).await {
             Ok(text) => text,
             Err(why) => {
-                observe::attempt(&message.account, observe::Attempt::NeverWritten, &why.to_string());
-                return Settled { outcome: SettledAs::NeverWritten, status: None, detail: None };
+                return Settled { outcome: SettledAs::NeverWritten, status: None, detail: Some(why.to_string()) };
             }
         };
         let to = message.theirs.kept().and_then(|address| address.number());
         let (Some(text), Some(to)) = (text, to) else {
-            // The text was erased while it was queued, so it is not sent.
-            return refused(FailureCode::CancelledByRequest, None);
+            return refused(FailureCode::CancelledByRequest, "the text was erased while it was queued");
         };
-        let now = Clock::new().now().wall;
         let outbound = Outbound {
             message: message.id,
             attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
@@ -293,36 +276,7 @@ impl Sender {
             text,
             valid_for_secs: valid_for_secs(message),
         };
-        let request = account.dialect.request(&outbound, None, now);
-        let began = Instant::now();
-        let answered = account.client.send(request).await;
-        observe::carrier_request(&message.account, began.elapsed());
-        match answered {
-            Ok(answer) if answer.cut => {
-                let why = "response too long";
-                observe::attempt(&message.account, observe::Attempt::Unknown, why);
-                let status = Some(answer.status.as_u16());
-                Settled { outcome: SettledAs::Unknown, status, detail: Some(why.to_owned()) }
-            }
-            Ok(answer) => {
-                let status = answer.status.as_u16();
-                let mut response = Response::new(answer.body);
-                *response.status_mut() = answer.status;
-                *response.headers_mut() = answer.headers;
-                let now = Clock::new().now().wall;
-                interpret(&message.account, account.dialect.outcome(&response, now), status)
-            }
-            Err(SendFailed::NeverWritten(why)) => {
-                observe::attempt(&message.account, observe::Attempt::NeverWritten, &why);
-                let detail = Some(format!("the carrier cannot be reached: {why}"));
-                Settled { outcome: SettledAs::NeverWritten, status: None, detail }
-            }
-            Err(SendFailed::Unanswered(why)) => {
-                observe::attempt(&message.account, observe::Attempt::Unknown, &why);
-                let detail = Some(format!("the carrier does not answer: {why}"));
-                Settled { outcome: SettledAs::Unknown, status: None, detail }
-            }
-        }
+        account.handover.hand_over(outbound).await
     }
 
     async fn text(&self, message: MessageId) -> Result<Option<String>, FollowFailed> {
@@ -334,27 +288,16 @@ impl Sender {
     }
 }
 
-/// Interprets a complete response, and counts and logs it.
-fn interpret(account: &str, outcome: Outcome, status: u16) -> Settled {
-    let (attempt, outcome, detail) = match outcome {
-        Outcome::Sent { carrier_id, segments } => {
-            (observe::Attempt::Accepted, SettledAs::Sent { carrier_id, segments }, None)
-        }
-        Outcome::Refused { code, carrier_code, detail, .. } => {
-            (observe::Attempt::Rejected, SettledAs::Refused { code, carrier_code }, Some(detail))
-        }
-        Outcome::Later { retry_after, reason } => {
-            (observe::Attempt::Later, SettledAs::Later { retry_after }, Some(reason))
-        }
-        Outcome::AccountRefused { detail } => {
-            (observe::Attempt::AccountRefused, SettledAs::AccountRefused, Some(detail))
-        }
-        Outcome::Unknown { reason } => {
-            (observe::Attempt::Unknown, SettledAs::Unknown, Some(format!("{status}: {reason}")))
-        }
-    };
-    observe::attempt(account, attempt, detail.as_deref().unwrap_or_default());
-    Settled { outcome, status: Some(status), detail }
+/// The outcome as it is counted and logged.
+fn counted(outcome: &SettledAs) -> observe::Attempt {
+    match outcome {
+        SettledAs::Sent { .. } => observe::Attempt::Accepted,
+        SettledAs::Refused { .. } => observe::Attempt::Rejected,
+        SettledAs::Later { .. } => observe::Attempt::Later,
+        SettledAs::NeverWritten => observe::Attempt::NeverWritten,
+        SettledAs::Unknown | SettledAs::Interrupted => observe::Attempt::Unknown,
+        SettledAs::AccountRefused => observe::Attempt::AccountRefused,
+    }
 }
 
 /// How long the carrier may keep trying, measured from the start of the attempt. Both times are the journal's, so
@@ -364,6 +307,7 @@ fn valid_for_secs(message: &Message) -> u32 {
     u32::try_from(message.expires_at.since(began).as_secs()).unwrap_or(u32::MAX)
 }
 
-fn refused(code: FailureCode, carrier_code: Option<String>) -> Settled {
-    Settled { outcome: SettledAs::Refused { code, carrier_code }, status: None, detail: None }
+fn refused(code: FailureCode, detail: &str) -> Settled {
+    let outcome = SettledAs::Refused { code, carrier_code: None };
+    Settled { outcome, status: None, detail: Some(detail.to_owned()) }
 }

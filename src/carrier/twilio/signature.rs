@@ -6,7 +6,7 @@
 
 use super::{Account, Algorithm};
 use crate::carrier::form::{self, Pair};
-use crate::carrier::{BadSignature, PublicUrl, Webhook};
+use crate::carrier::{NotVerified, PublicUrl, Webhook};
 use crate::model::Secret;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, Mac, digest::KeyInit};
@@ -55,11 +55,11 @@ impl PublicBase {
 }
 
 /// Verifies that one of the account's keys signed the request. Cheap checks come before any hashing.
-pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Result<(), BadSignature> {
-    let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(BadSignature::Missing)?;
+pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Result<(), NotVerified> {
+    let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(NotVerified::Missing)?;
     let settings = only(&hook.headers, "x-twilio-webhooks-signature-settings")?;
     let (algorithm, keys) = keys(account, settings);
-    let offered = decode(offered, algorithm).ok_or(BadSignature::Wrong)?;
+    let offered = decode(offered, algorithm).ok_or(NotVerified::Wrong)?;
     let covered = Covered::of(hook)?;
 
     let fits = keys.iter().any(|key| {
@@ -68,10 +68,10 @@ pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Re
             .any(|base| algorithm.mac(key, [base, &hook.path_and_query], &covered.pairs).matches(&offered))
     });
     if !fits {
-        return Err(BadSignature::Wrong);
+        return Err(NotVerified::Wrong);
     }
     match covered.body_digest {
-        Some(digest) if !bool::from(digest.ct_eq(hex_digest(&hook.body).as_bytes())) => Err(BadSignature::Wrong),
+        Some(digest) if !bool::from(digest.ct_eq(hex_digest(&hook.body).as_bytes())) => Err(NotVerified::Wrong),
         _ => Ok(()),
     }
 }
@@ -92,21 +92,21 @@ struct Covered<'a> {
 }
 
 impl<'a> Covered<'a> {
-    fn of(hook: &'a Webhook) -> Result<Self, BadSignature> {
+    fn of(hook: &'a Webhook) -> Result<Self, NotVerified> {
         match hook.method {
             Method::GET if hook.body.is_empty() => Ok(Self { pairs: Vec::new(), body_digest: None }),
             Method::POST => match body_digest(hook)? {
                 Some(digest) => Ok(Self { pairs: Vec::new(), body_digest: Some(digest) }),
                 None => Self::of_form(&hook.body),
             },
-            _ => Err(BadSignature::Wrong),
+            _ => Err(NotVerified::Wrong),
         }
     }
 
-    fn of_form(body: &'a [u8]) -> Result<Self, BadSignature> {
+    fn of_form(body: &'a [u8]) -> Result<Self, NotVerified> {
         let pairs: Vec<_> = form::pairs(body).take(PARAMETERS_MAX + 1).collect();
         if pairs.len() > PARAMETERS_MAX {
-            return Err(BadSignature::Wrong);
+            return Err(NotVerified::Wrong);
         }
         Ok(Self { pairs: sorted(pairs), body_digest: None })
     }
@@ -121,14 +121,14 @@ fn sorted(mut pairs: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
 
 /// The `bodySHA256` of the URL's query, for a body that is not a form. Two are an error, because it would be ambiguous
 /// which one counts.
-fn body_digest(hook: &Webhook) -> Result<Option<Vec<u8>>, BadSignature> {
+fn body_digest(hook: &Webhook) -> Result<Option<Vec<u8>>, NotVerified> {
     if is_form(&hook.headers) {
         return Ok(None);
     }
     let mut digests = form::pairs(hook.query().as_bytes()).filter(|(name, _)| &**name == b"bodySHA256");
     match (digests.next(), digests.next()) {
         (found, None) => Ok(found.map(|(_, digest)| digest.into_owned())),
-        (_, Some(_)) => Err(BadSignature::Wrong),
+        (_, Some(_)) => Err(NotVerified::Wrong),
     }
 }
 
@@ -140,11 +140,11 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// The value of a header that may occur once. Two values are rejected: one could be verified and the other one used.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, BadSignature> {
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, NotVerified> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value.map(|value| value.as_bytes())),
-        (_, Some(_)) => Err(BadSignature::Wrong),
+        (_, Some(_)) => Err(NotVerified::Wrong),
     }
 }
 

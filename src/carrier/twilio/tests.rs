@@ -79,7 +79,7 @@ fn the_acknowledgement_is_empty_twiml_and_refusals_are_identical() {
     assert_eq!((ack.status().as_u16(), &ack.headers()["content-type"]), (200, &"text/xml".parse().unwrap()));
     assert_eq!(ack.body(), &r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#);
 
-    let refusals = [BadSignature::Missing, BadSignature::Wrong, BadSignature::Stale].map(|why| twilio.refuse(why));
+    let refusals = [NotVerified::Missing, NotVerified::Wrong, NotVerified::Stale].map(|why| twilio.refuse(why));
     for refusal in &refusals {
         assert_eq!((refusal.status().as_u16(), refusal.body()), (403, refusals[0].body()));
         assert_eq!(refusal.headers()["content-type"], "application/problem+json");

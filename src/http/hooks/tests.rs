@@ -1,12 +1,15 @@
 use super::budget::{FAILURES_MAX, UNVERIFIED_MAX};
 use super::*;
-use crate::carrier::{LookUp, Outbound, Outcome, Unreadable};
+use crate::carrier::{LookUp, Numbers, Outbound, Outbox, Outcome, Unreadable};
 use crate::http::world::{Answer, CALLER, SUPPORT, World, form, request, signature, signed, text, unsigned};
 use crate::machine::event::Event;
-use crate::model::{Address, E164, Inbound, MessageId, Secret};
+use crate::model::{Address, E164, Inbound, InboundItem, MessageId, Secret};
 use crate::net::{Bounds, Listener};
 use axum::http::Request as HttpRequest;
 use bytes::Bytes;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -73,10 +76,33 @@ async fn a59_g24_all_bad_signatures_get_the_same_403_and_nothing_is_stored() {
 async fn a59_report_only_accounts_accept_bad_signatures_until_the_deadline() {
     let (metrics, now) = (observe::install(), crate::http::wall_clock());
     for (until, expected) in [(now + Duration::from_secs(60), 200), (now - Duration::from_secs(60), 403)] {
-        let world = World::with_account(|_| {}, &[], Arc::new(Fake::with_bad_signatures()), Some(until));
+        let world = World::with_account(|_| {}, &[], Arc::new(Fake::with_verdict(NotVerified::Wrong)), Some(until));
         assert_eq!(world.webhook(unsigned(MESSAGES, "", &[])).await.status, expected);
     }
     assert!(metrics.render().contains(r#"offhook_webhooks_total{account="main",outcome="reported"} "#));
+}
+
+#[tokio::test]
+async fn a_challenge_is_answered_as_the_carrier_expects_and_is_no_forgery() {
+    let (metrics, soon) = (observe::install(), crate::http::wall_clock() + Duration::from_secs(60));
+    let fake = || Arc::new(Fake::with_verdict(NotVerified::Challenge));
+    let world = World::with_account(|_| {}, &[], fake(), None);
+    // More than an address may fail: none of them is charged, so none is shed.
+    let mut asking: Vec<Answering<'_>> = Vec::new();
+    for _ in 0..2 * FAILURES_MAX {
+        asking.push(Box::pin(world.webhook(unsigned(MESSAGES, "", &[]))));
+    }
+    for answer in all_answers(asking).await {
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Basic")));
+    }
+    assert!(world.frames().is_empty());
+    assert!(metrics.render().contains(r#"offhook_webhooks_total{account="main",outcome="challenge"} "#));
+    let world = World::with_account(|_| {}, &[], fake(), Some(soon));
+    assert_eq!(
+        world.webhook(unsigned(MESSAGES, "", &[])).await.status,
+        200,
+        "an account that only reports asks nobody"
+    );
 }
 
 #[tokio::test]
@@ -256,6 +282,23 @@ async fn g10_a_stalled_disk_gives_503_in_time_and_the_carriers_retry_is_one_even
 }
 
 #[tokio::test]
+async fn each_carrier_gets_its_503_before_it_gives_up() {
+    for ms in [1_300, 8_000, 13_000] {
+        let answer_within = Duration::from_millis(ms);
+        let fake = Fake { answer_within, ..Fake::with_items(three_texts) };
+        let world = World::with_account(|_| {}, &[], Arc::new(fake), None);
+        world.disk.stall();
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        check(&world.webhook(unsigned(MESSAGES, "", &[])).await, 503, "overloaded");
+        let took = began.elapsed();
+        assert!(took >= answer_within && took < answer_within + Duration::from_millis(10), "{took:?}");
+        tokio::time::resume();
+        world.disk.work();
+    }
+}
+
+#[tokio::test]
 async fn a_message_is_stored_even_if_the_carrier_disconnects_early() {
     let world = Arc::new(World::new());
     world.disk.stall();
@@ -417,25 +460,37 @@ fn three_texts() -> Vec<InboundItem> {
     vec![text("1"), text("2"), text("3")]
 }
 
-/// A dialect with a configurable verdict and items.
+/// A dialect with a configurable verdict, items and deadline.
+#[derive(Debug)]
 struct Fake {
-    verdict: Result<(), BadSignature>,
+    verdict: Result<(), NotVerified>,
     items: fn() -> Vec<InboundItem>,
+    answer_within: Duration,
 }
 
 impl Fake {
     fn with_items(items: fn() -> Vec<InboundItem>) -> Self {
-        Self { verdict: Ok(()), items }
+        Self { verdict: Ok(()), items, answer_within: Duration::from_secs(13) }
     }
 
-    fn with_bad_signatures() -> Self {
-        Self { verdict: Err(BadSignature::Wrong), items: three_texts }
+    fn with_verdict(verdict: NotVerified) -> Self {
+        Self { verdict: Err(verdict), ..Self::with_items(three_texts) }
     }
 }
 
-impl Dialect for Fake {
-    fn verify(&self, _: &Webhook, _: Timestamp) -> Result<(), BadSignature> {
+impl Inbox for Fake {
+    fn answer_within(&self) -> Duration {
+        self.answer_within
+    }
+
+    fn verify(&self, _: &Webhook, _: Timestamp) -> Result<(), NotVerified> {
         self.verdict
+    }
+
+    fn refuse(&self, why: NotVerified) -> axum::http::Response<Bytes> {
+        let status = if why == NotVerified::Challenge { 401 } else { 403 };
+        let answer = axum::http::Response::builder().status(status).header("www-authenticate", "Basic");
+        answer.body(Bytes::new()).unwrap()
     }
 
     fn signed_url(&self, _: &Webhook) -> String {
@@ -449,7 +504,9 @@ impl Dialect for Fake {
     fn ack(&self) -> axum::http::Response<Bytes> {
         axum::http::Response::new(Bytes::new())
     }
+}
 
+impl Outbox for Fake {
     fn request(&self, _: &Outbound, _: Option<&Secret>, _: Timestamp) -> HttpRequest<Bytes> {
         unreachable!("nothing is sent here")
     }
@@ -457,7 +514,9 @@ impl Dialect for Fake {
     fn outcome(&self, _: &axum::http::Response<Bytes>, _: Timestamp) -> Outcome {
         unreachable!("nothing is sent here")
     }
+}
 
+impl Numbers for Fake {
     fn look_up(&self, _: E164, _: &[axum::http::Response<Bytes>], _: Option<&Secret>) -> LookUp {
         unreachable!("nothing is looked up here")
     }

@@ -42,14 +42,14 @@ fn a59_a_missing_signature_is_distinguished_from_a_wrong_one() {
     };
     let good = post("/m", SMS).headers["x-twilio-signature"].to_str().unwrap().to_owned();
     assert_eq!(signature(Some(&good)), Ok(()));
-    assert_eq!(signature(None), Err(BadSignature::Missing));
+    assert_eq!(signature(None), Err(NotVerified::Missing));
     for wrong in ["", "AAAA", &good[..27], &format!("{good}="), &format!(" {}", &good[..27]), &"A".repeat(28)] {
-        assert_eq!(signature(Some(wrong)), Err(BadSignature::Wrong), "{wrong}");
+        assert_eq!(signature(Some(wrong)), Err(NotVerified::Wrong), "{wrong}");
     }
     // The last character before the padding has two unused bits, which must be zero.
     let last = good.as_bytes()[26];
     let stray = char::from(if last == b'9' { b'+' } else { last + 1 });
-    assert_eq!(signature(Some(&format!("{}{stray}=", &good[..26]))), Err(BadSignature::Wrong));
+    assert_eq!(signature(Some(&format!("{}{stray}=", &good[..26]))), Err(NotVerified::Wrong));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_second_signature_header_is_rejected() {
     for second in [good.headers["x-twilio-signature"].clone(), "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().unwrap()] {
         let mut hook = good.clone();
         hook.headers.append("x-twilio-signature", second);
-        assert_eq!(twilio().verify(&hook, NOW), Err(BadSignature::Wrong));
+        assert_eq!(twilio().verify(&hook, NOW), Err(NotVerified::Wrong));
     }
 }
 
@@ -70,7 +70,7 @@ fn a59_during_a_rotation_either_token_is_accepted() {
     };
     assert_eq!(with(&[TOKEN, "next"]), Ok(()));
     assert_eq!(with(&["next", TOKEN]), Ok(()));
-    assert_eq!(with(&["next"]), Err(BadSignature::Wrong));
+    assert_eq!(with(&["next"]), Err(NotVerified::Wrong));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_shared_key_counts_only_with_its_own_algorithm() {
         "key=j,algorithm=HMAC_SHA1",
         "key=j,key=k,algorithm=HMAC_SHA1",
     ] {
-        assert_eq!(with(wrong), Err(BadSignature::Wrong), "{wrong}");
+        assert_eq!(with(wrong), Err(NotVerified::Wrong), "{wrong}");
     }
 }
 
@@ -126,7 +126,7 @@ fn f08_without_a_known_key_in_the_settings_the_auth_token_applies() {
         assert_eq!(with(settings), Ok(()), "{settings}");
     }
     // A webhook that names a known key must be signed with it.
-    assert_eq!(with("key=k,algorithm=HMAC_SHA256"), Err(BadSignature::Wrong));
+    assert_eq!(with("key=k,algorithm=HMAC_SHA256"), Err(NotVerified::Wrong));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn f08_webhooks_pass_for_each_spelling_of_public_url() {
             hook.headers.insert("x-twilio-signature", signature.parse().unwrap());
             assert_eq!(twilio.verify(&hook, NOW), Ok(()), "{base}");
             hook.headers.insert("x-twilio-signature", sign(&Secret::new(TOKEN), base, &hook.body).parse().unwrap());
-            assert_eq!(twilio.verify(&hook, NOW), Err(BadSignature::Wrong), "{base}");
+            assert_eq!(twilio.verify(&hook, NOW), Err(NotVerified::Wrong), "{base}");
         }
     }
 }
@@ -155,14 +155,14 @@ fn everything_that_is_parsed_is_signed() {
         for method in [Method::GET, Method::POST, Method::PUT] {
             let mut hook = Webhook { method, body: SMS.into(), ..fetch(url) };
             hook.headers.insert("content-type", content_type.parse().unwrap());
-            assert_eq!(twilio().verify(&hook, NOW), Err(BadSignature::Wrong), "{} {content_type}", hook.method);
+            assert_eq!(twilio().verify(&hook, NOW), Err(NotVerified::Wrong), "{} {content_type}", hook.method);
         }
     }
     let digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     let twice = format!("/m?bodySHA256={digest}&bodySHA256={digest}");
     let mut hook = Webhook { body: "{}".into(), ..post(&twice, "") };
     hook.headers.insert("content-type", "application/json".parse().unwrap());
-    assert_eq!(twilio().verify(&hook, NOW), Err(BadSignature::Wrong));
+    assert_eq!(twilio().verify(&hook, NOW), Err(NotVerified::Wrong));
 }
 
 #[test]
@@ -172,13 +172,13 @@ fn the_host_header_is_ignored() {
     hook.headers.insert("x-forwarded-host", "evil.example".parse().unwrap());
     assert_eq!(twilio().verify(&hook, NOW), Ok(()));
     let elsewhere = Account { public_url: "https://other.example.com".parse().unwrap(), ..account() };
-    assert_eq!(Twilio::new(elsewhere).unwrap().verify(&hook, NOW), Err(BadSignature::Wrong));
+    assert_eq!(Twilio::new(elsewhere).unwrap().verify(&hook, NOW), Err(NotVerified::Wrong));
 }
 
 #[test]
 fn g22_a_form_with_too_many_parameters_is_rejected_before_sorting() {
     assert_eq!(twilio().verify(&post("/m", "a=1&".repeat(1_000)), NOW), Ok(()));
-    assert_eq!(twilio().verify(&post("/m", "a=1&".repeat(1_001)), NOW), Err(BadSignature::Wrong));
+    assert_eq!(twilio().verify(&post("/m", "a=1&".repeat(1_001)), NOW), Err(NotVerified::Wrong));
 }
 
 /// One change to a request. Indexes are taken modulo the length.

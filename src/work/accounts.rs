@@ -1,0 +1,61 @@
+//! The accounts with carriers, as a map that a reload replaces whole.
+
+use super::handover::Handover;
+use super::http_carrier::{HttpCarrier, HttpLink};
+use crate::carrier::{Dialect, Inbox};
+use crate::model::Timestamp;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// An account with a carrier.
+pub struct Account {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its webhooks; `None` if its carrier delivers over a session.
+    pub inbox: Option<Arc<dyn Inbox>>,
+    /// Until then a webhook that is not verified is counted and accepted (A59).
+    pub report_only_until: Option<Timestamp>,
+    /// Where its texts go.
+    pub handover: Arc<dyn Handover>,
+}
+
+impl Account {
+    /// An account whose webhooks and sends are HTTP requests in this dialect.
+    pub fn http(name: &str, dialect: Arc<dyn Dialect>, link: HttpLink) -> Self {
+        let name: Arc<str> = name.into();
+        let handover = HttpCarrier::new(Arc::clone(&name), Arc::<dyn Dialect>::clone(&dialect), link);
+        Self { name, inbox: Some(dialect), report_only_until: None, handover: Arc::new(handover) }
+    }
+}
+
+/// The current accounts. Clones share the map.
+#[derive(Clone, Default)]
+pub struct Accounts(Arc<ArcSwap<AccountMap>>);
+
+/// Accounts by name.
+pub type AccountMap = HashMap<String, Arc<Account>>;
+
+impl Accounts {
+    /// The account of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<Account>> {
+        self.0.load().get(name).cloned()
+    }
+
+    /// All accounts as they are now.
+    pub fn current(&self) -> Arc<AccountMap> {
+        self.0.load_full()
+    }
+
+    /// Replaces all accounts. Webhooks and sends in progress end as they began.
+    pub fn replace(&self, accounts: AccountMap) {
+        self.0.store(Arc::new(accounts));
+    }
+}
+
+impl FromIterator<Account> for Accounts {
+    fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
+        let by_name = accounts.into_iter().map(|account| (account.name.to_string(), Arc::new(account)));
+        Self(Arc::new(ArcSwap::from_pointee(by_name.collect())))
+    }
+}

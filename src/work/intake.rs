@@ -1,0 +1,165 @@
+//! What becomes of the items that a carrier delivers, by webhook or over a session.
+//!
+//! Invariant: `Ok` means that every item is on disk, and only then may the carrier be told so.
+
+use crate::engine::{Handle, SubmitError, Urgency};
+use crate::machine::command::{Command, IntakeOutcome, Reply};
+use crate::model::InboundItem;
+use crate::observe::{self, AutoReplied, NotReady, Readiness, ReceiptOutcome};
+use crate::rules::auto_reply::NoReplyReason;
+use std::time::Duration;
+
+/// Takes in what carriers deliver.
+#[derive(Clone)]
+pub struct Intake {
+    engine: Handle,
+    readiness: Readiness,
+}
+
+/// Why items were not all taken in. The carrier must deliver them again; those stored meanwhile are then duplicates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotTaken {
+    /// Disk space is low, and nothing was stored.
+    LowDisk,
+    /// The engine was busy, too late or stopping.
+    Busy,
+}
+
+impl Intake {
+    /// For the engine that decides the items.
+    pub fn new(engine: Handle, readiness: Readiness) -> Self {
+        Self { engine, readiness }
+    }
+
+    /// Submits the items of an account in the carrier's order, and counts what became of each. An item that is too
+    /// large to store is quarantined as `raw`, the bytes that all of them came in. An item waits for the engine at most
+    /// `within`.
+    pub async fn take_in(
+        &self,
+        account: &str,
+        items: Vec<InboundItem>,
+        raw: &[u8],
+        within: Duration,
+    ) -> Result<Vec<IntakeOutcome>, NotTaken> {
+        // With low disk space, receipts are still accepted and new messages are not.
+        let is_new = |item: &InboundItem| matches!(item, InboundItem::Message(_) | InboundItem::Unreadable { .. });
+        if self.readiness.holds(NotReady::LowDisk) && items.iter().any(is_new) {
+            return Err(NotTaken::LowDisk);
+        }
+        let kinds: Vec<_> = items.iter().map(Item::of).collect();
+        let replies = self.submit(account, items, within).await;
+
+        let mut outcomes = Vec::with_capacity(replies.len());
+        let mut too_large = false;
+        for (kind, reply) in kinds.into_iter().zip(replies) {
+            match reply.map_err(busy)? {
+                Reply::InboundItem(outcome) => {
+                    count(account, &kind, outcome);
+                    outcomes.push(outcome);
+                }
+                // Its rows would be too large, so it was refused whole.
+                _ => too_large = true,
+            }
+        }
+        if too_large {
+            let problem = "an item is too large to store".to_owned();
+            let item = InboundItem::Unreadable { raw: raw.to_vec(), problem };
+            let kind = Item::of(&item);
+            let Some(Ok(Reply::InboundItem(outcome))) = self.submit(account, vec![item], within).await.pop() else {
+                return Err(NotTaken::Busy);
+            };
+            count(account, &kind, outcome);
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    async fn submit(
+        &self,
+        account: &str,
+        items: Vec<InboundItem>,
+        within: Duration,
+    ) -> Vec<Result<Reply, SubmitError>> {
+        let commands = items.into_iter().map(|item| {
+            let urgency = match item {
+                InboundItem::Receipt(_) => Urgency::Urgent,
+                InboundItem::Message(_) | InboundItem::Unreadable { .. } | InboundItem::Ignored { .. } => {
+                    Urgency::Ordinary
+                }
+            };
+            (Command::InboundItem { account: account.to_owned(), item }, urgency)
+        });
+        self.engine.submit_many(commands, within).await
+    }
+}
+
+fn busy(_: SubmitError) -> NotTaken {
+    NotTaken::Busy
+}
+
+/// The kind of an item, kept after the item itself was submitted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Item {
+    Message,
+    Receipt,
+    /// An item that could not be parsed; the problem, without its content.
+    Unreadable(String),
+    Ignored,
+}
+
+impl Item {
+    fn of(item: &InboundItem) -> Self {
+        match item {
+            InboundItem::Message(_) => Self::Message,
+            InboundItem::Receipt(_) => Self::Receipt,
+            InboundItem::Unreadable { problem, .. } => Self::Unreadable(problem.clone()),
+            InboundItem::Ignored { .. } => Self::Ignored,
+        }
+    }
+}
+
+/// Counts an item by its outcome.
+fn count(account: &str, item: &Item, outcome: IntakeOutcome) {
+    match outcome {
+        IntakeOutcome::Attached => observe::inbound_message(account, observe::InboundOutcome::Joined),
+        IntakeOutcome::Replied => {
+            observe::inbound_message(account, observe::InboundOutcome::Late);
+            observe::auto_reply(AutoReplied::Queued);
+        }
+        IntakeOutcome::Silent(why) => {
+            observe::inbound_message(account, observe::InboundOutcome::Late);
+            observe::auto_reply(silent(why));
+        }
+        IntakeOutcome::Dropped => observe::inbound_message(account, observe::InboundOutcome::Dropped),
+        IntakeOutcome::Advanced => observe::receipt(account, ReceiptOutcome::Applied),
+        IntakeOutcome::Stale => observe::receipt(account, ReceiptOutcome::Stale),
+        IntakeOutcome::NoSuchMessage => observe::receipt(account, ReceiptOutcome::UnknownMessage),
+        IntakeOutcome::Quarantined(position) => {
+            let problem = if let Item::Unreadable(problem) = item { problem } else { "" };
+            observe::quarantined(account, problem, position.0);
+        }
+        IntakeOutcome::Duplicate if *item == Item::Message => {
+            observe::inbound_message(account, observe::InboundOutcome::Duplicate);
+        }
+        IntakeOutcome::Duplicate if *item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
+        IntakeOutcome::Duplicate | IntakeOutcome::Ignored => {}
+    }
+}
+
+fn silent(why: NoReplyReason) -> AutoReplied {
+    match why {
+        NoReplyReason::SwitchedOff => AutoReplied::Off,
+        NoReplyReason::NoText => AutoReplied::NoText,
+        NoReplyReason::NotOurs => AutoReplied::NotOurs,
+        NoReplyReason::NoNumber => AutoReplied::NoNumber,
+        NoReplyReason::OurOwnNumber => AutoReplied::OurOwnNumber,
+        NoReplyReason::Keyword => AutoReplied::Keyword,
+        NoReplyReason::OptedOut => AutoReplied::OptedOut,
+        NoReplyReason::Echo => AutoReplied::Echo,
+        NoReplyReason::NonUs => AutoReplied::NonUs,
+        NoReplyReason::Stranger => AutoReplied::Stranger,
+        NoReplyReason::Quiet => AutoReplied::Quiet,
+        NoReplyReason::DayCap => AutoReplied::DayCap,
+        NoReplyReason::StrangersCap => AutoReplied::StrangersCap,
+    }
+}
