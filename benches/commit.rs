@@ -9,8 +9,8 @@ use offhook::index::{CLAIMS_MAX, Claims, Index, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Options, Record, Which};
 use offhook::machine::command::{Command, IntakeOutcome, PutCall, Reply};
+use offhook::machine::rows::ROWS_VERSION;
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
-use offhook::machine::view::ROWS_VERSION;
 use offhook::model::{
     Address, CallId, Caller, Directory, E164, Inbound, InboundItem, Limits, Number, Phase, Position, Purpose, Queue,
     Settings, Timestamp, Verification, VerificationState,

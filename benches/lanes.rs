@@ -15,7 +15,7 @@ use offhook::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, Content, PutCall, Reply, Send};
 use offhook::machine::event::Event;
-use offhook::machine::view::ROWS_VERSION;
+use offhook::machine::rows::ROWS_VERSION;
 use offhook::model::{
     CallId, Caller, Directory, E164, Limits, Number, Phase, Position, Purpose, Queue, QueueId, Secret, Settings,
     Timestamp, Verification, VerificationState,

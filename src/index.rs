@@ -18,10 +18,6 @@ use crate::machine::rows::{Rows, RowsFailed, Table, Write};
 use crate::model::Position;
 use std::sync::Arc;
 
-/// Maximum rows in one page of a scan. A page of 500 rows takes a reader a millisecond or two, and the engine waits for
-/// readers only when it opens or drops a table.
-pub const SCAN_MAX_ROWS: usize = 500;
-
 /// Maximum bytes of one row's value. sled keeps at most 17 rows in a page and writes pages of over about 128 kB to
 /// files of their own that it never syncs; 17 rows of `ROW_MAX_BYTES` and `KEY_MAX_BYTES` stay at half of that.
 pub const ROW_MAX_BYTES: usize = 4_096;

@@ -12,13 +12,11 @@ use super::open::{self, OpenFailed};
 use crate::config::seed::{self, Onto, Seed};
 use crate::config::{Config, Problems};
 use crate::engine::{Core, EngineFailed};
-use crate::index::SCAN_MAX_ROWS;
 use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
-use crate::machine::view::{Queries, View};
-use crate::model::{Change, Directory, E164, Position};
+use crate::machine::view::{PeopleQueries, Queries};
+use crate::model::{Change, Directory, Position};
 use crate::rules;
-use crate::rules::opt_out::Block;
 use std::path::{Path, PathBuf};
 
 /// People listed by one command. Events about their calls go into the same frame, which has space for some tens of
@@ -161,8 +159,10 @@ impl Known {
     fn of(core: &Core) -> Result<Self, OpenFailed> {
         let reads = core.reads();
         let directory = Directory::clone(&reads.directory());
-        let (has_directory, opt_outs, erased) =
-            reads.ask(|view| (view.has_directory(), opt_outs(view), view.erased_opt_outs()))?;
+        let (has_directory, opt_outs, erased) = reads.ask(|view| {
+            let opt_outs = view.opt_outs().map(|(number, known)| (number, known.block)).collect();
+            (view.has_directory(), opt_outs, view.erased_opt_outs())
+        })?;
         Ok(Self { has_directory, seed: Seed { directory, opt_outs }, erased })
     }
 
@@ -174,19 +174,6 @@ impl Known {
 
     fn differences(&self, after: &Seed) -> Differences {
         Differences::between(self.has_directory, &self.seed, after)
-    }
-}
-
-/// All opt-outs, in order.
-fn opt_outs(view: &impl View) -> Vec<(E164, Block)> {
-    let mut all = Vec::new();
-    let mut from = Vec::new();
-    loop {
-        let page = view.opt_outs_page(&from, SCAN_MAX_ROWS);
-        let Some((last, ..)) = page.last() else { return all };
-        // The first key after this one.
-        from = last.iter().copied().chain([0]).collect();
-        all.extend(page.into_iter().map(|(_, number, known)| (number, known.block)));
     }
 }
 

@@ -15,7 +15,8 @@ use crate::engine::{EngineFailed, Erased};
 use crate::index::SledIndex;
 use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
-use crate::machine::erase::{Key, Person};
+use crate::machine::erase::Person;
+use crate::machine::fingerprint::ErasureKey;
 use crate::model::E164;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
     let open::Recovered { lock: _lock, mut core, snapshots, .. } = open::recover_locked(lock, data_dir)?;
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| OpenFailed::Directory(io::Error::other(error)))?;
-    let replies = core.commit([Command::Erase { who, key: Key(key) }]).map_err(EraseFailed::unfinished)?;
+    let replies = core.commit([Command::Erase { who, key: ErasureKey(key) }]).map_err(EraseFailed::unfinished)?;
     if let Some(Reply::Refused(refusal)) = replies.into_iter().next() {
         core.close().map_err(OpenFailed::from)?;
         return Err(EraseFailed::Refused(refusal.detail));

@@ -2,9 +2,7 @@
 
 use super::open::OpenFailed;
 use crate::engine::{Core, Reads};
-use crate::index::SCAN_MAX_ROWS;
 use crate::machine::command::Command;
-use crate::machine::rows::RowsFailed;
 use crate::machine::show;
 use crate::machine::view::Queries;
 use crate::model::Position;
@@ -19,7 +17,7 @@ pub(super) fn open(core: &mut Core, endpoints: &[String]) -> Result<HashMap<Stri
     for name in endpoints {
         let reads = core.reads();
         let start = match reads.ask(|view| view.watermark(name))? {
-            Some(watermark) => Start { watermark, parked: parked(&reads, name)? },
+            Some(watermark) => Start { watermark, parked: reads.ask(|view| view.parked(name))? },
             None => {
                 let watermark = reads.follow().committed().next();
                 let parked = Vec::new();
@@ -49,27 +47,13 @@ pub(super) fn can_be_read(core: &Core, feeds: &HashMap<String, Start>) -> Result
     Ok(())
 }
 
-/// An endpoint's parked threads.
-fn parked(reads: &Reads, endpoint: &str) -> Result<Vec<(String, Position)>, RowsFailed> {
-    let mut parked: Vec<(String, Position)> = Vec::new();
-    loop {
-        let after = parked.last().map(|(thread, _)| thread.as_str());
-        let page = reads.ask(|view| view.parked(endpoint, after, SCAN_MAX_ROWS))?;
-        let full = page.len() == SCAN_MAX_ROWS;
-        parked.extend(page);
-        if !full {
-            return Ok(parked);
-        }
-    }
-}
-
 /// Warns about endpoints that were removed from the configuration or renamed and have undelivered events, which
 /// nothing delivers now.
 fn warn_about_removed_endpoints(reads: &Reads, endpoints: &[String]) -> Result<(), OpenFailed> {
     let follow = reads.follow();
-    let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
+    let known = reads.ask(|view| view.watermarks())?;
     for (name, watermark) in known.into_iter().filter(|(name, _)| !endpoints.contains(name)) {
-        let parked = parked(reads, &name)?;
+        let parked = reads.ask(|view| view.parked(&name))?;
         let first = parked.iter().map(|(_, from)| *from).fold(watermark, Position::min);
         let lag = follow.count_from(first);
         if lag > 0 {

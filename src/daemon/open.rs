@@ -6,13 +6,14 @@ use super::room::{self, DiskSpace};
 use super::{clock, feeds, loss, private};
 use crate::config::seed::Seed;
 use crate::engine::{Clock as _, Core, EngineFailed, WallClock};
-use crate::index::{CLAIMS_MAX, Claims, FoundIndex, Owner, SCAN_MAX_ROWS, Trust, WhyRebuilt};
+use crate::index::{CLAIMS_MAX, Claims, FoundIndex, Owner, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
 use crate::journal::{FileJournal, Journal, JournalFailed, JournalReader, Lock, LockFailed, Options, SEGMENT_BYTES};
 use crate::machine::command::{Command, Reply};
 use crate::machine::record;
+use crate::machine::rows::ROWS_VERSION;
 use crate::machine::rows::RowsFailed;
-use crate::machine::view::{Queries, ROWS_VERSION};
+use crate::machine::view::Queries;
 use crate::model::{Day, Position, Timestamp};
 use crate::observe::{self, RebuildReason};
 use crate::work::feed::Start;
@@ -267,7 +268,7 @@ fn last_time(journal: &FileJournal) -> Result<Option<Timestamp>, OpenFailed> {
 fn watermarks_are_within(core: &Core) -> Result<(), OpenFailed> {
     let reads = core.reads();
     let end = reads.follow().committed().next();
-    let known = reads.ask(|view| view.watermarks(SCAN_MAX_ROWS))?;
+    let known = reads.ask(|view| view.watermarks())?;
     match known.into_iter().find(|(_, watermark)| *watermark > end) {
         Some((endpoint, watermark)) => Err(JournalFailed::Damaged(format!(
             "endpoint {endpoint} has received events up to position {}, but the journal ends at {}: acknowledged \

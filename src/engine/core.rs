@@ -8,15 +8,15 @@ use super::mend::Mending;
 use super::reads::Reads;
 use super::rebuild;
 use super::tail::{Follow, Tail};
-use crate::index::{Claims, Index, SCAN_MAX_ROWS, fits};
+use crate::index::{Claims, Index, fits};
 use crate::journal::snapshot::{SnapshotFailed, Snapshots};
 use crate::journal::{Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
 use crate::machine::erase::Person;
 use crate::machine::event::CommittedFrame;
-use crate::machine::rows::{RowsFailed, Table};
-use crate::machine::view::kind;
+use crate::machine::keys::{self, kind};
+use crate::machine::rows::{PAGE_ROWS, RowsFailed, Table};
 use crate::machine::{decide, record};
 use crate::model::{Day, Directory, Position, Timestamp};
 use crate::observe;
@@ -344,17 +344,8 @@ impl Core {
 
 fn load_directory(index: &dyn Index) -> Result<Directory, RowsFailed> {
     let mut rows = Vec::new();
-    let mut from = Vec::new();
-    loop {
-        let page = index.scan(Table::State, &[kind::DIRECTORY], &from, SCAN_MAX_ROWS)?;
-        let full = page.len() == SCAN_MAX_ROWS;
-        if let Some((last, _)) = page.last() {
-            // The first key after the last one.
-            from = last.iter().copied().chain([0]).collect();
-        }
-        rows.extend(page);
-        if !full {
-            return Ok(directory_from(rows.into_iter()).unwrap_or_default());
-        }
+    for page in keys::pages(Vec::new(), |from| index.scan(Table::State, &[kind::DIRECTORY], from, PAGE_ROWS)) {
+        rows.extend(page?);
     }
+    Ok(directory_from(rows.into_iter()).unwrap_or_default())
 }

@@ -1,10 +1,10 @@
 //! The view for decisions: the index, overlaid with the effects of the current batch.
 
-use crate::index::{Claims, Index, SCAN_MAX_ROWS};
+use crate::index::{Claims, Index};
 use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::event::Event;
 use crate::machine::record;
-use crate::machine::rows::{Key, Table, Write};
+use crate::machine::rows::{Key, PAGE_ROWS, Table, Write};
 use crate::machine::view::View;
 use crate::model::{Claim, Directory, Position};
 use std::cell::RefCell;
@@ -94,7 +94,7 @@ impl View for Known<'_> {
     }
 
     fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let limit = limit.min(SCAN_MAX_ROWS);
+        let limit = limit.min(PAGE_ROWS);
         let start = Key { table, bytes: prefix.max(from).to_vec() };
         let laid: Vec<_> = self
             .overlay

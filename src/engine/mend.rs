@@ -6,9 +6,9 @@
 use super::compaction::CompactionOptions;
 use super::core::{Core, EngineFailed};
 use super::rebuild;
-use crate::index::SCAN_MAX_ROWS;
 use crate::journal::snapshot::Snapshots;
-use crate::machine::rows::{Key, RowsFailed, Write};
+use crate::machine::keys;
+use crate::machine::rows::{Key, PAGE_ROWS, RowsFailed, Write};
 use crate::observe::{self, NotReady, Readiness, RebuildReason};
 use std::sync::Arc;
 use std::thread;
@@ -74,19 +74,9 @@ impl Core {
         let mut compaction = snapshots.compact(false, CompactionOptions::default().run_bytes)?;
         let mut goes_on = || true;
         for table in self.index.tables() {
-            let mut from = Vec::new();
-            loop {
-                let page = self.index.scan(table, &[], &from, SCAN_MAX_ROWS)?;
-                let full = page.len() == SCAN_MAX_ROWS;
-                if let Some((last, _)) = page.last() {
-                    // The first key after the last one.
-                    from = last.iter().copied().chain([0]).collect();
-                }
-                let writes = page.into_iter().map(|(bytes, row)| Write::Put(Key { table, bytes }, row));
+            for page in keys::pages(Vec::new(), |from| self.index.scan(table, &[], from, PAGE_ROWS)) {
+                let writes = page?.into_iter().map(|(bytes, row)| Write::Put(Key { table, bytes }, row));
                 compaction.add(writes.collect(), &mut goes_on)?;
-                if !full {
-                    break;
-                }
             }
         }
         compaction.finish(self.index.applied(), self.clock.now(), &mut goes_on)?;

@@ -2,8 +2,8 @@
 //!
 //! Invariant: it behaves like the index on disk; one test suite runs against both.
 
-use super::{Index, SCAN_MAX_ROWS, fits, scan_start};
-use crate::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
+use super::{Index, fits, scan_start};
+use crate::machine::rows::{Key, PAGE_ROWS, Rows, RowsFailed, ScannedRow, Table, Write};
 use crate::model::Position;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -105,7 +105,7 @@ impl Rows for Shared {
         Ok(rows
             .range::<[u8], _>((Bound::Included(scan_start(prefix, from)), Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
-            .take(limit.min(SCAN_MAX_ROWS))
+            .take(limit.min(PAGE_ROWS))
             .map(|(key, row)| (key.clone(), row.clone()))
             .collect())
     }

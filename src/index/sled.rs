@@ -15,8 +15,8 @@ mod stamp;
 pub use home::WhyRebuilt;
 pub use stamp::Owner;
 
-use super::{Index, SCAN_MAX_ROWS, fits, scan_start};
-use crate::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
+use super::{Index, fits, scan_start};
+use crate::machine::rows::{Key, PAGE_ROWS, Rows, RowsFailed, ScannedRow, Table, Write};
 use crate::model::{Day, Month, Position};
 use home::{Found, Home};
 use stamp::{Boot, Stamp};
@@ -273,7 +273,7 @@ impl Rows for Shared {
     fn scan(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<ScannedRow>, RowsFailed> {
         let page = self.with_table(table, |tree| {
             let mut page = Vec::new();
-            for row in tree.range(scan_start(prefix, from)..).take(limit.min(SCAN_MAX_ROWS)) {
+            for row in tree.range(scan_start(prefix, from)..).take(limit.min(PAGE_ROWS)) {
                 let (key, row) = row?;
                 if !key.starts_with(prefix) {
                     break;

@@ -4,8 +4,8 @@
 macro_rules! index_suite {
     ($name:ident, $new:expr) => {
         mod $name {
-            use crate::index::{Index, KEY_MAX_BYTES, ROW_MAX_BYTES, SCAN_MAX_ROWS};
-            use crate::machine::rows::{Key, Rows, Table, Write};
+            use crate::index::{Index, KEY_MAX_BYTES, ROW_MAX_BYTES};
+            use crate::machine::rows::{Key, PAGE_ROWS, Rows, Table, Write};
             use crate::model::{Day, Month, Position};
 
             const MONDAY: Table = Table::Messages(Day(20_000));
@@ -77,13 +77,13 @@ macro_rules! index_suite {
             fn a_page_is_limited_and_the_next_continues_after_its_last_row() {
                 let (mut index, _guard) = $new;
                 let writes: Vec<Write> =
-                    (0..SCAN_MAX_ROWS as u32 + 3).map(|n| put(MONDAY, &n.to_be_bytes(), b"row")).collect();
+                    (0..PAGE_ROWS as u32 + 3).map(|n| put(MONDAY, &n.to_be_bytes(), b"row")).collect();
                 index.write(&writes, Position(1)).unwrap();
                 let page = keys(&index, MONDAY, b"", b"", usize::MAX);
-                assert_eq!(page.len(), SCAN_MAX_ROWS);
+                assert_eq!(page.len(), PAGE_ROWS);
                 let mut next = page.last().unwrap().clone();
                 next.push(0);
-                assert_eq!(keys(&index, MONDAY, b"", &next, SCAN_MAX_ROWS).len(), 3);
+                assert_eq!(keys(&index, MONDAY, b"", &next, PAGE_ROWS).len(), 3);
             }
 
             #[test]

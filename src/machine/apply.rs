@@ -10,13 +10,13 @@ pub use directory::directory_from;
 
 use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
+use super::keys::{
+    answered_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key, message_key,
+    open_key, parked_key, state_key, strangers_key, timer_key,
+};
 use super::record::v1;
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
-use super::view::{
-    contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key, message_key, open_key, parked_key,
-    state_key, strangers_key, timer_key,
-};
 use crate::model::{Address, Change, Day, Directory, E164, MessageState};
 use crate::rules::opt_out::Block;
 use serde::Serialize;
@@ -80,8 +80,11 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
         }
         Event::Claimed { .. } => {}
         Event::Answered { key, body, .. } => {
-            let key = Key { table: Table::Idempotency(frame.at.day()), bytes: key.to_vec() };
-            put(writes, key, &Answered { body: *body, position: frame.position, at: frame.at });
+            put(
+                writes,
+                answered_key(frame.at.day(), *key),
+                &Answered { body: *body, position: frame.position, at: frame.at },
+            );
         }
         Event::CallStarted(change)
         | Event::CallUpdated(change)
@@ -90,7 +93,7 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
             call(change, writes);
         }
         Event::EndRecorded { call, ended } => {
-            put(writes, call_key(call.as_str()), &CallRow::EndedBeforeStart(ended.clone()));
+            put(writes, call_key(call), &CallRow::EndedBeforeStart(ended.clone()));
         }
         Event::MessageReceived { message, .. } | Event::MessageStored { message } => {
             put(writes, message_key(message.id), message);
@@ -152,7 +155,7 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
             }
         }
         Event::Swept { calls, quarantined, reached } => {
-            writes.extend(calls.iter().map(|call| Write::Delete(call_key(call.as_str()))));
+            writes.extend(calls.iter().map(|call| Write::Delete(call_key(call))));
             let quarantined = quarantined.iter().map(|position| state_key(kind::QUARANTINE, &position.0.to_be_bytes()));
             writes.extend(quarantined.map(Write::Delete));
             put(writes, state_key(kind::SWEPT, &[]), reached);
@@ -176,7 +179,7 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
     let known = call.caller.kept().is_some();
     if known || call.ended.is_some() {
         let row = if known { call.clone() } else { call.tombstone() };
-        put(writes, call_key(call.id.as_str()), &CallRow::Call(Box::new(row)));
+        put(writes, call_key(&call.id), &CallRow::Call(Box::new(row)));
     }
     let timer = Timer::Lease(call.id.clone());
     if let Some(was) = change.lease_was {
@@ -217,10 +220,6 @@ fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
     if let Some(since) = contacts {
         put(writes, state_key(kind::REMEMBERED, &[]), &since);
     }
-}
-
-fn call_key(id: &str) -> Key {
-    state_key(kind::CALL, id.as_bytes())
 }
 
 fn open(message: &Message, started: bool, writes: &mut Vec<Write>) {

@@ -1,7 +1,7 @@
 //! Commands to the machine, and its replies.
 
-use super::erase;
 use super::event::{CallShown, Replayed};
+use super::fingerprint::ErasureKey;
 use super::state::{AttemptOutcome, Ended, Message};
 use crate::model::{
     Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, FailureCode, InboundItem, Language,
@@ -144,7 +144,7 @@ pub enum Command {
         /// The person's number.
         who: E164,
         /// A random key for fingerprints of erased numbers; ignored if there is a key already.
-        key: erase::Key,
+        key: ErasureKey,
     },
 }
 

@@ -4,42 +4,14 @@
 //! them. Data of other people is kept, unless it names this person as well.
 
 use super::event::{Event, NumberedEvent};
+use super::keys::{decode_row, encode_row, kind};
 use super::private::Private;
 use super::record::{self, Unreadable};
 use super::rows::Table;
 use super::state::{CallRow, Message, Open};
-use super::view::{decode_row, encode_row, kind};
 use crate::model::{Address, E164, Position};
-use hmac::{Hmac, Mac};
 use memchr::memmem::Finder;
-use serde::{Deserialize, Serialize};
-use sha2::Sha256;
-use std::fmt;
-
-/// The HMAC key for fingerprints of erased numbers. It is stored with the data, so someone who has both can test every
-/// possible number; a fingerprint without the key reveals nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key(pub [u8; 16]);
-
-/// Replaces the number of an erased person in their opt-out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Fingerprint(pub [u8; 16]);
-
-impl Key {
-    /// Returns a number's fingerprint: the first half of its HMAC-SHA-256.
-    pub fn fingerprint(self, number: E164) -> Fingerprint {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length will do");
-        mac.update(&number.key());
-        let digest: [u8; 32] = mac.finalize().into_bytes().into();
-        Fingerprint(*digest.first_chunk().expect("32 bytes are more than 16"))
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-}
+use serde::Serialize;
 
 /// A person, with the forms in which their number may occur: as digits, as an encoded value, and in a row's key.
 pub struct Person {

@@ -3,7 +3,7 @@
 //! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless. It also carries
 //! everything that its platform event shows, so that feed and pull render from the frame alone.
 
-use super::erase::{Fingerprint, Key};
+use super::fingerprint::{ErasureKey, Fingerprint};
 use super::private::Private;
 use super::record::v1;
 use super::rows::Table;
@@ -267,7 +267,7 @@ pub enum Event {
     /// A person is erased from everything before this event.
     PersonErased {
         /// The key for fingerprints of erased numbers; the same in every such event.
-        key: Private<Key>,
+        key: Private<ErasureKey>,
     },
     /// The opt-out of an erased person was stored by fingerprint, or removed because it is stored by number again.
     ErasedOptOut {

@@ -1,8 +1,8 @@
 //! Fuzz targets: decoding of journal records and of index rows.
 
+use super::keys::{decode_row, encode_row};
 use super::record::{decode, describe, encode};
 use super::state;
-use super::view::{decode_row, encode_row};
 use crate::model::Position;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

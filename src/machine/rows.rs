@@ -62,13 +62,18 @@ pub enum Write {
 #[error("the index failed: {0}")]
 pub struct RowsFailed(pub String);
 
+/// Maximum rows in one page of a scan. A page of 500 rows takes a reader a millisecond or two, and the engine waits for
+/// readers only when it opens or drops a table.
+pub const PAGE_ROWS: usize = 500;
+
 /// Read access to the current rows.
 pub trait Rows {
     /// Returns the row at `key`, if there is one.
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, RowsFailed>;
 
     /// Returns at most `limit` rows of `table` whose keys begin with `prefix`, sorted by key, starting at the first key
-    /// that is not before `from`. `from` is a whole key; an empty one starts at the prefix.
+    /// that is not before `from`. `from` is a whole key; an empty one starts at the prefix. No page has more than
+    /// `PAGE_ROWS`; a shorter page than asked for is the last one.
     fn scan(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<ScannedRow>, RowsFailed>;
 }
 

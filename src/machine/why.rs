@@ -1,15 +1,13 @@
 //! Explains from the current rows why a message has not been sent yet (A67).
 
+use super::keys::open_key;
 use super::state::{CapOwner, Message, Open};
-use super::view::{Queries, View, open_key};
+use super::view::{Queries, SendingQueries, View};
 use crate::model::{Limits, MessageId, MessageState, Timestamp};
 use crate::rules::breaker::{Cause, in_flight_max};
 use crate::rules::explain::{Explained, Held, explain};
 use crate::rules::lane::{Lane, Waiting};
 use crate::rules::rate;
-
-/// Rows of open messages per page.
-const PAGE: usize = 500;
 
 /// An explanation of a message's state.
 pub struct Why {
@@ -69,26 +67,19 @@ impl Others {
     fn of(view: &impl View, id: MessageId, own: &Open, account: &str, examined_max: usize) -> Self {
         let numbers = &view.directory().numbers;
         let mut others = Self { lane: vec![own.waiting(id)], before: 0, before_at_account: 0, in_flight: 0, all: true };
-        let (mut from, mut examined) = (Vec::new(), 0);
-        while examined < examined_max {
-            let page = view.open_page(&from, PAGE.min(examined_max - examined));
-            let Some((last, ..)) = page.last() else { return others };
-            // The first key after this one.
-            from = last.iter().copied().chain([0]).collect();
-            examined += page.len();
-            for (_, other, open) in page.iter().filter(|(_, other, _)| *other != id) {
-                let older = if *other < id && !open.started { u32::from(open.segments) } else { 0 };
-                if open.ours == own.ours {
-                    others.lane.push(open.waiting(*other));
-                    others.before += older;
-                }
-                if numbers.get(&open.ours).is_some_and(|number| number.account == account) {
-                    others.before_at_account += older;
-                    others.in_flight += usize::from(open.started);
-                }
+        let mut open = view.open();
+        for (other, open) in open.by_ref().take(examined_max).filter(|(other, _)| *other != id) {
+            let older = if other < id && !open.started { u32::from(open.segments) } else { 0 };
+            if open.ours == own.ours {
+                others.lane.push(open.waiting(other));
+                others.before += older;
+            }
+            if numbers.get(&open.ours).is_some_and(|number| number.account == account) {
+                others.before_at_account += older;
+                others.in_flight += usize::from(open.started);
             }
         }
-        others.all = view.open_page(&from, 1).is_empty();
+        others.all = open.next().is_none();
         others
     }
 }

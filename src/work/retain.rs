@@ -7,7 +7,7 @@
 mod together;
 
 use crate::engine::{CompactionHandle, Forget, Handle, Reads, SubmitError};
-use crate::machine::view::Queries;
+use crate::machine::view::SendingQueries;
 use crate::model::Position;
 use crate::observe;
 use std::sync::Arc;
@@ -143,7 +143,7 @@ fn check_journal(keep: Keep, reads: &Reads, covers: Position) -> Result<Option<(
     let (bytes, within) = follow.kept_within(keep.journal_max_bytes);
     // Below the size limit nothing is deleted for size, wherever the journal begins.
     let within = if bytes > keep.journal_max_bytes { within } else { Position(0) };
-    let unsent = reads.ask(|view| view.open_page(&[], 1).first().map(|(_, message, _)| message.position()));
+    let unsent = reads.ask(|view| view.oldest_open().map(|message| message.position()));
     // Unreadable rows are being rebuilt; nothing is deleted until that is done.
     let Ok(unsent) = unsent else { return Ok(None) };
     let known = Known {

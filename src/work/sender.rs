@@ -10,7 +10,7 @@ use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::machine::event::CommittedFrame;
 use crate::machine::state::Message;
-use crate::machine::view::Queries;
+use crate::machine::view::{Queries, SendingQueries};
 use crate::model::{FailureCode, MessageId, Position, Timestamp};
 use crate::observe::{self, Readiness, Unused};
 use crate::rules::breaker::Cause;
@@ -171,7 +171,7 @@ async fn recover(reads: &Reads) -> Result<Recovered, FollowFailed> {
             let mut clock = Clock::of_the_journal(started_at);
             let now = clock.now();
             let (dispatch, unsettled) = Dispatch::recover(view, reads.directory(), now);
-            let failing = view.failing_accounts(PAGE).into_iter();
+            let failing = view.failing_accounts().into_iter();
             let paused = failing.filter(|(_, state, _)| state.paused.is_some());
             let paused = paused.map(|(account, _, cause)| (account, cause.unwrap_or_default())).collect();
             Recovered { clock, dispatch, unsettled, paused }

@@ -11,7 +11,7 @@ use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, PutCall};
-use offhook::machine::view::ROWS_VERSION;
+use offhook::machine::rows::ROWS_VERSION;
 use offhook::model::{CallId, Caller, Phase, Position};
 use offhook::sim::carrier::Behaviour;
 use std::fs;

@@ -8,7 +8,7 @@ use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, Content, PutCall, Send};
-use offhook::machine::view::ROWS_VERSION;
+use offhook::machine::rows::ROWS_VERSION;
 use offhook::model::{CallId, Caller, E164, Phase, Position};
 use offhook::sim::platform::Delivery;
 use serde_json::json;

@@ -7,9 +7,10 @@ use super::{delivery, limits};
 use offhook::engine::Reads;
 use offhook::machine::command::IntakeOutcome;
 use offhook::machine::event::{CommittedFrame, Event, NumberedEvent};
-use offhook::machine::rows::Table;
+use offhook::machine::keys::{decode_row, kind};
+use offhook::machine::rows::{Key, Table};
 use offhook::machine::state::CallRow;
-use offhook::machine::view::{Queries, View, decode_row, kind};
+use offhook::machine::view::{Queries, SendingQueries};
 use offhook::model::{CallId, ClaimKind, Day, E164, InboundItem, Kind, MessageId, Month, Position};
 use offhook::rules::opt_out::Block;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -91,19 +92,8 @@ fn rows_equal_a_rebuild(world: &World) {
 }
 
 fn all(reads: &Reads, table: Table) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let mut rows = BTreeMap::new();
-    let mut from = Vec::new();
-    loop {
-        let page = reads.ask(|view| view.rows(table, &[], &from, PAGE)).expect("the in-memory index is readable");
-        let full = page.len() == PAGE;
-        if let Some((last, _)) = page.last() {
-            from = last.iter().copied().chain([0]).collect();
-        }
-        rows.extend(page);
-        if !full {
-            return rows;
-        }
-    }
+    let rows = reads.ask(|view| view.scan(Key { table, bytes: Vec::new() }, Vec::new()).collect());
+    rows.expect("the in-memory index is readable")
 }
 
 fn lanes_count_their_queued_segments(world: &World) {
@@ -111,9 +101,8 @@ fn lanes_count_their_queued_segments(world: &World) {
     for ours in NUMBERS.map(number) {
         let (counted, waits) = reads
             .ask(|view| {
-                let open = view.open_page(&[], PAGE);
-                let waits = open.iter().filter(|(_, _, open)| open.ours == ours && !open.started);
-                (view.lane(ours).queued_segments, waits.map(|(_, _, open)| u32::from(open.segments)).sum::<u32>())
+                let waits = view.open().filter(|(_, open)| open.ours == ours && !open.started);
+                (view.lane(ours).queued_segments, waits.map(|(_, open)| u32::from(open.segments)).sum::<u32>())
             })
             .expect("the in-memory index is readable");
         if counted != waits {

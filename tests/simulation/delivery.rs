@@ -32,7 +32,7 @@ pub(crate) fn i1_watermarks_only_pass_delivered_or_parked_events(world: &mut Wor
     let reads = world.gateway.as_ref().expect("the gateway is running").reads();
     for endpoint in &mut world.endpoints {
         let progress = reads.ask(|view| {
-            let parked_calls: HashMap<_, _> = view.parked(endpoint.name, None, usize::MAX).into_iter().collect();
+            let parked_calls: HashMap<_, _> = view.parked(endpoint.name).into_iter().collect();
             (view.watermark(endpoint.name).unwrap_or(Position(1)), parked_calls)
         });
         let (watermark, parked_calls) = progress.expect("the in-memory index is readable");

@@ -107,7 +107,7 @@ impl Gateway {
             let (dispatch, unsettled) = Dispatch::recover(view, reads.directory(), now);
             let feed = |endpoint: &Endpoint| {
                 let watermark = view.watermark(endpoint.name).unwrap_or(Position(1));
-                let start = Start { watermark, parked: view.parked(endpoint.name, None, usize::MAX) };
+                let start = Start { watermark, parked: view.parked(endpoint.name) };
                 (endpoint.name, Feed::new(start, endpoint.filter.clone(), FEED))
             };
             (clock, dispatch, unsettled, endpoints.iter().map(feed).collect())

@@ -12,7 +12,7 @@
 //! ```
 
 use super::EraseFailed;
-use crate::machine::erase::{Fingerprint, Key};
+use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::model::E164;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -30,7 +30,7 @@ const BYTES: usize = 44;
 /// A fingerprint of the person being erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Mark {
-    key: Key,
+    key: ErasureKey,
     who: Fingerprint,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn begin(data_dir: &Path, who: E164) -> io::Result<()> {
     }
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let mark = Mark { key: Key(key), who: Key(key).fingerprint(who) };
+    let mark = Mark { key: ErasureKey(key), who: ErasureKey(key).fingerprint(who) };
     let making = data_dir.join(MAKING);
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&making)?;
@@ -95,7 +95,7 @@ impl Mark {
         let (marked, crc) = bytes.split_last_chunk::<4>().filter(|_| bytes.len() == BYTES)?;
         let (key, who) = marked.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
         let whole = crc32c::crc32c(marked) == u32::from_le_bytes(*crc);
-        Some(Self { key: Key(*key), who: Fingerprint(who.try_into().ok()?) }).filter(|_| whole)
+        Some(Self { key: ErasureKey(*key), who: Fingerprint(who.try_into().ok()?) }).filter(|_| whole)
     }
 }
 

@@ -3,13 +3,13 @@
 use super::*;
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::machine::apply::{apply, directory_from};
-use crate::machine::erase::Key as ErasureKey;
+use crate::machine::fingerprint::ErasureKey;
+use crate::machine::keys::{decode_row, encode_row, kind};
 use crate::machine::record;
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table};
 use crate::machine::state::{
     Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer,
 };
-use crate::machine::view::{decode_row, encode_row, kind};
 use crate::model::{Day, Month};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::rate::DayCount;

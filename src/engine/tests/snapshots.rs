@@ -6,7 +6,8 @@ use super::*;
 use crate::journal::snapshot::{Origin, Snapshot, Snapshots};
 use crate::journal::{FileJournal, Options};
 use crate::machine::command::{Content, IdempotencyKey, Send};
-use crate::machine::rows::{Key, Table};
+use crate::machine::keys;
+use crate::machine::rows::{Key, PAGE_ROWS, Table};
 use crate::model::{Day, Month};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -330,12 +331,8 @@ fn dump(index: &dyn Index) -> Dump {
     let tables = tables.chain((600..760).map(|month| Table::Contacts(Month(month))));
     let mut all = Dump::new();
     for table in tables {
-        let mut from = Vec::new();
-        loop {
-            let page = index.scan(table, &[], &from, usize::MAX).unwrap();
-            let Some((last, _)) = page.last() else { break };
-            from = last.iter().copied().chain([0]).collect();
-            all.extend(page.into_iter().map(|(bytes, row)| (Key { table, bytes }, row)));
+        for page in keys::pages(Vec::new(), |from| index.scan(table, &[], from, PAGE_ROWS)) {
+            all.extend(page.unwrap().into_iter().map(|(bytes, row)| (Key { table, bytes }, row)));
         }
     }
     all

@@ -6,13 +6,11 @@ use super::page::{invalid_cursor, list as page_of};
 use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::Urgency;
 use crate::http::answer::json;
-use crate::index::SCAN_MAX_ROWS;
 use crate::machine::command::{Command, PutCall, Reply};
 use crate::machine::event::{CommittedFrame, Event};
-use crate::machine::rows::Table;
 use crate::machine::show;
 use crate::machine::state::CallRow;
-use crate::machine::view::{Queries, View, decode_row, kind, state_key};
+use crate::machine::view::{Queries, View};
 use crate::model::{
     self, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, E164, Phase, Position, QueueId, Timestamp,
 };
@@ -255,10 +253,17 @@ struct ListPosition {
 }
 
 impl Rows {
-    fn prefix(self) -> Vec<u8> {
+    /// The calls of the range whose ids come after `after`.
+    fn after<'a>(
+        self,
+        view: &'a impl View,
+        after: Option<&'a CallId>,
+    ) -> Box<dyn Iterator<Item = (CallId, CallRow)> + 'a> {
         match self {
-            Self::Live(number) => state_key(kind::LIVE, &number.key()).bytes,
-            Self::All => state_key(kind::CALL, &[]).bytes,
+            Self::Live(number) => Box::new(
+                view.live_after(number, after).filter_map(|live| Some((live.call.clone(), view.call(&live.call)?))),
+            ),
+            Self::All => Box::new(view.calls_after(after)),
         }
     }
 }
@@ -282,49 +287,29 @@ impl ListPosition {
             Rows::All => self.call.to_string(),
         }
     }
-
-    /// The first key not scanned yet.
-    fn next(&self) -> Vec<u8> {
-        [&self.rows.prefix(), self.call.as_str().as_bytes(), b"\0"].concat()
-    }
 }
 
 /// Scans a bounded number of rows. The live calls of a caller are looked up by number first. A call with an alternative
 /// number is stored under the number that is texted, so a scan of all calls follows.
 fn search(view: &impl View, filter: &Filter, position: Option<ListPosition>, limit: usize, now: Timestamp) -> Response {
-    let mut rows = position.as_ref().map_or_else(|| filter.first_rows(), |position| position.rows);
-    let mut from = position.as_ref().map(ListPosition::next).unwrap_or_default();
-    let (mut items, mut last, mut scanned) = (Vec::new(), position, 0);
-    loop {
-        let prefix = rows.prefix();
-        let found = view.rows(Table::State, &prefix, &from, SCAN_MAX_ROWS);
-        let all = found.len() < SCAN_MAX_ROWS;
-        scanned += found.len();
-        if let Some((key, _)) = found.last() {
-            from = [key, &b"\0"[..]].concat();
-        }
-        for (key, row) in found {
-            let id = key.get(prefix.len()..).and_then(|id| std::str::from_utf8(id).ok()).and_then(CallId::read);
-            let Some(id) = id else { continue };
-            let row = if rows == Rows::All { decode_row(&row) } else { view.call(&id) };
-            let matching = row.filter(|row| filter.matches(row, rows, now));
-            if items.len() < limit {
-                items.extend(matching.map(|row| document(view, &id, &row, now)));
-                last = Some(ListPosition { rows, call: id });
-            } else if matching.is_some() {
-                return page_of(&items, last.map(|last| last.cursor()).as_deref());
-            }
-        }
-        if all && rows == Rows::All {
-            return page_of(&items, None);
-        }
-        if scanned >= SCANNED_MAX {
+    let (first, after) = match &position {
+        Some(position) => (position.rows, Some(position.call.clone())),
+        None => (filter.first_rows(), None),
+    };
+    let further = (first != Rows::All).then(|| Rows::All.after(view, None).map(|call| (Rows::All, call)));
+    let calls = first.after(view, after.as_ref()).map(|call| (first, call)).chain(further.into_iter().flatten());
+    let (mut items, mut last) = (Vec::new(), position);
+    for (scanned, (rows, (id, row))) in calls.enumerate() {
+        let matches = filter.matches(&row, rows, now);
+        if scanned == SCANNED_MAX || matches && items.len() == limit {
             return page_of(&items, last.map(|last| last.cursor()).as_deref());
         }
-        if all {
-            (rows, from) = (Rows::All, Vec::new());
+        if items.len() < limit {
+            items.extend(matches.then(|| document(view, &id, &row, now)));
+            last = Some(ListPosition { rows, call: id });
         }
     }
+    page_of(&items, None)
 }
 
 impl Filter {

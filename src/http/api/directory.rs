@@ -3,9 +3,8 @@
 use super::fields::number as read_number;
 use super::{Answered, Api, ApiRequest, storage_failed};
 use crate::http::answer::json;
-use crate::index::SCAN_MAX_ROWS;
 use crate::machine::show;
-use crate::machine::view::{Queries, View};
+use crate::machine::view::{Queries, SendingQueries, View};
 use crate::model::{Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Timestamp, measure};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -99,21 +98,14 @@ fn ready_since(view: &impl View, now: Timestamp) -> BTreeMap<E164, Timestamp> {
     let mut ready: BTreeMap<E164, Timestamp> = BTreeMap::new();
     // Among a lane's texts that were never postponed the first is the oldest, so only its creation time is read.
     let mut first_seen = BTreeSet::new();
-    let (mut from, mut scanned) = (Vec::new(), 0);
-    while scanned < SCANNED_MAX {
-        let page = view.open_page(&from, SCAN_MAX_ROWS);
-        let Some((last, ..)) = page.last() else { break };
-        from = [last, &[0][..]].concat();
-        scanned += page.len();
-        for (_, id, open) in page.iter().filter(|(_, _, open)| !open.started) {
-            let since = match open.not_before {
-                Some(not_before) => Some(not_before),
-                None if first_seen.insert(open.ours) => view.message(*id).map(|message| message.created_at),
-                None => None,
-            };
-            let Some(since) = since.filter(|since| *since <= now) else { continue };
-            ready.entry(open.ours).and_modify(|oldest| *oldest = since.min(*oldest)).or_insert(since);
-        }
+    for (id, open) in view.open().take(SCANNED_MAX).filter(|(_, open)| !open.started) {
+        let since = match open.not_before {
+            Some(not_before) => Some(not_before),
+            None if first_seen.insert(open.ours) => view.message(id).map(|message| message.created_at),
+            None => None,
+        };
+        let Some(since) = since.filter(|since| *since <= now) else { continue };
+        ready.entry(open.ours).and_modify(|oldest| *oldest = since.min(*oldest)).or_insert(since);
     }
     ready
 }

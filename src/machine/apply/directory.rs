@@ -4,8 +4,8 @@
 //! removed language stays behind unused, because `apply` does not read the previous rows.
 
 use super::put_or_delete;
+use crate::machine::keys::{decode_row, kind, state_key};
 use crate::machine::rows::Write;
-use crate::machine::view::{decode_row, kind, state_key};
 use crate::model::{Change, Directory, Json, Language, Settings};
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use super::send::{self, NewText};
 use crate::machine::command::{IdempotencyKey, PutCall, Reply};
 use crate::machine::event::{CallChange, Event};
 use crate::machine::state::{Call, CallRow, Contact, Ended, Usage};
-use crate::machine::view::{LIVE_MAX, Queries, View};
+use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, View};
 use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, Language, MessageState, Phase, Session, Timestamp};
 use crate::rules::language::system_text;
 use crate::rules::receipt::failure;

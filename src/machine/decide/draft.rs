@@ -4,7 +4,7 @@ use super::permit;
 use crate::machine::command::At;
 use crate::machine::event::{CallChange, CallShown, Event, NumberedEvent};
 use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut};
-use crate::machine::view::{LIVE_MAX, Queries, View};
+use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, SendingQueries, View};
 use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};

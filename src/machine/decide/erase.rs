@@ -2,17 +2,16 @@
 
 use super::draft::Draft;
 use crate::machine::command::Reply;
-use crate::machine::erase::Key;
 use crate::machine::event::Event;
-use crate::machine::rows::Table;
-use crate::machine::state::{CallRow, Live};
-use crate::machine::view::{PAGE_ROWS, Queries, View, decode_row, kind};
+use crate::machine::fingerprint::ErasureKey;
+use crate::machine::state::CallRow;
+use crate::machine::view::{PeopleQueries, Queries, SendingQueries, View};
 use crate::model::{CallId, E164};
 use crate::rules::refusal::{Code, Refusal};
 
 /// Records that a person is erased, and keeps their opt-out, if any, under a fingerprint. Their live calls and queued
 /// texts have to end first, since they need the number.
-pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: Key) -> Reply {
+pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: ErasureKey) -> Reply {
     if draft.directory().numbers.contains_key(&who) {
         let detail = "this is one of our own numbers: give the number of the person to erase";
         return Reply::Refused(Refusal::new(Code::NumberInUse, detail));
@@ -37,36 +36,13 @@ pub(super) fn erase<V: View>(draft: &mut Draft<'_, V>, who: E164, fresh: Key) ->
 
 /// Finds a live call of the person whose texts go to an alternative number; its live row has only that number.
 fn call_texting_alternative(view: &impl View, who: E164) -> Option<CallId> {
-    let mut from = Vec::new();
-    loop {
-        let page = view.rows(Table::State, &[kind::LIVE], &from, PAGE_ROWS);
-        let live = page.iter().filter_map(|(_, row)| decode_row::<Live>(row));
-        let is_theirs = |id: &CallId| match view.call(id) {
-            Some(CallRow::Call(call)) => call.caller.kept().and_then(|caller| caller.number()) == Some(who),
-            Some(CallRow::EndedBeforeStart(_)) | None => false,
-        };
-        if let Some(call) = live.map(|live| live.call).find(is_theirs) {
-            return Some(call);
-        }
-        from = after(page.into_iter().nth(PAGE_ROWS - 1)?.0);
-    }
+    let is_theirs = |id: &CallId| match view.call(id) {
+        Some(CallRow::Call(call)) => call.caller.kept().and_then(|caller| caller.number()) == Some(who),
+        Some(CallRow::EndedBeforeStart(_)) | None => false,
+    };
+    view.all_live().map(|live| live.call).find(is_theirs)
 }
 
 fn text_waits(view: &impl View, who: E164) -> bool {
-    let mut from = Vec::new();
-    loop {
-        let page = view.open_page(&from, PAGE_ROWS);
-        if page.iter().any(|(_, _, open)| open.theirs == who) {
-            return true;
-        }
-        match page.into_iter().nth(PAGE_ROWS - 1) {
-            Some((last, ..)) => from = after(last),
-            None => return false,
-        }
-    }
-}
-
-/// Returns the first key after this one.
-fn after(key: Vec<u8>) -> Vec<u8> {
-    [key, vec![0]].concat()
+    view.open().any(|(_, open)| open.theirs == who)
 }

@@ -6,7 +6,7 @@ use super::send::{self, NewText};
 use crate::machine::command::{IntakeOutcome, Reply};
 use crate::machine::event::{Event, LateMessage};
 use crate::machine::state::{Call, Contact, Medium, Message, OptOutBy};
-use crate::machine::view::{LIVE_MAX, Queries, View};
+use crate::machine::view::{LIVE_MAX, PeopleQueries, View};
 use crate::model::{
     CallId, ClaimKind, Direction, E164, Inbound, Kind, Language, MessageState, Phase, Session, Timestamp, measure,
 };

@@ -5,7 +5,7 @@ use super::send::{self, NewText};
 use super::{call, inbound};
 use crate::machine::event::{CallChange, Event};
 use crate::machine::state::{Call, OptOut, OptOutBy};
-use crate::machine::view::{Queries, View};
+use crate::machine::view::{PeopleQueries, View};
 use crate::model::{CallId, ClosedReason, E164, FailureCode, Inbound, Kind, Phase, Session};
 use crate::rules::keyword::Keyword;
 use crate::rules::opt_out::{self, Block};

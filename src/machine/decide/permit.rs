@@ -4,14 +4,11 @@ use super::draft::Draft;
 use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Event;
 use crate::machine::state::{CapOwner, Lane, Message, Pause};
-use crate::machine::view::{Queries, View};
-use crate::model::{Directory, E164, Limits, Timestamp};
+use crate::machine::view::{Queries, SendingQueries, View};
+use crate::model::{Directory, E164, Limits, MessageId, Timestamp};
 use crate::rules::breaker::{self, Cause, Reason};
 use crate::rules::{rate, retry};
 use std::time::Duration;
-
-/// Rows per page.
-const PAGE: usize = 500;
 
 /// Returns the limits of a number; the defaults if it is no longer ours.
 pub(super) fn limits<V: View>(draft: &Draft<'_, V>, ours: E164) -> Limits {
@@ -176,7 +173,7 @@ fn recovery_event<V: View>(draft: &Draft<'_, V>, account: String, began: Timesta
 
 /// Makes paused accounts try again at once, since the operator may have fixed the cause.
 pub(super) fn try_accounts<V: View>(draft: &mut Draft<'_, V>) {
-    for (account, trouble, cause) in draft.view.failing_accounts(PAGE) {
+    for (account, trouble, cause) in draft.view.failing_accounts() {
         let Some(trouble) = breaker::tried_at_once(&trouble, draft.now()) else { continue };
         draft.record(Event::AccountFailing { account, trouble, cause: cause.unwrap_or_default() });
     }
@@ -213,19 +210,9 @@ pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, aft
 
 /// Counts the segments queued for an account from its messages.
 fn waiting<V: View>(draft: &Draft<'_, V>, account: &str) -> u32 {
-    let (mut segments, mut from) = (0u32, Vec::new());
-    loop {
-        let page = draft.view.open_page(&from, PAGE);
-        let full = page.len() == PAGE;
-        for (key, id, open) in page {
-            let waits = !open.started && draft.view.message(id).is_some_and(|message| message.account == account);
-            segments += if waits { u32::from(open.segments) } else { 0 };
-            from = key.into_iter().chain([0]).collect();
-        }
-        if !full {
-            return segments;
-        }
-    }
+    let waits = |id: &MessageId| draft.view.message(*id).is_some_and(|message| message.account == account);
+    let waiting = draft.view.open().filter(|(id, open)| !open.started && waits(id));
+    waiting.map(|(_, open)| u32::from(open.segments)).sum()
 }
 
 /// Shifts debts after the clock jumped from `from` to `to`: what was owed at `from` is owed at `to`.

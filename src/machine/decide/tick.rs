@@ -7,7 +7,7 @@ use crate::machine::command::Reply;
 use crate::machine::event::{CallChange, CallShown, Event};
 use crate::machine::rows::Table;
 use crate::machine::state::{CallRow, Message, Sweep, Timer};
-use crate::machine::view::{Queries, View, days_before};
+use crate::machine::view::{Queries, SendingQueries, View, days_before};
 use crate::model::{CallId, Day, MessageId, MessageState, Month, Timestamp};
 
 /// Maximum number of timers per tick; the next tick continues. Each writes a few hundred bytes into the frame.
@@ -69,7 +69,7 @@ fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
     let first = draft.view.remembered_since().map_or(oldest, |since| since.max(oldest));
     let mut tables: Vec<_> = (first.0..kept_from.0).map(|month| Table::Contacts(Month(month))).collect();
     let kept_from = messages_from(draft);
-    let oldest_open = draft.view.open_page(&[], 1).first().map_or(kept_from, |(_, id, _)| id.day());
+    let oldest_open = draft.view.oldest_open().map_or(kept_from, |id| id.day());
     let messages = days_of(draft.view.messages_since(), kept_from.min(oldest_open));
     tables.extend(messages.map(Table::Messages));
     // Answers are repeated for 24 hours.
@@ -105,7 +105,7 @@ fn sweep<V: View>(draft: &mut Draft<'_, V>) {
         CallRow::Call(call) => call.ended.as_ref().is_some_and(|ended| ended.at.day() < kept_from),
         CallRow::EndedBeforeStart(ended) => ended.at < days_before(draft.now(), 1),
     };
-    let page = draft.view.calls_page(after.as_ref(), SWEPT_MAX);
+    let page: Vec<_> = draft.view.calls_after(after.as_ref()).take(SWEPT_MAX).collect();
     let after = (page.len() == SWEPT_MAX).then(|| page.last().map(|(call, _)| call.clone())).flatten();
     let calls = page.into_iter().filter(|(_, row)| is_over(row)).map(|(call, _)| call).collect();
     let quarantined = draft.view.quarantined(SWEPT_MAX).into_iter();

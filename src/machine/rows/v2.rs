@@ -5,7 +5,7 @@
 
 use super::{Key, Table};
 use crate::machine::apply::SETTINGS_ROW;
-use crate::machine::view::{encode_row, kind};
+use crate::machine::keys::{encode_row, kind};
 use crate::model::{Attestation, Closing, Language, NonUs, OptOutScope, OptOutWords, UnknownSender};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

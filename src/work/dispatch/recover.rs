@@ -2,14 +2,11 @@
 
 use super::Dispatch;
 use crate::machine::state::CapOwner;
-use crate::machine::view::{Queries, View};
+use crate::machine::view::{Queries, SendingQueries, View};
 use crate::model::{Directory, MessageId};
 use crate::work::Moment;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Rows read at a time.
-const PAGE: usize = 500;
 
 impl Dispatch {
     /// The lanes from the index, and the attempts that were recorded and never settled: each message with the number of
@@ -17,39 +14,21 @@ impl Dispatch {
     pub fn recover(view: &impl View, directory: Arc<Directory>, now: Moment) -> (Self, Vec<(MessageId, u32)>) {
         let mut dispatch = Self::new(directory, view.gateway().started_at, now);
         let mut unsettled = Vec::new();
-        let mut from = Vec::new();
-        loop {
-            let page = view.open_page(&from, PAGE);
-            let full = page.len() == PAGE;
-            for (key, id, open) in page {
-                dispatch.found(id, &open, view.lane(open.ours).empty_at, now);
-                if open.started {
-                    let attempts = view.message(id).map_or(0, |message| message.attempts.len());
-                    unsettled.push((id, u32::try_from(attempts).unwrap_or(u32::MAX)));
-                }
-                // The first key after this one.
-                from = key.into_iter().chain([0]).collect();
-            }
-            if !full {
-                dispatch.found_held(view, now);
-                return (dispatch, unsettled);
+        for (id, open) in view.open() {
+            dispatch.found(id, &open, view.lane(open.ours).empty_at, now);
+            if open.started {
+                let attempts = view.message(id).map_or(0, |message| message.attempts.len());
+                unsettled.push((id, u32::try_from(attempts).unwrap_or(u32::MAX)));
             }
         }
+        dispatch.found_held(view, now);
+        (dispatch, unsettled)
     }
 
     /// Restores the pauses, daily counts and bucket levels.
     fn found_held(&mut self, view: &impl View, now: Moment) {
-        let mut from = Vec::new();
-        loop {
-            let page = view.pauses(&from, PAGE);
-            let full = page.len() == PAGE;
-            for (key, ours, pause) in page {
-                self.paused(ours, Some(pause.until), now);
-                from = key.into_iter().chain([0]).collect();
-            }
-            if !full {
-                break;
-            }
+        for (ours, pause) in view.pauses() {
+            self.paused(ours, Some(pause.until), now);
         }
         let directory = view.directory();
         for (number, _) in directory.numbers.iter().filter(|(_, entry)| entry.limits.segments_per_day.is_some()) {

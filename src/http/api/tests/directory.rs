@@ -5,7 +5,7 @@ use crate::engine::Urgency;
 use crate::http::wall_clock;
 use crate::http::world::{SUPPORT, World};
 use crate::machine::command::{Command, Settled, SettledAs};
-use crate::machine::view::Queries;
+use crate::machine::view::SendingQueries;
 use crate::model::{MessageId, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use super::steps::{call_id, carry, end, go, put, restart, say, sent, start, start_in, start_of, text, tick};
 use super::*;
+use crate::machine::keys::{encode_row, timer_key};
 use crate::machine::state::Timer;
-use crate::machine::view::{encode_row, timer_key};
 use crate::model::{Caller, Phase, Session};
 
 const HOUR: u64 = 60 * 60;

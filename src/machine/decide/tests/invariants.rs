@@ -3,10 +3,11 @@
 use super::{ANN, BOB, ROMA, World, write};
 use crate::machine::apply::apply;
 use crate::machine::event::{CommittedFrame, Event};
+use crate::machine::keys::{decode_row, kind, live_key};
 use crate::machine::record;
 use crate::machine::rows::{Key, Table};
 use crate::machine::state::{AttemptOutcome, Call, CallRow, Live, Message, Open, Timer};
-use crate::machine::view::{Queries, View, decode_row, kind, live_key, open_id};
+use crate::machine::view::{PeopleQueries, Queries, SendingQueries, View};
 use crate::model::{Address, CallId, Direction, E164, Kind, MessageId, MessageState, Phase, Session, Timestamp};
 use crate::rules::non_us;
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,14 +151,7 @@ fn messages(world: &World) -> BTreeMap<MessageId, Message> {
 }
 
 fn open(world: &World) -> BTreeMap<MessageId, Open> {
-    world
-        .open_page(&[], usize::MAX)
-        .into_iter()
-        .map(|(key, id, open)| {
-            assert_eq!(open_id(&key), Some(id));
-            (id, open)
-        })
-        .collect()
+    world.open().collect()
 }
 
 fn open_rows_are_the_messages_in_flight_or_queued(world: &World, messages: &BTreeMap<MessageId, Message>) {

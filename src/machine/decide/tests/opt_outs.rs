@@ -207,7 +207,7 @@ fn a46_an_imported_list_adds_opt_outs_and_closes_sessions() {
         Step::Do(Command::ListOptOuts(people.collect()))
     };
     let block_of =
-        |world: &World, person: &str| Queries::opt_out(world, person.parse().unwrap()).map(|known| known.block);
+        |world: &World, person: &str| PeopleQueries::opt_out(world, person.parse().unwrap()).map(|known| known.block);
     let [one, two] = talking();
     let mut world = World::new(by_number());
     for (secs, step) in [one, two, (2, text(BOB, SHARED, "STOP")), (3, say("a", "x"))] {

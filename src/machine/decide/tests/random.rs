@@ -105,7 +105,7 @@ proptest! {
         }
         let left = world.due(Timestamp::from_ms(u64::MAX), 10);
         prop_assert!(left.is_empty(), "{left:?} is left");
-        prop_assert!(world.open_page(&[], 10).is_empty());
+        prop_assert!(world.oldest_open().is_none());
         for nth in 1..=world.queued.len() {
             prop_assert!(world.message(nth).state.is_final(), "I5: {:?}", world.message(nth).state);
         }

@@ -2,8 +2,8 @@
 
 use super::{ANN, START, World};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
-use crate::machine::erase::Key;
 use crate::machine::event::Replayed;
+use crate::machine::fingerprint::ErasureKey;
 use crate::model::{
     Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia, Phase,
     Position, Receipt, ReceiptRef, ReceiptState, Verification, VerificationState,
@@ -108,7 +108,7 @@ pub(super) fn replayed(endpoint: &str, positions: Range<u64>) -> Step {
 
 /// A person is erased.
 pub(super) fn erase(who: &str) -> Step {
-    Step::Do(Command::Erase { who: who.parse().unwrap(), key: Key([7; 16]) })
+    Step::Do(Command::Erase { who: who.parse().unwrap(), key: ErasureKey([7; 16]) })
 }
 
 pub(super) fn call_id(id: &str) -> CallId {

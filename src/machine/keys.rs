@@ -1,0 +1,230 @@
+//! Keys of rows and the codec of their values. Nothing else builds or takes apart a key.
+
+use super::fingerprint::Fingerprint;
+use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
+use super::state::{CapOwner, Timer};
+use crate::model::{CallId, Day, E164, Kind, MessageId, Position, Timestamp};
+use serde::de::DeserializeOwned;
+use std::iter;
+
+/// Kinds of rows in `Table::State`: the first byte of their keys.
+pub mod kind {
+    /// A call, by its id.
+    pub const CALL: u8 = b'C';
+    /// A live call, by the number texts go to and its id.
+    pub const LIVE: u8 = b'A';
+    /// A timer, by its time.
+    pub const TIMER: u8 = b'T';
+    /// An outbound message that is not settled, by day and id.
+    pub const OPEN: u8 = b'Q';
+    /// A lane, by our number.
+    pub const LANE: u8 = b'L';
+    /// A part of the directory.
+    pub const DIRECTORY: u8 = b'D';
+    /// An opt-out, by number.
+    pub const OPT_OUT: u8 = b'O';
+    /// An endpoint's watermark, by name.
+    pub const FEED: u8 = b'F';
+    /// A parked thread of an endpoint, by the endpoint's name and the thread's.
+    pub const PARKED: u8 = b'E';
+    /// A quarantined webhook, by position.
+    pub const QUARANTINE: u8 = b'X';
+    /// The gateway's own row.
+    pub const GATEWAY: u8 = b'G';
+    /// The bucket of a carrier account, by its name.
+    pub const ACCOUNT_LANE: u8 = b'K';
+    /// Segments counted against a daily cap, by the cap's owner.
+    pub const DAY: u8 = b'Y';
+    /// A paused lane, by our number.
+    pub const PAUSE: u8 = b'P';
+    /// The circuit breaker's state of a carrier account, by its name.
+    pub const TROUBLE: u8 = b'B';
+    /// The first month whose contacts are kept.
+    pub const REMEMBERED: u8 = b'M';
+    /// The opt-out of an erased person, by fingerprint; at the empty key, the key used for fingerprints.
+    pub const ERASED: u8 = b'H';
+    /// The first day whose messages are kept.
+    pub const MESSAGES_SINCE: u8 = b'S';
+    /// The first day whose answers to idempotency keys are kept.
+    pub const ANSWERS_SINCE: u8 = b'I';
+    /// Progress of the daily sweep.
+    pub const SWEPT: u8 = b'W';
+    /// Replies of the last hour to senders who were on no call, by the replies' kind.
+    pub const STRANGERS: u8 = b'U';
+    /// Why a carrier account fails, by its name.
+    pub const CAUSE: u8 = b'Z';
+
+    // No two kinds have the same letter.
+    const _: () = {
+        let all = [
+            CALL,
+            LIVE,
+            TIMER,
+            OPEN,
+            LANE,
+            DIRECTORY,
+            OPT_OUT,
+            FEED,
+            PARKED,
+            QUARANTINE,
+            GATEWAY,
+            ACCOUNT_LANE,
+            DAY,
+            PAUSE,
+            TROUBLE,
+            REMEMBERED,
+            ERASED,
+            MESSAGES_SINCE,
+            ANSWERS_SINCE,
+            SWEPT,
+            STRANGERS,
+            CAUSE,
+        ];
+        let mut one = 0;
+        while one < all.len() {
+            let mut other = one + 1;
+            while other < all.len() {
+                assert!(all[one] != all[other], "two kinds of rows have the same letter");
+                other += 1;
+            }
+            one += 1;
+        }
+    };
+}
+
+/// The key of a live call's row.
+pub fn live_key(theirs: E164, call: &CallId) -> Key {
+    let mut rest = theirs.key().to_vec();
+    rest.extend_from_slice(call.as_str().as_bytes());
+    state_key(kind::LIVE, &rest)
+}
+
+/// The key of a row in `Table::State`: its kind, then `rest`.
+pub fn state_key(kind: u8, rest: &[u8]) -> Key {
+    let mut bytes = Vec::with_capacity(1 + rest.len());
+    bytes.push(kind);
+    bytes.extend_from_slice(rest);
+    Key { table: Table::State, bytes }
+}
+
+/// The key of a message's row.
+pub fn message_key(id: MessageId) -> Key {
+    Key { table: Table::Messages(id.day()), bytes: id.key().to_vec() }
+}
+
+/// The key of an open message's row: its day, then its place in the day.
+pub fn open_key(id: MessageId) -> Key {
+    let mut rest = [0; 12];
+    rest[..2].copy_from_slice(&id.day().0.to_be_bytes());
+    rest[2..].copy_from_slice(&id.key());
+    state_key(kind::OPEN, &rest)
+}
+
+/// The message of an open row's key; `None` if the key is of another kind or malformed.
+pub fn open_id(key: &[u8]) -> Option<MessageId> {
+    let rest = key.strip_prefix(&[kind::OPEN])?;
+    let day = u16::from_be_bytes(rest.get(..2)?.try_into().ok()?);
+    let position = u64::from_be_bytes(rest.get(2..10)?.try_into().ok()?);
+    let index = u16::from_be_bytes(rest.get(10..12)?.try_into().ok()?);
+    Some(MessageId::new(Day(day), Position(position), index))
+}
+
+/// The key of a timer: its time first, so that due timers sort first; then its subject, which makes it unique.
+pub fn timer_key(due: Timestamp, timer: &Timer) -> Key {
+    let mut rest = due.as_ms().to_be_bytes().to_vec();
+    rest.extend(encode_row(timer));
+    state_key(kind::TIMER, &rest)
+}
+
+/// The key of a contact's row in the month of `at`.
+pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
+    let mut bytes = ours.key().to_vec();
+    bytes.extend_from_slice(&theirs.key());
+    Key { table: Table::Contacts(at.day().month()), bytes }
+}
+
+/// The key of a daily count.
+pub fn day_key(whose: &CapOwner) -> Key {
+    match whose {
+        CapOwner::Number(number) => state_key(kind::DAY, &[&b"n"[..], &number.key()].concat()),
+        CapOwner::Account(account) => state_key(kind::DAY, &[b"a", account.as_bytes()].concat()),
+    }
+}
+
+/// The key of a landline's row in the month of `at`.
+pub fn landline_key(number: E164, at: Timestamp) -> Key {
+    Key { table: Table::Contacts(at.day().month()), bytes: number.key().to_vec() }
+}
+
+/// The key of a parked thread's row. Endpoint names contain no zero byte, so it can separate the parts.
+pub fn parked_key(endpoint: &str, thread: &str) -> Key {
+    state_key(kind::PARKED, &[endpoint.as_bytes(), &[0], thread.as_bytes()].concat())
+}
+
+/// The key of the replies of one kind to senders who were on no call.
+pub fn strangers_key(kind: Kind) -> Key {
+    state_key(kind::STRANGERS, &encode_row(&kind))
+}
+
+/// The key of an erased person's opt-out.
+pub fn erased_key(who: Fingerprint) -> Key {
+    state_key(kind::ERASED, &who.0)
+}
+
+/// The key of the answer to an idempotency key on `day`.
+pub fn answered_key(day: Day, key: [u8; 16]) -> Key {
+    Key { table: Table::Idempotency(day), bytes: key.to_vec() }
+}
+
+/// The key of a call's row.
+pub fn call_key(call: &CallId) -> Key {
+    state_key(kind::CALL, call.as_str().as_bytes())
+}
+
+/// The number that a key of our numbers or callers holds after its kind.
+pub fn number_in(key: &[u8]) -> Option<E164> {
+    E164::from_key(key.get(1..9)?.try_into().ok()?)
+}
+
+/// The name that a key holds after `prefix`.
+pub fn name_in<'a>(key: &'a [u8], prefix: &Key) -> Option<&'a str> {
+    std::str::from_utf8(key.get(prefix.bytes.len()..)?).ok()
+}
+
+/// The time or the position that a key holds after its kind.
+pub fn u64_in(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(1..9)?.try_into().ok()?))
+}
+
+/// The first key after this one.
+pub fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+/// Reads rows page by page, starting at the key `from`: `read` returns the page that starts at a key, which is the last
+/// one if it has fewer than `PAGE_ROWS` rows.
+pub fn pages<E>(
+    from: Vec<u8>,
+    mut read: impl FnMut(&[u8]) -> Result<Vec<ScannedRow>, E>,
+) -> impl Iterator<Item = Result<Vec<ScannedRow>, E>> {
+    let mut next = Some(from);
+    iter::from_fn(move || {
+        let page = read(&next.take()?);
+        if let Ok(rows) = &page
+            && rows.len() == PAGE_ROWS
+        {
+            next = rows.last().map(|(key, _)| after(key));
+        }
+        Some(page)
+    })
+}
+
+/// Encodes a row. Rows carry no version of their own: see `ROWS_VERSION`.
+pub fn encode_row<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("rows are plain values, which postcard can always write")
+}
+
+/// Decodes a row; `None` if it has another form, which the index's version rules out.
+pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    postcard::from_bytes(bytes).ok()
+}
