@@ -3,8 +3,9 @@
 use crate::index::{Claims, Index};
 use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::event::Event;
+use crate::machine::keys::after;
 use crate::machine::record;
-use crate::machine::rows::{Key, PAGE_ROWS, Table, Write};
+use crate::machine::rows::{Key, PAGE_ROWS, ScannedRow, Table, Write};
 use crate::machine::view::View;
 use crate::model::{Claim, Directory, Position};
 use std::cell::RefCell;
@@ -63,6 +64,14 @@ impl Known<'_> {
         instead
     }
 
+    /// Returns a page of the index's rows, without the overlay.
+    fn below(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<ScannedRow> {
+        if self.overlay.dropped.contains(&table) {
+            return Vec::new();
+        }
+        self.index.scan(table, prefix, from, limit).unwrap_or_else(|failed| self.fail(&failed, Vec::new()))
+    }
+
     /// Whether the frame at `position` holds the claim. A deleted or unreadable frame counts as holding it, because
     /// treating a repeat as new would duplicate a message.
     fn holds(&self, position: Position, claim: &Claim) -> bool {
@@ -93,32 +102,30 @@ impl View for Known<'_> {
         self.index.get(key).unwrap_or_else(|failed| self.fail(&failed, None))
     }
 
-    fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<ScannedRow> {
         let limit = limit.min(PAGE_ROWS);
         let start = Key { table, bytes: prefix.max(from).to_vec() };
-        let laid: Vec<_> = self
+        let mut laid = self
             .overlay
             .rows
             .range((Bound::Included(&start), Bound::Unbounded))
             .take_while(|(key, _)| key.table == table && key.bytes.starts_with(prefix))
-            .collect();
-        let below = if self.overlay.dropped.contains(&table) {
-            Vec::new()
-        } else {
-            let below = self.index.scan(table, prefix, from, limit);
-            below.unwrap_or_else(|failed| self.fail(&failed, Vec::new()))
-        };
-        // A full page says nothing about rows after its last key, so overlaid rows after it must not be returned.
-        let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
-        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = below.into_iter().collect();
-        for (key, row) in laid {
-            if end.as_ref().is_some_and(|end| key.bytes > *end) {
-                break;
+            .peekable();
+        let mut merged = BTreeMap::new();
+        let mut next = Some(start.bytes.clone());
+        // Rows that the overlay deletes are replaced by further ones, so that a short page is the last one.
+        while let Some(from) = next.take().filter(|_| merged.len() < limit) {
+            let below = self.below(table, prefix, &from, limit);
+            // A full page says nothing about rows after its last key, so overlaid rows after it wait for the next page.
+            let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
+            merged.extend(below);
+            while let Some((key, row)) = laid.next_if(|(key, _)| end.as_ref().is_none_or(|end| key.bytes <= *end)) {
+                match row {
+                    Some(row) => merged.insert(key.bytes.clone(), row.clone()),
+                    None => merged.remove(&key.bytes),
+                };
             }
-            match row {
-                Some(row) => merged.insert(key.bytes.clone(), row.clone()),
-                None => merged.remove(&key.bytes),
-            };
+            next = end.map(|end| after(&end));
         }
         merged.into_iter().take(limit).collect()
     }
@@ -129,5 +136,40 @@ impl View for Known<'_> {
 
     fn directory(&self) -> &Directory {
         self.directory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::{CLAIMS_MAX, MemoryIndex};
+    use crate::journal::{Journal, MemoryJournal};
+    use crate::rules::directory::example;
+
+    #[test]
+    fn a_page_is_full_although_the_batch_deleted_some_of_its_rows() {
+        let key = |n: u32| Key { table: Table::State, bytes: [&b"x"[..], &n.to_be_bytes()].concat() };
+        let rows = PAGE_ROWS as u32 + 5;
+        let mut index = MemoryIndex::new();
+        index.write(&(0..rows).map(|n| Write::Put(key(n), b"row".to_vec())).collect::<Vec<_>>(), Position(1)).unwrap();
+        let mut overlay = Overlay::default();
+        overlay.lay((0..3).map(|n| Write::Delete(key(n))).chain([Write::Put(key(rows), b"new".to_vec())]).collect());
+        let (journal, claims) = (MemoryJournal::new([1; 16]).reader(), Claims::in_memory([2; 16], CLAIMS_MAX));
+        let known = Known {
+            index: &index,
+            journal: journal.as_ref(),
+            claims: &claims,
+            overlay: &overlay,
+            directory: &Arc::new(example()),
+            failed: RefCell::new(None),
+        };
+        let pages = |from: &[u8]| {
+            let rows = known.rows(Table::State, b"x", from, PAGE_ROWS);
+            rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        let first = pages(&[]);
+        assert_eq!(first, (3..rows - 2).map(|n| key(n).bytes).collect::<Vec<_>>());
+        let second = pages(&after(first.last().unwrap()));
+        assert_eq!(second, (rows - 2..=rows).map(|n| key(n).bytes).collect::<Vec<_>>());
     }
 }
