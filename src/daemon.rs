@@ -19,8 +19,8 @@ mod room;
 pub mod systemd;
 mod watch;
 
-use crate::config::seed::Seed;
 use crate::config::{Config, Door as DoorConfig};
+use crate::directory::Document;
 use crate::engine::{CompactionOptions, Compactor, Engine, Handle, Heartbeat, Reads, Stopped};
 use crate::http::api::{self, Api, Tokens};
 use crate::http::hooks::Hooks;
@@ -158,7 +158,7 @@ impl Running {
     ///
     /// If the future is dropped early, a thread that reads the disk is left behind: let the process exit, as after a
     /// kill.
-    pub async fn start(config: Config, seed: Option<Seed>, mut sockets: Sockets) -> Result<Self, StartFailed> {
+    pub async fn start(config: Config, seed: Option<Document>, mut sockets: Sockets) -> Result<Self, StartFailed> {
         let metrics = observe::install();
         config.accounts.iter().for_each(|account| observe::account(&account.name));
         config.webhooks.iter().for_each(|endpoint| observe::endpoint(&endpoint.name));

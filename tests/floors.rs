@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["model"],
     &["rules"],
-    &["machine", "carrier", "net"],
+    &["machine", "carrier", "net", "json"],
     &["journal", "index"],
-    &["engine"],
+    &["engine", "directory"],
     &["work"],
     &["http"],
     &["sim"],
@@ -28,9 +28,13 @@ const ONLY: &[(&str, &[&str])] = &[
     ("carrier", &["model", "rules"]),
     // Wires know nothing of the domain beyond its nouns.
     ("net", &["model"]),
+    // How JSON is read is the same for a request and a document.
+    ("json", &["model", "rules"]),
     // What a record means is the machine's business.
     ("journal", &["model", "machine::rows"]),
     ("index", &["model", "machine::rows"]),
+    // A document is not a file and not a request.
+    ("directory", &["model", "rules", "machine", "json", "journal"]),
     // It speaks HTTP only, as the outside does.
     ("sim", &["model"]),
 ];

@@ -3,7 +3,7 @@
 
 use super::{Carrier, Config};
 use crate::carrier::PublicUrl;
-use crate::config::seed::Seed;
+use crate::directory::Document;
 use crate::model::E164;
 use std::fmt::Write as _;
 use url::Url;
@@ -37,7 +37,7 @@ pub fn addresses(config: &Config) -> String {
 }
 
 /// Values left over from an example, one line each: they only work in a test.
-pub fn placeholders(config: &Config, seed: Option<&Seed>) -> Vec<String> {
+pub fn placeholders(config: &Config, seed: Option<&Document>) -> Vec<String> {
     let mut found = Vec::new();
     for account in &config.accounts {
         let at = format!("account[{:?}]", account.name);

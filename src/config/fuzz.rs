@@ -1,7 +1,7 @@
 //! Fuzz entry points: the configuration file and the directory document.
 
-use super::seed::{self, document_of};
-use super::{Problems, read};
+use super::{Problems, read, seed};
+use crate::directory::render;
 use crate::model::Timestamp;
 use std::path::Path;
 
@@ -19,9 +19,9 @@ pub fn seed(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let accounts = ["main".to_owned(), "other".to_owned()];
     match seed::read(text, &accounts) {
-        Ok(seed) => {
-            let document = document_of(&seed).to_string();
-            assert_eq!(seed::read(&document, &accounts), Ok(seed), "{document}");
+        Ok(document) => {
+            let text = render(&document).to_string();
+            assert_eq!(seed::read(&text, &accounts), Ok(document), "{text}");
         }
         Err(problems) => check(&problems, text),
     }

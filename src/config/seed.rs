@@ -1,147 +1,97 @@
-//! The directory as one document: what `offhook serve --seed FILE` loads into a gateway without a directory, what
-//! `offhook directory export` writes and `apply` applies.
-//!
-//! Invariant: a [`Seed`] satisfies every rule of `rules::directory`. Unknown fields are problems, except for the
-//! read-only fields of the API's responses, so that an export can be a seed. All problems are reported at once, each
-//! with path and fix. A `verification` in the document is trusted.
+//! Reads a directory document from a file, for `serve --seed`, `check --seed` and `offhook directory`.
 //!
 //! ```no_run
 //! match offhook::config::seed::load(std::path::Path::new("directory.json"), &["main".to_owned()]) {
-//!     Ok(seed) => println!("{} numbers", seed.directory.numbers.len()),
+//!     Ok(document) => println!("{} numbers", document.directory.numbers.len()),
 //!     Err(problems) => println!("{problems}"),
 //! }
 //! ```
 
-mod document;
-mod fields;
-mod findings;
-mod opt_outs;
-mod resources;
-#[cfg(test)]
-mod tests;
-mod written;
-
-pub use written::{document_of, reach};
-
 use crate::config::encoding;
 use crate::config::problems::{Problem, Problems};
-use crate::journal::FRAME_BYTES_MAX;
-use crate::model::{Change, Directory, E164};
-use crate::rules;
-use crate::rules::opt_out::Block;
-use fields::Fields;
-use findings::Findings;
-use opt_outs::OPT_OUTS_MAX;
+use crate::directory::{self, DOCUMENT_MAX_BYTES, Document, Onto};
+use crate::json;
+use crate::model::Directory;
 use std::fs::File;
 use std::io::{Error, Read as _, Result as IoResult};
 use std::path::Path;
 
-/// The content of a document.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Seed {
-    /// Numbers, queues, presets and settings; they satisfy all rules.
-    pub directory: Directory,
-    /// Blocked people and the extent of each block; each person once, in order.
-    pub opt_outs: Vec<(E164, Block)>,
-}
-
-/// What a document is checked against.
-#[derive(Clone, Copy, Debug)]
-pub struct Onto<'a> {
-    /// The current directory; some rules restrict how it may change.
-    pub before: &'a Directory,
-    /// Names of the configured accounts.
-    pub accounts: &'a [String],
-    /// The global outbound number may be assigned (A38).
-    pub force: bool,
-}
-
-/// The largest document that is read. An export takes about 480 bytes per number, so seventeen thousand numbers fit,
-/// or twenty-six thousand without whitespace.
-const FILE_MAX_BYTES: u64 = 8 * 1024 * 1024;
-
-/// A directory is journaled as one frame, with all fields of each resource, however short the document is. The rest
-/// of the frame is for opt-outs, whose records are about as long as their JSON, or for the ids of deleted resources.
-const RECORD_MAX_BYTES: usize = FRAME_BYTES_MAX - FILE_MAX_BYTES as usize;
-
 /// Reads and validates a file for a gateway without a directory. `accounts` are the names of the configured accounts.
-pub fn load(file: &Path, accounts: &[String]) -> Result<Seed, Problems> {
+pub fn load(file: &Path, accounts: &[String]) -> Result<Document, Problems> {
     load_onto(file, Onto { before: &Directory::default(), accounts, force: false })
 }
 
-/// Reads and validates a file for a gateway that may have a directory. A number without `verification` in the
-/// document keeps its current verification, within its account.
-pub fn load_onto(file: &Path, onto: Onto<'_>) -> Result<Seed, Problems> {
+/// Reads and validates a file for a gateway that may have a directory.
+pub fn load_onto(file: &Path, onto: Onto<'_>) -> Result<Document, Problems> {
     match contents(file).map(encoding::text) {
-        Ok(Ok(text)) => checked(&text, file, onto),
+        Ok(Ok(text)) => directory::read(&text, onto).map_err(|problems| of_file(file, problems)),
         Ok(Err(wrong)) => Err(Problems::of_file(file, wrong)),
         Err(error) => {
-            let text = format!(
-                "cannot be read ({error}): pass the path of a directory document, as in \
-                    config/directory.example.json"
-            );
-            Err(Problems::new(file, vec![Problem { place: None, text }]))
+            let fix = "pass the path of a directory document, as in config/directory.example.json";
+            Err(Problems::of_file(file, format!("cannot be read ({error}): {fix}")))
         }
     }
 }
 
-/// Validates a document that is not a file; problems are printed without a file name.
-pub fn read(text: &str, accounts: &[String]) -> Result<Seed, Problems> {
-    checked(text, Path::new(""), Onto { before: &Directory::default(), accounts, force: false })
+/// Validates a document that is not a file, for a gateway without a directory.
+pub fn read(text: &str, accounts: &[String]) -> Result<Document, Problems> {
+    let onto = Onto { before: &Directory::default(), accounts, force: false };
+    directory::read(text, onto).map_err(|problems| of_file(Path::new(""), problems))
 }
 
-/// Why an exported document could not be read back, with the fix.
-pub fn too_large(text: &str, seed: &Seed) -> Option<String> {
-    let people = seed.opt_outs.len();
-    if people > OPT_OUTS_MAX {
-        return Some(format!("it has {people} opt-outs; the maximum is {OPT_OUTS_MAX}: remove the others from it"));
-    }
-    let bytes = text.len();
-    (bytes as u64 > FILE_MAX_BYTES).then(|| {
-        format!("it has {bytes} bytes; the maximum is {FILE_MAX_BYTES}: remove whitespace, for example with `jq -c .`")
-    })
+fn of_file(file: &Path, problems: Vec<json::Problem>) -> Problems {
+    let list = problems.into_iter().map(|problem| Problem { place: problem.place, text: problem.detail });
+    Problems::new(file, list.collect())
 }
 
 /// The limit also applies to pipes, whose length is unknown in advance.
 fn contents(file: &Path) -> IoResult<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(file)?.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_MAX_BYTES {
-        return Err(Error::other(format!("larger than {FILE_MAX_BYTES} bytes")));
+    File::open(file)?.take(DOCUMENT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > DOCUMENT_MAX_BYTES {
+        return Err(Error::other(format!("larger than {DOCUMENT_MAX_BYTES} bytes")));
     }
     Ok(bytes)
 }
 
-fn checked(text: &str, file: &Path, onto: Onto<'_>) -> Result<Seed, Problems> {
-    let findings = Findings::default();
-    let document = document::parse(text, &findings).map_err(|problem| Problems::new(file, vec![problem]))?;
-    let root = Fields::root(&document, &findings);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    let directory = Directory::new(
-        resources::settings(&root.section("settings")),
-        resources::numbers(&root.section("numbers"), &onto.before.numbers),
-        resources::queues(&root.section("queues")),
-        resources::presets(&root.section("presets")),
-        resources::accounts(&root.section("accounts")),
-    );
-    let opt_outs = opt_outs::opt_outs(&root);
-    root.no_other_fields(&[]);
-    fits(&directory, &findings);
-    let mut breaches = rules::directory::check(onto.before, &directory, onto.force);
-    breaches.extend(rules::directory::check_accounts(&directory, onto.accounts));
-    breaches.into_iter().for_each(|breach| findings.breach(breach));
+    const EXAMPLE: &str = include_str!("../../config/directory.example.json");
 
-    let problems = findings.problems(file);
-    if problems.is_empty() { Ok(Seed { directory, opt_outs }) } else { Err(problems) }
-}
+    #[test]
+    fn every_problem_names_its_file_line_and_column() {
+        let place = tempfile::TempDir::new().unwrap();
+        let file = place.path().join("directory.json");
+        let problem = |bytes: &[u8]| {
+            std::fs::write(&file, bytes).unwrap();
+            let problems = load(&file, &["main".to_owned()]).unwrap_err().to_string();
+            let first = problems.lines().next().unwrap();
+            first.strip_prefix(&file.display().to_string()).unwrap().to_owned()
+        };
+        let eof = "invalid JSON: EOF while parsing an object: correct it here or just before";
+        assert_eq!(problem(b"{\"a\": 1"), format!(":1:7: {eof}"));
+        let object = "it must be an object, as in {\"field\": \"value\"}";
+        assert_eq!(problem(b"{\n \"queues\": 1}"), format!(":2:2: `queues` is a number: {object}"));
+        assert_eq!(problem(b"[]"), format!(": the document is an array: {object}"));
+        let unreadable = |why: &str| {
+            format!(
+                ": cannot be read ({why}): pass the path of a directory document, as in config/directory.example.json"
+            )
+        };
+        assert_eq!(problem(b"\xff"), ": is not UTF-8 in line 1: save it as UTF-8");
+        assert_eq!(problem(&vec![b' '; DOCUMENT_MAX_BYTES + 1]), unreadable("larger than 8388608 bytes"));
+        std::fs::write(&file, EXAMPLE).unwrap();
+        assert_eq!(load(&file, &["main".to_owned()]), read(EXAMPLE, &["main".to_owned()]));
+    }
 
-fn fits(directory: &Directory, findings: &Findings) {
-    let record = postcard::to_stdvec(&Change::all_of(directory)).map_or(usize::MAX, |record| record.len());
-    if record > RECORD_MAX_BYTES {
-        let problem = format!(
-            "is {record} bytes with every field of its resources; the maximum is {RECORD_MAX_BYTES}: remove numbers, \
-             queues or presets"
-        );
-        findings.note("", problem);
+    #[test]
+    fn problems_are_listed_by_line() {
+        let text = "{\n\"queues\": { \"a\": {\n\"name\": \"A\", \"parent\": \"b\" } },\n\"settings\": { \"in_call_sms\": 1 }\n}";
+        let problems = read(text, &[]).unwrap_err().to_string();
+        let places: Vec<_> = problems.lines().map(|line| line.split('`').next().unwrap()).collect();
+        assert_eq!(places[1], "4:15: ", "{problems}");
+        assert!(places[0].starts_with("3:14: queues.a.parent: "), "{problems}");
     }
 }

@@ -4,13 +4,9 @@
 //! because a person may have said STOP after the document was written. Only the changes are recorded: the gateway was
 //! not started, so rate limits are unaffected.
 
-mod differences;
-
-pub use differences::Differences;
-
 use super::open::{self, OpenFailed};
-use crate::config::seed::{self, Onto, Seed};
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problems, seed};
+use crate::directory::{self, Differences, Document, Onto};
 use crate::engine::{Core, EngineFailed};
 use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
@@ -76,14 +72,14 @@ pub struct Exported {
 
 /// Exports the directory as a document.
 pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
-    let Some(Known { seed, erased, .. }) = look(config)?.filter(|known| known.has_directory) else {
+    let Some(Known { document: known, erased, .. }) = look(config)?.filter(|known| known.has_directory) else {
         return Err(DirectoryFailed::NoDirectory(config.data_dir.clone()));
     };
-    let document = format!("{:#}\n", seed::document_of(&seed));
-    let too_large = seed::too_large(&document, &seed);
+    let document = format!("{:#}\n", directory::render(&known));
+    let too_large = directory::too_large(&document, &known);
     let too_large = too_large.map(|why| format!("this document cannot be applied as it is: {why}"));
     // A queue keeps a number whose verification failed later (A39), or that was assigned by force (A38).
-    let elsewhere = rules::directory::check(&Directory::default(), &seed.directory, false);
+    let elsewhere = rules::directory::check(&Directory::default(), &known.directory, false);
     let elsewhere = elsewhere.iter().map(|breach| format!("a new gateway would reject this document: {breach}"));
     let erased = (erased > 0).then(|| {
         format!(
@@ -99,7 +95,7 @@ pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
 pub fn diff(config: &Config, document: &Path) -> Result<(Differences, bool), DirectoryFailed> {
     let known = look(config)?.unwrap_or_default();
     let after = known.read(document, config, true)?;
-    let unforced = rules::directory::check(&known.seed.directory, &after.directory, false);
+    let unforced = rules::directory::check(&known.document.directory, &after.directory, false);
     Ok((known.differences(&after), !unforced.is_empty()))
 }
 
@@ -123,9 +119,9 @@ fn change(core: &mut Core, config: &Config, document: &Path, force: bool) -> Res
     if differences.is_empty() {
         return Ok(Applied { differences, position: None });
     }
-    let Seed { directory, opt_outs } = after;
+    let Document { directory, opt_outs } = after;
     if known.has_directory {
-        let changes = Change::from_to(&known.seed.directory, &directory);
+        let changes = Change::from_to(&known.document.directory, &directory);
         commit(core, Command::ChangeDirectory { changes, force })?;
     } else {
         // People may have said STOP before there was a directory, so opt-outs must be added: loading them as a seed
@@ -150,7 +146,7 @@ fn commit(core: &mut Core, command: Command) -> Result<(), DirectoryFailed> {
 #[derive(Default)]
 struct Known {
     has_directory: bool,
-    seed: Seed,
+    document: Document,
     /// Opt-outs of erased people, which are in no document.
     erased: usize,
 }
@@ -163,17 +159,17 @@ impl Known {
             let opt_outs = view.opt_outs().map(|(number, known)| (number, known.block)).collect();
             (view.has_directory(), opt_outs, view.erased_opt_outs())
         })?;
-        Ok(Self { has_directory, seed: Seed { directory, opt_outs }, erased })
+        Ok(Self { has_directory, document: Document { directory, opt_outs }, erased })
     }
 
     /// Reads and checks a document that is to replace this.
-    fn read(&self, document: &Path, config: &Config, force: bool) -> Result<Seed, Problems> {
+    fn read(&self, file: &Path, config: &Config, force: bool) -> Result<Document, Problems> {
         let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-        seed::load_onto(document, Onto { before: &self.seed.directory, accounts: &accounts, force })
+        seed::load_onto(file, Onto { before: &self.document.directory, accounts: &accounts, force })
     }
 
-    fn differences(&self, after: &Seed) -> Differences {
-        Differences::between(self.has_directory, &self.seed, after)
+    fn differences(&self, after: &Document) -> Differences {
+        Differences::between(self.has_directory, &self.document, after)
     }
 }
 

@@ -4,7 +4,7 @@ use super::erase::begun;
 use super::evidence::{self, CLAIMS, Found};
 use super::room::{self, DiskSpace};
 use super::{clock, feeds, loss, private};
-use crate::config::seed::Seed;
+use crate::directory::Document;
 use crate::engine::{Clock as _, Core, EngineFailed, WallClock};
 use crate::index::{CLAIMS_MAX, Claims, FoundIndex, Owner, Trust, WhyRebuilt};
 use crate::journal::snapshot::{Origin, SnapshotFailed, Snapshots};
@@ -128,13 +128,18 @@ pub(super) fn lock(data_dir: &Path) -> Result<Lock, OpenFailed> {
 pub(super) fn open(
     lock: Lock,
     data_dir: &Path,
-    seed: Option<Seed>,
+    seed: Option<Document>,
     endpoints: &[String],
 ) -> Result<Opened, OpenFailed> {
     open_or_fail(lock, data_dir, seed, endpoints).map_err(|failed| failed.on_the_disk_of(data_dir))
 }
 
-fn open_or_fail(lock: Lock, data_dir: &Path, seed: Option<Seed>, endpoints: &[String]) -> Result<Opened, OpenFailed> {
+fn open_or_fail(
+    lock: Lock,
+    data_dir: &Path,
+    seed: Option<Document>,
+    endpoints: &[String],
+) -> Result<Opened, OpenFailed> {
     let Recovered { lock, mut core, snapshots, clock } = recover_with(lock, data_dir)?;
     core.commit([Command::GatewayStarted])?;
     let seed_refused = match seed {
@@ -147,8 +152,8 @@ fn open_or_fail(lock: Lock, data_dir: &Path, seed: Option<Seed>, endpoints: &[St
 }
 
 /// Loads a seed; `false` if there is a directory already, which stays unchanged.
-fn load(core: &mut Core, seed: Seed) -> Result<bool, OpenFailed> {
-    let Seed { directory, opt_outs } = seed;
+fn load(core: &mut Core, seed: Document) -> Result<bool, OpenFailed> {
+    let Document { directory, opt_outs } = seed;
     let replies = core.commit([Command::Seed { directory: Box::new(directory), opt_outs }])?;
     match replies.into_iter().next() {
         Some(Reply::Refused(refusal)) => Err(OpenFailed::Directory(io::Error::other(refusal.detail))),

@@ -2,7 +2,8 @@
 
 use crate::process::{SOON, World, offhook, said};
 use crate::shared::{OURS, directory, on_the_phone, somebody, world};
-use offhook::config::seed::{self, Seed};
+use offhook::config::seed;
+use offhook::directory::Document;
 use serde_json::{Value, json};
 use std::process::Output;
 
@@ -100,19 +101,22 @@ async fn r26_a_document_with_mistakes_names_all_of_them_and_changes_nothing() {
     });
     let file = world.home.write("bad.json", &bad.to_string());
     let parts = [
-        "bad.json: settings.custom_messages: is text: write true or false\n",
-        "bad.json: numbers.2065550105: is not an E.164 number: write + and 7 to 15 digits",
-        "bad.json: numbers.+12065550104.verification: is null: write an object",
-        "bad.json: opt_outs[1 of 1].our_numbers: is empty, which blocks nothing: ",
-        "bad.json: queues.night.inbound_numbers: +12065550104 is not verified: verify it",
-        "bad.json: presets.it.photo.text: the text has 919 characters: write at most 918\n",
-        "bad.json: numbers.+12065550104.account: no account \"mian\" is configured: use one of main\n",
+        ": `settings.custom_messages` is a string: it must be true or false\n",
+        ": `numbers.2065550105` is not an E.164 number: write + and 7 to 15 digits",
+        ": `numbers.+12065550104.verification` is null: it must be an object",
+        ": `opt_outs[1].our_numbers` is empty, which blocks nothing: ",
+        ": queues.night.inbound_numbers: +12065550104 is not verified: verify it",
+        ": presets.it.photo.text: the text has 919 characters: write at most 918\n",
+        ": numbers.+12065550104.account: no account \"mian\" is configured: use one of main\n",
         "\n7 problems\n",
     ];
     for (verb, code) in [("diff", 2), ("apply", 1)] {
         let output = run(&world, &[verb, file.to_str().unwrap()]);
         let text = said(&output);
         assert_eq!(output.status.code(), Some(code), "{text}");
+        let is_count = |part: &&str| part.parse::<usize>().is_ok();
+        let has_place = |line: &&str| line.split(':').skip(1).take(2).filter(is_count).count() == 2;
+        assert_eq!(text.lines().filter(has_place).count(), 7, "each with line and column: {text}");
         for part in parts {
             assert!(text.contains(part), "{part} is not in:\n{text}");
         }
@@ -268,7 +272,7 @@ fn with_more(change: impl Fn(&mut Value)) -> Value {
     document
 }
 
-fn read(document: &str) -> Seed {
+fn read(document: &str) -> Document {
     seed::read(document, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}\n{document}"))
 }
 

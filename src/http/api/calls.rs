@@ -1,19 +1,18 @@
 //! Calls: the platform starts, changes and ends them.
 
-use super::fields::{Fields, invalid_number, missing};
+use super::fields;
 use super::idempotency::replayed;
 use super::page::{invalid_cursor, list as page_of};
 use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::Urgency;
 use crate::http::answer::json;
+use crate::json::{self, Invalid};
 use crate::machine::command::{Command, PutCall, Reply};
 use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::show;
 use crate::machine::state::CallRow;
 use crate::machine::view::{Queries, View};
-use crate::model::{
-    self, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, E164, Phase, Position, QueueId, Timestamp,
-};
+use crate::model::{Attestation, CallId, Caller, E164, InvalidNumber, Phase, Position, QueueId, Timestamp};
 use crate::observe::NotReady;
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
@@ -77,40 +76,35 @@ pub(super) fn call_id(request: &ApiRequest) -> Result<CallId, Refusal> {
 }
 
 fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
-    let fields = Fields::read(body, FIELDS, READ_ONLY)?;
-    let caller_must_be = "an E.164 number, or a withheld form like anonymous";
-    if !fields.has("caller") {
-        return Err(missing("caller", caller_must_be));
-    }
-    fields.not_null(&["phase", "call_type", "wait_sms_consent"])?;
-    // Null means a withheld number (A16).
-    let caller = fields.text("caller")?.unwrap_or_default();
-    Ok(PutCall {
-        call,
-        caller: Caller::read(caller).ok_or_else(|| invalid_number("caller"))?,
-        queue: fields.name("queue")?.ok_or_else(|| missing("queue", "the name of a queue"))?,
-        language: fields.name("language")?,
-        phase: fields
-            .one_of("phase", &[("waiting", Phase::Waiting), ("connected", Phase::Connected)])?
-            .unwrap_or_default(),
-        agent: fields.has("agent").then(|| fields.word("agent", AGENT_MAX_CHARACTERS)).transpose()?,
-        call_type: fields.text("call_type")?.map(call_type).transpose()?.unwrap_or_else(|| "inbound_ivr".to_owned()),
-        wait_sms_consent: fields.flag("wait_sms_consent")?.unwrap_or(false),
-        version: fields.integer("version")?,
-        alternative: fields.text("alternative")?.map(alternative).transpose()?,
-        attestation: fields
-            .one_of("attestation", &[("A", Attestation::A), ("B", Attestation::B), ("C", Attestation::C)])?,
+    fields::read(body, FIELDS, READ_ONLY, |fields| {
+        fields.require("caller", "an E.164 number, or a withheld form like anonymous");
+        // Null means a withheld number (A16).
+        let withheld = || Caller::read("");
+        let caller = fields.parsed_or_null("caller", |text| Ok(Caller::read(text).ok_or(InvalidNumber)?));
+        Some(PutCall {
+            call,
+            caller: caller.or_else(withheld)?,
+            queue: fields.required("queue", "the name of a queue", json::name)?,
+            language: fields.parsed_or_null("language", json::name),
+            phase: fields.choice(
+                "phase",
+                &[("waiting", Phase::Waiting), ("connected", Phase::Connected)],
+                Phase::default(),
+            ),
+            agent: fields.has("agent").then(|| fields.word_or_null("agent", AGENT_MAX_CHARACTERS)),
+            call_type: fields.parsed("call_type", json::call_type).unwrap_or_else(|| "inbound_ivr".to_owned()),
+            wait_sms_consent: fields.flag("wait_sms_consent", false),
+            version: fields.integer_or_null("version"),
+            alternative: fields.parsed_or_null("alternative", alternative),
+            attestation: fields
+                .choice_or_null("attestation", &[("A", Attestation::A), ("B", Attestation::B), ("C", Attestation::C)]),
+        })
     })
 }
 
 /// Refuses withheld forms: a keypad's spelling of "anonymous" looks like a number and would text a stranger (A16).
-fn alternative(text: &str) -> Result<E164, Refusal> {
-    Caller::read(text).and_then(Caller::number).ok_or_else(|| invalid_number("alternative"))
-}
-
-fn call_type(text: &str) -> Result<CallType, Refusal> {
-    let detail = || format!("`call_type` must be {CALL_TYPE_FORM}");
-    model::call_type(text).ok_or_else(|| Refusal::new(Code::InvalidField, detail()))
+fn alternative(text: &str) -> Result<E164, Invalid> {
+    Ok(Caller::read(text).and_then(Caller::number).ok_or(InvalidNumber)?)
 }
 
 /// `POST /v1/calls/{call_id}/end`: ends the call (R51).
@@ -120,7 +114,9 @@ pub(super) async fn end(api: &Api, request: ApiRequest) -> Answered {
     let reason = if request.body.is_empty() {
         None
     } else {
-        Fields::read(&request.body, END_FIELDS, &[])?.word("reason", REASON_MAX_CHARACTERS)?
+        fields::read(&request.body, END_FIELDS, &[], |fields| {
+            Some(fields.word_or_null("reason", REASON_MAX_CHARACTERS))
+        })?
     };
     let command = Command::EndCall { call: call.clone(), reason, key };
     match api.decide(command, Urgency::Urgent, key).await? {

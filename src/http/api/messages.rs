@@ -1,12 +1,13 @@
 //! Messages: send, cancel, read; transcripts and estimates.
 
 use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
-use super::fields::{Fields, missing};
+use super::fields;
 use super::idempotency::replayed;
 use super::page::{document as page_document, invalid_cursor};
 use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::{Reads, Urgency};
 use crate::http::answer::json;
+use crate::json::{Fields, name};
 use crate::machine::command::{Command, Content, Reply, Send};
 use crate::machine::event::Event;
 use crate::machine::show::{self, Text};
@@ -56,35 +57,46 @@ pub(super) async fn send(api: &Api, request: ApiRequest) -> Answered {
 fn read_send(request: &ApiRequest) -> Result<Send, Refusal> {
     let call = call_id(request)?;
     let key = request.key()?;
-    let fields = Fields::read(&request.body, &[FIELDS, &MEDIA].concat(), &[])?;
-    let nothing = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-    if MEDIA.iter().any(|name| fields.given(name).is_some_and(|value| !nothing(value))) {
-        let detail = "media cannot be sent to callers: send a text with a link";
-        return Err(Refusal::new(Code::OutboundMediaUnsupported, detail));
-    }
-    fields.not_null(&["force"])?;
-    let language = fields.name("language")?;
-    let content = match (fields.name("preset")?, fields.text("text")?) {
-        (Some(preset), None) => Content::Preset(preset, language),
-        (None, Some(text)) => Content::Text(text.to_owned()),
-        (None, None) => return Err(missing("preset", "the id of a preset, or send `text` instead")),
-        (Some(_), Some(_)) => {
-            let detail = "`preset` and `text` are mutually exclusive: send one of them";
-            return Err(Refusal::new(Code::InvalidField, detail));
+    let send = fields::read(&request.body, &[FIELDS, &MEDIA].concat(), &[], |fields| {
+        let nothing = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        for name in MEDIA {
+            if fields.value_or_null(name).is_some_and(|value| !nothing(value)) {
+                let detail = "media cannot be sent to callers: send a text with a link";
+                fields.problem(name, Code::OutboundMediaUnsupported, detail);
+            }
         }
-    };
-    let force = fields.flag("force")?.unwrap_or(false);
-    if force {
+        Some(Send {
+            call,
+            content: content(fields)?,
+            agent: fields.word_or_null("agent", AGENT_MAX_CHARACTERS),
+            smart_action: fields.choice_or_null("smart_action", SMART_ACTIONS),
+            force: fields.flag("force", false),
+            key,
+        })
+    })?;
+    if send.force {
         request.require_admin()?;
     }
-    Ok(Send {
-        call,
-        content,
-        agent: fields.word("agent", AGENT_MAX_CHARACTERS)?,
-        smart_action: fields.one_of("smart_action", SMART_ACTIONS)?,
-        force,
-        key,
-    })
+    Ok(send)
+}
+
+fn content(fields: &Fields<'_>) -> Option<Content> {
+    let language = fields.parsed_or_null("language", name);
+    match (fields.parsed_or_null("preset", name), fields.text_or_null("text")) {
+        (Some(preset), None) => Some(Content::Preset(preset, language)),
+        (None, Some(text)) => Some(Content::Text(text.to_owned())),
+        (None, None) => {
+            if fields.value_or_null("preset").is_none() {
+                fields.missing("preset", "the id of a preset, or send `text` instead");
+            }
+            None
+        }
+        (Some(_), Some(_)) => {
+            let detail = "`preset` and `text` are mutually exclusive: send one of them";
+            fields.problem("preset", Code::InvalidField, detail);
+            None
+        }
+    }
 }
 
 /// Repeats the response of an earlier request, from the frame that holds it.
@@ -205,8 +217,9 @@ pub(super) fn transcript_page(
 /// `POST /v1/estimate`: encoding and segments of a text (R46).
 pub(super) async fn estimate(_: &Api, request: ApiRequest) -> Answered {
     request.key()?;
-    let fields = Fields::read(&request.body, ESTIMATE_FIELDS, &[])?;
-    let measured = measure(fields.text("text")?.ok_or_else(|| missing("text", "the text to estimate"))?);
+    let measured = fields::read(&request.body, ESTIMATE_FIELDS, &[], |fields| {
+        fields.required_text("text", "the text to estimate").map(measure)
+    })?;
     let document = object!({
         "encoding": measured.encoding,
         "characters": measured.characters,

@@ -1,6 +1,6 @@
 //! Query parameters and pagination of lists.
 
-use super::fields::{number, short};
+use super::fields::number;
 use crate::http::answer::json;
 use crate::model::E164;
 use crate::rules::refusal::{Code, Refusal};
@@ -81,6 +81,13 @@ impl Query {
         });
         Ok(Page { limit, after: after.transpose()? })
     }
+}
+
+/// The name of an unknown parameter as the client sent it, shortened to fit into a line.
+fn short(name: &str) -> String {
+    const SHOWN_MAX_CHARACTERS: usize = 64;
+    let shown: String = name.chars().filter(|character| !character.is_control()).take(SHOWN_MAX_CHARACTERS).collect();
+    if shown.len() < name.len() { format!("{shown}…") } else { shown }
 }
 
 /// The cursor was not issued by this API.

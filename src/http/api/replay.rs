@@ -1,6 +1,6 @@
 //! Replays: re-delivery of past events.
 
-use super::fields::{Fields, missing};
+use super::fields;
 use super::idempotency::replayed as replayed_before;
 use super::{Answered, Api, ApiRequest, outcome_unknown, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::{Follow, FollowFailed, Reads, Urgency};
@@ -22,13 +22,14 @@ pub(super) const REPLAY_FIELDS: &[&str] = &["since", "until", "endpoint"];
 /// `POST /v1/events/replay`: re-delivers the events of a time range to endpoints.
 pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
     let key = request.key()?;
-    let fields = Fields::read(&request.body, REPLAY_FIELDS, &[])?;
-    let since = time(&fields, "since")?.ok_or_else(|| missing("since", TIME))?;
-    let until = time(&fields, "until")?;
-    if until.is_some_and(|until| until < since) {
-        return Err(Refusal::new(Code::InvalidField, "`until` is before `since`: the time range is empty"));
-    }
-    let endpoint = fields.text("endpoint")?;
+    let (since, until, endpoint) = fields::read(&request.body, REPLAY_FIELDS, &[], |fields| {
+        let since = fields.required_time("since")?;
+        let until = fields.time_or_null("until");
+        if until.is_some_and(|until| until < since) {
+            fields.note("until", "is before `since`: the time range is empty");
+        }
+        Some((since, until, fields.text_or_null("endpoint").map(str::to_owned)))
+    })?;
     api.takes_work()?;
     let held = key.map(|key| api.in_flight.hold(key)).transpose()?;
     if let Some(key) = key
@@ -38,7 +39,7 @@ pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
     }
     let found = api.query(move |reads, _| find_range(reads, since, until).map_err(|failed| storage_failed(&failed)));
     let TimeRange { range, ends } = found.await?;
-    let endpoints = api.replays.replay(endpoint, range).map_err(|refused| no_replay(api, refused))?;
+    let endpoints = api.replays.replay(endpoint.as_deref(), range).map_err(|refused| no_replay(api, refused))?;
     let replayed = Replayed { endpoints: endpoints.into_iter().map(str::to_owned).collect(), ends };
     if let Some(key) = key {
         let command = Command::Replayed { key, replayed: replayed.clone() };
@@ -91,15 +92,6 @@ async fn again(api: &Api, position: Position) -> Answered {
         _ => None,
     });
     replayed.ok_or_else(storage_unavailable)
-}
-
-const TIME: &str = "a time with its zone, as in 2026-01-31T12:00:00Z";
-
-fn time(fields: &Fields, name: &str) -> Result<Option<Timestamp>, Refusal> {
-    let Some(text) = fields.text(name)? else { return Ok(None) };
-    let read = Timestamp::parse(text);
-    let detail = || format!("`{name}` is not a valid time: it must be {TIME}");
-    read.map(Some).ok_or_else(|| Refusal::new(Code::InvalidField, detail()))
 }
 
 /// The frames of a time range.

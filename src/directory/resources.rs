@@ -1,10 +1,9 @@
-//! Resources of the API's directory in a document: fields, defaults, and required fields.
+//! Resources of the directory, read from JSON: fields, defaults, and required fields.
 
-use super::fields::{Fields, name, number};
+use crate::json::{Fields, call_type, name, number};
 use crate::model::{
-    self, Account, Attestation, AutoReply, CALL_TYPE_FORM, Closing, E164, Language, Limits, NonUs, NonUsRule, Number,
-    OptOutScope, OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification,
-    VerificationState,
+    Account, Attestation, AutoReply, Closing, E164, Language, Limits, NonUs, NonUsRule, Number, OptOutScope,
+    OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ pub(super) fn settings(fields: &Fields<'_>) -> Settings {
         non_us: non_us(&fields.section("non_us"), default.non_us),
         custom_messages: fields.flag("custom_messages", default.custom_messages),
         presets_only: fields.flag("presets_only", default.presets_only),
-        default_language: fields.name("default_language", default.default_language),
+        default_language: fields.parsed("default_language", name).unwrap_or(default.default_language),
         closing: closing(&fields.section("closing"), &default.closing),
         auto_reply: auto_reply(&fields.section("auto_reply"), &default.auto_reply),
         opt_out_scope: fields.choice(
@@ -94,15 +93,11 @@ fn opt_out(fields: &Fields<'_>, default: &OptOutWords) -> OptOutWords {
     words
 }
 
-fn call_type(text: &str) -> Result<String, String> {
-    model::call_type(text).ok_or_else(|| format!("not a call type: use {CALL_TYPE_FORM}"))
-}
-
 /// Our numbers. One without `verification` keeps the value it has in `before`.
 pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> BTreeMap<E164, Number> {
     let entries = fields.entries(number).into_iter().filter_map(|(number, fields)| {
-        let label = fields.required_text("label", "a label that identifies the number, as in \"Support A\"");
-        let account = fields.required_text("account", "the carrier account's name in the configuration");
+        let label = fields.required_text_or_empty("label", "a label that identifies the number, as in \"Support A\"");
+        let account = fields.required_text_or_empty("account", "the carrier account's name in the configuration");
         let known = number.and_then(|number| before.get(&number)).filter(|known| known.account == account);
         let entry = Number {
             label,
@@ -152,7 +147,7 @@ fn verification(fields: &Fields<'_>) -> Verification {
         sms: fields.flag("sms", false),
         mms: fields.flag("mms", false),
         reason: fields.text_or_null("reason").map(str::to_owned),
-        checked_at: fields.moment_or_null("checked_at"),
+        checked_at: fields.time_or_null("checked_at"),
     };
     fields.no_other_fields(&["status"]);
     verification
@@ -161,7 +156,7 @@ fn verification(fields: &Fields<'_>) -> Verification {
 pub(super) fn queues(fields: &Fields<'_>) -> BTreeMap<QueueId, Queue> {
     let entries = fields.entries(name).into_iter().filter_map(|(id, fields)| {
         let queue = Queue {
-            name: fields.required_text("name", "one for people, as in \"Support\""),
+            name: fields.required_text_or_empty("name", "a name for people, as in \"Support\""),
             parent: fields.parsed_or_null("parent", name),
             in_call_sms: fields.flag_or_null("in_call_sms"),
             inbound_numbers: fields.list("inbound_numbers", number).unwrap_or_default(),
@@ -189,8 +184,8 @@ pub(super) fn presets(fields: &Fields<'_>) -> BTreeMap<Language, BTreeMap<Preset
 
 fn preset(fields: &Fields<'_>) -> Preset {
     let preset = Preset {
-        label: fields.required_text("label", "the label shown to agents"),
-        text: fields.required_text("text", "the text sent to the caller"),
+        label: fields.required_text_or_empty("label", "the label shown to agents"),
+        text: fields.required_text_or_empty("text", "the text sent to the caller"),
     };
     fields.no_other_fields(&["id", "language", "encoding", "segments", "warnings"]);
     preset
@@ -198,7 +193,7 @@ fn preset(fields: &Fields<'_>) -> Preset {
 
 /// Accounts are configured in the configuration file; the document has their limits only.
 pub(super) fn accounts(fields: &Fields<'_>) -> BTreeMap<String, Account> {
-    let entries = fields.entries(|name| Ok::<_, std::convert::Infallible>(name.to_owned()));
+    let entries = fields.entries(|name| Ok(name.to_owned()));
     let accounts = entries.into_iter().filter_map(|(name, fields)| {
         let limits = limits(&fields.section("limits"), Limits::none());
         fields.no_other_fields(&["name", "carrier", "public_url", "api_url", "account_sid", "report_only_until"]);

@@ -20,8 +20,8 @@ fn more_opt_outs_than_frame_bodies_are_refused() {
         checked(&json!({ "opt_outs": numbers }))
     };
     assert_eq!(many(OPT_OUTS_MAX).unwrap().opt_outs.len(), OPT_OUTS_MAX);
-    let problems = many(OPT_OUTS_MAX + 1).unwrap_err().to_string();
-    assert!(problems.starts_with("opt_outs: has 65536 numbers: keep 65535 here, "), "{problems}");
+    let problems = many(OPT_OUTS_MAX + 1).unwrap_err();
+    assert!(problems.starts_with("`opt_outs` has 65536 numbers: keep 65535 here, "), "{problems}");
 }
 
 #[test]
@@ -72,28 +72,24 @@ fn invalid_entry_is_reported_by_index_and_never_by_number() {
         { "number": "+12065550142", "our_numbers": many },
         { "number": "+12065550142", "our_numbers": SUPPORT },
     ]));
+    let number = "is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142";
+    let empty = "is empty, which blocks nothing: list some of our numbers, or set everywhere to true";
     let expected = [
-        "opt_outs: entry 1 of 7 is a number: write a number in quotes, or an object with number, everywhere and \
-         our_numbers",
-        "opt_outs: entry 2 of 7 is not an E.164 number: write + and 7 to 15 digits, the first not 0, like +12065550142",
-        "opt_outs[3 of 7].number: is missing: give the person's number, like +12065550142",
-        "opt_outs[3 of 7].our_numbers: is empty, which blocks nothing: list some of our numbers, or set everywhere to \
-         true",
-        "opt_outs[4 of 7].number: is not an E.164 number: write + and 7 to 15 digits, the first not 0, like \
-         +12065550142",
-        "opt_outs[4 of 7].everywhere: is text: write true or false",
-        "opt_outs[4 of 7].our_numbers: entry 1 of 2 is not an E.164 number: write + and 7 to 15 digits, the first not \
-         0, like +12065550142",
-        "opt_outs[5 of 7]: has an unknown field: remove it, or use one of number, everywhere, our_numbers",
-        "opt_outs[5 of 7].our_numbers: is empty, which blocks nothing: list some of our numbers, or set everywhere to \
-         true",
-        "opt_outs[6 of 7].our_numbers: has 65 numbers: list at most 64, or set everywhere to true and list none",
-        "opt_outs[7 of 7].our_numbers: is text: write a list, as in [\"one\", \"two\"]",
-        "11 problems",
+        "`opt_outs[1]` is a number: it must be a phone number, or an object with number, everywhere and our_numbers",
+        &format!("`opt_outs[2]` {number}"),
+        "`opt_outs[3].number` is missing: it must be the person's number, like +12065550142",
+        &format!("`opt_outs[3].our_numbers` {empty}"),
+        &format!("`opt_outs[4].number` {number}"),
+        "`opt_outs[4].everywhere` is a string: it must be true or false",
+        &format!("`opt_outs[4].our_numbers[1]` {number}"),
+        "`opt_outs[5]` has an unknown field; expected one of number, everywhere, our_numbers",
+        &format!("`opt_outs[5].our_numbers` {empty}"),
+        "`opt_outs[6].our_numbers` has 65 numbers: list at most 64, or set everywhere to true and list none",
+        "`opt_outs[7].our_numbers` is a string: it must be an array, as in [\"one\", \"two\"]",
     ];
-    assert_eq!(problems.unwrap_err().to_string(), expected.join("\n"));
+    assert_eq!(problems.unwrap_err(), expected.join("\n"));
 }
 
-fn listed(opt_outs: &Value) -> Result<Vec<(E164, Block)>, Problems> {
+fn listed(opt_outs: &Value) -> Result<Vec<(E164, Block)>, String> {
     Ok(checked(&json!({ "opt_outs": opt_outs }))?.opt_outs)
 }

@@ -1,27 +1,20 @@
-//! Parses JSON into a tree, with the place of a syntax error.
+//! Parses JSON into a tree.
 //!
 //! JSON leaves duplicate keys undefined, and common parsers silently keep the last. In a directory that would lose a
-//! number or a queue, so here it is a problem.
+//! number or a queue, and a proxy before us may have checked the first, so here they are a problem.
 
-use super::findings::{Findings, within};
-use crate::config::problems::Problem;
+use super::findings::{Findings, element, within};
+use crate::rules::refusal::Code;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
 /// Parses `text`; duplicate keys are recorded. The error is the first syntax error.
-pub(super) fn parse(text: &str, findings: &Findings) -> Result<Value, Problem> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let whole = Part { path: String::new(), findings };
-    whole.deserialize(&mut reader).and_then(|tree| reader.end().map(|()| tree)).map_err(|error| {
-        let message = error.to_string();
-        let what = message.split(" at line ").next().unwrap_or_default();
-        Problem {
-            // serde_json reports the end of an empty line as column 0.
-            place: Some((error.line().max(1), error.column().max(1))),
-            text: format!("invalid JSON: {what}: correct it here or just before"),
-        }
-    })
+pub fn parse(text: &[u8], findings: &Findings) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let tree = Part { path: String::new(), findings }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(tree)
 }
 
 /// The value at `path`.
@@ -71,7 +64,7 @@ impl<'de> Visitor<'de> for Part<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Part { path: self.path.clone(), ..self })? {
+        while let Some(item) = items.next_element_seed(Part { path: element(&self.path, list.len()), ..self })? {
             list.push(item);
         }
         Ok(list.into())
@@ -83,7 +76,7 @@ impl<'de> Visitor<'de> for Part<'_> {
             let path = within(&self.path, &key);
             let value = entries.next_value_seed(Part { path: path.clone(), ..self })?;
             if object.insert(key, value).is_some() {
-                self.findings.note(&path, "is a duplicate key: keep one of them");
+                self.findings.problem(path.clone(), Code::MalformedJson, format!("duplicate field `{path}`"));
             }
         }
         Ok(object.into())

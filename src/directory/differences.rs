@@ -1,6 +1,7 @@
 //! The changes that applying a document would make, one line each.
 
-use crate::config::seed::{Seed, document_of, reach};
+use super::Document;
+use super::render::{reach, render};
 use crate::rules::opt_out::union;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -22,9 +23,9 @@ pub struct Differences {
 
 impl Differences {
     /// The changes from `before` to `after`.
-    pub(super) fn between(has_directory: bool, before: &Seed, after: &Seed) -> Self {
+    pub fn between(has_directory: bool, before: &Document, after: &Document) -> Self {
         let mut differences = Self { first: !has_directory, lines: Vec::new(), added: 0, widened: 0, staying: 0 };
-        let (was, is) = (document_of(before), document_of(after));
+        let (was, is) = (render(before), render(after));
         differences.fields("settings", &was["settings"], &is["settings"]);
         for section in ["numbers", "queues"] {
             differences.resources(section, was[section].as_object(), is[section].as_object());
@@ -81,7 +82,7 @@ impl Differences {
     }
 
     /// Opt-outs are only added, so those absent from the document are only counted.
-    fn opt_outs(&mut self, before: &Seed, after: &Seed) {
+    fn opt_outs(&mut self, before: &Document, after: &Document) {
         let known: HashMap<_, _> = before.opt_outs.iter().map(|(person, block)| (*person, block)).collect();
         let listed: HashMap<_, _> = after.opt_outs.iter().map(|(person, block)| (*person, block)).collect();
         for (person, block) in &after.opt_outs {
@@ -138,11 +139,12 @@ impl fmt::Display for Differences {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Onto, read};
     use super::*;
-    use crate::config::seed;
+    use crate::model::Directory;
     use serde_json::json;
 
-    const EXAMPLE: &str = include_str!("../../../config/directory.example.json");
+    const EXAMPLE: &str = include_str!("../../config/directory.example.json");
 
     #[test]
     fn identical_directories_have_no_differences() {
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn first_document_is_always_a_change() {
-        let nothing = Seed::default();
+        let nothing = Document::default();
         let differences = Differences::between(false, &nothing, &nothing);
         assert!(!differences.is_empty());
         assert_eq!(differences.to_string(), "there is no directory yet: the document becomes the first one\n");
@@ -251,7 +253,9 @@ mod tests {
     fn between(has_directory: bool, change: impl Fn(&mut Value)) -> Differences {
         let mut document = serde_json::from_str(EXAMPLE).unwrap();
         change(&mut document);
-        let read = |text: &str| seed::read(text, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
+        let accounts = ["main".to_owned()];
+        let onto = Onto { before: &Directory::default(), accounts: &accounts, force: false };
+        let read = |text: &str| read(text, onto).unwrap_or_else(|problems| panic!("{problems:?}"));
         Differences::between(has_directory, &read(EXAMPLE), &read(&document.to_string()))
     }
 }

@@ -10,13 +10,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// The example as shipped.
-const EXAMPLE: &str = include_str!("../../../config/directory.example.json");
+const EXAMPLE: &str = include_str!("../../config/directory.example.json");
 
 const SUPPORT: &str = "+12065550100";
 
 #[test]
 fn example_is_valid_and_has_the_expected_content() {
-    let Seed { directory, opt_outs } = checked_text(EXAMPLE).unwrap();
+    let Document { directory, opt_outs } = checked_text(EXAMPLE).unwrap();
     let settings = &directory.settings;
     let rates = directory.numbers.values().map(|number| number.limits.millisegments_per_second);
     assert_eq!(rates.collect::<Vec<_>>(), [Some(1000), Some(3000), Some(100), Some(1000)]);
@@ -44,7 +44,7 @@ fn example_shows_every_setting() {
 
 #[test]
 fn empty_document_is_the_default_directory() {
-    let Seed { directory, opt_outs } = checked(&json!({})).unwrap();
+    let Document { directory, opt_outs } = checked(&json!({})).unwrap();
     assert_eq!((directory, opt_outs), (Directory::default(), vec![]));
     let empty = json!({ "settings": { "non_us": {}, "closing": {}, "auto_reply": { "texts": {} } }, "numbers": {},
         "queues": {}, "presets": {}, "accounts": {}, "opt_outs": [] });
@@ -160,7 +160,7 @@ fn rate_is_stored_exactly_or_refused() {
         ("4294967.295", Some(u32::MAX)),
         ("null", None),
     ] {
-        assert_eq!(rate(given).map_err(|problems| problems.to_string()), Ok(kept), "{given}");
+        assert_eq!(rate(given), Ok(kept), "{given}");
     }
     for (given, shown) in [
         ("0", "0"),
@@ -170,10 +170,10 @@ fn rate_is_stored_exactly_or_refused() {
         ("4294967.296", "4294967.296"),
         ("1e300", "1e+300"),
     ] {
-        let found = rate(given).unwrap_err().to_string();
+        let found = rate(given).unwrap_err();
         let expected = format!(
-            "numbers.{SUPPORT}.limits.segments_per_second: is {shown}: use 0.001 to 4294967.295 with at most three \
-             decimals, or null\n1 problem"
+            "`numbers.{SUPPORT}.limits.segments_per_second` is {shown}: it must be a number from 0.001 to 4294967.295 \
+             with at most three decimals, or null"
         );
         assert_eq!(found, expected, "{given}");
     }
@@ -198,18 +198,24 @@ fn example() -> Value {
 }
 
 /// The rate of a number whose document value is `given`.
-fn rate(given: &str) -> Result<Option<u32>, Problems> {
+fn rate(given: &str) -> Result<Option<u32>, String> {
     let limits = format!(r#"{{ "segments_per_second": {given} }}"#);
     let entry = format!(r#"{{ "label": "Support", "account": "main", "limits": {limits} }}"#);
-    let seed = checked_text(&format!(r#"{{ "numbers": {{ "{SUPPORT}": {entry} }} }}"#))?;
-    Ok(seed.directory.numbers[&number(SUPPORT)].limits.millisegments_per_second)
+    let document = checked_text(&format!(r#"{{ "numbers": {{ "{SUPPORT}": {entry} }} }}"#))?;
+    Ok(document.directory.numbers[&number(SUPPORT)].limits.millisegments_per_second)
 }
 
-fn checked(document: &Value) -> Result<Seed, Problems> {
+fn checked(document: &Value) -> Result<Document, String> {
     checked_text(&document.to_string())
 }
 
 /// Checks `text` for a gateway with the single account `main`.
-fn checked_text(text: &str) -> Result<Seed, Problems> {
-    read(text, &["main".to_owned()])
+fn checked_text(text: &str) -> Result<Document, String> {
+    checked_onto(text, Onto { before: &Directory::default(), accounts: &["main".to_owned()], force: false })
+}
+
+/// The problems, one per line.
+fn checked_onto(text: &str, onto: Onto<'_>) -> Result<Document, String> {
+    read(text, onto)
+        .map_err(|problems| problems.into_iter().map(|problem| problem.detail).collect::<Vec<_>>().join("\n"))
 }

@@ -3,15 +3,15 @@
 //! Every settable field is written, including defaults; keys always have the same order. Deleted or unset resources
 //! are left out.
 
-use super::Seed;
+use super::Document;
 use crate::machine::show;
 use crate::model::{Account, E164, Number, Preset, Queue, Verification};
 use crate::rules::opt_out::Block;
 use serde_json::{Map, Value, json};
 
 /// The document of a directory and its opt-outs.
-pub fn document_of(seed: &Seed) -> Value {
-    let Seed { directory, opt_outs } = seed;
+pub fn render(document: &Document) -> Value {
+    let Document { directory, opt_outs } = document;
     let presets = directory.presets.iter().map(|(language, presets)| {
         let presets = presets.iter().map(|(id, entry)| (id.to_string(), preset(entry)));
         (language.to_string(), Value::Object(object(presets)))
@@ -37,7 +37,7 @@ fn opt_out(person: E164, block: &Block) -> Value {
 }
 
 /// The extent of a block, as fields.
-pub fn reach(block: &Block) -> Map<String, Value> {
+pub(super) fn reach(block: &Block) -> Map<String, Value> {
     object([("everywhere", block.everywhere.into()), ("our_numbers", texts(&block.numbers))])
 }
 

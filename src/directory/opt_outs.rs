@@ -1,7 +1,7 @@
 //! Opt-outs of a document: each a number, or an object that also gives the blocked numbers of ours.
 
-use super::fields::{Fields, number};
 use crate::journal::BODIES_MAX;
+use crate::json::{Fields, Invalid, number};
 use crate::model::E164;
 use crate::rules::opt_out::{Block, NUMBERS_MAX, union};
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ pub(super) const OPT_OUTS_MAX: usize = BODIES_MAX;
 /// Opt-outs, each person once, in order. Several entries for a person are merged: the person is blocked from all
 /// their numbers.
 pub(super) fn opt_outs(root: &Fields<'_>) -> Vec<(E164, Block)> {
-    let wanted = "a number in quotes, or an object with number, everywhere and our_numbers";
-    let everywhere = |text: &str| number(text).map(|number| (number, Block::everywhere()));
+    let must_be = "a phone number, or an object with number, everywhere and our_numbers";
+    let everywhere = |text: &str| Ok::<_, Invalid>((number(text)?, Block::everywhere()));
     let mut people: BTreeMap<E164, Block> = BTreeMap::new();
-    for (number, block) in root.each("opt_outs", wanted, everywhere, person) {
+    for (number, block) in root.each("opt_outs", must_be, everywhere, person) {
         if let Some(both) = union(people.get(&number), &block) {
             people.insert(number, both);
         }
