@@ -8,6 +8,7 @@
 
 mod answer;
 mod form;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 mod public_url;
 pub mod twilio;

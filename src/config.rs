@@ -15,6 +15,7 @@ mod account;
 pub mod advice;
 mod doors;
 mod encoding;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 mod log;
 mod platform;

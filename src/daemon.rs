@@ -9,6 +9,7 @@ pub mod directory;
 pub mod erase;
 pub mod evidence;
 mod feeds;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 pub mod loss;
 mod open;

@@ -4,13 +4,16 @@
 //! may hold more than it claims, which is harmless because rows are absolute. Durability is never assumed.
 
 mod claims;
+#[cfg(feature = "test-support")]
 mod memory;
 mod sled;
 #[cfg(test)]
 mod suite;
 
+#[cfg(feature = "test-support")]
 pub use self::claims::fuzz;
 pub use self::claims::{CLAIM_DAYS, CLAIMS_MAX, Claims};
+#[cfg(feature = "test-support")]
 pub use self::memory::MemoryIndex;
 pub use self::sled::{FoundIndex, Opened, Owner, SledIndex, Trust, WhyRebuilt};
 

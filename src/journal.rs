@@ -9,14 +9,17 @@ mod erase;
 mod examine;
 mod file;
 mod frame;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 pub mod inspect;
 mod lock;
 mod loss;
+#[cfg(feature = "test-support")]
 mod memory;
 mod reader;
 mod recover;
 mod segment;
+#[cfg(feature = "test-support")]
 mod sim_disk;
 pub mod snapshot;
 #[cfg(test)]
@@ -29,8 +32,10 @@ pub use file::{FileJournal, Options, SEGMENT_BYTES};
 pub use frame::{BODIES_MAX, FRAME_BYTES_MAX};
 pub use lock::{Lock, LockFailed};
 pub use loss::{Lost, Plan, epoch_after};
+#[cfg(feature = "test-support")]
 pub use memory::MemoryJournal;
 pub use recover::{Cut, Evidence};
+#[cfg(feature = "test-support")]
 pub use sim_disk::SimDisk;
 
 use crate::model::{Position, Timestamp};

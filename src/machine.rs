@@ -9,6 +9,7 @@ mod decide;
 pub mod erase;
 pub mod event;
 pub mod fingerprint;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 pub mod keys;
 mod private;

@@ -4,6 +4,7 @@
 
 mod call;
 mod directory;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 mod id;
 mod inbound;
@@ -27,6 +28,6 @@ pub use inbound::{Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Receipt,
 pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartAction, Warning};
 pub use number::{Address, E164, InvalidNumber};
 pub use secret::Secret;
-pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, is_blank, is_format, measure, smart};
+pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, is_blank, is_format, measure};
 pub use time::{Day, LocalDay, Month, Timestamp, local_day, zone_exists};
 pub use whole::whole;

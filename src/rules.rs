@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod correlation;
 pub mod directory;
 pub mod explain;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 pub mod keyword;
 pub mod lane;

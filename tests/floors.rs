@@ -45,6 +45,9 @@ const OBSERVE: &str = "observe";
 /// The first floor that may say what happened.
 const OBSERVE_FROM: usize = 2;
 
+/// The feature that fences what only tests use.
+const TEST_SUPPORT: &str = "test-support";
+
 #[test]
 fn a_module_uses_the_floors_below_it_and_never_one_above() {
     let mut breaches = Vec::new();
@@ -95,6 +98,42 @@ fn a_floor_above_a_neighbour_and_more_than_is_allowed_are_breaches() {
     for (module, used) in breaches {
         assert!(!check(module, used), "{module} may not use {used}");
     }
+}
+
+#[test]
+fn test_support_adds_items_and_changes_none() {
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let source = fs::read_to_string(&path).expect("the source can be read");
+        let wrong = wrong_test_support(&source);
+        assert!(wrong.is_none(), "{}: {}", path.display(), wrong.unwrap_or_default());
+        let program = path.components().any(|part| part.as_os_str() == "main") || path.ends_with("main.rs");
+        assert!(!program || !source.contains(TEST_SUPPORT), "{}: the program has no test support", path.display());
+    }
+    let item = |attribute: &str| wrong_test_support(&format!("#[cfg({attribute})]\n    pub fn f() {{}}\n"));
+    assert_eq!(item("feature = \"test-support\""), None);
+    for attribute in ["not(feature = \"test-support\")", "any(test, feature = \"test-support\")"] {
+        assert!(item(attribute).is_some(), "{attribute}");
+    }
+    assert!(wrong_test_support("    if cfg!(feature = \"test-support\") {}\n").is_some());
+    assert!(wrong_test_support("    #[cfg(feature = \"test-support\")]\n    self.count += 1;\n").is_some());
+}
+
+/// The first use of the feature that is not an attribute of an item, a field or its value. Only such uses leave the
+/// rest of the program as it is released.
+fn wrong_test_support(source: &str) -> Option<String> {
+    let mut lines = source.lines().map(str::trim);
+    while let Some(line) = lines.next() {
+        if !line.contains(TEST_SUPPORT) {
+            continue;
+        }
+        let next = lines.by_ref().find(|line| !line.starts_with("#[") && !line.starts_with("//")).unwrap_or_default();
+        let item = ["pub ", "pub(", "mod ", "use ", "fn ", "async ", "impl ", "const ", "static ", "struct ", "enum "];
+        let field = next.ends_with(',') && next.split_once(": ").is_some();
+        if line != "#[cfg(feature = \"test-support\")]" || !(item.iter().any(|word| next.starts_with(word)) || field) {
+            return Some(format!("`{line}` above `{next}`"));
+        }
+    }
+    None
 }
 
 /// A module named from the root of the crate, with the part of it that is named next, if one is.

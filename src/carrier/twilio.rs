@@ -19,6 +19,7 @@ mod read;
 mod send;
 mod signature;
 
+#[cfg(feature = "test-support")]
 pub use signature::sign;
 
 use self::signature::PublicBase;

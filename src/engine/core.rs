@@ -123,6 +123,7 @@ struct Batch {
 
 impl Core {
     /// Like `recover_with`, without snapshots.
+    #[cfg(feature = "test-support")]
     pub fn recover(
         journal: Box<dyn Journal>,
         index: Box<dyn Index>,

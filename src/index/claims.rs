@@ -13,6 +13,7 @@
 //! is dropped early: remembering less is better than being killed for using too much memory.
 
 mod file;
+#[cfg(feature = "test-support")]
 pub mod fuzz;
 mod table;
 
@@ -45,7 +46,6 @@ pub struct Claims {
     pending: Vec<(u64, Position)>,
     /// Oldest first.
     days: Vec<DayClaims>,
-    cut_short: u64,
     /// The last batch could not be written because the disk was full.
     disk_is_full: bool,
     /// `None` in the simulation.
@@ -70,7 +70,7 @@ impl Claims {
     pub fn in_memory(key: [u8; 16], claims_max: usize) -> Self {
         let (pending, days) = (Vec::new(), Vec::new());
         let (table, applied) = (Table::new(), Position(0));
-        Self { key, table, claims_max, applied, pending, days, cut_short: 0, disk_is_full: false, disk: None }
+        Self { key, table, claims_max, applied, pending, days, disk_is_full: false, disk: None }
     }
 
     /// Loads or creates `dir` (`data_dir/claims`). Files of another journal or key are removed. Afterwards the caller
@@ -138,7 +138,6 @@ impl Claims {
         if !self.table.sweep_one() && self.table.len() > self.claims_max {
             let oldest = self.table.forgotten();
             self.table.forget_through(Position(oldest.0 + self.applied.0.saturating_sub(oldest.0).div_ceil(8)));
-            self.cut_short += 1;
         }
         Ok(())
     }
@@ -158,23 +157,9 @@ impl Claims {
     }
 
     /// The number of claims.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.table.len()
-    }
-
-    /// Whether there are no claims.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes of memory used by the table.
-    pub fn bytes(&self) -> usize {
-        self.table.bytes()
-    }
-
-    /// How often since the start the oldest eighth was dropped early, because there were too many claims.
-    pub fn cut_short(&self) -> u64 {
-        self.cut_short
     }
 
     /// Drops the days that ended more than `CLAIM_DAYS` before `today`. The caller must call it only while the clock is

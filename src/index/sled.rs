@@ -99,10 +99,12 @@ impl SledIndex {
     /// Opens the index in `dir` (`data_dir/index`), or replaces it by an empty one if it is missing, damaged, not
     /// `owner`'s, or untrusted after an unclean stop of the machine. The caller checks whether it is ahead of the
     /// journal. Takes at most a minute.
+    #[cfg(feature = "test-support")]
     pub fn open(dir: &Path, owner: Owner) -> Result<Opened, RowsFailed> {
         Self::open_in_boot(dir, owner, Boot::of_this_machine())
     }
 
+    #[cfg(feature = "test-support")]
     fn open_in_boot(dir: &Path, owner: Owner, boot: Boot) -> Result<Opened, RowsFailed> {
         Self::look(dir)?.open_in_boot(owner, boot)
     }

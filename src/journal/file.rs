@@ -100,6 +100,7 @@ impl FileJournal {
     /// # Errors
     /// `Damaged` if durable data is no longer intact; nothing is changed then. `Disk` if a file cannot be read or
     /// written.
+    #[cfg(feature = "test-support")]
     pub fn open(directory: &Path, options: Options) -> Result<Self, JournalFailed> {
         Self::open_with(directory, options, &Evidence::default())
     }
@@ -115,6 +116,7 @@ impl FileJournal {
     }
 
     /// Opens the journal on any disk.
+    #[cfg(feature = "test-support")]
     pub(super) fn on(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, JournalFailed> {
         Self::on_with(disk, options, &Evidence::default())
     }

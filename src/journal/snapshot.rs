@@ -20,6 +20,7 @@
 //! ```
 
 mod compaction;
+#[cfg(feature = "test-support")]
 pub(super) mod fuzz;
 mod making;
 mod sorted;

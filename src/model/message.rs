@@ -78,6 +78,7 @@ pub enum MessageState {
 
 impl MessageState {
     /// Whether the state is final; only a late receipt can still change it.
+    #[cfg(feature = "test-support")]
     pub fn is_final(self) -> bool {
         matches!(
             self,

@@ -3,6 +3,8 @@
 //! Invariant: the type of a medium is determined by its first bytes, and a medium of an unknown type is not kept. So no
 //! HTML page and no SVG with scripts passes, whatever its declared type. The carrier's declared type can only prevent
 //! the fetch.
+//!
+//! The worker that fetches media, and will call this, is still to be built.
 
 use crate::model::Timestamp;
 use std::time::Duration;

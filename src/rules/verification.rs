@@ -2,6 +2,8 @@
 //!
 //! A number is verified if the carrier has it on the account, it can send SMS, and it is not known that its inbound
 //! messages go elsewhere. Short codes are never checked, because they are not E.164 numbers.
+//!
+//! The worker that asks the carrier, and will call `judge` and `due`, is still to be built.
 
 use crate::model::{Timestamp, Verification, VerificationState};
 use std::time::Duration;

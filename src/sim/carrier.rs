@@ -9,6 +9,8 @@
 //! set by `gateway_is_at` (again after each restart on another port).
 
 mod behaviour;
+#[cfg(feature = "test-support")]
+mod controls;
 pub(super) mod hooks;
 mod keypad;
 mod media;
@@ -164,29 +166,6 @@ impl Carrier {
         self.world.state().gateway = Some(address);
     }
 
-    /// Sets the behaviour from the next request on.
-    pub fn set_behaviour(&self, behaviour: Behaviour) {
-        self.world.state().behaviour = behaviour;
-    }
-
-    /// Sets the behaviour towards one phone, overriding the general one; `None` removes it.
-    pub fn set_behaviour_towards(&self, phone: E164, behaviour: Option<Behaviour>) {
-        let mut state = self.world.state();
-        match behaviour {
-            Some(behaviour) => state.behaviours.insert(phone, behaviour),
-            None => state.behaviours.remove(&phone),
-        };
-    }
-
-    /// Sets what the carrier reports about one of the account's numbers; `None` removes the number from the account.
-    pub fn set_number(&self, number: E164, there: Option<NumberThere>) {
-        let mut state = self.world.state();
-        match there {
-            Some(there) => state.numbers.insert(number, there),
-            None => state.numbers.remove(&number),
-        };
-    }
-
     /// A phone with this number. Phones with the same number share an inbox.
     pub fn phone(&self, number: E164) -> Phone {
         self.world.state().inboxes.entry(number).or_default();
@@ -204,46 +183,9 @@ impl Carrier {
         format!("{}{}", self.world.url, keypad::PATH)
     }
 
-    /// Posts a webhook again, byte for byte, as a carrier may for days. It is recorded as a new entry with the same
-    /// sid.
-    pub async fn repeat(&self, webhook: &Webhook) -> Webhook {
-        hooks::repeat(&self.world, webhook).await
-    }
-
-    /// Stops listening: sends get no connection. Webhooks in flight continue.
-    pub async fn go_down(&self) {
-        self.api.close().await;
-    }
-
-    /// Listens again, on the same port.
-    pub fn come_up(&self) -> io::Result<()> {
-        self.api.open()
-    }
-
     /// Everything seen and done so far.
     pub fn record(&self) -> CarrierRecord {
         self.world.state().recorder.record.clone()
-    }
-
-    /// Numbers of sends read and webhooks posted so far.
-    pub fn counts(&self) -> (usize, usize) {
-        let state = self.world.state();
-        (state.recorder.record.posts.len(), state.recorder.record.webhooks.len())
-    }
-
-    /// Connections accepted by the API so far.
-    pub fn connections(&self) -> usize {
-        self.api.connections()
-    }
-
-    /// The sends read, once there are `wanted`.
-    pub async fn wait_for_sends(&self, wanted: usize, deadline: Duration) -> Result<Vec<Post>, TooLate> {
-        wait_until(&self.world.news, deadline, (wanted, "sends"), || {
-            let state = self.world.state();
-            let posts = &state.recorder.record.posts;
-            if posts.len() >= wanted { Ok(posts.clone()) } else { Err(posts.len()) }
-        })
-        .await
     }
 
     /// Waits until every pending receipt was posted and answered, or given up.
@@ -351,6 +293,7 @@ impl World {
         self.state.lock().expect("nothing panics while it holds this lock")
     }
 
+    #[cfg(feature = "test-support")]
     pub(super) fn seed(&self) -> u64 {
         self.settings.seed
     }

@@ -2,10 +2,12 @@
 
 use super::carrier::World;
 use super::carrier::{Arrived, Webhook, hooks};
+#[cfg(feature = "test-support")]
 use super::dice::SeededRng;
 use super::{Redacted, TooLate};
 use crate::model::E164;
 use std::sync::Arc;
+#[cfg(feature = "test-support")]
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,12 +16,18 @@ use std::time::Duration;
 pub struct Phone {
     number: E164,
     carrier: Arc<World>,
+    #[cfg(feature = "test-support")]
     marked: Arc<AtomicU64>,
 }
 
 impl Phone {
     pub(super) fn new(number: E164, carrier: Arc<World>) -> Self {
-        Self { number, carrier, marked: Arc::default() }
+        Self {
+            number,
+            carrier,
+            #[cfg(feature = "test-support")]
+            marked: Arc::default(),
+        }
     }
 
     /// Its number.
@@ -38,11 +46,13 @@ impl Phone {
     }
 
     /// Posts what a forger would send in this phone's name: everything but a valid signature.
+    #[cfg(feature = "test-support")]
     pub async fn forge(&self, to: E164, text: &str) -> Webhook {
         self.send(to, text, 0, false).await
     }
 
     /// The text with a mark that is unique for this phone, so that a checker can identify it.
+    #[cfg(feature = "test-support")]
     pub fn marked(&self, text: &str) -> String {
         let nth = self.marked.fetch_add(1, Ordering::Relaxed);
         let mark = SeededRng::of(self.carrier.seed(), &["mark", &self.number.to_string()], nth).next();

@@ -5,6 +5,8 @@
 
 mod behaviour;
 mod client;
+#[cfg(feature = "test-support")]
+mod controls;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -95,21 +97,6 @@ impl Platform {
         format!("http://{}/events", self.server.address())
     }
 
-    /// Sets the behaviour from the next event on.
-    pub fn set_behaviour(&self, behaviour: PlatformBehaviour) {
-        self.world.state().behaviour = behaviour;
-    }
-
-    /// Closes all connections and refuses new ones.
-    pub async fn go_down(&self) {
-        self.server.close().await;
-    }
-
-    /// Listens again, on the same port.
-    pub fn come_up(&self) -> io::Result<()> {
-        self.server.open()
-    }
-
     /// Everything received so far.
     pub fn record(&self) -> PlatformRecord {
         self.world.state().record.clone()
@@ -118,11 +105,6 @@ impl Platform {
     /// Subscribes to received events, including repeats.
     pub fn deliveries(&self) -> broadcast::Receiver<Delivery> {
         self.world.watched.subscribe()
-    }
-
-    /// Number of deliveries received so far, including repeats and faults.
-    pub fn count(&self) -> usize {
-        self.world.state().record.deliveries.len()
     }
 
     /// The first accepted delivery that `fits`, once there is one.

@@ -187,6 +187,7 @@ impl<S: Serve> Server<S> {
     }
 
     /// Connections accepted so far.
+    #[cfg(feature = "test-support")]
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }

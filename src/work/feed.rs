@@ -294,6 +294,7 @@ impl Feed {
     }
 
     /// Whether every event that was read has been delivered.
+    #[cfg(feature = "test-support")]
     pub fn is_idle(&self) -> bool {
         self.pending.is_empty() && self.parked.len() == 0
     }

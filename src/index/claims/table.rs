@@ -76,6 +76,7 @@ impl Table {
     }
 
     /// Bytes of memory in slots.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.shards.iter().map(|shard| shard.slots.len() * size_of::<Slot>()).sum()
     }

@@ -64,21 +64,6 @@ pub enum WhyRebuilt {
     DoesNotOpen(String),
 }
 
-impl WhyRebuilt {
-    /// The metric's label value.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Unfinished => "unfinished",
-            Self::OtherVersion => "other_version",
-            Self::OtherJournal => "other_journal",
-            Self::UncleanStop => "unclean_stop",
-            Self::FailedBefore => "failed_before",
-            Self::DoesNotOpen(_) => "does_not_open",
-        }
-    }
-}
-
 impl fmt::Display for WhyRebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

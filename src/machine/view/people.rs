@@ -21,6 +21,7 @@ pub trait PeopleQueries: Queries {
     }
 
     /// Whether a number is opted out from texts of `ours`.
+    #[cfg(test)]
     fn opted_out(&self, theirs: E164, ours: E164) -> bool {
         self.opt_out(theirs).is_some_and(|known| known.block.covers(ours))
     }

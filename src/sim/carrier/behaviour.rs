@@ -1,5 +1,6 @@
 //! How a carrier behaves.
 
+#[cfg(feature = "test-support")]
 mod named;
 
 use super::super::dice::SeededRng;
@@ -117,6 +118,7 @@ impl Default for Behaviour {
 
 impl Behaviour {
     /// Some of everything that can go wrong, for fault runs; three sends in four still succeed.
+    #[cfg(feature = "test-support")]
     pub fn bad_day() -> Self {
         Self {
             delay_spread: Duration::from_millis(20),

@@ -63,6 +63,7 @@ pub(in crate::sim) async fn text(world: &Arc<World>, text: Outgoing<'_>) -> Webh
 }
 
 /// Posts a webhook again unchanged.
+#[cfg(feature = "test-support")]
 pub(super) async fn repeat(world: &Arc<World>, webhook: &Webhook) -> Webhook {
     let post = world.state().recorder.record.posts.iter().find(|post| post.sid.as_ref() == Some(&webhook.sid)).cloned();
     let taken =

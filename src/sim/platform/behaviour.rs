@@ -77,6 +77,7 @@ impl Fault {
 
 impl PlatformBehaviour {
     /// Some of every fault, at most once per event: one delivery in six fails, and one call in eight is poisoned.
+    #[cfg(feature = "test-support")]
     pub fn bad_day() -> Self {
         let chances = vec![
             (0.03, Fault::Status(500)),

@@ -51,7 +51,10 @@ impl ApiAnswer {
     pub fn text(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
+}
 
+#[cfg(feature = "test-support")]
+impl ApiAnswer {
     /// The problem's `code`; empty if the body is not a problem.
     pub fn code(&self) -> &str {
         self.text("/code")
@@ -65,16 +68,6 @@ impl Client {
         Self { door, token: token.into(), idempotency_key: None, http: HttpClient::new(), accepted }
     }
 
-    /// The same client for a gateway that was restarted at another address.
-    pub fn at(&self, door: SocketAddr) -> Self {
-        Self { door, ..self.clone() }
-    }
-
-    /// The same client, sending this `Idempotency-Key` with each POST.
-    pub fn with_key(&self, key: impl Into<String>) -> Self {
-        Self { idempotency_key: Some(key.into()), ..self.clone() }
-    }
-
     /// Starts or updates a call: `{ "caller": "+1...", "queue": "support", ... }`.
     pub async fn put_call(&self, call: &str, body: &Value) -> Result<ApiAnswer, NoAnswer> {
         self.ask(Method::PUT, &format!("/v1/calls/{call}"), Some(body)).await
@@ -83,11 +76,6 @@ impl Client {
     /// Ends a call.
     pub async fn end_call(&self, call: &str, reason: &str) -> Result<ApiAnswer, NoAnswer> {
         self.ask(Method::POST, &format!("/v1/calls/{call}/end"), Some(&json!({ "reason": reason }))).await
-    }
-
-    /// The call.
-    pub async fn call(&self, call: &str) -> Result<ApiAnswer, NoAnswer> {
-        self.ask(Method::GET, &format!("/v1/calls/{call}"), None).await
     }
 
     /// Sends a preset in a call.
@@ -118,24 +106,6 @@ impl Client {
     /// The message.
     pub async fn message(&self, id: &str) -> Result<ApiAnswer, NoAnswer> {
         self.ask(Method::GET, &format!("/v1/messages/{id}"), None).await
-    }
-
-    /// Cancels a message that is still queued.
-    pub async fn cancel(&self, id: &str) -> Result<ApiAnswer, NoAnswer> {
-        self.ask(Method::DELETE, &format!("/v1/messages/{id}"), None).await
-    }
-
-    /// The segments of a text.
-    pub async fn estimate(&self, text: &str) -> Result<ApiAnswer, NoAnswer> {
-        self.ask(Method::POST, "/v1/estimate", Some(&json!({ "text": text }))).await
-    }
-
-    /// Events after a cursor (from the oldest without one): `{ "items": [...], "next_cursor": "..." }`.
-    pub async fn events(&self, after: Option<&str>, limit: usize) -> Result<ApiAnswer, NoAnswer> {
-        let query = form_urlencoded::Serializer::new(format!("limit={limit}"))
-            .extend_pairs(after.map(|after| ("after", after)))
-            .finish();
-        self.ask(Method::GET, &format!("/v1/events?{query}"), None).await
     }
 
     /// The sends of this client and its clones that got a 202, oldest first.
@@ -170,5 +140,42 @@ impl Client {
         let answer = self.http.send(request, DEADLINE).await?;
         let json = serde_json::from_slice(&answer.body).unwrap_or_default();
         Ok(ApiAnswer { status: answer.status.as_u16(), headers: answer.headers, json })
+    }
+}
+
+/// Requests that only tests make.
+#[cfg(feature = "test-support")]
+impl Client {
+    /// The same client for a gateway that was restarted at another address.
+    pub fn at(&self, door: SocketAddr) -> Self {
+        Self { door, ..self.clone() }
+    }
+
+    /// The same client, sending this `Idempotency-Key` with each POST.
+    pub fn with_key(&self, key: impl Into<String>) -> Self {
+        Self { idempotency_key: Some(key.into()), ..self.clone() }
+    }
+
+    /// The call.
+    pub async fn call(&self, call: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::GET, &format!("/v1/calls/{call}"), None).await
+    }
+
+    /// Cancels a message that is still queued.
+    pub async fn cancel(&self, id: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::DELETE, &format!("/v1/messages/{id}"), None).await
+    }
+
+    /// The segments of a text.
+    pub async fn estimate(&self, text: &str) -> Result<ApiAnswer, NoAnswer> {
+        self.ask(Method::POST, "/v1/estimate", Some(&json!({ "text": text }))).await
+    }
+
+    /// Events after a cursor (from the oldest without one): `{ "items": [...], "next_cursor": "..." }`.
+    pub async fn events(&self, after: Option<&str>, limit: usize) -> Result<ApiAnswer, NoAnswer> {
+        let query = form_urlencoded::Serializer::new(format!("limit={limit}"))
+            .extend_pairs(after.map(|after| ("after", after)))
+            .finish();
+        self.ask(Method::GET, &format!("/v1/events?{query}"), None).await
     }
 }

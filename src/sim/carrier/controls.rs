@@ -1,0 +1,69 @@
+//! What tests do to the carrier that the demo does not.
+
+use super::{Behaviour, Carrier, NumberThere, Post, Webhook, hooks};
+use crate::model::E164;
+use crate::sim::{TooLate, wait_until};
+use std::io;
+use std::time::Duration;
+
+impl Carrier {
+    /// Sets the behaviour from the next request on.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.world.state().behaviour = behaviour;
+    }
+
+    /// Sets the behaviour towards one phone, overriding the general one; `None` removes it.
+    pub fn set_behaviour_towards(&self, phone: E164, behaviour: Option<Behaviour>) {
+        let mut state = self.world.state();
+        match behaviour {
+            Some(behaviour) => state.behaviours.insert(phone, behaviour),
+            None => state.behaviours.remove(&phone),
+        };
+    }
+
+    /// Sets what the carrier reports about one of the account's numbers; `None` removes the number from the account.
+    pub fn set_number(&self, number: E164, there: Option<NumberThere>) {
+        let mut state = self.world.state();
+        match there {
+            Some(there) => state.numbers.insert(number, there),
+            None => state.numbers.remove(&number),
+        };
+    }
+
+    /// Posts a webhook again, byte for byte, as a carrier may for days. It is recorded as a new entry with the same
+    /// sid.
+    pub async fn repeat(&self, webhook: &Webhook) -> Webhook {
+        hooks::repeat(&self.world, webhook).await
+    }
+
+    /// Stops listening: sends get no connection. Webhooks in flight continue.
+    pub async fn go_down(&self) {
+        self.api.close().await;
+    }
+
+    /// Listens again, on the same port.
+    pub fn come_up(&self) -> io::Result<()> {
+        self.api.open()
+    }
+
+    /// Numbers of sends read and webhooks posted so far.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.world.state();
+        (state.recorder.record.posts.len(), state.recorder.record.webhooks.len())
+    }
+
+    /// Connections accepted by the API so far.
+    pub fn connections(&self) -> usize {
+        self.api.connections()
+    }
+
+    /// The sends read, once there are `wanted`.
+    pub async fn wait_for_sends(&self, wanted: usize, deadline: Duration) -> Result<Vec<Post>, TooLate> {
+        wait_until(&self.world.news, deadline, (wanted, "sends"), || {
+            let state = self.world.state();
+            let posts = &state.recorder.record.posts;
+            if posts.len() >= wanted { Ok(posts.clone()) } else { Err(posts.len()) }
+        })
+        .await
+    }
+}
