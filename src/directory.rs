@@ -9,13 +9,12 @@
 
 mod differences;
 mod opt_outs;
-mod render;
+pub mod render;
 mod resources;
 #[cfg(test)]
 mod tests;
 
 pub use differences::Differences;
-pub use render::render;
 
 use crate::journal::FRAME_BYTES_MAX;
 use crate::json::{Fields, Findings, Problem, parse};

@@ -20,7 +20,7 @@ pub fn seed(input: &[u8]) {
     let accounts = ["main".to_owned(), "other".to_owned()];
     match seed::read(text, &accounts) {
         Ok(document) => {
-            let text = render(&document).to_string();
+            let text = render::document(&document).to_string();
             assert_eq!(seed::read(&text, &accounts), Ok(document), "{text}");
         }
         Err(problems) => check(&problems, text),

@@ -75,7 +75,7 @@ pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
     let Some(Known { document: known, erased, .. }) = look(config)?.filter(|known| known.has_directory) else {
         return Err(DirectoryFailed::NoDirectory(config.data_dir.clone()));
     };
-    let document = format!("{:#}\n", directory::render(&known));
+    let document = format!("{:#}\n", directory::render::document(&known));
     let too_large = directory::too_large(&document, &known);
     let too_large = too_large.map(|why| format!("this document cannot be applied as it is: {why}"));
     // A queue keeps a number whose verification failed later (A39), or that was assigned by force (A38).

@@ -1,7 +1,7 @@
 //! The changes that applying a document would make, one line each.
 
 use super::Document;
-use super::render::{reach, render};
+use super::render::{self, reach};
 use crate::rules::opt_out::union;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ impl Differences {
     /// The changes from `before` to `after`.
     pub fn between(has_directory: bool, before: &Document, after: &Document) -> Self {
         let mut differences = Self { first: !has_directory, lines: Vec::new(), added: 0, widened: 0, staying: 0 };
-        let (was, is) = (render(before), render(after));
+        let (was, is) = (render::document(before), render::document(after));
         differences.fields("settings", &was["settings"], &is["settings"]);
         for section in ["numbers", "queues"] {
             differences.resources(section, was[section].as_object(), is[section].as_object());

@@ -1,4 +1,4 @@
-//! Writes a directory as the document that is read back as the same directory.
+//! Renders a directory as the document that is read back as the same directory, and its resources for the API.
 //!
 //! Every settable field is written, including defaults; keys always have the same order. Deleted or unset resources
 //! are left out.
@@ -10,18 +10,20 @@ use crate::rules::opt_out::Block;
 use serde_json::{Map, Value, json};
 
 /// The document of a directory and its opt-outs.
-pub fn render(document: &Document) -> Value {
+pub fn document(document: &Document) -> Value {
     let Document { directory, opt_outs } = document;
     let presets = directory.presets.iter().map(|(language, presets)| {
-        let presets = presets.iter().map(|(id, entry)| (id.to_string(), preset(entry)));
-        (language.to_string(), Value::Object(object(presets)))
+        let presets = presets.iter().map(|(id, entry)| (id.to_string(), preset(entry).into()));
+        (language.to_string(), Value::Object(presets.collect()))
     });
+    let numbers = directory.numbers.iter().map(|(e164, entry)| (e164.to_string(), number(entry).into()));
+    let queues = directory.queues.iter().map(|(id, entry)| (id.to_string(), queue(entry).into()));
     json!({
         "settings": directory.settings,
-        "numbers": object(directory.numbers.iter().map(|(e164, entry)| (e164.to_string(), number(entry)))),
-        "queues": object(directory.queues.iter().map(|(id, entry)| (id.to_string(), queue(entry)))),
-        "presets": object(presets),
-        "accounts": object(directory.accounts.iter().map(|(name, entry)| (name.clone(), account(entry)))),
+        "numbers": numbers.collect::<Map<_, _>>(),
+        "queues": queues.collect::<Map<_, _>>(),
+        "presets": presets.collect::<Map<_, _>>(),
+        "accounts": directory.accounts.iter().map(|(name, entry)| (name.clone(), account(entry))).collect::<Map<_, _>>(),
         "opt_outs": opt_outs.iter().map(|(person, block)| opt_out(*person, block)).collect::<Vec<_>>(),
     })
 }
@@ -31,9 +33,9 @@ fn opt_out(person: E164, block: &Block) -> Value {
     if *block == Block::everywhere() {
         return person.to_string().into();
     }
-    let mut whole = json!({ "number": person.to_string() });
-    whole.as_object_mut().expect("written as an object just above").extend(reach(block));
-    whole
+    let mut whole = object([("number", person.to_string().into())]);
+    whole.extend(reach(block));
+    whole.into()
 }
 
 /// The extent of a block, as fields.
@@ -41,15 +43,16 @@ pub(super) fn reach(block: &Block) -> Map<String, Value> {
     object([("everywhere", block.everywhere.into()), ("our_numbers", texts(&block.numbers))])
 }
 
-fn number(entry: &Number) -> Value {
-    json!({
-        "label": entry.label,
-        "account": entry.account,
-        "purpose": entry.purpose,
-        "global_outbound": entry.global_outbound,
-        "limits": show::limits(&entry.limits),
-        "verification": verification(&entry.verification),
-    })
+/// The fields of a number that a document sets.
+pub fn number(entry: &Number) -> Map<String, Value> {
+    object([
+        ("label", json!(entry.label)),
+        ("account", json!(entry.account)),
+        ("purpose", json!(entry.purpose)),
+        ("global_outbound", json!(entry.global_outbound)),
+        ("limits", show::limits(&entry.limits)),
+        ("verification", verification(&entry.verification)),
+    ])
 }
 
 fn verification(verification: &Verification) -> Value {
@@ -62,20 +65,22 @@ fn verification(verification: &Verification) -> Value {
     })
 }
 
-fn queue(entry: &Queue) -> Value {
-    json!({
-        "name": entry.name,
-        "parent": entry.parent,
-        "in_call_sms": entry.in_call_sms,
-        "inbound_numbers": texts(&entry.inbound_numbers),
-        "outbound_numbers": texts(&entry.outbound_numbers),
-        "default_outbound": entry.default_outbound.map(|number| number.to_string()),
-        "language": entry.language,
-    })
+/// The fields of a queue that a document sets.
+pub fn queue(entry: &Queue) -> Map<String, Value> {
+    object([
+        ("name", json!(entry.name)),
+        ("parent", json!(entry.parent)),
+        ("in_call_sms", json!(entry.in_call_sms)),
+        ("inbound_numbers", texts(&entry.inbound_numbers)),
+        ("outbound_numbers", texts(&entry.outbound_numbers)),
+        ("default_outbound", json!(entry.default_outbound.map(|number| number.to_string()))),
+        ("language", json!(entry.language)),
+    ])
 }
 
-fn preset(entry: &Preset) -> Value {
-    json!({ "label": entry.label, "text": entry.text })
+/// The fields of a preset that a document sets.
+pub fn preset(entry: &Preset) -> Map<String, Value> {
+    object([("label", json!(entry.label)), ("text", json!(entry.text))])
 }
 
 fn account(entry: &Account) -> Value {
@@ -86,6 +91,6 @@ fn texts(numbers: &[E164]) -> Value {
     numbers.iter().map(ToString::to_string).collect()
 }
 
-fn object<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Map<String, Value> {
-    entries.into_iter().map(|(key, value)| (key.into(), value)).collect()
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

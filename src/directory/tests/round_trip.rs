@@ -23,14 +23,14 @@ fn r29_r47_directory_with_numbers_and_presets_survives_a_round_trip() {
 
 #[test]
 fn document_is_the_same_after_a_round_trip() {
-    let first = format!("{:#}", render(&rich()));
-    assert_eq!(format!("{:#}", render(&again(&rich()))), first);
+    let first = format!("{:#}", render::document(&rich()));
+    assert_eq!(format!("{:#}", render::document(&again(&rich()))), first);
 }
 
 #[test]
 fn every_field_of_the_example_is_written_unchanged() {
     let example: Value = serde_json::from_str(EXAMPLE).unwrap();
-    let written = render(&first(EXAMPLE).unwrap());
+    let written = render::document(&first(EXAMPLE).unwrap());
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&written), ["settings", "numbers", "queues", "presets", "accounts", "opt_outs"]);
     for part in ["settings", "presets", "opt_outs"] {
@@ -44,7 +44,7 @@ fn every_field_of_the_example_is_written_unchanged() {
 
 #[test]
 fn opt_out_is_a_bare_number_only_if_it_blocks_everywhere() {
-    let written = render(&Document { directory: Directory::default(), opt_outs: rich().opt_outs });
+    let written = render::document(&Document { directory: Directory::default(), opt_outs: rich().opt_outs });
     let object = |everywhere: bool, ours: &[&str]| (everywhere, ours.iter().map(|ours| json!(ours)).collect::<Value>());
     let expected: Vec<Value> = [
         ("+12065550142", Some(object(false, &[SHARED, SUPPORT]))),
@@ -87,7 +87,7 @@ fn number_without_verification_keeps_its_own_within_its_account() {
 fn r21_a38_a41_allowed_changes_depend_on_the_current_directory() {
     let before = rich().directory;
     let problems = |force: bool, change: fn(&mut Value)| {
-        let mut document = render(&rich());
+        let mut document = render::document(&rich());
         change(&mut document);
         let onto = Onto { before: &before, accounts: &accounts(), force };
         checked_onto(&document.to_string(), onto).map_or_else(|problems| problems, |_| String::new())
@@ -137,7 +137,7 @@ fn short_document_whose_record_exceeds_a_frame_is_refused() {
 }
 
 fn again(document: &Document) -> Document {
-    let text = format!("{:#}", render(document));
+    let text = format!("{:#}", render::document(document));
     first(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 

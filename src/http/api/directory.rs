@@ -2,6 +2,7 @@
 
 use super::fields::number as read_number;
 use super::{Answered, Api, ApiRequest, storage_failed};
+use crate::directory::render;
 use crate::http::answer::json;
 use crate::machine::show;
 use crate::machine::view::{Queries, SendingQueries, View};
@@ -10,7 +11,7 @@ use crate::rules::refusal::{Code, Refusal};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Value, json as object};
+use serde_json::{Map, Value, json as object};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,25 +64,25 @@ fn number_document(
 ) -> Value {
     let outbound = directory.queues.iter().filter(|(_, queue)| queue.outbound_numbers.contains(&number));
     let lane = view.lane(number);
-    object!({
-        "number": number.to_string(),
-        "label": entry.label,
-        "account": entry.account,
-        "purpose": entry.purpose,
-        "global_outbound": entry.global_outbound,
-        "limits": show::limits(&entry.limits),
-        "verification": show::verification(&entry.verification),
-        "queues": {
-            "inbound": directory.owner_of(number),
-            "outbound": outbound.map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
-        },
-        "lane": {
-            "queued": lane.queued_segments,
-            "tokens": tokens(&entry.limits, lane.empty_at, now),
-            "oldest_ready_ms": ready.get(&number).map(|since| now.since(*since).as_millis()),
-            "paused_until": paused_until(view, number, &entry.account, now).map(|until| until.to_string()),
-        },
-    })
+    let mut document = object!({ "number": number.to_string() });
+    extend(&mut document, render::number(entry));
+    document["verification"] = show::verification(&entry.verification);
+    document["queues"] = object!({
+        "inbound": directory.owner_of(number),
+        "outbound": outbound.map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
+    });
+    document["lane"] = object!({
+        "queued": lane.queued_segments,
+        "tokens": tokens(&entry.limits, lane.empty_at, now),
+        "oldest_ready_ms": ready.get(&number).map(|since| now.since(*since).as_millis()),
+        "paused_until": paused_until(view, number, &entry.account, now).map(|until| until.to_string()),
+    });
+    document
+}
+
+/// Adds the fields that a document of the directory has, too.
+fn extend(document: &mut Value, fields: Map<String, Value>) {
+    document.as_object_mut().expect("a resource is an object").extend(fields);
 }
 
 /// The end of the lane's pause: one requested by the carrier, or that of a failing account. `None` if the lane is not
@@ -137,17 +138,10 @@ pub(super) async fn queue(api: &Api, request: ApiRequest) -> Answered {
 }
 
 fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
-    let texts = |numbers: &[E164]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>();
-    object!({
-        "id": id,
-        "name": queue.name,
-        "parent": queue.parent,
-        "in_call_sms": queue.in_call_sms,
-        "inbound_numbers": texts(&queue.inbound_numbers),
-        "outbound_numbers": texts(&queue.outbound_numbers),
-        "default_outbound": queue.default_outbound.map(|number| number.to_string()),
-        "language": directory.language_of(id),
-    })
+    let mut document = object!({ "id": id });
+    extend(&mut document, render::queue(queue));
+    document["language"] = object!(directory.language_of(id));
+    document
 }
 
 /// `GET /v1/presets`: sorted by language and id.
@@ -189,15 +183,12 @@ pub(super) async fn preset(api: &Api, request: ApiRequest) -> Answered {
 
 fn preset_document(language: &Language, id: &PresetId, preset: &Preset) -> Value {
     let measured = measure(&preset.text);
-    object!({
-        "language": language,
-        "id": id,
-        "label": preset.label,
-        "text": preset.text,
-        "encoding": measured.encoding,
-        "segments": measured.segments,
-        "warnings": measured.warnings(),
-    })
+    let mut document = object!({ "language": language, "id": id });
+    extend(&mut document, render::preset(preset));
+    document["encoding"] = object!(measured.encoding);
+    document["segments"] = object!(measured.segments);
+    document["warnings"] = object!(measured.warnings());
+    document
 }
 
 /// `GET /v1/settings`.
