@@ -189,10 +189,11 @@ async fn carrier() -> Result<Account, Box<dyn Error>> {
         public_url: "https://gw.example.com".parse()?,
         api_url: format!("http://{address}").parse()?,
         account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
-        auth_tokens: vec![Secret::new("an auth token of a bench")],
+        auth_token: Secret::new("an auth token of a bench"),
+        other_auth_token: None,
         shared_keys: vec![],
         keywords_off: false,
-    })?;
+    });
     Ok(Account::http("main", Arc::new(dialect), HttpLink::new(ClientBounds::default())))
 }
 

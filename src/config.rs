@@ -29,7 +29,7 @@ mod storage;
 mod tests;
 mod urls;
 
-pub use account::{AccountConfig, Carrier, KeyAlgorithm, SharedKey, Twilio};
+pub use account::AccountConfig;
 pub use doors::{Door, Doors, Limits};
 pub use log::Log;
 pub use platform::Endpoint;
@@ -106,7 +106,7 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
     let limits = doors::limits(&root, reading);
     let listen = listen.map(|doors| doors.with(&limits));
     let (tokens, webhooks) = platform::platform(&root, reading);
-    let accounts = account::accounts(&root, reading);
+    let accounts = account::accounts(&root, account::CARRIERS, reading);
     let keep = retention::retention(&root, reading);
     let log = log::log(&root, reading);
     root.no_other_keys(reading);
@@ -168,8 +168,8 @@ impl Config {
             let _ = writeln!(text, "{name} at {}{}", door.address, if door.tls.is_some() { " with TLS" } else { "" });
         }
         for account in &self.accounts {
-            let _ =
-                writeln!(text, "account {} with {} at {}", account.name, account.carrier.name(), account.public_url);
+            let url = account.public_url.written();
+            let _ = writeln!(text, "account {} with {} at {url}", account.name, account.carrier);
         }
         for token in &self.tokens {
             let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.label()).collect();

@@ -86,14 +86,6 @@ pub enum StartFailed {
         /// The socket's address.
         there: SocketAddr,
     },
-    /// An account's settings are invalid for its carrier.
-    #[error("account {name}: {problems}")]
-    Account {
-        /// Its name in the configuration.
-        name: String,
-        /// The problems, each with its fix.
-        problems: String,
-    },
     /// The data cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenFailed),
@@ -185,7 +177,7 @@ impl Running {
         let keys = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.keys.clone())).collect();
         let links = build::links(&config.accounts);
         let accounts = Accounts::default();
-        accounts.replace(build::accounts(&config.accounts, &links)?);
+        accounts.replace(build::accounts(&config.accounts, &links));
         let tokens = Tokens::from(config.tokens.clone());
 
         // Ops serves during recovery; connections at the other doors wait in the listen backlog.

@@ -12,7 +12,9 @@ mod review;
 mod second_act;
 mod stage;
 
-use crate::config::{AccountConfig, Carrier, Config, Door, Doors, Endpoint, Limits, Log, Storage, Twilio, seed};
+use crate::carrier::PublicUrl;
+use crate::carrier::twilio::{self, Twilio};
+use crate::config::{AccountConfig, Config, Door, Doors, Endpoint, Limits, Log, Storage, seed};
 use crate::daemon::systemd::Sockets;
 use crate::daemon::{Ended, Running, StartFailed};
 use crate::http::api::{Scope, Token};
@@ -28,6 +30,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The demo's directory: three queues, English and Italian presets, numbers with different limits.
@@ -167,22 +170,35 @@ fn config(
             secrets: secrets.collect(),
             events: Filter::default(),
         }],
-        accounts: vec![AccountConfig {
-            name: carrier.account.clone(),
-            public_url: carrier.public_url.clone(),
-            api_url: Some(api_url.to_owned()),
-            report_only_until: None,
-            carrier: Carrier::Twilio(Twilio {
-                account_sid: carrier.account_sid.clone(),
-                auth_tokens: vec![Secret::new(carrier.auth_token.as_str())],
-                shared_keys: Vec::new(),
-                keywords_off: false,
-            }),
-        }],
+        accounts: vec![account(carrier, api_url)],
         limits: Limits::default(),
         keep: Keep::default(),
         log: Log::default(),
         warnings: Vec::new(),
+    }
+}
+
+/// The demo's account with the simulated carrier at `api_url`.
+fn account(carrier: &CarrierSettings, api_url: &str) -> AccountConfig {
+    let public_url: PublicUrl = carrier.public_url.parse().expect("the simulator's settings have a URL");
+    let dialect = Twilio::new(twilio::Account {
+        name: carrier.account.clone(),
+        public_url: public_url.clone(),
+        api_url: api_url.parse().expect("it is the simulator's address"),
+        account_sid: carrier.account_sid.clone(),
+        auth_token: Secret::new(carrier.auth_token.as_str()),
+        other_auth_token: None,
+        shared_keys: Vec::new(),
+        keywords_off: false,
+    });
+    AccountConfig {
+        name: carrier.account.clone(),
+        carrier: "twilio",
+        public_url,
+        report_only_until: None,
+        dialect: Arc::new(dialect),
+        to_enter: String::new(),
+        leftovers: Vec::new(),
     }
 }
 

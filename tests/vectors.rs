@@ -126,11 +126,12 @@ fn twilio(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
         public_url: origin.parse().expect("it is an address"),
         api_url: twilio::API_URL.parse().expect("it is an address"),
         account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
-        auth_tokens: vec![Secret::new(token)],
+        auth_token: Secret::new(token),
+        other_auth_token: None,
         shared_keys: [Algorithm::HmacSha1, Algorithm::HmacSha256].into_iter().filter_map(shared_key).collect(),
         keywords_off: false,
     });
-    Box::new(dialect.expect("these settings are those of an account"))
+    Box::new(dialect)
 }
 
 /// Name and path of each `*.json`, in the order of their names.

@@ -3,8 +3,8 @@
 
 use super::answer::{self, RETRY_AFTER_MAX};
 use super::twilio::{self, Algorithm, SharedKey, Twilio};
-use super::{Inbox, LookUp, Numbers, Outbox, Webhook};
-use crate::model::{Secret, Timestamp};
+use super::{Dialect, Inbox, LookUp, NotVerified, Numbers, Unreadable, Webhook};
+use crate::model::{E164, InboundItem, Secret, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use std::sync::{Arc, LazyLock};
@@ -12,22 +12,25 @@ use std::sync::{Arc, LazyLock};
 /// The public URL under which [`fn@twilio`] signs webhooks.
 const PUBLIC_URL: &str = "https://gw.example.com";
 
+/// The time of everything: 2025-11-22T06:00:00Z.
+const NOW: Timestamp = Timestamp::from_ms(1_763_791_200_000);
+
 /// The account that all fuzz targets use.
 pub(crate) static TWILIO: LazyLock<Arc<Twilio>> = LazyLock::new(|| {
-    let account = Twilio::new(twilio::Account {
+    Arc::new(Twilio::new(twilio::Account {
         name: "main".to_owned(),
         public_url: PUBLIC_URL.parse().expect("it is an address"),
         api_url: twilio::API_URL.parse().expect("it is an address"),
         account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
-        auth_tokens: vec![Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60")],
+        auth_token: TWILIO_TOKEN.clone(),
+        other_auth_token: None,
         keywords_off: false,
         shared_keys: vec![SharedKey {
             id: "k1".to_owned(),
             algorithm: Algorithm::HmacSha256,
             secret: Secret::new("whk_3kq9Zr7Yb1Xn5TdWf8Lm"),
         }],
-    });
-    Arc::new(account.expect("these settings are those of an account"))
+    }))
 });
 
 /// The carrier's signature of a form.
@@ -36,44 +39,56 @@ pub(crate) fn signature(path_and_query: &str, form: &[u8]) -> HeaderValue {
     HeaderValue::try_from(signature).expect("base64 has no character that a header may not have")
 }
 
-/// Uses `input` both as a webhook and as a response: verify, parse, outcome, look-up, media.
+/// Uses `input` both as a webhook and as a response: verify, parse, outcome, look-up, media. A form without a signature
+/// gets a valid one, and must then pass verification.
 ///
 /// The input is formatted like a request: a line `POST /path?query` (for a response the status, `429`, replaces the
-/// method), one line per header, an empty line, the body. A form without a signature gets a valid one, and must then
-/// pass verification.
+/// method), one line per header, an empty line, the body.
 pub fn twilio(input: &[u8]) {
-    let Written { first, method, target, headers, body } = Written::read(input);
-    let now = Timestamp::from_ms(1_763_791_200_000);
-
-    let mut hook = Webhook {
-        method,
-        path_and_query: format!("/{}", target.trim_start_matches('/')),
-        headers: headers.clone(),
-        body: body.clone(),
-    };
-    // Both are called, because the parser must not panic on input that verification would reject.
-    let verified = TWILIO.verify(&hook, now);
-    let parsed = TWILIO.parse(&hook);
+    let written = Written::read(input);
+    let (mut hook, verified, parsed) = dialect(&**TWILIO, &written);
     assert!(TWILIO.signed_url(&hook).starts_with(PUBLIC_URL));
 
     let small_form = hook.body.iter().filter(|byte| **byte == b'&').count() < 500;
     if verified.is_err() && hook.headers.is_empty() && hook.method == Method::POST && small_form {
         hook.headers.insert("x-twilio-signature", signature(&hook.path_and_query, &hook.body));
-        assert_eq!(TWILIO.verify(&hook, now), Ok(()), "a webhook signed by Twilio passes");
+        assert_eq!(TWILIO.verify(&hook, NOW), Ok(()), "a webhook signed by Twilio passes");
         assert_eq!(TWILIO.parse(&hook), parsed, "the signature does not affect the content");
     }
     if let Ok(parsed) = parsed {
         assert_eq!(parsed.len(), 1, "a Twilio webhook has one item");
     }
-
-    let mut answer = Response::new(body);
-    *answer.status_mut() = StatusCode::from_bytes(first).unwrap_or(StatusCode::CREATED);
-    *answer.headers_mut() = headers;
-    let _ = TWILIO.outcome(&answer, now);
-    let number = "+14155550199".parse().expect("it is a number");
-    let result = TWILIO.look_up(number, &[answer], None);
+    let result = TWILIO.look_up(number(), &[written.response()], None);
     assert!(!matches!(result, LookUp::Request(_)), "one response is enough");
-    let _ = TWILIO.media(&target, None);
+}
+
+/// The webhook, and what a dialect makes of it.
+type Judged = (Webhook, Result<(), NotVerified>, Result<Vec<InboundItem>, Unreadable>);
+
+/// Everything that a dialect parses of what a carrier, or somebody else, sends.
+fn dialect(dialect: &dyn Dialect, written: &Written<'_>) -> Judged {
+    let hook = Webhook {
+        method: written.method.clone(),
+        path_and_query: format!("/{}", written.target.trim_start_matches('/')),
+        headers: written.headers.clone(),
+        body: written.body.clone(),
+    };
+    // Both are called, because the parser must not panic on input that verification would reject.
+    let (verified, parsed) = (dialect.verify(&hook, NOW), dialect.parse(&hook));
+    if let Err(why) = verified {
+        let refusal = dialect.refuse(why);
+        assert!(!refusal.status().is_success(), "a webhook that is not verified is not acknowledged");
+    }
+    let answer = written.response();
+    let _ = dialect.outcome(&answer, NOW);
+    let _ = dialect.token(&answer, NOW);
+    let _ = dialect.look_up(number(), &[answer], None);
+    let _ = dialect.media(&written.target, None);
+    (hook, verified, parsed)
+}
+
+fn number() -> E164 {
+    "+14155550199".parse().expect("it is a number")
 }
 
 static TWILIO_TOKEN: LazyLock<Secret> = LazyLock::new(|| Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60"));
@@ -82,9 +97,8 @@ static TWILIO_TOKEN: LazyLock<Secret> = LazyLock::new(|| Secret::new("5f3a9c0e7b
 pub fn retry_after(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value)]);
-    let now = Timestamp::from_ms(1_763_791_200_000);
-    let wait = answer::requested_wait(&headers, now);
-    assert_eq!(answer::retry_after(&headers, now), wait.map(|wait| wait.min(RETRY_AFTER_MAX)));
+    let wait = answer::requested_wait(&headers, NOW);
+    assert_eq!(answer::retry_after(&headers, NOW), wait.map(|wait| wait.min(RETRY_AFTER_MAX)));
     let trimmed = input.trim_ascii();
     if !trimmed.is_empty() && trimmed.iter().all(u8::is_ascii_digit) {
         assert!(wait.is_some(), "digits are seconds");
@@ -115,6 +129,14 @@ impl<'a> Written<'a> {
             headers: read_headers(headers),
             body: Bytes::copy_from_slice(body),
         }
+    }
+
+    /// The same as a response.
+    fn response(&self) -> Response<Bytes> {
+        let mut answer = Response::new(self.body.clone());
+        *answer.status_mut() = StatusCode::from_bytes(self.first).unwrap_or(StatusCode::CREATED);
+        *answer.headers_mut() = self.headers.clone();
+        answer
     }
 }
 

@@ -21,6 +21,11 @@ impl FromStr for PublicUrl {
 }
 
 impl PublicUrl {
+    /// The URL as entered, without a trailing slash.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
     /// The normalised URL.
     pub fn url(&self) -> &Url {
         &self.url

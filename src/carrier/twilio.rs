@@ -38,13 +38,7 @@ pub const API_URL: &str = "https://api.twilio.com";
 /// Twilio gives up on a webhook after 15 s; the rest is for the network.
 const ANSWER_WITHIN: Duration = Duration::from_secs(13);
 
-/// Maximum number of auth tokens: the current one and its successor.
-pub const AUTH_TOKENS_MAX: usize = 2;
-
-/// Maximum number of shared keys; verification searches all of them.
-pub const SHARED_KEYS_MAX: usize = 8;
-
-/// The settings of an account, from the configuration.
+/// The settings of an account, checked by the configuration.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// Our name of the account, which is part of the webhook path.
@@ -52,12 +46,15 @@ pub struct Account {
     /// The URL of the carriers' listener as Twilio calls it: `https://host`, with a path only if a proxy strips that
     /// path.
     pub public_url: PublicUrl,
-    /// The URL of Twilio's API: [`API_URL`], a regional one, or a simulator.
+    /// The URL of Twilio's API: [`API_URL`], a regional one, or a simulator. A plain one, like `public_url`: no user,
+    /// query or fragment.
     pub api_url: Url,
     /// `AC` and 32 hex digits.
     pub account_sid: String,
-    /// One or two tokens: the first is used for sends, webhooks may be signed with either.
-    pub auth_tokens: Vec<Secret>,
+    /// The token used for sends; webhooks may be signed with it.
+    pub auth_token: Secret,
+    /// Another token that webhooks may be signed with, during a rotation.
+    pub other_auth_token: Option<Secret>,
     /// Keys that webhooks may be signed with instead of a token.
     pub shared_keys: Vec<SharedKey>,
     /// Whether Twilio's own handling of STOP and HELP is switched off for this account, so that the gateway answers
@@ -96,14 +93,6 @@ impl Algorithm {
     }
 }
 
-/// The settings of a Twilio account are invalid.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .problems.join("; "))]
-pub struct InvalidAccount {
-    /// One problem per setting; each begins with the setting's name and says how to fix it.
-    pub problems: Vec<String>,
-}
-
 /// The dialect of one Twilio account.
 #[derive(Clone, Debug)]
 pub struct Twilio {
@@ -123,27 +112,19 @@ pub struct Twilio {
 }
 
 impl Twilio {
-    /// Creates the dialect of `account`, or returns all problems of its settings.
-    pub fn new(account: Account) -> Result<Self, InvalidAccount> {
-        let mut problems = problems_of(&account);
+    /// The dialect of `account`.
+    pub fn new(account: Account) -> Self {
         let resource = |name: &str| below(&account.api_url, &["2010-04-01", "Accounts", &account.account_sid, name]);
-        let send_uri = resource("Messages.json").parse::<Uri>();
-        if send_uri.is_err() && problems.is_empty() {
-            problems.push(format!("api_url is not a usable URL: use {API_URL}"));
-        }
-        let Ok(send_uri) = send_uri else { return Err(InvalidAccount { problems }) };
-        let Some(token) = account.auth_tokens.first().filter(|_| problems.is_empty()) else {
-            return Err(InvalidAccount { problems });
-        };
-        Ok(Self {
+        Self {
             base: PublicBase::new(&account.public_url),
             messages_url: account.public_url.messages(&account.name),
             receipts_url: account.public_url.receipts(&account.name),
             numbers_url: resource("IncomingPhoneNumbers.json"),
-            send_uri,
-            authorization: basic(&account.account_sid, token),
+            // Only a URL too long for a request is no URI; without one nothing is ever written.
+            send_uri: resource("Messages.json").parse().unwrap_or_default(),
+            authorization: basic(&account.account_sid, &account.auth_token),
             account,
-        })
+        }
     }
 }
 
@@ -213,42 +194,6 @@ impl Twilio {
         request.headers_mut().insert(header::AUTHORIZATION, self.authorization.clone());
         Some(request)
     }
-}
-
-/// The problems of the settings, one per line.
-fn problems_of(account: &Account) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (key, url, example) in
-        [("public_url", account.public_url.url(), "https://sms.example.com"), ("api_url", &account.api_url, API_URL)]
-    {
-        let plain = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        if !plain {
-            problems.push(format!("{key} is not a plain http or https URL: write it like {example}"));
-        }
-    }
-    let sid = account.account_sid.strip_prefix("AC").unwrap_or_default();
-    if sid.len() != 32 || !sid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        problems.push("account_sid is not AC and 32 hex digits: copy it from Twilio's console".to_owned());
-    }
-    if !(1..=AUTH_TOKENS_MAX).contains(&account.auth_tokens.len()) {
-        let found = account.auth_tokens.len();
-        problems.push(format!("auth_token_files has {found} entries: give one, or two during a rotation"));
-    }
-    if account.auth_tokens.iter().any(|token| token.expose().is_empty()) {
-        problems.push("auth_token_files names an empty file: write the auth token into it".to_owned());
-    }
-    if account.shared_keys.len() > SHARED_KEYS_MAX {
-        problems.push(format!("shared_keys has over {SHARED_KEYS_MAX} entries: remove those no longer in use"));
-    }
-    if account.shared_keys.iter().any(|key| key.id.is_empty() || key.secret.expose().is_empty()) {
-        problems.push("shared_keys has an entry with an empty id or an empty secret: fill it or remove it".to_owned());
-    }
-    problems
 }
 
 /// The `Authorization` header for a user and password.

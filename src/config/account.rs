@@ -1,82 +1,74 @@
-//! `[[account]]`: carrier accounts.
+//! `[[account]]`: carrier accounts. A few keys are common to all; a carrier reads its own.
+
+mod twilio;
 
 use super::problems::did_you_mean;
 use super::section::{Reading, Section};
-use super::{name, secrets, urls};
-use crate::model::{Secret, Timestamp};
+use super::{name, urls};
+use crate::carrier::{Dialect, PublicUrl};
+use crate::model::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// A carrier account.
 #[derive(Clone, Debug)]
 pub struct AccountConfig {
     /// Its name: used in webhook paths, metrics, and the directory.
     pub name: String,
-    /// The URL of the carriers' door as the carrier calls it, without a trailing slash. Signatures are computed over
-    /// it.
-    pub public_url: String,
-    /// Base URL for sending, if not the carrier's own.
-    pub api_url: Option<String>,
+    /// Its carrier's name in the file.
+    pub carrier: &'static str,
+    /// The URL of the carriers' door as the carrier calls it. Signatures are computed over it.
+    pub public_url: PublicUrl,
     /// Until this time a bad signature is counted and accepted (A59).
     pub report_only_until: Option<Timestamp>,
-    /// The carrier and its settings.
-    pub carrier: Carrier,
+    /// The carrier's protocol with the account's settings.
+    pub dialect: Arc<dyn Dialect>,
+    /// What to enter where at the carrier, for people: lines that begin with a verb.
+    pub to_enter: String,
+    /// Values left over from an example, one line each.
+    pub leftovers: Vec<String>,
 }
 
-/// A carrier with its settings.
-#[derive(Clone, Debug)]
-pub enum Carrier {
-    /// Twilio.
-    Twilio(Twilio),
+/// A carrier that an account can name.
+pub(super) struct Carrier {
+    /// Its name in the file.
+    pub(super) name: &'static str,
+    /// Reads the account's own keys and records their problems. `common` is `None` if a common key has a problem.
+    pub(super) read: fn(&Section<'_>, common: Option<&Common>, &mut Reading<'_>) -> Option<Own>,
 }
 
-/// Settings of a Twilio account.
-#[derive(Clone, Debug)]
-pub struct Twilio {
-    /// `AC` and 32 hexadecimal digits.
-    pub account_sid: String,
-    /// The current auth token, and a second one during a rotation.
-    pub auth_tokens: Vec<Secret>,
-    /// Keys of the newer signatures.
-    pub shared_keys: Vec<SharedKey>,
-    /// Twilio leaves STOP and HELP to the gateway.
-    pub keywords_off: bool,
+/// The supported carriers, one line each.
+pub(super) const CARRIERS: &[Carrier] = &[Carrier { name: "twilio", read: twilio::read }];
+
+/// The carriers of the contract that are not supported yet.
+const NOT_YET: [&str; 8] = ["telnyx", "vonage", "vonage_sms", "bandwidth", "plivo", "sinch", "infobip", "generic"];
+
+/// The keys that accounts of all carriers have.
+pub(super) struct Common {
+    /// The account's name.
+    pub(super) name: String,
+    /// The URL of the carriers' door as the carrier calls it.
+    pub(super) public_url: PublicUrl,
+    /// Base URL for sending, if not the carrier's own.
+    pub(super) api_url: Option<Url>,
 }
 
-/// A key shared with Twilio.
-#[derive(Clone, Debug)]
-pub struct SharedKey {
-    /// Its id in the signature header.
-    pub id: String,
-    /// The algorithm it is used with.
-    pub algorithm: KeyAlgorithm,
-    /// The key.
-    pub secret: Secret,
+/// What a carrier makes of an account.
+pub(super) struct Own {
+    /// See [`AccountConfig::dialect`].
+    pub(super) dialect: Arc<dyn Dialect>,
+    /// See [`AccountConfig::to_enter`].
+    pub(super) to_enter: String,
+    /// See [`AccountConfig::leftovers`].
+    pub(super) leftovers: Vec<String>,
 }
-
-/// Algorithm of a shared key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KeyAlgorithm {
-    /// `HMAC_SHA256`.
-    HmacSha256,
-    /// `HMAC_SHA1`.
-    HmacSha1,
-}
-
-/// The carriers named in the contract; only the first is supported.
-const CARRIERS: [&str; 9] =
-    ["twilio", "telnyx", "vonage", "vonage_sms", "bandwidth", "plivo", "sinch", "infobip", "generic"];
-
-/// Two are valid during a token rotation.
-const AUTH_TOKENS_MAX: usize = 2;
-
-/// Shared keys per account.
-const SHARED_KEYS_MAX: usize = 8;
 
 /// Longest time ahead for unchecked signatures; a longer rollout must be extended deliberately.
 const REPORT_ONLY_DAYS_MAX: u64 = 30;
 
-/// Returns the valid accounts; problems of the others are recorded.
-pub(super) fn accounts(root: &Section<'_>, reading: &mut Reading<'_>) -> Vec<AccountConfig> {
+/// Returns the valid accounts with one of these carriers; problems of the others are recorded.
+pub(super) fn accounts(root: &Section<'_>, carriers: &[Carrier], reading: &mut Reading<'_>) -> Vec<AccountConfig> {
     let sections = root.sections("account", reading);
     if sections.is_empty() && !root.has("account") {
         reading.warning("there is no [[account]]: nothing can be received or sent".to_owned());
@@ -84,42 +76,58 @@ pub(super) fn accounts(root: &Section<'_>, reading: &mut Reading<'_>) -> Vec<Acc
     let mut names = Vec::new();
     let mut accounts = Vec::new();
     for section in &sections {
-        accounts.extend(account(section, &names, reading));
+        accounts.extend(account(section, carriers, &names, reading));
         names.extend(section.peek_text("name"));
     }
     accounts
 }
 
-fn account(section: &Section<'_>, names: &[&str], reading: &mut Reading<'_>) -> Option<AccountConfig> {
+fn account(
+    section: &Section<'_>,
+    carriers: &[Carrier],
+    names: &[&str],
+    reading: &mut Reading<'_>,
+) -> Option<AccountConfig> {
     let name = name(section, names, reading);
-    let carrier = section.required_text("carrier", "one, as in carrier = \"twilio\"", reading)?;
-    match carrier {
-        "twilio" => {}
-        known if CARRIERS.contains(&known) => {
-            reading.problem(section, "carrier", format!("{known:?} is not supported by this version: use \"twilio\""));
-            return None;
-        }
-        _ => {
-            let meant = did_you_mean(carrier, CARRIERS);
-            let text = format!("{carrier:?} is not a known carrier: {meant}use \"twilio\" ({})", CARRIERS.join(" "));
-            reading.problem(section, "carrier", text);
-            return None;
-        }
-    }
+    let carrier = carrier(section, carriers, reading)?;
     if !section.has("public_url") {
         let what = "the URL at which the carrier reaches the carriers' door, as in \"https://sms.example.com\"";
         section.required_text("public_url", what, reading);
     }
     let public_url = urls::base_url(section, "public_url", reading);
     let api_url = urls::base_url(section, "api_url", reading);
-    if api_url.as_ref().is_some_and(|url| url.starts_with("http:") && !urls::stays_here(url)) {
+    if api_url.as_ref().is_some_and(|url| url.url().scheme() == "http" && !urls::is_loopback(url.url())) {
         reading.warning(format!("{} is not https: credentials would be sent unencrypted", section.named("api_url")));
     }
     let report_only_until = report_only_until(section, reading);
-    let twilio = twilio(section, reading);
+    let common = name.zip(public_url).map(|(name, public_url)| Common {
+        name: name.to_owned(),
+        public_url,
+        api_url: api_url.map(|url| url.url().clone()),
+    });
+    let own = (carrier.read)(section, common.as_ref(), reading);
     section.no_other_keys(reading);
-    let carrier = Carrier::Twilio(twilio?);
-    Some(AccountConfig { name: name?.to_owned(), public_url: public_url?, api_url, report_only_until, carrier })
+    let (Common { name, public_url, .. }, Own { dialect, to_enter, leftovers }) = (common?, own?);
+    Some(AccountConfig { name, carrier: carrier.name, public_url, report_only_until, dialect, to_enter, leftovers })
+}
+
+/// The carrier that the section names.
+fn carrier<'a>(section: &Section<'_>, carriers: &'a [Carrier], reading: &mut Reading<'_>) -> Option<&'a Carrier> {
+    let name = section.required_text("carrier", "one, as in carrier = \"twilio\"", reading)?;
+    let found = carriers.iter().find(|carrier| carrier.name == name);
+    if found.is_none() {
+        let supported: Vec<_> = carriers.iter().map(|carrier| format!("{:?}", carrier.name)).collect();
+        let supported = supported.join(" or ");
+        let known: Vec<_> = carriers.iter().map(|carrier| carrier.name).chain(NOT_YET).collect();
+        let text = if NOT_YET.contains(&name) {
+            format!("{name:?} is not supported by this version: use {supported}")
+        } else {
+            let meant = did_you_mean(name, known.iter().copied());
+            format!("{name:?} is not a known carrier: {meant}use {supported} ({})", known.join(" "))
+        };
+        reading.problem(section, "carrier", text);
+    }
+    found
 }
 
 fn report_only_until(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Timestamp> {
@@ -135,79 +143,4 @@ fn report_only_until(section: &Section<'_>, reading: &mut Reading<'_>) -> Option
         reading.warning(format!("{at} has passed, and signatures are checked: remove it"));
     }
     Some(until)
-}
-
-fn twilio(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<Twilio> {
-    let sid = section.required_text("account_sid", "AC and 32 hexadecimal digits, from Twilio's console", reading);
-    let sid = sid.filter(|sid| {
-        let right = is_account_sid(sid);
-        if !right {
-            reading.problem(
-                section,
-                "account_sid",
-                "is invalid: it must be AC and 32 hexadecimal digits, from Twilio's console",
-            );
-        }
-        right
-    });
-    let mut auth_tokens = Vec::new();
-    for (file, token) in secrets::named_secret_files(section, "auth_token_files", AUTH_TOKENS_MAX, reading) {
-        if !is_auth_token(&token) {
-            let what = "is not an auth token: expected 32 hexadecimal digits, from Twilio's console";
-            reading.problem(section, "auth_token_files", format!("{file:?} {what}"));
-        }
-        auth_tokens.push(token);
-    }
-    let sections = section.sections("shared_keys", reading);
-    if sections.len() > SHARED_KEYS_MAX {
-        reading.problem(section, "shared_keys", format!("has more than {SHARED_KEYS_MAX} keys: remove unused ones"));
-    }
-    let shared_keys: Vec<_> = sections.iter().filter_map(|section| shared_key(section, reading)).collect();
-    for (index, key) in shared_keys.iter().enumerate() {
-        if shared_keys[..index].iter().any(|other| other.id == key.id) {
-            reading.problem(section, "shared_keys", format!("has two keys with the id {:?}: remove one", key.id));
-        }
-    }
-    let keywords_off = section.flag("keywords_off", reading);
-    Some(Twilio { account_sid: sid?.to_owned(), auth_tokens, shared_keys, keywords_off })
-}
-
-fn is_account_sid(text: &str) -> bool {
-    text.strip_prefix("AC").is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn is_auth_token(token: &Secret) -> bool {
-    token.expose().len() == 32 && token.expose().iter().all(u8::is_ascii_hexdigit)
-}
-
-fn shared_key(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<SharedKey> {
-    let id = section.required_text("id", "the key's id, from Twilio's console", reading);
-    let known = "\"HMAC_SHA256\" or \"HMAC_SHA1\"";
-    let algorithm = match section.required_text("algorithm", known, reading) {
-        None => None,
-        Some("HMAC_SHA256") => Some(KeyAlgorithm::HmacSha256),
-        Some("HMAC_SHA1") => Some(KeyAlgorithm::HmacSha1),
-        Some(other) => {
-            reading.problem(section, "algorithm", format!("{other:?} is not supported: use {known}"));
-            None
-        }
-    };
-    let secret = secrets::secret_file(section, "secret_file", reading);
-    section.no_other_keys(reading);
-    let id = id.filter(|id| {
-        if id.is_empty() {
-            reading.problem(section, "id", "is empty: give the key's id, from Twilio's console");
-        }
-        !id.is_empty()
-    });
-    Some(SharedKey { id: id?.to_owned(), algorithm: algorithm?, secret: secret? })
-}
-
-impl Carrier {
-    /// Its name in the file.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Twilio(_) => "twilio",
-        }
-    }
 }

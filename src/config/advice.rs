@@ -1,8 +1,7 @@
 //! Output of `offhook check` for a valid configuration: URLs to enter at the carrier, and values left over from
 //! examples.
 
-use super::{Carrier, Config};
-use crate::carrier::PublicUrl;
+use super::Config;
 use crate::directory::Document;
 use crate::model::E164;
 use std::fmt::Write as _;
@@ -15,22 +14,18 @@ const NAMED_MAX: usize = 3;
 pub fn addresses(config: &Config) -> String {
     let mut text = String::new();
     for account in &config.accounts {
-        let Ok(public_url) = account.public_url.parse::<PublicUrl>() else { continue };
-        let Carrier::Twilio(_) = account.carrier;
-        let (name, messages, receipts) =
-            (&account.name, public_url.messages(&account.name), public_url.receipts(&account.name));
-        let prefix = public_url.url().path().trim_end_matches('/');
+        let name = &account.name;
+        let prefix = account.public_url.url().path().trim_end_matches('/');
         let proxy = if prefix.is_empty() {
             "must pass path and query on unchanged".to_owned()
         } else {
             format!("must strip {prefix} from the path, and pass the rest and the query on unchanged")
         };
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "account {name}: enter at Twilio\n  \
-             for incoming messages, of each number or its Messaging Service (HTTP POST): {messages}\n  \
-             for delivery receipts nothing: each text carries {receipts}\n  \
-             a proxy before the carriers' door {proxy}; webhooks must arrive at /carriers/{name}/...\n"
+            "account {name}: {}  a proxy before the carriers' door {proxy}; webhooks must arrive at \
+             /carriers/{name}/...",
+            account.to_enter
         );
     }
     text
@@ -41,17 +36,10 @@ pub fn placeholders(config: &Config, seed: Option<&Document>) -> Vec<String> {
     let mut found = Vec::new();
     for account in &config.accounts {
         let at = format!("account[{:?}]", account.name);
-        if is_example(&account.public_url) {
+        if is_example(account.public_url.written()) {
             found.push(format!("{at}.public_url is the example's URL: set the one that the carrier calls"));
         }
-        let Carrier::Twilio(twilio) = &account.carrier;
-        if twilio.account_sid.trim_start_matches("AC").bytes().all(|byte| byte == b'0') {
-            found.push(format!("{at}.account_sid is the example's: copy the account's own from the Twilio console"));
-        }
-        let is_filler = |token: &[u8]| token.iter().all(|byte| Some(byte) == token.first());
-        if twilio.auth_tokens.iter().any(|token| is_filler(token.expose())) {
-            found.push(format!("{at}.auth_token_files contains the example's token: use the account's own"));
-        }
+        found.extend_from_slice(&account.leftovers);
     }
     for endpoint in config.webhooks.iter().filter(|endpoint| is_example(&endpoint.url)) {
         let at = format!("platform.webhook[{:?}]", endpoint.name);

@@ -1,6 +1,10 @@
 //! Valid files, and files with many problems at once.
 
 use super::*;
+use crate::carrier::Outbound;
+use crate::model::{Day, MessageId, Position};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::fs;
 use tempfile::TempDir;
 
@@ -17,7 +21,7 @@ fn example_is_valid_and_shows_the_defaults() {
     assert_eq!(config.tokens[0].scopes.len(), 4);
     assert_eq!(config.tokens[0].secret.expose(), b"an-adapter-token-of-some-length");
     assert_eq!(config.webhooks[0].secrets[0].expose(), [7; 32]);
-    assert_eq!(config.accounts[0].public_url, "https://sms.example.com");
+    assert_eq!(config.accounts[0].public_url.written(), "https://sms.example.com");
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.storage, Storage::default());
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
@@ -189,6 +193,32 @@ fn unsupported_carrier_is_distinguished_from_an_unknown_one() {
 }
 
 #[test]
+fn wrong_settings_of_a_twilio_account_are_all_reported_without_secrets() {
+    let key = "{ id = \"\", algorithm = \"HMAC_SHA1\", secret_file = \"adapter\" }";
+    let keys: Vec<_> = (0..9).map(|nth| key.replacen("\"\"", &format!("\"k{}\"", nth % 8), 1)).collect();
+    let problems = checked(&format!(
+        "[[account]]\nname = \"main\"\ncarrier = \"twilio\"\npublic_url = \"https://me:pass@gw.example.com\"\n\
+         api_url = \"data:text/plain,x\"\naccount_sid = \"SM1\"\nauth_token_files = [\"adapter\", \"empty\", \"s\"]\n\
+         shared_keys = [{}, {key}]\n",
+        keys.join(", ")
+    ));
+    let problems = problems.unwrap_err().to_string();
+    for (at, says) in [
+        ("4:14: account[\"main\"].public_url", "contains a user or password"),
+        ("5:11: account[\"main\"].api_url", "is neither http nor https"),
+        ("6:15: account[\"main\"].account_sid", "is invalid"),
+        ("7:20: account[\"main\"].auth_token_files", "names 3 files"),
+        ("8:15: account[\"main\"].shared_keys", "has more than 8 keys"),
+        ("8:15: account[\"main\"].shared_keys", "has two keys with the id \"k0\""),
+        ("account[\"main\"].shared_keys[\"\"].id", "is empty"),
+    ] {
+        assert!(problems.contains(&format!("{at} {says}")), "{at} {says} is not in:\n{problems}");
+    }
+    assert_eq!(problems.lines().count(), 8, "{problems}");
+    assert!(!problems.contains("pass@") && !problems.contains("no-signing-key"), "{problems}");
+}
+
+#[test]
 fn storage_limits_are_bytes_and_zero_disables_the_ballast() {
     let storage = |line: &str| checked(&format!("[storage]\n{line}\n")).map(|config| config.storage);
     let usual = Storage::default();
@@ -308,8 +338,7 @@ fn secret_is_read_without_the_newline_and_never_printed() {
     const TOKEN: &str = "fedcba9876543210fedcba9876543210";
     fs::write(place.path().join("secrets/twilio"), format!("{TOKEN}\r\n\n")).unwrap();
     let config = read(EXAMPLE, &place.path().join("offhook.toml"), Timestamp::parse(NOW).unwrap()).unwrap();
-    let Carrier::Twilio(twilio) = &config.accounts[0].carrier;
-    assert_eq!(twilio.auth_tokens[0].expose(), TOKEN.as_bytes());
+    assert_eq!(password(&config.accounts[0]), TOKEN);
     for printed in [config.summary(), format!("{config:?}")] {
         assert!(!printed.contains(TOKEN) && !printed.contains("adapter-token"), "{printed}");
     }
@@ -380,6 +409,22 @@ fn summary_lists_what_would_run() {
 fn missing_file_is_reported_as_a_problem() {
     let problems = load(Path::new("/nonexistent/offhook.toml")).unwrap_err();
     assert!(problems.to_string().ends_with("as in config/offhook.toml\n1 problem"), "{problems}");
+}
+
+/// The password of the account's sends.
+fn password(account: &AccountConfig) -> String {
+    let send = Outbound {
+        message: MessageId::new(Day(1), Position(1), 0),
+        attempt: 1,
+        from: "+12065550100".parse().unwrap(),
+        to: "+12065550142".parse().unwrap(),
+        text: "hello".to_owned(),
+        valid_for_secs: 60,
+    };
+    let request = account.dialect.request(&send, None, Timestamp::default());
+    let credentials = request.headers()["authorization"].to_str().unwrap().strip_prefix("Basic ").unwrap();
+    let plain = String::from_utf8(STANDARD.decode(credentials).unwrap()).unwrap();
+    plain.split_once(':').unwrap().1.to_owned()
 }
 
 /// Checks `text` as the file `offhook.toml` next to the secrets of the example.

@@ -1,16 +1,17 @@
 //! URLs of the file. They are kept as written, because signatures are computed over them.
 
 use super::section::{Reading, Section};
+use crate::carrier::PublicUrl;
 use url::{Host, Url};
 
 /// A base URL that paths are appended to: no query, no fragment, no trailing slash.
-pub(super) fn base_url(section: &Section<'_>, key: &'static str, reading: &mut Reading<'_>) -> Option<String> {
+pub(super) fn base_url(section: &Section<'_>, key: &'static str, reading: &mut Reading<'_>) -> Option<PublicUrl> {
     let (text, url) = checked(section, key, reading)?;
     if url.query().is_some() {
         reading.problem(section, key, "has a query: remove the ? and everything after it");
         return None;
     }
-    Some(text.trim_end_matches('/').to_owned())
+    text.parse().ok()
 }
 
 /// A URL that requests are sent to. A query is allowed.
@@ -20,11 +21,6 @@ pub(super) fn endpoint_url(section: &Section<'_>, key: &'static str, reading: &m
         reading.warning(format!("{} is not https: events are sent unencrypted", section.named(key)));
     }
     Some(text)
-}
-
-/// Whether a URL is on loopback.
-pub(super) fn stays_here(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| is_loopback(&url))
 }
 
 /// The URL is not shown in problems, because some contain keys.
@@ -74,7 +70,8 @@ fn written_host(text: &str) -> &str {
     authority.rsplit('@').next().unwrap_or_default()
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL is on loopback.
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -1,9 +1,7 @@
 //! Builds parts from a configuration: accounts, endpoints of webhooks, limits of doors.
 
 use super::StartFailed;
-use crate::carrier::Dialect;
-use crate::carrier::twilio::{self, Algorithm};
-use crate::config::{self, AccountConfig, Carrier, Config, KeyAlgorithm};
+use crate::config::{self, AccountConfig, Config};
 use crate::net::{Bounds, Client, ClientBounds, Shares, connections_that_fit, descriptors_max};
 use crate::observe;
 use crate::work::{Account, AccountMap, Endpoint, HttpLink, feed};
@@ -29,47 +27,14 @@ pub(super) fn links(accounts: &[AccountConfig]) -> HashMap<String, HttpLink> {
 }
 
 /// The accounts that have a link, by name. An account that is new in the configuration has none before a restart.
-pub(super) fn accounts(
-    accounts: &[AccountConfig],
-    links: &HashMap<String, HttpLink>,
-) -> Result<AccountMap, StartFailed> {
-    let mut built = AccountMap::new();
-    for config in accounts {
-        let dialect = dialect(config)?;
-        let Some(link) = links.get(&config.name) else { continue };
-        let account = Account::http(&config.name, dialect, link.clone());
+pub(super) fn accounts(accounts: &[AccountConfig], links: &HashMap<String, HttpLink>) -> AccountMap {
+    let linked = accounts.iter().filter_map(|config| Some((config, links.get(&config.name)?)));
+    let built = linked.map(|(config, link)| {
+        let account = Account::http(&config.name, Arc::clone(&config.dialect), link.clone());
         let account = Account { report_only_until: config.report_only_until, ..account };
-        built.insert(config.name.clone(), Arc::new(account));
-    }
-    Ok(built)
-}
-
-fn dialect(config: &AccountConfig) -> Result<Arc<dyn Dialect>, StartFailed> {
-    let wrong = |problems: String| StartFailed::Account { name: config.name.clone(), problems };
-    let url = |key: &str, text: &str| url::Url::parse(text).map_err(|error| wrong(format!("{key}: {error}")));
-    match &config.carrier {
-        Carrier::Twilio(account) => {
-            let shared_keys = account.shared_keys.iter().map(|key| twilio::SharedKey {
-                id: key.id.clone(),
-                algorithm: match key.algorithm {
-                    KeyAlgorithm::HmacSha1 => Algorithm::HmacSha1,
-                    KeyAlgorithm::HmacSha256 => Algorithm::HmacSha256,
-                },
-                secret: key.secret.clone(),
-            });
-            let account = twilio::Account {
-                name: config.name.clone(),
-                public_url: config.public_url.parse().map_err(|error| wrong(format!("public_url: {error}")))?,
-                api_url: url("api_url", config.api_url.as_deref().unwrap_or(twilio::API_URL))?,
-                account_sid: account.account_sid.clone(),
-                auth_tokens: account.auth_tokens.clone(),
-                shared_keys: shared_keys.collect(),
-                keywords_off: account.keywords_off,
-            };
-            let twilio = twilio::Twilio::new(account).map_err(|invalid| wrong(invalid.problems.join("; ")))?;
-            Ok(Arc::new(twilio))
-        }
-    }
+        (config.name.clone(), Arc::new(account))
+    });
+    built.collect()
 }
 
 /// All endpoints.

@@ -103,7 +103,7 @@ impl Reload {
     fn replace(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
         // An account that the configuration names no more stays until a restart: texts may wait for it.
         let mut accounts = (*self.accounts.current()).clone();
-        accounts.extend(build::accounts(&config.accounts, &self.links)?);
+        accounts.extend(build::accounts(&config.accounts, &self.links));
         let mut keys = HashMap::new();
         for endpoint in &config.webhooks {
             keys.insert(endpoint.name.as_str(), build::keys(endpoint)?);
@@ -166,7 +166,8 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
         fixed.insert(key, format!("{} {:?}", endpoint.url, endpoint.events));
     }
     for account in &config.accounts {
-        fixed.insert(format!("account[{:?}]", account.name), account.carrier.name().to_owned());
+        // Accounts come and go by a restart; all their settings are taken over.
+        fixed.insert(format!("account[{:?}]", account.name), String::new());
     }
     fixed
 }

@@ -233,11 +233,11 @@ fn dialect() -> twilio::Twilio {
         public_url: "https://sms.example.com".parse().unwrap(),
         api_url: twilio::API_URL.parse().unwrap(),
         account_sid: ACCOUNT_SID.to_owned(),
-        auth_tokens: vec![Secret::new(AUTH_TOKEN)],
+        auth_token: Secret::new(AUTH_TOKEN),
+        other_auth_token: None,
         shared_keys: Vec::new(),
         keywords_off: false,
     })
-    .unwrap()
 }
 
 /// The form body of a text from [`CALLER`] to [`SUPPORT`], as Twilio posts it.

@@ -129,9 +129,7 @@ async fn run(
 fn not_started(failed: &StartFailed, config: &Config) -> NotStarted {
     let why = preflight::explained(failed, config);
     match failed {
-        StartFailed::Account { .. } | StartFailed::Endpoint { .. } | StartFailed::Elsewhere { .. } => {
-            NotStarted::Configuration(why)
-        }
+        StartFailed::Endpoint { .. } | StartFailed::Elsewhere { .. } => NotStarted::Configuration(why),
         StartFailed::Bind { .. } | StartFailed::Open(_) | StartFailed::Thread(_) => NotStarted::Other(why),
     }
 }

@@ -13,6 +13,7 @@ use hmac::{Hmac, Mac, digest::KeyInit};
 use http::{HeaderMap, Method, header};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use std::iter;
 use subtle::ConstantTimeEq;
 
 /// Maximum number of form parameters; Twilio sends about thirty. It bounds the sorting that an attacker can cause.
@@ -157,7 +158,7 @@ fn keys<'a>(account: &'a Account, settings: Option<&[u8]>) -> (Algorithm, Vec<&'
         .and_then(|(id, algorithm)| account.shared_keys.iter().find(|key| key.id == id && key.algorithm == algorithm));
     match shared {
         Some(key) => (key.algorithm, vec![&key.secret]),
-        None => (Algorithm::HmacSha1, account.auth_tokens.iter().collect()),
+        None => (Algorithm::HmacSha1, iter::once(&account.auth_token).chain(&account.other_auth_token).collect()),
     }
 }
 

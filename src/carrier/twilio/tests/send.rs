@@ -12,8 +12,7 @@ const NUMBERS: &str = include_str!("../bodies/numbers.json");
 
 #[test]
 fn a_send_is_a_form_with_a_callback_url_that_has_our_message_id() {
-    let tokens = vec![Secret::new(TOKEN), Secret::new("next")];
-    let twilio = Twilio::new(Account { auth_tokens: tokens, ..account() }).unwrap();
+    let twilio = Twilio::new(Account { other_auth_token: Some(Secret::new("next")), ..account() });
     let request = twilio.request(&outbound(3_600), None, NOW);
     assert_eq!(
         (request.method(), request.uri().path()),
@@ -55,7 +54,7 @@ fn public_and_api_urls_may_have_a_path() {
         api_url: "http://127.0.0.1:9100/sim".parse().unwrap(),
         ..account()
     };
-    let request = Twilio::new(account).unwrap().request(&outbound(1), None, NOW);
+    let request = Twilio::new(account).request(&outbound(1), None, NOW);
     assert_eq!(request.uri().to_string(), format!("http://127.0.0.1:9100/sim/2010-04-01/Accounts/{SID}/Messages.json"));
     let body = std::str::from_utf8(request.body()).unwrap();
     assert!(body.contains("gw.example.com%2Fsms%2Fcarriers%2Fs%25C3%25BCd%2Freceipts%3Fmessage%3Dmsg_"), "{body}");
