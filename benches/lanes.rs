@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use offhook::carrier::twilio::{self, Twilio};
-use offhook::engine::{Core, Engine, Handle, Reads, Urgency, WallClock};
+use offhook::engine::{Core, Engine, Handle, Reads, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, Content, PutCall, Reply, Send};
@@ -158,7 +158,7 @@ async fn backlog(engine: &Handle, lanes: u64, secs: u64, limits: fn(u64) -> Limi
             for lane in (asker..lanes).step_by(ASKERS as usize) {
                 let rate = limits(lane).millisegments_per_second.unwrap_or(1);
                 for _ in 0..u64::from(rate) * secs / 1_000 + 1 {
-                    let reply = engine.submit(text(lane), Urgency::Ordinary, Duration::from_secs(60)).await;
+                    let reply = engine.submit(text(lane), Duration::from_secs(60)).await;
                     assert!(matches!(reply, Ok(Reply::Message { .. })), "{reply:?}");
                     queued += 1;
                 }

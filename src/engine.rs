@@ -20,7 +20,7 @@ pub use self::clock::{ACCEPTED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock, w
 pub use self::compaction::{CompactionFailed, CompactionHandle, CompactionOptions, Compactor, Spare, compact};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget, Recovered};
 pub use self::erase::Erased;
-pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY, Urgency};
+pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY};
 pub use self::reads::Reads;
 pub use self::tail::{Follow, FollowFailed};
 

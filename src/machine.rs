@@ -17,6 +17,7 @@ pub mod record;
 pub mod rows;
 pub mod show;
 pub mod state;
+pub mod urgency;
 pub mod view;
 pub mod why;
 

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use offhook::engine::{Clock, Core, Engine, Handle, Urgency, WallClock};
+use offhook::engine::{Clock, Core, Engine, Handle, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::{FileJournal, Options};
 use offhook::machine::command::{Command, PutCall, Reply};
@@ -244,7 +244,7 @@ impl Clock for Ahead {
 }
 
 async fn begin(engine: &Handle, call: &str) {
-    let reply = engine.submit(put_call(call, 0), Urgency::Ordinary, Duration::from_secs(60)).await;
+    let reply = engine.submit(put_call(call, 0), Duration::from_secs(60)).await;
     assert!(matches!(reply, Ok(Reply::Call { created: true, .. })), "{reply:?}");
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
-use offhook::engine::{Clock, Core, Engine, Handle, Reads, Urgency, WallClock};
+use offhook::engine::{Clock, Core, Engine, Handle, Reads, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::MemoryJournal;
 use offhook::machine::command::{Command, PutCall, Reply};
@@ -170,12 +170,12 @@ impl World {
             alternative: None,
             attestation: None,
         };
-        self.handle.submit(Command::PutCall(put), Urgency::Ordinary, SOON).await.unwrap();
+        self.handle.submit(Command::PutCall(put), SOON).await.unwrap();
     }
 
     async fn end(&self, call: &str) {
         let end = Command::EndCall { call: CallId::read(call).unwrap(), reason: None, key: None };
-        self.handle.submit(end, Urgency::Ordinary, SOON).await.unwrap();
+        self.handle.submit(end, SOON).await.unwrap();
     }
 
     /// Runs retention until `done`.

@@ -6,7 +6,7 @@
 
 use super::{StartFailed, build};
 use crate::config::{self, Config, Door, Doors};
-use crate::engine::{Handle, Urgency};
+use crate::engine::Handle;
 use crate::http::api::Tokens;
 use crate::machine::command::Command;
 use crate::net::ServerTls;
@@ -47,7 +47,7 @@ impl Reload {
     /// Retries paused accounts at once: the reloaded configuration may have fixed them.
     pub async fn try_accounts(&self) {
         // If the engine has no time for it, they are retried when their pause ends.
-        let _busy = self.engine.submit(Command::TryAccounts, Urgency::Urgent, PATIENCE).await;
+        let _busy = self.engine.submit(Command::TryAccounts, PATIENCE).await;
     }
 
     /// Reads the file again and applies it, or reports its problems and applies nothing. Blocks.

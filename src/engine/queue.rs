@@ -3,6 +3,7 @@
 use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget};
 use super::oldest::Oldest;
 use crate::machine::command::{Command, Reply};
+use crate::machine::urgency::Urgency;
 use crate::observe::{self, Undecided};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,15 +22,6 @@ const URGENT_MAX: usize = 65_536;
 
 /// How often the engine's loop iterates when idle.
 pub const TURNS_EVERY: Duration = Duration::from_secs(1);
-
-/// Whether a command may be refused for load.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Urgency {
-    /// Decided first and practically never refused for load, because it frees resources.
-    Urgent,
-    /// Refused when too many commands wait.
-    Ordinary,
-}
 
 /// Why a command was not decided, or why its reply is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,26 +95,24 @@ fn queue(most: usize) -> (QueueSender, QueueReceiver) {
 
 impl Handle {
     /// Submits a command and waits for its reply, which comes once its effects are durable. A command that cannot be
-    /// decided within `patience` is dropped; once it is decided, the reply is waited for without limit.
-    pub async fn submit(&self, command: Command, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
-        self.send(Request::Decide(command), urgency, patience).await
+    /// decided `within` this time is dropped; once it is decided, the reply is waited for without limit.
+    pub async fn submit(&self, command: Command, within: Duration) -> Result<Reply, SubmitError> {
+        self.reply(self.enqueue(Request::Decide(command), within)).await
     }
 
     /// Drops old events and segments, and waits until that is done.
-    pub async fn forget(&self, forget: Forget, patience: Duration) -> Result<(), SubmitError> {
-        self.send(Request::Forget(forget), Urgency::Urgent, patience).await.map(drop)
+    pub async fn forget(&self, forget: Forget, within: Duration) -> Result<(), SubmitError> {
+        self.reply(self.enqueue(Request::Forget(forget), within)).await.map(drop)
     }
 
     /// Submits commands in this order at once, and waits for the reply of each, as [`Handle::submit`] does for one.
     pub async fn submit_many(
         &self,
-        commands: impl IntoIterator<Item = (Command, Urgency)>,
-        patience: Duration,
+        commands: impl IntoIterator<Item = Command>,
+        within: Duration,
     ) -> Vec<Result<Reply, SubmitError>> {
-        let enqueued: Vec<_> = commands
-            .into_iter()
-            .map(|(command, urgency)| self.enqueue(Request::Decide(command), urgency, patience))
-            .collect();
+        let commands = commands.into_iter();
+        let enqueued: Vec<_> = commands.map(|command| self.enqueue(Request::Decide(command), within)).collect();
         let mut replies = Vec::with_capacity(enqueued.len());
         for enqueued in enqueued {
             replies.push(self.reply(enqueued).await);
@@ -130,14 +120,14 @@ impl Handle {
         replies
     }
 
-    async fn send(&self, request: Request, urgency: Urgency, patience: Duration) -> Result<Reply, SubmitError> {
-        self.reply(self.enqueue(request, urgency, patience)).await
-    }
-
-    fn enqueue(&self, request: Request, urgency: Urgency, patience: Duration) -> Result<Replying, SubmitError> {
+    fn enqueue(&self, request: Request, within: Duration) -> Result<Replying, SubmitError> {
+        let urgency = match &request {
+            Request::Decide(command) => command.urgency(),
+            Request::Forget(_) => Urgency::Urgent,
+        };
         let (reply, replying) = oneshot::channel();
         let submitted_at = Instant::now();
-        let submitted = Submitted { request, submitted_at, give_up: submitted_at + patience, reply };
+        let submitted = Submitted { request, submitted_at, give_up: submitted_at + within, reply };
         let entrance = match urgency {
             Urgency::Urgent => &self.urgent,
             Urgency::Ordinary => &self.ordinary,

@@ -185,12 +185,12 @@ fn the_first_position_at_a_time_is_found() {
 async fn a_command_whose_caller_has_given_up_is_dropped_undecided() {
     let world = World::new();
     let (engine, handle) = Engine::start(world.core).unwrap();
-    let late = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::ZERO).await;
+    let late = handle.submit(text("SM1", "hello"), Duration::ZERO).await;
     assert_eq!(late, Err(SubmitError::TooLate));
-    let in_time = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::from_secs(60)).await;
+    let in_time = handle.submit(text("SM1", "hello"), Duration::from_secs(60)).await;
     assert_eq!(in_time, Ok(Reply::InboundItem(IntakeOutcome::Attached)));
     assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Cleanly));
-    let stopped = handle.submit(text("SM2", "hello"), Urgency::Urgent, Duration::from_secs(60)).await;
+    let stopped = handle.submit(text("SM2", "hello"), Duration::from_secs(60)).await;
     assert_eq!(stopped, Err(SubmitError::Stopped));
 }
 
@@ -200,7 +200,7 @@ async fn when_the_journal_fails_no_command_is_answered_and_the_engine_ends() {
     let journal = world.journal.clone();
     let (engine, handle) = Engine::start(world.core).unwrap();
     journal.fail();
-    let answer = handle.submit(text("SM1", "hello"), Urgency::Ordinary, Duration::from_secs(60)).await;
+    let answer = handle.submit(text("SM1", "hello"), Duration::from_secs(60)).await;
     assert_eq!(answer, Err(SubmitError::Stopped));
     engine.ended().await;
     assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Failed(_)));

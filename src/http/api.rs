@@ -22,8 +22,9 @@ pub use auth::{Scope, Token, Tokens};
 
 use self::idempotency::{Held, InFlight};
 use super::answer::{encoded, internal, problem};
-use crate::engine::{Handle, Reads, SubmitError, Urgency};
+use crate::engine::{Handle, Reads, SubmitError};
 use crate::machine::command::{Command, IdempotencyKey, Reply};
+use crate::machine::urgency::NewWork;
 use crate::model::Timestamp;
 use crate::net::{BodyRefused, MayBeDone, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
@@ -164,23 +165,30 @@ impl Api {
     }
 
     /// Submits a command. It runs as its own task, so a client that disconnects does not cancel it.
-    async fn decide(&self, command: Command, urgency: Urgency, key: Option<IdempotencyKey>) -> Result<Reply, Refusal> {
+    async fn decide(&self, command: Command, key: Option<IdempotencyKey>) -> Result<Reply, Refusal> {
         self.takes_work()?;
-        // With low disk space only new work is refused. For PUT, `calls::put` checks whether the call is new.
-        if matches!(command, Command::Send(_)) && self.readiness.holds(NotReady::LowDisk) {
+        if self.readiness.holds(NotReady::LowDisk) && self.is_new_work(&command).await? {
             return Err(storage_unavailable());
         }
         let held = key.map(|key| self.in_flight.hold(key)).transpose()?;
-        self.submit(command, urgency, held).await
+        self.submit(command, held).await
+    }
+
+    async fn is_new_work(&self, command: &Command) -> Result<bool, Refusal> {
+        match command.new_work() {
+            NewWork::Yes => Ok(true),
+            NewWork::No => Ok(false),
+            NewWork::IfUnknown(call) => Ok(!self.call_exists(call.clone()).await?),
+        }
     }
 
     /// Like [`Self::decide`], without its checks and with the idempotency key already held.
-    async fn submit(&self, command: Command, urgency: Urgency, held: Option<Held>) -> Result<Reply, Refusal> {
+    async fn submit(&self, command: Command, held: Option<Held>) -> Result<Reply, Refusal> {
         let engine = self.engine.clone();
         let work = self.tasks.spawn(async move {
             // Held until the outcome is known, even after the client's timeout.
             let _held = held;
-            engine.submit(command, urgency, DECIDED_WITHIN).await
+            engine.submit(command, DECIDED_WITHIN).await
         });
         match timeout(OUTCOME_WITHIN, work).await {
             Ok(Ok(Ok(Reply::Refused(refusal)))) => Err(refusal),

@@ -5,7 +5,6 @@
 
 mod directory;
 
-pub(super) use directory::SETTINGS_ROW;
 pub use directory::directory_from;
 
 use super::Private;

@@ -1,13 +1,15 @@
 //! Decides commands: applies the rules to the current state.
 
 mod call;
+mod contact;
 mod directory;
 mod draft;
 mod erase;
 mod inbound;
+mod lane;
 mod opt_out;
 mod outbound;
-mod permit;
+mod pause;
 mod receipt;
 mod send;
 mod tick;
@@ -15,11 +17,12 @@ mod tick;
 use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, NumberedEvent};
 use super::state::{Call, OptOutBy};
-use super::view::{Queries, View};
+use super::view::View;
 use crate::model::{InboundItem, Position, Timestamp};
-use crate::rules::refusal::{Code, Refusal};
+pub use draft::answered;
+
 use draft::Draft;
-use permit::Paid;
+use lane::Paid;
 
 /// The reply to a command and its events. Nothing changed if `events` is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,12 +79,12 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             Reply::Done
         }
         Command::TryAccounts => {
-            permit::try_accounts(&mut draft);
+            pause::try_accounts(&mut draft);
             Reply::Done
         }
         Command::Tick => tick::tick(&mut draft),
         Command::CarryLeases { from, to } => tick::carry(&mut draft, from, to),
-        Command::CarryDebts { from, to } => permit::carry(&mut draft, from, to),
+        Command::CarryDebts { from, to } => lane::carry(&mut draft, from, to),
         Command::FeedGap { endpoint, from, until } => {
             draft.record(Event::FeedGap { endpoint, from, until });
             Reply::Done
@@ -104,19 +107,6 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
 pub fn shown(view: &impl View, call: &Call, now: Timestamp) -> CallShown {
     // No ids are created here, so the position is not used.
     Draft::new(view, At { time: now, position: Position::default() }).shown(call)
-}
-
-/// Returns the frame with the earlier answer to the same key, if there is one; refuses a key that was used with another
-/// body.
-pub fn answered(view: &impl View, key: IdempotencyKey, now: Timestamp) -> Result<Option<Position>, Refusal> {
-    match view.answered(key.key, now) {
-        None => Ok(None),
-        Some(answered) if answered.body == key.body => Ok(Some(answered.position)),
-        Some(_) => Err(Refusal::new(
-            Code::IdempotencyKeyReused,
-            "this Idempotency-Key was used with another body: use a new key for a new request",
-        )),
-    }
 }
 
 #[cfg(test)]

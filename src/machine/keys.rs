@@ -92,6 +92,28 @@ pub mod kind {
     };
 }
 
+/// Kinds of rows below `kind::DIRECTORY`.
+pub mod part {
+    /// The settings, which every directory has.
+    pub const SETTINGS: u8 = b's';
+    /// A closing text, by language.
+    pub const CLOSING: u8 = b'c';
+    /// An auto-reply, by language.
+    pub const AUTO_REPLY: u8 = b'r';
+    /// The confirmation of an opt-out, by language.
+    pub const CONFIRMATION: u8 = b'o';
+    /// The answer to HELP, by language.
+    pub const HELP: u8 = b'h';
+    /// One of our numbers.
+    pub const NUMBER: u8 = b'n';
+    /// A queue, by id.
+    pub const QUEUE: u8 = b'q';
+    /// A preset, by language and id.
+    pub const PRESET: u8 = b'p';
+    /// An account, by name.
+    pub const ACCOUNT: u8 = b'a';
+}
+
 /// The key of a live call's row.
 pub fn live_key(theirs: E164, call: &CallId) -> Key {
     let mut rest = theirs.key().to_vec();
@@ -184,6 +206,11 @@ pub fn call_key(call: &CallId) -> Key {
 /// The number that a key of our numbers or callers holds after its kind.
 pub fn number_in(key: &[u8]) -> Option<E164> {
     E164::from_key(key.get(1..9)?.try_into().ok()?)
+}
+
+/// The key of a part of the directory.
+pub fn directory_key(part: u8, name: &[u8]) -> Key {
+    state_key(kind::DIRECTORY, &[&[part], name].concat())
 }
 
 /// The name that a key holds after `prefix`.

@@ -6,8 +6,10 @@ mod sending;
 pub use people::PeopleQueries;
 pub use sending::SendingQueries;
 
-use super::apply::SETTINGS_ROW;
-use super::keys::{self, call_key, decode_row, kind, live_key, message_key, name_in, parked_key, state_key, u64_in};
+use super::keys::{
+    self, call_key, decode_row, directory_key, kind, live_key, message_key, name_in, parked_key, part, state_key,
+    u64_in,
+};
 use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
 use super::state::{Answered, CallRow, Gateway, Live, Message, Sweep, Timer};
 use crate::model::{CallId, Claim, Day, Directory, E164, MessageId, Month, Position, Timestamp};
@@ -95,7 +97,7 @@ pub trait Queries: View {
 
     /// Whether the gateway has a directory.
     fn has_directory(&self) -> bool {
-        self.row(&state_key(kind::DIRECTORY, SETTINGS_ROW)).is_some()
+        self.row(&directory_key(part::SETTINGS, &[])).is_some()
     }
 
     /// Returns the gateway's own row.

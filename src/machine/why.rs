@@ -39,8 +39,8 @@ pub fn why(view: &impl View, id: MessageId, examined_max: usize, now: Timestamp)
         return Some(Why { message, explained, all: true, cause: None });
     };
     let directory = view.directory();
-    let account = directory.numbers.get(&own.ours).map_or(&message.account, |number| &number.account);
-    let limits = directory.numbers.get(&own.ours).map(|number| number.limits.clone()).unwrap_or_default();
+    let account = directory.account_of(own.ours).unwrap_or(&message.account);
+    let limits = directory.limits_of(own.ours);
     let others = Others::of(view, id, &own, account, examined_max);
     let held = held(view, &own, &limits, account, &others, now);
     let lane = Lane { texts: &others.lane, limits: &limits, empty_at: view.lane(own.ours).empty_at };
@@ -65,7 +65,7 @@ struct Others {
 
 impl Others {
     fn of(view: &impl View, id: MessageId, own: &Open, account: &str, examined_max: usize) -> Self {
-        let numbers = &view.directory().numbers;
+        let directory = view.directory();
         let mut others = Self { lane: vec![own.waiting(id)], before: 0, before_at_account: 0, in_flight: 0, all: true };
         let mut open = view.open();
         for (other, open) in open.by_ref().take(examined_max).filter(|(other, _)| *other != id) {
@@ -74,7 +74,7 @@ impl Others {
                 others.lane.push(open.waiting(other));
                 others.before += older;
             }
-            if numbers.get(&open.ours).is_some_and(|number| number.account == account) {
+            if directory.account_of(open.ours) == Some(account) {
                 others.before_at_account += older;
                 others.in_flight += usize::from(open.started);
             }
@@ -86,7 +86,7 @@ impl Others {
 
 /// Computes what delays a message besides its lane, as for the wait that is estimated at accept.
 fn held(view: &impl View, own: &Open, limits: &Limits, account: &str, others: &Others, now: Timestamp) -> Held {
-    let of_account = view.directory().accounts.get(account).map(|account| &account.limits);
+    let of_account = view.directory().account_limits(account);
     let day = |whose: CapOwner, limits: &Limits, before: u32| {
         let count = view.day_count(&whose).with(limits, before, now);
         rate::cap_allows(limits, count, u32::from(own.segments), now)

@@ -134,6 +134,22 @@ impl Directory {
         owners.get(&number)
     }
 
+    /// The account of one of our numbers; `None` if it is no longer ours.
+    pub fn account_of(&self, ours: E164) -> Option<&str> {
+        self.numbers.get(&ours).map(|number| number.account.as_str())
+    }
+
+    /// The limits of one of our numbers; the defaults if it is no longer ours.
+    pub fn limits_of(&self, ours: E164) -> Limits {
+        self.numbers.get(&ours).map(|number| number.limits.clone()).unwrap_or_default()
+    }
+
+    /// The limits of an account, if it has any.
+    pub fn account_limits(&self, account: &str) -> Option<&Limits> {
+        let limits = &self.accounts.get(account)?.limits;
+        (limits.millisegments_per_second.is_some() || limits.segments_per_day.is_some()).then_some(limits)
+    }
+
     /// Whether in-call SMS is on for a queue: its own switch, else the nearest parent's, else on (R62, A42).
     /// The main switch is checked separately.
     pub fn feature_on(&self, queue: &QueueId) -> bool {

@@ -7,7 +7,7 @@ pub use endpoint::{Endpoint, Keys};
 
 use super::feed::{Bounds, Delivered, Delivery, Feed, Progress, Reader, Start};
 use super::sender::{Clock, page};
-use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency, wall};
+use crate::engine::{Follow, FollowFailed, Handle, SubmitError, wall};
 use crate::journal::JournalFailed;
 use crate::machine::command::Command;
 use crate::machine::event::CommittedFrame;
@@ -222,7 +222,7 @@ impl Readings {
 async fn record(engine: &Handle, endpoint: &str, feed: &mut Feed, progress: Progress) -> Result<bool, FollowFailed> {
     let Progress { watermark, parked, .. } = progress.clone();
     let advance = Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark, parked };
-    match engine.submit(advance, Urgency::Urgent, PATIENCE).await {
+    match engine.submit(advance, PATIENCE).await {
         Ok(_) => Ok(true),
         Err(SubmitError::Busy | SubmitError::TooLate) => {
             // Until it is recorded, a crash repeats a few more deliveries.

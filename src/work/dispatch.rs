@@ -16,7 +16,7 @@ pub use backlog::Backlog;
 
 use super::Moment;
 use crate::machine::state::Open;
-use crate::model::{Directory, E164, Limits, MessageId, Timestamp};
+use crate::model::{Directory, E164, MessageId, Timestamp};
 use crate::rules::lane::priority;
 use crate::rules::rate::DayCount;
 use crate::rules::retry;
@@ -295,7 +295,7 @@ impl Dispatch {
     }
 
     fn lane(&mut self, number: E164, empty_at: Timestamp, now: Moment) {
-        let limits = self.limits(number);
+        let limits = self.directory.limits_of(number);
         let empty_at = empty_at.max(self.started_at);
         self.lanes.entry(number).or_insert_with(|| {
             // An idle lane's stored bucket level refers to the wall clock at the start of the process.
@@ -308,7 +308,7 @@ impl Dispatch {
         let (directory, started_at) = (&self.directory, self.started_at);
         self.accounts.entry(name.to_owned()).or_insert_with(|| {
             let mut account = Account::default();
-            account.limit(account_limits(directory, name), started_at, now);
+            account.limit(directory.account_limits(name), started_at, now);
             account
         })
     }
@@ -336,17 +336,9 @@ impl Dispatch {
         self.due.insert((at, what));
     }
 
-    fn limits(&self, number: E164) -> Limits {
-        self.directory.numbers.get(&number).map(|entry| entry.limits.clone()).unwrap_or_default()
-    }
-
     fn account_name(&self, number: E164) -> String {
-        self.directory.numbers.get(&number).map(|entry| entry.account.clone()).unwrap_or_default()
+        self.directory.account_of(number).unwrap_or_default().to_owned()
     }
-}
-
-fn account_limits<'a>(directory: &'a Directory, name: &str) -> Option<&'a Limits> {
-    directory.accounts.get(name).map(|account| &account.limits)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //!
 //! Invariant: `Ok` means that every item is on disk, and only then may the carrier be told so.
 
-use crate::engine::{Handle, SubmitError, Urgency};
+use crate::engine::{Handle, SubmitError};
 use crate::machine::command::{Command, IntakeOutcome, Reply};
+use crate::machine::urgency;
 use crate::model::InboundItem;
 use crate::observe::{self, AutoReplied, NotReady, Readiness, ReceiptOutcome};
 use crate::rules::auto_reply::NoReplyReason;
@@ -42,8 +43,7 @@ impl Intake {
         within: Duration,
     ) -> Result<Vec<IntakeOutcome>, NotTaken> {
         // With low disk space, receipts are still accepted and new messages are not.
-        let is_new = |item: &InboundItem| matches!(item, InboundItem::Message(_) | InboundItem::Unreadable { .. });
-        if self.readiness.holds(NotReady::LowDisk) && items.iter().any(is_new) {
+        if self.readiness.holds(NotReady::LowDisk) && items.iter().any(urgency::is_new) {
             return Err(NotTaken::LowDisk);
         }
         let kinds: Vec<_> = items.iter().map(Item::of).collect();
@@ -80,15 +80,7 @@ impl Intake {
         items: Vec<InboundItem>,
         within: Duration,
     ) -> Vec<Result<Reply, SubmitError>> {
-        let commands = items.into_iter().map(|item| {
-            let urgency = match item {
-                InboundItem::Receipt(_) => Urgency::Urgent,
-                InboundItem::Message(_) | InboundItem::Unreadable { .. } | InboundItem::Ignored { .. } => {
-                    Urgency::Ordinary
-                }
-            };
-            (Command::InboundItem { account: account.to_owned(), item }, urgency)
-        });
+        let commands = items.into_iter().map(|item| Command::InboundItem { account: account.to_owned(), item });
         self.engine.submit_many(commands, within).await
     }
 }

@@ -6,7 +6,7 @@
 use super::dispatch::{Action, Dispatch};
 use super::{Accounts, Moment, tally};
 use crate::carrier::Outbound;
-use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, Urgency, WallClock};
+use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, WallClock};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::machine::event::CommittedFrame;
 use crate::machine::state::Message;
@@ -202,7 +202,7 @@ impl Sender {
         match action {
             Action::Expire(message) => {
                 // If this fails, the lane requests the expiry again.
-                let _reply = self.engine.submit(Command::Expire(message), Urgency::Urgent, PATIENCE).await;
+                let _reply = self.engine.submit(Command::Expire(message), PATIENCE).await;
                 None
             }
             Action::Start { message, lane_empty_at, account_empty_at } => {
@@ -210,7 +210,7 @@ impl Sender {
                     return None;
                 }
                 let start = Command::StartSend { message, lane_empty_at, account_empty_at };
-                match self.engine.submit(start, Urgency::Urgent, PATIENCE).await {
+                match self.engine.submit(start, PATIENCE).await {
                     Ok(Reply::Started { message }) => {
                         self.attempt(*message).await;
                         None
@@ -246,7 +246,7 @@ impl Sender {
     async fn settle(&self, message: MessageId, attempt: u32, settled: Settled) {
         loop {
             let settle = Command::Settle { message, attempt, settled: settled.clone() };
-            match self.engine.submit(settle, Urgency::Urgent, PATIENCE).await {
+            match self.engine.submit(settle, PATIENCE).await {
                 Err(SubmitError::Busy | SubmitError::TooLate) => tokio::time::sleep(SETTLE_AGAIN).await,
                 // The outcome is lost only when the engine has stopped; after the restart the attempt is unknown.
                 Ok(_) | Err(SubmitError::Stopped) => return,

@@ -1,6 +1,6 @@
 //! Submits ticks, by which the machine learns that time passes.
 
-use crate::engine::{Handle, SubmitError, Urgency};
+use crate::engine::{Handle, SubmitError};
 use crate::machine::command::Command;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
@@ -21,7 +21,7 @@ pub async fn tick(engine: Handle, stop: CancellationToken) -> Result<(), SubmitE
             () = stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        match engine.submit(Command::Tick, Urgency::Urgent, PATIENCE).await {
+        match engine.submit(Command::Tick, PATIENCE).await {
             // The next tick makes up for one that was not accepted.
             Ok(_) | Err(SubmitError::Busy | SubmitError::TooLate) => {}
             Err(SubmitError::Stopped) => return Err(SubmitError::Stopped),

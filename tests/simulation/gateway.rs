@@ -10,6 +10,7 @@ use offhook::index::{Claims, MemoryIndex};
 use offhook::journal::{FileJournal, Options, SimDisk};
 use offhook::machine::command::{Command, Reply, Settled, SettledAs};
 use offhook::machine::event::CommittedFrame;
+use offhook::machine::urgency::Urgency;
 use offhook::machine::view::Queries;
 use offhook::model::{MessageId, Position};
 use offhook::work::Moment;
@@ -138,12 +139,11 @@ impl Gateway {
 
     /// Queues a command for the engine.
     pub(crate) fn submit(&mut self, requester: Requester, command: Command) {
-        let ordinary = match &command {
-            Command::PutCall(_) | Command::Send(_) | Command::Cancel(_) => true,
-            Command::InboundItem { item, .. } => matches!(item, offhook::model::InboundItem::Message(_)),
-            _ => false,
+        let queue = match command.urgency() {
+            Urgency::Urgent => &mut self.urgent,
+            Urgency::Ordinary => &mut self.ordinary,
         };
-        if ordinary { &mut self.ordinary } else { &mut self.urgent }.push_back((requester, command));
+        queue.push_back((requester, command));
     }
 
     /// The number of queued commands.

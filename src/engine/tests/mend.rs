@@ -98,7 +98,7 @@ async fn f26_with_a_full_disk_new_work_is_refused_until_the_index_is_rebuilt() {
     let patience = Duration::from_secs(60);
     let submitting = tokio::spawn({
         let handle = handle.clone();
-        async move { handle.submit(text("SM1", "hello"), Urgency::Urgent, patience).await }
+        async move { handle.submit(text("SM1", "hello"), patience).await }
     });
     while !readiness.holds(NotReady::StorageUnavailable) {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -111,7 +111,7 @@ async fn f26_with_a_full_disk_new_work_is_refused_until_the_index_is_rebuilt() {
     index.full.store(false, Ordering::Relaxed);
     assert_eq!(submitting.await.unwrap(), Ok(Reply::InboundItem(IntakeOutcome::Attached)));
     assert!(!readiness.holds(NotReady::StorageUnavailable));
-    let again = handle.submit(text("SM1", "hello"), Urgency::Urgent, patience).await;
+    let again = handle.submit(text("SM1", "hello"), patience).await;
     assert_eq!(again, Ok(Reply::InboundItem(IntakeOutcome::Duplicate)), "it was done once");
     assert!(matches!(reads.ask(|view| view.call(&call_id("c-1"))), Ok(Some(CallRow::Call(_)))));
     assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Cleanly));

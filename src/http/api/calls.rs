@@ -4,7 +4,6 @@ use super::fields;
 use super::idempotency::replayed;
 use super::page::{invalid_cursor, list as page_of};
 use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
-use crate::engine::Urgency;
 use crate::http::answer::json;
 use crate::json::{self, Invalid};
 use crate::machine::command::{Command, PutCall, Reply};
@@ -13,7 +12,6 @@ use crate::machine::show;
 use crate::machine::state::CallRow;
 use crate::machine::view::{Queries, View};
 use crate::model::{Attestation, CallId, Caller, E164, InvalidNumber, Phase, Position, QueueId, Timestamp};
-use crate::observe::NotReady;
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -54,11 +52,7 @@ const SCANNED_MAX: usize = 2_000;
 /// `PUT /v1/calls/{call_id}`: starts or changes a call.
 pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
     let put = read_put(call_id(&request)?, &request.body)?;
-    // With low disk space no call starts, but changes of existing calls are accepted.
-    if api.readiness.holds(NotReady::LowDisk) && !api.call_exists(put.call.clone()).await? {
-        return Err(storage_unavailable());
-    }
-    match api.decide(Command::PutCall(put), Urgency::Ordinary, None).await? {
+    match api.decide(Command::PutCall(put), None).await? {
         Reply::Call { created, shown } => {
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             Ok(json(status, &show::call(&shown)))
@@ -119,7 +113,7 @@ pub(super) async fn end(api: &Api, request: ApiRequest) -> Answered {
         })?
     };
     let command = Command::EndCall { call: call.clone(), reason, key };
-    match api.decide(command, Urgency::Urgent, key).await? {
+    match api.decide(command, key).await? {
         Reply::Call { shown, .. } => Ok(json(StatusCode::OK, &show::call(&shown))),
         Reply::EndedBeforeStart { call, ended } => Ok(json(StatusCode::OK, &show::ended_before_start(&call, &ended))),
         Reply::Again(position) => end_again(api, call, position).await.map(replayed),
@@ -145,7 +139,7 @@ async fn end_again(api: &Api, call: CallId, position: Position) -> Answered {
 
 impl Api {
     /// Whether the call exists.
-    async fn call_exists(&self, id: CallId) -> Result<bool, Refusal> {
+    pub(super) async fn call_exists(&self, id: CallId) -> Result<bool, Refusal> {
         self.query(move |reads, now| {
             let found = reads.ask(|view| view.call(&id).is_some_and(|row| row.is_valid(now)));
             found.map_err(|failed| storage_failed(&failed))

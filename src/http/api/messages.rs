@@ -5,7 +5,7 @@ use super::fields;
 use super::idempotency::replayed;
 use super::page::{document as page_document, invalid_cursor};
 use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
-use crate::engine::{Reads, Urgency};
+use crate::engine::Reads;
 use crate::http::answer::json;
 use crate::json::{Fields, name};
 use crate::machine::command::{Command, Content, Reply, Send};
@@ -44,7 +44,7 @@ const TRANSCRIPT_MAX: usize = 20_000;
 pub(super) async fn send(api: &Api, request: ApiRequest) -> Answered {
     let send = read_send(&request)?;
     let key = send.key;
-    match api.decide(Command::Send(send), Urgency::Ordinary, key).await? {
+    match api.decide(Command::Send(send), key).await? {
         Reply::Message { message, text } => {
             let text = text.as_deref().map_or(Text::Expired, Text::Is);
             Ok(json(StatusCode::ACCEPTED, &show::message(&message, text)))
@@ -140,7 +140,7 @@ fn document(reads: &Reads, message: &Message) -> Result<Value, Refusal> {
 /// `DELETE /v1/messages/{message_id}`: cancels a message that is still queued.
 pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
     let command = Command::Cancel(message_id(&request)?);
-    match api.decide(command, Urgency::Ordinary, None).await? {
+    match api.decide(command, None).await? {
         Reply::Message { message, .. } => {
             let id = message.id;
             // The message is already cancelled, so a failure to read its text must not fail the response.

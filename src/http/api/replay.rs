@@ -3,7 +3,7 @@
 use super::fields;
 use super::idempotency::replayed as replayed_before;
 use super::{Answered, Api, ApiRequest, outcome_unknown, storage_failed, storage_unavailable, unexpected_reply};
-use crate::engine::{Follow, FollowFailed, Reads, Urgency};
+use crate::engine::{Follow, FollowFailed, Reads};
 use crate::http::answer::json;
 use crate::machine::command::{Command, IdempotencyKey, Reply};
 use crate::machine::event::{Event, Replayed};
@@ -44,7 +44,7 @@ pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
     if let Some(key) = key {
         let command = Command::Replayed { key, replayed: replayed.clone() };
         // The feeds already have the replay, so if this commit fails, the outcome is unknown.
-        let stored = api.submit(command, Urgency::Ordinary, held).await.map_err(|_| outcome_unknown())?;
+        let stored = api.submit(command, held).await.map_err(|_| outcome_unknown())?;
         if stored != Reply::Done {
             return Err(unexpected_reply("replayed"));
         }

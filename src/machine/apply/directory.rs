@@ -4,26 +4,10 @@
 //! removed language stays behind unused, because `apply` does not read the previous rows.
 
 use super::put_or_delete;
-use crate::machine::keys::{decode_row, kind, state_key};
+use crate::machine::keys::{decode_row, directory_key, part};
 use crate::machine::rows::Write;
 use crate::model::{Change, Directory, Json, Language, Settings};
 use std::collections::BTreeMap;
-
-/// The rest of the key of the settings' row, which every directory has.
-pub(in crate::machine) const SETTINGS_ROW: &[u8] = &[part::SETTINGS];
-
-/// Kinds of rows below `kind::DIRECTORY`.
-mod part {
-    pub(super) const SETTINGS: u8 = b's';
-    pub(super) const CLOSING: u8 = b'c';
-    pub(super) const AUTO_REPLY: u8 = b'r';
-    pub(super) const CONFIRMATION: u8 = b'o';
-    pub(super) const HELP: u8 = b'h';
-    pub(super) const NUMBER: u8 = b'n';
-    pub(super) const QUEUE: u8 = b'q';
-    pub(super) const PRESET: u8 = b'p';
-    pub(super) const ACCOUNT: u8 = b'a';
-}
 
 type Texts = BTreeMap<Language, String>;
 
@@ -69,8 +53,7 @@ pub(super) fn rows(change: &Change, writes: &mut Vec<Write>) {
 }
 
 fn row<T: serde::Serialize>(part: u8, name: &[u8], value: Option<&T>, writes: &mut Vec<Write>) {
-    let rest: Vec<u8> = std::iter::once(part).chain(name.iter().copied()).collect();
-    put_or_delete(writes, state_key(kind::DIRECTORY, &rest), value);
+    put_or_delete(writes, directory_key(part, name), value);
 }
 
 /// Reads the directory from its rows, in any order. `None` if there is no directory.

@@ -1,12 +1,13 @@
 //! Calls start, change and end (A7-A14, A19-A20, R51-R57).
 
+use super::contact;
 use super::draft::{Draft, Live};
-use super::send::{self, NewText};
+use super::lane::{self, NewText};
 use crate::machine::command::{IdempotencyKey, PutCall, Reply};
 use crate::machine::event::{CallChange, Event};
-use crate::machine::state::{Call, CallRow, Contact, Ended, Usage};
-use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, View};
-use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, Language, MessageState, Phase, Session, Timestamp};
+use crate::machine::state::{Call, CallRow, Ended, Usage};
+use crate::machine::view::{LIVE_MAX, Queries, View};
+use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, MessageState, Phase, Session, Timestamp};
 use crate::rules::language::system_text;
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
@@ -14,17 +15,12 @@ use std::time::Duration;
 
 /// Starts or updates a call.
 pub(super) fn put<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
-    match known(draft, &put.call) {
+    match draft.known_call(&put.call) {
         Some(CallRow::EndedBeforeStart(ended)) => Reply::EndedBeforeStart { call: put.call, ended },
         Some(CallRow::Call(call)) if call.ended.is_some() => ended(draft, &call),
         Some(CallRow::Call(call)) => update(draft, &call, put),
         None => start(draft, put),
     }
-}
-
-/// Returns the row of a call's id; an end without a start is valid for 24 hours only.
-pub(super) fn known<V: View>(draft: &Draft<'_, V>, id: &CallId) -> Option<CallRow> {
-    draft.call(id).filter(|row| row.is_valid(draft.now()))
 }
 
 fn ended<V: View>(draft: &Draft<'_, V>, call: &Call) -> Reply {
@@ -58,12 +54,10 @@ fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
         last_message: None,
         queued: Vec::new(),
     };
-    call.last_sequence = 1;
-    let shown = draft.shown(&call);
+    let shown = draft.next_shown(&mut call);
     // A new call has no old timer to delete: naming the timer's own time makes `apply` write it.
     let change = CallChange { lease_was: Some(call.lease_until), live: true, party_was: None, shown: shown.clone() };
-    call.last_sequence = 0;
-    draft.record_visible(&mut call, |_| Event::CallStarted(Box::new(change)));
+    draft.record_change(change, Event::CallStarted);
     Reply::Call { created: true, shown: Box::new(shown) }
 }
 
@@ -132,18 +126,16 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
     }
 
     let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != *before;
-    call.last_sequence += u64::from(seen);
-    let shown = draft.shown(&call);
+    let shown = if seen { draft.next_shown(&mut call) } else { draft.shown(&call) };
     let party_was = before.party().filter(|old| call.party() != Some(*old)).map(Into::into);
     let change = CallChange { shown: shown.clone(), lease_was: Some(before.lease_until), live: true, party_was };
     if seen {
-        call.last_sequence -= 1;
-        draft.record_visible(&mut call, |_| Event::CallUpdated(Box::new(change)));
+        draft.record_change(change, Event::CallUpdated);
     } else {
         draft.record(Event::CallStored(Box::new(change)));
     }
     if closes || party_changed {
-        remember(draft, before, &call.language);
+        contact::remember(draft, before, &call.language);
     }
     Reply::Call { created: false, shown: Box::new(shown) }
 }
@@ -156,22 +148,6 @@ fn pair_is_taken<V: View>(draft: &Draft<'_, V>, call: &Call) -> bool {
     others.len() >= LIVE_MAX || others.iter().any(|other| other.our_number == Some(ours) && other.call != call.id)
 }
 
-/// Stores a call's contact and language (A23), if texts were exchanged.
-pub(super) fn remember<V: View>(draft: &mut Draft<'_, V>, call: &Call, language: &Language) {
-    let Usage { received, segments_sent, .. } = call.usage;
-    let Some((ours, theirs)) = call.our_number.zip(call.party()).filter(|_| received + segments_sent > 0) else {
-        return;
-    };
-    let before = draft.view.contact(ours, theirs, draft.now()).unwrap_or_default();
-    let contact = Contact {
-        last_call: Some(call.id.clone()),
-        language: Some(language.clone()),
-        closed_at: Some(draft.now()),
-        ..before
-    };
-    draft.record(Event::ContactStored { ours, theirs: theirs.into(), contact });
-}
-
 /// Ends a call at the platform's request (R51).
 pub(super) fn end<V: View>(
     draft: &mut Draft<'_, V>,
@@ -180,13 +156,13 @@ pub(super) fn end<V: View>(
     key: Option<IdempotencyKey>,
 ) -> Reply {
     if let Some(key) = key {
-        match send::repeated(draft, key) {
+        match draft.repeated(key) {
             Ok(None) => {}
             Ok(Some(again)) => return again,
             Err(refusal) => return Reply::Refused(refusal),
         }
     }
-    let reply = match known(draft, &id) {
+    let reply = match draft.known_call(&id) {
         Some(CallRow::EndedBeforeStart(ended)) => {
             // Recorded again unchanged, so that this frame holds the answer for repeats with the same key.
             if key.is_some() {
@@ -240,16 +216,14 @@ pub(super) fn hang_up<V: View>(
     if was_open {
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::CallEnded));
     }
-    call.last_sequence += 1;
-    let change =
-        CallChange { shown: draft.shown(&call), lease_was: Some(call.lease_until), live: true, party_was: None };
-    call.last_sequence -= 1;
-    draft.record_visible(&mut call, |_| Event::CallEnded(Box::new(change)));
+    let shown = draft.next_shown(&mut call);
+    let change = CallChange { shown, lease_was: Some(call.lease_until), live: true, party_was: None };
+    draft.record_change(change, Event::CallEnded);
 
-    remember(draft, &call, &call.language);
+    contact::remember(draft, &call, &call.language);
     if let Some((ours, theirs, text)) = closing {
         let new = NewText { kind: Kind::Closing, ours, theirs, text, agent: None, smart_action: None };
-        send::enqueue(draft, Some(&mut call), new);
+        lane::enqueue(draft, Some(&mut call), new);
         draft.store(call.clone(), Live::Same);
     }
     call
@@ -274,7 +248,7 @@ pub(super) fn cancel_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Call, 
         };
         message.state = MessageState::Cancelled;
         message.failure = Some(failure(why, None, None));
-        let lane = send::leave_lane(draft, &message);
+        let lane = lane::leave(draft, &message);
         draft.record_visible(call, |_| Event::MessageChanged { message: Box::new(message), lane: Some(lane) });
     }
 }

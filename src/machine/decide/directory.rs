@@ -1,7 +1,7 @@
 //! Changes of the directory by administrators, and of numbers' verification by carriers (R14-R32, A36-A42).
 
 use super::draft::Draft;
-use super::permit;
+use super::lane;
 use crate::machine::command::Reply;
 use crate::machine::event::Event;
 use crate::machine::view::{Queries, View};
@@ -41,7 +41,7 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: Vec<Change>, fo
     }
     if after != *before {
         draft.record(Event::DirectoryChanged { changes });
-        permit::relimit(draft, before, &after);
+        lane::relimit(draft, before, &after);
     }
     Reply::Done
 }

@@ -1,11 +1,10 @@
 //! A decision in progress.
 
-use super::permit;
-use crate::machine::command::At;
+use crate::machine::command::{At, IdempotencyKey, Reply};
 use crate::machine::event::{CallChange, CallShown, Event, NumberedEvent};
 use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, SendingQueries, View};
-use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Timestamp};
+use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Position, Timestamp};
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::sending::{self, Needs, SendContext};
@@ -54,6 +53,18 @@ impl<'a, V: View> Draft<'a, V> {
         self.events.push(NumberedEvent { call_sequence: Some(call.last_sequence), fact: fact(call) });
     }
 
+    /// Returns the call as its next event shows it.
+    pub(super) fn next_shown(&self, call: &mut Call) -> CallShown {
+        call.last_sequence += 1;
+        self.shown(call)
+    }
+
+    /// Records a change that the platform gets as the call's next event, made with `next_shown`.
+    pub(super) fn record_change(&mut self, change: CallChange, event: impl FnOnce(Box<CallChange>) -> Event) {
+        let call_sequence = Some(change.shown.call.last_sequence);
+        self.events.push(NumberedEvent { call_sequence, fact: event(Box::new(change)) });
+    }
+
     /// Records an event of a message, visible as part of its call if it has one.
     pub(super) fn record_in(&mut self, call: Option<&mut Call>, fact: Event) {
         match call {
@@ -100,7 +111,7 @@ impl<'a, V: View> Draft<'a, V> {
         let mut lane = before;
         change(&mut lane);
         self.lanes.push((ours, lane));
-        if permit::account_limits(self.directory(), account).is_some() {
+        if self.directory().account_limits(account).is_some() {
             self.change_account_lane(account, |all| {
                 let more = i64::from(lane.queued_segments) - i64::from(before.queued_segments);
                 let all_of_them = i64::from(all.queued_segments) + more;
@@ -148,6 +159,17 @@ impl<'a, V: View> Draft<'a, V> {
             _ => None,
         });
         changed.or_else(|| self.view.call(id))
+    }
+
+    /// Returns the row of a call's id; an end without a start is valid for 24 hours only.
+    pub(super) fn known_call(&self, id: &CallId) -> Option<CallRow> {
+        self.call(id).filter(|row| row.is_valid(self.now()))
+    }
+
+    /// Returns the earlier answer to the same idempotency key, if there is one; refuses a key that was used with
+    /// another body.
+    pub(super) fn repeated(&self, key: IdempotencyKey) -> Result<Option<Reply>, Refusal> {
+        Ok(answered(self.view, key, self.now())?.map(Reply::Again))
     }
 
     /// Returns a call whose start was reported; it may have ended.
@@ -283,11 +305,6 @@ impl<'a, V: View> Draft<'a, V> {
             custom_allowed: sending::custom_allowed(&self.directory().settings),
         }
     }
-
-    /// Returns the account of one of our numbers.
-    pub(super) fn account_of(&self, ours: E164) -> String {
-        self.directory().numbers.get(&ours).map(|number| number.account.clone()).unwrap_or_default()
-    }
 }
 
 fn busy(other: CallId) -> Refusal {
@@ -298,4 +315,17 @@ fn busy(other: CallId) -> Refusal {
 /// Returns the dedup key of an item.
 pub(super) fn claim(account: &str, carrier_id: String, kind: ClaimKind) -> Claim {
     Claim { account: account.to_owned(), carrier_id, kind }
+}
+
+/// Returns the frame with the earlier answer to the same key, if there is one; refuses a key that was used with another
+/// body.
+pub fn answered(view: &impl View, key: IdempotencyKey, now: Timestamp) -> Result<Option<Position>, Refusal> {
+    match view.answered(key.key, now) {
+        None => Ok(None),
+        Some(answered) if answered.body == key.body => Ok(Some(answered.position)),
+        Some(_) => Err(Refusal::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key was used with another body: use a new key for a new request",
+        )),
+    }
 }

@@ -1,21 +1,20 @@
 //! Inbound texts and photos (R12, R13, A2-A6, A22-A27, A34).
 
 use super::draft::{Draft, Live, claim};
-use super::opt_out;
-use super::send::{self, NewText};
+use super::lane::{self, NewText};
+use super::{contact, opt_out};
 use crate::machine::command::{IntakeOutcome, Reply};
 use crate::machine::event::{Event, LateMessage};
-use crate::machine::state::{Call, Contact, Medium, Message, OptOutBy};
+use crate::machine::state::{Call, Medium, Message, OptOutBy};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, View};
 use crate::model::{
-    CallId, ClaimKind, Direction, E164, Inbound, Kind, Language, MessageState, Phase, Session, Timestamp, measure,
+    CallId, ClaimKind, Direction, E164, Inbound, Kind, MessageState, Phase, Session, Timestamp, measure,
 };
 use crate::rules::auto_reply::{self, Late, NoReplyReason, Remembered};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
 use crate::rules::keyword::Keyword;
 use crate::rules::non_us;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 
 /// Handles a message to one of our numbers: attaches it to its call, or reports it as late.
 pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
@@ -145,7 +144,7 @@ fn attach<V: View>(
 fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Keyword>, why: Why) -> Reply {
     let pair = inbound.to.number().zip(inbound.from.number());
     let contact = pair.and_then(|(ours, theirs)| draft.view.contact(ours, theirs, draft.now()));
-    let stranger = pair.filter(|(_, theirs)| is_stranger(draft, *theirs, contact.as_ref()));
+    let stranger = pair.filter(|(_, theirs)| contact::is_stranger(draft, *theirs, contact.as_ref()));
     let strangers = stranger.map(|_| draft.view.strangers_answered(Kind::AutoReply));
     let remembered = contact.as_ref().map(|contact| Remembered {
         talked: contact.closed_at.is_some(),
@@ -179,63 +178,12 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
         Ok(new) => new,
         Err(reason) => return Reply::InboundItem(IntakeOutcome::Silent(reason)),
     };
-    replied(draft, new.ours, new.theirs, contact.unwrap_or_default());
+    contact::replied(draft, new.ours, new.theirs, contact.unwrap_or_default());
     if let Some(answers) = strangers {
         draft.record(Event::StrangerAnswered { kind: new.kind, answers: answers.with_one_more(draft.now()) });
     }
-    send::enqueue(draft, None, new);
+    lane::enqueue(draft, None, new);
     Reply::InboundItem(IntakeOutcome::Replied)
-}
-
-/// Records that a reply is sent now (A22).
-fn replied<V: View>(draft: &mut Draft<'_, V>, ours: E164, theirs: E164, mut contact: Contact) {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    let now = draft.now();
-    contact.replied_at.retain(|at| now.since(*at) < DAY);
-    contact.replied_at.push(now);
-    draft.record(Event::ContactStored { ours, theirs: theirs.into(), contact });
-}
-
-/// Whether the caps of auto-replies allow a reply to HELP; if so, counts it.
-pub(super) fn replies_again<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: E164) -> bool {
-    if draft.opted_out(theirs, ours) {
-        return false;
-    }
-    let contact = draft.view.contact(ours, theirs, draft.now()).unwrap_or_default();
-    let allowed = auto_reply::has_capacity(&contact.replied_at, draft.directory(), draft.now()).is_ok();
-    if allowed {
-        replied(draft, ours, theirs, contact);
-    }
-    allowed
-}
-
-/// Returns the language for a sender who is on no call: that of their last call, else of the queue they wrote to.
-pub(super) fn language<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -> Language {
-    let directory = draft.directory();
-    let last = draft.view.contact(ours, theirs, draft.now()).and_then(|contact| contact.language);
-    last.or_else(|| directory.owner_of(ours).map(|queue| directory.language_of(queue)))
-        .unwrap_or_else(|| directory.settings.default_language.clone())
-}
-
-/// Whether a sender is on no call and, as far as is remembered for the number they wrote to, never was (A71).
-fn is_stranger<V: View>(draft: &Draft<'_, V>, theirs: E164, contact: Option<&Contact>) -> bool {
-    contact.is_none_or(|contact| contact.closed_at.is_none()) && draft.live(theirs).is_empty()
-}
-
-/// Whether a keyword may be answered, and counts the answer if so. Senders who were never on a call share an hourly cap
-/// (A71).
-pub(super) fn answers_stranger<V: View>(draft: &mut Draft<'_, V>, kind: Kind, theirs: E164, ours: E164) -> bool {
-    let contact = draft.view.contact(ours, theirs, draft.now());
-    if !is_stranger(draft, theirs, contact.as_ref()) {
-        return true;
-    }
-    let answers = draft.view.strangers_answered(kind);
-    let most = draft.directory().settings.auto_reply.strangers_per_hour;
-    if !answers.has_capacity(most, draft.now()) {
-        return false;
-    }
-    draft.record(Event::StrangerAnswered { kind, answers: answers.with_one_more(draft.now()) });
-    true
 }
 
 fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result<NewText, NoReplyReason> {

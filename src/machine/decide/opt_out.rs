@@ -1,8 +1,8 @@
 //! STOP, START and HELP (A46-A48), from the person, their carrier or an administrator.
 
 use super::draft::{Draft, Live};
-use super::send::{self, NewText};
-use super::{call, inbound};
+use super::lane::{self, NewText};
+use super::{call, contact};
 use crate::machine::event::{CallChange, Event};
 use crate::machine::state::{Call, OptOut, OptOutBy};
 use crate::machine::view::{PeopleQueries, View};
@@ -76,7 +76,7 @@ fn close_texts<V: View>(draft: &mut Draft<'_, V>, theirs: E164, block: &Block) {
         if bound && call.session != Session::Closed {
             call::cancel_queued(draft, &mut call, FailureCode::OptedOut);
             (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::OptedOut));
-            call::remember(draft, &call, &call.language);
+            contact::remember(draft, &call, &call.language);
             updated(draft, call);
         }
     }
@@ -126,7 +126,7 @@ pub(super) fn answer<V: View>(
     }
     let language = match &call {
         Some(call) => call.language.clone(),
-        None => inbound::language(draft, theirs, ours),
+        None => contact::language(draft, theirs, ours),
     };
     let by_carrier = inbound.keyword.is_some();
     let (kind, text) = match keyword {
@@ -135,14 +135,14 @@ pub(super) fn answer<V: View>(
         Keyword::Start => return,
     };
     let Some(text) = text else { return };
-    if keyword == Keyword::Help && !inbound::replies_again(draft, theirs, ours) {
+    if keyword == Keyword::Help && !contact::replies_again(draft, theirs, ours) {
         return;
     }
-    if !inbound::answers_stranger(draft, kind, theirs, ours) {
+    if !contact::answers_stranger(draft, kind, theirs, ours) {
         return;
     }
     let new = NewText { kind, ours, theirs, text: text.to_owned(), agent: None, smart_action: None };
-    send::enqueue(draft, call.as_mut(), new);
+    lane::enqueue(draft, call.as_mut(), new);
     if let Some(call) = call {
         draft.store(call, Live::Same);
     }
@@ -162,8 +162,6 @@ fn calls_of<V: View>(draft: &Draft<'_, V>, theirs: E164) -> Vec<Call> {
 
 /// Records the update of a call whose session closed or may open again.
 fn updated<V: View>(draft: &mut Draft<'_, V>, mut call: Call) {
-    call.last_sequence += 1;
-    let change = CallChange { shown: draft.shown(&call), lease_was: None, live: true, party_was: None };
-    call.last_sequence -= 1;
-    draft.record_visible(&mut call, |_| Event::CallUpdated(Box::new(change)));
+    let change = CallChange { shown: draft.next_shown(&mut call), lease_was: None, live: true, party_was: None };
+    draft.record_change(change, Event::CallUpdated);
 }

@@ -1,8 +1,8 @@
 //! Outbound texts from the queue to the carrier (A19-A21, A27, A46, A60, A64).
 
 use super::draft::{Draft, Live};
-use super::permit::{self, Paid};
-use super::{inbound, opt_out as opting_out, send};
+use super::lane::{self, Paid};
+use super::{contact, inbound, opt_out as opting_out, pause};
 use crate::machine::command::{Reply, Settled, SettledAs};
 use crate::machine::event::Event;
 use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, OptOutBy, Usage};
@@ -16,9 +16,6 @@ use std::time::Duration;
 
 /// How long an attempt without a response stays `sending` before it is `unconfirmed` (A60).
 const UNKNOWN_FOR: Duration = Duration::from_secs(10 * 60);
-
-/// The unit of the setting `landline_memory_days`.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Starts an attempt for which the dispatcher has a permit. All rules are checked again in the step that records the
 /// attempt: the call may have ended, the caller may have sent STOP, the text may have expired.
@@ -38,7 +35,7 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid
     message.not_before = None;
     message.attempts.push(Attempt { at: draft.now(), outcome: AttemptOutcome::Open, status: None });
 
-    let lane = permit::pay(draft, &message, paid);
+    let lane = lane::pay(draft, &message, paid);
     draft.record(Event::SendStarted { message: Box::new(message.clone()), lane });
     if let Some(call) = &mut call {
         let opens = begin(call, &message, first);
@@ -154,7 +151,7 @@ fn drop_queued<V: View>(
     message.state = state;
     message.failure = Some(failure(code, None, None));
     message.not_before = None;
-    let lane = send::leave_lane(draft, &message);
+    let lane = lane::leave(draft, &message);
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
     }
@@ -203,7 +200,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         SettledAs::NeverWritten => Some(retry::next_attempt(id, attempt, None, draft.now())),
         _ => None,
     };
-    permit::update_pauses(draft, &message, &settled, began, next);
+    pause::update(draft, &message, &settled, began, next);
     match settled.outcome {
         SettledAs::Sent { carrier_id, segments } => {
             message.carrier_id = Some(carrier_id);
@@ -220,7 +217,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         }
         SettledAs::Refused { code, carrier_code } => {
             if let (FailureCode::Landline, Some(number)) = (code, message.theirs.kept().and_then(|a| a.number())) {
-                landline(draft, number);
+                contact::landline(draft, number);
             }
             message.failure = Some(failure(code, carrier_code.as_deref(), settled.detail));
             let in_call = message.call.clone();
@@ -243,12 +240,6 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         }
     }
     Reply::Done
-}
-
-/// Records that a number is a landline, so that the next send to it is refused at once (A18).
-pub(super) fn landline<V: View>(draft: &mut Draft<'_, V>, number: E164) {
-    let days = draft.directory().settings.landline_memory_days;
-    draft.record(Event::LandlineFound { number: number.into(), until: draft.now() + DAY * days });
 }
 
 /// Changes the state of a message that left its lane, and notifies the platform.

@@ -1,9 +1,7 @@
 //! Receipts: the carrier's later word on a text (A54, A61, A62).
 
 use super::draft::{Draft, Live, claim};
-use super::opt_out;
-use super::outbound;
-use super::send;
+use super::{contact, lane, opt_out};
 use crate::machine::command::{IntakeOutcome, Reply};
 use crate::machine::event::Event;
 use crate::machine::state::OptOutBy;
@@ -34,11 +32,11 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     };
     let landline = failure.as_ref().is_some_and(|failure| failure.code == FailureCode::Landline);
     if let Some(number) = message.theirs.kept().and_then(|address| address.number()).filter(|_| landline) {
-        outbound::landline(draft, number);
+        contact::landline(draft, number);
     }
     // The carrier asked to retry later but accepted the text: it must not be sent again. It leaves its lane with its
     // segment count from before the receipt.
-    let lane = (message.state == MessageState::Queued).then(|| send::leave_lane(draft, &message));
+    let lane = (message.state == MessageState::Queued).then(|| lane::leave(draft, &message));
     message.state = state;
     message.failure = failure;
     message.not_before = None;

@@ -3,9 +3,8 @@
 //!
 //! The model's types used here have not changed since; before changing one, copy its old form here.
 
-use super::{Key, Table};
-use crate::machine::apply::SETTINGS_ROW;
-use crate::machine::keys::{encode_row, kind};
+use super::Key;
+use crate::machine::keys::{directory_key, encode_row, part};
 use crate::model::{Attestation, Closing, Language, NonUs, OptOutScope, OptOutWords, UnknownSender};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,7 +43,7 @@ struct AutoReply {
 
 /// Converts a row of version 2 to version 3.
 pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
-    let is_settings = key.table == Table::State && key.bytes.strip_prefix(&[kind::DIRECTORY]) == Some(SETTINGS_ROW);
+    let is_settings = *key == directory_key(part::SETTINGS, &[]);
     let settings = is_settings.then(|| postcard::from_bytes::<Settings>(&row).ok()).flatten();
     match settings {
         Some(settings) => encode_row(&serde_json::to_string(&settings).expect("settings are plain values")),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a gap is recorded before any progress beyond it, so that a watermark never hides missed events.
 
-use crate::engine::{Follow, FollowFailed, Handle, SubmitError, Urgency};
+use crate::engine::{Follow, FollowFailed, Handle, SubmitError};
 use crate::journal::JournalFailed;
 use crate::machine::command::Command;
 use crate::machine::show;
@@ -56,7 +56,7 @@ impl Gap {
         let cursors_read = tokio::task::spawn_blocking(move || cursors(&journal, from, until)).await;
         let (from, until) = cursors_read.map_err(|_| FollowFailed::Stopped)??;
         let gap = Command::FeedGap { endpoint: endpoint.to_owned(), from, until };
-        match engine.submit(gap, Urgency::Urgent, PATIENCE).await {
+        match engine.submit(gap, PATIENCE).await {
             Ok(_) => {
                 *self = Self::default();
                 Ok(true)

@@ -1,6 +1,6 @@
 //! How the dispatcher learns the state of lanes: from the index after a restart, then from committed frames.
 
-use super::{Dispatch, Due, account_limits};
+use super::{Dispatch, Due};
 use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::state::{AttemptOutcome, CapOwner, Message, Open};
 use crate::model::{Address, Directory, E164, MessageId, Timestamp};
@@ -20,7 +20,7 @@ impl Dispatch {
 
     /// Adds an account's bucket from the index, after a restart.
     pub fn found_account(&mut self, name: &str, empty_at: Timestamp, now: Moment) {
-        let limits = account_limits(&self.directory, name);
+        let limits = self.directory.account_limits(name);
         self.accounts.entry(name.to_owned()).or_default().limit(limits, empty_at.max(self.started_at), now);
     }
 
@@ -99,7 +99,7 @@ impl Dispatch {
         self.directory = Arc::new(directory);
         let numbers: Vec<_> = self.lanes.keys().copied().collect();
         for number in numbers {
-            let limits = self.limits(number);
+            let limits = self.directory.limits_of(number);
             if let Some(lane) = self.lanes.get_mut(&number) {
                 lane.limit(limits, now);
             }
@@ -113,7 +113,7 @@ impl Dispatch {
                 Event::AccountLaneStored { account, lane } if account == name => Some(lane.empty_at),
                 _ => None,
             });
-            account.limit(account_limits(&self.directory, name), empty_at.unwrap_or(now.wall), now);
+            account.limit(self.directory.account_limits(name), empty_at.unwrap_or(now.wall), now);
         }
         let names: Vec<_> = self.accounts.keys().cloned().collect();
         for name in names {

@@ -8,7 +8,7 @@ mod world;
 
 use super::*;
 use crate::machine::event::Event;
-use crate::model::{Change, Json, Kind, MessageState};
+use crate::model::{Change, Json, Kind, Limits, MessageState};
 use crate::rules::breaker::IN_FLIGHT_MAX;
 use crate::rules::directory::example;
 use proptest::prelude::*;

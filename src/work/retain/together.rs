@@ -2,7 +2,7 @@
 //! simulated and segments are small.
 
 use super::*;
-use crate::engine::{Clock, CompactionOptions, Compactor, Core, Engine, Recovered, Stopped, Urgency};
+use crate::engine::{Clock, CompactionOptions, Compactor, Core, Engine, Recovered, Stopped};
 use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::journal::{FileJournal, Journal, Options};
@@ -51,15 +51,15 @@ async fn g27_an_index_deleted_after_retention_is_rebuilt_to_the_same_rows() {
     for day in 0..DAYS {
         for nth in 0..8 {
             for command in [put(day, nth), text(day, nth), Command::Tick] {
-                handle.submit(command, Urgency::Ordinary, SOON).await.unwrap();
+                handle.submit(command, SOON).await.unwrap();
             }
         }
         let end = Command::EndCall { call: call(day, 0), reason: None, key: None };
-        handle.submit(end, Urgency::Ordinary, SOON).await.unwrap();
+        handle.submit(end, SOON).await.unwrap();
         home.clock.fetch_add(DAY.as_millis() as u64, Ordering::Relaxed);
     }
     home.clock.fetch_add(DAY.as_millis() as u64 / 2, Ordering::Relaxed);
-    handle.submit(Command::Tick, Urgency::Ordinary, SOON).await.unwrap();
+    handle.submit(Command::Tick, SOON).await.unwrap();
     // The last days are kept, and everything before is deleted.
     let now = Timestamp::from_ms(home.clock.load(Ordering::Relaxed));
     let kept_from = reads.follow().first_at(now - DAY * DAYS_MIN).unwrap();

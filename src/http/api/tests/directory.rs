@@ -1,7 +1,6 @@
 //! Reading the directory.
 
 use super::{check, quick, shown};
-use crate::engine::Urgency;
 use crate::http::wall_clock;
 use crate::http::world::{SUPPORT, World};
 use crate::machine::command::{Command, Settled, SettledAs};
@@ -34,7 +33,7 @@ async fn a_number_shows_its_label_limits_queues_and_lane() {
 async fn a64_a_lane_shows_the_wait_of_its_oldest_text_and_the_end_of_its_pause() {
     let mut world = quick();
     world.start_call("c-1").await;
-    let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
+    let submit = async |command| world.handle.submit(command, Duration::from_secs(10)).await.unwrap();
     let send = async || {
         let sent = shown(&world.post("/v1/calls/c-1/messages", json!({ "text": "x" })).await, 202);
         sent["id"].as_str().unwrap().parse::<MessageId>().unwrap()
@@ -72,7 +71,7 @@ async fn a64_a_lane_shows_the_wait_of_its_oldest_text_and_the_end_of_its_pause()
 async fn a64_a_lane_is_paused_with_its_account() {
     let world = quick();
     world.start_call("c-1").await;
-    let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
+    let submit = async |command| world.handle.submit(command, Duration::from_secs(10)).await.unwrap();
     for _ in 0..6 {
         let sent = shown(&world.post("/v1/calls/c-1/messages", json!({ "text": "x" })).await, 202);
         let message = sent["id"].as_str().unwrap().parse().unwrap();

@@ -1,7 +1,7 @@
 //! Pulling events.
 
 use super::shown;
-use crate::engine::{Forget, Urgency};
+use crate::engine::Forget;
 use crate::http::world::{World, request, signed, text};
 use crate::machine::command::Command;
 use crate::machine::show;
@@ -152,7 +152,7 @@ async fn forget(world: &World, kept_from: Position) {
         let notes = (0..256).map(|_| {
             let note = Command::AdvanceFeed { endpoint: "main".to_owned(), watermark: Position(1), parked: Vec::new() };
             let engine = world.handle.clone();
-            async move { engine.submit(note, Urgency::Ordinary, PATIENCE).await.unwrap() }
+            async move { engine.submit(note, PATIENCE).await.unwrap() }
         });
         notes.collect::<JoinSet<_>>().join_all().await;
     }

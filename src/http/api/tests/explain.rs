@@ -1,7 +1,6 @@
 //! Explanations of why a message waits (A67).
 
 use super::{check, quick, shown};
-use crate::engine::Urgency;
 use crate::http::api::explain::document;
 use crate::http::world::{CALLER, SUPPORT, World, anonymous, form, signed, text};
 use crate::machine::command::{Command, Settled, SettledAs};
@@ -34,7 +33,7 @@ async fn explained(world: &World, message: &Value) -> Value {
 /// Starts an attempt, and settles it with the given answer.
 async fn attempt(world: &World, message: &Value, answer: Option<(SettledAs, Option<u16>)>) {
     let id = message["id"].as_str().unwrap().parse().unwrap();
-    let submit = async |command| world.handle.submit(command, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
+    let submit = async |command| world.handle.submit(command, Duration::from_secs(10)).await.unwrap();
     submit(Command::StartSend {
         message: id,
         lane_empty_at: Timestamp::default(),

@@ -1,11 +1,10 @@
 //! Every refusal of the API, by its code.
 
 use super::{check, quick, without_limits};
-use crate::engine::Urgency;
 use crate::http::api::routes::ROUTES;
 use crate::http::world::{Answer, CALLER, World, anonymous, call, form, request, signed};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
-use crate::model::{Attestation, CallId, Directory, FailureCode, MessageId, Timestamp};
+use crate::model::{Attestation, Directory, FailureCode, MessageId, Timestamp};
 use crate::observe::NotReady;
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -250,11 +249,11 @@ async fn r9_a18_a_landline_is_refused_unless_an_administrator_forces_it() {
     let patience = Duration::from_secs(10);
     let start =
         Command::StartSend { message, lane_empty_at: Timestamp::default(), account_empty_at: Timestamp::default() };
-    let started = world.handle.submit(start, Urgency::Urgent, patience).await.unwrap();
+    let started = world.handle.submit(start, patience).await.unwrap();
     assert!(matches!(started, Reply::Started { .. }));
     let outcome = SettledAs::Refused { code: FailureCode::Landline, carrier_code: Some("30006".to_owned()) };
     let settle = Command::Settle { message, attempt: 1, settled: Settled { outcome, status: Some(400), detail: None } };
-    world.handle.submit(settle, Urgency::Urgent, patience).await.unwrap();
+    world.handle.submit(settle, patience).await.unwrap();
 
     check(&world.post(SEND, json!({ "text": "hi" })).await, 422, "landline");
     assert_eq!(world.post(SEND, json!({ "text": "hi", "force": true })).await.status, 202);
@@ -461,11 +460,10 @@ async fn a_full_engine_queue_gets_an_immediate_503() {
     });
     world.disk.is_stalling().await;
     let waiting: Vec<_> = (1..=2_048)
-        .map(|place| {
+        .map(|_| {
             let handle = world.handle.clone();
-            let id = CallId::read(&format!("c-{place}")).unwrap();
-            let command = Command::EndCall { call: id, reason: None, key: None };
-            tokio::spawn(async move { handle.submit(command, Urgency::Ordinary, Duration::from_secs(60)).await })
+            let command = Command::OptIn("+12065550199".parse().unwrap());
+            tokio::spawn(async move { handle.submit(command, Duration::from_secs(60)).await })
         })
         .collect();
     // Each is queued at its first poll, and this test has one thread.

@@ -1,7 +1,6 @@
 //! Requirements that the doors' other tests do not cover.
 
 use super::{check, quick, shown, without_limits};
-use crate::engine::Urgency;
 use crate::http::world::{CALLER, SUPPORT, World, form, signed, text};
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::Event;
@@ -33,7 +32,7 @@ async fn r6_a_call_shows_its_usage_so_far() {
     let message = sent["id"].as_str().unwrap().parse().unwrap();
     let start =
         Command::StartSend { message, lane_empty_at: Timestamp::default(), account_empty_at: Timestamp::default() };
-    let started = world.handle.submit(start, Urgency::Urgent, Duration::from_secs(10)).await.unwrap();
+    let started = world.handle.submit(start, Duration::from_secs(10)).await.unwrap();
     assert!(matches!(started, Reply::Started { .. }));
     let usage = json!({
         "preset_sent": 0, "custom_sent": 1, "smart_action_sent": 0, "system_sent": 0,

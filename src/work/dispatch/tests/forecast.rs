@@ -56,7 +56,7 @@ fn names(times: &[(&'static str, u64)]) -> Vec<&'static str> {
 /// The forecast by the rules: the texts in order, with their times, without those that will expire.
 fn forecast(world: &World) -> Vec<(&'static str, u64)> {
     let waiting: Vec<_> = world.messages.iter().map(|(id, (_, m))| open(m).unwrap().waiting(*id)).collect();
-    let limits = world.dispatch.limits(OURS.parse().unwrap());
+    let limits = world.dispatch.directory.limits_of(OURS.parse().unwrap());
     let lane = lane::Lane { texts: &waiting, limits: &limits, empty_at: START };
     let mut forecast: Vec<_> = waiting
         .iter()
