@@ -29,3 +29,4 @@ mod shared;
 mod strangers;
 mod systemd;
 mod unit;
+mod upgrade;
