@@ -18,6 +18,7 @@ pub use differences::Differences;
 
 use crate::journal::FRAME_BYTES_MAX;
 use crate::json::{Fields, Findings, Problem, parse};
+use crate::machine::keys::encode_row;
 use crate::model::{Change, Directory, E164};
 use crate::rules;
 use crate::rules::opt_out::Block;
@@ -92,7 +93,7 @@ pub fn too_large(text: &str, document: &Document) -> Option<String> {
 }
 
 fn fits(directory: &Directory, findings: &Findings) {
-    let record = postcard::to_stdvec(&Change::all_of(directory)).map_or(usize::MAX, |record| record.len());
+    let record = encode_row(&Change::all_of(directory)).len();
     if record > RECORD_MAX_BYTES {
         let problem = format!(
             "is {record} bytes with every field of its resources; the maximum is {RECORD_MAX_BYTES}: remove numbers, \

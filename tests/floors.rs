@@ -1,6 +1,7 @@
 //! The order of floors: a module uses the floors below it and never one above, so its `use` lines say how much of the
 //! program it can touch. Tests inside modules keep to it, too.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,6 +135,84 @@ fn wrong_test_support(source: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// Types of the floors whose values are stored that have a JSON form, by field name, and why. What is stored has a
+/// declared form under `machine/record` instead, which does not follow the type.
+const JSON: &[(&str, &[&str])] = &[
+    (
+        "resources of the directory: JSON in records and rows, and in the API",
+        &[
+            "Settings",
+            "NonUs",
+            "NonUsRule",
+            "Closing",
+            "AutoReply",
+            "UnknownSender",
+            "OptOutScope",
+            "OptOutWords",
+            "Limits",
+            "Number",
+            "Purpose",
+            "Verification",
+            "VerificationState",
+            "Queue",
+            "Preset",
+            "Account",
+        ],
+    ),
+    (
+        "values within these: numbers, times, attestations, and names (a macro)",
+        &["E164", "Timestamp", "Attestation", "$name"],
+    ),
+    (
+        "words in answers and events",
+        &[
+            "Direction",
+            "Kind",
+            "SmartAction",
+            "MessageState",
+            "Warning",
+            "Encoding",
+            "FailureCode",
+            "Failure",
+            "Phase",
+            "Session",
+            "ClosedReason",
+            "Keyword",
+            "Reason",
+            "WaitingFor",
+            "AttemptOutcome",
+            "OptOutBy",
+        ],
+    ),
+    ("the JSON of a message", &["MessageShown", "InboundShown", "MediumShown"]),
+];
+
+#[test]
+fn only_types_with_a_json_form_derive_serde() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed: BTreeSet<&str> = JSON.iter().flat_map(|(_, types)| types.iter().copied()).collect();
+    let mut found = BTreeSet::new();
+    for path in ["model", "rules", "machine"].iter().flat_map(|floor| sources(&src.join(floor))) {
+        let source = fs::read_to_string(&path).expect("the source can be read");
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for derive in source.split("#[derive(").skip(1) {
+            let (traits, rest) = derive.split_once(")]").expect("a derive ends");
+            if traits.contains("Serialize") || traits.contains("Deserialize") {
+                let mut words = rest.split_whitespace().skip_while(|word| !["struct", "enum"].contains(word));
+                let name = words.nth(1).unwrap_or_default().split(['<', '(', '{', ';']).next().unwrap_or_default();
+                assert!(
+                    allowed.contains(name),
+                    "{}: {name} is not in the list of types with a JSON form",
+                    path.display()
+                );
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    let gone: Vec<_> = allowed.iter().filter(|name| !found.contains(**name)).collect();
+    assert!(gone.is_empty(), "no longer derive serde, and leave the list: {gone:?}");
 }
 
 /// A module named from the root of the crate, with the part of it that is named next, if one is.

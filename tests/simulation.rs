@@ -51,7 +51,7 @@ const REQUIRED: &[&str] = &[
     "unanswered",
     "power lost",
     "replayed",
-    "AccountHeld",
+    "AccountPaused",
     "AccountResumed",
     "LanePaused",
     "DayCounted",
@@ -63,7 +63,7 @@ const REQUIRED: &[&str] = &[
     "Quarantined",
     "MessageLate",
     "LandlineFound",
-    "EndNoted",
+    "EndRecorded",
 ];
 
 #[test]

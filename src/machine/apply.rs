@@ -13,12 +13,12 @@ use super::keys::{
     answered_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key, message_key,
     open_key, parked_key, state_key, strangers_key, timer_key,
 };
-use super::record::v1;
+use super::record::{Stored, v1};
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
 use crate::model::{Address, Change, Day, Directory, E164, MessageState};
+use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
-use serde::Serialize;
 
 /// Returns the writes of a frame, in order.
 pub fn apply(frame: &CommittedFrame) -> Vec<Write> {
@@ -58,21 +58,13 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
         Event::LanePaused { ours, pause } => {
             put_or_delete(writes, state_key(kind::PAUSE, &ours.key()), pause.as_ref());
         }
-        Event::AccountFailed { account, trouble } => {
-            put_or_delete(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble.as_ref());
-            writes.push(Write::Delete(state_key(kind::CAUSE, account.as_bytes())));
+        Event::AccountFailed { account, trouble, cause } => {
+            trouble_rows(account, trouble.as_ref(), cause.as_ref(), writes);
         }
-        Event::AccountPaused { account, trouble } => {
-            put(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
+        Event::AccountPaused { account, trouble, cause } => {
+            trouble_rows(account, Some(trouble), cause.as_ref(), writes);
         }
-        Event::AccountFailing { account, trouble, cause } | Event::AccountHeld { account, trouble, cause } => {
-            put(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
-            put(writes, state_key(kind::CAUSE, account.as_bytes()), cause);
-        }
-        Event::AccountResumed { account } => {
-            writes.push(Write::Delete(state_key(kind::TROUBLE, account.as_bytes())));
-            writes.push(Write::Delete(state_key(kind::CAUSE, account.as_bytes())));
-        }
+        Event::AccountResumed { account } => trouble_rows(account, None, None, writes),
         Event::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
             kept_since(tables, writes);
@@ -136,7 +128,7 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
         }
         Event::Quarantined { account, problem, .. } => {
             let key = state_key(kind::QUARANTINE, &frame.position.0.to_be_bytes());
-            put(writes, key, &(account, problem, frame.at));
+            put(writes, key, &(account.clone(), problem.clone(), frame.at));
         }
         Event::FeedAdvanced { endpoint, watermark } => {
             put(writes, state_key(kind::FEED, endpoint.as_bytes()), watermark);
@@ -250,6 +242,11 @@ fn lane_row(ours: E164, lane: &Lane, writes: &mut Vec<Write>) {
     put(writes, state_key(kind::LANE, &ours.key()), lane);
 }
 
+fn trouble_rows(account: &str, trouble: Option<&BreakerState>, cause: Option<&Cause>, writes: &mut Vec<Write>) {
+    put_or_delete(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
+    put_or_delete(writes, state_key(kind::CAUSE, account.as_bytes()), cause);
+}
+
 fn load_opt_out(number: &Private<E164>, block: &Block, frame: &CommittedFrame, writes: &mut Vec<Write>) {
     let opt_out = OptOut { block: block.clone(), since: frame.at, by: OptOutBy::Administrator };
     opt_out_row(number, Some(&opt_out), writes);
@@ -260,13 +257,13 @@ fn opt_out_row(contact: &Private<E164>, opt_out: Option<&OptOut>, writes: &mut V
     put_or_delete(writes, state_key(kind::OPT_OUT, &number.key()), opt_out);
 }
 
-fn put_or_delete<T: Serialize>(writes: &mut Vec<Write>, key: Key, value: Option<&T>) {
+fn put_or_delete<T: Stored>(writes: &mut Vec<Write>, key: Key, value: Option<&T>) {
     match value {
         Some(value) => put(writes, key, value),
         None => writes.push(Write::Delete(key)),
     }
 }
 
-fn put<T: Serialize>(writes: &mut Vec<Write>, key: Key, value: &T) {
+fn put<T: Stored>(writes: &mut Vec<Write>, key: Key, value: &T) {
     writes.push(Write::Put(key, encode_row(value)));
 }

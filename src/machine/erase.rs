@@ -6,12 +6,11 @@
 use super::event::{Event, NumberedEvent};
 use super::keys::{decode_row, encode_row, kind};
 use super::private::Private;
-use super::record::{self, Unreadable};
+use super::record::{self, Stored, Unreadable};
 use super::rows::Table;
 use super::state::{CallRow, Message, Open};
 use crate::model::{Address, E164, Position};
 use memchr::memmem::Finder;
-use serde::Serialize;
 
 /// A person, with the forms in which their number may occur: as digits, as an encoded value, and in a row's key.
 pub struct Person {
@@ -113,7 +112,7 @@ impl Person {
     }
 
     /// Whether a value's body contains the number, possibly in another channel's address (`whatsapp:+1…`).
-    fn stands_in<T: Serialize>(&self, value: &Private<T>) -> bool {
+    fn stands_in<T: Stored>(&self, value: &Private<T>) -> bool {
         value.kept().is_some_and(|value| self.is_named_in(&encode_row(value)))
     }
 }

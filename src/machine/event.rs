@@ -5,7 +5,7 @@
 
 use super::fingerprint::{ErasureKey, Fingerprint};
 use super::private::Private;
-use super::record::v1;
+use super::record::{Named, v1};
 use super::rows::Table;
 use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep};
 use crate::model::{
@@ -16,10 +16,9 @@ use crate::rules::opt_out::Block;
 use crate::rules::rate::DayCount;
 use crate::rules::refusal::Code;
 use crate::rules::strangers::LastHour;
-use serde::{Deserialize, Serialize};
 
 /// An event, with its sequence number among the platform-visible events of its call.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumberedEvent {
     /// Counts from 1 without gaps within a call; `None` if the platform gets no event, or one that belongs to no call.
     pub call_sequence: Option<u64>,
@@ -28,7 +27,7 @@ pub struct NumberedEvent {
 }
 
 /// An event: a fact that a decision recorded.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The gateway started; lanes are empty from here (A30).
     GatewayStarted,
@@ -242,6 +241,8 @@ pub enum Event {
         account: String,
         /// The state of its circuit breaker; `None` if it recovered.
         trouble: Option<BreakerState>,
+        /// Why it failed; `None` if it recovered, and in records before version 4.
+        cause: Option<Cause>,
     },
     /// `account.paused`.
     AccountPaused {
@@ -249,6 +250,8 @@ pub enum Event {
         account: String,
         /// The state of its circuit breaker.
         trouble: BreakerState,
+        /// Why it was paused; `None` in records before version 4.
+        cause: Option<Cause>,
     },
     /// `account.resumed`.
     AccountResumed {
@@ -310,24 +313,6 @@ pub enum Event {
         /// The replies of the last hour, including this one.
         answers: LastHour,
     },
-    /// A carrier account failed, with the cause. Replaces `AccountFailed` since record version 4, except on recovery.
-    AccountFailing {
-        /// The account.
-        account: String,
-        /// The state of its circuit breaker.
-        trouble: BreakerState,
-        /// Why it failed.
-        cause: Cause,
-    },
-    /// `account.paused`, with the cause. Replaces `AccountPaused` since record version 4.
-    AccountHeld {
-        /// The account.
-        account: String,
-        /// The state of its circuit breaker.
-        trouble: BreakerState,
-        /// Why it was paused.
-        cause: Cause,
-    },
     /// `journal.loss`: frames of the journal were lost, and the operator accepted the loss.
     JournalLost {
         /// The first event that may be missing.
@@ -382,61 +367,14 @@ impl Event {
         }
     }
 
-    /// Returns the event's record name, shown by `journal inspect`.
+    /// Returns the event's name, shown by `journal inspect`.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::GatewayStarted => "GatewayStarted",
-            Self::DirectoryLoaded { .. } => "DirectoryLoaded",
-            Self::Claimed { .. } => "Claimed",
-            Self::Answered { .. } => "Answered",
-            Self::CallStarted(_) => "CallStarted",
-            Self::CallUpdated(_) => "CallUpdated",
-            Self::CallEnded(_) => "CallEnded",
-            Self::CallStored(_) => "CallKept",
-            Self::EndRecorded { .. } => "EndNoted",
-            Self::MessageReceived { .. } => "MessageReceived",
-            Self::MessageLate(_) => "MessageLate",
-            Self::MessageQueued { .. } => "MessageQueued",
-            Self::SendStarted { .. } => "SendStarted",
-            Self::SendPostponed { .. } => "SendPostponed",
-            Self::SendUnknown { .. } => "SendUnknown",
-            Self::MessageChanged { .. } => "MessageChanged",
-            Self::MessageStored { .. } => "MessageKept",
-            Self::ContactStored { .. } => "ContactKept",
-            Self::LandlineFound { .. } => "LandlineFound",
-            Self::Quarantined { .. } => "Quarantined",
-            Self::FeedAdvanced { .. } => "FeedAdvanced",
-            Self::TimerDone { .. } => "TimerDone",
-            Self::LeaseDone { .. } => "LeaseDone",
-            Self::StrangerAnswered { .. } => "StrangerAnswered",
-            Self::DirectoryChanged { .. } => "DirectoryChanged",
-            Self::VerificationChanged { .. } => "VerificationChanged",
-            Self::OptOutsLoaded { .. } => "OptOutsLoaded",
-            Self::OptedOut { .. } => "OptedOut",
-            Self::OptedIn { .. } => "OptedIn",
-            Self::LaneStored { .. } => "LaneKept",
-            Self::AccountLaneStored { .. } => "AccountLaneKept",
-            Self::DayCounted { .. } => "DayCounted",
-            Self::LanePaused { .. } => "LanePaused",
-            Self::AccountFailed { .. } => "AccountFailed",
-            Self::AccountPaused { .. } => "AccountPaused",
-            Self::AccountResumed { .. } => "AccountResumed",
-            Self::Forgotten { .. } => "Forgotten",
-            Self::FeedParked { .. } => "FeedParked",
-            Self::PersonErased { .. } => "PersonErased",
-            Self::ErasedOptOut { .. } => "ErasedOptOut",
-            Self::Swept { .. } => "Swept",
-            Self::FeedGap { .. } => "FeedGap",
-            Self::Replayed(_) => "Replayed",
-            Self::AccountFailing { .. } => "AccountFailing",
-            Self::AccountHeld { .. } => "AccountHeld",
-            Self::JournalLost { .. } => "JournalLost",
-        }
+        Named::name(self)
     }
 }
 
 /// A call's new state, and the old keys of its rows.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallChange {
     /// The call.
     pub shown: CallShown,
@@ -449,7 +387,7 @@ pub struct CallChange {
 }
 
 /// A call, with what the agent may do in it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallShown {
     /// The call.
     pub call: Call,
@@ -460,7 +398,7 @@ pub struct CallShown {
 }
 
 /// A replay of events.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Replayed {
     /// The endpoints that get it.
     pub endpoints: Vec<String>,
@@ -469,7 +407,7 @@ pub struct Replayed {
 }
 
 /// A received message that belongs to no call.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LateMessage {
     /// The sender.
     pub from: Private<Address>,

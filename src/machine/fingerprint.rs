@@ -2,17 +2,16 @@
 
 use crate::model::E164;
 use hmac::{Hmac, Mac};
-use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt;
 
 /// The HMAC key for fingerprints of erased numbers. It is stored with the data, so someone who has both can test every
 /// possible number; a fingerprint without the key reveals nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ErasureKey(pub [u8; 16]);
 
 /// Replaces the number of an erased person in their opt-out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fingerprint(pub [u8; 16]);
 
 impl ErasureKey {

@@ -1,11 +1,9 @@
 //! Fuzz targets: decoding of journal records and of index rows.
 
 use super::keys::{decode_row, encode_row};
-use super::record::{decode, describe, encode};
+use super::record::{Stored, decode, describe, encode};
 use super::state;
 use crate::model::Position;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// Decodes `input` as a record: a two-byte length, the meta, then bodies, each after its own two-byte length (0xffff
 /// stands for an erased body). A record that decodes must survive encoding and decoding unchanged.
@@ -42,7 +40,7 @@ pub fn row(input: &[u8]) {
     }
 }
 
-fn read_again<T: Serialize + DeserializeOwned>(row: &[u8]) {
+fn read_again<T: Stored>(row: &[u8]) {
     let Some(value) = decode_row::<T>(row) else { return };
     let written = encode_row(&value);
     let again: T = decode_row(&written).expect("what was written can be read");

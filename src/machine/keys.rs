@@ -1,10 +1,10 @@
 //! Keys of rows and the codec of their values. Nothing else builds or takes apart a key.
 
 use super::fingerprint::Fingerprint;
-use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
+use super::record::{Reader, Stored, Writer};
+use super::rows::{self, Key, PAGE_ROWS, ScannedRow, Table};
 use super::state::{CapOwner, Timer};
 use crate::model::{CallId, Day, E164, Kind, MessageId, Position, Timestamp};
-use serde::de::DeserializeOwned;
 use std::iter;
 
 /// Kinds of rows in `Table::State`: the first byte of their keys.
@@ -54,37 +54,39 @@ pub mod kind {
     /// Why a carrier account fails, by its name.
     pub const CAUSE: u8 = b'Z';
 
+    /// All kinds.
+    pub const ALL: [u8; 22] = [
+        CALL,
+        LIVE,
+        TIMER,
+        OPEN,
+        LANE,
+        DIRECTORY,
+        OPT_OUT,
+        FEED,
+        PARKED,
+        QUARANTINE,
+        GATEWAY,
+        ACCOUNT_LANE,
+        DAY,
+        PAUSE,
+        TROUBLE,
+        REMEMBERED,
+        ERASED,
+        MESSAGES_SINCE,
+        ANSWERS_SINCE,
+        SWEPT,
+        STRANGERS,
+        CAUSE,
+    ];
+
     // No two kinds have the same letter.
     const _: () = {
-        let all = [
-            CALL,
-            LIVE,
-            TIMER,
-            OPEN,
-            LANE,
-            DIRECTORY,
-            OPT_OUT,
-            FEED,
-            PARKED,
-            QUARANTINE,
-            GATEWAY,
-            ACCOUNT_LANE,
-            DAY,
-            PAUSE,
-            TROUBLE,
-            REMEMBERED,
-            ERASED,
-            MESSAGES_SINCE,
-            ANSWERS_SINCE,
-            SWEPT,
-            STRANGERS,
-            CAUSE,
-        ];
         let mut one = 0;
-        while one < all.len() {
+        while one < ALL.len() {
             let mut other = one + 1;
-            while other < all.len() {
-                assert!(all[one] != all[other], "two kinds of rows have the same letter");
+            while other < ALL.len() {
+                assert!(ALL[one] != ALL[other], "two kinds of rows have the same letter");
                 other += 1;
             }
             one += 1;
@@ -247,11 +249,11 @@ pub fn pages<E>(
 }
 
 /// Encodes a row. Rows carry no version of their own: see `ROWS_VERSION`.
-pub fn encode_row<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("rows are plain values, which postcard can always write")
+pub fn encode_row<T: Stored>(value: &T) -> Vec<u8> {
+    Writer::row(value)
 }
 
 /// Decodes a row; `None` if it has another form, which the index's version rules out.
-pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    postcard::from_bytes(bytes).ok()
+pub fn decode_row<T: Stored>(bytes: &[u8]) -> Option<T> {
+    Reader::row(bytes, rows::FORM).whole().ok()
 }

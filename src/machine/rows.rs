@@ -5,11 +5,13 @@
 mod v2;
 
 use crate::model::{Day, Month};
-use serde::{Deserialize, Serialize};
 
 /// The version of keys and rows that this program writes. An index of another version is rebuilt; a snapshot of an
 /// older version is still read, since the journal before it may be gone.
 pub const ROWS_VERSION: u16 = 3;
+
+/// The record version whose forms these rows have.
+pub(super) const FORM: u8 = 4;
 
 /// The oldest version a snapshot may have: no snapshot of version 1 exists.
 pub const ROWS_VERSION_OLDEST: u16 = 2;
@@ -25,7 +27,7 @@ pub const UPGRADES: [Upgrade; (ROWS_VERSION - ROWS_VERSION_OLDEST) as usize] = [
 ];
 
 /// A group of rows that are kept and dropped together.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Table {
     /// Rows without a common expiry. The first byte of a key is its kind.
     State,

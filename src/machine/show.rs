@@ -13,6 +13,7 @@ use crate::model::{
     CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, Position, SmartAction,
     Timestamp, Verification, Warning,
 };
+use crate::rules::breaker::{Cause, Reason};
 use crate::rules::verification::status;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -341,7 +342,7 @@ fn kind(fact: &Event) -> Option<&'static str> {
         Event::OptedOut { .. } => "contact.opted_out",
         Event::OptedIn { .. } => "contact.opted_in",
         Event::VerificationChanged { .. } => "number.verification_changed",
-        Event::AccountPaused { .. } | Event::AccountHeld { .. } => "account.paused",
+        Event::AccountPaused { .. } => "account.paused",
         Event::AccountResumed { .. } => "account.resumed",
         Event::FeedGap { .. } => GAP,
         Event::JournalLost { .. } => "journal.loss",
@@ -363,13 +364,14 @@ fn data(fact: &Event, at: Timestamp) -> Value {
             contact_data(contact, *ours, (opt_out.by == OptOutBy::Keyword).then_some("stop"))
         }
         Event::OptedIn { contact, ours, .. } => contact_data(contact, *ours, ours.map(|_| "start")),
-        Event::AccountPaused { account, trouble } => {
+        Event::AccountPaused { account, trouble, cause } => {
             let until = trouble.paused.map(|paused| paused.until.to_string());
-            json!({ "account": account, "reason": "carrier_failing", "until": until })
-        }
-        Event::AccountHeld { account, trouble, cause } => {
-            let until = trouble.paused.map(|paused| paused.until.to_string());
-            json!({ "account": account, "reason": cause.reason, "detail": cause.detail, "until": until })
+            match cause {
+                Some(Cause { reason, detail }) => {
+                    json!({ "account": account, "reason": reason, "detail": detail, "until": until })
+                }
+                None => json!({ "account": account, "reason": Reason::CarrierFailing, "until": until }),
+            }
         }
         Event::AccountResumed { account } => json!({ "account": account }),
         Event::FeedGap { endpoint, from, until } => {

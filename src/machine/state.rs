@@ -11,11 +11,11 @@ use crate::model::{
 use crate::rules::keyword::Keyword;
 use crate::rules::lane::Waiting;
 use crate::rules::opt_out::Block;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::time::Duration;
 
 /// A call.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Call {
     /// The platform's id of the call.
     pub id: CallId,
@@ -77,7 +77,7 @@ impl Call {
 }
 
 /// How and when a call ended.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
     /// When, in the journal's time.
     pub at: Timestamp,
@@ -86,7 +86,7 @@ pub struct Ended {
 }
 
 /// The row of a call's id.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallRow {
     /// A call.
     Call(Box<Call>),
@@ -107,7 +107,7 @@ impl CallRow {
 }
 
 /// A call's usage counters (R4-R6). A message counts when its first attempt starts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     /// Presets sent.
     pub preset_sent: u32,
@@ -126,7 +126,7 @@ pub struct Usage {
 }
 
 /// A message without its text, which is only in the journal, in the frame that the message's id names.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -186,7 +186,7 @@ impl Message {
 }
 
 /// A medium of a message. Its URL at the carrier is only in the message's frame.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Medium {
     /// Its id.
     pub id: MediaId,
@@ -195,7 +195,7 @@ pub struct Medium {
 }
 
 /// One attempt to send a message to the carrier.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attempt {
     /// When it was recorded, before the request.
     pub at: Timestamp,
@@ -206,7 +206,7 @@ pub struct Attempt {
 }
 
 /// The outcome of an attempt.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// Not settled yet.
@@ -226,7 +226,7 @@ pub enum AttemptOutcome {
 }
 
 /// A live call of a number, with the fields that correlation needs.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Live {
     /// The call.
     pub call: CallId,
@@ -239,7 +239,7 @@ pub struct Live {
 }
 
 /// A number's lane, with the fields that estimates need.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Lane {
     /// When its bucket is empty and it owes nothing (`lane_free_at`).
     pub empty_at: Timestamp,
@@ -248,7 +248,7 @@ pub struct Lane {
 }
 
 /// The owner of a daily cap.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum CapOwner {
     /// One of our numbers.
     Number(E164),
@@ -257,7 +257,7 @@ pub enum CapOwner {
 }
 
 /// A lane paused because the carrier asked to retry later.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pause {
     /// No text of the lane is sent before this.
     pub until: Timestamp,
@@ -266,7 +266,7 @@ pub struct Pause {
 }
 
 /// What is remembered of a pair of our number and a person's number.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Contact {
     /// The pair's last call.
     pub last_call: Option<CallId>,
@@ -286,7 +286,7 @@ impl Contact {
 }
 
 /// An opt-out.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OptOut {
     /// Our numbers that it covers.
     pub block: Block,
@@ -297,7 +297,7 @@ pub struct OptOut {
 }
 
 /// The source of an opt-out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptOutBy {
     /// The person sent a keyword.
@@ -309,7 +309,7 @@ pub enum OptOutBy {
 }
 
 /// An outbound message that is not settled: dispatch finds it here after a restart.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Open {
     /// Our number, whose lane it is in.
     pub ours: E164,
@@ -336,7 +336,7 @@ impl Open {
 }
 
 /// The subject of a timer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Timer {
     /// A call's lease (A7).
     Lease(CallId),
@@ -345,7 +345,7 @@ pub enum Timer {
 }
 
 /// An answer to repeat for the same idempotency key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answered {
     /// The digest of the request's body.
     pub body: [u8; 16],
@@ -356,7 +356,7 @@ pub struct Answered {
 }
 
 /// Progress of the daily sweep through rows that are not in a per-day table.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sweep {
     /// The day of the sweep.
     pub day: Day,
@@ -365,7 +365,7 @@ pub struct Sweep {
 }
 
 /// The gateway's own row.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Gateway {
     /// When it last started; lanes start empty then (A30).
     pub started_at: Timestamp,

@@ -10,10 +10,10 @@ use super::keys::{
     self, call_key, decode_row, directory_key, kind, live_key, message_key, name_in, parked_key, part, state_key,
     u64_in,
 };
+use super::record::Stored;
 use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
 use super::state::{Answered, CallRow, Gateway, Live, Message, Sweep, Timer};
 use crate::model::{CallId, Claim, Day, Directory, E164, MessageId, Month, Position, Timestamp};
-use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub trait View {
 /// Typed queries on a view.
 pub trait Queries: View {
     /// Returns the decoded row at `key`.
-    fn typed<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
+    fn typed<T: Stored>(&self, key: &Key) -> Option<T> {
         self.row(key).and_then(|bytes| decode_row(&bytes))
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The platform's id of a call: 1 to 128 of `A-Z a-z 0-9 _ . : -`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(String);
 
 impl CallId {
@@ -52,7 +52,7 @@ pub fn call_type(text: &str) -> Option<CallType> {
 }
 
 /// The person on the phone.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Caller {
     /// A caller with a number.
     Number(E164),
@@ -119,7 +119,7 @@ fn sip_user(text: &str) -> &str {
 }
 
 /// Whether the caller waits or talks to an agent; selects the non-US switch that applies (A35).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// In a queue: wait-time SMS.
@@ -141,7 +141,7 @@ pub enum Attestation {
 }
 
 /// The state of a call's exchange of texts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Session {
     /// No message was received, and no attempt to send one has started.
@@ -154,7 +154,7 @@ pub enum Session {
 }
 
 /// Why a session closed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosedReason {
     /// The call ended (R51).

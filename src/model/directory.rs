@@ -79,7 +79,7 @@ name!(
 );
 
 /// Everything an administrator configures, as one document.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Directory {
     /// Settings of the whole gateway.
     pub settings: Settings,
@@ -92,7 +92,6 @@ pub struct Directory {
     /// Limits of carrier accounts, by account name.
     pub accounts: BTreeMap<String, Account>,
     /// Derived from `queues` on first use; [`Directory::change`] resets it.
-    #[serde(skip)]
     owners: Owners,
 }
 

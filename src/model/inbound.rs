@@ -3,7 +3,6 @@
 use super::id::MessageId;
 use super::message::FailureCode;
 use super::number::Address;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One item of a webhook.
@@ -72,7 +71,7 @@ impl fmt::Debug for Inbound {
 }
 
 /// A medium of an inbound message, not fetched yet.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InboundMedia {
     /// The carrier's URL of it.
     pub url: String,
@@ -115,7 +114,7 @@ pub enum ReceiptRef {
 }
 
 /// The state a receipt reports.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReceiptState {
     /// The carrier accepted the message and has not sent it yet.
     Queued,
@@ -132,7 +131,7 @@ pub enum ReceiptState {
 }
 
 /// The deduplication key of a webhook item (A62). It never contains the text.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Claim {
     /// The configured name of the carrier account.
     pub account: String,
@@ -143,7 +142,7 @@ pub struct Claim {
 }
 
 /// The kind of a claimed item, with the status for receipts.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ClaimKind {
     /// A message.
     Message,

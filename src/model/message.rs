@@ -1,9 +1,9 @@
 //! A text or multimedia message, in either direction.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The direction of a message.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the caller (a carrier's MO).
@@ -13,7 +13,7 @@ pub enum Direction {
 }
 
 /// The kind of a message.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A message predefined by an administrator (R39).
@@ -35,7 +35,7 @@ pub enum Kind {
 }
 
 /// What an agent asks a caller for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SmartAction {
     /// A photo.
@@ -51,7 +51,7 @@ pub enum SmartAction {
 }
 
 /// The state of a message. States only move forward (A54).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageState {
     /// An inbound message that was accepted.
@@ -110,7 +110,7 @@ impl MessageState {
 }
 
 /// A warning to the agent about a text that is sent nevertheless.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// More than one segment: over 160 septets, or 70 units where it is not GSM-7 (R46).
@@ -120,7 +120,7 @@ pub enum Warning {
 }
 
 /// Why a message failed, as a code of the gateway.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// The call ended before its first attempt (A19).
@@ -146,7 +146,7 @@ pub enum FailureCode {
 }
 
 /// The failure of a message.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
 pub struct Failure {
     /// The gateway's code.
     pub code: FailureCode,

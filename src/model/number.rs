@@ -33,7 +33,17 @@ impl E164 {
 
     /// The number with this `key`; `None` if the key is not a valid number.
     pub fn from_key(key: [u8; 8]) -> Option<Self> {
-        Self::from_digits(&u64::from_be_bytes(key).to_string()).ok()
+        Self::from_u64(u64::from_be_bytes(key))
+    }
+
+    /// Its digits as one number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The number with these digits; `None` if there are too few or too many.
+    pub fn from_u64(digits: u64) -> Option<Self> {
+        (1_000_000..1_000_000_000_000_000).contains(&digits).then_some(Self(digits))
     }
 
     /// Whether the number is in the North American Numbering Plan (+1).
@@ -71,7 +81,7 @@ impl fmt::Debug for E164 {
 }
 
 /// The sender of a text as the carrier reports it: usually a number, sometimes a short code or a name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A phone number.
     Number(E164),

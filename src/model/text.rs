@@ -3,13 +3,13 @@
 mod invisible;
 pub use self::invisible::{is_blank, is_format};
 use super::message::Warning;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Maximum length of an outbound text (R50) in Unicode scalar values (A43).
 pub const TEXT_MAX_CHARACTERS: usize = 918;
 
 /// The encoding of a text on the air interface.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// The 7-bit default alphabet with its extension table.
@@ -106,6 +106,7 @@ fn gsm7_septets(character: char) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
 
     /// A test vector from Twilio's segment calculator.
     #[derive(Deserialize)]

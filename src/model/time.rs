@@ -74,7 +74,7 @@ impl fmt::Debug for Timestamp {
 }
 
 /// A day in some time zone, counted from 1970-01-01 there; daily caps count by it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct LocalDay(pub i32);
 
 /// Whether a time zone of that name exists, like `America/Los_Angeles`.
@@ -96,7 +96,7 @@ pub fn local_day(zone: &str, at: Timestamp) -> (LocalDay, Timestamp) {
 }
 
 /// A UTC day, counted from 1970-01-01. Rows that expire together are stored in one tree per day.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Day(pub u16);
 
 impl Day {
@@ -117,7 +117,7 @@ impl Day {
 }
 
 /// A UTC calendar month, counted from January 1970. Contacts are stored in one tree per month.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Month(pub u16);
 
 impl Month {

@@ -1,7 +1,7 @@
 //! The circuit breaker of a carrier account: when it opens, and when it lets a probe through (A64).
 
 use crate::model::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::time::Duration;
 
 /// This many consecutive failures within `WITHIN` pause an account.
@@ -21,7 +21,7 @@ pub fn in_flight_max(paused: bool) -> usize {
 }
 
 /// The breaker state of an account. An account that works has none.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BreakerState {
     /// Times of the latest failures, oldest first; at most as many as the breaker counts.
     pub failed_at: Vec<Timestamp>,
@@ -30,7 +30,7 @@ pub struct BreakerState {
 }
 
 /// The pause of an account whose breaker is open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Paused {
     /// When the pause began.
     pub since: Timestamp,
@@ -41,7 +41,7 @@ pub struct Paused {
 }
 
 /// Why an account fails.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The carrier is unreachable, does not answer, or answers with server errors.
@@ -62,7 +62,7 @@ impl Reason {
 }
 
 /// Why an account fails, with an explanation for people.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cause {
     /// The reason as a code.
     pub reason: Reason,

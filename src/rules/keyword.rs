@@ -1,12 +1,12 @@
 //! Opt-out, opt-in and help words (A24, A47, A48).
 
 use crate::model::is_format;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// What a message that consists of one keyword requests.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Keyword {
     /// No more texts.

@@ -7,7 +7,6 @@ use super::keyword::{self, Keyword};
 use super::language::system_text;
 use super::non_us;
 use crate::model::{E164, Language, OptOutScope, Phase, Settings};
-use serde::{Deserialize, Serialize};
 
 /// Maximum number of pairs stored for one person; beyond it all numbers are blocked.
 pub const NUMBERS_MAX: usize = 64;
@@ -17,7 +16,7 @@ pub const CONFIRMATION: &str =
     "You have opted out and will get no more messages from us. Reply START to get them again.";
 
 /// The numbers from which a person must not be texted. Never empty: a person who may be texted has no block.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Block {
     /// Whether all our numbers are blocked.
     pub everywhere: bool,

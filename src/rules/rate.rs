@@ -5,7 +5,6 @@
 //! more than the burst; the excess is debt, and the bucket is at level 0 only when the debt is paid.
 
 use crate::model::{Limits, LocalDay, Timestamp, local_day};
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The wait until a text of `segments` can start, behind `queued` segments of other texts.
@@ -89,7 +88,7 @@ impl Bucket {
 }
 
 /// Segments sent on a day, for a daily cap.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DayCount {
     /// The day in the time zone of the cap.
     pub day: LocalDay,

@@ -5,7 +5,7 @@ use crate::model::CallId;
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $status:literal $word:literal;)*) => {
         /// A stable code in a problem+json response.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Code {
             $($(#[$doc])* $name,)*
         }

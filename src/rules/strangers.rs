@@ -5,7 +5,6 @@
 //! another.
 
 use crate::model::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Maximum number of distinct timestamps. Beyond it, neighbours are merged at the later of the two.
@@ -14,14 +13,16 @@ const TIMESTAMPS_MAX: usize = 512;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Answers of one kind to unknown senders in the last hour.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct LastHour(Vec<Answers>);
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LastHour(pub Vec<Answers>);
 
 /// Answers at one timestamp.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct Answers {
-    at: Timestamp,
-    count: u32,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answers {
+    /// When.
+    pub at: Timestamp,
+    /// How many.
+    pub count: u32,
 }
 
 impl LastHour {

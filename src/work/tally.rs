@@ -17,7 +17,7 @@ pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, readiness: &R
             Event::MessageChanged { message, .. } => ended(message),
             Event::SendStarted { message, .. } => started(message, frame.at, directory),
             Event::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
-            Event::AccountHeld { account, cause, .. } => {
+            Event::AccountPaused { account, cause: Some(cause), .. } => {
                 observe::account_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
                 readiness.note(&about(account), Some(&paused(cause)));
             }

@@ -46,7 +46,7 @@ async fn f06_a69_refused_credentials_fail_no_text_and_a_reload_sends_them_all() 
         stage::until_state(&world, id, &["delivered"]).await;
     }
     // The reload writes a frame of its own, which ends the pause.
-    assert!(frames(&world).iter().any(|frame| frame.ends_with("Z AccountFailing")), "{:#?}", frames(&world));
+    assert!(frames(&world).iter().any(|frame| frame.ends_with("Z AccountFailed")), "{:#?}", frames(&world));
     assert_eq!(notes(&world).await, Value::Null);
     let metrics = gateway.metrics().await;
     assert_eq!(value(&metrics, "offhook_account_credentials_refused{account=\"main\"}"), 0.0);

@@ -84,7 +84,7 @@ pub(crate) fn judge_the_journal(world: &World) {
     let said = |word: fn(&Event) -> bool| attempts::facts(&stories).filter(|(_, fact)| word(fact)).count();
     let stops = said(|fact| matches!(fact, Event::OptedOut { .. }));
     let starts = said(|fact| matches!(fact, Event::OptedIn { .. }));
-    let paused = said(|fact| matches!(fact, Event::AccountHeld { .. }));
+    let paused = said(|fact| matches!(fact, Event::AccountPaused { .. }));
     println!("in the journal: {stops} STOP and {starts} START, and the account was paused {paused} times");
     assert!(stops > 0, "nobody said STOP, so nothing is shown of what stands behind it");
     let violations = attempts::check(&stories);

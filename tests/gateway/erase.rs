@@ -8,6 +8,7 @@ use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, Content, PutCall, Send};
+use offhook::machine::keys::encode_row;
 use offhook::machine::rows::ROWS_VERSION;
 use offhook::model::{CallId, Caller, E164, Phase, Position};
 use offhook::sim::platform::Delivery;
@@ -258,7 +259,7 @@ fn traces(directory: &Path) -> Vec<(PathBuf, &'static str)> {
     let forms = [
         ("digits", ANN.trim_start_matches('+').as_bytes().to_vec()),
         ("without the country", ANN.trim_start_matches("+1").as_bytes().to_vec()),
-        ("encoded", postcard::to_stdvec(&ann).unwrap()),
+        ("encoded", encode_row(&ann)),
         ("key", ann.key().to_vec()),
         ("text", CANARY.as_bytes().to_vec()),
     ];

@@ -1,34 +1,46 @@
-//! Backward compatibility: a sample snapshot of each released version is kept and must be readable.
+//! Backward compatibility: sample rows and a sample snapshot of each version are kept and must be readable.
 
 use super::*;
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::machine::apply::{apply, directory_from};
+use crate::machine::event::{CommittedFrame, Event, NumberedEvent};
 use crate::machine::fingerprint::ErasureKey;
 use crate::machine::keys::{decode_row, encode_row, kind};
-use crate::machine::record;
-use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table};
+use crate::machine::record::{self, Stored};
+use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
     Answered, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer,
 };
-use crate::model::{Day, Month};
+use crate::model::{Change, Day, Month};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::rate::DayCount;
 use crate::rules::strangers::LastHour;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn sample(version: u16) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/v{version}.snap"))
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
-/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set. Samples of old versions never
-/// change, because they stand for snapshots of existing installations.
+fn sample(version: u16) -> PathBuf {
+    file(&format!("snapshots/v{version}.snap"))
+}
+
+fn sample_of_rows() -> PathBuf {
+    file(&format!("rows/v{ROWS_VERSION}.bin"))
+}
+
+/// Whether the sample is to be written: a sample that exists stays as it is, because it stands for existing
+/// installations. Remove it first if no release wrote its version.
+fn is_to_be_written(sample: &Path) -> bool {
+    std::env::var_os("OFFHOOK_WRITE_SAMPLES").is_some() && !sample.exists()
+}
+
+/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set.
 #[test]
 fn g27_a_snapshot_of_each_version_ever_written_is_still_read() {
-    if std::env::var_os("OFFHOOK_WRITE_SAMPLES").is_some() {
+    if is_to_be_written(&sample(ROWS_VERSION)) {
         write_sample();
     }
     for version in ROWS_VERSION_OLDEST..=ROWS_VERSION {
@@ -97,25 +109,76 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
     }
 }
 
-fn is<T: Serialize + DeserializeOwned>(row: &[u8]) -> bool {
+fn is<T: Stored>(row: &[u8]) -> bool {
     decode_row::<T>(row).is_some_and(|value| encode_row(&value) == row)
+}
+
+/// Rows as the sample has them: table, key, row.
+type Rows = BTreeSet<(Table, Vec<u8>, Vec<u8>)>;
+
+fn rows_of(frames: &[CommittedFrame]) -> Rows {
+    let put = |write| match write {
+        Write::Put(key, row) => Some((key.table, key.bytes, row)),
+        Write::Delete(_) | Write::DropTable(_) => None,
+    };
+    frames.iter().flat_map(apply).filter_map(put).collect()
+}
+
+/// To write the sample of a new version, run this once with `OFFHOOK_WRITE_SAMPLES` set.
+#[test]
+fn every_kind_of_row_of_this_version_is_read_and_written_unchanged() {
+    if is_to_be_written(&sample_of_rows()) {
+        let rows: Vec<_> = rows_of(&frames()).into_iter().collect();
+        fs::write(sample_of_rows(), encode_row(&rows)).unwrap();
+    }
+    let rows: Vec<(Table, Vec<u8>, Vec<u8>)> = decode_row(&fs::read(sample_of_rows()).unwrap()).unwrap();
+    let (mut kinds, mut directory) = (BTreeSet::new(), Vec::new());
+    for (table, bytes, row) in &rows {
+        let key = Key { table: *table, bytes: bytes.clone() };
+        kinds.insert(match table {
+            Table::State => format!("state {}", bytes[0]),
+            Table::Messages(_) => "messages".to_owned(),
+            Table::Idempotency(_) => "idempotency".to_owned(),
+            Table::Contacts(_) => format!("contacts {}", bytes.len()),
+        });
+        if is_of(&key, kind::DIRECTORY) {
+            directory.push((bytes.clone(), row.clone()));
+        } else {
+            assert!(is_read(&key, row), "the row at {key:?} is not decoded as its kind; see CONTRIBUTING.md");
+        }
+    }
+    let tables = ["messages", "idempotency", "contacts 8", "contacts 16"].map(ToOwned::to_owned);
+    let all: BTreeSet<_> = kind::ALL.iter().map(|kind| format!("state {kind}")).chain(tables).collect();
+    assert_eq!(kinds, all);
+
+    let changes = Change::all_of(&directory_from(directory.into_iter()).unwrap());
+    let events = vec![NumberedEvent { call_sequence: None, fact: Event::DirectoryChanged { changes } }];
+    let frame = CommittedFrame { position: Position(1), at: Timestamp::default(), events };
+    let (written, rows) = (rows_of(&[frame]), Rows::from_iter(rows));
+    assert!(written.len() > 9 && written.is_subset(&rows), "the rows of the directory are written as they were");
+}
+
+/// The sample of the current records.
+fn frames() -> Vec<CommittedFrame> {
+    type Frames = Vec<(Position, Vec<u8>, Vec<Vec<u8>>)>;
+    let records = fs::read(file(&format!("records/v{}.bin", record::VERSION))).unwrap();
+    let frames: Frames = decode_row(&records).unwrap();
+    let decode = |(position, meta, bodies): (Position, Vec<u8>, Vec<Vec<u8>>)| {
+        record::decode(position, &meta, bodies.into_iter().map(Some).collect()).unwrap()
+    };
+    frames.into_iter().map(decode).collect()
 }
 
 /// Writes the sample of the current version from the sample of the current records.
 fn write_sample() {
-    type Frames = Vec<(Position, Vec<u8>, Vec<Vec<u8>>)>;
-    let records = format!("tests/records/v{}.bin", record::VERSION);
-    let records = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(records)).unwrap();
-    let frames: Frames = postcard::from_bytes(&records).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let origin = Origin { journal: *b"journal of tests", rows_version: ROWS_VERSION };
     let snapshots = Snapshots::open(directory.path(), origin).unwrap();
     let mut compaction = snapshots.compact(false, 1024 * 1024).unwrap();
     let (mut covers, mut at) = (Position(0), Timestamp::default());
-    for (position, meta, bodies) in frames {
-        let story = record::decode(position, &meta, bodies.into_iter().map(Some).collect()).unwrap();
-        compaction.add(apply(&story), &mut || true).unwrap();
-        (covers, at) = (position, story.at);
+    for frame in frames() {
+        compaction.add(apply(&frame), &mut || true).unwrap();
+        (covers, at) = (frame.position, frame.at);
     }
     compaction.finish(covers, at, &mut || true).unwrap();
     let made = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();

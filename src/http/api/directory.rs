@@ -200,7 +200,7 @@ pub(super) async fn settings(api: &Api, _: ApiRequest) -> Answered {
 
 /// A resource with an ETag. The tag covers the stored part only, not derived fields of the document.
 fn resource(document: &Value, stored: &impl Serialize) -> Response {
-    let stored = postcard::to_stdvec(stored).expect("the directory is plain values, which postcard can always write");
+    let stored = serde_json::to_vec(stored).expect("the directory is plain values with names for keys");
     let digest = Sha256::digest(&stored);
     let tag = format!("\"{}\"", digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     let mut response = json(StatusCode::OK, document);

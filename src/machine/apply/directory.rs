@@ -5,6 +5,7 @@
 
 use super::put_or_delete;
 use crate::machine::keys::{decode_row, directory_key, part};
+use crate::machine::record::Stored;
 use crate::machine::rows::Write;
 use crate::model::{Change, Directory, Json, Language, Settings};
 use std::collections::BTreeMap;
@@ -29,30 +30,35 @@ pub(super) fn rows(change: &Change, writes: &mut Vec<Write>) {
             for (kind, texts) in texts(&mut settings) {
                 for (language, text) in texts {
                     let text = std::mem::take(text);
-                    row(kind, language.as_str().as_bytes(), Some(&(language, text)), writes);
+                    row(kind, language.as_str().as_bytes(), Some(&(language.clone(), text)), writes);
                 }
             }
             row(part::SETTINGS, &[], Some(&Json(settings)), writes);
         }
         Change::Number(number, entry) => {
-            row(part::NUMBER, &number.key(), entry.as_ref().map(|Json(entry)| (number, entry)).as_ref(), writes);
+            row(
+                part::NUMBER,
+                &number.key(),
+                entry.as_ref().map(|Json(entry)| (*number, entry.clone())).as_ref(),
+                writes,
+            );
         }
         Change::Queue(id, queue) => {
-            let queue = queue.as_ref().map(|Json(queue)| (id, queue));
+            let queue = queue.as_ref().map(|Json(queue)| (id.clone(), queue.clone()));
             row(part::QUEUE, id.as_str().as_bytes(), queue.as_ref(), writes);
         }
         Change::Preset(language, id, preset) => {
-            let preset = preset.as_ref().map(|Json(preset)| (language, id, preset));
+            let preset = preset.as_ref().map(|Json(preset)| (language.clone(), id.clone(), preset.clone()));
             row(part::PRESET, format!("{language}/{id}").as_bytes(), preset.as_ref(), writes);
         }
         Change::Account(name, account) => {
-            let account = account.as_ref().map(|Json(account)| (name, account));
+            let account = account.as_ref().map(|Json(account)| (name.clone(), account.clone()));
             row(part::ACCOUNT, name.as_bytes(), account.as_ref(), writes);
         }
     }
 }
 
-fn row<T: serde::Serialize>(part: u8, name: &[u8], value: Option<&T>, writes: &mut Vec<Write>) {
+fn row<T: Stored>(part: u8, name: &[u8], value: Option<&T>, writes: &mut Vec<Write>) {
     put_or_delete(writes, directory_key(part, name), value);
 }
 

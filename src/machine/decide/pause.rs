@@ -77,16 +77,16 @@ fn failure_event<V: View>(
         None => (new, reason == Reason::CredentialsRefused),
     };
     if trouble.paused.is_some() && (paused_before.is_none() || differs) {
-        Event::AccountHeld { account, trouble, cause }
+        Event::AccountPaused { account, trouble, cause: Some(cause) }
     } else {
-        Event::AccountFailing { account, trouble, cause }
+        Event::AccountFailed { account, trouble: Some(trouble), cause: Some(cause) }
     }
 }
 
 /// Returns the event for a request that began at `began` and got a regular answer.
 fn recovery_event<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Option<Event> {
     let before = draft.view.trouble(&account)?;
-    let Some(paused) = before.paused else { return Some(Event::AccountFailed { account, trouble: None }) };
+    let Some(paused) = before.paused else { return Some(Event::AccountFailed { account, trouble: None, cause: None }) };
     // A text accepted before the carrier rejected the account does not show that it accepts more.
     let refused = draft.view.cause(&account).is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
     (!refused || paused.since < began).then_some(Event::AccountResumed { account })
@@ -96,6 +96,6 @@ fn recovery_event<V: View>(draft: &Draft<'_, V>, account: String, began: Timesta
 pub(super) fn try_accounts<V: View>(draft: &mut Draft<'_, V>) {
     for (account, trouble, cause) in draft.view.failing_accounts() {
         let Some(trouble) = breaker::tried_at_once(&trouble, draft.now()) else { continue };
-        draft.record(Event::AccountFailing { account, trouble, cause: cause.unwrap_or_default() });
+        draft.record(Event::AccountFailed { account, trouble: Some(trouble), cause: Some(cause.unwrap_or_default()) });
     }
 }

@@ -1,17 +1,16 @@
 //! The directory as record version 1 wrote it, as one value. Later versions write each resource as JSON, so that adding
 //! a field does not change the record format.
-//!
-//! The types of single resources have not changed since; before changing one, copy its old form here.
 
+use super::codec::{Invalid, Reader, Stored, Writer};
+use super::form::stored;
 use crate::model::{
-    Account, Attestation, Closing, E164, Language, NonUs, Number, OptOutScope, Preset, PresetId, Queue, QueueId,
-    UnknownSender,
+    Account, Attestation, Closing, E164, Language, NonUs, Number, OptOutScope, OptOutWords, Preset, PresetId, Queue,
+    QueueId, UnknownSender,
 };
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A whole directory, in version 1's form.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Directory {
     settings: Settings,
     numbers: BTreeMap<E164, Number>,
@@ -20,8 +19,9 @@ pub struct Directory {
     accounts: BTreeMap<String, Account>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct Settings {
+/// The settings field by field, as rows of version 2 have them, too.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::machine) struct Settings {
     in_call_sms: bool,
     non_us: NonUs,
     custom_messages: bool,
@@ -30,6 +30,7 @@ struct Settings {
     closing: Closing,
     auto_reply: AutoReply,
     opt_out_scope: OptOutScope,
+    opt_out: OptOutWords,
     call_types: Vec<String>,
     attach_cross_queue: bool,
     call_lease_minutes: u32,
@@ -42,7 +43,7 @@ struct Settings {
     retention_days: u32,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct AutoReply {
     enabled: bool,
     texts: BTreeMap<Language, String>,
@@ -51,12 +52,56 @@ struct AutoReply {
     unknown_sender: UnknownSender,
 }
 
+stored! {
+    struct Directory {
+        settings: Settings,
+        numbers: BTreeMap<E164, Number>,
+        queues: BTreeMap<QueueId, Queue>,
+        presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
+        accounts: BTreeMap<String, Account>,
+    }
+    struct Settings {
+        in_call_sms: bool,
+        non_us: NonUs,
+        custom_messages: bool,
+        presets_only: bool,
+        default_language: Language,
+        closing: Closing,
+        auto_reply: AutoReply,
+        opt_out_scope: OptOutScope,
+        #[since(2)] opt_out: OptOutWords,
+        call_types: Vec<String>,
+        attach_cross_queue: bool,
+        call_lease_minutes: u32,
+        late_text: bool,
+        minimum_attestation: Option<Attestation>,
+        drop_non_us_inbound: bool,
+        contact_memory_days: u32,
+        landline_memory_days: u32,
+        max_wait_ms: u64,
+        retention_days: u32,
+    }
+    struct AutoReply {
+        enabled: bool,
+        texts: BTreeMap<Language, String>,
+        quiet_minutes: u32,
+        per_day: u32,
+        unknown_sender: UnknownSender,
+    }
+}
+
 impl From<Directory> for crate::model::Directory {
     fn from(read: Directory) -> Self {
         let Directory { settings, numbers, queues, presets, accounts } = read;
-        let default = Self::default().settings;
+        Self::new(settings.into(), numbers, queues, presets, accounts)
+    }
+}
+
+impl From<Settings> for crate::model::Settings {
+    fn from(settings: Settings) -> Self {
+        let default = Self::default();
         let AutoReply { enabled, texts, quiet_minutes, per_day, unknown_sender } = settings.auto_reply;
-        let settings = crate::model::Settings {
+        Self {
             in_call_sms: settings.in_call_sms,
             non_us: settings.non_us,
             custom_messages: settings.custom_messages,
@@ -72,6 +117,7 @@ impl From<Directory> for crate::model::Directory {
                 ..default.auto_reply
             },
             opt_out_scope: settings.opt_out_scope,
+            opt_out: settings.opt_out,
             call_types: settings.call_types,
             attach_cross_queue: settings.attach_cross_queue,
             call_lease_minutes: settings.call_lease_minutes,
@@ -82,8 +128,6 @@ impl From<Directory> for crate::model::Directory {
             landline_memory_days: settings.landline_memory_days,
             max_wait_ms: settings.max_wait_ms,
             retention_days: settings.retention_days,
-            ..default
-        };
-        Self::new(settings, numbers, queues, presets, accounts)
+        }
     }
 }

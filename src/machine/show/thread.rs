@@ -26,9 +26,7 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
     match &event.fact {
         Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => of_contact(contact),
         Event::MessageLate(late) => of_contact(&late.from),
-        Event::AccountPaused { account, .. }
-        | Event::AccountHeld { account, .. }
-        | Event::AccountResumed { account } => Some(format!("~account-{account}")),
+        Event::AccountPaused { account, .. } | Event::AccountResumed { account } => Some(format!("~account-{account}")),
         Event::VerificationChanged { number, .. } => Some(format!("~number-{number}")),
         Event::MessageQueued { message, .. } | Event::MessageChanged { message, .. } => Some(message.id.to_string()),
         Event::FeedGap { endpoint, .. } => Some(format!("~endpoint-{endpoint}")),

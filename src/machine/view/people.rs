@@ -5,12 +5,12 @@ use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::keys::{
     contact_key, decode_row, erased_key, kind, landline_key, number_in, state_key, strangers_key,
 };
+use crate::machine::record::Stored;
 use crate::machine::rows::{Key, Table};
 use crate::machine::state::{Contact, OptOut};
 use crate::machine::view::View;
 use crate::model::{E164, Kind, Timestamp};
 use crate::rules::strangers::LastHour;
-use serde::de::DeserializeOwned;
 
 /// Typed queries about people.
 pub trait PeopleQueries: Queries {
@@ -72,7 +72,7 @@ pub trait PeopleQueries: Queries {
 impl<V: View + ?Sized> PeopleQueries for V {}
 
 /// Returns the latest row at `key` in the months from `now` back to `days` before.
-fn remembered<T: DeserializeOwned>(view: &(impl View + ?Sized), mut key: Key, now: Timestamp, days: u32) -> Option<T> {
+fn remembered<T: Stored>(view: &(impl View + ?Sized), mut key: Key, now: Timestamp, days: u32) -> Option<T> {
     let oldest = days_before(now, days).day().month();
     let mut month = now.day().month();
     loop {

@@ -2,12 +2,9 @@
 
 use super::{Account, Directory, Language, Number, Owners, Preset, PresetId, Queue, QueueId, Settings};
 use crate::model::number::E164;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One resource as it is after the change; `None` if it is deleted.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
     /// The settings.
     Settings(Json<Box<Settings>>),
@@ -111,30 +108,3 @@ impl Directory {
 /// its default).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Json<T>(pub T);
-
-impl<T: Serialize> Serialize for Json<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::to_string(&self.0).map_err(S::Error::custom)?.serialize(serializer)
-    }
-}
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Json<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        serde_json::from_str(&text).map(Self).map_err(D::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_without_a_later_field_are_read_with_its_default() {
-        let mut written = serde_json::to_value(Settings { late_text: true, ..Settings::default() }).unwrap();
-        written.as_object_mut().unwrap().remove("opt_out").unwrap();
-        let record = postcard::to_stdvec(&written.to_string()).unwrap();
-        let Json(read) = postcard::from_bytes::<Json<Settings>>(&record).unwrap();
-        assert_eq!(read, Settings { late_text: true, ..Settings::default() });
-    }
-}

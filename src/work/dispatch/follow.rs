@@ -76,12 +76,10 @@ impl Dispatch {
                 }
                 Event::DayCounted { whose, count } => self.counted(whose, *count, now),
                 Event::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
-                Event::AccountFailed { account, trouble } => {
+                Event::AccountFailed { account, trouble, .. } => {
                     self.account_paused(account, trouble.as_ref().and_then(|trouble| trouble.paused), now);
                 }
-                Event::AccountPaused { account, trouble }
-                | Event::AccountFailing { account, trouble, .. }
-                | Event::AccountHeld { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
+                Event::AccountPaused { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
                 Event::AccountResumed { account } => self.account_paused(account, None, now),
                 // The level refers to the journal's current time, and not to that of this worker's start.
                 Event::LaneStored { ours, .. } => drop(self.used.insert(*ours)),

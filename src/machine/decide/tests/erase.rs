@@ -7,6 +7,7 @@ use super::steps::{
 use super::*;
 use crate::machine::erase::Person;
 use crate::machine::fingerprint::ErasureKey;
+use crate::machine::keys::encode_row;
 use crate::machine::record;
 use crate::model::{Caller, InboundItem, OptOutScope};
 
@@ -356,5 +357,5 @@ fn erased(before: &World, who: &str) -> World {
 
 fn forms(number: &str) -> [Vec<u8>; 3] {
     let parsed: E164 = number.parse().unwrap();
-    [number.trim_start_matches('+').into(), postcard::to_stdvec(&parsed).unwrap(), parsed.key().to_vec()]
+    [number.trim_start_matches('+').into(), encode_row(&parsed), parsed.key().to_vec()]
 }

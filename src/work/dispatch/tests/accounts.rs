@@ -24,7 +24,7 @@ impl World {
         let until = START + Duration::from_millis(until_ms);
         let paused = Some(Paused { since: self.now().wall, until, probes: 0 });
         let trouble = BreakerState { failed_at: Vec::new(), paused };
-        self.apply(Event::AccountPaused { account: "main".to_owned(), trouble });
+        self.apply(Event::AccountPaused { account: "main".to_owned(), trouble, cause: None });
     }
 }
 

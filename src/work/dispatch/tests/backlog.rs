@@ -49,7 +49,7 @@ fn a64_a_message_between_attempts_is_queued_and_not_ready_before_its_time() {
         failed_at: Vec::new(),
         paused: Some(Paused { since: START, until: START + Duration::MAX, probes: 0 }),
     };
-    world.apply(Event::AccountPaused { account: "main".to_owned(), trouble });
+    world.apply(Event::AccountPaused { account: "main".to_owned(), trouble, cause: None });
     world.run(40_000);
     let held = Backlog { waiting: [0, 1, 0], ready_since: World::after_ms(since), paused: true, ..Backlog::default() };
     assert_eq!(world.backlog(), held);

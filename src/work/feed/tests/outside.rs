@@ -47,10 +47,10 @@ fn f03_a_late_text_belongs_to_its_contacts_thread() {
 fn f03_an_account_is_not_resumed_before_it_was_paused() {
     let mut world = World::new();
     for account in ["main", "other"] {
-        world.happens(Event::AccountHeld {
+        world.happens(Event::AccountPaused {
             account: account.to_owned(),
             trouble: BreakerState::default(),
-            cause: Cause::default(),
+            cause: Some(Cause::default()),
         });
         world.happens(Event::AccountResumed { account: account.to_owned() });
     }

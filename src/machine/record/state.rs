@@ -1,0 +1,188 @@
+//! The forms of the machine's state, which rows hold and events carry.
+
+use super::codec::{Invalid, Reader, Stored, Writer};
+use super::form::{Named, stored};
+use crate::machine::fingerprint::{ErasureKey, Fingerprint};
+use crate::machine::private::Private;
+use crate::machine::rows::Table;
+use crate::machine::state::{
+    Answered, Attempt, AttemptOutcome, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message,
+    Open, OptOut, OptOutBy, Pause, Sweep, Timer, Usage,
+};
+use crate::model::{
+    Address, Attestation, CallId, Caller, ClosedReason, Day, Direction, E164, Encoding, Failure, Kind, Language,
+    MediaId, MessageId, MessageState, Month, Phase, Position, QueueId, Session, SmartAction, Timestamp,
+};
+use crate::rules::keyword::Keyword;
+use crate::rules::opt_out::Block;
+
+impl Stored for ErasureKey {
+    fn write(&self, writer: &mut Writer) {
+        self.0.write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Invalid> {
+        Stored::read(reader).map(Self)
+    }
+}
+
+impl Stored for Fingerprint {
+    fn write(&self, writer: &mut Writer) {
+        self.0.write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Invalid> {
+        Stored::read(reader).map(Self)
+    }
+}
+
+stored! {
+    enum Table {
+        0 => State,
+        1 => Messages(day: Day),
+        2 => Idempotency(day: Day),
+        3 => Contacts(month: Month),
+    }
+    struct Call {
+        id: CallId,
+        caller: Private<Caller>,
+        queue: QueueId,
+        language: Language,
+        phase: Phase,
+        agent: Option<String>,
+        call_type: String,
+        wait_sms_consent: bool,
+        version: Option<i64>,
+        alternative: Private<Option<E164>>,
+        attestation: Option<Attestation>,
+        session: Session,
+        closed_reason: Option<ClosedReason>,
+        our_number: Option<E164>,
+        started_at: Timestamp,
+        ended: Option<Ended>,
+        lease_until: Timestamp,
+        usage: Usage,
+        last_sequence: u64,
+        last_message: Option<MessageId>,
+        queued: Vec<MessageId>,
+    }
+    struct Ended {
+        at: Timestamp,
+        reason: Option<String>,
+    }
+    enum CallRow {
+        0 => Call(call: Box<Call>),
+        1 => EndedBeforeStart(ended: Ended),
+    }
+    struct Usage {
+        preset_sent: u32,
+        custom_sent: u32,
+        smart_action_sent: u32,
+        system_sent: u32,
+        received: u32,
+        media_received: u32,
+        segments_sent: u32,
+    }
+    struct Message {
+        id: MessageId,
+        call: Option<CallId>,
+        direction: Direction,
+        kind: Kind,
+        state: MessageState,
+        account: String,
+        ours: E164,
+        theirs: Private<Address>,
+        agent: Option<String>,
+        smart_action: Option<SmartAction>,
+        encoding: Encoding,
+        segments: u16,
+        estimated_wait_ms: u64,
+        media: Vec<Medium>,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+        failure: Option<Failure>,
+        attempts: Vec<Attempt>,
+        not_before: Option<Timestamp>,
+        carrier_id: Option<String>,
+        reply_blocked: bool,
+        keyword: Option<Keyword>,
+        previous: Option<MessageId>,
+    }
+    struct Medium {
+        id: MediaId,
+        content_type: Option<String>,
+    }
+    struct Attempt {
+        at: Timestamp,
+        outcome: AttemptOutcome,
+        status: Option<u16>,
+    }
+    enum AttemptOutcome {
+        0 => Open,
+        1 => Sent,
+        2 => Refused,
+        3 => Later,
+        4 => NeverWritten,
+        5 => Unknown,
+        6 => AccountRefused,
+    }
+    struct Live {
+        call: CallId,
+        queue: QueueId,
+        our_number: Option<E164>,
+        session: Session,
+    }
+    struct Lane {
+        empty_at: Timestamp,
+        queued_segments: u32,
+    }
+    enum CapOwner {
+        0 => Number(number: E164),
+        1 => Account(account: String),
+    }
+    struct Pause {
+        until: Timestamp,
+        laters: u32,
+    }
+    struct Contact {
+        last_call: Option<CallId>,
+        language: Option<Language>,
+        closed_at: Option<Timestamp>,
+        replied_at: Vec<Timestamp>,
+    }
+    struct OptOut {
+        block: Block,
+        since: Timestamp,
+        by: OptOutBy,
+    }
+    enum OptOutBy {
+        0 => Keyword,
+        1 => Carrier,
+        2 => Administrator,
+    }
+    struct Open {
+        ours: E164,
+        theirs: E164,
+        kind: Kind,
+        segments: u16,
+        expires_at: Timestamp,
+        not_before: Option<Timestamp>,
+        started: bool,
+    }
+    enum Timer {
+        0 => Lease(call: CallId),
+        1 => Unknown(message: MessageId),
+    }
+    struct Answered {
+        body: [u8; 16],
+        position: Position,
+        at: Timestamp,
+    }
+    struct Sweep {
+        day: Day,
+        after: Option<CallId>,
+    }
+    struct Gateway {
+        started_at: Timestamp,
+    }
+}
