@@ -18,6 +18,8 @@ pub use client::{Answer, Client, ClientBounds, SendFailed};
 pub use listen::{Bounds, Listener, MayBeDone, connections_that_fit, descriptors_max};
 pub use origin::ClientAddress;
 pub use places::Shares;
+#[cfg(test)]
+pub(crate) use tls::self_signed;
 pub use tls::{ClientFiles, NoClient, ServerTls, TlsFiles, TlsProblem};
 
 /// A boxed error, as HTTP bodies and services pass it on.

@@ -5,6 +5,7 @@ use crate::carrier::Outbound;
 use crate::model::{Day, MessageId, Position};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use crate::net::self_signed::SelfSigned;
 use std::fs;
 use tempfile::TempDir;
 
@@ -459,8 +460,8 @@ fn secrets() -> TempDir {
     write("secrets/twilio", "0123456789abcdef0123456789abcdef\n");
     write("adapter", "no-signing-key\n");
     write("empty", "\n");
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    write("tls.pem", &made.cert.pem());
-    write("tls.key", &made.signing_key.serialize_pem());
+    let made = SelfSigned::new("localhost");
+    write("tls.pem", &made.certificate);
+    write("tls.key", &made.key);
     place
 }

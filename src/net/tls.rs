@@ -1,6 +1,8 @@
 //! TLS of the doors: certificates from files, TLS 1.2 and 1.3, HTTP/1.1 only.
 
 mod chain;
+#[cfg(test)]
+pub(crate) mod self_signed;
 mod trial;
 
 use arc_swap::ArcSwap;

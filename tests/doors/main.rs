@@ -17,6 +17,9 @@ mod peer;
 #[allow(dead_code, reason = "the other test targets use the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+#[allow(dead_code, reason = "the other test targets use the rest of it")]
+#[path = "../../src/net/tls/self_signed.rs"]
+mod self_signed;
 mod slow;
 mod smuggled;
 mod stage;

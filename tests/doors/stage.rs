@@ -2,6 +2,7 @@
 
 use crate::peer::{Line, PATIENCE, connect, source};
 use crate::process::{Doors, Gateway, Home, TOKEN, World, offhook, said, wire};
+use crate::self_signed::SelfSigned;
 use crate::webhook::{OURS, Webhook};
 use offhook::sim::carrier::CarrierSettings;
 use rustls::pki_types::pem::PemObject as _;
@@ -33,9 +34,9 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn new() -> Self {
         let world = plain().await;
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let certificate = world.home.write("certificate.pem", &made.cert.pem());
-        world.home.write("key.pem", &made.signing_key.serialize_pem());
+        let made = SelfSigned::new("localhost");
+        let certificate = world.home.write("certificate.pem", &made.certificate);
+        world.home.write("key.pem", &made.key);
         let files = "certificate_file = \"certificate.pem\"\nkey_file = \"key.pem\"";
         world.home.configure(|text| format!("{text}\n[listen.carriers_tls]\n{files}\n"));
         let mut roots = rustls::RootCertStore::empty();

@@ -1,7 +1,8 @@
 //! Certificates: expired, soon to expire, with noise behind them, and those that a command shows.
 
 use crate::process::{TOKEN, offhook, said};
-use crate::reload::{Door, Pair, write};
+use crate::reload::{Door, for_seconds, write};
+use crate::self_signed::SelfSigned;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -9,7 +10,7 @@ const DAY: i64 = 24 * 60 * 60;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f27_an_expired_certificate_is_refused_at_reload_and_by_check() {
-    let (good, expired) = (Pair::new(), Pair::for_seconds(-60));
+    let (good, expired) = (SelfSigned::new("localhost"), for_seconds(-60));
     let door = Door::with(&good).await;
     write(&door.world, &expired);
     let said = door.reload("refused").await;
@@ -19,14 +20,14 @@ async fn f27_an_expired_certificate_is_refused_at_reload_and_by_check() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("\"door.pem\" expired at "), "{text}");
 
-    write(&door.world, &Pair::new());
+    write(&door.world, &SelfSigned::new("localhost"));
     door.reload("taken").await;
     assert_eq!(door.gateway.terminate().await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f27_a_gateway_starts_with_an_expired_certificate_and_warns() {
-    let expired = Pair::for_seconds(-60);
+    let expired = for_seconds(-60);
     let door = Door::with(&expired).await;
     let log = door.world.home.log();
     let line = log.lines().find(|line| line.contains("\"door.pem\" expired at ")).unwrap_or_else(|| panic!("{log}"));
@@ -38,7 +39,7 @@ async fn f27_a_gateway_starts_with_an_expired_certificate_and_warns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f27_noise_after_the_certificates_is_refused_by_check_start_and_reload() {
-    let good = Pair::new();
+    let good = SelfSigned::new("localhost");
     let door = Door::with(&good).await;
     let lines = good.certificate.lines().count();
     let broken = good.certificate.replace("-----END CERTIFICATE-----", "");
@@ -66,7 +67,7 @@ async fn f27_noise_after_the_certificates_is_refused_by_check_start_and_reload()
 #[tokio::test(flavor = "multi_thread")]
 async fn f16_a_certificate_is_warned_of_for_21_days_and_its_end_is_a_metric() {
     const SERIES: &str = "offhook_certificate_expires_timestamp_seconds{door=\"platform\"} ";
-    let door = Door::with(&Pair::for_seconds(20 * DAY)).await;
+    let door = Door::with(&for_seconds(20 * DAY)).await;
     let ends = async || {
         let metrics = door.gateway.metrics().await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(SERIES)).unwrap_or_else(|| panic!("{metrics}"));
@@ -78,7 +79,7 @@ async fn f16_a_certificate_is_warned_of_for_21_days_and_its_end_is_a_metric() {
     assert!(text.contains(warning) && text.contains("in 19 days"), "{text}");
     let first = ends().await;
 
-    write(&door.world, &Pair::for_seconds(22 * DAY));
+    write(&door.world, &for_seconds(22 * DAY));
     door.reload("taken").await;
     assert!(!check(&door).0.contains(warning));
     let days = (ends().await - first) / DAY as f64;
@@ -87,7 +88,7 @@ async fn f16_a_certificate_is_warned_of_for_21_days_and_its_end_is_a_metric() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f16_check_warns_of_a_tls_key_that_everybody_may_read() {
-    let world = Door::world(&Pair::new()).await;
+    let world = Door::world(&SelfSigned::new("localhost")).await;
     let checked = || said(&offhook(&["check", world.home.path("offhook.toml").to_str().unwrap()]));
     let warning = "listen.platform_tls.key_file \"door.key\" is world-readable: chmod 600 it";
     assert!(!checked().contains(warning));
@@ -97,7 +98,7 @@ async fn f16_check_warns_of_a_tls_key_that_everybody_may_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f20_a_command_shows_a_client_certificate_where_the_door_asks_for_one() {
-    let (pair, own) = (Pair::new(), Pair::new());
+    let (pair, own) = (SelfSigned::new("localhost"), SelfSigned::new("localhost"));
     let world = Door::world(&pair).await;
     world.home.configure(|text| {
         text.replacen("key_file = \"door.key\"\n", "key_file = \"door.key\"\nclient_ca_file = \"own.pem\"\n", 1)

@@ -1,6 +1,7 @@
 //! Why a message is not sent yet, asked over the door and by the command (A67). Each test has a gateway of its own.
 
 use crate::process::{SOON, TOKEN, World, offhook, said};
+use crate::self_signed::SelfSigned;
 use crate::shared::{OURS, directory, on_the_phone, world};
 use offhook::model::Timestamp;
 use offhook::sim::carrier::{Behaviour, CarrierSettings, RetryAfter};
@@ -137,10 +138,10 @@ async fn the_command_says_what_to_do_where_it_has_no_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_speaks_tls_with_the_door_whose_certificate_it_knows() {
     let world = world().await;
-    let made = || rcgen::generate_simple_self_signed(["sms.example.com".to_owned()]).unwrap();
-    let keep = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
-        world.home.write("tls.pem", &made.cert.pem());
-        world.home.write("tls.key", &made.signing_key.serialize_pem());
+    let made = || SelfSigned::new("sms.example.com");
+    let keep = |made: &SelfSigned| {
+        world.home.write("tls.pem", &made.certificate);
+        world.home.write("tls.key", &made.key);
     };
     keep(&made());
     let good = fs::read_to_string(world.home.path("offhook.toml")).unwrap();

@@ -25,6 +25,8 @@ mod outside;
 mod process;
 mod readme;
 mod reload;
+#[path = "../../src/net/tls/self_signed.rs"]
+mod self_signed;
 mod shared;
 mod strangers;
 mod systemd;

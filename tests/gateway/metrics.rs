@@ -2,6 +2,7 @@
 
 use crate::hooks::hear;
 use crate::process::{Gateway, SOON, World, wire};
+use crate::self_signed::SelfSigned;
 use crate::shared::{self, OURS, api, directory, on_the_phone};
 use offhook::model::E164;
 use offhook::observe::names::{ALL, Metric};
@@ -15,9 +16,9 @@ const CANARY: &str = "kingfisher";
 
 /// Gives a door a certificate whose end can be shown.
 fn certify(world: &World) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    world.home.write("door.pem", &made.cert.pem());
-    world.home.write("door.key", &made.signing_key.serialize_pem());
+    let made = SelfSigned::new("localhost");
+    world.home.write("door.pem", &made.certificate);
+    world.home.write("door.key", &made.key);
     let tls = "[listen.console_tls]\ncertificate_file = \"door.pem\"\nkey_file = \"door.key\"\n";
     world.home.configure(|text| format!("{text}\n{tls}"));
 }

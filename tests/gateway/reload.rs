@@ -1,6 +1,7 @@
 //! G32, G33: a gateway that runs takes over another configuration on SIGHUP, all of it or nothing.
 
 use crate::process::{Gateway, SOON, TOKEN, World, binary, quiet, skipped};
+use crate::self_signed::SelfSigned;
 use crate::shared::{OURS, on_the_phone, world};
 use bytes::Bytes;
 use http::Request;
@@ -8,7 +9,7 @@ use offhook::net::{Answer, Client, ClientBounds, ServerTls, TlsFiles};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The platform's door with TLS, and what is in its files.
 pub(crate) struct Door {
@@ -16,38 +17,21 @@ pub(crate) struct Door {
     pub(crate) gateway: Gateway,
 }
 
-/// A certificate and its key, in PEM.
-pub(crate) struct Pair {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
-}
-
-impl Pair {
-    pub(crate) fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() }
-    }
-
-    /// One that holds until so many seconds after now; before now where they are negative.
-    pub(crate) fn for_seconds(seconds: i64) -> Self {
-        let mut made = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-        made.not_after = (std::time::SystemTime::now()).into();
-        made.not_after += Duration::from_secs(seconds.max(0).unsigned_abs());
-        made.not_after -= Duration::from_secs(seconds.min(0).unsigned_abs());
-        let key = rcgen::KeyPair::generate().unwrap();
-        Self { certificate: made.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
-    }
+/// A certificate that holds until so many seconds after now; before now where they are negative.
+pub(crate) fn for_seconds(seconds: i64) -> SelfSigned {
+    let (now, span) = (SystemTime::now(), Duration::from_secs(seconds.unsigned_abs()));
+    SelfSigned::until("localhost", if seconds < 0 { now - span } else { now + span })
 }
 
 impl Door {
-    pub(crate) async fn with(pair: &Pair) -> Self {
+    pub(crate) async fn with(pair: &SelfSigned) -> Self {
         let world = Self::world(pair).await;
         let gateway = world.start().await;
         Self { world, gateway }
     }
 
     /// The same, before its gateway has started.
-    pub(crate) async fn world(pair: &Pair) -> World {
+    pub(crate) async fn world(pair: &SelfSigned) -> World {
         let world = world().await;
         world.home.configure(|text| {
             let tls = "[listen.platform_tls]\ncertificate_file = \"door.pem\"\nkey_file = \"door.key\"\n";
@@ -58,7 +42,7 @@ impl Door {
     }
 
     /// Somebody who trusts this certificate and no other, at a new connection.
-    pub(crate) fn trusting(&self, pair: &Pair) -> Client {
+    pub(crate) fn trusting(&self, pair: &SelfSigned) -> Client {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str, text: &str| {
             let path = directory.path().join(name);
@@ -85,7 +69,7 @@ impl Door {
     }
 }
 
-pub(crate) fn write(world: &World, pair: &Pair) {
+pub(crate) fn write(world: &World, pair: &SelfSigned) {
     world.home.write("door.pem", &pair.certificate);
     world.home.write("door.key", &pair.key);
 }
@@ -120,7 +104,7 @@ async fn reloads(gateway: &Gateway) -> [u64; 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g32_a_reload_replaces_the_certificate_and_open_connections_go_on() {
-    let (first, second) = (Pair::new(), Pair::new());
+    let (first, second) = (SelfSigned::new("localhost"), SelfSigned::new("localhost"));
     let door = Door::with(&first).await;
     let open = door.trusting(&first);
     assert_eq!(door.says(&open, TOKEN).await, Some(200));
@@ -138,7 +122,7 @@ async fn g32_a_reload_replaces_the_certificate_and_open_connections_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g32_g33_what_is_wrong_is_named_by_key_and_line_and_everything_stays_as_it_was() {
     const OTHER: &str = "heron-token-4c1d9b7e6a5f3028";
-    let (pair, other) = (Pair::new(), Pair::new());
+    let (pair, other) = (SelfSigned::new("localhost"), SelfSigned::new("localhost"));
     let door = Door::with(&pair).await;
     let home = &door.world.home;
     let good = fs::read_to_string(home.path("offhook.toml")).unwrap();

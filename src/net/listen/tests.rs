@@ -4,6 +4,7 @@ mod origin;
 pub(super) mod peer;
 
 use super::*;
+use crate::net::self_signed::SelfSigned;
 use crate::net::{
     BodyRefused, Client, ClientAddress, ClientBounds, ClientFiles, NoClient, SendFailed, TlsFiles, read_body,
 };
@@ -354,19 +355,18 @@ async fn f20_a_client_of_a_door_presents_its_own_certificate() {
 #[test]
 fn f27_the_expiry_of_a_certificate_is_read() {
     let files = TempDir::new().unwrap();
-    let mut made = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-    made.not_after = rcgen::date_time_ymd(2031, 2, 3);
-    let key = rcgen::KeyPair::generate().unwrap();
+    let end = Duration::from_secs(1_927_843_200);
+    let made = SelfSigned::until("localhost", std::time::UNIX_EPOCH + end);
     let file = |name: &str, text: String| {
         std::fs::write(files.path().join(name), text).unwrap();
         files.path().join(name)
     };
     let tls = ServerTls::load(&TlsFiles {
-        certificate_file: file("certificate.pem", made.self_signed(&key).unwrap().pem()),
-        key_file: file("key.pem", key.serialize_pem()),
+        certificate_file: file("certificate.pem", made.certificate),
+        key_file: file("key.pem", made.key),
         client_ca_file: None,
     });
-    assert_eq!(tls.unwrap().expires(), Some(Duration::from_secs(1_927_843_200)));
+    assert_eq!(tls.unwrap().expires(), Some(end));
 }
 
 #[tokio::test]

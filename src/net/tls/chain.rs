@@ -72,6 +72,7 @@ fn no_end(block: &Block) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::self_signed::SelfSigned;
 
     #[test]
     fn f27_an_invalid_certificate_in_a_chain_is_named_by_block_and_line() {
@@ -110,7 +111,7 @@ mod tests {
     }
 
     fn pem() -> String {
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem().replace('\r', "")
+        SelfSigned::new("localhost").certificate.replace('\r', "")
     }
 
     fn read_text(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {

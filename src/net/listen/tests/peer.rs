@@ -175,14 +175,14 @@ pub(in super::super) async fn within<T>(future: impl Future<Output = T>) -> T {
 
 /// Writes a certificate for `localhost` to `directory` and loads it.
 pub(in super::super) fn certificate(directory: &Path) -> ServerTls {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let made = SelfSigned::new("localhost");
     let files = TlsFiles {
         certificate_file: directory.join("certificate.pem"),
         key_file: directory.join("key.pem"),
         client_ca_file: None,
     };
-    std::fs::write(&files.certificate_file, made.cert.pem()).unwrap();
-    std::fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&files.certificate_file, made.certificate).unwrap();
+    std::fs::write(&files.key_file, made.key).unwrap();
     ServerTls::load(&files).unwrap()
 }
 
