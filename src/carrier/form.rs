@@ -3,6 +3,7 @@
 //! Signatures cover the decoded bytes even if they are not valid UTF-8, so invalid bytes are kept: different bodies
 //! stay different.
 
+use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// A decoded name and value.
@@ -19,37 +20,11 @@ pub(super) fn pairs(form: &[u8]) -> impl Iterator<Item = Pair<'_>> {
 
 /// Decodes `+` to a space and `%XX` to a byte; a `%` without two hex digits is kept.
 fn decode(text: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = text.iter().position(|byte| matches!(byte, b'+' | b'%')) else {
-        return Cow::Borrowed(text);
-    };
-    let mut out = Vec::with_capacity(text.len());
-    out.extend_from_slice(&text[..first]);
-    let mut rest = &text[first..];
-    loop {
-        rest = match rest {
-            [] => return Cow::Owned(out),
-            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                out.push(hex(*high) << 4 | hex(*low));
-                after
-            }
-            [b'+', after @ ..] => {
-                out.push(b' ');
-                after
-            }
-            [byte, after @ ..] => {
-                out.push(*byte);
-                after
-            }
-        }
+    if !text.contains(&b'+') {
+        return percent_decode(text).into();
     }
-}
-
-/// The value of a hex digit.
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    Cow::Owned(percent_decode(&spaced).collect())
 }
 
 #[cfg(test)]

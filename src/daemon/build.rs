@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) fn shared_bounds(config: &Config) -> Bounds {
     const DOORS: usize = 3;
     let bounds = config.limits.bounds();
-    let Some(descriptors) = descriptors_max() else { return bounds };
+    let descriptors = descriptors_max();
     let shares = Shares::of(connections_that_fit(descriptors), DOORS);
     if shares.most() < bounds.connections_max {
         observe::few_descriptors(descriptors, shares.most(), bounds.connections_max);

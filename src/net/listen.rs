@@ -257,14 +257,10 @@ pub fn connections_that_fit(descriptors: usize) -> usize {
     descriptors.saturating_sub(DESCRIPTORS_RESERVED.min(descriptors / 2))
 }
 
-/// How many descriptors this process may have, or `None` if the system does not say.
-pub fn descriptors_max() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_whitespace().next()? {
-        "unlimited" => Some(usize::MAX),
-        count => count.parse().ok(),
-    }
+/// How many descriptors this process may have.
+pub fn descriptors_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    usize::try_from(limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX)
 }
 
 /// Descriptors for journal segments, index, claims, the ops door, and connections to carriers and platform.

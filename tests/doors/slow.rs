@@ -74,8 +74,8 @@ async fn g19_slow_connections_of_every_kind_are_closed_while_honest_ones_are_ans
     // All at once, or, where they are many, one kind after the other: a door has 16,384 places.
     let rounds: Vec<&'static [Kind]> = if wanted.is_some() { KINDS.chunks(1).collect() } else { vec![&KINDS] };
     let most = each * rounds[0].len();
-    let room = descriptors_max().map(|there| Shares::of(connections_that_fit(there), DOORS).most());
-    if room.is_some_and(|room| room < most + OTHERWISE) {
+    let room = Shares::of(connections_that_fit(descriptors_max()), DOORS).most();
+    if room < most + OTHERWISE {
         skipped(&format!(
             "{most} slow connections at a door take more descriptors than there are: raise them with ulimit -n"
         ));

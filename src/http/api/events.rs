@@ -10,9 +10,10 @@ use crate::observe::{NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
-use axum::response::Response;
-use bytes::Bytes;
-use http_body_util::channel::{Channel, Sender};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, StreamExt};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ const FRAMES_MAX: usize = 4_096;
 /// Frames read from the journal at a time.
 const PAGE: usize = 256;
 
-/// Events buffered for a slow reader of a stream.
+/// Events read at a time for a stream.
 const STREAM_AHEAD: usize = 64;
 
 /// Maximum silence of a stream; a comment is sent after it, so that the client sees the connection is alive.
@@ -151,38 +152,46 @@ impl Pull {
     }
 
     /// A streamed response, which ends when the client disconnects or the gateway stops.
-    fn into_stream(mut self, permit: OwnedSemaphorePermit) -> Response {
-        let (mut sender, body) = Channel::<Bytes, Infallible>::new(STREAM_AHEAD);
-        tokio::spawn(async move {
-            let _permit = permit;
-            // Ends when the client disconnects or the gateway stops.
-            let _ended = self.send_events(&mut sender).await;
-        });
-        let mut response = Response::new(Body::new(body));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fn into_stream(self, permit: OwnedSemaphorePermit) -> Response {
+        let opened = stream::once(async { Ok::<_, Infallible>(Event::default().comment("events")) });
+        let streaming = Streaming { pull: self, found: VecDeque::new(), last_sent: Instant::now(), _permit: permit };
+        let events = stream::unfold(streaming, async |mut streaming| Some((Ok(streaming.next().await?), streaming)));
+        let mut response = Sse::new(opened.chain(events)).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
+}
 
-    async fn send_events(&mut self, sender: &mut Sender<Bytes, Infallible>) -> Option<()> {
-        let mut last_sent = Instant::now();
-        sender.send_data(Bytes::from_static(b": events\n\n")).await.ok()?;
-        while !self.is_draining() {
-            let found = self.next(STREAM_AHEAD).await.ok()?;
-            for event in &found.events {
-                sender.send_data(stream_event(event)).await.ok()?;
-                last_sent = Instant::now();
+/// The state of a stream. The connection asks for the next event when it can be written.
+struct Streaming {
+    pull: Pull,
+    /// Events read and not sent yet.
+    found: VecDeque<RenderedEvent>,
+    last_sent: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Streaming {
+    /// The next event, or a comment after [`KEEP_ALIVE`] without one; `None` once the gateway stops.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.found.pop_front() {
+                self.last_sent = Instant::now();
+                return Some(stream_event(&event));
             }
-            if last_sent.elapsed() >= KEEP_ALIVE {
-                sender.send_data(Bytes::from_static(b": still here\n\n")).await.ok()?;
-                last_sent = Instant::now();
+            if self.pull.is_draining() {
+                return None;
             }
-            if found.at_the_end {
-                self.wait(Instant::now() + CHECK_EVERY).await;
+            let found = self.pull.next(STREAM_AHEAD).await.ok()?;
+            if found.events.is_empty() && self.last_sent.elapsed() >= KEEP_ALIVE {
+                self.last_sent = Instant::now();
+                return Some(Event::default().comment("still here"));
             }
+            if found.events.is_empty() && found.at_the_end {
+                self.pull.wait(Instant::now() + CHECK_EVERY).await;
+            }
+            self.found = found.events.into();
         }
-        Some(())
     }
 }
 
@@ -226,7 +235,7 @@ fn page(events: &[RenderedEvent], after: Option<EventId>) -> Response {
 }
 
 /// An event in the `text/event-stream` format. Its JSON contains no line break.
-fn stream_event(event: &RenderedEvent) -> Bytes {
+fn stream_event(event: &RenderedEvent) -> Event {
     let body = String::from_utf8_lossy(&event.body);
-    Bytes::from(format!("id: {}\nevent: {}\ndata: {body}\n\n", cursor(event.id), event.kind))
+    Event::default().id(cursor(event.id)).event(event.kind).data(body)
 }

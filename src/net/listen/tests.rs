@@ -410,5 +410,5 @@ fn most_descriptors_are_for_connections_and_some_are_reserved() {
     assert_eq!(connections_that_fit(65_536), 65_024);
     assert_eq!(connections_that_fit(600), 300);
     assert_eq!(connections_that_fit(0), 0);
-    assert!(descriptors_max().is_some_and(|count| count > 0));
+    assert!(descriptors_max() > 0);
 }

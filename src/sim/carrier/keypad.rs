@@ -5,6 +5,7 @@ use super::{World, hooks};
 use crate::model::E164;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 /// Followed by the phone's number.
@@ -12,8 +13,8 @@ pub(super) const PATH: &str = "/phones/";
 
 /// The phone a request is for, if its path is one; an error if the number is invalid.
 pub(super) fn phone(request: &Request<Incoming>) -> Option<Result<E164, &'static str>> {
-    let number = request.uri().path().strip_prefix(PATH)?;
-    Some(number.replace("%2B", "+").parse().map_err(|_| "write the phone's number as in /phones/+12065550142\n"))
+    let number = percent_decode_str(request.uri().path().strip_prefix(PATH)?).decode_utf8_lossy();
+    Some(number.parse().map_err(|_| "write the phone's number as in /phones/+12065550142\n"))
 }
 
 /// Sends the request's body as a text to the number that texted this phone last, or else to the account's first

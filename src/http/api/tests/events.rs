@@ -120,7 +120,9 @@ async fn a_stream_sends_past_and_new_events_and_resumes_after_the_last_one() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut body = response.into_body();
     let first = until(&mut body, "c-1").await;
-    assert!(first.contains("event: call.started\ndata: {"), "{first}");
+    let lines: Vec<&str> = first.lines().map(|line| line.split_once(' ').map_or(line, |(field, _)| field)).collect();
+    assert_eq!(lines, [":", "", "id:", "event:", "data:", ""], "{first}");
+    assert!(first.starts_with(": events\n\nid: ") && first.contains("event: call.started\ndata: {"), "{first}");
     world.webhook(signed("/carriers/main/messages", &text("SM1", "hello"))).await;
     let second = until(&mut body, "message.received").await;
     let id = second.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
