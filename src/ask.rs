@@ -87,7 +87,7 @@ pub struct Door<'a> {
 impl Platform {
     /// A client that uses the first token with the scope.
     pub fn of(Door { config, client_files }: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
-        let door = &config.listen.platform;
+        let door = config.listen.of(crate::observe::Door::Platform);
         let found = config.tokens.iter().find(|token| token.scopes.contains(&scope));
         let token = found.ok_or(QueryFailed::NoToken(scope.label()))?.clone();
         let address = reachable_address(door.address).ok_or(QueryFailed::NoPort)?;

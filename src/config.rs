@@ -30,7 +30,7 @@ mod tests;
 mod urls;
 
 pub use account::AccountConfig;
-pub use doors::{Door, Doors, Limits};
+pub use doors::{DoorConfig, Doors, Limits, default_address};
 pub use log::Log;
 pub use platform::Endpoint;
 pub use problems::Problems;
@@ -51,7 +51,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Free space to keep on its disk.
     pub storage: Storage,
-    /// The four doors.
+    /// The doors.
     pub listen: Doors,
     /// Tokens that may call the API.
     pub tokens: Vec<Token>,
@@ -158,14 +158,9 @@ impl Config {
     /// What would run, in a few lines, without secrets. Warnings are in [`Config::warnings`].
     pub fn summary(&self) -> String {
         let mut text = format!("data in {}\n", self.data_dir.display());
-        let doors = &self.listen;
-        for (name, door) in [
-            ("carriers", &doors.carriers),
-            ("platform", &doors.platform),
-            ("console", &doors.console),
-            ("ops", &doors.ops),
-        ] {
-            let _ = writeln!(text, "{name} at {}{}", door.address, if door.tls.is_some() { " with TLS" } else { "" });
+        for config in self.listen.iter() {
+            let (door, tls) = (config.door.label(), if config.tls.is_some() { " with TLS" } else { "" });
+            let _ = writeln!(text, "{door} at {}{tls}", config.address);
         }
         for account in &self.accounts {
             let url = account.public_url.written();

@@ -6,6 +6,7 @@
 mod build;
 mod clock;
 pub mod directory;
+mod doors;
 pub mod erase;
 pub mod evidence;
 mod feeds;
@@ -20,18 +21,18 @@ mod room;
 pub mod systemd;
 mod watch;
 
-use crate::config::{Config, Door as DoorConfig};
+use crate::config::Config;
 use crate::directory::Document;
 use crate::engine::{CompactionOptions, Compactor, Engine, Handle, Heartbeat, Reads, Stopped};
 use crate::http::api::{self, Api, Tokens};
 use crate::http::hooks::Hooks;
 use crate::http::ops;
 use crate::journal::Lock;
-use crate::net::{Bounds, Listener};
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
 use crate::work::feed::Start;
 use crate::work::{Accounts, Endpoint, Receivers, Replays, deliver, retain, send, tick};
-use std::collections::HashMap;
+use doors::BoundDoors;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -111,21 +112,10 @@ pub enum Ended {
     Failed(String),
 }
 
-/// The addresses of the doors.
-#[derive(Clone, Copy, Debug)]
-pub struct Addresses {
-    /// The carriers' door.
-    pub carriers: SocketAddr,
-    /// The platform's door.
-    pub platform: SocketAddr,
-    /// The door of ops.
-    pub ops: SocketAddr,
-}
-
 /// A running gateway.
 pub struct Running {
     /// The addresses of its doors.
-    pub addresses: Addresses,
+    pub addresses: BTreeMap<Door, SocketAddr>,
     /// Whether a directory existed already, so that the seed was ignored.
     pub seed_refused: bool,
     /// The number of numbers in its directory.
@@ -151,7 +141,7 @@ impl Running {
     ///
     /// If the future is dropped early, a thread that reads the disk is left behind: let the process exit, as after a
     /// kill.
-    pub async fn start(config: Config, seed: Option<Document>, mut sockets: Sockets) -> Result<Self, StartFailed> {
+    pub async fn start(config: Config, seed: Option<Document>, sockets: Sockets) -> Result<Self, StartFailed> {
         let metrics = observe::install();
         config.accounts.iter().for_each(|account| observe::account(&account.name));
         config.webhooks.iter().for_each(|endpoint| observe::endpoint(&endpoint.name));
@@ -163,16 +153,9 @@ impl Running {
         let locked = tokio::task::spawn_blocking(move || open::lock(&data_dir));
         let lock = locked.await.map_err(|_panicked| StartFailed::Thread(io::Error::other(PANICKED)))??;
 
-        let carriers = sockets.listener("carriers", config.listen.carriers.address)?;
-        let platform = sockets.listener("platform", config.listen.platform.address)?;
-        let ops_door = sockets.listener("ops", config.listen.ops.address)?;
-        let addresses = Addresses {
-            carriers: address("carriers", &carriers, config.listen.carriers.address)?,
-            platform: address("platform", &platform, config.listen.platform.address)?,
-            ops: address("ops", &ops_door, config.listen.ops.address)?,
-        };
+        let mut bound = BoundDoors::bind(&config, sockets)?;
+        let addresses = bound.addresses()?;
         reload::show_certificates(&config.listen);
-        let bounds = build::shared_bounds(&config);
         let endpoints = build::endpoints(&config)?;
         let keys = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.keys.clone())).collect();
         let links = build::links(&config.accounts);
@@ -184,7 +167,7 @@ impl Running {
         let (stop_doors, stop_workers, stop_ops) = Default::default();
         let mut ops = JoinSet::new();
         let router = ops::router(readiness.clone(), metrics.clone());
-        ops.spawn(serve(ops_door, Door::Ops, &config.listen.ops, &bounds, router, &stop_ops));
+        bound.serve([(Door::Ops, router)], &stop_ops, &mut ops);
         ops.spawn(metrics_upkeep(metrics, CancellationToken::clone(&stop_ops)));
 
         let names: Vec<String> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
@@ -218,11 +201,10 @@ impl Running {
         let mut doors = JoinSet::new();
         let requests = TaskTracker::new();
         let hooks = Hooks::new(accounts.clone(), handle.clone(), readiness.clone(), requests.clone());
-        doors.spawn(serve(carriers, Door::Carriers, &config.listen.carriers, &bounds, hooks.router(), &stop_doors));
         let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
-        let router = api::router(api.with_replays(replays));
-        doors.spawn(serve(platform, Door::Platform, &config.listen.platform, &bounds, router, &stop_doors));
+        let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.with_replays(replays)))];
+        bound.serve(routers, &stop_doors, &mut doors);
 
         readiness.set(NotReady::Recovering, false);
         readiness.set(NotReady::Starting, false);
@@ -323,33 +305,6 @@ fn why(worker: Result<Result<(), String>, tokio::task::JoinError>) -> String {
         Ok(Err(why)) => why,
         Err(_panicked) => format!("a worker: {PANICKED}"),
     }
-}
-
-fn address(door: &'static str, listener: &Listener, at: SocketAddr) -> Result<SocketAddr, StartFailed> {
-    listener.address().map_err(|error| StartFailed::Bind { door, address: at, error })
-}
-
-fn serve<S>(
-    listener: Listener,
-    door: Door,
-    config: &DoorConfig,
-    bounds: &Bounds,
-    service: S,
-    stop: &CancellationToken,
-) -> impl Future<Output = ()> + Send + 'static
-where
-    S: tower::Service<
-            http::Request<crate::net::RequestBody>,
-            Response = http::Response<axum::body::Body>,
-            Error = std::convert::Infallible,
-        > + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send + 'static,
-{
-    let bounds = Bounds { proxy_protocol: config.proxy_protocol, ..bounds.clone() };
-    listener.serve(door, bounds, config.tls.clone(), service, stop.clone())
 }
 
 async fn metrics_upkeep(metrics: Metrics, stop: CancellationToken) {

@@ -14,11 +14,12 @@ mod stage;
 
 use crate::carrier::PublicUrl;
 use crate::carrier::twilio::{self, Twilio};
-use crate::config::{AccountConfig, Config, Door, Doors, Endpoint, Limits, Log, Storage, seed};
+use crate::config::{AccountConfig, Config, Doors, Endpoint, Limits, Log, Storage, default_address, seed};
 use crate::daemon::systemd::Sockets;
 use crate::daemon::{Ended, Running, StartFailed};
 use crate::http::api::{Scope, Token};
 use crate::model::{E164, Secret};
+use crate::observe::Door;
 use crate::sim::carrier::{self, CarrierSettings};
 use crate::sim::platform::{Client, Platform, PlatformSettings};
 use crate::work::Keep;
@@ -26,6 +27,7 @@ use crate::work::feed::Filter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stage::Stage;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -38,9 +40,6 @@ const DIRECTORY: &str = include_str!("demo/directory.json");
 
 /// The platform's token; the demo's doors are on loopback and exist only while it runs.
 const TOKEN: &str = "demo-token";
-
-/// Ports the demo uses if they are free; `--once` uses any.
-const PORTS: [u16; 3] = [8080, 8081, 9464];
 
 /// Why the demo cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +111,7 @@ struct Set {
     carrier: carrier::Carrier,
     platform: Platform,
     client: Client,
-    addresses: crate::daemon::Addresses,
+    addresses: BTreeMap<Door, SocketAddr>,
     running: Option<Running>,
 }
 
@@ -125,19 +124,14 @@ impl Set {
         let config = config(data_dir, &settings, carrier.url(), &platform, &platform_settings, once);
         let seed = seed::read(DIRECTORY, &["main".to_owned()])?;
         let running = Running::start(config, Some(seed), Sockets::default()).await?;
-        let addresses = running.addresses;
-        carrier.gateway_is_at(addresses.carriers);
-        let client = Client::new(addresses.platform, TOKEN);
+        let addresses = running.addresses.clone();
+        carrier.gateway_is_at(addresses[&Door::Carriers]);
+        let client = Client::new(addresses[&Door::Platform], TOKEN);
         Ok(Self { carrier, platform, client, addresses, running: Some(running) })
     }
 
     fn phone(&self, number: E164) -> crate::sim::phone::Phone {
         self.carrier.phone(number)
-    }
-
-    fn doors(&self) -> [(&'static str, SocketAddr); 3] {
-        let addresses = self.addresses;
-        [("carriers", addresses.carriers), ("platform", addresses.platform), ("ops", addresses.ops)]
     }
 }
 
@@ -149,8 +143,6 @@ fn config(
     platform_settings: &PlatformSettings,
     once: bool,
 ) -> Config {
-    let door = |port| Door { address: free(port, once), tls: None, expired: None, proxy_protocol: false };
-    let [carriers, for_platform, ops] = PORTS.map(door);
     let secrets = platform_settings.secrets.iter().filter_map(|secret| {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)).ok()?;
         Some(Secret::new(key))
@@ -158,7 +150,7 @@ fn config(
     Config {
         data_dir: data_dir.to_owned(),
         storage: Storage::default(),
-        listen: Doors { carriers, platform: for_platform, console: door(0), ops },
+        listen: Doors::plain(|door| free(default_address(door), once)),
         tokens: vec![Token {
             name: "demo".to_owned(),
             scopes: [Scope::Send, Scope::Calls, Scope::Admin, Scope::Read].into_iter().collect(),
@@ -202,9 +194,8 @@ fn account(carrier: &CarrierSettings, api_url: &str) -> AccountConfig {
     }
 }
 
-/// The usual port, for a user who continues by hand, if it is free; else any free port.
-fn free(port: u16, once: bool) -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// The usual address, for a user who continues by hand, if its port is free; else any free port.
+fn free(usual: SocketAddr, once: bool) -> SocketAddr {
     let taken = once || std::net::TcpListener::bind(usual).is_err();
     if taken { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) } else { usual }
 }

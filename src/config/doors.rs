@@ -3,28 +3,22 @@
 use super::section::{Reading, Section};
 use crate::model::Timestamp;
 use crate::net::{Bounds, ServerTls, TlsFiles, TlsProblem};
+use crate::observe::Door;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// The four doors.
+/// The configuration of every door, in the order of [`Door::ALL`].
 #[derive(Clone, Debug)]
-pub struct Doors {
-    /// Carriers' webhooks.
-    pub carriers: Door,
-    /// The platform's API.
-    pub platform: Door,
-    /// The console, for people.
-    pub console: Door,
-    /// Health and metrics.
-    pub ops: Door,
-}
+pub struct Doors(Vec<DoorConfig>);
 
 /// Address and protection of a door.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct DoorConfig {
+    /// Which door.
+    pub door: Door,
     /// Address and port.
     pub address: SocketAddr,
     /// TLS, unless the door is on loopback or behind a TLS proxy.
@@ -45,22 +39,42 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Our own proxies: exempt from the limit per address, and trusted to report a client's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Names of the doors at which trusted proxies use the PROXY protocol.
-    pub proxy_protocol: Vec<String>,
+    /// The doors at which trusted proxies use the PROXY protocol.
+    pub proxy_protocol: Vec<Door>,
 }
 
 impl Doors {
+    /// All doors without TLS, at these addresses.
+    pub fn plain(mut address: impl FnMut(Door) -> SocketAddr) -> Self {
+        let plain = |door: &Door| DoorConfig {
+            door: *door,
+            address: address(*door),
+            tls: None,
+            expired: None,
+            proxy_protocol: false,
+        };
+        Self(Door::ALL.iter().map(plain).collect())
+    }
+
+    /// One door.
+    pub fn of(&self, door: Door) -> &DoorConfig {
+        &self.0[door as usize]
+    }
+
+    /// All doors.
+    pub fn iter(&self) -> impl Iterator<Item = &DoorConfig> {
+        self.0.iter()
+    }
+
     /// One line for each expired certificate.
     pub fn expired(&self) -> Vec<String> {
-        let Self { carriers, platform, console, ops } = self;
-        [carriers, platform, console, ops].into_iter().filter_map(|door| door.expired.clone()).collect()
+        self.iter().filter_map(|door| door.expired.clone()).collect()
     }
 
     /// The same doors with PROXY protocol set according to the limits.
     pub(super) fn with(mut self, limits: &Limits) -> Self {
-        let Self { carriers, platform, console, ops } = &mut self;
-        for (door, name) in [carriers, platform, console, ops].into_iter().zip(DOORS.map(|(name, ..)| name)) {
-            door.proxy_protocol = limits.proxy_protocol.iter().any(|named| named == name);
+        for config in &mut self.0 {
+            config.proxy_protocol = limits.proxy_protocol.contains(&config.door);
         }
         self
     }
@@ -72,36 +86,53 @@ const EXPIRES_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 /// Allows plaintext for all doors without TLS of their own.
 const PLAINTEXT: &str = "plaintext";
 
-/// Keys of a door: address, plaintext, TLS, and the default address.
-const DOORS: [(&str, &str, &str, &str); 4] = [
-    ("carriers", "carriers_plaintext", "carriers_tls", "127.0.0.1:8080"),
-    ("platform", "platform_plaintext", "platform_tls", "127.0.0.1:8081"),
-    ("console", "console_plaintext", "console_tls", "127.0.0.1:8082"),
-    ("ops", "ops_plaintext", "ops_tls", "127.0.0.1:9464"),
-];
+/// The keys of a door beside its name, which is the key of its address.
+struct Keys {
+    plaintext: &'static str,
+    tls: &'static str,
+}
 
-/// The four doors; `None` if any of them is invalid.
+fn keys(door: Door) -> Keys {
+    match door {
+        Door::Carriers => Keys { plaintext: "carriers_plaintext", tls: "carriers_tls" },
+        Door::Platform => Keys { plaintext: "platform_plaintext", tls: "platform_tls" },
+        Door::Console => Keys { plaintext: "console_plaintext", tls: "console_tls" },
+        Door::Ops => Keys { plaintext: "ops_plaintext", tls: "ops_tls" },
+    }
+}
+
+/// The address of a door that the file does not name.
+pub fn default_address(door: Door) -> SocketAddr {
+    let port = match door {
+        Door::Carriers => 8080,
+        Door::Platform => 8081,
+        Door::Console => 8082,
+        Door::Ops => 9464,
+    };
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// All doors; `None` if any of them is invalid.
 pub(super) fn listen(root: &Section<'_>, reading: &mut Reading<'_>) -> Option<Doors> {
     let empty = Section::empty(root, "listen");
     let section = root.section("listen", reading).unwrap_or(empty);
     let plaintext = section.flag(PLAINTEXT, reading);
-    let doors = DOORS.map(|keys| door(&section, keys, plaintext, reading));
+    let doors: Vec<_> = Door::ALL.iter().map(|one| door(&section, *one, plaintext, reading)).collect();
     section.no_other_keys(reading);
 
     for (index, door) in doors.iter().enumerate() {
         let same = doors[..index].iter().position(|other| same_place(other.as_ref(), door.as_ref()));
         if let Some(other) = same {
-            let other = section.named(DOORS[other].0);
-            reading.problem(&section, DOORS[index].0, format!("is the same as {other}: give each door its own port"));
+            let (key, other) = (Door::ALL[index].label(), section.named(Door::ALL[other].label()));
+            reading.problem(&section, key, format!("is the same as {other}: give each door its own port"));
         }
     }
-    let [carriers, platform, console, ops] = doors;
-    Some(Doors { carriers: carriers?, platform: platform?, console: console?, ops: ops? })
+    doors.into_iter().collect::<Option<_>>().map(Doors)
 }
 
 /// Whether both cannot be bound at once. Port 0 picks a free port. `0.0.0.0` covers every IPv4 address, and `[::]`
 /// covers IPv4 too.
-fn same_place(one: Option<&Door>, other: Option<&Door>) -> bool {
+fn same_place(one: Option<&DoorConfig>, other: Option<&DoorConfig>) -> bool {
     let covers = |one: IpAddr, other: IpAddr| one.is_unspecified() && (one.is_ipv6() || other.is_ipv4());
     one.zip(other).is_some_and(|(one, other)| {
         let (here, there) = (one.address.ip(), other.address.ip());
@@ -110,13 +141,10 @@ fn same_place(one: Option<&Door>, other: Option<&Door>) -> bool {
     })
 }
 
-fn door(
-    listen: &Section<'_>,
-    (key, plaintext_key, tls_key, default): (&'static str, &'static str, &'static str, &str),
-    all_plaintext: bool,
-    reading: &mut Reading<'_>,
-) -> Option<Door> {
-    let text = listen.text(key, reading).unwrap_or(default);
+fn door(listen: &Section<'_>, door: Door, all_plaintext: bool, reading: &mut Reading<'_>) -> Option<DoorConfig> {
+    let (key, Keys { plaintext: plaintext_key, tls: tls_key }) = (door.label(), keys(door));
+    let default = default_address(door).to_string();
+    let text = listen.text(key, reading).unwrap_or(&default);
     let address: Option<SocketAddr> = text.parse().ok();
     if address.is_none() {
         let fix = format!("write an address and a port, as in {default:?}, or omit it for that default");
@@ -146,7 +174,7 @@ fn door(
         return None;
     }
     let (tls, expired) = tls.unzip();
-    Some(Door { address, tls, expired: expired.flatten(), proxy_protocol: false })
+    Some(DoorConfig { door, address, tls, expired: expired.flatten(), proxy_protocol: false })
 }
 
 /// A door's TLS, and the problem text if its certificate has expired.
@@ -223,11 +251,12 @@ pub(super) fn limits(root: &Section<'_>, reading: &mut Reading<'_>) -> Limits {
     }
     let mut proxy_protocol = Vec::new();
     for name in section.texts("proxy_protocol", reading).unwrap_or_default() {
-        if DOORS.iter().any(|(door, ..)| *door == name) {
-            proxy_protocol.push(name.to_owned());
+        if let Some(door) = Door::ALL.iter().find(|door| door.label() == name) {
+            proxy_protocol.push(*door);
         } else {
-            let doors = DOORS.map(|(door, ..)| door).join(", ");
-            reading.problem(&section, "proxy_protocol", format!("names {name:?}, which is not a door: use {doors}"));
+            let doors: Vec<_> = Door::ALL.iter().map(|door| door.label()).collect();
+            let text = format!("names {name:?}, which is not a door: use {}", doors.join(", "));
+            reading.problem(&section, "proxy_protocol", text);
         }
     }
     let limits = Limits {

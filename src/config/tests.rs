@@ -3,9 +3,10 @@
 use super::*;
 use crate::carrier::Outbound;
 use crate::model::{Day, MessageId, Position};
+use crate::net::self_signed::SelfSigned;
+use crate::observe::Door;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use crate::net::self_signed::SelfSigned;
 use std::fs;
 use tempfile::TempDir;
 
@@ -17,8 +18,8 @@ const NOW: &str = "2026-01-01T00:00:00Z";
 #[test]
 fn example_is_valid_and_shows_the_defaults() {
     let config = checked(EXAMPLE).unwrap();
-    assert_eq!(config.listen.carriers.address.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.listen.ops.address.to_string(), "127.0.0.1:9464");
+    assert_eq!(config.listen.of(Door::Carriers).address.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.listen.of(Door::Ops).address.to_string(), "127.0.0.1:9464");
     assert_eq!(config.tokens[0].scopes.len(), 4);
     assert_eq!(config.tokens[0].secret.expose(), b"an-adapter-token-of-some-length");
     assert_eq!(config.webhooks[0].secrets[0].expose(), [7; 32]);
@@ -65,7 +66,7 @@ fn example_shows_every_key() {
 #[test]
 fn empty_file_is_valid_with_warnings() {
     let config = checked("").unwrap();
-    assert_eq!(config.listen.platform.address.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.listen.of(Door::Platform).address.to_string(), "127.0.0.1:8081");
     assert!(config.data_dir.ends_with("data"));
     assert_eq!(
         config.warnings,
@@ -275,8 +276,9 @@ fn f16_address_that_covers_another_cannot_share_its_port() {
 
 #[test]
 fn outside_door_needs_tls_or_plaintext_set_for_a_proxy() {
-    let door =
-        |rest: &str| checked(&format!("[listen]\ncarriers = \"0.0.0.0:8080\"\n{rest}")).map(|c| c.listen.carriers);
+    let door = |rest: &str| {
+        checked(&format!("[listen]\ncarriers = \"0.0.0.0:8080\"\n{rest}")).map(|c| c.listen.of(Door::Carriers).clone())
+    };
     assert!(door("").is_err());
     assert!(door("carriers_plaintext = true").is_ok_and(|door| door.tls.is_none()));
     let every = "platform = \"0.0.0.0:8081\"\nconsole = \"0.0.0.0:8082\"\nops = \"[::]:9464\"\n";

@@ -1,6 +1,7 @@
 //! Builds parts from a configuration: accounts, endpoints of webhooks, limits of doors.
 
 use super::StartFailed;
+use super::doors::OPENED;
 use crate::config::{self, AccountConfig, Config};
 use crate::net::{Bounds, Client, ClientBounds, Shares, connections_that_fit, descriptors_max};
 use crate::observe;
@@ -11,10 +12,9 @@ use std::sync::Arc;
 
 /// The configured limits, reduced to the process's file descriptors, which the doors share.
 pub(super) fn shared_bounds(config: &Config) -> Bounds {
-    const DOORS: usize = 3;
     let bounds = config.limits.bounds();
     let descriptors = descriptors_max();
-    let shares = Shares::of(connections_that_fit(descriptors), DOORS);
+    let shares = Shares::of(connections_that_fit(descriptors), OPENED.len());
     if shares.most() < bounds.connections_max {
         observe::few_descriptors(descriptors, shares.most(), bounds.connections_max);
     }

@@ -6,6 +6,7 @@
 
 mod holder;
 
+use super::doors::OPENED;
 use super::room::DiskSpace;
 use super::{OpenFailed, StartFailed};
 use crate::config::Config;
@@ -35,19 +36,17 @@ pub fn try_out(config: &Config) -> Tried {
         return tried;
     }
     tried.problems.extend(data_dir(&config.data_dir));
-    let listen = &config.listen;
-    // The console's address has no listener yet.
-    for (door, there) in [("carriers", &listen.carriers), ("platform", &listen.platform), ("ops", &listen.ops)] {
-        let Err(error) = TcpListener::bind(there.address) else { continue };
-        let holder = in_use(&error).then(|| holder::of_port(there.address.port()));
+    for door in OPENED {
+        let (address, door) = (config.listen.of(door).address, door.label());
+        let Err(error) = TcpListener::bind(address) else { continue };
+        let holder = in_use(&error).then(|| holder::of_port(address.port()));
         if holder.as_ref().is_some_and(|holder| holder.may_be_systemd()) {
             let note = format!(
-                "listen.{door} {} seems to be held by systemd, which is correct if it is this door's socket unit",
-                there.address
+                "listen.{door} {address} seems to be held by systemd, which is correct if it is this door's socket unit"
             );
             tried.notes.push(note);
         } else {
-            tried.problems.push(format!("listen.{door} {}", why_not_bound(door, there.address, &error, holder)));
+            tried.problems.push(format!("listen.{door} {}", why_not_bound(door, address, &error, holder)));
         }
     }
     tried

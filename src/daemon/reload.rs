@@ -5,7 +5,7 @@
 //! is replaced, so an invalid file leaves everything unchanged.
 
 use super::{StartFailed, build};
-use crate::config::{self, Config, Door, Doors};
+use crate::config::{self, Config, DoorConfig, Doors};
 use crate::engine::Handle;
 use crate::http::api::Tokens;
 use crate::machine::command::Command;
@@ -89,14 +89,11 @@ impl Reload {
 
     /// One line for each expired certificate that is not already in use by its door.
     fn newly_expired(&self, config: &Config) -> Vec<String> {
-        let shown = |running: &Door, read: &Door| {
+        let shown = |running: &DoorConfig, read: &DoorConfig| {
             running.tls.as_ref().zip(read.tls.as_ref()).is_some_and(|(running, read)| running.shows_the_same_as(read))
         };
-        let pairs = doors(&self.started.listen).into_iter().zip(doors(&config.listen));
-        pairs
-            .filter(|((_, running), (_, read))| !shown(running, read))
-            .filter_map(|(_, (_, read))| read.expired.clone())
-            .collect()
+        let pairs = self.started.listen.iter().zip(config.listen.iter());
+        pairs.filter(|(running, read)| !shown(running, read)).filter_map(|(_, read)| read.expired.clone()).collect()
     }
 
     /// The keys whose changes need a restart.
@@ -109,7 +106,7 @@ impl Reload {
             keys.insert(endpoint.name.as_str(), build::keys(endpoint)?);
         }
 
-        for ((_, running), (_, read)) in doors(&self.started.listen).into_iter().zip(doors(&config.listen)) {
+        for (running, read) in self.started.listen.iter().zip(config.listen.iter()) {
             if let (Some(running), Some(read)) = (&running.tls, &read.tls) {
                 running.replace(read);
             }
@@ -126,17 +123,11 @@ impl Reload {
     }
 }
 
-fn doors(doors: &Doors) -> [(observe::Door, &Door); 4] {
-    let Doors { carriers, platform, console, ops } = doors;
-    use observe::Door::{Carriers, Console, Ops, Platform};
-    [(Carriers, carriers), (Platform, platform), (Console, console), (Ops, ops)]
-}
-
 /// Updates the metrics of the certificates' expiry times.
 pub(super) fn show_certificates(listen: &Doors) {
-    for (name, door) in doors(listen) {
-        if let Some(expires) = door.tls.as_ref().and_then(ServerTls::expires) {
-            observe::certificate(name, expires);
+    for config in listen.iter() {
+        if let Some(expires) = config.tls.as_ref().and_then(ServerTls::expires) {
+            observe::certificate(config.door, expires);
         }
     }
 }
@@ -156,8 +147,8 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
     fixed.insert("retention".to_owned(), format!("{:?}", config.keep));
     fixed.insert("log".to_owned(), format!("{:?}", config.log));
     fixed.insert("limits".to_owned(), format!("{:?}", config.limits));
-    for (name, door) in doors(&config.listen) {
-        let name = name.label();
+    for door in config.listen.iter() {
+        let name = door.door.label();
         fixed.insert(format!("listen.{name}"), door.address.to_string());
         fixed.insert(format!("listen.{name}_tls"), door.tls.is_some().to_string());
     }

@@ -1,8 +1,10 @@
 //! systemd socket activation, notifications and watchdog. Does nothing unless started by systemd.
 
 use super::StartFailed;
+use super::doors::OPENED;
 use crate::engine::{Heartbeat, TURNS_EVERY};
 use crate::net::Listener;
+use crate::observe::Door;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
@@ -13,35 +15,31 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Doors that systemd may bind for us; `FileDescriptorName=` of a socket unit is one of these.
-const DOORS: [&str; 3] = ["carriers", "platform", "ops"];
-
 /// Below this the watchdog could kill an idle gateway: it is notified at half the interval, and the engine must have
 /// run in between.
 const WATCHDOG_LEAST: Duration = TURNS_EVERY.saturating_mul(4);
 
 /// Sockets bound by systemd, by door name. Connections wait in them while the gateway is stopped.
 #[derive(Debug, Default)]
-pub struct Sockets(BTreeMap<&'static str, TcpListener>);
+pub struct Sockets(BTreeMap<Door, TcpListener>);
 
 /// The sockets passed by systemd cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketsFailed {
     /// No door has the name.
-    #[error(
-        "systemd passed a socket named {0:?}: set FileDescriptorName= in its unit to one of carriers, platform, ops"
-    )]
+    #[error("systemd passed a socket named {0:?}: set FileDescriptorName= in its unit to one of {names}", names = names())]
     NoDoor(String),
     /// A door has more than one socket.
-    #[error("systemd passed two sockets named {0:?}: keep one ListenStream= for it")]
-    Twice(&'static str),
+    #[error("systemd passed two sockets named {:?}: keep one ListenStream= for it", .0.label())]
+    Twice(Door),
     /// It is not a TCP socket.
     #[error(
-        "the socket named {name:?} cannot be used ({error}): set ListenStream= in its unit to an address and a port"
+        "the socket named {:?} cannot be used ({error}): set ListenStream= in its unit to an address and a port",
+        .door.label()
     )]
     NoTcp {
-        /// Its name.
-        name: &'static str,
+        /// Its door.
+        door: Door,
         /// The system's error.
         error: io::Error,
     },
@@ -53,39 +51,43 @@ impl Sockets {
         let mut handed = ListenFd::from_env();
         let doors = doors(&env::var("LISTEN_FDNAMES").unwrap_or_default(), handed.len())?;
         let mut sockets = BTreeMap::new();
-        for (nth, name) in doors.into_iter().enumerate() {
-            let socket = handed.take_tcp_listener(nth).map_err(|error| SocketsFailed::NoTcp { name, error })?;
-            sockets.extend(socket.map(|socket| (name, socket)));
+        for (nth, door) in doors.into_iter().enumerate() {
+            let socket = handed.take_tcp_listener(nth).map_err(|error| SocketsFailed::NoTcp { door, error })?;
+            sockets.extend(socket.map(|socket| (door, socket)));
         }
         Ok(Self(sockets))
     }
 
     /// The listener of a door: the socket passed for it, or a newly bound one. A passed socket must have the
     /// configured address, because the check that plaintext is not reachable from outside was made on that address.
-    pub(super) fn listener(&mut self, door: &'static str, address: SocketAddr) -> Result<Listener, StartFailed> {
-        let bind = |error| StartFailed::Bind { door, address, error };
-        let Some(socket) = self.0.remove(door) else { return Listener::bind(address).map_err(bind) };
+    pub(super) fn listener(&mut self, door: Door, address: SocketAddr) -> Result<Listener, StartFailed> {
+        let bind = |error| StartFailed::Bind { door: door.label(), address, error };
+        let Some(socket) = self.0.remove(&door) else { return Listener::bind(address).map_err(bind) };
         let there = socket.local_addr().map_err(bind)?;
         let any_port = address.port() == 0 && there.ip() == address.ip();
         if there != address && !any_port {
-            return Err(StartFailed::Elsewhere { door, address, there });
+            return Err(StartFailed::Elsewhere { door: door.label(), address, there });
         }
         Listener::from_std(socket).map_err(bind)
     }
 }
 
+fn names() -> String {
+    OPENED.map(Door::label).join(", ")
+}
+
 /// The doors of the passed sockets, by their names in `LISTEN_FDNAMES`. Further entries are ignored.
-pub(super) fn doors(names: &str, sockets: usize) -> Result<Vec<&'static str>, SocketsFailed> {
+pub(super) fn doors(names: &str, sockets: usize) -> Result<Vec<Door>, SocketsFailed> {
     let mut doors = Vec::new();
     let mut names = names.split(':');
     for _ in 0..sockets {
         let named = names.next().unwrap_or_default();
-        let name = DOORS.into_iter().find(|door| *door == named);
-        let name = name.ok_or_else(|| SocketsFailed::NoDoor(named.to_owned()))?;
-        if doors.contains(&name) {
-            return Err(SocketsFailed::Twice(name));
+        let door = OPENED.into_iter().find(|door| door.label() == named);
+        let door = door.ok_or_else(|| SocketsFailed::NoDoor(named.to_owned()))?;
+        if doors.contains(&door) {
+            return Err(SocketsFailed::Twice(door));
         }
-        doors.push(name);
+        doors.push(door);
     }
     Ok(doors)
 }
@@ -188,9 +190,9 @@ mod tests {
     async fn passed_socket_serves_its_door_and_others_are_bound() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let there = held.local_addr().unwrap();
-        let mut sockets = Sockets(BTreeMap::from([("carriers", held)]));
-        assert_eq!(sockets.listener("carriers", there).unwrap().address().unwrap(), there);
-        let bound = sockets.listener("platform", "127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut sockets = Sockets(BTreeMap::from([(Door::Carriers, held)]));
+        assert_eq!(sockets.listener(Door::Carriers, there).unwrap().address().unwrap(), there);
+        let bound = sockets.listener(Door::Platform, "127.0.0.1:0".parse().unwrap()).unwrap();
         assert_ne!(bound.address().unwrap().port(), 0);
     }
 
@@ -198,8 +200,8 @@ mod tests {
     async fn socket_with_another_address_than_configured_is_refused() {
         let held = || TcpListener::bind("0.0.0.0:0").unwrap();
         for configured in ["127.0.0.1:8080", "127.0.0.1:0"] {
-            let mut sockets = Sockets(BTreeMap::from([("carriers", held())]));
-            let refused = sockets.listener("carriers", configured.parse().unwrap()).unwrap_err().to_string();
+            let mut sockets = Sockets(BTreeMap::from([(Door::Carriers, held())]));
+            let refused = sockets.listener(Door::Carriers, configured.parse().unwrap()).unwrap_err().to_string();
             let fix = format!(
                 "but listen.carriers is {configured}: set ListenStream= in its unit to the same \
                 address"

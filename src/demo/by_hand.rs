@@ -20,7 +20,7 @@ impl ByHand {
     /// Prints the instructions.
     pub(super) fn begin(set: &Set, stage: &Stage) -> Self {
         let by_hand = Self { events: set.platform.deliveries(), texts: set.carrier.arrivals() };
-        stage.go_on(&set.doors(), TOKEN, &set.carrier.keypads());
+        stage.go_on(&set.addresses, TOKEN, &set.carrier.keypads());
         by_hand
     }
 

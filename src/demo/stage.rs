@@ -1,7 +1,9 @@
 //! The demo's output: who does what, what is expected, and whether it happened.
 
+use crate::observe::Door;
 use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -113,11 +115,11 @@ impl Stage {
     }
 
     /// Prints how to continue by hand: actions in another terminal show up here.
-    pub(super) fn go_on(&self, doors: &[(&'static str, SocketAddr); 3], token: &str, keypad: &str) {
-        let [_, (_, platform), (_, ops)] = doors;
+    pub(super) fn go_on(&self, doors: &BTreeMap<Door, SocketAddr>, token: &str, keypad: &str) {
+        let (platform, ops) = (doors[&Door::Platform], doors[&Door::Ops]);
         println!("\n{BOLD}The gateway keeps running until Ctrl-C.{BOLD:#} Its doors:\n");
-        for (name, address) in doors {
-            println!("  {name:>8}  http://{address}");
+        for (door, address) in doors {
+            println!("  {:>8}  http://{address}", door.label());
         }
         let json = format!("-H 'Authorization: Bearer {token}' \\\n    -H 'Content-Type: application/json'");
         println!("\nTry it in another terminal, and watch the effects here. Begin a call:\n");
