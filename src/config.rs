@@ -74,6 +74,19 @@ const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// Reads and validates a file. Relative paths in it are relative to it.
 pub fn load(file: &Path) -> Result<Config, Problems> {
+    let text = text_of(file)?;
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    read(&text, file, Timestamp::default() + since_1970)
+}
+
+/// The account names in a file, whatever else is wrong with it; `None` if it is not TOML.
+pub fn account_names(file: &Path) -> Option<Vec<String>> {
+    let root: toml::Table = text_of(file).ok()?.parse().ok()?;
+    let accounts = root.get("account").and_then(toml::Value::as_array).into_iter().flatten();
+    Some(accounts.filter_map(|account| Some(account.get("name")?.as_str()?.to_owned())).collect())
+}
+
+fn text_of(file: &Path) -> Result<String, Problems> {
     let bytes = std::fs::metadata(file)
         .and_then(|about| {
             if about.len() > FILE_MAX_BYTES {
@@ -87,8 +100,7 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
         let wrong = "has lines that end with CR only, so it parses as one line: save it with LF or CRLF";
         return Err(Problems::of_file(file, wrong.to_owned()));
     }
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    read(&text, file, Timestamp::default() + since_1970)
+    Ok(text)
 }
 
 /// Validates the text of a file.

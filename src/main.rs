@@ -49,36 +49,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// Reports all problems that can be found together: of the configuration, the document and, if the configuration has
+/// none, the machine.
 fn check(file: &Path, seed_file: Option<&Path>) -> ExitCode {
-    let config = match config::load(file) {
-        Ok(config) => config,
-        Err(problems) => return fail(&problems.to_string()),
+    let mut problems = Vec::new();
+    let config = config::load(file).map_err(|wrong| problems.push(wrong.to_string())).ok();
+    let accounts = match &config {
+        Some(config) => Some(config.accounts.iter().map(|account| account.name.clone()).collect()),
+        None => config::account_names(file),
     };
-    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-    let seed = match seed_file.map(|seed_file| seed::load(seed_file, &accounts)).transpose() {
-        Ok(seed) => seed,
-        Err(problems) => return fail(&problems.to_string()),
-    };
-    let expired = config.listen.expired();
-    if !expired.is_empty() {
-        return fail(&expired.join("\n"));
+    let seed = seed_file.zip(accounts).map(|(seed_file, accounts)| seed::load(seed_file, &accounts));
+    let seed = seed.and_then(|seed| seed.map_err(|wrong| problems.push(wrong.to_string())).ok());
+    if let Some(config) = &config {
+        say(&config.summary());
+        say(&advice::addresses(config));
+        for placeholder in advice::placeholders(config, seed.as_ref()) {
+            say(&format!("warning: {placeholder}\n"));
+        }
+        for warning in &config.warnings {
+            say(&format!("warning: {warning}\n"));
+        }
+        problems.extend(config.listen.expired());
+        let tried = preflight::try_out(config);
+        for note in &tried.notes {
+            say(&format!("note: {note}\n"));
+        }
+        problems.extend(tried.problems);
     }
-    say(&config.summary());
-    say(&advice::addresses(&config));
-    for placeholder in advice::placeholders(&config, seed.as_ref()) {
-        say(&format!("warning: {placeholder}\n"));
-    }
-    for warning in &config.warnings {
-        say(&format!("warning: {warning}\n"));
-    }
-    let tried = preflight::try_out(&config);
-    for note in &tried.notes {
-        say(&format!("note: {note}\n"));
-    }
-    match &*tried.problems {
-        [] => ExitCode::SUCCESS,
-        problems => fail(&problems.join("\n")),
-    }
+    if problems.is_empty() { ExitCode::SUCCESS } else { fail(&problems.join("\n")) }
 }
 
 /// Sends SIGHUP to a gateway, which reloads its configuration. The result is in the gateway's log.

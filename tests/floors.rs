@@ -1,7 +1,7 @@
 //! The order of floors: a module uses the floors below it and never one above, so its `use` lines say how much of the
 //! program it can touch. Tests inside modules keep to it, too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,36 @@ fn a_module_uses_the_floors_below_it_and_never_one_above() {
         }
     }
     assert!(breaches.is_empty(), "the order of floors is broken:\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn files_of_the_machine_import_each_other_in_no_circle() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: BTreeMap<String, PathBuf> = sources(&src)
+        .into_iter()
+        .filter_map(|path| {
+            let name = path.strip_prefix(&src).ok()?.with_extension("").to_str()?.replace('/', "::");
+            (name.starts_with("machine") && !name.ends_with("::tests") && !name.contains("::tests::"))
+                .then_some((name, path))
+        })
+        .collect();
+    let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, path) in &files {
+        let source = fs::read_to_string(path).expect("the source can be read");
+        let used = imports(&source).into_iter().filter_map(|import| file_of(&import, name, &files));
+        left.insert(name, used.filter(|used| *used != name.as_str()).collect());
+    }
+    assert!(left["machine::apply"].contains("machine::keys"), "the imports are found: {left:?}");
+    // Files that import none of those left are on no circle.
+    loop {
+        let on_none = |(_, used): &(&&str, &BTreeSet<&str>)| used.iter().all(|used| !left.contains_key(used));
+        let free: Vec<&str> = left.iter().filter(on_none).map(|(name, _)| *name).collect();
+        if free.is_empty() {
+            break;
+        }
+        free.iter().for_each(|name| drop(left.remove(name)));
+    }
+    assert!(left.is_empty(), "each of these is on a circle or imports one that is: {left:#?}");
 }
 
 #[test]
@@ -313,6 +343,56 @@ fn of_group(group: &str, first_line: usize) -> Vec<(usize, Used)> {
         }
     }
     found
+}
+
+/// The full paths of all `use` lines that export nothing, outside tests.
+fn imports(source: &str) -> Vec<String> {
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: Vec<String> = source.lines().map(without_comment).collect();
+    let code = code.join("\n");
+    let statements = code.split(';').filter_map(|statement| statement.trim_start().strip_prefix("use "));
+    statements.flat_map(|tree| leaves("", tree)).collect()
+}
+
+/// The paths in a tree of `use`: `a::b` and `a::c::d` in `a::{b, c::d}`.
+fn leaves(before: &str, tree: &str) -> Vec<String> {
+    let Some((path, group)) = tree.split_once('{') else { return vec![format!("{before}{}", tree.trim())] };
+    let before = format!("{before}{}", path.trim());
+    let (mut depth, mut found, mut begin) = (0, Vec::new(), 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            ',' | '}' if depth == 0 => {
+                let part = group[begin..at].trim();
+                found.extend((!part.is_empty()).then(|| leaves(&before, part)).into_iter().flatten());
+                begin = at + 1;
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The file among `files` that an import of the file `name` leads to.
+fn file_of<'a>(import: &str, name: &str, files: &'a BTreeMap<String, PathBuf>) -> Option<&'a str> {
+    let mut segments: Vec<&str> = import.split("::").collect();
+    let mut path: Vec<&str> = name.split("::").collect();
+    match segments[0] {
+        "crate" => path.clear(),
+        "super" | "self" => {}
+        // A module of its own, or another crate.
+        _ => segments.insert(0, "self"),
+    }
+    for segment in segments {
+        match segment {
+            "crate" | "self" => {}
+            "super" => drop(path.pop()),
+            name => path.push(name),
+        }
+    }
+    let ends = (1..=path.len()).rev();
+    ends.map(|end| path[..end].join("::")).find_map(|path| files.get_key_value(&path)).map(|(name, _)| name.as_str())
 }
 
 fn of_path(path: &str) -> Used {

@@ -98,12 +98,22 @@ impl Examined {
     }
 }
 
-/// Searches for the first intact frame after `bad` that records the frame at `bad` as durable, and returns the durable
+/// Finds the first intact frame after `bad` that records the frame at `bad` as durable, and returns the durable
 /// position it contains; `None` without one.
+fn claim_after(window: &mut Window<'_>, bad: Place, seal: ChainChecksum) -> io::Result<Option<Position>> {
+    let claims = |head: &Head| head.synced >= bad.position;
+    Ok(next_frame(window, bad.offset + 1, seal, claims)?.map(|(_, head)| head.synced))
+}
+
+/// Finds the first intact frame from `offset` on whose head is `wanted`, and returns its offset and head.
 ///
 /// Frame boundaries are lost here, so a frame may begin at any byte; the four-byte mark rules out almost all of them.
-fn claim_after(window: &mut Window<'_>, bad: Place, seal: ChainChecksum) -> io::Result<Option<Position>> {
-    let mut offset = bad.offset + 1;
+pub(super) fn next_frame(
+    window: &mut Window<'_>,
+    mut offset: u64,
+    seal: ChainChecksum,
+    wanted: impl Fn(&Head) -> bool,
+) -> io::Result<Option<(u64, Head)>> {
     loop {
         let bytes = window.at(offset, WINDOW_BYTES)?;
         if bytes.len() < HEAD {
@@ -114,18 +124,17 @@ fn claim_after(window: &mut Window<'_>, bad: Place, seal: ChainChecksum) -> io::
             offset += (bytes.len() - HEAD + 1) as u64;
             continue;
         }
-        let claims = |head: &Head| head.synced >= bad.position;
         let candidate = bytes
             .windows(HEAD)
             .enumerate()
-            .find_map(|(at, bytes)| Head::read(bytes, seal).filter(claims).map(|head| (at, head)));
+            .find_map(|(at, bytes)| Head::read(bytes, seal).filter(&wanted).map(|head| (at, head)));
         let Some((at, head)) = candidate else {
             offset += (bytes.len() - HEAD + 1) as u64;
             continue;
         };
         offset += at as u64;
         if View::read(window.at(offset, head.length)?, head, seal).is_some() {
-            return Ok(Some(head.synced));
+            return Ok(Some((offset, head)));
         }
         offset += 1;
     }

@@ -4,8 +4,8 @@
 //! planning and applying again finishes the work.
 
 use super::disk::{Disk, RealDisk};
-use super::examine::{State, examine};
-use super::frame::{Body, ChainChecksum, HEAD, Head, View, all_zero};
+use super::examine::{State, examine, next_frame};
+use super::frame::{Body, ChainChecksum};
 use super::recover::{Evidence, TEMPORARY_SUFFIX, failed};
 use super::segment::{
     Found, Header, Place, PreviousSegment, Step, WINDOW_BYTES, Walk, Window, first_of, name_of, zeros_from,
@@ -290,29 +290,7 @@ fn runs(mut window: Window<'_>, seal: ChainChecksum, header: Option<&Header>, fi
 }
 
 /// The first intact frame from `offset` on with a position of `least` or later.
-fn find(window: &mut Window<'_>, mut offset: u64, seal: ChainChecksum, least: Position) -> io::Result<Option<Place>> {
-    loop {
-        let bytes = window.at(offset, WINDOW_BYTES)?;
-        if bytes.len() < HEAD {
-            return Ok(None);
-        }
-        if all_zero(bytes) {
-            offset += (bytes.len() - HEAD + 1) as u64;
-            continue;
-        }
-        let later = |head: &Head| head.position >= least;
-        let candidate = bytes
-            .windows(HEAD)
-            .enumerate()
-            .find_map(|(at, bytes)| Head::read(bytes, seal).filter(later).map(|head| (at, head)));
-        let Some((at, head)) = candidate else {
-            offset += (bytes.len() - HEAD + 1) as u64;
-            continue;
-        };
-        offset += at as u64;
-        if View::read(window.at(offset, head.length)?, head, seal).is_some() {
-            return Ok(Some(Place { offset, position: head.position, previous: head.previous }));
-        }
-        offset += 1;
-    }
+fn find(window: &mut Window<'_>, offset: u64, seal: ChainChecksum, least: Position) -> io::Result<Option<Place>> {
+    let found = next_frame(window, offset, seal, |head| head.position >= least)?;
+    Ok(found.map(|(offset, head)| Place { offset, position: head.position, previous: head.previous }))
 }

@@ -108,6 +108,28 @@ async fn f16_check_beside_the_gateway_of_the_same_file_finds_nothing_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f16_check_reports_problems_of_all_that_it_can_read_together() {
+    let world = world().await;
+    let home = &world.home;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let with_seed = || {
+        let paths = [home.path("offhook.toml"), home.path("directory.json")];
+        refused(&offhook(&["check", paths[0].to_str().unwrap(), "--seed", paths[1].to_str().unwrap()]))
+    };
+    home.configure(|text| text.replacen(&home.doors.ops.to_string(), &port, 1));
+    let seed = fs::read_to_string(home.path("directory.json")).unwrap();
+    home.write("directory.json", &seed.replacen("\"settings\"", "\"setings\"", 1));
+    let text = with_seed();
+    assert!(text.contains("setings") && text.contains(&format!("listen.ops {port} cannot be bound")), "{text}");
+    // Without a valid configuration the machine cannot be tried, but the document is read against the account names.
+    home.configure(|text| format!("no_such_key = 1\n{text}"));
+    let text = with_seed();
+    assert!(text.contains("no_such_key") && text.contains("setings"), "{text}");
+    assert!(!text.contains("account \"main\" is not"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f16_check_prints_a_warning_once() {
     let world = world().await;
     fs::set_permissions(world.home.path("adapter"), Permissions::from_mode(0o644)).unwrap();
