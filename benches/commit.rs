@@ -404,8 +404,8 @@ impl Journal for WatchedJournal {
         self.watch.time(SYNC, || self.inner.sync())
     }
 
-    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
-        self.inner.forget_before(position)
+    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+        self.inner.drop_before(position)
     }
 
     fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {

@@ -6,6 +6,7 @@
 mod build;
 mod clock;
 pub mod directory;
+mod disk_space;
 mod doors;
 pub mod erase;
 pub mod evidence;
@@ -17,7 +18,6 @@ mod open;
 pub mod preflight;
 pub mod private;
 mod reload;
-mod room;
 pub mod systemd;
 mod watch;
 
@@ -185,10 +185,10 @@ impl Running {
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
         let numbers = reads.directory().numbers.len();
         let mut core = opened.core;
-        core.mend_with(Arc::clone(&opened.snapshots), readiness.clone());
+        core.repair_with(Arc::clone(&opened.snapshots), readiness.clone());
         let (engine, handle) = Engine::start(core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
-        let spare = room::spare(config.data_dir.clone(), config.storage);
+        let spare = disk_space::spare(config.data_dir.clone(), config.storage);
         let compactor = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare);
         let compactor = compactor.map_err(StartFailed::Thread)?;
         ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));

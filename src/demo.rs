@@ -6,10 +6,10 @@
 //! several calls of one number, consent, and opt-outs.
 
 mod by_hand;
-mod first_act;
+mod conversation;
 mod play;
 mod review;
-mod second_act;
+mod special_cases;
 mod stage;
 
 use crate::carrier::PublicUrl;
@@ -79,8 +79,8 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         let mut set = Set::build(&data_dir, once).await?;
         let running = set.running.take();
         let mut stage = Stage::new();
-        first_act::play(&set, &mut stage).await;
-        second_act::play(&set, &mut stage).await;
+        conversation::play(&set, &mut stage).await;
+        special_cases::play(&set, &mut stage).await;
         review::events_of_the_platform(&set, &mut stage).await;
         let well = stage.finish();
         let by_hand = (!once).then(|| by_hand::ByHand::begin(&set, &stage));

@@ -9,16 +9,16 @@ mod compaction;
 mod core;
 mod erase;
 mod known;
-mod mend;
 mod oldest;
 mod queue;
 mod reads;
 mod rebuild;
+mod repair;
 mod tail;
 
 pub use self::clock::{ACCEPTED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock, wall};
 pub use self::compaction::{CompactionFailed, CompactionHandle, CompactionOptions, Compactor, Spare, compact};
-pub use self::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget, Recovered};
+pub use self::core::{BATCH_MAX_COMMANDS, Core, DropBefore, EngineFailed, Recovered};
 pub use self::erase::Erased;
 pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY};
 pub use self::reads::Reads;

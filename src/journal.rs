@@ -65,7 +65,7 @@ pub struct Frame {
     pub bodies: Vec<Option<Vec<u8>>>,
 }
 
-/// Maximum number of segments one `forget_before` deletes: each takes a few milliseconds, during which commands wait.
+/// Maximum number of segments one `drop_before` deletes: each takes a few milliseconds, during which commands wait.
 pub const FORGOTTEN_AT_ONCE_MAX: usize = 8;
 
 /// Selects the bodies of a frame to erase, by index.
@@ -89,7 +89,7 @@ pub trait Journal: Send {
 
     /// Deletes segments all of whose frames are before `position`, oldest first, at most `FORGOTTEN_AT_ONCE_MAX`, and
     /// never the current one. Readers get `Gone` for their frames; `bounds().0` is the first position left.
-    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed>;
+    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed>;
 
     /// Overwrites bodies with zeros: `which` selects them by index, called for each frame, oldest first. Returns the
     /// number of newly erased bodies.

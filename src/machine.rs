@@ -8,6 +8,7 @@ pub mod command;
 mod decide;
 pub mod erase;
 pub mod event;
+pub mod explain;
 pub mod fingerprint;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
@@ -19,7 +20,6 @@ pub mod show;
 pub mod state;
 pub mod urgency;
 pub mod view;
-pub mod why;
 
 pub use decide::{Decision, answered, decide, shown};
 pub use private::Private;

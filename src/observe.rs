@@ -35,7 +35,7 @@ pub use doors::{
 };
 pub use engine::{
     Queue, RebuildReason, Retention, Undecided, ballast_given_up, batch_committed, clock_accepted, clock_ahead,
-    clock_differs, clock_doubted, clock_offset, clock_set_right, clock_suspect, command_too_large, disk, disk_low,
+    clock_differs, clock_offset, clock_set_right, clock_suspect, clock_untrusted, command_too_large, disk, disk_low,
     index_rebuilt, journal_position, journal_synced, journal_written, queue, retention, undecided,
 };
 pub use feed::{

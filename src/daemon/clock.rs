@@ -32,14 +32,14 @@ pub(super) fn begin(data_dir: &Path, last: Option<Timestamp>) -> WallClock {
     let noted = std::fs::read_to_string(data_dir.join("clock")).ok();
     let known = noted.as_deref().zip(boot().as_deref()).and_then(|(noted, boot)| read(noted, boot));
     let mut clock = match known {
-        Some(Noted { at, steady, doubted_until }) => WallClock::since(at, steady).doubted_until(doubted_until),
+        Some(Noted { at, steady, untrusted_until }) => WallClock::since(at, steady).untrusted_until(untrusted_until),
         None => {
             let rest = last.map_or(Duration::ZERO, |last| WallClock::new().now().since(last));
             if rest > STEP_MAX {
-                observe::clock_doubted(rest);
-                WallClock::after_a_rest().rested()
+                observe::clock_untrusted(rest);
+                WallClock::after_unknown_downtime().after_downtime()
             } else {
-                WallClock::new().rested()
+                WallClock::new().after_downtime()
             }
         }
     };
@@ -62,8 +62,8 @@ pub(super) async fn watch(mut clock: WallClock, data_dir: PathBuf, readiness: Re
         differs = report_offset(clock.offset_ms(), differs, &readiness);
         suspect = compare(&mut clock, suspect);
         if count % NOTE_EVERY == 0 {
-            let ((at, steady), doubted_until) = (clock.last(), clock.doubt());
-            let (data_dir, noted) = (data_dir.clone(), Noted { at, steady, doubted_until });
+            let ((at, steady), untrusted_until) = (clock.last(), clock.trusted_at());
+            let (data_dir, noted) = (data_dir.clone(), Noted { at, steady, untrusted_until });
             let noting = tokio::task::spawn_blocking(move || note(&data_dir, noted));
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -110,17 +110,17 @@ struct Noted {
     /// The steady clock at that time.
     steady: Duration,
     /// The steady clock at which the time is no longer suspect.
-    doubted_until: Option<Duration>,
+    untrusted_until: Option<Duration>,
 }
 
 /// Not synced: after a crash of the machine the boot id differs anyway. The length is constant, so that the file is
 /// overwritten in place, which works on a full disk too.
-fn note(data_dir: &Path, Noted { at, steady, doubted_until }: Noted) -> io::Result<()> {
+fn note(data_dir: &Path, Noted { at, steady, untrusted_until }: Noted) -> io::Result<()> {
     let Some(boot) = boot() else { return Ok(()) };
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(data_dir.join("clock"))?;
-    let doubted_until = doubted_until.unwrap_or_default().as_millis();
-    let line = format!("{boot} {:020} {:020} {doubted_until:020}\n", steady.as_millis(), at.as_ms());
+    let untrusted_until = untrusted_until.unwrap_or_default().as_millis();
+    let line = format!("{boot} {:020} {:020} {untrusted_until:020}\n", steady.as_millis(), at.as_ms());
     file.write_all_at(line.as_bytes(), 0)
 }
 
@@ -129,11 +129,11 @@ fn read(noted: &str, boot: &str) -> Option<Noted> {
     let mut words = noted.strip_suffix('\n')?.split(' ');
     let of_this_boot = words.next()? == boot;
     let mut number = || words.next()?.parse::<u64>().ok();
-    let (steady, at, doubted_until) = (number()?, number()?, number()?);
+    let (steady, at, untrusted_until) = (number()?, number()?, number()?);
     (of_this_boot && words.next().is_none()).then(|| Noted {
         at: Timestamp::from_ms(at),
         steady: Duration::from_millis(steady),
-        doubted_until: Some(doubted_until).filter(|until| *until > 0).map(Duration::from_millis),
+        untrusted_until: Some(untrusted_until).filter(|until| *until > 0).map(Duration::from_millis),
     })
 }
 
@@ -152,11 +152,11 @@ mod tests {
     fn g13_saved_time_is_used_in_the_same_boot_only() {
         let noted = "a-boot 00000000000000001500 00000001767225600000 00000000000000000000\n";
         let (at, steady) = (Timestamp::from_ms(1_767_225_600_000), Duration::from_millis(1_500));
-        assert_eq!(read(noted, "a-boot"), Some(Noted { at, steady, doubted_until: None }));
+        assert_eq!(read(noted, "a-boot"), Some(Noted { at, steady, untrusted_until: None }));
         assert_eq!(read(noted, "another-boot"), None);
-        let doubted = "a-boot 1500 1767225600000 601500\n";
-        let doubted_until = Some(Duration::from_millis(601_500));
-        assert_eq!(read(doubted, "a-boot"), Some(Noted { at, steady, doubted_until }));
+        let untrusted = "a-boot 1500 1767225600000 601500\n";
+        let untrusted_until = Some(Duration::from_millis(601_500));
+        assert_eq!(read(untrusted, "a-boot"), Some(Noted { at, steady, untrusted_until }));
         for torn in
             ["", "\n", "a-boot", "a-boot 1500", "a-boot 1 2", "a-boot 1 2 3", "a-boot 1 2 3 4\n", "a-boot x 2 3\n"]
         {
@@ -173,7 +173,7 @@ mod tests {
         // The previous process had another time: the wall clock has been set forward by a day since.
         let (_, steady) = WallClock::new().last();
         for _ in 0..2 {
-            note(directory.path(), Noted { at: wall - DAY, steady, doubted_until: None }).unwrap();
+            note(directory.path(), Noted { at: wall - DAY, steady, untrusted_until: None }).unwrap();
         }
         let mut clock = begin(directory.path(), Some(wall - DAY));
         assert!(clock.now().since(wall - DAY) < Duration::from_secs(60));
@@ -187,16 +187,17 @@ mod tests {
     fn g13_after_a_reboot_a_wall_clock_far_past_the_journal_is_suspect() {
         let directory = tempfile::tempdir().unwrap();
         let wall = WallClock::new().now();
-        for (last, doubted) in [(None, false), (Some(wall - Duration::from_secs(60)), false), (Some(wall - DAY), true)]
+        for (last, untrusted) in
+            [(None, false), (Some(wall - Duration::from_secs(60)), false), (Some(wall - DAY), true)]
         {
             let mut clock = begin(directory.path(), last);
-            assert_eq!(clock.is_doubted(), doubted, "{last:?}");
+            assert_eq!(clock.is_untrusted(), untrusted, "{last:?}");
             assert!(clock.now() >= wall, "calls and texts go by it at once");
             let (at, steady) = clock.last();
             // The same for a process started in the meantime.
-            let noted = Noted { at, steady, doubted_until: clock.doubt() };
+            let noted = Noted { at, steady, untrusted_until: clock.trusted_at() };
             note(directory.path(), noted).unwrap();
-            assert_eq!(begin(directory.path(), Some(at)).is_doubted(), doubted);
+            assert_eq!(begin(directory.path(), Some(at)).is_untrusted(), untrusted);
             std::fs::remove_file(directory.path().join("clock")).unwrap();
         }
     }

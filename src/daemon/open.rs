@@ -1,8 +1,8 @@
 //! Opens the data on disk and brings it up to date. Blocks.
 
+use super::disk_space::{self, DiskSpace};
 use super::erase::begun;
 use super::evidence::{self, CLAIMS, Found};
-use super::room::{self, DiskSpace};
 use super::{clock, feeds, loss, private};
 use crate::directory::Document;
 use crate::engine::{Clock as _, Core, EngineFailed, WallClock};
@@ -97,7 +97,7 @@ impl OpenFailed {
     fn on_the_disk_of(self, directory: &Path) -> Self {
         match DiskSpace::of(directory) {
             // A pseudo file system like /proc reports no space at all, and is not full.
-            Ok(room) if room.total > 0 && room.free < FULL_BYTES => {
+            Ok(space) if space.total > 0 && space.free < FULL_BYTES => {
                 Self::Full { directory: directory.to_owned(), why: Box::new(self) }
             }
             _ => self,
@@ -191,7 +191,7 @@ fn recover_with(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
 /// The same, even if an erasure was interrupted.
 pub(super) fn recover_locked(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     let began = Instant::now();
-    if let Some(bytes) = room::for_a_start(data_dir)? {
+    if let Some(bytes) = disk_space::for_a_start(data_dir)? {
         observe::ballast_given_up(bytes);
     }
     rename_snapshots(data_dir)?;
@@ -235,7 +235,7 @@ pub(super) fn recover_from(
     let opened = index.open(Owner { journal: identity, rows_version: ROWS_VERSION })?;
     let mut clock = clock::begin(data_dir, last_time(&journal)?);
     // An unsynchronised clock must not end a day.
-    let today = if clock.is_doubted() { Day::default() } else { clock.now().day() };
+    let today = if clock.is_untrusted() { Day::default() } else { clock.now().day() };
     let claims = Claims::open(&data_dir.join(CLAIMS), identity, today, CLAIMS_MAX)?;
     let (journal, index, time) = (Box::new(journal), Box::new(opened.index), Box::new(clock.clone()));
     let (core, recovered) = Core::recover_with(Some(&snapshots), journal, index, claims, time)?;

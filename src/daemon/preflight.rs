@@ -6,8 +6,8 @@
 
 mod holder;
 
+use super::disk_space::DiskSpace;
 use super::doors::OPENED;
-use super::room::DiskSpace;
 use super::{OpenFailed, StartFailed};
 use crate::config::Config;
 use holder::Holder;
@@ -97,7 +97,7 @@ fn data_dir(data_dir: &Path) -> Option<String> {
         Ok(()) if made => unwritable_in(data_dir),
         Ok(()) => None,
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => None,
-        Err(_) if DiskSpace::of(data_dir).is_ok_and(|room| room.total == 0) => Some(format!(
+        Err(_) if DiskSpace::of(data_dir).is_ok_and(|space| space.total == 0) => Some(format!(
             "data_dir {shown} cannot be used: {} is not on a disk file system: use a directory on a disk",
             there.display()
         )),

@@ -1,6 +1,6 @@
 //! Periodic sampling of what sends no notifications: the engine's queues and the free disk space.
 
-use super::room::{DiskAction, DiskSpace};
+use super::disk_space::{DiskAction, DiskSpace};
 use crate::config::{Config, Storage};
 use crate::engine::Handle;
 use crate::journal::Ballast;
@@ -111,8 +111,8 @@ impl Disk {
 
     /// Samples once, and acts on it. Blocks.
     fn look(&mut self, now: Instant) {
-        let room = match DiskSpace::of(&self.data_dir) {
-            Ok(room) => room,
+        let space = match DiskSpace::of(&self.data_dir) {
+            Ok(space) => space,
             Err(error) => {
                 if !std::mem::replace(&mut self.silent, true) {
                     tracing::warn!(%error, "cannot read free space of data_dir");
@@ -121,29 +121,29 @@ impl Disk {
             }
         };
         self.silent = false;
-        self.see(room, now);
+        self.see(space, now);
     }
 
-    fn see(&mut self, room: DiskSpace, now: Instant) {
+    fn see(&mut self, space: DiskSpace, now: Instant) {
         let took = !self.readiness.holds(NotReady::LowDisk);
-        let takes = room.takes_work(&self.storage, took);
-        let low_water = room.low_water(&self.storage);
-        observe::disk(room.free, low_water, room.ballast);
+        let takes = space.takes_work(&self.storage, took);
+        let low_water = space.low_water(&self.storage);
+        observe::disk(space.free, low_water, space.ballast);
         if takes != took {
-            observe::disk_low(!takes, room.free, low_water);
+            observe::disk_low(!takes, space.free, low_water);
             self.readiness.set(NotReady::LowDisk, !takes);
         }
-        self.move_ballast(room, now);
+        self.move_ballast(space, now);
     }
 
-    fn move_ballast(&mut self, room: DiskSpace, now: Instant) {
+    fn move_ballast(&mut self, space: DiskSpace, now: Instant) {
         if self.ballast_rests.is_some_and(|until| now < until) {
             return;
         }
         let ballast = Ballast::of(&self.data_dir);
-        let moved = match room.ballast(&self.storage) {
+        let moved = match space.ballast(&self.storage) {
             DiskAction::Nothing => return,
-            DiskAction::GiveUp => ballast.give_up().map(|_| observe::ballast_given_up(room.ballast)),
+            DiskAction::GiveUp => ballast.give_up().map(|_| observe::ballast_given_up(space.ballast)),
             DiskAction::Make(bytes) => ballast.make(bytes).map(|()| tracing::info!(bytes, "ballast created")),
         };
         if let Err(error) = moved {

@@ -26,7 +26,7 @@ pub trait Clock: Send {
     }
 
     /// Whether the time may be far off, so that nothing may expire for now.
-    fn is_doubted(&mut self) -> bool {
+    fn is_untrusted(&mut self) -> bool {
         false
     }
 }
@@ -52,23 +52,23 @@ impl WallClock {
 
     /// A clock that begins at the current wall time after an unknown downtime: it is untrusted until the wall clock has
     /// been stable for [`ACCEPTED_AFTER`].
-    pub fn after_a_rest() -> Self {
-        Self::new().doubted_until(Some(steady() + ACCEPTED_AFTER))
+    pub fn after_unknown_downtime() -> Self {
+        Self::new().untrusted_until(Some(steady() + ACCEPTED_AFTER))
     }
 
     /// The same, with an unknown downtime since the journal's last time.
-    pub fn rested(self) -> Self {
-        Self { guard: self.guard.rested(), ..self }
+    pub fn after_downtime(self) -> Self {
+        Self { guard: self.guard.after_downtime(), ..self }
     }
 
     /// The same, untrusted until the boot-time clock shows `until`.
-    pub fn doubted_until(self, until: Option<Duration>) -> Self {
-        Self { guard: self.guard.doubted_until(until), ..self }
+    pub fn untrusted_until(self, until: Option<Duration>) -> Self {
+        Self { guard: self.guard.untrusted_until(until), ..self }
     }
 
     /// The boot time at which the clock becomes trusted; `None` if it is.
-    pub fn doubt(&mut self) -> Option<Duration> {
-        self.guard.doubt(wall(), steady())
+    pub fn trusted_at(&mut self) -> Option<Duration> {
+        self.guard.trusted_at(wall(), steady())
     }
 
     /// Sets the time to `last`. Used by followers, which learn of jumps from the journal by `not_before`.
@@ -119,8 +119,8 @@ impl Clock for WallClock {
         self.guard.gained()
     }
 
-    fn is_doubted(&mut self) -> bool {
-        self.doubt().is_some()
+    fn is_untrusted(&mut self) -> bool {
+        self.trusted_at().is_some()
     }
 }
 

@@ -4,9 +4,9 @@
 use super::clock::{Clock, Step};
 use super::erase::{Erased, Finding};
 use super::known::{Known, Overlay};
-use super::mend::Mending;
 use super::reads::Reads;
 use super::rebuild;
+use super::repair::Repair;
 use super::tail::{Follow, Tail};
 use crate::index::{Claims, Index, fits};
 use crate::journal::snapshot::{SnapshotFailed, Snapshots};
@@ -89,7 +89,7 @@ pub struct Recovered {
 
 /// What may be dropped for its age.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Forget {
+pub struct DropBefore {
     /// Events before this position were not delivered in time and are dropped.
     pub deliver_from: Position,
     /// Segments entirely before this position may be deleted.
@@ -102,7 +102,7 @@ pub struct Core {
     pub(super) reader: Arc<dyn JournalReader>,
     pub(super) index: Box<dyn Index>,
     pub(super) claims: Claims,
-    pub(super) mending: Option<Mending>,
+    pub(super) repair: Option<Repair>,
     directory: Arc<Directory>,
     shared_directory: Arc<RwLock<Arc<Directory>>>,
     pub(super) clock: Box<dyn Clock>,
@@ -159,7 +159,7 @@ impl Core {
             reader,
             index,
             claims,
-            mending: None,
+            repair: None,
             directory,
             clock,
             batch: Batch::default(),
@@ -204,7 +204,7 @@ impl Core {
         }
         let mut replies = Vec::new();
         for command in commands {
-            if matches!(command, Command::Tick) && self.clock.is_doubted() {
+            if matches!(command, Command::Tick) && self.clock.is_untrusted() {
                 // Leases and retention periods end a little later rather than by a wrong clock.
                 replies.push(Reply::Done);
                 continue;
@@ -250,7 +250,7 @@ impl Core {
         let decision = decide(&known, command.clone(), At { time: now, position });
         if let Some(why) = known.failed.into_inner() {
             // The decision had no effect yet: the index is rebuilt, and the command decided again.
-            self.mend(RowsFailed(why))?;
+            self.repair(RowsFailed(why))?;
             return self.decide(command, now);
         }
         if decision.events.is_empty() {
@@ -297,13 +297,13 @@ impl Core {
         let last = Position(self.journal.next().0 - 1);
         if let Err(failed) = self.index.write(&writes, last) {
             // The batch is in the journal, so the rebuild includes its rows.
-            self.mend(failed)?;
+            self.repair(failed)?;
         }
         for (_, frame) in &batch.frames {
             rebuild::insert_claims(&mut self.claims, frame);
         }
         self.claims.flush_batch(last, now.day())?;
-        if self.today != now.day() && !self.clock.is_doubted() {
+        if self.today != now.day() && !self.clock.is_untrusted() {
             self.today = now.day();
             self.claims.expire(self.today)?;
         }
@@ -319,12 +319,12 @@ impl Core {
 
     /// Ends delivery of events before `deliver_from`, and deletes segments entirely before `kept_from`. Does nothing
     /// while the clock is untrusted, because their age would be wrong.
-    pub fn forget(&mut self, Forget { deliver_from, kept_from }: Forget) -> Result<(), EngineFailed> {
-        if self.clock.is_doubted() {
+    pub fn drop_before(&mut self, DropBefore { deliver_from, kept_from }: DropBefore) -> Result<(), EngineFailed> {
+        if self.clock.is_untrusted() {
             return Ok(());
         }
         self.tail.end_delivery_before(deliver_from);
-        Ok(self.journal.forget_before(kept_from)?)
+        Ok(self.journal.drop_before(kept_from)?)
     }
 
     /// Erases a person from the journal, once `Command::Erase` was answered with `Done`. Index, snapshots and the

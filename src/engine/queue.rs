@@ -1,6 +1,6 @@
 //! The two queues into the single writer, and its thread.
 
-use super::core::{BATCH_MAX_COMMANDS, Core, EngineFailed, Forget};
+use super::core::{BATCH_MAX_COMMANDS, Core, DropBefore, EngineFailed};
 use super::oldest::Oldest;
 use crate::machine::command::{Command, Reply};
 use crate::machine::urgency::Urgency;
@@ -64,7 +64,7 @@ enum Request {
     /// Decide a command.
     Decide(Command),
     /// Drop old events and segments, which needs no decision.
-    Forget(Forget),
+    DropBefore(DropBefore),
 }
 
 /// Submits commands; cheap to clone.
@@ -101,8 +101,8 @@ impl Handle {
     }
 
     /// Drops old events and segments, and waits until that is done.
-    pub async fn forget(&self, forget: Forget, within: Duration) -> Result<(), SubmitError> {
-        self.reply(self.enqueue(Request::Forget(forget), within)).await.map(drop)
+    pub async fn drop_before(&self, before: DropBefore, within: Duration) -> Result<(), SubmitError> {
+        self.reply(self.enqueue(Request::DropBefore(before), within)).await.map(drop)
     }
 
     /// Submits commands in this order at once, and waits for the reply of each, as [`Handle::submit`] does for one.
@@ -123,7 +123,7 @@ impl Handle {
     fn enqueue(&self, request: Request, within: Duration) -> Result<Replying, SubmitError> {
         let urgency = match &request {
             Request::Decide(command) => command.urgency(),
-            Request::Forget(_) => Urgency::Urgent,
+            Request::DropBefore(_) => Urgency::Urgent,
         };
         let (reply, replying) = oneshot::channel();
         let submitted_at = Instant::now();
@@ -205,9 +205,9 @@ impl Engine {
         let end_guard = ended.clone().drop_guard();
         let heartbeat = Heartbeat::default();
         let beating = heartbeat.clone();
-        if let Some(mending) = &mut core.mending {
+        if let Some(repair) = &mut core.repair {
             let (beating, stopping) = (heartbeat.clone(), stopping.clone());
-            mending.turn = Box::new(move || {
+            repair.turn = Box::new(move || {
                 beating.beat();
                 stopping.is_empty()
             });
@@ -313,8 +313,8 @@ fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
                 commands.push(command);
                 replies.push(submitted.reply);
             }
-            Request::Forget(forget) => {
-                core.forget(forget)?;
+            Request::DropBefore(before) => {
+                core.drop_before(before)?;
                 let _gone = submitted.reply.send(Ok(Reply::Done));
             }
         }

@@ -1,5 +1,5 @@
 mod compaction;
-mod mend;
+mod repair;
 mod sample;
 mod snapshots;
 
@@ -112,9 +112,9 @@ fn g13_while_the_clock_is_untrusted_calls_work_and_nothing_expires() {
     let journal = MemoryJournal::new([1; 16]);
     let home = tempfile::tempdir().unwrap();
     // Two boots of the machine; in the second the wall clock is three weeks later.
-    let boot = |shown: u64, doubted_until: Option<Duration>, today| {
+    let boot = |shown: u64, untrusted_until: Option<Duration>, today| {
         hands.show(0, shown);
-        let guard = Guard::new(wall(shown), Duration::ZERO, Some(ACCEPTED_AFTER)).doubted_until(doubted_until);
+        let guard = Guard::new(wall(shown), Duration::ZERO, Some(ACCEPTED_AFTER)).untrusted_until(untrusted_until);
         let clock = Guarded { guard, hands: hands.clone(), jumped: None };
         let claims = Claims::open(home.path(), [1; 16], today, CLAIMS_MAX).unwrap();
         Core::recover(Box::new(journal.clone()), Box::new(MemoryIndex::new()), claims, Box::new(clock)).unwrap().0
@@ -127,7 +127,7 @@ fn g13_while_the_clock_is_untrusted_calls_work_and_nothing_expires() {
     let mut core = boot(WEEKS, Some(ACCEPTED_AFTER), Day::default());
     let mut at = |passed: u64| {
         hands.show(passed, WEEKS + passed);
-        core.forget(Forget { deliver_from: Position(1), kept_from: Position(4) }).unwrap();
+        core.drop_before(DropBefore { deliver_from: Position(1), kept_from: Position(4) }).unwrap();
         let replies = core.commit([Command::Tick, text("SM1", "hello"), put("c-2", "+12065550143")]).unwrap();
         assert!(matches!(&replies[2], Reply::Call { shown, .. } if shown.call.started_at >= wall(WEEKS)));
         let lives = match core.reads().ask(|view| view.call(&call_id("c-1"))).unwrap() {
@@ -339,9 +339,9 @@ impl Clock for Guarded {
         self.jumped.take()
     }
 
-    fn is_doubted(&mut self) -> bool {
+    fn is_untrusted(&mut self) -> bool {
         let steady = Duration::from_secs(self.hands.steady.load(Ordering::Relaxed));
-        self.guard.doubt(wall(self.hands.wall.load(Ordering::Relaxed)), steady).is_some()
+        self.guard.trusted_at(wall(self.hands.wall.load(Ordering::Relaxed)), steady).is_some()
     }
 }
 

@@ -137,7 +137,7 @@ impl Claims {
         self.applied = self.applied.max(applied);
         if !self.table.sweep_one() && self.table.len() > self.claims_max {
             let oldest = self.table.forgotten();
-            self.table.forget_through(Position(oldest.0 + self.applied.0.saturating_sub(oldest.0).div_ceil(8)));
+            self.table.drop_through(Position(oldest.0 + self.applied.0.saturating_sub(oldest.0).div_ceil(8)));
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Claims {
             return Ok(());
         }
         let through = self.days.get(old).map_or(self.applied, |day| day.follows);
-        self.table.forget_through(through);
+        self.table.drop_through(through);
         // The newest file stays until there is a newer one, because it records how much of the journal was processed.
         for day in self.days.drain(..old.min(self.days.len() - 1)) {
             if let Some(file) = day.file {
@@ -245,7 +245,7 @@ impl Claims {
             let read = DayFile::read(&path, disk.origin, day, |fingerprint, position| {
                 if too_many > 0 {
                     too_many -= 1;
-                    table.forget_through(position);
+                    table.drop_through(position);
                 } else {
                     table.insert(fingerprint, position);
                 }

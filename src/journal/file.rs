@@ -289,7 +289,7 @@ impl Journal for FileJournal {
         self.alive(Self::make_durable)
     }
 
-    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed> {
         self.alive(|journal| {
             for first in journal.shared.hide_before(position, FORGOTTEN_AT_ONCE_MAX) {
                 // Each deletion is durable before the next: a journal with a missing segment would not open.

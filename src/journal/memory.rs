@@ -97,7 +97,7 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed> {
         let mut kept = self.alive()?;
         // The last frame is kept, like the current segment on disk.
         let before = usize::try_from(position.0.saturating_sub(kept.forgotten + 1)).unwrap_or(usize::MAX);

@@ -236,7 +236,7 @@ pub(super) fn deleted_frames_stay_deleted_and_later_ones_remain_after_a_kill(sub
     journal.sync().unwrap();
     for asked in [3, 6, 2, 1, 0] {
         let before = reader.bounds();
-        journal.forget_before(Position(asked)).unwrap();
+        journal.drop_before(Position(asked)).unwrap();
         let (oldest, next) = reader.bounds();
         assert!(before.0 <= oldest && oldest <= before.0.max(Position(asked)), "{oldest:?} after {asked}");
         assert_eq!(next, Position(10));
@@ -246,7 +246,7 @@ pub(super) fn deleted_frames_stay_deleted_and_later_ones_remain_after_a_kill(sub
     }
     // Whatever position is given, the current segment is kept and remains writable.
     for _ in 0..9 {
-        journal.forget_before(Position(u64::MAX)).unwrap();
+        journal.drop_before(Position(u64::MAX)).unwrap();
     }
     let (oldest, next) = reader.bounds();
     assert!(oldest < next && next == Position(10));

@@ -158,7 +158,7 @@ pub fn clock_suspect(ahead: Duration) {
 }
 
 /// After a reboot the clock is far past the journal: the machine was off for that long, or its clock is wrong.
-pub fn clock_doubted(rest: Duration) {
+pub fn clock_untrusted(rest: Duration) {
     let secs = rest.as_secs();
     tracing::warn!(
         secs,

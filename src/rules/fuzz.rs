@@ -16,7 +16,7 @@ pub fn opt_out(input: &[u8]) {
     for first_word in [false, true] {
         let mut settings = Settings::default();
         settings.opt_out.first_word = first_word;
-        let [free, blocked] = [false, true].map(|blocked| opt_out::said(None, text, blocked, &settings));
+        let [free, blocked] = [false, true].map(|blocked| opt_out::keyword_in(None, text, blocked, &settings));
         assert_ne!(free, Some(Keyword::Start), "START from a sender who is not blocked is ordinary text");
         if word.is_some() {
             assert_eq!(blocked, word);
@@ -28,7 +28,7 @@ pub fn opt_out(input: &[u8]) {
             assert_eq!(blocked, word);
         }
         assert_eq!(
-            opt_out::said(Some("STOP"), text, false, &settings),
+            opt_out::keyword_in(Some("STOP"), text, false, &settings),
             Some(Keyword::Stop),
             "the carrier's word counts"
         );

@@ -83,13 +83,13 @@ pub fn start(before: Option<&Block>, ours: E164) -> Option<Option<Block>> {
 
 /// The keyword of a message: the one the carrier reports and acts on, else by its text. YES and START from a sender who
 /// is not blocked are ordinary text (A47).
-pub fn said(by_carrier: Option<&str>, text: &str, blocked: bool, settings: &Settings) -> Option<Keyword> {
-    if let Some(said) = by_carrier.and_then(keyword::read) {
-        return Some(said);
+pub fn keyword_in(by_carrier: Option<&str>, text: &str, blocked: bool, settings: &Settings) -> Option<Keyword> {
+    if let Some(keyword) = by_carrier.and_then(keyword::read) {
+        return Some(keyword);
     }
     match keyword::read(text) {
         Some(Keyword::Start) => blocked.then_some(Keyword::Start),
-        Some(said) => Some(said),
+        Some(keyword) => Some(keyword),
         None => (settings.opt_out.first_word && keyword::begins_with_stop(text)).then_some(Keyword::Stop),
     }
 }
@@ -197,22 +197,22 @@ mod tests {
     #[test]
     fn a47_yes_and_start_are_keywords_only_from_a_blocked_sender() {
         let settings = Settings::default();
-        assert_eq!(said(None, "YES", true, &settings), Some(Keyword::Start));
-        assert_eq!(said(None, "YES", false, &settings), None);
-        assert_eq!(said(None, "Cancel", false, &settings), Some(Keyword::Stop));
-        assert_eq!(said(Some("STOP"), "no more of this", false, &settings), Some(Keyword::Stop));
+        assert_eq!(keyword_in(None, "YES", true, &settings), Some(Keyword::Start));
+        assert_eq!(keyword_in(None, "YES", false, &settings), None);
+        assert_eq!(keyword_in(None, "Cancel", false, &settings), Some(Keyword::Stop));
+        assert_eq!(keyword_in(Some("STOP"), "no more of this", false, &settings), Some(Keyword::Stop));
     }
 
     #[test]
     fn a48_a_message_that_begins_with_stop_counts_if_the_setting_is_on() {
         let mut settings = Settings::default();
-        assert_eq!(said(None, "stop please", false, &settings), None);
+        assert_eq!(keyword_in(None, "stop please", false, &settings), None);
         settings.opt_out.first_word = true;
-        assert_eq!(said(None, "Stop, please!", false, &settings), Some(Keyword::Stop));
-        assert_eq!(said(None, "please stop", false, &settings), None);
-        assert_eq!(said(None, "Endive soup", false, &settings), None);
-        assert_eq!(said(None, "“STOP” please", false, &settings), Some(Keyword::Stop), "decorated");
-        assert_eq!(said(None, "Liked “STOP”", false, &settings), None);
+        assert_eq!(keyword_in(None, "Stop, please!", false, &settings), Some(Keyword::Stop));
+        assert_eq!(keyword_in(None, "please stop", false, &settings), None);
+        assert_eq!(keyword_in(None, "Endive soup", false, &settings), None);
+        assert_eq!(keyword_in(None, "“STOP” please", false, &settings), Some(Keyword::Stop), "decorated");
+        assert_eq!(keyword_in(None, "Liked “STOP”", false, &settings), None);
     }
 
     #[test]

@@ -274,7 +274,7 @@ impl Dispatch {
     fn remove(&mut self, id: MessageId, now: Moment) {
         let Some(number) = self.lane_of.remove(&id) else { return };
         if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.forget(id);
+            lane.remove(id);
         }
         self.schedule(Due::Lane(number), now.elapsed);
     }

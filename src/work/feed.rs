@@ -214,7 +214,7 @@ impl Feed {
         self.health.passed();
         if delivery.replay {
             self.replay.queue.passed(event);
-            self.replay.queue.forget(&event.thread);
+            self.replay.queue.remove(&event.thread);
         } else if self.queue.passed(event) {
             self.since_journaled += 1;
             let next = self.queue.first(&event.thread).map(place_of);
@@ -223,7 +223,7 @@ impl Feed {
                 self.pending.remove(&place_of(event.id));
             }
             if after != After::Parked {
-                self.queue.forget(&event.thread);
+                self.queue.remove(&event.thread);
             }
         }
         for name in self.queue.wake_awaiting() {

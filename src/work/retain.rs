@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod together;
 
-use crate::engine::{CompactionHandle, Forget, Handle, Reads, SubmitError};
+use crate::engine::{CompactionHandle, DropBefore, Handle, Reads, SubmitError};
 use crate::machine::view::SendingQueries;
 use crate::model::Position;
 use crate::observe;
@@ -79,7 +79,7 @@ struct Known {
 /// What to delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Plan {
-    forget: Forget,
+    drop_before: DropBefore,
     /// Frames are deleted before the end of their retention, because the journal is too large.
     early: bool,
     /// The journal is too large, but its oldest frames are still needed.
@@ -92,9 +92,9 @@ fn plan(known: &Known) -> Plan {
     let wanted = known.aged.max(known.within);
     let wanted = wanted.min(known.unsent.unwrap_or(wanted));
     let kept_from = wanted.min(known.covers.next());
-    let forget = Forget { deliver_from: known.undeliverable.max(kept_from), kept_from };
+    let drop_before = DropBefore { deliver_from: known.undeliverable.max(kept_from), kept_from };
     let snapshot = kept_from < wanted;
-    Plan { forget, early: kept_from > known.aged, held: kept_from < known.within, snapshot }
+    Plan { drop_before, early: kept_from > known.aged, held: kept_from < known.within, snapshot }
 }
 
 /// Deletes frames that are too old or exceed the size limit, until `stop`.
@@ -124,7 +124,7 @@ pub async fn retain(
         if plan.snapshot {
             snapshots.ask();
         }
-        match engine.forget(plan.forget, PATIENCE).await {
+        match engine.drop_before(plan.drop_before, PATIENCE).await {
             // The next check repeats the request.
             Ok(()) | Err(SubmitError::Busy | SubmitError::TooLate) => {}
             Err(SubmitError::Stopped) => return Err(SubmitError::Stopped.to_string()),
@@ -211,9 +211,9 @@ mod tests {
 
     #[track_caller]
     fn check(known: Known, kept_from: u64, deliver_from: u64, early_and_held: [bool; 2]) {
-        let forget = Forget { deliver_from: Position(deliver_from), kept_from: Position(kept_from) };
+        let drop_before = DropBefore { deliver_from: Position(deliver_from), kept_from: Position(kept_from) };
         let [early, held] = early_and_held;
         let plan = plan(&known);
-        assert_eq!((plan.forget, plan.early, plan.held), (forget, early, held));
+        assert_eq!((plan.drop_before, plan.early, plan.held), (drop_before, early, held));
     }
 }

@@ -92,7 +92,7 @@ impl ProcessClock {
     pub(crate) fn begins(time: &Time, noted: Option<Noted>) -> Self {
         let guard = match noted {
             Some((last, at)) => Guard::new(last, at, Some(ACCEPTED_AFTER)),
-            None => Guard::new(time.wall(), time.steady(), Some(ACCEPTED_AFTER)).rested(),
+            None => Guard::new(time.wall(), time.steady(), Some(ACCEPTED_AFTER)).after_downtime(),
         };
         Self::with(time, guard)
     }

@@ -88,8 +88,8 @@ impl Journal for MortalJournal {
         self.journal.sync()
     }
 
-    fn forget_before(&mut self, position: Position) -> Result<(), JournalFailed> {
-        self.journal.forget_before(position)
+    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed> {
+        self.journal.drop_before(position)
     }
 
     fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {

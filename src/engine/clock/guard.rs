@@ -38,11 +38,11 @@ pub struct Guard {
     suspect: Option<Suspect>,
     accepted_after: Option<Duration>,
     /// The time is untrusted until the steady clock shows this.
-    doubted_until: Option<Duration>,
+    untrusted_until: Option<Duration>,
     /// The time, and the steady clock, from which gains are counted.
     counted_from: (Timestamp, Duration),
     /// Whether an unknown time has passed since the journal's last time.
-    rested: bool,
+    after_downtime: bool,
 }
 
 /// A large step forward of the wall clock that is not accepted yet.
@@ -57,12 +57,12 @@ impl Guard {
     /// `accepted_after`, or never if that is `None`.
     pub fn new(last: Timestamp, at: Duration, accepted_after: Option<Duration>) -> Self {
         let counted_from = (last, at);
-        Self { last, at, suspect: None, accepted_after, doubted_until: None, counted_from, rested: false }
+        Self { last, at, suspect: None, accepted_after, untrusted_until: None, counted_from, after_downtime: false }
     }
 
     /// The same after an unknown downtime: no time counts as passed since the journal's last time.
-    pub fn rested(self) -> Self {
-        Self { rested: true, ..self }
+    pub fn after_downtime(self) -> Self {
+        Self { after_downtime: true, ..self }
     }
 
     /// By how much the time advanced more than truly passed since the last call, as a step. Token buckets must be
@@ -83,16 +83,16 @@ impl Guard {
     }
 
     /// The same, untrusted until the steady clock shows `until`.
-    pub fn doubted_until(self, until: Option<Duration>) -> Self {
-        Self { doubted_until: until, ..self }
+    pub fn untrusted_until(self, until: Option<Duration>) -> Self {
+        Self { untrusted_until: until, ..self }
     }
 
     /// The steady time at which the time becomes trusted; `None` if it is. If the wall clock was set back in between,
     /// it was wrong, and the time stays untrusted until the wall clock has caught up.
-    pub fn doubt(&mut self, wall: Timestamp, steady: Duration) -> Option<Duration> {
+    pub fn trusted_at(&mut self, wall: Timestamp, steady: Duration) -> Option<Duration> {
         let now = self.last + steady.saturating_sub(self.at);
-        self.doubted_until = self.doubted_until.filter(|until| steady < *until || now.since(wall) > STEP_MAX);
-        self.doubted_until
+        self.untrusted_until = self.untrusted_until.filter(|until| steady < *until || now.since(wall) > STEP_MAX);
+        self.untrusted_until
     }
 
     /// The current time, and the step if it just jumped.
@@ -123,7 +123,7 @@ impl Guard {
 
     /// Sets a lower bound: the time had reached `at` before the steady clock showed `steady`.
     pub fn not_before(&mut self, at: Timestamp, steady: Duration) {
-        if std::mem::take(&mut self.rested) {
+        if std::mem::take(&mut self.after_downtime) {
             self.counted_from = (at, steady);
         }
         if at > self.last {
@@ -243,10 +243,10 @@ mod tests {
 
     #[test]
     fn g13_after_unknown_downtime_the_wall_clock_is_untrusted_for_ten_minutes() {
-        let mut guard = guard().doubted_until(Some(steady(600)));
+        let mut guard = guard().untrusted_until(Some(steady(600)));
         let mut doubts = |at, shown| {
             guard.now(wall(shown), steady(at));
-            guard.doubt(wall(shown), steady(at)).is_some()
+            guard.trusted_at(wall(shown), steady(at)).is_some()
         };
         assert_eq!(
             [(1, 1), (599, 599), (600, 600), (601, 601)].map(|(at, shown)| doubts(at, shown)),
@@ -258,12 +258,12 @@ mod tests {
     #[test]
     fn g13_a_wall_clock_set_back_after_downtime_is_untrusted_until_it_catches_up() {
         // It was two hours ahead and is corrected after a minute; time does not go back.
-        let mut guard = Guard::new(wall(2 * HOUR), steady(0), Some(ACCEPTED_AFTER)).doubted_until(Some(steady(600)));
+        let mut guard = Guard::new(wall(2 * HOUR), steady(0), Some(ACCEPTED_AFTER)).untrusted_until(Some(steady(600)));
         let times = [(60, 60), (61, 61)].map(|(at, shown)| guard.now(wall(2 * HOUR + shown), steady(at)).0);
         assert_eq!(times, [wall(2 * HOUR + 60), wall(2 * HOUR + 61)]);
         let mut at = |at, shown| {
             let (now, _) = guard.now(wall(shown), steady(at));
-            (now, guard.doubt(wall(shown), steady(at)).is_some())
+            (now, guard.trusted_at(wall(shown), steady(at)).is_some())
         };
         assert_eq!(at(62, 62), (wall(2 * HOUR + 62), true));
         assert_eq!(at(HOUR, HOUR), (wall(3 * HOUR), true), "ten minutes are over");
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn f21_after_unknown_downtime_no_time_counts_as_passed() {
-        let mut guard = Guard::new(wall(DAY), steady(0), Some(ACCEPTED_AFTER)).rested();
+        let mut guard = Guard::new(wall(DAY), steady(0), Some(ACCEPTED_AFTER)).after_downtime();
         guard.not_before(wall(100), steady(0));
         guard.now(wall(DAY), steady(0));
         assert_eq!(guard.gained(), Some(Step { from: wall(100), to: wall(DAY) }));

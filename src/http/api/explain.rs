@@ -3,8 +3,8 @@
 use super::messages::{message_id, no_message};
 use super::{Answered, Api, ApiRequest, storage_failed};
 use crate::http::answer::json;
+use crate::machine::explain::{Explanation, explain_message};
 use crate::machine::state::{Attempt, AttemptOutcome, Message};
-use crate::machine::why::{Why, why};
 use crate::model::{Direction, MessageState, Timestamp};
 use crate::rules::explain::Explained;
 use axum::http::StatusCode;
@@ -18,15 +18,17 @@ pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
     let id = message_id(&request)?;
     let document = api
         .query(move |reads, now| {
-            let found = reads.ask(|view| why(view, id, SCANNED_MAX, now)).map_err(|failed| storage_failed(&failed))?;
+            let found = reads
+                .ask(|view| explain_message(view, id, SCANNED_MAX, now))
+                .map_err(|failed| storage_failed(&failed))?;
             found.as_ref().map(document).ok_or_else(no_message)
         })
         .await?;
     Ok(json(StatusCode::OK, &document))
 }
 
-pub(super) fn document(why: &Why) -> Value {
-    let Why { message, explained, all, cause } = why;
+pub(super) fn document(explanation: &Explanation) -> Value {
+    let Explanation { message, explained, all, cause } = explanation;
     let mut document = object!({
         "state": message.state,
         "lane": (message.direction == Direction::Outbound).then(|| message.ours.to_string()),

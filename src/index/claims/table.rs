@@ -87,7 +87,7 @@ impl Table {
     }
 
     /// Drops claims at or before `position` at once, and begins to free their slots.
-    pub(super) fn forget_through(&mut self, position: Position) {
+    pub(super) fn drop_through(&mut self, position: Position) {
         if position > self.forgotten {
             self.forgotten = position;
             self.sweep = 0;
@@ -196,7 +196,7 @@ mod tests {
     fn dropped_claims_are_not_found_and_their_memory_is_freed() {
         let mut table = Table::new();
         (1..=50_000).for_each(|n| assert!(table.insert(spread(n), Position(n))));
-        table.forget_through(Position(40_000));
+        table.drop_through(Position(40_000));
         assert_eq!(table.find(spread(40_000)).next(), None);
         assert_eq!(table.find(spread(40_001)).next(), Some(Position(40_001)));
         while table.sweep_one() {}
@@ -219,7 +219,7 @@ mod tests {
             for (n, position) in claims {
                 prop_assert_eq!(table.insert(fingerprint(n), Position(position)), set.insert((n, position)));
             }
-            table.forget_through(Position(forgotten));
+            table.drop_through(Position(forgotten));
             set.retain(|(_, position)| *position > forgotten);
             table.sweep_one();
             table.retain_before(Position(end));

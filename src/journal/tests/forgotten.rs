@@ -13,7 +13,7 @@ fn only_whole_segments_are_deleted_and_never_the_current_one() {
     let disk = SimDisk::default();
     let mut journal = in_segments(&disk, &[3, 4, 2]);
     for (before, left) in [(3, vec![1, 4, 8]), (4, vec![4, 8]), (7, vec![4, 8]), (100, vec![8])] {
-        journal.forget_before(Position(before)).unwrap();
+        journal.drop_before(Position(before)).unwrap();
         assert_eq!(segments(&disk), left, "before {before}");
         assert_eq!(journal.reader().bounds(), (Position(left[0]), Position(10)));
     }
@@ -30,9 +30,9 @@ fn the_number_of_segments_deleted_at_once_is_limited() {
     let count = FORGOTTEN_AT_ONCE_MAX as u64 + 5;
     journal.append(&records(count as usize), now()).unwrap();
     journal.sync().unwrap();
-    journal.forget_before(Position(count)).unwrap();
+    journal.drop_before(Position(count)).unwrap();
     assert_eq!(journal.reader().bounds().0, Position(FORGOTTEN_AT_ONCE_MAX as u64 + 1));
-    journal.forget_before(Position(count)).unwrap();
+    journal.drop_before(Position(count)).unwrap();
     assert_eq!(journal.reader().bounds().0, Position(count));
 }
 
@@ -42,7 +42,7 @@ fn a_reader_of_a_segment_being_deleted_reads_it_to_its_end_or_gets_gone() {
     let mut journal = in_segments(&disk, &[3, 4, 2]);
     let reader = journal.reader();
     assert_eq!(positions(&reader.read(Position(1), 1).unwrap()), [1]);
-    journal.forget_before(Position(8)).unwrap();
+    journal.drop_before(Position(8)).unwrap();
     assert!(matches!(reader.read(Position(2), 1), Err(JournalFailed::Gone { oldest: Position(8) })));
     assert_eq!(positions(&reader.read(Position(8), usize::MAX).unwrap()), [8, 9]);
 }
@@ -54,7 +54,7 @@ fn g3_a_power_loss_during_deletion_leaves_segments_without_a_hole() {
             let disk = SimDisk::default();
             let mut journal = in_segments(&disk, &[3, 4, 2, 5, 1]);
             disk.fail_after(count);
-            let dropped = journal.forget_before(Position(14));
+            let dropped = journal.drop_before(Position(14));
             let failed = disk.has_failed();
             assert_eq!(dropped.is_err(), failed);
             drop(journal);

@@ -125,7 +125,7 @@ fn f25_after_a_lost_end_positions_continue_in_an_unused_epoch() {
     assert_eq!(reader.closed_after(Position(0)).last, Position(next.0 - 1));
     assert_eq!(accept(&disk, known.last.0), []);
     // Older segments may be deleted, and the epoch remains.
-    journal.forget_before(first).unwrap();
+    journal.drop_before(first).unwrap();
     assert_eq!(reader.bounds().0, first);
     assert_eq!(reader.last_before_oldest(), Position(next.0 - 1));
     drop(journal);

@@ -13,7 +13,7 @@ use crate::rules::opt_out::{self, Block};
 /// Returns the keyword that a message from `theirs` to `ours` consists of.
 pub(super) fn keyword<V: View>(draft: &Draft<'_, V>, inbound: &Inbound, theirs: E164, ours: E164) -> Option<Keyword> {
     let blocked = draft.opted_out(theirs, ours);
-    opt_out::said(inbound.keyword.as_deref(), &inbound.text, blocked, &draft.directory().settings)
+    opt_out::keyword_in(inbound.keyword.as_deref(), &inbound.text, blocked, &draft.directory().settings)
 }
 
 /// Opts a number out: closes the sessions of its calls and cancels its queued texts, while the calls continue. `ours`

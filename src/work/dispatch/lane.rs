@@ -105,7 +105,7 @@ impl Lane {
     }
 
     /// Removes the message from the lane.
-    pub(super) fn forget(&mut self, id: MessageId) {
+    pub(super) fn remove(&mut self, id: MessageId) {
         self.dequeue(id);
         self.release(id);
         self.expiry_reported.remove(&id);

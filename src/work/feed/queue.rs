@@ -254,7 +254,7 @@ impl Queue {
             (thread.state, thread.failures, thread.failed_at) = (State::Empty, 0, None);
         }
         self.drop_first(&name);
-        self.forget(&name);
+        self.remove(&name);
     }
 
     /// Drops all events of the thread and returns their ids. Its wait goes on.
@@ -268,7 +268,7 @@ impl Queue {
     }
 
     /// Removes a thread that holds no events, does not wait and is not in flight.
-    pub(super) fn forget(&mut self, name: &str) {
+    pub(super) fn remove(&mut self, name: &str) {
         if self.threads.get(name).is_some_and(|thread| thread.state == State::Empty && thread.events.is_empty()) {
             self.threads.remove(name);
         }

@@ -136,7 +136,7 @@ impl Feed {
         }
         for name in self.parked.end_frame() {
             if self.queue.first(&name).is_none() && self.parked.holds_nothing(&name) == After::CaughtUp {
-                self.queue.forget(&name);
+                self.queue.remove(&name);
             }
         }
     }
@@ -188,7 +188,7 @@ impl Feed {
         let (missing, caught_up) = self.parked.skip_to(oldest);
         for name in caught_up {
             self.queue.wake(&name, false);
-            self.queue.forget(&name);
+            self.queue.remove(&name);
         }
         let unread = (self.next < oldest).then_some(self.next);
         self.next = self.next.max(oldest);

@@ -1,7 +1,7 @@
 //! Pulling events.
 
 use super::shown;
-use crate::engine::Forget;
+use crate::engine::DropBefore;
 use crate::http::world::{World, request, signed, text};
 use crate::machine::command::Command;
 use crate::machine::show;
@@ -158,7 +158,7 @@ async fn forget(world: &World, kept_from: Position) {
         });
         notes.collect::<JoinSet<_>>().join_all().await;
     }
-    world.handle.forget(Forget { deliver_from: kept_from, kept_from }, PATIENCE).await.unwrap();
+    world.handle.drop_before(DropBefore { deliver_from: kept_from, kept_from }, PATIENCE).await.unwrap();
     assert_eq!(follow.oldest(), kept_from);
 }
 

@@ -4,7 +4,7 @@ use super::{check, quick, shown};
 use crate::http::api::explain::document;
 use crate::http::world::{CALLER, SUPPORT, World, anonymous, form, signed, text};
 use crate::machine::command::{Command, Settled, SettledAs};
-use crate::machine::why::why;
+use crate::machine::explain::explain_message;
 use crate::model::{FailureCode, Limits, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -195,7 +195,7 @@ async fn a67_with_too_many_open_messages_there_is_no_position_but_a_note() {
     let now = Timestamp::parse(last["created_at"].as_str().unwrap()).unwrap();
     let id = last["id"].as_str().unwrap().parse().unwrap();
     let explanation =
-        |scanned_max| world.reads.ask(|view| document(&why(view, id, scanned_max, now).unwrap())).unwrap();
+        |scanned_max| world.reads.ask(|view| document(&explain_message(view, id, scanned_max, now).unwrap())).unwrap();
     let (all, some) = (explanation(4), explanation(2));
     assert_eq!((&all["position"], &all["position_note"]), (&json!(4), &Value::Null));
     assert_eq!((&some["position"], &some["waiting_for"]), (&Value::Null, &json!("number_rate")));

@@ -3,7 +3,7 @@
 use super::steps::{Step, end, go, later, say, sent, start, start_in, start_of, tick};
 use super::*;
 use crate::machine::command::SettledAs;
-use crate::machine::why::why;
+use crate::machine::explain::explain_message;
 use crate::model::{Account, Limits, MessageState};
 use crate::rules::explain::{Explained, WaitingFor};
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn with_limits(of_numbers: &Limits, of_the_account: Option<Limits>) -> Directory
 
 /// The explanation of the n-th message now.
 fn explained(world: &World, nth: usize) -> Explained {
-    why(world, world.message(nth).id, usize::MAX, world.now).unwrap().explained
+    explain_message(world, world.message(nth).id, usize::MAX, world.now).unwrap().explained
 }
 
 fn promised(world: &World, nth: usize) -> Timestamp {

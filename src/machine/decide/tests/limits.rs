@@ -166,7 +166,7 @@ fn a67_a64_the_promised_wait_during_a_pause_equals_the_explained_one() {
     world.run(11, say("a", "last"));
     let last = *world.queued.last().unwrap();
     let promised = Queries::message(&world, last).unwrap().estimated_wait_ms;
-    let explained = crate::machine::why::why(&world, last, 100, world.now).unwrap().explained;
+    let explained = crate::machine::explain::explain_message(&world, last, 100, world.now).unwrap().explained;
     assert_eq!(explained.due_at, Some(world.now + std::time::Duration::from_millis(promised)));
     assert!(promised > 9_000, "earlier texts are scheduled after the pause: {promised}");
 }

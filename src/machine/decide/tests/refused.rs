@@ -3,8 +3,8 @@
 use super::steps::{go, refused, say, sent, start, start_of, unknown};
 use super::*;
 use crate::machine::command::{Settled, SettledAs};
+use crate::machine::explain::explain_message;
 use crate::machine::state::AttemptOutcome;
-use crate::machine::why::why;
 use crate::model::{Account, FailureCode, Limits, MessageState};
 use crate::rules::breaker::Reason;
 use crate::rules::explain::WaitingFor;
@@ -60,7 +60,7 @@ fn f06_one_refusal_pauses_the_account_and_the_text_stays_queued() {
     assert_eq!(account_refused(2, KEY)(&mut world, 10), ["done"]);
     assert_eq!(paused_until(&world), 11);
 
-    let why = why(&world, message.id, usize::MAX, world.now).unwrap();
+    let why = explain_message(&world, message.id, usize::MAX, world.now).unwrap();
     assert_eq!(why.explained.waiting_for, Some(WaitingFor::CarrierPause));
     assert_eq!(why.cause.unwrap().detail, KEY);
     invariants::at_the_end(&world);

@@ -84,7 +84,7 @@ fn rebuilding_core(dir: &Path) -> (Core, Fragile, Readiness) {
     let (mut core, _) = recover(&world.journal, index.clone(), &world.clock);
     let origin = Origin { journal: world.journal.identity(), rows_version: ROWS_VERSION };
     let readiness = Readiness::new();
-    core.mend_with(Arc::new(Snapshots::open(dir, origin).unwrap()), readiness.clone());
+    core.repair_with(Arc::new(Snapshots::open(dir, origin).unwrap()), readiness.clone());
     (core, index, readiness)
 }
 

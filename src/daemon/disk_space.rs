@@ -100,21 +100,21 @@ mod tests {
         Storage::default()
     }
 
-    fn room(free: u64, ballast: u64) -> DiskSpace {
+    fn space(free: u64, ballast: u64) -> DiskSpace {
         DiskSpace { free: free * MB, total: 100_000 * MB, ballast: ballast * MB }
     }
 
     #[test]
     fn g7_new_work_stops_below_the_low_water_mark_and_resumes_above_it() {
-        assert_eq!(room(0, 0).low_water(&usual()), 576 * MB);
-        assert!(room(576, 64).takes_work(&usual(), true) && !room(575, 64).takes_work(&usual(), true));
-        assert_eq!([576, 575, 600].map(|free| room(free, 64).spare(&usual()) / MB), [0, 0, 24]);
-        assert!(room(648, 64).takes_work(&usual(), false) && !room(647, 64).takes_work(&usual(), false));
+        assert_eq!(space(0, 0).low_water(&usual()), 576 * MB);
+        assert!(space(576, 64).takes_work(&usual(), true) && !space(575, 64).takes_work(&usual(), true));
+        assert_eq!([576, 575, 600].map(|free| space(free, 64).spare(&usual()) / MB), [0, 0, 24]);
+        assert!(space(648, 64).takes_work(&usual(), false) && !space(647, 64).takes_work(&usual(), false));
     }
 
     #[test]
     fn g7_small_disk_keeps_a_tenth_for_each() {
-        let small = |free, ballast| DiskSpace { total: 400 * MB, ..room(free, ballast) };
+        let small = |free, ballast| DiskSpace { total: 400 * MB, ..space(free, ballast) };
         assert_eq!(small(0, 0).low_water(&usual()), 104 * MB);
         assert_eq!(small(200, 0).ballast(&usual()), DiskAction::Make(40 * MB));
         let none = Storage { low_water_bytes: 0, ballast_bytes: 0 };
@@ -124,14 +124,14 @@ mod tests {
 
     #[test]
     fn g7_ballast_is_deleted_on_a_full_disk_and_created_again_with_space() {
-        assert_eq!(room(16, 64).ballast(&usual()), DiskAction::Nothing);
-        assert_eq!(room(15, 64).ballast(&usual()), DiskAction::GiveUp);
+        assert_eq!(space(16, 64).ballast(&usual()), DiskAction::Nothing);
+        assert_eq!(space(15, 64).ballast(&usual()), DiskAction::GiveUp);
         // Deleting it freed space, which alone must not bring it back.
-        assert_eq!(room(15 + 64, 0).ballast(&usual()), DiskAction::Nothing);
-        assert_eq!(room(711, 0).ballast(&usual()), DiskAction::Nothing);
-        let back = room(712, 0);
+        assert_eq!(space(15 + 64, 0).ballast(&usual()), DiskAction::Nothing);
+        assert_eq!(space(711, 0).ballast(&usual()), DiskAction::Nothing);
+        let back = space(712, 0);
         assert_eq!(back.ballast(&usual()), DiskAction::Make(64 * MB));
         assert!(DiskSpace { free: back.free - 64 * MB, ..back }.takes_work(&usual(), false));
-        assert_eq!(room(712, 64).ballast(&usual()), DiskAction::Nothing);
+        assert_eq!(space(712, 64).ballast(&usual()), DiskAction::Nothing);
     }
 }

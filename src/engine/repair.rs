@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const AGAIN_EVERY: Duration = Duration::from_millis(250);
 
 /// What an engine needs to rebuild its index. Without it a failure of the index ends the engine.
-pub(super) struct Mending {
+pub(super) struct Repair {
     snapshots: Arc<Snapshots>,
     readiness: Readiness,
     /// Counts a heartbeat; returns whether to continue.
@@ -27,42 +27,42 @@ pub(super) struct Mending {
 
 impl Core {
     /// Makes the engine survive a failure of the index: it rebuilds the index and refuses new work until that is done.
-    pub fn mend_with(&mut self, snapshots: Arc<Snapshots>, readiness: Readiness) {
-        self.mending = Some(Mending { snapshots, readiness, turn: Box::new(|| true) });
+    pub fn repair_with(&mut self, snapshots: Arc<Snapshots>, readiness: Readiness) {
+        self.repair = Some(Repair { snapshots, readiness, turn: Box::new(|| true) });
     }
 
     /// Rebuilds the index if a reader found that it failed.
     pub(super) fn rebuild_index_if_failed(&mut self) -> Result<(), EngineFailed> {
-        if self.index.has_failed() { self.mend(RowsFailed("a row cannot be read".to_owned())) } else { Ok(()) }
+        if self.index.has_failed() { self.repair(RowsFailed("a row cannot be read".to_owned())) } else { Ok(()) }
     }
 
     /// Rebuilds the index up to the journal's end. On a full disk it waits until there is space.
     ///
     /// # Errors
     /// If the rebuild fails for another reason than a full disk, or the engine must stop.
-    pub(super) fn mend(&mut self, why: RowsFailed) -> Result<(), EngineFailed> {
-        let Some(mut mending) = self.mending.take() else { return Err(why.into()) };
+    pub(super) fn repair(&mut self, why: RowsFailed) -> Result<(), EngineFailed> {
+        let Some(mut repair) = self.repair.take() else { return Err(why.into()) };
         tracing::error!(%why, "index failed: rebuilding it from the journal; new work is refused until then");
-        mending.readiness.set(NotReady::StorageUnavailable, true);
+        repair.readiness.set(NotReady::StorageUnavailable, true);
         self.index.hide(true);
         let began = Instant::now();
-        while let Err(failed) = self.rebuild(&mut mending) {
-            if self.index.has_room() || !(mending.turn)() {
+        while let Err(failed) = self.rebuild(&mut repair) {
+            if self.index.has_room() || !(repair.turn)() {
                 return Err(failed);
             }
             thread::sleep(AGAIN_EVERY);
         }
         self.index.hide(false);
-        mending.readiness.set(NotReady::StorageUnavailable, false);
+        repair.readiness.set(NotReady::StorageUnavailable, false);
         observe::index_rebuilt(RebuildReason::FailedWhileRunning, began.elapsed());
-        self.mending = Some(mending);
+        self.repair = Some(repair);
         Ok(())
     }
 
-    fn rebuild(&mut self, mending: &mut Mending) -> Result<(), EngineFailed> {
-        let mut turn = || _ = (mending.turn)();
+    fn rebuild(&mut self, repair: &mut Repair) -> Result<(), EngineFailed> {
+        let mut turn = || _ = (repair.turn)();
         self.index.start_over()?;
-        rebuild::load(Some(&mending.snapshots), self.reader.as_ref(), self.index.as_mut(), &mut turn)?;
+        rebuild::load(Some(&repair.snapshots), self.reader.as_ref(), self.index.as_mut(), &mut turn)?;
         let last = self.reader.last();
         rebuild::replay(self.reader.as_ref(), self.index.as_mut(), &mut self.claims, last, &mut turn)?;
         Ok(())

@@ -10,7 +10,7 @@ use crate::rules::lane::{Lane, Waiting};
 use crate::rules::rate;
 
 /// An explanation of a message's state.
-pub struct Why {
+pub struct Explanation {
     /// The message.
     pub message: Message,
     /// What it is waiting for, and until when.
@@ -23,7 +23,7 @@ pub struct Why {
 
 /// Explains a message's state; `None` if there is no such message. At most `examined_max` open messages are examined,
 /// over all lanes.
-pub fn why(view: &impl View, id: MessageId, examined_max: usize, now: Timestamp) -> Option<Why> {
+pub fn explain_message(view: &impl View, id: MessageId, examined_max: usize, now: Timestamp) -> Option<Explanation> {
     let mut message = view.message(id)?;
     let mut own = None;
     if message.state == MessageState::Queued {
@@ -36,7 +36,7 @@ pub fn why(view: &impl View, id: MessageId, examined_max: usize, now: Timestamp)
     let Some(own) = own else {
         let nowhere = Lane { texts: &[], limits: &Limits::none(), empty_at: now };
         let explained = explain(id, message.state, &nowhere, &Held::default(), now);
-        return Some(Why { message, explained, all: true, cause: None });
+        return Some(Explanation { message, explained, all: true, cause: None });
     };
     let directory = view.directory();
     let account = directory.account_of(own.ours).unwrap_or(&message.account);
@@ -46,7 +46,7 @@ pub fn why(view: &impl View, id: MessageId, examined_max: usize, now: Timestamp)
     let lane = Lane { texts: &others.lane, limits: &limits, empty_at: view.lane(own.ours).empty_at };
     let explained = explain(id, message.state, &lane, &held, now);
     let cause = view.trouble(account).map(|_| view.cause(account).unwrap_or_default());
-    Some(Why { message, explained, all: others.all, cause })
+    Some(Explanation { message, explained, all: others.all, cause })
 }
 
 /// The other open messages that affect one message's wait.
