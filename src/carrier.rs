@@ -52,8 +52,10 @@ pub trait Inbox: Send + Sync {
     fn verify(&self, hook: &Webhook, now: Timestamp) -> Result<(), NotVerified>;
 
     /// The URL that must have been signed for `verify` to pass, safe for logs (A59): query values, which may be numbers
-    /// and texts, are omitted.
-    fn signed_url(&self, hook: &Webhook) -> String;
+    /// and texts, are omitted. The path alone if the carrier signs no URL.
+    fn signed_url(&self, hook: &Webhook) -> String {
+        hook.path().to_owned()
+    }
 
     /// The response to a webhook that failed verification: the same 403 for every reason, or what makes this carrier
     /// retry, or send its credentials.
@@ -65,7 +67,9 @@ pub trait Inbox: Send + Sync {
     fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable>;
 
     /// The success response; after it the carrier will not retry. Only for webhooks whose every item is on disk.
-    fn ack(&self) -> Response<Bytes>;
+    fn ack(&self) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
 }
 
 /// The sends of an account.
@@ -93,11 +97,15 @@ pub trait Outbox: Send + Sync {
 pub trait Numbers: Send + Sync {
     /// One step of looking up one of our numbers: takes the responses so far (none at first, at most
     /// [`LOOK_UP_REQUESTS_MAX`]), and returns the next request or the result.
-    fn look_up(&self, number: E164, answers: &[Response<Bytes>], token: Option<&Secret>) -> LookUp;
+    fn look_up(&self, _number: E164, _answers: &[Response<Bytes>], _token: Option<&Secret>) -> LookUp {
+        LookUp::Failed { reason: "this carrier says nothing about numbers".to_owned(), retryable: false }
+    }
 
     /// The request that fetches a medium of an inbound message, with credentials. `None` if this carrier does not store
     /// media at that URL: it must not be requested at all. Credentials are dropped on any redirect.
-    fn media(&self, url: &str, token: Option<&Secret>) -> Option<Request<Bytes>>;
+    fn media(&self, _url: &str, _token: Option<&Secret>, _now: Timestamp) -> Option<Request<Bytes>> {
+        None
+    }
 }
 
 /// A text to send through a carrier.

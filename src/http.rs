@@ -7,7 +7,7 @@ pub mod api;
 pub mod hooks;
 pub mod ops;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 use crate::model::Timestamp;
 use axum::Router;

@@ -83,7 +83,7 @@ fn dialect(dialect: &dyn Dialect, written: &Written<'_>) -> Judged {
     let _ = dialect.outcome(&answer, NOW);
     let _ = dialect.token(&answer, NOW);
     let _ = dialect.look_up(number(), &[answer], None);
-    let _ = dialect.media(&written.target, None);
+    let _ = dialect.media(&written.target, None, NOW);
     (hook, verified, parsed)
 }
 

@@ -172,7 +172,7 @@ impl Numbers for Twilio {
     }
 
     /// Twilio redirects to its storage, which needs no credentials and must not see them.
-    fn media(&self, url: &str, _token: Option<&Secret>) -> Option<Request<Bytes>> {
+    fn media(&self, url: &str, _token: Option<&Secret>, _now: Timestamp) -> Option<Request<Bytes>> {
         let url = Url::parse(url).ok()?;
         let region_of_twilio = url.scheme() == "https"
             && url.port().is_none()

@@ -18,6 +18,11 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// The path, escapes not decoded.
+    pub fn path(&self) -> &str {
+        self.path_and_query.split_once('?').map_or(&*self.path_and_query, |(path, _)| path)
+    }
+
     /// The query without its `?`; empty if it has no query.
     pub fn query(&self) -> &str {
         self.path_and_query.split_once('?').map_or("", |(_, query)| query)
@@ -26,6 +31,11 @@ impl Webhook {
     /// The bytes with the content: the body, or the query if the body is empty.
     pub fn content(&self) -> &[u8] {
         if self.body.is_empty() { self.query().as_bytes() } else { &self.body }
+    }
+
+    /// Says that this webhook cannot be parsed. `problem` contains nothing of the content.
+    pub fn unreadable(&self, problem: impl fmt::Display) -> Unreadable {
+        Unreadable { raw: Bytes::copy_from_slice(self.content()), problem: problem.to_string() }
     }
 }
 

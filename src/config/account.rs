@@ -1,5 +1,7 @@
 //! `[[account]]`: carrier accounts. A few keys are common to all; a carrier reads its own.
 
+#[cfg(test)]
+mod tests;
 mod twilio;
 
 use super::problems::did_you_mean;

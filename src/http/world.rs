@@ -24,46 +24,46 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 /// The caller of most tests.
-pub(super) const CALLER: &str = "+12065550142";
+pub(crate) const CALLER: &str = "+12065550142";
 
 /// The inbound number of the queue `support`.
-pub(super) const SUPPORT: &str = "+12065550100";
+pub(crate) const SUPPORT: &str = "+12065550100";
 
 const ACCOUNT_SID: &str = "AC00112233445566778899aabbccddeeff";
 const AUTH_TOKEN: &str = "an auth token of a test";
 
-pub(super) struct World {
-    pub(super) handle: Handle,
-    pub(super) reads: Reads,
-    pub(super) readiness: Readiness,
-    pub(super) disk: Disk,
+pub(crate) struct World {
+    pub(crate) handle: Handle,
+    pub(crate) reads: Reads,
+    pub(crate) readiness: Readiness,
+    pub(crate) disk: Disk,
     /// Replays requested of the feeds; no feed consumes them.
-    pub(super) replays: Receivers,
+    pub(crate) replays: Receivers,
     engine: Engine,
     api: Router,
     hooks: Router,
 }
 
 /// A response as a client sees it.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl World {
     /// A gateway with the example directory.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {}, &[])
     }
 
     /// A gateway with a modified example directory, and opted-out numbers.
-    pub(super) fn with(change: impl FnOnce(&mut Directory), opt_outs: &[&str]) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Directory), opt_outs: &[&str]) -> Self {
         Self::with_account(change, opt_outs, Arc::new(dialect()), None)
     }
 
     /// Like [`Self::with`], with another dialect for the account `main`.
-    pub(super) fn with_account(
+    pub(crate) fn with_account(
         change: impl FnOnce(&mut Directory),
         opt_outs: &[&str],
         dialect: Arc<dyn Dialect>,
@@ -95,70 +95,70 @@ impl World {
     }
 
     /// Sets the clock of the platform's door; the engine's time is unaffected.
-    pub(super) fn set_clock(&mut self, clock: fn() -> Timestamp) {
+    pub(crate) fn set_clock(&mut self, clock: fn() -> Timestamp) {
         let (handle, reads, readiness) = (self.handle.clone(), self.reads.clone(), self.readiness.clone());
         self.api = api::router(Api::new(handle, reads, readiness, TaskTracker::new(), tokens()).at(clock));
     }
 
     /// Sends a request to the platform's door.
-    pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
         answer(self.api.clone(), request).await
     }
 
     /// Like [`Self::ask`], for a streamed response.
-    pub(super) async fn open(&self, request: Request<Body>) -> axum::response::Response {
+    pub(crate) async fn open(&self, request: Request<Body>) -> axum::response::Response {
         self.api.clone().oneshot(request).await.unwrap()
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(request("GET", path).body(Body::empty()).unwrap()).await
     }
 
-    pub(super) async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.ask(request("DELETE", path).body(Body::empty()).unwrap()).await
     }
 
-    pub(super) async fn put(&self, path: &str, body: impl ToString) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: impl ToString) -> Answer {
         self.ask(request("PUT", path).body(body.to_string().into()).unwrap()).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: impl ToString) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: impl ToString) -> Answer {
         self.ask(request("POST", path).body(body.to_string().into()).unwrap()).await
     }
 
     /// Sends a request to the carriers' door.
-    pub(super) async fn webhook(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn webhook(&self, request: Request<Body>) -> Answer {
         answer(self.hooks.clone(), request).await
     }
 
     /// The carriers' door, to serve on a listener.
-    pub(super) fn hooks(&self) -> Router {
+    pub(crate) fn hooks(&self) -> Router {
         self.hooks.clone()
     }
 
     /// The platform's door, to serve on a listener.
-    pub(super) fn api(&self) -> Router {
+    pub(crate) fn api(&self) -> Router {
         self.api.clone()
     }
 
     /// Starts a call of [`CALLER`] in `support`.
-    pub(super) async fn start_call(&self, id: &str) {
+    pub(crate) async fn start_call(&self, id: &str) {
         let answer = self.put(&format!("/v1/calls/{id}"), call()).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
 
     /// The frames committed since the directory was loaded.
-    pub(super) fn frames(&self) -> Vec<Arc<CommittedFrame>> {
+    pub(crate) fn frames(&self) -> Vec<Arc<CommittedFrame>> {
         self.reads.follow().read(Position(3), 1_000).unwrap()
     }
 
     /// The number of committed events that match.
-    pub(super) fn count(&self, matches: impl Fn(&Event) -> bool) -> usize {
+    pub(crate) fn count(&self, matches: impl Fn(&Event) -> bool) -> usize {
         self.frames().iter().flat_map(|frame| &frame.events).filter(|event| matches(&event.fact)).count()
     }
 
     /// Stops the engine, as a failed disk would.
-    pub(super) fn stop_engine(&self) {
+    pub(crate) fn stop_engine(&self) {
         assert!(matches!(self.engine.stop(), Stopped::Cleanly));
     }
 }
@@ -177,17 +177,17 @@ async fn answer(door: Router, request: Request<Body>) -> Answer {
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// The code of a problem; panics if the response is not a complete problem document.
     #[track_caller]
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let problem = self.json();
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.body);
         assert_eq!(problem["status"], self.status, "{}", self.body);
@@ -199,17 +199,17 @@ impl Answer {
 }
 
 /// The body that starts a call of [`CALLER`] in `support`.
-pub(super) fn call() -> Value {
+pub(crate) fn call() -> Value {
     serde_json::json!({ "caller": CALLER, "queue": "support" })
 }
 
 /// A request with a token that has every scope.
-pub(super) fn request(method: &str, path: &str) -> axum::http::request::Builder {
+pub(crate) fn request(method: &str, path: &str) -> axum::http::request::Builder {
     anonymous(method, path).header(header::AUTHORIZATION, "Bearer everything")
 }
 
 /// A request without a token.
-pub(super) fn anonymous(method: &str, path: &str) -> axum::http::request::Builder {
+pub(crate) fn anonymous(method: &str, path: &str) -> axum::http::request::Builder {
     Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json")
 }
 
@@ -241,28 +241,28 @@ fn dialect() -> twilio::Twilio {
 }
 
 /// The form body of a text from [`CALLER`] to [`SUPPORT`], as Twilio posts it.
-pub(super) fn text(sid: &str, body: &str) -> String {
+pub(crate) fn text(sid: &str, body: &str) -> String {
     form(&[("MessageSid", sid), ("From", CALLER), ("To", SUPPORT), ("Body", body), ("NumMedia", "0")])
 }
 
 /// A form body with the account's SID.
-pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("AccountSid", ACCOUNT_SID).extend_pairs(pairs).finish()
 }
 
 /// A webhook with a valid signature.
-pub(super) fn signed(path: &str, form: &str) -> Request<Body> {
+pub(crate) fn signed(path: &str, form: &str) -> Request<Body> {
     unsigned(path, form, &[&signature(path, form)])
 }
 
 /// Twilio's signature over the public URL and the form.
-pub(super) fn signature(path: &str, form: &str) -> String {
+pub(crate) fn signature(path: &str, form: &str) -> String {
     twilio::sign(&Secret::new(AUTH_TOKEN), &format!("https://sms.example.com{path}"), form.as_bytes())
 }
 
 /// A webhook with the given signatures, from a public address.
-pub(super) fn unsigned(path: &str, form: &str, signatures: &[&str]) -> Request<Body> {
+pub(crate) fn unsigned(path: &str, form: &str, signatures: &[&str]) -> Request<Body> {
     let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     for signature in signatures {
         request = request.header("x-twilio-signature", *signature);
@@ -273,7 +273,7 @@ pub(super) fn unsigned(path: &str, form: &str, signatures: &[&str]) -> Request<B
 
 /// A disk whose syncs can be stalled. Clones share their state.
 #[derive(Clone, Default)]
-pub(super) struct Disk(Arc<(Mutex<Stall>, Condvar)>);
+pub(crate) struct Disk(Arc<(Mutex<Stall>, Condvar)>);
 
 #[derive(Default)]
 struct Stall {
@@ -284,18 +284,18 @@ struct Stall {
 
 impl Disk {
     /// Makes every further sync wait.
-    pub(super) fn stall(&self) {
+    pub(crate) fn stall(&self) {
         self.0.0.lock().unwrap().stalls = true;
     }
 
     /// Lets syncs continue.
-    pub(super) fn work(&self) {
+    pub(crate) fn work(&self) {
         self.0.0.lock().unwrap().stalls = false;
         self.0.1.notify_all();
     }
 
     /// Waits, off the runtime, until a sync is stalled: the engine is then busy with a batch.
-    pub(super) async fn is_stalling(&self) {
+    pub(crate) async fn is_stalling(&self) {
         let disk = self.clone();
         let waiting = move || {
             let (stall, changed) = &*disk.0;

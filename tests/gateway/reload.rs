@@ -192,6 +192,14 @@ async fn g33_a_reload_replaces_secrets_and_names_what_needs_a_restart() {
     world.home.write("twilio", "ffffffffffffffffffffffffffffffff");
     reload(&world, &gateway, "taken").await;
     assert!(!heard().await, "signed with the token that is no longer");
+    let soon = jiff::Timestamp::now() + Duration::from_secs(3_600);
+    let only_reported = format!("report_only_until = {soon:.0}\nauth_token_files");
+    world.home.configure(|text| text.replacen("auth_token_files", &only_reported, 1));
+    reload(&world, &gateway, "taken").await;
+    assert!(heard().await, "bad signatures are only reported");
+    world.home.configure(|text| text.replacen(&only_reported, "auth_token_files", 1));
+    reload(&world, &gateway, "taken").await;
+    assert!(!heard().await, "they are refused again");
     world.home.write("twilio.next", &right);
     world.home.configure(|text| text.replacen("[\"twilio\"]", "[\"twilio\", \"twilio.next\"]", 1));
     reload(&world, &gateway, "taken").await;
@@ -210,7 +218,7 @@ async fn g33_a_reload_replaces_secrets_and_names_what_needs_a_restart() {
     world.home.write("webhook", &key);
     reload(&world, &gateway, "taken").await;
     let received = |event: &offhook::sim::platform::Delivery| event.kind == "message.received";
-    world.platform.wait_for_all(3, SOON, received).await.unwrap();
+    world.platform.wait_for_all(4, SOON, received).await.unwrap();
 
     world.home.configure(|text| {
         let text = text.replacen("console = \"127.0.0.1:0\"", "console = \"127.0.0.1:9\"", 1);

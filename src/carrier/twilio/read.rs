@@ -10,7 +10,6 @@ use crate::carrier::{Unreadable, Webhook, form};
 use crate::model::{
     Address, FailureCode, Inbound, InboundItem, InboundMedia, MessageId, Receipt, ReceiptRef, ReceiptState,
 };
-use bytes::Bytes;
 use http::Method;
 use std::str;
 
@@ -30,8 +29,7 @@ const HELP_WORDS: [&str; 2] = ["HELP", "INFO"];
 
 /// Parses a verified webhook of `account`.
 pub(super) fn webhook(account: &Account, hook: &Webhook) -> Result<InboundItem, Unreadable> {
-    read(account, hook)
-        .map_err(|problem| Unreadable { raw: Bytes::copy_from_slice(hook.content()), problem: problem.to_string() })
+    read(account, hook).map_err(|problem| hook.unreadable(problem))
 }
 
 /// What could not be parsed. The messages contain nothing of the content.

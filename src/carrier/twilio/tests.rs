@@ -77,10 +77,10 @@ fn a59_the_logged_url_contains_no_numbers_or_texts() {
 #[test]
 fn media_are_fetched_with_credentials_only_from_twilio() {
     let good = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages/MM1/Media/ME1";
-    let request = twilio().media(good, None).unwrap();
+    let request = twilio().media(good, None, NOW).unwrap();
     assert_eq!(request.uri(), good);
     assert!(request.headers()["authorization"].is_sensitive());
-    assert!(twilio().media("https://api.dublin.ie1.twilio.com/m", None).is_some());
+    assert!(twilio().media("https://api.dublin.ie1.twilio.com/m", None, NOW).is_some());
     for bad in [
         "http://api.twilio.com/m",
         "https://api.twilio.com:8443/m",
@@ -93,10 +93,10 @@ fn media_are_fetched_with_credentials_only_from_twilio() {
         "m",
         "",
     ] {
-        assert!(twilio().media(bad, None).is_none(), "{bad}");
+        assert!(twilio().media(bad, None, NOW).is_none(), "{bad}");
     }
     let simulated = Account { api_url: "http://127.0.0.1:9100".parse().unwrap(), ..account() };
     let simulated = Twilio::new(simulated);
-    assert!(simulated.media("http://127.0.0.1:9100/m", None).is_some());
-    assert!(simulated.media("http://127.0.0.1:9101/m", None).is_none());
+    assert!(simulated.media("http://127.0.0.1:9100/m", None, NOW).is_some());
+    assert!(simulated.media("http://127.0.0.1:9101/m", None, NOW).is_none());
 }

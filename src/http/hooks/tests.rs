@@ -1,9 +1,9 @@
 use super::budget::{FAILURES_MAX, UNVERIFIED_MAX};
 use super::*;
-use crate::carrier::{LookUp, Numbers, Outbound, Outbox, Outcome, Unreadable};
+use crate::carrier::{Numbers, Outbound, Outbox, Outcome, Unreadable};
 use crate::http::world::{Answer, CALLER, SUPPORT, World, form, request, signature, signed, text, unsigned};
 use crate::machine::event::Event;
-use crate::model::{Address, E164, Inbound, InboundItem, MessageId, Secret};
+use crate::model::{Address, Inbound, InboundItem, MessageId, Secret};
 use crate::net::{Bounds, Listener};
 use axum::http::Request as HttpRequest;
 use bytes::Bytes;
@@ -493,16 +493,8 @@ impl Inbox for Fake {
         answer.body(Bytes::new()).unwrap()
     }
 
-    fn signed_url(&self, _: &Webhook) -> String {
-        "https://sms.example.com".to_owned()
-    }
-
     fn parse(&self, _: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
         Ok((self.items)())
-    }
-
-    fn ack(&self) -> axum::http::Response<Bytes> {
-        axum::http::Response::new(Bytes::new())
     }
 }
 
@@ -516,12 +508,4 @@ impl Outbox for Fake {
     }
 }
 
-impl Numbers for Fake {
-    fn look_up(&self, _: E164, _: &[axum::http::Response<Bytes>], _: Option<&Secret>) -> LookUp {
-        unreachable!("nothing is looked up here")
-    }
-
-    fn media(&self, _: &str, _: Option<&Secret>) -> Option<HttpRequest<Bytes>> {
-        None
-    }
-}
+impl Numbers for Fake {}
