@@ -12,6 +12,7 @@ mod explain;
 mod fields;
 mod idempotency;
 mod messages;
+mod openapi;
 mod page;
 mod replay;
 mod routes;

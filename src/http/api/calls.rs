@@ -3,7 +3,7 @@
 use super::fields;
 use super::idempotency::replayed;
 use super::page::{invalid_cursor, list as page_of};
-use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
+use super::{Answered, Api, ApiRequest, openapi, storage_failed, storage_unavailable, unexpected_reply};
 use crate::http::answer::json;
 use crate::json::{self, Invalid};
 use crate::machine::command::{Command, PutCall, Reply};
@@ -50,6 +50,16 @@ const REASON_MAX_CHARACTERS: usize = 128;
 const SCANNED_MAX: usize = 2_000;
 
 /// `PUT /v1/calls/{call_id}`: starts or changes a call.
+#[utoipa::path(
+    put,
+    path = "/v1/calls/{call_id}",
+    operation_id = "put_call",
+    summary = "Starts or changes a call.",
+    params(openapi::CallPath),
+    request_body = openapi::CallPut,
+    responses((status = 201, description = "The call is new.", body = openapi::Call),
+        (status = 200, description = "The call already existed. An ended call is returned unchanged.", body = openapi::Call))
+)]
 pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
     let put = read_put(call_id(&request)?, &request.body)?;
     match api.decide(Command::PutCall(put), None).await? {
@@ -102,6 +112,15 @@ fn alternative(text: &str) -> Result<E164, Invalid> {
 }
 
 /// `POST /v1/calls/{call_id}/end`: ends the call (R51).
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call_id}/end",
+    operation_id = "end_call",
+    summary = "Ends a call. Idempotent.",
+    params(openapi::CallPath, openapi::KeyHeader),
+    request_body = Option<openapi::CallEnd>,
+    responses((status = 200, description = "The ended call.", body = openapi::Call, headers(("Idempotent-Replay" = String, description = "true if this repeats an earlier response."))))
+)]
 pub(super) async fn end(api: &Api, request: ApiRequest) -> Answered {
     let call = call_id(&request)?;
     let key = request.key()?;
@@ -161,6 +180,14 @@ impl Api {
 }
 
 /// `GET /v1/calls/{call_id}`.
+#[utoipa::path(
+    get,
+    path = "/v1/calls/{call_id}",
+    operation_id = "get_call",
+    summary = "Gets a call.",
+    params(openapi::CallPath),
+    responses((status = 200, description = "The call.", body = openapi::Call))
+)]
 pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
     one_call(api, call_id(&request)?).await
 }
@@ -197,6 +224,14 @@ struct Filter {
 }
 
 /// `GET /v1/calls`.
+#[utoipa::path(
+    get,
+    path = "/v1/calls",
+    operation_id = "list_calls",
+    summary = "Lists calls, sorted by id.",
+    params(openapi::CallFilter, openapi::PageQuery),
+    responses((status = 200, description = "A page.", body = openapi::CallPage))
+)]
 pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
     let query = &request.query;
     let page = query.page()?;

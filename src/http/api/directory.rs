@@ -1,7 +1,7 @@
 //! Read access to numbers, queues, presets and settings.
 
 use super::fields::number as read_number;
-use super::{Answered, Api, ApiRequest, storage_failed};
+use super::{Answered, Api, ApiRequest, openapi, storage_failed};
 use crate::directory::render;
 use crate::http::answer::json;
 use crate::machine::show;
@@ -19,6 +19,14 @@ use std::collections::{BTreeMap, BTreeSet};
 const SCANNED_MAX: usize = 20_000;
 
 /// `GET /v1/numbers`.
+#[utoipa::path(
+    get,
+    path = "/v1/numbers",
+    operation_id = "list_numbers",
+    summary = "Lists our numbers.",
+    params(openapi::PageQuery),
+    responses((status = 200, description = "A page.", body = openapi::NumberPage))
+)]
 pub(super) async fn numbers(api: &Api, request: ApiRequest) -> Answered {
     let page = request.query.page()?;
     api.query(move |reads, now| {
@@ -41,6 +49,14 @@ pub(super) async fn numbers(api: &Api, request: ApiRequest) -> Answered {
 }
 
 /// `GET /v1/numbers/{e164}`.
+#[utoipa::path(
+    get,
+    path = "/v1/numbers/{e164}",
+    operation_id = "get_number",
+    summary = "Gets one of our numbers.",
+    params(openapi::NumberPath),
+    responses((status = 200, description = "The number.", body = openapi::Number, headers(("ETag" = String))))
+)]
 pub(super) async fn number(api: &Api, request: ApiRequest) -> Answered {
     let number = read_number("e164", request.param("e164"))?;
     api.query(move |reads, now| {
@@ -120,6 +136,14 @@ fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
 }
 
 /// `GET /v1/queues`.
+#[utoipa::path(
+    get,
+    path = "/v1/queues",
+    operation_id = "list_queues",
+    summary = "Lists queues.",
+    params(openapi::PageQuery),
+    responses((status = 200, description = "A page.", body = openapi::QueuePage))
+)]
 pub(super) async fn queues(api: &Api, request: ApiRequest) -> Answered {
     let page = request.query.page()?;
     let directory = api.reads.directory();
@@ -128,6 +152,14 @@ pub(super) async fn queues(api: &Api, request: ApiRequest) -> Answered {
 }
 
 /// `GET /v1/queues/{queue_id}`.
+#[utoipa::path(
+    get,
+    path = "/v1/queues/{queue_id}",
+    operation_id = "get_queue",
+    summary = "Gets a queue.",
+    params(openapi::QueuePath),
+    responses((status = 200, description = "The queue.", body = openapi::Queue, headers(("ETag" = String))))
+)]
 pub(super) async fn queue(api: &Api, request: ApiRequest) -> Answered {
     let directory = api.reads.directory();
     let id = QueueId::try_from(request.param("queue_id").to_owned()).ok();
@@ -145,6 +177,14 @@ fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
 }
 
 /// `GET /v1/presets`: sorted by language and id.
+#[utoipa::path(
+    get,
+    path = "/v1/presets",
+    operation_id = "list_presets",
+    summary = "Lists presets, sorted by language and id.",
+    params(openapi::PresetFilter, openapi::PageQuery),
+    responses((status = 200, description = "A page.", body = openapi::PresetPage))
+)]
 pub(super) async fn presets(api: &Api, request: ApiRequest) -> Answered {
     let query = &request.query;
     let page = query.page()?;
@@ -167,6 +207,14 @@ fn language(text: &str) -> Result<Language, Refusal> {
 }
 
 /// `GET /v1/presets/{language}/{preset_id}`.
+#[utoipa::path(
+    get,
+    path = "/v1/presets/{language}/{preset_id}",
+    operation_id = "get_preset",
+    summary = "Gets a preset.",
+    params(openapi::PresetPath),
+    responses((status = 200, description = "The preset.", body = openapi::Preset, headers(("ETag" = String))))
+)]
 pub(super) async fn preset(api: &Api, request: ApiRequest) -> Answered {
     let directory = api.reads.directory();
     let language = Language::try_from(request.param("language").to_owned()).ok();
@@ -192,6 +240,13 @@ fn preset_document(language: &Language, id: &PresetId, preset: &Preset) -> Value
 }
 
 /// `GET /v1/settings`.
+#[utoipa::path(
+    get,
+    path = "/v1/settings",
+    operation_id = "get_settings",
+    summary = "Gets the settings.",
+    responses((status = 200, description = "The settings.", body = openapi::Settings, headers(("ETag" = String))))
+)]
 pub(super) async fn settings(api: &Api, _: ApiRequest) -> Answered {
     let directory = api.reads.directory();
     let document = serde_json::to_value(&directory.settings).expect("settings are plain values with names for keys");

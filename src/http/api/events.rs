@@ -1,7 +1,7 @@
 //! Pulling events: page by page with a long poll, or as a stream. An event's bytes are the same as when it is pushed.
 
 use super::page::Query;
-use super::{Answered, Api, ApiRequest, overloaded, storage_failed};
+use super::{Answered, Api, ApiRequest, openapi, overloaded, storage_failed};
 use crate::engine::{FollowFailed, Reads};
 use crate::journal::JournalFailed;
 use crate::machine::show::{self, RenderedEvent, cursor};
@@ -39,6 +39,20 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// `GET /v1/events`: the events pushed to the platform's endpoints, in commit order.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    operation_id = "pull_events",
+    summary = "Lists events in commit order, with the same bytes as when pushed: a page, or with Accept: \
+               text/event-stream a stream that Last-Event-ID resumes.",
+    params(openapi::PullQuery),
+    responses((
+        status = 200,
+        description = "A page. Send next_cursor as `after` in the next request, even if the page was empty. It is null \
+                       only before the first event.",
+        content((openapi::EventPage = "application/json"), (String = "text/event-stream")),
+    ))
+)]
 pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
     let query = &request.query;
     if query.value("cursor").is_some() {

@@ -1,7 +1,7 @@
 //! Explains why a message has not been sent yet (A67).
 
 use super::messages::{message_id, no_message};
-use super::{Answered, Api, ApiRequest, storage_failed};
+use super::{Answered, Api, ApiRequest, openapi, storage_failed};
 use crate::http::answer::json;
 use crate::machine::explain::{Explanation, explain_message};
 use crate::machine::state::{Attempt, AttemptOutcome, Message};
@@ -14,6 +14,14 @@ use serde_json::{Value, json as object};
 const SCANNED_MAX: usize = 20_000;
 
 /// `GET /v1/messages/{message_id}/explain`.
+#[utoipa::path(
+    get,
+    path = "/v1/messages/{message_id}/explain",
+    operation_id = "explain_message",
+    summary = "Explains why a message has not been sent yet, and when it is due.",
+    params(openapi::MessagePath),
+    responses((status = 200, description = "What the message waits for, its attempts, and its timeline.", body = openapi::Explanation))
+)]
 pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
     let id = message_id(&request)?;
     let document = api

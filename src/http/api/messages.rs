@@ -4,7 +4,7 @@ use super::calls::{AGENT_MAX_CHARACTERS, call_id, no_call};
 use super::fields;
 use super::idempotency::replayed;
 use super::page::{document as page_document, invalid_cursor};
-use super::{Answered, Api, ApiRequest, storage_failed, storage_unavailable, unexpected_reply};
+use super::{Answered, Api, ApiRequest, openapi, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::Reads;
 use crate::http::answer::json;
 use crate::json::{Fields, name};
@@ -41,6 +41,15 @@ const SMART_ACTIONS: &[(&str, SmartAction)] = &[
 const TRANSCRIPT_MAX: usize = 20_000;
 
 /// `POST /v1/calls/{call_id}/messages`: an agent texts the caller (R7).
+#[utoipa::path(
+    post,
+    path = "/v1/calls/{call_id}/messages",
+    operation_id = "send_message",
+    summary = "Sends a message to the caller.",
+    params(openapi::CallPath, openapi::KeyHeader),
+    request_body = openapi::MessageSend,
+    responses((status = 202, description = "The message is queued.", body = openapi::Message, headers(("Idempotent-Replay" = String, description = "true if this repeats an earlier response."))))
+)]
 pub(super) async fn send(api: &Api, request: ApiRequest) -> Answered {
     let send = read_send(&request)?;
     let key = send.key;
@@ -112,6 +121,14 @@ async fn send_again(api: &Api, position: Position) -> Answered {
 }
 
 /// `GET /v1/messages/{message_id}`.
+#[utoipa::path(
+    get,
+    path = "/v1/messages/{message_id}",
+    operation_id = "get_message",
+    summary = "Gets a message.",
+    params(openapi::MessagePath),
+    responses((status = 200, description = "The message.", body = openapi::Message))
+)]
 pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
     let id = message_id(&request)?;
     let document = api
@@ -138,6 +155,14 @@ fn document(reads: &Reads, message: &Message) -> Result<Value, Refusal> {
 }
 
 /// `DELETE /v1/messages/{message_id}`: cancels a message that is still queued.
+#[utoipa::path(
+    delete,
+    path = "/v1/messages/{message_id}",
+    operation_id = "cancel_message",
+    summary = "Cancels a message that is still queued.",
+    params(openapi::MessagePath),
+    responses((status = 200, description = "The cancelled message.", body = openapi::Message))
+)]
 pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
     let command = Command::Cancel(message_id(&request)?);
     match api.decide(command, None).await? {
@@ -156,6 +181,14 @@ pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
 }
 
 /// `GET /v1/calls/{call_id}/messages`: the transcript, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/calls/{call_id}/messages",
+    operation_id = "list_messages",
+    summary = "Lists the messages of a call, oldest first.",
+    params(openapi::CallPath, openapi::PageQuery),
+    responses((status = 200, description = "A page.", body = openapi::Transcript))
+)]
 pub(super) async fn transcript(api: &Api, request: ApiRequest) -> Answered {
     let id = call_id(&request)?;
     let page = request.query.page()?;
@@ -215,6 +248,15 @@ pub(super) fn transcript_page(
 }
 
 /// `POST /v1/estimate`: encoding and segments of a text (R46).
+#[utoipa::path(
+    post,
+    path = "/v1/estimate",
+    operation_id = "estimate",
+    summary = "Estimates encoding and segments of a text.",
+    params(openapi::KeyHeader),
+    request_body = openapi::EstimateAsk,
+    responses((status = 200, description = "The estimate.", body = openapi::Estimate))
+)]
 pub(super) async fn estimate(_: &Api, request: ApiRequest) -> Answered {
     request.key()?;
     let measured = fields::read(&request.body, ESTIMATE_FIELDS, &[], |fields| {

@@ -2,7 +2,9 @@
 
 use super::fields;
 use super::idempotency::replayed as replayed_before;
-use super::{Answered, Api, ApiRequest, outcome_unknown, storage_failed, storage_unavailable, unexpected_reply};
+use super::{
+    Answered, Api, ApiRequest, openapi, outcome_unknown, storage_failed, storage_unavailable, unexpected_reply,
+};
 use crate::engine::{Follow, FollowFailed, Reads};
 use crate::http::answer::json;
 use crate::machine::command::{Command, IdempotencyKey, Reply};
@@ -20,6 +22,16 @@ use std::ops::Range;
 pub(super) const REPLAY_FIELDS: &[&str] = &["since", "until", "endpoint"];
 
 /// `POST /v1/events/replay`: re-delivers the events of a time range to endpoints.
+#[utoipa::path(
+    post,
+    path = "/v1/events/replay",
+    operation_id = "replay_events",
+    summary = "Re-delivers events of a time range to endpoints, with the same ids and bytes, in order per call, while \
+               no new events are pending. A restart of the gateway cancels it.",
+    params(openapi::KeyHeader),
+    request_body = openapi::ReplayAsk,
+    responses((status = 202, description = "The replay is accepted.", body = openapi::Replay))
+)]
 pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
     let key = request.key()?;
     let (since, until, endpoint) = fields::read(&request.body, REPLAY_FIELDS, &[], |fields| {

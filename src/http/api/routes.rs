@@ -1,6 +1,7 @@
-//! The route table: the router is built from it, and tests compare the OpenAPI document with it.
+//! The route table: the router and the OpenAPI document are built from it.
 
 use super::auth::Scope;
+use super::openapi::OPENAPI;
 use super::{Answered, Api, ApiRequest, calls, directory, events, explain, messages, replay};
 use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
@@ -65,19 +66,25 @@ impl Verb {
     }
 }
 
+/// The table of routes, and the paths of the OpenAPI document: each handler has an annotation `utoipa::path`.
 macro_rules! routes {
-    ($($verb:ident $path:literal $scope:expr => $answer:path $([$($query:literal),*])?;)*) => {
-        &[$(Route {
+    ($($verb:ident $path:literal $scope:expr => $($answer:ident)::+ $([$($query:literal),*])?;)*) => {
+        pub(super) static ROUTES: &[Route] = &[$(Route {
             verb: Verb::$verb,
             path: $path,
             scope: $scope,
             query: &[$($($query),*)?],
-            answer: |api, request| Box::pin(async move { $answer(&api, request).await }),
-        },)*]
+            answer: |api, request| Box::pin(async move { $($answer)::+(&api, request).await }),
+        },)*];
+
+        /// The annotations of all handlers.
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($($answer)::+),*))]
+        pub(super) struct Document;
     };
 }
 
-pub(super) static ROUTES: &[Route] = routes! {
+routes! {
     Get "/v1/calls" Some(Scope::Read) => calls::list ["state", "caller", "queue", "limit", "cursor"];
     Put "/v1/calls/{call_id}" Some(Scope::Calls) => calls::put;
     Get "/v1/calls/{call_id}" Some(Scope::Read) => calls::one;
@@ -97,8 +104,8 @@ pub(super) static ROUTES: &[Route] = routes! {
     Get "/v1/presets" Some(Scope::Read) => directory::presets ["language", "limit", "cursor"];
     Get "/v1/presets/{language}/{preset_id}" Some(Scope::Read) => directory::preset;
     Get "/v1/settings" Some(Scope::Read) => directory::settings;
-    Get "/v1/openapi.json" None => openapi;
-};
+    Get "/v1/openapi.json" None => openapi_json;
+}
 
 /// The HTTP service. Requests carry their [`ClientAddress`](crate::net::ClientAddress).
 pub fn router(api: Api) -> Router {
@@ -122,11 +129,16 @@ pub fn router(api: Api) -> Router {
     without_trailing_slash(router)
 }
 
-/// The OpenAPI document.
-pub(super) const OPENAPI: &str = include_str!("openapi.json");
-
-async fn openapi(_: &Api, _: ApiRequest) -> Answered {
-    let mut response = Response::new(OPENAPI.into());
+/// `GET /v1/openapi.json`.
+#[utoipa::path(
+    get,
+    path = "/v1/openapi.json",
+    operation_id = "openapi",
+    summary = "Gets this document.",
+    responses((status = 200, description = "This document.", body = utoipa::openapi::schema::Object))
+)]
+async fn openapi_json(_: &Api, _: ApiRequest) -> Answered {
+    let mut response = Response::new(OPENAPI.as_str().into());
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)

@@ -1,0 +1,111 @@
+//! The OpenAPI document, generated from the annotation beside each handler and the schemas in this module.
+//!
+//! The schemas only describe: requests are read and responses are rendered elsewhere, and tests compare them with real
+//! requests and responses. What every route has in common is added here from the route table.
+
+mod calls;
+mod directory;
+mod messages;
+mod parameters;
+mod scalars;
+
+pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
+pub(super) use directory::{Number, NumberPage, Preset, PresetPage, Queue, QueuePage, Settings};
+pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessageSend, Transcript};
+pub(super) use parameters::{
+    CallFilter, CallPath, KeyHeader, MessagePath, NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QueuePath,
+};
+
+use super::routes::{Document, ROUTES, Route};
+use crate::rules::refusal::Code;
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+use utoipa::OpenApi as _;
+
+/// The document as it is served.
+pub(super) static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));
+
+const ABOUT: &str = "Texts between caller and agent during a phone call. A 2xx to a write means that it is durable. A \
+                     503 means that nothing was changed and the request can be retried. A 504 outcome_unknown means \
+                     that it may have been carried out: retry with the same Idempotency-Key.";
+
+/// Fields of a resource that a PUT ignores. The derived schemas can say that of plain fields only, not of these.
+const READ_ONLY: [(&str, &str); 5] = [
+    ("Number", "verification"),
+    ("Number", "queues"),
+    ("Number", "lane"),
+    ("Preset", "encoding"),
+    ("Preset", "warnings"),
+];
+
+fn document() -> Value {
+    let mut document = serde_json::to_value(Document::openapi()).expect("the document consists of plain values");
+    document["info"] = json!({ "title": "Offhook", "version": "1", "description": ABOUT });
+    for route in ROUTES {
+        let operation = &mut document["paths"][route.path][route.verb.word().to_lowercase()];
+        complete(operation, route);
+        if let Some(schema) = operation.pointer_mut("/requestBody/content/application~1json/schema") {
+            // A body may be left out where it is an Option, and is never null.
+            let body = schema.pointer("/oneOf/1").unwrap_or(schema).clone();
+            let name = body["$ref"].as_str().and_then(|body| body.rsplit('/').next()).map(str::to_owned);
+            *schema = body;
+            // Unknown fields of a request are refused.
+            document["components"]["schemas"][name.unwrap_or_default()]["additionalProperties"] = json!(false);
+        }
+    }
+    let components = &mut document["components"];
+    components["securitySchemes"] = json!({ "bearer": { "type": "http", "scheme": "bearer" } });
+    components["responses"] = json!({ "Problem": refused() });
+    components["schemas"]["Problem"] = problem();
+    for (schema, field) in READ_ONLY {
+        components["schemas"][schema]["properties"][field]["readOnly"] = json!(true);
+    }
+    document
+}
+
+/// Adds what an operation has from its route.
+fn complete(operation: &mut Value, route: &Route) {
+    // The modules of the handlers, which mean nothing to a client.
+    operation.as_object_mut().and_then(|operation| operation.remove("tags"));
+    let scope = route.scope.map(|scope| format!("Scope: {}.", scope.label()));
+    operation["description"] = json!(scope.unwrap_or_else(|| "Any token.".to_owned()));
+    operation["security"] = json!([{ "bearer": [] }]);
+    operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
+}
+
+fn refused() -> Value {
+    json!({
+        "description": "A refusal.",
+        "headers": {
+            "Retry-After": {
+                "description": "Seconds to wait before a retry, if a retry can succeed.",
+                "schema": { "type": "integer" },
+            },
+            "Allow": { "description": "The allowed methods, with 405.", "schema": { "type": "string" } },
+        },
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    })
+}
+
+fn problem() -> Value {
+    let codes: Vec<_> = Code::ALL.iter().map(|code| code.word()).collect();
+    json!({
+        "type": "object",
+        "description": "RFC 9457 problem. The code is from a closed list; the detail says what to do.",
+        "required": ["title", "status", "code", "detail"],
+        "properties": {
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "code": { "type": "string", "enum": codes },
+            "detail": { "type": "string" },
+            "other_call_id": {
+                "type": "string",
+                "description": "With number_pair_busy: the call that uses the number pair.",
+            },
+            "oldest": {
+                "type": "string",
+                "description": "With events_expired: the cursor before the oldest event kept.",
+            },
+        },
+    })
+}

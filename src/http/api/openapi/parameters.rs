@@ -1,0 +1,104 @@
+//! Parameters of routes.
+#![expect(dead_code, reason = "the derived parameters are all that is used")]
+
+use super::calls::CallState;
+use super::scalars::{Language, PhoneNumber, ResourceId};
+use utoipa::IntoParams;
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct CallPath {
+    /// The platform's id of the call.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,128}$")]
+    call_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct MessagePath {
+    /// A message id from a response or an event.
+    message_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct NumberPath {
+    /// The number.
+    #[param(inline)]
+    e164: PhoneNumber,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct QueuePath {
+    /// The queue.
+    #[param(inline)]
+    queue_id: ResourceId,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct PresetPath {
+    /// The preset's language.
+    #[param(inline)]
+    language: Language,
+    /// The preset's id, unique per language.
+    #[param(inline)]
+    preset_id: ResourceId,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct CallFilter {
+    /// Default: both.
+    #[param(inline, nullable = false)]
+    state: Option<CallState>,
+    /// The caller's number.
+    #[param(inline, nullable = false)]
+    caller: Option<PhoneNumber>,
+    /// The queue of the call.
+    #[param(inline, nullable = false)]
+    queue: Option<ResourceId>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct PresetFilter {
+    /// Default: all languages.
+    #[param(inline, nullable = false)]
+    language: Option<Language>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct PageQuery {
+    /// Maximum number of items of a page. With a selective filter a page may have fewer and still a next_cursor.
+    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
+    limit: Option<u32>,
+    /// The next_cursor of the previous page.
+    #[param(nullable = false)]
+    cursor: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct PullQuery {
+    /// Maximum number of events of a page. A page may have fewer and still not be the last one.
+    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
+    limit: Option<u32>,
+    /// The cursor of the last event read, or the next_cursor of a response. Default: start at the oldest event kept. A
+    /// cursor older than that gets 410 events_expired with `oldest`.
+    #[param(nullable = false)]
+    after: Option<String>,
+    /// How long to wait for the next event, in milliseconds.
+    #[param(minimum = 0, maximum = 30_000, default = 0, nullable = false)]
+    wait_ms: Option<u32>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(in crate::http::api) struct KeyHeader {
+    /// The same key and body within 24 hours get the same response.
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,128}$", nullable = false)]
+    idempotency_key: Option<String>,
+}
