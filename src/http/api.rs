@@ -19,7 +19,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Scope, Token, Tokens};
+pub use auth::{Actor, Scope, Token, Tokens};
 
 use self::idempotency::{Held, InFlight};
 use super::answer::{encoded, internal, problem};
@@ -81,7 +81,7 @@ pub struct Api {
 
 /// An authorized and fully read request.
 struct ApiRequest {
-    token: Arc<Token>,
+    actor: Arc<Actor>,
     headers: HeaderMap,
     /// The path of the request line.
     path: String,
@@ -139,8 +139,8 @@ impl Api {
     /// Checks credential, scope, query and body, then calls the route's handler.
     async fn authorize_and_route(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
         let (mut head, body) = request.into_parts();
-        let token = self.token(&head)?;
-        token.require(route.scope)?;
+        let actor = self.actor(&head)?;
+        actor.require(route.scope)?;
         let query = Query::read(head.uri.query().unwrap_or_default(), route.query)?;
         let params = RawPathParams::from_request_parts(&mut head, &())
             .await
@@ -148,7 +148,7 @@ impl Api {
         let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let body = if route.verb.has_body() { self::body(&head.headers, body).await? } else { Bytes::new() };
         let request =
-            ApiRequest { token, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
+            ApiRequest { actor, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
         // From here on the write may reach the engine.
         if let Some(may_be_done) = head.extensions.get::<MayBeDone>().filter(|_| route.verb.writes()) {
             may_be_done.set();
@@ -159,7 +159,7 @@ impl Api {
     /// Refuses a request that matches no route; without a valid token the refusal is a 401.
     async fn not_found(self: Arc<Self>, refusal: Refusal, request: Request) -> Response {
         let (head, _) = request.into_parts();
-        let refusal = self.token(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
+        let refusal = self.actor(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
         let response = problem(&refusal);
         observe::api_request("other", "elsewhere", response.status(), Some(refusal.code.word()));
         response

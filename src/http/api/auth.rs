@@ -22,21 +22,50 @@ pub struct Token {
     pub secret: Secret,
 }
 
+/// Who makes a request, however that was shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// The name in the configuration; idempotency keys are scoped to it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// Whether it may read texts and media.
+    pub texts: bool,
+}
+
 /// The accepted tokens. Clones share them, so a replacement is visible to all.
 #[derive(Clone)]
-pub struct Tokens(Arc<ArcSwap<Vec<Arc<Token>>>>);
+pub struct Tokens(Arc<ArcSwap<BySecret>>);
+
+type BySecret = Vec<(Secret, Arc<Actor>)>;
 
 impl Tokens {
     /// Replaces the accepted tokens.
     pub fn replace(&self, tokens: Vec<Token>) {
-        self.0.store(Arc::new(tokens.into_iter().map(Arc::new).collect()));
+        self.0.store(Arc::new(by_secret(tokens)));
+    }
+
+    /// The actor with this secret. All are compared, so that the time taken does not reveal which one matched.
+    fn actor(&self, shown: &[u8]) -> Option<Arc<Actor>> {
+        let mut found = None;
+        for (secret, actor) in self.0.load().iter() {
+            if secret.matches(shown) {
+                found = Some(Arc::clone(actor));
+            }
+        }
+        found
     }
 }
 
 impl From<Vec<Token>> for Tokens {
     fn from(tokens: Vec<Token>) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(tokens.into_iter().map(Arc::new).collect())))
+        Self(Arc::new(ArcSwap::from_pointee(by_secret(tokens))))
     }
+}
+
+fn by_secret(tokens: Vec<Token>) -> BySecret {
+    let actor = |Token { name, scopes, secret }| (secret, Arc::new(Actor { name, scopes, texts: true }));
+    tokens.into_iter().map(actor).collect()
 }
 
 /// A permission of a token.
@@ -67,8 +96,8 @@ impl Scope {
     }
 }
 
-impl Token {
-    /// Refuses unless this token has the scope; `None` needs no scope.
+impl Actor {
+    /// Refuses without the scope; `None` needs no scope.
     pub(super) fn require(&self, scope: Option<Scope>) -> Result<(), Refusal> {
         match scope {
             Some(scope) if !self.scopes.contains(&scope) => {
@@ -82,24 +111,16 @@ impl Token {
 }
 
 impl ApiRequest {
-    /// Refuses unless the token has the scope `admin`.
+    /// Refuses unless the actor has the scope `admin`.
     pub(super) fn require_admin(&self) -> Result<(), Refusal> {
-        self.token.require(Some(Scope::Admin))
+        self.actor.require(Some(Scope::Admin))
     }
 }
 
 impl Api {
-    /// The token of a request.
-    pub(super) fn token(&self, head: &request::Parts) -> Result<Arc<Token>, Refusal> {
-        let shown = bearer(&head.headers);
-        // Compare with all tokens, so that the time taken does not reveal which one matched.
-        let mut found = None;
-        for token in self.tokens.0.load().iter() {
-            if shown.is_some_and(|shown| token.secret.matches(shown)) {
-                found = Some(Arc::clone(token));
-            }
-        }
-        found.ok_or_else(|| {
+    /// Who makes a request, or the refusal if that is not known. Nothing else decides it.
+    pub(super) fn actor(&self, head: &request::Parts) -> Result<Arc<Actor>, Refusal> {
+        bearer(&head.headers).and_then(|shown| self.tokens.actor(shown)).ok_or_else(|| {
             let unknown = ClientAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             let ClientAddress(from) = head.extensions.get().copied().unwrap_or(unknown);
             observe::credential_refused(Door::Platform, from);
@@ -120,6 +141,21 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+
+    #[test]
+    fn a_token_stands_for_an_actor_with_its_name_and_scopes_until_it_is_replaced() {
+        let token = |name: &str, secret: &str| Token {
+            name: name.to_owned(),
+            scopes: [Scope::Read].into_iter().collect(),
+            secret: Secret::new(secret),
+        };
+        let tokens = Tokens::from(vec![token("one", "first"), token("two", "second")]);
+        let actor = tokens.actor(b"second").unwrap();
+        assert_eq!(*actor, Actor { name: "two".to_owned(), scopes: [Scope::Read].into_iter().collect(), texts: true });
+        assert!(actor.require(Some(Scope::Read)).is_ok() && actor.require(Some(Scope::Send)).is_err());
+        tokens.replace(vec![token("two", "third")]);
+        assert_eq!((tokens.actor(b"second"), tokens.actor(b"third").map(|actor| actor.texts)), (None, Some(true)));
+    }
 
     #[test]
     fn a_credential_is_exactly_one_bearer_token() {
