@@ -184,7 +184,7 @@ async fn carrier() -> Result<Account, Box<dyn Error>> {
             tokio::spawn(serve);
         }
     });
-    let dialect = Twilio::new(twilio::Account {
+    let dialect = Twilio::new(twilio::Settings {
         name: "main".to_owned(),
         public_url: "https://gw.example.com".parse()?,
         api_url: format!("http://{address}").parse()?,

@@ -21,7 +21,7 @@ const ROUND: Duration = Duration::from_millis(400);
 const BETWEEN_LOOKS: u32 = 100;
 
 fn main() {
-    let dialect = Twilio::new(twilio::Account {
+    let dialect = Twilio::new(twilio::Settings {
         name: "main".to_owned(),
         public_url: PUBLIC_URL.parse().expect("it is an address"),
         api_url: twilio::API_URL.parse().expect("it is an address"),

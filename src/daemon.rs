@@ -159,8 +159,7 @@ impl Running {
         let endpoints = build::endpoints(&config)?;
         let keys = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.keys.clone())).collect();
         let links = build::links(&config.accounts);
-        let accounts = Accounts::default();
-        accounts.replace(build::accounts(&config.accounts, &links));
+        let accounts = Accounts::from_iter(build::accounts(&config.accounts, &links));
         let tokens = Tokens::from(config.tokens.clone());
 
         // Ops serves during recovery; connections at the other doors wait in the listen backlog.

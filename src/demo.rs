@@ -173,7 +173,7 @@ fn config(
 /// The demo's account with the simulated carrier at `api_url`.
 fn account(carrier: &CarrierSettings, api_url: &str) -> AccountConfig {
     let public_url: PublicUrl = carrier.public_url.parse().expect("the simulator's settings have a URL");
-    let dialect = Twilio::new(twilio::Account {
+    let dialect = Twilio::new(twilio::Settings {
         name: carrier.account.clone(),
         public_url: public_url.clone(),
         api_url: api_url.parse().expect("it is the simulator's address"),

@@ -18,14 +18,13 @@ mod tally;
 mod tick;
 mod tokens;
 
-pub use accounts::{Account, AccountMap, Accounts};
+pub use accounts::{Account, Accounts};
 pub use deliver::{Endpoint, Keys, deliver};
 pub use handover::{HandingOver, Handover};
-pub use http_carrier::{HttpCarrier, HttpLink};
+pub use http_carrier::HttpLink;
 pub use intake::{Intake, NotTaken};
 pub use moment::Moment;
 pub use replays::{Receivers, ReplayRefused, Replays};
 pub use retain::{Keep, SnapshotCoverage, retain};
 pub use sender::send;
 pub use tick::tick;
-pub use tokens::Tokens;

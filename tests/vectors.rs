@@ -121,7 +121,7 @@ fn twilio(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
         let (id, key) = (case.secret["shared_key_id"].as_str()?, case.secret["shared_key"].as_str()?);
         Some(SharedKey { id: id.to_owned(), algorithm, secret: Secret::new(key) })
     };
-    let dialect = Twilio::new(twilio::Account {
+    let dialect = Twilio::new(twilio::Settings {
         name: "acct1".to_owned(),
         public_url: origin.parse().expect("it is an address"),
         api_url: twilio::API_URL.parse().expect("it is an address"),

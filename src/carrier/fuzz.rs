@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp::from_ms(1_763_791_200_000);
 
 /// The account that all fuzz targets use.
 pub(crate) static TWILIO: LazyLock<Arc<Twilio>> = LazyLock::new(|| {
-    Arc::new(Twilio::new(twilio::Account {
+    Arc::new(Twilio::new(twilio::Settings {
         name: "main".to_owned(),
         public_url: PUBLIC_URL.parse().expect("it is an address"),
         api_url: twilio::API_URL.parse().expect("it is an address"),

@@ -40,7 +40,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(13);
 
 /// The settings of an account, checked by the configuration.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct Settings {
     /// Our name of the account, which is part of the webhook path.
     pub name: String,
     /// The URL of the carriers' listener as Twilio calls it: `https://host`, with a path only if a proxy strips that
@@ -96,7 +96,7 @@ impl Algorithm {
 /// The dialect of one Twilio account.
 #[derive(Clone, Debug)]
 pub struct Twilio {
-    account: Account,
+    settings: Settings,
     /// The possible prefixes of the signed URL.
     base: PublicBase,
     /// The URL for inbound messages.
@@ -112,18 +112,18 @@ pub struct Twilio {
 }
 
 impl Twilio {
-    /// The dialect of `account`.
-    pub fn new(account: Account) -> Self {
-        let resource = |name: &str| below(&account.api_url, &["2010-04-01", "Accounts", &account.account_sid, name]);
+    /// The dialect of an account with these settings.
+    pub fn new(settings: Settings) -> Self {
+        let resource = |name: &str| below(&settings.api_url, &["2010-04-01", "Accounts", &settings.account_sid, name]);
         Self {
-            base: PublicBase::new(&account.public_url),
-            messages_url: account.public_url.messages(&account.name),
-            receipts_url: account.public_url.receipts(&account.name),
+            base: PublicBase::new(&settings.public_url),
+            messages_url: settings.public_url.messages(&settings.name),
+            receipts_url: settings.public_url.receipts(&settings.name),
             numbers_url: resource("IncomingPhoneNumbers.json"),
             // Only a URL too long for a request is no URI; without one nothing is ever written.
             send_uri: resource("Messages.json").parse().unwrap_or_default(),
-            authorization: basic(&account.account_sid, &account.auth_token),
-            account,
+            authorization: basic(&settings.account_sid, &settings.auth_token),
+            settings,
         }
     }
 }
@@ -134,7 +134,7 @@ impl Inbox for Twilio {
     }
 
     fn verify(&self, hook: &Webhook, _now: Timestamp) -> Result<(), NotVerified> {
-        signature::verify(&self.account, &self.base, hook)
+        signature::verify(&self.settings, &self.base, hook)
     }
 
     fn signed_url(&self, hook: &Webhook) -> String {
@@ -142,7 +142,7 @@ impl Inbox for Twilio {
     }
 
     fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
-        read::webhook(&self.account, hook).map(|item| vec![item])
+        read::webhook(&self.settings, hook).map(|item| vec![item])
     }
 
     /// An empty TwiML document, so that Twilio sends no reply. Never `text/plain`, which Twilio texts to the sender.
@@ -178,7 +178,7 @@ impl Numbers for Twilio {
             && url.port().is_none()
             && url.host_str().is_some_and(|host| host.starts_with("api.") && host.ends_with(".twilio.com"));
         // The origin of api_url is allowed for simulators, which are neither https nor under twilio.com.
-        let allowed = region_of_twilio || url.origin() == self.account.api_url.origin();
+        let allowed = region_of_twilio || url.origin() == self.settings.api_url.origin();
         if !allowed || !url.username().is_empty() || url.password().is_some() {
             return None;
         }

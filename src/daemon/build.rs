@@ -5,7 +5,7 @@ use super::doors::OPENED;
 use crate::config::{self, AccountConfig, Config};
 use crate::net::{Bounds, Client, ClientBounds, Shares, connections_that_fit, descriptors_max};
 use crate::observe;
-use crate::work::{Account, AccountMap, Endpoint, HttpLink, feed};
+use crate::work::{Account, Endpoint, HttpLink, feed};
 use standardwebhooks::Webhook;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,13 +26,12 @@ pub(super) fn links(accounts: &[AccountConfig]) -> HashMap<String, HttpLink> {
     accounts.iter().map(|account| (account.name.clone(), HttpLink::new(ClientBounds::default()))).collect()
 }
 
-/// The accounts that have a link, by name. An account that is new in the configuration has none before a restart.
-pub(super) fn accounts(accounts: &[AccountConfig], links: &HashMap<String, HttpLink>) -> AccountMap {
+/// The accounts that have a link. An account that is new in the configuration has none before a restart.
+pub(super) fn accounts(accounts: &[AccountConfig], links: &HashMap<String, HttpLink>) -> Vec<Account> {
     let linked = accounts.iter().filter_map(|config| Some((config, links.get(&config.name)?)));
-    let built = linked.map(|(config, link)| {
-        let account = Account::http(&config.name, Arc::clone(&config.dialect), link.clone());
-        let account = Account { report_only_until: config.report_only_until, ..account };
-        (config.name.clone(), Arc::new(account))
+    let built = linked.map(|(config, link)| Account {
+        report_only_until: config.report_only_until,
+        ..Account::http(&config.name, Arc::clone(&config.dialect), link.clone())
     });
     built.collect()
 }

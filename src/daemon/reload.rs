@@ -98,9 +98,7 @@ impl Reload {
 
     /// The keys whose changes need a restart.
     fn replace(&self, config: &Config) -> Result<Vec<String>, StartFailed> {
-        // An account that the configuration names no more stays until a restart: texts may wait for it.
-        let mut accounts = (*self.accounts.current()).clone();
-        accounts.extend(build::accounts(&config.accounts, &self.links));
+        let accounts = build::accounts(&config.accounts, &self.links);
         let mut keys = HashMap::new();
         for endpoint in &config.webhooks {
             keys.insert(endpoint.name.as_str(), build::keys(endpoint)?);
@@ -113,7 +111,8 @@ impl Reload {
         }
         show_certificates(&self.started.listen);
         self.tokens.replace(config.tokens.clone());
-        self.accounts.replace(accounts);
+        // An account that the configuration names no more stays until a restart: texts may wait for it.
+        self.accounts.renew(accounts);
         for (name, running) in &self.keys {
             if let Some(keys) = keys.remove(name.as_str()) {
                 running.replace(keys);

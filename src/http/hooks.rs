@@ -70,8 +70,8 @@ impl Hooks {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
         let Some(to) = account_in(request.uri().path()).and_then(|name| self.with_inbox(name)) else {
             observe::webhook(None, WebhookOutcome::UnknownAccount);
-            let accounts = self.accounts.current();
-            let unknown = Unknown::of(request.uri().path(), accounts.keys().map(String::as_str));
+            let accounts = self.accounts.names();
+            let unknown = Unknown::of(request.uri().path(), accounts.iter().map(String::as_str));
             observe::unknown_webhook(&unknown.path, unknown.nearest);
             let detail = "no such account: webhooks go to /carriers/{account}/messages and .../receipts";
             return problem(&Refusal::new(Code::NotFound, detail));

@@ -228,7 +228,7 @@ fn tokens() -> Vec<Token> {
 }
 
 fn dialect() -> twilio::Twilio {
-    twilio::Twilio::new(twilio::Account {
+    twilio::Twilio::new(twilio::Settings {
         name: "main".to_owned(),
         public_url: "https://sms.example.com".parse().unwrap(),
         api_url: twilio::API_URL.parse().unwrap(),

@@ -30,11 +30,10 @@ impl Account {
 }
 
 /// The current accounts. Clones share the map.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Accounts(Arc<ArcSwap<AccountMap>>);
 
-/// Accounts by name.
-pub type AccountMap = HashMap<String, Arc<Account>>;
+type AccountMap = HashMap<String, Arc<Account>>;
 
 impl Accounts {
     /// The account of that name.
@@ -42,20 +41,26 @@ impl Accounts {
         self.0.load().get(name).cloned()
     }
 
-    /// All accounts as they are now.
-    pub fn current(&self) -> Arc<AccountMap> {
-        self.0.load_full()
+    /// The names of all accounts.
+    pub fn names(&self) -> Vec<String> {
+        self.0.load().keys().cloned().collect()
     }
 
-    /// Replaces all accounts. Webhooks and sends in progress end as they began.
-    pub fn replace(&self, accounts: AccountMap) {
-        self.0.store(Arc::new(accounts));
+    /// Replaces the map by one with these accounts in the place of those of their names. Webhooks and sends in progress
+    /// end as they began.
+    pub fn renew(&self, accounts: impl IntoIterator<Item = Account>) {
+        let mut renewed = (*self.0.load_full()).clone();
+        renewed.extend(by_name(accounts));
+        self.0.store(Arc::new(renewed));
     }
 }
 
 impl FromIterator<Account> for Accounts {
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
-        let by_name = accounts.into_iter().map(|account| (account.name.to_string(), Arc::new(account)));
-        Self(Arc::new(ArcSwap::from_pointee(by_name.collect())))
+        Self(Arc::new(ArcSwap::from_pointee(by_name(accounts).collect())))
     }
+}
+
+fn by_name(accounts: impl IntoIterator<Item = Account>) -> impl Iterator<Item = (String, Arc<Account>)> {
+    accounts.into_iter().map(|account| (account.name.to_string(), Arc::new(account)))
 }

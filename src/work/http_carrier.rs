@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// An account that is reached by HTTP: its dialect over its own connections.
-pub struct HttpCarrier {
+pub(super) struct HttpCarrier {
     account: Arc<str>,
     outbox: Arc<dyn Outbox>,
     link: HttpLink,
@@ -35,7 +35,7 @@ impl HttpLink {
 
 impl HttpCarrier {
     /// Sends the texts of `account` as `outbox` writes them.
-    pub fn new(account: Arc<str>, outbox: Arc<dyn Outbox>, link: HttpLink) -> Self {
+    pub(super) fn new(account: Arc<str>, outbox: Arc<dyn Outbox>, link: HttpLink) -> Self {
         Self { account, outbox, link }
     }
 

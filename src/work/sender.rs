@@ -88,7 +88,7 @@ pub async fn send(
                     tally::frame(&frame, &directory, &readiness);
                 }
             }
-            _ = count.tick() => tally::backlog(&dispatch, sender.accounts.current().keys(), clock.now()),
+            _ = count.tick() => tally::backlog(&dispatch, &sender.accounts.names(), clock.now()),
             Some((unsent, account)) = unsent.recv() => match unsent {
                 Unsent::Cancelled(message) => {
                     observe::permit_unused(&account, Unused::Cancelled);

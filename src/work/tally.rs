@@ -56,9 +56,9 @@ fn paused(cause: &Cause) -> String {
 }
 
 /// Reports queued messages, for all configured accounts and those with messages left.
-pub(super) fn backlog<'a>(dispatch: &Dispatch, accounts: impl Iterator<Item = &'a String>, now: Moment) {
+pub(super) fn backlog(dispatch: &Dispatch, accounts: &[String], now: Moment) {
     let (lanes, backlogs) = (dispatch.lanes_waiting(), dispatch.backlog(now));
-    let mut all: BTreeSet<&str> = accounts.map(String::as_str).collect();
+    let mut all: BTreeSet<&str> = accounts.iter().map(String::as_str).collect();
     all.extend(backlogs.keys().map(String::as_str));
     for account in all {
         let Backlog { waiting, ready_since, in_flight, paused } = backlogs.get(account).copied().unwrap_or_default();

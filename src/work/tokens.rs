@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// Keeps an account's access token: fetches it when it is first needed or is about to expire, and fetches once for all
 /// who wait.
 #[derive(Default)]
-pub struct Tokens {
+pub(super) struct Tokens {
     last: Mutex<Option<Fetched>>,
     /// The number of fetches that have ended.
     fetches: AtomicU64,

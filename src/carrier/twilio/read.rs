@@ -4,7 +4,7 @@
 //! [`InboundItem::Ignored`].
 
 use super::signature::is_form;
-use super::{Account, codes};
+use super::{Settings, codes};
 use crate::carrier::answer::plausible_id;
 use crate::carrier::{Unreadable, Webhook, form};
 use crate::model::{
@@ -28,7 +28,7 @@ const STOP_WORDS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END"
 const HELP_WORDS: [&str; 2] = ["HELP", "INFO"];
 
 /// Parses a verified webhook of `account`.
-pub(super) fn webhook(account: &Account, hook: &Webhook) -> Result<InboundItem, Unreadable> {
+pub(super) fn webhook(account: &Settings, hook: &Webhook) -> Result<InboundItem, Unreadable> {
     read(account, hook).map_err(|problem| hook.unreadable(problem))
 }
 
@@ -49,7 +49,7 @@ enum Problem {
     OtherAccount,
 }
 
-fn read(account: &Account, hook: &Webhook) -> Result<InboundItem, Problem> {
+fn read(account: &Settings, hook: &Webhook) -> Result<InboundItem, Problem> {
     if hook.method == Method::POST && !is_form(&hook.headers) {
         return Err(Problem::NotAForm);
     }
@@ -75,7 +75,7 @@ fn read(account: &Account, hook: &Webhook) -> Result<InboundItem, Problem> {
     }
 }
 
-fn message(account: &Account, fields: &Fields<'_>) -> Result<InboundItem, Problem> {
+fn message(account: &Settings, fields: &Fields<'_>) -> Result<InboundItem, Problem> {
     let carrier_id = message_sid(fields)?;
     let from = address(fields, "From")?;
     let to = address(fields, "To")?;
@@ -169,7 +169,7 @@ fn segments(fields: &Fields<'_>) -> Result<Option<u16>, Problem> {
 /// The keyword that Twilio handles and answers: reported in `OptOutType` if Advanced Opt-Out is on, else determined by
 /// Twilio's list, unless that is switched off. START words are not matched, because the block to lift is known from
 /// STOP.
-fn keyword(account: &Account, fields: &Fields<'_>, text: &str) -> Result<Option<String>, Problem> {
+fn keyword(account: &Settings, fields: &Fields<'_>, text: &str) -> Result<Option<String>, Problem> {
     let reported = fields.text("OptOutType")?.map(str::to_ascii_uppercase);
     if let Some(keyword) = reported.filter(|word| matches!(word.as_str(), "STOP" | "START" | "HELP")) {
         return Ok(Some(keyword));

@@ -4,7 +4,7 @@
 //! Invariant: everything that `read` parses is covered by the signature. So a body is treated as a form, whose pairs
 //! are signed, unless the URL contains its digest; and a GET must have no body.
 
-use super::{Account, Algorithm};
+use super::{Algorithm, Settings};
 use crate::carrier::form::{self, Pair};
 use crate::carrier::{NotVerified, PublicUrl, Webhook};
 use crate::model::Secret;
@@ -56,7 +56,7 @@ impl PublicBase {
 }
 
 /// Verifies that one of the account's keys signed the request. Cheap checks come before any hashing.
-pub(super) fn verify(account: &Account, base: &PublicBase, hook: &Webhook) -> Result<(), NotVerified> {
+pub(super) fn verify(account: &Settings, base: &PublicBase, hook: &Webhook) -> Result<(), NotVerified> {
     let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(NotVerified::Missing)?;
     let settings = only(&hook.headers, "x-twilio-webhooks-signature-settings")?;
     let (algorithm, keys) = keys(account, settings);
@@ -152,7 +152,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, NotV
 /// The algorithm and the keys that may have signed. `settings` may name a shared key, which is valid only with the
 /// algorithm it is configured for. If no configured key matches, an auth token must have signed, as without settings:
 /// the settings header is not signed, so anybody could remove it.
-fn keys<'a>(account: &'a Account, settings: Option<&[u8]>) -> (Algorithm, Vec<&'a Secret>) {
+fn keys<'a>(account: &'a Settings, settings: Option<&[u8]>) -> (Algorithm, Vec<&'a Secret>) {
     let named = settings.and_then(|settings| std::str::from_utf8(settings).ok()).and_then(read_settings);
     let shared = named
         .and_then(|(id, algorithm)| account.shared_keys.iter().find(|key| key.id == id && key.algorithm == algorithm));

@@ -13,8 +13,8 @@ const PUBLIC: &str = "https://gw.example.com";
 const TOKEN: &str = "5f3a9c0e7b21d4468ac0ff13572b9e60";
 const SID: &str = "AC11223344556677889900aabbccddeeff";
 
-fn account() -> Account {
-    Account {
+fn account() -> Settings {
+    Settings {
         name: "main".to_owned(),
         public_url: PUBLIC.parse().unwrap(),
         api_url: API_URL.parse().unwrap(),
@@ -95,7 +95,7 @@ fn media_are_fetched_with_credentials_only_from_twilio() {
     ] {
         assert!(twilio().media(bad, None, NOW).is_none(), "{bad}");
     }
-    let simulated = Account { api_url: "http://127.0.0.1:9100".parse().unwrap(), ..account() };
+    let simulated = Settings { api_url: "http://127.0.0.1:9100".parse().unwrap(), ..account() };
     let simulated = Twilio::new(simulated);
     assert!(simulated.media("http://127.0.0.1:9100/m", None, NOW).is_some());
     assert!(simulated.media("http://127.0.0.1:9101/m", None, NOW).is_none());

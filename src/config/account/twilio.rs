@@ -1,7 +1,7 @@
 //! The keys of a Twilio account.
 
 use super::{Common, Own};
-use crate::carrier::twilio::{API_URL, Account, Algorithm, SharedKey, Twilio};
+use crate::carrier::twilio::{API_URL, Algorithm, Settings, SharedKey, Twilio};
 use crate::config::secrets;
 use crate::config::section::{Reading, Section};
 use crate::model::Secret;
@@ -50,7 +50,7 @@ pub(super) fn read(section: &Section<'_>, common: Option<&Common>, reading: &mut
     let (common, sid) = (common?, sid?);
     let leftovers = leftovers(section, sid, &auth_tokens);
     let mut auth_tokens = auth_tokens.into_iter();
-    let account = Account {
+    let settings = Settings {
         name: common.name.clone(),
         public_url: common.public_url.clone(),
         api_url: common.api_url.clone().unwrap_or_else(|| API_URL.parse().expect("it is a URL")),
@@ -60,7 +60,7 @@ pub(super) fn read(section: &Section<'_>, common: Option<&Common>, reading: &mut
         shared_keys,
         keywords_off,
     };
-    Some(Own { dialect: Arc::new(Twilio::new(account)), to_enter: to_enter(common), leftovers })
+    Some(Own { dialect: Arc::new(Twilio::new(settings)), to_enter: to_enter(common), leftovers })
 }
 
 /// What to enter at Twilio.

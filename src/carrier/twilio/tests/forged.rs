@@ -66,7 +66,7 @@ fn a_second_signature_header_is_rejected() {
 fn a59_during_a_rotation_either_token_is_accepted() {
     let with = |token: &str, other: Option<&str>| {
         let (auth_token, other_auth_token) = (Secret::new(token), other.map(Secret::new));
-        Twilio::new(Account { auth_token, other_auth_token, ..account() }).verify(&post("/m", SMS), NOW)
+        Twilio::new(Settings { auth_token, other_auth_token, ..account() }).verify(&post("/m", SMS), NOW)
     };
     assert_eq!(with(TOKEN, Some("next")), Ok(()));
     assert_eq!(with("next", Some(TOKEN)), Ok(()));
@@ -79,7 +79,7 @@ fn a_shared_key_counts_only_with_its_own_algorithm() {
     let with = |settings: &'static str| {
         // Signed by SHA1 with the shared key's secret, so the settings alone decide.
         let twilio =
-            Twilio::new(Account { auth_token: Secret::new("other"), shared_keys: shared_keys.clone(), ..account() });
+            Twilio::new(Settings { auth_token: Secret::new("other"), shared_keys: shared_keys.clone(), ..account() });
         let mut hook = post("/m", SMS);
         hook.headers.insert("x-twilio-webhooks-signature-settings", HeaderValue::from_static(settings));
         twilio.verify(&hook, NOW)
@@ -111,7 +111,7 @@ fn a_shared_key_counts_only_with_its_own_algorithm() {
 #[test]
 fn f08_without_a_known_key_in_the_settings_the_auth_token_applies() {
     let shared = SharedKey { id: "k".into(), algorithm: Algorithm::HmacSha256, secret: Secret::new("shared") };
-    let twilio = Twilio::new(Account { shared_keys: vec![shared], ..account() });
+    let twilio = Twilio::new(Settings { shared_keys: vec![shared], ..account() });
     let with = |settings: &'static str| {
         let mut hook = post("/m", SMS);
         hook.headers.insert("x-twilio-webhooks-signature-settings", HeaderValue::from_static(settings));
@@ -130,7 +130,7 @@ fn f08_without_a_known_key_in_the_settings_the_auth_token_applies() {
 fn f08_webhooks_pass_for_each_spelling_of_public_url() {
     for written in ["https://SMS.Example.COM", "https://[2001:DB8::1]:8443", "https://h/é", "https://h/a/../b/"] {
         let public_url: PublicUrl = written.parse().unwrap();
-        let twilio = Twilio::new(Account { public_url: public_url.clone(), ..account() });
+        let twilio = Twilio::new(Settings { public_url: public_url.clone(), ..account() });
         let normalised = public_url.url().as_str().trim_end_matches('/');
         for base in [written.trim_end_matches('/'), normalised] {
             let mut hook = post("/carriers/main/messages", SMS);
@@ -168,7 +168,7 @@ fn the_host_header_is_ignored() {
     hook.headers.insert("host", "evil.example".parse().unwrap());
     hook.headers.insert("x-forwarded-host", "evil.example".parse().unwrap());
     assert_eq!(twilio().verify(&hook, NOW), Ok(()));
-    let elsewhere = Account { public_url: "https://other.example.com".parse().unwrap(), ..account() };
+    let elsewhere = Settings { public_url: "https://other.example.com".parse().unwrap(), ..account() };
     assert_eq!(Twilio::new(elsewhere).verify(&hook, NOW), Err(NotVerified::Wrong));
 }
 

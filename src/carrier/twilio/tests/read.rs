@@ -61,7 +61,7 @@ fn a46_keywords_that_twilio_answers_unreported_are_recognised_unless_off() {
         InboundItem::Message(message) => message.keyword.clone(),
         other => panic!("{other:?} is not a message"),
     };
-    let off = Twilio::new(Account { keywords_off: true, ..account() });
+    let off = Twilio::new(Settings { keywords_off: true, ..account() });
     for (words, class) in [("stop", Some("STOP")), ("+Cancel+", Some("STOP")), ("INFO", Some("HELP"))] {
         assert_eq!(keyword(&twilio(), words).as_deref(), class, "{words}");
         assert_eq!(keyword(&off, words), None, "{words}");

@@ -12,7 +12,7 @@ const NUMBERS: &str = include_str!("../bodies/numbers.json");
 
 #[test]
 fn a_send_is_a_form_with_a_callback_url_that_has_our_message_id() {
-    let twilio = Twilio::new(Account { other_auth_token: Some(Secret::new("next")), ..account() });
+    let twilio = Twilio::new(Settings { other_auth_token: Some(Secret::new("next")), ..account() });
     let request = twilio.request(&outbound(3_600), None, NOW);
     assert_eq!(
         (request.method(), request.uri().path()),
@@ -48,7 +48,7 @@ fn the_validity_period_is_clamped_to_twilios_range() {
 
 #[test]
 fn public_and_api_urls_may_have_a_path() {
-    let account = Account {
+    let account = Settings {
         name: "süd".into(),
         public_url: "https://gw.example.com/sms/".parse().unwrap(),
         api_url: "http://127.0.0.1:9100/sim".parse().unwrap(),
