@@ -10,6 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
+/// Room for at most this many items is reserved before a list is read, because its length may be wrong.
+const RESERVED_MAX: usize = 64;
+
 /// A value with a fixed form in records and rows. Only types with this trait can be stored.
 pub trait Stored: Sized {
     /// Writes the value in the newest form.
@@ -293,7 +296,11 @@ impl<T: Stored> Stored for Vec<T> {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Invalid> {
         let length = reader.length()?;
-        (0..length).map(|_| T::read(reader)).collect()
+        let mut list = Self::with_capacity(length.min(RESERVED_MAX));
+        for _ in 0..length {
+            list.push(T::read(reader)?);
+        }
+        Ok(list)
     }
 }
 
