@@ -27,7 +27,10 @@ pub struct Sockets(BTreeMap<Door, TcpListener>);
 #[derive(Debug, thiserror::Error)]
 pub enum SocketsFailed {
     /// No door has the name.
-    #[error("systemd passed a socket named {0:?}: set FileDescriptorName= in its unit to one of {names}", names = names())]
+    #[error(
+        "systemd passed a socket named {0:?}: set FileDescriptorName= in its unit to one of {names}",
+        names = names()
+    )]
     NoDoor(String),
     /// A door has more than one socket.
     #[error("systemd passed two sockets named {:?}: keep one ListenStream= for it", .0.label())]

@@ -57,8 +57,14 @@ const SCANNED_MAX: usize = 2_000;
     summary = "Starts or changes a call.",
     params(openapi::CallPath),
     request_body = openapi::CallPut,
-    responses((status = 201, description = "The call is new.", body = openapi::Call),
-        (status = 200, description = "The call already existed. An ended call is returned unchanged.", body = openapi::Call))
+    responses(
+        (status = 201, description = "The call is new.", body = openapi::Call),
+        (
+            status = 200,
+            description = "The call already existed. An ended call is returned unchanged.",
+            body = openapi::Call,
+        ),
+    )
 )]
 pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
     let put = read_put(call_id(&request)?, &request.body)?;
@@ -119,7 +125,12 @@ fn alternative(text: &str) -> Result<E164, Invalid> {
     summary = "Ends a call. Idempotent.",
     params(openapi::CallPath, openapi::KeyHeader),
     request_body = Option<openapi::CallEnd>,
-    responses((status = 200, description = "The ended call.", body = openapi::Call, headers(("Idempotent-Replay" = String, description = "true if this repeats an earlier response."))))
+    responses((
+        status = 200,
+        description = "The ended call.",
+        body = openapi::Call,
+        headers(("Idempotent-Replay" = String, description = "true if this repeats an earlier response.")),
+    ))
 )]
 pub(super) async fn end(api: &Api, request: ApiRequest) -> Answered {
     let call = call_id(&request)?;

@@ -20,7 +20,11 @@ const SCANNED_MAX: usize = 20_000;
     operation_id = "explain_message",
     summary = "Explains why a message has not been sent yet, and when it is due.",
     params(openapi::MessagePath),
-    responses((status = 200, description = "What the message waits for, its attempts, and its timeline.", body = openapi::Explanation))
+    responses((
+        status = 200,
+        description = "What the message waits for, its attempts, and its timeline.",
+        body = openapi::Explanation,
+    ))
 )]
 pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
     let id = message_id(&request)?;

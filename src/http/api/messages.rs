@@ -48,7 +48,12 @@ const TRANSCRIPT_MAX: usize = 20_000;
     summary = "Sends a message to the caller.",
     params(openapi::CallPath, openapi::KeyHeader),
     request_body = openapi::MessageSend,
-    responses((status = 202, description = "The message is queued.", body = openapi::Message, headers(("Idempotent-Replay" = String, description = "true if this repeats an earlier response."))))
+    responses((
+        status = 202,
+        description = "The message is queued.",
+        body = openapi::Message,
+        headers(("Idempotent-Replay" = String, description = "true if this repeats an earlier response.")),
+    ))
 )]
 pub(super) async fn send(api: &Api, request: ApiRequest) -> Answered {
     let send = read_send(&request)?;

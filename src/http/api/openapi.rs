@@ -47,10 +47,12 @@ fn document() -> Value {
         if let Some(schema) = operation.pointer_mut("/requestBody/content/application~1json/schema") {
             // A body may be left out where it is an Option, and is never null.
             let body = schema.pointer("/oneOf/1").unwrap_or(schema).clone();
-            let name = body["$ref"].as_str().and_then(|body| body.rsplit('/').next()).map(str::to_owned);
-            *schema = body;
+            let name = body["$ref"].as_str().and_then(|body| body.rsplit('/').next()).expect("a body has a schema");
             // Unknown fields of a request are refused.
-            document["components"]["schemas"][name.unwrap_or_default()]["additionalProperties"] = json!(false);
+            let closed = format!("/components/schemas/{name}");
+            *schema = body;
+            document.pointer_mut(&closed).expect("every schema is in the components")["additionalProperties"] =
+                json!(false);
         }
     }
     let components = &mut document["components"];

@@ -8,8 +8,8 @@ use utoipa::openapi::schema::Object;
 /// Read-only fields of Call are accepted and ignored, so the result of a GET can be edited and PUT.
 #[derive(ToSchema)]
 pub(in crate::http::api) struct CallPut {
-    /// E.164, or a withheld form: null, empty, a word like anonymous, private or withheld, alone or as the user of a SIP
-    /// address, or a keypad's spelling of one. Cannot be changed.
+    /// E.164, or a withheld form: null, empty, a word like anonymous, private or withheld, alone or as the user of a
+    /// SIP address, or a keypad's spelling of one. Cannot be changed.
     #[schema(required)]
     caller: Option<String>,
     queue: ResourceId,
