@@ -138,7 +138,7 @@ fn lateness(reads: &Reads, from: Position) -> Result<Vec<u64>, Box<dyn Error>> {
         for story in page {
             next = story.position.next();
             for event in &story.events {
-                let Event::SendStarted { message, .. } = &event.fact else { continue };
+                let Event::SendStarted { message, .. } = &event.event else { continue };
                 let rate = directory.numbers[&message.ours].limits.millisegments_per_second.unwrap_or(1);
                 let period = Duration::from_nanos(1_000_000_000_000 / u64::from(rate));
                 if let Some(before) = last.insert(message.ours, story.at) {

@@ -278,8 +278,8 @@ impl Core {
     /// Applies the effects that the next decision needs besides rows: claims and the directory.
     fn apply_to_context(&mut self, frame: &CommittedFrame) {
         for event in &frame.events {
-            self.batch.overlay.claims.extend(rebuild::claim_of(&event.fact));
-            if let Some(directory) = event.fact.directory_after(&self.directory) {
+            self.batch.overlay.claims.extend(rebuild::claim_of(&event.event));
+            if let Some(directory) = event.event.directory_after(&self.directory) {
                 self.directory = Arc::new(directory);
             }
         }

@@ -82,7 +82,7 @@ impl Known<'_> {
         };
         let Some(frame) = frames.into_iter().next().filter(|frame| frame.position == position) else { return true };
         let Ok(frame) = record::decode(position, &frame.meta, frame.bodies) else { return true };
-        frame.events.iter().any(|event| match &event.fact {
+        frame.events.iter().any(|event| match &event.event {
             Event::Claimed { account, carrier_id, kind } => {
                 (account, carrier_id, kind) == (&claim.account, &claim.carrier_id, &claim.kind)
             }

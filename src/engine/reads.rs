@@ -53,7 +53,7 @@ impl Reads {
             Err(failed) => return Err(failed),
             Ok(Some(frame)) => frame,
         };
-        Ok(frame.events.iter().find_map(|event| match &event.fact {
+        Ok(frame.events.iter().find_map(|event| match &event.event {
             Event::MessageQueued { message: found, text, .. } | Event::MessageReceived { message: found, text, .. }
                 if found.id == message =>
             {

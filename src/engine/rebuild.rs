@@ -137,13 +137,13 @@ pub(super) fn replay(
 }
 
 pub(super) fn insert_claims(claims: &mut Claims, frame: &CommittedFrame) {
-    for claim in frame.events.iter().filter_map(|event| claim_of(&event.fact)) {
+    for claim in frame.events.iter().filter_map(|event| claim_of(&event.event)) {
         claims.insert(&claim, frame.position);
     }
 }
 
-pub(super) fn claim_of(fact: &Event) -> Option<Claim> {
-    match fact {
+pub(super) fn claim_of(event: &Event) -> Option<Claim> {
+    match event {
         Event::Claimed { account, carrier_id, kind } => {
             Some(Claim { account: account.clone(), carrier_id: carrier_id.clone(), kind: kind.clone() })
         }

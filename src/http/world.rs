@@ -154,7 +154,7 @@ impl World {
 
     /// The number of committed events that match.
     pub(crate) fn count(&self, matches: impl Fn(&Event) -> bool) -> usize {
-        self.frames().iter().flat_map(|frame| &frame.events).filter(|event| matches(&event.fact)).count()
+        self.frames().iter().flat_map(|frame| &frame.events).filter(|event| matches(&event.event)).count()
     }
 
     /// Stops the engine, as a failed disk would.

@@ -30,7 +30,7 @@ pub fn apply(frame: &CommittedFrame) -> Vec<Write> {
 }
 
 fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<Write>) {
-    match &event.fact {
+    match &event.event {
         Event::GatewayStarted => {
             // Whether a directory was loaded is in a row of its own, so that this need not be read here.
             put(writes, state_key(kind::GATEWAY, &[]), &Gateway { started_at: frame.at });
@@ -54,17 +54,17 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
         Event::AccountLaneStored { account, lane } => {
             put(writes, state_key(kind::ACCOUNT_LANE, account.as_bytes()), lane);
         }
-        Event::DayCounted { whose, count } => put(writes, day_key(whose), count),
+        Event::DayCounted { owner, count } => put(writes, day_key(owner), count),
         Event::LanePaused { ours, pause } => {
             put_or_delete(writes, state_key(kind::PAUSE, &ours.key()), pause.as_ref());
         }
-        Event::AccountFailed { account, trouble, cause } => {
-            trouble_rows(account, trouble.as_ref(), cause.as_ref(), writes);
+        Event::AccountFailed { account, breaker, cause } => {
+            breaker_rows(account, breaker.as_ref(), cause.as_ref(), writes);
         }
-        Event::AccountPaused { account, trouble, cause } => {
-            trouble_rows(account, Some(trouble), cause.as_ref(), writes);
+        Event::AccountPaused { account, breaker, cause } => {
+            breaker_rows(account, Some(breaker), cause.as_ref(), writes);
         }
-        Event::AccountResumed { account } => trouble_rows(account, None, None, writes),
+        Event::AccountResumed { account } => breaker_rows(account, None, None, writes),
         Event::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
             kept_since(tables, writes);
@@ -242,8 +242,8 @@ fn lane_row(ours: E164, lane: &Lane, writes: &mut Vec<Write>) {
     put(writes, state_key(kind::LANE, &ours.key()), lane);
 }
 
-fn trouble_rows(account: &str, trouble: Option<&BreakerState>, cause: Option<&Cause>, writes: &mut Vec<Write>) {
-    put_or_delete(writes, state_key(kind::TROUBLE, account.as_bytes()), trouble);
+fn breaker_rows(account: &str, breaker: Option<&BreakerState>, cause: Option<&Cause>, writes: &mut Vec<Write>) {
+    put_or_delete(writes, state_key(kind::BREAKER, account.as_bytes()), breaker);
     put_or_delete(writes, state_key(kind::CAUSE, account.as_bytes()), cause);
 }
 

@@ -65,9 +65,9 @@ impl Person {
 
     /// Whether the event is a message from or to this person.
     fn is_party(&self, event: &NumberedEvent) -> bool {
-        let theirs = match &event.fact {
+        let theirs = match &event.event {
             Event::MessageLate(late) => late.from.kept(),
-            fact => fact.message().and_then(|message| message.theirs.kept()),
+            event => event.message().and_then(|message| message.theirs.kept()),
         };
         theirs.is_some_and(|theirs| self.is(theirs))
     }

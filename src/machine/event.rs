@@ -23,7 +23,7 @@ pub struct NumberedEvent {
     /// Counts from 1 without gaps within a call; `None` if the platform gets no event, or one that belongs to no call.
     pub call_sequence: Option<u64>,
     /// The event.
-    pub fact: Event,
+    pub event: Event,
 }
 
 /// An event: a fact that a decision recorded.
@@ -224,7 +224,7 @@ pub enum Event {
     /// Segments were counted against a daily cap.
     DayCounted {
         /// The cap's owner.
-        whose: CapOwner,
+        owner: CapOwner,
         /// The new count.
         count: DayCount,
     },
@@ -240,7 +240,7 @@ pub enum Event {
         /// The account.
         account: String,
         /// The state of its circuit breaker; `None` if it recovered.
-        trouble: Option<BreakerState>,
+        breaker: Option<BreakerState>,
         /// Why it failed; `None` if it recovered, and in records before version 4.
         cause: Option<Cause>,
     },
@@ -249,7 +249,7 @@ pub enum Event {
         /// The account.
         account: String,
         /// The state of its circuit breaker.
-        trouble: BreakerState,
+        breaker: BreakerState,
         /// Why it was paused; `None` in records before version 4.
         cause: Option<Cause>,
     },

@@ -45,7 +45,7 @@ pub fn explain_message(view: &impl View, id: MessageId, examined_max: usize, now
     let held = held(view, &own, &limits, account, &others, now);
     let lane = Lane { texts: &others.lane, limits: &limits, empty_at: view.lane(own.ours).empty_at };
     let explained = explain(id, message.state, &lane, &held, now);
-    let cause = view.trouble(account).map(|_| view.cause(account).unwrap_or_default());
+    let cause = view.breaker(account).map(|_| view.cause(account).unwrap_or_default());
     Some(Explanation { message, explained, all: others.all, cause })
 }
 
@@ -87,14 +87,14 @@ impl Others {
 /// Computes what delays a message besides its lane, as for the wait that is estimated at accept.
 fn held(view: &impl View, own: &Open, limits: &Limits, account: &str, others: &Others, now: Timestamp) -> Held {
     let of_account = view.directory().account_limits(account);
-    let day = |whose: CapOwner, limits: &Limits, before: u32| {
-        let count = view.day_count(&whose).with(limits, before, now);
+    let day = |owner: CapOwner, limits: &Limits, before: u32| {
+        let count = view.day_count(&owner).with(limits, before, now);
         rate::cap_allows(limits, count, u32::from(own.segments), now)
     };
     let own_day = day(CapOwner::Number(own.ours), limits, others.before);
     let its_day = of_account.map(|limits| day(CapOwner::Account(account.to_owned()), limits, others.before_at_account));
     let lane_paused_until = view.pause(own.ours).map(|pause| pause.until);
-    let paused = view.trouble(account).and_then(|trouble| trouble.paused);
+    let paused = view.breaker(account).and_then(|breaker| breaker.paused);
     let account_paused_until = paused.map(|paused| paused.until);
     let paused_until = lane_paused_until.max(account_paused_until);
     let from = paused_until.unwrap_or_default().max(now);

@@ -38,7 +38,7 @@ pub mod kind {
     /// A paused lane, by our number.
     pub const PAUSE: u8 = b'P';
     /// The circuit breaker's state of a carrier account, by its name.
-    pub const TROUBLE: u8 = b'B';
+    pub const BREAKER: u8 = b'B';
     /// The first month whose contacts are kept.
     pub const REMEMBERED: u8 = b'M';
     /// The opt-out of an erased person, by fingerprint; at the empty key, the key used for fingerprints.
@@ -70,7 +70,7 @@ pub mod kind {
         ACCOUNT_LANE,
         DAY,
         PAUSE,
-        TROUBLE,
+        BREAKER,
         REMEMBERED,
         ERASED,
         MESSAGES_SINCE,
@@ -168,8 +168,8 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
 }
 
 /// The key of a daily count.
-pub fn day_key(whose: &CapOwner) -> Key {
-    match whose {
+pub fn day_key(owner: &CapOwner) -> Key {
+    match owner {
         CapOwner::Number(number) => state_key(kind::DAY, &[&b"n"[..], &number.key()].concat()),
         CapOwner::Account(account) => state_key(kind::DAY, &[b"a", account.as_bytes()].concat()),
     }

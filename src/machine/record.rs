@@ -63,7 +63,7 @@ pub fn describe(meta: &[u8]) -> String {
     let Ok((at, events)) = Reader::without_people(rest, version).whole::<(Timestamp, Vec<NumberedEvent>)>() else {
         return "cannot be read".to_owned();
     };
-    let names: Vec<_> = events.iter().map(|event| event.fact.name()).collect();
+    let names: Vec<_> = events.iter().map(|event| event.event.name()).collect();
     format!("{at} {}", names.join(", "))
 }
 

@@ -268,7 +268,7 @@ impl<'a> EventHeader<'a> {
 
     /// Returns the only endpoint that gets it; `None` if all endpoints and pulls do.
     pub fn only_for(&self) -> Option<&'a str> {
-        match &self.event.fact {
+        match &self.event.event {
             Event::FeedGap { endpoint, .. } => Some(endpoint),
             _ => None,
         }
@@ -283,8 +283,8 @@ impl<'a> EventHeader<'a> {
     pub fn render(&self) -> RenderedEvent {
         let id = self.id.to_string();
         let call = thread::call(self.event);
-        let mut data = data(&self.event.fact, self.frame.at);
-        if let Some(in_call) = self.event.fact.call().filter(|_| call.is_none()) {
+        let mut data = data(&self.event.event, self.frame.at);
+        if let Some(in_call) = self.event.event.call().filter(|_| call.is_none()) {
             data["call_id"] = json!(in_call.as_str());
         }
         let body = json!({
@@ -308,7 +308,7 @@ impl<'a> EventHeader<'a> {
 /// Returns the platform events of a frame, in order.
 pub fn event_headers(frame: &CommittedFrame) -> impl Iterator<Item = EventHeader<'_>> {
     (0u16..).zip(&frame.events).filter_map(move |(index, event)| {
-        let kind = kind(&event.fact)?;
+        let kind = kind(&event.event)?;
         Some(EventHeader { frame, event, kind, id: EventId::new(frame.at.day(), frame.position, index) })
     })
 }
@@ -329,8 +329,8 @@ pub fn before(day: Day, position: Position) -> EventId {
     EventId::new(day, Position(position.0.saturating_sub(1)), u16::MAX)
 }
 
-fn kind(fact: &Event) -> Option<&'static str> {
-    Some(match fact {
+fn kind(event: &Event) -> Option<&'static str> {
+    Some(match event {
         Event::CallStarted(_) => "call.started",
         Event::CallUpdated(_) => "call.updated",
         Event::CallEnded(_) => "call.ended",
@@ -351,8 +351,8 @@ fn kind(fact: &Event) -> Option<&'static str> {
 }
 
 /// Returns the `data` of a platform event.
-fn data(fact: &Event, at: Timestamp) -> Value {
-    match fact {
+fn data(event: &Event, at: Timestamp) -> Value {
+    match event {
         Event::CallStarted(change) | Event::CallUpdated(change) | Event::CallEnded(change) => call(&change.shown),
         Event::MessageReceived { message, text, .. } | Event::MessageQueued { message, text, .. } => {
             self::message(message, with(text.kept()))
@@ -364,8 +364,8 @@ fn data(fact: &Event, at: Timestamp) -> Value {
             contact_data(contact, *ours, (opt_out.by == OptOutBy::Keyword).then_some("stop"))
         }
         Event::OptedIn { contact, ours, .. } => contact_data(contact, *ours, ours.map(|_| "start")),
-        Event::AccountPaused { account, trouble, cause } => {
-            let until = trouble.paused.map(|paused| paused.until.to_string());
+        Event::AccountPaused { account, breaker, cause } => {
+            let until = breaker.paused.map(|paused| paused.until.to_string());
             match cause {
                 Some(Cause { reason, detail }) => {
                     json!({ "account": account, "reason": reason, "detail": detail, "until": until })

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Counts the events of a frame. Numbers are labelled as in `directory`.
 pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, readiness: &Readiness) {
     for event in &frame.events {
-        match &event.fact {
+        match &event.event {
             Event::MessageChanged { message, .. } => ended(message),
             Event::SendStarted { message, .. } => started(message, frame.at, directory),
             Event::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),

@@ -38,8 +38,8 @@ pub(crate) fn check(stories: &[CommittedFrame]) -> Vec<Violation> {
 /// I7: no attempt to somebody stands behind their STOP.
 fn none_begins_after_stop(stories: &[CommittedFrame], violations: &mut Vec<Violation>) {
     let mut silenced: HashMap<E164, Block> = HashMap::new();
-    for fact in facts(stories).map(|(_, fact)| fact) {
-        match fact {
+    for event in facts(stories).map(|(_, event)| event) {
+        match event {
             Event::DirectoryLoaded { opt_outs, .. } => {
                 silenced.extend(opt_outs.iter().filter_map(|who| Some((*who.kept()?, Block::everywhere()))));
             }
@@ -72,11 +72,11 @@ fn none_begins_after_stop(stories: &[CommittedFrame], violations: &mut Vec<Viola
 fn none_is_over_the_limit(stories: &[CommittedFrame], violations: &mut Vec<Violation>) {
     let mut directory = Directory::default();
     let mut levels: HashMap<E164, Level> = HashMap::new();
-    for (story, fact) in facts(stories) {
-        if let Some(changed) = fact.directory_after(&directory) {
+    for (story, event) in facts(stories) {
+        if let Some(changed) = event.directory_after(&directory) {
             directory = changed;
         }
-        let Event::SendStarted { message, .. } = fact else { continue };
+        let Event::SendStarted { message, .. } = event else { continue };
         let Some(limits) = directory.numbers.get(&message.ours).map(|number| &number.limits) else { continue };
         let Some(rate) = limits.millisegments_per_second else { continue };
         let level = levels.entry(message.ours).or_default();
@@ -89,7 +89,7 @@ fn none_is_over_the_limit(stories: &[CommittedFrame], violations: &mut Vec<Viola
 
 /// What the journal tells, one after another.
 pub(crate) fn facts(stories: &[CommittedFrame]) -> impl Iterator<Item = (&CommittedFrame, &Event)> {
-    stories.iter().flat_map(|story| story.events.iter().map(move |event| (story, &event.fact)))
+    stories.iter().flat_map(|story| story.events.iter().map(move |event| (story, &event.event)))
 }
 
 /// A vessel that every start fills and the rate empties: how full it is after a start is the most that any window which

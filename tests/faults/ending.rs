@@ -81,10 +81,10 @@ pub(crate) fn judge_the_journal(world: &World) {
         }
     }
     assert!(stories.len() > 100, "there is hardly anything in the journal");
-    let said = |word: fn(&Event) -> bool| attempts::facts(&stories).filter(|(_, fact)| word(fact)).count();
-    let stops = said(|fact| matches!(fact, Event::OptedOut { .. }));
-    let starts = said(|fact| matches!(fact, Event::OptedIn { .. }));
-    let paused = said(|fact| matches!(fact, Event::AccountPaused { .. }));
+    let said = |word: fn(&Event) -> bool| attempts::facts(&stories).filter(|(_, event)| word(event)).count();
+    let stops = said(|event| matches!(event, Event::OptedOut { .. }));
+    let starts = said(|event| matches!(event, Event::OptedIn { .. }));
+    let paused = said(|event| matches!(event, Event::AccountPaused { .. }));
     println!("in the journal: {stops} STOP and {starts} START, and the account was paused {paused} times");
     assert!(stops > 0, "nobody said STOP, so nothing is shown of what stands behind it");
     let violations = attempts::check(&stories);

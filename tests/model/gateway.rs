@@ -83,7 +83,7 @@ impl Gateway {
     pub(crate) fn run(&mut self, secs: u64, command: Command) -> Answer {
         self.at = At { time: Timestamp::from_ms(START.as_ms() + secs * 1_000), position: self.at.position.next() };
         let decision = decide(self, command, self.at);
-        let events = decision.events.into_iter().filter(|event| !(self.drops_rows)(&event.fact)).collect();
+        let events = decision.events.into_iter().filter(|event| !(self.drops_rows)(&event.event)).collect();
         let frame = CommittedFrame { position: self.at.position, at: self.at.time, events };
         let writes = apply(&frame);
         for write in writes.clone() {
@@ -93,17 +93,17 @@ impl Gateway {
                 Write::DropTable(table) => self.rows.retain(|key, _| key.table != table),
             }
         }
-        frame.events.iter().for_each(|event| self.note(&event.fact));
+        frame.events.iter().for_each(|event| self.note(&event.event));
         self.read_texts(&writes);
         answer(&decision.reply)
     }
 
     /// Records what no row holds.
-    fn note(&mut self, fact: &Event) {
-        if let Some(after) = fact.directory_after(&self.directory) {
+    fn note(&mut self, event: &Event) {
+        if let Some(after) = event.directory_after(&self.directory) {
             self.directory = after;
         }
-        match fact {
+        match event {
             Event::Claimed { account, carrier_id, kind } => {
                 let (account, carrier_id, kind) = (account.clone(), carrier_id.clone(), kind.clone());
                 self.claims.insert(Claim { account, carrier_id, kind });

@@ -93,7 +93,7 @@ fn a_disagreement_prints_its_story_and_the_differences() {
     let stop = Text { from: "ann", to: "support", words: "STOP", mark: None, id: None };
     let steps = [(0, Act::Put(call)), (5, Act::Text(stop))];
     let story = Story(steps.map(|(secs, act)| Step { after: Pause::Secs(secs), act }).to_vec());
-    let drops_rows: DropsRows = |fact| matches!(fact, Event::OptedOut { .. });
+    let drops_rows: DropsRows = |event| matches!(event, Event::OptedOut { .. });
     assert_eq!(
         run(&story, drops_rows, &mut BTreeSet::new()).unwrap_err(),
         "after the last step of
@@ -113,16 +113,16 @@ opt-outs:
 #[test]
 fn the_model_detects_any_row_the_machine_drops() {
     let faults: [(&str, DropsRows); 10] = [
-        ("opt-outs", |fact| matches!(fact, Event::OptedOut { .. })),
-        ("opt-ins", |fact| matches!(fact, Event::OptedIn { .. })),
-        ("contacts and replies", |fact| matches!(fact, Event::ContactStored { .. })),
-        ("claims", |fact| matches!(fact, Event::Claimed { .. })),
-        ("strangers answered", |fact| matches!(fact, Event::StrangerAnswered { .. })),
-        ("landlines", |fact| matches!(fact, Event::LandlineFound { .. })),
-        ("unanswered attempts", |fact| matches!(fact, Event::SendUnknown { .. })),
-        ("postponed texts", |fact| matches!(fact, Event::SendPostponed { .. })),
-        ("outcomes of texts", |fact| matches!(fact, Event::MessageChanged { .. })),
-        ("call changes without an event", |fact| matches!(fact, Event::CallStored(_))),
+        ("opt-outs", |event| matches!(event, Event::OptedOut { .. })),
+        ("opt-ins", |event| matches!(event, Event::OptedIn { .. })),
+        ("contacts and replies", |event| matches!(event, Event::ContactStored { .. })),
+        ("claims", |event| matches!(event, Event::Claimed { .. })),
+        ("strangers answered", |event| matches!(event, Event::StrangerAnswered { .. })),
+        ("landlines", |event| matches!(event, Event::LandlineFound { .. })),
+        ("unanswered attempts", |event| matches!(event, Event::SendUnknown { .. })),
+        ("postponed texts", |event| matches!(event, Event::SendPostponed { .. })),
+        ("outcomes of texts", |event| matches!(event, Event::MessageChanged { .. })),
+        ("call changes without an event", |event| matches!(event, Event::CallStored(_))),
     ];
     for (what, drops_rows) in faults {
         assert!(run_all(10 * STORIES, drops_rows, Shrink::No).is_err(), "undetected: the machine drops {what}");

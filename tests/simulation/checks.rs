@@ -115,7 +115,7 @@ fn lanes_count_their_queued_segments(world: &World) {
 fn i1_acknowledged_webhooks_are_stored_once(world: &World, frames: &[Arc<CommittedFrame>]) {
     let mut claims: HashMap<(&str, &ClaimKind), &CommittedFrame> = HashMap::new();
     for (frame, event) in events(frames) {
-        if let Event::Claimed { carrier_id, kind, .. } = &event.fact
+        if let Event::Claimed { carrier_id, kind, .. } = &event.event
             && claims.insert((carrier_id, kind), frame).is_some_and(|first| frame.at.since(first.at) < CLAIMS_KEPT)
         {
             violation("dedupe", format!("{carrier_id} has two effects"));
@@ -162,7 +162,10 @@ fn i1_acknowledged_webhooks_are_stored_once(world: &World, frames: &[Arc<Committ
         })
         .collect();
     for frame in frames.iter().filter(|frame| frame.events.iter().any(is_inbound)) {
-        let of_a_text = |event: &NumberedEvent| matches!(&event.fact, Event::Claimed { carrier_id, kind: ClaimKind::Message, .. } if known.contains(carrier_id.as_str()));
+        let of_a_text = |event: &NumberedEvent| match &event.event {
+            Event::Claimed { carrier_id, kind: ClaimKind::Message, .. } => known.contains(carrier_id.as_str()),
+            _ => false,
+        };
         if !frame.events.iter().any(of_a_text) {
             violation("I2", format!("position {} has a text that was never posted", frame.position.0));
         }
@@ -170,14 +173,14 @@ fn i1_acknowledged_webhooks_are_stored_once(world: &World, frames: &[Arc<Committ
 }
 
 fn is_inbound(event: &NumberedEvent) -> bool {
-    matches!(event.fact, Event::MessageReceived { .. } | Event::MessageLate(_))
+    matches!(event.event, Event::MessageReceived { .. } | Event::MessageLate(_))
 }
 
 fn i4_call_sequences_have_no_gap(frames: &[Arc<CommittedFrame>]) {
     let mut last: HashMap<CallId, u64> = HashMap::new();
     for (frame, event) in events(frames) {
         let Some(sequence) = event.call_sequence else { continue };
-        let Some(call) = event.fact.call() else {
+        let Some(call) = event.event.call() else {
             violation("I4", format!("position {} has a call_sequence but no call", frame.position.0))
         };
         let last = last.entry(call.clone()).or_default();
@@ -195,7 +198,7 @@ fn i4_call_sequences_have_no_gap(frames: &[Arc<CommittedFrame>]) {
 fn i7_nothing_is_sent_after_stop(frames: &[Arc<CommittedFrame>]) {
     let mut opted_out: HashMap<E164, Block> = HashMap::new();
     for (frame, event) in events(frames) {
-        match &event.fact {
+        match &event.event {
             Event::OptOutsLoaded { opt_outs } => {
                 opted_out.extend(opt_outs.iter().filter_map(|(who, block)| Some((*who.kept()?, block.clone()))));
             }
@@ -223,7 +226,7 @@ fn i7_nothing_is_sent_after_stop(frames: &[Arc<CommittedFrame>]) {
 
 fn i5_each_text_of_ours_ends_once(world: &World, frames: &[Arc<CommittedFrame>]) {
     for (_, event) in events(frames) {
-        let Event::MessageQueued { message, .. } = &event.fact else { continue };
+        let Event::MessageQueued { message, .. } = &event.event else { continue };
         let id = message.id;
         let row = world.running().reads().ask(|view| view.message(id)).expect("the in-memory index is readable");
         let Some(row) = row else { violation("I5", format!("{id} has no row")) };
@@ -248,7 +251,7 @@ fn i5_each_text_of_ours_ends_once(world: &World, frames: &[Arc<CommittedFrame>])
 fn i6_each_send_is_a_recorded_attempt(world: &World, frames: &[Arc<CommittedFrame>]) {
     let mut attempts: BTreeSet<(MessageId, u32)> = BTreeSet::new();
     for (_, event) in events(frames) {
-        if let Event::SendStarted { message, .. } = &event.fact {
+        if let Event::SendStarted { message, .. } = &event.event {
             let attempt = u32::try_from(message.attempts.len()).expect("a message has few attempts");
             if !attempts.insert((message.id, attempt)) {
                 violation("I6", format!("attempt {attempt} of {} is recorded twice", message.id));
@@ -263,7 +266,7 @@ fn i6_each_send_is_a_recorded_attempt(world: &World, frames: &[Arc<CommittedFram
 /// Replies given to the platform stay true.
 fn replies_given_still_hold(world: &World, frames: &[Arc<CommittedFrame>]) {
     let queued: BTreeSet<MessageId> = events(frames)
-        .filter_map(|(_, event)| match &event.fact {
+        .filter_map(|(_, event)| match &event.event {
             Event::MessageQueued { message, .. } => Some(message.id),
             _ => None,
         })
@@ -278,7 +281,7 @@ fn replies_given_still_hold(world: &World, frames: &[Arc<CommittedFrame>]) {
     }
     let mut keys = HashMap::new();
     for (frame, event) in events(frames) {
-        if let Event::Answered { key, .. } = &event.fact
+        if let Event::Answered { key, .. } = &event.event
             && keys.insert(key, frame.at).is_some_and(|first| frame.at.since(first) < KEYS_KEPT)
         {
             violation("promise 2", "a keyed request took effect twice");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) fn i8_no_number_exceeds_its_rate(world: &World, frames: &[Arc<CommittedFrame>]) {
     let mut starts: BTreeMap<E164, Vec<(u64, u64)>> = BTreeMap::new();
     for (frame, event) in events(frames) {
-        if let Event::SendStarted { message, .. } = &event.fact {
+        if let Event::SendStarted { message, .. } = &event.event {
             let at = world.decided_ms[&frame.position.0];
             starts.entry(message.ours).or_default().push((at, u64::from(message.segments)));
         }
@@ -44,7 +44,7 @@ pub(crate) fn no_number_exceeds_its_daily_cap(world: &World, frames: &[Arc<Commi
     let directory = world.running().reads().directory();
     let mut days: BTreeMap<(String, LocalDay), (u32, u32)> = BTreeMap::new();
     for (frame, event) in events(frames) {
-        let Event::SendStarted { message, .. } = &event.fact else { continue };
+        let Event::SendStarted { message, .. } = &event.event else { continue };
         let number = &directory.numbers[&message.ours];
         let account = directory.accounts.get(&number.account).map(|account| (number.account.clone(), &account.limits));
         for (owner, limits) in [(message.ours.to_string(), &number.limits)].into_iter().chain(account) {
@@ -64,7 +64,7 @@ pub(crate) fn no_text_is_queued_past_its_expiry(world: &World, frames: &[Arc<Com
     let mut queued: HashMap<MessageId, (u64, Kind)> = HashMap::new();
     for (frame, event) in events(frames) {
         let at = world.decided_ms[&frame.position.0];
-        let left = match &event.fact {
+        let left = match &event.event {
             Event::MessageQueued { message, .. } => {
                 queued.insert(message.id, (at, message.kind));
                 continue;

@@ -203,8 +203,9 @@ impl Pair {
 }
 
 fn replied(frame: &offhook::machine::event::CommittedFrame) -> impl Iterator<Item = u64> + use<'_> {
-    let reply = |fact: &Event| matches!(fact, Event::MessageQueued { message, .. } if message.kind == Kind::AutoReply);
-    frame.events.iter().filter(move |event| reply(&event.fact)).map(|_| frame.at.as_ms())
+    let reply =
+        |event: &Event| matches!(event, Event::MessageQueued { message, .. } if message.kind == Kind::AutoReply);
+    frame.events.iter().filter(move |event| reply(&event.event)).map(|_| frame.at.as_ms())
 }
 
 fn call_id() -> CallId {

@@ -65,11 +65,11 @@ impl Node {
     /// The text of an outbound message.
     pub(crate) fn text(&self, id: MessageId) -> String {
         let frame = self.follow().frame(id.position()).expect("committed frames are readable").expect("it is there");
-        let of = |fact: &Event| match fact {
+        let of = |event: &Event| match event {
             Event::MessageQueued { message, text, .. } if message.id == id => text.kept().cloned(),
             _ => None,
         };
-        frame.events.iter().find_map(|event| of(&event.fact)).expect("a queued message has a text")
+        frame.events.iter().find_map(|event| of(&event.event)).expect("a queued message has a text")
     }
 
     fn follow(&self) -> &Follow {

@@ -149,7 +149,7 @@ impl Scenario {
     fn check(&self, death: Option<Death>) {
         let frames = self.node.frames();
         let stopped =
-            |frame: &CommittedFrame| frame.events.iter().any(|event| matches!(event.fact, Event::OptedOut { .. }));
+            |frame: &CommittedFrame| frame.events.iter().any(|event| matches!(event.event, Event::OptedOut { .. }));
         let stop = frames.iter().position(|frame| stopped(frame)).expect("STOP is in the journal");
         assert_eq!(frames.iter().filter(|frame| stopped(frame)).count(), 1, "{death:?}: STOP has one effect");
         let started = |frames: &[std::sync::Arc<CommittedFrame>]| -> BTreeSet<MessageId> {
@@ -176,7 +176,7 @@ impl Scenario {
 }
 
 fn start_of(event: &NumberedEvent) -> Option<MessageId> {
-    match &event.fact {
+    match &event.event {
         Event::SendStarted { message, .. } if message.kind != Kind::OptOutConfirmation => Some(message.id),
         _ => None,
     }

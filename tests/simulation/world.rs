@@ -94,7 +94,7 @@ pub(crate) fn run(plan: &Plan) -> BTreeSet<&'static str> {
     }
     world.settle();
     checks::at_rest(&mut world);
-    let events = checks::events(&world.frames).map(|(_, event)| event.fact.name());
+    let events = checks::events(&world.frames).map(|(_, event)| event.event.name());
     events.chain(world.covered.iter().copied()).collect()
 }
 

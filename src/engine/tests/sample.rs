@@ -97,7 +97,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::GATEWAY]) => is::<Gateway>(row),
         (Table::State, [kind::DAY, ..]) => is::<DayCount>(row),
         (Table::State, [kind::PAUSE, ..]) => is::<Pause>(row),
-        (Table::State, [kind::TROUBLE, ..]) => is::<BreakerState>(row),
+        (Table::State, [kind::BREAKER, ..]) => is::<BreakerState>(row),
         (Table::State, [kind::CAUSE, ..]) => is::<Cause>(row),
         (Table::State, [kind::REMEMBERED]) => is::<Month>(row),
         (Table::State, [kind::ERASED]) => is::<ErasureKey>(row),
@@ -152,7 +152,7 @@ fn every_kind_of_row_of_this_version_is_read_and_written_unchanged() {
     assert_eq!(kinds, all);
 
     let changes = Change::all_of(&directory_from(directory.into_iter()).unwrap());
-    let events = vec![NumberedEvent { call_sequence: None, fact: Event::DirectoryChanged { changes } }];
+    let events = vec![NumberedEvent { call_sequence: None, event: Event::DirectoryChanged { changes } }];
     let frame = CommittedFrame { position: Position(1), at: Timestamp::default(), events };
     let (written, rows) = (rows_of(&[frame]), Rows::from_iter(rows));
     assert!(written.len() > 9 && written.is_subset(&rows), "the rows of the directory are written as they were");

@@ -155,7 +155,7 @@ pub(super) async fn end(api: &Api, request: ApiRequest) -> Answered {
 async fn end_again(api: &Api, call: CallId, position: Position) -> Answered {
     let frame = api.frame(position).await?;
     for event in &frame.events {
-        match &event.fact {
+        match &event.event {
             Event::Answered { call: Some(shown), .. } => return Ok(json(StatusCode::OK, &show::call(shown))),
             Event::EndRecorded { call, ended } => {
                 return Ok(json(StatusCode::OK, &show::ended_before_start(call, ended)));

@@ -105,7 +105,7 @@ fn extend(document: &mut Value, fields: Map<String, Value>) {
 /// paused.
 fn paused_until(view: &impl View, number: E164, account: &str, now: Timestamp) -> Option<Timestamp> {
     let own = view.pause(number).map(|pause| pause.until);
-    let of_account = view.trouble(account).and_then(|trouble| trouble.paused).map(|paused| paused.until);
+    let of_account = view.breaker(account).and_then(|breaker| breaker.paused).map(|paused| paused.until);
     own.max(of_account).filter(|until| *until > now)
 }
 

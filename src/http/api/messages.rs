@@ -116,7 +116,7 @@ fn content(fields: &Fields<'_>) -> Option<Content> {
 /// Repeats the response of an earlier request, from the frame that holds it.
 async fn send_again(api: &Api, position: Position) -> Answered {
     let frame = api.frame(position).await?;
-    let queued = frame.events.iter().find_map(|event| match &event.fact {
+    let queued = frame.events.iter().find_map(|event| match &event.event {
         Event::MessageQueued { message, text, .. } => Some((message, text)),
         _ => None,
     });

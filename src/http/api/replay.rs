@@ -99,7 +99,7 @@ impl Api {
 /// Repeats the response of an earlier request, from the frame that holds it.
 async fn again(api: &Api, position: Position) -> Answered {
     let frame = api.frame(position).await?;
-    let replayed = frame.events.iter().find_map(|event| match &event.fact {
+    let replayed = frame.events.iter().find_map(|event| match &event.event {
         Event::Replayed(replayed) => Some(accepted(replayed)),
         _ => None,
     });

@@ -192,7 +192,7 @@ async fn a58_an_unreadable_signed_webhook_is_quarantined_once_and_gets_200() {
         .frames()
         .iter()
         .flat_map(|frame| frame.events.clone())
-        .filter_map(|event| match event.fact {
+        .filter_map(|event| match event.event {
             Event::Quarantined { raw, .. } => Some(raw.kept().unwrap().clone()),
             _ => None,
         })
@@ -258,7 +258,7 @@ async fn the_items_of_an_array_are_committed_in_the_carriers_order() {
         .frames()
         .iter()
         .flat_map(|frame| frame.events.clone())
-        .filter_map(|event| match event.fact {
+        .filter_map(|event| match event.event {
             Event::MessageReceived { text, .. } => Some(text.kept().unwrap().clone()),
             _ => None,
         })
@@ -397,16 +397,16 @@ async fn behind_a_listener_a_webhook_is_stored_and_a_truncated_body_is_not() {
     serving.await.unwrap();
 }
 
-fn received(fact: &Event) -> bool {
-    matches!(fact, Event::MessageReceived { .. })
+fn received(event: &Event) -> bool {
+    matches!(event, Event::MessageReceived { .. })
 }
 
-fn late(fact: &Event) -> bool {
-    matches!(fact, Event::MessageLate(_))
+fn late(event: &Event) -> bool {
+    matches!(event, Event::MessageLate(_))
 }
 
-fn quarantined(fact: &Event) -> bool {
-    matches!(fact, Event::Quarantined { .. })
+fn quarantined(event: &Event) -> bool {
+    matches!(event, Event::Quarantined { .. })
 }
 
 #[track_caller]

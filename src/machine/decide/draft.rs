@@ -43,14 +43,14 @@ impl<'a, V: View> Draft<'a, V> {
     }
 
     /// Records an event that the platform does not get, or not as part of a call.
-    pub(super) fn record(&mut self, fact: Event) {
-        self.events.push(NumberedEvent { call_sequence: None, fact });
+    pub(super) fn record(&mut self, event: Event) {
+        self.events.push(NumberedEvent { call_sequence: None, event });
     }
 
     /// Records an event that the platform gets as the next one of this call. The caller must store the call afterwards.
-    pub(super) fn record_visible(&mut self, call: &mut Call, fact: impl FnOnce(&Call) -> Event) {
+    pub(super) fn record_visible(&mut self, call: &mut Call, event: impl FnOnce(&Call) -> Event) {
         call.last_sequence += 1;
-        self.events.push(NumberedEvent { call_sequence: Some(call.last_sequence), fact: fact(call) });
+        self.events.push(NumberedEvent { call_sequence: Some(call.last_sequence), event: event(call) });
     }
 
     /// Returns the call as its next event shows it.
@@ -62,14 +62,14 @@ impl<'a, V: View> Draft<'a, V> {
     /// Records a change that the platform gets as the call's next event, made with `next_shown`.
     pub(super) fn record_change(&mut self, change: CallChange, event: impl FnOnce(Box<CallChange>) -> Event) {
         let call_sequence = Some(change.shown.call.last_sequence);
-        self.events.push(NumberedEvent { call_sequence, fact: event(Box::new(change)) });
+        self.events.push(NumberedEvent { call_sequence, event: event(Box::new(change)) });
     }
 
     /// Records an event of a message, visible as part of its call if it has one.
-    pub(super) fn record_in(&mut self, call: Option<&mut Call>, fact: Event) {
+    pub(super) fn record_in(&mut self, call: Option<&mut Call>, event: Event) {
         match call {
-            Some(call) => self.record_visible(call, |_| fact),
-            None => self.record(fact),
+            Some(call) => self.record_visible(call, |_| event),
+            None => self.record(event),
         }
     }
 
@@ -147,7 +147,7 @@ impl<'a, V: View> Draft<'a, V> {
 
     /// Returns the row of a call's id, including this decision's changes.
     pub(super) fn call(&self, id: &CallId) -> Option<CallRow> {
-        let changed = self.events.iter().rev().find_map(|event| match &event.fact {
+        let changed = self.events.iter().rev().find_map(|event| match &event.event {
             Event::CallStarted(change)
             | Event::CallUpdated(change)
             | Event::CallEnded(change)
@@ -190,7 +190,7 @@ impl<'a, V: View> Draft<'a, V> {
     pub(super) fn live(&self, theirs: E164) -> Vec<state::Live> {
         let mut live = self.view.live(theirs);
         for event in &self.events {
-            let (Event::CallUpdated(change) | Event::CallStored(change)) = &event.fact else { continue };
+            let (Event::CallUpdated(change) | Event::CallStored(change)) = &event.event else { continue };
             let call = &change.shown.call;
             if let Some(known) = live.iter_mut().find(|known| known.call == call.id) {
                 (known.session, known.our_number) = (call.session, call.our_number);
@@ -201,7 +201,7 @@ impl<'a, V: View> Draft<'a, V> {
 
     /// Returns a number's opt-out, including this decision's changes.
     pub(super) fn opt_out(&self, theirs: E164) -> Option<OptOut> {
-        let changed = self.events.iter().rev().find_map(|event| match &event.fact {
+        let changed = self.events.iter().rev().find_map(|event| match &event.event {
             Event::OptedOut { contact, opt_out, .. } if contact.kept() == Some(&theirs) => Some(Some(opt_out.clone())),
             Event::OptedIn { contact, opt_out, .. } if contact.kept() == Some(&theirs) => Some(opt_out.clone()),
             _ => None,

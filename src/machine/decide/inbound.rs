@@ -134,8 +134,8 @@ fn attach<V: View>(
         keyword,
         previous: call.last_message.replace(id),
     };
-    let fact = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
-    draft.record_visible(&mut call, |_| fact);
+    let event = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
+    draft.record_visible(&mut call, |_| event);
     draft.store(call, if opens { Live::Updated } else { Live::Same });
     Reply::InboundItem(IntakeOutcome::Attached)
 }

@@ -78,13 +78,13 @@ pub(super) fn enqueue_estimated<V: View>(
         keyword: None,
         previous: call.as_ref().and_then(|call| call.last_message),
     };
-    let fact = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
+    let event = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
     match call {
         Some(call) => {
             call.last_message = Some(message.id);
-            draft.record_visible(call, |_| fact);
+            draft.record_visible(call, |_| event);
         }
-        None => draft.record(fact),
+        None => draft.record(event),
     }
     message
 }
@@ -102,7 +102,7 @@ pub(super) fn leave<V: View>(draft: &mut Draft<'_, V>, message: &Message) -> Lan
 fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, segments: u16) -> Duration {
     let now = draft.now();
     let lane_paused_until = draft.view.pause(ours).map(|pause| pause.until);
-    let account_paused = draft.view.trouble(account).and_then(|trouble| trouble.paused);
+    let account_paused = draft.view.breaker(account).and_then(|breaker| breaker.paused);
     let account_paused_until = account_paused.map(|paused| paused.until);
     // Nothing is sent before the carrier's pause ends, so earlier texts are scheduled from then.
     let from = lane_paused_until.max(account_paused_until).unwrap_or_default().max(now);
@@ -115,8 +115,8 @@ fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, segments: u16)
     if let Some(limits) = draft.directory().account_limits(account) {
         let lane = draft.account_lane(account);
         waits.push(from.since(now) + rate::wait(limits, lane.empty_at, lane.queued_segments, segments, from));
-        let whose = CapOwner::Account(account.to_owned());
-        waits.push(until(day(draft, &whose, limits, lane.queued_segments, segments), now));
+        let owner = CapOwner::Account(account.to_owned());
+        waits.push(until(day(draft, &owner, limits, lane.queued_segments, segments), now));
     }
     waits.into_iter().max().unwrap_or_default()
 }
@@ -125,11 +125,11 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
     at.since(now)
 }
 
-fn day<V: View>(draft: &Draft<'_, V>, whose: &CapOwner, limits: &Limits, queued: u32, segments: u16) -> Timestamp {
+fn day<V: View>(draft: &Draft<'_, V>, owner: &CapOwner, limits: &Limits, queued: u32, segments: u16) -> Timestamp {
     if limits.segments_per_day.is_none() {
         return draft.now();
     }
-    let count = draft.view.day_count(whose).with(limits, queued, draft.now());
+    let count = draft.view.day_count(owner).with(limits, queued, draft.now());
     rate::cap_allows(limits, count, u32::from(segments), draft.now())
 }
 
@@ -157,10 +157,10 @@ pub(super) fn pay<V: View>(draft: &mut Draft<'_, V>, message: &Message, paid: Pa
     })
 }
 
-fn count<V: View>(draft: &mut Draft<'_, V>, whose: CapOwner, limits: &Limits, segments: u16) {
+fn count<V: View>(draft: &mut Draft<'_, V>, owner: CapOwner, limits: &Limits, segments: u16) {
     if limits.segments_per_day.is_some() {
-        let count = draft.view.day_count(&whose).with(limits, u32::from(segments), draft.now());
-        draft.record(Event::DayCounted { whose, count });
+        let count = draft.view.day_count(&owner).with(limits, u32::from(segments), draft.now());
+        draft.record(Event::DayCounted { owner, count });
     }
 }
 

@@ -41,11 +41,11 @@ pub(super) fn update<V: View>(
         SettledAs::Sent { .. } | SettledAs::Refused { .. } => None,
     };
     let account = message.account.clone();
-    let fact = match reason {
+    let event = match reason {
         Some(reason) => Some(failure_event(draft, account, reason, settled, began)),
         None => recovery_event(draft, account, began),
     };
-    fact.into_iter().for_each(|fact| draft.record(fact));
+    event.into_iter().for_each(|event| draft.record(event));
 }
 
 /// Returns the event for a request that began at `began` and failed for a reason other than its text.
@@ -56,9 +56,9 @@ fn failure_event<V: View>(
     settled: &Settled,
     began: Timestamp,
 ) -> Event {
-    let (before, cause_before) = (draft.view.trouble(&account), draft.view.cause(&account));
+    let (before, cause_before) = (draft.view.breaker(&account), draft.view.cause(&account));
     let paused_before = before.as_ref().and_then(|before| before.paused);
-    let trouble = match reason {
+    let breaker = match reason {
         Reason::CarrierFailing => breaker::failed(before, began, draft.now()),
         Reason::CredentialsRefused => breaker::refused(before, began, draft.now()),
     };
@@ -76,17 +76,17 @@ fn failure_event<V: View>(
         }
         None => (new, reason == Reason::CredentialsRefused),
     };
-    if trouble.paused.is_some() && (paused_before.is_none() || differs) {
-        Event::AccountPaused { account, trouble, cause: Some(cause) }
+    if breaker.paused.is_some() && (paused_before.is_none() || differs) {
+        Event::AccountPaused { account, breaker, cause: Some(cause) }
     } else {
-        Event::AccountFailed { account, trouble: Some(trouble), cause: Some(cause) }
+        Event::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) }
     }
 }
 
 /// Returns the event for a request that began at `began` and got a regular answer.
 fn recovery_event<V: View>(draft: &Draft<'_, V>, account: String, began: Timestamp) -> Option<Event> {
-    let before = draft.view.trouble(&account)?;
-    let Some(paused) = before.paused else { return Some(Event::AccountFailed { account, trouble: None, cause: None }) };
+    let before = draft.view.breaker(&account)?;
+    let Some(paused) = before.paused else { return Some(Event::AccountFailed { account, breaker: None, cause: None }) };
     // A text accepted before the carrier rejected the account does not show that it accepts more.
     let refused = draft.view.cause(&account).is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
     (!refused || paused.since < began).then_some(Event::AccountResumed { account })
@@ -94,8 +94,8 @@ fn recovery_event<V: View>(draft: &Draft<'_, V>, account: String, began: Timesta
 
 /// Makes paused accounts try again at once, since the operator may have fixed the cause.
 pub(super) fn try_accounts<V: View>(draft: &mut Draft<'_, V>) {
-    for (account, trouble, cause) in draft.view.failing_accounts() {
-        let Some(trouble) = breaker::tried_at_once(&trouble, draft.now()) else { continue };
-        draft.record(Event::AccountFailed { account, trouble: Some(trouble), cause: Some(cause.unwrap_or_default()) });
+    for (account, breaker, cause) in draft.view.failing_accounts() {
+        let Some(breaker) = breaker::tried_at_once(&breaker, draft.now()) else { continue };
+        draft.record(Event::AccountFailed { account, breaker: Some(breaker), cause: Some(cause.unwrap_or_default()) });
     }
 }

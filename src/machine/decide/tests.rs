@@ -149,7 +149,7 @@ impl World {
         let frame = CommittedFrame { position: self.next(), at: self.now, events };
         invariants::before(self, &frame);
         for event in &frame.events {
-            match &event.fact {
+            match &event.event {
                 Event::Claimed { account, carrier_id, kind } => {
                     let (account, carrier_id, kind) = (account.clone(), carrier_id.clone(), kind.clone());
                     let new = self.claims.insert(Claim { account, carrier_id, kind });
@@ -159,7 +159,7 @@ impl World {
                 _ => {}
             }
         }
-        let loaded = frame.events.iter().any(|event| event.fact.directory_after(&self.directory).is_some());
+        let loaded = frame.events.iter().any(|event| event.event.directory_after(&self.directory).is_some());
         write(&mut self.rows, &apply(&frame));
         self.journal.push(frame);
         if loaded {

@@ -20,7 +20,7 @@ use crate::rules::strangers::LastHour;
 stored! {
     struct NumberedEvent {
         call_sequence: Option<u64>,
-        fact: Event,
+        event: Event,
     }
     // Versions 2 to 4 added variants. Version 5 gave 32 and 33 the cause, which 43 and 44 were for.
     enum Event {
@@ -54,10 +54,10 @@ stored! {
         27 => Forgotten { tables: Vec<Table> },
         28 => LaneStored { ours: E164, lane: Lane },
         29 => AccountLaneStored { account: String, lane: Lane },
-        30 => DayCounted { whose: CapOwner, count: DayCount },
+        30 => DayCounted { owner: CapOwner, count: DayCount },
         31 => LanePaused { ours: E164, pause: Option<Pause> },
-        32 => AccountFailed { account: String, trouble: Option<BreakerState>, #[since(5)] cause: Option<Cause> },
-        33 => AccountPaused { account: String, trouble: BreakerState, #[since(5)] cause: Option<Cause> },
+        32 => AccountFailed { account: String, breaker: Option<BreakerState>, #[since(5)] cause: Option<Cause> },
+        33 => AccountPaused { account: String, breaker: BreakerState, #[since(5)] cause: Option<Cause> },
         34 => AccountResumed { account: String },
         35 => FeedParked { endpoint: String, thread: String, position: Option<Position> },
         36 => PersonErased { key: Private<ErasureKey> },
@@ -68,10 +68,10 @@ stored! {
         41 => LeaseDone { due: Timestamp, call: CallId },
         42 => StrangerAnswered { kind: Kind, answers: LastHour },
         45 => JournalLost { from: EventId, until: EventId };
-        43 was { account: String, trouble: BreakerState, cause: Cause }
-            => Self::AccountFailed { account, trouble: Some(trouble), cause: Some(cause) },
-        44 was { account: String, trouble: BreakerState, cause: Cause }
-            => Self::AccountPaused { account, trouble, cause: Some(cause) },
+        43 was { account: String, breaker: BreakerState, cause: Cause }
+            => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
+        44 was { account: String, breaker: BreakerState, cause: Cause }
+            => Self::AccountPaused { account, breaker, cause: Some(cause) },
     }
     struct CallChange {
         shown: CallShown,

@@ -23,7 +23,7 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
     if let Some(call) = call(event) {
         return Cow::Borrowed(call.as_str());
     }
-    match &event.fact {
+    match &event.event {
         Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => of_contact(contact),
         Event::MessageLate(late) => of_contact(&late.from),
         Event::AccountPaused { account, .. } | Event::AccountResumed { account } => Some(format!("~account-{account}")),
@@ -39,7 +39,7 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
 
 /// Whether the event is certainly the first of its thread.
 pub(super) fn begins(event: &NumberedEvent) -> bool {
-    match (event.call_sequence, &event.fact) {
+    match (event.call_sequence, &event.event) {
         (Some(sequence), _) => sequence == 1,
         (None, Event::MessageQueued { .. } | Event::Quarantined { .. }) => true,
         (None, _) => false,
@@ -49,15 +49,15 @@ pub(super) fn begins(event: &NumberedEvent) -> bool {
 /// Returns the call whose thread the event is in. Before record version 4 that included the call in which STOP was
 /// sent.
 pub(super) fn call(event: &NumberedEvent) -> Option<&CallId> {
-    match &event.fact {
+    match &event.event {
         Event::OptedOut { .. } | Event::OptedIn { .. } if event.call_sequence.is_none() => None,
-        fact => fact.call(),
+        event => event.call(),
     }
 }
 
 /// Whether the event belongs to an erased contact, so that its thread is unknown.
 pub(super) fn is_erased(event: &NumberedEvent) -> bool {
-    match &event.fact {
+    match &event.event {
         Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => {
             contact.kept().is_none() && call(event).is_none()
         }

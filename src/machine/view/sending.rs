@@ -52,8 +52,8 @@ pub trait SendingQueries: Queries {
     }
 
     /// Returns the last count of a daily cap.
-    fn day_count(&self, whose: &CapOwner) -> DayCount {
-        self.typed(&day_key(whose)).unwrap_or_default()
+    fn day_count(&self, owner: &CapOwner) -> DayCount {
+        self.typed(&day_key(owner)).unwrap_or_default()
     }
 
     /// Returns the pause of a lane, if it is paused.
@@ -68,8 +68,8 @@ pub trait SendingQueries: Queries {
     }
 
     /// Returns the state of an account's circuit breaker; `None` if the account works.
-    fn trouble(&self, account: &str) -> Option<BreakerState> {
-        self.typed(&state_key(kind::TROUBLE, account.as_bytes()))
+    fn breaker(&self, account: &str) -> Option<BreakerState> {
+        self.typed(&state_key(kind::BREAKER, account.as_bytes()))
     }
 
     /// Returns why an account fails; `None` if it works, or if a record version before 4 recorded the failure.
@@ -79,11 +79,11 @@ pub trait SendingQueries: Queries {
 
     /// Returns the failing accounts with their causes, sorted by name.
     fn failing_accounts(&self) -> Vec<(String, BreakerState, Option<Cause>)> {
-        let prefix = state_key(kind::TROUBLE, &[]);
+        let prefix = state_key(kind::BREAKER, &[]);
         let failing = self.scan(prefix.clone(), Vec::new());
         failing
             .filter_map(|(key, row)| Some((name_in(&key, &prefix)?.to_owned(), decode_row(&row)?)))
-            .map(|(account, trouble)| (account.clone(), trouble, self.cause(&account)))
+            .map(|(account, breaker)| (account.clone(), breaker, self.cause(&account)))
             .collect()
     }
 }

@@ -25,8 +25,8 @@ impl Dispatch {
     }
 
     /// Sets the count of a daily cap.
-    pub fn counted(&mut self, whose: &CapOwner, count: DayCount, now: Moment) {
-        match whose {
+    pub fn counted(&mut self, owner: &CapOwner, count: DayCount, now: Moment) {
+        match owner {
             CapOwner::Number(number) => drop(self.days.insert(*number, count)),
             CapOwner::Account(name) => self.account(name, now).day = count,
         }
@@ -50,7 +50,7 @@ impl Dispatch {
     /// Applies a committed frame.
     pub fn follow(&mut self, frame: &CommittedFrame, now: Moment) {
         for event in &frame.events {
-            match &event.fact {
+            match &event.event {
                 // The message was already found in the index when this worker started.
                 Event::MessageQueued { message, .. } if self.lane_of.contains_key(&message.id) => {}
                 Event::MessageQueued { message, lane, .. } | Event::SendPostponed { message, lane } => {
@@ -74,17 +74,17 @@ impl Dispatch {
                     self.release_lane(message.id, now);
                     self.release_account(message.id, now);
                 }
-                Event::DayCounted { whose, count } => self.counted(whose, *count, now),
+                Event::DayCounted { owner, count } => self.counted(owner, *count, now),
                 Event::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
-                Event::AccountFailed { account, trouble, .. } => {
-                    self.account_paused(account, trouble.as_ref().and_then(|trouble| trouble.paused), now);
+                Event::AccountFailed { account, breaker, .. } => {
+                    self.account_paused(account, breaker.as_ref().and_then(|breaker| breaker.paused), now);
                 }
-                Event::AccountPaused { account, trouble, .. } => self.account_paused(account, trouble.paused, now),
+                Event::AccountPaused { account, breaker, .. } => self.account_paused(account, breaker.paused, now),
                 Event::AccountResumed { account } => self.account_paused(account, None, now),
                 // The level refers to the journal's current time, and not to that of this worker's start.
                 Event::LaneStored { ours, .. } => drop(self.used.insert(*ours)),
-                fact => {
-                    if let Some(directory) = fact.directory_after(&self.directory) {
+                event => {
+                    if let Some(directory) = event.directory_after(&self.directory) {
                         self.use_directory(directory, frame, now);
                     }
                 }
@@ -107,7 +107,7 @@ impl Dispatch {
             self.accounts.entry(name.clone()).or_default();
         }
         for (name, account) in &mut self.accounts {
-            let empty_at = frame.events.iter().find_map(|event| match &event.fact {
+            let empty_at = frame.events.iter().find_map(|event| match &event.event {
                 Event::AccountLaneStored { account, lane } if account == name => Some(lane.empty_at),
                 _ => None,
             });

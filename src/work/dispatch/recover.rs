@@ -32,16 +32,16 @@ impl Dispatch {
         }
         let directory = view.directory();
         for (number, _) in directory.numbers.iter().filter(|(_, entry)| entry.limits.segments_per_day.is_some()) {
-            let whose = CapOwner::Number(*number);
-            self.counted(&whose, view.day_count(&whose), now);
+            let owner = CapOwner::Number(*number);
+            self.counted(&owner, view.day_count(&owner), now);
         }
         let of_numbers = directory.numbers.values().map(|entry| entry.account.as_str());
         let names: BTreeSet<&str> = of_numbers.chain(directory.accounts.keys().map(String::as_str)).collect();
         for name in names {
             self.found_account(name, view.account_lane(name).empty_at, now);
-            let whose = CapOwner::Account(name.to_owned());
-            self.counted(&whose, view.day_count(&whose), now);
-            self.account_paused(name, view.trouble(name).and_then(|trouble| trouble.paused), now);
+            let owner = CapOwner::Account(name.to_owned());
+            self.counted(&owner, view.day_count(&owner), now);
+            self.account_paused(name, view.breaker(name).and_then(|breaker| breaker.paused), now);
         }
     }
 }

@@ -239,8 +239,8 @@ impl World {
             let sequence = self.sequences.entry(name.to_owned()).or_default();
             *sequence += 1;
             let change = changed(name);
-            let fact = if name == *call { Event::CallEnded(change) } else { Event::CallStarted(change) };
-            NumberedEvent { call_sequence: Some(*sequence), fact }
+            let event = if name == *call { Event::CallEnded(change) } else { Event::CallStarted(change) };
+            NumberedEvent { call_sequence: Some(*sequence), event }
         });
         let events = events.collect();
         let position = self.committed().next();
@@ -248,12 +248,12 @@ impl World {
     }
 
     /// Commits an event outside a call, and reads it.
-    fn happens(&mut self, fact: Event) {
+    fn happens(&mut self, event: Event) {
         let position = self.committed().next();
         self.journal.push(CommittedFrame {
             position,
             at: self.now().wall,
-            events: vec![NumberedEvent { call_sequence: None, fact }],
+            events: vec![NumberedEvent { call_sequence: None, event }],
         });
         self.read();
     }

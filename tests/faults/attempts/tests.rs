@@ -58,7 +58,7 @@ fn i8_numbers_do_not_share_a_limit_and_one_without_a_limit_has_none() {
     let many = |number: &str| (2..20).map(|nth| start(nth, 0, number, 1)).collect::<Vec<_>>();
     breaks([vec![limited(OURS, 1_000, 1)], many(ANOTHER)].concat(), &[]);
     let mut unlimited = limited(OURS, 0, 1);
-    if let Event::DirectoryChanged { changes } = &mut unlimited.events[0].fact
+    if let Event::DirectoryChanged { changes } = &mut unlimited.events[0].event
         && let Change::Number(_, Some(number)) = &mut changes[0]
     {
         number.0.limits.millisegments_per_second = None;
@@ -72,8 +72,8 @@ fn breaks(stories: Vec<CommittedFrame>, expected: &[Violation]) {
     assert_eq!(check(&stories), expected);
 }
 
-fn story(ms: u64, fact: Event) -> CommittedFrame {
-    let event = NumberedEvent { call_sequence: None, fact };
+fn story(ms: u64, event: Event) -> CommittedFrame {
+    let event = NumberedEvent { call_sequence: None, event };
     CommittedFrame { position: Position(1), at: Timestamp::from_ms(NOON + ms), events: vec![event] }
 }
 

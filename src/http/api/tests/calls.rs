@@ -129,7 +129,7 @@ async fn a_put_of_an_ended_call_returns_it_and_ending_is_idempotent() {
     assert_eq!((&ended["state"], &ended["sms"]["refusal"]), (&json!("ended"), &json!("call_ended")));
     assert_eq!(shown(&world.put("/v1/calls/c-1", call()).await, 200), ended);
     assert_eq!(shown(&world.post("/v1/calls/c-1/end", json!({})).await, 200), ended);
-    assert_eq!(world.count(|fact| matches!(fact, Event::CallEnded(_))), 1);
+    assert_eq!(world.count(|event| matches!(event, Event::CallEnded(_))), 1);
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn a64_a_lane_is_paused_with_its_account() {
         let settled = Settled { outcome: SettledAs::NeverWritten, status: None, detail: None };
         submit(Command::Settle { message, attempt: 1, settled }).await;
     }
-    let account = world.reads.ask(|view| view.trouble("main")).unwrap().unwrap().paused.unwrap();
+    let account = world.reads.ask(|view| view.breaker("main")).unwrap().unwrap().paused.unwrap();
     assert_eq!(lane(&world).await.1, json!(account.until.to_string()));
 }
 

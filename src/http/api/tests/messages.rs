@@ -193,8 +193,8 @@ async fn a_message_is_queued_even_if_the_client_disconnects() {
     assert_eq!(world.count(queued), 1);
 }
 
-fn queued(fact: &Event) -> bool {
-    matches!(fact, Event::MessageQueued { .. })
+fn queued(event: &Event) -> bool {
+    matches!(event, Event::MessageQueued { .. })
 }
 
 async fn with_key(world: &World, key: &str, body: Value) -> Answer {

@@ -49,7 +49,7 @@ async fn r11_outbound_media_is_refused_and_nothing_is_queued() {
         let with_media = json!({ "text": "look", field: ["https://example.com/a.jpg"] });
         check(&world.post(SEND, with_media).await, 422, "outbound_media_unsupported");
     }
-    assert_eq!(world.count(|fact| matches!(fact, Event::MessageQueued { .. })), 0);
+    assert_eq!(world.count(|event| matches!(event, Event::MessageQueued { .. })), 0);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn d5_a_text_after_the_hang_up_gets_200_and_the_auto_reply() {
     let before = world.frames().len();
     assert_eq!(world.webhook(signed(MESSAGES, &text("SM2", "one more thing"))).await.status, 200);
     let after = &world.frames()[before..];
-    let queued = after.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.fact {
+    let queued = after.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.event {
         Event::MessageQueued { message, text, .. } => Some((message, text)),
         _ => None,
     });

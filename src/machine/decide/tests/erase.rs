@@ -118,7 +118,7 @@ fn anothers_text_with_the_number_in_it_is_erased_and_the_message_stays() {
     world.run(2, text(BOB, SUPPORT, "ask him"));
     world.run(3, erase(ANN));
     let after = erased(&world, ANN);
-    let received = after.journal.iter().flat_map(|frame| &frame.events).filter_map(|event| match &event.fact {
+    let received = after.journal.iter().flat_map(|frame| &frame.events).filter_map(|event| match &event.event {
         Event::MessageReceived { message, text, .. } => Some((message.theirs.kept().cloned(), text.kept().cloned())),
         _ => None,
     });
@@ -166,7 +166,7 @@ fn an_ended_call_that_texted_an_erased_person_keeps_no_number() {
     let after = erased(&called(), ANN);
     assert_eq!(after.rows(Table::State, &[kind::LIVE], &[], usize::MAX), []);
     assert_eq!(after.call("b").party(), Some(CAROL.parse().unwrap()));
-    let alternative = after.journal.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.fact {
+    let alternative = after.journal.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.event {
         Event::CallUpdated(change) if change.shown.call.id.as_str() == "b" => Some(change.shown.call.party()),
         _ => None,
     });

@@ -190,7 +190,7 @@ fn a67_a64_with_the_breaker_open_all_numbers_wait_for_the_probe() {
         world.run(1, Step::Settle(nth, SettledAs::Unknown));
     }
     world.run(1, say("b", "x"));
-    let tried_at = world.trouble("main").unwrap().paused.unwrap().until;
+    let tried_at = world.breaker("main").unwrap().paused.unwrap().until;
     let explained = explained(&world, 6);
     assert_eq!((explained.waiting_for, explained.due_at), (Some(WaitingFor::CarrierPause), Some(tried_at)));
 }

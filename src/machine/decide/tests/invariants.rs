@@ -60,7 +60,7 @@ fn records_round_trip_and_their_meta_holds_no_personal_data(frame: &CommittedFra
         }
     }
     for event in &frame.events {
-        if let Event::MessageQueued { text, .. } | Event::MessageReceived { text, .. } = &event.fact {
+        if let Event::MessageQueued { text, .. } | Event::MessageReceived { text, .. } = &event.event {
             let text = text.kept().unwrap();
             assert!(text.is_empty() || !holds(&meta, text.as_bytes()), "the meta contains a text");
         }
@@ -76,17 +76,17 @@ pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
 fn call_sequences_have_no_gap(world: &mut World, frame: &CommittedFrame) {
     for event in &frame.events {
         let Some(sequence) = event.call_sequence else { continue };
-        let call = event.fact.call().expect("only events of a call have a call_sequence");
+        let call = event.event.call().expect("only events of a call have a call_sequence");
         let last = world.sequences.entry(call.clone()).or_default();
         *last += 1;
-        assert_eq!(sequence, *last, "call_sequence has no gaps: {:?}", event.fact);
+        assert_eq!(sequence, *last, "call_sequence has no gaps: {:?}", event.event);
     }
 }
 
 /// R52, R53 for inbound messages; A19, A20 for outbound ones.
 fn ended_calls_get_no_messages(world: &World, frame: &CommittedFrame) {
     for event in &frame.events {
-        let (Event::MessageReceived { message, .. } | Event::SendStarted { message, .. }) = &event.fact else {
+        let (Event::MessageReceived { message, .. } | Event::SendStarted { message, .. }) = &event.event else {
             continue;
         };
         let Some(call) = &message.call else { continue };
@@ -99,7 +99,7 @@ fn ended_calls_get_no_messages(world: &World, frame: &CommittedFrame) {
 /// A54.
 fn final_states_are_kept(world: &World, frame: &CommittedFrame) {
     use MessageState::{Cancelled, Delivered, Failed, Undelivered};
-    for message in frame.events.iter().filter_map(|event| event.fact.message()) {
+    for message in frame.events.iter().filter_map(|event| event.event.message()) {
         let Some(before) = Queries::message(world, message.id) else { continue };
         if matches!(before.state, Cancelled | Delivered | Failed | Undelivered) {
             assert_eq!(message.state, before.state, "a final state is kept");
@@ -110,7 +110,7 @@ fn final_states_are_kept(world: &World, frame: &CommittedFrame) {
 /// A20.
 fn only_open_sessions_get_a_closing_message(world: &World, frame: &CommittedFrame) {
     for event in &frame.events {
-        let Event::MessageQueued { message, .. } = &event.fact else { continue };
+        let Event::MessageQueued { message, .. } = &event.event else { continue };
         if message.kind == Kind::Closing {
             let before = message.call.as_ref().and_then(|call| Queries::call(world, call));
             let Some(CallRow::Call(before)) = before else { panic!("a closing message without a call") };
@@ -122,7 +122,7 @@ fn only_open_sessions_get_a_closing_message(world: &World, frame: &CommittedFram
 /// I7, R36.
 fn nothing_is_sent_to_blocked_people(world: &World, frame: &CommittedFrame) {
     for event in &frame.events {
-        let Event::SendStarted { message, .. } = &event.fact else { continue };
+        let Event::SendStarted { message, .. } = &event.event else { continue };
         let theirs = message.theirs.kept().and_then(Address::number).expect("only numbers are texted");
         let confirms = message.kind == Kind::OptOutConfirmation;
         assert!(confirms || !world.opted_out(theirs, message.ours), "a text to an opted-out number");

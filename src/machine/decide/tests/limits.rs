@@ -120,7 +120,7 @@ fn a64_a_429_pauses_the_whole_lane() {
     postponed(1, 429)(&mut world, 11);
     let pause = world.pause(SUPPORT.parse().unwrap()).unwrap();
     assert!(pause.until >= world.now + std::time::Duration::from_millis(500), "{pause:?}");
-    assert_eq!(world.trouble("main"), None, "a 429 is not a failure of the account");
+    assert_eq!(world.breaker("main"), None, "a 429 is not a failure of the account");
     world.run(12, go(1));
     postponed(1, 429)(&mut world, 12);
     assert_eq!(world.pause(SUPPORT.parse().unwrap()).unwrap().laters, 2);
@@ -195,11 +195,11 @@ fn a64_repeated_failures_open_the_breaker_and_make_an_event() {
         let events = lines(&world, &decision);
         assert_eq!(events.contains(&"account.paused".to_owned()), nth == 5, "{events:?}");
     }
-    assert!(world.trouble("main").unwrap().paused.is_some());
+    assert!(world.breaker("main").unwrap().paused.is_some());
     world.run(2, say("a", "x"));
     world.run(2, go(6));
     then(&mut world, 2, sent(6), &["done", "account.resumed", "message.sent a custom"]);
-    assert_eq!(world.trouble("main"), None);
+    assert_eq!(world.breaker("main"), None);
 }
 
 #[test]
@@ -211,17 +211,17 @@ fn a64_a_refusal_or_our_own_stop_is_not_an_account_failure() {
         world.run(1, go(nth));
         world.run(1, Step::Settle(nth, SettledAs::Interrupted));
     }
-    assert_eq!(world.trouble("main"), None);
+    assert_eq!(world.breaker("main"), None);
     for nth in 7..=10 {
         world.run(2, say("a", "x"));
         world.run(2, go(nth));
         world.run(2, unknown(nth));
     }
-    assert_eq!(world.trouble("main").unwrap().failed_at.len(), 4);
+    assert_eq!(world.breaker("main").unwrap().failed_at.len(), 4);
     world.run(3, say("a", "x"));
     world.run(3, go(11));
     then(&mut world, 3, refused(11, FailureCode::Blocked), &["done", "message.failed a custom blocked"]);
-    assert_eq!(world.trouble("main"), None);
+    assert_eq!(world.breaker("main"), None);
 }
 
 #[test]
@@ -231,10 +231,10 @@ fn a64_500_and_above_count_against_the_account() {
     world.run(1, say("a", "x"));
     world.run(1, go(1));
     postponed(1, 503)(&mut world, 1);
-    assert_eq!(world.trouble("main").unwrap().failed_at.len(), 1);
+    assert_eq!(world.breaker("main").unwrap().failed_at.len(), 1);
     assert_eq!(world.message(1).state, MessageState::Queued);
     world.run(2, text(ANN, SUPPORT, "hi"));
     world.run(2, go(1));
     world.run(2, later(1));
-    assert_eq!(world.trouble("main"), None, "any status below 500 counts as an answer");
+    assert_eq!(world.breaker("main"), None, "any status below 500 counts as an answer");
 }

@@ -44,8 +44,11 @@ fn a35_a34_a_keyword_answer_obeys_the_switch_of_the_calls_phase() {
         })
     };
     let confirmations = |world: &World| {
-        let facts = world.journal.iter().flat_map(|frame| &frame.events).map(|event| &event.fact);
-        let queued = |fact: &&Event| matches!(fact, Event::MessageQueued { message, .. } if message.kind == Kind::OptOutConfirmation);
+        let facts = world.journal.iter().flat_map(|frame| &frame.events).map(|event| &event.event);
+        let queued = |event: &&Event| match event {
+            Event::MessageQueued { message, .. } => message.kind == Kind::OptOutConfirmation,
+            _ => false,
+        };
         facts.filter(queued).count()
     };
     for (when, confirmed) in [(Phase::Waiting, 0), (Phase::Connected, 1)] {

@@ -93,13 +93,13 @@ pub(super) fn everything() -> World {
     world.run(804, lost(3..5));
     // A lease of an unknown call, as an erasure may leave behind.
     let done = Event::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
-    world.commit(vec![NumberedEvent { call_sequence: None, fact: done }]);
+    world.commit(vec![NumberedEvent { call_sequence: None, event: done }]);
     world
 }
 
 /// The events of a journal, by name.
 fn names(journal: &[CommittedFrame]) -> BTreeSet<&'static str> {
-    journal.iter().flat_map(|frame| &frame.events).map(|event| event.fact.name()).collect()
+    journal.iter().flat_map(|frame| &frame.events).map(|event| event.event.name()).collect()
 }
 
 /// All events that this program writes. Only version 1 loaded a directory in one event.
@@ -137,7 +137,7 @@ fn a57_the_meta_holds_no_personal_data() {
     for frame in everything().journal {
         let (meta, bodies) = record::encode(frame.at, &frame.events);
         let described = record::describe(&meta);
-        assert!(described.contains(frame.events[0].fact.name()), "{described}");
+        assert!(described.contains(frame.events[0].event.name()), "{described}");
         for person in &people {
             assert!(!holds(&meta, person), "{person:?} in the meta of {frame:?}");
             assert!(!holds(described.as_bytes(), person), "{person:?} in {described}");
@@ -240,8 +240,8 @@ fn one_record_holds_more_opt_outs_than_a_u16_counts() {
     let opt_outs = (0..70_000)
         .map(|nth| (format!("+1206{nth:07}").parse::<E164>().unwrap().into(), Block::everywhere()))
         .collect();
-    let fact = Event::OptOutsLoaded { opt_outs };
-    let events = [NumberedEvent { call_sequence: None, fact }];
+    let event = Event::OptOutsLoaded { opt_outs };
+    let events = [NumberedEvent { call_sequence: None, event }];
     let (meta, bodies) = record::encode(START, &events);
     let read = record::decode(Position(1), &meta, bodies.into_iter().map(Some).collect()).unwrap();
     assert_eq!(read.events, events);
@@ -317,7 +317,7 @@ fn the_sample_of_this_version_is_written_byte_for_byte() {
 fn version_5_merges_the_events_of_accounts_with_and_without_a_cause() {
     let account = || "main".to_owned();
     let (_, frames) = read_sample(4);
-    let paused = frames.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.fact {
+    let paused = frames.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.event {
         Event::AccountPaused { cause, .. } => cause.clone(),
         _ => None,
     });
@@ -325,8 +325,8 @@ fn version_5_merges_the_events_of_accounts_with_and_without_a_cause() {
     // Number 33 of version 3: an account, and a breaker that never failed and is not paused.
     let meta = [&[3, 0, 1, 0, 33][..], &encode_row(&account()), &[0, 0]].concat();
     let frame = record::decode(Position(1), &meta, Vec::new()).unwrap();
-    let fact = Event::AccountPaused { account: account(), trouble: BreakerState::default(), cause: None };
-    assert_eq!(frame.events, [NumberedEvent { call_sequence: None, fact }]);
+    let event = Event::AccountPaused { account: account(), breaker: BreakerState::default(), cause: None };
+    assert_eq!(frame.events, [NumberedEvent { call_sequence: None, event }]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn in_flight() -> World {
 }
 
 fn paused_until(world: &World) -> u64 {
-    world.trouble("main").unwrap().paused.unwrap().until.since(START).as_secs()
+    world.breaker("main").unwrap().paused.unwrap().until.since(START).as_secs()
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn f06_refused_probes_back_off_and_a_success_resumes() {
     }
     world.run(25, go(1));
     then(&mut world, 25, sent(1), &["done", "account.resumed", "message.sent a custom"]);
-    assert_eq!((world.trouble("main"), world.cause("main")), (None, None));
+    assert_eq!((world.breaker("main"), world.cause("main")), (None, None));
     invariants::at_the_end(&world);
 }
 

@@ -23,8 +23,8 @@ impl World {
     fn pause_account(&mut self, until_ms: u64) {
         let until = START + Duration::from_millis(until_ms);
         let paused = Some(Paused { since: self.now().wall, until, probes: 0 });
-        let trouble = BreakerState { failed_at: Vec::new(), paused };
-        self.apply(Event::AccountPaused { account: "main".to_owned(), trouble, cause: None });
+        let breaker = BreakerState { failed_at: Vec::new(), paused };
+        self.apply(Event::AccountPaused { account: "main".to_owned(), breaker, cause: None });
     }
 }
 
@@ -111,7 +111,7 @@ fn a28_an_accounts_daily_cap_counts_starts_not_yet_in_the_journal() {
     // Three lanes at once, and none of the starts is in the journal yet.
     assert_eq!(world.dispatch.next(world.now()).len(), 2);
     world.apply(Event::DayCounted {
-        whose: CapOwner::Account("main".to_owned()),
+        owner: CapOwner::Account("main".to_owned()),
         count: DayCount { day: LocalDay(i32::from(START.day().0)), segments: 2 },
     });
     assert_eq!(world.dispatch.next(world.now()), []);

@@ -45,11 +45,11 @@ fn a64_a_message_between_attempts_is_queued_and_not_ready_before_its_time() {
     world.run(1_000);
     assert_eq!(world.backlog(), Backlog { waiting: [0, 1, 0], ..Backlog::default() });
     let since = world.sent[0].1 + 30_000;
-    let trouble = BreakerState {
+    let breaker = BreakerState {
         failed_at: Vec::new(),
         paused: Some(Paused { since: START, until: START + Duration::MAX, probes: 0 }),
     };
-    world.apply(Event::AccountPaused { account: "main".to_owned(), trouble, cause: None });
+    world.apply(Event::AccountPaused { account: "main".to_owned(), breaker, cause: None });
     world.run(40_000);
     let held = Backlog { waiting: [0, 1, 0], ready_since: World::after_ms(since), paused: true, ..Backlog::default() };
     assert_eq!(world.backlog(), held);

@@ -142,8 +142,8 @@ impl World {
         LaneRow { empty_at, queued_segments: 0 }
     }
 
-    pub(super) fn apply(&mut self, fact: Event) {
-        let events = vec![NumberedEvent { call_sequence: None, fact }];
+    pub(super) fn apply(&mut self, event: Event) {
+        let events = vec![NumberedEvent { call_sequence: None, event }];
         let at = self.now().wall - Duration::from_millis(self.journal_behind_ms);
         let frame = CommittedFrame { position: Position(self.position), at, events };
         self.dispatch.follow(&frame, self.now());
@@ -211,7 +211,7 @@ impl World {
             let before = self.days.get(&counts).copied().unwrap_or_default();
             let count = before.with(&limits, u32::from(message.segments), self.now().wall);
             self.days.insert(counts, count);
-            self.apply(Event::DayCounted { whose: CapOwner::Number(counts), count });
+            self.apply(Event::DayCounted { owner: CapOwner::Number(counts), count });
         }
         let lane = self.lane(&message);
         message.attempts.push(Attempt { at: self.now().wall, outcome: AttemptOutcome::Open, status: None });

@@ -234,8 +234,8 @@ impl Outage {
         let (call, sequence) = if is_new { (0, 1) } else { (nth % self.calls, nth / self.calls + 1) };
         let name = if is_new { "new".to_owned() } else { format!("c-{call}") };
         let change = changed(&name);
-        let fact = if sequence == 1 { Event::CallStarted(change) } else { Event::CallUpdated(change) };
-        let events = vec![NumberedEvent { call_sequence: Some(sequence), fact }];
+        let event = if sequence == 1 { Event::CallStarted(change) } else { Event::CallUpdated(change) };
+        let events = vec![NumberedEvent { call_sequence: Some(sequence), event }];
         CommittedFrame { position: Position(position), at: Timestamp::from_ms(0), events }
     }
 }

@@ -15,8 +15,8 @@ const BOB: &str = "+14155550108";
 fn f03_events_of_a_contact_arrive_in_order_whichever_response_is_first() {
     let mut world = World::new();
     for contact in [ANN, BOB] {
-        for fact in [stop(contact), start(contact), stop(contact)] {
-            world.happens(fact);
+        for event in [stop(contact), start(contact), stop(contact)] {
+            world.happens(event);
         }
     }
     for kind in ["contact.opted_out", "contact.opted_in", "contact.opted_out"] {
@@ -49,7 +49,7 @@ fn f03_an_account_is_not_resumed_before_it_was_paused() {
     for account in ["main", "other"] {
         world.happens(Event::AccountPaused {
             account: account.to_owned(),
-            trouble: BreakerState::default(),
+            breaker: BreakerState::default(),
             cause: Some(Cause::default()),
         });
         world.happens(Event::AccountResumed { account: account.to_owned() });
@@ -91,7 +91,7 @@ fn f03_parked_events_are_delivered_though_their_contact_was_erased() {
     let mut world = with_ann_parked();
     world.record_progress();
     for event in world.journal.iter_mut().flat_map(|frame| &mut frame.events) {
-        if let Event::OptedOut { contact, .. } = &mut event.fact {
+        if let Event::OptedOut { contact, .. } = &mut event.event {
             *contact = Private::Erased;
         }
     }
