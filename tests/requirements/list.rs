@@ -6,8 +6,8 @@ use std::fmt;
 /// The kinds of numbers, and how many there are of each.
 const KINDS: [(char, u32); 3] = [('R', 63), ('D', 6), ('A', 73)];
 
-/// All that may wait: the bytes of media (R1 to R13), pages for people (R15 to R25), and the audit (A72).
-const MAY_WAIT: [&str; 10] = ["R1", "R2", "R3", "R12", "R13", "R15", "R16", "R17", "R25", "A72"];
+/// All that may wait: the bytes of media (R1 to R13, A50, A52), pages for people (R15 to R25), and the audit (A72).
+const MAY_WAIT: [&str; 12] = ["R1", "R2", "R3", "R12", "R13", "R15", "R16", "R17", "R25", "A50", "A52", "A72"];
 
 /// What fits beside a number and its tests.
 const SENTENCE_MAX: usize = 80;

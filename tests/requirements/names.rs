@@ -12,12 +12,18 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Test {
     pub(crate) place: String,
     pub(crate) name: String,
+    /// Why it shows nothing alone.
+    pub(crate) note: Option<&'static str>,
 }
 
 impl Test {
     /// How many numbers stand before this one in the name; nothing if it is not there.
     pub(crate) fn names(&self, number: Number) -> Option<usize> {
-        numbers(&self.name).position(|named| named == number)
+        self.numbers().position(|named| named == number)
+    }
+
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = Number> {
+        numbers(&self.name)
     }
 }
 
@@ -30,13 +36,25 @@ impl fmt::Display for Test {
 /// Every test of the project at `root`, file by file.
 pub(crate) fn all(root: &Path) -> Vec<Test> {
     let mut tests = Vec::new();
-    for path in ["src", "tests"].into_iter().flat_map(|directory| sources(&root.join(directory))) {
+    for path in files(root) {
         let source = fs::read_to_string(&path).expect("the source can be read");
-        let place = path.strip_prefix(root).expect("a source is below the root").with_extension("");
-        let place = place.strip_prefix("src").unwrap_or(&place).display().to_string();
-        tests.extend(in_source(&source).into_iter().map(|name| Test { place: place.clone(), name }));
+        let place = place(root, &path);
+        let test = |name| Test { place: place.clone(), name, note: None };
+        tests.extend(in_source(&source).into_iter().map(test));
     }
     tests
+}
+
+/// The files of every source.
+pub(crate) fn files(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let root = root.to_owned();
+    ["src", "tests"].into_iter().flat_map(move |directory| sources(&root.join(directory)))
+}
+
+/// A file as [`Test::place`] has it.
+pub(crate) fn place(root: &Path, path: &Path) -> String {
+    let place = path.strip_prefix(root).expect("a source is below the root").with_extension("");
+    place.strip_prefix("src").unwrap_or(&place).display().to_string()
 }
 
 /// Tests that name a number that does not exist.
@@ -115,7 +133,8 @@ fn numbers_stand_between_underscores_and_goals_are_none() {
     let name = "a53_g5_r9_a_9_d_a1b_after_d2";
     let found: Vec<_> = numbers(name).map(|number| number.to_string()).collect();
     assert_eq!(found, ["A53", "R9", "D2"]);
-    let test = Test { place: "tests/gateway/api".to_owned(), name: "r99_r7_it_sends".to_owned() };
+    let (place, name) = ("tests/gateway/api".to_owned(), "r99_r7_it_sends".to_owned());
+    let test = Test { place, name, note: None };
     assert_eq!(
         unknown(&[test]),
         ["tests/gateway/api::r99_r7_it_sends names R99, which does not exist: correct the name"]
