@@ -7,7 +7,7 @@
 use offhook::engine::{CompactionOptions, Compactor, Core, EngineFailed, WallClock};
 use offhook::index::{CLAIMS_MAX, Claims, Index, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
-use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Options, Record, Which};
+use offhook::journal::{FileJournal, HookedJournal, Journal, Operation, Options};
 use offhook::machine::command::{Command, IntakeOutcome, PutCall, Reply};
 use offhook::machine::rows::ROWS_VERSION;
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
@@ -137,7 +137,11 @@ impl Bench {
         let opened = SledIndex::open(&home.join("index"), Owner { journal: identity, rows_version: ROWS_VERSION })?;
         let today = (Timestamp::default() + SystemTime::now().duration_since(UNIX_EPOCH)?).day();
         let claims = Claims::open(&home.join("claims"), identity, today, CLAIMS_MAX)?;
-        let journal = WatchedJournal { inner: journal, watch: Arc::clone(&watch) };
+        let times = Arc::clone(&watch);
+        let journal = HookedJournal::new(journal, move |operation, run| match operation {
+            Operation::Append => times.time(APPEND, run),
+            Operation::Sync => times.time(SYNC, run),
+        });
         let index = WatchedIndex { inner: opened.index, watch: Arc::clone(&watch) };
         let clock = Box::new(WallClock::new());
         let (core, _) = Core::recover(Box::new(journal), Box::new(index), claims, clock)?;
@@ -379,41 +383,6 @@ impl Watch {
 
     fn seen(&self) -> [u64; 4] {
         std::array::from_fn(|place| self.0[place].load(Ordering::Relaxed))
-    }
-}
-
-struct WatchedJournal {
-    inner: FileJournal,
-    watch: Arc<Watch>,
-}
-
-impl Journal for WatchedJournal {
-    fn identity(&self) -> [u8; 16] {
-        self.inner.identity()
-    }
-
-    fn next(&self) -> Position {
-        self.inner.next()
-    }
-
-    fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
-        self.watch.time(APPEND, || self.inner.append(records, now))
-    }
-
-    fn sync(&mut self) -> Result<(), JournalFailed> {
-        self.watch.time(SYNC, || self.inner.sync())
-    }
-
-    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed> {
-        self.inner.drop_before(position)
-    }
-
-    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
-        self.inner.erase(which)
-    }
-
-    fn reader(&self) -> Arc<dyn JournalReader> {
-        self.inner.reader()
     }
 }
 

@@ -15,6 +15,8 @@ mod reads;
 mod rebuild;
 mod repair;
 mod tail;
+#[cfg(feature = "test-support")]
+mod testing;
 
 pub use self::clock::{ACCEPTED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock, wall};
 pub use self::compaction::{CompactionFailed, CompactionHandle, CompactionOptions, Compactor, Spare, compact};
@@ -23,6 +25,8 @@ pub use self::erase::Erased;
 pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY};
 pub use self::reads::Reads;
 pub use self::tail::{Follow, FollowFailed};
+#[cfg(feature = "test-support")]
+pub use self::testing::SetClock;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,8 @@ mod file;
 mod frame;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
+#[cfg(feature = "test-support")]
+mod hooked;
 pub mod inspect;
 mod lock;
 mod loss;
@@ -30,6 +32,8 @@ mod tests;
 pub use ballast::Ballast;
 pub use file::{FileJournal, Options, SEGMENT_BYTES};
 pub use frame::{BODIES_MAX, FRAME_BYTES_MAX};
+#[cfg(feature = "test-support")]
+pub use hooked::{HookedJournal, Operation};
 pub use lock::{Lock, LockFailed};
 pub use loss::{Lost, Plan, epoch_after};
 #[cfg(feature = "test-support")]

@@ -10,10 +10,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use offhook::engine::{Clock, Core, Engine, Handle, WallClock};
-use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::{FileJournal, Options};
 use offhook::machine::command::{Command, PutCall, Reply};
-use offhook::model::{CallId, Caller, Directory, Phase, Position, Queue, QueueId, Settings, Timestamp};
+use offhook::model::{CallId, Caller, Directory, Position, Queue, QueueId, Settings, Timestamp};
 use offhook::net::{Client, ClientBounds};
 use offhook::observe::Readiness;
 use offhook::work::feed::{Bounds, Feed, Filter, Start};
@@ -54,7 +53,7 @@ fn g17_a65_a_backlog_drains_in_order_in_little_memory_and_delays_no_new_call() {
     let is_measured = setting.is_some() && !cfg!(debug_assertions);
     let events = setting.map_or(EVENTS, |text| text.parse().expect("OFFHOOK_EVENTS is a number"));
     let place = tempfile::tempdir().expect("a temporary directory");
-    let (core, began) = filled(place.path(), events, Box::new(WallClock::new()));
+    let (core, began) = filled(place.path(), events, WallClock::new());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let figures = runtime.block_on(drain(core, began, events));
     println!("{figures:#?}");
@@ -97,11 +96,9 @@ fn a_hundred_thousand_parked_calls_cost_a_few_hundred_bytes_each() {
 }
 
 /// A gateway's core with this many undelivered events.
-fn filled(place: &Path, events: u64, clock: Box<dyn Clock>) -> (Core, Position) {
+fn filled(place: &Path, events: u64, clock: impl Clock + 'static) -> (Core, Position) {
     let journal = FileJournal::open(&place.join("journal"), Options::default()).expect("a journal");
-    let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
-    let index = Box::new(MemoryIndex::new());
-    let (mut core, _) = Core::recover(Box::new(journal), index, claims, clock).expect("a core");
+    let (mut core, _) = Core::in_memory(journal, clock);
     let queue = Queue {
         name: "Support".to_owned(),
         parent: None,
@@ -201,7 +198,7 @@ fn f23_f24_events_flow_after_503s_and_are_signed_by_the_machines_clock() {
     const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = tempfile::tempdir().expect("a temporary directory");
-    let (core, began) = filled(place.path(), EVENTS, Box::new(Ahead(WallClock::new())));
+    let (core, began) = filled(place.path(), EVENTS, Ahead(WallClock::new()));
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let follow = core.follow();
         let (engine, handle) = Engine::start(core).expect("a thread");
@@ -355,17 +352,8 @@ fn queue_id() -> QueueId {
 /// Starts a call, or changes its agent.
 fn put_call(call: &str, nth: u64) -> Command {
     Command::PutCall(PutCall {
-        call: CallId::read(call).expect("a valid call id"),
-        caller: Caller::Withheld,
-        queue: queue_id(),
-        language: None,
-        phase: Phase::Connected,
         agent: Some(Some(format!("agent-{nth}"))),
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
+        ..PutCall::new(CallId::read(call).expect("a valid call id"), Caller::Withheld, queue_id())
     })
 }
 

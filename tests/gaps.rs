@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
-use offhook::engine::{Clock, Core, Engine, Handle, Reads, WallClock};
-use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
+use offhook::engine::{Clock, Core, Engine, Handle, Reads, SetClock, WallClock};
 use offhook::journal::MemoryJournal;
 use offhook::machine::command::{Command, PutCall, Reply};
 use offhook::machine::show;
-use offhook::model::{CallId, Caller, Directory, Phase, Position, Queue, QueueId, Settings, Timestamp};
+use offhook::model::{CallId, Caller, Directory, Position, Queue, QueueId, Settings};
 use offhook::net::{Client, ClientBounds};
 use offhook::observe::Readiness;
 use offhook::sim::platform::{Delivery, Platform, PlatformSettings};
@@ -114,7 +113,7 @@ struct World {
     engine: Engine,
     handle: Handle,
     reads: Reads,
-    now_ms: Arc<AtomicU64>,
+    clock: SetClock,
     covers: Arc<AtomicU64>,
     stop: CancellationToken,
 }
@@ -123,11 +122,8 @@ impl World {
     /// A journal that begins so many days ago.
     fn begun(days: u64) -> Self {
         let begun = WallClock::new().now() - Duration::from_millis(days * DAY_MS);
-        let now_ms = Arc::new(AtomicU64::new(begun.as_ms()));
-        let journal = Box::new(MemoryJournal::new([7; 16]));
-        let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
-        let clock = Box::new(ByHand(Arc::clone(&now_ms)));
-        let (mut core, _) = Core::recover(journal, Box::new(MemoryIndex::new()), claims, clock).unwrap();
+        let clock = SetClock::at(begun);
+        let (mut core, _) = Core::in_memory(MemoryJournal::new([7; 16]), clock.clone());
         let queue = Queue {
             name: "Support".to_owned(),
             parent: None,
@@ -144,11 +140,11 @@ impl World {
         let reads = core.reads();
         let (engine, handle) = Engine::start(core).unwrap();
         let covers = Arc::new(AtomicU64::new(0));
-        Self { engine, handle, reads, now_ms, covers, stop: CancellationToken::new() }
+        Self { engine, handle, reads, clock, covers, stop: CancellationToken::new() }
     }
 
     fn pass_days(&self, days: u64) {
-        self.now_ms.fetch_add(days * DAY_MS, Ordering::Relaxed);
+        self.clock.pass(Duration::from_millis(days * DAY_MS));
     }
 
     /// Everything up to this position is in a snapshot.
@@ -157,19 +153,7 @@ impl World {
     }
 
     async fn begin(&self, call: &str) {
-        let put = PutCall {
-            call: CallId::read(call).unwrap(),
-            caller: Caller::Withheld,
-            queue: queue_id(),
-            language: None,
-            phase: Phase::Connected,
-            agent: None,
-            call_type: "inbound_ivr".to_owned(),
-            wait_sms_consent: false,
-            version: None,
-            alternative: None,
-            attestation: None,
-        };
+        let put = PutCall::new(CallId::read(call).unwrap(), Caller::Withheld, queue_id());
         self.handle.submit(Command::PutCall(put), SOON).await.unwrap();
     }
 
@@ -251,17 +235,6 @@ impl SnapshotCoverage for Snapshot {
     }
 
     fn ask(&self) {}
-}
-
-/// A clock set by the test.
-struct ByHand(Arc<AtomicU64>);
-
-impl Clock for ByHand {
-    fn now(&mut self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::Relaxed))
-    }
-
-    fn not_before(&mut self, _at: Timestamp) {}
 }
 
 fn kinds(platform: &Platform) -> Vec<String> {

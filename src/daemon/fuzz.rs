@@ -3,13 +3,12 @@
 use super::systemd;
 use crate::carrier::fuzz::{TWILIO, Written, signature};
 use crate::config::seed;
-use crate::engine::{Clock, Core, Engine, Reads};
+use crate::engine::{Core, Engine, Reads, SetClock};
 use crate::http::api::{Api, Scope, Token, router};
 use crate::http::hooks::Hooks;
-use crate::index::{Claims, MemoryIndex};
 use crate::journal::MemoryJournal;
 use crate::machine::command::{Command, PutCall};
-use crate::model::{CallId, Caller, Directory, Phase, Position, QueueId, Secret, Timestamp};
+use crate::model::{CallId, Caller, Directory, Position, QueueId, Secret, Timestamp};
 use crate::net::ClientBounds;
 use crate::observe::{NotReady, Readiness};
 use crate::work::{Account, Accounts, HttpLink};
@@ -150,9 +149,7 @@ struct Gateway {
 
 impl Gateway {
     fn new() -> Self {
-        let (journal, claims) = (MemoryJournal::new([1; 16]), Claims::in_memory([2; 16], 1_000));
-        let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(FixedClock(NOW)));
-        let (mut core, _) = core.expect("memory does not fail");
+        let (mut core, _) = Core::in_memory(MemoryJournal::new([1; 16]), SetClock::at(NOW));
         let seed = Command::Seed { directory: Box::new(DIRECTORY.clone()), opt_outs: Vec::new() };
         core.commit([Command::GatewayStarted, seed, Command::PutCall(call())]).expect("memory does not fail");
         let reads = core.reads();
@@ -205,19 +202,6 @@ impl Gateway {
     }
 }
 
-/// A fixed clock that never goes back.
-struct FixedClock(Timestamp);
-
-impl Clock for FixedClock {
-    fn now(&mut self) -> Timestamp {
-        self.0
-    }
-
-    fn not_before(&mut self, at: Timestamp) {
-        self.0 = self.0.max(at);
-    }
-}
-
 impl Drop for Gateway {
     fn drop(&mut self) {
         let _ended = self.engine.stop();
@@ -229,19 +213,11 @@ fn kind(headers: &HeaderMap) -> &str {
 }
 
 fn call() -> PutCall {
-    PutCall {
-        call: CallId::read("c-1").expect("it is a call id"),
-        caller: Caller::read("+12065550142").expect("it is a number"),
-        queue: QueueId::try_from("support".to_owned()).expect("it is a name"),
-        language: None,
-        phase: Phase::Connected,
-        agent: None,
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
-    }
+    PutCall::new(
+        CallId::read("c-1").expect("it is a call id"),
+        Caller::read("+12065550142").expect("it is a number"),
+        QueueId::try_from("support".to_owned()).expect("it is a name"),
+    )
 }
 
 #[cfg(test)]

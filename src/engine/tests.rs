@@ -10,7 +10,7 @@ use crate::machine::command::{Command, IntakeOutcome, PutCall, Reply};
 use crate::machine::rows::ROWS_VERSION;
 use crate::machine::state::CallRow;
 use crate::machine::view::Queries;
-use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Phase, Position, Timestamp};
+use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Position, Timestamp};
 use crate::rules::directory::example;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,9 +60,9 @@ fn a_batch_that_was_never_synced_leaves_nothing_behind() {
 #[test]
 fn the_journals_time_never_goes_back_even_across_a_restart() {
     let mut world = World::new();
-    world.clock.store(2_000_000_000_000, Ordering::Relaxed);
+    world.clock.set(Timestamp::from_ms(2_000_000_000_000));
     world.core.commit([text("SM1", "hello")]).unwrap();
-    world.clock.store(1_000_000_000_000, Ordering::Relaxed);
+    world.clock.set(Timestamp::from_ms(1_000_000_000_000));
     world.restart();
     world.core.commit([text("SM2", "hello")]).unwrap();
     let times: Vec<_> = world.frames().iter().map(|frame| frame.at).collect();
@@ -79,9 +79,7 @@ fn g13_a_clock_set_forward_by_a_day_ends_no_call_and_drops_no_claim() {
         hands: hands.clone(),
         jumped: None,
     };
-    let (journal, claims) = (MemoryJournal::new([1; 16]), Claims::in_memory([2; 16], CLAIMS_MAX));
-    let (mut core, _) =
-        Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(clock)).unwrap();
+    let (mut core, _) = Core::in_memory(MemoryJournal::new([1; 16]), clock);
     let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
     core.commit([Command::GatewayStarted, seed, put("c-1", "+12065550142"), text("SM1", "hello")]).unwrap();
 
@@ -170,7 +168,7 @@ fn a_follower_reads_the_same_from_memory_and_from_the_journal() {
 fn the_first_position_at_a_time_is_found() {
     let mut world = World::new();
     for secs in [10, 20, 20, 30] {
-        world.clock.store(2_000_000_000_000 + secs * 1_000, Ordering::Relaxed);
+        world.clock.set(Timestamp::from_ms(2_000_000_000_000 + secs * 1_000));
         world.core.commit([text(&format!("SM{}", world.journal.next().0), "hello")]).unwrap();
     }
     let follow = world.core.follow();
@@ -229,14 +227,14 @@ fn d4_a_text_finds_its_active_call_through_the_index_in_sled() {
 /// A gateway's core in memory, with the example directory and one call of +12065550142 in the queue `support`.
 struct World {
     journal: MemoryJournal,
-    clock: Arc<AtomicU64>,
+    clock: SetClock,
     core: Core,
 }
 
 impl World {
     fn new() -> Self {
         let journal = MemoryJournal::new([1; 16]);
-        let clock = Arc::new(AtomicU64::new(1_763_791_200_000));
+        let clock = SetClock::at(wall(0));
         let (mut core, _) = recover(&journal, MemoryIndex::new(), &clock);
         let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
         core.commit([Command::GatewayStarted, seed, put("c-1", "+12065550142")]).unwrap();
@@ -274,27 +272,9 @@ fn received(core: &Core) -> u32 {
     }
 }
 
-fn recover(journal: &MemoryJournal, index: impl Index + 'static, clock: &Arc<AtomicU64>) -> (Core, Recovered) {
+fn recover(journal: &MemoryJournal, index: impl Index + 'static, clock: &SetClock) -> (Core, Recovered) {
     let claims = Claims::in_memory([2; 16], CLAIMS_MAX);
-    let clock = SetClock { set: Arc::clone(clock), last: Timestamp::default() };
-    Core::recover(Box::new(journal.clone()), Box::new(index), claims, Box::new(clock)).unwrap()
-}
-
-/// A clock that shows the time the test sets, but never goes back.
-struct SetClock {
-    set: Arc<AtomicU64>,
-    last: Timestamp,
-}
-
-impl Clock for SetClock {
-    fn now(&mut self) -> Timestamp {
-        self.last = self.last.max(Timestamp::from_ms(self.set.load(Ordering::Relaxed)));
-        self.last
-    }
-
-    fn not_before(&mut self, at: Timestamp) {
-        self.last = self.last.max(at);
-    }
+    Core::recover(Box::new(journal.clone()), Box::new(index), claims, Box::new(clock.clone())).unwrap()
 }
 
 /// The readings of the steady clock and the wall clock, in seconds.
@@ -350,19 +330,7 @@ fn call_id(id: &str) -> CallId {
 }
 
 fn put(id: &str, caller: &str) -> Command {
-    Command::PutCall(PutCall {
-        call: call_id(id),
-        caller: Caller::read(caller).unwrap(),
-        queue: "support".to_owned().try_into().unwrap(),
-        language: None,
-        phase: Phase::Connected,
-        agent: None,
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
-    })
+    Command::PutCall(PutCall::new(call_id(id), Caller::read(caller).unwrap(), "support".to_owned().try_into().unwrap()))
 }
 
 fn text(sid: &str, text: &str) -> Command {

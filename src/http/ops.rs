@@ -126,9 +126,12 @@ mod tests {
         let first = webhook("SM1");
         world.disk.is_stalling().await;
         let others = [webhook("SM2"), webhook("SM3")];
-        while waiting().await.0 < 2.0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let both_wait = async {
+            while waiting().await.0 < 2.0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), both_wait).await.unwrap();
         tokio::time::sleep(HELD).await;
         let (commands, age) = waiting().await;
         assert!(commands == 2.0 && (HELD.as_secs_f64()..30.0).contains(&age), "{commands} for {age} s");

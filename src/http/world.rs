@@ -5,8 +5,7 @@ use super::api::{self, Api, Scope, Token};
 use super::hooks::Hooks;
 use crate::carrier::{Dialect, twilio};
 use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock};
-use crate::index::{CLAIMS_MAX, Claims, MemoryIndex};
-use crate::journal::{Journal, JournalFailed, JournalReader, MemoryJournal, Record, Which};
+use crate::journal::{HookedJournal, MemoryJournal, Operation};
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::{CommittedFrame, Event};
 use crate::model::{Directory, Position, Secret, Timestamp};
@@ -73,10 +72,14 @@ impl World {
         change(&mut directory);
         let opt_outs = opt_outs.iter().map(|number| (number.parse().unwrap(), Block::everywhere())).collect();
         let disk = Disk::default();
-        let journal = Stalling { journal: MemoryJournal::new([7; 16]), disk: disk.clone() };
-        let claims = Claims::in_memory([9; 16], CLAIMS_MAX);
-        let (mut core, _) =
-            Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, Box::new(WallClock::new())).unwrap();
+        let stalling = disk.clone();
+        let journal = HookedJournal::new(MemoryJournal::new([7; 16]), move |operation, run| {
+            if operation == Operation::Sync {
+                stalling.sync();
+            }
+            run()
+        });
+        let (mut core, _) = Core::in_memory(journal, WallClock::new());
         let seed = Command::Seed { directory: Box::new(directory), opt_outs };
         assert_eq!(core.commit([Command::GatewayStarted, seed]).unwrap(), [Reply::Done, Reply::Done]);
         let reads = core.reads();
@@ -312,41 +315,5 @@ impl Disk {
         let mut stall = changed.wait_while(stall, |stall| stall.stalls).unwrap();
         stall.waiting = false;
         drop(stall);
-    }
-}
-
-struct Stalling {
-    journal: MemoryJournal,
-    disk: Disk,
-}
-
-impl Journal for Stalling {
-    fn identity(&self) -> [u8; 16] {
-        self.journal.identity()
-    }
-
-    fn next(&self) -> Position {
-        self.journal.next()
-    }
-
-    fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
-        self.journal.append(records, now)
-    }
-
-    fn sync(&mut self) -> Result<(), JournalFailed> {
-        self.disk.sync();
-        self.journal.sync()
-    }
-
-    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed> {
-        self.journal.drop_before(position)
-    }
-
-    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
-        self.journal.erase(which)
-    }
-
-    fn reader(&self) -> Arc<dyn JournalReader> {
-        self.journal.reader()
     }
 }

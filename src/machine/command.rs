@@ -175,6 +175,26 @@ pub struct PutCall {
     pub attestation: Option<Attestation>,
 }
 
+#[cfg(feature = "test-support")]
+impl PutCall {
+    /// A connected inbound call, with nothing said that may be left out.
+    pub fn new(call: CallId, caller: Caller, queue: QueueId) -> Self {
+        Self {
+            call,
+            caller,
+            queue,
+            language: None,
+            phase: Phase::Connected,
+            agent: None,
+            call_type: "inbound_ivr".to_owned(),
+            wait_sms_consent: false,
+            version: None,
+            alternative: None,
+            attestation: None,
+        }
+    }
+}
+
 /// A request to send an agent's text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Send {

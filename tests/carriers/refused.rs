@@ -8,6 +8,7 @@ use offhook::sim::checker;
 use offhook::sim::platform::Delivery;
 use serde_json::Value;
 use std::fs;
+use std::time::Instant;
 
 /// A well-formed token that the carrier does not know.
 const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
@@ -101,7 +102,9 @@ async fn ten_texts(world: &World) -> Vec<String> {
 /// Waits until readiness shows the account as paused, and checks the metric.
 async fn wait_until_paused(world: &World, gateway: &Gateway) {
     let is_noted = |notes: Value| notes.to_string().contains("account main: paused, its texts wait: Twilio");
+    let until = Instant::now() + SOON;
     while !is_noted(notes(world).await) {
+        assert!(Instant::now() < until, "it is not paused: {}", notes(world).await);
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     let metrics = gateway.metrics().await;

@@ -1,6 +1,6 @@
 //! Receipts that overtake answers, carriers that ask for a pause, and carriers that are down for a while.
 
-use crate::process::{SOON, World};
+use crate::process::{SOON, World, nothing_for};
 use crate::stage::{self, Line};
 use offhook::sim::carrier::{Behaviour, CarrierSettings, Post};
 use offhook::sim::checker;
@@ -156,7 +156,7 @@ async fn a64_a_failing_carrier_is_paused_and_probed_by_one_request_at_a_time() {
         caller.is_sent(&world, "hello").await;
     }
     world.platform.wait_for(SOON, |event| event.kind == "account.paused").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    nothing_for(Duration::from_secs(4)).await;
     let tried = world.carrier.counts().0;
     // Up to four failures and one request per number before the pause; then probes after 1 s, 3 s and 7 s.
     let probes = (1..10).take_while(|nth| began.elapsed().as_secs() >= (1 << nth) - 1).count();

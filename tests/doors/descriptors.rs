@@ -1,7 +1,7 @@
 //! A gateway whose descriptors are used up.
 
 use crate::peer::{Line, PATIENCE, connect, source};
-use crate::process::{World, skipped, wire};
+use crate::process::{World, nothing_for, skipped, wire};
 use crate::stage::{Honest, What, plain, quiet, value};
 use crate::webhook::Webhook;
 use std::fs;
@@ -65,7 +65,7 @@ async fn g21_without_free_descriptors_the_doors_wait_and_recover() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // Its pauses double from 10 ms to a second, so it asks the system some seven times in the first second.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    nothing_for(Duration::from_secs(2)).await;
     let complaints = world.home.log().matches(complaint).count();
     let most = 8 + usize::try_from(began.elapsed().as_secs()).unwrap();
     assert!(complaints <= most, "{complaints} complaints in {:.1?}", began.elapsed());

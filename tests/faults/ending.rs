@@ -2,7 +2,7 @@
 
 use crate::attempts;
 use crate::load::{CALLERS, CANARY, Promised, numbers};
-use crate::process::{Gateway, TOKEN, World};
+use crate::process::{Gateway, TOKEN, World, nothing_for};
 use offhook::journal::{FileJournal, Journal as _, Options};
 use offhook::machine::event::Event;
 use offhook::machine::record;
@@ -47,7 +47,7 @@ pub(crate) async fn judge(world: &World, promised: &Promised, kills: usize) -> S
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     // What is doubled comes late: a moment for that, and a last look.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    nothing_for(Duration::from_secs(1)).await;
     let (violations, summary) = violations(world, promised).await;
     let shown: Vec<_> = violations.iter().take(20).map(|violation| format!("{violation}")).collect();
     assert!(violations.is_empty(), "{} promises were broken:\n{}\n{summary:?}", violations.len(), shown.join("\n"));

@@ -7,7 +7,6 @@ use crate::snapshots::put_call;
 use crate::stopped::Stopped;
 use offhook::config::seed;
 use offhook::engine::{Core, WallClock};
-use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::{FileJournal, Options};
 use offhook::machine::command::Command;
 use offhook::model::Position;
@@ -142,8 +141,7 @@ async fn f25_segments_missing_at_the_beginning_are_refused_until_accepted() {
 fn undelivered(world: &World, calls: usize) -> Vec<PathBuf> {
     let data = world.home.data();
     let journal = FileJournal::open(&data.join("journal"), Options { segment_bytes: 1_000 }).unwrap();
-    let (claims, index) = (Claims::in_memory([7; 16], CLAIMS_MAX), Box::new(MemoryIndex::new()));
-    let (mut core, _) = Core::recover(Box::new(journal), index, claims, Box::new(WallClock::new())).unwrap();
+    let (mut core, _) = Core::in_memory(journal, WallClock::new());
     let document = fs::read_to_string(world.home.path("directory.json")).unwrap();
     let seed = seed::read(&document, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
     let seed = Command::Seed { directory: Box::new(seed.directory), opt_outs: seed.opt_outs };

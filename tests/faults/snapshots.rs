@@ -7,12 +7,11 @@ use crate::load::{ours, theirs, world};
 use crate::process::World;
 use offhook::config::seed;
 use offhook::engine::{CompactionOptions, Core, WallClock, compact};
-use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, PutCall};
 use offhook::machine::rows::ROWS_VERSION;
-use offhook::model::{CallId, Caller, Phase, Position};
+use offhook::model::{CallId, Caller, Position};
 use offhook::sim::carrier::Behaviour;
 use std::fs;
 
@@ -68,9 +67,7 @@ fn days_before(world: &World) -> Position {
     let options = Options { segment_bytes: 1_000 };
     let journal = FileJournal::open(&data.join("journal"), options).unwrap();
     let origin = Origin { journal: journal.identity(), rows_version: ROWS_VERSION };
-    let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
-    let index = Box::new(MemoryIndex::new());
-    let (mut core, _) = Core::recover(Box::new(journal), index, claims, Box::new(WallClock::new())).unwrap();
+    let (mut core, _) = Core::in_memory(journal, WallClock::new());
     let document = fs::read_to_string(world.home.path("directory.json")).unwrap();
     let seed = seed::read(&document, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
     let seed = Command::Seed { directory: Box::new(seed.directory), opt_outs: seed.opt_outs };
@@ -92,17 +89,9 @@ fn days_before(world: &World) -> Position {
 }
 
 pub(crate) fn put_call(call: usize) -> Command {
-    Command::PutCall(PutCall {
-        call: CallId::read(&format!("c-{call}")).unwrap(),
-        caller: Caller::Number(theirs(call)),
-        queue: "queue-0".to_owned().try_into().unwrap(),
-        language: None,
-        phase: Phase::Connected,
-        agent: None,
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
-    })
+    Command::PutCall(PutCall::new(
+        CallId::read(&format!("c-{call}")).unwrap(),
+        Caller::Number(theirs(call)),
+        "queue-0".to_owned().try_into().unwrap(),
+    ))
 }

@@ -4,13 +4,12 @@ use crate::process::{SOON, World, offhook, said};
 use crate::shared::{OURS, world};
 use offhook::config::seed;
 use offhook::engine::{CompactionOptions, Core, WallClock, compact};
-use offhook::index::{CLAIMS_MAX, Claims, MemoryIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
 use offhook::machine::command::{Command, Content, PutCall, Send};
 use offhook::machine::keys::encode_row;
 use offhook::machine::rows::ROWS_VERSION;
-use offhook::model::{CallId, Caller, E164, Phase, Position};
+use offhook::model::{CallId, Caller, E164, Position};
 use offhook::sim::platform::Delivery;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -201,9 +200,7 @@ fn day_before(world: &World) {
     let data = world.home.data();
     let journal = FileJournal::open(&data.join("journal"), Options { segment_bytes: 1_000 }).unwrap();
     let origin = Origin { journal: journal.identity(), rows_version: ROWS_VERSION };
-    let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
-    let (index, clock) = (Box::new(MemoryIndex::new()), Box::new(WallClock::new()));
-    let (mut core, _) = Core::recover(Box::new(journal), index, claims, clock).unwrap();
+    let (mut core, _) = Core::in_memory(journal, WallClock::new());
     let document = fs::read_to_string(world.home.path("directory.json")).unwrap();
     let seed = seed::read(&document, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
     let seed = Command::Seed { directory: Box::new(seed.directory), opt_outs: seed.opt_outs };
@@ -226,17 +223,12 @@ fn day_before(world: &World) {
 
 fn put_call(call: &str, caller: &str) -> Command {
     Command::PutCall(PutCall {
-        call: CallId::read(call).unwrap(),
-        caller: Caller::read(caller).unwrap(),
-        queue: "support".to_owned().try_into().unwrap(),
-        language: None,
-        phase: Phase::Connected,
         agent: Some(Some("a-1".to_owned())),
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
+        ..PutCall::new(
+            CallId::read(call).unwrap(),
+            Caller::read(caller).unwrap(),
+            "support".to_owned().try_into().unwrap(),
+        )
     })
 }
 

@@ -1,6 +1,6 @@
 //! Events on their way out: endpoints that are gone and come back, that want little, and that want all of it again.
 
-use crate::process::{Gateway, SOON, TOKEN, World, offhook, said, wire};
+use crate::process::{Gateway, SOON, TOKEN, World, nothing_for, offhook, said, wire};
 use crate::shared::{OURS, api, on_the_phone, world};
 use offhook::sim::platform::{Delivery, Fault, Platform, PlatformBehaviour, PlatformSettings};
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ async fn a65_an_endpoint_that_answers_410_raises_an_alarm_and_resumes_in_order()
     let events = caller.hangs_up(&world).await;
     let sequences: Vec<_> = events.iter().map(|event| event.call_sequence.unwrap()).collect();
     assert_eq!(sequences, (1..=events.len() as u64).collect::<Vec<_>>());
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    nothing_for(Duration::from_millis(1_500)).await;
     assert!(gateway.metrics().await.contains(&format!("{paused} 0")));
 }
 

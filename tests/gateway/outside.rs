@@ -1,6 +1,6 @@
 //! A carrier and a platform that are not well. Each test has a gateway of its own.
 
-use crate::process::{SOON, World};
+use crate::process::{SOON, World, nothing_for};
 use crate::shared::{OURS, count, on_the_phone, world};
 use offhook::sim::carrier::Behaviour;
 use offhook::sim::checker;
@@ -75,7 +75,7 @@ async fn a55_a65_a_platform_that_was_down_from_the_start_gets_each_event_in_orde
     // One of them ends before the platform has heard of any, and what came before its end is told all the same.
     assert_eq!(world.client.end_call(&calls[0].call, "agent_hangup").await.unwrap().status, 200);
     // Long enough that deliveries were tried and have failed.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    nothing_for(Duration::from_millis(300)).await;
     assert_eq!(world.platform.count(), 0);
 
     world.platform.come_up().unwrap();

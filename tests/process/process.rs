@@ -41,6 +41,11 @@ pub(crate) fn skipped(why: &str) {
     writeln!(std::io::stderr(), "SKIPPED: {why}").expect("there is a standard error");
 }
 
+/// Lets time pass in which nothing may happen; what follows checks that nothing did.
+pub(crate) async fn nothing_for(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// Runs a command that ends by itself.
 pub(crate) fn offhook(arguments: &[&str]) -> Output {
     quiet(Command::new(binary()).args(arguments)).output().expect("the binary can be run")

@@ -2,9 +2,9 @@
 
 use super::rng::SeededRng;
 use offhook::index::{Index, MemoryIndex};
-use offhook::journal::{FileJournal, Journal, JournalFailed, JournalReader, Record, Which};
+use offhook::journal::{FileJournal, HookedJournal, JournalFailed, Operation};
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
-use offhook::model::{Position, Timestamp};
+use offhook::model::Position;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,48 +57,16 @@ impl Fate {
 }
 
 /// A journal whose process dies as planned.
-pub(crate) struct MortalJournal {
-    pub(crate) journal: FileJournal,
-    pub(crate) fate: Fate,
-}
-
-impl MortalJournal {
-    fn survive(&self, death: Death) -> Result<(), JournalFailed> {
-        let dies = self.fate.get() == Some(death);
-        if dies { Err(JournalFailed::Disk(format!("the process dies {death:?}"))) } else { Ok(()) }
-    }
-}
-
-impl Journal for MortalJournal {
-    fn identity(&self) -> [u8; 16] {
-        self.journal.identity()
-    }
-
-    fn next(&self) -> Position {
-        self.journal.next()
-    }
-
-    fn append(&mut self, records: &[Record], now: Timestamp) -> Result<(), JournalFailed> {
-        self.survive(Death::Unwritten)?;
-        self.journal.append(records, now)
-    }
-
-    fn sync(&mut self) -> Result<(), JournalFailed> {
-        self.survive(Death::Unsynced)?;
-        self.journal.sync()
-    }
-
-    fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed> {
-        self.journal.drop_before(position)
-    }
-
-    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
-        self.journal.erase(which)
-    }
-
-    fn reader(&self) -> Arc<dyn JournalReader> {
-        self.journal.reader()
-    }
+pub(crate) fn mortal(journal: FileJournal, fate: &Fate) -> HookedJournal<FileJournal> {
+    let fate = fate.clone();
+    HookedJournal::new(journal, move |operation, run| {
+        let death = match operation {
+            Operation::Append => Death::Unwritten,
+            Operation::Sync => Death::Unsynced,
+        };
+        let dies = fate.get() == Some(death);
+        if dies { Err(JournalFailed::Disk(format!("the process dies {death:?}"))) } else { run() }
+    })
 }
 
 /// An index that survives its process, as one on disk does. Clones share it.

@@ -4,9 +4,9 @@
 
 use super::clock::{Noted, ProcessClock, Time};
 use super::endpoint::Endpoint;
-use super::faults::{ClaimFiles, Fate, KeptIndex, MortalJournal};
+use super::faults::{ClaimFiles, Fate, KeptIndex, mortal};
 use offhook::engine::{Clock, Core, EngineFailed, Reads};
-use offhook::index::{Claims, MemoryIndex};
+use offhook::index::Claims;
 use offhook::journal::{FileJournal, Options, SimDisk};
 use offhook::machine::command::{Command, Reply, Settled, SettledAs};
 use offhook::machine::event::CommittedFrame;
@@ -94,7 +94,7 @@ impl Gateway {
     ) -> Result<Self, EngineFailed> {
         let Persisted { index, claims, fate, time, noted } = persisted;
         let mut watch = ProcessClock::begins(time, *noted);
-        let journal = MortalJournal { journal, fate: (*fate).clone() };
+        let journal = mortal(journal, fate);
         let identity = offhook::journal::Journal::identity(&journal);
         let claims = Claims::open(claims.path(), identity, watch.now().day(), CLAIMS_MAX)?;
         let engines = Box::new(ProcessClock::begins(time, *noted));
@@ -280,8 +280,6 @@ fn read(reads: &Reads, from: Position) -> Vec<Arc<CommittedFrame>> {
 /// An engine rebuilt from nothing but a copy of the disk.
 pub(crate) fn rebuilt(disk: &SimDisk, time: &Time) -> Core {
     let journal = disk.copy().journal(OPTIONS).expect("a healthy disk is readable");
-    let claims = Claims::in_memory([7; 16], CLAIMS_MAX);
-    let clock = Box::new(ProcessClock::begins(time, None));
-    let core = Core::recover(Box::new(journal), Box::new(MemoryIndex::new()), claims, clock);
-    core.map(|(core, _)| core).expect("the journal can be replayed")
+    let (core, _) = Core::in_memory(journal, ProcessClock::begins(time, None));
+    core
 }

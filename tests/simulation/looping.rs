@@ -8,7 +8,7 @@ use super::rng::SeededRng;
 use offhook::machine::command::{Command, Content, PutCall, Reply, Send, Settled, SettledAs};
 use offhook::machine::event::Event;
 use offhook::model::{
-    AutoReply, CallId, Caller, Closing, Inbound, InboundItem, Kind, Limits, Phase, Settings, Timestamp, UnknownSender,
+    AutoReply, CallId, Caller, Closing, Inbound, InboundItem, Kind, Limits, Settings, Timestamp, UnknownSender,
 };
 use std::collections::BTreeMap;
 
@@ -93,19 +93,7 @@ impl Pair {
 
     /// The second gateway's number is a caller of the first, whose agent texts it.
     fn call(&mut self) {
-        let call = PutCall {
-            call: call_id(),
-            caller: Caller::read(NUMBERS[1]).expect("it is a number"),
-            queue: queue_id(QUEUES[0]),
-            language: None,
-            phase: Phase::Connected,
-            agent: None,
-            call_type: "inbound_ivr".to_owned(),
-            wait_sms_consent: false,
-            version: None,
-            alternative: None,
-            attestation: None,
-        };
+        let call = PutCall::new(call_id(), Caller::read(NUMBERS[1]).expect("it is a number"), queue_id(QUEUES[0]));
         let content = Content::Text("Can you read this?".to_owned());
         let send = Send { call: call_id(), content, agent: None, smart_action: None, force: false, key: None };
         let gateway = &mut self.nodes[0].gateway;

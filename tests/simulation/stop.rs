@@ -9,7 +9,7 @@ use offhook::machine::command::{Command, Content, PutCall, Reply, Send, Settled,
 use offhook::machine::event::{CommittedFrame, Event, NumberedEvent};
 use offhook::machine::view::Queries;
 use offhook::model::{
-    CallId, Caller, Inbound, InboundItem, Kind, Limits, MessageId, MessageState, Phase, Settings, Timestamp,
+    CallId, Caller, Inbound, InboundItem, Kind, Limits, MessageId, MessageState, Settings, Timestamp,
 };
 use std::collections::BTreeSet;
 
@@ -66,19 +66,7 @@ impl Scenario {
 
     fn call_with_texts(&mut self, id: &str, caller: &str, texts: usize) -> BTreeSet<MessageId> {
         let call = CallId::read(id).expect("it is a call id");
-        let put = PutCall {
-            call: call.clone(),
-            caller: Caller::read(caller).expect("it is a number"),
-            queue: queue_id(QUEUES[0]),
-            language: None,
-            phase: Phase::Connected,
-            agent: None,
-            call_type: "inbound_ivr".to_owned(),
-            wait_sms_consent: false,
-            version: None,
-            alternative: None,
-            attestation: None,
-        };
+        let put = PutCall::new(call.clone(), Caller::read(caller).expect("it is a number"), queue_id(QUEUES[0]));
         self.node.gateway.submit(Requester::Worker("call"), Command::PutCall(put));
         for n in 0..texts {
             let content = Content::Text(format!("text {n}"));

@@ -9,7 +9,7 @@ use crate::machine::command::PutCall;
 use crate::machine::rows::ROWS_VERSION;
 use crate::machine::state::CallRow;
 use crate::machine::view::Queries;
-use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Phase};
+use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem};
 use crate::rules::directory::example;
 use std::fs;
 use std::path::Path;
@@ -127,19 +127,11 @@ fn talked() -> TempDir {
 }
 
 fn put(call: &str, caller: &str) -> Command {
-    Command::PutCall(PutCall {
-        call: CallId::read(call).unwrap(),
-        caller: Caller::read(caller).unwrap(),
-        queue: "support".to_owned().try_into().unwrap(),
-        language: None,
-        phase: Phase::Connected,
-        agent: None,
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
-    })
+    Command::PutCall(PutCall::new(
+        CallId::read(call).unwrap(),
+        Caller::read(caller).unwrap(),
+        "support".to_owned().try_into().unwrap(),
+    ))
 }
 
 fn text() -> Command {

@@ -29,7 +29,7 @@ fn g7_no_compaction_without_space_for_two_snapshots_above_the_low_water_mark() {
         wait_for(|| checks.load(Ordering::Relaxed) > 0);
         // It was checked, and is not checked again for a minute, even on request.
         handle.ask();
-        std::thread::sleep(Duration::from_millis(50));
+        nothing_for(Duration::from_millis(50));
         assert!(made || checks.load(Ordering::Relaxed) == 1, "with {spare} of {needed} bytes");
         assert!(compactor.stop());
     }
@@ -52,7 +52,7 @@ fn g7_compaction_stops_when_the_disk_runs_low_and_is_retried_later() {
     handle.ask();
     wait_for(|| checks.load(Ordering::Relaxed) == 2);
     handle.ask();
-    std::thread::sleep(Duration::from_millis(50));
+    nothing_for(Duration::from_millis(50));
     assert_eq!((checks.load(Ordering::Relaxed), handle.covers()), (2, Position(0)), "not retried before its time");
     assert_eq!(fs::read_dir(home.snapshot_dir()).unwrap().count(), 0, "the unfinished snapshot is removed");
     let closed = home.core.journal().closed_after(Position(0));
@@ -67,7 +67,7 @@ fn segments_are_compacted_at_their_size_limit_or_on_request() {
     home.fill(20);
     let compactor = home.compactor(CompactionOptions { at_bytes: u64::MAX, ..UNTHROTTLED });
     let handle = compactor.handle();
-    std::thread::sleep(Duration::from_millis(50));
+    nothing_for(Duration::from_millis(50));
     assert_eq!(handle.covers(), Position(0), "below the limit, and not requested");
     let closed = home.core.journal().closed_after(Position(0));
     assert!(closed.last.0 > 10 && closed.bytes > SEGMENT_BYTES, "{closed:?}");
@@ -96,6 +96,11 @@ fn a_throttled_compaction_stops_within_a_step_and_leaves_no_files() {
     assert!(compactor.stop());
     assert_eq!(fs::read_dir(home.snapshot_dir()).unwrap().count(), 0);
     assert_eq!(home.rebuilt(true).unwrap().0, home.rows());
+}
+
+/// Lets time pass in which nothing may happen; what follows checks that nothing did.
+fn nothing_for(time: Duration) {
+    std::thread::sleep(time);
 }
 
 #[track_caller]

@@ -100,13 +100,9 @@ async fn f26_with_a_full_disk_new_work_is_refused_until_the_index_is_rebuilt() {
         let handle = handle.clone();
         async move { handle.submit(text("SM1", "hello"), patience).await }
     });
-    while !readiness.holds(NotReady::StorageUnavailable) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| readiness.holds(NotReady::StorageUnavailable)).await;
     let beats = engine.heartbeat().beats();
-    while engine.heartbeat().beats() < beats + 3 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| engine.heartbeat().beats() >= beats + 3).await;
     assert!(!submitting.is_finished(), "a durable command is not answered before it can be read");
     index.full.store(false, Ordering::Relaxed);
     assert_eq!(submitting.await.unwrap(), Ok(Reply::InboundItem(IntakeOutcome::Attached)));
@@ -125,9 +121,7 @@ async fn f26_an_index_found_damaged_by_a_reader_is_rebuilt_without_a_write() {
     let (engine, _handle) = Engine::start(core).unwrap();
     index.failed.store(true, Ordering::Relaxed);
     assert!(reads.ask(|view| view.call(&call_id("c-1"))).is_err());
-    while index.has_failed() || readiness.holds(NotReady::StorageUnavailable) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| !index.has_failed() && !readiness.holds(NotReady::StorageUnavailable)).await;
     assert!(matches!(reads.ask(|view| view.call(&call_id("c-1"))), Ok(Some(CallRow::Call(_)))));
     assert!(matches!(tokio::task::spawn_blocking(move || engine.stop()).await.unwrap(), Stopped::Cleanly));
 }
@@ -140,4 +134,14 @@ fn f26_a_command_with_unreadable_rows_is_decided_after_the_rebuild() {
     index.failed.store(true, Ordering::Relaxed);
     assert_eq!(core.commit([text("SM1", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Duplicate)]);
     assert_eq!(core.commit([text("SM2", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Attached)]);
+}
+
+/// Waits until the condition holds.
+async fn until(is: impl Fn() -> bool) {
+    let polls = async {
+        while !is() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), polls).await.expect("the condition is met in time");
 }

@@ -199,7 +199,7 @@ fn send(call: &str, key: u8) -> Command {
 /// A data directory with a gateway's core on it; its index is in memory.
 pub(super) struct Home {
     directory: TempDir,
-    clock: Arc<AtomicU64>,
+    clock: SetClock,
     pub(super) core: Core,
     sent: u16,
 }
@@ -207,7 +207,7 @@ pub(super) struct Home {
 impl Home {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(AtomicU64::new(1_763_791_200_000));
+        let clock = SetClock::at(wall(0));
         let core = open(&directory.path().join("journal"), &clock, None, Box::new(MemoryIndex::new())).unwrap().0;
         let mut home = Self { directory, clock, core, sent: 0 };
         let seed = Command::Seed { directory: Box::new(example()), opt_outs: Vec::new() };
@@ -237,7 +237,7 @@ impl Home {
     fn run(&mut self, happens: Step) {
         match happens {
             Step::Command(command) => drop(self.core.commit([command]).unwrap()),
-            Step::Days(days) => drop(self.clock.fetch_add(days * 24 * 60 * 60 * 1_000, Ordering::Relaxed)),
+            Step::Days(days) => self.clock.pass(Duration::from_secs(days * 24 * 60 * 60)),
         }
     }
 
@@ -312,14 +312,13 @@ fn origin(journal: &FileJournal) -> Origin {
 
 fn open(
     directory: &Path,
-    clock: &Arc<AtomicU64>,
+    clock: &SetClock,
     snapshots: Option<&Snapshots>,
     index: Box<dyn Index>,
 ) -> Result<(Core, Recovered), EngineFailed> {
     let journal = FileJournal::open(directory, Options { segment_bytes: SEGMENT_BYTES })?;
     let claims = Claims::in_memory([2; 16], CLAIMS_MAX);
-    let clock = SetClock { set: Arc::clone(clock), last: Timestamp::default() };
-    Core::recover_with(snapshots, Box::new(journal), index, claims, Box::new(clock))
+    Core::recover_with(snapshots, Box::new(journal), index, claims, Box::new(clock.clone()))
 }
 
 /// Every row.

@@ -17,8 +17,8 @@ use std::time::Duration;
 /// governor creates a full bucket, so one at another level is made by taking everything at the time it was last empty,
 /// which may be before or after now; from there it refills exactly, to the nanosecond.
 pub(super) struct Bucket {
-    limiter: RateLimiter<NotKeyed, InMemoryState, SetClock, NoOpMiddleware<Elapsed>>,
-    clock: SetClock,
+    limiter: RateLimiter<NotKeyed, InMemoryState, BucketClock, NoOpMiddleware<Elapsed>>,
+    clock: BucketClock,
     quota: Quota,
     /// The time in which one segment refills.
     period: Duration,
@@ -130,8 +130,8 @@ fn full_in(
     quota: Quota,
     period: Duration,
     full_at: Duration,
-) -> (RateLimiter<NotKeyed, InMemoryState, SetClock, NoOpMiddleware<Elapsed>>, SetClock) {
-    let clock = SetClock::default();
+) -> (RateLimiter<NotKeyed, InMemoryState, BucketClock, NoOpMiddleware<Elapsed>>, BucketClock) {
+    let clock = BucketClock::default();
     clock.set(full_at.saturating_sub(period * quota.burst_size().get()));
     let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
     // A new bucket is full, so everything can be taken.
@@ -162,15 +162,15 @@ pub(super) fn began(permit: Duration, at: Timestamp, now: Moment) -> Duration {
 
 /// A clock that shows the time it was set to.
 #[derive(Clone, Default, Debug)]
-struct SetClock(Arc<AtomicU64>);
+struct BucketClock(Arc<AtomicU64>);
 
-impl SetClock {
+impl BucketClock {
     fn set(&self, elapsed: Duration) {
         self.0.store(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
-impl Clock for SetClock {
+impl Clock for BucketClock {
     type Instant = Elapsed;
 
     fn now(&self) -> Elapsed {
@@ -178,7 +178,7 @@ impl Clock for SetClock {
     }
 }
 
-/// A time of a [`SetClock`].
+/// A time of a [`BucketClock`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Elapsed(Duration);
 

@@ -2,17 +2,16 @@
 //! simulated and segments are small.
 
 use super::*;
-use crate::engine::{Clock, CompactionOptions, Compactor, Core, Engine, Recovered, Stopped};
+use crate::engine::{CompactionOptions, Compactor, Core, Engine, Recovered, SetClock, Stopped};
 use crate::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::journal::{FileJournal, Journal, Options};
 use crate::machine::command::{Command, PutCall};
 use crate::machine::rows::{ROWS_VERSION, ScannedRow, Table};
 use crate::machine::view::View;
-use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Month, Phase, Timestamp};
+use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem, Month, Timestamp};
 use crate::rules::directory::example;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::time::sleep;
 
@@ -26,7 +25,7 @@ const SOON: Duration = Duration::from_secs(60);
 #[tokio::test(start_paused = true)]
 async fn g27_an_index_deleted_after_retention_is_rebuilt_to_the_same_rows() {
     let directory = tempfile::tempdir().unwrap();
-    let home = Home { data: directory.path(), clock: Arc::new(AtomicU64::new(1_763_791_200_000)) };
+    let home = Home { data: directory.path(), clock: SetClock::at(Timestamp::from_ms(1_763_791_200_000)) };
     let (mut core, snapshots, _) = home.recover();
     let mut example = example();
     example.settings.retention_days = DAYS_MIN;
@@ -56,12 +55,12 @@ async fn g27_an_index_deleted_after_retention_is_rebuilt_to_the_same_rows() {
         }
         let end = Command::EndCall { call: call(day, 0), reason: None, key: None };
         handle.submit(end, SOON).await.unwrap();
-        home.clock.fetch_add(DAY.as_millis() as u64, Ordering::Relaxed);
+        home.clock.pass(DAY);
     }
-    home.clock.fetch_add(DAY.as_millis() as u64 / 2, Ordering::Relaxed);
+    home.clock.pass(DAY / 2);
     handle.submit(Command::Tick, SOON).await.unwrap();
     // The last days are kept, and everything before is deleted.
-    let now = Timestamp::from_ms(home.clock.load(Ordering::Relaxed));
+    let now = home.clock.shown();
     let kept_from = reads.follow().first_at(now - DAY * DAYS_MIN).unwrap();
     let until = Instant::now() + SOON;
     let oldest = loop {
@@ -92,7 +91,7 @@ async fn g27_an_index_deleted_after_retention_is_rebuilt_to_the_same_rows() {
 /// A data directory and its simulated time.
 struct Home<'a> {
     data: &'a Path,
-    clock: Arc<AtomicU64>,
+    clock: SetClock,
 }
 
 impl Home<'_> {
@@ -103,29 +102,12 @@ impl Home<'_> {
         let snapshots = Arc::new(Snapshots::open(&self.data.join("snapshot"), origin).unwrap());
         let owner = Owner { journal: identity, rows_version: ROWS_VERSION };
         let index = SledIndex::open(&self.data.join("index"), owner).unwrap().index;
-        let today = Timestamp::from_ms(self.clock.load(Ordering::Relaxed)).day();
+        let today = self.clock.shown().day();
         let claims = Claims::open(&self.data.join("claims"), identity, today, CLAIMS_MAX).unwrap();
-        let clock = Box::new(Set { shown: Arc::clone(&self.clock), last: Timestamp::default() });
+        let clock = Box::new(self.clock.clone());
         let recovered =
             Core::recover_with(Some(&snapshots), Box::new(journal), Box::new(index), claims, clock).unwrap();
         (recovered.0, snapshots, recovered.1)
-    }
-}
-
-/// A clock that the test sets.
-struct Set {
-    shown: Arc<AtomicU64>,
-    last: Timestamp,
-}
-
-impl Clock for Set {
-    fn now(&mut self) -> Timestamp {
-        self.last = self.last.max(Timestamp::from_ms(self.shown.load(Ordering::Relaxed)));
-        self.last
-    }
-
-    fn not_before(&mut self, at: Timestamp) {
-        self.last = self.last.max(at);
     }
 }
 
@@ -150,19 +132,11 @@ fn caller(nth: u64) -> String {
 }
 
 fn put(day: u64, nth: u64) -> Command {
-    Command::PutCall(PutCall {
-        call: call(day, nth),
-        caller: Caller::read(&caller(nth)).unwrap(),
-        queue: "support".to_owned().try_into().unwrap(),
-        language: None,
-        phase: Phase::Connected,
-        agent: None,
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
-    })
+    Command::PutCall(PutCall::new(
+        call(day, nth),
+        Caller::read(&caller(nth)).unwrap(),
+        "support".to_owned().try_into().unwrap(),
+    ))
 }
 
 fn text(day: u64, nth: u64) -> Command {

@@ -5,7 +5,7 @@ use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, S
 use crate::machine::event::Replayed;
 use crate::machine::fingerprint::ErasureKey;
 use crate::model::{
-    Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia, Phase,
+    Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
     Position, Receipt, ReceiptRef, ReceiptState, Verification, VerificationState,
 };
 use std::ops::Range;
@@ -123,17 +123,8 @@ pub(super) fn start(call: &str) -> Step {
 /// An update of a call by the platform: as in `start`, with a change.
 pub(super) fn put(call: &str, change: impl FnOnce(&mut PutCall)) -> Step {
     let mut put = PutCall {
-        call: call_id(call),
-        caller: Caller::read(ANN).unwrap(),
-        queue: "support".to_owned().try_into().unwrap(),
-        language: None,
-        phase: Phase::Connected,
         agent: Some(Some("agent-1".to_owned())),
-        call_type: "inbound_ivr".to_owned(),
-        wait_sms_consent: false,
-        version: None,
-        alternative: None,
-        attestation: None,
+        ..PutCall::new(call_id(call), Caller::read(ANN).unwrap(), "support".to_owned().try_into().unwrap())
     };
     change(&mut put);
     Step::Do(Command::PutCall(put))

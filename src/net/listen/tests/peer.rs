@@ -150,7 +150,9 @@ pub(super) async fn drip(peer: &mut TcpStream, text: &[u8]) {
 /// Waits until the door has reset the connection. A graceful close would come after the unread data, so a peer that
 /// reads nothing would never see it.
 pub(super) async fn is_reset(peer: &TcpStream) {
+    let until = std::time::Instant::now() + PATIENCE;
     while peer.take_error().unwrap().is_none() {
+        assert!(std::time::Instant::now() < until, "the connection is not reset");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
