@@ -7,7 +7,7 @@ pub mod api;
 pub mod hooks;
 pub mod ops;
 #[cfg(test)]
-pub(crate) mod world;
+pub(crate) mod test_gateway;
 
 use crate::model::Timestamp;
 use axum::Router;

@@ -24,7 +24,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a65_an_endpoint_gets_one_gap_event_for_the_events_it_missed() {
-    let world = World::begun(8);
+    let world = TestEngine::begun(8);
     let dead = world.reads.follow().committed().next();
     world.begin("old-1").await;
     world.begin("old-2").await;
@@ -56,7 +56,7 @@ async fn a65_an_endpoint_gets_one_gap_event_for_the_events_it_missed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a65_events_that_were_not_accepted_in_time_can_be_replayed() {
-    let world = World::begun(8);
+    let world = TestEngine::begun(8);
     let dead = world.reads.follow().committed().next();
     world.begin("old").await;
     world.begin("last-to-go").await;
@@ -73,7 +73,7 @@ async fn a65_events_that_were_not_accepted_in_time_can_be_replayed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_webhooks_are_signed_by_the_machines_clock_whatever_the_journals_time() {
     // The machine's clock is two days ahead of the journal, which is more than the platform tolerates.
-    let world = World::begun(2);
+    let world = TestEngine::begun(2);
     let now = world.reads.follow().committed().next();
     world.begin("call").await;
     let platform = world.endpoint("main", now, Filter::default()).await;
@@ -84,7 +84,7 @@ async fn f24_webhooks_are_signed_by_the_machines_clock_whatever_the_journals_tim
 
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_past_their_retention_are_deleted_once_a_snapshot_covers_them() {
-    let world = World::begun(0);
+    let world = TestEngine::begun(0);
     let first = world.reads.follow().oldest();
     world.begin("a").await;
     world.pass_days(31);
@@ -109,7 +109,7 @@ async fn frames_past_their_retention_are_deleted_once_a_snapshot_covers_them() {
 }
 
 /// An engine with a journal in memory, and a clock set by the test.
-struct World {
+struct TestEngine {
     engine: Engine,
     handle: Handle,
     reads: Reads,
@@ -118,7 +118,7 @@ struct World {
     stop: CancellationToken,
 }
 
-impl World {
+impl TestEngine {
     /// A journal that begins so many days ago.
     fn begun(days: u64) -> Self {
         let begun = WallClock::new().now() - Duration::from_millis(days * DAY_MS);

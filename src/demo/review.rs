@@ -21,11 +21,11 @@ pub(super) async fn events_of_the_platform(set: &Set, stage: &mut Stage) {
 
     let sends = set.client.accepted_with_states().await;
     let all_shown = sends.is_ok();
-    let world = checker::World::new(vec![set.carrier.record()], set.platform.record(), sends.unwrap_or_default());
-    for (call, kinds) in by_call(&world) {
+    let observed = checker::Observed::new(vec![set.carrier.record()], set.platform.record(), sends.unwrap_or_default());
+    for (call, kinds) in by_call(&observed) {
         stage.line(Who::Platform, format!("{call}: {}", kinds.join(", ")));
     }
-    let violations = checker::check(&world);
+    let violations = checker::check(&observed);
     for violation in &violations {
         stage.line(Who::Gateway, violation);
     }
@@ -36,10 +36,10 @@ pub(super) async fn events_of_the_platform(set: &Set, stage: &mut Stage) {
 }
 
 /// Event types with their counts for each call, and for none, in the order of their first arrival.
-fn by_call(world: &checker::World) -> BTreeMap<&str, Vec<String>> {
+fn by_call(observed: &checker::Observed) -> BTreeMap<&str, Vec<String>> {
     let mut seen = HashSet::new();
     let mut calls: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
-    for delivery in world.deliveries.iter().filter(|delivery| seen.insert(&delivery.id)) {
+    for delivery in observed.deliveries.iter().filter(|delivery| seen.insert(&delivery.id)) {
         let kinds = calls.entry(delivery.call_id.as_deref().unwrap_or("no call")).or_default();
         match kinds.iter_mut().find(|(kind, _)| *kind == delivery.kind) {
             Some((_, count)) => *count += 1,

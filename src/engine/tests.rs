@@ -18,7 +18,7 @@ use std::time::Duration;
 
 #[test]
 fn a53_the_same_webhook_eight_times_in_one_batch_has_one_effect() {
-    let mut world = World::new();
+    let mut world = TestEngine::new();
     let replies = world.core.commit((0..8).map(|_| text("SM1", "hello"))).unwrap();
     assert_eq!(replies[0], Reply::InboundItem(IntakeOutcome::Attached));
     assert!(replies[1..].iter().all(|reply| *reply == Reply::InboundItem(IntakeOutcome::Duplicate)));
@@ -27,7 +27,7 @@ fn a53_the_same_webhook_eight_times_in_one_batch_has_one_effect() {
 
 #[test]
 fn a53_g5_a_repeat_is_detected_after_a_restart_that_lost_index_or_claims() {
-    let mut world = World::new();
+    let mut world = TestEngine::new();
     world.core.commit([text("SM1", "hello")]).unwrap();
     world.restart();
     assert_eq!(world.core.commit([text("SM1", "hello")]).unwrap(), [Reply::InboundItem(IntakeOutcome::Duplicate)]);
@@ -37,7 +37,7 @@ fn a53_g5_a_repeat_is_detected_after_a_restart_that_lost_index_or_claims() {
 
 #[test]
 fn each_command_of_a_batch_sees_the_effects_of_those_before_it() {
-    let mut world = World::new();
+    let mut world = TestEngine::new();
     let end = Command::EndCall { call: call_id("c-2"), reason: None, key: None };
     let replies = world.core.commit([put("c-2", "+12065550150"), end, put("c-2", "+12065550150")]).unwrap();
     assert!(matches!(&replies[0], Reply::Call { created: true, .. }));
@@ -46,7 +46,7 @@ fn each_command_of_a_batch_sees_the_effects_of_those_before_it() {
 
 #[test]
 fn a_batch_that_was_never_synced_leaves_nothing_behind() {
-    let mut world = World::new();
+    let mut world = TestEngine::new();
     let before = world.journal.next();
     world.journal.fail();
     assert!(world.core.commit([text("SM1", "hello")]).is_err());
@@ -59,7 +59,7 @@ fn a_batch_that_was_never_synced_leaves_nothing_behind() {
 
 #[test]
 fn the_journals_time_never_goes_back_even_across_a_restart() {
-    let mut world = World::new();
+    let mut world = TestEngine::new();
     world.clock.set(Timestamp::from_ms(2_000_000_000_000));
     world.core.commit([text("SM1", "hello")]).unwrap();
     world.clock.set(Timestamp::from_ms(1_000_000_000_000));
@@ -143,7 +143,7 @@ fn g13_while_the_clock_is_untrusted_calls_work_and_nothing_expires() {
 
 #[test]
 fn f25_an_index_ahead_of_its_journal_reports_lost_frames() {
-    let world = World::new();
+    let world = TestEngine::new();
     let mut index = MemoryIndex::new();
     index.write(&[], Position(999)).unwrap();
     let (journal, claims) = (Box::new(world.journal.clone()), Claims::in_memory([2; 16], CLAIMS_MAX));
@@ -153,7 +153,7 @@ fn f25_an_index_ahead_of_its_journal_reports_lost_frames() {
 
 #[test]
 fn a_follower_reads_the_same_from_memory_and_from_the_journal() {
-    let mut world = World::new();
+    let mut world = TestEngine::new();
     for n in 0..50 {
         world.core.commit([text(&format!("SM{n}"), "hello")]).unwrap();
     }
@@ -166,7 +166,7 @@ fn a_follower_reads_the_same_from_memory_and_from_the_journal() {
 
 #[test]
 fn the_first_position_at_a_time_is_found() {
-    let mut world = World::new();
+    let mut world = TestEngine::new();
     for secs in [10, 20, 20, 30] {
         world.clock.set(Timestamp::from_ms(2_000_000_000_000 + secs * 1_000));
         world.core.commit([text(&format!("SM{}", world.journal.next().0), "hello")]).unwrap();
@@ -181,7 +181,7 @@ fn the_first_position_at_a_time_is_found() {
 
 #[tokio::test]
 async fn a_command_whose_caller_has_given_up_is_dropped_undecided() {
-    let world = World::new();
+    let world = TestEngine::new();
     let (engine, handle) = Engine::start(world.core).unwrap();
     let late = handle.submit(text("SM1", "hello"), Duration::ZERO).await;
     assert_eq!(late, Err(SubmitError::TooLate));
@@ -194,7 +194,7 @@ async fn a_command_whose_caller_has_given_up_is_dropped_undecided() {
 
 #[tokio::test]
 async fn when_the_journal_fails_no_command_is_answered_and_the_engine_ends() {
-    let world = World::new();
+    let world = TestEngine::new();
     let journal = world.journal.clone();
     let (engine, handle) = Engine::start(world.core).unwrap();
     journal.fail();
@@ -207,7 +207,7 @@ async fn when_the_journal_fails_no_command_is_answered_and_the_engine_ends() {
 #[test]
 fn d4_a_text_finds_its_active_call_through_the_index_in_sled() {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::new();
+    let world = TestEngine::new();
     // Two processes, one after the other. The second replays nothing, so it reads the call from sled.
     let processes = [(Trust::Fresh(WhyRebuilt::Missing), 3), (Trust::Resumes(Position(4)), 0)];
     for (texts, (expected, replayed)) in (1..).zip(processes) {
@@ -225,13 +225,13 @@ fn d4_a_text_finds_its_active_call_through_the_index_in_sled() {
 }
 
 /// A gateway's core in memory, with the example directory and one call of +12065550142 in the queue `support`.
-struct World {
+struct TestEngine {
     journal: MemoryJournal,
     clock: SetClock,
     core: Core,
 }
 
-impl World {
+impl TestEngine {
     fn new() -> Self {
         let journal = MemoryJournal::new([1; 16]);
         let clock = SetClock::at(wall(0));

@@ -61,7 +61,7 @@ fn answer(status: StatusCode, media_type: &'static str, body: String) -> Respons
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::world::{World, signed, text};
+    use crate::http::test_gateway::{TestGateway, signed, text};
     use crate::observe::{self, NotReady};
     use axum::http::Request;
     use std::sync::Arc;
@@ -107,7 +107,7 @@ mod tests {
     async fn metrics_show_the_waiting_commands_of_a_stuck_engine() {
         const HELD: Duration = Duration::from_millis(50);
         observe::install();
-        let world = Arc::new(World::new());
+        let world = Arc::new(TestGateway::new());
         let webhook = |sid: &'static str| {
             let world = Arc::clone(&world);
             let request = signed("/carriers/main/messages", &text(sid, "hello"));

@@ -120,8 +120,8 @@ pub struct Arrived {
 
 /// A running carrier. It stops when dropped.
 pub struct Carrier {
-    world: Arc<World>,
-    api: Server<World>,
+    core: Arc<CarrierCore>,
+    api: Server<CarrierCore>,
     storage: Server<media::Storage>,
 }
 
@@ -129,7 +129,7 @@ impl Carrier {
     /// Starts the carrier on two free loopback ports: its API, and the media storage.
     pub async fn start(settings: CarrierSettings) -> io::Result<Self> {
         let (api, storage) = (Port::take()?, Port::take()?);
-        let world = Arc::new(World {
+        let core = Arc::new(CarrierCore {
             url: format!("http://{}", api.address()),
             storage_url: format!("http://{}", storage.address()),
             state: Mutex::new(State {
@@ -152,45 +152,45 @@ impl Carrier {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        let storage = Server::start(storage, Arc::new(media::Storage(world.clone())))?;
-        Ok(Self { api: Server::start(api, world.clone())?, storage, world })
+        let storage = Server::start(storage, Arc::new(media::Storage(core.clone())))?;
+        Ok(Self { api: Server::start(api, core.clone())?, storage, core })
     }
 
     /// The account's `api_url`.
     pub fn url(&self) -> &str {
-        &self.world.url
+        &self.core.url
     }
 
     /// Sets the address of the gateway's carriers' door.
     pub fn gateway_is_at(&self, address: SocketAddr) {
-        self.world.state().gateway = Some(address);
+        self.core.state().gateway = Some(address);
     }
 
     /// A phone with this number. Phones with the same number share an inbox.
     pub fn phone(&self, number: E164) -> Phone {
-        self.world.state().inboxes.entry(number).or_default();
-        Phone::new(number, self.world.clone())
+        self.core.state().inboxes.entry(number).or_default();
+        Phone::new(number, self.core.clone())
     }
 
     /// Subscribes to arriving texts, each with the phone it arrives on.
     pub fn arrivals(&self) -> broadcast::Receiver<(E164, Arrived)> {
-        self.world.state().arrivals.subscribe()
+        self.core.state().arrivals.subscribe()
     }
 
     /// URL at which a request sends a text from a phone, as `POST {address}/phones/+12065550142` with the text as its
     /// body. The text goes to the number that texted the phone last.
     pub fn keypads(&self) -> String {
-        format!("{}{}", self.world.url, keypad::PATH)
+        format!("{}{}", self.core.url, keypad::PATH)
     }
 
     /// Everything seen and done so far.
     pub fn record(&self) -> CarrierRecord {
-        self.world.state().recorder.record.clone()
+        self.core.state().recorder.record.clone()
     }
 
     /// Waits until every pending receipt was posted and answered, or given up.
     pub async fn wait_for_receipts(&self, deadline: Duration) -> Result<(), TooLate> {
-        wait_until(&self.world.news, deadline, (0, "receipts to post"), || match self.world.state().receipts_waiting {
+        wait_until(&self.core.news, deadline, (0, "receipts to post"), || match self.core.state().receipts_waiting {
             0 => Ok(()),
             waiting => Err(waiting),
         })
@@ -199,18 +199,18 @@ impl Carrier {
 
     /// Stops listening, abandons webhooks in flight, and returns when all its tasks have ended.
     pub async fn stop(self) -> CarrierRecord {
-        self.world.stopping.cancel();
+        self.core.stopping.cancel();
         self.api.close().await;
         self.storage.close().await;
-        self.world.tasks.close();
-        self.world.tasks.wait().await;
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
         self.record()
     }
 }
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        self.world.stopping.cancel();
+        self.core.stopping.cancel();
     }
 }
 
@@ -232,7 +232,7 @@ impl Default for NumberThere {
 }
 
 /// State shared by the carrier's tasks and phones.
-pub(super) struct World {
+pub(super) struct CarrierCore {
     settings: CarrierSettings,
     url: String,
     storage_url: String,
@@ -288,7 +288,7 @@ impl State {
     }
 }
 
-impl World {
+impl CarrierCore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds this lock")
     }
@@ -318,7 +318,7 @@ impl World {
     }
 }
 
-impl Serve for World {
+impl Serve for CarrierCore {
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
         if request.uri().path().contains("/Media/") {
             return Ok(media::redirect(&self, &request));

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Everything known about a run from outside.
 #[derive(Clone, Debug, Default)]
-pub struct World {
+pub struct Observed {
     /// Webhooks of all carriers, including forgeries, with the gateway's responses.
     pub webhooks: Vec<Webhook>,
     /// Sends read by the carriers.
@@ -36,44 +36,44 @@ pub struct World {
     pub waiting: Vec<Delivery>,
     /// Sends answered with 202, each with the final state shown by the gateway.
     pub sends: Vec<AcceptedSend>,
-    /// Entries beyond the records' limits. Such a world is rejected.
+    /// Entries beyond the records' limits. A run with any is rejected.
     pub unrecorded: u64,
     /// The run was shorter than the deadline for a receipt (10 minutes, 72 hours): a message with an unclear
     /// response, or whose last receipt the gateway has not acknowledged, may still be `sending` or `sent`.
     pub receipts_may_be_due: bool,
 }
 
-impl World {
+impl Observed {
     /// Combines the records of carriers and platform and the accepted sends of a run.
     pub fn new(carriers: Vec<CarrierRecord>, platform: PlatformRecord, sends: Vec<AcceptedSend>) -> Self {
-        let mut world =
+        let mut observed =
             Self { deliveries: platform.deliveries, sends, unrecorded: platform.unrecorded, ..Self::default() };
         for carrier in carriers {
-            world.webhooks.extend(carrier.webhooks);
-            world.posts.extend(carrier.posts);
-            world.unrecorded += carrier.unrecorded;
+            observed.webhooks.extend(carrier.webhooks);
+            observed.posts.extend(carrier.posts);
+            observed.unrecorded += carrier.unrecorded;
         }
-        world
+        observed
     }
 }
 
 /// Every violated guarantee; empty if all were kept.
-pub fn check(world: &World) -> Vec<Violation> {
+pub fn check(observed: &Observed) -> Vec<Violation> {
     let mut violations = Vec::new();
-    if world.unrecorded > 0 {
-        violations.push(Violation::RecordIncomplete { unrecorded: world.unrecorded });
+    if observed.unrecorded > 0 {
+        violations.push(Violation::RecordIncomplete { unrecorded: observed.unrecorded });
     }
-    let reported = Reported::gather(world);
-    texts_arrive_once(world, &reported, &mut violations);
-    receipts_are_backed(world, &reported, &mut violations);
-    events_keep_their_bytes(world, &mut violations);
-    calls_are_in_order(world, &mut violations);
-    sends_end_once(world, &reported, &mut violations);
-    sends_reach_the_carrier_once(world, &mut violations);
-    cancelled_messages_are_not_sent(world, &reported, &mut violations);
-    let forged = world.webhooks.iter().filter(|webhook| !webhook.genuine && webhook.acknowledged());
+    let reported = Reported::gather(observed);
+    texts_arrive_once(observed, &reported, &mut violations);
+    receipts_are_backed(observed, &reported, &mut violations);
+    events_keep_their_bytes(observed, &mut violations);
+    calls_are_in_order(observed, &mut violations);
+    sends_end_once(observed, &reported, &mut violations);
+    sends_reach_the_carrier_once(observed, &mut violations);
+    cancelled_messages_are_not_sent(observed, &reported, &mut violations);
+    let forged = observed.webhooks.iter().filter(|webhook| !webhook.genuine && webhook.acknowledged());
     violations.extend(forged.map(|webhook| Violation::ForgeryAcknowledged { sid: webhook.sid.clone() }));
-    let replied = world.webhooks.iter().filter(|webhook| webhook.replied);
+    let replied = observed.webhooks.iter().filter(|webhook| webhook.replied);
     violations.extend(replied.map(|webhook| Violation::TextInAcknowledgement { sid: webhook.sid.clone() }));
     violations
 }
@@ -123,10 +123,10 @@ impl Final {
 }
 
 impl Reported {
-    fn gather(world: &World) -> Self {
+    fn gather(observed: &Observed) -> Self {
         let mut reported = Self::default();
         let mut seen = HashSet::new();
-        let kept = world.deliveries.iter().filter(|delivery| delivery.taken).chain(&world.waiting);
+        let kept = observed.deliveries.iter().filter(|delivery| delivery.taken).chain(&observed.waiting);
         for delivery in kept.filter(|delivery| seen.insert(delivery.id.as_str())) {
             let event = delivery.json();
             let data = &event["data"];
@@ -168,9 +168,9 @@ struct Received<'a> {
 
 /// I1: an acknowledged text has its event. I2: an event has its text, posted with a valid signature. A53: each text
 /// has one event.
-fn texts_arrive_once(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
+fn texts_arrive_once(observed: &Observed, reported: &Reported, violations: &mut Vec<Violation>) {
     let mut by_pair: BTreeMap<Pair, Received<'_>> = BTreeMap::new();
-    for webhook in world.webhooks.iter().filter(|webhook| webhook.genuine) {
+    for webhook in observed.webhooks.iter().filter(|webhook| webhook.genuine) {
         let News::Text { from, to, text, .. } = &webhook.news else { continue };
         let sids = by_pair.entry((*from, *to)).or_default().by_text.entry(text).or_default();
         sids.1.insert(&webhook.sid);
@@ -219,9 +219,9 @@ fn texts_arrive_once(world: &World, reported: &Reported, violations: &mut Vec<Vi
 }
 
 /// I2 for receipts: `delivered` and `undelivered` are reported only if the carrier posted them.
-fn receipts_are_backed(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
+fn receipts_are_backed(observed: &Observed, reported: &Reported, violations: &mut Vec<Violation>) {
     let mut posted: HashSet<(&str, Option<Final>)> = HashSet::new();
-    for webhook in world.webhooks.iter().filter(|webhook| webhook.genuine) {
+    for webhook in observed.webhooks.iter().filter(|webhook| webhook.genuine) {
         if let News::Receipt { status, message_id: Some(id), .. } = &webhook.news {
             posted.insert((id, Final::read(status)));
         }
@@ -237,10 +237,10 @@ fn receipts_are_backed(world: &World, reported: &Reported, violations: &mut Vec<
 }
 
 /// I3: an event has the same bytes each time it is delivered, and contains its own id.
-fn events_keep_their_bytes(world: &World, violations: &mut Vec<Violation>) {
+fn events_keep_their_bytes(observed: &Observed, violations: &mut Vec<Violation>) {
     let mut first: HashMap<&str, &Delivery> = HashMap::new();
     let mut reported: BTreeSet<&str> = BTreeSet::new();
-    for delivery in &world.deliveries {
+    for delivery in &observed.deliveries {
         let known = first.entry(&delivery.id).or_insert(delivery);
         if known.bytes != delivery.bytes && reported.insert(&delivery.id) {
             violations.push(Violation::BytesChanged { event: delivery.id.clone() });
@@ -252,11 +252,11 @@ fn events_keep_their_bytes(world: &World, violations: &mut Vec<Violation>) {
 }
 
 /// I4: the events of a call that the platform accepted, each once, are numbered 1, 2, 3 … in order of arrival.
-fn calls_are_in_order(world: &World, violations: &mut Vec<Violation>) {
+fn calls_are_in_order(observed: &Observed, violations: &mut Vec<Violation>) {
     let mut seen = HashSet::new();
     let mut next: BTreeMap<&str, u64> = BTreeMap::new();
     let mut broken: HashSet<&str> = HashSet::new();
-    for delivery in world.deliveries.iter().filter(|delivery| delivery.taken) {
+    for delivery in observed.deliveries.iter().filter(|delivery| delivery.taken) {
         let Some(call) = delivery.call_id.as_deref() else { continue };
         if !seen.insert(delivery.id.as_str()) || broken.contains(call) {
             continue;
@@ -277,10 +277,10 @@ fn calls_are_in_order(world: &World, violations: &mut Vec<Violation>) {
 }
 
 /// I5: every outbound message gets one final state, and the platform is notified.
-fn sends_end_once(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
+fn sends_end_once(observed: &Observed, reported: &Reported, violations: &mut Vec<Violation>) {
     let shown: HashMap<&str, Option<&str>> =
-        world.sends.iter().map(|send| (send.id.as_str(), send.state.as_deref())).collect();
-    let excused = if world.receipts_may_be_due { still_waiting(world) } else { HashSet::new() };
+        observed.sends.iter().map(|send| (send.id.as_str(), send.state.as_deref())).collect();
+    let excused = if observed.receipts_may_be_due { still_waiting(observed) } else { HashSet::new() };
     let nothing = Vec::new();
     let ours: BTreeSet<&str> = reported.ended.keys().map(String::as_str).chain(shown.keys().copied()).collect();
     for id in ours {
@@ -306,14 +306,14 @@ fn sends_end_once(world: &World, reported: &Reported, violations: &mut Vec<Viola
 }
 
 /// Messages that the carrier may have accepted and whose last receipt the gateway has not acknowledged.
-fn still_waiting(world: &World) -> HashSet<&str> {
-    let settled: HashSet<&str> = (world.webhooks.iter().filter(|webhook| webhook.genuine && webhook.acknowledged()))
+fn still_waiting(observed: &Observed) -> HashSet<&str> {
+    let settled: HashSet<&str> = (observed.webhooks.iter().filter(|webhook| webhook.genuine && webhook.acknowledged()))
         .filter_map(|webhook| match &webhook.news {
             News::Receipt { status, message_id, .. } => Final::read(status).and(message_id.as_deref()),
             News::Text { .. } => None,
         })
         .collect();
-    let open = world.posts.iter().filter(|post| !matches!(post.answer, PostAnswer::No { .. }));
+    let open = observed.posts.iter().filter(|post| !matches!(post.answer, PostAnswer::No { .. }));
     open.filter_map(|post| post.message_id.as_deref()).filter(|id| !settled.contains(id)).collect()
 }
 
@@ -321,9 +321,9 @@ fn still_waiting(world: &World) -> HashSet<&str> {
 type Attempted<'a> = (Option<&'a str>, Option<(Pair, &'a str)>);
 
 /// I6: a message is not posted again unless the carrier refused it.
-fn sends_reach_the_carrier_once(world: &World, violations: &mut Vec<Violation>) {
+fn sends_reach_the_carrier_once(observed: &Observed, violations: &mut Vec<Violation>) {
     let mut posts: BTreeMap<Attempted<'_>, Vec<&Post>> = BTreeMap::new();
-    for post in &world.posts {
+    for post in &observed.posts {
         let id = post.message_id.as_deref();
         let otherwise = id.is_none().then_some(((post.from, post.to), &*post.text));
         posts.entry((id, otherwise)).or_default().push(post);
@@ -342,9 +342,10 @@ fn sends_reach_the_carrier_once(world: &World, violations: &mut Vec<Violation>) 
 }
 
 /// I5: a message reported as cancelled was never accepted by a carrier, whatever its response was.
-fn cancelled_messages_are_not_sent(world: &World, reported: &Reported, violations: &mut Vec<Violation>) {
-    let taken: HashSet<&str> =
-        (world.posts.iter().filter(|post| post.sid.is_some())).filter_map(|post| post.message_id.as_deref()).collect();
+fn cancelled_messages_are_not_sent(observed: &Observed, reported: &Reported, violations: &mut Vec<Violation>) {
+    let taken: HashSet<&str> = (observed.posts.iter().filter(|post| post.sid.is_some()))
+        .filter_map(|post| post.message_id.as_deref())
+        .collect();
     for (id, finals) in &reported.ended {
         if finals.contains(&Final::Cancelled) && taken.contains(id.as_str()) {
             violations.push(Violation::SentAfterCancel { message: id.clone() });

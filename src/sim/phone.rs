@@ -1,6 +1,6 @@
 //! A handset: sends texts, and shows what arrives.
 
-use super::carrier::World;
+use super::carrier::CarrierCore;
 use super::carrier::{Arrived, Webhook, hooks};
 #[cfg(feature = "test-support")]
 use super::dice::SeededRng;
@@ -15,13 +15,13 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Phone {
     number: E164,
-    carrier: Arc<World>,
+    carrier: Arc<CarrierCore>,
     #[cfg(feature = "test-support")]
     marked: Arc<AtomicU64>,
 }
 
 impl Phone {
-    pub(super) fn new(number: E164, carrier: Arc<World>) -> Self {
+    pub(super) fn new(number: E164, carrier: Arc<CarrierCore>) -> Self {
         Self {
             number,
             carrier,

@@ -51,11 +51,11 @@ impl Default for PlatformSettings {
 
 /// The platform's endpoint for events. It stops when dropped.
 pub struct Platform {
-    server: Server<World>,
-    world: Arc<World>,
+    server: Server<PlatformCore>,
+    core: Arc<PlatformCore>,
 }
 
-struct World {
+struct PlatformCore {
     seed: u64,
     keys: Vec<Vec<u8>>,
     record_max: usize,
@@ -81,7 +81,7 @@ impl Platform {
             record: PlatformRecord::default(),
             seen: Default::default(),
         };
-        let world = Arc::new(World {
+        let core = Arc::new(PlatformCore {
             seed: settings.seed,
             keys,
             record_max: settings.record_max,
@@ -89,7 +89,7 @@ impl Platform {
             news: Notify::new(),
             watched: broadcast::Sender::new(WATCHED_MAX),
         });
-        Ok(Self { server: Server::start(Port::take()?, world.clone())?, world })
+        Ok(Self { server: Server::start(Port::take()?, core.clone())?, core })
     }
 
     /// The URL for events: the `url` of the gateway's `[[platform.webhook]]`.
@@ -99,12 +99,12 @@ impl Platform {
 
     /// Everything received so far.
     pub fn record(&self) -> PlatformRecord {
-        self.world.state().record.clone()
+        self.core.state().record.clone()
     }
 
     /// Subscribes to received events, including repeats.
     pub fn deliveries(&self) -> broadcast::Receiver<Delivery> {
-        self.world.watched.subscribe()
+        self.core.watched.subscribe()
     }
 
     /// The first accepted delivery that `fits`, once there is one.
@@ -122,8 +122,8 @@ impl Platform {
     ) -> Result<Vec<Delivery>, TooLate> {
         // Each delivery is examined once, so that waiting for many is not quadratic.
         let (mut looked, mut ids, mut found) = (0, std::collections::HashSet::new(), Vec::new());
-        wait_until(&self.world.news, deadline, (wanted, "events"), || {
-            let state = self.world.state();
+        wait_until(&self.core.news, deadline, (wanted, "events"), || {
+            let state = self.core.state();
             for delivery in &state.record.deliveries[looked..] {
                 if delivery.taken && fits(delivery) && ids.insert(delivery.id.clone()) {
                     found.push(delivery.clone());
@@ -142,7 +142,7 @@ impl Platform {
     }
 }
 
-impl Serve for World {
+impl Serve for PlatformCore {
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
         let (head, body) = request.into_parts();
         let body = read_body(body).await?;
@@ -170,7 +170,7 @@ impl Serve for World {
     }
 }
 
-impl World {
+impl PlatformCore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds this lock")
     }

@@ -1,7 +1,7 @@
 //! Whatever a carrier answers: the text ends in a correct state, is retried if the carrier refused it, and never if the
 //! carrier may have accepted it.
 
-use crate::process::{Gateway, SOON, World};
+use crate::process::{Gateway, Outside, SOON};
 use crate::stage::{self, Line};
 use offhook::sim::carrier::{Behaviour, Carrier, CarrierSettings, Quirk};
 use offhook::sim::checker::{self, Violation};
@@ -84,7 +84,7 @@ async fn a60_a64_a_text_is_retried_only_after_a_refusal_whatever_the_carrier_ans
     let lines: Vec<_> = cases.iter().map(|case| case.line.clone()).collect();
     let directory = stage::directory(&lines, Duration::from_secs(10));
     let (world, carriers) =
-        World::with_more(CarrierSettings::default(), lines.iter().map(account).collect(), &directory).await;
+        Outside::with_more(CarrierSettings::default(), lines.iter().map(account).collect(), &directory).await;
     let gateway = world.start().await;
 
     let world = Arc::new(world);
@@ -105,7 +105,7 @@ async fn a60_a_truncated_answer_leaves_the_text_unknown_and_it_is_not_retried() 
         (0..CUT_TASKS).map(|nth| Line { account: format!("account-{nth}"), ..Line::free(nth) }).collect();
     let directory = stage::directory(&lines, Duration::from_secs(10));
     let (world, carriers) =
-        World::with_more(CarrierSettings::default(), lines.iter().map(account).collect(), &directory).await;
+        Outside::with_more(CarrierSettings::default(), lines.iter().map(account).collect(), &directory).await;
     let gateway = world.start().await;
     let world = Arc::new(world);
     let carriers: Vec<_> = carriers.into_iter().map(Arc::new).collect();
@@ -133,7 +133,7 @@ const CUT_TASKS: usize = 8;
 const UNCLEAR_IN_A_ROW: usize = 4;
 
 /// Cuts the answer at every `CUT_TASKS`-th byte until it is complete; returns the number of bytes at which it is.
-async fn cut(world: &World, carrier: &Carrier, line: &Line, announced: bool) -> usize {
+async fn cut(world: &Outside, carrier: &Carrier, line: &Line, announced: bool) -> usize {
     let caller = stage::calls(world, line).await;
     let phone = carrier.phone(caller.number);
     let good = Behaviour { receipts_missing: 1.0, ..Behaviour::default() };
@@ -162,7 +162,7 @@ async fn cut(world: &World, carrier: &Carrier, line: &Line, announced: bool) -> 
     unreachable!("an answer ends")
 }
 
-async fn stop_cleanly(world: &World, gateway: Gateway) {
+async fn stop_cleanly(world: &Outside, gateway: Gateway) {
     let panicked = |line: &str| line.starts_with("offhook_panics_total") && !line.ends_with(" 0");
     assert!(!gateway.metrics().await.lines().any(panicked));
     assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
@@ -189,7 +189,7 @@ fn cases() -> Vec<Case> {
 
 /// Sends two texts to one caller: the first meets the behaviour, the second a good carrier. Returns the first if its
 /// carrier did not read the request, so that the carrier's record cannot show it.
-async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
+async fn play(world: &Outside, carrier: &Carrier, case: &Case) -> Option<String> {
     let Case { name, then, taken, line } = case;
     let behaviour = Behaviour::named(name).unwrap();
     carrier.set_behaviour(Behaviour { unclear_taken: if *taken { 1.0 } else { 0.0 }, ..behaviour });
@@ -236,10 +236,10 @@ async fn play(world: &World, carrier: &Carrier, case: &Case) -> Option<String> {
 }
 
 /// Invariants I1 to I6, from all records.
-async fn check_invariants(world: &World, carriers: &[Arc<Carrier>], unread: &[String]) {
+async fn check_invariants(world: &Outside, carriers: &[Arc<Carrier>], unread: &[String]) {
     let sends = world.client.accepted_with_states().await.unwrap();
     let records = carriers.iter().map(|carrier| carrier.record()).collect();
-    let mut seen = checker::World::new(records, world.platform.record(), sends);
+    let mut seen = checker::Observed::new(records, world.platform.record(), sends);
     seen.receipts_may_be_due = true;
     let mut violations = checker::check(&seen);
     let waits = |id: &String, state: &Option<String>| unread.contains(id) && state.as_deref() == Some("sending");

@@ -1,6 +1,6 @@
 //! What a send costs, and that a failing carrier does not slow the others.
 
-use crate::process::{Gateway, SOON, World};
+use crate::process::{Gateway, Outside, SOON};
 use crate::stage::{self, Caller, Line, long_form};
 use offhook::rules::breaker::IN_FLIGHT_MAX;
 use offhook::sim::carrier::{Behaviour, Carrier, CarrierSettings};
@@ -53,7 +53,7 @@ async fn a64_an_account_that_hangs_or_refuses_delays_no_text_of_another() {
 
 /// A gateway with a working account and one that can fail.
 struct Side {
-    world: Arc<World>,
+    world: Arc<Outside>,
     failing: Carrier,
     callers: Vec<Caller>,
     _gateway: Gateway,
@@ -69,7 +69,7 @@ impl Side {
             record_max: 1_000_000,
             ..CarrierSettings::default()
         };
-        let (world, mut more) = World::with_more(account(&lines[0]), vec![account(&lines[1])], &directory).await;
+        let (world, mut more) = Outside::with_more(account(&lines[0]), vec![account(&lines[1])], &directory).await;
         world.carrier.set_behaviour(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
         let gateway = world.start().await;
         let mut callers = Vec::new();
@@ -127,7 +127,7 @@ async fn arrive(side: &Side, before: usize, sending: JoinSet<(String, Instant)>)
 }
 
 /// Adds callers at the failing account, whose texts stay queued from now on.
-async fn queue_at_failing(world: &World) {
+async fn queue_at_failing(world: &Outside) {
     for _ in 0..FAILING_CALLERS {
         let caller = stage::calls(world, &failing()).await;
         for _ in 0..TEXTS_EACH {
@@ -141,7 +141,7 @@ async fn a_send_costs_three_frames_and_at_most_one_connection() {
     const TEXTS: usize = 50;
     let line = Line::free(0);
     let settings = CarrierSettings { numbers: vec![line.number()], ..CarrierSettings::default() };
-    let world = World::new(settings, &stage::directory(std::slice::from_ref(&line), SOON)).await;
+    let world = Outside::new(settings, &stage::directory(std::slice::from_ref(&line), SOON)).await;
     world.carrier.set_behaviour(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
     // Delivery to the platform records progress in frames of its own, so it is turned off.
     world.home.configure(|text| {

@@ -1,6 +1,6 @@
 //! A number's limit in real time (I8): the starts in the journal, and what the carrier received.
 
-use crate::process::World;
+use crate::process::Outside;
 use crate::stage::{self, Caller, Line, long_form};
 use offhook::sim::carrier::{Behaviour, CarrierSettings};
 use std::time::{Duration, Instant};
@@ -75,15 +75,15 @@ async fn backlog(limit: Limit) {
 }
 
 /// A number with this limit, at a carrier that sends no receipts.
-async fn world(limit: Limit) -> (World, Line) {
+async fn world(limit: Limit) -> (Outside, Line) {
     let line = Line { rate: Some(limit.rate), burst: limit.burst, ..Line::free(0) };
     let settings = CarrierSettings { numbers: vec![line.number()], ..CarrierSettings::default() };
-    let world = World::new(settings, &stage::directory(std::slice::from_ref(&line), BACKLOG)).await;
+    let world = Outside::new(settings, &stage::directory(std::slice::from_ref(&line), BACKLOG)).await;
     world.carrier.set_behaviour(Behaviour { receipts_missing: 1.0, ..Behaviour::default() });
     (world, line)
 }
 
-async fn callers(world: &World, line: &Line) -> Vec<Caller> {
+async fn callers(world: &Outside, line: &Line) -> Vec<Caller> {
     let mut callers = Vec::new();
     for _ in 0..CALLERS {
         callers.push(stage::calls(world, line).await);
@@ -92,7 +92,7 @@ async fn callers(world: &World, line: &Line) -> Vec<Caller> {
 }
 
 /// Texts the callers in turn, whenever the lane has capacity.
-async fn keep_it_full(world: &World, callers: &[Caller], limit: Limit, so_long: Duration) {
+async fn keep_it_full(world: &Outside, callers: &[Caller], limit: Limit, so_long: Duration) {
     // In a text of several segments each segment has 153 characters.
     let padding = "x".repeat(153 * (limit.segments as usize - 1));
     let until = Instant::now() + so_long;
@@ -112,7 +112,7 @@ async fn keep_it_full(world: &World, callers: &[Caller], limit: Limit, so_long: 
 }
 
 /// The start time of each text, in seconds, from the journal.
-fn starts(world: &World) -> Vec<f64> {
+fn starts(world: &Outside) -> Vec<f64> {
     let at = |line: &str| line.split(' ').find_map(|word| word.parse::<jiff::Timestamp>().ok());
     let frames = stage::frames(world);
     let started = frames.iter().filter(|line| line.contains("SendStarted"));

@@ -1,7 +1,7 @@
 //! A carrier that refuses the account: texts stay queued, the operator sees what to check, and a reload retries at
 //! once.
 
-use crate::process::{Gateway, SOON, World, wire};
+use crate::process::{Gateway, Outside, SOON, wire};
 use crate::stage::{self, Line, frames};
 use offhook::sim::carrier::{Behaviour, CarrierSettings};
 use offhook::sim::checker;
@@ -76,14 +76,14 @@ async fn f06_a_suspended_account_is_probed_and_resumes_by_itself() {
 }
 
 /// Two numbers without limits.
-async fn world() -> World {
+async fn world() -> Outside {
     let lines = [Line::free(0), Line::free(1)];
     let settings = CarrierSettings { numbers: lines.iter().map(Line::number).collect(), ..CarrierSettings::default() };
-    World::new(settings, &stage::directory(&lines, SOON)).await
+    Outside::new(settings, &stage::directory(&lines, SOON)).await
 }
 
 /// Ten callers in two queues, each of whom is sent a text.
-async fn ten_texts(world: &World) -> Vec<String> {
+async fn ten_texts(world: &Outside) -> Vec<String> {
     let mut callers = Vec::new();
     for nth in 0..TEXTS {
         let caller = stage::calls(world, &Line::free(nth % 2)).await;
@@ -100,7 +100,7 @@ async fn ten_texts(world: &World) -> Vec<String> {
 }
 
 /// Waits until readiness shows the account as paused, and checks the metric.
-async fn wait_until_paused(world: &World, gateway: &Gateway) {
+async fn wait_until_paused(world: &Outside, gateway: &Gateway) {
     let is_noted = |notes: Value| notes.to_string().contains("account main: paused, its texts wait: Twilio");
     let until = Instant::now() + SOON;
     while !is_noted(notes(world).await) {
@@ -112,14 +112,14 @@ async fn wait_until_paused(world: &World, gateway: &Gateway) {
 }
 
 /// Waits until all texts are queued; none has failed.
-async fn wait_until_queued(world: &World, texts: &[String]) {
+async fn wait_until_queued(world: &Outside, texts: &[String]) {
     for id in texts {
         stage::until_state(world, id, &["queued"]).await;
     }
 }
 
 /// The notes of `/readyz`, which is ready regardless.
-async fn notes(world: &World) -> Value {
+async fn notes(world: &Outside) -> Value {
     let answer = wire::get(world.home.doors.ops, "/readyz").await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     serde_json::from_str::<Value>(&answer.body).unwrap()["notes"].clone()
@@ -131,11 +131,11 @@ fn value(metrics: &str, series: &str) -> f64 {
 }
 
 /// Invariants I1 to I6.
-async fn check_invariants(world: &World) {
+async fn check_invariants(world: &Outside) {
     world.carrier.wait_for_receipts(SOON).await.unwrap();
     let delivered = |event: &Delivery| event.kind == "message.delivered";
     world.platform.wait_for_all(TEXTS, SOON, delivered).await.unwrap();
     let sends = world.client.accepted_with_states().await.unwrap();
-    let seen = checker::World::new(vec![world.carrier.record()], world.platform.record(), sends);
+    let seen = checker::Observed::new(vec![world.carrier.record()], world.platform.record(), sends);
     assert_eq!(checker::check(&seen), []);
 }

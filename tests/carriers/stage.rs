@@ -1,6 +1,6 @@
 //! The setting of the tests: our numbers, each in its own queue, and callers on the phone.
 
-use crate::process::{SOON, World, offhook, said};
+use crate::process::{Outside, SOON, offhook, said};
 use offhook::model::E164;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -68,7 +68,7 @@ pub(crate) struct Caller {
 }
 
 /// Starts a call to that number from a new caller.
-pub(crate) async fn calls(world: &World, line: &Line) -> Caller {
+pub(crate) async fn calls(world: &Outside, line: &Line) -> Caller {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let nth = NEXT.fetch_add(1, Ordering::Relaxed);
     let caller = Caller { number: format!("+1415555{nth:04}").parse().unwrap(), call: format!("call-{nth}") };
@@ -79,7 +79,7 @@ pub(crate) async fn calls(world: &World, line: &Line) -> Caller {
 
 impl Caller {
     /// The agent texts the caller; returns the message's id.
-    pub(crate) async fn is_sent(&self, world: &World, text: &str) -> String {
+    pub(crate) async fn is_sent(&self, world: &Outside, text: &str) -> String {
         let sent = world.client.send_text(&self.call, text, "a-1").await.unwrap();
         assert_eq!(sent.status, 202, "{}", sent.code());
         sent.text("/id").to_owned()
@@ -88,7 +88,7 @@ impl Caller {
 
 /// Waits until a message has one of these states. Panics after [`SOON`], also if the message ends in another state.
 #[track_caller]
-pub(crate) fn until_state(world: &World, id: &str, states: &'static [&str]) -> impl Future<Output = ()> {
+pub(crate) fn until_state(world: &Outside, id: &str, states: &'static [&str]) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     async move {
         let until = Instant::now() + SOON;
@@ -117,7 +117,7 @@ pub(crate) fn until(is: impl Fn() -> bool) -> impl Future<Output = ()> {
 }
 
 /// A line for each frame of the journal.
-pub(crate) fn frames(world: &World) -> Vec<String> {
+pub(crate) fn frames(world: &Outside) -> Vec<String> {
     let inspected = offhook(&["journal", "inspect", world.home.data().to_str().unwrap()]);
     assert!(inspected.status.success(), "{}", said(&inspected));
     said(&inspected).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()

@@ -1,6 +1,6 @@
 //! Receipts that overtake answers, carriers that ask for a pause, and carriers that are down for a while.
 
-use crate::process::{SOON, World, nothing_for};
+use crate::process::{Outside, SOON, nothing_for};
 use crate::stage::{self, Line};
 use offhook::sim::carrier::{Behaviour, CarrierSettings, Post};
 use offhook::sim::checker;
@@ -124,7 +124,7 @@ async fn a64_texts_that_wait_too_long_during_an_outage_expire_and_are_not_sent_l
     let settings = CarrierSettings { numbers: vec![line.number()], ..CarrierSettings::default() };
     let mut directory = stage::directory(std::slice::from_ref(&line), SOON);
     directory["settings"]["closing"] = json!({ "enabled": true, "texts": { "en": "This conversation has ended." } });
-    let world = World::new(settings, &directory).await;
+    let world = Outside::new(settings, &directory).await;
     let _gateway = world.start().await;
     let caller = stage::calls(&world, &line).await;
     let first = caller.is_sent(&world, "hello").await;
@@ -169,15 +169,15 @@ async fn a64_a_failing_carrier_is_paused_and_probed_by_one_request_at_a_time() {
 }
 
 /// Numbers without limits at one carrier.
-async fn world(lines: usize) -> (World, Vec<Line>) {
+async fn world(lines: usize) -> (Outside, Vec<Line>) {
     let lines: Vec<_> = (0..lines).map(Line::free).collect();
     let settings = CarrierSettings { numbers: lines.iter().map(Line::number).collect(), ..CarrierSettings::default() };
-    let world = World::new(settings, &stage::directory(&lines, SOON)).await;
+    let world = Outside::new(settings, &stage::directory(&lines, SOON)).await;
     (world, lines)
 }
 
 /// Waits until every text has ended.
-async fn settled(world: &World) {
+async fn settled(world: &Outside) {
     for send in world.client.accepted() {
         stage::until_state(world, &send.id, &["delivered", "cancelled", "expired", "failed"]).await;
     }
@@ -185,13 +185,13 @@ async fn settled(world: &World) {
 }
 
 /// The states of all accepted texts, in order.
-async fn states(world: &World) -> Vec<String> {
+async fn states(world: &Outside) -> Vec<String> {
     let sends = world.client.accepted_with_states().await.unwrap();
     sends.into_iter().map(|send| send.state.unwrap_or_default()).collect()
 }
 
 /// Invariants I1 to I6.
-async fn check_invariants(world: &World) {
+async fn check_invariants(world: &Outside) {
     // The platform gets the event a moment after the API shows the state.
     let ends = |event: &Delivery| {
         matches!(event.kind.as_str(), "message.delivered" | "message.cancelled" | "message.expired" | "message.failed")
@@ -199,6 +199,6 @@ async fn check_invariants(world: &World) {
     let texts = world.client.accepted().len();
     world.platform.wait_for_all(texts, SOON, ends).await.unwrap();
     let sends = world.client.accepted_with_states().await.unwrap();
-    let seen = checker::World::new(vec![world.carrier.record()], world.platform.record(), sends);
+    let seen = checker::Observed::new(vec![world.carrier.record()], world.platform.record(), sends);
     assert_eq!(checker::check(&seen), []);
 }

@@ -2,7 +2,7 @@
 //! machine's own address beyond loopback stands for a stranger's: what goes there does not leave the machine.
 
 use crate::peer::{Line, connect};
-use crate::process::{World, skipped, wire};
+use crate::process::{Outside, skipped, wire};
 use crate::stage::{happened, plain, texts};
 use crate::webhook::Webhook;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -71,7 +71,7 @@ async fn an_address_has_its_share_of_connections_and_leaves_the_others_theirs() 
 }
 
 /// Surroundings whose carriers' door is open on every address of the machine.
-async fn open_to_strangers() -> World {
+async fn open_to_strangers() -> Outside {
     let world = plain().await;
     let (here, everywhere) = (world.home.doors.carriers, Ipv4Addr::UNSPECIFIED);
     let port = here.port();
@@ -84,13 +84,13 @@ async fn open_to_strangers() -> World {
     world
 }
 
-/// An address of this machine that is not of loopback: what it would be seen by from elsewhere. Nothing is sent to find it.
+/// An address of this machine other than loopback. Nothing is sent to find it.
 fn own_address() -> Option<IpAddr> {
     let elsewhere = (Ipv4Addr::new(198, 51, 100, 1), 9);
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let address = socket.connect(elsewhere).and_then(|()| socket.local_addr()).map(|address| address.ip());
     if !address.as_ref().is_ok_and(|address| !address.is_loopback()) {
-        skipped("this machine has no address but those of loopback");
+        skipped("this machine has only loopback addresses");
     }
     address.ok().filter(|address| !address.is_loopback())
 }

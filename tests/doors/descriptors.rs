@@ -1,7 +1,7 @@
 //! A gateway whose descriptors are used up.
 
 use crate::peer::{Line, PATIENCE, connect, source};
-use crate::process::{World, nothing_for, skipped, wire};
+use crate::process::{Outside, nothing_for, skipped, wire};
 use crate::stage::{Honest, What, plain, quiet, value};
 use crate::webhook::Webhook;
 use std::fs;
@@ -51,11 +51,11 @@ async fn g21_without_free_descriptors_the_doors_wait_and_recover() {
     assert_eq!(hear(&world, "SM1").await, 200);
     let open = fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap().count();
     let Ok(status) = set_descriptors(gateway.id(), open + 4) else {
-        skipped("prlimit of util-linux is not here, which takes descriptors from a process that runs");
+        skipped("prlimit of util-linux is missing");
         return;
     };
     assert!(status.success(), "{status}");
-    // Taken away while it runs, descriptors are missing at every door, that of ops too: it is asked before and after.
+    // Every door lacks descriptors now, the ops door too, so it is queried before and after.
     assert_eq!(wire::get(world.home.doors.ops, "/healthz").await.unwrap().status, 200);
     let complaint = "cannot accept connections";
     let began = Instant::now();
@@ -79,7 +79,7 @@ async fn g21_without_free_descriptors_the_doors_wait_and_recover() {
 }
 
 /// Many connections to the carriers' door, all of which the system has taken for it.
-async fn crowd(world: &World) -> Vec<TcpStream> {
+async fn crowd(world: &Outside) -> Vec<TcpStream> {
     let mut crowd = Vec::new();
     for nth in 0..CROWD {
         crowd.push(connect(world.home.doors.carriers, source(nth)).await.unwrap());
@@ -87,7 +87,7 @@ async fn crowd(world: &World) -> Vec<TcpStream> {
     crowd
 }
 
-async fn hear(world: &World, sid: &str) -> u16 {
+async fn hear(world: &Outside, sid: &str) -> u16 {
     let stream = connect(world.home.doors.carriers, source(0)).await.unwrap();
     Line::new(stream).ask(&Webhook::text(sid, "+14155550101", "hello").bytes()).await.unwrap().status
 }

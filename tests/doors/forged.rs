@@ -1,7 +1,7 @@
 //! Webhooks that the carrier never signed, and those it signed that come once more.
 
 use crate::peer::{Line, connect, source};
-use crate::process::World;
+use crate::process::Outside;
 use crate::stage::{happened, plain, texts};
 use crate::webhook::{MESSAGES, Webhook};
 use base64::Engine as _;
@@ -167,12 +167,12 @@ fn without_its_date(head: &str) -> String {
     head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("date:")).collect()
 }
 
-async fn hear(world: &World, webhook: &Webhook) -> u16 {
+async fn hear(world: &Outside, webhook: &Webhook) -> u16 {
     let stream = connect(world.home.doors.carriers, source(0)).await.unwrap();
     Line::new(stream).ask(&webhook.bytes()).await.unwrap().status
 }
 
-async fn at_once(world: &World, webhook: &Webhook, times: usize) -> Vec<u16> {
+async fn at_once(world: &Outside, webhook: &Webhook, times: usize) -> Vec<u16> {
     let mut hearing = JoinSet::new();
     for nth in 0..times {
         let (door, bytes) = (world.home.doors.carriers, webhook.bytes());

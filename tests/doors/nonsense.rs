@@ -1,7 +1,7 @@
-//! Requests that are too large, encoded, of no sense or of another protocol: each is refused, and nobody else notices.
+//! Requests that are too large, encoded, invalid or of another protocol: each is refused, others are unaffected.
 
 use crate::peer::{connect, source, statuses, tell};
-use crate::process::{Gateway, TOKEN, World};
+use crate::process::{Gateway, Outside, TOKEN};
 use crate::stage::{ALL, Honest, happened, nothing_but_texts, plain, texts};
 use crate::webhook::{MESSAGES, Webhook};
 use std::net::SocketAddr;
@@ -179,19 +179,19 @@ async fn g22_a_thousand_requests_written_at_once_are_answered_one_after_the_othe
     goes_on(&world, &gateway).await;
 }
 
-async fn open() -> (World, Gateway) {
+async fn open() -> (Outside, Gateway) {
     let world = plain().await;
     let gateway = world.start().await;
     (world, gateway)
 }
 
-fn doors(world: &World) -> [SocketAddr; 3] {
+fn doors(world: &Outside) -> [SocketAddr; 3] {
     let doors = world.home.doors;
     [doors.carriers, doors.platform, doors.ops]
 }
 
 /// Where bodies are read: the door, the address, and a header that opens it as far as that.
-fn writes(world: &World) -> [(SocketAddr, &'static str, String); 2] {
+fn writes(world: &Outside) -> [(SocketAddr, &'static str, String); 2] {
     let doors = world.home.doors;
     let form = "Content-Type: application/x-www-form-urlencoded".to_owned();
     let token = format!("Authorization: Bearer {TOKEN}\r\nContent-Type: application/json");
@@ -199,7 +199,7 @@ fn writes(world: &World) -> [(SocketAddr, &'static str, String); 2] {
 }
 
 /// Nothing has panicked, and honest requests are answered as ever.
-async fn goes_on(world: &World, gateway: &Gateway) {
+async fn goes_on(world: &Outside, gateway: &Gateway) {
     let honest = Webhook::text("SMhonest", "+14155550199", "and on it goes").bytes();
     let last = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answers = tell(world.home.doors.carriers, &[&*honest, last.as_bytes()].concat()).await;

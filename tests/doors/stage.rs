@@ -1,7 +1,7 @@
 //! A gateway with a certificate on the carriers' door, and honest traffic to all of its doors.
 
 use crate::peer::{Line, PATIENCE, connect, source};
-use crate::process::{Doors, Gateway, Home, TOKEN, World, offhook, said, wire};
+use crate::process::{Doors, Gateway, Home, Outside, TOKEN, offhook, said, wire};
 use crate::self_signed::SelfSigned;
 use crate::webhook::{OURS, Webhook};
 use offhook::sim::carrier::CarrierSettings;
@@ -27,7 +27,7 @@ const ITS_OWN: [&str; 2] = ["FeedAdvanced", "Swept"];
 
 /// A gateway's surroundings. The carriers' door speaks TLS.
 pub(crate) struct Stage {
-    pub world: World,
+    pub world: Outside,
     tls: Arc<rustls::ClientConfig>,
 }
 
@@ -76,8 +76,8 @@ fn localhost() -> ServerName<'static> {
 }
 
 /// Surroundings whose doors are all in clear.
-pub(crate) async fn plain() -> World {
-    World::new(CarrierSettings::default(), &directory()).await
+pub(crate) async fn plain() -> Outside {
+    Outside::new(CarrierSettings::default(), &directory()).await
 }
 
 fn directory() -> Value {
@@ -128,7 +128,7 @@ struct Asked {
 
 impl Honest {
     /// Begins such traffic to these doors, all of which are in clear.
-    pub(crate) fn plain(to: &[What], world: &World) -> Self {
+    pub(crate) fn plain(to: &[What], world: &Outside) -> Self {
         Self::begin(to, world.home.doors, None)
     }
 

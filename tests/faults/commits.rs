@@ -1,8 +1,8 @@
-//! G2, G9: commits that are killed at, or told of an error by, a system call, while everybody goes on asking.
+//! G2, G9: commits that are killed at, or get an error from, a system call, under load.
 
 use crate::ending::{judge, judge_the_journal};
 use crate::load::{Load, world};
-use crate::process::World;
+use crate::process::Outside;
 use crate::starts::calls_at_most;
 use crate::strace::{Armed, Fault, Site, can_be_traced, was_killed};
 use std::path::PathBuf;
@@ -97,7 +97,7 @@ fn sites(calls: &[&str], count: usize) -> Vec<Site> {
 }
 
 /// The journal's files.
-fn segments(world: &World) -> Vec<PathBuf> {
+fn segments(world: &Outside) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(world.home.data().join("journal")).unwrap();
     entries.map(|entry| entry.unwrap().path()).collect()
 }

@@ -1,4 +1,4 @@
-//! The data directory: one gateway to it, and nobody else reads it.
+//! The data directory: one gateway uses it, and other users cannot read it.
 
 use crate::load::{ours, theirs, world};
 use crate::process::binary;

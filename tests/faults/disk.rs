@@ -4,7 +4,7 @@
 
 use crate::ending::judge;
 use crate::load::{Load, ours, theirs, world};
-use crate::process::{Gateway, SOON, World, skipped, wire};
+use crate::process::{Gateway, Outside, SOON, skipped, wire};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -128,7 +128,7 @@ async fn g8_on_a_full_disk_without_ballast_a_start_says_what_to_free() {
 }
 
 /// Starts a gateway on a full disk: it exits and says why, or the last pages were enough and it takes no new work.
-async fn says_what_to_free(world: &World) {
+async fn says_what_to_free(world: &Outside) {
     let mut gateway = world.home.start();
     let until = Instant::now() + SOON;
     loop {
@@ -143,13 +143,13 @@ async fn says_what_to_free(world: &World) {
             let _stopped = gateway.terminate().await;
             return;
         }
-        assert!(Instant::now() < until, "it neither exits nor says anything:\n{}", world.home.log());
+        assert!(Instant::now() < until, "it neither exits nor logs anything:\n{}", world.home.log());
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
 /// A gateway has run, and was stopped while a call lived.
-async fn stopped_in_a_call(world: &World) {
+async fn stopped_in_a_call(world: &Outside) {
     world.carrier.set_behaviour(offhook::sim::carrier::Behaviour::default());
     let gateway = world.start().await;
     let call = json!({ "caller": theirs(0).to_string(), "queue": "queue-0", "agent": "a-1" });
@@ -160,17 +160,17 @@ async fn stopped_in_a_call(world: &World) {
 
 /// A gateway that is started again whenever it ends, as systemd does.
 struct Kept<'a> {
-    world: &'a World,
+    world: &'a Outside,
     gateway: Gateway,
     restarts: usize,
 }
 
 impl<'a> Kept<'a> {
-    fn new(world: &'a World) -> Self {
+    fn new(world: &'a Outside) -> Self {
         Self { world, gateway: world.home.start(), restarts: 0 }
     }
 
-    async fn start(world: &'a World) -> Self {
+    async fn start(world: &'a Outside) -> Self {
         let mut kept = Self::new(world);
         kept.gateway.ready().await;
         kept
@@ -185,7 +185,7 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// For so long nothing new is taken, which is told of, and nothing else goes wrong.
+    /// While the disk is full, new work is refused with that reason, and nothing else fails.
     async fn begins_nothing(&mut self, time: Duration) {
         let call = json!({ "caller": theirs(0).to_string(), "queue": "queue-0" });
         let (until, mut refused) = (Instant::now() + time, 0);
@@ -197,7 +197,7 @@ impl<'a> Kept<'a> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        assert!(refused > 0, "nobody was refused:\n{}", self.world.home.log());
+        assert!(refused > 0, "nothing was refused:\n{}", self.world.home.log());
         self.until("low_disk").await;
         let alarm =
             wire::get(self.world.home.doors.ops, "/metrics").await.map(|answer| answer.body).unwrap_or_default();
@@ -235,7 +235,7 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// A tmpfs at a place of our own; it is gone when this is dropped.
+/// A small tmpfs; unmounted when dropped.
 struct SmallDisk {
     path: PathBuf,
 }
@@ -252,7 +252,7 @@ impl SmallDisk {
         None
     }
 
-    /// Takes all the room there is.
+    /// Fills it.
     async fn fill(&self) {
         let filler = self.path.join("filler");
         let filling = tokio::task::spawn_blocking(move || {
@@ -269,7 +269,7 @@ impl SmallDisk {
         filling.await.unwrap();
     }
 
-    /// Takes nearly all the room there is in one step, while others take some of it, too.
+    /// Fills nearly all of it in one step, while the gateway writes too.
     fn take_all(&self) {
         let filler = self.path.join("filler");
         let take = |left: u64| {
@@ -280,7 +280,7 @@ impl SmallDisk {
         assert!((0..20).any(|tries| take(tries << 16)), "the disk cannot be filled at once");
     }
 
-    /// Gives it back.
+    /// Frees the space again.
     fn empty(&self) {
         fs::remove_file(self.path.join("filler")).unwrap();
     }

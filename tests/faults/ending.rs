@@ -2,7 +2,7 @@
 
 use crate::attempts;
 use crate::load::{CALLERS, CANARY, Promised, numbers};
-use crate::process::{Gateway, TOKEN, World, nothing_for};
+use crate::process::{Gateway, Outside, TOKEN, nothing_for};
 use offhook::journal::{FileJournal, Journal as _, Options};
 use offhook::machine::event::Event;
 use offhook::machine::record;
@@ -40,13 +40,13 @@ pub(crate) struct Summary {
 }
 
 /// Waits until nothing is broken any more that draining may mend, and panics with what is left. The gateway runs.
-pub(crate) async fn judge(world: &World, promised: &Promised, kills: usize) -> Summary {
+pub(crate) async fn judge(world: &Outside, promised: &Promised, kills: usize) -> Summary {
     repeat_some(world).await;
     let until = Instant::now() + DRAINS_IN;
     while !violations(world, promised).await.0.is_empty() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    // What is doubled comes late: a moment for that, and a last look.
+    // Duplicates come late: wait a moment, and check once more.
     nothing_for(Duration::from_secs(1)).await;
     let (violations, summary) = violations(world, promised).await;
     let shown: Vec<_> = violations.iter().take(20).map(|violation| format!("{violation}")).collect();
@@ -58,7 +58,7 @@ pub(crate) async fn judge(world: &World, promised: &Promised, kills: usize) -> S
 }
 
 /// The carrier repeats what was acknowledged long ago (G5).
-async fn repeat_some(world: &World) {
+async fn repeat_some(world: &Outside) {
     let record = world.carrier.record();
     let every = record.webhooks.len() / REPEATED + 1;
     for webhook in record.webhooks.iter().filter(|webhook| webhook.acknowledged()).step_by(every) {
@@ -69,7 +69,7 @@ async fn repeat_some(world: &World) {
 
 /// What the journal says of attempts: none after STOP, none over a limit (I7, I8). The gateway has stopped.
 #[track_caller]
-pub(crate) fn judge_the_journal(world: &World) {
+pub(crate) fn judge_the_journal(world: &Outside) {
     const BYTES: usize = 1 << 20;
     let journal = FileJournal::open(&world.home.data().join("journal"), Options::default()).unwrap().reader();
     let (mut next, end) = journal.bounds();
@@ -86,7 +86,7 @@ pub(crate) fn judge_the_journal(world: &World) {
     let starts = said(|event| matches!(event, Event::OptedIn { .. }));
     let paused = said(|event| matches!(event, Event::AccountPaused { .. }));
     println!("in the journal: {stops} STOP and {starts} START, and the account was paused {paused} times");
-    assert!(stops > 0, "nobody said STOP, so nothing is shown of what stands behind it");
+    assert!(stops > 0, "no caller sent STOP, so opt-outs are not shown");
     let violations = attempts::check(&stories);
     assert!(
         violations.is_empty(),
@@ -98,7 +98,7 @@ pub(crate) fn judge_the_journal(world: &World) {
 
 /// Memory, descriptors and disk after all that (I9).
 #[track_caller]
-pub(crate) fn stays_within_its_caps(gateway: &Gateway, world: &World) {
+pub(crate) fn stays_within_its_caps(gateway: &Gateway, world: &Outside) {
     let descriptors = fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap().count();
     let disk_mb = bytes_below(&world.home.data()) >> 20;
     let resident_mb = gateway.resident_kb() >> 10;
@@ -121,7 +121,7 @@ fn bytes_below(directory: &Path) -> u64 {
 enum Broken {
     #[error("{0}")]
     Promise(#[from] Violation),
-    #[error("the end of {0} was acknowledged and never told")]
+    #[error("the end of {0} was acknowledged and never delivered")]
     EndLost(String),
     #[error("{0} events came with a bad signature")]
     BadSignatures(usize),
@@ -131,7 +131,7 @@ enum Broken {
     Overtaken(String),
 }
 
-async fn violations(world: &World, promised: &Promised) -> (Vec<Broken>, Summary) {
+async fn violations(world: &Outside, promised: &Promised) -> (Vec<Broken>, Summary) {
     let sends = states(world).await;
     let (carrier, platform) = (world.carrier.record(), world.platform.record());
     let mut broken = Vec::new();
@@ -165,12 +165,12 @@ async fn violations(world: &World, promised: &Promised) -> (Vec<Broken>, Summary
     };
     let settled = settled_by_receipt(&carrier);
     let posted: HashSet<String> = carrier.posts.iter().filter_map(|post| post.message_id.clone()).collect();
-    let mut seen = checker::World::new(vec![carrier], platform, sends);
+    let mut seen = checker::Observed::new(vec![carrier], platform, sends);
     seen.receipts_may_be_due = true;
     for violation in checker::check(&seen) {
         match &violation {
             // Killed between the record of the attempt and the carrier's answer to it: whether anything was written, and
-            // what was answered, nobody knows. It waits for a receipt and says `unconfirmed` after ten minutes.
+            // the answer is unknown. It waits for a receipt and becomes `unconfirmed` after ten minutes.
             Violation::NeverEnded { message, state: Some(state) }
                 if state == "sending" && !settled.contains(message) =>
             {
@@ -210,14 +210,14 @@ fn settled_by_receipt(carrier: &CarrierRecord) -> HashSet<String> {
         .collect()
 }
 
-/// Accepted sends, and the gateway's own texts that the platform has heard of, with the states the gateway shows now.
+/// Accepted sends, and the gateway's own texts that were delivered as events, with the states the gateway shows now.
 /// Many are asked for at once.
-async fn states(world: &World) -> Vec<AcceptedSend> {
+async fn states(world: &Outside) -> Vec<AcceptedSend> {
     const ASKERS: usize = 8;
-    let told = world.platform.record().deliveries;
-    let told = told.iter().filter(|delivery| delivery.kind == "message.queued").map(Delivery::json);
-    let told = told.filter_map(|event| event["data"]["id"].as_str().map(str::to_owned));
-    let ids: BTreeSet<String> = world.client.accepted().into_iter().map(|send| send.id).chain(told).collect();
+    let delivered = world.platform.record().deliveries;
+    let delivered = delivered.iter().filter(|delivery| delivery.kind == "message.queued").map(Delivery::json);
+    let delivered = delivered.filter_map(|event| event["data"]["id"].as_str().map(str::to_owned));
+    let ids: BTreeSet<String> = world.client.accepted().into_iter().map(|send| send.id).chain(delivered).collect();
     let ids: Vec<String> = ids.into_iter().collect();
     let mut asking = JoinSet::new();
     for ids in ids.chunks(ids.len().div_ceil(ASKERS).max(1)) {

@@ -1,7 +1,7 @@
 //! An index and claims in every bad state, under a gateway that was killed: they are rebuilt from the journal, and
 //! nobody has to help.
 
-use crate::process::World;
+use crate::process::Outside;
 use crate::stopped::Stopped;
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
@@ -26,14 +26,14 @@ async fn an_index_that_is_missing_cut_or_foreign_is_rebuilt() {
         damage();
         recovers(&stopped, what).await
     };
-    let told = recovers("missing", &|| fs::remove_dir_all(&index).unwrap()).await;
-    assert!(told.contains("index rebuilt why=\"missing\""), "{told}");
+    let log = recovers("missing", &|| fs::remove_dir_all(&index).unwrap()).await;
+    assert!(log.contains("index rebuilt why=\"missing\""), "{log}");
     let a_file = || {
         fs::remove_dir_all(&index).unwrap();
         fs::write(&index, "no directory").unwrap();
     };
-    let told = recovers("a file in its place", &a_file).await;
-    assert!(told.contains("index rebuilt why=\"missing\""), "{told}");
+    let log = recovers("a file in its place", &a_file).await;
+    assert!(log.contains("index rebuilt why=\"missing\""), "{log}");
     for thousandths in CUTS {
         let cut = || {
             let file = OpenOptions::new().write(true).open(index.join("db")).unwrap();
@@ -41,10 +41,10 @@ async fn an_index_that_is_missing_cut_or_foreign_is_rebuilt() {
         };
         recovers(&format!("cut at {thousandths}/1000"), &cut).await;
     }
-    let told = recovers("of other rows", &|| change_the_stamp(&index, ROWS_VERSION)).await;
-    assert!(told.contains("index rebuilt why=\"other_version\""), "{told}");
-    let told = recovers("of another journal", &|| change_the_stamp(&index, JOURNAL)).await;
-    assert!(told.contains("index rebuilt why=\"other_journal\""), "{told}");
+    let log = recovers("of other rows", &|| change_the_stamp(&index, ROWS_VERSION)).await;
+    assert!(log.contains("index rebuilt why=\"other_version\""), "{log}");
+    let log = recovers("of another journal", &|| change_the_stamp(&index, JOURNAL)).await;
+    assert!(log.contains("index rebuilt why=\"other_journal\""), "{log}");
     let half_made = || fs::write(index.join("snap.0000000000000FFF.generating"), "half a snapshot").unwrap();
     recovers("with a half-made snapshot", &half_made).await;
 }
@@ -94,7 +94,7 @@ async fn recovers(stopped: &Stopped, what: &str) -> String {
     stopped.world.home.log().split_off(said_before)
 }
 
-async fn repeat_everything(world: &World) {
+async fn repeat_everything(world: &Outside) {
     for webhook in world.carrier.record().webhooks.iter().filter(|webhook| webhook.acknowledged()).take(3) {
         assert!(world.carrier.repeat(webhook).await.acknowledged());
     }

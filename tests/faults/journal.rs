@@ -1,4 +1,4 @@
-//! A journal damaged by hand while the gateway is stopped: what nobody was told is kept is cut, what somebody was told is
+//! A journal damaged by hand while the gateway is stopped: what was never acknowledged is cut, what was acknowledged is
 //! refused loudly, and the commands that look at it say which it is, without a word of what people wrote.
 
 use crate::ending::no_canary;
@@ -25,7 +25,7 @@ async fn g6_a_last_frame_without_its_last_bytes_is_cut_and_what_was_before_it_is
     let stopped = Stopped::after_a_call().await;
     let segment = OpenOptions::new().write(true).open(stopped.segment()).unwrap();
     segment.set_len(stopped.end() - 3).unwrap();
-    // Nobody knows that the frame was ever whole, as of one that was being written.
+    // There is no evidence that the frame was ever whole, so it counts as one that was being written.
     for place in ["index", "claims"] {
         fs::remove_dir_all(stopped.world.home.data().join(place)).unwrap();
     }

@@ -1,10 +1,10 @@
 //! What goes on while things break: people who call, text and hang up; agents who answer; a carrier with a bad day.
 //!
-//! Invariant: everybody insists. Whoever has no answer, or is told to come again, asks again with the same words and the
-//! same key, until the gateway has said what became of it. So everything it was ever asked is either acknowledged or
+//! Invariant: clients retry. One that got no answer, or an answer that says to retry, asks again with the same body and
+//! key, until the gateway has said what became of it. So everything it was ever asked is either acknowledged or
 //! refused for good, and a checker can hold it to that.
 
-use crate::process::{SOON, World};
+use crate::process::{Outside, SOON};
 use offhook::model::E164;
 use offhook::sim::carrier::{Behaviour, CarrierSettings, Resend};
 use offhook::sim::phone::Phone;
@@ -53,15 +53,15 @@ const THINKS: Duration = Duration::from_millis(60);
 const ASKS_AGAIN: Duration = Duration::from_millis(40);
 
 /// The surroundings of a load. The gateway does not run yet.
-pub(crate) async fn world() -> Arc<World> {
+pub(crate) async fn world() -> Arc<Outside> {
     let resend = Resend { until_2xx: true, attempts_max: u32::MAX, spacing: ASKS_AGAIN };
     world_of(CarrierSettings { resend, ..CarrierSettings::default() }).await
 }
 
-/// The same with a carrier that is told how to be.
-pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<World> {
+/// The same with a carrier of the given behaviour.
+pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<Outside> {
     let numbers = (0..NUMBERS).map(ours).collect();
-    let world = World::new(CarrierSettings { numbers, record_max: 4_000_000, ..settings }, &directory()).await;
+    let world = Outside::new(CarrierSettings { numbers, record_max: 4_000_000, ..settings }, &directory()).await;
     world.carrier.set_behaviour(bad_day());
     Arc::new(world)
 }
@@ -141,16 +141,16 @@ pub(crate) struct Load {
 
 impl Load {
     /// Everybody begins, whether the gateway runs or not.
-    pub(crate) fn start(world: &Arc<World>) -> Self {
+    pub(crate) fn start(world: &Arc<Outside>) -> Self {
         Self::with_letters(world, 0)
     }
 
     /// The same, and some callers write at length.
-    pub(crate) fn of_long_texts(world: &Arc<World>) -> Self {
+    pub(crate) fn of_long_texts(world: &Arc<Outside>) -> Self {
         Self::with_letters(world, LETTERS_MAX)
     }
 
-    fn with_letters(world: &Arc<World>, letters_max: usize) -> Self {
+    fn with_letters(world: &Arc<Outside>, letters_max: usize) -> Self {
         let (stop, promised) = (CancellationToken::new(), Arc::new(Mutex::new(Promised::default())));
         let mut people = JoinSet::new();
         for nth in 0..CALLERS {
@@ -173,7 +173,7 @@ impl Load {
     pub(crate) async fn end(mut self) -> Promised {
         self.stop.cancel();
         while let Some(ended) = self.people.join_next().await {
-            ended.expect("nobody was answered wrongly");
+            ended.expect("every answer was expected");
         }
         std::mem::take(&mut *self.promised.lock().unwrap())
     }
@@ -184,7 +184,7 @@ struct Caller {
     nth: usize,
     phone: Phone,
     letters_max: usize,
-    world: Arc<World>,
+    world: Arc<Outside>,
     promised: Arc<Mutex<Promised>>,
 }
 
@@ -244,7 +244,7 @@ impl Caller {
             let key = format!("{call}-{nth}");
             self.send(call, &key, &body).await;
             tokio::time::sleep(THINKS).await;
-            // Whoever is not sure that an answer was kept asks once more, perhaps after a restart.
+            // A client that may have lost an answer asks once more, perhaps after a restart.
             if nth == 1 {
                 self.send(call, &key, &body).await;
             }
@@ -254,7 +254,7 @@ impl Caller {
     async fn send(&self, call: &str, key: &str, body: &Value) {
         let client = self.world.client.with_key(key);
         let answer = insist(&client, call, Ask::Send(body)).await;
-        // Over the limit is an answer too; so is, of whoever says STOP, that they did.
+        // A rate limit is an answer too, and so is an opt-out.
         let stopped = self.says(0).is_some() && matches!(answer.code(), "opted_out" | "session_closed");
         if answer.status == 429 || stopped {
             return;

@@ -2,7 +2,7 @@
 //! missing, and goes on without it once that is accepted, giving no id twice.
 
 use crate::load::{CANARY, ours, theirs, world};
-use crate::process::{SOON, World, offhook, said};
+use crate::process::{Outside, SOON, offhook, said};
 use crate::snapshots::put_call;
 use crate::stopped::Stopped;
 use offhook::config::seed;
@@ -40,7 +40,7 @@ async fn f25_a_journal_that_lost_its_end_is_refused_until_that_is_accepted() {
     let world = &stopped.world;
     let (segment, end) = (stopped.segment(), stopped.end());
     let kept = stopped.keep();
-    let told = world.platform.count();
+    let delivered = world.platform.count();
     for (what, damage) in DAMAGES {
         kept.put_back();
         damage(&segment, end);
@@ -74,7 +74,7 @@ async fn f25_a_journal_that_lost_its_end_is_refused_until_that_is_accepted() {
         assert!(said(&journal(world, "accept-loss")).contains("no frame is lost"), "{what}");
         // Another round begins from the same data again, so its ids are those of this one.
         let deliveries = world.platform.record().deliveries;
-        i3_no_id_comes_with_other_bytes(deliveries[..told].iter().chain(&deliveries[before..]), what);
+        i3_no_id_comes_with_other_bytes(deliveries[..delivered].iter().chain(&deliveries[before..]), what);
     }
 }
 
@@ -137,8 +137,8 @@ async fn f25_segments_missing_at_the_beginning_are_refused_until_accepted() {
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }
 
-/// Calls in small segments, of which an endpoint that is away was not told. Returns the segments.
-fn undelivered(world: &World, calls: usize) -> Vec<PathBuf> {
+/// Calls in small segments whose events are not delivered. Returns the segments.
+fn undelivered(world: &Outside, calls: usize) -> Vec<PathBuf> {
     let data = world.home.data();
     let journal = FileJournal::open(&data.join("journal"), Options { segment_bytes: 1_000 }).unwrap();
     let (mut core, _) = Core::in_memory(journal, WallClock::new());
@@ -156,14 +156,14 @@ fn undelivered(world: &World, calls: usize) -> Vec<PathBuf> {
     segments
 }
 
-async fn refused(world: &World) -> String {
+async fn refused(world: &Outside) -> String {
     let said_before = world.home.log().len();
     let refused = world.home.start().exit().await;
     assert_eq!(refused.code(), Some(1));
     world.home.log()[said_before..].to_owned()
 }
 
-fn journal(world: &World, command: &str) -> std::process::Output {
+fn journal(world: &Outside, command: &str) -> std::process::Output {
     offhook(&["journal", command, world.home.data().to_str().unwrap()])
 }
 

@@ -59,10 +59,10 @@ async fn g38_i10_no_output_at_any_log_level_names_a_person_or_a_secret() {
 }
 
 /// What is asked wrongly, with what must not be repeated in it: the answers, which go into other people's logs.
-async fn wrong_requests(world: &crate::process::World) -> String {
+async fn wrong_requests(world: &crate::process::Outside) -> String {
     let doors = world.home.doors;
     let caller = world.carrier.phone(theirs(0));
-    // This carrier insists on what nobody thanks for, forgeries too.
+    // This carrier resends what is not acknowledged, forgeries too.
     let forged = format!("{CANARY} from nobody");
     let insists = tokio::time::timeout(INSISTS, caller.forge(ours(0), &forged)).await;
     assert!(insists.is_err(), "a forgery was acknowledged");

@@ -82,7 +82,7 @@ impl Newcomers {
                 let credential = format!("Authorization: Bearer {TOKEN}");
                 while !stop.is_cancelled() {
                     let became = match wire::ask(door, "GET", path, &[&credential], b"").await {
-                        // Whatever it says: it was heard.
+                        // Any answer shows that the request was read.
                         Ok(_) => &seen.answered,
                         Err(error) if error.kind() == ErrorKind::ConnectionRefused => &seen.refused,
                         Err(_) => &seen.unanswered,

@@ -1,4 +1,4 @@
-//! G2, G9: a segment that is full gives way to the next one, and each system call of that is killed or told of an error.
+//! G2, G9: a full segment is replaced by the next one, with a kill or an error at each system call of that.
 
 use crate::ending::no_canary;
 use crate::load::{CANARY, ours, theirs};
@@ -82,11 +82,11 @@ async fn try_calls(fault: Fault) {
     no_canary("the log", &world.home.log());
 }
 
-/// Waits until a gateway has told everything and notes nothing more.
+/// Waits until every event is delivered and the journal no longer grows.
 async fn quiet(stopped: &Stopped) {
     let (until, mut seen, mut since) = (Instant::now() + SOON, stopped.end(), Instant::now());
     while since.elapsed() < QUIET {
-        assert!(Instant::now() < until, "it goes on and on:\n{}", stopped.world.home.log());
+        assert!(Instant::now() < until, "the journal keeps growing:\n{}", stopped.world.home.log());
         tokio::time::sleep(QUIET / 4).await;
         let now = stopped.end();
         if now != seen {

@@ -13,7 +13,7 @@ const SYNC_SECS: u64 = 15;
 /// How long the disk is slow, in seconds, unless `OFFHOOK_SLOW_SECS` says otherwise.
 const SLOW_SECS: u64 = 16;
 
-/// When a carrier has its answer at the latest, as the gateway's own buckets have it: in seconds from a request's headers to
+/// The latest allowed answer to a carrier, as a bucket of the gateway's histogram: seconds from a request's headers to
 /// the last byte of its answer.
 const IN_TIME: &str = "14";
 
@@ -50,10 +50,10 @@ async fn g10_with_a_slow_disk_carriers_get_503_in_time_and_repeats_count_once() 
         "a slow disk: {put_off} put off, the slowest answer after {slowest:.2?}, {before_kb} kB, then {most_kb} kB"
     );
     println!("a slow disk: {summary:?}");
-    assert!(put_off > 0, "no carrier was put off: {metrics}");
+    assert!(put_off > 0, "no carrier got 503: {metrics}");
     // As the gateway measures it: what a busy machine adds before a client sees the answer is not the gateway's.
     assert_eq!(late, 0, "carriers were answered later than after {IN_TIME} s; the slowest saw {slowest:?}");
-    assert!(slowest < Duration::from_secs(SYNC_SECS), "somebody waited {slowest:?} for the disk");
+    assert!(slowest < Duration::from_secs(SYNC_SECS), "a request waited {slowest:?} for the disk");
     assert!(most_kb < before_kb + MORE_KB_MAX, "from {before_kb} kB to {most_kb} kB");
     assert!(gateway.terminate().await.success());
 }
@@ -79,7 +79,7 @@ impl Slow {
         let arguments = ["-f", "-qq", "-e", "trace=fdatasync", "-e", &inject, "-o", "/dev/null", "-p", &process];
         let begun =
             Command::new("strace").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        // It takes hold, or ends because it may not.
+        // It attaches, or exits because it may not.
         std::thread::sleep(Duration::from_millis(500));
         let traces = begun.ok().map(Self).filter(|slow| slow.traces(&process));
         if traces.is_none() {
@@ -88,7 +88,7 @@ impl Slow {
         traces
     }
 
-    /// Whether the process says that it is traced. One that may not be is left alone at once.
+    /// Whether the process is traced.
     fn traces(&self, process: &str) -> bool {
         let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
         let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("Linux says it");

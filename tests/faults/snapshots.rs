@@ -4,7 +4,7 @@
 //! then the binary starts on it.
 
 use crate::load::{ours, theirs, world};
-use crate::process::World;
+use crate::process::Outside;
 use offhook::config::seed;
 use offhook::engine::{CompactionOptions, Core, WallClock, compact};
 use offhook::journal::snapshot::{Origin, Snapshots};
@@ -62,7 +62,7 @@ async fn g27_without_snapshot_and_first_segments_a_start_is_refused_with_a_way_o
 }
 
 /// A data directory with calls whose segments are folded and gone, and no index. Returns what the snapshot covers.
-fn days_before(world: &World) -> Position {
+fn days_before(world: &Outside) -> Position {
     let data = world.home.data();
     let options = Options { segment_bytes: 1_000 };
     let journal = FileJournal::open(&data.join("journal"), options).unwrap();

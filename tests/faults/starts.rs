@@ -1,4 +1,4 @@
-//! G2, G9: starts that are killed at, or told of an error by, each of their system calls about the data.
+//! G2, G9: starts that are killed at, or get an error from, each of their system calls about the data.
 
 use crate::load::theirs;
 use crate::stopped::{Kept, Stopped};

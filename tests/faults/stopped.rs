@@ -2,7 +2,7 @@
 
 use crate::ending::no_canary;
 use crate::load::{CANARY, ours, theirs, world};
-use crate::process::{World, offhook, said};
+use crate::process::{Outside, offhook, said};
 use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -15,7 +15,7 @@ const OTHERS: usize = 20;
 
 /// A gateway's data at rest, with one call in it.
 pub(crate) struct Stopped {
-    pub world: Arc<World>,
+    pub world: Arc<Outside>,
 }
 
 impl Stopped {

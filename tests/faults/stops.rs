@@ -2,7 +2,7 @@
 
 use crate::ending::judge;
 use crate::load::{CALLERS, Load, ours, theirs, world};
-use crate::process::{Gateway, SOON, TOKEN, World, offhook, said};
+use crate::process::{Gateway, Outside, SOON, TOKEN, offhook, said};
 use offhook::sim::carrier::{Behaviour, CarrierSettings, Resend};
 use serde_json::{Value, json};
 use std::fs;
@@ -40,7 +40,7 @@ async fn g30_sigterm_under_load_exits_0_and_loses_nothing_that_was_accepted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepted_was() {
-    // Nobody asks twice here, so that each answer can be held against what was done.
+    // Each request is sent once, so that each answer can be compared with what was done.
     let world = crate::load::world_of(CarrierSettings {
         resend: Resend { until_2xx: false, attempts_max: 1, ..Resend::default() },
         ..CarrierSettings::default()
@@ -84,7 +84,7 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
     tokio::time::sleep(UNDER_LOAD / 2).await;
     stops(&world, gateway).await;
     let cut_off = world.home.log().contains("cut off");
-    assert!(!cut_off, "nobody holds this stop up, so nobody is to be cut off:\n{}", world.home.log());
+    assert!(!cut_off, "nothing delays this stop, so nothing is cut off:\n{}", world.home.log());
     let (sends, texts) = (sends.join_all().await.concat(), texts.join_all().await);
 
     let _gateway = world.start().await;
@@ -95,9 +95,9 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
             let there = known.iter().any(|known| known == text);
             match status {
                 202 => assert!(there, "{text} was accepted and is lost"),
-                // It says that nobody knows, which the contract allows after ten seconds without a decision.
+                // It says that the outcome is unknown, which the contract allows after ten seconds without a decision.
                 504 => {}
-                // What is heard is answered before the gateway is gone, so what was not answered was not heard.
+                // What was read is answered before the gateway exits, so what was not answered was not read.
                 0 => assert!(!there, "{text} was accepted and never answered"),
                 _ => assert!(!there, "{text} was refused with {status} and is there"),
             }
@@ -107,7 +107,7 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
             counts[3] += usize::from(*status == 504);
         }
         for (_, text, webhook) in texts.iter().filter(|(caller, ..)| *caller == nth) {
-            // On a machine that stood still, a webhook is answered 503 after 13 s without anybody knowing what becomes of it.
+            // On a stalled machine, a webhook is answered 503 after 13 s with its outcome unknown.
             let put_off = webhook.answers.contains(&Some(503)) && webhook.slowest_us >= 12_000_000;
             assert!(put_off || !known.contains(text), "{text:?} was taken and not acknowledged: {webhook:?}");
         }
@@ -120,7 +120,7 @@ async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepte
 }
 
 /// Stops a gateway in good order and in time; tells how long it took.
-async fn stops(world: &World, gateway: Gateway) -> Duration {
+async fn stops(world: &Outside, gateway: Gateway) -> Duration {
     let began = Instant::now();
     assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
     let took = began.elapsed();
@@ -133,7 +133,7 @@ fn call(nth: usize) -> String {
 }
 
 /// Every text of a call, of both sides.
-async fn texts_of(world: &World, nth: usize) -> Vec<String> {
+async fn texts_of(world: &Outside, nth: usize) -> Vec<String> {
     let mut texts = Vec::new();
     let first = format!("/v1/calls/{}/messages?limit=500", call(nth));
     let mut path = first.clone();
@@ -178,7 +178,7 @@ async fn g30_a_second_signal_cuts_off_what_is_still_at_work_and_closes_the_journ
 }
 
 /// A request without the end of its body, which a gateway that stops in good order waits for.
-async fn half_a_request(world: &World) -> TcpStream {
+async fn half_a_request(world: &Outside) -> TcpStream {
     let head = format!(
         "PUT /v1/calls/c-2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
@@ -241,7 +241,7 @@ async fn g33_a_gateway_that_is_told_to_reload_while_it_recovers_does_so_once_it_
     for _ in 0..10 {
         gateway.signal("HUP");
     }
-    // Whoever reads the pipe goes on with its end: a file of claims with nothing in it.
+    // The reader of the pipe continues at its end: an empty file of claims.
     let pipe = stuck.pipe.clone();
     tokio::task::spawn_blocking(move || drop(fs::OpenOptions::new().write(true).open(pipe))).await.unwrap();
     gateway.ready().await;
@@ -253,7 +253,7 @@ async fn g33_a_gateway_that_is_told_to_reload_while_it_recovers_does_so_once_it_
 /// A gateway's data with a call in it, and a pipe among its files that holds up whoever reads them: a disk that takes
 /// however long it takes.
 struct Stuck {
-    world: Arc<World>,
+    world: Arc<Outside>,
     pipe: PathBuf,
 }
 

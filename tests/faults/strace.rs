@@ -24,7 +24,7 @@ const ATTACHED_IN: Duration = Duration::from_secs(20);
 pub(crate) enum Fault {
     /// `kill -9` when the call is made, and so before it is done.
     Kill,
-    /// It is not done, and the gateway is told this error.
+    /// The call is not made and returns this error.
     Error(&'static str),
 }
 

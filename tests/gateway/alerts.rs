@@ -51,7 +51,7 @@ fn f19_every_alert_is_tested_to_fire_and_to_stay_silent() {
 #[test]
 fn f19_every_alert_fires_and_stays_silent_as_promtool_sees_it() {
     let tested = Command::new("promtool").args(["test", "rules", "alerts_test.yml"]).current_dir(rules()).output();
-    let Ok(tested) = tested else { return skipped("what promtool says of the alerts: there is no promtool here") };
+    let Ok(tested) = tested else { return skipped("the tests of the alert rules: promtool is missing") };
     assert!(tested.status.success(), "{}", said(&tested));
 }
 

@@ -57,7 +57,7 @@ impl Demo {
         Self { child, shown }
     }
 
-    /// All that it has shown, once this is among it. The acts take some 15 s before anybody can play.
+    /// The whole output, once it contains `what`. The scripted part takes about 15 s.
     async fn says(&self, what: &str) -> String {
         let until = Instant::now() + 4 * SOON;
         loop {
@@ -72,8 +72,8 @@ impl Demo {
 
     /// Ctrl-C.
     async fn interrupt(&mut self) -> ExitStatus {
-        let told = Command::new("sh").arg("-c").arg(format!("kill -INT {}", self.child.id())).status();
-        assert!(told.is_ok_and(|status| status.success()));
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -INT {}", self.child.id())).status();
+        assert!(sent.is_ok_and(|status| status.success()));
         let until = Instant::now() + SOON;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -1,6 +1,6 @@
 //! The whole directory as one document: `offhook directory export`, `diff` and `apply`, each with a gateway of its own.
 
-use crate::process::{SOON, World, offhook, said};
+use crate::process::{Outside, SOON, offhook, said};
 use crate::shared::{OURS, directory, on_the_phone, somebody, world};
 use offhook::config::seed;
 use offhook::directory::Document;
@@ -277,7 +277,7 @@ fn read(document: &str) -> Document {
 }
 
 /// `offhook directory`, with the home's configuration.
-fn run(world: &World, arguments: &[&str]) -> Output {
+fn run(world: &Outside, arguments: &[&str]) -> Output {
     let config = world.home.path("offhook.toml");
     let (verb, rest) = arguments.split_first().unwrap();
     offhook(&[&["directory", verb, "--config", config.to_str().unwrap()], rest].concat())
@@ -285,19 +285,19 @@ fn run(world: &World, arguments: &[&str]) -> Output {
 
 /// The document, from standard output; there is nothing else to say.
 #[track_caller]
-fn export(world: &World) -> String {
+fn export(world: &Outside) -> String {
     let output = run(world, &["export"]);
     assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{}", said(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// A line for each frame of the journal.
-fn positions(world: &World) -> Vec<String> {
+fn positions(world: &Outside) -> Vec<String> {
     let inspected = offhook(&["journal", "inspect", world.home.data().to_str().unwrap()]);
     said(&inspected).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }
 
-async fn get(world: &World, path: &str) -> Value {
+async fn get(world: &Outside, path: &str) -> Value {
     let answer = world.client.ask("GET".parse().unwrap(), path, None).await.unwrap();
     assert_eq!(answer.status, 200, "{path}");
     answer.json

@@ -1,6 +1,6 @@
 //! A person is erased from a stopped gateway. Each test has a gateway of its own.
 
-use crate::process::{SOON, World, offhook, said};
+use crate::process::{Outside, SOON, offhook, said};
 use crate::shared::{OURS, world};
 use offhook::config::seed;
 use offhook::engine::{CompactionOptions, Core, WallClock, compact};
@@ -96,7 +96,7 @@ async fn f04_a70_a_late_word_about_an_erased_persons_call_begins_nothing() {
 }
 
 /// The call's id is taken, by a call that has ended and says nothing of the person (A70).
-async fn check_that_the_call_stays_ended(world: &World, call: &str, received: u64) {
+async fn check_that_the_call_stays_ended(world: &Outside, call: &str, received: u64) {
     let body = json!({ "caller": ANN, "queue": "support", "agent": "a-2" });
     let late = world.client.put_call(call, &body).await.unwrap();
     let shown = world.client.call(call).await.unwrap();
@@ -114,8 +114,8 @@ async fn check_that_the_call_stays_ended(world: &World, call: &str, received: u6
     }
 }
 
-/// Who said STOP must not be texted, though nobody knows the number; START opens it again, and for good.
-async fn check_that_stop_still_holds(world: &World) {
+/// An erased person who sent STOP is not texted; START opts them in again.
+async fn check_that_stop_still_holds(world: &Outside) {
     begin(world, ANN, "c-ann-2").await;
     assert_eq!(world.client.call("c-ann-2").await.unwrap().text("/sms/refusal"), "opted_out");
     assert_eq!(world.client.send_text("c-ann-2", "hello", "a-1").await.unwrap().code(), "opted_out");
@@ -184,7 +184,7 @@ async fn erase_makes_nothing_where_no_gateway_ever_ran() {
 }
 
 /// A call with a text each way, ended, and its closing message received.
-async fn talk(world: &World, caller: &str, call: &str, word: &str) {
+async fn talk(world: &Outside, caller: &str, call: &str, word: &str) {
     begin(world, caller, call).await;
     let phone = world.carrier.phone(number(caller));
     let keyed = world.client.with_key(format!("of-{call}"));
@@ -196,7 +196,7 @@ async fn talk(world: &World, caller: &str, call: &str, word: &str) {
 }
 
 /// A data directory with a snapshot of a moment at which a text to Ann waits, and no index.
-fn day_before(world: &World) {
+fn day_before(world: &Outside) {
     let data = world.home.data();
     let journal = FileJournal::open(&data.join("journal"), Options { segment_bytes: 1_000 }).unwrap();
     let origin = Origin { journal: journal.identity(), rows_version: ROWS_VERSION };
@@ -232,12 +232,12 @@ fn put_call(call: &str, caller: &str) -> Command {
     })
 }
 
-async fn begin(world: &World, caller: &str, call: &str) {
+async fn begin(world: &Outside, caller: &str, call: &str) {
     let body = json!({ "caller": caller, "queue": "support", "agent": "a-1" });
     assert_eq!(world.client.put_call(call, &body).await.unwrap().status, 201);
 }
 
-fn erase(world: &World, who: &str) -> Output {
+fn erase(world: &Outside, who: &str) -> Output {
     offhook(&["erase", who, "--config", world.home.path("offhook.toml").to_str().unwrap()])
 }
 

@@ -1,6 +1,6 @@
 //! Events on their way out: endpoints that are gone and come back, that want little, and that want all of it again.
 
-use crate::process::{Gateway, SOON, TOKEN, World, nothing_for, offhook, said, wire};
+use crate::process::{Gateway, Outside, SOON, TOKEN, nothing_for, offhook, said, wire};
 use crate::shared::{OURS, api, on_the_phone, world};
 use offhook::sim::platform::{Delivery, Fault, Platform, PlatformBehaviour, PlatformSettings};
 use std::collections::BTreeMap;
@@ -39,9 +39,9 @@ async fn a65_what_was_told_of_a_time_is_told_once_more_by_a_command() {
     let config = world.home.path("offhook.toml");
     let config = config.to_str().unwrap();
     let replay = |rest: &[&str]| offhook(&[&["events", "replay", "--config", config], rest].concat());
-    let nobody = replay(&["--since", "2020-01-01T00:00:00Z"]);
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(said(&nobody).contains("no gateway with this configuration answers"), "{}", said(&nobody));
+    let unanswered = replay(&["--since", "2020-01-01T00:00:00Z"]);
+    assert_eq!(unanswered.status.code(), Some(1));
+    assert!(said(&unanswered).contains("no gateway with this configuration answers"), "{}", said(&unanswered));
 
     let _gateway = world.start().await;
     let caller = on_the_phone(&world).await;
@@ -58,9 +58,9 @@ async fn a65_what_was_told_of_a_time_is_told_once_more_by_a_command() {
     let nothing = replay(&["--since", "2020-01-01T00:00:00Z", "--until", "2020-01-02T00:00:00Z"]);
     assert!(said(&nothing).contains("no events in that time range"), "{}", said(&nothing));
 
-    let told = replay(&["--since", "2020-01-01T00:00:00Z", "--endpoint", "main"]);
-    assert_eq!(told.status.code(), Some(0), "{}", said(&told));
-    assert!(said(&told).contains("will be re-delivered to main"), "{}", said(&told));
+    let replayed = replay(&["--since", "2020-01-01T00:00:00Z", "--endpoint", "main"]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", said(&replayed));
+    assert!(said(&replayed).contains("will be re-delivered to main"), "{}", said(&replayed));
     let until = Instant::now() + SOON;
     while world.platform.count() < 2 * events.len() {
         assert!(Instant::now() < until, "{} of {}", world.platform.count(), 2 * events.len());
@@ -148,7 +148,7 @@ async fn a_pull_gets_events_at_once_and_an_open_stream_does_not_delay_a_stop() {
     });
     assert!(ended.success());
     assert!(began.elapsed() < STOPS_WITHIN, "{:?}", began.elapsed());
-    assert_eq!(waits.status, 200, "who waits is answered: {waits:?}");
+    assert_eq!(waits.status, 200, "a waiting request is answered: {waits:?}");
     let mut rest = Vec::new();
     listening.read_to_end(&mut rest).await.unwrap();
     assert!(rest.ends_with(b"0\r\n\r\n"), "the stream ends as it should: {}", String::from_utf8_lossy(&rest));
@@ -221,7 +221,7 @@ async fn f03_f23_stop_start_stop_of_strangers_arrive_in_order_after_an_outage() 
     assert_eq!(ready.body, r#"{"ready":true,"reasons":[]}"#);
 }
 
-/// The metrics come to show this line.
+/// Waits until the metrics have this line.
 async fn counted(gateway: &Gateway, line: &str) {
     let until = Instant::now() + SOON;
     while !gateway.metrics().await.contains(line) {
@@ -230,19 +230,19 @@ async fn counted(gateway: &Gateway, line: &str) {
     }
 }
 
-/// What the endpoint did not take at first, the start of a call, it takes now, in the same bytes.
-async fn taken_again(world: &World, call: &str) {
+/// The endpoint now accepts the start of a call that it refused before, with the same bytes.
+async fn taken_again(world: &Outside, call: &str) {
     let ours = |event: &Delivery| event.call_id.as_deref() == Some(call);
     let taken = world.platform.wait_for(SOON, ours).await.unwrap();
     let before = world.platform.record().deliveries.into_iter().find(ours).unwrap();
     assert!(!before.taken && before.id == taken.id && before.bytes == taken.bytes);
 }
 
-/// Whoever waits looks once a second whether the gateway stops; the rest is for a machine that is busy.
+/// A waiting request checks once a second whether the gateway stops; the rest is for a busy machine.
 const STOPS_WITHIN: Duration = Duration::from_secs(8);
 
 /// Listens to what happens after a cursor.
-async fn listen(world: &World, after: &str) -> TcpStream {
+async fn listen(world: &Outside, after: &str) -> TcpStream {
     let door = world.home.doors.platform;
     let mut stream = TcpStream::connect(door).await.unwrap();
     let request = format!(

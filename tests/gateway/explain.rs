@@ -1,6 +1,6 @@
 //! Why a message is not sent yet, asked over the door and by the command (A67). Each test has a gateway of its own.
 
-use crate::process::{SOON, TOKEN, World, offhook, said};
+use crate::process::{Outside, SOON, TOKEN, offhook, said};
 use crate::self_signed::SelfSigned;
 use crate::shared::{OURS, directory, on_the_phone, world};
 use offhook::model::Timestamp;
@@ -11,18 +11,18 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A message that nobody has.
-const NOBODY: &str = "msg_00000000000000000000000";
+/// The id of no message.
+const UNKNOWN: &str = "msg_00000000000000000000000";
 
 /// What a busy machine may make of a moment.
 const LATE: Duration = Duration::from_secs(5);
 
-async fn explained(world: &World, id: &str) -> ApiAnswer {
+async fn explained(world: &Outside, id: &str) -> ApiAnswer {
     world.client.ask("GET".parse().unwrap(), &format!("/v1/messages/{id}/explain"), None).await.unwrap()
 }
 
 /// What the command says of a message, and its exit code.
-fn told(id: &str, config: &Path) -> (String, Option<i32>) {
+fn explanation(id: &str, config: &Path) -> (String, Option<i32>) {
     let output = offhook(&["explain", id, "--config", config.to_str().unwrap()]);
     (said(&output), output.status.code())
 }
@@ -32,7 +32,7 @@ async fn a67_the_last_of_a_backlog_waits_for_its_numbers_limit_and_is_due_as_pro
     let mut slow = directory();
     slow["numbers"][OURS]["limits"] = json!({ "segments_per_second": 0.1, "burst": 1 });
     slow["settings"]["max_wait_ms"] = json!(100_000);
-    let world = World::new(CarrierSettings::default(), &slow).await;
+    let world = Outside::new(CarrierSettings::default(), &slow).await;
     let _gateway = world.start().await;
     let caller = on_the_phone(&world).await;
     let mut sent = Vec::new();
@@ -49,7 +49,7 @@ async fn a67_the_last_of_a_backlog_waits_for_its_numbers_limit_and_is_due_as_pro
     let due_at = Timestamp::parse(why.text("/due_at")).unwrap();
     assert!(due_at <= promised + LATE && promised <= due_at + LATE, "promised {promised}, due at {due_at}");
 
-    let (text, code) = told(last.text("/id"), &world.home.path("offhook.toml"));
+    let (text, code) = explanation(last.text("/id"), &world.home.path("offhook.toml"));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.starts_with(&format!("{}: queued in the lane of {OURS}, ", last.text("/id"))), "{text}");
     assert!(text.contains("\nwaits for the rate limit of its number; due at "), "{text}");
@@ -57,7 +57,7 @@ async fn a67_the_last_of_a_backlog_waits_for_its_numbers_limit_and_is_due_as_pro
 }
 
 /// Asks again and again until the answer is such.
-async fn until(world: &World, id: &str, such: impl Fn(&ApiAnswer) -> bool) -> ApiAnswer {
+async fn until(world: &Outside, id: &str, such: impl Fn(&ApiAnswer) -> bool) -> ApiAnswer {
     let until = Instant::now() + SOON;
     loop {
         let why = explained(world, id).await;
@@ -87,7 +87,7 @@ async fn a67_a64_a_postponed_text_waits_for_the_end_of_the_carriers_pause() {
     assert_eq!((why.text("/state"), why.text("/waiting_for")), ("queued", "carrier_pause"), "{}", why.json);
     assert_eq!(why.json["attempts"][0]["status"], 429, "{}", why.json);
 
-    let (text, code) = told(first.text("/id"), &world.home.path("offhook.toml"));
+    let (text, code) = explanation(first.text("/id"), &world.home.path("offhook.toml"));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("attempt      the carrier answered 429: it asked us to wait\n"), "{text}");
 }
@@ -113,26 +113,26 @@ async fn the_command_says_what_to_do_where_it_has_no_answer() {
     let world = world().await;
     let config = world.home.path("offhook.toml");
     let check = |id: &str, config: &Path, expected: &str| {
-        let (text, code) = told(id, config);
+        let (text, code) = explanation(id, config);
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains(expected), "{expected} is not in: {text}");
         assert!(!text.contains(TOKEN), "{text}");
     };
     let door = format!("http://{}", world.home.doors.platform);
-    check(NOBODY, &config, &format!("no gateway with this configuration answers at {door} ("));
+    check(UNKNOWN, &config, &format!("no gateway with this configuration answers at {door} ("));
     let _gateway = world.start().await;
-    check(NOBODY, &config, "no such message");
-    assert_eq!(told("msg_x", &config).1, Some(2), "that is no id, and nobody is asked");
+    check(UNKNOWN, &config, "no such message");
+    assert_eq!(explanation("msg_x", &config).1, Some(2), "an invalid id is rejected without a request");
 
     let good = fs::read_to_string(&config).unwrap();
     let without = world.home.write("without.toml", &good.replace("\"read\", ", ""));
-    check(NOBODY, &without, "no [[platform.token]] has the scope read");
+    check(UNKNOWN, &without, "no [[platform.token]] has the scope read");
     world.home.write("other", "another-token-0123456789");
     let other = world.home.write("other.toml", &good.replace("token_file = \"adapter\"", "token_file = \"other\""));
-    check(NOBODY, &other, "rejected the token adapter");
+    check(UNKNOWN, &other, "rejected the token adapter");
     let ops = good.replace(&world.home.doors.platform.to_string(), "127.0.0.1:0");
     let ops = ops.replace(&world.home.doors.ops.to_string(), &world.home.doors.platform.to_string());
-    check(NOBODY, &world.home.write("no-port.toml", &ops), "listen.platform has port 0");
+    check(UNKNOWN, &world.home.write("no-port.toml", &ops), "listen.platform has port 0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,13 +149,13 @@ async fn the_command_speaks_tls_with_the_door_whose_certificate_it_knows() {
     let config = world.home.write("tls.toml", &good.replacen("[[platform.token]]", tls, 1));
     let mut gateway = world.home.start_with(&config);
     gateway.ready().await;
-    let (text, code) = told(NOBODY, &config);
+    let (text, code) = explanation(UNKNOWN, &config);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("no such message"), "{text}");
 
     // Renewed, and the gateway still shows the one before.
     keep(&made());
-    let (text, _) = told(NOBODY, &config);
+    let (text, _) = explanation(UNKNOWN, &config);
     assert!(text.contains("the door's certificate differs from the one in the file"), "{text}");
     assert!(text.contains("if the file was changed since it started, restart it"), "{text}");
 }
@@ -164,7 +164,7 @@ async fn the_command_speaks_tls_with_the_door_whose_certificate_it_knows() {
 async fn f07_a_carrier_that_cannot_be_reached_is_named_with_the_reason() {
     let mut slow = directory();
     slow["numbers"][OURS]["limits"] = json!({ "segments_per_second": 1.0, "burst": 1 });
-    let world = World::new(CarrierSettings::default(), &slow).await;
+    let world = Outside::new(CarrierSettings::default(), &slow).await;
     let _gateway = world.start().await;
     let caller = on_the_phone(&world).await;
     world.carrier.go_down().await;
@@ -174,7 +174,7 @@ async fn f07_a_carrier_that_cannot_be_reached_is_named_with_the_reason() {
     let why = until(&world, id, |why| why.json["reason"].is_string()).await;
     assert!(why.text("/reason").starts_with("the carrier cannot be reached: "), "{}", why.json);
     assert_ne!(why.text("/waiting_for"), "number_rate", "{}", why.json);
-    let (text, code) = told(id, &world.home.path("offhook.toml"));
+    let (text, code) = explanation(id, &world.home.path("offhook.toml"));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("\nits carrier account is failing: the carrier cannot be reached: "), "{text}");
     assert!(!text.contains("limit of its number"), "{text}");

@@ -1,6 +1,6 @@
-//! What comes to the carriers' door and is not as it should be.
+//! Invalid webhooks at the carriers' door.
 
-use crate::process::{SOON, World, wire};
+use crate::process::{Outside, SOON, wire};
 use crate::shared::{OURS, check, count, directory, on_the_phone, run, somebody};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -59,7 +59,7 @@ fn a58_a_signed_webhook_that_cannot_be_read_is_acknowledged_and_quarantined_once
             }
         };
         let added = world.platform.wait_for(SOON, quarantined("From is missing")).await.unwrap();
-        assert!(!String::from_utf8_lossy(&added.bytes).contains("nobody"), "an event tells that, not what");
+        assert!(!String::from_utf8_lossy(&added.bytes).contains("nobody"), "the event has no content of the webhook");
 
         // Another one after it shows that the repeat has left no event behind.
         let fields = [("MessageSid", "SM406"), ("From", "+14155550100"), ("Body", "to nobody")];
@@ -207,10 +207,10 @@ fn who_is_not_the_carrier_cannot_write_in_a_callers_name() {
 async fn f08_webhooks_pass_however_public_url_is_written() {
     for public_url in ["https://SMS.Example.COM", "https://[2001:DB8::1]", "https://sms.example.com/é/../b"] {
         let settings = CarrierSettings { public_url: public_url.to_owned(), ..CarrierSettings::default() };
-        let world = World::new(settings, &directory()).await;
+        let world = Outside::new(settings, &directory()).await;
         let _gateway = world.start().await;
         let phone = world.carrier.phone(somebody().number);
-        // The carrier signs what it was told, as it was written.
+        // The carrier signs the configured URL exactly as written.
         assert!(phone.text(OURS.parse().unwrap(), "hello").await.acknowledged(), "{public_url}: {}", world.home.log());
     }
 }
@@ -221,11 +221,11 @@ fn text<'a>(sid: &'a str, from: &'a str, words: &'a str) -> [(&'a str, &'a str);
 }
 
 /// Posts a webhook with the right signature.
-pub(crate) async fn hear(world: &World, fields: &Fields<'_>) -> wire::Answer {
+pub(crate) async fn hear(world: &Outside, fields: &Fields<'_>) -> wire::Answer {
     post(world, MESSAGES, &[FORM, &header(&signature(MESSAGES, fields))], form(fields).as_bytes()).await
 }
 
-async fn post(world: &World, path: &str, head: &[&str], body: &[u8]) -> wire::Answer {
+async fn post(world: &Outside, path: &str, head: &[&str], body: &[u8]) -> wire::Answer {
     wire::ask(world.home.doors.carriers, "POST", path, head, body).await.unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! STOP, START and HELP as phones write them, sent by webhook and seen at the platform.
 
-use crate::process::{SOON, World};
+use crate::process::{Outside, SOON};
 use crate::shared::{OURS, on_the_phone, run, somebody};
 use offhook::model::E164;
 use offhook::sim::platform::Delivery;
@@ -103,19 +103,19 @@ fn f01_our_own_words_in_any_dress_get_no_auto_reply() {
     });
 }
 
-/// Somebody who was on no call texts us: their number, and what the platform is told of the text.
-async fn stranger_writes(world: &World, text: &str) -> (E164, Value) {
+/// A person without a call texts us; returns their number and the event.
+async fn stranger_writes(world: &Outside, text: &str) -> (E164, Value) {
     let from = somebody().number;
     assert!(world.carrier.phone(from).text(ours(), text).await.acknowledged());
     (from, event_about(world, "message.late", "from", from).await)
 }
 
-async fn contact(world: &World, kind: &str, who: E164) -> Value {
+async fn contact(world: &Outside, kind: &str, who: E164) -> Value {
     event_about(world, kind, "contact", who).await
 }
 
 /// The data of an event of this type in which `field` is this number.
-async fn event_about(world: &World, kind: &str, field: &str, who: E164) -> Value {
+async fn event_about(world: &Outside, kind: &str, field: &str, who: E164) -> Value {
     let who = who.to_string();
     let fits = |event: &Delivery| event.kind == kind && event.json()["data"][field] == *who;
     world.platform.wait_for(SOON, fits).await.unwrap().json()["data"].clone()

@@ -1,14 +1,14 @@
 //! The log of a gateway: what stands in it, and in which form.
 
 use crate::hooks::hear;
-use crate::process::{Gateway, World, quiet};
+use crate::process::{Gateway, Outside, quiet};
 use crate::shared::{directory, on_the_phone, world};
 use offhook::sim::carrier::CarrierSettings;
 use serde_json::{Value, json};
 use std::process::Command;
 
 /// Starts a gateway with a variable of its own, and waits until it is ready.
-async fn start_with(world: &World, name: &str, value: &str) -> Gateway {
+async fn start_with(world: &Outside, name: &str, value: &str) -> Gateway {
     let mut command = Command::new(crate::process::binary());
     quiet(&mut command).env(name, value);
     let mut gateway = world.home.start_by(command, &world.home.path("offhook.toml"));
@@ -17,7 +17,7 @@ async fn start_with(world: &World, name: &str, value: &str) -> Gateway {
 }
 
 /// Stops it, and returns all that was written.
-async fn written(world: &World, gateway: Gateway) -> String {
+async fn written(world: &Outside, gateway: Gateway) -> String {
     assert_eq!(gateway.terminate().await.code(), Some(0), "{}", world.home.log());
     world.home.log()
 }
@@ -49,7 +49,7 @@ async fn f17_serve_without_a_directory_warns_that_nothing_can_be_matched_or_sent
     let mut empty = directory();
     empty["numbers"] = json!({});
     empty["queues"] = json!({});
-    let world = World::new(CarrierSettings::default(), &empty).await;
+    let world = Outside::new(CarrierSettings::default(), &empty).await;
     let gateway = world.start().await;
     let log = world.home.says("ready").await;
     let line =

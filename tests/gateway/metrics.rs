@@ -1,7 +1,7 @@
 //! What is counted, against the list of it.
 
 use crate::hooks::hear;
-use crate::process::{Gateway, SOON, World, wire};
+use crate::process::{Gateway, Outside, SOON, wire};
 use crate::self_signed::SelfSigned;
 use crate::shared::{self, OURS, api, directory, on_the_phone};
 use offhook::model::E164;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const CANARY: &str = "kingfisher";
 
 /// Gives a door a certificate whose end can be shown.
-fn certify(world: &World) {
+fn certify(world: &Outside) {
     let made = SelfSigned::new("localhost");
     world.home.write("door.pem", &made.certificate);
     world.home.write("door.key", &made.key);
@@ -44,7 +44,7 @@ const STILL: &[(&str, &str)] = &[
 async fn a57_r4_every_metric_is_listed_and_counted_and_no_label_names_a_person() {
     let mut directory = directory();
     directory["numbers"][OURS]["label"] = format!("Support {OURS}").into();
-    let world = World::new(CarrierSettings::default(), &directory).await;
+    let world = Outside::new(CarrierSettings::default(), &directory).await;
     certify(&world);
     let gateway = restarted_without_an_index(&world).await;
     a_conversation(&world).await;
@@ -95,7 +95,7 @@ fn f19_metrics_are_in_a_stable_order_and_name_the_build() {
 }
 
 /// A gateway whose last life was cut short, and whose index is gone.
-async fn restarted_without_an_index(world: &World) -> Gateway {
+async fn restarted_without_an_index(world: &Outside) -> Gateway {
     let first = world.start().await;
     on_the_phone(world).await;
     first.kill();
@@ -104,7 +104,7 @@ async fn restarted_without_an_index(world: &World) -> Gateway {
 }
 
 /// Texts both ways, a closing message, and an auto-reply.
-async fn a_conversation(world: &World) {
+async fn a_conversation(world: &Outside) {
     let caller = on_the_phone(world).await;
     let phone = world.carrier.phone(caller.number);
     let ours: E164 = OURS.parse().unwrap();
@@ -121,7 +121,7 @@ async fn a_conversation(world: &World) {
     world.carrier.wait_for_receipts(SOON).await.unwrap();
 }
 
-async fn stop_and_start(world: &World) {
+async fn stop_and_start(world: &Outside) {
     let caller = on_the_phone(world).await;
     let phone = world.carrier.phone(caller.number);
     for word in ["STOP", "START"] {
@@ -131,7 +131,7 @@ async fn stop_and_start(world: &World) {
 }
 
 /// What is refused, and what cannot be read.
-async fn what_is_wrong(world: &World) {
+async fn what_is_wrong(world: &Outside) {
     let caller = on_the_phone(world).await;
     let from = caller.number.to_string();
     let forged = world.carrier.phone(caller.number).forge(OURS.parse().unwrap(), CANARY).await;
@@ -147,7 +147,7 @@ async fn what_is_wrong(world: &World) {
 }
 
 /// "Not now", and a number rests.
-async fn a_carrier_with_no_time(world: &World, gateway: &Gateway) {
+async fn a_carrier_with_no_time(world: &Outside, gateway: &Gateway) {
     let caller = on_the_phone(world).await;
     world.carrier.set_behaviour_towards(caller.number, Some(Behaviour { too_many: 1.0, ..Behaviour::default() }));
     assert_eq!(world.client.send_text(&caller.call, CANARY, "a-1").await.unwrap().status, 202);
@@ -156,8 +156,8 @@ async fn a_carrier_with_no_time(world: &World, gateway: &Gateway) {
     world.carrier.phone(caller.number).wait_for(1, SOON).await.unwrap();
 }
 
-/// Nobody answers there, and the account is left alone until somebody does.
-async fn a_carrier_that_is_away(world: &World, gateway: &Gateway) {
+/// No carrier answers there, so the account stays paused.
+async fn a_carrier_that_is_away(world: &Outside, gateway: &Gateway) {
     const TEXTS: usize = 6;
     world.carrier.go_down().await;
     let mut last = None;

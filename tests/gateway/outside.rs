@@ -1,6 +1,6 @@
 //! A carrier and a platform that are not well. Each test has a gateway of its own.
 
-use crate::process::{SOON, World, nothing_for};
+use crate::process::{Outside, SOON, nothing_for};
 use crate::shared::{OURS, count, on_the_phone, world};
 use offhook::sim::carrier::Behaviour;
 use offhook::sim::checker;
@@ -46,7 +46,7 @@ async fn what_a_carrier_answers_with_nonsense_shows_as_sending_and_is_not_sent_a
     check(&world, &sent).await;
 }
 
-async fn check(world: &World, sent: &[(&str, String)]) {
+async fn check(world: &Outside, sent: &[(&str, String)]) {
     let posts = world.carrier.record().posts;
     for (answer, id) in sent {
         assert_eq!(world.client.message(id).await.unwrap().text("/state"), "sending", "{answer}");
@@ -72,7 +72,7 @@ async fn a55_a65_a_platform_that_was_down_from_the_start_gets_each_event_in_orde
         phone.wait_for(1, SOON).await.unwrap();
         calls.push(caller);
     }
-    // One of them ends before the platform has heard of any, and what came before its end is told all the same.
+    // One call ends before any event was delivered; its earlier events are delivered all the same.
     assert_eq!(world.client.end_call(&calls[0].call, "agent_hangup").await.unwrap().status, 200);
     // Long enough that deliveries were tried and have failed.
     nothing_for(Duration::from_millis(300)).await;
@@ -97,6 +97,6 @@ async fn a55_a65_a_platform_that_was_down_from_the_start_gets_each_event_in_orde
     let all = ids.len();
     ids.dedup();
     assert_eq!(ids.len(), all, "each came once");
-    let violations = checker::check(&checker::World::new(vec![world.carrier.record()], record, sends));
+    let violations = checker::check(&checker::Observed::new(vec![world.carrier.record()], record, sends));
     assert_eq!(violations, []);
 }

@@ -1,6 +1,6 @@
 //! The commands of the README, run as they stand there.
 
-use crate::process::{SOON, World};
+use crate::process::{Outside, SOON};
 use offhook::sim::carrier::CarrierSettings;
 use offhook::sim::platform::PlatformSettings;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 
 /// Its blocks of bash, with the addresses of this gateway.
-fn blocks(world: &World) -> Vec<String> {
+fn blocks(world: &Outside) -> Vec<String> {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let blocks = readme.split("```bash\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let here = format!("http://{}/v1", world.home.doors.platform);
@@ -17,7 +17,7 @@ fn blocks(world: &World) -> Vec<String> {
 }
 
 /// What a block prints, run beside the configuration.
-async fn run(world: &World, block: String, variables: &[(&str, &str)]) -> String {
+async fn run(world: &Outside, block: String, variables: &[(&str, &str)]) -> String {
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", &block]).current_dir(world.home.path(""));
     bash.envs(variables.iter().copied());
@@ -30,7 +30,7 @@ async fn run(world: &World, block: String, variables: &[(&str, &str)]) -> String
 async fn the_first_call_of_the_readme_works_as_it_is_written() {
     let example = include_str!("../../config/directory.example.json");
     let directory: Value = serde_json::from_str(example).unwrap();
-    let world = World::new(CarrierSettings::default(), &directory).await;
+    let world = Outside::new(CarrierSettings::default(), &directory).await;
     let _gateway = world.start().await;
     let [first_call, signature] = blocks(&world).try_into().expect("a call, and a signature");
 

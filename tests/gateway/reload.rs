@@ -1,6 +1,6 @@
 //! G32, G33: a gateway that runs takes over another configuration on SIGHUP, all of it or nothing.
 
-use crate::process::{Gateway, SOON, TOKEN, World, binary, quiet, skipped};
+use crate::process::{Gateway, Outside, SOON, TOKEN, binary, quiet, skipped};
 use crate::self_signed::SelfSigned;
 use crate::shared::{OURS, on_the_phone, world};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The platform's door with TLS, and what is in its files.
 pub(crate) struct Door {
-    pub(crate) world: World,
+    pub(crate) world: Outside,
     pub(crate) gateway: Gateway,
 }
 
@@ -31,7 +31,7 @@ impl Door {
     }
 
     /// The same, before its gateway has started.
-    pub(crate) async fn world(pair: &SelfSigned) -> World {
+    pub(crate) async fn world(pair: &SelfSigned) -> Outside {
         let world = world().await;
         world.home.configure(|text| {
             let tls = "[listen.platform_tls]\ncertificate_file = \"door.pem\"\nkey_file = \"door.key\"\n";
@@ -69,13 +69,13 @@ impl Door {
     }
 }
 
-pub(crate) fn write(world: &World, pair: &SelfSigned) {
+pub(crate) fn write(world: &Outside, pair: &SelfSigned) {
     world.home.write("door.pem", &pair.certificate);
     world.home.write("door.key", &pair.key);
 }
 
 /// SIGHUP; returns what was said about it once it is counted as this.
-async fn reload(world: &World, gateway: &Gateway, outcome: &str) -> String {
+async fn reload(world: &Outside, gateway: &Gateway, outcome: &str) -> String {
     let (before, log) = (reloads(gateway).await, world.home.log().len());
     gateway.signal("HUP");
     let until = Instant::now() + SOON;
@@ -185,34 +185,34 @@ async fn g33_a_reload_replaces_secrets_and_names_what_needs_a_restart() {
     let gateway = world.start().await;
     let caller = on_the_phone(&world).await;
     let phone = world.carrier.phone(caller.number);
-    let heard = async || phone.text(OURS.parse().unwrap(), &phone.marked("hello")).await.acknowledged();
-    assert!(heard().await);
+    let accepted = async || phone.text(OURS.parse().unwrap(), &phone.marked("hello")).await.acknowledged();
+    assert!(accepted().await);
 
     let right = fs::read_to_string(world.home.path("twilio")).unwrap();
     world.home.write("twilio", "ffffffffffffffffffffffffffffffff");
     reload(&world, &gateway, "taken").await;
-    assert!(!heard().await, "signed with the token that is no longer");
+    assert!(!accepted().await, "signed with the removed token");
     let soon = jiff::Timestamp::now() + Duration::from_secs(3_600);
     let only_reported = format!("report_only_until = {soon:.0}\nauth_token_files");
     world.home.configure(|text| text.replacen("auth_token_files", &only_reported, 1));
     reload(&world, &gateway, "taken").await;
-    assert!(heard().await, "bad signatures are only reported");
+    assert!(accepted().await, "bad signatures are only reported");
     world.home.configure(|text| text.replacen(&only_reported, "auth_token_files", 1));
     reload(&world, &gateway, "taken").await;
-    assert!(!heard().await, "they are refused again");
+    assert!(!accepted().await, "they are refused again");
     world.home.write("twilio.next", &right);
     world.home.configure(|text| text.replacen("[\"twilio\"]", "[\"twilio\", \"twilio.next\"]", 1));
     reload(&world, &gateway, "taken").await;
-    assert!(heard().await, "either of two may have signed");
+    assert!(accepted().await, "either of two may have signed");
 
     // The platform does not know this key, and says so; once the right one signs too it takes what waits.
     let key = fs::read_to_string(world.home.path("webhook")).unwrap();
     world.home.write("webhook", &format!("whsec_{}=", "A".repeat(43)));
     reload(&world, &gateway, "taken").await;
-    assert!(heard().await);
+    assert!(accepted().await);
     let until = Instant::now() + SOON;
     while world.platform.record().refused.is_empty() {
-        assert!(Instant::now() < until, "events are signed with a key that is no longer");
+        assert!(Instant::now() < until, "events are still signed with the removed key");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     world.home.write("webhook", &key);
@@ -231,7 +231,7 @@ async fn g33_a_reload_replaces_secrets_and_names_what_needs_a_restart() {
         assert!(said.contains(&warning), "{warning} is not in:\n{said}");
     }
     assert_eq!(said.matches("takes effect after a restart").count(), 4, "{said}");
-    assert!(heard().await && !world.home.path("other").exists());
+    assert!(accepted().await && !world.home.path("other").exists());
     assert_eq!(gateway.terminate().await.code(), Some(0));
 }
 
@@ -263,7 +263,7 @@ async fn f15_a_sighup_in_the_first_moments_of_a_start_is_a_reload() {
     let world = world().await;
     let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     if !traced.is_ok_and(|status| status.success()) {
-        return skipped("SIGHUP amid a start: strace is missing or may not trace");
+        return skipped("SIGHUP during a start: strace is missing or may not trace");
     }
     // The first of these is where the log looks whether a terminal shows it, and comes before the doors and the disk.
     let signal = ["-e", "trace=ioctl", "-e", "inject=ioctl:signal=HUP:when=1"];

@@ -3,7 +3,7 @@
 //! It runs while somebody uses it: the first test starts it, and the last one to leave stops it, so that nothing is left
 //! running when the tests end.
 
-use crate::process::{Gateway, SOON, TOKEN, World, wire};
+use crate::process::{Gateway, Outside, SOON, TOKEN, wire};
 use offhook::model::E164;
 use offhook::sim::carrier::CarrierSettings;
 use offhook::sim::platform::Delivery;
@@ -18,14 +18,14 @@ pub(crate) const OURS: &str = "+12065550100";
 /// The surroundings, the gateway, and what drives both. Dropped in this order.
 struct Shared {
     gateway: Option<Gateway>,
-    world: World,
+    world: Outside,
     runtime: Runtime,
 }
 
 static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
 /// Runs a test against the shared gateway.
-pub(crate) fn run(test: impl AsyncFnOnce(&World)) {
+pub(crate) fn run(test: impl AsyncFnOnce(&Outside)) {
     let shared = shared();
     shared.runtime.block_on(test(&shared.world));
 }
@@ -56,8 +56,8 @@ impl Drop for Shared {
 }
 
 /// Surroundings with a queue and a preset. Nothing runs yet.
-pub(crate) async fn world() -> World {
-    World::new(CarrierSettings::default(), &directory()).await
+pub(crate) async fn world() -> Outside {
+    Outside::new(CarrierSettings::default(), &directory()).await
 }
 
 /// One queue with one number, which is fast enough not to be waited for.
@@ -78,7 +78,7 @@ pub(crate) fn directory() -> Value {
     })
 }
 
-/// Somebody who is on the phone, with a number and a call that nobody else has.
+/// A person on the phone, with a number and a call of their own.
 pub(crate) struct OnThePhone {
     pub(crate) number: E164,
     pub(crate) call: String,
@@ -92,7 +92,7 @@ pub(crate) fn somebody() -> OnThePhone {
 }
 
 /// The same, on a call that has begun.
-pub(crate) async fn on_the_phone(world: &World) -> OnThePhone {
+pub(crate) async fn on_the_phone(world: &Outside) -> OnThePhone {
     let caller = somebody();
     let body = json!({ "caller": caller.number.to_string(), "queue": "support", "agent": "a-1" });
     assert_eq!(world.client.put_call(&caller.call, &body).await.unwrap().status, 201);
@@ -106,7 +106,7 @@ impl OnThePhone {
     }
 
     /// Ends the call, and shows every event of it the platform has by then, each once, in order.
-    pub(crate) async fn hangs_up(&self, world: &World) -> Vec<Delivery> {
+    pub(crate) async fn hangs_up(&self, world: &Outside) -> Vec<Delivery> {
         assert_eq!(world.client.end_call(&self.call, "agent_hangup").await.unwrap().status, 200);
         let ours = |event: &Delivery| event.call_id.as_deref() == Some(&*self.call);
         let last = world.platform.wait_for(SOON, |event| ours(event) && event.kind == "call.ended").await.unwrap();
@@ -121,7 +121,7 @@ pub(crate) fn count(events: &[Delivery], kind: &str) -> usize {
 }
 
 /// Asks the platform's door, with a body that may be anything.
-pub(crate) async fn api(world: &World, method: &str, path: &str, body: &[u8]) -> wire::Answer {
+pub(crate) async fn api(world: &Outside, method: &str, path: &str, body: &[u8]) -> wire::Answer {
     let head = [&*format!("Authorization: Bearer {TOKEN}"), "Content-Type: application/json"];
     wire::ask(world.home.doors.platform, method, path, &head, body).await.unwrap()
 }

@@ -1,6 +1,6 @@
 //! Senders who were on no call, and how many of them are answered.
 
-use crate::process::{Gateway, SOON, World};
+use crate::process::{Gateway, Outside, SOON};
 use crate::shared::{OURS, directory, on_the_phone, somebody};
 use offhook::model::E164;
 use offhook::sim::carrier::CarrierSettings;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 async fn f05_a71_forged_senders_get_no_more_answers_than_the_bound() {
     let mut directory = directory();
     directory["settings"]["auto_reply"]["strangers_per_hour"] = json!(3);
-    let world = World::new(CarrierSettings::default(), &directory).await;
+    let world = Outside::new(CarrierSettings::default(), &directory).await;
     let gateway = world.start().await;
     let mut answered = Vec::new();
     for _ in 0..2 {
@@ -44,7 +44,7 @@ async fn f05_a71_forged_senders_get_no_more_answers_than_the_bound() {
 async fn f05_the_bound_is_among_the_settings_and_can_be_null() {
     let mut directory = directory();
     let shown = async |directory: &serde_json::Value| {
-        let world = World::new(CarrierSettings::default(), directory).await;
+        let world = Outside::new(CarrierSettings::default(), directory).await;
         let _gateway = world.start().await;
         let settings = world.client.ask("GET".parse().unwrap(), "/v1/settings", None).await.unwrap();
         settings.json["auto_reply"]["strangers_per_hour"].clone()
@@ -55,7 +55,7 @@ async fn f05_the_bound_is_among_the_settings_and_can_be_null() {
 }
 
 /// Whether somebody who was never on a call is answered.
-async fn stranger_is_answered(world: &World) -> bool {
+async fn stranger_is_answered(world: &Outside) -> bool {
     let from = somebody().number;
     assert!(world.carrier.phone(from).text(ours(), "hello").await.acknowledged());
     let from = from.to_string();

@@ -39,7 +39,7 @@ async fn the_watchdog_is_fed_in_half_its_time_with_nothing_else_to_do() {
     for _ in 0..FED {
         systemd.until("WATCHDOG=1").await;
     }
-    // However slow the machine is, it is not fed sooner; of the first it may have been heard late.
+    // A slow machine may see the first notification late, but no later one comes sooner.
     assert!(began.elapsed() > WATCHDOG / 2 * (FED - 1), "{:?}", began.elapsed());
     assert!(!world.home.log().contains("stuck"), "{}", world.home.log());
     assert_eq!(gateway.terminate().await.code(), Some(0));
@@ -57,8 +57,8 @@ async fn the_watchdog_is_not_fed_while_the_engine_waits_for_the_disk() {
     let asking = tokio::spawn(async move { client.put_call("held-up", &body).await });
     world.home.says("the engine is stuck in a commit").await;
     while systemd.next_within(Duration::from_millis(1)).await.is_some() {}
-    let heard = systemd.next_within(WATCHDOG).await;
-    assert_eq!(heard, None, "the engine stands still and the watchdog is fed");
+    let fed = systemd.next_within(WATCHDOG).await;
+    assert_eq!(fed, None, "the watchdog is fed while the engine is stuck");
 
     slow.kill().unwrap();
     slow.wait().unwrap();
@@ -94,7 +94,7 @@ async fn slow_disk(gateway: &Gateway) -> Option<std::process::Child> {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    skipped("the watchdog and a slow disk: strace is not here, or may not look at another process");
+    skipped("the watchdog on a slow disk: strace is missing or may not trace another process");
     None
 }
 

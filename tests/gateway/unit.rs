@@ -19,18 +19,18 @@ fn units() -> Vec<PathBuf> {
     units
 }
 
-/// What `systemd-analyze` says; none where it is not here.
+/// The output of `systemd-analyze`; `None` without the program.
 fn analyze(arguments: &[&str], files: &[PathBuf]) -> Option<Output> {
     let output = Command::new("systemd-analyze").args(arguments).args(files).env("SYSTEMD_PAGER", "").output();
     if output.is_err() {
-        skipped("what systemd says of the units: there is no systemd-analyze here");
+        skipped("the check of the units: systemd-analyze is missing");
     }
     output.ok()
 }
 
 #[test]
 fn g43_systemd_finds_nothing_wrong_with_the_units() {
-    // It looks for what is to be started, which is not installed here.
+    // It checks that the binary exists, which is not installed here.
     let directory = tempfile::tempdir().unwrap();
     let binary = binary();
     let copies: Vec<_> = (units().into_iter())
@@ -118,9 +118,9 @@ async fn f15_the_reload_of_the_unit_reaches_the_gateway() {
     }
     assert_eq!(gateway.terminate().await.code(), Some(0));
 
-    let nobody = quiet(Command::new(binary()).args(["reload", "2147483647"])).output().unwrap();
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(said(&nobody).contains("cannot signal process 2147483647"), "{}", said(&nobody));
+    let missing = quiet(Command::new(binary()).args(["reload", "2147483647"])).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(said(&missing).contains("cannot signal process 2147483647"), "{}", said(&missing));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +159,7 @@ fn f15_the_group_that_may_read_the_configuration_is_that_of_the_unit() {
     fs::create_dir(root.path().join("etc")).unwrap();
     let into = format!("--root={}", root.path().display());
     let Ok(made) = Command::new("systemd-sysusers").arg(into).arg(&file).output() else {
-        return skipped("the unit's user as systemd makes it: there is no systemd-sysusers here");
+        return skipped("the unit's user: systemd-sysusers is missing");
     };
     let groups = fs::read_to_string(root.path().join("etc/group")).unwrap_or_default();
     assert!(groups.lines().any(|line| line.starts_with(&format!("{user}:"))), "{groups}{}", said(&made));

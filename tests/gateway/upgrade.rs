@@ -3,7 +3,7 @@
 //! `tests/data_dirs/v4` was written by the last program that wrote record version 4. Its journal ends where the last
 //! frame does, without the zeros behind it.
 
-use crate::process::{SOON, World, offhook, said};
+use crate::process::{Outside, SOON, offhook, said};
 use crate::shared::directory;
 use offhook::sim::carrier::CarrierSettings;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ fn sample() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g27_a_data_directory_of_record_version_4_serves_the_same_answers() {
-    let world = World::new(CarrierSettings::default(), &directory()).await;
+    let world = Outside::new(CarrierSettings::default(), &directory()).await;
     copy(&sample().join("data"), &world.home.data());
     let answers = fs::read(sample().join("answers.json")).unwrap();
     let answers: Map<String, Value> = serde_json::from_slice(&answers).unwrap();

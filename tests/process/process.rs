@@ -1,7 +1,7 @@
 //! The real binary, run in a directory of its own, with a simulated carrier and platform beside it.
 //!
 //! Invariant: a gateway started here is stopped by its own handle, at the latest when that is dropped; its doors are
-//! ports that nobody else is given meanwhile, also while it is down, so that it comes back where it was.
+//! ports that stay reserved, also while it is down, so that it comes back at the same addresses.
 
 pub(crate) mod systemd;
 pub(crate) mod wire;
@@ -36,7 +36,7 @@ pub(crate) fn binary() -> PathBuf {
     std::env::var_os("OFFHOOK_BIN").map_or_else(|| env!("CARGO_BIN_EXE_offhook").into(), PathBuf::from)
 }
 
-/// Says that something is not shown here, and what that takes; past the harness, which keeps what tests print.
+/// Reports that a test shows nothing here, and why. It bypasses the harness, which captures what tests print.
 pub(crate) fn skipped(why: &str) {
     writeln!(std::io::stderr(), "SKIPPED: {why}").expect("there is a standard error");
 }
@@ -57,14 +57,14 @@ pub(crate) fn said(output: &Output) -> String {
 }
 
 /// Everybody but the gateway, and the gateway's home.
-pub(crate) struct World {
+pub(crate) struct Outside {
     pub carrier: Carrier,
     pub platform: Platform,
     pub client: Client,
     pub home: Home,
 }
 
-impl World {
+impl Outside {
     /// A carrier, a platform, and a home for a gateway between them with this directory document. Nothing runs yet.
     pub(crate) async fn new(carrier: CarrierSettings, directory: &Value) -> Self {
         Self::with_more(carrier, Vec::new(), directory).await.0
@@ -152,7 +152,7 @@ secret_files = ["webhook"]
         home
     }
 
-    /// A file beside the configuration, for nobody else to read.
+    /// A file beside the configuration that only its owner can read.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
@@ -335,8 +335,8 @@ impl Gateway {
     /// Sends a signal by its name, without `SIG`.
     #[track_caller]
     pub(crate) fn signal(&self, name: &str) {
-        let told = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();
-        assert!(told.is_ok_and(|status| status.success()), "a child that was not waited for can be signalled");
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();
+        assert!(sent.is_ok_and(|status| status.success()), "a child that was not waited for can be signalled");
     }
 
     /// What it exits with, of its own accord.

@@ -1,4 +1,4 @@
-//! A stand-in for systemd: it holds the doors while gateways come and go, and hears what they say of themselves.
+//! A stand-in for systemd: it holds the sockets across restarts and receives notifications.
 
 use super::{Doors, Gateway, Home, SOON};
 use std::ffi::OsStr;

@@ -33,7 +33,7 @@ pub(crate) async fn ask(door: SocketAddr, method: &str, path: &str, head: &[&str
         }
         request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         stream.write_all(request.as_bytes()).await?;
-        // Whoever refuses by the head alone may have closed before the body is written.
+        // A server that refuses by the head alone may close before the body is written.
         let _refused = stream.write_all(body).await;
         let mut answer = Vec::new();
         let ended = stream.read_to_end(&mut answer).await;

@@ -38,6 +38,9 @@ const UNREACHABLE_LINES: usize = 6;
 /// When set, the test writes the document instead of comparing it.
 const WRITE: &str = "OFFHOOK_WRITE_DOCS";
 
+/// The longest name of a test.
+const NAME_MAX: usize = 80;
+
 /// Tests of one number that the table names; the rest are counted.
 const SHOWN_MAX: usize = 3;
 
@@ -47,6 +50,13 @@ fn each_number_is_shown_by_a_test_and_no_test_names_one_that_is_none() {
     let mut problems = names::unknown(&tests);
     problems.extend(not_shown(&requirements(), &tests));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_tests_name_has_at_most_80_characters() {
+    let long: Vec<_> = names::all(&root()).into_iter().filter(|test| test.name.len() > NAME_MAX).collect();
+    let long: Vec<_> = long.iter().map(Test::to_string).collect();
+    assert!(long.is_empty(), "shorten the names of these tests:\n{}", long.join("\n"));
 }
 
 #[test]

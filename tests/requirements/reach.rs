@@ -201,7 +201,7 @@ fn main() { weigh(1); Pan::new(); judge; }
         let found = Crate::read(&sources(main)).unreached();
         found.into_iter().map(|found| format!("{} {}", found.test, found.about)).collect()
     };
-    // `Pan` is dropped without anybody saying so. A local `judge` is not that of the rules.
+    // `Pan` is dropped implicitly. A local `judge` is not that of the rules.
     assert_eq!(
         unreached(main),
         [

@@ -3,7 +3,7 @@
 mod acme;
 
 use super::*;
-use crate::http::world::{Answer, CALLER, SUPPORT, World};
+use crate::http::test_gateway::{Answer, CALLER, SUPPORT, TestGateway};
 use crate::machine::event::Event;
 use crate::net::ClientBounds;
 use crate::work::{Account, Accounts, HttpLink, send};
@@ -63,7 +63,7 @@ async fn a_made_up_carrier_delivers_and_takes_texts() {
     let text =
         "name = \"main\"\ncarrier = \"acme\"\npublic_url = \"https://sms.acme.io\"\npassword_file = \"password\"";
     let dialect = Arc::clone(&accounts_in(&format!("{text}\napi_url = \"{url}\"")).unwrap()[0].dialect);
-    let world = World::with_account(|_| {}, &[], Arc::clone(&dialect), None);
+    let world = TestGateway::with_account(|_| {}, &[], Arc::clone(&dialect), None);
     world.start_call("c-1").await;
 
     let hook = json!(["acme-1", CALLER, SUPPORT, "here it is"]).to_string();
@@ -105,7 +105,7 @@ fn accounts_in(account: &str) -> Result<Vec<AccountConfig>, String> {
     if problems.is_empty() { Ok(accounts) } else { Err(problems.to_string()) }
 }
 
-async fn webhook(world: &World, password: Option<&str>, body: &str) -> Answer {
+async fn webhook(world: &TestGateway, password: Option<&str>, body: &str) -> Answer {
     let mut request = Request::post("/carriers/main/messages");
     if let Some(password) = password {
         request = request.header("acme-password", password);

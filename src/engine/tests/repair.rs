@@ -77,9 +77,9 @@ impl Rows for Fragile {
     }
 }
 
-/// A core whose index can fail, with the call of [`World`] in it.
+/// A core whose index can fail, with the call of [`TestEngine`] in it.
 fn rebuilding_core(dir: &Path) -> (Core, Fragile, Readiness) {
-    let world = World::new();
+    let world = TestEngine::new();
     let index = Fragile::new();
     let (mut core, _) = recover(&world.journal, index.clone(), &world.clock);
     let origin = Origin { journal: world.journal.identity(), rows_version: ROWS_VERSION };

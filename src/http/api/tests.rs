@@ -9,7 +9,7 @@ mod refusals;
 mod replay;
 mod requirements;
 
-use crate::http::world::{Answer, World};
+use crate::http::test_gateway::{Answer, TestGateway};
 
 /// Asserts the status and code of a refusal.
 #[track_caller]
@@ -34,6 +34,6 @@ fn without_limits(directory: &mut crate::model::Directory) {
 }
 
 /// A world without rate limits.
-fn quick() -> World {
-    World::with(without_limits, &[])
+fn quick() -> TestGateway {
+    TestGateway::with(without_limits, &[])
 }

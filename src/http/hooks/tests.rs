@@ -1,7 +1,9 @@
 use super::budget::{FAILURES_MAX, UNVERIFIED_MAX};
 use super::*;
 use crate::carrier::{Numbers, Outbound, Outbox, Outcome, Unreadable};
-use crate::http::world::{Answer, CALLER, SUPPORT, World, form, request, signature, signed, text, unsigned};
+use crate::http::test_gateway::{
+    Answer, CALLER, SUPPORT, TestGateway, form, request, signature, signed, text, unsigned,
+};
 use crate::machine::event::Event;
 use crate::model::{Address, Inbound, InboundItem, MessageId, Secret};
 use crate::net::{Bounds, Listener};
@@ -19,7 +21,7 @@ const RECEIPTS: &str = "/carriers/main/receipts";
 
 #[tokio::test]
 async fn d1_a_signed_text_joins_its_call_and_gets_the_carriers_success_response() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let answer = world.webhook(signed(MESSAGES, &text("SM1", "here it is"))).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")));
@@ -29,7 +31,7 @@ async fn d1_a_signed_text_joins_its_call_and_gets_the_carriers_success_response(
 
 #[tokio::test]
 async fn a53_g5_eight_concurrent_copies_of_a_webhook_all_get_200_and_are_one_event() {
-    let world = Arc::new(World::new());
+    let world = Arc::new(TestGateway::new());
     world.start_call("c-1").await;
     let repeats: Vec<_> = (0..8)
         .map(|_| {
@@ -45,7 +47,7 @@ async fn a53_g5_eight_concurrent_copies_of_a_webhook_all_get_200_and_are_one_eve
 
 #[tokio::test]
 async fn a62_two_texts_with_equal_bodies_are_not_deduplicated() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     for sid in ["SM1", "SM2"] {
         assert_eq!(world.webhook(signed(MESSAGES, &text(sid, "ok"))).await.status, 200);
@@ -55,7 +57,7 @@ async fn a62_two_texts_with_equal_bodies_are_not_deduplicated() {
 
 #[tokio::test]
 async fn a59_g24_all_bad_signatures_get_the_same_403_and_nothing_is_stored() {
-    let world = World::new();
+    let world = TestGateway::new();
     let form = text("SM1", "forged");
     let right = signature(MESSAGES, &form);
     let over_another_path = signature("/carriers/main/elsewhere", &form);
@@ -76,7 +78,8 @@ async fn a59_g24_all_bad_signatures_get_the_same_403_and_nothing_is_stored() {
 async fn a59_report_only_accounts_accept_bad_signatures_until_the_deadline() {
     let (metrics, now) = (observe::install(), crate::http::wall_clock());
     for (until, expected) in [(now + Duration::from_secs(60), 200), (now - Duration::from_secs(60), 403)] {
-        let world = World::with_account(|_| {}, &[], Arc::new(Fake::with_verdict(NotVerified::Wrong)), Some(until));
+        let world =
+            TestGateway::with_account(|_| {}, &[], Arc::new(Fake::with_verdict(NotVerified::Wrong)), Some(until));
         assert_eq!(world.webhook(unsigned(MESSAGES, "", &[])).await.status, expected);
     }
     assert!(metrics.render().contains(r#"offhook_webhooks_total{account="main",outcome="reported"} "#));
@@ -86,7 +89,7 @@ async fn a59_report_only_accounts_accept_bad_signatures_until_the_deadline() {
 async fn a_challenge_is_answered_as_the_carrier_expects_and_is_no_forgery() {
     let (metrics, soon) = (observe::install(), crate::http::wall_clock() + Duration::from_secs(60));
     let fake = || Arc::new(Fake::with_verdict(NotVerified::Challenge));
-    let world = World::with_account(|_| {}, &[], fake(), None);
+    let world = TestGateway::with_account(|_| {}, &[], fake(), None);
     // More than an address may fail: none of them is charged, so none is shed.
     let mut asking: Vec<Answering<'_>> = Vec::new();
     for _ in 0..2 * FAILURES_MAX {
@@ -97,7 +100,7 @@ async fn a_challenge_is_answered_as_the_carrier_expects_and_is_no_forgery() {
     }
     assert!(world.frames().is_empty());
     assert!(metrics.render().contains(r#"offhook_webhooks_total{account="main",outcome="challenge"} "#));
-    let world = World::with_account(|_| {}, &[], fake(), Some(soon));
+    let world = TestGateway::with_account(|_| {}, &[], fake(), Some(soon));
     assert_eq!(
         world.webhook(unsigned(MESSAGES, "", &[])).await.status,
         200,
@@ -107,7 +110,7 @@ async fn a_challenge_is_answered_as_the_carrier_expects_and_is_no_forgery() {
 
 #[tokio::test]
 async fn f11_forgeries_do_not_block_genuine_webhooks_of_the_same_address() {
-    let world = World::new();
+    let world = TestGateway::new();
     for nth in 0..5 * FAILURES_MAX {
         let form = text(&format!("SM{nth}"), "hello");
         assert_eq!(world.webhook(unsigned(MESSAGES, &form, &["forged"])).await.status, 403);
@@ -117,7 +120,7 @@ async fn f11_forgeries_do_not_block_genuine_webhooks_of_the_same_address() {
 
 #[tokio::test]
 async fn f11_under_load_only_addresses_with_too_many_failures_are_shed() {
-    let world = World::new();
+    let world = TestGateway::new();
     let form = text("SM1", "late");
     let forged = || world.webhook(unsigned(MESSAGES, &form, &["forged"]));
     // More than expires meanwhile on a slow machine.
@@ -142,7 +145,7 @@ async fn f11_under_load_only_addresses_with_too_many_failures_are_shed() {
 
 #[tokio::test]
 async fn unknown_accounts_paths_methods_and_encodings_are_refused_unread() {
-    let world = World::new();
+    let world = TestGateway::new();
     let form = text("SM1", "x");
     for path in ["/carriers/other/messages", "/carriers/main/elsewhere", "/carriers/main", "/", "//"] {
         check(&world.webhook(signed(path, &form)).await, 404, "not_found");
@@ -161,7 +164,7 @@ async fn unknown_accounts_paths_methods_and_encodings_are_refused_unread() {
 
 #[tokio::test]
 async fn f10_a_trailing_slash_of_a_webhook_path_is_part_of_the_signed_url() {
-    let world = World::new();
+    let world = TestGateway::new();
     let form = text("SM1", "hello");
     let with_slash = format!("{MESSAGES}/");
     assert_eq!(world.webhook(signed(&with_slash, &form)).await.status, 200);
@@ -171,7 +174,7 @@ async fn f10_a_trailing_slash_of_a_webhook_path_is_part_of_the_signed_url() {
 
 #[tokio::test]
 async fn a_webhook_of_64_kb_is_accepted_and_one_byte_more_is_refused() {
-    let world = World::new();
+    let world = TestGateway::new();
     let fitting = |bytes: usize| {
         let form = text("SM1", "");
         let padding = "x".repeat(bytes - form.len() - "&Padding=".len());
@@ -183,7 +186,7 @@ async fn a_webhook_of_64_kb_is_accepted_and_one_byte_more_is_refused() {
 
 #[tokio::test]
 async fn a58_an_unreadable_signed_webhook_is_quarantined_once_and_gets_200() {
-    let world = World::new();
+    let world = TestGateway::new();
     let unreadable = form(&[("MessageSid", "SM1"), ("From", CALLER)]);
     for _ in 0..2 {
         assert_eq!(world.webhook(signed(MESSAGES, &unreadable)).await.status, 200);
@@ -202,7 +205,7 @@ async fn a58_an_unreadable_signed_webhook_is_quarantined_once_and_gets_200() {
 
 #[tokio::test]
 async fn a58_an_item_too_large_for_its_rows_is_quarantined_and_not_refused() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let huge = form(&[
         ("MessageSid", "MM1"),
@@ -221,7 +224,7 @@ async fn a58_an_item_too_large_for_its_rows_is_quarantined_and_not_refused() {
 
 #[tokio::test]
 async fn receipts_for_unknown_messages_get_200_and_are_not_stored() {
-    let world = World::new();
+    let world = TestGateway::new();
     let receipt = form(&[("MessageSid", "SM1"), ("MessageStatus", "delivered")]);
     let unknown = MessageId::new(crate::model::Day(1), crate::model::Position(99), 0);
     for path in [RECEIPTS.to_owned(), format!("{RECEIPTS}?message={unknown}"), format!("{MESSAGES}?message=msg_x")] {
@@ -232,7 +235,7 @@ async fn receipts_for_unknown_messages_get_200_and_are_not_stored() {
 
 #[tokio::test]
 async fn both_paths_accept_both_kinds_and_a_get_has_its_form_in_the_query() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     assert_eq!(world.webhook(signed(RECEIPTS, &text("SM1", "by the other path"))).await.status, 200);
     let target = format!("{MESSAGES}?{}", text("SM2", "by GET"));
@@ -243,7 +246,7 @@ async fn both_paths_accept_both_kinds_and_a_get_has_its_form_in_the_query() {
 
 #[tokio::test]
 async fn an_unknown_kind_of_webhook_gets_200_and_is_ignored() {
-    let world = World::new();
+    let world = TestGateway::new();
     let read = form(&[("MessageSid", "SM1"), ("EventType", "READ")]);
     assert_eq!(world.webhook(signed(RECEIPTS, &read)).await.status, 200);
     assert!(world.frames().is_empty());
@@ -251,7 +254,7 @@ async fn an_unknown_kind_of_webhook_gets_200_and_is_ignored() {
 
 #[tokio::test]
 async fn the_items_of_an_array_are_committed_in_the_carriers_order() {
-    let world = World::with_account(|_| {}, &[], Arc::new(Fake::with_items(three_texts)), None);
+    let world = TestGateway::with_account(|_| {}, &[], Arc::new(Fake::with_items(three_texts)), None);
     world.start_call("c-1").await;
     assert_eq!(world.webhook(unsigned(MESSAGES, "", &[])).await.status, 200);
     let texts: Vec<_> = world
@@ -268,7 +271,7 @@ async fn the_items_of_an_array_are_committed_in_the_carriers_order() {
 
 #[tokio::test]
 async fn g10_a_stalled_disk_gives_503_in_time_and_the_carriers_retry_is_one_event() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.disk.stall();
     // From here tokio's time advances whenever all tasks are idle, and the disk is stalled.
     tokio::time::pause();
@@ -286,7 +289,7 @@ async fn each_carrier_gets_its_503_before_it_gives_up() {
     for ms in [1_300, 8_000, 13_000] {
         let answer_within = Duration::from_millis(ms);
         let fake = Fake { answer_within, ..Fake::with_items(three_texts) };
-        let world = World::with_account(|_| {}, &[], Arc::new(fake), None);
+        let world = TestGateway::with_account(|_| {}, &[], Arc::new(fake), None);
         world.disk.stall();
         tokio::time::pause();
         let began = tokio::time::Instant::now();
@@ -300,7 +303,7 @@ async fn each_carrier_gets_its_503_before_it_gives_up() {
 
 #[tokio::test]
 async fn a_message_is_stored_even_if_the_carrier_disconnects_early() {
-    let world = Arc::new(World::new());
+    let world = Arc::new(TestGateway::new());
     world.disk.stall();
     let hook = tokio::spawn({
         let world = Arc::clone(&world);
@@ -319,7 +322,7 @@ async fn a_message_is_stored_even_if_the_carrier_disconnects_early() {
 
 #[tokio::test]
 async fn a66_without_storage_or_engine_a_carrier_gets_503() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.readiness.set(NotReady::StorageUnavailable, true);
     check(&world.webhook(signed(MESSAGES, &text("SM1", "x"))).await, 503, "storage_unavailable");
     world.readiness.set(NotReady::StorageUnavailable, false);
@@ -329,7 +332,7 @@ async fn a66_without_storage_or_engine_a_carrier_gets_503() {
 
 #[tokio::test]
 async fn g7_with_low_disk_space_a_text_gets_503_and_a_receipt_is_accepted() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     world.readiness.set(NotReady::LowDisk, true);
     for unwanted in [text("SM1", "x"), "x=1".to_owned()] {
@@ -349,8 +352,12 @@ async fn g7_with_low_disk_space_a_text_gets_503_and_a_receipt_is_accepted() {
 #[tokio::test]
 async fn a_panic_in_one_webhook_gives_500_for_that_webhook_only() {
     let metrics = observe::install();
-    let world =
-        World::with_account(|_| {}, &[], Arc::new(Fake::with_items(|| panic!("deliberate panic of a test"))), None);
+    let world = TestGateway::with_account(
+        |_| {},
+        &[],
+        Arc::new(Fake::with_items(|| panic!("deliberate panic of a test"))),
+        None,
+    );
     check(&world.webhook(unsigned(MESSAGES, "", &[])).await, 500, "internal");
     assert!(metrics.render().contains(r#"offhook_panics_total{door="carriers"} "#));
     assert_eq!(world.get("/v1/calls").await.status, 200);
@@ -358,14 +365,14 @@ async fn a_panic_in_one_webhook_gives_500_for_that_webhook_only() {
 
 #[tokio::test]
 async fn the_carriers_door_does_not_serve_the_platforms_api() {
-    let world = World::new();
+    let world = TestGateway::new();
     let request = request("GET", "/v1/calls").body(Body::empty()).unwrap();
     check(&world.webhook(request).await, 404, "not_found");
 }
 
 #[tokio::test]
 async fn behind_a_listener_a_webhook_is_stored_and_a_truncated_body_is_not() {
-    let world = World::new();
+    let world = TestGateway::new();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.address().unwrap();
     let stop = CancellationToken::new();

@@ -68,7 +68,7 @@ fn language(name: &str) -> Language {
 }
 
 /// A gateway in memory: rows in a map, claims in a set, and the journal it wrote.
-struct World {
+struct TestMachine {
     rows: BTreeMap<Key, Vec<u8>>,
     claims: HashSet<Claim>,
     directory: Directory,
@@ -80,7 +80,7 @@ struct World {
     sequences: BTreeMap<CallId, u64>,
 }
 
-impl View for World {
+impl View for TestMachine {
     fn row(&self, key: &Key) -> Option<Vec<u8>> {
         self.rows.get(key).cloned()
     }
@@ -104,7 +104,7 @@ impl View for World {
     }
 }
 
-impl World {
+impl TestMachine {
     /// A gateway that has just started, with `directory` loaded.
     fn new(directory: Directory) -> Self {
         let mut world = Self::empty();
@@ -213,14 +213,14 @@ fn listed(numbers: &[&str]) -> Vec<(E164, Block)> {
 
 /// Runs a story and compares the reply and the events of its last step.
 #[track_caller]
-fn check<const N: usize>(story: [(u64, Step); N], expected: &[&str]) -> World {
+fn check<const N: usize>(story: [(u64, Step); N], expected: &[&str]) -> TestMachine {
     check_in(directory(), story, expected)
 }
 
 /// Like `check`, with the given directory.
 #[track_caller]
-fn check_in<const N: usize>(directory: Directory, story: [(u64, Step); N], expected: &[&str]) -> World {
-    let mut world = World::new(directory);
+fn check_in<const N: usize>(directory: Directory, story: [(u64, Step); N], expected: &[&str]) -> TestMachine {
+    let mut world = TestMachine::new(directory);
     let mut last = Vec::new();
     for (secs, step) in story {
         let decision = world.run(secs, step);
@@ -233,7 +233,7 @@ fn check_in<const N: usize>(directory: Directory, story: [(u64, Step); N], expec
 
 /// Runs one more step and compares its reply and events.
 #[track_caller]
-fn then(world: &mut World, secs: u64, step: Step, expected: &[&str]) {
+fn then(world: &mut TestMachine, secs: u64, step: Step, expected: &[&str]) {
     let decision = world.run(secs, step);
     assert_eq!(lines(world, &decision), expected);
 }
@@ -246,7 +246,7 @@ fn with(change: impl Fn(&mut Directory)) -> Directory {
 }
 
 /// A decision in words: the reply, then the events for the platform.
-fn lines(world: &World, decision: &Decision) -> Vec<String> {
+fn lines(world: &TestMachine, decision: &Decision) -> Vec<String> {
     let events = match world.journal.last() {
         Some(frame) if !decision.events.is_empty() => show::rendered(frame),
         Some(_) | None => Vec::new(),

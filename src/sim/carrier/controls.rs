@@ -9,12 +9,12 @@ use std::time::Duration;
 impl Carrier {
     /// Sets the behaviour from the next request on.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
-        self.world.state().behaviour = behaviour;
+        self.core.state().behaviour = behaviour;
     }
 
     /// Sets the behaviour towards one phone, overriding the general one; `None` removes it.
     pub fn set_behaviour_towards(&self, phone: E164, behaviour: Option<Behaviour>) {
-        let mut state = self.world.state();
+        let mut state = self.core.state();
         match behaviour {
             Some(behaviour) => state.behaviours.insert(phone, behaviour),
             None => state.behaviours.remove(&phone),
@@ -23,7 +23,7 @@ impl Carrier {
 
     /// Sets what the carrier reports about one of the account's numbers; `None` removes the number from the account.
     pub fn set_number(&self, number: E164, there: Option<NumberThere>) {
-        let mut state = self.world.state();
+        let mut state = self.core.state();
         match there {
             Some(there) => state.numbers.insert(number, there),
             None => state.numbers.remove(&number),
@@ -33,7 +33,7 @@ impl Carrier {
     /// Posts a webhook again, byte for byte, as a carrier may for days. It is recorded as a new entry with the same
     /// sid.
     pub async fn repeat(&self, webhook: &Webhook) -> Webhook {
-        hooks::repeat(&self.world, webhook).await
+        hooks::repeat(&self.core, webhook).await
     }
 
     /// Stops listening: sends get no connection. Webhooks in flight continue.
@@ -48,7 +48,7 @@ impl Carrier {
 
     /// Numbers of sends read and webhooks posted so far.
     pub fn counts(&self) -> (usize, usize) {
-        let state = self.world.state();
+        let state = self.core.state();
         (state.recorder.record.posts.len(), state.recorder.record.webhooks.len())
     }
 
@@ -59,8 +59,8 @@ impl Carrier {
 
     /// The sends read, once there are `wanted`.
     pub async fn wait_for_sends(&self, wanted: usize, deadline: Duration) -> Result<Vec<Post>, TooLate> {
-        wait_until(&self.world.news, deadline, (wanted, "sends"), || {
-            let state = self.world.state();
+        wait_until(&self.core.news, deadline, (wanted, "sends"), || {
+            let state = self.core.state();
             let posts = &state.recorder.record.posts;
             if posts.len() >= wanted { Ok(posts.clone()) } else { Err(posts.len()) }
         })

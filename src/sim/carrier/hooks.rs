@@ -11,7 +11,7 @@ use super::behaviour::{Arrival, Fate};
 use super::media;
 use super::record::{Attempt, News, Notice, Webhook};
 use super::sends::message_id;
-use super::{Arrived, World, now};
+use super::{Arrived, CarrierCore, now};
 use crate::model::E164;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
@@ -44,31 +44,31 @@ pub(in crate::sim) struct Outgoing<'a> {
 }
 
 /// Posts a text from a phone. If our number is not on the account, nothing is posted or recorded.
-pub(in crate::sim) async fn text(world: &Arc<World>, text: Outgoing<'_>) -> Webhook {
+pub(in crate::sim) async fn text(core: &Arc<CarrierCore>, text: Outgoing<'_>) -> Webhook {
     let (from, to) = (text.from.to_string(), text.to.to_string());
     let about = ["text", &*from, &*to, text.text];
-    let nth = world.state().nth(&about, world.settings.record_max);
+    let nth = core.state().nth(&about, core.settings.record_max);
     let kind = if text.media == 0 { "SM" } else { "MM" };
-    let sid = format!("{kind}{}", SeededRng::of(world.settings.seed, &about, nth).hex());
+    let sid = format!("{kind}{}", SeededRng::of(core.settings.seed, &about, nth).hex());
 
     let news = News::Text { from: text.from, to: text.to, text: Redacted::from(text.text), media: text.media };
     let webhook = fresh(sid, news, text.genuine);
-    if !world.state().numbers.contains_key(&text.to) {
+    if !core.state().numbers.contains_key(&text.to) {
         return webhook;
     }
-    if text.genuine && world.settings.keeps_opt_outs {
-        handle_keyword(world, &text);
+    if text.genuine && core.settings.keeps_opt_outs {
+        handle_keyword(core, &text);
     }
-    post_webhook(world, webhook, None).await
+    post_webhook(core, webhook, None).await
 }
 
 /// Posts a webhook again unchanged.
 #[cfg(feature = "test-support")]
-pub(super) async fn repeat(world: &Arc<World>, webhook: &Webhook) -> Webhook {
-    let post = world.state().recorder.record.posts.iter().find(|post| post.sid.as_ref() == Some(&webhook.sid)).cloned();
+pub(super) async fn repeat(core: &Arc<CarrierCore>, webhook: &Webhook) -> Webhook {
+    let post = core.state().recorder.record.posts.iter().find(|post| post.sid.as_ref() == Some(&webhook.sid)).cloned();
     let taken =
         post.map(|post| Taken { sid: webhook.sid.clone(), from: post.from, to: post.to, callback: post.callback });
-    post_webhook(world, fresh(webhook.sid.clone(), webhook.news.clone(), webhook.genuine), taken.as_ref()).await
+    post_webhook(core, fresh(webhook.sid.clone(), webhook.news.clone(), webhook.genuine), taken.as_ref()).await
 }
 
 /// An accepted send.
@@ -82,29 +82,29 @@ pub(super) struct Taken {
 /// Starts posting a send's receipts: after `answered`, or at once if they are to come before the response. `None` if
 /// there are none.
 pub(super) fn send_receipts(
-    world: &Arc<World>,
+    core: &Arc<CarrierCore>,
     taken: Taken,
     fate: Fate,
     answered: oneshot::Receiver<()>,
 ) -> Option<JoinHandle<()>> {
     taken.callback.as_ref().filter(|_| !fate.receipts_missing)?;
-    world.state().receipts_waiting += 1;
-    let world = world.clone();
-    let task = world.tasks.clone().spawn(async move {
-        let stopping = world.stopping.clone();
-        stopping.run_until_cancelled(post_receipts(&world, &taken, fate, answered)).await;
-        world.state().receipts_waiting -= 1;
-        world.news.notify_waiters();
+    core.state().receipts_waiting += 1;
+    let core = core.clone();
+    let task = core.tasks.clone().spawn(async move {
+        let stopping = core.stopping.clone();
+        stopping.run_until_cancelled(post_receipts(&core, &taken, fate, answered)).await;
+        core.state().receipts_waiting -= 1;
+        core.news.notify_waiters();
     });
     Some(task)
 }
 
 /// The webhook URL for texts from phones.
-pub(super) fn text_url(world: &World) -> String {
-    format!("{}/carriers/{}/messages", world.settings.public_url, world.settings.account)
+pub(super) fn text_url(core: &CarrierCore) -> String {
+    format!("{}/carriers/{}/messages", core.settings.public_url, core.settings.account)
 }
 
-async fn post_receipts(world: &Arc<World>, taken: &Taken, fate: Fate, answered: oneshot::Receiver<()>) {
+async fn post_receipts(core: &Arc<CarrierCore>, taken: &Taken, fate: Fate, answered: oneshot::Receiver<()>) {
     if !fate.receipts_before_answer {
         // An error is a dropped request: the gateway disconnected, and the message is delivered anyway.
         let _ = answered.await;
@@ -120,7 +120,7 @@ async fn post_receipts(world: &Arc<World>, taken: &Taken, fate: Fate, answered: 
     for (status, code) in statuses {
         tokio::time::sleep(fate.receipt_delay).await;
         let news = News::Receipt { status, code, message_id: taken.callback.as_deref().and_then(message_id) };
-        post_webhook(world, fresh(taken.sid.clone(), news, true), Some(taken)).await;
+        post_webhook(core, fresh(taken.sid.clone(), news, true), Some(taken)).await;
     }
 }
 
@@ -130,10 +130,10 @@ fn fresh(sid: String, news: News, genuine: bool) -> Webhook {
 
 /// Blocks or unblocks the pair if the text is one of Twilio's keywords, and confirms it to the phone in our number's
 /// name.
-fn handle_keyword(world: &World, text: &Outgoing<'_>) {
+fn handle_keyword(core: &CarrierCore, text: &Outgoing<'_>) {
     let word = text.text.trim().to_uppercase();
     let pair = (text.to, text.from);
-    let mut state = world.state();
+    let mut state = core.state();
     let answer = if STOP_WORDS.contains(&&*word) && state.opted_out.insert(pair) {
         "You have successfully been unsubscribed. You will not receive any more messages from this number. \
          Reply START to resubscribe."
@@ -146,7 +146,7 @@ fn handle_keyword(world: &World, text: &Outgoing<'_>) {
     state.recorder.notice(Notice { at: now(), from: text.to, to: text.from, text: answer.into() });
     state.arrive(text.from, Arrived { from: text.to, text: answer.into() });
     drop(state);
-    world.news.notify_waiters();
+    core.news.notify_waiters();
 }
 
 /// A webhook, ready to be posted.
@@ -161,21 +161,21 @@ struct Prepared {
 }
 
 /// Records a webhook, posts it with its copies, and returns it with all responses.
-async fn post_webhook(world: &Arc<World>, mut webhook: Webhook, taken: Option<&Taken>) -> Webhook {
-    let prepared = Arc::new(prepare(world, &webhook, taken));
+async fn post_webhook(core: &Arc<CarrierCore>, mut webhook: Webhook, taken: Option<&Taken>) -> Webhook {
+    let prepared = Arc::new(prepare(core, &webhook, taken));
     let (place, copies) = {
-        let mut state = world.state();
+        let mut state = core.state();
         (state.recorder.webhook(webhook.clone()), state.behaviour.webhook_copies)
     };
-    let stopping = world.stopping.clone();
+    let stopping = core.stopping.clone();
     let all = async {
         if copies == 0 {
-            return attempts(world, &prepared, place).await;
+            return attempts(core, &prepared, place).await;
         }
         let mut copying = JoinSet::new();
         for _ in 0..=copies {
-            let (world, prepared) = (world.clone(), prepared.clone());
-            copying.spawn(async move { attempts(&world, &prepared, place).await });
+            let (core, prepared) = (core.clone(), prepared.clone());
+            copying.spawn(async move { attempts(&core, &prepared, place).await });
         }
         copying.join_all().await.concat()
     };
@@ -186,20 +186,20 @@ async fn post_webhook(world: &Arc<World>, mut webhook: Webhook, taken: Option<&T
 }
 
 /// Posts one copy, with the configured retries.
-async fn attempts(world: &World, prepared: &Prepared, place: Option<usize>) -> Vec<Attempt> {
-    let habit = world.settings.resend;
+async fn attempts(core: &CarrierCore, prepared: &Prepared, place: Option<usize>) -> Vec<Attempt> {
+    let habit = core.settings.resend;
     let mut attempts = Vec::new();
     loop {
         let began = now();
-        let answer = attempt(world, prepared).await;
+        let answer = attempt(core, prepared).await;
         let acknowledged = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
         let made = Attempt {
             status: answer.as_ref().ok().map(|answer| answer.status.as_u16()),
             took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            replied: acknowledged && answer.as_ref().is_ok_and(|answer| pass_on(world, prepared, answer)),
+            replied: acknowledged && answer.as_ref().is_ok_and(|answer| pass_on(core, prepared, answer)),
         };
-        world.state().recorder.answered(place, &made);
-        world.news.notify_waiters();
+        core.state().recorder.answered(place, &made);
+        core.news.notify_waiters();
         attempts.push(made);
 
         let worth_it = habit.until_2xx || matches!(answer, Err(NoAnswer::NotConnected));
@@ -210,12 +210,12 @@ async fn attempts(world: &World, prepared: &Prepared, place: Option<usize>) -> V
     }
 }
 
-async fn attempt(world: &World, prepared: &Prepared) -> Result<Answer, NoAnswer> {
-    let gateway = world.state().gateway.ok_or(NoAnswer::NotConnected)?;
+async fn attempt(core: &CarrierCore, prepared: &Prepared) -> Result<Answer, NoAnswer> {
+    let gateway = core.state().gateway.ok_or(NoAnswer::NotConnected)?;
     // Other URLs are not requested: there is no outside world beyond this gateway.
-    let path = prepared.url.strip_prefix(&world.settings.public_url).ok_or(NoAnswer::NotConnected)?;
+    let path = prepared.url.strip_prefix(&core.settings.public_url).ok_or(NoAnswer::NotConnected)?;
     let path = path.split('#').next().unwrap_or_default();
-    let host = world.settings.public_url.split("://").nth(1).unwrap_or_default();
+    let host = core.settings.public_url.split("://").nth(1).unwrap_or_default();
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://{gateway}{path}"))
@@ -226,47 +226,47 @@ async fn attempt(world: &World, prepared: &Prepared) -> Result<Answer, NoAnswer>
         .header("I-Twilio-Idempotency-Token", &prepared.token)
         .body(Full::new(prepared.form.clone()))
         .map_err(|_| NoAnswer::NotConnected)?;
-    let _place = world.in_flight.acquire().await.expect("the semaphore is never closed");
-    world.client.send(request, DEADLINE).await
+    let _place = core.in_flight.acquire().await.expect("the semaphore is never closed");
+    core.client.send(request, DEADLINE).await
 }
 
 /// Sends text in the response to the phone, as Twilio does with plain text and with TwiML that contains a message.
-fn pass_on(world: &World, prepared: &Prepared, answer: &Answer) -> bool {
+fn pass_on(core: &CarrierCore, prepared: &Prepared, answer: &Answer) -> bool {
     let Some((phone, ours)) = prepared.hearer else { return false };
     let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let body = String::from_utf8_lossy(&answer.body);
     let speaks = if kind.starts_with("text/plain") { !body.is_empty() } else { body.contains("<Message") };
     if speaks {
-        world.state().arrive(phone, Arrived { from: ours, text: body.as_ref().into() });
+        core.state().arrive(phone, Arrived { from: ours, text: body.as_ref().into() });
     }
     speaks
 }
 
-fn prepare(world: &World, webhook: &Webhook, taken: Option<&Taken>) -> Prepared {
+fn prepare(core: &CarrierCore, webhook: &Webhook, taken: Option<&Taken>) -> Prepared {
     let (url, fields, hearer) = match &webhook.news {
         News::Text { from, to, text, media } => {
-            let url = world.state().numbers.get(to).and_then(|there| there.sms_url.clone());
-            let fields = text_fields(world, &webhook.sid, (*from, *to), text, *media);
-            (url.unwrap_or_else(|| text_url(world)), fields, Some((*from, *to)))
+            let url = core.state().numbers.get(to).and_then(|there| there.sms_url.clone());
+            let fields = text_fields(core, &webhook.sid, (*from, *to), text, *media);
+            (url.unwrap_or_else(|| text_url(core)), fields, Some((*from, *to)))
         }
         News::Receipt { status, code, .. } => {
             let url = taken.and_then(|taken| taken.callback.clone()).unwrap_or_default();
-            (url, taken.map(|taken| receipt_fields(world, status, *code, taken)).unwrap_or_default(), None)
+            (url, taken.map(|taken| receipt_fields(core, status, *code, taken)).unwrap_or_default(), None)
         }
     };
-    let key = if webhook.genuine { &world.settings.auth_token } else { FORGED_TOKEN };
+    let key = if webhook.genuine { &core.settings.auth_token } else { FORGED_TOKEN };
     let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
     let status = if let News::Receipt { status, .. } = webhook.news { status } else { "received" };
     Prepared {
         signature: signature::twilio(key, &url, &pairs),
         form: form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish().into(),
-        token: SeededRng::of(world.settings.seed, &["token", &webhook.sid, status], 0).hex(),
+        token: SeededRng::of(core.settings.seed, &["token", &webhook.sid, status], 0).hex(),
         url,
         hearer,
     }
 }
 
-fn text_fields(world: &World, sid: &str, (from, to): (E164, E164), text: &str, media: usize) -> Vec<Field> {
+fn text_fields(core: &CarrierCore, sid: &str, (from, to): (E164, E164), text: &str, media: usize) -> Vec<Field> {
     let fixed = [
         ("ToCountry", "US".to_owned()),
         ("ToState", "WA".to_owned()),
@@ -284,26 +284,26 @@ fn text_fields(world: &World, sid: &str, (from, to): (E164, E164), text: &str, m
         ("ToZip", String::new()),
         ("NumSegments", super::super::segments::count(text).to_string()),
         ("MessageSid", sid.to_owned()),
-        ("AccountSid", world.settings.account_sid.clone()),
+        ("AccountSid", core.settings.account_sid.clone()),
         ("From", from.to_string()),
         ("ApiVersion", "2010-04-01".to_owned()),
     ];
     let mut fields: Vec<Field> = fixed.into_iter().map(|(name, value)| (name.into(), value)).collect();
-    for (nth, address) in media::addresses(world, sid, media).into_iter().enumerate() {
+    for (nth, address) in media::addresses(core, sid, media).into_iter().enumerate() {
         fields.push((format!("MediaContentType{nth}").into(), media::CONTENT_TYPE.to_owned()));
         fields.push((format!("MediaUrl{nth}").into(), address));
     }
     fields
 }
 
-fn receipt_fields(world: &World, status: &str, code: Option<u32>, taken: &Taken) -> Vec<Field> {
+fn receipt_fields(core: &CarrierCore, status: &str, code: Option<u32>, taken: &Taken) -> Vec<Field> {
     let fixed = [
         ("SmsSid", taken.sid.clone()),
         ("SmsStatus", status.to_owned()),
         ("MessageStatus", status.to_owned()),
         ("To", taken.to.to_string()),
         ("MessageSid", taken.sid.clone()),
-        ("AccountSid", world.settings.account_sid.clone()),
+        ("AccountSid", core.settings.account_sid.clone()),
         ("From", taken.from.to_string()),
         ("ApiVersion", "2010-04-01".to_owned()),
     ];

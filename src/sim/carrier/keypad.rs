@@ -1,7 +1,7 @@
 //! A phone's keypad, for a user who plays the caller with curl.
 
 use super::super::wire::{Cut, Reply, read_body, reply};
-use super::{World, hooks};
+use super::{CarrierCore, hooks};
 use crate::model::E164;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -20,7 +20,7 @@ pub(super) fn phone(request: &Request<Incoming>) -> Option<Result<E164, &'static
 /// Sends the request's body as a text to the number that texted this phone last, or else to the account's first
 /// number.
 pub(super) async fn text(
-    world: &Arc<World>,
+    core: &Arc<CarrierCore>,
     phone: Result<E164, &'static str>,
     request: Request<Incoming>,
 ) -> Result<Reply, Cut> {
@@ -34,11 +34,11 @@ pub(super) async fn text(
     };
     let body = read_body(request.into_body()).await?;
     let Ok(text) = std::str::from_utf8(&body) else { return refused("the text is not UTF-8\n") };
-    let last = world.inbox(from).pop().map(|arrived| arrived.from);
-    let Some(to) = last.or_else(|| world.settings.numbers.first().copied()) else {
+    let last = core.inbox(from).pop().map(|arrived| arrived.from);
+    let Some(to) = last.or_else(|| core.settings.numbers.first().copied()) else {
         return refused("the account has no number to text\n");
     };
-    let webhook = hooks::text(world, hooks::Outgoing { from, to, text, media: 0, genuine: true }).await;
+    let webhook = hooks::text(core, hooks::Outgoing { from, to, text, media: 0, genuine: true }).await;
     let answer = match webhook.acknowledged() {
         true => format!("{to} received it\n"),
         false => format!("{to} did not accept it: check that the gateway is running\n"),

@@ -6,7 +6,7 @@
 
 use super::super::wire::{Cut, Reply, Serve, reply};
 use super::record::Fetch;
-use super::{World, now, sends};
+use super::{CarrierCore, now, sends};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use http::{Request, StatusCode};
@@ -19,9 +19,9 @@ const JPEG: &[u8] = include_bytes!("grey.jpg");
 pub(super) const CONTENT_TYPE: &str = "image/jpeg";
 
 /// The URLs of `count` photos of a message.
-pub(super) fn addresses(world: &World, sid: &str, count: usize) -> Vec<String> {
-    let base = world.settings.media_url.as_deref().unwrap_or(&world.url);
-    let account = &world.settings.account_sid;
+pub(super) fn addresses(core: &CarrierCore, sid: &str, count: usize) -> Vec<String> {
+    let base = core.settings.media_url.as_deref().unwrap_or(&core.url);
+    let account = &core.settings.account_sid;
     // A medium's id is its message's, with the medium's index in place of the last two digits.
     let stem = sid.get(2..sid.len().saturating_sub(2)).unwrap_or_default();
     (0..count)
@@ -30,23 +30,23 @@ pub(super) fn addresses(world: &World, sid: &str, count: usize) -> Vec<String> {
 }
 
 /// The carrier's URL of a medium: 401 without credentials, otherwise a redirect to the storage.
-pub(super) fn redirect(world: &World, request: &Request<Incoming>) -> Reply {
-    let mut answer = if sends::knows_us(world, request.headers()) {
+pub(super) fn redirect(core: &CarrierCore, request: &Request<Incoming>) -> Reply {
+    let mut answer = if sends::knows_us(core, request.headers()) {
         reply(StatusCode::TEMPORARY_REDIRECT, "text/plain", Bytes::new())
     } else {
         sends::problem(StatusCode::UNAUTHORIZED, 20_003, "Authenticate")
     };
     if answer.status() == StatusCode::TEMPORARY_REDIRECT {
         let medium = request.uri().path().rsplit('/').next().unwrap_or_default();
-        let location = HeaderValue::try_from(format!("{}/{medium}?signature=sim", world.storage_url));
+        let location = HeaderValue::try_from(format!("{}/{medium}?signature=sim", core.storage_url));
         answer.headers_mut().insert(LOCATION, location.expect("a path that was parsed is good in a header"));
     }
-    note(world, answer.status(), false);
+    note(core, answer.status(), false);
     answer
 }
 
 /// The storage behind the carrier's media URLs.
-pub(super) struct Storage(pub(super) Arc<World>);
+pub(super) struct Storage(pub(super) Arc<CarrierCore>);
 
 impl Serve for Storage {
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
@@ -60,7 +60,7 @@ impl Serve for Storage {
     }
 }
 
-fn note(world: &World, status: StatusCode, leaked_credentials: bool) {
-    world.state().recorder.fetch(Fetch { at: now(), status: status.as_u16(), leaked_credentials });
-    world.news.notify_waiters();
+fn note(core: &CarrierCore, status: StatusCode, leaked_credentials: bool) {
+    core.state().recorder.fetch(Fetch { at: now(), status: status.as_u16(), leaked_credentials });
+    core.news.notify_waiters();
 }

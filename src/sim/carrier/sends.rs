@@ -6,7 +6,7 @@ use super::super::wire::{Cut, Reply, cut_in_the_middle, read_body, reply};
 use super::behaviour::{Arrival, Ending, Fate, RetryAfter};
 use super::hooks::{self, Taken};
 use super::record::{Malformed, Post, PostAnswer};
-use super::{Arrived, RECEIPTS_WAITING_MAX, World, now};
+use super::{Arrived, CarrierCore, RECEIPTS_WAITING_MAX, now};
 use crate::model::E164;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,23 +24,23 @@ const TEXT_MAX_CHARACTERS: usize = 1_600;
 const RECEIPTS_FIRST_MAX: Duration = Duration::from_secs(2);
 
 /// Answers a request at the account's URLs.
-pub(super) async fn serve(world: &Arc<World>, request: Request<Incoming>) -> Result<Reply, Cut> {
+pub(super) async fn serve(core: &Arc<CarrierCore>, request: Request<Incoming>) -> Result<Reply, Cut> {
     let (head, body) = request.into_parts();
-    if !knows_us(world, &head.headers) {
-        return Ok(malformed(world, StatusCode::UNAUTHORIZED, 20_003, "Authenticate"));
+    if !knows_us(core, &head.headers) {
+        return Ok(malformed(core, StatusCode::UNAUTHORIZED, 20_003, "Authenticate"));
     }
-    let account = format!("/2010-04-01/Accounts/{}/", world.settings.account_sid);
+    let account = format!("/2010-04-01/Accounts/{}/", core.settings.account_sid);
     match (&head.method, head.uri.path().strip_prefix(&account)) {
-        (&Method::POST, Some("Messages.json")) => take(world, body).await,
-        (&Method::GET, Some("Messages.json")) => Ok(list(world, head.uri.query().unwrap_or_default())),
-        (&Method::GET, Some("IncomingPhoneNumbers.json")) => Ok(look_up(world, head.uri.query().unwrap_or_default())),
-        _ => Ok(malformed(world, StatusCode::NOT_FOUND, 20_404, "The requested resource was not found")),
+        (&Method::POST, Some("Messages.json")) => take(core, body).await,
+        (&Method::GET, Some("Messages.json")) => Ok(list(core, head.uri.query().unwrap_or_default())),
+        (&Method::GET, Some("IncomingPhoneNumbers.json")) => Ok(look_up(core, head.uri.query().unwrap_or_default())),
+        _ => Ok(malformed(core, StatusCode::NOT_FOUND, 20_404, "The requested resource was not found")),
     }
 }
 
 /// Whether a request has the account's credentials.
-pub(super) fn knows_us(world: &World, headers: &HeaderMap) -> bool {
-    let expected = STANDARD.encode(format!("{}:{}", world.settings.account_sid, world.settings.auth_token));
+pub(super) fn knows_us(core: &CarrierCore, headers: &HeaderMap) -> bool {
+    let expected = STANDARD.encode(format!("{}:{}", core.settings.account_sid, core.settings.auth_token));
     let offered = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     offered.and_then(|offered| offered.strip_prefix("Basic ")) == Some(&expected)
 }
@@ -65,27 +65,27 @@ struct Send {
     callback: Option<String>,
 }
 
-async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
-    let request = arrives(world)?;
+async fn take(core: &Arc<CarrierCore>, body: Incoming) -> Result<Reply, Cut> {
+    let request = arrives(core)?;
     let body = read_body(body).await?;
-    let send = match read(world, &body) {
+    let send = match read(core, &body) {
         Ok(send) => send,
-        Err((code, message)) => return Ok(malformed(world, StatusCode::BAD_REQUEST, code, message)),
+        Err((code, message)) => return Ok(malformed(core, StatusCode::BAD_REQUEST, code, message)),
     };
-    let (sid, fate) = decide(world, &send, request);
+    let (sid, fate) = decide(core, &send, request);
 
     // Receipts have a task of their own: the message is delivered even if the gateway disconnects before the
     // response. They are posted once this future is done, answered or dropped, unless they are to come first.
     let (answered, answering) = tokio::sync::oneshot::channel::<()>();
     if fate.taken {
         let taken = Taken { sid: sid.clone(), from: send.from, to: send.to, callback: send.callback.clone() };
-        let receipts = hooks::send_receipts(world, taken, fate, answering);
+        let receipts = hooks::send_receipts(core, taken, fate, answering);
         if let (true, Some(receipts)) = (fate.receipts_before_answer, receipts) {
             let _ = tokio::time::timeout(RECEIPTS_FIRST_MAX, receipts).await;
         }
     }
     tokio::time::sleep(fate.delay).await;
-    let message = message_json(world, &sid, &send);
+    let message = message_json(core, &sid, &send);
     let accepted = || json_reply(StatusCode::CREATED, &message);
     match fate.ending {
         Ending::Accept => Ok(accepted()),
@@ -110,20 +110,20 @@ async fn take(world: &Arc<World>, body: Incoming) -> Result<Reply, Cut> {
 }
 
 /// Counts a request of which only the head is known, and may cut its connection.
-fn arrives(world: &World) -> Result<u64, Cut> {
-    let mut state = world.state();
+fn arrives(core: &CarrierCore) -> Result<u64, Cut> {
+    let mut state = core.state();
     state.requests += 1;
-    let mut dice = SeededRng::of(world.settings.seed, &["unread"], state.requests);
+    let mut dice = SeededRng::of(core.settings.seed, &["unread"], state.requests);
     if dice.chance(state.behaviour.cut_unread) {
         state.recorder.record.unread += 1;
-        world.news.notify_waiters();
+        core.news.notify_waiters();
         return Err(Cut);
     }
     Ok(state.requests)
 }
 
 /// Parses the form. Error codes absent from the data sheet are from general knowledge of Twilio.
-fn read(world: &World, body: &[u8]) -> Result<Send, (u32, &'static str)> {
+fn read(core: &CarrierCore, body: &[u8]) -> Result<Send, (u32, &'static str)> {
     let (mut from, mut to, mut text, mut media, mut callback) = (None, None, String::new(), 0, None);
     for (name, value) in form_urlencoded::parse(body) {
         match &*name {
@@ -138,7 +138,7 @@ fn read(world: &World, body: &[u8]) -> Result<Send, (u32, &'static str)> {
     let to = to.ok_or((21_604, "A 'To' phone number is required."))?;
     let to = to.parse().map_err(|_| (21_211, "The 'To' number is not a valid phone number."))?;
     let from = from.ok_or((21_603, "A 'From' phone number is required."))?;
-    let from = from.parse().ok().filter(|from| world.state().numbers.get(from).is_some_and(|there| there.sms));
+    let from = from.parse().ok().filter(|from| core.state().numbers.get(from).is_some_and(|there| there.sms));
     let from = from.ok_or((21_606, "The 'From' phone number provided is not a valid message-capable phone number"))?;
     if text.is_empty() && media == 0 {
         return Err((21_619, "A text message body or media urls must be specified."));
@@ -154,17 +154,17 @@ fn read(world: &World, body: &[u8]) -> Result<Send, (u32, &'static str)> {
 
 /// Decides what happens to a send, which is the `request`-th request, records it, and delivers it to the phone. From
 /// here on it cannot be undone.
-fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
-    let mut state = world.state();
+fn decide(core: &CarrierCore, send: &Send, request: u64) -> (String, Fate) {
+    let mut state = core.state();
     let (from, to) = (send.from.to_string(), send.to.to_string());
     let about = ["send", &*from, &*to, &*send.text];
-    let nth = state.nth(&about, world.settings.record_max);
-    let mut dice = SeededRng::of(world.settings.seed, &about, nth);
+    let nth = state.nth(&about, core.settings.record_max);
+    let mut dice = SeededRng::of(core.settings.seed, &about, nth);
     let sid = format!("{}{}", if send.media == 0 { "SM" } else { "MM" }, dice.hex());
 
     let behaviour = state.behaviours.get(&send.to).unwrap_or(&state.behaviour);
     let mut fate = behaviour.fate(&mut dice);
-    if behaviour.is_out(world.settings.seed, request) {
+    if behaviour.is_out(core.settings.seed, request) {
         fate = Fate { ending: Ending::ServerError, taken: false, ..fate };
     }
     if state.opted_out.contains(&(send.from, send.to)) {
@@ -196,7 +196,7 @@ fn decide(world: &World, send: &Send, request: u64) -> (String, Fate) {
         state.arrive(send.to, Arrived { from: send.from, text: send.text.clone().into() });
     }
     drop(state);
-    world.news.notify_waiters();
+    core.news.notify_waiters();
     (sid, fate)
 }
 
@@ -207,8 +207,8 @@ pub(super) fn message_id(callback: &str) -> Option<String> {
     (letters > 0).then(|| callback[from..from + 4 + letters].to_owned())
 }
 
-fn message_json(world: &World, sid: &str, send: &Send) -> Value {
-    let account = &world.settings.account_sid;
+fn message_json(core: &CarrierCore, sid: &str, send: &Send) -> Value {
+    let account = &core.settings.account_sid;
     json!({
         "sid": sid, "account_sid": account, "status": "queued", "direction": "outbound-api",
         "from": send.from.to_string(), "to": send.to.to_string(), "body": send.text,
@@ -221,12 +221,12 @@ fn message_json(world: &World, sid: &str, send: &Send) -> Value {
 }
 
 /// The accepted messages that match the query, newest first: this is how a lost response is looked up.
-fn list(world: &World, query: &str) -> Reply {
+fn list(core: &CarrierCore, query: &str) -> Reply {
     const PAGE: usize = 50;
     let parameter =
         |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value);
     let (from, to) = (parameter("From"), parameter("To"));
-    let state = world.state();
+    let state = core.state();
     let fits = |post: &&Post| {
         post.sid.is_some()
             && from.as_ref().is_none_or(|from| post.from.to_string() == **from)
@@ -240,17 +240,17 @@ fn list(world: &World, query: &str) -> Reply {
     json_reply(StatusCode::OK, &json!({ "messages": messages, "page": 0, "page_size": PAGE, "next_page_uri": null }))
 }
 
-fn look_up(world: &World, query: &str) -> Reply {
+fn look_up(core: &CarrierCore, query: &str) -> Reply {
     let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "PhoneNumber");
     let wanted = wanted.map(|(_, number)| number.into_owned());
-    let state = world.state();
+    let state = core.state();
     let ours = |number: &E164| wanted.as_ref().is_none_or(|wanted| number.to_string() == *wanted);
     let numbers: Vec<Value> = (state.numbers.iter().filter(|(number, _)| ours(number)))
         .map(|(number, there)| {
             json!({
-                "phone_number": number.to_string(), "account_sid": world.settings.account_sid, "status": "in-use",
+                "phone_number": number.to_string(), "account_sid": core.settings.account_sid, "status": "in-use",
                 "origin": "twilio", "capabilities": { "sms": there.sms, "mms": there.mms, "voice": true, "fax": false },
-                "sms_url": there.sms_url.clone().unwrap_or_else(|| hooks::text_url(world)), "sms_method": "POST",
+                "sms_url": there.sms_url.clone().unwrap_or_else(|| hooks::text_url(core)), "sms_method": "POST",
                 "sms_fallback_url": "", "sms_application_sid": "",
             })
         })
@@ -259,9 +259,9 @@ fn look_up(world: &World, query: &str) -> Reply {
 }
 
 /// Refuses a request that is not a valid send, and records it.
-fn malformed(world: &World, status: StatusCode, code: u32, message: &str) -> Reply {
-    world.state().recorder.malformed(Malformed { at: now(), status: status.as_u16(), code });
-    world.news.notify_waiters();
+fn malformed(core: &CarrierCore, status: StatusCode, code: u32, message: &str) -> Reply {
+    core.state().recorder.malformed(Malformed { at: now(), status: status.as_u16(), code });
+    core.news.notify_waiters();
     problem(status, code, message)
 }
 

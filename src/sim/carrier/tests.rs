@@ -68,7 +68,7 @@ async fn missing_credentials_get_401_and_other_paths_404() {
 #[tokio::test]
 async fn number_can_be_looked_up() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
-    let account = &carrier.world.settings.account_sid;
+    let account = &carrier.core.settings.account_sid;
     let path = format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?PhoneNumber=%2B12065550100");
     let found = json(&ask(&carrier, &path).await)["incoming_phone_numbers"][0].clone();
     assert_eq!(found["capabilities"]["sms"], true);
@@ -368,10 +368,10 @@ async fn stopped_carrier_refuses_connections_and_returns_on_its_port() {
 async fn dropped_carrier_stops() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
     let request = request(&carrier, &[("To", PHONE), ("From", OURS), ("Body", "hello")]);
-    let world = Arc::downgrade(&carrier.world);
+    let core = Arc::downgrade(&carrier.core);
     drop(carrier);
     tokio::time::timeout(SOON, async {
-        while world.strong_count() > 0 {
+        while core.strong_count() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
@@ -381,12 +381,12 @@ async fn dropped_carrier_stops() {
 }
 
 fn messages_url(carrier: &Carrier) -> String {
-    format!("{}/2010-04-01/Accounts/{}/Messages.json", carrier.url(), carrier.world.settings.account_sid)
+    format!("{}/2010-04-01/Accounts/{}/Messages.json", carrier.url(), carrier.core.settings.account_sid)
 }
 
 fn credentials(carrier: &Carrier) -> String {
     use base64::Engine as _;
-    let settings = &carrier.world.settings;
+    let settings = &carrier.core.settings;
     let pair = format!("{}:{}", settings.account_sid, settings.auth_token);
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }

@@ -6,7 +6,7 @@ use std::io;
 impl Platform {
     /// Sets the behaviour from the next event on.
     pub fn set_behaviour(&self, behaviour: PlatformBehaviour) {
-        self.world.state().behaviour = behaviour;
+        self.core.state().behaviour = behaviour;
     }
 
     /// Closes all connections and refuses new ones.
@@ -21,6 +21,6 @@ impl Platform {
 
     /// Number of deliveries received so far, including repeats and faults.
     pub fn count(&self) -> usize {
-        self.world.state().record.deliveries.len()
+        self.core.state().record.deliveries.len()
     }
 }

@@ -4,7 +4,7 @@ mod accounts;
 mod backlog;
 mod forecast;
 mod permits;
-mod world;
+mod test_dispatch;
 
 use super::*;
 use crate::machine::event::Event;
@@ -12,7 +12,7 @@ use crate::model::{Change, Json, Kind, Limits, MessageState};
 use crate::rules::breaker::IN_FLIGHT_MAX;
 use crate::rules::directory::example;
 use proptest::prelude::*;
-use world::{Answer, World};
+use test_dispatch::{Answer, TestDispatch};
 
 const OURS: &str = "+12065550100";
 const OTHER: &str = "+12065550101";
@@ -20,7 +20,7 @@ const START: Timestamp = Timestamp::from_ms(1_000_000_000);
 
 #[test]
 fn a30_a_bucket_is_empty_at_the_start_and_a28_pays_segments() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.queue("a", Kind::Custom, 6);
     world.queue("b", Kind::Custom, 1);
     world.run(20_000);
@@ -30,7 +30,7 @@ fn a30_a_bucket_is_empty_at_the_start_and_a28_pays_segments() {
 
 #[test]
 fn d2_a_tenth_of_a_segment_a_second_is_exact() {
-    let mut world = World::new(100, 1);
+    let mut world = TestDispatch::new(100, 1);
     for name in ["a", "b", "c"] {
         world.queue(name, Kind::Custom, 1);
     }
@@ -40,7 +40,7 @@ fn d2_a_tenth_of_a_segment_a_second_is_exact() {
 
 #[test]
 fn a21_closing_goes_before_agents_and_agents_before_auto_replies() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.queue("auto", Kind::AutoReply, 1);
     world.queue("agent", Kind::Preset, 1);
     world.queue("closing", Kind::Closing, 1);
@@ -50,7 +50,7 @@ fn a21_closing_goes_before_agents_and_agents_before_auto_replies() {
 
 #[test]
 fn a63_a_retry_blocks_only_its_own_pair() {
-    let mut world = World::new(10_000, 10);
+    let mut world = TestDispatch::new(10_000, 10);
     world.queue_to("first", "+12065550142", 1);
     world.queue_to("second", "+12065550142", 1);
     world.queue_to("stranger", "+12065550143", 1);
@@ -61,7 +61,7 @@ fn a63_a_retry_blocks_only_its_own_pair() {
 
 #[test]
 fn r24_each_number_has_its_own_limit_and_blocks_no_other() {
-    let mut world = World::new(100, 1);
+    let mut world = TestDispatch::new(100, 1);
     world.queue("slow", Kind::Custom, 1);
     world.limit(OTHER, 10_000, 1);
     world.queue_from(OTHER, "quick", 1);
@@ -71,7 +71,7 @@ fn r24_each_number_has_its_own_limit_and_blocks_no_other() {
 
 #[test]
 fn a31_all_kinds_of_texts_of_a_number_share_one_bucket() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.queue("closing", Kind::Closing, 1);
     world.queue("agent", Kind::Custom, 2);
     world.queue("auto", Kind::AutoReply, 1);
@@ -81,7 +81,7 @@ fn a31_all_kinds_of_texts_of_a_number_share_one_bucket() {
 
 #[test]
 fn an_expired_message_is_given_up_even_without_a_permit() {
-    let mut world = World::new(100, 1);
+    let mut world = TestDispatch::new(100, 1);
     world.queue("first", Kind::Closing, 9);
     world.queue("late", Kind::Closing, 1);
     world.run(100_000);
@@ -91,7 +91,7 @@ fn an_expired_message_is_given_up_even_without_a_permit() {
 
 #[test]
 fn a_ready_text_is_sent_at_the_moment_another_expires() {
-    let mut world = World::new(100, 1);
+    let mut world = TestDispatch::new(100, 1);
     world.ttl_ms = 10_000;
     world.queue("old", Kind::Custom, 1);
     world.ttl_ms = 60_000;
@@ -102,7 +102,7 @@ fn a_ready_text_is_sent_at_the_moment_another_expires() {
 
 #[test]
 fn a64_an_unresponsive_account_has_a_bounded_number_of_requests() {
-    let mut world = World::new(1_000_000, 1_000);
+    let mut world = TestDispatch::new(1_000_000, 1_000);
     let names: Vec<String> = (0..IN_FLIGHT_MAX + 10).map(|n| format!("m{n}")).collect();
     let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
     for (n, name) in names.iter().enumerate() {
@@ -115,7 +115,7 @@ fn a64_an_unresponsive_account_has_a_bounded_number_of_requests() {
 
 #[test]
 fn a28_a_lane_keeps_its_level_when_its_limits_change() {
-    let mut world = World::new(100, 1);
+    let mut world = TestDispatch::new(100, 1);
     world.queue("a", Kind::Custom, 1);
     world.queue("b", Kind::Custom, 1);
     world.run(12_000);
@@ -129,7 +129,7 @@ fn a28_a_lane_keeps_its_level_when_its_limits_change() {
 
 #[test]
 fn i8_permits_delayed_by_a_slow_disk_do_not_accumulate() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.queue("a", Kind::Custom, 1);
     world.queue("b", Kind::Custom, 1);
     world.now_ms = 1_000;
@@ -144,7 +144,7 @@ fn i8_permits_delayed_by_a_slow_disk_do_not_accumulate() {
 
 #[test]
 fn g13_no_text_is_early_when_lane_and_journal_clocks_differ() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.queue("a", Kind::Custom, 1);
     world.queue("b", Kind::Custom, 1);
     world.now_ms = 1_000;
@@ -161,7 +161,7 @@ fn g13_no_text_is_early_when_lane_and_journal_clocks_differ() {
 #[test]
 fn g13_a_clock_set_forward_fills_no_bucket() {
     for restarts in [false, true] {
-        let mut world = World::new(100, 1);
+        let mut world = TestDispatch::new(100, 1);
         world.queue("a", Kind::Custom, 1);
         world.run(11_000);
         if restarts {
@@ -185,7 +185,7 @@ proptest! {
         sizes in prop::collection::vec(1u16..=14, 1..40),
         restart_after in prop::option::of(1u64..20_000),
     ) {
-        let mut world = World::new(rate, burst);
+        let mut world = TestDispatch::new(rate, burst);
         world.ttl_ms = u64::MAX / 4;
         let names: Vec<&'static str> = (0..sizes.len()).map(|n| &*format!("m{n}").leak()).collect();
         for (name, segments) in names.iter().zip(&sizes) {
@@ -224,7 +224,7 @@ proptest! {
         every_ms in 500u64..30_000,
         restarts in any::<bool>(),
     ) {
-        let mut world = World::new(rates[0], bursts[0]);
+        let mut world = TestDispatch::new(rates[0], bursts[0]);
         world.ttl_ms = u64::MAX / 4;
         let names: Vec<&'static str> = (0..sizes.len()).map(|n| &*format!("m{n}").leak()).collect();
         for (name, segments) in names.iter().zip(&sizes) {
@@ -267,7 +267,7 @@ proptest! {
 #[test]
 fn g13_a_clock_set_by_a_day_makes_no_burst_and_stops_no_lane() {
     for ahead_ms in [24 * 60 * 60 * 1_000, 0] {
-        let mut world = World::new(1_000, 1);
+        let mut world = TestDispatch::new(1_000, 1);
         world.ttl_ms = u64::MAX / 4;
         // Set back: the wall clock was a day ahead before.
         world.wall_ahead_ms = 24 * 60 * 60 * 1_000 - ahead_ms;
@@ -285,7 +285,7 @@ fn g13_a_clock_set_by_a_day_makes_no_burst_and_stops_no_lane() {
 
 #[test]
 fn a_text_rejected_by_a_busy_engine_goes_with_the_next_permit() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.queue("a", Kind::Custom, 1);
     world.answers.insert("a", Answer::EngineBusy);
     world.run(5_000);

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 #[test]
 fn i4_events_of_one_call_are_delivered_one_at_a_time_in_order() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "a", "b"]);
     assert_eq!(world.begin(), ["a1", "b1"]);
     assert_eq!(world.begin(), [""; 0]);
@@ -28,7 +28,7 @@ fn i4_events_of_one_call_are_delivered_one_at_a_time_in_order() {
 
 #[test]
 fn the_watermark_is_the_first_position_with_an_undelivered_event() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.publish(&["b"]);
     world.publish(&[]);
@@ -41,7 +41,7 @@ fn the_watermark_is_the_first_position_with_an_undelivered_event() {
 
 #[test]
 fn a65_a_call_with_a_refused_event_waits_alone_by_the_schedule() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.begin();
     world.end("a1", Delivered::Refused);
@@ -67,7 +67,7 @@ fn a65_the_retry_delays_of_an_event_go_from_five_seconds_to_ten_hours() {
 
 #[test]
 fn a65_events_blocked_by_an_outage_go_as_soon_as_the_endpoint_recovers() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.begin();
     world.end("a1", Delivered::Down(None));
@@ -82,7 +82,7 @@ fn a65_events_blocked_by_an_outage_go_as_soon_as_the_endpoint_recovers() {
 
 #[test]
 fn a65_an_event_that_fails_while_others_pass_waits_by_the_schedule() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Down(None));
@@ -98,7 +98,7 @@ fn a65_an_event_that_fails_while_others_pass_waits_by_the_schedule() {
 
 #[test]
 fn g17_at_most_a_window_of_events_is_held_while_the_endpoint_is_down() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     for _ in 0..10_000 {
         world.commit(&["a"]);
     }
@@ -112,7 +112,7 @@ fn g17_at_most_a_window_of_events_is_held_while_the_endpoint_is_down() {
 
 #[test]
 fn g4_progress_is_recorded_every_100_ms_and_does_not_cause_more_progress() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.begin();
     world.pass(100);
@@ -127,7 +127,7 @@ fn g4_progress_is_recorded_every_100_ms_and_does_not_cause_more_progress() {
 
 #[test]
 fn progress_that_could_not_be_recorded_is_recorded_again() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Yes);
@@ -141,7 +141,7 @@ fn progress_that_could_not_be_recorded_is_recorded_again() {
 #[test]
 fn events_outside_the_filter_count_as_delivered() {
     let filter = Filter::read(&["message.*", "call.ended"]).unwrap();
-    let mut world = World::with(filter, Bounds::default());
+    let mut world = TestFeed::with(filter, Bounds::default());
     world.publish(&["+a", "+b"]);
     world.publish(&["a"]);
     world.publish(&["+c"]);
@@ -153,7 +153,7 @@ fn events_outside_the_filter_count_as_delivered() {
 
 #[test]
 fn progress_of_an_endpoint_with_few_matching_events_is_recorded_too() {
-    let mut world = World::with(Filter::read(&["message.late"]).unwrap(), Bounds::default());
+    let mut world = TestFeed::with(Filter::read(&["message.late"]).unwrap(), Bounds::default());
     world.pass(1_000);
     for position in 1..=4_096 {
         assert_eq!(world.feed.progress(world.now()), None);
@@ -165,7 +165,7 @@ fn progress_of_an_endpoint_with_few_matching_events_is_recorded_too() {
 
 #[test]
 fn events_no_longer_in_the_journal_are_skipped_and_reported() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     assert_eq!(world.feed.skip_to(Position(1)), None);
     assert_eq!(world.feed.skip_to(Position(3)), Some(Position(1)));
     for _ in 0..3 {
@@ -181,7 +181,7 @@ fn events_no_longer_in_the_journal_are_skipped_and_reported() {
 /// Frames per page.
 const PAGE: usize = 7;
 
-struct World {
+struct TestFeed {
     feed: Feed,
     filter: Filter,
     bounds: Bounds,
@@ -196,7 +196,7 @@ struct World {
     recorded: Start,
 }
 
-impl World {
+impl TestFeed {
     fn new() -> Self {
         Self::with(Filter::default(), Bounds::default())
     }

@@ -1,8 +1,8 @@
 //! Calls: started, changed, ended, read.
 
 use super::{check, quick, shown};
+use crate::http::test_gateway::{CALLER, SUPPORT, TestGateway, call, request, signed, text};
 use crate::http::wall_clock;
-use crate::http::world::{CALLER, SUPPORT, World, call, request, signed, text};
 use crate::machine::event::Event;
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
 async fn a_call_is_created_once_then_changed_and_shows_every_default() {
-    let world = World::new();
+    let world = TestGateway::new();
     let started = shown(&world.put("/v1/calls/c-1", call()).await, 201);
     for (field, expected) in [
         ("id", json!("c-1")),
@@ -43,7 +43,7 @@ async fn a_call_is_created_once_then_changed_and_shows_every_default() {
 
 #[tokio::test]
 async fn the_result_of_a_get_can_be_edited_and_put() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let mut got = shown(&world.get("/v1/calls/c-1").await, 200);
     got["agent"] = json!("agent-17");
@@ -54,7 +54,7 @@ async fn the_result_of_a_get_can_be_edited_and_put() {
 
 #[tokio::test]
 async fn an_omitted_agent_is_kept_and_null_clears_it() {
-    let world = World::new();
+    let world = TestGateway::new();
     let with_agent = json!({ "caller": CALLER, "queue": "support", "agent": "agent-17" });
     world.put("/v1/calls/c-1", with_agent).await;
     assert_eq!(shown(&world.put("/v1/calls/c-1", call()).await, 200)["agent"], "agent-17");
@@ -65,7 +65,7 @@ async fn an_omitted_agent_is_kept_and_null_clears_it() {
 
 #[tokio::test]
 async fn a16_every_form_of_a_withheld_caller_is_shown_as_anonymous() {
-    let world = World::new();
+    let world = TestGateway::new();
     for (place, form) in ["anonymous", "", "Restricted", "+266696687"].into_iter().enumerate() {
         let answer = world.put(&format!("/v1/calls/c-{place}"), json!({ "caller": form, "queue": "support" })).await;
         let call = shown(&answer, 201);
@@ -77,7 +77,7 @@ async fn a16_every_form_of_a_withheld_caller_is_shown_as_anonymous() {
 async fn a15_every_call_type_the_settings_can_name_is_accepted() {
     let named = "call-back_2";
     let world =
-        World::with(|directory| directory.settings.call_types.push(crate::model::call_type(named).unwrap()), &[]);
+        TestGateway::with(|directory| directory.settings.call_types.push(crate::model::call_type(named).unwrap()), &[]);
     let of = |call_type: &str| json!({ "caller": CALLER, "queue": "support", "call_type": call_type });
     assert_eq!(shown(&world.put("/v1/calls/c-1", of(named)).await, 201)["call_type"], named);
     check(&world.put("/v1/calls/c-2", of("call-back_3")).await, 403, "call_type_off");
@@ -85,7 +85,7 @@ async fn a15_every_call_type_the_settings_can_name_is_accepted() {
 
 #[tokio::test]
 async fn a_put_with_a_lower_version_changes_nothing() {
-    let world = World::new();
+    let world = TestGateway::new();
     let of = |version: i64, queue: &str| json!({ "caller": CALLER, "queue": queue, "version": version });
     world.put("/v1/calls/c-1", of(7, "sales")).await;
     assert_eq!(shown(&world.put("/v1/calls/c-1", of(6, "support")).await, 200)["queue"], "sales");
@@ -93,7 +93,7 @@ async fn a_put_with_a_lower_version_changes_nothing() {
 
 #[tokio::test]
 async fn a8_an_end_before_the_start_is_stored_and_the_late_start_is_ignored() {
-    let world = World::new();
+    let world = TestGateway::new();
     let ended = shown(&world.post("/v1/calls/c-1/end", json!({ "reason": "caller_hangup" })).await, 200);
     assert_eq!((&ended["state"], &ended["end_reason"]), (&json!("ended"), &json!("caller_hangup")));
     assert_eq!((&ended["caller"], &ended["lease_until"]), (&Value::Null, &Value::Null));
@@ -109,7 +109,7 @@ async fn a8_an_end_before_the_start_is_stored_and_the_late_start_is_ignored() {
 
 #[tokio::test]
 async fn a8_the_end_of_an_unknown_call_is_shown_for_a_day() {
-    let mut world = World::new();
+    let mut world = TestGateway::new();
     world.start_call("b").await;
     world.post("/v1/calls/a/end", json!({})).await;
     world.set_clock(|| wall_clock() + DAY - Duration::from_secs(60));
@@ -123,7 +123,7 @@ async fn a8_the_end_of_an_unknown_call_is_shown_for_a_day() {
 
 #[tokio::test]
 async fn a_put_of_an_ended_call_returns_it_and_ending_is_idempotent() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let ended = shown(&world.post("/v1/calls/c-1/end", json!({ "reason": "agent_hangup" })).await, 200);
     assert_eq!((&ended["state"], &ended["sms"]["refusal"]), (&json!("ended"), &json!("call_ended")));
@@ -134,7 +134,7 @@ async fn a_put_of_an_ended_call_returns_it_and_ending_is_idempotent() {
 
 #[tokio::test]
 async fn an_end_needs_no_body() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let mut bare = request("POST", "/v1/calls/c-1/end").body(Body::empty()).unwrap();
     bare.headers_mut().remove("content-type");
@@ -163,7 +163,7 @@ async fn an_end_repeated_with_its_key_gets_the_same_response_for_any_call() {
 
 #[tokio::test]
 async fn calls_are_listed_in_pages_and_by_filter() {
-    let world = World::new();
+    let world = TestGateway::new();
     let start = async |id: &str, caller: &str, queue: &str| {
         let answer = world.put(&format!("/v1/calls/{id}"), json!({ "caller": caller, "queue": queue })).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -200,7 +200,7 @@ async fn calls_are_listed_in_pages_and_by_filter() {
 #[tokio::test]
 async fn a16_calls_are_listed_by_caller_even_if_an_alternative_is_texted() {
     const OTHER: &str = "+12065550143";
-    let world = World::new();
+    let world = TestGateway::new();
     let start = async |id: &str, caller: &str, alternative: Option<&str>| {
         let body = json!({ "caller": caller, "queue": "support", "alternative": alternative });
         let answer = world.put(&format!("/v1/calls/{id}"), body).await;
@@ -240,14 +240,14 @@ async fn the_number_a_text_came_to_is_shown_as_our_number_of_the_call() {
 
 #[tokio::test]
 async fn an_unknown_call_is_not_found() {
-    let world = World::new();
+    let world = TestGateway::new();
     for path in ["/v1/calls/c-9", "/v1/calls/c-9/messages"] {
         check(&world.get(path).await, 404, "call_not_found");
     }
 }
 
 /// The ids of a list's items, page by page. Asserts that only the last page may be short.
-async fn all_pages(world: &World, path: &str) -> Vec<String> {
+async fn all_pages(world: &TestGateway, path: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut cursor = String::new();
     loop {

@@ -1,8 +1,8 @@
 //! Reading the directory.
 
 use super::{check, quick, shown};
+use crate::http::test_gateway::{SUPPORT, TestGateway};
 use crate::http::wall_clock;
-use crate::http::world::{SUPPORT, World};
 use crate::machine::command::{Command, Settled, SettledAs};
 use crate::machine::view::SendingQueries;
 use crate::model::{MessageId, Timestamp};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_number_shows_its_label_limits_queues_and_lane() {
-    let world = World::new();
+    let world = TestGateway::new();
     let answer = world.get(&format!("/v1/numbers/{SUPPORT}")).await;
     let number = shown(&answer, 200);
     assert_eq!((&number["number"], &number["label"]), (&json!(SUPPORT), &json!("Support")));
@@ -89,7 +89,7 @@ async fn a64_a_lane_is_paused_with_its_account() {
 }
 
 /// The lane's `oldest_ready_ms` and `paused_until`.
-async fn lane(world: &World) -> (Value, Value) {
+async fn lane(world: &TestGateway) -> (Value, Value) {
     let number = shown(&world.get(&format!("/v1/numbers/{SUPPORT}")).await, 200);
     let listed = shown(&world.get("/v1/numbers").await, 200)["items"][0]["lane"].clone();
     assert_eq!(listed["paused_until"], number["lane"]["paused_until"]);
@@ -140,7 +140,7 @@ async fn lists_come_in_pages() {
 
 #[tokio::test]
 async fn a_queue_and_the_settings_show_their_defaults() {
-    let world = World::new();
+    let world = TestGateway::new();
     let queue = shown(&world.get("/v1/queues/support").await, 200);
     let expected = json!({
         "id": "support", "name": "Support", "parent": null, "in_call_sms": true, "inbound_numbers": [SUPPORT],
@@ -179,7 +179,7 @@ async fn a_queue_and_the_settings_show_their_defaults() {
 
 #[tokio::test]
 async fn r46_a_preset_shows_encoding_and_segments() {
-    let world = World::new();
+    let world = TestGateway::new();
     let preset = shown(&world.get("/v1/presets/it/welcome").await, 200);
     let expected = json!({
         "language": "it", "id": "welcome", "label": "a preset", "text": "Buongiorno, sono il suo agente.",

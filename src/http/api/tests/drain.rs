@@ -1,6 +1,6 @@
 //! Responses at the shutdown deadline.
 
-use crate::http::world::{World, call};
+use crate::http::test_gateway::{TestGateway, call};
 use crate::net::{Bounds, Listener};
 use crate::observe::Door;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn f13_a_write_in_the_engine_at_the_shutdown_deadline_gets_504() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.disk.stall();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let (address, stop) = (listener.address().unwrap(), CancellationToken::new());

@@ -2,7 +2,7 @@
 
 use super::shown;
 use crate::engine::DropBefore;
-use crate::http::world::{World, request, signed, text};
+use crate::http::test_gateway::{TestGateway, request, signed, text};
 use crate::machine::command::Command;
 use crate::machine::show;
 use crate::model::Position;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-async fn pull(world: &World, query: &str) -> Value {
+async fn pull(world: &TestGateway, query: &str) -> Value {
     shown(&world.get(&format!("/v1/events?{query}")).await, 200)
 }
 
@@ -22,7 +22,7 @@ fn types(page: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn events_are_pulled_in_pages_with_the_bytes_that_are_pushed() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     world.post("/v1/calls/c-1/messages", json!({ "text": "hi" })).await;
     world.post("/v1/calls/c-1/end", json!({})).await;
@@ -46,7 +46,7 @@ async fn events_are_pulled_in_pages_with_the_bytes_that_are_pushed() {
 
 #[tokio::test]
 async fn the_cursor_of_an_event_and_of_its_page_continue_at_the_same_place() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     world.start_call("c-2").await;
     let page = pull(&world, "limit=1").await;
@@ -57,7 +57,7 @@ async fn the_cursor_of_an_event_and_of_its_page_continue_at_the_same_place() {
 
 #[tokio::test]
 async fn a_long_poll_returns_at_the_next_event_and_is_empty_after_its_time() {
-    let world = World::new();
+    let world = TestGateway::new();
     let end = pull(&world, "").await["next_cursor"].as_str().unwrap().to_owned();
     let nothing = pull(&world, &format!("after={end}&wait_ms=50")).await;
     assert_eq!(types(&nothing), Vec::<&str>::new());
@@ -71,7 +71,7 @@ async fn a_long_poll_returns_at_the_next_event_and_is_empty_after_its_time() {
 
 #[tokio::test]
 async fn an_invalid_or_future_cursor_is_refused_with_what_to_do() {
-    let world = World::new();
+    let world = TestGateway::new();
     for (query, status, code) in [
         ("after=nonsense", 422, "cursor_invalid"),
         ("after=7zzzzzzzzzzzzzzzzzzzzzz", 422, "cursor_invalid"),
@@ -87,7 +87,7 @@ async fn an_invalid_or_future_cursor_is_refused_with_what_to_do() {
 
 #[tokio::test]
 async fn after_an_expired_cursor_the_oldest_one_misses_no_event_that_is_kept() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let too_late = pull(&world, "limit=1").await["next_cursor"].as_str().unwrap().to_owned();
     world.start_call("c-2").await;
@@ -114,7 +114,7 @@ async fn after_an_expired_cursor_the_oldest_one_misses_no_event_that_is_kept() {
 
 #[tokio::test]
 async fn a_stream_sends_past_and_new_events_and_resumes_after_the_last_one() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let response = world.open(listen(None)).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -147,7 +147,7 @@ fn listen(last: Option<String>) -> axum::http::Request<Body> {
 
 /// Deletes every frame before `kept_from`, and commits enough to evict the kept ones from memory, so that they are only
 /// in the journal.
-async fn forget(world: &World, kept_from: Position) {
+async fn forget(world: &TestGateway, kept_from: Position) {
     const PATIENCE: Duration = Duration::from_secs(20);
     let follow = world.reads.follow();
     while follow.recent(kept_from, 1).is_some() {

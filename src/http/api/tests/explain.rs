@@ -2,7 +2,7 @@
 
 use super::{check, quick, shown};
 use crate::http::api::explain::document;
-use crate::http::world::{CALLER, SUPPORT, World, anonymous, form, signed, text};
+use crate::http::test_gateway::{CALLER, SUPPORT, TestGateway, anonymous, form, signed, text};
 use crate::machine::command::{Command, Settled, SettledAs};
 use crate::machine::explain::explain_message;
 use crate::model::{FailureCode, Limits, Timestamp};
@@ -12,26 +12,26 @@ use std::time::Duration;
 const SEND: &str = "/v1/calls/c-1/messages";
 
 /// A lane with a rate of one segment per ten seconds.
-fn slow() -> World {
+fn slow() -> TestGateway {
     let change = |directory: &mut crate::model::Directory| {
         let number = directory.numbers.get_mut(&SUPPORT.parse().unwrap()).unwrap();
         number.limits = Limits { millisegments_per_second: Some(100), ..Limits::default() };
         directory.settings.max_wait_ms = 100_000;
     };
-    World::with(change, &[])
+    TestGateway::with(change, &[])
 }
 
-async fn send(world: &World) -> Value {
+async fn send(world: &TestGateway) -> Value {
     shown(&world.post(SEND, json!({ "text": "x" })).await, 202)
 }
 
-async fn explained(world: &World, message: &Value) -> Value {
+async fn explained(world: &TestGateway, message: &Value) -> Value {
     let id = message["id"].as_str().unwrap();
     shown(&world.get(&format!("/v1/messages/{id}/explain")).await, 200)
 }
 
 /// Starts an attempt, and settles it with the given answer.
-async fn attempt(world: &World, message: &Value, answer: Option<(SettledAs, Option<u16>)>) {
+async fn attempt(world: &TestGateway, message: &Value, answer: Option<(SettledAs, Option<u16>)>) {
     let id = message["id"].as_str().unwrap().parse().unwrap();
     let submit = async |command| world.handle.submit(command, Duration::from_secs(10)).await.unwrap();
     submit(Command::StartSend {
@@ -46,7 +46,7 @@ async fn attempt(world: &World, message: &Value, answer: Option<(SettledAs, Opti
 }
 
 /// Sends a receipt for a message with the carrier id `SMout`.
-async fn receipt(world: &World, message: &Value, status: &str) {
+async fn receipt(world: &TestGateway, message: &Value, status: &str) {
     let path = format!("/carriers/main/receipts?message={}", message["id"].as_str().unwrap());
     let form = form(&[("MessageSid", "SMout"), ("MessageStatus", status), ("From", SUPPORT), ("To", CALLER)]);
     assert_eq!(world.webhook(signed(&path, &form)).await.status, 200);

@@ -2,7 +2,7 @@
 
 use super::{check, quick, shown};
 use crate::http::api::messages::transcript_page;
-use crate::http::world::{Answer, CALLER, SUPPORT, World, request, signed, text};
+use crate::http::test_gateway::{Answer, CALLER, SUPPORT, TestGateway, request, signed, text};
 use crate::machine::event::Event;
 use crate::model::MessageId;
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ async fn a_transcript_longer_than_the_scan_limit_shows_the_latest_and_says_so() 
 
 #[tokio::test]
 async fn r46_an_estimate_shows_encoding_and_segments_of_any_text() {
-    let world = World::new();
+    let world = TestGateway::new();
     let estimate = async |text: &str| shown(&world.post("/v1/estimate", json!({ "text": text })).await, 200);
     let short = json!({
         "encoding": "gsm7", "characters": 2, "units": 3, "segments": 1, "over_limit": false, "warnings": [],
@@ -197,7 +197,7 @@ fn queued(event: &Event) -> bool {
     matches!(event, Event::MessageQueued { .. })
 }
 
-async fn with_key(world: &World, key: &str, body: Value) -> Answer {
+async fn with_key(world: &TestGateway, key: &str, body: Value) -> Answer {
     world.ask(keyed(key, &body)).await
 }
 

@@ -3,7 +3,7 @@
 use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
 use crate::http::api::{BODY_MAX_BYTES, calls, messages, replay};
-use crate::http::world::{Answer, World, call, signed, text};
+use crate::http::test_gateway::{Answer, TestGateway, call, signed, text};
 use crate::rules::refusal::Code;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ fn request_schemas_have_the_fields_that_are_read() {
 /// Every route, with what makes it answer; each response is compared with the schema of its route and status.
 #[tokio::test]
 async fn responses_have_the_fields_of_their_schemas_on_every_route() {
-    let world = World::new();
+    let world = TestGateway::new();
     let mut seen = BTreeSet::new();
     let mut check = |verb: &str, path: &str, answer: Answer| {
         assert!((200..300).contains(&answer.status), "{verb} {path}: {}", answer.body);
@@ -224,7 +224,7 @@ fn every_reference_in_the_document_resolves() {
 
 #[tokio::test]
 async fn the_document_is_served() {
-    let answer = World::new().get("/v1/openapi.json").await;
+    let answer = TestGateway::new().get("/v1/openapi.json").await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     assert_eq!(answer.json(), document());
 }

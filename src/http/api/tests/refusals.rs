@@ -2,7 +2,7 @@
 
 use super::{check, quick, without_limits};
 use crate::http::api::routes::ROUTES;
-use crate::http::world::{Answer, CALLER, World, anonymous, call, form, request, signed};
+use crate::http::test_gateway::{Answer, CALLER, TestGateway, anonymous, call, form, request, signed};
 use crate::machine::command::{Command, Reply, Settled, SettledAs};
 use crate::model::{Attestation, Directory, FailureCode, MessageId, Timestamp};
 use crate::observe::NotReady;
@@ -15,7 +15,7 @@ const SEND: &str = "/v1/calls/c-1/messages";
 
 #[tokio::test]
 async fn without_a_valid_token_every_path_gets_401() {
-    let world = World::new();
+    let world = TestGateway::new();
     for path in ["/v1/calls", "/v1/calls/c-1", "/v1/openapi.json", "/nowhere"] {
         let answer = world.ask(anonymous("GET", path).body(Body::empty()).unwrap()).await;
         check(&answer, 401, "unauthorized");
@@ -54,7 +54,7 @@ async fn a_token_is_limited_to_its_scopes() {
 
 #[tokio::test]
 async fn unknown_paths_get_404_and_known_ones_list_their_methods() {
-    let world = World::new();
+    let world = TestGateway::new();
     for path in ["/", "/v1", "/v2/calls", "/v1/calls/a/b", "/v1/opt-outs", "/v1/calls/%ff"] {
         check(&world.get(path).await, 404, "not_found");
     }
@@ -67,7 +67,7 @@ async fn unknown_paths_get_404_and_known_ones_list_their_methods() {
 
 #[tokio::test]
 async fn a_body_must_be_unencoded_json_of_limited_size() {
-    let world = World::new();
+    let world = TestGateway::new();
     let with = |name: &str, value: &str| {
         let mut request = request("PUT", "/v1/calls/c-1").body(Body::from(call().to_string())).unwrap();
         request.headers_mut().insert(
@@ -91,7 +91,7 @@ async fn a_body_must_be_unencoded_json_of_limited_size() {
 
 #[tokio::test]
 async fn an_invalid_call_is_refused_with_the_fields_name() {
-    let world = World::new();
+    let world = TestGateway::new();
     for (change, code, named) in [
         (json!({ "caller": "2065550142" }), "number_invalid", "`caller`"),
         (json!({ "caller": 2_065_550_142_u64 }), "invalid_field", "`caller`"),
@@ -127,7 +127,7 @@ async fn an_invalid_call_is_refused_with_the_fields_name() {
 
 #[tokio::test]
 async fn an_invalid_message_is_refused_before_the_call_is_looked_up() {
-    let world = World::new();
+    let world = TestGateway::new();
     for (body, code, named) in [
         (json!({}), "invalid_field", "`preset`"),
         (json!({ "preset": "welcome", "text": "hi" }), "invalid_field", "`text`"),
@@ -181,7 +181,7 @@ async fn sends_forbidden_by_the_settings_are_refused_by_name() {
 
 #[tokio::test]
 async fn a46_a_caller_who_opted_out_is_not_texted() {
-    let world = World::with(|_| {}, &[CALLER]);
+    let world = TestGateway::with(|_| {}, &[CALLER]);
     world.start_call("c-1").await;
     check(&world.post(SEND, json!({ "text": "hi" })).await, 403, "opted_out");
 }
@@ -199,7 +199,7 @@ async fn a12_r51_a_closed_session_and_an_ended_call_accept_no_texts() {
 
 #[tokio::test]
 async fn a1_when_every_number_is_busy_with_the_caller_the_other_call_is_named() {
-    let world = World::with(
+    let world = TestGateway::with(
         |directory| {
             without_limits(directory);
             directory.queues.values_mut().for_each(|queue| queue.outbound_numbers.clear());
@@ -216,7 +216,7 @@ async fn a1_when_every_number_is_busy_with_the_caller_the_other_call_is_named() 
 
 #[tokio::test]
 async fn the_caller_of_a_call_cannot_be_changed() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let other = json!({ "caller": "+12065550199", "queue": "support" });
     check(&world.put("/v1/calls/c-1", other).await, 409, "caller_differs");
@@ -224,7 +224,7 @@ async fn the_caller_of_a_call_cannot_be_changed() {
 
 #[tokio::test]
 async fn a29_a_text_that_would_wait_too_long_is_refused_with_retry_after() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let long = json!({ "text": "x".repeat(918) });
     // Six segments each, at one per second, and the lane starts without tokens.
@@ -275,7 +275,7 @@ async fn a_message_that_left_its_lane_cannot_be_cancelled() {
 
 #[tokio::test]
 async fn an_invalid_query_is_refused() {
-    let world = World::new();
+    let world = TestGateway::new();
     for (path, code) in [
         ("/v1/calls?cursor=%21", "cursor_invalid"),
         ("/v1/calls?cursor=YSBi", "cursor_invalid"),
@@ -304,7 +304,7 @@ async fn an_invalid_query_is_refused() {
 
 #[tokio::test]
 async fn f14_an_empty_query_value_is_refused() {
-    let world = World::new();
+    let world = TestGateway::new();
     for path in
         ["/v1/calls?queue=", "/v1/calls?caller=", "/v1/calls?state=", "/v1/calls?limit=", "/v1/presets?language="]
     {
@@ -314,7 +314,7 @@ async fn f14_an_empty_query_value_is_refused() {
 
 #[tokio::test]
 async fn f14_an_unknown_query_parameter_is_refused_on_every_route() {
-    let world = World::new();
+    let world = TestGateway::new();
     for route in ROUTES {
         let path = route.path.replace("{call_id}", "c-1").replace("{e164}", "%2B12065550100");
         let path = path.replace("{message_id}", "msg_x").replace("{queue_id}", "support");
@@ -359,7 +359,7 @@ async fn f14_a16_a_withheld_caller_in_any_form_is_accepted_but_not_texted() {
 
 #[tokio::test]
 async fn f10_trailing_slashes_are_ignored() {
-    let world = World::new();
+    let world = TestGateway::new();
     assert_eq!(world.put("/v1/calls/c-1/", call()).await.status, 201);
     assert_eq!(world.get("/v1/calls/?state=active").await.json()["items"][0]["id"], "c-1");
     assert_eq!(world.get("/v1/calls/c-1//").await.status, 200);
@@ -370,7 +370,7 @@ async fn f10_trailing_slashes_are_ignored() {
 
 #[tokio::test]
 async fn an_idempotency_key_is_one_visible_word() {
-    let world = World::new();
+    let world = TestGateway::new();
     let too_long = "x".repeat(129);
     for keys in [&[""][..], &["a b"], &["a\tb"], &["é"], &[&too_long], &["a", "a"]] {
         let mut request = request("POST", SEND);
@@ -384,7 +384,7 @@ async fn an_idempotency_key_is_one_visible_word() {
 
 #[tokio::test]
 async fn a_draining_gateway_answers_reads_and_without_storage_nothing() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let cases = [(NotReady::Draining, "draining", 200), (NotReady::StorageUnavailable, "storage_unavailable", 503)];
     for (reason, code, read) in cases {
@@ -401,7 +401,7 @@ async fn a_draining_gateway_answers_reads_and_without_storage_nothing() {
 
 #[tokio::test]
 async fn g7_with_low_disk_space_no_call_starts_and_open_ones_can_end() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     let sent = world.post(SEND, json!({ "text": "hi" })).await;
     assert_eq!(sent.status, 202, "{}", sent.body);
@@ -422,14 +422,14 @@ async fn g7_with_low_disk_space_no_call_starts_and_open_ones_can_end() {
 
 #[tokio::test]
 async fn when_the_engine_has_stopped_a_write_gets_outcome_unknown() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.stop_engine();
     check(&world.put("/v1/calls/c-1", call()).await, 504, "outcome_unknown");
 }
 
 #[tokio::test]
 async fn after_a_disk_stall_a_retry_with_the_key_learns_the_outcome() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     world.disk.stall();
     // From here tokio's time advances whenever all tasks are idle, and the disk is stalled.
@@ -452,7 +452,7 @@ async fn after_a_disk_stall_a_retry_with_the_key_learns_the_outcome() {
 
 #[tokio::test]
 async fn a_full_engine_queue_gets_an_immediate_503() {
-    let world = Arc::new(World::new());
+    let world = Arc::new(TestGateway::new());
     world.disk.stall();
     let first = tokio::spawn({
         let world = Arc::clone(&world);
@@ -471,7 +471,7 @@ async fn a_full_engine_queue_gets_an_immediate_503() {
     let answer = world.put("/v1/calls/c-9999", call()).await;
     check(&answer, 503, "overloaded");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    let hook = world.webhook(signed("/carriers/main/messages", &crate::http::world::text("SM1", "x"))).await;
+    let hook = world.webhook(signed("/carriers/main/messages", &crate::http::test_gateway::text("SM1", "x"))).await;
     check(&hook, 503, "overloaded");
     // Urgent work is not refused: the receipt waits for the disk like every queued command.
     let receipt = tokio::spawn({
@@ -490,7 +490,7 @@ async fn a_full_engine_queue_gets_an_immediate_503() {
 
 /// Starts a call with these fields in a modified directory, and checks whether a message can be sent.
 async fn sends(change: impl FnOnce(&mut Directory), fields: Value, message: Value, expected: Result<(), &str>) {
-    let world = World::with(
+    let world = TestGateway::with(
         |directory| {
             without_limits(directory);
             change(directory);

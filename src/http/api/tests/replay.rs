@@ -1,7 +1,7 @@
 //! Replays of events.
 
 use super::{check, shown};
-use crate::http::world::{World, anonymous, request};
+use crate::http::test_gateway::{TestGateway, anonymous, request};
 use crate::model::Position;
 use axum::body::Body;
 use axum::http::Request;
@@ -11,14 +11,14 @@ use std::ops::Range;
 const REPLAY: &str = "/v1/events/replay";
 
 /// The ranges requested of an endpoint's feed.
-fn requested(world: &mut World, endpoint: &str) -> Vec<Range<Position>> {
+fn requested(world: &mut TestGateway, endpoint: &str) -> Vec<Range<Position>> {
     let receiver = world.replays.get_mut(endpoint).unwrap();
     std::iter::from_fn(|| receiver.try_recv().ok()).collect()
 }
 
 #[tokio::test]
 async fn a65_events_since_a_time_are_replayed_to_one_endpoint_or_to_all() {
-    let mut world = World::new();
+    let mut world = TestGateway::new();
     // The journal's time has millisecond resolution.
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     world.start_call("c-1").await;
@@ -43,7 +43,7 @@ async fn a65_events_since_a_time_are_replayed_to_one_endpoint_or_to_all() {
 
 #[tokio::test]
 async fn a65_a_replay_repeated_with_its_key_is_done_once() {
-    let mut world = World::new();
+    let mut world = TestGateway::new();
     world.start_call("c-1").await;
     let body = json!({ "since": "2020-01-01T00:00:00Z", "endpoint": "main" });
     let first = world.ask(keyed("k-1", &body)).await;
@@ -64,7 +64,7 @@ async fn a65_a_replay_repeated_with_its_key_is_done_once() {
 
 #[tokio::test]
 async fn a_replay_in_flight_is_not_started_again_by_its_key() {
-    let mut world = World::new();
+    let mut world = TestGateway::new();
     let body = json!({ "since": "2020-01-01T00:00:00Z", "endpoint": "main" });
     world.disk.stall();
     let repeat = async {
@@ -85,7 +85,7 @@ fn keyed(key: &str, body: &Value) -> Request<Body> {
 
 #[tokio::test]
 async fn a_replay_of_an_empty_range_delivers_nothing() {
-    let mut world = World::new();
+    let mut world = TestGateway::new();
     let times = json!({ "since": "2020-01-01T00:00:00Z", "until": "2021-01-01T00:00:00Z", "endpoint": "main" });
     let accepted = shown(&world.post(REPLAY, times).await, 202);
     assert_eq!((&accepted["from"], &accepted["to"]), (&Value::Null, &Value::Null));
@@ -96,7 +96,7 @@ async fn a_replay_of_an_empty_range_delivers_nothing() {
 
 #[tokio::test]
 async fn an_invalid_replay_is_refused_with_what_is_valid() {
-    let world = World::new();
+    let world = TestGateway::new();
     for (body, detail) in [
         (json!({}), "`since` is missing: it must be a time with its zone"),
         (json!({ "since": "yesterday" }), "`since` is not a valid time"),
@@ -115,7 +115,7 @@ async fn an_invalid_replay_is_refused_with_what_is_valid() {
 
 #[tokio::test]
 async fn pending_replays_are_limited_and_refused_for_all_endpoints_at_once() {
-    let mut world = World::new();
+    let mut world = TestGateway::new();
     for _ in 0..4 {
         shown(&world.post(REPLAY, json!({ "since": "2026-01-31T12:00:00Z", "endpoint": "main" })).await, 202);
     }
@@ -126,7 +126,7 @@ async fn pending_replays_are_limited_and_refused_for_all_endpoints_at_once() {
 
 #[tokio::test]
 async fn a_replay_needs_the_scope_admin() {
-    let world = World::new();
+    let world = TestGateway::new();
     let request = anonymous("POST", REPLAY).header("authorization", "Bearer observer");
     let answer = world.ask(request.body(Body::from("{\"since\":\"2026-01-31T12:00:00Z\"}")).unwrap()).await;
     check(&answer, 403, "scope_missing");

@@ -1,7 +1,7 @@
 //! Requirements that the doors' other tests do not cover.
 
 use super::{check, quick, shown, without_limits};
-use crate::http::world::{CALLER, SUPPORT, World, form, signed, text};
+use crate::http::test_gateway::{CALLER, SUPPORT, TestGateway, form, signed, text};
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::Event;
 use crate::model::{Address, Kind, Timestamp};
@@ -54,7 +54,7 @@ async fn r11_outbound_media_is_refused_and_nothing_is_queued() {
 
 #[tokio::test]
 async fn r39_r40_r45_every_agent_lists_presets_by_label_and_sends_one_by_id() {
-    let world = World::with(
+    let world = TestGateway::with(
         |directory| {
             without_limits(directory);
             for (id, preset) in directory.presets.values_mut().flatten() {
@@ -82,7 +82,7 @@ async fn r39_r40_r45_every_agent_lists_presets_by_label_and_sends_one_by_id() {
 #[tokio::test]
 async fn r44_r47_a_language_can_have_many_presets_and_each_can_be_sent() {
     let id = |nth: u32| format!("p-{nth:02}");
-    let world = World::with(
+    let world = TestGateway::with(
         |directory| {
             without_limits(directory);
             let italian = directory.presets.get_mut(&"it".to_owned().try_into().unwrap()).unwrap();
@@ -111,7 +111,7 @@ async fn r44_r47_a_language_can_have_many_presets_and_each_can_be_sent() {
 #[tokio::test]
 async fn d3_a_setting_decides_whether_non_us_numbers_can_be_texted() {
     for on in [false, true] {
-        let world = World::with(
+        let world = TestGateway::with(
             |directory| {
                 without_limits(directory);
                 directory.settings.non_us.in_call = on;
@@ -132,7 +132,7 @@ async fn d3_a_setting_decides_whether_non_us_numbers_can_be_texted() {
 
 #[tokio::test]
 async fn d5_a_text_after_the_hang_up_gets_200_and_the_auto_reply() {
-    let world = World::new();
+    let world = TestGateway::new();
     world.start_call("c-1").await;
     world.webhook(signed(MESSAGES, &text("SM1", "hi"))).await;
     assert_eq!(world.post("/v1/calls/c-1/end", json!({})).await.status, 200);

@@ -16,8 +16,8 @@ fn talked() -> [(u64, Step); 3] {
 
 /// Ann texts at these seconds; compares the outcome of the last text.
 #[track_caller]
-fn check_reply(directory: Directory, at: &[u64], expected: &[&str]) -> World {
-    let mut world = World::new(directory);
+fn check_reply(directory: Directory, at: &[u64], expected: &[&str]) -> TestMachine {
+    let mut world = TestMachine::new(directory);
     for (secs, step) in talked() {
         world.run(secs, step);
     }
@@ -116,7 +116,7 @@ fn with_strangers(per_hour: Option<u32>) -> Directory {
 fn f05_a71_replies_to_strangers_are_limited_per_hour() {
     const REPLIED: &[&str] = &["replied", "message.late auto_replied", CALL_US];
     const SILENT: &[&str] = &["silent", "message.late"];
-    let mut world = World::new(with_strangers(Some(2)));
+    let mut world = TestMachine::new(with_strangers(Some(2)));
     then(&mut world, 0, stranger(1, "hi"), REPLIED);
     then(&mut world, 10, stranger(2, "hi"), REPLIED);
     then(&mut world, 20, stranger(3, "hi"), SILENT);
@@ -132,7 +132,7 @@ fn f05_a71_replies_to_strangers_are_limited_per_hour() {
 
 #[test]
 fn f05_a71_callers_are_exempt_from_the_hourly_limit_for_strangers() {
-    let mut world = World::new(with_strangers(Some(0)));
+    let mut world = TestMachine::new(with_strangers(Some(0)));
     for (secs, step) in talked() {
         world.run(secs, step);
     }
@@ -148,7 +148,7 @@ fn f05_a71_stop_and_help_of_strangers_have_hourly_limits_of_their_own() {
     let mut directory = with_strangers(Some(1));
     directory.settings.opt_out.texts.insert(language("en"), "Out.".to_owned());
     directory.settings.opt_out.help_texts.insert(language("en"), "Us.".to_owned());
-    let mut world = World::new(directory);
+    let mut world = TestMachine::new(directory);
     let out = ["silent", "message.late", "contact.opted_out"];
     let confirmed = [out[0], out[1], out[2], "message.queued opt_out_confirmation 'Out.'"];
     then(&mut world, 0, stranger(1, "STOP"), &confirmed);
@@ -185,7 +185,7 @@ fn a47_yes_and_start_are_ordinary_texts_without_an_opt_out() {
 
 #[test]
 fn a24_a46_an_opted_out_person_gets_no_reply_and_no_queued_text() {
-    let mut world = World::empty();
+    let mut world = TestMachine::empty();
     let seed = Command::Seed { directory: Box::new(directory()), opt_outs: listed(&[ANN]) };
     world.run(0, Step::Do(seed));
     then(&mut world, 1, text(ANN, SUPPORT, "hi"), &["silent", "message.late"]);
@@ -202,7 +202,7 @@ fn a25_a22_the_outcome_says_why_no_reply_was_sent() {
     let mut wordless = directory();
     wordless.settings.auto_reply.texts.clear();
     for (directory, texts, why) in [(wordless, 1, NoReplyReason::NoText), (directory(), 2, NoReplyReason::Quiet)] {
-        let mut world = World::new(directory);
+        let mut world = TestMachine::new(directory);
         let replies: Vec<_> = (0..texts).map(|secs| world.run(secs, text(BOB, SUPPORT, "hi")).reply).collect();
         assert_eq!(replies.last(), Some(&Reply::InboundItem(IntakeOutcome::Silent(why))));
     }
@@ -211,7 +211,7 @@ fn a25_a22_the_outcome_says_why_no_reply_was_sent() {
 #[test]
 fn a24_two_gateways_replying_to_each_other_stop_at_once() {
     // The other gateway's auto-reply has a different text, so only the caps can end the loop.
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let replies = (0..100).filter(|secs| {
         let decision = world.run(*secs, text(BOB, SUPPORT, "We are closed."));
         decision.reply == Reply::InboundItem(IntakeOutcome::Replied)

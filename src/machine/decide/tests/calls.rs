@@ -77,9 +77,9 @@ fn a7_one_tick_ends_all_expired_calls_even_those_without_a_number() {
 /// Leases left behind by an erasure must not stop other calls from expiring.
 #[test]
 fn a7_leases_of_unknown_calls_are_dropped_and_block_no_other() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start("a"));
-    let unknown = |world: &World| {
+    let unknown = |world: &TestMachine| {
         let timers = world.due(world.now, usize::MAX).into_iter();
         timers.filter(|(_, timer)| matches!(timer, Timer::Lease(id) if id.as_str() != "a")).count()
     };

@@ -14,8 +14,8 @@ fn in_flight() -> [(u64, Step); 3] {
 }
 
 #[track_caller]
-fn check_after(steps: Vec<(u64, Step)>, expected: &[&str]) -> World {
-    let mut world = World::new(directory());
+fn check_after(steps: Vec<(u64, Step)>, expected: &[&str]) -> TestMachine {
+    let mut world = TestMachine::new(directory());
     let mut last = Vec::new();
     for (secs, step) in in_flight().into_iter().chain(steps) {
         let decision = world.run(secs, step);
@@ -87,7 +87,7 @@ fn a60_a_receipt_settles_an_unknown_send_at_any_time() {
 
 #[test]
 fn a60_two_unknown_texts_of_one_call_become_unconfirmed_each_once() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (secs, step) in [(0, start("a")), (1, say("a", "x")), (1, say("a", "y")), (2, go(1)), (3, go(2))] {
         world.run(secs, step);
     }
@@ -199,7 +199,7 @@ fn a_refusal_is_final_and_has_our_code_and_the_carriers() {
 #[test]
 fn only_the_latest_attempt_is_settled_and_only_once() {
     let of = |attempt| {
-        move |world: &World| Command::Settle {
+        move |world: &TestMachine| Command::Settle {
             message: world.queued[0],
             attempt,
             settled: Settled { outcome: SettledAs::Unknown, status: None, detail: None },
@@ -237,7 +237,7 @@ fn f21_a_clock_jump_does_not_change_what_a_lane_owes() {
 #[test]
 fn a54_a60_an_auto_reply_past_both_deadlines_is_unconfirmed_once() {
     let late = steps::text(BOB, SUPPORT, "hi");
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (secs, step) in [(0, late), (1, go(1)), (2, unknown(1)), (3, Step::Receipt(1, ReceiptState::Sent, "sent"))] {
         world.run(secs, step);
     }

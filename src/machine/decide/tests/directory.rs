@@ -67,7 +67,7 @@ fn a10_calls_of_a_deleted_queue_send_nothing_but_still_receive() {
 
 #[test]
 fn an_invalid_change_is_refused_whole_with_every_violation_named() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let mut after = world.directory.clone();
     queue(&mut after, "sales").inbound_numbers.push(SUPPORT.parse().unwrap());
     after.settings.retention_days = 0;
@@ -81,7 +81,7 @@ fn an_invalid_change_is_refused_whole_with_every_violation_named() {
 
 #[test]
 fn a38_r27_assigning_the_global_outbound_number_needs_force() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let mut after = world.directory.clone();
     after.numbers.get_mut(&SALES.parse().unwrap()).unwrap().global_outbound = true;
     let changes = Change::from_to(&world.directory, &after);
@@ -102,7 +102,7 @@ fn a41_r18_a_numbers_purpose_changes_only_while_no_queue_has_it() {
 
 #[test]
 fn r26_r28_r29_numbers_are_added_one_by_one_each_with_a_label() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (nth, label) in [(3, "Third"), (4, "Fourth")] {
         let number = format!("+1206555010{nth}").parse().unwrap();
         let known = world.directory.numbers[&SUPPORT.parse().unwrap()].clone();
@@ -115,7 +115,7 @@ fn r26_r28_r29_numbers_are_added_one_by_one_each_with_a_label() {
 
 #[test]
 fn r30_r31_a39_numbers_are_verified_in_bulk_and_only_changes_make_events() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let verified = |state| Verification { state, sms: true, mms: true, ..Verification::default() };
     for (secs, number) in [(1, SUPPORT), (2, SALES), (3, SHARED)] {
         let number = number.parse().unwrap();
@@ -131,7 +131,7 @@ fn r30_r31_a39_numbers_are_verified_in_bulk_and_only_changes_make_events() {
 
 #[test]
 fn r43_r44_r47_presets_are_added_and_removed_per_language() {
-    let italian = |world: &mut World, secs, id: &str| {
+    let italian = |world: &mut TestMachine, secs, id: &str| {
         let content = crate::machine::command::Content::Preset(id.to_owned().try_into().unwrap(), Some(language("it")));
         let decision = world.run(secs, steps::send("a", content, |_| {}));
         lines(world, &decision).remove(0)
@@ -153,7 +153,7 @@ fn r43_r44_r47_presets_are_added_and_removed_per_language() {
 
 #[test]
 fn texts_of_a_removed_language_are_not_used_again() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(1, change(|directory| drop(directory.settings.closing.texts.remove(&language("it")))));
     assert_eq!(world.directory.settings.closing.texts.len(), 1);
     let rows = world.rows(Table::State, &[kind::DIRECTORY], &[], usize::MAX);
@@ -162,7 +162,7 @@ fn texts_of_a_removed_language_are_not_used_again() {
 
 #[test]
 fn a23_a22_a18_contacts_are_stored_and_deleted_by_month() {
-    let mut world = World::new(with(|directory| directory.settings.landline_memory_days = 90));
+    let mut world = TestMachine::new(with(|directory| directory.settings.landline_memory_days = 90));
     let story = [
         (0, start("a")),
         (1, text(ANN, SUPPORT, "hi")),
@@ -177,7 +177,7 @@ fn a23_a22_a18_contacts_are_stored_and_deleted_by_month() {
     for (secs, step) in story {
         world.run(secs, step);
     }
-    let people = |world: &World| world.rows.keys().filter(|key| matches!(key.table, Table::Contacts(_))).count();
+    let people = |world: &TestMachine| world.rows.keys().filter(|key| matches!(key.table, Table::Contacts(_))).count();
     assert!(people(&world) >= 2);
     world.run(9, tick());
     assert!(people(&world) >= 2, "not old enough yet");
@@ -193,7 +193,7 @@ fn a23_a22_a18_contacts_are_stored_and_deleted_by_month() {
 
 #[test]
 fn a23_the_first_month_still_kept_is_reported() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, tick());
     let since = world.remembered_since().unwrap();
     let ninety_days_ago = (START - std::time::Duration::from_secs(90 * DAY)).day().month();

@@ -37,7 +37,7 @@ fn erasure_is_refused_during_a_call_or_while_a_text_waits() {
             (5, end("a")),
         ]
     };
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (secs, step) in closing() {
         world.run(secs, step);
     }
@@ -54,19 +54,20 @@ fn an_erased_person_is_in_no_body_and_no_row_and_others_are_unchanged() {
     let before = talked();
     let after = erased(&before, ANN);
     for ann in forms(ANN) {
-        let occurrences =
-            |world: &World| world.rows.iter().filter(|(key, row)| holds(row, &ann) || holds(&key.bytes, &ann)).count();
+        let occurrences = |world: &TestMachine| {
+            world.rows.iter().filter(|(key, row)| holds(row, &ann) || holds(&key.bytes, &ann)).count()
+        };
         assert_eq!(occurrences(&after), 0, "{ann:?}");
     }
     assert!(forms(ANN).iter().any(|ann| before.rows.values().any(|row| holds(row, ann))));
-    let of_bob = |world: &World| {
+    let of_bob = |world: &TestMachine| {
         let bob = Person::new(BOB.parse().unwrap());
         let rows = world.rows.iter().filter(|(key, row)| bob.is_named_in(row) || bob.is_named_in(&key.bytes));
         rows.map(|(key, row)| (key.clone(), row.clone())).collect::<Vec<_>>()
     };
     assert_eq!(of_bob(&after), of_bob(&before));
     assert!(of_bob(&before).len() > 3);
-    let texts = |world: &World| {
+    let texts = |world: &TestMachine| {
         let events = world.journal.iter().flat_map(show::rendered);
         events.filter(|event| holds(&event.body, b"Bob's")).map(|event| event.body).collect::<Vec<_>>()
     };
@@ -99,7 +100,7 @@ fn f04_a70_an_erased_persons_ended_call_stays_ended_and_keeps_its_usage() {
 
 #[test]
 fn f04_a70_an_erased_persons_call_has_no_other_number_either() {
-    let mut world = World::new(without_confirmations());
+    let mut world = TestMachine::new(without_confirmations());
     world.run(0, start("a"));
     world.run(1, put("a", |put| put.alternative = BOB.parse().ok()));
     world.run(2, end("a"));
@@ -112,7 +113,7 @@ fn f04_a70_an_erased_persons_call_has_no_other_number_either() {
 
 #[test]
 fn anothers_text_with_the_number_in_it_is_erased_and_the_message_stays() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start_of("b", BOB));
     world.run(1, text(BOB, SUPPORT, &format!("my friend is {ANN}")));
     world.run(2, text(BOB, SUPPORT, "ask him"));
@@ -175,7 +176,7 @@ fn an_ended_call_that_texted_an_erased_person_keeps_no_number() {
 
 #[test]
 fn erasing_one_person_keeps_the_rest_of_an_opt_out_list() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, Step::Do(Command::ListOptOuts(listed(&[ANN, BOB, ROMA]))));
     world.run(1, erase(ANN));
     let after = erased(&world, ANN);
@@ -187,7 +188,7 @@ fn erasing_one_person_keeps_the_rest_of_an_opt_out_list() {
 
 #[test]
 fn a46_the_opt_out_of_an_erased_person_holds_until_start() {
-    let mut world = World::new(without_confirmations());
+    let mut world = TestMachine::new(without_confirmations());
     world.run(0, text(ANN, SUPPORT, "STOP"));
     world.run(1, erase(ANN));
     let mut world = erased(&world, ANN);
@@ -206,7 +207,7 @@ fn a46_the_opt_out_of_an_erased_number_can_be_widened_and_revoked() {
     for revoke in [true, false] {
         let mut directory = without_confirmations();
         directory.settings.opt_out_scope = OptOutScope::Number;
-        let mut world = World::new(directory);
+        let mut world = TestMachine::new(directory);
         world.run(0, text(ANN, SUPPORT, "STOP"));
         world.run(1, erase(ANN));
         let mut world = erased(&world, ANN);
@@ -234,7 +235,7 @@ fn a_fingerprint_depends_on_its_key_and_its_number() {
     assert_ne!(one, ErasureKey([1; 16]).fingerprint(number(BOB)));
     assert_ne!(one, ErasureKey([2; 16]).fingerprint(number(ANN)));
     // The second erasure reuses the first one's key; a new key would invalidate its fingerprints.
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, Step::Do(Command::ListOptOuts(listed(&[ANN, BOB]))));
     world.run(1, erase(ANN));
     world.run(2, Step::Do(Command::Erase { who: number(BOB), key: ErasureKey([9; 16]) }));
@@ -244,10 +245,10 @@ fn a_fingerprint_depends_on_its_key_and_its_number() {
 
 /// Ann and Bob each had a call with one text each way. After her call Ann texted again and then sent STOP; one webhook
 /// of hers is quarantined.
-fn talked() -> World {
+fn talked() -> TestMachine {
     let mut directory = without_confirmations();
     directory.settings.late_text = true;
-    let mut world = World::new(directory);
+    let mut world = TestMachine::new(directory);
     let raw = format!("From=%2B{}&Body=Ann's", ANN.trim_start_matches('+')).into_bytes();
     let unreadable = InboundItem::Unreadable { raw, problem: "no account".to_owned() };
     let story = [
@@ -281,12 +282,12 @@ fn talked() -> World {
 }
 
 /// Ann's call texted Bob's number for a while and Bob's call Ann's; one attempt was postponed and one unanswered.
-fn called() -> World {
+fn called() -> TestMachine {
     let alternative = |call: &str, caller: &str, number: Option<&str>| {
         let number = number.and_then(|number| number.parse().ok());
         put(call, |put| (put.caller, put.alternative) = (Caller::read(caller).unwrap(), number))
     };
-    let mut world = World::new(without_confirmations());
+    let mut world = TestMachine::new(without_confirmations());
     let story = [
         (0, start("a")),
         (1, say("a", "Ann's question")),
@@ -331,9 +332,9 @@ fn without_confirmations() -> Directory {
 }
 
 /// The gateway with the person's bodies erased and the index rebuilt.
-fn erased(before: &World, who: &str) -> World {
+fn erased(before: &TestMachine, who: &str) -> TestMachine {
     let person = Person::new(who.parse().unwrap());
-    let mut after = World::empty();
+    let mut after = TestMachine::empty();
     for frame in &before.journal {
         let (meta, bodies) = record::encode(frame.at, &frame.events);
         let mut bodies: Vec<_> = bodies.into_iter().map(|body| Some(body).filter(|body| !body.is_empty())).collect();

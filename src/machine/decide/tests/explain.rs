@@ -22,11 +22,11 @@ fn with_limits(of_numbers: &Limits, of_the_account: Option<Limits>) -> Directory
 }
 
 /// The explanation of the n-th message now.
-fn explained(world: &World, nth: usize) -> Explained {
+fn explained(world: &TestMachine, nth: usize) -> Explained {
     explain_message(world, world.message(nth).id, usize::MAX, world.now).unwrap().explained
 }
 
-fn promised(world: &World, nth: usize) -> Timestamp {
+fn promised(world: &TestMachine, nth: usize) -> Timestamp {
     let message = world.message(nth);
     message.created_at + Duration::from_millis(message.estimated_wait_ms)
 }
@@ -34,7 +34,7 @@ fn promised(world: &World, nth: usize) -> Timestamp {
 #[test]
 fn a67_a29_a_text_is_due_when_its_estimate_said() {
     for (rate, burst) in [(100, 1), (333, 2), (1_000, 1), (3_000, 5), (7_777, 14)] {
-        let mut world = World::new(with_limits(&limits(rate, burst), None));
+        let mut world = TestMachine::new(with_limits(&limits(rate, burst), None));
         world.run(0, start("a"));
         let mut accepted = 0;
         // One segment, two, four or six, until the lane is full.
@@ -87,7 +87,7 @@ impl Exact {
 
 #[test]
 fn a67_a21_a_later_closing_message_goes_first_and_delays_the_others() {
-    let mut world = World::new(with_limits(&limits(1_000, 1), None));
+    let mut world = TestMachine::new(with_limits(&limits(1_000, 1), None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
     world.run(0, say("a", "opens the session"));
@@ -105,7 +105,7 @@ fn a67_a21_a_later_closing_message_goes_first_and_delays_the_others() {
 
 #[test]
 fn a67_a28_a_text_held_by_its_account_is_due_when_its_estimate_said() {
-    let mut world = World::new(with_limits(&limits(1_000, 1), Some(limits(700, 2))));
+    let mut world = TestMachine::new(with_limits(&limits(1_000, 1), Some(limits(700, 2))));
     world.run(0, start("a"));
     world.run(0, start_in("b", "sales"));
     for nth in 1..=20 {
@@ -120,7 +120,7 @@ fn a67_a28_a_text_held_by_its_account_is_due_when_its_estimate_said() {
 
 #[test]
 fn a67_a28_a_text_over_the_daily_cap_waits_for_the_next_day() {
-    let mut world = World::new(with_limits(&Limits { segments_per_day: Some(2), ..limits(1_000, 9) }, None));
+    let mut world = TestMachine::new(with_limits(&Limits { segments_per_day: Some(2), ..limits(1_000, 9) }, None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
     world.run(60, say("a", "x"));
@@ -137,7 +137,7 @@ fn a67_a28_a_text_over_the_daily_cap_waits_for_the_next_day() {
 
 #[test]
 fn a67_a63_a_retry_has_its_due_time_and_later_texts_wait_behind_it() {
-    let mut world = World::new(with_limits(&limits(100_000, 100), None));
+    let mut world = TestMachine::new(with_limits(&limits(100_000, 100), None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
     for (nth, call) in [(1, "a"), (2, "a"), (3, "b")] {
@@ -164,7 +164,7 @@ fn a67_a63_a_retry_has_its_due_time_and_later_texts_wait_behind_it() {
 
 #[test]
 fn a67_a64_after_a_429_the_whole_lane_waits_for_the_pause_to_end() {
-    let mut world = World::new(with_limits(&limits(100_000, 100), None));
+    let mut world = TestMachine::new(with_limits(&limits(100_000, 100), None));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
     world.run(10, say("a", "x"));
@@ -181,7 +181,7 @@ fn a67_a64_after_a_429_the_whole_lane_waits_for_the_pause_to_end() {
 
 #[test]
 fn a67_a64_with_the_breaker_open_all_numbers_wait_for_the_probe() {
-    let mut world = World::new(with_limits(&Limits::none(), None));
+    let mut world = TestMachine::new(with_limits(&Limits::none(), None));
     world.run(0, start("a"));
     world.run(0, start_in("b", "sales"));
     for nth in 1..=5 {

@@ -144,7 +144,7 @@ fn a21_the_closing_message_waits_at_most_a_minute() {
 
 #[test]
 fn a21_the_closing_message_is_queued_even_in_a_full_lane() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start("a"));
     world.run(0, text(ANN, SUPPORT, "hi"));
     world.run(0, start_of("b", BOB));

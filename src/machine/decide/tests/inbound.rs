@@ -290,7 +290,7 @@ fn set_default(directory: &mut Directory, number: &str) {
 
 #[test]
 fn a1_no_call_is_guessed_when_there_are_more_than_the_search_limit() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start("a"));
     for nth in 0..499 {
         world.run_unchecked(start_in(&format!("b{nth}"), "sales"));

@@ -1,6 +1,6 @@
 //! Invariants that hold after every command of every story.
 
-use super::{ANN, BOB, ROMA, World, write};
+use super::{ANN, BOB, ROMA, TestMachine, write};
 use crate::machine::apply::apply;
 use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::keys::{decode_row, encode_row, kind, live_key};
@@ -13,7 +13,7 @@ use crate::rules::non_us;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a frame before it is applied.
-pub(super) fn before(world: &mut World, frame: &CommittedFrame) {
+pub(super) fn before(world: &mut TestMachine, frame: &CommittedFrame) {
     records_round_trip_and_their_meta_holds_no_personal_data(frame);
     call_sequences_have_no_gap(world, frame);
     ended_calls_get_no_messages(world, frame);
@@ -23,7 +23,7 @@ pub(super) fn before(world: &mut World, frame: &CommittedFrame) {
 }
 
 /// Checks the rows after a frame is applied.
-pub(super) fn after(world: &World) {
+pub(super) fn after(world: &TestMachine) {
     let frame = world.journal.last().unwrap();
     let mut twice = world.rows.clone();
     write(&mut twice, &apply(frame));
@@ -42,7 +42,7 @@ pub(super) fn after(world: &World) {
 }
 
 /// Checks the journal at the end of a story.
-pub(super) fn at_the_end(world: &World) {
+pub(super) fn at_the_end(world: &TestMachine) {
     let mut rows = BTreeMap::new();
     for frame in &world.journal {
         write(&mut rows, &apply(frame));
@@ -73,7 +73,7 @@ pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-fn call_sequences_have_no_gap(world: &mut World, frame: &CommittedFrame) {
+fn call_sequences_have_no_gap(world: &mut TestMachine, frame: &CommittedFrame) {
     for event in &frame.events {
         let Some(sequence) = event.call_sequence else { continue };
         let call = event.event.call().expect("only events of a call have a call_sequence");
@@ -84,7 +84,7 @@ fn call_sequences_have_no_gap(world: &mut World, frame: &CommittedFrame) {
 }
 
 /// R52, R53 for inbound messages; A19, A20 for outbound ones.
-fn ended_calls_get_no_messages(world: &World, frame: &CommittedFrame) {
+fn ended_calls_get_no_messages(world: &TestMachine, frame: &CommittedFrame) {
     for event in &frame.events {
         let (Event::MessageReceived { message, .. } | Event::SendStarted { message, .. }) = &event.event else {
             continue;
@@ -97,7 +97,7 @@ fn ended_calls_get_no_messages(world: &World, frame: &CommittedFrame) {
 }
 
 /// A54.
-fn final_states_are_kept(world: &World, frame: &CommittedFrame) {
+fn final_states_are_kept(world: &TestMachine, frame: &CommittedFrame) {
     use MessageState::{Cancelled, Delivered, Failed, Undelivered};
     for message in frame.events.iter().filter_map(|event| event.event.message()) {
         let Some(before) = Queries::message(world, message.id) else { continue };
@@ -108,7 +108,7 @@ fn final_states_are_kept(world: &World, frame: &CommittedFrame) {
 }
 
 /// A20.
-fn only_open_sessions_get_a_closing_message(world: &World, frame: &CommittedFrame) {
+fn only_open_sessions_get_a_closing_message(world: &TestMachine, frame: &CommittedFrame) {
     for event in &frame.events {
         let Event::MessageQueued { message, .. } = &event.event else { continue };
         if message.kind == Kind::Closing {
@@ -120,7 +120,7 @@ fn only_open_sessions_get_a_closing_message(world: &World, frame: &CommittedFram
 }
 
 /// I7, R36.
-fn nothing_is_sent_to_blocked_people(world: &World, frame: &CommittedFrame) {
+fn nothing_is_sent_to_blocked_people(world: &TestMachine, frame: &CommittedFrame) {
     for event in &frame.events {
         let Event::SendStarted { message, .. } = &event.event else { continue };
         let theirs = message.theirs.kept().and_then(Address::number).expect("only numbers are texted");
@@ -135,7 +135,7 @@ fn nothing_is_sent_to_blocked_people(world: &World, frame: &CommittedFrame) {
     }
 }
 
-fn calls(world: &World) -> BTreeMap<CallId, Call> {
+fn calls(world: &TestMachine) -> BTreeMap<CallId, Call> {
     let rows = world.rows(Table::State, &[kind::CALL], &[], usize::MAX);
     let calls = rows.into_iter().filter_map(|(_, row)| match decode_row(&row).expect("a call's row") {
         CallRow::Call(call) => Some((call.id.clone(), *call)),
@@ -144,17 +144,17 @@ fn calls(world: &World) -> BTreeMap<CallId, Call> {
     calls.collect()
 }
 
-fn messages(world: &World) -> BTreeMap<MessageId, Message> {
+fn messages(world: &TestMachine) -> BTreeMap<MessageId, Message> {
     let rows = world.rows.iter().filter(|(key, _)| matches!(key.table, Table::Messages(_)));
     let messages = rows.map(|(_, row)| decode_row::<Message>(row).expect("a message's row"));
     messages.map(|message| (message.id, message)).collect()
 }
 
-fn open(world: &World) -> BTreeMap<MessageId, Open> {
+fn open(world: &TestMachine) -> BTreeMap<MessageId, Open> {
     world.open().collect()
 }
 
-fn open_rows_are_the_messages_in_flight_or_queued(world: &World, messages: &BTreeMap<MessageId, Message>) {
+fn open_rows_are_the_messages_in_flight_or_queued(world: &TestMachine, messages: &BTreeMap<MessageId, Message>) {
     let expected = messages.values().filter_map(|message| {
         let started = match message.state {
             MessageState::Queued => false,
@@ -168,7 +168,7 @@ fn open_rows_are_the_messages_in_flight_or_queued(world: &World, messages: &BTre
     assert_eq!(open(world), expected.collect());
 }
 
-fn lanes_count_their_queued_segments(world: &World) {
+fn lanes_count_their_queued_segments(world: &TestMachine) {
     for ours in world.directory.numbers.keys() {
         let open = open(world);
         let waiting = open.values().filter(|open| open.ours == *ours && !open.started);
@@ -177,7 +177,7 @@ fn lanes_count_their_queued_segments(world: &World) {
     }
 }
 
-fn live_rows_are_the_live_calls(world: &World, calls: &BTreeMap<CallId, Call>) {
+fn live_rows_are_the_live_calls(world: &TestMachine, calls: &BTreeMap<CallId, Call>) {
     let mut expected: BTreeMap<Key, Live> = BTreeMap::new();
     let mut pairs = BTreeSet::new();
     for call in calls.values().filter(|call| call.ended.is_none()) {
@@ -195,7 +195,7 @@ fn live_rows_are_the_live_calls(world: &World, calls: &BTreeMap<CallId, Call>) {
 
 /// Each live call has a lease timer, and each unsettled message the time at which it becomes unconfirmed.
 fn timers_match_leases_and_unsettled_messages(
-    world: &World,
+    world: &TestMachine,
     calls: &BTreeMap<CallId, Call>,
     messages: &BTreeMap<MessageId, Message>,
 ) {

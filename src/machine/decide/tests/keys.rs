@@ -12,7 +12,7 @@ fn end_with_key(call: &str, key: u8, body: u8) -> Step {
 }
 
 /// What a frame's repeated answer consists of: its message or its call.
-fn shows(world: &World, position: u64) -> &'static str {
+fn shows(world: &TestMachine, position: u64) -> &'static str {
     let frame = &world.journal[position as usize - 1];
     let shown = frame.events.iter().find_map(|event| match &event.event {
         Event::MessageQueued { .. } => Some("a message"),

@@ -23,7 +23,7 @@ fn cap(segments: u32) -> Limits {
 }
 
 /// The carrier answers the latest attempt with 429 and this Retry-After.
-fn retry_after(nth: usize, secs: u64) -> impl FnOnce(&mut World, u64) -> Decision {
+fn retry_after(nth: usize, secs: u64) -> impl FnOnce(&mut TestMachine, u64) -> Decision {
     move |world, at| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
@@ -33,7 +33,7 @@ fn retry_after(nth: usize, secs: u64) -> impl FnOnce(&mut World, u64) -> Decisio
     }
 }
 
-fn postponed(nth: usize, status: u16) -> impl FnOnce(&mut World, u64) -> Decision {
+fn postponed(nth: usize, status: u16) -> impl FnOnce(&mut TestMachine, u64) -> Decision {
     move |world, secs| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
@@ -48,7 +48,7 @@ fn postponed(nth: usize, status: u16) -> impl FnOnce(&mut World, u64) -> Decisio
 
 #[test]
 fn a28_a29_an_account_has_a_limit_for_all_its_numbers_together() {
-    let mut world = World::new(account(&per_second(100)));
+    let mut world = TestMachine::new(account(&per_second(100)));
     world.run(0, start("a"));
     world.run(0, start_of("b", BOB));
     then(&mut world, 60, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
@@ -65,7 +65,7 @@ fn a28_a29_an_account_has_a_limit_for_all_its_numbers_together() {
 
 #[test]
 fn a28_a_new_account_limit_counts_texts_already_waiting() {
-    let mut world = World::new(account(&Limits::none()));
+    let mut world = TestMachine::new(account(&Limits::none()));
     world.run(0, start("a"));
     world.run(1, say("a", &"x".repeat(300)));
     world.run(
@@ -85,7 +85,7 @@ fn a28_a_numbers_daily_cap_holds_texts_until_midnight_in_its_zone() {
             number.limits = Limits { millisegments_per_second: Some(1_000_000), burst: 9, ..cap(2) };
         }
     });
-    let mut world = World::new(capped);
+    let mut world = TestMachine::new(capped);
     world.run(0, start("a"));
     world.run(1, say("a", "x"));
     world.run(2, go(1));
@@ -101,7 +101,7 @@ fn a28_a_numbers_daily_cap_holds_texts_until_midnight_in_its_zone() {
 
 #[test]
 fn a28_an_accounts_daily_cap_counts_all_its_numbers() {
-    let mut world = World::new(account(&cap(2)));
+    let mut world = TestMachine::new(account(&cap(2)));
     for (secs, step) in [(0, start("a")), (0, start_of("b", BOB)), (1, say("a", "x")), (2, say("b", "x"))] {
         world.run(secs, step);
     }
@@ -113,7 +113,7 @@ fn a28_an_accounts_daily_cap_counts_all_its_numbers() {
 
 #[test]
 fn a64_a_429_pauses_the_whole_lane() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (secs, step) in [(0, start("a")), (0, start_of("b", BOB)), (10, say("a", "x")), (11, go(1))] {
         world.run(secs, step);
     }
@@ -131,7 +131,7 @@ fn a64_a_429_pauses_the_whole_lane() {
 
 #[test]
 fn a64_attempts_in_flight_neither_end_nor_extend_a_pause() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (caller, call) in [(ANN, "a"), (BOB, "b"), ("+12065550144", "c"), ("+12065550145", "d")] {
         world.run(0, start_of(call, caller));
     }
@@ -139,7 +139,7 @@ fn a64_attempts_in_flight_neither_end_nor_extend_a_pause() {
         world.run(10 * nth, say(["a", "b", "c", "d"][nth as usize - 1], "x"));
         world.run(10 * nth, go(nth as usize));
     }
-    let pause = |world: &World| world.pause(SUPPORT.parse().unwrap()).unwrap();
+    let pause = |world: &TestMachine| world.pause(SUPPORT.parse().unwrap()).unwrap();
     retry_after(1, 300)(&mut world, 41);
     let expected = world.now + std::time::Duration::from_secs(300);
     assert_eq!((pause(&world).until, pause(&world).laters), (expected, 1), "as long as Retry-After says");
@@ -155,7 +155,7 @@ fn a64_attempts_in_flight_neither_end_nor_extend_a_pause() {
 
 #[test]
 fn a67_a64_the_promised_wait_during_a_pause_equals_the_explained_one() {
-    let mut world = World::new(with(|directory| directory.settings.max_wait_ms = 60_000));
+    let mut world = TestMachine::new(with(|directory| directory.settings.max_wait_ms = 60_000));
     for (secs, step) in [(0, start("a")), (10, say("a", "first")), (11, go(1))] {
         world.run(secs, step);
     }
@@ -173,7 +173,7 @@ fn a67_a64_the_promised_wait_during_a_pause_equals_the_explained_one() {
 
 #[test]
 fn a64_the_carriers_retry_after_is_part_of_the_wait() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (secs, step) in [(0, start("a")), (10, say("a", "x")), (11, go(1))] {
         world.run(secs, step);
     }
@@ -186,7 +186,7 @@ fn a64_the_carriers_retry_after_is_part_of_the_wait() {
 
 #[test]
 fn a64_repeated_failures_open_the_breaker_and_make_an_event() {
-    let mut world = World::new(account(&Limits::none()));
+    let mut world = TestMachine::new(account(&Limits::none()));
     world.run(0, start("a"));
     for nth in 1..=5 {
         world.run(1, say("a", "x"));
@@ -204,7 +204,7 @@ fn a64_repeated_failures_open_the_breaker_and_make_an_event() {
 
 #[test]
 fn a64_a_refusal_or_our_own_stop_is_not_an_account_failure() {
-    let mut world = World::new(account(&Limits::none()));
+    let mut world = TestMachine::new(account(&Limits::none()));
     world.run(0, start("a"));
     for nth in 1..=6 {
         world.run(1, say("a", "x"));
@@ -226,7 +226,7 @@ fn a64_a_refusal_or_our_own_stop_is_not_an_account_failure() {
 
 #[test]
 fn a64_500_and_above_count_against_the_account() {
-    let mut world = World::new(account(&Limits::none()));
+    let mut world = TestMachine::new(account(&Limits::none()));
     world.run(0, start("a"));
     world.run(1, say("a", "x"));
     world.run(1, go(1));

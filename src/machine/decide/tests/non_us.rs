@@ -43,7 +43,7 @@ fn a35_a34_a_keyword_answer_obeys_the_switch_of_the_calls_phase() {
             (put.caller, put.phase, put.wait_sms_consent) = (Caller::read(ROMA).unwrap(), phase, true);
         })
     };
-    let confirmations = |world: &World| {
+    let confirmations = |world: &TestMachine| {
         let facts = world.journal.iter().flat_map(|frame| &frame.events).map(|event| &event.event);
         let queued = |event: &&Event| match event {
             Event::MessageQueued { message, .. } => message.kind == Kind::OptOutConfirmation,
@@ -52,7 +52,7 @@ fn a35_a34_a_keyword_answer_obeys_the_switch_of_the_calls_phase() {
         facts.filter(queued).count()
     };
     for (when, confirmed) in [(Phase::Waiting, 0), (Phase::Connected, 1)] {
-        let mut world = World::new(in_call());
+        let mut world = TestMachine::new(in_call());
         world.run(0, phase(when));
         world.run(1, text(ROMA, SUPPORT, "STOP"));
         assert_eq!(confirmations(&world), confirmed, "{when:?}");

@@ -206,10 +206,11 @@ fn a46_an_imported_list_adds_opt_outs_and_closes_sessions() {
         let people = people.iter().map(|(person, block)| (person.parse().unwrap(), block.clone()));
         Step::Do(Command::ListOptOuts(people.collect()))
     };
-    let block_of =
-        |world: &World, person: &str| PeopleQueries::opt_out(world, person.parse().unwrap()).map(|known| known.block);
+    let block_of = |world: &TestMachine, person: &str| {
+        PeopleQueries::opt_out(world, person.parse().unwrap()).map(|known| known.block)
+    };
     let [one, two] = talking();
-    let mut world = World::new(by_number());
+    let mut world = TestMachine::new(by_number());
     for (secs, step) in [one, two, (2, text(BOB, SHARED, "STOP")), (3, say("a", "x"))] {
         world.run(secs, step);
     }
@@ -252,7 +253,7 @@ fn a12_a46_start_reopens_no_session_without_an_agent_in_either_order() {
     let leave = || put("a", |put| put.agent = Some(None));
     for (first, second) in [(leave(), stop()), (stop(), leave())] {
         let [one, two] = talking();
-        let mut world = World::new(directory());
+        let mut world = TestMachine::new(directory());
         for (secs, step) in [one, two, (2, first), (3, second)] {
             world.run(secs, step);
         }
@@ -275,7 +276,7 @@ fn a12_a46_a_returning_agent_does_not_reopen_an_opted_out_session() {
     let leave = || put("a", |put| put.agent = Some(None));
     for (first, second) in [(leave(), stop()), (stop(), leave())] {
         let [one, two] = talking();
-        let mut world = World::new(directory());
+        let mut world = TestMachine::new(directory());
         for (secs, step) in [one, two, (2, first), (3, second)] {
             world.run(secs, step);
         }
@@ -303,7 +304,7 @@ fn a46_a_confirmation_uses_the_configured_text_in_the_calls_language() {
         texts.insert(language("it"), "Non scriviamo più.".to_owned());
     });
     let italian = put("a", |put| put.language = Some(language("it")));
-    let mut world = World::new(words);
+    let mut world = TestMachine::new(words);
     world.run(0, italian);
     let decision = world.run(1, stop());
     let events = lines(&world, &decision);
@@ -332,7 +333,7 @@ fn a24_help_gets_the_configured_answer_within_the_caps() {
 #[test]
 fn a46_a9_stop_closes_a_transferred_call_too() {
     let [one, two] = talking();
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (secs, step) in [one, two, (2, start_in("a", "sales")), (3, stop())] {
         world.run(secs, step);
     }

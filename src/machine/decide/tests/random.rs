@@ -70,7 +70,7 @@ proptest! {
         opted_out in prop::option::of(0..3usize),
         switches in any::<u8>(),
     ) {
-        let mut world = World::empty();
+        let mut world = TestMachine::empty();
         let opt_outs = listed(&opted_out.map(|caller| CALLERS[caller]).into_iter().collect::<Vec<_>>());
         let directory = with(|directory| {
             let mut night = directory.queues[&"support".to_owned().try_into().unwrap()].clone();
@@ -114,7 +114,7 @@ proptest! {
 }
 
 /// The step in this world; `None` if it needs a message but none is queued yet.
-fn step(world: &World, op: &Op) -> Option<Step> {
+fn step(world: &TestMachine, op: &Op) -> Option<Step> {
     let of = |nth: usize| (!world.queued.is_empty()).then(|| nth % world.queued.len() + 1);
     Some(match *op {
         Op::Put { call, queue, with: 0..16, .. } => start_in(CALLS[call], QUEUES[queue]),

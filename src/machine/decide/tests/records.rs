@@ -19,8 +19,8 @@ const RAW: &[u8] = b"{\"from\":\"+12065550142\",\"half a webhook";
 const WORDS: &[&str] = &["where is my parcel?", "on its way to you", "by the way", "one more question"];
 
 /// A story in which every event happens.
-pub(super) fn everything() -> World {
-    let mut world = World::empty();
+pub(super) fn everything() -> TestMachine {
+    let mut world = TestMachine::empty();
     let directory = with(|directory| {
         directory.settings.late_text = true;
         let limits = Limits { millisegments_per_second: Some(9_000), segments_per_day: Some(900), ..Limits::none() };
@@ -152,7 +152,7 @@ fn a57_debug_output_holds_no_personal_data() {
     let world = everything();
     let mut printed = format!("{:?}", world.journal);
     for step in [say("a", WORDS[1]), text(ANN, SUPPORT, WORDS[0]), start("a")] {
-        let mut world = World::new(directory());
+        let mut world = TestMachine::new(directory());
         world.run(0, start("a"));
         let command = step.command(&mut world);
         let at = At { time: START, position: world.next() };
@@ -197,7 +197,7 @@ fn an_erased_body_decodes_as_erased_and_its_rows_are_omitted() {
 #[test]
 fn a_gateway_works_after_all_bodies_are_erased() {
     let before = everything();
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for frame in &before.journal[2..] {
         let (meta, bodies) = record::encode(frame.at, &frame.events);
         let erased = record::decode(frame.position, &meta, vec![None; bodies.len()]).unwrap();
@@ -332,7 +332,7 @@ fn version_5_merges_the_events_of_accounts_with_and_without_a_cause() {
 #[test]
 fn f04_a70_every_version_keeps_the_ended_calls_of_erased_people() {
     for version in 1..=record::VERSION {
-        let mut world = World::empty();
+        let mut world = TestMachine::empty();
         for (position, meta, bodies) in read_sample(version).0 {
             let frame = record::decode(position, &meta, vec![None; bodies.len()]).unwrap();
             write(&mut world.rows, &apply(&frame));

@@ -15,8 +15,8 @@ const KEY: &str = "Twilio rejects our credentials";
 const SUSPENDED: &str = "the Twilio account is suspended";
 
 /// The carrier answers the latest attempt by refusing the account.
-fn account_refused(nth: usize, detail: &str) -> impl FnOnce(&mut World, u64) -> Vec<String> {
-    move |world: &mut World, secs| {
+fn account_refused(nth: usize, detail: &str) -> impl FnOnce(&mut TestMachine, u64) -> Vec<String> {
+    move |world: &mut TestMachine, secs| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
         let detail = Some(detail.to_owned());
@@ -27,8 +27,8 @@ fn account_refused(nth: usize, detail: &str) -> impl FnOnce(&mut World, u64) -> 
 }
 
 /// Ann and Bob are on calls, and each has a text in flight at second 10.
-fn in_flight() -> World {
-    let mut world = World::new(with(|directory| {
+fn in_flight() -> TestMachine {
+    let mut world = TestMachine::new(with(|directory| {
         directory.numbers.values_mut().for_each(|number| number.limits = Limits::none());
         directory.accounts.insert("main".to_owned(), Account { limits: Limits::none() });
         directory.settings.max_wait_ms = 100_000;
@@ -41,7 +41,7 @@ fn in_flight() -> World {
     world
 }
 
-fn paused_until(world: &World) -> u64 {
+fn paused_until(world: &TestMachine) -> u64 {
     world.breaker("main").unwrap().paused.unwrap().until.since(START).as_secs()
 }
 
@@ -143,7 +143,7 @@ fn f06_a_reload_allows_one_probe_at_once() {
     world.run(12, go(1));
     account_refused(1, KEY)(&mut world, 12);
     assert_eq!(paused_until(&world), 14, "the backoff starts over");
-    let decision = World::new(directory()).run(0, Step::Do(Command::TryAccounts));
+    let decision = TestMachine::new(directory()).run(0, Step::Do(Command::TryAccounts));
     assert_eq!(decision.events, []);
 }
 

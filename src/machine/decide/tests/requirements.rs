@@ -9,7 +9,7 @@ const CLOSED: &str = "call.ended a closed call_ended hung_up";
 const BYE: &str = "message.queued a closing 'Bye.'";
 
 /// The platform's events of this type, oldest first, rendered only now.
-fn events_of(world: &World, kind: &str) -> Vec<Value> {
+fn events_of(world: &TestMachine, kind: &str) -> Vec<Value> {
     let events = world.journal.iter().flat_map(show::rendered).filter(|event| event.kind == kind);
     events.map(|event| serde_json::from_slice(&event.body).unwrap()).collect()
 }
@@ -17,7 +17,7 @@ fn events_of(world: &World, kind: &str) -> Vec<Value> {
 #[test]
 fn f03_a68_an_opt_out_is_ordered_by_contact_and_names_its_call() {
     let story = [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, text(ANN, SUPPORT, "STOP"))];
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     story.into_iter().for_each(|(secs, step)| drop(world.run(secs, step)));
     let opted_out = &events_of(&world, "contact.opted_out")[0];
     assert_eq!((&opted_out["call_id"], &opted_out["call_sequence"]), (&Value::Null, &Value::Null));
@@ -64,7 +64,7 @@ fn r2_media_is_listed_in_its_message_and_counted_in_the_call() {
 
 #[test]
 fn r5_the_end_of_a_call_reports_its_usage() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let story = [
         (0, start("a")),
         (1, text(ANN, SUPPORT, "hi")),
@@ -95,7 +95,7 @@ fn r10_a_link_is_queued_unchanged() {
 
 #[test]
 fn r48_an_agent_mixes_presets_and_custom_texts() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start("a"));
     then(&mut world, 10, preset("a", "welcome"), &["queued", "message.queued a preset 'Hello, this is your agent.'"]);
     then(&mut world, 11, text(ANN, SUPPORT, "and now?"), &["attached", "message.received a 'and now?'"]);
@@ -144,7 +144,7 @@ fn a13_no_agent_action_after_the_hang_up_reopens_the_session() {
 
 #[test]
 fn a55_events_rendered_late_keep_texts_before_and_after_the_end_apart() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for (secs, step) in
         [(0, start("a")), (1, text(ANN, SUPPORT, "before")), (2, end("a")), (3, text(ANN, SUPPORT, "after"))]
     {
@@ -159,7 +159,7 @@ fn a55_events_rendered_late_keep_texts_before_and_after_the_end_apart() {
 
 #[test]
 fn a65_parked_calls_are_stored_per_endpoint() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let mut advance = |endpoint: &str, parked: &[(&str, Option<u64>)]| {
         let parked = parked.iter().map(|(thread, at)| (thread.to_string(), at.map(Position))).collect();
         world.run(0, Step::Do(Command::AdvanceFeed { endpoint: endpoint.to_owned(), watermark: Position(9), parked }));

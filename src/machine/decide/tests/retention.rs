@@ -9,7 +9,7 @@ const DAY: u64 = 24 * 60 * 60;
 
 #[test]
 fn retention_deletes_messages_and_ended_calls_but_no_live_call() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let story = [
         (0, start("a")),
         (1, say("a", "hello")),
@@ -42,7 +42,7 @@ fn retention_deletes_messages_and_ended_calls_but_no_live_call() {
 
 #[test]
 fn a54_i5_a_text_becomes_unconfirmed_before_retention_deletes_it() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, Step::Change(|directory| directory.settings.retention_days = 2));
     for (secs, step) in [(0, start("a")), (1, say("a", "hello")), (2, go(1)), (3, sent(1)), (4, end("a"))] {
         world.run(secs, step);
@@ -61,10 +61,11 @@ fn a54_i5_a_text_becomes_unconfirmed_before_retention_deletes_it() {
 
 #[test]
 fn an_idempotent_answer_is_forgotten_after_two_days() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start("a"));
     world.run(1, say_with_key("a", "hello", 7));
-    let answers = |world: &World| world.rows.keys().filter(|key| matches!(key.table, Table::Idempotency(_))).count();
+    let answers =
+        |world: &TestMachine| world.rows.keys().filter(|key| matches!(key.table, Table::Idempotency(_))).count();
     world.run(DAY, tick());
     assert_eq!(answers(&world), 1);
     world.run(2 * DAY, tick());
@@ -73,7 +74,7 @@ fn an_idempotent_answer_is_forgotten_after_two_days() {
 
 #[test]
 fn a8_an_end_without_a_start_is_forgotten_the_next_day() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, end("early"));
     world.run(DAY - 1, tick());
     assert!(Queries::call(&world, &call_id("early")).is_some());
@@ -83,12 +84,12 @@ fn a8_an_end_without_a_start_is_forgotten_the_next_day() {
 
 #[test]
 fn the_sweep_pages_through_calls_once_a_day() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     for nth in 0..600 {
         world.now = START;
         world.run_unchecked(end(&format!("early-{nth:03}")));
     }
-    let calls = |world: &World| world.calls_after(None).count();
+    let calls = |world: &TestMachine| world.calls_after(None).count();
     let mut left = Vec::new();
     world.now = START + std::time::Duration::from_secs(2 * DAY);
     for _ in 0..4 {
@@ -108,7 +109,7 @@ fn the_sweep_pages_through_calls_once_a_day() {
 
 #[test]
 fn a58_a_quarantined_webhook_is_deleted_with_its_bytes() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     let unreadable = |raw: &[u8]| {
         let item = InboundItem::Unreadable { raw: raw.to_vec(), problem: "no closing brace".to_owned() };
         Step::Do(Command::InboundItem { account: "main".to_owned(), item })
@@ -122,7 +123,7 @@ fn a58_a_quarantined_webhook_is_deleted_with_its_bytes() {
 
 #[test]
 fn a_feed_gap_belongs_to_no_call_and_has_its_range() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, gap("main", 3..9));
     let frame = world.journal.last().unwrap();
     assert_eq!(show::rendered(frame), [], "an endpoint that pulls has no gap");
@@ -137,7 +138,7 @@ fn a_feed_gap_belongs_to_no_call_and_has_its_range() {
 
 #[test]
 fn a63_i5_a_queued_text_outlives_retention_until_it_ends() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start("a"));
     world.run(1, say("a", "hello"));
     let message = world.queued[0];

@@ -50,7 +50,7 @@ fn r43_a45_a_preset_uses_the_calls_language_or_the_requested_one_only() {
 #[test]
 fn refusals_have_the_precedence_of_the_contract() {
     // Every refusal applies at first; the reported one is fixed in each step, and the next is reported.
-    let mut world = World::new(with(|directory| {
+    let mut world = TestMachine::new(with(|directory| {
         let settings = &mut directory.settings;
         (settings.in_call_sms, settings.custom_messages, settings.presets_only) = (false, false, true);
         settings.max_wait_ms = 0;
@@ -70,7 +70,7 @@ fn refusals_have_the_precedence_of_the_contract() {
     then(&mut world, 60, say("a", &"x".repeat(919)), &["refused text_too_long"]);
     then(&mut world, 60, say("a", "hi"), &["refused call_not_found"]);
     then(&mut world, 60, begin("", false), &["created", "call.started a"]);
-    let next = |world: &mut World, code: &str, change: Step| {
+    let next = |world: &mut TestMachine, code: &str, change: Step| {
         then(world, 60, say("a", "hi"), &[&format!("refused {code}")]);
         world.run(60, change);
     };
@@ -102,11 +102,11 @@ fn refusals_have_the_precedence_of_the_contract() {
 
 #[test]
 fn the_call_shows_what_a_send_would_be_refused_for() {
-    let refusal = |world: &mut World, step: Step| match world.run(1, step).reply {
+    let refusal = |world: &mut TestMachine, step: Step| match world.run(1, step).reply {
         Reply::Call { shown, .. } => (shown.refusal.map(|code| code.word()), shown.custom_allowed),
         other => panic!("{other:?}"),
     };
-    let mut world = World::new(with(|directory| directory.settings.presets_only = true));
+    let mut world = TestMachine::new(with(|directory| directory.settings.presets_only = true));
     assert_eq!(refusal(&mut world, start("a")), (None, false));
     assert_eq!(refusal(&mut world, put("b", |put| put.phase = Phase::Waiting)), (Some("wait_consent_missing"), false));
     assert_eq!(refusal(&mut world, steps::end("a")), (Some("call_ended"), false));
@@ -114,7 +114,7 @@ fn the_call_shows_what_a_send_would_be_refused_for() {
 
 #[test]
 fn a29_a_full_lane_refuses_a_text_with_the_time_to_retry() {
-    let mut world = World::new(directory());
+    let mut world = TestMachine::new(directory());
     world.run(0, start("a"));
     // A lane at one segment per second, empty at second 0: the n-th text waits n seconds, at most 10.
     for nth in 1..=10 {
@@ -143,7 +143,7 @@ fn a_call_has_at_most_a_hundred_queued_texts() {
     let no_limit = with(|directory| {
         directory.numbers.values_mut().for_each(|number| number.limits = crate::model::Limits::none());
     });
-    let mut world = World::new(no_limit);
+    let mut world = TestMachine::new(no_limit);
     world.run(0, start("a"));
     for _ in 0..100 {
         world.run_unchecked(say("a", "x"));
@@ -199,7 +199,7 @@ fn a36_a_switch_off_applies_to_the_next_send_and_keeps_the_number() {
 
 #[test]
 fn an_opted_out_number_refuses_new_texts_and_stops_queued_ones() {
-    let mut world = World::empty();
+    let mut world = TestMachine::empty();
     let seed = Command::Seed { directory: Box::new(directory()), opt_outs: listed(&[BOB]) };
     world.run(0, Step::Do(seed));
     world.run(0, steps::start_of("a", BOB));

@@ -1,6 +1,6 @@
 //! The steps of a story.
 
-use super::{ANN, START, World};
+use super::{ANN, START, TestMachine};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
 use crate::machine::event::Replayed;
 use crate::machine::fingerprint::ErasureKey;
@@ -33,7 +33,7 @@ pub(super) enum Step {
 
 impl Step {
     /// The step's command in this world.
-    pub(super) fn command(self, world: &mut World) -> Command {
+    pub(super) fn command(self, world: &mut TestMachine) -> Command {
         let item = |item| Command::InboundItem { account: "main".to_owned(), item };
         match self {
             Self::Do(command) => command,
@@ -71,7 +71,13 @@ impl Step {
 }
 
 /// A receipt for the n-th outbound message, with the carrier's segment count.
-pub(super) fn receipt(world: &World, nth: usize, state: ReceiptState, status: &str, segments: Option<u16>) -> Command {
+pub(super) fn receipt(
+    world: &TestMachine,
+    nth: usize,
+    state: ReceiptState,
+    status: &str,
+    segments: Option<u16>,
+) -> Command {
     let receipt = Receipt {
         about: ReceiptRef::Ours(world.queued[nth - 1]),
         carrier_id: format!("SMout{nth}"),

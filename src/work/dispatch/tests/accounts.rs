@@ -5,7 +5,7 @@ use crate::machine::state::{CapOwner, Pause};
 use crate::model::{Account as AccountEntry, LocalDay};
 use crate::rules::breaker::{BreakerState, Paused};
 
-impl World {
+impl TestDispatch {
     /// Limits the account of all numbers; the numbers have no limits.
     pub(super) fn limit_account(&mut self, limits: Limits) {
         for entry in self.directory.numbers.values_mut() {
@@ -34,7 +34,7 @@ fn account(rate: u32, burst: u32) -> Limits {
 
 #[test]
 fn a28_lanes_of_a_limited_account_go_in_turn_at_its_rate() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.limit_account(account(1_000, 1));
     for name in ["a1", "a2", "a3"] {
         world.queue(name, Kind::Custom, 1);
@@ -48,7 +48,7 @@ fn a28_lanes_of_a_limited_account_go_in_turn_at_its_rate() {
 
 #[test]
 fn a28_the_number_and_its_account_both_need_capacity() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.limit_account(account(2_000, 1));
     world.limit(OURS, 500, 1);
     world.queue("slow", Kind::Custom, 1);
@@ -60,7 +60,7 @@ fn a28_the_number_and_its_account_both_need_capacity() {
 
 #[test]
 fn a28_an_unused_permit_of_an_account_goes_to_the_next_lane() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.limit_account(account(100, 1));
     world.queue("taken back", Kind::Custom, 1);
     world.queue_from(OTHER, "other", 1);
@@ -71,7 +71,7 @@ fn a28_an_unused_permit_of_an_account_goes_to_the_next_lane() {
 
 #[test]
 fn a28_an_account_with_a_new_limit_starts_empty_and_keeps_its_level_on_changes() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.now_ms = 60_000;
     world.limit_account(account(1_000, 5));
     for name in ["a", "b"] {
@@ -83,7 +83,7 @@ fn a28_an_account_with_a_new_limit_starts_empty_and_keeps_its_level_on_changes()
 
 #[test]
 fn a28_a_daily_cap_holds_the_rest_until_the_next_day() {
-    let mut world = World::new(1_000_000, 100);
+    let mut world = TestDispatch::new(1_000_000, 100);
     world.ttl_ms = u64::MAX / 4;
     let entry = world.directory.numbers.get_mut(&OURS.parse().unwrap()).unwrap();
     entry.limits.segments_per_day = Some(3);
@@ -103,7 +103,7 @@ fn a28_a_daily_cap_holds_the_rest_until_the_next_day() {
 
 #[test]
 fn a28_an_accounts_daily_cap_counts_starts_not_yet_in_the_journal() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.limit_account(Limits { segments_per_day: Some(2), day_zone: "UTC".to_owned(), ..Limits::none() });
     for (nth, name) in ["a", "b", "c"].into_iter().enumerate() {
         world.add(name, [OURS, OTHER, "+12065550102"][nth], &format!("+120655577{nth:02}"), Kind::Custom, 1);
@@ -119,7 +119,7 @@ fn a28_an_accounts_daily_cap_counts_starts_not_yet_in_the_journal() {
 
 #[test]
 fn a64_a_paused_lane_starts_nothing_and_others_go_on() {
-    let mut world = World::new(1_000_000, 100);
+    let mut world = TestDispatch::new(1_000_000, 100);
     let until = START + Duration::from_secs(7);
     world.apply(Event::LanePaused { ours: OURS.parse().unwrap(), pause: Some(Pause { until, laters: 1 }) });
     world.queue("rests", Kind::Custom, 1);
@@ -131,7 +131,7 @@ fn a64_a_paused_lane_starts_nothing_and_others_go_on() {
 
 #[test]
 fn a64_a_resumed_lane_goes_on_at_once() {
-    let mut world = World::new(1_000_000, 100);
+    let mut world = TestDispatch::new(1_000_000, 100);
     let ours = OURS.parse().unwrap();
     let until = START + Duration::from_secs(30);
     world.apply(Event::LanePaused { ours, pause: Some(Pause { until, laters: 1 }) });
@@ -144,7 +144,7 @@ fn a64_a_resumed_lane_goes_on_at_once() {
 
 #[test]
 fn a64_a_paused_account_is_probed_by_one_request_and_resumes_on_success() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.limit_account(Limits::none());
     world.pause_account(4_000);
     for (nth, name) in ["probe", "b", "c"].into_iter().enumerate() {
@@ -160,7 +160,7 @@ fn a64_a_paused_account_is_probed_by_one_request_and_resumes_on_success() {
 
 #[test]
 fn a64_a_paused_account_stays_paused_after_a_restart_and_old_texts_expire() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.limit_account(Limits::none());
     world.queue("late", Kind::Custom, 1);
     world.restart();
@@ -172,7 +172,7 @@ fn a64_a_paused_account_stays_paused_after_a_restart_and_old_texts_expire() {
 
 #[test]
 fn a21_a_lower_priority_goes_after_seven_of_a_higher() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.ttl_ms = u64::MAX / 4;
     world.queue("auto", Kind::AutoReply, 1);
     let names: Vec<&'static str> = (0..20).map(|n| &*format!("agent{n}").leak()).collect();
@@ -184,7 +184,7 @@ fn a21_a_lower_priority_goes_after_seven_of_a_higher() {
 #[test]
 fn r24_a64_with_many_lanes_at_one_account_each_message_is_checked_once() {
     // 500 lanes of one account at 10 segments a second: each is served in turn, in order of arrival.
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.ttl_ms = u64::MAX / 4;
     let known = world.directory.numbers[&OURS.parse().unwrap()].clone();
     for n in 0..500 {
@@ -202,7 +202,7 @@ fn r24_a64_with_many_lanes_at_one_account_each_message_is_checked_once() {
 
 #[test]
 fn a64_a_text_waiting_for_its_account_is_not_checked_constantly() {
-    let mut world = World::new(1_000, 1);
+    let mut world = TestDispatch::new(1_000, 1);
     world.ttl_ms = 5_000;
     world.queue("unanswered", Kind::Custom, 1);
     world.answers.insert("unanswered", Answer::Never);

@@ -20,7 +20,7 @@ fn a67_the_forecast_of_a_lane_matches_what_the_lane_does() {
     for seed in 0..300 {
         let mut rng = SeededRng(seed);
         let rate = [100, 333, 1_000, 3_000, 100_000][rng.below(5) as usize];
-        let mut world = World::new(rate, [1, 3, 20][rng.below(3) as usize]);
+        let mut world = TestDispatch::new(rate, [1, 3, 20][rng.below(3) as usize]);
         let texts = 2 + rng.below(20);
         for nth in 0..texts {
             let kind = [Kind::Closing, Kind::Custom, Kind::Custom, Kind::AutoReply][rng.below(4) as usize];
@@ -54,7 +54,7 @@ fn names(times: &[(&'static str, u64)]) -> Vec<&'static str> {
 }
 
 /// The forecast by the rules: the texts in order, with their times, without those that will expire.
-fn forecast(world: &World) -> Vec<(&'static str, u64)> {
+fn forecast(world: &TestDispatch) -> Vec<(&'static str, u64)> {
     let waiting: Vec<_> = world.messages.iter().map(|(id, (_, m))| open(m).unwrap().waiting(*id)).collect();
     let limits = world.dispatch.directory.limits_of(OURS.parse().unwrap());
     let lane = lane::Lane { texts: &waiting, limits: &limits, empty_at: START };

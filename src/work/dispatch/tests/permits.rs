@@ -5,7 +5,7 @@ use crate::rules::rate;
 
 #[test]
 fn a_permit_of_a_cancelled_text_goes_to_the_next() {
-    let mut world = World::new(100, 1);
+    let mut world = TestDispatch::new(100, 1);
     world.queue("cancelled", Kind::Custom, 1);
     world.queue("next", Kind::Custom, 1);
     world.answers.insert("cancelled", Answer::Cancelled);
@@ -15,7 +15,7 @@ fn a_permit_of_a_cancelled_text_goes_to_the_next() {
 
 #[test]
 fn a_start_rejected_by_a_busy_engine_has_spent_its_permit() {
-    let mut world = World::new(100, 1);
+    let mut world = TestDispatch::new(100, 1);
     world.queue("a", Kind::Custom, 1);
     world.answers.insert("a", Answer::EngineBusy);
     world.run(30_000);
@@ -24,7 +24,7 @@ fn a_start_rejected_by_a_busy_engine_has_spent_its_permit() {
 
 #[test]
 fn a61_a64_a_receipt_before_the_response_frees_the_pair_but_not_the_account_slot() {
-    let mut world = World::new(1_000_000, 1_000);
+    let mut world = TestDispatch::new(1_000_000, 1_000);
     let names: Vec<&'static str> = (0..=IN_FLIGHT_MAX).map(|n| &*format!("m{n}").leak()).collect();
     for (n, name) in names.iter().enumerate() {
         world.queue_to(name, &format!("+1206555{:04}", 200 + n), 1);
@@ -44,7 +44,7 @@ fn a61_a64_a_receipt_before_the_response_frees_the_pair_but_not_the_account_slot
 
 #[test]
 fn a28_cancelling_a_text_makes_the_account_check_again_at_once() {
-    let mut world = World::new(1_000_000, 100);
+    let mut world = TestDispatch::new(1_000_000, 100);
     world.limit_account(Limits { millisegments_per_second: Some(100), burst: 14, ..Limits::none() });
     world.queue("long", Kind::Custom, 14);
     world.run(1_000);
@@ -59,7 +59,7 @@ fn a28_cancelling_a_text_makes_the_account_check_again_at_once() {
 #[test]
 fn a28_a_lane_with_a_fractional_segment_time_is_not_delayed_by_rounding() {
     for rate in [75_000, 225_000, 300_000, 3_000_000] {
-        let mut world = World::new(rate, 10);
+        let mut world = TestDispatch::new(rate, 10);
         let names: Vec<&'static str> = (0..2_000).map(|n| &*format!("m{n}").leak()).collect();
         names.iter().for_each(|name| world.queue(name, Kind::Custom, 1));
         world.run(60_000);

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a65_after_a_second_short_outage_everything_missed_arrives_within_seconds() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     away(&mut world, 40 * 60);
     world.publish(&["c"]);
@@ -22,7 +22,7 @@ fn a65_after_a_second_short_outage_everything_missed_arrives_within_seconds() {
 
 #[test]
 fn a65_after_a_second_long_outage_waiting_events_go_as_soon_as_it_ends() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     for call in ["c", "d"] {
         away(&mut world, 40 * 60);
@@ -37,7 +37,7 @@ fn a65_after_a_second_long_outage_waiting_events_go_as_soon_as_it_ends() {
 #[test]
 fn a65_a_call_that_hangs_on_its_own_is_parked_however_rarely_others_pass() {
     for minutes in [1, 5, 20, 90] {
-        let mut world = World::new();
+        let mut world = TestFeed::new();
         world.publish(&["a"]);
         let mut parked_after = 0;
         while world.feed.parked.len() == 0 {
@@ -53,7 +53,7 @@ fn a65_a_call_that_hangs_on_its_own_is_parked_however_rarely_others_pass() {
 }
 
 /// The endpoint is down for this long, and is probed meanwhile.
-fn away(world: &mut World, secs: u64) {
+fn away(world: &mut TestFeed, secs: u64) {
     world.run_for(secs, |_| Delivered::Down(None));
 }
 

@@ -3,9 +3,9 @@
 use super::*;
 
 /// A backlog of three calls, and one more call that begins behind it.
-fn world(backlog: usize) -> World {
+fn world(backlog: usize) -> TestFeed {
     let bounds = Bounds { window: 20, other_window: 10, behind: 40, ..Bounds::default() };
-    let mut world = World::with(Filter::default(), bounds);
+    let mut world = TestFeed::with(Filter::default(), bounds);
     for nth in 0..backlog {
         world.commit(&[["old-1", "old-2", "old-3"][nth % 3]]);
     }
@@ -81,7 +81,7 @@ fn after_another_outage_the_newest_calls_are_delivered_at_once() {
 #[test]
 fn a_filter_without_call_starts_does_not_hide_that_a_call_begins() {
     let bounds = Bounds { window: 20, other_window: 10, behind: 40, ..Bounds::default() };
-    let mut world = World::with(Filter::read(&["call.ended"]).unwrap(), bounds);
+    let mut world = TestFeed::with(Filter::read(&["call.ended"]).unwrap(), bounds);
     for _ in 0..1_000 {
         world.commit(&["old"]);
     }
@@ -94,7 +94,7 @@ fn a_filter_without_call_starts_does_not_hide_that_a_call_begins() {
 #[test]
 fn the_live_reader_owns_a_bounded_number_of_calls() {
     let bounds = Bounds { window: 20, other_window: 10, behind: 40, live_threads: 2, ..Bounds::default() };
-    let mut world = World::with(Filter::default(), bounds);
+    let mut world = TestFeed::with(Filter::default(), bounds);
     for _ in 0..100 {
         world.commit(&["old"]);
     }
@@ -134,7 +134,7 @@ fn g4_after_a_crash_live_events_are_repeated_in_order_with_the_same_bytes() {
 #[test]
 fn backlog_and_live_events_take_turns_for_the_delivery_slots() {
     let bounds = Bounds { window: 200, other_window: 100, behind: 40, in_flight: 10, ..Bounds::default() };
-    let mut world = World::with(Filter::default(), bounds);
+    let mut world = TestFeed::with(Filter::default(), bounds);
     for nth in 0..1_000 {
         world.commit(&[&format!("old-{nth}")]);
     }

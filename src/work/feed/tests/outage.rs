@@ -57,7 +57,7 @@ fn f23_events_flow_within_10_s_after_a_restart_during_the_outage() {
 
 #[test]
 fn f23_a_flapping_endpoint_gets_the_waiting_events_when_it_recovers() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b", "c"]);
     world.run_for(500, |_| Delivered::Down(None));
     for _ in 0..2 {
@@ -71,7 +71,7 @@ fn f23_a_flapping_endpoint_gets_the_waiting_events_when_it_recovers() {
 
 #[test]
 fn f23_an_endpoint_that_accepts_nothing_is_paused_after_10_s() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     let mut shown = Vec::new();
     for _ in 0..60 {
@@ -87,7 +87,7 @@ fn f23_an_endpoint_that_accepts_nothing_is_paused_after_10_s() {
 
 #[test]
 fn f23_an_endpoint_that_accepts_other_events_is_not_down() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Refused);

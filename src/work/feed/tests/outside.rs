@@ -13,7 +13,7 @@ const BOB: &str = "+14155550108";
 
 #[test]
 fn f03_events_of_a_contact_arrive_in_order_whichever_response_is_first() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     for contact in [ANN, BOB] {
         for event in [stop(contact), start(contact), stop(contact)] {
             world.happens(event);
@@ -28,7 +28,7 @@ fn f03_events_of_a_contact_arrive_in_order_whichever_response_is_first() {
 
 #[test]
 fn f03_a_late_text_belongs_to_its_contacts_thread() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     let late = LateMessage {
         from: Address::Number(number(ANN)).into(),
         to: Address::Number(number(BOB)).into(),
@@ -45,7 +45,7 @@ fn f03_a_late_text_belongs_to_its_contacts_thread() {
 
 #[test]
 fn f03_an_account_is_not_resumed_before_it_was_paused() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     for account in ["main", "other"] {
         world.happens(Event::AccountPaused {
             account: account.to_owned(),
@@ -105,7 +105,7 @@ fn f03_parked_events_are_delivered_though_their_contact_was_erased() {
 
 #[test]
 fn f03_an_event_parked_under_its_id_by_an_older_version_is_delivered() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.happens(stop(ANN));
     let id = EventId::new(world.journal[0].at.day(), Position(1), 0).to_string();
     world.recorded = Start { watermark: Position(2), parked: vec![(id, Position(1))] };
@@ -130,8 +130,8 @@ fn f03_the_thread_name_of_a_contact_does_not_reveal_the_number() {
 }
 
 /// Ann's STOP is refused until it is parked, while calls go on.
-fn with_ann_parked() -> World {
-    let mut world = World::new();
+fn with_ann_parked() -> TestFeed {
+    let mut world = TestFeed::new();
     world.happens(stop(ANN));
     for _ in 0..4 {
         world.publish(&["b"]);
@@ -160,14 +160,14 @@ fn number(text: &str) -> E164 {
 }
 
 /// Starts deliveries; returns their event types.
-fn begin(world: &mut World) -> Vec<&'static str> {
+fn begin(world: &mut TestFeed) -> Vec<&'static str> {
     let begun = world.feed.next(world.now());
     world.begun.extend(begun.iter().cloned());
     begun.iter().map(|delivery| delivery.event.kind).collect()
 }
 
 /// Ends all deliveries in flight with this result, the newest first.
-fn settle_all(world: &mut World, delivered: Delivered) {
+fn settle_all(world: &mut TestFeed, delivered: Delivered) {
     while let Some(delivery) = world.begun.pop() {
         world.feed.settle(&delivery, delivered, world.now());
     }

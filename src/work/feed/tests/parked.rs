@@ -3,8 +3,8 @@
 use super::*;
 
 /// A world in which `a` is refused until it is parked, while `b` goes on.
-fn with_a_parked(bounds: Bounds) -> World {
-    let mut world = World::with(Filter::default(), bounds);
+fn with_a_parked(bounds: Bounds) -> TestFeed {
+    let mut world = TestFeed::with(Filter::default(), bounds);
     world.publish(&["a", "b"]);
     world.publish(&["a"]);
     fail(&mut world, "a", 4);
@@ -12,7 +12,7 @@ fn with_a_parked(bounds: Bounds) -> World {
 }
 
 /// A call fails this often, while deliveries of `b` succeed.
-fn fail(world: &mut World, call: &str, times: usize) {
+fn fail(world: &mut TestFeed, call: &str, times: usize) {
     for _ in 0..times {
         world.publish(&["b"]);
         world.end_all(|event| if event.thread == call { Delivered::Refused } else { Delivered::Yes });
@@ -22,7 +22,7 @@ fn fail(world: &mut World, call: &str, times: usize) {
 
 #[test]
 fn a65_a_call_refused_repeatedly_is_parked_and_the_watermark_goes_on() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.publish(&["a"]);
     fail(&mut world, "a", 3);
@@ -90,7 +90,7 @@ fn a65_after_a_restart_a_parked_call_continues_where_it_was() {
 
 #[test]
 fn a_watermark_is_recorded_only_after_the_parked_calls_before_it() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     let calls: Vec<_> = (0..600).map(|call| format!("c-{call}")).collect();
     world.publish(&calls.iter().map(String::as_str).collect::<Vec<_>>());
     let refuse = |event: &RenderedEvent| if event.thread == "b" { Delivered::Yes } else { Delivered::Refused };
@@ -106,7 +106,7 @@ fn a_watermark_is_recorded_only_after_the_parked_calls_before_it() {
 
 #[test]
 fn a65_the_call_that_blocks_a_full_window_is_parked_at_its_first_failure() {
-    let mut world = World::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
+    let mut world = TestFeed::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
     world.publish(&["a", "b"]);
     world.begin();
     world.end("a1", Delivered::Refused);
@@ -121,7 +121,7 @@ fn a65_the_call_that_blocks_a_full_window_is_parked_at_its_first_failure() {
 
 #[test]
 fn an_endpoint_that_accepts_nothing_has_nothing_parked() {
-    let mut world = World::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
+    let mut world = TestFeed::with(Filter::default(), Bounds { window: 20, ..Bounds::default() });
     for _ in 0..50 {
         world.publish(&["a", "b"]);
     }
@@ -137,7 +137,7 @@ fn an_endpoint_that_accepts_nothing_has_nothing_parked() {
 
 #[test]
 fn the_watermark_waits_when_too_many_threads_are_parked() {
-    let mut world = World::with(Filter::default(), Bounds { parked: 2, ..Bounds::default() });
+    let mut world = TestFeed::with(Filter::default(), Bounds { parked: 2, ..Bounds::default() });
     world.publish(&["a", "c", "d", "b"]);
     for _ in 0..6 {
         world.publish(&["b"]);
@@ -152,7 +152,7 @@ fn the_watermark_waits_when_too_many_threads_are_parked() {
 
 #[test]
 fn a_hundred_hanging_calls_leave_slots_to_others() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     let calls: Vec<_> = (0..100).map(|call| format!("c-{call}")).collect();
     world.publish(&calls.iter().map(String::as_str).collect::<Vec<_>>());
     world.publish(&["b"]);
@@ -169,7 +169,7 @@ fn a_hundred_hanging_calls_leave_slots_to_others() {
 
 #[test]
 fn one_pass_through_the_journal_serves_all_parked_calls() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     let calls: Vec<_> = (0..50).map(|call| format!("c-{call}")).collect();
     for _ in 0..20 {
         calls.iter().for_each(|call| world.commit(&[call]));

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a65_an_endpoint_that_says_410_is_paused_and_probed_every_five_seconds() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b", "c"]);
     world.begin();
     world.end("a1", Delivered::Gone);
@@ -27,7 +27,7 @@ fn a65_an_endpoint_that_says_410_is_paused_and_probed_every_five_seconds() {
 
 #[test]
 fn a65_a_paused_endpoint_continues_in_order_after_a_success() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.publish(&["a", "b"]);
     world.begin();
@@ -47,7 +47,7 @@ fn a65_a_paused_endpoint_continues_in_order_after_a_success() {
 
 #[test]
 fn a_paused_endpoint_with_only_a_parked_call_is_probed_with_that() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.commit(&["a"]);
     world.recorded = Start { watermark: Position(2), parked: vec![("a".to_owned(), Position(1))] };
     world.restart();
@@ -65,7 +65,7 @@ fn a_paused_endpoint_with_only_a_parked_call_is_probed_with_that() {
 
 #[test]
 fn a_paused_endpoint_with_only_a_replay_is_probed_with_that() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.drain();
     world.feed.replay(Position(1)..Position(2));
@@ -80,7 +80,7 @@ fn a_paused_endpoint_with_only_a_replay_is_probed_with_that() {
 
 #[test]
 fn one_event_answered_with_410_does_not_stop_the_others() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b", "c"]);
     let poisoned = |event: &RenderedEvent| if event.thread == "a" { Delivered::Gone } else { Delivered::Yes };
     for nth in 0..10 {
@@ -96,7 +96,7 @@ fn one_event_answered_with_410_does_not_stop_the_others() {
 #[test]
 fn several_events_answered_with_410_do_not_stop_the_others() {
     for poisoned in 2..=5 {
-        let mut world = World::new();
+        let mut world = TestFeed::new();
         let names: Vec<_> = (0..poisoned).map(|nth| format!("poisoned-{nth}")).collect();
         let calls: Vec<_> = names.iter().map(String::as_str).collect();
         // Each call has many events, all of them before the others.
@@ -129,7 +129,7 @@ fn several_events_answered_with_410_do_not_stop_the_others() {
 
 #[test]
 fn an_endpoint_that_accepts_nothing_is_paused_and_probed_every_five_seconds() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     let mut asked = Vec::new();
     while world.now_ms < 3_600_000 {
@@ -148,7 +148,7 @@ fn an_endpoint_that_accepts_nothing_is_paused_and_probed_every_five_seconds() {
 
 #[test]
 fn events_refused_during_an_outage_go_as_soon_as_a_delivery_succeeds() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     for _ in 0..4 {
         world.end_all(|_| Delivered::Refused);
@@ -166,7 +166,7 @@ fn events_refused_during_an_outage_go_as_soon_as_a_delivery_succeeds() {
 
 #[test]
 fn a_429_pauses_all_deliveries_and_only_once_for_one_event() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Later(Some(Duration::from_secs(20))));
@@ -183,7 +183,7 @@ fn a_429_pauses_all_deliveries_and_only_once_for_one_event() {
 
 #[test]
 fn a_429_pauses_all_for_a_minute_at_most_and_its_event_for_the_full_time() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.begin();
     world.end("a1", Delivered::Later(Some(Duration::from_secs(3_000))));
@@ -200,7 +200,7 @@ fn a_429_pauses_all_for_a_minute_at_most_and_its_event_for_the_full_time() {
 
 #[test]
 fn a_429_without_retry_after_pauses_for_a_second() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a"]);
     world.begin();
     world.end("a1", Delivered::Later(None));

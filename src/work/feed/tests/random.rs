@@ -69,7 +69,7 @@ impl Platform {
 
 fn run(seed: u64) -> Reached {
     let mut rng = SeededRng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1);
-    let mut world = World::with(Filter::default(), BOUNDS);
+    let mut world = TestFeed::with(Filter::default(), BOUNDS);
     let mut platform = Platform::default();
     let mut reached = Reached::default();
     let (mut calls, mut behaviour, mut replayed) = (0, 0, false);
@@ -136,7 +136,7 @@ fn some_call(rng: &mut SeededRng, calls: &mut u64) -> String {
 }
 
 /// Every reader reads, ready deliveries start, and some of those in flight end.
-fn step(world: &mut World, platform: &mut Platform, rng: &mut SeededRng, behaviour: Option<u64>) {
+fn step(world: &mut TestFeed, platform: &mut Platform, rng: &mut SeededRng, behaviour: Option<u64>) {
     world.read();
     world.begin();
     world.read();
@@ -174,7 +174,7 @@ fn answer(rendered: &RenderedEvent, behaviour: u64, rng: &mut SeededRng) -> Deli
     }
 }
 
-fn i9_no_more_is_held_than_may_be(world: &World, replayed: bool) {
+fn i9_no_more_is_held_than_may_be(world: &TestFeed, replayed: bool) {
     let queue = &world.feed.queue;
     for reader in [Reader::Backlog, Reader::Live, Reader::Parked] {
         let bound = if reader == Reader::Backlog { BOUNDS.window } else { BOUNDS.other_window };
@@ -184,7 +184,7 @@ fn i9_no_more_is_held_than_may_be(world: &World, replayed: bool) {
     assert!(world.feed.parked.len() <= BOUNDS.parked);
 }
 
-fn i1_the_watermark_passes_what_is_delivered_or_parked(world: &World, platform: &Platform) {
+fn i1_the_watermark_passes_what_is_delivered_or_parked(world: &TestFeed, platform: &Platform) {
     let parked: BTreeMap<_, _> = world.recorded.parked.iter().cloned().collect();
     let passed = world.journal.iter().filter(|frame| frame.position < world.recorded.watermark);
     for header in passed.flat_map(event_headers) {

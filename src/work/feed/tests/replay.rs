@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn delivered_once() -> World {
-    let mut world = World::new();
+fn delivered_once() -> TestFeed {
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.publish(&["a"]);
     world.drain();
@@ -40,7 +40,7 @@ fn a_replay_runs_when_nothing_else_is_to_be_delivered() {
 
 #[test]
 fn a_replay_covers_its_range_and_the_endpoints_filter() {
-    let mut world = World::with(Filter::read(&["call.ended"]).unwrap(), Bounds::default());
+    let mut world = TestFeed::with(Filter::read(&["call.ended"]).unwrap(), Bounds::default());
     world.publish(&["+a"]);
     world.publish(&["a"]);
     world.publish(&["a"]);
@@ -52,7 +52,7 @@ fn a_replay_covers_its_range_and_the_endpoints_filter() {
 
 #[test]
 fn a_refused_call_that_holds_the_watermark_does_not_block_a_replay_of_others() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.publish(&["a", "b"]);
     world.end_all(|event| if event.thread == "a" { Delivered::Refused } else { Delivered::Yes });
@@ -66,7 +66,7 @@ fn a_refused_call_that_holds_the_watermark_does_not_block_a_replay_of_others() {
 
 #[test]
 fn a_replay_of_a_parked_call_repeats_only_what_was_delivered() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     world.publish(&["a", "b"]);
     world.drain();
     for _ in 0..4 {
@@ -86,7 +86,7 @@ fn a_replay_of_a_parked_call_repeats_only_what_was_delivered() {
 #[test]
 fn a_replay_repeats_events_that_were_delivered_live() {
     let bounds = Bounds { window: 20, other_window: 10, behind: 40, ..Bounds::default() };
-    let mut world = World::with(Filter::default(), bounds);
+    let mut world = TestFeed::with(Filter::default(), bounds);
     for _ in 0..1_000 {
         world.commit(&["old"]);
     }
@@ -103,7 +103,7 @@ fn a_replay_repeats_events_that_were_delivered_live() {
 
 #[test]
 fn events_too_old_for_delivery_can_be_replayed() {
-    let mut world = World::new();
+    let mut world = TestFeed::new();
     for _ in 0..3 {
         world.commit(&["a"]);
     }

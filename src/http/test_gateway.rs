@@ -31,7 +31,7 @@ pub(crate) const SUPPORT: &str = "+12065550100";
 const ACCOUNT_SID: &str = "AC00112233445566778899aabbccddeeff";
 const AUTH_TOKEN: &str = "an auth token of a test";
 
-pub(crate) struct World {
+pub(crate) struct TestGateway {
     pub(crate) handle: Handle,
     pub(crate) reads: Reads,
     pub(crate) readiness: Readiness,
@@ -50,7 +50,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-impl World {
+impl TestGateway {
     /// A gateway with the example directory.
     pub(crate) fn new() -> Self {
         Self::with(|_| {}, &[])
@@ -166,7 +166,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for TestGateway {
     fn drop(&mut self) {
         self.disk.work();
         let _ended = self.engine.stop();

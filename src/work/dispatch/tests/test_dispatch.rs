@@ -16,7 +16,7 @@ pub(super) enum Answer {
 }
 
 /// A dispatcher, an engine that accepts everything, and a carrier that answers at once, in simulated milliseconds.
-pub(super) struct World {
+pub(super) struct TestDispatch {
     pub(super) dispatch: Dispatch,
     pub(super) directory: Directory,
     pub(super) now_ms: u64,
@@ -35,7 +35,7 @@ pub(super) struct World {
     pub(super) days: HashMap<E164, DayCount>,
 }
 
-impl World {
+impl TestDispatch {
     pub(super) fn new(millisegments_per_second: u32, burst: u32) -> Self {
         let mut world = Self {
             dispatch: Dispatch::new(Arc::new(example()), START, Moment { elapsed: Duration::ZERO, wall: START }),
