@@ -93,7 +93,8 @@ pub trait Outbox: Send + Sync {
     fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Outcome;
 }
 
-/// What an account's carrier knows of our numbers and keeps of inbound messages.
+/// What an account's carrier knows of our numbers and keeps of inbound messages. The workers that ask for either are
+/// still to be built.
 pub trait Numbers: Send + Sync {
     /// One step of looking up one of our numbers: takes the responses so far (none at first, at most
     /// [`LOOK_UP_REQUESTS_MAX`]), and returns the next request or the result.

@@ -46,7 +46,7 @@ impl fmt::Debug for Webhook {
     }
 }
 
-/// Why a webhook failed verification.
+/// Why a webhook failed verification. Twilio gives no `Challenge` and no `Stale`; other carriers will.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotVerified {
     /// There are no credentials yet: this carrier sends them only when a response asks for them. No sign of a forgery.

@@ -32,14 +32,14 @@ pub enum Command {
         /// Allow assigning the global outbound number (A38).
         force: bool,
     },
-    /// A carrier reported the verification of one of our numbers (R30, A39).
+    /// A carrier reported the verification of one of our numbers (R30, A39). The worker that asks is still to be built.
     Verified {
         /// Our number.
         number: E164,
         /// The verification derived from the carrier's answer.
         verification: Verification,
     },
-    /// An administrator opts a number out from all of our numbers.
+    /// An administrator opts a number out from all of our numbers. The API for this and for `OptIn` is still to be built.
     OptOut(E164),
     /// An administrator uploads a list of opt-outs, which are added to the known ones; none is removed.
     ListOptOuts(Vec<(E164, Block)>),
