@@ -28,6 +28,7 @@ use crate::http::api::{self, Api, Tokens};
 use crate::http::hooks::Hooks;
 use crate::http::ops;
 use crate::journal::Lock;
+use crate::model::Position;
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
 use crate::work::feed::Start;
 use crate::work::{Accounts, Endpoint, Receivers, Replays, deliver, retain, send, tick};
@@ -120,6 +121,8 @@ pub struct Running {
     pub seed_refused: bool,
     /// The number of numbers in its directory.
     pub numbers: usize,
+    /// The version of its directory.
+    pub directory_version: Position,
     reload: Arc<Reload>,
     readiness: Readiness,
     engine: Arc<Engine>,
@@ -182,7 +185,7 @@ impl Running {
         ops.spawn(watching);
         let feeds = Feeds { endpoints, starts: opened.feeds, asked_again };
         let (reads, journal) = (opened.core.reads(), opened.core.journal());
-        let numbers = reads.directory().numbers.len();
+        let (numbers, directory_version) = (reads.directory().numbers.len(), reads.directory().versions.directory);
         let mut core = opened.core;
         core.repair_with(Arc::clone(&opened.snapshots), readiness.clone());
         let (engine, handle) = Engine::start(core).map_err(StartFailed::Thread)?;
@@ -211,6 +214,7 @@ impl Running {
             addresses,
             seed_refused,
             numbers,
+            directory_version,
             reload: Arc::new(Reload::new(config, tokens, (accounts, links), keys, reloading)),
             readiness,
             engine,

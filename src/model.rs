@@ -20,8 +20,8 @@ pub use call::{
 };
 pub use directory::{
     Account, AutoReply, Change, Closing, Directory, InvalidName, Json, Language, Limits, NonUs, NonUsRule, Number,
-    OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Settings, UnknownSender,
-    Verification, VerificationState,
+    OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Resource, Settings,
+    UnknownSender, Verification, VerificationState, Versions,
 };
 pub use id::{EventId, InvalidId, MediaId, MessageId, Position};
 pub use inbound::{Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Receipt, ReceiptRef, ReceiptState};

@@ -279,7 +279,7 @@ impl Core {
     fn apply_to_context(&mut self, frame: &CommittedFrame) {
         for event in &frame.events {
             self.batch.overlay.claims.extend(rebuild::claim_of(&event.event));
-            if let Some(directory) = event.event.directory_after(&self.directory) {
+            if let Some(directory) = event.event.directory_after(&self.directory, frame.position) {
                 self.directory = Arc::new(directory);
             }
         }

@@ -13,10 +13,10 @@ use super::keys::{
     answered_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key, message_key,
     open_key, parked_key, state_key, strangers_key, timer_key,
 };
-use super::record::{Stored, v1};
+use super::record::Stored;
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
-use crate::model::{Address, Change, Day, Directory, E164, MessageState};
+use crate::model::{Address, Day, E164, MessageState};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
@@ -35,15 +35,13 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
             // Whether a directory was loaded is in a row of its own, so that this need not be read here.
             put(writes, state_key(kind::GATEWAY, &[]), &Gateway { started_at: frame.at });
         }
-        Event::DirectoryLoaded { directory, opt_outs } => {
-            let directory = Directory::from(v1::Directory::clone(directory));
-            Change::all_of(&directory).iter().for_each(|change| directory::rows(change, writes));
+        Event::DirectoryLoaded { opt_outs, .. } => {
+            directory::changed(&event.event, frame.position, writes);
             let everywhere = Block::everywhere();
             opt_outs.iter().for_each(|number| load_opt_out(number, &everywhere, frame, writes));
         }
-        Event::DirectoryChanged { changes } => changes.iter().for_each(|change| directory::rows(change, writes)),
-        Event::VerificationChanged { number, entry } => {
-            directory::rows(&Change::Number(*number, Some(entry.clone())), writes);
+        Event::DirectoryChanged { .. } | Event::VerificationChanged { .. } => {
+            directory::changed(&event.event, frame.position, writes);
         }
         Event::OptOutsLoaded { opt_outs } => {
             opt_outs.iter().for_each(|(number, block)| load_opt_out(number, block, frame, writes));

@@ -16,6 +16,7 @@ use crate::rules::opt_out::Block;
 use crate::rules::rate::DayCount;
 use crate::rules::refusal::Code;
 use crate::rules::strangers::LastHour;
+use std::borrow::Cow;
 
 /// An event, with its sequence number among the platform-visible events of its call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -323,19 +324,24 @@ pub enum Event {
 }
 
 impl Event {
-    /// Returns the directory after this event; `None` if the event does not change it.
-    pub fn directory_after(&self, before: &Directory) -> Option<Directory> {
+    /// Returns the directory after this event of the frame at `position`; `None` if the event does not change it.
+    pub fn directory_after(&self, before: &Directory, position: Position) -> Option<Directory> {
+        let changes = self.directory_changes()?;
+        let is_first = matches!(self, Self::DirectoryLoaded { .. });
+        let mut after = if is_first { Directory::default() } else { before.clone() };
+        changes.iter().for_each(|change| after.change_at(change, position));
+        Some(after)
+    }
+
+    /// The changes that this event makes to the directory; `None` if it makes none.
+    pub(super) fn directory_changes(&self) -> Option<Cow<'_, [Change]>> {
         match self {
-            Self::DirectoryLoaded { directory, .. } => Some(v1::Directory::clone(directory).into()),
-            Self::DirectoryChanged { changes } => {
-                let mut after = before.clone();
-                changes.iter().for_each(|change| after.change(change));
-                Some(after)
+            Self::DirectoryLoaded { directory, .. } => {
+                Some(Change::all_of(&v1::Directory::clone(directory).into()).into())
             }
+            Self::DirectoryChanged { changes } => Some(changes.into()),
             Self::VerificationChanged { number, entry } => {
-                let mut after = before.clone();
-                after.change(&Change::Number(*number, Some(entry.clone())));
-                Some(after)
+                Some(vec![Change::Number(*number, Some(entry.clone()))].into())
             }
             _ => None,
         }

@@ -4,7 +4,7 @@ use super::fingerprint::Fingerprint;
 use super::record::{Reader, Stored, Writer};
 use super::rows::{self, Key, PAGE_ROWS, ScannedRow, Table};
 use super::state::{CapOwner, Timer};
-use crate::model::{CallId, Day, E164, Kind, MessageId, Position, Timestamp};
+use crate::model::{CallId, Day, E164, Kind, MessageId, Position, Resource, Timestamp};
 use std::iter;
 
 /// Kinds of rows in `Table::State`: the first byte of their keys.
@@ -114,6 +114,8 @@ pub mod part {
     pub const PRESET: u8 = b'p';
     /// An account, by name.
     pub const ACCOUNT: u8 = b'a';
+    /// The version of the directory, or of a resource by the rest of its key.
+    pub const VERSION: u8 = b'v';
 }
 
 /// The key of a live call's row.
@@ -213,6 +215,41 @@ pub fn number_in(key: &[u8]) -> Option<E164> {
 /// The key of a part of the directory.
 pub fn directory_key(part: u8, name: &[u8]) -> Key {
     state_key(kind::DIRECTORY, &[&[part], name].concat())
+}
+
+/// The key of a resource of the directory.
+pub fn resource_key(resource: &Resource) -> Key {
+    match resource {
+        Resource::Settings => directory_key(part::SETTINGS, &[]),
+        Resource::Number(number) => directory_key(part::NUMBER, &number.key()),
+        Resource::Queue(id) => directory_key(part::QUEUE, id.as_str().as_bytes()),
+        Resource::Preset(language, id) => directory_key(part::PRESET, format!("{language}/{id}").as_bytes()),
+        Resource::Account(name) => directory_key(part::ACCOUNT, name.as_bytes()),
+    }
+}
+
+/// The key of a resource's version; of the whole directory's if there is none.
+pub fn version_key(resource: Option<&Resource>) -> Key {
+    let resource = resource.map(resource_key);
+    directory_key(part::VERSION, resource.as_ref().map_or(&[], |key| &key.bytes[1..]))
+}
+
+/// The resource whose version has this key; `None` for the whole directory.
+pub fn versioned(key: &[u8]) -> Option<Resource> {
+    let (part, name) = key.get(2..)?.split_first()?;
+    let text = || String::from_utf8(name.to_vec()).ok();
+    Some(match *part {
+        part::SETTINGS => Resource::Settings,
+        part::NUMBER => Resource::Number(E164::from_key(name.try_into().ok()?)?),
+        part::QUEUE => Resource::Queue(text()?.try_into().ok()?),
+        part::PRESET => {
+            let text = text()?;
+            let (language, id) = text.split_once('/')?;
+            Resource::Preset(language.to_owned().try_into().ok()?, id.to_owned().try_into().ok()?)
+        }
+        part::ACCOUNT => Resource::Account(text()?),
+        _ => return None,
+    })
 }
 
 /// The name that a key holds after `prefix`.

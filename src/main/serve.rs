@@ -147,6 +147,7 @@ fn introduce(running: &Running, seeded: bool) {
              stop this one and run `offhook directory apply`"
         );
     }
+    tracing::info!(version = running.directory_version.0, numbers = running.numbers, "directory in use");
     tracing::info!("ready");
 }
 

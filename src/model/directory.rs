@@ -2,9 +2,11 @@
 
 mod change;
 mod settings;
+mod versions;
 
 pub use change::{Change, Json};
 pub use settings::{AutoReply, Closing, NonUs, NonUsRule, OptOutScope, OptOutWords, Settings, UnknownSender};
+pub use versions::{Resource, Versions};
 
 use super::number::E164;
 use super::time::Timestamp;
@@ -91,6 +93,8 @@ pub struct Directory {
     pub presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
     /// Limits of carrier accounts, by account name.
     pub accounts: BTreeMap<String, Account>,
+    /// When it and its resources last changed. [`Directory::change_at`] keeps it.
+    pub versions: Versions,
     /// Derived from `queues` on first use; [`Directory::change`] resets it.
     owners: Owners,
 }
@@ -119,7 +123,7 @@ impl Directory {
         presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
         accounts: BTreeMap<String, Account>,
     ) -> Self {
-        Self { settings, numbers, queues, presets, accounts, owners: Owners::default() }
+        Self { settings, numbers, queues, presets, accounts, versions: Versions::default(), owners: Owners::default() }
     }
 
     /// The queue an inbound number belongs to (R19).

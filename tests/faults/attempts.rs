@@ -73,7 +73,7 @@ fn none_is_over_the_limit(stories: &[CommittedFrame], violations: &mut Vec<Viola
     let mut directory = Directory::default();
     let mut levels: HashMap<E164, Level> = HashMap::new();
     for (story, event) in facts(stories) {
-        if let Some(changed) = event.directory_after(&directory) {
+        if let Some(changed) = event.directory_after(&directory, story.position) {
             directory = changed;
         }
         let Event::SendStarted { message, .. } = event else { continue };

@@ -256,6 +256,55 @@ async fn a37_a_number_moved_to_another_queue_stays_with_its_call() {
     assert_eq!((sent.status, sent.text("/from")), (202, SECOND));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_keeps_its_etag_until_it_changes_and_none_is_used_again() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let before = etags(&world).await;
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    let gateway = world.start().await;
+    assert_eq!(etags(&world).await, before, "after a restart");
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+
+    let apply = |document: &Value| {
+        let file = world.home.write("edited.json", &document.to_string());
+        let applied = run(&world, &["apply", file.to_str().unwrap()]);
+        assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+    };
+    let mut edited = directory();
+    edited["queues"]["support"]["name"] = json!("Help");
+    apply(&edited);
+    let gateway = world.start().await;
+    let after = etags(&world).await;
+    let changed: Vec<_> = RESOURCES.iter().zip(before.iter().zip(&after)).filter(|(_, (was, is))| was != is).collect();
+    assert_eq!(changed.iter().map(|(path, _)| **path).collect::<Vec<_>>(), ["/v1/queues/support"]);
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+
+    std::fs::remove_dir_all(world.home.data().join("index")).unwrap();
+    let gateway = world.start().await;
+    assert_eq!(etags(&world).await, after, "after a rebuild of the index");
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+
+    apply(&directory());
+    let _gateway = world.start().await;
+    let again = etags(&world).await;
+    assert_eq!(get(&world, "/v1/queues/support").await["name"], json!("Support"));
+    assert!(again[1] != before[1] && again[1] != after[1], "the old content in a new version: {again:?}");
+}
+
+/// Resources whose ETags are compared.
+const RESOURCES: [&str; 4] =
+    ["/v1/settings", "/v1/queues/support", "/v1/numbers/+12065550100", "/v1/presets/en/welcome"];
+
+async fn etags(world: &Outside) -> Vec<String> {
+    let mut tags = Vec::new();
+    for path in RESOURCES {
+        let answer = world.client.ask("GET".parse().unwrap(), path, None).await.unwrap();
+        tags.push(answer.headers["etag"].to_str().unwrap().to_owned());
+    }
+    tags
+}
+
 /// The directory that most tests begin with, and in it another number, another queue, two presets and an opt-out.
 fn with_more(change: impl Fn(&mut Value)) -> Value {
     let mut document = directory();

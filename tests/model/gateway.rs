@@ -100,7 +100,7 @@ impl Gateway {
 
     /// Records what no row holds.
     fn note(&mut self, event: &Event) {
-        if let Some(after) = event.directory_after(&self.directory) {
+        if let Some(after) = event.directory_after(&self.directory, self.at.position) {
             self.directory = after;
         }
         match event {

@@ -5,7 +5,7 @@ use crate::journal::snapshot::{Origin, Snapshots};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::event::{CommittedFrame, Event, NumberedEvent};
 use crate::machine::fingerprint::ErasureKey;
-use crate::machine::keys::{decode_row, encode_row, kind};
+use crate::machine::keys::{decode_row, encode_row, kind, part};
 use crate::machine::record::{self, Stored};
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
@@ -154,7 +154,9 @@ fn every_kind_of_row_of_this_version_is_read_and_written_unchanged() {
     let changes = Change::all_of(&directory_from(directory.into_iter()).unwrap());
     let events = vec![NumberedEvent { call_sequence: None, event: Event::DirectoryChanged { changes } }];
     let frame = CommittedFrame { position: Position(1), at: Timestamp::default(), events };
-    let (written, rows) = (rows_of(&[frame]), Rows::from_iter(rows));
+    let (mut written, rows) = (rows_of(&[frame]), Rows::from_iter(rows));
+    // Versions came after the sample, and are of the frame.
+    written.retain(|(_, key, _)| !key.starts_with(&[kind::DIRECTORY, part::VERSION]));
     assert!(written.len() > 9 && written.is_subset(&rows), "the rows of the directory are written as they were");
 }
 

@@ -6,13 +6,13 @@ use crate::directory::render;
 use crate::http::answer::json;
 use crate::machine::show;
 use crate::machine::view::{Queries, SendingQueries, View};
-use crate::model::{Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Timestamp, measure};
+use crate::model::{
+    Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Resource, Timestamp, measure,
+};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use serde::Serialize;
 use serde_json::{Map, Value, json as object};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of open messages scanned, of all lanes together.
@@ -65,7 +65,8 @@ pub(super) async fn number(api: &Api, request: ApiRequest) -> Answered {
             return Err(Refusal::new(Code::NotFound, "not one of our numbers: GET /v1/numbers lists them"));
         };
         let document = reads.ask(|view| number_document(view, &directory, number, entry, &ready_since(view, now), now));
-        Ok(resource(&document.map_err(|failed| storage_failed(&failed))?, entry))
+        let document = document.map_err(|failed| storage_failed(&failed))?;
+        Ok(resource(&directory, &Resource::Number(number), &document))
     })
     .await
 }
@@ -166,7 +167,7 @@ pub(super) async fn queue(api: &Api, request: ApiRequest) -> Answered {
     let Some((id, queue)) = id.and_then(|id| directory.queues.get_key_value(&id)) else {
         return Err(Refusal::new(Code::QueueNotFound, "no such queue: GET /v1/queues lists them"));
     };
-    Ok(resource(&queue_document(&directory, id, queue), queue))
+    Ok(resource(&directory, &Resource::Queue(id.clone()), &queue_document(&directory, id, queue)))
 }
 
 fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
@@ -221,7 +222,8 @@ pub(super) async fn preset(api: &Api, request: ApiRequest) -> Answered {
     let id = PresetId::try_from(request.param("preset_id").to_owned()).ok();
     let found = language.zip(id).and_then(|(language, id)| {
         let preset = directory.presets.get(&language)?.get(&id)?;
-        Some(resource(&preset_document(&language, &id, preset), preset))
+        let document = preset_document(&language, &id, preset);
+        Some(resource(&directory, &Resource::Preset(language, id), &document))
     });
     found.ok_or_else(|| {
         let detail = "no such preset in that language: GET /v1/presets?language= lists them";
@@ -250,16 +252,14 @@ fn preset_document(language: &Language, id: &PresetId, preset: &Preset) -> Value
 pub(super) async fn settings(api: &Api, _: ApiRequest) -> Answered {
     let directory = api.reads.directory();
     let document = serde_json::to_value(&directory.settings).expect("settings are plain values with names for keys");
-    Ok(resource(&document, &directory.settings))
+    Ok(resource(&directory, &Resource::Settings, &document))
 }
 
-/// A resource with an ETag. The tag covers the stored part only, not derived fields of the document.
-fn resource(document: &Value, stored: &impl Serialize) -> Response {
-    let stored = serde_json::to_vec(stored).expect("the directory is plain values with names for keys");
-    let digest = Sha256::digest(&stored);
-    let tag = format!("\"{}\"", digest[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+/// A resource with its ETag, the version of the stored part, which derived fields of the document do not change.
+fn resource(directory: &Directory, resource: &Resource, document: &Value) -> Response {
     let mut response = json(StatusCode::OK, document);
-    let tag = HeaderValue::try_from(tag).expect("hex digits in quotes are visible ASCII");
+    let tag = format!("\"{}\"", directory.versions.of(resource).0);
+    let tag = HeaderValue::try_from(tag).expect("digits in quotes are visible ASCII");
     response.headers_mut().insert(header::ETAG, tag);
     response
 }

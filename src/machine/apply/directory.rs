@@ -1,13 +1,14 @@
 //! The directory as rows: one per resource, so that a change writes little.
 //!
 //! Texts have rows of their own, so that rows stay small; the settings' row lists their languages. The text of a
-//! removed language stays behind unused, because `apply` does not read the previous rows.
+//! removed language stays behind unused, because `apply` does not read the previous rows. Each resource's version has a
+//! row beside it; a directory written before there were versions has none of these.
 
 use super::put_or_delete;
-use crate::machine::keys::{decode_row, directory_key, part};
-use crate::machine::record::Stored;
+use crate::machine::event::Event;
+use crate::machine::keys::{decode_row, directory_key, part, resource_key, version_key, versioned};
 use crate::machine::rows::Write;
-use crate::model::{Change, Directory, Json, Language, Settings};
+use crate::model::{Change, Directory, Json, Language, Position, Settings, Versions};
 use std::collections::BTreeMap;
 
 type Texts = BTreeMap<Language, String>;
@@ -22,44 +23,46 @@ fn texts(settings: &mut Settings) -> [(u8, &mut Texts); 4] {
     ]
 }
 
-/// Adds the writes of a change.
-pub(super) fn rows(change: &Change, writes: &mut Vec<Write>) {
+/// Adds the writes of an event's changes, and the versions of what they change.
+pub(super) fn changed(event: &Event, position: Position, writes: &mut Vec<Write>) {
+    for change in event.directory_changes().unwrap_or_default().iter() {
+        rows(change, writes);
+        let version = (!change.deletes()).then_some(&position);
+        put_or_delete(writes, version_key(Some(&change.resource())), version);
+    }
+    put_or_delete(writes, version_key(None), Some(&position));
+}
+
+fn rows(change: &Change, writes: &mut Vec<Write>) {
+    let key = resource_key(&change.resource());
     match change {
         Change::Settings(Json(settings)) => {
             let mut settings = Settings::clone(settings);
             for (kind, texts) in texts(&mut settings) {
                 for (language, text) in texts {
-                    let text = std::mem::take(text);
-                    row(kind, language.as_str().as_bytes(), Some(&(language.clone(), text)), writes);
+                    let row = (language.clone(), std::mem::take(text));
+                    put_or_delete(writes, directory_key(kind, language.as_str().as_bytes()), Some(&row));
                 }
             }
-            row(part::SETTINGS, &[], Some(&Json(settings)), writes);
+            put_or_delete(writes, key, Some(&Json(settings)));
         }
         Change::Number(number, entry) => {
-            row(
-                part::NUMBER,
-                &number.key(),
-                entry.as_ref().map(|Json(entry)| (*number, entry.clone())).as_ref(),
-                writes,
-            );
+            let row = entry.as_ref().map(|Json(entry)| (*number, entry.clone()));
+            put_or_delete(writes, key, row.as_ref());
         }
         Change::Queue(id, queue) => {
-            let queue = queue.as_ref().map(|Json(queue)| (id.clone(), queue.clone()));
-            row(part::QUEUE, id.as_str().as_bytes(), queue.as_ref(), writes);
+            let row = queue.as_ref().map(|Json(queue)| (id.clone(), queue.clone()));
+            put_or_delete(writes, key, row.as_ref());
         }
         Change::Preset(language, id, preset) => {
-            let preset = preset.as_ref().map(|Json(preset)| (language.clone(), id.clone(), preset.clone()));
-            row(part::PRESET, format!("{language}/{id}").as_bytes(), preset.as_ref(), writes);
+            let row = preset.as_ref().map(|Json(preset)| (language.clone(), id.clone(), preset.clone()));
+            put_or_delete(writes, key, row.as_ref());
         }
         Change::Account(name, account) => {
-            let account = account.as_ref().map(|Json(account)| (name.clone(), account.clone()));
-            row(part::ACCOUNT, name.as_bytes(), account.as_ref(), writes);
+            let row = account.as_ref().map(|Json(account)| (name.clone(), account.clone()));
+            put_or_delete(writes, key, row.as_ref());
         }
     }
-}
-
-fn row<T: Stored>(part: u8, name: &[u8], value: Option<&T>, writes: &mut Vec<Write>) {
-    put_or_delete(writes, directory_key(part, name), value);
 }
 
 /// Reads the directory from its rows, in any order. `None` if there is no directory.
@@ -68,6 +71,7 @@ pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<
     let mut words: BTreeMap<u8, Texts> = BTreeMap::new();
     let (mut numbers, mut queues, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut presets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    let mut versions = Versions::default();
     for (key, row) in rows {
         match key.get(1) {
             Some(&part::SETTINGS) => settings = decode_row(&row),
@@ -79,6 +83,10 @@ pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<
                     presets.entry(language).or_default().insert(id, preset);
                 }
             }
+            Some(&part::VERSION) => match versioned(&key) {
+                None => versions.directory = decode_row(&row).unwrap_or_default(),
+                Some(resource) => versions.resources.extend(decode_row(&row).map(|version| (resource, version))),
+            },
             Some(kind) => words.entry(*kind).or_default().extend(decode_row::<(_, _)>(&row)),
             None => {}
         }
@@ -88,5 +96,7 @@ pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<
         let written = words.remove(&kind).unwrap_or_default();
         *texts = written.into_iter().filter(|(language, _)| texts.contains_key(language)).collect();
     }
-    Some(Directory::new(settings, numbers, queues, presets, accounts))
+    let mut directory = Directory::new(settings, numbers, queues, presets, accounts);
+    directory.versions = versions;
+    Some(directory)
 }

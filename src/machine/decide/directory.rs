@@ -28,7 +28,7 @@ pub(super) fn seed<V: View>(draft: &mut Draft<'_, V>, directory: &Directory, opt
 
 /// Applies changes to resources: all of them, or none if one breaks a rule. Live sessions keep their numbers (A37);
 /// changed settings apply from the next send (A36).
-pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: Vec<Change>, force: bool) -> Reply {
+pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: &[Change], force: bool) -> Reply {
     let before = draft.directory();
     let mut after = before.clone();
     changes.iter().for_each(|change| after.change(change));
@@ -39,7 +39,9 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: Vec<Change>, fo
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         return Reply::Refused(Refusal::new(first.code, shown.join("; ") + &more));
     }
-    if after != *before {
+    // Resources that stay as they are keep their versions.
+    let changes = Change::from_to(before, &after);
+    if !changes.is_empty() {
         draft.record(Event::DirectoryChanged { changes });
         lane::relimit(draft, before, &after);
     }

@@ -159,7 +159,8 @@ impl TestMachine {
                 _ => {}
             }
         }
-        let loaded = frame.events.iter().any(|event| event.event.directory_after(&self.directory).is_some());
+        let loaded =
+            frame.events.iter().any(|event| event.event.directory_after(&self.directory, frame.position).is_some());
         write(&mut self.rows, &apply(&frame));
         self.journal.push(frame);
         if loaded {

@@ -1,6 +1,7 @@
 //! Changes of the directory, as commands request them and the journal stores them.
 
-use super::{Account, Directory, Language, Number, Owners, Preset, PresetId, Queue, QueueId, Settings};
+use super::{Account, Directory, Language, Number, Owners, Preset, PresetId, Queue, QueueId, Resource, Settings};
+use crate::model::Position;
 use crate::model::number::E164;
 
 /// One resource as it is after the change; `None` if it is deleted.
@@ -77,7 +78,31 @@ impl Change {
     }
 }
 
+impl Change {
+    /// The resource that is changed.
+    pub fn resource(&self) -> Resource {
+        match self {
+            Self::Settings(_) => Resource::Settings,
+            Self::Number(number, _) => Resource::Number(*number),
+            Self::Queue(id, _) => Resource::Queue(id.clone()),
+            Self::Preset(language, id, _) => Resource::Preset(language.clone(), id.clone()),
+            Self::Account(name, _) => Resource::Account(name.clone()),
+        }
+    }
+
+    /// Whether the resource is deleted.
+    pub fn deletes(&self) -> bool {
+        matches!(self, Self::Number(_, None) | Self::Queue(_, None) | Self::Preset(_, _, None) | Self::Account(_, None))
+    }
+}
+
 impl Directory {
+    /// Applies a committed change: that of the frame at `position`.
+    pub fn change_at(&mut self, change: &Change, position: Position) {
+        self.change(change);
+        self.versions.changed(change, position);
+    }
+
     /// Applies a change without checking it against the rules of the directory.
     pub fn change(&mut self, change: &Change) {
         self.owners = Owners::default();

@@ -84,7 +84,7 @@ impl Dispatch {
                 // The level refers to the journal's current time, and not to that of this worker's start.
                 Event::LaneStored { ours, .. } => drop(self.used.insert(*ours)),
                 event => {
-                    if let Some(directory) = event.directory_after(&self.directory) {
+                    if let Some(directory) = event.directory_after(&self.directory, frame.position) {
                         self.use_directory(directory, frame, now);
                     }
                 }

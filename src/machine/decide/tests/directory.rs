@@ -2,7 +2,9 @@
 
 use super::steps::{end, failed_verification, go, put, refused, say, start, start_of, text, tick};
 use super::*;
-use crate::model::{Change, FailureCode, Json, Month, Number, Purpose, Queue, Verification, VerificationState};
+use crate::model::{
+    Change, FailureCode, Json, Month, Number, Purpose, Queue, Resource, Verification, VerificationState,
+};
 use crate::rules::refusal::Code;
 
 const DAY: u64 = 24 * 3_600;
@@ -208,4 +210,45 @@ fn a23_the_first_month_still_kept_is_reported() {
     world.run(2, tick());
     assert_eq!(world.remembered_since().unwrap(), START.day().month());
     world.run(3, put("a", |_| {}));
+}
+
+#[test]
+fn a_resource_has_the_version_of_the_frame_that_last_changed_it() {
+    let mut world = TestMachine::new(directory());
+    let versions = |world: &TestMachine| world.directory.versions.clone();
+    let (support, queue_id) = (Resource::Number(SUPPORT.parse().unwrap()), "support".to_owned().try_into().unwrap());
+    let queue_id = Resource::Queue(queue_id);
+    let first = versions(&world);
+    assert_eq!((first.of(&Resource::Settings), first.of(&support)), (first.directory, first.directory));
+
+    // What a command repeats unchanged keeps its version.
+    let mut after = world.directory.clone();
+    after.settings.late_text = true;
+    let changes = Change::all_of(&after);
+    world.run(1, Step::Do(Command::ChangeDirectory { changes: changes.clone(), force: false }));
+    let second = versions(&world);
+    assert!(second.directory > first.directory);
+    assert_eq!(second.of(&Resource::Settings), second.directory);
+    assert_eq!((second.of(&support), second.of(&queue_id)), (first.directory, first.directory));
+    world.run(2, Step::Do(Command::ChangeDirectory { changes, force: false }));
+    assert_eq!(versions(&world).directory, second.directory);
+
+    world.run(3, failed_verification(SUPPORT));
+    let third = versions(&world);
+    assert!(third.directory > second.directory && third.of(&support) == third.directory);
+    let sales = Resource::Queue("sales".to_owned().try_into().unwrap());
+    assert_eq!(third.of(&sales), first.directory);
+    world.run(4, change(|directory| drop(directory.queues.remove(&"sales".to_owned().try_into().unwrap()))));
+    let fourth = versions(&world);
+    assert!(fourth.directory > third.directory && !fourth.resources.contains_key(&sales));
+
+    // The directory kept in memory has the same versions as the one read from rows, which this world reads.
+    let mut kept = Directory::default();
+    for frame in &world.journal {
+        for event in &frame.events {
+            kept = event.event.directory_after(&kept, frame.position).unwrap_or(kept);
+        }
+    }
+    assert_eq!((&kept, kept.versions.directory), (&world.directory, fourth.directory));
+    assert_eq!(kept.versions.resources, fourth.resources);
 }
