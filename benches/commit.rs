@@ -8,12 +8,12 @@ use offhook::engine::{CompactionOptions, Compactor, Core, EngineFailed, WallCloc
 use offhook::index::{CLAIMS_MAX, Claims, Index, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, HookedJournal, Journal, Operation, Options};
-use offhook::machine::command::{Command, IntakeOutcome, PutCall, Reply};
+use offhook::machine::command::{Command, PutCall, Reply};
 use offhook::machine::rows::ROWS_VERSION;
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use offhook::model::{
-    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, Limits, Number, Phase, Position, Purpose, Queue,
-    Settings, Timestamp, Verification, VerificationState,
+    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, IntakeOutcome, Limits, Number, Phase, Position,
+    Purpose, Queue, Settings, Timestamp, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -9,12 +9,12 @@ use offhook::engine::{CompactionOptions, Core, WallClock, compact};
 use offhook::index::{CLAIMS_MAX, Claims, Owner, SledIndex};
 use offhook::journal::snapshot::{Origin, Snapshots};
 use offhook::journal::{FileJournal, Journal, Options};
-use offhook::machine::command::{Command, IntakeOutcome, PutCall, Reply};
+use offhook::machine::command::{Command, PutCall, Reply};
 use offhook::machine::rows::ROWS_VERSION;
 use offhook::machine::view::Queries;
 use offhook::model::{
-    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, Limits, Number, Phase, Purpose, Queue, QueueId,
-    Settings, Timestamp, Verification, VerificationState,
+    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, IntakeOutcome, Limits, Number, Phase, Purpose,
+    Queue, QueueId, Settings, Timestamp, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -14,11 +14,11 @@ mod public_url;
 pub mod twilio;
 mod webhook;
 
-pub use answer::{LookUp, NoToken, NumberFacts, Outcome, Pointing, RETRY_AFTER_MAX, Token, requested_wait};
+pub use answer::{LookUp, NoToken, NumberFacts, Pointing, RETRY_AFTER_MAX, Token, TokenRefused, requested_wait};
 pub use public_url::PublicUrl;
 pub use webhook::{NotVerified, Unreadable, Webhook};
 
-use crate::model::{E164, InboundItem, MessageId, Secret, Timestamp};
+use crate::model::{E164, InboundItem, MessageId, Secret, Settled, Timestamp};
 use crate::rules::refusal::Code;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -88,9 +88,9 @@ pub trait Outbox: Send + Sync {
     /// The request that sends a text, with absolute URI and credentials.
     fn request(&self, send: &Outbound, token: Option<&Secret>, now: Timestamp) -> Request<Bytes>;
 
-    /// The outcome of a complete response to `request`. If the response is incomplete or missing, the caller records
-    /// the outcome as unknown.
-    fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Outcome;
+    /// The outcome of a complete response to `request`, without its status, which the caller adds. If the response is
+    /// incomplete or missing, the caller records the outcome as unknown.
+    fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Result<Settled, TokenRefused>;
 }
 
 /// What an account's carrier knows of our numbers and keeps of inbound messages. The workers that ask for either are

@@ -48,12 +48,12 @@ pub use lines::last_words;
 pub use list::list;
 pub use logging::{LogFormat, LoggingFailed, logging, panics};
 pub use messages::{
-    AutoReplied, InboundOutcome, OptOutBy, ReceiptOutcome, WebhookOutcome, auto_reply, bad_signature, inbound_message,
-    opted_in, opted_out, quarantined, receipt, stranger_answered, unknown_webhook, webhook,
+    WebhookOutcome, bad_signature, inbound_message, opted_in, opted_out, quarantined, receipt, stranger_answered,
+    unknown_webhook, webhook,
 };
 pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};
-pub use sends::{Attempt, SendOutcome, attempt, send_settled};
+pub use sends::{attempt, send_settled};
 pub use snapshot::{NewSnapshot, SnapshotOutcome, snapshot, snapshot_age, snapshot_failed, snapshot_made, uncompacted};
 pub use zero::{account, endpoint};
 

@@ -1,6 +1,6 @@
 //! The meaning of a carrier's responses to our requests.
 
-use crate::model::{FailureCode, Secret, Timestamp};
+use crate::model::{Secret, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use std::fmt;
@@ -13,51 +13,11 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// Maximum length of a carrier's message id.
 pub(super) const CARRIER_ID_MAX_CHARACTERS: usize = 64;
 
-/// The outcome of an attempt, which determines what the dispatcher does next.
+/// The carrier rejects the access token, and did not read the text: with a new token the same request may succeed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// The carrier accepted the message.
-    Sent {
-        /// The carrier's id, which its receipts contain too.
-        carrier_id: String,
-        /// Segments as counted by the carrier, if it reports them.
-        segments: Option<u16>,
-    },
-    /// The carrier rejected the message permanently.
-    Refused {
-        /// The gateway's failure code.
-        code: FailureCode,
-        /// The carrier's code, if it gave one.
-        carrier_code: Option<String>,
-        /// What happened and what to do. Contains nothing of the message.
-        detail: String,
-        /// Whether the carrier reports that the recipient opted out, which is then added to our own list.
-        opted_out: bool,
-    },
-    /// The carrier did not accept the message now: the lane pauses, then the send is retried (A64).
-    Later {
-        /// The wait that the carrier requests, at most [`RETRY_AFTER_MAX`].
-        retry_after: Option<Duration>,
-        /// The carrier's reason.
-        reason: String,
-    },
-    /// The carrier rejects the account, independent of the text: the message was not accepted, and the account is
-    /// paused.
-    AccountRefused {
-        /// What happened and what to check.
-        detail: String,
-    },
-    /// The carrier rejects the access token, and did not read the message: with a new token the same request may succeed.
-    TokenRefused {
-        /// What the carrier answered.
-        detail: String,
-    },
-    /// The carrier may have accepted the message but returned no id: it is never sent again, and a receipt settles it
-    /// (A60).
-    Unknown {
-        /// Why the outcome is unknown.
-        reason: String,
-    },
+pub struct TokenRefused {
+    /// What the carrier answered.
+    pub detail: String,
 }
 
 /// A token for requests to the carrier.

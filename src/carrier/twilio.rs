@@ -24,8 +24,8 @@ pub use signature::sign;
 
 use self::signature::PublicBase;
 use super::public_url::below;
-use super::{Inbox, LookUp, NotVerified, Numbers, Outbound, Outbox, Outcome, PublicUrl, Unreadable, Webhook};
-use crate::model::{E164, InboundItem, Secret, Timestamp};
+use super::{Inbox, LookUp, NotVerified, Numbers, Outbound, Outbox, PublicUrl, TokenRefused, Unreadable, Webhook};
+use crate::model::{E164, InboundItem, Secret, Settled, Timestamp};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -158,8 +158,8 @@ impl Outbox for Twilio {
         send::request(self, send)
     }
 
-    fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Outcome {
-        send::outcome(answer, now)
+    fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Result<Settled, TokenRefused> {
+        Ok(send::outcome(answer, now))
     }
 }
 

@@ -15,8 +15,8 @@ use super::keys::{
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
-use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, OptOutBy, Timer};
-use crate::model::{Address, Day, E164, MessageState};
+use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, Timer};
+use crate::model::{Address, Day, E164, MessageState, OptOutBy};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 

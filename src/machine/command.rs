@@ -2,16 +2,14 @@
 
 use super::event::{CallShown, Replayed};
 use super::fingerprint::ErasureKey;
-use super::state::{AttemptOutcome, Ended, Message};
+use super::state::{Ended, Message};
 use crate::model::{
-    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, FailureCode, InboundItem, Language,
-    MessageId, Phase, Position, PresetId, QueueId, SmartAction, Timestamp, Verification,
+    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, InboundItem, IntakeOutcome,
+    Language, MessageId, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp, Verification,
 };
-use crate::rules::auto_reply::NoReplyReason;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
 use std::fmt;
-use std::time::Duration;
 
 /// Every request that may change state.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -240,63 +238,6 @@ pub struct IdempotencyKey {
     pub body: [u8; 16],
 }
 
-/// The outcome of an attempt, with details.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settled {
-    /// The outcome.
-    pub outcome: SettledAs,
-    /// The HTTP status, if there was a response.
-    pub status: Option<u16>,
-    /// What it means and what to do, for people; contains nothing of the message.
-    pub detail: Option<String>,
-}
-
-/// The outcome of an attempt.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SettledAs {
-    /// The carrier accepted the text.
-    Sent {
-        /// The carrier's id.
-        carrier_id: String,
-        /// The carrier's segment count.
-        segments: Option<u16>,
-    },
-    /// The carrier rejected the text permanently.
-    Refused {
-        /// Our failure code.
-        code: FailureCode,
-        /// The carrier's failure code.
-        carrier_code: Option<String>,
-    },
-    /// The carrier asked to retry later.
-    Later {
-        /// The minimum wait the carrier asked for.
-        retry_after: Option<Duration>,
-    },
-    /// Nothing was sent to the carrier.
-    NeverWritten,
-    /// The request was sent, but no readable response came.
-    Unknown,
-    /// The outcome is unknown because the gateway stopped: it does not count against the carrier.
-    Interrupted,
-    /// The carrier rejected the account: neither this text nor any other would be accepted.
-    AccountRefused,
-}
-
-impl SettledAs {
-    /// The outcome as recorded in the attempt.
-    pub fn outcome(&self) -> AttemptOutcome {
-        match self {
-            Self::Sent { .. } => AttemptOutcome::Sent,
-            Self::Refused { .. } => AttemptOutcome::Refused,
-            Self::Later { .. } => AttemptOutcome::Later,
-            Self::NeverWritten => AttemptOutcome::NeverWritten,
-            Self::Unknown | Self::Interrupted => AttemptOutcome::Unknown,
-            Self::AccountRefused => AttemptOutcome::AccountRefused,
-        }
-    }
-}
-
 /// The reply to a command. It is returned only after the command's events are durable.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
@@ -358,31 +299,6 @@ impl fmt::Debug for Reply {
             Self::SeedRefused => f.write_str("SeedRefused"),
         }
     }
-}
-
-/// How a carrier's item was handled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IntakeOutcome {
-    /// A message, attached to its call.
-    Attached,
-    /// A message that belongs to no call, answered by the auto-reply.
-    Replied,
-    /// A message that belongs to no call and gets no reply.
-    Silent(NoReplyReason),
-    /// A message dropped because of the setting `drop_non_us_inbound`.
-    Dropped,
-    /// A receipt that changed the message's state.
-    Advanced,
-    /// A receipt that changed nothing.
-    Stale,
-    /// A receipt for an unknown message.
-    NoSuchMessage,
-    /// An item that was handled before.
-    Duplicate,
-    /// An unreadable webhook, kept in quarantine at this position (A58).
-    Quarantined(Position),
-    /// An item of an unknown kind.
-    Ignored,
 }
 
 /// The time and journal position of a decision.

@@ -16,9 +16,9 @@ mod tick;
 
 use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, NumberedEvent};
-use super::state::{Call, OptOutBy};
+use super::state::Call;
 use super::view::View;
-use crate::model::{InboundItem, Position, Timestamp};
+use crate::model::{InboundItem, IntakeOutcome, OptOutBy, Position, Timestamp};
 pub use draft::answered;
 
 use draft::Draft;
@@ -64,7 +64,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             InboundItem::Message(inbound) => inbound::message(&mut draft, account, inbound),
             InboundItem::Receipt(receipt) => receipt::receipt(&mut draft, &account, receipt),
             InboundItem::Unreadable { raw, problem } => inbound::unreadable(&mut draft, account, raw, problem),
-            InboundItem::Ignored { .. } => Reply::InboundItem(super::command::IntakeOutcome::Ignored),
+            InboundItem::Ignored { .. } => Reply::InboundItem(IntakeOutcome::Ignored),
         },
         Command::StartSend { message, lane_empty_at, account_empty_at } => {
             outbound::start(&mut draft, message, Paid { lane_empty_at, account_empty_at })

@@ -228,7 +228,7 @@ pub fn resource_key(resource: &Resource) -> Key {
     }
 }
 
-/// The key of a resource's version; of the whole directory's if there is none.
+/// The key of a resource's version; without a resource, the whole directory's.
 pub fn version_key(resource: Option<&Resource>) -> Key {
     let resource = resource.map(resource_key);
     directory_key(part::VERSION, resource.as_ref().map_or(&[], |key| &key.bytes[1..]))

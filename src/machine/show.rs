@@ -8,10 +8,10 @@ pub use thread::CONTACTS;
 
 use super::Private;
 use super::event::{CallShown, CommittedFrame, Event, LateMessage, NumberedEvent};
-use super::state::{Call, Ended, Medium, Message, OptOutBy};
+use super::state::{Call, Ended, Medium, Message};
 use crate::model::{
-    CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, Position, SmartAction,
-    Timestamp, Verification, Warning,
+    CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, OptOutBy, Position,
+    SmartAction, Timestamp, Verification, Warning,
 };
 use crate::rules::breaker::{Cause, Reason};
 use crate::rules::verification::status;

@@ -4,14 +4,13 @@
 
 use super::private::Private;
 use crate::model::{
-    Address, Agent, Attestation, CallId, CallType, Caller, ClosedReason, Day, Direction, E164, Encoding, EndReason,
-    Failure, Kind, Language, MediaId, MessageId, MessageState, Phase, Position, QueueId, Session, SmartAction,
-    Timestamp,
+    Address, Agent, AttemptOutcome, Attestation, CallId, CallType, Caller, ClosedReason, Day, Direction, E164,
+    Encoding, EndReason, Failure, Kind, Language, MediaId, MessageId, MessageState, OptOutBy, Phase, Position, QueueId,
+    Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::lane::Waiting;
 use crate::rules::opt_out::Block;
-use serde::Serialize;
 use std::time::Duration;
 
 /// A call.
@@ -205,26 +204,6 @@ pub struct Attempt {
     pub status: Option<u16>,
 }
 
-/// The outcome of an attempt.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttemptOutcome {
-    /// Not settled yet.
-    Open,
-    /// The carrier accepted the text.
-    Sent,
-    /// The carrier rejected the text permanently.
-    Refused,
-    /// The carrier asked to retry later (429 or 5xx).
-    Later,
-    /// Nothing was sent to the carrier.
-    NeverWritten,
-    /// The request was sent, but no readable response came: it is not sent again (A60).
-    Unknown,
-    /// The carrier rejected the account, and with it the text, which waits for the account.
-    AccountRefused,
-}
-
 /// A live call of a number, with the fields that correlation needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Live {
@@ -294,18 +273,6 @@ pub struct OptOut {
     pub since: Timestamp,
     /// Where it came from.
     pub by: OptOutBy,
-}
-
-/// The source of an opt-out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OptOutBy {
-    /// The person sent a keyword.
-    Keyword,
-    /// The carrier rejected a text because of an opt-out.
-    Carrier,
-    /// An administrator entered it.
-    Administrator,
 }
 
 /// An outbound message that is not settled: dispatch finds it here after a restart.

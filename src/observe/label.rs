@@ -12,29 +12,7 @@ const DIGITS_MAX: usize = 4;
 /// Maximum number of distinct labels. Each adds a series to every metric with this label.
 const NUMBERS_MAX: usize = 1_000;
 
-macro_rules! labels {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl $name {
-            /// All values.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// Its name in metrics and logs.
-            pub fn label(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $label,)+
-                }
-            }
-        }
-    };
-}
-
-pub(super) use labels;
+pub(super) use crate::model::labels;
 
 labels! {
     /// Why a connection to a door ended.

@@ -3,9 +3,13 @@
 use super::label::labels;
 use super::limited::{Cause, limited};
 use super::names;
+use crate::model::{IntakeOutcome, NoReplyReason, OptOutBy};
 use metrics::counter;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// The label of a late message that gets the auto-reply.
+pub(super) const REPLY_QUEUED: &str = "queued";
 
 labels! {
     /// The outcome of a webhook. Every webhook has exactly one.
@@ -36,78 +40,6 @@ labels! {
         Overloaded = "overloaded",
         /// Refused with 503 unverified: the CPU was saturated, and the client's address had failed too often.
         Shed = "shed",
-    }
-}
-
-labels! {
-    /// The outcome of an inbound message. Every message has exactly one.
-    InboundOutcome {
-        /// It belongs to a call.
-        Joined = "joined",
-        /// It belongs to no call.
-        Late = "late",
-        /// From outside the US, while those are switched off.
-        Dropped = "dropped",
-        /// Received before.
-        Duplicate = "duplicate",
-    }
-}
-
-labels! {
-    /// Whether a message after the call got an auto-reply, or why not.
-    AutoReplied {
-        /// A reply was queued.
-        Queued = "queued",
-        /// Auto-replies are switched off.
-        Off = "off",
-        /// There is no text in that language or in the default one.
-        NoText = "no_text",
-        /// The message went to a number that is not ours.
-        NotOurs = "not_ours",
-        /// The sender has no number to answer to.
-        NoNumber = "no_number",
-        /// The sender is one of our own numbers.
-        OurOwnNumber = "our_own_number",
-        /// The message is STOP, START or HELP.
-        Keyword = "keyword",
-        /// The sender has opted out.
-        OptedOut = "opted_out",
-        /// The message repeats our own text.
-        Echo = "echo",
-        /// From outside the US, while those are switched off.
-        NonUs = "non_us",
-        /// The sender was never on a call, and the number answers known callers only.
-        Stranger = "stranger",
-        /// Too soon after the last auto-reply.
-        Quiet = "quiet",
-        /// The daily limit is reached.
-        DayCap = "day_cap",
-        /// The sender was on no call, and the hourly limit for such senders is reached.
-        StrangersCap = "strangers_cap",
-    }
-}
-
-labels! {
-    /// The outcome of a receipt.
-    ReceiptOutcome {
-        /// It advanced a message's state.
-        Applied = "applied",
-        /// It says nothing new.
-        Stale = "stale",
-        /// It is for an unknown message.
-        UnknownMessage = "unknown_message",
-    }
-}
-
-labels! {
-    /// The source of an opt-out or of its revocation.
-    OptOutBy {
-        /// A text from the person.
-        Keyword = "keyword",
-        /// The carrier refused a text to the person.
-        Carrier = "carrier",
-        /// An administrator.
-        Administrator = "administrator",
     }
 }
 
@@ -157,22 +89,35 @@ fn path_shown(path: &str) -> String {
     line
 }
 
-/// An inbound message was processed.
-pub fn inbound_message(account: &str, outcome: InboundOutcome) {
-    tracing::debug!(account, outcome = outcome.label(), "inbound message");
-    counter!(names::INBOUND_MESSAGES_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
+/// An inbound message was handled, or had been handled before. Anything but a message is not counted.
+pub fn inbound_message(account: &str, outcome: IntakeOutcome) {
+    let label = match outcome {
+        IntakeOutcome::Attached => "joined",
+        IntakeOutcome::Replied | IntakeOutcome::Silent(_) => "late",
+        IntakeOutcome::Dropped => "dropped",
+        IntakeOutcome::Duplicate => "duplicate",
+        _ => return,
+    };
+    tracing::debug!(account, outcome = label, "inbound message");
+    counter!(names::INBOUND_MESSAGES_TOTAL, "account" => account.to_owned(), "outcome" => label).increment(1);
+    match outcome {
+        IntakeOutcome::Replied => auto_reply(None),
+        IntakeOutcome::Silent(why) => auto_reply(Some(why)),
+        _ => {}
+    }
 }
 
-/// A message after the call was or was not answered.
-pub fn auto_reply(outcome: AutoReplied) {
-    match outcome {
-        AutoReplied::NoText => limited(Cause::NoAutoReplyText, "none", || {
+/// A late message was answered, or not for this reason.
+fn auto_reply(not: Option<NoReplyReason>) {
+    let outcome = not.map_or(REPLY_QUEUED, NoReplyReason::label);
+    match not {
+        Some(NoReplyReason::NoText) => limited(Cause::NoAutoReplyText, "none", || {
             tracing::warn!("no auto-reply: there is no text in this language or in the default one; add one");
         }),
-        AutoReplied::StrangersCap => strangers_cap_reached(),
-        _ => tracing::debug!(outcome = outcome.label(), "auto-reply"),
+        Some(NoReplyReason::StrangersCap) => strangers_cap_reached(),
+        _ => tracing::debug!(outcome, "auto-reply"),
     }
-    counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()).increment(1);
+    counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome).increment(1);
 }
 
 /// A sender who was on no call was answered. `last`: the hourly limit is reached with this answer.
@@ -198,10 +143,16 @@ fn strangers_cap_reached() {
     );
 }
 
-/// A carrier reported a message's delivery status.
-pub fn receipt(account: &str, outcome: ReceiptOutcome) {
-    tracing::debug!(account, outcome = outcome.label(), "receipt");
-    counter!(names::RECEIPTS_TOTAL, "account" => account.to_owned(), "outcome" => outcome.label()).increment(1);
+/// A delivery receipt was handled, or had been handled before.
+pub fn receipt(account: &str, outcome: IntakeOutcome) {
+    let label = match outcome {
+        IntakeOutcome::Advanced => "applied",
+        IntakeOutcome::Stale | IntakeOutcome::Duplicate => "stale",
+        IntakeOutcome::NoSuchMessage => "unknown_message",
+        _ => return,
+    };
+    tracing::debug!(account, outcome = label, "receipt");
+    counter!(names::RECEIPTS_TOTAL, "account" => account.to_owned(), "outcome" => label).increment(1);
 }
 
 /// An authentic webhook could not be parsed and is in quarantine (A58), at the journal position `id`. `problem` says

@@ -2,9 +2,10 @@
 //! first event.
 
 use super::{
-    Attempt, AutoReplied, Delivery, Door, NotReady, OptOutBy, RebuildReason, Refused, Reloaded, SendOutcome,
-    SnapshotOutcome, Undecided, Unused, WebhookOutcome, names,
+    Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, SnapshotOutcome, Undecided, Unused, WebhookOutcome,
+    messages, names, sends,
 };
+use crate::model::{AttemptOutcome, NoReplyReason, OptOutBy};
 use metrics::{Counter, counter, gauge};
 
 /// Creates the series that every gateway has.
@@ -38,8 +39,9 @@ pub(super) fn gateway() {
     ] {
         gauge!(snapshot).set(0.0);
     }
-    for outcome in AutoReplied::ALL {
-        zero(&counter!(names::AUTO_REPLIES_TOTAL, "outcome" => outcome.label()));
+    zero(&counter!(names::AUTO_REPLIES_TOTAL, "outcome" => messages::REPLY_QUEUED));
+    for why in NoReplyReason::ALL {
+        zero(&counter!(names::AUTO_REPLIES_TOTAL, "outcome" => why.label()));
     }
     zero(&counter!(names::STRANGER_ANSWERS_TOTAL));
     for by in OptOutBy::ALL {
@@ -66,11 +68,11 @@ pub fn account(account: &str) {
     for outcome in WebhookOutcome::ALL {
         zero(&counter!(names::WEBHOOKS_TOTAL, "account" => account(), "outcome" => outcome.label()));
     }
-    for outcome in Attempt::ALL {
+    for outcome in AttemptOutcome::SETTLED {
         zero(&counter!(names::ATTEMPTS_TOTAL, "account" => account(), "outcome" => outcome.label()));
     }
-    for outcome in SendOutcome::ALL {
-        zero(&counter!(names::SENDS_TOTAL, "account" => account(), "outcome" => outcome.label()));
+    for state in sends::ENDED {
+        zero(&counter!(names::SENDS_TOTAL, "account" => account(), "outcome" => state.word()));
     }
 }
 

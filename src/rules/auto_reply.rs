@@ -4,7 +4,7 @@ use super::correlation::Why;
 use super::keyword::{self, Keyword};
 use super::strangers::LastHour;
 use super::{language, non_us};
-use crate::model::{Address, Directory, E164, Language, Phase, Timestamp, UnknownSender, is_blank};
+use crate::model::{Address, Directory, E164, Language, NoReplyReason, Phase, Timestamp, UnknownSender, is_blank};
 use std::time::Duration;
 
 /// What is stored about a sender and one of our numbers.
@@ -37,37 +37,6 @@ pub struct Late<'a> {
     pub remembered: Option<&'a Remembered>,
     /// The auto-replies of the last hour to senders who were on no call; set if this sender is one of them (A71).
     pub strangers: Option<&'a LastHour>,
-}
-
-/// Why no reply was sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NoReplyReason {
-    /// The feature or the auto-reply is off.
-    SwitchedOff,
-    /// There is no text in the sender's language, nor in the default one (A25).
-    NoText,
-    /// The text was sent to a number that is not ours, so no reply can be sent from it.
-    NotOurs,
-    /// The sender is a short code or a name, which cannot receive a reply (A24).
-    NoNumber,
-    /// The sender is one of our own numbers (A24): two gateways would reply to each other endlessly.
-    OurOwnNumber,
-    /// The text is STOP, START or HELP (A24).
-    Keyword,
-    /// The sender has opted out.
-    OptedOut,
-    /// The text repeats one of our own messages (A24).
-    Echo,
-    /// The sender is outside the US, and the switch for such numbers is off (A34).
-    NonUs,
-    /// The sender is unknown, and the number replies to known senders only (A4, A23).
-    Stranger,
-    /// The last reply is too recent (A22).
-    Quiet,
-    /// The sender has got the maximum number of replies of 24 hours (A22).
-    DayCap,
-    /// The sender was on no call, and the hourly maximum for such senders is reached (A71).
-    StrangersCap,
 }
 
 /// The reply to a late text, or the reason for sending none.

@@ -1,7 +1,7 @@
 //! Handing a text to a carrier.
 
 use crate::carrier::Outbound;
-use crate::machine::command::Settled;
+use crate::model::Settled;
 use std::pin::Pin;
 
 /// One account's way to its carrier: requests over HTTP, or a session. The dispatcher has recorded the attempt.

@@ -2,10 +2,9 @@
 
 use super::handover::{HandingOver, Handover};
 use super::tokens::Tokens;
-use crate::carrier::{NoToken, Outbound, Outbox, Outcome};
+use crate::carrier::{NoToken, Outbound, Outbox, TokenRefused};
 use crate::engine::wall;
-use crate::machine::command::{Settled, SettledAs};
-use crate::model::Secret;
+use crate::model::{Outcome, Secret, Settled};
 use crate::net::{Client, ClientBounds, SendFailed};
 use crate::observe;
 use http::Response;
@@ -46,44 +45,42 @@ impl HttpCarrier {
                 Ok(token) => token,
                 Err(no_token) => return without_token(&no_token),
             };
-            let (outcome, status) = match self.request(send, token.as_ref()).await {
-                Ok(read) => read,
-                Err(settled) => return settled,
-            };
-            match (outcome, token) {
+            match (self.request(send, token.as_ref()).await, token) {
+                (Ok(settled), _) => return settled,
                 // The carrier did not read the text, so this is still the attempt that was recorded.
-                (Outcome::TokenRefused { .. }, Some(token)) if !renewed => {
+                (Err(_), Some(token)) if !renewed => {
                     self.link.tokens.forget(&token).await;
                     renewed = true;
                 }
-                (outcome, _) => return settled(outcome, status),
+                (Err((status, TokenRefused { detail })), _) => {
+                    let detail = format!("the carrier refuses a new access token too: {detail}");
+                    return Settled { status: Some(status), ..Outcome::AccountRefused.because(detail) };
+                }
             }
         }
     }
 
-    /// Makes one request: a complete response is read by the dialect, anything else is settled.
-    async fn request(&self, send: &Outbound, token: Option<&Secret>) -> Result<(Outcome, u16), Settled> {
+    /// Makes one request: a complete response is read by the dialect. A refused token comes with the response's status.
+    async fn request(&self, send: &Outbound, token: Option<&Secret>) -> Result<Settled, (u16, TokenRefused)> {
         let request = self.outbox.request(send, token, wall());
         let began = Instant::now();
         let answered = self.link.client.send(request).await;
         observe::carrier_request(&self.account, began.elapsed());
-        match answered {
-            Ok(answer) if answer.cut => Err(Settled {
-                outcome: SettledAs::Unknown,
-                status: Some(answer.status.as_u16()),
-                detail: Some("response too long".to_owned()),
-            }),
+        let (status, settled) = match answered {
+            Ok(answer) if answer.cut => (answer.status, Outcome::Unknown.because("response too long".to_owned())),
             Ok(answer) => {
                 let response = Response::from(answer);
-                Ok((self.outbox.outcome(&response, wall()), response.status().as_u16()))
+                let status = response.status();
+                (status, self.outbox.outcome(&response, wall()).map_err(|refused| (status.as_u16(), refused))?)
             }
             Err(SendFailed::NeverWritten(why)) => {
-                Err(unsent(SettledAs::NeverWritten, format!("the carrier cannot be reached: {why}")))
+                return Ok(Outcome::NeverWritten.because(format!("the carrier cannot be reached: {why}")));
             }
             Err(SendFailed::Unanswered(why)) => {
-                Err(unsent(SettledAs::Unknown, format!("the carrier does not answer: {why}")))
+                return Ok(Outcome::Unknown.because(format!("the carrier does not answer: {why}")));
             }
-        }
+        };
+        Ok(Settled { status: Some(status.as_u16()), ..settled })
     }
 }
 
@@ -93,36 +90,15 @@ impl Handover for HttpCarrier {
     }
 }
 
-/// The outcome of a complete response with this status.
-fn settled(outcome: Outcome, status: u16) -> Settled {
-    let (outcome, detail) = match outcome {
-        Outcome::Sent { carrier_id, segments } => (SettledAs::Sent { carrier_id, segments }, None),
-        Outcome::Refused { code, carrier_code, detail, .. } => {
-            (SettledAs::Refused { code, carrier_code }, Some(detail))
-        }
-        Outcome::Later { retry_after, reason } => (SettledAs::Later { retry_after }, Some(reason)),
-        Outcome::AccountRefused { detail } => (SettledAs::AccountRefused, Some(detail)),
-        Outcome::TokenRefused { detail } => {
-            (SettledAs::AccountRefused, Some(format!("the carrier refuses a new access token too: {detail}")))
-        }
-        Outcome::Unknown { reason } => (SettledAs::Unknown, Some(format!("{status}: {reason}"))),
-    };
-    Settled { outcome, status: Some(status), detail }
-}
-
 /// The outcome of a text that waits because there is no token.
 fn without_token(no_token: &NoToken) -> Settled {
     let detail = format!("no access token: {no_token}");
     let outcome = match no_token {
-        NoToken::Refused { .. } => SettledAs::AccountRefused,
-        NoToken::Later { retry_after, .. } => SettledAs::Later { retry_after: *retry_after },
-        NoToken::Unanswered(_) => SettledAs::NeverWritten,
+        NoToken::Refused { .. } => Outcome::AccountRefused,
+        NoToken::Later { retry_after, .. } => Outcome::Later { retry_after: *retry_after },
+        NoToken::Unanswered(_) => Outcome::NeverWritten,
     };
-    unsent(outcome, detail)
-}
-
-fn unsent(outcome: SettledAs, detail: String) -> Settled {
-    Settled { outcome, status: None, detail: Some(detail) }
+    outcome.because(detail)
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 //! Invariant: `Ok` means that every item is on disk, and only then may the carrier be told so.
 
 use crate::engine::{Handle, SubmitError};
-use crate::machine::command::{Command, IntakeOutcome, Reply};
+use crate::machine::command::{Command, Reply};
 use crate::machine::urgency;
-use crate::model::InboundItem;
-use crate::observe::{self, AutoReplied, NotReady, Readiness, ReceiptOutcome};
-use crate::rules::auto_reply::NoReplyReason;
+use crate::model::{InboundItem, IntakeOutcome};
+use crate::observe::{self, NotReady, Readiness};
 use std::time::Duration;
 
 /// Takes in what carriers deliver.
@@ -112,46 +111,12 @@ impl Item {
 
 /// Counts an item by its outcome.
 fn count(account: &str, item: &Item, outcome: IntakeOutcome) {
-    match outcome {
-        IntakeOutcome::Attached => observe::inbound_message(account, observe::InboundOutcome::Joined),
-        IntakeOutcome::Replied => {
-            observe::inbound_message(account, observe::InboundOutcome::Late);
-            observe::auto_reply(AutoReplied::Queued);
-        }
-        IntakeOutcome::Silent(why) => {
-            observe::inbound_message(account, observe::InboundOutcome::Late);
-            observe::auto_reply(silent(why));
-        }
-        IntakeOutcome::Dropped => observe::inbound_message(account, observe::InboundOutcome::Dropped),
-        IntakeOutcome::Advanced => observe::receipt(account, ReceiptOutcome::Applied),
-        IntakeOutcome::Stale => observe::receipt(account, ReceiptOutcome::Stale),
-        IntakeOutcome::NoSuchMessage => observe::receipt(account, ReceiptOutcome::UnknownMessage),
-        IntakeOutcome::Quarantined(position) => {
-            let problem = if let Item::Unreadable(problem) = item { problem } else { "" };
+    match (item, outcome) {
+        (Item::Message, outcome) => observe::inbound_message(account, outcome),
+        (Item::Receipt, outcome) => observe::receipt(account, outcome),
+        (Item::Unreadable(problem), IntakeOutcome::Quarantined(position)) => {
             observe::quarantined(account, problem, position.0);
         }
-        IntakeOutcome::Duplicate if *item == Item::Message => {
-            observe::inbound_message(account, observe::InboundOutcome::Duplicate);
-        }
-        IntakeOutcome::Duplicate if *item == Item::Receipt => observe::receipt(account, ReceiptOutcome::Stale),
-        IntakeOutcome::Duplicate | IntakeOutcome::Ignored => {}
-    }
-}
-
-fn silent(why: NoReplyReason) -> AutoReplied {
-    match why {
-        NoReplyReason::SwitchedOff => AutoReplied::Off,
-        NoReplyReason::NoText => AutoReplied::NoText,
-        NoReplyReason::NotOurs => AutoReplied::NotOurs,
-        NoReplyReason::NoNumber => AutoReplied::NoNumber,
-        NoReplyReason::OurOwnNumber => AutoReplied::OurOwnNumber,
-        NoReplyReason::Keyword => AutoReplied::Keyword,
-        NoReplyReason::OptedOut => AutoReplied::OptedOut,
-        NoReplyReason::Echo => AutoReplied::Echo,
-        NoReplyReason::NonUs => AutoReplied::NonUs,
-        NoReplyReason::Stranger => AutoReplied::Stranger,
-        NoReplyReason::Quiet => AutoReplied::Quiet,
-        NoReplyReason::DayCap => AutoReplied::DayCap,
-        NoReplyReason::StrangersCap => AutoReplied::StrangersCap,
+        (Item::Unreadable(_) | Item::Ignored, _) => {}
     }
 }

@@ -7,11 +7,11 @@ use super::dispatch::{Action, Dispatch};
 use super::{Accounts, Moment, tally};
 use crate::carrier::Outbound;
 use crate::engine::{Clock as _, Follow, FollowFailed, Handle, Reads, SubmitError, WallClock};
-use crate::machine::command::{Command, Reply, Settled, SettledAs};
+use crate::machine::command::{Command, Reply};
 use crate::machine::event::CommittedFrame;
 use crate::machine::state::Message;
 use crate::machine::view::{Queries, SendingQueries};
-use crate::model::{FailureCode, MessageId, Position, Timestamp};
+use crate::model::{FailureCode, MessageId, Outcome, Position, Settled, Timestamp};
 use crate::observe::{self, Readiness, Unused};
 use crate::rules::breaker::Cause;
 use std::sync::Arc;
@@ -225,7 +225,7 @@ impl Sender {
     }
 
     async fn mark_unsettled_unknown(&self, message: MessageId, attempt: u32) {
-        self.settle(message, attempt, Settled { outcome: SettledAs::Interrupted, status: None, detail: None }).await;
+        self.settle(message, attempt, Settled { outcome: Outcome::Interrupted, status: None, detail: None }).await;
     }
 
     async fn attempt(self: &Arc<Self>, message: Message) {
@@ -235,11 +235,11 @@ impl Sender {
         let sender = Arc::clone(self);
         let task = tokio::spawn(async move { sender.hand_over(&message, attempt).await });
         let settled = task.await.unwrap_or_else(|_panicked| Settled {
-            outcome: SettledAs::Unknown,
+            outcome: Outcome::Unknown,
             status: None,
             detail: Some("the attempt panicked (bug)".to_owned()),
         });
-        observe::attempt(&account, counted(&settled.outcome), settled.detail.as_deref().unwrap_or_default());
+        observe::attempt(&account, settled.outcome.kind(), settled.detail.as_deref().unwrap_or_default());
         self.settle(id, attempt, settled).await;
     }
 
@@ -261,7 +261,7 @@ impl Sender {
         let text = match self.text(message.id).await {
             Ok(text) => text,
             Err(why) => {
-                return Settled { outcome: SettledAs::NeverWritten, status: None, detail: Some(why.to_string()) };
+                return Settled { outcome: Outcome::NeverWritten, status: None, detail: Some(why.to_string()) };
             }
         };
         let to = message.theirs.kept().and_then(|address| address.number());
@@ -288,18 +288,6 @@ impl Sender {
     }
 }
 
-/// The outcome as it is counted and logged.
-fn counted(outcome: &SettledAs) -> observe::Attempt {
-    match outcome {
-        SettledAs::Sent { .. } => observe::Attempt::Accepted,
-        SettledAs::Refused { .. } => observe::Attempt::Rejected,
-        SettledAs::Later { .. } => observe::Attempt::Later,
-        SettledAs::NeverWritten => observe::Attempt::NeverWritten,
-        SettledAs::Unknown | SettledAs::Interrupted => observe::Attempt::Unknown,
-        SettledAs::AccountRefused => observe::Attempt::AccountRefused,
-    }
-}
-
 /// How long the carrier may keep trying, measured from the start of the attempt. Both times are the journal's, so
 /// setting the wall clock back does not extend it.
 fn valid_for_secs(message: &Message) -> u32 {
@@ -308,6 +296,6 @@ fn valid_for_secs(message: &Message) -> u32 {
 }
 
 fn refused(code: FailureCode, detail: &str) -> Settled {
-    let outcome = SettledAs::Refused { code, carrier_code: None };
+    let outcome = Outcome::Refused { code, carrier_code: None };
     Settled { outcome, status: None, detail: Some(detail.to_owned()) }
 }

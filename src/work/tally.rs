@@ -3,9 +3,9 @@
 use super::Moment;
 use super::dispatch::{Backlog, Dispatch};
 use crate::machine::event::{CommittedFrame, Event};
-use crate::machine::state::{self, Message};
-use crate::model::{Directory, E164, MessageState, Timestamp};
-use crate::observe::{self, OptOutBy, Priority, Readiness, SendOutcome};
+use crate::machine::state::Message;
+use crate::model::{Directory, E164, OptOutBy, Timestamp};
+use crate::observe::{self, Priority, Readiness};
 use crate::rules::breaker::{Cause, Reason};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, readiness: &Readiness) {
     for event in &frame.events {
         match &event.event {
-            Event::MessageChanged { message, .. } => ended(message),
+            Event::MessageChanged { message, .. } => observe::send_settled(&message.account, message.state),
             Event::SendStarted { message, .. } => started(message, frame.at, directory),
             Event::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
             Event::AccountPaused { account, cause: Some(cause), .. } => {
@@ -25,7 +25,7 @@ pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, readiness: &R
                 observe::account_resumed(account);
                 readiness.note(&about(account), None);
             }
-            Event::OptedOut { opt_out, .. } => observe::opted_out(known_by(opt_out.by), 1),
+            Event::OptedOut { opt_out, .. } => observe::opted_out(opt_out.by, 1),
             Event::OptOutsLoaded { opt_outs } => observe::opted_out(OptOutBy::Administrator, opt_outs.len()),
             // A keyword arrives at one of our numbers; an administrator's opt-in applies to all of them.
             Event::OptedIn { ours: Some(_), .. } => observe::opted_in(OptOutBy::Keyword),
@@ -72,20 +72,6 @@ pub(super) fn backlog(dispatch: &Dispatch, accounts: &[String], now: Moment) {
     }
 }
 
-/// Every accepted message ends once, and is counted then.
-fn ended(message: &Message) {
-    let outcome = match message.state {
-        MessageState::Delivered => SendOutcome::Delivered,
-        MessageState::Undelivered => SendOutcome::Undelivered,
-        MessageState::Failed => SendOutcome::Failed,
-        MessageState::Cancelled => SendOutcome::Cancelled,
-        MessageState::Expired => SendOutcome::Expired,
-        MessageState::Unconfirmed => SendOutcome::Unconfirmed,
-        MessageState::Received | MessageState::Queued | MessageState::Sending | MessageState::Sent => return,
-    };
-    observe::send_settled(&message.account, outcome);
-}
-
 /// The delay is measured for the first attempt only, because only that has an estimated time.
 fn started(message: &Message, at: Timestamp, directory: &Directory) {
     observe::segments_started(label(message.ours, directory), message.segments);
@@ -97,12 +83,4 @@ fn started(message: &Message, at: Timestamp, directory: &Directory) {
 
 fn label(ours: E164, directory: &Directory) -> &str {
     directory.numbers.get(&ours).map_or("", |number| &number.label)
-}
-
-fn known_by(by: state::OptOutBy) -> OptOutBy {
-    match by {
-        state::OptOutBy::Keyword => OptOutBy::Keyword,
-        state::OptOutBy::Carrier => OptOutBy::Carrier,
-        state::OptOutBy::Administrator => OptOutBy::Administrator,
-    }
 }

@@ -4,10 +4,11 @@ use crate::directory::{directory, language, number};
 use crate::gateway::Gateway;
 use crate::model::Model;
 use crate::story::{Act, AgentField, CarrierResponse, Put, ReceiptStatus, SHORT_CODE, Send, Text, Words};
-use offhook::machine::command::{self, Command, Content, PutCall, Settled, SettledAs};
+use offhook::machine::command::{self, Command, Content, PutCall};
 use offhook::machine::view::View;
 use offhook::model::{
-    Address, CallId, Caller, Change, Inbound, InboundItem, InboundMedia, MessageId, Receipt, ReceiptRef, SmartAction,
+    Address, CallId, Caller, Change, Inbound, InboundItem, InboundMedia, MessageId, Outcome, Receipt, ReceiptRef,
+    Settled, SmartAction,
 };
 use std::time::Duration;
 
@@ -94,13 +95,13 @@ fn inbound(text: &Text, step: usize) -> Inbound {
     }
 }
 
-fn settled(response: CarrierResponse) -> SettledAs {
+fn settled(response: CarrierResponse) -> Outcome {
     match response {
-        CarrierResponse::Accepted => SettledAs::Sent { carrier_id: "SM".to_owned(), segments: None },
-        CarrierResponse::Refused(code) => SettledAs::Refused { code, carrier_code: None },
-        CarrierResponse::Later => SettledAs::Later { retry_after: Some(Duration::from_secs(40)) },
-        CarrierResponse::Nothing => SettledAs::Unknown,
-        CarrierResponse::AccountRefused => SettledAs::AccountRefused,
+        CarrierResponse::Accepted => Outcome::Sent { carrier_id: "SM".to_owned(), segments: None },
+        CarrierResponse::Refused(code) => Outcome::Refused { code, carrier_code: None },
+        CarrierResponse::Later => Outcome::Later { retry_after: Some(Duration::from_secs(40)) },
+        CarrierResponse::Nothing => Outcome::Unknown,
+        CarrierResponse::AccountRefused => Outcome::AccountRefused,
     }
 }
 

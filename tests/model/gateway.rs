@@ -4,14 +4,16 @@ use crate::directory::{directory, name_of, number};
 use crate::seen::{Answer, Block, CallSeen, InboundSeen, Keyword, Seen, TextSeen, Used};
 use crate::story::{CALLERS, CALLS, Name, OURS, SHORT_CODE, Switch};
 use offhook::machine::apply::apply;
-use offhook::machine::command::{At, Command, IntakeOutcome, Reply};
+use offhook::machine::command::{At, Command, Reply};
 use offhook::machine::event::{CommittedFrame, Event};
 use offhook::machine::keys::message_key;
 use offhook::machine::rows::{Key, Table, Write};
 use offhook::machine::state::{Call, CallRow, Message};
 use offhook::machine::view::{PeopleQueries, Queries, View};
 use offhook::machine::{decide, shown};
-use offhook::model::{Address, CallId, Claim, Directory, Kind, MessageId, MessageState, Position, Timestamp};
+use offhook::model::{
+    Address, CallId, Claim, Directory, IntakeOutcome, Kind, MessageId, MessageState, Position, Timestamp,
+};
 use offhook::rules::keyword;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;

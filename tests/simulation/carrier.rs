@@ -3,9 +3,12 @@
 use super::directory::{ACCOUNTS, NUMBERS, account_of, number};
 use super::rng::SeededRng;
 use super::world::violation;
-use offhook::machine::command::{Command, IntakeOutcome, Settled, SettledAs};
+use offhook::machine::command::Command;
 use offhook::machine::state::Message;
-use offhook::model::{Address, FailureCode, Inbound, InboundItem, MessageId, Receipt, ReceiptRef, ReceiptState};
+use offhook::model::{
+    Address, FailureCode, Inbound, InboundItem, IntakeOutcome, MessageId, Outcome, Receipt, ReceiptRef, ReceiptState,
+    Settled,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -193,18 +196,18 @@ fn answer(behaviour: Behaviour, carrier_id: String, rng: &mut SeededRng) -> (u64
     let soon = rng.ms(4_000);
     let retry_after = rng.percent(30).then(|| Duration::from_secs(rng.below(40)));
     let (after_ms, status, outcome) = match behaviour {
-        Behaviour::Accepts => (soon, Some(201), SettledAs::Sent { carrier_id, segments: rng.percent(50).then_some(2) }),
+        Behaviour::Accepts => (soon, Some(201), Outcome::Sent { carrier_id, segments: rng.percent(50).then_some(2) }),
         Behaviour::Refuses => {
             let code = rng.pick(&[FailureCode::Landline, FailureCode::Blocked, FailureCode::CarrierRejected]);
-            (soon, Some(400), SettledAs::Refused { code, carrier_code: Some("21610".to_owned()) })
+            (soon, Some(400), Outcome::Refused { code, carrier_code: Some("21610".to_owned()) })
         }
         Behaviour::Postpones | Behaviour::PostponesButSends => {
-            (soon, Some(rng.pick(&[429, 503])), SettledAs::Later { retry_after })
+            (soon, Some(rng.pick(&[429, 503])), Outcome::Later { retry_after })
         }
-        Behaviour::NeverReads => (rng.ms(3_000), None, SettledAs::NeverWritten),
-        Behaviour::RefusesAccount => (rng.ms(3_000), Some(401), SettledAs::AccountRefused),
-        Behaviour::NeverAnswers => (TIMEOUT_MS, None, SettledAs::Unknown),
-        Behaviour::Unclear => (soon, Some(201), SettledAs::Unknown),
+        Behaviour::NeverReads => (rng.ms(3_000), None, Outcome::NeverWritten),
+        Behaviour::RefusesAccount => (rng.ms(3_000), Some(401), Outcome::AccountRefused),
+        Behaviour::NeverAnswers => (TIMEOUT_MS, None, Outcome::Unknown),
+        Behaviour::Unclear => (soon, Some(201), Outcome::Unknown),
     };
     (after_ms, Settled { outcome, status, detail: None })
 }

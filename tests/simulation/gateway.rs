@@ -8,11 +8,11 @@ use super::faults::{ClaimFiles, Fate, KeptIndex, mortal};
 use offhook::engine::{Clock, Core, EngineFailed, Reads};
 use offhook::index::Claims;
 use offhook::journal::{FileJournal, Options, SimDisk};
-use offhook::machine::command::{Command, Reply, Settled, SettledAs};
+use offhook::machine::command::{Command, Reply};
 use offhook::machine::event::CommittedFrame;
 use offhook::machine::urgency::Urgency;
 use offhook::machine::view::Queries;
-use offhook::model::{MessageId, Position};
+use offhook::model::{MessageId, Outcome, Position, Settled};
 use offhook::work::Moment;
 use offhook::work::dispatch::{Action, Dispatch};
 use offhook::work::feed::{Bounds, Delivered, Delivery, Feed, Start};
@@ -114,7 +114,7 @@ impl Gateway {
             (clock, dispatch, unsettled, endpoints.iter().map(feed).collect())
         })?;
         let unknown = |(message, attempt)| {
-            let settled = Settled { outcome: SettledAs::Interrupted, status: None, detail: None };
+            let settled = Settled { outcome: Outcome::Interrupted, status: None, detail: None };
             (Requester::Worker("settle as unknown"), Command::Settle { message, attempt, settled })
         };
         Ok(Self {

@@ -5,10 +5,11 @@ use super::directory::{ACCOUNTS, NUMBERS, QUEUES, language, number, queue_id, si
 use super::gateway::Requester;
 use super::node::Node;
 use super::rng::SeededRng;
-use offhook::machine::command::{Command, Content, PutCall, Reply, Send, Settled, SettledAs};
+use offhook::machine::command::{Command, Content, PutCall, Reply, Send};
 use offhook::machine::event::Event;
 use offhook::model::{
-    AutoReply, CallId, Caller, Closing, Inbound, InboundItem, Kind, Limits, Settings, Timestamp, UnknownSender,
+    AutoReply, CallId, Caller, Closing, Inbound, InboundItem, Kind, Limits, Outcome, Settings, Settled, Timestamp,
+    UnknownSender,
 };
 use std::collections::BTreeMap;
 
@@ -155,7 +156,7 @@ impl Pair {
                         self.last_ms = now;
                         let carrier_id = format!("SM-{}", message.id);
                         let settled = Settled {
-                            outcome: SettledAs::Sent { carrier_id, segments: None },
+                            outcome: Outcome::Sent { carrier_id, segments: None },
                             status: Some(201),
                             detail: None,
                         };

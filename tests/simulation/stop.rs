@@ -5,11 +5,11 @@ use super::directory::{ACCOUNTS, NUMBERS, QUEUES, number, queue_id, single};
 use super::faults::Death;
 use super::gateway::Requester;
 use super::node::Node;
-use offhook::machine::command::{Command, Content, PutCall, Reply, Send, Settled, SettledAs};
+use offhook::machine::command::{Command, Content, PutCall, Reply, Send};
 use offhook::machine::event::{CommittedFrame, Event, NumberedEvent};
 use offhook::machine::view::Queries;
 use offhook::model::{
-    CallId, Caller, Inbound, InboundItem, Kind, Limits, MessageId, MessageState, Settings, Timestamp,
+    CallId, Caller, Inbound, InboundItem, Kind, Limits, MessageId, MessageState, Outcome, Settings, Settled, Timestamp,
 };
 use std::collections::BTreeSet;
 
@@ -120,7 +120,7 @@ impl Scenario {
                     (Requester::Start(_), Reply::Started { message }) => {
                         let carrier_id = format!("SM-{}", message.id);
                         let settled = Settled {
-                            outcome: SettledAs::Sent { carrier_id, segments: None },
+                            outcome: Outcome::Sent { carrier_id, segments: None },
                             status: Some(201),
                             detail: None,
                         };

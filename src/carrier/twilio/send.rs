@@ -2,9 +2,9 @@
 
 use super::Twilio;
 use super::codes::{self, Class};
+use crate::carrier::Outbound;
 use crate::carrier::answer::{plausible_id, retry_after};
-use crate::carrier::{Outbound, Outcome};
-use crate::model::{FailureCode, Timestamp};
+use crate::model::{FailureCode, Outcome, Settled, Timestamp};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
@@ -38,10 +38,10 @@ pub(super) fn request(twilio: &Twilio, send: &Outbound) -> Request<Bytes> {
 }
 
 /// The outcome for the message. The text of the response is not repeated, because it contains the number.
-pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Outcome {
+pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Settled {
     let status = answer.status();
     if status.is_success() {
-        return accepted(answer.body());
+        return accepted(answer.status(), answer.body());
     }
     let code = error_code(answer.body());
     let meaning = code.and_then(codes::meaning).or_else(|| codes::meaning(implied(status)?));
@@ -59,18 +59,14 @@ pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Outcome {
     match class {
         Class::Later => {
             let reason = known.map_or_else(|| summary.clone(), |detail| format!("{summary}: {detail}"));
-            Outcome::Later { retry_after: retry_after(answer.headers(), now), reason }
+            Outcome::Later { retry_after: retry_after(answer.headers(), now) }.because(reason)
         }
         Class::Account => {
             let advice = known.unwrap_or("api_url responds with a redirect, which is not followed: correct it");
-            Outcome::AccountRefused { detail: format!("{summary}: {advice}") }
+            Outcome::AccountRefused.because(format!("{summary}: {advice}"))
         }
-        Class::Text(failure) => Outcome::Refused {
-            code: failure,
-            carrier_code: code.map(|code| code.to_string()),
-            detail: known.map_or(summary, str::to_owned),
-            opted_out: failure == FailureCode::OptedOut,
-        },
+        Class::Text(failure) => Outcome::Refused { code: failure, carrier_code: code.map(|code| code.to_string()) }
+            .because(known.map_or(summary, str::to_owned)),
     }
 }
 
@@ -86,13 +82,14 @@ fn implied(status: StatusCode) -> Option<u32> {
 }
 
 /// A 2xx: Twilio accepted the message, even if its id cannot be parsed.
-fn accepted(body: &[u8]) -> Outcome {
+fn accepted(status: StatusCode, body: &[u8]) -> Settled {
     #[derive(Deserialize)]
     struct Message {
         sid: String,
         num_segments: Option<Value>,
     }
 
+    let unknown = |but| Outcome::Unknown.because(format!("{}: Twilio accepted it, {but}", status.as_u16()));
     match serde_json::from_slice::<Message>(body) {
         Ok(message) if plausible_id(&message.sid) => {
             // A string, which is "0" until a Messaging Service has selected a sender.
@@ -101,10 +98,10 @@ fn accepted(body: &[u8]) -> Outcome {
                 Some(Value::Number(count)) => count.as_u64().and_then(|count| u16::try_from(count).ok()),
                 _ => None,
             };
-            Outcome::Sent { carrier_id: message.sid, segments: segments.filter(|count| *count > 0) }
+            Outcome::Sent { carrier_id: message.sid, segments: segments.filter(|count| *count > 0) }.because(None)
         }
-        Ok(_) => Outcome::Unknown { reason: "Twilio accepted it with an invalid id".to_owned() },
-        Err(_) => Outcome::Unknown { reason: "Twilio accepted it, but its response has no id".to_owned() },
+        Ok(_) => unknown("with an invalid id"),
+        Err(_) => unknown("but its response has no id"),
     }
 }
 

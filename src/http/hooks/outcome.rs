@@ -1,6 +1,5 @@
 //! The outcome of a webhook, as the metrics count it.
-
-use crate::machine::command::IntakeOutcome;
+use crate::model::IntakeOutcome;
 use crate::observe::WebhookOutcome;
 
 /// The outcome of a webhook, from the outcomes of its items.

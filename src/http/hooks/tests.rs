@@ -1,11 +1,11 @@
 use super::budget::{FAILURES_MAX, UNVERIFIED_MAX};
 use super::*;
-use crate::carrier::{Numbers, Outbound, Outbox, Outcome, Unreadable};
+use crate::carrier::{Numbers, Outbound, Outbox, TokenRefused, Unreadable};
 use crate::http::test_gateway::{
     Answer, CALLER, SUPPORT, TestGateway, form, request, signature, signed, text, unsigned,
 };
 use crate::machine::event::Event;
-use crate::model::{Address, Inbound, InboundItem, MessageId, Secret};
+use crate::model::{Address, Inbound, InboundItem, MessageId, Secret, Settled};
 use crate::net::{Bounds, Listener};
 use axum::http::Request as HttpRequest;
 use bytes::Bytes;
@@ -510,7 +510,7 @@ impl Outbox for Fake {
         unreachable!("nothing is sent here")
     }
 
-    fn outcome(&self, _: &axum::http::Response<Bytes>, _: Timestamp) -> Outcome {
+    fn outcome(&self, _: &axum::http::Response<Bytes>, _: Timestamp) -> Result<Settled, TokenRefused> {
         unreachable!("nothing is sent here")
     }
 }

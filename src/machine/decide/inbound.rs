@@ -3,14 +3,15 @@
 use super::draft::{Draft, Live, claim};
 use super::lane::{self, NewText};
 use super::{contact, opt_out};
-use crate::machine::command::{IntakeOutcome, Reply};
+use crate::machine::command::Reply;
 use crate::machine::event::{Event, LateMessage};
-use crate::machine::state::{Call, Medium, Message, OptOutBy};
+use crate::machine::state::{Call, Medium, Message};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, View};
 use crate::model::{
-    CallId, ClaimKind, Direction, E164, Inbound, Kind, MessageState, Phase, Session, Timestamp, measure,
+    CallId, ClaimKind, Direction, E164, Inbound, IntakeOutcome, Kind, MessageState, NoReplyReason, OptOutBy, Phase,
+    Session, Timestamp, measure,
 };
-use crate::rules::auto_reply::{self, Late, NoReplyReason, Remembered};
+use crate::rules::auto_reply::{self, Late, Remembered};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
 use crate::rules::keyword::Keyword;
 use crate::rules::non_us;

@@ -4,9 +4,9 @@ use super::draft::{Draft, Live};
 use super::lane::{self, NewText};
 use super::{call, contact};
 use crate::machine::event::{CallChange, Event};
-use crate::machine::state::{Call, OptOut, OptOutBy};
+use crate::machine::state::{Call, OptOut};
 use crate::machine::view::{PeopleQueries, View};
-use crate::model::{CallId, ClosedReason, E164, FailureCode, Inbound, Kind, Phase, Session};
+use crate::model::{CallId, ClosedReason, E164, FailureCode, Inbound, Kind, OptOutBy, Phase, Session};
 use crate::rules::keyword::Keyword;
 use crate::rules::opt_out::{self, Block};
 

@@ -3,11 +3,14 @@
 use super::draft::{Draft, Live};
 use super::lane::{self, Paid};
 use super::{contact, inbound, opt_out as opting_out, pause};
-use crate::machine::command::{Reply, Settled, SettledAs};
+use crate::machine::command::Reply;
 use crate::machine::event::Event;
-use crate::machine::state::{Attempt, AttemptOutcome, Call, Message, OptOutBy, Usage};
+use crate::machine::state::{Attempt, Call, Message, Usage};
 use crate::machine::view::{Queries, View};
-use crate::model::{E164, FailureCode, Kind, MessageId, MessageState, Phase, Session, Timestamp};
+use crate::model::{
+    AttemptOutcome, E164, FailureCode, Kind, MessageId, MessageState, OptOutBy, Outcome, Phase, Session, Settled,
+    Timestamp,
+};
 use crate::rules::correlation::Belongs;
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
@@ -192,17 +195,17 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
     let Some(open) = message.attempts.last_mut().filter(|last| latest && last.outcome == AttemptOutcome::Open) else {
         return Reply::Done;
     };
-    open.outcome = settled.outcome.outcome();
+    open.outcome = settled.outcome.kind();
     open.status = settled.status;
     let began = open.at;
     let next = match &settled.outcome {
-        SettledAs::Later { retry_after } => Some(retry::next_attempt(id, attempt, *retry_after, draft.now())),
-        SettledAs::NeverWritten => Some(retry::next_attempt(id, attempt, None, draft.now())),
+        Outcome::Later { retry_after } => Some(retry::next_attempt(id, attempt, *retry_after, draft.now())),
+        Outcome::NeverWritten => Some(retry::next_attempt(id, attempt, None, draft.now())),
         _ => None,
     };
     pause::update(draft, &message, &settled, began, next);
     match settled.outcome {
-        SettledAs::Sent { carrier_id, segments } => {
+        Outcome::Sent { carrier_id, segments } => {
             message.carrier_id = Some(carrier_id);
             message.segments = segments.filter(|segments| *segments > 0).unwrap_or(message.segments);
             if message.state == MessageState::Sending {
@@ -215,7 +218,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         _ if message.state != MessageState::Sending => {
             draft.record(Event::MessageStored { message: Box::new(message) });
         }
-        SettledAs::Refused { code, carrier_code } => {
+        Outcome::Refused { code, carrier_code } => {
             if let (FailureCode::Landline, Some(number)) = (code, message.theirs.kept().and_then(|a| a.number())) {
                 contact::landline(draft, number);
             }
@@ -227,14 +230,14 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
                 opting_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, in_call);
             }
         }
-        SettledAs::Later { .. } | SettledAs::NeverWritten => {
+        Outcome::Later { .. } | Outcome::NeverWritten => {
             if let Some(next) = next {
                 postpone(draft, message, Some(next));
             }
         }
         // The text is not at fault: it waits for its account only.
-        SettledAs::AccountRefused => postpone(draft, message, None),
-        SettledAs::Unknown | SettledAs::Interrupted => {
+        Outcome::AccountRefused => postpone(draft, message, None),
+        Outcome::Unknown | Outcome::Interrupted => {
             let until = draft.now() + UNKNOWN_FOR;
             draft.record(Event::SendUnknown { message: Box::new(message), until });
         }

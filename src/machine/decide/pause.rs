@@ -1,11 +1,10 @@
 //! Pauses of lanes that carriers ask for, and of accounts that fail (A64).
 
 use super::draft::Draft;
-use crate::machine::command::{Settled, SettledAs};
 use crate::machine::event::Event;
 use crate::machine::state::{Message, Pause};
 use crate::machine::view::{SendingQueries, View};
-use crate::model::Timestamp;
+use crate::model::{Outcome, Settled, Timestamp};
 use crate::rules::breaker::{self, Cause, Reason};
 use crate::rules::retry;
 
@@ -23,22 +22,21 @@ pub(super) fn update<V: View>(
     let pause = draft.view.pause(ours);
     // Requests in flight when the carrier asked for the pause do not show whether it is over.
     let knows = pause.is_none_or(|pause| pause.until <= began);
-    if let SettledAs::Later { retry_after } = settled.outcome {
+    if let Outcome::Later { retry_after } = settled.outcome {
         let laters = pause.map_or(0, |pause| pause.laters) + u32::from(knows);
         let until = draft.now() + retry::rest(laters).max(retry_after.unwrap_or_default());
         let until = until.max(next.unwrap_or_default()).max(pause.map(|pause| pause.until).unwrap_or_default());
         draft.record(Event::LanePaused { ours, pause: Some(Pause { until, laters }) });
-    } else if matches!(settled.outcome, SettledAs::Sent { .. } | SettledAs::Refused { .. }) && pause.is_some() && knows
-    {
+    } else if matches!(settled.outcome, Outcome::Sent { .. } | Outcome::Refused { .. }) && pause.is_some() && knows {
         draft.record(Event::LanePaused { ours, pause: None });
     }
     let reason = match settled.outcome {
-        SettledAs::NeverWritten | SettledAs::Unknown => Some(Reason::CarrierFailing),
-        SettledAs::Later { .. } => settled.status.filter(|status| *status >= 500).map(|_| Reason::CarrierFailing),
-        SettledAs::AccountRefused => Some(Reason::CredentialsRefused),
+        Outcome::NeverWritten | Outcome::Unknown => Some(Reason::CarrierFailing),
+        Outcome::Later { .. } => settled.status.filter(|status| *status >= 500).map(|_| Reason::CarrierFailing),
+        Outcome::AccountRefused => Some(Reason::CredentialsRefused),
         // The carrier was not asked: the gateway stopped, or has no such account.
-        SettledAs::Interrupted => return,
-        SettledAs::Sent { .. } | SettledAs::Refused { .. } => None,
+        Outcome::Interrupted => return,
+        Outcome::Sent { .. } | Outcome::Refused { .. } => None,
     };
     let account = message.account.clone();
     let event = match reason {

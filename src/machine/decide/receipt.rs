@@ -2,11 +2,10 @@
 
 use super::draft::{Draft, Live, claim};
 use super::{contact, lane, opt_out};
-use crate::machine::command::{IntakeOutcome, Reply};
+use crate::machine::command::Reply;
 use crate::machine::event::Event;
-use crate::machine::state::OptOutBy;
 use crate::machine::view::{Queries, View};
-use crate::model::{ClaimKind, FailureCode, MessageState, Receipt, ReceiptRef};
+use crate::model::{ClaimKind, FailureCode, IntakeOutcome, MessageState, OptOutBy, Receipt, ReceiptRef};
 use crate::rules::receipt::advance;
 
 /// Advances the message's state, if the receipt reports something new.

@@ -6,12 +6,13 @@ use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
-    Answered, Attempt, AttemptOutcome, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message,
-    Open, OptOut, OptOutBy, Pause, Sweep, Timer, Usage,
+    Answered, Attempt, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message, Open, OptOut,
+    Pause, Sweep, Timer, Usage,
 };
 use crate::model::{
-    Address, Attestation, CallId, Caller, ClosedReason, Day, Direction, E164, Encoding, Failure, Kind, Language,
-    MediaId, MessageId, MessageState, Month, Phase, Position, QueueId, Session, SmartAction, Timestamp,
+    Address, AttemptOutcome, Attestation, CallId, Caller, ClosedReason, Day, Direction, E164, Encoding, Failure, Kind,
+    Language, MediaId, MessageId, MessageState, Month, OptOutBy, Phase, Position, QueueId, Session, SmartAction,
+    Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::opt_out::Block;

@@ -2,8 +2,8 @@
 
 use super::{Dispatch, Due};
 use crate::machine::event::{CommittedFrame, Event};
-use crate::machine::state::{AttemptOutcome, CapOwner, Message, Open};
-use crate::model::{Address, Directory, E164, MessageId, Timestamp};
+use crate::machine::state::{CapOwner, Message, Open};
+use crate::model::{Address, AttemptOutcome, Directory, E164, MessageId, Timestamp};
 use crate::rules::breaker::Paused;
 use crate::rules::rate::DayCount;
 use crate::work::Moment;

@@ -76,11 +76,11 @@ impl Outbox for Bearer {
         request.header(header::AUTHORIZATION, format!("Bearer {token}")).body(Bytes::new()).unwrap()
     }
 
-    fn outcome(&self, answer: &Response<Bytes>, _: Timestamp) -> Outcome {
+    fn outcome(&self, answer: &Response<Bytes>, _: Timestamp) -> Result<Settled, TokenRefused> {
         let body = String::from_utf8_lossy(answer.body()).into_owned();
         match answer.status() {
-            StatusCode::CREATED => Outcome::Sent { carrier_id: body, segments: None },
-            _ => Outcome::TokenRefused { detail: body },
+            StatusCode::CREATED => Ok(Outcome::Sent { carrier_id: body, segments: None }.because(None)),
+            _ => Err(TokenRefused { detail: body }),
         }
     }
 }
@@ -138,7 +138,7 @@ async fn a_token_that_expires_amid_500_texts_is_renewed_once_and_each_text_is_ta
         .collect();
     for text in texts {
         let settled = text.await.unwrap();
-        assert!(matches!(settled.outcome, SettledAs::Sent { .. }), "{settled:?}");
+        assert!(matches!(settled.outcome, Outcome::Sent { .. }), "{settled:?}");
     }
     let mut carrier = account.carrier.lock().unwrap();
     // One by the expiry itself, which makes every token given before invalid.
@@ -154,16 +154,16 @@ async fn a_new_token_that_is_refused_too_fails_the_account_after_two_requests() 
     let account = Account::at(Carrier { refuses_all: true, ..Carrier::default() }).await;
     let settled = account.hand_over(1).await;
     let detail = "the carrier refuses a new access token too: expired".to_owned();
-    assert_eq!(settled, Settled { outcome: SettledAs::AccountRefused, status: Some(401), detail: Some(detail) });
+    assert_eq!(settled, Settled { outcome: Outcome::AccountRefused, status: Some(401), detail: Some(detail) });
     let carrier = account.carrier.lock().unwrap();
     assert_eq!((carrier.tokens, carrier.refused), (2, 2));
 }
 
 #[tokio::test]
 async fn without_a_token_nothing_is_written_and_the_text_waits() {
-    let later = SettledAs::Later { retry_after: Some(Duration::from_secs(7)) };
+    let later = Outcome::Later { retry_after: Some(Duration::from_secs(7)) };
     for (status, outcome, detail) in
-        [(401, SettledAs::AccountRefused, "no access token: check client_id"), (503, later, "no access token: busy")]
+        [(401, Outcome::AccountRefused, "no access token: check client_id"), (503, later, "no access token: busy")]
     {
         let account = Account::at(Carrier { no_token: Some(status), ..Carrier::default() }).await;
         let settled = account.hand_over(1).await;
@@ -177,5 +177,5 @@ async fn without_a_token_nothing_is_written_and_the_text_waits() {
     let http = HttpCarrier::new("main".into(), outbox, HttpLink::new(ClientBounds::default()));
     let account = Account { carrier: Arc::default(), http };
     let settled = account.hand_over(1).await;
-    assert_eq!((settled.outcome, settled.status), (SettledAs::NeverWritten, None));
+    assert_eq!((settled.outcome, settled.status), (Outcome::NeverWritten, None));
 }

@@ -1,8 +1,8 @@
 //! A keeper of tokens for a made-up carrier whose tokens hold for a minute.
 
 use super::*;
-use crate::carrier::{Outbound, Outcome, Token};
-use crate::model::Timestamp;
+use crate::carrier::{Outbound, Token, TokenRefused};
+use crate::model::{Settled, Timestamp};
 use http::{HeaderMap, Response, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -29,7 +29,7 @@ impl Outbox for Minute {
         unreachable!("nothing is sent here")
     }
 
-    fn outcome(&self, _: &Response<Bytes>, _: Timestamp) -> Outcome {
+    fn outcome(&self, _: &Response<Bytes>, _: Timestamp) -> Result<Settled, TokenRefused> {
         unreachable!("nothing is sent here")
     }
 }

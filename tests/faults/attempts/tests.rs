@@ -1,8 +1,8 @@
 use super::*;
 use offhook::machine::event::NumberedEvent;
-use offhook::machine::state::{Lane, OptOut, OptOutBy};
+use offhook::machine::state::{Lane, OptOut};
 use offhook::model::{
-    Address, Change, Direction, Encoding, Json, Limits, MessageId, MessageState, Number, Position, Purpose,
+    Address, Change, Direction, Encoding, Json, Limits, MessageId, MessageState, Number, OptOutBy, Position, Purpose,
     Verification,
 };
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::carrier::{NumberFacts, Pointing};
-use crate::model::{Day, FailureCode, MessageId, Position};
+use crate::model::{Day, FailureCode, MessageId, Outcome, Position, Settled};
 use std::time::Duration;
 
 const SENT: &str = include_str!("../bodies/sent.json");
@@ -63,10 +63,10 @@ fn public_and_api_urls_may_have_a_path() {
 #[test]
 fn an_accepted_send_has_an_id_and_segments() {
     let sent = |segments| Outcome::Sent { carrier_id: "SM9d01e7b35c2f4688b0a7c4e6f8135792".into(), segments };
-    assert_eq!(outcome(201, SENT), sent(Some(1)));
-    assert_eq!(outcome(200, SENT.replace(r#""1""#, "6")), sent(Some(6)));
+    assert_eq!(outcome(201, SENT).outcome, sent(Some(1)));
+    assert_eq!(outcome(200, SENT.replace(r#""1""#, "6")).outcome, sent(Some(6)));
     for unsaid in [r#""0""#, "null", r#""many""#, "-1", "99999", "[]"] {
-        assert_eq!(outcome(201, SENT.replace(r#""1""#, unsaid)), sent(None), "{unsaid}");
+        assert_eq!(outcome(201, SENT.replace(r#""1""#, unsaid)).outcome, sent(None), "{unsaid}");
     }
 }
 
@@ -76,7 +76,7 @@ fn a60_a_2xx_without_an_id_is_unknown() {
         ["", "{}", "<html>", "[]", "{\"sid\":null}", "{\"sid\":7}", "{\"sid\":\"\"}", "{\"sid\":\"a b\"}", &SENT[..90]]
     {
         for status in [200, 201, 202, 204] {
-            assert!(matches!(outcome(status, body.to_owned()), Outcome::Unknown { .. }), "{status} {body}");
+            assert_eq!(outcome(status, body.to_owned()).outcome, Outcome::Unknown, "{status} {body}");
         }
     }
 }
@@ -86,16 +86,18 @@ fn a64_a_429_or_a_5xx_is_for_later() {
     for (status, body) in
         [(429, TOO_MANY), (429, ""), (500, ""), (503, "{}"), (599, "<html>"), (408, ""), (400, TOO_MANY)]
     {
-        let Outcome::Later { retry_after: None, reason } = outcome(status, body) else { panic!("{status} {body}") };
+        let Settled { outcome, detail, .. } = outcome(status, body);
+        assert_eq!(outcome, Outcome::Later { retry_after: None }, "{status} {body}");
+        let reason = detail.unwrap();
         assert!(reason.starts_with(&format!("Twilio answered {status}")), "{reason}");
     }
     // Twilio's queue for the sender is full now, but drains within ten hours.
-    assert!(matches!(outcome(400, coded(21_611)), Outcome::Later { .. }));
+    assert!(matches!(outcome(400, coded(21_611)).outcome, Outcome::Later { .. }));
 
     let mut busy = answer(503, "");
     busy.headers_mut().insert("retry-after", "Sat, 22 Nov 2025 06:00:09 GMT".parse().unwrap());
-    let Outcome::Later { retry_after, .. } = twilio().outcome(&busy, NOW) else { panic!("not later") };
-    assert_eq!(retry_after, Some(Duration::from_secs(9)));
+    let nine_seconds = Outcome::Later { retry_after: Some(Duration::from_secs(9)) };
+    assert_eq!(twilio().outcome(&busy, NOW).unwrap().outcome, nine_seconds);
 }
 
 #[test]
@@ -117,17 +119,18 @@ fn a_refusal_has_our_code_twilios_code_and_advice() {
         (429, 63_038, CarrierError, true, "today"),
         (400, 12_345, CarrierRejected, false, "answered 400 with code 12345"),
     ] {
-        let Outcome::Refused { code: failure, carrier_code, detail, opted_out } = outcome(status, coded(code)) else {
+        let settled = outcome(status, coded(code));
+        let Outcome::Refused { code: failure, carrier_code } = settled.outcome else {
             panic!("{code} is not a refusal")
         };
+        let detail = settled.detail.unwrap();
         let retryable = crate::rules::receipt::failure(failure, None, None).retryable;
         assert_eq!((failure, retryable), (expected, can_retry), "{code}");
         assert_eq!(carrier_code, Some(code.to_string()));
-        assert_eq!(opted_out, code == 21_610);
         assert!(detail.contains(says), "{code}: {detail}");
         assert!(!detail.contains("555"), "Twilio's own text contains the number");
     }
-    assert!(matches!(outcome(400, OPTED_OUT), Outcome::Refused { opted_out: true, .. }));
+    assert!(matches!(outcome(400, OPTED_OUT).outcome, Outcome::Refused { code: OptedOut, .. }));
 }
 
 #[test]
@@ -148,22 +151,24 @@ fn f06_account_errors_do_not_fail_the_text() {
         (301, String::new(), "redirect"),
         (307, "<html>".to_owned(), "redirect"),
     ] {
-        let Outcome::AccountRefused { detail } = outcome(status, body) else { panic!("{status} {says}") };
+        let settled = outcome(status, body);
+        assert_eq!(settled.outcome, Outcome::AccountRefused, "{status} {says}");
+        let detail = settled.detail.unwrap();
         assert!(detail.contains(says) && !detail.contains("555"), "{status}: {detail}");
     }
     // A server error says nothing about the account, and neither does a rejected text.
-    assert!(matches!(outcome(500, coded(20_003)), Outcome::Later { .. }));
-    assert!(matches!(outcome(403, coded(21_610)), Outcome::Refused { .. }));
+    assert!(matches!(outcome(500, coded(20_003)).outcome, Outcome::Later { .. }));
+    assert!(matches!(outcome(403, coded(21_610)).outcome, Outcome::Refused { .. }));
 }
 
 #[test]
 fn a_refusal_without_a_code_reports_the_status() {
     for (status, says) in [(400, "answered 400"), (413, "answered 413")] {
         for body in ["", "<html>", "{\"code\":\"21610\"}"] {
-            let Outcome::Refused { code, carrier_code: None, detail, opted_out: false } = outcome(status, body) else {
-                panic!("{status} is not a refusal")
-            };
-            assert_eq!(code, FailureCode::CarrierRejected);
+            let settled = outcome(status, body);
+            let rejected = Outcome::Refused { code: FailureCode::CarrierRejected, carrier_code: None };
+            assert_eq!(settled.outcome, rejected, "{status}");
+            let detail = settled.detail.unwrap();
             assert!(detail.contains(says), "{status}: {detail}");
         }
     }
@@ -243,8 +248,8 @@ fn ours() -> E164 {
     "+14155550199".parse().unwrap()
 }
 
-fn outcome(status: u16, body: impl Into<Bytes>) -> Outcome {
-    twilio().outcome(&answer(status, body), NOW)
+fn outcome(status: u16, body: impl Into<Bytes>) -> Settled {
+    twilio().outcome(&answer(status, body), NOW).unwrap()
 }
 
 fn looked_up(status: u16, body: impl Into<Bytes>) -> LookUp {

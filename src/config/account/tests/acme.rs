@@ -1,10 +1,12 @@
 //! Acme, a made-up carrier: webhooks in JSON with a password in a header, sends with an access token.
 
-use crate::carrier::{Inbox, NoToken, NotVerified, Numbers, Outbound, Outbox, Outcome, Token, Unreadable, Webhook};
+use crate::carrier::{
+    Inbox, NoToken, NotVerified, Numbers, Outbound, Outbox, Token, TokenRefused, Unreadable, Webhook,
+};
 use crate::config::account::{Common, Own};
 use crate::config::secrets::secret_file;
 use crate::config::section::{Reading, Section};
-use crate::model::{Address, Inbound, InboundItem, Secret, Timestamp};
+use crate::model::{Address, Inbound, InboundItem, Outcome, Secret, Settled, Timestamp};
 use bytes::Bytes;
 use http::{Request, Response};
 use std::{sync::Arc, time::Duration};
@@ -56,11 +58,11 @@ impl Outbox for Acme {
         request.body(body.into()).unwrap_or_default()
     }
 
-    fn outcome(&self, answer: &Response<Bytes>, _now: Timestamp) -> Outcome {
+    fn outcome(&self, answer: &Response<Bytes>, _now: Timestamp) -> Result<Settled, TokenRefused> {
         match answer.status().as_u16() {
-            200 => Outcome::Sent { carrier_id: String::from_utf8_lossy(answer.body()).into_owned(), segments: None },
-            401 => Outcome::TokenRefused { detail: "Acme answered 401".to_owned() },
-            status => Outcome::Later { retry_after: None, reason: format!("Acme answered {status}") },
+            200 => Ok(Outcome::Sent { carrier_id: "id".to_owned(), segments: None }.because(None)),
+            401 => Err(TokenRefused { detail: "Acme answered 401".to_owned() }),
+            status => Ok(Outcome::Later { retry_after: None }.because(format!("Acme answered {status}"))),
         }
     }
 }

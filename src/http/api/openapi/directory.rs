@@ -33,7 +33,7 @@ enum Purpose {
     Chat,
 }
 
-/// Limits of sending; null is none.
+/// Limits of sending; null means no limit.
 #[derive(ToSchema)]
 struct Limits {
     #[schema(required)]

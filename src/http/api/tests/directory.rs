@@ -3,9 +3,9 @@
 use super::{check, quick, shown};
 use crate::http::test_gateway::{SUPPORT, TestGateway};
 use crate::http::wall_clock;
-use crate::machine::command::{Command, Settled, SettledAs};
+use crate::machine::command::Command;
 use crate::machine::view::SendingQueries;
-use crate::model::{MessageId, Timestamp};
+use crate::model::{MessageId, Outcome, Settled, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn a64_a_lane_shows_the_wait_of_its_oldest_text_and_the_end_of_its_pause()
     })
     .await;
     assert_eq!(lane(&world).await, (Value::Null, Value::Null));
-    let later = SettledAs::Later { retry_after: Some(Duration::from_secs(5)) };
+    let later = Outcome::Later { retry_after: Some(Duration::from_secs(5)) };
     submit(Command::Settle {
         message: first,
         attempt: 1,
@@ -81,7 +81,7 @@ async fn a64_a_lane_is_paused_with_its_account() {
             account_empty_at: Timestamp::default(),
         })
         .await;
-        let settled = Settled { outcome: SettledAs::NeverWritten, status: None, detail: None };
+        let settled = Settled { outcome: Outcome::NeverWritten, status: None, detail: None };
         submit(Command::Settle { message, attempt: 1, settled }).await;
     }
     let account = world.reads.ask(|view| view.breaker("main")).unwrap().unwrap().paused.unwrap();

@@ -3,9 +3,9 @@
 use super::{check, quick, shown};
 use crate::http::api::explain::document;
 use crate::http::test_gateway::{CALLER, SUPPORT, TestGateway, anonymous, form, signed, text};
-use crate::machine::command::{Command, Settled, SettledAs};
+use crate::machine::command::Command;
 use crate::machine::explain::explain_message;
-use crate::model::{FailureCode, Limits, Timestamp};
+use crate::model::{FailureCode, Limits, Outcome, Settled, Timestamp};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn explained(world: &TestGateway, message: &Value) -> Value {
 }
 
 /// Starts an attempt, and settles it with the given answer.
-async fn attempt(world: &TestGateway, message: &Value, answer: Option<(SettledAs, Option<u16>)>) {
+async fn attempt(world: &TestGateway, message: &Value, answer: Option<(Outcome, Option<u16>)>) {
     let id = message["id"].as_str().unwrap().parse().unwrap();
     let submit = async |command| world.handle.submit(command, Duration::from_secs(10)).await.unwrap();
     submit(Command::StartSend {
@@ -90,7 +90,7 @@ async fn a67_a64_a_postponed_text_and_the_next_one_wait_for_the_carriers_pause()
     let (first, second) = (send(&world).await, send(&world).await);
     let passes = shown(&world.post("/v1/calls/c-2/messages", json!({ "text": "x" })).await, 202);
     let wait = Some(Duration::from_secs(60));
-    attempt(&world, &first, Some((SettledAs::Later { retry_after: wait }, Some(429)))).await;
+    attempt(&world, &first, Some((Outcome::Later { retry_after: wait }, Some(429)))).await;
     let explanation = explained(&world, &first).await;
     assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("queued"), &json!("carrier_pause")));
     let detail = "the carrier answered 429: it asked us to wait";
@@ -99,7 +99,7 @@ async fn a67_a64_a_postponed_text_and_the_next_one_wait_for_the_carriers_pause()
     assert_eq!(events(&explanation), ["accepted", "attempt", "due", "expires"]);
 
     // The carrier accepts another text that was in flight when it asked for a pause; the pause must stay.
-    let accepted = SettledAs::Sent { carrier_id: "SMother".to_owned(), segments: None };
+    let accepted = Outcome::Sent { carrier_id: "SMother".to_owned(), segments: None };
     attempt(&world, &passes, Some((accepted, Some(201)))).await;
     let explanation = explained(&world, &first).await;
     assert_eq!((&explanation["waiting_for"], &explanation["position"]), (&json!("carrier_pause"), &json!(1)));
@@ -120,7 +120,7 @@ async fn a67_a_sent_message_waits_for_its_receipt() {
     assert_eq!(explanation["attempts"][0]["outcome"], "open");
 
     let message = send(&world).await;
-    let sent = SettledAs::Sent { carrier_id: "SMout".to_owned(), segments: None };
+    let sent = Outcome::Sent { carrier_id: "SMout".to_owned(), segments: None };
     attempt(&world, &message, Some((sent, Some(201)))).await;
     let explanation = explained(&world, &message).await;
     assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("sent"), &json!("receipt")));
@@ -138,7 +138,7 @@ async fn a67_a_lost_answer_and_a_refusal_are_described() {
     let world = quick();
     world.start_call("c-1").await;
     let message = send(&world).await;
-    attempt(&world, &message, Some((SettledAs::Unknown, None))).await;
+    attempt(&world, &message, Some((Outcome::Unknown, None))).await;
     let explanation = explained(&world, &message).await;
     assert_eq!((&explanation["state"], &explanation["waiting_for"]), (&json!("sending"), &json!("receipt")));
     let detail = "the answer was lost: the carrier may have the message, so it is not sent again";
@@ -146,7 +146,7 @@ async fn a67_a_lost_answer_and_a_refusal_are_described() {
     assert_eq!((&tried["outcome"], &tried["detail"]), (&json!("unknown"), &json!(detail)));
 
     let message = send(&world).await;
-    let refused = SettledAs::Refused { code: FailureCode::Blocked, carrier_code: Some("30007".to_owned()) };
+    let refused = Outcome::Refused { code: FailureCode::Blocked, carrier_code: Some("30007".to_owned()) };
     attempt(&world, &message, Some((refused, Some(400)))).await;
     let explanation = explained(&world, &message).await;
     assert_eq!((&explanation["state"], &explanation["lane"]), (&json!("failed"), &json!(SUPPORT)));

@@ -3,8 +3,8 @@
 use super::{check, quick, without_limits};
 use crate::http::api::routes::ROUTES;
 use crate::http::test_gateway::{Answer, CALLER, TestGateway, anonymous, call, form, request, signed};
-use crate::machine::command::{Command, Reply, Settled, SettledAs};
-use crate::model::{Attestation, Directory, FailureCode, MessageId, Timestamp};
+use crate::machine::command::{Command, Reply};
+use crate::model::{Attestation, Directory, FailureCode, MessageId, Outcome, Settled, Timestamp};
 use crate::observe::NotReady;
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -251,7 +251,7 @@ async fn r9_a18_a_landline_is_refused_unless_an_administrator_forces_it() {
         Command::StartSend { message, lane_empty_at: Timestamp::default(), account_empty_at: Timestamp::default() };
     let started = world.handle.submit(start, patience).await.unwrap();
     assert!(matches!(started, Reply::Started { .. }));
-    let outcome = SettledAs::Refused { code: FailureCode::Landline, carrier_code: Some("30006".to_owned()) };
+    let outcome = Outcome::Refused { code: FailureCode::Landline, carrier_code: Some("30006".to_owned()) };
     let settle = Command::Settle { message, attempt: 1, settled: Settled { outcome, status: Some(400), detail: None } };
     world.handle.submit(settle, patience).await.unwrap();
 

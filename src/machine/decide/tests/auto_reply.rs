@@ -2,8 +2,7 @@
 
 use super::steps::{end, go, put, restart, say, sent, start, start_in, start_of, text};
 use super::*;
-use crate::model::UnknownSender;
-use crate::rules::auto_reply::NoReplyReason;
+use crate::model::{NoReplyReason, UnknownSender};
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;

@@ -2,9 +2,9 @@
 
 use super::steps::{call_id, delivered, end, go, later, receipt, refused, say, sent, start, tick, unknown};
 use super::*;
-use crate::machine::command::{Settled, SettledAs};
-use crate::machine::state::AttemptOutcome;
-use crate::model::{FailureCode, InboundItem, MessageState, Receipt, ReceiptRef, ReceiptState};
+use crate::model::{
+    AttemptOutcome, FailureCode, InboundItem, MessageState, Outcome, Receipt, ReceiptRef, ReceiptState, Settled,
+};
 
 const HOUR: u64 = 60 * 60;
 
@@ -158,7 +158,7 @@ fn a64_a_postponed_text_returns_to_its_lane() {
 
 #[test]
 fn a64_an_unwritten_request_is_retried_until_the_text_expires() {
-    let never = || Step::Settle(1, SettledAs::NeverWritten);
+    let never = || Step::Settle(1, Outcome::NeverWritten);
     let mut world = check_after(vec![(3, never())], &["done"]);
     world.run(100, go(1));
     then(&mut world, 120, never(), &["done", "message.expired a custom too_late"]);
@@ -181,10 +181,10 @@ fn a54_a_postponed_text_with_a_delivered_receipt_leaves_its_lane() {
 
 #[test]
 fn the_carriers_segment_count_wins() {
-    let three = Step::Settle(1, SettledAs::Sent { carrier_id: "SM1".to_owned(), segments: Some(3) });
+    let three = Step::Settle(1, Outcome::Sent { carrier_id: "SM1".to_owned(), segments: Some(3) });
     let world = check_after(vec![(3, three)], &["done", "message.sent a custom"]);
     assert_eq!(world.message(1).segments, 3);
-    let none = Step::Settle(1, SettledAs::Sent { carrier_id: "SM1".to_owned(), segments: Some(0) });
+    let none = Step::Settle(1, Outcome::Sent { carrier_id: "SM1".to_owned(), segments: Some(0) });
     assert_eq!(check_after(vec![(3, none)], &["done", "message.sent a custom"]).message(1).segments, 1);
 }
 
@@ -202,7 +202,7 @@ fn only_the_latest_attempt_is_settled_and_only_once() {
         move |world: &TestMachine| Command::Settle {
             message: world.queued[0],
             attempt,
-            settled: Settled { outcome: SettledAs::Unknown, status: None, detail: None },
+            settled: Settled { outcome: Outcome::Unknown, status: None, detail: None },
         }
     };
     let mut world = check_after(vec![(3, later(1)), (4, go(1))], &["started"]);

@@ -2,9 +2,8 @@
 
 use super::steps::{Step, end, go, later, say, sent, start, start_in, start_of, tick};
 use super::*;
-use crate::machine::command::SettledAs;
 use crate::machine::explain::explain_message;
-use crate::model::{Account, Limits, MessageState};
+use crate::model::{Account, Limits, MessageState, Outcome};
 use crate::rules::explain::{Explained, WaitingFor};
 use std::time::Duration;
 
@@ -148,7 +147,7 @@ fn a67_a63_a_retry_has_its_due_time_and_later_texts_wait_behind_it() {
     world.run(11, tick());
     assert_eq!(explained(&world, 1), Explained { waiting_for: Some(WaitingFor::Receipt), ..Explained::default() });
     assert_eq!(explained(&world, 2).waiting_for, Some(WaitingFor::EarlierMessage), "the first is still in flight");
-    world.run(11, Step::Settle(1, SettledAs::NeverWritten));
+    world.run(11, Step::Settle(1, Outcome::NeverWritten));
     let due = world.message(1).not_before;
     assert_eq!(
         explained(&world, 1),
@@ -187,7 +186,7 @@ fn a67_a64_with_the_breaker_open_all_numbers_wait_for_the_probe() {
     for nth in 1..=5 {
         world.run(1, say("a", "x"));
         world.run(1, go(nth));
-        world.run(1, Step::Settle(nth, SettledAs::Unknown));
+        world.run(1, Step::Settle(nth, Outcome::Unknown));
     }
     world.run(1, say("b", "x"));
     let tried_at = world.breaker("main").unwrap().paused.unwrap().until;

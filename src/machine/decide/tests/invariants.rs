@@ -6,9 +6,11 @@ use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::keys::{decode_row, encode_row, kind, live_key};
 use crate::machine::record;
 use crate::machine::rows::{Key, Table};
-use crate::machine::state::{AttemptOutcome, Call, CallRow, Live, Message, Open, Timer};
+use crate::machine::state::{Call, CallRow, Live, Message, Open, Timer};
 use crate::machine::view::{PeopleQueries, Queries, SendingQueries, View};
-use crate::model::{Address, CallId, Direction, E164, Kind, MessageId, MessageState, Phase, Session, Timestamp};
+use crate::model::{
+    Address, AttemptOutcome, CallId, Direction, E164, Kind, MessageId, MessageState, Phase, Session, Timestamp,
+};
 use crate::rules::non_us;
 use std::collections::{BTreeMap, BTreeSet};
 

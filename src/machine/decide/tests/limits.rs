@@ -2,9 +2,8 @@
 
 use super::steps::{go, later, put, refused, say, sent, start, start_of, text, unknown};
 use super::*;
-use crate::machine::command::SettledAs;
 use crate::machine::state::CapOwner;
-use crate::model::{Account, FailureCode, Limits, MessageState};
+use crate::model::{Account, FailureCode, Limits, MessageState, Outcome};
 
 /// A directory in which account `main` has these limits and its numbers have none.
 fn account(limits: &Limits) -> Directory {
@@ -27,8 +26,8 @@ fn retry_after(nth: usize, secs: u64) -> impl FnOnce(&mut TestMachine, u64) -> D
     move |world, at| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
-        let outcome = SettledAs::Later { retry_after: Some(std::time::Duration::from_secs(secs)) };
-        let settled = crate::machine::command::Settled { outcome, status: Some(429), detail: None };
+        let outcome = Outcome::Later { retry_after: Some(std::time::Duration::from_secs(secs)) };
+        let settled = crate::model::Settled { outcome, status: Some(429), detail: None };
         world.run(at, Step::Do(Command::Settle { message: message.id, attempt, settled }))
     }
 }
@@ -37,11 +36,8 @@ fn postponed(nth: usize, status: u16) -> impl FnOnce(&mut TestMachine, u64) -> D
     move |world, secs| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
-        let settled = crate::machine::command::Settled {
-            outcome: SettledAs::Later { retry_after: None },
-            status: Some(status),
-            detail: None,
-        };
+        let settled =
+            crate::model::Settled { outcome: Outcome::Later { retry_after: None }, status: Some(status), detail: None };
         world.run(secs, Step::Do(Command::Settle { message: message.id, attempt, settled }))
     }
 }
@@ -178,8 +174,8 @@ fn a64_the_carriers_retry_after_is_part_of_the_wait() {
         world.run(secs, step);
     }
     let message = world.message(1).id;
-    let outcome = SettledAs::Later { retry_after: Some(std::time::Duration::from_secs(30)) };
-    let settled = crate::machine::command::Settled { outcome, status: Some(429), detail: None };
+    let outcome = Outcome::Later { retry_after: Some(std::time::Duration::from_secs(30)) };
+    let settled = crate::model::Settled { outcome, status: Some(429), detail: None };
     world.run(11, Step::Do(Command::Settle { message, attempt: 1, settled }));
     then(&mut world, 12, say("a", "y"), &["refused rate_limited after 20000 ms"]);
 }
@@ -209,7 +205,7 @@ fn a64_a_refusal_or_our_own_stop_is_not_an_account_failure() {
     for nth in 1..=6 {
         world.run(1, say("a", "x"));
         world.run(1, go(nth));
-        world.run(1, Step::Settle(nth, SettledAs::Interrupted));
+        world.run(1, Step::Settle(nth, Outcome::Interrupted));
     }
     assert_eq!(world.breaker("main"), None);
     for nth in 7..=10 {

@@ -2,8 +2,8 @@
 
 use super::steps::{cancel, end, go, inbound, put, receipt, restart, say_with_key, send, start_in, tick};
 use super::*;
-use crate::machine::command::{Content, SettledAs};
-use crate::model::{Caller, FailureCode, Inbound, OptOutScope, Phase, ReceiptState};
+use crate::machine::command::Content;
+use crate::model::{Caller, FailureCode, Inbound, OptOutScope, Outcome, Phase, ReceiptState};
 use proptest::prelude::*;
 
 const CALLS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -98,7 +98,7 @@ proptest! {
         for _ in 0..10 {
             secs += 80 * 3_600;
             for nth in 1..=world.queued.len() {
-                world.run(secs, Step::Settle(nth, SettledAs::Unknown));
+                world.run(secs, Step::Settle(nth, Outcome::Unknown));
                 world.run(secs, Step::Expire(nth));
             }
             world.run(secs, tick());
@@ -149,13 +149,13 @@ fn step(world: &TestMachine, op: &Op) -> Option<Step> {
             of(nth)?,
             match how % 7 {
                 0 | 1 => {
-                    SettledAs::Sent { carrier_id: "SM".to_owned(), segments: (how > 100).then_some(u16::from(how % 5)) }
+                    Outcome::Sent { carrier_id: "SM".to_owned(), segments: (how > 100).then_some(u16::from(how % 5)) }
                 }
-                2 => SettledAs::Later { retry_after: None },
-                3 => SettledAs::NeverWritten,
-                4 => SettledAs::Unknown,
-                5 => SettledAs::AccountRefused,
-                _ => SettledAs::Refused {
+                2 => Outcome::Later { retry_after: None },
+                3 => Outcome::NeverWritten,
+                4 => Outcome::Unknown,
+                5 => Outcome::AccountRefused,
+                _ => Outcome::Refused {
                     code: match how {
                         0..80 => FailureCode::Blocked,
                         80..160 => FailureCode::OptedOut,

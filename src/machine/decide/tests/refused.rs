@@ -2,10 +2,8 @@
 
 use super::steps::{go, refused, say, sent, start, start_of, unknown};
 use super::*;
-use crate::machine::command::{Settled, SettledAs};
 use crate::machine::explain::explain_message;
-use crate::machine::state::AttemptOutcome;
-use crate::model::{Account, FailureCode, Limits, MessageState};
+use crate::model::{Account, AttemptOutcome, FailureCode, Limits, MessageState, Outcome, Settled};
 use crate::rules::breaker::Reason;
 use crate::rules::explain::WaitingFor;
 use std::time::Duration;
@@ -20,7 +18,7 @@ fn account_refused(nth: usize, detail: &str) -> impl FnOnce(&mut TestMachine, u6
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
         let detail = Some(detail.to_owned());
-        let settled = Settled { outcome: SettledAs::AccountRefused, status: Some(401), detail };
+        let settled = Settled { outcome: Outcome::AccountRefused, status: Some(401), detail };
         let decision = world.run(secs, Step::Do(Command::Settle { message: message.id, attempt, settled }));
         lines(world, &decision)
     }
@@ -161,7 +159,7 @@ fn f06_a_text_expires_while_its_account_is_paused() {
 fn f07_error_detail_explains_the_carriers_code() {
     let mut world = in_flight();
     let message = world.message(1);
-    let outcome = SettledAs::Refused { code: FailureCode::CarrierRejected, carrier_code: Some("21608".to_owned()) };
+    let outcome = Outcome::Refused { code: FailureCode::CarrierRejected, carrier_code: Some("21608".to_owned()) };
     let settled = Settled { outcome, status: Some(400), detail: Some("a trial account".to_owned()) };
     world.run(10, Step::Do(Command::Settle { message: message.id, attempt: 1, settled }));
     let failure = world.message(1).failure.unwrap();

@@ -1,12 +1,12 @@
 //! The steps of a story.
 
 use super::{ANN, START, TestMachine};
-use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Settled, SettledAs};
+use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send};
 use crate::machine::event::Replayed;
 use crate::machine::fingerprint::ErasureKey;
 use crate::model::{
     Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
-    Position, Receipt, ReceiptRef, ReceiptState, Verification, VerificationState,
+    Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, Verification, VerificationState,
 };
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) enum Step {
     /// The dispatcher asks to start an attempt.
     Go(usize),
     /// The dispatcher reports the outcome of the latest attempt.
-    Settle(usize, SettledAs),
+    Settle(usize, Outcome),
     /// The carrier posts a receipt.
     Receipt(usize, ReceiptState, &'static str),
     /// A queued message is cancelled.
@@ -221,22 +221,22 @@ pub(super) fn send(call: &str, content: Content, change: impl FnOnce(&mut Send))
 
 /// The carrier accepts the message.
 pub(super) fn sent(nth: usize) -> Step {
-    Step::Settle(nth, SettledAs::Sent { carrier_id: format!("SMout{nth}"), segments: None })
+    Step::Settle(nth, Outcome::Sent { carrier_id: format!("SMout{nth}"), segments: None })
 }
 
 /// The carrier refuses the message permanently.
 pub(super) fn refused(nth: usize, code: FailureCode) -> Step {
-    Step::Settle(nth, SettledAs::Refused { code, carrier_code: Some("30006".to_owned()) })
+    Step::Settle(nth, Outcome::Refused { code, carrier_code: Some("30006".to_owned()) })
 }
 
 /// The carrier postpones the message.
 pub(super) fn later(nth: usize) -> Step {
-    Step::Settle(nth, SettledAs::Later { retry_after: None })
+    Step::Settle(nth, Outcome::Later { retry_after: None })
 }
 
 /// The attempt got no answer.
 pub(super) fn unknown(nth: usize) -> Step {
-    Step::Settle(nth, SettledAs::Unknown)
+    Step::Settle(nth, Outcome::Unknown)
 }
 
 pub(super) fn delivered(nth: usize) -> Step {

@@ -3,8 +3,8 @@
 use super::super::follow::open;
 use super::*;
 use crate::machine::event::{CommittedFrame, NumberedEvent};
-use crate::machine::state::{Attempt, AttemptOutcome, CapOwner, Lane as LaneRow, Message};
-use crate::model::{Address, Day, Direction, Encoding, MessageState, Position};
+use crate::machine::state::{Attempt, CapOwner, Lane as LaneRow, Message};
+use crate::model::{Address, AttemptOutcome, Day, Direction, Encoding, MessageState, Position};
 use crate::rules::rate;
 
 #[derive(Clone, Copy)]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::machine::Private;
 use crate::machine::event::LateMessage;
-use crate::machine::state::{OptOut, OptOutBy};
-use crate::model::{Address, E164, EventId};
+use crate::machine::state::OptOut;
+use crate::model::{Address, E164, EventId, OptOutBy};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
