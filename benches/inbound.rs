@@ -1,0 +1,353 @@
+//! From a carrier's webhook to the signed event, over HTTP: `cargo bench --bench inbound`.
+//!
+//! Runs the real binary with a durable journal, posts signed texts of callers on the phone over 64 connections, and
+//! waits until the platform's endpoint has every event. `-- --baseline PATH` runs another build in turn with it and
+//! compares the two; `--texts N` and `--rounds N` set the size; `--quick` makes it small.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use hmac::{Hmac, Mac as _};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use sha1::Sha1;
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+/// Callers on the phone; each text goes to the call of the next one.
+const CALLS: usize = 1_000;
+
+/// Connections of the carrier, each with one request in flight.
+const CONNECTIONS: usize = 64;
+
+/// Longer than a round takes anywhere.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const OURS: &str = "+14155550199";
+const ACCOUNT_SID: &str = "AC11223344556677889900aabbccddeeff";
+const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+const API_TOKEN: &str = "a-token-of-this-bench-2f6c1b0d9e8a7f65";
+const WEBHOOK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const DIRECTORY: &str = r#"{
+  "settings": { "in_call_sms": true, "call_lease_minutes": 600 },
+  "numbers": { "+14155550199": { "label": "Support", "account": "main", "limits": {},
+                                 "verification": { "state": "verified", "sms": true, "mms": true } } },
+  "queues": { "support": { "name": "Support", "inbound_numbers": ["+14155550199"] } },
+  "presets": {}, "opt_outs": []
+}"#;
+
+fn main() -> Result<(), Failed> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let value = |name: &str| arguments.iter().position(|one| one == name).and_then(|at| arguments.get(at + 1));
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let number = |name: &str, default: usize| value(name).map_or(Ok(default), |text| text.parse());
+    let (texts, rounds) = if quick { (2_000, 1) } else { (40_000, 5) };
+    let (texts, rounds) = (number("--texts", texts)?, number("--rounds", rounds)?);
+    let mut builds = vec![("this build", PathBuf::from(env!("CARGO_BIN_EXE_offhook")))];
+    builds.extend(value("--baseline").map(|path| ("baseline", PathBuf::from(path))));
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut results: Vec<Vec<Round>> = vec![Vec::new(); builds.len()];
+    for round in 0..rounds {
+        // Each goes first in every second round.
+        for turn in 0..builds.len() {
+            let which = (round + turn) % builds.len();
+            let measured = runtime.block_on(run(&builds[which].1, texts))?;
+            println!("round {}, {}: {measured}", round + 1, builds[which].0);
+            results[which].push(measured);
+        }
+    }
+    let medians: Vec<Round> = results.iter().map(|rounds| median(rounds)).collect();
+    for ((name, _), median) in builds.iter().zip(&medians) {
+        println!("median of {rounds}, {name}: {median}");
+    }
+    if let [this, baseline] = medians[..] {
+        let percent = |this: f64, baseline: f64| (this / baseline - 1.0) * 100.0;
+        println!(
+            "against the baseline: {:+.1} % texts/s, {:+.1} % CPU each",
+            percent(this.per_second, baseline.per_second),
+            percent(this.cpu_us, baseline.cpu_us)
+        );
+    }
+    Ok(())
+}
+
+/// What one round measured.
+#[derive(Clone, Copy)]
+struct Round {
+    /// Texts per second, from the first webhook to the last event.
+    per_second: f64,
+    /// CPU of the gateway's process for each text, in microseconds.
+    cpu_us: f64,
+    /// From a webhook to its acknowledgement, in milliseconds.
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+impl std::fmt::Display for Round {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { per_second, cpu_us, p50_ms, p99_ms } = self;
+        write!(
+            f,
+            "{per_second:.0} texts/s to the signed event, {cpu_us:.1} µs CPU each, acknowledged after {p50_ms:.1} ms \
+            (p99 {p99_ms:.1} ms)"
+        )
+    }
+}
+
+fn median(rounds: &[Round]) -> Round {
+    let middle = |of: fn(&Round) -> f64| {
+        let mut values: Vec<f64> = rounds.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    Round {
+        per_second: middle(|round| round.per_second),
+        cpu_us: middle(|round| round.cpu_us),
+        p50_ms: middle(|round| round.p50_ms),
+        p99_ms: middle(|round| round.p99_ms),
+    }
+}
+
+/// Starts the binary, posts the texts, and waits for their events.
+async fn run(binary: &Path, texts: usize) -> Result<Round, Failed> {
+    let root = std::env::var_os("OFFHOOK_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
+    let home = tempfile::Builder::new().prefix("offhook-inbound-").tempdir_in(root)?;
+    let received = Arc::new(AtomicUsize::new(0));
+    let endpoint = endpoint(Arc::clone(&received)).await?;
+    let gateway = Gateway::start(binary, home.path(), endpoint).await?;
+    for call in 0..CALLS {
+        let body = format!(r#"{{"caller":"{}","queue":"support","agent":"a-1"}}"#, caller(call));
+        let head = format!("Authorization: Bearer {API_TOKEN}\r\nContent-Type: application/json\r\n");
+        let mut connection = TcpStream::connect(gateway.platform).await?;
+        let status = exchange(&mut connection, &request("PUT", &format!("/v1/calls/c{call}"), &head, &body)).await?;
+        if status != 201 {
+            return Err(format!("the call was answered {status}").into());
+        }
+    }
+    let requests: Vec<Vec<Vec<u8>>> =
+        (0..CONNECTIONS).map(|connection| (connection..texts).step_by(CONNECTIONS).map(webhook).collect()).collect();
+    until(|| received.load(Ordering::Relaxed) == CALLS).await?;
+
+    let cpu_before = gateway.cpu()?;
+    let began = Instant::now();
+    let mut posting = JoinSet::new();
+    for requests in requests {
+        let door = gateway.carriers;
+        posting.spawn(async move {
+            let mut connection = TcpStream::connect(door).await?;
+            connection.set_nodelay(true)?;
+            let mut took = Vec::with_capacity(requests.len());
+            for request in requests {
+                let began = Instant::now();
+                match exchange(&mut connection, &request).await? {
+                    200 => took.push(began.elapsed().as_secs_f64() * 1_000.0),
+                    status => return Err(Failed::from(format!("a text was answered {status}"))),
+                }
+            }
+            Ok(took)
+        });
+    }
+    let mut took = Vec::with_capacity(texts);
+    while let Some(one) = posting.join_next().await {
+        took.extend(one??);
+    }
+    until(|| received.load(Ordering::Relaxed) == CALLS + texts).await?;
+    let secs = began.elapsed().as_secs_f64();
+    let cpu_us = (gateway.cpu()? - cpu_before).as_secs_f64() * 1e6 / texts as f64;
+    took.sort_by(f64::total_cmp);
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+    Ok(Round { per_second: texts as f64 / secs, cpu_us, p50_ms: at(0.5), p99_ms: at(0.99) })
+}
+
+/// The platform's endpoint: answers 200 and counts the events. Returns its address.
+async fn endpoint(received: Arc<AtomicUsize>) -> Result<SocketAddr, Failed> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let received = Arc::clone(&received);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let received = Arc::clone(&received);
+                async move {
+                    request.into_body().collect().await?;
+                    received.fetch_add(1, Ordering::Relaxed);
+                    Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::default()))
+                }
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    Ok(address)
+}
+
+async fn until(done: impl Fn() -> bool) -> Result<(), Failed> {
+    let began = Instant::now();
+    while !done() {
+        if began.elapsed() > PATIENCE {
+            return Err("the events did not come".into());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
+/// The caller's number in the `nth` call.
+fn caller(nth: usize) -> String {
+    format!("+1415556{nth:04}")
+}
+
+/// The `nth` text, as a signed webhook of Twilio.
+fn webhook(nth: usize) -> Vec<u8> {
+    let from = caller(nth % CALLS);
+    let sid = format!("SM{nth:032x}");
+    let text = format!("The meter shows {nth:06}, what shall I do next?");
+    let mut parameters = [
+        ("AccountSid", ACCOUNT_SID),
+        ("Body", &text),
+        ("From", &from),
+        ("MessageSid", &sid),
+        ("NumMedia", "0"),
+        ("NumSegments", "1"),
+        ("SmsStatus", "received"),
+        ("To", OURS),
+    ];
+    parameters.sort_unstable();
+    let mut mac = Hmac::<Sha1>::new_from_slice(AUTH_TOKEN.as_bytes()).expect("HMAC takes keys of every length");
+    mac.update(b"https://sms.example.com/carriers/main/messages");
+    for (name, value) in parameters {
+        mac.update(name.as_bytes());
+        mac.update(value.as_bytes());
+    }
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let head = format!(
+        "X-Twilio-Signature: {signature}\r\nContent-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n"
+    );
+    request("POST", "/carriers/main/messages", &head, &body)
+}
+
+fn request(method: &str, path: &str, head: &str, body: &str) -> Vec<u8> {
+    format!("{method} {path} HTTP/1.1\r\nHost: sms.example.com\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+/// Writes a request and reads its response; returns the status. Needs a `Content-Length`, which the gateway sends.
+async fn exchange(connection: &mut TcpStream, request: &[u8]) -> Result<u16, Failed> {
+    connection.write_all(request).await?;
+    let mut read = Vec::with_capacity(1_024);
+    loop {
+        if connection.read_buf(&mut read).await? == 0 {
+            return Err("the gateway closed the connection".into());
+        }
+        let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(&read[..end])?.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).ok_or("no content-length")?;
+        if read.len() >= end + 4 + length.trim().parse::<usize>()? {
+            return Ok(head.split(' ').nth(1).ok_or("no status")?.parse()?);
+        }
+    }
+}
+
+/// A gateway at work, killed when dropped.
+struct Gateway {
+    process: Child,
+    carriers: SocketAddr,
+    platform: SocketAddr,
+}
+
+impl Gateway {
+    async fn start(binary: &Path, home: &Path, endpoint: SocketAddr) -> Result<Self, Failed> {
+        // Free now; whoever takes one meanwhile makes the start fail, and the bench with it.
+        let ports: Vec<SocketAddr> = {
+            let held: Vec<_> = (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+            held.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?
+        };
+        let [carriers, platform, ops] = ports[..] else { unreachable!("three were bound") };
+        let config = format!(
+            r#"data_dir = "data"
+[listen]
+carriers = "{carriers}"
+platform = "{platform}"
+console = "127.0.0.1:0"
+ops = "{ops}"
+[[platform.token]]
+name = "bench"
+scopes = ["send", "calls", "read", "admin"]
+token_file = "api-token"
+[[platform.webhook]]
+name = "main"
+url = "http://{endpoint}/events"
+secret_files = ["webhook-key"]
+[[account]]
+name = "main"
+carrier = "twilio"
+public_url = "https://sms.example.com"
+api_url = "http://127.0.0.1:9"
+account_sid = "{ACCOUNT_SID}"
+auth_token_files = ["auth-token"]
+"#
+        );
+        let files = [
+            ("api-token", API_TOKEN),
+            ("webhook-key", WEBHOOK_KEY),
+            ("auth-token", AUTH_TOKEN),
+            ("directory.json", DIRECTORY),
+            ("offhook.toml", &config),
+        ];
+        for (name, text) in files {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.join(name));
+            file?.write_all(text.as_bytes())?;
+        }
+        let log = fs::File::create(home.join("log"))?;
+        let mut command = Command::new(binary);
+        command.arg("serve").arg("--config").arg(home.join("offhook.toml"));
+        command.arg("--seed").arg(home.join("directory.json"));
+        let process = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let mut gateway = Self { process, carriers, platform };
+        let began = Instant::now();
+        loop {
+            if let Ok(mut connection) = TcpStream::connect(ops).await
+                && exchange(&mut connection, &request("GET", "/readyz", "", "")).await.is_ok_and(|status| status == 200)
+            {
+                return Ok(gateway);
+            }
+            if gateway.process.try_wait()?.is_some() || began.elapsed() > PATIENCE {
+                return Err(format!("it did not start:\n{}", fs::read_to_string(home.join("log"))?).into());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// CPU that the process has used, in user and system.
+    fn cpu(&self) -> Result<Duration, Failed> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // After the name in parentheses, which may hold spaces; times are in hundredths of a second.
+        let after_name = stat.rsplit_once(") ").ok_or("no name")?.1;
+        let fields: Vec<&str> = after_name.split(' ').collect();
+        let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+        Ok(Duration::from_millis(ticks * 10))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ended_before = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
