@@ -13,6 +13,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 const STRING: &str = "a string";
+/// The longest key in bytes that may be a misspelt one.
+const MEANT_MAX: usize = 64;
+
 const LIST: &str = "an array, as in [\"one\", \"two\"]";
 
 /// An object; if it is absent, every field has its default.
@@ -251,9 +254,9 @@ impl<'a> Fields<'a> {
     pub fn no_other_fields(&self, read_only: &[&str]) {
         let known = self.read_keys.borrow();
         for (key, _) in self.object.into_iter().flatten() {
-            if !known.contains(&key.as_str()) && !read_only.contains(&key.as_str()) {
+            if !known.contains(&key.as_str()) && !read_only.contains(&key.as_str()) && self.findings.has_room() {
                 let path = within(&self.path, key);
-                let meant = nearest(key, known.iter().copied());
+                let meant = if key.len() <= MEANT_MAX { nearest(key, known.iter().copied()) } else { None };
                 let meant = meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default();
                 let detail = format!("unknown field `{path}`{meant}; expected one of {}", known.join(", "));
                 self.findings.problem(path, Code::UnknownField, detail);

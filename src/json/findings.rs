@@ -58,12 +58,16 @@ impl Findings {
 
     /// Records a problem; `detail` is a whole sentence.
     pub fn problem(&self, field: String, code: Code, detail: String) {
-        let mut list = self.list.borrow_mut();
-        if list.len() == PROBLEMS_MAX {
-            self.more.set(true);
-            return;
+        if self.has_room() {
+            self.list.borrow_mut().push(Problem { field, code, detail, place: None });
         }
-        list.push(Problem { field, code, detail, place: None });
+    }
+
+    /// Whether one more problem is shown; asked before it is written. If not, it is known that there are more.
+    pub(super) fn has_room(&self) -> bool {
+        let has_room = self.list.borrow().len() < PROBLEMS_MAX;
+        self.more.set(self.more.get() || !has_room);
+        has_room
     }
 
     /// Records a problem of a field; `text` follows its name.
@@ -118,8 +122,14 @@ pub(super) fn element(path: &str, index: usize) -> String {
 
 /// A key as a message may show it: in quotes, on one line, and shortened.
 fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_MAX_CHARACTERS) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
+    let (start, cut) = match text.char_indices().nth(SHOWN_MAX_CHARACTERS) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
+    };
+    let quoted = format!("{start:?}");
+    // Escapes make it longer again.
+    match quoted.char_indices().nth(SHOWN_MAX_CHARACTERS + 2) {
+        Some((end, _)) => format!("{}…", &quoted[..end]),
+        None => format!("{quoted}{cut}"),
     }
 }

@@ -12,15 +12,33 @@ use std::fmt;
 /// Parses `text`; duplicate keys are recorded. The error is the first syntax error.
 pub fn parse(text: &[u8], findings: &Findings) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let tree = Part { path: String::new(), findings }.deserialize(&mut reader)?;
+    let tree = Part { at: At::Root, findings }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(tree)
 }
 
-/// The value at `path`.
+/// A value, and where it stands.
 struct Part<'a> {
-    path: String,
+    at: At<'a>,
     findings: &'a Findings,
+}
+
+/// Where a value stands. It is written as a path only for a problem: a deep document has long paths.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Root,
+    Key(&'a At<'a>, &'a str),
+    Element(&'a At<'a>, usize),
+}
+
+impl At<'_> {
+    fn path(self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Key(object, key) => within(&object.path(), key),
+            Self::Element(list, index) => element(&list.path(), index),
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Part<'_> {
@@ -64,7 +82,7 @@ impl<'de> Visitor<'de> for Part<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Part { path: element(&self.path, list.len()), ..self })? {
+        while let Some(item) = items.next_element_seed(Part { at: At::Element(&self.at, list.len()), ..self })? {
             list.push(item);
         }
         Ok(list.into())
@@ -73,12 +91,44 @@ impl<'de> Visitor<'de> for Part<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let path = within(&self.path, &key);
-            let value = entries.next_value_seed(Part { path: path.clone(), ..self })?;
-            if object.insert(key, value).is_some() {
-                self.findings.problem(path.clone(), Code::MalformedJson, format!("duplicate field `{path}`"));
+            let value = entries.next_value_seed(Part { at: At::Key(&self.at, &key), ..self })?;
+            if object.contains_key(&key) && self.findings.has_room() {
+                let path = At::Key(&self.at, &key).path();
+                let detail = format!("duplicate field `{path}`");
+                self.findings.problem(path, Code::MalformedJson, detail);
             }
+            object.insert(key, value);
         }
         Ok(object.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duplicate_is_found_at_any_depth_and_its_path_is_short() {
+        let long = "\u{7f}".repeat(64);
+        for (text, field) in [
+            (r#"{"a":{"b":[1,{"c":1,"c":2}]}}"#.to_owned(), "a.b[2].c".to_owned()),
+            (r#"{"a":1,"a":2}"#.to_owned(), "a".to_owned()),
+            (format!(r#"{{"{long}":{{"x":1,"x":2}}}}"#), format!("\"{}….x", "\\u{7f}".repeat(11)[..65].to_owned())),
+        ] {
+            let findings = Findings::of("the body");
+            parse(text.as_bytes(), &findings).unwrap();
+            let fields: Vec<_> = findings.problems().into_iter().map(|problem| problem.field).collect();
+            assert_eq!(fields, [field], "{text}");
+        }
+    }
+
+    #[test]
+    fn more_problems_than_are_shown_are_said_to_be_more() {
+        let text = format!("{{{}\"a\":0}}", "\"a\":0,".repeat(2_000));
+        let findings = Findings::of("the body");
+        parse(text.as_bytes(), &findings).unwrap();
+        let problems = findings.problems();
+        assert_eq!(problems.len(), super::super::findings::PROBLEMS_MAX + 1);
+        assert!(problems.last().unwrap().detail.contains("more than"));
     }
 }
