@@ -40,7 +40,7 @@ struct Limits {
     segments_per_second: Option<f64>,
     burst: u32,
     #[schema(required)]
-    segments_per_day: Option<u32>,
+    segments_per_day: Option<u64>,
     day_zone: String,
 }
 

@@ -43,7 +43,7 @@ pub(in crate::http::api) struct Message {
     from: Option<String>,
     #[schema(required)]
     to: Option<String>,
-    #[schema(required)]
+    /// Absent if it could not be read after a cancellation.
     text: Option<String>,
     /// True if the text is no longer kept; otherwise absent.
     #[schema(nullable = false)]
