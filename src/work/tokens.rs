@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+/// The longest use of a token, whatever its carrier says.
+const USE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Keeps an account's access token: fetches it when it is first needed or is about to expire, and fetches once for all
 /// who wait.
 #[derive(Default)]
@@ -55,7 +58,7 @@ impl Tokens {
             Err(no_token) => (Err(no_token), Duration::ZERO),
         };
         self.fetches.fetch_add(1, Ordering::AcqRel);
-        *last = Some(Fetched { by, use_until: began + use_for, token: token.clone() });
+        *last = Some(Fetched { by, use_until: began + use_for.min(USE_MAX), token: token.clone() });
         token.map(Some)
     }
 

@@ -32,7 +32,9 @@ pub(super) fn update<V: View>(
     }
     let reason = match settled.outcome {
         Outcome::NeverWritten | Outcome::Unknown => Some(Reason::CarrierFailing),
-        Outcome::Later { .. } => settled.status.filter(|status| *status >= 500).map(|_| Reason::CarrierFailing),
+        // Without a status there was no access token: the carrier did not answer for the text.
+        Outcome::Later { .. } if settled.status.is_none_or(|status| status >= 500) => Some(Reason::CarrierFailing),
+        Outcome::Later { .. } => None,
         Outcome::AccountRefused => Some(Reason::CredentialsRefused),
         // The carrier was not asked: the gateway stopped, or has no such account.
         Outcome::Interrupted => return,

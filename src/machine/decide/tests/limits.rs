@@ -32,12 +32,11 @@ fn retry_after(nth: usize, secs: u64) -> impl FnOnce(&mut TestMachine, u64) -> D
     }
 }
 
-fn postponed(nth: usize, status: u16) -> impl FnOnce(&mut TestMachine, u64) -> Decision {
+fn postponed(nth: usize, status: Option<u16>) -> impl FnOnce(&mut TestMachine, u64) -> Decision {
     move |world, secs| {
         let message = world.message(nth);
         let attempt = u32::try_from(message.attempts.len()).unwrap();
-        let settled =
-            crate::model::Settled { outcome: Outcome::Later { retry_after: None }, status: Some(status), detail: None };
+        let settled = crate::model::Settled { outcome: Outcome::Later { retry_after: None }, status, detail: None };
         world.run(secs, Step::Do(Command::Settle { message: message.id, attempt, settled }))
     }
 }
@@ -113,12 +112,12 @@ fn a64_a_429_pauses_the_whole_lane() {
     for (secs, step) in [(0, start("a")), (0, start_of("b", BOB)), (10, say("a", "x")), (11, go(1))] {
         world.run(secs, step);
     }
-    postponed(1, 429)(&mut world, 11);
+    postponed(1, Some(429))(&mut world, 11);
     let pause = world.pause(SUPPORT.parse().unwrap()).unwrap();
     assert!(pause.until >= world.now + std::time::Duration::from_millis(500), "{pause:?}");
     assert_eq!(world.breaker("main"), None, "a 429 is not a failure of the account");
     world.run(12, go(1));
-    postponed(1, 429)(&mut world, 12);
+    postponed(1, Some(429))(&mut world, 12);
     assert_eq!(world.pause(SUPPORT.parse().unwrap()).unwrap().laters, 2);
     world.run(14, go(1));
     world.run(14, sent(1));
@@ -139,7 +138,7 @@ fn a64_attempts_in_flight_neither_end_nor_extend_a_pause() {
     retry_after(1, 300)(&mut world, 41);
     let expected = world.now + std::time::Duration::from_secs(300);
     assert_eq!((pause(&world).until, pause(&world).laters), (expected, 1), "as long as Retry-After says");
-    postponed(2, 429)(&mut world, 42);
+    postponed(2, Some(429))(&mut world, 42);
     world.run(43, sent(3));
     world.run(43, refused(4, FailureCode::Blocked));
     assert_eq!((pause(&world).until, pause(&world).laters), (expected, 1));
@@ -226,11 +225,15 @@ fn a64_500_and_above_count_against_the_account() {
     world.run(0, start("a"));
     world.run(1, say("a", "x"));
     world.run(1, go(1));
-    postponed(1, 503)(&mut world, 1);
+    postponed(1, Some(503))(&mut world, 1);
     assert_eq!(world.breaker("main").unwrap().failed_at.len(), 1);
     assert_eq!(world.message(1).state, MessageState::Queued);
     world.run(2, text(ANN, SUPPORT, "hi"));
     world.run(2, go(1));
     world.run(2, later(1));
     assert_eq!(world.breaker("main"), None, "any status below 500 counts as an answer");
+    world.run(60, say("a", "x"));
+    world.run(60, go(2));
+    postponed(2, None)(&mut world, 60);
+    assert_eq!(world.breaker("main").unwrap().failed_at.len(), 1, "without an access token there is no answer");
 }
