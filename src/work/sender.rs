@@ -239,7 +239,10 @@ impl Sender {
             status: None,
             detail: Some("the attempt panicked (bug)".to_owned()),
         });
-        observe::attempt(&account, settled.outcome.kind(), settled.detail.as_deref().unwrap_or_default());
+        // A text that was erased meanwhile was not handed over.
+        if !matches!(settled.outcome, Outcome::Refused { code: FailureCode::CancelledByRequest, .. }) {
+            observe::attempt(&account, settled.outcome.kind(), settled.detail.as_deref().unwrap_or_default());
+        }
         self.settle(id, attempt, settled).await;
     }
 
