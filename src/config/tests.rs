@@ -30,6 +30,15 @@ fn example_is_valid_and_shows_the_defaults() {
 }
 
 #[test]
+fn slashes_at_the_end_of_a_public_url_are_left_out() {
+    let written = "public_url = \"https://sms.example.com\"";
+    assert!(EXAMPLE.contains(written));
+    let config = checked(&EXAMPLE.replace(written, "public_url = \"https://sms.example.com/gw//\"")).unwrap();
+    let to_enter = &config.accounts[0].to_enter;
+    assert!(to_enter.contains("https://sms.example.com/gw/carriers/"), "{to_enter}");
+}
+
+#[test]
 fn example_shows_every_key() {
     let place = secrets();
     let file = place.path().join("offhook.toml");

@@ -11,7 +11,7 @@ pub(super) fn base_url(section: &Section<'_>, key: &'static str, reading: &mut R
         reading.problem(section, key, "has a query: remove the ? and everything after it");
         return None;
     }
-    text.parse().ok()
+    text.trim_end_matches('/').parse().ok()
 }
 
 /// A URL that requests are sent to. A query is allowed.
