@@ -26,7 +26,10 @@ async fn written(world: &Outside, gateway: Gateway) -> String {
 async fn f17_serve_says_what_runs_with_a_line_for_each_thing() {
     let world = world().await;
     let gateway = world.start().await;
-    let log = world.home.says("ready").await;
+    for last in ["door open door=\"carriers\"", "door open door=\"platform\"", "door open door=\"ops\""] {
+        world.home.says(last).await;
+    }
+    let log = world.home.says(": ready").await;
     let doors = world.home.doors;
     for parts in [
         vec!["offhook starts".to_owned(), format!("version=\"{}\"", env!("CARGO_PKG_VERSION"))],
@@ -51,7 +54,7 @@ async fn f17_serve_without_a_directory_warns_that_nothing_can_be_matched_or_sent
     empty["queues"] = json!({});
     let world = Outside::new(CarrierSettings::default(), &empty).await;
     let gateway = world.start().await;
-    let log = world.home.says("ready").await;
+    let log = world.home.says("no text can be matched or sent").await;
     let line =
         log.lines().find(|line| line.contains("no text can be matched or sent")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(" WARN ") && line.contains("--seed"), "{line}");
