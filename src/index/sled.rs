@@ -96,9 +96,7 @@ impl SledIndex {
         Ok(FoundIndex { home, found })
     }
 
-    /// Opens the index in `dir` (`data_dir/index`), or replaces it by an empty one if it is missing, damaged, not
-    /// `owner`'s, or untrusted after an unclean stop of the machine. The caller checks whether it is ahead of the
-    /// journal. Takes at most a minute.
+    /// Opens the index in `dir` for `owner`, as [`FoundIndex::open`] does.
     #[cfg(feature = "test-support")]
     pub fn open(dir: &Path, owner: Owner) -> Result<Opened, RowsFailed> {
         Self::open_in_boot(dir, owner, Boot::of_this_machine())
@@ -136,7 +134,9 @@ impl FoundIndex {
         Some((stamp.owner.journal, stamp.position)).filter(|(_, position)| *position > Position(0))
     }
 
-    /// Opens the index for `owner`, as [`SledIndex::open`] does.
+    /// Opens what was found, or replaces it by an empty index if it is missing, damaged, not `owner`'s, or untrusted
+    /// after an unclean stop of the machine. The caller checks whether it is ahead of the journal. Takes at most a
+    /// minute.
     pub fn open(self, owner: Owner) -> Result<Opened, RowsFailed> {
         self.open_in_boot(owner, Boot::of_this_machine())
     }
