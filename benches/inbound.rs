@@ -273,7 +273,7 @@ struct Gateway {
 
 impl Gateway {
     async fn start(binary: &Path, home: &Path, endpoint: SocketAddr) -> Result<Self, Failed> {
-        // Free now; whoever takes one meanwhile makes the start fail, and the bench with it.
+        // They are free now. If another process takes one meanwhile, the start fails, and the bench with it.
         let ports: Vec<SocketAddr> = {
             let held: Vec<_> = (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
             held.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?

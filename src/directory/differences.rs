@@ -17,7 +17,7 @@ pub struct Differences {
     added: usize,
     /// People whose block is extended.
     widened: usize,
-    /// People whom the document does not block, or blocks less than the gateway does.
+    /// People that the document does not block, or blocks less than the gateway does.
     staying: usize,
 }
 

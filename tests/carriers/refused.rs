@@ -82,7 +82,7 @@ async fn world() -> Outside {
     Outside::new(settings, &stage::directory(&lines, SOON)).await
 }
 
-/// Ten callers in two queues, each of whom is sent a text.
+/// Ten callers in two queues; a text is sent to each.
 async fn ten_texts(world: &Outside) -> Vec<String> {
     let mut callers = Vec::new();
     for nth in 0..TEXTS {
