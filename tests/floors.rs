@@ -136,10 +136,12 @@ fn a_floor_above_a_neighbour_and_more_than_is_allowed_are_breaches() {
 
 #[test]
 fn test_support_adds_items_and_changes_none() {
-    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources(&root) {
         let source = fs::read_to_string(&path).expect("the source can be read");
         let wrong = wrong_test_support(&source);
         assert!(wrong.is_none(), "{}: {}", path.display(), wrong.unwrap_or_default());
+        let path = path.strip_prefix(&root).expect("a source lies under src");
         let program = path.components().any(|part| part.as_os_str() == "main") || path.ends_with("main.rs");
         assert!(!program || !source.contains(TEST_SUPPORT), "{}: the program has no test support", path.display());
     }
