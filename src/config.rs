@@ -65,6 +65,8 @@ pub struct Config {
     pub keep: Keep,
     /// Format and level of the log.
     pub log: Log,
+    /// Whether this is the demo's configuration; never of a file.
+    pub demo: bool,
     /// Allowed but suspicious settings, one line each, for a person.
     pub warnings: Vec<String>,
 }
@@ -125,9 +127,19 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
 
     let warnings = reading.warnings();
     match (data_dir, listen, reading.problems()) {
-        (Some(data_dir), Some(listen), problems) if problems.is_empty() => {
-            Ok(Config { data_dir, storage, listen, tokens, webhooks, accounts, limits, keep, log, warnings })
-        }
+        (Some(data_dir), Some(listen), problems) if problems.is_empty() => Ok(Config {
+            data_dir,
+            storage,
+            listen,
+            tokens,
+            webhooks,
+            accounts,
+            limits,
+            keep,
+            log,
+            demo: false,
+            warnings,
+        }),
         (_, _, problems) => Err(problems),
     }
 }
@@ -180,7 +192,8 @@ impl Config {
         }
         for token in &self.tokens {
             let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.label()).collect();
-            let _ = writeln!(text, "token {} for {}", token.name, scopes.join(", "));
+            let hidden = if token.texts { "" } else { ", without texts" };
+            let _ = writeln!(text, "token {} for {}{hidden}", token.name, scopes.join(", "));
         }
         for endpoint in &self.webhooks {
             let keys = endpoint.secrets.len();

@@ -205,7 +205,10 @@ impl Running {
         let hooks = Hooks::new(accounts.clone(), handle.clone(), readiness.clone(), requests.clone());
         let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
-        let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.with_replays(replays)))];
+        let routers = [
+            (Door::Carriers, hooks.router()),
+            (Door::Platform, api::router(api.with_replays(replays).in_demo(config.demo))),
+        ];
         bound.serve(routers, &stop_doors, &mut doors);
 
         readiness.set(NotReady::Recovering, false);

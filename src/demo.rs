@@ -154,6 +154,7 @@ fn config(
         tokens: vec![Token {
             name: "demo".to_owned(),
             scopes: [Scope::Send, Scope::Calls, Scope::Admin, Scope::Read].into_iter().collect(),
+            texts: true,
             secret: Secret::new(TOKEN),
         }],
         webhooks: vec![Endpoint {
@@ -166,6 +167,7 @@ fn config(
         limits: Limits::default(),
         keep: Keep::default(),
         log: Log::default(),
+        demo: true,
         warnings: Vec::new(),
     }
 }

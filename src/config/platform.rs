@@ -64,6 +64,7 @@ pub(super) fn platform(root: &Section<'_>, reading: &mut Reading<'_>) -> (Vec<To
 fn token(section: &Section<'_>, names: &[&str], others: &[Token], reading: &mut Reading<'_>) -> Option<Token> {
     let name = name(section, names, reading);
     let scopes = scopes(section, reading);
+    let texts = !section.has("texts") || section.flag("texts", reading);
     let secret = secrets::secret_file(section, "token_file", reading);
     section.no_other_keys(reading);
 
@@ -77,7 +78,7 @@ fn token(section: &Section<'_>, names: &[&str], others: &[Token], reading: &mut 
         let at = section.named("token_file");
         reading.warning(format!("{at} has fewer than {TOKEN_CHARACTERS_ADVISED} characters: use openssl rand -hex 32"));
     }
-    Some(Token { name: name?.to_owned(), scopes: scopes?, secret })
+    Some(Token { name: name?.to_owned(), scopes: scopes?, texts, secret })
 }
 
 fn scopes(section: &Section<'_>, reading: &mut Reading<'_>) -> Option<BTreeSet<Scope>> {

@@ -405,6 +405,16 @@ fn f08_check_prints_carrier_urls_and_proxy_instructions() {
 }
 
 #[test]
+fn a_token_gets_texts_unless_that_is_switched_off() {
+    let with = |texts: &str| checked(&EXAMPLE.replace("texts = true", texts));
+    assert!(with("").unwrap().tokens[0].texts && with("texts = true").unwrap().tokens[0].texts);
+    let blind = with("texts = false").unwrap();
+    assert!(!blind.tokens[0].texts && blind.summary().contains("admin, read, without texts\n"), "{}", blind.summary());
+    let wrong = with("texts = \"no\"").unwrap_err().to_string();
+    assert!(wrong.contains("platform.token[\"adapter\"].texts is of type string: write true or false"), "{wrong}");
+}
+
+#[test]
 fn summary_lists_what_would_run() {
     let summary = checked(EXAMPLE).unwrap().summary();
     for line in [

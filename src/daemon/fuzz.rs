@@ -156,8 +156,12 @@ impl Gateway {
         let (engine, handle) = Engine::start(core).expect("a thread can be had");
         let readiness = Readiness::new();
         readiness.set(NotReady::Starting, false);
-        let token =
-            Token { name: "everything".to_owned(), scopes: Scope::ALL.into(), secret: Secret::new("everything") };
+        let token = Token {
+            name: "everything".to_owned(),
+            scopes: Scope::ALL.into(),
+            texts: true,
+            secret: Secret::new("everything"),
+        };
         let link = HttpLink::new(ClientBounds::default());
         let accounts = Accounts::from_iter([Account::http("main", TWILIO.clone(), link)]);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), TaskTracker::new());

@@ -11,6 +11,7 @@ mod events;
 mod explain;
 mod fields;
 mod idempotency;
+mod me;
 mod messages;
 mod openapi;
 mod page;
@@ -76,6 +77,7 @@ pub struct Api {
     queries: Arc<Semaphore>,
     pulls: Arc<Semaphore>,
     replays: Replays,
+    demo: bool,
     clock: fn() -> Timestamp,
 }
 
@@ -113,6 +115,7 @@ impl Api {
             queries: Arc::new(Semaphore::new(QUERIES_MAX)),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             replays: Replays::default(),
+            demo: false,
             clock: super::wall_clock,
         }
     }
@@ -120,6 +123,11 @@ impl Api {
     /// Enables replays of events.
     pub fn with_replays(self, replays: Replays) -> Self {
         Self { replays, ..self }
+    }
+
+    /// Whether this is the gateway of the demo.
+    pub fn in_demo(self, demo: bool) -> Self {
+        Self { demo, ..self }
     }
 
     /// Replaces the clock.

@@ -220,6 +220,7 @@ fn tokens() -> Vec<Token> {
     let token = |name: &str, scopes: &[Scope]| Token {
         name: name.to_owned(),
         scopes: scopes.iter().copied().collect(),
+        texts: name != "blind",
         secret: Secret::new(name),
     };
     vec![
@@ -227,6 +228,8 @@ fn tokens() -> Vec<Token> {
         token("agent", &[Scope::Send]),
         token("telephony", &[Scope::Calls]),
         token("observer", &[Scope::Read]),
+        // Everything but texts.
+        token("blind", &Scope::ALL),
     ]
 }
 

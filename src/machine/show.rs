@@ -94,8 +94,20 @@ pub enum Text<'a> {
     Is(&'a str),
     /// The text is past its retention, or was erased.
     Expired,
+    /// The reader may not see texts.
+    Hidden,
     /// The field is absent: events after the first do not repeat the text.
     LeftOut,
+}
+
+impl Text<'_> {
+    /// The text as a reader sees it who may see texts, or may not.
+    pub fn shown_to(self, texts: bool) -> Self {
+        match self {
+            Self::Is(_) | Self::Expired if !texts => Self::Hidden,
+            _ => self,
+        }
+    }
 }
 
 /// Returns a message's JSON object.
@@ -116,6 +128,8 @@ struct MessageShown<'a> {
     text: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     text_expired: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    text_hidden: bool,
     encoding: Encoding,
     segments: u16,
     warnings: Vec<Warning>,
@@ -170,10 +184,11 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
         to,
         text: match text {
             Text::Is(text) => Some(Some(text)),
-            Text::Expired => Some(None),
+            Text::Expired | Text::Hidden => Some(None),
             Text::LeftOut => None,
         },
         text_expired: matches!(text, Text::Expired),
+        text_hidden: matches!(text, Text::Hidden),
         encoding: message.encoding,
         segments: message.segments,
         warnings,
@@ -207,6 +222,28 @@ pub struct RenderedEvent {
     pub kind: &'static str,
     /// Its JSON document.
     pub body: Vec<u8>,
+}
+
+impl RenderedEvent {
+    /// Its JSON document as a reader sees it who may see texts, or may not.
+    pub fn for_texts(&self, texts: bool) -> Cow<'_, [u8]> {
+        if texts { Cow::Borrowed(&*self.body) } else { without_text(&self.body) }
+    }
+}
+
+/// An event's document without the text of its message, if it has one.
+fn without_text(body: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(body, b"\"text\":").is_none() {
+        return Cow::Borrowed(body);
+    }
+    let mut document: Value = serde_json::from_slice(body).expect("an event was rendered as JSON");
+    let Some(data) = document["data"].as_object_mut().filter(|data| data.contains_key("text")) else {
+        return Cow::Borrowed(body);
+    };
+    data.insert("text".to_owned(), Value::Null);
+    data.insert("text_hidden".to_owned(), Value::Bool(true));
+    data.shift_remove("text_expired");
+    Cow::Owned(document.to_string().into_bytes())
 }
 
 impl std::fmt::Debug for RenderedEvent {

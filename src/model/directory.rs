@@ -11,9 +11,9 @@ pub use versions::{Resource, Versions};
 use super::number::E164;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
+use std::{fmt, iter};
 
 /// The text is not a valid name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -165,6 +165,14 @@ impl Directory {
     pub fn language_of(&self, queue: &QueueId) -> Language {
         let own = self.inherited(queue, |queue| queue.language.clone());
         own.unwrap_or_else(|| self.settings.default_language.clone())
+    }
+
+    /// The languages in use: the default one, and those of queues, presets and the settings' texts.
+    pub fn languages(&self) -> BTreeSet<&Language> {
+        let settings = &self.settings;
+        let texts = [&settings.closing.texts, &settings.auto_reply.texts].into_iter().flat_map(BTreeMap::keys);
+        let queues = self.queues.values().filter_map(|queue| queue.language.as_ref());
+        iter::once(&settings.default_language).chain(queues).chain(self.presets.keys()).chain(texts).collect()
     }
 
     /// A property of the queue itself, else of the nearest parent that sets it (A42).

@@ -30,5 +30,6 @@ mod self_signed;
 mod shared;
 mod strangers;
 mod systemd;
+mod texts;
 mod unit;
 mod upgrade;

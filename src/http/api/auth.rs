@@ -18,6 +18,8 @@ pub struct Token {
     pub name: String,
     /// Its scopes.
     pub scopes: BTreeSet<Scope>,
+    /// Whether it may read texts and media.
+    pub texts: bool,
     /// The secret, sent as `Authorization: Bearer`.
     pub secret: Secret,
 }
@@ -64,7 +66,7 @@ impl From<Vec<Token>> for Tokens {
 }
 
 fn by_secret(tokens: Vec<Token>) -> BySecret {
-    let actor = |Token { name, scopes, secret }| (secret, Arc::new(Actor { name, scopes, texts: true }));
+    let actor = |Token { name, scopes, texts, secret }| (secret, Arc::new(Actor { name, scopes, texts }));
     tokens.into_iter().map(actor).collect()
 }
 
@@ -147,14 +149,16 @@ mod tests {
         let token = |name: &str, secret: &str| Token {
             name: name.to_owned(),
             scopes: [Scope::Read].into_iter().collect(),
+            texts: name != "two",
             secret: Secret::new(secret),
         };
         let tokens = Tokens::from(vec![token("one", "first"), token("two", "second")]);
         let actor = tokens.actor(b"second").unwrap();
-        assert_eq!(*actor, Actor { name: "two".to_owned(), scopes: [Scope::Read].into_iter().collect(), texts: true });
+        assert_eq!(*actor, Actor { name: "two".to_owned(), scopes: [Scope::Read].into_iter().collect(), texts: false });
         assert!(actor.require(Some(Scope::Read)).is_ok() && actor.require(Some(Scope::Send)).is_err());
         tokens.replace(vec![token("two", "third")]);
-        assert_eq!((tokens.actor(b"second"), tokens.actor(b"third").map(|actor| actor.texts)), (None, Some(true)));
+        assert_eq!((tokens.actor(b"second"), tokens.actor(b"third").map(|actor| actor.texts)), (None, Some(false)));
+        assert!(tokens.actor(b"first").is_none());
     }
 
     #[test]

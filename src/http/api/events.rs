@@ -67,7 +67,8 @@ pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
     // The permit is held until the response, or until the stream ends.
     let permit = Arc::clone(&api.pulls).try_acquire_owned().map_err(|_| overloaded())?;
 
-    let mut pull = Pull { reads: api.reads.clone(), readiness: api.readiness.clone(), after };
+    let texts = request.actor.texts;
+    let mut pull = Pull { reads: api.reads.clone(), readiness: api.readiness.clone(), after, texts };
     pull.check_cursor()?;
     if stream {
         return Ok(pull.into_stream(permit));
@@ -77,7 +78,7 @@ pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
         let found = pull.next(limit).await?;
         let time_is_up = Instant::now() >= until || pull.is_draining();
         if !found.events.is_empty() || (found.at_the_end && time_is_up) {
-            return Ok(page(&found.events, pull.after));
+            return Ok(page(&found.events, pull.after, texts));
         }
         if found.at_the_end {
             pull.wait(until.min(Instant::now() + CHECK_EVERY)).await;
@@ -111,6 +112,8 @@ struct Pull {
     readiness: Readiness,
     /// The last event read, or a cursor after the last frame scanned.
     after: Option<EventId>,
+    /// Whether the client may see texts.
+    texts: bool,
 }
 
 /// A batch of events.
@@ -191,7 +194,7 @@ impl Streaming {
         loop {
             if let Some(event) = self.found.pop_front() {
                 self.last_sent = Instant::now();
-                return Some(stream_event(&event));
+                return Some(stream_event(&event, self.pull.texts));
             }
             if self.pull.is_draining() {
                 return None;
@@ -237,9 +240,10 @@ fn read(reads: &Reads, after: Option<EventId>, limit: usize) -> Result<(Found, O
     Ok((Found { events, at_the_end: false }, reached))
 }
 
-/// A page of events, each with the same bytes as when it is pushed.
-fn page(events: &[RenderedEvent], after: Option<EventId>) -> Response {
-    let items: Vec<_> = events.iter().map(|event| String::from_utf8_lossy(&event.body)).collect();
+/// A page of events, each with the same bytes as when it is pushed, but for texts that the client may not see.
+fn page(events: &[RenderedEvent], after: Option<EventId>, texts: bool) -> Response {
+    let items: Vec<_> =
+        events.iter().map(|event| String::from_utf8_lossy(&event.for_texts(texts)).into_owned()).collect();
     let next = after.map_or_else(|| "null".to_owned(), |after| format!("\"{}\"", cursor(after)));
     let mut response = Response::new(Body::from(format!("{{\"items\":[{}],\"next_cursor\":{next}}}", items.join(","))));
     let headers = response.headers_mut();
@@ -249,7 +253,7 @@ fn page(events: &[RenderedEvent], after: Option<EventId>) -> Response {
 }
 
 /// An event in the `text/event-stream` format. Its JSON contains no line break.
-fn stream_event(event: &RenderedEvent) -> Event {
-    let body = String::from_utf8_lossy(&event.body);
-    Event::default().id(cursor(event.id)).event(event.kind).data(body)
+fn stream_event(event: &RenderedEvent, texts: bool) -> Event {
+    let body = event.for_texts(texts);
+    Event::default().id(cursor(event.id)).event(event.kind).data(String::from_utf8_lossy(&body))
 }

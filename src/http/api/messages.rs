@@ -57,13 +57,13 @@ const TRANSCRIPT_MAX: usize = 20_000;
 )]
 pub(super) async fn send(api: &Api, request: ApiRequest) -> Answered {
     let send = read_send(&request)?;
-    let key = send.key;
+    let (key, texts) = (send.key, request.actor.texts);
     match api.decide(Command::Send(send), key).await? {
         Reply::Message { message, text } => {
             let text = text.as_deref().map_or(Text::Expired, Text::Is);
-            Ok(json(StatusCode::ACCEPTED, &show::message(&message, text)))
+            Ok(json(StatusCode::ACCEPTED, &show::message(&message, text.shown_to(texts))))
         }
-        Reply::Again(position) => send_again(api, position).await.map(replayed),
+        Reply::Again(position) => send_again(api, position, texts).await.map(replayed),
         _ => Err(unexpected_reply("send")),
     }
 }
@@ -114,7 +114,7 @@ fn content(fields: &Fields<'_>) -> Option<Content> {
 }
 
 /// Repeats the response of an earlier request, from the frame that holds it.
-async fn send_again(api: &Api, position: Position) -> Answered {
+async fn send_again(api: &Api, position: Position, texts: bool) -> Answered {
     let frame = api.frame(position).await?;
     let queued = frame.events.iter().find_map(|event| match &event.event {
         Event::MessageQueued { message, text, .. } => Some((message, text)),
@@ -122,7 +122,7 @@ async fn send_again(api: &Api, position: Position) -> Answered {
     });
     let (message, text) = queued.ok_or_else(storage_unavailable)?;
     let text = text.kept().map_or(Text::Expired, |text| Text::Is(text));
-    Ok(json(StatusCode::ACCEPTED, &show::message(message, text)))
+    Ok(json(StatusCode::ACCEPTED, &show::message(message, text.shown_to(texts))))
 }
 
 /// `GET /v1/messages/{message_id}`.
@@ -135,11 +135,11 @@ async fn send_again(api: &Api, position: Position) -> Answered {
     responses((status = 200, description = "The message.", body = openapi::Message))
 )]
 pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
-    let id = message_id(&request)?;
+    let (id, texts) = (message_id(&request)?, request.actor.texts);
     let document = api
         .query(move |reads, _| {
             let found = reads.ask(|view| view.message(id)).map_err(|failed| storage_failed(&failed))?;
-            document(reads, &found.ok_or_else(no_message)?)
+            document(reads, &found.ok_or_else(no_message)?, texts)
         })
         .await?;
     Ok(json(StatusCode::OK, &document))
@@ -153,8 +153,11 @@ pub(super) fn no_message() -> Refusal {
     Refusal::new(Code::NotFound, "no such message: use an id from a response or an event")
 }
 
-/// A message with its text, which is only in the journal.
-fn document(reads: &Reads, message: &Message) -> Result<Value, Refusal> {
+/// A message with its text, which is only in the journal. It is not read for an actor that may not see texts.
+pub(super) fn document(reads: &Reads, message: &Message, texts: bool) -> Result<Value, Refusal> {
+    if !texts {
+        return Ok(show::message(message, Text::Hidden));
+    }
     let text = reads.text(message.id).map_err(|failed| storage_failed(&failed))?;
     Ok(show::message(message, text.as_deref().map_or(Text::Expired, Text::Is)))
 }
@@ -169,7 +172,7 @@ fn document(reads: &Reads, message: &Message) -> Result<Value, Refusal> {
     responses((status = 200, description = "The cancelled message.", body = openapi::Message))
 )]
 pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
-    let command = Command::Cancel(message_id(&request)?);
+    let (command, texts) = (Command::Cancel(message_id(&request)?), request.actor.texts);
     match api.decide(command, None).await? {
         Reply::Message { message, .. } => {
             let id = message.id;
@@ -179,7 +182,7 @@ pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
                 Ok(text) => text.as_deref().map_or(Text::Expired, Text::Is),
                 Err(_) => Text::LeftOut,
             };
-            Ok(json(StatusCode::OK, &show::message(&message, text)))
+            Ok(json(StatusCode::OK, &show::message(&message, text.shown_to(texts))))
         }
         _ => Err(unexpected_reply("cancel")),
     }
@@ -195,7 +198,7 @@ pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
     responses((status = 200, description = "A page.", body = openapi::Transcript))
 )]
 pub(super) async fn transcript(api: &Api, request: ApiRequest) -> Answered {
-    let id = call_id(&request)?;
+    let (id, texts) = (call_id(&request)?, request.actor.texts);
     let page = request.query.page()?;
     let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| invalid_cursor())).transpose()?;
     api.query(move |reads, now| {
@@ -207,7 +210,8 @@ pub(super) async fn transcript(api: &Api, request: ApiRequest) -> Answered {
             Some(transcript_page(view, last, after, page.limit, TRANSCRIPT_MAX))
         });
         let found = found.map_err(|failed| storage_failed(&failed))?.ok_or_else(no_call)?;
-        let items: Vec<_> = found.messages.iter().map(|message| document(reads, message)).collect::<Result<_, _>>()?;
+        let items = found.messages.iter().map(|message| document(reads, message, texts));
+        let items: Vec<_> = items.collect::<Result<_, _>>()?;
         let next = found.messages.last().filter(|_| found.more).map(|last| last.id.to_string());
         let mut page = page_document(&items, next.as_deref());
         page["oldest_left_out"] = object!(found.oldest_left_out);

@@ -5,12 +5,14 @@
 
 mod calls;
 mod directory;
+mod me;
 mod messages;
 mod parameters;
 mod scalars;
 
 pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
 pub(super) use directory::{Number, NumberPage, Preset, PresetPage, Queue, QueuePage, Settings};
+pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessageSend, Transcript};
 pub(super) use parameters::{
     CallFilter, CallPath, KeyHeader, MessagePath, NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QueuePath,

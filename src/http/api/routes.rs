@@ -2,7 +2,7 @@
 
 use super::auth::Scope;
 use super::openapi::OPENAPI;
-use super::{Answered, Api, ApiRequest, calls, directory, events, explain, messages, replay};
+use super::{Answered, Api, ApiRequest, calls, directory, events, explain, me, messages, replay};
 use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
@@ -104,6 +104,7 @@ routes! {
     Get "/v1/presets" Some(Scope::Read) => directory::presets ["language", "limit", "cursor"];
     Get "/v1/presets/{language}/{preset_id}" Some(Scope::Read) => directory::preset;
     Get "/v1/settings" Some(Scope::Read) => directory::settings;
+    Get "/v1/me" None => me::me;
     Get "/v1/openapi.json" None => openapi_json;
 }
 

@@ -3,11 +3,13 @@ mod directory;
 mod drain;
 mod events;
 mod explain;
+mod me;
 mod messages;
 mod openapi;
 mod refusals;
 mod replay;
 mod requirements;
+mod texts;
 
 use crate::http::test_gateway::{Answer, TestGateway};
 
@@ -24,6 +26,15 @@ fn shown(answer: &Answer, status: u16) -> serde_json::Value {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     answer.json()
+}
+
+/// The path of a route with a value for each parameter; those of the directory exist in the example directory.
+fn sample(path: &str) -> String {
+    let path = path.replace("{call_id}", "c-1").replace("{message_id}", "msg_x");
+    let path = path.replace("{e164}", "%2B12065550100").replace("{queue_id}", "support");
+    let path = path.replace("{language}/{preset_id}", "en/welcome");
+    assert!(!path.contains('{'), "{path}: say here what its parameter may be");
+    path
 }
 
 /// Removes the rate limits of all numbers.

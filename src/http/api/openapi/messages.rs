@@ -48,6 +48,9 @@ pub(in crate::http::api) struct Message {
     /// True if the text is no longer kept; otherwise absent.
     #[schema(nullable = false)]
     text_expired: Option<bool>,
+    /// True if the token has `texts = false`; otherwise absent. The text is null then.
+    #[schema(nullable = false)]
+    text_hidden: Option<bool>,
     encoding: Encoding,
     segments: u32,
     warnings: Vec<Warning>,

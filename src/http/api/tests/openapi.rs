@@ -115,6 +115,7 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
         ("/v1/presets", "/v1/presets"),
         ("/v1/presets/{language}/{preset_id}", "/v1/presets/en/welcome"),
         ("/v1/settings", "/v1/settings"),
+        ("/v1/me", "/v1/me"),
         ("/v1/openapi.json", "/v1/openapi.json"),
     ] {
         check("get", path, world.get(real).await);

@@ -1,6 +1,6 @@
 //! Every refusal of the API, by its code.
 
-use super::{check, quick, without_limits};
+use super::{check, quick, sample, without_limits};
 use crate::http::api::routes::ROUTES;
 use crate::http::test_gateway::{Answer, CALLER, TestGateway, anonymous, call, form, request, signed};
 use crate::machine::command::{Command, Reply};
@@ -316,9 +316,7 @@ async fn f14_an_empty_query_value_is_refused() {
 async fn f14_an_unknown_query_parameter_is_refused_on_every_route() {
     let world = TestGateway::new();
     for route in ROUTES {
-        let path = route.path.replace("{call_id}", "c-1").replace("{e164}", "%2B12065550100");
-        let path = path.replace("{message_id}", "msg_x").replace("{queue_id}", "support");
-        let path = path.replace("{language}/{preset_id}", "en/welcome");
+        let path = sample(route.path);
         let request = request(route.verb.word(), &format!("{path}?colour=blue")).body(Body::empty()).unwrap();
         let answer = world.ask(request).await;
         check(&answer, 400, "unknown_field");

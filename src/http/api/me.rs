@@ -1,0 +1,28 @@
+//! Who asks, and what it may do here.
+
+use super::{Answered, Api, ApiRequest, openapi};
+use crate::http::answer::json;
+use axum::http::StatusCode;
+use serde_json::json as object;
+
+/// `GET /v1/me`.
+#[utoipa::path(
+    get,
+    path = "/v1/me",
+    operation_id = "me",
+    summary = "Gets who asks, with its scopes, and what this gateway is.",
+    responses((status = 200, description = "Who asks.", body = openapi::Me))
+)]
+pub(super) async fn me(api: &Api, request: ApiRequest) -> Answered {
+    let scopes: Vec<_> = request.actor.scopes.iter().map(|scope| scope.label()).collect();
+    let document = object!({
+        "kind": "token",
+        "name": request.actor.name,
+        "scopes": scopes,
+        "texts": request.actor.texts,
+        "build": env!("CARGO_PKG_VERSION"),
+        "demo": api.demo,
+        "languages": api.reads.directory().languages(),
+    });
+    Ok(json(StatusCode::OK, &document))
+}
