@@ -2,6 +2,7 @@
 //!
 //! Invariant: an event is rendered from its frame alone, so rendering it again gives the same bytes.
 
+pub mod resources;
 mod thread;
 
 pub use thread::CONTACTS;

@@ -2,9 +2,8 @@
 
 use super::fields::number as read_number;
 use super::{Answered, Api, ApiRequest, openapi, storage_failed};
-use crate::directory::render;
 use crate::http::answer::json;
-use crate::machine::show;
+use crate::machine::show::{self, resources};
 use crate::machine::view::{Queries, SendingQueries, View};
 use crate::model::{
     Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Resource, Timestamp, measure,
@@ -82,7 +81,7 @@ fn number_document(
     let outbound = directory.queues.iter().filter(|(_, queue)| queue.outbound_numbers.contains(&number));
     let lane = view.lane(number);
     let mut document = object!({ "number": number.to_string() });
-    extend(&mut document, render::number(entry));
+    extend(&mut document, resources::number(entry));
     document["verification"] = show::verification(&entry.verification);
     document["queues"] = object!({
         "inbound": directory.owner_of(number),
@@ -172,7 +171,7 @@ pub(super) async fn queue(api: &Api, request: ApiRequest) -> Answered {
 
 fn queue_document(directory: &Directory, id: &QueueId, queue: &Queue) -> Value {
     let mut document = object!({ "id": id });
-    extend(&mut document, render::queue(queue));
+    extend(&mut document, resources::queue(queue));
     document["language"] = object!(directory.language_of(id));
     document
 }
@@ -234,7 +233,7 @@ pub(super) async fn preset(api: &Api, request: ApiRequest) -> Answered {
 fn preset_document(language: &Language, id: &PresetId, preset: &Preset) -> Value {
     let measured = measure(&preset.text);
     let mut document = object!({ "language": language, "id": id });
-    extend(&mut document, render::preset(preset));
+    extend(&mut document, resources::preset(preset));
     document["encoding"] = object!(measured.encoding);
     document["segments"] = object!(measured.segments);
     document["warnings"] = object!(measured.warnings());
