@@ -2,6 +2,7 @@
 //!
 //! Input is parsed into these types at the edge; code past the edge does not validate again.
 
+mod actor;
 mod call;
 mod directory;
 #[cfg(feature = "test-support")]
@@ -17,13 +18,14 @@ mod text;
 mod time;
 mod whole;
 
+pub use actor::{Action, Actor, AuditEntry};
 pub use call::{
     Agent, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session, call_type,
 };
 pub use directory::{
-    Account, AutoReply, Change, Closing, Directory, InvalidName, Json, Language, Limits, NonUs, NonUsRule, Number,
-    OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Resource, Settings,
-    UnknownSender, Verification, VerificationState, Versions,
+    Account, AutoReply, Change, Closing, Directory, Expected, InvalidName, Json, Language, Limits, NonUs, NonUsRule,
+    Number, OnlyIf, OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Resource,
+    Settings, UnknownSender, Verification, VerificationState, Versions,
 };
 pub use id::{EventId, InvalidId, MediaId, MessageId, Position};
 pub use inbound::{Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Receipt, ReceiptRef, ReceiptState};

@@ -143,7 +143,7 @@ shared_keys = [{ id = "k", algorithm = "MD5", secret_file = "absent", colour = 1
              write it as in \"10.0.0.5\" or \"10.0.0.0/16\"",
             "20:8: platform.token[\"Adapter\"].name \"Adapter\" is not a valid name: use 1 to 32 of a-z 0-9 _ -",
             "21:10: platform.token[\"Adapter\"].scopes names \"sned\": did you mean \"send\"? use some of send, \
-             calls, admin, read",
+             calls, admin, read, operate",
             "22:14: platform.token[\"Adapter\"].token_file \"empty\" is empty: write the secret to it",
             "26:7: platform.webhook[\"main\"].url is neither http nor https: write it as in \
              \"https://sms.example.com\"",
@@ -172,7 +172,7 @@ fn missing_keys_are_reported_at_their_table() {
             "1:1: account[1].name is missing: give a short one, as in name = \"main\"",
             "1:1: account[1].carrier is missing: give one, as in carrier = \"twilio\"",
             "2:1: platform.token[1].name is missing: give a short one, as in name = \"main\"",
-            "2:1: platform.token[1].scopes is missing: give some of send, calls, admin, read",
+            "2:1: platform.token[1].scopes is missing: give some of send, calls, admin, read, operate",
             "2:1: platform.token[1].token_file is missing: give the file that contains the secret",
             "3:1: account[2].name is missing: give a short one, as in name = \"main\"",
             "3:1: account[2].public_url is missing: give the URL at which the carrier reaches the carriers' door, as \

@@ -11,7 +11,7 @@ use crate::engine::{Core, EngineFailed};
 use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
 use crate::machine::view::{PeopleQueries, Queries};
-use crate::model::{Change, Directory, Position};
+use crate::model::{Actor, Change, Directory, Position};
 use crate::rules;
 use std::path::{Path, PathBuf};
 
@@ -122,7 +122,7 @@ fn change(core: &mut Core, config: &Config, document: &Path, force: bool) -> Res
     let Document { directory, opt_outs } = after;
     if known.has_directory {
         let changes = Change::from_to(&known.document.directory, &directory);
-        commit(core, Command::ChangeDirectory { changes, force })?;
+        commit(core, Command::ChangeDirectory { changes, force, only_if: None, by: Actor::command_line() })?;
     } else {
         // People may have said STOP before there was a directory, so opt-outs must be added: loading them as a seed
         // would replace them.

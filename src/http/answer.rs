@@ -1,6 +1,6 @@
 //! Responses of our doors: JSON documents, and refusals as RFC 9457 problems.
 
-use crate::rules::refusal::{Code, Refusal};
+use crate::rules::refusal::{Code, FieldError, Refusal};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -29,7 +29,15 @@ pub(super) fn problem(refusal: &Refusal) -> Response {
     if let Some(oldest) = &refusal.oldest_cursor {
         problem["oldest"] = json!(oldest);
     }
+    if !refusal.errors.is_empty() {
+        let error =
+            |error: &FieldError| json!({ "field": error.field, "code": error.code.word(), "detail": error.detail });
+        problem["errors"] = refusal.errors.iter().map(error).collect();
+    }
     let mut response = answer(status, HeaderValue::from_static("application/problem+json"), &problem);
+    if let Some(etag) = refusal.etag.as_deref().and_then(|etag| HeaderValue::try_from(etag).ok()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
     if let Some(wait_ms) = retry_after_ms(refusal) {
         // Whole seconds, rounded up, so that a retry at that time is not early.
         let seconds = wait_ms.div_ceil(1_000).max(1);

@@ -20,7 +20,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Actor, Scope, Token, Tokens};
+pub use auth::{Client, Scope, Token, Tokens};
 
 use self::idempotency::{Held, InFlight};
 use super::answer::{encoded, internal, problem};
@@ -83,7 +83,7 @@ pub struct Api {
 
 /// An authorized and fully read request.
 struct ApiRequest {
-    actor: Arc<Actor>,
+    client: Arc<Client>,
     headers: HeaderMap,
     /// The path of the request line.
     path: String,
@@ -147,8 +147,8 @@ impl Api {
     /// Checks credential, scope, query and body, then calls the route's handler.
     async fn authorize_and_route(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
         let (mut head, body) = request.into_parts();
-        let actor = self.actor(&head)?;
-        actor.require(route.scope)?;
+        let client = self.client(&head)?;
+        client.require(route.scope)?;
         let query = Query::read(head.uri.query().unwrap_or_default(), route.query)?;
         let params = RawPathParams::from_request_parts(&mut head, &())
             .await
@@ -156,7 +156,7 @@ impl Api {
         let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let body = if route.verb.has_body() { self::body(&head.headers, body).await? } else { Bytes::new() };
         let request =
-            ApiRequest { actor, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
+            ApiRequest { client, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
         // From here on the write may reach the engine.
         if let Some(may_be_done) = head.extensions.get::<MayBeDone>().filter(|_| route.verb.writes()) {
             may_be_done.set();
@@ -167,7 +167,7 @@ impl Api {
     /// Refuses a request that matches no route; without a valid token the refusal is a 401.
     async fn not_found(self: Arc<Self>, refusal: Refusal, request: Request) -> Response {
         let (head, _) = request.into_parts();
-        let refusal = self.actor(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
+        let refusal = self.client(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
         let response = problem(&refusal);
         observe::api_request("other", "elsewhere", response.status(), Some(refusal.code.word()));
         response

@@ -375,6 +375,7 @@ fn tree_name(table: Table) -> String {
         Table::Messages(Day(day)) => format!("messages.{day}"),
         Table::Idempotency(Day(day)) => format!("idempotency.{day}"),
         Table::Contacts(Month(month)) => format!("contacts.{month}"),
+        Table::Audit(Month(month)) => format!("audit.{month}"),
     }
 }
 
@@ -389,6 +390,7 @@ fn table_named(name: &[u8]) -> Option<Table> {
         "messages" => Some(Table::Messages(Day(number))),
         "idempotency" => Some(Table::Idempotency(Day(number))),
         "contacts" => Some(Table::Contacts(Month(number))),
+        "audit" => Some(Table::Audit(Month(number))),
         _ => None,
     }
 }

@@ -10,12 +10,12 @@ pub use directory::directory_from;
 use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
-    answered_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key, message_key,
-    open_key, parked_key, state_key, strangers_key, timer_key,
+    answered_key, audit_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key,
+    message_key, open_key, parked_key, state_key, strangers_key, timer_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
-use super::state::{Answered, CallRow, Gateway, Lane, Live, Message, Open, OptOut, Timer};
+use super::state::{Answered, Audited, CallRow, Gateway, Lane, Live, Message, Open, OptOut, Timer};
 use crate::model::{Address, Day, E164, MessageState, OptOutBy};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -23,13 +23,13 @@ use crate::rules::opt_out::Block;
 /// Returns the writes of a frame, in order.
 pub fn apply(frame: &CommittedFrame) -> Vec<Write> {
     let mut writes = Vec::with_capacity(frame.events.len() * 2);
-    for event in &frame.events {
-        apply_event(event, frame, &mut writes);
+    for (index, event) in (0..).zip(&frame.events) {
+        apply_event(event, index, frame, &mut writes);
     }
     writes
 }
 
-fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<Write>) {
+fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes: &mut Vec<Write>) {
     match &event.event {
         Event::GatewayStarted => {
             // Whether a directory was loaded is in a row of its own, so that this need not be read here.
@@ -158,6 +158,11 @@ fn apply_event(event: &NumberedEvent, frame: &CommittedFrame, writes: &mut Vec<W
             writes.push(Write::Delete(timer_key(*due, &Timer::Lease(call.clone()))));
         }
         Event::StrangerAnswered { kind, answers } => put(writes, strangers_key(*kind), answers),
+        Event::Audited { actor, action, entry } => {
+            let (actor, entry) = (actor.clone(), entry.clone());
+            let row = Audited { at: frame.at, actor, action: *action, entry };
+            put(writes, audit_key(frame.at, frame.position, index), &row);
+        }
     }
 }
 
@@ -198,7 +203,7 @@ fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
             Table::Messages(day) => messages = messages.max(Some(Day(day.0 + 1))),
             Table::Idempotency(day) => answers = answers.max(Some(Day(day.0 + 1))),
             Table::Contacts(month) => contacts = contacts.max(Some(month.next())),
-            Table::State => {}
+            Table::State | Table::Audit(_) => {}
         }
     }
     for (kind, since) in [(kind::MESSAGES_SINCE, messages), (kind::ANSWERS_SINCE, answers)] {

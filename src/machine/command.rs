@@ -4,8 +4,8 @@ use super::event::{CallShown, Replayed};
 use super::fingerprint::ErasureKey;
 use super::state::{Ended, Message};
 use crate::model::{
-    Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, InboundItem, IntakeOutcome,
-    Language, MessageId, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp, Verification,
+    Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, InboundItem, IntakeOutcome,
+    Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp, Verification,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
@@ -29,6 +29,10 @@ pub enum Command {
         changes: Vec<Change>,
         /// Allow assigning the global outbound number (A38).
         force: bool,
+        /// The state in which the change applies; refused in any other.
+        only_if: Option<OnlyIf>,
+        /// Who changes it.
+        by: Actor,
     },
     /// A carrier reported the verification of one of our numbers (R30, A39). The worker that asks is still to be built.
     Verified {

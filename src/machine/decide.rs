@@ -42,7 +42,9 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             Reply::Done
         }
         Command::Seed { directory, opt_outs } => directory::seed(&mut draft, &directory, opt_outs),
-        Command::ChangeDirectory { changes, force } => directory::change(&mut draft, &changes, force),
+        Command::ChangeDirectory { changes, force, only_if, by } => {
+            directory::change(&mut draft, &changes, force, only_if.as_ref(), &by)
+        }
         Command::Verified { number, verification } => directory::verified(&mut draft, number, verification),
         Command::OptOut(number) => {
             opt_out::stop(&mut draft, number, None, OptOutBy::Administrator, None);

@@ -8,7 +8,7 @@ use super::keys::{decode_row, encode_row, kind};
 use super::private::Private;
 use super::record::{self, Stored, Unreadable};
 use super::rows::Table;
-use super::state::{CallRow, Message, Open};
+use super::state::{Audited, CallRow, Message, Open};
 use crate::model::{Address, E164, Position};
 use memchr::memmem::Finder;
 
@@ -105,6 +105,12 @@ impl Person {
             }
             (Table::Contacts(_), _) | (Table::State, Some(&(kind::OPT_OUT | kind::LIVE))) => {
                 self.key.find(key).is_none().then_some(row)
+            }
+            (Table::Audit(_), _) => {
+                let Some(audited) = decode_row::<Audited>(&row).filter(|audited| self.stands_in(&audited.entry)) else {
+                    return Some(row);
+                };
+                Some(encode_row(&Audited { entry: Private::Erased, ..audited }))
             }
             // Neither keys nor rows of other kinds contain a person's number: see the list of kinds.
             (Table::State | Table::Idempotency(_), _) => Some(row),

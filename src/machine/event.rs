@@ -9,7 +9,8 @@ use super::record::{Named, v1};
 use super::rows::Table;
 use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep};
 use crate::model::{
-    Address, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number, Position, Timestamp,
+    Action, Address, AuditEntry, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number,
+    Position, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -320,6 +321,15 @@ pub enum Event {
         from: EventId,
         /// The first event after the loss.
         until: EventId,
+    },
+    /// Someone changed a resource of the directory, or operated the gateway (A72).
+    Audited {
+        /// Who.
+        actor: String,
+        /// What they did.
+        action: Action,
+        /// To what, why, and how it was before and afterwards.
+        entry: Private<AuditEntry>,
     },
 }
 

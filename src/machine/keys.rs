@@ -169,6 +169,12 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes }
 }
 
+/// The key of an entry of the audit: the position of its frame, then its index among the frame's events.
+pub fn audit_key(at: Timestamp, position: Position, index: u16) -> Key {
+    let bytes = [&position.0.to_be_bytes()[..], &index.to_be_bytes()].concat();
+    Key { table: Table::Audit(at.day().month()), bytes }
+}
+
 /// The key of a daily count.
 pub fn day_key(owner: &CapOwner) -> Key {
     match owner {

@@ -3,15 +3,16 @@
 //! The machine decides which rows an event writes; an index stores them without interpreting them.
 
 mod v2;
+mod v3;
 
 use crate::model::{Day, Month};
 
 /// The version of keys and rows that this program writes. An index of another version is rebuilt; a snapshot of an
 /// older version is still read, since the journal before it may be gone.
-pub const ROWS_VERSION: u16 = 3;
+pub const ROWS_VERSION: u16 = 4;
 
 /// The record version whose forms these rows have.
-pub(super) const FORM: u8 = 4;
+pub(super) const FORM: u8 = 5;
 
 /// The oldest version a snapshot may have: no snapshot of version 1 exists.
 pub const ROWS_VERSION_OLDEST: u16 = 2;
@@ -21,9 +22,10 @@ pub type Upgrade = fn(&Key, Vec<u8>) -> Vec<u8>;
 
 /// One upgrade for each version but the latest, the oldest first. Keep a sample of each version in `tests/snapshots/`.
 pub const UPGRADES: [Upgrade; (ROWS_VERSION - ROWS_VERSION_OLDEST) as usize] = [
-    // Version 3 added kinds of rows and variants, and changed the settings' row. It is not released yet, so more may be
-    // added.
+    // Version 3 added kinds of rows and variants, and changed the settings' row.
     v2::upgrade,
+    // Version 4 added the audit. It is not released yet, so more may be added.
+    v3::upgrade,
 ];
 
 /// A group of rows that are kept and dropped together.
@@ -37,6 +39,8 @@ pub enum Table {
     Idempotency(Day),
     /// Contacts and landlines, by the month of their last write; dropped as a whole.
     Contacts(Month),
+    /// The audit of a month, by position; dropped as a whole.
+    Audit(Month),
 }
 
 /// A row's key: its table and its bytes within it. Keys compare as bytes, so numbers in them are big-endian.

@@ -4,9 +4,9 @@
 
 use super::private::Private;
 use crate::model::{
-    Address, Agent, AttemptOutcome, Attestation, CallId, CallType, Caller, ClosedReason, Day, Direction, E164,
-    Encoding, EndReason, Failure, Kind, Language, MediaId, MessageId, MessageState, OptOutBy, Phase, Position, QueueId,
-    Session, SmartAction, Timestamp,
+    Action, Address, Agent, AttemptOutcome, Attestation, AuditEntry, CallId, CallType, Caller, ClosedReason, Day,
+    Direction, E164, Encoding, EndReason, Failure, Kind, Language, MediaId, MessageId, MessageState, OptOutBy, Phase,
+    Position, QueueId, Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::lane::Waiting;
@@ -336,4 +336,17 @@ pub struct Sweep {
 pub struct Gateway {
     /// When it last started; lanes start empty then (A30).
     pub started_at: Timestamp,
+}
+
+/// An entry of the audit (A72).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Audited {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What they did.
+    pub action: Action,
+    /// To what, why, and how it was before and afterwards.
+    pub entry: Private<AuditEntry>,
 }

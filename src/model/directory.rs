@@ -6,8 +6,9 @@ mod versions;
 
 pub use change::{Change, Json};
 pub use settings::{AutoReply, Closing, NonUs, NonUsRule, OptOutScope, OptOutWords, Settings, UnknownSender};
-pub use versions::{Resource, Versions};
+pub use versions::{Expected, OnlyIf, Resource, Versions};
 
+use super::id::Position;
 use super::number::E164;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,19 @@ impl Directory {
             self.queues.iter().flat_map(inbound).collect()
         });
         owners.get(&number)
+    }
+
+    /// The version of a resource, or of the whole directory; `None` if the resource does not exist. An account exists
+    /// by its configuration, also without limits here.
+    pub fn version_of(&self, resource: Option<&Resource>) -> Option<Position> {
+        let Some(resource) = resource else { return Some(self.versions.directory) };
+        let exists = match resource {
+            Resource::Settings | Resource::Account(_) => true,
+            Resource::Number(number) => self.numbers.contains_key(number),
+            Resource::Queue(id) => self.queues.contains_key(id),
+            Resource::Preset(language, id) => self.presets.get(language).is_some_and(|ids| ids.contains_key(id)),
+        };
+        exists.then(|| self.versions.of(resource))
     }
 
     /// The account of one of our numbers; `None` if it is no longer ours.

@@ -151,13 +151,36 @@ pub struct Refusal {
     /// When to retry, in milliseconds, for `rate_limited`.
     pub retry_after_ms: Option<u64>,
     /// The oldest valid cursor, for `events_expired`.
-    pub oldest_cursor: Option<String>,
+    pub oldest_cursor: Option<Box<str>>,
+    /// The resource's current ETag, for `precondition_failed`.
+    pub etag: Option<Box<str>>,
+    /// Every breach, where several were found. `code` and `detail` are those of the first.
+    pub errors: Box<[FieldError]>,
+}
+
+/// One breach of a document or a resource.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldError {
+    /// The field, like `limits.burst`.
+    pub field: String,
+    /// The code.
+    pub code: Code,
+    /// What is wrong and what to do.
+    pub detail: String,
 }
 
 impl Refusal {
     /// A refusal with only a code and a detail.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), other_call: None, retry_after_ms: None, oldest_cursor: None }
+        Self {
+            code,
+            detail: detail.into(),
+            other_call: None,
+            retry_after_ms: None,
+            oldest_cursor: None,
+            etag: None,
+            errors: Box::default(),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use crate::story::{Act, AgentField, CarrierResponse, Put, ReceiptStatus, SHORT_C
 use offhook::machine::command::{self, Command, Content, PutCall};
 use offhook::machine::view::View;
 use offhook::model::{
-    Address, CallId, Caller, Change, Inbound, InboundItem, InboundMedia, MessageId, Outcome, Receipt, ReceiptRef,
-    Settled, SmartAction,
+    Actor, Address, CallId, Caller, Change, Inbound, InboundItem, InboundMedia, MessageId, Outcome, Receipt,
+    ReceiptRef, Settled, SmartAction,
 };
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
                 on.insert(*switch);
             }
             let changes = Change::from_to(gateway.directory(), &directory(&on));
-            Command::ChangeDirectory { changes, force: false }
+            Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }
         }
         Act::OptOut(who) => Command::OptOut(number(who)),
         Act::OptIn(who) => Command::OptIn(number(who)),

@@ -1,7 +1,7 @@
 //! Authentication and scopes.
 
 use super::{Api, ApiRequest};
-use crate::model::Secret;
+use crate::model::{Actor, Secret};
 use crate::net::ClientAddress;
 use crate::observe::{self, Door};
 use crate::rules::refusal::{Code, Refusal};
@@ -24,11 +24,11 @@ pub struct Token {
     pub secret: Secret,
 }
 
-/// Who makes a request, however that was shown.
+/// Who makes a request, however that was shown, and what it may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Actor {
-    /// The name in the configuration; idempotency keys are scoped to it.
-    pub name: String,
+pub struct Client {
+    /// Who it is; idempotency keys are scoped to the name.
+    pub actor: Actor,
     /// What it may do.
     pub scopes: BTreeSet<Scope>,
     /// Whether it may read texts and media.
@@ -39,7 +39,7 @@ pub struct Actor {
 #[derive(Clone)]
 pub struct Tokens(Arc<ArcSwap<BySecret>>);
 
-type BySecret = Vec<(Secret, Arc<Actor>)>;
+type BySecret = Vec<(Secret, Arc<Client>)>;
 
 impl Tokens {
     /// Replaces the accepted tokens.
@@ -47,12 +47,12 @@ impl Tokens {
         self.0.store(Arc::new(by_secret(tokens)));
     }
 
-    /// The actor with this secret. All are compared, so that the time taken does not reveal which one matched.
-    fn actor(&self, shown: &[u8]) -> Option<Arc<Actor>> {
+    /// The client with this secret. All are compared, so that the time taken does not reveal which one matched.
+    fn client(&self, shown: &[u8]) -> Option<Arc<Client>> {
         let mut found = None;
-        for (secret, actor) in self.0.load().iter() {
+        for (secret, client) in self.0.load().iter() {
             if secret.matches(shown) {
-                found = Some(Arc::clone(actor));
+                found = Some(Arc::clone(client));
             }
         }
         found
@@ -66,8 +66,9 @@ impl From<Vec<Token>> for Tokens {
 }
 
 fn by_secret(tokens: Vec<Token>) -> BySecret {
-    let actor = |Token { name, scopes, texts, secret }| (secret, Arc::new(Actor { name, scopes, texts }));
-    tokens.into_iter().map(actor).collect()
+    let client =
+        |Token { name, scopes, texts, secret }| (secret, Arc::new(Client { actor: Actor { name }, scopes, texts }));
+    tokens.into_iter().map(client).collect()
 }
 
 /// A permission of a token.
@@ -81,11 +82,13 @@ pub enum Scope {
     Admin,
     /// Read everything.
     Read,
+    /// Suspend and resume, and handle what is quarantined.
+    Operate,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 4] = [Self::Send, Self::Calls, Self::Admin, Self::Read];
+    pub const ALL: [Self; 5] = [Self::Send, Self::Calls, Self::Admin, Self::Read, Self::Operate];
 
     /// The scope's name in the configuration.
     pub fn label(self) -> &'static str {
@@ -94,11 +97,12 @@ impl Scope {
             Self::Calls => "calls",
             Self::Admin => "admin",
             Self::Read => "read",
+            Self::Operate => "operate",
         }
     }
 }
 
-impl Actor {
+impl Client {
     /// Refuses without the scope; `None` needs no scope.
     pub(super) fn require(&self, scope: Option<Scope>) -> Result<(), Refusal> {
         match scope {
@@ -113,16 +117,16 @@ impl Actor {
 }
 
 impl ApiRequest {
-    /// Refuses unless the actor has the scope `admin`.
+    /// Refuses unless the client has the scope `admin`.
     pub(super) fn require_admin(&self) -> Result<(), Refusal> {
-        self.actor.require(Some(Scope::Admin))
+        self.client.require(Some(Scope::Admin))
     }
 }
 
 impl Api {
     /// Who makes a request, or the refusal if that is not known. Nothing else decides it.
-    pub(super) fn actor(&self, head: &request::Parts) -> Result<Arc<Actor>, Refusal> {
-        bearer(&head.headers).and_then(|shown| self.tokens.actor(shown)).ok_or_else(|| {
+    pub(super) fn client(&self, head: &request::Parts) -> Result<Arc<Client>, Refusal> {
+        bearer(&head.headers).and_then(|shown| self.tokens.client(shown)).ok_or_else(|| {
             let unknown = ClientAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             let ClientAddress(from) = head.extensions.get().copied().unwrap_or(unknown);
             observe::credential_refused(Door::Platform, from);
@@ -145,7 +149,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     #[test]
-    fn a_token_stands_for_an_actor_with_its_name_and_scopes_until_it_is_replaced() {
+    fn a_token_stands_for_a_client_with_its_name_and_scopes_until_it_is_replaced() {
         let token = |name: &str, secret: &str| Token {
             name: name.to_owned(),
             scopes: [Scope::Read].into_iter().collect(),
@@ -153,12 +157,13 @@ mod tests {
             secret: Secret::new(secret),
         };
         let tokens = Tokens::from(vec![token("one", "first"), token("two", "second")]);
-        let actor = tokens.actor(b"second").unwrap();
-        assert_eq!(*actor, Actor { name: "two".to_owned(), scopes: [Scope::Read].into_iter().collect(), texts: false });
-        assert!(actor.require(Some(Scope::Read)).is_ok() && actor.require(Some(Scope::Send)).is_err());
+        let client = tokens.client(b"second").unwrap();
+        let actor = Actor { name: "two".to_owned() };
+        assert_eq!(*client, Client { actor, scopes: [Scope::Read].into_iter().collect(), texts: false });
+        assert!(client.require(Some(Scope::Read)).is_ok() && client.require(Some(Scope::Send)).is_err());
         tokens.replace(vec![token("two", "third")]);
-        assert_eq!((tokens.actor(b"second"), tokens.actor(b"third").map(|actor| actor.texts)), (None, Some(false)));
-        assert!(tokens.actor(b"first").is_none());
+        assert_eq!((tokens.client(b"second"), tokens.client(b"third").map(|client| client.texts)), (None, Some(false)));
+        assert!(tokens.client(b"first").is_none());
     }
 
     #[test]

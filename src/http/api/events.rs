@@ -67,7 +67,7 @@ pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
     // The permit is held until the response, or until the stream ends.
     let permit = Arc::clone(&api.pulls).try_acquire_owned().map_err(|_| overloaded())?;
 
-    let texts = request.actor.texts;
+    let texts = request.client.texts;
     let mut pull = Pull { reads: api.reads.clone(), readiness: api.readiness.clone(), after, texts };
     pull.check_cursor()?;
     if stream {
@@ -139,7 +139,7 @@ impl Pull {
         let follow = self.reads.follow();
         let oldest = follow.oldest();
         let first = follow.frame(oldest).ok().flatten();
-        let oldest = first.map(|frame| cursor(show::before(frame.at.day(), oldest)));
+        let oldest = first.map(|frame| cursor(show::before(frame.at.day(), oldest)).into());
         let detail = "events after that cursor are no longer kept: continue from `oldest`, or omit `after`";
         Refusal { oldest_cursor: oldest, ..Refusal::new(Code::EventsExpired, detail) }
     }

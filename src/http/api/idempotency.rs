@@ -29,7 +29,7 @@ impl ApiRequest {
             return Err(Refusal::new(Code::InvalidField, detail));
         }
         // The parts cannot contain the separator zero byte.
-        let key = digest(&[self.actor.name.as_bytes(), b"\0", self.path.as_bytes(), b"\0", key]);
+        let key = digest(&[self.client.actor.name.as_bytes(), b"\0", self.path.as_bytes(), b"\0", key]);
         Ok(Some(IdempotencyKey { key, body: digest(&[&self.body]) }))
     }
 }

@@ -14,12 +14,12 @@ use serde_json::json as object;
     responses((status = 200, description = "Who asks.", body = openapi::Me))
 )]
 pub(super) async fn me(api: &Api, request: ApiRequest) -> Answered {
-    let scopes: Vec<_> = request.actor.scopes.iter().map(|scope| scope.label()).collect();
+    let scopes: Vec<_> = request.client.scopes.iter().map(|scope| scope.label()).collect();
     let document = object!({
         "kind": "token",
-        "name": request.actor.name,
+        "name": request.client.actor.name,
         "scopes": scopes,
-        "texts": request.actor.texts,
+        "texts": request.client.texts,
         "build": env!("CARGO_PKG_VERSION"),
         "demo": api.demo,
         "languages": api.reads.directory().languages(),

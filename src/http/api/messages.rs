@@ -57,7 +57,7 @@ const TRANSCRIPT_MAX: usize = 20_000;
 )]
 pub(super) async fn send(api: &Api, request: ApiRequest) -> Answered {
     let send = read_send(&request)?;
-    let (key, texts) = (send.key, request.actor.texts);
+    let (key, texts) = (send.key, request.client.texts);
     match api.decide(Command::Send(send), key).await? {
         Reply::Message { message, text } => {
             let text = text.as_deref().map_or(Text::Expired, Text::Is);
@@ -135,7 +135,7 @@ async fn send_again(api: &Api, position: Position, texts: bool) -> Answered {
     responses((status = 200, description = "The message.", body = openapi::Message))
 )]
 pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
-    let (id, texts) = (message_id(&request)?, request.actor.texts);
+    let (id, texts) = (message_id(&request)?, request.client.texts);
     let document = api
         .query(move |reads, _| {
             let found = reads.ask(|view| view.message(id)).map_err(|failed| storage_failed(&failed))?;
@@ -172,7 +172,7 @@ pub(super) fn document(reads: &Reads, message: &Message, texts: bool) -> Result<
     responses((status = 200, description = "The cancelled message.", body = openapi::Message))
 )]
 pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
-    let (command, texts) = (Command::Cancel(message_id(&request)?), request.actor.texts);
+    let (command, texts) = (Command::Cancel(message_id(&request)?), request.client.texts);
     match api.decide(command, None).await? {
         Reply::Message { message, .. } => {
             let id = message.id;
@@ -198,7 +198,7 @@ pub(super) async fn cancel(api: &Api, request: ApiRequest) -> Answered {
     responses((status = 200, description = "A page.", body = openapi::Transcript))
 )]
 pub(super) async fn transcript(api: &Api, request: ApiRequest) -> Answered {
-    let (id, texts) = (call_id(&request)?, request.actor.texts);
+    let (id, texts) = (call_id(&request)?, request.client.texts);
     let page = request.query.page()?;
     let after = page.after.map(|after| after.parse::<MessageId>().map_err(|_| invalid_cursor())).transpose()?;
     api.query(move |reads, now| {

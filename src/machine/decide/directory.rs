@@ -4,8 +4,9 @@ use super::draft::Draft;
 use super::lane;
 use crate::machine::command::Reply;
 use crate::machine::event::Event;
+use crate::machine::show;
 use crate::machine::view::{Queries, View};
-use crate::model::{Change, Directory, E164, Json, Number, Verification};
+use crate::model::{Action, Actor, AuditEntry, Change, Directory, E164, Json, Number, OnlyIf, Resource, Verification};
 use crate::rules::directory::check;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::{Code, Refusal};
@@ -13,12 +14,21 @@ use crate::rules::refusal::{Code, Refusal};
 /// Maximum number of violations named in one refusal; the rest show once these are corrected.
 const VIOLATIONS_SHOWN: usize = 20;
 
+/// Maximum number of changes that have an entry each in the audit; more are one entry. A frame has room for 65,536
+/// events.
+const AUDITED_MAX: usize = 50_000;
+
+/// Maximum size of the resources that the audit keeps of one change, before and afterwards. They are in the change's
+/// frame, which is bounded; a whole directory may be larger.
+const AUDITED_MAX_BYTES: usize = 1024 * 1024;
+
 /// Loads a directory into a gateway that has none. The caller checked it against the rules.
 pub(super) fn seed<V: View>(draft: &mut Draft<'_, V>, directory: &Directory, opt_outs: Vec<(E164, Block)>) -> Reply {
     if draft.view.has_directory() {
         return Reply::SeedRefused;
     }
     draft.record(Event::DirectoryChanged { changes: Change::all_of(directory) });
+    draft.audit(&Actor::seed(), Action::Seed, AuditEntry { resource: "directory".to_owned(), ..AuditEntry::default() });
     if !opt_outs.is_empty() {
         let opt_outs = opt_outs.into_iter().map(|(number, block)| (number.into(), block)).collect();
         draft.record(Event::OptOutsLoaded { opt_outs });
@@ -28,8 +38,17 @@ pub(super) fn seed<V: View>(draft: &mut Draft<'_, V>, directory: &Directory, opt
 
 /// Applies changes to resources: all of them, or none if one breaks a rule. Live sessions keep their numbers (A37);
 /// changed settings apply from the next send (A36).
-pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: &[Change], force: bool) -> Reply {
+pub(super) fn change<V: View>(
+    draft: &mut Draft<'_, V>,
+    changes: &[Change],
+    force: bool,
+    only_if: Option<&OnlyIf>,
+    by: &Actor,
+) -> Reply {
     let before = draft.directory();
+    if let Some(lost) = only_if.and_then(|only_if| lost_race(before, only_if)) {
+        return Reply::Refused(lost);
+    }
     let mut after = before.clone();
     changes.iter().for_each(|change| after.change(change));
     let violations = check(before, &after, force);
@@ -42,10 +61,63 @@ pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, changes: &[Change], forc
     // Resources that stay as they are keep their versions.
     let changes = Change::from_to(before, &after);
     if !changes.is_empty() {
+        let entries = audit_entries(before, &after, &changes);
         draft.record(Event::DirectoryChanged { changes });
+        for (action, entry) in entries {
+            draft.audit(by, action, entry);
+        }
         lane::relimit(draft, before, &after);
     }
     Reply::Done
+}
+
+/// The refusal of a conditional change, if the resource is not as its author knows it.
+fn lost_race(directory: &Directory, only_if: &OnlyIf) -> Option<Refusal> {
+    let version = directory.version_of(only_if.resource.as_ref());
+    if only_if.expected.is(version) {
+        return None;
+    }
+    let detail = match version {
+        Some(_) => {
+            "it was changed since, or exists already: read it again, and send the ETag of that answer in If-Match"
+        }
+        None => "it does not exist, or not any more: leave out If-Match to create it",
+    };
+    let etag = version.map(|version| format!("\"{}\"", version.0).into());
+    Some(Refusal { etag, ..Refusal::new(Code::PreconditionFailed, detail) })
+}
+
+/// An entry of the audit for each change, with the resource before and afterwards unless they are too large together.
+fn audit_entries(before: &Directory, after: &Directory, changes: &[Change]) -> Vec<(Action, AuditEntry)> {
+    let text = |directory: &Directory, resource: &Resource| {
+        show::resources::of(directory, resource).map(|shown| shown.to_string())
+    };
+    let entry = |change: &Change| {
+        let resource = change.resource();
+        let entry = AuditEntry {
+            resource: resource.to_string(),
+            reason: None,
+            before: text(before, &resource),
+            after: text(after, &resource),
+        };
+        let action = match (&entry.before, &entry.after) {
+            (None, _) => Action::Create,
+            (Some(_), Some(_)) => Action::Change,
+            (Some(_), None) => Action::Delete,
+        };
+        (action, entry)
+    };
+    if changes.len() > AUDITED_MAX {
+        return vec![(Action::Change, AuditEntry { resource: "directory".to_owned(), ..AuditEntry::default() })];
+    }
+    let mut entries: Vec<_> = changes.iter().map(entry).collect();
+    let sizes = entries.iter().flat_map(|(_, entry)| [&entry.before, &entry.after]).flatten().map(String::len);
+    if sizes.sum::<usize>() > AUDITED_MAX_BYTES {
+        for (_, entry) in &mut entries {
+            (entry.before, entry.after) = (None, None);
+        }
+    }
+    entries
 }
 
 /// Stores the verification that a carrier reported for one of our numbers. The platform is notified if its state

@@ -4,7 +4,9 @@ use crate::machine::command::{At, IdempotencyKey, Reply};
 use crate::machine::event::{CallChange, CallShown, Event, NumberedEvent};
 use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, SendingQueries, View};
-use crate::model::{CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Position, Timestamp};
+use crate::model::{
+    Action, Actor, AuditEntry, CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Position, Timestamp,
+};
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::sending::{self, Needs, SendContext};
@@ -45,6 +47,11 @@ impl<'a, V: View> Draft<'a, V> {
     /// Records an event that the platform does not get, or not as part of a call.
     pub(super) fn record(&mut self, event: Event) {
         self.events.push(NumberedEvent { call_sequence: None, event });
+    }
+
+    /// Records who did what, in the audit (A72).
+    pub(super) fn audit(&mut self, by: &Actor, action: Action, entry: AuditEntry) {
+        self.record(Event::Audited { actor: by.name.clone(), action, entry: entry.into() });
     }
 
     /// Records an event that the platform gets as the next one of this call. The caller must store the call afterwards.

@@ -9,7 +9,8 @@ use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep};
 use crate::model::{
-    Address, CallId, Change, ClaimKind, E164, EventId, Json, Kind, MessageId, Number, Position, Timestamp,
+    Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, EventId, Json, Kind, MessageId, Number, Position,
+    Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -67,7 +68,8 @@ stored! {
         40 => Replayed(replayed: Replayed),
         41 => LeaseDone { due: Timestamp, call: CallId },
         42 => StrangerAnswered { kind: Kind, answers: LastHour },
-        45 => JournalLost { from: EventId, until: EventId };
+        45 => JournalLost { from: EventId, until: EventId },
+        46 => Audited { actor: String, action: Action, entry: Private<AuditEntry> };
         43 was { account: String, breaker: BreakerState, cause: Cause }
             => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
         44 was { account: String, breaker: BreakerState, cause: Cause }

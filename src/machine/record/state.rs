@@ -6,13 +6,13 @@ use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
-    Answered, Attempt, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message, Open, OptOut,
-    Pause, Sweep, Timer, Usage,
+    Answered, Attempt, Audited, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message, Open,
+    OptOut, Pause, Sweep, Timer, Usage,
 };
 use crate::model::{
-    Address, AttemptOutcome, Attestation, CallId, Caller, ClosedReason, Day, Direction, E164, Encoding, Failure, Kind,
-    Language, MediaId, MessageId, MessageState, Month, OptOutBy, Phase, Position, QueueId, Session, SmartAction,
-    Timestamp,
+    Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
+    Encoding, Failure, Kind, Language, MediaId, MessageId, MessageState, Month, OptOutBy, Phase, Position, QueueId,
+    Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::opt_out::Block;
@@ -43,6 +43,36 @@ stored! {
         1 => Messages(day: Day),
         2 => Idempotency(day: Day),
         3 => Contacts(month: Month),
+        4 => Audit(month: Month),
+    }
+    enum Action {
+        0 => Create,
+        1 => Change,
+        2 => Delete,
+        3 => Seed,
+        4 => OptOut,
+        5 => OptIn,
+        6 => Verify,
+        7 => Suspend,
+        8 => Resume,
+        9 => ReplayEvents,
+        10 => ReplayQuarantined,
+        11 => DiscardQuarantined,
+        12 => Erase,
+        13 => SendToLandline,
+        14 => TextAlternative,
+    }
+    struct AuditEntry {
+        resource: String,
+        reason: Option<String>,
+        before: Option<String>,
+        after: Option<String>,
+    }
+    struct Audited {
+        at: Timestamp,
+        actor: String,
+        action: Action,
+        entry: Private<AuditEntry>,
     }
     struct Call {
         id: CallId,

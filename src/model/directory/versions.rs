@@ -3,6 +3,7 @@
 use super::{Change, Language, PresetId, QueueId};
 use crate::model::{E164, Position};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A part of the directory that is changed as a whole.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -19,6 +20,19 @@ pub enum Resource {
     Account(String),
 }
 
+impl fmt::Display for Resource {
+    /// The resource's path below `/v1/`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings => f.write_str("settings"),
+            Self::Number(number) => write!(f, "numbers/{number}"),
+            Self::Queue(id) => write!(f, "queues/{id}"),
+            Self::Preset(language, id) => write!(f, "presets/{language}/{id}"),
+            Self::Account(name) => write!(f, "accounts/{name}"),
+        }
+    }
+}
+
 /// The version of the directory and of each resource: the position of the frame that last changed it. Positions grow
 /// and are never used twice, so the same version means the same content, also after a restart or a rebuild.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +41,38 @@ pub struct Versions {
     pub directory: Position,
     /// By resource. One that last changed before versions were stored has none.
     pub resources: BTreeMap<Resource, Position>,
+}
+
+/// The condition of a conditional request, checked when the change is decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OnlyIf {
+    /// The resource; `None` is the whole directory.
+    pub resource: Option<Resource>,
+    /// What it must be.
+    pub expected: Expected,
+}
+
+/// The state that a conditional request expects a resource in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Expected {
+    /// At one of these versions.
+    At(Vec<Position>),
+    /// In existence, at any version.
+    Exists,
+    /// Not in existence.
+    Absent,
+}
+
+impl Expected {
+    /// Whether a resource at this version, or a missing one, is as expected.
+    pub fn is(&self, version: Option<Position>) -> bool {
+        match (self, version) {
+            (Self::At(versions), Some(version)) => versions.contains(&version),
+            (Self::Exists, version) => version.is_some(),
+            (Self::Absent, version) => version.is_none(),
+            (Self::At(_), None) => false,
+        }
+    }
 }
 
 impl Versions {

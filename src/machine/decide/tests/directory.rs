@@ -2,8 +2,11 @@
 
 use super::steps::{end, failed_verification, go, put, refused, say, start, start_of, text, tick};
 use super::*;
+use crate::machine::keys::decode_row;
+use crate::machine::state::Audited;
 use crate::model::{
-    Change, FailureCode, Json, Month, Number, Purpose, Queue, Resource, Verification, VerificationState,
+    Actor, Change, Expected, FailureCode, Json, Month, Number, OnlyIf, Purpose, Queue, QueueId, Resource, Verification,
+    VerificationState,
 };
 use crate::rules::refusal::Code;
 
@@ -74,11 +77,68 @@ fn an_invalid_change_is_refused_whole_with_every_violation_named() {
     queue(&mut after, "sales").inbound_numbers.push(SUPPORT.parse().unwrap());
     after.settings.retention_days = 0;
     let changes = Change::from_to(&world.directory, &after);
-    let decision = world.run(1, Step::Do(Command::ChangeDirectory { changes, force: false }));
+    let decision = world
+        .run(1, Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }));
     let Reply::Refused(refusal) = decision.reply else { panic!("{:?}", decision.reply) };
     assert_eq!((refusal.code, decision.events.len()), (Code::InboundNumberTaken, 0));
     assert!(refusal.detail.contains("queues.support.inbound_numbers"), "{}", refusal.detail);
     assert!(refusal.detail.contains("settings.retention_days"), "{}", refusal.detail);
+}
+
+#[test]
+fn a72_each_changed_resource_has_an_entry_in_the_audit_that_names_who_changed_it() {
+    let mut world = TestMachine::new(directory());
+    let mut after = world.directory.clone();
+    after.settings.custom_messages = false;
+    let new = Queue { inbound_numbers: Vec::new(), default_outbound: None, ..queue(&mut after, "sales").clone() };
+    after.queues.insert("new".to_owned().try_into().unwrap(), new);
+    let preset = after.presets.values_mut().next().unwrap().pop_first().unwrap().0;
+    let changes = Change::from_to(&world.directory, &after);
+    let by = Actor { name: "bruno".to_owned() };
+    then(&mut world, 1, Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by }), &["done"]);
+    let rows = world.rows.iter().filter(|(key, _)| matches!(key.table, Table::Audit(_)));
+    let entries: Vec<_> = rows.map(|(_, row)| decode_row::<Audited>(row).unwrap()).collect();
+    let mut found: Vec<_> = entries
+        .iter()
+        .map(|audited| {
+            let entry = audited.entry.kept().unwrap();
+            let (before, after) = (entry.before.is_some(), entry.after.is_some());
+            format!("{} {} {} {before} {after}", audited.actor, audited.action.label(), entry.resource)
+        })
+        .collect();
+    found.sort();
+    let deleted = format!("bruno delete presets/en/{preset} true false");
+    let expected = [
+        "bruno change settings true true",
+        "bruno create queues/new false true",
+        &deleted,
+        "seed seed directory false false",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_conditional_change_is_refused_with_the_current_version_unless_its_condition_holds() {
+    let mut world = TestMachine::new(directory());
+    let sales: QueueId = "sales".to_owned().try_into().unwrap();
+    let mut put = |name: &str, expected: Expected| {
+        let entry = Queue { name: name.to_owned(), ..world.directory.queues[&sales].clone() };
+        let only_if = Some(OnlyIf { resource: Some(Resource::Queue(sales.clone())), expected });
+        let changes = vec![Change::Queue(sales.clone(), Some(Json(entry)))];
+        let command = Command::ChangeDirectory { changes, force: false, only_if, by: Actor::command_line() };
+        let reply = world.run(1, Step::Do(command)).reply;
+        let version = world.directory.version_of(Some(&Resource::Queue(sales.clone()))).unwrap();
+        match reply {
+            Reply::Refused(refusal) => Err((refusal.code.word(), refusal.etag, version)),
+            _ => Ok(version),
+        }
+    };
+    let first = put("One", Expected::Exists).unwrap();
+    let second = put("Two", Expected::At(vec![first])).unwrap();
+    assert!(second > first);
+    let lost = Err(("precondition_failed", Some(format!("\"{}\"", second.0).into()), second));
+    assert_eq!(put("Three", Expected::At(vec![first])), lost);
+    assert_eq!(put("Three", Expected::Absent), lost);
 }
 
 #[test]
@@ -87,7 +147,9 @@ fn a38_r27_assigning_the_global_outbound_number_needs_force() {
     let mut after = world.directory.clone();
     after.numbers.get_mut(&SALES.parse().unwrap()).unwrap().global_outbound = true;
     let changes = Change::from_to(&world.directory, &after);
-    let command = |force| Step::Do(Command::ChangeDirectory { changes: changes.clone(), force });
+    let command = |force| {
+        Step::Do(Command::ChangeDirectory { changes: changes.clone(), force, only_if: None, by: Actor::command_line() })
+    };
     then(&mut world, 1, command(false), &["refused number_is_global_outbound"]);
     then(&mut world, 2, command(true), &["done"]);
     then(&mut world, 3, command(true), &["done"]);
@@ -110,7 +172,12 @@ fn r26_r28_r29_numbers_are_added_one_by_one_each_with_a_label() {
         let known = world.directory.numbers[&SUPPORT.parse().unwrap()].clone();
         let entry = Number { label: label.to_owned(), verification: Verification::default(), ..known };
         let changes = vec![Change::Number(number, Some(Json(entry)))];
-        then(&mut world, nth, Step::Do(Command::ChangeDirectory { changes, force: false }), &["done"]);
+        then(
+            &mut world,
+            nth,
+            Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }),
+            &["done"],
+        );
         assert_eq!(world.directory.numbers[&number].label, label);
     }
 }
@@ -225,12 +292,21 @@ fn a_resource_has_the_version_of_the_frame_that_last_changed_it() {
     let mut after = world.directory.clone();
     after.settings.late_text = true;
     let changes = Change::all_of(&after);
-    world.run(1, Step::Do(Command::ChangeDirectory { changes: changes.clone(), force: false }));
+    world.run(
+        1,
+        Step::Do(Command::ChangeDirectory {
+            changes: changes.clone(),
+            force: false,
+            only_if: None,
+            by: Actor::command_line(),
+        }),
+    );
     let second = versions(&world);
     assert!(second.directory > first.directory);
     assert_eq!(second.of(&Resource::Settings), second.directory);
     assert_eq!((second.of(&support), second.of(&queue_id)), (first.directory, first.directory));
-    world.run(2, Step::Do(Command::ChangeDirectory { changes, force: false }));
+    world
+        .run(2, Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }));
     assert_eq!(versions(&world).directory, second.directory);
 
     world.run(3, failed_verification(SUPPORT));

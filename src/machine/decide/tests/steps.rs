@@ -5,7 +5,7 @@ use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send};
 use crate::machine::event::Replayed;
 use crate::machine::fingerprint::ErasureKey;
 use crate::model::{
-    Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
+    Actor, Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
     Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, Verification, VerificationState,
 };
 use std::ops::Range;
@@ -64,7 +64,7 @@ impl Step {
                 let mut after = world.directory.clone();
                 change(&mut after);
                 let changes = Change::from_to(&world.directory, &after);
-                Command::ChangeDirectory { changes, force: false }
+                Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }
             }
         }
     }

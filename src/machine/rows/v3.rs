@@ -1,0 +1,19 @@
+//! Version 3 of the rows had the forms of record version 4. Version 4 has fields that only version 5 knows.
+
+use super::{Key, Table};
+use crate::machine::keys::encode_row;
+use crate::machine::record::{Reader, Stored};
+use crate::machine::state::Message;
+
+/// Converts a row of version 3 to version 4.
+pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
+    match key.table {
+        Table::Messages(_) => again::<Message>(row),
+        _ => row,
+    }
+}
+
+/// The row with the fields that it lacks.
+fn again<T: Stored>(row: Vec<u8>) -> Vec<u8> {
+    Reader::row(&row, 4).whole::<T>().map_or(row, |value| encode_row(&value))
+}
