@@ -229,11 +229,11 @@ impl Api {
         }
         let permit = timeout(QUERY_WITHIN, Arc::clone(&self.queries).acquire_owned()).await;
         let permit = permit.map_err(|_| overloaded())?.map_err(|_| internal())?;
-        let (reads, now) = (self.reads.clone(), (self.clock)());
+        let (reads, clock) = (self.reads.clone(), self.clock);
         let result = tokio::task::spawn_blocking(move || {
             // Held until the query ends, even after the client's timeout.
             let _permit = permit;
-            query(&reads, now)
+            query(&reads, clock())
         });
         match timeout(QUERY_WITHIN, result).await {
             Ok(Ok(answer)) => answer,

@@ -1,4 +1,5 @@
 mod calls;
+mod codes;
 mod directory;
 mod drain;
 mod events;

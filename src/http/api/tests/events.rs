@@ -147,7 +147,7 @@ fn listen(last: Option<String>) -> axum::http::Request<Body> {
 
 /// Deletes every frame before `kept_from`, and commits enough to evict the kept ones from memory, so that they are only
 /// in the journal.
-async fn forget(world: &TestGateway, kept_from: Position) {
+pub(super) async fn forget(world: &TestGateway, kept_from: Position) {
     const PATIENCE: Duration = Duration::from_secs(20);
     let follow = world.reads.follow();
     while follow.recent(kept_from, 1).is_some() {
