@@ -376,6 +376,7 @@ fn tree_name(table: Table) -> String {
         Table::Idempotency(Day(day)) => format!("idempotency.{day}"),
         Table::Contacts(Month(month)) => format!("contacts.{month}"),
         Table::Audit(Month(month)) => format!("audit.{month}"),
+        Table::Usage(Month(month)) => format!("usage.{month}"),
     }
 }
 
@@ -391,6 +392,7 @@ fn table_named(name: &[u8]) -> Option<Table> {
         "idempotency" => Some(Table::Idempotency(Day(number))),
         "contacts" => Some(Table::Contacts(Month(number))),
         "audit" => Some(Table::Audit(Month(number))),
+        "usage" => Some(Table::Usage(Month(number))),
         _ => None,
     }
 }

@@ -397,6 +397,7 @@ fn encode_table(table: Table) -> [u8; TABLE_BYTES] {
         Table::Idempotency(Day(day)) => (2, day),
         Table::Contacts(Month(month)) => (3, month),
         Table::Audit(Month(month)) => (4, month),
+        Table::Usage(Month(month)) => (5, month),
     };
     let [high, low] = number.to_be_bytes();
     [kind, high, low]
@@ -411,6 +412,7 @@ fn decode_key(bytes: &[u8]) -> Option<Key> {
         2 => Table::Idempotency(Day(number)),
         3 => Table::Contacts(Month(number)),
         4 => Table::Audit(Month(number)),
+        5 => Table::Usage(Month(number)),
         _ => return None,
     };
     Some(Key { table, bytes: rest.to_vec() })

@@ -11,7 +11,7 @@ use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
     answered_key, audit_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key,
-    message_key, open_key, parked_key, state_key, strangers_key, timer_key,
+    message_key, open_key, parked_key, state_key, strangers_key, timer_key, usage_counters_key, usage_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
@@ -163,6 +163,13 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             let row = Audited { at: frame.at, actor, action: *action, entry };
             put(writes, audit_key(frame.at, frame.position, index), &row);
         }
+        Event::UsageCounted { of, usage, counters } => {
+            put(writes, usage_key(of), &(of.clone(), *usage));
+            if let Some(counters) = counters {
+                put(writes, usage_counters_key(of.day), counters);
+            }
+        }
+        Event::ClosingWithoutText { .. } => {}
     }
 }
 
@@ -203,7 +210,7 @@ fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
             Table::Messages(day) => messages = messages.max(Some(Day(day.0 + 1))),
             Table::Idempotency(day) => answers = answers.max(Some(Day(day.0 + 1))),
             Table::Contacts(month) => contacts = contacts.max(Some(month.next())),
-            Table::State | Table::Audit(_) => {}
+            Table::State | Table::Audit(_) | Table::Usage(_) => {}
         }
     }
     for (kind, since) in [(kind::MESSAGES_SINCE, messages), (kind::ANSWERS_SINCE, answers)] {

@@ -13,6 +13,7 @@ mod pause;
 mod receipt;
 mod send;
 mod tick;
+mod usage;
 
 use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, NumberedEvent};

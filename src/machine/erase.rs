@@ -113,7 +113,7 @@ impl Person {
                 Some(encode_row(&Audited { entry: Private::Erased, ..audited }))
             }
             // Neither keys nor rows of other kinds contain a person's number: see the list of kinds.
-            (Table::State | Table::Idempotency(_), _) => Some(row),
+            (Table::State | Table::Idempotency(_) | Table::Usage(_), _) => Some(row),
         }
     }
 

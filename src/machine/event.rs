@@ -7,10 +7,10 @@ use super::fingerprint::{ErasureKey, Fingerprint};
 use super::private::Private;
 use super::record::{Named, v1};
 use super::rows::Table;
-use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep};
+use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Usage, UsageOf};
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number,
-    Position, Timestamp,
+    Position, Session, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -331,6 +331,20 @@ pub enum Event {
         /// To what, why, and how it was before and afterwards.
         entry: Private<AuditEntry>,
     },
+    /// Messages were counted (R4-R6).
+    UsageCounted {
+        /// What the counter counts.
+        of: UsageOf,
+        /// The new counts.
+        usage: Usage,
+        /// The number of counters of the day with this one, if it is new.
+        counters: Option<u32>,
+    },
+    /// A call ended without its closing message, because there is no text in its language nor in the default one (A25).
+    ClosingWithoutText {
+        /// The call.
+        call: CallId,
+    },
 }
 
 impl Event {
@@ -400,6 +414,8 @@ pub struct CallChange {
     pub live: bool,
     /// The number that was texted before, if it changed.
     pub party_was: Option<Private<E164>>,
+    /// The session before, if it changed.
+    pub session_was: Option<Session>,
 }
 
 /// A call, with what the agent may do in it.

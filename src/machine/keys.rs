@@ -3,8 +3,10 @@
 use super::fingerprint::Fingerprint;
 use super::record::{Reader, Stored, Writer};
 use super::rows::{self, Key, PAGE_ROWS, ScannedRow, Table};
-use super::state::{CapOwner, Timer};
+use super::state::{CapOwner, Timer, UsageOf};
 use crate::model::{CallId, Day, E164, Kind, MessageId, Position, Resource, Timestamp};
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::Hasher as _;
 use std::iter;
 
 /// Kinds of rows in `Table::State`: the first byte of their keys.
@@ -196,6 +198,19 @@ pub fn parked_key(endpoint: &str, thread: &str) -> Key {
 /// The key of the replies of one kind to senders who were on no call.
 pub fn strangers_key(kind: Kind) -> Key {
     state_key(kind::STRANGERS, &encode_row(&kind))
+}
+
+/// The key of a usage counter: its day, then a digest of what it counts, whose names may be longer than a key.
+pub fn usage_key(of: &UsageOf) -> Key {
+    let mut digest = SipHasher13::new();
+    digest.write(&encode_row(of));
+    let digest = digest.finish128().as_bytes();
+    Key { table: Table::Usage(of.day.month()), bytes: [&of.day.0.to_be_bytes()[..], &digest].concat() }
+}
+
+/// The key of the number of usage counters of a day, which is before those of the counters.
+pub fn usage_counters_key(day: Day) -> Key {
+    Key { table: Table::Usage(day.month()), bytes: day.0.to_be_bytes().to_vec() }
 }
 
 /// The key of an erased person's opt-out.

@@ -41,6 +41,8 @@ pub enum Table {
     Contacts(Month),
     /// The audit of a month, by position; dropped as a whole.
     Audit(Month),
+    /// Usage counters, by the month of their day; dropped as a whole.
+    Usage(Month),
 }
 
 /// A row's key: its table and its bytes within it. Keys compare as bytes, so numbers in them are big-endian.

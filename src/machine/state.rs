@@ -105,7 +105,7 @@ impl CallRow {
     }
 }
 
-/// A call's usage counters (R4-R6). A message counts when its first attempt starts.
+/// Usage counters of a call or of a day (R4-R6). A message counts when its first attempt starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     /// Presets sent.
@@ -122,6 +122,59 @@ pub struct Usage {
     pub media_received: u32,
     /// Segments sent.
     pub segments_sent: u32,
+    /// Of the messages sent, those that were delivered.
+    pub delivered: u32,
+    /// Of the messages sent, those that certainly were not: refused, undelivered, or given up after an attempt.
+    pub failed: u32,
+    /// Messages received that belong to no call; a call has none.
+    pub late: u32,
+}
+
+/// The names of [`Usage::columns`], in the order of reports.
+pub const USAGE_COLUMNS: [&str; 10] = [
+    "preset_sent",
+    "custom_sent",
+    "smart_action_sent",
+    "system_sent",
+    "received",
+    "media_received",
+    "segments_sent",
+    "delivered",
+    "failed",
+    "late",
+];
+
+impl Usage {
+    /// The counts, in the order of [`USAGE_COLUMNS`].
+    pub fn columns(&self) -> [u32; USAGE_COLUMNS.len()] {
+        [
+            self.preset_sent,
+            self.custom_sent,
+            self.smart_action_sent,
+            self.system_sent,
+            self.received,
+            self.media_received,
+            self.segments_sent,
+            self.delivered,
+            self.failed,
+            self.late,
+        ]
+    }
+}
+
+/// What a day's usage counter counts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsageOf {
+    /// The UTC day on which the messages were received or their first attempts started.
+    pub day: Day,
+    /// The queue of the call, or else the queue of our number.
+    pub queue: Option<QueueId>,
+    /// The agent who sent them, or else the call's agent.
+    pub agent: Option<Agent>,
+    /// Our number; `None` for a late message to a number that is not ours.
+    pub ours: Option<E164>,
+    /// Their kind.
+    pub kind: Kind,
 }
 
 /// A message without its text, which is only in the journal, in the frame that the message's id names.
@@ -173,6 +226,8 @@ pub struct Message {
     pub keyword: Option<Keyword>,
     /// The message before it in its call.
     pub previous: Option<MessageId>,
+    /// The counter of the day of its first attempt. How it ends is counted there, too.
+    pub counted: Option<Box<UsageOf>>,
 }
 
 impl Message {

@@ -2,9 +2,11 @@
 
 mod people;
 mod sending;
+mod usage;
 
 pub use people::PeopleQueries;
 pub use sending::SendingQueries;
+pub use usage::UsageQueries;
 
 use super::keys::{
     self, call_key, decode_row, directory_key, kind, live_key, message_key, name_in, parked_key, part, state_key,

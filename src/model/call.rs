@@ -165,6 +165,20 @@ pub enum ClosedReason {
     OptedOut,
 }
 
+impl ClosedReason {
+    /// All reasons.
+    pub const ALL: [Self; 3] = [Self::CallEnded, Self::NoAgent, Self::OptedOut];
+
+    /// The name of the reason in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CallEnded => "call_ended",
+            Self::NoAgent => "no_agent",
+            Self::OptedOut => "opted_out",
+        }
+    }
+}
+
 /// Why a call ended: a word from the platform or one of the gateway's own.
 pub type EndReason = String;
 

@@ -34,6 +34,34 @@ pub enum Kind {
     HelpReply,
 }
 
+impl Kind {
+    /// All kinds, in the order of the contract.
+    pub const ALL: [Self; 8] = [
+        Self::Preset,
+        Self::Custom,
+        Self::SmartAction,
+        Self::Closing,
+        Self::AutoReply,
+        Self::OptOutConfirmation,
+        Self::HelpReply,
+        Self::Inbound,
+    ];
+
+    /// The name of the kind in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Preset => "preset",
+            Self::Custom => "custom",
+            Self::SmartAction => "smart_action",
+            Self::Closing => "closing",
+            Self::AutoReply => "auto_reply",
+            Self::OptOutConfirmation => "opt_out_confirmation",
+            Self::Inbound => "inbound",
+            Self::HelpReply => "help_reply",
+        }
+    }
+}
+
 /// What an agent asks a caller for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -100,19 +100,43 @@ pub fn local_day(zone: &str, at: Timestamp) -> (LocalDay, Timestamp) {
 pub struct Day(pub u16);
 
 impl Day {
+    /// The last day that can be counted.
+    pub const LAST: Self = Self(u16::MAX);
+
     /// Midnight at the start of the day.
     pub fn start(self) -> Timestamp {
         Timestamp(u64::from(self.0) * MS_PER_DAY)
     }
 
+    /// Parses a date like `2026-11-30`; `None` if there is no such day from 1970-01-01 to [`Day::LAST`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let form = text.len() == 10
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+        let date: jiff::civil::Date = text.parse().ok().filter(|_| form)?;
+        let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).ok()?.get_days();
+        u16::try_from(days).ok().map(Self)
+    }
+
+    fn date(self) -> jiff::civil::Date {
+        let ms = i64::try_from(self.start().0).expect("65,535 days are far below an i64 of milliseconds");
+        let midnight = jiff::Timestamp::from_millisecond(ms).expect("the year 2149 is within jiff's range");
+        midnight.to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+
     /// The calendar month of this day.
     pub fn month(self) -> Month {
-        let ms = i64::try_from(self.start().0).expect("65,535 days are far below an i64 of milliseconds");
-        let date = jiff::Timestamp::from_millisecond(ms)
-            .expect("the year 2149 is within jiff's range")
-            .to_zoned(jiff::tz::TimeZone::UTC);
+        let date = self.date();
         let years = u16::try_from(date.year() - 1970).expect("a day counted from 1970 is not before it");
         Month(years * 12 + u16::try_from(date.month() - 1).expect("a month is from 1 to 12"))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.date(), f)
     }
 }
 
@@ -153,6 +177,18 @@ mod tests {
         assert_eq!((before.0 + 1, begins), (los_angeles("2026-03-08T08:00:00Z").0.0, at("2026-03-08T08:00:00Z")));
         assert_eq!(los_angeles("2026-03-08T08:00:00Z").1, at("2026-03-09T07:00:00Z"), "a day of 23 hours");
         assert!(zone_exists("Europe/Rome") && !zone_exists("Mars/Olympus") && !zone_exists(""));
+    }
+
+    #[test]
+    fn a_day_is_written_and_read_as_a_date() {
+        for (text, day) in [("1970-01-01", Day(0)), ("2026-11-30", Day(20_787)), ("2149-06-06", Day::LAST)] {
+            assert_eq!((Day::parse(text), day.to_string()), (Some(day), text.to_owned()));
+        }
+        for text in
+            ["", "1969-12-31", "2149-06-07", "9999-12-31", "2026-02-30", "2026-2-3", "20261130", "2026-11-30T00"]
+        {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
     }
 
     #[test]

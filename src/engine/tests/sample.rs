@@ -9,7 +9,8 @@ use crate::machine::keys::{decode_row, encode_row, kind, part};
 use crate::machine::record::{self, Stored};
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
-    Answered, Audited, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer,
+    Answered, Audited, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer, Usage,
+    UsageOf,
 };
 use crate::model::{Change, Day, Month};
 use crate::rules::breaker::{BreakerState, Cause};
@@ -87,6 +88,8 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::Contacts(_), key) if key.len() == 8 => is::<Timestamp>(row),
         (Table::Contacts(_), _) => is::<Contact>(row),
         (Table::Audit(_), _) => is::<Audited>(row),
+        (Table::Usage(_), key) if key.len() == 2 => is::<u32>(row),
+        (Table::Usage(_), _) => is::<(UsageOf, Usage)>(row),
         (Table::State, [kind::CALL, ..]) => is::<CallRow>(row),
         (Table::State, [kind::LIVE, ..]) => is::<Live>(row),
         (Table::State, [kind::TIMER, ..]) => is::<Timer>(row),
@@ -142,6 +145,7 @@ fn every_kind_of_row_of_this_version_is_read_and_written_unchanged() {
             Table::Idempotency(_) => "idempotency".to_owned(),
             Table::Contacts(_) => format!("contacts {}", bytes.len()),
             Table::Audit(_) => "audit".to_owned(),
+            Table::Usage(_) => format!("usage {}", bytes.len()),
         });
         if is_of(&key, kind::DIRECTORY) {
             directory.push((bytes.clone(), row.clone()));
@@ -149,7 +153,8 @@ fn every_kind_of_row_of_this_version_is_read_and_written_unchanged() {
             assert!(is_read(&key, row), "the row at {key:?} is not decoded as its kind; see CONTRIBUTING.md");
         }
     }
-    let tables = ["audit", "messages", "idempotency", "contacts 8", "contacts 16"].map(ToOwned::to_owned);
+    let tables = ["audit", "messages", "idempotency", "contacts 8", "contacts 16", "usage 2", "usage 18"];
+    let tables = tables.map(ToOwned::to_owned);
     let all: BTreeSet<_> = kind::ALL.iter().map(|kind| format!("state {kind}")).chain(tables).collect();
     assert_eq!(kinds, all);
 

@@ -1,8 +1,8 @@
 //! Calls start, change and end (A7-A14, A19-A20, R51-R57).
 
-use super::contact;
 use super::draft::{Draft, Live};
 use super::lane::{self, NewText};
+use super::{contact, usage};
 use crate::machine::command::{IdempotencyKey, PutCall, Reply};
 use crate::machine::event::{CallChange, Event};
 use crate::machine::state::{Call, CallRow, Ended, Usage};
@@ -56,7 +56,8 @@ fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
     };
     let shown = draft.next_shown(&mut call);
     // A new call has no old timer to delete: naming the timer's own time makes `apply` write it.
-    let change = CallChange { lease_was: Some(call.lease_until), live: true, party_was: None, shown: shown.clone() };
+    let lease_was = Some(call.lease_until);
+    let change = CallChange { lease_was, live: true, party_was: None, session_was: None, shown: shown.clone() };
     draft.record_change(change, Event::CallStarted);
     Reply::Call { created: true, shown: Box::new(shown) }
 }
@@ -128,7 +129,8 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
     let seen = Call { lease_until: before.lease_until, version: before.version, ..call.clone() } != *before;
     let shown = if seen { draft.next_shown(&mut call) } else { draft.shown(&call) };
     let party_was = before.party().filter(|old| call.party() != Some(*old)).map(Into::into);
-    let change = CallChange { shown: shown.clone(), lease_was: Some(before.lease_until), live: true, party_was };
+    let (lease_was, session_was) = (Some(before.lease_until), was(before.session, &call));
+    let change = CallChange { shown: shown.clone(), lease_was, live: true, party_was, session_was };
     if seen {
         draft.record_change(change, Event::CallUpdated);
     } else {
@@ -138,6 +140,11 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
         contact::remember(draft, before, &call.language);
     }
     Reply::Call { created: false, shown: Box::new(shown) }
+}
+
+/// The session before, if it changed.
+pub(super) fn was(before: Session, call: &Call) -> Option<Session> {
+    (call.session != before).then_some(before)
 }
 
 /// Whether another call already uses this call's pair of our number and party (A1). If so, this call takes another
@@ -208,7 +215,8 @@ pub(super) fn hang_up<V: View>(
     reason: Option<String>,
     message: ClosingMessage,
 ) -> Call {
-    let was_open = call.session == Session::Open;
+    let before = call.session;
+    let was_open = before == Session::Open;
     let closing = if was_open && message == ClosingMessage::Closing { closing(draft, &call) } else { None };
     cancel_queued(draft, &mut call, FailureCode::CancelledCallEnded);
 
@@ -217,7 +225,8 @@ pub(super) fn hang_up<V: View>(
         (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::CallEnded));
     }
     let shown = draft.next_shown(&mut call);
-    let change = CallChange { shown, lease_was: Some(call.lease_until), live: true, party_was: None };
+    let (lease_was, session_was) = (Some(call.lease_until), was(before, &call));
+    let change = CallChange { shown, lease_was, live: true, party_was: None, session_was };
     draft.record_change(change, Event::CallEnded);
 
     contact::remember(draft, &call, &call.language);
@@ -229,15 +238,20 @@ pub(super) fn hang_up<V: View>(
     call
 }
 
-/// Returns the closing message, if one is to be sent. It is checked like any send at this moment (A36).
-fn closing<V: View>(draft: &Draft<'_, V>, call: &Call) -> Option<(E164, E164, String)> {
+/// Returns the closing message, if one is to be sent. It is checked like any send at this moment (A36). A missing text is
+/// recorded (A25).
+fn closing<V: View>(draft: &mut Draft<'_, V>, call: &Call) -> Option<(E164, E164, String)> {
     let settings = &draft.directory().settings;
     if !settings.closing.enabled {
         return None;
     }
     let party = draft.party(call, false).ok()?;
-    let text = system_text(&settings.closing.texts, &call.language, settings)?;
-    Some((call.our_number?, party, text.to_owned()))
+    let ours = call.our_number?;
+    let text = system_text(&settings.closing.texts, &call.language, settings);
+    if text.is_none() {
+        draft.record(Event::ClosingWithoutText { call: call.id.clone() });
+    }
+    Some((ours, party, text?.to_owned()))
 }
 
 /// Cancels the agent's queued texts (A19, A46).
@@ -249,6 +263,7 @@ pub(super) fn cancel_queued<V: View>(draft: &mut Draft<'_, V>, call: &mut Call, 
         message.state = MessageState::Cancelled;
         message.failure = Some(failure(why, None, None));
         let lane = lane::leave(draft, &message);
+        usage::settled(draft, Some(call), &message, MessageState::Queued);
         draft.record_visible(call, |_| Event::MessageChanged { message: Box::new(message), lane: Some(lane) });
     }
 }

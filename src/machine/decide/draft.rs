@@ -2,18 +2,25 @@
 
 use crate::machine::command::{At, IdempotencyKey, Reply};
 use crate::machine::event::{CallChange, CallShown, Event, NumberedEvent};
-use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut};
-use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, SendingQueries, View};
+use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut, Usage, UsageOf};
+use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, SendingQueries, UsageQueries, View};
 use crate::model::{
-    Action, Actor, AuditEntry, CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Position, Timestamp,
+    Action, Actor, AuditEntry, CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Position, Session,
+    Timestamp,
 };
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::sending::{self, Needs, SendContext};
 
+/// Maximum number of usage counters of a day: what 5,000 agents in two queues each come to. Further ones count without
+/// the agent, so that names that never repeat cannot fill the index.
+const COUNTERS_MAX: u32 = 50_000;
+
 /// Whether a field of the call that correlation needs changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Live {
+    /// The session opened, and others may have changed.
+    Opened,
     Updated,
     Same,
 }
@@ -29,11 +36,21 @@ pub(super) struct Draft<'a, V> {
     lanes: Vec<(E164, Lane)>,
     /// Accounts' lanes that it changed; they are recorded at its end.
     account_lanes: Vec<(String, Lane)>,
+    /// Usage counters that it changed; they are recorded at its end.
+    usage: Vec<Counted>,
+}
+
+/// A usage counter, its new counts, and the number of the day's counters with it, if it is new.
+struct Counted {
+    of: UsageOf,
+    usage: Usage,
+    counters: Option<u32>,
 }
 
 impl<'a, V: View> Draft<'a, V> {
     pub(super) fn new(view: &'a V, at: At) -> Self {
-        Self { view, at, events: Vec::new(), messages: 0, media: 0, lanes: Vec::new(), account_lanes: Vec::new() }
+        let (events, lanes, account_lanes, usage) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { view, at, events, messages: 0, media: 0, lanes, account_lanes, usage }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -83,8 +100,10 @@ impl<'a, V: View> Draft<'a, V> {
     /// Records the call's row, for when no later event of this decision carries it.
     pub(super) fn store(&mut self, call: Call, live: Live) {
         let shown = CallShown { call, refusal: None, custom_allowed: false };
-        let live = live == Live::Updated;
-        self.record(Event::CallStored(Box::new(CallChange { shown, lease_was: None, live, party_was: None })));
+        let session_was = (live == Live::Opened).then_some(Session::None);
+        let live = live != Live::Same;
+        let change = CallChange { shown, lease_was: None, live, party_was: None, session_was };
+        self.record(Event::CallStored(Box::new(change)));
     }
 
     pub(super) fn next_message(&mut self) -> MessageId {
@@ -144,10 +163,49 @@ impl<'a, V: View> Draft<'a, V> {
         }
     }
 
+    /// Changes a usage counter, and returns what it counts: without the agent once the day has too many counters.
+    pub(super) fn count(&mut self, mut of: UsageOf, change: impl FnOnce(&mut Usage)) -> UsageOf {
+        if !self.is_counted(&of) {
+            let changed = self.usage.iter().rev().filter(|counted| counted.of.day == of.day);
+            let counters = changed.filter_map(|counted| counted.counters).next();
+            let counters = counters.unwrap_or_else(|| self.view.usage_counters(of.day));
+            if counters >= COUNTERS_MAX && of.agent.is_some() {
+                of.agent = None;
+                return self.count(of, change);
+            }
+            let usage = Usage::default();
+            self.usage.push(Counted { of: of.clone(), usage, counters: Some(counters.saturating_add(1)) });
+        }
+        self.recount(&of, change);
+        of
+    }
+
+    /// Changes a usage counter that exists; its day may have been dropped since.
+    pub(super) fn recount(&mut self, of: &UsageOf, change: impl FnOnce(&mut Usage)) {
+        if self.is_counted(of)
+            && let Some(counted) = self.usage.iter_mut().find(|counted| counted.of == *of)
+        {
+            change(&mut counted.usage);
+        }
+    }
+
+    /// Whether a usage counter exists; if so, it is among those that this decision changes.
+    fn is_counted(&mut self, of: &UsageOf) -> bool {
+        if self.usage.iter().any(|counted| counted.of == *of) {
+            return true;
+        }
+        let known = self.view.usage(of);
+        self.usage.extend(known.map(|usage| Counted { of: of.clone(), usage, counters: None }));
+        known.is_some()
+    }
+
     /// Returns the decision's events.
     pub(super) fn into_events(mut self) -> Vec<NumberedEvent> {
         for (account, lane) in std::mem::take(&mut self.account_lanes) {
             self.record(Event::AccountLaneStored { account, lane });
+        }
+        for Counted { of, usage, counters } in std::mem::take(&mut self.usage) {
+            self.record(Event::UsageCounted { of, usage, counters });
         }
         self.events
     }

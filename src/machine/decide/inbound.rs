@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Live, claim};
 use super::lane::{self, NewText};
-use super::{contact, opt_out};
+use super::{contact, opt_out, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::{Event, LateMessage};
 use crate::machine::state::{Call, Medium, Message};
@@ -94,11 +94,14 @@ fn attach<V: View>(
         let abroad = non_us::blocked(from, call.phase, &draft.directory().settings.non_us);
         abroad || keyword == Some(Keyword::Stop) || draft.opted_out(from, ours)
     });
-    let opens = call.session == Session::None || call.our_number.is_none();
+    let live = match call.session {
+        Session::None => Live::Opened,
+        _ if call.our_number.is_none() => Live::Updated,
+        _ => Live::Same,
+    };
     call.session = Session::Open;
     call.our_number.get_or_insert(ours);
-    call.usage.received += 1;
-    call.usage.media_received += u32::try_from(inbound.media.len()).unwrap_or(u32::MAX);
+    usage::received(draft, &mut call, ours, inbound.media.len());
 
     let measured = measure(&inbound.text);
     let (media, media_urls) = inbound
@@ -134,10 +137,11 @@ fn attach<V: View>(
         reply_blocked: blocked,
         keyword,
         previous: call.last_message.replace(id),
+        counted: None,
     };
     let event = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
     draft.record_visible(&mut call, |_| event);
-    draft.store(call, if opens { Live::Updated } else { Live::Same });
+    draft.store(call, live);
     Reply::InboundItem(IntakeOutcome::Attached)
 }
 
@@ -166,6 +170,7 @@ fn late<V: View>(draft: &mut Draft<'_, V>, inbound: &Inbound, keyword: Option<Ke
         reply(draft, &late, theirs)
     });
 
+    usage::late(draft, &inbound.to);
     let settings = &draft.directory().settings;
     let text = settings.late_text.then(|| inbound.text.clone().into());
     draft.record(Event::MessageLate(Box::new(LateMessage {

@@ -77,6 +77,7 @@ pub(super) fn enqueue_estimated<V: View>(
         reply_blocked: false,
         keyword: None,
         previous: call.as_ref().and_then(|call| call.last_message),
+        counted: None,
     };
     let event = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
     match call {

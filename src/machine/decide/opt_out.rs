@@ -75,9 +75,10 @@ fn close_texts<V: View>(draft: &mut Draft<'_, V>, theirs: E164, block: &Block) {
         let bound = call.our_number.is_some_and(|bound| block.covers(bound));
         if bound && call.session != Session::Closed {
             call::cancel_queued(draft, &mut call, FailureCode::OptedOut);
-            (call.session, call.closed_reason) = (Session::Closed, Some(ClosedReason::OptedOut));
+            let before = std::mem::replace(&mut call.session, Session::Closed);
+            call.closed_reason = Some(ClosedReason::OptedOut);
             contact::remember(draft, &call, &call.language);
-            updated(draft, call);
+            updated(draft, call, before);
         }
     }
 }
@@ -104,8 +105,9 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: Optio
     for call in reopened {
         // The draft may have changed the call since.
         let Some(mut call) = draft.live_call(&call.id) else { continue };
-        (call.session, call.closed_reason) = (Session::None, None);
-        updated(draft, call);
+        let before = std::mem::replace(&mut call.session, Session::None);
+        call.closed_reason = None;
+        updated(draft, call, before);
     }
 }
 
@@ -161,7 +163,8 @@ fn calls_of<V: View>(draft: &Draft<'_, V>, theirs: E164) -> Vec<Call> {
 }
 
 /// Records the update of a call whose session closed or may open again.
-fn updated<V: View>(draft: &mut Draft<'_, V>, mut call: Call) {
-    let change = CallChange { shown: draft.next_shown(&mut call), lease_was: None, live: true, party_was: None };
+fn updated<V: View>(draft: &mut Draft<'_, V>, mut call: Call, before: Session) {
+    let (shown, session_was) = (draft.next_shown(&mut call), call::was(before, &call));
+    let change = CallChange { shown, lease_was: None, live: true, party_was: None, session_was };
     draft.record_change(change, Event::CallUpdated);
 }

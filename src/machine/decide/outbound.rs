@@ -2,10 +2,10 @@
 
 use super::draft::{Draft, Live};
 use super::lane::{self, Paid};
-use super::{contact, inbound, opt_out as opting_out, pause};
+use super::{contact, inbound, opt_out as opting_out, pause, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::Event;
-use crate::machine::state::{Attempt, Call, Message, Usage};
+use crate::machine::state::{Attempt, Call, Message};
 use crate::machine::view::{Queries, View};
 use crate::model::{
     AttemptOutcome, E164, FailureCode, Kind, MessageId, MessageState, OptOutBy, Outcome, Phase, Session, Settled,
@@ -38,37 +38,27 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid
     message.not_before = None;
     message.attempts.push(Attempt { at: draft.now(), outcome: AttemptOutcome::Open, status: None });
 
+    // The first attempt counts as usage (R4).
+    if first {
+        usage::sent(draft, call.as_mut(), &mut message);
+    }
     let lane = lane::pay(draft, &message, paid);
     draft.record(Event::SendStarted { message: Box::new(message.clone()), lane });
     if let Some(call) = &mut call {
-        let opens = begin(call, &message, first);
-        draft.store(call.clone(), if opens { Live::Updated } else { Live::Same });
+        let opens = begin(call, &message);
+        draft.store(call.clone(), if opens { Live::Opened } else { Live::Same });
     }
     Reply::Started { message: Box::new(message) }
 }
 
-/// Updates the call: the first attempt counts as usage (R4) and opens the session (A20).
-fn begin(call: &mut Call, message: &Message, first: bool) -> bool {
+/// Updates the call: the first attempt opens the session (A20).
+fn begin(call: &mut Call, message: &Message) -> bool {
     call.queued.retain(|queued| *queued != message.id);
-    if first {
-        count(&mut call.usage, message);
-    }
     let opens = call.session == Session::None && call.ended.is_none();
     if opens {
         call.session = Session::Open;
     }
     opens
-}
-
-fn count(usage: &mut Usage, message: &Message) {
-    match message.kind {
-        Kind::Preset => usage.preset_sent += 1,
-        Kind::Custom => usage.custom_sent += 1,
-        Kind::SmartAction => usage.smart_action_sent += 1,
-        Kind::Closing | Kind::AutoReply | Kind::OptOutConfirmation | Kind::HelpReply => usage.system_sent += 1,
-        Kind::Inbound => {}
-    }
-    usage.segments_sent += u32::from(message.segments);
 }
 
 fn queued<V: View>(draft: &Draft<'_, V>, id: MessageId) -> Option<Message> {
@@ -158,6 +148,7 @@ fn drop_queued<V: View>(
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
     }
+    usage::settled(draft, call.as_mut(), &message, MessageState::Queued);
     draft.record_in(call.as_mut(), Event::MessageChanged { message: Box::new(message.clone()), lane: Some(lane) });
     if let Some(call) = call {
         draft.store(call, Live::Same);
@@ -247,8 +238,9 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
 
 /// Changes the state of a message that left its lane, and notifies the platform.
 pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, state: MessageState) {
-    message.state = state;
+    let before = std::mem::replace(&mut message.state, state);
     let mut call = draft.call_of(&message);
+    usage::settled(draft, call.as_mut(), &message, before);
     draft.record_in(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane: None });
     if let Some(call) = call {
         draft.store(call, Live::Same);

@@ -1,7 +1,7 @@
 //! Receipts: the carrier's later word on a text (A54, A61, A62).
 
 use super::draft::{Draft, Live, claim};
-use super::{contact, lane, opt_out};
+use super::{contact, lane, opt_out, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::Event;
 use crate::machine::view::{Queries, View};
@@ -36,7 +36,7 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     // The carrier asked to retry later but accepted the text: it must not be sent again. It leaves its lane with its
     // segment count from before the receipt.
     let lane = (message.state == MessageState::Queued).then(|| lane::leave(draft, &message));
-    message.state = state;
+    let before = std::mem::replace(&mut message.state, state);
     message.failure = failure;
     message.not_before = None;
     message.carrier_id.get_or_insert(receipt.carrier_id);
@@ -45,6 +45,7 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
     if let Some(call) = &mut call {
         call.queued.retain(|queued| *queued != message.id);
     }
+    usage::settled(draft, call.as_mut(), &message, before);
     let in_call = message.call.clone();
     let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
     let opted_out = message.failure.as_ref().is_some_and(|failure| failure.code == FailureCode::OptedOut);

@@ -20,6 +20,7 @@ mod requirements;
 mod retention;
 mod sending;
 mod steps;
+mod usage;
 
 use self::steps::Step;
 use super::{Decision, decide};

@@ -7,7 +7,7 @@ use crate::machine::command::Reply;
 use crate::machine::event::{CallChange, CallShown, Event};
 use crate::machine::rows::Table;
 use crate::machine::state::{CallRow, Message, Sweep, Timer};
-use crate::machine::view::{Queries, SendingQueries, View, days_before};
+use crate::machine::view::{Queries, SendingQueries, UsageQueries, View, days_before};
 use crate::model::{CallId, Day, MessageId, MessageState, Month, Timestamp};
 
 /// Maximum number of timers per tick; the next tick continues. Each writes a few hundred bytes into the frame.
@@ -22,6 +22,10 @@ const DAYS_MAX: u16 = 60;
 /// Minimum number of days that a message's row is kept, whatever the retention of its text: a receipt may come within
 /// 72 hours, after which the message becomes `unconfirmed` (A54).
 const MESSAGE_DAYS_MIN: u32 = 4;
+
+/// How many days usage counters are kept at least; whole months are dropped. A report can compare a month with the one of
+/// the year before.
+const USAGE_DAYS: u32 = 400;
 
 /// Rows that the daily sweep examines per tick.
 const SWEPT_MAX: usize = 256;
@@ -53,12 +57,13 @@ pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Time
         let lease_was = Some(call.lease_until);
         call.lease_until = call.lease_until + to.since(from);
         let shown = CallShown { call, refusal: None, custom_allowed: false };
-        draft.record(Event::CallStored(Box::new(CallChange { shown, lease_was, live: false, party_was: None })));
+        let change = CallChange { shown, lease_was, live: false, party_was: None, session_was: None };
+        draft.record(Event::CallStored(Box::new(change)));
     }
     Reply::Done
 }
 
-/// Drops the months whose contacts (A23) and landlines (A18) are too old, the days whose messages are past their
+/// Drops the months whose contacts (A23), landlines (A18) and usage counters are too old, the days whose messages are past their
 /// retention, and those whose idempotency keys have expired. A day of messages is kept while one of them is queued or
 /// in flight, however long the gateway was down.
 fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
@@ -75,6 +80,9 @@ fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
     // Answers are repeated for 24 hours.
     let answers = days_of(draft.view.answers_since(), days_before(draft.now(), 1).day());
     tables.extend(answers.map(Table::Idempotency));
+    let kept_from = days_before(draft.now(), USAGE_DAYS).day().month();
+    let usage = (kept_from.0.saturating_sub(MONTHS_MAX)..kept_from.0).map(Month);
+    tables.extend(usage.filter(|month| draft.view.has_usage(*month)).map(Table::Usage));
     if !tables.is_empty() {
         draft.record(Event::Forgotten { tables });
     }

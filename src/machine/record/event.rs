@@ -7,10 +7,10 @@ use crate::machine::event::{CallChange, CallShown, Event, LateMessage, NumberedE
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
-use crate::machine::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep};
+use crate::machine::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Usage, UsageOf};
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, EventId, Json, Kind, MessageId, Number, Position,
-    Timestamp,
+    Session, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -69,7 +69,9 @@ stored! {
         41 => LeaseDone { due: Timestamp, call: CallId },
         42 => StrangerAnswered { kind: Kind, answers: LastHour },
         45 => JournalLost { from: EventId, until: EventId },
-        46 => Audited { actor: String, action: Action, entry: Private<AuditEntry> };
+        46 => Audited { actor: String, action: Action, entry: Private<AuditEntry> },
+        50 => UsageCounted { of: UsageOf, usage: Usage, counters: Option<u32> },
+        51 => ClosingWithoutText { call: CallId };
         43 was { account: String, breaker: BreakerState, cause: Cause }
             => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
         44 was { account: String, breaker: BreakerState, cause: Cause }
@@ -80,6 +82,7 @@ stored! {
         lease_was: Option<Timestamp>,
         live: bool,
         party_was: Option<Private<E164>>,
+        #[since(5)] session_was: Option<Session>,
     }
     struct CallShown {
         call: Call,

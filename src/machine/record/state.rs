@@ -7,7 +7,7 @@ use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
     Answered, Attempt, Audited, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message, Open,
-    OptOut, Pause, Sweep, Timer, Usage,
+    OptOut, Pause, Sweep, Timer, Usage, UsageOf,
 };
 use crate::model::{
     Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
@@ -44,6 +44,7 @@ stored! {
         2 => Idempotency(day: Day),
         3 => Contacts(month: Month),
         4 => Audit(month: Month),
+        5 => Usage(month: Month),
     }
     enum Action {
         0 => Create,
@@ -113,6 +114,16 @@ stored! {
         received: u32,
         media_received: u32,
         segments_sent: u32,
+        #[since(5)] delivered: u32,
+        #[since(5)] failed: u32,
+        #[since(5)] late: u32,
+    }
+    struct UsageOf {
+        day: Day,
+        queue: Option<QueueId>,
+        agent: Option<String>,
+        ours: Option<E164>,
+        kind: Kind,
     }
     struct Message {
         id: MessageId,
@@ -138,6 +149,7 @@ stored! {
         reply_blocked: bool,
         keyword: Option<Keyword>,
         previous: Option<MessageId>,
+        #[since(5)] counted: Option<Box<UsageOf>>,
     }
     struct Medium {
         id: MediaId,

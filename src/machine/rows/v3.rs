@@ -1,14 +1,15 @@
 //! Version 3 of the rows had the forms of record version 4. Version 4 has fields that only version 5 knows.
 
 use super::{Key, Table};
-use crate::machine::keys::encode_row;
+use crate::machine::keys::{encode_row, kind};
 use crate::machine::record::{Reader, Stored};
-use crate::machine::state::Message;
+use crate::machine::state::{CallRow, Message};
 
 /// Converts a row of version 3 to version 4.
 pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
     match key.table {
         Table::Messages(_) => again::<Message>(row),
+        Table::State if key.bytes.first() == Some(&kind::CALL) => again::<CallRow>(row),
         _ => row,
     }
 }

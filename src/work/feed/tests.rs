@@ -382,5 +382,5 @@ fn changed(call: &str) -> Box<CallChange> {
         queued: Vec::new(),
     };
     let shown = CallShown { call, refusal: None, custom_allowed: true };
-    Box::new(CallChange { shown, lease_was: None, live: false, party_was: None })
+    Box::new(CallChange { shown, lease_was: None, live: false, party_was: None, session_was: None })
 }

@@ -138,5 +138,6 @@ fn message(nth: u64, ours: &str, segments: u16) -> Message {
         reply_blocked: false,
         keyword: None,
         previous: None,
+        counted: None,
     }
 }

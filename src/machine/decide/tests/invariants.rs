@@ -2,11 +2,11 @@
 
 use super::{ANN, BOB, ROMA, TestMachine, write};
 use crate::machine::apply::apply;
-use crate::machine::event::{CommittedFrame, Event};
+use crate::machine::event::{CommittedFrame, Event, NumberedEvent};
 use crate::machine::keys::{decode_row, encode_row, kind, live_key};
 use crate::machine::record;
 use crate::machine::rows::{Key, Table};
-use crate::machine::state::{Call, CallRow, Live, Message, Open, Timer};
+use crate::machine::state::{Call, CallRow, Live, Message, Open, Timer, Usage, UsageOf};
 use crate::machine::view::{PeopleQueries, Queries, SendingQueries, View};
 use crate::model::{
     Address, AttemptOutcome, CallId, Direction, E164, Kind, MessageId, MessageState, Phase, Session, Timestamp,
@@ -50,6 +50,59 @@ pub(super) fn at_the_end(world: &TestMachine) {
         write(&mut rows, &apply(frame));
     }
     assert!(rows == world.rows, "a replay of the journal gives the same rows");
+    usage_is_what_the_journal_says(world);
+}
+
+/// R4-R6: the counters of days and the usage of calls, against a count of all messages of the journal.
+fn usage_is_what_the_journal_says(world: &TestMachine) {
+    let (mut messages, mut segments, mut last) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut by_day, mut by_call): (BTreeMap<_, Usage>, BTreeMap<_, Usage>) = (BTreeMap::new(), BTreeMap::new());
+    for frame in &world.journal {
+        for NumberedEvent { event, .. } in &frame.events {
+            messages.extend(event.message().map(|message| (message.id, message)));
+            match event {
+                Event::SendStarted { message, .. } => drop(segments.entry(message.id).or_insert(message.segments)),
+                Event::MessageLate(_) => by_day.entry((frame.at.day(), Kind::Inbound)).or_default().late += 1,
+                Event::CallStarted(change)
+                | Event::CallUpdated(change)
+                | Event::CallEnded(change)
+                | Event::CallStored(change) => drop(last.insert(&change.shown.call.id, &change.shown.call)),
+                _ => {}
+            }
+        }
+    }
+    for message in messages.into_values() {
+        let first = message.attempts.first().map(|attempt| attempt.at);
+        let Some(at) = first.or((message.kind == Kind::Inbound).then_some(message.created_at)) else { continue };
+        let in_call = message.call.as_ref().map(|call| by_call.entry(call).or_default());
+        for usage in [Some(by_day.entry((at.day(), message.kind)).or_default()), in_call].into_iter().flatten() {
+            match message.kind {
+                Kind::Preset => usage.preset_sent += 1,
+                Kind::Custom => usage.custom_sent += 1,
+                Kind::SmartAction => usage.smart_action_sent += 1,
+                Kind::Inbound => usage.received += 1,
+                _ => usage.system_sent += 1,
+            }
+            usage.media_received += message.media.len() as u32;
+            usage.segments_sent += segments.get(&message.id).map_or(0, |segments| u32::from(*segments));
+            match message.state {
+                MessageState::Delivered => usage.delivered += 1,
+                MessageState::Received | MessageState::Sent | MessageState::Sending => {}
+                MessageState::Queued | MessageState::Unconfirmed => {}
+                _ => usage.failed += 1,
+            }
+        }
+    }
+    let mut counted: BTreeMap<_, Usage> = BTreeMap::new();
+    for (_, row) in world.rows.iter().filter(|(key, _)| matches!(key.table, Table::Usage(_)) && key.bytes.len() > 2) {
+        let (of, usage): (UsageOf, Usage) = decode_row(row).expect("a usage counter");
+        assert_ne!(usage, Usage::default(), "a counter that counts nothing: {of:?}");
+        add(counted.entry((of.day, of.kind)).or_default(), &usage);
+    }
+    assert_eq!(counted, by_day, "usage of days");
+    for call in last.into_values() {
+        assert_eq!(call.usage, by_call.get(&call.id).copied().unwrap_or_default(), "usage of {}", call.id);
+    }
 }
 
 fn records_round_trip_and_their_meta_holds_no_personal_data(frame: &CommittedFrame) {
@@ -69,6 +122,20 @@ fn records_round_trip_and_their_meta_holds_no_personal_data(frame: &CommittedFra
     }
     let bodies = bodies.into_iter().map(Some).collect();
     assert_eq!(&record::decode(frame.position, &meta, bodies).unwrap(), frame);
+}
+
+/// Adds counts.
+pub(super) fn add(sum: &mut Usage, usage: &Usage) {
+    sum.preset_sent += usage.preset_sent;
+    sum.custom_sent += usage.custom_sent;
+    sum.smart_action_sent += usage.smart_action_sent;
+    sum.system_sent += usage.system_sent;
+    sum.received += usage.received;
+    sum.media_received += usage.media_received;
+    sum.segments_sent += usage.segments_sent;
+    sum.delivered += usage.delivered;
+    sum.failed += usage.failed;
+    sum.late += usage.late;
 }
 
 pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {

@@ -86,6 +86,8 @@ pub(super) fn everything() -> TestMachine {
         world.run(27 + nth, go(latest));
         world.run(27 + nth, if nth < 6 { unknown(latest) } else { sent(latest) });
     }
+    world.run(35, Step::Change(|directory| directory.settings.closing.texts.clear()));
+    world.run(36, end("d"));
     world.run(800, tick());
     world.run(801, erase(ROMA));
     world.run(802, gap("main", 1..7));

@@ -131,6 +131,7 @@ impl TestDispatch {
             reply_blocked: false,
             keyword: None,
             previous: None,
+            counted: None,
         };
         self.messages.insert(id, (name, message.clone()));
         let lane = self.lane(&message);
