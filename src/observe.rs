@@ -21,6 +21,7 @@ mod readiness;
 mod reloading;
 mod sends;
 mod snapshot;
+mod usage;
 mod zero;
 
 pub use dispatch::{
@@ -55,6 +56,7 @@ pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};
 pub use sends::{attempt, send_settled};
 pub use snapshot::{NewSnapshot, SnapshotOutcome, snapshot, snapshot_age, snapshot_failed, snapshot_made, uncompacted};
+pub use usage::{CallEnd, Closing, call_ended, call_started, closing, message, session_closed, session_opened};
 pub use zero::{account, endpoint};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};

@@ -12,6 +12,9 @@ const DIGITS_MAX: usize = 4;
 /// Maximum number of distinct labels. Each adds a series to every metric with this label.
 const NUMBERS_MAX: usize = 1_000;
 
+/// Maximum number of distinct queues.
+const QUEUES_MAX: usize = 1_000;
+
 pub(super) use crate::model::labels;
 
 labels! {
@@ -49,7 +52,14 @@ pub(super) fn account(name: &str) -> String {
 /// (A57). `other` past [`NUMBERS_MAX`], `none` if it is empty.
 pub(super) fn shown(label: &str) -> String {
     static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    limit_distinct(&mut SEEN.lock().unwrap_or_else(PoisonError::into_inner), clean(label))
+    limit_distinct(&mut SEEN.lock().unwrap_or_else(PoisonError::into_inner), clean(label), NUMBERS_MAX)
+}
+
+/// A queue's id as shown in metrics, like a number's label. `other` past [`QUEUES_MAX`], `none` without a queue.
+pub(super) fn queue(id: Option<&str>) -> String {
+    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let Some(id) = id else { return "none".to_owned() };
+    limit_distinct(&mut SEEN.lock().unwrap_or_else(PoisonError::into_inner), clean(id), QUEUES_MAX)
 }
 
 fn clean(label: &str) -> String {
@@ -66,11 +76,11 @@ fn clean(label: &str) -> String {
     if line.is_empty() { "none".to_owned() } else { line.chars().take(SHOWN_MAX).collect() }
 }
 
-fn limit_distinct(seen: &mut BTreeSet<String>, label: String) -> String {
+fn limit_distinct(seen: &mut BTreeSet<String>, label: String, most: usize) -> String {
     if seen.contains(&label) {
         return label;
     }
-    if seen.len() >= NUMBERS_MAX {
+    if seen.len() >= most {
         return "other".to_owned();
     }
     seen.insert(label.clone());
@@ -107,9 +117,9 @@ mod tests {
     fn past_the_limit_new_labels_become_other_and_known_ones_stay() {
         let mut seen = BTreeSet::new();
         for nth in 0..NUMBERS_MAX {
-            assert_eq!(limit_distinct(&mut seen, format!("l{nth}")), format!("l{nth}"));
+            assert_eq!(limit_distinct(&mut seen, format!("l{nth}"), NUMBERS_MAX), format!("l{nth}"));
         }
-        assert_eq!(limit_distinct(&mut seen, "new".to_owned()), "other");
-        assert_eq!(limit_distinct(&mut seen, "l7".to_owned()), "l7");
+        assert_eq!(limit_distinct(&mut seen, "new".to_owned(), NUMBERS_MAX), "other");
+        assert_eq!(limit_distinct(&mut seen, "l7".to_owned(), NUMBERS_MAX), "l7");
     }
 }

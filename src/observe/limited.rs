@@ -25,6 +25,8 @@ labels! {
         Quarantined = "quarantined",
         /// A sender in whose language there is no auto-reply.
         NoAutoReplyText = "no_auto_reply_text",
+        /// A call in whose language there is no closing text.
+        NoClosingText = "no_closing_text",
         /// A request without a valid credential.
         CredentialRefused = "credential_refused",
         /// A TLS handshake that failed.

@@ -52,6 +52,7 @@ pub const LABELS: &[(&str, &str)] = &[
     ("door", "carriers, platform, console, ops"),
     ("end", "a fixed set"),
     ("endpoint", "the configured webhooks"),
+    ("kind", "preset, custom, smart_action, closing, auto_reply, opt_out_confirmation, help_reply, inbound"),
     ("method", "GET, PUT, POST, DELETE; `other` if no route matched"),
     (
         "number",
@@ -59,7 +60,10 @@ pub const LABELS: &[(&str, &str)] = &[
     ),
     ("outcome", "a fixed set"),
     ("priority", "closing (includes answers to STOP and HELP), agent, auto_reply"),
-    ("queue", "urgent, ordinary"),
+    (
+        "queue",
+        "of the engine: urgent, ordinary; of messages: ids of the directory's queues, cut and masked like `number`, `none` without a queue; `other` past 1,000",
+    ),
     ("reason", "a fixed set"),
     ("route", "the API's route patterns; `elsewhere` if none matched"),
     ("status", "2xx, 3xx, 4xx, 5xx"),
@@ -144,6 +148,20 @@ names! {
     "Platform: API requests" {
         counter API_REQUESTS_TOTAL = "offhook_api_requests_total" [method, route, status, code],
             "API requests of the platform, by route, status and code. status 5xx rising: see offhook_not_ready and offhook_engine_refused_total; rate_limited: the queue needs more numbers or higher limits; number_pair_busy: calls are not ended; opted_out: people sent STOP.";
+    }
+    "Usage: calls and their texts" {
+        counter MESSAGES_TOTAL = "offhook_messages_total" [queue, kind],
+            "Messages received, in a call or late, and messages whose first attempt started, by queue and kind; /v1/reports/usage counts the same. Falling to nothing in one queue: its number is not verified or in_call_sms is off there; auto_reply rising: people write after their calls.";
+        counter CALLS_STARTED_TOTAL = "offhook_calls_started_total" [],
+            "Calls that the platform started. Falling to nothing while people call: the platform does not report calls, and every text is late.";
+        counter CALLS_ENDED_TOTAL = "offhook_calls_ended_total" [reason],
+            "Calls that ended, by reason: the lease expired, or a word in the platform's reason. lease_expired rising: the platform does not report ends, or renews no call for call_lease_minutes; these calls get no closing message.";
+        counter SESSIONS_OPENED_TOTAL = "offhook_sessions_opened_total" [],
+            "Sessions that opened, with a call's first text in either direction. Falling while calls start: agents and callers do not use texts.";
+        counter SESSIONS_CLOSED_TOTAL = "offhook_sessions_closed_total" [reason],
+            "Open sessions that closed, by reason. no_agent rising: the platform clears agents before their calls end, and callers get auto-replies; opted_out: people send STOP.";
+        counter CLOSINGS_TOTAL = "offhook_closings_total" [outcome],
+            "Closing messages that were due, by outcome: queued, or why there was none. no_text rising: calls end without a closing message, because there is no text in their language or in the default one; add one, or switch the closing message off.";
     }
     "Engine: the single writer" {
         gauge ENGINE_WAITING_COMMANDS = "offhook_engine_waiting_commands" [queue],

@@ -2,10 +2,10 @@
 //! first event.
 
 use super::{
-    Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, SnapshotOutcome, Undecided, Unused, WebhookOutcome,
-    messages, names, sends,
+    CallEnd, Closing, Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, SnapshotOutcome, Undecided, Unused,
+    WebhookOutcome, messages, names, sends,
 };
-use crate::model::{AttemptOutcome, NoReplyReason, OptOutBy};
+use crate::model::{AttemptOutcome, ClosedReason, NoReplyReason, OptOutBy};
 use metrics::{Counter, counter, gauge};
 
 /// Creates the series that every gateway has.
@@ -44,6 +44,17 @@ pub(super) fn gateway() {
         zero(&counter!(names::AUTO_REPLIES_TOTAL, "outcome" => why.label()));
     }
     zero(&counter!(names::STRANGER_ANSWERS_TOTAL));
+    zero(&counter!(names::CALLS_STARTED_TOTAL));
+    for why in CallEnd::ALL {
+        zero(&counter!(names::CALLS_ENDED_TOTAL, "reason" => why.label()));
+    }
+    zero(&counter!(names::SESSIONS_OPENED_TOTAL));
+    for reason in ClosedReason::ALL {
+        zero(&counter!(names::SESSIONS_CLOSED_TOTAL, "reason" => reason.word()));
+    }
+    for outcome in Closing::ALL {
+        zero(&counter!(names::CLOSINGS_TOTAL, "outcome" => outcome.label()));
+    }
     for by in OptOutBy::ALL {
         zero(&counter!(names::OPT_OUTS_TOTAL, "by" => by.label()));
     }

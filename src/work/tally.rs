@@ -2,10 +2,10 @@
 
 use super::Moment;
 use super::dispatch::{Backlog, Dispatch};
-use crate::machine::event::{CommittedFrame, Event};
-use crate::machine::state::Message;
-use crate::model::{Directory, E164, OptOutBy, Timestamp};
-use crate::observe::{self, Priority, Readiness};
+use crate::machine::event::{CallChange, CommittedFrame, Event};
+use crate::machine::state::{Call, Message};
+use crate::model::{Directory, E164, Kind, OptOutBy, QueueId, Session, Timestamp};
+use crate::observe::{self, CallEnd, Closing, Priority, Readiness};
 use crate::rules::breaker::{Cause, Reason};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,6 +16,23 @@ pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, readiness: &R
         match &event.event {
             Event::MessageChanged { message, .. } => observe::send_settled(&message.account, message.state),
             Event::SendStarted { message, .. } => started(message, frame.at, directory),
+            Event::MessageReceived { message, .. } => {
+                let call = frame.events.iter().find_map(|event| call_stored(&event.event, message));
+                observe::message(call.map(|call| call.queue.as_str()), message.kind);
+            }
+            Event::MessageLate(late) => {
+                let to = late.to.kept().and_then(|to| to.number());
+                let queue = to.and_then(|to| directory.owner_of(to));
+                observe::message(queue.map(QueueId::as_str), Kind::Inbound);
+            }
+            Event::MessageQueued { message, .. } if message.kind == Kind::Closing => observe::closing(Closing::Queued),
+            Event::ClosingWithoutText { .. } => observe::closing(Closing::NoText),
+            Event::CallStarted(_) => observe::call_started(),
+            Event::CallEnded(change) => {
+                observe::call_ended(end_of(&change.shown.call));
+                session(change);
+            }
+            Event::CallUpdated(change) | Event::CallStored(change) => session(change),
             Event::LanePaused { ours, pause: Some(_) } => observe::lane_paused(label(*ours, directory)),
             Event::AccountPaused { account, cause: Some(cause), .. } => {
                 observe::account_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
@@ -72,10 +89,35 @@ pub(super) fn backlog(dispatch: &Dispatch, accounts: &[String], now: Moment) {
     }
 }
 
-/// The delay is measured for the first attempt only, because only that has an estimated time.
+/// The call that an event stores, if a message belongs to it.
+fn call_stored<'a>(event: &'a Event, message: &Message) -> Option<&'a Call> {
+    let Event::CallStored(change) = event else { return None };
+    Some(&change.shown.call).filter(|call| message.call.as_ref() == Some(&call.id))
+}
+
+/// Why a call ended. The platform may also use our word for an expired lease.
+fn end_of(call: &Call) -> CallEnd {
+    let Some(ended) = &call.ended else { return CallEnd::None };
+    let reason = ended.reason.as_deref();
+    let expired = reason == Some("lease_expired") && call.lease_until <= ended.at;
+    if expired { CallEnd::LeaseExpired } else { CallEnd::of(reason) }
+}
+
+fn session(change: &CallChange) {
+    let call = &change.shown.call;
+    match (change.session_was, call.session) {
+        (Some(Session::None), Session::Open) => observe::session_opened(),
+        (Some(Session::Open), _) => call.closed_reason.into_iter().for_each(observe::session_closed),
+        _ => {}
+    }
+}
+
+/// The delay is measured for the first attempt only, because only that has an estimated time. So is its usage.
 fn started(message: &Message, at: Timestamp, directory: &Directory) {
     observe::segments_started(label(message.ours, directory), message.segments);
     if message.attempts.len() == 1 {
+        let queue = message.counted.as_ref().and_then(|counted| counted.queue.as_ref());
+        observe::message(queue.map(QueueId::as_str), message.kind);
         let promised = message.created_at + Duration::from_millis(message.estimated_wait_ms);
         observe::started_late(&message.account, at.since(promised));
     }
