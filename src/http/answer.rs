@@ -14,6 +14,17 @@ pub(super) fn json(status: StatusCode, document: &Value) -> Response {
     answer(status, HeaderValue::from_static("application/json"), document)
 }
 
+/// A CSV file.
+pub(super) fn csv(name: &str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let file = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    headers.insert(header::CONTENT_DISPOSITION, file.expect("a name of ours is plain ASCII"));
+    response
+}
+
 /// A refusal as a problem document: code, detail, and the members some codes add.
 pub(super) fn problem(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.code.status()).expect("the closed list holds statuses");

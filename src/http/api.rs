@@ -16,6 +16,7 @@ mod messages;
 mod openapi;
 mod page;
 mod replay;
+mod reports;
 mod routes;
 #[cfg(test)]
 mod tests;

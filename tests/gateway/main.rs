@@ -33,3 +33,4 @@ mod systemd;
 mod texts;
 mod unit;
 mod upgrade;
+mod usage;

@@ -8,6 +8,7 @@ mod directory;
 mod me;
 mod messages;
 mod parameters;
+mod reports;
 mod scalars;
 
 pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
@@ -17,6 +18,7 @@ pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessageSe
 pub(super) use parameters::{
     CallFilter, CallPath, KeyHeader, MessagePath, NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QueuePath,
 };
+pub(super) use reports::{UsagePage, UsageQuery};
 
 use super::routes::{Document, ROUTES, Route};
 use crate::rules::refusal::Code;

@@ -2,7 +2,7 @@
 
 use super::auth::Scope;
 use super::openapi::OPENAPI;
-use super::{Answered, Api, ApiRequest, calls, directory, events, explain, me, messages, replay};
+use super::{Answered, Api, ApiRequest, calls, directory, events, explain, me, messages, replay, reports};
 use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
@@ -105,6 +105,7 @@ routes! {
     Get "/v1/presets/{language}/{preset_id}" Some(Scope::Read) => directory::preset;
     Get "/v1/settings" Some(Scope::Read) => directory::settings;
     Get "/v1/me" None => me::me;
+    Get "/v1/reports/usage" Some(Scope::Read) => reports::usage ["from", "to", "by", "format", "limit", "cursor"];
     Get "/v1/openapi.json" None => openapi_json;
 }
 

@@ -9,6 +9,7 @@ mod messages;
 mod openapi;
 mod refusals;
 mod replay;
+mod reports;
 mod requirements;
 mod texts;
 

@@ -58,7 +58,10 @@ async fn a_token_without_texts_gets_none_by_any_route() {
     let mut routes: Vec<_> = ROUTES.iter().collect();
     routes.sort_by_key(|route| place(route));
     for route in routes {
-        let path = sample(&route.path.replace("{message_id}", &queued));
+        let mut path = sample(&route.path.replace("{message_id}", &queued));
+        if route.path == "/v1/reports/usage" {
+            path.push_str("?from=2020-01-01&to=2099-12-31");
+        }
         let verb = route.verb.word();
         let answer = ask(&world, "blind", verb, &path, &body_of(route)).await;
         assert!(answer.status < 300 || answer.code() == "scope_missing", "{verb} {path}: {}", answer.body);
