@@ -4,7 +4,9 @@
 //! the needed scope.
 
 pub mod explain;
+pub mod quarantine;
 pub mod replay;
+pub mod top;
 
 use crate::config::Config;
 use crate::http::api::{Scope, Token};
@@ -71,6 +73,9 @@ pub enum QueryFailed {
         /// The token's name.
         token: String,
     },
+    /// The terminal cannot be used.
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(String),
     /// The gateway refused the request; this is the refusal's detail.
     #[error("{0}")]
     Refused(String),
@@ -113,6 +118,11 @@ impl Platform {
     /// Sends a POST of `document` to `path`; returns the JSON response.
     pub async fn post(&self, path: &str, document: &Value) -> Result<Value, QueryFailed> {
         self.ask(Method::POST, path, Bytes::from(document.to_string())).await
+    }
+
+    /// Sends a DELETE to `path`; returns the JSON response.
+    pub async fn delete(&self, path: &str) -> Result<Value, QueryFailed> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, QueryFailed> {

@@ -160,6 +160,7 @@ impl Running {
         let addresses = bound.addresses()?;
         reload::show_certificates(&config.listen);
         let endpoints = build::endpoints(&config)?;
+        let statuses = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.status.clone())).collect();
         let keys = endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.keys.clone())).collect();
         let links = build::links(&config.accounts);
         let accounts = Accounts::from_iter(build::accounts(&config.accounts, &links));
@@ -205,10 +206,8 @@ impl Running {
         let hooks = Hooks::new(accounts.clone(), handle.clone(), readiness.clone(), requests.clone());
         let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
-        let routers = [
-            (Door::Carriers, hooks.router()),
-            (Door::Platform, api::router(api.with_replays(replays).in_demo(config.demo))),
-        ];
+        let api = api.with_replays(replays).with_accounts(accounts.clone()).with_endpoints(statuses);
+        let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.in_demo(config.demo)))];
         bound.serve(routers, &stop_doors, &mut doors);
 
         readiness.set(NotReady::Recovering, false);

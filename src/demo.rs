@@ -153,7 +153,7 @@ fn config(
         listen: Doors::plain(|door| free(default_address(door), once)),
         tokens: vec![Token {
             name: "demo".to_owned(),
-            scopes: [Scope::Send, Scope::Calls, Scope::Admin, Scope::Read].into_iter().collect(),
+            scopes: Scope::ALL.into_iter().collect(),
             texts: true,
             secret: Secret::new(TOKEN),
         }],

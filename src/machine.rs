@@ -13,6 +13,7 @@ pub mod fingerprint;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
 pub mod keys;
+pub mod lanes;
 mod private;
 pub mod record;
 pub mod rows;

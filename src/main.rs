@@ -7,10 +7,14 @@ mod serve;
 #[path = "main/signals.rs"]
 mod signals;
 
-use arguments::{Arguments, ClientCertificate, Command, DirectoryCommand, EventsCommand, JournalCommand};
+use arguments::{
+    Arguments, ClientCertificate, Command, DirectoryCommand, EventsCommand, Gateway, JournalCommand, QuarantineCommand,
+    QuarantinedWebhook,
+};
 use clap::Parser as _;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
+use offhook::ask::top::top;
 use offhook::ask::{Door, QueryFailed};
 use offhook::config::{self, advice, seed};
 use offhook::daemon::{directory, erase, evidence, loss, preflight, private};
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
             ask(&config, &client, async |door| replay(door, Replay { since, until, endpoint }).await)
         }
         Command::Explain { id, config, client } => ask(&config, &client, async |door| explain(door, id).await),
+        Command::Quarantine { command } => quarantine(command),
+        Command::Top { config, client } => ask(&config, &client, async |door| top(door).await),
         Command::Metrics => {
             say(&observe::list());
             ExitCode::SUCCESS
@@ -131,6 +137,24 @@ fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std
                 None => say("nothing to change\n"),
             }
             Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn quarantine(command: QuarantineCommand) -> ExitCode {
+    use offhook::ask::quarantine;
+    match command {
+        QuarantineCommand::List(Gateway { config, client }) => {
+            ask(&config, &client, async |door| quarantine::list(door).await)
+        }
+        QuarantineCommand::Show(QuarantinedWebhook { id, gateway: Gateway { config, client } }) => {
+            ask(&config, &client, async |door| quarantine::show(door, id).await)
+        }
+        QuarantineCommand::Replay(QuarantinedWebhook { id, gateway: Gateway { config, client } }) => {
+            ask(&config, &client, async |door| quarantine::replay(door, id).await)
+        }
+        QuarantineCommand::Discard(QuarantinedWebhook { id, gateway: Gateway { config, client } }) => {
+            ask(&config, &client, async |door| quarantine::discard(door, id).await)
         }
     }
 }

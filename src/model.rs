@@ -27,8 +27,10 @@ pub use directory::{
     Number, OnlyIf, OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Resource,
     Settings, UnknownSender, Verification, VerificationState, Versions,
 };
-pub use id::{EventId, InvalidId, MediaId, MessageId, Position};
-pub use inbound::{Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Receipt, ReceiptRef, ReceiptState};
+pub use id::{EventId, InvalidId, MediaId, MessageId, Position, QuarantineId};
+pub use inbound::{
+    Claim, ClaimKind, Inbound, InboundItem, InboundMedia, RawRequest, Receipt, ReceiptRef, ReceiptState,
+};
 pub(crate) use label::labels;
 pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartAction, Warning};
 pub use number::{Address, E164, InvalidNumber};

@@ -27,7 +27,7 @@ mod zero;
 pub use dispatch::{
     Priority, Unused, account_is_paused, account_paused, account_resumed, account_still_paused, carrier_request,
     lane_paused, lanes_waiting, messages_waiting, oldest_ready, permit_given, permit_unused, requests_in_flight,
-    segments_started, started_late,
+    resumed, segments_started, started_late, suspended, suspensions,
 };
 pub use doors::{
     Door, Refused, accept_failed, answered, api_request, certificate, connection_closed, connection_opened,
@@ -49,8 +49,8 @@ pub use lines::last_words;
 pub use list::list;
 pub use logging::{LogFormat, LoggingFailed, logging, panics};
 pub use messages::{
-    WebhookOutcome, bad_signature, inbound_message, opted_in, opted_out, quarantined, receipt, stranger_answered,
-    unknown_webhook, webhook,
+    Resolved, WebhookOutcome, bad_signature, inbound_message, opted_in, opted_out, quarantine_resolved, quarantined,
+    receipt, stranger_answered, unknown_webhook, webhook,
 };
 pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};

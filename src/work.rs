@@ -19,7 +19,7 @@ mod tick;
 mod tokens;
 
 pub use accounts::{Account, Accounts};
-pub use deliver::{Endpoint, Keys, deliver};
+pub use deliver::{Endpoint, EndpointState, EndpointStatus, Keys, LastAnswer, deliver};
 pub use handover::{HandingOver, Handover};
 pub use http_carrier::HttpLink;
 pub use intake::{Intake, NotTaken};

@@ -186,6 +186,7 @@ fn endpoint(address: SocketAddr) -> Endpoint {
         keys: vec![standardwebhooks::Webhook::from_bytes(vec![7; 32]).expect("a key")].into(),
         client: Client::new(ClientBounds { idle_max: 64, ..ClientBounds::default() }),
         events: Filter::default(),
+        status: Default::default(),
     }
 }
 

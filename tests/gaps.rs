@@ -192,6 +192,7 @@ impl TestEngine {
             keys: vec![key].into(),
             client: Client::new(ClientBounds::default()),
             events,
+            status: Default::default(),
         };
         let (replays, mut receivers) = Replays::to([name]);
         let receiver = receivers.remove(name).unwrap();

@@ -29,6 +29,9 @@ fn text(id: MessageId, explained: &Value) -> String {
         let _ = write!(text, "; due at {due_at}");
     }
     text.push('\n');
+    if let Some(reason) = word("suspended_because") {
+        let _ = writeln!(text, "suspended because: {reason}");
+    }
     if let Some(reason) = word("reason") {
         let _ = writeln!(text, "its carrier account is failing: {reason}");
     }
@@ -49,6 +52,7 @@ fn waiting(state: &str, waiting_for: &Value) -> String {
     let reason = match waiting_for {
         None if state == "queued" => "waits for nothing: it is due",
         None => "waits for nothing",
+        Some(WaitingFor::Suspended) => "waits until its number or account is resumed: an operator suspended it",
         Some(WaitingFor::CarrierPause) => "waits for the end of the carrier's pause",
         Some(WaitingFor::DailyCap) => "waits for the next day: the daily cap on segments is reached",
         Some(WaitingFor::AccountRate) => "waits for the rate limit of its carrier account, shared by its numbers",

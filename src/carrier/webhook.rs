@@ -1,6 +1,6 @@
 //! A webhook as received, and the errors of verifying and parsing it.
 
-use crate::model::InboundItem;
+use crate::model::{InboundItem, RawRequest};
 use bytes::Bytes;
 use std::fmt;
 
@@ -35,7 +35,31 @@ impl Webhook {
 
     /// Says that this webhook cannot be parsed. `problem` contains nothing of the content.
     pub fn unreadable(&self, problem: impl fmt::Display) -> Unreadable {
-        Unreadable { raw: Bytes::copy_from_slice(self.content()), problem: problem.to_string() }
+        let content_type = self.headers.get(http::header::CONTENT_TYPE);
+        let request = RawRequest {
+            method: self.method.to_string(),
+            path_and_query: self.path_and_query.clone(),
+            content_type: content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            in_query: self.body.is_empty(),
+        };
+        let request = Box::new(request);
+        Unreadable { raw: Bytes::copy_from_slice(self.content()), problem: problem.to_string(), request }
+    }
+
+    /// The webhook that was quarantined as these bytes. Without a request, which older programs did not keep, it is the
+    /// form of a message.
+    pub fn quarantined(raw: Vec<u8>, request: Option<&RawRequest>) -> Self {
+        let mut headers = http::HeaderMap::new();
+        let content_type =
+            request.map_or(Some("application/x-www-form-urlencoded"), |request| request.content_type.as_deref());
+        if let Some(value) = content_type.and_then(|value| http::HeaderValue::from_str(value).ok()) {
+            headers.insert(http::header::CONTENT_TYPE, value);
+        }
+        let method = request.and_then(|request| request.method.parse().ok()).unwrap_or(http::Method::POST);
+        let path_and_query = request.map_or_else(|| "/".to_owned(), |request| request.path_and_query.clone());
+        let in_query = request.is_some_and(|request| request.in_query);
+        let body = if in_query { Bytes::new() } else { raw.into() };
+        Self { method, path_and_query, headers, body }
     }
 }
 
@@ -71,6 +95,8 @@ pub struct Unreadable {
     pub raw: Bytes,
     /// What could not be parsed, without any of the content.
     pub problem: String,
+    /// The rest of the webhook that a parser needs to read it again.
+    pub request: Box<RawRequest>,
 }
 
 impl fmt::Debug for Unreadable {
@@ -81,6 +107,7 @@ impl fmt::Debug for Unreadable {
 
 impl From<Unreadable> for InboundItem {
     fn from(unreadable: Unreadable) -> Self {
-        Self::Unreadable { raw: unreadable.raw.into(), problem: unreadable.problem }
+        let Unreadable { raw, problem, request } = unreadable;
+        Self::Unreadable { raw: raw.into(), problem, request: Some(request) }
     }
 }

@@ -5,7 +5,7 @@ use super::doors::OPENED;
 use crate::config::{self, AccountConfig, Config};
 use crate::net::{Bounds, Client, ClientBounds, Shares, connections_that_fit, descriptors_max};
 use crate::observe;
-use crate::work::{Account, Endpoint, HttpLink, feed};
+use crate::work::{Account, Endpoint, EndpointStatus, HttpLink, feed};
 use standardwebhooks::Webhook;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,6 +49,7 @@ pub(super) fn endpoints(config: &Config) -> Result<Vec<Endpoint>, StartFailed> {
                 ..ClientBounds::default()
             }),
             events: endpoint.events.clone(),
+            status: EndpointStatus::default(),
         })
     };
     config.webhooks.iter().map(one).collect()

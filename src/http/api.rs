@@ -10,14 +10,18 @@ mod directory;
 mod events;
 mod explain;
 mod fields;
+mod health;
 mod idempotency;
+mod lanes;
 mod me;
 mod messages;
 mod openapi;
 mod page;
+mod quarantine;
 mod replay;
 mod reports;
 mod routes;
+mod suspend;
 #[cfg(test)]
 mod tests;
 
@@ -32,14 +36,16 @@ use crate::model::Timestamp;
 use crate::net::{BodyRefused, MayBeDone, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
-use crate::work::Replays;
+use crate::work::{Accounts, EndpointStatus, Replays};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use bytes::Bytes;
+use health::Refusals;
 use page::Query;
 use routes::Route;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -79,6 +85,9 @@ pub struct Api {
     pulls: Arc<Semaphore>,
     replays: Replays,
     demo: bool,
+    accounts: Accounts,
+    endpoints: BTreeMap<String, EndpointStatus>,
+    refusals: Refusals,
     clock: fn() -> Timestamp,
 }
 
@@ -117,6 +126,9 @@ impl Api {
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             replays: Replays::default(),
             demo: false,
+            accounts: Accounts::default(),
+            endpoints: BTreeMap::new(),
+            refusals: Refusals::default(),
             clock: super::wall_clock,
         }
     }
@@ -131,6 +143,16 @@ impl Api {
         Self { demo, ..self }
     }
 
+    /// Makes the configured accounts known.
+    pub fn with_accounts(self, accounts: Accounts) -> Self {
+        Self { accounts, ..self }
+    }
+
+    /// Makes the platform's endpoints known, each with its status.
+    pub fn with_endpoints(self, endpoints: BTreeMap<String, EndpointStatus>) -> Self {
+        Self { endpoints, ..self }
+    }
+
     /// Replaces the clock.
     #[cfg(test)]
     pub(super) fn at(self, clock: fn() -> Timestamp) -> Self {
@@ -138,8 +160,11 @@ impl Api {
     }
 
     async fn answer(self: Arc<Self>, route: &'static Route, request: Request) -> Response {
-        let answered = self.authorize_and_route(route, request).await;
+        let answered = Arc::clone(&self).authorize_and_route(route, request).await;
         let refused = answered.as_ref().err().map(|refusal| refusal.code.word());
+        if let Err(refusal) = &answered {
+            self.refusals.count(refusal.code);
+        }
         let response = answered.unwrap_or_else(|refusal| problem(&refusal));
         observe::api_request(route.verb.word(), route.path, response.status(), refused);
         response
@@ -169,6 +194,7 @@ impl Api {
     async fn not_found(self: Arc<Self>, refusal: Refusal, request: Request) -> Response {
         let (head, _) = request.into_parts();
         let refusal = self.client(&head).map_or_else(|unauthorized| unauthorized, |_| refusal);
+        self.refusals.count(refusal.code);
         let response = problem(&refusal);
         observe::api_request("other", "elsewhere", response.status(), Some(refusal.code.word()));
         response

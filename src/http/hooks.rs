@@ -151,7 +151,7 @@ impl Hooks {
         drop(unverified);
         let items = inbox.parse(&hook).unwrap_or_else(|unreadable| vec![unreadable.into()]);
         let within = inbox.answer_within().saturating_sub(DECIDED_BEFORE);
-        match self.intake.take_in(&account.name, items, hook.content(), within).await {
+        match self.intake.take_in(&account.name, items, &hook, within).await {
             Ok(_) if verified.is_err() => (WebhookOutcome::Reported, inbox.ack().map(Body::from)),
             Ok(outcomes) => (outcome::of(&outcomes), inbox.ack().map(Body::from)),
             Err(NotTaken::LowDisk) => storage_unavailable(),

@@ -13,11 +13,12 @@ use crate::net::{ClientAddress, ClientBounds};
 use crate::observe::{NotReady, Readiness};
 use crate::rules;
 use crate::rules::opt_out::Block;
-use crate::work::{Account, Accounts, HttpLink, Receivers, Replays};
+use crate::work::{Account, Accounts, EndpointStatus, HttpLink, Receivers, Replays};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -92,6 +93,8 @@ impl TestGateway {
         let (replays, receivers) = Replays::to(["audit", "main"]);
         let account = Account::http("main", dialect, HttpLink::new(ClientBounds::default()));
         let accounts = Accounts::from_iter([Account { report_only_until, ..account }]);
+        let endpoints = BTreeMap::from([("main".to_owned(), EndpointStatus::default())]);
+        let api = api.with_accounts(accounts.clone()).with_endpoints(endpoints);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks);
         let api = api::router(api.with_replays(replays));
         Self { handle, reads, readiness, disk, replays: receivers, engine, api, hooks: hooks.router() }
@@ -224,7 +227,7 @@ fn tokens() -> Vec<Token> {
         secret: Secret::new(name),
     };
     vec![
-        token("everything", &[Scope::Send, Scope::Calls, Scope::Admin, Scope::Read]),
+        token("everything", &Scope::ALL),
         token("agent", &[Scope::Send]),
         token("telephony", &[Scope::Calls]),
         token("observer", &[Scope::Read]),

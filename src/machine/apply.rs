@@ -11,11 +11,12 @@ use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
     answered_key, audit_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key,
-    message_key, open_key, parked_key, state_key, strangers_key, timer_key, usage_counters_key, usage_key,
+    message_key, open_key, parked_key, quarantine_key, state_key, strangers_key, suspension_key, timer_key,
+    usage_counters_key, usage_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
-use super::state::{Answered, Audited, CallRow, Gateway, Lane, Live, Message, Open, OptOut, Timer};
+use super::state::{Answered, Audited, CallRow, Gateway, Lane, Live, Message, Open, OptOut, QuarantineEntry, Timer};
 use crate::model::{Address, Day, E164, MessageState, OptOutBy};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -124,10 +125,14 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
                 put(writes, landline_key(*number, frame.at), until);
             }
         }
-        Event::Quarantined { account, problem, .. } => {
-            let key = state_key(kind::QUARANTINE, &frame.position.0.to_be_bytes());
-            put(writes, key, &(account.clone(), problem.clone(), frame.at));
+        Event::Quarantined { account, problem, bytes, .. } => {
+            let (account, problem) = (account.clone(), problem.clone());
+            let entry = QuarantineEntry { account, problem, at: frame.at, bytes: *bytes };
+            put(writes, quarantine_key(frame.position), &entry);
         }
+        Event::QuarantineResolved { position, .. } => writes.push(Write::Delete(quarantine_key(*position))),
+        Event::Suspended { owner, suspension } => put(writes, suspension_key(owner), suspension),
+        Event::SuspensionEnded { owner } => writes.push(Write::Delete(suspension_key(owner))),
         Event::FeedAdvanced { endpoint, watermark } => {
             put(writes, state_key(kind::FEED, endpoint.as_bytes()), watermark);
         }
@@ -145,8 +150,7 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
         }
         Event::Swept { calls, quarantined, reached } => {
             writes.extend(calls.iter().map(|call| Write::Delete(call_key(call))));
-            let quarantined = quarantined.iter().map(|position| state_key(kind::QUARANTINE, &position.0.to_be_bytes()));
-            writes.extend(quarantined.map(Write::Delete));
+            writes.extend(quarantined.iter().map(|position| Write::Delete(quarantine_key(*position))));
             put(writes, state_key(kind::SWEPT, &[]), reached);
         }
         Event::FeedGap { .. } | Event::Replayed(_) | Event::JournalLost { .. } => {}

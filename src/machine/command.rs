@@ -2,7 +2,7 @@
 
 use super::event::{CallShown, Replayed};
 use super::fingerprint::ErasureKey;
-use super::state::{Ended, Message};
+use super::state::{CapOwner, Ended, Message};
 use crate::model::{
     Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, InboundItem, IntakeOutcome,
     Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp, Verification,
@@ -98,6 +98,36 @@ pub enum Command {
         /// Threads whose parking changed, each with the position of its oldest undelivered event; `None` if it is no
         /// longer parked.
         parked: Vec<(String, Option<Position>)>,
+    },
+    /// An operator suspends a number or an account, or changes its suspension: nothing is sent from it meanwhile.
+    Suspend(Suspend),
+    /// An operator resumes a number or an account.
+    Resume {
+        /// What was suspended.
+        owner: CapOwner,
+        /// Who asks for it.
+        by: Actor,
+        /// The idempotency key, if the request had one.
+        key: Option<IdempotencyKey>,
+    },
+    /// An operator has a quarantined webhook read again, with these items. It leaves the quarantine, or it stays if one
+    /// of them is still unreadable.
+    ReplayQuarantined {
+        /// The position of its frame.
+        position: Position,
+        /// What today's parser reads in it.
+        items: Vec<InboundItem>,
+        /// Who asks for it.
+        by: Actor,
+        /// The idempotency key, if the request had one.
+        key: Option<IdempotencyKey>,
+    },
+    /// An operator discards a quarantined webhook.
+    DiscardQuarantined {
+        /// The position of its frame.
+        position: Position,
+        /// Who asks for it.
+        by: Actor,
     },
     /// The configuration was reloaded: paused accounts are retried at once.
     TryAccounts,
@@ -214,6 +244,28 @@ pub struct Send {
     pub key: Option<IdempotencyKey>,
 }
 
+/// A request to suspend a number or an account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Suspend {
+    /// What is suspended.
+    pub owner: CapOwner,
+    /// Why.
+    pub reason: String,
+    /// When it ends by itself; `None` if only a resume ends it.
+    pub until: Option<Timestamp>,
+    /// Who asks for it.
+    pub by: Actor,
+    /// The idempotency key, if the request had one.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl fmt::Debug for Suspend {
+    /// Omits the reason, which may name a person (A57).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suspend").field("owner", &self.owner).field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
 /// The content of an agent's text.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
@@ -281,6 +333,10 @@ pub enum Reply {
     },
     /// The message must not be sent: it was cancelled, expired, or already started.
     NotStarted,
+    /// The message stays in its lane, because its number or account is suspended.
+    Suspended,
+    /// A quarantined webhook was read again and has left the quarantine; what became of each of its items.
+    QuarantineReplayed(Vec<IntakeOutcome>),
     /// The gateway already has a directory.
     SeedRefused,
 }
@@ -300,6 +356,8 @@ impl fmt::Debug for Reply {
             Self::InboundItem(outcome) => f.debug_tuple("InboundItem").field(outcome).finish(),
             Self::Started { message } => f.debug_tuple("Started").field(message).finish(),
             Self::NotStarted => f.write_str("NotStarted"),
+            Self::Suspended => f.write_str("Suspended"),
+            Self::QuarantineReplayed(outcomes) => f.debug_tuple("QuarantineReplayed").field(outcomes).finish(),
             Self::SeedRefused => f.write_str("SeedRefused"),
         }
     }

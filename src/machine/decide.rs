@@ -10,8 +10,10 @@ mod lane;
 mod opt_out;
 mod outbound;
 mod pause;
+mod quarantine;
 mod receipt;
 mod send;
+mod suspend;
 mod tick;
 mod usage;
 
@@ -19,7 +21,7 @@ use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, NumberedEvent};
 use super::state::Call;
 use super::view::View;
-use crate::model::{InboundItem, IntakeOutcome, OptOutBy, Position, Timestamp};
+use crate::model::{OptOutBy, Position, Timestamp};
 pub use draft::answered;
 
 use draft::Draft;
@@ -63,12 +65,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::EndCall { call, reason, key } => call::end(&mut draft, call, reason, key),
         Command::Send(send) => send::send(&mut draft, send),
         Command::Cancel(message) => outbound::cancel(&mut draft, message),
-        Command::InboundItem { account, item } => match item {
-            InboundItem::Message(inbound) => inbound::message(&mut draft, account, inbound),
-            InboundItem::Receipt(receipt) => receipt::receipt(&mut draft, &account, receipt),
-            InboundItem::Unreadable { raw, problem } => inbound::unreadable(&mut draft, account, raw, problem),
-            InboundItem::Ignored { .. } => Reply::InboundItem(IntakeOutcome::Ignored),
-        },
+        Command::InboundItem { account, item } => inbound::item(&mut draft, account, item),
         Command::StartSend { message, lane_empty_at, account_empty_at } => {
             outbound::start(&mut draft, message, Paid { lane_empty_at, account_empty_at })
         }
@@ -81,6 +78,14 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             draft.record(Event::FeedAdvanced { endpoint, watermark });
             Reply::Done
         }
+        Command::Suspend(suspend) => suspend::suspend(&mut draft, suspend).unwrap_or_else(Reply::Refused),
+        Command::Resume { owner, by, key } => {
+            suspend::resume(&mut draft, owner, &by, key).unwrap_or_else(Reply::Refused)
+        }
+        Command::ReplayQuarantined { position, items, by, key } => {
+            quarantine::replay(&mut draft, position, items, &by, key).unwrap_or_else(Reply::Refused)
+        }
+        Command::DiscardQuarantined { position, by } => quarantine::discard(&mut draft, position, &by),
         Command::TryAccounts => {
             pause::try_accounts(&mut draft);
             Reply::Done

@@ -8,7 +8,7 @@ use super::keys::{decode_row, encode_row, kind};
 use super::private::Private;
 use super::record::{self, Stored, Unreadable};
 use super::rows::Table;
-use super::state::{Audited, CallRow, Message, Open};
+use super::state::{Audited, CallRow, Message, Open, Suspension};
 use crate::model::{Address, E164, Position};
 use memchr::memmem::Finder;
 
@@ -102,6 +102,13 @@ impl Person {
             // The message has been settled since this row was written.
             (Table::State, Some(&kind::OPEN)) => {
                 decode_row::<Open>(&row).is_none_or(|open| open.theirs != self.number).then_some(row)
+            }
+            (Table::State, Some(&kind::SUSPENSION)) => {
+                let Some(mut suspension) = decode_row::<Suspension>(&row) else { return Some(row) };
+                if self.stands_in(&suspension.reason) {
+                    suspension.reason = Private::Erased;
+                }
+                Some(encode_row(&suspension))
             }
             (Table::Contacts(_), _) | (Table::State, Some(&(kind::OPT_OUT | kind::LIVE))) => {
                 self.key.find(key).is_none().then_some(row)

@@ -7,10 +7,10 @@ use super::fingerprint::{ErasureKey, Fingerprint};
 use super::private::Private;
 use super::record::{Named, v1};
 use super::rows::Table;
-use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Usage, UsageOf};
+use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf};
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number,
-    Position, Session, Timestamp,
+    Position, RawRequest, Session, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -150,6 +150,10 @@ pub enum Event {
         problem: String,
         /// The webhook's raw bytes.
         raw: Private<Vec<u8>>,
+        /// Their number.
+        bytes: u32,
+        /// The rest of the webhook that a parser needs; `None` in records before version 5.
+        request: Option<Private<RawRequest>>,
     },
     /// An endpoint received everything before this position except the events of parked threads.
     FeedAdvanced {
@@ -314,6 +318,27 @@ pub enum Event {
         kind: Kind,
         /// The replies of the last hour, including this one.
         answers: LastHour,
+    },
+    /// An operator suspended a number or an account, or changed its suspension. `account.paused` for an account.
+    Suspended {
+        /// What is suspended.
+        owner: CapOwner,
+        /// Why, until when and by whom.
+        suspension: Suspension,
+    },
+    /// A suspension ended, at its time or by an operator. `account.resumed` for an account.
+    SuspensionEnded {
+        /// What was suspended.
+        owner: CapOwner,
+    },
+    /// An operator replayed or discarded a quarantined webhook, which thereby leaves the quarantine.
+    QuarantineResolved {
+        /// Its frame.
+        position: Position,
+        /// The account it came to.
+        account: String,
+        /// What became of its items when it was read again; `None` if it was discarded.
+        outcomes: Option<Vec<String>>,
     },
     /// `journal.loss`: frames of the journal were lost, and the operator accepted the loss.
     JournalLost {

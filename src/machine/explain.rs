@@ -1,11 +1,11 @@
 //! Explains from the current rows why a message has not been sent yet (A67).
 
 use super::keys::open_key;
-use super::state::{CapOwner, Message, Open};
+use super::state::{CapOwner, Message, Open, Suspension};
 use super::view::{Queries, SendingQueries, View};
-use crate::model::{Limits, MessageId, MessageState, Timestamp};
+use crate::model::{E164, Limits, MessageId, MessageState, Timestamp};
 use crate::rules::breaker::{Cause, in_flight_max};
-use crate::rules::explain::{Explained, Held, explain};
+use crate::rules::explain::{Explained, Held, Suspended, explain};
 use crate::rules::lane::{Lane, Waiting};
 use crate::rules::rate;
 
@@ -19,6 +19,8 @@ pub struct Explanation {
     pub all: bool,
     /// Why its account fails, if it does and the message waits for it.
     pub cause: Option<Cause>,
+    /// The suspension that the message waits for, if any.
+    pub suspension: Option<Suspension>,
 }
 
 /// Explains a message's state; `None` if there is no such message. At most `examined_max` open messages are examined,
@@ -36,31 +38,38 @@ pub fn explain_message(view: &impl View, id: MessageId, examined_max: usize, now
     let Some(own) = own else {
         let nowhere = Lane { texts: &[], limits: &Limits::none(), empty_at: now };
         let explained = explain(id, message.state, &nowhere, &Held::default(), now);
-        return Some(Explanation { message, explained, all: true, cause: None });
+        return Some(Explanation { message, explained, all: true, cause: None, suspension: None });
     };
     let directory = view.directory();
     let account = directory.account_of(own.ours).unwrap_or(&message.account);
     let limits = directory.limits_of(own.ours);
     let others = Others::of(view, id, &own, account, examined_max);
-    let held = held(view, &own, &limits, account, &others, now);
+    let held = held(view, own.ours, own.segments, account, &others, now);
     let lane = Lane { texts: &others.lane, limits: &limits, empty_at: view.lane(own.ours).empty_at };
     let explained = explain(id, message.state, &lane, &held, now);
     let cause = view.breaker(account).map(|_| view.cause(account).unwrap_or_default());
-    Some(Explanation { message, explained, all: others.all, cause })
+    let suspension = suspension(view, own.ours, account);
+    Some(Explanation { message, explained, all: others.all, cause, suspension })
+}
+
+/// The suspension that lasts longest of a number's and its account's.
+pub(super) fn suspension(view: &impl View, ours: E164, account: &str) -> Option<Suspension> {
+    let ends = |suspension: &Suspension| suspension.until.map_or(u64::MAX, Timestamp::as_ms);
+    view.suspensions_of(ours, account).into_iter().max_by_key(ends)
 }
 
 /// The other open messages that affect one message's wait.
-struct Others {
+pub(super) struct Others {
     /// The messages of its lane, including itself.
-    lane: Vec<Waiting>,
+    pub(super) lane: Vec<Waiting>,
     /// Segments of older messages queued in its lane.
-    before: u32,
+    pub(super) before: u32,
     /// Segments of older messages queued for its account.
-    before_at_account: u32,
+    pub(super) before_at_account: u32,
     /// Requests of its account that are in flight.
-    in_flight: usize,
+    pub(super) in_flight: usize,
     /// Whether all open messages were examined.
-    all: bool,
+    pub(super) all: bool,
 }
 
 impl Others {
@@ -84,27 +93,42 @@ impl Others {
     }
 }
 
-/// Computes what delays a message besides its lane, as for the wait that is estimated at accept.
-fn held(view: &impl View, own: &Open, limits: &Limits, account: &str, others: &Others, now: Timestamp) -> Held {
+/// Computes what delays a message of `segments` besides its lane, as for the wait that is estimated at accept.
+pub(super) fn held(
+    view: &impl View,
+    ours: E164,
+    segments: u16,
+    account: &str,
+    others: &Others,
+    now: Timestamp,
+) -> Held {
+    let limits = &view.directory().limits_of(ours);
     let of_account = view.directory().account_limits(account);
     let day = |owner: CapOwner, limits: &Limits, before: u32| {
         let count = view.day_count(&owner).with(limits, before, now);
-        rate::cap_allows(limits, count, u32::from(own.segments), now)
+        rate::cap_allows(limits, count, u32::from(segments), now)
     };
-    let own_day = day(CapOwner::Number(own.ours), limits, others.before);
+    let own_day = day(CapOwner::Number(ours), limits, others.before);
     let its_day = of_account.map(|limits| day(CapOwner::Account(account.to_owned()), limits, others.before_at_account));
-    let lane_paused_until = view.pause(own.ours).map(|pause| pause.until);
+    let lane_paused_until = view.pause(ours).map(|pause| pause.until);
     let paused = view.breaker(account).and_then(|breaker| breaker.paused);
     let account_paused_until = paused.map(|paused| paused.until);
     let paused_until = lane_paused_until.max(account_paused_until);
-    let from = paused_until.unwrap_or_default().max(now);
+    let suspended = match suspension(view, ours, account) {
+        None => Suspended::No,
+        Some(Suspension { until: Some(until), .. }) => Suspended::Until(until),
+        Some(Suspension { until: None, .. }) => Suspended::UntilResumed,
+    };
+    let resumed_at = if let Suspended::Until(until) = suspended { Some(until) } else { None };
+    let from = paused_until.max(resumed_at).unwrap_or_default().max(now);
     Held {
+        suspended,
         paused_until,
         account_full: others.in_flight >= in_flight_max(paused.is_some()),
         day_ends_at: Some(own_day).max(its_day),
         account_free_at: of_account.map(|limits| {
             let empty_at = view.account_lane(account).empty_at;
-            from + rate::wait(limits, empty_at, others.before_at_account, own.segments, from)
+            from + rate::wait(limits, empty_at, others.before_at_account, segments, from)
         }),
     }
 }

@@ -55,9 +55,11 @@ pub mod kind {
     pub const STRANGERS: u8 = b'U';
     /// Why a carrier account fails, by its name.
     pub const CAUSE: u8 = b'Z';
+    /// A suspension, by what is suspended.
+    pub const SUSPENSION: u8 = b'J';
 
     /// All kinds.
-    pub const ALL: [u8; 22] = [
+    pub const ALL: [u8; 23] = [
         CALL,
         LIVE,
         TIMER,
@@ -80,6 +82,7 @@ pub mod kind {
         SWEPT,
         STRANGERS,
         CAUSE,
+        SUSPENSION,
     ];
 
     // No two kinds have the same letter.
@@ -179,10 +182,33 @@ pub fn audit_key(at: Timestamp, position: Position, index: u16) -> Key {
 
 /// The key of a daily count.
 pub fn day_key(owner: &CapOwner) -> Key {
+    owner_key(kind::DAY, owner)
+}
+
+/// The key of a suspension.
+pub fn suspension_key(owner: &CapOwner) -> Key {
+    owner_key(kind::SUSPENSION, owner)
+}
+
+fn owner_key(kind: u8, owner: &CapOwner) -> Key {
     match owner {
-        CapOwner::Number(number) => state_key(kind::DAY, &[&b"n"[..], &number.key()].concat()),
-        CapOwner::Account(account) => state_key(kind::DAY, &[b"a", account.as_bytes()].concat()),
+        CapOwner::Number(number) => state_key(kind, &[&b"n"[..], &number.key()].concat()),
+        CapOwner::Account(account) => state_key(kind, &[b"a", account.as_bytes()].concat()),
     }
+}
+
+/// What the suspension with this key is of; `None` if the key is of another kind or malformed.
+pub fn suspended(key: &[u8]) -> Option<CapOwner> {
+    match key.strip_prefix(&[kind::SUSPENSION])?.split_first()? {
+        (b'n', number) => E164::from_key(number.try_into().ok()?).map(CapOwner::Number),
+        (b'a', account) => String::from_utf8(account.to_vec()).ok().map(CapOwner::Account),
+        _ => None,
+    }
+}
+
+/// The key of a quarantined webhook, by the position of its frame.
+pub fn quarantine_key(position: Position) -> Key {
+    state_key(kind::QUARANTINE, &position.0.to_be_bytes())
 }
 
 /// The key of a landline's row in the month of `at`.

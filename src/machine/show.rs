@@ -9,10 +9,10 @@ pub use thread::CONTACTS;
 
 use super::Private;
 use super::event::{CallShown, CommittedFrame, Event, LateMessage, NumberedEvent};
-use super::state::{Call, Ended, Medium, Message};
+use super::state::{Call, CapOwner, Ended, Medium, Message, Suspension};
 use crate::model::{
     CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, OptOutBy, Position,
-    SmartAction, Timestamp, Verification, Warning,
+    QuarantineId, SmartAction, Timestamp, Verification, Warning,
 };
 use crate::rules::breaker::{Cause, Reason};
 use crate::rules::verification::status;
@@ -134,7 +134,8 @@ struct MessageShown<'a> {
     encoding: Encoding,
     segments: u16,
     warnings: Vec<Warning>,
-    estimated_wait_ms: u64,
+    /// Unknown while its number or account is suspended.
+    estimated_wait_ms: Option<u64>,
     media: Vec<MediumShown<'a>>,
     agent: Option<&'a str>,
     smart_action: Option<SmartAction>,
@@ -193,7 +194,7 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
         encoding: message.encoding,
         segments: message.segments,
         warnings,
-        estimated_wait_ms: message.estimated_wait_ms,
+        estimated_wait_ms: (!message.suspended).then_some(message.estimated_wait_ms),
         media: message.media.iter().map(medium).collect(),
         agent: message.agent.as_deref(),
         smart_action: message.smart_action,
@@ -321,7 +322,7 @@ impl<'a> EventHeader<'a> {
     pub fn render(&self) -> RenderedEvent {
         let id = self.id.to_string();
         let call = thread::call(self.event);
-        let mut data = data(&self.event.event, self.frame.at);
+        let mut data = data(&self.event.event, self.frame);
         if let Some(in_call) = self.event.event.call().filter(|_| call.is_none()) {
             data["call_id"] = json!(in_call.as_str());
         }
@@ -380,16 +381,20 @@ fn kind(event: &Event) -> Option<&'static str> {
         Event::OptedOut { .. } => "contact.opted_out",
         Event::OptedIn { .. } => "contact.opted_in",
         Event::VerificationChanged { .. } => "number.verification_changed",
-        Event::AccountPaused { .. } => "account.paused",
-        Event::AccountResumed { .. } => "account.resumed",
+        Event::AccountPaused { .. } | Event::Suspended { owner: CapOwner::Account(_), .. } => "account.paused",
+        Event::AccountResumed { .. } | Event::SuspensionEnded { owner: CapOwner::Account(_) } => "account.resumed",
         Event::FeedGap { .. } => GAP,
         Event::JournalLost { .. } => "journal.loss",
         _ => return None,
     })
 }
 
-/// Returns the `data` of a platform event.
-fn data(event: &Event, at: Timestamp) -> Value {
+/// The reason why an account pauses that an operator suspended.
+const SUSPENDED: &str = "suspended";
+
+/// Returns the `data` of a platform event of `frame`.
+fn data(event: &Event, frame: &CommittedFrame) -> Value {
+    let at = frame.at;
     match event {
         Event::CallStarted(change) | Event::CallUpdated(change) | Event::CallEnded(change) => call(&change.shown),
         Event::MessageReceived { message, text, .. } | Event::MessageQueued { message, text, .. } => {
@@ -397,7 +402,10 @@ fn data(event: &Event, at: Timestamp) -> Value {
         }
         Event::MessageChanged { message, .. } => self::message(message, Text::LeftOut),
         Event::MessageLate(late) => late_data(late, at),
-        Event::Quarantined { account, problem, .. } => json!({ "account": account, "problem": problem }),
+        Event::Quarantined { account, problem, .. } => {
+            let id = QuarantineId::new(at.day(), frame.position, 0);
+            json!({ "id": id.to_string(), "account": account, "problem": problem })
+        }
         Event::OptedOut { contact, ours, opt_out, .. } => {
             contact_data(contact, *ours, (opt_out.by == OptOutBy::Keyword).then_some("stop"))
         }
@@ -412,6 +420,15 @@ fn data(event: &Event, at: Timestamp) -> Value {
             }
         }
         Event::AccountResumed { account } => json!({ "account": account }),
+        Event::Suspended { owner: CapOwner::Account(account), suspension } => json!({
+            "account": account,
+            "reason": SUSPENDED,
+            "detail": suspension.reason.kept(),
+            "until": suspension.until.map(|until| until.to_string()),
+        }),
+        Event::SuspensionEnded { owner: CapOwner::Account(account) } => {
+            json!({ "account": account, "reason": SUSPENDED })
+        }
         Event::FeedGap { endpoint, from, until } => {
             json!({ "endpoint": endpoint, "from": cursor(*from), "to": cursor(*until) })
         }
@@ -456,6 +473,18 @@ pub fn limits(limits: &Limits) -> Value {
         "burst": limits.burst,
         "segments_per_day": limits.segments_per_day,
         "day_zone": limits.day_zone,
+    })
+}
+
+/// Returns the JSON object of a suspension, or null.
+pub fn suspension(suspension: Option<&Suspension>) -> Value {
+    suspension.map_or(Value::Null, |suspension| {
+        json!({
+            "reason": suspension.reason.kept(),
+            "until": suspension.until.map(|until| until.to_string()),
+            "since": suspension.since.to_string(),
+            "by": suspension.by,
+        })
     })
 }
 

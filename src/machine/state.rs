@@ -204,7 +204,7 @@ pub struct Message {
     pub encoding: Encoding,
     /// Segments by our count, replaced by the carrier's once known.
     pub segments: u16,
-    /// The wait estimated when it was accepted, in milliseconds.
+    /// The wait estimated when it was accepted, in milliseconds. Without meaning if it was accepted while `suspended`.
     pub estimated_wait_ms: u64,
     /// Its media, such as photos and videos.
     pub media: Vec<Medium>,
@@ -228,6 +228,8 @@ pub struct Message {
     pub previous: Option<MessageId>,
     /// The counter of the day of its first attempt. How it ends is counted there, too.
     pub counted: Option<Box<UsageOf>>,
+    /// Its number or account was suspended when it was accepted.
+    pub suspended: bool,
 }
 
 impl Message {
@@ -281,13 +283,39 @@ pub struct Lane {
     pub queued_segments: u32,
 }
 
-/// The owner of a daily cap.
+/// A number or an account, as the owner of a daily cap or as what is suspended.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum CapOwner {
     /// One of our numbers.
     Number(E164),
     /// A carrier account.
     Account(String),
+}
+
+/// A number or an account that an operator suspended: nothing is sent from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Suspension {
+    /// Why, as the operator gave it; it may name a person.
+    pub reason: Private<String>,
+    /// When it ends by itself; `None` if only a resume ends it.
+    pub until: Option<Timestamp>,
+    /// When it began.
+    pub since: Timestamp,
+    /// Who suspended it, as the configuration names them.
+    pub by: String,
+}
+
+/// A quarantined webhook. Its bytes are in its frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuarantineEntry {
+    /// The account it came to.
+    pub account: String,
+    /// Why it could not be read.
+    pub problem: String,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// Its size; 0 in rows of programs that did not store it.
+    pub bytes: u32,
 }
 
 /// A lane paused because the carrier asked to retry later.

@@ -37,6 +37,8 @@ impl Command {
             | Self::OptOut(_)
             | Self::ListOptOuts(_)
             | Self::OptIn(_)
+            | Self::ReplayQuarantined { .. }
+            | Self::DiscardQuarantined { .. }
             | Self::Erase { .. }
             | Self::InboundItem {
                 item: InboundItem::Message(_) | InboundItem::Unreadable { .. } | InboundItem::Ignored { .. },
@@ -51,6 +53,8 @@ impl Command {
             | Self::Expire(_)
             | Self::AdvanceFeed { .. }
             | Self::TryAccounts
+            | Self::Suspend(_)
+            | Self::Resume { .. }
             | Self::Tick
             | Self::CarryLeases { .. }
             | Self::CarryDebts { .. }
@@ -64,6 +68,7 @@ impl Command {
         match self {
             Self::Send(_) => NewWork::Yes,
             Self::InboundItem { item, .. } if is_new(item) => NewWork::Yes,
+            Self::ReplayQuarantined { items, .. } if items.iter().any(is_new) => NewWork::Yes,
             Self::PutCall(put) => NewWork::IfUnknown(&put.call),
             _ => NewWork::No,
         }
@@ -91,7 +96,7 @@ mod tests {
             detail: None,
             segments: None,
         });
-        let unreadable = InboundItem::Unreadable { raw: Vec::new(), problem: String::new() };
+        let unreadable = InboundItem::Unreadable { raw: Vec::new(), problem: String::new(), request: None };
         let command = |item| Command::InboundItem { account: "main".to_owned(), item };
         let of = |command: Command| (command.urgency(), command.new_work() == NewWork::Yes);
         assert_eq!(of(command(receipt)), (Urgency::Urgent, false));

@@ -9,12 +9,12 @@ pub use sending::SendingQueries;
 pub use usage::UsageQueries;
 
 use super::keys::{
-    self, call_key, decode_row, directory_key, kind, live_key, message_key, name_in, parked_key, part, state_key,
-    u64_in,
+    self, call_key, decode_row, directory_key, kind, live_key, message_key, name_in, parked_key, part, quarantine_key,
+    state_key, u64_in,
 };
 use super::record::Stored;
 use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
-use super::state::{Answered, CallRow, Gateway, Live, Message, Sweep, Timer};
+use super::state::{Answered, CallRow, Gateway, Live, Message, QuarantineEntry, Sweep, Timer};
 use crate::model::{CallId, Claim, Day, Directory, E164, MessageId, Month, Position, Timestamp};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -127,13 +127,16 @@ pub trait Queries: View {
         self.typed(&state_key(kind::SWEPT, &[]))
     }
 
-    /// Returns quarantined webhooks, oldest first, each with its time of arrival.
-    fn quarantined(&self, limit: usize) -> Vec<(Position, Timestamp)> {
-        let webhook = |(key, row): ScannedRow| {
-            let (_, _, at) = decode_row::<(String, String, Timestamp)>(&row)?;
-            Some((Position(u64_in(&key)?), at))
-        };
-        self.rows(Table::State, &[kind::QUARANTINE], &[], limit).into_iter().filter_map(webhook).collect()
+    /// Returns quarantined webhooks after the one at `after`, oldest first, each with the position of its frame.
+    fn quarantined(&self, after: Option<Position>) -> impl Iterator<Item = (Position, QuarantineEntry)> {
+        let from = after.map(|after| quarantine_key(after.next()).bytes).unwrap_or_default();
+        let found = self.scan(state_key(kind::QUARANTINE, &[]), from);
+        found.filter_map(|(key, row)| Some((Position(u64_in(&key)?), decode_row(&row)?)))
+    }
+
+    /// Returns the webhook quarantined by the frame at `position`, if it is still there.
+    fn quarantine_entry(&self, position: Position) -> Option<QuarantineEntry> {
+        self.typed(&quarantine_key(position))
     }
 
     /// Returns the answer stored for an idempotency key in the last 24 hours.

@@ -1,7 +1,7 @@
 //! The command line's arguments.
 
 use clap::{Args, Parser, Subcommand};
-use offhook::model::{E164, MessageId};
+use offhook::model::{E164, MessageId, QuarantineId};
 use offhook::net::ClientFiles;
 use std::path::PathBuf;
 
@@ -63,6 +63,20 @@ pub(crate) enum Command {
     Explain {
         /// The message id, as in msg_...
         id: MessageId,
+        /// The configuration file of the running gateway.
+        #[arg(long)]
+        config: PathBuf,
+        #[command(flatten)]
+        client: ClientCertificate,
+    },
+    /// Authentic webhooks that could not be read. Needs the running gateway.
+    Quarantine {
+        #[command(subcommand)]
+        command: QuarantineCommand,
+    },
+    /// Show lanes, accounts, endpoints and refusals of the running gateway, live; q quits. Where there is no terminal,
+    /// prints them once.
+    Top {
         /// The configuration file of the running gateway.
         #[arg(long)]
         config: PathBuf,
@@ -153,6 +167,37 @@ pub(crate) enum EventsCommand {
         #[arg(long)]
         endpoint: Option<String>,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Print one line per webhook, oldest first.
+    List(Gateway),
+    /// Print a webhook with its body, which contains numbers and texts.
+    Show(QuarantinedWebhook),
+    /// Read a webhook again, as if it had just come. It stays if it is still unreadable.
+    Replay(QuarantinedWebhook),
+    /// Discard a webhook.
+    Discard(QuarantinedWebhook),
+}
+
+/// The running gateway.
+#[derive(Args)]
+pub(crate) struct Gateway {
+    /// The configuration file of the running gateway.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) client: ClientCertificate,
+}
+
+/// A quarantined webhook of the running gateway.
+#[derive(Args)]
+pub(crate) struct QuarantinedWebhook {
+    /// Its id, as in qua_...
+    pub(crate) id: QuarantineId,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
 }
 
 #[derive(Subcommand)]

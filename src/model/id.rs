@@ -142,6 +142,12 @@ id!(
     "med_"
 );
 
+id!(
+    /// A quarantined webhook. Its frame has one, so its index is 0.
+    QuarantineId,
+    "qua_"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

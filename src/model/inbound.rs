@@ -24,7 +24,29 @@ pub enum InboundItem {
         raw: Vec<u8>,
         /// What could not be parsed, without any of the content.
         problem: String,
+        /// The rest of the webhook that a parser needs to read it again; `None` if it came over a session.
+        request: Option<Box<RawRequest>>,
     },
+}
+
+/// What a parser needs of a webhook besides its content. Signatures are not kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawRequest {
+    /// `POST` or `GET`.
+    pub method: String,
+    /// The target of the request line, unchanged.
+    pub path_and_query: String,
+    /// The header `Content-Type`.
+    pub content_type: Option<String>,
+    /// The body was empty: the content is the query.
+    pub in_query: bool,
+}
+
+impl fmt::Debug for RawRequest {
+    /// Omits the target, whose query can contain numbers and texts (A57).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {} of {:?}", self.method, self.content_type)
+    }
 }
 
 impl fmt::Debug for InboundItem {
@@ -34,7 +56,7 @@ impl fmt::Debug for InboundItem {
             Self::Message(message) => message.fmt(f),
             Self::Receipt(receipt) => receipt.fmt(f),
             Self::Ignored { kind } => write!(f, "ignored {kind:?}"),
-            Self::Unreadable { raw, problem } => write!(f, "unreadable, {} bytes: {problem}", raw.len()),
+            Self::Unreadable { raw, problem, .. } => write!(f, "unreadable, {} bytes: {problem}", raw.len()),
         }
     }
 }

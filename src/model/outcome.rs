@@ -131,6 +131,24 @@ pub enum IntakeOutcome {
     Ignored,
 }
 
+impl IntakeOutcome {
+    /// The outcome as the API shows it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Attached => "attached",
+            Self::Replied => "auto_replied",
+            Self::Silent(_) => "late",
+            Self::Dropped => "dropped",
+            Self::Advanced => "applied",
+            Self::Stale => "stale",
+            Self::NoSuchMessage => "unknown_message",
+            Self::Duplicate => "duplicate",
+            Self::Quarantined(_) => "quarantined",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
 labels! {
     /// Why a late text got no auto-reply.
     NoReplyReason {

@@ -24,6 +24,8 @@ labels! {
         Cancelled = "cancelled",
         /// The engine's queue was full, so the start could not be recorded.
         EngineBusy = "engine_busy",
+        /// The number or the account was suspended meanwhile.
+        Suspended = "suspended",
     }
 }
 
@@ -87,6 +89,26 @@ pub fn account_paused(account: &str, refused: bool, detail: &str) {
     counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => named(account)).increment(1);
     account_is_paused(account, true);
     account_is_refused(account, refused);
+}
+
+/// An operator suspended an account, or a number by its label.
+pub fn suspended(account: Option<&str>, number: Option<&str>) {
+    let (account, number) = (account.unwrap_or_default(), number.map(shown).unwrap_or_default());
+    tracing::warn!(account, number, "suspended by an operator: nothing is sent from it until it is resumed");
+}
+
+/// The suspension of an account, or of a number by its label, ended.
+pub fn resumed(account: Option<&str>, number: Option<&str>) {
+    let (account, number) = (account.unwrap_or_default(), number.map(shown).unwrap_or_default());
+    tracing::info!(account, number, "no longer suspended");
+}
+
+/// Records which of the accounts are suspended, and how many numbers.
+pub fn suspensions<'a>(accounts: impl Iterator<Item = (&'a str, bool)>, numbers: usize) {
+    for (account, suspended) in accounts {
+        gauge!(names::ACCOUNT_SUSPENDED, "account" => named(account)).set(if suspended { 1.0 } else { 0.0 });
+    }
+    gauge!(names::NUMBERS_SUSPENDED).set(numbers as f64);
 }
 
 /// An account was paused when the gateway started.

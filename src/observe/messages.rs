@@ -170,6 +170,23 @@ pub fn quarantined(account: &str, problem: &str, id: u64) {
     counter!(names::QUARANTINED_TOTAL, "account" => account.to_owned()).increment(1);
 }
 
+labels! {
+    /// How a webhook left the quarantine.
+    Resolved {
+        /// It was read again.
+        Replayed = "replayed",
+        /// It was discarded.
+        Discarded = "discarded",
+    }
+}
+
+/// A webhook left the quarantine.
+pub fn quarantine_resolved(account: &str, outcome: Resolved) {
+    tracing::info!(account, outcome = outcome.label(), "a webhook left the quarantine");
+    let account = account.to_owned();
+    counter!(names::QUARANTINE_RESOLVED_TOTAL, "account" => account, "outcome" => outcome.label()).increment(1);
+}
+
 /// People opted out.
 pub fn opted_out(by: OptOutBy, people: usize) {
     tracing::debug!(by = by.label(), people, "opted out");

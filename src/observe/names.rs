@@ -136,6 +136,8 @@ names! {
             "Receipts, by account and outcome. unknown_message rising: another program sends with this account. applied falling while messages are sent: receipts do not arrive, check the number's settings at the carrier.";
         counter QUARANTINED_TOTAL = "offhook_quarantined_total" [account],
             "Authentic webhooks that could not be parsed, by account. Any rise: the carrier has changed its format; each is kept unchanged, `offhook journal inspect` shows where.";
+        counter QUARANTINE_RESOLVED_TOTAL = "offhook_quarantine_resolved_total" [account, outcome],
+            "Webhooks that left the quarantine by an operator, by account and outcome: replayed or discarded. Rising less than offhook_quarantined_total: the rest waits for somebody, see `offhook quarantine list`, or is past its retention.";
         counter AUTO_REPLIES_TOTAL = "offhook_auto_replies_total" [outcome],
             "Auto-replies, by outcome: queued, or why there was none. no_text rising: add a text in that language or in the default one; echo, quiet or day_cap: another machine may be answering us, look at the senders; strangers_cap: many senders who were on no call write, see offhook_stranger_answers_total.";
         counter STRANGER_ANSWERS_TOTAL = "offhook_stranger_answers_total" [],
@@ -229,7 +231,11 @@ names! {
         counter DISPATCH_PERMITS_TOTAL = "offhook_dispatch_permits_total" [account],
             "Permits to send that messages were granted, by account. Not rising while messages wait: limits or a pause hold them, see offhook_dispatch_oldest_ready_seconds.";
         counter DISPATCH_PERMITS_UNUSED_TOTAL = "offhook_dispatch_permits_unused_total" [account, reason],
-            "Permits that no message used, by account and reason. cancelled rising: messages are cancelled while they wait, as calls end or people send STOP; engine_busy: the engine's queue is full, see offhook_engine_refused_total.";
+            "Permits that no message used, by account and reason. cancelled rising: messages are cancelled while they wait, as calls end or people send STOP; engine_busy: the engine's queue is full, see offhook_engine_refused_total; suspended: an operator suspended the number or the account at that moment.";
+        gauge ACCOUNT_SUSPENDED = "offhook_account_suspended" [account],
+            "1 while an operator has suspended the account, else 0, sampled every five seconds. Rising to 1 and staying: its texts wait and expire until somebody resumes it; GET /v1/accounts/{name} says who suspended it and why.";
+        gauge NUMBERS_SUSPENDED = "offhook_numbers_suspended" [],
+            "Numbers that operators have suspended, sampled every five seconds. Rising and not falling: their texts wait and expire until somebody resumes them; GET /v1/lanes lists them with waiting_for suspended.";
         counter DISPATCH_SEGMENTS_STARTED_TOTAL = "offhook_dispatch_segments_started_total" [number],
             "Message segments whose sending began, by the number's label. A rate rising near a number's limit: give its queue another number. Falling to nothing while messages wait: see offhook_dispatch_oldest_ready_seconds.";
         histogram DISPATCH_LATENESS_SECONDS = "offhook_dispatch_lateness_seconds" [account] in OUTSIDE,

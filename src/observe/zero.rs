@@ -2,14 +2,15 @@
 //! first event.
 
 use super::{
-    CallEnd, Closing, Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, SnapshotOutcome, Undecided, Unused,
-    WebhookOutcome, messages, names, sends,
+    CallEnd, Closing, Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, Resolved, SnapshotOutcome, Undecided,
+    Unused, WebhookOutcome, messages, names, sends,
 };
 use crate::model::{AttemptOutcome, ClosedReason, NoReplyReason, OptOutBy};
 use metrics::{Counter, counter, gauge};
 
 /// Creates the series that every gateway has.
 pub(super) fn gateway() {
+    gauge!(names::NUMBERS_SUSPENDED).set(0.0);
     gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for door in Door::ALL {
         zero(&counter!(names::ACCEPT_FAILURES_TOTAL, "door" => door.label()));
@@ -70,6 +71,11 @@ pub(super) fn gateway() {
 pub fn account(account: &str) {
     let account = || account.to_owned();
     zero(&counter!(names::QUARANTINED_TOTAL, "account" => account()));
+    for outcome in Resolved::ALL {
+        let outcome = outcome.label();
+        zero(&counter!(names::QUARANTINE_RESOLVED_TOTAL, "account" => account(), "outcome" => outcome));
+    }
+    gauge!(names::ACCOUNT_SUSPENDED, "account" => account()).set(0.0);
     zero(&counter!(names::ACCOUNT_PAUSES_TOTAL, "account" => account()));
     gauge!(names::ACCOUNT_CREDENTIALS_REFUSED, "account" => account()).set(0.0);
     zero(&counter!(names::DISPATCH_PERMITS_TOTAL, "account" => account()));

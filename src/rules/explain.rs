@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingFor {
+    /// An operator suspended its number or account. Reported before all else.
+    Suspended,
     /// The carrier asked for a pause, fails, or has too many requests in flight (A64).
     CarrierPause,
     /// The daily cap is reached.
@@ -24,9 +26,23 @@ pub enum WaitingFor {
     Receipt,
 }
 
+/// How long a number or an account stays suspended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Suspended {
+    /// It is not.
+    #[default]
+    No,
+    /// Until this time.
+    Until(Timestamp),
+    /// Until an operator resumes it.
+    UntilResumed,
+}
+
 /// Further constraints on a message. Times in the past have no effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Held {
+    /// The suspension of its number or account, the longer one of both.
+    pub suspended: Suspended,
     /// The end of the pause of its lane or account.
     pub paused_until: Option<Timestamp>,
     /// The end of the day, if earlier messages use up the daily cap of its number or account.
@@ -45,7 +61,7 @@ pub struct Explained {
     /// The cause that delays it longest; `None` if nothing delays it.
     pub waiting_for: Option<WaitingFor>,
     /// The earliest time it is sent, if the messages before it are sent as early as possible; `None` if it is in no
-    /// lane.
+    /// lane, or waits for an operator.
     pub due_at: Option<Timestamp>,
 }
 
@@ -88,7 +104,12 @@ fn queued(id: MessageId, lane: &Lane<'_>, held: &Held, now: Timestamp) -> Option
     let unanswered = in_flight.then_some(WaitingFor::EarlierMessage);
     let unanswered = held.account_full.then_some(WaitingFor::CarrierPause).or(unanswered);
 
-    let turn = lane.turn(id, held.paused_until.unwrap_or_default().max(now))?;
+    let resumed_at = match held.suspended {
+        Suspended::No => Some(now),
+        Suspended::Until(until) => Some(until),
+        Suspended::UntilResumed => None,
+    };
+    let turn = lane.turn(id, held.paused_until.max(resumed_at).unwrap_or_default().max(now))?;
     // A retried text that is next is reported as waiting for its next attempt, even if the bucket, from which its last
     // attempt was taken, fills later.
     let tried = turn.position == 1 && text.not_before.is_some();
@@ -96,10 +117,12 @@ fn queued(id: MessageId, lane: &Lane<'_>, held: &Held, now: Timestamp) -> Option
         WaitingFor::NumberRate if tried => WaitingFor::Retry,
         what => *what,
     });
+    let suspended = (held.suspended != Suspended::No).then_some(WaitingFor::Suspended);
+    let due_at = [Some(turn.starts_at), held.day_ends_at, held.account_free_at].into_iter().max().flatten();
     Some(Explained {
         position: Some(turn.position),
-        waiting_for: holds.or(unanswered),
-        due_at: [Some(turn.starts_at), held.day_ends_at, held.account_free_at].into_iter().max().flatten(),
+        waiting_for: suspended.or(holds).or(unanswered),
+        due_at: resumed_at.and(due_at),
     })
 }
 
@@ -210,6 +233,7 @@ mod tests {
     #[test]
     fn a67_the_longest_delay_is_reported() {
         let held = |pause, cap, account| Held {
+            suspended: Suspended::No,
             paused_until: Some(at(pause)),
             day_ends_at: Some(at(cap)),
             account_free_at: Some(at(account)),
@@ -229,8 +253,13 @@ mod tests {
     #[test]
     fn a67_of_equal_delays_the_wider_scope_is_reported() {
         let account_full = false;
-        let all =
-            Held { paused_until: Some(at(2)), day_ends_at: Some(at(2)), account_free_at: Some(at(2)), account_full };
+        let all = Held {
+            suspended: Suspended::No,
+            paused_until: Some(at(2)),
+            day_ends_at: Some(at(2)),
+            account_free_at: Some(at(2)),
+            account_full,
+        };
         let no_pause = Held { paused_until: None, ..all };
         let no_cap = Held { day_ends_at: None, ..no_pause };
         let texts = [text(1), retry(2, at(2))];
@@ -251,6 +280,29 @@ mod tests {
         let texts: Vec<_> = (1..=7).map(text).collect();
         // The bucket has five segments by then, and two more after two seconds.
         check(&texts, 0, paused, (7, Some(WaitingFor::CarrierPause), 32));
+    }
+
+    #[test]
+    fn a67_a_suspension_is_reported_before_all_else_and_due_when_it_ends() {
+        let longer = Held { day_ends_at: Some(at(90)), ..Held::default() };
+        check(
+            &[text(1)],
+            1,
+            Held { suspended: Suspended::Until(at(30)), ..Held::default() },
+            (1, Some(WaitingFor::Suspended), 30),
+        );
+        check(
+            &[text(1)],
+            1,
+            Held { suspended: Suspended::Until(at(30)), ..longer },
+            (1, Some(WaitingFor::Suspended), 90),
+        );
+        let limits = Limits::default();
+        let lane = Lane { texts: &[text(1)], limits: &limits, empty_at: NOW };
+        let held = Held { suspended: Suspended::UntilResumed, ..Held::default() };
+        let explained = explain(id(1), MessageState::Queued, &lane, &held, NOW);
+        let expected = Explained { position: Some(1), waiting_for: Some(WaitingFor::Suspended), due_at: None };
+        assert_eq!(explained, expected);
     }
 
     #[test]

@@ -104,7 +104,9 @@ impl Lane<'_> {
     /// Whether the text expires or is cancelled before is not considered. How often lower priorities were passed over
     /// is not stored, so the simulation starts from zero: a text of a lower priority may come in between.
     pub fn turn(&self, id: MessageId, from: Timestamp) -> Option<Turn> {
-        let mut line = Line::new(self.texts, id, from)?;
+        let mut line = Line::new(self.texts, from);
+        let target = line.texts.iter().position(|text| text.id == id)?;
+        line.stays(target);
         let mut bucket = Bucket::new(self.limits, self.empty_at);
         let (mut now, mut position, mut behind) = (from, 1, None);
         loop {
@@ -121,7 +123,7 @@ impl Lane<'_> {
                 behind = line.leaves_at(first).filter(|leaves_at| *leaves_at == now).or(behind);
                 continue;
             }
-            if first == line.target {
+            if first == target {
                 let due_at = line.due_at[first];
                 let at = behind.map_or(due_at, |behind| due_at.max(behind));
                 return Some(Turn { position, behind, at, starts_at });
@@ -136,29 +138,58 @@ impl Lane<'_> {
     }
 }
 
+impl Lane<'_> {
+    /// The waiting texts in the order in which they leave the lane if nothing is sent before `from`, each with the time
+    /// at which it is sent or, if its turn would come later, expires.
+    pub fn in_order(&self, from: Timestamp) -> Vec<(Timestamp, MessageId)> {
+        let mut line = Line::new(self.texts, from);
+        let mut bucket = Bucket::new(self.limits, self.empty_at);
+        let (mut now, mut order) = (from, Vec::new());
+        loop {
+            line.pass(now);
+            order.extend(line.left.drain(..).map(|place| (now, line.texts[place].id)));
+            let next = line.first();
+            let starts_at = next.map(|first| bucket.ready(line.texts[first].segments, now));
+            let expires_at = next.and_then(|first| line.leaves_at(first));
+            let changes_at = line.next_due_at().into_iter().chain(expires_at).min();
+            match (next, starts_at) {
+                (Some(first), Some(starts_at)) if changes_at.is_none_or(|changes_at| starts_at < changes_at) => {
+                    now = starts_at;
+                    line.pass(now);
+                    line.start(first);
+                    bucket.take(u32::from(line.texts[first].segments), now);
+                }
+                _ => match changes_at {
+                    Some(changes_at) => now = changes_at,
+                    None => return order,
+                },
+            }
+        }
+    }
+}
+
 /// The waiting texts in the order of the lane; each is identified by its index.
 struct Line {
     texts: Vec<Waiting>,
-    /// The text whose turn is computed.
-    target: usize,
     /// When each text is due: from then on only the order and the bucket delay it.
     due_at: Vec<Timestamp>,
     /// The texts that are due, by priority.
     ready: [BTreeSet<usize>; PRIORITIES as usize],
     /// The texts that are not due yet.
     early: BTreeSet<(Timestamp, usize)>,
-    /// All texts except the target, by expiry.
+    /// The texts that may expire, by expiry.
     ages: BTreeSet<(Timestamp, usize)>,
+    /// The texts that left, in order.
+    left: Vec<usize>,
     /// How many texts are left, by priority.
     waiting: [usize; PRIORITIES as usize],
     turns: Turns,
 }
 
 impl Line {
-    fn new(texts: &[Waiting], target: MessageId, from: Timestamp) -> Option<Self> {
+    fn new(texts: &[Waiting], from: Timestamp) -> Self {
         let mut texts: Vec<Waiting> = texts.iter().filter(|text| !text.started).copied().collect();
         texts.sort_unstable_by_key(|text| (priority(text.kind), text.id));
-        let target = texts.iter().position(|text| text.id == target)?;
         // A text is not due before an earlier one to the same number.
         let mut of_pair: HashMap<E164, Timestamp> = HashMap::new();
         let due_at: Vec<_> = texts
@@ -170,10 +201,16 @@ impl Line {
             })
             .collect();
         let early = due_at.iter().copied().zip(0..).collect();
-        let ages = texts.iter().map(|text| text.expires_at).zip(0..).filter(|(_, place)| *place != target).collect();
+        let ages = texts.iter().map(|text| text.expires_at).zip(0..).collect();
         let mut waiting = [0; PRIORITIES as usize];
         texts.iter().for_each(|text| waiting[usize::from(priority(text.kind))] += 1);
-        Some(Self { texts, target, due_at, ready: Default::default(), early, ages, waiting, turns: Turns::default() })
+        let (ready, left, turns) = Default::default();
+        Self { texts, due_at, ready, early, ages, left, waiting, turns }
+    }
+
+    /// The text is not dropped when it expires.
+    fn stays(&mut self, place: usize) {
+        self.ages.remove(&(self.texts[place].expires_at, place));
     }
 
     /// Advances the time: expired texts leave, and due texts become ready.
@@ -199,6 +236,7 @@ impl Line {
     }
 
     fn leave(&mut self, place: usize) {
+        self.left.push(place);
         self.ages.remove(&(self.texts[place].expires_at, place));
         self.early.remove(&(self.due_at[place], place));
         let rank = self.rank(place);
@@ -215,9 +253,10 @@ impl Line {
         self.early.first().map(|(due_at, _)| *due_at)
     }
 
-    /// When a text expires unsent; `None` for the target.
+    /// When a text expires unsent; `None` if it stays.
     fn leaves_at(&self, place: usize) -> Option<Timestamp> {
-        (place != self.target).then(|| self.texts[place].expires_at)
+        let expires_at = self.texts[place].expires_at;
+        self.ages.contains(&(expires_at, place)).then_some(expires_at)
     }
 }
 
@@ -285,6 +324,47 @@ mod tests {
         let turn = lane.turn(id(3), NOW);
         let expected = Turn { position: 3, behind: Some(at(2_000)), at: at(2_000), starts_at: at(3_000) };
         assert_eq!((turn, lane.turn(id(9), NOW)), (Some(expected), None));
+    }
+
+    #[test]
+    fn texts_are_listed_in_the_order_in_which_they_leave() {
+        let limits = Limits::default();
+        let texts = [
+            text(1),
+            Waiting { kind: Kind::AutoReply, ..text(2) },
+            Waiting { expires_at: at(2_500), ..text(3) },
+            Waiting { kind: Kind::Closing, ..text(4) },
+            Waiting { not_before: Some(at(1_500)), ..text(5) },
+            Waiting { started: true, ..text(6) },
+            Waiting { expires_at: at(1_500), ..text(7) },
+        ];
+        let order = |texts: &[Waiting]| -> Vec<_> {
+            let order = Lane { texts, limits: &limits, empty_at: NOW }.in_order(NOW);
+            order.into_iter().map(|(at, id)| (id.position().0, at.since(NOW).as_millis() as u64)).collect()
+        };
+        assert_eq!(order(&texts), [(4, 1_000), (7, 1_500), (1, 2_000), (3, 2_500), (5, 3_000), (2, 4_000)]);
+        assert_eq!(order(&[]), []);
+    }
+
+    #[test]
+    fn the_order_of_a_lane_is_that_of_the_turns_of_its_texts() {
+        let limits = Limits { burst: 3, ..Limits::default() };
+        let kinds = [Kind::Custom, Kind::AutoReply, Kind::Closing, Kind::Custom];
+        let texts: Vec<_> = (1..40)
+            .map(|nth| Waiting {
+                kind: kinds[nth as usize % 4],
+                segments: 1 + nth as u16 % 3,
+                theirs: to(nth % 7),
+                expires_at: at(600_000),
+                ..text(nth)
+            })
+            .collect();
+        let lane = Lane { texts: &texts, limits: &limits, empty_at: NOW };
+        let listed: Vec<_> = lane.in_order(NOW).into_iter().map(|(_, id)| id).collect();
+        assert_eq!(listed.len(), texts.len());
+        for (place, id) in listed.iter().enumerate() {
+            assert_eq!(lane.turn(*id, NOW).unwrap().position, place + 1, "{id}");
+        }
     }
 
     #[test]

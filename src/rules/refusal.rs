@@ -137,6 +137,12 @@ codes! {
     /// A webhook that is not authenticated as the carrier's. The reason is only logged. It is last in the list because
     /// journals store codes by their index.
     SignatureInvalid = 403 "signature_invalid";
+    /// No account of the configuration has that name.
+    AccountNotFound = 404 "account_not_found";
+    /// Not one of our numbers.
+    NumberNotFound = 404 "number_not_found";
+    /// A quarantined webhook still cannot be read (A58).
+    StillUnreadable = 422 "still_unreadable";
 }
 
 /// A refusal with what the client needs to proceed.

@@ -6,7 +6,7 @@ use crate::carrier::{Dialect, Inbox};
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An account with a carrier.
 pub struct Account {
@@ -29,9 +29,9 @@ impl Account {
     }
 }
 
-/// The current accounts. Clones share the map.
-#[derive(Clone)]
-pub struct Accounts(Arc<ArcSwap<AccountMap>>);
+/// The current accounts, and when a carrier last accepted a text of each. Clones share both.
+#[derive(Clone, Default)]
+pub struct Accounts(Arc<ArcSwap<AccountMap>>, Arc<Mutex<HashMap<String, Timestamp>>>);
 
 type AccountMap = HashMap<String, Arc<Account>>;
 
@@ -39,6 +39,20 @@ impl Accounts {
     /// The account of that name.
     pub fn get(&self, name: &str) -> Option<Arc<Account>> {
         self.0.load().get(name).cloned()
+    }
+
+    /// The account's carrier accepted a text at `at`.
+    pub fn succeeded(&self, name: &str, at: Timestamp) {
+        let mut successes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        match successes.get_mut(name) {
+            Some(last) => *last = at,
+            None => drop(successes.insert(name.to_owned(), at)),
+        }
+    }
+
+    /// When the account's carrier last accepted a text; `None` if it has not since the gateway started.
+    pub fn last_success(&self, name: &str) -> Option<Timestamp> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
     }
 
     /// The names of all accounts.
@@ -57,7 +71,7 @@ impl Accounts {
 
 impl FromIterator<Account> for Accounts {
     fn from_iter<I: IntoIterator<Item = Account>>(accounts: I) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(by_name(accounts).collect())))
+        Self(Arc::new(ArcSwap::from_pointee(by_name(accounts).collect())), Arc::default())
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod endpoint;
 mod gap;
+mod status;
 
 pub use endpoint::{Endpoint, Keys};
+pub use status::{EndpointState, EndpointStatus, LastAnswer};
 
 use super::feed::{Bounds, Delivered, Delivery, Feed, Progress, Reader, Start};
 use super::sender::{Clock, page};
@@ -128,6 +130,7 @@ pub async fn deliver(
                     observe::feed_paused(&endpoint.name, paused);
                     readiness.note(&format!("endpoint {}", endpoint.name), paused.then_some(PAUSED));
                 }
+                endpoint.status.set(&status, follow.count_from(status.unread), now);
                 observe::feed_status(&endpoint.name, observe::FeedStatus {
                     lag: follow.count_from(status.watermark),
                     oldest: status.oldest.map(|at| now.wall.since(at)),

@@ -15,7 +15,7 @@ mod recover;
 pub use backlog::Backlog;
 
 use super::Moment;
-use crate::machine::state::Open;
+use crate::machine::state::{CapOwner, Open};
 use crate::model::{Directory, E164, MessageId, Timestamp};
 use crate::rules::lane::priority;
 use crate::rules::rate::DayCount;
@@ -55,6 +55,8 @@ pub struct Dispatch {
     accounts: HashMap<String, Account>,
     /// Lanes paused at their carrier's request.
     pauses: HashMap<E164, Timestamp>,
+    /// Numbers and accounts that an operator suspended.
+    suspended: BTreeSet<CapOwner>,
     /// Counts of the numbers' daily caps.
     days: HashMap<E164, DayCount>,
     /// Lanes and accounts to check, by time.
@@ -83,6 +85,7 @@ impl Dispatch {
             used: HashSet::new(),
             accounts: HashMap::new(),
             pauses: HashMap::new(),
+            suspended: BTreeSet::new(),
             days: HashMap::new(),
             due: BTreeSet::new(),
             lane_of: HashMap::new(),
@@ -315,6 +318,9 @@ impl Dispatch {
 
     fn held(&self, number: E164) -> Held {
         Held {
+            suspended: !self.suspended.is_empty()
+                && (self.suspended.contains(&CapOwner::Number(number))
+                    || self.suspended.contains(&CapOwner::Account(self.account_name(number)))),
             paused_until: self.pauses.get(&number).copied(),
             day: self.days.get(&number).copied().unwrap_or_default(),
         }

@@ -303,6 +303,9 @@ impl Feed {
     pub fn status(&self, now: Moment) -> FeedStatus {
         FeedStatus {
             watermark: self.watermark(),
+            unread: self.next,
+            pending: self.pending.len(),
+            next_try: self.due(),
             oldest: self.pending.first_key_value().map(|(_, (_, at))| *at),
             parked: self.parked.len(),
             paused: self.health.paused(now.elapsed),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: `Ok` means that every item is on disk, and only then may the carrier be told so.
 
+use crate::carrier::Webhook;
 use crate::engine::{Handle, SubmitError};
 use crate::machine::command::{Command, Reply};
 use crate::machine::urgency;
@@ -32,13 +33,13 @@ impl Intake {
     }
 
     /// Submits the items of an account in the carrier's order, and counts what became of each. An item that is too
-    /// large to store is quarantined as `raw`, the bytes that all of them came in. An item waits for the engine at most
+    /// large to store is quarantined with all of them as the webhook they came in. An item waits for the engine at most
     /// `within`.
     pub async fn take_in(
         &self,
         account: &str,
         items: Vec<InboundItem>,
-        raw: &[u8],
+        hook: &Webhook,
         within: Duration,
     ) -> Result<Vec<IntakeOutcome>, NotTaken> {
         // With low disk space, receipts are still accepted and new messages are not.
@@ -61,8 +62,7 @@ impl Intake {
             }
         }
         if too_large {
-            let problem = "an item is too large to store".to_owned();
-            let item = InboundItem::Unreadable { raw: raw.to_vec(), problem };
+            let item = InboundItem::from(hook.unreadable("an item is too large to store"));
             let kind = Item::of(&item);
             let Some(Ok(Reply::InboundItem(outcome))) = self.submit(account, vec![item], within).await.pop() else {
                 return Err(NotTaken::Busy);

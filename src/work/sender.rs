@@ -85,10 +85,14 @@ pub async fn send(
                     next = frame.position.next();
                     clock.not_before(frame.at);
                     dispatch.follow(&frame, clock.now());
-                    tally::frame(&frame, &directory, &readiness);
+                    tally::frame(&frame, &directory, &sender.accounts, &readiness);
                 }
             }
-            _ = count.tick() => tally::backlog(&dispatch, &sender.accounts.names(), clock.now()),
+            _ = count.tick() => {
+                let accounts = sender.accounts.names();
+                tally::backlog(&dispatch, &accounts, clock.now());
+                tally::suspensions(&dispatch, &accounts, &readiness);
+            }
             Some((unsent, account)) = unsent.recv() => match unsent {
                 Unsent::Cancelled(message) => {
                     observe::permit_unused(&account, Unused::Cancelled);
@@ -96,6 +100,10 @@ pub async fn send(
                 }
                 Unsent::EngineBusy(message) => {
                     observe::permit_unused(&account, Unused::EngineBusy);
+                    dispatch.engine_busy(message, clock.now());
+                }
+                Unsent::Suspended(message) => {
+                    observe::permit_unused(&account, Unused::Suspended);
                     dispatch.engine_busy(message, clock.now());
                 }
             },
@@ -187,6 +195,8 @@ enum Unsent {
     Cancelled(MessageId),
     /// The engine was too busy.
     EngineBusy(MessageId),
+    /// Its number or account was suspended meanwhile; the frame that says so is about to be followed.
+    Suspended(MessageId),
 }
 
 struct Sender {
@@ -215,6 +225,7 @@ impl Sender {
                         self.attempt(*message).await;
                         None
                     }
+                    Ok(Reply::Suspended) => Some(Unsent::Suspended(message)),
                     Ok(_) => Some(Unsent::Cancelled(message)),
                     Err(SubmitError::Busy | SubmitError::TooLate) => Some(Unsent::EngineBusy(message)),
                     // After a restart the message is still queued, or unknown if its start was recorded.

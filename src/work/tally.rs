@@ -1,20 +1,37 @@
 //! Metrics and readiness notes of dispatch, from committed events and from the queued messages.
 
-use super::Moment;
 use super::dispatch::{Backlog, Dispatch};
+use super::{Accounts, Moment};
 use crate::machine::event::{CallChange, CommittedFrame, Event};
-use crate::machine::state::{Call, Message};
-use crate::model::{Directory, E164, Kind, OptOutBy, QueueId, Session, Timestamp};
-use crate::observe::{self, CallEnd, Closing, Priority, Readiness};
+use crate::machine::state::{Call, CapOwner, Message};
+use crate::model::{Directory, E164, Kind, MessageState, OptOutBy, QueueId, Session, Timestamp};
+use crate::observe::{self, CallEnd, Closing, Priority, Readiness, Resolved};
 use crate::rules::breaker::{Cause, Reason};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Counts the events of a frame. Numbers are labelled as in `directory`.
-pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, readiness: &Readiness) {
+pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, accounts: &Accounts, readiness: &Readiness) {
     for event in &frame.events {
         match &event.event {
-            Event::MessageChanged { message, .. } => observe::send_settled(&message.account, message.state),
+            Event::MessageChanged { message, .. } => {
+                observe::send_settled(&message.account, message.state);
+                if message.state == MessageState::Sent {
+                    accounts.succeeded(&message.account, frame.at);
+                }
+            }
+            Event::Suspended { owner, .. } => {
+                let (account, number) = labels(owner, directory);
+                observe::suspended(account, number);
+            }
+            Event::SuspensionEnded { owner } => {
+                let (account, number) = labels(owner, directory);
+                observe::resumed(account, number);
+            }
+            Event::QuarantineResolved { account, outcomes, .. } => {
+                let outcome = if outcomes.is_some() { Resolved::Replayed } else { Resolved::Discarded };
+                observe::quarantine_resolved(account, outcome);
+            }
             Event::SendStarted { message, .. } => started(message, frame.at, directory),
             Event::MessageReceived { message, .. } => {
                 let call = frame.events.iter().find_map(|event| call_stored(&event.event, message));
@@ -118,9 +135,32 @@ fn started(message: &Message, at: Timestamp, directory: &Directory) {
     if message.attempts.len() == 1 {
         let queue = message.counted.as_ref().and_then(|counted| counted.queue.as_ref());
         observe::message(queue.map(QueueId::as_str), message.kind);
-        let promised = message.created_at + Duration::from_millis(message.estimated_wait_ms);
-        observe::started_late(&message.account, at.since(promised));
+        if !message.suspended {
+            let promised = message.created_at + Duration::from_millis(message.estimated_wait_ms);
+            observe::started_late(&message.account, at.since(promised));
+        }
     }
+}
+
+/// The account's name, or the number's label.
+fn labels<'a>(owner: &'a CapOwner, directory: &'a Directory) -> (Option<&'a str>, Option<&'a str>) {
+    match owner {
+        CapOwner::Number(number) => (None, Some(label(*number, directory))),
+        CapOwner::Account(account) => (Some(account), None),
+    }
+}
+
+/// Reports what operators have suspended: metrics, and a note of readiness for each account and for all numbers.
+pub(super) fn suspensions(dispatch: &Dispatch, accounts: &[String], readiness: &Readiness) {
+    let suspended = |account: &str| dispatch.is_suspended(&CapOwner::Account(account.to_owned()));
+    let numbers = dispatch.suspended_numbers();
+    observe::suspensions(accounts.iter().map(|account| (account.as_str(), suspended(account))), numbers);
+    for account in accounts {
+        let note = "an operator suspended it, its texts wait: resume it when the reason is gone";
+        readiness.note(&format!("account {account} is suspended"), suspended(account).then_some(note));
+    }
+    let note = format!("{numbers} are suspended by operators, their texts wait: GET /v1/lanes lists them");
+    readiness.note("numbers", (numbers > 0).then_some(&*note));
 }
 
 fn label(ours: E164, directory: &Directory) -> &str {

@@ -19,10 +19,12 @@ mod hooks;
 mod keywords;
 mod log;
 mod metrics;
+mod operate;
 mod outside;
 #[allow(dead_code, reason = "the other test target uses the rest of it")]
 #[path = "../process/process.rs"]
 mod process;
+mod quarantine;
 mod readme;
 mod reload;
 #[path = "../../src/net/tls/self_signed.rs"]

@@ -245,7 +245,9 @@ fn answer(reply: &Reply) -> Answer {
             Answer::Started
         }
         Reply::NotStarted => Answer::NotStarted,
-        Reply::Again(_) | Reply::SeedRefused => unreachable!("no story asks for it"),
+        Reply::Again(_) | Reply::SeedRefused | Reply::Suspended | Reply::QuarantineReplayed(_) => {
+            unreachable!("no story asks for it")
+        }
     }
 }
 

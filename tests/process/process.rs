@@ -139,7 +139,7 @@ console = "127.0.0.1:0"
 ops = "{}"
 [[platform.token]]
 name = "adapter"
-scopes = ["send", "calls", "read", "admin"]
+scopes = ["send", "calls", "read", "admin", "operate"]
 token_file = "adapter"
 [[platform.webhook]]
 name = "main"

@@ -95,7 +95,7 @@ impl Carrier {
     /// A signed webhook that cannot be parsed.
     pub(crate) fn unreadable(&mut self) -> usize {
         let raw = format!("unreadable {}", self.hooks.len()).into_bytes();
-        self.add(ACCOUNTS[0], InboundItem::Unreadable { raw, problem: "no MessageSid".to_owned() })
+        self.add(ACCOUNTS[0], InboundItem::Unreadable { raw, problem: "no MessageSid".to_owned(), request: None })
     }
 
     /// The next post of a webhook, if it has tries left.

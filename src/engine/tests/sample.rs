@@ -9,8 +9,8 @@ use crate::machine::keys::{decode_row, encode_row, kind, part};
 use crate::machine::record::{self, Stored};
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
-    Answered, Audited, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, Sweep, Timer, Usage,
-    UsageOf,
+    Answered, Audited, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, QuarantineEntry,
+    Suspension, Sweep, Timer, Usage, UsageOf,
 };
 use crate::model::{Change, Day, Month};
 use crate::rules::breaker::{BreakerState, Cause};
@@ -97,7 +97,8 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::LANE | kind::ACCOUNT_LANE, ..]) => is::<Lane>(row),
         (Table::State, [kind::OPT_OUT, ..]) => is::<OptOut>(row),
         (Table::State, [kind::FEED | kind::PARKED, ..]) => is::<Position>(row),
-        (Table::State, [kind::QUARANTINE, ..]) => is::<(String, String, Timestamp)>(row),
+        (Table::State, [kind::QUARANTINE, ..]) => is::<QuarantineEntry>(row),
+        (Table::State, [kind::SUSPENSION, ..]) => is::<Suspension>(row),
         (Table::State, [kind::GATEWAY]) => is::<Gateway>(row),
         (Table::State, [kind::DAY, ..]) => is::<DayCount>(row),
         (Table::State, [kind::PAUSE, ..]) => is::<Pause>(row),

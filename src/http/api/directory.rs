@@ -4,6 +4,7 @@ use super::fields::number as read_number;
 use super::{Answered, Api, ApiRequest, openapi, storage_failed};
 use crate::http::answer::json;
 use crate::machine::show::{self, resources};
+use crate::machine::state::CapOwner;
 use crate::machine::view::{Queries, SendingQueries, View};
 use crate::model::{
     Directory, E164, Language, Limits, Number, Preset, PresetId, Queue, QueueId, Resource, Timestamp, measure,
@@ -83,6 +84,7 @@ fn number_document(
     let mut document = object!({ "number": number.to_string() });
     extend(&mut document, resources::number(entry));
     document["verification"] = show::verification(&entry.verification);
+    document["suspended"] = show::suspension(view.suspension(&CapOwner::Number(number)).as_ref());
     document["queues"] = object!({
         "inbound": directory.owner_of(number),
         "outbound": outbound.map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
@@ -101,17 +103,18 @@ fn extend(document: &mut Value, fields: Map<String, Value>) {
     document.as_object_mut().expect("a resource is an object").extend(fields);
 }
 
-/// The end of the lane's pause: one requested by the carrier, or that of a failing account. `None` if the lane is not
-/// paused.
+/// The end of the lane's pause: one requested by the carrier, that of a failing account, or that of a suspension. `None`
+/// if the lane is not paused, or suspended without an end.
 fn paused_until(view: &impl View, number: E164, account: &str, now: Timestamp) -> Option<Timestamp> {
     let own = view.pause(number).map(|pause| pause.until);
     let of_account = view.breaker(account).and_then(|breaker| breaker.paused).map(|paused| paused.until);
-    own.max(of_account).filter(|until| *until > now)
+    let suspended = view.suspensions_of(number, account).into_iter().filter_map(|suspension| suspension.until).max();
+    own.max(of_account).max(suspended).filter(|until| *until > now)
 }
 
 /// The time since which the oldest ready text of each lane waits for the rate limit. The scan goes from old to new, so
 /// if it reaches its limit, only lanes with newer texts are missing.
-fn ready_since(view: &impl View, now: Timestamp) -> BTreeMap<E164, Timestamp> {
+pub(super) fn ready_since(view: &impl View, now: Timestamp) -> BTreeMap<E164, Timestamp> {
     let mut ready: BTreeMap<E164, Timestamp> = BTreeMap::new();
     // Among a lane's texts that were never postponed the first is the oldest, so only its creation time is read.
     let mut first_seen = BTreeSet::new();
@@ -128,7 +131,7 @@ fn ready_since(view: &impl View, now: Timestamp) -> BTreeMap<E164, Timestamp> {
 }
 
 /// Segments that may be sent at once; `None` for a number without a rate limit.
-fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
+pub(super) fn tokens(limits: &Limits, empty_at: Timestamp, now: Timestamp) -> Option<f64> {
     let rate = limits.millisegments_per_second?;
     let filled = now.since(empty_at).as_secs_f64() * f64::from(rate) / 1_000.0;
     let tokens = filled.min(f64::from(limits.burst));

@@ -40,7 +40,7 @@ pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
 }
 
 pub(super) fn document(explanation: &Explanation) -> Value {
-    let Explanation { message, explained, all, cause } = explanation;
+    let Explanation { message, explained, all, cause, suspension } = explanation;
     let mut document = object!({
         "state": message.state,
         "lane": (message.direction == Direction::Outbound).then(|| message.ours.to_string()),
@@ -51,6 +51,9 @@ pub(super) fn document(explanation: &Explanation) -> Value {
         "attempts": message.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "timeline": timeline(message, explained),
     });
+    if let Some(suspension) = suspension {
+        document["suspended_because"] = object!(suspension.reason.kept());
+    }
     if !all {
         let note = "too many open messages to scan them all: others may go first, and due_at is the earliest time";
         document["position_note"] = object!(note);
@@ -103,7 +106,11 @@ fn timeline(message: &Message, explained: &Explained) -> Vec<Value> {
     let mut timeline = vec![if inbound {
         entry(Some(message.created_at), "received", "received from the carrier")
     } else {
-        let detail = format!("queued, with an estimated wait of {} ms", message.estimated_wait_ms);
+        let detail = if message.suspended {
+            "queued while its number or account was suspended".to_owned()
+        } else {
+            format!("queued, with an estimated wait of {} ms", message.estimated_wait_ms)
+        };
         entry(Some(message.created_at), "accepted", &detail)
     }];
     let attempts = message.attempts.iter();

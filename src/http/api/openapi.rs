@@ -7,6 +7,7 @@ mod calls;
 mod directory;
 mod me;
 mod messages;
+mod operate;
 mod parameters;
 mod reports;
 mod scalars;
@@ -14,9 +15,14 @@ mod scalars;
 pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
 pub(super) use directory::{Number, NumberPage, Preset, PresetPage, Queue, QueuePage, Settings};
 pub(super) use me::Me;
-pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessageSend, Transcript};
+pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
+pub(super) use operate::{
+    AccountHealth, EndpointPage, Health, LanePage, QuarantineEntry, QuarantinePage, QuarantineReplayAsk,
+    QuarantineReplayed, QuarantinedWebhook, ResumeAsk, SuspendAsk,
+};
 pub(super) use parameters::{
-    CallFilter, CallPath, KeyHeader, MessagePath, NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QueuePath,
+    AccountPath, CallFilter, CallPath, KeyHeader, LaneSort, MessagePath, NumberPath, PageQuery, PresetFilter,
+    PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
 };
 pub(super) use reports::{UsagePage, UsageQuery};
 
@@ -34,7 +40,8 @@ const ABOUT: &str = "Texts between caller and agent during a phone call. A 2xx t
                      that it may have been carried out: retry with the same Idempotency-Key.";
 
 /// Fields of a resource that a PUT ignores. The derived schemas can say that of plain fields only, not of these.
-const READ_ONLY: [(&str, &str); 5] = [
+const READ_ONLY: [(&str, &str); 6] = [
+    ("Number", "suspended"),
     ("Number", "verification"),
     ("Number", "queues"),
     ("Number", "lane"),

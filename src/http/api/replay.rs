@@ -88,7 +88,7 @@ fn accepted(Replayed { endpoints, ends }: &Replayed) -> Response {
 
 impl Api {
     /// The position of the frame with the response to an earlier request with the key.
-    async fn answered(&self, key: IdempotencyKey) -> Result<Option<Position>, Refusal> {
+    pub(super) async fn answered(&self, key: IdempotencyKey) -> Result<Option<Position>, Refusal> {
         self.query(move |reads, now| {
             reads.ask(|view| machine::answered(view, key, now)).map_err(|failed| storage_failed(&failed))?
         })

@@ -2,7 +2,10 @@
 
 use super::auth::Scope;
 use super::openapi::OPENAPI;
-use super::{Answered, Api, ApiRequest, calls, directory, events, explain, me, messages, replay, reports};
+use super::{
+    Answered, Api, ApiRequest, calls, directory, events, explain, health, lanes, me, messages, quarantine, replay,
+    reports, suspend,
+};
 use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
@@ -106,6 +109,18 @@ routes! {
     Get "/v1/settings" Some(Scope::Read) => directory::settings;
     Get "/v1/me" None => me::me;
     Get "/v1/reports/usage" Some(Scope::Read) => reports::usage ["from", "to", "by", "format", "limit", "cursor"];
+    Post "/v1/numbers/{e164}/suspend" Some(Scope::Operate) => suspend::suspend_number;
+    Post "/v1/numbers/{e164}/resume" Some(Scope::Operate) => suspend::resume_number;
+    Post "/v1/accounts/{name}/suspend" Some(Scope::Operate) => suspend::suspend_account;
+    Post "/v1/accounts/{name}/resume" Some(Scope::Operate) => suspend::resume_account;
+    Get "/v1/health" Some(Scope::Read) => health::health;
+    Get "/v1/lanes" Some(Scope::Read) => lanes::lanes ["sort", "limit", "cursor"];
+    Get "/v1/endpoints" Some(Scope::Read) => health::endpoints ["limit", "cursor"];
+    Get "/v1/messages" Some(Scope::Read) => lanes::queued ["state", "number", "limit", "cursor"];
+    Get "/v1/quarantine" Some(Scope::Read) => quarantine::list ["limit", "cursor"];
+    Get "/v1/quarantine/{quarantine_id}" Some(Scope::Read) => quarantine::one;
+    Post "/v1/quarantine/{quarantine_id}/replay" Some(Scope::Operate) => quarantine::replay;
+    Delete "/v1/quarantine/{quarantine_id}" Some(Scope::Operate) => quarantine::discard;
     Get "/v1/openapi.json" None => openapi_json;
 }
 

@@ -7,6 +7,7 @@ mod explain;
 mod me;
 mod messages;
 mod openapi;
+mod operate;
 mod refusals;
 mod replay;
 mod reports;
@@ -35,6 +36,7 @@ fn sample(path: &str) -> String {
     let path = path.replace("{call_id}", "c-1").replace("{message_id}", "msg_x");
     let path = path.replace("{e164}", "%2B12065550100").replace("{queue_id}", "support");
     let path = path.replace("{language}/{preset_id}", "en/welcome");
+    let path = path.replace("{name}", "main").replace("{quarantine_id}", "qua_x");
     assert!(!path.contains('{'), "{path}: say here what its parameter may be");
     path
 }

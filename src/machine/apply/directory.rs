@@ -6,8 +6,9 @@
 
 use super::put_or_delete;
 use crate::machine::event::Event;
-use crate::machine::keys::{decode_row, directory_key, part, resource_key, version_key, versioned};
+use crate::machine::keys::{decode_row, directory_key, part, resource_key, suspension_key, version_key, versioned};
 use crate::machine::rows::Write;
+use crate::machine::state::CapOwner;
 use crate::model::{Change, Directory, Json, Language, Position, Settings, Versions};
 use std::collections::BTreeMap;
 
@@ -49,6 +50,10 @@ fn rows(change: &Change, writes: &mut Vec<Write>) {
         Change::Number(number, entry) => {
             let row = entry.as_ref().map(|Json(entry)| (*number, entry.clone()));
             put_or_delete(writes, key, row.as_ref());
+            if row.is_none() {
+                // A number that comes back later is not suspended.
+                writes.push(Write::Delete(suspension_key(&CapOwner::Number(*number))));
+            }
         }
         Change::Queue(id, queue) => {
             let row = queue.as_ref().map(|Json(queue)| (id.clone(), queue.clone()));

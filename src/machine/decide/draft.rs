@@ -116,9 +116,14 @@ impl<'a, V: View> Draft<'a, V> {
         MediaId::new(self.now().day(), self.at.position, self.media - 1)
     }
 
-    /// Claims the item; returns `false` if it was claimed before.
+    /// Claims the item; returns `false` if it was claimed before, by this decision or an earlier one.
     pub(super) fn claim(&mut self, claim: Claim) -> bool {
-        if self.view.claimed(&claim) {
+        let Claim { account, carrier_id, kind } = &claim;
+        let now = self.events.iter().any(|event| {
+            matches!(&event.event, Event::Claimed { account: its, carrier_id: id, kind: of }
+                if its == account && id == carrier_id && of == kind)
+        });
+        if now || self.view.claimed(&claim) {
             return false;
         }
         let Claim { account, carrier_id, kind } = claim;

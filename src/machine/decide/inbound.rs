@@ -2,14 +2,14 @@
 
 use super::draft::{Draft, Live, claim};
 use super::lane::{self, NewText};
-use super::{contact, opt_out, usage};
+use super::{contact, opt_out, receipt, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::{Event, LateMessage};
 use crate::machine::state::{Call, Medium, Message};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, View};
 use crate::model::{
-    CallId, ClaimKind, Direction, E164, Inbound, IntakeOutcome, Kind, MessageState, NoReplyReason, OptOutBy, Phase,
-    Session, Timestamp, measure,
+    CallId, ClaimKind, Direction, E164, Inbound, InboundItem, IntakeOutcome, Kind, MessageState, NoReplyReason,
+    OptOutBy, Phase, RawRequest, Session, Timestamp, measure,
 };
 use crate::rules::auto_reply::{self, Late, Remembered};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
@@ -17,8 +17,18 @@ use crate::rules::keyword::Keyword;
 use crate::rules::non_us;
 use sha2::{Digest, Sha256};
 
+/// Handles an item that a carrier delivered, or that an operator has read again.
+pub(super) fn item<V: View>(draft: &mut Draft<'_, V>, account: String, item: InboundItem) -> Reply {
+    match item {
+        InboundItem::Message(inbound) => message(draft, account, inbound),
+        InboundItem::Receipt(receipt) => receipt::receipt(draft, &account, receipt),
+        InboundItem::Unreadable { raw, problem, request } => unreadable(draft, account, raw, problem, request),
+        InboundItem::Ignored { .. } => Reply::InboundItem(IntakeOutcome::Ignored),
+    }
+}
+
 /// Handles a message to one of our numbers: attaches it to its call, or reports it as late.
-pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
+fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
     if !draft.claim(claim(&account, inbound.carrier_id.clone(), ClaimKind::Message)) {
         return Reply::InboundItem(IntakeOutcome::Duplicate);
     }
@@ -138,6 +148,7 @@ fn attach<V: View>(
         keyword,
         previous: call.last_message.replace(id),
         counted: None,
+        suspended: false,
     };
     let event = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
     draft.record_visible(&mut call, |_| event);
@@ -202,7 +213,13 @@ fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result
 }
 
 /// Quarantines the raw bytes of an authentic webhook that cannot be read, once (A58).
-pub(super) fn unreadable<V: View>(draft: &mut Draft<'_, V>, account: String, raw: Vec<u8>, problem: String) -> Reply {
+fn unreadable<V: View>(
+    draft: &mut Draft<'_, V>,
+    account: String,
+    raw: Vec<u8>,
+    problem: String,
+    request: Option<Box<RawRequest>>,
+) -> Reply {
     use std::fmt::Write as _;
     let mut digest = String::with_capacity(64);
     for byte in Sha256::digest(&raw) {
@@ -211,6 +228,8 @@ pub(super) fn unreadable<V: View>(draft: &mut Draft<'_, V>, account: String, raw
     if !draft.claim(claim(&account, digest, ClaimKind::Quarantine)) {
         return Reply::InboundItem(IntakeOutcome::Duplicate);
     }
-    draft.record(Event::Quarantined { account, problem, raw: raw.into() });
+    let bytes = u32::try_from(raw.len()).unwrap_or(u32::MAX);
+    let request = request.map(|request| (*request).into());
+    draft.record(Event::Quarantined { account, problem, raw: raw.into(), bytes, request });
     Reply::InboundItem(IntakeOutcome::Quarantined(draft.at.position))
 }

@@ -26,15 +26,20 @@ pub(super) struct NewText {
 pub(super) struct Estimate {
     account: String,
     measured: Measured,
-    pub(super) wait: Duration,
+    /// `None` while its number or account is suspended without an end.
+    pub(super) wait: Option<Duration>,
+    suspended: bool,
 }
 
 /// Estimates how long a new text would wait at the end of its lane.
 pub(super) fn estimate<V: View>(draft: &Draft<'_, V>, new: &NewText) -> Estimate {
     let account = draft.directory().account_of(new.ours).unwrap_or_default().to_owned();
     let measured = measure(&new.text);
-    let wait = wait(draft, new.ours, &account, measured.segments);
-    Estimate { account, measured, wait }
+    let suspensions = draft.view.suspensions_of(new.ours, &account);
+    let ends: Option<Vec<_>> = suspensions.iter().map(|suspension| suspension.until).collect();
+    let from = ends.map(|ends| ends.into_iter().max().unwrap_or_default());
+    let wait = from.map(|from| wait(draft, new.ours, &account, measured.segments, from));
+    Estimate { account, measured, wait, suspended: !suspensions.is_empty() }
 }
 
 /// Queues a text in its number's lane and notifies the platform. The caller must store the call, whose last message it
@@ -51,7 +56,8 @@ pub(super) fn enqueue_estimated<V: View>(
     new: NewText,
     estimate: Estimate,
 ) -> Message {
-    let Estimate { account, measured, wait } = estimate;
+    let Estimate { account, measured, wait, suspended } = estimate;
+    let estimated_wait_ms = wait.filter(|_| !suspended).unwrap_or_default().as_millis();
     let lane = draft.change_lane(new.ours, &account, |lane| lane.queued_segments += u32::from(measured.segments));
     let message = Message {
         id: draft.next_message(),
@@ -66,7 +72,7 @@ pub(super) fn enqueue_estimated<V: View>(
         smart_action: new.smart_action,
         encoding: measured.encoding,
         segments: measured.segments,
-        estimated_wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+        estimated_wait_ms: u64::try_from(estimated_wait_ms).unwrap_or(u64::MAX),
         media: Vec::new(),
         created_at: draft.now(),
         expires_at: draft.now() + retry::send_ttl(new.kind),
@@ -78,6 +84,7 @@ pub(super) fn enqueue_estimated<V: View>(
         keyword: None,
         previous: call.as_ref().and_then(|call| call.last_message),
         counted: None,
+        suspended,
     };
     let event = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
     match call {
@@ -99,14 +106,14 @@ pub(super) fn leave<V: View>(draft: &mut Draft<'_, V>, message: &Message) -> Lan
 }
 
 /// Returns how long a text of `segments` would wait at the end of its lane: for the number, its account, their daily
-/// caps, and the carrier's pauses.
-fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, segments: u16) -> Duration {
+/// caps, the carrier's pauses, and until `resumed_at`, when the last suspension ends.
+fn wait<V: View>(draft: &Draft<'_, V>, ours: E164, account: &str, segments: u16, resumed_at: Timestamp) -> Duration {
     let now = draft.now();
     let lane_paused_until = draft.view.pause(ours).map(|pause| pause.until);
     let account_paused = draft.view.breaker(account).and_then(|breaker| breaker.paused);
     let account_paused_until = account_paused.map(|paused| paused.until);
     // Nothing is sent before the carrier's pause ends, so earlier texts are scheduled from then.
-    let from = lane_paused_until.max(account_paused_until).unwrap_or_default().max(now);
+    let from = lane_paused_until.max(account_paused_until).unwrap_or_default().max(resumed_at).max(now);
     let own = draft.directory().limits_of(ours);
     let lane = draft.lane(ours);
     let mut waits = vec![

@@ -6,7 +6,7 @@ use super::{contact, inbound, opt_out as opting_out, pause, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::Event;
 use crate::machine::state::{Attempt, Call, Message};
-use crate::machine::view::{Queries, View};
+use crate::machine::view::{Queries, SendingQueries, View};
 use crate::model::{
     AttemptOutcome, E164, FailureCode, Kind, MessageId, MessageState, OptOutBy, Outcome, Phase, Session, Settled,
     Timestamp,
@@ -32,6 +32,9 @@ pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, id: MessageId, paid: Paid
     if let Err(code) = may_still_go(draft, &message, call.as_ref()) {
         drop_queued(draft, call, message, MessageState::Cancelled, code);
         return Reply::NotStarted;
+    }
+    if !draft.view.suspensions_of(message.ours, &message.account).is_empty() {
+        return Reply::Suspended;
     }
     let first = message.attempts.is_empty();
     message.state = MessageState::Sending;

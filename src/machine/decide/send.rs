@@ -82,11 +82,11 @@ fn preset<V: View>(
 }
 
 /// Refuses a text whose estimated wait exceeds the setting `max_wait_ms` (A29).
-fn in_time<V: View>(draft: &Draft<'_, V>, wait: Duration) -> Result<(), Refusal> {
+///
+/// A text whose number or account is suspended without an end is accepted: the wait is unknown, and it expires as always.
+fn in_time<V: View>(draft: &Draft<'_, V>, wait: Option<Duration>) -> Result<(), Refusal> {
     let most = Duration::from_millis(draft.directory().settings.max_wait_ms);
-    if wait <= most {
-        return Ok(());
-    }
+    let Some(wait) = wait.filter(|wait| *wait > most) else { return Ok(()) };
     let beyond = u64::try_from((wait - most).as_millis()).unwrap_or(u64::MAX);
     let detail = format!(
         "this text would wait {} ms for its number or account, more than the allowed {} ms: retry later",

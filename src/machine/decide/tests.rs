@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod non_us;
 mod opt_outs;
+mod quarantine;
 mod random;
 mod records;
 mod refused;
@@ -20,6 +21,7 @@ mod requirements;
 mod retention;
 mod sending;
 mod steps;
+mod suspended;
 mod usage;
 
 use self::steps::Step;
@@ -275,6 +277,11 @@ fn answer(reply: &Reply) -> String {
             let other = refusal.other_call.as_ref().map(|call| format!(" {call}")).unwrap_or_default();
             let after = refusal.retry_after_ms.map(|ms| format!(" after {ms} ms")).unwrap_or_default();
             format!("refused {}{other}{after}", refusal.code.word())
+        }
+        Reply::Suspended => "suspended".to_owned(),
+        Reply::QuarantineReplayed(outcomes) => {
+            let words: Vec<_> = outcomes.iter().map(|outcome| outcome.word()).collect();
+            format!("replayed {}", words.join(" "))
         }
         Reply::InboundItem(outcome) => match outcome {
             IntakeOutcome::Attached => "attached",

@@ -2,7 +2,7 @@
 
 use super::call::{ClosingMessage, hang_up};
 use super::draft::Draft;
-use super::outbound;
+use super::{outbound, suspend};
 use crate::machine::command::Reply;
 use crate::machine::event::{CallChange, CallShown, Event};
 use crate::machine::rows::Table;
@@ -43,6 +43,7 @@ pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
             Timer::Unknown(id) => unknown(draft, due, id, &mut given_up),
         }
     }
+    suspend::end_due(draft);
     if all_is_done {
         drop_expired(draft);
         sweep(draft);
@@ -116,8 +117,9 @@ fn sweep<V: View>(draft: &mut Draft<'_, V>) {
     let page: Vec<_> = draft.view.calls_after(after.as_ref()).take(SWEPT_MAX).collect();
     let after = (page.len() == SWEPT_MAX).then(|| page.last().map(|(call, _)| call.clone())).flatten();
     let calls = page.into_iter().filter(|(_, row)| is_over(row)).map(|(call, _)| call).collect();
-    let quarantined = draft.view.quarantined(SWEPT_MAX).into_iter();
-    let quarantined = quarantined.take_while(|(_, at)| at.day() < kept_from).map(|(position, _)| position).collect();
+    let quarantined = draft.view.quarantined(None).take(SWEPT_MAX);
+    let quarantined = quarantined.take_while(|(_, entry)| entry.at.day() < kept_from);
+    let quarantined = quarantined.map(|(position, _)| position).collect();
     draft.record(Event::Swept { calls, quarantined, reached: Sweep { day: today, after } });
 }
 

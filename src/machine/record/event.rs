@@ -7,10 +7,12 @@ use crate::machine::event::{CallChange, CallShown, Event, LateMessage, NumberedE
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
-use crate::machine::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Sweep, Usage, UsageOf};
+use crate::machine::state::{
+    Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf,
+};
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, EventId, Json, Kind, MessageId, Number, Position,
-    Session, Timestamp,
+    RawRequest, Session, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -44,7 +46,10 @@ stored! {
         16 => MessageStored { message: Box<Message> },
         17 => ContactStored { ours: E164, theirs: Private<E164>, contact: Contact },
         18 => LandlineFound { number: Private<E164>, until: Timestamp },
-        19 => Quarantined { account: String, problem: String, raw: Private<Vec<u8>> },
+        19 => Quarantined {
+            account: String, problem: String, raw: Private<Vec<u8>>,
+            #[since(5)] bytes: u32, #[since(5)] request: Option<Private<RawRequest>>,
+        },
         20 => FeedAdvanced { endpoint: String, watermark: Position },
         21 => TimerDone { due: Timestamp, message: MessageId },
         22 => DirectoryChanged { changes: Vec<Change> },
@@ -71,7 +76,10 @@ stored! {
         45 => JournalLost { from: EventId, until: EventId },
         46 => Audited { actor: String, action: Action, entry: Private<AuditEntry> },
         50 => UsageCounted { of: UsageOf, usage: Usage, counters: Option<u32> },
-        51 => ClosingWithoutText { call: CallId };
+        51 => ClosingWithoutText { call: CallId },
+        56 => Suspended { owner: CapOwner, suspension: Suspension },
+        57 => SuspensionEnded { owner: CapOwner },
+        58 => QuarantineResolved { position: Position, account: String, outcomes: Option<Vec<String>> };
         43 was { account: String, breaker: BreakerState, cause: Cause }
             => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
         44 was { account: String, breaker: BreakerState, cause: Cause }

@@ -6,7 +6,7 @@ use crate::model::{
     Account, Address, Attestation, CallId, Caller, Change, ClaimKind, ClosedReason, Closing, Day, Direction, E164,
     Encoding, EventId, Failure, FailureCode, Json, Kind, Language, Limits, LocalDay, MediaId, MessageId, MessageState,
     Month, NonUs, NonUsRule, Number, OptOutScope, OptOutWords, Phase, Position, Preset, PresetId, Purpose, Queue,
-    QueueId, Session, Settings, SmartAction, Timestamp, UnknownSender, Verification, VerificationState,
+    QueueId, RawRequest, Session, Settings, SmartAction, Timestamp, UnknownSender, Verification, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause, Paused, Reason};
 use crate::rules::keyword::Keyword;
@@ -182,6 +182,12 @@ stored! {
         1 => Receipt { status: String },
         2 => Quarantine,
     }
+    struct RawRequest {
+        method: String,
+        path_and_query: String,
+        content_type: Option<String>,
+        in_query: bool,
+    }
     enum Keyword {
         0 => Stop,
         1 => Start,
@@ -351,5 +357,8 @@ stored! {
         51 => Draining,
         52 => OutcomeUnknown,
         53 => SignatureInvalid,
+        54 => AccountNotFound,
+        55 => NumberNotFound,
+        57 => StillUnreadable,
     }
 }

@@ -7,7 +7,7 @@ use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
     Answered, Attempt, Audited, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message, Open,
-    OptOut, Pause, Sweep, Timer, Usage, UsageOf,
+    OptOut, Pause, QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf,
 };
 use crate::model::{
     Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
@@ -150,6 +150,7 @@ stored! {
         keyword: Option<Keyword>,
         previous: Option<MessageId>,
         #[since(5)] counted: Option<Box<UsageOf>>,
+        #[since(5)] suspended: bool,
     }
     struct Medium {
         id: MediaId,
@@ -186,6 +187,18 @@ stored! {
     struct Pause {
         until: Timestamp,
         laters: u32,
+    }
+    struct Suspension {
+        reason: Private<String>,
+        until: Option<Timestamp>,
+        since: Timestamp,
+        by: String,
+    }
+    struct QuarantineEntry {
+        account: String,
+        problem: String,
+        at: Timestamp,
+        #[since(5)] bytes: u32,
     }
     struct Contact {
         last_call: Option<CallId>,

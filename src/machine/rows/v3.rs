@@ -3,13 +3,14 @@
 use super::{Key, Table};
 use crate::machine::keys::{encode_row, kind};
 use crate::machine::record::{Reader, Stored};
-use crate::machine::state::{CallRow, Message};
+use crate::machine::state::{CallRow, Message, QuarantineEntry};
 
 /// Converts a row of version 3 to version 4.
 pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
-    match key.table {
-        Table::Messages(_) => again::<Message>(row),
-        Table::State if key.bytes.first() == Some(&kind::CALL) => again::<CallRow>(row),
+    match (key.table, key.bytes.first()) {
+        (Table::Messages(_), _) => again::<Message>(row),
+        (Table::State, Some(&kind::CALL)) => again::<CallRow>(row),
+        (Table::State, Some(&kind::QUARANTINE)) => again::<QuarantineEntry>(row),
         _ => row,
     }
 }

@@ -9,6 +9,7 @@
 
 use super::super::Private;
 use super::super::event::{Event, NumberedEvent};
+use super::super::state::CapOwner;
 use crate::model::{CallId, EventId};
 use siphasher::sip::SipHasher13;
 use std::borrow::Cow;
@@ -26,7 +27,10 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
     match &event.event {
         Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => of_contact(contact),
         Event::MessageLate(late) => of_contact(&late.from),
-        Event::AccountPaused { account, .. } | Event::AccountResumed { account } => Some(format!("~account-{account}")),
+        Event::AccountPaused { account, .. }
+        | Event::AccountResumed { account }
+        | Event::Suspended { owner: CapOwner::Account(account), .. }
+        | Event::SuspensionEnded { owner: CapOwner::Account(account) } => Some(format!("~account-{account}")),
         Event::VerificationChanged { number, .. } => Some(format!("~number-{number}")),
         Event::MessageQueued { message, .. } | Event::MessageChanged { message, .. } => Some(message.id.to_string()),
         Event::FeedGap { endpoint, .. } => Some(format!("~endpoint-{endpoint}")),

@@ -1,9 +1,11 @@
 //! Queries about sending: open messages, lanes, accounts, daily caps and pauses.
 
 use super::{Queries, View};
-use crate::machine::keys::{day_key, decode_row, kind, name_in, number_in, open_id, state_key};
+use crate::machine::keys::{
+    day_key, decode_row, kind, name_in, number_in, open_id, state_key, suspended, suspension_key,
+};
 use crate::machine::rows::Table;
-use crate::machine::state::{CapOwner, Lane, Open, Pause};
+use crate::machine::state::{CapOwner, Lane, Open, Pause, Suspension};
 use crate::model::{E164, MessageId, Timestamp};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::rate::DayCount;
@@ -59,6 +61,23 @@ pub trait SendingQueries: Queries {
     /// Returns the pause of a lane, if it is paused.
     fn pause(&self, ours: E164) -> Option<Pause> {
         self.typed(&state_key(kind::PAUSE, &ours.key()))
+    }
+
+    /// Returns the suspension of a number or an account, if it is suspended.
+    fn suspension(&self, owner: &CapOwner) -> Option<Suspension> {
+        self.typed(&suspension_key(owner))
+    }
+
+    /// Returns the suspensions that keep a text of `ours` from being sent: the number's and the account's.
+    fn suspensions_of(&self, ours: E164, account: &str) -> Vec<Suspension> {
+        let owners = [CapOwner::Number(ours), CapOwner::Account(account.to_owned())];
+        owners.iter().filter_map(|owner| self.suspension(owner)).collect()
+    }
+
+    /// Returns all suspensions.
+    fn suspensions(&self) -> impl Iterator<Item = (CapOwner, Suspension)> {
+        let found = self.scan(state_key(kind::SUSPENSION, &[]), Vec::new());
+        found.filter_map(|(key, row)| Some((suspended(&key)?, decode_row(&row)?)))
     }
 
     /// Returns the paused lanes.

@@ -1,5 +1,6 @@
 //! One delivery: signs an event, posts it and interprets the response.
 
+use super::status::{EndpointStatus, LastAnswer};
 use crate::carrier::requested_wait;
 use crate::machine::show::RenderedEvent;
 use crate::model::Timestamp;
@@ -29,6 +30,8 @@ pub struct Endpoint {
     pub client: Client,
     /// The event types it subscribes to.
     pub events: Filter,
+    /// How it does, for those who ask.
+    pub status: EndpointStatus,
 }
 
 /// The current signing keys. Clones share them: a replacement applies to all.
@@ -66,6 +69,7 @@ impl Endpoint {
             }
         };
         observe::delivery(&self.name, outcome, &detail);
+        self.status.answered(LastAnswer { at: now, outcome, detail });
         delivered
     }
 

@@ -41,6 +41,32 @@ impl Dispatch {
         self.schedule(Due::Lane(ours), now.elapsed);
     }
 
+    /// Suspends a number or an account, or resumes it.
+    pub fn suspended(&mut self, owner: &CapOwner, suspended: bool, now: Moment) {
+        if suspended {
+            self.suspended.insert(owner.clone());
+        } else {
+            self.suspended.remove(owner);
+        }
+        let lanes: Vec<_> = match owner {
+            CapOwner::Number(number) => vec![*number],
+            CapOwner::Account(name) => {
+                self.lanes.keys().copied().filter(|number| self.account_name(*number) == *name).collect()
+            }
+        };
+        lanes.into_iter().for_each(|number| self.schedule(Due::Lane(number), now.elapsed));
+    }
+
+    /// Whether an operator suspended it.
+    pub fn is_suspended(&self, owner: &CapOwner) -> bool {
+        self.suspended.contains(owner)
+    }
+
+    /// The number of suspended numbers.
+    pub fn suspended_numbers(&self) -> usize {
+        self.suspended.iter().filter(|owner| matches!(owner, CapOwner::Number(_))).count()
+    }
+
     /// Pauses an account, or resumes it.
     pub fn account_paused(&mut self, name: &str, paused: Option<Paused>, now: Moment) {
         self.account(name, now).paused = paused;
@@ -74,6 +100,8 @@ impl Dispatch {
                     self.release_lane(message.id, now);
                     self.release_account(message.id, now);
                 }
+                Event::Suspended { owner, .. } => self.suspended(owner, true, now),
+                Event::SuspensionEnded { owner } => self.suspended(owner, false, now),
                 Event::DayCounted { owner, count } => self.counted(owner, *count, now),
                 Event::LanePaused { ours, pause } => self.paused(*ours, pause.map(|pause| pause.until), now),
                 Event::AccountFailed { account, breaker, .. } => {
@@ -95,6 +123,9 @@ impl Dispatch {
     /// Applies new limits and accounts; the same frame has the levels of the accounts' buckets.
     fn use_directory(&mut self, directory: Directory, frame: &CommittedFrame, now: Moment) {
         self.directory = Arc::new(directory);
+        let known = &self.directory.numbers;
+        // A number that comes back later is not suspended.
+        self.suspended.retain(|owner| !matches!(owner, CapOwner::Number(number) if !known.contains_key(number)));
         let numbers: Vec<_> = self.lanes.keys().copied().collect();
         for number in numbers {
             let limits = self.directory.limits_of(number);

@@ -38,6 +38,8 @@ pub(super) enum Next {
 /// Restrictions of the lane that are kept outside of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Held {
+    /// An operator suspended the number or its account.
+    pub(super) suspended: bool,
     /// The carrier asked for a pause (A64).
     pub(super) paused_until: Option<Timestamp>,
     /// The number's count for the day, including messages whose start is not yet in the journal.
@@ -165,6 +167,9 @@ impl Lane {
         let mut earliest = Earliest(None);
         if let Some(id) = self.too_old(now, &mut earliest) {
             return Next::Expire(id);
+        }
+        if held.suspended {
+            return earliest.into_next();
         }
         let Some((message, waiting)) = self.first(now, &mut earliest) else { return earliest.into_next() };
         if let Some(until) = held.paused_until.filter(|until| *until > now.wall) {

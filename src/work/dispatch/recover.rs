@@ -30,6 +30,9 @@ impl Dispatch {
         for (ours, pause) in view.pauses() {
             self.paused(ours, Some(pause.until), now);
         }
+        for (owner, _) in view.suspensions() {
+            self.suspended(&owner, true, now);
+        }
         let directory = view.directory();
         for (number, _) in directory.numbers.iter().filter(|(_, entry)| entry.limits.segments_per_day.is_some()) {
             let owner = CapOwner::Number(*number);

@@ -4,6 +4,7 @@ mod accounts;
 mod backlog;
 mod forecast;
 mod permits;
+mod suspended;
 mod test_dispatch;
 
 use super::*;

@@ -120,8 +120,14 @@ pub struct Progress {
 pub struct FeedStatus {
     /// The first position that is not fully delivered.
     pub watermark: Position,
+    /// The first position that was not read yet.
+    pub unread: Position,
+    /// The number of undelivered events in memory, without those of parked threads.
+    pub pending: usize,
     /// The time of the oldest undelivered event in memory.
     pub oldest: Option<Timestamp>,
+    /// When the next delivery is tried that waits after a failure.
+    pub next_try: Option<Duration>,
     /// The number of parked threads.
     pub parked: usize,
     /// The endpoint is gone, or has accepted nothing for ten seconds.

@@ -139,5 +139,6 @@ fn message(nth: u64, ours: &str, segments: u16) -> Message {
         keyword: None,
         previous: None,
         counted: None,
+        suspended: false,
     }
 }

@@ -1,6 +1,7 @@
 //! Schemas of the directory: numbers, queues, presets and settings.
 #![expect(dead_code, reason = "the derived schema is all that is used")]
 
+use super::operate::Suspension;
 use super::scalars::{Attestation, CallType, Encoding, Language, PhoneNumber, ResourceId, Time, Warning, pages};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -24,6 +25,9 @@ pub(in crate::http::api) struct Number {
     verification: Verification,
     queues: NumberQueues,
     lane: Lane,
+    /// Null unless an operator has suspended the number.
+    #[schema(required)]
+    suspended: Option<Suspension>,
 }
 
 #[derive(ToSchema)]

@@ -1,7 +1,7 @@
 //! Schemas of messages.
 #![expect(dead_code, reason = "the derived schema is all that is used")]
 
-use super::scalars::{Encoding, Language, PhoneNumber, ResourceId, Time, Warning};
+use super::scalars::{Encoding, Language, PhoneNumber, ResourceId, Time, Warning, pages};
 use utoipa::ToSchema;
 
 /// Either `preset` or `text`. Photos cannot be sent: outbound_media_unsupported.
@@ -54,7 +54,9 @@ pub(in crate::http::api) struct Message {
     encoding: Encoding,
     segments: u32,
     warnings: Vec<Warning>,
-    estimated_wait_ms: u64,
+    /// Null if its number or account was suspended when it was accepted.
+    #[schema(required)]
+    estimated_wait_ms: Option<u64>,
     media: Vec<Medium>,
     #[schema(required)]
     agent: Option<String>,
@@ -126,6 +128,10 @@ struct MessageError {
     retryable: bool,
 }
 
+pages! {
+    MessagePage of Message;
+}
+
 /// A page of a call's messages.
 #[derive(ToSchema)]
 pub(in crate::http::api) struct Transcript {
@@ -157,6 +163,8 @@ pub(in crate::http::api) struct Explanation {
     /// longer waiting.
     #[schema(required)]
     reason: Option<String>,
+    /// Why an operator suspended its number or account; absent if neither is.
+    suspended_because: Option<String>,
     /// The earliest time it is sent, if all messages before it are sent on time.
     #[schema(required)]
     due_at: Option<Time>,
@@ -168,6 +176,8 @@ pub(in crate::http::api) struct Explanation {
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 enum WaitingFor {
+    /// An operator suspended its number or account.
+    Suspended,
     NumberRate,
     AccountRate,
     DailyCap,

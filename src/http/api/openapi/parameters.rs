@@ -30,6 +30,52 @@ pub(in crate::http::api) struct NumberPath {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct AccountPath {
+    /// The account's name in the configuration.
+    name: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct QuarantinePath {
+    /// An id from the list or an event.
+    quarantine_id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct LaneSort {
+    /// By number, or the lane whose text has been ready longest first.
+    #[param(inline, nullable = false)]
+    sort: Option<LaneOrder>,
+}
+
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "snake_case", default = "number")]
+enum LaneOrder {
+    Number,
+    Oldest,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct QueuedFilter {
+    /// Which messages.
+    #[param(inline)]
+    state: QueuedState,
+    /// One of our numbers. Default: all.
+    #[param(inline, nullable = false)]
+    number: Option<PhoneNumber>,
+}
+
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum QueuedState {
+    Queued,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
 pub(in crate::http::api) struct QueuePath {
     /// The queue.
     #[param(inline)]

@@ -4,7 +4,9 @@ use super::events::forget;
 use super::{quick, without_limits};
 use crate::http::test_gateway::{Answer, CALLER, TestGateway, anonymous, call, request, text, unsigned};
 use crate::machine::command::{Command, Reply};
-use crate::model::{Attestation, Directory, FailureCode, MessageId, Outcome, Settled, Timestamp, VerificationState};
+use crate::model::{
+    Attestation, Directory, FailureCode, InboundItem, MessageId, Outcome, Settled, Timestamp, VerificationState,
+};
 use crate::observe::NotReady;
 use crate::rules::refusal::Code;
 use axum::body::Body;
@@ -165,6 +167,18 @@ async fn provoked(code: Code) -> Option<Answer> {
         Code::SignatureInvalid => {
             let form = self::text("SM1", "hi");
             TestGateway::new().webhook(unsigned("/carriers/main/messages", &form, &["bm90IGl0"])).await
+        }
+        Code::AccountNotFound => {
+            TestGateway::new().post("/v1/accounts/nowhere/suspend", json!({ "reason": "a test" })).await
+        }
+        Code::NumberNotFound => TestGateway::new().get("/v1/messages?state=queued&number=%2B12065550199").await,
+        Code::StillUnreadable => {
+            let world = TestGateway::new();
+            let item = InboundItem::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned(), request: None };
+            let command = Command::InboundItem { account: "main".to_owned(), item };
+            world.handle.submit(command, PATIENCE).await.unwrap();
+            let id = world.get("/v1/quarantine").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
+            world.post(&format!("/v1/quarantine/{id}/replay"), "").await
         }
         _ => return None,
     })

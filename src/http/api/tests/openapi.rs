@@ -1,8 +1,9 @@
 //! The OpenAPI document matches the implementation.
 
+use super::operate::quarantine;
 use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
-use crate::http::api::{BODY_MAX_BYTES, calls, messages, replay};
+use crate::http::api::{BODY_MAX_BYTES, calls, messages, replay, suspend};
 use crate::http::test_gateway::{Answer, TestGateway, call, signed, text};
 use crate::rules::refusal::Code;
 use serde_json::{Value, json};
@@ -70,6 +71,7 @@ fn request_schemas_have_the_fields_that_are_read() {
         ("MessageSend", messages::FIELDS),
         ("EstimateAsk", messages::ESTIMATE_FIELDS),
         ("ReplayAsk", replay::REPLAY_FIELDS),
+        ("SuspendAsk", suspend::SUSPEND_FIELDS),
     ] {
         assert_eq!(fields(schema), expected.iter().map(ToString::to_string).collect(), "{schema}");
     }
@@ -122,6 +124,35 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
     ] {
         check("get", path, world.get(real).await);
     }
+    for (path, real) in
+        [("/v1/health", "/v1/health"), ("/v1/lanes", "/v1/lanes?sort=oldest"), ("/v1/endpoints", "/v1/endpoints")]
+    {
+        check("get", path, world.get(real).await);
+    }
+    let suspension = json!({ "reason": "a test", "until": "2100-01-01T00:00:00Z" });
+    for (what, real) in
+        [("/v1/numbers/{e164}", "/v1/numbers/+12065550100"), ("/v1/accounts/{name}", "/v1/accounts/main")]
+    {
+        check("post", &format!("{what}/suspend"), world.post(&format!("{real}/suspend"), &suspension).await);
+        if what.starts_with("/v1/numbers") {
+            world.start_call("c-3").await;
+            world.post(&format!("{real}/resume"), "").await;
+            world.post("/v1/accounts/main/suspend", json!({ "reason": "a test" })).await;
+            let held = world.post("/v1/calls/c-3/messages", json!({ "text": "hi" })).await;
+            let held = format!("/v1/messages/{}/explain", check("post", messages, held)["id"].as_str().unwrap());
+            check("get", "/v1/messages/{message_id}/explain", world.get(&held).await);
+            check("get", "/v1/messages", world.get("/v1/messages?state=queued").await);
+            check("get", "/v1/lanes", world.get("/v1/lanes").await);
+        }
+        check("post", &format!("{what}/resume"), world.post(&format!("{real}/resume"), "").await);
+    }
+    let entry = "/v1/quarantine/{quarantine_id}";
+    let real = format!("/v1/quarantine/{}", quarantine(&world, "SMq", "hi").await);
+    check("get", "/v1/quarantine", world.get("/v1/quarantine").await);
+    check("get", entry, world.get(&real).await);
+    check("post", &format!("{entry}/replay"), world.post(&format!("{real}/replay"), "").await);
+    let real = format!("/v1/quarantine/{}", quarantine(&world, "SMr", "hi").await);
+    check("delete", entry, world.delete(&real).await);
     assert_eq!(seen, routes(), "a route without a response here");
 
     for (path, real) in [("/v1/calls/{call_id}", "/v1/calls/c-9"), ("/v1/calls", "/v1/calls?limit=0")] {

@@ -1,5 +1,6 @@
 //! A token with `texts = false` never gets a text, a medium or a raw webhook, by any route.
 
+use super::operate::quarantine;
 use super::{check, quick, sample, shown};
 use crate::http::api::routes::{ROUTES, Route, Verb};
 use crate::http::test_gateway::{Answer, CALLER, SUPPORT, TestGateway, anonymous, call, form, signed, text};
@@ -44,6 +45,8 @@ fn body_of(route: &Route) -> Value {
         (_, "/v1/calls/{call_id}") => call(),
         (_, "/v1/calls/{call_id}/end") => json!({}),
         (_, "/v1/calls/{call_id}/messages" | "/v1/estimate") => json!({ "text": MARKER }),
+        (_, path) if path.ends_with("/suspend") => json!({ "reason": "a test" }),
+        (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),
         (_, "/v1/events/replay") => json!({ "since": "2020-01-01T00:00:00Z" }),
         (_, path) => panic!("{path}: say here what its body may be"),
     }
@@ -52,15 +55,20 @@ fn body_of(route: &Route) -> Value {
 #[tokio::test]
 async fn a_token_without_texts_gets_none_by_any_route() {
     let (world, queued) = full_of_texts().await;
+    let unreadable = quarantine(&world, "SM5", MARKER).await;
+    let readable = quarantine(&world, "SM4", MARKER).await;
     let mut with_texts = Vec::new();
     // What deletes, and what ends the call, comes last.
     let place = |route: &Route| (route.verb.writes(), route.path.ends_with("/end"), route.verb == Verb::Delete);
     let mut routes: Vec<_> = ROUTES.iter().collect();
     routes.sort_by_key(|route| place(route));
     for route in routes {
-        let mut path = sample(&route.path.replace("{message_id}", &queued));
-        if route.path == "/v1/reports/usage" {
-            path.push_str("?from=2020-01-01&to=2099-12-31");
+        let entry = if route.path.ends_with("/replay") { &readable } else { &unreadable };
+        let mut path = sample(&route.path.replace("{message_id}", &queued).replace("{quarantine_id}", entry));
+        match route.path {
+            "/v1/reports/usage" => path.push_str("?from=2020-01-01&to=2099-12-31"),
+            "/v1/messages" => path.push_str("?state=queued"),
+            _ => {}
         }
         let verb = route.verb.word();
         let answer = ask(&world, "blind", verb, &path, &body_of(route)).await;
@@ -70,7 +78,13 @@ async fn a_token_without_texts_gets_none_by_any_route() {
             with_texts.push(route.path);
         }
     }
-    let expected = ["/v1/calls/{call_id}/messages", "/v1/messages/{message_id}", "/v1/events"];
+    let expected = [
+        "/v1/calls/{call_id}/messages",
+        "/v1/messages",
+        "/v1/messages/{message_id}",
+        "/v1/events",
+        "/v1/quarantine/{quarantine_id}",
+    ];
     assert!(expected.iter().all(|path| with_texts.contains(path)), "who may see texts finds them: {with_texts:?}");
 }
 

@@ -250,7 +250,7 @@ fn talked() -> TestMachine {
     directory.settings.late_text = true;
     let mut world = TestMachine::new(directory);
     let raw = format!("From=%2B{}&Body=Ann's", ANN.trim_start_matches('+')).into_bytes();
-    let unreadable = InboundItem::Unreadable { raw, problem: "no account".to_owned() };
+    let unreadable = InboundItem::Unreadable { raw, problem: "no account".to_owned(), request: None };
     let story = [
         (0, start("a")),
         (1, text(ANN, SUPPORT, "Ann's first")),

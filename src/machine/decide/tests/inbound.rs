@@ -184,7 +184,7 @@ fn a62_the_same_id_in_another_account_is_another_message() {
 #[test]
 fn a58_an_unreadable_webhook_is_quarantined_once_unknown_kinds_are_ignored() {
     let unreadable = || {
-        let item = InboundItem::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned() };
+        let item = InboundItem::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned(), request: None };
         Step::Do(Command::InboundItem { account: "main".to_owned(), item })
     };
     let mut world = check([(0, unreadable())], &["quarantined", "quarantine.added"]);

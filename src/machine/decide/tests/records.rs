@@ -2,13 +2,14 @@
 
 use super::invariants::holds;
 use super::steps::{
-    delivered, end, erase, failed_verification, gap, go, later, lost, photo, put, refused, replayed, say, say_with_key,
-    sent, start, start_of, text, tick, unknown,
+    delivered, end, erase, failed_verification, gap, go, inbound, later, lost, photo, put, refused, replay_quarantined,
+    replayed, resume, say, say_with_key, sent, start, start_of, suspend, text, tick, unknown,
 };
 use super::*;
 use crate::machine::keys::{decode_row, encode_row};
 use crate::machine::record::{self, Unreadable};
-use crate::model::{Account, E164, FailureCode, InboundItem, Limits};
+use crate::machine::state::CapOwner;
+use crate::model::{Account, E164, FailureCode, InboundItem, Limits, RawRequest};
 use crate::rules::breaker::BreakerState;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -17,6 +18,16 @@ use std::path::PathBuf;
 const URL: &str = "https://media.example/of-ann/1";
 const RAW: &[u8] = b"{\"from\":\"+12065550142\",\"half a webhook";
 const WORDS: &[&str] = &["where is my parcel?", "on its way to you", "by the way", "one more question"];
+
+/// What was kept of the unreadable webhook, besides its content.
+fn raw_request() -> RawRequest {
+    RawRequest {
+        method: "POST".to_owned(),
+        path_and_query: "/carriers/main/messages?message=1".to_owned(),
+        content_type: Some("application/x-www-form-urlencoded".to_owned()),
+        in_query: false,
+    }
+}
 
 /// A story in which every event happens.
 pub(super) fn everything() -> TestMachine {
@@ -30,7 +41,11 @@ pub(super) fn everything() -> TestMachine {
         words.help_texts.insert(language("en"), "This is Example. Call us at any time.".to_owned());
     });
     let seed = Command::Seed { directory: Box::new(directory), opt_outs: listed(&[ROMA]) };
-    let unreadable = InboundItem::Unreadable { raw: RAW.to_vec(), problem: "no closing brace".to_owned() };
+    let unreadable = InboundItem::Unreadable {
+        raw: RAW.to_vec(),
+        problem: "no closing brace".to_owned(),
+        request: Some(Box::new(raw_request())),
+    };
     let feed = |parked: &[(&str, Option<u64>)]| {
         let parked = parked.iter().map(|(thread, position)| (thread.to_string(), position.map(Position)));
         Step::Do(Command::AdvanceFeed { endpoint: "main".to_owned(), watermark: Position(7), parked: parked.collect() })
@@ -93,6 +108,12 @@ pub(super) fn everything() -> TestMachine {
     world.run(802, gap("main", 1..7));
     world.run(803, replayed("main", 1..7));
     world.run(804, lost(3..5));
+    let account = || CapOwner::Account("main".to_owned());
+    world.run(805, suspend(CapOwner::Number(SHARED.parse().unwrap()), Some(900)));
+    world.run(806, suspend(account(), None));
+    world.run(807, resume(account()));
+    let quarantined: Vec<_> = world.quarantined(None).map(|(position, _)| position).collect();
+    world.run(808, replay_quarantined(quarantined[0], inbound(BOB, SUPPORT, WORDS[3])));
     // A lease of an unknown call, as an erasure may leave behind.
     let done = Event::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
     world.commit(vec![NumberedEvent { call_sequence: None, event: done }]);

@@ -1,9 +1,10 @@
 //! The steps of a story.
 
 use super::{ANN, START, TestMachine};
-use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send};
+use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Suspend};
 use crate::machine::event::Replayed;
 use crate::machine::fingerprint::ErasureKey;
+use crate::machine::state::CapOwner;
 use crate::model::{
     Actor, Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
     Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, Verification, VerificationState,
@@ -110,6 +111,30 @@ pub(super) fn replayed(endpoint: &str, positions: Range<u64>) -> Step {
     let ends = Some((event(positions.start), event(positions.end - 1)));
     let replayed = Replayed { endpoints: vec![endpoint.to_owned()], ends };
     Step::Do(Command::Replayed { key: IdempotencyKey { key: [8; 16], body: [8; 16] }, replayed })
+}
+
+/// An operator suspends a number or an account, up to a second of the story or until a resume.
+pub(super) fn suspend(owner: CapOwner, until: Option<u64>) -> Step {
+    let until = until.map(|secs| START + std::time::Duration::from_secs(secs));
+    let reason = "the carrier asked us to".to_owned();
+    Step::Do(Command::Suspend(Suspend { owner, reason, until, by: operator(), key: None }))
+}
+
+/// An operator resumes a number or an account.
+pub(super) fn resume(owner: CapOwner) -> Step {
+    Step::Do(Command::Resume { owner, by: operator(), key: None })
+}
+
+/// An operator has a quarantined webhook read again, which is now this message.
+pub(super) fn replay_quarantined(position: Position, mut message: Inbound) -> Step {
+    message.carrier_id = "SMquarantined".to_owned();
+    let items = vec![InboundItem::Message(message)];
+    Step::Do(Command::ReplayQuarantined { position, items, by: operator(), key: None })
+}
+
+/// The operator of the stories.
+pub(super) fn operator() -> Actor {
+    Actor { name: "night-shift".to_owned() }
 }
 
 /// A person is erased.

@@ -137,6 +137,7 @@ where
         keys: vec![Webhook::from_bytes(vec![7; 32]).unwrap()].into(),
         client: Client::new(bounds),
         events: Filter::default(),
+        status: Default::default(),
     }
 }
 

@@ -132,6 +132,7 @@ impl TestDispatch {
             keyword: None,
             previous: None,
             counted: None,
+            suspended: false,
         };
         self.messages.insert(id, (name, message.clone()));
         let lane = self.lane(&message);

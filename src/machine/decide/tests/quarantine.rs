@@ -1,0 +1,111 @@
+//! Quarantined webhooks that are read again or discarded (A58).
+
+use super::steps::{inbound, operator, replay_quarantined, start, text_with_id};
+use super::*;
+use crate::machine::command::IdempotencyKey;
+use crate::machine::event::Event;
+use crate::model::{Action, InboundItem};
+
+/// A gateway with a call, and an unreadable webhook at the returned position.
+fn quarantined() -> (TestMachine, Position) {
+    let mut world = TestMachine::new(directory());
+    world.run(0, start("a"));
+    let position = world.next();
+    world.run(1, unreadable());
+    (world, position)
+}
+
+fn unreadable() -> Step {
+    let item = InboundItem::Unreadable { raw: b"{".to_vec(), problem: "no JSON".to_owned(), request: None };
+    Step::Do(Command::InboundItem { account: "main".to_owned(), item })
+}
+
+fn message(words: &str) -> crate::model::Inbound {
+    inbound(ANN, SUPPORT, words)
+}
+
+fn replay(position: Position, items: Vec<InboundItem>) -> Step {
+    Step::Do(Command::ReplayQuarantined { position, items, by: operator(), key: None })
+}
+
+#[test]
+fn a58_a_replay_takes_in_the_message_as_if_it_had_just_come_once() {
+    let (mut world, position) = quarantined();
+    let again = || replay_quarantined(position, message("hello"));
+    let frames = world.journal.len();
+    then(&mut world, 5, again(), &["replayed attached", "message.received a 'hello'"]);
+    assert_eq!(world.journal.len(), frames + 1, "message and quarantine change in one frame");
+    assert_eq!(world.quarantined(None).count(), 0);
+    assert_eq!(world.call("a").usage.received, 1);
+    then(&mut world, 6, again(), &["refused not_found"]);
+    then(&mut world, 7, text_with_id(ANN, SUPPORT, "hello", "SMquarantined"), &["duplicate"]);
+}
+
+#[test]
+fn a58_a_message_that_came_meanwhile_is_not_taken_in_twice() {
+    let (mut world, position) = quarantined();
+    world.run(2, text_with_id(ANN, SUPPORT, "hello", "SMquarantined"));
+    then(&mut world, 5, replay_quarantined(position, message("hello")), &["replayed duplicate"]);
+    assert_eq!(world.quarantined(None).count(), 0);
+    let items = || InboundItem::Message(crate::model::Inbound { carrier_id: "SMtwice".to_owned(), ..message("x") });
+    let next = world.next();
+    world.run(
+        6,
+        Step::Do(Command::InboundItem {
+            account: "main".to_owned(),
+            item: InboundItem::Unreadable { raw: b"[".to_vec(), problem: "no JSON".to_owned(), request: None },
+        }),
+    );
+    let twice = replay(next, vec![items(), items()]);
+    then(&mut world, 7, twice, &["replayed attached duplicate", "message.received a 'x'"]);
+}
+
+#[test]
+fn a58_a_webhook_that_is_still_unreadable_stays_and_nothing_of_it_is_taken_in() {
+    let (mut world, position) = quarantined();
+    let still = InboundItem::Unreadable { raw: b"{".to_vec(), problem: "no To".to_owned(), request: None };
+    let step = replay(position, vec![InboundItem::Message(message("hello")), still]);
+    let decision = world.run(5, step);
+    let Reply::Refused(refusal) = &decision.reply else { panic!("{decision:?}") };
+    assert_eq!((refusal.code.word(), decision.events.len()), ("still_unreadable", 0));
+    assert!(refusal.detail.contains("no To"), "{}", refusal.detail);
+    assert_eq!(world.quarantined(None).count(), 1);
+}
+
+#[test]
+fn a58_a_discarded_webhook_is_gone_and_its_repeat_is_a_duplicate() {
+    let (mut world, position) = quarantined();
+    let discard = || Step::Do(Command::DiscardQuarantined { position, by: operator() });
+    let decision = world.run(5, discard());
+    let audited = decision.events.iter().find_map(|event| match &event.event {
+        Event::Audited { actor, action, entry } => Some((actor.as_str(), *action, entry.kept()?.resource.clone())),
+        _ => None,
+    });
+    let (actor, action, resource) = audited.unwrap();
+    assert_eq!((actor, action), ("night-shift", Action::DiscardQuarantined));
+    assert!(resource.starts_with("quarantine/qua_"), "{resource}");
+    then(&mut world, 6, discard(), &["refused not_found"]);
+    then(&mut world, 7, unreadable(), &["duplicate"]);
+}
+
+#[test]
+fn a58_the_same_idempotency_key_repeats_the_answer_of_a_replay() {
+    let (mut world, position) = quarantined();
+    let key = Some(IdempotencyKey { key: [2; 16], body: [2; 16] });
+    let items = || vec![InboundItem::Message(message("hello"))];
+    let step = || Step::Do(Command::ReplayQuarantined { position, items: items(), by: operator(), key });
+    let at = world.next();
+    assert_eq!(answer(&world.run(5, step()).reply), "replayed attached");
+    assert_eq!(world.run(6, step()).reply, Reply::Again(at));
+}
+
+#[test]
+fn quarantine_added_has_the_id_that_the_api_lists() {
+    let (world, position) = quarantined();
+    let frame = &world.journal[position.0 as usize - 1];
+    let event: Value = serde_json::from_slice(&show::rendered(frame)[0].body).unwrap();
+    let id = crate::model::QuarantineId::new(START.day(), position, 0);
+    assert_eq!(event["data"]["id"], id.to_string());
+    let (found, entry) = world.quarantined(None).next().unwrap();
+    assert_eq!((found, entry.bytes, entry.at.day()), (position, 1, START.day()));
+}
