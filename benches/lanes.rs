@@ -294,6 +294,7 @@ fn text(nth: u64) -> Command {
         content: Content::Text("Please send a photo of the meter.".to_owned()),
         agent: Some("agent".to_owned()),
         smart_action: None,
+        client_ref: None,
         force: false,
         key: None,
     })

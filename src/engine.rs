@@ -10,6 +10,7 @@ mod core;
 mod erase;
 mod known;
 mod oldest;
+mod publication;
 mod queue;
 mod reads;
 mod rebuild;
@@ -23,7 +24,7 @@ pub use self::compaction::{CompactionFailed, CompactionHandle, CompactionOptions
 pub use self::core::{BATCH_MAX_COMMANDS, Core, DropBefore, EngineFailed, Recovered};
 pub use self::erase::Erased;
 pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY};
-pub use self::reads::Reads;
+pub use self::reads::{ReadAt, Reads};
 pub use self::tail::{Follow, FollowFailed};
 #[cfg(feature = "test-support")]
 pub use self::testing::SetClock;

@@ -12,4 +12,4 @@ mod values;
 pub use fields::Fields;
 pub use findings::{Findings, PROBLEMS_MAX, Problem};
 pub use parse::parse;
-pub use values::{Invalid, call_type, name, number};
+pub use values::{Invalid, TIME, call_type, name, number};

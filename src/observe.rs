@@ -41,7 +41,7 @@ pub use engine::{
 };
 pub use feed::{
     Delivery, FeedStatus, delivery, endpoint_missing, endpoint_request, feed_gap, feed_paused, feed_status,
-    replay_given_up, replay_unreadable,
+    live_events_failed, replay_given_up, replay_unreadable, stream_closed, stream_cut, stream_opened,
 };
 pub use label::ConnectionEnd;
 pub use limited::{Cause, report_left_out};

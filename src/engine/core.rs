@@ -153,7 +153,7 @@ impl Core {
 
         let directory = Arc::new(load_directory(index.as_ref())?);
         let core = Self {
-            tail: Arc::new(Tail::new(last)),
+            tail: Arc::new(Tail::new(last, latest.day())),
             shared_directory: Arc::new(RwLock::new(Arc::clone(&directory))),
             journal,
             reader,
@@ -295,9 +295,13 @@ impl Core {
 
         let writes = batch.overlay.into_writes();
         let last = Position(self.journal.next().0 - 1);
+        let tail = Arc::clone(&self.tail);
+        let mut publishing = tail.publication.publish();
         if let Err(failed) = self.index.write(&writes, last) {
-            // The batch is in the journal, so the rebuild includes its rows.
+            // The batch is in the journal, so the rebuild includes its rows. Readers do not wait for it.
+            drop(publishing);
             self.repair(failed)?;
+            publishing = tail.publication.publish();
         }
         for (_, frame) in &batch.frames {
             rebuild::insert_claims(&mut self.claims, frame);
@@ -312,7 +316,8 @@ impl Core {
             *shared = Arc::clone(&self.directory);
         }
         drop(shared);
-        self.tail.push(batch.frames.into_iter());
+        tail.push(batch.frames.into_iter());
+        drop(publishing);
         observe::journal_position(last.0);
         Ok(())
     }

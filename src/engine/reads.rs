@@ -5,9 +5,9 @@ use crate::journal::JournalFailed;
 use crate::machine::event::Event;
 use crate::machine::rows::{Key, Rows, RowsFailed, Table};
 use crate::machine::view::View;
-use crate::model::{Claim, Directory, MessageId};
+use crate::model::{Claim, Directory, EventId, MessageId};
 use std::cell::RefCell;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Reads rows and texts from any thread. It may block on the disk, so async callers use a blocking task.
 #[derive(Clone)]
@@ -15,6 +15,24 @@ pub struct Reads {
     rows: Arc<dyn Rows + Send + Sync>,
     directory: Arc<RwLock<Arc<Directory>>>,
     follow: Follow,
+    /// Where to note what was read; only readers that name their position have it.
+    read_at: Option<ReadAt>,
+}
+
+/// The position of the state that a reader saw, as the cursor of the events it reflects: the first, if it read several.
+#[derive(Clone, Default)]
+pub struct ReadAt(Arc<Mutex<Option<EventId>>>);
+
+impl ReadAt {
+    /// The cursor; `None` if nothing was read.
+    pub fn cursor(&self) -> Option<EventId> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, cursor: EventId) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *first = Some(first.map_or(cursor, |first| first.min(cursor)));
+    }
 }
 
 impl Reads {
@@ -23,11 +41,28 @@ impl Reads {
         directory: Arc<RwLock<Arc<Directory>>>,
         follow: Follow,
     ) -> Self {
-        Self { rows, directory, follow }
+        Self { rows, directory, follow, read_at: None }
+    }
+
+    /// The same reader, which notes the position of what it reads.
+    pub fn noting(&self, read_at: &ReadAt) -> Self {
+        Self { read_at: Some(read_at.clone()), ..self.clone() }
+    }
+
+    /// Reads, between two batches if the position is noted.
+    fn read<T>(&self, read: impl FnOnce() -> T) -> T {
+        let Some(read_at) = &self.read_at else { return read() };
+        let (found, cursor) = self.follow.in_step(read);
+        read_at.note(cursor);
+        found
     }
 
     /// The current directory.
     pub fn directory(&self) -> Arc<Directory> {
+        self.read(|| self.current_directory())
+    }
+
+    fn current_directory(&self) -> Arc<Directory> {
         Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -38,12 +73,15 @@ impl Reads {
 
     /// Runs a query on the committed state.
     pub fn ask<T>(&self, question: impl FnOnce(&Committed<'_>) -> T) -> Result<T, RowsFailed> {
-        let committed = Committed { rows: self.rows.as_ref(), directory: self.directory(), failed: RefCell::new(None) };
-        let answer = question(&committed);
-        match committed.failed.into_inner() {
-            None => Ok(answer),
-            Some(failed) => Err(failed),
-        }
+        self.read(|| {
+            let (rows, directory) = (self.rows.as_ref(), self.current_directory());
+            let committed = Committed { rows, directory, failed: RefCell::new(None) };
+            let answer = question(&committed);
+            match committed.failed.into_inner() {
+                None => Ok(answer),
+                Some(failed) => Err(failed),
+            }
+        })
     }
 
     /// A message's text, from the frame that created it; `None` if it is no longer kept.

@@ -7,11 +7,13 @@ use super::core::EngineFailed;
 use crate::index::{Claims, Index};
 use crate::journal::JournalReader;
 use crate::journal::snapshot::{Snapshot, Snapshots};
-use crate::machine::apply::apply;
+use crate::machine::apply::{apply, listed};
 use crate::machine::event::{CommittedFrame, Event};
+use crate::machine::keys::{decode_row, kind, name_in, state_key};
 use crate::machine::record;
-use crate::machine::rows::Write;
-use crate::model::{Claim, Position, Timestamp};
+use crate::machine::rows::{Key, Write};
+use crate::machine::state::CallRow;
+use crate::model::{CallId, Claim, Position, Timestamp};
 use std::time::Instant;
 
 /// Bytes of frames read at a time.
@@ -75,8 +77,10 @@ fn fill(snapshot: &Snapshot, index: &mut dyn Index, turn: &mut dyn FnMut()) -> R
     let mut rows = snapshot.rows();
     let mut writes = Vec::with_capacity(LOAD_ROWS);
     while let Some((key, row)) = rows.next()? {
+        // Snapshots before version 4 of the rows do not list calls by time.
+        writes.extend(listed_call(&key, &row));
         writes.push(Write::Put(key, row));
-        if writes.len() == LOAD_ROWS {
+        if writes.len() >= LOAD_ROWS {
             // A half-loaded snapshot is not a usable index, so its position stays 0.
             index.write(&writes, Position(0))?;
             writes.clear();
@@ -87,6 +91,17 @@ fn fill(snapshot: &Snapshot, index: &mut dyn Index, turn: &mut dyn FnMut()) -> R
     index.write(&[], snapshot.covers)?;
     tracing::info!(seconds = began.elapsed().as_secs_f64(), "the snapshot is loaded");
     Ok(())
+}
+
+/// The write that lists a call's row by its time.
+fn listed_call(key: &Key, row: &[u8]) -> Option<Write> {
+    let prefix = state_key(kind::CALL, &[]);
+    let name = if key.table == prefix.table && key.bytes.starts_with(&prefix.bytes) {
+        name_in(&key.bytes, &prefix)
+    } else {
+        None
+    };
+    Some(listed(decode_row::<CallRow>(row)?.at(), &CallId::read(name?)?))
 }
 
 /// Replays the rows and claims of journal frames that index or claims lack. Returns the journal's latest time.

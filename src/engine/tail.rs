@@ -1,9 +1,10 @@
 //! Readers of committed frames: the latest from memory, older ones from the journal.
 
+use super::publication::Publication;
 use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::event::CommittedFrame;
 use crate::machine::record;
-use crate::model::{Position, Timestamp};
+use crate::model::{Day, EventId, Position, Timestamp};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,8 @@ const TAIL_MAX_FRAMES: usize = 8_192;
 
 /// The latest committed frames.
 pub(super) struct Tail {
+    /// Held while a batch becomes visible.
+    pub(super) publication: Publication,
     ring: Mutex<Ring>,
     committed: watch::Sender<Position>,
     /// Events before this position are too old to be delivered.
@@ -27,11 +30,19 @@ pub(super) struct Tail {
 struct Ring {
     frames: VecDeque<(usize, Arc<CommittedFrame>)>,
     bytes: usize,
+    /// The day of the last committed frame.
+    day: Day,
 }
 
 impl Tail {
-    pub(super) fn new(committed: Position) -> Self {
-        Self { ring: Mutex::default(), committed: watch::Sender::new(committed), deliver_from: AtomicU64::new(0) }
+    /// Nothing in memory; the last committed frame was written on `day`.
+    pub(super) fn new(committed: Position, day: Day) -> Self {
+        Self {
+            publication: Publication::default(),
+            ring: Mutex::new(Ring { day, ..Ring::default() }),
+            committed: watch::Sender::new(committed),
+            deliver_from: AtomicU64::new(0),
+        }
     }
 
     /// Ends delivery of events before `position`.
@@ -46,6 +57,7 @@ impl Tail {
             let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
             for (bytes, frame) in frames {
                 last = Some(frame.position);
+                ring.day = frame.at.day();
                 ring.bytes += bytes;
                 ring.frames.push_back((bytes, Arc::new(frame)));
             }
@@ -101,6 +113,15 @@ pub enum FollowFailed {
 const READ_BYTES: usize = 256 * 1024;
 
 impl Follow {
+    /// Reads rows between two batches. Returns with them the cursor of the events that they reflect, or an earlier one
+    /// if a batch overtook the reader.
+    pub(super) fn in_step<T>(&self, read: impl FnOnce() -> T) -> (T, EventId) {
+        self.tail.publication.read(|| {
+            let cursor = self.end();
+            (read(), cursor)
+        })
+    }
+
     pub(super) fn new(tail: &Arc<Tail>, journal: Arc<dyn JournalReader>) -> Self {
         Self { tail: Arc::clone(tail), journal, committed: tail.committed.subscribe() }
     }
@@ -108,6 +129,13 @@ impl Follow {
     /// The last committed position.
     pub fn committed(&self) -> Position {
         *self.committed.borrow()
+    }
+
+    /// A cursor after every event committed so far.
+    pub fn end(&self) -> EventId {
+        let ring = self.tail.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = ring.frames.back().map_or_else(|| self.committed(), |(_, frame)| frame.position);
+        EventId::new(ring.day, last, u16::MAX)
     }
 
     /// The first position still kept.

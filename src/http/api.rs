@@ -27,19 +27,21 @@ mod tests;
 
 pub use auth::{Client, Scope, Token, Tokens};
 
+use self::events::{ClientLimits, LiveEvents, PULLS, STREAMS};
 use self::idempotency::{Held, InFlight};
 use super::answer::{encoded, internal, problem};
-use crate::engine::{Handle, Reads, SubmitError};
+use crate::engine::{Handle, ReadAt, Reads, SubmitError};
 use crate::machine::command::{Command, IdempotencyKey, Reply};
+use crate::machine::show;
 use crate::machine::urgency::NewWork;
-use crate::model::Timestamp;
+use crate::model::{EventId, Timestamp};
 use crate::net::{BodyRefused, MayBeDone, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
 use crate::work::{Accounts, EndpointStatus, Replays};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use health::Refusals;
@@ -67,13 +69,17 @@ const OUTCOME_WITHIN: Duration = Duration::from_secs(10);
 /// disk.
 const QUERIES_MAX: usize = 8;
 
-/// Maximum number of clients that long-poll or stream events.
-const PULLS_MAX: usize = 64;
+/// Maximum number of concurrent reads of events from files.
+const EVENT_READS_MAX: usize = 4;
 
 /// How long a query may wait for its permit, and again for its result.
 const QUERY_WITHIN: Duration = Duration::from_secs(2);
 
-/// The platform's door: its state and its handles to the rest of the gateway.
+/// The header that names the position an answer was read at.
+const CURSOR_HEADER: &str = "offhook-cursor";
+
+/// The platform's door: its state and its handles to the rest of the gateway. Clones share them.
+#[derive(Clone)]
 pub struct Api {
     engine: Handle,
     reads: Reads,
@@ -82,12 +88,16 @@ pub struct Api {
     tokens: Tokens,
     in_flight: InFlight,
     queries: Arc<Semaphore>,
-    pulls: Arc<Semaphore>,
+    pulls: ClientLimits,
+    streams: ClientLimits,
+    /// Permits to read events from files.
+    files: Arc<Semaphore>,
+    live: LiveEvents,
     replays: Replays,
     demo: bool,
     accounts: Accounts,
     endpoints: BTreeMap<String, EndpointStatus>,
-    refusals: Refusals,
+    refusals: Arc<Refusals>,
     clock: fn() -> Timestamp,
 }
 
@@ -115,6 +125,7 @@ impl Api {
         tasks: TaskTracker,
         tokens: impl Into<Tokens>,
     ) -> Self {
+        let live = LiveEvents::new(reads.follow(), &readiness, &tasks);
         Self {
             engine,
             reads,
@@ -123,12 +134,15 @@ impl Api {
             tokens: tokens.into(),
             in_flight: InFlight::default(),
             queries: Arc::new(Semaphore::new(QUERIES_MAX)),
-            pulls: Arc::new(Semaphore::new(PULLS_MAX)),
+            pulls: ClientLimits::new(PULLS),
+            streams: ClientLimits::new(STREAMS),
+            files: Arc::new(Semaphore::new(EVENT_READS_MAX)),
+            live,
             replays: Replays::default(),
             demo: false,
             accounts: Accounts::default(),
             endpoints: BTreeMap::new(),
-            refusals: Refusals::default(),
+            refusals: Arc::default(),
             clock: super::wall_clock,
         }
     }
@@ -187,7 +201,17 @@ impl Api {
         if let Some(may_be_done) = head.extensions.get::<MayBeDone>().filter(|_| route.verb.writes()) {
             may_be_done.set();
         }
-        (route.answer)(self, request).await
+        if route.verb.writes() {
+            return (route.answer)(self, request).await;
+        }
+        let read_at = ReadAt::default();
+        let reader = Arc::new(Self { reads: self.reads.noting(&read_at), ..Self::clone(&self) });
+        let mut response = (route.answer)(reader, request).await?;
+        if response.status() == StatusCode::OK && !response.headers().contains_key(CURSOR_HEADER) {
+            // What is not read from the journal's state is the same at any position.
+            cursor_header(&mut response, read_at.cursor().unwrap_or_else(|| self.reads.follow().end()));
+        }
+        Ok(response)
     }
 
     /// Refuses a request that matches no route; without a valid token the refusal is a 401.
@@ -301,6 +325,12 @@ async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     })?;
     // An empty body needs no content type.
     if json || body.is_empty() { Ok(body) } else { Err(not_json()) }
+}
+
+/// Adds the position that an answer was read at.
+fn cursor_header(response: &mut Response, at: EventId) {
+    let cursor = HeaderValue::try_from(show::cursor(at)).expect("a cursor consists of letters and digits");
+    response.headers_mut().insert(CURSOR_HEADER, cursor);
 }
 
 fn overloaded() -> Refusal {

@@ -10,14 +10,14 @@ pub use directory::directory_from;
 use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
-    answered_key, audit_key, call_key, contact_key, day_key, encode_row, erased_key, kind, landline_key, live_key,
-    message_key, open_key, parked_key, quarantine_key, state_key, strangers_key, suspension_key, timer_key,
+    answered_key, audit_key, call_key, call_time_key, contact_key, day_key, encode_row, erased_key, kind, landline_key,
+    live_key, message_key, open_key, parked_key, quarantine_key, state_key, strangers_key, suspension_key, timer_key,
     usage_counters_key, usage_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
 use super::state::{Answered, Audited, CallRow, Gateway, Lane, Live, Message, Open, OptOut, QuarantineEntry, Timer};
-use crate::model::{Address, Day, E164, MessageState, OptOutBy};
+use crate::model::{Address, CallId, Day, E164, MessageState, OptOutBy, Timestamp};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
@@ -80,9 +80,14 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
         | Event::CallUpdated(change)
         | Event::CallEnded(change)
         | Event::CallStored(change) => {
+            if let Event::CallStarted(_) = &event.event {
+                let call = &change.shown.call;
+                writes.push(listed(call.started_at, &call.id));
+            }
             call(change, writes);
         }
         Event::EndRecorded { call, ended } => {
+            writes.push(listed(ended.at, call));
             put(writes, call_key(call), &CallRow::EndedBeforeStart(ended.clone()));
         }
         Event::MessageReceived { message, .. } | Event::MessageStored { message } => {
@@ -148,8 +153,10 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
                 put(writes, state_key(kind::ERASED, &[]), key);
             }
         }
-        Event::Swept { calls, quarantined, reached } => {
+        Event::Swept { calls, quarantined, reached, times } => {
             writes.extend(calls.iter().map(|call| Write::Delete(call_key(call))));
+            let listed = calls.iter().zip(times).map(|(call, at)| call_time_key(*at, call.as_str()));
+            writes.extend(listed.map(Write::Delete));
             writes.extend(quarantined.iter().map(|position| Write::Delete(quarantine_key(*position))));
             put(writes, state_key(kind::SWEPT, &[]), reached);
         }
@@ -175,6 +182,11 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
         }
         Event::ClosingWithoutText { .. } => {}
     }
+}
+
+/// The write that lists a call by its time.
+pub fn listed(at: Timestamp, call: &CallId) -> Write {
+    Write::Put(call_time_key(at, call.as_str()), Vec::new())
 }
 
 fn call(change: &CallChange, writes: &mut Vec<Write>) {

@@ -238,6 +238,8 @@ pub struct Send {
     pub agent: Option<Agent>,
     /// What the text asks of the caller, such as a photo.
     pub smart_action: Option<SmartAction>,
+    /// The platform's own reference to the message.
+    pub client_ref: Option<String>,
     /// Send even to a landline (scope `admin`).
     pub force: bool,
     /// The idempotency key, if the request had one.

@@ -293,6 +293,8 @@ pub enum Event {
         quarantined: Vec<Position>,
         /// The sweep's progress.
         reached: Sweep,
+        /// The time of each deleted call; empty in records before version 5.
+        times: Vec<Timestamp>,
     },
     /// `feed.gap`: events were deleted before an endpoint received them. Only that endpoint gets this event.
     FeedGap {

@@ -57,9 +57,11 @@ pub mod kind {
     pub const CAUSE: u8 = b'Z';
     /// A suspension, by what is suspended.
     pub const SUSPENSION: u8 = b'J';
+    /// The calls by time, the newest first.
+    pub const CALL_TIME: u8 = b'c';
 
     /// All kinds.
-    pub const ALL: [u8; 23] = [
+    pub const ALL: [u8; 24] = [
         CALL,
         LIVE,
         TIMER,
@@ -83,6 +85,7 @@ pub mod kind {
         STRANGERS,
         CAUSE,
         SUSPENSION,
+        CALL_TIME,
     ];
 
     // No two kinds have the same letter.
@@ -252,6 +255,17 @@ pub fn answered_key(day: Day, key: [u8; 16]) -> Key {
 /// The key of a call's row.
 pub fn call_key(call: &CallId) -> Key {
     state_key(kind::CALL, call.as_str().as_bytes())
+}
+
+/// The key of a call in the list by time. Later times sort first.
+pub fn call_time_key(at: Timestamp, call: &str) -> Key {
+    state_key(kind::CALL_TIME, &[&(u64::MAX - at.as_ms()).to_be_bytes(), call.as_bytes()].concat())
+}
+
+/// The call and the time that a key of the list by time holds.
+pub fn call_at(key: &[u8]) -> Option<(Timestamp, CallId)> {
+    let at = Timestamp::from_ms(u64::MAX - u64_in(key)?);
+    Some((at, CallId::read(std::str::from_utf8(key.get(9..)?).ok()?)?))
 }
 
 /// The number that a key of our numbers or callers holds after its kind.

@@ -121,7 +121,7 @@ struct MessageShown<'a> {
     id: String,
     call_id: Option<&'a str>,
     direction: Direction,
-    kind: Option<Kind>,
+    kind: Kind,
     state: MessageState,
     from: Option<String>,
     to: Option<String>,
@@ -139,6 +139,7 @@ struct MessageShown<'a> {
     media: Vec<MediumShown<'a>>,
     agent: Option<&'a str>,
     smart_action: Option<SmartAction>,
+    client_ref: Option<&'a str>,
     error: Option<&'a Failure>,
     #[serde(serialize_with = "as_text")]
     created_at: Timestamp,
@@ -180,7 +181,7 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
         id: message.id.to_string(),
         call_id: message.call.as_ref().map(CallId::as_str),
         direction: message.direction,
-        kind: (!inbound).then_some(message.kind),
+        kind: message.kind,
         state: message.state,
         from,
         to,
@@ -198,6 +199,7 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
         media: message.media.iter().map(medium).collect(),
         agent: message.agent.as_deref(),
         smart_action: message.smart_action,
+        client_ref: message.client_ref.as_deref(),
         error: message.failure.as_ref(),
         created_at: message.created_at,
         inbound: inbound.then_some(InboundShown {
@@ -298,6 +300,11 @@ impl<'a> EventHeader<'a> {
     /// Returns the name of its thread: its call, else its subject, else its own id.
     pub fn thread(&self) -> Cow<'a, str> {
         thread::name(self.event, self.id)
+    }
+
+    /// Returns the call whose sequence it is in, shown as its `call_id`.
+    pub fn call(&self) -> Option<&'a CallId> {
+        thread::call(self.event)
     }
 
     /// Whether it belonged to a contact's thread whose name is lost because the contact was erased.
@@ -407,9 +414,13 @@ fn data(event: &Event, frame: &CommittedFrame) -> Value {
             json!({ "id": id.to_string(), "account": account, "problem": problem })
         }
         Event::OptedOut { contact, ours, opt_out, .. } => {
-            contact_data(contact, *ours, (opt_out.by == OptOutBy::Keyword).then_some("stop"))
+            contact_data(contact, *ours, (opt_out.by == OptOutBy::Keyword).then_some("stop"), opt_out.by)
         }
-        Event::OptedIn { contact, ours, .. } => contact_data(contact, *ours, ours.map(|_| "start")),
+        // Only a keyword came to one of our numbers.
+        Event::OptedIn { contact, ours, .. } => {
+            let by = if ours.is_some() { OptOutBy::Keyword } else { OptOutBy::Administrator };
+            contact_data(contact, *ours, ours.map(|_| "start"), by)
+        }
         Event::AccountPaused { account, breaker, cause } => {
             let until = breaker.paused.map(|paused| paused.until.to_string());
             match cause {
@@ -457,11 +468,12 @@ fn changed(state: MessageState) -> Option<&'static str> {
     })
 }
 
-fn contact_data(contact: &Private<E164>, ours: Option<E164>, keyword: Option<&str>) -> Value {
+fn contact_data(contact: &Private<E164>, ours: Option<E164>, keyword: Option<&str>, by: OptOutBy) -> Value {
     json!({
         "contact": contact.kept().map(ToString::to_string),
         "our_number": ours.map(|ours| ours.to_string()),
         "keyword": keyword,
+        "by": by,
     })
 }
 

@@ -94,6 +94,14 @@ pub enum CallRow {
 }
 
 impl CallRow {
+    /// When the call started, as far as is known.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Call(call) => call.started_at,
+            Self::EndedBeforeStart(ended) => ended.at,
+        }
+    }
+
     /// Whether the row is valid at `now`: an end without a start is valid for 24 hours only, though its row is deleted
     /// later.
     pub fn is_valid(&self, now: Timestamp) -> bool {
@@ -230,6 +238,8 @@ pub struct Message {
     pub counted: Option<Box<UsageOf>>,
     /// Its number or account was suspended when it was accepted.
     pub suspended: bool,
+    /// The platform's own reference to it, repeated in its answers and events.
+    pub client_ref: Option<String>,
 }
 
 impl Message {

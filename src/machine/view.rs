@@ -74,6 +74,20 @@ pub trait Queries: View {
         self.scan(prefix, from).filter_map(call)
     }
 
+    /// Returns calls that started before `until`, or, in the list by time, come after `after`: the newest first, each
+    /// with its time. A call may have been deleted since, or begun again.
+    fn calls_by_time(
+        &self,
+        until: Option<Timestamp>,
+        after: Option<(Timestamp, &CallId)>,
+    ) -> impl Iterator<Item = (Timestamp, CallId)> {
+        let before =
+            |until: Timestamp| keys::call_time_key(Timestamp::from_ms(until.as_ms().saturating_sub(1)), "").bytes;
+        let after = after.map(|(at, call)| keys::after(&keys::call_time_key(at, call.as_str()).bytes));
+        let from = until.map(before).max(after).unwrap_or_default();
+        self.scan(state_key(kind::CALL_TIME, &[]), from).filter_map(|(key, _)| keys::call_at(&key))
+    }
+
     /// Returns a message.
     fn message(&self, id: MessageId) -> Option<Message> {
         self.typed(&message_key(id))

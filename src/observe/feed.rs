@@ -106,3 +106,23 @@ pub fn replay_given_up(endpoint: &str, event: &str) {
 pub fn replay_unreadable(endpoint: &str, why: &str) {
     tracing::error!(endpoint, why, "replay stopped: an event cannot be read; start another replay after it");
 }
+
+/// A client opened a stream of events.
+pub fn stream_opened() {
+    gauge!(names::STREAMS).increment(1.0);
+}
+
+/// A stream of events ended.
+pub fn stream_closed() {
+    gauge!(names::STREAMS).decrement(1.0);
+}
+
+/// A stream of events was ended because its client reads too slowly; the client resumes by its cursor.
+pub fn stream_cut() {
+    counter!(names::STREAMS_CUT_TOTAL).increment(1);
+}
+
+/// New events cannot be read for the streams, which end.
+pub fn live_events_failed(why: &str) {
+    tracing::error!(why, "cannot read new events: all streams of events end");
+}

@@ -272,6 +272,10 @@ names! {
             "Times events were deleted before an endpoint had accepted them. Any rise: it has lost events, read them from the API; raise retention, or repair the endpoint sooner.";
         counter REPLAYS_GIVEN_UP_TOTAL = "offhook_replays_given_up_total" [endpoint],
             "Events of a replay that an endpoint refused repeatedly and that were skipped. Any rise: it refuses events that it accepted before.";
+        gauge STREAMS = "offhook_event_streams" [],
+            "Open streams of GET /v1/events. A fall to zero: the platform's adapters have disconnected, check them and the network between.";
+        counter STREAMS_CUT_TOTAL = "offhook_event_streams_cut_total" [],
+            "Streams ended because their clients read too slowly. Rising: those clients reconnect and resume by their cursor; give them fewer types, or more CPU.";
     }
 }
 

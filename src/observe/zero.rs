@@ -24,6 +24,8 @@ pub(super) fn gateway() {
         zero(&counter!(names::ENGINE_REFUSED_TOTAL, "reason" => why.label()));
     }
     zero(&counter!(names::CLOCK_JUMPS_TOTAL));
+    gauge!(names::STREAMS).set(0.0);
+    zero(&counter!(names::STREAMS_CUT_TOTAL));
     zero(&counter!(names::DISK_LOW_TOTAL));
     for why in RebuildReason::ALL {
         zero(&counter!(names::INDEX_REBUILDS_TOTAL, "reason" => why.label()));

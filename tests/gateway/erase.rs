@@ -209,6 +209,7 @@ fn day_before(world: &Outside) {
         content: Content::Text(format!("{CANARY} to")),
         agent: Some("a-1".to_owned()),
         smart_action: None,
+        client_ref: None,
         force: false,
         key: None,
     });

@@ -31,6 +31,7 @@ mod reload;
 mod self_signed;
 mod shared;
 mod strangers;
+mod streams;
 mod systemd;
 mod texts;
 mod unit;

@@ -76,6 +76,7 @@ fn send_text(send: &Send) -> Command {
         },
         agent: Some("kim".to_owned()),
         smart_action: send.smart_action.then_some(SmartAction::Photo),
+        client_ref: None,
         force: send.force,
         key: None,
     })

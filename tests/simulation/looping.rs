@@ -96,7 +96,15 @@ impl Pair {
     fn call(&mut self) {
         let call = PutCall::new(call_id(), Caller::read(NUMBERS[1]).expect("it is a number"), queue_id(QUEUES[0]));
         let content = Content::Text("Can you read this?".to_owned());
-        let send = Send { call: call_id(), content, agent: None, smart_action: None, force: false, key: None };
+        let send = Send {
+            call: call_id(),
+            content,
+            agent: None,
+            smart_action: None,
+            client_ref: None,
+            force: false,
+            key: None,
+        };
         let gateway = &mut self.nodes[0].gateway;
         gateway.submit(Requester::Worker("call"), Command::PutCall(call));
         gateway.submit(Requester::Worker("send"), Command::Send(send));

@@ -107,7 +107,15 @@ impl Desk {
         };
         let (call, _) = self.call(rng);
         let key = self.key(rng);
-        Command::Send(Send { call, content, agent: Some("a".into()), smart_action: None, force: rng.percent(5), key })
+        Command::Send(Send {
+            call,
+            content,
+            agent: Some("a".into()),
+            smart_action: None,
+            client_ref: None,
+            force: rng.percent(5),
+            key,
+        })
     }
 
     fn key(&self, rng: &mut SeededRng) -> Option<IdempotencyKey> {

@@ -70,7 +70,15 @@ impl Scenario {
         self.node.gateway.submit(Requester::Worker("call"), Command::PutCall(put));
         for n in 0..texts {
             let content = Content::Text(format!("text {n}"));
-            let send = Send { call: call.clone(), content, agent: None, smart_action: None, force: false, key: None };
+            let send = Send {
+                call: call.clone(),
+                content,
+                agent: None,
+                smart_action: None,
+                client_ref: None,
+                force: false,
+                key: None,
+            };
             self.node.gateway.submit(Requester::Worker("send"), Command::Send(send));
         }
         let queued = |reply| match reply {

@@ -5,7 +5,7 @@ use crate::journal::snapshot::{Origin, Snapshots};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::event::{CommittedFrame, Event, NumberedEvent};
 use crate::machine::fingerprint::ErasureKey;
-use crate::machine::keys::{decode_row, encode_row, kind, part};
+use crate::machine::keys::{call_at, decode_row, encode_row, kind, part};
 use crate::machine::record::{self, Stored};
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
@@ -110,6 +110,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::MESSAGES_SINCE | kind::ANSWERS_SINCE]) => is::<Day>(row),
         (Table::State, [kind::SWEPT]) => is::<Sweep>(row),
         (Table::State, [kind::STRANGERS, ..]) => is::<LastHour>(row),
+        (Table::State, [kind::CALL_TIME, ..]) => row.is_empty() && call_at(&key.bytes).is_some(),
         (Table::State, _) => false,
     }
 }

@@ -193,7 +193,15 @@ fn text_from(caller: usize, words: &str, id: u16) -> Command {
 fn send(call: &str, key: u8) -> Command {
     let key = Some(IdempotencyKey { key: [key; 16], body: [key; 16] });
     let content = Content::Text("What does the meter show?".to_owned());
-    Command::Send(Send { call: call_id(call), content, agent: None, smart_action: None, force: false, key })
+    Command::Send(Send {
+        call: call_id(call),
+        content,
+        agent: None,
+        smart_action: None,
+        client_ref: None,
+        force: false,
+        key,
+    })
 }
 
 /// A data directory with a gateway's core on it; its index is in memory.

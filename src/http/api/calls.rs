@@ -16,6 +16,7 @@ use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Fields of a PUT.
@@ -232,6 +233,11 @@ struct Filter {
     active: Option<bool>,
     caller: Option<E164>,
     queue: Option<QueueId>,
+    agent: Option<String>,
+    /// They started at this time or later.
+    since: Option<Timestamp>,
+    /// They started before this time.
+    until: Option<Timestamp>,
 }
 
 /// `GET /v1/calls`.
@@ -239,7 +245,7 @@ struct Filter {
     get,
     path = "/v1/calls",
     operation_id = "list_calls",
-    summary = "Lists calls, sorted by id.",
+    summary = "Lists calls, the newest first.",
     params(openapi::CallFilter, openapi::PageQuery),
     responses((status = 200, description = "A page.", body = openapi::CallPage))
 )]
@@ -250,10 +256,16 @@ pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
         active: query.value("state").map(active).transpose()?,
         caller: query.number("caller")?,
         queue: query.value("queue").map(queue).transpose()?,
+        agent: query.value("agent").map(str::to_owned),
+        since: query.time("since")?,
+        until: query.time("until")?,
     };
+    if filter.since.zip(filter.until).is_some_and(|(since, until)| until < since) {
+        return Err(Refusal::new(Code::InvalidField, "`until` is before `since`: swap them, or omit one"));
+    }
     let from = page.after.map(|after| ListPosition::read(&after, &filter).ok_or_else(invalid_cursor)).transpose()?;
     api.query(move |reads, now| {
-        let found = reads.ask(|view| search(view, &filter, from, page.limit, now));
+        let found = reads.ask(|view| search(view, &filter, from.as_ref(), page.limit, now));
         found.map_err(|failed| storage_failed(&failed))
     })
     .await
@@ -272,7 +284,7 @@ fn queue(text: &str) -> Result<QueueId, Refusal> {
     read.map_err(|error| Refusal::new(Code::InvalidField, format!("`queue` is {error}")))
 }
 
-/// A row range scanned for a list, in the order of call ids.
+/// A row range scanned for a list, the newest calls first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rows {
     /// The live calls in which this number is texted: few rows, found by prefix.
@@ -282,70 +294,76 @@ enum Rows {
 }
 
 /// The position of a list: what its cursor encodes.
+#[derive(Clone)]
 struct ListPosition {
     rows: Rows,
-    /// The last call scanned in that range.
+    /// The time and the id of the last call scanned in that range.
+    at: Timestamp,
     call: CallId,
 }
 
-impl Rows {
-    /// The calls of the range whose ids come after `after`.
-    fn after<'a>(
-        self,
-        view: &'a impl View,
-        after: Option<&'a CallId>,
-    ) -> Box<dyn Iterator<Item = (CallId, CallRow)> + 'a> {
-        match self {
-            Self::Live(number) => Box::new(
-                view.live_after(number, after).filter_map(|live| Some((live.call.clone(), view.call(&live.call)?))),
-            ),
-            Self::All => Box::new(view.calls_after(after)),
-        }
-    }
-}
-
 impl ListPosition {
-    /// Prefix of a cursor in the live range; call ids cannot contain it.
+    /// Prefix of a cursor in the live range; times do not begin with it.
     const IN_LIVE: char = '=';
 
-    /// Parses a cursor.
+    /// Parses a cursor: the time in milliseconds, then the call.
     fn read(cursor: &str, filter: &Filter) -> Option<Self> {
-        let (rows, call) = match cursor.strip_prefix(Self::IN_LIVE) {
-            Some(call) => (filter.first_rows(), call),
+        let (rows, rest) = match cursor.strip_prefix(Self::IN_LIVE) {
+            Some(rest) => (filter.first_rows(), rest),
             None => (Rows::All, cursor),
         };
-        Some(Self { rows, call: CallId::read(call)? })
+        let (at, call) = rest.split_once(':')?;
+        Some(Self { rows, at: Timestamp::from_ms(at.parse().ok()?), call: CallId::read(call)? })
     }
 
     fn cursor(&self) -> String {
-        match self.rows {
-            Rows::Live(_) => format!("{}{}", Self::IN_LIVE, self.call),
-            Rows::All => self.call.to_string(),
-        }
+        let live = if self.rows == Rows::All { "" } else { "=" };
+        format!("{live}{}:{}", self.at.as_ms(), self.call)
     }
 }
 
 /// Scans a bounded number of rows. The live calls of a caller are looked up by number first. A call with an alternative
 /// number is stored under the number that is texted, so a scan of all calls follows.
-fn search(view: &impl View, filter: &Filter, position: Option<ListPosition>, limit: usize, now: Timestamp) -> Response {
-    let (first, after) = match &position {
-        Some(position) => (position.rows, Some(position.call.clone())),
-        None => (filter.first_rows(), None),
+fn search(
+    view: &impl View,
+    filter: &Filter,
+    position: Option<&ListPosition>,
+    limit: usize,
+    now: Timestamp,
+) -> Response {
+    let first = position.map_or(filter.first_rows(), |position| position.rows);
+    let after = position.map(|position| (position.at, &position.call));
+    let live = match first {
+        Rows::Live(number) => live_calls(view, number, after),
+        Rows::All => Vec::new(),
     };
-    let further = (first != Rows::All).then(|| Rows::All.after(view, None).map(|call| (Rows::All, call)));
-    let calls = first.after(view, after.as_ref()).map(|call| (first, call)).chain(further.into_iter().flatten());
-    let (mut items, mut last) = (Vec::new(), position);
-    for (scanned, (rows, (id, row))) in calls.enumerate() {
-        let matches = filter.matches(&row, rows, now);
-        if scanned == SCANNED_MAX || matches && items.len() == limit {
+    let all = view.calls_by_time(filter.until, after.filter(|_| first == Rows::All));
+    let all = all.take_while(|(at, _)| filter.since.is_none_or(|since| *at >= since));
+    let calls = live.into_iter().map(|call| (first, call)).chain(all.map(|call| (Rows::All, call)));
+    let (mut items, mut last) = (Vec::new(), position.cloned());
+    for (scanned, (rows, (at, call))) in calls.enumerate() {
+        let row = view.call(&call).filter(|row| row.at() == at && filter.matches(row, rows, now));
+        if scanned == SCANNED_MAX || row.is_some() && items.len() == limit {
             return page_of(&items, last.map(|last| last.cursor()).as_deref());
         }
         if items.len() < limit {
-            items.extend(matches.then(|| document(view, &id, &row, now)));
-            last = Some(ListPosition { rows, call: id });
+            items.extend(row.map(|row| document(view, &call, &row, now)));
+            last = Some(ListPosition { rows, at, call });
         }
     }
     page_of(&items, None)
+}
+
+/// The live calls in which a number is texted that come after `after`, in the order of the list by time.
+fn live_calls(view: &impl View, number: E164, after: Option<(Timestamp, &CallId)>) -> Vec<(Timestamp, CallId)> {
+    let calls = view.live_after(number, None).take(SCANNED_MAX);
+    let calls = calls.filter_map(|live| Some((view.call(&live.call)?.at(), live.call)));
+    let order = |at: Timestamp, call: &CallId| (Reverse(at), call.clone());
+    let mut calls: Vec<_> = calls
+        .filter(|(at, call)| after.is_none_or(|(after_at, after)| order(*at, call) > order(after_at, after)))
+        .collect();
+    calls.sort_unstable_by_key(|(at, call)| order(*at, call));
+    calls
 }
 
 impl Filter {
@@ -359,19 +377,25 @@ impl Filter {
 
     /// Whether a call found in `rows` passes the filter and was not already listed from the first range.
     fn matches(&self, row: &CallRow, rows: Rows, now: Timestamp) -> bool {
-        match row {
-            CallRow::Call(call) => {
-                let caller = call.caller.kept().and_then(|caller| caller.number());
-                let already_listed = rows == Rows::All
-                    && matches!(self.first_rows(), Rows::Live(number) if call.party() == Some(number));
-                self.active.is_none_or(|active| active == call.ended.is_none())
-                    && (self.caller.is_none() || self.caller == caller)
-                    && self.queue.as_ref().is_none_or(|queue| *queue == call.queue)
-                    && !already_listed
+        let in_time =
+            self.since.is_none_or(|since| row.at() >= since) && self.until.is_none_or(|until| row.at() < until);
+        in_time
+            && match row {
+                CallRow::Call(call) => {
+                    let caller = call.caller.kept().and_then(|caller| caller.number());
+                    let already_listed = rows == Rows::All
+                        && call.ended.is_none()
+                        && matches!(self.first_rows(), Rows::Live(number) if call.party() == Some(number));
+                    self.active.is_none_or(|active| active == call.ended.is_none())
+                        && (self.caller.is_none() || self.caller == caller)
+                        && self.queue.as_ref().is_none_or(|queue| *queue == call.queue)
+                        && (self.agent.is_none() || self.agent == call.agent)
+                        && !already_listed
+                }
+                CallRow::EndedBeforeStart(_) => {
+                    let unknown = self.caller.is_none() && self.queue.is_none() && self.agent.is_none();
+                    row.is_valid(now) && self.active != Some(true) && unknown
+                }
             }
-            CallRow::EndedBeforeStart(_) => {
-                row.is_valid(now) && self.active != Some(true) && self.caller.is_none() && self.queue.is_none()
-            }
-        }
     }
 }

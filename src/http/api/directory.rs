@@ -1,6 +1,6 @@
 //! Read access to numbers, queues, presets and settings.
 
-use super::fields::number as read_number;
+use super::fields::number_in_path;
 use super::{Answered, Api, ApiRequest, openapi, storage_failed};
 use crate::http::answer::json;
 use crate::machine::show::{self, resources};
@@ -58,7 +58,7 @@ pub(super) async fn numbers(api: &Api, request: ApiRequest) -> Answered {
     responses((status = 200, description = "The number.", body = openapi::Number, headers(("ETag" = String))))
 )]
 pub(super) async fn number(api: &Api, request: ApiRequest) -> Answered {
-    let number = read_number("e164", request.param("e164"))?;
+    let number = number_in_path("e164", request.param("e164"))?;
     api.query(move |reads, now| {
         let directory = reads.directory();
         let Some(entry) = directory.numbers.get(&number) else {

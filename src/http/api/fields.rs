@@ -43,7 +43,13 @@ fn refusal(problems: Vec<Problem>) -> Option<Refusal> {
     Some(Refusal::new(first.code, first.detail))
 }
 
-/// Parses a phone number of a path or a query.
+/// Parses a phone number of a path, whose plus may be left out.
+pub(super) fn number_in_path(name: &str, text: &str) -> Result<E164, Refusal> {
+    let begins_with_digit = text.starts_with(|first: char| first.is_ascii_digit());
+    if begins_with_digit { number(name, &format!("+{text}")) } else { number(name, text) }
+}
+
+/// Parses a phone number of a query.
 pub(super) fn number(name: &str, text: &str) -> Result<E164, Refusal> {
     text.parse().map_err(|error| Refusal::new(Code::NumberInvalid, format!("`{name}` is {error}")))
 }

@@ -51,7 +51,7 @@ pub(super) fn replayed(mut response: Response) -> Response {
 }
 
 /// Keys whose first request is in flight. Bounded by the capacity of the engine's queues.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct InFlight(Arc<Mutex<HashSet<[u8; 16]>>>);
 
 /// Guard for a key in flight; released when dropped.

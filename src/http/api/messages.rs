@@ -7,7 +7,7 @@ use super::page::{document as page_document, invalid_cursor};
 use super::{Answered, Api, ApiRequest, openapi, storage_failed, storage_unavailable, unexpected_reply};
 use crate::engine::Reads;
 use crate::http::answer::json;
-use crate::json::{Fields, name};
+use crate::json::{Fields, Invalid, name};
 use crate::machine::command::{Command, Content, Reply, Send};
 use crate::machine::event::Event;
 use crate::machine::show::{self, Text};
@@ -20,13 +20,16 @@ use serde_json::{Value, json as object};
 use std::collections::VecDeque;
 
 /// Fields of a send request.
-pub(super) const FIELDS: &[&str] = &["preset", "language", "text", "agent", "smart_action", "force"];
+pub(super) const FIELDS: &[&str] = &["preset", "language", "text", "agent", "smart_action", "client_ref", "force"];
 
 /// Media fields of other APIs. We send no media (R11), so these get a specific refusal.
 const MEDIA: [&str; 2] = ["media", "media_urls"];
 
 /// Fields of an estimate request.
 pub(super) const ESTIMATE_FIELDS: &[&str] = &["text"];
+
+/// Maximum length of a `client_ref`, in characters.
+const CLIENT_REF_MAX: usize = 64;
 
 const SMART_ACTIONS: &[(&str, SmartAction)] = &[
     ("photo", SmartAction::Photo),
@@ -84,6 +87,7 @@ fn read_send(request: &ApiRequest) -> Result<Send, Refusal> {
             content: content(fields)?,
             agent: fields.word_or_null("agent", AGENT_MAX_CHARACTERS),
             smart_action: fields.choice_or_null("smart_action", SMART_ACTIONS),
+            client_ref: fields.parsed_or_null("client_ref", client_ref),
             force: fields.flag("force", false),
             key,
         })
@@ -92,6 +96,16 @@ fn read_send(request: &ApiRequest) -> Result<Send, Refusal> {
         request.require_admin()?;
     }
     Ok(send)
+}
+
+/// Parses a reference of the platform's own.
+fn client_ref(text: &str) -> Result<String, Invalid> {
+    let fits = (1..=CLIENT_REF_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits {
+        return Ok(text.to_owned());
+    }
+    let problem = format!("not a reference: use 1 to {CLIENT_REF_MAX} visible ASCII characters, or leave it out");
+    Err(Invalid::new(problem))
 }
 
 fn content(fields: &Fields<'_>) -> Option<Content> {

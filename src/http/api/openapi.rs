@@ -21,8 +21,8 @@ pub(super) use operate::{
     QuarantineReplayed, QuarantinedWebhook, ResumeAsk, SuspendAsk,
 };
 pub(super) use parameters::{
-    AccountPath, CallFilter, CallPath, KeyHeader, LaneSort, MessagePath, NumberPath, PageQuery, PresetFilter,
-    PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
+    AccountPath, CallFilter, CallPath, KeyHeader, LaneSort, LastEventHeader, MessagePath, NumberPath, PageQuery,
+    PresetFilter, PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
 };
 pub(super) use reports::{UsagePage, UsageQuery};
 
@@ -83,6 +83,12 @@ fn complete(operation: &mut Value, route: &Route) {
     let scope = route.scope.map(|scope| format!("Scope: {}.", scope.label()));
     operation["description"] = json!(scope.unwrap_or_else(|| "Any token.".to_owned()));
     operation["security"] = json!([{ "bearer": [] }]);
+    if !route.verb.writes() {
+        operation["responses"]["200"]["headers"]["Offhook-Cursor"] = json!({
+            "description": "The position this was read at: events after it are those this does not reflect.",
+            "schema": { "type": "string" },
+        });
+    }
     operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
 }
 

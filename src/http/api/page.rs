@@ -2,7 +2,8 @@
 
 use super::fields::number;
 use crate::http::answer::json;
-use crate::model::E164;
+use crate::json::TIME;
+use crate::model::{E164, Timestamp};
 use crate::rules::refusal::{Code, Refusal};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -65,6 +66,15 @@ impl Query {
             None => number(name, text),
         };
         self.value(name).map(plain).transpose()
+    }
+
+    /// The value of a time parameter. A plus of its zone that is not escaped is decoded as a space.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+        let time = |text: &str| {
+            let detail = format!("`{name}` is not a valid time: it must be {TIME}");
+            Timestamp::parse(&text.replace(' ', "+")).ok_or_else(|| Refusal::new(Code::InvalidField, detail))
+        };
+        self.value(name).map(time).transpose()
     }
 
     /// The requested page.

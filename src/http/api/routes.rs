@@ -88,7 +88,7 @@ macro_rules! routes {
 }
 
 routes! {
-    Get "/v1/calls" Some(Scope::Read) => calls::list ["state", "caller", "queue", "limit", "cursor"];
+    Get "/v1/calls" Some(Scope::Read) => calls::list ["state", "caller", "queue", "agent", "since", "until", "limit", "cursor"];
     Put "/v1/calls/{call_id}" Some(Scope::Calls) => calls::put;
     Get "/v1/calls/{call_id}" Some(Scope::Read) => calls::one;
     Post "/v1/calls/{call_id}/end" Some(Scope::Calls) => calls::end;
@@ -97,7 +97,7 @@ routes! {
     Get "/v1/messages/{message_id}" Some(Scope::Read) => messages::one;
     Delete "/v1/messages/{message_id}" Some(Scope::Send) => messages::cancel;
     Get "/v1/messages/{message_id}/explain" Some(Scope::Read) => explain::one;
-    Get "/v1/events" Some(Scope::Read) => events::list ["after", "wait_ms", "limit", "cursor"];
+    Get "/v1/events" Some(Scope::Read) => events::list ["after", "types", "call_id", "wait_ms", "limit", "cursor"];
     Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
     Post "/v1/events/replay" Some(Scope::Admin) => replay::replay;
     Get "/v1/numbers" Some(Scope::Read) => directory::numbers ["limit", "cursor"];

@@ -231,7 +231,8 @@ pub(super) fn hang_up<V: View>(
 
     contact::remember(draft, &call, &call.language);
     if let Some((ours, theirs, text)) = closing {
-        let new = NewText { kind: Kind::Closing, ours, theirs, text, agent: None, smart_action: None };
+        let new =
+            NewText { kind: Kind::Closing, ours, theirs, text, agent: None, smart_action: None, client_ref: None };
         lane::enqueue(draft, Some(&mut call), new);
         draft.store(call.clone(), Live::Same);
     }

@@ -149,6 +149,7 @@ fn attach<V: View>(
         previous: call.last_message.replace(id),
         counted: None,
         suspended: false,
+        client_ref: None,
     };
     let event = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
     draft.record_visible(&mut call, |_| event);
@@ -209,7 +210,15 @@ fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result
         return Err(NoReplyReason::NotOurs);
     }
     let text = auto_reply::after_the_call(late, directory, draft.now())?.to_owned();
-    Ok(NewText { kind: Kind::AutoReply, ours: late.to, theirs, text, agent: None, smart_action: None })
+    Ok(NewText {
+        kind: Kind::AutoReply,
+        ours: late.to,
+        theirs,
+        text,
+        agent: None,
+        smart_action: None,
+        client_ref: None,
+    })
 }
 
 /// Quarantines the raw bytes of an authentic webhook that cannot be read, once (A58).

@@ -20,6 +20,7 @@ pub(super) struct NewText {
     pub(super) text: String,
     pub(super) agent: Option<Agent>,
     pub(super) smart_action: Option<SmartAction>,
+    pub(super) client_ref: Option<String>,
 }
 
 /// A new text's account, size and wait.
@@ -85,6 +86,7 @@ pub(super) fn enqueue_estimated<V: View>(
         previous: call.as_ref().and_then(|call| call.last_message),
         counted: None,
         suspended,
+        client_ref: new.client_ref,
     };
     let event = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
     match call {

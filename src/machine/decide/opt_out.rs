@@ -143,7 +143,7 @@ pub(super) fn answer<V: View>(
     if !contact::answers_stranger(draft, kind, theirs, ours) {
         return;
     }
-    let new = NewText { kind, ours, theirs, text: text.to_owned(), agent: None, smart_action: None };
+    let new = NewText { kind, ours, theirs, text: text.to_owned(), agent: None, smart_action: None, client_ref: None };
     lane::enqueue(draft, call.as_mut(), new);
     if let Some(call) = call {
         draft.store(call, Live::Same);

@@ -46,8 +46,15 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
         let detail = format!("{QUEUED_MAX} texts of this call are already queued: retry when some have been sent");
         return Err(Refusal { retry_after_ms: Some(1_000), ..Refusal::new(Code::RateLimited, detail) });
     }
-    let new =
-        NewText { kind, ours, theirs: party, text: text.clone(), agent: send.agent, smart_action: send.smart_action };
+    let new = NewText {
+        kind,
+        ours,
+        theirs: party,
+        text: text.clone(),
+        agent: send.agent,
+        smart_action: send.smart_action,
+        client_ref: send.client_ref,
+    };
     let estimate = lane::estimate(draft, &new);
     in_time(draft, estimate.wait)?;
 

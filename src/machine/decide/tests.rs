@@ -316,7 +316,9 @@ fn event_line(event: &Value) -> String {
         add(&sms["closed_reason"]);
         add(&data["end_reason"]);
     } else {
-        add(&data["kind"]);
+        if event["type"] != "message.received" {
+            add(&data["kind"]);
+        }
         add(&data["error"]["code"]);
         add(&data["opt_out_keyword"]);
         for flag in ["reply_blocked", "auto_replied"] {

@@ -116,11 +116,11 @@ fn sweep<V: View>(draft: &mut Draft<'_, V>) {
     };
     let page: Vec<_> = draft.view.calls_after(after.as_ref()).take(SWEPT_MAX).collect();
     let after = (page.len() == SWEPT_MAX).then(|| page.last().map(|(call, _)| call.clone())).flatten();
-    let calls = page.into_iter().filter(|(_, row)| is_over(row)).map(|(call, _)| call).collect();
+    let (calls, times) = page.into_iter().filter(|(_, row)| is_over(row)).map(|(call, row)| (call, row.at())).unzip();
     let quarantined = draft.view.quarantined(None).take(SWEPT_MAX);
     let quarantined = quarantined.take_while(|(_, entry)| entry.at.day() < kept_from);
     let quarantined = quarantined.map(|(position, _)| position).collect();
-    draft.record(Event::Swept { calls, quarantined, reached: Sweep { day: today, after } });
+    draft.record(Event::Swept { calls, quarantined, reached: Sweep { day: today, after }, times });
 }
 
 fn lease<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, id: &CallId) {

@@ -68,7 +68,7 @@ stored! {
         35 => FeedParked { endpoint: String, thread: String, position: Option<Position> },
         36 => PersonErased { key: Private<ErasureKey> },
         37 => ErasedOptOut { who: Fingerprint, opt_out: Option<OptOut> },
-        38 => Swept { calls: Vec<CallId>, quarantined: Vec<Position>, reached: Sweep },
+        38 => Swept { calls: Vec<CallId>, quarantined: Vec<Position>, reached: Sweep, #[since(5)] times: Vec<Timestamp> },
         39 => FeedGap { endpoint: String, from: EventId, until: EventId },
         40 => Replayed(replayed: Replayed),
         41 => LeaseDone { due: Timestamp, call: CallId },

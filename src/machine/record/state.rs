@@ -151,6 +151,7 @@ stored! {
         previous: Option<MessageId>,
         #[since(5)] counted: Option<Box<UsageOf>>,
         #[since(5)] suspended: bool,
+        #[since(5)] client_ref: Option<String>,
     }
     struct Medium {
         id: MediaId,

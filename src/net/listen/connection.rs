@@ -15,7 +15,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustix::net::sockopt::set_socket_send_buffer_size;
+use rustix::net::sockopt::{set_socket_send_buffer_size, set_tcp_user_timeout};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -33,6 +33,10 @@ use tower::{Service, ServiceExt};
 /// megabytes per peer, which does not count as this process's memory and is limited only for all sockets of the machine
 /// together. Most responses fit, and a peer 100 ms away can still receive 640 kB/s.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long data that is sent may stay without the peer's acknowledgment. A peer that has vanished without a word would
+/// otherwise hold its connection for a quarter of an hour, and a stream of events also its place.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long the final responses may take to be written after the drain deadline.
 const LAST_ANSWER: Duration = Duration::from_millis(250);
@@ -67,11 +71,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    // Responses are small and complete, so Nagle's algorithm only delays them. A failure here costs only that delay.
-    let _ = stream.set_nodelay(true);
-    // Set here and not on the listener, because connections may have queued in systemd's socket before it was ours.
-    // Linux accepts any size, so there is no failure to report.
-    let _ = set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
+    prepare(&stream);
     if shared.bounds.proxy_protocol && is_trusted(peer, &shared.bounds.trusted_proxies) {
         match timeout(shared.bounds.handshake, proxy_header::read(&mut stream)).await {
             Ok(Ok(client)) => peer = client.unwrap_or(peer),
@@ -100,6 +100,15 @@ where
             ConnectionEnd::HandshakeLate
         }
     }
+}
+
+/// Sets the options of a connection. They are set here and not on the listener, because connections may have queued in
+/// systemd's socket before it was ours. Linux accepts any of these values, so there is no failure to report.
+pub(super) fn prepare(stream: &TcpStream) {
+    // Responses are small and complete, so Nagle's algorithm only delays them.
+    let _ = stream.set_nodelay(true);
+    let _ = set_socket_send_buffer_size(stream, SEND_BUFFER_BYTES);
+    let _ = set_tcp_user_timeout(stream, ACKNOWLEDGED_WITHIN.as_millis() as u32);
 }
 
 async fn serve<S, B, I>(shared: Arc<Shared<S>>, stream: I, peer: IpAddr, permit: Arc<ConnectionPermit>) -> ConnectionEnd

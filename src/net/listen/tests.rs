@@ -27,6 +27,15 @@ async fn slow_headers_are_cut_off_at_their_deadline() {
 }
 
 #[tokio::test]
+async fn a_peer_that_vanished_is_given_up_when_it_acknowledges_nothing_for_30_s() {
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (_peer, accepted) = tokio::join!(TcpStream::connect(listener.address().unwrap()), listener.0.accept());
+    let (stream, _) = accepted.unwrap();
+    connection::prepare(&stream);
+    assert_eq!(rustix::net::sockopt::tcp_user_timeout(&stream).unwrap(), 30_000);
+}
+
+#[tokio::test]
 async fn a_silent_connection_is_cut_off() {
     let door = Open::plain(Bounds { headers: SOON, ..patient() });
     assert_eq!(rest(&mut door.connect().await).await, "");

@@ -140,5 +140,6 @@ fn message(nth: u64, ours: &str, segments: u16) -> Message {
         previous: None,
         counted: None,
         suspended: false,
+        client_ref: None,
     }
 }

@@ -15,6 +15,9 @@ pub(in crate::http::api) struct MessageSend {
     #[schema(min_length = 1, max_length = 128)]
     agent: Option<String>,
     smart_action: Option<SmartAction>,
+    /// The platform's own reference, repeated in the message and its events.
+    #[schema(pattern = "^[!-~]{1,64}$")]
+    client_ref: Option<String>,
     /// Sends to a landline anyway; needs the scope admin.
     #[schema(nullable = false, default = false)]
     force: Option<bool>,
@@ -36,8 +39,7 @@ pub(in crate::http::api) struct Message {
     #[schema(required)]
     call_id: Option<String>,
     direction: Direction,
-    #[schema(required)]
-    kind: Option<Kind>,
+    kind: Kind,
     state: MessageState,
     #[schema(required)]
     from: Option<String>,
@@ -62,6 +64,9 @@ pub(in crate::http::api) struct Message {
     agent: Option<String>,
     #[schema(required)]
     smart_action: Option<SmartAction>,
+    /// Null unless the send had one.
+    #[schema(required)]
+    client_ref: Option<String>,
     #[schema(required)]
     error: Option<MessageError>,
     created_at: Time,
@@ -92,6 +97,7 @@ enum Kind {
     AutoReply,
     OptOutConfirmation,
     HelpReply,
+    Inbound,
 }
 
 #[derive(ToSchema)]

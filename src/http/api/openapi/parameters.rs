@@ -2,7 +2,7 @@
 #![expect(dead_code, reason = "the derived parameters are all that is used")]
 
 use super::calls::CallState;
-use super::scalars::{Language, PhoneNumber, ResourceId};
+use super::scalars::{Language, PhoneNumber, ResourceId, Time};
 use utoipa::IntoParams;
 
 #[derive(IntoParams)]
@@ -105,6 +105,15 @@ pub(in crate::http::api) struct CallFilter {
     /// The queue of the call.
     #[param(inline, nullable = false)]
     queue: Option<ResourceId>,
+    /// The agent talking to the caller now, or at the end of the call.
+    #[param(min_length = 1, nullable = false)]
+    agent: Option<String>,
+    /// Only calls that started at this time or later.
+    #[param(inline, nullable = false)]
+    since: Option<Time>,
+    /// Only calls that started before this time.
+    #[param(inline, nullable = false)]
+    until: Option<Time>,
 }
 
 #[derive(IntoParams)]
@@ -132,13 +141,27 @@ pub(in crate::http::api) struct PullQuery {
     /// Maximum number of events of a page. A page may have fewer and still not be the last one.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     limit: Option<u32>,
-    /// The cursor of the last event read, or the next_cursor of a response. Default: start at the oldest event kept. A
-    /// cursor older than that gets 410 events_expired with `oldest`.
+    /// The cursor of the last event read, or the next_cursor or Offhook-Cursor of a response; `now` for events from now
+    /// on. Default: start at the oldest event kept. A cursor older than that gets 410 events_expired with `oldest`.
     #[param(nullable = false)]
     after: Option<String>,
+    /// Types of events, and groups of them like `message.*`, separated by commas. Default: all.
+    #[param(nullable = false)]
+    types: Option<String>,
+    /// Only events of this call.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,128}$", nullable = false)]
+    call_id: Option<String>,
     /// How long to wait for the next event, in milliseconds.
     #[param(minimum = 0, maximum = 30_000, default = 0, nullable = false)]
     wait_ms: Option<u32>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(in crate::http::api) struct LastEventHeader {
+    /// The id of the last event of a stream, to resume it; it replaces `after`.
+    #[param(rename = "Last-Event-ID", nullable = false)]
+    last_event_id: Option<String>,
 }
 
 #[derive(IntoParams)]

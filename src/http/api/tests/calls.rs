@@ -8,6 +8,9 @@ use axum::body::Body;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Between two starts, so that their times differ.
+const APART: Duration = Duration::from_millis(2);
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
@@ -162,9 +165,10 @@ async fn an_end_repeated_with_its_key_gets_the_same_response_for_any_call() {
 }
 
 #[tokio::test]
-async fn calls_are_listed_in_pages_and_by_filter() {
+async fn calls_are_listed_newest_first_in_pages_and_by_filter() {
     let world = TestGateway::new();
     let start = async |id: &str, caller: &str, queue: &str| {
+        tokio::time::sleep(APART).await;
         let answer = world.put(&format!("/v1/calls/{id}"), json!({ "caller": caller, "queue": queue })).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
     };
@@ -173,16 +177,17 @@ async fn calls_are_listed_in_pages_and_by_filter() {
     start("c", "+12065550143", "support").await;
     start("d", CALLER, "support").await;
     world.post("/v1/calls/d/end", json!({})).await;
+    tokio::time::sleep(APART).await;
     world.post("/v1/calls/e/end", json!({})).await;
 
     let caller = CALLER.replace('+', "%2B");
     for (query, expected) in [
-        (String::new(), &["a", "b", "c", "d", "e"][..]),
-        ("state=active".to_owned(), &["a", "b", "c"]),
-        ("state=ended".to_owned(), &["d", "e"]),
-        (format!("state=active&caller={caller}"), &["a", "b"]),
-        (format!("caller={caller}"), &["a", "b", "d"]),
-        ("queue=support&state=active".to_owned(), &["a", "c"]),
+        (String::new(), &["e", "d", "c", "b", "a"][..]),
+        ("state=active".to_owned(), &["c", "b", "a"]),
+        ("state=ended".to_owned(), &["e", "d"]),
+        (format!("state=active&caller={caller}"), &["b", "a"]),
+        (format!("caller={caller}"), &["d", "b", "a"]),
+        ("queue=support&state=active".to_owned(), &["c", "a"]),
         // A number with an unescaped plus.
         (format!("caller={CALLER}&queue=sales"), &["b"]),
         (format!("state=active&caller={caller}&queue=sales"), &["b"]),
@@ -198,10 +203,55 @@ async fn calls_are_listed_in_pages_and_by_filter() {
 }
 
 #[tokio::test]
+async fn calls_are_listed_by_agent_and_by_the_time_they_started() {
+    let world = TestGateway::new();
+    let mut started = Vec::new();
+    for (id, agent) in [("a", "kim"), ("b", "ann"), ("c", "kim"), ("d", "kim")] {
+        tokio::time::sleep(APART).await;
+        let body = json!({ "caller": CALLER, "queue": "support", "agent": agent });
+        let call = shown(&world.put(&format!("/v1/calls/{id}"), body).await, 201);
+        started.push(call["started_at"].as_str().unwrap().to_owned());
+    }
+    // The agent of now counts, and the start of then.
+    world.put("/v1/calls/d", json!({ "caller": CALLER, "queue": "support", "agent": "ann" })).await;
+    let (second, third) = (&started[1], &started[2]);
+    // The same time with a zone whose plus is not escaped.
+    let zoned = second.replace('Z', "+00:00");
+    for (query, expected) in [
+        ("agent=kim".to_owned(), &["c", "a"][..]),
+        ("agent=ann".to_owned(), &["d", "b"]),
+        ("agent=nobody".to_owned(), &[]),
+        (format!("since={second}"), &["d", "c", "b"]),
+        (format!("since={zoned}"), &["d", "c", "b"]),
+        (format!("until={third}"), &["b", "a"]),
+        (format!("since={second}&until={third}"), &["b"]),
+        (format!("since={second}&until={second}"), &[]),
+        (format!("since={second}&state=active&caller=%2B12065550142&agent=kim"), &["c"]),
+        ("since=9999-12-30T00:00:00Z".to_owned(), &[]),
+        ("until=1970-01-01T00:00:00Z".to_owned(), &[]),
+    ] {
+        for limit in [1, 500] {
+            let path = format!("/v1/calls?{query}&limit={limit}");
+            assert_eq!(all_pages(&world, &path).await, expected, "{query} {limit}");
+        }
+    }
+    for (query, says) in [
+        (format!("since={third}&until={second}"), "`until` is before `since`"),
+        ("since=yesterday".to_owned(), "`since` is not a valid time: it must be a time with its zone"),
+        ("until=2026-01-31".to_owned(), "`until` is not a valid time"),
+    ] {
+        let refused = world.get(&format!("/v1/calls?{query}")).await;
+        check(&refused, 400, "invalid_field");
+        assert!(refused.json()["detail"].as_str().unwrap().starts_with(says), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
 async fn a16_calls_are_listed_by_caller_even_if_an_alternative_is_texted() {
     const OTHER: &str = "+12065550143";
     let world = TestGateway::new();
     let start = async |id: &str, caller: &str, alternative: Option<&str>| {
+        tokio::time::sleep(APART).await;
         let body = json!({ "caller": caller, "queue": "support", "alternative": alternative });
         let answer = world.put(&format!("/v1/calls/{id}"), body).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -215,9 +265,9 @@ async fn a16_calls_are_listed_by_caller_even_if_an_alternative_is_texted() {
     world.post("/v1/calls/f/end", json!({})).await;
 
     for (query, expected) in [
-        (format!("caller={CALLER}"), &["a", "b", "e", "f"][..]),
+        (format!("caller={CALLER}"), &["f", "e", "b", "a"][..]),
         // Calls in which the caller's own number is texted are indexed, and come first.
-        (format!("state=active&caller={CALLER}"), &["b", "e", "a"]),
+        (format!("state=active&caller={CALLER}"), &["e", "b", "a"]),
         (format!("state=ended&caller={CALLER}"), &["f"]),
         (format!("state=active&caller={OTHER}"), &["c"]),
     ] {

@@ -138,7 +138,7 @@ async fn provoked(code: Code) -> Option<Answer> {
             };
             sent(unverify, json!({}), text).await
         }
-        Code::NumberInvalid => TestGateway::new().get("/v1/numbers/2065550142").await,
+        Code::NumberInvalid => TestGateway::new().get("/v1/numbers/02065550142").await,
         Code::CursorInvalid => TestGateway::new().get("/v1/events?after=nonsense").await,
         Code::IdempotencyKeyReused => {
             let world = quick();

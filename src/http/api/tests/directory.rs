@@ -23,10 +23,10 @@ async fn a_number_shows_its_label_limits_queues_and_lane() {
     assert_eq!(number["verification"]["status"], "Verified for SMS messaging only");
     assert_eq!(number["queues"], json!({ "inbound": "support", "outbound": [] }));
     assert_eq!(number["lane"]["queued"], 0);
-    assert_eq!(
-        shown(&world.get("/v1/numbers/%2B12065550102").await, 200)["queues"]["outbound"],
-        json!(["sales", "support"])
-    );
+    for path in ["%2B12065550102", "+12065550102", "12065550102"] {
+        let number = shown(&world.get(&format!("/v1/numbers/{path}")).await, 200);
+        assert_eq!(number["queues"]["outbound"], json!(["sales", "support"]), "{path}");
+    }
 }
 
 #[tokio::test]

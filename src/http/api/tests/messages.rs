@@ -43,6 +43,39 @@ async fn r7_a_text_and_a_preset_are_queued_and_shown_as_they_will_be_sent() {
 }
 
 #[tokio::test]
+async fn a_client_ref_is_repeated_in_the_message_and_in_its_events() {
+    let world = quick();
+    world.start_call("c-1").await;
+    let reference = "~".repeat(64);
+    let send = json!({ "text": "hello", "client_ref": reference });
+    let sent = shown(&world.post(SEND, &send).await, 202);
+    assert_eq!(sent["client_ref"], json!(reference));
+    let path = format!("/v1/messages/{}", sent["id"].as_str().unwrap());
+    assert_eq!(shown(&world.delete(&path).await, 200)["client_ref"], json!(reference));
+    assert_eq!(shown(&world.get(SEND).await, 200)["items"][0]["client_ref"], json!(reference));
+    let events = shown(&world.get("/v1/events?types=message.*").await, 200);
+    let found: Vec<_> = events["items"].as_array().unwrap().iter().map(|event| &event["data"]["client_ref"]).collect();
+    assert_eq!(found, [&json!(reference), &json!(reference)]);
+
+    assert_eq!(shown(&world.post(SEND, json!({ "text": "hi" })).await, 202)["client_ref"], Value::Null);
+    for bad in [json!(""), json!("a b"), json!("é"), json!("x".repeat(65)), json!("a\n"), json!(7)] {
+        let refused = world.post(SEND, json!({ "text": "hi", "client_ref": bad })).await;
+        check(&refused, 400, "invalid_field");
+        assert!(refused.json()["detail"].as_str().unwrap().starts_with("`client_ref` is "), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
+async fn a_received_message_has_the_kind_inbound() {
+    let world = quick();
+    world.start_call("c-1").await;
+    world.webhook(signed("/carriers/main/messages", &text("SM1", "hello"))).await;
+    assert_eq!(shown(&world.get(SEND).await, 200)["items"][0]["kind"], "inbound");
+    let events = shown(&world.get("/v1/events?types=message.received").await, 200);
+    assert_eq!(events["items"][0]["data"]["kind"], "inbound");
+}
+
+#[tokio::test]
 async fn a_queued_message_is_cancelled_once() {
     let world = quick();
     world.start_call("c-1").await;

@@ -85,6 +85,10 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
     let mut check = |verb: &str, path: &str, answer: Answer| {
         assert!((200..300).contains(&answer.status), "{verb} {path}: {}", answer.body);
         conforms(verb, path, &answer);
+        let cursor = answer.header("offhook-cursor");
+        assert_eq!(cursor.is_some(), verb == "get", "{verb} {path}");
+        let opaque = |cursor: &str| cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        assert!(cursor.is_none_or(opaque), "{cursor:?}");
         seen.insert((path.to_owned(), verb.to_owned()));
         answer.json()
     };

@@ -294,7 +294,7 @@ async fn an_invalid_query_is_refused() {
         ("/v1/calls?calller=%2B12065550142", "unknown_field"),
         ("/v1/numbers?language=en", "unknown_field"),
         ("/v1/presets?language=a%20b", "invalid_field"),
-        ("/v1/numbers/2065550142", "number_invalid"),
+        ("/v1/numbers/012065550142", "number_invalid"),
     ] {
         refused(&world.get(path).await, code, "");
     }

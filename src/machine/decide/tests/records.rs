@@ -3,9 +3,10 @@
 use super::invariants::holds;
 use super::steps::{
     delivered, end, erase, failed_verification, gap, go, inbound, later, lost, photo, put, refused, replay_quarantined,
-    replayed, resume, say, say_with_key, sent, start, start_of, suspend, text, tick, unknown,
+    replayed, resume, say, say_with_key, send, sent, start, start_of, suspend, text, tick, unknown,
 };
 use super::*;
+use crate::machine::command::Content;
 use crate::machine::keys::{decode_row, encode_row};
 use crate::machine::record::{self, Unreadable};
 use crate::machine::state::CapOwner;
@@ -64,7 +65,7 @@ pub(super) fn everything() -> TestMachine {
         (7, later(1)),
         (8, go(1)),
         (9, unknown(1)),
-        (10, say("a", WORDS[2])),
+        (10, send("a", Content::Text(WORDS[2].to_owned()), |send| send.client_ref = Some("ticket-7".to_owned()))),
         (11, go(2)),
         (12, delivered(2)),
         (13, sent(2)),

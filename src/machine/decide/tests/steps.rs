@@ -237,6 +237,7 @@ pub(super) fn send(call: &str, content: Content, change: impl FnOnce(&mut Send))
         content,
         agent: Some("agent-1".to_owned()),
         smart_action: None,
+        client_ref: None,
         force: false,
         key: None,
     };

@@ -133,6 +133,7 @@ impl TestDispatch {
             previous: None,
             counted: None,
             suspended: false,
+            client_ref: None,
         };
         self.messages.insert(id, (name, message.clone()));
         let lane = self.lane(&message);
