@@ -31,6 +31,9 @@ pub enum QueryFailed {
     /// No configured token has the scope.
     #[error("no [[platform.token]] has the scope {0}: add it to a token and reload the gateway")]
     NoToken(&'static str),
+    /// No configured token with the scope may read texts.
+    #[error("no [[platform.token]] with the scope {0} may read texts: use one without `texts = false`")]
+    NoTokenWithTexts(&'static str),
     /// The configuration does not say at which port the gateway listens.
     #[error("listen.platform has port 0, so the system chooses the port: set a fixed one and restart the gateway")]
     NoPort,
@@ -91,10 +94,19 @@ pub struct Door<'a> {
 
 impl Platform {
     /// A client that uses the first token with the scope.
-    pub fn of(Door { config, client_files }: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
+    pub fn of(door: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
+        let found = door.config.tokens.iter().find(|token| token.scopes.contains(&scope));
+        Self::with(door, found.ok_or(QueryFailed::NoToken(scope.label()))?.clone())
+    }
+
+    /// A client that uses the first token with the scope that may read texts.
+    pub fn with_texts(door: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
+        let found = door.config.tokens.iter().find(|token| token.texts && token.scopes.contains(&scope));
+        Self::with(door, found.ok_or(QueryFailed::NoTokenWithTexts(scope.label()))?.clone())
+    }
+
+    fn with(Door { config, client_files }: &Door<'_>, token: Token) -> Result<Self, QueryFailed> {
         let door = config.listen.of(crate::observe::Door::Platform);
-        let found = config.tokens.iter().find(|token| token.scopes.contains(&scope));
-        let token = found.ok_or(QueryFailed::NoToken(scope.label()))?.clone();
         let address = reachable_address(door.address).ok_or(QueryFailed::NoPort)?;
         let bounds = ClientBounds::default();
         let (scheme, client) = match &door.tls {

@@ -26,7 +26,7 @@ pub async fn list(door: &Door<'_>) -> Result<String, QueryFailed> {
 
 /// One webhook with its body.
 pub async fn show(door: &Door<'_>, id: QuarantineId) -> Result<String, QueryFailed> {
-    let found = Platform::of(door, Scope::Read)?.get(&format!("/v1/quarantine/{id}")).await?;
+    let found = Platform::with_texts(door, Scope::Read)?.get(&format!("/v1/quarantine/{id}")).await?;
     let of = |field: &str| found[field].as_str().unwrap_or("not kept");
     Ok(format!("{}\ncontent type: {}\n\n{}\n", line(&found), of("content_type"), printable(of("body"))))
 }

@@ -159,7 +159,7 @@ pub(super) fn suspensions(dispatch: &Dispatch, accounts: &[String], readiness: &
         let note = "an operator suspended it, its texts wait: resume it when the reason is gone";
         readiness.note(&format!("account {account} is suspended"), suspended(account).then_some(note));
     }
-    let note = format!("{numbers} are suspended by operators, their texts wait: GET /v1/lanes lists them");
+    let note = format!("{numbers} suspended by operators, their texts wait: GET /v1/lanes lists them");
     readiness.note("numbers", (numbers > 0).then_some(&*note));
 }
 

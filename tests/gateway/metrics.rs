@@ -138,6 +138,10 @@ async fn what_is_wrong(world: &Outside) {
     assert_eq!(forged.answers, [Some(403)]);
     let unreadable = [("MessageSid", "SM900"), ("From", &*from), ("Body", CANARY)];
     assert_eq!(hear(world, &unreadable).await.status, 200);
+    let listed = api(world, "GET", "/v1/quarantine", b"").await;
+    let listed: serde_json::Value = serde_json::from_str(&listed.body).unwrap();
+    let id = listed["items"][0]["id"].as_str().unwrap();
+    assert_eq!(api(world, "DELETE", &format!("/v1/quarantine/{id}"), b"").await.status, 200);
     let text = serde_json::json!({ "text": CANARY.repeat(100) }).to_string();
     let messages = format!("/v1/calls/{}/messages", caller.call);
     assert_eq!(api(world, "POST", &messages, text.as_bytes()).await.status, 422);

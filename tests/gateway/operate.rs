@@ -72,7 +72,7 @@ async fn a_suspended_number_sends_nothing_takes_what_comes_and_outlives_kill() {
     let lanes = get(&world, "/v1/lanes?sort=oldest").await;
     assert_eq!((lanes.text("/items/0/waiting_for"), &lanes.json["items"][0]["queued"]), ("suspended", &json!(1)));
     assert_eq!(world.carrier.counts().0, 0, "nothing went out");
-    until(&world, "/v1/health", |health| health.json["notes"].to_string().contains("1 are suspended")).await;
+    until(&world, "/v1/health", |health| health.json["notes"].to_string().contains("1 suspended by operators")).await;
 
     let resumed = post(&world, &format!("{number}/resume"), json!({})).await;
     assert_eq!((resumed.status, &resumed.json["suspended"]), (200, &Value::Null));

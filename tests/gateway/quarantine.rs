@@ -50,6 +50,11 @@ async fn a58_what_could_not_be_read_is_replayed_once_the_cause_is_gone() {
     assert!(!list.contains("parcel") && !list.contains(&from[1..]), "the list has nothing of its content: {list}");
     let (shown, code) = command(&world, &["quarantine", "show", &id]);
     assert!(code == Some(0) && shown.contains("Body=where+is+my+parcel%3F"), "{shown}");
+    let blind = "[[platform.token]]\nname = \"blind\"\nscopes = [\"read\"]\ntexts = false\ntoken_file = \"blind\"\n";
+    world.home.write("blind", "a-token-that-reads-no-texts-7f65");
+    world.home.configure(|text| text.replacen("[[platform.token]]", &format!("{blind}[[platform.token]]"), 1));
+    let (shown, code) = command(&world, &["quarantine", "show", &id]);
+    assert!(code == Some(0) && shown.contains("parcel"), "the command uses a token that may read texts: {shown}");
     let (refused, code) = command(&world, &["quarantine", "replay", &id]);
     assert!(code == Some(1) && refused.contains("still unreadable") && refused.contains("AccountSid"), "{refused}");
 

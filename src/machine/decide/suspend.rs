@@ -34,7 +34,7 @@ pub(super) fn suspend<V: View>(draft: &mut Draft<'_, V>, suspend: Suspend) -> Re
     Ok(Reply::Done)
 }
 
-/// Ends a suspension. Nothing changes if there is none.
+/// Ends a suspension. Nothing changes without one.
 pub(super) fn resume<V: View>(
     draft: &mut Draft<'_, V>,
     owner: CapOwner,
