@@ -3,6 +3,7 @@
 //! A command finds the gateway by its configuration file alone: the door's address, its TLS settings, and a token with
 //! the needed scope.
 
+pub mod doctor;
 pub mod explain;
 pub mod quarantine;
 pub mod replay;
@@ -16,6 +17,13 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// The longest request of a command: to verify numbers takes up to 30 s.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
+
+/// Maximum size of an answer: a page of 500 numbers has about 400 kB.
+const ANSWER_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// A client of a running gateway's platform door.
 pub struct Platform {
@@ -108,7 +116,8 @@ impl Platform {
     fn with(Door { config, client_files }: &Door<'_>, token: Token) -> Result<Self, QueryFailed> {
         let door = config.listen.of(crate::observe::Door::Platform);
         let address = reachable_address(door.address).ok_or(QueryFailed::NoPort)?;
-        let bounds = ClientBounds::default();
+        let bounds =
+            ClientBounds { total: ANSWERED_WITHIN, answer_max_bytes: ANSWER_MAX_BYTES, ..ClientBounds::default() };
         let (scheme, client) = match &door.tls {
             None => ("http", Client::new(bounds)),
             Some(tls) => {

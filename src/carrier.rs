@@ -93,9 +93,14 @@ pub trait Outbox: Send + Sync {
     fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Result<Settled, TokenRefused>;
 }
 
-/// What an account's carrier knows of our numbers and keeps of inbound messages. The workers that ask for either are
-/// still to be built.
+/// What an account's carrier knows of our numbers and keeps of inbound messages. The worker that fetches media is still
+/// to be built.
 pub trait Numbers: Send + Sync {
+    /// The URL that inbound messages of the account's numbers must go to; `None` if the carrier delivers them otherwise.
+    fn messages_url(&self) -> Option<&str> {
+        None
+    }
+
     /// One step of looking up one of our numbers: takes the responses so far (none at first, at most
     /// [`LOOK_UP_REQUESTS_MAX`]), and returns the next request or the result.
     fn look_up(&self, _number: E164, _answers: &[Response<Bytes>], _token: Option<&Secret>) -> LookUp {

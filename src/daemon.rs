@@ -31,7 +31,7 @@ use crate::journal::Lock;
 use crate::model::Position;
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
 use crate::work::feed::Start;
-use crate::work::{Accounts, Endpoint, Receivers, Replays, deliver, retain, send, tick};
+use crate::work::{Accounts, Endpoint, Receivers, Replays, Verifier, deliver, retain, send, tick, verify};
 use doors::BoundDoors;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -198,6 +198,9 @@ impl Running {
 
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &accounts, feeds, &readiness, &stop_workers);
+        let (verifier, to_verify) = Verifier::new();
+        let verifying = verify(handle.clone(), reads.clone(), accounts.clone(), to_verify, stop_workers.clone());
+        workers.spawn(async move { verifying.await.map_err(|error| format!("verification: {error}")) });
         let retaining =
             retain(config.keep, handle.clone(), reads.clone(), Arc::new(compactor.handle()), stop_workers.clone());
         workers.spawn(async move { retaining.await.map_err(|error| format!("retention: {error}")) });
@@ -206,7 +209,8 @@ impl Running {
         let hooks = Hooks::new(accounts.clone(), handle.clone(), readiness.clone(), requests.clone());
         let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
-        let api = api.with_replays(replays).with_accounts(accounts.clone()).with_endpoints(statuses);
+        let api =
+            api.with_replays(replays).with_verifier(verifier).with_accounts(accounts.clone()).with_endpoints(statuses);
         let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.in_demo(config.demo)))];
         bound.serve(routers, &stop_doors, &mut doors);
 

@@ -5,7 +5,8 @@
 //!
 //! Invariant: a [`Document`] satisfies every rule of `rules::directory`. Unknown fields are problems, except for the
 //! read-only fields of the API's responses, so that an export can be a seed. All problems are reported at once, each
-//! with its place and the fix. A `verification` in the document is trusted.
+//! with its place and the fix. A `verification` in the document is trusted only if the gateway has no directory yet; the
+//! carrier is asked about it all the same.
 
 mod differences;
 mod opt_outs;
@@ -37,9 +38,9 @@ pub struct Document {
 /// What a document is checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct Onto<'a> {
-    /// The current directory; some rules restrict how it may change. A number without `verification` in the document
-    /// keeps its current verification, within its account.
-    pub before: &'a Directory,
+    /// The current directory; some rules restrict how it may change. A number keeps its current verification, within
+    /// its account. `None` for a gateway without a directory: then the document's verifications are used.
+    pub before: Option<&'a Directory>,
     /// Names of the configured accounts.
     pub accounts: &'a [String],
     /// The global outbound number may be assigned (A38).
@@ -62,7 +63,7 @@ pub fn read(text: &str, onto: Onto<'_>) -> Result<Document, Vec<Problem>> {
 
     let directory = Directory::new(
         resources::settings(&root.section("settings")),
-        resources::numbers(&root.section("numbers"), &onto.before.numbers),
+        resources::numbers(&root.section("numbers"), onto.before.map(|before| &before.numbers)),
         resources::queues(&root.section("queues")),
         resources::presets(&root.section("presets")),
         resources::accounts(&root.section("accounts")),
@@ -70,7 +71,8 @@ pub fn read(text: &str, onto: Onto<'_>) -> Result<Document, Vec<Problem>> {
     let opt_outs = opt_outs::opt_outs(&root);
     root.no_other_fields(&[]);
     fits(&directory, &findings);
-    let mut violations = rules::directory::check(onto.before, &directory, onto.force);
+    let nothing = Directory::default();
+    let mut violations = rules::directory::check(onto.before.unwrap_or(&nothing), &directory, onto.force);
     violations.extend(rules::directory::check_accounts(&directory, onto.accounts));
     violations.into_iter().for_each(|violation| findings.violation(violation));
 

@@ -12,6 +12,7 @@ use arguments::{
     QuarantinedWebhook,
 };
 use clap::Parser as _;
+use offhook::ask::doctor::examine;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
 use offhook::ask::top::top;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Events { command: EventsCommand::Replay { config, client, since, until, endpoint } } => {
             ask(&config, &client, async |door| replay(door, Replay { since, until, endpoint }).await)
         }
+        Command::Doctor { config, client } => doctor(&config, &client),
         Command::Explain { id, config, client } => ask(&config, &client, async |door| explain(door, id).await),
         Command::Quarantine { command } => quarantine(command),
         Command::Top { config, client } => ask(&config, &client, async |door| top(door).await),
@@ -165,21 +167,36 @@ fn ask(
     client: &ClientCertificate,
     query: impl AsyncFnOnce(&Door<'_>) -> Result<String, QueryFailed>,
 ) -> ExitCode {
-    let config = match config::load(file) {
-        Ok(config) => config,
-        Err(problems) => return fail(&problems.to_string()),
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start the async runtime: {error}")),
-    };
-    let door = Door { config: &config, client_files: client.files() };
-    match runtime.block_on(query(&door)) {
+    match answer(file, client, query) {
         Ok(answer) => {
             say(&answer);
             ExitCode::SUCCESS
         }
-        Err(failed) => fail(&failed.to_string()),
+        Err(why) => fail(&why),
+    }
+}
+
+/// Queries the running gateway of a configuration.
+fn answer<T>(
+    file: &Path,
+    client: &ClientCertificate,
+    query: impl AsyncFnOnce(&Door<'_>) -> Result<T, QueryFailed>,
+) -> Result<T, String> {
+    let config = config::load(file).map_err(|problems| problems.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start the async runtime: {error}"))?;
+    let door = Door { config: &config, client_files: client.files() };
+    runtime.block_on(query(&door)).map_err(|failed| failed.to_string())
+}
+
+/// Prints what is right and what is wrong; exits 0 if nothing is wrong.
+fn doctor(file: &Path, client: &ClientCertificate) -> ExitCode {
+    match answer(file, client, examine) {
+        Ok(findings) => {
+            say(&findings.to_string());
+            ExitCode::from(u8::from(findings.wrong() > 0))
+        }
+        Err(why) => fail(&why),
     }
 }
 

@@ -16,6 +16,7 @@ mod list;
 mod logging;
 mod messages;
 pub mod names;
+mod numbers;
 mod once;
 mod readiness;
 mod reloading;
@@ -52,6 +53,7 @@ pub use messages::{
     Resolved, WebhookOutcome, bad_signature, inbound_message, opted_in, opted_out, quarantine_resolved, quarantined,
     receipt, stranger_answered, unknown_webhook, webhook,
 };
+pub use numbers::{CheckOutcome, number_checked, numbers_failed};
 pub use readiness::{NotReady, Readiness};
 pub use reloading::{Reloaded, reload_refused, reloaded};
 pub use sends::{attempt, send_settled};

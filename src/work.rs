@@ -17,14 +17,16 @@ mod sender;
 mod tally;
 mod tick;
 mod tokens;
+pub mod verify;
 
 pub use accounts::{Account, Accounts};
 pub use deliver::{Endpoint, EndpointState, EndpointStatus, Keys, LastAnswer, deliver};
 pub use handover::{HandingOver, Handover};
-pub use http_carrier::HttpLink;
+pub use http_carrier::{HttpLink, LookUps, NoAnswer};
 pub use intake::{Intake, NotTaken};
 pub use moment::Moment;
 pub use replays::{Receivers, ReplayRefused, Replays};
 pub use retain::{Keep, SnapshotCoverage, retain};
 pub use sender::send;
 pub use tick::tick;
+pub use verify::{NotAsked, Requests, Verifier, verify};

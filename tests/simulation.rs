@@ -26,12 +26,13 @@ mod simulation {
     pub(crate) mod shrink;
     pub(crate) mod stop;
     pub(crate) mod trace;
+    pub(crate) mod verify;
     pub(crate) mod world;
 }
 
 use simulation::plan::Plan;
 use simulation::world::run;
-use simulation::{looping, regressions, shrink, stop};
+use simulation::{looping, regressions, shrink, stop, verify};
 use std::collections::BTreeSet;
 use std::env;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,6 +116,11 @@ fn g35_two_gateways_replying_to_each_other_fall_silent() {
 #[test]
 fn g36_none_of_a_thousand_queued_texts_is_sent_after_stop() {
     stop::stop_against_a_thousand();
+}
+
+#[test]
+fn a39_numbers_are_checked_daily_by_the_journals_clock() {
+    verify::daily();
 }
 
 /// Runs the plans in parallel, one thread each. Shrinks and reports the first failure. Returns everything that any plan

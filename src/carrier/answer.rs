@@ -83,7 +83,7 @@ impl fmt::Debug for LookUp {
 }
 
 /// The carrier's data about one of our numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumberFacts {
     /// The number can send and receive SMS.
     pub sms: bool,
@@ -94,12 +94,12 @@ pub struct NumberFacts {
 }
 
 /// Where a number's inbound messages go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Pointing {
     /// To this gateway.
     Here,
-    /// To another URL, or to none: no texts reach the gateway.
-    Elsewhere,
+    /// To another URL, which is this one, for people and without what may be secret in it: no texts reach the gateway.
+    Elsewhere(String),
     /// Decided by something other than the number itself.
     Unknown,
 }

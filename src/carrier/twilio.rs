@@ -164,6 +164,10 @@ impl Outbox for Twilio {
 }
 
 impl Numbers for Twilio {
+    fn messages_url(&self) -> Option<&str> {
+        Some(&self.messages_url)
+    }
+
     fn look_up(&self, number: E164, answers: &[Response<Bytes>], _token: Option<&Secret>) -> LookUp {
         match answers.last() {
             None => look_up::request(self, number),

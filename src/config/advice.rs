@@ -1,7 +1,7 @@
 //! Output of `offhook check` for a valid configuration: URLs to enter at the carrier, and values left over from
 //! examples.
 
-use super::Config;
+use super::{AccountConfig, Config};
 use crate::directory::Document;
 use crate::model::E164;
 use std::fmt::Write as _;
@@ -34,13 +34,7 @@ pub fn addresses(config: &Config) -> String {
 /// Values left over from an example, one line each: they only work in a test.
 pub fn placeholders(config: &Config, seed: Option<&Document>) -> Vec<String> {
     let mut found = Vec::new();
-    for account in &config.accounts {
-        let at = format!("account[{:?}]", account.name);
-        if is_example(account.public_url.written()) {
-            found.push(format!("{at}.public_url is the example's URL: set the one that the carrier calls"));
-        }
-        found.extend_from_slice(&account.leftovers);
-    }
+    found.extend(config.accounts.iter().flat_map(placeholders_of));
     for endpoint in config.webhooks.iter().filter(|endpoint| is_example(&endpoint.url)) {
         let at = format!("platform.webhook[{:?}]", endpoint.name);
         found.push(format!("{at}.url is the example's URL: set the platform's"));
@@ -54,6 +48,14 @@ pub fn placeholders(config: &Config, seed: Option<&Document>) -> Vec<String> {
         found.push(format!("the seed has {count} numbers that are reserved for fiction (555-01xx): {named}{more}"));
     }
     found
+}
+
+/// Those of an account.
+pub fn placeholders_of(account: &AccountConfig) -> Vec<String> {
+    let at = format!("account[{:?}]", account.name);
+    let example = is_example(account.public_url.written());
+    let example = example.then(|| format!("{at}.public_url is the example's URL: set the one that the carrier calls"));
+    example.into_iter().chain(account.leftovers.iter().cloned()).collect()
 }
 
 /// Whether a URL is in a domain reserved for examples.

@@ -11,14 +11,13 @@ use crate::config::encoding;
 use crate::config::problems::{Problem, Problems};
 use crate::directory::{self, DOCUMENT_MAX_BYTES, Document, Onto};
 use crate::json;
-use crate::model::Directory;
 use std::fs::File;
 use std::io::{Error, Read as _, Result as IoResult};
 use std::path::Path;
 
 /// Reads and validates a file for a gateway without a directory. `accounts` are the names of the configured accounts.
 pub fn load(file: &Path, accounts: &[String]) -> Result<Document, Problems> {
-    load_onto(file, Onto { before: &Directory::default(), accounts, force: false })
+    load_onto(file, Onto { before: None, accounts, force: false })
 }
 
 /// Reads and validates a file for a gateway that may have a directory.
@@ -35,7 +34,7 @@ pub fn load_onto(file: &Path, onto: Onto<'_>) -> Result<Document, Problems> {
 
 /// Validates a document that is not a file, for a gateway without a directory.
 pub fn read(text: &str, accounts: &[String]) -> Result<Document, Problems> {
-    let onto = Onto { before: &Directory::default(), accounts, force: false };
+    let onto = Onto { before: None, accounts, force: false };
     directory::read(text, onto).map_err(|problems| of_file(Path::new(""), problems))
 }
 

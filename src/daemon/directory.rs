@@ -165,7 +165,8 @@ impl Known {
     /// Reads and checks a document that is to replace this.
     fn read(&self, file: &Path, config: &Config, force: bool) -> Result<Document, Problems> {
         let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-        seed::load_onto(file, Onto { before: &self.document.directory, accounts: &accounts, force })
+        let before = self.has_directory.then_some(&self.document.directory);
+        seed::load_onto(file, Onto { before, accounts: &accounts, force })
     }
 
     fn differences(&self, after: &Document) -> Differences {

@@ -141,7 +141,6 @@ impl fmt::Display for Differences {
 mod tests {
     use super::super::{Onto, read};
     use super::*;
-    use crate::model::Directory;
     use serde_json::json;
 
     const EXAMPLE: &str = include_str!("../../config/directory.example.json");
@@ -254,7 +253,7 @@ mod tests {
         let mut document = serde_json::from_str(EXAMPLE).unwrap();
         change(&mut document);
         let accounts = ["main".to_owned()];
-        let onto = Onto { before: &Directory::default(), accounts: &accounts, force: false };
+        let onto = Onto { before: None, accounts: &accounts, force: false };
         let read = |text: &str| read(text, onto).unwrap_or_else(|problems| panic!("{problems:?}"));
         Differences::between(has_directory, &read(EXAMPLE), &read(&document.to_string()))
     }

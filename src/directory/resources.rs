@@ -5,6 +5,7 @@ use crate::model::{
     Account, Attestation, AutoReply, Closing, E164, Language, Limits, NonUs, NonUsRule, Number, OptOutScope,
     OptOutWords, Preset, PresetId, Purpose, Queue, QueueId, Settings, UnknownSender, Verification, VerificationState,
 };
+use crate::rules::verification::kept;
 use std::collections::BTreeMap;
 
 pub(super) fn settings(fields: &Fields<'_>) -> Settings {
@@ -93,12 +94,11 @@ fn opt_out(fields: &Fields<'_>, default: &OptOutWords) -> OptOutWords {
     words
 }
 
-/// Our numbers. One without `verification` keeps the value it has in `before`.
-pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> BTreeMap<E164, Number> {
+/// Our numbers. They keep the verification they have in `before`; without `before` the document's is used.
+pub(super) fn numbers(fields: &Fields<'_>, before: Option<&BTreeMap<E164, Number>>) -> BTreeMap<E164, Number> {
     let entries = fields.entries(number).into_iter().filter_map(|(number, fields)| {
         let label = fields.required_text_or_empty("label", "a label that identifies the number, as in \"Support A\"");
         let account = fields.required_text_or_empty("account", "the carrier account's name in the configuration");
-        let known = number.and_then(|number| before.get(&number)).filter(|known| known.account == account);
         let entry = Number {
             label,
             purpose: fields.choice(
@@ -108,9 +108,13 @@ pub(super) fn numbers(fields: &Fields<'_>, before: &BTreeMap<E164, Number>) -> B
             ),
             global_outbound: fields.flag("global_outbound", false),
             limits: limits(&fields.section("limits"), Limits::default()),
-            verification: match known {
-                Some(known) if !fields.has("verification") => known.verification.clone(),
-                _ => verification(&fields.section("verification")),
+            verification: {
+                // Read in any case, so that its mistakes are reported.
+                let written = verification(&fields.section("verification"));
+                match before {
+                    Some(before) => kept(number.and_then(|number| before.get(&number)), &account),
+                    None => written,
+                }
             },
             account,
         };
@@ -149,7 +153,7 @@ fn verification(fields: &Fields<'_>) -> Verification {
         reason: fields.text_or_null("reason").map(str::to_owned),
         checked_at: fields.time_or_null("checked_at"),
     };
-    fields.no_other_fields(&["status"]);
+    fields.no_other_fields(&["status", "by"]);
     verification
 }
 

@@ -211,7 +211,7 @@ fn checked(document: &Value) -> Result<Document, String> {
 
 /// Checks `text` for a gateway with the single account `main`.
 fn checked_text(text: &str) -> Result<Document, String> {
-    checked_onto(text, Onto { before: &Directory::default(), accounts: &["main".to_owned()], force: false })
+    checked_onto(text, Onto { before: None, accounts: &["main".to_owned()], force: false })
 }
 
 /// The problems, one per line.

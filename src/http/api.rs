@@ -24,6 +24,7 @@ mod routes;
 mod suspend;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use auth::{Client, Scope, Token, Tokens};
 
@@ -38,7 +39,7 @@ use crate::model::{EventId, Timestamp};
 use crate::net::{BodyRefused, MayBeDone, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
-use crate::work::{Accounts, EndpointStatus, Replays};
+use crate::work::{Accounts, EndpointStatus, Replays, Verifier};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -94,6 +95,7 @@ pub struct Api {
     files: Arc<Semaphore>,
     live: LiveEvents,
     replays: Replays,
+    verifier: Verifier,
     demo: bool,
     accounts: Accounts,
     endpoints: BTreeMap<String, EndpointStatus>,
@@ -139,6 +141,7 @@ impl Api {
             files: Arc::new(Semaphore::new(EVENT_READS_MAX)),
             live,
             replays: Replays::default(),
+            verifier: Verifier::stopped(),
             demo: false,
             accounts: Accounts::default(),
             endpoints: BTreeMap::new(),
@@ -165,6 +168,11 @@ impl Api {
     /// Makes the platform's endpoints known, each with its status.
     pub fn with_endpoints(self, endpoints: BTreeMap<String, EndpointStatus>) -> Self {
         Self { endpoints, ..self }
+    }
+
+    /// Enables verification of numbers.
+    pub fn with_verifier(self, verifier: Verifier) -> Self {
+        Self { verifier, ..self }
     }
 
     /// Replaces the clock.

@@ -13,13 +13,14 @@ use crate::net::{ClientAddress, ClientBounds};
 use crate::observe::{NotReady, Readiness};
 use crate::rules;
 use crate::rules::opt_out::Block;
-use crate::work::{Account, Accounts, EndpointStatus, HttpLink, Receivers, Replays};
+use crate::work::{Account, Accounts, EndpointStatus, HttpLink, Receivers, Replays, Requests, Verifier, verify};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -37,6 +38,8 @@ pub(crate) struct TestGateway {
     pub(crate) reads: Reads,
     pub(crate) readiness: Readiness,
     pub(crate) disk: Disk,
+    /// Requests to verify numbers, until a worker answers them.
+    to_verify: Mutex<Option<Requests>>,
     /// Replays requested of the feeds; no feed consumes them.
     pub(crate) replays: Receivers,
     engine: Engine,
@@ -96,14 +99,23 @@ impl TestGateway {
         let endpoints = BTreeMap::from([("main".to_owned(), EndpointStatus::default())]);
         let api = api.with_accounts(accounts.clone()).with_endpoints(endpoints);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks);
-        let api = api::router(api.with_replays(replays));
-        Self { handle, reads, readiness, disk, replays: receivers, engine, api, hooks: hooks.router() }
+        let (verifier, requests) = Verifier::new();
+        let api = api::router(api.with_replays(replays).with_verifier(verifier));
+        let to_verify = Mutex::new(Some(requests));
+        Self { handle, reads, readiness, disk, to_verify, replays: receivers, engine, api, hooks: hooks.router() }
     }
 
     /// Sets the clock of the platform's door; the engine's time is unaffected.
     pub(crate) fn set_clock(&mut self, clock: fn() -> Timestamp) {
         let (handle, reads, readiness) = (self.handle.clone(), self.reads.clone(), self.readiness.clone());
         self.api = api::router(Api::new(handle, reads, readiness, TaskTracker::new(), tokens()).at(clock));
+    }
+
+    /// Answers requests to verify numbers from now on, without a carrier to ask.
+    pub(crate) fn verify_numbers(&self) {
+        let requests = self.to_verify.lock().unwrap().take().expect("a gateway has one worker");
+        let (handle, reads) = (self.handle.clone(), self.reads.clone());
+        tokio::spawn(verify(handle, reads, Accounts::from_iter([]), requests, CancellationToken::new()));
     }
 
     /// Sends a request to the platform's door.

@@ -10,13 +10,15 @@ pub use directory::directory_from;
 use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
-    answered_key, audit_key, call_key, call_time_key, contact_key, day_key, encode_row, erased_key, kind, landline_key,
-    live_key, message_key, open_key, parked_key, quarantine_key, state_key, strangers_key, suspension_key, timer_key,
-    usage_counters_key, usage_key,
+    answered_key, audit_key, call_key, call_time_key, checked_key, contact_key, day_key, encode_row, erased_key, kind,
+    landline_key, live_key, message_key, open_key, parked_key, quarantine_key, state_key, strangers_key,
+    suspension_key, timer_key, usage_counters_key, usage_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
-use super::state::{Answered, Audited, CallRow, Gateway, Lane, Live, Message, Open, OptOut, QuarantineEntry, Timer};
+use super::state::{
+    Answered, Audited, CallRow, CheckedNumber, Gateway, Lane, Live, Message, Open, OptOut, QuarantineEntry, Timer,
+};
 use crate::model::{Address, CallId, Day, E164, MessageState, OptOutBy, Timestamp};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -160,7 +162,10 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             writes.extend(quarantined.iter().map(|position| Write::Delete(quarantine_key(*position))));
             put(writes, state_key(kind::SWEPT, &[]), reached);
         }
-        Event::FeedGap { .. } | Event::Replayed(_) | Event::JournalLost { .. } => {}
+        Event::FeedGap { .. } | Event::Replayed(_) | Event::JournalLost { .. } | Event::NumbersVerified { .. } => {}
+        Event::NumberChecked { number, account } => {
+            put(writes, checked_key(*number), &CheckedNumber { account: account.clone(), at: frame.at });
+        }
         Event::ErasedOptOut { who, opt_out } => put_or_delete(writes, erased_key(*who), opt_out.as_ref()),
         Event::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));

@@ -6,9 +6,11 @@ use super::state::{CapOwner, Ended, Message};
 use crate::model::{
     Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, InboundItem, IntakeOutcome,
     Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp, Verification,
+    VerificationState,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
+use crate::rules::verification::Said;
 use std::fmt;
 
 /// Every request that may change state.
@@ -34,12 +36,26 @@ pub enum Command {
         /// Who changes it.
         by: Actor,
     },
-    /// A carrier reported the verification of one of our numbers (R30, A39). The worker that asks is still to be built.
-    Verified {
+    /// A carrier answered about one of our numbers (R30, A39).
+    NumberChecked {
         /// Our number.
         number: E164,
-        /// The verification derived from the carrier's answer.
-        verification: Verification,
+        /// The account whose carrier was asked.
+        account: String,
+        /// The answer.
+        said: Said,
+        /// The URL that inbound messages of the account should go to.
+        address: String,
+    },
+    /// An administrator's request to verify numbers was answered. The answer is stored, also for repeats with the same
+    /// idempotency key.
+    NumbersVerified {
+        /// The results, in the order asked for.
+        results: Vec<VerifiedNumber>,
+        /// The request's idempotency key, if it had one.
+        key: Option<IdempotencyKey>,
+        /// Who asked.
+        by: Actor,
     },
     /// An administrator opts a number out from all of our numbers. The API for this and for `OptIn` is still to be built.
     OptOut(E164),
@@ -178,6 +194,17 @@ pub enum Command {
         /// A random key for fingerprints of erased numbers; ignored if there is a key already.
         key: ErasureKey,
     },
+}
+
+/// The result of verifying a number for an administrator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedNumber {
+    /// The number.
+    pub number: E164,
+    /// Its state; failed if it is not one of our numbers.
+    pub state: VerificationState,
+    /// Why it failed or was not checked, and what to do.
+    pub reason: Option<String>,
 }
 
 /// A call as the platform reports it.
@@ -341,6 +368,8 @@ pub enum Reply {
     QuarantineReplayed(Vec<IntakeOutcome>),
     /// The gateway already has a directory.
     SeedRefused,
+    /// The current verification of the number.
+    Verification(Box<Verification>),
 }
 
 impl fmt::Debug for Reply {
@@ -361,6 +390,7 @@ impl fmt::Debug for Reply {
             Self::Suspended => f.write_str("Suspended"),
             Self::QuarantineReplayed(outcomes) => f.debug_tuple("QuarantineReplayed").field(outcomes).finish(),
             Self::SeedRefused => f.write_str("SeedRefused"),
+            Self::Verification(verification) => f.debug_tuple("Verification").field(verification).finish(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod send;
 mod suspend;
 mod tick;
 mod usage;
+mod verify;
 
 use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, NumberedEvent};
@@ -48,7 +49,10 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::ChangeDirectory { changes, force, only_if, by } => {
             directory::change(&mut draft, &changes, force, only_if.as_ref(), &by)
         }
-        Command::Verified { number, verification } => directory::verified(&mut draft, number, verification),
+        Command::NumberChecked { number, account, said, address } => {
+            verify::checked(&mut draft, number, account, &said, &address)
+        }
+        Command::NumbersVerified { results, key, by } => verify::answered(&mut draft, results, key, &by),
         Command::OptOut(number) => {
             opt_out::stop(&mut draft, number, None, OptOutBy::Administrator, None);
             Reply::Done

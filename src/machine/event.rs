@@ -3,6 +3,7 @@
 //! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless. It also carries
 //! everything that its platform event shows, so that feed and pull render from the frame alone.
 
+use super::command::VerifiedNumber;
 use super::fingerprint::{ErasureKey, Fingerprint};
 use super::private::Private;
 use super::record::{Named, v1};
@@ -371,6 +372,18 @@ pub enum Event {
     ClosingWithoutText {
         /// The call.
         call: CallId,
+    },
+    /// A carrier answered about one of our numbers. What the answer changes is in an event of its own.
+    NumberChecked {
+        /// Our number.
+        number: E164,
+        /// The account whose carrier was asked.
+        account: String,
+    },
+    /// An administrator's request to verify numbers was answered; holds the answer. A number in it may be a person's.
+    NumbersVerified {
+        /// The results, in the order asked for.
+        results: Private<Vec<VerifiedNumber>>,
     },
 }
 

@@ -59,9 +59,11 @@ pub mod kind {
     pub const SUSPENSION: u8 = b'J';
     /// The calls by time, the newest first.
     pub const CALL_TIME: u8 = b'c';
+    /// When a carrier last answered about one of our numbers, by number.
+    pub const CHECKED: u8 = b'V';
 
     /// All kinds.
-    pub const ALL: [u8; 24] = [
+    pub const ALL: [u8; 25] = [
         CALL,
         LIVE,
         TIMER,
@@ -86,6 +88,7 @@ pub mod kind {
         CAUSE,
         SUSPENSION,
         CALL_TIME,
+        CHECKED,
     ];
 
     // No two kinds have the same letter.
@@ -181,6 +184,11 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
 pub fn audit_key(at: Timestamp, position: Position, index: u16) -> Key {
     let bytes = [&position.0.to_be_bytes()[..], &index.to_be_bytes()].concat();
     Key { table: Table::Audit(at.day().month()), bytes }
+}
+
+/// The key of the last check of one of our numbers.
+pub fn checked_key(number: E164) -> Key {
+    state_key(kind::CHECKED, &number.key())
 }
 
 /// The key of a daily count.

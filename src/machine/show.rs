@@ -8,11 +8,12 @@ mod thread;
 pub use thread::CONTACTS;
 
 use super::Private;
+use super::command::VerifiedNumber;
 use super::event::{CallShown, CommittedFrame, Event, LateMessage, NumberedEvent};
 use super::state::{Call, CapOwner, Ended, Medium, Message, Suspension};
 use crate::model::{
     CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, OptOutBy, Position,
-    QuarantineId, SmartAction, Timestamp, Verification, Warning,
+    QuarantineId, SmartAction, Timestamp, Verification, VerificationState, Warning,
 };
 use crate::rules::breaker::{Cause, Reason};
 use crate::rules::verification::status;
@@ -445,7 +446,8 @@ fn data(event: &Event, frame: &CommittedFrame) -> Value {
         }
         Event::JournalLost { from, until } => json!({ "from": cursor(*from), "to": cursor(*until) }),
         Event::VerificationChanged { number, entry: Json(entry) } => {
-            json!({ "number": number.to_string(), "verification": verification(&entry.verification) })
+            let Verification { state, reason, .. } = &entry.verification;
+            json!({ "number": number.to_string(), "state": state, "reason": reason })
         }
         _ => Value::Null,
     }
@@ -500,15 +502,29 @@ pub fn suspension(suspension: Option<&Suspension>) -> Value {
     })
 }
 
-/// Returns the JSON object of the verification of one of our numbers.
-pub fn verification(verification: &Verification) -> Value {
+/// Returns the JSON object of the answer to a request to verify numbers.
+pub fn verified(results: &[VerifiedNumber]) -> Value {
+    let result = |verified: &VerifiedNumber| {
+        let VerifiedNumber { number, state, reason } = verified;
+        json!({ "number": number.to_string(), "state": state, "reason": reason })
+    };
+    json!({ "results": results.iter().map(result).collect::<Vec<_>>() })
+}
+
+/// Returns the JSON object of the verification of one of our numbers. `checked_at`: when the carrier of its account last
+/// answered, if this gateway asked; without that a document said what is known.
+pub fn verification(verification: &Verification, checked_at: Option<Timestamp>) -> Value {
+    let is_verified = verification.state != VerificationState::Unverified;
+    let checked_at = checked_at.filter(|_| is_verified);
+    let by = is_verified.then_some(if checked_at.is_some() { "carrier" } else { "document" });
     json!({
         "state": verification.state,
         "status": status(verification.state),
         "sms": verification.sms,
         "mms": verification.mms,
         "reason": verification.reason,
-        "checked_at": verification.checked_at.map(|at| at.to_string()),
+        "checked_at": checked_at.or(verification.checked_at).map(|at| at.to_string()),
+        "by": by,
     })
 }
 

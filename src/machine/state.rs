@@ -395,6 +395,15 @@ impl Open {
     }
 }
 
+/// The last check of one of our numbers with its carrier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckedNumber {
+    /// The account whose carrier answered. Its answer says nothing about another account.
+    pub account: String,
+    /// When it answered.
+    pub at: Timestamp,
+}
+
 /// The subject of a timer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Timer {

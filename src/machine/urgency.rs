@@ -47,7 +47,8 @@ impl Command {
             Self::EndCall { .. }
             | Self::InboundItem { item: InboundItem::Receipt(_), .. }
             | Self::GatewayStarted
-            | Self::Verified { .. }
+            | Self::NumberChecked { .. }
+            | Self::NumbersVerified { .. }
             | Self::StartSend { .. }
             | Self::Settle { .. }
             | Self::Expire(_)

@@ -59,6 +59,15 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// Check the accounts and our numbers with the carriers: what is right, what is wrong, and how to mend it. Queries the
+    /// running gateway. Exits 0 if nothing is wrong.
+    Doctor {
+        /// The configuration file of the running gateway.
+        #[arg(long)]
+        config: PathBuf,
+        #[command(flatten)]
+        client: ClientCertificate,
+    },
     /// Explain why a message has not been sent yet, and when it is due. Queries the running gateway.
     Explain {
         /// The message id, as in msg_...

@@ -13,6 +13,11 @@ impl Actor {
         Self { name: "command line".to_owned() }
     }
 
+    /// A carrier that was asked about one of our numbers.
+    pub fn carrier() -> Self {
+        Self { name: "carrier".to_owned() }
+    }
+
     /// The document that a new gateway starts with.
     pub fn seed() -> Self {
         Self { name: "seed".to_owned() }

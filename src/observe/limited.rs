@@ -43,6 +43,10 @@ labels! {
         CommandTooLarge = "command_too_large",
         /// An attempt to send that got no response.
         AttemptFailed = "attempt_failed",
+        /// One of our numbers failed its verification.
+        NumberFailed = "number_failed",
+        /// A carrier that gave no answer about one of our numbers.
+        NumberNotChecked = "number_not_checked",
         /// A delivery that an endpoint did not accept.
         DeliveryFailed = "delivery_failed",
     }

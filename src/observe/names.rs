@@ -255,6 +255,12 @@ names! {
         counter ACCOUNT_PAUSES_TOTAL = "offhook_account_pauses_total" [account],
             "Times an account was paused. Rising repeatedly: the carrier is unstable, see offhook_attempts_total and the carrier's status page.";
     }
+    "Numbers: verification with the carriers" {
+        counter NUMBER_CHECKS_TOTAL = "offhook_number_checks_total" [account, outcome],
+            "Times a carrier was asked about one of our numbers, by account and outcome; each number is asked about daily. failed rising: `offhook doctor` says what is wrong with which number; no_answer: the carrier does not answer or refuses the account, see the log. verified not rising for a day: no number is checked.";
+        gauge NUMBERS_FAILED = "offhook_numbers_failed" [account],
+            "Our numbers that failed their verification, by account, sampled every 30 s. A rise: the carrier has removed a number, or its webhook points elsewhere; it opens no new session, GET /v1/numbers and `offhook doctor` say why.";
+    }
     "Feed: events to the platform" {
         counter DELIVERIES_TOTAL = "offhook_deliveries_total" [endpoint, outcome],
             "Deliveries of events, by endpoint and outcome. Anything but delivered rising: look at that endpoint and at the log; gone: it answers 410.";

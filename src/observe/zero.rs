@@ -2,8 +2,8 @@
 //! first event.
 
 use super::{
-    CallEnd, Closing, Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, Resolved, SnapshotOutcome, Undecided,
-    Unused, WebhookOutcome, messages, names, sends,
+    CallEnd, CheckOutcome, Closing, Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, Resolved,
+    SnapshotOutcome, Undecided, Unused, WebhookOutcome, messages, names, sends,
 };
 use crate::model::{AttemptOutcome, ClosedReason, NoReplyReason, OptOutBy};
 use metrics::{Counter, counter, gauge};
@@ -86,6 +86,10 @@ pub fn account(account: &str) {
     }
     for outcome in WebhookOutcome::ALL {
         zero(&counter!(names::WEBHOOKS_TOTAL, "account" => account(), "outcome" => outcome.label()));
+    }
+    gauge!(names::NUMBERS_FAILED, "account" => account()).set(0.0);
+    for outcome in CheckOutcome::ALL {
+        zero(&counter!(names::NUMBER_CHECKS_TOTAL, "account" => account(), "outcome" => outcome.label()));
     }
     for outcome in AttemptOutcome::SETTLED {
         zero(&counter!(names::ATTEMPTS_TOTAL, "account" => account(), "outcome" => outcome.label()));

@@ -2,17 +2,18 @@
 //!
 //! A number is verified if the carrier has it on the account, it can send SMS, and it is not known that its inbound
 //! messages go elsewhere. Short codes are never checked, because they are not E.164 numbers.
-//!
-//! The worker that asks the carrier, and will call `judge` and `due`, is still to be built.
 
-use crate::model::{Timestamp, Verification, VerificationState};
+use crate::model::{Directory, E164, Number, Purpose, Timestamp, Verification, VerificationState};
 use std::time::Duration;
 
 /// How long a verification is valid before the carrier is queried again (A39).
 pub const CHECK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Maximum length of a URL in a reason, in characters.
+const URL_MAX_CHARACTERS: usize = 200;
+
 /// The carrier's response about a number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Said {
     /// The number is on the account.
     Found {
@@ -25,33 +26,28 @@ pub enum Said {
     },
     /// The number is not on the account.
     NotOurs,
-    /// No response, or none with information about the number.
-    Nothing,
 }
 
 /// Where a number's inbound messages go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Webhook {
     /// To this gateway.
     Here,
-    /// To another URL, or to none.
-    Elsewhere,
+    /// To another URL, which is this one.
+    Elsewhere(String),
     /// Decided by something other than the number, like a carrier's messaging service.
     Unknown,
 }
 
-/// The verification of a number after the carrier was queried at `now`. `address` is the URL its inbound messages
-/// should go to.
-///
-/// Without a usable response nothing changes and the number stays due: the caller limits the rate of queries.
-pub fn judge(before: &Verification, said: Said, address: &str, now: Timestamp) -> Verification {
+/// The verification of a number after the carrier's response at `now`. `address` is the URL its inbound messages should
+/// go to.
+pub fn judge(said: &Said, address: &str, now: Timestamp) -> Verification {
     let (sms, mms, failure) = match said {
-        Said::Nothing => return before.clone(),
         Said::NotOurs => {
             let reason = "the carrier does not have it on this account: add it there or correct `account`";
             (false, false, Some(reason.to_owned()))
         }
-        Said::Found { sms, mms, webhook } => (sms, mms, unfit(sms, webhook, address)),
+        Said::Found { sms, mms, webhook } => (*sms, *mms, unfit(*sms, webhook, address)),
     };
     Verification {
         state: if failure.is_some() { VerificationState::Failed } else { VerificationState::Verified },
@@ -64,21 +60,39 @@ pub fn judge(before: &Verification, said: Said, address: &str, now: Timestamp) -
 
 /// Why a number on the account cannot be used, and what to do. A number without MMS is usable, and so is one whose
 /// webhook is unknown.
-fn unfit(sms: bool, webhook: Webhook, address: &str) -> Option<String> {
+fn unfit(sms: bool, webhook: &Webhook, address: &str) -> Option<String> {
     match (sms, webhook) {
         (false, _) => Some("it cannot send SMS: enable SMS for it at the carrier or use another".to_owned()),
-        (true, Webhook::Elsewhere) => {
-            Some(format!("its inbound messages go elsewhere: set its webhook at the carrier to {address}"))
+        (true, Webhook::Elsewhere(url)) => {
+            let url: String = url.chars().filter(|c| !c.is_control()).take(URL_MAX_CHARACTERS).collect();
+            Some(format!("its webhook at the carrier points at {url}: set it to {address} (HTTP POST)"))
         }
         (true, Webhook::Here | Webhook::Unknown) => None,
     }
 }
 
-/// Whether the carrier should be queried again automatically. A number marked as verified by a seed was never checked
-/// and is due immediately; an unverified one waits for an administrator (R30); a failed one may have been fixed.
-pub fn due(verification: &Verification, now: Timestamp) -> bool {
+/// Whether the carrier should be queried again automatically, given when it last answered about the number in its
+/// account. A number marked as verified by a seed was never checked and is due immediately; an unverified one waits for
+/// an administrator (R30); a failed one may have been fixed.
+pub fn due(verification: &Verification, checked_at: Option<Timestamp>, now: Timestamp) -> bool {
     let decided = verification.state != VerificationState::Unverified;
-    decided && verification.checked_at.is_none_or(|checked_at| now.since(checked_at) >= CHECK_EVERY)
+    decided && checked_at.is_none_or(|checked_at| now.since(checked_at) >= CHECK_EVERY)
+}
+
+/// The verification that a number has after an administrator's change. Only a carrier changes it, and it is valid for
+/// one account.
+pub fn kept(known: Option<&Number>, account: &str) -> Verification {
+    known.filter(|known| known.account == account).map(|known| known.verification.clone()).unwrap_or_default()
+}
+
+/// Whether the first US number is still to be activated: there is no verified +1 number for calls (R16, R17).
+pub fn activation_required(directory: &Directory) -> bool {
+    let activated = |(number, entry): (&E164, &Number)| {
+        number.to_string().starts_with("+1")
+            && entry.purpose == Purpose::InCall
+            && entry.verification.state == VerificationState::Verified
+    };
+    !directory.numbers.iter().any(activated)
 }
 
 /// The state as shown to people; R32 prescribes the text for a verified number.
@@ -93,7 +107,7 @@ pub fn status(state: VerificationState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Directory, E164, QueueId};
+    use crate::model::QueueId;
     use crate::rules::{directory, number};
 
     const NOW: Timestamp = Timestamp::from_ms(1_000_000_000);
@@ -102,7 +116,6 @@ mod tests {
 
     #[test]
     fn r15_r30_a_number_on_the_account_that_points_at_us_is_verified() {
-        let verified = checked(GOOD);
         let expected = Verification {
             state: VerificationState::Verified,
             sms: true,
@@ -110,14 +123,14 @@ mod tests {
             reason: None,
             checked_at: Some(NOW),
         };
-        assert_eq!(verified, expected);
+        assert_eq!(checked(&GOOD), expected);
     }
 
     #[test]
     fn r31_a_number_must_be_verified_before_it_is_assigned() {
         let violations = |verification| directory::check(&Directory::default(), &support_with(verification).0, false);
-        assert_eq!(violations(checked(GOOD)), []);
-        for verification in [Verification::default(), checked(Said::NotOurs), checked(Said::Nothing)] {
+        assert_eq!(violations(checked(&GOOD)), []);
+        for verification in [Verification::default(), checked(&Said::NotOurs)] {
             let violations = violations(verification);
             assert!(
                 !violations.is_empty() && violations.iter().all(|b| b.problem.contains("not verified")),
@@ -128,26 +141,41 @@ mod tests {
 
     #[test]
     fn r32_the_status_of_a_verified_number_has_the_prescribed_text() {
-        assert_eq!(status(checked(GOOD).state), "Verified for SMS messaging only");
-        assert_eq!(status(checked(Said::NotOurs).state), "Verification failed");
+        assert_eq!(status(checked(&GOOD).state), "Verified for SMS messaging only");
+        assert_eq!(status(checked(&Said::NotOurs).state), "Verification failed");
         assert_eq!(status(Verification::default().state), "Not verified");
     }
 
     #[test]
     fn a40_the_number_exists_can_text_and_points_at_us_or_the_reason_is_given() {
         let found = |sms, webhook| Said::Found { sms, mms: true, webhook };
-        check(found(true, Webhook::Here), None);
-        check(found(true, Webhook::Elsewhere), Some(&format!("set its webhook at the carrier to {HERE}, then verify")));
-        check(found(false, Webhook::Here), Some("use another, then verify"));
-        check(found(false, Webhook::Elsewhere), Some("use another, then verify"));
-        check(Said::NotOurs, Some("add it there or correct `account`, then verify"));
+        let elsewhere = || Webhook::Elsewhere("https://old.example.com/sms".to_owned());
+        check(&found(true, Webhook::Here), None);
+        let points = format!(
+            "its webhook at the carrier points at https://old.example.com/sms: set it to {HERE} (HTTP POST), then \
+             verify it again"
+        );
+        check(&found(true, elsewhere()), Some(&points));
+        let no_sms = "it cannot send SMS: enable SMS for it at the carrier or use another, then verify it again";
+        check(&found(false, Webhook::Here), Some(no_sms));
+        check(&found(false, elsewhere()), Some(no_sms));
+        let absent = "the carrier does not have it on this account: add it there or correct `account`, then verify it \
+                      again";
+        check(&Said::NotOurs, Some(absent));
+    }
+
+    #[test]
+    fn a40_a_long_url_of_the_carrier_is_cut_in_the_reason() {
+        let webhook = Webhook::Elsewhere(format!("https://old.example.com/\n{}", "x".repeat(10_000)));
+        let reason = checked(&Said::Found { sms: true, mms: true, webhook }).reason.unwrap();
+        assert!(reason.len() < 400 && !reason.contains('\n'), "{reason}");
     }
 
     #[test]
     fn a40_a_number_without_mms_or_with_an_unknown_webhook_is_verified() {
-        let no_mms = checked(Said::Found { sms: true, mms: false, webhook: Webhook::Here });
+        let no_mms = checked(&Said::Found { sms: true, mms: false, webhook: Webhook::Here });
         assert_eq!((no_mms.state, no_mms.sms, no_mms.mms), (VerificationState::Verified, true, false));
-        check(Said::Found { sms: true, mms: true, webhook: Webhook::Unknown }, None);
+        check(&Said::Found { sms: true, mms: true, webhook: Webhook::Unknown }, None);
     }
 
     #[test]
@@ -161,40 +189,57 @@ mod tests {
             let (directory, support, number) = support_with(verification);
             number::of_queue(&directory, &support).contains(&number)
         };
-        assert!(numbers(checked(GOOD)));
-        assert!(!numbers(judge(&checked(GOOD), Said::NotOurs, HERE, NOW)));
-    }
-
-    #[test]
-    fn a39_without_a_response_nothing_changes_and_the_number_stays_due() {
-        for before in [Verification::default(), checked(GOOD), checked(Said::NotOurs)] {
-            assert_eq!(judge(&before, Said::Nothing, HERE, NOW + CHECK_EVERY), before);
-        }
-        assert!(due(&judge(&checked(GOOD), Said::Nothing, HERE, NOW + CHECK_EVERY), NOW + CHECK_EVERY));
+        assert!(numbers(checked(&GOOD)));
+        assert!(!numbers(checked(&Said::NotOurs)));
     }
 
     #[test]
     fn a39_verified_and_failed_numbers_are_checked_daily() {
         let almost = NOW + (CHECK_EVERY - Duration::from_millis(1));
-        for verification in [checked(GOOD), checked(Said::NotOurs)] {
-            let days = [NOW, almost, NOW + CHECK_EVERY].map(|now| due(&verification, now));
+        for verification in [checked(&GOOD), checked(&Said::NotOurs)] {
+            let days = [NOW, almost, NOW + CHECK_EVERY].map(|now| due(&verification, Some(NOW), now));
             assert_eq!(days, [false, false, true]);
         }
-        let fixed = judge(&checked(Said::NotOurs), GOOD, HERE, NOW + CHECK_EVERY);
-        assert_eq!((fixed.state, fixed.reason), (VerificationState::Verified, None));
     }
 
     #[test]
     fn a39_a_seeded_number_is_checked_immediately_and_a_new_one_on_request() {
-        let seeded =
-            Verification { state: VerificationState::Verified, sms: true, mms: true, ..Verification::default() };
-        assert!(due(&seeded, NOW));
-        assert!(!due(&Verification::default(), NOW));
+        // A document may claim that the carrier was asked elsewhere.
+        for checked_at in [None, Some(NOW)] {
+            let seeded = Verification { checked_at, ..checked(&GOOD) };
+            assert!(due(&seeded, None, NOW));
+        }
+        assert!(!due(&Verification::default(), None, NOW));
     }
 
-    /// The verification of a new number after this response.
-    fn checked(said: Said) -> Verification {
-        judge(&Verification::default(), said, HERE, NOW)
+    #[test]
+    fn r31_a_number_keeps_its_verification_within_its_account_only() {
+        let (directory, _, number) = support_with(checked(&GOOD));
+        let known = directory.numbers.get(&number);
+        assert_eq!(kept(known, "main"), checked(&GOOD));
+        assert_eq!(kept(known, "other"), Verification::default());
+        assert_eq!(kept(None, "main"), Verification::default());
+    }
+
+    #[test]
+    fn r16_r17_activation_is_required_until_a_us_number_for_calls_is_verified() {
+        let (mut directory, _, number) = support_with(checked(&GOOD));
+        assert!(!activation_required(&directory));
+        let entry = directory.numbers[&number].clone();
+        directory.numbers.clear();
+        assert!(activation_required(&directory));
+        directory.numbers.insert("+390612345678".parse().unwrap(), entry.clone());
+        directory.numbers.insert(number, Number { verification: checked(&Said::NotOurs), ..entry.clone() });
+        assert!(activation_required(&directory));
+        directory.numbers.insert(number, Number { purpose: Purpose::Chat, ..entry.clone() });
+        assert!(activation_required(&directory));
+        directory.numbers.insert(number, entry);
+        assert!(!activation_required(&directory));
+    }
+
+    /// The verification of a number after this response.
+    fn checked(said: &Said) -> Verification {
+        judge(said, HERE, NOW)
     }
 
     /// The example, with this verification for the inbound number of queue `support`.
@@ -207,14 +252,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(said: Said, expected: Option<&str>) {
+    fn check(said: &Said, expected: Option<&str>) {
         let Verification { state, reason, .. } = checked(said);
-        match expected {
-            None => assert_eq!((state, reason), (VerificationState::Verified, None)),
-            Some(part) => {
-                assert_eq!(state, VerificationState::Failed);
-                assert!(reason.as_deref().is_some_and(|reason| reason.contains(part)), "{reason:?}");
-            }
-        }
+        let state_expected = if expected.is_none() { VerificationState::Verified } else { VerificationState::Failed };
+        assert_eq!((state, reason.as_deref()), (state_expected, expected));
     }
 }

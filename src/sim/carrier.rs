@@ -13,6 +13,7 @@ mod behaviour;
 mod controls;
 pub(super) mod hooks;
 mod keypad;
+mod look_ups;
 mod media;
 mod quirk;
 mod record;
@@ -21,6 +22,7 @@ mod sends;
 mod tests;
 
 pub use self::behaviour::{Behaviour, OUTAGE_SENDS, RetryAfter};
+pub use self::look_ups::LookUpAnswer;
 pub use self::quirk::Quirk;
 pub use self::record::{CarrierRecord, Fetch, Malformed, News, Notice, Post, PostAnswer, Webhook};
 
@@ -137,6 +139,7 @@ impl Carrier {
                 behaviours: HashMap::new(),
                 gateway: None,
                 numbers: settings.numbers.iter().map(|number| (*number, NumberThere::default())).collect(),
+                look_ups: LookUpAnswer::default(),
                 inboxes: HashMap::new(),
                 arrivals: broadcast::Sender::new(ARRIVALS_MAX),
                 opted_out: HashSet::new(),
@@ -251,6 +254,8 @@ struct State {
     behaviours: HashMap<E164, Behaviour>,
     gateway: Option<SocketAddr>,
     numbers: HashMap<E164, NumberThere>,
+    /// How look-ups of numbers are answered.
+    look_ups: LookUpAnswer,
     inboxes: HashMap<E164, VecDeque<Arrived>>,
     arrivals: broadcast::Sender<(E164, Arrived)>,
     /// Pairs of (our number, phone) closed by STOP.

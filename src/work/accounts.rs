@@ -1,7 +1,7 @@
 //! The accounts with carriers, as a map that a reload replaces whole.
 
 use super::handover::Handover;
-use super::http_carrier::{HttpCarrier, HttpLink};
+use super::http_carrier::{HttpCarrier, HttpLink, LookUps};
 use crate::carrier::{Dialect, Inbox};
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
@@ -18,14 +18,17 @@ pub struct Account {
     pub report_only_until: Option<Timestamp>,
     /// Where its texts go.
     pub handover: Arc<dyn Handover>,
+    /// Look-ups of our numbers; `None` if its carrier answers none.
+    pub look_ups: Option<Arc<LookUps>>,
 }
 
 impl Account {
     /// An account whose webhooks and sends are HTTP requests in this dialect.
     pub fn http(name: &str, dialect: Arc<dyn Dialect>, link: HttpLink) -> Self {
         let name: Arc<str> = name.into();
-        let handover = HttpCarrier::new(Arc::clone(&name), Arc::<dyn Dialect>::clone(&dialect), link);
-        Self { name, inbox: Some(dialect), report_only_until: None, handover: Arc::new(handover) }
+        let handover = HttpCarrier::new(Arc::clone(&name), Arc::<dyn Dialect>::clone(&dialect), link.clone());
+        let look_ups = Some(Arc::new(LookUps::new(Arc::clone(&dialect), link)));
+        Self { name, inbox: Some(dialect), report_only_until: None, handover: Arc::new(handover), look_ups }
     }
 }
 

@@ -1,5 +1,9 @@
 //! A carrier that takes texts by HTTP requests.
 
+mod look_up;
+
+pub use look_up::{LookUps, NoAnswer};
+
 use super::handover::{HandingOver, Handover};
 use super::tokens::Tokens;
 use crate::carrier::{NoToken, Outbound, Outbox, TokenRefused};

@@ -4,6 +4,7 @@ use crate::process::{Outside, SOON, offhook, said};
 use crate::shared::{OURS, directory, on_the_phone, somebody, world};
 use offhook::config::seed;
 use offhook::directory::Document;
+use offhook::sim::carrier::LookUpAnswer;
 use serde_json::{Value, json};
 use std::process::Output;
 
@@ -14,7 +15,7 @@ const SILENT: &str = "+12065550199";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_seed_brought_is_exported_as_the_same_document() {
-    let world = world().await;
+    let world = with_second().await;
     let document = with_more(|_| {});
     world.home.write("directory.json", &document.to_string());
     assert_eq!(world.start().await.terminate().await.code(), Some(0));
@@ -35,7 +36,7 @@ async fn what_a_seed_brought_is_exported_as_the_same_document() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r38_r44_r63_what_is_edited_holds_from_when_it_is_applied() {
-    let world = world().await;
+    let world = with_second().await;
     assert_eq!(world.start().await.terminate().await.code(), Some(0));
     let edited = with_more(|document| {
         document["settings"]["custom_messages"] = json!(false);
@@ -44,7 +45,6 @@ async fn r38_r44_r63_what_is_edited_holds_from_when_it_is_applied() {
     let file = world.home.write("edited.json", &edited.to_string());
     let lines = [
         "~ settings.custom_messages: true -> false",
-        "+ numbers.+12065550104 (label \"Support B\")",
         "~ queues.support.in_call_sms: null -> false",
         "+ queues.night (name \"Night\")",
         "+ presets.en.photo (label \"Ask for a photo\")",
@@ -232,7 +232,7 @@ async fn a38_the_global_outbound_number_stays_with_a_queue_only_if_that_is_force
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a37_a_number_moved_to_another_queue_stays_with_its_call() {
-    let world = world().await;
+    let world = with_second().await;
     let gateway = world.start().await;
     let caller = on_the_phone(&world).await;
     let phone = world.carrier.phone(caller.number);
@@ -303,6 +303,38 @@ async fn etags(world: &Outside) -> Vec<String> {
         tags.push(answer.headers["etag"].to_str().unwrap().to_owned());
     }
     tags
+}
+
+/// Surroundings whose directory has [`SECOND`], in no queue, and a carrier that says nothing about numbers: a document
+/// alone verifies no number of a gateway that has a directory (R31).
+async fn with_second() -> Outside {
+    let world = world().await;
+    let mut document = directory();
+    document["numbers"][SECOND] = with_more(|_| {})["numbers"][SECOND].clone();
+    world.home.write("directory.json", &document.to_string());
+    world.carrier.set_look_ups(LookUpAnswer::Problem(500, 20_500));
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r31_a_document_verifies_no_number_of_a_gateway_that_has_a_directory() {
+    let world = world().await;
+    assert_eq!(world.start().await.terminate().await.code(), Some(0));
+    let file = world.home.write("edited.json", &with_more(|_| {}).to_string());
+    let refused = run(&world, &["apply", file.to_str().unwrap()]);
+    let why = "queues.night.inbound_numbers: +12065550104 is not verified: verify it before it is assigned to a queue";
+    assert!(refused.status.code() == Some(1) && said(&refused).contains(why), "{}", said(&refused));
+    // In no queue it is added, and is not verified.
+    let in_no_queue = with_more(|document| {
+        document["queues"]["night"]["inbound_numbers"] = json!([]);
+        document["numbers"][OURS]["verification"] = json!({ "state": "failed", "reason": "says the document" });
+    });
+    let file = world.home.write("edited.json", &in_no_queue.to_string());
+    assert_eq!(run(&world, &["apply", file.to_str().unwrap()]).status.code(), Some(0));
+    let _gateway = world.start().await;
+    let state =
+        async |number: &str| get(&world, &format!("/v1/numbers/{number}")).await["verification"]["state"].clone();
+    assert_eq!((state(SECOND).await, state(OURS).await), (json!("unverified"), json!("verified")));
 }
 
 /// The directory that most tests begin with, and in it another number, another queue, two presets and an opt-out.

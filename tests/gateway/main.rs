@@ -37,3 +37,4 @@ mod texts;
 mod unit;
 mod upgrade;
 mod usage;
+mod verify;

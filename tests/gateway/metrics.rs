@@ -52,6 +52,9 @@ async fn a57_r4_every_metric_is_listed_and_counted_and_no_label_names_a_person()
     what_is_wrong(&world).await;
     a_carrier_with_no_time(&world, &gateway).await;
     a_carrier_that_is_away(&world, &gateway).await;
+    let numbers = serde_json::json!({ "numbers": [OURS] });
+    let verified = world.client.ask("POST".parse().unwrap(), "/v1/numbers/verify", Some(&numbers)).await.unwrap();
+    assert_eq!(verified.status, 200);
     gateway.signal("HUP");
     wait_for(&gateway, "offhook_reloads_total", |reloads| reloads > 0.0).await;
 

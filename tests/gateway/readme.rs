@@ -30,7 +30,8 @@ async fn run(world: &Outside, block: String, variables: &[(&str, &str)]) -> Stri
 async fn the_first_call_of_the_readme_works_as_it_is_written() {
     let example = include_str!("../../config/directory.example.json");
     let directory: Value = serde_json::from_str(example).unwrap();
-    let world = Outside::new(CarrierSettings::default(), &directory).await;
+    let numbers = directory["numbers"].as_object().unwrap().keys().map(|number| number.parse().unwrap()).collect();
+    let world = Outside::new(CarrierSettings { numbers, ..CarrierSettings::default() }, &directory).await;
     let _gateway = world.start().await;
     let [first_call, signature] = blocks(&world).try_into().expect("a call, and a signature");
 

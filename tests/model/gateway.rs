@@ -245,7 +245,11 @@ fn answer(reply: &Reply) -> Answer {
             Answer::Started
         }
         Reply::NotStarted => Answer::NotStarted,
-        Reply::Again(_) | Reply::SeedRefused | Reply::Suspended | Reply::QuarantineReplayed(_) => {
+        Reply::Again(_)
+        | Reply::SeedRefused
+        | Reply::Verification(_)
+        | Reply::Suspended
+        | Reply::QuarantineReplayed(_) => {
             unreachable!("no story asks for it")
         }
     }

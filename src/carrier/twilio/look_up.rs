@@ -38,7 +38,7 @@ pub(super) fn result(twilio: &Twilio, number: E164, answer: &Response<Bytes>) ->
         Some(entry) => LookUp::Found(NumberFacts {
             sms: entry.capabilities.sms,
             mms: entry.capabilities.mms,
-            webhook: entry.pointing(&twilio.messages_url),
+            webhook: entry.pointing(twilio),
         }),
         None => LookUp::NotOurs,
     }
@@ -55,6 +55,7 @@ struct Entry {
     #[serde(default)]
     capabilities: Capabilities,
     sms_url: Option<String>,
+    sms_method: Option<String>,
     sms_application_sid: Option<String>,
 }
 
@@ -68,20 +69,34 @@ struct Capabilities {
 impl Entry {
     /// Where inbound messages go, as far as the number's settings show: an application's URL takes precedence over the
     /// number's, and so does that of a Messaging Service, which this resource does not contain.
-    fn pointing(&self, ours: &str) -> Pointing {
+    fn pointing(&self, twilio: &Twilio) -> Pointing {
         let set = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+        let Some(written) = self.sms_url.as_deref().filter(|_| set(&self.sms_url) && !set(&self.sms_application_sid))
+        else {
+            return Pointing::Unknown;
+        };
         // The fragment contains connection settings for Twilio, which are not part of the request.
-        let target = self.sms_url.as_deref().map(|url| url.split('#').next().unwrap_or_default());
-        // Compare normalised URLs, independent of the spelling in Twilio's console.
-        let target = target.map(|url| url.parse::<Url>().map_or_else(|_| url.to_owned(), Into::into));
-        if set(&self.sms_application_sid) || !set(&self.sms_url) {
-            Pointing::Unknown
-        } else if target.as_deref() == Some(ours) {
-            Pointing::Here
-        } else {
-            Pointing::Elsewhere
+        let target = written.split('#').next().unwrap_or_default();
+        // Compare normalised URLs, independent of the spelling in Twilio's console. Both webhook paths take messages.
+        let normal = target.parse::<Url>().map_or_else(|_| target.to_owned(), Into::into);
+        let by_get = self.sms_method.as_deref().is_some_and(|method| method.eq_ignore_ascii_case("GET"));
+        let ours = [&twilio.messages_url, &twilio.receipts_url];
+        match ours.iter().any(|ours| normal.trim_end_matches('/') == ours.as_str()) {
+            true if by_get => Pointing::Elsewhere(format!("{normal} by GET")),
+            true => Pointing::Here,
+            false => Pointing::Elsewhere(for_people(target)),
         }
     }
+}
+
+/// A URL without credentials and without the values of its query.
+fn for_people(target: &str) -> String {
+    let Ok(mut url) = target.parse::<Url>() else { return target.split('?').next().unwrap_or_default().to_owned() };
+    // Both fail only for URLs without a host, which have neither.
+    let _no_host = url.set_username("").and_then(|()| url.set_password(None));
+    let query = if url.query().is_some() { "?..." } else { "" };
+    url.set_query(None);
+    format!("{url}{query}")
 }
 
 fn failed(reason: &str, retryable: bool) -> LookUp {

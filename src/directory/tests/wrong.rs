@@ -13,7 +13,7 @@ fn json_syntax_error_has_a_place() {
         ("", "EOF while parsing a value", (1, 1)),
         ("{} {}", "trailing characters", (1, 4)),
     ] {
-        let onto = Onto { before: &Directory::default(), accounts: &[], force: false };
+        let onto = Onto { before: None, accounts: &[], force: false };
         let problems = read(text, onto).unwrap_err();
         assert_eq!(problems[0].place, Some(place), "{text}");
         expect_text(text, &[&format!("invalid JSON: {what}: correct it here or just before")]);

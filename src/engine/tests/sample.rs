@@ -9,8 +9,8 @@ use crate::machine::keys::{call_at, decode_row, encode_row, kind, part};
 use crate::machine::record::{self, Stored};
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
-    Answered, Audited, CallRow, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause, QuarantineEntry,
-    Suspension, Sweep, Timer, Usage, UsageOf,
+    Answered, Audited, CallRow, CheckedNumber, Contact, Gateway, Lane, Live, Message, Open, OptOut, Pause,
+    QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf,
 };
 use crate::model::{Change, Day, Month};
 use crate::rules::breaker::{BreakerState, Cause};
@@ -111,6 +111,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::SWEPT]) => is::<Sweep>(row),
         (Table::State, [kind::STRANGERS, ..]) => is::<LastHour>(row),
         (Table::State, [kind::CALL_TIME, ..]) => row.is_empty() && call_at(&key.bytes).is_some(),
+        (Table::State, [kind::CHECKED, ..]) => is::<CheckedNumber>(row),
         (Table::State, _) => false,
     }
 }

@@ -81,9 +81,10 @@ fn number_document(
 ) -> Value {
     let outbound = directory.queues.iter().filter(|(_, queue)| queue.outbound_numbers.contains(&number));
     let lane = view.lane(number);
+    let checked_at = view.checked_number(number, &entry.account).map(|checked| checked.at);
     let mut document = object!({ "number": number.to_string() });
     extend(&mut document, resources::number(entry));
-    document["verification"] = show::verification(&entry.verification);
+    document["verification"] = show::verification(&entry.verification, checked_at);
     document["suspended"] = show::suspension(view.suspension(&CapOwner::Number(number)).as_ref());
     document["queues"] = object!({
         "inbound": directory.owner_of(number),

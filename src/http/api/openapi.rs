@@ -13,7 +13,9 @@ mod reports;
 mod scalars;
 
 pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
-pub(super) use directory::{Number, NumberPage, Preset, PresetPage, Queue, QueuePage, Settings};
+pub(super) use directory::{
+    Number, NumberPage, Preset, PresetPage, Queue, QueuePage, Settings, VerifyAsk, VerifyResults,
+};
 pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
 pub(super) use operate::{

@@ -4,7 +4,7 @@ use super::auth::Scope;
 use super::openapi::OPENAPI;
 use super::{
     Answered, Api, ApiRequest, calls, directory, events, explain, health, lanes, me, messages, quarantine, replay,
-    reports, suspend,
+    reports, suspend, verify,
 };
 use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
@@ -101,6 +101,7 @@ routes! {
     Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
     Post "/v1/events/replay" Some(Scope::Admin) => replay::replay;
     Get "/v1/numbers" Some(Scope::Read) => directory::numbers ["limit", "cursor"];
+    Post "/v1/numbers/verify" Some(Scope::Admin) => verify::verify;
     Get "/v1/numbers/{e164}" Some(Scope::Read) => directory::number;
     Get "/v1/queues" Some(Scope::Read) => directory::queues ["limit", "cursor"];
     Get "/v1/queues/{queue_id}" Some(Scope::Read) => directory::queue;

@@ -6,7 +6,9 @@
 
 use super::put_or_delete;
 use crate::machine::event::Event;
-use crate::machine::keys::{decode_row, directory_key, part, resource_key, suspension_key, version_key, versioned};
+use crate::machine::keys::{
+    checked_key, decode_row, directory_key, part, resource_key, suspension_key, version_key, versioned,
+};
 use crate::machine::rows::Write;
 use crate::machine::state::CapOwner;
 use crate::model::{Change, Directory, Json, Language, Position, Settings, Versions};
@@ -30,6 +32,9 @@ pub(super) fn changed(event: &Event, position: Position, writes: &mut Vec<Write>
         rows(change, writes);
         let version = (!change.deletes()).then_some(&position);
         put_or_delete(writes, version_key(Some(&change.resource())), version);
+        if let Change::Number(number, None) = change {
+            writes.push(Write::Delete(checked_key(*number)));
+        }
     }
     put_or_delete(writes, version_key(None), Some(&position));
 }

@@ -1,4 +1,4 @@
-//! Changes of the directory by administrators, and of numbers' verification by carriers (R14-R32, A36-A42).
+//! Changes of the directory by administrators (R14-R29, A36-A42).
 
 use super::draft::Draft;
 use super::lane;
@@ -6,7 +6,7 @@ use crate::machine::command::Reply;
 use crate::machine::event::Event;
 use crate::machine::show;
 use crate::machine::view::{Queries, View};
-use crate::model::{Action, Actor, AuditEntry, Change, Directory, E164, Json, Number, OnlyIf, Resource, Verification};
+use crate::model::{Action, Actor, AuditEntry, Change, Directory, E164, OnlyIf, Resource};
 use crate::rules::directory::check;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::{Code, Refusal};
@@ -118,20 +118,4 @@ fn audit_entries(before: &Directory, after: &Directory, changes: &[Change]) -> V
         }
     }
     entries
-}
-
-/// Stores the verification that a carrier reported for one of our numbers. The platform is notified if its state
-/// changed (A39).
-pub(super) fn verified<V: View>(draft: &mut Draft<'_, V>, number: E164, verification: Verification) -> Reply {
-    let Some(known) = draft.directory().numbers.get(&number) else {
-        return Reply::Refused(Refusal::new(Code::NotFound, "this number is not in the directory: add it first"));
-    };
-    let changed = known.verification.state != verification.state;
-    let entry = Number { verification, ..known.clone() };
-    if changed {
-        draft.record(Event::VerificationChanged { number, entry: Json(entry) });
-    } else {
-        draft.record(Event::DirectoryChanged { changes: vec![Change::Number(number, Some(Json(entry)))] });
-    }
-    Reply::Done
 }

@@ -299,6 +299,7 @@ fn answer(reply: &Reply) -> String {
         Reply::Started { .. } => "started".to_owned(),
         Reply::NotStarted => "not started".to_owned(),
         Reply::SeedRefused => "seed refused".to_owned(),
+        Reply::Verification(verification) => format!("{:?}", verification.state).to_lowercase(),
     }
 }
 

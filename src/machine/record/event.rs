@@ -3,6 +3,7 @@
 use super::codec::{Invalid, Reader, Stored, Writer};
 use super::form::{Named, stored};
 use super::v1;
+use crate::machine::command::VerifiedNumber;
 use crate::machine::event::{CallChange, CallShown, Event, LateMessage, NumberedEvent, Replayed};
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
@@ -12,7 +13,7 @@ use crate::machine::state::{
 };
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, EventId, Json, Kind, MessageId, Number, Position,
-    RawRequest, Session, Timestamp,
+    RawRequest, Session, Timestamp, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -75,6 +76,8 @@ stored! {
         42 => StrangerAnswered { kind: Kind, answers: LastHour },
         45 => JournalLost { from: EventId, until: EventId },
         46 => Audited { actor: String, action: Action, entry: Private<AuditEntry> },
+        47 => NumberChecked { number: E164, account: String },
+        48 => NumbersVerified { results: Private<Vec<VerifiedNumber>> },
         50 => UsageCounted { of: UsageOf, usage: Usage, counters: Option<u32> },
         51 => ClosingWithoutText { call: CallId },
         56 => Suspended { owner: CapOwner, suspension: Suspension },
@@ -84,6 +87,11 @@ stored! {
             => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
         44 was { account: String, breaker: BreakerState, cause: Cause }
             => Self::AccountPaused { account, breaker, cause: Some(cause) },
+    }
+    struct VerifiedNumber {
+        number: E164,
+        state: VerificationState,
+        reason: Option<String>,
     }
     struct CallChange {
         shown: CallShown,

@@ -6,8 +6,8 @@ use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
-    Answered, Attempt, Audited, Call, CallRow, CapOwner, Contact, Ended, Gateway, Lane, Live, Medium, Message, Open,
-    OptOut, Pause, QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf,
+    Answered, Attempt, Audited, Call, CallRow, CapOwner, CheckedNumber, Contact, Ended, Gateway, Lane, Live, Medium,
+    Message, Open, OptOut, Pause, QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf,
 };
 use crate::model::{
     Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
@@ -229,6 +229,10 @@ stored! {
     enum Timer {
         0 => Lease(call: CallId),
         1 => Unknown(message: MessageId),
+    }
+    struct CheckedNumber {
+        account: String,
+        at: Timestamp,
     }
     struct Answered {
         body: [u8; 16],

@@ -2,10 +2,10 @@
 
 use super::{Queries, View};
 use crate::machine::keys::{
-    day_key, decode_row, kind, name_in, number_in, open_id, state_key, suspended, suspension_key,
+    checked_key, day_key, decode_row, kind, name_in, number_in, open_id, state_key, suspended, suspension_key,
 };
 use crate::machine::rows::Table;
-use crate::machine::state::{CapOwner, Lane, Open, Pause, Suspension};
+use crate::machine::state::{CapOwner, CheckedNumber, Lane, Open, Pause, Suspension};
 use crate::model::{E164, MessageId, Timestamp};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::rate::DayCount;
@@ -84,6 +84,17 @@ pub trait SendingQueries: Queries {
     fn pauses(&self) -> impl Iterator<Item = (E164, Pause)> {
         let pauses = self.scan(state_key(kind::PAUSE, &[]), Vec::new());
         pauses.filter_map(|(key, row)| Some((number_in(&key)?, decode_row(&row)?)))
+    }
+
+    /// Returns the last check of one of our numbers with the carrier of its account; `None` if there was none.
+    fn checked_number(&self, number: E164, account: &str) -> Option<CheckedNumber> {
+        self.typed(&checked_key(number)).filter(|checked: &CheckedNumber| checked.account == account)
+    }
+
+    /// Returns the last check of each number that was ever checked.
+    fn checked_numbers(&self) -> impl Iterator<Item = (E164, CheckedNumber)> {
+        let checked = self.scan(state_key(kind::CHECKED, &[]), Vec::new());
+        checked.filter_map(|(key, row)| Some((number_in(&key)?, decode_row(&row)?)))
     }
 
     /// Returns the state of an account's circuit breaker; `None` if the account works.

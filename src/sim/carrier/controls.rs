@@ -1,6 +1,6 @@
 //! What tests do to the carrier that the demo does not.
 
-use super::{Behaviour, Carrier, NumberThere, Post, Webhook, hooks};
+use super::{Behaviour, Carrier, LookUpAnswer, NumberThere, Post, Webhook, hooks};
 use crate::model::E164;
 use crate::sim::{TooLate, wait_until};
 use std::io;
@@ -28,6 +28,21 @@ impl Carrier {
             Some(there) => state.numbers.insert(number, there),
             None => state.numbers.remove(&number),
         };
+    }
+
+    /// Sets how look-ups of numbers are answered from the next one on.
+    pub fn set_look_ups(&self, answer: LookUpAnswer) {
+        self.core.state().look_ups = answer;
+    }
+
+    /// The numbers looked up so far, once there are `wanted`.
+    pub async fn wait_for_look_ups(&self, wanted: usize, deadline: Duration) -> Result<Vec<E164>, TooLate> {
+        wait_until(&self.core.news, deadline, (wanted, "look-ups"), || {
+            let state = self.core.state();
+            let numbers = &state.recorder.record.look_ups;
+            if numbers.len() >= wanted { Ok(numbers.clone()) } else { Err(numbers.len()) }
+        })
+        .await
     }
 
     /// Posts a webhook again, byte for byte, as a carrier may for days. It is recorded as a new entry with the same

@@ -22,6 +22,8 @@ pub struct CarrierRecord {
     pub notices: Vec<Notice>,
     /// Requests for media.
     pub fetches: Vec<Fetch>,
+    /// Numbers that were looked up.
+    pub look_ups: Vec<E164>,
     /// Entries that did not fit in the lists above.
     pub unrecorded: u64,
 }
@@ -192,6 +194,10 @@ impl Recorder {
 
     pub(super) fn fetch(&mut self, fetch: Fetch) {
         keep(&mut self.record.fetches, fetch, self.entries_max, &mut self.record.unrecorded);
+    }
+
+    pub(super) fn look_up(&mut self, number: E164) {
+        keep(&mut self.record.look_ups, number, self.entries_max, &mut self.record.unrecorded);
     }
 
     /// Records a webhook about to be posted. The index is for `answered`; `None` beyond the limit.

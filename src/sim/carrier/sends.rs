@@ -1,4 +1,4 @@
-//! The carrier's send API: `Messages.json`, and `IncomingPhoneNumbers.json` for number look-ups.
+//! The carrier's send API: `Messages.json`.
 
 use super::super::dice::SeededRng;
 use super::super::segments;
@@ -6,7 +6,7 @@ use super::super::wire::{Cut, Reply, cut_in_the_middle, read_body, reply};
 use super::behaviour::{Arrival, Ending, Fate, RetryAfter};
 use super::hooks::{self, Taken};
 use super::record::{Malformed, Post, PostAnswer};
-use super::{Arrived, CarrierCore, RECEIPTS_WAITING_MAX, now};
+use super::{Arrived, CarrierCore, RECEIPTS_WAITING_MAX, look_ups, now};
 use crate::model::E164;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,7 +33,9 @@ pub(super) async fn serve(core: &Arc<CarrierCore>, request: Request<Incoming>) -
     match (&head.method, head.uri.path().strip_prefix(&account)) {
         (&Method::POST, Some("Messages.json")) => take(core, body).await,
         (&Method::GET, Some("Messages.json")) => Ok(list(core, head.uri.query().unwrap_or_default())),
-        (&Method::GET, Some("IncomingPhoneNumbers.json")) => Ok(look_up(core, head.uri.query().unwrap_or_default())),
+        (&Method::GET, Some("IncomingPhoneNumbers.json")) => {
+            look_ups::answer(core, head.uri.query().unwrap_or_default()).await
+        }
         _ => Ok(malformed(core, StatusCode::NOT_FOUND, 20_404, "The requested resource was not found")),
     }
 }
@@ -240,24 +242,6 @@ fn list(core: &CarrierCore, query: &str) -> Reply {
     json_reply(StatusCode::OK, &json!({ "messages": messages, "page": 0, "page_size": PAGE, "next_page_uri": null }))
 }
 
-fn look_up(core: &CarrierCore, query: &str) -> Reply {
-    let wanted = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "PhoneNumber");
-    let wanted = wanted.map(|(_, number)| number.into_owned());
-    let state = core.state();
-    let ours = |number: &E164| wanted.as_ref().is_none_or(|wanted| number.to_string() == *wanted);
-    let numbers: Vec<Value> = (state.numbers.iter().filter(|(number, _)| ours(number)))
-        .map(|(number, there)| {
-            json!({
-                "phone_number": number.to_string(), "account_sid": core.settings.account_sid, "status": "in-use",
-                "origin": "twilio", "capabilities": { "sms": there.sms, "mms": there.mms, "voice": true, "fax": false },
-                "sms_url": there.sms_url.clone().unwrap_or_else(|| hooks::text_url(core)), "sms_method": "POST",
-                "sms_fallback_url": "", "sms_application_sid": "",
-            })
-        })
-        .collect();
-    json_reply(StatusCode::OK, &json!({ "incoming_phone_numbers": numbers, "page": 0, "page_size": 50 }))
-}
-
 /// Refuses a request that is not a valid send, and records it.
 fn malformed(core: &CarrierCore, status: StatusCode, code: u32, message: &str) -> Reply {
     core.state().recorder.malformed(Malformed { at: now(), status: status.as_u16(), code });
@@ -265,7 +249,7 @@ fn malformed(core: &CarrierCore, status: StatusCode, code: u32, message: &str) -
     problem(status, code, message)
 }
 
-fn too_many(retry_after: Option<RetryAfter>) -> Reply {
+pub(super) fn too_many(retry_after: Option<RetryAfter>) -> Reply {
     let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, 20_429, "Too Many Requests");
     if let Some(retry_after) = retry_after {
         answer.headers_mut().insert(RETRY_AFTER, retry_after.value());
@@ -302,7 +286,7 @@ fn refusal(code: u32) -> &'static str {
     }
 }
 
-fn json_reply(status: StatusCode, body: &Value) -> Reply {
+pub(super) fn json_reply(status: StatusCode, body: &Value) -> Reply {
     reply(status, "application/json;charset=utf-8", Bytes::from(body.to_string()))
 }
 

@@ -199,7 +199,17 @@ fn a39_a_number_whose_webhook_goes_elsewhere_is_detected() {
     };
     let url = r#""sms_url":"https://gw.example.com/carriers/main/messages#rc=5&rp=all""#;
     assert_eq!(pointing(url, r#""sms_url":"https://gw.example.com/carriers/main/messages""#), Pointing::Here);
-    assert_eq!(pointing(url, r#""sms_url":"https://demo.twilio.com/reply""#), Pointing::Elsewhere);
+    let receipts = r#""sms_url":"https://gw.example.com/carriers/main/receipts/""#;
+    assert_eq!(pointing(url, receipts), Pointing::Here);
+    let elsewhere = |written: &str| match pointing(url, &format!(r#""sms_url":"{written}""#)) {
+        Pointing::Elsewhere(found) => found,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(elsewhere("https://demo.twilio.com/reply"), "https://demo.twilio.com/reply");
+    assert_eq!(elsewhere("https://me:secret@old.example.com/sms?key=secret#rc=5"), "https://old.example.com/sms?...");
+    assert_eq!(elsewhere("nonsense?key=secret"), "nonsense");
+    let by_get = "https://gw.example.com/carriers/main/messages by GET".to_owned();
+    assert_eq!(pointing(r#""sms_method":"POST""#, r#""sms_method":"GET""#), Pointing::Elsewhere(by_get));
     assert_eq!(pointing(url, r#""sms_url":"""#), Pointing::Unknown);
     assert_eq!(pointing(r#""sms_application_sid":"""#, r#""sms_application_sid":"AP1""#), Pointing::Unknown);
 }

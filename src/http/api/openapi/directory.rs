@@ -57,8 +57,19 @@ struct Verification {
     mms: bool,
     #[schema(required)]
     reason: Option<String>,
+    /// When the carrier last answered.
     #[schema(required)]
     checked_at: Option<Time>,
+    /// Who said so; a document until the carrier was asked, null for a number that nobody has verified.
+    #[schema(required)]
+    by: Option<VerifiedBy>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum VerifiedBy {
+    Carrier,
+    Document,
 }
 
 #[derive(ToSchema)]
@@ -67,6 +78,28 @@ enum VerificationState {
     Unverified,
     Verified,
     Failed,
+}
+
+/// Numbers to verify.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct VerifyAsk {
+    #[schema(min_items = 1, max_items = 500)]
+    numbers: Vec<PhoneNumber>,
+}
+
+/// What is known of each number, in the order asked for.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct VerifyResults {
+    results: Vec<VerifyResult>,
+}
+
+#[derive(ToSchema)]
+struct VerifyResult {
+    number: PhoneNumber,
+    state: VerificationState,
+    /// Why it failed, or why the carrier did not say; what to do.
+    #[schema(required)]
+    reason: Option<String>,
 }
 
 /// The queues that use the number.

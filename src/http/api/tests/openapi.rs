@@ -3,7 +3,7 @@
 use super::operate::quarantine;
 use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
-use crate::http::api::{BODY_MAX_BYTES, calls, messages, replay, suspend};
+use crate::http::api::{BODY_MAX_BYTES, calls, messages, replay, suspend, verify};
 use crate::http::test_gateway::{Answer, TestGateway, call, signed, text};
 use crate::rules::refusal::Code;
 use serde_json::{Value, json};
@@ -72,6 +72,7 @@ fn request_schemas_have_the_fields_that_are_read() {
         ("EstimateAsk", messages::ESTIMATE_FIELDS),
         ("ReplayAsk", replay::REPLAY_FIELDS),
         ("SuspendAsk", suspend::SUSPEND_FIELDS),
+        ("VerifyAsk", verify::VERIFY_FIELDS),
     ] {
         assert_eq!(fields(schema), expected.iter().map(ToString::to_string).collect(), "{schema}");
     }
@@ -113,6 +114,9 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
     check("get", "/v1/events", world.get("/v1/events").await);
     let since = json!({ "since": "2020-01-01T00:00:00Z" });
     check("post", "/v1/events/replay", world.post("/v1/events/replay", since).await);
+    world.verify_numbers();
+    let numbers = json!({ "numbers": ["+12065550100", "+12065550999"] });
+    check("post", "/v1/numbers/verify", world.post("/v1/numbers/verify", numbers).await);
     for (path, real) in [
         ("/v1/numbers", "/v1/numbers"),
         ("/v1/numbers/{e164}", "/v1/numbers/+12065550100"),

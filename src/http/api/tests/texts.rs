@@ -47,6 +47,7 @@ fn body_of(route: &Route) -> Value {
         (_, "/v1/calls/{call_id}/messages" | "/v1/estimate") => json!({ "text": MARKER }),
         (_, path) if path.ends_with("/suspend") => json!({ "reason": "a test" }),
         (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),
+        (_, "/v1/numbers/verify") => json!({ "numbers": [SUPPORT] }),
         (_, "/v1/events/replay") => json!({ "since": "2020-01-01T00:00:00Z" }),
         (_, path) => panic!("{path}: say here what its body may be"),
     }
@@ -57,6 +58,7 @@ async fn a_token_without_texts_gets_none_by_any_route() {
     let (world, queued) = full_of_texts().await;
     let unreadable = quarantine(&world, "SM5", MARKER).await;
     let readable = quarantine(&world, "SM4", MARKER).await;
+    world.verify_numbers();
     let mut with_texts = Vec::new();
     // What deletes, and what ends the call, comes last.
     let place = |route: &Route| (route.verb.writes(), route.path.ends_with("/end"), route.verb == Verb::Delete);

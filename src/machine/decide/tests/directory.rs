@@ -1,16 +1,19 @@
 //! Directory changes during calls (R14-R32, R38, A36-A42), and contacts that expire (A18, A23).
 
-use super::steps::{end, failed_verification, go, put, refused, say, start, start_of, text, tick};
+use super::steps::{checked, end, failed_verification, go, put, refused, say, start, start_of, text, tick};
 use super::*;
 use crate::machine::keys::decode_row;
 use crate::machine::state::Audited;
+use crate::machine::view::SendingQueries;
 use crate::model::{
     Actor, Change, Expected, FailureCode, Json, Month, Number, OnlyIf, Purpose, Queue, QueueId, Resource, Verification,
-    VerificationState,
 };
 use crate::rules::refusal::Code;
+use crate::rules::verification::{Said, Webhook};
 
 const DAY: u64 = 24 * 3_600;
+
+const GOOD: Said = Said::Found { sms: true, mms: true, webhook: Webhook::Here };
 
 fn change(change: fn(&mut Directory)) -> Step {
     Step::Change(change)
@@ -44,7 +47,7 @@ fn a37_an_unassigned_or_failed_number_keeps_its_sessions_but_starts_none() {
     world.run(4, start_of("b", BOB));
     world.run(5, say("b", "x"));
     assert_eq!(world.message(2).ours, SHARED.parse().unwrap());
-    then(&mut world, 6, failed_verification(SHARED), &["done", "number.verification_changed"]);
+    then(&mut world, 6, failed_verification(SHARED), &["failed", "number.verification_changed"]);
     then(&mut world, 7, say("b", "y"), &["queued", "message.queued b custom 'y'"]);
     world.run(8, start_of("c", "+12065550144"));
     then(&mut world, 9, say("c", "x"), &["refused no_number"]);
@@ -185,17 +188,47 @@ fn r26_r28_r29_numbers_are_added_one_by_one_each_with_a_label() {
 #[test]
 fn r30_r31_a39_numbers_are_verified_in_bulk_and_only_changes_make_events() {
     let mut world = TestMachine::new(directory());
-    let verified = |state| Verification { state, sms: true, mms: true, ..Verification::default() };
     for (secs, number) in [(1, SUPPORT), (2, SALES), (3, SHARED)] {
-        let number = number.parse().unwrap();
-        let again = Command::Verified { number, verification: verified(VerificationState::Verified) };
-        then(&mut world, secs, Step::Do(again), &["done"]);
+        then(&mut world, secs, checked(number, GOOD), &["verified"]);
     }
-    then(&mut world, 4, failed_verification(SALES), &["done", "number.verification_changed"]);
-    then(&mut world, 5, failed_verification(SALES), &["done"]);
-    let number = "+12065550999".parse().unwrap();
-    let stranger = Command::Verified { number, verification: verified(VerificationState::Verified) };
-    then(&mut world, 6, Step::Do(stranger), &["refused not_found"]);
+    then(&mut world, 4, failed_verification(SALES), &["failed", "number.verification_changed"]);
+    then(&mut world, 5, failed_verification(SALES), &["failed"]);
+    then(&mut world, 6, checked(SALES, GOOD), &["verified", "number.verification_changed"]);
+    then(&mut world, 7, failed_verification("+12065550999"), &["refused not_found"]);
+    // An answer of another account's carrier says nothing about the number.
+    let (number, account) = (SALES.parse().unwrap(), "other".to_owned());
+    let other = Command::NumberChecked { number, account, said: GOOD, address: String::new() };
+    then(&mut world, 8, Step::Do(other), &["refused not_found"]);
+}
+
+#[test]
+fn a39_a_check_that_changes_nothing_makes_no_new_version() {
+    let mut world = TestMachine::new(directory());
+    let number = SUPPORT.parse().unwrap();
+    let version = |world: &TestMachine| world.directory.versions.of(&Resource::Number(number));
+    let checked_at = |world: &TestMachine| world.checked_number(number, "main").map(|checked| checked.at);
+    let (before, whole) = (version(&world), world.directory.versions.directory);
+    assert_eq!(checked_at(&world), None);
+    for secs in [1, 90_000] {
+        world.run(secs, checked(SUPPORT, GOOD));
+        assert_eq!((version(&world), world.directory.versions.directory), (before, whole));
+        assert_eq!(checked_at(&world), Some(world.now));
+    }
+    // Something else is known of it: a new version, and nothing for the platform.
+    let no_mms = Said::Found { sms: true, mms: false, webhook: Webhook::Here };
+    then(&mut world, 180_000, checked(SUPPORT, no_mms), &["verified"]);
+    assert!(version(&world) > before && !world.directory.numbers[&number].verification.mms);
+    // A number that is added again was not checked yet.
+    world.run(180_001, change(|directory| drop(directory.numbers.remove(&SALES.parse().unwrap()))));
+    world.run(
+        180_002,
+        change(|directory| {
+            (queue(directory, "support").inbound_numbers, queue(directory, "support").default_outbound) =
+                Default::default();
+            directory.numbers.remove(&SUPPORT.parse().unwrap());
+        }),
+    );
+    assert_eq!(checked_at(&world), None);
 }
 
 #[test]

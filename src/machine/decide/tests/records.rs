@@ -2,8 +2,9 @@
 
 use super::invariants::holds;
 use super::steps::{
-    delivered, end, erase, failed_verification, gap, go, inbound, later, lost, photo, put, refused, replay_quarantined,
-    replayed, resume, say, say_with_key, send, sent, start, start_of, suspend, text, tick, unknown,
+    answered_verification, delivered, end, erase, failed_verification, gap, go, inbound, later, lost, photo, put,
+    refused, replay_quarantined, replayed, resume, say, say_with_key, send, sent, start, start_of, suspend, text, tick,
+    unknown,
 };
 use super::*;
 use crate::machine::command::Content;
@@ -109,6 +110,7 @@ pub(super) fn everything() -> TestMachine {
     world.run(802, gap("main", 1..7));
     world.run(803, replayed("main", 1..7));
     world.run(804, lost(3..5));
+    world.run(804, answered_verification(SHARED));
     let account = || CapOwner::Account("main".to_owned());
     world.run(805, suspend(CapOwner::Number(SHARED.parse().unwrap()), Some(900)));
     world.run(806, suspend(account(), None));

@@ -1,14 +1,15 @@
 //! The steps of a story.
 
 use super::{ANN, START, TestMachine};
-use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Suspend};
+use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Suspend, VerifiedNumber};
 use crate::machine::event::Replayed;
 use crate::machine::fingerprint::ErasureKey;
 use crate::machine::state::CapOwner;
 use crate::model::{
     Actor, Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
-    Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, Verification, VerificationState,
+    Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, VerificationState,
 };
+use crate::rules::verification::Said;
 use std::ops::Range;
 
 /// One step. Outbound messages are referred to by their order in the story, from 1.
@@ -177,12 +178,21 @@ pub(super) fn end(call: &str) -> Step {
 
 /// The carrier no longer knows one of our numbers (A39).
 pub(super) fn failed_verification(number: &str) -> Step {
-    let verification = Verification {
-        state: VerificationState::Failed,
-        reason: Some("the carrier does not know it".to_owned()),
-        ..Verification::default()
-    };
-    Step::Do(Command::Verified { number: number.parse::<E164>().unwrap(), verification })
+    checked(number, Said::NotOurs)
+}
+
+/// The carrier answers about one of our numbers.
+pub(super) fn checked(number: &str, said: Said) -> Step {
+    let (number, account) = (number.parse::<E164>().unwrap(), "main".to_owned());
+    let address = "https://sms.example.com/carriers/main/messages".to_owned();
+    Step::Do(Command::NumberChecked { number, account, said, address })
+}
+
+/// An administrator's request to verify a number was answered.
+pub(super) fn answered_verification(number: &str) -> Step {
+    let (number, reason) = (number.parse().unwrap(), Some("it is not one of our numbers".to_owned()));
+    let results = vec![VerifiedNumber { number, state: VerificationState::Failed, reason }];
+    Step::Do(Command::NumbersVerified { results, key: None, by: Actor { name: "adapter".to_owned() } })
 }
 
 /// An inbound text.
