@@ -121,7 +121,7 @@ fn a72_each_changed_resource_has_an_entry_in_the_audit_that_names_who_changed_it
 }
 
 #[test]
-fn a_conditional_change_is_refused_with_the_current_version_unless_its_condition_holds() {
+fn a_failed_condition_is_refused_with_the_current_version() {
     let mut world = TestMachine::new(directory());
     let sales: QueueId = "sales".to_owned().try_into().unwrap();
     let mut put = |name: &str, expected: Expected| {
