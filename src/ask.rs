@@ -3,6 +3,7 @@
 //! A command finds the gateway by its configuration file alone: the door's address, its TLS settings, and a token with
 //! the needed scope.
 
+pub mod directory;
 pub mod doctor;
 pub mod explain;
 pub mod quarantine;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::http::api::{Scope, Token};
 use crate::net::{Client, ClientBounds, ClientFiles, NoClient, SendFailed, TlsProblem};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -87,9 +88,16 @@ pub enum QueryFailed {
     /// The terminal cannot be used.
     #[error("the terminal cannot be used: {0}")]
     Terminal(String),
-    /// The gateway refused the request; this is the refusal's detail.
+    /// The gateway refused the request; these are the details, one per line.
     #[error("{0}")]
     Refused(String),
+}
+
+/// A response that is no refusal, or the refusal of something that does not exist.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    document: Value,
 }
 
 /// How to reach the platform door of a running gateway.
@@ -103,21 +111,28 @@ pub struct Door<'a> {
 impl Platform {
     /// A client that uses the first token with the scope.
     pub fn of(door: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
+        let bounds =
+            ClientBounds { total: ANSWERED_WITHIN, answer_max_bytes: ANSWER_MAX_BYTES, ..ClientBounds::default() };
+        Self::within(door, scope, bounds)
+    }
+
+    fn within(door: &Door<'_>, scope: Scope, bounds: ClientBounds) -> Result<Self, QueryFailed> {
         let found = door.config.tokens.iter().find(|token| token.scopes.contains(&scope));
-        Self::with(door, found.ok_or(QueryFailed::NoToken(scope.label()))?.clone())
+        Self::with(door, found.ok_or(QueryFailed::NoToken(scope.label()))?.clone(), bounds)
     }
 
     /// A client that uses the first token with the scope that may read texts.
     pub fn with_texts(door: &Door<'_>, scope: Scope) -> Result<Self, QueryFailed> {
         let found = door.config.tokens.iter().find(|token| token.texts && token.scopes.contains(&scope));
-        Self::with(door, found.ok_or(QueryFailed::NoTokenWithTexts(scope.label()))?.clone())
-    }
-
-    fn with(Door { config, client_files }: &Door<'_>, token: Token) -> Result<Self, QueryFailed> {
-        let door = config.listen.of(crate::observe::Door::Platform);
-        let address = reachable_address(door.address).ok_or(QueryFailed::NoPort)?;
+        let token = found.ok_or(QueryFailed::NoTokenWithTexts(scope.label()))?.clone();
         let bounds =
             ClientBounds { total: ANSWERED_WITHIN, answer_max_bytes: ANSWER_MAX_BYTES, ..ClientBounds::default() };
+        Self::with(door, token, bounds)
+    }
+
+    fn with(Door { config, client_files }: &Door<'_>, token: Token, bounds: ClientBounds) -> Result<Self, QueryFailed> {
+        let door = config.listen.of(crate::observe::Door::Platform);
+        let address = reachable_address(door.address).ok_or(QueryFailed::NoPort)?;
         let (scheme, client) = match &door.tls {
             None => ("http", Client::new(bounds)),
             Some(tls) => {
@@ -147,6 +162,18 @@ impl Platform {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, QueryFailed> {
+        let answer = self.exchange(method, path, None, body).await?;
+        if answer.status.is_success() { Ok(answer.document) } else { Err(refused(&answer.document)) }
+    }
+
+    /// Sends a request with one more header; the answer may be a 404.
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        header: Option<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<Answer, QueryFailed> {
         let origin = || self.origin.clone();
         let mut bearer = HeaderValue::try_from([b"Bearer ", self.token.secret.expose()].concat())
             .expect("a token of the configuration is visible ASCII");
@@ -157,7 +184,8 @@ impl Platform {
             .header(AUTHORIZATION, bearer)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
-        let request = request.expect("an address and a path make a URL");
+        let mut request = request.expect("an address and a path make a URL");
+        request.headers_mut().extend(header);
         let answer = self.client.send(request).await.map_err(|failed| match failed {
             SendFailed::NeverWritten(why) => QueryFailed::NotRunning { origin: origin(), why },
             SendFailed::Unanswered(why) => QueryFailed::NoAnswer { origin: origin(), why },
@@ -166,15 +194,25 @@ impl Platform {
             origin: origin(),
             why: format!("status {}, not JSON", answer.status),
         })?;
-        match (answer.status, document["detail"].as_str()) {
-            (status, _) if status.is_success() => Ok(document),
+        match (answer.status, document["detail"].is_string()) {
+            (status, is_problem) if status.is_success() || (status == StatusCode::NOT_FOUND && is_problem) => {
+                Ok(Answer { status, headers: answer.headers, document })
+            }
             (StatusCode::UNAUTHORIZED, _) => {
                 Err(QueryFailed::Unauthorized { origin: origin(), token: self.token.name.clone() })
             }
-            (_, Some(detail)) => Err(QueryFailed::Refused(detail.to_owned())),
-            (status, None) => Err(QueryFailed::NoAnswer { origin: origin(), why: format!("status {status}") }),
+            (_, true) => Err(refused(&document)),
+            (status, false) => Err(QueryFailed::NoAnswer { origin: origin(), why: format!("status {status}") }),
         }
     }
+}
+
+/// A problem as an error: the details of its `errors`, or else its own.
+fn refused(problem: &Value) -> QueryFailed {
+    let errors = problem["errors"].as_array().into_iter().flatten();
+    let details: Vec<_> = errors.filter_map(|error| error["detail"].as_str()).collect();
+    let own = problem["detail"].as_str().unwrap_or_default();
+    QueryFailed::Refused(if details.is_empty() { own.to_owned() } else { details.join("\n") })
 }
 
 /// The address at which a listener bound to `listens` is reachable from this machine; `None` for port 0.

@@ -179,6 +179,11 @@ fn name<'a>(section: &'a Section<'_>, taken: &[&str], reading: &mut Reading<'_>)
 }
 
 impl Config {
+    /// The names of the configured accounts.
+    pub fn account_names(&self) -> Vec<String> {
+        self.accounts.iter().map(|account| account.name.clone()).collect()
+    }
+
     /// What would run, in a few lines, without secrets. Warnings are in [`Config::warnings`].
     pub fn summary(&self) -> String {
         let mut text = format!("data in {}\n", self.data_dir.display());

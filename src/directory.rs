@@ -9,6 +9,7 @@
 //! carrier is asked about it all the same.
 
 mod differences;
+mod known;
 mod opt_outs;
 pub mod render;
 mod resources;
@@ -16,15 +17,16 @@ mod resources;
 mod tests;
 
 pub use differences::Differences;
+pub use known::{Applied, Exported, Known};
+pub use opt_outs::block;
 
-use crate::journal::FRAME_BYTES_MAX;
+use crate::journal::{BODIES_MAX, FRAME_BYTES_MAX};
 use crate::json::{Fields, Findings, Problem, parse};
 use crate::machine::keys::encode_row;
 use crate::model::{Change, Directory, E164};
 use crate::rules;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Code;
-use opt_outs::OPT_OUTS_MAX;
 
 /// The content of a document.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -47,45 +49,74 @@ pub struct Onto<'a> {
     pub force: bool,
 }
 
-/// The largest document that is read. An export takes about 480 bytes per number, so seventeen thousand numbers fit,
-/// or twenty-six thousand without whitespace.
-pub const DOCUMENT_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The largest document that is read. An export takes about 480 bytes per number.
+pub const DOCUMENT_MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// A directory is journaled as one frame, with all fields of each resource, however short the document is. The rest
-/// of the frame is for opt-outs, whose records are about as long as their JSON, or for the ids of deleted resources.
-const RECORD_MAX_BYTES: usize = FRAME_BYTES_MAX - DOCUMENT_MAX_BYTES;
+/// The changes of a document are journaled as one frame, with all fields of each resource, however short the document
+/// is. The rest of the frame is for opt-outs, and for who changed what.
+const CHANGES_MAX_BYTES: usize = FRAME_BYTES_MAX / 2;
 
-/// Parses and checks a document. On failure returns all its problems, in the order in which they were found.
+/// Maximum number of opt-outs that are added at once: each takes one of the frame's bodies, whose number is limited.
+const OPT_OUTS_MAX: usize = BODIES_MAX;
+
+/// Parses and checks a document. On failure returns all its problems, in the order in which they were found, with their
+/// lines and columns.
 pub fn read(text: &str, onto: Onto<'_>) -> Result<Document, Vec<Problem>> {
-    let findings = Findings::of("the document");
-    let tree = parse(text.as_bytes(), &findings).map_err(|error| vec![Problem::syntax(&error)])?;
-    let root = Fields::root(&tree, &findings);
+    checked(text.as_bytes(), onto, |findings| findings.problems_in(text))
+}
 
+/// The same for a request's body; the problems have no lines and columns, which would take a second pass over it.
+pub fn read_body(body: &[u8], onto: Onto<'_>) -> Result<Document, Vec<Problem>> {
+    checked(body, onto, Findings::problems)
+}
+
+fn checked(
+    text: &[u8],
+    onto: Onto<'_>,
+    problems: impl FnOnce(Findings) -> Vec<Problem>,
+) -> Result<Document, Vec<Problem>> {
+    let findings = Findings::of("the document");
+    let document = parse_document(text, onto.before, &findings)?;
+    let directory = &document.directory;
+    let nothing = Directory::default();
+    let before = onto.before.unwrap_or(&nothing);
+    fits(before, directory, &findings);
+    let mut violations = rules::directory::check(before, directory, onto.force);
+    violations.extend(rules::directory::check_accounts(directory, onto.accounts));
+    violations.into_iter().for_each(|violation| findings.violation(violation));
+    let problems = problems(findings);
+    if problems.is_empty() { Ok(document) } else { Err(problems) }
+}
+
+/// Parses a document. Values that cannot be read are recorded and replaced by their defaults.
+fn parse_document(text: &[u8], before: Option<&Directory>, findings: &Findings) -> Result<Document, Vec<Problem>> {
+    let tree = parse(text, findings).map_err(|error| vec![Problem::syntax(&error)])?;
+    let root = Fields::root(&tree, findings);
     let directory = Directory::new(
         resources::settings(&root.section("settings")),
-        resources::numbers(&root.section("numbers"), onto.before.map(|before| &before.numbers)),
+        resources::numbers(&root.section("numbers"), before.map(|before| &before.numbers)),
         resources::queues(&root.section("queues")),
         resources::presets(&root.section("presets")),
         resources::accounts(&root.section("accounts")),
     );
     let opt_outs = opt_outs::opt_outs(&root);
     root.no_other_fields(&[]);
-    fits(&directory, &findings);
-    let nothing = Directory::default();
-    let mut violations = rules::directory::check(onto.before.unwrap_or(&nothing), &directory, onto.force);
-    violations.extend(rules::directory::check_accounts(&directory, onto.accounts));
-    violations.into_iter().for_each(|violation| findings.violation(violation));
+    Ok(Document { directory, opt_outs })
+}
 
-    let problems = findings.problems_in(text);
-    if problems.is_empty() { Ok(Document { directory, opt_outs }) } else { Err(problems) }
+/// Why a document cannot be loaded as a seed, which is one frame, with the fix.
+pub fn too_many_opt_outs(document: &Document) -> Option<String> {
+    let people = document.opt_outs.len();
+    (people > OPT_OUTS_MAX).then(|| {
+        format!(
+            "`opt_outs` has {people} numbers: keep {OPT_OUTS_MAX} here, and add the others afterwards with `offhook \
+             directory apply`"
+        )
+    })
 }
 
 /// Why a rendered document could not be read back, with the fix.
-pub fn too_large(text: &str, document: &Document) -> Option<String> {
-    let people = document.opt_outs.len();
-    if people > OPT_OUTS_MAX {
-        return Some(format!("it has {people} opt-outs; the maximum is {OPT_OUTS_MAX}: remove the others from it"));
-    }
+fn too_large(text: &str) -> Option<String> {
     let bytes = text.len();
     (bytes > DOCUMENT_MAX_BYTES).then(|| {
         format!(
@@ -94,12 +125,12 @@ pub fn too_large(text: &str, document: &Document) -> Option<String> {
     })
 }
 
-fn fits(directory: &Directory, findings: &Findings) {
-    let record = encode_row(&Change::all_of(directory)).len();
-    if record > RECORD_MAX_BYTES {
+fn fits(before: &Directory, after: &Directory, findings: &Findings) {
+    let changes = encode_row(&Change::from_to(before, after)).len();
+    if changes > CHANGES_MAX_BYTES {
         let problem = format!(
-            "is {record} bytes with every field of its resources; the maximum is {RECORD_MAX_BYTES}: remove numbers, \
-             queues or presets"
+            "changes {changes} bytes, counting every field of the resources that it changes; the maximum at once is \
+             {CHANGES_MAX_BYTES}: apply it in parts, first with some of its numbers, queues or presets, then with all"
         );
         findings.note("", Code::BodyTooLarge, &problem);
     }

@@ -58,6 +58,13 @@ pub struct Record {
     pub bodies: Vec<Vec<u8>>,
 }
 
+impl Record {
+    /// Whether it fits into a frame: at most [`FRAME_BYTES_MAX`] and [`BODIES_MAX`].
+    pub fn fits(&self) -> bool {
+        frame::bytes_of(self).is_some()
+    }
+}
+
 /// A frame read from the journal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {

@@ -22,5 +22,5 @@ pub mod state;
 pub mod urgency;
 pub mod view;
 
-pub use decide::{Decision, answered, decide, shown};
+pub use decide::{Decision, answered, decide, document_changed, shown};
 pub use private::Private;

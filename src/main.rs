@@ -16,7 +16,7 @@ use offhook::ask::doctor::examine;
 use offhook::ask::explain::explain;
 use offhook::ask::replay::{Replay, replay};
 use offhook::ask::top::top;
-use offhook::ask::{Door, QueryFailed};
+use offhook::ask::{self, Door, QueryFailed};
 use offhook::config::{self, advice, seed};
 use offhook::daemon::{directory, erase, evidence, loss, preflight, private};
 use offhook::demo;
@@ -63,7 +63,7 @@ fn check(file: &Path, seed_file: Option<&Path>) -> ExitCode {
     let mut problems = Vec::new();
     let config = config::load(file).map_err(|wrong| problems.push(wrong.to_string())).ok();
     let accounts = match &config {
-        Some(config) => Some(config.accounts.iter().map(|account| account.name.clone()).collect()),
+        Some(config) => Some(config.account_names()),
         None => config::account_names(file),
     };
     let seed = seed_file.zip(accounts).map(|(seed_file, accounts)| seed::load(seed_file, &accounts));
@@ -106,12 +106,19 @@ fn directory(command: &DirectoryCommand) -> ExitCode {
     })
 }
 
+/// A stopped gateway's data is opened; a running one is asked.
 fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std::error::Error>> {
     observe::logging(LogFormat::Text, "warn")?;
     observe::panics();
     match command {
-        DirectoryCommand::Export { config } => {
-            let exported = directory::export(&config::load(config)?)?;
+        DirectoryCommand::Export { config, client } => {
+            let config = config::load(config)?;
+            let exported = match directory::export(&config) {
+                Err(held @ directory::DirectoryFailed::Running { .. }) => {
+                    running(&config, client, &held, async |door| ask::directory::export(door).await)?
+                }
+                exported => exported?,
+            };
             // A truncated document is useless, so a closed pipe or a full disk is an error here.
             let mut out = std::io::stdout().lock();
             out.write_all(exported.document.as_bytes()).and_then(|()| out.flush())?;
@@ -120,8 +127,14 @@ fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std
             }
             Ok(ExitCode::SUCCESS)
         }
-        DirectoryCommand::Diff { config, document } => {
-            let (differences, forced) = directory::diff(&config::load(config)?, document)?;
+        DirectoryCommand::Diff { config, client, document } => {
+            let config = config::load(config)?;
+            let (differences, forced) = match directory::diff(&config, document) {
+                Err(held @ directory::DirectoryFailed::Running { .. }) => {
+                    running(&config, client, &held, async |door| ask::directory::diff(door, document).await)?
+                }
+                differences => differences?,
+            };
             say(&differences.to_string());
             if forced {
                 say("a queue uses the global outbound number: `apply` needs --force\n");
@@ -131,8 +144,14 @@ fn directory_command(command: &DirectoryCommand) -> Result<ExitCode, Box<dyn std
             }
             Ok(ExitCode::from(u8::from(!differences.is_empty())))
         }
-        DirectoryCommand::Apply { config, document, force } => {
-            let applied = directory::apply(&config::load(config)?, document, *force)?;
+        DirectoryCommand::Apply { config, client, document, force } => {
+            let config = config::load(config)?;
+            let applied = match directory::apply(&config, document, *force) {
+                Err(held @ directory::DirectoryFailed::Running { .. }) => {
+                    running(&config, client, &held, async |door| ask::directory::apply(door, document, *force).await)?
+                }
+                applied => applied?,
+            };
             say(&applied.differences.to_string());
             match applied.position {
                 Some(position) => say(&format!("applied at position {}\n", position.0)),
@@ -159,6 +178,23 @@ fn quarantine(command: QuarantineCommand) -> ExitCode {
             ask(&config, &client, async |door| quarantine::discard(door, id).await)
         }
     }
+}
+
+/// Asks the gateway that holds the data; `held` says which process that is.
+fn running<T>(
+    config: &config::Config,
+    client: &ClientCertificate,
+    held: &directory::DirectoryFailed,
+    query: impl AsyncFnOnce(&Door<'_>) -> Result<T, ask::directory::DirectoryFailed>,
+) -> Result<T, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let door = Door { config, client_files: client.files() };
+    runtime.block_on(query(&door)).map_err(|failed| match failed {
+        ask::directory::DirectoryFailed::Query(failed @ QueryFailed::NotRunning { .. }) => {
+            format!("{held}, but {failed}").into()
+        }
+        failed => failed.into(),
+    })
 }
 
 /// Queries the running gateway of a configuration, and prints its answer.

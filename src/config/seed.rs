@@ -17,7 +17,11 @@ use std::path::Path;
 
 /// Reads and validates a file for a gateway without a directory. `accounts` are the names of the configured accounts.
 pub fn load(file: &Path, accounts: &[String]) -> Result<Document, Problems> {
-    load_onto(file, Onto { before: None, accounts, force: false })
+    let document = load_onto(file, Onto { before: None, accounts, force: false })?;
+    match directory::too_many_opt_outs(&document) {
+        Some(why) => Err(Problems::of_file(file, why)),
+        None => Ok(document),
+    }
 }
 
 /// Reads and validates a file for a gateway that may have a directory.
@@ -80,7 +84,7 @@ mod tests {
             )
         };
         assert_eq!(problem(b"\xff"), ": is not UTF-8 in line 1: save it as UTF-8");
-        assert_eq!(problem(&vec![b' '; DOCUMENT_MAX_BYTES + 1]), unreadable("larger than 8388608 bytes"));
+        assert_eq!(problem(&vec![b' '; DOCUMENT_MAX_BYTES + 1]), unreadable("larger than 67108864 bytes"));
         std::fs::write(&file, EXAMPLE).unwrap();
         assert_eq!(load(&file, &["main".to_owned()]), read(EXAMPLE, &["main".to_owned()]));
     }

@@ -6,13 +6,11 @@
 
 use super::open::{self, OpenFailed};
 use crate::config::{Config, Problems, seed};
-use crate::directory::{self, Differences, Document, Onto};
+use crate::directory::{Applied, Differences, Document, Exported, Known};
 use crate::engine::{Core, EngineFailed};
 use crate::journal::{Lock, LockFailed};
-use crate::machine::command::{Command, Reply};
-use crate::machine::view::{PeopleQueries, Queries};
-use crate::model::{Actor, Change, Directory, Position};
-use crate::rules;
+use crate::machine::command::{ApplyDocument, Command, Reply};
+use crate::model::Actor;
 use std::path::{Path, PathBuf};
 
 /// People listed by one command. Events about their calls go into the same frame, which has space for some tens of
@@ -22,9 +20,9 @@ const LISTED_AT_ONCE: usize = 10_000;
 /// The directory was not exported, compared or applied. Nothing was changed, unless the error says so.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryFailed {
-    /// The gateway is running.
+    /// The gateway is running, so it has to be asked.
     #[error(
-        "{} is in use by {}: a running gateway locks its directory: stop it first, and start it again afterwards",
+        "{} is in use by {}",
         data_dir.display(),
         pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
     )]
@@ -54,49 +52,17 @@ pub enum DirectoryFailed {
     Unfinished(EngineFailed),
 }
 
-/// The result of applying a document.
-pub struct Applied {
-    /// The changes.
-    pub differences: Differences,
-    /// The journal's last position with the changes; `None` if nothing changed.
-    pub position: Option<Position>,
-}
-
-/// A directory as a document.
-pub struct Exported {
-    /// JSON, in lines.
-    pub document: String,
-    /// Why it cannot be loaded as it is, here or elsewhere, for a person.
-    pub warnings: Vec<String>,
-}
-
 /// Exports the directory as a document.
 pub fn export(config: &Config) -> Result<Exported, DirectoryFailed> {
-    let Some(Known { document: known, erased, .. }) = look(config)?.filter(|known| known.has_directory) else {
-        return Err(DirectoryFailed::NoDirectory(config.data_dir.clone()));
-    };
-    let document = format!("{:#}\n", directory::render::document(&known));
-    let too_large = directory::too_large(&document, &known);
-    let too_large = too_large.map(|why| format!("this document cannot be applied as it is: {why}"));
-    // A queue keeps a number whose verification failed later (A39), or that was assigned by force (A38).
-    let elsewhere = rules::directory::check(&Directory::default(), &known.directory, false);
-    let elsewhere = elsewhere.iter().map(|breach| format!("a new gateway would reject this document: {breach}"));
-    let erased = (erased > 0).then(|| {
-        format!(
-            "{erased} opt-outs belong to erased people and have no number in this document: this gateway still keeps \
-             them, but another gateway does not get them from it"
-        )
-    });
-    let warnings = too_large.into_iter().chain(elsewhere).chain(erased).collect();
-    Ok(Exported { document, warnings })
+    let known = look(config)?.filter(|known| known.has_directory);
+    Ok(known.ok_or_else(|| DirectoryFailed::NoDirectory(config.data_dir.clone()))?.export())
 }
 
 /// The changes that `apply` would make, and whether it needs `force` (A38). Changes nothing.
 pub fn diff(config: &Config, document: &Path) -> Result<(Differences, bool), DirectoryFailed> {
     let known = look(config)?.unwrap_or_default();
-    let after = known.read(document, config, true)?;
-    let unforced = rules::directory::check(&known.document.directory, &after.directory, false);
-    Ok((known.differences(&after), !unforced.is_empty()))
+    let after = seed::load_onto(document, known.onto(&config.account_names(), true))?;
+    Ok((known.differences(&after), known.needs_force(&after)))
 }
 
 /// Applies the document to the directory, and adds its opt-outs. `force` permits assigning the global outbound number
@@ -113,23 +79,19 @@ pub fn apply(config: &Config, document: &Path, force: bool) -> Result<Applied, D
 }
 
 fn change(core: &mut Core, config: &Config, document: &Path, force: bool) -> Result<Applied, DirectoryFailed> {
-    let known = Known::of(core)?;
-    let after = known.read(document, config, force)?;
+    let known = known(core)?;
+    let after = seed::load_onto(document, known.onto(&config.account_names(), force))?;
     let differences = known.differences(&after);
     if differences.is_empty() {
         return Ok(Applied { differences, position: None });
     }
-    let Document { directory, opt_outs } = after;
-    if known.has_directory {
-        let changes = Change::from_to(&known.document.directory, &directory);
-        commit(core, Command::ChangeDirectory { changes, force, only_if: None, by: Actor::command_line() })?;
-    } else {
-        // People may have said STOP before there was a directory, so opt-outs must be added: loading them as a seed
-        // would replace them.
-        commit(core, Command::Seed { directory: Box::new(directory), opt_outs: Vec::new() })?;
-    }
-    for people in opt_outs.chunks(LISTED_AT_ONCE) {
-        commit(core, Command::ListOptOuts(people.to_vec()))?;
+    let Document { directory, mut opt_outs } = after;
+    let rest = opt_outs.split_off(LISTED_AT_ONCE.min(opt_outs.len()));
+    let by = Actor::command_line();
+    let document = ApplyDocument { directory, opt_outs, force, expected: None, by: by.clone() };
+    commit(core, Command::ApplyDocument(Box::new(document)))?;
+    for people in rest.chunks(LISTED_AT_ONCE) {
+        commit(core, Command::ListOptOuts { listed: people.to_vec(), by: by.clone() })?;
     }
     Ok(Applied { differences, position: Some(core.follow().committed()) })
 }
@@ -142,36 +104,8 @@ fn commit(core: &mut Core, command: Command) -> Result<(), DirectoryFailed> {
     }
 }
 
-/// The state of a gateway.
-#[derive(Default)]
-struct Known {
-    has_directory: bool,
-    document: Document,
-    /// Opt-outs of erased people, which are in no document.
-    erased: usize,
-}
-
-impl Known {
-    fn of(core: &Core) -> Result<Self, OpenFailed> {
-        let reads = core.reads();
-        let directory = Directory::clone(&reads.directory());
-        let (has_directory, opt_outs, erased) = reads.ask(|view| {
-            let opt_outs = view.opt_outs().map(|(number, known)| (number, known.block)).collect();
-            (view.has_directory(), opt_outs, view.erased_opt_outs())
-        })?;
-        Ok(Self { has_directory, document: Document { directory, opt_outs }, erased })
-    }
-
-    /// Reads and checks a document that is to replace this.
-    fn read(&self, file: &Path, config: &Config, force: bool) -> Result<Document, Problems> {
-        let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-        let before = self.has_directory.then_some(&self.document.directory);
-        seed::load_onto(file, Onto { before, accounts: &accounts, force })
-    }
-
-    fn differences(&self, after: &Document) -> Differences {
-        Differences::between(self.has_directory, &self.document, after)
-    }
+fn known(core: &Core) -> Result<Known, OpenFailed> {
+    Ok(core.reads().ask(|view| Known::of(view))?)
 }
 
 /// The state of a stopped gateway; `None` if none ever ran here, and then nothing is created.
@@ -180,7 +114,7 @@ fn look(config: &Config) -> Result<Option<Known>, DirectoryFailed> {
         return Ok(None);
     }
     let (_lock, core) = recover(config)?;
-    let known = Known::of(&core)?;
+    let known = known(&core)?;
     core.close().map_err(OpenFailed::from)?;
     Ok(Some(known))
 }

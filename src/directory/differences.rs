@@ -3,7 +3,7 @@
 use super::Document;
 use super::render::{self, reach};
 use crate::rules::opt_out::union;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -12,7 +12,7 @@ use std::fmt;
 pub struct Differences {
     /// There was no directory before.
     first: bool,
-    lines: Vec<String>,
+    changes: Vec<ResourceChange>,
     /// People who are newly blocked.
     added: usize,
     /// People whose block is extended.
@@ -21,63 +21,123 @@ pub struct Differences {
     staying: usize,
 }
 
+/// What becomes of a resource or of an opt-out.
+#[derive(PartialEq, Eq)]
+struct ResourceChange {
+    /// The section of the document.
+    section: &'static str,
+    /// Its key there; for presets language and id. The settings have no key.
+    id: Option<String>,
+    kind: ChangeKind,
+    /// The label or name of a created resource.
+    label: Option<Value>,
+    /// Fields that differ. A created opt-out has those of its extent, other created resources have none here.
+    fields: Vec<FieldChange>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ChangeKind {
+    Created,
+    Changed,
+    Deleted,
+}
+
+impl ChangeKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Changed => "changed",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// A field that differs. One that exists on one side only, such as the text of a language, has no value on the other.
+#[derive(PartialEq, Eq)]
+struct FieldChange {
+    /// Its path in the resource, like `closing.texts.en`.
+    field: String,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
 impl Differences {
     /// The changes from `before` to `after`.
     pub fn between(has_directory: bool, before: &Document, after: &Document) -> Self {
-        let mut differences = Self { first: !has_directory, lines: Vec::new(), added: 0, widened: 0, staying: 0 };
-        let (was, is) = (render::document(before), render::document(after));
-        differences.fields("settings", &was["settings"], &is["settings"]);
+        let mut differences = Self { first: !has_directory, changes: Vec::new(), added: 0, widened: 0, staying: 0 };
+        let (was, is) = (render::directory(&before.directory), render::directory(&after.directory));
+        differences.changed("settings", None, &was["settings"], &is["settings"]);
         for section in ["numbers", "queues"] {
-            differences.resources(section, was[section].as_object(), is[section].as_object());
+            differences.resources(section, "", was[section].as_object(), is[section].as_object());
         }
         let languages = both(was["presets"].as_object(), is["presets"].as_object());
         for (language, was, is) in languages {
             let presets = |of: Option<&'_ Value>| of.and_then(Value::as_object).cloned();
             let (was, is) = (presets(was), presets(is));
-            differences.resources(&format!("presets.{language}"), was.as_ref(), is.as_ref());
+            differences.resources("presets", &format!("{language}/"), was.as_ref(), is.as_ref());
         }
-        differences.resources("accounts", was["accounts"].as_object(), is["accounts"].as_object());
+        differences.resources("accounts", "", was["accounts"].as_object(), is["accounts"].as_object());
         differences.opt_outs(before, after);
         differences
     }
 
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
-        !self.first && self.lines.is_empty()
+        !self.first && self.changes.is_empty()
+    }
+
+    /// The changes as the API shows them.
+    pub fn document(&self) -> Value {
+        let changes = self.changes.iter().map(|ResourceChange { section, id, kind, label, fields }| {
+            let fields = fields.iter().map(|FieldChange { field, before, after }| {
+                let mut shown = Map::from_iter([("field".to_owned(), json!(field))]);
+                let values = [("before", before), ("after", after)];
+                shown.extend(values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))));
+                Value::Object(shown)
+            });
+            let fields = fields.collect::<Vec<_>>();
+            json!({ "resource": section, "id": id, "change": kind.word(), "label": label, "fields": fields })
+        });
+        json!({
+            "first": self.first,
+            "changes": changes.collect::<Vec<_>>(),
+            "opt_outs_added": self.added,
+            "opt_outs_widened": self.widened,
+            "opt_outs_kept": self.staying,
+        })
     }
 
     /// Added and removed resources are named, the others compared.
-    fn resources(&mut self, at: &str, was: Option<&Map<String, Value>>, is: Option<&Map<String, Value>>) {
+    fn resources(
+        &mut self,
+        section: &'static str,
+        prefix: &str,
+        was: Option<&Map<String, Value>>,
+        is: Option<&Map<String, Value>>,
+    ) {
         for (key, was, is) in both(was, is) {
-            let at = format!("{at}.{key}");
+            let id = Some(format!("{prefix}{key}"));
             match (was, is) {
-                (Some(was), Some(is)) => self.fields(&at, was, is),
+                (Some(was), Some(is)) => self.changed(section, id, was, is),
                 (None, Some(is)) => {
-                    let named = ["label", "name"].iter().find_map(|key| Some(format!(" ({key} {})", is.get(key)?)));
-                    self.lines.push(format!("+ {at}{}", named.unwrap_or_default()));
+                    let label = is.get("label").or_else(|| is.get("name")).cloned();
+                    let kind = ChangeKind::Created;
+                    self.changes.push(ResourceChange { section, id, kind, label, fields: Vec::new() });
                 }
-                (Some(_), None) => self.lines.push(format!("- {at}")),
+                (Some(_), None) => {
+                    let kind = ChangeKind::Deleted;
+                    self.changes.push(ResourceChange { section, id, kind, label: None, fields: Vec::new() });
+                }
                 (None, None) => {}
             }
         }
     }
 
-    fn fields(&mut self, at: &str, was: &Value, is: &Value) {
-        if was == is {
-            return;
-        }
-        let (Value::Object(was), Value::Object(is)) = (was, is) else {
-            self.lines.push(format!("~ {at}: {was} -> {is}"));
-            return;
-        };
-        for (key, was, is) in both(Some(was), Some(is)) {
-            let at = format!("{at}.{key}");
-            match (was, is) {
-                (Some(was), Some(is)) => self.fields(&at, was, is),
-                (None, Some(is)) => self.lines.push(format!("+ {at}: {is}")),
-                (Some(was), None) => self.lines.push(format!("- {at}: {was}")),
-                (None, None) => {}
-            }
+    fn changed(&mut self, section: &'static str, id: Option<String>, was: &Value, is: &Value) {
+        let mut fields = Vec::new();
+        compare("", was, is, &mut fields);
+        if !fields.is_empty() {
+            self.changes.push(ResourceChange { section, id, kind: ChangeKind::Changed, label: None, fields });
         }
     }
 
@@ -88,23 +148,41 @@ impl Differences {
         for (person, block) in &after.opt_outs {
             let was = known.get(person).copied();
             let Some(is) = union(was, block) else { continue };
-            let at = format!("opt_outs.{person}");
+            let (section, id) = ("opt_outs", Some(person.to_string()));
             match was {
                 Some(was) => {
                     self.widened += 1;
-                    self.fields(&at, &reach(was).into(), &reach(&is).into());
+                    self.changed(section, id, &reach(was).into(), &reach(&is).into());
                 }
                 None => {
                     self.added += 1;
-                    let numbers: Vec<_> = is.numbers.iter().map(ToString::to_string).collect();
-                    let from = if is.everywhere { String::new() } else { format!(" (from {})", numbers.join(", ")) };
-                    self.lines.push(format!("+ {at}{from}"));
+                    let field = |(field, after)| FieldChange { field, before: None, after: Some(after) };
+                    let fields = reach(&is).into_iter().map(field).collect();
+                    self.changes.push(ResourceChange { section, id, kind: ChangeKind::Created, label: None, fields });
                 }
             }
         }
         let stays = |(person, block)| union(listed.get(person).copied(), block).is_some();
         self.staying =
             before.opt_outs.iter().map(|(person, block)| (person, block)).filter(|known| stays(*known)).count();
+    }
+}
+
+/// Adds the fields at `at` that differ.
+fn compare(at: &str, was: &Value, is: &Value, into: &mut Vec<FieldChange>) {
+    if was == is {
+        return;
+    }
+    let (Value::Object(was), Value::Object(is)) = (was, is) else {
+        into.push(FieldChange { field: at.to_owned(), before: Some(was.clone()), after: Some(is.clone()) });
+        return;
+    };
+    for (key, was, is) in both(Some(was), Some(is)) {
+        let field = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+        match (was, is) {
+            (Some(was), Some(is)) => compare(&field, was, is, into),
+            (before, after) => into.push(FieldChange { field, before: before.cloned(), after: after.cloned() }),
+        }
     }
 }
 
@@ -124,8 +202,8 @@ impl fmt::Display for Differences {
         if self.first {
             writeln!(f, "there is no directory yet: the document becomes the first one")?;
         }
-        for line in &self.lines {
-            writeln!(f, "{line}")?;
+        for change in &self.changes {
+            write!(f, "{change}")?;
         }
         if added + widened > 0 {
             writeln!(f, "opt-outs: {added} new, {widened} wider than before")?;
@@ -137,11 +215,43 @@ impl fmt::Display for Differences {
     }
 }
 
+impl fmt::Display for ResourceChange {
+    /// A line for a created or deleted resource, and one for each field of a changed one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { section, id, kind, label, fields } = self;
+        let at = match id {
+            None => (*section).to_owned(),
+            Some(id) if *section == "presets" => format!("{section}.{}", id.replacen('/', ".", 1)),
+            Some(id) => format!("{section}.{id}"),
+        };
+        match kind {
+            ChangeKind::Created => {
+                let of = |name: &str| fields.iter().find(|field| field.field == name)?.after.as_ref();
+                let named = if *section == "queues" { "name" } else { "label" };
+                let named = label.as_ref().map(|label| format!(" ({named} {label})")).unwrap_or_default();
+                let ours = of("our_numbers").filter(|_| of("everywhere") == Some(&Value::Bool(false)));
+                let ours: Vec<_> =
+                    ours.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+                let from = if ours.is_empty() { String::new() } else { format!(" (from {})", ours.join(", ")) };
+                writeln!(f, "+ {at}{named}{from}")
+            }
+            ChangeKind::Deleted => writeln!(f, "- {at}"),
+            ChangeKind::Changed => {
+                fields.iter().try_for_each(|FieldChange { field, before, after }| match (before, after) {
+                    (Some(before), Some(after)) => writeln!(f, "~ {at}.{field}: {before} -> {after}"),
+                    (None, Some(after)) => writeln!(f, "+ {at}.{field}: {after}"),
+                    (Some(before), None) => writeln!(f, "- {at}.{field}: {before}"),
+                    (None, None) => Ok(()),
+                })
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Onto, read};
     use super::*;
-    use serde_json::json;
 
     const EXAMPLE: &str = include_str!("../../config/directory.example.json");
 
@@ -231,6 +341,36 @@ mod tests {
                 stays,
             ],
         );
+    }
+
+    #[test]
+    fn the_api_shows_changes_with_their_values() {
+        let differences = between(true, |document| {
+            document["settings"]["minimum_attestation"] = json!("B");
+            document["settings"]["closing"]["texts"]["fr"] = json!("Au revoir.");
+            document["queues"]["night"] = json!({ "name": "Night" });
+            document["presets"]["it"].as_object_mut().unwrap().remove("welcome");
+            document["opt_outs"] = json!([{ "number": "+12065550142", "our_numbers": ["+12065550100"] }]);
+        });
+        let shown = differences.document();
+        let fields = json!([
+            { "field": "closing.texts.fr", "after": "Au revoir." },
+            { "field": "minimum_attestation", "before": null, "after": "B" },
+        ]);
+        let reach = json!([
+            { "field": "everywhere", "after": false },
+            { "field": "our_numbers", "after": ["+12065550100"] },
+        ]);
+        let change = |resource: &str, id: Value, change: &str, label: Value, fields: &Value| json!({ "resource": resource, "id": id, "change": change, "label": label, "fields": fields });
+        let expected = json!([
+            change("settings", Value::Null, "changed", Value::Null, &fields),
+            change("queues", json!("night"), "created", json!("Night"), &json!([])),
+            change("presets", json!("it/welcome"), "deleted", Value::Null, &json!([])),
+            change("opt_outs", json!("+12065550142"), "created", Value::Null, &reach),
+        ]);
+        assert_eq!(shown["changes"], expected);
+        let counts = ["opt_outs_added", "opt_outs_widened", "opt_outs_kept"].map(|key| shown[key].as_u64());
+        assert_eq!((&shown["first"], counts), (&json!(false), [Some(1), Some(0), Some(1)]));
     }
 
     #[test]

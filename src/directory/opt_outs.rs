@@ -1,13 +1,9 @@
 //! Opt-outs of a document: each a number, or an object that also gives the blocked numbers of ours.
 
-use crate::journal::BODIES_MAX;
 use crate::json::{Fields, Invalid, number};
 use crate::model::E164;
 use crate::rules::opt_out::{Block, NUMBERS_MAX, union};
-use std::collections::BTreeMap;
-
-/// Each opt-out takes one of the frame's bodies, whose number is limited.
-pub(super) const OPT_OUTS_MAX: usize = BODIES_MAX;
+use std::collections::{BTreeMap, HashSet};
 
 /// Opt-outs, each person once, in order. Several entries for a person are merged: the person is blocked from all
 /// their numbers.
@@ -20,30 +16,27 @@ pub(super) fn opt_outs(root: &Fields<'_>) -> Vec<(E164, Block)> {
             people.insert(number, both);
         }
     }
-    if people.len() > OPT_OUTS_MAX {
-        let count = people.len();
-        root.note(
-            "opt_outs",
-            format!("has {count} numbers: keep {OPT_OUTS_MAX} here, and PUT the others to /v1/opt-outs after loading"),
-        );
-    }
     people.into_iter().collect()
 }
 
 fn person(fields: &Fields<'_>) -> Option<(E164, Block)> {
     let person = fields.required("number", "the person's number, like +12065550142", number);
-    let everywhere = fields.flag("everywhere", false);
-    let mut numbers = Vec::new();
-    for ours in fields.list("our_numbers", number).unwrap_or_default() {
-        if !numbers.contains(&ours) {
-            numbers.push(ours);
-        }
-    }
+    let block = block(fields, false);
     // An unknown key may be a person's number, so it is not shown.
     fields.no_other_fields_unnamed();
+    Some((person?, block))
+}
+
+/// Reads which of our numbers must not text a person; `everywhere` is the default of that field.
+pub fn block(fields: &Fields<'_>, everywhere: bool) -> Block {
+    let everywhere = fields.flag("everywhere", everywhere);
+    let mut seen = HashSet::new();
+    let mut numbers = fields.list("our_numbers", number).unwrap_or_default();
+    numbers.retain(|ours| seen.insert(*ours));
     if numbers.len() > NUMBERS_MAX {
         let fix = format!("list at most {NUMBERS_MAX}, or set everywhere to true and list none");
         fields.note("our_numbers", format!("has {} numbers: {fix}", numbers.len()));
+        numbers.truncate(NUMBERS_MAX);
     }
     if !everywhere && fields.is_empty("our_numbers") {
         fields.note(
@@ -52,5 +45,5 @@ fn person(fields: &Fields<'_>) -> Option<(E164, Block)> {
             true",
         );
     }
-    Some((person?, Block { everywhere, numbers }))
+    Block { everywhere, numbers }
 }

@@ -5,13 +5,20 @@
 
 use super::Document;
 use crate::machine::show::resources::{account, number, object, preset, queue, texts};
-use crate::model::E164;
+use crate::model::{Directory, E164};
 use crate::rules::opt_out::Block;
 use serde_json::{Map, Value, json};
 
 /// The document of a directory and its opt-outs.
 pub fn document(document: &Document) -> Value {
-    let Document { directory, opt_outs } = document;
+    let mut rendered = directory(&document.directory);
+    let opt_outs = document.opt_outs.iter().map(|(person, block)| opt_out(*person, block));
+    rendered["opt_outs"] = opt_outs.collect::<Vec<_>>().into();
+    rendered
+}
+
+/// The document without opt-outs.
+pub(super) fn directory(directory: &Directory) -> Value {
     let presets = directory.presets.iter().map(|(language, presets)| {
         let presets = presets.iter().map(|(id, entry)| (id.to_string(), preset(entry).into()));
         (language.to_string(), Value::Object(presets.collect()))
@@ -24,7 +31,6 @@ pub fn document(document: &Document) -> Value {
         "queues": queues.collect::<Map<_, _>>(),
         "presets": presets.collect::<Map<_, _>>(),
         "accounts": directory.accounts.iter().map(|(name, entry)| (name.clone(), account(entry).into())).collect::<Map<_, _>>(),
-        "opt_outs": opt_outs.iter().map(|(person, block)| opt_out(*person, block)).collect::<Vec<_>>(),
     })
 }
 

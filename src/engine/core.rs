@@ -10,7 +10,7 @@ use super::repair::Repair;
 use super::tail::{Follow, Tail};
 use crate::index::{Claims, Index, fits};
 use crate::journal::snapshot::{SnapshotFailed, Snapshots};
-use crate::journal::{Journal, JournalFailed, JournalReader, Record};
+use crate::journal::{BODIES_MAX, FRAME_BYTES_MAX, Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
 use crate::machine::erase::Person;
@@ -29,6 +29,9 @@ pub const BATCH_MAX_COMMANDS: usize = 512;
 
 /// A batch is written once its records reach this size, even if more commands wait.
 const BATCH_MAX_BYTES: usize = 1024 * 1024;
+
+/// Maximum events of one command: their ids count them in 16 bits.
+const EVENTS_MAX: usize = u16::MAX as usize;
 
 /// The engine cannot continue. Nothing after the last reply may be acknowledged; the process must stop and recover from
 /// disk.
@@ -256,7 +259,21 @@ impl Core {
         if decision.events.is_empty() {
             return Ok(decision.reply);
         }
-        let frame = CommittedFrame { position, at: now, events: decision.events };
+        let events = decision.events;
+        let (meta, bodies) = record::encode(now, &events);
+        let bytes = meta.len() + bodies.iter().map(Vec::len).sum::<usize>();
+        let record = Record { meta, bodies };
+        if events.len() > EVENTS_MAX || !record.fits() {
+            let detail = format!(
+                "too large to be written at once: {} events of {bytes} bytes in {} pieces; the maximum is {EVENTS_MAX} \
+                 events of {FRAME_BYTES_MAX} bytes in {BODIES_MAX} pieces",
+                events.len(),
+                record.bodies.len()
+            );
+            observe::command_too_large(&detail);
+            return Ok(Reply::Refused(Refusal::new(Code::BodyTooLarge, detail)));
+        }
+        let frame = CommittedFrame { position, at: now, events };
         let writes = apply(&frame);
         if let Err(too_long) = fits(&writes) {
             // Refused before anything is written, because a frame whose rows do not fit would make every later start
@@ -265,11 +282,9 @@ impl Core {
             let detail = format!("too large to store ({too_long}): make it smaller");
             return Ok(Reply::Refused(Refusal::new(Code::BodyTooLarge, detail)));
         }
-        let (meta, bodies) = record::encode(now, &frame.events);
-        let bytes = meta.len() + bodies.iter().map(Vec::len).sum::<usize>();
         self.apply_to_context(&frame);
         self.batch.overlay.lay(writes);
-        self.batch.records.push(Record { meta, bodies });
+        self.batch.records.push(record);
         self.batch.frames.push((bytes, frame));
         self.batch.bytes += bytes;
         Ok(decision.reply)

@@ -6,7 +6,9 @@
 
 mod auth;
 mod calls;
+mod conditions;
 mod directory;
+mod document;
 mod events;
 mod explain;
 mod fields;
@@ -16,6 +18,7 @@ mod lanes;
 mod me;
 mod messages;
 mod openapi;
+mod opt_outs;
 mod page;
 mod quarantine;
 mod replay;
@@ -25,6 +28,8 @@ mod suspend;
 #[cfg(test)]
 mod tests;
 mod verify;
+
+pub use document::ERASED_OPT_OUTS;
 
 pub use auth::{Client, Scope, Token, Tokens};
 
@@ -45,6 +50,7 @@ use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
+use document::Turn;
 use health::Refusals;
 use page::Query;
 use routes::Route;
@@ -57,7 +63,7 @@ use tokio_util::task::TaskTracker;
 
 pub use routes::router;
 
-/// Maximum size of a request body. A text has at most 918 characters, and no other field is longer.
+/// Maximum size of a request body other than a document of the directory. A text has at most 918 characters, and no other field is longer.
 pub const BODY_MAX_BYTES: usize = 64 * 1024;
 
 /// How long a command may wait for the engine; after that it is dropped and the response is 503.
@@ -94,6 +100,8 @@ pub struct Api {
     /// Permits to read events from files.
     files: Arc<Semaphore>,
     live: LiveEvents,
+    /// One document of the directory at a time.
+    documents: Arc<Semaphore>,
     replays: Replays,
     verifier: Verifier,
     demo: bool,
@@ -113,6 +121,8 @@ struct ApiRequest {
     params: Vec<(String, String)>,
     query: Query,
     body: Bytes,
+    /// For a document of the directory: permission to hold it in memory.
+    turn: Option<Turn>,
 }
 
 type Answered = Result<Response, Refusal>;
@@ -140,6 +150,7 @@ impl Api {
             streams: ClientLimits::new(STREAMS),
             files: Arc::new(Semaphore::new(EVENT_READS_MAX)),
             live,
+            documents: Arc::new(Semaphore::new(1)),
             replays: Replays::default(),
             verifier: Verifier::stopped(),
             demo: false,
@@ -148,6 +159,13 @@ impl Api {
             refusals: Arc::default(),
             clock: super::wall_clock,
         }
+    }
+
+    /// The names of the configured accounts, sorted.
+    fn account_names(&self) -> Vec<String> {
+        let mut names = self.accounts.names();
+        names.sort_unstable();
+        names
     }
 
     /// Enables replays of events.
@@ -202,9 +220,13 @@ impl Api {
             .await
             .map_err(|_| Refusal::new(Code::NotFound, "path is not valid UTF-8"))?;
         let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let body = if route.verb.has_body() { self::body(&head.headers, body).await? } else { Bytes::new() };
-        let request =
-            ApiRequest { client, path: head.uri.path().to_owned(), headers: head.headers, params, query, body };
+        let turn = if route.is_document() { Some(self.document_turn().await?) } else { None };
+        let body = match route.verb.has_body() {
+            true => self::body(&head.headers, body, route.body_max_bytes()).await?,
+            false => Bytes::new(),
+        };
+        let path = head.uri.path().to_owned();
+        let request = ApiRequest { client, path, headers: head.headers, params, query, body, turn };
         // From here on the write may reach the engine.
         if let Some(may_be_done) = head.extensions.get::<MayBeDone>().filter(|_| route.verb.writes()) {
             may_be_done.set();
@@ -310,8 +332,8 @@ impl ApiRequest {
     }
 }
 
-/// Reads the body: unencoded JSON, at most [`BODY_MAX_BYTES`].
-async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+/// Reads the body: unencoded JSON, at most `max_bytes`.
+async fn body(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
     encoded(headers)?;
     let not_json = || Refusal::new(Code::UnsupportedMediaType, "send the body as Content-Type: application/json");
     let declared = headers.get(header::CONTENT_TYPE);
@@ -322,9 +344,10 @@ async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     if declared.is_some() && !json {
         return Err(not_json());
     }
-    let body = read_body(body, BODY_MAX_BYTES).await.map_err(|refused| match refused {
+    let body = read_body(body, max_bytes).await.map_err(|refused| match refused {
         BodyRefused::TooLarge => {
-            Refusal::new(Code::BodyTooLarge, format!("the body is larger than {BODY_MAX_BYTES} bytes"))
+            let detail = format!("the body is larger than {max_bytes} bytes: send less at once");
+            Refusal::new(Code::BodyTooLarge, detail)
         }
         BodyRefused::AtCapacity => overloaded(),
         BodyRefused::TooSlow | BodyRefused::Cut => {

@@ -75,6 +75,16 @@ impl TestGateway {
         let mut directory = rules::directory::example();
         change(&mut directory);
         let opt_outs = opt_outs.iter().map(|number| (number.parse().unwrap(), Block::everywhere())).collect();
+        let seed = Command::Seed { directory: Box::new(directory), opt_outs };
+        Self::seeded(Some(seed), dialect, report_only_until)
+    }
+
+    /// A gateway without a directory.
+    pub(crate) fn empty() -> Self {
+        Self::seeded(None, Arc::new(dialect()), None)
+    }
+
+    fn seeded(seed: Option<Command>, dialect: Arc<dyn Dialect>, report_only_until: Option<Timestamp>) -> Self {
         let disk = Disk::default();
         let stalling = disk.clone();
         let journal = HookedJournal::new(MemoryJournal::new([7; 16]), move |operation, run| {
@@ -84,8 +94,8 @@ impl TestGateway {
             run()
         });
         let (mut core, _) = Core::in_memory(journal, WallClock::new());
-        let seed = Command::Seed { directory: Box::new(directory), opt_outs };
-        assert_eq!(core.commit([Command::GatewayStarted, seed]).unwrap(), [Reply::Done, Reply::Done]);
+        let replies = core.commit([Command::GatewayStarted].into_iter().chain(seed)).unwrap();
+        assert!(replies.iter().all(|reply| *reply == Reply::Done), "{replies:?}");
         let reads = core.reads();
         let (engine, handle) = Engine::start(core).unwrap();
 
@@ -190,7 +200,7 @@ impl Drop for TestGateway {
 
 async fn answer(door: Router, request: Request<Body>) -> Answer {
     let (head, body) = door.oneshot(request).await.unwrap().into_parts();
-    let body = axum::body::to_bytes(body, 10_000_000).await.unwrap();
+    let body = axum::body::to_bytes(body, 100_000_000).await.unwrap();
     Answer { status: head.status.as_u16(), headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 

@@ -10,6 +10,13 @@ use std::collections::HashSet;
 /// Maximum number of problems shown. Beyond that they usually repeat one mistake.
 pub const PROBLEMS_MAX: usize = 1_000;
 
+/// Maximum number of values in what is read. Each takes some hundred bytes of memory as a part of the tree, however short
+/// it is; the longest document that is read has fewer, unless it consists of empty values.
+pub(super) const VALUES_MAX: usize = 3_000_000;
+
+/// The error of a text that has more.
+pub(super) const TOO_MANY_VALUES: &str = "too many values";
+
 /// Maximum length in characters of a key shown in a message.
 const SHOWN_MAX_CHARACTERS: usize = 64;
 
@@ -27,10 +34,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The problem of a text that is not JSON.
+    /// The problem of a text that is not JSON, or that has too many values.
     pub fn syntax(error: &serde_json::Error) -> Self {
         let message = error.to_string();
         let what = message.split(" at line ").next().unwrap_or_default();
+        if what == TOO_MANY_VALUES {
+            let detail = format!("the document has more than {VALUES_MAX} values: remove some of them");
+            return Self { field: String::new(), code: Code::BodyTooLarge, detail, place: None };
+        }
         Self {
             field: String::new(),
             code: Code::MalformedJson,
@@ -48,12 +59,25 @@ pub struct Findings {
     list: RefCell<Vec<Problem>>,
     stand_ins: RefCell<HashSet<String>>,
     more: Cell<bool>,
+    values: Cell<usize>,
 }
 
 impl Findings {
     /// No problems yet of `whole`, which is "the document" or "the body".
     pub fn of(whole: &'static str) -> Self {
-        Self { whole, list: RefCell::default(), stand_ins: RefCell::default(), more: Cell::new(false) }
+        Self {
+            whole,
+            list: RefCell::default(),
+            stand_ins: RefCell::default(),
+            more: Cell::default(),
+            values: Cell::default(),
+        }
+    }
+
+    /// Counts one more value; `false` if there are too many.
+    pub(super) fn count_value(&self) -> bool {
+        self.values.set(self.values.get() + 1);
+        self.values.get() <= VALUES_MAX
     }
 
     /// Records a problem; `detail` is a whole sentence.

@@ -3,13 +3,14 @@
 //! JSON leaves duplicate keys undefined, and common parsers silently keep the last. In a directory that would lose a
 //! number or a queue, and a proxy before us may have checked the first, so here they are a problem.
 
-use super::findings::{Findings, element, within};
+use super::findings::{Findings, TOO_MANY_VALUES, element, within};
 use crate::rules::refusal::Code;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// Parses `text`; duplicate keys are recorded. The error is the first syntax error.
+/// Parses `text`; duplicate keys are recorded. The error is the first syntax error, or that there are too many
+/// values.
 pub fn parse(text: &[u8], findings: &Findings) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let tree = Part { at: At::Root, findings }.deserialize(&mut reader)?;
@@ -45,6 +46,9 @@ impl<'de> DeserializeSeed<'de> for Part<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        if !self.findings.count_value() {
+            return Err(D::Error::custom(TOO_MANY_VALUES));
+        }
         reader.deserialize_any(self)
     }
 }
@@ -120,6 +124,16 @@ mod tests {
             let fields: Vec<_> = findings.problems().into_iter().map(|problem| problem.field).collect();
             assert_eq!(fields, [field], "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_of_very_many_values_is_not_kept_in_memory() {
+        use super::super::findings::{Problem, VALUES_MAX};
+        let list = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        assert!(parse(list(1_000).as_bytes(), &Findings::of("the document")).is_ok());
+        let error = parse(list(VALUES_MAX).as_bytes(), &Findings::of("the document")).unwrap_err();
+        let problem = Problem::syntax(&error);
+        assert_eq!((problem.code, problem.place), (Code::BodyTooLarge, None), "{}", problem.detail);
     }
 
     #[test]

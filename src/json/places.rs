@@ -18,9 +18,12 @@ pub(super) fn places(text: &str, problems: &mut [Problem]) {
     let mut reader = serde_json::Deserializer::from_reader(Counted { text: text.as_bytes(), read: &read });
     // A text with a syntax error has no other problems, so this does not fail.
     let _ = Part { path: String::new(), found: &mut found, read: &read }.deserialize(&mut reader);
-    for problem in problems {
-        let at = enclosing(&problem.field).find_map(|path| found.get(path).copied().flatten());
-        problem.place = problem.place.or(at.map(|at| place(text, at)));
+    let at = |problem: &Problem| enclosing(&problem.field).find_map(|path| found.get(path).copied().flatten());
+    let mut unplaced: Vec<_> = problems.iter_mut().filter(|problem| problem.place.is_none()).collect();
+    unplaced.sort_by_key(|problem| at(problem));
+    let mut lines = Lines { text, read: 0, line: 1, column: 1 };
+    for problem in unplaced {
+        problem.place = at(problem).map(|at| lines.place(at));
     }
 }
 
@@ -31,12 +34,25 @@ fn enclosing(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Line and column of a byte, from 1.
-fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(at)];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
+/// Counts the lines and columns of a text, from 1, up to the byte `read`.
+struct Lines<'a> {
+    text: &'a str,
+    read: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Lines<'_> {
+    /// Line and column of a byte at or after the last one asked for, so that the text is read once.
+    fn place(&mut self, at: usize) -> (usize, usize) {
+        let at = self.text.floor_char_boundary(at).max(self.read);
+        for character in self.text[self.read..at].chars() {
+            (self.line, self.column) =
+                if character == '\n' { (self.line + 1, 1) } else { (self.line, self.column + 1) };
+        }
+        self.read = at;
+        (self.line, self.column)
+    }
 }
 
 /// Counts the bytes read. The parser reads one byte at a time and no further than the first byte of a key or value
@@ -188,5 +204,18 @@ mod tests {
             findings.note(field, Code::InvalidField, "is wrong");
             assert_eq!(findings.problems_in(text)[0].place, expected, "{field}");
         }
+    }
+
+    #[test]
+    fn problems_keep_their_order_and_each_has_its_own_place() {
+        let text = "{\"b\": 1,\n\"é\": 2, \"c\": 3}";
+        let findings = Findings::of("the document");
+        for field in ["c", "b", "nowhere", "c"] {
+            findings.note(field, Code::InvalidField, "is wrong");
+        }
+        let found: Vec<_> =
+            findings.problems_in(text).into_iter().map(|problem| (problem.field, problem.place)).collect();
+        let expected = [("c", Some((2, 9))), ("b", Some((1, 2))), ("nowhere", None), ("c", Some((2, 9)))];
+        assert_eq!(found, expected.map(|(field, place)| (field.to_owned(), place)));
     }
 }

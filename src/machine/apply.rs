@@ -279,7 +279,13 @@ fn breaker_rows(account: &str, breaker: Option<&BreakerState>, cause: Option<&Ca
 }
 
 fn load_opt_out(number: &Private<E164>, block: &Block, frame: &CommittedFrame, writes: &mut Vec<Write>) {
-    let opt_out = OptOut { block: block.clone(), since: frame.at, by: OptOutBy::Administrator };
+    let opt_out = OptOut {
+        block: block.clone(),
+        since: frame.at,
+        by: OptOutBy::Administrator,
+        version: frame.position,
+        by_person: false,
+    };
     opt_out_row(number, Some(&opt_out), writes);
 }
 

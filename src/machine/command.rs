@@ -2,11 +2,11 @@
 
 use super::event::{CallShown, Replayed};
 use super::fingerprint::ErasureKey;
-use super::state::{CapOwner, Ended, Message};
+use super::state::{CapOwner, Ended, Message, OptOut};
 use crate::model::{
-    Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, InboundItem, IntakeOutcome,
-    Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp, Verification,
-    VerificationState,
+    Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, Expected, InboundItem,
+    IntakeOutcome, Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp,
+    Verification, VerificationState,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
@@ -57,12 +57,39 @@ pub enum Command {
         /// Who asked.
         by: Actor,
     },
-    /// An administrator opts a number out from all of our numbers. The API for this and for `OptIn` is still to be built.
-    OptOut(E164),
+    /// An administrator replaces the directory by a document, and adds opt-outs: all of it, or nothing.
+    ApplyDocument(Box<ApplyDocument>),
+    /// An administrator says which of our numbers must not text a person.
+    OptOut {
+        /// The person's number.
+        who: E164,
+        /// Our numbers.
+        block: Block,
+        /// Why.
+        reason: Option<String>,
+        /// The state of the opt-out in which it changes; refused in any other.
+        expected: Option<Expected>,
+        /// Who says so.
+        by: Actor,
+    },
     /// An administrator uploads a list of opt-outs, which are added to the known ones; none is removed.
-    ListOptOuts(Vec<(E164, Block)>),
-    /// An administrator removes a number's opt-out from all of our numbers.
-    OptIn(E164),
+    ListOptOuts {
+        /// People, each once, with our numbers that must not text them.
+        listed: Vec<(E164, Block)>,
+        /// Who uploads it.
+        by: Actor,
+    },
+    /// An administrator removes a person's opt-out from all of our numbers.
+    OptIn {
+        /// The person's number.
+        who: E164,
+        /// Why.
+        reason: String,
+        /// The state of the opt-out in which it is removed; refused in any other.
+        expected: Option<Expected>,
+        /// Who takes responsibility for it.
+        by: Actor,
+    },
     /// A call starts or changes.
     PutCall(PutCall),
     /// A call ends.
@@ -205,6 +232,41 @@ pub struct VerifiedNumber {
     pub state: VerificationState,
     /// Why it failed or was not checked, and what to do.
     pub reason: Option<String>,
+}
+
+/// A document that replaces the directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApplyDocument {
+    /// The directory.
+    pub directory: Directory,
+    /// People, each once, with our numbers that must not text them. They are added to the known opt-outs.
+    pub opt_outs: Vec<(E164, Block)>,
+    /// Allow assigning the global outbound number (A38).
+    pub force: bool,
+    /// The state in which the document applies; refused in any other. The whole directory is absent before the first.
+    pub expected: Option<Expected>,
+    /// Who applies it.
+    pub by: Actor,
+}
+
+#[cfg(feature = "test-support")]
+impl Command {
+    /// An administrator opts a person out from all of our numbers.
+    pub fn opt_out(who: E164) -> Self {
+        let by = Actor { name: "admin".to_owned() };
+        Self::OptOut { who, block: Block::everywhere(), reason: None, expected: None, by }
+    }
+
+    /// An administrator uploads a list of opt-outs.
+    pub fn list_opt_outs(listed: Vec<(E164, Block)>) -> Self {
+        Self::ListOptOuts { listed, by: Actor { name: "admin".to_owned() } }
+    }
+
+    /// An administrator removes a person's opt-out.
+    pub fn opt_in(who: E164) -> Self {
+        let by = Actor { name: "admin".to_owned() };
+        Self::OptIn { who, reason: "asked for by mail".to_owned(), expected: None, by }
+    }
 }
 
 /// A call as the platform reports it.
@@ -351,6 +413,20 @@ pub enum Reply {
     },
     /// The request was answered before, by the frame at this position: repeat that answer.
     Again(Position),
+    /// A document was applied.
+    DocumentApplied {
+        /// The position of its frame.
+        position: Position,
+        /// The directory's version since then, which opt-outs do not change.
+        version: Position,
+    },
+    /// The current state of an opt-out.
+    OptOut {
+        /// Whether this command created it.
+        created: bool,
+        /// The opt-out.
+        opt_out: OptOut,
+    },
     /// Nothing was done, for this reason.
     Refused(Refusal),
     /// A carrier's item was handled.
@@ -383,6 +459,8 @@ impl fmt::Debug for Reply {
             }
             Self::Message { message, .. } => f.debug_tuple("Message").field(message).finish(),
             Self::Again(position) => f.debug_tuple("Again").field(position).finish(),
+            Self::DocumentApplied { position, .. } => f.debug_tuple("DocumentApplied").field(position).finish(),
+            Self::OptOut { created, .. } => f.debug_tuple("OptOut").field(created).finish(),
             Self::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
             Self::InboundItem(outcome) => f.debug_tuple("InboundItem").field(outcome).finish(),
             Self::Started { message } => f.debug_tuple("Started").field(message).finish(),

@@ -1,5 +1,6 @@
 //! Decides commands: applies the rules to the current state.
 
+mod administrator;
 mod call;
 mod contact;
 mod directory;
@@ -22,9 +23,11 @@ use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, NumberedEvent};
 use super::state::Call;
 use super::view::View;
-use crate::model::{OptOutBy, Position, Timestamp};
+use crate::model::{Position, Timestamp};
+pub use directory::document_changed;
 pub use draft::answered;
 
+use administrator::Act;
 use draft::Draft;
 use lane::Paid;
 
@@ -53,17 +56,18 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             verify::checked(&mut draft, number, account, &said, &address)
         }
         Command::NumbersVerified { results, key, by } => verify::answered(&mut draft, results, key, &by),
-        Command::OptOut(number) => {
-            opt_out::stop(&mut draft, number, None, OptOutBy::Administrator, None);
+        Command::ApplyDocument(document) => directory::apply(&mut draft, *document),
+        Command::OptOut { who, block, reason, expected, by } => {
+            let act = Act { reason, expected, by };
+            administrator::opt_out(&mut draft, who, block, act)
+        }
+        Command::ListOptOuts { listed, by } => {
+            administrator::list(&mut draft, listed, &by);
             Reply::Done
         }
-        Command::ListOptOuts(listed) => {
-            opt_out::list(&mut draft, listed);
-            Reply::Done
-        }
-        Command::OptIn(number) => {
-            opt_out::start(&mut draft, number, None);
-            Reply::Done
+        Command::OptIn { who, reason, expected, by } => {
+            let act = Act { reason: Some(reason), expected, by };
+            administrator::opt_in(&mut draft, who, act)
         }
         Command::PutCall(put) => call::put(&mut draft, put),
         Command::EndCall { call, reason, key } => call::end(&mut draft, call, reason, key),

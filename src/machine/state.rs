@@ -364,8 +364,21 @@ pub struct OptOut {
     pub block: Block,
     /// When it began.
     pub since: Timestamp,
-    /// Where it came from.
+    /// Who changed it last.
     pub by: OptOutBy,
+    /// The position of the frame that changed it last; 0 before record version 5.
+    pub version: Position,
+    /// Whether the person or their carrier asked for it, at whatever time. Not set before record version 5: use
+    /// [`OptOut::is_persons`].
+    pub by_person: bool,
+}
+
+impl OptOut {
+    /// Whether the person or their carrier asked for it, so that only they narrow it, or an administrator who removes
+    /// it with a reason.
+    pub fn is_persons(&self) -> bool {
+        self.by_person || self.by != OptOutBy::Administrator
+    }
 }
 
 /// An outbound message that is not settled: dispatch finds it here after a restart.

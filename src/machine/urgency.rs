@@ -34,9 +34,10 @@ impl Command {
             | Self::Replayed { .. }
             | Self::Seed { .. }
             | Self::ChangeDirectory { .. }
-            | Self::OptOut(_)
-            | Self::ListOptOuts(_)
-            | Self::OptIn(_)
+            | Self::ApplyDocument(_)
+            | Self::OptOut { .. }
+            | Self::ListOptOuts { .. }
+            | Self::OptIn { .. }
             | Self::ReplayQuarantined { .. }
             | Self::DiscardQuarantined { .. }
             | Self::Erase { .. }

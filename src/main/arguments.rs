@@ -49,7 +49,7 @@ pub(crate) enum Command {
         #[arg(long)]
         data: Option<PathBuf>,
     },
-    /// Export, diff or apply the directory of a stopped gateway: settings, numbers, queues, presets, opt-outs.
+    /// Export, diff or apply the directory of a running or stopped gateway: settings, numbers, queues, presets, opt-outs.
     Directory {
         #[command(subcommand)]
         command: DirectoryCommand,
@@ -135,12 +135,16 @@ pub(crate) enum DirectoryCommand {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        #[command(flatten)]
+        client: ClientCertificate,
     },
     /// Print what `apply` would change, including people's numbers. Exits 0 if nothing, 1 if something, 2 on an error.
     Diff {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        #[command(flatten)]
+        client: ClientCertificate,
         /// The directory document.
         document: PathBuf,
     },
@@ -149,6 +153,8 @@ pub(crate) enum DirectoryCommand {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        #[command(flatten)]
+        client: ClientCertificate,
         /// The directory document.
         document: PathBuf,
         /// Allow queues to use the global outbound number.

@@ -84,8 +84,7 @@ async fn run(
     }
     observe::logging(*format, config.log.level).map_err(|failed| NotStarted::Configuration(failed.to_string()))?;
     observe::panics();
-    let accounts: Vec<String> = config.accounts.iter().map(|account| account.name.clone()).collect();
-    let seed = seed_file.map(|seed_file| seed::load(seed_file, &accounts)).transpose().map_err(wrong)?;
+    let seed = seed_file.map(|seed_file| seed::load(seed_file, &config.account_names())).transpose().map_err(wrong)?;
     let seeded = seed.is_some();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %file.display(), "offhook starts");
     tracing::info!(data_dir = %config.data_dir.display(), "using data directory");

@@ -75,7 +75,7 @@ pub fn undecided(why: Undecided) {
 /// A command was refused because its rows would be too large. `why` contains sizes only.
 pub fn command_too_large(why: &impl Display) {
     limited(Cause::CommandTooLarge, "none", || {
-        tracing::error!(too_long = %why, "command refused: its rows exceed the size limit");
+        tracing::error!(too_long = %why, "command refused: too large to store");
     });
 }
 

@@ -67,10 +67,22 @@ pub fn union(before: Option<&Block>, listed: &Block) -> Option<Block> {
     (before != Some(&block)).then_some(block)
 }
 
-/// The block after an administrator blocked the person for all numbers; `None` if it does not change.
-pub fn add(before: Option<&Block>) -> Option<Block> {
-    let block = Block { everywhere: true, ..before.cloned().unwrap_or_default() };
-    (before != Some(&block)).then_some(block)
+/// The block that an administrator sets; `None` if that would lift a part of what the person or their carrier asked for.
+pub fn set(before: Option<&Block>, is_persons: bool, given: Block) -> Option<Block> {
+    let Some(before) = before else { return Some(given) };
+    let narrower = !given.everywhere && (before.everywhere || before.numbers.iter().any(|ours| !given.covers(*ours)));
+    match is_persons {
+        true if narrower => None,
+        // The numbers that received STOP stay listed: START to one of them lifts no more than that one.
+        true => Some(union(Some(before), &given).unwrap_or_else(|| before.clone())),
+        false if same_numbers(before, &given) && before.everywhere == given.everywhere => Some(before.clone()),
+        false => Some(given),
+    }
+}
+
+fn same_numbers(one: &Block, other: &Block) -> bool {
+    let all_in = |one: &Block, other: &Block| one.numbers.iter().all(|ours| other.numbers.contains(ours));
+    all_in(one, other) && all_in(other, one)
 }
 
 /// The block after START to `ours`: other numbers that received STOP stay blocked, as they do at the carrier. The outer
@@ -162,8 +174,7 @@ mod tests {
 
     #[test]
     fn a46_start_from_any_number_lifts_an_administrators_block() {
-        let listed = add(None).unwrap();
-        assert_eq!(add(Some(&listed)), None);
+        let listed = Block::everywhere();
         assert_eq!(start(Some(&listed), number(OTHER)), Some(None));
     }
 
@@ -192,6 +203,20 @@ mod tests {
         let many = from(&many.iter().map(String::as_str).collect::<Vec<_>>());
         let both = union(Some(&from(&[ONE.replace("100", "999").as_str()])), &many).unwrap();
         assert_eq!(both, Block { everywhere: true, ..many });
+    }
+
+    #[test]
+    fn a46_an_administrator_narrows_only_what_an_administrator_set() {
+        let from = |numbers: &[&str]| Block { everywhere: false, numbers: numbers.iter().map(|n| number(n)).collect() };
+        let all = Block::everywhere();
+        assert_eq!(set(None, false, from(&[ONE])), Some(from(&[ONE])));
+        assert_eq!(set(Some(&all), false, from(&[ONE])), Some(from(&[ONE])));
+        assert_eq!(set(Some(&from(&[ONE, OTHER])), false, from(&[OTHER, ONE])), Some(from(&[ONE, OTHER])));
+        assert_eq!(set(Some(&from(&[ONE])), true, from(&[OTHER])), None);
+        assert_eq!(set(Some(&from(&[ONE])), true, from(&[OTHER, ONE])), Some(from(&[ONE, OTHER])));
+        let stopped = stop(None, number(ONE), OptOutScope::AllNumbers).unwrap();
+        assert_eq!(set(Some(&stopped), true, from(&[ONE])), None);
+        assert_eq!(set(Some(&stopped), true, all), Some(stopped));
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
             let changes = Change::from_to(gateway.directory(), &directory(&on));
             Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }
         }
-        Act::OptOut(who) => Command::OptOut(number(who)),
-        Act::OptIn(who) => Command::OptIn(number(who)),
+        Act::OptOut(who) => Command::opt_out(number(who)),
+        Act::OptIn(who) => Command::opt_in(number(who)),
     }
 }
 

@@ -218,7 +218,7 @@ fn text_seen(message: &Message, words: &str) -> TextSeen {
 
 fn answer(reply: &Reply) -> Answer {
     match reply {
-        Reply::Done => Answer::Done,
+        Reply::Done | Reply::OptOut { .. } => Answer::Done,
         Reply::Call { created, shown } => Answer::Call {
             created: *created,
             ended: shown.call.ended.is_some(),
@@ -248,6 +248,7 @@ fn answer(reply: &Reply) -> Answer {
         Reply::Again(_)
         | Reply::SeedRefused
         | Reply::Verification(_)
+        | Reply::DocumentApplied { .. }
         | Reply::Suspended
         | Reply::QuarantineReplayed(_) => {
             unreachable!("no story asks for it")

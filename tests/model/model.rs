@@ -203,9 +203,10 @@ impl Model {
                 Answer::Done
             }
             Act::OptIn(who) => {
-                if self.blocks.remove(who).is_some() {
-                    self.reopen(who);
+                if self.blocks.remove(who).is_none() {
+                    return Answer::Refused("not_found", None);
                 }
+                self.reopen(who);
                 Answer::Done
             }
         }

@@ -382,7 +382,7 @@ fn other(file: &File) -> File {
 
 /// A free port of loopback that stays ours: a socket that is bound and never listens keeps it, and lets another with
 /// `SO_REUSEADDR`, which is the gateway's door, listen beside it.
-fn hold_a_port() -> (TcpSocket, SocketAddr) {
+pub(crate) fn hold_a_port() -> (TcpSocket, SocketAddr) {
     let held = TcpSocket::new_v4().expect("a socket");
     held.set_reuseaddr(true).expect("an option of every socket");
     held.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");

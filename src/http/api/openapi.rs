@@ -5,6 +5,7 @@
 
 mod calls;
 mod directory;
+mod document;
 mod me;
 mod messages;
 mod operate;
@@ -16,6 +17,9 @@ pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, Repl
 pub(super) use directory::{
     Number, NumberPage, Preset, PresetPage, Queue, QueuePage, Settings, VerifyAsk, VerifyResults,
 };
+pub(super) use document::{
+    Directory, DirectoryApplied, DirectoryDiff, OptOutFilter, OptOutPage, OptOutPut, PersonOptOut, ReasonQuery,
+};
 pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
 pub(super) use operate::{
@@ -23,8 +27,8 @@ pub(super) use operate::{
     QuarantineReplayed, QuarantinedWebhook, ResumeAsk, SuspendAsk,
 };
 pub(super) use parameters::{
-    AccountPath, CallFilter, CallPath, KeyHeader, LaneSort, LastEventHeader, MessagePath, NumberPath, PageQuery,
-    PresetFilter, PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
+    AccountPath, CallFilter, CallPath, ForceQuery, IfHeaders, KeyHeader, LaneSort, LastEventHeader, MessagePath,
+    NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
 };
 pub(super) use reports::{UsagePage, UsageQuery};
 
@@ -72,6 +76,10 @@ fn document() -> Value {
     components["securitySchemes"] = json!({ "bearer": { "type": "http", "scheme": "bearer" } });
     components["responses"] = json!({ "Problem": refused() });
     components["schemas"]["Problem"] = problem();
+    components["schemas"]["AnyValue"]["type"] = json!(["null", "boolean", "number", "string", "array", "object"]);
+    components["schemas"]["Directory"]["properties"]["opt_outs"]["items"] = json!({
+        "oneOf": [{ "$ref": "#/components/schemas/PhoneNumber" }, { "$ref": "#/components/schemas/DocumentPerson" }],
+    });
     for (schema, field) in READ_ONLY {
         components["schemas"][schema]["properties"][field]["readOnly"] = json!(true);
     }

@@ -3,9 +3,10 @@
 use super::auth::Scope;
 use super::openapi::OPENAPI;
 use super::{
-    Answered, Api, ApiRequest, calls, directory, events, explain, health, lanes, me, messages, quarantine, replay,
-    reports, suspend, verify,
+    Answered, Api, ApiRequest, BODY_MAX_BYTES, calls, directory, document, events, explain, health, lanes, me,
+    messages, opt_outs, quarantine, replay, reports, suspend, verify,
 };
+use crate::directory::DOCUMENT_MAX_BYTES;
 use crate::http::without_trailing_slash;
 use crate::rules::refusal::{Code, Refusal};
 use axum::Router;
@@ -26,6 +27,18 @@ pub(super) struct Route {
     /// The accepted query parameters.
     pub(super) query: &'static [&'static str],
     pub(super) answer: fn(Arc<Api>, ApiRequest) -> Answering,
+}
+
+impl Route {
+    /// Whether its body is a document of the directory.
+    pub(super) fn is_document(&self) -> bool {
+        self.verb.has_body() && self.path.starts_with("/v1/directory")
+    }
+
+    /// Maximum size of its body.
+    pub(super) fn body_max_bytes(&self) -> usize {
+        if self.is_document() { DOCUMENT_MAX_BYTES } else { BODY_MAX_BYTES }
+    }
 }
 
 type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
@@ -122,6 +135,13 @@ routes! {
     Get "/v1/quarantine/{quarantine_id}" Some(Scope::Read) => quarantine::one;
     Post "/v1/quarantine/{quarantine_id}/replay" Some(Scope::Operate) => quarantine::replay;
     Delete "/v1/quarantine/{quarantine_id}" Some(Scope::Operate) => quarantine::discard;
+    Get "/v1/directory" Some(Scope::Read) => document::get;
+    Post "/v1/directory/diff" Some(Scope::Admin) => document::diff;
+    Put "/v1/directory" Some(Scope::Admin) => document::put ["force"];
+    Get "/v1/opt-outs" Some(Scope::Read) => opt_outs::list ["number", "limit", "cursor"];
+    Get "/v1/opt-outs/{e164}" Some(Scope::Read) => opt_outs::one;
+    Put "/v1/opt-outs/{e164}" Some(Scope::Admin) => opt_outs::put;
+    Delete "/v1/opt-outs/{e164}" Some(Scope::Admin) => opt_outs::delete ["reason"];
     Get "/v1/openapi.json" None => openapi_json;
 }
 

@@ -1,6 +1,7 @@
 mod calls;
 mod codes;
 mod directory;
+mod document;
 mod drain;
 mod events;
 mod explain;
@@ -8,6 +9,7 @@ mod me;
 mod messages;
 mod openapi;
 mod operate;
+mod opt_outs;
 mod refusals;
 mod replay;
 mod reports;

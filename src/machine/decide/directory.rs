@@ -1,12 +1,12 @@
 //! Changes of the directory by administrators (R14-R29, A36-A42).
 
 use super::draft::Draft;
-use super::lane;
-use crate::machine::command::Reply;
+use super::{administrator, lane};
+use crate::machine::command::{ApplyDocument, Reply};
 use crate::machine::event::Event;
 use crate::machine::show;
 use crate::machine::view::{Queries, View};
-use crate::model::{Action, Actor, AuditEntry, Change, Directory, E164, OnlyIf, Resource};
+use crate::model::{Action, Actor, AuditEntry, Change, Directory, E164, OnlyIf, Position, Resource};
 use crate::rules::directory::check;
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::{Code, Refusal};
@@ -58,8 +58,9 @@ pub(super) fn change<V: View>(
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         return Reply::Refused(Refusal::new(first.code, shown.join("; ") + &more));
     }
-    // Resources that stay as they are keep their versions.
-    let changes = Change::from_to(before, &after);
+    // Resources that stay as they are keep their versions. The first directory always has settings.
+    let has_directory = draft.view.has_directory();
+    let changes = if has_directory { Change::from_to(before, &after) } else { Change::all_of(&after) };
     if !changes.is_empty() {
         let entries = audit_entries(before, &after, &changes);
         draft.record(Event::DirectoryChanged { changes });
@@ -69,6 +70,34 @@ pub(super) fn change<V: View>(
         lane::relimit(draft, before, &after);
     }
     Reply::Done
+}
+
+/// Replaces the directory by a document, and adds its opt-outs: all of it, or nothing.
+pub(super) fn apply<V: View>(draft: &mut Draft<'_, V>, document: ApplyDocument) -> Reply {
+    let ApplyDocument { directory, opt_outs, force, expected, by } = document;
+    let before = draft.directory();
+    let version = draft.view.has_directory().then_some(before.versions.directory);
+    if expected.is_some_and(|expected| !expected.is(version)) {
+        return Reply::Refused(document_changed(version));
+    }
+    let changes = Change::from_to(before, &directory);
+    if let Reply::Refused(refusal) = change(draft, &changes, force, None, &by) {
+        return Reply::Refused(refusal);
+    }
+    let changed = draft.events.iter().any(|event| matches!(event.event, Event::DirectoryChanged { .. }));
+    administrator::list(draft, opt_outs, &by);
+    let position = draft.at.position;
+    Reply::DocumentApplied { position, version: if changed { position } else { version.unwrap_or_default() } }
+}
+
+/// The refusal of a document for another version of the directory than this.
+pub fn document_changed(version: Option<Position>) -> Refusal {
+    let detail = match version {
+        Some(_) => "the directory was changed since, or exists already: GET it again, and send that ETag in If-Match",
+        None => "the gateway has no directory yet: leave out If-Match to create it",
+    };
+    let etag = version.map(|version| format!("\"{}\"", version.0).into());
+    Refusal { etag, ..Refusal::new(Code::PreconditionFailed, detail) }
 }
 
 /// The refusal of a conditional change, if the resource is not as its author knows it.

@@ -38,7 +38,7 @@ fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound)
     let keyword = opt_out::keyword(draft, &inbound, from, ours);
     if keyword == Some(Keyword::Start) {
         // START is handled first, so that the message finds its call's session reopened (A46).
-        opt_out::start(draft, from, Some(ours));
+        opt_out::start(draft, from, ours);
     }
     let Some(keyword) = keyword.filter(|keyword| *keyword != Keyword::Start) else {
         return place(draft, account, inbound, keyword, from, ours).0;
@@ -46,7 +46,7 @@ fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound)
     let words = Inbound { media: Vec::new(), text: String::new(), ..inbound.clone() };
     let (reply, call) = place(draft, account, inbound, Some(keyword), from, ours);
     // The law requires the opt-out even if the message was dropped or has no call (A46, A47).
-    let answers = keyword == Keyword::Help || opt_out::stop(draft, from, Some(ours), OptOutBy::Keyword, call.clone());
+    let answers = keyword == Keyword::Help || opt_out::stop(draft, from, ours, OptOutBy::Keyword, call.clone());
     if answers && reply != Reply::InboundItem(IntakeOutcome::Dropped) {
         opt_out::answer(draft, &words, keyword, from, ours, call);
     }

@@ -1,4 +1,4 @@
-//! STOP, START and HELP (A46-A48), from the person, their carrier or an administrator.
+//! STOP, START and HELP (A46-A48), from the person or their carrier.
 
 use super::draft::{Draft, Live};
 use super::lane::{self, NewText};
@@ -16,61 +16,32 @@ pub(super) fn keyword<V: View>(draft: &Draft<'_, V>, inbound: &Inbound, theirs: 
     opt_out::keyword_in(inbound.keyword.as_deref(), &inbound.text, blocked, &draft.directory().settings)
 }
 
-/// Opts a number out: closes the sessions of its calls and cancels its queued texts, while the calls continue. `ours`
-/// is our number that received the keyword or rejection, `in_call` the call. Returns `false` if nothing changed.
+/// Opts a number out, as the person or their carrier asks: closes the sessions of its calls and cancels its queued texts,
+/// while the calls continue. `ours` is our number that received the keyword or rejection, `in_call` the call. Returns
+/// `false` if nothing changed.
 pub(super) fn stop<V: View>(
     draft: &mut Draft<'_, V>,
     theirs: E164,
-    ours: Option<E164>,
+    ours: E164,
     by: OptOutBy,
     in_call: Option<CallId>,
 ) -> bool {
     let known = draft.opt_out(theirs);
     let before = known.as_ref().map(|known| &known.block);
-    let block = match ours {
-        Some(ours) => opt_out::stop(before, ours, draft.directory().settings.opt_out_scope),
-        None => opt_out::add(before),
-    };
-    let Some(block) = block else { return false };
+    let changed = opt_out::stop(before, ours, draft.directory().settings.opt_out_scope);
+    // What an administrator set becomes the person's own word.
+    let heard = known.as_ref().filter(|known| !known.is_persons()).map(|known| known.block.clone());
+    let Some(block) = changed.or(heard) else { return false };
     let since = known.map_or(draft.now(), |known| known.since);
-    let opt_out = OptOut { block, since, by };
-    draft.record(Event::OptedOut { contact: theirs.into(), ours, call: in_call, opt_out: opt_out.clone() });
+    let opt_out = OptOut { block, since, by, version: draft.at.position, by_person: true };
+    draft.record(Event::OptedOut { contact: theirs.into(), ours: Some(ours), call: in_call, opt_out: opt_out.clone() });
     drop_fingerprint(draft, theirs);
     close_texts(draft, theirs, &opt_out.block);
     true
 }
 
-/// Adds an administrator's list to the known opt-outs; none is removed. As with a seed, the platform is not notified of
-/// each new one.
-pub(super) fn list<V: View>(draft: &mut Draft<'_, V>, listed: Vec<(E164, Block)>) {
-    let mut new = Vec::new();
-    let mut wider = Vec::new();
-    for (theirs, block) in listed {
-        // The list has no duplicates, so the draft's own events need not be consulted.
-        let known = draft.view.opt_out(theirs);
-        let Some(block) = opt_out::union(known.as_ref().map(|known| &known.block), &block) else { continue };
-        match known {
-            None => new.push((theirs, block)),
-            Some(known) => wider.push((theirs, OptOut { block, since: known.since, by: OptOutBy::Administrator })),
-        }
-    }
-    if !new.is_empty() {
-        let opt_outs = new.iter().map(|(theirs, block)| ((*theirs).into(), block.clone())).collect();
-        draft.record(Event::OptOutsLoaded { opt_outs });
-    }
-    for (theirs, opt_out) in &wider {
-        let opt_out = opt_out.clone();
-        draft.record(Event::OptedOut { contact: (*theirs).into(), ours: None, call: None, opt_out });
-        drop_fingerprint(draft, *theirs);
-    }
-    let wider = wider.iter().map(|(theirs, opt_out)| (*theirs, &opt_out.block));
-    for (theirs, block) in new.iter().map(|(theirs, block)| (*theirs, block)).chain(wider) {
-        close_texts(draft, theirs, block);
-    }
-}
-
 /// Closes the sessions of a person's calls that are bound to a number blocked now, and cancels their queued texts.
-fn close_texts<V: View>(draft: &mut Draft<'_, V>, theirs: E164, block: &Block) {
+pub(super) fn close_texts<V: View>(draft: &mut Draft<'_, V>, theirs: E164, block: &Block) {
     for mut call in calls_of(draft, theirs) {
         let bound = call.our_number.is_some_and(|bound| block.covers(bound));
         if bound && call.session != Session::Closed {
@@ -83,26 +54,31 @@ fn close_texts<V: View>(draft: &mut Draft<'_, V>, theirs: E164, block: &Block) {
     }
 }
 
-/// Opts a number in again, for `ours` or, if an administrator asks, for all our numbers; sessions that the opt-out
-/// closed may open again.
-pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: Option<E164>) {
+/// Opts a number in again for `ours`, which received the keyword; sessions that the opt-out closed may open again.
+pub(super) fn start<V: View>(draft: &mut Draft<'_, V>, theirs: E164, ours: E164) {
     let Some(known) = draft.opt_out(theirs) else { return };
-    let left = match ours {
-        Some(ours) => opt_out::start(Some(&known.block), ours),
-        None => Some(None),
-    };
-    let Some(left) = left else { return };
+    let Some(left) = opt_out::start(Some(&known.block), ours) else { return };
+    let version = draft.at.position;
+    let left = left.map(|block| OptOut { block, version, ..known });
+    let reopened = reopened(draft, theirs, left.as_ref());
+    let in_call = reopened.iter().find(|call| call.our_number == Some(ours)).map(|call| call.id.clone());
+    draft.record(Event::OptedIn { contact: theirs.into(), ours: Some(ours), call: in_call, opt_out: left });
+    drop_fingerprint(draft, theirs);
+    reopen(draft, reopened);
+}
+
+/// Returns a person's calls whose sessions an opt-out closed and that `left` does not cover.
+pub(super) fn reopened<V: View>(draft: &Draft<'_, V>, theirs: E164, left: Option<&OptOut>) -> Vec<Call> {
     let opens = |call: &Call| {
-        let blocked = call.our_number.is_some_and(|bound| left.as_ref().is_some_and(|left| left.covers(bound)));
+        let blocked = call.our_number.is_some_and(|bound| left.is_some_and(|left| left.block.covers(bound)));
         call.closed_reason == Some(ClosedReason::OptedOut) && !blocked
     };
-    let reopened: Vec<_> = calls_of(draft, theirs).into_iter().filter(opens).collect();
-    let in_call = ours.and_then(|ours| reopened.iter().find(|call| call.our_number == Some(ours)));
-    let in_call = in_call.map(|call| call.id.clone());
-    let opt_out = left.map(|block| OptOut { block, ..known });
-    draft.record(Event::OptedIn { contact: theirs.into(), ours, call: in_call, opt_out });
-    drop_fingerprint(draft, theirs);
-    for call in reopened {
+    calls_of(draft, theirs).into_iter().filter(opens).collect()
+}
+
+/// Lets the sessions of calls open again.
+pub(super) fn reopen<V: View>(draft: &mut Draft<'_, V>, calls: Vec<Call>) {
+    for call in calls {
         // The draft may have changed the call since.
         let Some(mut call) = draft.live_call(&call.id) else { continue };
         let before = std::mem::replace(&mut call.session, Session::None);
@@ -151,7 +127,7 @@ pub(super) fn answer<V: View>(
 }
 
 /// Removes the fingerprinted opt-out of an erased person, now that one is stored by their number again.
-fn drop_fingerprint<V: View>(draft: &mut Draft<'_, V>, theirs: E164) {
+pub(super) fn drop_fingerprint<V: View>(draft: &mut Draft<'_, V>, theirs: E164) {
     if let Some((who, _)) = draft.view.erased_opt_out(theirs) {
         draft.record(Event::ErasedOptOut { who, opt_out: None });
     }

@@ -221,7 +221,7 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
             let pair = message.theirs.kept().and_then(|address| address.number()).map(|theirs| (theirs, message.ours));
             change(draft, message, MessageState::Failed);
             if let (FailureCode::OptedOut, Some((theirs, ours))) = (code, pair) {
-                opting_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, in_call);
+                opting_out::stop(draft, theirs, ours, OptOutBy::Carrier, in_call);
             }
         }
         Outcome::Later { .. } | Outcome::NeverWritten => {

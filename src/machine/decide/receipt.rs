@@ -54,7 +54,7 @@ pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt:
         draft.store(call, Live::Same);
     }
     if let Some((theirs, ours)) = pair.filter(|_| opted_out) {
-        opt_out::stop(draft, theirs, Some(ours), OptOutBy::Carrier, in_call);
+        opt_out::stop(draft, theirs, ours, OptOutBy::Carrier, in_call);
     }
     Reply::InboundItem(IntakeOutcome::Advanced)
 }

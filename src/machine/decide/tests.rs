@@ -272,6 +272,9 @@ fn answer(reply: &Reply) -> String {
         }
         Reply::EndedBeforeStart { .. } => "ended before start".to_owned(),
         Reply::Message { message, .. } => message.state.word().to_owned(),
+        Reply::DocumentApplied { .. } => "applied".to_owned(),
+        Reply::OptOut { created: true, .. } => "opted out".to_owned(),
+        Reply::OptOut { created: false, .. } => "still opted out".to_owned(),
         Reply::Again(position) => format!("again {}", position.0),
         Reply::Refused(refusal) => {
             let other = refusal.other_call.as_ref().map(|call| format!(" {call}")).unwrap_or_default();

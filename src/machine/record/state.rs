@@ -211,6 +211,8 @@ stored! {
         block: Block,
         since: Timestamp,
         by: OptOutBy,
+        #[since(5)] version: Position,
+        #[since(5)] by_person: bool,
     }
     enum OptOutBy {
         0 => Keyword,

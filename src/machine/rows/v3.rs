@@ -3,7 +3,7 @@
 use super::{Key, Table};
 use crate::machine::keys::{encode_row, kind};
 use crate::machine::record::{Reader, Stored};
-use crate::machine::state::{CallRow, Message, QuarantineEntry};
+use crate::machine::state::{CallRow, Message, OptOut, QuarantineEntry};
 
 /// Converts a row of version 3 to version 4.
 pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
@@ -11,6 +11,8 @@ pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
         (Table::Messages(_), _) => again::<Message>(row),
         (Table::State, Some(&kind::CALL)) => again::<CallRow>(row),
         (Table::State, Some(&kind::QUARANTINE)) => again::<QuarantineEntry>(row),
+        // The kind alone is the key of the key of fingerprints.
+        (Table::State, Some(&(kind::OPT_OUT | kind::ERASED))) if key.bytes.len() > 1 => again::<OptOut>(row),
         _ => row,
     }
 }

@@ -1,6 +1,7 @@
 //! JSON of the directory's resources: the fields that a document sets, as the API, documents and the audit show them.
 
 use super::limits;
+use crate::machine::state::OptOut;
 use crate::model::{Account, Directory, E164, Number, Preset, Queue, Resource, Verification};
 use serde_json::{Map, Value, json};
 
@@ -58,6 +59,16 @@ pub fn preset(entry: &Preset) -> Map<String, Value> {
 /// The fields of an account that a document sets.
 pub fn account(entry: &Account) -> Map<String, Value> {
     object([("limits", limits(&entry.limits))])
+}
+
+/// An opt-out without the person's number.
+pub fn opt_out(opt_out: &OptOut) -> Map<String, Value> {
+    object([
+        ("everywhere", json!(opt_out.block.everywhere)),
+        ("our_numbers", texts(&opt_out.block.numbers)),
+        ("since", json!(opt_out.since.to_string())),
+        ("by", json!(opt_out.by)),
+    ])
 }
 
 /// Numbers as a list of texts.

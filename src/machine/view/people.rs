@@ -3,7 +3,7 @@
 use super::{Queries, days_before};
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::keys::{
-    contact_key, decode_row, erased_key, kind, landline_key, number_in, state_key, strangers_key,
+    self, contact_key, decode_row, erased_key, kind, landline_key, number_in, state_key, strangers_key,
 };
 use crate::machine::record::Stored;
 use crate::machine::rows::{Key, Table};
@@ -28,7 +28,13 @@ pub trait PeopleQueries: Queries {
 
     /// Returns all opt-outs except those of erased people, sorted by number.
     fn opt_outs(&self) -> impl Iterator<Item = (E164, OptOut)> {
-        let opt_outs = self.scan(state_key(kind::OPT_OUT, &[]), Vec::new());
+        self.opt_outs_after(None)
+    }
+
+    /// The same, of the numbers that come after `after`.
+    fn opt_outs_after(&self, after: Option<E164>) -> impl Iterator<Item = (E164, OptOut)> {
+        let from = after.map(|after| keys::after(&state_key(kind::OPT_OUT, &after.key()).bytes)).unwrap_or_default();
+        let opt_outs = self.scan(state_key(kind::OPT_OUT, &[]), from);
         opt_outs.filter_map(|(key, row)| Some((number_in(&key)?, decode_row(&row)?)))
     }
 

@@ -92,7 +92,8 @@ fn limited(number: &str, millisegments_per_second: u32, burst: u32) -> Committed
 
 fn stop(ms: u64) -> CommittedFrame {
     let block = Block { everywhere: false, numbers: vec![OURS.parse().unwrap()] };
-    let opt_out = OptOut { block, since: Timestamp::from_ms(NOON), by: OptOutBy::Keyword };
+    let (since, by) = (Timestamp::from_ms(NOON), OptOutBy::Keyword);
+    let opt_out = OptOut { block, since, by, version: Position(1), by_person: true };
     story(ms, Event::OptedOut { contact: phone().into(), ours: None, call: None, opt_out })
 }
 

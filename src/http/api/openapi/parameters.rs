@@ -95,6 +95,26 @@ pub(in crate::http::api) struct PresetPath {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct ForceQuery {
+    /// Permits assigning the global outbound number to a queue.
+    #[param(default = false, nullable = false)]
+    force: Option<bool>,
+}
+
+/// Conditions; where they do not hold, the response is 412 precondition_failed with the current ETag.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(in crate::http::api) struct IfHeaders {
+    /// Write only if the resource has one of these ETags, or with * if it exists.
+    #[param(rename = "If-Match", nullable = false)]
+    if_match: Option<String>,
+    /// Write only if the resource has none of these ETags, or with * if it does not exist.
+    #[param(rename = "If-None-Match", nullable = false)]
+    if_none_match: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(in crate::http::api) struct CallFilter {
     /// Default: both.
     #[param(inline, nullable = false)]

@@ -272,7 +272,7 @@ async fn overloaded() -> Answer {
     let waiting: Vec<_> = (0..2_048)
         .map(|_| {
             let (handle, number) = (world.handle.clone(), "+12065550199".parse().unwrap());
-            tokio::spawn(async move { handle.submit(Command::OptIn(number), PATIENCE).await })
+            tokio::spawn(async move { handle.submit(Command::opt_in(number), PATIENCE).await })
         })
         .collect();
     // Each is queued at its first poll, and this test has one thread.

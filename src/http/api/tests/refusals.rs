@@ -55,7 +55,7 @@ async fn a_token_is_limited_to_its_scopes() {
 #[tokio::test]
 async fn unknown_paths_get_404_and_known_ones_list_their_methods() {
     let world = TestGateway::new();
-    for path in ["/", "/v1", "/v2/calls", "/v1/calls/a/b", "/v1/opt-outs", "/v1/calls/%ff"] {
+    for path in ["/", "/v1", "/v2/calls", "/v1/calls/a/b", "/v1/optouts", "/v1/calls/%ff"] {
         check(&world.get(path).await, 404, "not_found");
     }
     let answer = world.delete("/v1/calls/c-1").await;
@@ -460,7 +460,7 @@ async fn a_full_engine_queue_gets_an_immediate_503() {
     let waiting: Vec<_> = (1..=2_048)
         .map(|_| {
             let handle = world.handle.clone();
-            let command = Command::OptIn("+12065550199".parse().unwrap());
+            let command = Command::opt_in("+12065550199".parse().unwrap());
             tokio::spawn(async move { handle.submit(command, Duration::from_secs(60)).await })
         })
         .collect();

@@ -177,7 +177,7 @@ fn an_ended_call_that_texted_an_erased_person_keeps_no_number() {
 #[test]
 fn erasing_one_person_keeps_the_rest_of_an_opt_out_list() {
     let mut world = TestMachine::new(directory());
-    world.run(0, Step::Do(Command::ListOptOuts(listed(&[ANN, BOB, ROMA]))));
+    world.run(0, Step::Do(Command::list_opt_outs(listed(&[ANN, BOB, ROMA]))));
     world.run(1, erase(ANN));
     let after = erased(&world, ANN);
     let [ann, bob, roma] = [ANN, BOB, ROMA].map(|number| after.opt_out(number.parse().unwrap()));
@@ -217,7 +217,7 @@ fn a46_the_opt_out_of_an_erased_number_can_be_widened_and_revoked() {
         world.run(2, text(ANN, SALES, "STOP"));
         assert!(world.opted_out(ann, support) && world.opted_out(ann, sales));
         if revoke {
-            world.run(3, Step::Do(Command::OptIn(ann)));
+            world.run(3, Step::Do(Command::opt_in(ann)));
             assert!(!world.opted_out(ann, support) && !world.opted_out(ann, sales));
         } else {
             world.run(3, erase(ANN));
@@ -236,7 +236,7 @@ fn a_fingerprint_depends_on_its_key_and_its_number() {
     assert_ne!(one, ErasureKey([2; 16]).fingerprint(number(ANN)));
     // The second erasure reuses the first one's key; a new key would invalidate its fingerprints.
     let mut world = TestMachine::new(directory());
-    world.run(0, Step::Do(Command::ListOptOuts(listed(&[ANN, BOB]))));
+    world.run(0, Step::Do(Command::list_opt_outs(listed(&[ANN, BOB]))));
     world.run(1, erase(ANN));
     world.run(2, Step::Do(Command::Erase { who: number(BOB), key: ErasureKey([9; 16]) }));
     let world = erased(&erased(&world, ANN), BOB);

@@ -3,7 +3,7 @@
 use super::steps::{call_id, delivered, end, go, inbound, put, refused, say, sent, start, start_in, start_of, text};
 use super::*;
 use crate::machine::command::Content;
-use crate::model::{FailureCode, Inbound, Kind, OptOutScope, Phase, ReceiptState};
+use crate::model::{Actor, Expected, FailureCode, Inbound, Kind, OptOutScope, Phase, ReceiptState};
 use crate::rules::opt_out::CONFIRMATION;
 
 /// Ann is on a call and has texted.
@@ -189,13 +189,77 @@ fn a46_a_carriers_opt_out_refusal_is_recorded() {
 fn a46_an_administrator_adds_and_removes_an_opt_out() {
     let [one, two] = talking();
     let ann = || ANN.parse().unwrap();
-    let opt_out = Step::Do(Command::OptOut(ann()));
-    let mut world = check([one, two, (2, opt_out)], &["done", "contact.opted_out", "call.updated a closed opted_out"]);
-    then(&mut world, 3, Step::Do(Command::OptOut(ann())), &["done"]);
+    let opt_out = Step::Do(Command::opt_out(ann()));
+    let mut world =
+        check([one, two, (2, opt_out)], &["opted out", "contact.opted_out", "call.updated a closed opted_out"]);
+    then(&mut world, 3, Step::Do(Command::opt_out(ann())), &["still opted out"]);
     then(&mut world, 4, say("a", "x"), &["refused session_closed"]);
-    then(&mut world, 5, Step::Do(Command::OptIn(ann())), &["done", "contact.opted_in", "call.updated a"]);
-    then(&mut world, 6, Step::Do(Command::OptIn(ann())), &["done"]);
+    then(&mut world, 5, Step::Do(Command::opt_in(ann())), &["done", "contact.opted_in", "call.updated a"]);
+    then(&mut world, 6, Step::Do(Command::opt_in(ann())), &["refused not_found"]);
     then(&mut world, 7, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
+}
+
+#[test]
+fn a46_an_administrator_narrows_a_block_unless_the_person_asked_for_it() {
+    let block =
+        |everywhere, ours: &[&str]| Block { everywhere, numbers: ours.iter().map(|n| n.parse().unwrap()).collect() };
+    let set = |everywhere, ours: &[&str]| {
+        let (who, block, by) = (ANN.parse().unwrap(), block(everywhere, ours), Actor { name: "admin".to_owned() });
+        Step::Do(Command::OptOut { who, block, reason: None, expected: None, by })
+    };
+    let known = |world: &TestMachine| PeopleQueries::opt_out(world, ANN.parse().unwrap()).unwrap();
+    let [one, two] = talking();
+    let expected = ["opted out", "contact.opted_out", "call.updated a closed opted_out"];
+    let mut world = check([one, two, (2, set(true, &[]))], &expected);
+    // The session is bound to another number, so it may open again; the last event of each number says what holds.
+    let expected = ["still opted out", "contact.opted_in", "contact.opted_out", "call.updated a"];
+    then(&mut world, 3, set(false, &[SHARED]), &expected);
+    assert_eq!((known(&world).block, known(&world).is_persons()), (block(false, &[SHARED]), false));
+    then(&mut world, 4, set(false, &[SHARED]), &["still opted out"]);
+    let expected = ["still opted out", "contact.opted_out", "call.updated a closed opted_out"];
+    then(&mut world, 5, set(false, &[SHARED, SUPPORT]), &expected);
+    then(&mut world, 6, set(false, &["+12065550177"]), &["refused not_found"]);
+
+    // Ann says STOP to a number that is listed already: it is her own word now, which nobody narrows.
+    world.run(7, text(ANN, SHARED, "STOP"));
+    assert!(known(&world).is_persons() && known(&world).block.everywhere);
+    then(&mut world, 8, set(false, &[SHARED]), &["refused opted_out"]);
+    then(&mut world, 9, set(true, &[]), &["still opted out"]);
+    let before = known(&world);
+    then(
+        &mut world,
+        10,
+        Step::Do(Command::list_opt_outs(vec![(ANN.parse().unwrap(), block(false, &["+12065550104"]))])),
+        &["done", "contact.opted_out"],
+    );
+    assert!(known(&world).is_persons(), "a list does not change that");
+    assert!(known(&world).version > before.version && known(&world).since == before.since);
+    then(
+        &mut world,
+        11,
+        Step::Do(Command::opt_in(ANN.parse().unwrap())),
+        &["done", "contact.opted_in", "call.updated a"],
+    );
+}
+
+#[test]
+fn a46_an_opt_out_changes_only_in_the_expected_state() {
+    let set = |expected| {
+        let (who, by) = (ANN.parse().unwrap(), Actor { name: "admin".to_owned() });
+        Step::Do(Command::OptOut { who, block: Block::everywhere(), reason: None, expected: Some(expected), by })
+    };
+    let mut world = TestMachine::new(directory());
+    then(&mut world, 0, set(Expected::Exists), &["refused precondition_failed"]);
+    then(&mut world, 1, set(Expected::Absent), &["opted out", "contact.opted_out"]);
+    then(&mut world, 2, set(Expected::Absent), &["refused precondition_failed"]);
+    let version = PeopleQueries::opt_out(&world, ANN.parse().unwrap()).unwrap().version;
+    then(&mut world, 3, set(Expected::At(vec![version])), &["still opted out"]);
+    let opt_in = |versions| {
+        let (who, by, reason) = (ANN.parse().unwrap(), Actor { name: "admin".to_owned() }, "by mail".to_owned());
+        Step::Do(Command::OptIn { who, reason, expected: Some(Expected::At(versions)), by })
+    };
+    then(&mut world, 4, opt_in(vec![]), &["refused precondition_failed"]);
+    then(&mut world, 5, opt_in(vec![version]), &["done", "contact.opted_in"]);
 }
 
 #[test]
@@ -204,7 +268,7 @@ fn a46_an_imported_list_adds_opt_outs_and_closes_sessions() {
     let block = |ours: &[&str]| Block { everywhere: false, numbers: ours.iter().map(|n| n.parse().unwrap()).collect() };
     let list = |people: &[(&str, Block)]| {
         let people = people.iter().map(|(person, block)| (person.parse().unwrap(), block.clone()));
-        Step::Do(Command::ListOptOuts(people.collect()))
+        Step::Do(Command::list_opt_outs(people.collect()))
     };
     let block_of = |world: &TestMachine, person: &str| {
         PeopleQueries::opt_out(world, person.parse().unwrap()).map(|known| known.block)
@@ -293,7 +357,7 @@ fn a34_a46_a_non_us_stop_counts_even_when_its_text_is_dropped() {
     let mut world = check([(0, text(ROMA, SUPPORT, "STOP"))], &["silent", "message.late", "contact.opted_out"]);
     assert!(world.opted_out(ROMA.parse().unwrap(), SUPPORT.parse().unwrap()));
     world.run(1, Step::Change(|directory| directory.settings.drop_non_us_inbound = true));
-    world.run(2, Step::Do(Command::OptIn(ROMA.parse().unwrap())));
+    world.run(2, Step::Do(Command::opt_in(ROMA.parse().unwrap())));
     then(&mut world, 3, text(ROMA, SUPPORT, "STOP"), &["dropped", "contact.opted_out"]);
 }
 

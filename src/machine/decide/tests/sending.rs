@@ -210,7 +210,7 @@ fn an_opted_out_number_refuses_new_texts_and_stops_queued_ones() {
     world.run(63, put("b", |put| put.alternative = ROMA.parse().ok()));
     world.run(63, Step::Change(|directory| directory.settings.non_us.in_call = true));
     // Opted out of the queued text's sender number; the call itself texts another number.
-    world.run(63, Step::Do(Command::OptOut(ANN.parse().unwrap())));
+    world.run(63, Step::Do(Command::opt_out(ANN.parse().unwrap())));
     then(&mut world, 64, go(1), &["not started", "message.cancelled b custom opted_out"]);
 }
 

@@ -147,6 +147,8 @@ fn stop(contact: &str) -> Event {
         block: Block { everywhere: true, numbers: Vec::new() },
         since: Timestamp::from_ms(0),
         by: OptOutBy::Keyword,
+        version: Position(1),
+        by_person: true,
     };
     Event::OptedOut { contact: number(contact).into(), ours: None, call: None, opt_out }
 }
