@@ -5,6 +5,7 @@
 
 pub mod directory;
 pub mod doctor;
+pub mod erase;
 pub mod explain;
 pub mod quarantine;
 pub mod replay;

@@ -23,7 +23,9 @@ mod watch;
 
 use crate::config::Config;
 use crate::directory::Document;
-use crate::engine::{CompactionOptions, Compactor, Engine, Handle, Heartbeat, Reads, Stopped};
+use crate::engine::{
+    CompactionOptions, Compactor, Engine, ErasureParts, ErasureWorker, Handle, Heartbeat, Reads, Stopped,
+};
 use crate::http::api::{self, Api, Tokens};
 use crate::http::hooks::Hooks;
 use crate::http::ops;
@@ -127,6 +129,7 @@ pub struct Running {
     readiness: Readiness,
     engine: Arc<Engine>,
     compactor: Compactor,
+    erasing: ErasureWorker,
     /// Held until the engine has closed its files.
     lock: Lock,
     doors: JoinSet<()>,
@@ -189,10 +192,21 @@ impl Running {
         let (numbers, directory_version) = (reads.directory().numbers.len(), reads.directory().versions.directory);
         let mut core = opened.core;
         core.repair_with(Arc::clone(&opened.snapshots), readiness.clone());
+        let (eraser, place) = (core.eraser(), core.index_place());
         let (engine, handle) = Engine::start(core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
-        let spare = disk_space::spare(config.data_dir.clone(), config.storage);
-        let compactor = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare);
+        let spare = || disk_space::spare(config.data_dir.clone(), config.storage);
+        let erasing = ErasureWorker::start(ErasureParts {
+            handle: handle.clone(),
+            reads: reads.clone(),
+            eraser,
+            journal: Arc::clone(&journal),
+            snapshots: Arc::clone(&opened.snapshots),
+            place,
+            spare: spare(),
+        });
+        let erasing = erasing.map_err(StartFailed::Thread)?;
+        let compactor = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare());
         let compactor = compactor.map_err(StartFailed::Thread)?;
         ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));
 
@@ -211,6 +225,7 @@ impl Running {
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
         let api =
             api.with_replays(replays).with_verifier(verifier).with_accounts(accounts.clone()).with_endpoints(statuses);
+        let api = api.with_erasures(erasing.handle());
         let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.in_demo(config.demo)))];
         bound.serve(routers, &stop_doors, &mut doors);
 
@@ -225,6 +240,7 @@ impl Running {
             readiness,
             engine,
             compactor,
+            erasing,
             lock: opened.lock,
             doors,
             requests,
@@ -249,10 +265,11 @@ impl Running {
     /// Runs until `stop`, or until an essential part ends; then stops from the top floor down. On `second_signal`
     /// everything in progress is cut off; what the engine has accepted is still on disk.
     pub async fn run(mut self, stop: impl Future<Output = ()>, second_signal: impl Future<Output = ()>) -> Ended {
-        let compactor_ended = self.compactor.ended();
+        let (compactor_ended, erasing_ended) = (self.compactor.ended(), self.erasing.ended());
         let mut failed = tokio::select! {
             () = stop => None,
             () = compactor_ended.cancelled() => Some("the snapshot thread ended unexpectedly (bug)".to_owned()),
+            () = erasing_ended.cancelled() => Some("the erasure thread ended unexpectedly (bug)".to_owned()),
             () = self.engine.ended() => Some("the engine ended".to_owned()),
             Some(worker) = self.workers.join_next() => Some(why(worker)),
             Some(_) = self.doors.join_next() => Some("a door closed".to_owned()),
@@ -287,8 +304,9 @@ impl Running {
         }
         self.doors.abort_all();
         self.workers.abort_all();
-        let (compactor, engine) = (self.compactor, self.engine);
+        let (compactor, erasing, engine) = (self.compactor, self.erasing, self.engine);
         let stopped = tokio::task::spawn_blocking(move || {
+            erasing.stop();
             compactor.stop();
             engine.stop()
         });

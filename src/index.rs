@@ -15,7 +15,7 @@ pub use self::claims::fuzz;
 pub use self::claims::{CLAIM_DAYS, CLAIMS_MAX, Claims};
 #[cfg(feature = "test-support")]
 pub use self::memory::MemoryIndex;
-pub use self::sled::{FoundIndex, Opened, Owner, SledIndex, Trust, WhyRebuilt};
+pub use self::sled::{Beside, FoundIndex, Opened, Owner, Place, Replaced, SledIndex, Trust, WhyRebuilt};
 
 use crate::machine::rows::{Rows, RowsFailed, Table, Write};
 use crate::model::Position;
@@ -59,6 +59,17 @@ pub trait Index: Rows + Send {
 
     /// Deletes everything in place: existing readers see an empty index.
     fn start_over(&mut self) -> Result<(), RowsFailed>;
+
+    /// Where another index can be filled to take this one's place; `None` for an index without files.
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
+    /// Puts another index in this one's place, with the rows of everything up to `applied()`: existing readers read it
+    /// from now on. The files of this one are left until the result is removed. After an error nothing has changed.
+    fn replace_by(&mut self, _beside: Beside) -> Result<Replaced, RowsFailed> {
+        Err(RowsFailed("it has no files".to_owned()))
+    }
 
     /// Shuts down cleanly: waits for readers in the middle of a page, makes everything durable and marks it so on disk,
     /// so that not even a reboot requires a rebuild.

@@ -44,6 +44,7 @@ pub use sim_disk::SimDisk;
 
 use crate::model::{Position, Timestamp};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// One command's events, encoded. The journal does not interpret them.
@@ -102,15 +103,32 @@ pub trait Journal: Send {
     /// never the current one. Readers get `Gone` for their frames; `bounds().0` is the first position left.
     fn drop_before(&mut self, position: Position) -> Result<(), JournalFailed>;
 
-    /// Overwrites bodies with zeros: `which` selects them by index, called for each frame, oldest first. Returns the
-    /// number of newly erased bodies.
-    ///
-    /// Only frames that a later frame, synced by this process, records as durable are considered: zeros at the very end
-    /// would look like a torn write. So append and sync a record before calling this.
-    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed>;
+    /// Erases bodies, on any thread, while this journal is written and read.
+    fn eraser(&self) -> Arc<dyn Eraser>;
+
+    /// Erases bodies of all frames: see [`Eraser::erase`].
+    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
+        self.eraser().erase(Position(0)..=Position(u64::MAX), which, &mut || true)
+    }
 
     /// Creates a reader. There may be any number, on any thread.
     fn reader(&self) -> Arc<dyn JournalReader>;
+}
+
+/// Erases bodies while the journal is written and read. Only one erasure may run at a time.
+pub trait Eraser: Send + Sync {
+    /// Overwrites bodies of the frames in `range` with zeros, durably: `which` selects them by index, called for each
+    /// frame, oldest first. `goes_on` is called between steps while the bodies are looked for: it may sleep, and
+    /// returns whether to continue. Returns the number of newly erased bodies. It may be repeated after an error.
+    ///
+    /// Only frames that a later frame, synced by this process, records as durable are considered: zeros at the very end
+    /// would look like a torn write. So append and sync a record before calling this.
+    fn erase(
+        &self,
+        range: RangeInclusive<Position>,
+        which: Which<'_>,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<u64, JournalFailed>;
 }
 
 /// A reader. It sees synced frames only.
@@ -179,6 +197,9 @@ pub enum JournalFailed {
         /// Number of bodies.
         bodies: usize,
     },
+    /// Work was interrupted on request. Nothing was changed.
+    #[error("work on the journal was interrupted")]
+    Interrupted,
     /// The position is no longer kept.
     #[error("the journal begins at position {}", .oldest.0)]
     Gone {

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod command;
 mod decide;
 pub mod erase;
+pub mod erasure;
 pub mod event;
 pub mod explain;
 pub mod fingerprint;

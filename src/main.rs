@@ -18,9 +18,11 @@ use offhook::ask::replay::{Replay, replay};
 use offhook::ask::top::top;
 use offhook::ask::{self, Door, QueryFailed};
 use offhook::config::{self, advice, seed};
+use offhook::daemon::erase::EraseFailed;
 use offhook::daemon::{directory, erase, evidence, loss, preflight, private};
 use offhook::demo;
 use offhook::journal::inspect;
+use offhook::machine::erasure::Erased;
 use offhook::machine::record;
 use offhook::model::{E164, Position};
 use offhook::observe::{self, LogFormat};
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
             say(&observe::list());
             ExitCode::SUCCESS
         }
-        Command::Erase { number, config } => erase(&config, number),
+        Command::Erase { number, config, client } => erase(&config, &client, number),
         Command::Journal { command } => journal(command),
     }
 }
@@ -236,7 +238,8 @@ fn doctor(file: &Path, client: &ClientCertificate) -> ExitCode {
     }
 }
 
-fn erase(file: &Path, person: E164) -> ExitCode {
+/// Erases a person by the running gateway, or from the data of a stopped one.
+fn erase(file: &Path, client: &ClientCertificate, person: E164) -> ExitCode {
     if let Err(error) = observe::logging(LogFormat::Text, "warn") {
         return fail(&error.to_string());
     }
@@ -246,17 +249,11 @@ fn erase(file: &Path, person: E164) -> ExitCode {
         Err(problems) => return fail(&problems.to_string()),
     };
     match erase::erase(&config, person) {
-        Ok(erased) => {
-            say(&format!("erased: {} numbers and texts in {} records\n", erased.bodies, erased.records));
-            if erased.named_elsewhere > 0 {
-                say(&format!(
-                    "{} records contain the number in an externally assigned name, such as a call id, which cannot be \
-                     erased: they are deleted when their retention ends\n",
-                    erased.named_elsewhere
-                ));
-            }
+        Ok(Erased { bodies, records, named_elsewhere }) => {
+            say(&ask::erase::said(bodies, records, named_elsewhere));
             ExitCode::SUCCESS
         }
+        Err(EraseFailed::Running { .. }) => ask(file, client, async |door| ask::erase::erase(door, person).await),
         Err(failed) => fail(&failed.to_string()),
     }
 }

@@ -27,7 +27,7 @@ pub use directory::{
     Number, OnlyIf, OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Resource,
     Settings, UnknownSender, Verification, VerificationState, Versions,
 };
-pub use id::{EventId, InvalidId, MediaId, MessageId, Position, QuarantineId};
+pub use id::{ErasureId, EventId, InvalidId, MediaId, MessageId, Position, QuarantineId};
 pub use inbound::{
     Claim, ClaimKind, Inbound, InboundItem, InboundMedia, RawRequest, Receipt, ReceiptRef, ReceiptState,
 };

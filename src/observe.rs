@@ -7,6 +7,7 @@
 mod dispatch;
 mod doors;
 mod engine;
+mod erasure;
 mod exposition;
 mod feed;
 mod label;
@@ -40,6 +41,7 @@ pub use engine::{
     clock_differs, clock_offset, clock_set_right, clock_suspect, clock_untrusted, command_too_large, disk, disk_low,
     index_rebuilt, journal_position, journal_synced, journal_written, queue, retention, undecided,
 };
+pub use erasure::{ErasureOutcome, erasure_delayed, erasure_failed, erasures_done};
 pub use feed::{
     Delivery, FeedStatus, delivery, endpoint_missing, endpoint_request, feed_gap, feed_paused, feed_status,
     live_events_failed, replay_given_up, replay_unreadable, stream_closed, stream_cut, stream_opened,

@@ -1,32 +1,35 @@
-//! Erases a person's data from a stopped gateway: their number and message texts.
+//! Erases a person's data from a stopped gateway, and completes erasures that were interrupted.
 //!
-//! Invariant: once this returns without an error, no file of the data directory contains the number or the texts.
-//! Their opt-out is kept as a fingerprint. An interrupted erasure is completed by repeating it, and no gateway starts
-//! before that.
+//! Invariant: an erasure is journaled before anything is erased, so one that is interrupted is completed by the next
+//! start before anything is served. Once it is done, no file of the data directory contains the number or the texts.
+//! Their opt-out is kept as a fingerprint.
 
 pub(super) mod begun;
 #[cfg(test)]
 mod tests;
 
-use super::open::{self, OpenFailed};
+use super::open::{self, OpenFailed, Recovered};
 use super::private;
 use crate::config::Config;
-use crate::engine::{EngineFailed, Erased};
+use crate::engine::{EngineFailed, Erasures};
 use crate::index::SledIndex;
 use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
-use crate::machine::erase::Person;
+use crate::machine::erasure::{Erased, ErasureState};
 use crate::machine::fingerprint::ErasureKey;
-use crate::model::E164;
+use crate::machine::view::PeopleQueries as _;
+use crate::model::{Actor, E164};
+use crate::observe;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Nothing was erased, unless the error says so.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseFailed {
     /// The gateway is running.
     #[error(
-        "{} is in use by {}: a running gateway locks its directory: stop it, erase, and start it again",
+        "{} is in use by {}, which is not a gateway that can be asked: stop it, then erase",
         data_dir.display(),
         pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
     )]
@@ -65,24 +68,72 @@ fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
     })?;
     private::tighten(data_dir);
     begun::may_begin(data_dir, who)?;
-    let open::Recovered { lock: _lock, mut core, snapshots, .. } = open::recover_locked(lock, data_dir)?;
+    let mut recovered = open::recover_locked(lock, data_dir)?;
+    let key = fresh_key()?;
+    let command = Command::Erase { who, key, idempotency: None, by: Actor::command_line() };
+    let replies = recovered.core.commit([command]).map_err(EraseFailed::unfinished)?;
+    let id = match replies.into_iter().next() {
+        Some(Reply::Erasure(erasure)) => erasure.id,
+        Some(Reply::Refused(refusal)) => {
+            recovered.core.close().map_err(OpenFailed::from)?;
+            return Err(EraseFailed::Refused(refusal.detail));
+        }
+        _ => return Err(EraseFailed::Unfinished("the reply does not match the command (bug)".to_owned())),
+    };
+    let completed = complete(recovered, data_dir).map_err(|failed| EraseFailed::Unfinished(failed.to_string()))?;
+    let erasure = completed.core.reads().ask(|view| view.erasure(id)).map_err(EraseFailed::unfinished)?;
+    completed.core.close().map_err(EraseFailed::unfinished)?;
+    match erasure {
+        Some(erasure) if erasure.state == ErasureState::Done => {
+            begun::done(data_dir).map_err(|error| EraseFailed::cut_off(&error))?;
+            Ok(erasure.erased)
+        }
+        _ => Err(EraseFailed::Unfinished("the data is damaged: the line above says where".to_owned())),
+    }
+}
+
+/// A random key for fingerprints of erased numbers.
+fn fresh_key() -> Result<ErasureKey, OpenFailed> {
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| OpenFailed::Directory(io::Error::other(error)))?;
-    let replies = core.commit([Command::Erase { who, key: ErasureKey(key) }]).map_err(EraseFailed::unfinished)?;
-    if let Some(Reply::Refused(refusal)) = replies.into_iter().next() {
-        core.close().map_err(OpenFailed::from)?;
-        return Err(EraseFailed::Refused(refusal.detail));
+    Ok(ErasureKey(key))
+}
+
+/// Completes the erasures that run: those of this command, and those that were interrupted. If data is damaged, they
+/// end as failed.
+pub(super) fn complete(mut recovered: Recovered, data_dir: &Path) -> Result<Recovered, OpenFailed> {
+    let Some(mut erasures) = Erasures::running(&recovered.core.reads())? else { return Ok(recovered) };
+    let began = Instant::now();
+    if !erasures.are_complete() {
+        recovered.core.commit(erasures.begin())?;
+        if let Err(failed) = erase_files(&mut erasures, &recovered) {
+            if !failed.is_damage() {
+                return Err(failed.into());
+            }
+            observe::erasure_failed(&failed.to_string());
+            recovered.core.commit(erasures.end(ErasureState::Failed))?;
+            return Ok(recovered);
+        }
+        // Rows contain personal data, and the index's files keep deleted rows: it is rebuilt from the erased journal.
+        let Recovered { lock, core, .. } = recovered;
+        core.close()?;
+        SledIndex::remove(&data_dir.join(open::INDEX))?;
+        recovered = open::recover_locked(lock, data_dir)?;
+        // A process erases only in frames that one of its own records as durable.
+        recovered.core.commit(erasures.begin())?;
+        erasures.erase_numbers(recovered.core.eraser().as_ref())?;
     }
-    begun::begin(data_dir, who).map_err(|error| EraseFailed::cut_off(&error))?;
-    let person = Person::new(who);
-    let erased = core.erase(&person).map_err(EraseFailed::unfinished)?;
-    core.close().map_err(EraseFailed::unfinished)?;
-    let rewritten = snapshots.rewrite(|table, key, row| person.row(table, key, row), &mut || true);
-    rewritten.map_err(EraseFailed::unfinished)?;
-    // Index rows contain personal data, and its files keep deleted rows. The next start rebuilds it from the journal.
-    SledIndex::remove(&data_dir.join(open::INDEX)).map_err(EraseFailed::unfinished)?;
-    begun::done(data_dir).map_err(|error| EraseFailed::cut_off(&error))?;
-    Ok(erased)
+    let ends = erasures.end(ErasureState::Done);
+    let count = ends.len();
+    recovered.core.commit(ends)?;
+    observe::erasures_done(count, began.elapsed());
+    Ok(recovered)
+}
+
+fn erase_files(erasures: &mut Erasures, recovered: &Recovered) -> Result<(), EngineFailed> {
+    let Recovered { core, snapshots, .. } = recovered;
+    erasures.erase_from_journal(core.eraser().as_ref(), &mut || true)?;
+    erasures.erase_from_snapshot(core.journal().as_ref(), snapshots, &mut || true)
 }
 
 impl EraseFailed {

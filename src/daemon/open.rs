@@ -1,7 +1,7 @@
 //! Opens the data on disk and brings it up to date. Blocks.
 
 use super::disk_space::{self, DiskSpace};
-use super::erase::begun;
+use super::erase::{self, begun};
 use super::evidence::{self, CLAIMS, Found};
 use super::{clock, feeds, loss, private};
 use crate::directory::Document;
@@ -57,9 +57,10 @@ pub enum OpenFailed {
     /// The directory itself cannot be used.
     #[error("{0}")]
     Directory(#[from] io::Error),
-    /// An erasure was interrupted. A gateway started now would continue with the remaining data of that person.
+    /// An erasure by a version that did not journal them was interrupted. A gateway started now would continue with the
+    /// remaining data of that person.
     #[error(
-        "an erasure in {} was interrupted: run `offhook erase +1NUMBER --config FILE` again with the \
+        "an erasure by an earlier version of offhook in {} was interrupted: run `offhook erase +1NUMBER --config FILE` again with the \
          same number, then start the gateway", .data_dir.display()
     )]
     ErasureCutOff {
@@ -185,7 +186,7 @@ fn recover_with(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     if loss::is_begun(data_dir) {
         return Err(OpenFailed::LossCutOff { data_dir: data_dir.to_owned() });
     }
-    recover_locked(lock, data_dir)
+    erase::complete(recover_locked(lock, data_dir)?, data_dir)
 }
 
 /// The same, even if an erasure was interrupted.

@@ -2,19 +2,19 @@
 //! it unchanged.
 
 use super::clock::{Clock, Step};
-use super::erase::{Erased, Finding};
+use super::erasure::BeingErased;
 use super::known::{Known, Overlay};
 use super::reads::Reads;
 use super::rebuild;
 use super::repair::Repair;
 use super::tail::{Follow, Tail};
-use crate::index::{Claims, Index, fits};
+use crate::index::{Claims, Index, Place, fits};
 use crate::journal::snapshot::{SnapshotFailed, Snapshots};
-use crate::journal::{BODIES_MAX, FRAME_BYTES_MAX, Journal, JournalFailed, JournalReader, Record};
+use crate::journal::{BODIES_MAX, Eraser, FRAME_BYTES_MAX, Journal, JournalFailed, JournalReader, Record};
 use crate::machine::apply::{apply, directory_from};
 use crate::machine::command::{At, Command, Reply};
 use crate::machine::erase::Person;
-use crate::machine::event::CommittedFrame;
+use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::keys::{self, kind};
 use crate::machine::rows::{PAGE_ROWS, RowsFailed, Table};
 use crate::machine::{decide, record};
@@ -79,6 +79,17 @@ pub enum EngineFailed {
     },
 }
 
+impl EngineFailed {
+    /// Whether data is damaged, so that trying again is of no use.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Journal(JournalFailed::Damaged(_)) | Self::Record { .. } => true,
+            Self::Snapshot(unusable) => unusable.is_unusable(),
+            _ => false,
+        }
+    }
+}
+
 /// The result of recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
@@ -113,6 +124,8 @@ pub struct Core {
     batch: Batch,
     /// The current day of claims; when it changes, the oldest claims expire.
     today: Day,
+    /// People whose erasure began in this process and whose data is still in the index.
+    being_erased: Vec<BeingErased>,
 }
 
 /// Decided commands that are not yet durable.
@@ -122,6 +135,8 @@ struct Batch {
     records: Vec<Record>,
     bytes: usize,
     overlay: Overlay,
+    /// Whose erasures its last frame begins.
+    erased: Vec<BeingErased>,
 }
 
 impl Core {
@@ -167,6 +182,7 @@ impl Core {
             clock,
             batch: Batch::default(),
             today: latest.day(),
+            being_erased: Vec::new(),
         };
         Ok((core, Recovered { last, loaded, replayed }))
     }
@@ -213,7 +229,8 @@ impl Core {
                 continue;
             }
             replies.push(self.decide(command, now)?);
-            if self.batch.bytes >= BATCH_MAX_BYTES {
+            // What follows an erasure is decided on rows without the person, and so not on those of its batch.
+            if self.batch.bytes >= BATCH_MAX_BYTES || !self.batch.erased.is_empty() {
                 self.flush(now)?;
             }
         }
@@ -248,6 +265,7 @@ impl Core {
             claims: &self.claims,
             overlay: &self.batch.overlay,
             directory: &self.directory,
+            being_erased: &self.being_erased,
             failed: RefCell::new(None),
         };
         let decision = decide(&known, command.clone(), At { time: now, position });
@@ -294,6 +312,11 @@ impl Core {
     fn apply_to_context(&mut self, frame: &CommittedFrame) {
         for event in &frame.events {
             self.batch.overlay.claims.extend(rebuild::claim_of(&event.event));
+            if let Event::ErasureBegun { who, .. } = &event.event
+                && let Some(who) = who.kept()
+            {
+                self.batch.erased.push(BeingErased::new(frame.position, Person::new(*who)));
+            }
             if let Some(directory) = event.event.directory_after(&self.directory, frame.position) {
                 self.directory = Arc::new(directory);
             }
@@ -309,6 +332,8 @@ impl Core {
         self.journal.sync()?;
 
         let writes = batch.overlay.into_writes();
+        self.being_erased.iter_mut().for_each(|being| being.note(&writes));
+        self.being_erased.extend(batch.erased);
         let last = Position(self.journal.next().0 - 1);
         let tail = Arc::clone(&self.tail);
         let mut publishing = tail.publication.publish();
@@ -347,12 +372,22 @@ impl Core {
         Ok(self.journal.drop_before(kept_from)?)
     }
 
-    /// Erases a person from the journal, once `Command::Erase` was answered with `Done`. Index, snapshots and the
-    /// frames that followers hold in memory keep the data until they are rebuilt from the journal.
-    pub fn erase(&mut self, person: &Person) -> Result<Erased, EngineFailed> {
-        let mut finding = Finding::of(person);
-        let erased = self.journal.erase(&mut |frame| finding.which(frame));
-        finding.done(erased?)
+    /// Erases bodies from the journal.
+    pub fn eraser(&self) -> Arc<dyn Eraser> {
+        self.journal.eraser()
+    }
+
+    /// Where the next index can be made; `None` for one without files.
+    pub fn index_place(&self) -> Option<Place> {
+        self.index.place()
+    }
+
+    /// The index is without the people of these erasures; drops the frames in memory that have their data.
+    pub(super) fn end_erasures(&mut self, erasures: &[Position]) {
+        self.being_erased.retain(|being| !erasures.contains(&being.from));
+        if let Some(last) = erasures.iter().max() {
+            self.tail.forget_until(*last);
+        }
     }
 
     /// Shuts down cleanly: makes the index and the claims durable, so that the next start need not rebuild.

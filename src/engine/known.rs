@@ -1,5 +1,6 @@
 //! The view for decisions: the index, overlaid with the effects of the current batch.
 
+use super::erasure::{BeingErased, left};
 use crate::index::{Claims, Index};
 use crate::journal::{JournalFailed, JournalReader};
 use crate::machine::event::Event;
@@ -54,6 +55,8 @@ pub(super) struct Known<'a> {
     pub(super) claims: &'a Claims,
     pub(super) overlay: &'a Overlay,
     pub(super) directory: &'a Arc<Directory>,
+    /// People without whom the index is read.
+    pub(super) being_erased: &'a [BeingErased],
     /// The first failure. Later reads return "absent", so the decision must be discarded.
     pub(super) failed: RefCell<Option<String>>,
 }
@@ -64,12 +67,18 @@ impl Known<'_> {
         instead
     }
 
-    /// Returns a page of the index's rows, without the overlay.
-    fn below(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<ScannedRow> {
+    /// Returns a page of the index's rows, without the overlay, and the last key of a full page.
+    fn below(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> (Vec<ScannedRow>, Option<Vec<u8>>) {
         if self.overlay.dropped.contains(&table) {
-            return Vec::new();
+            return (Vec::new(), None);
         }
-        self.index.scan(table, prefix, from, limit).unwrap_or_else(|failed| self.fail(&failed, Vec::new()))
+        let page = self.index.scan(table, prefix, from, limit).unwrap_or_else(|failed| self.fail(&failed, Vec::new()));
+        let end = (page.len() == limit).then(|| page.last().map(|(key, _)| key.clone())).flatten();
+        let left = page.into_iter().filter_map(|(key, row)| {
+            let row = left(self.being_erased, table, &key, row)?;
+            Some((key, row))
+        });
+        (left.collect(), end)
     }
 
     /// Whether the frame at `position` holds the claim. A deleted or unreadable frame counts as holding it, because
@@ -99,7 +108,8 @@ impl View for Known<'_> {
         if self.overlay.dropped.contains(&key.table) {
             return None;
         }
-        self.index.get(key).unwrap_or_else(|failed| self.fail(&failed, None))
+        let row = self.index.get(key).unwrap_or_else(|failed| self.fail(&failed, None))?;
+        left(self.being_erased, key.table, &key.bytes, row)
     }
 
     fn rows(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Vec<ScannedRow> {
@@ -115,9 +125,8 @@ impl View for Known<'_> {
         let mut next = Some(start.bytes.clone());
         // Rows that the overlay deletes are replaced by further ones, so that a short page is the last one.
         while let Some(from) = next.take().filter(|_| merged.len() < limit) {
-            let below = self.below(table, prefix, &from, limit);
             // A full page says nothing about rows after its last key, so overlaid rows after it wait for the next page.
-            let end = (below.len() == limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();
+            let (below, end) = self.below(table, prefix, &from, limit);
             merged.extend(below);
             while let Some((key, row)) = laid.next_if(|(key, _)| end.as_ref().is_none_or(|end| key.bytes <= *end)) {
                 match row {
@@ -161,6 +170,7 @@ mod tests {
             claims: &claims,
             overlay: &overlay,
             directory: &Arc::new(example()),
+            being_erased: &[],
             failed: RefCell::new(None),
         };
         let pages = |from: &[u8]| {

@@ -1,6 +1,7 @@
 //! The two queues into the single writer, and its thread.
 
 use super::core::{BATCH_MAX_COMMANDS, Core, DropBefore, EngineFailed};
+use super::erasure::Replacement;
 use super::oldest::Oldest;
 use crate::machine::command::{Command, Reply};
 use crate::machine::urgency::Urgency;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 /// Maximum waiting ordinary commands. With 512 per batch and 5 ms per batch, the last of them waits 20 ms.
@@ -19,6 +20,9 @@ const ORDINARY_MAX: usize = 2_048;
 /// Maximum waiting receipts, settlements, call ends and ticks: enough for minutes of a stalled disk, during which
 /// carriers get 503 and repeat their requests.
 const URGENT_MAX: usize = 65_536;
+
+/// How often a thread that blocks looks for its reply.
+const REPLY_EVERY: Duration = Duration::from_millis(2);
 
 /// How often the engine's loop iterates when idle.
 pub const TURNS_EVERY: Duration = Duration::from_secs(1);
@@ -65,6 +69,8 @@ enum Request {
     Decide(Command),
     /// Drop old events and segments, which needs no decision.
     DropBefore(DropBefore),
+    /// Replace the index.
+    ReplaceIndex(Box<Replacement>),
 }
 
 /// Submits commands; cheap to clone.
@@ -105,6 +111,30 @@ impl Handle {
         self.reply(self.enqueue(Request::DropBefore(before), within)).await.map(drop)
     }
 
+    /// Like [`Handle::submit`], for a thread that may block.
+    pub fn submit_blocking(&self, command: Command, within: Duration) -> Result<Reply, SubmitError> {
+        let mut replying = self.enqueue(Request::Decide(command), within)?;
+        loop {
+            // Asked before the reply, because the engine replies before it ends.
+            let ended = self.has_ended();
+            match replying.try_recv() {
+                Ok(reply) => return reply,
+                Err(TryRecvError::Empty) if !ended => thread::sleep(REPLY_EVERY),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Err(stopped()),
+            }
+        }
+    }
+
+    /// Asks the engine to replace the index. The answer goes to the replacement.
+    pub(super) fn replace_index(&self, replacement: Replacement, within: Duration) -> Result<(), SubmitError> {
+        self.enqueue(Request::ReplaceIndex(Box::new(replacement)), within).map(drop)
+    }
+
+    /// Whether the engine has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
     /// Submits commands in this order at once, and waits for the reply of each, as [`Handle::submit`] does for one.
     pub async fn submit_many(
         &self,
@@ -123,7 +153,7 @@ impl Handle {
     fn enqueue(&self, request: Request, within: Duration) -> Result<Replying, SubmitError> {
         let urgency = match &request {
             Request::Decide(command) => command.urgency(),
-            Request::DropBefore(_) => Urgency::Urgent,
+            Request::DropBefore(_) | Request::ReplaceIndex(_) => Urgency::Urgent,
         };
         let (reply, replying) = oneshot::channel();
         let submitted_at = Instant::now();
@@ -315,6 +345,10 @@ fn commit(core: &mut Core, batch: Vec<Submitted>) -> Result<(), EngineFailed> {
             }
             Request::DropBefore(before) => {
                 core.drop_before(before)?;
+                let _gone = submitted.reply.send(Ok(Reply::Done));
+            }
+            Request::ReplaceIndex(replacement) => {
+                core.replace_index(*replacement);
                 let _gone = submitted.reply.send(Ok(Reply::Done));
             }
         }

@@ -71,6 +71,15 @@ impl Tail {
         }
     }
 
+    /// Drops the frames up to `position` from memory; they are read from the journal from now on.
+    pub(super) fn forget_until(&self, position: Position) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        while ring.frames.front().is_some_and(|(_, frame)| frame.position <= position) {
+            let Some((bytes, _)) = ring.frames.pop_front() else { break };
+            ring.bytes -= bytes;
+        }
+    }
+
     fn from(&self, position: Position, limit: usize) -> Option<Vec<Arc<CommittedFrame>>> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ring.frames.front()?.1.position;

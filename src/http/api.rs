@@ -9,6 +9,7 @@ mod calls;
 mod conditions;
 mod directory;
 mod document;
+mod erasures;
 mod events;
 mod explain;
 mod fields;
@@ -36,7 +37,7 @@ pub use auth::{Client, Scope, Token, Tokens};
 use self::events::{ClientLimits, LiveEvents, PULLS, STREAMS};
 use self::idempotency::{Held, InFlight};
 use super::answer::{encoded, internal, problem};
-use crate::engine::{Handle, ReadAt, Reads, SubmitError};
+use crate::engine::{ErasureHandle, Handle, ReadAt, Reads, SubmitError};
 use crate::machine::command::{Command, IdempotencyKey, Reply};
 use crate::machine::show;
 use crate::machine::urgency::NewWork;
@@ -108,6 +109,7 @@ pub struct Api {
     accounts: Accounts,
     endpoints: BTreeMap<String, EndpointStatus>,
     refusals: Arc<Refusals>,
+    erasures: ErasureHandle,
     clock: fn() -> Timestamp,
 }
 
@@ -157,6 +159,7 @@ impl Api {
             accounts: Accounts::default(),
             endpoints: BTreeMap::new(),
             refusals: Arc::default(),
+            erasures: ErasureHandle::new().0,
             clock: super::wall_clock,
         }
     }
@@ -191,6 +194,11 @@ impl Api {
     /// Enables verification of numbers.
     pub fn with_verifier(self, verifier: Verifier) -> Self {
         Self { verifier, ..self }
+    }
+
+    /// Enables erasures to be worked on.
+    pub fn with_erasures(self, erasures: ErasureHandle) -> Self {
+        Self { erasures, ..self }
     }
 
     /// Replaces the clock.

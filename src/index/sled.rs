@@ -9,9 +9,11 @@
 //! sled features that are not used, because of problems found in its source or in trials: `flush_async` (deadlocks with
 //! eight callers), `generate_id` (can repeat), subscribers, compression, large values (files that are never synced).
 
+mod beside;
 mod home;
 mod stamp;
 
+pub use beside::{Beside, Place, Replaced};
 pub use home::WhyRebuilt;
 pub use stamp::Owner;
 
@@ -172,21 +174,7 @@ impl Index for SledIndex {
 
     fn write(&mut self, writes: &[Write], position: Position) -> Result<(), RowsFailed> {
         fits(writes)?;
-        for write in writes {
-            match write {
-                Write::Put(key, row) => {
-                    let put = |tree: &::sled::Tree| tree.insert(&key.bytes, row.as_slice()).map(drop);
-                    if self.shared.with_table(key.table, put)?.is_none() {
-                        self.shared.make_table(key.table)?;
-                        self.shared.with_table(key.table, put)?;
-                    }
-                }
-                Write::Delete(key) => {
-                    self.shared.with_table(key.table, |tree| tree.remove(&key.bytes).map(drop))?;
-                }
-                Write::DropTable(table) => self.shared.drop_table(*table)?,
-            }
-        }
+        self.shared.write(writes)?;
         let stamp = self.stamp(position);
         self.shared.with_trees(|trees| trees.meta.insert(STAMP_KEY, stamp.as_slice()).map(drop))?;
         self.applied = position;
@@ -210,8 +198,7 @@ impl Index for SledIndex {
     }
 
     fn tables(&self) -> Vec<Table> {
-        let trees = self.shared.trees.read().unwrap_or_else(PoisonError::into_inner);
-        trees.as_ref().map(|trees| trees.tables.keys().copied().collect()).unwrap_or_default()
+        self.shared.tables()
     }
 
     fn start_over(&mut self) -> Result<(), RowsFailed> {
@@ -225,6 +212,19 @@ impl Index for SledIndex {
         *self.shared.trees.write().unwrap_or_else(PoisonError::into_inner) = Some(trees);
         self.shared.failed.store(false, Ordering::Release);
         self.write(&[], Position(0))
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::beside(&self.home, &self.shared))
+    }
+
+    fn replace_by(&mut self, beside: Beside) -> Result<Replaced, RowsFailed> {
+        self.shared.check_not_failed()?;
+        let stamp = self.stamp(self.applied);
+        let (trees, db_file) = beside.into_place(stamp, &self.home)?;
+        self.db_file = db_file;
+        let before = self.shared.trees.write().unwrap_or_else(PoisonError::into_inner).replace(trees);
+        Ok(Replaced::new(before, self.home.clone()))
     }
 
     fn close(mut self: Box<Self>) -> Result<(), RowsFailed> {
@@ -289,6 +289,30 @@ impl Rows for Shared {
 }
 
 impl Shared {
+    fn tables(&self) -> Vec<Table> {
+        let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
+        trees.as_ref().map(|trees| trees.tables.keys().copied().collect()).unwrap_or_default()
+    }
+
+    fn write(&self, writes: &[Write]) -> Result<(), RowsFailed> {
+        for write in writes {
+            match write {
+                Write::Put(key, row) => {
+                    let put = |tree: &::sled::Tree| tree.insert(&key.bytes, row.as_slice()).map(drop);
+                    if self.with_table(key.table, put)?.is_none() {
+                        self.make_table(key.table)?;
+                        self.with_table(key.table, put)?;
+                    }
+                }
+                Write::Delete(key) => {
+                    self.with_table(key.table, |tree| tree.remove(&key.bytes).map(drop))?;
+                }
+                Write::DropTable(table) => self.drop_table(*table)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Runs `act` with the table's tree; returns `None` if there is no such table.
     fn with_table<T>(
         &self,

@@ -15,10 +15,12 @@
 use super::disk::Disk;
 use super::frame::{Body, ChainChecksum, u32_at, u64_at};
 use super::recover::{TEMPORARY_SUFFIX, damaged, failed};
-use super::segment::{Found, Header, Place, PreviousSegment, Step, Walk, Window, name_of};
+use super::segment::{Found, Header, Place, PreviousSegment, Step, WINDOW_BYTES, Walk, Window, name_of};
 use super::{JournalFailed, Which};
 use crate::model::Position;
 use std::io;
+use std::ops::RangeInclusive;
+use std::sync::{PoisonError, RwLock};
 
 /// The file name of the list.
 const LIST: &str = "erasing";
@@ -37,15 +39,15 @@ pub(super) struct Span {
     bytes: u64,
 }
 
-/// Adds the bodies of a segment that `which` selects and that are not erased yet, in frames up to `until`.
+/// Returns the bodies of a segment that `which` selects and that are not erased yet, in the frames of `range`.
 pub(super) fn find(
     disk: &dyn Disk,
     identity: [u8; 16],
     segment: PreviousSegment,
-    until: Position,
+    range: &RangeInclusive<Position>,
     which: Which<'_>,
-    spans: &mut Vec<Span>,
-) -> Result<(), JournalFailed> {
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Vec<Span>, JournalFailed> {
     let name = name_of(segment.first);
     let broken = |place, why| damaged(disk.path(), &name, place, why);
     let file = disk.open(&name).map_err(failed(disk, &name))?;
@@ -54,13 +56,24 @@ pub(super) fn find(
         return Err(broken(start, "the header is not whole"));
     };
     let mut walk = Walk::new(Window::new(&*file, segment.end), ChainChecksum::of(&identity), header.start());
-    while walk.place.offset < segment.end && walk.place.position <= until {
+    let mut spans = Vec::new();
+    let mut rested_at = 0;
+    while walk.place.offset < segment.end && walk.place.position <= *range.end() {
         let place = walk.place;
+        if place.offset >= rested_at + WINDOW_BYTES as u64 {
+            rested_at = place.offset;
+            if !goes_on() {
+                return Err(JournalFailed::Interrupted);
+            }
+        }
         let view = match walk.step().map_err(failed(disk, &name))? {
             Step::Frame(view) => view,
             Step::End => return Err(broken(place, "there are zeros instead of a frame")),
             Step::Bad(why) => return Err(broken(place, why)),
         };
+        if place.position < *range.start() {
+            continue;
+        }
         let why = "a body matches neither its checksum nor an erasure";
         let frame = view.to_frame().ok_or_else(|| broken(place, why))?;
         for index in which(&frame) {
@@ -71,20 +84,20 @@ pub(super) fn find(
             }
         }
     }
-    Ok(())
+    Ok(spans)
 }
 
-/// Overwrites the bodies with zeros durably.
-pub(super) fn erase(disk: &dyn Disk, spans: &[Span]) -> Result<(), JournalFailed> {
+/// Overwrites the bodies with zeros durably. `overwriting` is held while a body is half overwritten.
+pub(super) fn erase(disk: &dyn Disk, spans: &[Span], overwriting: &RwLock<()>) -> Result<(), JournalFailed> {
     if spans.is_empty() {
         return Ok(());
     }
     write_list(disk, spans).map_err(failed(disk, LIST))?;
-    overwrite(disk, spans)
+    overwrite(disk, spans, overwriting)
 }
 
-/// Finishes an erasure that a crash interrupted.
-pub(super) fn finish(disk: &dyn Disk) -> Result<(), JournalFailed> {
+/// Finishes an erasure that a crash or an error interrupted.
+pub(super) fn finish(disk: &dyn Disk, overwriting: &RwLock<()>) -> Result<(), JournalFailed> {
     let names = disk.names().map_err(failed(disk, ""))?;
     let making = format!("{LIST}{TEMPORARY_SUFFIX}");
     if names.contains(&making) {
@@ -103,10 +116,10 @@ pub(super) fn finish(disk: &dyn Disk) -> Result<(), JournalFailed> {
             file.display()
         )));
     };
-    overwrite(disk, &spans)
+    overwrite(disk, &spans, overwriting)
 }
 
-fn overwrite(disk: &dyn Disk, spans: &[Span]) -> Result<(), JournalFailed> {
+fn overwrite(disk: &dyn Disk, spans: &[Span], overwriting: &RwLock<()>) -> Result<(), JournalFailed> {
     for of_segment in spans.chunk_by(|one, next| one.segment == next.segment) {
         let name = name_of(of_segment[0].segment);
         let file = match disk.open_to_write(&name) {
@@ -115,6 +128,7 @@ fn overwrite(disk: &dyn Disk, spans: &[Span]) -> Result<(), JournalFailed> {
             opened => opened.map_err(failed(disk, &name))?,
         };
         for span in of_segment {
+            let _half = overwriting.write().unwrap_or_else(PoisonError::into_inner);
             let mut done = 0;
             while done < span.bytes {
                 let count = (span.bytes - done).min(ZEROS.len() as u64);

@@ -9,7 +9,7 @@ use super::frame::{ChainChecksum, Link, Salts, bytes_of, encode};
 use super::reader::{FileReader, Segment, Shared, Visible};
 use super::recover::{Cut, Evidence, Last, Recovered, TEMPORARY_SUFFIX, failed, identity_on, recover};
 use super::segment::{FrameOffsets, Header, Place, PreviousSegment, name_of};
-use super::{FORGOTTEN_AT_ONCE_MAX, Journal, JournalFailed, JournalReader, Record, Which, erase};
+use super::{Eraser, FORGOTTEN_AT_ONCE_MAX, Journal, JournalFailed, JournalReader, Record};
 use crate::model::{Day, Position, Timestamp};
 use crate::observe;
 use std::io;
@@ -57,9 +57,8 @@ pub struct FileJournal {
     previous: u32,
     /// The last position known durable.
     durable: Position,
-    /// The last position that a frame of this process records as durable: of frames written, and of frames synced.
+    /// The last position that a frame of this process records as durable.
     confirmed: Position,
-    confirmed_synced: Position,
     /// Encoded frames not yet written.
     buffer: Vec<u8>,
     /// Segments closed since the last sync.
@@ -142,7 +141,6 @@ impl FileJournal {
             previous: next.previous,
             durable: Position(next.position.0 - 1),
             confirmed: Position(0),
-            confirmed_synced: Position(0),
             buffer: Vec::new(),
             closed: Vec::new(),
             shared: Arc::new(shared),
@@ -263,9 +261,8 @@ impl FileJournal {
             observe::journal_synced(began.elapsed());
             current.unsynced = false;
             self.durable = Position(self.next.0 - 1);
-            self.confirmed_synced = self.confirmed;
             let current = current.since_last_sync();
-            self.shared.show(self.closed.drain(..).chain([current]), self.next);
+            self.shared.show(self.closed.drain(..).chain([current]), self.next, self.confirmed);
         }
         Ok(())
     }
@@ -301,26 +298,8 @@ impl Journal for FileJournal {
         })
     }
 
-    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
-        let mut erased = 0;
-        self.alive(|journal| {
-            let mut spans = Vec::new();
-            for segment in journal.shared.segments() {
-                if segment.first <= journal.confirmed_synced {
-                    erase::find(
-                        &*journal.disk,
-                        journal.identity,
-                        segment,
-                        journal.confirmed_synced,
-                        which,
-                        &mut spans,
-                    )?;
-                }
-            }
-            erased = spans.len() as u64;
-            erase::erase(&*journal.disk, &spans)
-        })?;
-        Ok(erased)
+    fn eraser(&self) -> Arc<dyn Eraser> {
+        self.shared.clone()
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {

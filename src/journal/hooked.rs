@@ -1,6 +1,6 @@
 //! A journal whose writes a test can delay, time or make fail.
 
-use super::{Journal, JournalFailed, JournalReader, Record, Which};
+use super::{Eraser, Journal, JournalFailed, JournalReader, Record};
 use crate::model::{Position, Timestamp};
 use std::sync::Arc;
 
@@ -55,8 +55,8 @@ impl<J: Journal> Journal for HookedJournal<J> {
         self.journal.drop_before(position)
     }
 
-    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
-        self.journal.erase(which)
+    fn eraser(&self) -> Arc<dyn Eraser> {
+        self.journal.eraser()
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {

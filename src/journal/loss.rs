@@ -14,7 +14,7 @@ use super::{JournalFailed, erase};
 use crate::model::{Position, Timestamp};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// Number of positions in an epoch. Fewer frames than this are ever lost at once, so the first position of the next
 /// epoch was never used.
@@ -85,7 +85,7 @@ impl Plan {
     }
 
     pub(super) fn on(disk: Arc<dyn Disk>, known: &Evidence) -> Result<Self, JournalFailed> {
-        erase::finish(&*disk)?;
+        erase::finish(&*disk, &RwLock::default())?;
         let names = disk.names().map_err(failed(&*disk, ""))?;
         let mut segments: Vec<Position> = names.iter().filter_map(|name| first_of(name)).collect();
         segments.sort();

@@ -3,8 +3,9 @@
 //! Invariant: it behaves exactly like the journal on disk: readers see what is synced, and a crash may lose everything
 //! else.
 
-use super::{Closed, Frame, Journal, JournalFailed, JournalReader, Record, Which};
+use super::{Closed, Eraser, Frame, Journal, JournalFailed, JournalReader, Record, Which};
 use crate::model::{Position, Timestamp};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A journal in memory. Clones share the same journal: a simulation keeps one and uses another as the writer. There
@@ -110,20 +111,31 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn erase(&mut self, which: Which<'_>) -> Result<u64, JournalFailed> {
+    fn eraser(&self) -> Arc<dyn Eraser> {
+        Arc::new(self.clone())
+    }
+
+    fn reader(&self) -> Arc<dyn JournalReader> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Eraser for MemoryJournal {
+    fn erase(
+        &self,
+        range: RangeInclusive<Position>,
+        which: Which<'_>,
+        _goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<u64, JournalFailed> {
         let mut kept = self.alive()?;
         let known_durable = kept.known_durable;
         let mut erased = 0;
-        for frame in &mut kept.frames[..known_durable] {
+        for frame in kept.frames[..known_durable].iter_mut().filter(|frame| range.contains(&frame.position)) {
             for index in which(frame) {
                 erased += u64::from(frame.bodies[index].take().is_some());
             }
         }
         Ok(erased)
-    }
-
-    fn reader(&self) -> Arc<dyn JournalReader> {
-        Arc::new(self.clone())
     }
 }
 

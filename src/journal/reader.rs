@@ -7,10 +7,11 @@ use super::disk::{Disk, DiskFile};
 use super::frame::ChainChecksum;
 use super::recover::{damaged, failed};
 use super::segment::{Found, FrameOffsets, Header, Place, PreviousSegment, Step, WINDOW_BYTES, Walk, Window, name_of};
-use super::{Closed, Frame, JournalFailed, JournalReader};
+use super::{Closed, Eraser, Frame, JournalFailed, JournalReader, Which, erase};
 use crate::model::{Position, Timestamp};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Maximum number of closed segments kept open with their offsets: 32 descriptors and about 3 MB.
 const SEGMENTS_OPEN_MAX: usize = 32;
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     visible: Mutex<Visible>,
     /// Recently used closed segments, the latest first.
     open: Mutex<VecDeque<Arc<Segment>>>,
+    /// Held to write while a body is overwritten, because half of one looks like damage.
+    overwriting: RwLock<()>,
 }
 
 /// The synced part of the journal, which may be read.
@@ -37,6 +40,8 @@ pub(super) struct Visible {
     pub(super) live: Option<Segment>,
     /// Gaps of lost positions, oldest first.
     pub(super) gaps: Vec<Gap>,
+    /// The last position that a synced frame of this process records as durable.
+    confirmed: Position,
 }
 
 /// A range without frames: they were lost, and the loss was accepted.
@@ -58,12 +63,12 @@ pub(super) struct Segment {
 
 impl Shared {
     pub(super) fn new(disk: Arc<dyn Disk>, identity: [u8; 16], visible: Visible) -> Self {
-        Self { disk, identity, visible: Mutex::new(visible), open: Mutex::new(VecDeque::new()) }
+        Self { disk, identity, visible: Mutex::new(visible), open: Mutex::default(), overwriting: RwLock::default() }
     }
 
     /// Makes synced frames visible: `written` are the segments written since the last call, each with its new offsets.
-    /// `next` is one past the last position.
-    pub(super) fn show(&self, written: impl Iterator<Item = Segment>, next: Position) {
+    /// `next` is one past the last position, and everything up to `confirmed` is recorded as durable.
+    pub(super) fn show(&self, written: impl Iterator<Item = Segment>, next: Position, confirmed: Position) {
         let mut retired = Vec::new();
         let mut visible = lock(&self.visible);
         for segment in written {
@@ -80,7 +85,7 @@ impl Shared {
                 }
             }
         }
-        visible.next = next;
+        (visible.next, visible.confirmed) = (next, confirmed);
         drop(visible);
         for segment in retired {
             self.keep_open(segment);
@@ -172,6 +177,38 @@ impl Shared {
     }
 }
 
+impl Eraser for Shared {
+    fn erase(
+        &self,
+        range: RangeInclusive<Position>,
+        which: Which<'_>,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<u64, JournalFailed> {
+        let disk = &*self.disk;
+        // An earlier one that failed half-way would look like damage.
+        erase::finish(disk, &self.overwriting)?;
+        let until = (*range.end()).min(lock(&self.visible).confirmed);
+        let segments = self.segments();
+        let mut spans = Vec::new();
+        for (place, segment) in segments.iter().enumerate() {
+            let ends_before = segments.get(place + 1).is_some_and(|next| next.first <= *range.start());
+            if ends_before || segment.first > until {
+                continue;
+            }
+            let range = *range.start()..=until;
+            let found = erase::find(disk, self.identity, *segment, &range, which, goes_on);
+            match found.or_else(|failed| self.not_gone(segment.first).and(Err(failed))) {
+                Ok(found) => spans.extend(found),
+                // Deleted meanwhile, and its bodies with it.
+                Err(JournalFailed::Gone { .. }) => {}
+                Err(failed) => return Err(failed),
+            }
+        }
+        erase::erase(disk, &spans, &self.overwriting)?;
+        Ok(spans.len() as u64)
+    }
+}
+
 /// Ignores poisoning: the state under the lock is consistent at every moment, even if a holder panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -232,6 +269,7 @@ impl FileReader {
         budget: &mut usize,
         frames: &mut Vec<Frame>,
     ) -> Result<(), JournalFailed> {
+        let _whole = self.shared.overwriting.read().unwrap_or_else(PoisonError::into_inner);
         let disk = &*self.shared.disk;
         let name = name_of(stretch.first);
         let window =
@@ -360,7 +398,7 @@ impl Visible {
     /// The visible state after opening.
     pub(super) fn new(closed: Vec<PreviousSegment>, live: Option<Segment>, next: Position, gaps: Vec<Gap>) -> Self {
         let oldest = closed.first().map(|closed| closed.first).or(live.as_ref().map(|live| live.first));
-        Self { oldest: oldest.unwrap_or(next), next, closed, live, gaps }
+        Self { oldest: oldest.unwrap_or(next), next, closed, live, gaps, confirmed: Position(0) }
     }
 
     /// The last position.

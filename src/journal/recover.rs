@@ -12,7 +12,7 @@ use super::{JournalFailed, frame::ChainChecksum};
 use crate::model::Position;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// The suffix of a file that is being created.
 pub(super) const TEMPORARY_SUFFIX: &str = ".new";
@@ -85,7 +85,7 @@ pub(super) struct Last {
 
 /// Recovers the journal in the directory. A new journal gets the identity `fresh`.
 pub(super) fn recover(disk: &dyn Disk, fresh: [u8; 16], known: &Evidence) -> Result<Recovered, JournalFailed> {
-    erase::finish(disk)?;
+    erase::finish(disk, &RwLock::default())?;
     let mut segments = list(disk)?;
     let Some(newest) = segments.last() else {
         known.check(disk, None, Position(1))?;

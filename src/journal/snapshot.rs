@@ -193,15 +193,17 @@ impl Snapshots {
         Snapshot::open(&*self.disk, covers, self.origin).map(Some)
     }
 
-    /// Rewrites the latest snapshot; `map` returns the new row for each row, or `None` to remove it. Used to erase a
-    /// person. The previous file is removed when this returns.
+    /// Rewrites the latest snapshot if it is the one that covers everything up to `covers`; returns whether it is. `map`
+    /// returns the new row for each row, or `None` to remove it. Used to erase a person. The previous file is removed
+    /// when this returns. Blocks while another snapshot is being made.
     pub fn rewrite(
         &self,
+        covers: Position,
         mut map: impl FnMut(Table, &[u8], Vec<u8>) -> Option<Vec<u8>>,
         throttle: Throttle<'_>,
-    ) -> Result<(), SnapshotFailed> {
+    ) -> Result<bool, SnapshotFailed> {
         let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(latest) = self.latest()? else { return Ok(()) };
+        let Some(latest) = self.latest()?.filter(|latest| latest.covers == covers) else { return Ok(false) };
         let mut rows = latest.rows();
         self.make(latest.covers, latest.at, throttle, |making, throttle| {
             while let Some((key, row)) = rows.next()? {
@@ -211,7 +213,7 @@ impl Snapshots {
             }
             Ok(())
         })?;
-        Ok(())
+        Ok(true)
     }
 
     /// Makes a snapshot with the rows from `fill`, then removes all others.

@@ -10,9 +10,9 @@ pub use directory::directory_from;
 use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
-    answered_key, audit_key, call_key, call_time_key, checked_key, contact_key, day_key, encode_row, erased_key, kind,
-    landline_key, live_key, message_key, open_key, parked_key, quarantine_key, state_key, strangers_key,
-    suspension_key, timer_key, usage_counters_key, usage_key,
+    answered_key, audit_key, call_key, call_time_key, checked_key, contact_key, day_key, encode_row, erased_key,
+    erasure_key, kind, landline_key, live_key, message_key, open_key, parked_key, quarantine_key, state_key,
+    strangers_key, suspension_key, timer_key, usage_counters_key, usage_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
@@ -162,10 +162,17 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             writes.extend(quarantined.iter().map(|position| Write::Delete(quarantine_key(*position))));
             put(writes, state_key(kind::SWEPT, &[]), reached);
         }
-        Event::FeedGap { .. } | Event::Replayed(_) | Event::JournalLost { .. } | Event::NumbersVerified { .. } => {}
         Event::NumberChecked { number, account } => {
             put(writes, checked_key(*number), &CheckedNumber { account: account.clone(), at: frame.at });
         }
+        Event::ErasureBegun { erasure, .. } | Event::ErasureChanged { erasure } => {
+            put(writes, erasure_key(erasure.id), erasure);
+        }
+        Event::FeedGap { .. }
+        | Event::Replayed(_)
+        | Event::JournalLost { .. }
+        | Event::ErasureAnswered { .. }
+        | Event::NumbersVerified { .. } => {}
         Event::ErasedOptOut { who, opt_out } => put_or_delete(writes, erased_key(*who), opt_out.as_ref()),
         Event::TimerDone { due, message } => {
             writes.push(Write::Delete(timer_key(*due, &Timer::Unknown(*message))));

@@ -1,12 +1,13 @@
 //! Commands to the machine, and its replies.
 
+use super::erasure::{Erased, Erasure, ErasureState};
 use super::event::{CallShown, Replayed};
 use super::fingerprint::ErasureKey;
 use super::state::{CapOwner, Ended, Message, OptOut};
 use crate::model::{
-    Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, EventId, Expected, InboundItem,
-    IntakeOutcome, Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction, Timestamp,
-    Verification, VerificationState,
+    Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, ErasureId, EventId, Expected,
+    InboundItem, IntakeOutcome, Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction,
+    Timestamp, Verification, VerificationState,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
@@ -220,6 +221,19 @@ pub enum Command {
         who: E164,
         /// A random key for fingerprints of erased numbers; ignored if there is a key already.
         key: ErasureKey,
+        /// The idempotency key, if the request had one.
+        idempotency: Option<IdempotencyKey>,
+        /// Who erases them.
+        by: Actor,
+    },
+    /// An erasure is worked on now, or it ended.
+    ChangeErasure {
+        /// The erasure.
+        id: ErasureId,
+        /// Its new state.
+        state: ErasureState,
+        /// What was erased.
+        erased: Erased,
     },
 }
 
@@ -446,6 +460,8 @@ pub enum Reply {
     SeedRefused,
     /// The current verification of the number.
     Verification(Box<Verification>),
+    /// The erasure of the person, begun now or before.
+    Erasure(Erasure),
 }
 
 impl fmt::Debug for Reply {
@@ -469,6 +485,7 @@ impl fmt::Debug for Reply {
             Self::QuarantineReplayed(outcomes) => f.debug_tuple("QuarantineReplayed").field(outcomes).finish(),
             Self::SeedRefused => f.write_str("SeedRefused"),
             Self::Verification(verification) => f.debug_tuple("Verification").field(verification).finish(),
+            Self::Erasure(erasure) => f.debug_tuple("Erasure").field(erasure).finish(),
         }
     }
 }

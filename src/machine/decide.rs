@@ -114,7 +114,8 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             draft.record(Event::Replayed(replayed));
             Reply::Done
         }
-        Command::Erase { who, key } => erase::erase(&mut draft, who, key),
+        Command::Erase { who, key, idempotency, by } => erase::erase(&mut draft, who, key, idempotency, &by),
+        Command::ChangeErasure { id, state, erased } => erase::change(&mut draft, id, state, erased),
     };
     Decision { reply, events: draft.into_events() }
 }

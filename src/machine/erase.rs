@@ -13,6 +13,7 @@ use crate::model::{Address, E164, Position};
 use memchr::memmem::Finder;
 
 /// A person, with the forms in which their number may occur: as digits, as an encoded value, and in a row's key.
+#[derive(Clone)]
 pub struct Person {
     number: E164,
     digits: Finder<'static>,

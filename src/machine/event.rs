@@ -4,14 +4,15 @@
 //! everything that its platform event shows, so that feed and pull render from the frame alone.
 
 use super::command::VerifiedNumber;
+use super::erasure::Erasure;
 use super::fingerprint::{ErasureKey, Fingerprint};
 use super::private::Private;
 use super::record::{Named, v1};
 use super::rows::Table;
 use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf};
 use crate::model::{
-    Action, Address, AuditEntry, CallId, Change, ClaimKind, Directory, E164, EventId, Json, Kind, MessageId, Number,
-    Position, RawRequest, Session, Timestamp,
+    Action, Address, AuditEntry, CallId, Change, ClaimKind, Directory, E164, ErasureId, EventId, Json, Kind, MessageId,
+    Number, Position, RawRequest, Session, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -384,6 +385,25 @@ pub enum Event {
     NumbersVerified {
         /// The results, in the order asked for.
         results: Private<Vec<VerifiedNumber>>,
+    },
+    /// The erasure of a person was requested: everything before this frame is erased, and then the number in it.
+    ErasureBegun {
+        /// The person's number, which is nowhere else once the erasure is done.
+        who: Private<E164>,
+        /// The new row.
+        erasure: Erasure,
+    },
+    /// An erasure is being worked on, or it ended.
+    ErasureChanged {
+        /// The new row.
+        erasure: Erasure,
+    },
+    /// A request to erase a person was answered; holds the answer.
+    ErasureAnswered {
+        /// The erasure.
+        id: ErasureId,
+        /// When it was requested.
+        at: Timestamp,
     },
 }
 

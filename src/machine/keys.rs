@@ -4,7 +4,7 @@ use super::fingerprint::Fingerprint;
 use super::record::{Reader, Stored, Writer};
 use super::rows::{self, Key, PAGE_ROWS, ScannedRow, Table};
 use super::state::{CapOwner, Timer, UsageOf};
-use crate::model::{CallId, Day, E164, Kind, MessageId, Position, Resource, Timestamp};
+use crate::model::{CallId, Day, E164, ErasureId, Kind, MessageId, Position, Resource, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher as _;
 use std::iter;
@@ -61,9 +61,11 @@ pub mod kind {
     pub const CALL_TIME: u8 = b'c';
     /// When a carrier last answered about one of our numbers, by number.
     pub const CHECKED: u8 = b'V';
+    /// An erasure, by its id's position.
+    pub const ERASURE: u8 = b'R';
 
     /// All kinds.
-    pub const ALL: [u8; 25] = [
+    pub const ALL: [u8; 26] = [
         CALL,
         LIVE,
         TIMER,
@@ -86,6 +88,7 @@ pub mod kind {
         SWEPT,
         STRANGERS,
         CAUSE,
+        ERASURE,
         SUSPENSION,
         CALL_TIME,
         CHECKED,
@@ -253,6 +256,11 @@ pub fn usage_counters_key(day: Day) -> Key {
 /// The key of an erased person's opt-out.
 pub fn erased_key(who: Fingerprint) -> Key {
     state_key(kind::ERASED, &who.0)
+}
+
+/// The key of an erasure.
+pub fn erasure_key(id: ErasureId) -> Key {
+    state_key(kind::ERASURE, &id.key())
 }
 
 /// The key of the answer to an idempotency key on `day`.

@@ -61,7 +61,8 @@ impl Command {
             | Self::CarryLeases { .. }
             | Self::CarryDebts { .. }
             | Self::FeedGap { .. }
-            | Self::JournalLost { .. } => Urgency::Urgent,
+            | Self::JournalLost { .. }
+            | Self::ChangeErasure { .. } => Urgency::Urgent,
         }
     }
 

@@ -94,13 +94,15 @@ pub(crate) enum Command {
     },
     /// List all metrics of `/metrics` with labels and how to read them. Works offline.
     Metrics,
-    /// Erase a person's data from a stopped gateway (number and message texts). Their opt-out is kept.
+    /// Erase a person's data (number and message texts), from a running or a stopped gateway. Their opt-out is kept.
     Erase {
         /// The person's number, as in +12065550142.
         number: E164,
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        #[command(flatten)]
+        client: ClientCertificate,
     },
     /// Verify a journal, print its frames, or accept the loss of damaged ones.
     Journal {

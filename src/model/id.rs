@@ -147,6 +147,11 @@ id!(
     QuarantineId,
     "qua_"
 );
+id!(
+    /// The erasure of a person.
+    ErasureId,
+    "era_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -210,6 +210,8 @@ names! {
             "Attempts to compact closed segments into a snapshot, by outcome: made or failed. failed rising: see the log, most often the disk is full, see offhook_disk_free_bytes.";
         gauge SNAPSHOT_SECONDS = "offhook_snapshot_seconds" [],
             "Duration of the last snapshot, including throttling. Rising with offhook_snapshot_bytes: expected; rising alone: the disk is slow, see offhook_journal_sync_seconds.";
+        counter ERASURES_TOTAL = "offhook_erasures_total" [outcome],
+            "Erasures of people, by outcome. delayed rising: they are repeated and cannot be completed, see the log, most often the disk is full; failed: data is damaged, the log says which, and data of the person is left.";
         gauge DISK_FREE_BYTES = "offhook_disk_free_bytes" [],
             "Bytes available to the gateway on the disk of data_dir, sampled four times a second. Falling: below offhook_disk_low_water_bytes no new work is taken; free space well before, see offhook_journal_written_bytes_total for how fast.";
         gauge DISK_LOW_WATER_BYTES = "offhook_disk_low_water_bytes" [],

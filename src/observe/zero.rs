@@ -2,8 +2,8 @@
 //! first event.
 
 use super::{
-    CallEnd, CheckOutcome, Closing, Delivery, Door, NotReady, RebuildReason, Refused, Reloaded, Resolved,
-    SnapshotOutcome, Undecided, Unused, WebhookOutcome, messages, names, sends,
+    CallEnd, CheckOutcome, Closing, Delivery, Door, ErasureOutcome, NotReady, RebuildReason, Refused, Reloaded,
+    Resolved, SnapshotOutcome, Undecided, Unused, WebhookOutcome, messages, names, sends,
 };
 use crate::model::{AttemptOutcome, ClosedReason, NoReplyReason, OptOutBy};
 use metrics::{Counter, counter, gauge};
@@ -32,6 +32,9 @@ pub(super) fn gateway() {
     }
     for outcome in SnapshotOutcome::ALL {
         zero(&counter!(names::SNAPSHOTS_TOTAL, "outcome" => outcome.label()));
+    }
+    for outcome in ErasureOutcome::ALL {
+        zero(&counter!(names::ERASURES_TOTAL, "outcome" => outcome.label()));
     }
     for snapshot in [
         names::SNAPSHOT_POSITION,

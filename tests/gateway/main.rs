@@ -13,6 +13,7 @@ mod command;
 mod demo;
 mod directory;
 mod erase;
+mod erasures;
 mod events;
 mod explain;
 mod hooks;

@@ -250,7 +250,8 @@ fn answer(reply: &Reply) -> Answer {
         | Reply::Verification(_)
         | Reply::DocumentApplied { .. }
         | Reply::Suspended
-        | Reply::QuarantineReplayed(_) => {
+        | Reply::QuarantineReplayed(_)
+        | Reply::Erasure(_) => {
             unreachable!("no story asks for it")
         }
     }

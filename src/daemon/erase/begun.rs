@@ -1,7 +1,6 @@
-//! Marks an erasure in progress with a file in the data directory, which does not reveal the person.
+//! The marker of an erasure that an earlier version, which did not journal erasures, began and did not complete.
 //!
-//! Invariant: the marker is on disk from before the first byte of a person is overwritten until the last trace of
-//! them is gone. So an interrupted erasure is not forgotten: no gateway starts before it is completed.
+//! Invariant: while it is there, no gateway starts. Only the erasure of the same person removes it.
 //!
 //! ```text
 //! the file `erasing`, while there is one:
@@ -14,15 +13,11 @@
 use super::EraseFailed;
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::model::E164;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 const NAME: &str = "erasing";
-
-/// Its name until it is complete.
-const MAKING: &str = "erasing.new";
 
 const MAGIC: &[u8; 8] = b"offhookB";
 const BYTES: usize = 44;
@@ -60,37 +55,16 @@ pub(super) fn may_begin(data_dir: &Path, who: E164) -> Result<(), EraseFailed> {
     }
 }
 
-/// Starts an erasure. The marker is on disk when this returns; an existing one is kept.
-pub(super) fn begin(data_dir: &Path, who: E164) -> io::Result<()> {
-    if is_begun(data_dir) {
+/// Removes the marker, if there is one, once the person is erased; that is on disk when this returns.
+pub(super) fn done(data_dir: &Path) -> io::Result<()> {
+    if !is_begun(data_dir) {
         return Ok(());
     }
-    let mut key = [0; 16];
-    getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let mark = Mark { key: ErasureKey(key), who: ErasureKey(key).fingerprint(who) };
-    let making = data_dir.join(MAKING);
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&making)?;
-    file.write_all(&mark.encode())?;
-    file.sync_all()?;
-    fs::rename(&making, data_dir.join(NAME))?;
-    File::open(data_dir)?.sync_all()
-}
-
-/// Ends an erasure; the removal of the marker is on disk when this returns.
-pub(super) fn done(data_dir: &Path) -> io::Result<()> {
     fs::remove_file(data_dir.join(NAME))?;
     File::open(data_dir)?.sync_all()
 }
 
 impl Mark {
-    fn encode(self) -> Vec<u8> {
-        let mut bytes = [&MAGIC[..], &self.key.0, &self.who.0].concat();
-        let crc = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes
-    }
-
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (marked, crc) = bytes.split_last_chunk::<4>().filter(|_| bytes.len() == BYTES)?;
         let (key, who) = marked.strip_prefix(MAGIC)?.split_first_chunk::<16>()?;
@@ -100,7 +74,7 @@ impl Mark {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const ANN: &str = "+14155550107";
@@ -110,16 +84,21 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// Leaves a marker as the earlier version did.
+    pub(in crate::daemon) fn begin(data_dir: &Path, who: E164) {
+        let key = ErasureKey([5; 16]);
+        let mut bytes = [&MAGIC[..], &key.0, &key.fingerprint(who).0].concat();
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        fs::write(data_dir.join(NAME), bytes).unwrap();
+    }
+
     #[test]
-    fn marker_allows_only_the_same_person_and_contains_no_number() {
+    fn marker_allows_only_the_same_person() {
         let directory = tempfile::tempdir().unwrap();
         let dir = directory.path();
         assert!(!is_begun(dir) && may_begin(dir, number(ANN)).is_ok());
-        begin(dir, number(ANN)).unwrap();
-        let mark = fs::read(dir.join(NAME)).unwrap();
-        assert!(!crate::machine::erase::Person::new(number(ANN)).is_named_in(&mark));
-        begin(dir, number(ANN)).unwrap();
-        assert_eq!(fs::read(dir.join(NAME)).unwrap(), mark, "the marker stays until the erasure is done");
+        begin(dir, number(ANN));
         assert!(is_begun(dir) && may_begin(dir, number(ANN)).is_ok());
         assert!(may_begin(dir, number(BOB)).unwrap_err().to_string().contains("erase that person first"));
         done(dir).unwrap();
@@ -129,7 +108,7 @@ mod tests {
     #[test]
     fn damaged_marker_blocks_every_erasure() {
         let directory = tempfile::tempdir().unwrap();
-        begin(directory.path(), number(ANN)).unwrap();
+        begin(directory.path(), number(ANN));
         let path = directory.path().join(NAME);
         let mark = fs::read(&path).unwrap();
         for place in 0..mark.len() {

@@ -6,10 +6,11 @@ use crate::index::{CLAIMS_MAX, Claims, Index, Owner};
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::journal::{FileJournal, Journal, Options};
 use crate::machine::command::PutCall;
+use crate::machine::erase::Person;
 use crate::machine::rows::ROWS_VERSION;
 use crate::machine::state::CallRow;
 use crate::machine::view::Queries;
-use crate::model::{Address, CallId, Caller, Day, Inbound, InboundItem};
+use crate::model::{Actor, Address, CallId, Caller, Day, Inbound, InboundItem};
 use crate::rules::directory::example;
 use std::fs;
 use std::path::Path;
@@ -19,29 +20,47 @@ const ANN: &str = "+14155550107";
 const BOB: &str = "+14155550108";
 
 #[test]
-fn start_refuses_an_interrupted_erasure_and_repeating_completes_it() {
-    let (before, done) = (talked(), tempfile::tempdir().unwrap());
-    replace(before.path(), done.path());
-    erase_from(done.path(), number(ANN)).unwrap();
-    // What had been replaced when it was interrupted, step by step.
-    for replaced in
-        [&[][..], &["journal"], &["journal", "snapshots"], &["journal", "snapshots", "index", "index.clean"]]
-    {
-        let cut = tempfile::tempdir().unwrap();
-        replace(before.path(), cut.path());
-        for part in replaced {
-            replace(&done.path().join(part), &cut.path().join(part));
-        }
-        begun::begin(cut.path(), number(ANN)).unwrap();
-        check_that_a_start_is_refused(cut.path());
-        assert!(matches!(erase_from(cut.path(), number(BOB)), Err(EraseFailed::Refused(_))), "{replaced:?}");
-        erase_from(cut.path(), number(ANN)).unwrap();
-        check_that_ann_is_erased_and_bob_is_kept(cut.path());
+fn f04_an_erasure_interrupted_after_any_step_is_completed_by_the_next_start() {
+    for steps in 0..=4 {
+        let data = talked();
+        interrupt(data.path(), steps);
+        assert!(!traces(data.path()).is_empty() || steps == 4, "after {steps} steps something is left");
+        let recovered = open::recover(data.path()).unwrap();
+        let view = |recovered: &open::Recovered| recovered.core.reads().ask(|view| view.running_erasures()).unwrap();
+        assert_eq!(view(&recovered), [], "after {steps} steps");
+        let open::Recovered { lock, core, .. } = recovered;
+        core.close().unwrap();
+        drop(lock);
+        check_that_ann_is_erased_and_bob_is_kept(data.path());
+    }
+}
+
+/// Begins to erase Ann, and stops after this many steps.
+fn interrupt(data_dir: &Path, steps: usize) {
+    let mut recovered = open::recover(data_dir).unwrap();
+    let (key, by) = (ErasureKey([3; 16]), Actor::command_line());
+    let command = Command::Erase { who: number(ANN), key, idempotency: None, by };
+    assert!(matches!(recovered.core.commit([command]).unwrap()[..], [Reply::Erasure(_)]));
+    let mut erasures = Erasures::running(&recovered.core.reads()).unwrap().unwrap();
+    recovered.core.commit(erasures.begin()).unwrap();
+    if steps >= 1 {
+        erasures.erase_from_journal(recovered.core.eraser().as_ref(), &mut || true).unwrap();
+    }
+    if steps >= 2 {
+        let journal = recovered.core.journal();
+        erasures.erase_from_snapshot(journal.as_ref(), &recovered.snapshots, &mut || true).unwrap();
+    }
+    if steps == 4 {
+        erasures.erase_numbers(recovered.core.eraser().as_ref()).unwrap();
+    }
+    drop(recovered);
+    if steps >= 3 {
+        SledIndex::remove(&data_dir.join(open::INDEX)).unwrap();
     }
 }
 
 #[test]
-fn erasure_that_failed_at_the_snapshot_completes_after_the_repair() {
+fn an_erasure_fails_at_a_damaged_snapshot_and_is_done_after_the_repair() {
     let data = talked();
     let snapshots = data.path().join("snapshots");
     let snapshot = fs::read_dir(&snapshots).unwrap().next().unwrap().unwrap().path();
@@ -54,17 +73,28 @@ fn erasure_that_failed_at_the_snapshot_completes_after_the_repair() {
         matches!(failed, EraseFailed::Unfinished(_)) && failed.to_string().contains("run the erasure again"),
         "{failed}"
     );
-    check_that_a_start_is_refused(data.path());
+    drop(open::recover(data.path()).expect("it has ended, so a start is possible"));
     fs::write(&snapshot, whole).unwrap();
     erase_from(data.path(), number(ANN)).unwrap();
     check_that_ann_is_erased_and_bob_is_kept(data.path());
 }
 
 #[test]
-fn refused_erasure_leaves_no_marker() {
+fn a_refused_erasure_leaves_nothing() {
     let data = talked();
     assert!(matches!(erase_from(data.path(), number(BOB)), Err(EraseFailed::Refused(_))), "a call with Bob is active");
-    assert!(!begun::is_begun(data.path()) && open::recover(data.path()).is_ok());
+    let recovered = open::recover(data.path()).unwrap();
+    assert_eq!(recovered.core.reads().ask(|view| view.running_erasures()).unwrap(), []);
+}
+
+#[test]
+fn the_marker_of_an_earlier_version_refuses_starts_until_that_person_is_erased() {
+    let data = talked();
+    begun::tests::begin(data.path(), number(ANN));
+    check_that_a_start_is_refused(data.path());
+    assert!(matches!(erase_from(data.path(), number(BOB)), Err(EraseFailed::Refused(_))));
+    erase_from(data.path(), number(ANN)).unwrap();
+    check_that_ann_is_erased_and_bob_is_kept(data.path());
 }
 
 #[track_caller]
@@ -149,22 +179,4 @@ fn text() -> Command {
 
 fn number(text: &str) -> E164 {
     text.parse().unwrap()
-}
-
-/// Replaces `to` by a copy of `from`: a file, a directory, or nothing.
-fn replace(from: &Path, to: &Path) {
-    if to.is_dir() {
-        fs::remove_dir_all(to).unwrap();
-    } else if to.exists() {
-        fs::remove_file(to).unwrap();
-    }
-    if from.is_dir() {
-        fs::create_dir(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            replace(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else if from.exists() {
-        fs::copy(from, to).unwrap();
-    }
 }

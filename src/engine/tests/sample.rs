@@ -3,6 +3,7 @@
 use super::*;
 use crate::journal::snapshot::{Origin, Snapshots};
 use crate::machine::apply::{apply, directory_from};
+use crate::machine::erasure::Erasure;
 use crate::machine::event::{CommittedFrame, Event, NumberedEvent};
 use crate::machine::fingerprint::ErasureKey;
 use crate::machine::keys::{call_at, decode_row, encode_row, kind, part};
@@ -108,6 +109,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::ERASED]) => is::<ErasureKey>(row),
         (Table::State, [kind::ERASED, ..]) => is::<OptOut>(row),
         (Table::State, [kind::MESSAGES_SINCE | kind::ANSWERS_SINCE]) => is::<Day>(row),
+        (Table::State, [kind::ERASURE, ..]) => is::<Erasure>(row),
         (Table::State, [kind::SWEPT]) => is::<Sweep>(row),
         (Table::State, [kind::STRANGERS, ..]) => is::<LastHour>(row),
         (Table::State, [kind::CALL_TIME, ..]) => row.is_empty() && call_at(&key.bytes).is_some(),

@@ -6,6 +6,7 @@
 mod calls;
 mod directory;
 mod document;
+mod erasures;
 mod me;
 mod messages;
 mod operate;
@@ -20,6 +21,7 @@ pub(super) use directory::{
 pub(super) use document::{
     Directory, DirectoryApplied, DirectoryDiff, OptOutFilter, OptOutPage, OptOutPut, PersonOptOut, ReasonQuery,
 };
+pub(super) use erasures::{Erasure, ErasureAsk, ErasurePath};
 pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
 pub(super) use operate::{

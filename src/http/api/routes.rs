@@ -3,8 +3,8 @@
 use super::auth::Scope;
 use super::openapi::OPENAPI;
 use super::{
-    Answered, Api, ApiRequest, BODY_MAX_BYTES, calls, directory, document, events, explain, health, lanes, me,
-    messages, opt_outs, quarantine, replay, reports, suspend, verify,
+    Answered, Api, ApiRequest, BODY_MAX_BYTES, calls, directory, document, erasures, events, explain, health, lanes,
+    me, messages, opt_outs, quarantine, replay, reports, suspend, verify,
 };
 use crate::directory::DOCUMENT_MAX_BYTES;
 use crate::http::without_trailing_slash;
@@ -113,6 +113,8 @@ routes! {
     Get "/v1/events" Some(Scope::Read) => events::list ["after", "types", "call_id", "wait_ms", "limit", "cursor"];
     Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
     Post "/v1/events/replay" Some(Scope::Admin) => replay::replay;
+    Post "/v1/erasures" Some(Scope::Admin) => erasures::erase;
+    Get "/v1/erasures/{erasure_id}" Some(Scope::Admin) => erasures::one;
     Get "/v1/numbers" Some(Scope::Read) => directory::numbers ["limit", "cursor"];
     Post "/v1/numbers/verify" Some(Scope::Admin) => verify::verify;
     Get "/v1/numbers/{e164}" Some(Scope::Read) => directory::number;

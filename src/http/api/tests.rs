@@ -3,6 +3,7 @@ mod codes;
 mod directory;
 mod document;
 mod drain;
+mod erasures;
 mod events;
 mod explain;
 mod me;
@@ -35,7 +36,7 @@ fn shown(answer: &Answer, status: u16) -> serde_json::Value {
 
 /// The path of a route with a value for each parameter; those of the directory exist in the example directory.
 fn sample(path: &str) -> String {
-    let path = path.replace("{call_id}", "c-1").replace("{message_id}", "msg_x");
+    let path = path.replace("{call_id}", "c-1").replace("{message_id}", "msg_x").replace("{erasure_id}", "era_x");
     let path = path.replace("{e164}", "%2B12065550100").replace("{queue_id}", "support");
     let path = path.replace("{language}/{preset_id}", "en/welcome");
     let path = path.replace("{name}", "main").replace("{quarantine_id}", "qua_x");

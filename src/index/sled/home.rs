@@ -10,7 +10,8 @@
 //! - `index.clean`: the index was closed at this position and is durable;
 //! - `index.failed`: sled failed in the previous run, so its rows cannot be trusted;
 //! - `index.aside-<n>`: a discarded index that is being removed. It is never kept, because its rows may name erased
-//!   people.
+//!   people;
+//! - `index.beside`: an index that is being filled to take this one's place.
 
 use super::Trees;
 use super::stamp::{Boot, Owner, Stamp};
@@ -110,6 +111,7 @@ impl Home {
     /// Opens the existing index, if any.
     pub(super) fn find(&self) -> Result<Found, RowsFailed> {
         self.remove_discarded()?;
+        self.next_home().remove()?;
         let mark = self.take_clean_mark()?;
         let opened = if !self.dir.join("db").exists() {
             Err(WhyRebuilt::Missing)
@@ -157,16 +159,7 @@ impl Home {
     /// Moves the index away atomically, then removes it with its marks.
     pub(super) fn discard(&self) -> Result<(), RowsFailed> {
         if self.dir.exists() {
-            let discarded = (0..DISCARDED_MAX)
-                .map(|n| self.discarded(n))
-                .find(|discarded| !discarded.exists())
-                .ok_or_else(|| {
-                    RowsFailed(format!(
-                        "there are {} index.aside-* in {} that cannot be removed: remove them",
-                        DISCARDED_MAX,
-                        self.parent.display()
-                    ))
-                })?;
+            let discarded = self.free_discarded()?;
             fs::rename(&self.dir, &discarded).map_err(|e| io_failed("rename", &self.dir, &e))?;
         }
         remove_if_there(&self.beside("failed"))?;
@@ -279,13 +272,54 @@ impl Home {
         Ok(())
     }
 
-    fn remove_discarded(&self) -> Result<(), RowsFailed> {
-        for discarded in (0..DISCARDED_MAX).map(|n| self.discarded(n)).filter(|discarded| discarded.exists()) {
-            // It is a file if there was a file in the index's place.
-            let removed = if discarded.is_dir() { fs::remove_dir_all(&discarded) } else { fs::remove_file(&discarded) };
-            removed.map_err(|e| io_failed("remove", &discarded, &e))?;
+    /// Puts the index in `beside` in the place of the one that is there, which is moved away.
+    pub(super) fn replace_by(&self, beside: &Self) -> Result<(), RowsFailed> {
+        let discarded = self.free_discarded()?;
+        fs::rename(&self.dir, &discarded).map_err(|e| io_failed("rename", &self.dir, &e))?;
+        if let Err(e) = fs::rename(&beside.dir, &self.dir) {
+            fs::rename(&discarded, &self.dir).map_err(|e| io_failed("rename", &discarded, &e))?;
+            return Err(io_failed("rename", &beside.dir, &e));
         }
-        Ok(())
+        sync_dir(&self.parent)
+    }
+
+    /// The home of an index that is to take this one's place.
+    pub(super) fn next_home(&self) -> Self {
+        Self { dir: self.beside("beside"), parent: self.parent.clone() }
+    }
+
+    /// Removes discarded indexes durably.
+    pub(super) fn remove_replaced(&self) -> Result<(), RowsFailed> {
+        self.remove_discarded()?;
+        sync_dir(&self.parent)
+    }
+
+    fn remove_discarded(&self) -> Result<(), RowsFailed> {
+        let discarded = (0..DISCARDED_MAX).map(|n| self.discarded(n));
+        discarded.filter(|discarded| discarded.exists()).try_for_each(|discarded| remove_all(&discarded))
+    }
+
+    /// Removes this index, whatever its state.
+    pub(super) fn remove(&self) -> Result<(), RowsFailed> {
+        remove_if_there(&self.beside("failed"))?;
+        if self.dir.exists() { remove_all(&self.dir) } else { Ok(()) }
+    }
+
+    /// The size of its files; 0 if it is unknown.
+    pub(super) fn bytes(&self) -> u64 {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+    }
+
+    fn free_discarded(&self) -> Result<PathBuf, RowsFailed> {
+        let mut discarded = (0..DISCARDED_MAX).map(|n| self.discarded(n));
+        discarded.find(|discarded| !discarded.exists()).ok_or_else(|| {
+            RowsFailed(format!(
+                "there are {} index.aside-* in {} that cannot be removed: remove them",
+                DISCARDED_MAX,
+                self.parent.display()
+            ))
+        })
     }
 
     fn discarded(&self, n: usize) -> PathBuf {
@@ -364,6 +398,15 @@ fn sync_tree(dir: &Path) -> Result<(), RowsFailed> {
 
 fn sync_dir(dir: &Path) -> Result<(), RowsFailed> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| io_failed("sync", dir, &e))
+}
+
+/// Removes a directory, or the file in its place. Another thread may be removing it as well.
+fn remove_all(path: &Path) -> Result<(), RowsFailed> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(io_failed("remove", path, &e)),
+        _ => Ok(()),
+    }
 }
 
 fn remove_if_there(path: &Path) -> Result<(), RowsFailed> {

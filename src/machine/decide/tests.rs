@@ -275,6 +275,7 @@ fn answer(reply: &Reply) -> String {
         Reply::DocumentApplied { .. } => "applied".to_owned(),
         Reply::OptOut { created: true, .. } => "opted out".to_owned(),
         Reply::OptOut { created: false, .. } => "still opted out".to_owned(),
+        Reply::Erasure(erasure) => format!("{:?}", erasure.state).to_lowercase(),
         Reply::Again(position) => format!("again {}", position.0),
         Reply::Refused(refusal) => {
             let other = refusal.other_call.as_ref().map(|call| format!(" {call}")).unwrap_or_default();

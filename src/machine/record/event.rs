@@ -4,6 +4,7 @@ use super::codec::{Invalid, Reader, Stored, Writer};
 use super::form::{Named, stored};
 use super::v1;
 use crate::machine::command::VerifiedNumber;
+use crate::machine::erasure::Erasure;
 use crate::machine::event::{CallChange, CallShown, Event, LateMessage, NumberedEvent, Replayed};
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
@@ -12,8 +13,8 @@ use crate::machine::state::{
     Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf,
 };
 use crate::model::{
-    Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, EventId, Json, Kind, MessageId, Number, Position,
-    RawRequest, Session, Timestamp, VerificationState,
+    Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MessageId, Number,
+    Position, RawRequest, Session, Timestamp, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -80,6 +81,9 @@ stored! {
         48 => NumbersVerified { results: Private<Vec<VerifiedNumber>> },
         50 => UsageCounted { of: UsageOf, usage: Usage, counters: Option<u32> },
         51 => ClosingWithoutText { call: CallId },
+        53 => ErasureBegun { who: Private<E164>, erasure: Erasure },
+        54 => ErasureChanged { erasure: Erasure },
+        55 => ErasureAnswered { id: ErasureId, at: Timestamp },
         56 => Suspended { owner: CapOwner, suspension: Suspension },
         57 => SuspensionEnded { owner: CapOwner },
         58 => QuarantineResolved { position: Position, account: String, outcomes: Option<Vec<String>> };

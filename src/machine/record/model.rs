@@ -4,9 +4,10 @@ use super::codec::{Invalid, Reader, Stored, Writer};
 use super::form::{Named, stored};
 use crate::model::{
     Account, Address, Attestation, CallId, Caller, Change, ClaimKind, ClosedReason, Closing, Day, Direction, E164,
-    Encoding, EventId, Failure, FailureCode, Json, Kind, Language, Limits, LocalDay, MediaId, MessageId, MessageState,
-    Month, NonUs, NonUsRule, Number, OptOutScope, OptOutWords, Phase, Position, Preset, PresetId, Purpose, Queue,
-    QueueId, RawRequest, Session, Settings, SmartAction, Timestamp, UnknownSender, Verification, VerificationState,
+    Encoding, ErasureId, EventId, Failure, FailureCode, Json, Kind, Language, Limits, LocalDay, MediaId, MessageId,
+    MessageState, Month, NonUs, NonUsRule, Number, OptOutScope, OptOutWords, Phase, Position, Preset, PresetId,
+    Purpose, Queue, QueueId, RawRequest, Session, Settings, SmartAction, Timestamp, UnknownSender, Verification,
+    VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause, Paused, Reason};
 use crate::rules::keyword::Keyword;
@@ -58,7 +59,7 @@ macro_rules! ids {
     };
 }
 
-ids!(MessageId EventId MediaId);
+ids!(MessageId EventId MediaId ErasureId);
 
 /// Names, which are stored as texts.
 macro_rules! names {

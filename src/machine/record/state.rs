@@ -2,6 +2,7 @@
 
 use super::codec::{Invalid, Reader, Stored, Writer};
 use super::form::{Named, stored};
+use crate::machine::erasure::{Erased, Erasure, ErasureState};
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
@@ -11,8 +12,8 @@ use crate::machine::state::{
 };
 use crate::model::{
     Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
-    Encoding, Failure, Kind, Language, MediaId, MessageId, MessageState, Month, OptOutBy, Phase, Position, QueueId,
-    Session, SmartAction, Timestamp,
+    Encoding, ErasureId, Failure, Kind, Language, MediaId, MessageId, MessageState, Month, OptOutBy, Phase, Position,
+    QueueId, Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::opt_out::Block;
@@ -247,5 +248,22 @@ stored! {
     }
     struct Gateway {
         started_at: Timestamp,
+    }
+    struct Erasure {
+        id: ErasureId,
+        at: Timestamp,
+        state: ErasureState,
+        who: Option<Fingerprint>,
+        erased: Erased,
+    }
+    enum ErasureState {
+        0 => Running,
+        1 => Done,
+        2 => Failed,
+    }
+    struct Erased {
+        records: u64,
+        bodies: u64,
+        named_elsewhere: u64,
     }
 }

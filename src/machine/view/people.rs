@@ -1,6 +1,7 @@
 //! Queries about people: their opt-outs, contacts and landlines.
 
 use super::{Queries, days_before};
+use crate::machine::erasure::{Erasure, ErasureState};
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::keys::{
     self, contact_key, decode_row, erased_key, kind, landline_key, number_in, state_key, strangers_key,
@@ -9,7 +10,7 @@ use crate::machine::record::Stored;
 use crate::machine::rows::{Key, Table};
 use crate::machine::state::{Contact, OptOut};
 use crate::machine::view::View;
-use crate::model::{E164, Kind, Timestamp};
+use crate::model::{E164, ErasureId, Kind, Timestamp};
 use crate::rules::strangers::LastHour;
 
 /// Typed queries about people.
@@ -47,6 +48,17 @@ pub trait PeopleQueries: Queries {
     /// Returns the key for fingerprints of erased numbers; `None` before the first erasure.
     fn erasure_key(&self) -> Option<ErasureKey> {
         self.typed(&state_key(kind::ERASED, &[]))
+    }
+
+    /// Returns an erasure.
+    fn erasure(&self, id: ErasureId) -> Option<Erasure> {
+        self.typed(&keys::erasure_key(id)).filter(|known: &Erasure| known.id == id)
+    }
+
+    /// Returns the erasures that are not done, oldest first.
+    fn running_erasures(&self) -> Vec<Erasure> {
+        let all = self.scan(state_key(kind::ERASURE, &[]), Vec::new()).filter_map(|(_, row)| decode_row(&row));
+        all.filter(|known: &Erasure| known.state == ErasureState::Running).collect()
     }
 
     /// Returns the number of opt-outs whose person was erased.

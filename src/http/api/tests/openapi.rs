@@ -3,7 +3,7 @@
 use super::operate::quarantine;
 use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
-use crate::http::api::{BODY_MAX_BYTES, calls, messages, opt_outs, replay, suspend, verify};
+use crate::http::api::{BODY_MAX_BYTES, calls, erasures, messages, opt_outs, replay, suspend, verify};
 use crate::http::test_gateway::{Answer, TestGateway, call, signed, text};
 use crate::rules::refusal::Code;
 use serde_json::{Value, json};
@@ -74,6 +74,7 @@ fn request_schemas_have_the_fields_that_are_read() {
         ("SuspendAsk", suspend::SUSPEND_FIELDS),
         ("VerifyAsk", verify::VERIFY_FIELDS),
         ("Directory", &["settings", "numbers", "queues", "presets", "accounts", "opt_outs"]),
+        ("ErasureAsk", erasures::FIELDS),
     ] {
         assert_eq!(fields(schema), expected.iter().map(ToString::to_string).collect(), "{schema}");
     }
@@ -124,6 +125,9 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
     world.verify_numbers();
     let numbers = json!({ "numbers": ["+12065550100", "+12065550999"] });
     check("post", "/v1/numbers/verify", world.post("/v1/numbers/verify", numbers).await);
+    let erasure = check("post", "/v1/erasures", world.post("/v1/erasures", json!({ "number": "+14155550107" })).await);
+    let erasure = format!("/v1/erasures/{}", erasure["id"].as_str().unwrap());
+    check("get", "/v1/erasures/{erasure_id}", world.get(&erasure).await);
     for (path, real) in [
         ("/v1/numbers", "/v1/numbers"),
         ("/v1/numbers/{e164}", "/v1/numbers/+12065550100"),

@@ -151,7 +151,14 @@ async fn wrong_opt_outs_are_refused_with_field_and_way_out() {
 async fn a70_the_opt_out_of_an_erased_person_is_found_by_the_number_only() {
     let world = TestGateway::with(|_| {}, &["+12065550142", "+12065550143", "+12065550144"]);
     let (who, key) = ("+12065550143".parse().unwrap(), crate::machine::fingerprint::ErasureKey([7; 16]));
-    world.handle.submit(Command::Erase { who, key }, Duration::from_secs(10)).await.unwrap();
+    world
+        .handle
+        .submit(
+            Command::Erase { who, key, idempotency: None, by: crate::model::Actor::command_line() },
+            Duration::from_secs(10),
+        )
+        .await
+        .unwrap();
     // In memory, rows are not erased: what a rebuild from the erased journal has is the fingerprint alone.
     let found = shown(&world.get("/v1/opt-outs?number=%2B12065550143").await, 200);
     assert_eq!(found["items"][0]["everywhere"], json!(true));

@@ -48,6 +48,7 @@ fn body_of(route: &Route) -> Value {
         (_, path) if path.ends_with("/suspend") => json!({ "reason": "a test" }),
         (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),
         (_, "/v1/numbers/verify") => json!({ "numbers": [SUPPORT] }),
+        (_, "/v1/erasures") => json!({ "number": "+14155550107" }),
         (_, "/v1/events/replay") => json!({ "since": "2020-01-01T00:00:00Z" }),
         (_, path) => panic!("{path}: say here what its body may be"),
     }
@@ -59,6 +60,7 @@ async fn a_token_without_texts_gets_none_by_any_route() {
     let unreadable = quarantine(&world, "SM5", MARKER).await;
     let readable = quarantine(&world, "SM4", MARKER).await;
     world.verify_numbers();
+    let erasure = world.post("/v1/erasures", json!({ "number": "+14155550108" })).await.json();
     let mut with_texts = Vec::new();
     // What deletes, and what ends the call, comes last.
     let place = |route: &Route| (route.verb.writes(), route.path.ends_with("/end"), route.verb == Verb::Delete);
@@ -66,7 +68,8 @@ async fn a_token_without_texts_gets_none_by_any_route() {
     routes.sort_by_key(|route| place(route));
     for route in routes {
         let entry = if route.path.ends_with("/replay") { &readable } else { &unreadable };
-        let mut path = sample(&route.path.replace("{message_id}", &queued).replace("{quarantine_id}", entry));
+        let path = route.path.replace("{message_id}", &queued).replace("{quarantine_id}", entry);
+        let mut path = sample(&path.replace("{erasure_id}", erasure["id"].as_str().unwrap()));
         match route.path {
             "/v1/reports/usage" => path.push_str("?from=2020-01-01&to=2099-12-31"),
             "/v1/messages" => path.push_str("?state=queued"),

@@ -2,14 +2,16 @@
 
 use super::invariants::holds;
 use super::steps::{
-    delivered, end, erase, go, later, put, say, say_with_key, sent, start, start_of, text, tick, unknown,
+    delivered, end, erase, erase_with_key, erasure_ended, go, later, put, say, say_with_key, sent, start, start_of,
+    text, tick, unknown,
 };
 use super::*;
 use crate::machine::erase::Person;
+use crate::machine::erasure::{Erased, ErasureState};
 use crate::machine::fingerprint::ErasureKey;
 use crate::machine::keys::encode_row;
 use crate::machine::record;
-use crate::model::{Caller, InboundItem, OptOutScope};
+use crate::model::{Actor, Caller, InboundItem, OptOutScope};
 
 /// A person who is never erased.
 const CAROL: &str = "+12065550147";
@@ -45,7 +47,7 @@ fn erasure_is_refused_during_a_call_or_while_a_text_waits() {
     assert_eq!(answer(&refused.reply), "refused still_texting");
     world.run(7, go(2));
     world.run(8, sent(2));
-    assert_eq!(world.run(9, erase(ANN)).reply, Reply::Done);
+    assert!(matches!(world.run(9, erase(ANN)).reply, Reply::Erasure(_)));
     assert_eq!(answer(&world.run(9, erase(SUPPORT)).reply), "refused number_in_use");
 }
 
@@ -210,6 +212,8 @@ fn a46_the_opt_out_of_an_erased_number_can_be_widened_and_revoked() {
         let mut world = TestMachine::new(directory);
         world.run(0, text(ANN, SUPPORT, "STOP"));
         world.run(1, erase(ANN));
+        let ended = erasure_ended(&world);
+        world.run(1, ended);
         let mut world = erased(&world, ANN);
         let ann = ANN.parse().unwrap();
         let [support, sales] = [SUPPORT, SALES].map(|ours| ours.parse().unwrap());
@@ -228,6 +232,37 @@ fn a46_the_opt_out_of_an_erased_number_can_be_widened_and_revoked() {
 }
 
 #[test]
+fn an_erasure_runs_once_for_a_person_until_it_ends() {
+    let mut world = TestMachine::new(directory());
+    let begun = |secs: u64, world: &mut TestMachine, step| match world.run(secs, step).reply {
+        Reply::Erasure(erasure) => erasure.id,
+        other => panic!("{other:?}"),
+    };
+    let one = begun(0, &mut world, erase_with_key(ANN, 1));
+    assert_eq!(begun(1, &mut world, erase(ANN)), one);
+    assert_ne!(begun(2, &mut world, erase(BOB)), one);
+    assert_eq!(world.run(3, erase_with_key(ANN, 1)).reply, Reply::Again(one.position()));
+    world.run(4, Step::Do(Command::ChangeErasure { id: one, state: ErasureState::Failed, erased: Erased::default() }));
+    assert_ne!(begun(5, &mut world, erase(ANN)), one);
+    let row = world.erasure(one).unwrap();
+    assert_eq!((row.state, row.who), (ErasureState::Failed, None));
+    // What ended does not begin again.
+    let running = Command::ChangeErasure { id: one, state: ErasureState::Running, erased: Erased::default() };
+    assert_eq!(world.run(6, Step::Do(running)).events, []);
+}
+
+#[test]
+fn at_most_100_erasures_run_at_the_same_time() {
+    let mut world = TestMachine::new(directory());
+    let who = |nth: u32| format!("+1415555{nth:04}");
+    for nth in 0..100 {
+        assert_eq!(answer(&world.run(0, erase(&who(nth))).reply), "running");
+    }
+    assert_eq!(answer(&world.run(1, erase(&who(100))).reply), "refused overloaded");
+    assert_eq!(answer(&world.run(1, erase(&who(99))).reply), "running", "joining needs no room");
+}
+
+#[test]
 fn a_fingerprint_depends_on_its_key_and_its_number() {
     let number = |text: &str| text.parse::<E164>().unwrap();
     let one = ErasureKey([1; 16]).fingerprint(number(ANN));
@@ -238,7 +273,15 @@ fn a_fingerprint_depends_on_its_key_and_its_number() {
     let mut world = TestMachine::new(directory());
     world.run(0, Step::Do(Command::list_opt_outs(listed(&[ANN, BOB]))));
     world.run(1, erase(ANN));
-    world.run(2, Step::Do(Command::Erase { who: number(BOB), key: ErasureKey([9; 16]) }));
+    world.run(
+        2,
+        Step::Do(Command::Erase {
+            who: number(BOB),
+            key: ErasureKey([9; 16]),
+            idempotency: None,
+            by: Actor::command_line(),
+        }),
+    );
     let world = erased(&erased(&world, ANN), BOB);
     assert!(world.opt_out(number(ANN)).is_some() && world.opt_out(number(BOB)).is_some());
 }
@@ -277,7 +320,7 @@ fn talked() -> TestMachine {
     for (secs, step) in story {
         last = Some(world.run(secs, step).reply);
     }
-    assert_eq!(last, Some(Reply::Done));
+    assert!(matches!(last, Some(Reply::Erasure(_))), "{last:?}");
     world
 }
 
@@ -322,7 +365,7 @@ fn called() -> TestMachine {
     for (secs, step) in story {
         last = Some(world.run(secs, step).reply);
     }
-    assert_eq!(last, Some(Reply::Done));
+    assert!(matches!(last, Some(Reply::Erasure(_))), "{last:?}");
     world
 }
 

@@ -2,9 +2,9 @@
 
 use super::invariants::holds;
 use super::steps::{
-    answered_verification, delivered, end, erase, failed_verification, gap, go, inbound, later, lost, photo, put,
-    refused, replay_quarantined, replayed, resume, say, say_with_key, send, sent, start, start_of, suspend, text, tick,
-    unknown,
+    answered_verification, delivered, end, erase_with_key, erasure_ended, failed_verification, gap, go, inbound, later,
+    lost, photo, put, refused, replay_quarantined, replayed, resume, say, say_with_key, send, sent, start, start_of,
+    suspend, text, tick, unknown,
 };
 use super::*;
 use crate::machine::command::Content;
@@ -106,7 +106,9 @@ pub(super) fn everything() -> TestMachine {
     world.run(35, Step::Change(|directory| directory.settings.closing.texts.clear()));
     world.run(36, end("d"));
     world.run(800, tick());
-    world.run(801, erase(ROMA));
+    world.run(801, erase_with_key(ROMA, 9));
+    let ended = erasure_ended(&world);
+    world.run(801, ended);
     world.run(802, gap("main", 1..7));
     world.run(803, replayed("main", 1..7));
     world.run(804, lost(3..5));

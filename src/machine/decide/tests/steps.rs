@@ -2,9 +2,11 @@
 
 use super::{ANN, START, TestMachine};
 use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Suspend, VerifiedNumber};
+use crate::machine::erasure::{Erased, ErasureState};
 use crate::machine::event::Replayed;
 use crate::machine::fingerprint::ErasureKey;
 use crate::machine::state::CapOwner;
+use crate::machine::view::PeopleQueries as _;
 use crate::model::{
     Actor, Address, CallId, Caller, Change, Directory, E164, EventId, FailureCode, Inbound, InboundItem, InboundMedia,
     Outcome, Position, Receipt, ReceiptRef, ReceiptState, Settled, VerificationState,
@@ -140,7 +142,29 @@ pub(super) fn operator() -> Actor {
 
 /// A person is erased.
 pub(super) fn erase(who: &str) -> Step {
-    Step::Do(Command::Erase { who: who.parse().unwrap(), key: ErasureKey([7; 16]) })
+    Step::Do(Command::Erase {
+        who: who.parse().unwrap(),
+        key: ErasureKey([7; 16]),
+        idempotency: None,
+        by: Actor::command_line(),
+    })
+}
+
+/// The same, with an idempotency key.
+pub(super) fn erase_with_key(who: &str, key: u8) -> Step {
+    let idempotency = Some(IdempotencyKey { key: [key; 16], body: [key; 16] });
+    Step::Do(Command::Erase {
+        who: who.parse().unwrap(),
+        key: ErasureKey([7; 16]),
+        idempotency,
+        by: Actor::command_line(),
+    })
+}
+
+/// The erasure that began with the last frame has ended.
+pub(super) fn erasure_ended(world: &TestMachine) -> Step {
+    let id = world.running_erasures().last().unwrap().id;
+    Step::Do(Command::ChangeErasure { id, state: ErasureState::Done, erased: Erased::default() })
 }
 
 pub(super) fn call_id(id: &str) -> CallId {
