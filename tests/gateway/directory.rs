@@ -127,7 +127,7 @@ async fn r26_a_document_with_mistakes_names_all_of_them_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r26_a_running_gateway_says_the_same_as_a_stopped_one() {
-    let world = world().await;
+    let world = with_second().await;
     assert_eq!(world.start().await.terminate().await.code(), Some(0));
     let good = with_more(|document| {
         document["numbers"][OURS]["global_outbound"] = json!(true);
