@@ -12,7 +12,7 @@ mod differences;
 mod known;
 mod opt_outs;
 pub mod render;
-mod resources;
+pub mod resources;
 #[cfg(test)]
 mod tests;
 
@@ -83,7 +83,7 @@ fn checked(
     fits(before, directory, &findings);
     let mut violations = rules::directory::check(before, directory, onto.force);
     violations.extend(rules::directory::check_accounts(directory, onto.accounts));
-    violations.into_iter().for_each(|violation| findings.violation(violation));
+    violations.into_iter().for_each(|violation| findings.violation(violation, None));
     let problems = problems(findings);
     if problems.is_empty() { Ok(document) } else { Err(problems) }
 }
@@ -94,7 +94,7 @@ fn parse_document(text: &[u8], before: Option<&Directory>, findings: &Findings) 
     let root = Fields::root(&tree, findings);
     let directory = Directory::new(
         resources::settings(&root.section("settings")),
-        resources::numbers(&root.section("numbers"), before.map(|before| &before.numbers)),
+        resources::numbers(&root.section("numbers"), before.map(|before| &*before.numbers)),
         resources::queues(&root.section("queues")),
         resources::presets(&root.section("presets")),
         resources::accounts(&root.section("accounts")),

@@ -23,9 +23,9 @@ pub use call::{
     Agent, Attestation, CALL_TYPE_FORM, CallId, CallType, Caller, ClosedReason, EndReason, Phase, Session, call_type,
 };
 pub use directory::{
-    Account, AutoReply, Change, Closing, Directory, Expected, InvalidName, Json, Language, Limits, NonUs, NonUsRule,
-    Number, OnlyIf, OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId, Resource,
-    Settings, UnknownSender, Verification, VerificationState, Versions,
+    Account, AutoReply, Change, Closing, Directory, Expected, Holders, InvalidName, Json, Language, Limits, NonUs,
+    NonUsRule, Number, OnlyIf, OptOutScope, OptOutWords, Preset, PresetId, Purpose, QUEUE_DEPTH_MAX, Queue, QueueId,
+    Resource, Settings, Shared, UnknownSender, Verification, VerificationState, Versions,
 };
 pub use id::{ErasureId, EventId, InvalidId, MediaId, MessageId, Position, QuarantineId};
 pub use inbound::{

@@ -30,6 +30,8 @@ pub(super) fn links(accounts: &[AccountConfig]) -> HashMap<String, HttpLink> {
 pub(super) fn accounts(accounts: &[AccountConfig], links: &HashMap<String, HttpLink>) -> Vec<Account> {
     let linked = accounts.iter().filter_map(|config| Some((config, links.get(&config.name)?)));
     let built = linked.map(|(config, link)| Account {
+        carrier: config.carrier,
+        public_url: Some(config.public_url.clone()),
         report_only_until: config.report_only_until,
         ..Account::http(&config.name, Arc::clone(&config.dialect), link.clone())
     });

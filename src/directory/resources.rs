@@ -8,7 +8,8 @@ use crate::model::{
 use crate::rules::verification::kept;
 use std::collections::BTreeMap;
 
-pub(super) fn settings(fields: &Fields<'_>) -> Settings {
+/// The settings.
+pub fn settings(fields: &Fields<'_>) -> Settings {
     let default = Settings::default();
     let settings = Settings {
         in_call_sms: fields.flag("in_call_sms", default.in_call_sms),
@@ -38,7 +39,7 @@ pub(super) fn settings(fields: &Fields<'_>) -> Settings {
         max_wait_ms: fields.whole("max_wait_ms", default.max_wait_ms),
         retention_days: fields.whole("retention_days", default.retention_days),
     };
-    fields.no_other_fields(&[]);
+    fields.no_other_fields(&["activation_required"]);
     settings
 }
 
@@ -97,31 +98,39 @@ fn opt_out(fields: &Fields<'_>, default: &OptOutWords) -> OptOutWords {
 /// Our numbers. They keep the verification they have in `before`; without `before` the document's is used.
 pub(super) fn numbers(fields: &Fields<'_>, before: Option<&BTreeMap<E164, Number>>) -> BTreeMap<E164, Number> {
     let entries = fields.entries(number).into_iter().filter_map(|(number, fields)| {
-        let label = fields.required_text_or_empty("label", "a label that identifies the number, as in \"Support A\"");
-        let account = fields.required_text_or_empty("account", "the carrier account's name in the configuration");
-        let entry = Number {
-            label,
-            purpose: fields.choice(
-                "purpose",
-                &[("in_call", Purpose::InCall), ("chat", Purpose::Chat)],
-                Purpose::InCall,
-            ),
-            global_outbound: fields.flag("global_outbound", false),
-            limits: limits(&fields.section("limits"), Limits::default()),
-            verification: {
-                // Read in any case, so that its mistakes are reported.
-                let written = verification(&fields.section("verification"));
-                match before {
-                    Some(before) => kept(number.and_then(|number| before.get(&number)), &account),
-                    None => written,
-                }
-            },
-            account,
+        let mut entry = settable(&fields);
+        // Read in any case, so that its mistakes are reported.
+        let written = verification(&fields.section("verification"));
+        entry.verification = match before {
+            Some(before) => kept(number.and_then(|number| before.get(&number)), &entry.account),
+            None => written,
         };
-        fields.no_other_fields(&["number", "queues", "lane"]);
+        fields.no_other_fields(NUMBER_SHOWN);
         Some((number?, entry))
     });
     entries.collect()
+}
+
+/// Fields of a number that a request may repeat from a response; they are ignored.
+const NUMBER_SHOWN: &[&str] = &["number", "queues", "lane", "suspended"];
+
+/// One of our numbers as someone sets it over the API: a verification in it is ignored, and it has none.
+pub fn number_alone(fields: &Fields<'_>) -> Number {
+    let entry = settable(fields);
+    fields.no_other_fields(&[NUMBER_SHOWN, &["verification"]].concat());
+    entry
+}
+
+/// The fields of a number that can be set.
+fn settable(fields: &Fields<'_>) -> Number {
+    Number {
+        label: fields.required_text_or_empty("label", "a label that identifies the number, as in \"Support A\""),
+        account: fields.required_text_or_empty("account", "the carrier account's name in the configuration"),
+        purpose: fields.choice("purpose", &[("in_call", Purpose::InCall), ("chat", Purpose::Chat)], Purpose::InCall),
+        global_outbound: fields.flag("global_outbound", false),
+        limits: limits(&fields.section("limits"), Limits::default()),
+        verification: Verification::default(),
+    }
 }
 
 /// Limits, with `default` for absent fields. A null burst is also the default, because accounts without a rate have
@@ -159,19 +168,25 @@ fn verification(fields: &Fields<'_>) -> Verification {
 
 pub(super) fn queues(fields: &Fields<'_>) -> BTreeMap<QueueId, Queue> {
     let entries = fields.entries(name).into_iter().filter_map(|(id, fields)| {
-        let queue = Queue {
-            name: fields.required_text_or_empty("name", "a name for people, as in \"Support\""),
-            parent: fields.parsed_or_null("parent", name),
-            in_call_sms: fields.flag_or_null("in_call_sms"),
-            inbound_numbers: fields.list("inbound_numbers", number).unwrap_or_default(),
-            outbound_numbers: fields.list("outbound_numbers", number).unwrap_or_default(),
-            default_outbound: fields.parsed_or_null("default_outbound", number),
-            language: fields.parsed_or_null("language", name),
-        };
-        fields.no_other_fields(&["id"]);
+        let queue = queue(&fields);
         Some((id?, queue))
     });
     entries.collect()
+}
+
+/// A queue.
+pub fn queue(fields: &Fields<'_>) -> Queue {
+    let queue = Queue {
+        name: fields.required_text_or_empty("name", "a name for people, as in \"Support\""),
+        parent: fields.parsed_or_null("parent", name),
+        in_call_sms: fields.flag_or_null("in_call_sms"),
+        inbound_numbers: fields.list("inbound_numbers", number).unwrap_or_default(),
+        outbound_numbers: fields.list("outbound_numbers", number).unwrap_or_default(),
+        default_outbound: fields.parsed_or_null("default_outbound", number),
+        language: fields.parsed_or_null("language", name),
+    };
+    fields.no_other_fields(&["id", "effective"]);
+    queue
 }
 
 pub(super) fn presets(fields: &Fields<'_>) -> BTreeMap<Language, BTreeMap<PresetId, Preset>> {
@@ -186,10 +201,12 @@ pub(super) fn presets(fields: &Fields<'_>) -> BTreeMap<Language, BTreeMap<Preset
     languages.collect()
 }
 
-fn preset(fields: &Fields<'_>) -> Preset {
+/// A preset.
+pub fn preset(fields: &Fields<'_>) -> Preset {
     let preset = Preset {
         label: fields.required_text_or_empty("label", "the label shown to agents"),
         text: fields.required_text_or_empty("text", "the text sent to the caller"),
+        position: fields.whole_or_null("position", 0),
     };
     fields.no_other_fields(&["id", "language", "encoding", "segments", "warnings"]);
     preset
@@ -197,11 +214,30 @@ fn preset(fields: &Fields<'_>) -> Preset {
 
 /// Accounts are configured in the configuration file; the document has their limits only.
 pub(super) fn accounts(fields: &Fields<'_>) -> BTreeMap<String, Account> {
-    let entries = fields.entries(|name| Ok(name.to_owned()));
-    let accounts = entries.into_iter().filter_map(|(name, fields)| {
-        let limits = limits(&fields.section("limits"), Limits::none());
-        fields.no_other_fields(&["name", "carrier", "public_url", "api_url", "account_sid", "report_only_until"]);
-        Some((name?, Account { limits }))
+    let entries = fields.entries(|name| Ok(name.to_owned())).into_iter().filter_map(|(name, fields)| {
+        let account = account(&fields);
+        Some((name?, account))
     });
-    accounts.collect()
+    entries.collect()
+}
+
+/// The limits of an account. What the configuration file says of it may be repeated, and is ignored.
+pub fn account(fields: &Fields<'_>) -> Account {
+    let limits = limits(&fields.section("limits"), Limits::none());
+    fields.no_other_fields(&[
+        "name",
+        "carrier",
+        "public_url",
+        "webhooks",
+        "breaker",
+        "paused_until",
+        "reason",
+        "detail",
+        "suspended",
+        "last_success_at",
+        "api_url",
+        "account_sid",
+        "report_only_until",
+    ]);
+    Account { limits }
 }

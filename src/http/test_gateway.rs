@@ -105,7 +105,8 @@ impl TestGateway {
         let api = Api::new(handle.clone(), reads.clone(), readiness.clone(), tasks.clone(), tokens());
         let (replays, receivers) = Replays::to(["audit", "main"]);
         let account = Account::http("main", dialect, HttpLink::new(ClientBounds::default()));
-        let accounts = Accounts::from_iter([Account { report_only_until, ..account }]);
+        let (carrier, public_url) = ("twilio", "https://sms.example.com".parse().ok());
+        let accounts = Accounts::from_iter([Account { carrier, public_url, report_only_until, ..account }]);
         let endpoints = BTreeMap::from([("main".to_owned(), EndpointStatus::default())]);
         let api = api.with_accounts(accounts.clone()).with_endpoints(endpoints);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks);

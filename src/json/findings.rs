@@ -1,6 +1,7 @@
 //! The problems of a JSON document, collected while it is read.
 
 use super::places::places;
+use crate::model::Resource;
 use crate::rules::directory::Violation;
 use crate::rules::refusal::Code;
 use std::borrow::Cow;
@@ -94,6 +95,11 @@ impl Findings {
         has_room
     }
 
+    /// Whether there is no problem so far.
+    pub fn is_empty(&self) -> bool {
+        self.list.borrow().is_empty()
+    }
+
     /// Records a problem of a field; `text` follows its name.
     pub fn note(&self, field: &str, code: Code, text: &str) {
         let detail = if field.is_empty() { format!("{} {text}", self.whole) } else { format!("`{field}` {text}") };
@@ -105,11 +111,13 @@ impl Findings {
         self.stand_ins.borrow_mut().insert(path);
     }
 
-    /// Records a broken rule, unless a placeholder breaks it: one mistake is one problem.
-    pub fn violation(&self, violation: Violation) {
-        if !self.stand_ins.borrow().contains(&violation.at) {
-            let detail = violation.to_string();
-            self.problem(violation.at, violation.code, detail);
+    /// Records a broken rule, unless a placeholder breaks it: one mistake is one problem. Its path is that of someone
+    /// who changes `this` resource alone; `None` is the whole document.
+    pub fn violation(&self, violation: Violation, this: Option<&Resource>) {
+        let field = violation.field_of(this);
+        if !self.stand_ins.borrow().contains(&field) {
+            let detail = if field.is_empty() { violation.problem } else { format!("{field}: {}", violation.problem) };
+            self.problem(field, violation.code, detail);
         }
     }
 

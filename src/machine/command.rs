@@ -404,6 +404,13 @@ pub struct IdempotencyKey {
 pub enum Reply {
     /// Done, or there was nothing to do.
     Done,
+    /// The directory as the command left it.
+    Directory {
+        /// The directory, with its versions.
+        after: Box<Directory>,
+        /// Whether the first resource that was changed existed before.
+        existed: bool,
+    },
     /// The current state of the call.
     Call {
         /// Whether this command created the call.
@@ -469,6 +476,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("Done"),
+            Self::Directory { existed, .. } => f.debug_struct("Directory").field("existed", existed).finish(),
             Self::Call { created, shown } => f.debug_tuple("Call").field(created).field(shown).finish(),
             Self::EndedBeforeStart { call, ended } => {
                 f.debug_tuple("EndedBeforeStart").field(call).field(ended).finish()

@@ -113,7 +113,9 @@ pub trait Queries: View {
 
     /// Whether the gateway has a directory.
     fn has_directory(&self) -> bool {
-        self.row(&directory_key(part::SETTINGS, &[])).is_some()
+        // The version is missing in one that was written before there were versions, the settings in one that began
+        // with something else.
+        self.row(&directory_key(part::SETTINGS, &[])).is_some() || self.row(&keys::version_key(None)).is_some()
     }
 
     /// Returns the gateway's own row.

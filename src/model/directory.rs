@@ -1,19 +1,23 @@
 //! The directory: numbers, queues, presets and settings, which an administrator edits.
 
 mod change;
+mod holders;
 mod settings;
+mod shared;
 mod versions;
 
 pub use change::{Change, Json};
+pub use holders::Holders;
 pub use settings::{AutoReply, Closing, NonUs, NonUsRule, OptOutScope, OptOutWords, Settings, UnknownSender};
+pub use shared::Shared;
 pub use versions::{Expected, OnlyIf, Resource, Versions};
 
 use super::id::Position;
 use super::number::E164;
 use super::time::Timestamp;
+use holders::HoldersByNumber;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet};
 use std::{fmt, iter};
 
 /// The text is not a valid name.
@@ -87,30 +91,18 @@ pub struct Directory {
     /// Settings of the whole gateway.
     pub settings: Settings,
     /// Our numbers.
-    pub numbers: BTreeMap<E164, Number>,
+    pub numbers: Shared<BTreeMap<E164, Number>>,
     /// The platform's queues.
-    pub queues: BTreeMap<QueueId, Queue>,
+    pub queues: Shared<BTreeMap<QueueId, Queue>>,
     /// Predefined messages by language (R43).
-    pub presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
+    pub presets: Shared<BTreeMap<Language, BTreeMap<PresetId, Preset>>>,
     /// Limits of carrier accounts, by account name.
     pub accounts: BTreeMap<String, Account>,
     /// When it and its resources last changed. [`Directory::change_at`] keeps it.
     pub versions: Versions,
     /// Derived from `queues` on first use; [`Directory::change`] resets it.
-    owners: Owners,
+    holders: HoldersByNumber,
 }
-
-/// A lazily built index from inbound number to owning queue. A cache, so it is ignored when directories are compared.
-#[derive(Clone, Debug, Default)]
-struct Owners(OnceLock<HashMap<E164, QueueId>>);
-
-impl PartialEq for Owners {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Owners {}
 
 /// The maximum depth of a queue's chain of parents.
 pub const QUEUE_DEPTH_MAX: usize = 16;
@@ -124,31 +116,32 @@ impl Directory {
         presets: BTreeMap<Language, BTreeMap<PresetId, Preset>>,
         accounts: BTreeMap<String, Account>,
     ) -> Self {
-        Self { settings, numbers, queues, presets, accounts, versions: Versions::default(), owners: Owners::default() }
+        Self {
+            settings,
+            numbers: numbers.into(),
+            queues: queues.into(),
+            presets: presets.into(),
+            accounts,
+            versions: Versions::default(),
+            holders: HoldersByNumber::default(),
+        }
     }
 
     /// The queue an inbound number belongs to (R19).
     pub fn owner_of(&self, number: E164) -> Option<&QueueId> {
-        let owners = self.owners.0.get_or_init(|| {
-            let inbound = |(id, queue): (&QueueId, &Queue)| {
-                queue.inbound_numbers.iter().map(|number| (*number, id.clone())).collect::<Vec<_>>()
-            };
-            self.queues.iter().flat_map(inbound).collect()
-        });
-        owners.get(&number)
+        self.holders_of(number)?.inbound.first()
+    }
+
+    /// The queues that hold a number; `None` if no queue does.
+    pub fn holders_of(&self, number: E164) -> Option<&Holders> {
+        self.holders.of(number, &self.queues)
     }
 
     /// The version of a resource, or of the whole directory; `None` if the resource does not exist. An account exists
     /// by its configuration, also without limits here.
     pub fn version_of(&self, resource: Option<&Resource>) -> Option<Position> {
         let Some(resource) = resource else { return Some(self.versions.directory) };
-        let exists = match resource {
-            Resource::Settings | Resource::Account(_) => true,
-            Resource::Number(number) => self.numbers.contains_key(number),
-            Resource::Queue(id) => self.queues.contains_key(id),
-            Resource::Preset(language, id) => self.presets.get(language).is_some_and(|ids| ids.contains_key(id)),
-        };
-        exists.then(|| self.versions.of(resource))
+        self.has(resource).then(|| self.versions.of(resource))
     }
 
     /// The account of one of our numbers; `None` if it is no longer ours.
@@ -321,6 +314,9 @@ pub struct Preset {
     pub label: String,
     /// The text the caller gets.
     pub text: String,
+    /// Its place in the list that agents see: lower ones first, and those without one at the end, by id.
+    #[serde(default)]
+    pub position: Option<u32>,
 }
 
 /// The part of a carrier account that an administrator configures.

@@ -134,13 +134,15 @@ codes! {
     Draining = 503 "draining";
     /// Whether the command was committed is not known yet.
     OutcomeUnknown = 504 "outcome_unknown";
-    /// A webhook that is not authenticated as the carrier's. The reason is only logged. It is last in the list because
-    /// journals store codes by their index.
+    /// A webhook that is not authenticated as the carrier's. The reason is only logged. New codes come last in the list,
+    /// because journals store codes by their index.
     SignatureInvalid = 403 "signature_invalid";
-    /// No account of the configuration has that name.
+    /// No account of that name is configured.
     AccountNotFound = 404 "account_not_found";
     /// Not one of our numbers.
     NumberNotFound = 404 "number_not_found";
+    /// A queue would be among its own ancestors (A42).
+    ParentCycle = 422 "parent_cycle";
     /// A quarantined webhook still cannot be read (A58).
     StillUnreadable = 422 "still_unreadable";
 }
@@ -164,6 +166,9 @@ pub struct Refusal {
     pub errors: Box<[FieldError]>,
 }
 
+/// Maximum number of breaches in one refusal; the rest show once these are corrected.
+const ERRORS_MAX: usize = 100;
+
 /// One breach of a document or a resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldError {
@@ -176,6 +181,18 @@ pub struct FieldError {
 }
 
 impl Refusal {
+    /// The refusal of these breaches; `None` if there are none.
+    pub fn of(mut errors: Vec<FieldError>) -> Option<Self> {
+        let FieldError { code, detail, .. } = errors.first()?.clone();
+        let more = errors.len().saturating_sub(ERRORS_MAX);
+        if more > 0 {
+            errors.truncate(ERRORS_MAX);
+            let detail = format!("and {more} more problems: fix these first");
+            errors.push(FieldError { field: String::new(), code: Code::InvalidField, detail });
+        }
+        Some(Self { errors: errors.into(), ..Self::new(code, detail) })
+    }
+
     /// A refusal with only a code and a detail.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {

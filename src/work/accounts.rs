@@ -2,7 +2,7 @@
 
 use super::handover::Handover;
 use super::http_carrier::{HttpCarrier, HttpLink, LookUps};
-use crate::carrier::{Dialect, Inbox};
+use crate::carrier::{Dialect, Inbox, PublicUrl};
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -12,6 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Account {
     /// Its name in the configuration.
     pub name: Arc<str>,
+    /// Its carrier's name in the configuration; empty for an account of a test.
+    pub carrier: &'static str,
+    /// The URL of the carriers' door as its carrier calls it.
+    pub public_url: Option<PublicUrl>,
     /// Its webhooks; `None` if its carrier delivers over a session.
     pub inbox: Option<Arc<dyn Inbox>>,
     /// Until then a webhook that is not verified is counted and accepted (A59).
@@ -28,7 +32,15 @@ impl Account {
         let name: Arc<str> = name.into();
         let handover = HttpCarrier::new(Arc::clone(&name), Arc::<dyn Dialect>::clone(&dialect), link.clone());
         let look_ups = Some(Arc::new(LookUps::new(Arc::clone(&dialect), link)));
-        Self { name, inbox: Some(dialect), report_only_until: None, handover: Arc::new(handover), look_ups }
+        Self {
+            name,
+            carrier: "",
+            public_url: None,
+            inbox: Some(dialect),
+            report_only_until: None,
+            handover: Arc::new(handover),
+            look_ups,
+        }
     }
 }
 
@@ -56,6 +68,11 @@ impl Accounts {
     /// When the account's carrier last accepted a text; `None` if it has not since the gateway started.
     pub fn last_success(&self, name: &str) -> Option<Timestamp> {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+
+    /// All accounts, in no order.
+    pub fn all(&self) -> Vec<Arc<Account>> {
+        self.0.load().values().cloned().collect()
     }
 
     /// The names of all accounts.

@@ -7,9 +7,10 @@ use crate::story::{Act, AgentField, CarrierResponse, Put, ReceiptStatus, SHORT_C
 use offhook::machine::command::{self, Command, Content, PutCall};
 use offhook::machine::view::View;
 use offhook::model::{
-    Actor, Address, CallId, Caller, Change, Inbound, InboundItem, InboundMedia, MessageId, Outcome, Receipt,
-    ReceiptRef, Settled, SmartAction,
+    Actor, Address, CallId, Caller, Change, Inbound, InboundItem, InboundMedia, MessageId, Number, Outcome, Receipt,
+    ReceiptRef, Settled, SmartAction, VerificationState,
 };
+use offhook::rules::verification::{Said, Webhook};
 use std::time::Duration;
 
 /// The command of an act. `nth` is its outbound text; `step` makes the carrier's id unique.
@@ -39,7 +40,23 @@ pub(crate) fn command(act: &Act, nth: usize, step: usize, model: &Model, gateway
             if !on.remove(switch) {
                 on.insert(*switch);
             }
-            let changes = Change::from_to(gateway.directory(), &directory(&on));
+            let (before, after) = (gateway.directory(), directory(&on));
+            // What a carrier says of a number is no change by an administrator.
+            let known = |entry: &Number| (entry.verification.state, entry.verification.mms);
+            let checked = after.numbers.iter().find(|(number, entry)| known(&before.numbers[*number]) != known(entry));
+            if let Some((number, entry)) = checked {
+                let webhook = match entry.verification.state {
+                    VerificationState::Verified => Webhook::Here,
+                    _ => Webhook::Elsewhere("https://elsewhere.example.com".to_owned()),
+                };
+                return Command::NumberChecked {
+                    number: *number,
+                    account: entry.account.clone(),
+                    said: Said::Found { sms: true, mms: entry.verification.mms, webhook },
+                    address: "https://sms.example.com/carriers/main/messages".to_owned(),
+                };
+            }
+            let changes = Change::from_to(before, &after);
             Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }
         }
         Act::OptOut(who) => Command::opt_out(number(who)),

@@ -103,7 +103,7 @@ fn queue(name: Name, feature: bool, shared: bool) -> Queue {
 }
 
 fn preset(id: &str, text: &str) -> (PresetId, Preset) {
-    (id.to_owned().try_into().expect("a name"), Preset { label: id.to_owned(), text: text.to_owned() })
+    (id.to_owned().try_into().expect("a name"), Preset { label: id.to_owned(), text: text.to_owned(), position: None })
 }
 
 /// A number without limits, so that nothing is rate limited.

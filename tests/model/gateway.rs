@@ -218,7 +218,7 @@ fn text_seen(message: &Message, words: &str) -> TextSeen {
 
 fn answer(reply: &Reply) -> Answer {
     match reply {
-        Reply::Done | Reply::OptOut { .. } => Answer::Done,
+        Reply::Done | Reply::Directory { .. } | Reply::OptOut { .. } => Answer::Done,
         Reply::Call { created, shown } => Answer::Call {
             created: *created,
             ended: shown.call.ended.is_some(),

@@ -26,7 +26,7 @@ pub(crate) fn random(rng: &mut SeededRng) -> Directory {
     let numbers = NUMBERS.iter().map(|text| (number(text), entry(text, rng))).collect();
     let queues = QUEUES.iter().zip(NUMBERS).map(|(name, inbound)| (queue_id(name), queue(name, inbound, rng)));
     let queues = queues.collect();
-    let preset = |text: &str| Preset { label: "a preset".to_owned(), text: text.to_owned() };
+    let preset = |text: &str| Preset { label: "a preset".to_owned(), text: text.to_owned(), position: None };
     let named = |text: &str| BTreeMap::from([(name("welcome"), preset(text))]);
     let presets =
         BTreeMap::from([(language("en"), named("Hello, this is your agent.")), (language("it"), named("Buongiorno."))]);

@@ -245,7 +245,7 @@ fn rich() -> Document {
         ("support".to_owned().try_into().unwrap(), queue("Support", &[SUPPORT])),
         ("sales".to_owned().try_into().unwrap(), child),
     ]);
-    let preset = |text: &str| Preset { label: "A preset".to_owned(), text: text.to_owned() };
+    let preset = |text: &str| Preset { label: "A preset".to_owned(), text: text.to_owned(), position: Some(3) };
     let presets = BTreeMap::from([
         (language("en"), BTreeMap::from([("welcome".to_owned().try_into().unwrap(), preset("Hello."))])),
         (

@@ -32,11 +32,11 @@ fn f02_texts_and_labels_of_invisible_characters_are_empty() {
     expect(
         &document,
         &[
-            "presets.it.welcome.label: is empty: write the label shown to agents",
-            &format!("presets.it.welcome.text: {nothing}"),
             &format!("settings.closing.texts.en: {nothing}"),
             &format!("settings.auto_reply.texts.en: {nothing}"),
             &format!("settings.opt_out.texts.en: {nothing}"),
+            "presets.it.welcome.label: is empty: write the label shown to agents",
+            &format!("presets.it.welcome.text: {nothing}"),
         ],
     );
 }
@@ -126,7 +126,7 @@ fn unknown_field_is_reported_with_the_known_ones() {
              purpose, global_outbound, limits, verification",
             "unknown field `queues.support.numbers`; expected one of name, parent, in_call_sms, inbound_numbers, \
              outbound_numbers, default_outbound, language",
-            "unknown field `presets.it.welcome.content`; expected one of label, text",
+            "unknown field `presets.it.welcome.content`; expected one of label, text, position",
             "unknown field `setting` (did you mean `settings`?); expected one of settings, numbers, queues, presets, \
              accounts, opt_outs",
         ],
@@ -148,9 +148,9 @@ fn a28_impossible_or_meaningless_limits_are_reported() {
             &format!("`accounts.main.limits.segments_per_second` is 1000000000000.0: {must_be}"),
             "numbers.+12065550100.limits.segments_per_day: is 0: use 1 or more, or null for no cap; to stop a \
              number from sending, suspend it",
+            "accounts.main.limits.burst: is 0: use 1 to 100000, or leave it out for 1",
             "accounts.main.limits.day_zone: is not a time zone: use a tz database name like \"America/Los_Angeles\" \
              or \"Europe/Rome\"",
-            "accounts.main.limits.burst: is 0: use 1 to 100000, or leave it out for 1",
         ],
     );
 }
@@ -165,12 +165,12 @@ fn broken_rules_are_reported() {
     expect(
         &document,
         &[
-            // R31
-            "queues.support.outbound_numbers: +12065550103 is not verified: verify it before it is assigned to a queue",
+            "settings.retention_days: is 1: use 2 to 3650",
             // R19, R20
             "queues.support.inbound_numbers: +12065550100 is already an inbound number of queue sales; it can belong \
              to one queue only",
-            "settings.retention_days: is 1: use 2 to 3650",
+            // R31
+            "queues.support.outbound_numbers: +12065550103 is not verified: verify it before it is assigned to a queue",
             "accounts.other: no account of that name is configured: use one of main",
         ],
     );
@@ -217,9 +217,9 @@ fn a43_r50_our_texts_have_at_most_918_characters() {
     expect(
         &document,
         &[
-            "presets.it.welcome.text: the text has 919 characters: write at most 918",
             "settings.closing.texts.it: the text has 919 characters: write at most 918",
             "settings.auto_reply.texts.en: the text has 919 characters: write at most 918",
+            "presets.it.welcome.text: the text has 919 characters: write at most 918",
         ],
     );
     let fits = json!({ "presets": { "it": { "welcome": { "label": "Benvenuto", "text": "è".repeat(918) } } } });

@@ -79,7 +79,7 @@ pub(super) async fn get(api: &Api, _: ApiRequest) -> Answered {
 pub(super) async fn diff(api: &Api, request: ApiRequest) -> Answered {
     let turn = request.turn()?;
     let (body, accounts) = (request.body, api.account_names());
-    let compared = api.work(&turn, move |reads| compared(&body, known(reads)?, &accounts, true)).await?;
+    let compared = api.work(&turn, move |reads| compared(&body, &known(reads)?, &accounts, true)).await?;
     let mut shown = compared.differences.document();
     shown["needs_force"] = object!(compared.needs_force);
     Ok(json(StatusCode::OK, &shown))
@@ -102,7 +102,7 @@ pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
     let (turn, expected, force) = (request.turn()?, request.expected()?, request.force()?);
     for _ in 0..ATTEMPTS {
         let (body, accounts) = (request.body.clone(), api.account_names());
-        let step = api.work(&turn, move |reads| compared(&body, known(reads)?, &accounts, force)).await?;
+        let step = api.work(&turn, move |reads| compared(&body, &known(reads)?, &accounts, force)).await?;
         let Compared { version, after, differences, .. } = step;
         if let Some(refusal) =
             expected.as_ref().filter(|expected| !expected.is(version)).map(|_| document_changed(version))
@@ -141,7 +141,7 @@ fn known(reads: &Reads) -> Result<Known, Refusal> {
 }
 
 /// Reads a document that is to replace what is known.
-fn compared(body: &Bytes, known: Known, accounts: &[String], force: bool) -> Result<Compared, Refusal> {
+fn compared(body: &Bytes, known: &Known, accounts: &[String], force: bool) -> Result<Compared, Refusal> {
     let after = directory::read_body(body, known.onto(accounts, force)).map_err(refused)?;
     let version = known.has_directory.then_some(known.document.directory.versions.directory);
     let differences = known.differences(&after);

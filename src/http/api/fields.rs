@@ -2,7 +2,8 @@
 
 use crate::json::{Fields, Findings, Problem, parse};
 use crate::model::E164;
-use crate::rules::refusal::{Code, Refusal};
+use crate::rules::refusal::{Code, FieldError, Refusal};
+use serde_json::Value;
 
 /// Reads a body, an object whose fields are all among `known`. Those in `read_only` are ignored, so that the result of
 /// a GET can be edited and PUT.
@@ -14,33 +15,45 @@ pub(super) fn read<T>(
     read_only: &[&str],
     read: impl FnOnce(&Fields<'_>) -> Option<T>,
 ) -> Result<T, Refusal> {
-    if body.trim_ascii().is_empty() {
-        return Err(Refusal::new(Code::MalformedJson, "the body is empty: send a JSON object, {} at least"));
-    }
     let findings = Findings::of("the body");
-    let tree = parse(body, &findings).map_err(|error| {
-        // The parser's messages end in line and column and do not repeat the body.
-        Refusal::new(Code::MalformedJson, format!("the body is not valid JSON: {error}"))
-    })?;
+    let tree = tree(body, &findings)?;
     let fields = Fields::root(&tree, &findings);
     fields.expect(known);
     fields.no_other_fields(read_only);
     let value = read(&fields);
-    match (refusal(findings.problems()), value) {
+    match (refusal(findings.problems(), known), value) {
         (None, Some(value)) => Ok(value),
         (refusal, _) => Err(refusal.unwrap_or_else(crate::http::answer::internal)),
     }
 }
 
-/// The refusal of the first problem. Duplicate and unknown fields come first, as they explain others.
-fn refusal(problems: Vec<Problem>) -> Option<Refusal> {
-    let rank = |problem: &Problem| match problem.code {
-        Code::MalformedJson => 0,
-        Code::UnknownField => 1,
-        _ => 2,
-    };
-    let first = problems.into_iter().min_by_key(rank)?;
-    Some(Refusal::new(first.code, first.detail))
+/// Parses a body.
+pub(super) fn tree(body: &[u8], findings: &Findings) -> Result<Value, Refusal> {
+    if body.trim_ascii().is_empty() {
+        return Err(Refusal::new(Code::MalformedJson, "the body is empty: send a JSON object, {} at least"));
+    }
+    if body.starts_with("\u{feff}".as_bytes()) {
+        let detail = "the body begins with a byte order mark: send UTF-8 without one";
+        return Err(Refusal::new(Code::MalformedJson, detail));
+    }
+    // The parser's messages end in line and column and do not repeat the body.
+    parse(body, findings)
+        .map_err(|error| Refusal::new(Code::MalformedJson, format!("the body is not valid JSON: {error}")))
+}
+
+/// The refusal of all problems, in the order of the fields. Duplicate and unknown fields come first, as they explain
+/// others; of one field its form comes before what rules say of it.
+pub(super) fn refusal(mut problems: Vec<Problem>, order: &[&str]) -> Option<Refusal> {
+    problems.sort_by_key(|problem| match problem.code {
+        Code::MalformedJson => (0, 0),
+        Code::UnknownField => (1, 0),
+        _ => {
+            let field = problem.field.split(['.', '[']).next().unwrap_or_default();
+            (2, order.iter().position(|known| *known == field).unwrap_or(order.len()))
+        }
+    });
+    let error = |Problem { field, code, detail, .. }| FieldError { field, code, detail };
+    Refusal::of(problems.into_iter().map(error).collect())
 }
 
 /// Parses a phone number of a path, whose plus may be left out.

@@ -50,15 +50,6 @@ pub(super) async fn health(api: &Api, _: ApiRequest) -> Answered {
 }
 
 /// The health of one account.
-pub(super) async fn account(api: &Api, name: String) -> Answered {
-    let accounts = api.accounts.clone();
-    let document = api.query(move |reads, now| {
-        let document = reads.ask(|view| account_document(view, &accounts, &name, now));
-        document.map_err(|failed| storage_failed(&failed))
-    });
-    Ok(json(StatusCode::OK, &document.await?))
-}
-
 pub(super) fn account_document(view: &impl View, accounts: &Accounts, name: &str, now: Timestamp) -> Value {
     let paused = view.breaker(name).and_then(|breaker| breaker.paused);
     let cause = paused.map(|_| view.cause(name).unwrap_or_default());

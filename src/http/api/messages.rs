@@ -114,7 +114,7 @@ fn content(fields: &Fields<'_>) -> Option<Content> {
         (Some(preset), None) => Some(Content::Preset(preset, language)),
         (None, Some(text)) => Some(Content::Text(text.to_owned())),
         (None, None) => {
-            if fields.value_or_null("preset").is_none() {
+            if fields.value_or_null("preset").is_none() && fields.value_or_null("text").is_none() {
                 fields.missing("preset", "the id of a preset, or send `text` instead");
             }
             None

@@ -16,7 +16,8 @@ mod scalars;
 
 pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
 pub(super) use directory::{
-    Number, NumberPage, Preset, PresetPage, Queue, QueuePage, Settings, VerifyAsk, VerifyResults,
+    Account, AccountPage, AccountPut, LanguagePage, Number, NumberPage, NumberPut, Preset, PresetPage, PresetPut,
+    Queue, QueuePage, QueuePut, Settings, SettingsPut, VerifyAsk, VerifyResults,
 };
 pub(super) use document::{
     Directory, DirectoryApplied, DirectoryDiff, OptOutFilter, OptOutPage, OptOutPut, PersonOptOut, ReasonQuery,
@@ -25,8 +26,8 @@ pub(super) use erasures::{Erasure, ErasureAsk, ErasurePath};
 pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
 pub(super) use operate::{
-    AccountHealth, EndpointPage, Health, LanePage, QuarantineEntry, QuarantinePage, QuarantineReplayAsk,
-    QuarantineReplayed, QuarantinedWebhook, ResumeAsk, SuspendAsk,
+    EndpointPage, Health, LanePage, QuarantineEntry, QuarantinePage, QuarantineReplayAsk, QuarantineReplayed,
+    QuarantinedWebhook, ResumeAsk, SuspendAsk,
 };
 pub(super) use parameters::{
     AccountPath, CallFilter, CallPath, ForceQuery, IfHeaders, KeyHeader, LaneSort, LastEventHeader, MessagePath,
@@ -48,11 +49,20 @@ const ABOUT: &str = "Texts between caller and agent during a phone call. A 2xx t
                      that it may have been carried out: retry with the same Idempotency-Key.";
 
 /// Fields of a resource that a PUT ignores. The derived schemas can say that of plain fields only, not of these.
-const READ_ONLY: [(&str, &str); 6] = [
+const READ_ONLY: [(&str, &str); 15] = [
     ("Number", "suspended"),
     ("Number", "verification"),
     ("Number", "queues"),
     ("Number", "lane"),
+    ("Queue", "effective"),
+    ("Account", "webhooks"),
+    ("Account", "report_only_until"),
+    ("Account", "breaker"),
+    ("Account", "paused_until"),
+    ("Account", "reason"),
+    ("Account", "detail"),
+    ("Account", "suspended"),
+    ("Account", "last_success_at"),
     ("Preset", "encoding"),
     ("Preset", "warnings"),
 ];

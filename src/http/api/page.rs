@@ -108,9 +108,14 @@ pub(super) fn invalid_cursor() -> Refusal {
 impl Page {
     /// The page of a list whose keys are in memory and sorted. Only items of the page are rendered.
     pub(super) fn of<F: FnOnce() -> Value>(&self, items: impl Iterator<Item = (String, F)>) -> Response {
-        let mut items = items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
+        self.shown(items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after)))
+    }
+
+    /// The page of a list that is in memory, in its own order, and begins after the cursor. Each item has the cursor
+    /// that stands for it. Only items of the page are rendered.
+    pub(super) fn shown<F: FnOnce() -> Value>(&self, mut items: impl Iterator<Item = (String, F)>) -> Response {
         let shown: Vec<_> = items.by_ref().take(self.limit).collect();
-        let next = shown.last().filter(|_| items.next().is_some()).map(|(key, _)| key.clone());
+        let next = shown.last().filter(|_| items.next().is_some()).map(|(cursor, _)| cursor.clone());
         let items: Vec<_> = shown.into_iter().map(|(_, document)| document()).collect();
         list(&items, next.as_deref())
     }

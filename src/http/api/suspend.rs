@@ -1,9 +1,10 @@
 //! Suspends and resumes numbers and accounts.
 
-use super::fields::{self, number as read_number};
-use super::health::account;
+use super::directory::accounts::account;
+use super::directory::numbers::number;
+use super::fields::{self, number_in_path};
 use super::idempotency::replayed;
-use super::{Answered, Api, ApiRequest, directory, openapi, unexpected_reply};
+use super::{Answered, Api, ApiRequest, openapi, unexpected_reply};
 use crate::machine::command::{Command, IdempotencyKey, Reply, Suspend};
 use crate::machine::state::CapOwner;
 use crate::rules::refusal::{Code, Refusal};
@@ -28,9 +29,9 @@ const REASON_MAX_CHARACTERS: usize = 256;
     responses((status = 200, description = "The number.", body = openapi::Number, headers(("ETag" = String))))
 )]
 pub(super) async fn suspend_number(api: &Api, request: ApiRequest) -> Answered {
-    let number = read_number("e164", request.param("e164"))?;
-    let again = suspend(api, &request, CapOwner::Number(number)).await?;
-    answer(again, directory::number(api, request).await)
+    let ours = number_in_path("e164", request.param("e164"))?;
+    let again = suspend(api, &request, CapOwner::Number(ours)).await?;
+    answer(again, number(api, request).await)
 }
 
 /// `POST /v1/numbers/{e164}/resume`.
@@ -44,9 +45,9 @@ pub(super) async fn suspend_number(api: &Api, request: ApiRequest) -> Answered {
     responses((status = 200, description = "The number.", body = openapi::Number, headers(("ETag" = String))))
 )]
 pub(super) async fn resume_number(api: &Api, request: ApiRequest) -> Answered {
-    let number = read_number("e164", request.param("e164"))?;
-    let again = resume(api, &request, CapOwner::Number(number)).await?;
-    answer(again, directory::number(api, request).await)
+    let ours = number_in_path("e164", request.param("e164"))?;
+    let again = resume(api, &request, CapOwner::Number(ours)).await?;
+    answer(again, number(api, request).await)
 }
 
 /// `POST /v1/accounts/{name}/suspend`.
@@ -58,12 +59,12 @@ pub(super) async fn resume_number(api: &Api, request: ApiRequest) -> Answered {
                it again changes reason and end.",
     params(openapi::AccountPath, openapi::KeyHeader),
     request_body = openapi::SuspendAsk,
-    responses((status = 200, description = "The account.", body = openapi::AccountHealth))
+    responses((status = 200, description = "The account.", body = openapi::Account, headers(("ETag" = String))))
 )]
 pub(super) async fn suspend_account(api: &Api, request: ApiRequest) -> Answered {
     let name = account_name(api, &request)?;
-    let again = suspend(api, &request, CapOwner::Account(name.clone())).await?;
-    answer(again, account(api, name).await)
+    let again = suspend(api, &request, CapOwner::Account(name)).await?;
+    answer(again, account(api, request).await)
 }
 
 /// `POST /v1/accounts/{name}/resume`.
@@ -74,12 +75,12 @@ pub(super) async fn suspend_account(api: &Api, request: ApiRequest) -> Answered 
     summary = "Resumes a suspended account. Nothing changes if it is not suspended.",
     params(openapi::AccountPath, openapi::KeyHeader),
     request_body = Option<openapi::ResumeAsk>,
-    responses((status = 200, description = "The account.", body = openapi::AccountHealth))
+    responses((status = 200, description = "The account.", body = openapi::Account, headers(("ETag" = String))))
 )]
 pub(super) async fn resume_account(api: &Api, request: ApiRequest) -> Answered {
     let name = account_name(api, &request)?;
-    let again = resume(api, &request, CapOwner::Account(name.clone())).await?;
-    answer(again, account(api, name).await)
+    let again = resume(api, &request, CapOwner::Account(name)).await?;
+    answer(again, account(api, request).await)
 }
 
 fn account_name(api: &Api, request: &ApiRequest) -> Result<String, Refusal> {

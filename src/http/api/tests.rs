@@ -1,3 +1,4 @@
+mod assigning;
 mod calls;
 mod codes;
 mod directory;
@@ -15,6 +16,8 @@ mod refusals;
 mod replay;
 mod reports;
 mod requirements;
+mod resources;
+mod saved;
 mod texts;
 
 use crate::http::test_gateway::{Answer, TestGateway};
@@ -40,6 +43,7 @@ fn sample(path: &str) -> String {
     let path = path.replace("{e164}", "%2B12065550100").replace("{queue_id}", "support");
     let path = path.replace("{language}/{preset_id}", "en/welcome");
     let path = path.replace("{name}", "main").replace("{quarantine_id}", "qua_x");
+    let path = path.replace("{language}/{preset_id}", "en/welcome").replace("/accounts/{name}", "/accounts/main");
     assert!(!path.contains('{'), "{path}: say here what its parameter may be");
     path
 }

@@ -82,6 +82,8 @@ pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<
     let (mut numbers, mut queues, mut accounts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut presets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     let mut versions = Versions::default();
+    let mut rows = rows.peekable();
+    rows.peek()?;
     for (key, row) in rows {
         match key.get(1) {
             Some(&part::SETTINGS) => settings = decode_row(&row),
@@ -101,7 +103,8 @@ pub fn directory_from(rows: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Option<
             None => {}
         }
     }
-    let Json(mut settings) = settings?;
+    // Nobody changed them yet, if they have no row.
+    let Json(mut settings) = settings.unwrap_or(Json(Settings::default()));
     for (kind, texts) in texts(&mut settings) {
         let written = words.remove(&kind).unwrap_or_default();
         *texts = written.into_iter().filter(|(language, _)| texts.contains_key(language)).collect();

@@ -5,14 +5,13 @@ use super::{administrator, lane};
 use crate::machine::command::{ApplyDocument, Reply};
 use crate::machine::event::Event;
 use crate::machine::show;
-use crate::machine::view::{Queries, View};
-use crate::model::{Action, Actor, AuditEntry, Change, Directory, E164, OnlyIf, Position, Resource};
-use crate::rules::directory::check;
+use crate::machine::view::{Queries, SendingQueries, View};
+use crate::model::{
+    Action, Actor, AuditEntry, Change, Directory, E164, Json, Limits, Number, OnlyIf, Position, Resource,
+};
+use crate::rules::directory::{LiveUse, Violation, check, in_use};
 use crate::rules::opt_out::Block;
-use crate::rules::refusal::{Code, Refusal};
-
-/// Maximum number of violations named in one refusal; the rest show once these are corrected.
-const VIOLATIONS_SHOWN: usize = 20;
+use crate::rules::refusal::{Code, FieldError, Refusal};
 
 /// Maximum number of changes that have an entry each in the audit; more are one entry. A frame has room for 65,536
 /// events.
@@ -49,27 +48,72 @@ pub(super) fn change<V: View>(
     if let Some(lost) = only_if.and_then(|only_if| lost_race(before, only_if)) {
         return Reply::Refused(lost);
     }
+    let existed = changes.first().is_some_and(|change| before.has(&change.resource()));
     let mut after = before.clone();
-    changes.iter().for_each(|change| after.change(change));
-    let violations = check(before, &after, force);
-    if let Some(first) = violations.first() {
-        let shown: Vec<_> = violations.iter().take(VIOLATIONS_SHOWN).map(ToString::to_string).collect();
-        let more = violations.len().saturating_sub(VIOLATIONS_SHOWN);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        return Reply::Refused(Refusal::new(first.code, shown.join("; ") + &more));
+    changes.iter().for_each(|change| apply_change(before, change, &mut after));
+    let mut violations = check(before, &after, force);
+    let deleted: Vec<_> =
+        changes.iter().filter(|change| change.deletes()).map(Change::resource).filter(|one| before.has(one)).collect();
+    if deleted.iter().any(|one| matches!(one, Resource::Number(_) | Resource::Queue(_))) {
+        violations.extend(in_use(&deleted, &live_use(draft, &deleted)));
+    }
+    if let Some(refusal) = refusal(violations, changes) {
+        return Reply::Refused(refusal);
     }
     // Resources that stay as they are keep their versions. The first directory always has settings.
     let has_directory = draft.view.has_directory();
     let changes = if has_directory { Change::from_to(before, &after) } else { Change::all_of(&after) };
     if !changes.is_empty() {
+        changes.iter().for_each(|change| after.note_change(change, draft.at.position));
         let entries = audit_entries(before, &after, &changes);
-        draft.record(Event::DirectoryChanged { changes });
+        draft.record(Event::DirectoryChanged { changes: changes.clone() });
         for (action, entry) in entries {
             draft.audit(by, action, entry);
         }
-        lane::relimit(draft, before, &after);
+        lane::relimit(draft, before, &after, &changes);
     }
-    Reply::Done
+    Reply::Directory { after: Box::new(after), existed }
+}
+
+/// Applies a change as an administrator may make it: a number keeps what its carrier said of it, as long as it stays in
+/// its account, and limits of an account that are the default one need no entry.
+fn apply_change(before: &Directory, change: &Change, after: &mut Directory) {
+    match change {
+        Change::Number(number, Some(Json(entry))) => {
+            let known = before.numbers.get(number).filter(|known| known.account == entry.account);
+            let verification = known.map_or(&entry.verification, |known| &known.verification).clone();
+            after.change(&Change::Number(*number, Some(Json(Number { verification, ..entry.clone() }))));
+        }
+        Change::Account(name, Some(Json(account)))
+            if !before.accounts.contains_key(name) && account.limits == Limits::none() => {}
+        change => after.change(change),
+    }
+}
+
+fn live_use<V: View>(draft: &Draft<'_, V>, deleted: &[Resource]) -> LiveUse {
+    let calls = draft.view.all_live().map(|live| (live.queue, live.our_number)).collect();
+    let waiting = deleted.iter().filter_map(|resource| match resource {
+        Resource::Number(number) => Some(*number).filter(|number| draft.view.lane(*number).queued_segments > 0),
+        _ => None,
+    });
+    LiveUse { calls, waiting: waiting.collect() }
+}
+
+/// The refusal of everything that is wrong. Where one resource is changed, its own fields come first.
+fn refusal(mut violations: Vec<Violation>, changes: &[Change]) -> Option<Refusal> {
+    let this = match changes {
+        [change] => Some(change.resource()),
+        _ => None,
+    };
+    if let Some(this) = &this {
+        violations.sort_by_key(|violation| violation.resource != *this);
+    }
+    let error = |violation: Violation| {
+        let field = violation.field_of(this.as_ref());
+        let detail = if field.is_empty() { violation.problem } else { format!("{field}: {}", violation.problem) };
+        FieldError { field, code: violation.code, detail }
+    };
+    Refusal::of(violations.into_iter().map(error).collect())
 }
 
 /// Replaces the directory by a document, and adds its opt-outs: all of it, or nothing.

@@ -6,8 +6,8 @@ use crate::machine::event::Event;
 use crate::machine::state::{Call, CapOwner, Lane, Message};
 use crate::machine::view::{Queries, SendingQueries, View};
 use crate::model::{
-    Address, Agent, Direction, Directory, E164, Kind, Limits, Measured, MessageId, MessageState, SmartAction,
-    Timestamp, measure,
+    Address, Agent, Change, Direction, Directory, E164, Json, Kind, Limits, Measured, MessageId, MessageState,
+    SmartAction, Timestamp, measure,
 };
 use crate::rules::{rate, retry};
 use std::time::Duration;
@@ -176,19 +176,22 @@ fn count<V: View>(draft: &mut Draft<'_, V>, owner: CapOwner, limits: &Limits, se
 
 /// Adapts lanes and accounts to changed limits: levels and debts are kept, and the queue of an account that becomes
 /// limited is counted.
-pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, after: &Directory) {
+pub(super) fn relimit<V: View>(draft: &mut Draft<'_, V>, before: &Directory, after: &Directory, changes: &[Change]) {
     let now = draft.now();
-    for (number, entry) in &after.numbers {
-        let Some(was) = before.numbers.get(number).filter(|was| was.limits != entry.limits) else { continue };
+    let numbers = || {
+        changes.iter().filter_map(|change| match change {
+            Change::Number(number, Some(Json(entry))) => Some((number, entry, before.numbers.get(number)?)),
+            _ => None,
+        })
+    };
+    for (number, entry, was) in numbers().filter(|(_, entry, was)| was.limits != entry.limits) {
         let lane = draft.view.lane(*number);
         let empty_at = rate::empty_with(&was.limits, &entry.limits, lane.empty_at, now);
         draft.record(Event::LaneStored { ours: *number, lane: Lane { empty_at, ..lane } });
     }
-    let moved: Vec<_> = after
-        .numbers
-        .iter()
-        .filter(|(number, entry)| before.numbers.get(number).is_some_and(|was| was.account != entry.account))
-        .flat_map(|(number, entry)| [before.numbers[number].account.as_str(), entry.account.as_str()])
+    let moved: Vec<_> = numbers()
+        .filter(|(_, entry, was)| was.account != entry.account)
+        .flat_map(|(_, entry, was)| [was.account.as_str(), entry.account.as_str()])
         .collect();
     for (name, account) in &after.accounts {
         let was = before.accounts.get(name).map_or_else(Limits::none, |was| was.limits.clone());

@@ -261,7 +261,7 @@ fn lines(world: &TestMachine, decision: &Decision) -> Vec<String> {
 
 fn answer(reply: &Reply) -> String {
     match reply {
-        Reply::Done => "done".to_owned(),
+        Reply::Done | Reply::Directory { .. } => "done".to_owned(),
         Reply::Call { created: true, .. } => "created".to_owned(),
         Reply::Call { created: false, shown } => {
             if shown.call.ended.is_some() {

@@ -272,6 +272,7 @@ stored! {
     struct Preset {
         label: String,
         text: String,
+        #[since(5)] position: Option<u32>,
     }
     struct Account {
         limits: Limits,
@@ -360,6 +361,7 @@ stored! {
         53 => SignatureInvalid,
         54 => AccountNotFound,
         55 => NumberNotFound,
+        56 => ParentCycle,
         57 => StillUnreadable,
     }
 }

@@ -11,7 +11,7 @@ pub fn of(directory: &Directory, resource: &Resource) -> Option<Value> {
         Resource::Settings => json!(directory.settings),
         Resource::Number(e164) => number(directory.numbers.get(e164)?).into(),
         Resource::Queue(id) => queue(directory.queues.get(id)?).into(),
-        Resource::Preset(language, id) => preset(directory.presets.get(language)?.get(id)?).into(),
+        Resource::Preset(language, id) => preset(directory.preset(language, id)?).into(),
         Resource::Account(name) => account(directory.accounts.get(name)?).into(),
     })
 }
@@ -53,12 +53,16 @@ pub fn queue(entry: &Queue) -> Map<String, Value> {
 
 /// The fields of a preset that a document sets.
 pub fn preset(entry: &Preset) -> Map<String, Value> {
-    object([("label", json!(entry.label)), ("text", json!(entry.text))])
+    object([("label", json!(entry.label)), ("text", json!(entry.text)), ("position", json!(entry.position))])
 }
 
-/// The fields of an account that a document sets.
+/// The fields of an account that a document sets. Without a rate, the least burst is shown as none.
 pub fn account(entry: &Account) -> Map<String, Value> {
-    object([("limits", limits(&entry.limits))])
+    let mut limits = limits(&entry.limits);
+    if entry.limits.millisegments_per_second.is_none() && entry.limits.burst == 1 {
+        limits["burst"] = Value::Null;
+    }
+    object([("limits", limits)])
 }
 
 /// An opt-out without the person's number.

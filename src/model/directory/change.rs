@@ -1,6 +1,7 @@
 //! Changes of the directory, as commands request them and the journal stores them.
 
-use super::{Account, Directory, Language, Number, Owners, Preset, PresetId, Queue, QueueId, Resource, Settings};
+use super::holders::HoldersByNumber;
+use super::{Account, Directory, Language, Number, Preset, PresetId, Queue, QueueId, Resource, Settings};
 use crate::model::Position;
 use crate::model::number::E164;
 
@@ -35,39 +36,41 @@ impl Change {
         if settings_too || before.settings != after.settings {
             changes.push(Self::Settings(Json(Box::new(after.settings.clone()))));
         }
+        // Maps that both share are not compared.
+        let numbers = !before.numbers.is(&after.numbers);
+        let queues = !before.queues.is(&after.queues);
+        let presets = !before.presets.is(&after.presets);
         // Deletions come first, so that a number released by one queue can be assigned to another in the same change.
-        for number in before.numbers.keys().filter(|number| !after.numbers.contains_key(number)) {
-            changes.push(Self::Number(*number, None));
+        if numbers {
+            let gone = before.numbers.keys().filter(|number| !after.numbers.contains_key(number));
+            changes.extend(gone.map(|number| Self::Number(*number, None)));
         }
-        for id in before.queues.keys().filter(|id| !after.queues.contains_key(*id)) {
-            changes.push(Self::Queue(id.clone(), None));
+        if queues {
+            let gone = before.queues.keys().filter(|id| !after.queues.contains_key(*id));
+            changes.extend(gone.map(|id| Self::Queue(id.clone(), None)));
         }
-        let has = |directory: &Directory, language, id| {
-            directory.presets.get(language).is_some_and(|presets| presets.contains_key(id))
-        };
-        for (language, id) in before.presets.iter().flat_map(|(language, ids)| ids.keys().map(move |id| (language, id)))
-        {
-            if !has(after, language, id) {
-                changes.push(Self::Preset(language.clone(), id.clone(), None));
-            }
+        if presets {
+            let gone = each_preset(before).filter(|(language, id, _)| after.preset(language, id).is_none());
+            changes.extend(gone.map(|(language, id, _)| Self::Preset(language.clone(), id.clone(), None)));
         }
         for name in before.accounts.keys().filter(|name| !after.accounts.contains_key(*name)) {
             changes.push(Self::Account(name.clone(), None));
         }
-        for (number, entry) in after.numbers.iter().filter(|(number, entry)| before.numbers.get(number) != Some(entry))
-        {
-            changes.push(Self::Number(*number, Some(Json(entry.clone()))));
+        if numbers {
+            let new = after.numbers.iter().filter(|(number, entry)| before.numbers.get(number) != Some(entry));
+            changes.extend(new.map(|(number, entry)| Self::Number(*number, Some(Json(entry.clone())))));
         }
-        for (id, queue) in after.queues.iter().filter(|(id, queue)| before.queues.get(*id) != Some(queue)) {
-            changes.push(Self::Queue(id.clone(), Some(Json(queue.clone()))));
+        if queues {
+            let new = after.queues.iter().filter(|(id, queue)| before.queues.get(*id) != Some(queue));
+            changes.extend(new.map(|(id, queue)| Self::Queue(id.clone(), Some(Json(queue.clone())))));
         }
-        for (language, presets) in &after.presets {
-            let known = before.presets.get(language);
-            for (id, preset) in
-                presets.iter().filter(|(id, preset)| known.and_then(|known| known.get(*id)) != Some(preset))
-            {
-                changes.push(Self::Preset(language.clone(), id.clone(), Some(Json(preset.clone()))));
-            }
+        if presets {
+            let new = each_preset(after).filter(|(language, id, preset)| before.preset(language, id) != Some(preset));
+            changes.extend(
+                new.map(|(language, id, preset)| {
+                    Self::Preset(language.clone(), id.clone(), Some(Json(preset.clone())))
+                }),
+            );
         }
         for (name, account) in
             after.accounts.iter().filter(|(name, account)| before.accounts.get(*name) != Some(account))
@@ -76,6 +79,11 @@ impl Change {
         }
         changes
     }
+}
+
+fn each_preset(directory: &Directory) -> impl Iterator<Item = (&Language, &PresetId, &Preset)> {
+    let languages = directory.presets.iter();
+    languages.flat_map(|(language, presets)| presets.iter().map(move |(id, preset)| (language, id, preset)))
 }
 
 impl Change {
@@ -97,15 +105,37 @@ impl Change {
 }
 
 impl Directory {
+    /// A preset of a language.
+    pub fn preset(&self, language: &Language, id: &PresetId) -> Option<&Preset> {
+        self.presets.get(language)?.get(id)
+    }
+
+    /// Whether the resource exists. The settings always do, and so does an account: it exists by its configuration.
+    pub fn has(&self, resource: &Resource) -> bool {
+        match resource {
+            Resource::Settings | Resource::Account(_) => true,
+            Resource::Number(number) => self.numbers.contains_key(number),
+            Resource::Queue(id) => self.queues.contains_key(id),
+            Resource::Preset(language, id) => self.preset(language, id).is_some(),
+        }
+    }
+
     /// Applies a committed change: that of the frame at `position`.
     pub fn change_at(&mut self, change: &Change, position: Position) {
         self.change(change);
+        self.note_change(change, position);
+    }
+
+    /// Records that a change, which was applied, is that of the frame at `position`.
+    pub fn note_change(&mut self, change: &Change, position: Position) {
         self.versions.changed(change, position);
     }
 
     /// Applies a change without checking it against the rules of the directory.
     pub fn change(&mut self, change: &Change) {
-        self.owners = Owners::default();
+        if matches!(change, Change::Queue(..)) {
+            self.holders = HoldersByNumber::default();
+        }
         match change {
             Change::Settings(Json(settings)) => self.settings = Settings::clone(settings),
             Change::Number(number, Some(Json(entry))) => drop(self.numbers.insert(*number, entry.clone())),

@@ -1,6 +1,6 @@
 //! Versions of the directory and its resources, for ETags.
 
-use super::{Change, Language, PresetId, QueueId};
+use super::{Change, Language, PresetId, QueueId, Shared};
 use crate::model::{E164, Position};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,7 @@ pub struct Versions {
     /// The directory's own.
     pub directory: Position,
     /// By resource. One that last changed before versions were stored has none.
-    pub resources: BTreeMap<Resource, Position>,
+    pub resources: Shared<BTreeMap<Resource, Position>>,
 }
 
 /// The condition of a conditional request, checked when the change is decided.

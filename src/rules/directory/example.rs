@@ -36,7 +36,7 @@ pub fn example() -> Directory {
     };
     let texts =
         |en: &str, it: &str| BTreeMap::from([(english.clone(), en.to_owned()), (italian.clone(), it.to_owned())]);
-    let preset = |text: &str| Preset { label: "a preset".to_owned(), text: text.to_owned() };
+    let preset = |text: &str| Preset { label: "a preset".to_owned(), text: text.to_owned(), position: None };
     let settings = Settings {
         in_call_sms: true,
         closing: Closing {

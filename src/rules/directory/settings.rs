@@ -1,7 +1,7 @@
 //! Validation of the settings.
 
-use super::Violations;
-use crate::model::Settings;
+use super::{Violations, place};
+use crate::model::{Resource, Settings};
 use crate::rules::keyword;
 use crate::rules::refusal::Code;
 
@@ -14,10 +14,13 @@ const LANGUAGES_MAX: usize = 50;
 /// Maximum of `strangers_per_hour`. A gateway that needs more uses no bound.
 const STRANGERS_MAX: u32 = 100_000;
 
+const OF: &Resource = &Resource::Settings;
+
 pub(super) fn check(settings: &Settings, violations: &mut Violations) {
     texts(settings, violations);
     bounds(settings, violations);
     contradictions(settings, violations);
+    violations.0.sort_by_key(|violation| place(OF, &violation.field));
 }
 
 fn texts(settings: &Settings, violations: &mut Violations) {
@@ -30,10 +33,10 @@ fn texts(settings: &Settings, violations: &mut Violations) {
     for (name, texts) in texts {
         if texts.len() > LANGUAGES_MAX {
             let problem = format!("has {} languages: use at most {LANGUAGES_MAX}", texts.len());
-            violations.add(format!("settings.{name}"), Code::InvalidField, problem);
+            violations.add(OF, name, Code::InvalidField, problem);
         }
         for (language, text) in texts {
-            violations.text(format!("settings.{name}.{language}"), text);
+            violations.text(OF, format!("{name}.{language}"), text);
         }
     }
 }
@@ -51,16 +54,16 @@ fn bounds(settings: &Settings, violations: &mut Violations) {
     for (name, value, least, most) in bounded {
         if !(least..=most).contains(&value) {
             let problem = format!("is {value}: use {least} to {most}");
-            violations.add(format!("settings.{name}"), Code::InvalidField, problem);
+            violations.add(OF, name, Code::InvalidField, problem);
         }
     }
     if let Some(most) = settings.auto_reply.strangers_per_hour.filter(|most| *most > STRANGERS_MAX) {
         let problem = format!("is {most}: use 0 to {STRANGERS_MAX}, or null for no bound");
-        violations.add("settings.auto_reply.strangers_per_hour", Code::InvalidField, problem);
+        violations.add(OF, "auto_reply.strangers_per_hour", Code::InvalidField, problem);
     }
     if settings.call_types.len() > CALL_TYPES_MAX {
         let problem = format!("has {} entries: use at most {CALL_TYPES_MAX}", settings.call_types.len());
-        violations.add("settings.call_types", Code::InvalidField, problem);
+        violations.add(OF, "call_types", Code::InvalidField, problem);
     }
 }
 
@@ -69,17 +72,17 @@ fn bounds(settings: &Settings, violations: &mut Violations) {
 fn contradictions(settings: &Settings, violations: &mut Violations) {
     if settings.auto_reply.enabled && settings.auto_reply.per_day == 0 {
         let problem = "is 0 while auto_reply.enabled is true: allow 1 or more a day, or switch the auto-reply off";
-        violations.add("settings.auto_reply.per_day", Code::InvalidField, problem);
+        violations.add(OF, "auto_reply.per_day", Code::InvalidField, problem);
     }
     if settings.in_call_sms && settings.call_types.is_empty() {
         let problem = "is empty while in_call_sms is true: name the calls that may text, or switch in_call_sms off";
-        violations.add("settings.call_types", Code::InvalidField, problem);
+        violations.add(OF, "call_types", Code::InvalidField, problem);
     }
     for (name, texts) in [("closing", &settings.closing.texts), ("auto_reply", &settings.auto_reply.texts)] {
         for (language, text) in texts {
             if keyword::read(text).is_some() {
                 let problem = "is a word that callers text to opt out, in, or for help: write a sentence";
-                violations.add(format!("settings.{name}.texts.{language}"), Code::InvalidField, problem);
+                violations.add(OF, format!("{name}.texts.{language}"), Code::InvalidField, problem);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Each rule of the directory, by a change that violates it.
 
 use super::*;
-use crate::model::Change;
+use crate::model::{Change, QUEUE_DEPTH_MAX, Queue, QueueId, VerificationState};
+use std::collections::BTreeMap;
 
 #[test]
 fn a_valid_directory_has_no_violation() {
@@ -13,6 +14,15 @@ fn r19_r20_an_inbound_number_belongs_to_one_queue_only() {
     check_finds(
         |directory| queue(directory, "sales").inbound_numbers.push("+12065550100".parse().unwrap()),
         &["queues.support.inbound_numbers"],
+    );
+    // In a gateway that has it, the queue that wants the number is at fault, and not the one that has it.
+    check_change(
+        |directory| queue(directory, "sales").inbound_numbers.push("+12065550100".parse().unwrap()),
+        &["queues.sales.inbound_numbers inbound_number_taken"],
+    );
+    check_change(
+        |directory| queue(directory, "sales").inbound_numbers.push("+12065550101".parse().unwrap()),
+        &["queues.sales.inbound_numbers invalid_field"],
     );
 }
 
@@ -103,6 +113,33 @@ fn resources_in_use_are_not_deleted() {
 }
 
 #[test]
+fn every_rule_that_a_number_of_a_queue_breaks_is_named_in_the_order_of_judgement() {
+    let three = "+12065550103".parse().unwrap();
+    let mut before = example();
+    let entry = before.numbers[&"+12065550101".parse().unwrap()].clone();
+    let (verification, purpose) = (Default::default(), Purpose::Chat);
+    before.numbers.insert(three, Number { verification, purpose, global_outbound: true, ..entry });
+    let mut after = before.clone();
+    queue(&mut after, "sales").outbound_numbers.extend([three, "+12065550199".parse().unwrap()]);
+    let rules = ["number_not_found", "number_is_chat", "number_is_global_outbound", "number_not_verified"];
+    let expected: Vec<_> = rules.iter().map(|rule| format!("queues.sales.outbound_numbers {rule}")).collect();
+    assert_eq!(codes(&check(&before, &after, false)), expected);
+    let forced: Vec<_> = expected.iter().filter(|line| !line.contains("global")).cloned().collect();
+    assert_eq!(codes(&check(&before, &after, true)), forced);
+}
+
+#[test]
+fn a_resource_that_stays_as_it_was_is_not_judged_again() {
+    let mut before = example();
+    number(&mut before, "+12065550101").label = String::new();
+    queue(&mut before, "sales").name = String::new();
+    before.settings.retention_days = 0;
+    let mut after = before.clone();
+    queue(&mut after, "support").name = "Help".to_owned();
+    assert_eq!(check(&before, &after, false), []);
+}
+
+#[test]
 fn r28_a_number_has_a_readable_label() {
     check_change(
         |directory| number(directory, "+12065550101").label = " ".to_owned(),
@@ -148,9 +185,9 @@ fn contradicting_settings_are_reported() {
             directory.settings.closing.texts.insert("en".to_owned().try_into().unwrap(), "Stop.".to_owned());
         },
         &[
+            "settings.closing.texts.en invalid_field",
             "settings.auto_reply.per_day invalid_field",
             "settings.call_types invalid_field",
-            "settings.closing.texts.en invalid_field",
         ],
     );
 }
@@ -197,6 +234,32 @@ fn a42_a_cycle_of_parents_is_rejected() {
         },
         &["queues.sales.parent", "queues.support.parent"],
     );
+    check_change(
+        |directory| queue(directory, "sales").parent = Some("sales".to_owned().try_into().unwrap()),
+        &["queues.sales.parent parent_cycle"],
+    );
+    check_change(
+        |directory| queue(directory, "sales").parent = Some("nowhere".to_owned().try_into().unwrap()),
+        &["queues.sales.parent queue_not_found"],
+    );
+}
+
+#[test]
+fn a42_a_queue_has_at_most_sixteen_ancestors() {
+    let chain = |queues: usize| {
+        move |directory: &mut Directory| {
+            for nth in 0..queues {
+                let id = |nth: usize| QueueId::try_from(format!("q-{nth}")).unwrap();
+                let parent = (nth > 0).then(|| id(nth - 1));
+                let queue =
+                    Queue { parent, inbound_numbers: Vec::new(), ..directory.queues.values().next().unwrap().clone() };
+                let queue = Queue { outbound_numbers: Vec::new(), default_outbound: None, ..queue };
+                directory.queues.insert(id(nth), queue);
+            }
+        }
+    };
+    check_change(chain(QUEUE_DEPTH_MAX + 1), &[]);
+    check_change(chain(QUEUE_DEPTH_MAX + 2), &["queues.q-17.parent invalid_field"]);
 }
 
 #[test]
@@ -207,7 +270,7 @@ fn all_violations_are_reported() {
             number(directory, "+12065550101").limits.burst = 0;
             directory.settings.retention_days = 1;
         },
-        &["numbers.+12065550101.limits.burst", "settings.retention_days", "numbers.+12065550101.account"],
+        &["settings.retention_days", "numbers.+12065550101.limits.burst", "numbers.+12065550101.account"],
     );
 }
 
@@ -232,7 +295,7 @@ fn number<'a>(directory: &'a mut Directory, number: &str) -> &'a mut crate::mode
 }
 
 fn codes(violations: &[Violation]) -> Vec<String> {
-    violations.iter().map(|violation| format!("{} {}", violation.at, violation.code.word())).collect()
+    violations.iter().map(|violation| format!("{} {}", violation.at(), violation.code.word())).collect()
 }
 
 /// Compares the violations of the changed example in a new gateway.
@@ -242,7 +305,7 @@ fn check_finds(change: impl Fn(&mut Directory), expected: &[&str]) {
     change(&mut directory);
     let mut found = check(&Directory::default(), &directory, false);
     found.extend(check_accounts(&directory, &["main".to_owned()]));
-    assert_eq!(found.into_iter().map(|violation| violation.at).collect::<Vec<_>>(), expected);
+    assert_eq!(found.into_iter().map(|violation| violation.at()).collect::<Vec<_>>(), expected);
 }
 
 /// Compares the violations of changing the example in a gateway that has it.

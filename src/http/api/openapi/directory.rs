@@ -1,7 +1,7 @@
 //! Schemas of the directory: numbers, queues, presets and settings.
 #![expect(dead_code, reason = "the derived schema is all that is used")]
 
-use super::operate::Suspension;
+use super::operate::{Breaker, PauseReason, Suspension};
 use super::scalars::{Attestation, CallType, Encoding, Language, PhoneNumber, ResourceId, Time, Warning, pages};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -10,6 +10,8 @@ pages! {
     NumberPage of Number;
     QueuePage of Queue;
     PresetPage of Preset;
+    LanguagePage of LanguageItem;
+    AccountPage of Account;
 }
 
 #[derive(ToSchema)]
@@ -28,6 +30,36 @@ pub(in crate::http::api) struct Number {
     /// Null unless an operator has suspended the number.
     #[schema(required)]
     suspended: Option<Suspension>,
+}
+
+/// A number as a PUT sets it.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct NumberPut {
+    /// 1 to 100 characters for people.
+    label: String,
+    /// The name of a configured account.
+    account: String,
+    #[schema(inline, nullable = false, default = "in_call")]
+    purpose: Option<Purpose>,
+    #[schema(nullable = false, default = false)]
+    global_outbound: Option<bool>,
+    #[schema(nullable = false)]
+    limits: Option<LimitsPut>,
+}
+
+/// Limits of sending; null means no limit.
+#[derive(ToSchema)]
+struct LimitsPut {
+    /// At most three decimals.
+    #[schema(minimum = 0.001)]
+    segments_per_second: Option<f64>,
+    #[schema(minimum = 1, maximum = 100_000)]
+    burst: Option<u32>,
+    #[schema(minimum = 1)]
+    segments_per_day: Option<u32>,
+    /// A time zone of the tz database.
+    #[schema(nullable = false, default = "America/Los_Angeles")]
+    day_zone: Option<String>,
 }
 
 #[derive(ToSchema)]
@@ -137,7 +169,33 @@ pub(in crate::http::api) struct Queue {
     outbound_numbers: Vec<PhoneNumber>,
     #[schema(required)]
     default_outbound: Option<PhoneNumber>,
+    #[schema(required)]
+    language: Option<Language>,
+    effective: EffectiveQueue,
+}
+
+/// What holds for the queue, with what it inherits from its ancestors and the settings.
+#[derive(ToSchema)]
+struct EffectiveQueue {
+    in_call_sms: bool,
     language: Language,
+}
+
+/// A queue as a PUT sets it.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct QueuePut {
+    /// 1 to 100 characters for people.
+    name: String,
+    /// The queue from which null fields are inherited.
+    parent: Option<ResourceId>,
+    in_call_sms: Option<bool>,
+    /// Numbers of this queue alone, which also send.
+    #[schema(nullable = false)]
+    inbound_numbers: Option<Vec<PhoneNumber>>,
+    #[schema(nullable = false)]
+    outbound_numbers: Option<Vec<PhoneNumber>>,
+    default_outbound: Option<PhoneNumber>,
+    language: Option<Language>,
 }
 
 #[derive(ToSchema)]
@@ -148,10 +206,93 @@ pub(in crate::http::api) struct Preset {
     id: String,
     label: String,
     text: String,
+    #[schema(required)]
+    position: Option<u32>,
     encoding: Encoding,
     #[schema(read_only)]
     segments: u32,
     warnings: Vec<Warning>,
+}
+
+/// A preset as a PUT sets it.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct PresetPut {
+    /// 1 to 100 characters: what agents see.
+    label: String,
+    /// 1 to 918 characters: what callers get.
+    text: String,
+    /// The place in the list; null is after those that have one.
+    position: Option<u32>,
+}
+
+/// A language and what is written in it.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct LanguageItem {
+    code: Language,
+    /// The number of presets.
+    presets: u32,
+    /// Whether there is a closing message.
+    closing: bool,
+    /// Whether there is an auto-reply.
+    auto_reply: bool,
+    /// The number of queues whose callers have it by default.
+    queues: u32,
+}
+
+#[derive(ToSchema)]
+pub(in crate::http::api) struct Account {
+    #[schema(read_only)]
+    name: String,
+    limits: AccountLimits,
+    #[schema(read_only)]
+    carrier: String,
+    #[schema(required, read_only)]
+    public_url: Option<String>,
+    webhooks: AccountWebhooks,
+    #[schema(required)]
+    report_only_until: Option<Time>,
+    breaker: Breaker,
+    /// When the account is tried again while its breaker is open.
+    #[schema(required)]
+    paused_until: Option<Time>,
+    #[schema(required)]
+    reason: Option<PauseReason>,
+    #[schema(required)]
+    detail: Option<String>,
+    /// Null unless an operator has suspended the account.
+    #[schema(required)]
+    suspended: Option<Suspension>,
+    /// When its carrier last accepted a text; null if it has not since the start of the gateway.
+    #[schema(required)]
+    last_success_at: Option<Time>,
+}
+
+/// Limits of all numbers of an account together; null means no limit.
+#[derive(ToSchema)]
+struct AccountLimits {
+    #[schema(required)]
+    segments_per_second: Option<f64>,
+    #[schema(required)]
+    burst: Option<u32>,
+    #[schema(required)]
+    segments_per_day: Option<u64>,
+    day_zone: String,
+}
+
+/// The addresses to give to the carrier.
+#[derive(ToSchema)]
+struct AccountWebhooks {
+    #[schema(required)]
+    messages: Option<String>,
+    #[schema(required)]
+    receipts: Option<String>,
+}
+
+/// An account as a PUT sets it.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct AccountPut {
+    #[schema(nullable = false)]
+    limits: Option<LimitsPut>,
 }
 
 #[derive(ToSchema)]
@@ -176,6 +317,100 @@ pub(in crate::http::api) struct Settings {
     landline_memory_days: u32,
     max_wait_ms: u64,
     retention_days: u32,
+    /// Whether a verified US (+1) number for calls is still missing.
+    #[schema(read_only)]
+    activation_required: bool,
+}
+
+/// The settings as a PUT sets them.
+#[derive(ToSchema)]
+pub(in crate::http::api) struct SettingsPut {
+    #[schema(nullable = false, default = false)]
+    in_call_sms: Option<bool>,
+    #[schema(nullable = false)]
+    non_us: Option<NonUsPut>,
+    #[schema(nullable = false, default = true)]
+    custom_messages: Option<bool>,
+    #[schema(nullable = false, default = false)]
+    presets_only: Option<bool>,
+    #[schema(inline, nullable = false)]
+    default_language: Option<Language>,
+    #[schema(nullable = false)]
+    closing: Option<ClosingPut>,
+    #[schema(nullable = false)]
+    auto_reply: Option<AutoReplyPut>,
+    #[schema(inline, nullable = false, default = "all_numbers")]
+    opt_out_scope: Option<OptOutScope>,
+    #[schema(nullable = false)]
+    opt_out: Option<OptOutPut>,
+    #[schema(nullable = false)]
+    call_types: Option<Vec<CallType>>,
+    #[schema(nullable = false, default = false)]
+    attach_cross_queue: Option<bool>,
+    #[schema(nullable = false, minimum = 1, maximum = 10_080, default = 240)]
+    call_lease_minutes: Option<u32>,
+    #[schema(nullable = false, default = false)]
+    late_text: Option<bool>,
+    minimum_attestation: Option<Attestation>,
+    #[schema(nullable = false, default = false)]
+    drop_non_us_inbound: Option<bool>,
+    #[schema(nullable = false, minimum = 1, maximum = 365, default = 90)]
+    contact_memory_days: Option<u32>,
+    #[schema(nullable = false, minimum = 1, maximum = 365, default = 30)]
+    landline_memory_days: Option<u32>,
+    #[schema(nullable = false, minimum = 0, maximum = 120_000, default = 10_000)]
+    max_wait_ms: Option<u32>,
+    #[schema(nullable = false, minimum = 2, maximum = 3_650, default = 30)]
+    retention_days: Option<u32>,
+}
+
+#[derive(ToSchema)]
+struct NonUsPut {
+    #[schema(nullable = false, default = false)]
+    in_call: Option<bool>,
+    #[schema(nullable = false, default = false)]
+    wait_time: Option<bool>,
+    #[schema(inline, nullable = false, default = "plus_one")]
+    rule: Option<NonUsRule>,
+}
+
+#[derive(ToSchema)]
+struct ClosingPut {
+    #[schema(nullable = false, default = true)]
+    enabled: Option<bool>,
+    /// One text per language.
+    #[schema(nullable = false)]
+    texts: Option<BTreeMap<String, String>>,
+}
+
+#[derive(ToSchema)]
+struct AutoReplyPut {
+    #[schema(nullable = false, default = true)]
+    enabled: Option<bool>,
+    /// One text per language.
+    #[schema(nullable = false)]
+    texts: Option<BTreeMap<String, String>>,
+    #[schema(nullable = false, minimum = 0, maximum = 1_440, default = 15)]
+    quiet_minutes: Option<u32>,
+    #[schema(nullable = false, minimum = 0, maximum = 50, default = 3)]
+    per_day: Option<u32>,
+    #[schema(inline, nullable = false, default = "reply")]
+    unknown_sender: Option<UnknownSender>,
+    /// Null for no limit.
+    #[schema(minimum = 0, maximum = 100_000, default = 200)]
+    strangers_per_hour: Option<u32>,
+}
+
+#[derive(ToSchema)]
+struct OptOutPut {
+    #[schema(nullable = false, default = true)]
+    confirm: Option<bool>,
+    #[schema(nullable = false)]
+    texts: Option<BTreeMap<String, String>>,
+    #[schema(nullable = false)]
+    help_texts: Option<BTreeMap<String, String>>,
+    #[schema(nullable = false, default = false)]
+    first_word: Option<bool>,
 }
 
 /// Texts to callers outside the US.

@@ -80,14 +80,14 @@ pub(in crate::http::api) struct AccountHealth {
 /// Open while the account is paused because it fails.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
-enum Breaker {
+pub(super) enum Breaker {
     Closed,
     Open,
 }
 
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
-enum PauseReason {
+pub(super) enum PauseReason {
     CarrierFailing,
     CredentialsRefused,
 }

@@ -112,7 +112,7 @@ async fn each_resource_is_found_by_name_has_an_etag_and_is_in_its_list() {
         let items = shown(&world.get(list).await, 200)["items"].clone();
         assert!(items.as_array().unwrap().contains(&resource), "{list}: {items}");
     }
-    check(&world.get("/v1/numbers/+12065550177").await, 404, "not_found");
+    check(&world.get("/v1/numbers/+12065550177").await, 404, "number_not_found");
     check(&world.get("/v1/queues/nowhere").await, 404, "queue_not_found");
     check(&world.get("/v1/queues/a%20b").await, 404, "queue_not_found");
     check(&world.get("/v1/presets/it/only-english").await, 404, "preset_not_found");
@@ -144,7 +144,8 @@ async fn a_queue_and_the_settings_show_their_defaults() {
     let queue = shown(&world.get("/v1/queues/support").await, 200);
     let expected = json!({
         "id": "support", "name": "Support", "parent": null, "in_call_sms": true, "inbound_numbers": [SUPPORT],
-        "outbound_numbers": ["+12065550102"], "default_outbound": SUPPORT, "language": "en",
+        "outbound_numbers": ["+12065550102"], "default_outbound": SUPPORT, "language": null,
+        "effective": { "in_call_sms": true, "language": "en" },
     });
     assert_eq!(queue, expected);
 
@@ -152,6 +153,7 @@ async fn a_queue_and_the_settings_show_their_defaults() {
     let mut fields: Vec<_> = settings.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
     let of_the_contract = [
+        "activation_required",
         "attach_cross_queue",
         "auto_reply",
         "call_lease_minutes",
@@ -182,7 +184,7 @@ async fn r46_a_preset_shows_encoding_and_segments() {
     let world = TestGateway::new();
     let preset = shown(&world.get("/v1/presets/it/welcome").await, 200);
     let expected = json!({
-        "language": "it", "id": "welcome", "label": "a preset", "text": "Buongiorno, sono il suo agente.",
+        "language": "it", "id": "welcome", "label": "a preset", "text": "Buongiorno, sono il suo agente.", "position": null,
         "encoding": "gsm7", "segments": 1, "warnings": [],
     });
     assert_eq!(preset, expected);

@@ -5,8 +5,11 @@ use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
 use crate::http::api::{BODY_MAX_BYTES, calls, erasures, messages, opt_outs, replay, suspend, verify};
 use crate::http::test_gateway::{Answer, TestGateway, call, signed, text};
+use crate::model::Resource;
+use crate::rules::directory;
 use crate::rules::refusal::Code;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -65,12 +68,18 @@ fn f14_the_document_has_the_query_parameters_of_each_route() {
 
 #[test]
 fn request_schemas_have_the_fields_that_are_read() {
+    let preset = Resource::Preset("en".to_owned().try_into().unwrap(), "welcome".to_owned().try_into().unwrap());
     for (schema, expected) in [
         ("CallPut", calls::FIELDS),
         ("CallEnd", calls::END_FIELDS),
         ("MessageSend", messages::FIELDS),
         ("EstimateAsk", messages::ESTIMATE_FIELDS),
         ("ReplayAsk", replay::REPLAY_FIELDS),
+        ("NumberPut", directory::fields(&Resource::Number("+12065550100".parse().unwrap()))),
+        ("QueuePut", directory::fields(&Resource::Queue("support".to_owned().try_into().unwrap()))),
+        ("PresetPut", directory::fields(&preset)),
+        ("SettingsPut", directory::fields(&Resource::Settings)),
+        ("AccountPut", directory::fields(&Resource::Account("main".to_owned()))),
         ("SuspendAsk", suspend::SUSPEND_FIELDS),
         ("VerifyAsk", verify::VERIFY_FIELDS),
         ("Directory", &["settings", "numbers", "queues", "presets", "accounts", "opt_outs"]),
@@ -90,15 +99,16 @@ fn the_schema_of_an_opt_out_has_what_is_read_and_what_is_ignored() {
 #[tokio::test]
 async fn responses_have_the_fields_of_their_schemas_on_every_route() {
     let world = TestGateway::new();
-    let mut seen = BTreeSet::new();
-    let mut check = |verb: &str, path: &str, answer: Answer| {
+    let seen = BTreeSet::new();
+    let seen = &RefCell::new(seen);
+    let check = |verb: &str, path: &str, answer: Answer| {
         assert!((200..300).contains(&answer.status), "{verb} {path}: {}", answer.body);
         conforms(verb, path, &answer);
         let cursor = answer.header("offhook-cursor");
         assert_eq!(cursor.is_some(), verb == "get", "{verb} {path}");
         let opaque = |cursor: &str| cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
         assert!(cursor.is_none_or(opaque), "{cursor:?}");
-        seen.insert((path.to_owned(), verb.to_owned()));
+        seen.borrow_mut().insert((path.to_owned(), verb.to_owned()));
         if answer.status == 204 { Value::Null } else { answer.json() }
     };
     let (one, messages) = ("/v1/calls/{call_id}", "/v1/calls/{call_id}/messages");
@@ -140,6 +150,9 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
         ("/v1/reports/usage", "/v1/reports/usage?from=2020-01-01&to=2099-12-31&by=agent"),
         ("/v1/reports/usage", "/v1/reports/usage?from=2020-01-01&to=2099-12-31&by=call"),
         ("/v1/directory", "/v1/directory"),
+        ("/v1/languages", "/v1/languages"),
+        ("/v1/accounts", "/v1/accounts"),
+        ("/v1/accounts/{name}", "/v1/accounts/main"),
         ("/v1/openapi.json", "/v1/openapi.json"),
     ] {
         check("get", path, world.get(real).await);
@@ -185,7 +198,25 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
     document["opt_outs"] = json!(["+12065550144"]);
     check("post", "/v1/directory/diff", world.post("/v1/directory/diff", &document).await);
     check("put", "/v1/directory", world.put("/v1/directory", &document).await);
-    assert_eq!(seen, routes(), "a route without a response here");
+    for (path, real, body) in [
+        ("/v1/numbers/{e164}", "/v1/numbers/+12065550109", json!({ "label": "New", "account": "main" })),
+        ("/v1/queues/{queue_id}", "/v1/queues/night", json!({ "name": "Night" })),
+        (
+            "/v1/presets/{language}/{preset_id}",
+            "/v1/presets/fr/hello",
+            json!({ "label": "Bonjour", "text": "Bonjour !" }),
+        ),
+    ] {
+        for _ in 0..2 {
+            check("put", path, world.put(real, &body).await);
+        }
+        let deleted = world.delete(real).await;
+        assert_eq!((deleted.status, &*deleted.body), (204, ""));
+        seen.borrow_mut().insert((path.to_owned(), "delete".to_owned()));
+    }
+    check("put", "/v1/settings", world.put("/v1/settings", json!({ "in_call_sms": true })).await);
+    check("put", "/v1/accounts/{name}", world.put("/v1/accounts/main", json!({})).await);
+    assert_eq!(*seen.borrow(), routes(), "a route without a response here");
 
     for (path, real) in [("/v1/calls/{call_id}", "/v1/calls/c-9"), ("/v1/calls", "/v1/calls?limit=0")] {
         conforms("get", path, &world.get(real).await);

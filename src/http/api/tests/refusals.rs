@@ -295,6 +295,12 @@ async fn an_invalid_query_is_refused() {
         ("/v1/numbers?language=en", "unknown_field"),
         ("/v1/presets?language=a%20b", "invalid_field"),
         ("/v1/numbers/012065550142", "number_invalid"),
+        ("/v1/numbers/+1-206-555-0142", "number_invalid"),
+        ("/v1/numbers?cursor=c3VwcG9ydA", "cursor_invalid"),
+        ("/v1/queues?cursor=KzEyMDY1NTUwMTAw", "cursor_invalid"),
+        ("/v1/presets?cursor=c3VwcG9ydA", "cursor_invalid"),
+        ("/v1/languages?cursor=ZW4vMS93ZWxjb21l", "cursor_invalid"),
+        ("/v1/accounts?cursor=c3VwcG9ydA", "cursor_invalid"),
     ] {
         refused(&world.get(path).await, code, "");
     }

@@ -50,6 +50,11 @@ fn body_of(route: &Route) -> Value {
         (_, "/v1/numbers/verify") => json!({ "numbers": [SUPPORT] }),
         (_, "/v1/erasures") => json!({ "number": "+14155550107" }),
         (_, "/v1/events/replay") => json!({ "since": "2020-01-01T00:00:00Z" }),
+        (_, "/v1/numbers/{e164}") => json!({ "label": "Support", "account": "main" }),
+        (_, "/v1/queues/{queue_id}") => json!({ "name": "Support" }),
+        (_, "/v1/presets/{language}/{preset_id}") => json!({ "label": "Welcome", "text": "Hello." }),
+        (_, "/v1/settings") => json!({ "in_call_sms": true }),
+        (_, "/v1/accounts/{name}") => json!({}),
         (_, path) => panic!("{path}: say here what its body may be"),
     }
 }
@@ -85,7 +90,8 @@ async fn a_token_without_texts_gets_none_by_any_route() {
             _ => body_of(route),
         };
         let answer = ask(&world, "blind", verb, &path, &body).await;
-        assert!(answer.status < 300 || answer.code() == "scope_missing", "{verb} {path}: {}", answer.body);
+        let expected = ["scope_missing", "still_texting", "queue_in_use"];
+        assert!(answer.status < 300 || expected.contains(&&*answer.code()), "{verb} {path}: {}", answer.body);
         assert!(!answer.body.contains(MARKER), "{verb} {path}: {}", answer.body);
         if route.verb == Verb::Get && world.get(&path).await.body.contains(MARKER) {
             with_texts.push(route.path);

@@ -7,6 +7,7 @@ use crate::machine::state::Audited;
 use crate::machine::view::SendingQueries;
 use crate::model::{
     Actor, Change, Expected, FailureCode, Json, Month, Number, OnlyIf, Purpose, Queue, QueueId, Resource, Verification,
+    VerificationState,
 };
 use crate::rules::refusal::Code;
 use crate::rules::verification::{Said, Webhook};
@@ -54,23 +55,68 @@ fn a37_an_unassigned_or_failed_number_keeps_its_sessions_but_starts_none() {
 }
 
 #[test]
-fn a_call_whose_number_is_deleted_continues_from_another() {
-    let delete = change(|directory| {
-        let support = queue(directory, "support");
-        (support.inbound_numbers, support.default_outbound) = Default::default();
-        directory.numbers.remove(&SUPPORT.parse().unwrap());
+fn a_number_is_deleted_only_once_nobody_is_texted_from_it() {
+    let release = change(|directory| {
+        for queue in directory.queues.values_mut() {
+            queue.inbound_numbers.clear();
+            queue.default_outbound = None;
+        }
     });
-    let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, delete)], &["done"]);
-    then(&mut world, 3, say("a", "x"), &["queued", "message.queued a custom 'x'"]);
-    assert_eq!(world.message(1).ours, SHARED.parse().unwrap());
+    let delete = || change(|directory| drop(directory.numbers.remove(&SUPPORT.parse().unwrap())));
+    let story = [(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, release), (3, delete())];
+    let mut world = check(story, &["refused still_texting"]);
+    // The closing message waits in the lane of the number.
+    world.run(4, end("a"));
+    then(&mut world, 5, delete(), &["refused still_texting"]);
+    world.run(6, go(1));
+    then(&mut world, 7, delete(), &["done"]);
+    assert!(!world.directory.numbers.contains_key(&SUPPORT.parse().unwrap()));
 }
 
 #[test]
-fn a10_calls_of_a_deleted_queue_send_nothing_but_still_receive() {
-    let delete = change(|directory| drop(directory.queues.remove(&"support".to_owned().try_into().unwrap())));
-    let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, delete)], &["done"]);
+fn a_queue_is_deleted_only_once_no_call_is_in_it() {
+    let delete = || change(|directory| drop(directory.queues.remove(&"support".to_owned().try_into().unwrap())));
+    let mut world = check([(0, start("a")), (1, delete())], &["refused queue_in_use"]);
+    world.run(2, end("a"));
+    then(&mut world, 3, delete(), &["done"]);
+}
+
+#[test]
+fn a10_calls_of_a_queue_that_is_off_send_nothing_but_still_receive() {
+    let off = change(|directory| queue(directory, "support").in_call_sms = Some(false));
+    let mut world = check([(0, start("a")), (1, text(ANN, SUPPORT, "hi")), (2, off)], &["done"]);
     then(&mut world, 3, say("a", "x"), &["refused queue_disabled"]);
     then(&mut world, 4, text(ANN, SUPPORT, "hello?"), &["attached", "message.received a 'hello?'"]);
+}
+
+#[test]
+fn a39_an_administrators_change_keeps_what_the_carrier_said_of_a_number() {
+    let mut world = TestMachine::new(directory());
+    world.run(1, failed_verification(SALES));
+    let sales: E164 = SALES.parse().unwrap();
+    let verification = world.directory.numbers[&sales].verification.clone();
+    let rename = change(|directory| {
+        let entry = directory.numbers.get_mut(&SALES.parse().unwrap()).unwrap();
+        entry.label = "New".to_owned();
+        entry.verification = Verification { state: VerificationState::Verified, ..Verification::default() };
+    });
+    then(&mut world, 2, rename, &["done"]);
+    assert_eq!(
+        (&*world.directory.numbers[&sales].label, &world.directory.numbers[&sales].verification),
+        ("New", &verification)
+    );
+}
+
+#[test]
+fn a_directory_that_begins_with_a_number_has_it_after_a_restart() {
+    let mut world = TestMachine::empty();
+    world.run(0, Step::Do(Command::GatewayStarted));
+    let (number, entry) = directory().numbers.pop_first().unwrap();
+    let changes = vec![Change::Number(number, Some(Json(entry)))];
+    let by = Actor::command_line();
+    world.run(1, Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by }));
+    // This world reads its directory from rows.
+    assert!(world.has_directory() && world.directory.numbers.contains_key(&number));
 }
 
 #[test]
@@ -83,9 +129,11 @@ fn an_invalid_change_is_refused_whole_with_every_violation_named() {
     let decision = world
         .run(1, Step::Do(Command::ChangeDirectory { changes, force: false, only_if: None, by: Actor::command_line() }));
     let Reply::Refused(refusal) = decision.reply else { panic!("{:?}", decision.reply) };
-    assert_eq!((refusal.code, decision.events.len()), (Code::InboundNumberTaken, 0));
-    assert!(refusal.detail.contains("queues.support.inbound_numbers"), "{}", refusal.detail);
-    assert!(refusal.detail.contains("settings.retention_days"), "{}", refusal.detail);
+    let errors: Vec<_> = refusal.errors.iter().map(|error| (&*error.field, error.code)).collect();
+    let expected =
+        [("settings.retention_days", Code::InvalidField), ("queues.sales.inbound_numbers", Code::InboundNumberTaken)];
+    assert_eq!((&*errors, decision.events.len()), (&expected[..], 0));
+    assert_eq!((refusal.code, &refusal.detail), (Code::InvalidField, &refusal.errors[0].detail));
 }
 
 #[test]
