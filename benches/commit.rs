@@ -12,8 +12,8 @@ use offhook::machine::command::{Command, PutCall, Reply};
 use offhook::machine::rows::ROWS_VERSION;
 use offhook::machine::rows::{Key, Rows, RowsFailed, ScannedRow, Table, Write};
 use offhook::model::{
-    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, IntakeOutcome, Limits, Number, Phase, Position,
-    Purpose, Queue, Settings, Timestamp, Verification, VerificationState,
+    Actor, Address, CallId, Caller, Directory, E164, Inbound, InboundItem, IntakeOutcome, Limits, Number, Phase,
+    Position, Purpose, Queue, Settings, Timestamp, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -340,6 +340,7 @@ fn put_call(call: u64) -> Command {
         version: None,
         alternative: None,
         attestation: None,
+        by: Actor { name: "platform".to_owned() },
     })
 }
 

@@ -17,7 +17,7 @@ use offhook::machine::command::{Command, Content, PutCall, Reply, Send};
 use offhook::machine::event::Event;
 use offhook::machine::rows::ROWS_VERSION;
 use offhook::model::{
-    CallId, Caller, Directory, E164, Limits, Number, Phase, Position, Purpose, Queue, QueueId, Secret, Settings,
+    Actor, CallId, Caller, Directory, E164, Limits, Number, Phase, Position, Purpose, Queue, QueueId, Secret, Settings,
     Timestamp, Verification, VerificationState,
 };
 use offhook::net::ClientBounds;
@@ -285,6 +285,7 @@ fn put_call(nth: u64) -> Command {
         version: None,
         alternative: None,
         attestation: None,
+        by: Actor { name: "platform".to_owned() },
     })
 }
 
@@ -295,7 +296,7 @@ fn text(nth: u64) -> Command {
         agent: Some("agent".to_owned()),
         smart_action: None,
         client_ref: None,
-        force: false,
+        force: None,
         key: None,
     })
 }

@@ -13,8 +13,8 @@ use offhook::machine::command::{Command, PutCall, Reply};
 use offhook::machine::rows::ROWS_VERSION;
 use offhook::machine::view::Queries;
 use offhook::model::{
-    Address, CallId, Caller, Directory, E164, Inbound, InboundItem, IntakeOutcome, Limits, Number, Phase, Purpose,
-    Queue, QueueId, Settings, Timestamp, Verification, VerificationState,
+    Actor, Address, CallId, Caller, Directory, E164, Inbound, InboundItem, IntakeOutcome, Limits, Number, Phase,
+    Purpose, Queue, QueueId, Settings, Timestamp, Verification, VerificationState,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -244,6 +244,7 @@ fn put_call(call: u64) -> Command {
         version: None,
         alternative: None,
         attestation: None,
+        by: Actor { name: "platform".to_owned() },
     })
 }
 

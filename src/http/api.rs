@@ -4,6 +4,7 @@
 //! disk, a 503 that it was not accepted, and a 504 that its outcome is unknown. Every error response is a problem with
 //! a code from the closed list.
 
+mod audit;
 mod auth;
 mod calls;
 mod conditions;

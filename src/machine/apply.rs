@@ -19,7 +19,7 @@ use super::rows::{Key, Table, Write};
 use super::state::{
     Answered, Audited, CallRow, CheckedNumber, Gateway, Lane, Live, Message, Open, OptOut, QuarantineEntry, Timer,
 };
-use crate::model::{Address, CallId, Day, E164, MessageState, OptOutBy, Timestamp};
+use crate::model::{Address, CallId, Day, E164, EventId, MessageState, OptOutBy, Timestamp};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
@@ -181,10 +181,10 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             writes.push(Write::Delete(timer_key(*due, &Timer::Lease(call.clone()))));
         }
         Event::StrangerAnswered { kind, answers } => put(writes, strangers_key(*kind), answers),
-        Event::Audited { actor, action, entry } => {
+        Event::Audited { actor, action, entry, .. } => {
             let (actor, entry) = (actor.clone(), entry.clone());
             let row = Audited { at: frame.at, actor, action: *action, entry };
-            put(writes, audit_key(frame.at, frame.position, index), &row);
+            put(writes, audit_key(EventId::new(frame.at.day(), frame.position, index)), &row);
         }
         Event::UsageCounted { of, usage, counters } => {
             put(writes, usage_key(of), &(of.clone(), *usage));
@@ -232,13 +232,14 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
 
 /// Writes from when on each kind of table is kept.
 fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
-    let (mut messages, mut answers, mut contacts) = (None, None, None);
+    let (mut messages, mut answers, mut contacts, mut audit) = (None, None, None, None);
     for table in tables {
         match table {
             Table::Messages(day) => messages = messages.max(Some(Day(day.0 + 1))),
             Table::Idempotency(day) => answers = answers.max(Some(Day(day.0 + 1))),
             Table::Contacts(month) => contacts = contacts.max(Some(month.next())),
-            Table::State | Table::Audit(_) | Table::Usage(_) => {}
+            Table::Audit(month) => audit = audit.max(Some(month.next())),
+            Table::State | Table::Usage(_) => {}
         }
     }
     for (kind, since) in [(kind::MESSAGES_SINCE, messages), (kind::ANSWERS_SINCE, answers)] {
@@ -246,8 +247,10 @@ fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
             put(writes, state_key(kind, &[]), &since);
         }
     }
-    if let Some(since) = contacts {
-        put(writes, state_key(kind::REMEMBERED, &[]), &since);
+    for (kind, since) in [(kind::REMEMBERED, contacts), (kind::AUDITED_SINCE, audit)] {
+        if let Some(since) = since {
+            put(writes, state_key(kind, &[]), &since);
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Commands to the machine, and its replies.
 
 use super::erasure::{Erased, Erasure, ErasureState};
-use super::event::{CallShown, Replayed};
+use super::event::{CallShown, Replayed, VerifiedNumber};
 use super::fingerprint::ErasureKey;
 use super::state::{CapOwner, Ended, Message, OptOut};
 use crate::model::{
     Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, ErasureId, EventId, Expected,
     InboundItem, IntakeOutcome, Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction,
-    Timestamp, Verification, VerificationState,
+    Timestamp, Verification,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
@@ -210,10 +210,12 @@ pub enum Command {
     },
     /// A replay of a time range was requested. The answer is stored for repeats with the same idempotency key.
     Replayed {
-        /// The request's idempotency key.
-        key: IdempotencyKey,
+        /// The request's idempotency key, if it had one.
+        key: Option<IdempotencyKey>,
         /// The range and its endpoints.
         replayed: Replayed,
+        /// Who requested it.
+        by: Actor,
     },
     /// A person is about to be erased from everything written so far.
     Erase {
@@ -235,17 +237,6 @@ pub enum Command {
         /// What was erased.
         erased: Erased,
     },
-}
-
-/// The result of verifying a number for an administrator.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VerifiedNumber {
-    /// The number.
-    pub number: E164,
-    /// Its state; failed if it is not one of our numbers.
-    pub state: VerificationState,
-    /// Why it failed or was not checked, and what to do.
-    pub reason: Option<String>,
 }
 
 /// A document that replaces the directory.
@@ -308,6 +299,8 @@ pub struct PutCall {
     pub alternative: Option<E164>,
     /// The network's attestation of the caller id.
     pub attestation: Option<Attestation>,
+    /// Who reports it.
+    pub by: Actor,
 }
 
 #[cfg(feature = "test-support")]
@@ -326,6 +319,7 @@ impl PutCall {
             version: None,
             alternative: None,
             attestation: None,
+            by: Actor { name: "platform".to_owned() },
         }
     }
 }
@@ -343,8 +337,8 @@ pub struct Send {
     pub smart_action: Option<SmartAction>,
     /// The platform's own reference to the message.
     pub client_ref: Option<String>,
-    /// Send even to a landline (scope `admin`).
-    pub force: bool,
+    /// Who forces it, even to a landline (scope `admin`); `None` if nobody does.
+    pub force: Option<Actor>,
     /// The idempotency key, if the request had one.
     pub key: Option<IdempotencyKey>,
 }

@@ -21,9 +21,10 @@ mod verify;
 
 use super::command::{At, Command, IdempotencyKey, Reply};
 use super::event::{CallShown, Event, NumberedEvent};
+use super::show;
 use super::state::Call;
 use super::view::View;
-use crate::model::{Position, Timestamp};
+use crate::model::{Action, AuditEntry, Position, Timestamp};
 pub use directory::document_changed;
 pub use draft::answered;
 
@@ -109,8 +110,16 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
             draft.record(Event::JournalLost { from, until });
             Reply::Done
         }
-        Command::Replayed { key: IdempotencyKey { key, body }, replayed } => {
-            draft.record(Event::Answered { key, body, call: None });
+        Command::Replayed { key, replayed, by } => {
+            if let Some(IdempotencyKey { key, body }) = key {
+                draft.record(Event::Answered { key, body, call: None });
+            }
+            let entry = AuditEntry {
+                resource: "events".to_owned(),
+                after: Some(show::replayed(&replayed).to_string()),
+                ..AuditEntry::default()
+            };
+            draft.audit(&by, Action::ReplayEvents, entry);
             draft.record(Event::Replayed(replayed));
             Reply::Done
         }

@@ -3,7 +3,6 @@
 //! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless. It also carries
 //! everything that its platform event shows, so that feed and pull render from the frame alone.
 
-use super::command::VerifiedNumber;
 use super::erasure::Erasure;
 use super::fingerprint::{ErasureKey, Fingerprint};
 use super::private::Private;
@@ -12,7 +11,7 @@ use super::rows::Table;
 use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf};
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, Directory, E164, ErasureId, EventId, Json, Kind, MessageId,
-    Number, Position, RawRequest, Session, Timestamp,
+    Number, Position, RawRequest, Resource, Session, Timestamp, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -359,6 +358,8 @@ pub enum Event {
         action: Action,
         /// To what, why, and how it was before and afterwards.
         entry: Private<AuditEntry>,
+        /// The resource of the directory that was changed; `None` for other acts, and for many changes at once.
+        changed: Option<Resource>,
     },
     /// Messages were counted (R4-R6).
     UsageCounted {
@@ -522,4 +523,15 @@ pub struct CommittedFrame {
     pub at: Timestamp,
     /// Its events, in order.
     pub events: Vec<NumberedEvent>,
+}
+
+/// The result of verifying a number for an administrator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifiedNumber {
+    /// The number.
+    pub number: E164,
+    /// Its state; failed if it is not one of our numbers.
+    pub state: VerificationState,
+    /// Why it failed or was not checked, and what to do.
+    pub reason: Option<String>,
 }

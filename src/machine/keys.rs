@@ -4,7 +4,7 @@ use super::fingerprint::Fingerprint;
 use super::record::{Reader, Stored, Writer};
 use super::rows::{self, Key, PAGE_ROWS, ScannedRow, Table};
 use super::state::{CapOwner, Timer, UsageOf};
-use crate::model::{CallId, Day, E164, ErasureId, Kind, MessageId, Position, Resource, Timestamp};
+use crate::model::{CallId, Day, E164, ErasureId, EventId, Kind, MessageId, Position, Resource, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher as _;
 use std::iter;
@@ -61,11 +61,13 @@ pub mod kind {
     pub const CALL_TIME: u8 = b'c';
     /// When a carrier last answered about one of our numbers, by number.
     pub const CHECKED: u8 = b'V';
+    /// The first month whose audit is kept.
+    pub const AUDITED_SINCE: u8 = b'u';
     /// An erasure, by its id's position.
     pub const ERASURE: u8 = b'R';
 
     /// All kinds.
-    pub const ALL: [u8; 26] = [
+    pub const ALL: [u8; 27] = [
         CALL,
         LIVE,
         TIMER,
@@ -92,6 +94,7 @@ pub mod kind {
         SUSPENSION,
         CALL_TIME,
         CHECKED,
+        AUDITED_SINCE,
     ];
 
     // No two kinds have the same letter.
@@ -183,10 +186,18 @@ pub fn contact_key(ours: E164, theirs: E164, at: Timestamp) -> Key {
     Key { table: Table::Contacts(at.day().month()), bytes }
 }
 
-/// The key of an entry of the audit: the position of its frame, then its index among the frame's events.
-pub fn audit_key(at: Timestamp, position: Position, index: u16) -> Key {
-    let bytes = [&position.0.to_be_bytes()[..], &index.to_be_bytes()].concat();
-    Key { table: Table::Audit(at.day().month()), bytes }
+/// The key of an entry of the audit, by the id of its event. Position and index are inverted, so that the newest entry
+/// is the first.
+pub fn audit_key(id: EventId) -> Key {
+    let bytes = [&(!id.position().0).to_be_bytes()[..], &(!id.index()).to_be_bytes()].concat();
+    Key { table: Table::Audit(id.day().month()), bytes }
+}
+
+/// The id of the event whose entry has this key, written on `day`.
+pub fn audit_id(key: &[u8], day: Day) -> Option<EventId> {
+    let (position, index) = key.split_at_checked(8)?;
+    let position = Position(!u64::from_be_bytes(position.try_into().ok()?));
+    Some(EventId::new(day, position, !u16::from_be_bytes(index.try_into().ok()?)))
 }
 
 /// The key of the last check of one of our numbers.

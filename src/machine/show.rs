@@ -2,14 +2,15 @@
 //!
 //! Invariant: an event is rendered from its frame alone, so rendering it again gives the same bytes.
 
+mod audit;
 pub mod resources;
 mod thread;
 
+pub use audit::{DIRECTORY_CHANGED, entry as audit_entry};
 pub use thread::CONTACTS;
 
 use super::Private;
-use super::command::VerifiedNumber;
-use super::event::{CallShown, CommittedFrame, Event, LateMessage, NumberedEvent};
+use super::event::{CallShown, CommittedFrame, Event, LateMessage, NumberedEvent, Replayed, VerifiedNumber};
 use super::state::{Call, CapOwner, Ended, Medium, Message, Suspension};
 use crate::model::{
     CallId, Day, Direction, E164, Encoding, EventId, Failure, Json, Kind, Limits, MessageState, OptOutBy, Position,
@@ -279,6 +280,7 @@ pub const KINDS: &[&str] = &[
     "account.paused",
     "account.resumed",
     "quarantine.added",
+    DIRECTORY_CHANGED,
     GAP,
     "journal.loss",
 ];
@@ -393,6 +395,7 @@ fn kind(event: &Event) -> Option<&'static str> {
         Event::AccountResumed { .. } | Event::SuspensionEnded { owner: CapOwner::Account(_) } => "account.resumed",
         Event::FeedGap { .. } => GAP,
         Event::JournalLost { .. } => "journal.loss",
+        Event::Audited { action, .. } if audit::changes_the_directory(*action) => DIRECTORY_CHANGED,
         _ => return None,
     })
 }
@@ -449,8 +452,17 @@ fn data(event: &Event, frame: &CommittedFrame) -> Value {
             let Verification { state, reason, .. } = &entry.verification;
             json!({ "number": number.to_string(), "state": state, "reason": reason })
         }
+        Event::Audited { actor, action, changed, .. } => {
+            audit::changed(actor, *action, changed.as_ref(), frame.position)
+        }
         _ => Value::Null,
     }
+}
+
+/// Returns the JSON object of a replay of events.
+pub fn replayed(Replayed { endpoints, ends }: &Replayed) -> Value {
+    let (from, to) = ends.map(|(first, last)| (cursor(first), cursor(last))).unzip();
+    json!({ "endpoints": endpoints, "from": from, "to": to })
 }
 
 fn with(text: Option<&String>) -> Text<'_> {

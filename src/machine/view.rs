@@ -1,9 +1,11 @@
 //! The state a decision reads, through typed queries: here those of calls, messages, timers, feeds and the gateway.
 
+mod audit;
 mod people;
 mod sending;
 mod usage;
 
+pub use audit::AuditQueries;
 pub use people::PeopleQueries;
 pub use sending::SendingQueries;
 pub use usage::UsageQueries;

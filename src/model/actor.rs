@@ -69,6 +69,6 @@ pub struct AuditEntry {
     pub reason: Option<String>,
     /// The resource before, as JSON; `None` if there was none or it is too large.
     pub before: Option<String>,
-    /// The resource afterwards, as JSON; `None` if there is none or it is too large.
+    /// The resource afterwards, as JSON; `None` if it was deleted or is too large.
     pub after: Option<String>,
 }

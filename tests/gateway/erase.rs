@@ -207,7 +207,7 @@ fn day_before(world: &Outside) {
         agent: Some("a-1".to_owned()),
         smart_action: None,
         client_ref: None,
-        force: false,
+        force: None,
         key: None,
     });
     core.commit([Command::GatewayStarted, seed, put_call("c-ann", ANN), text]).unwrap();

@@ -7,6 +7,7 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod certificates;
 mod check;
 mod command;

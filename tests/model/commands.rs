@@ -81,6 +81,7 @@ fn put_call(put: &Put) -> Command {
         version: put.version,
         alternative: put.alternative.map(number),
         attestation: None,
+        by: Actor::command_line(),
     })
 }
 
@@ -94,7 +95,7 @@ fn send_text(send: &Send) -> Command {
         agent: Some("kim".to_owned()),
         smart_action: send.smart_action.then_some(SmartAction::Photo),
         client_ref: None,
-        force: send.force,
+        force: send.force.then(Actor::command_line),
         key: None,
     })
 }

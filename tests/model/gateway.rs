@@ -218,7 +218,7 @@ fn text_seen(message: &Message, words: &str) -> TextSeen {
 
 fn answer(reply: &Reply) -> Answer {
     match reply {
-        Reply::Done | Reply::Directory { .. } | Reply::OptOut { .. } => Answer::Done,
+        Reply::Done | Reply::Directory { .. } | Reply::OptOut { .. } | Reply::Verification(_) => Answer::Done,
         Reply::Call { created, shown } => Answer::Call {
             created: *created,
             ended: shown.call.ended.is_some(),
@@ -247,7 +247,6 @@ fn answer(reply: &Reply) -> Answer {
         Reply::NotStarted => Answer::NotStarted,
         Reply::Again(_)
         | Reply::SeedRefused
-        | Reply::Verification(_)
         | Reply::DocumentApplied { .. }
         | Reply::Suspended
         | Reply::QuarantineReplayed(_)

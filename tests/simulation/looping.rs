@@ -102,7 +102,7 @@ impl Pair {
             agent: None,
             smart_action: None,
             client_ref: None,
-            force: false,
+            force: None,
             key: None,
         };
         let gateway = &mut self.nodes[0].gateway;

@@ -6,7 +6,7 @@ use super::rng::SeededRng;
 use super::world::violation;
 use offhook::machine::command::{Command, Content, IdempotencyKey, PutCall, Reply, Send};
 use offhook::machine::state::Ended;
-use offhook::model::{CallId, Caller, MessageId, Phase, Position};
+use offhook::model::{Actor, CallId, Caller, MessageId, Phase, Position};
 use std::collections::BTreeSet;
 
 /// A request, repeated if its reply was lost and a repeat is safe.
@@ -113,7 +113,7 @@ impl Desk {
             agent: Some("a".into()),
             smart_action: None,
             client_ref: None,
-            force: rng.percent(5),
+            force: rng.percent(5).then(Actor::command_line),
             key,
         })
     }
@@ -144,5 +144,6 @@ fn put(call: CallId, caller: &str, rng: &mut SeededRng) -> Command {
         version: rng.percent(20).then(|| i64::try_from(rng.below(9)).expect("it is below 9")),
         alternative: rng.percent(4).then(|| number(rng.pick(&CALLERS))),
         attestation: None,
+        by: Actor { name: "platform".to_owned() },
     })
 }

@@ -76,7 +76,7 @@ impl Scenario {
                 agent: None,
                 smart_action: None,
                 client_ref: None,
-                force: false,
+                force: None,
                 key: None,
             };
             self.node.gateway.submit(Requester::Worker("send"), Command::Send(send));

@@ -105,7 +105,7 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::PAUSE, ..]) => is::<Pause>(row),
         (Table::State, [kind::BREAKER, ..]) => is::<BreakerState>(row),
         (Table::State, [kind::CAUSE, ..]) => is::<Cause>(row),
-        (Table::State, [kind::REMEMBERED]) => is::<Month>(row),
+        (Table::State, [kind::REMEMBERED | kind::AUDITED_SINCE]) => is::<Month>(row),
         (Table::State, [kind::ERASED]) => is::<ErasureKey>(row),
         (Table::State, [kind::ERASED, ..]) => is::<OptOut>(row),
         (Table::State, [kind::MESSAGES_SINCE | kind::ANSWERS_SINCE]) => is::<Day>(row),

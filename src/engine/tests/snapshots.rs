@@ -199,7 +199,7 @@ fn send(call: &str, key: u8) -> Command {
         agent: None,
         smart_action: None,
         client_ref: None,
-        force: false,
+        force: None,
         key,
     })
 }

@@ -68,7 +68,7 @@ const SCANNED_MAX: usize = 2_000;
     )
 )]
 pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
-    let put = read_put(call_id(&request)?, &request.body)?;
+    let put = read_put(&request)?;
     match api.decide(Command::PutCall(put), None).await? {
         Reply::Call { created, shown } => {
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -86,8 +86,9 @@ pub(super) fn call_id(request: &ApiRequest) -> Result<CallId, Refusal> {
     })
 }
 
-fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
-    fields::read(body, FIELDS, READ_ONLY, |fields| {
+fn read_put(request: &ApiRequest) -> Result<PutCall, Refusal> {
+    let call = call_id(request)?;
+    fields::read(&request.body, FIELDS, READ_ONLY, |fields| {
         fields.require("caller", "an E.164 number, or a withheld form like anonymous");
         // Null means a withheld number (A16).
         let withheld = || Caller::read("");
@@ -109,6 +110,7 @@ fn read_put(call: CallId, body: &[u8]) -> Result<PutCall, Refusal> {
             alternative: fields.parsed_or_null("alternative", alternative),
             attestation: fields
                 .choice_or_null("attestation", &[("A", Attestation::A), ("B", Attestation::B), ("C", Attestation::C)]),
+            by: request.client.actor.clone(),
         })
     })
 }

@@ -88,11 +88,11 @@ fn read_send(request: &ApiRequest) -> Result<Send, Refusal> {
             agent: fields.word_or_null("agent", AGENT_MAX_CHARACTERS),
             smart_action: fields.choice_or_null("smart_action", SMART_ACTIONS),
             client_ref: fields.parsed_or_null("client_ref", client_ref),
-            force: fields.flag("force", false),
+            force: fields.flag("force", false).then(|| request.client.actor.clone()),
             key,
         })
     })?;
-    if send.force {
+    if send.force.is_some() {
         request.require_admin()?;
     }
     Ok(send)

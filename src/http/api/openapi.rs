@@ -3,6 +3,7 @@
 //! The schemas only describe: requests are read and responses are rendered elsewhere, and tests compare them with real
 //! requests and responses. What every route has in common is added here from the route table.
 
+mod audit;
 mod calls;
 mod directory;
 mod document;
@@ -14,6 +15,7 @@ mod parameters;
 mod reports;
 mod scalars;
 
+pub(super) use audit::{AuditFilter, AuditPage};
 pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
 pub(super) use directory::{
     Account, AccountPage, AccountPut, LanguagePage, Number, NumberPage, NumberPut, Preset, PresetPage, PresetPut,

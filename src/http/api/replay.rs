@@ -15,7 +15,6 @@ use crate::rules::refusal::{Code, Refusal};
 use crate::work::ReplayRefused;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
 use std::ops::Range;
 
 /// Fields of a replay request.
@@ -53,13 +52,11 @@ pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
     let TimeRange { range, ends } = found.await?;
     let endpoints = api.replays.replay(endpoint.as_deref(), range).map_err(|refused| no_replay(api, refused))?;
     let replayed = Replayed { endpoints: endpoints.into_iter().map(str::to_owned).collect(), ends };
-    if let Some(key) = key {
-        let command = Command::Replayed { key, replayed: replayed.clone() };
-        // The feeds already have the replay, so if this commit fails, the outcome is unknown.
-        let stored = api.submit(command, held).await.map_err(|_| outcome_unknown())?;
-        if stored != Reply::Done {
-            return Err(unexpected_reply("replayed"));
-        }
+    let command = Command::Replayed { key, replayed: replayed.clone(), by: request.client.actor.clone() };
+    // The feeds already have the replay, so if this commit fails, the outcome is unknown.
+    let stored = api.submit(command, held).await.map_err(|_| outcome_unknown())?;
+    if stored != Reply::Done {
+        return Err(unexpected_reply("replayed"));
     }
     Ok(accepted(&replayed))
 }
@@ -81,9 +78,8 @@ fn no_replay(api: &Api, refused: ReplayRefused) -> Refusal {
     }
 }
 
-fn accepted(Replayed { endpoints, ends }: &Replayed) -> Response {
-    let (from, to) = ends.map(|(first, last)| (show::cursor(first), show::cursor(last))).unzip();
-    json(StatusCode::ACCEPTED, &json!({ "endpoints": endpoints, "from": from, "to": to }))
+fn accepted(replayed: &Replayed) -> Response {
+    json(StatusCode::ACCEPTED, &show::replayed(replayed))
 }
 
 impl Api {

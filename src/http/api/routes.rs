@@ -3,8 +3,8 @@
 use super::auth::Scope;
 use super::openapi::OPENAPI;
 use super::{
-    Answered, Api, ApiRequest, BODY_MAX_BYTES, calls, directory, document, erasures, events, explain, health, lanes,
-    me, messages, opt_outs, quarantine, replay, reports, suspend, verify,
+    Answered, Api, ApiRequest, BODY_MAX_BYTES, audit, calls, directory, document, erasures, events, explain, health,
+    lanes, me, messages, opt_outs, quarantine, replay, reports, suspend, verify,
 };
 use crate::directory::DOCUMENT_MAX_BYTES;
 use crate::http::without_trailing_slash;
@@ -135,6 +135,7 @@ routes! {
     Get "/v1/accounts/{name}" Some(Scope::Read) => directory::accounts::account;
     Put "/v1/accounts/{name}" Some(Scope::Admin) => directory::accounts::put_account;
     Get "/v1/me" None => me::me;
+    Get "/v1/audit" Some(Scope::Read) => audit::list ["since", "actor", "resource", "limit", "cursor"];
     Get "/v1/reports/usage" Some(Scope::Read) => reports::usage ["from", "to", "by", "format", "limit", "cursor"];
     Post "/v1/numbers/{e164}/suspend" Some(Scope::Operate) => suspend::suspend_number;
     Post "/v1/numbers/{e164}/resume" Some(Scope::Operate) => suspend::resume_number;

@@ -1,4 +1,5 @@
 mod assigning;
+mod audit;
 mod calls;
 mod codes;
 mod directory;

@@ -5,8 +5,9 @@ use super::{
     Answered, Api, ApiRequest, fields, openapi, outcome_unknown, overloaded, storage_unavailable, unexpected_reply,
 };
 use crate::http::answer::json;
-use crate::machine::command::{Command, Reply, VerifiedNumber};
+use crate::machine::command::{Command, Reply};
 use crate::machine::event::Event;
+use crate::machine::event::VerifiedNumber;
 use crate::machine::show;
 use crate::model::{E164, Position};
 use crate::observe::NotReady;

@@ -7,10 +7,13 @@ use crate::machine::command::{IdempotencyKey, PutCall, Reply};
 use crate::machine::event::{CallChange, Event};
 use crate::machine::state::{Call, CallRow, Ended, Usage};
 use crate::machine::view::{LIVE_MAX, Queries, View};
-use crate::model::{CallId, ClosedReason, E164, FailureCode, Kind, MessageState, Phase, Session, Timestamp};
+use crate::model::{
+    Action, Actor, AuditEntry, CallId, ClosedReason, E164, FailureCode, Kind, MessageState, Phase, Session, Timestamp,
+};
 use crate::rules::language::system_text;
 use crate::rules::receipt::failure;
 use crate::rules::refusal::{Code, Refusal};
+use serde_json::json;
 use std::time::Duration;
 
 /// Starts or updates a call.
@@ -54,6 +57,9 @@ fn start<V: View>(draft: &mut Draft<'_, V>, put: PutCall) -> Reply {
         last_message: None,
         queued: Vec::new(),
     };
+    if let Some(alternative) = put.alternative {
+        audit_alternative(draft, &put.by, &call, None, Some(alternative));
+    }
     let shown = draft.next_shown(&mut call);
     // A new call has no old timer to delete: naming the timer's own time makes `apply` write it.
     let lease_was = Some(call.lease_until);
@@ -109,6 +115,10 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
         ..before.clone()
     };
     call.agent = agent;
+    let known = before.alternative.kept().copied().flatten();
+    if known != put.alternative {
+        audit_alternative(draft, &put.by, &call, known, put.alternative);
+    }
     let party_changed = before.party() != call.party();
     if party_changed && pair_is_taken(draft, &call) {
         call.our_number = None;
@@ -145,6 +155,23 @@ fn update<V: View>(draft: &mut Draft<'_, V>, before: &Call, put: PutCall) -> Rep
 /// The session before, if it changed.
 pub(super) fn was(before: Session, call: &Call) -> Option<Session> {
     (call.session != before).then_some(before)
+}
+
+/// Audits that a call got another number to text, or lost it: an agent confirmed it, and a stranger may be texted (A16).
+/// The entry names the caller too, so that it is erased with either of them.
+fn audit_alternative<V: View>(
+    draft: &mut Draft<'_, V>,
+    by: &Actor,
+    call: &Call,
+    before: Option<E164>,
+    after: Option<E164>,
+) {
+    let caller = call.caller.kept().and_then(|caller| caller.number()).map(|number| number.to_string());
+    let shown =
+        |number: E164| json!({ "caller": caller, "alternative": number.to_string(), "agent": call.agent }).to_string();
+    let resource = format!("calls/{}", call.id);
+    let entry = AuditEntry { resource, reason: None, before: before.map(shown), after: after.map(shown) };
+    draft.audit(by, Action::TextAlternative, entry);
 }
 
 /// Whether another call already uses this call's pair of our number and party (A1). If so, this call takes another

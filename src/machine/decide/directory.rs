@@ -67,8 +67,8 @@ pub(super) fn change<V: View>(
         changes.iter().for_each(|change| after.note_change(change, draft.at.position));
         let entries = audit_entries(before, &after, &changes);
         draft.record(Event::DirectoryChanged { changes: changes.clone() });
-        for (action, entry) in entries {
-            draft.audit(by, action, entry);
+        for (action, resource, entry) in entries {
+            draft.audit_change(by, action, resource, entry);
         }
         lane::relimit(draft, before, &after, &changes);
     }
@@ -161,7 +161,11 @@ fn lost_race(directory: &Directory, only_if: &OnlyIf) -> Option<Refusal> {
 }
 
 /// An entry of the audit for each change, with the resource before and afterwards unless they are too large together.
-fn audit_entries(before: &Directory, after: &Directory, changes: &[Change]) -> Vec<(Action, AuditEntry)> {
+fn audit_entries(
+    before: &Directory,
+    after: &Directory,
+    changes: &[Change],
+) -> Vec<(Action, Option<Resource>, AuditEntry)> {
     let text = |directory: &Directory, resource: &Resource| {
         show::resources::of(directory, resource).map(|shown| shown.to_string())
     };
@@ -178,15 +182,15 @@ fn audit_entries(before: &Directory, after: &Directory, changes: &[Change]) -> V
             (Some(_), Some(_)) => Action::Change,
             (Some(_), None) => Action::Delete,
         };
-        (action, entry)
+        (action, Some(resource), entry)
     };
     if changes.len() > AUDITED_MAX {
-        return vec![(Action::Change, AuditEntry { resource: "directory".to_owned(), ..AuditEntry::default() })];
+        return vec![(Action::Change, None, AuditEntry { resource: "directory".to_owned(), ..AuditEntry::default() })];
     }
     let mut entries: Vec<_> = changes.iter().map(entry).collect();
-    let sizes = entries.iter().flat_map(|(_, entry)| [&entry.before, &entry.after]).flatten().map(String::len);
+    let sizes = entries.iter().flat_map(|(_, _, entry)| [&entry.before, &entry.after]).flatten().map(String::len);
     if sizes.sum::<usize>() > AUDITED_MAX_BYTES {
-        for (_, entry) in &mut entries {
+        for (_, _, entry) in &mut entries {
             (entry.before, entry.after) = (None, None);
         }
     }

@@ -5,8 +5,8 @@ use crate::machine::event::{CallChange, CallShown, Event, NumberedEvent};
 use crate::machine::state::{self, Call, CallRow, Lane, Message, OptOut, Usage, UsageOf};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, Queries, SendingQueries, UsageQueries, View};
 use crate::model::{
-    Action, Actor, AuditEntry, CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Position, Session,
-    Timestamp,
+    Action, Actor, AuditEntry, CallId, Claim, ClaimKind, Directory, E164, MediaId, MessageId, Position, Resource,
+    Session, Timestamp,
 };
 use crate::rules::number::{self, Candidate, NoNumber};
 use crate::rules::refusal::{Code, Refusal};
@@ -68,7 +68,12 @@ impl<'a, V: View> Draft<'a, V> {
 
     /// Records who did what, in the audit (A72).
     pub(super) fn audit(&mut self, by: &Actor, action: Action, entry: AuditEntry) {
-        self.record(Event::Audited { actor: by.name.clone(), action, entry: entry.into() });
+        self.audit_change(by, action, None, entry);
+    }
+
+    /// Records who changed the directory: this resource of it, or many at once. The platform is notified.
+    pub(super) fn audit_change(&mut self, by: &Actor, action: Action, changed: Option<Resource>, entry: AuditEntry) {
+        self.record(Event::Audited { actor: by.name.clone(), action, entry: entry.into(), changed });
     }
 
     /// Records an event that the platform gets as the next one of this call. The caller must store the call afterwards.

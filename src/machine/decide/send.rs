@@ -5,8 +5,8 @@ use super::lane::{self, NewText};
 use crate::machine::command::{Content, IdempotencyKey, Reply, Send};
 use crate::machine::event::Event;
 use crate::machine::state::{Call, CallRow};
-use crate::machine::view::View;
-use crate::model::{Kind, Language, PresetId};
+use crate::machine::view::{PeopleQueries, View};
+use crate::model::{Action, AuditEntry, Kind, Language, PresetId};
 use crate::rules::refusal::{Code, Refusal};
 use crate::rules::sending;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
             return Err(Refusal::new(Code::CallNotFound, detail));
         }
     };
-    let party = draft.party(&call, send.force)?;
+    let party = draft.party(&call, send.force.is_some())?;
     let (kind, text) = content(draft, &call, &send)?;
     let ours = draft.number(&call, party, sending::needs(send.smart_action))?;
     if call.queued.len() >= QUEUED_MAX {
@@ -58,9 +58,14 @@ fn queue<V: View>(draft: &mut Draft<'_, V>, send: Send) -> Result<Reply, Refusal
     let estimate = lane::estimate(draft, &new);
     in_time(draft, estimate.wait)?;
 
+    let forced = send.force.filter(|_| draft.view.landline(party, draft.now()));
     let newly_bound = call.our_number.replace(ours) != Some(ours);
     let message = lane::enqueue_estimated(draft, Some(&mut call), new, estimate);
     call.queued.push(message.id);
+    if let Some(by) = forced {
+        let entry = AuditEntry { resource: format!("messages/{}", message.id), ..AuditEntry::default() };
+        draft.audit(&by, Action::SendToLandline, entry);
+    }
     draft.store(*call, if newly_bound { Live::Updated } else { Live::Same });
     if let Some(IdempotencyKey { key, body }) = send.key {
         draft.record(Event::Answered { key, body, call: None });

@@ -1,5 +1,6 @@
 //! Stories: commands in journal order, each with its time in seconds, and the reply and events of the last one.
 
+mod audit;
 mod auto_reply;
 mod calls;
 mod carrier;
@@ -249,13 +250,16 @@ fn with(change: impl Fn(&mut Directory)) -> Directory {
     directory
 }
 
-/// A decision in words: the reply, then the events for the platform.
+/// A decision in words: the reply, then the events for the platform, except those of changed resources.
 fn lines(world: &TestMachine, decision: &Decision) -> Vec<String> {
     let events = match world.journal.last() {
         Some(frame) if !decision.events.is_empty() => show::rendered(frame),
         Some(_) | None => Vec::new(),
     };
-    let documents = events.iter().map(|event| serde_json::from_slice::<Value>(&event.body).unwrap());
+    let documents = events
+        .iter()
+        .filter(|event| event.kind != show::DIRECTORY_CHANGED)
+        .map(|event| serde_json::from_slice::<Value>(&event.body).unwrap());
     std::iter::once(answer(&decision.reply)).chain(documents.map(|document| event_line(&document))).collect()
 }
 

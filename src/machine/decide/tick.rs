@@ -7,7 +7,7 @@ use crate::machine::command::Reply;
 use crate::machine::event::{CallChange, CallShown, Event};
 use crate::machine::rows::Table;
 use crate::machine::state::{CallRow, Message, Sweep, Timer};
-use crate::machine::view::{Queries, SendingQueries, UsageQueries, View, days_before};
+use crate::machine::view::{AuditQueries, Queries, SendingQueries, UsageQueries, View, days_before};
 use crate::model::{CallId, Day, MessageId, MessageState, Month, Timestamp};
 
 /// Maximum number of timers per tick; the next tick continues. Each writes a few hundred bytes into the frame.
@@ -15,6 +15,9 @@ const TIMERS_MAX: usize = 256;
 
 /// Maximum number of months that contacts are remembered, plus one.
 const MONTHS_MAX: u16 = 14;
+
+/// Minimum number of days that the audit is kept, whatever the retention of texts.
+const AUDIT_DAYS_MIN: u32 = 90;
 
 /// Days of messages and answers that the very first tick checks; later ones know the first day that is kept.
 const DAYS_MAX: u16 = 60;
@@ -74,6 +77,10 @@ fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
     let oldest = Month(kept_from.0.saturating_sub(MONTHS_MAX));
     let first = draft.view.remembered_since().map_or(oldest, |since| since.max(oldest));
     let mut tables: Vec<_> = (first.0..kept_from.0).map(|month| Table::Contacts(Month(month))).collect();
+    // The first tick drops a month that does not exist: from then on it is known which are kept.
+    let audited_from = days_before(draft.now(), settings.retention_days.max(AUDIT_DAYS_MIN)).day().month();
+    let first = draft.view.audited_since().unwrap_or(audited_from.previous());
+    tables.extend((first.0..audited_from.0).map(|month| Table::Audit(Month(month))));
     let kept_from = messages_from(draft);
     let oldest_open = draft.view.oldest_open().map_or(kept_from, |id| id.day());
     let messages = days_of(draft.view.messages_since(), kept_from.min(oldest_open));

@@ -1,8 +1,8 @@
 //! Verification of our numbers by their carriers (R15, R30-R32, A39, A40).
 
 use super::draft::Draft;
-use crate::machine::command::{IdempotencyKey, Reply, VerifiedNumber};
-use crate::machine::event::Event;
+use crate::machine::command::{IdempotencyKey, Reply};
+use crate::machine::event::{Event, VerifiedNumber};
 use crate::machine::show;
 use crate::machine::view::View;
 use crate::model::{Action, Actor, AuditEntry, Change, E164, Json, Number, Resource, Verification, VerificationState};

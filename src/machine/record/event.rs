@@ -3,9 +3,8 @@
 use super::codec::{Invalid, Reader, Stored, Writer};
 use super::form::{Named, stored};
 use super::v1;
-use crate::machine::command::VerifiedNumber;
 use crate::machine::erasure::Erasure;
-use crate::machine::event::{CallChange, CallShown, Event, LateMessage, NumberedEvent, Replayed};
+use crate::machine::event::{CallChange, CallShown, Event, LateMessage, NumberedEvent, Replayed, VerifiedNumber};
 use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
@@ -14,7 +13,7 @@ use crate::machine::state::{
 };
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MessageId, Number,
-    Position, RawRequest, Session, Timestamp, VerificationState,
+    Position, RawRequest, Resource, Session, Timestamp, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -76,7 +75,7 @@ stored! {
         41 => LeaseDone { due: Timestamp, call: CallId },
         42 => StrangerAnswered { kind: Kind, answers: LastHour },
         45 => JournalLost { from: EventId, until: EventId },
-        46 => Audited { actor: String, action: Action, entry: Private<AuditEntry> },
+        46 => Audited { actor: String, action: Action, entry: Private<AuditEntry>, changed: Option<Resource> },
         47 => NumberChecked { number: E164, account: String },
         48 => NumbersVerified { results: Private<Vec<VerifiedNumber>> },
         50 => UsageCounted { of: UsageOf, usage: Usage, counters: Option<u32> },

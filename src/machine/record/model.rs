@@ -6,8 +6,8 @@ use crate::model::{
     Account, Address, Attestation, CallId, Caller, Change, ClaimKind, ClosedReason, Closing, Day, Direction, E164,
     Encoding, ErasureId, EventId, Failure, FailureCode, Json, Kind, Language, Limits, LocalDay, MediaId, MessageId,
     MessageState, Month, NonUs, NonUsRule, Number, OptOutScope, OptOutWords, Phase, Position, Preset, PresetId,
-    Purpose, Queue, QueueId, RawRequest, Session, Settings, SmartAction, Timestamp, UnknownSender, Verification,
-    VerificationState,
+    Purpose, Queue, QueueId, RawRequest, Resource, Session, Settings, SmartAction, Timestamp, UnknownSender,
+    Verification, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause, Paused, Reason};
 use crate::rules::keyword::Keyword;
@@ -222,6 +222,13 @@ stored! {
     struct Cause {
         reason: Reason,
         detail: String,
+    }
+    enum Resource {
+        0 => Settings,
+        1 => Number(number: E164),
+        2 => Queue(id: QueueId),
+        3 => Preset(language: Language, id: PresetId),
+        4 => Account(name: String),
     }
     enum Change {
         0 => Settings(settings: Json<Box<Settings>>),

@@ -10,6 +10,7 @@
 use super::super::Private;
 use super::super::event::{Event, NumberedEvent};
 use super::super::state::CapOwner;
+use super::audit;
 use crate::model::{CallId, EventId};
 use siphasher::sip::SipHasher13;
 use std::borrow::Cow;
@@ -35,6 +36,7 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
         Event::MessageQueued { message, .. } | Event::MessageChanged { message, .. } => Some(message.id.to_string()),
         Event::FeedGap { endpoint, .. } => Some(format!("~endpoint-{endpoint}")),
         Event::JournalLost { .. } => Some("~journal".to_owned()),
+        Event::Audited { changed, .. } => Some(audit::thread(changed.as_ref())),
         _ => None,
     }
     .unwrap_or_else(|| id.to_string())

@@ -1,12 +1,12 @@
 //! Which events an endpoint wants.
 
-use crate::machine::show::{EventHeader, KINDS};
+use crate::machine::show::{DIRECTORY_CHANGED, EventHeader, KINDS};
 use std::collections::BTreeSet;
 
-/// The event types an endpoint subscribes to. The default is all of them.
+/// The event types an endpoint subscribes to. The default is all but `directory.changed`, which is for who asks for it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Filter {
-    /// The patterns as they were written; empty for all types.
+    /// The patterns as they were written; empty for the default.
     words: Vec<String>,
     kinds: BTreeSet<&'static str>,
 }
@@ -31,10 +31,10 @@ impl Filter {
 
     /// Whether an event of this type is wanted.
     pub fn takes(&self, kind: &str) -> bool {
-        self.words.is_empty() || self.kinds.contains(kind)
+        if self.words.is_empty() { kind != DIRECTORY_CHANGED } else { self.kinds.contains(kind) }
     }
 
-    /// The patterns as they were written; empty for all types.
+    /// The patterns as they were written; empty for the default.
     pub fn words(&self) -> &[String] {
         &self.words
     }
@@ -65,7 +65,10 @@ mod tests {
         let filter = Filter::read(&["message.*", "call.ended"]).unwrap();
         for kind in KINDS {
             assert_eq!(filter.takes(kind), kind.starts_with("message.") || *kind == "call.ended", "{kind}");
-            assert!(Filter::default().takes(kind), "an empty filter takes all types");
+            assert_eq!(Filter::default().takes(kind), *kind != "directory.changed", "{kind}");
+        }
+        for named in ["directory.changed", "directory.*"] {
+            assert!(Filter::read(&[named]).unwrap().takes("directory.changed"));
         }
     }
 

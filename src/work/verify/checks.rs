@@ -43,7 +43,7 @@ pub struct Ask {
 pub enum Ended {
     /// The answer is stored.
     Answered,
-    /// There is none.
+    /// No answer came.
     NoAnswer {
         /// Whether a retry may succeed without a change by an operator.
         retryable: bool,

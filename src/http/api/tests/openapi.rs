@@ -146,6 +146,7 @@ async fn responses_have_the_fields_of_their_schemas_on_every_route() {
         ("/v1/presets", "/v1/presets"),
         ("/v1/presets/{language}/{preset_id}", "/v1/presets/en/welcome"),
         ("/v1/settings", "/v1/settings"),
+        ("/v1/audit", "/v1/audit"),
         ("/v1/me", "/v1/me"),
         ("/v1/reports/usage", "/v1/reports/usage?from=2020-01-01&to=2099-12-31&by=agent"),
         ("/v1/reports/usage", "/v1/reports/usage?from=2020-01-01&to=2099-12-31&by=call"),

@@ -78,7 +78,7 @@ fn a58_a_discarded_webhook_is_gone_and_its_repeat_is_a_duplicate() {
     let discard = || Step::Do(Command::DiscardQuarantined { position, by: operator() });
     let decision = world.run(5, discard());
     let audited = decision.events.iter().find_map(|event| match &event.event {
-        Event::Audited { actor, action, entry } => Some((actor.as_str(), *action, entry.kept()?.resource.clone())),
+        Event::Audited { actor, action, entry, .. } => Some((actor.as_str(), *action, entry.kept()?.resource.clone())),
         _ => None,
     });
     let (actor, action, resource) = audited.unwrap();

@@ -3,7 +3,7 @@
 use super::steps::{cancel, end, go, inbound, put, receipt, restart, say_with_key, send, start_in, tick};
 use super::*;
 use crate::machine::command::Content;
-use crate::model::{Caller, FailureCode, Inbound, OptOutScope, Outcome, Phase, ReceiptState};
+use crate::model::{Actor, Caller, FailureCode, Inbound, OptOutScope, Outcome, Phase, ReceiptState};
 use proptest::prelude::*;
 
 const CALLS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -137,7 +137,7 @@ fn step(world: &TestMachine, op: &Op) -> Option<Step> {
                 0 => Content::Preset("welcome".to_owned().try_into().unwrap(), None),
                 _ => Content::Text("x".repeat(100 * segments)),
             };
-            send(CALLS[call], content, |send| send.force = with % 8 == 1)
+            send(CALLS[call], content, |send| send.force = (with % 8 == 1).then(Actor::command_line))
         }
         Op::Text { from, to, words, id, segments } => {
             // Few ids for many texts, so that some repeat.

@@ -3,7 +3,7 @@
 use super::steps::{cancel, delivered, go, preset, put, refused, say, send, sent, start, text, tick};
 use super::*;
 use crate::machine::command::Content;
-use crate::model::{FailureCode, Phase, SmartAction};
+use crate::model::{Actor, FailureCode, Phase, SmartAction};
 
 #[test]
 fn r7_r3_agents_send_presets_and_custom_texts() {
@@ -167,7 +167,7 @@ fn a18_a_landline_is_refused_for_30_days_unless_forced() {
         &["done", "message.failed a custom landline"],
     );
     then(&mut world, 4, say("a", "hi"), &["refused landline"]);
-    let forced = || send("a", Content::Text("hi".to_owned()), |send| send.force = true);
+    let forced = || send("a", Content::Text("hi".to_owned()), |send| send.force = Some(Actor::command_line()));
     then(&mut world, 5, forced(), &["queued", "message.queued a custom 'hi'"]);
     then(&mut world, 6, go(2), &["started"]);
     then(&mut world, 7, sent(2), &["done", "message.sent a custom"]);

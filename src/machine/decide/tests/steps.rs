@@ -1,9 +1,9 @@
 //! The steps of a story.
 
 use super::{ANN, START, TestMachine};
-use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Suspend, VerifiedNumber};
+use crate::machine::command::{Command, Content, IdempotencyKey, PutCall, Send, Suspend};
 use crate::machine::erasure::{Erased, ErasureState};
-use crate::machine::event::Replayed;
+use crate::machine::event::{Replayed, VerifiedNumber};
 use crate::machine::fingerprint::ErasureKey;
 use crate::machine::state::CapOwner;
 use crate::machine::view::PeopleQueries as _;
@@ -113,7 +113,8 @@ pub(super) fn replayed(endpoint: &str, positions: Range<u64>) -> Step {
     let event = |position| EventId::new(START.day(), Position(position), 0);
     let ends = Some((event(positions.start), event(positions.end - 1)));
     let replayed = Replayed { endpoints: vec![endpoint.to_owned()], ends };
-    Step::Do(Command::Replayed { key: IdempotencyKey { key: [8; 16], body: [8; 16] }, replayed })
+    let key = Some(IdempotencyKey { key: [8; 16], body: [8; 16] });
+    Step::Do(Command::Replayed { key, replayed, by: Actor::command_line() })
 }
 
 /// An operator suspends a number or an account, up to a second of the story or until a resume.
@@ -272,7 +273,7 @@ pub(super) fn send(call: &str, content: Content, change: impl FnOnce(&mut Send))
         agent: Some("agent-1".to_owned()),
         smart_action: None,
         client_ref: None,
-        force: false,
+        force: None,
         key: None,
     };
     change(&mut send);

@@ -18,7 +18,7 @@ fn account() -> CapOwner {
 /// What the audit has of a decision.
 fn audited(decision: &Decision) -> Vec<(String, Action, String)> {
     let entries = decision.events.iter().filter_map(|event| match &event.event {
-        Event::Audited { actor, action, entry } => {
+        Event::Audited { actor, action, entry, .. } => {
             Some((actor.clone(), *action, entry.kept()?.reason.clone().unwrap_or_default()))
         }
         _ => None,

@@ -1,0 +1,85 @@
+//! Who changed the directory and operated the gateway (A72).
+
+use super::page::{Query, invalid_cursor, list as page_of};
+use super::{Answered, Api, ApiRequest, openapi, storage_failed};
+use crate::machine::show;
+use crate::machine::state::Audited;
+use crate::machine::view::{AuditQueries, View};
+use crate::model::{EventId, Timestamp};
+use crate::rules::refusal::{Code, Refusal};
+use axum::response::Response;
+
+/// Maximum number of entries scanned for one page. A selective filter yields short pages with a cursor, not a slow
+/// response.
+const SCANNED_MAX: usize = 2_000;
+
+/// The filter of the list.
+struct Filter {
+    since: Option<Timestamp>,
+    actor: Option<String>,
+    resource: Option<String>,
+}
+
+/// `GET /v1/audit`.
+#[utoipa::path(
+    get,
+    path = "/v1/audit",
+    operation_id = "list_audit",
+    summary = "Lists who changed the directory and operated the gateway, the newest first.",
+    params(openapi::AuditFilter, openapi::PageQuery),
+    responses((status = 200, description = "A page.", body = openapi::AuditPage))
+)]
+pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
+    let query = &request.query;
+    let page = query.page()?;
+    let filter = Filter {
+        since: since(query)?,
+        actor: query.value("actor").map(str::to_owned),
+        resource: query.value("resource").map(str::to_owned),
+    };
+    let before = page.after.map(|after| after.parse().map_err(|_| invalid_cursor())).transpose()?;
+    api.query(move |reads, now| {
+        let found = reads.ask(|view| search(view, &filter, before, page.limit, now));
+        found.map_err(|failed| storage_failed(&failed))
+    })
+    .await
+}
+
+fn since(query: &Query) -> Result<Option<Timestamp>, Refusal> {
+    let parse = |text: &str| {
+        Timestamp::parse(text).ok_or_else(|| {
+            let detail = "`since` is not a time: write it as in 2026-01-31T12:00:00Z, with the + of an offset as %2B";
+            Refusal::new(Code::InvalidField, detail)
+        })
+    };
+    query.value("since").map(parse).transpose()
+}
+
+/// Scans a bounded number of entries.
+fn search(view: &impl View, filter: &Filter, before: Option<EventId>, limit: usize, now: Timestamp) -> Response {
+    let (mut items, mut last) = (Vec::new(), before);
+    // The journal's time may be a little ahead of the clock.
+    let newest = now.day().month().next();
+    let recent =
+        view.audited(newest, before).take_while(|(_, audited)| filter.since.is_none_or(|since| audited.at >= since));
+    for (scanned, (id, audited)) in recent.enumerate() {
+        let matches = filter.matches(&audited);
+        if scanned == SCANNED_MAX || matches && items.len() == limit {
+            return page_of(&items, last.map(|last| last.to_string()).as_deref());
+        }
+        items.extend(matches.then(|| show::audit_entry(&audited)));
+        last = Some(id);
+    }
+    page_of(&items, None)
+}
+
+impl Filter {
+    fn matches(&self, audited: &Audited) -> bool {
+        let is_below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+        let is = |wanted: &String| {
+            let acted_on = audited.entry.kept().map(|entry| &entry.resource);
+            acted_on.is_some_and(|found| found == wanted || is_below(found, wanted))
+        };
+        self.actor.as_ref().is_none_or(|actor| *actor == audited.actor) && self.resource.as_ref().is_none_or(is)
+    }
+}

@@ -1,0 +1,66 @@
+//! Schemas of the audit.
+#![expect(dead_code, reason = "the derived schema is all that is used")]
+
+use super::scalars::{Time, pages};
+use utoipa::openapi::schema::Object;
+use utoipa::{IntoParams, ToSchema};
+
+/// An act: a change of the directory, or an act with the scope admin or operate. Kept for the setting retention_days, at
+/// least 90. After an erasure the entries that named the person have null for what was acted on.
+#[derive(ToSchema)]
+struct AuditEntry {
+    at: Time,
+    /// The name of the token; `seed` or `command line` for what no token did.
+    actor: String,
+    action: Action,
+    /// What was acted on, as its path below /v1/, like queues/support.
+    #[schema(required)]
+    resource: Option<String>,
+    /// Why, as the actor gave it.
+    #[schema(required)]
+    reason: Option<String>,
+    /// The resource before; null if there was none, or if many large resources were changed at once.
+    #[schema(required)]
+    before: Option<Object>,
+    /// The resource afterwards.
+    #[schema(required)]
+    after: Option<Object>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum Action {
+    Create,
+    Change,
+    Delete,
+    Seed,
+    OptOut,
+    OptIn,
+    Verify,
+    Suspend,
+    Resume,
+    ReplayEvents,
+    ReplayQuarantined,
+    DiscardQuarantined,
+    Erase,
+    SendToLandline,
+    TextAlternative,
+}
+
+pages! {
+    AuditPage of AuditEntry;
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http::api) struct AuditFilter {
+    /// The earliest time.
+    #[param(inline, nullable = false)]
+    since: Option<Time>,
+    /// The name of who acted.
+    #[param(nullable = false)]
+    actor: Option<String>,
+    /// What was acted on, as its path below /v1/: one like queues/support, or all below one like queues.
+    #[param(nullable = false)]
+    resource: Option<String>,
+}
