@@ -67,7 +67,7 @@ async fn a40_a_number_that_cannot_be_used_has_the_reason_and_the_way_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a39_r31_a_seeded_number_the_carrier_does_not_have_fails_at_once_and_sends_no_more() {
+async fn a39_r31_a_seeded_number_that_the_carrier_does_not_have_fails_and_sends_no_more() {
     let world = world().await;
     world.carrier.set_number(OURS.parse().unwrap(), None);
     let gateway = world.start().await;

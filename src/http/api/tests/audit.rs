@@ -93,11 +93,31 @@ async fn an_invalid_query_of_the_audit_is_refused_with_its_name() {
     check(&world.ask(request.body(Body::empty()).unwrap()).await, 403, "scope_missing");
 }
 
+/// A number that nothing uses, and a person who is on no call.
+const SPARE: &str = "+12065550109";
+const PERSON: &str = "+12065550155";
+
 /// A body with which an act succeeds.
-fn body_of(route: &Route) -> Value {
+async fn body_of(world: &TestGateway, route: &Route) -> Value {
     match (route.verb, route.path) {
         (Verb::Get | Verb::Delete, _) => Value::Null,
         (_, "/v1/events/replay") => json!({ "since": "2020-01-01T00:00:00Z" }),
+        (_, "/v1/erasures") => json!({ "number": PERSON }),
+        (_, "/v1/numbers/verify") => {
+            world.verify_numbers();
+            json!({ "numbers": [SPARE] })
+        }
+        (_, "/v1/numbers/{e164}") => json!({ "label": "Another", "account": "main" }),
+        (_, "/v1/queues/{queue_id}") => json!({ "name": "Another" }),
+        (_, "/v1/presets/{language}/{preset_id}") => json!({ "label": "Another", "text": "Another" }),
+        (_, "/v1/settings") => json!({ "in_call_sms": false }),
+        (_, "/v1/accounts/{name}") => json!({ "limits": { "segments_per_second": 9.0 } }),
+        (_, "/v1/directory") => {
+            let mut document = shown(&world.get("/v1/directory").await, 200);
+            document["queues"]["support"]["name"] = json!("Another");
+            document
+        }
+        (_, "/v1/opt-outs/{e164}") => json!({ "everywhere": true, "reason": "a test" }),
         (_, path) if path.ends_with("/suspend") => json!({ "reason": "a test" }),
         (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),
         (_, path) => panic!("{path}: say here what its body may be"),
@@ -107,15 +127,26 @@ fn body_of(route: &Route) -> Value {
 #[tokio::test]
 async fn a72_every_route_for_administrators_and_operators_leaves_an_entry() {
     let acts = ROUTES.iter().filter(|route| matches!(route.scope, Some(Scope::Admin | Scope::Operate)));
-    for route in acts.filter(|route| route.verb.writes()) {
+    // A comparison changes nothing.
+    let acts = acts.filter(|route| route.verb.writes() && route.path != "/v1/directory/diff");
+    for route in acts {
         let world = TestGateway::new();
         let unreadable = quarantine(&world, "SM1", "hello").await;
-        let path = sample(&route.path.replace("{quarantine_id}", &unreadable));
+        world.put(&format!("/v1/numbers/{SPARE}"), json!({ "label": "Spare", "account": "main" })).await;
+        let path = route.path.replace("{quarantine_id}", &unreadable);
+        let mut path = sample(&path.replace("/opt-outs/{e164}", &format!("/opt-outs/{PERSON}")));
+        if route.verb == Verb::Delete && path.starts_with("/v1/numbers/") {
+            path = format!("/v1/numbers/{SPARE}");
+        }
+        if route.verb == Verb::Delete && path.starts_with("/v1/opt-outs/") {
+            world.put(&path, json!({ "reason": "a test" })).await;
+            path += "?reason=a-test";
+        }
         if let Some(resource) = path.strip_suffix("/resume") {
             world.post(&format!("{resource}/suspend"), json!({ "reason": "a test" })).await;
         }
         let before = items(&world, "?limit=500").await.len();
-        let body = body_of(route);
+        let body = body_of(&world, route).await;
         let body = if body.is_null() { Body::empty() } else { body.to_string().into() };
         let answer = world.ask(request(route.verb.word(), &path).body(body).unwrap()).await;
         assert!(answer.status < 300, "{} {path}: {}", route.verb.word(), answer.body);
