@@ -43,7 +43,8 @@ async fn the_first_call_of_the_readme_works_as_it_is_written() {
     let [started, sent, events, ended] = answers.try_into().expect("four answers");
     assert_eq!(started["state"], "active", "{started}");
     assert_eq!(sent["state"], "queued", "{sent}");
-    assert_eq!(events["items"][0]["type"], "call.started", "{events}");
+    let mut kinds = events["items"].as_array().unwrap().iter().map(|event| &event["type"]);
+    assert!(kinds.any(|kind| kind == "call.started"), "{events}");
     assert_eq!(ended["state"], "ended", "{ended}");
 
     let event = world.platform.wait_for(SOON, |event| event.kind == "call.ended").await.unwrap();

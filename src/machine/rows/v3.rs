@@ -1,9 +1,10 @@
 //! Version 3 of the rows had the forms of record version 4. Version 4 has fields that only version 5 knows.
 
 use super::{Key, Table};
-use crate::machine::keys::{encode_row, kind};
+use crate::machine::keys::{encode_row, kind, part};
 use crate::machine::record::{Reader, Stored};
 use crate::machine::state::{CallRow, Message, OptOut, QuarantineEntry};
+use crate::model::{Language, Preset, PresetId};
 
 /// Converts a row of version 3 to version 4.
 pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
@@ -11,6 +12,9 @@ pub(super) fn upgrade(key: &Key, row: Vec<u8>) -> Vec<u8> {
         (Table::Messages(_), _) => again::<Message>(row),
         (Table::State, Some(&kind::CALL)) => again::<CallRow>(row),
         (Table::State, Some(&kind::QUARANTINE)) => again::<QuarantineEntry>(row),
+        (Table::State, Some(&kind::DIRECTORY)) if key.bytes.get(1) == Some(&part::PRESET) => {
+            again::<(Language, PresetId, Preset)>(row)
+        }
         // The kind alone is the key of the key of fingerprints.
         (Table::State, Some(&(kind::OPT_OUT | kind::ERASED))) if key.bytes.len() > 1 => again::<OptOut>(row),
         _ => row,
