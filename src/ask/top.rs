@@ -1,6 +1,6 @@
 //! `offhook top`: how a running gateway does, live in a terminal.
 //!
-//! Invariant: what is drawn depends on the last answers, the size of the terminal and nothing else; see [`screen`].
+//! Invariant: what is drawn depends on the last answers, the size of the terminal and nothing else; see `screen`.
 
 mod screen;
 mod terminal;

@@ -75,7 +75,7 @@ impl Verifier {
     }
 
     /// Asks the carriers about each of the numbers, and returns the results in the same order, at the latest after
-    /// `within` and [`GRACE`]. Answers are stored by then.
+    /// `within` and `GRACE`. Answers are stored by then.
     pub async fn verify(&self, numbers: Vec<E164>, within: Duration) -> Result<Vec<VerifiedNumber>, NotAsked> {
         let (reply, replying) = oneshot::channel();
         let request = Request { numbers, until: Instant::now() + within, reply };

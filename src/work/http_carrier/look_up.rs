@@ -53,7 +53,7 @@ impl LookUps {
         self.dialect.messages_url().unwrap_or_default()
     }
 
-    /// Asks about one number, within [`ANSWERED_WITHIN`].
+    /// Asks about one number, within `ANSWERED_WITHIN`.
     pub async fn ask(&self, number: E164) -> Result<Said, NoAnswer> {
         let late = |_| Err(NoAnswer::passing(format!("no answer within {} s", ANSWERED_WITHIN.as_secs())));
         timeout(ANSWERED_WITHIN, self.steps(number)).await.unwrap_or_else(late)
