@@ -19,7 +19,7 @@ use super::rows::{Key, Table, Write};
 use super::state::{
     Answered, Audited, CallRow, CheckedNumber, Gateway, Lane, Live, Message, Open, OptOut, QuarantineEntry, Timer,
 };
-use crate::model::{Address, CallId, Day, E164, EventId, MessageState, OptOutBy, Timestamp};
+use crate::model::{Address, AuditEntry, CallId, Day, E164, EventId, MessageState, OptOutBy, Timestamp};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
@@ -182,7 +182,7 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
         }
         Event::StrangerAnswered { kind, answers } => put(writes, strangers_key(*kind), answers),
         Event::Audited { actor, action, entry, .. } => {
-            let (actor, entry) = (actor.clone(), entry.clone());
+            let (actor, entry) = (actor.clone(), in_a_row(entry));
             let row = Audited { at: frame.at, actor, action: *action, entry };
             put(writes, audit_key(EventId::new(frame.at.day(), frame.position, index)), &row);
         }
@@ -199,6 +199,21 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
 /// The write that lists a call by its time.
 pub fn listed(at: Timestamp, call: &CallId) -> Write {
     Write::Put(call_time_key(at, call.as_str()), Vec::new())
+}
+
+/// Maximum size of the resource before and afterwards in a row of the audit, in bytes. A row is at most 4,096 bytes, and
+/// a reason up to 2,000 of them.
+const AUDITED_ROW_BYTES: usize = 1_800;
+
+/// An entry of the audit as its row has it: what is too large stays in the frame alone.
+fn in_a_row(entry: &Private<AuditEntry>) -> Private<AuditEntry> {
+    let mut entry = entry.clone();
+    if let Private::Kept(AuditEntry { before, after, .. }) = &mut entry
+        && before.as_ref().map_or(0, String::len) + after.as_ref().map_or(0, String::len) > AUDITED_ROW_BYTES
+    {
+        (*before, *after) = (None, None);
+    }
+    entry
 }
 
 fn call(change: &CallChange, writes: &mut Vec<Write>) {

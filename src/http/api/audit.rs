@@ -2,12 +2,15 @@
 
 use super::page::{Query, invalid_cursor, list as page_of};
 use super::{Answered, Api, ApiRequest, openapi, storage_failed};
+use crate::engine::{FollowFailed, Reads};
+use crate::journal::JournalFailed;
+use crate::machine::event::Event;
 use crate::machine::show;
 use crate::machine::state::Audited;
 use crate::machine::view::{AuditQueries, View};
 use crate::model::{EventId, Timestamp};
 use crate::rules::refusal::{Code, Refusal};
-use axum::response::Response;
+use serde_json::Value;
 
 /// Maximum number of entries scanned for one page. A selective filter yields short pages with a cursor, not a slow
 /// response.
@@ -40,9 +43,27 @@ pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
     let before = page.after.map(|after| after.parse().map_err(|_| invalid_cursor())).transpose()?;
     api.query(move |reads, now| {
         let found = reads.ask(|view| search(view, &filter, before, page.limit, now));
-        found.map_err(|failed| storage_failed(&failed))
+        let Found { entries, next } = found.map_err(|failed| storage_failed(&failed))?;
+        let items: Result<Vec<_>, _> = entries.into_iter().map(|(id, audited)| shown(reads, id, audited)).collect();
+        let items = items.map_err(|failed| storage_failed(&failed))?;
+        Ok(page_of(&items, next.map(|next| next.to_string()).as_deref()))
     })
     .await
+}
+
+/// Shows an entry. What is too large for its row is read from its frame, for as long as the journal keeps that.
+fn shown(reads: &Reads, id: EventId, mut audited: Audited) -> Result<Value, FollowFailed> {
+    if audited.entry.kept().is_some_and(|entry| entry.before.is_none() && entry.after.is_none()) {
+        let frame = match reads.follow().frame(id.position()) {
+            Err(FollowFailed::Journal(JournalFailed::Gone { .. })) => None,
+            read => read?,
+        };
+        let event = frame.as_ref().and_then(|frame| frame.events.get(usize::from(id.index())));
+        if let Some(Event::Audited { entry, .. }) = event.map(|event| &event.event) {
+            audited.entry = entry.clone();
+        }
+    }
+    Ok(show::audit_entry(&audited))
 }
 
 fn since(query: &Query) -> Result<Option<Timestamp>, Refusal> {
@@ -55,22 +76,28 @@ fn since(query: &Query) -> Result<Option<Timestamp>, Refusal> {
     query.value("since").map(parse).transpose()
 }
 
+/// A page of entries, and the entry that the next page continues after.
+struct Found {
+    entries: Vec<(EventId, Audited)>,
+    next: Option<EventId>,
+}
+
 /// Scans a bounded number of entries.
-fn search(view: &impl View, filter: &Filter, before: Option<EventId>, limit: usize, now: Timestamp) -> Response {
-    let (mut items, mut last) = (Vec::new(), before);
+fn search(view: &impl View, filter: &Filter, before: Option<EventId>, limit: usize, now: Timestamp) -> Found {
+    let (mut entries, mut last) = (Vec::new(), before);
     // The journal's time may be a little ahead of the clock.
     let newest = now.day().month().next();
     let recent =
         view.audited(newest, before).take_while(|(_, audited)| filter.since.is_none_or(|since| audited.at >= since));
     for (scanned, (id, audited)) in recent.enumerate() {
         let matches = filter.matches(&audited);
-        if scanned == SCANNED_MAX || matches && items.len() == limit {
-            return page_of(&items, last.map(|last| last.to_string()).as_deref());
+        if scanned == SCANNED_MAX || matches && entries.len() == limit {
+            return Found { entries, next: last };
         }
-        items.extend(matches.then(|| show::audit_entry(&audited)));
+        entries.extend(matches.then_some((id, audited)));
         last = Some(id);
     }
-    page_of(&items, None)
+    Found { entries, next: None }
 }
 
 impl Filter {

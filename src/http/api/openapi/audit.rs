@@ -19,7 +19,8 @@ struct AuditEntry {
     /// Why, as the actor gave it.
     #[schema(required)]
     reason: Option<String>,
-    /// The resource before; null if there was none, or if many large resources were changed at once.
+    /// The resource before; null if there was none. That of a large resource, over some 1,800 bytes before and afterwards,
+    /// is kept as long as the events of its time; that of many large ones changed at once is not kept.
     #[schema(required)]
     before: Option<Object>,
     /// The resource afterwards.

@@ -74,6 +74,26 @@ async fn a72_the_audit_is_filtered_and_paged_newest_first() {
 }
 
 #[tokio::test]
+async fn a72_a_large_resource_is_changed_and_shown_whole_before_and_afterwards() {
+    let world = TestGateway::new();
+    let mut settings = shown(&world.get("/v1/settings").await, 200);
+    for language in ["de", "en", "es", "fr", "it"] {
+        settings["closing"]["texts"][language] = json!("x".repeat(900));
+        settings["auto_reply"]["texts"][language] = json!("y".repeat(900));
+    }
+    assert_eq!(world.put("/v1/settings", &settings).await.status, 200);
+    settings["custom_messages"] = json!(false);
+    shown(&world.put("/v1/settings", &settings).await, 200);
+    let newest = &items(&world, "?resource=settings").await[0];
+    let switch = |side: &str| newest[side]["custom_messages"].clone();
+    assert_eq!((switch("before"), switch("after")), (json!(true), json!(false)));
+    assert_eq!(newest["after"]["closing"]["texts"]["fr"], "x".repeat(900));
+    // As large as a reason and an opt-out get.
+    let out = json!({ "everywhere": true, "reason": "\u{1F600}".repeat(500) });
+    assert_eq!(world.put(&format!("/v1/opt-outs/{PERSON}"), out).await.status, 201);
+}
+
+#[tokio::test]
 async fn an_invalid_query_of_the_audit_is_refused_with_its_name() {
     let world = TestGateway::new();
     for (query, status, code, named) in [
