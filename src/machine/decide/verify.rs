@@ -31,13 +31,14 @@ pub(super) fn checked<V: View>(
     }
     let entry = Number { verification: verification.clone(), ..known.clone() };
     let shown = |entry: &Number| Some(Value::from(show::resources::number(entry)).to_string());
-    let resource = Resource::Number(number).to_string();
-    let audited = AuditEntry { resource, reason: None, before: shown(known), after: shown(&entry) };
+    let resource = Resource::Number(number);
+    let audited =
+        AuditEntry { resource: resource.to_string(), reason: None, before: shown(known), after: shown(&entry) };
     draft.record(match before.state == verification.state {
         false => Event::VerificationChanged { number, entry: Json(entry) },
         true => Event::DirectoryChanged { changes: vec![Change::Number(number, Some(Json(entry)))] },
     });
-    draft.audit(&Actor::carrier(), Action::Change, audited);
+    draft.audit_change(&Actor::carrier(), Action::Change, Some(resource), audited);
     Reply::Verification(Box::new(verification))
 }
 
