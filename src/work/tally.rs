@@ -3,7 +3,7 @@
 use super::dispatch::{Backlog, Dispatch};
 use super::{Accounts, Moment};
 use crate::machine::event::{CallChange, CommittedFrame, Event};
-use crate::machine::state::{Call, CapOwner, Message};
+use crate::machine::state::{Call, CapOwner, Ended, Message};
 use crate::model::{Directory, E164, Kind, MessageState, OptOutBy, QueueId, Session, Timestamp};
 use crate::observe::{self, CallEnd, Closing, Priority, Readiness, Resolved};
 use crate::rules::breaker::{Cause, Reason};
@@ -46,7 +46,8 @@ pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, accounts: &Ac
             Event::ClosingWithoutText { .. } => observe::closing(Closing::NoText),
             Event::CallStarted(_) => observe::call_started(),
             Event::CallEnded(change) => {
-                observe::call_ended(end_of(&change.shown.call));
+                let call = &change.shown.call;
+                observe::call_ended(call.ended.as_ref().map_or(CallEnd::None, |ended| why(ended, call.lease_until)));
                 session(change);
             }
             Event::CallUpdated(change) | Event::CallStored(change) => session(change),
@@ -113,10 +114,9 @@ fn call_stored<'a>(event: &'a Event, message: &Message) -> Option<&'a Call> {
 }
 
 /// Why a call ended. The platform may also use our word for an expired lease.
-fn end_of(call: &Call) -> CallEnd {
-    let Some(ended) = &call.ended else { return CallEnd::None };
+fn why(ended: &Ended, lease_until: Timestamp) -> CallEnd {
     let reason = ended.reason.as_deref();
-    let expired = reason == Some("lease_expired") && call.lease_until <= ended.at;
+    let expired = reason == Some("lease_expired") && lease_until <= ended.at;
     if expired { CallEnd::LeaseExpired } else { CallEnd::of(reason) }
 }
 
@@ -165,4 +165,18 @@ pub(super) fn suspensions(dispatch: &Dispatch, accounts: &[String], readiness: &
 
 fn label(ours: E164, directory: &Directory) -> &str {
     directory.numbers.get(&ours).map_or("", |number| &number.label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a7_a_lease_counts_as_expired_only_once_it_has() {
+        let lease_until = Timestamp::from_ms(2_000);
+        let ended = |ms, reason: &str| Ended { at: Timestamp::from_ms(ms), reason: Some(reason.to_owned()) };
+        assert_eq!(why(&ended(2_000, "lease_expired"), lease_until), CallEnd::LeaseExpired);
+        assert_eq!(why(&ended(1_999, "lease_expired"), lease_until), CallEnd::Other);
+        assert_eq!(why(&ended(2_000, "caller_hangup"), lease_until), CallEnd::Caller);
+    }
 }

@@ -174,39 +174,41 @@ impl<'a, V: View> Draft<'a, V> {
     }
 
     /// Changes a usage counter, and returns what it counts: without the agent once the day has too many counters.
-    pub(super) fn count(&mut self, mut of: UsageOf, change: impl FnOnce(&mut Usage)) -> UsageOf {
-        if !self.is_counted(&of) {
-            let changed = self.usage.iter().rev().filter(|counted| counted.of.day == of.day);
-            let counters = changed.filter_map(|counted| counted.counters).next();
-            let counters = counters.unwrap_or_else(|| self.view.usage_counters(of.day));
-            if counters >= COUNTERS_MAX && of.agent.is_some() {
-                of.agent = None;
-                return self.count(of, change);
+    pub(super) fn count(&mut self, mut of: UsageOf, change: impl FnOnce(&mut Usage)) -> &UsageOf {
+        let place = match self.counter(&of) {
+            Some(place) => place,
+            None => {
+                let new = self.usage.iter().rev().filter(|counted| counted.of.day == of.day);
+                let counters = new.filter_map(|counted| counted.counters).next();
+                let counters = counters.unwrap_or_else(|| self.view.usage_counters(of.day));
+                if counters >= COUNTERS_MAX && of.agent.is_some() {
+                    of.agent = None;
+                    return self.count(of, change);
+                }
+                let counters = Some(counters.saturating_add(1));
+                self.usage.push(Counted { of, usage: Usage::default(), counters });
+                self.usage.len() - 1
             }
-            let usage = Usage::default();
-            self.usage.push(Counted { of: of.clone(), usage, counters: Some(counters.saturating_add(1)) });
-        }
-        self.recount(&of, change);
-        of
+        };
+        let counted = &mut self.usage[place];
+        change(&mut counted.usage);
+        &counted.of
     }
 
     /// Changes a usage counter that exists; its day may have been dropped since.
     pub(super) fn recount(&mut self, of: &UsageOf, change: impl FnOnce(&mut Usage)) {
-        if self.is_counted(of)
-            && let Some(counted) = self.usage.iter_mut().find(|counted| counted.of == *of)
-        {
-            change(&mut counted.usage);
+        if let Some(place) = self.counter(of) {
+            change(&mut self.usage[place].usage);
         }
     }
 
-    /// Whether a usage counter exists; if so, it is among those that this decision changes.
-    fn is_counted(&mut self, of: &UsageOf) -> bool {
-        if self.usage.iter().any(|counted| counted.of == *of) {
-            return true;
-        }
-        let known = self.view.usage(of);
-        self.usage.extend(known.map(|usage| Counted { of: of.clone(), usage, counters: None }));
-        known.is_some()
+    /// Returns the place of a usage counter among those that this decision changes; `None` if it is new.
+    fn counter(&mut self, of: &UsageOf) -> Option<usize> {
+        self.usage.iter().position(|counted| counted.of == *of).or_else(|| {
+            let (of, usage) = self.view.usage(of)?;
+            self.usage.push(Counted { of, usage, counters: None });
+            Some(self.usage.len() - 1)
+        })
     }
 
     /// Returns the decision's events.

@@ -30,7 +30,7 @@ pub(super) fn sent<V: View>(draft: &mut Draft<'_, V>, call: Option<&mut Call>, m
         count(&mut call.usage);
     }
     let of = UsageOf { day: draft.now().day(), queue, agent, ours: Some(message.ours), kind };
-    message.counted = Some(Box::new(draft.count(of, count)));
+    message.counted = Some(Box::new(draft.count(of, count).clone()));
 }
 
 /// Counts a message received in a call.

@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 /// Typed queries about usage.
 pub trait UsageQueries: Queries {
     /// Returns a counter; `None` if nothing was counted by it.
-    fn usage(&self, of: &UsageOf) -> Option<Usage> {
-        self.typed(&usage_key(of)).map(|(_, usage): (UsageOf, Usage)| usage)
+    fn usage(&self, of: &UsageOf) -> Option<(UsageOf, Usage)> {
+        self.typed(&usage_key(of))
     }
 
     /// Returns how many counters a day has.
