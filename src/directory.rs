@@ -5,8 +5,8 @@
 //!
 //! Invariant: a [`Document`] satisfies every rule of `rules::directory`. Unknown fields are problems, except for the
 //! read-only fields of the API's responses, so that an export can be a seed. All problems are reported at once, each
-//! with its place and the fix. A `verification` in the document is trusted only if the gateway has no directory yet; the
-//! carrier is asked about it all the same.
+//! with its place and the fix. A `verification` in the document is trusted only if the gateway has no directory yet, and
+//! until its carrier was asked.
 
 mod differences;
 mod known;

@@ -55,7 +55,7 @@ pub(super) struct Known<'a> {
     pub(super) claims: &'a Claims,
     pub(super) overlay: &'a Overlay,
     pub(super) directory: &'a Arc<Directory>,
-    /// People without whom the index is read.
+    /// People being erased: rows are read as if they did not name them.
     pub(super) being_erased: &'a [BeingErased],
     /// The first failure. Later reads return "absent", so the decision must be discarded.
     pub(super) failed: RefCell<Option<String>>,

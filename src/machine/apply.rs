@@ -65,7 +65,7 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
         Event::AccountPaused { account, breaker, cause } => {
             breaker_rows(account, Some(breaker), cause.as_ref(), writes);
         }
-        Event::AccountResumed { account } => breaker_rows(account, None, None, writes),
+        Event::AccountResumed { account, .. } => breaker_rows(account, None, None, writes),
         Event::Forgotten { tables } => {
             writes.extend(tables.iter().map(|table| Write::DropTable(*table)));
             kept_since(tables, writes);

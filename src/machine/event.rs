@@ -264,6 +264,8 @@ pub enum Event {
     AccountResumed {
         /// The account.
         account: String,
+        /// Why it was paused; `None` in records before version 5.
+        cause: Option<Cause>,
     },
     /// A thread of events (a call) was parked for an endpoint, or unparked: the watermark advances without it.
     FeedParked {
@@ -326,7 +328,7 @@ pub enum Event {
     Suspended {
         /// What is suspended.
         owner: CapOwner,
-        /// Why, until when and by whom.
+        /// Its reason, its end and its author.
         suspension: Suspension,
     },
     /// A suspension ended, at its time or by an operator. `account.resumed` for an account.

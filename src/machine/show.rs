@@ -426,15 +426,10 @@ fn data(event: &Event, frame: &CommittedFrame) -> Value {
             contact_data(contact, *ours, ours.map(|_| "start"), by)
         }
         Event::AccountPaused { account, breaker, cause } => {
-            let until = breaker.paused.map(|paused| paused.until.to_string());
-            match cause {
-                Some(Cause { reason, detail }) => {
-                    json!({ "account": account, "reason": reason, "detail": detail, "until": until })
-                }
-                None => json!({ "account": account, "reason": Reason::CarrierFailing, "until": until }),
-            }
+            let until = breaker.paused.map(|paused| paused.until);
+            account_data(account, cause.as_ref(), until)
         }
-        Event::AccountResumed { account } => json!({ "account": account }),
+        Event::AccountResumed { account, cause } => account_data(account, cause.as_ref(), None),
         Event::Suspended { owner: CapOwner::Account(account), suspension } => json!({
             "account": account,
             "reason": SUSPENDED,
@@ -442,7 +437,7 @@ fn data(event: &Event, frame: &CommittedFrame) -> Value {
             "until": suspension.until.map(|until| until.to_string()),
         }),
         Event::SuspensionEnded { owner: CapOwner::Account(account) } => {
-            json!({ "account": account, "reason": SUSPENDED })
+            json!({ "account": account, "reason": SUSPENDED, "detail": null, "until": null })
         }
         Event::FeedGap { endpoint, from, until } => {
             json!({ "endpoint": endpoint, "from": cursor(*from), "to": cursor(*until) })
@@ -480,6 +475,13 @@ fn changed(state: MessageState) -> Option<&'static str> {
         MessageState::Unconfirmed => "message.unconfirmed",
         MessageState::Received | MessageState::Queued | MessageState::Sending => return None,
     })
+}
+
+/// An account that its circuit breaker paused or resumed, with the cause; records before version 4 have none.
+fn account_data(account: &str, cause: Option<&Cause>, until: Option<Timestamp>) -> Value {
+    let reason = cause.map_or(Reason::CarrierFailing, |cause| cause.reason);
+    let detail = cause.map(|cause| &cause.detail);
+    json!({ "account": account, "reason": reason, "detail": detail, "until": until.map(|until| until.to_string()) })
 }
 
 fn contact_data(contact: &Private<E164>, ours: Option<E164>, keyword: Option<&str>, by: OptOutBy) -> Value {

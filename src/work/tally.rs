@@ -56,7 +56,7 @@ pub(super) fn frame(frame: &CommittedFrame, directory: &Directory, accounts: &Ac
                 observe::account_paused(account, cause.reason == Reason::CredentialsRefused, &cause.detail);
                 readiness.note(&about(account), Some(&paused(cause)));
             }
-            Event::AccountResumed { account } => {
+            Event::AccountResumed { account, .. } => {
                 observe::account_resumed(account);
                 readiness.note(&about(account), None);
             }

@@ -83,7 +83,7 @@ impl Verifier {
             mpsc::error::TrySendError::Full(_) => NotAsked::TooMany,
             mpsc::error::TrySendError::Closed(_) => NotAsked::Stopping,
         })?;
-        // It may wait for its turn, and is answered in time all the same.
+        // The request may wait for its turn; its deadline runs meanwhile.
         match tokio::time::timeout(within + GRACE, replying).await {
             Ok(replied) => replied.map_err(|_| NotAsked::Stopping),
             Err(_late) => Err(NotAsked::TooMany),

@@ -94,7 +94,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // Whoever closed the terminal does not see it anyway.
+        // The terminal may be closed; then nothing is left to restore.
         let _gone = write(LEAVE);
         let _gone = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
     }

@@ -1,6 +1,6 @@
 //! Opt-outs: people who must not be texted.
 
-use super::fields::{number as read_number, read};
+use super::fields::{number_in_path, read};
 use super::page::{self, invalid_cursor};
 use super::{Answered, Api, ApiRequest, openapi, storage_failed, unexpected_reply};
 use crate::directory::block;
@@ -63,7 +63,7 @@ pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
     responses((status = 200, description = "The opt-out.", body = openapi::PersonOptOut, headers(("ETag" = String))))
 )]
 pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
-    let number = read_number("e164", request.param("e164"))?;
+    let number = number_in_path("e164", request.param("e164"))?;
     let found = api.query(move |reads, _| {
         let found = reads.ask(|view| view.opt_out(number)).map_err(|failed| storage_failed(&failed))?;
         found.ok_or_else(not_opted_out)
@@ -86,7 +86,7 @@ pub(super) async fn one(api: &Api, request: ApiRequest) -> Answered {
     )
 )]
 pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
-    let who = read_number("e164", request.param("e164"))?;
+    let who = number_in_path("e164", request.param("e164"))?;
     let expected = request.expected()?;
     let (block, reason) = read(&request.body, FIELDS, READ_ONLY, |fields| {
         let reason = fields.word_or_null("reason", REASON_MAX_CHARACTERS);
@@ -113,7 +113,7 @@ pub(super) async fn put(api: &Api, request: ApiRequest) -> Answered {
     responses((status = 204, description = "The person may be texted again."))
 )]
 pub(super) async fn delete(api: &Api, request: ApiRequest) -> Answered {
-    let who = read_number("e164", request.param("e164"))?;
+    let who = number_in_path("e164", request.param("e164"))?;
     let expected = request.expected()?;
     let reason = reason(request.query.value("reason"))?;
     let command = Command::OptIn { who, reason, expected, by: request.client.actor.clone() };

@@ -88,8 +88,9 @@ fn recovery_event<V: View>(draft: &Draft<'_, V>, account: String, began: Timesta
     let before = draft.view.breaker(&account)?;
     let Some(paused) = before.paused else { return Some(Event::AccountFailed { account, breaker: None, cause: None }) };
     // A text accepted before the carrier rejected the account does not show that it accepts more.
-    let refused = draft.view.cause(&account).is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
-    (!refused || paused.since < began).then_some(Event::AccountResumed { account })
+    let cause = draft.view.cause(&account);
+    let refused = cause.as_ref().is_some_and(|cause| cause.reason == Reason::CredentialsRefused);
+    (!refused || paused.since < began).then_some(Event::AccountResumed { account, cause })
 }
 
 /// Makes paused accounts try again at once, since the operator may have fixed the cause.

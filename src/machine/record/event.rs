@@ -65,7 +65,7 @@ stored! {
         31 => LanePaused { ours: E164, pause: Option<Pause> },
         32 => AccountFailed { account: String, breaker: Option<BreakerState>, #[since(5)] cause: Option<Cause> },
         33 => AccountPaused { account: String, breaker: BreakerState, #[since(5)] cause: Option<Cause> },
-        34 => AccountResumed { account: String },
+        34 => AccountResumed { account: String, #[since(5)] cause: Option<Cause> },
         35 => FeedParked { endpoint: String, thread: String, position: Option<Position> },
         36 => PersonErased { key: Private<ErasureKey> },
         37 => ErasedOptOut { who: Fingerprint, opt_out: Option<OptOut> },

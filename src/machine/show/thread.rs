@@ -29,7 +29,7 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
         Event::OptedOut { contact, .. } | Event::OptedIn { contact, .. } => of_contact(contact),
         Event::MessageLate(late) => of_contact(&late.from),
         Event::AccountPaused { account, .. }
-        | Event::AccountResumed { account }
+        | Event::AccountResumed { account, .. }
         | Event::Suspended { owner: CapOwner::Account(account), .. }
         | Event::SuspensionEnded { owner: CapOwner::Account(account) } => Some(format!("~account-{account}")),
         Event::VerificationChanged { number, .. } => Some(format!("~number-{number}")),

@@ -108,7 +108,7 @@ impl Dispatch {
                     self.account_paused(account, breaker.as_ref().and_then(|breaker| breaker.paused), now);
                 }
                 Event::AccountPaused { account, breaker, .. } => self.account_paused(account, breaker.paused, now),
-                Event::AccountResumed { account } => self.account_paused(account, None, now),
+                Event::AccountResumed { account, .. } => self.account_paused(account, None, now),
                 // The level refers to the journal's current time, and not to that of this worker's start.
                 Event::LaneStored { ours, .. } => drop(self.used.insert(*ours)),
                 event => {

@@ -33,7 +33,7 @@ pub(in crate::http::api) struct Directory {
     opt_outs: Option<Vec<DocumentPerson>>,
 }
 
-/// A person whom some of our numbers must not text. Where none may, the number alone can stand in its place.
+/// A person whom some of our numbers must not text. If that is all of them, the person's number alone is enough.
 #[derive(ToSchema)]
 struct DocumentPerson {
     number: PhoneNumber,

@@ -158,6 +158,38 @@ fn people() -> Vec<Vec<u8>> {
     digits.chain(varints).chain(keys).chain(words).chain([URL.as_bytes().to_vec(), RAW.to_vec()]).collect()
 }
 
+/// The fields of events' data, by type; calls and messages have a schema instead. The optional ones come after `?`.
+const DATA: &[(&str, &str)] = &[
+    ("message.late", "at auto_replied from last_call_id to ? text"),
+    ("contact.opted_out", "by contact keyword our_number ? call_id"),
+    ("contact.opted_in", "by contact keyword our_number ? call_id"),
+    ("number.verification_changed", "number reason state"),
+    ("account.paused", "account detail reason until"),
+    ("account.resumed", "account detail reason until"),
+    ("quarantine.added", "account id problem"),
+    ("feed.gap", "endpoint from to"),
+    ("journal.loss", "from to"),
+    ("directory.changed", "by etag id resource"),
+];
+
+#[test]
+fn a54_every_type_of_event_has_the_fields_of_the_contract() {
+    let mut seen = BTreeSet::new();
+    for frame in &everything().journal {
+        for event in show::event_headers(frame).map(|header| header.render()) {
+            let body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+            let Some((_, fields)) = DATA.iter().find(|(kind, _)| *kind == event.kind) else { continue };
+            let (required, optional) = fields.split_once(" ? ").unwrap_or((fields, ""));
+            let optional: BTreeSet<_> = optional.split_whitespace().collect();
+            let keys = body["data"].as_object().unwrap().keys().map(String::as_str);
+            let found: BTreeSet<_> = keys.filter(|key| !optional.contains(key)).collect();
+            assert_eq!(found, required.split_whitespace().collect(), "{body}");
+            seen.insert(event.kind);
+        }
+    }
+    assert_eq!(seen, DATA.iter().map(|(kind, _)| *kind).collect());
+}
+
 #[test]
 fn a57_the_meta_holds_no_personal_data() {
     let people = people();

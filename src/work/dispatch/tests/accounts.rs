@@ -153,7 +153,7 @@ fn a64_a_paused_account_is_probed_by_one_request_and_resumes_on_success() {
     world.answers.insert("probe", Answer::Never);
     world.run(10_000);
     assert_eq!(world.sent, [("probe", 4_000)]);
-    world.apply(Event::AccountResumed { account: "main".to_owned() });
+    world.apply(Event::AccountResumed { account: "main".to_owned(), cause: None });
     world.run(1_000);
     assert_eq!(world.order(), ["probe", "b", "c"]);
 }

@@ -52,7 +52,7 @@ fn f03_an_account_is_not_resumed_before_it_was_paused() {
             breaker: BreakerState::default(),
             cause: Some(Cause::default()),
         });
-        world.happens(Event::AccountResumed { account: account.to_owned() });
+        world.happens(Event::AccountResumed { account: account.to_owned(), cause: None });
     }
     assert_eq!(begin(&mut world), ["account.paused"; 2]);
     settle_all(&mut world, Delivered::Refused);
