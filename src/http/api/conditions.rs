@@ -30,7 +30,7 @@ impl ApiRequest {
             }
             (Some(_), Some(_)) => {
                 let detail = "`If-Match` and `If-None-Match` contradict each other: send one of them";
-                Err(Refusal::new(Code::InvalidField, detail))
+                Err(Refusal::new(Code::PreconditionFailed, detail))
             }
         }
     }

@@ -79,18 +79,23 @@ fn document() -> Value {
             // A body may be left out where it is an Option, and is never null.
             let body = schema.pointer("/oneOf/1").unwrap_or(schema).clone();
             let name = body["$ref"].as_str().and_then(|body| body.rsplit('/').next()).expect("a body has a schema");
+            let named = format!("/components/schemas/{name}");
+            *schema = body.clone();
+            let named = document.pointer(&named).expect("every schema is in the components");
+            let choices = named["oneOf"].as_array().cloned().unwrap_or_else(|| vec![body]);
             // Unknown fields of a request are refused.
-            let closed = format!("/components/schemas/{name}");
-            *schema = body;
-            document.pointer_mut(&closed).expect("every schema is in the components")["additionalProperties"] =
-                json!(false);
+            for choice in choices {
+                let closed = choice["$ref"].as_str().and_then(|choice| choice.strip_prefix('#'));
+                let closed = closed.and_then(|closed| document.pointer_mut(closed));
+                closed.expect("every schema is in the components")["additionalProperties"] = json!(false);
+            }
         }
     }
     let components = &mut document["components"];
     components["securitySchemes"] = json!({ "bearer": { "type": "http", "scheme": "bearer" } });
     components["responses"] = json!({ "Problem": refused() });
     components["schemas"]["Problem"] = problem();
-    components["schemas"]["AnyValue"]["type"] = json!(["null", "boolean", "number", "string", "array", "object"]);
+    components["schemas"]["AnyValue"] = json!({ "description": "Any JSON." });
     components["schemas"]["Directory"]["properties"]["opt_outs"]["items"] = json!({
         "oneOf": [{ "$ref": "#/components/schemas/PhoneNumber" }, { "$ref": "#/components/schemas/DocumentPerson" }],
     });

@@ -59,9 +59,9 @@ pub(in crate::http::api) struct AuditFilter {
     #[param(inline, nullable = false)]
     since: Option<Time>,
     /// The name of who acted.
-    #[param(nullable = false)]
+    #[param(min_length = 1, nullable = false)]
     actor: Option<String>,
     /// What was acted on, as its path below /v1/: one like queues/support, or all below one like queues.
-    #[param(nullable = false)]
+    #[param(min_length = 1, nullable = false)]
     resource: Option<String>,
 }

@@ -18,7 +18,7 @@ pub(in crate::http::api) struct CallPut {
     #[schema(inline, nullable = false, default = "connected")]
     phase: Option<Phase>,
     /// Omit it to keep the agent; null removes it.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 128)]
     agent: Option<String>,
     #[schema(inline, nullable = false, default = "inbound_ivr")]
     call_type: Option<CallType>,
@@ -33,7 +33,7 @@ pub(in crate::http::api) struct CallPut {
 
 #[derive(ToSchema)]
 pub(in crate::http::api) struct CallEnd {
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 128)]
     reason: Option<String>,
 }
 

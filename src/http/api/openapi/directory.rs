@@ -35,7 +35,8 @@ pub(in crate::http::api) struct Number {
 /// A number as a PUT sets it.
 #[derive(ToSchema)]
 pub(in crate::http::api) struct NumberPut {
-    /// 1 to 100 characters for people.
+    /// What people call it; not blank.
+    #[schema(min_length = 1, max_length = 100)]
     label: String,
     /// The name of a configured account.
     account: String,
@@ -184,7 +185,8 @@ struct EffectiveQueue {
 /// A queue as a PUT sets it.
 #[derive(ToSchema)]
 pub(in crate::http::api) struct QueuePut {
-    /// 1 to 100 characters for people.
+    /// What people call it; not blank.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// The queue from which null fields are inherited.
     parent: Option<ResourceId>,
@@ -217,9 +219,11 @@ pub(in crate::http::api) struct Preset {
 /// A preset as a PUT sets it.
 #[derive(ToSchema)]
 pub(in crate::http::api) struct PresetPut {
-    /// 1 to 100 characters: what agents see.
+    /// What agents see; not blank.
+    #[schema(min_length = 1, max_length = 100)]
     label: String,
-    /// 1 to 918 characters: what callers get.
+    /// What callers get; not blank.
+    #[schema(min_length = 1, max_length = 918, pattern = "^[^\\x00]*$")]
     text: String,
     /// The place in the list; null is after those that have one.
     position: Option<u32>,
@@ -305,7 +309,7 @@ pub(in crate::http::api) struct Settings {
     closing: Closing,
     auto_reply: AutoReply,
     opt_out_scope: OptOutScope,
-    opt_out: OptOut,
+    opt_out: OptOutWords,
     call_types: Vec<CallType>,
     attach_cross_queue: bool,
     call_lease_minutes: u32,
@@ -342,7 +346,7 @@ pub(in crate::http::api) struct SettingsPut {
     #[schema(inline, nullable = false, default = "all_numbers")]
     opt_out_scope: Option<OptOutScope>,
     #[schema(nullable = false)]
-    opt_out: Option<OptOutPut>,
+    opt_out: Option<OptOutWordsPut>,
     #[schema(nullable = false)]
     call_types: Option<Vec<CallType>>,
     #[schema(nullable = false, default = false)]
@@ -402,7 +406,7 @@ struct AutoReplyPut {
 }
 
 #[derive(ToSchema)]
-struct OptOutPut {
+struct OptOutWordsPut {
     #[schema(nullable = false, default = true)]
     confirm: Option<bool>,
     #[schema(nullable = false)]
@@ -467,7 +471,7 @@ enum OptOutScope {
 /// Replies to STOP and HELP for carriers that do not reply themselves, and whether a message that merely begins with an
 /// opt-out word is an opt-out.
 #[derive(ToSchema)]
-struct OptOut {
+struct OptOutWords {
     confirm: bool,
     texts: BTreeMap<String, String>,
     help_texts: BTreeMap<String, String>,

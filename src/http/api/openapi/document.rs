@@ -134,7 +134,7 @@ pub(in crate::http::api) struct OptOutPut {
     #[schema(nullable = false, max_items = 64)]
     our_numbers: Option<Vec<PhoneNumber>>,
     /// Why, for the audit.
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 500)]
     reason: Option<String>,
     #[schema(read_only, nullable = false)]
     number: Option<String>,
@@ -177,6 +177,6 @@ pub(in crate::http::api) struct OptOutFilter {
 #[into_params(parameter_in = Query)]
 pub(in crate::http::api) struct ReasonQuery {
     /// Why, for the audit.
-    #[param(min_length = 1, max_length = 500)]
+    #[param(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 500)]
     reason: String,
 }

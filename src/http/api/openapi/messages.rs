@@ -4,15 +4,36 @@
 use super::scalars::{Encoding, Language, PhoneNumber, ResourceId, Time, Warning, pages};
 use utoipa::ToSchema;
 
-/// Either `preset` or `text`. Photos cannot be sent: outbound_media_unsupported.
+/// A preset or a text. Photos cannot be sent: outbound_media_unsupported.
 #[derive(ToSchema)]
-pub(in crate::http::api) struct MessageSend {
-    preset: Option<ResourceId>,
+#[serde(untagged)]
+pub(in crate::http::api) enum MessageSend {
+    Preset(PresetSend),
+    Text(TextSend),
+}
+
+#[derive(ToSchema)]
+pub(in crate::http::api) struct PresetSend {
+    preset: ResourceId,
     /// The preset's language. Default: the call's.
     language: Option<Language>,
+    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 128)]
+    agent: Option<String>,
+    smart_action: Option<SmartAction>,
+    /// The platform's own reference, repeated in the message and its events.
+    #[schema(pattern = "^[!-~]{1,64}$")]
+    client_ref: Option<String>,
+    /// Sends to a landline anyway; needs the scope admin.
+    #[schema(nullable = false, default = false)]
+    force: Option<bool>,
+}
+
+#[derive(ToSchema)]
+pub(in crate::http::api) struct TextSend {
     /// At most 918 characters.
-    text: Option<String>,
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(pattern = "^[^\\x00]*$")]
+    text: String,
+    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 128)]
     agent: Option<String>,
     smart_action: Option<SmartAction>,
     /// The platform's own reference, repeated in the message and its events.
@@ -248,6 +269,7 @@ enum TimelineEvent {
 
 #[derive(ToSchema)]
 pub(in crate::http::api) struct EstimateAsk {
+    #[schema(pattern = "^[^\\x00]*$")]
     text: String,
 }
 

@@ -13,7 +13,7 @@ pages! {
 #[derive(ToSchema)]
 pub(in crate::http::api) struct SuspendAsk {
     /// Why, for those who find its texts waiting.
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 256)]
     reason: String,
     /// When it ends by itself; a time to come. Null or absent: only a resume ends it.
     #[schema(format = "date-time")]

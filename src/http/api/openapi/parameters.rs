@@ -3,7 +3,7 @@
 
 use super::calls::CallState;
 use super::scalars::{Language, PhoneNumber, ResourceId, Time};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -106,11 +106,17 @@ pub(in crate::http::api) struct ForceQuery {
 #[into_params(parameter_in = Header)]
 pub(in crate::http::api) struct IfHeaders {
     /// Write only if the resource has one of these ETags, or with * if it exists.
-    #[param(rename = "If-Match", nullable = false)]
+    #[param(rename = "If-Match", pattern = "^([*]|\"[0-9]+\")$", nullable = false)]
     if_match: Option<String>,
-    /// Write only if the resource has none of these ETags, or with * if it does not exist.
-    #[param(rename = "If-None-Match", nullable = false)]
-    if_none_match: Option<String>,
+    /// Write only if the resource does not exist. Never true together with If-Match.
+    #[param(rename = "If-None-Match", inline, nullable = false)]
+    if_none_match: Option<NoTag>,
+}
+
+#[derive(ToSchema)]
+enum NoTag {
+    #[serde(rename = "*")]
+    Any,
 }
 
 #[derive(IntoParams)]
@@ -166,7 +172,7 @@ pub(in crate::http::api) struct PullQuery {
     #[param(nullable = false)]
     after: Option<String>,
     /// Types of events, and groups of them like `message.*`, separated by commas. Default: all.
-    #[param(nullable = false)]
+    #[param(min_length = 1, nullable = false)]
     types: Option<String>,
     /// Only events of this call.
     #[param(pattern = "^[A-Za-z0-9_.:-]{1,128}$", nullable = false)]

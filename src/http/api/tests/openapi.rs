@@ -66,13 +66,18 @@ fn f14_the_document_has_the_query_parameters_of_each_route() {
     }
 }
 
+fn without<'a>(fields: &[&'a str], left_out: &[&str]) -> Vec<&'a str> {
+    fields.iter().copied().filter(|field| !left_out.contains(field)).collect()
+}
+
 #[test]
 fn request_schemas_have_the_fields_that_are_read() {
     let preset = Resource::Preset("en".to_owned().try_into().unwrap(), "welcome".to_owned().try_into().unwrap());
     for (schema, expected) in [
         ("CallPut", calls::FIELDS),
         ("CallEnd", calls::END_FIELDS),
-        ("MessageSend", messages::FIELDS),
+        ("PresetSend", &without(messages::FIELDS, &["text"])),
+        ("TextSend", &without(messages::FIELDS, &["preset", "language"])),
         ("EstimateAsk", messages::ESTIMATE_FIELDS),
         ("ReplayAsk", replay::REPLAY_FIELDS),
         ("NumberPut", directory::fields(&Resource::Number("+12065550100".parse().unwrap()))),
@@ -254,6 +259,9 @@ fn differences(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec
         let each = choices.iter().map(|choice| differences(document, choice, value, at));
         let fewest = each.min_by_key(|wrong| (wrong.len(), wrong.iter().any(|text| text.contains("is not of type"))));
         return fewest.unwrap_or_default();
+    }
+    if *schema == document["components"]["schemas"]["AnyValue"] {
+        return Vec::new();
     }
     let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
     let is = |name: &str| match name {
