@@ -3,31 +3,19 @@
 //! Invariant: an event carries absolute new values, never increments, so applying it twice is harmless. It also carries
 //! everything that its platform event shows, so that feed and pull render from the frame alone.
 
-use super::erasure::Erasure;
+mod contents;
+mod subject;
+pub use contents::{CallChange, CallShown, CommittedFrame, LateMessage, NumberedEvent, Replayed, VerifiedNumber};
+
 use super::fingerprint::{ErasureKey, Fingerprint};
-use super::private::Private;
-use super::record::{Named, v1};
-use super::rows::Table;
-use super::state::{Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf};
+use super::state::{CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf};
+use super::{Private, erasure::Erasure, record::v1, rows::Table};
 use crate::model::{
-    Action, Address, AuditEntry, CallId, Change, ClaimKind, Directory, E164, ErasureId, EventId, Json, Kind, MessageId,
-    Number, Position, RawRequest, Resource, Session, Timestamp, VerificationState,
+    Action, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MessageId, Number, Position,
+    RawRequest, Resource, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
-use crate::rules::opt_out::Block;
-use crate::rules::rate::DayCount;
-use crate::rules::refusal::Code;
-use crate::rules::strangers::LastHour;
-use std::borrow::Cow;
-
-/// An event, with its sequence number among the platform-visible events of its call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NumberedEvent {
-    /// Counts from 1 without gaps within a call; `None` if the platform gets no event, or one that belongs to no call.
-    pub call_sequence: Option<u64>,
-    /// The event.
-    pub event: Event,
-}
+use crate::rules::{opt_out::Block, rate::DayCount, strangers::LastHour};
 
 /// An event: a fact that a decision recorded.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -408,132 +396,4 @@ pub enum Event {
         /// When it was requested.
         at: Timestamp,
     },
-}
-
-impl Event {
-    /// Returns the directory after this event of the frame at `position`; `None` if the event does not change it.
-    pub fn directory_after(&self, before: &Directory, position: Position) -> Option<Directory> {
-        let changes = self.directory_changes()?;
-        let is_first = matches!(self, Self::DirectoryLoaded { .. });
-        let mut after = if is_first { Directory::default() } else { before.clone() };
-        changes.iter().for_each(|change| after.change_at(change, position));
-        Some(after)
-    }
-
-    /// The changes that this event makes to the directory; `None` if it makes none.
-    pub(super) fn directory_changes(&self) -> Option<Cow<'_, [Change]>> {
-        match self {
-            Self::DirectoryLoaded { directory, .. } => {
-                Some(Change::all_of(&v1::Directory::clone(directory).into()).into())
-            }
-            Self::DirectoryChanged { changes } => Some(changes.into()),
-            Self::VerificationChanged { number, entry } => {
-                Some(vec![Change::Number(*number, Some(entry.clone()))].into())
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns the message that the event changes, in its new state.
-    pub fn message(&self) -> Option<&Message> {
-        match self {
-            Self::MessageReceived { message, .. }
-            | Self::MessageQueued { message, .. }
-            | Self::SendStarted { message, .. }
-            | Self::SendPostponed { message, .. }
-            | Self::SendUnknown { message, .. }
-            | Self::MessageChanged { message, .. }
-            | Self::MessageStored { message } => Some(message),
-            _ => None,
-        }
-    }
-
-    /// Returns the call that the event belongs to.
-    pub fn call(&self) -> Option<&CallId> {
-        match self {
-            Self::CallStarted(change)
-            | Self::CallUpdated(change)
-            | Self::CallEnded(change)
-            | Self::CallStored(change) => Some(&change.shown.call.id),
-            Self::OptedOut { call, .. } | Self::OptedIn { call, .. } => call.as_ref(),
-            _ => self.message()?.call.as_ref(),
-        }
-    }
-
-    /// Returns the event's name, shown by `journal inspect`.
-    pub fn name(&self) -> &'static str {
-        Named::name(self)
-    }
-}
-
-/// A call's new state, and the old keys of its rows.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallChange {
-    /// The call.
-    pub shown: CallShown,
-    /// The old time of its lease's timer, if the timer moved or was removed.
-    pub lease_was: Option<Timestamp>,
-    /// Whether a field that correlation needs changed: its number, queue, session or end.
-    pub live: bool,
-    /// The number that was texted before, if it changed.
-    pub party_was: Option<Private<E164>>,
-    /// The session before, if it changed.
-    pub session_was: Option<Session>,
-}
-
-/// A call, with what the agent may do in it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallShown {
-    /// The call.
-    pub call: Call,
-    /// The refusal code that a send would get now; `None` if it would be accepted.
-    pub refusal: Option<Code>,
-    /// Whether agents may send their own texts.
-    pub custom_allowed: bool,
-}
-
-/// A replay of events.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Replayed {
-    /// The endpoints that get it.
-    pub endpoints: Vec<String>,
-    /// The first and the last event; `None` if the time range has no events.
-    pub ends: Option<(EventId, EventId)>,
-}
-
-/// A received message that belongs to no call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LateMessage {
-    /// The sender.
-    pub from: Private<Address>,
-    /// Our number.
-    pub to: Private<Address>,
-    /// The text, if the setting `late_text` is on.
-    pub text: Option<Private<String>>,
-    /// Whether the sender gets the auto-reply.
-    pub auto_replied: bool,
-    /// The sender's last call with this number.
-    pub last_call: Option<CallId>,
-}
-
-/// A decoded frame of the journal: one command's events.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CommittedFrame {
-    /// Its position in the journal.
-    pub position: Position,
-    /// When it was decided.
-    pub at: Timestamp,
-    /// Its events, in order.
-    pub events: Vec<NumberedEvent>,
-}
-
-/// The result of verifying a number for an administrator.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VerifiedNumber {
-    /// The number.
-    pub number: E164,
-    /// Its state; failed if it is not one of our numbers.
-    pub state: VerificationState,
-    /// Why it failed or was not checked, and what to do.
-    pub reason: Option<String>,
 }
