@@ -31,6 +31,7 @@ mod readme;
 mod reload;
 #[path = "../../src/net/tls/self_signed.rs"]
 mod self_signed;
+mod set_up;
 mod shared;
 mod strangers;
 mod streams;
