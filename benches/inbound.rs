@@ -4,8 +4,13 @@
 //! waits until the platform's endpoint has every event. `-- --baseline PATH` runs another build in turn with it and
 //! compares the two; `--texts N` and `--rounds N` set the size; `--quick` makes it small.
 
+#[path = "gateway/gateway.rs"]
+#[allow(dead_code, unreachable_pub, reason = "benches use different parts of it")]
+mod gateway;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use gateway::{ACCOUNT_SID, API_TOKEN, AUTH_TOKEN, Failed, Gateway, PATIENCE, exchange, request};
 use hmac::{Hmac, Mac as _};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -13,21 +18,13 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use sha1::Sha1;
-use std::error::Error;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-
-type Failed = Box<dyn Error + Send + Sync>;
 
 /// Callers on the phone; each text goes to the call of the next one.
 const CALLS: usize = 1_000;
@@ -35,14 +32,7 @@ const CALLS: usize = 1_000;
 /// Connections of the carrier, each with one request in flight.
 const CONNECTIONS: usize = 64;
 
-/// Longer than a round takes anywhere.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 const OURS: &str = "+14155550199";
-const ACCOUNT_SID: &str = "AC11223344556677889900aabbccddeeff";
-const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-const API_TOKEN: &str = "a-token-of-this-bench-2f6c1b0d9e8a7f65";
-const WEBHOOK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const DIRECTORY: &str = r#"{
   "settings": { "in_call_sms": true, "call_lease_minutes": 600 },
   "numbers": { "+14155550199": { "label": "Support", "account": "main", "limits": {},
@@ -130,14 +120,14 @@ async fn run(binary: &Path, texts: usize) -> Result<Round, Failed> {
     let home = tempfile::Builder::new().prefix("offhook-inbound-").tempdir_in(root)?;
     let received = Arc::new(AtomicUsize::new(0));
     let endpoint = endpoint(Arc::clone(&received)).await?;
-    let gateway = Gateway::start(binary, home.path(), endpoint).await?;
+    let gateway = Gateway::start(binary, home.path(), endpoint, Some(DIRECTORY)).await?;
     for call in 0..CALLS {
         let body = format!(r#"{{"caller":"{}","queue":"support","agent":"a-1"}}"#, caller(call));
         let head = format!("Authorization: Bearer {API_TOKEN}\r\nContent-Type: application/json\r\n");
         let mut connection = TcpStream::connect(gateway.platform).await?;
-        let status = exchange(&mut connection, &request("PUT", &format!("/v1/calls/c{call}"), &head, &body)).await?;
-        if status != 201 {
-            return Err(format!("the call was answered {status}").into());
+        let answer = exchange(&mut connection, &request("PUT", &format!("/v1/calls/c{call}"), &head, &body)).await?;
+        if answer.status != 201 {
+            return Err(format!("the call was answered {}", answer.status).into());
         }
     }
     let requests: Vec<Vec<Vec<u8>>> =
@@ -155,7 +145,7 @@ async fn run(binary: &Path, texts: usize) -> Result<Round, Failed> {
             let mut took = Vec::with_capacity(requests.len());
             for request in requests {
                 let began = Instant::now();
-                match exchange(&mut connection, &request).await? {
+                match exchange(&mut connection, &request).await?.status {
                     200 => took.push(began.elapsed().as_secs_f64() * 1_000.0),
                     status => return Err(Failed::from(format!("a text was answered {status}"))),
                 }
@@ -240,114 +230,4 @@ fn webhook(nth: usize) -> Vec<u8> {
         "X-Twilio-Signature: {signature}\r\nContent-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n"
     );
     request("POST", "/carriers/main/messages", &head, &body)
-}
-
-fn request(method: &str, path: &str, head: &str, body: &str) -> Vec<u8> {
-    format!("{method} {path} HTTP/1.1\r\nHost: sms.example.com\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())
-        .into_bytes()
-}
-
-/// Writes a request and reads its response; returns the status. Needs a `Content-Length`, which the gateway sends.
-async fn exchange(connection: &mut TcpStream, request: &[u8]) -> Result<u16, Failed> {
-    connection.write_all(request).await?;
-    let mut read = Vec::with_capacity(1_024);
-    loop {
-        if connection.read_buf(&mut read).await? == 0 {
-            return Err("the gateway closed the connection".into());
-        }
-        let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let head = std::str::from_utf8(&read[..end])?.to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).ok_or("no content-length")?;
-        if read.len() >= end + 4 + length.trim().parse::<usize>()? {
-            return Ok(head.split(' ').nth(1).ok_or("no status")?.parse()?);
-        }
-    }
-}
-
-/// A gateway at work, killed when dropped.
-struct Gateway {
-    process: Child,
-    carriers: SocketAddr,
-    platform: SocketAddr,
-}
-
-impl Gateway {
-    async fn start(binary: &Path, home: &Path, endpoint: SocketAddr) -> Result<Self, Failed> {
-        // They are free now. If another process takes one meanwhile, the start fails, and the bench with it.
-        let ports: Vec<SocketAddr> = {
-            let held: Vec<_> = (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-            held.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?
-        };
-        let [carriers, platform, ops] = ports[..] else { unreachable!("three were bound") };
-        let config = format!(
-            r#"data_dir = "data"
-[listen]
-carriers = "{carriers}"
-platform = "{platform}"
-console = "127.0.0.1:0"
-ops = "{ops}"
-[[platform.token]]
-name = "bench"
-scopes = ["send", "calls", "read", "admin"]
-token_file = "api-token"
-[[platform.webhook]]
-name = "main"
-url = "http://{endpoint}/events"
-secret_files = ["webhook-key"]
-[[account]]
-name = "main"
-carrier = "twilio"
-public_url = "https://sms.example.com"
-api_url = "http://127.0.0.1:9"
-account_sid = "{ACCOUNT_SID}"
-auth_token_files = ["auth-token"]
-"#
-        );
-        let files = [
-            ("api-token", API_TOKEN),
-            ("webhook-key", WEBHOOK_KEY),
-            ("auth-token", AUTH_TOKEN),
-            ("directory.json", DIRECTORY),
-            ("offhook.toml", &config),
-        ];
-        for (name, text) in files {
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.join(name));
-            file?.write_all(text.as_bytes())?;
-        }
-        let log = fs::File::create(home.join("log"))?;
-        let mut command = Command::new(binary);
-        command.arg("serve").arg("--config").arg(home.join("offhook.toml"));
-        command.arg("--seed").arg(home.join("directory.json"));
-        let process = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let mut gateway = Self { process, carriers, platform };
-        let began = Instant::now();
-        loop {
-            if let Ok(mut connection) = TcpStream::connect(ops).await
-                && exchange(&mut connection, &request("GET", "/readyz", "", "")).await.is_ok_and(|status| status == 200)
-            {
-                return Ok(gateway);
-            }
-            if gateway.process.try_wait()?.is_some() || began.elapsed() > PATIENCE {
-                return Err(format!("it did not start:\n{}", fs::read_to_string(home.join("log"))?).into());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// CPU that the process has used, in user and system.
-    fn cpu(&self) -> Result<Duration, Failed> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // After the name in parentheses, which may hold spaces; times are in hundredths of a second.
-        let after_name = stat.rsplit_once(") ").ok_or("no name")?.1;
-        let fields: Vec<&str> = after_name.split(' ').collect();
-        let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-        Ok(Duration::from_millis(ticks * 10))
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ended_before = self.process.kill();
-        let _reaped = self.process.wait();
-    }
 }
