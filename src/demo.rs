@@ -1,11 +1,12 @@
-//! Floor 8: a scripted demo with two scenarios.
+//! Floor 8: a scripted demo with three scenarios.
 //!
 //! A gateway, a simulated carrier, phones and a platform in one process on loopback: nothing to configure, no
 //! privileges needed. Everything shown went over real sockets, in the carrier's own wire format, through the journal.
 //! The first scenario is one conversation from start to hang-up; the second shows the hard cases: a transferred call,
-//! several calls of one number, consent, and opt-outs.
+//! several calls of one number, consent, and opt-outs; in the third an administrator changes the directory meanwhile.
 
 mod by_hand;
+mod changes;
 mod conversation;
 mod play;
 mod review;
@@ -41,6 +42,10 @@ const DIRECTORY: &str = include_str!("demo/directory.json");
 /// The platform's token; the demo's doors are on loopback and exist only while it runs.
 const TOKEN: &str = "demo-token";
 
+/// The tokens of two administrators.
+const ADMIN_TOKEN: &str = "admin-token";
+const COLLEAGUE_TOKEN: &str = "colleague-token";
+
 /// Why the demo cannot run.
 #[derive(Debug, thiserror::Error)]
 enum NoDemo {
@@ -54,7 +59,7 @@ enum NoDemo {
     Directory(#[from] crate::config::Problems),
 }
 
-/// Runs both scenarios. With `once` it exits then, with 0 only if every check passed; otherwise the gateway keeps
+/// Runs all scenarios. With `once` it exits then, with 0 only if every check passed; otherwise the gateway keeps
 /// running for the user until Ctrl-C.
 pub fn main(once: bool, data: Option<PathBuf>) -> ExitCode {
     match run(once, data) {
@@ -79,8 +84,10 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         let mut set = Set::build(&data_dir, once).await?;
         let running = set.running.take();
         let mut stage = Stage::new();
+        stage.introduction();
         conversation::play(&set, &mut stage).await;
         special_cases::play(&set, &mut stage).await;
+        changes::play(&set, &mut stage).await;
         review::events_of_the_platform(&set, &mut stage).await;
         let well = stage.finish();
         let by_hand = (!once).then(|| by_hand::ByHand::begin(&set, &stage));
@@ -111,6 +118,8 @@ struct Set {
     carrier: carrier::Carrier,
     platform: Platform,
     client: Client,
+    admin: Client,
+    colleague: Client,
     addresses: BTreeMap<Door, SocketAddr>,
     running: Option<Running>,
 }
@@ -127,7 +136,9 @@ impl Set {
         let addresses = running.addresses.clone();
         carrier.gateway_is_at(addresses[&Door::Carriers]);
         let client = Client::new(addresses[&Door::Platform], TOKEN);
-        Ok(Self { carrier, platform, client, addresses, running: Some(running) })
+        let admin = Client::new(addresses[&Door::Platform], ADMIN_TOKEN);
+        let colleague = Client::new(addresses[&Door::Platform], COLLEAGUE_TOKEN);
+        Ok(Self { carrier, platform, client, admin, colleague, addresses, running: Some(running) })
     }
 
     fn phone(&self, number: E164) -> crate::sim::phone::Phone {
@@ -151,12 +162,7 @@ fn config(
         data_dir: data_dir.to_owned(),
         storage: Storage::default(),
         listen: Doors::plain(|door| free(default_address(door), once)),
-        tokens: vec![Token {
-            name: "demo".to_owned(),
-            scopes: Scope::ALL.into_iter().collect(),
-            texts: true,
-            secret: Secret::new(TOKEN),
-        }],
+        tokens: tokens(),
         webhooks: vec![Endpoint {
             name: "platform".to_owned(),
             url: platform.url(),
@@ -170,6 +176,19 @@ fn config(
         demo: true,
         warnings: Vec::new(),
     }
+}
+
+fn tokens() -> Vec<Token> {
+    let administrates = [Scope::Admin, Scope::Read];
+    vec![
+        token("demo", &Scope::ALL, TOKEN),
+        token("administrator", &administrates, ADMIN_TOKEN),
+        token("colleague", &administrates, COLLEAGUE_TOKEN),
+    ]
+}
+
+fn token(name: &str, scopes: &[Scope], secret: &str) -> Token {
+    Token { name: name.to_owned(), scopes: scopes.iter().copied().collect(), texts: true, secret: Secret::new(secret) }
 }
 
 /// The demo's account with the simulated carrier at `api_url`.

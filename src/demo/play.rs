@@ -1,4 +1,4 @@
-//! Helpers of both scenarios: the numbers, and ways to observe the effects of an action.
+//! Helpers of all scenarios: the numbers, and ways to observe the effects of an action.
 
 use super::Set;
 use super::stage::{Stage, Who};
@@ -15,6 +15,9 @@ const SALES: &str = "+12065550101";
 /// Outbound number of both queues: one segment a second.
 pub(super) const SHARED: &str = "+12065550102";
 
+/// A number that the directory does not have in the beginning.
+pub(super) const NEW: &str = "+12065550103";
+
 /// Enough on a busy machine; nothing here usually takes more than a few seconds.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 
@@ -23,7 +26,7 @@ pub(super) type Answer = Result<ApiAnswer, NoAnswer>;
 
 /// The numbers that the carrier assigned to us.
 pub(super) fn numbers() -> Vec<E164> {
-    [OURS, SALES, SHARED].map(number).to_vec()
+    [OURS, SALES, SHARED, NEW].map(number).to_vec()
 }
 
 pub(super) fn number(text: &str) -> E164 {

@@ -36,11 +36,12 @@ pub(super) async fn events_of_the_platform(set: &Set, stage: &mut Stage) {
 }
 
 /// Event types with their counts for each call, and for none, in the order of their first arrival.
-fn by_call(observed: &checker::Observed) -> BTreeMap<&str, Vec<String>> {
+fn by_call(observed: &checker::Observed) -> Vec<(&str, Vec<String>)> {
     let mut seen = HashSet::new();
-    let mut calls: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
+    let mut calls: BTreeMap<(usize, &str), Vec<(&str, usize)>> = BTreeMap::new();
     for delivery in observed.deliveries.iter().filter(|delivery| seen.insert(&delivery.id)) {
-        let kinds = calls.entry(delivery.call_id.as_deref().unwrap_or("no call")).or_default();
+        let call = delivery.call_id.as_deref().unwrap_or("no call");
+        let kinds = calls.entry((call.len(), call)).or_default();
         match kinds.iter_mut().find(|(kind, _)| *kind == delivery.kind) {
             Some((_, count)) => *count += 1,
             None => kinds.push((&delivery.kind, 1)),
@@ -50,5 +51,6 @@ fn by_call(observed: &checker::Observed) -> BTreeMap<&str, Vec<String>> {
         let word = kind.split_once('.').map_or(kind, |(_, word)| word);
         if count == 1 { word.to_owned() } else { format!("{count} {word}") }
     };
-    calls.into_iter().map(|(call, kinds)| (call, kinds.into_iter().map(shown).collect())).collect()
+    // By length first: c-10 comes after c-9.
+    calls.into_iter().map(|((_, call), kinds)| (call, kinds.into_iter().map(shown).collect())).collect()
 }

@@ -74,6 +74,7 @@ async fn a_transfer(set: &Set, stage: &mut Stage) {
             && (status(&photo), requested, one_thread) == (202, true, true)
             && text["call_id"] == "c-3",
     );
+    stage.line(Who::Platform, "the call has ended");
     let ended = set.client.end_call("c-3", "agent_hangup").await;
     let closed = reads(stage, &phone, "Grazie per la chiamata").await;
     stage.expect("the closing message is in that language too", (status(&ended), closed) == (200, true));
@@ -96,6 +97,7 @@ async fn a_waiting_caller(set: &Set, stage: &mut Stage) {
 
     stage.line(Who::Platform, "the caller presses 1: texts are welcome");
     put("waiting", true, None).await.ok();
+    stage.line(Who::Platform, "texts the caller");
     let sent = set.client.send("c-4", &next).await;
     let arrived = reads(stage, &phone, "You are next").await;
     let text = writes(set, stage, &phone, OURS, "No hot water").await;
@@ -147,6 +149,7 @@ async fn three_calls_of_one_caller_id(set: &Set, stage: &mut Stage) {
         "each answer reaches the right agent; nothing is guessed",
         first["call_id"] == "c-5" && second["call_id"] == "c-6",
     );
+    stage.line(Who::Platform, "the three calls have ended");
     let mut ended = Vec::new();
     // The third first: a closing message for it would be sent before the others.
     for (call, _) in agents.iter().rev() {

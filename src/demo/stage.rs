@@ -13,6 +13,7 @@ use std::time::Instant;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Who {
     Platform,
+    Admin,
     Agent,
     Caller,
     Gateway,
@@ -23,6 +24,7 @@ impl Who {
     fn name(self) -> &'static str {
         match self {
             Self::Platform => "platform",
+            Self::Admin => "admin",
             Self::Agent => "agent",
             Self::Caller => "caller",
             Self::Gateway => "gateway",
@@ -33,6 +35,7 @@ impl Who {
     fn style(self) -> Style {
         let color = match self {
             Self::Platform => AnsiColor::Blue,
+            Self::Admin => AnsiColor::BrightBlue,
             Self::Agent => AnsiColor::Cyan,
             Self::Caller => AnsiColor::Magenta,
             Self::Gateway => AnsiColor::Yellow,
@@ -65,6 +68,13 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new() -> Self {
         Self { began: Instant::now(), wrong: 0, right: 0 }
+    }
+
+    /// What is about to be seen.
+    pub(super) fn introduction(&self) {
+        println!("A gateway, a carrier with phones (simulated), and a platform run in this process");
+        println!("and talk over loopback. Each line has the seconds since the start, who acts, and");
+        println!("what they do; \"ok\" is a check that passed, \"WRONG\" one that did not.");
     }
 
     /// A heading above scenes.

@@ -13,7 +13,10 @@ const COLUMNS: usize = 80;
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
     let mut demo = Demo::start();
-    demo.says("Show the metrics").await;
+    let played = demo.says("Show the metrics").await;
+    assert!(played.contains("\nAll checks passed (34)."), "{played}");
+    let acts = ["First scenario: ", "Second scenario: ", "Third scenario: "];
+    assert!(acts.is_sorted_by_key(|act| played.find(act).expect(act)), "{played}");
     let shown = demo.says("/metrics").await;
     let lines = commands(&shown);
     let [begin, send, answer, count] = &lines[..] else { panic!("four lines to play with: {lines:#?}") };

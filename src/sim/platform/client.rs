@@ -2,7 +2,7 @@
 
 use super::super::wire::{HttpClient, NoAnswer};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -125,12 +125,35 @@ impl Client {
 
     /// Any request: `path` starts with `/v1/` and may have a query.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<ApiAnswer, NoAnswer> {
+        self.ask_with(method, path, None, body).await
+    }
+
+    /// A change of the resource at `path` as it was read with this ETag.
+    pub async fn put_if(&self, path: &str, etag: &str, body: &Value) -> Result<ApiAnswer, NoAnswer> {
+        self.ask_with(Method::PUT, path, Some((IF_MATCH, etag)), Some(body)).await
+    }
+
+    /// A new resource at `path`; refused if there is one.
+    pub async fn create(&self, path: &str, body: &Value) -> Result<ApiAnswer, NoAnswer> {
+        self.ask_with(Method::PUT, path, Some((IF_NONE_MATCH, "*")), Some(body)).await
+    }
+
+    async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        condition: Option<(HeaderName, &str)>,
+        body: Option<&Value>,
+    ) -> Result<ApiAnswer, NoAnswer> {
         let mut request = Request::builder()
             .method(&method)
             .uri(format!("http://{}{path}", self.door))
             .header(AUTHORIZATION, format!("Bearer {}", self.token));
         if let Some(key) = self.idempotency_key.as_ref().filter(|_| method == Method::POST) {
             request = request.header("Idempotency-Key", key);
+        }
+        if let Some((name, value)) = condition {
+            request = request.header(name, value);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
