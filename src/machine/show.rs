@@ -9,13 +9,14 @@ mod event;
 mod message;
 pub mod resources;
 mod thread;
+mod types;
 
 pub use audit::{DIRECTORY_CHANGED, entry as audit_entry};
 pub use call::{call, ended_before_start};
-pub use data::KINDS;
 pub use event::{EventHeader, RenderedEvent, before, cursor, event_headers, rendered};
 pub use message::{Text, message};
 pub use thread::CONTACTS;
+pub use types::{Data, EventType, InCall, KINDS, TYPES};
 
 use super::event::{Replayed, VerifiedNumber};
 use super::state::Suspension;

@@ -34,7 +34,7 @@ pub(super) const FIELDS: &[&str] = &[
 ];
 
 /// Further fields of our responses, ignored in a PUT.
-const READ_ONLY: &[&str] =
+pub(super) const READ_ONLY: &[&str] =
     &["id", "state", "sms", "our_number", "started_at", "ended_at", "end_reason", "lease_until", "usage"];
 
 /// Fields of an end request.

@@ -8,23 +8,27 @@ mod calls;
 mod directory;
 mod document;
 mod erasures;
+mod events;
 mod me;
 mod messages;
 mod operate;
 mod parameters;
 mod reports;
 mod scalars;
+mod settings;
+mod webhooks;
 
 pub(super) use audit::{AuditFilter, AuditPage};
-pub(super) use calls::{Call, CallEnd, CallPage, CallPut, EventPage, Replay, ReplayAsk};
+pub(super) use calls::{Call, CallEnd, CallPage, CallPut, Replay, ReplayAsk};
 pub(super) use directory::{
     Account, AccountPage, AccountPut, LanguagePage, Number, NumberPage, NumberPut, Preset, PresetPage, PresetPut,
-    Queue, QueuePage, QueuePut, Settings, SettingsPut, VerifyAsk, VerifyResults,
+    Queue, QueuePage, QueuePut, VerifyAsk, VerifyResults,
 };
 pub(super) use document::{
     Directory, DirectoryApplied, DirectoryDiff, OptOutFilter, OptOutPage, OptOutPut, PersonOptOut, ReasonQuery,
 };
 pub(super) use erasures::{Erasure, ErasureAsk, ErasurePath};
+pub(super) use events::EventPage;
 pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
 pub(super) use operate::{
@@ -36,8 +40,9 @@ pub(super) use parameters::{
     NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
 };
 pub(super) use reports::{UsagePage, UsageQuery};
+pub(super) use settings::{Settings, SettingsPut};
 
-use super::routes::{Document, ROUTES, Route};
+use super::routes::{Document, ROUTES, Route, Verb};
 use crate::rules::refusal::Code;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -49,25 +54,6 @@ pub(super) static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n",
 const ABOUT: &str = "Texts between caller and agent during a phone call. A 2xx to a write means that it is durable. A \
                      503 means that nothing was changed and the request can be retried. A 504 outcome_unknown means \
                      that it may have been carried out: retry with the same Idempotency-Key.";
-
-/// Fields of a resource that a PUT ignores. The derived schemas can say that of plain fields only, not of these.
-const READ_ONLY: [(&str, &str); 15] = [
-    ("Number", "suspended"),
-    ("Number", "verification"),
-    ("Number", "queues"),
-    ("Number", "lane"),
-    ("Queue", "effective"),
-    ("Account", "webhooks"),
-    ("Account", "report_only_until"),
-    ("Account", "breaker"),
-    ("Account", "paused_until"),
-    ("Account", "reason"),
-    ("Account", "detail"),
-    ("Account", "suspended"),
-    ("Account", "last_success_at"),
-    ("Preset", "encoding"),
-    ("Preset", "warnings"),
-];
 
 fn document() -> Value {
     let mut document = serde_json::to_value(Document::openapi()).expect("the document consists of plain values");
@@ -99,10 +85,33 @@ fn document() -> Value {
     components["schemas"]["Directory"]["properties"]["opt_outs"]["items"] = json!({
         "oneOf": [{ "$ref": "#/components/schemas/PhoneNumber" }, { "$ref": "#/components/schemas/DocumentPerson" }],
     });
-    for (schema, field) in READ_ONLY {
-        components["schemas"][schema]["properties"][field]["readOnly"] = json!(true);
-    }
+    events::add(&mut document);
+    webhooks::add(&mut document);
+    mark_read_only(&mut document);
     document
+}
+
+/// Fields of a resource that its PUT does not set are read-only. The PUT accepts and ignores them, so that the result
+/// of a GET can be edited and PUT.
+fn mark_read_only(document: &mut Value) {
+    for route in ROUTES.iter().filter(|route| route.verb == Verb::Put) {
+        let path = &document["paths"][route.path];
+        let name = |content: &Value| {
+            let schema = content["content"]["application/json"]["schema"]["$ref"].as_str();
+            schema.and_then(|schema| schema.rsplit('/').next()).expect("a resource has a schema").to_owned()
+        };
+        let (put, got) = (name(&path["put"]["requestBody"]), name(&path["get"]["responses"]["200"]));
+        let schemas = &mut document["components"]["schemas"];
+        let set = schemas[&put]["properties"].clone();
+        for (field, schema) in schemas[&got]["properties"].as_object_mut().expect("a resource has fields") {
+            if set.get(field).is_none() {
+                schema["readOnly"] = json!(true);
+            }
+        }
+        let shown = schemas[&got]["properties"].as_object().cloned().unwrap_or_default();
+        let fields = schemas[&put]["properties"].as_object_mut().expect("a PUT sets fields");
+        fields.extend(shown.into_iter().filter(|(field, _)| set.get(field).is_none()));
+    }
 }
 
 /// Adds what an operation has from its route.

@@ -1,4 +1,4 @@
-//! The types of platform events, and the `data` of each.
+//! The type of a platform event, and its `data`.
 
 use super::{DIRECTORY_CHANGED, Text, audit, call, cursor};
 use crate::machine::Private;
@@ -7,35 +7,6 @@ use crate::machine::state::CapOwner;
 use crate::model::{CallId, E164, Json, MessageState, OptOutBy, QuarantineId, Timestamp, Verification};
 use crate::rules::breaker::{Cause, Reason};
 use serde_json::{Value, json};
-
-/// All types of platform events.
-pub const KINDS: &[&str] = &[
-    "call.started",
-    "call.updated",
-    "call.ended",
-    "message.received",
-    "message.late",
-    "message.queued",
-    "message.sent",
-    "message.delivered",
-    "message.undelivered",
-    "message.failed",
-    "message.cancelled",
-    "message.expired",
-    "message.unconfirmed",
-    "contact.opted_out",
-    "contact.opted_in",
-    "number.verification_changed",
-    "account.paused",
-    "account.resumed",
-    "quarantine.added",
-    DIRECTORY_CHANGED,
-    GAP,
-    "journal.loss",
-];
-
-/// The type of the event that reports which events an endpoint missed.
-const GAP: &str = "feed.gap";
 
 /// Returns the type of the platform event; `None` if the platform gets none.
 pub(super) fn kind(event: &Event) -> Option<&'static str> {
@@ -53,7 +24,7 @@ pub(super) fn kind(event: &Event) -> Option<&'static str> {
         Event::VerificationChanged { .. } => "number.verification_changed",
         Event::AccountPaused { .. } | Event::Suspended { owner: CapOwner::Account(_), .. } => "account.paused",
         Event::AccountResumed { .. } | Event::SuspensionEnded { owner: CapOwner::Account(_) } => "account.resumed",
-        Event::FeedGap { .. } => GAP,
+        Event::FeedGap { .. } => "feed.gap",
         Event::JournalLost { .. } => "journal.loss",
         Event::Audited { action, .. } if audit::changes_the_directory(*action) => DIRECTORY_CHANGED,
         _ => return None,

@@ -3,9 +3,8 @@
 
 use super::scalars::{Attestation, CallType, Language, PhoneNumber, ResourceId, Time, pages};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::Object;
 
-/// Read-only fields of Call are accepted and ignored, so the result of a GET can be edited and PUT.
+/// A call as a PUT sets it.
 #[derive(ToSchema)]
 pub(in crate::http::api) struct CallPut {
     /// E.164, or a withheld form: null, empty, a word like anonymous, private or withheld, alone or as the user of a
@@ -133,7 +132,6 @@ struct CallUsage {
 
 pages! {
     CallPage of Call;
-    EventPage of Object;
 }
 
 #[derive(ToSchema)]

@@ -136,12 +136,6 @@ pub(in crate::http::api) struct OptOutPut {
     /// Why, for the audit.
     #[schema(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$", min_length = 1, max_length = 500)]
     reason: Option<String>,
-    #[schema(read_only, nullable = false)]
-    number: Option<String>,
-    #[schema(read_only, nullable = false)]
-    since: Option<String>,
-    #[schema(read_only, nullable = false)]
-    by: Option<String>,
 }
 
 /// A person who must not be texted.
@@ -159,7 +153,7 @@ pub(in crate::http::api) struct PersonOptOut {
 /// Who changed the opt-out last.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
-enum OptOutBy {
+pub(super) enum OptOutBy {
     Keyword,
     Carrier,
     Administrator,

@@ -66,7 +66,8 @@ pub(in crate::http::api) struct Message {
     from: Option<String>,
     #[schema(required)]
     to: Option<String>,
-    /// Absent if it could not be read after a cancellation.
+    /// Absent in events other than message.received and message.queued, and if it could not be read after a
+    /// cancellation.
     text: Option<String>,
     /// True if the text is no longer kept; otherwise absent.
     #[schema(nullable = false)]

@@ -1,5 +1,9 @@
 //! The OpenAPI document matches the implementation.
 
+mod events;
+mod schema;
+
+use self::schema::{differences, resolve};
 use super::operate::quarantine;
 use crate::http::api::openapi::OPENAPI;
 use crate::http::api::routes::ROUTES;
@@ -90,14 +94,42 @@ fn request_schemas_have_the_fields_that_are_read() {
         ("Directory", &["settings", "numbers", "queues", "presets", "accounts", "opt_outs"]),
         ("ErasureAsk", erasures::FIELDS),
     ] {
-        assert_eq!(fields(schema), expected.iter().map(ToString::to_string).collect(), "{schema}");
+        assert_eq!(fields(schema, false), expected.iter().map(ToString::to_string).collect(), "{schema}");
     }
 }
 
 #[test]
-fn the_schema_of_an_opt_out_has_what_is_read_and_what_is_ignored() {
-    let expected = opt_outs::FIELDS.iter().chain(opt_outs::READ_ONLY).map(ToString::to_string).collect();
-    assert_eq!(fields("OptOutPut"), expected);
+fn the_schema_of_a_put_lists_the_fields_that_are_ignored() {
+    for (schema, expected) in [("CallPut", calls::READ_ONLY), ("OptOutPut", opt_outs::READ_ONLY)] {
+        assert_eq!(fields(schema, true), expected.iter().map(ToString::to_string).collect(), "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_get_answers_fits_the_schema_of_the_put_and_is_accepted() {
+    let world = TestGateway::new();
+    world.start_call("c-1").await;
+    world.put("/v1/opt-outs/+12065550143", json!({})).await;
+    let document = document();
+    let resources = [
+        ("/v1/calls/{call_id}", "/v1/calls/c-1"),
+        ("/v1/numbers/{e164}", "/v1/numbers/+12065550100"),
+        ("/v1/queues/{queue_id}", "/v1/queues/support"),
+        ("/v1/presets/{language}/{preset_id}", "/v1/presets/en/welcome"),
+        ("/v1/settings", "/v1/settings"),
+        ("/v1/accounts/{name}", "/v1/accounts/main"),
+        ("/v1/directory", "/v1/directory"),
+        ("/v1/opt-outs/{e164}", "/v1/opt-outs/+12065550143"),
+    ];
+    for (path, real) in resources {
+        let found = world.get(real).await.json();
+        let schema = &document["paths"][path]["put"]["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(differences(&document, schema, &found, ""), [""; 0], "{path}: {found}");
+        let put = world.put(real, &found).await;
+        assert_eq!(put.status, 200, "{path}: {}", put.body);
+    }
+    let puts = routes().into_iter().filter(|(_, verb)| verb == "put").map(|(path, _)| path);
+    assert_eq!(puts.collect::<BTreeSet<_>>(), resources.map(|(path, _)| path.to_owned()).into());
 }
 
 /// Every route, with what makes it answer; each response is compared with the schema of its route and status.
@@ -244,58 +276,6 @@ fn conforms(verb: &str, path: &str, answer: &Answer) {
     assert!(wrong.is_empty(), "{verb} {path}: {wrong:#?}\n{}", answer.body);
 }
 
-fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"].as_str() {
-        Some(target) => resolve(document, document.pointer(target.strip_prefix('#').unwrap()).unwrap()),
-        None => value,
-    }
-}
-
-/// Where a value is not as its schema says: of another type or none of the listed values, without a required field, or
-/// with a field that the schema does not have.
-fn differences(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
-    let schema = resolve(document, schema);
-    if let Some(choices) = schema["oneOf"].as_array() {
-        let each = choices.iter().map(|choice| differences(document, choice, value, at));
-        let fewest = each.min_by_key(|wrong| (wrong.len(), wrong.iter().any(|text| text.contains("is not of type"))));
-        return fewest.unwrap_or_default();
-    }
-    if *schema == document["components"]["schemas"]["AnyValue"] {
-        return Vec::new();
-    }
-    let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
-    let is = |name: &str| match name {
-        "null" => value.is_null(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_u64() || value.is_i64(),
-        "number" => value.is_number(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        other => panic!("{at}: unknown type {other}"),
-    };
-    if !types.iter().any(|name| is(name.as_str().unwrap())) {
-        return vec![format!("{at} {value} is not of type {types:?}")];
-    }
-    if schema["enum"].as_array().is_some_and(|listed| !listed.contains(value)) {
-        return vec![format!("{at} {value} is not listed")];
-    }
-    let mut wrong = Vec::new();
-    for item in value.as_array().into_iter().flatten() {
-        wrong.extend(differences(document, &schema["items"], item, &format!("{at}[]")));
-    }
-    let Some(fields) = value.as_object().filter(|_| schema.get("properties").is_some()) else { return wrong };
-    let required = schema["required"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap());
-    wrong.extend(required.filter(|name| !fields.contains_key(*name)).map(|name| format!("{at}.{name} is missing")));
-    for (name, field) in fields {
-        match schema["properties"].get(name) {
-            Some(schema) => wrong.extend(differences(document, schema, field, &format!("{at}.{name}"))),
-            None => wrong.push(format!("{at}.{name} is not in the schema")),
-        }
-    }
-    wrong
-}
-
 #[test]
 fn the_document_in_docs_is_the_one_that_is_served() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
@@ -348,8 +328,12 @@ fn document() -> Value {
     serde_json::from_str(&OPENAPI).unwrap()
 }
 
-fn fields(schema: &str) -> BTreeSet<String> {
-    keys(&document()["components"]["schemas"][schema]["properties"])
+/// The fields of a schema that are read-only, or those that are not.
+fn fields(schema: &str, read_only: bool) -> BTreeSet<String> {
+    let document = document();
+    let fields = document["components"]["schemas"][schema]["properties"].as_object().unwrap();
+    let kept = fields.iter().filter(|(_, field)| (field["readOnly"] == true) == read_only);
+    kept.map(|(name, _)| name.clone()).collect()
 }
 
 fn keys(object: &Value) -> BTreeSet<String> {
