@@ -24,7 +24,7 @@ mod watch;
 use crate::config::Config;
 use crate::directory::Document;
 use crate::engine::{
-    CompactionOptions, Compactor, Engine, ErasureParts, ErasureWorker, Handle, Heartbeat, Reads, Stopped,
+    AGAIN_AFTER, CompactionOptions, Compactor, Engine, ErasureParts, ErasureWorker, Handle, Heartbeat, Reads, Stopped,
 };
 use crate::http::api::{self, Api, Tokens};
 use crate::http::hooks::Hooks;
@@ -204,6 +204,7 @@ impl Running {
             snapshots: Arc::clone(&opened.snapshots),
             place,
             spare: spare(),
+            again_after: AGAIN_AFTER,
         });
         let erasing = erasing.map_err(StartFailed::Thread)?;
         let compactor = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare());

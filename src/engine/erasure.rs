@@ -11,7 +11,7 @@ mod worker;
 
 pub(super) use filter::{BeingErased, left};
 pub(super) use replace::Replacement;
-pub use worker::{ErasureHandle, ErasureParts, ErasureWorker};
+pub use worker::{AGAIN_AFTER, ErasureHandle, ErasureParts, ErasureWorker};
 
 use super::core::EngineFailed;
 use super::reads::Reads;
@@ -127,7 +127,7 @@ impl Erasures {
         snapshots: &Snapshots,
         goes_on: GoesOn<'_>,
     ) -> Result<(), EngineFailed> {
-        while let Some(latest) = snapshots.latest()? {
+        while let Some(latest) = snapshots.settled()? {
             let erased = self.filter(journal, latest.covers)?;
             // A compaction may have made another one meanwhile.
             if snapshots.rewrite(latest.covers, |table, key, row| filter::left(&erased, table, key, row), goes_on)? {

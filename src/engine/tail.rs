@@ -24,6 +24,8 @@ pub(super) struct Tail {
     committed: watch::Sender<Position>,
     /// Events before this position are too old to be delivered.
     deliver_from: AtomicU64,
+    /// The last position from which a person was erased.
+    erased_until: AtomicU64,
 }
 
 #[derive(Default)]
@@ -42,6 +44,7 @@ impl Tail {
             ring: Mutex::new(Ring { day, ..Ring::default() }),
             committed: watch::Sender::new(committed),
             deliver_from: AtomicU64::new(0),
+            erased_until: AtomicU64::new(0),
         }
     }
 
@@ -73,6 +76,7 @@ impl Tail {
 
     /// Drops the frames up to `position` from memory; they are read from the journal from now on.
     pub(super) fn forget_until(&self, position: Position) {
+        self.erased_until.fetch_max(position.0, Ordering::Release);
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         while ring.frames.front().is_some_and(|(_, frame)| frame.position <= position) {
             let Some((bytes, _)) = ring.frames.pop_front() else { break };
@@ -155,6 +159,12 @@ impl Follow {
     /// The first position whose events are still delivered: older ones expired undelivered, or are no longer kept.
     pub fn deliver_from(&self) -> Position {
         self.oldest().max(Position(self.tail.deliver_from.load(Ordering::Relaxed)))
+    }
+
+    /// The last position from which a person was erased since the start: what was made before of frames up to it may
+    /// contain that person.
+    pub fn erased_until(&self) -> Position {
+        Position(self.tail.erased_until.load(Ordering::Acquire))
     }
 
     /// The first position of the latest segment such that everything before it is older than `at`.

@@ -1,4 +1,5 @@
 mod compaction;
+mod erasure;
 mod repair;
 mod sample;
 mod snapshots;

@@ -193,6 +193,13 @@ impl Snapshots {
         Snapshot::open(&*self.disk, covers, self.origin).map(Some)
     }
 
+    /// The latest snapshot once none is being made, which it waits for: one that is being made may be the first. One that
+    /// is begun later reads the journal as it is by then.
+    pub fn settled(&self) -> Result<Option<Snapshot>, SnapshotFailed> {
+        let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        self.latest()
+    }
+
     /// Rewrites the latest snapshot if it is the one that covers everything up to `covers`; returns whether it is. `map`
     /// returns the new row for each row, or `None` to remove it. Used to erase a person. The previous file is removed
     /// when this returns. Blocks while another snapshot is being made.

@@ -1,6 +1,7 @@
 //! The loop around [`Feed`]: reads frames for it, posts its events to the platform's endpoint, records its progress.
 
 mod endpoint;
+mod erased;
 mod gap;
 mod status;
 
@@ -66,10 +67,13 @@ pub async fn deliver(
     let (report, mut ended) = mpsc::unbounded_channel::<(Delivery, Delivered)>();
     loop {
         for delivery in feed.next(clock.now()) {
-            let (endpoint, report) = (Arc::clone(&endpoint), report.clone());
+            let (endpoint, report, follow) = (Arc::clone(&endpoint), report.clone(), follow.clone());
             in_flight.spawn(async move {
                 // Receivers compare the timestamp with their own clocks, so it is wall time and not the journal's time.
-                let delivered = endpoint.deliver(&delivery.event, wall()).await;
+                let delivered = match erased::without_erased(&follow, &delivery.event).await {
+                    Ok(event) => endpoint.deliver(&event, wall()).await,
+                    Err(instead) => instead,
+                };
                 let _stopping = report.send((delivery, delivered));
             });
         }

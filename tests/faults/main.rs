@@ -6,6 +6,7 @@
 //! * `OFFHOOK_CALLS=100 cargo test --release --test faults -- g2 g9 --test-threads 1`: every system call of a start, and
 //!   so many of commits (needs strace)
 //! * `OFFHOOK_IMAGES=100 cargo test --release --test faults g3` (needs root, ext4 and loop devices)
+//! * `OFFHOOK_ERASURES=100 cargo test --release --test faults f04` (its second half needs strace)
 //! * `OFFHOOK_RESTARTS=100 cargo test --release --test faults g31`
 //!
 //! `OFFHOOK_BIN` names another binary to run.
@@ -18,6 +19,7 @@ mod commits;
 mod data_dir;
 mod disk;
 mod ending;
+mod erasures;
 mod index;
 mod journal;
 mod kills;

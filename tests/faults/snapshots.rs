@@ -63,6 +63,20 @@ async fn g27_without_snapshot_and_first_segments_a_start_is_refused_with_a_way_o
 
 /// A data directory with calls whose segments are folded and gone, and no index. Returns what the snapshot covers.
 fn days_before(world: &Outside) -> Position {
+    let covers = days_of(world, (0..CALLS).map(put_call));
+    let journal = world.home.data().join("journal");
+    let mut segments: Vec<_> = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    segments.pop();
+    assert!(segments.len() > 2, "{segments:?}");
+    for segment in segments {
+        fs::remove_file(segment).unwrap();
+    }
+    covers
+}
+
+/// A data directory with these commands, whose segments are folded, and no index. Returns what the snapshot covers.
+pub(crate) fn days_of(world: &Outside, commands: impl IntoIterator<Item = Command>) -> Position {
     let data = world.home.data();
     let options = Options { segment_bytes: 1_000 };
     let journal = FileJournal::open(&data.join("journal"), options).unwrap();
@@ -72,20 +86,12 @@ fn days_before(world: &Outside) -> Position {
     let seed = seed::read(&document, &["main".to_owned()]).unwrap_or_else(|problems| panic!("{problems}"));
     let seed = Command::Seed { directory: Box::new(seed.directory), opt_outs: seed.opt_outs };
     core.commit([Command::GatewayStarted, seed]).unwrap();
-    for call in 0..CALLS {
-        core.commit([put_call(call)]).unwrap();
+    for command in commands {
+        core.commit([command]).unwrap();
     }
     let snapshots = Snapshots::open(&data.join("snapshots"), origin).unwrap();
     let made = compact(core.journal().as_ref(), &snapshots, &CompactionOptions::default(), &mut || true).unwrap();
-    let covers = made.expect("there are segments to fold").covers;
-    let mut segments: Vec<_> = fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    segments.sort();
-    segments.pop();
-    assert!(segments.len() > 2, "{segments:?}");
-    for segment in segments {
-        fs::remove_file(segment).unwrap();
-    }
-    covers
+    made.expect("there are segments to fold").covers
 }
 
 pub(crate) fn put_call(call: usize) -> Command {

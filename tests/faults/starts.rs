@@ -127,7 +127,7 @@ async fn takes_a_call(stopped: &Stopped) {
 }
 
 /// At most so many, as far apart as can be.
-fn spread(all: &[Site], count: usize) -> Vec<Site> {
+pub(crate) fn spread(all: &[Site], count: usize) -> Vec<Site> {
     let count = count.min(all.len());
     (0..count).map(|nth| all[nth * all.len() / count].clone()).collect()
 }

@@ -104,10 +104,15 @@ impl Stopped {
 
     /// The data as it is now, kept beside it.
     pub(crate) fn keep(&self) -> Kept {
-        let kept = self.world.home.path("kept");
-        copy(&self.world.home.data(), &kept);
-        Kept { data: self.world.home.data(), kept }
+        keep(&self.world)
     }
+}
+
+/// A gateway's data as it is now, kept beside it. No gateway runs.
+pub(crate) fn keep(world: &Outside) -> Kept {
+    let (data, kept) = (world.home.data(), world.home.path("kept"));
+    copy(&data, &kept);
+    Kept { data, kept }
 }
 
 /// Data that can be put back.

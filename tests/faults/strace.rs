@@ -99,6 +99,25 @@ impl Doings {
         self.read(&fs::read_to_string(noted).unwrap(), home);
     }
 
+    /// Adds what a gateway does while this work goes on, and kills it then.
+    pub(crate) async fn note<T>(&mut self, home: &Home, gateway: Gateway, work: impl AsyncFnOnce() -> T) -> T {
+        let noted = home.path("noted");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-y", "-e", CHANGE, "-o"]).arg(&noted).args(["-p", &gateway.id().to_string()]);
+        let mut strace = attached(home, command).await;
+        let done = work().await;
+        // strace ends with it, and has written everything then.
+        gateway.kill();
+        strace.wait().unwrap();
+        self.read(&fs::read_to_string(noted).unwrap(), home);
+        done
+    }
+
+    /// What the calls were about.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.paths.iter().cloned().collect()
+    }
+
     fn read(&mut self, noted: &str, home: &Home) {
         let (place, data) = (home.path(""), home.data());
         let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
@@ -136,6 +155,19 @@ fn strace(output: &Path) -> Command {
     strace
 }
 
+/// Starts strace, and waits until it has attached to a gateway.
+async fn attached(home: &Home, mut strace: Command) -> Child {
+    let said = home.path("strace");
+    let stderr = OpenOptions::new().write(true).create(true).truncate(true).open(&said).unwrap();
+    let strace = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+    let until = Instant::now() + ATTACHED_IN;
+    while !fs::read_to_string(&said).unwrap().contains("attached") {
+        assert!(Instant::now() < until, "strace did not attach: {}", fs::read_to_string(&said).unwrap());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    strace
+}
+
 /// Something that will happen to a gateway that runs. Dropped, it happens no more.
 pub(crate) struct Armed {
     strace: Child,
@@ -146,22 +178,14 @@ impl Armed {
     /// Arms a gateway: the fault comes with the `site.nth` call of a thread from now on that is about one of `paths`, or
     /// about anything where there are none.
     pub(crate) async fn with(home: &Home, gateway: &Gateway, paths: &[PathBuf], fault: Fault, site: &Site) -> Self {
-        let (output, said) = (home.path("injected"), home.path("strace"));
-        let stderr = OpenOptions::new().write(true).create(true).truncate(true).open(&said).unwrap();
+        let output = home.path("injected");
         let mut strace = Command::new("strace");
         strace.args(["-f", "-y", "-ttt", "-o"]).arg(&output).args(["-p", &gateway.id().to_string()]);
         for path in paths {
             strace.arg("-P").arg(path);
         }
         strace.args(["-e", &format!("trace={}", site.call), "-e", &fault.injection(site)]);
-        let strace = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-        let armed = Self { strace, output };
-        let until = Instant::now() + ATTACHED_IN;
-        while !fs::read_to_string(&said).unwrap().contains("attached") {
-            assert!(Instant::now() < until, "strace did not attach: {}", fs::read_to_string(&said).unwrap());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        armed
+        Self { strace: attached(home, strace).await, output }
     }
 
     /// The last call that was noted, as strace writes it: the one at which it happened.

@@ -6,7 +6,7 @@ use crate::erase::{
 use crate::process::{Outside, SOON, offhook, said};
 use crate::shared::{OURS, world};
 use http::Method;
-use offhook::sim::platform::ApiAnswer;
+use offhook::sim::platform::{ApiAnswer, Delivery};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,6 +88,40 @@ async fn check_the_new_call(world: &Outside) {
     assert_eq!(texts.text("/items/0/text"), "new words", "{}", texts.json);
     check_that_the_call_stays_ended(world, "c-ann", 1).await;
     assert!(traces(&world.home.data()).iter().all(|(_, what)| *what != "text"), "the old words are gone");
+}
+
+/// Events wait in memory for an endpoint that is down, as they were before the erasure.
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_an_endpoint_that_was_down_gets_events_of_an_erased_person_without_them() {
+    let world = world().await;
+    let gateway = world.start().await;
+    begin(&world, BOB, "c-bob").await;
+    world.platform.wait_for(SOON, |event| event.call_id.as_deref() == Some("c-bob")).await.unwrap();
+    world.platform.go_down().await;
+    talk(&world, ANN, "c-ann", CANARY).await;
+    assert!(world.carrier.phone(number(BOB)).text(number(OURS), "a sparrow's words").await.acknowledged());
+    world.carrier.wait_for_receipts(SOON).await.unwrap();
+    let begun = request(&world, ANN).await;
+    assert_eq!(begun.status, 202, "{}", begun.json);
+    assert_eq!(ended(&world, begun.text("/id")).await["state"], "done");
+    assert_eq!(world.platform.record().deliveries.iter().filter(|event| of_ann(event)).count(), 0, "they wait");
+
+    world.platform.come_up().unwrap();
+    let last = world.platform.wait_for(SOON, |event| of_ann(event) && event.kind == "call.ended").await.unwrap();
+    let count = last.call_sequence.unwrap() as usize;
+    let events = world.platform.wait_for_all(count, SOON, of_ann).await.unwrap();
+    assert!(events.iter().any(|event| event.kind == "message.received"), "{events:?}");
+    for event in &events {
+        let body = event.json().to_string();
+        assert!(!body.contains(CANARY) && !body.contains(&ANN[2..]), "{} still has her: {body}", event.kind);
+    }
+    let others = |event: &Delivery| event.json().to_string().contains("a sparrow's words");
+    world.platform.wait_for(SOON, others).await.unwrap();
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+}
+
+fn of_ann(event: &Delivery) -> bool {
+    event.call_id.as_deref() == Some("c-ann")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,7 +35,7 @@ const REST_MAX: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long after a failure the work is repeated.
-const AGAIN_AFTER: Duration = Duration::from_secs(15);
+pub const AGAIN_AFTER: Duration = Duration::from_secs(15);
 
 /// How long the engine may take until it decides a command of an erasure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,6 +59,8 @@ pub struct ErasureParts {
     pub place: Option<Place>,
     /// Free bytes above the low-water mark.
     pub spare: Spare,
+    /// How long after a failure the work is repeated.
+    pub again_after: Duration,
 }
 
 /// Tells the thread that there is an erasure; cheap to clone.
@@ -178,7 +180,7 @@ impl Worker {
                 Err(NotDone::Stopping) => return,
                 Err(NotDone::Later(why)) => {
                     observe::erasure_delayed(&why);
-                    not_before = Instant::now() + AGAIN_AFTER;
+                    not_before = Instant::now() + self.parts.again_after;
                 }
                 Err(NotDone::Failed(failed)) => observe::erasure_failed(&failed.to_string()),
             }

@@ -62,6 +62,11 @@ impl Pull {
         Self { reads, readiness, files: Arc::clone(&api.files), wanted, after, texts }
     }
 
+    /// The last position from which a person was erased.
+    pub(super) fn erased_until(&self) -> Position {
+        self.reads.follow().erased_until()
+    }
+
     /// A cursor after everything read so far.
     pub(super) fn reached(&self) -> EventId {
         let before_oldest = || Position(self.reads.follow().oldest().0.saturating_sub(1));

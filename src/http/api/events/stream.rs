@@ -8,7 +8,7 @@ use super::live::LiveEvents;
 use super::pull::Pull;
 use crate::http::api::cursor_header;
 use crate::machine::show::{RenderedEvent, cursor};
-use crate::model::EventId;
+use crate::model::{EventId, Position};
 use crate::observe;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -53,7 +53,9 @@ pub(super) fn respond(pull: Pull, permit: ClientPermit, live: &LiveEvents) -> Re
     let start = pull.reached();
     let opened: Bytes = format!("retry: {RETRY_MS}\n{}", position(start)).into();
     observe::stream_opened();
+    let erased = pull.erased_until();
     let stream = Stream {
+        erased,
         pull,
         read: VecDeque::new(),
         live: live.clone(),
@@ -89,6 +91,8 @@ struct Stream {
     queue: Option<Receiver<Arc<Chunk>>>,
     /// The journal is read up to where the live events begin.
     is_live: bool,
+    /// What is held was read after the erasures up to this position.
+    erased: Position,
     last_sent: Instant,
     _permit: ClientPermit,
 }
@@ -102,9 +106,20 @@ impl Drop for Stream {
 impl Stream {
     /// The next event, or the position after [`KEEP_ALIVE`] without one; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
+        if self.holds_erased() {
+            return None;
+        }
         let bytes = self.next_bytes().await?;
         self.last_sent = Instant::now();
         Some(bytes)
+    }
+
+    /// Whether something was read before a person was erased and is not sent yet. The stream then ends, and its client
+    /// resumes by its cursor.
+    fn holds_erased(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.erased, self.pull.erased_until());
+        let waits = !self.read.is_empty() || self.queue.as_ref().is_some_and(|queue| !queue.is_empty());
+        before != self.erased && waits
     }
 
     async fn next_bytes(&mut self) -> Option<Bytes> {
