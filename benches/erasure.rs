@@ -1,10 +1,10 @@
 //! What an erasure costs those who go on beside it: `cargo bench --bench erasure`.
 //!
-//! A million messages are stored, a few of them Ann's, whose call has ended; segments are folded into a snapshot. Then, in
-//! a process of its own, so that memory is what a gateway has, others text all the time, and Ann is erased. The time
-//! of a command is from its submission to the engine until it is answered, and so durable. What it is before the erasure,
-//! in the same run, is the baseline. `--messages N` says how many, `--quick` makes it small, `--clients N` says how many
-//! text at a time, and `OFFHOOK_BENCH_DIR` chooses the disk.
+//! A million messages are stored, a few of them Ann's, whose call has ended; segments are folded into a snapshot. Then,
+//! in a process of its own, so that memory is what a gateway has, others text all the time, and Ann is erased. The time
+//! of a command is from its submission to the engine until it is answered, and so durable. What it is before the
+//! erasure, in the same run, is the baseline. `--messages N` says how many, `--quick` makes it small, `--clients N` says
+//! how many text at a time, and `OFFHOOK_BENCH_DIR` chooses the disk.
 
 use offhook::engine::{
     AGAIN_AFTER, CompactionOptions, Core, Engine, ErasureParts, ErasureWorker, Handle, Reads, Stopped, WallClock,

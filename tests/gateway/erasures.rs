@@ -92,7 +92,7 @@ async fn check_the_new_call(world: &Outside) {
 
 /// Events wait in memory for an endpoint that is down, as they were before the erasure.
 #[tokio::test(flavor = "multi_thread")]
-async fn f04_an_endpoint_that_was_down_gets_events_of_an_erased_person_without_them() {
+async fn f04_an_endpoint_that_was_down_gets_no_event_with_an_erased_person() {
     let world = world().await;
     let gateway = world.start().await;
     begin(&world, BOB, "c-bob").await;

@@ -91,7 +91,7 @@ fn check_with_a_fold_under_way(later: bool) {
 
 /// Everything at once, again and again: folds, rebuilds of the index, texts of another person, and the erasure.
 #[test]
-fn an_erasure_beside_folds_and_rebuilds_leaves_nothing_of_the_person_and_all_of_others() {
+fn an_erasure_beside_folds_and_rebuilds_leaves_nothing_of_the_person() {
     let home = Files::new();
     let (mut core, snapshots) = home.core(true);
     core.repair_with(Arc::clone(&snapshots), Readiness::new());
@@ -304,7 +304,7 @@ impl Rows for Failing {
 fn traces(directory: &Path) -> Vec<(PathBuf, &'static str)> {
     let ann = number(ANN);
     let forms = [
-        ("digits", ANN[1..].as_bytes().to_vec()),
+        ("digits", ANN.as_bytes()[1..].to_vec()),
         ("encoded", encode_row(&ann)),
         ("key", ann.key().to_vec()),
         ("text", CANARY.as_bytes().to_vec()),
