@@ -1,13 +1,15 @@
-//! `offhook doctor`: what is right and what is wrong with each account and number, and how to mend it.
+//! `offhook doctor`: what is right and what is wrong with the gateway and each account and number, and how to mend it.
 //!
 //! Numbers that were verified or failed before are asked about again, as they are daily; one that nobody has verified
 //! yet stays so, because verifying it is an administrator's decision.
+
+mod health;
 
 use super::{Door, Platform, QueryFailed};
 use crate::config::{AccountConfig, advice};
 use crate::http::api::Scope;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 /// Numbers asked about in one request: carriers have 24 s for them.
@@ -31,6 +33,7 @@ struct Finding {
 }
 
 /// What was found, by account. It contains our numbers: for the operator's terminal.
+#[derive(Default)]
 pub struct Findings {
     /// Of the whole gateway.
     general: Vec<Finding>,
@@ -68,6 +71,8 @@ impl fmt::Display for Findings {
                     Grade::Note => "note",
                     Grade::Right => "ok",
                 };
+                // Reasons and details come from people and carriers, and must not steer the terminal.
+                let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
                 writeln!(f, "  {grade:5}  {text}")?;
             }
             Ok(())
@@ -87,8 +92,8 @@ impl fmt::Display for Findings {
 /// Asks the gateway about its accounts and numbers, and the carriers through it.
 pub async fn examine(door: &Door<'_>) -> Result<Findings, QueryFailed> {
     let (reads, admin) = (Platform::of(door, Scope::Read)?, Platform::of(door, Scope::Admin)?);
-    let mut findings = Findings { general: Vec::new(), accounts: BTreeMap::new(), numbers: 0, wrong_numbers: 0 };
-    let before = all_numbers(&reads).await?;
+    let mut findings = Findings::default();
+    let before = all(&reads, "/v1/numbers").await?;
     let known: Vec<_> = before.iter().filter(|number| number["verification"]["state"] != "unverified").collect();
     let mut answers: BTreeMap<String, Option<String>> = BTreeMap::new();
     for numbers in known.chunks(ASKED_AT_ONCE) {
@@ -99,18 +104,28 @@ pub async fn examine(door: &Door<'_>) -> Result<Findings, QueryFailed> {
         }
     }
     general(&reads.get("/v1/settings").await?, &before, &mut findings);
+    health::of_gateway(&reads.get("/v1/health").await?, &mut findings);
+    for endpoint in all(&reads, "/v1/endpoints").await? {
+        health::of_endpoint(&endpoint, &mut findings);
+    }
     for account in &door.config.accounts {
         of_account(account, &mut findings);
     }
+    let accounts = all(&reads, "/v1/accounts").await?;
+    for account in &accounts {
+        health::of_account(account, &mut findings);
+    }
+    let held: HashSet<_> =
+        accounts.iter().filter(|account| health::is_held(account)).map(|account| text(&account["name"])).collect();
     // What carriers did not answer is the same for most numbers of an account, and is said once.
     let mut unanswered: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for number in all_numbers(&reads).await? {
+    for number in all(&reads, "/v1/numbers").await? {
         let reason = answers.get(text(&number["number"])).cloned().flatten();
         if let Some(why) = reason.filter(|why| *why != text(&number["verification"]["reason"])) {
             let key = (text(&number["account"]).to_owned(), why);
             unanswered.entry(key).or_default().push(text(&number["number"]).to_owned());
         }
-        of_number(&number, &mut findings);
+        of_number(&number, held.contains(text(&number["account"])), &mut findings);
     }
     for ((account, why), numbers) in unanswered {
         let named = match &numbers[..] {
@@ -123,16 +138,16 @@ pub async fn examine(door: &Door<'_>) -> Result<Findings, QueryFailed> {
     Ok(findings)
 }
 
-/// Every number, as the API shows it.
-async fn all_numbers(platform: &Platform) -> Result<Vec<Value>, QueryFailed> {
-    let mut numbers = Vec::new();
+/// All items of a list.
+async fn all(platform: &Platform, list: &str) -> Result<Vec<Value>, QueryFailed> {
+    let mut items = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = platform.get(&format!("/v1/numbers?limit=500{cursor}")).await?;
-        numbers.extend(page["items"].as_array().cloned().unwrap_or_default());
+        let page = platform.get(&format!("{list}?limit=500{cursor}")).await?;
+        items.extend(page["items"].as_array().cloned().unwrap_or_default());
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(numbers),
+            None => return Ok(items),
         }
     }
 }
@@ -159,7 +174,8 @@ fn of_account(account: &AccountConfig, findings: &mut Findings) {
     }
 }
 
-fn of_number(number: &Value, findings: &mut Findings) {
+/// What is wrong with a number; that its account sends nothing is said of the account.
+fn of_number(number: &Value, account_is_held: bool, findings: &mut Findings) {
     let account = text(&number["account"]);
     let verification = &number["verification"];
     let name = format!("{} {}", text(&number["number"]), text(&number["label"]));
@@ -169,7 +185,10 @@ fn of_number(number: &Value, findings: &mut Findings) {
         "unverified" => wrong.push("not verified yet: verify it with POST /v1/numbers/verify".to_owned()),
         _ => wrong.push(format!("verification failed: {}", text(&verification["reason"]))),
     }
-    if let Some(until) = number["lane"]["paused_until"].as_str() {
+    let path = format!("/v1/numbers/{}", text(&number["number"]));
+    if let Some(suspended) = health::suspension(&number["suspended"], &path) {
+        wrong.push(suspended);
+    } else if let Some(until) = number["lane"]["paused_until"].as_str().filter(|_| !account_is_held) {
         wrong.push(format!("nothing is sent from it until {until}: its carrier asked for that or fails, see the log"));
     }
     findings.numbers += 1;

@@ -13,6 +13,7 @@ mod check;
 mod command;
 mod demo;
 mod directory;
+mod doctor;
 mod erase;
 mod erasures;
 mod events;
