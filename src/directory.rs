@@ -90,6 +90,10 @@ fn checked(
 
 /// Parses a document. Values that cannot be read are recorded and replaced by their defaults.
 fn parse_document(text: &[u8], before: Option<&Directory>, findings: &Findings) -> Result<Document, Vec<Problem>> {
+    if text.starts_with("\u{feff}".as_bytes()) {
+        let detail = "the document begins with a byte order mark: send UTF-8 without one".to_owned();
+        return Err(vec![Problem { field: String::new(), code: Code::MalformedJson, detail, place: Some((1, 1)) }]);
+    }
     let tree = parse(text, findings).map_err(|error| vec![Problem::syntax(&error)])?;
     let root = Fields::root(&tree, findings);
     let directory = Directory::new(

@@ -22,6 +22,8 @@ const LIST: &str = "an array, as in [\"one\", \"two\"]";
 pub struct Fields<'a> {
     path: String,
     object: Option<&'a Map<String, Value>>,
+    /// It is there and not an object.
+    is_other: bool,
     read_keys: RefCell<Vec<&'static str>>,
     findings: &'a Findings,
 }
@@ -294,7 +296,8 @@ impl<'a> Fields<'a> {
             }
             value.as_object()
         });
-        Self { path, object, read_keys: RefCell::default(), findings }
+        let is_other = value.is_some() && object.is_none();
+        Self { path, object, is_other, read_keys: RefCell::default(), findings }
     }
 
     fn value(&self, key: &'static str) -> Option<&'a Value> {
@@ -309,9 +312,11 @@ impl<'a> Fields<'a> {
         within(&self.path, key)
     }
 
-    /// Records that a field is missing.
+    /// Records that a field is missing. In what is not an object that goes without saying.
     pub fn missing(&self, key: &'static str, must_be: &str) {
-        self.note(key, format!("is missing: it must be {must_be}"));
+        if !self.is_other {
+            self.note(key, format!("is missing: it must be {must_be}"));
+        }
     }
 
     /// The value is not shown: some are people's numbers, and some are long.

@@ -5,7 +5,7 @@ use crate::rules::refusal::Code;
 use serde_json::Value;
 
 /// The form of a time, for messages.
-pub const TIME: &str = "a time with its zone, as in 2026-01-31T12:00:00Z";
+pub const TIME: &str = "a time with its zone, as in 2026-01-31T12:00:00Z, from 1970 to 9999-12-30";
 
 /// Why a text is not a valid value: "not a name: use ...", with the code of the refusal.
 #[derive(Debug)]

@@ -8,6 +8,7 @@
 mod alerts;
 mod api;
 mod audit;
+mod bad_inputs;
 mod certificates;
 mod check;
 mod command;
@@ -28,6 +29,7 @@ mod outside;
 #[path = "../process/process.rs"]
 mod process;
 mod quarantine;
+mod races;
 mod readme;
 mod reload;
 #[path = "../../src/net/tls/self_signed.rs"]

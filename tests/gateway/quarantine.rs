@@ -112,6 +112,53 @@ async fn a58_a_replay_during_a_kill_happened_whole_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a58_what_is_replayed_during_a_restart_comes_once() {
+    let world = world().await;
+    let gateway = world.start().await;
+    let caller = on_the_phone(&world).await;
+    let from = caller.number.to_string();
+    const WEBHOOKS: usize = 30;
+    for nth in 0..WEBHOOKS {
+        of_another_account(&world, &caller.sid(nth), &from, &format!("number {nth}")).await;
+    }
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    correct(&world);
+    let gateway = world.start().await;
+    let quarantined = async || get(&world, "/v1/quarantine").await.json["items"].as_array().unwrap().clone();
+    let replay = async |item: &serde_json::Value| {
+        let path = format!("/v1/quarantine/{}/replay", item["id"].as_str().unwrap());
+        world.client.ask("POST".parse().unwrap(), &path, Some(&json!({}))).await
+    };
+    let all = quarantined().await;
+    assert_eq!(all.len(), WEBHOOKS);
+    let mut done = 0;
+    let replaying = async {
+        for item in &all {
+            let replayed = replay(item).await.is_ok_and(|answer| answer.status == 200);
+            done += usize::from(replayed);
+            if replayed && done == 3 {
+                gateway.signal("TERM");
+            }
+        }
+    };
+    replaying.await;
+    assert_eq!(gateway.exit().await.code(), Some(0));
+    assert!((3..WEBHOOKS).contains(&done), "the restart came in between: {done}");
+    let _gateway = world.start().await;
+    let left = quarantined().await;
+    assert_eq!(left.len(), WEBHOOKS - done, "neither lost nor answered for nothing");
+    for item in &left {
+        assert_eq!(replay(item).await.unwrap().status, 200);
+    }
+    let transcript = get(&world, &format!("/v1/calls/{}/messages", caller.call)).await;
+    let mut texts: Vec<_> =
+        transcript.json["items"].as_array().unwrap().iter().map(|item| item["text"].clone()).collect();
+    texts.sort_by_key(|text| text.as_str().map(str::len).zip(text.as_str().map(str::to_owned)));
+    assert_eq!(texts, (0..WEBHOOKS).map(|nth| json!(format!("number {nth}"))).collect::<Vec<_>>());
+    assert_eq!(crate::shared::count(&caller.hangs_up(&world).await, "message.received"), WEBHOOKS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a58_what_nobody_needs_is_discarded_by_the_command() {
     let world = world().await;
     let gateway = world.start().await;

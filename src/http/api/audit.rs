@@ -1,6 +1,6 @@
 //! Who changed the directory and operated the gateway (A72).
 
-use super::page::{Query, invalid_cursor, list as page_of};
+use super::page::{invalid_cursor, list as page_of};
 use super::{Answered, Api, ApiRequest, openapi, storage_failed};
 use crate::engine::{FollowFailed, Reads};
 use crate::journal::JournalFailed;
@@ -9,7 +9,6 @@ use crate::machine::show;
 use crate::machine::state::Audited;
 use crate::machine::view::{AuditQueries, View};
 use crate::model::{EventId, Timestamp};
-use crate::rules::refusal::{Code, Refusal};
 use serde_json::Value;
 
 /// Maximum number of entries scanned for one page. A selective filter yields short pages with a cursor, not a slow
@@ -36,7 +35,7 @@ pub(super) async fn list(api: &Api, request: ApiRequest) -> Answered {
     let query = &request.query;
     let page = query.page()?;
     let filter = Filter {
-        since: since(query)?,
+        since: query.time("since")?,
         actor: query.value("actor").map(str::to_owned),
         resource: query.value("resource").map(str::to_owned),
     };
@@ -64,16 +63,6 @@ fn shown(reads: &Reads, id: EventId, mut audited: Audited) -> Result<Value, Foll
         }
     }
     Ok(show::audit_entry(&audited))
-}
-
-fn since(query: &Query) -> Result<Option<Timestamp>, Refusal> {
-    let parse = |text: &str| {
-        Timestamp::parse(text).ok_or_else(|| {
-            let detail = "`since` is not a time: write it as in 2026-01-31T12:00:00Z, with the + of an offset as %2B";
-            Refusal::new(Code::InvalidField, detail)
-        })
-    };
-    query.value("since").map(parse).transpose()
 }
 
 /// A page of entries, and the entry that the next page continues after.

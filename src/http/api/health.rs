@@ -1,5 +1,6 @@
 //! How the gateway does: readiness, accounts, refusals, endpoints.
 
+use super::page::invalid_cursor;
 use super::{Answered, Api, ApiRequest, openapi, storage_failed};
 use crate::engine::Reads;
 use crate::http::answer::json;
@@ -75,6 +76,10 @@ pub(super) fn account_document(view: &impl View, accounts: &Accounts, name: &str
 )]
 pub(super) async fn endpoints(api: &Api, request: ApiRequest) -> Answered {
     let page = request.query.page()?;
+    // A name of an endpoint has no spaces or signs that another list's cursor would have.
+    if page.after.as_ref().is_some_and(|after| !api.endpoints.contains_key(after)) {
+        return Err(invalid_cursor());
+    }
     let states: Vec<_> = api.endpoints.iter().map(|(name, status)| (name.clone(), status.get())).collect();
     api.query(move |reads, _| {
         let mut items = Vec::new();

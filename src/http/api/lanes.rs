@@ -26,7 +26,7 @@ const SCANNED_MAX: usize = 20_000;
     responses((status = 200, description = "A page.", body = openapi::LanePage))
 )]
 pub(super) async fn lanes(api: &Api, request: ApiRequest) -> Answered {
-    let page = request.query.page()?;
+    let page = request.query.page()?.keyed::<E164>()?;
     let by_age = match request.query.value("sort") {
         None | Some("number") => false,
         Some("oldest") => true,
@@ -81,7 +81,7 @@ fn lane(view: &impl View, lanes: &Lanes, number: E164, ready: Option<Timestamp>,
     responses((status = 200, description = "A page.", body = openapi::MessagePage))
 )]
 pub(super) async fn queued(api: &Api, request: ApiRequest) -> Answered {
-    let page = request.query.page()?;
+    let page = request.query.page()?.keyed::<MessageId>()?;
     match request.query.value("state") {
         Some("queued") => {}
         Some(_) => {

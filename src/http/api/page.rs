@@ -10,6 +10,7 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
+use std::str::FromStr;
 
 /// Default number of items of a page.
 const LIMIT: usize = 50;
@@ -106,6 +107,14 @@ pub(super) fn invalid_cursor() -> Refusal {
 }
 
 impl Page {
+    /// The page, if its cursor is a key of the list: another list's cursor would show the first page again.
+    pub(super) fn keyed<K: FromStr>(self) -> Result<Self, Refusal> {
+        match &self.after {
+            Some(after) if after.parse::<K>().is_err() => Err(invalid_cursor()),
+            _ => Ok(self),
+        }
+    }
+
     /// The page of a list whose keys are in memory and sorted. Only items of the page are rendered.
     pub(super) fn of<F: FnOnce() -> Value>(&self, items: impl Iterator<Item = (String, F)>) -> Response {
         self.shown(items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after)))
