@@ -88,7 +88,7 @@ fn all_problems_of_a_document_are_reported_at_once() {
             "`numbers.+12065550101.verification.state` is not a valid value (did you mean verified?): it must be one \
              of verified, unverified, failed",
             "`numbers.+12065550101.verification.checked_at` is not a valid time: it must be a time with its zone, as \
-             in 2026-01-31T12:00:00Z",
+             in 2026-01-31T12:00:00Z, from 1970 to 9999-12-30",
             "`queues.\"my queue\"` is not a name: use 1 to 64 of A-Z a-z 0-9 _ . : -",
             "`queues.\"my queue\".name` is missing: it must be a name for people, as in \"Support\"",
             "`queues.sales.name` is null: it must be a name for people, as in \"Support\"",
