@@ -142,8 +142,8 @@ fn introduce(running: &Running, seeded: bool) {
     }
     if running.numbers == 0 {
         tracing::warn!(
-            "the directory has no numbers, so no text can be matched or sent: start an empty gateway with --seed, or \
-             stop this one and run `offhook directory apply`"
+            "the directory has no numbers, so no text can be matched or sent: add them with PUT /v1/numbers/{{e164}} or \
+             `offhook directory apply`"
         );
     }
     tracing::info!(version = running.directory_version.0, numbers = running.numbers, "directory in use");

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// How often an erasure is killed at some moment. `OFFHOOK_ERASURES` names another count, of system calls, too.
+/// How often an erasure is killed before its end. `OFFHOOK_ERASURES` names another count, of system calls, too.
 const KILLS: usize = 4;
 
 /// System calls of an erasure at which it is killed, spread over all there are.
@@ -47,26 +47,34 @@ async fn f04_an_erasure_that_is_killed_at_any_moment_is_completed_by_the_next_st
     let story = Story::new().await;
     let took = story.undisturbed(None).await;
     let (mut moments, mut unfinished) = (Moments::new(0x0ff4_0012), 0);
-    let below = (took.as_secs_f64() * LATE * 1e3) as u64;
+    let mut below = ((took.as_secs_f64() * LATE * 1e3) as u64).max(2);
     let kills = kills().unwrap_or(KILLS);
-    for nth in 0..kills {
+    for nth in 0..kills * 4 {
         let gateway = story.again().await;
         let carol = Carol::begins(&story.world);
         let id = story.request().await;
-        moments.wait(below.max(2)).await;
+        moments.wait(below).await;
         gateway.kill();
         // Every third is killed at its next start as well, which completes it.
         if nth % 3 == 2 {
             let starting = story.world.home.start();
-            moments.wait(below.max(2)).await;
+            moments.wait(below).await;
             starting.kill();
         }
-        unfinished += usize::from(!traces(&story.world.home.data()).is_empty());
+        if traces(&story.world.home.data()).is_empty() {
+            // A machine that was busy before may be faster now: the next comes earlier.
+            below = (below / 2).max(2);
+        } else {
+            unfinished += 1;
+        }
         story.completes(&id).await;
         carol.lost_nothing(&story.world).await;
+        if unfinished == kills {
+            break;
+        }
     }
-    println!("{kills} kills within {below} ms, {unfinished} of them before the end");
-    assert!(unfinished * 4 >= kills, "{unfinished} of {kills} kills came before the end");
+    println!("{unfinished} kills before the end, the last within {below} ms");
+    assert!(unfinished > 0, "no kill came before the end, not even within {below} ms");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
