@@ -84,7 +84,7 @@ impl fmt::Display for Findings {
         let right = self.numbers - self.wrong_numbers;
         match self.wrong() {
             0 => writeln!(f, "nothing is wrong: {right} numbers are right"),
-            wrong => writeln!(f, "{wrong} things are WRONG; {right} of {} numbers are right", self.numbers),
+            wrong => writeln!(f, "WRONG: {wrong}; numbers that are right: {right} of {}", self.numbers),
         }
     }
 }

@@ -29,7 +29,7 @@ fn check(world: &Outside, lines: &[&str]) {
         assert!(said.lines().any(|said| said.trim_start().starts_with(line)), "{line} is not in:\n{said}");
     }
     let wrong = lines.iter().filter(|line| line.starts_with("WRONG")).count();
-    let last = if wrong == 0 { "nothing is wrong: ".to_owned() } else { format!("{wrong} things are WRONG; ") };
+    let last = if wrong == 0 { "nothing is wrong: ".to_owned() } else { format!("WRONG: {wrong}; ") };
     assert!(said.lines().last().unwrap().starts_with(&last), "{last} is not the end of:\n{said}");
     assert_eq!(code, Some(i32::from(wrong > 0)), "{said}");
 }
@@ -96,7 +96,7 @@ async fn doctor_says_which_endpoint_is_behind_and_why() {
         endpoint["next_try_at"].is_string() && endpoint["last_answer"]["outcome"] == "unanswered"
     };
     until(&world, "/v1/endpoints", failing).await;
-    check(&world, &["WRONG  endpoint main is behind by 1 events, the oldest "]);
+    check(&world, &["WRONG  endpoint main is behind: events 1, the oldest "]);
     world.platform.come_up().unwrap();
     world.platform.wait_for(SOON, |event| event.kind == "call.ended").await.unwrap();
     until(&world, "/v1/endpoints", |endpoints| endpoints.json["items"][0]["behind_events"] == 0).await;

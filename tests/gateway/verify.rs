@@ -284,7 +284,7 @@ async fn a39_r32_doctor_says_what_is_right_what_is_wrong_and_how_to_mend_it() {
     for part in [
         "  WRONG  +12065550101 New 0: verification failed: the carrier does not have it on this account: add it there",
         "  note   +12065550102 New 1: no MMS: callers cannot send photos and videos to it; enable MMS for it at",
-        "1 things are WRONG; 2 of 3 numbers are right\n",
+        "WRONG: 1; numbers that are right: 2 of 3\n",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }

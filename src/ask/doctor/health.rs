@@ -90,7 +90,7 @@ pub(super) fn of_endpoint(endpoint: &Value, findings: &mut Findings) {
     if endpoint["paused"] != true && calls == 0 && ms < LAGS_FROM_MS && !failed {
         return findings.general(Grade::Right, format!("endpoint {name} takes its events"));
     }
-    let mut behind = format!("endpoint {name} is behind by {events} events, the oldest {} s old", ms / 1_000);
+    let mut behind = format!("endpoint {name} is behind: events {events}, the oldest {} s old", ms / 1_000);
     if calls > 0 {
         behind += &format!(", and fails for {calls} calls");
     }
