@@ -57,7 +57,7 @@ async fn f17_serve_without_a_directory_warns_that_nothing_can_be_matched_or_sent
     let log = world.home.says("no text can be matched or sent").await;
     let line =
         log.lines().find(|line| line.contains("no text can be matched or sent")).unwrap_or_else(|| panic!("{log}"));
-    assert!(line.contains(" WARN ") && line.contains("--seed"), "{line}");
+    assert!(line.contains(" WARN ") && line.contains("PUT /v1/numbers/{e164}"), "{line}");
     written(&world, gateway).await;
 }
 
