@@ -6,6 +6,7 @@
 
 mod body;
 pub mod client;
+pub mod fetch;
 pub mod listen;
 mod origin;
 mod pace;

@@ -4,7 +4,7 @@
 //! retries. An error says whether the request can have been written, because only that decides whether it may be sent
 //! again.
 
-mod error;
+pub(super) mod error;
 #[cfg(test)]
 mod tests;
 

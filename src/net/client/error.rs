@@ -22,7 +22,7 @@ fn was_returned_unsent(error: &legacy::Error) -> bool {
 }
 
 /// The chain of causes. None of them quotes a URL or any content; it may include a certificate's name.
-pub(super) fn describe(error: &(dyn Error + 'static)) -> String {
+pub(in crate::net) fn describe(error: &(dyn Error + 'static)) -> String {
     let mut description = String::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
