@@ -3,11 +3,12 @@
 //! Invariant: the type of a medium is determined by its first bytes, and a medium of an unknown type is not kept. So no
 //! HTML page and no SVG with scripts passes, whatever its declared type. The carrier's declared type can only prevent
 //! the fetch.
-//!
-//! The worker that fetches media, and will call this, is still to be built.
+
+mod unsupported;
 
 use crate::model::Timestamp;
 use std::time::Duration;
+pub use unsupported::{NAMED_BY_BYTES, name_type};
 
 /// Number of first bytes that [`read_type`] reads.
 pub const FIRST_BYTES: usize = 12;
@@ -87,9 +88,26 @@ pub enum Unkept {
     TooMany,
     /// It was not received in time.
     TooLate,
+    /// The carrier does not have it, or has it no longer.
+    NotFound,
+    /// Its address is not one that media are fetched from.
+    ForbiddenAddress,
+    /// The carrier refuses it for another reason.
+    CarrierError,
 }
 
 impl Unkept {
+    /// All reasons, in the order of the contract.
+    pub const ALL: [Self; 7] = [
+        Self::UnsupportedMedia,
+        Self::TooLarge,
+        Self::TooMany,
+        Self::TooLate,
+        Self::NotFound,
+        Self::ForbiddenAddress,
+        Self::CarrierError,
+    ];
+
     /// The `reason` in the event to the platform.
     pub fn word(self) -> &'static str {
         match self {
@@ -97,7 +115,34 @@ impl Unkept {
             Self::TooLarge => "too_large",
             Self::TooMany => "too_many",
             Self::TooLate => "too_late",
+            Self::NotFound => "not_found",
+            Self::ForbiddenAddress => "forbidden_address",
+            Self::CarrierError => "carrier_error",
         }
+    }
+
+    /// What an agent reads: what happened and what to ask the caller for. `found` is the type of an unsupported one.
+    pub fn detail(self, found: Option<&str>) -> String {
+        let words = match (self, found) {
+            (Self::UnsupportedMedia, Some("image/heic")) => "iPhone photo in HEIC: ask the caller to send it as JPEG",
+            (Self::UnsupportedMedia, Some(found)) => {
+                return format!(
+                    "{found} cannot be shown: ask the caller for a photo (JPEG, PNG, GIF) or a video (MP4)"
+                );
+            }
+            (Self::UnsupportedMedia, None) => {
+                "the file is neither a photo nor a video: ask the caller for a JPEG, PNG, GIF or MP4"
+            }
+            (Self::TooLarge, _) => "the file is too large: ask the caller for a smaller photo or a shorter video",
+            (Self::TooMany, _) => "the message has too many files: ask the caller to send the rest in another message",
+            (Self::TooLate, _) => "the file could not be fetched in time: ask the caller to send it again",
+            (Self::NotFound, _) => "the carrier does not have the file any more: ask the caller to send it again",
+            (Self::ForbiddenAddress, _) => {
+                "the file is at an address that is not the carrier's: ask the caller to send it again, and tell an administrator"
+            }
+            (Self::CarrierError, _) => "the carrier does not give the file out: ask the caller to send it again",
+        };
+        words.to_owned()
     }
 }
 
