@@ -45,6 +45,12 @@ impl Snapshot {
     }
 }
 
+/// The lock has fewer packages than this, without those that only buckets for media need.
+const PACKAGES_MAX: usize = 300;
+
+/// What the feature `cloud` brings.
+const CLOUD: &str = "object_store";
+
 /// Versions by package.
 type Lock = BTreeMap<String, Vec<Version>>;
 
@@ -57,6 +63,30 @@ fn lock() -> Lock {
         versions.entry(field("name").to_owned()).or_default().push(version);
     }
     versions
+}
+
+fn field<'a>(package: &'a toml::Value, name: &str) -> &'a str {
+    package[name].as_str().expect("it is a string")
+}
+
+/// The packages that our own needs on any system and in tests, but by way of `without`.
+fn needed<'a>(lock: &'a toml::Table, without: &str) -> BTreeSet<(&'a str, &'a str)> {
+    let packages = lock["package"].as_array().expect("packages are a list");
+    let mut needed = BTreeSet::new();
+    let mut next: Vec<&str> = vec![env!("CARGO_PKG_NAME")];
+    while let Some(wanted) = next.pop() {
+        // A version stands there where the lock has several.
+        let (name, version) = wanted.split_once(' ').map_or((wanted, None), |(name, version)| (name, Some(version)));
+        let is_wanted = |package: &&toml::Value| {
+            field(package, "name") == name && version.is_none_or(|version| field(package, "version") == version)
+        };
+        let package = packages.iter().find(is_wanted).expect("the lock has every package that it names");
+        if name != without && needed.insert((name, field(package, "version"))) {
+            let dependencies = package.get("dependencies").and_then(toml::Value::as_array).into_iter().flatten();
+            next.extend(dependencies.map(|dependency| dependency.as_str().expect("it is a string")));
+        }
+    }
+    needed
 }
 
 fn text(value: &Value) -> &str {
@@ -92,6 +122,16 @@ fn no_version_in_the_lock_has_an_advisory_that_is_not_accepted() {
     assert!(new.is_empty(), "upgrade the package, or accept it in ACCEPTED with a reason: {new:?}");
     let over: Vec<_> = accepted.difference(&found).collect();
     assert!(over.is_empty(), "no longer in the lock, remove it from ACCEPTED: {over:?}");
+}
+
+#[test]
+fn without_buckets_fewer_than_300_packages_are_needed() {
+    let lock: toml::Table = include_str!("../Cargo.lock").parse().expect("the lock is TOML");
+    let all = lock["package"].as_array().expect("packages are a list").len();
+    assert_eq!(needed(&lock, "").len(), all, "the walk through the lock reaches all of it");
+    let without = needed(&lock, CLOUD).len();
+    assert!(without < all, "{CLOUD} is in the lock");
+    assert!(without < PACKAGES_MAX, "{without} packages without {CLOUD}: leave one out");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Clients that others wrote, or that are examples, against the real binary: what a team that integrates Offhook uses.
+//! And our own client of a server that others wrote: media in a bucket.
 //!
 //! They need Python, and for the tools the package index. Where these are missing a test prints SKIPPED.
 
@@ -10,6 +11,8 @@ mod generated;
 #[path = "../process/process.rs"]
 mod process;
 mod python;
+#[cfg(feature = "cloud")]
+mod s3;
 mod schemathesis;
 mod walkthrough;
 
