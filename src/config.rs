@@ -18,6 +18,7 @@ mod encoding;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
 mod log;
+mod media;
 mod platform;
 mod problems;
 mod retention;
@@ -39,6 +40,7 @@ pub use storage::Storage;
 use crate::http::api::Token;
 use crate::model::Timestamp;
 use crate::work::Keep;
+use crate::work::media::store::{MediaConfig, Place};
 use section::{Reading, Section};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,8 @@ pub struct Config {
     pub limits: Limits,
     /// Retention limits.
     pub keep: Keep,
+    /// Where media are kept, and how many are taken in.
+    pub media: MediaConfig,
     /// Format and level of the log.
     pub log: Log,
     /// Whether this is the demo's configuration; never of a file.
@@ -122,12 +126,13 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
     let (tokens, webhooks) = platform::platform(&root, reading);
     let accounts = account::accounts(&root, account::CARRIERS, reading);
     let keep = retention::retention(&root, reading);
+    let media = media::media(&root, data_dir.as_deref(), reading);
     let log = log::log(&root, reading);
     root.no_other_keys(reading);
 
     let warnings = reading.warnings();
-    match (data_dir, listen, reading.problems()) {
-        (Some(data_dir), Some(listen), problems) if problems.is_empty() => Ok(Config {
+    match (data_dir, listen, media, reading.problems()) {
+        (Some(data_dir), Some(listen), Some(media), problems) if problems.is_empty() => Ok(Config {
             data_dir,
             storage,
             listen,
@@ -136,11 +141,12 @@ fn check(reading: &mut Reading<'_>) -> Result<Config, Problems> {
             accounts,
             limits,
             keep,
+            media,
             log,
             demo: false,
             warnings,
         }),
-        (_, _, problems) => Err(problems),
+        (_, _, _, problems) => Err(problems),
     }
 }
 
@@ -187,6 +193,10 @@ impl Config {
     /// What would run, in a few lines, without secrets. Warnings are in [`Config::warnings`].
     pub fn summary(&self) -> String {
         let mut text = format!("data in {}\n", self.data_dir.display());
+        let _ = match &self.media.place {
+            Place::Folder(path) => writeln!(text, "media in {}", path.display()),
+            Place::Bucket { bucket, .. } => writeln!(text, "media in {bucket}"),
+        };
         for config in self.listen.iter() {
             let (door, tls) = (config.door.label(), if config.tls.is_some() { " with TLS" } else { "" });
             let _ = writeln!(text, "{door} at {}{tls}", config.address);

@@ -46,7 +46,46 @@ pub(super) fn named_secret_files(
     names.into_iter().filter_map(|name| Some((name.to_owned(), secret_in(section, key, name, reading)?))).collect()
 }
 
+/// The text of the file named by `key`, of several lines; like a secret, it is never shown.
+pub(super) fn credentials_file(section: &Section<'_>, key: &'static str, reading: &mut Reading<'_>) -> Option<String> {
+    let name = section.required_text(key, "the file that contains the credentials", reading)?.to_owned();
+    let (bytes, is_readable_by_all) = bytes_in(section, key, &name, reading)?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        reading.problem(section, key, format!("{name:?} is not UTF-8: save it as UTF-8"));
+        return None;
+    };
+    if text.starts_with('\u{feff}') {
+        reading.problem(section, key, format!("{name:?} begins with a byte order mark: save it without one"));
+        return None;
+    }
+    if is_readable_by_all {
+        warn_of(section, key, &name, reading);
+    }
+    Some(text)
+}
+
 fn secret_in(section: &Section<'_>, key: &'static str, name: &str, reading: &mut Reading<'_>) -> Option<Secret> {
+    let (bytes, is_readable_by_all) = bytes_in(section, key, name, reading)?;
+    let secret = match the_secret(&bytes) {
+        Ok(secret) => secret,
+        Err(fault) => {
+            reading.problem(section, key, format!("{name:?} {fault}"));
+            return None;
+        }
+    };
+    if is_readable_by_all {
+        warn_of(section, key, name, reading);
+    }
+    Some(Secret::new(secret))
+}
+
+/// The content of a file, and whether others can read it too.
+fn bytes_in(
+    section: &Section<'_>,
+    key: &'static str,
+    name: &str,
+    reading: &mut Reading<'_>,
+) -> Option<(Vec<u8>, bool)> {
     let path = reading.path(name);
     let mut bytes = Vec::new();
     let read = File::open(&path).and_then(|file| {
@@ -67,17 +106,11 @@ fn secret_in(section: &Section<'_>, key: &'static str, name: &str, reading: &mut
         reading.problem(section, key, text);
         return None;
     }
-    let secret = match the_secret(&bytes) {
-        Ok(secret) => secret,
-        Err(fault) => {
-            reading.problem(section, key, format!("{name:?} {fault}"));
-            return None;
-        }
-    };
-    if mode & 0o007 != 0 {
-        reading.warning(format!("{} {name:?} is world-readable: chmod 600 it", section.named(key)));
-    }
-    Some(Secret::new(secret))
+    Some((bytes, mode & 0o007 != 0))
+}
+
+fn warn_of(section: &Section<'_>, key: &str, name: &str, reading: &mut Reading<'_>) {
+    reading.warning(format!("{} {name:?} is world-readable: chmod 600 it", section.named(key)));
 }
 
 /// Returns the secret of a file: one word, minus the trailing line end. Errors never show any of the content. Only

@@ -177,7 +177,7 @@ impl<'a> Section<'a> {
 
     /// Records a path that starts with `~`: only a shell expands it, and a directory named `~` is not meant.
     fn is_whole_path(&self, key: &str, text: &str, reading: &mut Reading<'_>) -> bool {
-        let is_path = key == "data_dir" || key.ends_with("_file") || key.ends_with("_files");
+        let is_path = key == "data_dir" || key == "store" || key.ends_with("_file") || key.ends_with("_files");
         let is_whole = !(is_path && text.starts_with('~'));
         if !is_whole {
             let text = format!("{text:?} starts with ~, which only a shell expands: write the full path");

@@ -144,6 +144,7 @@ fn fixed(config: &Config) -> BTreeMap<String, String> {
     fixed.insert("data_dir".to_owned(), config.data_dir.display().to_string());
     fixed.insert("storage".to_owned(), format!("{:?}", config.storage));
     fixed.insert("retention".to_owned(), format!("{:?}", config.keep));
+    fixed.insert("media".to_owned(), format!("{:?}", config.media));
     fixed.insert("log".to_owned(), format!("{:?}", config.log));
     fixed.insert("limits".to_owned(), format!("{:?}", config.limits));
     for door in config.listen.iter() {
