@@ -38,6 +38,7 @@ pub fn settings(fields: &Fields<'_>) -> Settings {
         landline_memory_days: fields.whole("landline_memory_days", default.landline_memory_days),
         max_wait_ms: fields.whole("max_wait_ms", default.max_wait_ms),
         retention_days: fields.whole("retention_days", default.retention_days),
+        media_retention_days: fields.whole("media_retention_days", default.media_retention_days),
     };
     fields.no_other_fields(&["activation_required"]);
     settings

@@ -95,6 +95,7 @@ fn every_setting_is_read_as_written() {
         "opt_out_scope": "number", "call_types": ["inbound_ivr", "callback"], "attach_cross_queue": true,
         "call_lease_minutes": 3, "late_text": true, "minimum_attestation": "B", "drop_non_us_inbound": true,
         "contact_memory_days": 4, "landline_memory_days": 5, "max_wait_ms": 6, "retention_days": 7,
+        "media_retention_days": 8,
     });
     let settings = checked(&json!({ "settings": given })).unwrap().directory.settings;
     assert_eq!(settings.non_us.rule, NonUsRule::StrictUs);

@@ -401,6 +401,7 @@ fn tree_name(table: Table) -> String {
         Table::Contacts(Month(month)) => format!("contacts.{month}"),
         Table::Audit(Month(month)) => format!("audit.{month}"),
         Table::Usage(Month(month)) => format!("usage.{month}"),
+        Table::Media(Day(day)) => format!("media.{day}"),
     }
 }
 
@@ -417,6 +418,7 @@ fn table_named(name: &[u8]) -> Option<Table> {
         "contacts" => Some(Table::Contacts(Month(number))),
         "audit" => Some(Table::Audit(Month(number))),
         "usage" => Some(Table::Usage(Month(number))),
+        "media" => Some(Table::Media(Day(number))),
         _ => None,
     }
 }

@@ -407,6 +407,7 @@ fn encode_table(table: Table) -> [u8; TABLE_BYTES] {
         Table::Contacts(Month(month)) => (3, month),
         Table::Audit(Month(month)) => (4, month),
         Table::Usage(Month(month)) => (5, month),
+        Table::Media(Day(day)) => (6, day),
     };
     let [high, low] = number.to_be_bytes();
     [kind, high, low]
@@ -422,6 +423,7 @@ fn decode_key(bytes: &[u8]) -> Option<Key> {
         3 => Table::Contacts(Month(number)),
         4 => Table::Audit(Month(number)),
         5 => Table::Usage(Month(number)),
+        6 => Table::Media(Day(number)),
         _ => return None,
     };
     Some(Key { table, bytes: rest.to_vec() })

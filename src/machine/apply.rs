@@ -11,15 +11,16 @@ use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
     answered_key, audit_key, call_key, call_time_key, checked_key, contact_key, day_key, encode_row, erased_key,
-    erasure_key, kind, landline_key, live_key, message_key, open_key, parked_key, quarantine_key, state_key,
-    strangers_key, suspension_key, timer_key, usage_counters_key, usage_key,
+    erasure_key, kept_medium_key, kind, landline_key, live_key, message_key, open_key, parked_key, pending_media_key,
+    quarantine_key, state_key, strangers_key, suspension_key, timer_key, usage_counters_key, usage_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
 use super::state::{
-    Answered, Audited, CallRow, CheckedNumber, Gateway, Lane, Live, Message, Open, OptOut, QuarantineEntry, Timer,
+    Answered, Audited, CallRow, CheckedNumber, Gateway, KeptMedium, Lane, Live, MediumState, Message, Open, OptOut,
+    PendingMedia, QuarantineEntry, Timer,
 };
-use crate::model::{Address, AuditEntry, CallId, Day, E164, EventId, MessageState, OptOutBy, Timestamp};
+use crate::model::{Address, AuditEntry, CallId, Day, E164, EventId, MediaId, MessageState, OptOutBy, Timestamp};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
@@ -92,8 +93,17 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             writes.push(listed(ended.at, call));
             put(writes, call_key(call), &CallRow::EndedBeforeStart(ended.clone()));
         }
-        Event::MessageReceived { message, .. } | Event::MessageStored { message } => {
+        Event::MessageStored { message } => put(writes, message_key(message.id), message),
+        Event::MessageReceived { message, .. } => {
             put(writes, message_key(message.id), message);
+            if !message.media.is_empty() {
+                pending_media(message, writes);
+            }
+        }
+        Event::MediumSettled { message, medium } => {
+            put(writes, message_key(message.id), message);
+            pending_media(message, writes);
+            kept_medium(message, *medium, writes);
         }
         Event::MessageQueued { message, lane, .. } | Event::SendPostponed { message, lane } => {
             put(writes, message_key(message.id), message);
@@ -247,17 +257,19 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
 
 /// Writes from when on each kind of table is kept.
 fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
-    let (mut messages, mut answers, mut contacts, mut audit) = (None, None, None, None);
+    let (mut messages, mut answers, mut contacts, mut audit, mut media) = (None, None, None, None, None);
     for table in tables {
         match table {
             Table::Messages(day) => messages = messages.max(Some(Day(day.0 + 1))),
             Table::Idempotency(day) => answers = answers.max(Some(Day(day.0 + 1))),
             Table::Contacts(month) => contacts = contacts.max(Some(month.next())),
+            Table::Media(day) => media = media.max(Some(Day(day.0 + 1))),
             Table::Audit(month) => audit = audit.max(Some(month.next())),
             Table::State | Table::Usage(_) => {}
         }
     }
-    for (kind, since) in [(kind::MESSAGES_SINCE, messages), (kind::ANSWERS_SINCE, answers)] {
+    for (kind, since) in [(kind::MESSAGES_SINCE, messages), (kind::ANSWERS_SINCE, answers), (kind::MEDIA_SINCE, media)]
+    {
         if let Some(since) = since {
             put(writes, state_key(kind, &[]), &since);
         }
@@ -292,6 +304,22 @@ fn receipt_timer(message: &Message, writes: &mut Vec<Write>) {
     } else {
         writes.push(Write::Delete(timer_key(until, &timer)));
     }
+}
+
+/// Lists a message while it has media to fetch.
+fn pending_media(message: &Message, writes: &mut Vec<Write>) {
+    let is_known = message.theirs.kept().is_some();
+    let pending = is_known && message.media.iter().any(|medium| medium.state == MediumState::Pending);
+    let row = pending.then(|| PendingMedia { account: message.account.clone(), theirs: message.theirs.clone() });
+    put_or_delete(writes, pending_media_key(message.id), row.as_ref());
+}
+
+/// Lists a medium whose bytes are in the store; those that are listed nowhere are deleted.
+fn kept_medium(message: &Message, id: MediaId, writes: &mut Vec<Write>) {
+    let stored = message.media.iter().find(|medium| medium.id == id).map(|medium| &medium.state);
+    let Some(MediumState::Ready(stored)) = stored.filter(|_| message.theirs.kept().is_some()) else { return };
+    let row = KeptMedium { message: message.id, theirs: message.theirs.clone() };
+    put(writes, kept_medium_key(stored, id), &row);
 }
 
 fn lane_row(ours: E164, lane: &Lane, writes: &mut Vec<Write>) {

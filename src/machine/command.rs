@@ -3,11 +3,11 @@
 use super::erasure::{Erased, Erasure, ErasureState};
 use super::event::{CallShown, Replayed, VerifiedNumber};
 use super::fingerprint::ErasureKey;
-use super::state::{CapOwner, Ended, Message, OptOut};
+use super::state::{CapOwner, Ended, MediumState, Message, OptOut};
 use crate::model::{
     Actor, Agent, Attestation, CallId, CallType, Caller, Change, Directory, E164, ErasureId, EventId, Expected,
-    InboundItem, IntakeOutcome, Language, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled, SmartAction,
-    Timestamp, Verification,
+    InboundItem, IntakeOutcome, Language, MediaId, MessageId, OnlyIf, Phase, Position, PresetId, QueueId, Settled,
+    SmartAction, Timestamp, Verification,
 };
 use crate::rules::opt_out::Block;
 use crate::rules::refusal::Refusal;
@@ -133,6 +133,15 @@ pub enum Command {
     },
     /// A queued message has expired.
     Expire(MessageId),
+    /// A medium was fetched and stored, or is not kept.
+    SettleMedium {
+        /// Its message.
+        message: MessageId,
+        /// The medium.
+        medium: MediaId,
+        /// What became of it.
+        state: MediumState,
+    },
     /// An endpoint received everything before the watermark except the events of parked threads.
     AdvanceFeed {
         /// Its name.
@@ -398,6 +407,8 @@ pub struct IdempotencyKey {
 pub enum Reply {
     /// Done, or there was nothing to do.
     Done,
+    /// Whether it was recorded what became of the medium.
+    MediumSettled(bool),
     /// The directory as the command left it.
     Directory {
         /// The directory, with its versions.
@@ -470,6 +481,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("Done"),
+            Self::MediumSettled(recorded) => f.debug_tuple("MediumSettled").field(recorded).finish(),
             Self::Directory { existed, .. } => f.debug_struct("Directory").field("existed", existed).finish(),
             Self::Call { created, shown } => f.debug_tuple("Call").field(created).field(shown).finish(),
             Self::EndedBeforeStart { call, ended } => {

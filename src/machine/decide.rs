@@ -8,6 +8,7 @@ mod draft;
 mod erase;
 mod inbound;
 mod lane;
+mod media;
 mod opt_out;
 mod outbound;
 mod pause;
@@ -74,6 +75,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::EndCall { call, reason, key } => call::end(&mut draft, call, reason, key),
         Command::Send(send) => send::send(&mut draft, send),
         Command::Cancel(message) => outbound::cancel(&mut draft, message),
+        Command::SettleMedium { message, medium, state } => media::settle(&mut draft, message, medium, state),
         Command::InboundItem { account, item } => inbound::item(&mut draft, account, item),
         Command::StartSend { message, lane_empty_at, account_empty_at } => {
             outbound::start(&mut draft, message, Paid { lane_empty_at, account_empty_at })

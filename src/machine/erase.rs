@@ -8,7 +8,7 @@ use super::keys::{decode_row, encode_row, kind};
 use super::private::Private;
 use super::record::{self, Stored, Unreadable};
 use super::rows::Table;
-use super::state::{Audited, CallRow, Message, Open, Suspension};
+use super::state::{Audited, CallRow, KeptMedium, Message, Open, PendingMedia, Suspension};
 use crate::model::{Address, E164, Position};
 use memchr::memmem::Finder;
 
@@ -99,6 +99,13 @@ impl Person {
                     call.alternative = Private::Erased;
                 }
                 Some(encode_row(&CallRow::Call(call)))
+            }
+            (Table::State, Some(&kind::PENDING_MEDIA)) => {
+                decode_row::<PendingMedia>(&row).is_none_or(|pending| !self.stands_in(&pending.theirs)).then_some(row)
+            }
+            // Its bytes are deleted, as nothing lists them then.
+            (Table::Media(_), _) => {
+                decode_row::<KeptMedium>(&row).is_none_or(|kept| !self.stands_in(&kept.theirs)).then_some(row)
             }
             // The message has been settled since this row was written.
             (Table::State, Some(&kind::OPEN)) => {

@@ -11,8 +11,8 @@ use super::fingerprint::{ErasureKey, Fingerprint};
 use super::state::{CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf};
 use super::{Private, erasure::Erasure, record::v1, rows::Table};
 use crate::model::{
-    Action, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MessageId, Number, Position,
-    RawRequest, Resource, Timestamp,
+    Action, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MediaId, MessageId, Number,
+    Position, RawRequest, Resource, Timestamp,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::{opt_out::Block, rate::DayCount, strangers::LastHour};
@@ -70,6 +70,13 @@ pub enum Event {
         text: Private<String>,
         /// The URLs of its media at the carrier, in the order of the media.
         media_urls: Vec<Private<String>>,
+    },
+    /// `media.ready` or `media.failed`, depending on the medium's state (A51).
+    MediumSettled {
+        /// The message, with the medium's new state.
+        message: Box<Message>,
+        /// The medium.
+        medium: MediaId,
     },
     /// `message.late`: a text that belongs to no call (R52, R53).
     MessageLate(Box<LateMessage>),

@@ -3,8 +3,8 @@
 use super::fingerprint::Fingerprint;
 use super::record::{Reader, Stored, Writer};
 use super::rows::{self, Key, PAGE_ROWS, ScannedRow, Table};
-use super::state::{CapOwner, Timer, UsageOf};
-use crate::model::{CallId, Day, E164, ErasureId, EventId, Kind, MessageId, Position, Resource, Timestamp};
+use super::state::{CapOwner, StoredMedium, Timer, UsageOf};
+use crate::model::{CallId, Day, E164, ErasureId, EventId, Kind, MediaId, MessageId, Position, Resource, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher as _;
 use std::iter;
@@ -65,9 +65,13 @@ pub mod kind {
     pub const AUDITED_SINCE: u8 = b'u';
     /// An erasure, by its id's position.
     pub const ERASURE: u8 = b'R';
+    /// A message with media to fetch, by day and id.
+    pub const PENDING_MEDIA: u8 = b'N';
+    /// The first day whose media are kept.
+    pub const MEDIA_SINCE: u8 = b'm';
 
     /// All kinds.
-    pub const ALL: [u8; 27] = [
+    pub const ALL: [u8; 29] = [
         CALL,
         LIVE,
         TIMER,
@@ -95,6 +99,8 @@ pub mod kind {
         CALL_TIME,
         CHECKED,
         AUDITED_SINCE,
+        PENDING_MEDIA,
+        MEDIA_SINCE,
     ];
 
     // No two kinds have the same letter.
@@ -157,15 +163,30 @@ pub fn message_key(id: MessageId) -> Key {
 
 /// The key of an open message's row: its day, then its place in the day.
 pub fn open_key(id: MessageId) -> Key {
+    dated_key(kind::OPEN, id)
+}
+
+/// The key of a message with media to fetch.
+pub fn pending_media_key(id: MessageId) -> Key {
+    dated_key(kind::PENDING_MEDIA, id)
+}
+
+fn dated_key(kind: u8, id: MessageId) -> Key {
     let mut rest = [0; 12];
     rest[..2].copy_from_slice(&id.day().0.to_be_bytes());
     rest[2..].copy_from_slice(&id.key());
-    state_key(kind::OPEN, &rest)
+    state_key(kind, &rest)
 }
 
-/// The message of an open row's key; `None` if the key is of another kind or malformed.
-pub fn open_id(key: &[u8]) -> Option<MessageId> {
-    let rest = key.strip_prefix(&[kind::OPEN])?;
+/// The key of a medium in the store, which its digest begins.
+pub fn kept_medium_key(stored: &StoredMedium, id: MediaId) -> Key {
+    Key { table: Table::Media(stored.day), bytes: [&stored.sha256[..], &id.key()].concat() }
+}
+
+/// The message of the key of an open message or of one with media to fetch; `None` if the key is of another kind or
+/// malformed.
+pub fn dated_id(key: &[u8]) -> Option<MessageId> {
+    let (&(kind::OPEN | kind::PENDING_MEDIA), rest) = key.split_first()? else { return None };
     let day = u16::from_be_bytes(rest.get(..2)?.try_into().ok()?);
     let position = u64::from_be_bytes(rest.get(2..10)?.try_into().ok()?);
     let index = u16::from_be_bytes(rest.get(10..12)?.try_into().ok()?);

@@ -43,6 +43,8 @@ pub enum Table {
     Audit(Month),
     /// Usage counters, by the month of their day; dropped as a whole.
     Usage(Month),
+    /// Media in the store, by the day they were stored on; dropped as a whole, and their bytes with it.
+    Media(Day),
 }
 
 /// A row's key: its table and its bytes within it. Keys compare as bytes, so numbers in them are big-endian.

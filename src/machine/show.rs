@@ -14,6 +14,7 @@ mod types;
 pub use audit::{DIRECTORY_CHANGED, entry as audit_entry};
 pub use call::{call, ended_before_start};
 pub use event::{EventHeader, RenderedEvent, before, cursor, event_headers, rendered};
+use message::medium;
 pub use message::{Text, message};
 pub use thread::CONTACTS;
 pub use types::{Data, EventType, InCall, KINDS, TYPES};

@@ -10,6 +10,7 @@ use crate::model::{
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::lane::Waiting;
+use crate::rules::media::{MediaType, Unkept};
 use crate::rules::opt_out::Block;
 use std::time::Duration;
 
@@ -258,6 +259,63 @@ pub struct Medium {
     pub id: MediaId,
     /// The content type reported by the carrier.
     pub content_type: Option<String>,
+    /// Whether it was fetched.
+    pub state: MediumState,
+}
+
+/// Whether a medium was fetched (A51).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum MediumState {
+    /// It is still to be fetched.
+    #[default]
+    Pending,
+    /// Its bytes are in the media store.
+    Ready(StoredMedium),
+    /// It is not kept.
+    Failed {
+        /// Why.
+        reason: Unkept,
+        /// Its type by its first bytes, if that is why.
+        found: Option<String>,
+    },
+}
+
+impl MediumState {
+    /// Its size in the store.
+    pub fn bytes(&self) -> u64 {
+        if let Self::Ready(stored) = self { stored.bytes } else { 0 }
+    }
+}
+
+/// A medium in the store, where it lies by its day and its digest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredMedium {
+    /// Its type by its first bytes.
+    pub media_type: MediaType,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The SHA-256 digest of its bytes.
+    pub sha256: [u8; 32],
+    /// The day it was stored on. It is kept for so many days from then on.
+    pub day: Day,
+}
+
+/// A message with media to fetch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PendingMedia {
+    /// The account whose carrier has them.
+    pub account: String,
+    /// The caller.
+    pub theirs: Private<Address>,
+}
+
+/// A medium in the store, as its row has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptMedium {
+    /// Its message.
+    pub message: MessageId,
+    /// The caller.
+    pub theirs: Private<Address>,
 }
 
 /// One attempt to send a message to the carrier.

@@ -53,6 +53,7 @@ impl Command {
             | Self::StartSend { .. }
             | Self::Settle { .. }
             | Self::Expire(_)
+            | Self::SettleMedium { .. }
             | Self::AdvanceFeed { .. }
             | Self::TryAccounts
             | Self::Suspend(_)

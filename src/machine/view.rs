@@ -16,8 +16,8 @@ use super::keys::{
 };
 use super::record::Stored;
 use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
-use super::state::{Answered, CallRow, Gateway, Live, Message, QuarantineEntry, Sweep, Timer};
-use crate::model::{CallId, Claim, Day, Directory, E164, MessageId, Month, Position, Timestamp};
+use super::state::{Answered, CallRow, Gateway, Live, Message, PendingMedia, QuarantineEntry, Sweep, Timer};
+use crate::model::{CallId, Claim, Day, Directory, E164, MediaId, MessageId, Month, Position, Timestamp};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -133,6 +133,29 @@ pub trait Queries: View {
     /// Returns the first day whose messages are kept; `None` before any were dropped.
     fn messages_since(&self) -> Option<Day> {
         self.typed(&state_key(kind::MESSAGES_SINCE, &[]))
+    }
+
+    /// Returns the first day whose media are kept; `None` before any were dropped.
+    fn media_since(&self) -> Option<Day> {
+        self.typed(&state_key(kind::MEDIA_SINCE, &[]))
+    }
+
+    /// Returns the messages with media to fetch, oldest first.
+    fn pending_media(&self) -> impl Iterator<Item = (MessageId, PendingMedia)> {
+        let pending = self.scan(state_key(kind::PENDING_MEDIA, &[]), Vec::new());
+        pending.filter_map(|(key, row)| Some((keys::dated_id(&key)?, decode_row(&row)?)))
+    }
+
+    /// Whether a message lists the medium of this day with this digest as kept.
+    fn is_medium_listed(&self, day: Day, sha256: [u8; 32]) -> bool {
+        !self.rows(Table::Media(day), &sha256, &[], 1).is_empty()
+    }
+
+    /// Returns the message that a medium is part of.
+    fn message_of(&self, medium: MediaId) -> Option<Message> {
+        let of_frame = Key { table: Table::Messages(medium.day()), bytes: medium.key()[..8].to_vec() };
+        let messages = self.scan(of_frame, Vec::new()).filter_map(|(_, row)| decode_row::<Message>(&row));
+        messages.into_iter().find(|message| message.media.iter().any(|one| one.id == medium))
     }
 
     /// Returns the first day whose answers to idempotency keys are kept; `None` before any were dropped.

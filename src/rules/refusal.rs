@@ -145,6 +145,18 @@ codes! {
     ParentCycle = 422 "parent_cycle";
     /// A quarantined webhook still cannot be read (A58).
     StillUnreadable = 422 "still_unreadable";
+    /// The medium is still to be fetched (A51).
+    MediaPending = 409 "media_pending";
+    /// The medium is not kept.
+    MediaFailed = 404 "media_failed";
+    /// The medium was deleted.
+    MediaGone = 410 "media_gone";
+    /// There is no such medium.
+    MediaNotFound = 404 "media_not_found";
+    /// The medium does not have these bytes.
+    RangeInvalid = 416 "range_invalid";
+    /// The link to a medium is over, or was not made here.
+    LinkInvalid = 403 "link_invalid";
 }
 
 /// A refusal with what the client needs to proceed.

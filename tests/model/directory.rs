@@ -40,6 +40,7 @@ pub(crate) fn directory(on: &BTreeSet<Switch>) -> Directory {
         max_wait_ms: 120_000,
         // Longer than any story, so that retention deletes nothing.
         retention_days: 3_650,
+        media_retention_days: 3_650,
         in_call_sms: is(Switch::InCallSms),
         non_us: NonUs {
             in_call: is(Switch::NonUsInCall),

@@ -250,7 +250,8 @@ fn answer(reply: &Reply) -> Answer {
         | Reply::DocumentApplied { .. }
         | Reply::Suspended
         | Reply::QuarantineReplayed(_)
-        | Reply::Erasure(_) => {
+        | Reply::Erasure(_)
+        | Reply::MediumSettled(_) => {
             unreachable!("no story asks for it")
         }
     }

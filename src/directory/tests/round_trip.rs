@@ -182,6 +182,7 @@ fn rich() -> Document {
         landline_memory_days: 5,
         max_wait_ms: 6,
         retention_days: 7,
+        media_retention_days: 8,
     };
     let limits = |rate, burst| Limits {
         millisegments_per_second: rate,

@@ -5,7 +5,7 @@ use super::lane::{self, NewText};
 use super::{contact, opt_out, receipt, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::{Event, LateMessage};
-use crate::machine::state::{Call, Medium, Message};
+use crate::machine::state::{Call, Medium, MediumState, Message};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, View};
 use crate::model::{
     CallId, ClaimKind, Direction, E164, Inbound, InboundItem, IntakeOutcome, Kind, MessageState, NoReplyReason,
@@ -118,7 +118,8 @@ fn attach<V: View>(
         .media
         .into_iter()
         .map(|medium| {
-            let shown = Medium { id: draft.next_medium(), content_type: medium.content_type };
+            let state = MediumState::Pending;
+            let shown = Medium { id: draft.next_medium(), content_type: medium.content_type, state };
             (shown, medium.url.into())
         })
         .unzip();

@@ -12,6 +12,7 @@ mod inbound;
 mod invariants;
 mod keys;
 mod limits;
+mod media;
 mod non_us;
 mod opt_outs;
 mod quarantine;
@@ -274,6 +275,7 @@ fn answer(reply: &Reply) -> String {
                 "updated".to_owned()
             }
         }
+        Reply::MediumSettled(recorded) => format!("medium settled: {recorded}"),
         Reply::EndedBeforeStart { .. } => "ended before start".to_owned(),
         Reply::Message { message, .. } => message.state.word().to_owned(),
         Reply::DocumentApplied { .. } => "applied".to_owned(),

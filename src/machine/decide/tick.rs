@@ -67,7 +67,7 @@ pub(super) fn carry<V: View>(draft: &mut Draft<'_, V>, from: Timestamp, to: Time
     Reply::Done
 }
 
-/// Drops the months whose contacts (A23), landlines (A18) and usage counters are too old, the days whose messages are past their
+/// Drops the months whose contacts (A23), landlines (A18) and usage counters are too old, the days whose messages or media are past their
 /// retention, and those whose idempotency keys have expired. A day of messages is kept while one of them is queued or
 /// in flight, however long the gateway was down.
 fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
@@ -85,6 +85,9 @@ fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
     let oldest_open = draft.view.oldest_open().map_or(kept_from, |id| id.day());
     let messages = days_of(draft.view.messages_since(), kept_from.min(oldest_open));
     tables.extend(messages.map(Table::Messages));
+    // A medium is found by its message, so it goes with that at the latest.
+    let media_from = days_before(draft.now(), settings.media_retention_days).day().max(messages_from(draft));
+    tables.extend(days_of(draft.view.media_since(), media_from).map(Table::Media));
     // Answers are repeated for 24 hours.
     let answers = days_of(draft.view.answers_since(), days_before(draft.now(), 1).day());
     tables.extend(answers.map(Table::Idempotency));

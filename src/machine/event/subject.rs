@@ -39,6 +39,7 @@ impl Event {
             | Self::SendPostponed { message, .. }
             | Self::SendUnknown { message, .. }
             | Self::MessageChanged { message, .. }
+            | Self::MediumSettled { message, .. }
             | Self::MessageStored { message } => Some(message),
             _ => None,
         }

@@ -12,8 +12,8 @@ use crate::machine::state::{
     Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf,
 };
 use crate::model::{
-    Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MessageId, Number,
-    Position, RawRequest, Resource, Session, Timestamp, VerificationState,
+    Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MediaId, MessageId,
+    Number, Position, RawRequest, Resource, Session, Timestamp, VerificationState,
 };
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
@@ -85,7 +85,8 @@ stored! {
         55 => ErasureAnswered { id: ErasureId, at: Timestamp },
         56 => Suspended { owner: CapOwner, suspension: Suspension },
         57 => SuspensionEnded { owner: CapOwner },
-        58 => QuarantineResolved { position: Position, account: String, outcomes: Option<Vec<String>> };
+        58 => QuarantineResolved { position: Position, account: String, outcomes: Option<Vec<String>> },
+        59 => MediumSettled { message: Box<Message>, medium: MediaId };
         43 was { account: String, breaker: BreakerState, cause: Cause }
             => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
         44 was { account: String, breaker: BreakerState, cause: Cause }

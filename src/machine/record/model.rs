@@ -370,5 +370,11 @@ stored! {
         55 => NumberNotFound,
         56 => ParentCycle,
         57 => StillUnreadable,
+        58 => MediaPending,
+        59 => MediaFailed,
+        60 => MediaGone,
+        61 => MediaNotFound,
+        62 => RangeInvalid,
+        63 => LinkInvalid,
     }
 }

@@ -7,8 +7,9 @@ use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
-    Answered, Attempt, Audited, Call, CallRow, CapOwner, CheckedNumber, Contact, Ended, Gateway, Lane, Live, Medium,
-    Message, Open, OptOut, Pause, QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf,
+    Answered, Attempt, Audited, Call, CallRow, CapOwner, CheckedNumber, Contact, Ended, Gateway, KeptMedium, Lane,
+    Live, Medium, MediumState, Message, Open, OptOut, Pause, PendingMedia, QuarantineEntry, StoredMedium, Suspension,
+    Sweep, Timer, Usage, UsageOf,
 };
 use crate::model::{
     Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
@@ -16,6 +17,7 @@ use crate::model::{
     QueueId, Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
+use crate::rules::media::{MediaType, Unkept};
 use crate::rules::opt_out::Block;
 
 impl Stored for ErasureKey {
@@ -46,6 +48,7 @@ stored! {
         3 => Contacts(month: Month),
         4 => Audit(month: Month),
         5 => Usage(month: Month),
+        6 => Media(day: Day),
     }
     enum Action {
         0 => Create,
@@ -157,6 +160,43 @@ stored! {
     struct Medium {
         id: MediaId,
         content_type: Option<String>,
+        #[since(5)] state: MediumState,
+    }
+    enum MediumState {
+        0 => Pending,
+        1 => Ready(stored: StoredMedium),
+        2 => Failed { reason: Unkept, found: Option<String> },
+    }
+    struct StoredMedium {
+        media_type: MediaType,
+        bytes: u64,
+        sha256: [u8; 32],
+        day: Day,
+    }
+    enum Unkept {
+        0 => UnsupportedMedia,
+        1 => TooLarge,
+        2 => TooMany,
+        3 => TooLate,
+        4 => NotFound,
+        5 => ForbiddenAddress,
+        6 => CarrierError,
+    }
+    enum MediaType {
+        0 => Jpeg,
+        1 => Png,
+        2 => Gif,
+        3 => Mp4,
+        4 => ThreeGpp,
+        5 => Quicktime,
+    }
+    struct PendingMedia {
+        account: String,
+        theirs: Private<Address>,
+    }
+    struct KeptMedium {
+        message: MessageId,
+        theirs: Private<Address>,
     }
     struct Attempt {
         at: Timestamp,

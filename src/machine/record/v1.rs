@@ -128,6 +128,7 @@ impl From<Settings> for crate::model::Settings {
             landline_memory_days: settings.landline_memory_days,
             max_wait_ms: settings.max_wait_ms,
             retention_days: settings.retention_days,
+            media_retention_days: default.media_retention_days,
         }
     }
 }

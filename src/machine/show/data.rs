@@ -3,8 +3,8 @@
 use super::{DIRECTORY_CHANGED, Text, audit, call, cursor};
 use crate::machine::Private;
 use crate::machine::event::{CommittedFrame, Event, LateMessage};
-use crate::machine::state::CapOwner;
-use crate::model::{CallId, E164, Json, MessageState, OptOutBy, QuarantineId, Timestamp, Verification};
+use crate::machine::state::{CapOwner, Medium, MediumState, Message};
+use crate::model::{CallId, E164, Json, MediaId, MessageState, OptOutBy, QuarantineId, Timestamp, Verification};
 use crate::rules::breaker::{Cause, Reason};
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ pub(super) fn kind(event: &Event) -> Option<&'static str> {
         Event::MessageQueued { .. } => "message.queued",
         Event::MessageChanged { message, .. } => changed(message.state)?,
         Event::MessageLate(_) => "message.late",
+        Event::MediumSettled { message, medium } => settled(medium_of(message, *medium)?)?,
         Event::Quarantined { .. } => "quarantine.added",
         Event::OptedOut { .. } => "contact.opted_out",
         Event::OptedIn { .. } => "contact.opted_in",
@@ -44,6 +45,10 @@ pub(super) fn of(event: &Event, frame: &CommittedFrame) -> Value {
         }
         Event::MessageChanged { message, .. } => super::message(message, Text::LeftOut),
         Event::MessageLate(late) => late_data(late, at),
+        Event::MediumSettled { message, medium } => json!({
+            "message_id": message.id.to_string(),
+            "medium": medium_of(message, *medium).map(super::medium),
+        }),
         Event::Quarantined { account, problem, .. } => {
             let id = QuarantineId::new(at.day(), frame.position, 0);
             json!({ "id": id.to_string(), "account": account, "problem": problem })
@@ -100,6 +105,18 @@ fn changed(state: MessageState) -> Option<&'static str> {
         MessageState::Unconfirmed => "message.unconfirmed",
         MessageState::Received | MessageState::Queued | MessageState::Sending => return None,
     })
+}
+
+fn medium_of(message: &Message, id: MediaId) -> Option<&Medium> {
+    message.media.iter().find(|medium| medium.id == id)
+}
+
+fn settled(medium: &Medium) -> Option<&'static str> {
+    match medium.state {
+        MediumState::Pending => None,
+        MediumState::Ready(_) => Some("media.ready"),
+        MediumState::Failed { .. } => Some("media.failed"),
+    }
 }
 
 /// An account that its circuit breaker paused or resumed, with the cause; records before version 4 have none.

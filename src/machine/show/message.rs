@@ -1,10 +1,10 @@
 //! JSON of messages.
 
-use crate::machine::state::{Medium, Message};
+use crate::machine::state::{Medium, MediumState, Message, StoredMedium};
 use crate::model::{CallId, Direction, Encoding, Failure, Kind, MessageState, SmartAction, Timestamp, Warning};
 use crate::rules::keyword::Keyword;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A message's text in its JSON object.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ struct MessageShown<'a> {
     warnings: Vec<Warning>,
     /// Unknown while its number or account is suspended.
     estimated_wait_ms: Option<u64>,
-    media: Vec<MediumShown<'a>>,
+    media: Vec<Value>,
     agent: Option<&'a str>,
     smart_action: Option<SmartAction>,
     client_ref: Option<&'a str>,
@@ -71,13 +71,6 @@ struct InboundShown {
     before_hangup: bool,
     reply_blocked: bool,
     opt_out_keyword: Option<Keyword>,
-}
-
-#[derive(Serialize)]
-struct MediumShown<'a> {
-    id: String,
-    state: &'static str,
-    content_type: Option<&'a str>,
 }
 
 fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -128,7 +121,28 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
     }
 }
 
-fn medium(medium: &Medium) -> MediumShown<'_> {
-    // Media are fetched by another layer; until then a medium is known but not available.
-    MediumShown { id: medium.id.to_string(), state: "pending", content_type: medium.content_type.as_deref() }
+/// Returns the JSON object of a medium.
+pub(super) fn medium(Medium { id, content_type, state }: &Medium) -> Value {
+    match state {
+        MediumState::Pending => json!({ "id": id.to_string(), "state": "pending", "content_type": content_type }),
+        MediumState::Ready(StoredMedium { media_type, bytes, sha256, .. }) => json!({
+            "id": id.to_string(),
+            "state": "ready",
+            "content_type": media_type.content_type(),
+            "bytes": bytes,
+            "sha256": hex(sha256),
+            "url": format!("/v1/media/{id}"),
+        }),
+        MediumState::Failed { reason, found } => json!({
+            "id": id.to_string(),
+            "state": "failed",
+            "content_type": content_type,
+            "reason": reason.word(),
+            "detail": reason.detail(found.as_deref()),
+        }),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -33,7 +33,9 @@ pub(super) fn name(event: &NumberedEvent, id: EventId) -> Cow<'_, str> {
         | Event::Suspended { owner: CapOwner::Account(account), .. }
         | Event::SuspensionEnded { owner: CapOwner::Account(account) } => Some(format!("~account-{account}")),
         Event::VerificationChanged { number, .. } => Some(format!("~number-{number}")),
-        Event::MessageQueued { message, .. } | Event::MessageChanged { message, .. } => Some(message.id.to_string()),
+        Event::MessageQueued { message, .. }
+        | Event::MessageChanged { message, .. }
+        | Event::MediumSettled { message, .. } => Some(message.id.to_string()),
         Event::FeedGap { endpoint, .. } => Some(format!("~endpoint-{endpoint}")),
         Event::JournalLost { .. } => Some("~journal".to_owned()),
         Event::Audited { changed, .. } => Some(audit::thread(changed.as_ref())),

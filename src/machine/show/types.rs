@@ -1,7 +1,8 @@
 //! The types of platform events: the closed list, and what an event of each type is about and carries.
 
 use self::Data::{
-    Account, Call, Contact, DirectoryChange, FeedGap, JournalLoss, LateMessage, Message, Quarantined, Verification,
+    Account, Call, Contact, DirectoryChange, FeedGap, JournalLoss, LateMessage, Medium, Message, Quarantined,
+    Verification,
 };
 use self::InCall::{Always, Never, Sometimes};
 use super::DIRECTORY_CHANGED;
@@ -28,6 +29,8 @@ pub enum Data {
     Message,
     /// A text that belongs to no call.
     LateMessage,
+    /// A medium of a message.
+    Medium,
     /// A person's opt-out or opt-in.
     Contact,
     /// The state of one of our numbers.
@@ -70,6 +73,8 @@ pub const TYPES: &[EventType] = &[
     of("message.cancelled", Message, Sometimes, "The text was cancelled before it was sent."),
     of("message.expired", Message, Sometimes, "The text became too old before it was sent."),
     of("message.unconfirmed", Message, Sometimes, "It is unknown whether the carrier took the text."),
+    of("media.ready", Medium, Sometimes, "A photo or video of the caller can be fetched."),
+    of("media.failed", Medium, Sometimes, "A photo, video or other file of the caller is not kept; `detail` says why."),
     of("contact.opted_out", Contact, Never, "A person must not be texted any more."),
     of("contact.opted_in", Contact, Never, "A person may be texted again."),
     of("number.verification_changed", Verification, Never, "The verification of one of our numbers changed."),

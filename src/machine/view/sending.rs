@@ -2,7 +2,7 @@
 
 use super::{Queries, View};
 use crate::machine::keys::{
-    checked_key, day_key, decode_row, kind, name_in, number_in, open_id, state_key, suspended, suspension_key,
+    checked_key, dated_id, day_key, decode_row, kind, name_in, number_in, state_key, suspended, suspension_key,
 };
 use crate::machine::rows::Table;
 use crate::machine::state::{CapOwner, CheckedNumber, Lane, Open, Pause, Suspension};
@@ -15,12 +15,12 @@ pub trait SendingQueries: Queries {
     /// Returns the outbound messages that are not settled, oldest first.
     fn open(&self) -> impl Iterator<Item = (MessageId, Open)> {
         let open = self.scan(state_key(kind::OPEN, &[]), Vec::new());
-        open.filter_map(|(key, row)| Some((open_id(&key)?, decode_row(&row)?)))
+        open.filter_map(|(key, row)| Some((dated_id(&key)?, decode_row(&row)?)))
     }
 
     /// Returns the oldest outbound message that is not settled.
     fn oldest_open(&self) -> Option<MessageId> {
-        self.rows(Table::State, &[kind::OPEN], &[], 1).first().and_then(|(key, _)| open_id(key))
+        self.rows(Table::State, &[kind::OPEN], &[], 1).first().and_then(|(key, _)| dated_id(key))
     }
 
     /// Returns a lane. A lane that was never used counts as empty since the gateway's start (A30).

@@ -49,6 +49,8 @@ pub struct Settings {
     pub max_wait_ms: u64,
     /// How long messages are kept, in days.
     pub retention_days: u32,
+    /// How long photos and videos are kept, in days; no longer than their messages.
+    pub media_retention_days: u32,
 }
 
 /// The switches for numbers outside the US.
@@ -176,6 +178,7 @@ impl Default for Settings {
             landline_memory_days: 30,
             max_wait_ms: 10_000,
             retention_days: 30,
+            media_retention_days: 7,
         }
     }
 }

@@ -25,6 +25,7 @@ pub fn fields(of: &Resource) -> &'static [&'static str] {
             "landline_memory_days",
             "max_wait_ms",
             "retention_days",
+            "media_retention_days",
         ],
         Resource::Number(_) => &["label", "account", "purpose", "global_outbound", "limits"],
         Resource::Queue(_) => {

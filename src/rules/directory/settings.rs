@@ -45,6 +45,7 @@ fn bounds(settings: &Settings, violations: &mut Violations) {
     let bounded = [
         ("call_lease_minutes", u64::from(settings.call_lease_minutes), 1, 7 * 24 * 60),
         ("retention_days", u64::from(settings.retention_days), 2, 3650),
+        ("media_retention_days", u64::from(settings.media_retention_days), 1, 3650),
         ("contact_memory_days", u64::from(settings.contact_memory_days), 1, 365),
         ("landline_memory_days", u64::from(settings.landline_memory_days), 1, 365),
         ("max_wait_ms", settings.max_wait_ms, 0, 120_000),

@@ -10,9 +10,10 @@ use super::*;
 use crate::machine::command::Content;
 use crate::machine::keys::{decode_row, encode_row};
 use crate::machine::record::{self, Unreadable};
-use crate::machine::state::CapOwner;
+use crate::machine::state::{CapOwner, MediumState, StoredMedium};
 use crate::model::{Account, E164, FailureCode, InboundItem, Limits, RawRequest};
 use crate::rules::breaker::BreakerState;
+use crate::rules::media::{MediaType, Unkept};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -96,6 +97,14 @@ pub(super) fn everything() -> TestMachine {
     for (secs, step) in story {
         world.run(secs, step);
     }
+    for (secs, state) in [(27, ready()), (28, MediumState::Failed { reason: Unkept::TooLate, found: None })] {
+        if secs == 28 {
+            world.run(28, photo("+12065550144", SUPPORT, URL));
+        }
+        let (message, _) = world.pending_media().next().unwrap();
+        let medium = Queries::message(&world, message).unwrap().media[0].id;
+        world.run(secs, Step::Do(Command::SettleMedium { message, medium, state }));
+    }
     // Unanswered attempts open the account's circuit breaker; a successful probe closes it.
     for nth in 1..=6 {
         world.run(27 + nth, say("d", WORDS[2]));
@@ -123,6 +132,11 @@ pub(super) fn everything() -> TestMachine {
     let done = Event::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
     world.commit(vec![NumberedEvent { call_sequence: None, event: done }]);
     world
+}
+
+fn ready() -> MediumState {
+    let (media_type, day) = (MediaType::Jpeg, START.day());
+    MediumState::Ready(StoredMedium { media_type, bytes: 4_242, sha256: [7; 32], day })
 }
 
 /// The events of a journal, by name.
@@ -161,6 +175,8 @@ fn people() -> Vec<Vec<u8>> {
 /// The fields of events' data, by type; calls and messages have a schema instead. The optional ones come after `?`.
 const DATA: &[(&str, &str)] = &[
     ("message.late", "at auto_replied from last_call_id to ? text"),
+    ("media.ready", "medium message_id"),
+    ("media.failed", "medium message_id"),
     ("contact.opted_out", "by contact keyword our_number ? call_id"),
     ("contact.opted_in", "by contact keyword our_number ? call_id"),
     ("number.verification_changed", "number reason state"),
