@@ -14,7 +14,9 @@ mod public_url;
 pub mod twilio;
 mod webhook;
 
-pub use answer::{LookUp, NoToken, NumberFacts, Pointing, RETRY_AFTER_MAX, Token, TokenRefused, requested_wait};
+pub use answer::{
+    LookUp, NoToken, NumberFacts, Pointing, RETRY_AFTER_MAX, Token, TokenRefused, requested_wait, wait_in,
+};
 pub use public_url::PublicUrl;
 pub use webhook::{NotVerified, Unreadable, Webhook};
 
@@ -24,6 +26,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use std::fmt;
 use std::time::Duration;
+use url::Url;
 
 /// Maximum size in bytes of a webhook from a carrier that sends one item at a time.
 pub const WEBHOOK_MAX_BYTES: usize = 64 * 1024;
@@ -93,8 +96,7 @@ pub trait Outbox: Send + Sync {
     fn outcome(&self, answer: &Response<Bytes>, now: Timestamp) -> Result<Settled, TokenRefused>;
 }
 
-/// What an account's carrier knows of our numbers and keeps of inbound messages. The worker that fetches media is still
-/// to be built.
+/// What an account's carrier knows of our numbers and keeps of inbound messages.
 pub trait Numbers: Send + Sync {
     /// The URL that inbound messages of the account's numbers must go to; `None` if the carrier delivers them otherwise.
     fn messages_url(&self) -> Option<&str> {
@@ -107,11 +109,27 @@ pub trait Numbers: Send + Sync {
         LookUp::Failed { reason: "this carrier says nothing about numbers".to_owned(), retryable: false }
     }
 
+    /// Where media of inbound messages are, redirects included.
+    fn media_from(&self) -> MediaFrom {
+        MediaFrom::Nowhere
+    }
+
     /// The request that fetches a medium of an inbound message, with credentials. `None` if this carrier does not store
     /// media at that URL: it must not be requested at all. Credentials are dropped on any redirect.
     fn media(&self, _url: &str, _token: Option<&Secret>, _now: Timestamp) -> Option<Request<Bytes>> {
         None
     }
+}
+
+/// Where media of an account's inbound messages are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MediaFrom {
+    /// The carrier keeps none.
+    Nowhere,
+    /// At https hosts with these names; one that begins with a dot stands for all names below it.
+    Hosts(&'static [&'static str]),
+    /// At this origin only, which the account's `api_url` names.
+    Origin(Url),
 }
 
 /// A text to send through a carrier.

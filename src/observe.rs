@@ -15,6 +15,7 @@ mod limited;
 mod lines;
 mod list;
 mod logging;
+mod media;
 mod messages;
 pub mod names;
 mod numbers;
@@ -51,6 +52,10 @@ pub use limited::{Cause, report_left_out};
 pub use lines::last_words;
 pub use list::list;
 pub use logging::{LogFormat, LoggingFailed, logging, panics};
+pub use media::{
+    MediumOutcome, media_not_swept, media_pending, media_store, media_store_bytes, media_swept, medium_retried,
+    medium_settled,
+};
 pub use messages::{
     Resolved, WebhookOutcome, bad_signature, inbound_message, opted_in, opted_out, quarantine_resolved, quarantined,
     receipt, stranger_answered, unknown_webhook, webhook,

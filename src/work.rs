@@ -10,6 +10,7 @@ pub mod feed;
 mod handover;
 mod http_carrier;
 mod intake;
+pub mod media;
 mod moment;
 mod replays;
 mod retain;
@@ -24,6 +25,7 @@ pub use deliver::{Endpoint, EndpointState, EndpointStatus, Keys, LastAnswer, del
 pub use handover::{HandingOver, Handover};
 pub use http_carrier::{HttpLink, LookUps, NoAnswer};
 pub use intake::{Intake, NotTaken};
+pub use media::{MediaParts, MediaStore, MediaWaiting, fetch_media};
 pub use moment::Moment;
 pub use replays::{Receivers, ReplayRefused, Replays};
 pub use retain::{Keep, SnapshotCoverage, retain};

@@ -2,7 +2,7 @@
 
 use crate::model::{Secret, Timestamp};
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use std::fmt;
 use std::time::Duration;
 
@@ -111,7 +111,12 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
 
 /// The `Retry-After` of a response: seconds or an HTTP date. An invalid value is ignored.
 pub fn requested_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    wait_in(headers.get(header::RETRY_AFTER)?, now)
+}
+
+/// The wait that a `Retry-After` requests.
+pub fn wait_in(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than fit in a u64 count as "very long".
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))

@@ -24,7 +24,9 @@ pub use signature::sign;
 
 use self::signature::PublicBase;
 use super::public_url::below;
-use super::{Inbox, LookUp, NotVerified, Numbers, Outbound, Outbox, PublicUrl, TokenRefused, Unreadable, Webhook};
+use super::{
+    Inbox, LookUp, MediaFrom, NotVerified, Numbers, Outbound, Outbox, PublicUrl, TokenRefused, Unreadable, Webhook,
+};
 use crate::model::{E164, InboundItem, Secret, Settled, Timestamp};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -175,9 +177,16 @@ impl Numbers for Twilio {
         }
     }
 
+    fn media_from(&self) -> MediaFrom {
+        /// Its API in all regions, and where that redirects to.
+        const HOSTS: &[&str] = &[".twilio.com", ".twiliocdn.com", "s3-external-1.amazonaws.com"];
+        let is_twilio = self.settings.api_url.host_str().is_some_and(|host| host.ends_with(".twilio.com"));
+        if is_twilio { MediaFrom::Hosts(HOSTS) } else { MediaFrom::Origin(self.settings.api_url.clone()) }
+    }
+
     /// Twilio redirects to its storage, which needs no credentials and must not see them.
-    fn media(&self, url: &str, _token: Option<&Secret>, _now: Timestamp) -> Option<Request<Bytes>> {
-        let url = Url::parse(url).ok()?;
+    fn media(&self, text: &str, _token: Option<&Secret>, _now: Timestamp) -> Option<Request<Bytes>> {
+        let url = Url::parse(text).ok()?;
         let region_of_twilio = url.scheme() == "https"
             && url.port().is_none()
             && url.host_str().is_some_and(|host| host.starts_with("api.") && host.ends_with(".twilio.com"));
@@ -186,7 +195,8 @@ impl Numbers for Twilio {
         if !allowed || !url.username().is_empty() || url.password().is_some() {
             return None;
         }
-        self.authorized_get(url.as_str())
+        // As it was sent, because the fetch refuses a host that is written in an unusual form.
+        self.authorized_get(text)
     }
 }
 

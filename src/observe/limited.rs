@@ -47,6 +47,12 @@ labels! {
         NumberFailed = "number_failed",
         /// A carrier that gave no answer about one of our numbers.
         NumberNotChecked = "number_not_checked",
+        /// A medium that is not kept.
+        MediumFailed = "medium_failed",
+        /// A medium that is tried again.
+        MediumRetried = "medium_retried",
+        /// The media store failed.
+        MediaStoreFailed = "media_store_failed",
         /// A delivery that an endpoint did not accept.
         DeliveryFailed = "delivery_failed",
     }

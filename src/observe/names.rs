@@ -263,6 +263,24 @@ names! {
         gauge NUMBERS_FAILED = "offhook_numbers_failed" [account],
             "Our numbers that failed their verification, by account, sampled every 30 s. A rise: the carrier has removed a number, or its webhook points elsewhere; it opens no new session, GET /v1/numbers and `offhook doctor` say why.";
     }
+    "Media: photos and videos of callers" {
+        counter MEDIA_TOTAL = "offhook_media_total" [account, outcome],
+            "Media of received messages, by account and what became of them. Anything but ready rising: the log says why; forbidden_address: the carrier uses hosts that are not on its list; too_late and carrier_error: the carrier does not give them out.";
+        counter MEDIA_BYTES_TOTAL = "offhook_media_bytes_total" [account],
+            "Bytes of media that were stored, by account. Rising fast: the store fills, see offhook_media_store_bytes.";
+        histogram MEDIUM_SECONDS = "offhook_medium_seconds" [outcome] in OUTSIDE,
+            "Duration of the last try to fetch a medium, by outcome. Rising: the carrier's storage or the network is slow.";
+        counter MEDIA_RETRIES_TOTAL = "offhook_media_retries_total" [account],
+            "Tries to fetch a medium that failed and are repeated. Rising: the carrier does not give media out, see the log.";
+        gauge MEDIA_PENDING = "offhook_media_pending" [],
+            "Media that are still to be fetched. Rising: the carrier or the store does not work, see the log and /readyz.";
+        gauge MEDIA_OLDEST_SECONDS = "offhook_media_oldest_seconds" [],
+            "Age of the oldest message with media that are still to be fetched. Rising above 150: agents wait for photos, see offhook_media_store_failing and the log.";
+        gauge MEDIA_STORE_FAILING = "offhook_media_store_failing" [],
+            "1 while media cannot be stored, else 0; texts go on. A rise: /readyz says why and what to do.";
+        gauge MEDIA_STORE_BYTES = "offhook_media_store_bytes" [],
+            "Bytes in the media store, if it is a folder, sampled every ten minutes. Rising beyond what media_retention_days explains: look for files that are not the gateway's.";
+    }
     "Feed: events to the platform" {
         counter DELIVERIES_TOTAL = "offhook_deliveries_total" [endpoint, outcome],
             "Deliveries of events, by endpoint and outcome. Anything but delivered rising: look at that endpoint and at the log; gone: it answers 410.";

@@ -2,8 +2,8 @@
 //! first event.
 
 use super::{
-    CallEnd, CheckOutcome, Closing, Delivery, Door, ErasureOutcome, NotReady, RebuildReason, Refused, Reloaded,
-    Resolved, SnapshotOutcome, Undecided, Unused, WebhookOutcome, messages, names, sends,
+    CallEnd, CheckOutcome, Closing, Delivery, Door, ErasureOutcome, MediumOutcome, NotReady, RebuildReason, Refused,
+    Reloaded, Resolved, SnapshotOutcome, Undecided, Unused, WebhookOutcome, messages, names, sends,
 };
 use crate::model::{AttemptOutcome, ClosedReason, NoReplyReason, OptOutBy};
 use metrics::{Counter, counter, gauge};
@@ -67,6 +67,9 @@ pub(super) fn gateway() {
     for outcome in Reloaded::ALL {
         zero(&counter!(names::RELOADS_TOTAL, "outcome" => outcome.label()));
     }
+    gauge!(names::MEDIA_PENDING).set(0.0);
+    gauge!(names::MEDIA_OLDEST_SECONDS).set(0.0);
+    gauge!(names::MEDIA_STORE_FAILING).set(0.0);
     for reason in NotReady::ALL {
         gauge!(names::NOT_READY, "reason" => reason.label()).set(0.0);
     }
@@ -94,6 +97,11 @@ pub fn account(account: &str) {
     for outcome in CheckOutcome::ALL {
         zero(&counter!(names::NUMBER_CHECKS_TOTAL, "account" => account(), "outcome" => outcome.label()));
     }
+    for outcome in MediumOutcome::ALL {
+        zero(&counter!(names::MEDIA_TOTAL, "account" => account(), "outcome" => outcome.label()));
+    }
+    zero(&counter!(names::MEDIA_BYTES_TOTAL, "account" => account()));
+    zero(&counter!(names::MEDIA_RETRIES_TOTAL, "account" => account()));
     for outcome in AttemptOutcome::SETTLED {
         zero(&counter!(names::ATTEMPTS_TOTAL, "account" => account(), "outcome" => outcome.label()));
     }

@@ -2,6 +2,7 @@
 
 use super::handover::Handover;
 use super::http_carrier::{HttpCarrier, HttpLink, LookUps};
+use super::media::MediaSource;
 use crate::carrier::{Dialect, Inbox, PublicUrl};
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
@@ -24,6 +25,8 @@ pub struct Account {
     pub handover: Arc<dyn Handover>,
     /// Look-ups of our numbers; `None` if its carrier answers none.
     pub look_ups: Option<Arc<LookUps>>,
+    /// Its media; `None` if its carrier keeps none.
+    pub media: Option<Arc<MediaSource>>,
 }
 
 impl Account {
@@ -31,7 +34,8 @@ impl Account {
     pub fn http(name: &str, dialect: Arc<dyn Dialect>, link: HttpLink) -> Self {
         let name: Arc<str> = name.into();
         let handover = HttpCarrier::new(Arc::clone(&name), Arc::<dyn Dialect>::clone(&dialect), link.clone());
-        let look_ups = Some(Arc::new(LookUps::new(Arc::clone(&dialect), link)));
+        let look_ups = Some(Arc::new(LookUps::new(Arc::clone(&dialect), link.clone())));
+        let media = MediaSource::new(Arc::clone(&dialect), link).map(Arc::new);
         Self {
             name,
             carrier: "",
@@ -40,6 +44,7 @@ impl Account {
             report_only_until: None,
             handover: Arc::new(handover),
             look_ups,
+            media,
         }
     }
 }

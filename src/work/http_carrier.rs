@@ -6,7 +6,7 @@ pub use look_up::{LookUps, NoAnswer};
 
 use super::handover::{HandingOver, Handover};
 use super::tokens::Tokens;
-use crate::carrier::{NoToken, Outbound, Outbox, TokenRefused};
+use crate::carrier::{Dialect, NoToken, Outbound, Outbox, TokenRefused};
 use crate::engine::wall;
 use crate::model::{Outcome, Secret, Settled};
 use crate::net::{Client, ClientBounds, SendFailed};
@@ -33,6 +33,18 @@ impl HttpLink {
     /// A link with these limits, not connected yet.
     pub fn new(bounds: ClientBounds) -> Self {
         Self { client: Client::new(bounds), tokens: Arc::default() }
+    }
+}
+
+impl HttpLink {
+    /// The access token that the dialect wants, from the carrier or from before.
+    pub(super) async fn token(&self, dialect: &dyn Dialect) -> Result<Option<Secret>, NoToken> {
+        self.tokens.get(dialect, |request| self.client.send(request)).await
+    }
+
+    /// Forgets a token that the carrier refused.
+    pub(super) async fn forget(&self, token: &Secret) {
+        self.tokens.forget(token).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: `Ok` means that every item is on disk, and only then may the carrier be told so.
 
+use super::media::MediaWaiting;
 use crate::carrier::Webhook;
 use crate::engine::{Handle, SubmitError};
 use crate::machine::command::{Command, Reply};
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub struct Intake {
     engine: Handle,
     readiness: Readiness,
+    media: MediaWaiting,
 }
 
 /// Why items were not all taken in. The carrier must deliver them again; those stored meanwhile are then duplicates.
@@ -29,7 +31,12 @@ pub enum NotTaken {
 impl Intake {
     /// For the engine that decides the items.
     pub fn new(engine: Handle, readiness: Readiness) -> Self {
-        Self { engine, readiness }
+        Self { engine, readiness, media: MediaWaiting::default() }
+    }
+
+    /// Says of messages with media that there is something to fetch.
+    pub fn with_media(self, media: MediaWaiting) -> Self {
+        Self { media, ..self }
     }
 
     /// Submits the items of an account in the carrier's order, and counts what became of each. An item that is too
@@ -46,6 +53,8 @@ impl Intake {
         if self.readiness.holds(NotReady::LowDisk) && items.iter().any(urgency::is_new) {
             return Err(NotTaken::LowDisk);
         }
+        let has_media = |item: &InboundItem| matches!(item, InboundItem::Message(message) if !message.media.is_empty());
+        let has_media = items.iter().any(has_media);
         let kinds: Vec<_> = items.iter().map(Item::of).collect();
         let replies = self.submit(account, items, within).await;
 
@@ -60,6 +69,9 @@ impl Intake {
                 // Its rows would be too large, so it was refused whole.
                 _ => too_large = true,
             }
+        }
+        if has_media {
+            self.media.notify();
         }
         if too_large {
             let item = InboundItem::from(hook.unreadable("an item is too large to store"));
