@@ -136,6 +136,7 @@ fn beside(home: &Path, messages: u64, clients: u64, watched: Duration) -> Outcom
         snapshots: Arc::new(snapshots),
         place,
         spare: Box::new(|| None),
+        sweep_media: Box::new(|| Ok(())),
         again_after: AGAIN_AFTER,
     })?;
     let others = Others::begin(&handle, messages, clients);

@@ -22,7 +22,7 @@ mod testing;
 pub use self::clock::{ACCEPTED_AFTER, Clock, Guard, STEP_MAX, Step, WallClock, wall};
 pub use self::compaction::{CompactionFailed, CompactionHandle, CompactionOptions, Compactor, Spare, compact};
 pub use self::core::{BATCH_MAX_COMMANDS, Core, DropBefore, EngineFailed, Recovered};
-pub use self::erasure::{AGAIN_AFTER, ErasureHandle, ErasureParts, ErasureWorker, Erasures};
+pub use self::erasure::{AGAIN_AFTER, ErasureHandle, ErasureParts, ErasureWorker, Erasures, SweepMedia};
 pub use self::queue::{Engine, Handle, Heartbeat, Stopped, SubmitError, TURNS_EVERY};
 pub use self::reads::{ReadAt, Reads};
 pub use self::tail::{Follow, FollowFailed};

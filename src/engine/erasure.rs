@@ -11,7 +11,7 @@ mod worker;
 
 pub(super) use filter::{BeingErased, left};
 pub(super) use replace::Replacement;
-pub use worker::{AGAIN_AFTER, ErasureHandle, ErasureParts, ErasureWorker};
+pub use worker::{AGAIN_AFTER, ErasureHandle, ErasureParts, ErasureWorker, SweepMedia};
 
 use super::core::EngineFailed;
 use super::reads::Reads;

@@ -59,9 +59,14 @@ pub struct ErasureParts {
     pub place: Option<Place>,
     /// Free bytes above the low-water mark.
     pub spare: Spare,
+    /// Deletes media of people who are in no row any more; fails with a reason for the log.
+    pub sweep_media: SweepMedia,
     /// How long after a failure the work is repeated.
     pub again_after: Duration,
 }
+
+/// Deletes media that no row lists.
+pub type SweepMedia = Box<dyn Fn() -> Result<(), String> + Send>;
 
 /// Tells the thread that there is an erasure; cheap to clone.
 #[derive(Clone)]
@@ -220,6 +225,7 @@ impl Worker {
             self.has_room(place.bytes())?;
             self.replace_index(place, erasures, &mut goes_on)?;
         }
+        (parts.sweep_media)().map_err(NotDone::Later)?;
         erasures.erase_numbers(parts.eraser.as_ref())?;
         Ok(())
     }

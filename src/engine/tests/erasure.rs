@@ -110,6 +110,7 @@ fn an_erasure_beside_folds_and_rebuilds_leaves_nothing_of_the_person() {
         snapshots: Arc::clone(&snapshots),
         place,
         spare: Box::new(|| None),
+        sweep_media: Box::new(|| Ok(())),
         again_after: Duration::from_millis(1),
     };
     let worker = ErasureWorker::start(parts).unwrap();
