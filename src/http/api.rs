@@ -1,6 +1,6 @@
 //! The platform's door: `/v1`.
 //!
-//! Invariant: nothing is read or written without a token with the route's scope. To a write, a 2xx means that it is on
+//! Invariant: nothing is read or written without a token with the route's scope, or a link to that one medium. To a write, a 2xx means that it is on
 //! disk, a 503 that it was not accepted, and a 504 that its outcome is unknown. Every error response is a problem with
 //! a code from the closed list.
 
@@ -17,7 +17,9 @@ mod fields;
 mod health;
 mod idempotency;
 mod lanes;
+mod links;
 mod me;
+mod media;
 mod messages;
 mod openapi;
 mod opt_outs;
@@ -46,10 +48,11 @@ use crate::model::{EventId, Timestamp};
 use crate::net::{BodyRefused, MayBeDone, read_body};
 use crate::observe::{self, Door, NotReady, Readiness};
 use crate::rules::refusal::{Code, Refusal};
-use crate::work::{Accounts, EndpointStatus, Replays, Verifier};
+use crate::work::media::links::MediaLinks;
+use crate::work::{Accounts, EndpointStatus, MediaStore, Replays, Verifier};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use axum::response::Response;
 use bytes::Bytes;
 use document::Turn;
@@ -111,6 +114,8 @@ pub struct Api {
     endpoints: BTreeMap<String, EndpointStatus>,
     refusals: Arc<Refusals>,
     erasures: ErasureHandle,
+    media: Option<MediaStore>,
+    links: Option<MediaLinks>,
     clock: fn() -> Timestamp,
 }
 
@@ -121,12 +126,15 @@ struct ApiRequest {
     /// The path of the request line.
     path: String,
     /// The path parameters of the route.
-    params: Vec<(String, String)>,
+    params: Params,
     query: Query,
     body: Bytes,
     /// For a document of the directory: permission to hold it in memory.
     turn: Option<Turn>,
 }
+
+/// Path parameters, by name.
+type Params = Vec<(String, String)>;
 
 type Answered = Result<Response, Refusal>;
 
@@ -160,6 +168,8 @@ impl Api {
             accounts: Accounts::default(),
             endpoints: BTreeMap::new(),
             refusals: Arc::default(),
+            media: None,
+            links: None,
             erasures: ErasureHandle::new().0,
             clock: super::wall_clock,
         }
@@ -202,6 +212,11 @@ impl Api {
         Self { erasures, ..self }
     }
 
+    /// Serves the media of this store, also by these links.
+    pub fn with_media(self, media: MediaStore, links: MediaLinks) -> Self {
+        Self { media: Some(media), links: Some(links), ..self }
+    }
+
     /// Replaces the clock.
     #[cfg(test)]
     pub(super) fn at(self, clock: fn() -> Timestamp) -> Self {
@@ -222,13 +237,14 @@ impl Api {
     /// Checks credential, scope, query and body, then calls the route's handler.
     async fn authorize_and_route(self: Arc<Self>, route: &'static Route, request: Request) -> Answered {
         let (mut head, body) = request.into_parts();
-        let client = self.client(&head)?;
+        let params = params(&mut head).await;
+        let client = match self.linked(route, &head, params.as_deref().unwrap_or_default())? {
+            Some(client) => client,
+            None => self.client(&head)?,
+        };
         client.require(route.scope)?;
         let query = Query::read(head.uri.query().unwrap_or_default(), route.query)?;
-        let params = RawPathParams::from_request_parts(&mut head, &())
-            .await
-            .map_err(|_| Refusal::new(Code::NotFound, "path is not valid UTF-8"))?;
-        let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let params = params?;
         let turn = if route.is_document() { Some(self.document_turn().await?) } else { None };
         let body = match route.verb.has_body() {
             true => self::body(&head.headers, body, route.body_max_bytes()).await?,
@@ -339,6 +355,13 @@ impl ApiRequest {
         let found = self.params.iter().find(|(found, _)| found == name);
         found.map_or("", |(_, value)| value)
     }
+}
+
+/// Reads the path parameters.
+async fn params(head: &mut request::Parts) -> Result<Params, Refusal> {
+    let params = RawPathParams::from_request_parts(head, &()).await;
+    let params = params.map_err(|_| Refusal::new(Code::NotFound, "path is not valid UTF-8"))?;
+    Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Reads the body: unencoded JSON, at most `max_bytes`.

@@ -19,7 +19,7 @@ use crate::model::Timestamp;
 use crate::net::{BodyRefused, ClientAddress, read_body};
 use crate::observe::{self, Door, NotReady, Readiness, WebhookOutcome};
 use crate::rules::refusal::{Code, Refusal};
-use crate::work::{Account, Accounts, Intake, NotTaken};
+use crate::work::{Account, Accounts, Intake, MediaWaiting, NotTaken};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -59,6 +59,11 @@ impl Hooks {
     pub fn new(accounts: Accounts, engine: Handle, readiness: Readiness, tasks: TaskTracker) -> Self {
         let intake = Intake::new(engine, readiness.clone());
         Self { accounts, intake, readiness, tasks, budget: Arc::default(), clock: super::wall_clock }
+    }
+
+    /// Says of messages with media that there is something to fetch.
+    pub fn with_media(self, waiting: MediaWaiting) -> Self {
+        Self { intake: self.intake.with_media(waiting), ..self }
     }
 
     /// The HTTP service. Requests carry their [`ClientAddress`] as an extension.

@@ -4,7 +4,7 @@
 use super::api::{self, Api, Scope, Token};
 use super::hooks::Hooks;
 use crate::carrier::{Dialect, twilio};
-use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock};
+use crate::engine::{Core, Engine, Handle, Reads, Stopped, WallClock, wall};
 use crate::journal::{HookedJournal, MemoryJournal, Operation};
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::{CommittedFrame, Event};
@@ -13,13 +13,18 @@ use crate::net::{ClientAddress, ClientBounds};
 use crate::observe::{NotReady, Readiness};
 use crate::rules;
 use crate::rules::opt_out::Block;
-use crate::work::{Account, Accounts, EndpointStatus, HttpLink, Receivers, Replays, Requests, Verifier, verify};
+use crate::work::media::links::MediaLinks;
+use crate::work::media::store::{MediaConfig, Store};
+use crate::work::{
+    Account, Accounts, EndpointStatus, HttpLink, MediaStore, Receivers, Replays, Requests, Verifier, verify,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -43,6 +48,10 @@ pub(crate) struct TestGateway {
     /// Replays requested of the feeds; no feed consumes them.
     pub(crate) replays: Receivers,
     engine: Engine,
+    /// Where media are, without a worker that fetches any.
+    pub(crate) media: MediaStore,
+    links: MediaLinks,
+    _folder: TempDir,
     api: Router,
     hooks: Router,
 }
@@ -110,16 +119,34 @@ impl TestGateway {
         let endpoints = BTreeMap::from([("main".to_owned(), EndpointStatus::default())]);
         let api = api.with_accounts(accounts.clone()).with_endpoints(endpoints);
         let hooks = Hooks::new(accounts, handle.clone(), readiness.clone(), tasks);
+        let folder = tempfile::tempdir().unwrap();
+        let media = MediaStore::new(Store::open(&MediaConfig::folder(folder.path().join("media"))).unwrap());
+        let links = MediaLinks::open(folder.path(), wall()).unwrap();
+        let api = api.with_media(media.clone(), links.clone());
         let (verifier, requests) = Verifier::new();
         let api = api::router(api.with_replays(replays).with_verifier(verifier));
         let to_verify = Mutex::new(Some(requests));
-        Self { handle, reads, readiness, disk, to_verify, replays: receivers, engine, api, hooks: hooks.router() }
+        Self {
+            handle,
+            reads,
+            readiness,
+            disk,
+            to_verify,
+            replays: receivers,
+            engine,
+            media,
+            links,
+            _folder: folder,
+            api,
+            hooks: hooks.router(),
+        }
     }
 
     /// Sets the clock of the platform's door; the engine's time is unaffected.
     pub(crate) fn set_clock(&mut self, clock: fn() -> Timestamp) {
         let (handle, reads, readiness) = (self.handle.clone(), self.reads.clone(), self.readiness.clone());
-        self.api = api::router(Api::new(handle, reads, readiness, TaskTracker::new(), tokens()).at(clock));
+        let api = Api::new(handle, reads, readiness, TaskTracker::new(), tokens());
+        self.api = api::router(api.with_media(self.media.clone(), self.links.clone()).at(clock));
     }
 
     /// Answers requests to verify numbers from now on, without a carrier to ask.

@@ -124,15 +124,19 @@ impl ApiRequest {
 }
 
 impl Api {
-    /// Who makes a request, or the refusal if that is not known. Nothing else decides it.
+    /// Who makes a request, or the refusal if that is not known. Beside links, nothing else decides it.
     pub(super) fn client(&self, head: &request::Parts) -> Result<Arc<Client>, Refusal> {
         bearer(&head.headers).and_then(|shown| self.tokens.client(shown)).ok_or_else(|| {
-            let unknown = ClientAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-            let ClientAddress(from) = head.extensions.get().copied().unwrap_or(unknown);
-            observe::credential_refused(Door::Platform, from);
+            observe::credential_refused(Door::Platform, address(head));
             Refusal::new(Code::Unauthorized, "missing or unknown token: send Authorization: Bearer TOKEN")
         })
     }
+}
+
+/// Where a request comes from.
+pub(super) fn address(head: &request::Parts) -> IpAddr {
+    let unknown = ClientAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    head.extensions.get().copied().unwrap_or(unknown).0
 }
 
 /// The credential of a request. Two Authorization headers are ambiguous and treated as none.

@@ -9,6 +9,7 @@ mod directory;
 mod document;
 mod erasures;
 mod events;
+mod links;
 mod me;
 mod messages;
 mod operate;
@@ -29,6 +30,7 @@ pub(super) use document::{
 };
 pub(super) use erasures::{Erasure, ErasureAsk, ErasurePath};
 pub(super) use events::EventPage;
+pub(super) use links::{LinkAsk, LinkQuery, MediaLink};
 pub(super) use me::Me;
 pub(super) use messages::{Estimate, EstimateAsk, Explanation, Message, MessagePage, MessageSend, Transcript};
 pub(super) use operate::{
@@ -36,8 +38,8 @@ pub(super) use operate::{
     QuarantinedWebhook, ResumeAsk, SuspendAsk,
 };
 pub(super) use parameters::{
-    AccountPath, CallFilter, CallPath, ForceQuery, IfHeaders, KeyHeader, LaneSort, LastEventHeader, MessagePath,
-    NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
+    AccountPath, Bytes, CallFilter, CallPath, ForceQuery, IfHeaders, KeyHeader, LaneSort, LastEventHeader, MediumPath,
+    MessagePath, NumberPath, PageQuery, PresetFilter, PresetPath, PullQuery, QuarantinePath, QueuePath, QueuedFilter,
 };
 pub(super) use reports::{UsagePage, UsageQuery};
 pub(super) use settings::{Settings, SettingsPut};
@@ -120,7 +122,10 @@ fn complete(operation: &mut Value, route: &Route) {
     operation.as_object_mut().and_then(|operation| operation.remove("tags"));
     let scope = route.scope.map(|scope| format!("Scope: {}.", scope.label()));
     operation["description"] = json!(scope.unwrap_or_else(|| "Any token.".to_owned()));
-    operation["security"] = json!([{ "bearer": [] }]);
+    operation["security"] = match route.takes_links() {
+        true => json!([{ "bearer": [] }, {}]),
+        false => json!([{ "bearer": [] }]),
+    };
     if !route.verb.writes() {
         operation["responses"]["200"]["headers"]["Offhook-Cursor"] = json!({
             "description": "The position this was read at: events after it are those this does not reflect.",

@@ -4,7 +4,7 @@ use super::auth::Scope;
 use super::openapi::OPENAPI;
 use super::{
     Answered, Api, ApiRequest, BODY_MAX_BYTES, audit, calls, directory, document, erasures, events, explain, health,
-    lanes, me, messages, opt_outs, quarantine, replay, reports, suspend, verify,
+    lanes, links, me, media, messages, opt_outs, quarantine, replay, reports, suspend, verify,
 };
 use crate::directory::DOCUMENT_MAX_BYTES;
 use crate::http::without_trailing_slash;
@@ -33,6 +33,11 @@ impl Route {
     /// Whether its body is a document of the directory.
     pub(super) fn is_document(&self) -> bool {
         self.verb.has_body() && self.path.starts_with("/v1/directory")
+    }
+
+    /// Whether a link may stand for the token.
+    pub(super) fn takes_links(&self) -> bool {
+        self.verb == Verb::Get && self.path == "/v1/media/{medium_id}"
     }
 
     /// Maximum size of its body.
@@ -110,6 +115,8 @@ routes! {
     Get "/v1/messages/{message_id}" Some(Scope::Read) => messages::one;
     Delete "/v1/messages/{message_id}" Some(Scope::Send) => messages::cancel;
     Get "/v1/messages/{message_id}/explain" Some(Scope::Read) => explain::one;
+    Get "/v1/media/{medium_id}" Some(Scope::Read) => media::one ["expires", "signature"];
+    Post "/v1/media/{medium_id}/link" Some(Scope::Read) => links::make;
     Get "/v1/events" Some(Scope::Read) => events::list ["after", "types", "call_id", "wait_ms", "limit", "cursor"];
     Post "/v1/estimate" Some(Scope::Send) => messages::estimate;
     Post "/v1/events/replay" Some(Scope::Admin) => replay::replay;

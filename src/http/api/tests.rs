@@ -8,6 +8,7 @@ mod drain;
 mod erasures;
 mod events;
 mod explain;
+mod links;
 mod me;
 mod messages;
 mod openapi;
@@ -43,7 +44,7 @@ fn sample(path: &str) -> String {
     let path = path.replace("{call_id}", "c-1").replace("{message_id}", "msg_x").replace("{erasure_id}", "era_x");
     let path = path.replace("{e164}", "%2B12065550100").replace("{queue_id}", "support");
     let path = path.replace("{language}/{preset_id}", "en/welcome");
-    let path = path.replace("{name}", "main").replace("{quarantine_id}", "qua_x");
+    let path = path.replace("{name}", "main").replace("{quarantine_id}", "qua_x").replace("{medium_id}", "med_x");
     let path = path.replace("{language}/{preset_id}", "en/welcome").replace("/accounts/{name}", "/accounts/main");
     assert!(!path.contains('{'), "{path}: say here what its parameter may be");
     path

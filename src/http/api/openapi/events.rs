@@ -4,7 +4,7 @@
 use super::calls::Call;
 use super::directory::VerificationState;
 use super::document::OptOutBy;
-use super::messages::Message;
+use super::messages::{Medium, Message};
 use super::scalars::{PhoneNumber, Time, pages};
 use crate::machine::show::{Data, EventType, InCall, TYPES};
 use serde_json::{Map, Value, json};
@@ -38,6 +38,13 @@ struct LateMessage {
     /// True if the token has `texts = false`; otherwise absent. The text is null then.
     #[schema(nullable = false)]
     text_hidden: Option<bool>,
+}
+
+/// What became of a medium.
+#[derive(ToSchema)]
+struct MediumChange {
+    message_id: String,
+    medium: Medium,
 }
 
 /// A person who must not be texted any more, or may be texted again.
@@ -180,6 +187,7 @@ fn data(of: Data) -> (String, Vec<(String, Value)>) {
         Data::Call => parts::<Call>(),
         Data::Message => parts::<Message>(),
         Data::LateMessage => parts::<LateMessage>(),
+        Data::Medium => parts::<MediumChange>(),
         Data::Contact => parts::<ContactChange>(),
         Data::Verification => parts::<NumberVerification>(),
         Data::Account => parts::<AccountPause>(),

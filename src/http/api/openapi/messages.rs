@@ -139,11 +139,48 @@ enum MessageState {
 
 /// A photo, video or other part of a received message.
 #[derive(ToSchema)]
-struct Medium {
+pub(in crate::http::api) struct Medium {
     id: String,
-    state: String,
+    state: MediumState,
+    /// As its first bytes say once it is ready, before that as the carrier says.
     #[schema(required)]
     content_type: Option<String>,
+    /// Its size, once it is ready.
+    #[schema(nullable = false)]
+    bytes: Option<u64>,
+    /// The SHA-256 digest of its bytes in hexadecimal digits, once it is ready.
+    #[schema(nullable = false)]
+    sha256: Option<String>,
+    /// The path to fetch it from, once it is ready.
+    #[schema(nullable = false)]
+    url: Option<String>,
+    /// Why it failed.
+    #[schema(nullable = false)]
+    reason: Option<MediumFailure>,
+    /// Why it failed, and what to ask the caller for: a sentence for the agent.
+    #[schema(nullable = false)]
+    detail: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum MediumState {
+    /// It is being fetched.
+    Pending,
+    Ready,
+    Failed,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum MediumFailure {
+    UnsupportedMedia,
+    TooLarge,
+    TooMany,
+    TooLate,
+    NotFound,
+    ForbiddenAddress,
+    CarrierError,
 }
 
 /// Why a message failed.

@@ -42,6 +42,18 @@ pub(in crate::http::api) struct QuarantinePath {
     quarantine_id: String,
 }
 
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(in crate::http::api) struct Bytes(#[allow(dead_code, reason = "the derived schema is all that is used")] Vec<u8>);
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http::api) struct MediumPath {
+    /// An id from a message or an event.
+    medium_id: String,
+}
+
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::api) struct LaneSort {

@@ -27,6 +27,7 @@ pub(in crate::http::api) struct Settings {
     landline_memory_days: u32,
     max_wait_ms: u64,
     retention_days: u32,
+    media_retention_days: u32,
     /// Whether a verified US (+1) number for calls is still missing.
     activation_required: bool,
 }
@@ -71,6 +72,8 @@ pub(in crate::http::api) struct SettingsPut {
     max_wait_ms: Option<u32>,
     #[schema(nullable = false, minimum = 2, maximum = 3_650, default = 30)]
     retention_days: Option<u32>,
+    #[schema(nullable = false, minimum = 1, maximum = 3_650, default = 7)]
+    media_retention_days: Option<u32>,
 }
 
 #[derive(ToSchema)]

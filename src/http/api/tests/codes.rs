@@ -1,14 +1,16 @@
 //! Each code of the closed list, provoked over HTTP.
 
 use super::events::forget;
-use super::{quick, without_limits};
+use super::{links, quick, without_limits};
 use crate::http::test_gateway::{Answer, CALLER, TestGateway, anonymous, call, request, text, unsigned};
 use crate::machine::command::{Command, Reply};
+use crate::machine::state::MediumState;
 use crate::model::{
     Attestation, Directory, FailureCode, InboundItem, MessageId, Number, Outcome, Purpose, Settled, Timestamp,
     VerificationState,
 };
 use crate::observe::NotReady;
+use crate::rules::media::Unkept;
 use crate::rules::refusal::Code;
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -204,8 +206,38 @@ async fn provoked(code: Code) -> Option<Answer> {
             let id = world.get("/v1/quarantine").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
             world.post(&format!("/v1/quarantine/{id}/replay"), "").await
         }
+        Code::MediaPending | Code::MediaFailed | Code::MediaGone | Code::MediaNotFound => {
+            let world = TestGateway::new();
+            world.start_call("c-1").await;
+            medium_in_state(&world, code).await
+        }
+        Code::RangeInvalid => {
+            let world = TestGateway::new();
+            world.start_call("c-1").await;
+            let medium = links::ready(&world, "SM1", b"GIF89a").await;
+            let request = request("GET", &format!("/v1/media/{medium}")).header("range", "bytes=6-");
+            world.ask(request.body(Body::empty()).unwrap()).await
+        }
+        Code::LinkInvalid => {
+            let path = "/v1/media/med_x?expires=1796000000000&signature=x";
+            TestGateway::new().ask(anonymous("GET", path).body(Body::empty()).unwrap()).await
+        }
         _ => return None,
     })
+}
+
+/// Asks for a medium that is not there, with the reason that the code has.
+async fn medium_in_state(world: &TestGateway, code: Code) -> Answer {
+    let medium = match code {
+        Code::MediaFailed => {
+            let reason = Unkept::TooLarge;
+            links::settled(world, "SM1", MediumState::Failed { reason, found: None }).await
+        }
+        Code::MediaGone => links::gone(world, "SM1").await,
+        Code::MediaNotFound => return world.get("/v1/media/nonsense").await,
+        _ => links::received(world, "SM1").await.1,
+    };
+    world.get(&format!("/v1/media/{medium}")).await
 }
 
 /// The body of a call of [`CALLER`] with these fields as well.

@@ -167,6 +167,7 @@ async fn a_queue_and_the_settings_show_their_defaults() {
         "landline_memory_days",
         "late_text",
         "max_wait_ms",
+        "media_retention_days",
         "minimum_attestation",
         "non_us",
         "opt_out",

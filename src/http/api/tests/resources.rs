@@ -222,9 +222,9 @@ async fn every_breach_of_a_resource_is_named_in_the_order_of_its_fields() {
     check(&world.put("/v1/numbers/+12065550109", &only_account).await, 404, "account_not_found");
 
     let settings = json!({ "retention_days": 1, "closing": { "texts": { "en": "Stop" } }, "max_wait_ms": "x",
-        "default_language": "", "media_retention_days": 7 });
+        "default_language": "", "photo_retention_days": 7 });
     let expected = [
-        ("media_retention_days", "unknown_field"),
+        ("photo_retention_days", "unknown_field"),
         ("default_language", "invalid_field"),
         ("closing.texts.en", "invalid_field"),
         ("max_wait_ms", "invalid_field"),

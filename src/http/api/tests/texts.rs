@@ -1,5 +1,6 @@
 //! A token with `texts = false` never gets a text, a medium or a raw webhook, by any route.
 
+use super::links::ready;
 use super::operate::quarantine;
 use super::{check, quick, sample, shown};
 use crate::http::api::routes::{ROUTES, Route, Verb};
@@ -48,6 +49,7 @@ fn body_of(route: &Route) -> Value {
         (_, path) if path.ends_with("/suspend") => json!({ "reason": "a test" }),
         (_, path) if path.ends_with("/resume") || path.starts_with("/v1/quarantine/") => json!({}),
         (_, "/v1/numbers/verify") => json!({ "numbers": [SUPPORT] }),
+        (_, "/v1/media/{medium_id}/link") => json!({}),
         (_, "/v1/erasures") => json!({ "number": "+14155550107" }),
         (_, "/v1/events/replay") => json!({ "since": "2020-01-01T00:00:00Z" }),
         (_, "/v1/numbers/{e164}") => json!({ "label": "Support", "account": "main" }),
@@ -62,6 +64,7 @@ fn body_of(route: &Route) -> Value {
 #[tokio::test]
 async fn a_token_without_texts_gets_none_by_any_route() {
     let (world, queued) = full_of_texts().await;
+    let medium = ready(&world, "SM6", format!("GIF89a {MARKER}").as_bytes()).await.to_string();
     let unreadable = quarantine(&world, "SM5", MARKER).await;
     let readable = quarantine(&world, "SM4", MARKER).await;
     world.verify_numbers();
@@ -74,6 +77,7 @@ async fn a_token_without_texts_gets_none_by_any_route() {
     for route in routes {
         let entry = if route.path.ends_with("/replay") { &readable } else { &unreadable };
         let path = route.path.replace("{message_id}", &queued).replace("{quarantine_id}", entry);
+        let path = path.replace("{medium_id}", &medium);
         let mut path = sample(&path.replace("{erasure_id}", erasure["id"].as_str().unwrap()));
         match route.path {
             "/v1/reports/usage" => path.push_str("?from=2020-01-01&to=2099-12-31"),
@@ -93,6 +97,8 @@ async fn a_token_without_texts_gets_none_by_any_route() {
         let expected = ["scope_missing", "still_texting", "queue_in_use"];
         assert!(answer.status < 300 || expected.contains(&&*answer.code()), "{verb} {path}: {}", answer.body);
         assert!(!answer.body.contains(MARKER), "{verb} {path}: {}", answer.body);
+        let is_of_media = route.path.starts_with("/v1/media/");
+        assert!(!is_of_media || answer.code() == "scope_missing", "{verb} {path}: {}", answer.body);
         if route.verb == Verb::Get && world.get(&path).await.body.contains(MARKER) {
             with_texts.push(route.path);
         }
@@ -101,6 +107,7 @@ async fn a_token_without_texts_gets_none_by_any_route() {
         "/v1/calls/{call_id}/messages",
         "/v1/messages",
         "/v1/messages/{message_id}",
+        "/v1/media/{medium_id}",
         "/v1/events",
         "/v1/quarantine/{quarantine_id}",
     ];
