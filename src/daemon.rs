@@ -14,6 +14,7 @@ mod feeds;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
 pub mod loss;
+mod media;
 mod open;
 pub mod preflight;
 pub mod private;
@@ -33,6 +34,7 @@ use crate::journal::Lock;
 use crate::model::Position;
 use crate::observe::{self, Door, Metrics, NotReady, Readiness};
 use crate::work::feed::Start;
+use crate::work::media::store::StoreFailed;
 use crate::work::{Accounts, Endpoint, Receivers, Replays, Verifier, deliver, retain, send, tick, verify};
 use doors::BoundDoors;
 use std::collections::{BTreeMap, HashMap};
@@ -101,6 +103,9 @@ pub enum StartFailed {
         /// The problem.
         problem: String,
     },
+    /// The media store cannot be opened.
+    #[error(transparent)]
+    Media(#[from] StoreFailed),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(io::Error),
@@ -196,6 +201,8 @@ impl Running {
         let (engine, handle) = Engine::start(core).map_err(StartFailed::Thread)?;
         let engine = Arc::new(engine);
         let spare = || disk_space::spare(config.data_dir.clone(), config.storage);
+        let media = media::parts(&config.media, &handle, &reads, &accounts, &readiness)?;
+        let media_links = media::links(&config.data_dir)?;
         let erasing = ErasureWorker::start(ErasureParts {
             handle: handle.clone(),
             reads: reads.clone(),
@@ -204,6 +211,7 @@ impl Running {
             snapshots: Arc::clone(&opened.snapshots),
             place,
             spare: spare(),
+            sweep_media: media::sweep_once(media.clone()),
             again_after: AGAIN_AFTER,
         });
         let erasing = erasing.map_err(StartFailed::Thread)?;
@@ -213,6 +221,7 @@ impl Running {
 
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &accounts, feeds, &readiness, &stop_workers);
+        let media_waiting = media::start(&mut workers, &media, &stop_workers);
         let (verifier, to_verify) = Verifier::new();
         let verifying = verify(handle.clone(), reads.clone(), accounts.clone(), to_verify, stop_workers.clone());
         workers.spawn(async move { verifying.await.map_err(|error| format!("verification: {error}")) });
@@ -222,11 +231,12 @@ impl Running {
         let mut doors = JoinSet::new();
         let requests = TaskTracker::new();
         let hooks = Hooks::new(accounts.clone(), handle.clone(), readiness.clone(), requests.clone());
+        let hooks = hooks.with_media(media_waiting);
         let reloading = handle.clone();
         let api = Api::new(handle, reads, readiness.clone(), requests.clone(), tokens.clone());
         let api =
             api.with_replays(replays).with_verifier(verifier).with_accounts(accounts.clone()).with_endpoints(statuses);
-        let api = api.with_erasures(erasing.handle());
+        let api = api.with_erasures(erasing.handle()).with_media(media.store, media_links);
         let routers = [(Door::Carriers, hooks.router()), (Door::Platform, api::router(api.in_demo(config.demo)))];
         bound.serve(routers, &stop_doors, &mut doors);
 

@@ -129,7 +129,9 @@ fn not_started(failed: &StartFailed, config: &Config) -> NotStarted {
     let why = preflight::explained(failed, config);
     match failed {
         StartFailed::Endpoint { .. } | StartFailed::Elsewhere { .. } => NotStarted::Configuration(why),
-        StartFailed::Bind { .. } | StartFailed::Open(_) | StartFailed::Thread(_) => NotStarted::Other(why),
+        StartFailed::Bind { .. } | StartFailed::Open(_) | StartFailed::Media(_) | StartFailed::Thread(_) => {
+            NotStarted::Other(why)
+        }
     }
 }
 

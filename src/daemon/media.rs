@@ -1,0 +1,59 @@
+//! The parts that fetch, keep and sweep media.
+
+use super::{OpenFailed, StartFailed};
+use crate::engine::{Handle, Reads, SweepMedia, wall};
+use crate::net::fetch::{FetchBounds, Fetcher};
+use crate::observe::Readiness;
+use crate::work::media::links::MediaLinks;
+use crate::work::media::store::{MediaConfig, Store};
+use crate::work::media::{sweep_after_erasure, sweep_often};
+use crate::work::{Accounts, MediaParts, MediaStore, MediaWaiting, fetch_media};
+use std::io;
+use std::path::Path;
+use tokio::runtime::Handle as Runtime;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Opens the store. Whether it works shows at the first medium; texts do not wait for that.
+pub(super) fn parts(
+    config: &MediaConfig,
+    engine: &Handle,
+    reads: &Reads,
+    accounts: &Accounts,
+    readiness: &Readiness,
+) -> Result<MediaParts, StartFailed> {
+    Ok(MediaParts {
+        engine: engine.clone(),
+        reads: reads.clone(),
+        accounts: accounts.clone(),
+        store: MediaStore::new(Store::open(config)?),
+        fetcher: Fetcher::new(FetchBounds::default()),
+        bounds: config.limits,
+        readiness: readiness.clone(),
+    })
+}
+
+/// Reads the keys of links to media, or makes them.
+pub(super) fn links(data_dir: &Path) -> Result<MediaLinks, StartFailed> {
+    MediaLinks::open(data_dir, wall()).map_err(|failed| OpenFailed::Directory(io::Error::other(failed)).into())
+}
+
+/// Starts what fetches and sweeps; what it returns says of new messages with media.
+pub(super) fn start(
+    workers: &mut JoinSet<Result<(), String>>,
+    parts: &MediaParts,
+    stop: &CancellationToken,
+) -> MediaWaiting {
+    let waiting = MediaWaiting::default();
+    let fetching = fetch_media(parts.clone(), waiting.clone(), stop.clone());
+    workers.spawn(async move { fetching.await.map_err(|error| format!("media: {error}")) });
+    let sweeping = sweep_often(parts.clone(), stop.clone());
+    workers.spawn(async move { sweeping.await.map_err(|error| format!("media: {error}")) });
+    waiting
+}
+
+/// Sweeps once for an erasure, from a thread that may block.
+pub(super) fn sweep_once(parts: MediaParts) -> SweepMedia {
+    let runtime = Runtime::current();
+    Box::new(move || runtime.block_on(sweep_after_erasure(&parts)).map(drop).map_err(|not_swept| not_swept.to_string()))
+}
