@@ -23,6 +23,7 @@ mod tests;
 
 pub use self::behaviour::{Behaviour, OUTAGE_SENDS, RetryAfter};
 pub use self::look_ups::LookUpAnswer;
+pub use self::media::{ListedAs, MediumAnswer, SentMedium};
 pub use self::quirk::Quirk;
 pub use self::record::{CarrierRecord, Fetch, Malformed, News, Notice, Post, PostAnswer, Webhook};
 
@@ -124,16 +125,14 @@ pub struct Arrived {
 pub struct Carrier {
     core: Arc<CarrierCore>,
     api: Server<CarrierCore>,
-    storage: Server<media::Storage>,
 }
 
 impl Carrier {
-    /// Starts the carrier on two free loopback ports: its API, and the media storage.
+    /// Starts the carrier on a free loopback port.
     pub async fn start(settings: CarrierSettings) -> io::Result<Self> {
-        let (api, storage) = (Port::take()?, Port::take()?);
+        let api = Port::take()?;
         let core = Arc::new(CarrierCore {
             url: format!("http://{}", api.address()),
-            storage_url: format!("http://{}", storage.address()),
             state: Mutex::new(State {
                 behaviour: Behaviour::default(),
                 behaviours: HashMap::new(),
@@ -146,6 +145,7 @@ impl Carrier {
                 seen: HashMap::new(),
                 requests: 0,
                 receipts_waiting: 0,
+                media: HashMap::new(),
                 recorder: Recorder::new(settings.record_max),
             }),
             settings,
@@ -155,8 +155,7 @@ impl Carrier {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        let storage = Server::start(storage, Arc::new(media::Storage(core.clone())))?;
-        Ok(Self { api: Server::start(api, core.clone())?, storage, core })
+        Ok(Self { api: Server::start(api, core.clone())?, core })
     }
 
     /// The account's `api_url`.
@@ -204,7 +203,6 @@ impl Carrier {
     pub async fn stop(self) -> CarrierRecord {
         self.core.stopping.cancel();
         self.api.close().await;
-        self.storage.close().await;
         self.core.tasks.close();
         self.core.tasks.wait().await;
         self.record()
@@ -238,7 +236,6 @@ impl Default for NumberThere {
 pub(super) struct CarrierCore {
     settings: CarrierSettings,
     url: String,
-    storage_url: String,
     state: Mutex<State>,
     /// Notified when something was recorded or arrived on a phone.
     news: Notify,
@@ -266,6 +263,8 @@ struct State {
     requests: u64,
     /// Messages with receipts not yet posted and answered.
     receipts_waiting: usize,
+    /// What phones sent, by the carrier's id of it.
+    media: HashMap<String, media::Held>,
     recorder: Recorder,
 }
 
@@ -326,10 +325,13 @@ impl CarrierCore {
 impl Serve for CarrierCore {
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
         if request.uri().path().contains("/Media/") {
-            return Ok(media::redirect(&self, &request));
+            return media::redirect(&self, &request).await;
+        }
+        if media::is_stored(&request) {
+            return media::stored(&self, &request).await;
         }
         if let Some(phone) = keypad::phone(&request) {
-            return keypad::text(&self, phone, request).await;
+            return keypad::send(&self, phone, request).await;
         }
         sends::serve(&self, request).await
     }

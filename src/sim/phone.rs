@@ -1,7 +1,7 @@
 //! A handset: sends texts, and shows what arrives.
 
 use super::carrier::CarrierCore;
-use super::carrier::{Arrived, Webhook, hooks};
+use super::carrier::{Arrived, SentMedium, Webhook, hooks};
 #[cfg(feature = "test-support")]
 use super::dice::SeededRng;
 use super::{Redacted, TooLate};
@@ -37,18 +37,23 @@ impl Phone {
 
     /// Texts one of our numbers. Returns the webhook once the carrier has its responses or has given up.
     pub async fn text(&self, to: E164, text: &str) -> Webhook {
-        self.send(to, text, 0, true).await
+        self.send(to, text, Vec::new(), true).await
     }
 
     /// Sends `count` photos, with a text that may be empty.
     pub async fn photo(&self, to: E164, text: &str, count: usize) -> Webhook {
-        self.send(to, text, count, true).await
+        self.media(to, text, vec![SentMedium::photo(); count]).await
+    }
+
+    /// Sends these files, with a text that may be empty.
+    pub async fn media(&self, to: E164, text: &str, media: Vec<SentMedium>) -> Webhook {
+        self.send(to, text, media, true).await
     }
 
     /// Posts what a forger would send in this phone's name: everything but a valid signature.
     #[cfg(feature = "test-support")]
     pub async fn forge(&self, to: E164, text: &str) -> Webhook {
-        self.send(to, text, 0, false).await
+        self.send(to, text, Vec::new(), false).await
     }
 
     /// The text with a mark that is unique for this phone, so that a checker can identify it.
@@ -82,7 +87,7 @@ impl Phone {
         self.carrier.wait_for_inbox(self.number, deadline, 1, find).await
     }
 
-    async fn send(&self, to: E164, text: &str, media: usize, genuine: bool) -> Webhook {
+    async fn send(&self, to: E164, text: &str, media: Vec<SentMedium>, genuine: bool) -> Webhook {
         hooks::text(&self.carrier, hooks::Outgoing { from: self.number, to, text, media, genuine }).await
     }
 }

@@ -23,9 +23,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, Interval, interval_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -58,8 +60,10 @@ pub(super) enum Output {
     Whole(Option<Bytes>),
     /// The first part; then the connection is cut.
     Cut { first: Option<Bytes>, flushed: bool },
-    /// Spaces, for as long as the other side reads.
-    Endless { left: u64 },
+    /// These bytes over and over, for as long as the other side reads.
+    Endless { bytes: Bytes, left: u64 },
+    /// As many bytes at once as `piece`, each after the wait.
+    Slow { bytes: Bytes, piece: usize, wait: Pin<Box<Interval>> },
 }
 
 /// A complete response.
@@ -78,9 +82,25 @@ pub(super) fn cut_in_the_middle(reply: Reply) -> Reply {
     Response::from_parts(head, Output::Cut { first: Some(whole.slice(..whole.len() / 2)), flushed: false })
 }
 
-/// A response with an endless body.
+/// A response with an endless body of spaces.
 pub(super) fn endless(status: StatusCode) -> Reply {
-    let mut reply = Response::new(Output::Endless { left: ENDLESS_MAX_BYTES });
+    static SPACES: [u8; 16_384] = [b' '; 16_384];
+    endless_of(status, Bytes::from_static(&SPACES))
+}
+
+/// A response with an endless body: these bytes over and over.
+pub(super) fn endless_of(status: StatusCode, bytes: Bytes) -> Reply {
+    let left = if bytes.is_empty() { 0 } else { ENDLESS_MAX_BYTES };
+    let mut reply = Response::new(Output::Endless { bytes, left });
+    *reply.status_mut() = status;
+    reply
+}
+
+/// A response whose body comes in so many pieces, each after a wait.
+pub(super) fn slow(status: StatusCode, bytes: Bytes, pieces: usize, wait: Duration) -> Reply {
+    let piece = bytes.len().div_ceil(pieces.max(1)).max(1);
+    let wait = Box::pin(interval_at(Instant::now() + wait, wait.max(Duration::from_millis(1))));
+    let mut reply = Response::new(Output::Slow { bytes, piece, wait });
     *reply.status_mut() = status;
     reply
 }
@@ -107,17 +127,26 @@ impl Body for Output {
                 }
                 None => Poll::Ready(Some(Err(Cut))),
             },
-            Self::Endless { left: 0 } => Poll::Ready(None),
-            Self::Endless { left } => {
-                static SPACES: [u8; 16_384] = [b' '; 16_384];
-                *left = left.saturating_sub(SPACES.len() as u64);
-                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&SPACES)))))
+            Self::Endless { left: 0, .. } => Poll::Ready(None),
+            Self::Endless { bytes, left } => {
+                *left = left.saturating_sub(bytes.len() as u64);
+                Poll::Ready(Some(Ok(Frame::data(bytes.clone()))))
+            }
+            Self::Slow { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
+            Self::Slow { bytes, piece, wait } => {
+                ready!(wait.poll_tick(cx));
+                let next = bytes.split_to((*piece).min(bytes.len()));
+                Poll::Ready(Some(Ok(Frame::data(next))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None) | Self::Endless { left: 0 })
+        match self {
+            Self::Whole(None) | Self::Endless { left: 0, .. } => true,
+            Self::Slow { bytes, .. } => bytes.is_empty(),
+            Self::Whole(_) | Self::Cut { .. } | Self::Endless { .. } => false,
+        }
     }
 
     fn size_hint(&self) -> hyper::body::SizeHint {
@@ -125,6 +154,7 @@ impl Body for Output {
             Self::Whole(bytes) => {
                 hyper::body::SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
+            Self::Slow { bytes, .. } => hyper::body::SizeHint::with_exact(bytes.len() as u64),
             Self::Cut { .. } | Self::Endless { .. } => hyper::body::SizeHint::new(),
         }
     }

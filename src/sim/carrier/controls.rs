@@ -1,6 +1,6 @@
 //! What tests do to the carrier that the demo does not.
 
-use super::{Behaviour, Carrier, LookUpAnswer, NumberThere, Post, Webhook, hooks};
+use super::{Behaviour, Carrier, LookUpAnswer, NumberThere, Post, Webhook, hooks, media};
 use crate::model::E164;
 use crate::sim::{TooLate, wait_until};
 use std::io;
@@ -43,6 +43,11 @@ impl Carrier {
             if numbers.len() >= wanted { Ok(numbers.clone()) } else { Err(numbers.len()) }
         })
         .await
+    }
+
+    /// How often the media with these bytes were requested with credentials.
+    pub fn media_requests(&self, bytes: &[u8]) -> usize {
+        media::requests(&self.core, bytes)
     }
 
     /// Posts a webhook again, byte for byte, as a carrier may for days. It is recorded as a new entry with the same

@@ -8,7 +8,7 @@ use super::super::dice::SeededRng;
 use super::super::signature;
 use super::super::wire::{Answer, NoAnswer};
 use super::behaviour::{Arrival, Fate};
-use super::media;
+use super::media::{self, SentMedium};
 use super::record::{Attempt, News, Notice, Webhook};
 use super::sends::message_id;
 use super::{Arrived, CarrierCore, now};
@@ -38,7 +38,7 @@ pub(in crate::sim) struct Outgoing<'a> {
     pub(in crate::sim) from: E164,
     pub(in crate::sim) to: E164,
     pub(in crate::sim) text: &'a str,
-    pub(in crate::sim) media: usize,
+    pub(in crate::sim) media: Vec<SentMedium>,
     /// `false`: signed with a key that is not the account's.
     pub(in crate::sim) genuine: bool,
 }
@@ -48,10 +48,11 @@ pub(in crate::sim) async fn text(core: &Arc<CarrierCore>, text: Outgoing<'_>) ->
     let (from, to) = (text.from.to_string(), text.to.to_string());
     let about = ["text", &*from, &*to, text.text];
     let nth = core.state().nth(&about, core.settings.record_max);
-    let kind = if text.media == 0 { "SM" } else { "MM" };
+    let kind = if text.media.is_empty() { "SM" } else { "MM" };
     let sid = format!("{kind}{}", SeededRng::of(core.settings.seed, &about, nth).hex());
 
-    let news = News::Text { from: text.from, to: text.to, text: Redacted::from(text.text), media: text.media };
+    let news = News::Text { from: text.from, to: text.to, text: Redacted::from(text.text), media: text.media.len() };
+    media::keep(core, &sid, text.media.clone());
     let webhook = fresh(sid, news, text.genuine);
     if !core.state().numbers.contains_key(&text.to) {
         return webhook;
@@ -289,8 +290,8 @@ fn text_fields(core: &CarrierCore, sid: &str, (from, to): (E164, E164), text: &s
         ("ApiVersion", "2010-04-01".to_owned()),
     ];
     let mut fields: Vec<Field> = fixed.into_iter().map(|(name, value)| (name.into(), value)).collect();
-    for (nth, address) in media::addresses(core, sid, media).into_iter().enumerate() {
-        fields.push((format!("MediaContentType{nth}").into(), media::CONTENT_TYPE.to_owned()));
+    for (nth, (content_type, address)) in media::listed(core, sid, media).into_iter().enumerate() {
+        fields.push((format!("MediaContentType{nth}").into(), content_type));
         fields.push((format!("MediaUrl{nth}").into(), address));
     }
     fields

@@ -1,63 +1,170 @@
 //! Photos and videos: a URL at the carrier, which requires credentials and redirects to a storage, which accepts
 //! none.
 //!
-//! The storage is another host (another port). Like a real one it refuses a request with the carrier's credentials,
-//! and the record shows it.
+//! The storage is at the carrier's own address, because an account with an `api_url` fetches media from nowhere else.
+//! Like a real one it refuses a request with the carrier's credentials, and the record shows it.
 
-use super::super::wire::{Cut, Reply, Serve, reply};
+mod answers;
+
+pub use self::answers::MediumAnswer;
+use self::answers::play;
+use super::super::wire::{Cut, Reply, reply};
 use super::record::Fetch;
 use super::{CarrierCore, now, sends};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use std::sync::Arc;
 
 /// A whole baseline JPEG: 32 by 32 grey pixels in 162 bytes.
 const JPEG: &[u8] = include_bytes!("grey.jpg");
-/// Content type of the photos.
-pub(super) const CONTENT_TYPE: &str = "image/jpeg";
+/// The path of the storage.
+const STORAGE: &str = "/storage/";
+/// The part of a storage URL that says which of a medium's requests led there.
+const TRY: &str = "signature=sim&try=";
 
-/// The URLs of `count` photos of a message.
-pub(super) fn addresses(core: &CarrierCore, sid: &str, count: usize) -> Vec<String> {
-    let base = core.settings.media_url.as_deref().unwrap_or(&core.url);
-    let account = &core.settings.account_sid;
-    // A medium's id is its message's, with the medium's index in place of the last two digits.
-    let stem = sid.get(2..sid.len().saturating_sub(2)).unwrap_or_default();
-    (0..count)
-        .map(|nth| format!("{base}/2010-04-01/Accounts/{account}/Messages/{sid}/Media/ME{stem}{nth:02x}"))
-        .collect()
+/// A file that a phone sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentMedium {
+    /// The type that the carrier reports.
+    pub content_type: String,
+    /// Its bytes, which may be of another type.
+    pub bytes: Bytes,
+    /// The address that the carrier reports.
+    pub listed_as: ListedAs,
+    /// How the requests for it are answered, one after another; further ones get the file.
+    pub answers: Vec<MediumAnswer>,
 }
 
-/// The carrier's URL of a medium: 401 without credentials, otherwise a redirect to the storage.
-pub(super) fn redirect(core: &CarrierCore, request: &Request<Incoming>) -> Reply {
-    let mut answer = if sends::knows_us(core, request.headers()) {
-        reply(StatusCode::TEMPORARY_REDIRECT, "text/plain", Bytes::new())
-    } else {
-        sends::problem(StatusCode::UNAUTHORIZED, 20_003, "Authenticate")
-    };
-    if answer.status() == StatusCode::TEMPORARY_REDIRECT {
-        let medium = request.uri().path().rsplit('/').next().unwrap_or_default();
-        let location = HeaderValue::try_from(format!("{}/{medium}?signature=sim", core.storage_url));
-        answer.headers_mut().insert(LOCATION, location.expect("a path that was parsed is good in a header"));
+/// The address that a webhook has for a medium.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ListedAs {
+    /// Its own.
+    #[default]
+    Itself,
+    /// That of another medium of the message, counted from 0.
+    Another(usize),
+    /// This one, whatever it leads to.
+    Url(String),
+}
+
+/// A medium at the carrier.
+pub(super) struct Held {
+    medium: SentMedium,
+    /// How often it was requested with credentials.
+    tries: usize,
+}
+
+impl SentMedium {
+    /// A file that is given out at the first request.
+    pub fn new(content_type: &str, bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: content_type.to_owned(),
+            bytes: bytes.into(),
+            listed_as: ListedAs::Itself,
+            answers: Vec::new(),
+        }
     }
+
+    /// A small photo.
+    pub fn photo() -> Self {
+        Self::new("image/jpeg", Bytes::from_static(JPEG))
+    }
+
+    /// The same file, and these answers before it is given out.
+    pub fn answered(self, answers: impl IntoIterator<Item = MediumAnswer>) -> Self {
+        Self { answers: answers.into_iter().collect(), ..self }
+    }
+
+    /// The same file, reported at this address.
+    pub fn listed_as(self, listed_as: ListedAs) -> Self {
+        Self { listed_as, ..self }
+    }
+}
+
+/// Keeps what a phone sends in the message `sid`.
+pub(super) fn keep(core: &CarrierCore, sid: &str, media: Vec<SentMedium>) {
+    let mut state = core.state();
+    for (nth, medium) in media.into_iter().enumerate() {
+        state.media.insert(medium_id(sid, nth), Held { medium, tries: 0 });
+    }
+}
+
+/// A medium's id is its message's, with the medium's index in place of the last two digits.
+fn medium_id(sid: &str, nth: usize) -> String {
+    let stem = sid.get(2..sid.len().saturating_sub(2)).unwrap_or_default();
+    format!("ME{stem}{nth:02x}")
+}
+
+/// The type and the URL of each medium of a message.
+pub(super) fn listed(core: &CarrierCore, sid: &str, count: usize) -> Vec<(String, String)> {
+    let base = core.settings.media_url.as_deref().unwrap_or(&core.url);
+    let account = &core.settings.account_sid;
+    let state = core.state();
+    let url = |nth| format!("{base}/2010-04-01/Accounts/{account}/Messages/{sid}/Media/{}", medium_id(sid, nth));
+    let medium = |nth| match state.media.get(&medium_id(sid, nth)).map(|held| &held.medium) {
+        None => (String::new(), url(nth)),
+        Some(SentMedium { content_type, listed_as: ListedAs::Itself, .. }) => (content_type.clone(), url(nth)),
+        Some(SentMedium { content_type, listed_as: ListedAs::Another(other), .. }) => {
+            (content_type.clone(), url(*other))
+        }
+        Some(SentMedium { content_type, listed_as: ListedAs::Url(url), .. }) => (content_type.clone(), url.clone()),
+    };
+    (0..count).map(medium).collect()
+}
+
+/// The carrier's URL of a medium: 401 without credentials, otherwise what its answers say, and then a redirect to the
+/// storage.
+pub(super) async fn redirect(core: &CarrierCore, request: &Request<Incoming>) -> Result<Reply, Cut> {
+    if !sends::knows_us(core, request.headers()) {
+        note(core, StatusCode::UNAUTHORIZED, false);
+        return Ok(sends::problem(StatusCode::UNAUTHORIZED, 20_003, "Authenticate"));
+    }
+    let id = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let (nth, answer) = next_answer(core, id);
+    let answer = match answer {
+        Some(answer) if !answer.is_of_storage() => answer,
+        _ => MediumAnswer::Redirect(format!("{}{STORAGE}{id}?{TRY}{nth}", core.url)),
+    };
     note(core, answer.status(), false);
-    answer
+    play(answer, &SentMedium::new("", Bytes::new()), "").await
+}
+
+/// Which request for the medium this is, and the answer that is meant for it.
+fn next_answer(core: &CarrierCore, id: &str) -> (usize, Option<MediumAnswer>) {
+    let mut state = core.state();
+    let Some(held) = state.media.get_mut(id) else { return (0, None) };
+    held.tries += 1;
+    (held.tries - 1, held.medium.answers.get(held.tries - 1).cloned())
+}
+
+/// How often the media with these bytes were requested with credentials.
+#[cfg(feature = "test-support")]
+pub(super) fn requests(core: &CarrierCore, bytes: &[u8]) -> usize {
+    core.state().media.values().filter(|held| held.medium.bytes == bytes).map(|held| held.tries).sum()
+}
+
+/// Whether a request is to the storage.
+pub(super) fn is_stored(request: &Request<Incoming>) -> bool {
+    request.uri().path().starts_with(STORAGE)
 }
 
 /// The storage behind the carrier's media URLs.
-pub(super) struct Storage(pub(super) Arc<CarrierCore>);
-
-impl Serve for Storage {
-    async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
-        let leaked = request.headers().contains_key(AUTHORIZATION);
-        let answer = match leaked {
-            true => reply(StatusCode::BAD_REQUEST, "application/xml", "<Error><Code>InvalidArgument</Code></Error>"),
-            false => reply(StatusCode::OK, CONTENT_TYPE, JPEG),
-        };
-        note(&self.0, answer.status(), leaked);
-        Ok(answer)
-    }
+pub(super) async fn stored(core: &CarrierCore, request: &Request<Incoming>) -> Result<Reply, Cut> {
+    let leaked = request.headers().contains_key(AUTHORIZATION);
+    let id = request.uri().path().trim_start_matches(STORAGE);
+    let medium = core.state().media.get(id).map(|held| held.medium.clone());
+    let Some(medium) = medium.filter(|_| !leaked) else {
+        let (status, code) =
+            if leaked { (StatusCode::BAD_REQUEST, "InvalidArgument") } else { (StatusCode::NOT_FOUND, "NoSuchKey") };
+        note(core, status, leaked);
+        return Ok(reply(status, "application/xml", format!("<Error><Code>{code}</Code></Error>")));
+    };
+    let nth = request.uri().query().and_then(|query| query.strip_prefix(TRY)?.parse::<usize>().ok());
+    let answer = nth.and_then(|nth| medium.answers.get(nth)).filter(|answer| answer.is_of_storage()).cloned();
+    let answer = answer.unwrap_or(MediumAnswer::File);
+    note(core, answer.status(), false);
+    play(answer, &medium, &format!("{}{}", core.url, request.uri())).await
 }
 
 fn note(core: &CarrierCore, status: StatusCode, leaked_credentials: bool) {

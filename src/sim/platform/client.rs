@@ -44,6 +44,8 @@ pub struct ApiAnswer {
     pub headers: HeaderMap,
     /// The body; null if it is not JSON.
     pub json: Value,
+    /// Its bytes.
+    pub body: Bytes,
 }
 
 impl ApiAnswer {
@@ -162,7 +164,7 @@ impl Client {
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| NoAnswer::NotConnected)?;
         let answer = self.http.send(request, DEADLINE).await?;
         let json = serde_json::from_slice(&answer.body).unwrap_or_default();
-        Ok(ApiAnswer { status: answer.status.as_u16(), headers: answer.headers, json })
+        Ok(ApiAnswer { status: answer.status.as_u16(), headers: answer.headers, json, body: answer.body })
     }
 }
 
