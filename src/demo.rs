@@ -2,12 +2,14 @@
 //!
 //! A gateway, a simulated carrier, phones and a platform in one process on loopback: nothing to configure, no
 //! privileges needed. Everything shown went over real sockets, in the carrier's own wire format, through the journal.
-//! The first scenario is one conversation from start to hang-up; the second shows the hard cases: a transferred call,
+//! The first scenario is one conversation with a photo, from start to hang-up; the second shows the hard cases: a transferred call,
 //! several calls of one number, consent, and opt-outs; in the third an administrator changes the directory meanwhile.
 
 mod by_hand;
 mod changes;
 mod conversation;
+mod photo;
+mod picture;
 mod play;
 mod review;
 mod special_cases;
@@ -25,6 +27,7 @@ use crate::sim::carrier::{self, CarrierSettings};
 use crate::sim::platform::{Client, Platform, PlatformSettings};
 use crate::work::Keep;
 use crate::work::feed::Filter;
+use crate::work::media::store::MediaConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stage::Stage;
@@ -85,12 +88,12 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         let running = set.running.take();
         let mut stage = Stage::new();
         stage.introduction();
-        conversation::play(&set, &mut stage).await;
+        let medium = conversation::play(&set, &mut stage).await;
         special_cases::play(&set, &mut stage).await;
         changes::play(&set, &mut stage).await;
         review::events_of_the_platform(&set, &mut stage).await;
         let well = stage.finish();
-        let by_hand = (!once).then(|| by_hand::ByHand::begin(&set, &stage));
+        let by_hand = (!once).then(|| by_hand::ByHand::begin(&set, &stage, &medium));
         let Some(running) = running else { return Ok(false) };
         // If Ctrl-C cannot be handled, the demo ends at once rather than never.
         let interrupted = async || _ = tokio::signal::ctrl_c().await;
@@ -172,6 +175,7 @@ fn config(
         accounts: vec![account(carrier, api_url)],
         limits: Limits::default(),
         keep: Keep::default(),
+        media: MediaConfig::folder(data_dir.join("media")),
         log: Log::default(),
         demo: true,
         warnings: Vec::new(),

@@ -1,5 +1,6 @@
 //! After the scenarios: shows the effects of what the user does by hand.
 
+use super::photo::{fetch, settled};
 use super::stage::{Stage, Who};
 use super::{Set, TOKEN};
 use crate::model::E164;
@@ -17,10 +18,10 @@ pub(super) struct ByHand {
 }
 
 impl ByHand {
-    /// Prints the instructions.
-    pub(super) fn begin(set: &Set, stage: &Stage) -> Self {
+    /// Prints the instructions; `photo` is the path of the first scenario's photo.
+    pub(super) fn begin(set: &Set, stage: &Stage, photo: &str) -> Self {
         let by_hand = Self { events: set.platform.deliveries(), texts: set.carrier.arrivals() };
-        stage.go_on(&set.addresses, TOKEN, &set.carrier.keypads());
+        stage.go_on(&set.addresses, TOKEN, &set.carrier.keypads(), &fetch(set, photo));
         by_hand
     }
 
@@ -57,9 +58,13 @@ fn summary(event: &Delivery) -> String {
         line.push(' ');
         line.push_str(&part);
     }
+    if !data["medium"].is_null() {
+        line.push_str(&format!(": {}", settled(&data["medium"])));
+    }
     match (event.kind.as_str(), data["auto_replied"].as_bool(), data["text"].as_str()) {
         ("message.late", Some(true), _) => line.push_str(", which belongs to no call and gets the auto-reply"),
         ("message.late", ..) => line.push_str(", which belongs to no call and gets no answer"),
+        (_, _, Some("")) => line.push_str(": a photo or video, which is fetched now"),
         (_, _, Some(text)) => line.push_str(&format!(": {text}")),
         _ => {}
     }

@@ -1,11 +1,11 @@
 //! The first scenario: a call, texts both ways, a photo, a caller abroad, hang-up, and late texts.
 
-use super::Set;
 use super::play::{OURS, SOON, field, first_event, number, reads, refused, status, writes};
 use super::stage::{Stage, Who};
+use super::{Set, photo};
 use serde_json::{Value, json};
 
-const CALLER: &str = "+12065550142";
+pub(super) const CALLER: &str = "+12065550142";
 const ABROAD: &str = "+390612345678";
 
 const LONG: &str = "Here is what we agreed on. First, please switch the boiler off at the red switch and wait for two \
@@ -17,15 +17,17 @@ hot. When all of this is done, switch the boiler on again and stay on the phone 
 whether it starts. If it does not, I will send somebody this afternoon between two and four o'clock, and you will not \
 be charged for the visit. Thank you for your patience with this, it should take about ten minutes in all.";
 
-/// Runs from the beginning of the call to the second late text.
-pub(super) async fn play(set: &Set, stage: &mut Stage) {
+/// Runs from the beginning of the call to the second late text. Returns the path of the caller's photo.
+pub(super) async fn play(set: &Set, stage: &mut Stage) -> String {
     stage.scenario("First scenario: one conversation");
     call_begins(set, stage).await;
     agent_writes(set, stage).await;
     caller_writes(set, stage).await;
+    let photo = photo::arrives(set, stage).await;
     a_caller_abroad(set, stage).await;
     hang_up(set, stage).await;
     afterwards(set, stage).await;
+    photo
 }
 
 async fn call_begins(set: &Set, stage: &mut Stage) {
@@ -63,15 +65,6 @@ async fn caller_writes(set: &Set, stage: &mut Stage) {
     let phone = set.phone(number(CALLER));
     let text = writes(set, stage, &phone, OURS, "It shows 7").await;
     stage.expect("the text belongs to the call", text["call_id"] == "c-1");
-
-    let photo = phone.photo(number(OURS), "and this is the label", 1).await;
-    stage.line(Who::Caller, "sends a photo: and this is the label");
-    let with_photo = |event: &Value| event["data"]["media"].as_array().is_some_and(|media| media.len() == 1);
-    let event = first_event(set, |event| event["type"] == "message.received" && with_photo(event)).await;
-    stage.expect(
-        "the photo is recorded with the call, to be fetched",
-        photo.acknowledged() && event["data"]["media"][0]["state"] == "pending",
-    );
 }
 
 async fn a_caller_abroad(set: &Set, stage: &mut Stage) {

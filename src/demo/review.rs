@@ -48,8 +48,12 @@ fn by_call(observed: &checker::Observed) -> Vec<(&str, Vec<String>)> {
         }
     }
     let shown = |(kind, count): (&str, usize)| {
-        let word = kind.split_once('.').map_or(kind, |(_, word)| word);
-        if count == 1 { word.to_owned() } else { format!("{count} {word}") }
+        let word = match kind.split_once('.') {
+            Some(("media", word)) => format!("media {word}"),
+            Some((_, word)) => word.to_owned(),
+            None => kind.to_owned(),
+        };
+        if count == 1 { word } else { format!("{count} {word}") }
     };
     // By length first: c-10 comes after c-9.
     calls.into_iter().map(|((_, call), kinds)| (call, kinds.into_iter().map(shown).collect())).collect()

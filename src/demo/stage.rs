@@ -113,6 +113,11 @@ impl Stage {
         }
     }
 
+    /// Invites the visitor to run a command.
+    pub(super) fn try_out(&self, what: &str, command: &str) {
+        println!("\n{what}\n\n  {command}");
+    }
+
     /// Prints the result; returns whether every check passed.
     pub(super) fn finish(&self) -> bool {
         println!();
@@ -125,14 +130,16 @@ impl Stage {
     }
 
     /// Prints how to continue by hand: actions in another terminal show up here.
-    pub(super) fn go_on(&self, doors: &BTreeMap<Door, SocketAddr>, token: &str, keypad: &str) {
+    pub(super) fn go_on(&self, doors: &BTreeMap<Door, SocketAddr>, token: &str, keypad: &str, fetch: &str) {
         let (platform, ops) = (doors[&Door::Platform], doors[&Door::Ops]);
         println!("\n{BOLD}The gateway keeps running until Ctrl-C.{BOLD:#} Its doors:\n");
         for (door, address) in doors {
             println!("  {:>8}  http://{address}", door.label());
         }
         let json = format!("-H 'Authorization: Bearer {token}' \\\n    -H 'Content-Type: application/json'");
-        println!("\nTry it in another terminal, and watch the effects here. Begin a call:\n");
+        println!("\nTry it in another terminal, and watch the effects here. Open the first caller's\nphoto:\n");
+        println!("  {fetch}");
+        println!("\nBegin a call:\n");
         println!("  curl -X PUT http://{platform}/v1/calls/mine \\\n    {json} \\");
         println!("    -d '{{\"caller\":\"{CALLER}\",\"queue\":\"support\"}}'");
         println!("\nText the caller as the agent:\n");
@@ -140,6 +147,8 @@ impl Stage {
         println!("    -d '{{\"text\":\"Hello from curl\"}}'");
         println!("\nAnswer as the caller:\n");
         println!("  curl {keypad}{CALLER} -d 'Hello from my phone'");
+        println!("\nSend a photo as the caller, this one or any other jpg, png or gif:\n");
+        println!("  curl {keypad}{CALLER} \\\n    -H 'Content-Type: image/png' --data-binary @label.png");
         println!("\nShow the metrics:\n");
         println!("  curl http://{ops}/metrics\n");
     }
