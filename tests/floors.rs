@@ -221,7 +221,7 @@ const JSON: &[(&str, &[&str])] = &[
             "OptOutBy",
         ],
     ),
-    ("the JSON of a message", &["MessageShown", "InboundShown", "MediumShown"]),
+    ("the JSON of a message", &["MessageShown", "InboundShown"]),
 ];
 
 #[test]

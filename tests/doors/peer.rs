@@ -129,7 +129,8 @@ fn first_answer(bytes: &[u8]) -> Option<(Answer, usize)> {
     let length = text.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     let begin = head + BLANK.len();
     let end = begin + length.unwrap_or(0);
-    let body = String::from_utf8_lossy(bytes.get(begin..end)?).into_owned();
+    let bytes = bytes.get(begin..end)?.to_vec();
+    let body = String::from_utf8_lossy(&bytes).into_owned();
     let status = text.split(' ').nth(1)?.parse().ok()?;
-    Some((Answer { status, head: text, body }, end))
+    Some((Answer { status, head: text, body, bytes }, end))
 }

@@ -7,6 +7,7 @@
 //!   so many of commits (needs strace)
 //! * `OFFHOOK_IMAGES=100 cargo test --release --test faults g3` (needs root, ext4 and loop devices)
 //! * `OFFHOOK_ERASURES=100 cargo test --release --test faults f04` (its second half needs strace)
+//! * `OFFHOOK_MEDIA_KILLS=30 cargo test --release --test faults a51`
 //! * `OFFHOOK_RESTARTS=100 cargo test --release --test faults g31`
 //!
 //! `OFFHOOK_BIN` names another binary to run.
@@ -25,6 +26,7 @@ mod journal;
 mod kills;
 mod load;
 mod loss;
+mod media;
 mod outputs;
 mod platform;
 mod power;

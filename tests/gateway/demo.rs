@@ -14,12 +14,17 @@ const COLUMNS: usize = 80;
 async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
     let mut demo = Demo::start();
     let played = demo.says("Show the metrics").await;
-    assert!(played.contains("\nAll checks passed (34)."), "{played}");
+    assert!(played.contains("\nAll checks passed (36)."), "{played}");
     let acts = ["First scenario: ", "Second scenario: ", "Third scenario: "];
     assert!(acts.is_sorted_by_key(|act| played.find(act).expect(act)), "{played}");
     let shown = demo.says("/metrics").await;
     let lines = commands(&shown);
-    let [begin, send, answer, count] = &lines[..] else { panic!("four lines to play with: {lines:#?}") };
+    let [open, again, begin, send, answer, photo, count] = &lines[..] else { panic!("seven lines: {lines:#?}") };
+
+    let opened = open.run().await;
+    assert_eq!((opened.status, again.run().await.bytes), (200, opened.bytes.clone()), "{}", opened.head);
+    assert!(opened.bytes.starts_with(b"\x89PNG\r\n\x1a\n") && opened.bytes.ends_with(b"IEND\xae\x42\x60\x82"));
+    assert!(played.contains(&format!("gets media.ready: image/png, {} bytes", opened.bytes.len())), "{played}");
 
     assert_eq!(begin.run().await.status, 201);
     demo.says("call.started mine").await;
@@ -29,6 +34,10 @@ async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
     demo.says("message.delivered mine").await;
     assert!(answer.run().await.body.contains("+12065550100 received it"));
     demo.says("message.received mine: Hello from my phone").await;
+    assert_eq!(photo.file.as_deref(), open.file.as_deref(), "it sends the file that was fetched");
+    assert!(photo.with(&opened.bytes).await.body.contains("+12065550100 received it"));
+    let ready = format!("media.ready mine: image/png, {} bytes,", opened.bytes.len());
+    demo.says(&ready).await;
     assert!(count.run().await.body.contains("offhook_sends_total"));
 
     assert_eq!(demo.interrupt().await.code(), Some(0));
@@ -103,16 +112,22 @@ struct Curl {
     url: String,
     head: Vec<String>,
     body: Option<String>,
+    /// What it reads or writes.
+    file: Option<String>,
 }
 
 impl Curl {
     async fn run(&self) -> wire::Answer {
+        self.with(self.body.as_deref().unwrap_or_default().as_bytes()).await
+    }
+
+    /// Runs it with this content of its file.
+    async fn with(&self, body: &[u8]) -> wire::Answer {
         let (address, path) = self.url.trim_start_matches("http://").split_once('/').expect("a URL with a path");
         let address: SocketAddr = address.parse().expect("an address of loopback");
-        let method = self.method.as_deref().unwrap_or(if self.body.is_some() { "POST" } else { "GET" });
+        let method = self.method.as_deref().unwrap_or(if body.is_empty() { "GET" } else { "POST" });
         let head: Vec<&str> = self.head.iter().map(String::as_str).collect();
-        let body = self.body.as_deref().unwrap_or_default();
-        wire::ask(address, method, &format!("/{path}"), &head, body.as_bytes()).await.unwrap()
+        wire::ask(address, method, &format!("/{path}"), &head, body).await.unwrap()
     }
 }
 
@@ -122,7 +137,7 @@ fn commands(shown: &str) -> Vec<Curl> {
 }
 
 fn command(line: &str) -> Curl {
-    let mut curl = Curl { method: None, url: String::new(), head: Vec::new(), body: None };
+    let mut curl = Curl { method: None, url: String::new(), head: Vec::new(), body: None, file: None };
     let mut words = words(line).into_iter().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("an option has a value");
@@ -130,6 +145,8 @@ fn command(line: &str) -> Curl {
             "-X" => curl.method = Some(value()),
             "-H" => curl.head.push(value()),
             "-d" => curl.body = Some(value()),
+            "-o" => curl.file = Some(value()),
+            "--data-binary" => curl.file = value().strip_prefix('@').map(str::to_owned),
             _ => curl.url = word,
         }
     }

@@ -6,7 +6,7 @@ use crate::self_signed::SelfSigned;
 use crate::shared::{self, OURS, api, directory, on_the_phone};
 use offhook::model::E164;
 use offhook::observe::names::{ALL, Metric};
-use offhook::sim::carrier::{Behaviour, CarrierSettings};
+use offhook::sim::carrier::{Behaviour, CarrierSettings, MediumAnswer, SentMedium};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -114,6 +114,9 @@ async fn a_conversation(world: &Outside) {
     let phone = world.carrier.phone(caller.number);
     let ours: E164 = OURS.parse().unwrap();
     assert!(phone.text(ours, CANARY).await.acknowledged());
+    let photo = SentMedium::photo().answered([MediumAnswer::status_of(500)]);
+    assert!(phone.media(ours, "", vec![photo]).await.acknowledged());
+    world.platform.wait_for(SOON, |event| event.kind == "media.ready").await.unwrap();
     assert_eq!(world.client.send_text(&caller.call, CANARY, "a-1").await.unwrap().status, 202);
     phone.wait_for(1, SOON).await.unwrap();
     caller.hangs_up(world).await;
