@@ -41,7 +41,7 @@ fn limits(section: &Section<'_>, reading: &mut Reading<'_>) -> Bounds {
         let text = format!("is {message}, less than item_max_bytes: use {item} or more");
         reading.problem(section, "message_max_bytes", text);
     }
-    Bounds { items, item_bytes: item as u64, message_bytes: message as u64, ..default }
+    Bounds { items, item_bytes: item as u64, message_bytes: message as u64 }
 }
 
 fn place(section: &Section<'_>, data_dir: Option<&Path>, reading: &mut Reading<'_>) -> Option<Place> {

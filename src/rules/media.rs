@@ -6,14 +6,12 @@
 
 mod unsupported;
 
-use crate::model::Timestamp;
-use std::time::Duration;
 pub use unsupported::{NAMED_BY_BYTES, name_type};
 
 /// Number of first bytes that [`read_type`] reads.
 pub const FIRST_BYTES: usize = 12;
 
-/// Limits on the media of one message (A50, A51).
+/// Limits on the media of one message (A50).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
     /// Maximum number of media fetched.
@@ -22,14 +20,12 @@ pub struct Bounds {
     pub item_bytes: u64,
     /// Maximum size of all together, in bytes.
     pub message_bytes: u64,
-    /// Maximum time from the acceptance of the message until the last byte is received.
-    pub wait: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         const MIB: u64 = 1024 * 1024;
-        Self { items: 10, item_bytes: 5 * MIB, message_bytes: 20 * MIB, wait: Duration::from_secs(120) }
+        Self { items: 10, item_bytes: 5 * MIB, message_bytes: 20 * MIB }
     }
 }
 
@@ -38,11 +34,6 @@ impl Bounds {
     /// that: the medium is [`Unkept::TooLarge`].
     pub fn room(&self, kept_bytes: u64) -> u64 {
         self.item_bytes.min(self.message_bytes.saturating_sub(kept_bytes))
-    }
-
-    /// When fetching the media of a message accepted at `accepted` is given up.
-    pub fn until(&self, accepted: Timestamp) -> Timestamp {
-        accepted + self.wait
     }
 }
 
@@ -178,12 +169,6 @@ fn type_is_excluded(declared: Option<&str>) -> bool {
 pub fn keep(first_bytes: &[u8], bytes: u64, kept_bytes: u64, bounds: &Bounds) -> Result<MediaType, Unkept> {
     let found = read_type(first_bytes).ok_or(Unkept::UnsupportedMedia)?;
     if bytes > bounds.room(kept_bytes) { Err(Unkept::TooLarge) } else { Ok(found) }
-}
-
-/// Whether there is time left for the media of a message that joined its call at `accepted`. The end of the call does
-/// not shorten it: a message sent before is part of the conversation (A51).
-pub fn in_time(accepted: Timestamp, now: Timestamp, bounds: &Bounds) -> Result<(), Unkept> {
-    if now < bounds.until(accepted) { Ok(()) } else { Err(Unkept::TooLate) }
 }
 
 /// The type of a medium by its first bytes alone (A52); `None` if it is not a supported one.
@@ -360,15 +345,6 @@ mod tests {
             "an unsupported type takes precedence over the size"
         );
         assert_eq!(TooLarge.word(), "too_large");
-    }
-
-    #[test]
-    fn a51_media_have_two_minutes_from_acceptance_even_after_hang_up() {
-        let (accepted, bounds) = (Timestamp::from_ms(1_000_000), Bounds::default());
-        let after = |ms| in_time(accepted, accepted + Duration::from_millis(ms), &bounds);
-        assert_eq!([after(0), after(119_999), after(120_000)], [Ok(()), Ok(()), Err(TooLate)]);
-        assert_eq!(bounds.until(accepted), Timestamp::from_ms(1_120_000));
-        assert_eq!(TooLate.word(), "too_late");
     }
 
     #[track_caller]
