@@ -5,7 +5,7 @@ use crate::engine::{Handle, Reads, SweepMedia, wall};
 use crate::net::fetch::{FetchBounds, Fetcher};
 use crate::observe::Readiness;
 use crate::work::media::links::MediaLinks;
-use crate::work::media::store::{MediaConfig, Store};
+use crate::work::media::store::{MediaConfig, Place, Store};
 use crate::work::media::{sweep_after_erasure, sweep_often};
 use crate::work::{Accounts, MediaParts, MediaStore, MediaWaiting, fetch_media};
 use std::io;
@@ -14,7 +14,8 @@ use tokio::runtime::Handle as Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Opens the store. Whether it works shows at the first medium; texts do not wait for that.
+/// Opens the store. A folder that cannot be created does not end the start: media wait for it, and texts go on. The
+/// first sweep says why.
 pub(super) fn parts(
     config: &MediaConfig,
     engine: &Handle,
@@ -22,11 +23,16 @@ pub(super) fn parts(
     accounts: &Accounts,
     readiness: &Readiness,
 ) -> Result<MediaParts, StartFailed> {
+    let store = match (Store::open(config), &config.place) {
+        (Ok(store), _) => store,
+        (Err(_), Place::Folder(folder)) => Store::awaiting(folder),
+        (Err(failed), Place::Bucket { .. }) => return Err(failed.into()),
+    };
     Ok(MediaParts {
         engine: engine.clone(),
         reads: reads.clone(),
         accounts: accounts.clone(),
-        store: MediaStore::new(Store::open(config)?),
+        store: MediaStore::new(store),
         fetcher: Fetcher::new(FetchBounds::default()),
         bounds: config.limits,
         readiness: readiness.clone(),

@@ -31,6 +31,27 @@ async fn a51_while_the_stores_folder_is_gone_media_wait_and_texts_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a51_where_the_stores_folder_cannot_be_created_media_wait_for_it_and_texts_go_on() {
+    let world = world().await;
+    let (parent, store) = (world.home.path("disk"), world.home.path("disk/media"));
+    fs::write(&parent, "a file where the disk should be").unwrap();
+    world.home.configure(|text| format!("{text}\n[media]\nstore = {store:?}\n"));
+    let _gateway = world.start().await;
+    let notes = until(&world, |notes| !notes.is_empty()).await;
+    assert!(notes.contains("is not a folder") && notes.contains("create the folder"), "{notes}");
+    let caller = on_the_phone(&world).await;
+    let file = photo(0, SIZE);
+    send(&world, &caller, vec![medium("image/jpeg", &file)]).await;
+    of_kind(&world, &caller, "message.received", 1).await;
+    fs::remove_file(&parent).unwrap();
+    fs::create_dir_all(&store).unwrap();
+    of_kind(&world, &caller, "media.ready", 1).await;
+    let id = text(&transcript(&world, &caller).await[0]["media"][0]["id"]);
+    check_served(&world, &id, "image/jpeg", &file).await;
+    assert_eq!(until(&world, str::is_empty).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a51_while_the_store_is_read_only_media_wait_and_texts_go_on() {
     let world = world().await;
     let Some(_gateway) = without_roots_rights(&world).await else { return };

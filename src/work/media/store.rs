@@ -75,6 +75,11 @@ impl Store {
         Ok(Self(Arc::new(kept)))
     }
 
+    /// The store in a folder that could not be created. It works once an operator has created it.
+    pub fn awaiting(folder: &std::path::Path) -> Self {
+        Self(Arc::new(Kept::Folder(Folder::at(folder))))
+    }
+
     /// A store in memory, but for what is written aside, with object_store's own rules.
     #[cfg(all(test, feature = "cloud"))]
     fn in_memory(aside: &std::path::Path) -> Result<Self, StoreFailed> {

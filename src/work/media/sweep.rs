@@ -65,7 +65,7 @@ pub(super) async fn unless_listed(parts: &MediaParts, day: Day, sha256: Sha256) 
 /// How often the store is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// Sweeps the store now and then, until `stop`.
+/// Tries the store and sweeps it now and then, until `stop`.
 pub async fn sweep_often(parts: MediaParts, stop: CancellationToken) -> Result<(), FollowFailed> {
     let mut every = interval(SWEEP_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -74,6 +74,8 @@ pub async fn sweep_often(parts: MediaParts, stop: CancellationToken) -> Result<(
             () = stop.cancelled() => return Ok(()),
             _ = every.tick() => {}
         }
+        // Without media nothing else would tell that the store fails, or works again.
+        parts.store_works(parts.store.store.probe().await.err().as_ref());
         match sweep(&parts).await {
             Ok(deleted) => observe::media_swept(deleted),
             Err(not_swept) => observe::media_not_swept(&not_swept.to_string()),

@@ -52,7 +52,12 @@ impl Aside {
         let folder = root.join(ASIDE);
         let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         created.map_err(|error| StoreFailed::of_file(root, &error))?;
-        Ok(Self { root: root.into(), folder: folder.into() })
+        Ok(Self::at(root))
+    }
+
+    /// The one within `root`, which may not be there yet.
+    pub(super) fn at(root: &Path) -> Self {
+        Self { root: root.into(), folder: root.join(ASIDE).into() }
     }
 
     /// The folder it is in.

@@ -33,6 +33,10 @@ impl Folder {
         Ok(Self { aside: Aside::open(root)?, durable_days: Arc::default() })
     }
 
+    pub(super) fn at(root: &Path) -> Self {
+        Self { aside: Aside::at(root), durable_days: Arc::default() }
+    }
+
     pub(super) fn aside(&self) -> &Aside {
         &self.aside
     }
