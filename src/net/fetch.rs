@@ -173,7 +173,7 @@ impl<N: Network> Fetcher<N> {
                 .handshake(TokioIo::new(socket))
                 .await?;
             let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-                // Whoever reads the response has the error, too.
+                // The reader of the response gets the error, too.
                 let _ = connection.await;
             }));
             Ok((sender.send_request(request).await?, connection))

@@ -80,7 +80,7 @@ fn redirect<E>(headers: &HeaderMap) -> Result<Verdict, FetchFailed<E>> {
     Ok(Verdict::Redirect(location.to_str().unwrap_or("\u{fffd}").to_owned()))
 }
 
-/// A file is requested as it is. What comes compressed all the same is not unpacked: a small body could become huge.
+/// A file is requested as it is. What is compressed nevertheless is not unpacked: a small body could become huge.
 fn transferred_as_is<E>(headers: &HeaderMap) -> Result<Verdict, FetchFailed<E>> {
     let only = |name: HeaderName, allowed: &[u8]| {
         headers.get_all(name).iter().all(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(allowed))

@@ -115,7 +115,7 @@ impl Folder {
             make_folder(&self.of_day(day))?;
             written.into_aside().move_to(&place)?;
         }
-        // Also of one that was there: whoever stored it may not have come to this yet.
+        // Also of one that was there: the one that stored it may not have come to this yet.
         sync_directory(&self.of_day(day))?;
         self.sync_day(day)
     }

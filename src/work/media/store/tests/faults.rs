@@ -32,7 +32,7 @@ async fn a_full_disk_keeps_nothing_of_a_medium_and_works_again_with_space() {
     assert_eq!(store.used_bytes().await.unwrap(), Some(small.bytes), "nothing is left aside");
     fs::write(disk.0.join("filler"), vec![1; DISK_BYTES]).unwrap_err();
     assert!(matches!(store.probe().await, Err(StoreFailed::Full(_))));
-    assert!(read(&store, DAY, small.sha256, None).await.is_some(), "it is read all the same");
+    assert!(read(&store, DAY, small.sha256, None).await.is_some(), "it is still read");
     fs::remove_file(disk.0.join("filler")).unwrap();
     store.probe().await.unwrap();
     put(&store, DAY, &sample(DISK_BYTES / 2, 2)).await;
