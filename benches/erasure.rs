@@ -356,6 +356,7 @@ fn text(n: u64, call: u64) -> Command {
             media: Vec::new(),
             segments: Some(1),
             keyword: None,
+            part: None,
         }),
     }
 }

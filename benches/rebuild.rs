@@ -260,6 +260,7 @@ fn text(nth: u64, calls: u64) -> Command {
             media: Vec::new(),
             segments: Some(1),
             keyword: None,
+            part: None,
         }),
     }
 }

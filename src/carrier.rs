@@ -7,16 +7,20 @@
 //! [`twilio`]. docs/ARCHITECTURE.md has a table of what each method does for other carriers.
 
 mod answer;
+mod basic;
 mod form;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
+mod meaning;
 mod public_url;
+mod read;
 pub mod twilio;
 mod webhook;
 
 pub use answer::{
     LookUp, NoToken, NumberFacts, Pointing, RETRY_AFTER_MAX, Token, TokenRefused, requested_wait, wait_in,
 };
+pub use basic::Login;
 pub use public_url::PublicUrl;
 pub use webhook::{NotVerified, Unreadable, Webhook};
 

@@ -29,7 +29,7 @@ pub use directory::{
 };
 pub use id::{ErasureId, EventId, InvalidId, MediaId, MessageId, Position, QuarantineId};
 pub use inbound::{
-    Claim, ClaimKind, Inbound, InboundItem, InboundMedia, RawRequest, Receipt, ReceiptRef, ReceiptState,
+    Claim, ClaimKind, Inbound, InboundItem, InboundMedia, Part, RawRequest, Receipt, ReceiptRef, ReceiptState,
 };
 pub(crate) use label::labels;
 pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartAction, Warning};

@@ -2,9 +2,10 @@
 
 use crate::model::{Secret, Timestamp};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use std::fmt;
 use std::time::Duration;
+use url::Url;
 
 /// Maximum pause of a lane for a carrier's `Retry-After`: longer than the lifetime of any text, and short enough that a
 /// carrier's mistake does not block a number for a day.
@@ -104,6 +105,31 @@ pub enum Pointing {
     Unknown,
 }
 
+impl Pointing {
+    /// What the URL that a number's messages go to means, when the gateway's own are `ours`: compared as normalised, so
+    /// that it does not matter how it was entered at the carrier. Both webhook paths take messages.
+    pub(super) fn of(written: &str, ours: [&str; 2]) -> Self {
+        let normal = written.parse::<Url>().map_or_else(|_| written.to_owned(), Into::into);
+        let here = ours.contains(&normal.trim_end_matches('/'));
+        if here { Self::Here } else { Self::Elsewhere(for_people(written)) }
+    }
+}
+
+/// A URL without credentials and without the values of its query.
+fn for_people(target: &str) -> String {
+    let Ok(mut url) = target.parse::<Url>() else { return target.split('?').next().unwrap_or_default().to_owned() };
+    // Both fail only for URLs without a host, which have neither.
+    let _no_host = url.set_username("").and_then(|()| url.set_password(None));
+    let query = if url.query().is_some() { "?..." } else { "" };
+    url.set_query(None);
+    format!("{url}{query}")
+}
+
+/// A look-up that failed, and whether a retry may succeed.
+pub(super) fn failed(reason: &str, retryable: bool) -> LookUp {
+    LookUp::Failed { reason: reason.to_owned(), retryable }
+}
+
 /// The `Retry-After` of a carrier's response, at most [`RETRY_AFTER_MAX`].
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     requested_wait(headers, now).map(|wait| wait.min(RETRY_AFTER_MAX))
@@ -126,6 +152,11 @@ pub fn wait_in(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
         Timestamp::from_ms(u64::try_from(at.as_millisecond()).ok()?).since(now)
     };
     Some(wait)
+}
+
+/// Whether the status means that the request was not processed and can be retried.
+pub(super) fn never_read(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
 }
 
 /// Whether a carrier's id is usable: printable ASCII of bounded length, because it is used as a key.

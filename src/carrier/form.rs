@@ -3,8 +3,10 @@
 //! Signatures cover the decoded bytes even if they are not valid UTF-8, so invalid bytes are kept: different bodies
 //! stay different.
 
+use super::read::Problem;
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
+use std::str;
 
 /// A decoded name and value.
 pub(super) type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
@@ -25,6 +27,35 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     }
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     Cow::Owned(percent_decode(&spaced).collect())
+}
+
+/// The decoded pairs of a form. Names are searched linearly: there are about thirty.
+pub(super) struct Fields<'a>(Vec<Pair<'a>>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn of(form: &'a [u8]) -> Self {
+        Self(pairs(form).collect())
+    }
+
+    /// The value of `name`. A repeated pair counts once, as it does for the signature.
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        self.find(name, name)
+    }
+
+    /// The value of `name` followed by a number.
+    pub(super) fn numbered(&self, name: &'static str, number: usize) -> Result<Option<&str>, Problem> {
+        self.find(&format!("{name}{number}"), name)
+    }
+
+    /// The value of `name`. A problem is reported under `family`, which does not come from the webhook.
+    fn find(&self, name: &str, family: &'static str) -> Result<Option<&str>, Problem> {
+        let mut values = self.0.iter().filter(|(found, _)| **found == *name.as_bytes()).map(|(_, value)| value);
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.any(|other| other != value) {
+            return Err(Problem::Twice(family));
+        }
+        str::from_utf8(value).map(Some).map_err(|_| Problem::NotUtf8(family))
+    }
 }
 
 #[cfg(test)]

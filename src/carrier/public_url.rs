@@ -1,7 +1,11 @@
 //! The public URL of the carriers' listener.
 
+use super::Webhook;
 use std::str::FromStr;
 use url::Url;
+
+/// Maximum length of a logged URL, in characters.
+const LOGGED_URL_MAX_CHARACTERS: usize = 500;
 
 /// The URL of the carriers' listener as configured at the carrier. Carriers sign the URL they call, and it is
 /// undocumented whether they use it as entered or normalised (lower case, escaped, without `..`), so both are tried.
@@ -42,7 +46,7 @@ impl PublicUrl {
     }
 
     /// The possible prefixes of a signed URL: normalised and as entered, each with and without port.
-    pub(super) fn prefixes(&self) -> Vec<String> {
+    fn prefixes(&self) -> Vec<String> {
         let mut prefixes = Vec::new();
         let normalised = self.url.as_str().trim_end_matches('/');
         for text in [normalised, &self.written] {
@@ -56,6 +60,44 @@ impl PublicUrl {
         prefixes.sort_unstable();
         prefixes.dedup();
         prefixes
+    }
+}
+
+/// The prefix of the signed URL. It comes from the configuration, never from a header, which anybody can forge.
+#[derive(Clone, Debug)]
+pub(in crate::carrier) struct PublicBase {
+    /// The normalised URL.
+    configured: String,
+    /// All spellings that a carrier may sign, including one with the scheme's default port.
+    candidates: Vec<String>,
+}
+
+impl PublicBase {
+    pub(in crate::carrier) fn new(public_url: &PublicUrl) -> Self {
+        let configured = public_url.url().as_str().trim_end_matches('/').to_owned();
+        Self { configured, candidates: public_url.prefixes() }
+    }
+
+    /// All spellings that a carrier may sign.
+    pub(in crate::carrier) fn candidates(&self) -> &[String] {
+        &self.candidates
+    }
+
+    /// The URL that should have been signed, without query values: those of a GET contain numbers and a text.
+    pub(in crate::carrier) fn for_log(&self, hook: &Webhook) -> String {
+        let (path, query) = hook.path_and_query.split_once('?').unwrap_or((&hook.path_and_query, ""));
+        let mut url = format!("{}{path}", self.configured);
+        for (place, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            url.push(if place == 0 { '?' } else { '&' });
+            match pair.split_once('=') {
+                Some((name, _)) => url.extend([name, "=…"]),
+                None => url.push('…'),
+            }
+        }
+        match url.char_indices().nth(LOGGED_URL_MAX_CHARACTERS) {
+            Some((end, _)) => format!("{}…", &url[..end]),
+            None => url,
+        }
     }
 }
 

@@ -22,13 +22,12 @@ mod signature;
 #[cfg(feature = "test-support")]
 pub use signature::sign;
 
-use self::signature::PublicBase;
-use super::public_url::below;
+use super::basic;
+use super::public_url::{PublicBase, below};
 use super::{
     Inbox, LookUp, MediaFrom, NotVerified, Numbers, Outbound, Outbox, PublicUrl, TokenRefused, Unreadable, Webhook,
 };
 use crate::model::{E164, InboundItem, Secret, Settled, Timestamp};
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
 use std::time::Duration;
@@ -124,7 +123,7 @@ impl Twilio {
             numbers_url: resource("IncomingPhoneNumbers.json"),
             // Only a URL too long for a request is no URI; without one nothing is ever written.
             send_uri: resource("Messages.json").parse().unwrap_or_default(),
-            authorization: basic(&settings.account_sid, &settings.auth_token),
+            authorization: basic::authorization(&settings.account_sid, &settings.auth_token),
             settings,
         }
     }
@@ -208,16 +207,6 @@ impl Twilio {
         request.headers_mut().insert(header::AUTHORIZATION, self.authorization.clone());
         Some(request)
     }
-}
-
-/// The `Authorization` header for a user and password.
-fn basic(user: &str, password: &Secret) -> HeaderValue {
-    let mut plain = format!("{user}:").into_bytes();
-    plain.extend_from_slice(password.expose());
-    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64.encode(plain)))
-        .expect("base64 has no character that a header may not have");
-    value.set_sensitive(true);
-    value
 }
 
 #[cfg(test)]

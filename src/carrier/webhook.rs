@@ -33,6 +33,12 @@ impl Webhook {
         if self.body.is_empty() { self.query().as_bytes() } else { &self.body }
     }
 
+    /// Says that one item of this webhook's array cannot be parsed. `body` is a webhook's body with only that item, so
+    /// that it can be read again by itself.
+    pub fn unreadable_item(&self, body: Bytes, problem: impl fmt::Display) -> Unreadable {
+        Self { body, ..self.clone() }.unreadable(problem)
+    }
+
     /// Says that this webhook cannot be parsed. `problem` contains nothing of the content.
     pub fn unreadable(&self, problem: impl fmt::Display) -> Unreadable {
         let content_type = self.headers.get(http::header::CONTENT_TYPE);

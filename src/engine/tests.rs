@@ -343,6 +343,7 @@ fn text(sid: &str, text: &str) -> Command {
         media: Vec::new(),
         segments: None,
         keyword: None,
+        part: None,
     };
     Command::InboundItem { account: "main".to_owned(), item: InboundItem::Message(inbound) }
 }

@@ -78,6 +78,8 @@ pub struct Inbound {
     pub segments: Option<u16>,
     /// `STOP`, `START` or `HELP` if the carrier recognised a keyword and acts on it.
     pub keyword: Option<String>,
+    /// Which part of a long text this is, for carriers that deliver the parts by themselves. `text` is empty then.
+    pub part: Option<Part>,
 }
 
 impl fmt::Debug for Inbound {
@@ -89,6 +91,39 @@ impl fmt::Debug for Inbound {
             .field("to", &self.to)
             .field("media", &self.media.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// A part of a long text. Parts with the same account, sender, recipient, reference and total make one text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The carrier's reference of the text, at most [`Part::REFERENCE_MAX_BYTES`] long.
+    pub reference: String,
+    /// The place of this part in the text, from 1 to `total`.
+    pub number: u8,
+    /// How many parts the text has, at least 2.
+    pub total: u8,
+    /// The characters of this part as UTF-8 in which a surrogate may stand alone, because its other half can be in the
+    /// next part. They are decoded once the parts are joined.
+    pub content: Vec<u8>,
+}
+
+impl Part {
+    /// Maximum length of a reference.
+    pub const REFERENCE_MAX_BYTES: usize = 32;
+
+    /// A part; `None` if there is no such part of a text, as 3 of 2 or 1 of 1. What came is a text by itself then.
+    pub fn new(reference: &str, number: u64, total: u64, content: Vec<u8>) -> Option<Self> {
+        let (number, total) = (u8::try_from(number).ok()?, u8::try_from(total).ok()?);
+        let fits = total >= 2 && (1..=total).contains(&number) && reference.len() <= Self::REFERENCE_MAX_BYTES;
+        fits.then(|| Self { reference: reference.to_owned(), number, total, content })
+    }
+}
+
+impl fmt::Debug for Part {
+    /// Omits the content, which must not be logged (A57).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "part {} of {}", self.number, self.total)
     }
 }
 

@@ -246,6 +246,7 @@ fn days_before() -> Vec<Command> {
             media: Vec::new(),
             segments: Some(1),
             keyword: None,
+            part: None,
         }),
     };
     let ann = (0..4).map(|nth| text(ANN, nth, CANARY));

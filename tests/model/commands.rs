@@ -111,6 +111,7 @@ fn inbound(text: &Text, step: usize) -> Inbound {
         media: if is_photo { vec![photo] } else { Vec::new() },
         segments: None,
         keyword: text.mark.map(str::to_owned),
+        part: None,
     }
 }
 

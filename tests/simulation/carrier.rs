@@ -88,6 +88,7 @@ impl Carrier {
             segments: rng.percent(50).then_some(1),
             // Some carriers handle keywords themselves and say so.
             keyword: rng.percent(3).then(|| "STOP".to_owned()),
+            part: None,
         });
         self.add(account_of(number(to)), item)
     }

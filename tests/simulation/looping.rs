@@ -126,6 +126,7 @@ impl Pair {
             media: Vec::new(),
             segments: None,
             keyword: None,
+            part: None,
         });
         let inbound = Command::InboundItem { account: ACCOUNTS[0].to_owned(), item };
         self.nodes[place].gateway.submit(Requester::Worker("hook"), inbound);

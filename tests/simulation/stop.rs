@@ -98,6 +98,7 @@ impl Scenario {
             media: Vec::new(),
             segments: None,
             keyword: None,
+            part: None,
         });
         let inbound = Command::InboundItem { account: ACCOUNTS[0].to_owned(), item };
         self.node.gateway.submit(Requester::Worker("hook"), inbound);

@@ -4,40 +4,10 @@
 //! can occur for our texts; codes of other channels, of outbound media and of registrations at Twilio are omitted. A
 //! code that is not in the table is a permanent rejection, with the code in the detail.
 
+use crate::carrier::meaning::{Class, Meaning};
 use crate::model::FailureCode;
 use Class::{Account, Later, Text};
 use FailureCode::{Blocked, CarrierError, CarrierRejected, Landline, NumberInvalid, OptedOut, TooLate, Unreachable};
-
-/// The consequence of a code.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Class {
-    /// Twilio rejects the text, or could not deliver it.
-    Text(FailureCode),
-    /// Twilio did not accept the text now: the lane pauses and the text is retried. In a receipt it is a carrier error.
-    Later,
-    /// Twilio rejects the account, independent of the text: the account is paused. In a receipt the text is rejected.
-    Account,
-}
-
-/// The meaning of a code.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Meaning {
-    /// The consequence.
-    pub(super) class: Class,
-    /// What happened and what to do, in one sentence.
-    pub(super) detail: &'static str,
-}
-
-impl Meaning {
-    /// The failure code for a text that ended with it.
-    pub(super) fn failure(&self) -> FailureCode {
-        match self.class {
-            Class::Text(failure) => failure,
-            Class::Later => FailureCode::CarrierError,
-            Class::Account => FailureCode::CarrierRejected,
-        }
-    }
-}
 
 /// The meaning of `code`; `None` if it is not in the table.
 pub(super) fn meaning(code: u32) -> Option<Meaning> {

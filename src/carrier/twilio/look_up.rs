@@ -2,12 +2,12 @@
 //! <https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource>
 
 use super::Twilio;
+use crate::carrier::answer::failed;
 use crate::carrier::{LookUp, NumberFacts, Pointing};
 use crate::model::E164;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Deserialize;
-use url::Url;
 
 /// The request for the number among those of the account.
 pub(super) fn request(twilio: &Twilio, number: E164) -> LookUp {
@@ -77,28 +77,10 @@ impl Entry {
         };
         // The fragment contains connection settings for Twilio, which are not part of the request.
         let target = written.split('#').next().unwrap_or_default();
-        // Compare normalised URLs, independent of the spelling in Twilio's console. Both webhook paths take messages.
-        let normal = target.parse::<Url>().map_or_else(|_| target.to_owned(), Into::into);
         let by_get = self.sms_method.as_deref().is_some_and(|method| method.eq_ignore_ascii_case("GET"));
-        let ours = [&twilio.messages_url, &twilio.receipts_url];
-        match ours.iter().any(|ours| normal.trim_end_matches('/') == ours.as_str()) {
-            true if by_get => Pointing::Elsewhere(format!("{normal} by GET")),
-            true => Pointing::Here,
-            false => Pointing::Elsewhere(for_people(target)),
+        match Pointing::of(target, [&twilio.messages_url, &twilio.receipts_url]) {
+            Pointing::Here if by_get => Pointing::Elsewhere(format!("{target} by GET")),
+            pointing => pointing,
         }
     }
-}
-
-/// A URL without credentials and without the values of its query.
-fn for_people(target: &str) -> String {
-    let Ok(mut url) = target.parse::<Url>() else { return target.split('?').next().unwrap_or_default().to_owned() };
-    // Both fail only for URLs without a host, which have neither.
-    let _no_host = url.set_username("").and_then(|()| url.set_password(None));
-    let query = if url.query().is_some() { "?..." } else { "" };
-    url.set_query(None);
-    format!("{url}{query}")
-}
-
-fn failed(reason: &str, retryable: bool) -> LookUp {
-    LookUp::Failed { reason: reason.to_owned(), retryable }
 }

@@ -6,22 +6,13 @@
 use super::signature::is_form;
 use super::{Settings, codes};
 use crate::carrier::answer::plausible_id;
-use crate::carrier::{Unreadable, Webhook, form};
+use crate::carrier::form::Fields;
+use crate::carrier::read::{self, MEDIA_MAX, Problem, word};
+use crate::carrier::{Unreadable, Webhook};
 use crate::model::{
     Address, FailureCode, Inbound, InboundItem, InboundMedia, MessageId, Receipt, ReceiptRef, ReceiptState,
 };
 use http::Method;
-use std::str;
-
-/// Maximum number of media parsed from a message. Twilio's limit is 10; media beyond our limit of A50 are reported
-/// later.
-const MEDIA_MAX: usize = 32;
-
-/// Maximum length of a sender: a number, a short code, a name of 11 characters, or another channel's address.
-const ADDRESS_MAX_CHARACTERS: usize = 64;
-
-/// Maximum length of a carrier's word in a log or metric.
-const WORD_MAX_CHARACTERS: usize = 32;
 
 /// Words that Twilio handles and answers itself if a text consists of one of them; REVOKE and OPTOUT since 2025.
 const STOP_WORDS: [&str; 8] = ["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
@@ -32,33 +23,16 @@ pub(super) fn webhook(account: &Settings, hook: &Webhook) -> Result<InboundItem,
     read(account, hook).map_err(|problem| hook.unreadable(problem))
 }
 
-/// What could not be parsed. The messages contain nothing of the content.
-#[derive(Debug, thiserror::Error)]
-enum Problem {
-    #[error("the body is not a form")]
-    NotAForm,
-    #[error("{0} is missing")]
-    Missing(&'static str),
-    #[error("{0} occurs twice with different values")]
-    Twice(&'static str),
-    #[error("{0} is not UTF-8")]
-    NotUtf8(&'static str),
-    #[error("{0} is invalid")]
-    Malformed(&'static str),
-    #[error("AccountSid differs from account_sid in the configuration")]
-    OtherAccount,
-}
-
 fn read(account: &Settings, hook: &Webhook) -> Result<InboundItem, Problem> {
     if hook.method == Method::POST && !is_form(&hook.headers) {
-        return Err(Problem::NotAForm);
+        return Err(Problem::Other("the body is not a form"));
     }
     let fields = Fields::of(if hook.method == Method::GET { hook.query().as_bytes() } else { &hook.body });
 
     // Subaccounts sign with their own tokens. Our token with another account's SID is a configuration error, so the
     // message is quarantined until that is fixed instead of being attributed to this account.
     if fields.text("AccountSid")?.is_some_and(|sid| sid != account.account_sid) {
-        return Err(Problem::OtherAccount);
+        return Err(Problem::Other("AccountSid differs from account_sid in the configuration"));
     }
     let status = match fields.text("MessageStatus")? {
         Some(status) => Some(status),
@@ -90,7 +64,16 @@ fn message(account: &Settings, fields: &Fields<'_>) -> Result<InboundItem, Probl
         None => String::new(),
     };
     let keyword = keyword(account, fields, &text)?;
-    Ok(InboundItem::Message(Inbound { carrier_id, from, to, text, media, segments: segments(fields)?, keyword }))
+    Ok(InboundItem::Message(Inbound {
+        carrier_id,
+        from,
+        to,
+        text,
+        media,
+        segments: segments(fields)?,
+        keyword,
+        part: None,
+    }))
 }
 
 fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) -> Result<InboundItem, Problem> {
@@ -136,9 +119,7 @@ fn message_sid(fields: &Fields<'_>) -> Result<String, Problem> {
 }
 
 fn address(fields: &Fields<'_>, name: &'static str) -> Result<Address, Problem> {
-    let text = fields.text(name)?.ok_or(Problem::Missing(name))?;
-    let plausible = !text.is_empty() && text.chars().take(ADDRESS_MAX_CHARACTERS + 1).count() <= ADDRESS_MAX_CHARACTERS;
-    if plausible { Ok(Address::read(text)) } else { Err(Problem::Malformed(name)) }
+    read::address(fields.text(name)?.ok_or(Problem::Missing(name))?).ok_or(Problem::Malformed(name))
 }
 
 /// `MediaUrl0` and following, as many as `NumMedia` says. A count that does not match is an error, because a photo
@@ -196,39 +177,4 @@ fn error_code(fields: &Fields<'_>) -> Result<Option<u32>, Problem> {
 fn about(query: &str) -> Result<ReceiptRef, Problem> {
     let ours = Fields::of(query.as_bytes()).text("message")?.and_then(|id| id.parse::<MessageId>().ok());
     Ok(ours.map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours))
-}
-
-/// A carrier's word, sanitised for logs: safe characters only, truncated.
-fn word(text: &str) -> String {
-    let fit = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
-    text.chars().filter(fit).take(WORD_MAX_CHARACTERS).collect()
-}
-
-/// The decoded pairs of a form. Names are searched linearly: there are about thirty.
-struct Fields<'a>(Vec<form::Pair<'a>>);
-
-impl<'a> Fields<'a> {
-    fn of(form: &'a [u8]) -> Self {
-        Self(form::pairs(form).collect())
-    }
-
-    /// The value of `name`. A repeated pair counts once, as it does for the signature.
-    fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
-        self.find(name, name)
-    }
-
-    /// The value of `name` followed by a number.
-    fn numbered(&self, name: &'static str, number: usize) -> Result<Option<&str>, Problem> {
-        self.find(&format!("{name}{number}"), name)
-    }
-
-    /// The value of `name`. A problem is reported under `family`, which does not come from the webhook.
-    fn find(&self, name: &str, family: &'static str) -> Result<Option<&str>, Problem> {
-        let mut values = self.0.iter().filter(|(found, _)| **found == *name.as_bytes()).map(|(_, value)| value);
-        let Some(value) = values.next() else { return Ok(None) };
-        if values.any(|other| other != value) {
-            return Err(Problem::Twice(family));
-        }
-        str::from_utf8(value).map(Some).map_err(|_| Problem::NotUtf8(family))
-    }
 }

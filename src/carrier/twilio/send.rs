@@ -1,9 +1,10 @@
 //! The request that sends a text, and its response. <https://www.twilio.com/docs/messaging/api/message-resource>
 
 use super::Twilio;
-use super::codes::{self, Class};
+use super::codes;
 use crate::carrier::Outbound;
-use crate::carrier::answer::{plausible_id, retry_after};
+use crate::carrier::answer::{never_read, plausible_id, retry_after};
+use crate::carrier::meaning::Class;
 use crate::model::{FailureCode, Outcome, Settled, Timestamp};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -113,11 +114,6 @@ fn error_code(body: &[u8]) -> Option<u32> {
     }
 
     serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.code)
-}
-
-/// Whether the status means that the request was not processed and can be retried.
-fn never_read(status: StatusCode) -> bool {
-    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY)
 }
 
 /// Status and code of the response, as text.

@@ -6,7 +6,8 @@
 
 use super::{Algorithm, Settings};
 use crate::carrier::form::{self, Pair};
-use crate::carrier::{NotVerified, PublicUrl, Webhook};
+use crate::carrier::public_url::PublicBase;
+use crate::carrier::{NotVerified, Webhook};
 use crate::model::Secret;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, Mac, digest::KeyInit};
@@ -19,42 +20,6 @@ use subtle::ConstantTimeEq;
 /// Maximum number of form parameters; Twilio sends about thirty. It bounds the sorting that an attacker can cause.
 const PARAMETERS_MAX: usize = 1_000;
 
-/// Maximum length of a logged URL, in characters.
-const LOGGED_URL_MAX_CHARACTERS: usize = 500;
-
-/// The prefix of the signed URL. It comes from the configuration, never from a header, which anybody can forge.
-#[derive(Clone, Debug)]
-pub(super) struct PublicBase {
-    /// The normalised URL.
-    configured: String,
-    /// All spellings that Twilio may sign, including one with the scheme's default port.
-    candidates: Vec<String>,
-}
-
-impl PublicBase {
-    pub(super) fn new(public_url: &PublicUrl) -> Self {
-        let configured = public_url.url().as_str().trim_end_matches('/').to_owned();
-        Self { configured, candidates: public_url.prefixes() }
-    }
-
-    /// The URL that should have been signed, without query values: those of a GET contain numbers and a text.
-    pub(super) fn for_log(&self, hook: &Webhook) -> String {
-        let (path, query) = hook.path_and_query.split_once('?').unwrap_or((&hook.path_and_query, ""));
-        let mut url = format!("{}{path}", self.configured);
-        for (place, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
-            url.push(if place == 0 { '?' } else { '&' });
-            match pair.split_once('=') {
-                Some((name, _)) => url.extend([name, "=…"]),
-                None => url.push('…'),
-            }
-        }
-        match url.char_indices().nth(LOGGED_URL_MAX_CHARACTERS) {
-            Some((end, _)) => format!("{}…", &url[..end]),
-            None => url,
-        }
-    }
-}
-
 /// Verifies that one of the account's keys signed the request. Cheap checks come before any hashing.
 pub(super) fn verify(account: &Settings, base: &PublicBase, hook: &Webhook) -> Result<(), NotVerified> {
     let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(NotVerified::Missing)?;
@@ -64,7 +29,7 @@ pub(super) fn verify(account: &Settings, base: &PublicBase, hook: &Webhook) -> R
     let covered = Covered::of(hook)?;
 
     let fits = keys.iter().any(|key| {
-        base.candidates
+        base.candidates()
             .iter()
             .any(|base| algorithm.mac(key, [base, &hook.path_and_query], &covered.pairs).matches(&offered))
     });

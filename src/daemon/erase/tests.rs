@@ -173,6 +173,7 @@ fn text() -> Command {
         media: Vec::new(),
         segments: None,
         keyword: None,
+        part: None,
     };
     Command::InboundItem { account: "main".to_owned(), item: InboundItem::Message(inbound) }
 }

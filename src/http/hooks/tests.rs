@@ -462,6 +462,7 @@ fn three_texts() -> Vec<InboundItem> {
             media: Vec::new(),
             segments: None,
             keyword: None,
+            part: None,
         })
     };
     vec![text("1"), text("2"), text("3")]

@@ -148,6 +148,7 @@ fn text(day: u64, nth: u64) -> Command {
         media: Vec::new(),
         segments: None,
         keyword: None,
+        part: None,
     };
     Command::InboundItem { account: "main".to_owned(), item: InboundItem::Message(inbound) }
 }

@@ -24,6 +24,7 @@ fn a_text_is_parsed_completely() {
         media: vec![],
         segments: Some(1),
         keyword: None,
+        part: None,
     };
     assert_eq!(item_of(&post("/carriers/main/messages", SMS)), InboundItem::Message(expected));
 }

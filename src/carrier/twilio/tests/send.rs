@@ -3,6 +3,7 @@
 use super::*;
 use crate::carrier::{NumberFacts, Pointing};
 use crate::model::{Day, FailureCode, MessageId, Outcome, Position, Settled};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use std::time::Duration;
 
 const SENT: &str = include_str!("../bodies/sent.json");

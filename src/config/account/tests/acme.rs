@@ -37,8 +37,8 @@ impl Inbox for Acme {
         let fields = serde_json::from_slice(&hook.body).map_err(|_| hook.unreadable("it is not a list of four texts"));
         let [carrier_id, from, to, text]: [String; 4] = fields?;
         let (from, to) = (Address::read(&from), Address::read(&to));
-        let (media, segments, keyword) = (Vec::new(), None, None);
-        Ok(vec![InboundItem::Message(Inbound { carrier_id, from, to, text, media, segments, keyword })])
+        let (media, segments, keyword, part) = (Vec::new(), None, None, None);
+        Ok(vec![InboundItem::Message(Inbound { carrier_id, from, to, text, media, segments, keyword, part })])
     }
 }
 

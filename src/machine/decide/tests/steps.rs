@@ -245,6 +245,7 @@ pub(super) fn inbound(from: &str, to: &str, words: &str) -> Inbound {
         media: Vec::new(),
         segments: None,
         keyword: None,
+        part: None,
     }
 }
 
