@@ -1,6 +1,9 @@
 //! What a carrier's error code means for a text.
 
-use crate::model::FailureCode;
+use super::answer::{never_read, retry_after};
+use crate::model::{FailureCode, Outcome, Settled, Timestamp};
+use bytes::Bytes;
+use http::{Response, StatusCode};
 
 /// The consequence of a code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +32,45 @@ impl Meaning {
             Class::Text(failure) => failure,
             Class::Later => FailureCode::CarrierError,
             Class::Account => FailureCode::CarrierRejected,
+        }
+    }
+}
+
+/// The outcome of a send whose response is not a 2xx. `code` is the carrier's code in the response, and `meaning` what
+/// it or the status means, if that is known. The text of the response is not repeated, because it contains the number.
+pub(super) fn refused(
+    carrier: &str,
+    answer: &Response<Bytes>,
+    code: Option<String>,
+    meaning: Option<Meaning>,
+    now: Timestamp,
+) -> Settled {
+    let status = answer.status();
+    let known = meaning.map(|meaning| meaning.detail);
+    let summary = match &code {
+        Some(code) => format!("{carrier} answered {} with code {code}", status.as_u16()),
+        None => format!("{carrier} answered {}", status.as_u16()),
+    };
+    let class = match meaning.map(|meaning| meaning.class) {
+        // A server error says nothing about the text, whatever its code.
+        _ if status.is_server_error() || never_read(status) => Class::Later,
+        Some(class) => class,
+        None if status == StatusCode::TOO_MANY_REQUESTS => Class::Later,
+        // Every request to this URL is redirected, so the account is affected and not the text.
+        None if status.is_redirection() => Class::Account,
+        None => Class::Text(FailureCode::CarrierRejected),
+    };
+    match class {
+        Class::Later => {
+            let reason = known.map_or_else(|| summary.clone(), |detail| format!("{summary}: {detail}"));
+            Outcome::Later { retry_after: retry_after(answer.headers(), now) }.because(reason)
+        }
+        Class::Account => {
+            let advice = known.unwrap_or("api_url responds with a redirect, which is not followed: correct it");
+            Outcome::AccountRefused.because(format!("{summary}: {advice}"))
+        }
+        Class::Text(failure) => {
+            Outcome::Refused { code: failure, carrier_code: code }.because(known.map_or(summary, str::to_owned))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What dialects share in reading webhooks.
 
-use crate::model::{Address, E164};
+use super::form::Fields;
+use crate::model::{Address, E164, MessageId, ReceiptRef};
 
 /// Maximum number of media parsed from a message. Carriers' limits are about 10; media beyond our limit of A50 are
 /// reported later.
@@ -37,6 +38,13 @@ pub(super) fn address(text: &str) -> Option<Address> {
 /// digits are a short code; a leading plus is accepted.
 pub(super) fn address_without_plus(text: &str) -> Option<Address> {
     E164::from_digits(text).map_or_else(|_| address(text), |number| Some(Address::Number(number)))
+}
+
+/// Our message id, from the query of the callback URL given with the send. Receipts of sends by other programs have
+/// none.
+pub(super) fn about(query: &str) -> Result<ReceiptRef, Problem> {
+    let ours = Fields::of(query.as_bytes()).text("message")?.and_then(|id| id.parse::<MessageId>().ok());
+    Ok(ours.map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours))
 }
 
 /// A carrier's word, sanitised for logs: safe characters only, truncated.

@@ -33,6 +33,15 @@ impl Webhook {
         if self.body.is_empty() { self.query().as_bytes() } else { &self.body }
     }
 
+    /// The value of a header that may occur once. Two values are rejected: one could be verified and the other one used.
+    pub(super) fn only_header(&self, name: &str) -> Result<Option<&[u8]>, NotVerified> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value.map(http::HeaderValue::as_bytes)),
+            (_, Some(_)) => Err(NotVerified::Wrong),
+        }
+    }
+
     /// Says that one item of this webhook's array cannot be parsed. `body` is a webhook's body with only that item, so
     /// that it can be read again by itself.
     pub fn unreadable_item(&self, body: Bytes, problem: impl fmt::Display) -> Unreadable {

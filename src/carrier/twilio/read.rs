@@ -9,9 +9,7 @@ use crate::carrier::answer::plausible_id;
 use crate::carrier::form::Fields;
 use crate::carrier::read::{self, MEDIA_MAX, Problem, word};
 use crate::carrier::{Unreadable, Webhook};
-use crate::model::{
-    Address, FailureCode, Inbound, InboundItem, InboundMedia, MessageId, Receipt, ReceiptRef, ReceiptState,
-};
+use crate::model::{Address, FailureCode, Inbound, InboundItem, InboundMedia, Receipt, ReceiptState};
 use http::Method;
 
 /// Words that Twilio handles and answers itself if a text consists of one of them; REVOKE and OPTOUT since 2025.
@@ -79,7 +77,7 @@ fn message(account: &Settings, fields: &Fields<'_>) -> Result<InboundItem, Probl
 fn receipt(status: &str, state: ReceiptState, fields: &Fields<'_>, query: &str) -> Result<InboundItem, Problem> {
     let code = error_code(fields)?;
     Ok(InboundItem::Receipt(Receipt {
-        about: about(query)?,
+        about: read::about(query)?,
         carrier_id: message_sid(fields)?,
         status: status.to_owned(),
         state,
@@ -170,11 +168,4 @@ fn keyword(account: &Settings, fields: &Fields<'_>, text: &str) -> Result<Option
 /// `ErrorCode`, if it is an error; 0 means no error.
 fn error_code(fields: &Fields<'_>) -> Result<Option<u32>, Problem> {
     Ok(fields.text("ErrorCode")?.and_then(|code| code.parse().ok()).filter(|code| *code != 0))
-}
-
-/// Our message id, from the query of the callback URL given with the send. Receipts of sends by other programs have
-/// none.
-fn about(query: &str) -> Result<ReceiptRef, Problem> {
-    let ours = Fields::of(query.as_bytes()).text("message")?.and_then(|id| id.parse::<MessageId>().ok());
-    Ok(ours.map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours))
 }

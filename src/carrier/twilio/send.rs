@@ -3,9 +3,9 @@
 use super::Twilio;
 use super::codes;
 use crate::carrier::Outbound;
-use crate::carrier::answer::{never_read, plausible_id, retry_after};
-use crate::carrier::meaning::Class;
-use crate::model::{FailureCode, Outcome, Settled, Timestamp};
+use crate::carrier::answer::plausible_id;
+use crate::carrier::meaning;
+use crate::model::{Outcome, Settled, Timestamp};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
@@ -46,29 +46,7 @@ pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Settled {
     }
     let code = error_code(answer.body());
     let meaning = code.and_then(codes::meaning).or_else(|| codes::meaning(implied(status)?));
-    let known = meaning.map(|meaning| meaning.detail);
-    let summary = summary(status, code);
-    let class = match meaning.map(|meaning| meaning.class) {
-        // A server error says nothing about the text, whatever its code.
-        _ if status.is_server_error() || never_read(status) => Class::Later,
-        Some(class) => class,
-        None if status == StatusCode::TOO_MANY_REQUESTS => Class::Later,
-        // Every request to this URL is redirected, so the account is affected and not the text.
-        None if status.is_redirection() => Class::Account,
-        None => Class::Text(FailureCode::CarrierRejected),
-    };
-    match class {
-        Class::Later => {
-            let reason = known.map_or_else(|| summary.clone(), |detail| format!("{summary}: {detail}"));
-            Outcome::Later { retry_after: retry_after(answer.headers(), now) }.because(reason)
-        }
-        Class::Account => {
-            let advice = known.unwrap_or("api_url responds with a redirect, which is not followed: correct it");
-            Outcome::AccountRefused.because(format!("{summary}: {advice}"))
-        }
-        Class::Text(failure) => Outcome::Refused { code: failure, carrier_code: code.map(|code| code.to_string()) }
-            .because(known.map_or(summary, str::to_owned)),
-    }
+    meaning::refused("Twilio", answer, code.map(|code| code.to_string()), meaning, now)
 }
 
 /// The code that a status without one implies. All sends of an account go to one URL, so such a status rejects the
@@ -114,12 +92,4 @@ fn error_code(body: &[u8]) -> Option<u32> {
     }
 
     serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.code)
-}
-
-/// Status and code of the response, as text.
-fn summary(status: StatusCode, code: Option<u32>) -> String {
-    match code {
-        Some(code) => format!("Twilio answered {} with code {code}", status.as_u16()),
-        None => format!("Twilio answered {}", status.as_u16()),
-    }
 }

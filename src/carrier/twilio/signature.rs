@@ -22,8 +22,8 @@ const PARAMETERS_MAX: usize = 1_000;
 
 /// Verifies that one of the account's keys signed the request. Cheap checks come before any hashing.
 pub(super) fn verify(account: &Settings, base: &PublicBase, hook: &Webhook) -> Result<(), NotVerified> {
-    let offered = only(&hook.headers, "x-twilio-signature")?.ok_or(NotVerified::Missing)?;
-    let settings = only(&hook.headers, "x-twilio-webhooks-signature-settings")?;
+    let offered = hook.only_header("x-twilio-signature")?.ok_or(NotVerified::Missing)?;
+    let settings = hook.only_header("x-twilio-webhooks-signature-settings")?;
     let (algorithm, keys) = keys(account, settings);
     let offered = decode(offered, algorithm).ok_or(NotVerified::Wrong)?;
     let covered = Covered::of(hook)?;
@@ -103,15 +103,6 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
     let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return true };
     let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
     kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-}
-
-/// The value of a header that may occur once. Two values are rejected: one could be verified and the other one used.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, NotVerified> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value.map(|value| value.as_bytes())),
-        (_, Some(_)) => Err(NotVerified::Wrong),
-    }
 }
 
 /// The algorithm and the keys that may have signed. `settings` may name a shared key, which is valid only with the
