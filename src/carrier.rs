@@ -4,14 +4,18 @@
 //! request to send; the same input gives the same output. It holds only the validated settings of its account.
 //!
 //! A dialect has three sides: [`Inbox`] (webhooks), [`Outbox`] (sends) and [`Numbers`] (look-ups and media). Implemented:
-//! [`twilio`]. docs/ARCHITECTURE.md has a table of what each method does for other carriers.
+//! [`bandwidth`], [`twilio`]. docs/ARCHITECTURE.md has a table of what each method does for each carrier.
 
 mod answer;
+mod array;
+pub mod bandwidth;
 mod basic;
 mod form;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
+mod json;
 mod meaning;
+mod oauth;
 mod public_url;
 mod read;
 pub mod twilio;

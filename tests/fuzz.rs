@@ -17,6 +17,7 @@ type Target = (&'static str, &'static str, fn(&[u8]));
 
 const TARGETS: &[Target] = targets! {
     "api" => offhook::daemon::fuzz::api;
+    "bandwidth" => offhook::carrier::fuzz::bandwidth;
     "claims" => offhook::index::fuzz::claims;
     "config" => offhook::config::fuzz::config;
     "hooks" => offhook::daemon::fuzz::hooks;

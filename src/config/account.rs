@@ -1,5 +1,6 @@
 //! `[[account]]`: carrier accounts. A few keys are common to all; a carrier reads its own.
 
+mod bandwidth;
 #[cfg(test)]
 mod tests;
 mod twilio;
@@ -41,10 +42,11 @@ pub(super) struct Carrier {
 }
 
 /// The supported carriers, one line each.
-pub(super) const CARRIERS: &[Carrier] = &[Carrier { name: "twilio", read: twilio::read }];
+pub(super) const CARRIERS: &[Carrier] =
+    &[Carrier { name: "twilio", read: twilio::read }, Carrier { name: "bandwidth", read: bandwidth::read }];
 
 /// The carriers of the contract that are not supported yet.
-const NOT_YET: [&str; 8] = ["telnyx", "vonage", "vonage_sms", "bandwidth", "plivo", "sinch", "infobip", "generic"];
+const NOT_YET: &[&str] = &["telnyx", "vonage", "vonage_sms", "plivo", "sinch", "infobip", "generic"];
 
 /// The keys that accounts of all carriers have.
 pub(super) struct Common {
@@ -120,7 +122,7 @@ fn carrier<'a>(section: &Section<'_>, carriers: &'a [Carrier], reading: &mut Rea
     if found.is_none() {
         let supported: Vec<_> = carriers.iter().map(|carrier| format!("{:?}", carrier.name)).collect();
         let supported = supported.join(" or ");
-        let known: Vec<_> = carriers.iter().map(|carrier| carrier.name).chain(NOT_YET).collect();
+        let known: Vec<_> = carriers.iter().map(|carrier| carrier.name).chain(NOT_YET.iter().copied()).collect();
         let text = if NOT_YET.contains(&name) {
             format!("{name:?} is not supported by this version: use {supported}")
         } else {

@@ -194,14 +194,14 @@ fn toml_syntax_error_has_a_place_and_no_excerpt() {
 
 #[test]
 fn unsupported_carrier_is_distinguished_from_an_unknown_one() {
-    expect(
-        "[[account]]\nname = \"one\"\ncarrier = \"telnyx\"\napi_key = \"x\"\n[[account]]\nname = \"two\"\ncarrier = \"acme\"\n",
-        &[
-            "3:11: account[\"one\"].carrier \"telnyx\" is not supported by this version: use \"twilio\"",
-            "7:11: account[\"two\"].carrier \"acme\" is not a known carrier: use \"twilio\" (twilio telnyx vonage \
-             vonage_sms bandwidth plivo sinch infobip generic)",
-        ],
-    );
+    let account = |name: &str, carrier: &str| format!("[[account]]\nname = \"{name}\"\ncarrier = \"{carrier}\"\n");
+    let problems = checked(&(account("one", "generic") + &account("two", "acme"))).unwrap_err().to_string();
+    for says in [
+        "3:11: account[\"one\"].carrier \"generic\" is not supported by this version: use \"twilio\" or ",
+        "6:11: account[\"two\"].carrier \"acme\" is not a known carrier: use \"twilio\" or ",
+    ] {
+        assert!(problems.contains(says), "{says} is not in:\n{problems}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A made-up carrier from the configuration to the wire: what a new carrier needs is one file and one registry entry.
 
 mod acme;
+mod bandwidth;
 
 use super::*;
 use crate::http::test_gateway::{Answer, CALLER, SUPPORT, TestGateway};

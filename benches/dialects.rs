@@ -1,0 +1,145 @@
+//! How long one thread takes to verify and read a typical webhook of each carrier: `cargo bench --bench dialects`, or
+//! `-- NAME` for one of them.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use offhook::carrier::bandwidth::{self, Bandwidth};
+use offhook::carrier::twilio::{self, Twilio};
+use offhook::carrier::{Inbox, Login, PublicUrl, Webhook};
+use offhook::model::{InboundItem, Secret, Timestamp};
+use std::env;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const PUBLIC_URL: &str = "https://gw.example.com";
+const PATH: &str = "/carriers/main/messages";
+/// The time of all signatures.
+const NOW: Timestamp = Timestamp::from_ms(1_763_791_200_000);
+
+/// Rounds of each measurement, of which the middle one is told.
+const ROUNDS: usize = 5;
+/// How long one round is.
+const ROUND: Duration = Duration::from_millis(400);
+/// Webhooks between two looks at the clock.
+const BETWEEN_LOOKS: u32 = 100;
+
+/// Goals for one webhook.
+const HMAC_OR_BASIC: Duration = Duration::from_micros(20);
+
+/// A webhook with messages, which its dialect accepts.
+struct Case {
+    carrier: &'static str,
+    what: &'static str,
+    inbox: Box<dyn Inbox>,
+    hook: Webhook,
+    goal: Duration,
+}
+
+fn main() {
+    // Cargo passes --bench.
+    let only = env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let cases = [twilio(), bandwidth()].into_iter().flatten();
+    for case in cases.filter(|case| only.as_ref().is_none_or(|name| name == case.carrier)) {
+        case.measure();
+    }
+}
+
+impl Case {
+    /// Prints the middle of some rounds.
+    fn measure(&self) {
+        let mut per_second: Vec<u64> = (0..ROUNDS).map(|_| self.round()).collect();
+        per_second.sort_unstable();
+        let middle = per_second[ROUNDS / 2];
+        let took = Duration::from_secs_f64(1.0 / middle as f64);
+        let missed = if took > self.goal { "  MISSED" } else { "" };
+        let Self { carrier, what, hook, goal, .. } = self;
+        let (bytes, took, goal) = (hook.content().len(), took.as_secs_f64() * 1e6, goal.as_micros());
+        println!("{carrier:<11} {what:<16} {bytes:>6} bytes {middle:>8}/s {took:>7.2} µs (goal {goal} µs){missed}");
+    }
+
+    /// Webhooks verified and read in a second.
+    fn round(&self) -> u64 {
+        let (begun, mut done) = (Instant::now(), 0u64);
+        while begun.elapsed() < ROUND {
+            for _ in 0..BETWEEN_LOOKS {
+                self.inbox.verify(black_box(&self.hook), NOW).expect("the signature is good");
+                let items = self.inbox.parse(black_box(&self.hook)).expect("the body is readable");
+                let is_message = |item: &InboundItem| matches!(item, InboundItem::Message(_));
+                assert!(!items.is_empty() && black_box(&items).iter().all(is_message));
+            }
+            done += u64::from(BETWEEN_LOOKS);
+        }
+        (done as f64 / begun.elapsed().as_secs_f64()) as u64
+    }
+}
+
+fn public_url() -> PublicUrl {
+    PUBLIC_URL.parse().expect("it is an address")
+}
+
+/// A body posted to [`PATH`] with these headers.
+fn post(headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Webhook {
+    let header = |(name, value): &(&'static str, &str)| {
+        (HeaderName::from_static(name), HeaderValue::from_str(value).expect("it is a header's"))
+    };
+    let headers: HeaderMap = headers.iter().map(header).collect();
+    Webhook { method: Method::POST, path_and_query: PATH.to_owned(), headers, body: body.into() }
+}
+
+fn twilio() -> Vec<Case> {
+    const TOKEN: &str = "5f3a9c0e7b21d4468ac0ff13572b9e60";
+    let case = |what, form: &'static str| {
+        let signature = twilio::sign(&Secret::new(TOKEN), &format!("{PUBLIC_URL}{PATH}"), form.as_bytes());
+        let headers = [
+            ("host", "gw.example.com"),
+            ("user-agent", "TwilioProxy/1.1"),
+            ("i-twilio-idempotency-token", "f1d5b2c4-0b7e-4a1f-9c3d-6e8a7b9c0d1e"),
+            ("content-type", "application/x-www-form-urlencoded; charset=UTF-8"),
+            ("x-twilio-signature", &signature),
+        ];
+        let inbox = Twilio::new(twilio::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: twilio::API_URL.parse().expect("it is an address"),
+            account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
+            auth_token: Secret::new(TOKEN),
+            other_auth_token: None,
+            shared_keys: vec![],
+            keywords_off: false,
+        });
+        Case { carrier: "twilio", what, inbox: Box::new(inbox), hook: post(&headers, form), goal: HMAC_OR_BASIC }
+    };
+    vec![
+        case("an SMS", include_str!("../src/carrier/twilio/bodies/sms.form")),
+        case("an MMS of two", include_str!("../src/carrier/twilio/bodies/mms.form")),
+    ]
+}
+
+fn bandwidth() -> Vec<Case> {
+    let sms = include_str!("../tests/bodies/bandwidth/sms.json");
+    let case = |what, body: String, goal| {
+        let headers = [
+            ("host", "gw.example.com"),
+            ("user-agent", "BandwidthAPI/v2"),
+            ("content-type", "application/json; charset=utf-8"),
+            ("authorization", "Basic aG9vazprZXN0cmVs"),
+        ];
+        let inbox = Bandwidth::new(bandwidth::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: None,
+            account_id: "9900000".to_owned(),
+            application_id: "93de2206-9669-4e07-948d-329f4b722ee2".to_owned(),
+            client_id: "CLIENT-1".to_owned(),
+            client_secret: Secret::new("kestrel-3b1f"),
+            logins: vec![Login { user: "hook".to_owned(), password: Secret::new("kestrel") }],
+        });
+        Case { carrier: "bandwidth", what, inbox: Box::new(inbox), hook: post(&headers, body), goal }
+    };
+    let many = format!("[{}]", vec![&sms[1..sms.len() - 1]; 500].join(","));
+    vec![
+        case("an SMS", sms.to_owned(), HMAC_OR_BASIC),
+        case("an MMS of two", include_str!("../tests/bodies/bandwidth/mms.json").to_owned(), HMAC_OR_BASIC),
+        case("500 SMS", many, 500 * HMAC_OR_BASIC),
+    ]
+}

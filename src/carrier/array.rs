@@ -1,0 +1,33 @@
+//! Webhooks that are arrays: each element is an item of its own, and a bad one does not lose the others.
+
+use super::read::Problem;
+use super::{Unreadable, Webhook};
+use crate::model::InboundItem;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Maximum size in bytes of a webhook from a carrier that sends arrays.
+pub(super) const BODY_MAX_BYTES: usize = 512 * 1024;
+
+/// Maximum number of elements, less than half of what the engine's queue holds. No real array of [`BODY_MAX_BYTES`] has
+/// many more.
+pub(super) const ELEMENTS_MAX: usize = 1_000;
+
+/// The items of an array's elements, each read by `read`. One that cannot be read is quarantined by itself, in the body
+/// that `alone` makes of it, which is read in the same way as the whole.
+pub(super) fn items(
+    hook: &Webhook,
+    elements: &[&RawValue],
+    alone: impl Fn(&str) -> String,
+    read: impl Fn(&Value) -> Result<InboundItem, Problem>,
+) -> Result<Vec<InboundItem>, Unreadable> {
+    if elements.len() > ELEMENTS_MAX {
+        return Err(hook.unreadable(format!("it has more than {ELEMENTS_MAX} elements")));
+    }
+    let item = |element: &&RawValue| {
+        let value: Result<Value, _> = serde_json::from_str(element.get());
+        let item = value.map_err(|_| Problem::Other("an element is not valid JSON")).and_then(|value| read(&value));
+        item.unwrap_or_else(|problem| hook.unreadable_item(alone(element.get()).into(), problem).into())
+    };
+    Ok(elements.iter().map(item).collect())
+}
