@@ -1,7 +1,8 @@
 //! The request that sends a text, and its response. <https://dev.bandwidth.com/apis/messaging-apis/messaging/>
 
 use super::Bandwidth;
-use crate::carrier::answer::{never_read, plausible_id, retry_after};
+use crate::carrier::answer::plausible_id;
+use crate::carrier::meaning::{self, Class, Meaning};
 use crate::carrier::read::word;
 use crate::carrier::{Outbound, TokenRefused, json, oauth};
 use crate::model::{FailureCode, Outcome, Secret, Settled, Timestamp};
@@ -51,43 +52,36 @@ pub(super) fn request(
     request
 }
 
-/// The outcome for the message. The text of the response is not repeated, because it contains the number.
+/// The outcome for the message.
 pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Result<Settled, TokenRefused> {
     let status = answer.status();
     let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
     if status.is_success() {
         return Ok(accepted(status, &body));
     }
-    let kind = json::at(&body, "type").and_then(Value::as_str).map(word).filter(|kind| !kind.is_empty());
-    let said = format!("Bandwidth answered {}", status.as_u16());
-    let said = kind.as_ref().map_or_else(|| said.clone(), |kind| format!("{said} ({kind})"));
     if status == StatusCode::UNAUTHORIZED {
-        return Err(TokenRefused { detail: said });
+        return Err(TokenRefused { detail: "Bandwidth answered 401".to_owned() });
     }
-    if status.is_server_error() || never_read(status) || status == StatusCode::TOO_MANY_REQUESTS {
-        let full = status == StatusCode::TOO_MANY_REQUESTS;
-        let reason = if full { format!("{said}: its queue for the account is full") } else { said };
-        return Ok(Outcome::Later { retry_after: retry_after(answer.headers(), now) }.because(reason));
-    }
-    // Every request to this URL gets these, so the account is affected and not the text.
-    let advice = match status {
-        StatusCode::FORBIDDEN => Some("the API credentials lack the role Messaging, or are of another account"),
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Some("check account_id and api_url"),
-        _ if status.is_redirection() => Some("api_url responds with a redirect, which is not followed: correct it"),
-        _ if blames(&body, "applicationId") => Some("it rejects application_id: check it"),
-        _ => None,
+    let kind = json::at(&body, "type").and_then(Value::as_str).map(word).filter(|kind| !kind.is_empty());
+    Ok(meaning::refused("Bandwidth", answer, kind, meaning(status, &body), now))
+}
+
+/// What a refusal means. Every send goes to one URL, so most statuses reject the account and not the text.
+fn meaning(status: StatusCode, body: &Value) -> Option<Meaning> {
+    let (class, detail) = match status {
+        StatusCode::TOO_MANY_REQUESTS => (Class::Later, "Bandwidth's queue for the account is full"),
+        StatusCode::FORBIDDEN => {
+            (Class::Account, "the API credentials lack the role Messaging, or are of another account: check both")
+        }
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => (Class::Account, "check account_id and api_url"),
+        _ if blames(body, "applicationId") => (Class::Account, "it rejects application_id: check it"),
+        _ if blames(body, "to") => (Class::Text(FailureCode::NumberInvalid), "Bandwidth does not text the number"),
+        _ if blames(body, "from") => {
+            (Class::Text(FailureCode::CarrierRejected), "Bandwidth cannot send from our number: verify it again")
+        }
+        _ => return None,
     };
-    if let Some(advice) = advice {
-        return Ok(Outcome::AccountRefused.because(format!("{said}: {advice}")));
-    }
-    let (code, detail) = if blames(&body, "to") {
-        (FailureCode::NumberInvalid, "Bandwidth does not text the number".to_owned())
-    } else if blames(&body, "from") {
-        (FailureCode::CarrierRejected, "Bandwidth cannot send from our number: verify it again".to_owned())
-    } else {
-        (FailureCode::CarrierRejected, said)
-    };
-    Ok(Outcome::Refused { code, carrier_code: kind }.because(detail))
+    Some(Meaning { class, detail })
 }
 
 /// Whether the response names this field, or a place in it, as the reason.

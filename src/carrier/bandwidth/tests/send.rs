@@ -90,7 +90,7 @@ fn a64_a_full_queue_and_a_fault_are_for_later() {
 #[test]
 fn a_refused_token_is_no_refusal_of_the_text() {
     let refused = bandwidth().outcome(&answer(401, r#"{"type":"unauthorized"}"#), NOW).unwrap_err();
-    assert_eq!(refused.detail, "Bandwidth answered 401 (unauthorized)");
+    assert_eq!(refused.detail, "Bandwidth answered 401");
 }
 
 #[test]
