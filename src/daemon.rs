@@ -215,6 +215,8 @@ impl Running {
             again_after: AGAIN_AFTER,
         });
         let erasing = erasing.map_err(StartFailed::Thread)?;
+        // One that was interrupted has its media left.
+        erasing.handle().ask();
         let compactor = Compactor::start(journal, opened.snapshots, CompactionOptions::default(), spare());
         let compactor = compactor.map_err(StartFailed::Thread)?;
         ops.spawn(watch::queues(handle.clone(), readiness.clone(), CancellationToken::clone(&stop_ops)));

@@ -1,7 +1,8 @@
 //! Erases a person's data from a stopped gateway, and completes erasures that were interrupted.
 //!
 //! Invariant: an erasure is journaled before anything is erased, so one that is interrupted is completed by the next
-//! start before anything is served. Once it is done, no file of the data directory contains the number or the texts.
+//! start before anything is served, but for media: those are swept beside it, as the store may not be reachable. Once it
+//! is done, no file of the data directory contains the number or the texts, and no medium of that person is in the store.
 //! Their opt-out is kept as a fingerprint.
 
 pub(super) mod begun;
@@ -9,9 +10,9 @@ pub(super) mod begun;
 mod tests;
 
 use super::open::{self, OpenFailed, Recovered};
-use super::private;
+use super::{media, private};
 use crate::config::Config;
-use crate::engine::{EngineFailed, Erasures};
+use crate::engine::{Core, EngineFailed, Erasures};
 use crate::index::SledIndex;
 use crate::journal::{Lock, LockFailed};
 use crate::machine::command::{Command, Reply};
@@ -20,6 +21,8 @@ use crate::machine::fingerprint::ErasureKey;
 use crate::machine::view::PeopleQueries as _;
 use crate::model::{Actor, E164};
 use crate::observe;
+use crate::work::media::NotSwept;
+use crate::work::media::store::MediaConfig;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -51,14 +54,20 @@ pub enum EraseFailed {
     /// The disk failed during the erasure.
     #[error("{0}. It is unknown how much data of the person is left: run the erasure again")]
     Unfinished(String),
+    /// The media store failed after everything else was erased.
+    #[error(
+        "{0}. The number and the texts are erased, but photos and videos of the person may be left: when the store works, \
+         run the erasure again, or start the gateway, which completes it"
+    )]
+    MediaLeft(NotSwept),
 }
 
 /// Erases a person.
 pub fn erase(config: &Config, who: E164) -> Result<Erased, EraseFailed> {
-    erase_from(&config.data_dir, who)
+    erase_from(&config.data_dir, &config.media, who)
 }
 
-fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
+fn erase_from(data_dir: &Path, media: &MediaConfig, who: E164) -> Result<Erased, EraseFailed> {
     if !data_dir.join(open::JOURNAL).exists() {
         return Err(EraseFailed::NoJournal(data_dir.to_owned()));
     }
@@ -80,9 +89,14 @@ fn erase_from(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
         }
         _ => return Err(EraseFailed::Unfinished("the reply does not match the command (bug)".to_owned())),
     };
-    let completed = complete(recovered, data_dir).map_err(|failed| EraseFailed::Unfinished(failed.to_string()))?;
-    let erasure = completed.core.reads().ask(|view| view.erasure(id)).map_err(EraseFailed::unfinished)?;
-    completed.core.close().map_err(EraseFailed::unfinished)?;
+    let began = Instant::now();
+    let erased = erase_data(recovered, data_dir).map_err(|failed| EraseFailed::Unfinished(failed.to_string()))?;
+    // The lock is held until the core is closed.
+    let Recovered { lock: _lock, mut core, .. } = erased;
+    let ended = end(&mut core, media, began);
+    let erasure = core.reads().ask(|view| view.erasure(id)).map_err(EraseFailed::unfinished)?;
+    core.close().map_err(EraseFailed::unfinished)?;
+    ended?;
     match erasure {
         Some(erasure) if erasure.state == ErasureState::Done => {
             begun::done(data_dir).map_err(|error| EraseFailed::cut_off(&error))?;
@@ -99,11 +113,10 @@ fn fresh_key() -> Result<ErasureKey, OpenFailed> {
     Ok(ErasureKey(key))
 }
 
-/// Completes the erasures that run: those of this command, and those that were interrupted. If data is damaged, they
-/// end as failed.
-pub(super) fn complete(mut recovered: Recovered, data_dir: &Path) -> Result<Recovered, OpenFailed> {
+/// Erases everything but media for the erasures that run: those of this command, and those that were interrupted. If data
+/// is damaged, they end as failed. Otherwise they run on until media are swept.
+pub(super) fn erase_data(mut recovered: Recovered, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     let Some(mut erasures) = Erasures::running(&recovered.core.reads())? else { return Ok(recovered) };
-    let began = Instant::now();
     if !erasures.are_complete() {
         recovered.core.commit(erasures.begin())?;
         if let Err(failed) = erase_files(&mut erasures, &recovered) {
@@ -123,11 +136,18 @@ pub(super) fn complete(mut recovered: Recovered, data_dir: &Path) -> Result<Reco
         recovered.core.commit(erasures.begin())?;
         erasures.erase_numbers(recovered.core.eraser().as_ref())?;
     }
+    Ok(recovered)
+}
+
+/// Ends the erasures that run, once the media that nothing lists are deleted.
+fn end(core: &mut Core, config: &MediaConfig, began: Instant) -> Result<(), EraseFailed> {
+    let Some(erasures) = Erasures::running(&core.reads()).map_err(EraseFailed::unfinished)? else { return Ok(()) };
+    media::sweep_stopped(config, &core.reads()).map_err(EraseFailed::MediaLeft)?;
     let ends = erasures.end(ErasureState::Done);
     let count = ends.len();
-    recovered.core.commit(ends)?;
+    core.commit(ends).map_err(EraseFailed::unfinished)?;
     observe::erasures_done(count, began.elapsed());
-    Ok(recovered)
+    Ok(())
 }
 
 fn erase_files(erasures: &mut Erasures, recovered: &Recovered) -> Result<(), EngineFailed> {

@@ -5,8 +5,8 @@ use crate::engine::{Handle, Reads, SweepMedia, wall};
 use crate::net::fetch::{FetchBounds, Fetcher};
 use crate::observe::Readiness;
 use crate::work::media::links::MediaLinks;
-use crate::work::media::store::{MediaConfig, Place, Store};
-use crate::work::media::{sweep_after_erasure, sweep_often};
+use crate::work::media::store::{MediaConfig, Place, Store, StoreFailed};
+use crate::work::media::{NotSwept, sweep, sweep_after_erasure, sweep_often};
 use crate::work::{Accounts, MediaParts, MediaStore, MediaWaiting, fetch_media};
 use std::io;
 use std::path::Path;
@@ -62,4 +62,16 @@ pub(super) fn start(
 pub(super) fn sweep_once(parts: MediaParts) -> SweepMedia {
     let runtime = Runtime::current();
     Box::new(move || runtime.block_on(sweep_after_erasure(&parts)).map(drop).map_err(|not_swept| not_swept.to_string()))
+}
+
+/// Sweeps once for an erasure while no gateway is running, and blocks. A folder that is not there is a failure, since its
+/// disk may only not be mounted.
+pub(super) fn sweep_stopped(config: &MediaConfig, reads: &Reads) -> Result<(), NotSwept> {
+    let store = match &config.place {
+        Place::Folder(folder) => Store::awaiting(folder),
+        Place::Bucket { .. } => Store::open(config)?,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StoreFailed::Other(format!("cannot start the async runtime: {error}")))?;
+    runtime.block_on(sweep(&MediaStore::new(store), reads)).map(drop)
 }

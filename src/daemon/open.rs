@@ -186,7 +186,7 @@ fn recover_with(lock: Lock, data_dir: &Path) -> Result<Recovered, OpenFailed> {
     if loss::is_begun(data_dir) {
         return Err(OpenFailed::LossCutOff { data_dir: data_dir.to_owned() });
     }
-    erase::complete(recover_locked(lock, data_dir)?, data_dir)
+    erase::erase_data(recover_locked(lock, data_dir)?, data_dir)
 }
 
 /// The same, even if an erasure was interrupted.

@@ -1,9 +1,9 @@
 //! Erasures: what is done to journal and snapshots, while the gateway runs or at its start.
 //!
 //! Invariant: an erasure is journaled before anything is erased, and its person's number, which only its own frame has
-//! then, is erased last. So one that is interrupted is found again and repeated, and one whose number is gone is done.
-//! Order: journal, snapshot, index, number. A snapshot made from frames as they were is rewritten after the journal; an
-//! index made from such a snapshot is replaced after it.
+//! then, is erased after all other data. So one that is interrupted is found again and repeated, and one whose number is
+//! gone has media left at most, which no row lists any more. Order: journal, snapshot, index, number, media. A snapshot
+//! made from frames as they were is rewritten after the journal; an index made from such a snapshot is replaced after it.
 
 mod filter;
 mod replace;
@@ -38,7 +38,7 @@ pub struct Erasures {
 /// The erasure of one person.
 struct OfOne {
     erasure: Erasure,
-    /// `None` if the number is erased already, and so everything else.
+    /// `None` if the number is erased already, and so everything but media.
     person: Option<Person>,
     found: Erased,
 }
@@ -49,13 +49,14 @@ impl Erasures {
         let running = reads.ask(|view| view.running_erasures())?;
         let of_one = |erasure: Erasure| {
             let person = number_of(reads, &erasure)?.map(Person::new);
-            Ok(OfOne { erasure, person, found: Erased::default() })
+            let found = if person.is_some() { Erased::default() } else { erasure.erased };
+            Ok(OfOne { erasure, person, found })
         };
         let all = running.into_iter().map(of_one).collect::<Result<Vec<_>, EngineFailed>>()?;
         Ok((!all.is_empty()).then_some(Self { all, failed: None }))
     }
 
-    /// Whether anything is left to erase.
+    /// Whether nothing but media may be left to erase.
     pub fn are_complete(&self) -> bool {
         self.people().next().is_none()
     }
@@ -142,7 +143,7 @@ impl Erasures {
         self.people().map(|(from, person)| BeingErased::from_journal(journal, from, person.clone(), until)).collect()
     }
 
-    /// Erases the people's numbers from the frames that begin their erasures: the last that is left of them.
+    /// Erases the people's numbers from the frames that begin their erasures: the last that is left of them but media.
     pub fn erase_numbers(&self, eraser: &dyn Eraser) -> Result<(), EngineFailed> {
         for one in &self.all {
             let Some(person) = &one.person else { continue };

@@ -14,6 +14,7 @@ use offhook::sim::platform::Delivery;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -255,7 +256,11 @@ pub(crate) fn traces(directory: &Path) -> Vec<(PathBuf, &'static str)> {
     ];
     let mut traces = Vec::new();
     for path in files(directory) {
-        let mut bytes = fs::read(&path).unwrap();
+        let mut bytes = match fs::read(&path) {
+            // A gateway that runs deletes files meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            read => read.unwrap(),
+        };
         // A segment ends in megabytes of zeros.
         bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
         let found = forms.iter().filter(|(_, form)| memchr::memmem::find(&bytes, form).is_some());

@@ -1,8 +1,9 @@
 //! A media store that does not work for a while: media stay pending, texts go on, and once it works they are ready.
 
-use crate::media::{check_served, medium, text};
-use crate::media_faults::{assert_stored_exactly, get, of_kind, photo, send, transcript};
-use crate::process::{Gateway, Outside, SOON, binary, skipped, wire};
+use crate::erase::erase;
+use crate::media::{check_served, hex, medium, text};
+use crate::media_faults::{assert_stored_exactly, get, of_kind, photo, send, stored, transcript};
+use crate::process::{Gateway, Outside, SOON, binary, said, skipped, wire};
 use crate::shared::{OURS, OnThePhone, on_the_phone, world};
 use bytes::Bytes;
 use serde_json::Value;
@@ -93,6 +94,77 @@ async fn a51_a_restart_while_the_store_is_gone_is_survived_and_loses_no_medium()
     story.goes_on(&world).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_an_erasure_on_a_stopped_gateway_deletes_media_before_it_ends() {
+    let world = world().await;
+    let (ann, files) = ann_and_bob_stopped(&world).await;
+    let erased = erase(&world, &ann.number.to_string());
+    assert_eq!(erased.status.code(), Some(0), "{}", said(&erased));
+    assert_eq!(stored(&world.home.data().join("media")), [hex(&files[1])].into(), "Bob's is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_an_erasure_on_a_stopped_gateway_waits_for_a_store_that_is_gone() {
+    let world = world().await;
+    let (ann, files) = ann_and_bob_stopped(&world).await;
+    let (store, away) = (world.home.data().join("media"), world.home.path("media.away"));
+    fs::rename(&store, &away).unwrap();
+    for _ in 0..2 {
+        let failed = erase(&world, &ann.number.to_string());
+        let said = said(&failed);
+        assert_eq!(failed.status.code(), Some(1), "{said}");
+        assert!(said.contains("create the folder") && said.contains("run the erasure again"), "{said}");
+        assert!(!store.exists(), "no other folder is made in its place");
+    }
+    // A file in its place is refused before anything is erased.
+    fs::write(&store, "a file").unwrap();
+    let refused = erase(&world, &ann.number.to_string());
+    assert!(said(&refused).contains("is a file: use a folder"), "{}", said(&refused));
+    fs::remove_file(&store).unwrap();
+    fs::rename(&away, &store).unwrap();
+    // The start completes it; nobody asks again.
+    let gateway = world.start().await;
+    assert_stored_exactly(&store, [&files[1]]).await;
+    gateway.kill();
+    let again = erase(&world, &ann.number.to_string());
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f04_an_erasure_on_a_stopped_gateway_says_what_to_do_about_a_read_only_store() {
+    let world = world().await;
+    let (ann, files) = ann_and_bob_stopped(&world).await;
+    let store = world.home.data().join("media");
+    let Some(mut command) = command_without_roots_rights(&world) else { return };
+    let file = world.home.path("offhook.toml");
+    command.args(["erase", &ann.number.to_string(), "--config"]).arg(&file);
+    let locked = Locked::lock(&store);
+    let failed = command.output().unwrap();
+    drop(locked);
+    assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
+    assert!(said(&failed).contains("make the folder and all in it the gateway's own"), "{}", said(&failed));
+    assert_eq!(stored(&store).len(), 2);
+    let again = erase(&world, &ann.number.to_string());
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert_eq!(stored(&store), [hex(&files[1])].into());
+}
+
+/// Two callers, each with a medium in the store, whose calls have ended; the gateway is stopped.
+async fn ann_and_bob_stopped(world: &Outside) -> (OnThePhone, [Bytes; 2]) {
+    let gateway = world.start().await;
+    let (ann, bob) = (on_the_phone(world).await, on_the_phone(world).await);
+    let files = [photo(0, SIZE), photo(1, SIZE)];
+    for (caller, bytes) in [&ann, &bob].into_iter().zip(&files) {
+        send(world, caller, vec![medium("image/jpeg", bytes)]).await;
+        of_kind(world, caller, "media.ready", 1).await;
+        caller.hangs_up(world).await;
+    }
+    world.carrier.wait_for_receipts(SOON).await.unwrap();
+    assert_eq!(gateway.terminate().await.code(), Some(0));
+    assert_eq!(stored(&world.home.data().join("media")), files.iter().map(|bytes| hex(bytes)).collect());
+    (ann, files)
+}
+
 /// A caller with a medium that is stored, and one that is sent while the store does not work.
 struct Story {
     caller: OnThePhone,
@@ -178,8 +250,16 @@ impl Drop for Locked {
     }
 }
 
-/// Starts a gateway to which a folder's mode applies, which it does not to root.
+/// Starts a gateway to which a folder's mode applies.
 async fn without_roots_rights(world: &Outside) -> Option<Gateway> {
+    let command = command_without_roots_rights(world)?;
+    let mut gateway = world.home.start_by(command, &world.home.path("offhook.toml"));
+    gateway.ready().await;
+    Some(gateway)
+}
+
+/// The binary as somebody to whom a folder's mode applies, which it does not to root.
+fn command_without_roots_rights(world: &Outside) -> Option<Command> {
     let probe = world.home.path("probe");
     fs::create_dir(&probe).unwrap();
     let locked = Locked::lock(&probe);
@@ -195,9 +275,7 @@ async fn without_roots_rights(world: &Outside) -> Option<Gateway> {
         command = Command::new("setpriv");
         command.arg(without).arg(binary());
     }
-    let mut gateway = world.home.start_by(command, &world.home.path("offhook.toml"));
-    gateway.ready().await;
-    Some(gateway)
+    Some(command)
 }
 
 /// A tmpfs with room for one of the media; unmounted when dropped.

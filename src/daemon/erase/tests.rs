@@ -26,8 +26,8 @@ fn f04_an_erasure_interrupted_after_any_step_is_completed_by_the_next_start() {
         interrupt(data.path(), steps);
         assert!(!traces(data.path()).is_empty() || steps == 4, "after {steps} steps something is left");
         let recovered = open::recover(data.path()).unwrap();
-        let view = |recovered: &open::Recovered| recovered.core.reads().ask(|view| view.running_erasures()).unwrap();
-        assert_eq!(view(&recovered), [], "after {steps} steps");
+        let left = Erasures::running(&recovered.core.reads()).unwrap().expect("its media are swept by the gateway");
+        assert!(left.are_complete(), "after {steps} steps nothing else is left");
         let open::Recovered { lock, core, .. } = recovered;
         core.close().unwrap();
         drop(lock);
@@ -68,21 +68,21 @@ fn an_erasure_fails_at_a_damaged_snapshot_and_is_done_after_the_repair() {
     let mut damaged = whole.clone();
     damaged[60] ^= 1;
     fs::write(&snapshot, damaged).unwrap();
-    let failed = erase_from(data.path(), number(ANN)).unwrap_err();
+    let failed = erase_now(data.path(), number(ANN)).unwrap_err();
     assert!(
         matches!(failed, EraseFailed::Unfinished(_)) && failed.to_string().contains("run the erasure again"),
         "{failed}"
     );
     drop(open::recover(data.path()).expect("it has ended, so a start is possible"));
     fs::write(&snapshot, whole).unwrap();
-    erase_from(data.path(), number(ANN)).unwrap();
+    erase_now(data.path(), number(ANN)).unwrap();
     check_that_ann_is_erased_and_bob_is_kept(data.path());
 }
 
 #[test]
 fn a_refused_erasure_leaves_nothing() {
     let data = talked();
-    assert!(matches!(erase_from(data.path(), number(BOB)), Err(EraseFailed::Refused(_))), "a call with Bob is active");
+    assert!(matches!(erase_now(data.path(), number(BOB)), Err(EraseFailed::Refused(_))), "a call with Bob is active");
     let recovered = open::recover(data.path()).unwrap();
     assert_eq!(recovered.core.reads().ask(|view| view.running_erasures()).unwrap(), []);
 }
@@ -92,9 +92,28 @@ fn the_marker_of_an_earlier_version_refuses_starts_until_that_person_is_erased()
     let data = talked();
     begun::tests::begin(data.path(), number(ANN));
     check_that_a_start_is_refused(data.path());
-    assert!(matches!(erase_from(data.path(), number(BOB)), Err(EraseFailed::Refused(_))));
-    erase_from(data.path(), number(ANN)).unwrap();
+    assert!(matches!(erase_now(data.path(), number(BOB)), Err(EraseFailed::Refused(_))));
+    erase_now(data.path(), number(ANN)).unwrap();
     check_that_ann_is_erased_and_bob_is_kept(data.path());
+}
+
+#[test]
+fn an_erasure_whose_media_cannot_be_swept_goes_on_when_it_is_requested_again() {
+    let data = talked();
+    let (media, away) = (data.path().join("media"), data.path().join("away"));
+    fs::rename(&media, &away).unwrap();
+    let failed = erase_now(data.path(), number(ANN)).unwrap_err();
+    assert!(matches!(failed, EraseFailed::MediaLeft(_)), "{failed}");
+    check_that_ann_is_erased_and_bob_is_kept(data.path());
+    fs::rename(&away, &media).unwrap();
+    let erased = erase_now(data.path(), number(ANN)).unwrap();
+    assert!(erased.bodies > 2, "what was erased before is counted: {erased:?}");
+    let recovered = open::recover(data.path()).unwrap();
+    assert_eq!(recovered.core.reads().ask(|view| view.running_erasures()).unwrap(), []);
+}
+
+fn erase_now(data_dir: &Path, who: E164) -> Result<Erased, EraseFailed> {
+    erase_from(data_dir, &MediaConfig::folder(data_dir.join("media")), who)
 }
 
 #[track_caller]
@@ -131,6 +150,7 @@ fn traces(directory: &Path) -> Vec<PathBuf> {
 fn talked() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path();
+    fs::create_dir(data.join("media")).unwrap();
     let journal = FileJournal::open(&data.join("journal"), Options { segment_bytes: 1_000 }).unwrap();
     let identity = journal.identity();
     let owner = Owner { journal: identity, rows_version: ROWS_VERSION };

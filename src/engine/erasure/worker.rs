@@ -207,6 +207,7 @@ impl Worker {
                 Err(not_done) => return Err(not_done),
             }
         }
+        (parts.sweep_media)().map_err(NotDone::Later)?;
         let ends = erasures.end(ErasureState::Done);
         let count = ends.len();
         self.submit(ends)?;
@@ -225,7 +226,8 @@ impl Worker {
             self.has_room(place.bytes())?;
             self.replace_index(place, erasures, &mut goes_on)?;
         }
-        (parts.sweep_media)().map_err(NotDone::Later)?;
+        // Without the number it cannot be counted again what was erased.
+        self.submit(erasures.begin())?;
         erasures.erase_numbers(parts.eraser.as_ref())?;
         Ok(())
     }

@@ -70,7 +70,9 @@ pub(super) async fn fetch(parts: MediaParts, of: MediumOf, is_last: bool) -> End
             observe::medium_settled(&message.account, outcome(&state), state.bytes(), began.elapsed(), &why);
         }
         // Somebody was erased meanwhile.
-        MediumState::Ready(stored) => drop(sweep::unless_listed(&parts, stored.day, stored.sha256).await),
+        MediumState::Ready(stored) => {
+            drop(sweep::unless_listed(&parts.store, &parts.reads, stored.day, stored.sha256).await);
+        }
         MediumState::Pending | MediumState::Failed { .. } => {}
     }
     Ended::Settled
