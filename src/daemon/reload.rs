@@ -135,7 +135,13 @@ pub(super) fn show_certificates(listen: &Doors) {
 fn waiting(started: &Config, read: &Config) -> Vec<String> {
     let (before, after) = (fixed(started), fixed(read));
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+    let mut waiting: Vec<String> =
+        keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect();
+    // A key that was replaced under the same id looks the same.
+    if !read.media.place.has_credentials_of(&started.media.place) {
+        waiting.push("media.credentials_file".to_owned());
+    }
+    waiting
 }
 
 /// The settings that need a restart, by key. The values are only compared, never shown.

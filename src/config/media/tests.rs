@@ -116,6 +116,28 @@ fn credentials_are_read_as_providers_write_them() {
 }
 
 #[test]
+fn a_key_that_was_replaced_under_the_same_id_is_another_one() {
+    let bucket = |kind, text: &str| {
+        let access = access(kind, text).unwrap();
+        let bucket = Bucket { name: "bucket".to_owned(), prefix: String::new(), access };
+        Place::Bucket { bucket, aside: "aside".into() }
+    };
+    let with_token = format!("{S3}aws_session_token = t\n");
+    for (kind, text, from, to) in [
+        (BucketKind::S3, S3, "secret+/=", "secret+/+"),
+        (BucketKind::S3, &with_token, "token = t", "token = u"),
+        (BucketKind::S3, &with_token, "aws_session_token = t", ""),
+        (BucketKind::Azure, AZURE, "c2VjcmV0", "c2VjcmV1"),
+    ] {
+        let (before, after) = (bucket(kind, text), bucket(kind, &text.replace(from, to)));
+        assert!(before.has_credentials_of(&bucket(kind, text)), "{text}");
+        assert!(!before.has_credentials_of(&after) && !after.has_credentials_of(&before), "{text}");
+    }
+    let folder = Place::Folder("media".into());
+    assert!(folder.has_credentials_of(&folder) && !folder.has_credentials_of(&bucket(BucketKind::S3, S3)));
+}
+
+#[test]
 fn wrong_credentials_are_reported_and_never_shown() {
     for (kind, text, says) in [
         (BucketKind::S3, S3.replace("region", "regoin"), "has an unknown key: use aws_access_key_id"),

@@ -107,6 +107,29 @@ impl BucketKind {
     }
 }
 
+impl Place {
+    /// Whether the credentials of two places are the same. A folder has none.
+    pub fn has_credentials_of(&self, other: &Self) -> bool {
+        let secrets = |place: &Self| match place {
+            Self::Folder(_) => [None, None],
+            Self::Bucket { bucket, .. } => bucket.access.secrets().map(|secret| secret.cloned()),
+        };
+        secrets(self).iter().zip(&secrets(other)).all(|pair| match pair {
+            (Some(one), Some(other)) => one.matches(other.expose()),
+            (one, other) => one.is_none() && other.is_none(),
+        })
+    }
+}
+
+impl Access {
+    fn secrets(&self) -> [Option<&Secret>; 2] {
+        match self {
+            Self::S3 { key, token, .. } => [Some(key), token.as_ref()],
+            Self::Gcs { service_account: key } | Self::Azure { key, .. } => [Some(key), None],
+        }
+    }
+}
+
 impl Bucket {
     /// Its provider.
     pub fn kind(&self) -> BucketKind {
