@@ -1,9 +1,10 @@
 //! Photos and videos, from the phone to the platform, over the real binary.
 
+use crate::media_faults::{pair, photo, send, transcript};
 use crate::process::{Outside, SOON, TOKEN, wire};
 use crate::shared::{OURS, OnThePhone, on_the_phone, world};
 use bytes::Bytes;
-use offhook::sim::carrier::SentMedium;
+use offhook::sim::carrier::{MediumAnswer, SentMedium};
 use offhook::sim::platform::Delivery;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -121,6 +122,46 @@ async fn until_readiness_notes(world: &Outside, failing: bool) {
         }
         assert!(Instant::now() < until, "{}", answer.body);
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// More callers at once than media are fetched at once, from a carrier that takes its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a51_more_media_than_the_worker_takes_all_arrive_in_their_calls_order() {
+    const CALLERS: usize = 12;
+    const MESSAGES: usize = 2;
+    const EACH: usize = 5;
+    let world = world().await;
+    let _gateway = world.start().await;
+    let slowly = MediumAnswer::Slow { pieces: 2, wait: Duration::from_millis(50) };
+    let of_message =
+        |caller: usize, message: usize| (0..EACH).map(move |nth| (caller * MESSAGES + message) * EACH + nth);
+    let sent = |nth: usize| medium("image/jpeg", &photo(nth, 2_000)).answered([slowly.clone()]);
+    let callers = futures_util::future::join_all((0..CALLERS).map(|_| on_the_phone(&world))).await;
+    let sends = callers.iter().enumerate().map(|(caller, on_the_phone)| {
+        let world = &world;
+        async move {
+            for message in 0..MESSAGES {
+                send(world, on_the_phone, of_message(caller, message).map(sent).collect()).await;
+            }
+        }
+    });
+    futures_util::future::join_all(sends).await;
+    for (caller, on_the_phone) in callers.iter().enumerate() {
+        let ours = |event: &Delivery| event.call_id.as_deref() == Some(&*on_the_phone.call);
+        let count = 1 + MESSAGES + MESSAGES * EACH;
+        let events = world.platform.wait_for_all(count, SOON, ours).await.unwrap();
+        let sequences: Vec<u64> = events.iter().map(|event| event.call_sequence.unwrap()).collect();
+        assert_eq!(sequences, (1..=count as u64).collect::<Vec<_>>(), "delivered in order, without a gap");
+        let ready = events.iter().filter(|event| event.kind == "media.ready").count();
+        assert_eq!(ready, MESSAGES * EACH, "caller {caller}");
+        for (message, shown) in transcript(&world, on_the_phone).await.iter().enumerate() {
+            let media = shown["media"].as_array().unwrap();
+            for (nth, of) in of_message(caller, message).zip(media) {
+                assert_eq!((text(&of["state"]), text(&of["sha256"])), pair("ready", &hex(&photo(nth, 2_000))), "{of}");
+            }
+            assert_eq!(media.len(), EACH);
+        }
     }
 }
 
