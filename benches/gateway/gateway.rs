@@ -1,5 +1,8 @@
 //! The real binary at work, for benches that ask it over HTTP.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac as _};
+use sha1::Sha1;
 use std::error::Error;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -19,12 +22,41 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const ACCOUNT_SID: &str = "AC11223344556677889900aabbccddeeff";
 pub const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub const API_TOKEN: &str = "a-token-of-this-bench-2f6c1b0d9e8a7f65";
+const PUBLIC_URL: &str = "https://sms.example.com";
 const WEBHOOK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A request as it goes over the wire; `head` has further lines, each with its end.
 pub fn request(method: &str, path: &str, head: &str, body: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nHost: sms.example.com\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())
         .into_bytes()
+}
+
+/// The name of an account.
+pub fn account(nth: usize) -> String {
+    if nth == 0 { "main".to_owned() } else { format!("account-{nth}") }
+}
+
+/// The SID of an account.
+pub fn account_sid(nth: usize) -> String {
+    if nth == 0 { ACCOUNT_SID.to_owned() } else { format!("AC{nth:032x}") }
+}
+
+/// A webhook of Twilio for a received message to the `nth` account, signed.
+pub fn webhook(nth: usize, parameters: &mut [(&str, &str)]) -> Vec<u8> {
+    let path = format!("/carriers/{}/messages", account(nth));
+    parameters.sort_unstable();
+    let mut mac = Hmac::<Sha1>::new_from_slice(AUTH_TOKEN.as_bytes()).expect("HMAC takes keys of every length");
+    mac.update(format!("{PUBLIC_URL}{path}").as_bytes());
+    for (name, value) in &*parameters {
+        mac.update(name.as_bytes());
+        mac.update(value.as_bytes());
+    }
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&*parameters).finish();
+    let head = format!(
+        "X-Twilio-Signature: {signature}\r\nContent-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n"
+    );
+    request("POST", &path, &head, &body)
 }
 
 /// What was answered.
@@ -59,6 +91,21 @@ pub async fn exchange(connection: &mut TcpStream, request: &[u8]) -> Result<Answ
     Ok(Answer { status: head.split(' ').nth(1).ok_or("no status")?.parse()?, head, body })
 }
 
+/// What a gateway is started with.
+pub struct Setup<'a> {
+    /// Gets its events.
+    pub endpoint: SocketAddr,
+    /// A directory document, loaded by `--seed`.
+    pub directory: Option<&'a str>,
+    /// How many accounts it has.
+    pub accounts: usize,
+    /// Where the carrier of all of them is.
+    pub carrier: SocketAddr,
+}
+
+/// Nothing listens there: nothing is sent.
+const NO_CARRIER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
+
 /// A gateway at work, killed when dropped.
 pub struct Gateway {
     process: Child,
@@ -75,51 +122,33 @@ impl Gateway {
         endpoint: SocketAddr,
         directory: Option<&str>,
     ) -> Result<Self, Failed> {
+        Self::start_with(binary, home, &Setup { endpoint, directory, accounts: 1, carrier: NO_CARRIER }).await
+    }
+
+    /// The same with more to choose, and in a directory in which one may have run before.
+    pub async fn start_with(binary: &Path, home: &Path, setup: &Setup<'_>) -> Result<Self, Failed> {
         // They are free now. If another process takes one meanwhile, the start fails, and the bench with it.
         let ports: Vec<SocketAddr> = {
             let held: Vec<_> = (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
             held.iter().map(std::net::TcpListener::local_addr).collect::<Result<_, _>>()?
         };
         let [carriers, platform, ops] = ports[..] else { unreachable!("three were bound") };
-        let config = format!(
-            r#"data_dir = "data"
-[listen]
-carriers = "{carriers}"
-platform = "{platform}"
-console = "127.0.0.1:0"
-ops = "{ops}"
-[[platform.token]]
-name = "bench"
-scopes = ["send", "calls", "read", "admin"]
-token_file = "api-token"
-[[platform.webhook]]
-name = "main"
-url = "http://{endpoint}/events"
-secret_files = ["webhook-key"]
-[[account]]
-name = "main"
-carrier = "twilio"
-public_url = "https://sms.example.com"
-api_url = "http://127.0.0.1:9"
-account_sid = "{ACCOUNT_SID}"
-auth_token_files = ["auth-token"]
-"#
-        );
+        let config = config([carriers, platform, ops], setup);
         let files = [
             ("api-token", API_TOKEN),
             ("webhook-key", WEBHOOK_KEY),
             ("auth-token", AUTH_TOKEN),
-            ("directory.json", directory.unwrap_or_default()),
+            ("directory.json", setup.directory.unwrap_or_default()),
             ("offhook.toml", &config),
         ];
         for (name, text) in files {
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.join(name));
+            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(home.join(name));
             file?.write_all(text.as_bytes())?;
         }
         let log = fs::File::create(home.join("log"))?;
         let mut command = Command::new(binary);
         command.arg("serve").arg("--config").arg(home.join("offhook.toml"));
-        if directory.is_some() {
+        if setup.directory.is_some() {
             command.arg("--seed").arg(home.join("directory.json"));
         }
         let process = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
@@ -140,6 +169,25 @@ auth_token_files = ["auth-token"]
         }
     }
 
+    /// Kills the process and waits for its end.
+    pub fn kill(&mut self) -> Result<(), Failed> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Memory of the process in kB: `VmRSS`, or since the last [`Self::forget_peak`] at most, `VmHWM`.
+    pub fn memory_kb(&self, which: &str) -> Result<u64, Failed> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':')).ok_or("no such line")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// Lets `VmHWM` begin at what it is now.
+    pub fn forget_peak(&self) -> Result<(), Failed> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5")?)
+    }
+
     /// CPU that the process has used, in user and system.
     pub fn cpu(&self) -> Result<Duration, Failed> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
@@ -149,6 +197,43 @@ auth_token_files = ["auth-token"]
         let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
         Ok(Duration::from_millis(ticks * 10))
     }
+}
+
+fn config([carriers, platform, ops]: [SocketAddr; 3], setup: &Setup<'_>) -> String {
+    let mut config = format!(
+        r#"data_dir = "data"
+[listen]
+carriers = "{carriers}"
+platform = "{platform}"
+console = "127.0.0.1:0"
+ops = "{ops}"
+[[platform.token]]
+name = "bench"
+scopes = ["send", "calls", "read", "admin"]
+token_file = "api-token"
+[[platform.webhook]]
+name = "main"
+url = "http://{}/events"
+secret_files = ["webhook-key"]
+"#,
+        setup.endpoint
+    );
+    for nth in 0..setup.accounts {
+        config += &format!(
+            r#"[[account]]
+name = "{}"
+carrier = "twilio"
+public_url = "{PUBLIC_URL}"
+api_url = "http://{}"
+account_sid = "{}"
+auth_token_files = ["auth-token"]
+"#,
+            account(nth),
+            setup.carrier,
+            account_sid(nth)
+        );
+    }
+    config
 }
 
 impl Drop for Gateway {
