@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use offhook::carrier::bandwidth::{self, Bandwidth};
+use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Twilio};
 use offhook::carrier::{Inbox, Login, PublicUrl, Webhook};
 use offhook::model::{InboundItem, Secret, Timestamp};
@@ -25,6 +26,7 @@ const BETWEEN_LOOKS: u32 = 100;
 
 /// Goals for one webhook.
 const HMAC_OR_BASIC: Duration = Duration::from_micros(20);
+const PAIR_OF_KEYS: Duration = Duration::from_micros(150);
 
 /// A webhook with messages, which its dialect accepts.
 struct Case {
@@ -38,7 +40,7 @@ struct Case {
 fn main() {
     // Cargo passes --bench.
     let only = env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let cases = [twilio(), bandwidth()].into_iter().flatten();
+    let cases = [twilio(), bandwidth(), telnyx()].into_iter().flatten();
     for case in cases.filter(|case| only.as_ref().is_none_or(|name| name == case.carrier)) {
         case.measure();
     }
@@ -141,5 +143,33 @@ fn bandwidth() -> Vec<Case> {
         case("an SMS", sms.to_owned(), HMAC_OR_BASIC),
         case("an MMS of two", include_str!("../tests/bodies/bandwidth/mms.json").to_owned(), HMAC_OR_BASIC),
         case("500 SMS", many, 500 * HMAC_OR_BASIC),
+    ]
+}
+
+fn telnyx() -> Vec<Case> {
+    const SEED: [u8; 32] = [7; 32];
+    let case = |what, body: &'static str| {
+        let time = NOW.as_secs().to_string();
+        let signature = telnyx::sign(&SEED, &time, body.as_bytes());
+        let headers = [
+            ("host", "gw.example.com"),
+            ("user-agent", "telnyx-webhooks"),
+            ("content-type", "application/json"),
+            ("telnyx-timestamp", &time),
+            ("telnyx-signature-ed25519", &signature),
+        ];
+        let inbox = Telnyx::new(telnyx::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: telnyx::API_URL.parse().expect("it is an address"),
+            api_key: Secret::new("KEY0189AB"),
+            public_keys: vec![telnyx::public_key(&SEED)],
+            messaging_profile_id: None,
+        });
+        Case { carrier: "telnyx", what, inbox: Box::new(inbox), hook: post(&headers, body), goal: PAIR_OF_KEYS }
+    };
+    vec![
+        case("an SMS", include_str!("../tests/bodies/telnyx/sms.json")),
+        case("an MMS of two", include_str!("../tests/bodies/telnyx/mms.json")),
     ]
 }

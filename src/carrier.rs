@@ -4,7 +4,7 @@
 //! request to send; the same input gives the same output. It holds only the validated settings of its account.
 //!
 //! A dialect has three sides: [`Inbox`] (webhooks), [`Outbox`] (sends) and [`Numbers`] (look-ups and media). Implemented:
-//! [`bandwidth`], [`twilio`]. docs/ARCHITECTURE.md has a table of what each method does for each carrier.
+//! [`bandwidth`], [`telnyx`], [`twilio`]. docs/ARCHITECTURE.md has a table of what each method does for each carrier.
 
 mod answer;
 mod array;
@@ -18,6 +18,7 @@ mod meaning;
 mod oauth;
 mod public_url;
 mod read;
+pub mod telnyx;
 pub mod twilio;
 mod webhook;
 
@@ -126,6 +127,11 @@ pub trait Numbers: Send + Sync {
     /// media at that URL: it must not be requested at all. Credentials are dropped on any redirect.
     fn media(&self, _url: &str, _token: Option<&Secret>, _now: Timestamp) -> Option<Request<Bytes>> {
         None
+    }
+
+    /// Whether a medium that is refused with our credentials may be there without any, so that it is requested again.
+    fn media_may_be_open(&self) -> bool {
+        false
     }
 }
 

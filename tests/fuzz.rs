@@ -32,6 +32,7 @@ const TARGETS: &[Target] = targets! {
     "snapshot" => offhook::journal::fuzz::snapshot;
     "sockets" => offhook::daemon::fuzz::sockets;
     "tampered" => offhook::journal::fuzz::tampered;
+    "telnyx" => offhook::carrier::fuzz::telnyx;
     "text" => offhook::model::fuzz::text;
     "twilio" => offhook::carrier::fuzz::twilio;
 };

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use offhook::carrier::bandwidth::{self, Bandwidth};
+use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Algorithm, SharedKey, Twilio};
 use offhook::carrier::{Dialect, Login, Webhook};
 use offhook::model::{Encoding, Secret, Timestamp, measure};
@@ -52,7 +53,7 @@ fn g24_each_dialect_judges_a_signature_as_the_carrier_does() {
     }
     assert!(judged > 0, "there is no file of a carrier that is built: twilio.json");
     if env::var_os("OFFHOOK_VECTORS").is_none() {
-        assert_eq!(judged, 54 + 24);
+        assert_eq!(judged, 54 + 24 + 37);
     }
 }
 
@@ -90,6 +91,7 @@ type MakeDialect = fn(&SignatureCase, &str) -> Box<dyn Dialect>;
 fn dialect_of(carrier: &str) -> Option<MakeDialect> {
     match carrier {
         "bandwidth" => Some(bandwidth),
+        "telnyx" => Some(telnyx),
         "twilio" => Some(twilio),
         "segments" => None,
         other => {
@@ -155,6 +157,18 @@ fn twilio(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
         keywords_off: false,
     });
     Box::new(dialect)
+}
+
+fn telnyx(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
+    let key = case.secret["public_key_base64"].as_str().expect("a case has the account's key");
+    Box::new(Telnyx::new(telnyx::Settings {
+        name: "acct1".to_owned(),
+        public_url: origin.parse().expect("it is an address"),
+        api_url: telnyx::API_URL.parse().expect("it is an address"),
+        api_key: Secret::new("KEY0189AB"),
+        public_keys: vec![key.parse().expect("it is a public key")],
+        messaging_profile_id: None,
+    }))
 }
 
 /// Name and path of each `*.json`, in the order of their names.

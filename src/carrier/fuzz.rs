@@ -2,8 +2,10 @@
 //! which all carriers use.
 
 mod bandwidth;
+mod telnyx;
 
 pub use bandwidth::bandwidth;
+pub use telnyx::telnyx;
 
 use super::answer::{self, RETRY_AFTER_MAX};
 use super::twilio::{self, Algorithm, SharedKey, Twilio};
@@ -182,6 +184,7 @@ mod tests {
     fn g23_the_seeds_and_their_prefixes_pass() {
         seeds("twilio", super::twilio);
         seeds("bandwidth", super::bandwidth);
+        seeds("telnyx", super::telnyx);
     }
 
     fn seeds(carrier: &str, target: fn(&[u8])) {
@@ -205,6 +208,7 @@ mod tests {
             let input = [first.as_bytes(), b"\n\n", &body].concat();
             super::twilio(&input);
             super::bandwidth(&input);
+            super::telnyx(&input);
         }
     }
 }

@@ -31,7 +31,11 @@ pub(super) fn address(value: &Value, path: &'static str) -> Result<Address, Prob
 
 /// A whole number that a carrier writes as a number or as a text. Anything else is treated as absent.
 pub(super) fn whole(value: &Value, path: &str) -> Option<u64> {
-    match at(value, path)? {
+    at(value, path).and_then(number)
+}
+
+fn number(value: &Value) -> Option<u64> {
+    match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
@@ -40,7 +44,12 @@ pub(super) fn whole(value: &Value, path: &str) -> Option<u64> {
 
 /// The segment count. Nothing depends on it, so an invalid one is ignored.
 pub(super) fn segments(value: &Value, path: &str) -> Option<u16> {
-    whole(value, path).and_then(|count| u16::try_from(count).ok()).filter(|count| *count > 0)
+    at(value, path).and_then(count)
+}
+
+/// A segment count that was found already.
+pub(super) fn count(value: &Value) -> Option<u16> {
+    number(value).and_then(|count| u16::try_from(count).ok()).filter(|count| *count > 0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a carrier's error code means for a text.
 
-use super::answer::{never_read, retry_after};
+use super::answer::{never_read, plausible_id, retry_after};
 use crate::model::{FailureCode, Outcome, Settled, Timestamp};
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -72,5 +72,30 @@ pub(super) fn refused(
         Class::Text(failure) => {
             Outcome::Refused { code: failure, carrier_code: code }.because(known.map_or(summary, str::to_owned))
         }
+    }
+}
+
+/// The outcome of a send whose response is a 2xx: the carrier accepted the message, even if its `id` cannot be parsed.
+pub(super) fn accepted(carrier: &str, status: StatusCode, id: Option<&str>, segments: Option<u16>) -> Settled {
+    let unknown = |but| Outcome::Unknown.because(format!("{}: {carrier} accepted it, {but}", status.as_u16()));
+    match id {
+        Some(id) if plausible_id(id) => Outcome::Sent { carrier_id: id.to_owned(), segments }.because(None),
+        Some(_) => unknown("with an invalid id"),
+        None => unknown("but its response has no id"),
+    }
+}
+
+/// Checks a table of codes: each once, in order, with one sentence for people.
+#[cfg(test)]
+pub(super) fn assert_table<C: Ord + std::fmt::Display>(table: impl IntoIterator<Item = (C, Class, &'static str)>) {
+    let mut last = None;
+    for (code, class, detail) in table {
+        assert!(last.is_none_or(|last| last < code), "{code}: each code once, in order");
+        assert!((15..=120).contains(&detail.len()) && !detail.ends_with('.'), "{code}: {detail}");
+        assert!(!detail.contains("http") && !detail.contains(|c: char| c.is_ascii_digit()), "{code}: {detail}");
+        // Only retryable failures may suggest trying again.
+        let retryable = crate::rules::receipt::failure(Meaning { class, detail }.failure(), None, None).retryable;
+        assert!(!detail.contains("try again") || retryable, "{code}: {detail}");
+        last = Some(code);
     }
 }

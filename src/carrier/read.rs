@@ -2,6 +2,8 @@
 
 use super::form::Fields;
 use crate::model::{Address, E164, MessageId, ReceiptRef};
+use serde::de::{Deserializer, Visitor};
+use std::fmt;
 
 /// Maximum number of media parsed from a message. Carriers' limits are about 10; media beyond our limit of A50 are
 /// reported later.
@@ -47,6 +49,51 @@ pub(super) fn about(query: &str) -> Result<ReceiptRef, Problem> {
     Ok(ours.map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours))
 }
 
+/// Deserialises what a person wrote; null counts as absent. Half of a surrogate pair, which a carrier leaves where it
+/// cut a text, is shown as a replacement character: it must not make the whole message unreadable.
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    struct Text;
+
+    impl<'de> Visitor<'de> for Text {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or null")
+        }
+
+        fn visit_none<E>(self) -> Result<Option<String>, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Option<String>, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Option<String>, D::Error> {
+            // The one way by which JSON texts come that are not UTF-8.
+            from.deserialize_bytes(self)
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Option<String>, E> {
+            Ok(Some(whole(bytes)))
+        }
+    }
+
+    from.deserialize_option(Text)
+}
+
+/// A text from UTF-8 in which a surrogate may stand alone. Its three bytes become one replacement character.
+fn whole(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if matches!(chunk.invalid().first(), Some(0xC0..)) {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    text
+}
+
 /// A carrier's word, sanitised for logs: safe characters only, truncated.
 pub(super) fn word(text: &str) -> String {
     let fit = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
@@ -75,5 +122,28 @@ mod tests {
         assert_eq!(word("message-received"), "message-received");
         assert_eq!(word("a b\n\u{e9}<x>"), "abx");
         assert_eq!(word(&"x".repeat(99)).len(), 32);
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_one_replacement_character() {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "text")]
+            text: Option<String>,
+        }
+
+        let read = |body: &str| serde_json::from_str::<Body>(body).map(|body| body.text);
+        for (body, expected) in [
+            (r#"{"text":"hi \ud83d\udc4b é 👋"}"#, Some("hi 👋 é 👋")),
+            (r#"{"text":"cut \ud83d"}"#, Some("cut \u{fffd}")),
+            (r#"{"text":"\udc4b\ud83dcut"}"#, Some("\u{fffd}\u{fffd}cut")),
+            (r#"{"text":null}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(read(body).unwrap().as_deref(), expected, "{body}");
+        }
+        for bad in [r#"{"text":7}"#, r#"{"text":["a"]}"#, r#"{"text":"\uZZZZ"}"#] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `[[account]]`: carrier accounts. A few keys are common to all; a carrier reads its own.
 
 mod bandwidth;
+mod telnyx;
 #[cfg(test)]
 mod tests;
 mod twilio;
@@ -42,11 +43,14 @@ pub(super) struct Carrier {
 }
 
 /// The supported carriers, one line each.
-pub(super) const CARRIERS: &[Carrier] =
-    &[Carrier { name: "twilio", read: twilio::read }, Carrier { name: "bandwidth", read: bandwidth::read }];
+pub(super) const CARRIERS: &[Carrier] = &[
+    Carrier { name: "twilio", read: twilio::read },
+    Carrier { name: "bandwidth", read: bandwidth::read },
+    Carrier { name: "telnyx", read: telnyx::read },
+];
 
 /// The carriers of the contract that are not supported yet.
-const NOT_YET: &[&str] = &["telnyx", "vonage", "vonage_sms", "plivo", "sinch", "infobip", "generic"];
+const NOT_YET: &[&str] = &["vonage", "vonage_sms", "plivo", "sinch", "infobip", "generic"];
 
 /// The keys that accounts of all carriers have.
 pub(super) struct Common {

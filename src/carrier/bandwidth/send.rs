@@ -1,11 +1,10 @@
 //! The request that sends a text, and its response. <https://dev.bandwidth.com/apis/messaging-apis/messaging/>
 
 use super::Bandwidth;
-use crate::carrier::answer::plausible_id;
 use crate::carrier::meaning::{self, Class, Meaning};
 use crate::carrier::read::word;
 use crate::carrier::{Outbound, TokenRefused, json, oauth};
-use crate::model::{FailureCode, Outcome, Secret, Settled, Timestamp};
+use crate::model::{FailureCode, Secret, Settled, Timestamp};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Serialize;
@@ -57,7 +56,8 @@ pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Result<Settle
     let status = answer.status();
     let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
     if status.is_success() {
-        return Ok(accepted(status, &body));
+        let (id, segments) = (json::at(&body, "id"), json::segments(&body, "segmentCount"));
+        return Ok(meaning::accepted("Bandwidth", status, id.and_then(Value::as_str), segments));
     }
     if status == StatusCode::UNAUTHORIZED {
         return Err(TokenRefused { detail: "Bandwidth answered 401".to_owned() });
@@ -91,17 +91,4 @@ fn blames(body: &Value, field: &str) -> bool {
         name.split(['[', '.']).next() == Some(field)
     };
     json::at(body, "fieldErrors").and_then(Value::as_array).is_some_and(|errors| errors.iter().any(named))
-}
-
-/// A 2xx: Bandwidth accepted the message, even if its id cannot be parsed.
-fn accepted(status: StatusCode, body: &Value) -> Settled {
-    match json::at(body, "id").and_then(Value::as_str) {
-        Some(id) if plausible_id(id) => {
-            Outcome::Sent { carrier_id: id.to_owned(), segments: json::segments(body, "segmentCount") }.because(None)
-        }
-        _ => {
-            let detail = format!("{}: Bandwidth accepted it, but its response has no valid id", status.as_u16());
-            Outcome::Unknown.because(detail)
-        }
-    }
 }

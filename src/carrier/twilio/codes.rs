@@ -137,18 +137,11 @@ const TABLE: &[(u32, Class, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::receipt::failure;
+    use crate::carrier::meaning::assert_table;
 
     #[test]
     fn f07_each_code_has_one_class_and_one_sentence() {
-        assert!(TABLE.is_sorted_by(|(one, ..), (other, ..)| one < other), "each code once, in order");
-        for (code, class, detail) in TABLE {
-            assert!((15..=120).contains(&detail.len()) && !detail.ends_with('.'), "{code}: {detail}");
-            assert!(!detail.contains("http") && !detail.contains(|c: char| c.is_ascii_digit()), "{code}: {detail}");
-            // Only retryable failures may suggest trying again.
-            let retryable = failure(Meaning { class: *class, detail }.failure(), None, None).retryable;
-            assert!(!detail.contains("try again") || retryable, "{code}: {detail}");
-        }
+        assert_table(TABLE.iter().copied());
         assert_eq!(meaning(11_200).map(|meaning| meaning.detail), None);
     }
 

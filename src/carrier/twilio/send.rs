@@ -3,9 +3,8 @@
 use super::Twilio;
 use super::codes;
 use crate::carrier::Outbound;
-use crate::carrier::answer::plausible_id;
-use crate::carrier::meaning;
-use crate::model::{Outcome, Settled, Timestamp};
+use crate::carrier::{json, meaning};
+use crate::model::{Settled, Timestamp};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
@@ -42,7 +41,7 @@ pub(super) fn request(twilio: &Twilio, send: &Outbound) -> Request<Bytes> {
 pub(super) fn outcome(answer: &Response<Bytes>, now: Timestamp) -> Settled {
     let status = answer.status();
     if status.is_success() {
-        return accepted(answer.status(), answer.body());
+        return accepted(status, answer.body());
     }
     let code = error_code(answer.body());
     let meaning = code.and_then(codes::meaning).or_else(|| codes::meaning(implied(status)?));
@@ -60,28 +59,10 @@ fn implied(status: StatusCode) -> Option<u32> {
     }
 }
 
-/// A 2xx: Twilio accepted the message, even if its id cannot be parsed.
+/// The id and segments of an accepted message. Segments are "0" until a Messaging Service has selected a sender.
 fn accepted(status: StatusCode, body: &[u8]) -> Settled {
-    #[derive(Deserialize)]
-    struct Message {
-        sid: String,
-        num_segments: Option<Value>,
-    }
-
-    let unknown = |but| Outcome::Unknown.because(format!("{}: Twilio accepted it, {but}", status.as_u16()));
-    match serde_json::from_slice::<Message>(body) {
-        Ok(message) if plausible_id(&message.sid) => {
-            // A string, which is "0" until a Messaging Service has selected a sender.
-            let segments = match message.num_segments {
-                Some(Value::String(count)) => count.parse().ok(),
-                Some(Value::Number(count)) => count.as_u64().and_then(|count| u16::try_from(count).ok()),
-                _ => None,
-            };
-            Outcome::Sent { carrier_id: message.sid, segments: segments.filter(|count| *count > 0) }.because(None)
-        }
-        Ok(_) => unknown("with an invalid id"),
-        Err(_) => unknown("but its response has no id"),
-    }
+    let message: Value = serde_json::from_slice(body).unwrap_or_default();
+    meaning::accepted("Twilio", status, message["sid"].as_str(), json::segments(&message, "num_segments"))
 }
 
 /// The code in an error body, if there is one.

@@ -2,6 +2,7 @@
 
 mod acme;
 mod bandwidth;
+mod telnyx;
 
 use super::*;
 use crate::http::test_gateway::{Answer, CALLER, SUPPORT, TestGateway};
@@ -49,8 +50,7 @@ fn a_carrier_reads_its_own_keys_and_problems_name_them() {
             "use one of api_url, carrier, name, password_file",
         ),
         ("acme", "password_fil = \"password\"", "password_fil is an unknown key: did you mean \"password_file\"?"),
-        ("acne", "", "did you mean \"acme\"? use \"twilio\" or \"acme\" (twilio acme telnyx"),
-        ("telnyx", "", "is not supported by this version: use \"twilio\" or \"acme\""),
+        ("acne", "", "did you mean \"acme\"? use \"twilio\" or \"acme\" (twilio acme "),
     ] {
         let problems = read(carrier, rest).unwrap_err();
         assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
@@ -95,15 +95,39 @@ async fn a_made_up_carrier_delivers_and_takes_texts() {
 
 /// The accounts of a file with this `[[account]]`, or its problems.
 fn accounts_in(account: &str) -> Result<Vec<AccountConfig>, String> {
+    accounts_with(account, &[("password", PASSWORD)], WITH_ACME).map(|(accounts, _)| accounts)
+}
+
+/// The commented `[[account]]` of the example for this carrier, as it is once the `#` before each line is removed.
+fn example_of(carrier: &str) -> String {
+    let example = include_str!("../../../config/offhook.toml");
+    let block = example.split("# [[account]]\n").find(|block| block.contains(&format!("\n# carrier = {carrier:?}\n")));
+    let lines = block.expect("the example has a commented account of each carrier").lines();
+    let lines = lines.map_while(|line| line.strip_prefix('#').map(|line| line.strip_prefix(' ').unwrap_or(line)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The accounts of a file with this `[[account]]` beside files with secrets, and its warnings, or its problems.
+fn accounts_with(
+    account: &str,
+    secrets: &[(&str, &str)],
+    carriers: &[Carrier],
+) -> Result<(Vec<AccountConfig>, Vec<String>), String> {
+    use std::os::unix::fs::PermissionsExt;
     let place = TempDir::new().unwrap();
-    std::fs::write(place.path().join("password"), PASSWORD).unwrap();
+    std::fs::create_dir(place.path().join("secrets")).unwrap();
+    for (name, secret) in secrets {
+        let path = place.path().join(name);
+        std::fs::write(&path, secret).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let text = format!("[[account]]\n{account}\n");
     let file = place.path().join("offhook.toml");
     let mut reading = Reading::new(&text, &file, Timestamp::default());
     let root = Section::parse(&mut reading).unwrap();
-    let accounts = accounts(&root, WITH_ACME, &mut reading);
+    let accounts = accounts(&root, carriers, &mut reading);
     let problems = reading.problems();
-    if problems.is_empty() { Ok(accounts) } else { Err(problems.to_string()) }
+    if problems.is_empty() { Ok((accounts, reading.warnings())) } else { Err(problems.to_string()) }
 }
 
 async fn webhook(world: &TestGateway, password: Option<&str>, body: &str) -> Answer {

@@ -163,10 +163,19 @@ async fn fetch_into(parts: &MediaParts, message: &Message, url: &str, room: u64,
     let Some(request) = source.request(url, token.as_ref(), wall()) else {
         return Err(Not::Kept(Unkept::ForbiddenAddress, None));
     };
-    let failed = match parts.fetcher.fetch(request, source.hosts(), room, sink).await {
+    let open = source.openly(&request);
+    let mut failed = match parts.fetcher.fetch(request, source.hosts(), room, sink).await {
         Ok(_) => return Ok(()),
         Err(failed) => failed,
     };
+    if let (FetchFailed::Refused { status: Some(_), .. }, Some(open)) = (&failed, open) {
+        match parts.fetcher.fetch(open, source.hosts(), room, sink).await {
+            Ok(_) => return Ok(()),
+            // It is not open either: what matters is why our credentials were refused.
+            Err(FetchFailed::Refused { .. } | FetchFailed::NotFound(_)) => {}
+            Err(other) => failed = other,
+        }
+    }
     let why = failed.to_string();
     Err(match failed {
         FetchFailed::ForbiddenAddress(_) => Not::Kept(Unkept::ForbiddenAddress, None),

@@ -6,6 +6,7 @@ use crate::net::fetch::MediaHosts;
 use crate::work::http_carrier::HttpLink;
 use bytes::Bytes;
 use http::Request;
+use http::header::AUTHORIZATION;
 use std::sync::Arc;
 
 /// Requests for media of an account, in its dialect.
@@ -41,6 +42,13 @@ impl MediaSource {
     /// The request for the medium at `url`; `None` if it is not one of the carrier's.
     pub fn request(&self, url: &str, token: Option<&Secret>, now: Timestamp) -> Option<Request<Bytes>> {
         self.dialect.media(url, token, now)
+    }
+
+    /// The same request without credentials, for a medium that was refused with them; `None` if that is of no use.
+    pub fn openly(&self, request: &Request<Bytes>) -> Option<Request<Bytes>> {
+        let mut open = request.clone();
+        let had_some = open.headers_mut().remove(AUTHORIZATION).is_some();
+        (had_some && self.dialect.media_may_be_open()).then_some(open)
     }
 
     /// Forgets a token that the carrier refused, so that the next fetch gets a new one.
