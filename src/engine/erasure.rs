@@ -46,7 +46,10 @@ struct OfOne {
 impl Erasures {
     /// The erasures that are not done; `None` without any.
     pub fn running(reads: &Reads) -> Result<Option<Self>, EngineFailed> {
-        let running = reads.ask(|view| view.running_erasures())?;
+        let mut running = reads.ask(|view| view.running_erasures())?;
+        // A row can be read a moment before its frame, without which the number would seem to be erased already.
+        let committed = reads.follow().committed();
+        running.retain(|erasure| erasure.id.position() <= committed);
         let of_one = |erasure: Erasure| {
             let person = number_of(reads, &erasure)?.map(Person::new);
             let found = if person.is_some() { Erased::default() } else { erasure.erased };

@@ -142,7 +142,9 @@ async fn stored(
 
 /// The medium's address at the carrier, which only the message's frame has.
 async fn url(parts: &MediaParts, message: &Message, nth: usize) -> Result<String, Not> {
-    let (follow, id) = (parts.reads.follow().clone(), message.id);
+    let (mut follow, id) = (parts.reads.follow().clone(), message.id);
+    // A row can be read a moment before its frame; without it, the address would seem to be gone for good.
+    follow.wait_for(id.position()).await.map_err(|_| Not::Known)?;
     let frame = tokio::task::spawn_blocking(move || follow.frame(id.position())).await;
     let frame = frame.map_err(|_| Not::Known)?.map_err(|_| Not::Known)?;
     let url = frame.iter().flat_map(|frame| &frame.events).find_map(|event| match &event.event {
