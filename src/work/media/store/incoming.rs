@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write as _;
 
 /// Maximum bytes of a medium that wait in memory before they are written.
-pub const WAITING_MAX: usize = 256 * 1024;
+pub const WAITING_MAX: usize = 64 * 1024;
 
 /// How many of a medium's first bytes are kept, by which its type is told.
 pub const FIRST_BYTES_MAX: usize = 8 * 1024;
