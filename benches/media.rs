@@ -72,7 +72,7 @@ fn main() -> Result<(), Failed> {
         }
         if is_chosen("beside") {
             println!("goal: acknowledgements at most 3 % slower while media are fetched");
-            beside(if quick { (1, 2.0) } else { (40, 2.0) }).await?;
+            beside(if quick { (1, 2.0) } else { (25, 2.0) }).await?;
         }
         Ok(())
     })

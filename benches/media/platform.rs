@@ -95,7 +95,10 @@ impl Seen {
                 let came = self.messages.get(message).map_or_else(Instant::now, |came| *came);
                 self.ready.entry(message.to_owned()).or_insert_with(|| came.elapsed());
             }
-            Some("media.failed") => self.failed += 1,
+            Some("media.failed") => {
+                eprintln!("a medium failed: {data}");
+                self.failed += 1;
+            }
             _ => {}
         }
     }
