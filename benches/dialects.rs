@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use offhook::carrier::bandwidth::{self, Bandwidth};
 use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Twilio};
+use offhook::carrier::vonage::{self, Vonage};
+use offhook::carrier::vonage_sms::{self, SignatureMethod, VonageSms};
 use offhook::carrier::{Inbox, Login, PublicUrl, Webhook};
 use offhook::model::{InboundItem, Secret, Timestamp};
 use std::env;
@@ -40,7 +42,7 @@ struct Case {
 fn main() {
     // Cargo passes --bench.
     let only = env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let cases = [twilio(), bandwidth(), telnyx()].into_iter().flatten();
+    let cases = [twilio(), bandwidth(), telnyx(), vonage(), vonage_sms()].into_iter().flatten();
     for case in cases.filter(|case| only.as_ref().is_none_or(|name| name == case.carrier)) {
         case.measure();
     }
@@ -171,5 +173,60 @@ fn telnyx() -> Vec<Case> {
     vec![
         case("an SMS", include_str!("../tests/bodies/telnyx/sms.json")),
         case("an MMS of two", include_str!("../tests/bodies/telnyx/mms.json")),
+    ]
+}
+
+fn vonage() -> Vec<Case> {
+    let secret = Secret::new("Zk3pQ8vN1xT6yB4mR9sW2dF7hJ5cL0aEZk3pQ8vN1xT6yB4mR9sW2dF7hJ5cL0aE");
+    let case = |what, body: &'static str| {
+        let headers = [
+            ("host", "gw.example.com"),
+            ("content-type", "application/json"),
+            ("authorization", &*vonage::sign(&secret, "a1b2c3d4", body.as_bytes(), NOW)),
+        ];
+        let inbox = Vonage::new(vonage::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: vonage::API_URL.parse().expect("it is an address"),
+            api_key: "a1b2c3d4".to_owned(),
+            signature_secrets: vec![secret.clone()],
+            application: None,
+            api_secret: None,
+        });
+        Case { carrier: "vonage", what, inbox: Box::new(inbox), hook: post(&headers, body), goal: HMAC_OR_BASIC }
+    };
+    vec![
+        case("an SMS", include_str!("../tests/bodies/vonage/sms.json")),
+        case("an MMS of two", include_str!("../tests/bodies/vonage/mms_image.json")),
+    ]
+}
+
+fn vonage_sms() -> Vec<Case> {
+    let secret = Secret::new("Zk3pQ8vN1xT6yB4mR9sW2dF7hJ5cL0aEZk3pQ8vN");
+    let case = |what, body: String| {
+        let is_json = body.starts_with('{');
+        let kind = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
+        let headers = [("host", "gw.example.com"), ("content-type", kind)];
+        let method = SignatureMethod::HmacSha256;
+        let sig = vonage_sms::sign(method, &secret, &post(&headers, body.clone())).expect("it can be signed");
+        let body = match body.strip_suffix('}') {
+            Some(object) if is_json => format!("{object},\"sig\":\"{sig}\"}}"),
+            _ => format!("{body}&sig={sig}"),
+        };
+        let inbox = VonageSms::new(vonage_sms::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: vonage_sms::API_URL.parse().expect("it is an address"),
+            api_key: "a1b2c3d4".to_owned(),
+            api_secret: Secret::new("Xy7Zw9Vu5Ts3Rq1P"),
+            signature_secrets: vec![secret.clone()],
+            signature_method: method,
+        });
+        Case { carrier: "vonage_sms", what, inbox: Box::new(inbox), hook: post(&headers, body), goal: HMAC_OR_BASIC }
+    };
+    vec![
+        case("an SMS in JSON", include_str!("../tests/bodies/vonage_sms/sms.json").to_owned()),
+        case("an SMS as a form", include_str!("../tests/bodies/vonage_sms/sms.form").to_owned()),
+        case("a part", include_str!("../tests/bodies/vonage_sms/part_1.json").to_owned()),
     ]
 }

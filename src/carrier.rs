@@ -4,7 +4,8 @@
 //! request to send; the same input gives the same output. It holds only the validated settings of its account.
 //!
 //! A dialect has three sides: [`Inbox`] (webhooks), [`Outbox`] (sends) and [`Numbers`] (look-ups and media). Implemented:
-//! [`bandwidth`], [`telnyx`], [`twilio`]. docs/ARCHITECTURE.md has a table of what each method does for each carrier.
+//! [`bandwidth`], [`telnyx`], [`twilio`], [`vonage`], [`vonage_sms`]. docs/ARCHITECTURE.md has a table of what each method
+//! does for each carrier.
 
 mod answer;
 mod array;
@@ -18,8 +19,11 @@ mod meaning;
 mod oauth;
 mod public_url;
 mod read;
+mod surrogates;
 pub mod telnyx;
 pub mod twilio;
+pub mod vonage;
+pub mod vonage_sms;
 mod webhook;
 
 pub use answer::{
@@ -178,12 +182,21 @@ impl fmt::Debug for Outbound {
 /// The response to every authentication failure. It is always identical, so that it does not reveal the reason. Never
 /// `text/plain`: Twilio has been known to text such a body to the sender.
 fn forbidden() -> Response<Bytes> {
+    not_verified(StatusCode::FORBIDDEN)
+}
+
+/// The same for carriers that never repeat a webhook after a 403, and must repeat this one.
+fn come_again() -> Response<Bytes> {
+    not_verified(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+fn not_verified(status: StatusCode) -> Response<Bytes> {
     const DETAIL: &str = "webhook authentication failed and nothing was stored: see the gateway's log for the reason";
-    let code = Code::SignatureInvalid;
-    let (status, code) = (code.status(), code.word());
-    let body = format!(r#"{{"title":"Signature invalid","status":{status},"code":"{code}","detail":"{DETAIL}"}}"#);
+    let code = Code::SignatureInvalid.word();
+    let title = r#"{"title":"Signature invalid","status":"#;
+    let body = format!(r#"{title}{},"code":"{code}","detail":"{DETAIL}"}}"#, status.as_u16());
     let mut answer = Response::new(body.into());
-    *answer.status_mut() = StatusCode::FORBIDDEN;
+    *answer.status_mut() = status;
     let content_type = header::HeaderValue::from_static("application/problem+json");
     answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
     answer

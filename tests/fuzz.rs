@@ -35,6 +35,8 @@ const TARGETS: &[Target] = targets! {
     "telnyx" => offhook::carrier::fuzz::telnyx;
     "text" => offhook::model::fuzz::text;
     "twilio" => offhook::carrier::fuzz::twilio;
+    "vonage" => offhook::carrier::fuzz::vonage;
+    "vonage_sms" => offhook::carrier::fuzz::vonage_sms;
 };
 
 /// Seeds of one target: enough to begin with, and few enough to be looked at.

@@ -37,25 +37,45 @@ impl<'a> Fields<'a> {
         Self(pairs(form).collect())
     }
 
+    /// The pairs in order.
+    pub(super) fn pairs(&self) -> &[Pair<'a>] {
+        &self.0
+    }
+
+    /// The value of `name` as it came.
+    pub(super) fn bytes(&self, name: &'static str) -> Result<Option<&[u8]>, Problem> {
+        self.find(name, name)
+    }
+
     /// The value of `name`. A repeated pair counts once, as it does for the signature.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
-        self.find(name, name)
+        utf_8(self.find(name, name)?, name)
     }
 
     /// The value of `name` followed by a number.
     pub(super) fn numbered(&self, name: &'static str, number: usize) -> Result<Option<&str>, Problem> {
-        self.find(&format!("{name}{number}"), name)
+        utf_8(self.find(&format!("{name}{number}"), name)?, name)
     }
 
     /// The value of `name`. A problem is reported under `family`, which does not come from the webhook.
-    fn find(&self, name: &str, family: &'static str) -> Result<Option<&str>, Problem> {
+    fn find(&self, name: &str, family: &'static str) -> Result<Option<&[u8]>, Problem> {
         let mut values = self.0.iter().filter(|(found, _)| **found == *name.as_bytes()).map(|(_, value)| value);
         let Some(value) = values.next() else { return Ok(None) };
         if values.any(|other| other != value) {
             return Err(Problem::Twice(family));
         }
-        str::from_utf8(value).map(Some).map_err(|_| Problem::NotUtf8(family))
+        Ok(Some(value))
     }
+}
+
+impl<'a> From<Vec<Pair<'a>>> for Fields<'a> {
+    fn from(pairs: Vec<Pair<'a>>) -> Self {
+        Self(pairs)
+    }
+}
+
+fn utf_8<'a>(value: Option<&'a [u8]>, family: &'static str) -> Result<Option<&'a str>, Problem> {
+    value.map(str::from_utf8).transpose().map_err(|_| Problem::NotUtf8(family))
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 
 mod bandwidth;
 mod telnyx;
+mod vonage;
+mod vonage_sms;
 
 pub use bandwidth::bandwidth;
 pub use telnyx::telnyx;
+pub use vonage::vonage;
+pub use vonage_sms::vonage_sms;
 
 use super::answer::{self, RETRY_AFTER_MAX};
 use super::twilio::{self, Algorithm, SharedKey, Twilio};
@@ -185,6 +189,8 @@ mod tests {
         seeds("twilio", super::twilio);
         seeds("bandwidth", super::bandwidth);
         seeds("telnyx", super::telnyx);
+        seeds("vonage", super::vonage);
+        seeds("vonage_sms", super::vonage_sms);
     }
 
     fn seeds(carrier: &str, target: fn(&[u8])) {
@@ -209,6 +215,8 @@ mod tests {
             super::twilio(&input);
             super::bandwidth(&input);
             super::telnyx(&input);
+            super::vonage(&input);
+            super::vonage_sms(&input);
         }
     }
 }

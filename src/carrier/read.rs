@@ -1,8 +1,9 @@
 //! What dialects share in reading webhooks.
 
 use super::form::Fields;
+use super::surrogates::decode_with_surrogates;
 use crate::model::{Address, E164, MessageId, ReceiptRef};
-use serde::de::{Deserializer, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use std::fmt;
 
 /// Maximum number of media parsed from a message. Carriers' limits are about 10; media beyond our limit of A50 are
@@ -52,46 +53,46 @@ pub(super) fn about(query: &str) -> Result<ReceiptRef, Problem> {
 /// Deserialises what a person wrote; null counts as absent. Half of a surrogate pair, which a carrier leaves where it
 /// cut a text, is shown as a replacement character: it must not make the whole message unreadable.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    struct Text;
-
-    impl<'de> Visitor<'de> for Text {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text or null")
-        }
-
-        fn visit_none<E>(self) -> Result<Option<String>, E> {
-            Ok(None)
-        }
-
-        fn visit_unit<E>(self) -> Result<Option<String>, E> {
-            Ok(None)
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Option<String>, D::Error> {
-            // The one way by which JSON texts come that are not UTF-8.
-            from.deserialize_bytes(self)
-        }
-
-        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Option<String>, E> {
-            Ok(Some(whole(bytes)))
-        }
-    }
-
-    from.deserialize_option(Text)
+    let text = Option::<LooseText>::deserialize(from)?;
+    Ok(text.map(|LooseText(bytes)| {
+        decode_with_surrogates(&bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned())
+    }))
 }
 
-/// A text from UTF-8 in which a surrogate may stand alone. Its three bytes become one replacement character.
-fn whole(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        if matches!(chunk.invalid().first(), Some(0xC0..)) {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
+/// A text in JSON, as UTF-8 in which a surrogate may stand alone: long texts are cut between any two of UTF-16's units.
+#[derive(Debug)]
+pub(super) struct LooseText(pub(super) Vec<u8>);
+
+impl LooseText {
+    /// The text, in which a surrogate that stands alone is replaced; `None` if it is not UTF-8 otherwise.
+    pub(super) fn decoded(self) -> Option<String> {
+        decode_with_surrogates(&self.0)
     }
-    text
+}
+
+impl<'de> Deserialize<'de> for LooseText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl Visitor<'_> for Bytes {
+            type Value = LooseText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<LooseText, E> {
+                Ok(LooseText(text.as_bytes().to_vec()))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<LooseText, E> {
+                Ok(LooseText(bytes.to_vec()))
+            }
+        }
+
+        // A text as bytes is not checked to be UTF-8, and keeps its lone surrogates.
+        deserializer.deserialize_bytes(Bytes)
+    }
 }
 
 /// A carrier's word, sanitised for logs: safe characters only, truncated.
@@ -115,6 +116,20 @@ mod tests {
         }
         assert_eq!(address_without_plus("24273"), Some(Address::ShortCode("24273".to_owned())));
         assert_eq!((address(""), address(&"x".repeat(65))), (None, None));
+    }
+
+    #[test]
+    fn a_text_in_json_may_have_half_a_character() {
+        let decoded = |json: &[u8]| serde_json::from_slice::<LooseText>(json).ok().and_then(LooseText::decoded);
+        assert_eq!(decoded(br#""caf\u00e9 \ud83d\ude00 \n""#).as_deref(), Some("café 😀 \n"));
+        assert_eq!(decoded(br#""a\ud83d""#).as_deref(), Some("a\u{fffd}"));
+        assert_eq!(decoded(br#""\ude00b\ud83d\u0041""#).as_deref(), Some("\u{fffd}b\u{fffd}A"));
+        assert_eq!(decoded(b"\"caf\xE9\""), None);
+        for other in ["7", "null", "[1]", "{}", "\"\\ud8\"", "\"a"] {
+            assert_eq!(decoded(other.as_bytes()), None, "{other}");
+        }
+        let half = serde_json::from_slice::<LooseText>(br#""\ud83d""#).unwrap();
+        assert_eq!(half.0, b"\xED\xA0\xBD");
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod telnyx;
 #[cfg(test)]
 mod tests;
 mod twilio;
+mod vonage;
+mod vonage_sms;
 
 use super::problems::did_you_mean;
 use super::section::{Reading, Section};
@@ -47,10 +49,12 @@ pub(super) const CARRIERS: &[Carrier] = &[
     Carrier { name: "twilio", read: twilio::read },
     Carrier { name: "bandwidth", read: bandwidth::read },
     Carrier { name: "telnyx", read: telnyx::read },
+    Carrier { name: "vonage", read: vonage::read },
+    Carrier { name: "vonage_sms", read: vonage_sms::read },
 ];
 
 /// The carriers of the contract that are not supported yet.
-const NOT_YET: &[&str] = &["vonage", "vonage_sms", "plivo", "sinch", "infobip", "generic"];
+const NOT_YET: &[&str] = &["plivo", "sinch", "infobip", "generic"];
 
 /// The keys that accounts of all carriers have.
 pub(super) struct Common {

@@ -3,6 +3,8 @@
 mod acme;
 mod bandwidth;
 mod telnyx;
+mod vonage;
+mod vonage_sms;
 
 use super::*;
 use crate::http::test_gateway::{Answer, CALLER, SUPPORT, TestGateway};
