@@ -1,7 +1,7 @@
 //! Looking up one of our numbers at Vonage (A39, A40), for both of its messaging APIs.
 //! <https://developer.vonage.com/en/api/numbers>, <https://developer.vonage.com/en/api/application.v2>
 
-use super::is_vonage;
+use super::{API_URL, is_vonage};
 use crate::carrier::answer::{failed, plausible_id};
 use crate::carrier::public_url::below;
 use crate::carrier::{LookUp, NumberFacts, Pointing};
@@ -23,6 +23,13 @@ pub(in crate::carrier) struct Ours<'a> {
     pub(in crate::carrier) authorization: &'a HeaderValue,
     /// The URLs of our webhooks.
     pub(in crate::carrier) urls: [&'a str; 2],
+}
+
+impl Ours<'_> {
+    /// The URL of one of Vonage's other APIs, which have no regions, or the simulator that stands for all.
+    fn base(&self, own: &str) -> Url {
+        if is_vonage(self.api_url) { own.parse().expect("it is a URL") } else { self.api_url.clone() }
+    }
 }
 
 /// A number of the account.
@@ -84,7 +91,7 @@ pub(super) fn look_up_for_messages(
         return entry.found(elsewhere(id));
     }
     match answers.get(1) {
-        None => get(ours, &below(ours.api_url, &["v2", "applications", id])),
+        None => get(ours, &below(&ours.base(API_URL), &["v2", "applications", id])),
         Some(answer) if answer.status() == StatusCode::OK => match serde_json::from_slice::<App>(answer.body()) {
             Ok(app) => entry.found(app.pointing(ours)),
             Err(_) => failed("Vonage's description of the application cannot be parsed", true),
@@ -112,9 +119,7 @@ pub(in crate::carrier) fn look_up_for_sms(ours: &Ours<'_>, number: E164, answers
 
 /// The request for the number among those of the account.
 fn request(ours: &Ours<'_>, number: E164) -> LookUp {
-    let own = NUMBERS_URL.parse().expect("it is a URL");
-    let base = if is_vonage(ours.api_url) { &own } else { ours.api_url };
-    let list = below(base, &["account", "numbers"]);
+    let list = below(&ours.base(NUMBERS_URL), &["account", "numbers"]);
     // 0: the number begins with the pattern.
     get(ours, &format!("{list}?pattern={}&search_pattern=0", number.as_u64()))
 }

@@ -189,6 +189,8 @@ fn a40_a_number_is_looked_up_by_exact_match_and_then_its_application() {
     let regional = Vonage::new(Settings { api_url: "https://api-eu.nexmo.com".parse().unwrap(), ..account() });
     let LookUp::Request(first) = regional.look_up(ours(), &[], None) else { panic!("no request") };
     assert!(first.uri().to_string().starts_with("https://rest.nexmo.com/"));
+    let LookUp::Request(second) = regional.look_up(ours(), &[answer(200, NUMBERS)], None) else { panic!("no request") };
+    assert!(second.uri().to_string().starts_with("https://api.nexmo.com/v2/"));
 }
 
 #[test]
