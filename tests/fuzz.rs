@@ -22,6 +22,7 @@ const TARGETS: &[Target] = targets! {
     "config" => offhook::config::fuzz::config;
     "hooks" => offhook::daemon::fuzz::hooks;
     "id" => offhook::model::fuzz::id;
+    "infobip" => offhook::carrier::fuzz::infobip;
     "number" => offhook::model::fuzz::number;
     "opt_out" => offhook::rules::fuzz::opt_out;
     "record" => offhook::machine::fuzz::record;

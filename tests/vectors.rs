@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use offhook::carrier::bandwidth::{self, Bandwidth};
+use offhook::carrier::infobip::{self, Infobip};
 use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Algorithm, SharedKey, Twilio};
 use offhook::carrier::vonage::{self, Vonage};
@@ -55,7 +56,7 @@ fn g24_each_dialect_judges_a_signature_as_the_carrier_does() {
     }
     assert!(judged > 0, "there is no file of a carrier that is built: twilio.json");
     if env::var_os("OFFHOOK_VECTORS").is_none() {
-        assert_eq!(judged, 54 + 24 + 37 + 50);
+        assert_eq!(judged, 54 + 24 + 37 + 50 + 23);
     }
 }
 
@@ -94,6 +95,7 @@ fn dialect_of(carrier: &str) -> Option<MakeDialect> {
     match carrier {
         "bandwidth" => Some(bandwidth),
         "telnyx" => Some(telnyx),
+        "infobip" => Some(infobip),
         "twilio" => Some(twilio),
         "vonage" => Some(vonage),
         "segments" => None,
@@ -139,6 +141,20 @@ fn bandwidth(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
         client_id: "CLIENT-1".to_owned(),
         client_secret: Secret::new("kestrel-3b1f"),
         logins: vec![Login { user: of("username"), password: Secret::new(of("password")) }],
+    }))
+}
+
+fn infobip(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
+    let of = |key: &str| case.secret[key].as_str().expect("every case has credentials").to_owned();
+    Box::new(Infobip::new(infobip::Settings {
+        name: "acct1".to_owned(),
+        public_url: origin.parse().expect("it is an address"),
+        api_url: "https://xyz123.api.infobip.com".parse().expect("it is an address"),
+        api_key: Secret::new("key"),
+        logins: vec![Login { user: of("username"), password: Secret::new(of("password")) }],
+        hmac: None,
+        application_id: None,
+        keywords_on: false,
     }))
 }
 

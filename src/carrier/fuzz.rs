@@ -2,11 +2,13 @@
 //! which all carriers use.
 
 mod bandwidth;
+mod infobip;
 mod telnyx;
 mod vonage;
 mod vonage_sms;
 
 pub use bandwidth::bandwidth;
+pub use infobip::infobip;
 pub use telnyx::telnyx;
 pub use vonage::vonage;
 pub use vonage_sms::vonage_sms;
@@ -191,6 +193,7 @@ mod tests {
         seeds("telnyx", super::telnyx);
         seeds("vonage", super::vonage);
         seeds("vonage_sms", super::vonage_sms);
+        seeds("infobip", super::infobip);
     }
 
     fn seeds(carrier: &str, target: fn(&[u8])) {
@@ -217,6 +220,7 @@ mod tests {
             super::telnyx(&input);
             super::vonage(&input);
             super::vonage_sms(&input);
+            super::infobip(&input);
         }
     }
 }

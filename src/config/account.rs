@@ -1,6 +1,7 @@
 //! `[[account]]`: carrier accounts. A few keys are common to all; a carrier reads its own.
 
 mod bandwidth;
+mod infobip;
 mod telnyx;
 #[cfg(test)]
 mod tests;
@@ -51,10 +52,11 @@ pub(super) const CARRIERS: &[Carrier] = &[
     Carrier { name: "telnyx", read: telnyx::read },
     Carrier { name: "vonage", read: vonage::read },
     Carrier { name: "vonage_sms", read: vonage_sms::read },
+    Carrier { name: "infobip", read: infobip::read },
 ];
 
 /// The carriers of the contract that are not supported yet.
-const NOT_YET: &[&str] = &["plivo", "sinch", "infobip", "generic"];
+const NOT_YET: &[&str] = &["plivo", "sinch", "generic"];
 
 /// The keys that accounts of all carriers have.
 pub(super) struct Common {

@@ -2,6 +2,7 @@
 
 mod acme;
 mod bandwidth;
+mod infobip;
 mod telnyx;
 mod vonage;
 mod vonage_sms;
