@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use offhook::carrier::bandwidth::{self, Bandwidth};
+use offhook::carrier::infobip::{self, Infobip};
+use offhook::carrier::sinch::{self, Api, Sinch};
 use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Twilio};
 use offhook::carrier::vonage::{self, Vonage};
@@ -42,7 +44,7 @@ struct Case {
 fn main() {
     // Cargo passes --bench.
     let only = env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let cases = [twilio(), bandwidth(), telnyx(), vonage(), vonage_sms()].into_iter().flatten();
+    let cases = [twilio(), bandwidth(), telnyx(), vonage(), vonage_sms(), infobip(), sinch()].into_iter().flatten();
     for case in cases.filter(|case| only.as_ref().is_none_or(|name| name == case.carrier)) {
         case.measure();
     }
@@ -228,5 +230,55 @@ fn vonage_sms() -> Vec<Case> {
         case("an SMS in JSON", include_str!("../tests/bodies/vonage_sms/sms.json").to_owned()),
         case("an SMS as a form", include_str!("../tests/bodies/vonage_sms/sms.form").to_owned()),
         case("a part", include_str!("../tests/bodies/vonage_sms/part_1.json").to_owned()),
+    ]
+}
+
+fn infobip() -> Vec<Case> {
+    let sms = include_str!("../tests/bodies/infobip/sms.json");
+    let case = |what, body: String, goal| {
+        let headers = [("content-type", "application/json"), ("authorization", "Basic aG9vazprZXN0cmVs")];
+        let inbox = Infobip::new(infobip::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: "https://xyz123.api.infobip.com".parse().expect("it is an address"),
+            api_key: Secret::new("key"),
+            logins: vec![Login { user: "hook".to_owned(), password: Secret::new("kestrel") }],
+            hmac: None,
+            application_id: None,
+            keywords_on: false,
+        });
+        Case { carrier: "infobip", what, inbox: Box::new(inbox), hook: post(&headers, body), goal }
+    };
+    let element = sms.split_once('[').and_then(|(_, rest)| rest.rsplit_once(']')).expect("it is an array").0;
+    let many = format!(r#"{{"results":[{}]}}"#, vec![element; 500].join(","));
+    vec![
+        case("an SMS", sms.to_owned(), HMAC_OR_BASIC),
+        case("an MMS of two", include_str!("../tests/bodies/infobip/mms.json").to_owned(), HMAC_OR_BASIC),
+        case("500 SMS", many, 500 * HMAC_OR_BASIC),
+    ]
+}
+
+fn sinch() -> Vec<Case> {
+    let secret = Secret::new("pg_7hQ2zR9vXc4LmT1w");
+    let case = |what, body: &'static str| {
+        let signed = sinch::sign(&secret, body.as_bytes(), "01J9Z6Q3M4T5V6W7X8Y9ZABCDE", "1763791200");
+        let headers = signed.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let (service_plan_id, api_token) = ("plan".to_owned(), Secret::new("token"));
+        let inbox = Sinch::new(sinch::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: None,
+            region: "us".to_owned(),
+            api: Api::Rest { service_plan_id, api_token, project: None },
+            webhook_secrets: vec![secret.clone()],
+            logins: vec![],
+            mms: true,
+            keywords_on: false,
+        });
+        Case { carrier: "sinch", what, inbox: Box::new(inbox), hook: post(&headers, body), goal: HMAC_OR_BASIC }
+    };
+    vec![
+        case("an SMS", include_str!("../tests/bodies/sinch/mo_text.json")),
+        case("an MMS of two", include_str!("../tests/bodies/sinch/mo_media.json")),
     ]
 }

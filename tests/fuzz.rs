@@ -30,6 +30,7 @@ const TARGETS: &[Target] = targets! {
     "row" => offhook::machine::fuzz::row;
     "seed" => offhook::config::fuzz::seed;
     "segment" => offhook::journal::fuzz::segment;
+    "sinch" => offhook::carrier::fuzz::sinch;
     "snapshot" => offhook::journal::fuzz::snapshot;
     "sockets" => offhook::daemon::fuzz::sockets;
     "tampered" => offhook::journal::fuzz::tampered;

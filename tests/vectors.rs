@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use offhook::carrier::bandwidth::{self, Bandwidth};
 use offhook::carrier::infobip::{self, Infobip};
+use offhook::carrier::sinch::{self, Api, Sinch};
 use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Algorithm, SharedKey, Twilio};
 use offhook::carrier::vonage::{self, Vonage};
@@ -56,7 +57,7 @@ fn g24_each_dialect_judges_a_signature_as_the_carrier_does() {
     }
     assert!(judged > 0, "there is no file of a carrier that is built: twilio.json");
     if env::var_os("OFFHOOK_VECTORS").is_none() {
-        assert_eq!(judged, 54 + 24 + 37 + 50 + 23);
+        assert_eq!(judged, 54 + 24 + 37 + 50 + 23 + 28);
     }
 }
 
@@ -96,6 +97,7 @@ fn dialect_of(carrier: &str) -> Option<MakeDialect> {
         "bandwidth" => Some(bandwidth),
         "telnyx" => Some(telnyx),
         "infobip" => Some(infobip),
+        "sinch" => Some(sinch),
         "twilio" => Some(twilio),
         "vonage" => Some(vonage),
         "segments" => None,
@@ -154,6 +156,22 @@ fn infobip(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
         logins: vec![Login { user: of("username"), password: Secret::new(of("password")) }],
         hmac: None,
         application_id: None,
+        keywords_on: false,
+    }))
+}
+
+fn sinch(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
+    let secret = case.secret["webhook_secret"].as_str().expect("every case has a secret");
+    let (service_plan_id, api_token) = ("plan".to_owned(), Secret::new("token"));
+    Box::new(Sinch::new(sinch::Settings {
+        name: "acct1".to_owned(),
+        public_url: origin.parse().expect("it is an address"),
+        api_url: None,
+        region: "us".to_owned(),
+        api: Api::Rest { service_plan_id, api_token, project: None },
+        webhook_secrets: vec![Secret::new(secret)],
+        logins: vec![],
+        mms: false,
         keywords_on: false,
     }))
 }

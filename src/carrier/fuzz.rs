@@ -3,12 +3,14 @@
 
 mod bandwidth;
 mod infobip;
+mod sinch;
 mod telnyx;
 mod vonage;
 mod vonage_sms;
 
 pub use bandwidth::bandwidth;
 pub use infobip::infobip;
+pub use sinch::sinch;
 pub use telnyx::telnyx;
 pub use vonage::vonage;
 pub use vonage_sms::vonage_sms;
@@ -194,6 +196,7 @@ mod tests {
         seeds("vonage", super::vonage);
         seeds("vonage_sms", super::vonage_sms);
         seeds("infobip", super::infobip);
+        seeds("sinch", super::sinch);
     }
 
     fn seeds(carrier: &str, target: fn(&[u8])) {
@@ -221,6 +224,7 @@ mod tests {
             super::vonage(&input);
             super::vonage_sms(&input);
             super::infobip(&input);
+            super::sinch(&input);
         }
     }
 }

@@ -95,6 +95,20 @@ impl<'de> Deserialize<'de> for LooseText {
     }
 }
 
+/// Words that carriers answer themselves where they handle opt-outs, by class.
+const KEYWORDS: [(&str, &[&str]); 3] = [
+    ("STOP", &["STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"]),
+    ("START", &["START", "UNSTOP"]),
+    ("HELP", &["HELP", "INFO"]),
+];
+
+/// `STOP`, `START` or `HELP` if the text is one of the words that carriers handle.
+pub(super) fn keyword(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let is_one_of = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    KEYWORDS.iter().find(|(_, words)| is_one_of(words)).map(|(class, _)| *class)
+}
+
 /// A carrier's word, sanitised for logs: safe characters only, truncated.
 pub(super) fn word(text: &str) -> String {
     let fit = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod infobip;
+mod sinch;
 mod telnyx;
 #[cfg(test)]
 mod tests;
@@ -53,10 +54,11 @@ pub(super) const CARRIERS: &[Carrier] = &[
     Carrier { name: "vonage", read: vonage::read },
     Carrier { name: "vonage_sms", read: vonage_sms::read },
     Carrier { name: "infobip", read: infobip::read },
+    Carrier { name: "sinch", read: sinch::read },
 ];
 
 /// The carriers of the contract that are not supported yet.
-const NOT_YET: &[&str] = &["plivo", "sinch", "generic"];
+const NOT_YET: &[&str] = &["plivo", "generic"];
 
 /// The keys that accounts of all carriers have.
 pub(super) struct Common {

@@ -14,13 +14,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The keywords that Infobip's blocklist can answer, by class.
-const KEYWORDS: [(&str, &[&str]); 3] = [
-    ("STOP", &["STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"]),
-    ("START", &["START", "UNSTOP"]),
-    ("HELP", &["HELP", "INFO"]),
-];
-
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -70,6 +63,9 @@ fn message(account: &Settings, element: &Value) -> Result<InboundItem, Problem> 
             (text.to_owned(), Vec::new())
         }
     };
+    // The one that Infobip recognised, which need not be the whole text.
+    let recognised = json::at(element, "keyword").and_then(Value::as_str).filter(|_| account.keywords_on);
+    let keyword = recognised.and_then(read::keyword);
     Ok(InboundItem::Message(Inbound {
         carrier_id,
         from,
@@ -77,7 +73,7 @@ fn message(account: &Settings, element: &Value) -> Result<InboundItem, Problem> 
         text,
         media,
         segments: json::segments(element, "smsCount"),
-        keyword: account.keywords_on.then(|| keyword(element)).flatten(),
+        keyword: keyword.map(str::to_owned),
         part: None,
     }))
 }
@@ -99,13 +95,6 @@ fn mms(parts: &[Value]) -> Result<(String, Vec<InboundMedia>), Problem> {
         }
     }
     Ok((texts.join("\n"), media))
-}
-
-/// The class of the keyword that Infobip recognised.
-fn keyword(element: &Value) -> Option<String> {
-    let found = json::at(element, "keyword")?.as_str()?.trim();
-    let is_one_of = |words: &[&str]| words.iter().any(|word| found.eq_ignore_ascii_case(word));
-    KEYWORDS.iter().find(|(_, words)| is_one_of(words)).map(|(class, _)| (*class).to_owned())
 }
 
 fn receipt(element: &Value) -> Result<InboundItem, Problem> {
