@@ -41,7 +41,7 @@ fn a_text_and_a_photo_are_parsed_completely() {
 }
 
 #[test]
-fn a_webhook_of_another_app_or_project_is_quarantined_and_other_channels_are_ignored() {
+fn another_app_or_project_is_quarantined_and_another_channel_ignored() {
     for (pointer, expected) in [
         ("/app_id", "app_id differs from app_id in the configuration"),
         ("/project_id", "project_id differs from project_id in the configuration"),
