@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use offhook::carrier::bandwidth::{self, Bandwidth};
 use offhook::carrier::infobip::{self, Infobip};
+use offhook::carrier::plivo::{self, Plivo};
 use offhook::carrier::sinch::{self, Api, Sinch};
 use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Twilio};
@@ -44,7 +45,8 @@ struct Case {
 fn main() {
     // Cargo passes --bench.
     let only = env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let cases = [twilio(), bandwidth(), telnyx(), vonage(), vonage_sms(), infobip(), sinch()].into_iter().flatten();
+    let cases =
+        [twilio(), bandwidth(), telnyx(), plivo(), vonage(), vonage_sms(), infobip(), sinch()].into_iter().flatten();
     for case in cases.filter(|case| only.as_ref().is_none_or(|name| name == case.carrier)) {
         case.measure();
     }
@@ -280,5 +282,42 @@ fn sinch() -> Vec<Case> {
     vec![
         case("an SMS", include_str!("../tests/bodies/sinch/mo_text.json")),
         case("an MMS of two", include_str!("../tests/bodies/sinch/mo_media.json")),
+    ]
+}
+
+fn plivo() -> Vec<Case> {
+    let token = Secret::new("ZTQ5YjA2M2QxMWU3NDk2ZGFjOGY1NWQ3");
+    let case = |what, version: &str, form: &'static str| {
+        const NONCE: &str = "05429567804466091622";
+        let headers = [
+            ("host", "gw.example.com"),
+            ("user-agent", "Plivo"),
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+        ];
+        let mut hook = post(&headers, form);
+        let signature = match version {
+            "v2" => plivo::sign_v2(&token, &format!("{PUBLIC_URL}{PATH}"), NONCE),
+            _ => plivo::sign_v3(&token, PUBLIC_URL, &hook, NONCE),
+        };
+        for (name, value) in [("", signature.as_str()), ("-nonce", NONCE)] {
+            let name = HeaderName::try_from(format!("x-plivo-signature-{version}{name}")).expect("it is a name");
+            hook.headers.insert(name, HeaderValue::from_str(value).expect("it is a header's"));
+        }
+        let inbox = Plivo::new(plivo::Settings {
+            name: "main".to_owned(),
+            public_url: public_url(),
+            api_url: plivo::API_URL.parse().expect("it is an address"),
+            auth_id: "MAM2YZJMOTQ1NWY3ODQ5".to_owned(),
+            auth_token: token.clone(),
+            other_auth_token: None,
+            require_v3: false,
+            keywords_off: false,
+        });
+        Case { carrier: "plivo", what, inbox: Box::new(inbox), hook, goal: HMAC_OR_BASIC }
+    };
+    vec![
+        case("an SMS, V2", "v2", include_str!("../tests/bodies/plivo/sms.form")),
+        case("an SMS, V3", "v3", include_str!("../tests/bodies/plivo/sms.form")),
+        case("an MMS of two, V3", "v3", include_str!("../tests/bodies/plivo/mms.form")),
     ]
 }

@@ -4,8 +4,8 @@
 //! request to send; the same input gives the same output. It holds only the validated settings of its account.
 //!
 //! A dialect has three sides: [`Inbox`] (webhooks), [`Outbox`] (sends) and [`Numbers`] (look-ups and media). Implemented:
-//! [`bandwidth`], [`infobip`], [`sinch`], [`telnyx`], [`twilio`], [`vonage`], [`vonage_sms`]. docs/ARCHITECTURE.md has a
-//! table of what each method does for each carrier.
+//! [`bandwidth`], [`infobip`], [`plivo`], [`sinch`], [`telnyx`], [`twilio`], [`vonage`], [`vonage_sms`].
+//! docs/ARCHITECTURE.md has a table of what each method does for each carrier.
 
 mod answer;
 mod array;
@@ -18,6 +18,7 @@ pub mod infobip;
 mod json;
 mod meaning;
 mod oauth;
+pub mod plivo;
 mod public_url;
 mod read;
 pub mod sinch;

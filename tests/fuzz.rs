@@ -25,6 +25,7 @@ const TARGETS: &[Target] = targets! {
     "infobip" => offhook::carrier::fuzz::infobip;
     "number" => offhook::model::fuzz::number;
     "opt_out" => offhook::rules::fuzz::opt_out;
+    "plivo" => offhook::carrier::fuzz::plivo;
     "record" => offhook::machine::fuzz::record;
     "retry_after" => offhook::carrier::fuzz::retry_after;
     "row" => offhook::machine::fuzz::row;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use offhook::carrier::bandwidth::{self, Bandwidth};
 use offhook::carrier::infobip::{self, Infobip};
+use offhook::carrier::plivo::{self, Plivo};
 use offhook::carrier::sinch::{self, Api, Sinch};
 use offhook::carrier::telnyx::{self, Telnyx};
 use offhook::carrier::twilio::{self, Algorithm, SharedKey, Twilio};
@@ -57,7 +58,7 @@ fn g24_each_dialect_judges_a_signature_as_the_carrier_does() {
     }
     assert!(judged > 0, "there is no file of a carrier that is built: twilio.json");
     if env::var_os("OFFHOOK_VECTORS").is_none() {
-        assert_eq!(judged, 54 + 24 + 37 + 50 + 23 + 28);
+        assert_eq!(judged, 54 + 24 + 37 + 50 + 23 + 28 + 43);
     }
 }
 
@@ -95,6 +96,7 @@ type MakeDialect = fn(&SignatureCase, &str) -> Box<dyn Dialect>;
 fn dialect_of(carrier: &str) -> Option<MakeDialect> {
     match carrier {
         "bandwidth" => Some(bandwidth),
+        "plivo" => Some(plivo),
         "telnyx" => Some(telnyx),
         "infobip" => Some(infobip),
         "sinch" => Some(sinch),
@@ -231,6 +233,20 @@ fn vonage(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
         api_secret: Secret::new("unused"),
         signature_secrets,
         signature_method: SignatureMethod::read(text("signature_method")).expect("it is a known method"),
+    }))
+}
+
+fn plivo(case: &SignatureCase, origin: &str) -> Box<dyn Dialect> {
+    let token = case.secret["auth_token"].as_str().or_else(|| case.secret["main_auth_token"].as_str());
+    Box::new(Plivo::new(plivo::Settings {
+        name: "acct1".to_owned(),
+        public_url: origin.parse().expect("it is an address"),
+        api_url: plivo::API_URL.parse().expect("it is an address"),
+        auth_id: "MAM2YZJMOTQ1NWY3ODQ5".to_owned(),
+        auth_token: Secret::new(token.expect("a case has a token")),
+        other_auth_token: None,
+        require_v3: false,
+        keywords_off: false,
     }))
 }
 

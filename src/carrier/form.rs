@@ -4,6 +4,7 @@
 //! stay different.
 
 use super::read::Problem;
+use http::{HeaderMap, header};
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 use std::str;
@@ -18,6 +19,13 @@ pub(super) fn pairs(form: &[u8]) -> impl Iterator<Item = Pair<'_>> {
         let (name, value) = border.map_or((piece, &b""[..]), |at| (&piece[..at], &piece[at + 1..]));
         (decode(name), decode(value))
     })
+}
+
+/// Whether the content type is that of a form, or missing.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return true };
+    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// Decodes `+` to a space and `%XX` to a byte; a `%` without two hex digits is kept.

@@ -3,6 +3,7 @@
 
 mod bandwidth;
 mod infobip;
+mod plivo;
 mod sinch;
 mod telnyx;
 mod vonage;
@@ -10,6 +11,7 @@ mod vonage_sms;
 
 pub use bandwidth::bandwidth;
 pub use infobip::infobip;
+pub use plivo::plivo;
 pub use sinch::sinch;
 pub use telnyx::telnyx;
 pub use vonage::vonage;
@@ -193,6 +195,7 @@ mod tests {
         seeds("twilio", super::twilio);
         seeds("bandwidth", super::bandwidth);
         seeds("telnyx", super::telnyx);
+        seeds("plivo", super::plivo);
         seeds("vonage", super::vonage);
         seeds("vonage_sms", super::vonage_sms);
         seeds("infobip", super::infobip);
@@ -221,6 +224,7 @@ mod tests {
             super::twilio(&input);
             super::bandwidth(&input);
             super::telnyx(&input);
+            super::plivo(&input);
             super::vonage(&input);
             super::vonage_sms(&input);
             super::infobip(&input);

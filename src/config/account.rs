@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod infobip;
+mod plivo;
 mod sinch;
 mod telnyx;
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub(super) const CARRIERS: &[Carrier] = &[
     Carrier { name: "twilio", read: twilio::read },
     Carrier { name: "bandwidth", read: bandwidth::read },
     Carrier { name: "telnyx", read: telnyx::read },
+    Carrier { name: "plivo", read: plivo::read },
     Carrier { name: "vonage", read: vonage::read },
     Carrier { name: "vonage_sms", read: vonage_sms::read },
     Carrier { name: "infobip", read: infobip::read },
@@ -58,7 +60,7 @@ pub(super) const CARRIERS: &[Carrier] = &[
 ];
 
 /// The carriers of the contract that are not supported yet.
-const NOT_YET: &[&str] = &["plivo", "generic"];
+const NOT_YET: &[&str] = &["generic"];
 
 /// The keys that accounts of all carriers have.
 pub(super) struct Common {

@@ -3,10 +3,9 @@
 //! A webhook of a known kind is parsed, or is an error and quarantined; one of an unknown kind is
 //! [`InboundItem::Ignored`].
 
-use super::signature::is_form;
 use super::{Settings, codes};
 use crate::carrier::answer::plausible_id;
-use crate::carrier::form::Fields;
+use crate::carrier::form::{Fields, is_form};
 use crate::carrier::read::{self, MEDIA_MAX, Problem, word};
 use crate::carrier::{Unreadable, Webhook};
 use crate::model::{Address, FailureCode, Inbound, InboundItem, InboundMedia, Receipt, ReceiptState};

@@ -5,13 +5,13 @@
 //! are signed, unless the URL contains its digest; and a GET must have no body.
 
 use super::{Algorithm, Settings};
-use crate::carrier::form::{self, Pair};
+use crate::carrier::form::{self, Pair, is_form};
 use crate::carrier::public_url::PublicBase;
 use crate::carrier::{NotVerified, Webhook};
 use crate::model::Secret;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, Mac, digest::KeyInit};
-use http::{HeaderMap, Method, header};
+use http::Method;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::iter;
@@ -96,13 +96,6 @@ fn body_digest(hook: &Webhook) -> Result<Option<Vec<u8>>, NotVerified> {
         (found, None) => Ok(found.map(|(_, digest)| digest.into_owned())),
         (_, Some(_)) => Err(NotVerified::Wrong),
     }
-}
-
-/// Whether the content type is that of a form, or missing.
-pub(super) fn is_form(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return true };
-    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// The algorithm and the keys that may have signed. `settings` may name a shared key, which is valid only with the

@@ -3,6 +3,7 @@
 mod acme;
 mod bandwidth;
 mod infobip;
+mod plivo;
 mod sinch;
 mod telnyx;
 mod vonage;
