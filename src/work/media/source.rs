@@ -56,3 +56,42 @@ impl MediaSource {
         self.link.forget(token).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::carrier::{telnyx, twilio};
+    use crate::net::ClientBounds;
+
+    #[test]
+    fn only_a_medium_that_may_be_open_is_requested_again_without_credentials() {
+        let again = |dialect: Arc<dyn Dialect>, url: &str| {
+            let source = MediaSource::new(dialect, HttpLink::new(ClientBounds::default())).unwrap();
+            let request = source.request(url, None, Timestamp::default()).unwrap();
+            source.openly(&request)
+        };
+        let telnyx: Arc<dyn Dialect> = Arc::new(telnyx::Telnyx::new(telnyx::Settings {
+            name: "main".to_owned(),
+            public_url: "https://sms.acme.io".parse().unwrap(),
+            api_url: telnyx::API_URL.parse().unwrap(),
+            api_key: Secret::new("KEY0189AB"),
+            public_keys: vec![],
+            messaging_profile_id: None,
+        }));
+        let open = again(Arc::clone(&telnyx), "https://media.telnyx.com/a.jpg").unwrap();
+        assert!(open.uri() == "https://media.telnyx.com/a.jpg" && open.headers().is_empty());
+        let stored = "https://us-central-1.telnyxcloudstorage.com/a.jpg";
+        assert!(again(telnyx, stored).is_none(), "it had no credentials the first time");
+        let twilio = Arc::new(twilio::Twilio::new(twilio::Settings {
+            name: "main".to_owned(),
+            public_url: "https://sms.acme.io".parse().unwrap(),
+            api_url: twilio::API_URL.parse().unwrap(),
+            account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
+            auth_token: Secret::new("5f3a9c0e7b21d4468ac0ff13572b9e60"),
+            other_auth_token: None,
+            shared_keys: vec![],
+            keywords_off: false,
+        }));
+        assert!(again(twilio, "https://api.twilio.com/a.jpg").is_none());
+    }
+}
