@@ -209,7 +209,7 @@ fn a58_an_event_of_telnyx_that_cannot_be_parsed_is_quarantined_unchanged() {
 }
 
 #[test]
-fn a58_a_webhook_of_another_messaging_profile_is_quarantined_where_one_is_configured() {
+fn a58_another_messaging_profile_is_quarantined_where_one_is_configured() {
     let of = |id: &str| Telnyx::new(Settings { messaging_profile_id: Some(id.to_owned()), ..account() });
     let differs = "messaging_profile_id differs from messaging_profile_id in the configuration";
     for body in [SMS, FAILED] {

@@ -48,7 +48,7 @@ fn every_wrong_key_of_a_plivo_account_is_reported_with_where_to_find_the_right_o
 }
 
 #[test]
-fn the_commented_plivo_account_of_the_example_is_valid_and_its_values_are_leftovers() {
+fn the_plivo_account_of_the_example_is_valid_and_its_values_are_leftovers() {
     let example = example_of("plivo");
     for key in ["auth_id", "auth_token_files", "require_v3", "keywords_off"] {
         assert!(example.contains(&format!("{key} = ")), "{key}");

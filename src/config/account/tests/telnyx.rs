@@ -63,7 +63,7 @@ fn every_wrong_key_of_a_telnyx_account_is_reported_with_where_to_find_the_right_
 }
 
 #[test]
-fn the_commented_telnyx_account_of_the_example_is_valid_and_its_values_are_leftovers() {
+fn the_telnyx_account_of_the_example_is_valid_and_its_values_are_leftovers() {
     let example = example_of("telnyx");
     for key in ["api_key_file", "public_keys", "messaging_profile_id"] {
         assert!(example.contains(&format!("{key} = ")), "{key}");
