@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use offhook::carrier::bandwidth::{self, Bandwidth};
+use offhook::carrier::generic::{Generic, examples};
 use offhook::carrier::infobip::{self, Infobip};
 use offhook::carrier::plivo::{self, Plivo};
 use offhook::carrier::sinch::{self, Api, Sinch};
@@ -45,8 +46,9 @@ struct Case {
 fn main() {
     // Cargo passes --bench.
     let only = env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let cases =
-        [twilio(), bandwidth(), telnyx(), plivo(), vonage(), vonage_sms(), infobip(), sinch()].into_iter().flatten();
+    let cases = [twilio(), bandwidth(), telnyx(), plivo(), vonage(), vonage_sms(), infobip(), sinch(), generic()]
+        .into_iter()
+        .flatten();
     for case in cases.filter(|case| only.as_ref().is_none_or(|name| name == case.carrier)) {
         case.measure();
     }
@@ -320,4 +322,23 @@ fn plivo() -> Vec<Case> {
         case("an SMS, V3", "v3", include_str!("../tests/bodies/plivo/sms.form")),
         case("an MMS of two, V3", "v3", include_str!("../tests/bodies/plivo/mms.form")),
     ]
+}
+
+fn generic() -> Vec<Case> {
+    let sms = include_str!("../tests/bodies/generic/sms.json");
+    let signed = Case {
+        carrier: "generic",
+        what: "a signed SMS",
+        inbox: Box::new(Generic::new(examples::json()).expect("the example makes sense")),
+        hook: post(&[("x-signature", &examples::signature(sms.as_bytes()))], sms),
+        goal: HMAC_OR_BASIC,
+    };
+    let form = Case {
+        carrier: "generic",
+        what: "a form",
+        inbox: Box::new(Generic::new(examples::form()).expect("the example makes sense")),
+        hook: post(&[("authorization", "Basic aG9vazprZXN0cmVs")], include_str!("../tests/bodies/generic/sms.form")),
+        goal: HMAC_OR_BASIC,
+    };
+    vec![signed, form]
 }

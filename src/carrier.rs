@@ -4,8 +4,8 @@
 //! request to send; the same input gives the same output. It holds only the validated settings of its account.
 //!
 //! A dialect has three sides: [`Inbox`] (webhooks), [`Outbox`] (sends) and [`Numbers`] (look-ups and media). Implemented:
-//! [`bandwidth`], [`infobip`], [`plivo`], [`sinch`], [`telnyx`], [`twilio`], [`vonage`], [`vonage_sms`].
-//! docs/ARCHITECTURE.md has a table of what each method does for each carrier.
+//! [`bandwidth`], [`infobip`], [`plivo`], [`sinch`], [`telnyx`], [`twilio`], [`vonage`], [`vonage_sms`], and [`generic`]
+//! for others. docs/ARCHITECTURE.md has a table of what each method does for each carrier.
 
 mod answer;
 mod array;
@@ -14,6 +14,7 @@ mod basic;
 mod form;
 #[cfg(feature = "test-support")]
 pub mod fuzz;
+pub mod generic;
 pub mod infobip;
 mod json;
 mod meaning;

@@ -20,6 +20,7 @@ const TARGETS: &[Target] = targets! {
     "bandwidth" => offhook::carrier::fuzz::bandwidth;
     "claims" => offhook::index::fuzz::claims;
     "config" => offhook::config::fuzz::config;
+    "generic" => offhook::carrier::fuzz::generic;
     "hooks" => offhook::daemon::fuzz::hooks;
     "id" => offhook::model::fuzz::id;
     "infobip" => offhook::carrier::fuzz::infobip;

@@ -1,7 +1,7 @@
 //! Webhooks that are arrays: each element is an item of its own, and a bad one does not lose the others.
 
 use super::read::Problem;
-use super::{Unreadable, Webhook};
+use super::{Unreadable, Webhook, json};
 use crate::model::InboundItem;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -25,8 +25,9 @@ pub(super) fn items(
         return Err(hook.unreadable(format!("it has more than {ELEMENTS_MAX} elements")));
     }
     let item = |element: &&RawValue| {
-        let value: Result<Value, _> = serde_json::from_str(element.get());
-        let item = value.map_err(|_| Problem::Other("an element is not valid JSON")).and_then(|value| read(&value));
+        let item = json::parse(element.get())
+            .map_err(|_| Problem::Other("an element is not valid JSON"))
+            .and_then(|value| read(&value));
         item.unwrap_or_else(|problem| hook.unreadable_item(alone(element.get()).into(), problem).into())
     };
     Ok(elements.iter().map(item).collect())

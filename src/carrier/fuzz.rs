@@ -2,6 +2,7 @@
 //! which all carriers use.
 
 mod bandwidth;
+mod generic;
 mod infobip;
 mod plivo;
 mod sinch;
@@ -10,6 +11,7 @@ mod vonage;
 mod vonage_sms;
 
 pub use bandwidth::bandwidth;
+pub use generic::generic;
 pub use infobip::infobip;
 pub use plivo::plivo;
 pub use sinch::sinch;
@@ -198,6 +200,7 @@ mod tests {
         seeds("plivo", super::plivo);
         seeds("vonage", super::vonage);
         seeds("vonage_sms", super::vonage_sms);
+        seeds("generic", super::generic);
         seeds("infobip", super::infobip);
         seeds("sinch", super::sinch);
     }
@@ -227,6 +230,7 @@ mod tests {
             super::plivo(&input);
             super::vonage(&input);
             super::vonage_sms(&input);
+            super::generic(&input);
             super::infobip(&input);
             super::sinch(&input);
         }

@@ -4,6 +4,36 @@ use super::read::{self, Problem};
 use crate::model::Address;
 use serde_json::Value;
 
+/// Parses JSON. Half of a surrogate pair, which a carrier leaves where it cut a text, becomes a replacement character: it
+/// must not make the whole message unreadable.
+pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text).or_else(|error| match with_whole_pairs(text) {
+        Some(mended) => serde_json::from_str(&mended),
+        None => Err(error),
+    })
+}
+
+/// The text with half pairs replaced; `None` if it has none.
+fn with_whole_pairs(text: &str) -> Option<String> {
+    let unit = |at: usize| text.get(at..at + 6)?.strip_prefix("\\u").and_then(|hex| u16::from_str_radix(hex, 16).ok());
+    let (mut mended, mut done, mut at) = (String::new(), 0, 0);
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        at += match unit(at) {
+            Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => 12,
+            Some(0xD800..=0xDFFF) => {
+                mended.push_str(&text[done..at]);
+                mended.push_str("\\ufffd");
+                done = at + 6;
+                6
+            }
+            // The character after a backslash is never the beginning of an escape.
+            _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    (done > 0).then(|| mended + &text[done..])
+}
+
 /// The value at a path of field names and places in lists, like `message.to.0`.
 pub(super) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     let found = path.split('.').try_fold(value, |value, step| match value {
@@ -56,6 +86,21 @@ pub(super) fn count(value: &Value) -> Option<u16> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn half_a_pair_is_replaced_and_whole_pairs_stay() {
+        for (written, read) in [
+            (r#""a\ud83d\udc4b\\ud83d b""#, "a👋\\ud83d b"),
+            (r#""cut\ud83d""#, "cut\u{fffd}"),
+            (r#""\udc4b\ud83d\ud83d\udc4b\n""#, "\u{fffd}\u{fffd}👋\n"),
+            (r#""\ud83dé\u00e9""#, "\u{fffd}éé"),
+        ] {
+            assert_eq!(parse(written).unwrap(), read, "{written}");
+        }
+        for wrong in ["", r#""\"#, r#""\u"#, r#""\ud8"#, r#""\ud83d"#, "\\é", r#"{"a":"\ud83d",}"#] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn fields_are_found_by_path_and_null_is_absent() {

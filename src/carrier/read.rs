@@ -29,6 +29,9 @@ pub(super) enum Problem {
     Malformed(&'static str),
     #[error("{0}")]
     Other(&'static str),
+    /// With names from the configuration.
+    #[error("{0}")]
+    Described(String),
 }
 
 /// An address as a carrier wrote it; `None` if it is empty or too long.

@@ -1,6 +1,7 @@
 //! `[[account]]`: carrier accounts. A few keys are common to all; a carrier reads its own.
 
 mod bandwidth;
+mod generic;
 mod infobip;
 mod plivo;
 mod sinch;
@@ -16,6 +17,7 @@ use super::section::{Reading, Section};
 use super::{name, urls};
 use crate::carrier::{Dialect, PublicUrl};
 use crate::model::Timestamp;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -57,10 +59,8 @@ pub(super) const CARRIERS: &[Carrier] = &[
     Carrier { name: "vonage_sms", read: vonage_sms::read },
     Carrier { name: "infobip", read: infobip::read },
     Carrier { name: "sinch", read: sinch::read },
+    Carrier { name: "generic", read: generic::read },
 ];
-
-/// The carriers of the contract that are not supported yet.
-const NOT_YET: &[&str] = &["generic"];
 
 /// The keys that accounts of all carriers have.
 pub(super) struct Common {
@@ -70,6 +70,8 @@ pub(super) struct Common {
     pub(super) public_url: PublicUrl,
     /// Base URL for sending, if not the carrier's own.
     pub(super) api_url: Option<Url>,
+    /// Only programs of this machine reach the carriers' door, and the carrier is one of them.
+    pub(super) on_loopback: bool,
 }
 
 /// What a carrier makes of an account.
@@ -91,10 +93,13 @@ pub(super) fn accounts(root: &Section<'_>, carriers: &[Carrier], reading: &mut R
     if sections.is_empty() && !root.has("account") {
         reading.warning("there is no [[account]]: nothing can be received or sent".to_owned());
     }
+    // The default address is on loopback.
+    let door = root.peek_text_in("listen", "carriers").and_then(|address| address.parse::<SocketAddr>().ok());
+    let on_loopback = door.is_none_or(|address| address.ip().is_loopback());
     let mut names = Vec::new();
     let mut accounts = Vec::new();
     for section in &sections {
-        accounts.extend(account(section, carriers, &names, reading));
+        accounts.extend(account(section, carriers, &names, on_loopback, reading));
         names.extend(section.peek_text("name"));
     }
     accounts
@@ -104,6 +109,7 @@ fn account(
     section: &Section<'_>,
     carriers: &[Carrier],
     names: &[&str],
+    on_loopback: bool,
     reading: &mut Reading<'_>,
 ) -> Option<AccountConfig> {
     let name = name(section, names, reading);
@@ -120,6 +126,7 @@ fn account(
     let report_only_until = report_only_until(section, reading);
     let common = name.zip(public_url).map(|(name, public_url)| Common {
         name: name.to_owned(),
+        on_loopback: on_loopback && urls::is_loopback(public_url.url()),
         public_url,
         api_url: api_url.map(|url| url.url().clone()),
     });
@@ -136,13 +143,8 @@ fn carrier<'a>(section: &Section<'_>, carriers: &'a [Carrier], reading: &mut Rea
     if found.is_none() {
         let supported: Vec<_> = carriers.iter().map(|carrier| format!("{:?}", carrier.name)).collect();
         let supported = supported.join(" or ");
-        let known: Vec<_> = carriers.iter().map(|carrier| carrier.name).chain(NOT_YET.iter().copied()).collect();
-        let text = if NOT_YET.contains(&name) {
-            format!("{name:?} is not supported by this version: use {supported}")
-        } else {
-            let meant = did_you_mean(name, known.iter().copied());
-            format!("{name:?} is not a known carrier: {meant}use {supported} ({})", known.join(" "))
-        };
+        let meant = did_you_mean(name, carriers.iter().map(|carrier| carrier.name));
+        let text = format!("{name:?} is not a known carrier: {meant}use {supported}");
         reading.problem(section, "carrier", text);
     }
     found

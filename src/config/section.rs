@@ -132,6 +132,11 @@ impl<'a> Section<'a> {
         self.table.get(key)?.get_ref().as_str()
     }
 
+    /// A text in a table of this section, if present and well-formed; records nothing.
+    pub(super) fn peek_text_in(&self, table: &'static str, key: &'static str) -> Option<&str> {
+        self.table.get(table)?.get_ref().as_table()?.get(key)?.get_ref().as_str()
+    }
+
     /// How messages name a key of this section.
     pub(super) fn named(&self, key: &str) -> String {
         if self.title.is_empty() { key.to_owned() } else { format!("{}.{key}", self.title) }
@@ -216,6 +221,45 @@ impl<'a> Section<'a> {
                 reading.problem(self, key, format!("is {integer}: {fix}"));
                 default
             }
+        }
+    }
+
+    /// A list of whole numbers in a range; empty if absent.
+    pub(super) fn counts(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u16>,
+        reading: &mut Reading<'_>,
+    ) -> Vec<u16> {
+        let Some(value) = self.ask(key, reading) else { return Vec::new() };
+        let count = |item: &Spanned<DeValue<'_>>| {
+            let integer = item.get_ref().as_integer()?;
+            u16::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|count| range.contains(count))
+        };
+        let counts = value.get_ref().as_array().and_then(|items| items.iter().map(count).collect::<Option<Vec<_>>>());
+        counts.unwrap_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            reading.problem(self, key, format!("is not a list of whole numbers from {least} to {most}: correct it"));
+            Vec::new()
+        })
+    }
+
+    /// A table of texts by names that are the file's own, if present.
+    pub(super) fn words(&self, key: &'static str, reading: &mut Reading<'_>) -> Vec<(&str, &str)> {
+        let Some(value) = self.ask(key, reading) else { return Vec::new() };
+        let words = value.get_ref().as_table().and_then(|table| {
+            table.iter().map(|(name, text)| Some((&**name.get_ref(), text.get_ref().as_str()?))).collect::<Option<_>>()
+        });
+        words.unwrap_or_else(|| {
+            self.is_no(key, value, "a table of texts, as in { one = \"two\" }", reading);
+            Vec::new()
+        })
+    }
+
+    /// Records a key that goes with another setting only; `why` follows its name.
+    pub(super) fn excluded(&self, key: &'static str, why: &str, reading: &mut Reading<'_>) {
+        if self.ask(key, reading).is_some() {
+            reading.problem(self, key, why);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod acme;
 mod bandwidth;
+mod generic;
 mod infobip;
 mod plivo;
 mod sinch;
@@ -55,7 +56,7 @@ fn a_carrier_reads_its_own_keys_and_problems_name_them() {
             "use one of api_url, carrier, name, password_file",
         ),
         ("acme", "password_fil = \"password\"", "password_fil is an unknown key: did you mean \"password_file\"?"),
-        ("acne", "", "did you mean \"acme\"? use \"twilio\" or \"acme\" (twilio acme "),
+        ("acne", "", "did you mean \"acme\"? use \"twilio\" or \"acme\""),
     ] {
         let problems = read(carrier, rest).unwrap_err();
         assert!(problems.contains(expected), "{expected} is not in:\n{problems}");

@@ -28,6 +28,12 @@ fn a_text_is_parsed_completely_in_an_array_or_alone() {
 }
 
 #[test]
+fn half_a_surrogate_pair_does_not_make_a_message_unreadable() {
+    let [InboundItem::Message(message)] = &items(&SMS.replace("👋", "\\ud83d"))[..] else { panic!("no message") };
+    assert_eq!(message.text, "Grüße \u{fffd} \"a\" & b");
+}
+
+#[test]
 fn a_message_to_a_group_is_for_its_owner_and_has_its_media_without_their_layout() {
     let [InboundItem::Message(message)] = &items(body!("mms.json"))[..] else { panic!("no message") };
     let medium = |file: &str| InboundMedia {
@@ -155,7 +161,7 @@ fn a58_what_is_needed_and_missing_is_quarantined_with_a_problem_that_names_it() 
         ("\"text\":\"Grüße 👋 \\\"a\\\" & b\"", "\"text\":7", "message.text is invalid"),
         ("\"segmentCount\":1", "\"media\":\"https://x\"", "message.media is invalid"),
         ("\"segmentCount\":1", "\"media\":[\"\"]", "message.media is invalid"),
-        ("Grüße", "\\ud83d", "an element is not valid JSON"),
+        ("\"segmentCount\":1", "\"segmentCount\":1e999", "an element is not valid JSON"),
         (
             APPLICATION,
             "00000000-9669-4e07-948d-329f4b722ee2",
