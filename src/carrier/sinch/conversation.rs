@@ -1,7 +1,7 @@
 //! The Conversation API: its callbacks, the request that sends a text, and the response. Only its channels SMS and MMS
 //! are used. <https://developers.sinch.com/docs/conversation/callbacks>
 
-use super::rest::{accepted, address, id};
+use super::rest::{accepted, address, event, id};
 use super::{Project, Settings, codes};
 use crate::carrier::meaning::{self, Class, Meaning};
 use crate::carrier::read::{Problem, word};
@@ -29,7 +29,7 @@ pub(super) fn webhook(
 }
 
 fn read(account: &Settings, project: &Project, app_id: &str, hook: &Webhook) -> Result<InboundItem, Problem> {
-    let event: Value = serde_json::from_slice(&hook.body).map_err(|_| Problem::Other("the body is not JSON"))?;
+    let event = event(hook)?;
     let is_other = |path, ours: &str| Ok(json::text(&event, path)?.is_some_and(|id| id != ours));
     if is_other("app_id", app_id)? {
         return Err(Problem::Other("app_id differs from app_id in the configuration"));

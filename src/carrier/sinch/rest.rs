@@ -28,7 +28,7 @@ pub(super) fn webhook(account: &Settings, hook: &Webhook) -> Result<Vec<InboundI
 }
 
 fn read(account: &Settings, hook: &Webhook) -> Result<Vec<InboundItem>, Problem> {
-    let event: Value = serde_json::from_slice(&hook.body).map_err(|_| Problem::Other("the body is not JSON"))?;
+    let event = event(hook)?;
     match json::required(&event, "type")? {
         "mo_text" => {
             let text = json::required(&event, "body")?.to_owned();
@@ -47,6 +47,12 @@ fn read(account: &Settings, hook: &Webhook) -> Result<Vec<InboundItem>, Problem>
         }
         other => Ok(vec![InboundItem::Ignored { kind: word(other) }]),
     }
+}
+
+/// The event in a webhook of either API.
+pub(super) fn event(hook: &Webhook) -> Result<Value, Problem> {
+    let text = str::from_utf8(&hook.body).ok();
+    text.and_then(|text| json::parse(text).ok()).ok_or(Problem::Other("the body is not JSON"))
 }
 
 fn message(account: &Settings, event: &Value, text: String, media: Vec<InboundMedia>) -> Result<InboundItem, Problem> {
