@@ -223,7 +223,7 @@ impl Running {
 
         let mut workers = JoinSet::new();
         start_workers(&mut workers, &handle, &reads, &accounts, feeds, &readiness, &stop_workers);
-        let media_waiting = media::start(&mut workers, &media, &stop_workers);
+        let media_waiting = media::start(&mut workers, &media, &stop_workers)?;
         let (verifier, to_verify) = Verifier::new();
         let verifying = verify(handle.clone(), reads.clone(), accounts.clone(), to_verify, stop_workers.clone());
         workers.spawn(async move { verifying.await.map_err(|error| format!("verification: {error}")) });

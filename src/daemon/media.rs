@@ -10,7 +10,9 @@ use crate::work::media::{NotSwept, sweep, sweep_after_erasure, sweep_often};
 use crate::work::{Accounts, MediaParts, MediaStore, MediaWaiting, fetch_media};
 use std::io;
 use std::path::Path;
+use std::thread;
 use tokio::runtime::Handle as Runtime;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -44,18 +46,35 @@ pub(super) fn links(data_dir: &Path) -> Result<MediaLinks, StartFailed> {
     MediaLinks::open(data_dir, wall()).map_err(|failed| OpenFailed::Directory(io::Error::other(failed)).into())
 }
 
-/// Starts what fetches and sweeps; what it returns says of new messages with media.
+/// The nice value of the thread that fetches, and of those it starts: webhooks are acknowledged first.
+const NICE: i32 = 10;
+
+/// Starts the thread that fetches and sweeps; what it returns says of new messages with media.
 pub(super) fn start(
     workers: &mut JoinSet<Result<(), String>>,
     parts: &MediaParts,
     stop: &CancellationToken,
-) -> MediaWaiting {
+) -> Result<MediaWaiting, StartFailed> {
     let waiting = MediaWaiting::default();
     let fetching = fetch_media(parts.clone(), waiting.clone(), stop.clone());
-    workers.spawn(async move { fetching.await.map_err(|error| format!("media: {error}")) });
     let sweeping = sweep_often(parts.clone(), stop.clone());
-    workers.spawn(async move { sweeping.await.map_err(|error| format!("media: {error}")) });
-    waiting
+    let (ended, end) = oneshot::channel();
+    let work = move || {
+        // Linux applies this to the thread, and to those that it starts. It also works without it.
+        let _ignored = rustix::process::setpriority_process(None, NICE);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let work = runtime.block_on(async { tokio::try_join!(fetching, sweeping).map(drop) });
+        // A write to a disk that hangs must not hold up the end.
+        runtime.shutdown_background();
+        work.map_err(io::Error::other)
+    };
+    let thread = thread::Builder::new().name("media".to_owned());
+    let _detached = thread.spawn(move || ended.send(work())).map_err(StartFailed::Thread)?;
+    workers.spawn(async move {
+        let ended = end.await.unwrap_or_else(|_panicked| Err(io::Error::other("its thread ended")));
+        ended.map_err(|error| format!("media: {error}"))
+    });
+    Ok(waiting)
 }
 
 /// Sweeps once for an erasure, from a thread that may block.
