@@ -96,7 +96,7 @@ impl Seen {
                 self.ready.entry(message.to_owned()).or_insert_with(|| came.elapsed());
             }
             Some("media.failed") => {
-                eprintln!("a medium failed: {data}");
+                println!("a medium failed: {data}");
                 self.failed += 1;
             }
             _ => {}
