@@ -36,6 +36,6 @@ pub use message::{Direction, Failure, FailureCode, Kind, MessageState, SmartActi
 pub use number::{Address, E164, InvalidNumber};
 pub use outcome::{AttemptOutcome, IntakeOutcome, NoReplyReason, OptOutBy, Outcome, Settled};
 pub use secret::Secret;
-pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, is_blank, is_format, measure};
+pub use text::{Encoding, Measured, TEXT_MAX_CHARACTERS, decode_with_surrogates, is_blank, is_format, measure};
 pub use time::{Day, LocalDay, Month, Timestamp, local_day, zone_exists};
 pub use whole::whole;

@@ -18,6 +18,7 @@ pub mod near;
 pub mod non_us;
 pub mod number;
 pub mod opt_out;
+pub mod parts;
 pub mod rate;
 pub mod receipt;
 pub mod refusal;

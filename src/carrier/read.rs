@@ -1,8 +1,7 @@
 //! What dialects share in reading webhooks.
 
 use super::form::Fields;
-use super::surrogates::decode_with_surrogates;
-use crate::model::{Address, E164, MessageId, ReceiptRef};
+use crate::model::{Address, E164, MessageId, ReceiptRef, decode_with_surrogates};
 use serde::de::{Deserialize, Deserializer, Visitor};
 use std::fmt;
 

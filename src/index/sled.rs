@@ -402,6 +402,7 @@ fn tree_name(table: Table) -> String {
         Table::Audit(Month(month)) => format!("audit.{month}"),
         Table::Usage(Month(month)) => format!("usage.{month}"),
         Table::Media(Day(day)) => format!("media.{day}"),
+        Table::CarrierIds(Day(day)) => format!("carrier_ids.{day}"),
     }
 }
 
@@ -419,6 +420,7 @@ fn table_named(name: &[u8]) -> Option<Table> {
         "audit" => Some(Table::Audit(Month(number))),
         "usage" => Some(Table::Usage(Month(number))),
         "media" => Some(Table::Media(Day(number))),
+        "carrier_ids" => Some(Table::CarrierIds(Day(number))),
         _ => None,
     }
 }

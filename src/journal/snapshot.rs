@@ -408,6 +408,7 @@ fn encode_table(table: Table) -> [u8; TABLE_BYTES] {
         Table::Audit(Month(month)) => (4, month),
         Table::Usage(Month(month)) => (5, month),
         Table::Media(Day(day)) => (6, day),
+        Table::CarrierIds(Day(day)) => (7, day),
     };
     let [high, low] = number.to_be_bytes();
     [kind, high, low]
@@ -424,6 +425,7 @@ fn decode_key(bytes: &[u8]) -> Option<Key> {
         4 => Table::Audit(Month(number)),
         5 => Table::Usage(Month(number)),
         6 => Table::Media(Day(number)),
+        7 => Table::CarrierIds(Day(number)),
         _ => return None,
     };
     Some(Key { table, bytes: rest.to_vec() })

@@ -10,17 +10,20 @@ pub use directory::directory_from;
 use super::Private;
 use super::event::{CallChange, CommittedFrame, Event, NumberedEvent};
 use super::keys::{
-    answered_key, audit_key, call_key, call_time_key, checked_key, contact_key, day_key, encode_row, erased_key,
-    erasure_key, kept_medium_key, kind, landline_key, live_key, message_key, open_key, parked_key, pending_media_key,
-    quarantine_key, state_key, strangers_key, suspension_key, timer_key, usage_counters_key, usage_key,
+    answered_key, audit_key, call_key, call_time_key, carrier_id_key, checked_key, contact_key, day_key, encode_row,
+    erased_key, erasure_key, incomplete_text_key, kept_medium_key, kept_receipt_key, kind, landline_key, live_key,
+    message_key, open_key, parked_key, part_key, pending_media_key, quarantine_key, state_key, strangers_key,
+    suspension_key, timer_key, usage_counters_key, usage_key,
 };
 use super::record::Stored;
 use super::rows::{Key, Table, Write};
 use super::state::{
-    Answered, Audited, CallRow, CheckedNumber, Gateway, KeptMedium, Lane, Live, MediumState, Message, Open, OptOut,
-    PendingMedia, QuarantineEntry, Timer,
+    Answered, Audited, CallRow, CheckedNumber, Gateway, KeptMedium, KeptReceiptId, Lane, Live, MediumState, Message,
+    Open, OptOut, PendingMedia, QuarantineEntry, Timer,
 };
-use crate::model::{Address, AuditEntry, CallId, Day, E164, EventId, MediaId, MessageState, OptOutBy, Timestamp};
+use crate::model::{
+    Address, AuditEntry, CallId, Day, Direction, E164, EventId, MediaId, MessageState, OptOutBy, Timestamp,
+};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::opt_out::Block;
 
@@ -93,7 +96,10 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             writes.push(listed(ended.at, call));
             put(writes, call_key(call), &CallRow::EndedBeforeStart(ended.clone()));
         }
-        Event::MessageStored { message } => put(writes, message_key(message.id), message),
+        Event::MessageStored { message } => {
+            put(writes, message_key(message.id), message);
+            carrier_id(message, frame, writes);
+        }
         Event::MessageReceived { message, .. } => {
             put(writes, message_key(message.id), message);
             if !message.media.is_empty() {
@@ -127,6 +133,9 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
                 writes.push(Write::Delete(open_key(message.id)));
             }
             receipt_timer(message, writes);
+            if message.state == MessageState::Sent {
+                carrier_id(message, frame, writes);
+            }
             if let Some(lane) = lane {
                 lane_row(message.ours, lane, writes);
             }
@@ -203,6 +212,39 @@ fn apply_event(event: &NumberedEvent, index: u16, frame: &CommittedFrame, writes
             }
         }
         Event::ClosingWithoutText { .. } => {}
+        Event::PartReceived { text, number, part, until, waiting } => {
+            if part.from.kept().is_some() && part.content.kept().is_some() {
+                put(writes, part_key(*text, Some(*number)), part);
+            }
+            let timer = Timer::LongText(*text);
+            put(writes, timer_key(*until, &timer), &timer);
+            put(writes, state_key(kind::PARTS_WAITING, part.account.as_bytes()), waiting);
+        }
+        Event::PartsTaken { account, text, numbers, due, waiting, incomplete } => {
+            writes.extend(numbers.iter().map(|number| Write::Delete(part_key(*text, Some(*number)))));
+            if !numbers.is_empty() {
+                put(writes, state_key(kind::PARTS_WAITING, account.as_bytes()), waiting);
+            }
+            let timer = Timer::LongText(*text);
+            writes.push(Write::Delete(timer_key(*due, &timer)));
+            put_or_delete(writes, incomplete_text_key(*text), incomplete.as_ref());
+            if let Some(incomplete) = incomplete {
+                put(writes, timer_key(incomplete.until, &timer), &timer);
+            }
+        }
+        Event::ReceiptKept { account, carrier_id, receipt, kept } => {
+            let (account, carrier_id) = (account.clone(), carrier_id.clone());
+            let id = KeptReceiptId { account, carrier_id, position: frame.position, index };
+            put(writes, kept_receipt_key(&id), receipt);
+            put(writes, state_key(kind::RECEIPTS_KEPT, id.account.as_bytes()), kept);
+            let timer = Timer::KeptReceipt(id);
+            put(writes, timer_key(receipt.until, &timer), &timer);
+        }
+        Event::ReceiptTaken { id, due, kept } => {
+            writes.push(Write::Delete(kept_receipt_key(id)));
+            writes.push(Write::Delete(timer_key(*due, &Timer::KeptReceipt(id.clone()))));
+            put(writes, state_key(kind::RECEIPTS_KEPT, id.account.as_bytes()), kept);
+        }
     }
 }
 
@@ -258,6 +300,7 @@ fn call(change: &CallChange, writes: &mut Vec<Write>) {
 /// Writes from when on each kind of table is kept.
 fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
     let (mut messages, mut answers, mut contacts, mut audit, mut media) = (None, None, None, None, None);
+    let mut carrier_ids = None;
     for table in tables {
         match table {
             Table::Messages(day) => messages = messages.max(Some(Day(day.0 + 1))),
@@ -265,11 +308,16 @@ fn kept_since(tables: &[Table], writes: &mut Vec<Write>) {
             Table::Contacts(month) => contacts = contacts.max(Some(month.next())),
             Table::Media(day) => media = media.max(Some(Day(day.0 + 1))),
             Table::Audit(month) => audit = audit.max(Some(month.next())),
+            Table::CarrierIds(day) => carrier_ids = carrier_ids.max(Some(Day(day.0 + 1))),
             Table::State | Table::Usage(_) => {}
         }
     }
-    for (kind, since) in [(kind::MESSAGES_SINCE, messages), (kind::ANSWERS_SINCE, answers), (kind::MEDIA_SINCE, media)]
-    {
+    for (kind, since) in [
+        (kind::MESSAGES_SINCE, messages),
+        (kind::ANSWERS_SINCE, answers),
+        (kind::MEDIA_SINCE, media),
+        (kind::CARRIER_IDS_SINCE, carrier_ids),
+    ] {
         if let Some(since) = since {
             put(writes, state_key(kind, &[]), &since);
         }
@@ -303,6 +351,13 @@ fn receipt_timer(message: &Message, writes: &mut Vec<Write>) {
         put(writes, timer_key(until, &timer), &timer);
     } else {
         writes.push(Write::Delete(timer_key(until, &timer)));
+    }
+}
+
+/// Notes which message a carrier's id is of, for receipts that have nothing else.
+fn carrier_id(message: &Message, frame: &CommittedFrame, writes: &mut Vec<Write>) {
+    if let Some(id) = message.carrier_id.as_ref().filter(|_| message.direction == Direction::Outbound) {
+        put(writes, carrier_id_key(frame.at.day(), &message.account, id), &message.id);
     }
 }
 

@@ -407,6 +407,8 @@ pub struct IdempotencyKey {
 pub enum Reply {
     /// Done, or there was nothing to do.
     Done,
+    /// A tick left something that is due: it is repeated at once.
+    More,
     /// Whether it was recorded what became of the medium.
     MediumSettled(bool),
     /// The directory as the command left it.
@@ -481,6 +483,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("Done"),
+            Self::More => f.write_str("More"),
             Self::MediumSettled(recorded) => f.debug_tuple("MediumSettled").field(recorded).finish(),
             Self::Directory { existed, .. } => f.debug_struct("Directory").field("existed", existed).finish(),
             Self::Call { created, shown } => f.debug_tuple("Call").field(created).field(shown).finish(),

@@ -7,10 +7,12 @@ mod directory;
 mod draft;
 mod erase;
 mod inbound;
+mod item;
 mod lane;
 mod media;
 mod opt_out;
 mod outbound;
+mod parts;
 mod pause;
 mod quarantine;
 mod receipt;
@@ -76,7 +78,7 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::Send(send) => send::send(&mut draft, send),
         Command::Cancel(message) => outbound::cancel(&mut draft, message),
         Command::SettleMedium { message, medium, state } => media::settle(&mut draft, message, medium, state),
-        Command::InboundItem { account, item } => inbound::item(&mut draft, account, item),
+        Command::InboundItem { account, item } => item::item(&mut draft, account, item),
         Command::StartSend { message, lane_empty_at, account_empty_at } => {
             outbound::start(&mut draft, message, Paid { lane_empty_at, account_empty_at })
         }

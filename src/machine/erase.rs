@@ -8,7 +8,7 @@ use super::keys::{decode_row, encode_row, kind};
 use super::private::Private;
 use super::record::{self, Stored, Unreadable};
 use super::rows::Table;
-use super::state::{Audited, CallRow, KeptMedium, Message, Open, PendingMedia, Suspension};
+use super::state::{Audited, CallRow, KeptMedium, Message, Open, PendingMedia, Suspension, WaitingPart};
 use crate::model::{Address, E164, Position};
 use memchr::memmem::Finder;
 
@@ -68,6 +68,7 @@ impl Person {
     fn is_party(&self, event: &NumberedEvent) -> bool {
         let theirs = match &event.event {
             Event::MessageLate(late) => late.from.kept(),
+            Event::PartReceived { part, .. } => part.from.kept(),
             event => event.message().and_then(|message| message.theirs.kept()),
         };
         theirs.is_some_and(|theirs| self.is(theirs))
@@ -103,6 +104,9 @@ impl Person {
             (Table::State, Some(&kind::PENDING_MEDIA)) => {
                 decode_row::<PendingMedia>(&row).is_none_or(|pending| !self.stands_in(&pending.theirs)).then_some(row)
             }
+            (Table::State, Some(&kind::PART)) => {
+                decode_row::<WaitingPart>(&row).is_none_or(|part| !self.stands_in(&part.from)).then_some(row)
+            }
             // Its bytes are deleted, as nothing lists them then.
             (Table::Media(_), _) => {
                 decode_row::<KeptMedium>(&row).is_none_or(|kept| !self.stands_in(&kept.theirs)).then_some(row)
@@ -128,7 +132,7 @@ impl Person {
                 Some(encode_row(&Audited { entry: Private::Erased, ..audited }))
             }
             // Neither keys nor rows of other kinds contain a person's number: see the list of kinds.
-            (Table::State | Table::Idempotency(_) | Table::Usage(_), _) => Some(row),
+            (Table::State | Table::Idempotency(_) | Table::Usage(_) | Table::CarrierIds(_), _) => Some(row),
         }
     }
 

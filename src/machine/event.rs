@@ -8,7 +8,10 @@ mod subject;
 pub use contents::{CallChange, CallShown, CommittedFrame, LateMessage, NumberedEvent, Replayed, VerifiedNumber};
 
 use super::fingerprint::{ErasureKey, Fingerprint};
-use super::state::{CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf};
+use super::state::{
+    CapOwner, Contact, Ended, IncompleteText, KeptReceipt, KeptReceiptId, Lane, LongTextKey, Message, OptOut, Pause,
+    Suspension, Sweep, Usage, UsageOf, WaitingPart,
+};
 use super::{Private, erasure::Erasure, record::v1, rows::Table};
 use crate::model::{
     Action, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MediaId, MessageId, Number,
@@ -70,6 +73,54 @@ pub enum Event {
         text: Private<String>,
         /// The URLs of its media at the carrier, in the order of the media.
         media_urls: Vec<Private<String>>,
+    },
+    /// A part of a long text came, and waits for the others.
+    PartReceived {
+        /// The digest of what the parts of the text have in common.
+        text: LongTextKey,
+        /// Its number in the text.
+        number: u8,
+        /// The part.
+        part: Box<WaitingPart>,
+        /// When the missing parts are not waited for any longer.
+        until: Timestamp,
+        /// How many parts wait in the account, with this one.
+        waiting: u32,
+    },
+    /// Waiting parts of a long text were joined, or given up.
+    PartsTaken {
+        /// The account.
+        account: String,
+        /// The text.
+        text: LongTextKey,
+        /// The parts that wait no longer.
+        numbers: Vec<u8>,
+        /// The time of the text's timer, which is removed.
+        due: Timestamp,
+        /// How many parts wait in the account without them; without meaning if there are none.
+        waiting: u32,
+        /// The parts that are missing and known as such from now on, if any.
+        incomplete: Option<IncompleteText>,
+    },
+    /// A receipt came that no message was found for: it may be about a send that is not answered yet (A61).
+    ReceiptKept {
+        /// The account.
+        account: String,
+        /// The carrier's id of the message.
+        carrier_id: String,
+        /// The receipt.
+        receipt: KeptReceipt,
+        /// How many receipts are kept for the account, with this one.
+        kept: u32,
+    },
+    /// A kept receipt was used, or its time is over.
+    ReceiptTaken {
+        /// The receipt.
+        id: KeptReceiptId,
+        /// The time of its timer, which is removed.
+        due: Timestamp,
+        /// How many receipts are kept for the account without it.
+        kept: u32,
     },
     /// `media.ready` or `media.failed`, depending on the medium's state (A51).
     MediumSettled {

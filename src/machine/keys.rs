@@ -3,8 +3,11 @@
 use super::fingerprint::Fingerprint;
 use super::record::{Reader, Stored, Writer};
 use super::rows::{self, Key, PAGE_ROWS, ScannedRow, Table};
-use super::state::{CapOwner, StoredMedium, Timer, UsageOf};
-use crate::model::{CallId, Day, E164, ErasureId, EventId, Kind, MediaId, MessageId, Position, Resource, Timestamp};
+use super::state::{CapOwner, KeptReceiptId, LongTextKey, StoredMedium, Timer, UsageOf};
+use crate::model::{
+    Address, CallId, Day, E164, ErasureId, EventId, Kind, MediaId, MessageId, Position, Resource, Timestamp,
+};
+use sha2::{Digest as _, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher as _;
 use std::iter;
@@ -69,9 +72,21 @@ pub mod kind {
     pub const PENDING_MEDIA: u8 = b'N';
     /// The first day whose media are kept.
     pub const MEDIA_SINCE: u8 = b'm';
+    /// A part of a long text that waits for the others, by the text and its number.
+    pub const PART: u8 = b'p';
+    /// A long text that was delivered without some of its parts.
+    pub const INCOMPLETE_TEXT: u8 = b't';
+    /// How many parts wait in an account, by its name.
+    pub const PARTS_WAITING: u8 = b'w';
+    /// A receipt that no message was found for, by the digest of its carrier's id and its place in the journal.
+    pub const KEPT_RECEIPT: u8 = b'r';
+    /// How many receipts are kept for an account, by its name.
+    pub const RECEIPTS_KEPT: u8 = b'k';
+    /// The first day whose carriers' ids are kept.
+    pub const CARRIER_IDS_SINCE: u8 = b's';
 
     /// All kinds.
-    pub const ALL: [u8; 29] = [
+    pub const ALL: [u8; 35] = [
         CALL,
         LIVE,
         TIMER,
@@ -101,6 +116,12 @@ pub mod kind {
         AUDITED_SINCE,
         PENDING_MEDIA,
         MEDIA_SINCE,
+        PART,
+        INCOMPLETE_TEXT,
+        PARTS_WAITING,
+        KEPT_RECEIPT,
+        RECEIPTS_KEPT,
+        CARRIER_IDS_SINCE,
     ];
 
     // No two kinds have the same letter.
@@ -270,6 +291,61 @@ pub fn parked_key(endpoint: &str, thread: &str) -> Key {
 /// The key of the replies of one kind to senders who were on no call.
 pub fn strangers_key(kind: Kind) -> Key {
     state_key(kind::STRANGERS, &encode_row(&kind))
+}
+
+/// The digest of a long text: what its parts have in common.
+pub fn long_text(account: &str, from: &Address, to: &Address, reference: &str, total: u8) -> LongTextKey {
+    digest(&[&encode_row(&account.to_owned()), &encode_row(from), &encode_row(to), reference.as_bytes(), &[total]])
+}
+
+/// The key of a part that waits, by its text and its number; without a number, the beginning of those of the text.
+pub fn part_key(text: LongTextKey, number: Option<u8>) -> Key {
+    state_key(kind::PART, &[&text[..], number.as_slice()].concat())
+}
+
+/// The key of a long text that was delivered without some of its parts.
+pub fn incomplete_text_key(text: LongTextKey) -> Key {
+    state_key(kind::INCOMPLETE_TEXT, &text)
+}
+
+/// The key of a kept receipt.
+pub fn kept_receipt_key(id: &KeptReceiptId) -> Key {
+    let mut key = kept_receipts_key(&id.account, &id.carrier_id);
+    key.bytes.extend_from_slice(&id.position.0.to_be_bytes());
+    key.bytes.extend_from_slice(&id.index.to_be_bytes());
+    key
+}
+
+/// The beginning of the keys of the receipts that are kept for a carrier's id.
+pub fn kept_receipts_key(account: &str, carrier_id: &str) -> Key {
+    state_key(kind::KEPT_RECEIPT, &carrier_id_digest(account, carrier_id))
+}
+
+/// The receipt whose key this is, one of those for this carrier's id.
+pub fn kept_receipt_id(account: &str, carrier_id: &str, key: &[u8]) -> Option<KeptReceiptId> {
+    let place = key.get(17..27)?;
+    Some(KeptReceiptId {
+        account: account.to_owned(),
+        carrier_id: carrier_id.to_owned(),
+        position: Position(u64::from_be_bytes(place[..8].try_into().ok()?)),
+        index: u16::from_be_bytes(place[8..].try_into().ok()?),
+    })
+}
+
+/// The key of a carrier's id in the table of `day`.
+pub fn carrier_id_key(day: Day, account: &str, carrier_id: &str) -> Key {
+    Key { table: Table::CarrierIds(day), bytes: carrier_id_digest(account, carrier_id).to_vec() }
+}
+
+fn carrier_id_digest(account: &str, carrier_id: &str) -> [u8; 16] {
+    digest(&[&encode_row(&account.to_owned()), carrier_id.as_bytes()])
+}
+
+/// The first half of a SHA-256. Nobody outside can find two contents with the same one.
+fn digest(parts: &[&[u8]]) -> [u8; 16] {
+    let mut sha256 = Sha256::new();
+    parts.iter().for_each(|part| sha256.update(part));
+    *sha256.finalize().first_chunk().expect("a SHA-256 has 32 bytes")
 }
 
 /// The key of a usage counter: its day, then a digest of what it counts, whose names may be longer than a key.

@@ -45,6 +45,8 @@ pub enum Table {
     Usage(Month),
     /// Media in the store, by the day they were stored on; dropped as a whole, and their bytes with it.
     Media(Day),
+    /// Which messages the carriers' ids are of, by the day they were learnt; dropped as a whole after eight days.
+    CarrierIds(Day),
 }
 
 /// A row's key: its table and its bytes within it. Keys compare as bytes, so numbers in them are big-endian.

@@ -6,7 +6,7 @@ use super::private::Private;
 use crate::model::{
     Action, Address, Agent, AttemptOutcome, Attestation, AuditEntry, CallId, CallType, Caller, ClosedReason, Day,
     Direction, E164, Encoding, EndReason, Failure, Kind, Language, MediaId, MessageId, MessageState, OptOutBy, Phase,
-    Position, QueueId, Session, SmartAction, Timestamp,
+    Position, QueueId, ReceiptState, Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::lane::Waiting;
@@ -241,6 +241,8 @@ pub struct Message {
     pub suspended: bool,
     /// The platform's own reference to it, repeated in its answers and events.
     pub client_ref: Option<String>,
+    /// It was joined from parts of which some never came.
+    pub incomplete: bool,
 }
 
 impl Message {
@@ -482,6 +484,71 @@ pub enum Timer {
     Lease(CallId),
     /// A message whose attempt got no response (A60), or which got no receipt (A54).
     Unknown(MessageId),
+    /// A long text whose missing parts are not waited for any longer.
+    LongText(LongTextKey),
+    /// A receipt that no message was found for (A61).
+    KeptReceipt(KeptReceiptId),
+}
+
+/// The digest of what the parts of a long text have in common.
+pub type LongTextKey = [u8; 16];
+
+/// A part of a long text that waits for the others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitingPart {
+    /// The account it came to.
+    pub account: String,
+    /// The carrier's id of it.
+    pub carrier_id: String,
+    /// The sender.
+    pub from: Private<Address>,
+    /// Our number.
+    pub to: Address,
+    /// How many parts the text has.
+    pub total: u8,
+    /// Its characters, as in [`crate::model::Part`].
+    pub content: Private<Vec<u8>>,
+    /// When the first part came.
+    pub since: Timestamp,
+}
+
+/// A long text that was delivered without some of its parts: they are delivered by themselves if they come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IncompleteText {
+    /// The numbers of these parts.
+    pub missing: Vec<u8>,
+    /// How long they are known.
+    pub until: Timestamp,
+}
+
+/// Which receipt is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptReceiptId {
+    /// The account it came to.
+    pub account: String,
+    /// The carrier's id of the message.
+    pub carrier_id: String,
+    /// The frame it came in.
+    pub position: Position,
+    /// The index of its event in that frame.
+    pub index: u16,
+}
+
+/// A receipt that is kept until the message it is about is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptReceipt {
+    /// The carrier's own word for the state.
+    pub status: String,
+    /// The state in the gateway's terms.
+    pub state: ReceiptState,
+    /// The carrier's error code, if it gave one.
+    pub carrier_code: Option<String>,
+    /// What that code means.
+    pub detail: Option<String>,
+    /// Segments as counted by the carrier.
+    pub segments: Option<u16>,
+    /// When it is dropped.
+    pub until: Timestamp,
 }
 
 /// An answer to repeat for the same idempotency key.

@@ -11,12 +11,15 @@ pub use sending::SendingQueries;
 pub use usage::UsageQueries;
 
 use super::keys::{
-    self, call_key, decode_row, directory_key, kind, live_key, message_key, name_in, parked_key, part, quarantine_key,
-    state_key, u64_in,
+    self, call_key, decode_row, directory_key, incomplete_text_key, kind, live_key, message_key, name_in, parked_key,
+    part, part_key, quarantine_key, state_key, u64_in,
 };
 use super::record::Stored;
 use super::rows::{Key, PAGE_ROWS, ScannedRow, Table};
-use super::state::{Answered, CallRow, Gateway, Live, Message, PendingMedia, QuarantineEntry, Sweep, Timer};
+use super::state::{
+    Answered, CallRow, Gateway, IncompleteText, KeptReceipt, KeptReceiptId, Live, LongTextKey, Message, PendingMedia,
+    QuarantineEntry, Sweep, Timer, WaitingPart,
+};
 use crate::model::{CallId, Claim, Day, Directory, E164, MediaId, MessageId, Month, Position, Timestamp};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -24,6 +27,9 @@ use std::time::Duration;
 /// Maximum number of live calls examined per number. Callers behind a switchboard may share one caller id; beyond a few
 /// calls they cannot be told apart anyway (A1).
 pub(super) const LIVE_MAX: usize = 500;
+
+/// How many days it is known which message a carrier's id is of: as many as claims are kept.
+pub(super) const CARRIER_ID_DAYS: u16 = 8;
 
 /// Rows after all decisions so far, including those that are not durable yet.
 ///
@@ -158,6 +164,52 @@ pub trait Queries: View {
         messages.into_iter().find(|message| message.media.iter().any(|one| one.id == medium))
     }
 
+    /// Returns the parts of a long text that wait, by their numbers.
+    fn parts(&self, text: LongTextKey) -> Vec<(u8, WaitingPart)> {
+        let parts = self.scan(part_key(text, None), Vec::new());
+        parts.filter_map(|(key, row)| Some((*key.last()?, decode_row(&row)?))).collect()
+    }
+
+    /// Returns all parts that wait, each with its text and its number.
+    fn all_parts(&self) -> impl Iterator<Item = (LongTextKey, u8, WaitingPart)> {
+        let parts = self.scan(state_key(kind::PART, &[]), Vec::new());
+        parts.filter_map(|(key, row)| Some((key.get(1..17)?.try_into().ok()?, *key.get(17)?, decode_row(&row)?)))
+    }
+
+    /// Returns what is known of a long text that was delivered without some of its parts.
+    fn incomplete_text(&self, text: LongTextKey) -> Option<IncompleteText> {
+        self.typed(&incomplete_text_key(text))
+    }
+
+    /// Returns how many parts of long texts wait in an account.
+    fn parts_waiting(&self, account: &str) -> u32 {
+        self.typed(&state_key(kind::PARTS_WAITING, account.as_bytes())).unwrap_or_default()
+    }
+
+    /// Returns the message that an account's carrier gave this id; `None` if it did so more than eight days ago.
+    fn sent_as(&self, account: &str, carrier_id: &str, now: Timestamp) -> Option<MessageId> {
+        let today = now.day().0;
+        let mut days = (0..=CARRIER_ID_DAYS).filter_map(|ago| today.checked_sub(ago).map(Day));
+        days.find_map(|day| self.typed(&keys::carrier_id_key(day, account, carrier_id)))
+    }
+
+    /// Returns the first day whose carriers' ids are kept; `None` before any were dropped.
+    fn carrier_ids_since(&self) -> Option<Day> {
+        self.typed(&state_key(kind::CARRIER_IDS_SINCE, &[]))
+    }
+
+    /// Returns the receipts that are kept for this carrier's id, in the order they came.
+    fn kept_receipts(&self, account: &str, carrier_id: &str) -> Vec<(KeptReceiptId, KeptReceipt)> {
+        let kept = self.scan(keys::kept_receipts_key(account, carrier_id), Vec::new());
+        kept.filter_map(|(key, row)| Some((keys::kept_receipt_id(account, carrier_id, &key)?, decode_row(&row)?)))
+            .collect()
+    }
+
+    /// Returns how many receipts are kept for an account.
+    fn receipts_kept(&self, account: &str) -> u32 {
+        self.typed(&state_key(kind::RECEIPTS_KEPT, account.as_bytes())).unwrap_or_default()
+    }
+
     /// Returns the first day whose answers to idempotency keys are kept; `None` before any were dropped.
     fn answers_since(&self) -> Option<Day> {
         self.typed(&state_key(kind::ANSWERS_SINCE, &[]))
@@ -217,7 +269,7 @@ pub trait Queries: View {
             .take_while(|(key, _)| u64_in(key).is_none_or(|due| due <= until.as_ms()))
             .filter_map(|(_, row)| match decode_row(&row)? {
                 Timer::Lease(id) => Some(id),
-                Timer::Unknown(_) => None,
+                Timer::Unknown(_) | Timer::LongText(_) | Timer::KeptReceipt(_) => None,
             })
             .take(limit)
             .collect()

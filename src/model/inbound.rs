@@ -79,7 +79,7 @@ pub struct Inbound {
     /// `STOP`, `START` or `HELP` if the carrier recognised a keyword and acts on it.
     pub keyword: Option<String>,
     /// Which part of a long text this is, for carriers that deliver the parts by themselves. `text` is empty then.
-    pub part: Option<Part>,
+    pub part: Option<Box<Part>>,
 }
 
 impl fmt::Debug for Inbound {
@@ -113,10 +113,10 @@ impl Part {
     pub const REFERENCE_MAX_BYTES: usize = 32;
 
     /// A part; `None` if there is no such part of a text, as 3 of 2 or 1 of 1. What came is a text by itself then.
-    pub fn new(reference: &str, number: u64, total: u64, content: Vec<u8>) -> Option<Self> {
+    pub fn new(reference: &str, number: u64, total: u64, content: Vec<u8>) -> Option<Box<Self>> {
         let (number, total) = (u8::try_from(number).ok()?, u8::try_from(total).ok()?);
         let fits = total >= 2 && (1..=total).contains(&number) && reference.len() <= Self::REFERENCE_MAX_BYTES;
-        fits.then(|| Self { reference: reference.to_owned(), number, total, content })
+        fits.then(|| Box::new(Self { reference: reference.to_owned(), number, total, content }))
     }
 }
 

@@ -123,6 +123,10 @@ pub enum IntakeOutcome {
     Stale,
     /// A receipt for an unknown message.
     NoSuchMessage,
+    /// A receipt that is kept for ten minutes, because the message it is about is not known yet (A61).
+    Kept,
+    /// A part of a long text, which waits for the others.
+    Waiting,
     /// An item that was handled before.
     Duplicate,
     /// An unreadable webhook, kept in quarantine at this position (A58).
@@ -142,6 +146,8 @@ impl IntakeOutcome {
             Self::Advanced => "applied",
             Self::Stale => "stale",
             Self::NoSuchMessage => "unknown_message",
+            Self::Kept => "kept",
+            Self::Waiting => "waiting_for_parts",
             Self::Duplicate => "duplicate",
             Self::Quarantined(_) => "quarantined",
             Self::Ignored => "ignored",

@@ -1,7 +1,9 @@
 //! Encoding and segment count of a text (3GPP TS 23.038 and 23.040).
 
 mod invisible;
+mod surrogates;
 pub use self::invisible::{is_blank, is_format};
+pub use self::surrogates::decode_with_surrogates;
 use super::message::Warning;
 use serde::Serialize;
 

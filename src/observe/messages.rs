@@ -96,6 +96,7 @@ pub fn inbound_message(account: &str, outcome: IntakeOutcome) {
         IntakeOutcome::Replied | IntakeOutcome::Silent(_) => "late",
         IntakeOutcome::Dropped => "dropped",
         IntakeOutcome::Duplicate => "duplicate",
+        IntakeOutcome::Waiting => "part",
         _ => return,
     };
     tracing::debug!(account, outcome = label, "inbound message");
@@ -149,6 +150,7 @@ pub fn receipt(account: &str, outcome: IntakeOutcome) {
         IntakeOutcome::Advanced => "applied",
         IntakeOutcome::Stale | IntakeOutcome::Duplicate => "stale",
         IntakeOutcome::NoSuchMessage => "unknown_message",
+        IntakeOutcome::Kept => "kept",
         _ => return,
     };
     tracing::debug!(account, outcome = label, "receipt");

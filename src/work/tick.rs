@@ -1,7 +1,7 @@
 //! Submits ticks, by which the machine learns that time passes.
 
 use crate::engine::{Handle, SubmitError};
-use crate::machine::command::Command;
+use crate::machine::command::{Command, Reply};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ pub async fn tick(engine: Handle, stop: CancellationToken) -> Result<(), SubmitE
             _ = ticks.tick() => {}
         }
         match engine.submit(Command::Tick, PATIENCE).await {
+            Ok(Reply::More) => ticks.reset_immediately(),
             // The next tick makes up for one that was not accepted.
             Ok(_) | Err(SubmitError::Busy | SubmitError::TooLate) => {}
             Err(SubmitError::Stopped) => return Err(SubmitError::Stopped),

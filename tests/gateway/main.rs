@@ -22,6 +22,7 @@ mod explain;
 mod hooks;
 mod keywords;
 mod log;
+mod long_texts;
 mod media;
 mod media_faults;
 mod media_links;

@@ -236,9 +236,11 @@ fn answer(reply: &Reply) -> Answer {
             IntakeOutcome::Advanced => "advanced",
             IntakeOutcome::Stale => "stale",
             IntakeOutcome::Duplicate => "duplicate",
-            IntakeOutcome::NoSuchMessage | IntakeOutcome::Quarantined(_) | IntakeOutcome::Ignored => {
-                "not reached by any story"
-            }
+            IntakeOutcome::NoSuchMessage
+            | IntakeOutcome::Kept
+            | IntakeOutcome::Waiting
+            | IntakeOutcome::Quarantined(_)
+            | IntakeOutcome::Ignored => "not reached by any story",
         }),
         Reply::Started { message } => {
             assert_eq!(message.state, MessageState::Sending);
@@ -251,6 +253,7 @@ fn answer(reply: &Reply) -> Answer {
         | Reply::Suspended
         | Reply::QuarantineReplayed(_)
         | Reply::Erasure(_)
+        | Reply::More
         | Reply::MediumSettled(_) => {
             unreachable!("no story asks for it")
         }

@@ -5,8 +5,8 @@ use super::{Settings, codes};
 use crate::carrier::answer::plausible_id;
 use crate::carrier::form::Fields;
 use crate::carrier::read::{Problem, address_without_plus, word};
-use crate::carrier::surrogates::decode_with_surrogates;
 use crate::carrier::{Unreadable, Webhook};
+use crate::model::decode_with_surrogates;
 use crate::model::{Address, FailureCode, Inbound, InboundItem, Part, Receipt, ReceiptRef, ReceiptState};
 
 /// Parses a verified webhook of `account`.
@@ -49,7 +49,7 @@ fn message(fields: &Fields<'_>) -> Result<InboundItem, Problem> {
 }
 
 /// Which part of a text it is. What makes no sense, as part 3 of 2, is a text by itself.
-fn part(fields: &Fields<'_>, content: &[u8]) -> Result<Option<Part>, Problem> {
+fn part(fields: &Fields<'_>, content: &[u8]) -> Result<Option<Box<Part>>, Problem> {
     if !fields.text("concat")?.is_some_and(|concat| concat.eq_ignore_ascii_case("true")) {
         return Ok(None);
     }

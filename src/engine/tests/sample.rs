@@ -10,10 +10,10 @@ use crate::machine::keys::{call_at, decode_row, encode_row, kind, part};
 use crate::machine::record::{self, Stored};
 use crate::machine::rows::{Key, ROWS_VERSION_OLDEST, Table, Write};
 use crate::machine::state::{
-    Answered, Audited, CallRow, CheckedNumber, Contact, Gateway, KeptMedium, Lane, Live, Message, Open, OptOut, Pause,
-    PendingMedia, QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf,
+    Answered, Audited, CallRow, CheckedNumber, Contact, Gateway, IncompleteText, KeptMedium, KeptReceipt, Lane, Live,
+    Message, Open, OptOut, Pause, PendingMedia, QuarantineEntry, Suspension, Sweep, Timer, Usage, UsageOf, WaitingPart,
 };
-use crate::model::{Change, Day, Month};
+use crate::model::{Change, Day, MessageId, Month};
 use crate::rules::breaker::{BreakerState, Cause};
 use crate::rules::rate::DayCount;
 use crate::rules::strangers::LastHour;
@@ -92,6 +92,11 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::Usage(_), key) if key.len() == 2 => is::<u32>(row),
         (Table::Usage(_), _) => is::<(UsageOf, Usage)>(row),
         (Table::Media(_), _) => is::<KeptMedium>(row),
+        (Table::CarrierIds(_), _) => is::<MessageId>(row),
+        (Table::State, [kind::PART, ..]) => is::<WaitingPart>(row),
+        (Table::State, [kind::INCOMPLETE_TEXT, ..]) => is::<IncompleteText>(row),
+        (Table::State, [kind::KEPT_RECEIPT, ..]) => is::<KeptReceipt>(row),
+        (Table::State, [kind::PARTS_WAITING | kind::RECEIPTS_KEPT, ..]) => is::<u32>(row),
         (Table::State, [kind::CALL, ..]) => is::<CallRow>(row),
         (Table::State, [kind::LIVE, ..]) => is::<Live>(row),
         (Table::State, [kind::TIMER, ..]) => is::<Timer>(row),
@@ -110,7 +115,9 @@ fn is_read(key: &Key, row: &[u8]) -> bool {
         (Table::State, [kind::ERASED]) => is::<ErasureKey>(row),
         (Table::State, [kind::ERASED, ..]) => is::<OptOut>(row),
         (Table::State, [kind::PENDING_MEDIA, ..]) => is::<PendingMedia>(row),
-        (Table::State, [kind::MESSAGES_SINCE | kind::ANSWERS_SINCE | kind::MEDIA_SINCE]) => is::<Day>(row),
+        (Table::State, [kind::MESSAGES_SINCE | kind::ANSWERS_SINCE | kind::MEDIA_SINCE | kind::CARRIER_IDS_SINCE]) => {
+            is::<Day>(row)
+        }
         (Table::State, [kind::ERASURE, ..]) => is::<Erasure>(row),
         (Table::State, [kind::SWEPT]) => is::<Sweep>(row),
         (Table::State, [kind::STRANGERS, ..]) => is::<LastHour>(row),
@@ -154,6 +161,7 @@ fn every_kind_of_row_of_this_version_is_read_and_written_unchanged() {
             Table::Audit(_) => "audit".to_owned(),
             Table::Usage(_) => format!("usage {}", bytes.len()),
             Table::Media(_) => "media".to_owned(),
+            Table::CarrierIds(_) => "carrier ids".to_owned(),
         });
         if is_of(&key, kind::DIRECTORY) {
             directory.push((bytes.clone(), row.clone()));
@@ -161,7 +169,17 @@ fn every_kind_of_row_of_this_version_is_read_and_written_unchanged() {
             assert!(is_read(&key, row), "the row at {key:?} is not decoded as its kind; see CONTRIBUTING.md");
         }
     }
-    let tables = ["audit", "media", "messages", "idempotency", "contacts 8", "contacts 16", "usage 2", "usage 18"];
+    let tables = [
+        "audit",
+        "carrier ids",
+        "media",
+        "messages",
+        "idempotency",
+        "contacts 8",
+        "contacts 16",
+        "usage 2",
+        "usage 18",
+    ];
     let tables = tables.map(ToOwned::to_owned);
     let all: BTreeSet<_> = kind::ALL.iter().map(|kind| format!("state {kind}")).chain(tables).collect();
     assert_eq!(kinds, all);

@@ -223,14 +223,19 @@ async fn a58_an_item_too_large_for_its_rows_is_quarantined_and_not_refused() {
 }
 
 #[tokio::test]
-async fn receipts_for_unknown_messages_get_200_and_are_not_stored() {
+async fn a61_receipts_of_unknown_messages_get_200_and_those_without_our_id_are_kept() {
     let world = TestGateway::new();
     let receipt = form(&[("MessageSid", "SM1"), ("MessageStatus", "delivered")]);
     let unknown = MessageId::new(crate::model::Day(1), crate::model::Position(99), 0);
-    for path in [RECEIPTS.to_owned(), format!("{RECEIPTS}?message={unknown}"), format!("{MESSAGES}?message=msg_x")] {
+    let kept = |event: &Event| matches!(event, Event::ReceiptKept { .. });
+    for (path, expected) in [
+        (format!("{RECEIPTS}?message={unknown}"), 0),
+        (RECEIPTS.to_owned(), 1),
+        (format!("{MESSAGES}?message=msg_x"), 1),
+    ] {
         assert_eq!(world.webhook(signed(&path, &receipt)).await.status, 200, "{path}");
+        assert_eq!(world.count(kept), expected, "{path}: the carrier's id is the same");
     }
-    assert!(world.frames().is_empty());
 }
 
 #[tokio::test]

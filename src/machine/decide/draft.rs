@@ -136,6 +136,17 @@ impl<'a, V: View> Draft<'a, V> {
         true
     }
 
+    /// Returns how many parts of long texts wait in an account, including this decision's changes.
+    pub(super) fn parts_waiting(&self, account: &str) -> u32 {
+        let changed = self.events.iter().rev().find_map(|event| match &event.event {
+            Event::PartsTaken { account: its, numbers, waiting, .. } if its == account && !numbers.is_empty() => {
+                Some(*waiting)
+            }
+            _ => None,
+        });
+        changed.unwrap_or_else(|| self.view.parts_waiting(account))
+    }
+
     pub(super) fn lane(&self, ours: E164) -> Lane {
         let changed = self.lanes.iter().rev().find(|(number, _)| *number == ours);
         changed.map_or_else(|| self.view.lane(ours), |(_, lane)| *lane)

@@ -1,6 +1,7 @@
 //! Erasure of a person: its preconditions, and the opt-out that is kept.
 
 use super::draft::Draft;
+use super::parts;
 use crate::machine::command::{IdempotencyKey, Reply};
 use crate::machine::erasure::{Erased, Erasure, ErasureState};
 use crate::machine::event::Event;
@@ -46,6 +47,7 @@ pub(super) fn erase<V: View>(
         let detail = format!("{RUNNING_MAX} erasures are running: request this one again when they are done");
         return Reply::Refused(Refusal::new(Code::Overloaded, detail));
     }
+    parts::erase(draft, number);
     draft.record(Event::PersonErased { key: key.into() });
     if let Some(opt_out) = draft.view.opt_out(number) {
         draft.record(Event::ErasedOptOut { who: fingerprint, opt_out: Some(opt_out) });

@@ -2,36 +2,31 @@
 
 use super::draft::{Draft, Live, claim};
 use super::lane::{self, NewText};
-use super::{contact, opt_out, receipt, usage};
+use super::{contact, opt_out, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::{Event, LateMessage};
 use crate::machine::state::{Call, Medium, MediumState, Message};
 use crate::machine::view::{LIVE_MAX, PeopleQueries, View};
 use crate::model::{
-    CallId, ClaimKind, Direction, E164, Inbound, InboundItem, IntakeOutcome, Kind, MessageState, NoReplyReason,
-    OptOutBy, Phase, RawRequest, Session, Timestamp, measure,
+    CallId, ClaimKind, Direction, E164, Inbound, IntakeOutcome, Kind, MessageState, NoReplyReason, OptOutBy, Phase,
+    Session, Timestamp, measure,
 };
 use crate::rules::auto_reply::{self, Late, Remembered};
 use crate::rules::correlation::{self, Belongs, LiveCall, Why};
 use crate::rules::keyword::Keyword;
 use crate::rules::non_us;
-use sha2::{Digest, Sha256};
 
-/// Handles an item that a carrier delivered, or that an operator has read again.
-pub(super) fn item<V: View>(draft: &mut Draft<'_, V>, account: String, item: InboundItem) -> Reply {
-    match item {
-        InboundItem::Message(inbound) => message(draft, account, inbound),
-        InboundItem::Receipt(receipt) => receipt::receipt(draft, &account, receipt),
-        InboundItem::Unreadable { raw, problem, request } => unreadable(draft, account, raw, problem, request),
-        InboundItem::Ignored { .. } => Reply::InboundItem(IntakeOutcome::Ignored),
-    }
-}
-
-/// Handles a message to one of our numbers: attaches it to its call, or reports it as late.
-fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
+/// Handles a message that came whole.
+pub(super) fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound) -> Reply {
     if !draft.claim(claim(&account, inbound.carrier_id.clone(), ClaimKind::Message)) {
         return Reply::InboundItem(IntakeOutcome::Duplicate);
     }
+    accept(draft, account, inbound, false)
+}
+
+/// Handles a message to one of our numbers that was not accepted before: attaches it to its call, or reports it as late.
+/// `incomplete` says that parts of it are missing.
+pub(super) fn accept<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound, incomplete: bool) -> Reply {
     let (Some(from), Some(ours)) = (inbound.from.number(), inbound.to.number()) else {
         return late(draft, &inbound, None, Why::NoCall);
     };
@@ -41,10 +36,10 @@ fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound)
         opt_out::start(draft, from, ours);
     }
     let Some(keyword) = keyword.filter(|keyword| *keyword != Keyword::Start) else {
-        return place(draft, account, inbound, keyword, from, ours).0;
+        return place(draft, account, (inbound, incomplete), keyword, from, ours).0;
     };
     let words = Inbound { media: Vec::new(), text: String::new(), ..inbound.clone() };
-    let (reply, call) = place(draft, account, inbound, Some(keyword), from, ours);
+    let (reply, call) = place(draft, account, (inbound, incomplete), Some(keyword), from, ours);
     // The law requires the opt-out even if the message was dropped or has no call (A46, A47).
     let answers = keyword == Keyword::Help || opt_out::stop(draft, from, ours, OptOutBy::Keyword, call.clone());
     if answers && reply != Reply::InboundItem(IntakeOutcome::Dropped) {
@@ -57,7 +52,7 @@ fn message<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: Inbound)
 fn place<V: View>(
     draft: &mut Draft<'_, V>,
     account: String,
-    inbound: Inbound,
+    (inbound, incomplete): (Inbound, bool),
     keyword: Option<Keyword>,
     from: E164,
     ours: E164,
@@ -67,7 +62,7 @@ fn place<V: View>(
     let why = match belongs(draft, from, ours) {
         Belongs::To(id) => match draft.live_call(&id) {
             Some(call) if dropped(call.phase) => return (Reply::InboundItem(IntakeOutcome::Dropped), None),
-            Some(call) => return (attach(draft, account, inbound, keyword, call, ours), Some(id)),
+            Some(call) => return (attach(draft, account, (inbound, incomplete), keyword, call, ours), Some(id)),
             None => Why::NoCall,
         },
         Belongs::Nowhere(_) if dropped(Phase::Connected) => return (Reply::InboundItem(IntakeOutcome::Dropped), None),
@@ -95,7 +90,7 @@ pub(super) fn belongs<V: View>(draft: &Draft<'_, V>, theirs: E164, ours: E164) -
 fn attach<V: View>(
     draft: &mut Draft<'_, V>,
     account: String,
-    inbound: Inbound,
+    (inbound, incomplete): (Inbound, bool),
     keyword: Option<Keyword>,
     mut call: Call,
     ours: E164,
@@ -151,6 +146,7 @@ fn attach<V: View>(
         counted: None,
         suspended: false,
         client_ref: None,
+        incomplete,
     };
     let event = Event::MessageReceived { message: Box::new(message), text: inbound.text.into(), media_urls };
     draft.record_visible(&mut call, |_| event);
@@ -220,26 +216,4 @@ fn reply<V: View>(draft: &Draft<'_, V>, late: &Late<'_>, theirs: E164) -> Result
         smart_action: None,
         client_ref: None,
     })
-}
-
-/// Quarantines the raw bytes of an authentic webhook that cannot be read, once (A58).
-fn unreadable<V: View>(
-    draft: &mut Draft<'_, V>,
-    account: String,
-    raw: Vec<u8>,
-    problem: String,
-    request: Option<Box<RawRequest>>,
-) -> Reply {
-    use std::fmt::Write as _;
-    let mut digest = String::with_capacity(64);
-    for byte in Sha256::digest(&raw) {
-        write!(digest, "{byte:02x}").expect("writing to a String cannot fail");
-    }
-    if !draft.claim(claim(&account, digest, ClaimKind::Quarantine)) {
-        return Reply::InboundItem(IntakeOutcome::Duplicate);
-    }
-    let bytes = u32::try_from(raw.len()).unwrap_or(u32::MAX);
-    let request = request.map(|request| (*request).into());
-    draft.record(Event::Quarantined { account, problem, raw: raw.into(), bytes, request });
-    Reply::InboundItem(IntakeOutcome::Quarantined(draft.at.position))
 }

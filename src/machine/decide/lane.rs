@@ -87,6 +87,7 @@ pub(super) fn enqueue_estimated<V: View>(
         counted: None,
         suspended,
         client_ref: new.client_ref,
+        incomplete: false,
     };
     let event = Event::MessageQueued { message: Box::new(message.clone()), text: new.text.into(), lane };
     match call {

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Live};
 use super::lane::{self, Paid};
-use super::{contact, inbound, opt_out as opting_out, pause, usage};
+use super::{contact, inbound, opt_out as opting_out, pause, receipt, usage};
 use crate::machine::command::Reply;
 use crate::machine::event::Event;
 use crate::machine::state::{Attempt, Call, Message};
@@ -202,11 +202,13 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
         Outcome::Sent { carrier_id, segments } => {
             message.carrier_id = Some(carrier_id);
             message.segments = segments.filter(|segments| *segments > 0).unwrap_or(message.segments);
-            if message.state == MessageState::Sending {
-                change(draft, message, MessageState::Sent);
+            let message = if message.state == MessageState::Sending {
+                change(draft, message, MessageState::Sent)
             } else {
-                draft.record(Event::MessageStored { message: Box::new(message) });
-            }
+                draft.record(Event::MessageStored { message: Box::new(message.clone()) });
+                message
+            };
+            receipt::apply_kept(draft, message);
         }
         // A receipt came first, and is more precise.
         _ if message.state != MessageState::Sending => {
@@ -239,15 +241,16 @@ pub(super) fn settle<V: View>(draft: &mut Draft<'_, V>, id: MessageId, attempt: 
     Reply::Done
 }
 
-/// Changes the state of a message that left its lane, and notifies the platform.
-pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, state: MessageState) {
+/// Changes the state of a message that left its lane, and notifies the platform. Returns the message as it is then.
+pub(super) fn change<V: View>(draft: &mut Draft<'_, V>, mut message: Message, state: MessageState) -> Message {
     let before = std::mem::replace(&mut message.state, state);
     let mut call = draft.call_of(&message);
     usage::settled(draft, call.as_mut(), &message, before);
-    draft.record_in(call.as_mut(), Event::MessageChanged { message: Box::new(message), lane: None });
+    draft.record_in(call.as_mut(), Event::MessageChanged { message: Box::new(message.clone()), lane: None });
     if let Some(call) = call {
         draft.store(call, Live::Same);
     }
+    message
 }
 
 /// Puts a message back into its lane after a failed attempt, to retry at `next` or as soon as its account may send. If

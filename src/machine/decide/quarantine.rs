@@ -4,7 +4,7 @@
 //! happens whole and once, whatever happens to the gateway.
 
 use super::draft::Draft;
-use super::inbound;
+use super::item;
 use crate::machine::command::{IdempotencyKey, Reply};
 use crate::machine::event::Event;
 use crate::machine::state::QuarantineEntry;
@@ -38,7 +38,7 @@ pub(super) fn replay<V: View>(
     }
     let mut outcomes = Vec::new();
     for item in items {
-        outcomes.push(match inbound::item(draft, entry.account.clone(), item) {
+        outcomes.push(match item::item(draft, entry.account.clone(), item) {
             Reply::InboundItem(outcome) => outcome,
             _ => IntakeOutcome::Ignored,
         });

@@ -15,6 +15,7 @@ mod limits;
 mod media;
 mod non_us;
 mod opt_outs;
+mod parts;
 mod quarantine;
 mod random;
 mod records;
@@ -267,6 +268,7 @@ fn lines(world: &TestMachine, decision: &Decision) -> Vec<String> {
 fn answer(reply: &Reply) -> String {
     match reply {
         Reply::Done | Reply::Directory { .. } => "done".to_owned(),
+        Reply::More => "more".to_owned(),
         Reply::Call { created: true, .. } => "created".to_owned(),
         Reply::Call { created: false, shown } => {
             if shown.call.ended.is_some() {
@@ -301,6 +303,8 @@ fn answer(reply: &Reply) -> String {
             IntakeOutcome::Advanced => "advanced",
             IntakeOutcome::Stale => "stale",
             IntakeOutcome::NoSuchMessage => "no such message",
+            IntakeOutcome::Kept => "kept",
+            IntakeOutcome::Waiting => "waiting",
             IntakeOutcome::Duplicate => "duplicate",
             IntakeOutcome::Quarantined(_) => "quarantined",
             IntakeOutcome::Ignored => "ignored",
@@ -332,7 +336,7 @@ fn event_line(event: &Value) -> String {
         }
         add(&data["error"]["code"]);
         add(&data["opt_out_keyword"]);
-        for flag in ["reply_blocked", "auto_replied"] {
+        for flag in ["reply_blocked", "auto_replied", "incomplete"] {
             words.extend(data[flag].as_bool().filter(|is| *is).map(|_| flag.to_owned()));
         }
         words.extend(data["last_call_id"].as_str().map(|id| format!("after {id}")));

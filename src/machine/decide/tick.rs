@@ -2,13 +2,14 @@
 
 use super::call::{ClosingMessage, hang_up};
 use super::draft::Draft;
-use super::{outbound, suspend};
+use super::{outbound, parts, receipt, suspend};
 use crate::machine::command::Reply;
 use crate::machine::event::{CallChange, CallShown, Event};
 use crate::machine::rows::Table;
 use crate::machine::state::{CallRow, Message, Sweep, Timer};
-use crate::machine::view::{AuditQueries, Queries, SendingQueries, UsageQueries, View, days_before};
+use crate::machine::view::{AuditQueries, CARRIER_ID_DAYS, Queries, SendingQueries, UsageQueries, View, days_before};
 use crate::model::{CallId, Day, MessageId, MessageState, Month, Timestamp};
+use std::collections::HashMap;
 
 /// Maximum number of timers per tick; the next tick continues. Each writes a few hundred bytes into the frame.
 const TIMERS_MAX: usize = 256;
@@ -40,18 +41,32 @@ pub(super) fn tick<V: View>(draft: &mut Draft<'_, V>) -> Reply {
     let due = draft.view.due(draft.now(), TIMERS_MAX);
     // After a long downtime more timers may be due: nothing is dropped while some are left.
     let all_is_done = due.len() < TIMERS_MAX;
+    let mut dropped: HashMap<String, u32> = HashMap::new();
+    let mut long_texts = 0;
     for (due, timer) in due {
         match timer {
             Timer::Lease(id) => lease(draft, due, &id),
             Timer::Unknown(id) => unknown(draft, due, id, &mut given_up),
+            Timer::LongText(text) => {
+                // A message is decided from the state before it, so each has a tick of its own.
+                long_texts += 1;
+                if long_texts == 1 {
+                    parts::due(draft, due, text);
+                }
+            }
+            Timer::KeptReceipt(id) => {
+                let before = dropped.entry(id.account.clone()).or_default();
+                receipt::drop_kept(draft, id, due, *before);
+                *before += 1;
+            }
         }
     }
     suspend::end_due(draft);
-    if all_is_done {
+    if all_is_done && long_texts <= 1 {
         drop_expired(draft);
         sweep(draft);
     }
-    Reply::Done
+    if long_texts > 1 { Reply::More } else { Reply::Done }
 }
 
 /// Extends leases that expired only because the clock jumped from `from` to `to`, by the length of the jump.
@@ -88,6 +103,8 @@ fn drop_expired<V: View>(draft: &mut Draft<'_, V>) {
     // A medium is found by its message, so it goes with that at the latest.
     let media_from = days_before(draft.now(), settings.media_retention_days).day().max(messages_from(draft));
     tables.extend(days_of(draft.view.media_since(), media_from).map(Table::Media));
+    let carrier_ids = days_of(draft.view.carrier_ids_since(), days_before(draft.now(), CARRIER_ID_DAYS.into()).day());
+    tables.extend(carrier_ids.map(Table::CarrierIds));
     // Answers are repeated for 24 hours.
     let answers = days_of(draft.view.answers_since(), days_before(draft.now(), 1).day());
     tables.extend(answers.map(Table::Idempotency));

@@ -9,7 +9,8 @@ use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
-    Call, CapOwner, Contact, Ended, Lane, Message, OptOut, Pause, Suspension, Sweep, Usage, UsageOf,
+    Call, CapOwner, Contact, Ended, IncompleteText, KeptReceipt, KeptReceiptId, Lane, Message, OptOut, Pause,
+    Suspension, Sweep, Usage, UsageOf, WaitingPart,
 };
 use crate::model::{
     Action, Address, AuditEntry, CallId, Change, ClaimKind, E164, ErasureId, EventId, Json, Kind, MediaId, MessageId,
@@ -86,7 +87,14 @@ stored! {
         56 => Suspended { owner: CapOwner, suspension: Suspension },
         57 => SuspensionEnded { owner: CapOwner },
         58 => QuarantineResolved { position: Position, account: String, outcomes: Option<Vec<String>> },
-        59 => MediumSettled { message: Box<Message>, medium: MediaId };
+        59 => MediumSettled { message: Box<Message>, medium: MediaId },
+        60 => PartReceived { text: [u8; 16], number: u8, part: Box<WaitingPart>, until: Timestamp, waiting: u32 },
+        61 => PartsTaken {
+            account: String, text: [u8; 16], numbers: Vec<u8>, due: Timestamp, waiting: u32,
+            incomplete: Option<IncompleteText>,
+        },
+        62 => ReceiptKept { account: String, carrier_id: String, receipt: KeptReceipt, kept: u32 },
+        63 => ReceiptTaken { id: KeptReceiptId, due: Timestamp, kept: u32 };
         43 was { account: String, breaker: BreakerState, cause: Cause }
             => Self::AccountFailed { account, breaker: Some(breaker), cause: Some(cause) },
         44 was { account: String, breaker: BreakerState, cause: Cause }

@@ -7,14 +7,14 @@ use crate::machine::fingerprint::{ErasureKey, Fingerprint};
 use crate::machine::private::Private;
 use crate::machine::rows::Table;
 use crate::machine::state::{
-    Answered, Attempt, Audited, Call, CallRow, CapOwner, CheckedNumber, Contact, Ended, Gateway, KeptMedium, Lane,
-    Live, Medium, MediumState, Message, Open, OptOut, Pause, PendingMedia, QuarantineEntry, StoredMedium, Suspension,
-    Sweep, Timer, Usage, UsageOf,
+    Answered, Attempt, Audited, Call, CallRow, CapOwner, CheckedNumber, Contact, Ended, Gateway, IncompleteText,
+    KeptMedium, KeptReceipt, KeptReceiptId, Lane, Live, Medium, MediumState, Message, Open, OptOut, Pause,
+    PendingMedia, QuarantineEntry, StoredMedium, Suspension, Sweep, Timer, Usage, UsageOf, WaitingPart,
 };
 use crate::model::{
     Action, Address, AttemptOutcome, Attestation, AuditEntry, CallId, Caller, ClosedReason, Day, Direction, E164,
-    Encoding, ErasureId, Failure, Kind, Language, MediaId, MessageId, MessageState, Month, OptOutBy, Phase, Position,
-    QueueId, Session, SmartAction, Timestamp,
+    Encoding, ErasureId, Failure, FailureCode, Kind, Language, MediaId, MessageId, MessageState, Month, OptOutBy,
+    Phase, Position, QueueId, ReceiptState, Session, SmartAction, Timestamp,
 };
 use crate::rules::keyword::Keyword;
 use crate::rules::media::{MediaType, Unkept};
@@ -49,6 +49,7 @@ stored! {
         4 => Audit(month: Month),
         5 => Usage(month: Month),
         6 => Media(day: Day),
+        7 => CarrierIds(day: Day),
     }
     enum Action {
         0 => Create,
@@ -156,6 +157,7 @@ stored! {
         #[since(5)] counted: Option<Box<UsageOf>>,
         #[since(5)] suspended: bool,
         #[since(5)] client_ref: Option<String>,
+        #[since(5)] incomplete: bool,
     }
     struct Medium {
         id: MediaId,
@@ -272,6 +274,43 @@ stored! {
     enum Timer {
         0 => Lease(call: CallId),
         1 => Unknown(message: MessageId),
+        2 => LongText(text: [u8; 16]),
+        3 => KeptReceipt(id: KeptReceiptId),
+    }
+    struct WaitingPart {
+        account: String,
+        carrier_id: String,
+        from: Private<Address>,
+        to: Address,
+        total: u8,
+        content: Private<Vec<u8>>,
+        since: Timestamp,
+    }
+    struct IncompleteText {
+        missing: Vec<u8>,
+        until: Timestamp,
+    }
+    struct KeptReceiptId {
+        account: String,
+        carrier_id: String,
+        position: Position,
+        index: u16,
+    }
+    struct KeptReceipt {
+        status: String,
+        state: ReceiptState,
+        carrier_code: Option<String>,
+        detail: Option<String>,
+        segments: Option<u16>,
+        until: Timestamp,
+    }
+    enum ReceiptState {
+        0 => Queued,
+        1 => Sent,
+        2 => Delivered,
+        3 => Undelivered(code: FailureCode),
+        4 => Failed(code: FailureCode),
+        5 => Expired,
     }
     struct CheckedNumber {
         account: String,

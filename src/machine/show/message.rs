@@ -71,6 +71,8 @@ struct InboundShown {
     before_hangup: bool,
     reply_blocked: bool,
     opt_out_keyword: Option<Keyword>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    incomplete: bool,
 }
 
 fn as_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -117,6 +119,7 @@ fn shown<'a>(message: &'a Message, text: Text<'a>) -> MessageShown<'a> {
             before_hangup: true,
             reply_blocked: message.reply_blocked,
             opt_out_keyword: message.keyword,
+            incomplete: message.incomplete,
         }),
     }
 }

@@ -142,5 +142,6 @@ fn message(nth: u64, ours: &str, segments: u16) -> Message {
         counted: None,
         suspended: false,
         client_ref: None,
+        incomplete: false,
     }
 }

@@ -1,7 +1,7 @@
 //! Bodies as Vonage sends them.
 
 use super::*;
-use crate::carrier::surrogates::decode_with_surrogates;
+use crate::model::decode_with_surrogates;
 use crate::model::{Address, Day, FailureCode, Inbound, MessageId, Part, Position, Receipt, ReceiptRef, ReceiptState};
 
 const UNICODE: &str = include_str!("../../../../tests/bodies/vonage_sms/unicode.json");
@@ -212,7 +212,7 @@ fn message_of(hook: &Webhook) -> Inbound {
 }
 
 #[track_caller]
-fn part_of(hook: &Webhook) -> Option<Part> {
+fn part_of(hook: &Webhook) -> Option<Box<Part>> {
     message_of(hook).part
 }
 

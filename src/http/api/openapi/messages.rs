@@ -100,6 +100,9 @@ pub(in crate::http::api) struct Message {
     reply_blocked: Option<bool>,
     /// Only of a received message.
     opt_out_keyword: Option<String>,
+    /// True if the message came in parts and some of them never did; otherwise absent.
+    #[schema(nullable = false)]
+    incomplete: Option<bool>,
 }
 
 #[derive(ToSchema)]

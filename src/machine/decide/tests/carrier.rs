@@ -1,6 +1,6 @@
 //! Carrier responses and receipts (A54, A60, A61, A62, segments).
 
-use super::steps::{call_id, delivered, end, go, later, receipt, refused, say, sent, start, tick, unknown};
+use super::steps::{by_id, call_id, delivered, end, go, later, receipt, refused, say, sent, start, tick, unknown};
 use super::*;
 use crate::model::{
     AttemptOutcome, FailureCode, InboundItem, MessageState, Outcome, Receipt, ReceiptRef, ReceiptState, Settled,
@@ -133,12 +133,60 @@ fn a_receipt_must_match_a_message_of_its_account() {
         });
         Step::Do(Command::InboundItem { account: account.to_owned(), item })
     };
-    let mut world = check_after(vec![(3, about(ReceiptRef::CarrierOnly, "main"))], &["no such message"]);
+    let mut world = check_after(vec![(3, about(ReceiptRef::CarrierOnly, "main"))], &["kept"]);
     let ours = ReceiptRef::Ours(world.queued[0]);
     then(&mut world, 4, about(ours, "other"), &["no such message"]);
     let unknown_message = ReceiptRef::Ours(MessageId::new(START.day(), Position(9_999), 0));
     then(&mut world, 5, about(unknown_message, "main"), &["no such message"]);
-    then(&mut world, 6, about(ours, "main"), &["advanced", "message.delivered a custom"]);
+    then(&mut world, 6, delivered(1), &["advanced", "message.delivered a custom"]);
+}
+
+#[test]
+fn a61_a_receipt_with_the_carriers_id_alone_finds_its_message_for_eight_days() {
+    let of_it = |status, state| by_id("main", "SMout1", status, state);
+    let mut world = check_after(
+        vec![(3, sent(1)), (4, of_it("delivered", ReceiptState::Delivered))],
+        &["advanced", "message.delivered a custom"],
+    );
+    then(&mut world, 5, of_it("delivered", ReceiptState::Delivered), &["duplicate"]);
+    then(&mut world, 6, of_it("sent", ReceiptState::Sent), &["stale"]);
+    then(&mut world, 7, by_id("other", "SMout1", "read", ReceiptState::Delivered), &["kept"]);
+    then(&mut world, 8 * 24 * HOUR, of_it("read", ReceiptState::Delivered), &["stale"]);
+    then(&mut world, 10 * 24 * HOUR, tick(), &["done", "call.ended a closed call_ended lease_expired"]);
+    then(&mut world, 10 * 24 * HOUR + 1, of_it("failed", ReceiptState::Failed(FailureCode::Blocked)), &["kept"]);
+}
+
+#[test]
+fn a61_receipts_before_their_answer_are_applied_in_order_once_it_comes() {
+    let of_it = |status, state| by_id("main", "SMout1", status, state);
+    let mut world = check_after(vec![(3, of_it("sent", ReceiptState::Sent))], &["kept"]);
+    then(&mut world, 3, of_it("sent", ReceiptState::Sent), &["duplicate"]);
+    then(&mut world, 4, of_it("delivered", ReceiptState::Delivered), &["kept"]);
+    then(&mut world, 4, by_id("main", "other", "delivered", ReceiptState::Delivered), &["kept"]);
+    then(&mut world, 5, sent(1), &["done", "message.sent a custom", "message.delivered a custom"]);
+    assert_eq!(world.message(1).state, MessageState::Delivered);
+    then(&mut world, 6, of_it("delivered", ReceiptState::Delivered), &["duplicate"]);
+    invariants::at_the_end(&world);
+    then(&mut world, 604, tick(), &["done"]);
+    assert_eq!(world.receipts_kept("main"), 0, "the other one was dropped after ten minutes");
+}
+
+#[test]
+fn a61_a_kept_receipt_is_dropped_after_ten_minutes() {
+    let of_it = by_id("main", "SMout1", "delivered", ReceiptState::Delivered);
+    let mut world = check_after(vec![(3, of_it)], &["kept"]);
+    then(&mut world, 603, tick(), &["done"]);
+    then(&mut world, 604, sent(1), &["done", "message.sent a custom"]);
+}
+
+#[test]
+fn a61_an_opt_out_in_a_kept_receipt_counts() {
+    let refused = by_id("main", "SMout1", "failed", ReceiptState::Failed(FailureCode::OptedOut));
+    let mut world = check_after(vec![(3, refused)], &["kept"]);
+    let decision = world.run(4, sent(1));
+    let lines = lines(&world, &decision);
+    assert_eq!(lines[..3], ["done", "message.sent a custom", "message.failed a custom opted_out"]);
+    assert!(lines[3].starts_with("contact.opted_out"), "{lines:?}");
 }
 
 #[test]

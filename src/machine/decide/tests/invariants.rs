@@ -12,6 +12,7 @@ use crate::model::{
     Address, AttemptOutcome, CallId, Direction, E164, Kind, MessageId, MessageState, Phase, Session, Timestamp,
 };
 use crate::rules::non_us;
+use crate::rules::parts::WAIT;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a frame before it is applied.
@@ -271,11 +272,23 @@ fn timers_match_leases_and_unsettled_messages(
     let timers = world.due(Timestamp::from_ms(u64::MAX), usize::MAX);
     let leases = timers.iter().filter_map(|(due, timer)| match timer {
         Timer::Lease(call) => Some((call.clone(), *due)),
-        Timer::Unknown(_) => None,
+        Timer::Unknown(_) | Timer::LongText(_) | Timer::KeptReceipt(_) => None,
     });
     let live = calls.values().filter(|call| call.ended.is_none()).map(|call| (call.id.clone(), call.lease_until));
     assert_eq!(leases.collect::<Vec<_>>().len(), live.clone().count(), "one lease per call");
     assert!(live.into_iter().all(|(id, until)| timers.contains(&(until, Timer::Lease(id)))), "a lease has its timer");
+    let mut parts: BTreeMap<String, u32> = BTreeMap::new();
+    for (text, _, part) in world.all_parts() {
+        let timer = (part.since + WAIT, Timer::LongText(text));
+        assert!(timers.contains(&timer), "a part has its text's timer");
+        *parts.entry(part.account).or_default() += 1;
+    }
+    assert_eq!(world.parts_waiting("main"), parts.remove("main").unwrap_or_default(), "waiting parts are counted");
+    for account in ["main", "other"] {
+        let is_its = |timer: &Timer| matches!(timer, Timer::KeptReceipt(id) if id.account == account);
+        let kept = timers.iter().filter(|(_, timer)| is_its(timer)).count();
+        assert_eq!(world.receipts_kept(account) as usize, kept, "kept receipts are counted, and have their timers");
+    }
     for message in messages.values() {
         let unanswered = message.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Open);
         let waits = message.state == MessageState::Sent || message.state == MessageState::Sending && unanswered;

@@ -2,16 +2,16 @@
 
 use super::invariants::holds;
 use super::steps::{
-    answered_verification, delivered, end, erase_with_key, erasure_ended, failed_verification, gap, go, inbound, later,
-    lost, photo, put, refused, replay_quarantined, replayed, resume, say, say_with_key, send, sent, start, start_of,
-    suspend, text, tick, unknown,
+    answered_verification, by_id, delivered, end, erase_with_key, erasure_ended, failed_verification, gap, go, inbound,
+    later, lost, photo, put, refused, replay_quarantined, replayed, resume, say, say_with_key, send, sent, start,
+    start_of, suspend, text, tick, unknown,
 };
 use super::*;
 use crate::machine::command::Content;
 use crate::machine::keys::{decode_row, encode_row};
 use crate::machine::record::{self, Unreadable};
 use crate::machine::state::{CapOwner, MediumState, StoredMedium};
-use crate::model::{Account, E164, FailureCode, InboundItem, Limits, RawRequest};
+use crate::model::{Account, E164, FailureCode, Inbound, InboundItem, Limits, Part, RawRequest, ReceiptState};
 use crate::rules::breaker::BreakerState;
 use crate::rules::media::{MediaType, Unkept};
 use proptest::prelude::*;
@@ -128,6 +128,15 @@ pub(super) fn everything() -> TestMachine {
     world.run(807, resume(account()));
     let quarantined: Vec<_> = world.quarantined(None).map(|(position, _)| position).collect();
     world.run(808, replay_quarantined(quarantined[0], inbound(BOB, SUPPORT, WORDS[3])));
+    // Of a long text one part comes, and of a send the receipt before the answer.
+    let part = Part::new("7", 1, 2, WORDS[2].as_bytes().to_vec());
+    let first = Inbound { carrier_id: "p1".to_owned(), part, ..inbound(BOB, SUPPORT, "") };
+    world.run(809, Step::Text(first.clone()));
+    world.run(809, by_id("main", "SMout9", "delivered", ReceiptState::Failed(FailureCode::Blocked)));
+    world.run(1_500, tick());
+    let second = Inbound { carrier_id: "q1".to_owned(), part: first.part.clone(), ..first };
+    world.run(1_501, Step::Text(second));
+    world.run(1_501, by_id("main", "SMout10", "sent", ReceiptState::Sent));
     // A lease of an unknown call, as an erasure may leave behind.
     let done = Event::LeaseDone { due: world.now, call: CallId::read("z").unwrap() };
     world.commit(vec![NumberedEvent { call_sequence: None, event: done }]);

@@ -74,6 +74,20 @@ impl Step {
     }
 }
 
+/// A receipt that has only the carrier's id.
+pub(super) fn by_id(account: &str, carrier_id: &str, status: &str, state: ReceiptState) -> Step {
+    let item = InboundItem::Receipt(Receipt {
+        about: ReceiptRef::CarrierOnly,
+        carrier_id: carrier_id.to_owned(),
+        status: status.to_owned(),
+        state,
+        carrier_code: None,
+        detail: None,
+        segments: None,
+    });
+    Step::Do(Command::InboundItem { account: account.to_owned(), item })
+}
+
 /// A receipt for the n-th outbound message, with the carrier's segment count.
 pub(super) fn receipt(
     world: &TestMachine,

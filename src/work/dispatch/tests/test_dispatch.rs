@@ -134,6 +134,7 @@ impl TestDispatch {
             counted: None,
             suspended: false,
             client_ref: None,
+            incomplete: false,
         };
         self.messages.insert(id, (name, message.clone()));
         let lane = self.lane(&message);
