@@ -6,7 +6,7 @@
 
 mod unsupported;
 
-pub use unsupported::{NAMED_BY_BYTES, name_type};
+pub use unsupported::{LAST_BYTES, NAMED_BY_BYTES, ZIP, is_also_zip, name_type};
 
 /// Number of first bytes that [`read_type`] reads.
 pub const FIRST_BYTES: usize = 12;

@@ -58,25 +58,28 @@ async fn a49_a50_a52_what_is_not_kept_says_why_and_the_text_is_delivered_all_the
     let heic = file(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 5_000);
     let large = file(b"\xff\xd8\xff\xe0", 5 * 1024 * 1024 + 1);
     let good = file(b"GIF89a\x40\x01\xf0\0", 2_000);
+    let also_zip = Bytes::from([&good[..], b"PK\x05\x06", &[0; 18]].concat());
     let sent = vec![
         medium("image/jpeg", &html),
         medium("image/jpeg", &heic),
         medium("image/jpeg", &large),
         medium("text/vcard", &Bytes::from_static(b"BEGIN:VCARD")),
         medium("image/gif", &good),
+        medium("image/gif", &also_zip),
     ];
     assert!(phone.media(OURS.parse().unwrap(), "here", sent).await.acknowledged());
-    let events = media_events(&world, &caller, 5).await;
+    let events = media_events(&world, &caller, 6).await;
     let shown = of_transcript(&world, &caller).await;
     let states: Vec<_> = shown.iter().map(|medium| (text(&medium["state"]), text(&medium["reason"]))).collect();
     let failed = |reason: &str| ("failed".to_owned(), reason.to_owned());
     let unsupported = || failed("unsupported_media");
     let ready = ("ready".to_owned(), String::new());
-    assert_eq!(states, [unsupported(), unsupported(), failed("too_large"), unsupported(), ready]);
+    assert_eq!(states, [unsupported(), unsupported(), failed("too_large"), unsupported(), ready, unsupported()]);
     assert!(text(&shown[0]["detail"]).contains("text/html"), "{}", shown[0]);
     assert_eq!(shown[1]["detail"], "iPhone photo in HEIC: ask the caller to send it as JPEG");
     assert!(text(&shown[3]["detail"]).contains("text/vcard"), "{}", shown[3]);
-    assert_eq!(events.iter().filter(|event| event["type"] == "media.failed").count(), 4);
+    assert!(text(&shown[5]["detail"]).contains("application/zip"), "{}", shown[5]);
+    assert_eq!(events.iter().filter(|event| event["type"] == "media.failed").count(), 5);
     let answer = get(&world, &text(&shown[0]["id"]), &[]).await;
     assert_eq!((answer.status, code(&answer)), (404, "media_failed".to_owned()));
     check_served(&world, &text(&shown[4]["id"]), "image/gif", &good).await;

@@ -8,8 +8,8 @@ pub const NAMED_BY_BYTES: usize = 512;
 /// First bytes of files, by their place; the first line that matches names the type.
 const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (0, b"%PDF-", "application/pdf"),
-    (0, b"PK\x03\x04", "application/zip"),
-    (0, b"PK\x05\x06", "application/zip"),
+    (0, b"PK\x03\x04", ZIP),
+    (0, b"PK\x05\x06", ZIP),
     (0, b"\x1f\x8b", "application/gzip"),
     (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (0, b"Rar!\x1a\x07", "application/vnd.rar"),
@@ -46,8 +46,25 @@ const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-asf"),
 ];
 
+/// Number of last bytes that [`is_also_zip`] reads: the record at an archive's end, with the longest comment.
+pub const LAST_BYTES: usize = ZIP_END_BYTES + 65_535;
+
+const ZIP_END_BYTES: usize = 22;
+
+/// The type of a zip archive.
+pub const ZIP: &str = "application/zip";
+
+/// Whether a file that ends like this can be opened as a zip archive. Those are read from their end, so they may begin
+/// as a photo.
+pub fn is_also_zip(last_bytes: &[u8]) -> bool {
+    last_bytes.windows(ZIP_END_BYTES).enumerate().any(|(at, record)| {
+        let comment_bytes = usize::from(u16::from_le_bytes([record[20], record[21]]));
+        record.starts_with(b"PK\x05\x06") && at + ZIP_END_BYTES + comment_bytes == last_bytes.len()
+    })
+}
+
 /// The type of a file that is not of a supported type, as far as its first [`NAMED_BY_BYTES`] bytes say; `None` if they
-/// do not. What else the file may be read as, further in, does not count.
+/// do not. What else the file may be read as, further in, does not count here.
 pub fn name_type(first_bytes: &[u8]) -> Option<&'static str> {
     let first_bytes = &first_bytes[..first_bytes.len().min(NAMED_BY_BYTES)];
     let matches = |(place, bytes, _): &&(usize, &[u8], &str)| {
@@ -142,6 +159,17 @@ fn of_markup(text: &str) -> &'static str {
 mod tests {
     use super::*;
     use crate::rules::media::{MediaType, read_type};
+
+    #[test]
+    fn a52_a_zip_archive_is_known_by_its_end_whatever_it_begins_as() {
+        let end = |comment: &[u8]| {
+            let length = u16::try_from(comment.len()).unwrap().to_le_bytes();
+            [&b"\xff\xd8\xff\xe0 a photo PK\x05\x06"[..], &[0; 16], &length, comment].concat()
+        };
+        assert!(is_also_zip(&end(b"")) && is_also_zip(&end(b"a comment")) && is_also_zip(&end(&[b'c'; 65_535])));
+        assert!(!is_also_zip(&[&end(b"")[..], b"x"].concat()), "the record is not at the end");
+        assert!(!is_also_zip(b"PK\x05\x06") && !is_also_zip(b"") && !is_also_zip(&[0; 100]));
+    }
 
     #[test]
     fn pictures_that_phones_make_are_named() {

@@ -11,7 +11,9 @@ use crate::machine::state::{Medium, MediumState, Message, StoredMedium};
 use crate::machine::view::Queries;
 use crate::net::fetch::{FetchFailed, FileSink};
 use crate::observe::{self, MediumOutcome};
-use crate::rules::media::{FIRST_BYTES, NAMED_BY_BYTES, Unkept, keep, name_type, read_type, to_fetch};
+use crate::rules::media::{
+    FIRST_BYTES, LAST_BYTES, NAMED_BY_BYTES, Unkept, ZIP, is_also_zip, keep, name_type, read_type, to_fetch,
+};
 use bytes::Bytes;
 use http::StatusCode;
 use std::time::{Duration, Instant};
@@ -125,10 +127,13 @@ async fn stored(
     }
     let url = url(parts, message, nth).await?;
     let day = wall().day();
-    let mut sink = Sink { incoming: parts.store.store.writer(day), judged: false };
+    let mut sink = Sink { incoming: parts.store.store.writer(day), judged: false, last_bytes: Vec::new() };
     tokio::select! {
         fetched = fetch_into(parts, message, &url, parts.bounds.room(kept_before), &mut sink) => fetched?,
         _ = interrupted.changed() => return Err(Not::Known),
+    }
+    if is_also_zip(&sink.last_bytes) {
+        return Err(Not::Kept(Unkept::UnsupportedMedia, Some(ZIP.to_owned())));
     }
     let recording = parts.store.recording.clone().read_owned().await;
     if interrupted.has_changed().unwrap_or(true) {
@@ -203,6 +208,8 @@ async fn fetch_into(parts: &MediaParts, message: &Message, url: &str, room: u64,
 struct Sink {
     incoming: Incoming,
     judged: bool,
+    /// The last [`LAST_BYTES`] bytes, or all.
+    last_bytes: Vec<u8>,
 }
 
 enum NotTaken {
@@ -223,6 +230,9 @@ impl FileSink for Sink {
     type Error = NotTaken;
 
     async fn write(&mut self, piece: Bytes) -> Result<(), NotTaken> {
+        self.last_bytes.extend_from_slice(&piece[piece.len().saturating_sub(LAST_BYTES)..]);
+        let longer = self.last_bytes.len().saturating_sub(LAST_BYTES);
+        self.last_bytes.drain(..longer);
         self.incoming.write(piece).await.map_err(NotTaken::Store)?;
         let first_bytes = self.incoming.first_bytes();
         if !self.judged && first_bytes.len() >= NAMED_BY_BYTES.max(FIRST_BYTES) {
