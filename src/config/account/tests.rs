@@ -6,6 +6,7 @@ mod generic;
 mod infobip;
 mod plivo;
 mod sinch;
+mod table;
 mod telnyx;
 mod vonage;
 mod vonage_sms;
