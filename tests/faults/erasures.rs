@@ -18,6 +18,7 @@ use offhook::sim::platform::Delivery;
 use serde_json::{Value, json};
 use sha1::Sha1;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -366,7 +367,11 @@ fn traces(directory: &Path) -> Vec<(PathBuf, &'static str)> {
     ];
     let mut traces = Vec::new();
     for path in files(directory) {
-        let mut bytes = fs::read(&path).unwrap();
+        // A gateway at work writes some files aside, and deletes them again.
+        let mut bytes = match fs::read(&path) {
+            Err(gone) if gone.kind() == ErrorKind::NotFound => continue,
+            read => read.unwrap(),
+        };
         // A segment ends in megabytes of zeros.
         bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
         let found = forms.iter().filter(|(_, form)| memchr::memmem::find(&bytes, form).is_some());
@@ -376,6 +381,9 @@ fn traces(directory: &Path) -> Vec<(PathBuf, &'static str)> {
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let entries = match fs::read_dir(directory) {
+        Err(gone) if gone.kind() == ErrorKind::NotFound => return Vec::new(),
+        read => read.unwrap().map(|entry| entry.unwrap().path()),
+    };
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
