@@ -75,11 +75,12 @@ pub(super) fn part<V: View>(draft: &mut Draft<'_, V>, account: String, inbound: 
 
 /// Delivers what came of a long text, because its time is over, or forgets which parts of it are missing.
 pub(super) fn due<V: View>(draft: &mut Draft<'_, V>, due: Timestamp, text: LongTextKey) {
-    let waiting = draft.view.parts(text);
-    if waiting.is_empty() {
-        // It was delivered, or its sender erased.
-        let (account, numbers, waiting) = (String::new(), Vec::new(), 0);
-        draft.record(Event::PartsTaken { account, text, numbers, due, waiting, incomplete: None });
+    let (waiting, now) = (draft.view.parts(text), draft.now());
+    if waiting.first().is_none_or(|(_, first)| first.since + WAIT > now) {
+        // The timer is that of a text delivered before under the same reference.
+        let incomplete = draft.view.incomplete_text(text).filter(|known| known.until > now);
+        let (account, numbers) = (String::new(), Vec::new());
+        draft.record(Event::PartsTaken { account, text, numbers, due, waiting: 0, incomplete });
         return;
     }
     give_up(draft, text, &waiting, true);

@@ -61,6 +61,17 @@ fn a_missing_part_that_comes_after_an_hour_begins_another_text() {
 }
 
 #[test]
+fn the_end_of_what_is_missing_does_not_give_up_the_next_text() {
+    let mut world = check([(0, start("a")), (1, part("p1", 1, 2, "a"))], &["waiting"]);
+    then(&mut world, 301, tick(), &["done", "message.received a incomplete 'a[…]'"]);
+    then(&mut world, 3_800, part("q1", 1, 2, "A"), &["waiting"]);
+    then(&mut world, 3_901, tick(), &["done"]);
+    then(&mut world, 3_902, part("q2", 2, 2, "B"), &["attached", "message.received a 'AB'"]);
+    then(&mut world, 9_000, tick(), &["done"]);
+    invariants::at_the_end(&world);
+}
+
+#[test]
 fn the_same_number_with_other_words_begins_another_text() {
     let mut world = check([(0, start("a")), (1, part("p1", 1, 2, "a"))], &["waiting"]);
     then(&mut world, 2, part("q1", 1, 2, "A"), &["waiting", "message.received a incomplete 'a[…]'"]);
