@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the gateway notes of itself, asked or not.
-const ITS_OWN: [&str; 2] = ["FeedAdvanced", "Swept"];
+const ITS_OWN: [&str; 3] = ["FeedAdvanced", "NumberChecked", "Swept"];
 
 /// A gateway's surroundings. The carriers' door speaks TLS.
 pub(crate) struct Stage {
