@@ -15,15 +15,13 @@ mod review;
 mod special_cases;
 mod stage;
 
-use crate::carrier::PublicUrl;
-use crate::carrier::twilio::{self, Twilio};
-use crate::config::{AccountConfig, Config, Doors, Endpoint, Limits, Log, Storage, default_address, seed};
+use crate::config::{self, AccountConfig, Config, Doors, Endpoint, Limits, Log, Storage, default_address, seed};
 use crate::daemon::systemd::Sockets;
 use crate::daemon::{Ended, Running, StartFailed};
 use crate::http::api::{Scope, Token};
 use crate::model::{E164, Secret};
 use crate::observe::Door;
-use crate::sim::carrier::{self, CarrierSettings};
+use crate::sim::carrier::{self, CarrierSettings, Kind};
 use crate::sim::platform::{Client, Platform, PlatformSettings};
 use crate::work::Keep;
 use crate::work::feed::Filter;
@@ -32,11 +30,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stage::Stage;
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The demo's directory: three queues, English and Italian presets, numbers with different limits.
@@ -58,14 +57,14 @@ enum NoDemo {
     Start(#[from] StartFailed),
     #[error("{} already contains a journal: use an empty directory, or one that does not exist", .0.display())]
     Used(PathBuf),
-    #[error("the demo's built-in directory is invalid (bug):\n{0}")]
-    Directory(#[from] crate::config::Problems),
+    #[error("the demo's built-in directory or account is invalid (bug):\n{0}")]
+    Invalid(#[from] crate::config::Problems),
 }
 
 /// Runs all scenarios. With `once` it exits then, with 0 only if every check passed; otherwise the gateway keeps
 /// running for the user until Ctrl-C.
-pub fn main(once: bool, data: Option<PathBuf>) -> ExitCode {
-    match run(once, data) {
+pub fn main(kind: Kind, once: bool, data: Option<PathBuf>) -> ExitCode {
+    match run(kind, once, data) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(no_demo) => {
@@ -75,7 +74,7 @@ pub fn main(once: bool, data: Option<PathBuf>) -> ExitCode {
     }
 }
 
-fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
+fn run(kind: Kind, once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let kept = data.clone();
@@ -84,7 +83,7 @@ fn run(once: bool, data: Option<PathBuf>) -> Result<bool, NoDemo> {
         if data_dir.join("journal").exists() {
             return Err(NoDemo::Used(data_dir));
         }
-        let mut set = Set::build(&data_dir, once).await?;
+        let mut set = Set::build(kind, &data_dir, once).await?;
         let running = set.running.take();
         let mut stage = Stage::new();
         stage.introduction();
@@ -128,12 +127,13 @@ struct Set {
 }
 
 impl Set {
-    async fn build(data_dir: &Path, once: bool) -> Result<Self, NoDemo> {
-        let settings = CarrierSettings { numbers: play::numbers(), ..CarrierSettings::default() };
+    async fn build(kind: Kind, data_dir: &Path, once: bool) -> Result<Self, NoDemo> {
+        let settings = CarrierSettings { numbers: play::numbers(), ..CarrierSettings::of(kind) };
         let platform_settings = PlatformSettings::default();
         let platform = Platform::start(&platform_settings).await?;
         let carrier = carrier::Carrier::start(settings.clone()).await?;
-        let config = config(data_dir, &settings, carrier.url(), &platform, &platform_settings, once);
+        let accounts = accounts(&settings, carrier.url())?;
+        let config = config(data_dir, accounts, &platform, &platform_settings, once);
         let seed = seed::read(DIRECTORY, &["main".to_owned()])?;
         let running = Running::start(config, Some(seed), Sockets::default()).await?;
         let addresses = running.addresses.clone();
@@ -151,8 +151,7 @@ impl Set {
 
 fn config(
     data_dir: &Path,
-    carrier: &CarrierSettings,
-    api_url: &str,
+    accounts: Vec<AccountConfig>,
     platform: &Platform,
     platform_settings: &PlatformSettings,
     once: bool,
@@ -172,7 +171,7 @@ fn config(
             secrets: secrets.collect(),
             events: Filter::default(),
         }],
-        accounts: vec![account(carrier, api_url)],
+        accounts,
         limits: Limits::default(),
         keep: Keep::default(),
         media: MediaConfig::folder(data_dir.join("media")),
@@ -195,28 +194,18 @@ fn token(name: &str, scopes: &[Scope], secret: &str) -> Token {
     Token { name: name.to_owned(), scopes: scopes.iter().copied().collect(), texts: true, secret: Secret::new(secret) }
 }
 
-/// The demo's account with the simulated carrier at `api_url`.
-fn account(carrier: &CarrierSettings, api_url: &str) -> AccountConfig {
-    let public_url: PublicUrl = carrier.public_url.parse().expect("the simulator's settings have a URL");
-    let dialect = Twilio::new(twilio::Settings {
-        name: carrier.account.clone(),
-        public_url: public_url.clone(),
-        api_url: api_url.parse().expect("it is the simulator's address"),
-        account_sid: carrier.account_sid.clone(),
-        auth_token: Secret::new(carrier.auth_token.as_str()),
-        other_auth_token: None,
-        shared_keys: Vec::new(),
-        keywords_off: false,
-    });
-    AccountConfig {
-        name: carrier.account.clone(),
-        carrier: "twilio",
-        public_url,
-        report_only_until: None,
-        dialect: Arc::new(dialect),
-        to_enter: String::new(),
-        leftovers: Vec::new(),
+/// The demo's account with the simulated carrier at `api_url`, read from a file as anybody's is.
+fn accounts(carrier: &CarrierSettings, api_url: &str) -> Result<Vec<AccountConfig>, NoDemo> {
+    let files = TempDir::with_prefix("offhook-demo-account-")?;
+    let (account, secrets) = carrier.configuration(api_url);
+    for (name, secret) in secrets {
+        let file = files.path().join(name);
+        fs::write(&file, secret)?;
+        fs::set_permissions(&file, Permissions::from_mode(0o600))?;
     }
+    let file = files.path().join("offhook.toml");
+    fs::write(&file, format!("data_dir = \"data\"\n{account}"))?;
+    Ok(config::load(&file)?.accounts)
 }
 
 /// The usual address, for a user who continues by hand, if its port is free; else any free port.

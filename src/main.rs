@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Command::Serve { config, seed } => serve::serve(begun.unwrap_or_else(Begun::begin), &config, seed.as_deref()),
         Command::Reload { process } => reload(process),
         Command::Check { file, seed } => check(&file, seed.as_deref()),
-        Command::Demo { once, data } => demo::main(once, data),
+        Command::Demo { carrier, once, data } => demo::main(carrier, once, data),
         Command::Directory { command } => directory(&command),
         Command::Events { command: EventsCommand::Replay { config, client, since, until, endpoint } } => {
             ask(&config, &client, async |door| replay(door, Replay { since, until, endpoint }).await)

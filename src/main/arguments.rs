@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use offhook::model::{E164, MessageId, QuarantineId};
 use offhook::net::ClientFiles;
+use offhook::sim::carrier::Kind;
 use std::path::PathBuf;
 
 /// An SMS/MMS gateway for people who are on the phone with each other.
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     },
     /// Run a demo: gateway, simulated carrier, phones and platform in one process.
     Demo {
+        /// The carrier that is simulated.
+        #[arg(long, value_name = "NAME", default_value = "twilio")]
+        carrier: Kind,
         /// Exit after the demo; the exit code is 0 if every result was as expected.
         #[arg(long)]
         once: bool,

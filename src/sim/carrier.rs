@@ -1,16 +1,18 @@
-//! A carrier that speaks Twilio's HTTP API, as its data sheet describes it: accepts sends, delivers them to phones,
-//! posts receipts and texts.
+//! A carrier that speaks as its data sheet describes: accepts sends, delivers them to phones, posts receipts and
+//! texts. What differs by carrier is in `dialect`.
 //!
 //! Invariant: its record contains everything it saw and did, in order, before the other side can know of it. A send
 //! is recorded before its response is written, and a webhook before it is posted.
 //!
 //! One `Carrier` is one account. Its webhooks go to `{public_url}/carriers/{account}/messages` and, for receipts, to
-//! the `StatusCallback` of the send; both are signed for the public URL and posted to the gateway's door, which is
+//! `…/receipts` or where the send says; both are signed for the public URL and posted to the gateway's door, which is
 //! set by `gateway_is_at` (again after each restart on another port).
 
+mod batch;
 mod behaviour;
 #[cfg(feature = "test-support")]
 mod controls;
+mod dialect;
 pub(super) mod hooks;
 mod keypad;
 mod look_ups;
@@ -20,13 +22,17 @@ mod record;
 mod sends;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use self::behaviour::{Behaviour, OUTAGE_SENDS, RetryAfter};
+pub use self::dialect::{ACCOUNT_SID, AUTH_TOKEN, Kind, NoSuchCarrier};
 pub use self::look_ups::LookUpAnswer;
 pub use self::media::{ListedAs, MediumAnswer, SentMedium};
 pub use self::quirk::Quirk;
 pub use self::record::{CarrierRecord, Fetch, Malformed, News, Notice, Post, PostAnswer, Webhook};
+pub use self::tokens::TokenAnswer;
 
+use self::dialect::Dialect;
 use self::record::Recorder;
 use super::phone::Phone;
 use super::wire::{Cut, HttpClient, Port, Reply, Serve, Server};
@@ -60,17 +66,15 @@ pub struct CarrierSettings {
     pub seed: u64,
     /// The account's name in the gateway's configuration.
     pub account: String,
-    /// `AC` and 32 hexadecimal digits.
-    pub account_sid: String,
-    /// Signs webhooks, and is the password for sends.
-    pub auth_token: String,
+    /// Which carrier it is.
+    pub kind: Kind,
     /// The public URL of the gateway's carriers' door: `https://sms.example.com`, without a trailing slash.
     pub public_url: String,
     /// The account's numbers, all with SMS and MMS. Sends from other numbers are refused (21606).
     pub numbers: Vec<E164>,
     /// When a webhook is retried.
     pub resend: Resend,
-    /// Whether STOP from a phone blocks the pair and is confirmed by the carrier, as Twilio does by default.
+    /// Whether STOP from a phone blocks the pair and is confirmed by the carrier, where it can do that.
     pub keeps_opt_outs: bool,
     /// Base URL of media, if not the carrier's own address (a TLS proxy in front of it, for example).
     pub media_url: Option<String>,
@@ -80,26 +84,42 @@ pub struct CarrierSettings {
 
 impl Default for CarrierSettings {
     fn default() -> Self {
+        Self::of(Kind::Twilio)
+    }
+}
+
+impl CarrierSettings {
+    /// A carrier of this kind, with its habits.
+    pub fn of(kind: Kind) -> Self {
         Self {
             seed: 1,
             account: "main".to_owned(),
-            account_sid: "AC11223344556677889900aabbccddeeff".to_owned(),
-            auth_token: "5f3a9c0e7b21d4468ac0ff13572b9e60".to_owned(),
+            kind,
             public_url: "https://sms.example.com".to_owned(),
             numbers: vec!["+12065550100".parse().expect("the example number is one")],
-            resend: Resend::default(),
+            resend: kind.dialect().habits().resend,
             keeps_opt_outs: true,
             media_url: None,
             record_max: super::RECORD_MAX,
         }
+    }
+
+    /// The account's part of the gateway's configuration, and the files that it names with their content.
+    pub fn configuration(&self, api_url: &str) -> (String, Vec<(&'static str, String)>) {
+        let keys = self.kind.dialect().keys();
+        let (account, carrier, public_url) = (&self.account, self.kind.carrier(), &self.public_url);
+        let common = format!(
+            "[[account]]\nname = \"{account}\"\ncarrier = \"{carrier}\"\npublic_url = \"{public_url}\"\napi_url = \"{api_url}\"\n"
+        );
+        (common + &keys.lines, keys.secrets)
     }
 }
 
 /// When a webhook is retried. The default is Twilio's: once, and only if no connection could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resend {
-    /// Retry until there is a 2xx, so that a fault test can require that everything arrives.
-    pub until_2xx: bool,
+    /// What makes it retry.
+    pub again: Again,
     /// Maximum attempts, including the first.
     pub attempts_max: u32,
     /// The wait between two attempts.
@@ -108,8 +128,19 @@ pub struct Resend {
 
 impl Default for Resend {
     fn default() -> Self {
-        Self { until_2xx: false, attempts_max: 2, spacing: Duration::from_millis(200) }
+        Self { again: Again::NotConnected, attempts_max: 2, spacing: Duration::from_millis(200) }
     }
+}
+
+/// What makes a carrier post a webhook again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// No connection could be made.
+    NotConnected,
+    /// Also 429, 5xx, and no response.
+    Busy,
+    /// Anything but a 2xx, so that a fault test can require that everything arrives.
+    Not2xx,
 }
 
 /// A text as it arrived on a phone.
@@ -146,8 +177,11 @@ impl Carrier {
                 requests: 0,
                 receipts_waiting: 0,
                 media: HashMap::new(),
+                tokens: tokens::Tokens::default(),
+                batches: HashMap::new(),
                 recorder: Recorder::new(settings.record_max),
             }),
+            dialect: settings.kind.dialect(),
             settings,
             news: Notify::new(),
             client: HttpClient::new(),
@@ -235,6 +269,7 @@ impl Default for NumberThere {
 /// State shared by the carrier's tasks and phones.
 pub(super) struct CarrierCore {
     settings: CarrierSettings,
+    dialect: &'static dyn Dialect,
     url: String,
     state: Mutex<State>,
     /// Notified when something was recorded or arrived on a phone.
@@ -265,6 +300,9 @@ struct State {
     receipts_waiting: usize,
     /// What phones sent, by the carrier's id of it.
     media: HashMap<String, media::Held>,
+    tokens: tokens::Tokens,
+    /// Elements of webhooks to be posted together, by URL.
+    batches: HashMap<String, Vec<batch::Waiting>>,
     recorder: Recorder,
 }
 
@@ -297,6 +335,24 @@ impl CarrierCore {
         self.state.lock().expect("nothing panics while it holds this lock")
     }
 
+    /// The URL that texts to this number go to.
+    fn text_url(&self, to: E164) -> String {
+        let url = self.state().numbers.get(&to).and_then(|there| there.sms_url.clone());
+        url.unwrap_or_else(|| dialect::hook_url(self, "messages"))
+    }
+
+    /// What the carrier reports about the account's numbers.
+    fn numbers(&self) -> Vec<(E164, NumberThere)> {
+        let mut numbers: Vec<_> = self.state().numbers.iter().map(|(number, there)| (*number, there.clone())).collect();
+        numbers.sort_by_key(|(number, _)| *number);
+        numbers
+    }
+
+    /// Whether the account may send from this number.
+    fn sends_from(&self, number: E164) -> bool {
+        self.state().numbers.get(&number).is_some_and(|there| there.sms)
+    }
+
     #[cfg(feature = "test-support")]
     pub(super) fn seed(&self) -> u64 {
         self.settings.seed
@@ -324,16 +380,17 @@ impl CarrierCore {
 
 impl Serve for CarrierCore {
     async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Cut> {
-        if request.uri().path().contains("/Media/") {
-            return media::redirect(&self, &request).await;
-        }
-        if media::is_stored(&request) {
-            return media::stored(&self, &request).await;
-        }
         if let Some(phone) = keypad::phone(&request) {
             return keypad::send(&self, phone, request).await;
         }
-        sends::serve(&self, request).await
+        let (head, body) = request.into_parts();
+        if media::is_stored(&head) {
+            return media::stored(&self, &head).await;
+        }
+        if media::is_at_carrier(&self, &head) {
+            return media::at_carrier(&self, &head).await;
+        }
+        sends::serve(&self, Request::from_parts(head, body)).await
     }
 }
 

@@ -227,8 +227,12 @@ fn receipts_are_backed(observed: &Observed, reported: &Reported, violations: &mu
         }
     }
     for (id, finals) in &reported.ended {
-        let unbacked = |state: &&Final| {
-            matches!(state, Final::Delivered | Final::Undelivered) && !posted.contains(&(id.as_str(), Some(**state)))
+        // Some carriers have one word for what failed and what was not delivered.
+        let posted = |state| posted.contains(&(id.as_str(), Some(state)));
+        let unbacked = |state: &&Final| match state {
+            Final::Delivered => !posted(Final::Delivered),
+            Final::Undelivered => !posted(Final::Undelivered) && !posted(Final::Failed),
+            _ => false,
         };
         if finals.iter().any(|state| unbacked(&state)) {
             violations.push(Violation::UnbackedReceipt { message: id.clone() });

@@ -1,31 +1,12 @@
-//! Signatures as computed outside the gateway: Twilio's on webhooks, Standard Webhooks' on our events.
+//! Signatures of our events as computed outside the gateway (Standard Webhooks).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
-use sha1::Sha1;
 use sha2::Sha256;
 
 /// Maximum difference between an event's timestamp and now, as in the Standard Webhooks libraries.
 pub(super) const TOLERANCE_SECS: u64 = 5 * 60;
-
-/// `X-Twilio-Signature` of a form POST to `url`, the full URL as requested.
-///
-/// The parameters are decoded and in any order; equal names are sorted by value, and equal pairs count once.
-pub(super) fn twilio(auth_token: &str, url: &str, parameters: &[(&str, &str)]) -> String {
-    let mut sorted = parameters.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-
-    let mut mac = Hmac::<Sha1>::new_from_slice(auth_token.as_bytes()).expect("HMAC takes keys of every length");
-    // A fragment is never sent, so it is not signed.
-    mac.update(url.split('#').next().unwrap_or_default().as_bytes());
-    for (name, value) in sorted {
-        mac.update(name.as_bytes());
-        mac.update(value.as_bytes());
-    }
-    STANDARD.encode(mac.finalize().into_bytes())
-}
 
 /// Why an event's signature is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,38 +65,6 @@ fn event_mac(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
-
-    #[test]
-    fn twilio_signatures_match_the_vectors() {
-        let vectors: Vec<Value> = serde_json::from_str(include_str!("../../tests/vectors/twilio.json")).unwrap();
-        let mut checked = 0;
-        for vector in vectors.iter().filter(|vector| vector["scheme"] == "form" && vector["method"] == "POST") {
-            let text = |at: &str| vector.pointer(at).and_then(Value::as_str).unwrap_or_default();
-            // These sign the same URL with or without a port that the caller omitted; we sign what we request.
-            if text("/name").contains("port") {
-                continue;
-            }
-            let pairs: Vec<(String, String)> = form_urlencoded::parse(text("/body").as_bytes()).into_owned().collect();
-            let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
-            let ours = twilio(text("/secret/auth_token"), text("/url"), &pairs);
-            assert_eq!(
-                ours == text("/headers/X-Twilio-Signature"),
-                vector["valid"] == true,
-                "{}: {}",
-                text("/name"),
-                text("/note")
-            );
-            checked += 1;
-        }
-        assert!(checked > 20, "only {checked} vectors are of this kind");
-    }
-
-    #[test]
-    fn fragment_of_the_url_is_not_signed() {
-        let pairs = [("a", "1")];
-        assert_eq!(twilio("t", "https://x.example/h#rc=5", &pairs), twilio("t", "https://x.example/h", &pairs));
-    }
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const NOW: u64 = 1_763_791_200;

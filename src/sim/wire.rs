@@ -66,6 +66,16 @@ pub(super) enum Output {
     Slow { bytes: Bytes, piece: usize, wait: Pin<Box<Interval>> },
 }
 
+impl Output {
+    /// The whole body, if it is known.
+    pub(super) fn whole(&self) -> Bytes {
+        match self {
+            Self::Whole(bytes) => bytes.clone().unwrap_or_default(),
+            Self::Cut { .. } | Self::Endless { .. } | Self::Slow { .. } => Bytes::new(),
+        }
+    }
+}
+
 /// A complete response.
 pub(super) fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Output::Whole(Some(body.into())));

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
-use offhook::sim::carrier::CarrierSettings;
+use offhook::sim::carrier::{ACCOUNT_SID, AUTH_TOKEN, CarrierSettings};
 use sha1::Sha1;
 
 /// Our number.
@@ -38,7 +38,7 @@ impl Webhook {
             ("To", OURS),
             ("NumSegments", "1"),
             ("MessageSid", sid),
-            ("AccountSid", &CarrierSettings::default().account_sid),
+            ("AccountSid", ACCOUNT_SID),
             ("From", from),
             ("ApiVersion", "2010-04-01"),
         ];
@@ -82,8 +82,7 @@ fn digest(public_url: &str, path: &str, fields: &[(String, String)]) -> Vec<u8> 
     let mut sorted = fields.to_vec();
     sorted.sort_unstable();
     sorted.iter().for_each(|(name, value)| signed.extend([&**name, &**value]));
-    let token = CarrierSettings::default().auth_token;
-    let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).unwrap();
+    let mut mac = Hmac::<Sha1>::new_from_slice(AUTH_TOKEN.as_bytes()).unwrap();
     mac.update(signed.as_bytes());
     mac.finalize().into_bytes().to_vec()
 }

@@ -7,7 +7,7 @@ use offhook::journal::{FileJournal, Journal as _, Options};
 use offhook::machine::event::Event;
 use offhook::machine::record;
 use offhook::model::{E164, Position};
-use offhook::sim::carrier::{CarrierRecord, CarrierSettings, News};
+use offhook::sim::carrier::{ACCOUNT_SID, AUTH_TOKEN, CarrierRecord, News};
 use offhook::sim::checker::{self, Violation};
 use offhook::sim::platform::{AcceptedSend, Delivery, PlatformSettings};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -238,11 +238,10 @@ async fn states(world: &Outside) -> Vec<AcceptedSend> {
 /// No number, text, token or secret of the run stands in what was written for people (I10, G38).
 #[track_caller]
 pub(crate) fn no_canary(what: &str, output: &str) {
-    let account = CarrierSettings::default();
     let secrets = PlatformSettings::default().secrets;
-    let basic = base64(&format!("{}:{}", account.account_sid, account.auth_token));
+    let basic = base64(&format!("{ACCOUNT_SID}:{AUTH_TOKEN}"));
     let mut canaries = numbers();
-    canaries.extend([CANARY.to_owned(), TOKEN.to_owned(), account.auth_token, basic]);
+    canaries.extend([CANARY.to_owned(), TOKEN.to_owned(), AUTH_TOKEN.to_owned(), basic]);
     canaries.extend(secrets.iter().map(|secret| secret.trim_start_matches("whsec_").to_owned()));
     let found = output.lines().filter(|line| canaries.iter().any(|canary| line.contains(canary.as_str())));
     let found: Vec<_> = found.take(5).collect();

@@ -13,7 +13,7 @@ use http::Method;
 use offhook::machine::command::Command;
 use offhook::machine::keys::encode_row;
 use offhook::model::{Address, E164, Inbound, InboundItem};
-use offhook::sim::carrier::{Behaviour, CarrierSettings};
+use offhook::sim::carrier::{AUTH_TOKEN, Behaviour, CarrierSettings};
 use offhook::sim::platform::Delivery;
 use serde_json::{Value, json};
 use sha1::Sha1;
@@ -286,7 +286,7 @@ async fn quarantined(world: &Outside) {
     ];
     let account = CarrierSettings::default();
     let signed = fields.iter().fold(format!("{}{PATH}", account.public_url), |all, (name, value)| all + name + value);
-    let mut mac = Hmac::<Sha1>::new_from_slice(account.auth_token.as_bytes()).unwrap();
+    let mut mac = Hmac::<Sha1>::new_from_slice(AUTH_TOKEN.as_bytes()).unwrap();
     mac.update(signed.as_bytes());
     let signature = format!("X-Twilio-Signature: {}", STANDARD.encode(mac.finalize().into_bytes()));
     let form = "Content-Type: application/x-www-form-urlencoded";

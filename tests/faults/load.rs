@@ -6,7 +6,7 @@
 
 use crate::process::{Outside, SOON};
 use offhook::model::E164;
-use offhook::sim::carrier::{Behaviour, CarrierSettings, Resend};
+use offhook::sim::carrier::{Again, Behaviour, CarrierSettings, Resend};
 use offhook::sim::phone::Phone;
 use offhook::sim::platform::{ApiAnswer, Client};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ const ASKS_AGAIN: Duration = Duration::from_millis(40);
 
 /// The surroundings of a load. The gateway does not run yet.
 pub(crate) async fn world() -> Arc<Outside> {
-    let resend = Resend { until_2xx: true, attempts_max: u32::MAX, spacing: ASKS_AGAIN };
+    let resend = Resend { again: Again::Not2xx, attempts_max: u32::MAX, spacing: ASKS_AGAIN };
     world_of(CarrierSettings { resend, ..CarrierSettings::default() }).await
 }
 

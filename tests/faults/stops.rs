@@ -3,7 +3,7 @@
 use crate::ending::judge;
 use crate::load::{CALLERS, Load, ours, theirs, world};
 use crate::process::{Gateway, Outside, SOON, TOKEN, offhook, said};
-use offhook::sim::carrier::{Behaviour, CarrierSettings, Resend};
+use offhook::sim::carrier::{Again, Behaviour, CarrierSettings, Resend};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ async fn g30_sigterm_under_load_exits_0_and_loses_nothing_that_was_accepted() {
 async fn g30_what_was_refused_while_it_stopped_was_not_done_and_what_was_accepted_was() {
     // Each request is sent once, so that each answer can be compared with what was done.
     let world = crate::load::world_of(CarrierSettings {
-        resend: Resend { until_2xx: false, attempts_max: 1, ..Resend::default() },
+        resend: Resend { again: Again::NotConnected, attempts_max: 1, ..Resend::default() },
         ..CarrierSettings::default()
     });
     let world = world.await;

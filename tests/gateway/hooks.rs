@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use offhook::model::E164;
-use offhook::sim::carrier::CarrierSettings;
+use offhook::sim::carrier::{AUTH_TOKEN, CarrierSettings};
 use sha1::Sha1;
 use tokio::task::JoinSet;
 
@@ -244,7 +244,7 @@ fn signature(path: &str, fields: &Fields<'_>) -> String {
     let mut sorted = fields.to_vec();
     sorted.sort_unstable();
     sorted.iter().for_each(|(name, value)| signed.extend([*name, *value]));
-    let mut mac = Hmac::<Sha1>::new_from_slice(account.auth_token.as_bytes()).unwrap();
+    let mut mac = Hmac::<Sha1>::new_from_slice(AUTH_TOKEN.as_bytes()).unwrap();
     mac.update(signed.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }

@@ -8,7 +8,7 @@ use offhook::carrier::Webhook;
 use offhook::carrier::twilio;
 use offhook::carrier::vonage_sms::{SignatureMethod, sign};
 use offhook::model::Secret;
-use offhook::sim::carrier::{Behaviour, CarrierSettings};
+use offhook::sim::carrier::{ACCOUNT_SID, AUTH_TOKEN, Behaviour, CarrierSettings};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
@@ -134,10 +134,10 @@ async fn a61_a_receipt_without_our_id_finds_its_text_by_the_carriers() {
     let sid = world.carrier.record().posts[0].sid.clone().unwrap();
 
     let settings = CarrierSettings::default();
-    let form = format!("MessageSid={sid}&MessageStatus=delivered&AccountSid={}", settings.account_sid);
+    let form = format!("MessageSid={sid}&MessageStatus=delivered&AccountSid={ACCOUNT_SID}");
     let path = "/carriers/main/receipts";
     let url = format!("{}{path}", settings.public_url);
-    let signature = twilio::sign(&Secret::new(settings.auth_token.as_str()), &url, form.as_bytes());
+    let signature = twilio::sign(&Secret::new(AUTH_TOKEN), &url, form.as_bytes());
     let head = ["Content-Type: application/x-www-form-urlencoded", &format!("X-Twilio-Signature: {signature}")];
     let answer = wire::ask(world.home.doors.carriers, "POST", path, &head, form.as_bytes()).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.head);

@@ -26,7 +26,6 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) const TOKEN: &str = "kingfisher-token-2f6c1b0d9e8a7f65";
 
 /// The file of the token that every account here has: the one of `CarrierSettings::default()`.
-const AUTH_TOKEN_FILE: &str = "twilio";
 
 /// Between two looks at something that has no news to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -78,13 +77,15 @@ impl Outside {
     ) -> (Self, Vec<Carrier>) {
         let platform_settings = PlatformSettings { record_max: carrier.record_max, ..PlatformSettings::default() };
         let platform = Platform::start(&platform_settings).await.expect("a platform on loopback");
-        let (mut carriers, mut accounts) = (Vec::new(), String::new());
+        let (mut carriers, mut accounts, mut secrets) = (Vec::new(), String::new(), Vec::new());
         for settings in std::iter::once(carrier).chain(more) {
             let there = Carrier::start(settings.clone()).await.expect("a carrier on loopback");
-            accounts.push_str(&account(&settings, there.url()));
+            let (account, its_secrets) = settings.configuration(there.url());
+            accounts.push_str(&account);
+            secrets.extend(its_secrets);
             carriers.push(there);
         }
-        let home = Home::new(&accounts, &platform, &platform_settings.secrets[0], directory);
+        let home = Home::new(&accounts, &secrets, &platform, &platform_settings.secrets[0], directory);
         for carrier in &carriers {
             carrier.gateway_is_at(home.doors.carriers);
         }
@@ -116,7 +117,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    fn new(accounts: &str, platform: &Platform, webhook: &str, directory: &Value) -> Self {
+    fn new(accounts: &str, secrets: &[(&str, String)], platform: &Platform, webhook: &str, directory: &Value) -> Self {
         let place = TempDir::with_prefix("offhook-test-").expect("a temporary directory");
         let (held, ports): (Vec<_>, Vec<_>) = (0..3).map(|_| hold_a_port()).unzip();
         let doors = Doors { carriers: ports[0], platform: ports[1], ops: ports[2] };
@@ -127,7 +128,9 @@ impl Home {
         };
         home.write("adapter", TOKEN);
         home.write("webhook", webhook);
-        home.write(AUTH_TOKEN_FILE, &CarrierSettings::default().auth_token);
+        for (name, secret) in secrets {
+            home.write(name, secret);
+        }
         home.write("directory.json", &directory.to_string());
         let url = platform.url();
         let text = format!(
@@ -246,21 +249,6 @@ secret_files = ["webhook"]
             }
         }
     }
-}
-
-/// An account's part of the configuration.
-fn account(settings: &CarrierSettings, api_url: &str) -> String {
-    let CarrierSettings { account, public_url, account_sid, .. } = settings;
-    format!(
-        r#"[[account]]
-name = "{account}"
-carrier = "twilio"
-public_url = "{public_url}"
-api_url = "{api_url}"
-account_sid = "{account_sid}"
-auth_token_files = ["{AUTH_TOKEN_FILE}"]
-"#
-    )
 }
 
 /// A gateway at work. It is killed when dropped.

@@ -1,6 +1,6 @@
 //! What tests do to the carrier that the demo does not.
 
-use super::{Behaviour, Carrier, LookUpAnswer, NumberThere, Post, Webhook, hooks, media};
+use super::{Behaviour, Carrier, LookUpAnswer, NumberThere, Post, TokenAnswer, Webhook, hooks, media};
 use crate::model::E164;
 use crate::sim::{TooLate, wait_until};
 use std::io;
@@ -35,6 +35,21 @@ impl Carrier {
         self.core.state().look_ups = answer;
     }
 
+    /// Sets how requests for tokens are answered from the next one on.
+    pub fn set_tokens(&self, answer: TokenAnswer) {
+        self.core.state().tokens.answer = answer;
+    }
+
+    /// Makes every token invalid that was given so far.
+    pub fn revoke_tokens(&self) {
+        self.core.state().tokens.revoke();
+    }
+
+    /// Requests for tokens so far.
+    pub fn token_requests(&self) -> u64 {
+        self.core.state().tokens.issued
+    }
+
     /// The numbers looked up so far, once there are `wanted`.
     pub async fn wait_for_look_ups(&self, wanted: usize, deadline: Duration) -> Result<Vec<E164>, TooLate> {
         wait_until(&self.core.news, deadline, (wanted, "look-ups"), || {
@@ -45,7 +60,7 @@ impl Carrier {
         .await
     }
 
-    /// How often the media with these bytes were requested with credentials.
+    /// How often the media with these bytes were requested from the carrier.
     pub fn media_requests(&self, bytes: &[u8]) -> usize {
         media::requests(&self.core, bytes)
     }

@@ -1,5 +1,5 @@
-//! Photos and videos: a URL at the carrier, which requires credentials and redirects to a storage, which accepts
-//! none.
+//! Photos and videos: a URL at the carrier, which gives out the file, or redirects to a storage that accepts no
+//! credentials; some carriers ask for credentials first.
 //!
 //! The storage is at the carrier's own address, because an account with an `api_url` fetches media from nowhere else.
 //! Like a real one it refuses a request with the carrier's credentials, and the record shows it.
@@ -9,12 +9,13 @@ mod answers;
 pub use self::answers::MediumAnswer;
 use self::answers::play;
 use super::super::wire::{Cut, Reply, reply};
+use super::dialect::Refused;
 use super::record::Fetch;
-use super::{CarrierCore, now, sends};
+use super::{CarrierCore, now};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::AUTHORIZATION;
-use http::{Request, StatusCode};
-use hyper::body::Incoming;
+use http::request::Parts;
 
 /// A whole baseline JPEG: 32 by 32 grey pixels in 162 bytes.
 const JPEG: &[u8] = include_bytes!("grey.jpg");
@@ -51,7 +52,7 @@ pub enum ListedAs {
 /// A medium at the carrier.
 pub(super) struct Held {
     medium: SentMedium,
-    /// How often it was requested with credentials.
+    /// How often it was requested from the carrier.
     tries: usize,
 }
 
@@ -90,7 +91,7 @@ pub(super) fn keep(core: &CarrierCore, sid: &str, media: Vec<SentMedium>) {
     }
 }
 
-/// A medium's id is its message's, with the medium's index in place of the last two digits.
+/// A medium's id is its message's, with the medium's index in place of the last two characters.
 fn medium_id(sid: &str, nth: usize) -> String {
     let stem = sid.get(2..sid.len().saturating_sub(2)).unwrap_or_default();
     format!("ME{stem}{nth:02x}")
@@ -99,9 +100,8 @@ fn medium_id(sid: &str, nth: usize) -> String {
 /// The type and the URL of each medium of a message.
 pub(super) fn listed(core: &CarrierCore, sid: &str, count: usize) -> Vec<(String, String)> {
     let base = core.settings.media_url.as_deref().unwrap_or(&core.url);
-    let account = &core.settings.account_sid;
     let state = core.state();
-    let url = |nth| format!("{base}/2010-04-01/Accounts/{account}/Messages/{sid}/Media/{}", medium_id(sid, nth));
+    let url = |nth| core.dialect.medium_url(base, sid, &medium_id(sid, nth));
     let medium = |nth| match state.media.get(&medium_id(sid, nth)).map(|held| &held.medium) {
         None => (String::new(), url(nth)),
         Some(SentMedium { content_type, listed_as: ListedAs::Itself, .. }) => (content_type.clone(), url(nth)),
@@ -113,21 +113,34 @@ pub(super) fn listed(core: &CarrierCore, sid: &str, count: usize) -> Vec<(String
     (0..count).map(medium).collect()
 }
 
-/// The carrier's URL of a medium: 401 without credentials, otherwise what its answers say, and then a redirect to the
-/// storage.
-pub(super) async fn redirect(core: &CarrierCore, request: &Request<Incoming>) -> Result<Reply, Cut> {
-    if !sends::knows_us(core, request.headers()) {
-        note(core, StatusCode::UNAUTHORIZED, false);
-        return Ok(sends::problem(StatusCode::UNAUTHORIZED, 20_003, "Authenticate"));
+/// Whether a request is for a medium at the carrier.
+pub(super) fn is_at_carrier(core: &CarrierCore, head: &Parts) -> bool {
+    let path = head.uri.path();
+    path.contains("/Media/") || core.state().media.contains_key(path.rsplit('/').next().unwrap_or_default())
+}
+
+/// The carrier's URL of a medium: 401 without credentials where it asks for them, otherwise what its answers say, and
+/// then the file or a redirect to the storage.
+pub(super) async fn at_carrier(core: &CarrierCore, head: &Parts) -> Result<Reply, Cut> {
+    let habits = core.dialect.habits();
+    if habits.media_secured && core.dialect.admits(core, head).is_err() {
+        let Refused { status, code, message } = Refused::unauthorized();
+        note(core, status, false);
+        return Ok(core.dialect.problem(status, code, message));
     }
-    let id = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let id = head.uri.path().rsplit('/').next().unwrap_or_default();
     let (nth, answer) = next_answer(core, id);
-    let answer = match answer {
-        Some(answer) if !answer.is_of_storage() => answer,
-        _ => MediumAnswer::Redirect(format!("{}{STORAGE}{id}?{TRY}{nth}", core.url)),
+    let medium = core.state().media.get(id).map(|held| held.medium.clone());
+    let (answer, medium) = match (answer, medium) {
+        (Some(answer), _) if !answer.is_of_storage() => (answer, SentMedium::new("", Bytes::new())),
+        (answer, Some(medium)) if !habits.media_redirect => (answer.unwrap_or(MediumAnswer::File), medium),
+        _ => {
+            let storage = format!("{}{STORAGE}{id}?{TRY}{nth}", core.url);
+            (MediumAnswer::Redirect(storage), SentMedium::new("", Bytes::new()))
+        }
     };
     note(core, answer.status(), false);
-    play(answer, &SentMedium::new("", Bytes::new()), "").await
+    play(answer, &medium, &format!("{}{}", core.url, head.uri)).await
 }
 
 /// Which request for the medium this is, and the answer that is meant for it.
@@ -138,21 +151,21 @@ fn next_answer(core: &CarrierCore, id: &str) -> (usize, Option<MediumAnswer>) {
     (held.tries - 1, held.medium.answers.get(held.tries - 1).cloned())
 }
 
-/// How often the media with these bytes were requested with credentials.
+/// How often the media with these bytes were requested from the carrier.
 #[cfg(feature = "test-support")]
 pub(super) fn requests(core: &CarrierCore, bytes: &[u8]) -> usize {
     core.state().media.values().filter(|held| held.medium.bytes == bytes).map(|held| held.tries).sum()
 }
 
 /// Whether a request is to the storage.
-pub(super) fn is_stored(request: &Request<Incoming>) -> bool {
-    request.uri().path().starts_with(STORAGE)
+pub(super) fn is_stored(head: &Parts) -> bool {
+    head.uri.path().starts_with(STORAGE)
 }
 
 /// The storage behind the carrier's media URLs.
-pub(super) async fn stored(core: &CarrierCore, request: &Request<Incoming>) -> Result<Reply, Cut> {
-    let leaked = request.headers().contains_key(AUTHORIZATION);
-    let id = request.uri().path().trim_start_matches(STORAGE);
+pub(super) async fn stored(core: &CarrierCore, head: &Parts) -> Result<Reply, Cut> {
+    let leaked = head.headers.contains_key(AUTHORIZATION);
+    let id = head.uri.path().trim_start_matches(STORAGE);
     let medium = core.state().media.get(id).map(|held| held.medium.clone());
     let Some(medium) = medium.filter(|_| !leaked) else {
         let (status, code) =
@@ -160,11 +173,11 @@ pub(super) async fn stored(core: &CarrierCore, request: &Request<Incoming>) -> R
         note(core, status, leaked);
         return Ok(reply(status, "application/xml", format!("<Error><Code>{code}</Code></Error>")));
     };
-    let nth = request.uri().query().and_then(|query| query.strip_prefix(TRY)?.parse::<usize>().ok());
+    let nth = head.uri.query().and_then(|query| query.strip_prefix(TRY)?.parse::<usize>().ok());
     let answer = nth.and_then(|nth| medium.answers.get(nth)).filter(|answer| answer.is_of_storage()).cloned();
     let answer = answer.unwrap_or(MediumAnswer::File);
     note(core, answer.status(), false);
-    play(answer, &medium, &format!("{}{}", core.url, request.uri())).await
+    play(answer, &medium, &format!("{}{}", core.url, head.uri)).await
 }
 
 fn note(core: &CarrierCore, status: StatusCode, leaked_credentials: bool) {

@@ -90,13 +90,15 @@ impl Quirk {
         }
     }
 
-    /// The response, made from the regular one and its body.
-    pub(super) fn answer(self, due: Reply, body: &[u8]) -> Reply {
+    /// The response, made from the regular one.
+    pub(super) fn answer(self, due: Reply) -> Reply {
+        let (regular, body) = (due.status(), due.body().whole());
+        let written = |announced| written(regular, &body, announced);
         match self {
             Self::Status(status) => page(status),
             Self::Ok => with_status(due, StatusCode::OK),
             Self::ContinueFirst => Raw::reply("HTTP/1.1 100 Continue\r\n\r\n", Then::Answer, due),
-            Self::Twice => Raw::reply(written(body, true), Then::Answer, due),
+            Self::Twice => Raw::reply(written(true), Then::Answer, due),
             Self::Empty => json(Vec::new()),
             Self::Array => json(b"[]".to_vec()),
             Self::Huge => json([b"{\"sid\":\"".to_vec(), vec![b'f'; HUGE_BYTES], b"\"}".to_vec()].concat()),
@@ -108,11 +110,11 @@ impl Quirk {
             Self::NoHttp => Raw::reply("220 mail.example.com ESMTP\r\n", Then::Close, due),
             Self::Reset => Raw::reply("", Then::Reset, due),
             Self::ResetAnswer => {
-                let whole = written(body, true);
+                let whole = written(true);
                 Raw::reply(whole[..whole.len() / 2].to_vec(), Then::Reset, due)
             }
             Self::Cut { at, announced } => {
-                let whole = written(body, announced);
+                let whole = written(announced);
                 Raw::reply(whole[..at.min(whole.len())].to_vec(), Then::Close, due)
             }
         }
@@ -120,9 +122,9 @@ impl Quirk {
 }
 
 /// The regular response, byte by byte.
-fn written(body: &[u8], announced: bool) -> Vec<u8> {
+fn written(status: StatusCode, body: &[u8], announced: bool) -> Vec<u8> {
     let end = if announced { format!("Content-Length: {}", body.len()) } else { "Connection: close".to_owned() };
-    let head = format!("HTTP/1.1 201 Created\r\nContent-Type: application/json;charset=utf-8\r\n{end}\r\n\r\n");
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json;charset=utf-8\r\n{end}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 

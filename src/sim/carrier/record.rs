@@ -43,7 +43,9 @@ pub struct Post {
     pub segments: u32,
     /// The URL for receipts.
     pub callback: Option<String>,
-    /// The gateway's own id of the message, from that URL (`msg_...`).
+    /// The gateway's own mark in the send.
+    pub reference: Option<String>,
+    /// The gateway's own id of the message, from that URL or mark (`msg_...`).
     pub message_id: Option<String>,
     /// The carrier's response, sent or to be sent.
     pub answer: PostAnswer,
@@ -110,6 +112,12 @@ pub(super) struct Attempt {
     pub(super) status: Option<u16>,
     pub(super) took_us: u64,
     pub(super) replied: bool,
+}
+
+impl Attempt {
+    pub(super) fn acknowledged(self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
 }
 
 impl Webhook {

@@ -68,7 +68,7 @@ async fn missing_credentials_get_401_and_other_paths_404() {
 #[tokio::test]
 async fn number_can_be_looked_up() {
     let carrier = Carrier::start(CarrierSettings::default()).await.unwrap();
-    let account = &carrier.core.settings.account_sid;
+    let account = ACCOUNT_SID;
     let path = format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?PhoneNumber=%2B12065550100");
     let found = json(&ask(&carrier, &path).await)["incoming_phone_numbers"][0].clone();
     assert_eq!(found["capabilities"]["sms"], true);
@@ -144,7 +144,7 @@ async fn photo_needs_credentials_and_redirects_to_a_storage() {
     let client = HttpClient::new();
     assert_eq!(client.send(bare(hook.field("MediaUrl1")), SOON).await.unwrap().status, 401);
     assert!(client.send(bare(storage), SOON).await.unwrap().body.starts_with(b"\xff\xd8\xff"));
-    let shown = Request::get(storage).header(AUTHORIZATION, credentials(&carrier)).body(Full::default()).unwrap();
+    let shown = Request::get(storage).header(AUTHORIZATION, credentials()).body(Full::default()).unwrap();
     assert_eq!(client.send(shown, SOON).await.unwrap().status, 400);
     assert_eq!(carrier.record().fetches.iter().filter(|fetch| fetch.leaked_credentials).count(), 1);
 }
@@ -239,7 +239,7 @@ async fn cut_response_arrives_by_half() {
     let mut stream = tokio::net::TcpStream::connect(carrier.url().strip_prefix("http://").unwrap()).await.unwrap();
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\n",
-        credentials(&carrier),
+        credentials(),
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
@@ -284,7 +284,7 @@ async fn undelivered_message_has_a_receipt_with_the_reason() {
 
 #[tokio::test]
 async fn webhook_is_retried_until_acknowledged_if_configured() {
-    let resend = Resend { until_2xx: true, attempts_max: 5, spacing: Duration::from_millis(1) };
+    let resend = Resend { again: Again::Not2xx, attempts_max: 5, spacing: Duration::from_millis(1) };
     let (carrier, door) = with_door(CarrierSettings { resend, ..CarrierSettings::default() }).await;
     door.answers_with(&[503, 500, 200]);
     let phone = carrier.phone(PHONE.parse().unwrap());
@@ -381,19 +381,18 @@ async fn dropped_carrier_stops() {
 }
 
 fn messages_url(carrier: &Carrier) -> String {
-    format!("{}/2010-04-01/Accounts/{}/Messages.json", carrier.url(), carrier.core.settings.account_sid)
+    format!("{}/2010-04-01/Accounts/{}/Messages.json", carrier.url(), ACCOUNT_SID)
 }
 
-fn credentials(carrier: &Carrier) -> String {
+fn credentials() -> String {
     use base64::Engine as _;
-    let settings = &carrier.core.settings;
-    let pair = format!("{}:{}", settings.account_sid, settings.auth_token);
+    let pair = format!("{ACCOUNT_SID}:{AUTH_TOKEN}");
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
 
 fn request(carrier: &Carrier, form: &[(&str, &str)]) -> Request<Full<Bytes>> {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    let request = Request::post(messages_url(carrier)).header(AUTHORIZATION, credentials(carrier));
+    let request = Request::post(messages_url(carrier)).header(AUTHORIZATION, credentials());
     request.body(Full::new(body.into())).unwrap()
 }
 
@@ -402,7 +401,7 @@ async fn send(carrier: &Carrier, form: &[(&str, &str)]) -> Result<wire::Answer, 
 }
 
 async fn ask(carrier: &Carrier, path: &str) -> wire::Answer {
-    let request = Request::get(format!("{}{path}", carrier.url())).header(AUTHORIZATION, credentials(carrier));
+    let request = Request::get(format!("{}{path}", carrier.url())).header(AUTHORIZATION, credentials());
     HttpClient::new().send(request.body(Full::default()).unwrap(), SOON).await.unwrap()
 }
 

@@ -355,6 +355,7 @@ fn post(message: &str, answer: PostAnswer) -> Post {
         text: "good morning".into(),
         segments: 1,
         callback: None,
+        reference: None,
         message_id: Some(message.into()),
         answer,
         sid: None,

@@ -1,7 +1,7 @@
 //! A gateway's door for the carrier's tests.
 
-use crate::sim::carrier::{Carrier, CarrierSettings};
-use crate::sim::signature;
+use crate::sim::carrier::dialect::signature;
+use crate::sim::carrier::{AUTH_TOKEN, Carrier, CarrierSettings};
 use crate::sim::wire::{self, Cut, Port, Reply, Serve, Server};
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
@@ -49,8 +49,7 @@ impl Hook {
 
     pub(super) fn signed_for(&self, url: &str) -> bool {
         let pairs: Vec<(&str, &str)> = self.fields.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let token = CarrierSettings::default().auth_token;
-        self.headers["X-Twilio-Signature"] == signature::twilio(&token, url, &pairs)
+        self.headers["X-Twilio-Signature"] == signature(AUTH_TOKEN, url, &pairs)
     }
 }
 

@@ -60,7 +60,7 @@ async fn answer(carrier: &Carrier, quirk: Quirk) -> Vec<u8> {
     let mut stream = tokio::net::TcpStream::connect(carrier.url().strip_prefix("http://").unwrap()).await.unwrap();
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\n",
-        credentials(carrier),
+        credentials(),
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
