@@ -202,6 +202,11 @@ impl Carrier {
         self.core.state().gateway = Some(address);
     }
 
+    /// Whether it answers STOP and START itself.
+    pub fn answers_keywords(&self) -> bool {
+        self.core.settings.keeps_opt_outs && self.core.dialect.habits().keywords.is_some()
+    }
+
     /// A phone with this number. Phones with the same number share an inbox.
     pub fn phone(&self, number: E164) -> Phone {
         self.core.state().inboxes.entry(number).or_default();
@@ -346,6 +351,11 @@ impl CarrierCore {
         let mut numbers: Vec<_> = self.state().numbers.iter().map(|(number, there)| (*number, there.clone())).collect();
         numbers.sort_by_key(|(number, _)| *number);
         numbers
+    }
+
+    /// Whether this token may be used now.
+    fn token_holds(&self, token: &str) -> bool {
+        self.state().tokens.holds(token)
     }
 
     /// Whether the account may send from this number.

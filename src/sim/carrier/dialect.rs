@@ -5,8 +5,7 @@
 //! Error codes are Twilio's everywhere in the simulator; another carrier says the same in its own words, and repeats
 //! a code that it has no words for.
 
-#![expect(dead_code, reason = "other carriers use the rest")]
-
+mod bandwidth;
 mod twilio;
 
 #[cfg(test)]
@@ -44,10 +43,15 @@ pub(super) const FILTERED: u32 = 30_007;
 pub enum Kind {
     /// Twilio.
     Twilio,
+    /// Bandwidth.
+    Bandwidth,
 }
 
 /// Each carrier: its name on the command line, its name in the gateway's configuration, and how it speaks.
-const CARRIERS: &[(Kind, &str, &str, &dyn Dialect)] = &[(Kind::Twilio, "twilio", "twilio", &twilio::Twilio)];
+const CARRIERS: &[(Kind, &str, &str, &dyn Dialect)] = &[
+    (Kind::Twilio, "twilio", "twilio", &twilio::Twilio),
+    (Kind::Bandwidth, "bandwidth", "bandwidth", &bandwidth::Bandwidth),
+];
 
 impl Kind {
     /// All of them.
@@ -305,6 +309,14 @@ pub(super) enum Content {
 }
 
 impl Content {
+    /// The JSON; a form is null.
+    pub(super) fn json(&self) -> Value {
+        match self {
+            Self::Form(_) => Value::Null,
+            Self::Json(value) => value.clone(),
+        }
+    }
+
     /// The fields of a form; JSON has none.
     pub(super) fn fields(&self) -> Vec<(&str, &str)> {
         match self {

@@ -41,7 +41,6 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// Whether this token may be used now.
-    #[expect(dead_code, reason = "other carriers use it")]
     pub(super) fn holds(&self, token: &str) -> bool {
         self.valid.get(token).is_some_and(|until| Instant::now() < *until)
     }
