@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The tree whose only row is the stamp.
@@ -79,6 +79,8 @@ struct Shared {
     failed: AtomicBool,
     /// The index is being rebuilt: only the owner reads it.
     hidden: AtomicBool,
+    /// How often it was started over. What was read while this changed may lack rows.
+    started_over: AtomicU64,
     /// Where a failure is recorded for the next start.
     home: Home,
 }
@@ -149,8 +151,7 @@ impl FoundIndex {
             Ok((trees, position)) => (trees, Trust::Resumes(position)),
             Err(why) => (home.open_fresh()?, Trust::Fresh(why)),
         };
-        let (trees, failed, hidden) = (RwLock::new(Some(trees)), AtomicBool::new(false), AtomicBool::new(false));
-        let shared = Shared { trees, failed, hidden, home: home.clone() };
+        let shared = Shared::new(trees, home.clone());
         let applied = if let Trust::Resumes(position) = trust { position } else { Position(0) };
         let db_file = home.db_file()?;
         let mut index = SledIndex { home, owner, boot, applied, db_file, shared: Arc::new(shared) };
@@ -202,6 +203,7 @@ impl Index for SledIndex {
     }
 
     fn start_over(&mut self) -> Result<(), RowsFailed> {
+        self.shared.started_over.fetch_add(1, Ordering::AcqRel);
         if self.shut().is_err() {
             // The failed index is discarded, but its threads must have ended.
             self.home.wait_until_free()?;
@@ -220,6 +222,7 @@ impl Index for SledIndex {
 
     fn replace_by(&mut self, beside: Beside) -> Result<Replaced, RowsFailed> {
         self.shared.check_not_failed()?;
+        self.shared.check_same(beside.copied_from)?;
         let stamp = self.stamp(self.applied);
         let (trees, db_file) = beside.into_place(stamp, &self.home)?;
         self.db_file = db_file;
@@ -248,21 +251,22 @@ impl Rows for SledIndex {
 struct Reader(Arc<Shared>);
 
 impl Reader {
-    fn shown(&self) -> Result<&Shared, RowsFailed> {
-        if self.0.hidden.load(Ordering::Acquire) {
-            return Err(RowsFailed("it is being rebuilt".to_owned()));
-        }
-        Ok(&self.0)
+    /// What `read` finds, unless a rebuild began meanwhile, in which rows are missing.
+    fn shown<T>(&self, read: impl FnOnce(&Shared) -> Result<T, RowsFailed>) -> Result<T, RowsFailed> {
+        let shown = self.0.shown()?;
+        let found = read(&self.0)?;
+        self.0.check_same(shown)?;
+        Ok(found)
     }
 }
 
 impl Rows for Reader {
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, RowsFailed> {
-        self.shown()?.get(key)
+        self.shown(|shared| shared.get(key))
     }
 
     fn scan(&self, table: Table, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<ScannedRow>, RowsFailed> {
-        self.shown()?.scan(table, prefix, from, limit)
+        self.shown(|shared| shared.scan(table, prefix, from, limit))
     }
 }
 
@@ -289,6 +293,28 @@ impl Rows for Shared {
 }
 
 impl Shared {
+    fn new(trees: Trees, home: Home) -> Self {
+        let (failed, hidden) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { trees: RwLock::new(Some(trees)), failed, hidden, started_over: AtomicU64::new(0), home }
+    }
+
+    /// How often the index was started over, if it is complete.
+    fn shown(&self) -> Result<u64, RowsFailed> {
+        // In this order: a rebuild that begins in between is found by `check_same`.
+        let started_over = self.started_over.load(Ordering::Acquire);
+        if self.hidden.load(Ordering::Acquire) {
+            return Err(RowsFailed("it is being rebuilt".to_owned()));
+        }
+        Ok(started_over)
+    }
+
+    fn check_same(&self, started_over: u64) -> Result<(), RowsFailed> {
+        if self.started_over.load(Ordering::Acquire) == started_over {
+            return Ok(());
+        }
+        Err(RowsFailed("it was rebuilt meanwhile".to_owned()))
+    }
+
     fn tables(&self) -> Vec<Table> {
         let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
         trees.as_ref().map(|trees| trees.tables.keys().copied().collect()).unwrap_or_default()
