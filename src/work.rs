@@ -24,7 +24,7 @@ pub use accounts::{Account, Accounts};
 pub use deliver::{Endpoint, EndpointState, EndpointStatus, Keys, LastAnswer, deliver};
 pub use handover::{HandingOver, Handover};
 pub use http_carrier::{HttpLink, LookUps, NoAnswer};
-pub use intake::{Intake, NotTaken};
+pub use intake::{Intake, NotTaken, submit_in_order};
 pub use media::{MediaParts, MediaStore, MediaWaiting, fetch_media};
 pub use moment::Moment;
 pub use replays::{Receivers, ReplayRefused, Replays};

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 /// Maximum size in bytes of a webhook from a carrier that sends arrays.
 pub(super) const BODY_MAX_BYTES: usize = 512 * 1024;
 
-/// Maximum number of elements, less than half of what the engine's queue holds. No real array of [`BODY_MAX_BYTES`] has
-/// many more.
-pub(super) const ELEMENTS_MAX: usize = 1_000;
+/// Maximum number of elements: 32 bytes for each. No carrier's event is so short, so an array with more of them is no
+/// webhook, and is quarantined as a whole.
+pub(super) const ELEMENTS_MAX: usize = BODY_MAX_BYTES / 32;
 
 /// The items of an array's elements, each read by `read`. One that cannot be read is quarantined by itself, in the body
 /// that `alone` makes of it, which is read in the same way as the whole.

@@ -163,13 +163,15 @@ pub enum Command {
         /// The idempotency key, if the request had one.
         key: Option<IdempotencyKey>,
     },
-    /// An operator has a quarantined webhook read again, with these items. It leaves the quarantine, or it stays if one
-    /// of them is still unreadable.
+    /// An operator has a quarantined webhook read again: its items but the last were taken in. With the last it leaves
+    /// the quarantine.
     ReplayQuarantined {
         /// The position of its frame.
         position: Position,
-        /// What today's parser reads in it.
-        items: Vec<InboundItem>,
+        /// What became of those taken in.
+        taken: Vec<IntakeOutcome>,
+        /// The last one; `None` if it contains nothing.
+        last: Option<Box<InboundItem>>,
         /// Who asks for it.
         by: Actor,
         /// The idempotency key, if the request had one.

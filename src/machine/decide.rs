@@ -95,8 +95,9 @@ pub fn decide(view: &impl View, command: Command, at: At) -> Decision {
         Command::Resume { owner, by, key } => {
             suspend::resume(&mut draft, owner, &by, key).unwrap_or_else(Reply::Refused)
         }
-        Command::ReplayQuarantined { position, items, by, key } => {
-            quarantine::replay(&mut draft, position, items, &by, key).unwrap_or_else(Reply::Refused)
+        Command::ReplayQuarantined { position, taken, last, by, key } => {
+            let last = last.map(|item| *item);
+            quarantine::replay(&mut draft, position, (taken, last), &by, key).unwrap_or_else(Reply::Refused)
         }
         Command::DiscardQuarantined { position, by } => quarantine::discard(&mut draft, position, &by),
         Command::TryAccounts => {

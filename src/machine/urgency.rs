@@ -72,7 +72,7 @@ impl Command {
         match self {
             Self::Send(_) => NewWork::Yes,
             Self::InboundItem { item, .. } if is_new(item) => NewWork::Yes,
-            Self::ReplayQuarantined { items, .. } if items.iter().any(is_new) => NewWork::Yes,
+            Self::ReplayQuarantined { last: Some(item), .. } if is_new(item) => NewWork::Yes,
             Self::PutCall(put) => NewWork::IfUnknown(&put.call),
             _ => NewWork::No,
         }

@@ -9,7 +9,10 @@ use crate::machine::command::{Command, Reply};
 use crate::machine::urgency;
 use crate::model::{InboundItem, IntakeOutcome};
 use crate::observe::{self, NotReady, Readiness};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Items submitted at a time: a batch of the engine, so that a long array leaves its queue to others.
+const AT_ONCE: usize = 512;
 
 /// Takes in what carriers deliver.
 #[derive(Clone)]
@@ -26,6 +29,13 @@ pub enum NotTaken {
     LowDisk,
     /// The engine was busy, too late or stopping.
     Busy,
+}
+
+/// What became of items, in order.
+struct Taken {
+    outcomes: Vec<IntakeOutcome>,
+    /// Whether an item was not stored, because its rows would be too large.
+    too_large: bool,
 }
 
 impl Intake {
@@ -49,6 +59,15 @@ impl Intake {
         hook: &Webhook,
         within: Duration,
     ) -> Result<Vec<IntakeOutcome>, NotTaken> {
+        let Taken { mut outcomes, too_large } = self.decide(account, items, within).await?;
+        if too_large {
+            let item = InboundItem::from(hook.unreadable("an item is too large to store"));
+            outcomes.extend(self.decide(account, vec![item], within).await?.outcomes);
+        }
+        Ok(outcomes)
+    }
+
+    async fn decide(&self, account: &str, items: Vec<InboundItem>, within: Duration) -> Result<Taken, NotTaken> {
         // With low disk space, receipts are still accepted and new messages are not.
         if self.readiness.holds(NotReady::LowDisk) && items.iter().any(urgency::is_new) {
             return Err(NotTaken::LowDisk);
@@ -56,7 +75,7 @@ impl Intake {
         let has_media = |item: &InboundItem| matches!(item, InboundItem::Message(message) if !message.media.is_empty());
         let has_media = items.iter().any(has_media);
         let kinds: Vec<_> = items.iter().map(Item::of).collect();
-        let replies = self.submit(account, items, within).await;
+        let replies = submit_in_order(&self.engine, account, items, within).await;
 
         let mut outcomes = Vec::with_capacity(replies.len());
         let mut too_large = false;
@@ -66,34 +85,33 @@ impl Intake {
                     count(account, &kind, outcome);
                     outcomes.push(outcome);
                 }
-                // Its rows would be too large, so it was refused whole.
                 _ => too_large = true,
             }
         }
         if has_media {
             self.media.notify();
         }
-        if too_large {
-            let item = InboundItem::from(hook.unreadable("an item is too large to store"));
-            let kind = Item::of(&item);
-            let Some(Ok(Reply::InboundItem(outcome))) = self.submit(account, vec![item], within).await.pop() else {
-                return Err(NotTaken::Busy);
-            };
-            count(account, &kind, outcome);
-            outcomes.push(outcome);
-        }
-        Ok(outcomes)
+        Ok(Taken { outcomes, too_large })
     }
+}
 
-    async fn submit(
-        &self,
-        account: &str,
-        items: Vec<InboundItem>,
-        within: Duration,
-    ) -> Vec<Result<Reply, SubmitError>> {
-        let commands = items.into_iter().map(|item| Command::InboundItem { account: account.to_owned(), item });
-        self.engine.submit_many(commands, within).await
+/// Submits the items in order, until one is not decided.
+pub async fn submit_in_order(
+    engine: &Handle,
+    account: &str,
+    items: Vec<InboundItem>,
+    within: Duration,
+) -> Vec<Result<Reply, SubmitError>> {
+    let give_up = Instant::now() + within;
+    let mut replies = Vec::with_capacity(items.len());
+    let mut items = items.into_iter().peekable();
+    while items.peek().is_some() && !replies.iter().any(Result::is_err) {
+        let some = items.by_ref().take(AT_ONCE);
+        let commands = some.map(|item| Command::InboundItem { account: account.to_owned(), item });
+        let left = give_up.saturating_duration_since(Instant::now());
+        replies.extend(engine.submit_many(commands, left).await);
     }
+    replies
 }
 
 fn busy(_: SubmitError) -> NotTaken {

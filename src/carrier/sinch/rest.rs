@@ -43,7 +43,8 @@ fn read(account: &Settings, hook: &Webhook) -> Result<Vec<InboundItem>, Problem>
         "recipient_delivery_report_sms" | "recipient_delivery_report_mms" => Ok(vec![receipt(&event, &event)?]),
         "delivery_report_sms" | "delivery_report_mms" => {
             let statuses = json::at(&event, "statuses").and_then(Value::as_array);
-            statuses.ok_or(Problem::Missing("statuses"))?.iter().map(|status| receipt(&event, status)).collect()
+            let statuses = statuses.ok_or(Problem::Missing("statuses"))?;
+            Ok(statuses.iter().map(|status| receipt_alone(hook, &event, status)).collect())
         }
         other => Ok(vec![InboundItem::Ignored { kind: word(other) }]),
     }
@@ -85,6 +86,15 @@ fn media(event: &Value) -> Result<Vec<InboundMedia>, Problem> {
         Ok(InboundMedia { url: url.to_owned(), content_type: content_type.map(str::to_owned) })
     };
     listed.iter().map(medium).collect()
+}
+
+/// The same, quarantined by itself if it cannot be read.
+fn receipt_alone(hook: &Webhook, event: &Value, status: &Value) -> InboundItem {
+    receipt(event, status).unwrap_or_else(|problem| {
+        let mut alone = event.clone();
+        alone["statuses"] = object!([status]);
+        hook.unreadable_item(alone.to_string().into(), problem).into()
+    })
 }
 
 /// The receipt of one status of an event.

@@ -2,22 +2,33 @@
 
 use super::idempotency::replayed;
 use super::page::{invalid_cursor, list as page_list};
-use super::{Answered, Api, ApiRequest, openapi, storage_failed, storage_unavailable, unexpected_reply};
+use super::{
+    Answered, Api, ApiRequest, OUTCOME_WITHIN, openapi, outcome_unknown, storage_failed, storage_unavailable,
+    unexpected_reply,
+};
 use crate::carrier::Webhook;
-use crate::engine::{FollowFailed, Reads};
+use crate::engine::{FollowFailed, Reads, SubmitError};
 use crate::http::answer::json;
 use crate::journal::JournalFailed;
 use crate::machine::command::{Command, Reply};
 use crate::machine::event::{CommittedFrame, Event};
 use crate::machine::state::QuarantineEntry;
+use crate::machine::urgency::is_new;
 use crate::machine::view::Queries;
-use crate::model::{IntakeOutcome, Position, QuarantineId, RawRequest};
+use crate::model::{InboundItem, IntakeOutcome, Position, QuarantineId, RawRequest};
+use crate::observe::NotReady;
 use crate::rules::refusal::{Code, Refusal};
+use crate::work::submit_in_order;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json as object};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long all items of a webhook that is read again may wait for the engine: less than the client does.
+const TAKEN_IN_WITHIN: Duration = Duration::from_secs(8);
 
 /// `GET /v1/quarantine`.
 #[utoipa::path(
@@ -102,8 +113,9 @@ pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
         Refusal::new(Code::StillUnreadable, detail)
     })?;
     let items = inbox.parse(&hook).unwrap_or_else(|unreadable| vec![unreadable.into()]);
-    let by = request.client.actor.clone();
-    match api.decide(Command::ReplayQuarantined { position: id.position(), items, by, key }, key).await? {
+    let (position, by) = (id.position(), request.client.actor.clone());
+    let (taken, last) = all_but_the_last(api, &entry.account, items).await?;
+    match api.decide(Command::ReplayQuarantined { position, taken, last, by, key }, key).await? {
         Reply::QuarantineReplayed(outcomes) => {
             let outcomes: Vec<_> = outcomes.into_iter().map(IntakeOutcome::word).collect();
             Ok(outcome(id, &outcomes))
@@ -111,6 +123,46 @@ pub(super) async fn replay(api: &Api, request: ApiRequest) -> Answered {
         Reply::Again(position) => again(api, id, position).await,
         _ => Err(unexpected_reply("replay_quarantined")),
     }
+}
+
+/// Takes in the items but the last, one after another as from the carrier, and returns the last. If one of them is still
+/// unreadable, nothing happens.
+async fn all_but_the_last(
+    api: &Api,
+    account: &str,
+    mut items: Vec<InboundItem>,
+) -> Result<(Vec<IntakeOutcome>, Option<Box<InboundItem>>), Refusal> {
+    let unreadable = items.iter().find_map(|item| match item {
+        InboundItem::Unreadable { problem, .. } => Some(problem.as_str()),
+        _ => None,
+    });
+    if let Some(problem) = unreadable {
+        return Err(still_unreadable(problem));
+    }
+    api.takes_work()?;
+    if api.readiness.holds(NotReady::LowDisk) && items.iter().any(is_new) {
+        return Err(storage_unavailable());
+    }
+    let last = items.pop().map(Box::new);
+    let replies = timeout(OUTCOME_WITHIN, submit_in_order(&api.engine, account, items, TAKEN_IN_WITHIN)).await;
+    let taken = replies.map_err(|_late| outcome_unknown())?.into_iter().map(|reply| match reply {
+        Ok(Reply::InboundItem(outcome)) => Ok(outcome),
+        Ok(_) => Err(still_unreadable("an item is too large to store")),
+        Err(SubmitError::Busy | SubmitError::TooLate) => {
+            let detail = "overloaded: it stays in quarantine; retry, what was taken in of it is not taken in again";
+            Err(Refusal::new(Code::Overloaded, detail))
+        }
+        Err(SubmitError::Stopped) => Err(outcome_unknown()),
+    });
+    Ok((taken.collect::<Result<_, _>>()?, last))
+}
+
+fn still_unreadable(problem: &str) -> Refusal {
+    let detail = format!(
+        "it is still unreadable and stays in quarantine: {problem}; correct the account's configuration or install a \
+         version that reads it, then replay it again, or discard it"
+    );
+    Refusal::new(Code::StillUnreadable, detail)
 }
 
 /// Repeats the response of an earlier request, from the frame that holds it.

@@ -1,7 +1,8 @@
 //! Quarantined webhooks that an operator has read again, or discards (A58).
 //!
-//! Invariant: the frame that takes in the items of a webhook also removes it from the quarantine, so that a replay
-//! happens whole and once, whatever happens to the gateway.
+//! Invariant: the frame that takes in the last item of a webhook also removes it from the quarantine, so that a replay
+//! happens whole and once, whatever happens to the gateway: items before the last are decided by themselves, because each
+//! may depend on those before it, and are duplicates for a replay that is repeated.
 
 use super::draft::Draft;
 use super::item;
@@ -12,12 +13,11 @@ use crate::machine::view::{Queries, View};
 use crate::model::{Action, Actor, AuditEntry, InboundItem, IntakeOutcome, Position, QuarantineId};
 use crate::rules::refusal::{Code, Refusal};
 
-/// Takes in the items that were read in a quarantined webhook, as if it had just come. If one of them is still
-/// unreadable, nothing happens.
+/// Takes in the last item that was read in a quarantined webhook, as if it had just come; the others were before.
 pub(super) fn replay<V: View>(
     draft: &mut Draft<'_, V>,
     position: Position,
-    items: Vec<InboundItem>,
+    (mut outcomes, last): (Vec<IntakeOutcome>, Option<InboundItem>),
     by: &Actor,
     key: Option<IdempotencyKey>,
 ) -> Result<Reply, Refusal> {
@@ -25,19 +25,7 @@ pub(super) fn replay<V: View>(
         return Ok(again);
     }
     let entry = draft.view.quarantine_entry(position).ok_or_else(no_such_entry)?;
-    let unreadable = items.iter().find_map(|item| match item {
-        InboundItem::Unreadable { problem, .. } => Some(problem),
-        _ => None,
-    });
-    if let Some(problem) = unreadable {
-        let detail = format!(
-            "it is still unreadable and stays in quarantine: {problem}; correct the account's configuration or install \
-             a version that reads it, then replay it again, or discard it"
-        );
-        return Err(Refusal::new(Code::StillUnreadable, detail));
-    }
-    let mut outcomes = Vec::new();
-    for item in items {
+    if let Some(item) = last {
         outcomes.push(match item::item(draft, entry.account.clone(), item) {
             Reply::InboundItem(outcome) => outcome,
             _ => IntakeOutcome::Ignored,

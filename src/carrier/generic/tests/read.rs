@@ -166,8 +166,8 @@ fn a58_what_is_needed_and_missing_is_named_by_its_path() {
     ] {
         assert_eq!(posting().parse(&posted("/m", form)).unwrap_err().problem, problem, "{form}");
     }
-    let many = format!("{{\"data\":{{\"events\":[{}]}}}}", vec!["{}"; 10_000].join(","));
-    assert_eq!(signing().parse(&signed(many)).unwrap_err().problem, "it has more than 1000 elements");
+    let many = format!("{{\"data\":{{\"events\":[{}]}}}}", vec!["{}"; 20_000].join(","));
+    assert_eq!(signing().parse(&signed(many)).unwrap_err().problem, "it has more than 16384 elements");
 }
 
 #[test]

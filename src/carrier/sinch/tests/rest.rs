@@ -95,6 +95,17 @@ fn a58_what_cannot_be_read_is_quarantined_and_unknown_kinds_are_ignored() {
 }
 
 #[test]
+fn a58_a_status_that_cannot_be_read_does_not_lose_the_others() {
+    let found = items(account(), body!("summary").replace(r#""status":"Aborted""#, r#""status":7"#));
+    let [InboundItem::Receipt(_), InboundItem::Unreadable { raw, problem, .. }] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(problem, "status is invalid");
+    let again = items(account(), String::from_utf8(raw.clone()).unwrap());
+    assert!(matches!(&again[..], [InboundItem::Unreadable { raw: same, .. }] if same == raw), "{again:?}");
+}
+
+#[test]
 fn a46_keywords_are_sinchs_only_where_it_answers_them() {
     let keyword = |keywords_on, text: &str| {
         let body = changed(body!("mo_text"), &json!({ "body": text }));

@@ -146,8 +146,8 @@ pub(super) fn resume(owner: CapOwner) -> Step {
 /// An operator has a quarantined webhook read again, which is now this message.
 pub(super) fn replay_quarantined(position: Position, mut message: Inbound) -> Step {
     message.carrier_id = "SMquarantined".to_owned();
-    let items = vec![InboundItem::Message(message)];
-    Step::Do(Command::ReplayQuarantined { position, items, by: operator(), key: None })
+    let last = Some(Box::new(InboundItem::Message(message)));
+    Step::Do(Command::ReplayQuarantined { position, taken: Vec::new(), last, by: operator(), key: None })
 }
 
 /// The operator of the stories.
