@@ -166,6 +166,8 @@ pub struct Receipt {
 pub enum ReceiptRef {
     /// By our message id, from the callback URL or an echoed tag.
     Ours(MessageId),
+    /// By our message id, and about a part of its text, which has a carrier's id of its own.
+    PartOf(MessageId),
     /// By the carrier's id only.
     CarrierOnly,
 }

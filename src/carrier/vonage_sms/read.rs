@@ -74,7 +74,7 @@ fn receipt(status: &str, fields: &Fields<'_>) -> Result<InboundItem, Problem> {
     };
     let ours = fields.text("client-ref")?.and_then(|id| id.parse().ok());
     Ok(InboundItem::Receipt(Receipt {
-        about: ours.map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours),
+        about: ours.map_or(ReceiptRef::CarrierOnly, ReceiptRef::PartOf),
         carrier_id: message_id(fields)?,
         status: status.to_owned(),
         state,

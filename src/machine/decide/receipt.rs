@@ -19,13 +19,18 @@ const KEPT_MAX: u32 = 10_000;
 /// Advances the state of the message that the receipt is about.
 pub(super) fn receipt<V: View>(draft: &mut Draft<'_, V>, account: &str, receipt: Receipt) -> Reply {
     let about = match receipt.about {
-        ReceiptRef::Ours(id) => Some(id),
+        ReceiptRef::Ours(id) | ReceiptRef::PartOf(id) => Some(id),
         ReceiptRef::CarrierOnly => draft.view.sent_as(account, &receipt.carrier_id, draft.now()),
     };
     let Some(id) = about else { return keep(draft, account, receipt) };
     let Some(message) = draft.view.message(id).filter(|message| message.account == account) else {
         return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
     };
+    // It is about an attempt that was repeated, or someone else's text, and says nothing of the one that was sent.
+    let is_other = message.carrier_id.as_ref().is_some_and(|known| *known != receipt.carrier_id);
+    if is_other && matches!(receipt.about, ReceiptRef::Ours(_)) {
+        return Reply::InboundItem(IntakeOutcome::NoSuchMessage);
+    }
     if message.attempts.is_empty() {
         // The message was never sent, so the receipt cannot be about it; it stays queued.
         return Reply::InboundItem(IntakeOutcome::Stale);

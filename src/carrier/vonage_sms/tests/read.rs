@@ -101,8 +101,8 @@ fn a61_a_receipt_has_our_message_id_as_client_ref() {
             segments: None,
         })
     };
-    assert_eq!(item_of(&fetch(&delivered)), expected(ReceiptRef::Ours(message)));
-    assert_eq!(item_of(&post(delivered.clone())), expected(ReceiptRef::Ours(message)));
+    assert_eq!(item_of(&fetch(&delivered)), expected(ReceiptRef::PartOf(message)));
+    assert_eq!(item_of(&post(delivered.clone())), expected(ReceiptRef::PartOf(message)));
     for other in ["", "&client-ref=42", "&client-ref="] {
         let body = delivered.replace(&format!("&client-ref={message}"), other);
         assert_eq!(item_of(&post(body)), expected(ReceiptRef::CarrierOnly), "{other}");

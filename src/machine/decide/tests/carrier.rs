@@ -3,7 +3,8 @@
 use super::steps::{by_id, call_id, delivered, end, go, later, receipt, refused, say, sent, start, tick, unknown};
 use super::*;
 use crate::model::{
-    AttemptOutcome, FailureCode, InboundItem, MessageState, Outcome, Receipt, ReceiptRef, ReceiptState, Settled,
+    AttemptOutcome, FailureCode, InboundItem, MessageId, MessageState, Outcome, Receipt, ReceiptRef, ReceiptState,
+    Settled,
 };
 
 const HOUR: u64 = 60 * 60;
@@ -154,6 +155,34 @@ fn a61_a_receipt_with_the_carriers_id_alone_finds_its_message_for_eight_days() {
     then(&mut world, 8 * 24 * HOUR, of_it("read", ReceiptState::Delivered), &["stale"]);
     then(&mut world, 10 * 24 * HOUR, tick(), &["done", "call.ended a closed call_ended lease_expired"]);
     then(&mut world, 10 * 24 * HOUR + 1, of_it("failed", ReceiptState::Failed(FailureCode::Blocked)), &["kept"]);
+}
+
+#[test]
+fn a61_a_receipt_with_our_id_and_another_of_the_carriers_settles_nothing() {
+    let of_it = |carrier_id: &str, about: fn(MessageId) -> ReceiptRef| {
+        let carrier_id = carrier_id.to_owned();
+        move |world: &TestMachine| {
+            let mut command = receipt(world, 1, ReceiptState::Delivered, "delivered", None);
+            if let Command::InboundItem { item: InboundItem::Receipt(receipt), .. } = &mut command {
+                (receipt.about, receipt.carrier_id) = (about(world.queued[0]), carrier_id);
+            }
+            Step::Do(command)
+        }
+    };
+    let (other, ours) = (of_it("SMother", ReceiptRef::Ours), of_it("SMout1", ReceiptRef::Ours));
+    let mut world = check_after(vec![(3, sent(1))], &["done", "message.sent a custom"]);
+    let step = other(&world);
+    then(&mut world, 4, step, &["no such message"]);
+    assert_eq!(world.message(1).state, MessageState::Sent);
+    let step = ours(&world);
+    then(&mut world, 5, step, &["advanced", "message.delivered a custom"]);
+
+    // The parts of a text have ids of their own, of which the answer's is one.
+    let part = of_it("SMpart2", ReceiptRef::PartOf);
+    let mut world = check_after(vec![(3, sent(1))], &["done", "message.sent a custom"]);
+    let step = part(&world);
+    then(&mut world, 4, step, &["advanced", "message.delivered a custom"]);
+    assert_eq!(world.message(1).carrier_id.as_deref(), Some("SMout1"));
 }
 
 #[test]
