@@ -12,7 +12,7 @@
 //! accepts once, so a text that is sent again after an answer got lost is not delivered twice.
 //!
 //! Whether Infobip adds credentials to the receipts that a text asks for is not documented. So their URL has a key,
-//! which is derived from the account's secret and counts as a credential.
+//! which is derived from the account's secret and counts as a credential for receipts.
 
 mod codes;
 mod look_up;
@@ -122,7 +122,7 @@ impl Inbox for Infobip {
     }
 
     fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
-        read::webhook(&self.settings, hook)
+        read::webhook(&self.settings, hook).map(|items| self.url_keys.only_receipts(hook, items))
     }
 }
 

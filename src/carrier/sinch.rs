@@ -200,12 +200,13 @@ impl Inbox for Sinch {
     }
 
     fn parse(&self, hook: &Webhook) -> Result<Vec<InboundItem>, Unreadable> {
-        match &self.settings.api {
+        let items = match &self.settings.api {
             Api::Rest { .. } => rest::webhook(&self.settings, hook),
             Api::Conversation { project, app_id } => {
                 conversation::webhook(&self.settings, project, app_id, hook).map(|item| vec![item])
             }
-        }
+        };
+        items.map(|items| self.url_keys.only_receipts(hook, items))
     }
 }
 

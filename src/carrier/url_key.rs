@@ -1,8 +1,11 @@
 //! The key in the URL for receipts that our texts carry, for carriers that do not say whether they add credentials to
 //! such webhooks: who knows the key got it from us.
+//!
+//! Invariant: a webhook with the key is believed in receipts and in nothing else, because URLs end up in more logs than
+//! credentials do.
 
 use super::{Webhook, form};
-use crate::model::Secret;
+use crate::model::{InboundItem, Secret};
 use hmac::{Hmac, Mac, digest::KeyInit};
 use sha2::Sha256;
 
@@ -38,6 +41,18 @@ impl UrlKeys {
     pub(super) fn are_in(&self, hook: &Webhook) -> bool {
         let offered = form::pairs(hook.query().as_bytes()).find(|(name, _)| &**name == b"key");
         offered.is_some_and(|(_, offered)| self.0.iter().any(|key| key.matches(&offered)))
+    }
+
+    /// The items of a webhook: with a key in its URL, messages are quarantined.
+    pub(super) fn only_receipts(&self, hook: &Webhook, mut items: Vec<InboundItem>) -> Vec<InboundItem> {
+        if self.are_in(hook) {
+            for item in &mut items {
+                if matches!(item, InboundItem::Message(_)) {
+                    *item = hook.unreadable("a message came to the URL for receipts").into();
+                }
+            }
+        }
+        items
     }
 }
 

@@ -116,6 +116,19 @@ fn receipts_may_come_without_credentials_to_the_url_that_texts_carry() {
     assert!(!target.contains("t0p"), "{target}");
 }
 
+#[test]
+fn a_message_at_the_url_for_receipts_is_not_believed() {
+    let target = send::receipts_target(&infobip());
+    let items = |target: &str, body: &'static str| infobip().parse(&post(target, body)).unwrap();
+    assert!(matches!(items(&target, body!("delivered"))[..], [InboundItem::Receipt(_)]));
+    let InboundItem::Unreadable { problem, raw, .. } = &items(&target, body!("sms"))[0] else {
+        panic!("it is taken in")
+    };
+    assert_eq!((&**problem, &**raw), ("a message came to the URL for receipts", body!("sms").as_bytes()));
+    // A key that is none says nothing.
+    assert!(matches!(items(&target[..target.len() - 1], body!("sms"))[..], [InboundItem::Message(_)]));
+}
+
 proptest! {
     #[test]
     fn g23_no_body_makes_the_parser_panic(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {

@@ -68,6 +68,8 @@ fn receipts_may_come_unsigned_to_the_url_that_texts_carry() {
     assert_eq!(sinch.verify(&hook, NOW), Ok(()));
     hook.headers.insert("x-sinch-webhook-signature", "AAAA".parse().unwrap());
     assert_eq!(sinch.verify(&hook, NOW), Err(NotVerified::Missing), "a signature must be whole");
+    let message = Webhook { body: body!("mo_text").into(), ..hook };
+    assert!(matches!(sinch.parse(&message).unwrap()[..], [InboundItem::Unreadable { .. }]), "it is no receipt");
 }
 
 proptest! {
