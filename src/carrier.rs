@@ -162,6 +162,8 @@ pub struct Outbound {
     pub message: MessageId,
     /// The number of the attempt, counted from 1; with `message` it identifies the attempt.
     pub attempt: u16,
+    /// How many attempts before it the carrier took in and refused for the time being: none of them is the text.
+    pub refused_before: u16,
     /// Our number.
     pub from: E164,
     /// The caller.

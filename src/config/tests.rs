@@ -434,6 +434,7 @@ fn password(account: &AccountConfig) -> String {
     let send = Outbound {
         message: MessageId::new(Day(1), Position(1), 0),
         attempt: 1,
+        refused_before: 0,
         from: "+12065550100".parse().unwrap(),
         to: "+12065550142".parse().unwrap(),
         text: "hello".to_owned(),

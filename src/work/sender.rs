@@ -11,7 +11,7 @@ use crate::machine::command::{Command, Reply};
 use crate::machine::event::CommittedFrame;
 use crate::machine::state::Message;
 use crate::machine::view::{Queries, SendingQueries};
-use crate::model::{FailureCode, MessageId, Outcome, Position, Settled, Timestamp};
+use crate::model::{AttemptOutcome, FailureCode, MessageId, Outcome, Position, Settled, Timestamp};
 use crate::observe::{self, Readiness, Unused};
 use crate::rules::breaker::Cause;
 use std::sync::Arc;
@@ -285,6 +285,7 @@ impl Sender {
         let outbound = Outbound {
             message: message.id,
             attempt: u16::try_from(attempt).unwrap_or(u16::MAX),
+            refused_before: refused_before(message),
             from: message.ours,
             to,
             text,
@@ -300,6 +301,16 @@ impl Sender {
         let reads = self.reads.clone();
         tokio::task::spawn_blocking(move || reads.text(message)).await.map_err(|_| FollowFailed::Stopped)?
     }
+}
+
+/// The attempts whose answers say that the request was read and the text not accepted: not those that failed on the way,
+/// after which it may have been.
+fn refused_before(message: &Message) -> u16 {
+    let refused = message.attempts.iter().filter(|attempt| {
+        let read = attempt.status.is_some_and(|status| (200..300).contains(&status));
+        read && matches!(attempt.outcome, AttemptOutcome::Later | AttemptOutcome::AccountRefused)
+    });
+    u16::try_from(refused.count()).unwrap_or(u16::MAX)
 }
 
 /// How long the carrier may keep trying, measured from the start of the attempt. Both times are the journal's, so

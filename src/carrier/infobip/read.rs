@@ -2,14 +2,12 @@
 //!
 //! An element that cannot be parsed is quarantined by itself, as an array with only that element.
 
-use super::{Settings, codes};
+use super::{Settings, codes, send};
 use crate::carrier::answer::plausible_id;
 use crate::carrier::meaning::Meaning;
 use crate::carrier::read::{self, MEDIA_MAX, Problem, word};
 use crate::carrier::{Unreadable, Webhook, array, json};
-use crate::model::{
-    Address, FailureCode, Inbound, InboundItem, InboundMedia, MessageId, Receipt, ReceiptRef, ReceiptState,
-};
+use crate::model::{Address, FailureCode, Inbound, InboundItem, InboundMedia, Receipt, ReceiptRef, ReceiptState};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -107,7 +105,7 @@ fn receipt(element: &Value) -> Result<InboundItem, Problem> {
         return Ok(InboundItem::Ignored { kind: status });
     };
     Ok(InboundItem::Receipt(Receipt {
-        about: carrier_id.parse::<MessageId>().map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours),
+        about: send::ours(&carrier_id).map_or(ReceiptRef::CarrierOnly, ReceiptRef::Ours),
         carrier_id,
         status,
         state,

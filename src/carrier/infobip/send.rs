@@ -7,7 +7,7 @@ use super::{Infobip, codes};
 use crate::carrier::answer::plausible_id;
 use crate::carrier::meaning::{self, Class, Meaning};
 use crate::carrier::{Outbound, json, read};
-use crate::model::{E164, FailureCode, Outcome, Settled, Timestamp};
+use crate::model::{E164, FailureCode, MessageId, Outcome, Settled, Timestamp};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json as object};
@@ -16,7 +16,8 @@ use std::ops::RangeInclusive;
 /// The range that Infobip allows for the validity period: up to two days.
 const VALIDITY_SECS: RangeInclusive<u32> = 1..=172_800;
 
-/// The request that sends a text. It is the same for each attempt: Infobip takes the id once.
+/// The request that sends a text. It is the same for each attempt after which Infobip may have it, because Infobip takes
+/// an id once; that may also be so of an id that it refused, so the next attempt then has another.
 pub(super) fn request(infobip: &Infobip, send: &Outbound) -> Request<Bytes> {
     let valid_for_secs = send.valid_for_secs.clamp(*VALIDITY_SECS.start(), *VALIDITY_SECS.end());
     let receipts_url = infobip.url_keys.add_to(&infobip.receipts_url);
@@ -27,7 +28,7 @@ pub(super) fn request(infobip: &Infobip, send: &Outbound) -> Request<Bytes> {
     let body = object!({
         "messages": [{
             "sender": digits(send.from),
-            "destinations": [{ "to": digits(send.to), "messageId": send.message.to_string() }],
+            "destinations": [{ "to": digits(send.to), "messageId": message_id(send) }],
             // The text must be sent as it was measured and charged, so no character is replaced.
             "content": { "text": send.text, "transliteration": "NONE", "language": { "languageCode": "NONE" } },
             "options": options,
@@ -46,6 +47,19 @@ pub(super) fn request(infobip: &Infobip, send: &Outbound) -> Request<Bytes> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request
+}
+
+/// Our id of the message; after refusals with their count, which `ours` takes away.
+fn message_id(send: &Outbound) -> String {
+    match send.refused_before {
+        0 => send.message.to_string(),
+        refused => format!("{}.{refused}", send.message),
+    }
+}
+
+/// Our message that was sent under this id.
+pub(super) fn ours(message_id: &str) -> Option<MessageId> {
+    message_id.split_once('.').map_or(message_id, |(id, _)| id).parse().ok()
 }
 
 fn digits(number: E164) -> String {
@@ -71,15 +85,16 @@ fn submitted(answer: &Response<Bytes>, body: &Value, now: Timestamp) -> Settled 
     let unknown = |why| Outcome::Unknown.because(format!("Infobip answered {status}, {why}"));
     let id = json::whole(body, "messages.0.status.id");
     match (json::whole(body, "messages.0.status.groupId"), id) {
-        // An earlier attempt arrived, and its response did not. Whether it was accepted then is not said here.
-        (_, Some(codes::DUPLICATE)) => unknown("it has this text from an earlier attempt; a receipt settles it"),
-        (Some(0 | 1 | 3), _) => match word(body, "messages.0.messageId").filter(|id| plausible_id(id)) {
-            Some(id) => {
-                let segments = json::segments(body, "messages.0.details.messageCount");
-                Outcome::Sent { carrier_id: id.to_owned(), segments }.because(None)
+        // Of a duplicate, an earlier attempt arrived and its response did not: Infobip has the text under this id.
+        (Some(0 | 1 | 3), _) | (_, Some(codes::DUPLICATE)) => {
+            match word(body, "messages.0.messageId").filter(|id| plausible_id(id)) {
+                Some(id) => {
+                    let segments = json::segments(body, "messages.0.details.messageCount");
+                    Outcome::Sent { carrier_id: id.to_owned(), segments }.because(None)
+                }
+                None => unknown("with an invalid id"),
             }
-            None => unknown("with an invalid id"),
-        },
+        }
         (Some(2 | 4 | 5), _) => {
             let code = id.map(|id| id.to_string());
             meaning::refused("Infobip", answer, code, id.and_then(codes::status), now)

@@ -57,6 +57,7 @@ fn outbound(valid_for_secs: u32) -> Outbound {
     Outbound {
         message: message(),
         attempt: 1,
+        refused_before: 0,
         from: "+14155550199".parse().unwrap(),
         to: "+14155550101".parse().unwrap(),
         text: "Café at 8?".to_owned(),

@@ -118,6 +118,7 @@ impl Account {
         let send = Outbound {
             message: MessageId::new(Day(1), Position(nth), 0),
             attempt: 1,
+            refused_before: 0,
             from: "+12065550100".parse().unwrap(),
             to: "+12065550142".parse().unwrap(),
             text: "hello".to_owned(),

@@ -134,6 +134,7 @@ fn outbound(valid_for_secs: u32) -> Outbound {
     Outbound {
         message: MessageId::new(Day(20_414), Position(7), 1),
         attempt: 1,
+        refused_before: 0,
         from: "+14155550199".parse().unwrap(),
         to: "+14155550101".parse().unwrap(),
         text: "Café \"at\" 8?\n👋".to_owned(),

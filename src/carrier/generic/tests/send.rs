@@ -120,6 +120,7 @@ fn outbound() -> Outbound {
     Outbound {
         message: MessageId::new(Day(20_414), Position(7), 1),
         attempt: 2,
+        refused_before: 0,
         from: "+14155550199".parse().unwrap(),
         to: "+14155550101".parse().unwrap(),
         text: "Café \"at\" {to}?\n👋".to_owned(),

@@ -229,6 +229,7 @@ fn outbound(text: &str) -> Outbound {
     Outbound {
         message: MessageId::new(Day(20_414), Position(7), 1),
         attempt: 2,
+        refused_before: 0,
         from: ours(),
         to: "+14155550101".parse().unwrap(),
         text: text.to_owned(),

@@ -21,6 +21,7 @@ fn a_telnyx_account_sends_with_its_key_and_says_what_to_enter_where() {
     let send = Outbound {
         message: MessageId::new(Day(1), Position(1), 0),
         attempt: 1,
+        refused_before: 0,
         from: "+12065550100".parse().unwrap(),
         to: "+12065550142".parse().unwrap(),
         text: "hello".to_owned(),
