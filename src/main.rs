@@ -6,6 +6,8 @@ mod arguments;
 mod serve;
 #[path = "main/signals.rs"]
 mod signals;
+#[path = "main/simulate.rs"]
+mod simulate;
 
 use arguments::{
     Arguments, ClientCertificate, Command, DirectoryCommand, EventsCommand, Gateway, JournalCommand, QuarantineCommand,
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Reload { process } => reload(process),
         Command::Check { file, seed } => check(&file, seed.as_deref()),
         Command::Demo { carrier, once, data } => demo::main(carrier, once, data),
+        Command::Sim(sim) => simulate::simulate(&sim),
         Command::Directory { command } => directory(&command),
         Command::Events { command: EventsCommand::Replay { config, client, since, until, endpoint } } => {
             ask(&config, &client, async |door| replay(door, Replay { since, until, endpoint }).await)

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use offhook::model::{E164, MessageId, QuarantineId};
 use offhook::net::ClientFiles;
 use offhook::sim::carrier::Kind;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// An SMS/MMS gateway for people who are on the phone with each other.
@@ -53,6 +54,8 @@ pub(crate) enum Command {
         #[arg(long)]
         data: Option<PathBuf>,
     },
+    /// Run a simulated carrier by itself, so that a gateway can be tested against it.
+    Sim(Sim),
     /// Export, diff or apply the directory of a running or stopped gateway: settings, numbers, queues, presets, opt-outs.
     Directory {
         #[command(subcommand)]
@@ -246,4 +249,32 @@ pub(crate) enum JournalCommand {
         /// The data directory.
         dir: PathBuf,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Sim {
+    /// The carrier.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) carrier: Kind,
+    /// Where its API listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
+    /// The gateway's carriers' door, which webhooks are posted to.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) gateway: SocketAddr,
+    /// The name of the account in the gateway's configuration.
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub(crate) account: String,
+    /// The account's public_url in the gateway's configuration, which signatures cover.
+    #[arg(long, value_name = "URL", default_value = "https://sms.example.com")]
+    pub(crate) public_url: String,
+    /// A number of the account, as in +12065550100. Can be repeated.
+    #[arg(long, value_name = "NUMBER", default_value = "+12065550100")]
+    pub(crate) number: Vec<E164>,
+    /// How it answers every send, as in "429, in seconds" or "silence"; an unknown name lists them all.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) behaviour: Option<String>,
+    /// Write the account's part of the configuration and its secrets into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
 }

@@ -161,7 +161,15 @@ pub struct Carrier {
 impl Carrier {
     /// Starts the carrier on a free loopback port.
     pub async fn start(settings: CarrierSettings) -> io::Result<Self> {
-        let api = Port::take()?;
+        Self::start_on(settings, Port::take()?)
+    }
+
+    /// Starts the carrier at this address.
+    pub async fn start_at(settings: CarrierSettings, address: SocketAddr) -> io::Result<Self> {
+        Self::start_on(settings, Port::at(address)?)
+    }
+
+    fn start_on(settings: CarrierSettings, api: Port) -> io::Result<Self> {
         let core = Arc::new(CarrierCore {
             url: format!("http://{}", api.address()),
             state: Mutex::new(State {
@@ -190,6 +198,11 @@ impl Carrier {
             tasks: TaskTracker::new(),
         });
         Ok(Self { api: Server::start(api, core.clone())?, core })
+    }
+
+    /// Sets the behaviour from the next request on.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.core.state().behaviour = behaviour;
     }
 
     /// The account's `api_url`.

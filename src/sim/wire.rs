@@ -181,7 +181,12 @@ pub(super) struct Port {
 
 impl Port {
     pub(super) fn take() -> io::Result<Self> {
-        let held = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Self::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+
+    /// This address.
+    pub(super) fn at(address: SocketAddr) -> io::Result<Self> {
+        let held = bind(address)?;
         Ok(Self { address: held.local_addr()?, _held: held })
     }
 
@@ -195,7 +200,7 @@ impl Port {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)

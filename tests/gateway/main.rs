@@ -15,6 +15,7 @@ mod command;
 mod demo;
 mod directory;
 mod doctor;
+mod each_carrier;
 mod erase;
 mod erasures;
 mod events;

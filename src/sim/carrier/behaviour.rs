@@ -1,6 +1,5 @@
 //! How a carrier behaves.
 
-#[cfg(feature = "test-support")]
 mod named;
 
 use super::super::dice::SeededRng;

@@ -7,11 +7,6 @@ use std::io;
 use std::time::Duration;
 
 impl Carrier {
-    /// Sets the behaviour from the next request on.
-    pub fn set_behaviour(&self, behaviour: Behaviour) {
-        self.core.state().behaviour = behaviour;
-    }
-
     /// Sets the behaviour towards one phone, overriding the general one; `None` removes it.
     pub fn set_behaviour_towards(&self, phone: E164, behaviour: Option<Behaviour>) {
         let mut state = self.core.state();
