@@ -7,7 +7,7 @@ use offhook::journal::{FileJournal, Journal as _, Options};
 use offhook::machine::event::Event;
 use offhook::machine::record;
 use offhook::model::{E164, Position};
-use offhook::sim::carrier::{ACCOUNT_SID, AUTH_TOKEN, CarrierRecord, News};
+use offhook::sim::carrier::{ACCOUNT_SID, AUTH_TOKEN, Carrier, CarrierRecord, News};
 use offhook::sim::checker::{self, Violation};
 use offhook::sim::platform::{AcceptedSend, Delivery, PlatformSettings};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -59,11 +59,13 @@ pub(crate) async fn judge(world: &Outside, promised: &Promised, kills: usize) ->
 
 /// The carrier repeats what was acknowledged long ago (G5).
 async fn repeat_some(world: &Outside) {
-    let record = world.carrier.record();
-    let every = record.webhooks.len() / REPEATED + 1;
-    for webhook in record.webhooks.iter().filter(|webhook| webhook.acknowledged()).step_by(every) {
-        let repeated = world.carrier.repeat(webhook).await;
-        assert!(repeated.acknowledged(), "a repeat was not acknowledged: {:?}", repeated.answers);
+    for carrier in world.carriers() {
+        let record = carrier.record();
+        let every = record.webhooks.len() / REPEATED + 1;
+        for webhook in record.webhooks.iter().filter(|webhook| webhook.acknowledged()).step_by(every) {
+            let repeated = carrier.repeat(webhook).await;
+            assert!(repeated.acknowledged(), "a repeat was not acknowledged: {:?}", repeated.answers);
+        }
     }
 }
 
@@ -133,13 +135,14 @@ enum Broken {
 
 async fn violations(world: &Outside, promised: &Promised) -> (Vec<Broken>, Summary) {
     let sends = states(world).await;
-    let (carrier, platform) = (world.carrier.record(), world.platform.record());
+    let (carriers, platform) = (world.carriers().map(Carrier::record).collect::<Vec<_>>(), world.platform.record());
     let mut broken = Vec::new();
     if !platform.refused.is_empty() {
         broken.push(Broken::BadSignatures(platform.refused.len()));
     }
-    if !carrier.malformed.is_empty() {
-        broken.push(Broken::Malformed(carrier.malformed.len()));
+    let malformed: usize = carriers.iter().map(|carrier| carrier.malformed.len()).sum();
+    if malformed > 0 {
+        broken.push(Broken::Malformed(malformed));
     }
     let ends: HashSet<&str> = platform
         .deliveries
@@ -150,22 +153,23 @@ async fn violations(world: &Outside, promised: &Promised) -> (Vec<Broken>, Summa
     let lost = promised.ended.iter().filter(|call| !ends.contains(call.as_str()));
     broken.extend(lost.map(|call| Broken::EndLost(call.clone())));
 
-    broken.extend(overtaken(&carrier).map(Broken::Overtaken));
+    broken.extend(carriers.iter().flat_map(overtaken).map(Broken::Overtaken));
 
     let mut summary = Summary {
         texts_acknowledged: promised.acknowledged,
-        webhooks: carrier.webhooks.len(),
+        webhooks: carriers.iter().map(|carrier| carrier.webhooks.len()).sum(),
         events: platform.deliveries.iter().map(|delivery| &delivery.id).collect::<HashSet<_>>().len(),
         deliveries: platform.deliveries.len(),
         sends: sends.len(),
-        posts: carrier.posts.len(),
+        posts: carriers.iter().map(|carrier| carrier.posts.len()).sum(),
         calls_ended: promised.ended.len(),
         unknown: 0,
         unread: 0,
     };
-    let settled = settled_by_receipt(&carrier);
-    let posted: HashSet<String> = carrier.posts.iter().filter_map(|post| post.message_id.clone()).collect();
-    let mut seen = checker::Observed::new(vec![carrier], platform, sends);
+    let settled: HashSet<String> = carriers.iter().flat_map(settled_by_receipt).collect();
+    let posts = carriers.iter().flat_map(|carrier| &carrier.posts);
+    let posted: HashSet<String> = posts.filter_map(|post| post.message_id.clone()).collect();
+    let mut seen = checker::Observed::new(carriers, platform, sends);
     seen.receipts_may_be_due = true;
     for violation in checker::check(&seen) {
         match &violation {

@@ -1,13 +1,16 @@
 //! G1: `kill -9`, again and again.
 
 use crate::ending::{judge, judge_the_journal, no_canary, stays_within_its_caps};
-use crate::load::{Load, world};
+use crate::load::{Load, mixed_world, world};
 use crate::process::{offhook, said};
 use std::fs;
 use std::time::{Duration, Instant};
 
 /// How often it is killed unless `OFFHOOK_KILLS` says otherwise.
 const KILLS: usize = 30;
+
+/// The same with all carriers at once.
+const MIXED_KILLS: usize = 10;
 
 /// A kill comes so long after the gateway is ready, or after its process began.
 const AFTER_READY_MS: u64 = 600;
@@ -60,6 +63,27 @@ async fn g1_kills_under_load_lose_nothing_that_was_acknowledged() {
         no_canary(command, &said(&output));
     }
     judge_the_journal(&world);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g1_kills_lose_nothing_with_accounts_at_every_carrier_at_once() {
+    let world = mixed_world().await;
+    let load = Load::start(&world);
+    let mut moments = Moments::new(0x0ff4_0014);
+    for _ in 0..MIXED_KILLS {
+        let mut gateway = world.home.start();
+        gateway.ready().await;
+        moments.wait(AFTER_READY_MS).await;
+        gateway.kill();
+    }
+    let _gateway = world.start().await;
+    let promised = load.end().await;
+    let summary = judge(&world, &promised, MIXED_KILLS).await;
+    println!("{summary:?}");
+    for carrier in world.carriers() {
+        let (sends, webhooks) = carrier.counts();
+        assert!(sends > 5 && webhooks > 20, "there was hardly any load: {sends} sends, {webhooks} webhooks");
+    }
 }
 
 /// Pseudo-random moments: the same in every run, which does not make the runs the same.

@@ -6,7 +6,7 @@
 
 use crate::process::{Outside, SOON};
 use offhook::model::E164;
-use offhook::sim::carrier::{Again, Behaviour, CarrierSettings, Resend};
+use offhook::sim::carrier::{Again, Behaviour, Carrier, CarrierSettings, Kind, Resend};
 use offhook::sim::phone::Phone;
 use offhook::sim::platform::{ApiAnswer, Client};
 use serde_json::{Value, json};
@@ -24,6 +24,9 @@ pub(crate) const CALLERS: usize = 32;
 
 /// Our numbers, each the inbound number of a queue.
 const NUMBERS: usize = 4;
+
+/// Entries of each kind in a carrier's record.
+const RECORD_MAX: usize = 4_000_000;
 
 /// Texts of each side in a call.
 const TEXTS: usize = 4;
@@ -61,9 +64,38 @@ pub(crate) async fn world() -> Arc<Outside> {
 /// The same with a carrier of the given behaviour.
 pub(crate) async fn world_of(settings: CarrierSettings) -> Arc<Outside> {
     let numbers = (0..NUMBERS).map(ours).collect();
-    let world = Outside::new(CarrierSettings { numbers, record_max: 4_000_000, ..settings }, &directory()).await;
+    let settings = CarrierSettings { numbers, record_max: RECORD_MAX, ..settings };
+    let world = Outside::new(settings, &directory(&["main"; NUMBERS])).await;
     world.carrier.set_behaviour(bad_day());
     Arc::new(world)
+}
+
+/// The same with an account at each carrier that is simulated, of one number each.
+pub(crate) async fn mixed_world() -> Arc<Outside> {
+    let resend = Resend { again: Again::Not2xx, attempts_max: u32::MAX, spacing: ASKS_AGAIN };
+    let settings = Kind::all().enumerate().map(|(nth, kind)| CarrierSettings {
+        account: kind.name().to_owned(),
+        numbers: vec![ours(nth)],
+        resend,
+        record_max: RECORD_MAX,
+        ..CarrierSettings::of(kind)
+    });
+    let accounts: Vec<_> = Kind::all().map(Kind::name).collect();
+    let mut settings = settings.collect::<Vec<_>>().into_iter();
+    let first = settings.next().expect("there is a carrier");
+    let (mut world, others) = Outside::with_more(first, settings.collect(), &directory(&accounts)).await;
+    world.others = others;
+    world.carriers().for_each(|carrier| carrier.set_behaviour(bad_day()));
+    Arc::new(world)
+}
+
+/// The number that a caller texts, and its carrier.
+fn line(world: &Outside, caller: usize) -> (usize, &Carrier) {
+    if world.others.is_empty() {
+        return (caller % NUMBERS, &world.carrier);
+    }
+    let nth = caller % (1 + world.others.len());
+    (nth, world.carriers().nth(nth).expect("each number has a carrier"))
 }
 
 /// A little of everything a carrier does, but nothing that changes who may be texted: that is for callers to say. A request cut before it was read is
@@ -73,14 +105,14 @@ fn bad_day() -> Behaviour {
     Behaviour { refuse_code: 30_007, undelivered_code: 30_005, cut_unread: 0.0, receipts_missing: 0.01, ..day }
 }
 
-/// Four queues with a number each. One number is so slow that its limit counts, the others are not. Their labels are what
+/// A queue with a number for each of these accounts. One number is so slow that its limit counts, the others are not. Their labels are what
 /// nobody who watches may read.
-fn directory() -> Value {
+fn directory(accounts: &[&str]) -> Value {
     let (mut numbers, mut queues) = (json!({}), json!({}));
-    for nth in 0..NUMBERS {
+    for (nth, account) in accounts.iter().enumerate() {
         let (rate, burst) = if nth == 0 { (RATE, BURST) } else { (60.0, 30) };
         numbers[ours(nth).to_string()] = json!({
-            "label": format!("Line {}", ours(nth)), "account": "main",
+            "label": format!("Line {}", ours(nth)), "account": account,
             "limits": { "segments_per_second": rate, "burst": burst },
             "verification": { "state": "verified", "sms": true, "mms": true }
         });
@@ -117,7 +149,7 @@ fn queue(nth: usize) -> String {
 
 /// Every number there is, as digits.
 pub(crate) fn numbers() -> Vec<String> {
-    let all = (0..NUMBERS).map(ours).chain((0..CALLERS).map(theirs));
+    let all = (0..NUMBERS.max(Kind::all().count())).map(ours).chain((0..CALLERS).map(theirs));
     all.map(|number| number.to_string().trim_start_matches("+1").to_owned()).collect()
 }
 
@@ -154,9 +186,10 @@ impl Load {
         let (stop, promised) = (CancellationToken::new(), Arc::new(Mutex::new(Promised::default())));
         let mut people = JoinSet::new();
         for nth in 0..CALLERS {
-            let phone = world.carrier.phone(theirs(nth));
+            let (line, carrier) = line(world, nth);
+            let phone = carrier.phone(theirs(nth));
             let (world, promised) = (Arc::clone(world), Arc::clone(&promised));
-            let caller = Caller { nth, phone, letters_max, world, promised };
+            let caller = Caller { nth, line, phone, letters_max, world, promised };
             let stop = stop.clone();
             people.spawn(async move {
                 let mut call = 0;
@@ -182,6 +215,8 @@ impl Load {
 /// Somebody on the phone, and the agent at the other end.
 struct Caller {
     nth: usize,
+    /// Which of our numbers they text.
+    line: usize,
     phone: Phone,
     letters_max: usize,
     world: Arc<Outside>,
@@ -192,8 +227,7 @@ impl Caller {
     async fn calls(&self, nth: usize) {
         let call = &*format!("c-{}-{nth}", self.nth);
         let client = &self.world.client;
-        let body =
-            json!({ "caller": self.phone.number().to_string(), "queue": queue(self.nth % NUMBERS), "agent": "a-1" });
+        let body = json!({ "caller": self.phone.number().to_string(), "queue": queue(self.line), "agent": "a-1" });
         let begun = insist(client, call, Ask::Put(&body)).await;
         assert!(matches!(begun.status, 200 | 201), "a call was refused with {} {}", begun.status, begun.code());
         tokio::join!(self.texts(self.says(nth)), self.agent(call));
@@ -224,7 +258,7 @@ impl Caller {
 
     /// Returns when the carrier got its acknowledgement.
     async fn post(&self, text: &str) {
-        let webhook = self.phone.text(ours(self.nth % NUMBERS), text).await;
+        let webhook = self.phone.text(ours(self.line), text).await;
         assert!(webhook.acknowledged(), "the carrier repeats until it is acknowledged");
         self.promised.lock().unwrap().acknowledged += 1;
     }

@@ -58,6 +58,8 @@ pub(crate) fn said(output: &Output) -> String {
 /// Everybody but the gateway, and the gateway's home.
 pub(crate) struct Outside {
     pub carrier: Carrier,
+    /// Carriers of other accounts.
+    pub others: Vec<Carrier>,
     pub platform: Platform,
     pub client: Client,
     pub home: Home,
@@ -90,7 +92,12 @@ impl Outside {
             carrier.gateway_is_at(home.doors.carriers);
         }
         let client = Client::new(home.doors.platform, TOKEN);
-        (Self { client, carrier: carriers.remove(0), platform, home }, carriers)
+        (Self { client, carrier: carriers.remove(0), others: Vec::new(), platform, home }, carriers)
+    }
+
+    /// Every carrier.
+    pub(crate) fn carriers(&self) -> impl Iterator<Item = &Carrier> {
+        std::iter::once(&self.carrier).chain(&self.others)
     }
 
     /// Starts the gateway and waits until it is ready.

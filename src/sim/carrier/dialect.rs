@@ -158,6 +158,8 @@ pub(super) struct Habits {
     pub(super) resend: Resend,
     /// Maximum elements in a webhook.
     pub(super) batch_max: usize,
+    /// It refuses a send to a person who opted out. Others accept it, and say in a receipt that it failed.
+    pub(super) refuses_opted_out: bool,
     /// The keywords that it handles itself.
     pub(super) keywords: Option<Keywords>,
     /// Its media need its credentials.
@@ -174,6 +176,7 @@ impl Default for Habits {
             waits: Duration::from_secs(10),
             resend,
             batch_max: 1,
+            refuses_opted_out: true,
             keywords: None,
             media_secured: false,
             media_redirect: false,

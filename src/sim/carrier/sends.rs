@@ -115,6 +115,9 @@ fn decide(core: &CarrierCore, send: &Send, request: u64) -> (String, Fate) {
     if state.opted_out.contains(&(send.from, send.to)) {
         fate = Fate { ending: Ending::Refuse { status: 400, code: OPTED_OUT }, taken: false, ..fate };
     }
+    if matches!(fate.ending, Ending::Refuse { code: OPTED_OUT, .. }) && !core.dialect.habits().refuses_opted_out {
+        fate = Fate { ending: Ending::Accept, taken: true, arrival: Arrival::Failed { code: OPTED_OUT }, ..fate };
+    }
     if state.receipts_waiting >= RECEIPTS_WAITING_MAX {
         fate = Fate { ending: Ending::TooMany { retry_after: Some(RetryAfter::Secs(1)) }, taken: false, ..fate };
     }

@@ -32,7 +32,7 @@ impl Dialect for Bandwidth {
     /// Repeated for 24 hours there.
     fn habits(&self) -> Habits {
         let resend = Resend { again: Again::Not2xx, attempts_max: 20, spacing: Duration::from_millis(200) };
-        Habits { resend, batch_max: EVENTS_MAX, media_secured: true, ..Habits::default() }
+        Habits { resend, batch_max: EVENTS_MAX, refuses_opted_out: false, media_secured: true, ..Habits::default() }
     }
 
     fn id(&self, dice: &mut SeededRng, _media: bool) -> String {
@@ -112,7 +112,8 @@ impl Dialect for Bandwidth {
             (500.., _) => "internal-server-error",
             _ => "request-validation",
         };
-        let field_errors = json!([{ "fieldName": "to", "description": message }]);
+        let field = if code == NUMBER_INVALID { "to" } else { "text" };
+        let field_errors = json!([{ "fieldName": field, "description": message }]);
         json_reply(status, &json!({ "type": kind, "description": message, "fieldErrors": field_errors }))
     }
 
