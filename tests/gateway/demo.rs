@@ -12,7 +12,7 @@ const COLUMNS: usize = 80;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
-    let mut demo = Demo::start();
+    let mut demo = Program::start(&["demo"]);
     let played = demo.says("Show the metrics").await;
     assert!(played.contains("\nAll checks passed (36)."), "{played}");
     let acts = ["First scenario: ", "Second scenario: ", "Third scenario: "];
@@ -47,16 +47,16 @@ async fn f22_the_demo_shows_what_comes_of_what_a_visitor_does_by_hand() {
     }
 }
 
-/// A demo at work. It is killed when dropped.
-struct Demo {
+/// A program at work that shows lines. It is killed when dropped.
+pub(crate) struct Program {
     child: Child,
     shown: Arc<Mutex<String>>,
 }
 
-impl Demo {
-    fn start() -> Self {
+impl Program {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(binary());
-        let command = quiet(&mut command).arg("demo").stdout(Stdio::piped());
+        let command = quiet(&mut command).args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the binary can be run");
         let lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
         let shown = Arc::new(Mutex::new(String::new()));
@@ -69,8 +69,8 @@ impl Demo {
         Self { child, shown }
     }
 
-    /// The whole output, once it contains `what`. The scripted part takes about 15 s.
-    async fn says(&self, what: &str) -> String {
+    /// The whole output, once it contains `what`. The scripted part of the demo takes about 15 s.
+    pub(crate) async fn says(&self, what: &str) -> String {
         let until = Instant::now() + 4 * SOON;
         loop {
             let shown = self.shown.lock().unwrap().clone();
@@ -97,7 +97,7 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+impl Drop for Program {
     fn drop(&mut self) {
         // An error is a child that has ended by itself and was waited for.
         let _ended = self.child.kill();

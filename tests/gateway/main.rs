@@ -42,6 +42,7 @@ mod reload;
 mod self_signed;
 mod set_up;
 mod shared;
+mod simulated;
 mod strangers;
 mod streams;
 mod systemd;
