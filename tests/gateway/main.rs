@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod accounts;
 mod alerts;
 mod api;
 mod audit;
 mod bad_inputs;
+mod bad_webhooks;
 mod certificates;
 mod check;
 mod command;

@@ -46,7 +46,7 @@ fn a58_a_message_that_came_meanwhile_is_not_taken_in_twice() {
 }
 
 #[test]
-fn a58_a_webhook_that_contains_nothing_leaves_the_quarantine_with_what_was_taken_in_before() {
+fn a58_a_webhook_without_a_last_item_leaves_the_quarantine() {
     let (mut world, position) = quarantined();
     let taken = vec![IntakeOutcome::Attached, IntakeOutcome::Duplicate];
     let step = Step::Do(Command::ReplayQuarantined { position, taken, last: None, by: operator(), key: None });
