@@ -170,18 +170,20 @@ impl Carrier {
     }
 
     fn start_on(settings: CarrierSettings, api: Port) -> io::Result<Self> {
+        let there = NumberThere { mms: settings.kind.has_mms(), ..NumberThere::default() };
         let core = Arc::new(CarrierCore {
             url: format!("http://{}", api.address()),
             state: Mutex::new(State {
                 behaviour: Behaviour::default(),
                 behaviours: HashMap::new(),
                 gateway: None,
-                numbers: settings.numbers.iter().map(|number| (*number, NumberThere::default())).collect(),
+                numbers: settings.numbers.iter().map(|number| (*number, there.clone())).collect(),
                 look_ups: LookUpAnswer::default(),
                 inboxes: HashMap::new(),
                 arrivals: broadcast::Sender::new(ARRIVALS_MAX),
                 opted_out: HashSet::new(),
                 seen: HashMap::new(),
+                marks: HashSet::new(),
                 requests: 0,
                 receipts_waiting: 0,
                 media: HashMap::new(),
@@ -312,6 +314,8 @@ struct State {
     opted_out: HashSet<(E164, E164)>,
     /// How often a text was sent before, by fingerprint of sender, recipient and text. Limited by the record's limit.
     seen: HashMap<u64, u64>,
+    /// The gateway's marks of accepted sends. Limited by the record's limit.
+    marks: HashSet<String>,
     /// Requests for sends, read or not.
     requests: u64,
     /// Messages with receipts not yet posted and answered.

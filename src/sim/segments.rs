@@ -1,4 +1,4 @@
-//! The carrier's own count of a text's segments.
+//! The carrier's own count of a text's segments, and where they begin.
 //!
 //! It is written independently of the gateway's, so that the two can be compared.
 
@@ -9,10 +9,25 @@ const ESCAPED: &str = "^{}\\[~]|€\u{c}";
 
 /// Segments of `text` as written (no smart encoding); never 0.
 pub(super) fn count(text: &str) -> u32 {
-    let septets: Option<Vec<u32>> = text.chars().map(septets).collect();
-    match septets {
-        Some(costs) => pack(&costs, 160, 153),
-        None => pack(&text.chars().map(|character| character.len_utf16() as u32).collect::<Vec<_>>(), 70, 67),
+    u32::try_from(parts(text).len()).unwrap_or(u32::MAX)
+}
+
+/// Whether a text is sent in 7-bit characters.
+pub(super) fn is_gsm(text: &str) -> bool {
+    text.chars().all(|character| septets(character).is_some())
+}
+
+/// A character that a phone shows in place of one that is no 7-bit character.
+pub(super) fn as_gsm(character: char) -> char {
+    if septets(character).is_some() { character } else { '?' }
+}
+
+/// The segments of `text`; an empty text is one.
+pub(super) fn parts(text: &str) -> Vec<&str> {
+    if is_gsm(text) {
+        pack(text, |character| septets(character).unwrap_or(1), 160, 153)
+    } else {
+        pack(text, |character| character.len_utf16() as u32, 70, 67)
     }
 }
 
@@ -22,19 +37,20 @@ fn septets(character: char) -> Option<u32> {
 }
 
 /// Fills segments of `part` units without splitting a character; a text that fits in `whole` is one segment.
-fn pack(costs: &[u32], whole: u32, part: u32) -> u32 {
-    if costs.iter().sum::<u32>() <= whole {
-        return 1;
+fn pack(text: &str, cost: impl Fn(char) -> u32, whole: u32, part: u32) -> Vec<&str> {
+    if text.chars().map(&cost).sum::<u32>() <= whole {
+        return vec![text];
     }
-    let mut segments = 1;
-    let mut filled = 0;
-    for cost in costs {
+    let (mut segments, mut filled, mut begin) = (Vec::new(), 0, 0);
+    for (at, character) in text.char_indices() {
+        let cost = cost(character);
         if filled + cost > part {
-            segments += 1;
-            filled = 0;
+            segments.push(&text[begin..at]);
+            (filled, begin) = (0, at);
         }
         filled += cost;
     }
+    segments.push(&text[begin..]);
     segments
 }
 
@@ -47,7 +63,9 @@ mod tests {
     fn segment_counts_match_the_vectors() {
         let vectors: Vec<Value> = serde_json::from_str(include_str!("../../tests/vectors/segments.json")).unwrap();
         for vector in vectors.iter().filter(|vector| vector["smart_encoding"] == false) {
-            assert_eq!(vector["segments"], count(vector["text"].as_str().unwrap()), "{}", vector["name"]);
+            let text = vector["text"].as_str().unwrap();
+            assert_eq!(vector["segments"], count(text), "{}", vector["name"]);
+            assert_eq!(parts(text).concat(), text, "{}", vector["name"]);
         }
     }
 }

@@ -6,7 +6,10 @@
 //! a code that it has no words for.
 
 mod bandwidth;
+mod notation;
 mod twilio;
+mod vonage;
+mod vonage_sms;
 
 #[cfg(test)]
 pub(super) use self::twilio::signature;
@@ -15,7 +18,7 @@ pub use self::twilio::{ACCOUNT_SID, AUTH_TOKEN};
 use super::super::Redacted;
 use super::super::dice::SeededRng;
 use super::super::wire::{Answer, Reply};
-use super::{Again, CarrierCore, Resend};
+use super::{Again, CarrierCore, NumberThere, Resend};
 use crate::model::E164;
 use bytes::Bytes;
 use http::request::Parts;
@@ -45,12 +48,18 @@ pub enum Kind {
     Twilio,
     /// Bandwidth.
     Bandwidth,
+    /// Vonage's Messages API.
+    Vonage,
+    /// Vonage's SMS API.
+    VonageSms,
 }
 
 /// Each carrier: its name on the command line, its name in the gateway's configuration, and how it speaks.
 const CARRIERS: &[(Kind, &str, &str, &dyn Dialect)] = &[
     (Kind::Twilio, "twilio", "twilio", &twilio::Twilio),
     (Kind::Bandwidth, "bandwidth", "bandwidth", &bandwidth::Bandwidth),
+    (Kind::Vonage, "vonage", "vonage", &vonage::Vonage),
+    (Kind::VonageSms, "vonage_sms", "vonage_sms", &vonage_sms::VonageSms),
 ];
 
 impl Kind {
@@ -67,6 +76,11 @@ impl Kind {
     /// Its name in the gateway's configuration.
     pub fn carrier(self) -> &'static str {
         self.entry().2
+    }
+
+    /// Whether its numbers get photos and videos.
+    pub fn has_mms(self) -> bool {
+        self.dialect().habits().mms
     }
 
     pub(super) fn dialect(self) -> &'static dyn Dialect {
@@ -124,6 +138,17 @@ pub(super) trait Dialect: Sync {
     /// An error with this status and code.
     fn problem(&self, status: StatusCode, code: u32, message: &str) -> Reply;
 
+    /// The response to a send that it refuses, where that differs from errors of other requests. `send` is absent if
+    /// it could not be read.
+    fn refuse(&self, _send: Option<&Send>, status: StatusCode, code: u32, message: &str) -> Reply {
+        self.problem(status, code, message)
+    }
+
+    /// The response to a send with a mark that it accepted before. `None`: it accepts it again.
+    fn repeated(&self, _send: &Send) -> Option<Reply> {
+        None
+    }
+
     /// The response to a request for a token, for carriers that use them.
     fn token(&self, _token: &str, _valid: Duration) -> Reply {
         self.problem(StatusCode::NOT_FOUND, 20_404, "The requested resource was not found")
@@ -134,6 +159,11 @@ pub(super) trait Dialect: Sync {
 
     /// A receipt, if it has one with this status.
     fn receipt(&self, core: &CarrierCore, receipt: &Receipt<'_>) -> Option<Element>;
+
+    /// The receipts for all parts of a text, if each has its own.
+    fn receipts(&self, core: &CarrierCore, receipt: &Receipt<'_>) -> Vec<Element> {
+        self.receipt(core, receipt).into_iter().collect()
+    }
 
     /// A webhook with these elements, signed: one, or up to the habit's `batch_max`.
     fn post(&self, core: &CarrierCore, url: &str, elements: &[&Content], about: About<'_>) -> Posted;
@@ -166,6 +196,8 @@ pub(super) struct Habits {
     pub(super) media_secured: bool,
     /// Its media are elsewhere: it redirects to them.
     pub(super) media_redirect: bool,
+    /// Its numbers get photos and videos.
+    pub(super) mms: bool,
 }
 
 impl Default for Habits {
@@ -180,6 +212,7 @@ impl Default for Habits {
             keywords: None,
             media_secured: false,
             media_redirect: false,
+            mms: true,
         }
     }
 }

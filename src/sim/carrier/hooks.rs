@@ -30,7 +30,8 @@ pub(in crate::sim) struct Outgoing<'a> {
     pub(in crate::sim) genuine: bool,
 }
 
-/// Posts a text from a phone. If our number is not on the account, nothing is posted or recorded.
+/// Posts a text from a phone. If our number is not on the account, or gets no photos and this is one, nothing is
+/// posted or recorded.
 pub(in crate::sim) async fn text(core: &Arc<CarrierCore>, text: Outgoing<'_>) -> Webhook {
     let (from, to) = (text.from.to_string(), text.to.to_string());
     let about = ["text", &*from, &*to, text.text];
@@ -40,7 +41,8 @@ pub(in crate::sim) async fn text(core: &Arc<CarrierCore>, text: Outgoing<'_>) ->
     let news = News::Text { from: text.from, to: text.to, text: Redacted::from(text.text), media: text.media.len() };
     media::keep(core, &sid, text.media.clone());
     let webhook = fresh(sid, news, text.genuine);
-    if !core.state().numbers.contains_key(&text.to) {
+    let carried = text.media.is_empty() || core.dialect.habits().mms;
+    if !carried || !core.state().numbers.contains_key(&text.to) {
         return webhook;
     }
     let keyword = if text.genuine { handle_keyword(core, &text) } else { None };
@@ -63,7 +65,7 @@ pub(super) async fn repeat(core: &Arc<CarrierCore>, webhook: &Webhook) -> Webhoo
                 callback: post.callback,
                 reference: post.reference,
             };
-            core.dialect.receipt(core, &Receipt { taken: &taken, status, code: *code }).into_iter().collect()
+            core.dialect.receipts(core, &Receipt { taken: &taken, status, code: *code })
         }
         _ => text_elements(core, webhook, None),
     };
@@ -113,9 +115,12 @@ async fn post_receipts(core: &Arc<CarrierCore>, taken: &Taken, fate: Fate, answe
     }
     for (status, code) in statuses {
         tokio::time::sleep(fate.receipt_delay).await;
-        let Some(element) = core.dialect.receipt(core, &Receipt { taken, status, code }) else { continue };
+        let elements = core.dialect.receipts(core, &Receipt { taken, status, code });
+        if elements.is_empty() {
+            continue;
+        }
         let news = News::Receipt { status, code, message_id: taken.message_id() };
-        post_webhook(core, fresh(taken.sid.clone(), news, true), vec![element]).await;
+        post_webhook(core, fresh(taken.sid.clone(), news, true), elements).await;
     }
 }
 

@@ -14,6 +14,8 @@ pub struct CarrierRecord {
     pub posts: Vec<Post>,
     /// Malformed sends: no credentials, an unknown path, an invalid number.
     pub malformed: Vec<Malformed>,
+    /// Sends that it had accepted before, under the same id of the gateway's, and did not send again.
+    pub repeats: u64,
     /// Requests cut before their body was read; their content is unknown.
     pub unread: u64,
     /// Webhooks that it posted, or tried to.

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long a response is delayed for receipts that are to come first.
 const RECEIPTS_FIRST_MAX: Duration = Duration::from_secs(2);
 
+/// What a carrier says to too many requests.
+const TOO_MANY_TEXT: &str = "Too Many Requests";
+
 /// Answers a request at the account's URLs.
 pub(super) async fn serve(core: &Arc<CarrierCore>, request: Request<Incoming>) -> Result<Reply, Cut> {
     let (head, body) = request.into_parts();
@@ -34,8 +37,14 @@ async fn take(core: &Arc<CarrierCore>, head: &Parts, body: Incoming) -> Result<R
     let body = read_body(body).await?;
     let send = match core.dialect.read(core, head, &body) {
         Ok(send) => send,
-        Err(refused) => return Ok(malformed(core, &refused)),
+        Err(refused) => {
+            note(core, &refused);
+            return Ok(core.dialect.refuse(None, refused.status, refused.code, refused.message));
+        }
     };
+    if let Some(answer) = repeated(core, &send) {
+        return Ok(answer);
+    }
     let (sid, fate) = decide(core, &send, request);
 
     // Receipts have a task of their own: the message is delivered even if the gateway disconnects before the
@@ -52,12 +61,16 @@ async fn take(core: &Arc<CarrierCore>, head: &Parts, body: Incoming) -> Result<R
     match fate.ending {
         Ending::Accept => Ok(accepted()),
         Ending::ServerError => {
-            Ok(core.dialect.problem(StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR, "Internal Server Error"))
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Ok(core.dialect.refuse(Some(&send), status, SERVER_ERROR, "Internal Server Error"))
         }
-        Ending::TooMany { retry_after } => Ok(too_many(core, retry_after)),
+        Ending::TooMany { retry_after } => {
+            let answer = core.dialect.refuse(Some(&send), StatusCode::TOO_MANY_REQUESTS, TOO_MANY, TOO_MANY_TEXT);
+            Ok(with_wait(answer, retry_after))
+        }
         Ending::Refuse { status, code } => {
             let status = StatusCode::from_u16(status).expect("a behaviour has valid statuses");
-            Ok(core.dialect.problem(status, code, refusal(code)))
+            Ok(core.dialect.refuse(Some(&send), status, code, refusal(code)))
         }
         Ending::CutRead => Err(Cut),
         Ending::Silent => {
@@ -141,6 +154,12 @@ fn decide(core: &CarrierCore, send: &Send, request: u64) -> (String, Fate) {
         answer,
         sid: fate.taken.then(|| sid.clone()),
     });
+    if let Some(mark) = send.reference.as_ref().filter(|_| fate.taken) {
+        if state.marks.len() >= core.settings.record_max {
+            state.marks.clear();
+        }
+        state.marks.insert(mark.clone());
+    }
     if fate.taken && fate.arrival == Arrival::Delivered {
         state.arrive(send.to, Arrived { from: send.from, text: send.text.clone().into() });
     }
@@ -149,15 +168,36 @@ fn decide(core: &CarrierCore, send: &Send, request: u64) -> (String, Fate) {
     (sid, fate)
 }
 
+/// The response to a send whose mark was accepted before, if this carrier notices that. The message is not sent again.
+fn repeated(core: &CarrierCore, send: &Send) -> Option<Reply> {
+    let answer = core.dialect.repeated(send)?;
+    let mut state = core.state();
+    if !send.reference.as_ref().is_some_and(|mark| state.marks.contains(mark)) {
+        return None;
+    }
+    state.recorder.record.repeats += 1;
+    drop(state);
+    core.news.notify_waiters();
+    Some(answer)
+}
+
 /// Refuses a request that is not a valid send, and records it.
 fn malformed(core: &CarrierCore, refused: &Refused) -> Reply {
-    core.state().recorder.malformed(Malformed { at: now(), status: refused.status.as_u16(), code: refused.code });
-    core.news.notify_waiters();
+    note(core, refused);
     core.dialect.problem(refused.status, refused.code, refused.message)
 }
 
+fn note(core: &CarrierCore, refused: &Refused) {
+    core.state().recorder.malformed(Malformed { at: now(), status: refused.status.as_u16(), code: refused.code });
+    core.news.notify_waiters();
+}
+
 pub(super) fn too_many(core: &CarrierCore, retry_after: Option<RetryAfter>) -> Reply {
-    let mut answer = core.dialect.problem(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, "Too Many Requests");
+    let answer = core.dialect.problem(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, TOO_MANY_TEXT);
+    with_wait(answer, retry_after)
+}
+
+fn with_wait(mut answer: Reply, retry_after: Option<RetryAfter>) -> Reply {
     if let Some(retry_after) = retry_after {
         answer.headers_mut().insert(RETRY_AFTER, retry_after.value());
     }
