@@ -6,6 +6,8 @@
 //! a code that it has no words for.
 
 mod bandwidth;
+mod generic;
+mod infobip;
 mod notation;
 mod twilio;
 mod vonage;
@@ -52,6 +54,10 @@ pub enum Kind {
     Vonage,
     /// Vonage's SMS API.
     VonageSms,
+    /// Infobip.
+    Infobip,
+    /// "Example Telecom", which the gateway's configuration describes.
+    Generic,
 }
 
 /// Each carrier: its name on the command line, its name in the gateway's configuration, and how it speaks.
@@ -60,6 +66,8 @@ const CARRIERS: &[(Kind, &str, &str, &dyn Dialect)] = &[
     (Kind::Bandwidth, "bandwidth", "bandwidth", &bandwidth::Bandwidth),
     (Kind::Vonage, "vonage", "vonage", &vonage::Vonage),
     (Kind::VonageSms, "vonage_sms", "vonage_sms", &vonage_sms::VonageSms),
+    (Kind::Infobip, "infobip", "infobip", &infobip::Infobip),
+    (Kind::Generic, "generic", "generic", &generic::Generic),
 ];
 
 impl Kind {
