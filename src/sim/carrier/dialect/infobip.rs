@@ -8,6 +8,9 @@
 //!  "messageCount":1,"pendingMessageCount":0}
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use super::notation::{digits, hex, number, utc};
 use super::*;
 use crate::sim::segments;
@@ -322,30 +325,4 @@ fn signature(secret: &str, body: &[u8]) -> String {
 
 fn timestamp() -> String {
     utc("%Y-%m-%dT%H:%M:%S%.3f+0000")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 4231, case 2.
-    #[test]
-    fn signature_is_an_hmac_sha256_in_hexadecimal() {
-        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(signature("Jefe", b"what do ya want for nothing?"), expected);
-    }
-
-    #[test]
-    fn time_has_an_offset_without_colon() {
-        let time = timestamp();
-        assert_eq!((time.len(), &time[10..11], &time[19..20], &time[23..]), (28, "T", ".", "+0000"), "{time}");
-    }
-
-    #[test]
-    fn ids_are_long_numbers() {
-        for nth in 0..100 {
-            let id = Infobip.id(&mut SeededRng::of(1, &["id"], nth), false);
-            assert!(id.len() == 18 && id.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
-        }
-    }
 }

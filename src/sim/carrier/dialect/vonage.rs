@@ -8,6 +8,8 @@
 //! ```
 
 mod jwt;
+#[cfg(test)]
+mod tests;
 
 use super::notation::{digits, number, unix_secs, utc, uuid};
 use super::*;

@@ -279,6 +279,7 @@ fn keyed<M: Mac>(mac: Result<M, hmac::digest::InvalidLength>, signed: &str) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::carrier::{Carrier, CarrierSettings};
 
     #[test]
     fn signatures_match_the_vectors() {
@@ -305,5 +306,32 @@ mod tests {
             _ if body.is_empty() => url::Url::parse(url).unwrap().query_pairs().into_owned().collect(),
             _ => form_urlencoded::parse(body.as_bytes()).into_owned().collect(),
         }
+    }
+
+    #[tokio::test]
+    async fn long_text_comes_in_parts_that_make_it_up() {
+        let carrier = Carrier::start(CarrierSettings::of(Kind::VonageSms)).await.unwrap();
+        let long = "0123456789".repeat(40);
+        let numbers = ["+14155550101", "+12065550100"].map(|number| number.parse().unwrap());
+        let text = Text {
+            id: "0A0000000123AB00",
+            from: numbers[0],
+            to: numbers[1],
+            text: &long,
+            media: Vec::new(),
+            keyword: None,
+        };
+        let elements = VonageSms.text(&carrier.core, &text);
+        let word = |at: &Element, name: &str| {
+            at.content.fields().iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()).unwrap()
+        };
+        let mut parts: Vec<_> = (elements.iter())
+            .map(|part| ["concat-part", "text", "messageId", "concat-total"].map(|name| word(part, name)))
+            .collect();
+        parts.sort();
+        let ids: Vec<&str> = parts.iter().map(|part| &*part[2]).collect();
+        assert_eq!(ids, ["0A0000000123AB00", "0A0000000123AB01", "0A0000000123AB02"]);
+        assert_eq!(parts.iter().map(|part| &*part[1]).collect::<String>(), long);
+        assert!(parts.iter().all(|part| part[3] == "3"), "{parts:?}");
     }
 }
