@@ -125,7 +125,7 @@ fn a_message_at_the_url_for_receipts_is_not_believed() {
         panic!("it is taken in")
     };
     assert_eq!((&**problem, &**raw), ("a message came to the URL for receipts", body!("sms").as_bytes()));
-    // A key that is none says nothing.
+    // Another key counts for nothing.
     assert!(matches!(items(&target[..target.len() - 1], body!("sms"))[..], [InboundItem::Message(_)]));
 }
 
